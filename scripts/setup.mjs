@@ -1,0 +1,52 @@
+// Brings a fresh machine to where the project can be built: packages, the wasm core, the guests. Safe to run again: what is there is kept.
+import { createHash } from 'node:crypto';
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { resolve } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { canInstallPackages, installPackages, main, must, output, root, say, tsx, UserError } from './steps.mjs';
+
+const oldest = [20, 19];
+
+function checkNode() {
+  const [major = 0, minor = 0] = process.versions.node.split('.').map(Number);
+  if (major > oldest[0] || (major === oldest[0] && minor >= oldest[1])) return;
+  throw new UserError(`Node ${process.versions.node} is too old: install Node ${oldest.join('.')} or newer`);
+}
+
+/** npm ci, when package-lock.json is not the one that node_modules was made from. */
+async function installDependencies() {
+  const stamp = resolve(root, 'node_modules/.lab-lock');
+  const lock = createHash('sha256')
+    .update(readFileSync(resolve(root, 'package-lock.json')))
+    .digest('hex');
+  if (existsSync(stamp) && readFileSync(stamp, 'utf8') === lock) return;
+  say('installing packages from the npm registry');
+  await must('npm', ['ci', '--no-audit', '--no-fund', '--loglevel=error'], { stdio: ['ignore', 'ignore', 'inherit'] });
+  writeFileSync(stamp, lock);
+}
+
+async function buildCore() {
+  if ((await tsx('scripts/build-core.ts')) !== 0) throw new UserError('the wasm core does not build (see above)');
+}
+
+async function prepareGuests(names) {
+  if ((await tsx('guests/prepare.ts', names)) !== 0) throw new UserError('the guests could not be prepared (see above)');
+}
+
+/** The compiler that memlab is built with; only its own check needs it. */
+async function installCompiler() {
+  if ((await output('gcc', ['--version'])) && (await output('ld', ['--version']))) return;
+  if (await canInstallPackages()) await installPackages(['gcc', 'binutils']);
+  else say('no gcc: the check that memlab rebuilds to the same bytes is left out (Debian: apt-get install gcc)');
+}
+
+/** `guests`: which third-party guests to prepare, by name; `compiler`: also bring gcc where that is possible. */
+export async function setup({ guests = [], compiler = false } = {}) {
+  checkNode();
+  await installDependencies();
+  await buildCore();
+  await prepareGuests(guests);
+  if (compiler) await installCompiler();
+}
+
+if (process.argv[1] === fileURLToPath(import.meta.url)) await main(() => setup());
