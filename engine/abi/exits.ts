@@ -1,0 +1,38 @@
+/** Why the core's `run` returned, and the bits of the answers it gets. Compiled by both tsc and asc. */
+
+/** The slice's instructions are used up. */
+export const EXIT_BUDGET = 0;
+/** HLT with interrupts to wait for: nothing to do until VCPU_IRQ_PENDING or VCPU_NMI_PENDING is set. */
+export const EXIT_HLT = 1;
+/** Triple fault: the vCPU is shut down; the record holds the registers at the fault. */
+export const EXIT_SHUTDOWN = 2;
+/** The instruction met a page of an INVALID memslot: nothing was changed, run it again (KVM x86 does the same). */
+export const EXIT_RETRY = 3;
+/** VCPU_EXIT_REQUEST was set by a device or by the driver; the instruction that caused it has retired. */
+export const EXIT_REQUESTED = 4;
+/** VCPU_BREAK_ICOUNT was reached. */
+export const EXIT_BREAK = 5;
+/** Instruction fetch from a gpa that no memslot maps (KVM_EXIT_INTERNAL_ERROR there). */
+export const EXIT_INTERNAL_ERROR = 6;
+
+/** `lookup` answers: hva of the page in the upper 20 bits, these in the lower 12. 0: no memslot, MMIO. */
+export const PAGE_PRESENT = 1;
+/** Slot is READONLY: reads and fetches as RAM, a write is an MMIO exit. */
+export const PAGE_READONLY = 2;
+/** Page is under dirty logging and clean: the first write must call `markDirty` before a write tag may be set. */
+export const PAGE_CLEAN = 4;
+/** Slot is INVALID (between the two swaps of a commit): leave with EXIT_RETRY. */
+export const PAGE_INVALID = 8;
+
+/** `translate` access kinds. */
+export const ACCESS_READ = 0;
+export const ACCESS_WRITE = 1;
+export const ACCESS_EXEC = 2;
+
+/** `log` codes. */
+/** Opcode that is not implemented: args are the linear address (low, high); the record's LOG_BYTES holds the bytes. */
+export const LOG_UNIMPLEMENTED = 1;
+/** RDMSR/WRMSR of an unknown MSR: args are the index and 0 (read) or 1 (write). */
+export const LOG_MSR = 2;
+/** Triple fault: args are the first and the last vector. */
+export const LOG_TRIPLE = 3;

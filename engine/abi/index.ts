@@ -1,0 +1,4 @@
+export * from './exits';
+export * from './layout';
+export * from './tlb';
+export * from './vcpu';
