@@ -1,0 +1,229 @@
+/**
+ * The cache of decoded code. Blocks are keyed by host address and mode, so they survive a move of their memslot and serve every
+ * virtual alias. A host page with decoded code has a descriptor in CODE_PAGES and no write tags in any TLB; a store into one of its
+ * 64-byte granules that hold decoded bytes drops all blocks of the page. Blocks are chained only inside their page, so nothing outside
+ * ever points to a dropped block but the hash.
+ */
+import {
+  ARENA_BASE, ARENA_END, CODE_PAGES, SEG_BASE, SEG_CS, SEG_LIMIT, STAT_BLOCKS_DECODED, STAT_CODE_INVALIDATED, VCPU_SEG, VCPU_SEG_SIZE, VCPU_STATS,
+} from '../abi/index';
+import { DECODE_BAD, DECODE_TOO_LONG, decodeInstruction, decodedEnds, decodedLength, finishBlock, recordsEnd, startDecoding } from './decode';
+import { exactCountBetween } from './mem';
+import { fetchPage, stripWriteTags } from './mmu';
+import {
+  BLOCK_LIMIT, H_CACHED, H_COUNT, H_HVA, H_LENGTH, H_MODE, H_NEXT, H_PAGE_NEXT, HASH, HASH_SIZE, HEADER_SIZE, R_FALL, RECORD_SIZE, SCRATCH, STITCH, VREG_PAGE,
+} from './record';
+import { cpu, raise, VEC_GP } from './state';
+import { blockKey, KEY_64, KEY_32 } from './why';
+
+/** Page descriptor, 32 bytes in the arena: granules with decoded bytes, first block of the page. */
+const D_GRANULES: usize = 0; // u64
+const D_BLOCKS: usize = 8; // u32 first record of the first block
+const D_NEXT_FREE: usize = 12; // u32
+const DESCRIPTOR_SIZE: usize = 32;
+/** Room that one block may need: header, two records per instruction, one record at the end. */
+const BLOCK_ROOM: usize = HEADER_SIZE + (<usize>BLOCK_LIMIT * 3 + 2) * RECORD_SIZE;
+/** A block that runs once lies in SCRATCH and is shorter. */
+const SCRATCH_LIMIT: i32 = 40;
+
+let arenaTop: usize = ARENA_BASE;
+let freeDescriptor: usize = 0;
+/** Counts dropped pages; the interpreter compares it around stores. */
+export let droppedPages: u32 = 0;
+/** Counts arena flushes: a record pointer kept across one is stale. */
+let arenaAge: u32 = 0;
+let ageAtFind: u32 = 0;
+
+@inline function bump(stat: usize): void {
+  store<u64>(cpu + stat, load<u64>(cpu + stat, VCPU_STATS) + 1, VCPU_STATS);
+}
+@inline function bucket(hva: usize): usize {
+  return HASH + (((hva ^ (hva >> 15)) & (HASH_SIZE - 1)) << 2);
+}
+
+/** Drops everything. Only between blocks. */
+export function dropAllCode(): void {
+  memory.fill(HASH, 0, HASH_SIZE << 2);
+  memory.fill(CODE_PAGES, 0, ARENA_BASE - CODE_PAGES);
+  arenaTop = ARENA_BASE;
+  freeDescriptor = 0;
+  arenaAge++;
+  droppedPages++;
+}
+
+function dropPage(page: usize): void {
+  const cell = <usize>CODE_PAGES + (page << 2);
+  const descriptor = <usize>load<u32>(cell);
+  let block = <usize>load<u32>(descriptor, D_BLOCKS);
+  while (block != 0) {
+    unlinkBlock(block);
+    block = <usize>load<u32>(block - HEADER_SIZE + H_PAGE_NEXT);
+  }
+  store<u32>(cell, 0);
+  store<u32>(descriptor, <u32>freeDescriptor, D_NEXT_FREE);
+  freeDescriptor = descriptor;
+  droppedPages++;
+  bump(STAT_CODE_INVALIDATED);
+}
+
+function unlinkBlock(block: usize): void {
+  store<u32>(block - HEADER_SIZE + H_CACHED, 0);
+  let link = bucket(<usize>load<u32>(block - HEADER_SIZE + H_HVA));
+  while (<usize>load<u32>(link) != block) link = <usize>load<u32>(link) - HEADER_SIZE + H_NEXT;
+  store<u32>(link, load<u32>(block - HEADER_SIZE + H_NEXT));
+}
+
+/** Bits of the granules that [first, last] (offsets in a page) touch. */
+@inline function granules(first: usize, last: usize): u64 {
+  const low = first >> 6;
+  const high = last >> 6;
+  return (<u64>-1 >> <u64>(63 - high)) & (<u64>-1 << <u64>low);
+}
+
+/** Host bytes [hva, hva + size) are about to be written, or were: drops decoded code that came from them. */
+export function codeWritten(hva: usize, size: i32): void {
+  let at = hva;
+  const end = hva + <usize>size;
+  while (at < end) {
+    const page = at >> 12;
+    const pageEnd = (page + 1) << 12;
+    const stop = end < pageEnd ? end : pageEnd;
+    const descriptor = <usize>load<u32>(<usize>CODE_PAGES + (page << 2));
+    if (descriptor != 0 && load<u64>(descriptor, D_GRANULES) & granules(at & 4095, (stop - 1) & 4095)) dropPage(page);
+    at = stop;
+    if (at == 0) return;
+  }
+}
+
+function descriptorOf(page: usize): usize {
+  const cell = <usize>CODE_PAGES + (page << 2);
+  let descriptor = <usize>load<u32>(cell);
+  if (descriptor != 0) return descriptor;
+  if (freeDescriptor != 0) {
+    descriptor = freeDescriptor;
+    freeDescriptor = <usize>load<u32>(descriptor, D_NEXT_FREE);
+  } else {
+    descriptor = arenaTop;
+    arenaTop += DESCRIPTOR_SIZE;
+  }
+  memory.fill(descriptor, 0, DESCRIPTOR_SIZE);
+  store<u32>(cell, <u32>descriptor);
+  stripWriteTags(<u32>page);
+  return descriptor;
+}
+
+/**
+ * First record of the block at RIP, decoded if need be; sets VREG_PAGE. 0: the fetch faulted, see `pending`.
+ * The caller has stored nothing; the instruction count must be exact between blocks.
+ */
+export function findBlock(rip: u64): usize {
+  const hva = fetchAt(rip);
+  if (hva == 0) return 0;
+  ageAtFind = arenaAge;
+  const key = blockKey();
+  let block = <usize>load<u32>(bucket(hva));
+  while (block != 0) {
+    if (load<u32>(block - HEADER_SIZE + H_HVA) == <u32>hva && load<u32>(block - HEADER_SIZE + H_MODE) == key) return block;
+    block = <usize>load<u32>(block - HEADER_SIZE + H_NEXT);
+  }
+  return build(hva, key, BLOCK_LIMIT, false);
+}
+
+/** A block of at most `limit` instructions at RIP that runs once and is not kept. */
+export function scratchBlock(rip: u64, limit: i32): usize {
+  const hva = fetchAt(rip);
+  if (hva == 0) return 0;
+  return build(hva, blockKey(), limit < SCRATCH_LIMIT ? limit : SCRATCH_LIMIT, true);
+}
+
+let linear: u64 = 0;
+/** Linear address of RIP into `linear`, VREG_PAGE, and the host address of its first byte; 0: fault. */
+function fetchAt(rip: u64): usize {
+  const key = blockKey();
+  const cs = cpu + VCPU_SEG + SEG_CS * VCPU_SEG_SIZE;
+  linear = rip;
+  if (!(key & KEY_64)) {
+    if (rip > <u64>load<u32>(cs, SEG_LIMIT)) return <usize>raise(VEC_GP, 0);
+    linear = (load<u64>(cs, SEG_BASE) + rip) & 0xffffffff;
+  }
+  exactCountBetween();
+  const hva = fetchPage(linear);
+  if (hva != 0) store<u64>(cpu, rip - (linear & 4095), VREG_PAGE);
+  return hva;
+}
+
+/**
+ * Remembers in the branch record at p that its way `taken` leads to `target`, which lies in the same page of RIP. Not in 16-bit code,
+ * where IP wraps inside a page when CS is not page-aligned.
+ */
+export function linkBlocks(p: usize, taken: i32, target: usize): void {
+  if (p < <usize>ARENA_BASE || ageAtFind != arenaAge || !(blockKey() & (KEY_64 | KEY_32))) return;
+  if (!load<u32>(target - HEADER_SIZE + H_CACHED)) return;
+  store<u32>(p + (<usize>taken << 2), <u32>target, R_FALL);
+}
+
+/** Copies the last `have` bytes of a page and the first of the next (0: none) to STITCH, zero-padded. */
+function stitch(hva: usize, have: usize, next: usize): void {
+  memory.fill(STITCH, 0, 32);
+  memory.copy(STITCH, hva, have);
+  if (next != 0) memory.copy(STITCH + have, next, 16);
+}
+
+function build(hva: usize, key: u32, limit: i32, once: bool): usize {
+  if (arenaTop + BLOCK_ROOM + 2 * DESCRIPTOR_SIZE > <usize>ARENA_END) dropAllCode();
+  // The descriptor comes first: it may take arena room, and the scan for write tags must precede the decoding.
+  const descriptor = descriptorOf(hva >> 12);
+  const header: usize = once ? SCRATCH : arenaTop;
+  const first = header + HEADER_SIZE;
+  const start = hva & 4095;
+  let off = start;
+  let count: i32 = 0;
+  startDecoding(first, key);
+  while (count < limit && off < 4096) {
+    const at = (hva & ~(<usize>4095)) + off;
+    const room: usize = 4096 - off;
+    // Near the page's end an instruction stands alone, so that one that turns out to cross has nothing before it in its block.
+    const tail = room < 16;
+    if (tail && count > 0) break;
+    if (tail) stitch(at, room, 0);
+    let status = decodeInstruction(tail ? STITCH : at, <u32>off, count);
+    if (tail && (<usize>decodedLength > room || status == DECODE_BAD || status == DECODE_TOO_LONG)) {
+      // The only instruction of its block, made of two pages: decoded anew each time, so nothing has to watch the second page.
+      const next = fetchPage(key & KEY_64 ? linear + <u64>room : (linear + <u64>room) & 0xffffffff);
+      if (next == 0) return 0;
+      stitch(at, room, next);
+      startDecoding(SCRATCH + HEADER_SIZE, key);
+      status = decodeInstruction(STITCH, <u32>off, 0);
+      finishBlock(SCRATCH + HEADER_SIZE, 1, <u32>off + decodedLength, decodedEnds);
+      return describe(SCRATCH, hva, key, 1, <u32>decodedLength);
+    }
+    count++;
+    off += <usize>decodedLength;
+    if (decodedEnds) break;
+  }
+  finishBlock(first, count, <u32>off, decodedEnds);
+  describe(header, hva, key, count, <u32>(off - start));
+  store<u64>(descriptor, load<u64>(descriptor, D_GRANULES) | granules(start, off > 4096 ? 4095 : off - 1), D_GRANULES);
+  if (!once) keep(header, first, descriptor, hva);
+  bump(STAT_BLOCKS_DECODED);
+  return first;
+}
+
+function describe(header: usize, hva: usize, key: u32, count: i32, length: u32): usize {
+  memory.fill(header, 0, HEADER_SIZE);
+  store<u32>(header, <u32>hva, H_HVA);
+  store<u32>(header, key, H_MODE);
+  store<i32>(header, count, H_COUNT);
+  store<u32>(header, length, H_LENGTH);
+  return header + HEADER_SIZE;
+}
+
+function keep(header: usize, first: usize, descriptor: usize, hva: usize): void {
+  arenaTop = recordsEnd;
+  const cell = bucket(hva);
+  store<u32>(header, load<u32>(cell), H_NEXT);
+  store<u32>(header, load<u32>(descriptor, D_BLOCKS), H_PAGE_NEXT);
+  store<u32>(header, 1, H_CACHED);
+  store<u32>(cell, <u32>first);
+  store<u32>(descriptor, <u32>first, D_BLOCKS);
+}

@@ -1,0 +1,488 @@
+/**
+ * Arithmetic on the x87's 80-bit extended format in software: bit-exact results, rounding control, precision control and exceptions.
+ * SDM 1 chapter 8 (formats 8.2, NaNs 4.8.3, rounding 4.8.4, exceptions 8.5).
+ *
+ * A value is a pair: significand u64 with explicit integer bit, and sign << 15 | biased exponent. Operations take pairs and leave their
+ * result in zSig and zSe; exceptions gather in `raised`. The caller decides from the masks whether the result is stored.
+ */
+import { leadingZeros, multiply, divideFraction, setWide, shiftLeft, shiftRightSticky, wideHi, wideLo } from './wide';
+
+export const EX_INVALID: u32 = 1;
+export const EX_DENORMAL: u32 = 2;
+export const EX_ZERO: u32 = 4;
+export const EX_OVERFLOW: u32 = 8;
+export const EX_UNDERFLOW: u32 = 16;
+export const EX_PRECISION: u32 = 32;
+/** Exceptions found before the operation: unmasked, they leave the destination alone. */
+export const EX_BEFORE: u32 = 7;
+
+export const BIAS: i32 = 16383;
+export const EXP_MAX: i32 = 0x7fff;
+export const INTEGER_BIT: u64 = 0x8000000000000000;
+const QUIET_BIT: u64 = 0x4000000000000000;
+/** "QNaN floating-point indefinite". */
+export const INDEFINITE_SIG: u64 = 0xc000000000000000;
+export const INDEFINITE_SE: u32 = 0xffff;
+/** Exponent adjustment of unmasked overflow and underflow. */
+const WRAP: i32 = 24576;
+
+export const RC_NEAREST: u32 = 0;
+export const RC_DOWN: u32 = 1;
+export const RC_UP: u32 = 2;
+export const RC_ZERO: u32 = 3;
+
+export let zSig: u64 = 0;
+export let zSe: u32 = 0;
+export let raised: u32 = 0;
+/** The last rounding increased the magnitude (C1). */
+export let roundedUp: bool = false;
+/** A memory operand was a denormal in its own format: counts as a denormal operand. */
+let narrowDenormal: bool = false;
+let rounding: u32 = 0;
+let masks: u32 = 0x3f;
+/** Significand bits dropped by precision control: 40, 11 or 0. */
+let dropBits: i32 = 0;
+
+/** Starts an operation under a control word. `controlled`: the operation obeys precision control (add, sub, mul, div, sqrt). */
+export function begin(controlWord: u32, controlled: bool): void {
+  rounding = (controlWord >> 10) & 3;
+  masks = controlWord & 0x3f;
+  const precision = (controlWord >> 8) & 3;
+  dropBits = !controlled || precision == 3 || precision == 1 ? 0 : precision == 0 ? 40 : 11;
+  raised = 0;
+  roundedUp = false;
+  narrowDenormal = false;
+}
+export function roundingMode(): u32 {
+  return rounding;
+}
+export function setRounding(mode: u32): void {
+  rounding = mode;
+}
+export function raiseFlag(flag: u32): void {
+  raised |= flag;
+}
+export function noteUp(up: bool): void {
+  roundedUp = up;
+}
+export function noteNarrowDenormal(): void {
+  narrowDenormal = true;
+}
+export function isUnmasked(flag: u32): bool {
+  return (flag & ~masks) != 0;
+}
+
+@inline export function expOf(se: u32): i32 {
+  return <i32>(se & 0x7fff);
+}
+@inline export function signOf(se: u32): u32 {
+  return (se >> 15) & 1;
+}
+@inline export function isZero(sig: u64, se: u32): bool {
+  return sig == 0 && (se & 0x7fff) == 0;
+}
+@inline export function isInf(sig: u64, se: u32): bool {
+  return (se & 0x7fff) == 0x7fff && sig == INTEGER_BIT;
+}
+@inline export function isNan(sig: u64, se: u32): bool {
+  return (se & 0x7fff) == 0x7fff && sig > INTEGER_BIT;
+}
+@inline export function isSignalling(sig: u64, se: u32): bool {
+  return isNan(sig, se) && (sig & QUIET_BIT) == 0;
+}
+/** Encodings that no operation accepts: unnormals, pseudo-infinities and pseudo-NaNs (SDM 1 table 8-3). */
+@inline export function isUnsupported(sig: u64, se: u32): bool {
+  return (se & 0x7fff) != 0 && sig < INTEGER_BIT;
+}
+@inline export function isDenormal(sig: u64, se: u32): bool {
+  return (se & 0x7fff) == 0 && sig != 0;
+}
+
+export function give(sig: u64, se: u32): void {
+  zSig = sig;
+  zSe = se;
+}
+export function giveZero(sign: u32): void {
+  give(0, sign << 15);
+}
+export function giveInf(sign: u32): void {
+  give(INTEGER_BIT, (sign << 15) | 0x7fff);
+}
+export function invalid(): void {
+  raised |= EX_INVALID;
+  give(INDEFINITE_SIG, INDEFINITE_SE);
+}
+
+/** NaN or unsupported operand: gives the result and answers true (SDM 1 table 4-7). */
+export function handledNan(aSig: u64, aSe: u32, bSig: u64, bSe: u32): bool {
+  if (isUnsupported(aSig, aSe) || isUnsupported(bSig, bSe)) {
+    invalid();
+    return true;
+  }
+  const aNan = isNan(aSig, aSe);
+  const bNan = isNan(bSig, bSe);
+  if (!aNan && !bNan) return false;
+  const aSnan = isSignalling(aSig, aSe);
+  const bSnan = isSignalling(bSig, bSe);
+  if (aSnan || bSnan) raised |= EX_INVALID;
+  let takeA = aNan;
+  if (aNan && bNan) {
+    if (aSnan != bSnan) takeA = bSnan;
+    else if (aSig != bSig) takeA = aSig > bSig;
+    else takeA = signOf(aSe) == 0;
+  }
+  if (takeA) give(aSig | QUIET_BIT, aSe);
+  else give(bSig | QUIET_BIT, bSe);
+  return true;
+}
+
+/** The same for one operand. */
+export function handledNan1(sig: u64, se: u32): bool {
+  return handledNan(sig, se, 0, 0);
+}
+
+export function noteDenormals(aSig: u64, aSe: u32, bSig: u64, bSe: u32): void {
+  if (narrowDenormal || isDenormal(aSig, aSe) || isDenormal(bSig, bSe)) raised |= EX_DENORMAL;
+}
+
+/** Normal form of a finite, nonzero operand: significand with the integer bit, exponent possibly below 1. */
+export let normSig: u64 = 0;
+export let normExp: i32 = 0;
+export function normalise(sig: u64, se: u32): void {
+  const shift = <i32>clz(sig);
+  const exp = expOf(se);
+  normSig = sig << <u64>shift;
+  normExp = (exp == 0 ? 1 : exp) - shift;
+}
+
+/** Does rounding hi.lo, with `drop` bits of hi cut, go away from zero? */
+function roundsUp(sign: u32, hi: u64, lo: u64, drop: i32): bool {
+  if (rounding == RC_ZERO) return false;
+  let above: bool;
+  let tie: bool;
+  if (drop == 0) {
+    if (rounding != RC_NEAREST) return lo != 0 && (rounding == RC_DOWN) == (sign != 0);
+    above = lo > INTEGER_BIT;
+    tie = lo == INTEGER_BIT;
+    return above || (tie && (hi & 1) != 0);
+  }
+  const mask = ((<u64>1) << <u64>drop) - 1;
+  const rest = hi & mask;
+  if (rounding != RC_NEAREST) return (rest | lo) != 0 && (rounding == RC_DOWN) == (sign != 0);
+  const half = (<u64>1) << <u64>(drop - 1);
+  above = rest > half || (rest == half && lo != 0);
+  tie = rest == half && lo == 0;
+  return above || (tie && (hi & (mask + 1)) != 0);
+}
+
+/**
+ * Rounds +-hi.lo * 2^(exp - BIAS - 63), hi with its top bit set, to the current precision and range.
+ * Tininess is detected after rounding.
+ */
+export function roundPack(sign: u32, exp: i32, hi: u64, lo: u64): void {
+  const mask = ((<u64>1) << <u64>dropBits) - 1;
+  if (exp <= 0) {
+    const up = roundsUp(sign, hi, lo, dropBits);
+    const tiny = exp < 0 || !up || (hi | mask) != <u64>-1;
+    if (!tiny || masks & EX_UNDERFLOW) {
+      roundDenormal(sign, exp, hi, lo, mask, tiny);
+      return;
+    }
+    raised |= EX_UNDERFLOW;
+    exp += WRAP;
+    if (exp <= 0) {
+      // Only FSCALE gets this far out of range.
+      raised |= EX_PRECISION;
+      giveZero(sign);
+      return;
+    }
+  }
+  const up = roundsUp(sign, hi, lo, dropBits);
+  const inexact = ((hi & mask) | lo) != 0;
+  let sig = hi & ~mask;
+  if (up) {
+    sig += mask + 1;
+    if (sig == 0) {
+      sig = INTEGER_BIT;
+      exp++;
+    }
+  }
+  if (exp >= EXP_MAX) {
+    if (masks & EX_OVERFLOW) {
+      giveOverflow(sign, mask);
+      return;
+    }
+    raised |= EX_OVERFLOW;
+    exp -= WRAP;
+    if (exp >= EXP_MAX) {
+      raised |= EX_PRECISION;
+      roundedUp = true;
+      giveInf(sign);
+      return;
+    }
+  }
+  if (inexact) raised |= EX_PRECISION;
+  roundedUp = up;
+  give(sig, (sign << 15) | <u32>exp);
+}
+
+function roundDenormal(sign: u32, exp: i32, hi: u64, lo: u64, mask: u64, tiny: bool): void {
+  shiftRightSticky(hi, lo, 1 - exp);
+  const sh = wideHi;
+  const sl = wideLo;
+  const up = roundsUp(sign, sh, sl, dropBits);
+  const inexact = ((sh & mask) | sl) != 0;
+  const sig = (sh & ~mask) + (up ? mask + 1 : 0);
+  if (inexact) raised |= tiny ? EX_PRECISION | EX_UNDERFLOW : EX_PRECISION;
+  roundedUp = up;
+  give(sig, (sign << 15) | (sig >= INTEGER_BIT ? 1 : 0));
+}
+
+function giveOverflow(sign: u32, mask: u64): void {
+  raised |= EX_OVERFLOW | EX_PRECISION;
+  const toInf = rounding == RC_NEAREST || (rounding == RC_DOWN && sign != 0) || (rounding == RC_UP && sign == 0);
+  roundedUp = toInf;
+  if (toInf) giveInf(sign);
+  else give(~mask, (sign << 15) | 0x7ffe);
+}
+
+function addMagnitudes(sign: u32, aExp: i32, aSig: u64, bExp: i32, bSig: u64): void {
+  if (aExp < bExp) {
+    addMagnitudes(sign, bExp, bSig, aExp, aSig);
+    return;
+  }
+  shiftRightSticky(bSig, 0, aExp - bExp);
+  let lo = wideLo;
+  let sum = aSig + wideHi;
+  let exp = aExp;
+  if (sum < aSig) {
+    lo = (sum << 63) | (lo >> 1) | (lo & 1);
+    sum = (sum >> 1) | INTEGER_BIT;
+    exp++;
+  }
+  roundPack(sign, exp, sum, lo);
+}
+
+function subMagnitudes(sign: u32, aExp: i32, aSig: u64, bExp: i32, bSig: u64): void {
+  if (aExp < bExp || (aExp == bExp && aSig < bSig)) {
+    subMagnitudes(sign ^ 1, bExp, bSig, aExp, aSig);
+    return;
+  }
+  if (aExp == bExp && aSig == bSig) {
+    giveZero(u32(rounding == RC_DOWN));
+    return;
+  }
+  shiftRightSticky(bSig, 0, aExp - bExp);
+  const lo = <u64>0 - wideLo;
+  const hi = aSig - wideHi - u64(wideLo != 0);
+  const shift = leadingZeros(hi, lo);
+  shiftLeft(hi, lo, shift);
+  roundPack(sign, aExp - shift, wideHi, wideLo);
+}
+
+/** a + b, or a - b with `negate`. */
+export function add(aSig: u64, aSe: u32, bSig: u64, bSe: u32, negate: bool): void {
+  if (handledNan(aSig, aSe, bSig, bSe)) return;
+  const bSign = signOf(bSe) ^ u32(negate);
+  const aSign = signOf(aSe);
+  if (isInf(aSig, aSe)) {
+    if (isInf(bSig, bSe) && aSign != bSign) invalid();
+    else {
+      noteDenormals(aSig, aSe, bSig, bSe);
+      giveInf(aSign);
+    }
+    return;
+  }
+  noteDenormals(aSig, aSe, bSig, bSe);
+  if (isInf(bSig, bSe)) {
+    giveInf(bSign);
+    return;
+  }
+  if (aSig == 0 && bSig == 0) {
+    giveZero(aSign == bSign ? aSign : u32(rounding == RC_DOWN));
+    return;
+  }
+  if (aSig == 0 || bSig == 0) {
+    if (aSig == 0) normalise(bSig, bSe);
+    else normalise(aSig, aSe);
+    roundPack(aSig == 0 ? bSign : aSign, normExp, normSig, 0);
+    return;
+  }
+  normalise(aSig, aSe);
+  const aNorm = normSig;
+  const aExp = normExp;
+  normalise(bSig, bSe);
+  if (aSign == bSign) addMagnitudes(aSign, aExp, aNorm, normExp, normSig);
+  else subMagnitudes(aSign, aExp, aNorm, normExp, normSig);
+}
+
+export function mul(aSig: u64, aSe: u32, bSig: u64, bSe: u32): void {
+  if (handledNan(aSig, aSe, bSig, bSe)) return;
+  const sign = signOf(aSe) ^ signOf(bSe);
+  if (isInf(aSig, aSe) || isInf(bSig, bSe)) {
+    if (isZero(aSig, aSe) || isZero(bSig, bSe)) invalid();
+    else {
+      noteDenormals(aSig, aSe, bSig, bSe);
+      giveInf(sign);
+    }
+    return;
+  }
+  noteDenormals(aSig, aSe, bSig, bSe);
+  if (aSig == 0 || bSig == 0) {
+    giveZero(sign);
+    return;
+  }
+  normalise(aSig, aSe);
+  const aNorm = normSig;
+  const aExp = normExp;
+  normalise(bSig, bSe);
+  multiply(aNorm, normSig);
+  let hi = wideHi;
+  let lo = wideLo;
+  let exp = aExp + normExp - BIAS + 1;
+  if (hi < INTEGER_BIT) {
+    hi = (hi << 1) | (lo >> 63);
+    lo <<= 1;
+    exp--;
+  }
+  roundPack(sign, exp, hi, lo);
+}
+
+/** a / b. */
+export function div(aSig: u64, aSe: u32, bSig: u64, bSe: u32): void {
+  if (handledNan(aSig, aSe, bSig, bSe)) return;
+  const sign = signOf(aSe) ^ signOf(bSe);
+  if (isInf(aSig, aSe)) {
+    if (isInf(bSig, bSe)) invalid();
+    else {
+      noteDenormals(aSig, aSe, bSig, bSe);
+      giveInf(sign);
+    }
+    return;
+  }
+  if (isZero(bSig, bSe)) {
+    if (isZero(aSig, aSe)) invalid();
+    else {
+      raised |= EX_ZERO;
+      giveInf(sign);
+    }
+    return;
+  }
+  noteDenormals(aSig, aSe, bSig, bSe);
+  if (isInf(bSig, bSe) || aSig == 0) {
+    giveZero(sign);
+    return;
+  }
+  normalise(aSig, aSe);
+  let aNorm = normSig;
+  let exp = normExp;
+  normalise(bSig, bSe);
+  exp += BIAS - 1 - normExp;
+  let low: u64 = 0;
+  if (aNorm >= normSig) {
+    exp++;
+    low = aNorm << 63;
+    aNorm >>= 1;
+  }
+  quotient(aNorm, low, normSig);
+  roundPack(sign, exp, wideHi, wideLo);
+}
+
+/** (hi:low) / divisor with hi < divisor; quotient in wideHi, sticky and half bits in wideLo. */
+function quotient(hi: u64, low: u64, divisor: u64): void {
+  // low has at most its top bit set: divide hi:0 and add that half unit to the last step's remainder.
+  divideFraction(hi, divisor);
+  let q = wideHi;
+  let remainder = wideLo;
+  if (low != 0) {
+    const more = remainder + INTEGER_BIT;
+    if (more < remainder || more >= divisor) {
+      q++;
+      remainder = more - divisor;
+    } else {
+      remainder = more;
+    }
+  }
+  // Twice the remainder against the divisor tells on which side of one half the rest lies.
+  const carry = remainder >> 63;
+  const twice = remainder << 1;
+  let lo: u64 = 0;
+  if (remainder != 0) lo = carry != 0 || twice > divisor ? INTEGER_BIT | 1 : twice == divisor ? INTEGER_BIT : 1;
+  setWide(q, lo);
+}
+
+/** Square root: one bit of the result a step. */
+export function sqrt80(sig: u64, se: u32): void {
+  if (handledNan1(sig, se)) return;
+  if (isZero(sig, se)) {
+    give(sig, se);
+    return;
+  }
+  if (signOf(se)) {
+    invalid();
+    return;
+  }
+  if (isInf(sig, se)) {
+    giveInf(0);
+    return;
+  }
+  noteDenormals(sig, se, 0, 0);
+  normalise(sig, se);
+  const odd = ((normExp - BIAS) & 1) != 0;
+  const exp = ((normExp - BIAS) >> 1) + BIAS;
+  // Radicand of 128 bits in [2^126, 2^128): root of 64 bits with the top bit set.
+  let hi = odd ? normSig : normSig >> 1;
+  let lo = odd ? <u64>0 : normSig << 63;
+  let root: u64 = 0;
+  let remHi: u64 = 0;
+  let remLo: u64 = 0;
+  for (let i = 0; i < 64; i++) {
+    remHi = (remHi << 2) | (remLo >> 62);
+    remLo = (remLo << 2) | (hi >> 62);
+    hi = (hi << 2) | (lo >> 62);
+    lo <<= 2;
+    const trialHi = root >> 62;
+    const trialLo = (root << 2) | 1;
+    root <<= 1;
+    if (remHi > trialHi || (remHi == trialHi && remLo >= trialLo)) {
+      remHi -= trialHi + u64(remLo < trialLo);
+      remLo -= trialLo;
+      root |= 1;
+    }
+  }
+  // remainder > root means the rest is above one half.
+  const above = remHi != 0 || remLo > root;
+  const rest: u64 = remHi == 0 && remLo == 0 ? 0 : above ? INTEGER_BIT | 1 : 1;
+  roundPack(0, exp, root, rest);
+}
+
+/** Relation of a to b: 0 equal, 1 greater, 2 less, 3 unordered. `quiet`: quiet NaNs raise nothing (FUCOM). */
+export function compare(aSig: u64, aSe: u32, bSig: u64, bSe: u32, quiet: bool): i32 {
+  if (isUnsupported(aSig, aSe) || isUnsupported(bSig, bSe)) {
+    raised |= EX_INVALID;
+    return 3;
+  }
+  if (isNan(aSig, aSe) || isNan(bSig, bSe)) {
+    if (!quiet || isSignalling(aSig, aSe) || isSignalling(bSig, bSe)) raised |= EX_INVALID;
+    return 3;
+  }
+  noteDenormals(aSig, aSe, bSig, bSe);
+  if (aSig == 0 && bSig == 0) return 0;
+  const aNegative = signOf(aSe) != 0;
+  const bNegative = signOf(bSe) != 0;
+  if (aSig == 0) return bNegative ? 1 : 2;
+  if (bSig == 0) return aNegative ? 2 : 1;
+  if (aNegative != bNegative) return aNegative ? 2 : 1;
+  normalise(aSig, aSe);
+  const aNorm = normSig;
+  const aExp = normExp;
+  normalise(bSig, bSe);
+  if (aExp == normExp && aNorm == normSig) return 0;
+  const larger = aExp > normExp || (aExp == normExp && aNorm > normSig);
+  return larger != aNegative ? 1 : 2;
+}
+
+/** Raises the denormal exception if the memory operand was one in its own format (loads). */
+export function raiseNarrow(): void {
+  if (narrowDenormal) raised |= EX_DENORMAL;
+}

@@ -1,0 +1,273 @@
+/**
+ * Data accesses of instructions: the slow ends of the inlined fast paths, and accesses and operands of out-of-line handlers.
+ * Around every access that can reach JS the instruction count is exact, and whoever changed the world (a device, or a store to code)
+ * makes the interpreter stop behind the instruction.
+ */
+import { SEG_ATTR, SEG_BASE, SEG_LIMIT, STAT_MMIO, VCPU_GPR, VCPU_ICOUNT, VCPU_RIP, VCPU_SEG, VCPU_SEG_SIZE, VCPU_STATS } from '../abi/index';
+import { droppedPages } from './blocks';
+import {
+  FIRST_COLD, FIRST_COLD_ENDING, FIRST_ENDING, OP_CALL64, OP_CALL_M64, OP_ENTER, OP_LEAVE, OP_LEAVE64, OP_POP_R64, OP_POP_SEG, OP_POPF, OP_PUSH_I64, OP_PUSH_R,
+  OP_PUSH_R64, OP_RET64, OP_STOP,
+} from './generated/ops';
+import { hostRead, hostWrite, isCanonical, probeWrite, readSlow, slowValue, writeSlow } from './mmu';
+import { MODE_64, mode } from './mmu-mode';
+import {
+  AUX_MEMORY, AUX_SIZE, LEFT, R_AFTER, R_AUX, R_BASE, R_DISP, R_DST, R_EXTRA, R_INDEX, R_LEN, R_OFF, R_OP, R_SCALE, R_SRC, RECORD_SIZE, STOP_AT, VREG_EA,
+  VREG_PAGE,
+} from './record';
+import { segLinear, segVa } from './segments';
+import { cpu, raise, VEC_GP, VEC_SS } from './state';
+
+const RSP: usize = VCPU_GPR + 32;
+const RBP: usize = VCPU_GPR + 40;
+/** Taken from LEFT to make the next block boundary stop. */
+const STEAL: i32 = 0x60000000;
+let stolen: i32 = 0;
+/** Record whose handler number OP_STOP replaces for the moment, or 0. */
+let patched: usize = 0;
+let patchedOp: u16 = 0;
+
+/** Stores the exact number of retired instructions while the one at p runs. */
+@inline export function exactCount(p: usize): void {
+  store<u64>(cpu, load<u64>(STOP_AT) - <u64>(load<i32>(LEFT) + stolen + <i32>load<u8>(p, R_AFTER)), VCPU_ICOUNT);
+}
+
+/** The same between two blocks. */
+@inline export function exactCountBetween(): void {
+  store<u64>(cpu, load<u64>(STOP_AT) - <u64>(load<i32>(LEFT) + stolen), VCPU_ICOUNT);
+}
+
+/** RIP of the instruction at p, and of the one behind it. */
+@inline export function ripOf(p: usize): u64 {
+  const rip = load<u64>(cpu, VREG_PAGE) + <u64>load<u16>(p, R_OFF);
+  return mode & MODE_64 ? rip : rip & 0xffffffff;
+}
+@inline export function ripAfter(p: usize): u64 {
+  const rip = load<u64>(cpu, VREG_PAGE) + <u64>load<u16>(p, R_OFF) + <u64>load<u8>(p, R_LEN);
+  return mode & MODE_64 ? rip : rip & 0xffffffff;
+}
+
+/** Makes the interpreter stop behind the instruction at p. */
+export function stopAfter(p: usize): void {
+  const op = <i32>load<u16>(p);
+  if ((op >= FIRST_ENDING && op < FIRST_COLD) || op >= FIRST_COLD_ENDING) {
+    if (stolen == 0) {
+      stolen = STEAL;
+      store<i32>(LEFT, load<i32>(LEFT) - STEAL);
+    }
+    return;
+  }
+  if (patched != 0) return;
+  const off = load<u16>(p, R_OFF);
+  let next = p + RECORD_SIZE;
+  while (load<u16>(next, R_OFF) == off) next += RECORD_SIZE;
+  patched = next;
+  patchedOp = load<u16>(next, R_OP);
+  store<u16>(next, <u16>OP_STOP, R_OP);
+}
+
+/** Undoes stopAfter. `execute` has returned. */
+export function afterStop(): void {
+  if (patched != 0) {
+    store<u16>(patched, patchedOp, R_OP);
+    patched = 0;
+  }
+  if (stolen != 0) {
+    store<i32>(LEFT, load<i32>(LEFT) + stolen);
+    stolen = 0;
+  }
+}
+
+/** Instructions that use the stack by themselves (or as well, when the address is near RSP). */
+function usesStack(op: i32): bool {
+  if (op == OP_PUSH_R64 || op == OP_PUSH_I64 || op == OP_POP_R64 || op == OP_POPF || op == OP_POP_SEG) return true;
+  return (op >= OP_CALL64 && op <= OP_CALL_M64) || op == OP_RET64 || (op >= OP_PUSH_R && op <= OP_LEAVE);
+}
+function isFrameOp(op: i32): bool {
+  return op == OP_LEAVE64 || op == OP_LEAVE || op == OP_ENTER;
+}
+/** In 64-bit mode an address that is not canonical is #GP, or #SS for an operand on the stack; 1: it is fine. */
+function checkCanonical(p: usize, va: u64, size: i32): i32 {
+  if (!(mode & MODE_64) || (isCanonical(va) && isCanonical(va + <u64>(size - 1)))) return 1;
+  const base = <usize>load<u16>(p, R_BASE);
+  const op = <i32>load<u16>(p, R_OP);
+  const onStack = base == RSP || base == RBP || (usesStack(op) && va + 8 - load<u64>(cpu, RSP) <= 8) || isFrameOp(op);
+  return raise(onStack ? VEC_SS : VEC_GP, 0);
+}
+
+/** Reads into slowValue. 0: could not. */
+export function rdSlow(p: usize, va: u64, size: i32): i32 {
+  exactCount(p);
+  if (!checkCanonical(p, va, size)) return 0;
+  const before = load<u32>(cpu, VCPU_STATS + STAT_MMIO);
+  if (!readSlow(va, size)) return 0;
+  if (load<u32>(cpu, VCPU_STATS + STAT_MMIO) != before) stopAfter(p);
+  return 1;
+}
+
+export function wrSlow(p: usize, va: u64, size: i32, value: u64): i32 {
+  exactCount(p);
+  if (!checkCanonical(p, va, size)) return 0;
+  const before = load<u32>(cpu, VCPU_STATS + STAT_MMIO) + droppedPages;
+  if (!writeSlow(va, size, value)) return 0;
+  if (load<u32>(cpu, VCPU_STATS + STAT_MMIO) + droppedPages != before) stopAfter(p);
+  return 1;
+}
+
+/** First half of a read-modify-write whose write may not fault any more. */
+export function rmwSlow(p: usize, va: u64, size: i32): i32 {
+  exactCount(p);
+  if (!checkCanonical(p, va, size) || !probeWrite(va, size)) return 0;
+  return rdSlow(p, va, size);
+}
+
+/** Value of the last rd, or rmRead, zero-extended. */
+export let memVal: u64 = 0;
+
+export function rd(p: usize, va: u64, size: i32): i32 {
+  let host: usize = 0;
+  if (size == 8) {
+    host = hostRead<u64>(va);
+    if (host != 0) memVal = load<u64>(host);
+  } else if (size == 4) {
+    host = hostRead<u32>(va);
+    if (host != 0) memVal = <u64>load<u32>(host);
+  } else if (size == 2) {
+    host = hostRead<u16>(va);
+    if (host != 0) memVal = <u64>load<u16>(host);
+  } else {
+    host = hostRead<u8>(va);
+    if (host != 0) memVal = <u64>load<u8>(host);
+  }
+  if (host != 0) return 1;
+  if (!rdSlow(p, va, size)) return 0;
+  memVal = slowValue;
+  return 1;
+}
+
+export function wr(p: usize, va: u64, size: i32, value: u64): i32 {
+  if (size == 8) {
+    const host = hostWrite<u64>(va);
+    if (host != 0) {
+      store<u64>(host, value);
+      return 1;
+    }
+  } else if (size == 4) {
+    const host = hostWrite<u32>(va);
+    if (host != 0) {
+      store<u32>(host, <u32>value);
+      return 1;
+    }
+  } else if (size == 2) {
+    const host = hostWrite<u16>(va);
+    if (host != 0) {
+      store<u16>(host, <u16>value);
+      return 1;
+    }
+  } else {
+    const host = hostWrite<u8>(va);
+    if (host != 0) {
+      store<u8>(host, <u8>value);
+      return 1;
+    }
+  }
+  return wrSlow(p, va, size, value);
+}
+
+/** May `size` bytes at va be written? For instructions that store more than once or read first. */
+export function canWrite(p: usize, va: u64, size: i32): i32 {
+  exactCount(p);
+  if (!checkCanonical(p, va, size)) return 0;
+  return probeWrite(va, size);
+}
+
+/** Linear address of the record's memory operand. */
+@inline export function operandVa(p: usize): u64 {
+  return load<u64>(cpu + <usize>load<u16>(p, R_BASE)) + (load<u64>(cpu + <usize>load<u16>(p, R_INDEX)) << <u64>load<u8>(p, R_SCALE)) + <u64><i64>load<i32>(p, R_DISP);
+}
+
+@inline export function operandSize(p: usize): i32 {
+  return 1 << (<i32>load<u8>(p, R_AUX) & AUX_SIZE);
+}
+@inline export function inMemory(p: usize): bool {
+  return (<u32>load<u8>(p, R_AUX) & AUX_MEMORY) != 0;
+}
+
+export function readReg(offset: u32, size: i32): u64 {
+  const at = cpu + <usize>offset;
+  return size == 8 ? load<u64>(at) : size == 4 ? <u64>load<u32>(at) : size == 2 ? <u64>load<u16>(at) : <u64>load<u8>(at);
+}
+export function writeReg(offset: u32, size: i32, value: u64): void {
+  const at = cpu + <usize>offset;
+  if (size == 8) store<u64>(at, value);
+  else if (size == 4) store<u64>(at, value & 0xffffffff);
+  else if (size == 2) store<u16>(at, <u16>value);
+  else store<u8>(at, <u8>value);
+}
+
+/** The ModRM.reg operand. */
+@inline export function regRead(p: usize, size: i32): u64 {
+  return readReg(<u32>load<u16>(p, R_DST), size);
+}
+@inline export function regWrite(p: usize, size: i32, value: u64): void {
+  writeReg(<u32>load<u16>(p, R_DST), size, value);
+}
+
+/** The ModRM.rm operand into memVal. */
+export function rmRead(p: usize, size: i32): i32 {
+  if (inMemory(p)) return rd(p, operandVa(p), size);
+  memVal = readReg(<u32>load<u16>(p, R_SRC), size);
+  return 1;
+}
+/** The same for an operand that is written afterwards: it faults now or not at all. */
+export function rmModify(p: usize, size: i32): i32 {
+  if (inMemory(p)) {
+    const va = operandVa(p);
+    if (!canWrite(p, va, size)) return 0;
+    return rd(p, va, size);
+  }
+  memVal = readReg(<u32>load<u16>(p, R_SRC), size);
+  return 1;
+}
+export function rmWrite(p: usize, size: i32, value: u64): i32 {
+  if (inMemory(p)) return wr(p, operandVa(p), size, value);
+  writeReg(<u32>load<u16>(p, R_SRC), size, value);
+  return 1;
+}
+
+/** Stores RIP of the next instruction and answers "leave". */
+export function leaveAfter(p: usize): i32 {
+  store<u64>(cpu, ripAfter(p), VCPU_RIP);
+  return 2;
+}
+
+/**
+ * Address record outside 64-bit mode: offset of the record's address size, segment checks, linear address in VREG_EA.
+ * R_EXTRA: segment, log2 of the address size << 8, bytes << 16, write << 24.
+ */
+export function segmentedAddress(p: usize): i32 {
+  const extra = load<u32>(p, R_EXTRA);
+  const seg = <i32>(extra & 255);
+  const offset = operandVa(p) & (((extra >> 8) & 255) == 1 ? 0xffff : 0xffffffff);
+  return segmentedOffset(seg, offset, <i32>((extra >> 16) & 255), extra >> 24 != 0);
+}
+
+/** Linear address of seg:offset outside 64-bit mode, in VREG_EA. A flat, writable, present data segment needs no checks. */
+export function segmentedOffset(seg: i32, offset: u64, size: i32, write: bool): i32 {
+  const record = cpu + VCPU_SEG + <usize>seg * VCPU_SEG_SIZE;
+  if (load<u32>(record, SEG_LIMIT) == 0xffffffff && (load<u16>(record, SEG_ATTR) & 0x9e) == 0x92 && offset + <u64>size <= 0x100000000) {
+    store<u64>(cpu, (load<u64>(record, SEG_BASE) + offset) & 0xffffffff, VREG_EA);
+    return 1;
+  }
+  if (!segLinear(seg, offset, size, write)) return 0;
+  store<u64>(cpu, segVa, VREG_EA);
+  return 1;
+}
+
+/** A near branch in 64-bit mode to an address that is not canonical: the branch faults, not its target. */
+export function badTarget(): void {
+  raise(VEC_GP, 0);
+}
+export function badCall(p: usize, slot: u64): void {
+  if (canWrite(p, slot, 8)) badTarget();
+}

@@ -1,0 +1,124 @@
+/**
+ * The digest of CR0, CR4, EFER, CS and CPL that the hot paths need, kept in globals for the current vCPU.
+ * SDM 3A 2.2 (modes of operation), 4.1.1 (paging modes).
+ */
+import {
+  SEG_ATTR, SEG_CS, SEG_SS, TLB_BASE, TLB_STRIDE, TLB_USER, VCPU_CPL, VCPU_CR0, VCPU_CR4, VCPU_EFER, VCPU_INDEX, VCPU_MODE, VCPU_SEG, VCPU_SEG_SIZE,
+} from '../abi/index';
+import { cpu } from './state';
+
+export const CR0_PE: u64 = 1;
+export const CR0_MP: u64 = 1 << 1;
+export const CR0_EM: u64 = 1 << 2;
+export const CR0_TS: u64 = 1 << 3;
+export const CR0_ET: u64 = 1 << 4;
+export const CR0_NE: u64 = 1 << 5;
+export const CR0_WP: u64 = 1 << 16;
+export const CR0_AM: u64 = 1 << 18;
+export const CR0_NW: u64 = 1 << 29;
+export const CR0_CD: u64 = 1 << 30;
+export const CR0_PG: u64 = 1 << 31;
+export const CR4_VME: u64 = 1;
+export const CR4_PVI: u64 = 1 << 1;
+export const CR4_TSD: u64 = 1 << 2;
+export const CR4_DE: u64 = 1 << 3;
+export const CR4_PSE: u64 = 1 << 4;
+export const CR4_PAE: u64 = 1 << 5;
+export const CR4_MCE: u64 = 1 << 6;
+export const CR4_PGE: u64 = 1 << 7;
+export const CR4_PCE: u64 = 1 << 8;
+export const CR4_OSFXSR: u64 = 1 << 9;
+export const CR4_OSXMMEXCPT: u64 = 1 << 10;
+export const EFER_SCE: u64 = 1;
+export const EFER_LME: u64 = 1 << 8;
+export const EFER_LMA: u64 = 1 << 10;
+export const EFER_NXE: u64 = 1 << 11;
+
+/** Segment attribute bits (abi/vcpu.ts). */
+export const ATTR_L: u32 = 1 << 9;
+export const ATTR_DB: u32 = 1 << 10;
+
+/** Bits of VCPU_MODE: what decoded code and address arithmetic depend on. */
+/** CR0.PE. */
+export const MODE_PROT: u32 = 1;
+/** EFER.LMA: long mode is active (64-bit or compatibility). */
+export const MODE_LONG: u32 = 2;
+/** 64-bit mode: LMA and CS.L. */
+export const MODE_64: u32 = 4;
+/** Default operand and address size is 32 bits (CS.D, outside 64-bit mode). */
+export const MODE_32: u32 = 8;
+/** Default stack size is 32 bits (SS.B, outside 64-bit mode). */
+export const MODE_STACK32: u32 = 16;
+/** CPL is 3. */
+export const MODE_USER: u32 = 32;
+
+export let mode: u32 = 0;
+export let cpl: u32 = 0;
+/** TLB table of the current CPL, and the vCPU's two tables. */
+export let tlbBase: usize = TLB_BASE;
+export let tlbSuper: usize = TLB_BASE;
+
+@inline export function is64(): bool {
+  return (mode & MODE_64) != 0;
+}
+@inline export function is32(): bool {
+  return (mode & MODE_32) != 0;
+}
+@inline export function isLong(): bool {
+  return (mode & MODE_LONG) != 0;
+}
+@inline export function isProt(): bool {
+  return (mode & MODE_PROT) != 0;
+}
+
+@inline export function segRecord(seg: i32): usize {
+  return cpu + VCPU_SEG + <usize>seg * VCPU_SEG_SIZE;
+}
+
+/**
+ * Recomputes everything above from the current vCPU's record. Call it after selectCpu and after any change of CR0, CR4, EFER, CS, SS
+ * or VCPU_CPL (which stays the source of the CPL; it is forced to 0 in real mode).
+ */
+export function modeChanged(): void {
+  let digest: u32 = 0;
+  const cs: u32 = load<u16>(segRecord(SEG_CS), SEG_ATTR);
+  const ss: u32 = load<u16>(segRecord(SEG_SS), SEG_ATTR);
+  if (load<u64>(cpu, VCPU_CR0) & CR0_PE) digest |= MODE_PROT;
+  else store<u32>(cpu, 0, VCPU_CPL);
+  if (load<u64>(cpu, VCPU_EFER) & EFER_LMA) digest |= MODE_LONG;
+  if (digest & MODE_LONG && cs & ATTR_L) {
+    digest |= MODE_64;
+  } else {
+    if (cs & ATTR_DB) digest |= MODE_32;
+    if (ss & ATTR_DB) digest |= MODE_STACK32;
+  }
+  cpl = load<u32>(cpu, VCPU_CPL);
+  if (cpl == 3) digest |= MODE_USER;
+  mode = digest;
+  store<u32>(cpu, digest, VCPU_MODE);
+  tlbSuper = <usize>TLB_BASE + <usize>load<u32>(cpu, VCPU_INDEX) * TLB_STRIDE;
+  tlbBase = cpl == 3 ? tlbSuper + TLB_USER : tlbSuper;
+}
+
+@inline export function setCpl(value: u32): void {
+  store<u32>(cpu, value, VCPU_CPL);
+}
+
+@inline export function cr0(): u64 {
+  return load<u64>(cpu, VCPU_CR0);
+}
+@inline export function cr4(): u64 {
+  return load<u64>(cpu, VCPU_CR4);
+}
+@inline export function efer(): u64 {
+  return load<u64>(cpu, VCPU_EFER);
+}
+
+/** Bits 63:47 all equal (48-bit linear addresses, SDM 1 3.3.7.1). */
+@inline export function isCanonical(va: u64): bool {
+  return <u64>(<i64>(va << 16) >> 16) == va;
+}
+/** A linear address as the current mode sees it: outside 64-bit mode it wraps at 4 GiB. */
+@inline export function wrapLinear(va: u64): u64 {
+  return mode & MODE_64 ? va : va & 0xffffffff;
+}

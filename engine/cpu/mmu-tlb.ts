@@ -1,0 +1,236 @@
+/**
+ * Upkeep of the software TLB (entry layout: abi/tlb.ts): fills, guest flushes, zaps by the memslot engine.
+ *
+ * MOV CR3 must be cheap (a Linux boot does it 17,500 times) and must keep global pages. Tags stay bare page addresses, so the hit path
+ * and compiled code pay nothing; instead every fill of a non-global page is noted in a per-vCPU log, and a flush that keeps globals
+ * drops the logged entries. A log that overflowed makes the flush drop everything, which is always allowed.
+ *
+ * INVLPG must drop every 4 KiB fragment of a large page: a per-vCPU filter remembers which GiB of linear space had large pages.
+ */
+import {
+  CODE_PAGES, MAX_VCPUS, PAGE_CLEAN, PAGE_INVALID, PAGE_READONLY, STAT_TLB_FLUSH, STAT_TLB_MISS, STAT_ZAPPED_ENTRIES, TLB_ADDEND, TLB_BASE,
+  TLB_ENTRIES, TLB_ENTRY_SIZE, TLB_GFN, TLB_STRIDE, TLB_TAG_EXEC, TLB_TAG_READ, TLB_TAG_WRITE, TLB_USER, VCPU_INDEX, VCPU_STATS,
+} from '../abi/index';
+import { tlbSuper } from './mmu-mode';
+import {clearFrameCache, commitAccessedDirty, dirtyFrame, faultCode, frame, 
+  WALK_OK, WALK_RETRY, walkAllows, walkAllowsWrite, walkDirty, walkGlobal, walkGpa,
+  walkNx, walkShift, walkTables,
+} from './mmu-walk';
+import { cpu, PEND_RETRY, pend, raisePageFault } from './state';
+
+const NO_TAG: u64 = <u64>-1;
+const TABLE_BYTES: usize = TLB_ENTRIES * TLB_ENTRY_SIZE;
+
+/** One bit per host page: set when some TLB entry may hold a write tag for it, so that decoding a page nobody writes costs no scan. */
+/** The MMU owns [0x120000, 0x150000) of the space below TLB_BASE (see also mmu-walk.ts). */
+const WRITTEN_PAGES: usize = 0x120000; // 128 KiB
+/** Fill logs: LOG_CAPACITY u16 entry numbers per vCPU (bit 12: user table), and their counts. */
+const FILL_LOG: usize = 0x144000;
+const LOG_CAPACITY: u32 = 2048;
+const LOG_COUNT: usize = 0x14c000; // u32 per vCPU
+/** 1024-bit filter per vCPU: linear GiB that had large pages. */
+const LARGE_FILTER: usize = 0x14d000;
+
+/** vCPUs whose TLB was ever filled: bits. Scans skip the others. */
+let usedTlbs: u32 = 0;
+/** Counts every event that may have dropped an entry; caches of translations compare it. */
+export let tlbEpoch: u32 = 0;
+
+export const ACCESS_R: i32 = 0;
+export const ACCESS_W: i32 = 1;
+export const ACCESS_X: i32 = 2;
+
+/** Result of the last `fill`: host address of the byte, or 0 and the gpa when it is MMIO. */
+export let hitHost: usize = 0;
+export let hitGpa: u64 = 0;
+@inline export function setHit(host: usize): void {
+  hitHost = host;
+}
+
+@inline function count(stat: usize, n: u64): void {
+  store<u64>(cpu + stat, load<u64>(cpu + stat, VCPU_STATS) + n, VCPU_STATS);
+}
+@inline function entryOf(table: usize, va: u64): usize {
+  return table + ((<usize>(va >> 12) & (TLB_ENTRIES - 1)) << 5);
+}
+@inline function clearTags(entry: usize): void {
+  store<u64>(entry, NO_TAG, TLB_TAG_READ);
+  store<u64>(entry, NO_TAG, TLB_TAG_WRITE);
+  store<u64>(entry, NO_TAG, TLB_TAG_EXEC);
+}
+@inline function isEmpty(entry: usize): bool {
+  return (load<u64>(entry, TLB_TAG_READ) & load<u64>(entry, TLB_TAG_WRITE) & load<u64>(entry, TLB_TAG_EXEC)) == NO_TAG;
+}
+@inline function hasCode(host: usize): bool {
+  return load<u32>((host >> 12) << 2, CODE_PAGES) != 0;
+}
+
+/**
+ * Walks for va (wrapped already), checks rights, sets A/D, and enters the page into `table` (this vCPU's supervisor or user table, which
+ * also says the privilege). 1: hitHost, or hitHost 0 and hitGpa for MMIO. 0: #PF or PEND_RETRY is pending and nothing was changed.
+ */
+export function fill(va: u64, access: i32, table: usize): i32 {
+  count(STAT_TLB_MISS, 1);
+  const user = table != tlbSuper;
+  const write = access == ACCESS_W;
+  const execute = access == ACCESS_X;
+  const status = walkTables(va);
+  if (status == WALK_RETRY) return pend(PEND_RETRY);
+  if (status != WALK_OK || !walkAllows(write, execute, user)) return raisePageFault(va, faultCode(status, write, execute, user));
+  const gfn = walkGpa >> 12;
+  let answer = frame(gfn);
+  if (answer & PAGE_INVALID) return pend(PEND_RETRY);
+  commitAccessedDirty(write);
+  hitGpa = walkGpa | (va & 0xfff);
+  if (answer == 0 || (write && answer & PAGE_READONLY)) {
+    hitHost = 0;
+    return 1;
+  }
+  if (write && answer & PAGE_CLEAN) {
+    dirtyFrame(gfn);
+    answer &= ~(<u32>PAGE_CLEAN);
+  }
+  hitHost = <usize>(answer & 0xfffff000) + (<usize>va & 0xfff);
+  enter(va & ~(<u64>0xfff), table, gfn, answer);
+  return 1;
+}
+
+function enter(page: u64, table: usize, gfn: u64, answer: u32): void {
+  const entry = entryOf(table, page);
+  const host = answer & 0xfffff000;
+  const user = table != tlbSuper;
+  const writable = walkDirty && walkAllowsWrite(user) && !(answer & (PAGE_READONLY | PAGE_CLEAN)) && !hasCode(host);
+  store<u64>(entry, page, TLB_TAG_READ);
+  store<u64>(entry, writable ? page : NO_TAG, TLB_TAG_WRITE);
+  store<u64>(entry, walkNx ? NO_TAG : page, TLB_TAG_EXEC);
+  store<u32>(entry, host - <u32>page, TLB_ADDEND);
+  store<u32>(entry, <u32>gfn, TLB_GFN);
+  if (writable) noteWritten(host);
+  const index = load<u32>(cpu, VCPU_INDEX);
+  usedTlbs |= 1 << index;
+  if (!walkGlobal) noteFill(index, <u32>((entry - tlbSuper) >> 5));
+  if (walkShift > 12) noteLarge(index, page);
+}
+
+@inline function noteWritten(host: u32): void {
+  const byte = WRITTEN_PAGES + <usize>(host >> 15);
+  store<u8>(byte, load<u8>(byte) | <u8>((<u32>1) << ((host >> 12) & 7)));
+}
+@inline function noteFill(index: u32, number: u32): void {
+  const counter = LOG_COUNT + (<usize>index << 2);
+  const filled = load<u32>(counter);
+  if (filled < LOG_CAPACITY) store<u16>(FILL_LOG + <usize>((index * LOG_CAPACITY + filled) << 1), <u16>number);
+  if (filled <= LOG_CAPACITY) store<u32>(counter, filled + 1);
+}
+@inline function noteLarge(index: u32, va: u64): void {
+  const bit = <u32>(va >> 30) & 1023;
+  const byte = LARGE_FILTER + <usize>((index << 7) + (bit >> 3));
+  store<u8>(byte, load<u8>(byte) | <u8>((<u32>1) << (bit & 7)));
+}
+
+function dropAll(index: u32): void {
+  memory.fill(<usize>TLB_BASE + <usize>index * TLB_STRIDE, 0xff, 2 * TABLE_BYTES);
+  memory.fill(LARGE_FILTER + (<usize>index << 7), 0, 128);
+  store<u32>(LOG_COUNT + (<usize>index << 2), 0);
+}
+
+/** The guest's own flush of the current vCPU (MOV CR3, CR4 changes). keepGlobal keeps pages entered as global. */
+export function flushTlb(keepGlobal: bool): void {
+  const index = load<u32>(cpu, VCPU_INDEX);
+  const counter = LOG_COUNT + (<usize>index << 2);
+  const filled = load<u32>(counter);
+  tlbEpoch++;
+  count(STAT_TLB_FLUSH, 1);
+  if (!keepGlobal || filled > LOG_CAPACITY) {
+    dropAll(index);
+    return;
+  }
+  let at = FILL_LOG + <usize>((index * LOG_CAPACITY) << 1);
+  const end = at + (<usize>filled << 1);
+  for (; at < end; at += 2) clearTags(tlbSuper + (<usize>load<u16>(at) << 5));
+  store<u32>(counter, 0);
+}
+
+/** INVLPG: drops va's page, global or not, with all its fragments if it is large. */
+export function invlpg(va: u64): void {
+  tlbEpoch++;
+  clearTags(entryOf(tlbSuper, va));
+  clearTags(entryOf(tlbSuper + TLB_USER, va));
+  const bit = <u32>(va >> 30) & 1023;
+  const byte = LARGE_FILTER + <usize>((load<u32>(cpu, VCPU_INDEX) << 7) + (bit >> 3));
+  if (!((load<u8>(byte) >> (bit & 7)) & 1)) return;
+  for (let entry = tlbSuper, end = tlbSuper + 2 * TABLE_BYTES; entry < end; entry += TLB_ENTRY_SIZE) {
+    if (load<u64>(entry, TLB_TAG_READ) >> 30 == va >> 30) clearTags(entry);
+  }
+}
+
+/** Drops entries of gfns [start, start + npages) on all vCPUs (writeOnly: only their write tags). How many lost something. */
+function dropRange(start: f64, npages: f64, writeOnly: bool): i32 {
+  clearFrameCache();
+  tlbEpoch++;
+  const first = <u32>(<u64>start);
+  const length = npages >= 4294967296.0 ? 0xffffffff : <u32>npages;
+  if (length == 0) return 0;
+  let dropped = 0;
+  for (let index: u32 = 0; index < <u32>MAX_VCPUS; index++) {
+    if (!((usedTlbs >> index) & 1)) continue;
+    let entry: usize = <usize>TLB_BASE + <usize>index * TLB_STRIDE;
+    for (const end = entry + 2 * TABLE_BYTES; entry < end; entry += TLB_ENTRY_SIZE) {
+      if (load<u32>(entry, TLB_GFN) - first >= length && length != 0xffffffff) continue;
+      if (writeOnly) {
+        if (load<u64>(entry, TLB_TAG_WRITE) == NO_TAG) continue;
+        store<u64>(entry, NO_TAG, TLB_TAG_WRITE);
+      } else {
+        if (isEmpty(entry)) continue;
+        clearTags(entry);
+      }
+      dropped++;
+    }
+  }
+  if (!writeOnly) count(STAT_ZAPPED_ENTRIES, dropped);
+  return dropped;
+}
+
+/** The engine's zap of a gfn range (see CoreExports.zapGfnRange). */
+export function zapGfnRange(start: f64, npages: f64): i32 {
+  return dropRange(start, npages, false);
+}
+
+/** Drops every translation of every vCPU; how many there were. */
+export function zapAll(): i32 {
+  const dropped = dropRange(0, 4294967296.0, false);
+  for (let index: u32 = 0; index < <u32>MAX_VCPUS; index++) {
+    if ((usedTlbs >> index) & 1) dropAll(index);
+  }
+  return dropped;
+}
+
+/** Drops the write tags of a gfn range: its pages became clean or read-only. */
+export function protectGfnRange(start: f64, npages: f64): i32 {
+  return dropRange(start, npages, true);
+}
+
+/** Empties the TLB of the current vCPU without counting a guest flush (reset, restore). */
+export function resetTlb(): void {
+  tlbEpoch++;
+  clearFrameCache();
+  dropAll(load<u32>(cpu, VCPU_INDEX));
+}
+
+/** Drops the write tags of all entries, on all vCPUs, that map this host page (hva / 4096): it is about to hold decoded code. */
+export function stripWriteTags(hostPage: u32): void {
+  const byte = WRITTEN_PAGES + <usize>(hostPage >> 3);
+  const bit: u32 = 1 << (hostPage & 7);
+  if (!(load<u8>(byte) & bit)) return;
+  store<u8>(byte, load<u8>(byte) & <u8>~bit);
+  tlbEpoch++;
+  const host = hostPage << 12;
+  for (let index: u32 = 0; index < <u32>MAX_VCPUS; index++) {
+    if (!((usedTlbs >> index) & 1)) continue;
+    let entry: usize = <usize>TLB_BASE + <usize>index * TLB_STRIDE;
+    for (const end = entry + 2 * TABLE_BYTES; entry < end; entry += TLB_ENTRY_SIZE) {
+      const tag = load<u64>(entry, TLB_TAG_WRITE);
+      if (tag != NO_TAG && <u32>tag + load<u32>(entry, TLB_ADDEND) == host) store<u64>(entry, NO_TAG, TLB_TAG_WRITE);
+    }
+  }
+}

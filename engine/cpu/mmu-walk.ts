@@ -1,0 +1,253 @@
+/**
+ * Walks of the guest's page tables: none, 32-bit (with PSE, PSE-36), PAE and 4-level with 2 MiB and 1 GiB pages. SDM 3A chapter 4.
+ *
+ * Tables are read by guest-physical address through the memslot engine. A table entry that no memslot maps reads as all ones, as an
+ * open bus does: with PAE and 4-level tables that sets reserved bits, so the guest gets #PF with RSVD.
+ * PAE PDPTEs are read from memory at each walk instead of being cached at MOV CR3 (SDM allows no software to depend on the difference
+ * except by changing them without a reload).
+ * Not implemented: 5-level paging, PCID, SMEP, SMAP, protection keys (none is advertised), memory types (PAT, PCD, PWT are ignored).
+ */
+import { CODE_PAGES, PAGE_CLEAN, PAGE_INVALID, PAGE_READONLY, STAT_PAGE_WALK, VCPU_AS_ID, VCPU_CR3, VCPU_STATS } from '../abi/index';
+import { codeWritten } from './blocks';
+import { lookup, markDirty } from './imports';
+import { CR0_PG, CR0_WP, CR4_PAE, CR4_PGE, CR4_PSE, cr0, cr4, EFER_LMA, EFER_NXE, efer } from './mmu-mode';
+import { cpu } from './state';
+
+/** MAXPHYADDR 46 (CPUID 0x80000008). */
+export const PHYS_BITS = 46;
+export const PHYS_MASK: u64 = 0x00003ffffffff000;
+/** Physical-address bits above MAXPHYADDR: reserved in every wide entry. */
+const RSVD_PHYS: u64 = 0x000fc00000000000;
+/** In PAE tables bits 62:52 are reserved too. */
+const RSVD_PAE: u64 = 0x7fffc00000000000;
+
+export const PTE_P: u64 = 1;
+export const PTE_RW: u64 = 2;
+export const PTE_US: u64 = 4;
+export const PTE_A: u64 = 0x20;
+export const PTE_D: u64 = 0x40;
+export const PTE_PS: u64 = 0x80;
+export const PTE_G: u64 = 0x100;
+export const PTE_NX: u64 = 0x8000000000000000;
+
+/** Bits of a #PF error code. */
+export const PF_P: u32 = 1;
+export const PF_W: u32 = 2;
+export const PF_U: u32 = 4;
+export const PF_RSVD: u32 = 8;
+export const PF_I: u32 = 16;
+
+/** Answers of walkTables. */
+export const WALK_OK: i32 = 0;
+export const WALK_NOT_PRESENT: i32 = 1;
+export const WALK_RESERVED: i32 = 2;
+/** A table lies in an INVALID memslot. */
+export const WALK_RETRY: i32 = 3;
+
+/** Result of the last walk that answered WALK_OK: gpa of the 4 KiB page, and the rights of all levels combined. */
+export let walkGpa: u64 = 0;
+export let walkWritable: bool = true;
+export let walkUser: bool = true;
+export let walkNx: bool = false;
+export let walkGlobal: bool = false;
+/** log2 of the guest's page size. */
+export let walkShift: u32 = 12;
+/** The leaf's dirty bit is set (always, without paging). */
+export let walkDirty: bool = true;
+
+/**
+ * Private memory of the MMU below HOST_BASE (free in abi/layout.ts): entries used by the last walk, and the frame cache.
+ * An entry record: host u32 (0: open bus), lookup answer u32, value u64, gpa u64.
+ */
+const WALK_ENTRIES: usize = 0x142000;
+const WALK_ENTRY_SIZE: usize = 24;
+const FRAME_CACHE: usize = 0x140000;
+const FRAME_CACHE_ENTRIES: usize = 256;
+let walkCount: usize = 0;
+let entryHost: usize = 0;
+let entryAnswer: u32 = 0;
+
+/**
+ * gfn -> host page and PAGE_* bits of the current vCPU's address space, as `lookup` answers, behind a small direct-mapped cache.
+ * Holes and INVALID slots are never cached; zaps and protects clear the cache, so every change of a lookup answer other than from
+ * "no memslot" must be followed by one of them.
+ */
+export function frame(gfn: u64): u32 {
+  const asId = load<u32>(cpu, VCPU_AS_ID);
+  const key = gfn | ((<u64>asId) << 52);
+  const slot = FRAME_CACHE + ((<usize>gfn & (FRAME_CACHE_ENTRIES - 1)) << 4);
+  const cached = load<u32>(slot, 8);
+  if (cached != 0 && load<u64>(slot) == key) return cached;
+  const answer = <u32>lookup(<f64>gfn, <i32>asId);
+  if (answer != 0 && !(answer & PAGE_INVALID)) {
+    store<u64>(slot, key);
+    store<u32>(slot, answer, 8);
+  }
+  return answer;
+}
+
+export function clearFrameCache(): void {
+  memory.fill(FRAME_CACHE, 0, FRAME_CACHE_ENTRIES << 4);
+}
+
+/** Reports the first write to a clean page, so that it may carry a write tag from now on. */
+export function dirtyFrame(gfn: u64): void {
+  const asId = load<u32>(cpu, VCPU_AS_ID);
+  markDirty(<f64>gfn, <i32>asId);
+  const slot = FRAME_CACHE + ((<usize>gfn & (FRAME_CACHE_ENTRIES - 1)) << 4);
+  if (load<u64>(slot) == (gfn | ((<u64>asId) << 52))) store<u32>(slot, load<u32>(slot, 8) & ~(<u32>PAGE_CLEAN), 8);
+}
+
+function countWalk(): void {
+  store<u64>(cpu, load<u64>(cpu, VCPU_STATS + STAT_PAGE_WALK) + 1, VCPU_STATS + STAT_PAGE_WALK);
+}
+
+/** Finds the table entry at gpa; false: INVALID slot. */
+function locate(gpa: u64): bool {
+  entryAnswer = frame(gpa >> 12);
+  if (entryAnswer & PAGE_INVALID) return false;
+  entryHost = entryAnswer == 0 ? 0 : <usize>(entryAnswer & 0xfffff000) + (<usize>gpa & 0xfff);
+  return true;
+}
+
+function remember(gpa: u64, value: u64): void {
+  const record = WALK_ENTRIES + walkCount * WALK_ENTRY_SIZE;
+  store<u32>(record, <u32>entryHost);
+  store<u32>(record, entryAnswer, 4);
+  store<u64>(record, value, 8);
+  store<u64>(record, gpa, 16);
+  walkCount++;
+}
+
+/** Levels of 512 wide entries, from the one that is indexed by va >> shift down to the leaf. */
+function walkWide(va: u64, table: u64, top: u32, reservedHigh: u64): i32 {
+  let reservedAll = reservedHigh;
+  if (!(efer() & EFER_NXE)) reservedAll |= PTE_NX;
+  let rights: u64 = PTE_RW | PTE_US;
+  let noExecute: u64 = 0;
+  for (let shift = top; ; shift -= 9) {
+    const gpa = table + (((va >> shift) & 511) << 3);
+    if (!locate(gpa)) return WALK_RETRY;
+    const entry = entryHost == 0 ? <u64>-1 : load<u64>(entryHost);
+    if (!(entry & PTE_P)) return WALK_NOT_PRESENT;
+    const large = shift > 12 && (entry & PTE_PS) != 0;
+    let reserved = reservedAll;
+    if (large) reserved |= shift == 39 ? PTE_PS : (((<u64>1) << shift) - 1) & ~(<u64>0x1fff);
+    if (entry & reserved) return WALK_RESERVED;
+    remember(gpa, entry);
+    rights &= entry;
+    noExecute |= entry;
+    if (shift == 12 || large) {
+      const inside = ((<u64>1) << shift) - 1;
+      finish((entry & PHYS_MASK & ~inside) | (va & inside & ~(<u64>0xfff)), rights, entry, shift);
+      walkNx = (noExecute & PTE_NX) != 0;
+      return WALK_OK;
+    }
+    table = entry & PHYS_MASK;
+  }
+  return WALK_OK;
+}
+
+function finish(gpa: u64, rights: u64, leaf: u64, shift: u32): void {
+  walkGpa = gpa;
+  walkWritable = (rights & PTE_RW) != 0;
+  walkUser = (rights & PTE_US) != 0;
+  walkGlobal = (leaf & PTE_G) != 0 && (cr4() & CR4_PGE) != 0;
+  walkDirty = (leaf & PTE_D) != 0;
+  walkShift = shift;
+}
+
+function walkPae(va: u64): i32 {
+  const gpa = (load<u64>(cpu, VCPU_CR3) & 0xffffffe0) + ((va >> 30) << 3);
+  if (!locate(gpa)) return WALK_RETRY;
+  const entry = entryHost == 0 ? <u64>-1 : load<u64>(entryHost);
+  if (!(entry & PTE_P)) return WALK_NOT_PRESENT;
+  if (entry & PAE_PDPTE_RESERVED) return WALK_RESERVED;
+  return walkWide(va, entry & PHYS_MASK, 21, RSVD_PAE);
+}
+/** Reserved bits of a PAE PDPTE (SDM 3A table 4-8). */
+export const PAE_PDPTE_RESERVED: u64 = 0xffffc00000000000 | 0x1e6;
+
+function walk32(va: u64): i32 {
+  let gpa = (load<u64>(cpu, VCPU_CR3) & 0xfffff000) + (((va >> 22) & 1023) << 2);
+  if (!locate(gpa)) return WALK_RETRY;
+  const pde = entryHost == 0 ? <u32>-1 : load<u32>(entryHost);
+  if (!(pde & <u32>PTE_P)) return WALK_NOT_PRESENT;
+  remember(gpa, pde);
+  if (pde & <u32>PTE_PS && cr4() & CR4_PSE) {
+    if (pde & 0x200000) return WALK_RESERVED; // PSE-36 uses bits 20:13 as address bits 39:32
+    const base = <u64>(pde & 0xffc00000) | (((<u64>pde >> 13) & 0xff) << 32);
+    finish(base | (va & 0x3ff000), pde, pde, 22);
+    return WALK_OK;
+  }
+  gpa = <u64>(pde & 0xfffff000) + (((va >> 12) & 1023) << 2);
+  if (!locate(gpa)) return WALK_RETRY;
+  const pte = entryHost == 0 ? <u32>-1 : load<u32>(entryHost);
+  if (!(pte & <u32>PTE_P)) return WALK_NOT_PRESENT;
+  remember(gpa, pte);
+  finish(<u64>(pte & 0xfffff000), pde & pte, pte, 12);
+  return WALK_OK;
+}
+
+/**
+ * Linear address -> walkGpa and rights, without side effects on the guest and without any check of rights. Answers WALK_*.
+ */
+export function walkTables(va: u64): i32 {
+  walkCount = 0;
+  walkNx = false;
+  if (!(cr0() & CR0_PG)) {
+    walkGpa = va & 0xfffff000;
+    walkWritable = true;
+    walkUser = true;
+    walkGlobal = false;
+    walkDirty = true;
+    walkShift = 12;
+    return WALK_OK;
+  }
+  countWalk();
+  if (efer() & EFER_LMA) return walkWide(va, load<u64>(cpu, VCPU_CR3) & PHYS_MASK, 39, RSVD_PHYS);
+  if (cr4() & CR4_PAE) return walkPae(va & 0xffffffff);
+  return walk32(va & 0xffffffff);
+}
+
+/** Whether the last walk allows the access (SDM 3A 4.6). CR0.WP decides for supervisor writes. */
+export function walkAllows(write: bool, execute: bool, user: bool): bool {
+  if (user && !walkUser) return false;
+  if (write && !walkWritable && (user || (cr0() & CR0_WP) != 0)) return false;
+  return !(execute && walkNx);
+}
+
+/** May the page be written at this privilege: what a write tag needs besides the dirty bit. */
+export function walkAllowsWrite(user: bool): bool {
+  return walkWritable || (!user && !(cr0() & CR0_WP));
+}
+
+/** Error code of a #PF after the last walk (SDM 3A 4.7). I/D is reported only while NX is enabled. */
+export function faultCode(status: i32, write: bool, execute: bool, user: bool): u32 {
+  let code: u32 = status == WALK_NOT_PRESENT ? 0 : PF_P;
+  if (status == WALK_RESERVED) code |= PF_RSVD;
+  if (write) code |= PF_W;
+  if (user) code |= PF_U;
+  if (execute && (efer() & EFER_NXE) != 0 && (cr4() & CR4_PAE) != 0) code |= PF_I;
+  return code;
+}
+
+/**
+ * Sets the accessed bits of every entry the last walk used and, for a write, the leaf's dirty bit. A table in a read-only memslot
+ * keeps its bits (KVM's update_accessed_dirty_bits skips those too), and so does one on the open bus.
+ */
+export function commitAccessedDirty(write: bool): void {
+  for (let i: usize = 0; i < walkCount; i++) {
+    const record = WALK_ENTRIES + i * WALK_ENTRY_SIZE;
+    const host = <usize>load<u32>(record);
+    const leaf = i == walkCount - 1;
+    const wanted: u64 = leaf && write ? PTE_A | PTE_D : PTE_A;
+    if (host == 0 || (load<u64>(record, 8) & wanted) == wanted) continue;
+    const answer = load<u32>(record, 4);
+    if (answer & PAGE_READONLY) continue;
+    if (answer & PAGE_CLEAN) dirtyFrame(load<u64>(record, 16) >> 12);
+    if (load<u32>((host >> 12) << 2, CODE_PAGES) != 0) codeWritten(host, 8);
+    store<u8>(host, load<u8>(host) | <u8>wanted);
+    if (leaf && write) walkDirty = true;
+  }
+}

@@ -1,0 +1,268 @@
+/**
+ * Guest memory by linear address. The fast paths are a compare and an add; everything else (page walks, pages that cross, MMIO, dirty
+ * logging, pages with decoded code) is in the slow ones. All addresses are linear (segmentation is done), already wrapped to the mode.
+ *
+ * Every function that answers i32: 1 = done, 0 = not done and state.pending says why; nothing was changed then.
+ * Not implemented: alignment checks (#AC, CR0.AM), data breakpoints (DR7).
+ */
+import { CODE_PAGES, MAILBOX, MAILBOX2, MAILBOX2_HI, STAT_MMIO, TLB_ADDEND, TLB_ENTRIES, TLB_TAG_EXEC, TLB_TAG_READ, TLB_TAG_WRITE, VCPU_STATS } from '../abi/index';
+import { codeWritten } from './blocks';
+import { mmioRead, mmioWrite } from './imports';
+import { is64, isCanonical, tlbBase, tlbSuper, wrapLinear } from './mmu-mode';
+import { ACCESS_R, ACCESS_W, ACCESS_X, fill, hitGpa, hitHost, setHit } from './mmu-tlb';
+import { frame, WALK_OK, walkGpa, walkTables } from './mmu-walk';
+import { cpu, PEND_INTERNAL, pend, raise, selectCpu, VEC_GP } from './state';
+
+export { cpl, is32, is64, isCanonical, isLong, isProt, mode, modeChanged, tlbBase, tlbSuper, wrapLinear } from './mmu-mode';
+export { flushTlb, invlpg, protectGfnRange, resetTlb, stripWriteTags, tlbEpoch, zapAll, zapGfnRange } from './mmu-tlb';
+
+/** Result of readSlow and sysRead, zero-extended. */
+export let slowValue: u64 = 0;
+
+@inline function slot(table: usize, va: u64): usize {
+  return table + ((<usize>(va >> 12) & (TLB_ENTRIES - 1)) << 5);
+}
+
+/** Host address of the sizeof<T>() bytes at va when the TLB allows to read them all in one page; else 0 (use readSlow). */
+@inline export function hostRead<T>(va: u64): usize {
+  const entry = slot(tlbBase, va);
+  return load<u64>(entry, TLB_TAG_READ) == ((va + (sizeof<T>() - 1)) & ~(<u64>0xfff)) ? <usize>(<u32>va + load<u32>(entry, TLB_ADDEND)) : 0;
+}
+
+/** As hostRead, for writing. A hit needs no dirty tracking and no code check. */
+@inline export function hostWrite<T>(va: u64): usize {
+  const entry = slot(tlbBase, va);
+  return load<u64>(entry, TLB_TAG_WRITE) == ((va + (sizeof<T>() - 1)) & ~(<u64>0xfff)) ? <usize>(<u32>va + load<u32>(entry, TLB_ADDEND)) : 0;
+}
+
+/** One byte's page through the TLB or a walk: hitHost, or hitHost 0 and hitGpa for MMIO. */
+function resolve(va: u64, access: i32, table: usize): i32 {
+  const entry = slot(table, va);
+  const offset: usize = access == ACCESS_R ? TLB_TAG_READ : access == ACCESS_W ? TLB_TAG_WRITE : TLB_TAG_EXEC;
+  if (load<u64>(entry + offset) == (va & ~(<u64>0xfff))) {
+    setHit(<usize>(<u32>va + load<u32>(entry, TLB_ADDEND)));
+    return 1;
+  }
+  return fill(va, access, table);
+}
+
+@inline function crosses(va: u64, size: i32): bool {
+  return (<i32>va & 0xfff) + size > 0x1000;
+}
+
+function countMmio(): void {
+  store<u64>(cpu, load<u64>(cpu, VCPU_STATS + STAT_MMIO) + 1, VCPU_STATS + STAT_MMIO);
+}
+
+/** Largest piece a device sees: a power of two not above n. */
+@inline function piece(n: i32): i32 {
+  return n >= 4 ? 4 : n >= 2 ? 2 : 1;
+}
+
+function deviceRead(gpa: u64, size: i32): u64 {
+  countMmio();
+  mmioRead(<f64>gpa, size);
+  const value = load<u64>(MAILBOX);
+  return size == 8 ? value : value & (((<u64>1) << (size << 3)) - 1);
+}
+
+function deviceWrite(gpa: u64, size: i32, value: u64): void {
+  countMmio();
+  store<u64>(MAILBOX, size == 8 ? value : value & (((<u64>1) << (size << 3)) - 1));
+  mmioWrite(<f64>gpa, size);
+}
+
+/** Reads n < 8 bytes that lie in one page, low byte first. */
+function readPart(host: usize, gpa: u64, n: i32): u64 {
+  let value: u64 = 0;
+  for (let done = 0; done < n; ) {
+    if (host != 0) {
+      value |= <u64>load<u8>(host + done) << (done << 3);
+      done++;
+    } else {
+      const size = piece(n - done);
+      value |= deviceRead(gpa + done, size) << (done << 3);
+      done += size;
+    }
+  }
+  return value;
+}
+
+function writePart(host: usize, gpa: u64, n: i32, value: u64): void {
+  if (host != 0 && hasCode(host)) codeWritten(host, n);
+  for (let done = 0; done < n; ) {
+    if (host != 0) {
+      store<u8>(host + done, <u8>(value >> (done << 3)));
+      done++;
+    } else {
+      const size = piece(n - done);
+      deviceWrite(gpa + done, size, value >> (done << 3));
+      done += size;
+    }
+  }
+}
+
+@inline function hasCode(host: usize): bool {
+  return load<u32>((host >> 12) << 2, CODE_PAGES) != 0;
+}
+
+@inline function loadSized(host: usize, size: i32): u64 {
+  return size == 8 ? load<u64>(host) : size == 4 ? <u64>load<u32>(host) : size == 2 ? <u64>load<u16>(host) : <u64>load<u8>(host);
+}
+
+function storeSized(host: usize, size: i32, value: u64): void {
+  if (size == 8) store<u64>(host, value);
+  else if (size == 4) store<u32>(host, <u32>value);
+  else if (size == 2) store<u16>(host, <u16>value);
+  else store<u8>(host, <u8>value);
+}
+
+function readFrom(va: u64, size: i32, table: usize): i32 {
+  if (!crosses(va, size)) {
+    if (!resolve(va, ACCESS_R, table)) return 0;
+    slowValue = hitHost != 0 ? loadSized(hitHost, size) : deviceRead(hitGpa, size);
+    return 1;
+  }
+  const first = 0x1000 - (<i32>va & 0xfff);
+  if (!resolve(va, ACCESS_R, table)) return 0;
+  const host = hitHost;
+  const gpa = hitGpa;
+  if (!resolve(wrapLinear(va + <u64>first), ACCESS_R, table)) return 0;
+  const host2 = hitHost;
+  const gpa2 = hitGpa;
+  const low = readPart(host, gpa, first);
+  slowValue = low | (readPart(host2, gpa2, size - first) << (first << 3));
+  return 1;
+}
+
+function writeTo(va: u64, size: i32, value: u64, table: usize): i32 {
+  if (!crosses(va, size)) {
+    if (!resolve(va, ACCESS_W, table)) return 0;
+    if (hitHost == 0) {
+      deviceWrite(hitGpa, size, value);
+      return 1;
+    }
+    const host = hitHost;
+    if (hasCode(host)) codeWritten(host, size);
+    storeSized(host, size, value);
+    return 1;
+  }
+  const first = 0x1000 - (<i32>va & 0xfff);
+  if (!resolve(va, ACCESS_W, table)) return 0;
+  const host = hitHost;
+  const gpa = hitGpa;
+  if (!resolve(wrapLinear(va + <u64>first), ACCESS_W, table)) return 0;
+  const host2 = hitHost;
+  const gpa2 = hitGpa;
+  writePart(host, gpa, first, value);
+  writePart(host2, gpa2, size - first, value >> (first << 3));
+  return 1;
+}
+
+/** Any read of 1, 2, 4 or 8 bytes at the current CPL: TLB miss, page crossing, MMIO. The value is in slowValue. */
+export function readSlow(va: u64, size: i32): i32 {
+  return readFrom(va, size, tlbBase);
+}
+
+/** Any write of 1, 2, 4 or 8 bytes at the current CPL. Both pages of a crossing write are checked before either is written. */
+export function writeSlow(va: u64, size: i32, value: u64): i32 {
+  return writeTo(va, size, value, tlbBase);
+}
+
+/** Implicit supervisor read (descriptor tables, TSS), at any CPL. */
+export function sysRead(va: u64, size: i32): i32 {
+  const entry = slot(tlbSuper, va);
+  if (load<u64>(entry, TLB_TAG_READ) == ((va + <u64>(size - 1)) & ~(<u64>0xfff))) {
+    slowValue = loadSized(<usize>(<u32>va + load<u32>(entry, TLB_ADDEND)), size);
+    return 1;
+  }
+  return readFrom(va, size, tlbSuper);
+}
+
+export function sysWrite(va: u64, size: i32, value: u64): i32 {
+  const entry = slot(tlbSuper, va);
+  if (load<u64>(entry, TLB_TAG_WRITE) == ((va + <u64>(size - 1)) & ~(<u64>0xfff))) {
+    storeSized(<usize>(<u32>va + load<u32>(entry, TLB_ADDEND)), size, value);
+    return 1;
+  }
+  return writeTo(va, size, value, tlbSuper);
+}
+
+/** Reads 16 bytes at the current CPL to core memory at `to`, which is written only when the whole read succeeded. */
+export function read128(va: u64, to: usize): i32 {
+  const host = hostRead<v128>(va);
+  if (host != 0) {
+    v128.store(to, v128.load(host));
+    return 1;
+  }
+  if (!readSlow(va, 8)) return 0;
+  const low = slowValue;
+  if (!readSlow(wrapLinear(va + 8), 8)) return 0;
+  store<u64>(to, low);
+  store<u64>(to, slowValue, 8);
+  return 1;
+}
+
+/** Writes 16 bytes from core memory at `from`; all or nothing. */
+export function write128(va: u64, from: usize): i32 {
+  const host = hostWrite<v128>(va);
+  if (host != 0) {
+    v128.store(host, v128.load(from));
+    return 1;
+  }
+  if (!probeWrite(va, 16)) return 0;
+  if (!writeSlow(va, 8, load<u64>(from))) return 0;
+  return writeSlow(wrapLinear(va + 8), 8, load<u64>(from, 8));
+}
+
+/** May [va, va + size) be written at the current CPL (size 1..4096)? Sets A and D as the write will; MMIO counts as writable. */
+export function probeWrite(va: u64, size: i32): i32 {
+  const entry = slot(tlbBase, va);
+  if (load<u64>(entry, TLB_TAG_WRITE) == ((va + <u64>(size - 1)) & ~(<u64>0xfff))) return 1;
+  if (!resolve(va, ACCESS_W, tlbBase)) return 0;
+  if (!crosses(va, size)) return 1;
+  return resolve(wrapLinear(va + <u64>(size - 1)) & ~(<u64>0xfff), ACCESS_W, tlbBase);
+}
+
+/** May [va, va + size) be read at the current CPL? */
+export function probeRead(va: u64, size: i32): i32 {
+  const entry = slot(tlbBase, va);
+  if (load<u64>(entry, TLB_TAG_READ) == ((va + <u64>(size - 1)) & ~(<u64>0xfff))) return 1;
+  if (!resolve(va, ACCESS_R, tlbBase)) return 0;
+  if (!crosses(va, size)) return 1;
+  return resolve(wrapLinear(va + <u64>(size - 1)) & ~(<u64>0xfff), ACCESS_R, tlbBase);
+}
+
+/**
+ * Host address of the byte at va for execution at the current CPL. 0: #PF, #GP (not canonical), PEND_RETRY, or PEND_INTERNAL when no
+ * memslot maps it.
+ */
+export function fetchPage(va: u64): usize {
+  const entry = slot(tlbBase, va);
+  if (load<u64>(entry, TLB_TAG_EXEC) == (va & ~(<u64>0xfff))) return <usize>(<u32>va + load<u32>(entry, TLB_ADDEND));
+  if (is64() && !isCanonical(va)) return raise(VEC_GP, 0);
+  if (!resolve(va, ACCESS_X, tlbBase)) return 0;
+  return hitHost != 0 ? hitHost : <usize>pend(PEND_INTERNAL);
+}
+
+/**
+ * The debugger's walk of a vCPU given by its record: no accessed or dirty bits, no TLB fill, no fault. 1: the gpa is in MAILBOX2.
+ * Rights are ignored. 0: not mapped (or a table lies in an INVALID memslot).
+ */
+export function translate(record: usize, va: u64): i32 {
+  const saved = cpu;
+  selectCpu(record);
+  const found = walkTables(va) == WALK_OK;
+  selectCpu(saved);
+  if (!found) return 0;
+  const gpa = walkGpa | (va & 0xfff);
+  store<u32>(MAILBOX2, <u32>gpa);
+  store<u32>(MAILBOX2_HI, <u32>(gpa >> 32));
+  return 1;
+}
+
+/** Host address behind a gpa of the current vCPU's address space, or 0 (MMIO, or an INVALID slot). */
+export function hostOfGpa(gpa: u64): usize {
+  const answer = frame(gpa >> 12);
+  return answer & 1 ? <usize>(answer & 0xfffff000) + (<usize>gpa & 0xfff) : 0;
+}

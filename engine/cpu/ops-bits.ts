@@ -1,0 +1,53 @@
+/** BT BTS BTR BTC BSF BSR. SDM 2. */
+import { arithmeticFlags, F_CF, F_ZF, setArithmeticFlags } from './flags';
+import { canWrite, inMemory, memVal, operandSize, operandVa, rd, regRead, regWrite, rmRead, wr, writeReg } from './mem';
+import { R_EXTRA, R_IMM, R_SRC } from './record';
+
+/** R_EXTRA: 0 BT 1 BTS 2 BTR 3 BTC; + 4: the bit number is a register, and with a memory operand it may reach any word around it. */
+export function opBit(p: usize): i32 {
+  const size = operandSize(p);
+  const extra = load<u32>(p, R_EXTRA);
+  const kind = extra & 3;
+  const bits = <i64>size << 3;
+  const raw = extra & 4 ? regRead(p, size) : load<u64>(p, R_IMM);
+  const bit = raw & <u64>(bits - 1);
+  let va: u64 = 0;
+  if (inMemory(p)) {
+    va = operandVa(p);
+    if (extra & 4) {
+      const shift = 64 - <u64>bits;
+      const number = <i64>(raw << shift) >> shift;
+      va += <u64>((number >> (size == 8 ? 6 : size == 4 ? 5 : 4)) * <i64>size);
+      if (load<u32>(p, R_IMM)) va &= 0xffffffff;
+    }
+    if (kind != 0 && !canWrite(p, va, size)) return 0;
+    if (!rd(p, va, size)) return 0;
+  } else rmRead(p, size);
+  const old = memVal;
+  const mask = (<u64>1) << bit;
+  if (kind != 0) {
+    const value = kind == 1 ? old | mask : kind == 2 ? old & ~mask : old ^ mask;
+    if (inMemory(p)) {
+      if (!wr(p, va, size, value)) return 0;
+    } else writeReg(<u32>load<u16>(p, R_SRC), size, value);
+  }
+  setArithmeticFlags((arithmeticFlags() & ~F_CF) | (<u32>(old >> bit) & 1));
+  return 1;
+}
+
+/** A zero source sets ZF and leaves the target as it is, as all processors do (for 32 bits with the upper half cleared or kept: kept). */
+function scanned(p: usize, size: i32, found: bool, index: u64): i32 {
+  setArithmeticFlags((arithmeticFlags() & ~F_ZF) | (found ? 0 : F_ZF));
+  if (found) regWrite(p, size, index);
+  return 1;
+}
+export function opBsf(p: usize): i32 {
+  const size = operandSize(p);
+  if (!rmRead(p, size)) return 0;
+  return scanned(p, size, memVal != 0, ctz<u64>(memVal));
+}
+export function opBsr(p: usize): i32 {
+  const size = operandSize(p);
+  if (!rmRead(p, size)) return 0;
+  return scanned(p, size, memVal != 0, 63 - clz<u64>(memVal));
+}

@@ -1,0 +1,127 @@
+/** Data movement, flags and segment-register instructions in their general forms. */
+import { SEG_SS, VCPU_GPR, VCPU_INTR_SHADOW } from '../abi/index';
+import { arithmeticFlags, carry, condition, F_CF, F_DF, F_IF, setArithmeticFlags, setSysFlags, sysFlags } from './flags';
+import {
+  exactCount, leaveAfter, memVal, operandSize, operandVa, rd, regRead, regWrite, rmRead, rmWrite, segmentedOffset, writeReg,
+} from './mem';
+import { mode, MODE_64 } from './mmu-mode';
+import { pointerOffset, pointerValue } from './ops-branch';
+import { mayTouchInterrupts } from './ops-stack';
+import { AUX_ASIZE_SHIFT, R_AUX, R_DST, R_EXTRA, R_IMM, VREG_EA } from './record';
+import { loadSegment, selectorOf } from './segments';
+import { cpu, raise, VEC_BR } from './state';
+import { SEG_BASE, SEG_FS, VCPU_SEG, VCPU_SEG_SIZE } from '../abi/index';
+
+export function opSetccM(p: usize): i32 {
+  return rmWrite(p, 1, <u64>condition(load<u32>(p, R_IMM)));
+}
+export function opCmov16(p: usize): i32 {
+  if (!rmRead(p, 2)) return 0;
+  if (condition(load<u32>(p, R_IMM))) regWrite(p, 2, memVal);
+  return 1;
+}
+/** LEA with a 16-bit operand or address. */
+export function opLea16(p: usize): i32 {
+  let value = operandVa(p);
+  const asize = <u32>load<u8>(p, R_AUX) >> AUX_ASIZE_SHIFT;
+  if (asize == 1) value &= 0xffff;
+  else if (asize == 2) value &= 0xffffffff;
+  regWrite(p, operandSize(p), value);
+  return 1;
+}
+export function opCbw(p: usize): i32 {
+  store<u16>(cpu, <u16><i16>load<i8>(cpu, VCPU_GPR), VCPU_GPR);
+  return 1;
+}
+export function opCwd(p: usize): i32 {
+  store<u16>(cpu, <u16>(<i32>load<i16>(cpu, VCPU_GPR) >> 15), VCPU_GPR + 16);
+  return 1;
+}
+
+/** Linear address of seg:offset in any mode, into VREG_EA; in 64-bit mode only FS and GS have a base. */
+export function linearOf(seg: i32, offset: u64, size: i32, write: bool): i32 {
+  if (!(mode & MODE_64)) return segmentedOffset(seg, offset, size, write);
+  const base: u64 = seg >= SEG_FS ? load<u64>(cpu + VCPU_SEG + <usize>seg * VCPU_SEG_SIZE, SEG_BASE) : 0;
+  store<u64>(cpu, base + offset, VREG_EA);
+  return 1;
+}
+
+export function opXlat(p: usize): i32 {
+  const asize = <u32>load<u8>(p, R_AUX) >> AUX_ASIZE_SHIFT;
+  let offset = load<u64>(cpu, VCPU_GPR + 24) + <u64>load<u8>(cpu, VCPU_GPR);
+  if (asize < 3) offset &= asize == 1 ? 0xffff : 0xffffffff;
+  if (!linearOf(<i32>load<u32>(p, R_EXTRA), offset, 1, false)) return 0;
+  if (!rd(p, load<u64>(cpu, VREG_EA), 1)) return 0;
+  store<u8>(cpu, <u8>memVal, VCPU_GPR);
+  return 1;
+}
+
+export function opLahf(p: usize): i32 {
+  store<u8>(cpu, <u8>(arithmeticFlags() | 2), VCPU_GPR + 1);
+  return 1;
+}
+export function opSahf(p: usize): i32 {
+  setArithmeticFlags((arithmeticFlags() & 0x800) | (<u32>load<u8>(cpu, VCPU_GPR + 1) & 0xd5));
+  return 1;
+}
+/** R_IMM: 0 CMC, 1 CLC, 2 STC, 3 CLD, 4 STD, 6 SALC. */
+export function opFlag(p: usize): i32 {
+  const old = arithmeticFlags();
+  switch (load<u32>(p, R_IMM)) {
+    case 0: setArithmeticFlags(old ^ F_CF); break;
+    case 1: setArithmeticFlags(old & ~F_CF); break;
+    case 2: setArithmeticFlags(old | F_CF); break;
+    case 3: setSysFlags(sysFlags() & ~F_DF); break;
+    case 4: setSysFlags(sysFlags() | F_DF); break;
+    default: store<u8>(cpu, carry() ? 255 : 0, VCPU_GPR);
+  }
+  return 1;
+}
+/** BSWAP of a 16-bit register is undefined; Intel processors clear it. */
+export function opBswap16(p: usize): i32 {
+  store<u16>(cpu + <usize>load<u16>(p, R_DST), 0);
+  return 1;
+}
+export function opBound(p: usize): i32 {
+  const size = operandSize(p);
+  const va = operandVa(p);
+  if (!rd(p, va, size)) return 0;
+  const low = size == 2 ? <i64><i16>memVal : <i64><i32>memVal;
+  if (!rd(p, va + <u64>size, size)) return 0;
+  const high = size == 2 ? <i64><i16>memVal : <i64><i32>memVal;
+  const raw = regRead(p, size);
+  const index = size == 2 ? <i64><i16>raw : <i64><i32>raw;
+  return index < low || index > high ? raise(VEC_BR, 0) : 1;
+}
+
+export function opCli(p: usize): i32 {
+  if (!mayTouchInterrupts()) return 0;
+  setSysFlags(sysFlags() & ~F_IF);
+  return 1;
+}
+export function opSti(p: usize): i32 {
+  if (!mayTouchInterrupts()) return 0;
+  if (!(sysFlags() & F_IF)) store<u32>(cpu, 1, VCPU_INTR_SHADOW);
+  setSysFlags(sysFlags() | F_IF);
+  return leaveAfter(p);
+}
+
+export function opMovFromSeg(p: usize): i32 {
+  return rmWrite(p, operandSize(p), <u64>selectorOf(<i32>load<u32>(p, R_IMM)));
+}
+export function opMovToSeg(p: usize): i32 {
+  if (!rmRead(p, 2)) return 0;
+  const seg = <i32>load<u32>(p, R_IMM);
+  exactCount(p);
+  if (!loadSegment(seg, <u32>memVal)) return 0;
+  if (seg == SEG_SS) store<u32>(cpu, 1, VCPU_INTR_SHADOW);
+  return leaveAfter(p);
+}
+/** LES LDS LSS LFS LGS: R_IMM the segment. */
+export function opLoadFar(p: usize): i32 {
+  if (!pointerOffset(p)) return 0;
+  exactCount(p);
+  if (!loadSegment(<i32>load<u32>(p, R_IMM), <u32>memVal)) return 0;
+  writeReg(<u32>load<u16>(p, R_DST), operandSize(p), pointerValue());
+  return leaveAfter(p);
+}

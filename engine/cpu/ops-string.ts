@@ -1,0 +1,303 @@
+/**
+ * String instructions. A REP form works in chunks that end at the next page boundary of source or destination; each chunk retires as one
+ * instruction, and RIP stays on it while RCX is not 0, so interrupts and slices fall between chunks. A chunk on a device is one element.
+ * Chunks depend on addresses alone, never on the state of caches. SDM 2: MOVS CMPS STOS LODS SCAS INS OUTS, REP.
+ */
+import { CODE_PAGES, VCPU_GPR, VCPU_RIP } from '../abi/index';
+import { codeWritten } from './blocks';
+import { F_DF, FL_FIRST, FL_RESULT, FL_WORD, FLAGS_SUB, sysFlags, zero } from './flags';
+import { ioRead, ioWrite } from './imports';
+import { canWrite, exactCount, leaveAfter, memVal, rd, ripOf, wr, writeReg } from './mem';
+import { hostRead, hostWrite, is64, isCanonical, tlbBase } from './mmu';
+import { ACCESS_R, ACCESS_W, fill, hitHost } from './mmu-tlb';
+import { linearOf } from './ops-misc';
+import { checkPort, countPio } from './ops-io';
+import { AUX_ASIZE_SHIFT, AUX_REP, AUX_REPNE, AUX_SIZE, R_AUX, R_EXTRA, R_SCALE, VREG_EA } from './record';
+import { cpu, raise, VEC_GP } from './state';
+
+const RAX: usize = VCPU_GPR;
+const RCX: usize = VCPU_GPR + 8;
+const RDX: usize = VCPU_GPR + 16;
+const RSI: usize = VCPU_GPR + 48;
+const RDI: usize = VCPU_GPR + 56;
+const MOVS: u32 = 0xa4;
+const CMPS: u32 = 0xa6;
+const STOS: u32 = 0xaa;
+const LODS: u32 = 0xac;
+const INS: u32 = 0x6c;
+
+let kind: u32 = 0;
+let size: i32 = 1;
+let asize: u32 = 3;
+let mask: u64 = 0;
+let backward: bool = false;
+let sourceVa: u64 = 0;
+let targetVa: u64 = 0;
+
+@inline function usesSource(): bool {
+  return kind == MOVS || kind == CMPS || kind == LODS;
+}
+@inline function usesTarget(): bool {
+  return kind != LODS;
+}
+@inline function writesTarget(): bool {
+  return kind == MOVS || kind == STOS;
+}
+
+function setCounter(register: usize, value: u64): void {
+  if (asize == 1) store<u16>(cpu + register, <u16>value);
+  else store<u64>(cpu + register, value & mask);
+}
+
+function begin(p: usize): void {
+  const aux = <u32>load<u8>(p, R_AUX);
+  kind = load<u32>(p, R_EXTRA);
+  size = 1 << (aux & AUX_SIZE);
+  asize = aux >> AUX_ASIZE_SHIFT;
+  mask = asize == 3 ? 0xffffffffffffffff : asize == 2 ? 0xffffffff : 0xffff;
+  backward = (sysFlags() & F_DF) != 0;
+}
+
+/** Elements up to the end of the page (forward) or its start (backward) in the address's own offset space; at least 1. */
+function elementsInPage(va: u64): u64 {
+  const off = va & 4095;
+  const n = backward ? (off + <u64>size <= 4096 ? off / <u64>size + 1 : 1) : (4096 - off) / <u64>size;
+  return n == 0 ? 1 : n;
+}
+/** Elements until the offset register wraps. */
+function elementsToWrap(offset: u64): u64 {
+  if (asize == 3) return 4096;
+  const n = backward ? offset / <u64>size + 1 : (mask - offset + 1) / <u64>size;
+  return n == 0 ? 1 : n;
+}
+
+/** Linear addresses of the first elements. Checks segment limits for one element; 0: fault. */
+function locate(p: usize): i32 {
+  if (usesSource()) {
+    if (!linearOf(<i32>load<u8>(p, R_SCALE), load<u64>(cpu, RSI) & mask, size, false)) return 0;
+    sourceVa = load<u64>(cpu, VREG_EA);
+  }
+  if (usesTarget()) {
+    if (!linearOf(0, load<u64>(cpu, RDI) & mask, size, writesTarget())) return 0;
+    targetVa = load<u64>(cpu, VREG_EA);
+  }
+  return 1;
+}
+
+/** Do all `n` elements from the register's offset on pass the segment checks? Only asked outside 64-bit mode. */
+function wholeChunk(seg: i32, offset: u64, n: u64, write: bool): bool {
+  const bytes = n * <u64>size;
+  const first = backward ? offset - (bytes - <u64>size) : offset;
+  return linearOf(seg, first, <i32>bytes, write) != 0;
+}
+
+function advance(n: u64): void {
+  const step = n * <u64>size;
+  if (usesSource()) setCounter(RSI, load<u64>(cpu, RSI) + (backward ? 0 - step : step));
+  if (usesTarget()) setCounter(RDI, load<u64>(cpu, RDI) + (backward ? 0 - step : step));
+}
+
+function compareFlags(a: u64, b: u64): void {
+  const bits = <u32>size << 3;
+  store<u32>(cpu, FLAGS_SUB | ((64 - bits) << 8), FL_WORD);
+  store<u64>(cpu, a, FL_FIRST);
+  store<u64>(cpu, size == 8 ? a - b : (a - b) & (((<u64>1) << <u64>bits) - 1), FL_RESULT);
+}
+
+/** One element at sourceVa / targetVa. Registers move afterwards. */
+function element(p: usize): i32 {
+  switch (kind) {
+    case MOVS:
+      if (!rd(p, sourceVa, size)) return 0;
+      return wr(p, targetVa, size, memVal);
+    case STOS: return wr(p, targetVa, size, load<u64>(cpu, RAX));
+    case LODS:
+      if (!rd(p, sourceVa, size)) return 0;
+      writeReg(VCPU_GPR, size, memVal);
+      return 1;
+    case CMPS: {
+      if (!rd(p, sourceVa, size)) return 0;
+      const a = memVal;
+      if (!rd(p, targetVa, size)) return 0;
+      compareFlags(a, memVal);
+      return 1;
+    }
+    default: {
+      if (!rd(p, targetVa, size)) return 0;
+      const a = load<u64>(cpu, RAX);
+      compareFlags(size == 8 ? a : a & (((<u64>1) << <u64>(size << 3)) - 1), memVal);
+      return 1;
+    }
+  }
+}
+
+/** Host address of the byte at va for access to its page. 0 with nothing pending: a device. */
+function bulkHost(va: u64, write: bool): usize {
+  const hit = write ? hostWrite<u8>(va) : hostRead<u8>(va);
+  if (hit != 0) return hit;
+  if (is64() && !isCanonical(va)) return raise(VEC_GP, 0);
+  if (!fill(va, write ? ACCESS_W : ACCESS_R, tlbBase)) return 0;
+  bulkDevice = hitHost == 0;
+  return hitHost;
+}
+let bulkDevice: bool = false;
+
+function storePattern(to: usize, n: usize): void {
+  const value = load<u64>(cpu, RAX);
+  if (size == 1) memory.fill(to, <u8>value, n);
+  else if (size == 2) for (let i: usize = 0; i < n; i++) store<u16>(to + (i << 1), <u16>value);
+  else if (size == 4) for (let i: usize = 0; i < n; i++) store<u32>(to + (i << 2), <u32>value);
+  else for (let i: usize = 0; i < n; i++) store<u64>(to + (i << 3), value);
+}
+
+function copyForward(to: usize, from: usize, bytes: usize): void {
+  if (to <= from || to >= from + bytes) {
+    memory.copy(to, from, bytes);
+    return;
+  }
+  // The ranges overlap so that what is written is read again: element by element, as the processor does.
+  for (let i: usize = 0; i < bytes; i += size) {
+    if (size == 1) store<u8>(to + i, load<u8>(from + i));
+    else if (size == 2) store<u16>(to + i, load<u16>(from + i));
+    else if (size == 4) store<u32>(to + i, load<u32>(from + i));
+    else store<u64>(to + i, load<u64>(from + i));
+  }
+}
+function copyBackward(to: usize, from: usize, n: usize): void {
+  for (let i: usize = 0; i < n; i++) {
+    const at = i * <usize>size;
+    if (size == 1) store<u8>(to - at, load<u8>(from - at));
+    else if (size == 2) store<u16>(to - at, load<u16>(from - at));
+    else if (size == 4) store<u32>(to - at, load<u32>(from - at));
+    else store<u64>(to - at, load<u64>(from - at));
+  }
+}
+
+/** MOVS or STOS of n elements inside one page each. 1 done, 0 fault, 2: a device, go element by element. */
+function bulk(p: usize, n: u64): i32 {
+  exactCount(p);
+  const bytes = <usize>(n * <u64>size);
+  let from: usize = 0;
+  if (kind == MOVS) {
+    from = bulkHost(sourceVa, false);
+    if (from == 0) return isDevice() ? 2 : 0;
+  }
+  const to = bulkHost(targetVa, true);
+  if (to == 0) return isDevice() ? 2 : 0;
+  const low = backward ? to - (bytes - <usize>size) : to;
+  if (load<u32>(<usize>CODE_PAGES + ((to >> 12) << 2)) != 0) codeWritten(low, <i32>bytes);
+  if (kind == STOS) storePattern(low, <usize>n);
+  else if (backward) copyBackward(to, from, <usize>n);
+  else copyForward(to, from, bytes);
+  return 1;
+}
+/** bulkHost said 0 because of a device, not of a fault. */
+function isDevice(): bool {
+  const yes = bulkDevice;
+  bulkDevice = false;
+  return yes;
+}
+
+/** Element loop of CMPS, SCAS and LODS within a chunk; how many were done. */
+let doneElements: u64 = 0;
+function scan(p: usize, n: u64, rep: u32): i32 {
+  const step: u64 = backward ? 0 - <u64>size : <u64>size;
+  doneElements = 0;
+  while (doneElements < n) {
+    if (!element(p)) return doneElements != 0 ? 1 : 0;
+    doneElements++;
+    if (kind != LODS && (zero() != 0) == (rep == AUX_REPNE)) {
+      stopScan = true;
+      return 1;
+    }
+    sourceVa += step;
+    targetVa += step;
+  }
+  return 1;
+}
+let stopScan: bool = false;
+
+export function opString(p: usize): i32 {
+  begin(p);
+  const rep = <u32>load<u8>(p, R_AUX) & (AUX_REP | AUX_REPNE);
+  const count = load<u64>(cpu, RCX) & mask;
+  if (rep && count == 0) return leaveAfter(p);
+  if (!locate(p)) return 0;
+  if (!rep) {
+    if (!element(p)) return 0;
+    advance(1);
+    return leaveAfter(p);
+  }
+  let n = count;
+  if (usesSource()) n = min(n, min(elementsInPage(sourceVa), elementsToWrap(load<u64>(cpu, RSI) & mask)));
+  if (usesTarget()) n = min(n, min(elementsInPage(targetVa), elementsToWrap(load<u64>(cpu, RDI) & mask)));
+  if (n > 1 && !is64()) {
+    if (usesSource() && !wholeChunk(<i32>load<u8>(p, R_SCALE), load<u64>(cpu, RSI) & mask, n, false)) n = 1;
+    if (usesTarget() && !wholeChunk(0, load<u64>(cpu, RDI) & mask, n, writesTarget())) n = 1;
+  }
+  stopScan = false;
+  n = chunk(p, n, rep);
+  if (n == 0) return 0;
+  advance(n);
+  setCounter(RCX, count - n);
+  if (count == n || stopScan) return leaveAfter(p);
+  store<u64>(cpu, ripOf(p), VCPU_RIP);
+  return 2;
+}
+
+/** Does up to n elements; how many, 0: fault. */
+function chunk(p: usize, n: u64, rep: u32): u64 {
+  const crossing = (usesSource() && (sourceVa & 4095) + <u64>size > 4096) || (usesTarget() && (targetVa & 4095) + <u64>size > 4096);
+  if (writesTarget() && !crossing) {
+    const status = bulk(p, n);
+    if (status != 2) return status ? n : 0;
+    return element(p) ? 1 : 0;
+  }
+  if (crossing) n = 1;
+  if (writesTarget()) return element(p) ? 1 : 0;
+  // Reads from a device are one element a chunk: whether it is one, the first page of each operand tells.
+  if (n > 1) {
+    exactCount(p);
+    if (usesSource() && bulkHost(sourceVa, false) == 0) {
+      if (!isDevice()) return 0;
+      n = 1;
+    }
+    if (usesTarget() && bulkHost(targetVa, false) == 0) {
+      if (!isDevice()) return 0;
+      n = 1;
+    }
+  }
+  if (!scan(p, n, rep)) return 0;
+  return doneElements;
+}
+
+/** INS and OUTS; with REP one element retires as one instruction. */
+export function opStringIo(p: usize): i32 {
+  begin(p);
+  const rep = <u32>load<u8>(p, R_AUX) & (AUX_REP | AUX_REPNE);
+  const count = load<u64>(cpu, RCX) & mask;
+  if (rep && count == 0) return leaveAfter(p);
+  const port = <u32>load<u16>(cpu, RDX);
+  const input = kind == INS;
+  exactCount(p);
+  if (!checkPort(port, size)) return 0;
+  const register = input ? RDI : RSI;
+  const offset = load<u64>(cpu + register) & mask;
+  if (!linearOf(input ? 0 : <i32>load<u8>(p, R_SCALE), offset, size, input)) return 0;
+  const va = load<u64>(cpu, VREG_EA);
+  if (input) {
+    if (!canWrite(p, va, size)) return 0;
+    countPio();
+    if (!wr(p, va, size, <u64><u32>ioRead(port, size))) return 0;
+  } else {
+    if (!rd(p, va, size)) return 0;
+    countPio();
+    ioWrite(port, size, <u32>memVal);
+  }
+  setCounter(register, offset + (backward ? 0 - <u64>size : <u64>size));
+  if (!rep) return leaveAfter(p);
+  setCounter(RCX, count - 1);
+  if (count == 1) return leaveAfter(p);
+  store<u64>(cpu, ripOf(p), VCPU_RIP);
+  return 2;
+}

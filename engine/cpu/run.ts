@@ -1,0 +1,147 @@
+/**
+ * `run`: slices, interrupts, exceptions, HLT, single steps. Between blocks VCPU_RIP and VCPU_ICOUNT are exact here.
+ * An interrupt is looked for whenever `execute` came back; everything that can make one deliverable (devices, STI, POPF, IRET, CR8, a
+ * slice's start) makes it come back, so interrupts fall on the same instruction counts whatever the slices are.
+ * Not implemented: RF (there are no instruction breakpoints to suppress).
+ */
+import {
+  EXIT_BREAK, EXIT_BUDGET, EXIT_HLT, EXIT_INTERNAL_ERROR, EXIT_REQUESTED, EXIT_RETRY, EXIT_SHUTDOWN, STAT_RETRIES, VCPU_BASE, VCPU_BREAK_ICOUNT, VCPU_DR6,
+  VCPU_EXIT_REQUEST, VCPU_HALTED, VCPU_ICOUNT, VCPU_INDEX, VCPU_INTR_SHADOW, VCPU_IRQ_PENDING, VCPU_NMI_BLOCKED, VCPU_NMI_PENDING, VCPU_RIP, VCPU_SLICE_END,
+  VCPU_STATS, VCPU_STRIDE,
+} from '../abi/index';
+import { findBlock, scratchBlock } from './blocks';
+import { arithmeticFlags, F_IF, F_TF, setArithmeticFlags, sysFlags } from './flags';
+import { execute } from './generated/interp';
+import { OP_INT, OP_INTO } from './generated/ops';
+import { ackInterrupt } from './imports';
+import { afterStop, ripOf } from './mem';
+import { modeChanged } from './mmu-mode';
+import { H_COUNT, HEADER_SIZE, LEFT, R_AFTER, STOP_AT, VREG_EA, VREG_PAGE, VREG_T0 } from './record';
+import { clearPending, cpu, PEND_EXCEPTION, PEND_INTERNAL, PEND_RETRY, pending, raise, selectCpu, VEC_DB, VEC_NMI } from './state';
+import { deliver, INT_HARDWARE, interrupt } from './transfer';
+import { leavePoint, WHY_FAULT, WHY_FETCH, WHY_LEAVE, WHY_OVER, WHY_STOP } from './why';
+
+/** Deliveries without a retired instruction after which a slice gives up (a guest whose handler faults for ever). */
+const DELIVERY_LIMIT: i32 = 10000;
+/** `step` goes on. */
+const GO_ON: i32 = -1;
+
+/** The record holds nothing that depends on how instructions were grouped: flags are plain, pseudo registers 0. */
+function finish(code: i32): i32 {
+  setArithmeticFlags(arithmeticFlags());
+  store<u64>(cpu, 0, VREG_EA);
+  store<u64>(cpu, 0, VREG_PAGE);
+  store<u64>(cpu, 0, VREG_T0);
+  return code;
+}
+
+export function run(vcpu: i32, budget: i32): i32 {
+  selectCpu(<usize>VCPU_BASE + <usize>vcpu * VCPU_STRIDE);
+  modeChanged();
+  clearPending();
+  store<u64>(cpu, load<u64>(cpu, VCPU_ICOUNT) + <u64>budget, VCPU_SLICE_END);
+  let deliveries = 0;
+  while (true) {
+    const before = load<u64>(cpu, VCPU_ICOUNT);
+    const exit = step();
+    if (exit != GO_ON) return finish(exit);
+    deliveries = load<u64>(cpu, VCPU_ICOUNT) == before ? deliveries + 1 : 0;
+    if (deliveries > DELIVERY_LIMIT) return finish(EXIT_BUDGET);
+  }
+}
+
+/** What to answer for the pending reason, or GO_ON once an exception is delivered. */
+function settle(): i32 {
+  if (pending == PEND_EXCEPTION && deliver()) return GO_ON;
+  if (load<u32>(cpu, VCPU_HALTED) == 3) return EXIT_SHUTDOWN;
+  const why = pending;
+  clearPending();
+  if (why == PEND_RETRY) {
+    store<u64>(cpu, load<u64>(cpu, VCPU_STATS + STAT_RETRIES) + 1, VCPU_STATS + STAT_RETRIES);
+    return EXIT_RETRY;
+  }
+  return why == PEND_INTERNAL ? EXIT_INTERNAL_ERROR : GO_ON;
+}
+
+/** Takes an NMI or an interrupt if there is one and it may be taken. PEND_*-style: GO_ON, or an exit. */
+function interrupts(): i32 {
+  if (load<u32>(cpu, VCPU_INTR_SHADOW)) return GO_ON;
+  if (load<u32>(cpu, VCPU_NMI_PENDING) && !load<u32>(cpu, VCPU_NMI_BLOCKED)) {
+    store<u32>(cpu, 0, VCPU_HALTED);
+    if (!interrupt(VEC_NMI, INT_HARDWARE)) return settle();
+    store<u32>(cpu, 0, VCPU_NMI_PENDING);
+  } else if (load<u32>(cpu, VCPU_IRQ_PENDING) && sysFlags() & F_IF) {
+    const vector = ackInterrupt(load<i32>(cpu, VCPU_INDEX));
+    if (vector < 0) return GO_ON;
+    store<u32>(cpu, 0, VCPU_HALTED);
+    if (!interrupt(vector, INT_HARDWARE)) return settle();
+  }
+  return GO_ON;
+}
+
+function step(): i32 {
+  if (load<u32>(cpu, VCPU_EXIT_REQUEST)) {
+    store<u32>(cpu, 0, VCPU_EXIT_REQUEST);
+    return EXIT_REQUESTED;
+  }
+  const halted = load<u32>(cpu, VCPU_HALTED);
+  if (halted == 3) return EXIT_SHUTDOWN;
+  if (halted == 2) return EXIT_HLT;
+  const now = load<u64>(cpu, VCPU_ICOUNT);
+  if (now == load<u64>(cpu, VCPU_BREAK_ICOUNT)) return EXIT_BREAK;
+  if (!halted && now >= load<u64>(cpu, VCPU_SLICE_END)) return EXIT_BUDGET;
+  const taken = interrupts();
+  if (taken != GO_ON) return taken;
+  if (load<u32>(cpu, VCPU_HALTED)) return EXIT_HLT;
+  if (now >= load<u64>(cpu, VCPU_SLICE_END)) return EXIT_BUDGET;
+  return instructions(now);
+}
+
+/** Runs blocks up to the end of the slice, or one instruction (interrupt shadow, single step). */
+function instructions(now: u64): i32 {
+  let stopAt = min(load<u64>(cpu, VCPU_SLICE_END), load<u64>(cpu, VCPU_BREAK_ICOUNT));
+  if (stopAt < now) stopAt = load<u64>(cpu, VCPU_SLICE_END); // the break count lies behind
+  const shadow = load<u32>(cpu, VCPU_INTR_SHADOW);
+  const trap = (sysFlags() & F_TF) != 0;
+  if (shadow || trap) stopAt = now + 1;
+  store<u64>(STOP_AT, stopAt);
+  const left = <i32>(stopAt - now);
+  store<i32>(LEFT, left);
+  const rip = load<u64>(cpu, VCPU_RIP);
+  let block = findBlock(rip);
+  if (block != 0 && load<i32>(block - HEADER_SIZE + H_COUNT) > left) block = scratchBlock(rip, left);
+  if (block == 0) return settle();
+  store<i32>(LEFT, left - load<i32>(block - HEADER_SIZE + H_COUNT));
+  store<u32>(cpu, 0, VCPU_INTR_SHADOW);
+  const why = execute(block);
+  afterStop();
+  account(why);
+  if (why == WHY_FAULT || why == WHY_FETCH) {
+    if (pending == PEND_RETRY) store<u32>(cpu, shadow, VCPU_INTR_SHADOW);
+    return settle();
+  }
+  // INT n and its kin clear TF on the way and do not trap.
+  const op = <i32>load<u16>(leavePoint);
+  const interrupted = why == WHY_LEAVE && (op == OP_INT || op == OP_INTO);
+  if (trap && !interrupted && load<u64>(cpu, VCPU_ICOUNT) != now && !load<u32>(cpu, VCPU_HALTED)) {
+    store<u64>(cpu, load<u64>(cpu, VCPU_DR6) | 0x4000, VCPU_DR6);
+    raise(VEC_DB, 0);
+    return settle();
+  }
+  return GO_ON;
+}
+
+/** Exact RIP and instruction count after `execute`. */
+function account(why: i32): void {
+  let left = load<i32>(LEFT);
+  const p = leavePoint;
+  if (why == WHY_FAULT || why == WHY_STOP) {
+    left += <i32>load<u8>(p, R_AFTER);
+    store<u64>(cpu, ripOf(p), VCPU_RIP);
+  } else if (why == WHY_OVER) {
+    left += load<i32>(p - HEADER_SIZE + H_COUNT);
+    store<u64>(cpu, ripOf(p), VCPU_RIP);
+  } else if (why == WHY_LEAVE) left += <i32>load<u8>(p, R_AFTER) - 1;
+  store<u64>(cpu, load<u64>(STOP_AT) - <u64>left, VCPU_ICOUNT);
+}
+

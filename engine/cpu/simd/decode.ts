@@ -1,0 +1,200 @@
+/**
+ * MMX, SSE and SSE2 in the 0F map (SDM 2D table A-3). Each form becomes one OP_SIMD record: R_DST the ModRM.reg register, R_SRC the rm
+ * register (or the memory operand), as byte offsets of the vCPU record; R_IMM as below.
+ * Not decoded (not advertised): SSE3 and later, 3DNow!.
+ */
+import { VCPU_FPU_REGS, VCPU_GPR, VCPU_XMM } from '../../abi/index';
+import {
+  addressSize, emit, emitMemory, fetch8, inLong, invalid, isMemory, memoryAccess, operandSegment, prefix66, readModrm, reg, repeat, rex, rm, segment, setDst,
+  setExtra, setImm, setSrc,
+} from '../decode-state';
+import { OP_SIMD } from '../generated/ops';
+
+/** R_IMM: opcode in bits 0-7, prefix in 8-9, immediate in 16-23, then these; bytes of the memory operand in bits 32-39. */
+export const SIMD_WIDE: u64 = 1 << 24; // REX.W
+export const SIMD_MMX: u64 = 1 << 25; // touches MMX registers
+export const SIMD_ALIGNED: u64 = 1 << 26; // memory must be aligned to its size
+export const PREFIX_NONE: u32 = 0;
+export const PREFIX_66: u32 = 1;
+export const PREFIX_F3: u32 = 2;
+export const PREFIX_F2: u32 = 3;
+
+/** What decodeForm answers: bytes of the memory operand, and these. 0: no instruction. */
+const REG_MMX: u32 = 0x100;
+const RM_MMX: u32 = 0x200;
+const REG_GPR: u32 = 0x400;
+const RM_GPR: u32 = 0x800;
+const STORES: u32 = 0x1000;
+const UNALIGNED: u32 = 0x2000;
+const MEMORY_ONLY: u32 = 0x4000;
+const REGISTER_ONLY: u32 = 0x8000;
+const IMMEDIATE: u32 = 0x10000;
+const MMX: u32 = REG_MMX | RM_MMX;
+
+/** Packed single, packed double, scalar single, scalar double. */
+function four(prefix: u32): u32 {
+  return prefix < 2 ? 16 : prefix == PREFIX_F3 ? 4 : 8;
+}
+function two(prefix: u32, form: u32): u32 {
+  return prefix < 2 ? form : 0;
+}
+/** MMX without prefix, XMM with 66. */
+function integer(prefix: u32): u32 {
+  return prefix == 0 ? MMX | 8 : prefix == PREFIX_66 ? 16 : 0;
+}
+
+function form10(opcode: u32, p: u32): u32 {
+  switch (opcode) {
+    case 0x10: return four(p) | UNALIGNED;
+    case 0x11: return four(p) | UNALIGNED | STORES;
+    case 0x12:
+    case 0x16: return p == 0 ? 8 | UNALIGNED : p == PREFIX_66 ? 8 | MEMORY_ONLY : 0;
+    case 0x13:
+    case 0x17: return two(p, 8 | MEMORY_ONLY | STORES);
+    default: return two(p, 16); // 14, 15 UNPCK
+  }
+}
+
+function form28(opcode: u32, p: u32, wide: u32): u32 {
+  switch (opcode) {
+    case 0x28: return two(p, 16);
+    case 0x29: return two(p, 16 | STORES);
+    case 0x2a: return p < 2 ? 8 | RM_MMX : wide | RM_GPR;
+    case 0x2b: return two(p, 16 | MEMORY_ONLY | STORES);
+    case 0x2c:
+    case 0x2d: return p == 0 ? 8 | REG_MMX : p == 1 ? 16 | REG_MMX : p == PREFIX_F3 ? 4 | REG_GPR : 8 | REG_GPR;
+    default: return p == 0 ? 4 : p == 1 ? 8 : 0; // 2E, 2F COMIS
+  }
+}
+
+function form50(opcode: u32, p: u32): u32 {
+  switch (opcode) {
+    case 0x50: return two(p, 16 | REG_GPR | REGISTER_ONLY);
+    case 0x52:
+    case 0x53: return p == 0 ? 16 : p == PREFIX_F3 ? 4 : 0;
+    case 0x54:
+    case 0x55:
+    case 0x56:
+    case 0x57: return two(p, 16);
+    case 0x5a: return p == 0 ? 8 : four(p);
+    case 0x5b: return p == PREFIX_F2 ? 0 : 16;
+    default: return four(p);
+  }
+}
+
+function form60(opcode: u32, p: u32, wide: u32): u32 {
+  if (opcode < 0x63) return p == 0 ? MMX | 4 : integer(p);
+  if (opcode < 0x6c) return integer(p);
+  if (opcode < 0x6e) return p == PREFIX_66 ? 16 : 0;
+  if (opcode == 0x6e) return p == 0 ? wide | RM_GPR | REG_MMX : p == PREFIX_66 ? wide | RM_GPR : 0;
+  return p == PREFIX_F3 ? 16 | UNALIGNED : integer(p);
+}
+
+function form70(opcode: u32, p: u32, wide: u32): u32 {
+  switch (opcode) {
+    case 0x70: return (p == 0 ? MMX | 8 : 16) | IMMEDIATE;
+    case 0x71:
+    case 0x72:
+    case 0x73: return p < 2 ? integer(p) | IMMEDIATE | REGISTER_ONLY : 0;
+    case 0x7e: return p == 0 ? wide | RM_GPR | REG_MMX | STORES : p == PREFIX_66 ? wide | RM_GPR | STORES : p == PREFIX_F3 ? 8 : 0;
+    case 0x7f: return p == PREFIX_F3 ? 16 | UNALIGNED | STORES : p < 2 ? integer(p) | STORES : 0;
+    default: return opcode >= 0x74 && opcode <= 0x76 ? integer(p) : 0;
+  }
+}
+
+function formC0(opcode: u32, p: u32, wide: u32): u32 {
+  switch (opcode) {
+    case 0xc2: return four(p) | IMMEDIATE;
+    case 0xc3: return p == 0 ? wide | REG_GPR | MEMORY_ONLY | STORES : 0;
+    case 0xc4: return p == 0 ? 2 | RM_GPR | REG_MMX | IMMEDIATE : p == PREFIX_66 ? 2 | RM_GPR | IMMEDIATE : 0;
+    case 0xc5: return p < 2 ? (p == 0 ? RM_MMX : 0) | 16 | REG_GPR | IMMEDIATE | REGISTER_ONLY : 0;
+    default: return opcode == 0xc6 ? two(p, 16 | IMMEDIATE) : 0;
+  }
+}
+
+function formD0(opcode: u32, p: u32): u32 {
+  switch (opcode) {
+    case 0xd0:
+    case 0xf0:
+    case 0xff: return 0;
+    case 0xd6: return p == PREFIX_66 ? 8 | STORES : p == PREFIX_F3 ? 8 | RM_MMX | REGISTER_ONLY : p == PREFIX_F2 ? 8 | REG_MMX | REGISTER_ONLY : 0;
+    case 0xd7: return p < 2 ? (p == 0 ? RM_MMX : 0) | 16 | REG_GPR | REGISTER_ONLY : 0;
+    case 0xe6: return p == 0 ? 0 : p == PREFIX_F3 ? 8 : 16;
+    case 0xe7: return p < 2 ? integer(p) | MEMORY_ONLY | STORES : 0;
+    case 0xf7: return p < 2 ? integer(p) | REGISTER_ONLY : 0;
+    default: return integer(p);
+  }
+}
+
+function decodeForm(opcode: u32, p: u32): u32 {
+  const wide: u32 = rex & 8 ? 8 : 4;
+  switch (opcode >> 4) {
+    case 1: return form10(opcode, p);
+    case 2: return form28(opcode, p, wide);
+    case 5: return form50(opcode, p);
+    case 6: return form60(opcode, p, wide);
+    case 7: return form70(opcode, p, wide);
+    case 12: return formC0(opcode, p, wide);
+    case 13:
+    case 14:
+    case 15: return formD0(opcode, p);
+    default: return 0;
+  }
+}
+
+function registerOffset(number: u32, isGpr: bool, isMmx: bool): u32 {
+  if (isGpr) return VCPU_GPR + (number << 3);
+  return isMmx ? VCPU_FPU_REGS + ((number & 7) << 4) : VCPU_XMM + (number << 4);
+}
+
+/** Shift groups 71-73 name their operation in ModRM.reg. */
+function shiftExists(opcode: u32, which: u32, p: u32): bool {
+  if (opcode == 0x73) return which == 2 || which == 6 || (p == PREFIX_66 && (which == 3 || which == 7));
+  return which == 2 || which == 4 || which == 6;
+}
+
+/** ModRM is not read yet. */
+export function decodeSimdMap(opcode: u32): void {
+  const p: u32 = repeat == 0xf3 ? PREFIX_F3 : repeat == 0xf2 ? PREFIX_F2 : prefix66 ? PREFIX_66 : PREFIX_NONE;
+  if (opcode == 0x77) {
+    if (p == 0) setImm(emit(OP_SIMD), <i64>(0x77 | SIMD_MMX));
+    else invalid(true);
+    return;
+  }
+  const form = decodeForm(opcode, p);
+  if (form == 0) {
+    invalid(false);
+    return;
+  }
+  readModrm();
+  const shift = opcode >= 0x71 && opcode <= 0x73;
+  if ((isMemory && form & REGISTER_ONLY) || (!isMemory && form & MEMORY_ONLY) || (shift && !shiftExists(opcode, reg & 7, p))) {
+    invalid(true);
+    return;
+  }
+  const bytes = form & 0xff;
+  const r = isMemory ? emitMemory(OP_SIMD) : emit(OP_SIMD);
+  memoryAccess(bytes, (form & STORES) != 0);
+  setDst(r, registerOffset(reg, (form & REG_GPR) != 0, (form & REG_MMX) != 0));
+  if (!isMemory) setSrc(r, registerOffset(rm, (form & RM_GPR) != 0, (form & RM_MMX) != 0));
+  let word = <u64>opcode | (<u64>p << 8) | (<u64>bytes << 32);
+  if (form & IMMEDIATE) word |= <u64>fetch8() << 16;
+  if (rex & 8) word |= SIMD_WIDE;
+  if (form & REG_MMX || (form & RM_MMX && (!isMemory || opcode != 0x2a))) word |= SIMD_MMX;
+  if (bytes == 16 && !(form & UNALIGNED)) word |= SIMD_ALIGNED;
+  setImm(r, <i64>word);
+  if (opcode == 0xf7) setExtra(r, <u32>(inLong && segment < 4 ? 0xff : operandSegment()) | (<u32>addressSize << 8));
+}
+
+/** 0F AE with a memory operand, ModRM read: FXSAVE FXRSTOR LDMXCSR STMXCSR, and CLFLUSH, which only checks its operand. */
+export function decodeSaveGroup(): void {
+  const which = reg & 7;
+  const prefixed = repeat != 0 || prefix66;
+  if (prefixed || which == 4 || which == 5 || which == 6) {
+    invalid(false); // XSAVE, XRSTOR, XSAVEOPT, CLWB, CLFLUSHOPT
+    return;
+  }
+  const r = emitMemory(OP_SIMD);
+  memoryAccess(which < 2 ? 64 : which == 7 ? 1 : 4, which == 0 || which == 3);
+  setImm(r, <i64>(<u64>0xae | (<u64>which << 16) | (rex & 8 ? SIMD_WIDE : 0)));
+}

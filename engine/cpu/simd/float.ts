@@ -1,0 +1,237 @@
+/**
+ * SSE and SSE2 arithmetic: opcodes 51-59, 5C-5F, C2, 2E, 2F. A lane-parallel fast path takes what rounds to nearest with ordinary
+ * operands and results once the precision flag is already set and masked; lanes.ts does everything else.
+ */
+import { CR4_OSXMMEXCPT, cr4 } from '../mmu-mode';
+import { VCPU_MXCSR } from '../../abi/index';
+import { F_CF, F_PF, F_ZF, setArithmeticFlags } from '../flags';
+import { VEC_UD, VEC_XM, cpu, raise } from '../state';
+import {
+  OP_ADD, OP_DIV, OP_MAX, OP_MIN, OP_MUL, OP_SUB, binaryLane, clearLaneFlags, compareLane, laneFlags, mxcsr, predicateLane, sqrtLane,
+} from './lanes';
+
+/** RC nearest, PM set, PE set already: an ordinary inexact result changes nothing in MXCSR. */
+@inline export function quietMxcsr(): bool {
+  return (mxcsr() & 0x7020) == 0x1020;
+}
+
+/** Merges the lanes' flags; false (with #XM or #UD pending) when one is unmasked. */
+export function acceptLanes(): bool {
+  const status = mxcsr();
+  const masks = (status >> 7) & 0x3f;
+  let flags = laneFlags;
+  const before = flags & 7 & ~masks;
+  if (before) flags &= 7;
+  store<u32>(cpu, status | flags, VCPU_MXCSR);
+  if (!(flags & ~masks)) return true;
+  raise(cr4() & CR4_OSXMMEXCPT ? VEC_XM : VEC_UD, 0);
+  return false;
+}
+
+/** Exponent field in [2, max): nothing tiny, huge or special. */
+@inline function ordinary64(bits: u64): bool {
+  return ((bits >> 52) & 0x7ff) - 2 < 0x7fd;
+}
+@inline function ordinary32(bits: u32): bool {
+  return ((bits >> 23) & 0xff) - 2 < 0xfd;
+}
+@inline function zeroOr64(bits: u64): bool {
+  return ordinary64(bits) || bits << 1 == 0;
+}
+@inline function zeroOr32(bits: u32): bool {
+  return ordinary32(bits) || bits << 1 == 0;
+}
+/** All lanes ordinary or (with `zeros`) zero. */
+@inline function allOrdinary64(v: v128, zeros: bool): bool {
+  const exp = v128.and(v, i64x2.splat(0x7ff0000000000000));
+  const shifted = i64x2.sub(i64x2.shr_u(exp, 52), i64x2.splat(2));
+  let ok = v128.and(i64x2.ge_s(shifted, i64x2.splat(0)), i64x2.lt_s(shifted, i64x2.splat(0x7fd)));
+  if (zeros) ok = v128.or(ok, i64x2.eq(i64x2.shl(v, 1), i64x2.splat(0)));
+  return i64x2.all_true(ok);
+}
+@inline function allOrdinary32(v: v128, zeros: bool): bool {
+  const shifted = i32x4.sub(v128.and(v, i32x4.splat(0x7f800000)), i32x4.splat(2 << 23));
+  let ok = i32x4.lt_u(shifted, i32x4.splat(0x7e800000));
+  if (zeros) ok = v128.or(ok, i32x4.eq(i32x4.shl(v, 1), i32x4.splat(0)));
+  return i32x4.all_true(ok);
+}
+
+/** OP_* of opcodes 58-5F, or 0xff. */
+function operation(opcode: u32): u32 {
+  switch (opcode) {
+    case 0x58: return OP_ADD;
+    case 0x59: return OP_MUL;
+    case 0x5c: return OP_SUB;
+    case 0x5d: return OP_MIN;
+    case 0x5e: return OP_DIV;
+    default: return OP_MAX;
+  }
+}
+
+function fastPacked64(op: u32, dst: usize, src: usize): bool {
+  const a = v128.load(dst);
+  const b = v128.load(src);
+  if (!allOrdinary64(a, true) || !allOrdinary64(b, op != OP_DIV)) return false;
+  let r: v128;
+  if (op == OP_ADD) r = f64x2.add(a, b);
+  else if (op == OP_SUB) r = f64x2.sub(a, b);
+  else if (op == OP_MUL) r = f64x2.mul(a, b);
+  else if (op == OP_DIV) r = f64x2.div(a, b);
+  else {
+    v128.store(dst, op == OP_MIN ? v128.bitselect(a, b, f64x2.lt(a, b)) : v128.bitselect(a, b, f64x2.gt(a, b)));
+    return true;
+  }
+  if (!allOrdinary64(r, op == OP_ADD || op == OP_SUB)) return false;
+  v128.store(dst, r);
+  return true;
+}
+
+function fastPacked32(op: u32, dst: usize, src: usize): bool {
+  const a = v128.load(dst);
+  const b = v128.load(src);
+  if (!allOrdinary32(a, true) || !allOrdinary32(b, op != OP_DIV)) return false;
+  let r: v128;
+  if (op == OP_ADD) r = f32x4.add(a, b);
+  else if (op == OP_SUB) r = f32x4.sub(a, b);
+  else if (op == OP_MUL) r = f32x4.mul(a, b);
+  else if (op == OP_DIV) r = f32x4.div(a, b);
+  else {
+    v128.store(dst, op == OP_MIN ? v128.bitselect(a, b, f32x4.lt(a, b)) : v128.bitselect(a, b, f32x4.gt(a, b)));
+    return true;
+  }
+  if (!allOrdinary32(r, op == OP_ADD || op == OP_SUB)) return false;
+  v128.store(dst, r);
+  return true;
+}
+
+function fastScalar64(op: u32, dst: usize, src: usize): bool {
+  if (!zeroOr64(load<u64>(dst)) || !(op == OP_DIV ? ordinary64(load<u64>(src)) : zeroOr64(load<u64>(src)))) return false;
+  const a = load<f64>(dst);
+  const b = load<f64>(src);
+  let r: f64;
+  if (op == OP_ADD) r = a + b;
+  else if (op == OP_SUB) r = a - b;
+  else if (op == OP_MUL) r = a * b;
+  else if (op == OP_DIV) r = a / b;
+  else {
+    store<f64>(dst, op == OP_MIN ? (a < b ? a : b) : a > b ? a : b);
+    return true;
+  }
+  const bits = reinterpret<u64>(r);
+  if (!(op == OP_ADD || op == OP_SUB ? zeroOr64(bits) : ordinary64(bits))) return false;
+  store<f64>(dst, r);
+  return true;
+}
+
+function fastScalar32(op: u32, dst: usize, src: usize): bool {
+  if (!zeroOr32(load<u32>(dst)) || !(op == OP_DIV ? ordinary32(load<u32>(src)) : zeroOr32(load<u32>(src)))) return false;
+  const a = load<f32>(dst);
+  const b = load<f32>(src);
+  let r: f32;
+  if (op == OP_ADD) r = a + b;
+  else if (op == OP_SUB) r = a - b;
+  else if (op == OP_MUL) r = a * b;
+  else if (op == OP_DIV) r = a / b;
+  else {
+    store<f32>(dst, op == OP_MIN ? (a < b ? a : b) : a > b ? a : b);
+    return true;
+  }
+  const bits = reinterpret<u32>(r);
+  if (!(op == OP_ADD || op == OP_SUB ? zeroOr32(bits) : ordinary32(bits))) return false;
+  store<f32>(dst, r);
+  return true;
+}
+
+/** Result lanes until all of them are accepted. */
+const RESULT: usize = 0x14f020;
+
+/** ADD MUL SUB MIN DIV MAX, packed or scalar (prefix as in decode.ts: 0 PS, 1 PD, 2 SS, 3 SD). */
+export function arithmetic(opcode: u32, prefix: u32, dst: usize, src: usize): i32 {
+  const op = operation(opcode);
+  if (quietMxcsr()) {
+    if (prefix == 3 && fastScalar64(op, dst, src)) return 1;
+    if (prefix == 1 && fastPacked64(op, dst, src)) return 1;
+    if (prefix == 2 && fastScalar32(op, dst, src)) return 1;
+    if (prefix == 0 && fastPacked32(op, dst, src)) return 1;
+  }
+  clearLaneFlags();
+  const double = (prefix & 1) != 0;
+  const bytes = prefix == 0 || prefix == 1 ? 16 : double ? 8 : 4;
+  if (double) {
+    for (let i = 0; i < bytes; i += 8) store<u64>(RESULT + i, binaryLane(op, load<u64>(dst + i), load<u64>(src + i), true));
+  } else {
+    for (let i = 0; i < bytes; i += 4) store<u32>(RESULT + i, <u32>binaryLane(op, load<u32>(dst + i), load<u32>(src + i), false));
+  }
+  if (!acceptLanes()) return 0;
+  memory.copy(dst, RESULT, bytes);
+  return 1;
+}
+
+export function squareRoot(prefix: u32, dst: usize, src: usize): i32 {
+  const double = (prefix & 1) != 0;
+  const bytes = prefix < 2 ? 16 : double ? 8 : 4;
+  clearLaneFlags();
+  const quiet = quietMxcsr();
+  if (double) {
+    for (let i = 0; i < bytes; i += 8) {
+      const v = load<u64>(src + i);
+      store<u64>(RESULT + i, quiet && ordinary64(v) && v >> 63 == 0 ? reinterpret<u64>(sqrt<f64>(reinterpret<f64>(v))) : sqrtLane(v, true));
+    }
+  } else {
+    for (let i = 0; i < bytes; i += 4) {
+      const v = load<u32>(src + i);
+      store<u32>(RESULT + i, quiet && ordinary32(v) && v >> 31 == 0 ? reinterpret<u32>(sqrt<f32>(reinterpret<f32>(v))) : <u32>sqrtLane(v, false));
+    }
+  }
+  if (!acceptLanes()) return 0;
+  memory.copy(dst, RESULT, bytes);
+  return 1;
+}
+
+/** CMPPS CMPPD CMPSS CMPSD; of the immediate's bits only the low three count. */
+export function comparePredicate(prefix: u32, dst: usize, src: usize, predicate: u32): i32 {
+  const double = (prefix & 1) != 0;
+  const bytes = prefix < 2 ? 16 : double ? 8 : 4;
+  clearLaneFlags();
+  if (double) {
+    for (let i = 0; i < bytes; i += 8) store<u64>(RESULT + i, predicateLane(predicate, load<u64>(dst + i), load<u64>(src + i), true));
+  } else {
+    for (let i = 0; i < bytes; i += 4) store<u32>(RESULT + i, <u32>predicateLane(predicate, load<u32>(dst + i), load<u32>(src + i), false));
+  }
+  if (!acceptLanes()) return 0;
+  memory.copy(dst, RESULT, bytes);
+  return 1;
+}
+
+/** COMISS COMISD UCOMISS UCOMISD: ZF PF CF; OF SF AF are cleared. */
+export function compareToFlags(double: bool, quiet: bool, dst: usize, src: usize): i32 {
+  clearLaneFlags();
+  const a = double ? load<u64>(dst) : <u64>load<u32>(dst);
+  const b = double ? load<u64>(src) : <u64>load<u32>(src);
+  const relation = compareLane(a, b, double, quiet);
+  if (!acceptLanes()) return 0;
+  setArithmeticFlags(relation == 0 ? F_ZF : relation == 1 ? 0 : relation == 2 ? F_CF : F_ZF | F_PF | F_CF);
+  return 1;
+}
+
+/**
+ * RCPPS RCPSS RSQRTPS RSQRTSS: no flags, denormals are zeros. The results are more exact than the 1.5 * 2^-12 the manual asks for.
+ */
+export function reciprocal(root: bool, prefix: u32, dst: usize, src: usize): i32 {
+  const bytes = prefix == 2 ? 4 : 16;
+  for (let i = 0; i < bytes; i += 4) store<u32>(RESULT + i, reciprocalLane(root, load<u32>(src + i)));
+  memory.copy(dst, RESULT, bytes);
+  return 1;
+}
+
+function reciprocalLane(root: bool, bits: u32): u32 {
+  const magnitude = bits & 0x7fffffff;
+  const sign = bits & 0x80000000;
+  if (magnitude > 0x7f800000) return bits | 0x400000;
+  if (magnitude < 0x800000) return sign | 0x7f800000;
+  if (root && sign) return 0xffc00000;
+  if (magnitude == 0x7f800000) return sign;
+  const value = reinterpret<f32>(bits);
+  const result = reinterpret<u32>(root ? <f32>(1.0 / sqrt<f64>(<f64>value)) : <f32>1.0 / value);
+  return (result & 0x7fffffff) < 0x800000 ? sign : result;
+}

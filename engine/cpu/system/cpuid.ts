@@ -1,0 +1,99 @@
+/**
+ * What CPUID says: the one place where features are claimed. A bit stands here only if everything it promises works.
+ * SDM 2, CPUID. Leaves beyond the highest answer zeros.
+ *
+ * Family 6, model 0x36, stepping 1 ("Cedarview"): an in-order core, which guests rightly believe free of speculation bugs, so that none of
+ * them spends time on mitigations.
+ */
+import { VCPU_APIC_BASE, VCPU_GPR, VCPU_INDEX } from '../../abi/index';
+import { PHYS_BITS } from '../mmu-walk';
+import { cpu } from '../state';
+
+/** Family, model, stepping; also in EDX after reset. */
+export const CPU_SIGNATURE: u32 = 0x00030661;
+
+const MAX_BASIC: u32 = 0x16;
+const MAX_EXTENDED: u32 = 0x80000008;
+
+/** Leaf 1 EDX: PSE TSC MSR PAE CX8 SEP PGE CMOV PAT PSE36. APIC (bit 9) follows IA32_APIC_BASE. */
+const LEAF1_EDX: u32 = (1 << 3) | (1 << 4) | (1 << 5) | (1 << 6) | (1 << 8) | (1 << 11) | (1 << 13) | (1 << 15) | (1 << 16) | (1 << 17);
+/** Leaf 1 EDX: FPU CLFSH MMX FXSR SSE SSE2. */
+const LEAF1_EDX_FPU: u32 = 0;
+const LEAF1_APIC: u32 = 1 << 9;
+/** Leaf 1 ECX: CX16, TSC_DEADLINE, RDRAND. */
+const LEAF1_ECX: u32 = (1 << 13) | (1 << 24) | (1 << 30);
+/** Leaf 6 EAX: ARAT, the local APIC's timer never stops. */
+const LEAF6_EAX: u32 = 1 << 2;
+/** Leaf 7 EBX: TSC_ADJUST, ERMS. */
+const LEAF7_EBX: u32 = (1 << 1) | (1 << 9);
+/** Leaf 0x80000001 EDX: SYSCALL NX 1G-pages RDTSCP LM; ECX: LAHF in 64-bit mode. */
+const EXT1_EDX: u32 = (1 << 11) | (1 << 20) | (1 << 26) | (1 << 27) | (1 << 29);
+const EXT1_ECX: u32 = 1;
+/** Leaf 0x80000007 EDX: the TSC runs at one rate in all states. */
+const EXT7_EDX: u32 = 1 << 8;
+const TSC_MHZ: u32 = 1000;
+/** The local APIC timer counts at this rate before its divider (leaf 0x15 ECX). */
+const CRYSTAL_HZ: u32 = 1000000000;
+
+let eax: u32 = 0;
+let ebx: u32 = 0;
+let ecx: u32 = 0;
+let edx: u32 = 0;
+
+function set(a: u32, b: u32, c: u32, d: u32): void {
+  eax = a;
+  ebx = b;
+  ecx = c;
+  edx = d;
+}
+
+/** Processor brand string, 48 bytes, as little-endian words. */
+function brand(part: u32): void {
+  if (part == 0) set(0x736d656d, 0x2d746f6c, 0x2062616c, 0x55504376); // "memslot-lab vCPU"
+  else if (part == 1) set(0x31204020, 0x4730302e, 0x00007a48, 0); // " @ 1.00GHz"
+  else set(0, 0, 0, 0);
+}
+
+function basic(leaf: u32): void {
+  set(0, 0, 0, 0);
+  if (leaf == 0) {
+    set(MAX_BASIC, 0x756e6547, 0x6c65746e, 0x49656e69); // GenuineIntel: EBX "Genu", EDX "ineI", ECX "ntel"
+  } else if (leaf == 1) {
+    const apic = load<u64>(cpu, VCPU_APIC_BASE) & 0x800 ? LEAF1_APIC : 0;
+    // EBX: CLFLUSH line 64 bytes, one logical processor, initial APIC id.
+    set(CPU_SIGNATURE, (load<u32>(cpu, VCPU_INDEX) << 24) | (1 << 16) | (8 << 8), LEAF1_ECX, LEAF1_EDX | LEAF1_EDX_FPU | apic);
+  } else if (leaf == 2) {
+    eax = 1; // one round, no descriptor bytes: leaf 4 describes caches, and there are none
+  } else if (leaf == 6) {
+    eax = LEAF6_EAX;
+  } else if (leaf == 0xb) {
+    edx = load<u32>(cpu, VCPU_INDEX);
+  } else if (leaf == 0x15) {
+    set(1, 1, CRYSTAL_HZ, 0);
+  } else if (leaf == 0x16) {
+    set(TSC_MHZ, TSC_MHZ, 100, 0);
+  }
+}
+
+function extended(leaf: u32): void {
+  set(0, 0, 0, 0);
+  if (leaf == 0x80000000) eax = MAX_EXTENDED;
+  else if (leaf == 0x80000001) set(0, 0, EXT1_ECX, EXT1_EDX);
+  else if (leaf >= 0x80000002 && leaf <= 0x80000004) brand(leaf - 0x80000002);
+  else if (leaf == 0x80000007) edx = EXT7_EDX;
+  else if (leaf == 0x80000008) eax = PHYS_BITS | (48 << 8);
+}
+
+/** CPUID: EAX and ECX in, EAX EBX ECX EDX out (upper halves cleared). */
+export function cpuid(): void {
+  const leaf = load<u32>(cpu, VCPU_GPR);
+  const subleaf = load<u32>(cpu, VCPU_GPR + 8);
+  if (leaf >= 0x80000000) extended(leaf);
+  else basic(leaf);
+  if (leaf == 7 && subleaf == 0) ebx = LEAF7_EBX;
+  if (leaf == 0xb) ecx = subleaf & 0xff;
+  store<u64>(cpu, eax, VCPU_GPR);
+  store<u64>(cpu, ecx, VCPU_GPR + 8);
+  store<u64>(cpu, edx, VCPU_GPR + 16);
+  store<u64>(cpu, ebx, VCPU_GPR + 24);
+}

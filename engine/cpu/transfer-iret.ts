@@ -1,0 +1,91 @@
+/**
+ * IRET in real, protected and long mode (SDM 2, IRET). It also ends the blocking of NMIs.
+ * Not implemented: return to virtual-8086 mode and from a nested task (#GP(0) with a log line).
+ */
+import { LOG_UNIMPLEMENTED, SEG_CS, SEG_LIMIT, VCPU_NMI_BLOCKED, VCPU_RIP } from '../abi/index';
+import { getFlags, setFlags } from './flags';
+import { log } from './imports';
+import { cpl, is64, isLong, isProt, modeChanged, segRecord } from './mmu-mode';
+import { descHigh, descLow, putReal } from './segments';
+import { VEC_GP, cpu, raise } from './state';
+import { checkOffset, checkReturnCode, dropInnerSegments, enterCode, returnOuter } from './transfer';
+import { commitStack, popValue, popped, useCurrentStack } from './transfer-stack';
+
+const FLAG_IF: u32 = 0x200;
+const FLAG_IOPL: u32 = 0x3000;
+const FLAG_NT: u32 = 0x4000;
+const FLAG_VM: u32 = 0x20000;
+/** Flags that IRET may change with a 32- or 64-bit operand: all but IOPL, IF, VM, VIF, VIP, and RF, which the core never holds. */
+const FREE_FLAGS: u32 = 0x244dd5;
+const VIF_VIP: u32 = 0x180000;
+
+/** Flags as a return at privilege `from` sets them. */
+function returnFlags(image: u32, opsize: i32, from: u32): void {
+  const old = getFlags();
+  let allowed = FREE_FLAGS;
+  if (from == 0) allowed |= FLAG_IOPL | VIF_VIP;
+  if (from <= (old >> 12 & 3)) allowed |= FLAG_IF;
+  if (opsize == 2) allowed &= 0xffff;
+  setFlags((old & ~allowed) | (image & allowed) | 2);
+}
+
+function unsupported(): i32 {
+  const rip = load<u64>(cpu, VCPU_RIP);
+  log(LOG_UNIMPLEMENTED, <u32>rip, <u32>(rip >> 32));
+  return raise(VEC_GP, 0);
+}
+
+function iretReal(selector: u32, offset: u64, image: u32, opsize: i32): i32 {
+  if (offset > <u64>load<u32>(segRecord(SEG_CS), SEG_LIMIT)) return raise(VEC_GP, 0);
+  commitStack();
+  putReal(SEG_CS, selector);
+  store<u64>(cpu, offset, VCPU_RIP);
+  returnFlags(image, opsize, 0);
+  modeChanged();
+  return 1;
+}
+
+/** opsize 2, 4 or 8 bytes. VCPU_RIP is read only for the log. */
+export function iret(opsize: i32): i32 {
+  if (isProt() && !isLong() && getFlags() & FLAG_NT) return unsupported();
+  if (isLong() && getFlags() & FLAG_NT) return raise(VEC_GP, 0);
+  useCurrentStack();
+  if (!popValue(opsize)) return 0;
+  const offset = popped;
+  if (!popValue(opsize)) return 0;
+  const selector = <u32>popped & 0xffff;
+  if (!popValue(opsize)) return 0;
+  const image = <u32>popped;
+  if (!isProt()) {
+    if (!iretReal(selector, offset, image, opsize)) return 0;
+    store<u32>(cpu, 0, VCPU_NMI_BLOCKED);
+    return 1;
+  }
+  if (image & FLAG_VM && cpl == 0 && !isLong() && opsize != 2) return unsupported();
+  return iretProtected(selector, offset, image, opsize);
+}
+
+function iretProtected(selector: u32, offset: u64, image: u32, opsize: i32): i32 {
+  const from = cpl;
+  const outer = (selector & 3) != from;
+  let rsp: u64 = 0;
+  let ss: u32 = 0;
+  const withStack = is64() || outer;
+  if (!checkReturnCode(selector) || !checkOffset(offset)) return 0;
+  const low = descLow;
+  const high = descHigh;
+  if (withStack) {
+    if (!popValue(opsize)) return 0;
+    rsp = popped;
+    if (!popValue(opsize)) return 0;
+    ss = <u32>popped & 0xffff;
+    if (!returnOuter(selector, offset, ss, rsp, low, high)) return 0;
+    if (outer) dropInnerSegments();
+  } else {
+    commitStack();
+    enterCode(selector, from, offset);
+  }
+  returnFlags(image, opsize, from);
+  store<u32>(cpu, 0, VCPU_NMI_BLOCKED);
+  return 1;
+}

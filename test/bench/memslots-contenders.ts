@@ -1,0 +1,236 @@
+/** Who is measured: our three indexes, npm's ordered structures, a plain sorted array, and a red-black tree in C. */
+import { spawnSync } from 'node:child_process';
+import { mkdirSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import IntervalTreeModule from '@flatten-js/interval-tree';
+import BTreeModule from 'sorted-btree';
+import { type GfnCache, type IndexKind, type MemoryRegion, MemslotEngine } from '../../engine/memory/index';
+
+const require = createRequire(import.meta.url);
+
+export const PAGE = 4096;
+/** memslot_perf_test of the kernel: slots from 256 MiB on, 16 KiB each. */
+export const FIRST_GFN = 65536;
+export const SLOT_PAGES = 4;
+export const SIZES = [10, 32, 100, 509, 8194, 32763] as const;
+export const KINDS: readonly IndexKind[] = ['array', 'rbtree', 'btree'];
+
+export const regionAt = (id: number, gfn = FIRST_GFN + id * SLOT_PAGES): MemoryRegion => ({
+  slot: id,
+  guestPhysAddr: gfn * PAGE,
+  memorySize: SLOT_PAGES * PAGE,
+  userspaceAddr: (FIRST_GFN + id * SLOT_PAGES) * PAGE,
+});
+
+/** The same generator as in c/rbtree.c. */
+export class Draw {
+  constructor(private state: number) {}
+
+  below(limit: number): number {
+    this.state = (Math.imul(this.state, 1664525) + 1013904223) >>> 0;
+    return Math.floor((this.state * limit) / 2 ** 32);
+  }
+}
+
+export function shuffled(n: number): number[] {
+  const draw = new Draw(1);
+  const order = Array.from({ length: n }, (_, i) => i);
+  for (let i = n - 1; i > 0; i--) {
+    const j = draw.below(i + 1);
+    [order[i], order[j]] = [order[j]!, order[i]!];
+  }
+  return order;
+}
+
+export function queries(n: number, count: number, localPercent: number): Float64Array {
+  const draw = new Draw(2);
+  const list = new Float64Array(count);
+  let last = FIRST_GFN;
+  for (let i = 0; i < count; i++) {
+    if (draw.below(100) < localPercent) last = last - (last % SLOT_PAGES) + draw.below(SLOT_PAGES);
+    else last = FIRST_GFN + draw.below(n * SLOT_PAGES);
+    list[i] = last;
+  }
+  return list;
+}
+
+export interface Contender {
+  name: string;
+  ours: boolean;
+  /** What stands for a slot: any number that the lookup had to reach the slot for. */
+  find(gfn: number): number;
+  insert(id: number): void;
+  remove(id: number): void;
+}
+
+interface Slot {
+  base: number;
+  npages: number;
+  hva: number;
+}
+
+const slotOf = (id: number): Slot => ({ base: FIRST_GFN + id * SLOT_PAGES, npages: SLOT_PAGES, hva: (FIRST_GFN + id * SLOT_PAGES) * PAGE });
+
+/** The index itself, as peers are measured: no checks, no second set. */
+function ownIndex(kind: IndexKind): Contender {
+  const engine = new MemslotEngine({ index: kind, historyLimit: 0 });
+  const { table, active } = (engine as unknown as { spaces: { table: Table; active: { gfns: Index } }[] }).spaces[0]!;
+  const { gfns } = active;
+  const records: number[] = [];
+  return {
+    name: kind,
+    ours: true,
+    find: (gfn) => table.hvaOf(gfns.find(gfn)),
+    insert(id) {
+      table.reserve(1);
+      gfns.reserve(1);
+      const { base, npages, hva } = slotOf(id);
+      records[id] = table.allocate(id, base, npages, hva, 0);
+      gfns.insert(records[id]!);
+    },
+    remove(id) {
+      gfns.remove(records[id]!);
+      table.free(records[id]!);
+    },
+  };
+}
+
+interface Table {
+  hvaOf(record: number): number;
+  reserve(count: number): void;
+  allocate(id: number, base: number, pages: number, hva: number, flags: number): number;
+  free(record: number): void;
+}
+interface Index {
+  find(gfn: number): number;
+  reserve(count: number): void;
+  insert(record: number): void;
+  remove(record: number): void;
+}
+
+type SortedBTree = { set(k: number, v: Slot): void; delete(k: number): void; getPairOrNextLower(k: number): [number, Slot] | undefined };
+
+function sortedBtree(): Contender {
+  const BTree = ((BTreeModule as unknown as { default?: unknown }).default ?? BTreeModule) as new () => SortedBTree;
+  const tree = new BTree();
+  return {
+    name: 'sorted-btree',
+    ours: false,
+    find(gfn) {
+      const slot = tree.getPairOrNextLower(gfn)![1];
+      return gfn < slot.base + slot.npages ? slot.hva : -1;
+    },
+    insert: (id) => tree.set(slotOf(id).base, slotOf(id)),
+    remove: (id) => tree.delete(slotOf(id).base),
+  };
+}
+
+type FlattenTree = {
+  insert(k: [number, number], v: Slot): void;
+  remove(k: [number, number], v?: Slot): void;
+  search(k: [number, number]): Slot[];
+};
+
+function flattenTree(): Contender {
+  const IntervalTree = ((IntervalTreeModule as unknown as { default?: unknown }).default ?? IntervalTreeModule) as new () => FlattenTree;
+  const tree = new IntervalTree();
+  const slots: Slot[] = [];
+  const range = ({ base, npages }: Slot): [number, number] => [base, base + npages - 1];
+  return {
+    name: '@flatten-js/interval-tree',
+    ours: false,
+    find: (gfn) => tree.search([gfn, gfn])[0]!.hva,
+    insert(id) {
+      slots[id] = slotOf(id);
+      tree.insert(range(slots[id]!), slots[id]!);
+    },
+    remove: (id) => tree.remove(range(slots[id]!), slots[id]!),
+  };
+}
+
+type FunctionalTree = { insert(k: number, v: Slot): FunctionalTree; remove(k: number): FunctionalTree; le(k: number): { value: Slot } };
+
+function functionalTree(): Contender {
+  const create = require('functional-red-black-tree') as (compare: (a: number, b: number) => number) => FunctionalTree;
+  let tree = create((a, b) => a - b);
+  return {
+    name: 'functional-red-black-tree',
+    ours: false,
+    find(gfn) {
+      const slot = tree.le(gfn).value;
+      return gfn < slot.base + slot.npages ? slot.hva : -1;
+    },
+    insert(id) {
+      tree = tree.insert(slotOf(id).base, slotOf(id));
+    },
+    remove(id) {
+      tree = tree.remove(slotOf(id).base);
+    },
+  };
+}
+
+/** What most would write: an array of objects, binary search, splice. */
+function plainArray(): Contender {
+  const slots: Slot[] = [];
+  const place = (gfn: number): number => {
+    let low = 0;
+    let high = slots.length;
+    while (low < high) {
+      const middle = (low + high) >> 1;
+      if (slots[middle]!.base <= gfn) low = middle + 1;
+      else high = middle;
+    }
+    return low;
+  };
+  return {
+    name: 'sorted array of objects',
+    ours: false,
+    find(gfn) {
+      const slot = slots[place(gfn) - 1]!;
+      return gfn < slot.base + slot.npages ? slot.hva : -1;
+    },
+    insert(id) {
+      const slot = slotOf(id);
+      slots.splice(place(slot.base), 0, slot);
+    },
+    remove(id) {
+      slots.splice(place(slotOf(id).base) - 1, 1);
+    },
+  };
+}
+
+export function contenders(): Contender[] {
+  return [...KINDS.map(ownIndex), sortedBtree(), flattenTree(), functionalTree(), plainArray()];
+}
+
+export function engineWith(kind: IndexKind, n: number): { engine: MemslotEngine; cache: GfnCache } {
+  const engine = new MemslotEngine({ index: kind, historyLimit: 0 });
+  for (let id = 0; id < n; id++) {
+    const commit = engine.setUserMemoryRegion(regionAt(id));
+    if (!commit.ok) throw new Error(commit.refusals[0]!.reason);
+  }
+  return { engine, cache: engine.createCache() };
+}
+
+export interface CTree {
+  run(slots: number, count: number, localPercent: number): { lookup: number; insert: number; move: number };
+}
+
+/** Compiled at run time; undefined and a clear line where there is no gcc. */
+export function cTree(): CTree | undefined {
+  mkdirSync('build', { recursive: true });
+  const built = spawnSync('gcc', ['-O2', '-o', 'build/bench-rbtree', 'test/bench/c/rbtree.c'], { encoding: 'utf8' });
+  if (built.error || built.status !== 0) {
+    console.log(
+      `C red-black tree: left out, gcc is not there or fails (${built.error?.message ?? built.stderr.trim()}); install gcc to compare`,
+    );
+    return undefined;
+  }
+  return {
+    run(slots, count, localPercent) {
+      const ran = spawnSync('build/bench-rbtree', [slots, count, localPercent].map(String), { encoding: 'utf8' });
+      if (ran.status !== 0) throw new Error(`build/bench-rbtree failed: ${ran.stderr}`);
+      return JSON.parse(ran.stdout) as { lookup: number; insert: number; move: number };
+    },
+  };
+}

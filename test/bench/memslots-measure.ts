@@ -1,0 +1,64 @@
+/** Timing: interleaved rounds, medians, and a loop of its own per contender so that none is measured through another's type feedback. */
+
+export const median = (values: readonly number[]): number => values.toSorted((a, b) => a - b)[values.length >> 1]!;
+
+export const now = (): number => Number(process.hrtime.bigint());
+
+type Loop = (find: (gfn: number) => number, list: Float64Array) => number;
+
+/** A fresh copy of the loop: V8 keeps type feedback per function. */
+export function ownLoop(): Loop {
+  return new Function('find', 'list', 'let sum = 0; for (let i = 0; i < list.length; i++) sum += find(list[i]); return sum;') as Loop;
+}
+
+const CHUNK = 2000;
+
+/**
+ * Nanoseconds per lookup: the median over chunks that are shorter than a time slice, so that other processes on the machine cost whole
+ * chunks and not a share of each. c/rbtree.c does the same.
+ */
+export function lookupTime(loop: Loop, find: (gfn: number) => number, list: Float64Array): number {
+  const took: number[] = [];
+  for (let start = 0; start + CHUNK <= list.length; start += CHUNK) {
+    const chunk = list.subarray(start, start + CHUNK);
+    took.push(timed(CHUNK, () => loop(find, chunk)));
+  }
+  return median(took);
+}
+
+/** Nanoseconds per call of `act`, which does `count` operations. */
+export function timed(count: number, act: () => void): number {
+  const start = now();
+  act();
+  return (now() - start) / count;
+}
+
+/** Medians over rounds; within a round everybody runs once, so that noise of the machine meets all alike. */
+export function rounds(count: number, jobs: Record<string, () => number>): Record<string, number> {
+  const samples: Record<string, number[]> = {};
+  for (let round = 0; round < count; round++)
+    for (const [name, job] of Object.entries(jobs)) {
+      samples[name] ??= [];
+      samples[name].push(job());
+    }
+  return Object.fromEntries(Object.entries(samples).map(([name, list]) => [name, median(list)]));
+}
+
+export function collectGarbage(): void {
+  const { gc } = globalThis as { gc?: () => void };
+  gc?.();
+  gc?.();
+}
+
+/** Rows of numbers with a head; ns below 10 µs, then µs and ms. */
+export function table(title: string, heads: readonly string[], rows: readonly (readonly (string | number)[])[]): void {
+  const cells = [heads, ...rows].map((row) => row.map((cell) => (typeof cell === 'number' ? duration(cell) : cell)));
+  const widths = heads.map((_, i) => Math.max(...cells.map((row) => row[i]?.length ?? 0)));
+  console.log(`\n${title}`);
+  for (const row of cells) console.log(row.map((cell, i) => (i === 0 ? cell.padEnd(widths[i]!) : cell.padStart(widths[i]!))).join('  '));
+}
+
+export function duration(ns: number): string {
+  if (ns < 10_000) return `${ns.toFixed(ns < 100 ? 1 : 0)} ns`;
+  return ns < 10_000_000 ? `${(ns / 1000).toFixed(1)} us` : `${(ns / 1e6).toFixed(1)} ms`;
+}

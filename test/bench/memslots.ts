@@ -1,0 +1,353 @@
+/**
+ * `npm run bench:memslots`: the memslot engine, its three indexes, and peers, in one run. Compare ratios: seconds are this machine's.
+ * Writes build/bench-memslots.json.
+ */
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { cpus } from 'node:os';
+import v8 from 'node:v8';
+import vm from 'node:vm';
+import { type IndexKind, MemslotEngine } from '../../engine/memory/index';
+import {
+  type Contender,
+  type CTree,
+  contenders,
+  cTree,
+  engineWith,
+  FIRST_GFN,
+  KINDS,
+  PAGE,
+  queries,
+  regionAt,
+  SIZES,
+  SLOT_PAGES,
+  shuffled,
+} from './memslots-contenders';
+import { collectGarbage, lookupTime, median, now, ownLoop, rounds, table, timed } from './memslots-measure';
+
+const ROUNDS = Number(process.env.BENCH_ROUNDS ?? 7);
+const LARGE = 32763;
+const LOOKUPS = 200_000;
+
+v8.setFlagsFromString('--expose-gc');
+(globalThis as { gc?: unknown }).gc = vm.runInNewContext('gc');
+
+type Figures = Record<string, Record<string, number>>;
+const results: Record<string, Figures> = {};
+const targets: { target: string; value: string; met: boolean }[] = [];
+
+function target(text: string, value: number, limit: number, unit: string): void {
+  targets.push({ target: text, value: `${value.toFixed(2)} ${unit} (limit ${limit} ${unit})`, met: value <= limit });
+}
+
+/** name -> size -> ns, printed as a table with one column per size. */
+function keep(key: string, title: string, figures: Figures, sizes: readonly number[] = SIZES): void {
+  results[key] = figures;
+  table(
+    title,
+    ['', ...sizes.map(String)],
+    Object.entries(figures).map(([name, row]) => [name, ...sizes.map((size) => row[size] ?? '-')]),
+  );
+}
+
+function perSize(measure: (n: number) => Record<string, number>, sizes: readonly number[] = SIZES): Figures {
+  const figures: Figures = {};
+  for (const n of sizes) put(figures, n, measure(n));
+  return figures;
+}
+
+function put(figures: Figures, size: number, column: Record<string, number>): void {
+  for (const [name, ns] of Object.entries(column)) {
+    figures[name] ??= {};
+    figures[name][size] = ns;
+  }
+}
+
+// ---- lookups ----------------------------------------------------------------------------------------------------------------
+
+function lookups(localPercent: number, c: CTree | undefined): Figures {
+  return perSize((n) => {
+    const list = queries(n, LOOKUPS, localPercent);
+    const order = shuffled(n);
+    const jobs: Record<string, () => number> = {};
+    const add = (name: string, find: (gfn: number) => number): void => {
+      const loop = ownLoop();
+      loop(find, list);
+      jobs[name] = () => lookupTime(loop, find, list);
+    };
+    for (const contender of contenders()) {
+      for (const id of order) contender.insert(id);
+      add(contender.name, contender.find.bind(contender));
+    }
+    for (const kind of KINDS) {
+      const { engine, cache } = engineWith(kind, n);
+      add(`${kind}, vCPU cache`, (gfn) => cache.lookupPage(gfn, 0));
+      if (kind === KINDS.at(-1)) add(`${kind}, last used slot of the set`, (gfn) => engine.gpaToHva(gfn * PAGE));
+    }
+    if (c) jobs['C red-black tree, gcc -O2'] = () => c.run(n, LOOKUPS, localPercent).lookup;
+    return rounds(ROUNDS, jobs);
+  });
+}
+
+// ---- bare structures: insert and move ---------------------------------------------------------------------------------------
+
+function structureCosts(c: CTree | undefined): { insert: Figures; move: Figures } {
+  const setUp = (contender: Contender, order: readonly number[]): number =>
+    timed(order.length, () => {
+      for (const id of order) contender.insert(id);
+    });
+  const moveLast = (contender: Contender, n: number): number =>
+    timed(400, () => {
+      for (let i = 0; i < 200; i++) {
+        contender.remove(i % 2 ? n : n - 1);
+        contender.insert(i % 2 ? n - 1 : n);
+      }
+    });
+  const insert: Figures = {};
+  const move: Figures = {};
+  for (const n of SIZES) {
+    const order = shuffled(n);
+    const inserts: Record<string, () => number> = {};
+    const moves: Record<string, () => number> = {};
+    for (const [i, { name }] of contenders().entries()) {
+      inserts[name] = () => setUp(contenders()[i]!, order);
+      const standing = contenders()[i]!;
+      setUp(standing, order);
+      moves[name] = () => moveLast(standing, n);
+    }
+    if (c) {
+      inserts['C red-black tree, gcc -O2'] = () => c.run(n, 1000, 0).insert;
+      moves['C red-black tree, gcc -O2'] = () => c.run(n, 1000, 0).move;
+    }
+    put(insert, n, rounds(3, inserts));
+    put(move, n, rounds(3, moves));
+  }
+  return { insert, move };
+}
+
+// ---- whole commits ----------------------------------------------------------------------------------------------------------
+
+const SPARE_GFN = FIRST_GFN + 40_000 * SLOT_PAGES;
+
+/** Median ns of one operation, done `count` times after as many to warm up. */
+function commitCost(count: number, act: (i: number) => void): number {
+  for (let i = 0; i < count; i++) act(i);
+  const samples: number[] = [];
+  const size = Math.max(2, count / 50);
+  for (let batch = 0; batch < 50; batch++) samples.push(timed(size, () => repeat(size, act)));
+  return median(samples);
+}
+
+function repeat(count: number, act: (i: number) => void): void {
+  for (let i = 0; i < count; i++) act(i);
+}
+
+function commits(kind: IndexKind, n: number): Record<string, number> {
+  const { engine } = engineWith(kind, n);
+  const spare = { ...regionAt(32763), guestPhysAddr: SPARE_GFN * PAGE };
+  const gone = { ...spare, memorySize: 0 };
+  const middle = n >> 1;
+  const hole = { ...regionAt(middle), memorySize: 0 };
+  const must = (commit: { ok: boolean }): void => {
+    if (!commit.ok) throw new Error(`refused: ${JSON.stringify(commit)}`);
+  };
+  const ten = Array.from({ length: Math.min(10, n) }, (_, i) => regionAt(Math.floor((i * n) / 10)));
+  const before = engine.layout();
+  const other = before.map((region, i) => (i % Math.ceil(n / 10) === 0 ? { ...region, flags: 1 } : region));
+  const last = regionAt(n - 1);
+  return {
+    'create + delete at the end': commitCost(2000, (i) => must(engine.setUserMemoryRegion(i % 2 ? gone : spare))),
+    'delete + create in the middle': commitCost(2000, (i) => must(engine.setUserMemoryRegion(i % 2 ? regionAt(middle) : hole))),
+    'move the last slot away and back': commitCost(2000, (i) =>
+      must(engine.setUserMemoryRegion(i % 2 ? last : { ...last, guestPhysAddr: SPARE_GFN * PAGE })),
+    ),
+    'ten flag changes, one change set': commitCost(1000, (i) =>
+      must(engine.changeUserMemoryRegions(ten.map((region) => ({ ...region, flags: i % 2 ? 0 : 1 })))),
+    ),
+    'whole set, ten differences': commitCost(20, (i) => must(engine.setUserMemoryRegions(i % 2 ? before : other))),
+  };
+}
+
+function build(kind: IndexKind, n: number): Record<string, number> {
+  const regions = shuffled(n).map((id) => regionAt(id));
+  const samples: Record<string, number[]> = { 'one by one': [], 'as a whole set': [] };
+  for (let round = 0; round < 3; round++) {
+    const single = new MemslotEngine({ index: kind, historyLimit: 0 });
+    const whole = new MemslotEngine({ index: kind, historyLimit: 0 });
+    collectGarbage();
+    samples['one by one']!.push(
+      timed(1, () => {
+        for (const region of regions) single.setUserMemoryRegion(region);
+      }),
+    );
+    samples['as a whole set']!.push(timed(1, () => whole.setUserMemoryRegions(regions)));
+  }
+  return Object.fromEntries(Object.entries(samples).map(([name, list]) => [name, median(list)]));
+}
+
+// ---- the mail's table -------------------------------------------------------------------------------------------------------
+
+/**
+ * The rows of the kernel's memslot_perf_test, as far as they are the memslot code's work: Map = a vCPU's translation of each page of a
+ * 32 MiB window; Unmap = the host takes 128 MiB away, page by page or by 2 MiB, and each time the slots of that hva are found; Move =
+ * the last slot away and back, its pages being used or not; Setup = all slots. `linear` finds slots by hva as KVM did before 5.17.
+ */
+function mailTable(kind: IndexKind, n: number, linear: boolean): Record<string, number> {
+  const { engine, cache } = engineWith(kind, n);
+  const first = FIRST_GFN * PAGE;
+  const slots = engine.memslots();
+  const byHva = (start: number, end: number): number => {
+    if (!linear) return engine.memslotsByHva(start, end).length;
+    let found = 0;
+    for (const slot of slots) if (slot.userspaceAddr < end && slot.userspaceAddr + slot.npages * PAGE > start) found++;
+    return found;
+  };
+  const reach = n * SLOT_PAGES;
+  const last = regionAt(n - 1);
+  const away = { ...last, guestPhysAddr: SPARE_GFN * PAGE };
+  const touch = (gfn: number): void => {
+    for (let i = 0; i < 48; i++) cache.lookupPage(gfn + i, 0);
+  };
+  const move = (gfn: number): number =>
+    commitCost(400, (i) => {
+      engine.setUserMemoryRegion(i % 2 ? last : away);
+      touch(gfn);
+    });
+  const once = (act: () => void): number => {
+    act();
+    return median([0, 1, 2].map(() => timed(1, act)));
+  };
+  const step = linear && n > 1000 ? 64 : 1; // the linear scan is sampled: each page costs the same
+  return {
+    Map: once(() => {
+      for (let page = 0; page < 8192; page++) cache.lookupPage(FIRST_GFN + (page % reach), 0);
+    }),
+    Unmap:
+      step *
+      once(() => {
+        for (let page = 0; page < 32768; page += step) byHva(first + (page % reach) * PAGE, first + ((page % reach) + 1) * PAGE);
+      }),
+    'Unmap 2M': once(() => {
+      for (let chunk = 0; chunk < 64; chunk++)
+        byHva(first + ((chunk * 512) % reach) * PAGE, first + (((chunk * 512) % reach) + 512) * PAGE);
+    }),
+    'Move active': move(FIRST_GFN + reach - 26),
+    'Move inactive': move(FIRST_GFN),
+    Setup: build(kind, n)['one by one']!,
+  };
+}
+
+// ---- memory -----------------------------------------------------------------------------------------------------------------
+
+/** Of an engine whose slots came in ascending or in shuffled order; before anything else has run, so that no garbage is counted. */
+function bytesPerSlot(kind: IndexKind, order: readonly number[]): { columns: number; measured: number } {
+  const fill = (engine: MemslotEngine): MemslotEngine => {
+    for (const id of order) engine.setUserMemoryRegion(regionAt(id));
+    return engine;
+  };
+  fill(new MemslotEngine({ index: kind, historyLimit: 0 })); // compiled code and type feedback are not what is measured
+  collectGarbage();
+  const before = process.memoryUsage();
+  const engine = fill(new MemslotEngine({ index: kind, historyLimit: 0 }));
+  collectGarbage();
+  const after = process.memoryUsage();
+  const used = after.heapUsed + after.arrayBuffers - before.heapUsed - before.arrayBuffers;
+  return { columns: engine.footprint().total / LARGE, measured: used / engine.slotCount() };
+}
+
+/** sizeof(struct kvm_memory_slot) on x86-64, Linux 6.1: two id nodes 32, two interval nodes 96, two gfn nodes 48, payload 88. */
+const KERNEL_BYTES = 264;
+
+// ---- run --------------------------------------------------------------------------------------------------------------------
+
+function main(): void {
+  const started = now();
+  console.log(`memslot benchmark: node ${process.version}, ${cpus()[0]?.model ?? 'unknown CPU'}, ${ROUNDS} interleaved rounds, medians`);
+  const c = cTree();
+  memory();
+  const uniform = lookups(0, c);
+  keep('lookup uniform', 'Lookup by gfn, uniform random, per lookup; columns: slots', uniform);
+  const local = lookups(90, c);
+  keep('lookup local', 'Lookup by gfn, 90 % in the slot used last, per lookup', local);
+  const bare = structureCosts(c);
+  keep('insert', 'Set-up of the bare structure in shuffled order, per insert', bare.insert);
+  keep('move', 'Bare structure: remove or insert at the end, each', bare.move);
+  const byKind: Partial<Record<IndexKind, Figures>> = {};
+  for (const kind of KINDS) {
+    byKind[kind] = perSize((n) => commits(kind, n));
+    keep(`commits ${kind}`, `Whole commits with index ${kind} (checks, two sets, three indexes, events), per commit`, byKind[kind]);
+  }
+  const builds: Partial<Record<IndexKind, Figures>> = {};
+  for (const kind of KINDS) {
+    builds[kind] = perSize((n) => build(kind, n), [100, 8194, LARGE]);
+    keep(`build ${kind}`, `All slots with index ${kind}`, builds[kind], [100, 8194, LARGE]);
+  }
+  for (const [key, kind, linear] of [
+    ['array', 'array', true],
+    ['tree', 'rbtree', false],
+    ['btree', 'btree', false],
+  ] as const)
+    keep(
+      `mail ${key}`,
+      `The mail's table with ${key}${linear ? ' and a linear search by hva, as before 5.17' : ''}`,
+      perSize((n) => mailTable(kind, n, linear), [10, 32, 100, 509, LARGE]),
+      [10, 32, 100, 509, LARGE],
+    );
+  judge(uniform, local, byKind, builds);
+  mkdirSync('build', { recursive: true });
+  writeFileSync(
+    'build/bench-memslots.json',
+    `${JSON.stringify({ node: process.version, cpu: cpus()[0]?.model, results, targets }, null, 2)}\n`,
+  );
+  console.log(`\nbuild/bench-memslots.json written, ${((now() - started) / 1e9).toFixed(0)} s`);
+}
+
+function memory(): void {
+  const ascending = Array.from({ length: LARGE }, (_, id) => id);
+  const rows = KINDS.map((kind) => {
+    const [up, mixed] = [bytesPerSlot(kind, ascending), bytesPerSlot(kind, shuffled(LARGE))];
+    results.bytes ??= {};
+    results.bytes[kind] = {
+      columns: up.columns,
+      measured: up.measured,
+      'columns, shuffled': mixed.columns,
+      'measured, shuffled': mixed.measured,
+    };
+    return [kind, ...Object.values(results.bytes[kind]).map((bytes) => bytes.toFixed(1))];
+  });
+  const heads = ['', 'columns', 'measured', 'columns, shuffled', 'measured, shuffled'];
+  table(`Bytes per slot at ${LARGE} slots (kernel: ${KERNEL_BYTES}, struct kvm_memory_slot without arch data)`, heads, rows);
+}
+
+function judge(
+  uniform: Figures,
+  local: Figures,
+  byKind: Partial<Record<IndexKind, Figures>>,
+  builds: Partial<Record<IndexKind, Figures>>,
+): void {
+  const kind = new MemslotEngine().indexKind;
+  const ours = uniform[kind]![LARGE]!;
+  const peers = ['sorted-btree', '@flatten-js/interval-tree', 'functional-red-black-tree', 'sorted array of objects'];
+  const bestNpm = Math.min(...peers.slice(0, 3).map((name) => uniform[name]![LARGE]!));
+  target(`uniform lookup of ${kind}, relative to the best npm peer`, ours / bestNpm, 0.5, 'x');
+  const c = uniform['C red-black tree, gcc -O2']?.[LARGE];
+  if (c) target(`uniform lookup of ${kind}, relative to the C tree`, ours / c, 1, 'x');
+  target('lookup with the last used slot, 90 % local', local[`${kind}, vCPU cache`]![LARGE]!, 30, 'ns');
+  for (const name of [
+    'create + delete at the end',
+    'delete + create in the middle',
+    'move the last slot away and back',
+    'ten flag changes, one change set',
+  ])
+    target(`${name}: ${LARGE} slots relative to 100`, byKind[kind]![name]![LARGE]! / byKind[kind]![name]![100]!, 2, 'x');
+  const swap = byKind[kind]!['whole set, ten differences']!;
+  target('whole set with ten differences, relative to building it', swap[LARGE]! / builds[kind]!['as a whole set']![LARGE]!, 0.25, 'x');
+  target('whole set: cost per slot at 32763 relative to 8194 (linear)', swap[LARGE]! / LARGE / (swap[8194]! / 8194), 1.5, 'x');
+  target('bytes per slot, worst order', Math.max(...Object.values(results.bytes![kind]!)), 128, 'B');
+  table(
+    'Targets',
+    ['', 'value', ''],
+    targets.map(({ target: text, value, met }) => [text, value, met ? 'met' : 'MISSED']),
+  );
+}
+
+main();
