@@ -1,0 +1,40 @@
+import { expect, test } from 'vitest';
+import { differences } from './case';
+import { CoreRunner } from './core';
+import { digestOf, inputsDigest, NOT_COMPARED, readCorpus } from './corpus';
+import { integerForms } from './forms';
+import { makeCases } from './generate';
+import { buildNative, runNative } from './native';
+
+const hex = (bytes: Uint8Array) => Buffer.from(bytes).toString('hex');
+
+test('the core does what a real processor did with every case of the recorded corpus', () => {
+  const corpus = readCorpus();
+  const cases = makeCases(integerForms, corpus.count, corpus.seed);
+  expect(inputsDigest(cases), 'the generator has changed: record the corpus again (test/differential/record.ts)').toBe(corpus.inputs);
+  const digests = Buffer.from(corpus.digests, 'base64');
+  const core = new CoreRunner();
+  const recorded = (i: number) => digests.readUInt32LE(i * 4);
+  const wrong = cases
+    .filter((c, i) => recorded(i) !== NOT_COMPARED && digestOf(c, core.run(c)) !== recorded(i))
+    .map((c) => `${c.name} ${hex(c.code)}`);
+  expect(wrong).toEqual([]);
+});
+
+const problem = buildNative();
+
+test.skipIf(problem !== undefined)('the core does what this processor does, on cases that nobody has seen', () => {
+  const seed = Number(process.env.LAB_SEED ?? Date.now() % 1_000_000);
+  console.log(`differential seed ${seed} (LAB_SEED=${seed} runs the same cases)`);
+  const core = new CoreRunner();
+  const wrong: string[] = [];
+  for (let batch = 0; batch < 5; batch++) {
+    const cases = makeCases(integerForms, 2000, seed + batch * 2000);
+    const expected = runNative(cases);
+    cases.forEach((c, i) => {
+      const found = differences(c, expected[i]!, core.run(c));
+      if (found.length > 0) wrong.push(`${c.name} ${hex(c.code)}: ${found.join('; ')}`);
+    });
+  }
+  expect(wrong).toEqual([]);
+});
