@@ -1,0 +1,40 @@
+/**
+ * QEMU's isa-debug-exit: a write ends the machine with status (value << 1) | 1. Reads answer 0.
+ *
+ * Not implemented: nothing known. What the host does with the status (an exit code has 8 bits) is its own business.
+ */
+import type { BusDevice, DeviceState } from './bus';
+import { readFields } from './state';
+
+export interface DebugExitOptions {
+  /** status: (value << 1) | 1, an unsigned 32-bit number. */
+  exit: (status: number) => void;
+}
+
+export class DebugExit implements BusDevice {
+  readonly name = 'isa-debug-exit';
+
+  constructor(private readonly options: DebugExitOptions) {}
+
+  read(): number {
+    return 0;
+  }
+
+  write(_offset: number, _size: number, value: number): void {
+    this.options.exit(((value << 1) | 1) >>> 0);
+  }
+
+  peek(): number {
+    return 0;
+  }
+
+  reset(): void {}
+
+  save(): DeviceState {
+    return {};
+  }
+
+  restore(state: DeviceState): void {
+    readFields(this.name, {}, state);
+  }
+}

@@ -1,0 +1,36 @@
+/**
+ * Ports where a PC has something and this board has nothing: reads answer a constant, writes vanish.
+ * All ones is what an undriven ISA or PCI configuration bus reads; 0 at the keyboard status port says "no key, no error"
+ * (all ones there would look like endless input).
+ *
+ * Not implemented: anything behind the ports.
+ */
+import type { BusDevice, DeviceState } from './bus';
+import { allOnes, readFields } from './state';
+
+export class FloatingPorts implements BusDevice {
+  constructor(
+    readonly name: string,
+    private readonly value: 0 | 0xffffffff,
+  ) {}
+
+  read(_offset: number, size: number): number {
+    return this.value === 0 ? 0 : allOnes(size);
+  }
+
+  write(): void {}
+
+  peek(offset: number, size: number): number {
+    return this.read(offset, size);
+  }
+
+  reset(): void {}
+
+  save(): DeviceState {
+    return {};
+  }
+
+  restore(state: DeviceState): void {
+    readFields(this.name, {}, state);
+  }
+}
