@@ -1,0 +1,225 @@
+/**
+ * What the rest of the project may ask of a machine (monitor, snapshot, worker and cli program against this file).
+ * The composition root is machine.ts: `createMachine(options): Promise<Machine>`.
+ */
+import type { MemslotEngine } from '../memory/index';
+import type { Commit, CommitEvent, MemoryRegion, Refusal } from '../memory/types';
+
+export type RunState =
+  | 'running'
+  | 'paused'
+  /** Triple fault: stopped, registers kept. `cont` is refused until system_reset. */
+  | 'shutdown'
+  /** Fetch from unmapped memory: stopped like a shutdown. */
+  | 'internal-error';
+
+export interface GuestImage {
+  /** For people and for links: "memlab", or a file's name. */
+  name: string;
+  kernel: Uint8Array;
+  initrd?: Uint8Array;
+  append?: string;
+}
+
+export interface MachineConfig {
+  /** -m size, bytes; a multiple of 1 MiB, at least 2 MiB. */
+  ram: number;
+  /** -m slots=, 0..32 */
+  slots: number;
+  /** -m maxmem=, bytes; equal to ram: no hotplug */
+  maxmem: number;
+  smp: number;
+  accel: 'interp' | 'jit';
+  index?: 'array' | 'rbtree' | 'btree';
+}
+
+export interface MachineOptions extends MachineConfig {
+  /** core.wasm */
+  core: Uint8Array<ArrayBuffer> | WebAssembly.Module;
+  guest?: GuestImage;
+  /** Wall clock in ms, only for throttling and for dates in texts; never reaches the guest but as RTC start. */
+  wallClock: () => number;
+  /** Seeds RDRAND; part of the machine's inputs. */
+  seed?: number;
+  /** RTC at power-on, ms since 1970. Default: a fixed date, so that runs are equal. */
+  rtcStart?: number;
+  /** -device isa-debug-exit,iobase=: port, when present */
+  debugExitPort?: number;
+  /** its iosize=: number of ports, default 2 */
+  debugExitSize?: number;
+}
+
+export interface Backend {
+  id: string;
+  /** bytes */
+  size: number;
+  /** bytes, where its host memory starts */
+  hva: number;
+  /** `ram` backends are the board's own (not deletable). */
+  kind: 'board' | 'memory-backend-ram';
+  /** id of the device that uses it */
+  busy?: string;
+}
+
+export interface Dimm {
+  id: string;
+  memdev: string;
+  /** hotplug register slot, 0..slots-1 */
+  slot: number;
+  node: number;
+  /** bytes: where the DIMM was plugged. */
+  addr: number;
+  size: number;
+  hotplugged: boolean;
+  /** device_del was asked and the guest has not answered. */
+  pendingUnplug: boolean;
+}
+
+/** A refused operation, worded as QEMU words it (without "Error: "). */
+export class MachineError extends Error {}
+
+export type MachineEvent =
+  | { type: 'state'; state: RunState }
+  | { type: 'reset'; by: 'host' | 'guest' }
+  | { type: 'commit'; event: CommitEvent }
+  | { type: 'backends' }
+  | { type: 'dimms' }
+  | { type: 'stage' }
+  /** QMP events by their QMP names. */
+  | { type: 'qmp'; event: string; data: Record<string, unknown> }
+  | { type: 'log'; text: string }
+  /** Something came in that may end a halt: whoever sleeps for this machine should run it again. */
+  | { type: 'wake' }
+  /** isa-debug-exit was written, or the guest powered off: status as QEMU exits with. */
+  | { type: 'quit'; status: number };
+
+/** One staged operation, as the monitor's command would say it. */
+export type StagedEdit =
+  | { op: 'add'; slot: number; gpa: number; size: number; hva: number; flags: number }
+  | { op: 'move'; slot: number; gpa: number }
+  | { op: 'flags'; slot: number; flags: number }
+  | { op: 'resize'; slot: number; size: number }
+  | { op: 'split'; slot: number; gpa: number; newSlot: number }
+  | { op: 'merge'; slots: number[] }
+  | { op: 'del'; slot: number };
+
+export interface StagedEntry {
+  edit: StagedEdit;
+  refusals: Refusal[];
+}
+
+/** The change set being staged: one per machine, shared by monitor and page. */
+export interface ChangeSet {
+  readonly open: boolean;
+  readonly entries: readonly StagedEntry[];
+  begin(): void; // MachineError if one is open
+  stage(edit: StagedEdit): void; // MachineError if none is open, or if the slot id already has an operation
+  drop(index: number): void;
+  /** Dry run of all entries against the final layout. */
+  check(): Commit;
+  /** What the layout would be; undefined where the check refuses. */
+  preview(): MemoryRegion[] | undefined;
+  /**
+   * One atomic commit; the set is closed when it is accepted and stays open, unchanged, when it is refused.
+   * legacy: one ioctl after another as KVM's users must today (deletes first, then the adds), the guest running in between.
+   */
+  commit(options?: { legacy?: boolean }): Promise<Commit>;
+  abort(): void;
+}
+
+export interface HoleCount {
+  /** MMIO reads + writes that no slot and no device answered, since the start. */
+  total: number;
+}
+
+export interface Machine {
+  readonly config: MachineConfig;
+  readonly memory: MemslotEngine;
+  readonly changeSet: ChangeSet;
+  readonly state: RunState;
+  readonly guest: GuestImage | undefined;
+
+  /** Runs until `deadline` (wall clock ms), a halt without wake-up, or a stop. See runner.ts for the loop. */
+  runUntil(deadline: number): { idle: boolean /** guest ns until the next timer, when idle */; wakeIn?: number };
+  /** Runs exactly n instructions of guest time (HLT skips ahead); for tests, `lab` and replay. */
+  runInstructions(n: number): void;
+  stop(): void;
+  cont(): void; // MachineError after a shutdown
+  reset(): void;
+  /** Raises the power button event. */
+  powerdown(): void;
+  /** Raises an NMI on a vCPU. Optional: a machine without it answers the monitor's `nmi` with QEMU's refusal. */
+  nmi?(vcpu?: number): void;
+  subscribe(listener: (event: MachineEvent) => void): () => void;
+
+  /** Guest serial console. */
+  readonly serial: {
+    /** Bytes for the guest; queued until its FIFO takes them. */
+    input(bytes: Uint8Array): void;
+    onOutput(listener: (bytes: Uint8Array) => void): () => void;
+  };
+  onDebugcon(listener: (byte: number) => void): () => void;
+
+  // backends and DIMMs: QEMU's object_add/_del and device_add/_del
+  backends(): Backend[];
+  addBackend(id: string, size: number): Backend;
+  deleteBackend(id: string): void;
+  dimms(): Dimm[];
+  plugDimm(options: { id?: string; memdev: string; addr?: number; slot?: number; node?: number }): Dimm;
+  /** Asks the guest to give the DIMM back; it may take its time or refuse. */
+  unplugDimm(id: string): void;
+  /** Host memory for a bare memslot: a free, zeroed range of `size` bytes; MachineError when there is none. */
+  allocateHost(size: number, label: string): number;
+  /** Name of what backs an hva: "ram.a", "mem1", or undefined. With the offset inside it. */
+  backingOf(hva: number): { id: string; offset: number } | undefined;
+
+  // registers and memory, for the monitor; none has a side effect on the guest but the writes
+  registers(vcpu?: number): VcpuRegisters;
+  /** Bytes at a gpa, or undefined where a byte is not backed by a slot. */
+  readPhysical(gpa: number, length: number): Uint8Array | undefined;
+  /** Stops at the first byte that no slot backs and returns the number of bytes written. */
+  writePhysical(gpa: number, bytes: Uint8Array): number;
+  /** gva -> gpa with the vCPU's current tables, undefined: unmapped. */
+  translate(gva: bigint, vcpu?: number): number | undefined;
+  /** Guest TLB entries of a vCPU as the guest's tables say (info tlb walks the tables, as QEMU does). */
+  pageTable(vcpu?: number): Iterable<{ gva: bigint; gpa: number; flags: number; size: number }>;
+  ioRead(port: number, size: number): number; // `i`, side effects as a guest read
+  ioWrite(port: number, size: number, value: number): void;
+  /** The devices on the buses, for info mtree / qtree. */
+  mmioRegions(): { name: string; start: number; end: number }[];
+  irqCounts(): { name: string; count: number }[];
+  /** Window for DIMMs: half-open ranges of gpa. */
+  deviceMemory(): { start: number; end: number }[];
+
+  /** Guest-visible time and work. */
+  readonly instructions: number;
+  readonly guestTimeNs: number;
+  readonly holes: HoleCount;
+  stats(): Record<string, number>;
+  /** SHA-256 (hex) over vCPUs, devices, layout and RAM. */
+  digest(): Promise<string>;
+}
+
+export interface VcpuRegisters {
+  gpr: bigint[]; // encoding order
+  rip: bigint;
+  rflags: number;
+  cpl: number;
+  halted: boolean;
+  segments: { selector: number; base: bigint; limit: number; attributes: number }[]; // es cs ss ds fs gs ldtr tr
+  gdt: { base: bigint; limit: number };
+  idt: { base: bigint; limit: number };
+  cr0: bigint;
+  cr2: bigint;
+  cr3: bigint;
+  cr4: bigint;
+  cr8: bigint;
+  efer: bigint;
+  dr: bigint[]; // 0 1 2 3 6 7
+  fcw: number;
+  fsw: number;
+  ftw: number;
+  mxcsr: number;
+  fpr: { significand: bigint; exponent: number }[];
+  xmm: { low: bigint; high: bigint }[];
+}

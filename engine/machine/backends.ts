@@ -1,0 +1,64 @@
+/** Memory backends: the board's RAM and the objects that `object_add memory-backend-ram` makes. Error texts are QEMU's. */
+import type { MemslotEngine } from '../memory/index';
+import { type Backend, MachineError } from './api';
+import type { BootSlot } from './boot-ram';
+import type { HostMemory } from './host-memory';
+
+export class Backends {
+  private readonly byId = new Map<string, Backend>();
+
+  constructor(
+    private readonly host: HostMemory,
+    private readonly engine: MemslotEngine,
+    private readonly changed: () => void,
+  ) {}
+
+  addBoard(slots: readonly BootSlot[]): void {
+    for (const { name, region } of slots) {
+      this.byId.set(name, { id: name, size: region.memorySize, hva: region.userspaceAddr, kind: 'board' });
+    }
+  }
+
+  list(): Backend[] {
+    return [...this.byId.values()].map((backend) => ({ ...backend }));
+  }
+
+  get(id: string): Backend | undefined {
+    return this.byId.get(id);
+  }
+
+  add(id: string, size: number): Backend {
+    if (this.byId.has(id)) throw new MachineError(`attempt to add duplicate property '${id}' to object (type 'container')`);
+    if (!Number.isSafeInteger(size) || size <= 0) {
+      throw new MachineError(`property 'size' of memory-backend-ram doesn't take value '${size}'`);
+    }
+    const backend: Backend = { id, size, hva: this.host.allocate(size, id), kind: 'memory-backend-ram' };
+    this.byId.set(id, backend);
+    this.changed();
+    return { ...backend };
+  }
+
+  delete(id: string): void {
+    const backend = this.byId.get(id);
+    if (!backend) throw new MachineError(`object '${id}' not found`);
+    const mapped = this.engine.memslotsByHva(backend.hva, backend.hva + backend.size).length > 0;
+    if (backend.kind === 'board' || backend.busy !== undefined || mapped) {
+      throw new MachineError(`object '${id}' is in use, can not be deleted`);
+    }
+    this.host.release(backend.hva);
+    this.byId.delete(id);
+    this.changed();
+  }
+
+  setBusy(id: string, device: string | undefined): void {
+    const backend = this.byId.get(id)!;
+    if (device === undefined) delete backend.busy;
+    else backend.busy = device;
+  }
+
+  /** Backend or bare range that holds the hva. */
+  backingOf(hva: number): { id: string; offset: number } | undefined {
+    const range = this.host.rangeAt(hva);
+    return range && { id: range.label, offset: hva - range.start };
+  }
+}

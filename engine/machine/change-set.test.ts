@@ -1,0 +1,155 @@
+import { beforeEach, describe, expect, it } from 'vitest';
+import { MemFlag, MemslotEngine } from '../memory/index';
+import { MachineError } from './api';
+import { StagedChangeSet } from './change-set';
+import { HostMemory } from './host-memory';
+
+const MIB = 0x100000;
+
+let host: HostMemory;
+let engine: MemslotEngine;
+let set: StagedChangeSet;
+let between: number[][];
+let told: number;
+
+const bases = () => engine.memslots().map((slot) => [slot.slot, slot.baseGfn * 4096, slot.npages * 4096]);
+
+beforeEach(() => {
+  host = new HostMemory();
+  engine = new MemslotEngine({ hostBase: 0x2000000, hostSize: host.limit });
+  between = [];
+  told = 0;
+  set = new StagedChangeSet({
+    engine,
+    host,
+    changed: () => told++,
+    runBetween: async () => {
+      between.push(engine.memslots().map((slot) => slot.slot));
+    },
+  });
+  engine.changeUserMemoryRegions(
+    [0, 1, 2].map((slot) => ({ slot, guestPhysAddr: slot * MIB, memorySize: MIB, userspaceAddr: host.allocate(MIB, `mem${slot}`) })),
+  );
+});
+
+const exchange = () => {
+  set.begin();
+  set.stage({ op: 'move', slot: 0, gpa: 2 * MIB });
+  set.stage({ op: 'move', slot: 2, gpa: 0 });
+};
+
+describe('staging', () => {
+  it('commits everything at once: two slots exchange their places', async () => {
+    exchange();
+    expect(set.check().ok).toBe(true);
+    expect(set.preview()!.map((region) => region.slot)).toEqual([2, 1, 0]);
+    const before = engine.generation();
+    const commit = await set.commit();
+    expect(commit).toMatchObject({ ok: true, swaps: 2 });
+    expect(engine.generation()).toBe(before + 4);
+    expect(bases()).toEqual([
+      [2, 0, MIB],
+      [1, MIB, MIB],
+      [0, 2 * MIB, MIB],
+    ]);
+    expect(set.open).toBe(false);
+    expect(between).toEqual([]);
+    expect(told).toBe(4);
+  });
+
+  it('in legacy mode deletes first and creates then, with the guest running in the hole', async () => {
+    exchange();
+    const commit = await set.commit({ legacy: true });
+    expect(commit.ok).toBe(true);
+    expect(between).toEqual([[1, 2], [1], [2, 1].toSorted()].map((ids, index) => (index === 2 ? expect.arrayContaining([1]) : ids)));
+    expect(bases().map(([slot]) => slot)).toEqual([2, 1, 0]);
+    expect(
+      engine
+        .history(0)
+        .slice(-4)
+        .every((entry) => entry.legacy),
+    ).toBe(true);
+  });
+
+  it('joins split, resize, flags, delete and add in one commit', async () => {
+    set.begin();
+    set.stage({ op: 'split', slot: 0, gpa: 0x40000, newSlot: 7 });
+    set.stage({ op: 'resize', slot: 1, size: MIB / 2 });
+    set.stage({ op: 'del', slot: 2 });
+    set.stage({ op: 'add', slot: 8, gpa: 2 * MIB, size: MIB, hva: engine.memslotById(2)!.userspaceAddr, flags: MemFlag.ReadOnly });
+    expect((await set.commit()).ok).toBe(true);
+    expect(bases()).toEqual([
+      [0, 0, 0x40000],
+      [7, 0x40000, 0xc0000],
+      [1, MIB, MIB / 2],
+      [8, 2 * MIB, MIB],
+    ]);
+    set.begin();
+    set.stage({ op: 'merge', slots: [7, 0] });
+    set.stage({ op: 'flags', slot: 8, flags: 0 });
+    expect((await set.commit()).ok).toBe(true);
+    expect(bases()[0]).toEqual([7, 0, MIB]);
+    expect(engine.memslotById(8)!.flags).toBe(0);
+  });
+
+  it('takes one operation per slot id', () => {
+    set.begin();
+    set.stage({ op: 'split', slot: 0, gpa: 0x40000, newSlot: 7 });
+    expect(() => set.stage({ op: 'move', slot: 7, gpa: 0 })).toThrow('slot 7 already has an operation in this change set');
+    expect(() => set.stage({ op: 'merge', slots: [1, 1] })).toThrow('slot 1 already has an operation');
+    set.drop(0);
+    set.stage({ op: 'del', slot: 7 });
+    expect(set.entries).toHaveLength(1);
+    expect(() => set.drop(1)).toThrow('the change set has no entry 1: it has 1');
+  });
+
+  it('needs begin, and only one at a time', () => {
+    expect(() => set.stage({ op: 'del', slot: 1 })).toThrow(MachineError);
+    expect(() => set.abort()).toThrow(/no change set is open/);
+    set.begin();
+    expect(() => set.begin()).toThrow(/already open/);
+    set.abort();
+    expect(set.open).toBe(false);
+  });
+});
+
+describe('refusals', () => {
+  it('are told with the staged entry at fault, and change nothing', async () => {
+    set.begin();
+    set.stage({ op: 'split', slot: 1, gpa: MIB + 0x1000, newSlot: 9 });
+    set.stage({ op: 'move', slot: 0, gpa: 2 * MIB });
+    set.stage({ op: 'del', slot: 5 });
+    const before = engine.generation();
+    const commit = await set.commit();
+    expect(commit).toMatchObject({ ok: false, refusals: [{ index: 2, errno: 'ENOENT', reason: 'slot 5 does not exist' }] });
+    set.drop(2);
+    const again = await set.commit();
+    expect(again).toMatchObject({ ok: false, refusals: [{ index: 1, errno: 'EEXIST' }] });
+    expect(set.entries.map((entry) => entry.refusals.length)).toEqual([0, 1]);
+    expect(set.preview()).toBeUndefined();
+    expect(engine.generation()).toBe(before);
+    expect(set.open).toBe(true);
+    set.stage({ op: 'del', slot: 2 });
+    expect((await set.commit()).ok).toBe(true);
+  });
+
+  it.each([
+    [
+      'growing beyond the backing',
+      { op: 'resize', slot: 2, size: 2 * MIB } as const,
+      /slot 2 of 0x200000 bytes goes beyond its backing 'mem2', which has 0x100000/,
+    ],
+    [
+      'host memory that is nobody’s',
+      { op: 'add', slot: 9, gpa: 8 * MIB, size: MIB, hva: 0x20000000, flags: 0 } as const,
+      /hva 0x20000000 is not host memory in use/,
+    ],
+    ['a slot that exists', { op: 'add', slot: 1, gpa: 8 * MIB, size: MIB, hva: 0x2000000, flags: 0 } as const, /slot 1 exists/],
+  ])('%s', (_what, edit, reason) => {
+    set.begin();
+    set.stage(edit);
+    const commit = set.check();
+    expect(commit.ok).toBe(false);
+    expect(commit.ok ? '' : commit.refusals[0]!.reason).toMatch(reason);
+  });
+});

@@ -1,0 +1,210 @@
+/**
+ * The change set that is being staged. Its edits are what monitor and page say; here they become memory regions, all of them
+ * for one commit. At most one operation per slot id, so their order cannot matter.
+ */
+import { type MemslotEngine, type Regions, regionOf } from '../memory/index';
+import type { Commit, Errno, MemoryRegion, Refusal } from '../memory/types';
+import { type ChangeSet, MachineError, type StagedEdit, type StagedEntry } from './api';
+import type { HostMemory } from './host-memory';
+
+const PAGE = 4096;
+/** Guest instructions between two ioctls of a legacy commit. */
+const LEGACY_SLICE = 200_000;
+
+export interface ChangeSetContext {
+  engine: MemslotEngine;
+  host: HostMemory;
+  changed(): void;
+  /** Lets the guest run, if it runs at all. */
+  runBetween(instructions: number): Promise<void>;
+}
+
+/** Regions for the engine, and which staged entry each comes from. */
+interface Request {
+  regions: MemoryRegion[];
+  origin: number[];
+  refusals: Refusal[];
+}
+
+export class StagedChangeSet implements ChangeSet {
+  private edits: StagedEdit[] | undefined;
+  private committing = false;
+
+  constructor(private readonly context: ChangeSetContext) {}
+
+  get open(): boolean {
+    return this.edits !== undefined;
+  }
+
+  get entries(): readonly StagedEntry[] {
+    if (!this.edits || this.edits.length === 0) return [];
+    const commit = this.check();
+    const refusals = commit.ok ? [] : commit.refusals;
+    return this.edits.map((edit, index) => ({ edit, refusals: refusals.filter((r) => r.index === index) }));
+  }
+
+  begin(): void {
+    if (this.edits) throw new MachineError('a change set is already open: commit or abort it first');
+    this.edits = [];
+    this.context.changed();
+  }
+
+  stage(edit: StagedEdit): void {
+    const edits = this.opened();
+    const mine = slotIds(edit);
+    const taken = edits.flatMap(slotIds).find((id) => mine.includes(id));
+    const twice = mine.find((id, index) => mine.indexOf(id) !== index);
+    if (taken !== undefined || twice !== undefined) {
+      throw new MachineError(`slot ${taken ?? twice} already has an operation in this change set: at most one per slot id`);
+    }
+    edits.push(edit);
+    this.context.changed();
+  }
+
+  drop(index: number): void {
+    const edits = this.opened();
+    if (!Number.isInteger(index) || index < 0 || index >= edits.length) {
+      throw new MachineError(`the change set has no entry ${index}: it has ${edits.length}`);
+    }
+    edits.splice(index, 1);
+    this.context.changed();
+  }
+
+  abort(): void {
+    this.opened();
+    this.edits = undefined;
+    this.context.changed();
+  }
+
+  check(): Commit {
+    const request = this.translate(this.opened());
+    if (request.refusals.length > 0) return { ok: false, refusals: request.refusals };
+    return this.mapped(this.context.engine.check(request.regions), request);
+  }
+
+  preview(): MemoryRegion[] | undefined {
+    const request = this.translate(this.opened());
+    return request.refusals.length > 0 ? undefined : this.context.engine.preview({ call: 'delta', regions: request.regions });
+  }
+
+  async commit(options: { legacy?: boolean } = {}): Promise<Commit> {
+    const edits = this.opened();
+    if (this.committing) throw new MachineError('this change set is being committed');
+    const request = this.translate(edits);
+    if (request.refusals.length > 0) return { ok: false, refusals: request.refusals };
+    this.committing = true;
+    try {
+      const commit = options.legacy ? await this.commitLegacy(request) : this.context.engine.changeUserMemoryRegions(request.regions);
+      if (commit.ok) this.edits = undefined;
+      this.context.changed();
+      return this.mapped(commit, request);
+    } finally {
+      this.committing = false;
+    }
+  }
+
+  /** One ioctl after the other, as KVM's users must; the guest runs in between and meets the holes. */
+  private async commitLegacy(request: Request): Promise<Commit> {
+    const { engine } = this.context;
+    const plan = engine.legacyPlan({ call: 'delta', regions: request.regions });
+    if (!plan.ok) return plan;
+    const done: Extract<Commit, { ok: true }> = { ok: true, generation: engine.generation(), swaps: 0, changes: [], zapped: [] };
+    for (const [index, region] of plan.regions.entries()) {
+      if (index > 0) await this.context.runBetween(LEGACY_SLICE);
+      const commit = engine.setUserMemoryRegion(region, { legacy: true });
+      // As for KVM's users: what was done before stays done.
+      if (!commit.ok) return commit;
+      done.generation = commit.generation;
+      done.swaps += commit.swaps;
+      done.changes.push(...commit.changes);
+      done.zapped.push(...commit.zapped);
+    }
+    return done;
+  }
+
+  private opened(): StagedEdit[] {
+    if (!this.edits) throw new MachineError('no change set is open: changeset_begin opens one');
+    return this.edits;
+  }
+
+  /** The engine's refusals name regions; people staged entries. */
+  private mapped(commit: Commit, request: Request): Commit {
+    if (commit.ok) return commit;
+    const seen = new Set<string>();
+    const refusals = commit.refusals.map((refusal) => ({ ...refusal, index: request.origin[refusal.index] ?? -1 }));
+    return { ok: false, refusals: refusals.filter((r) => !seen.has(`${r.index} ${r.reason}`) && seen.add(`${r.index} ${r.reason}`)) };
+  }
+
+  private translate(edits: readonly StagedEdit[]): Request {
+    const request: Request = { regions: [], origin: [], refusals: [] };
+    edits.forEach((edit, index) => {
+      const meant = this.regionsOf(edit);
+      if (!meant.ok) {
+        request.refusals.push(...meant.refusals.map((refusal) => ({ ...refusal, index })));
+        return;
+      }
+      for (const region of meant.regions) {
+        const reason = this.unbacked(region);
+        if (reason) request.refusals.push({ index, errno: 'EINVAL', reason });
+        request.regions.push(region);
+        request.origin.push(index);
+      }
+    });
+    return request;
+  }
+
+  /** The regions that an edit means, or why it means nothing. */
+  private regionsOf(edit: StagedEdit): Regions {
+    const { engine } = this.context;
+    switch (edit.op) {
+      case 'add': {
+        if (engine.memslotById(edit.slot)) return refuse('EEXIST', `slot ${edit.slot} exists: use another id, or move or resize it`);
+        if (edit.size === 0) return refuse('EINVAL', 'memorySize is 0: a slot has at least one page');
+        const { slot, flags, gpa: guestPhysAddr, size: memorySize, hva: userspaceAddr } = edit;
+        return { ok: true, regions: [{ slot, asId: 0, flags, guestPhysAddr, memorySize, userspaceAddr }] };
+      }
+      case 'move':
+        return this.changed(edit.slot, { guestPhysAddr: edit.gpa });
+      case 'flags':
+        return this.changed(edit.slot, { flags: edit.flags });
+      case 'del':
+        return this.changed(edit.slot, { memorySize: 0 });
+      case 'resize':
+        return engine.regionsOf({ call: 'resize', slot: edit.slot, memorySize: edit.size });
+      case 'split':
+        return engine.regionsOf({ call: 'split', slot: edit.slot, atGpa: edit.gpa, newSlot: edit.newSlot });
+      case 'merge':
+        return engine.regionsOf({ call: 'merge', slots: edit.slots });
+    }
+  }
+
+  private changed(slot: number, fields: Partial<MemoryRegion>): Regions {
+    const found = this.context.engine.memslotById(slot);
+    return found ? { ok: true, regions: [{ ...regionOf(found), ...fields }] } : refuse('ENOENT', `slot ${slot} does not exist`);
+  }
+
+  /** A slot must not reach beyond the host memory that was handed out for it. */
+  private unbacked(region: MemoryRegion): string | undefined {
+    const { userspaceAddr: hva, memorySize: size } = region;
+    if (size === 0 || !Number.isSafeInteger(hva) || hva % PAGE !== 0 || size % PAGE !== 0) return undefined;
+    const range = this.context.host.rangeAt(hva);
+    if (!range) return `hva ${hex(hva)} is not host memory in use: leave it out to get some, or name a backend's`;
+    if (this.context.host.covers(hva, size)) return undefined;
+    const room = range.start + range.size - hva;
+    return `slot ${region.slot} of ${hex(size)} bytes goes beyond its backing '${range.label}', which has ${hex(room)} bytes from there`;
+  }
+}
+
+function slotIds(edit: StagedEdit): number[] {
+  if (edit.op === 'merge') return edit.slots;
+  if (edit.op === 'split') return [edit.slot, edit.newSlot];
+  return [edit.slot];
+}
+
+function refuse(errno: Errno, reason: string): Regions {
+  return { ok: false, refusals: [{ index: 0, errno, reason }] };
+}
+
+function hex(value: number): string {
+  return `0x${value.toString(16)}`;
+}

@@ -1,0 +1,128 @@
+/** Loads core.wasm over the machine's host memory and joins its imports with the board. */
+import type { CoreExports, CoreImports } from '../abi/core';
+import { LOG_MSR, LOG_TRIPLE, LOG_UNIMPLEMENTED } from '../abi/exits';
+import { MAILBOX, MAILBOX_HI, MAX_VCPUS } from '../abi/layout';
+import { VCPU_LOG_BYTES, VCPU_LOG_LENGTH } from '../abi/vcpu';
+import type { Lapic } from '../devices/lapic';
+import { MachineError } from './api';
+import type { MmioBus, PortBus } from './bus';
+import type { HostMemory } from './host-memory';
+import type { Vcpu } from './vcpu';
+
+/** What the core's imports reach. Filled by the composition root before the first instruction runs. */
+export interface CoreWiring {
+  lookup(gfn: number, asId: number): number;
+  markDirty(gfn: number, asId: number): void;
+  ports: PortBus;
+  mmio: MmioBus;
+  lapics: readonly Lapic[];
+  vcpus: readonly Vcpu[];
+  acknowledge(vcpu: number): number;
+  log(text: string): void;
+}
+
+const MAILBOX_WORD = MAILBOX >>> 2;
+const MAILBOX_HI_WORD = MAILBOX_HI >>> 2;
+/** Repeated reports of one kind stop here, so that a guest that probes in a loop does not drown the log. */
+const LOG_LIMIT = 200;
+
+export async function loadCore(
+  core: Uint8Array<ArrayBuffer> | WebAssembly.Module,
+  host: HostMemory,
+  wiring: CoreWiring,
+): Promise<CoreExports> {
+  const imports = coreImports(host, wiring);
+  const environment = { env: { ...imports, memory: host.memory, abort: () => {} } };
+  try {
+    const module = core instanceof WebAssembly.Module ? core : await WebAssembly.compile(core);
+    const instance = await WebAssembly.instantiate(module, environment as unknown as WebAssembly.Imports);
+    const exports = instance.exports as unknown as CoreExports;
+    exports.init();
+    return exports;
+  } catch (error) {
+    throw new MachineError(`core.wasm cannot be loaded: ${(error as Error).message}`);
+  }
+}
+
+export function checkVcpuCount(smp: number): void {
+  if (!Number.isInteger(smp) || smp < 1 || smp > MAX_VCPUS) {
+    throw new MachineError(`Invalid SMP CPUs ${smp}. The min CPUs supported by machine 'labpc' is 1 and the max is ${MAX_VCPUS}`);
+  }
+}
+
+function coreImports(host: HostMemory, wiring: CoreWiring): CoreImports {
+  return {
+    lookup: (gfn, asId) => wiring.lookup(gfn, asId),
+    markDirty: (gfn, asId) => wiring.markDirty(gfn, asId),
+    mmioRead(gpa, size) {
+      const { mmio } = wiring;
+      if (size < 8) {
+        const value = mmio.read(gpa, size);
+        host.words[MAILBOX_WORD] = value;
+        host.words[MAILBOX_HI_WORD] = 0;
+        return;
+      }
+      const low = mmio.read(gpa, 4);
+      // The second half of an unanswered access is not a second hole.
+      const high = mmio.answers(gpa + 4) ? mmio.read(gpa + 4, 4) : 0xffffffff;
+      host.words[MAILBOX_WORD] = low;
+      host.words[MAILBOX_HI_WORD] = high;
+    },
+    mmioWrite(gpa, size) {
+      const { mmio } = wiring;
+      const low = host.words[MAILBOX_WORD]!;
+      const high = host.words[MAILBOX_HI_WORD]!;
+      mmio.write(gpa, Math.min(size, 4), size === 1 ? low & 0xff : size === 2 ? low & 0xffff : low);
+      if (size === 8 && mmio.answers(gpa + 4)) mmio.write(gpa + 4, 4, high);
+    },
+    ioRead: (port, size) => wiring.ports.read(port, size),
+    ioWrite: (port, size, value) => wiring.ports.write(port, size, value >>> 0),
+    ackInterrupt: (vcpu) => wiring.acknowledge(vcpu),
+    cr8Written: (vcpu) => wiring.lapics[vcpu]!.priorityChanged(),
+    apicMsr(vcpu, index, write) {
+      const lapic = wiring.lapics[vcpu]!;
+      if (write) return lapic.writeMsr(index >>> 0, host.words[MAILBOX_WORD]!, host.words[MAILBOX_HI_WORD]!) ? 0 : 1;
+      if (!lapic.readMsr(index >>> 0)) return 1;
+      host.words[MAILBOX_WORD] = lapic.msrLow;
+      host.words[MAILBOX_HI_WORD] = lapic.msrHigh;
+      return 0;
+    },
+    log: coreLog(host, wiring),
+  };
+}
+
+function coreLog(host: HostMemory, wiring: CoreWiring): CoreImports['log'] {
+  const counts = new Map<string, number>();
+  const report = (key: string, text: string) => {
+    const count = (counts.get(key) ?? 0) + 1;
+    counts.set(key, count);
+    if (count <= 3) wiring.log(text);
+    if (counts.size > LOG_LIMIT) counts.clear();
+  };
+  return (code, a, b) => {
+    if (code === LOG_UNIMPLEMENTED) {
+      const bytes = unimplementedBytes(host, wiring);
+      const address = hex(b >>> 0) === '0' ? hex(a >>> 0) : `${hex(b >>> 0)}${hex(a >>> 0).padStart(8, '0')}`;
+      report(`op ${bytes}`, `#UD: instruction not implemented at 0x${address}: ${bytes}`);
+    } else if (code === LOG_MSR) {
+      report(`msr ${a} ${b}`, `#GP: ${b ? 'wrmsr to' : 'rdmsr of'} unknown MSR 0x${hex(a >>> 0)}`);
+    } else if (code === LOG_TRIPLE) {
+      wiring.log(`triple fault: exception ${b} while delivering exception ${a}`);
+    }
+  };
+}
+
+/** The bytes lie in the record of the vCPU that runs; it is the one whose length field is set. */
+function unimplementedBytes(host: HostMemory, wiring: CoreWiring): string {
+  for (const vcpu of wiring.vcpus) {
+    const length = Math.min(vcpu.u32(VCPU_LOG_LENGTH), 16);
+    if (length === 0) continue;
+    const bytes = vcpu.recordBytes().subarray(VCPU_LOG_BYTES, VCPU_LOG_BYTES + length);
+    return Array.from(bytes, (byte) => hex(byte).padStart(2, '0')).join(' ');
+  }
+  return host.bytes.length > 0 ? '(bytes unknown)' : '';
+}
+
+function hex(value: number): string {
+  return value.toString(16);
+}

@@ -1,0 +1,53 @@
+/** SHA-256 over the whole state of a machine: equal machines, equal digests; a different byte anywhere, another digest. */
+import { PAGE_SIZE } from '../abi/layout';
+import type { HostMemory, HostRange } from './host-memory';
+
+/** Bytes of host memory that one partial digest covers. */
+const CHUNK = 4 * 0x100000;
+
+/**
+ * `small`: vCPU records, device states and layout, as bytes. RAM is every range of host memory; zero pages cost a scan
+ * and nothing else. The machine must not run until this is done.
+ */
+export async function digestOf(host: HostMemory, small: readonly Uint8Array[]): Promise<string> {
+  const parts = await Promise.all(small.map(sha256));
+  for (const range of host.ranges()) {
+    for (let start = range.start; start < range.start + range.size; start += CHUNK) {
+      const bytes = packPages(host, range, start, Math.min(start + CHUNK, range.start + range.size));
+      parts.push(await sha256(bytes));
+    }
+  }
+  const all = new Uint8Array(parts.length * 32);
+  parts.forEach((part, index) => {
+    all.set(part, index * 32);
+  });
+  const digest = await sha256(all);
+  return Array.from(digest, (byte) => byte.toString(16).padStart(2, '0')).join('');
+}
+
+/** The pages of [start, end) that are not zero, each behind its hva; nothing at all when all are zero. */
+function packPages(host: HostMemory, range: HostRange, start: number, end: number): Uint8Array<ArrayBuffer> {
+  const pages: number[] = [];
+  for (let page = start; page < end; page += PAGE_SIZE) if (!isZeroPage(host.words, page)) pages.push(page);
+  const packed = new Uint8Array(8 + pages.length * (PAGE_SIZE + 8));
+  const view = new DataView(packed.buffer);
+  view.setFloat64(0, range.size, true);
+  pages.forEach((page, index) => {
+    const at = 8 + index * (PAGE_SIZE + 8);
+    view.setFloat64(at, page, true);
+    packed.set(host.bytes.subarray(page, page + PAGE_SIZE), at + 8);
+  });
+  return packed;
+}
+
+export function isZeroPage(words: Uint32Array, hva: number): boolean {
+  const first = hva >>> 2;
+  for (let word = first; word < first + PAGE_SIZE / 4; word += 4) {
+    if ((words[word]! | words[word + 1]! | words[word + 2]! | words[word + 3]!) !== 0) return false;
+  }
+  return true;
+}
+
+async function sha256(bytes: Uint8Array<ArrayBuffer> | Uint8Array): Promise<Uint8Array> {
+  return new Uint8Array(await globalThis.crypto.subtle.digest('SHA-256', bytes as Uint8Array<ArrayBuffer>));
+}

@@ -1,0 +1,230 @@
+import { beforeEach, describe, expect, it } from 'vitest';
+import { MemoryHotplug } from '../devices/memhp';
+import { MemslotEngine } from '../memory/index';
+import { Backends } from './backends';
+import { layoutBootRam } from './boot-ram';
+import { Dimms } from './dimms';
+import { HostMemory } from './host-memory';
+
+const MIB = 0x100000;
+const GIB = 0x40000000;
+
+let host: HostMemory;
+let engine: MemslotEngine;
+let backends: Backends;
+let dimms: Dimms;
+let memhp: MemoryHotplug;
+let qmp: [string, Record<string, unknown>][];
+let rescans: number;
+let events: number;
+
+/** A guest's side of the registers. */
+const guest = {
+  select: (slot: number) => memhp.write(0, 4, slot),
+  flags: () => memhp.read(0x14, 1),
+  base: () => memhp.read(0, 4) + memhp.read(4, 4) * 2 ** 32,
+  eject: () => memhp.write(0x14, 1, 8),
+  ost: (source: number, status: number) => {
+    memhp.write(4, 4, source);
+    memhp.write(8, 4, status);
+  },
+};
+
+function setUp(config = { ram: 64 * MIB, slots: 4, maxmem: 2 * GIB }) {
+  host = new HostMemory();
+  engine = new MemslotEngine({ hostBase: 0x2000000, hostSize: host.limit });
+  backends = new Backends(host, engine, () => {});
+  qmp = [];
+  rescans = 0;
+  events = 0;
+  dimms = new Dimms(config, engine, backends, () => memhp, {
+    changed: () => {},
+    qmp: (event, data) => qmp.push([event, data]),
+    rescan: () => rescans++,
+  });
+  memhp = new MemoryHotplug({
+    slots: config.slots,
+    dimm: (slot) => dimms.mapped(slot),
+    event: () => events++,
+    eject: (slot) => dimms.eject(slot),
+    ost: (slot, event, status) => dimms.ost(slot, event, status),
+  });
+  engine.subscribe((event) => {
+    if (event.type === 'commit') dimms.noticeCommit();
+  });
+  const boot = layoutBootRam(host, config.ram);
+  backends.addBoard(boot);
+  engine.changeUserMemoryRegions(boot.map((slot) => slot.region));
+}
+
+beforeEach(() => setUp());
+
+describe('plugging', () => {
+  it('takes the first block below 4 GiB, the lowest memslot id and hotplug slot, and tells the guest once', () => {
+    backends.add('m1', 128 * MIB);
+    expect(dimms.plug({ id: 'd1', memdev: 'm1' })).toMatchObject({ id: 'd1', addr: 128 * MIB, slot: 0, size: 128 * MIB, node: 0 });
+    expect(engine.memslotById(5)).toMatchObject({ baseGfn: 0x8000, npages: 0x8000 });
+    expect([events, rescans]).toEqual([1, 0]);
+    guest.select(0);
+    expect(guest.flags()).toBe(3);
+    expect(guest.base()).toBe(128 * MIB);
+    backends.add('m2', 2 * MIB);
+    expect(dimms.plug({ memdev: '/objects/m2' })).toMatchObject({ id: '', addr: 256 * MIB, slot: 1 });
+  });
+
+  it('goes above 4 GiB when asked, or when there is no room below', () => {
+    setUp({ ram: 64 * MIB, slots: 4, maxmem: 16 * GIB });
+    for (const id of ['big', 'more', 'third']) backends.add(id, GIB);
+    expect(dimms.plug({ memdev: 'big', addr: 4 * GIB }).addr).toBe(4 * GIB);
+    expect(dimms.plug({ memdev: 'more', addr: 0x88000000 }).addr).toBe(0x88000000);
+    expect(dimms.plug({ memdev: 'third' }).addr).toBe(128 * MIB);
+    host.release(backends.add('x', MIB).hva);
+    expect(dimms.window()).toEqual([
+      { start: 128 * MIB, end: 0xe0000000 },
+      { start: 4 * GIB, end: 20 * GIB - 128 * MIB + 128 * MIB },
+    ]);
+  });
+
+  const refusals: [string, Parameters<Dimms['plug']>[0], string][] = [
+    ['an unknown backend', { memdev: 'nope' }, "Device 'nope' not found"],
+    ['an id that is taken', { id: 'd1', memdev: 'm2' }, "Duplicate device ID 'd1'"],
+    ['a busy backend', { id: 'd2', memdev: 'm1' }, "can't use already busy memdev: m1"],
+    ['the board RAM', { memdev: 'ram.a', addr: 0x20000000 }, 'backend memory size must be multiple of 0x200000'],
+    ['a misaligned address', { memdev: 'm2', addr: 0x1000 }, 'address must be aligned to 0x200000 bytes'],
+    ['an odd size', { memdev: 'odd' }, 'backend memory size must be multiple of 0x200000'],
+    [
+      'an address outside',
+      { memdev: 'm2', addr: 0x4000000 },
+      "can't add memory device [0x4000000:0x8000000], usable range for memory devices [0x8000000:0xd8000000] and [0x100000000:0x80000000]",
+    ],
+    ['an overlap', { memdev: 'm2', addr: 0x8000000 }, "address range conflicts with memory device id='d1'"],
+    ['a slot that is taken', { memdev: 'm2', slot: 0 }, 'slot 0 is busy'],
+    ['a slot that does not exist', { memdev: 'm2', slot: 4 }, 'invalid slot number 4, valid range is [0-3]'],
+    ['a node that does not exist', { memdev: 'm2', node: 3 }, "'DIMM property node has value 3' which exceeds the number of numa nodes: 1"],
+    ['more than maxmem', { memdev: 'huge' }, 'not enough space, currently 0x8000000 in use of total space for memory devices 0x7c000000'],
+  ];
+  it.each(refusals)('refuses %s as QEMU does', (_what, options, message) => {
+    backends.add('m1', 128 * MIB);
+    backends.add('m2', 128 * MIB);
+    backends.add('odd', 100);
+    backends.add('huge', 0x7c000000 - 126 * MIB);
+    dimms.plug({ id: 'd1', memdev: 'm1' });
+    const before = engine.generation();
+    expect(() => dimms.plug(options)).toThrow(message);
+    expect(engine.generation()).toBe(before);
+    expect(dimms.list()).toHaveLength(1);
+  });
+
+  it('refuses without slots and without maxmem', () => {
+    setUp({ ram: 64 * MIB, slots: 0, maxmem: 64 * MIB });
+    backends.add('m1', 2 * MIB);
+    expect(() => dimms.plug({ memdev: 'm1' })).toThrow("no slots where allocated, please specify the 'slots' option");
+    setUp({ ram: 64 * MIB, slots: 1, maxmem: 64 * MIB });
+    backends.add('m1', 2 * MIB);
+    expect(() => dimms.plug({ memdev: 'm1' })).toThrow('not enabled, please specify the maxmem option');
+  });
+
+  it('does not plug over a memslot that is no DIMM, and places DIMMs around it', () => {
+    const hva = host.allocate(MIB, 'bare9');
+    engine.setUserMemoryRegion({ slot: 9, guestPhysAddr: 128 * MIB, memorySize: MIB, userspaceAddr: hva });
+    backends.add('m1', 128 * MIB);
+    expect(() => dimms.plug({ memdev: 'm1', addr: 128 * MIB })).toThrow('address range conflicts with memslot 9');
+    expect(dimms.plug({ memdev: 'm1' }).addr).toBe(256 * MIB);
+  });
+});
+
+describe('backends', () => {
+  it('are refused and deleted in QEMU words', () => {
+    backends.add('m1', 2 * MIB);
+    expect(() => backends.add('m1', MIB)).toThrow("attempt to add duplicate property 'm1' to object (type 'container')");
+    expect(() => backends.add('m3', 0)).toThrow("property 'size' of memory-backend-ram doesn't take value '0'");
+    dimms.plug({ id: 'd1', memdev: 'm1' });
+    expect(() => backends.delete('m1')).toThrow("object 'm1' is in use, can not be deleted");
+    expect(() => backends.delete('ram.a')).toThrow("object 'ram.a' is in use, can not be deleted");
+    expect(() => backends.delete('nope')).toThrow("object 'nope' not found");
+  });
+});
+
+describe('unplugging', () => {
+  beforeEach(() => {
+    backends.add('m1', 128 * MIB);
+    dimms.plug({ id: 'd1', memdev: 'm1' });
+    guest.select(0);
+    memhp.write(0x14, 1, 2);
+  });
+
+  it('asks the guest, deletes every memslot on the backend when it ejects, and reports in order', () => {
+    engine.splitMemslot(5, 192 * MIB, 6);
+    const generation = engine.generation();
+    dimms.unplug('d1');
+    dimms.unplug('d1');
+    expect(dimms.list()[0]!.pendingUnplug).toBe(true);
+    expect(guest.flags()).toBe(5);
+    guest.ost(3, 0x84);
+    guest.eject();
+    guest.ost(3, 0);
+    expect(dimms.list()).toEqual([]);
+    expect(engine.memslotById(5) ?? engine.memslotById(6)).toBeUndefined();
+    expect(engine.generation()).toBe(generation + 4);
+    expect(qmp).toEqual([
+      ['ACPI_DEVICE_OST', { info: { device: 'd1', source: 3, status: 132, slot: '0', 'slot-type': 'DIMM' } }],
+      ['DEVICE_DELETED', { device: 'd1', path: '/machine/peripheral/d1' }],
+      ['ACPI_DEVICE_OST', { info: { source: 3, status: 0, slot: '0', 'slot-type': 'DIMM' } }],
+    ]);
+    backends.delete('m1');
+  });
+
+  it('keeps the DIMM when the guest refuses, and says so', () => {
+    dimms.unplug('d1');
+    guest.ost(3, 0x82);
+    expect(dimms.list()[0]!.pendingUnplug).toBe(false);
+    expect(qmp.at(-1)).toEqual(['MEM_UNPLUG_ERROR', { device: 'd1', msg: 'the guest keeps it (_OST status 130: device busy)' }]);
+  });
+
+  it('names an unknown device', () => {
+    expect(() => dimms.unplug('nope')).toThrow("Device 'nope' not found");
+    expect(() => dimms.unplug('')).toThrow("Device '' not found");
+  });
+});
+
+describe('what the guest sees of a DIMM whose memory moves', () => {
+  beforeEach(() => {
+    for (const id of ['m1', 'm2']) backends.add(id, 64 * MIB);
+    dimms.plug({ id: 'd1', memdev: 'm1' });
+    dimms.plug({ id: 'd2', memdev: 'm2' });
+    guest.select(0);
+  });
+
+  it('follows an exchange of two DIMMs, with one rescan', () => {
+    const [a, b] = [engine.memslotById(5)!, engine.memslotById(6)!];
+    const at = (slot: typeof a, gfn: number) => ({
+      slot: slot.slot,
+      guestPhysAddr: gfn * 4096,
+      memorySize: 64 * MIB,
+      userspaceAddr: slot.userspaceAddr,
+    });
+    expect(engine.changeUserMemoryRegions([at(a, b.baseGfn), at(b, a.baseGfn)]).ok).toBe(true);
+    expect(rescans).toBe(1);
+    expect(guest.base()).toBe(256 * MIB);
+    guest.select(1);
+    expect(guest.base()).toBe(128 * MIB);
+  });
+
+  it('is not enabled while its first byte is not mapped, and comes back', () => {
+    engine.setUserMemoryRegion({ slot: 5, guestPhysAddr: 0, memorySize: 0, userspaceAddr: 0 });
+    expect(guest.flags() & 1).toBe(0);
+    engine.undo();
+    expect(guest.flags() & 1).toBe(1);
+    expect(rescans).toBe(2);
+  });
+
+  it('does not change by a split, a merge or flags; shrinks with its slot', () => {
+    engine.splitMemslot(5, 160 * MIB, 9);
+    engine.mergeMemslots([5, 9]);
+    expect(rescans).toBe(0);
+    expect(memhp.read(8, 4)).toBe(64 * MIB);
+    engine.resizeMemslot(5, 32 * MIB);
+    expect(rescans).toBe(1);
+    expect(memhp.read(8, 4)).toBe(32 * MIB);
+  });
+});

@@ -1,0 +1,307 @@
+/**
+ * pc-dimm devices: QEMU's rules, order of checks and error texts (hw/mem/memory-device.c, hw/mem/pc-dimm.c as of 7.2),
+ * with a window of two ranges because this board also plugs below 4 GiB.
+ */
+import type { MemoryHotplug } from '../devices/memhp';
+import type { MemslotEngine } from '../memory/index';
+import type { Memslot } from '../memory/types';
+import { type Backend, type Dimm, MachineError } from './api';
+import type { Backends } from './backends';
+import { FOUR_GIB, PCI_HOLE_START } from './board';
+
+const PAGE = 4096;
+const MIB = 0x100000;
+/** What QEMU demands of address and size of a DIMM on x86. */
+const GRANULARITY = 2 * MIB;
+/** Linux takes memory in blocks of this size at multiples of it: places that are chosen here are always good for it. */
+const BLOCK = 128 * MIB;
+/** _OST source and status codes (ACPI 6.4, 6.3.5). */
+const OST_EJECT = 3;
+const OST_SUCCESS = 0;
+const OST_EJECT_IN_PROGRESS = 0x84;
+
+export interface DimmConfig {
+  ram: number;
+  slots: number;
+  maxmem: number;
+}
+
+export interface PlugOptions {
+  id?: string;
+  memdev: string;
+  addr?: number;
+  slot?: number;
+  node?: number;
+}
+
+export interface DimmHooks {
+  changed(): void;
+  qmp(event: string, data: Record<string, unknown>): void;
+  /** The guest should look at its DIMMs again. */
+  rescan(): void;
+}
+
+interface Range {
+  start: number;
+  end: number;
+}
+
+interface PluggedDimm extends Dimm {
+  /** QOM path */
+  path: string;
+  hva: number;
+  /** What the guest could last see of it, to tell whether a commit changed that. */
+  seen: string;
+}
+
+export class Dimms {
+  private readonly plugged: PluggedDimm[] = [];
+  private anonymous = 0;
+  /** The commit that is running comes from here and tells the guest by itself. */
+  private own = false;
+
+  constructor(
+    private readonly config: DimmConfig,
+    private readonly engine: MemslotEngine,
+    private readonly backends: Backends,
+    /** Set by the composition root: device and DIMMs need each other. */
+    private readonly memhp: () => MemoryHotplug,
+    private readonly hooks: DimmHooks,
+  ) {}
+
+  list(): Dimm[] {
+    return this.plugged.map(({ path: _path, hva: _hva, seen: _seen, ...dimm }) => dimm);
+  }
+
+  /** Where memory devices may lie. Empty without maxmem. */
+  window(): Range[] {
+    const { ram, maxmem } = this.config;
+    if (maxmem <= ram) return [];
+    const low = alignUp(Math.min(ram, PCI_HOLE_START), BLOCK);
+    const high = alignUp(FOUR_GIB + Math.max(0, ram - PCI_HOLE_START), BLOCK);
+    const ranges = [
+      { start: low, end: PCI_HOLE_START },
+      { start: high, end: high + alignUp(maxmem - ram, BLOCK) },
+    ];
+    return ranges.filter((range) => range.start < range.end);
+  }
+
+  plug(options: PlugOptions): Dimm {
+    const { id } = options;
+    if (id !== undefined && this.plugged.some((dimm) => dimm.id === id)) throw new MachineError(`Duplicate device ID '${id}'`);
+    const memdev = options.memdev.replace(/^\/objects\//, '');
+    const backend = this.backends.get(memdev);
+    if (!backend) throw new MachineError(`Device '${options.memdev}' not found`);
+    const slot = this.chooseSlot(options.slot);
+    const addr = this.chooseAddress(backend.size, options.addr);
+    if (backend.busy !== undefined || backend.kind === 'board') throw new MachineError(`can't use already busy memdev: ${memdev}`);
+    const node = options.node ?? 0;
+    if (node !== 0) throw new MachineError(`'DIMM property node has value ${node}' which exceeds the number of numa nodes: 1`);
+    return this.realize({ id: id ?? '', memdev, slot, node, addr }, backend);
+  }
+
+  /** Asks the guest. Asking again while it thinks is silently accepted, as in QEMU. */
+  unplug(id: string): void {
+    const dimm = this.plugged.find((d) => (d.id !== '' && d.id === id) || d.path === id);
+    if (!dimm) throw new MachineError(`Device '${id}' not found`);
+    dimm.pendingUnplug = true;
+    this.memhp().requestUnplug(dimm.slot);
+    this.hooks.changed();
+  }
+
+  /** For the hotplug registers: where the DIMM in `slot` is mapped now; undefined while its first byte is not mapped. */
+  mapped(slot: number): { base: number; length: number; node: number } | undefined {
+    const dimm = this.plugged.find((d) => d.slot === slot);
+    const extent = dimm && this.extent(dimm);
+    return extent && { ...extent, node: dimm.node };
+  }
+
+  /** The guest ejected the DIMM in `slot`. Every memslot on its backend goes, in one commit. */
+  eject(slot: number): boolean {
+    const index = this.plugged.findIndex((d) => d.slot === slot);
+    const dimm = this.plugged[index];
+    if (!dimm) return false;
+    const slots = this.engine.memslotsByHva(dimm.hva, dimm.hva + dimm.size);
+    if (!this.remove(slots)) {
+      this.hooks.qmp('MEM_UNPLUG_ERROR', { device: dimm.id, msg: 'the memslot engine refused to delete its memslots' });
+      return false;
+    }
+    this.plugged.splice(index, 1);
+    this.backends.setBusy(dimm.memdev, undefined);
+    this.hooks.qmp('DEVICE_DELETED', { ...named(dimm), path: dimm.path });
+    this.hooks.changed();
+    return true;
+  }
+
+  /** The guest reported about the DIMM in `slot`. */
+  ost(slot: number, source: number, status: number): void {
+    const dimm = this.plugged.find((d) => d.slot === slot);
+    const info = { ...(dimm ? named(dimm) : {}), source, status, slot: String(slot), 'slot-type': 'DIMM' };
+    this.hooks.qmp('ACPI_DEVICE_OST', { info });
+    if (dimm && source === OST_EJECT && status !== OST_SUCCESS && status !== OST_EJECT_IN_PROGRESS) {
+      dimm.pendingUnplug = false;
+      this.hooks.qmp('MEM_UNPLUG_ERROR', { device: dimm.id, msg: `the guest keeps it (_OST status ${status}: ${ostText(status)})` });
+      this.hooks.changed();
+    }
+  }
+
+  /** After a commit: did it change what the guest can see of a DIMM? */
+  noticeCommit(): void {
+    if (this.own) return;
+    let changed = false;
+    for (const dimm of this.plugged) {
+      const seen = this.describe(dimm);
+      if (seen !== dimm.seen) changed = true;
+      dimm.seen = seen;
+    }
+    if (changed) this.hooks.rescan();
+  }
+
+  /** After a machine reset: what was asked of the old guest is forgotten, the DIMMs stay. */
+  noticeReset(): void {
+    for (const dimm of this.plugged) dimm.pendingUnplug = false;
+  }
+
+  /** id of the DIMM whose backend holds the hva. */
+  ownerOf(hva: number): Dimm | undefined {
+    return this.plugged.find((d) => hva >= d.hva && hva < d.hva + d.size);
+  }
+
+  private realize(chosen: { id: string; memdev: string; slot: number; node: number; addr: number }, backend: Backend): Dimm {
+    const region = {
+      slot: this.freeSlotId(),
+      guestPhysAddr: chosen.addr,
+      memorySize: backend.size,
+      userspaceAddr: backend.hva,
+    };
+    this.own = true;
+    const commit = this.engine.setUserMemoryRegion(region);
+    this.own = false;
+    if (!commit.ok) throw new MachineError(commit.refusals[0]?.reason ?? 'the memslot engine refused the DIMM');
+    const path = chosen.id === '' ? `/machine/peripheral-anon/device[${this.anonymous++}]` : `/machine/peripheral/${chosen.id}`;
+    const dimm: PluggedDimm = { ...chosen, size: backend.size, hotplugged: true, pendingUnplug: false, path, hva: backend.hva, seen: '' };
+    dimm.seen = this.describe(dimm);
+    this.plugged.push(dimm);
+    this.backends.setBusy(chosen.memdev, chosen.id === '' ? path : chosen.id);
+    this.memhp().plug(chosen.slot);
+    this.hooks.changed();
+    return this.list().at(-1)!;
+  }
+
+  private chooseSlot(wanted: number | undefined): number {
+    const { slots } = this.config;
+    if (wanted !== undefined && wanted !== -1 && !(wanted >= 0 && wanted < slots)) {
+      throw new MachineError(
+        slots === 0
+          ? "no slots where allocated, please specify the 'slots' option"
+          : `invalid slot number ${wanted}, valid range is [0-${slots - 1}]`,
+      );
+    }
+    if (slots === 0) throw new MachineError("no slots where allocated, please specify the 'slots' option");
+    const taken = new Set(this.plugged.map((dimm) => dimm.slot));
+    if (wanted !== undefined && wanted !== -1) {
+      if (taken.has(wanted)) throw new MachineError(`slot ${wanted} is busy`);
+      return wanted;
+    }
+    for (let slot = 0; slot < slots; slot++) if (!taken.has(slot)) return slot;
+    throw new MachineError('no free slots available');
+  }
+
+  private chooseAddress(size: number, addr: number | undefined): number {
+    const total = this.config.maxmem - this.config.ram;
+    const used = this.plugged.reduce((sum, dimm) => sum + dimm.size, 0);
+    const memory = this.window();
+    if (memory.length === 0) {
+      throw new MachineError('memory devices (e.g. for memory hotplug) are not enabled, please specify the maxmem option');
+    }
+    if (used + size > total) {
+      throw new MachineError(`not enough space, currently ${hex(used)} in use of total space for memory devices ${hex(total)}`);
+    }
+    const wanted = addr === 0 ? undefined : addr;
+    if (wanted !== undefined && wanted % GRANULARITY !== 0) throw new MachineError(`address must be aligned to ${hex(GRANULARITY)} bytes`);
+    if (size % GRANULARITY !== 0) throw new MachineError(`backend memory size must be multiple of ${hex(GRANULARITY)}`);
+    return wanted === undefined ? this.freeAddress(size, memory) : this.checkAddress(wanted, size, memory);
+  }
+
+  private checkAddress(addr: number, size: number, memory: Range[]): number {
+    if (!memory.some((range) => addr >= range.start && addr + size <= range.end)) {
+      const usable = memory.map((range) => `[${hex(range.start)}:${hex(range.end - range.start)}]`).join(' and ');
+      throw new MachineError(`can't add memory device [${hex(addr)}:${hex(size)}], usable range for memory devices ${usable}`);
+    }
+    const other = this.firstOverlap(addr, addr + size);
+    if (!other) return addr;
+    const dimm = this.ownerOf(other.userspaceAddr);
+    throw new MachineError(`address range conflicts with ${dimm ? `memory device id='${dimm.id}'` : `memslot ${other.slot}`}`);
+  }
+
+  private freeAddress(size: number, memory: Range[]): number {
+    if (!memory.some((range) => range.start + size <= range.end)) throw new MachineError("can't add memory device, device too big");
+    for (const range of memory) {
+      for (let addr = range.start; addr + size <= range.end; ) {
+        const other = this.firstOverlap(addr, addr + size);
+        if (!other) return addr;
+        addr = alignUp((other.baseGfn + other.npages) * PAGE, BLOCK);
+      }
+    }
+    throw new MachineError('could not find position in guest address space for memory device - memory fragmented due to alignments');
+  }
+
+  private firstOverlap(start: number, end: number): Memslot | undefined {
+    return this.engine.memslots().find((slot) => slot.baseGfn * PAGE < end && start < (slot.baseGfn + slot.npages) * PAGE);
+  }
+
+  private freeSlotId(): number {
+    let id = 0;
+    while (this.engine.memslotById(id)) id += 1;
+    return id;
+  }
+
+  private remove(slots: readonly Memslot[]): boolean {
+    if (slots.length === 0) return true;
+    this.own = true;
+    const commit = this.engine.changeUserMemoryRegions(
+      slots.map(({ slot, asId }) => ({ slot, asId, guestPhysAddr: 0, memorySize: 0, userspaceAddr: 0 })),
+    );
+    this.own = false;
+    return commit.ok;
+  }
+
+  /** From the backend's first byte on, as long as guest addresses and backend offsets run in step. */
+  private extent(dimm: PluggedDimm): { base: number; length: number } | undefined {
+    const end = dimm.hva + dimm.size;
+    const slots = this.engine.memslotsByHva(dimm.hva, end);
+    const first = slots.find((s) => s.userspaceAddr <= dimm.hva && dimm.hva < s.userspaceAddr + s.npages * PAGE);
+    if (!first) return undefined;
+    const base = first.baseGfn * PAGE + (dimm.hva - first.userspaceAddr);
+    let length = Math.min(first.userspaceAddr + first.npages * PAGE, end) - dimm.hva;
+    for (;;) {
+      const next = slots.find((s) => s.userspaceAddr === dimm.hva + length && s.baseGfn * PAGE === base + length);
+      if (!next || length >= dimm.size) return { base, length };
+      length = Math.min(length + next.npages * PAGE, dimm.size);
+    }
+  }
+
+  private describe(dimm: PluggedDimm): string {
+    const extent = this.extent(dimm);
+    return extent ? `${extent.base}+${extent.length}` : 'unmapped';
+  }
+}
+
+function named(dimm: Dimm): { device?: string } {
+  return dimm.id === '' ? {} : { device: dimm.id };
+}
+
+function ostText(status: number): string {
+  if (status === 0x82) return 'device busy';
+  if (status === 0x81) return 'device not found';
+  if (status === 0x80) return 'eject not supported by the guest';
+  return 'refused';
+}
+
+function alignUp(value: number, to: number): number {
+  return Math.ceil(value / to) * to;
+}
+
+function hex(value: number): string {
+  return `0x${value.toString(16)}`;
+}

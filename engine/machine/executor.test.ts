@@ -1,0 +1,108 @@
+import { describe, expect, it } from 'vitest';
+import type { CoreExports } from '../abi/core';
+import { EXIT_BUDGET, EXIT_HLT } from '../abi/exits';
+import { VCPU_BASE, VCPU_STRIDE } from '../abi/layout';
+import * as abi from '../abi/vcpu';
+import { Clock } from './clock';
+import { Executor } from './executor';
+import { HostMemory } from './host-memory';
+import { Vcpu } from './vcpu';
+
+const SHIFT = 3;
+
+/** A core whose vCPUs run a script: how many instructions they retire before each HLT (then for ever, or asleep until an interrupt). */
+function rig(scripts: number[][]) {
+  const host = new HostMemory();
+  const runs: [number, number][] = [];
+  const left = scripts.map((script) => [...script]);
+  const core = {
+    run(index: number, budget: number) {
+      const vcpu = vcpus[index]!;
+      const script = left[index]!;
+      if (vcpu.halted && !vcpu.wakeUp) return EXIT_HLT;
+      vcpu.setU32(abi.VCPU_HALTED, 0);
+      vcpu.setU32(abi.VCPU_IRQ_PENDING, 0);
+      const until = script[0] ?? Number.POSITIVE_INFINITY;
+      const count = Math.min(
+        budget,
+        until,
+        vcpu.count(abi.VCPU_SLICE_END) > vcpu.icount ? vcpu.count(abi.VCPU_SLICE_END) - vcpu.icount : budget,
+      );
+      vcpu.setCount(abi.VCPU_ICOUNT, vcpu.icount + count);
+      runs.push([index, count]);
+      if (script.length === 0) return EXIT_BUDGET;
+      script[0]! -= count;
+      if (script[0]! > 0) return EXIT_BUDGET;
+      script.shift();
+      vcpu.setU32(abi.VCPU_HALTED, 1);
+      return EXIT_HLT;
+    },
+  } as unknown as CoreExports;
+  const vcpus = scripts.map((_script, index) => new Vcpu(index, host, core));
+  for (const vcpu of vcpus) {
+    host.bytes.fill(0, VCPU_BASE + vcpu.index * VCPU_STRIDE, VCPU_BASE + (vcpu.index + 1) * VCPU_STRIDE);
+    vcpu.setU32(abi.VCPU_CLOCK_SHIFT, SHIFT);
+  }
+  const executor = new Executor(core, vcpus);
+  const clock = new Clock(executor);
+  executor.clock = clock;
+  return { executor, clock, vcpus, runs };
+}
+
+function runTo(executor: Executor, vcpu: Vcpu, count: number, chunk: number) {
+  while (vcpu.icount < count) if (executor.advance(Math.min(chunk, count - vcpu.icount)) === 'idle') return;
+}
+
+describe('executor', () => {
+  it('stops a slice exactly where a timer is due', () => {
+    const { executor, clock, vcpus } = rig([[]]);
+    let firedAt = -1;
+    const timer = clock.timer('t', () => {
+      firedAt = vcpus[0]!.icount;
+    });
+    timer.set(1000 * 2 ** SHIFT);
+    runTo(executor, vcpus[0]!, 5000, 1e6);
+    expect(firedAt).toBe(1000);
+  });
+
+  it('is idle when the vCPU halts, and goes on at the next timer with guest time moved, not instructions', () => {
+    const { executor, clock, vcpus } = rig([[100]]);
+    const timer = clock.timer('t', () => vcpus[0]!.setU32(abi.VCPU_IRQ_PENDING, 1));
+    timer.set(1_000_000);
+    expect(executor.advance(1e6)).toBe('idle');
+    expect(vcpus[0]!.icount).toBe(100);
+    executor.skipTo(500_000);
+    expect(executor.now()).toBe(500_000);
+    expect(executor.advance(1e6)).toBe('idle');
+    executor.skipTo(Number.POSITIVE_INFINITY);
+    expect(executor.now()).toBe(1_000_000);
+    expect(executor.advance(10)).toBe('ran');
+    expect(vcpus[0]!.icount).toBe(110);
+  });
+
+  it('gives several vCPUs equal guest time, whatever the budgets', () => {
+    const cut = rig([[], []]);
+    const whole = rig([[], []]);
+    for (let done = 0; done < 400; done++) cut.executor.advance(777);
+    while (whole.vcpus[1]!.icount < cut.vcpus[1]!.icount) whole.executor.advance(cut.vcpus[1]!.icount - whole.vcpus[1]!.icount);
+    const rounds = (runs: [number, number][]) => {
+      const merged: [number, number][] = [];
+      for (const [index, count] of runs) {
+        const last = merged.at(-1);
+        if (last && last[0] === index) last[1] += count;
+        else merged.push([index, count]);
+      }
+      return merged.slice(0, 12);
+    };
+    expect(rounds(cut.runs)).toEqual(rounds(whole.runs));
+    expect(rounds(cut.runs)[0]).toEqual([0, 20000]);
+  });
+
+  it('lets a halted vCPU wait for the other one', () => {
+    const { executor, vcpus } = rig([[50], []]);
+    for (let step = 0; step < 6; step++) executor.advance(1e6);
+    expect(vcpus[0]!.icount).toBe(50);
+    expect(Math.abs(vcpus[0]!.now() - vcpus[1]!.now())).toBeLessThanOrEqual(160_000);
+    expect(vcpus[1]!.icount).toBeGreaterThanOrEqual(20000);
+  });
+});

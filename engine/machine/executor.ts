@@ -1,0 +1,159 @@
+/**
+ * Runs vCPUs for exact numbers of instructions. Several vCPUs take turns in rounds of fixed guest time; a round is part of the
+ * machine's state, so where a caller stops and goes on again has no influence on what the guest does.
+ */
+import type { CoreExports } from '../abi/core';
+import { EXIT_BREAK, EXIT_BUDGET, EXIT_HLT, EXIT_INTERNAL_ERROR, EXIT_REQUESTED, EXIT_RETRY, EXIT_SHUTDOWN } from '../abi/exits';
+import { VCPU_EXIT_REQUEST } from '../abi/vcpu';
+import type { Clock, TimeSource } from './clock';
+import { Halted, type Vcpu } from './vcpu';
+
+/** Longest uninterrupted call into the core, instructions: V8 does not replace a wasm frame that runs. */
+const MAX_SLICE = 1_000_000;
+/** Guest time that each vCPU gets in its turn when there are several, ns. */
+const ROUND_NS = 160_000;
+
+/** `idle`: every vCPU waits for an interrupt. `left`: the core came back for the machine to look at (`onExit`). */
+export type Advance = 'ran' | 'idle' | 'left';
+
+export interface RoundState {
+  turn: number;
+  /** ns of guest time, or null: no round is under way */
+  end: number | null;
+}
+
+export class Executor implements TimeSource {
+  clock!: Clock;
+  /** Called for exits that stop the machine or were asked for. */
+  onExit: (reason: number, vcpu: Vcpu) => void = () => {};
+
+  private turn = 0;
+  /** Guest time at which this round ends; Infinity: one vCPU and no timer. */
+  private roundEnd: number | undefined;
+  private running: Vcpu | undefined;
+  /** vCPUs that halted in this round although an interrupt waits for them: it is not let in. */
+  private readonly asleep: boolean[];
+
+  constructor(
+    private readonly core: CoreExports,
+    private readonly vcpus: readonly Vcpu[],
+  ) {
+    this.asleep = vcpus.map(() => false);
+  }
+
+  /** The vCPU whose instruction is being executed, or whose turn it is. */
+  get current(): Vcpu {
+    return this.running ?? this.vcpus[this.turn]!;
+  }
+
+  now(): number {
+    return (this.running ?? this.vcpus[0]!).now();
+  }
+
+  endSliceBy(at: number): void {
+    if (this.roundEnd !== undefined && at < this.roundEnd) this.roundEnd = at;
+    this.running?.endSliceBy(at);
+  }
+
+  /** Runs at most `budget` instructions of the vCPU whose turn it is; goes on to the next when its part is done. */
+  advance(budget: number): Advance {
+    if (this.roundEnd === undefined) this.beginRound();
+    const vcpu = this.vcpus[this.turn]!;
+    const left = this.leftOf(vcpu);
+    if (left > 0 && this.runnable(vcpu)) {
+      if (this.execute(vcpu, Math.min(budget, left, MAX_SLICE)) === 'left') return 'left';
+      if (this.runnable(vcpu) && this.leftOf(vcpu) > 0) return 'ran';
+    }
+    this.turn += 1;
+    return this.turn < this.vcpus.length ? 'ran' : this.endRound();
+  }
+
+  /** Every vCPU is idle: lets guest time pass up to `at` or to the next timer, whichever is first, and fires what is due. */
+  skipTo(at: number): void {
+    const next = this.clock.next;
+    const until = next === undefined ? at : Math.min(at, next);
+    for (const vcpu of this.vcpus) vcpu.sleepUntil(until);
+    this.clock.fireDue(this.now());
+  }
+
+  /** Input came: who sleeps has to look again. */
+  wake(): void {
+    this.asleep.fill(false);
+  }
+
+  reset(): void {
+    this.turn = 0;
+    this.roundEnd = undefined;
+    this.asleep.fill(false);
+  }
+
+  saveRound(): RoundState {
+    return { turn: this.turn, end: this.roundEnd === undefined || this.roundEnd === Infinity ? null : this.roundEnd };
+  }
+
+  restoreRound(state: RoundState): void {
+    this.reset();
+    this.turn = state.turn;
+    if (state.end !== null) this.roundEnd = state.end;
+    else if (state.turn !== 0) this.roundEnd = Infinity;
+  }
+
+  private beginRound(): void {
+    this.turn = 0;
+    this.clock.fireDue(this.now());
+    const timer = this.clock.next ?? Infinity;
+    this.roundEnd = this.vcpus.length === 1 ? timer : Math.min(timer, this.now() + ROUND_NS);
+    this.asleep.fill(false);
+  }
+
+  private endRound(): Advance {
+    const idle = !this.vcpus.some((vcpu) => this.runnable(vcpu));
+    const end = this.roundEnd!;
+    this.roundEnd = undefined;
+    this.turn = 0;
+    if (idle) return 'idle';
+    // Who halted early waits for the others; with one vCPU there is nobody to wait for.
+    if (Number.isFinite(end)) for (const vcpu of this.vcpus) if (!this.runnable(vcpu)) vcpu.sleepUntil(end);
+    return 'ran';
+  }
+
+  private leftOf(vcpu: Vcpu): number {
+    return this.roundEnd === Infinity ? MAX_SLICE : vcpu.instructionsUntil(this.roundEnd!);
+  }
+
+  private runnable(vcpu: Vcpu): boolean {
+    if (vcpu.halted === Halted.no) return true;
+    return vcpu.halted === Halted.halted && vcpu.wakeUp && !this.asleep[vcpu.index];
+  }
+
+  private execute(vcpu: Vcpu, budget: number): 'ran' | 'left' {
+    const before = vcpu.icount;
+    this.running = vcpu;
+    let reason: number;
+    try {
+      reason = this.core.run(vcpu.index, budget);
+    } finally {
+      this.running = undefined;
+    }
+    switch (reason) {
+      case EXIT_BUDGET:
+      case EXIT_RETRY:
+        return 'ran';
+      case EXIT_HLT:
+        // An interrupt is pending but IF is clear: nothing will change before something outside does.
+        if (!vcpu.wakeUp || vcpu.icount === before) this.asleep[vcpu.index] = true;
+        return 'ran';
+      case EXIT_REQUESTED:
+        vcpu.setU32(VCPU_EXIT_REQUEST, 0);
+        this.onExit(reason, vcpu);
+        return 'left';
+      case EXIT_SHUTDOWN:
+      case EXIT_BREAK:
+      case EXIT_INTERNAL_ERROR:
+        this.onExit(reason, vcpu);
+        return 'left';
+      default:
+        throw new Error(`the core left with unknown reason ${reason}`);
+    }
+  }
+}

@@ -1,0 +1,66 @@
+/** What firmware would do: memory map from the memslots, tables in ROM, the guest into memory, vCPU 0 at its entry. */
+import type { CoreExports } from '../abi/core';
+import type { MemslotEngine } from '../memory/index';
+import { MemFlag, type Memslot } from '../memory/types';
+import { type AcpiConfig, buildAcpi } from './acpi/tables';
+import type { GuestImage } from './api';
+import { HIGH_RAM_START, ROM_START } from './board';
+import type { BootSlot } from './boot-ram';
+import { E820_RAM, E820_RESERVED, type E820Entry, makeE820 } from './e820';
+import { enterGuest } from './enter';
+import type { HostMemory } from './host-memory';
+import { loadGuest } from './loaders/detect';
+import type { EntryState } from './loaders/image';
+import type { PhysicalMemory } from './physical';
+import type { Vcpu } from './vcpu';
+
+const PAGE = 4096;
+/** cli; hlt; jmp back: what a machine without a guest runs. */
+const NOTHING = Uint8Array.of(0xfa, 0xf4, 0xeb, 0xfd);
+
+export class Firmware {
+  bootSlots: readonly BootSlot[] = [];
+
+  constructor(
+    private readonly host: HostMemory,
+    private readonly engine: MemslotEngine,
+    private readonly physical: PhysicalMemory,
+    private readonly core: CoreExports,
+    private readonly isDimm: (hva: number) => boolean,
+    private readonly acpi: AcpiConfig,
+  ) {}
+
+  /** MachineError when the guest cannot be loaded into the memory that there is. */
+  start(vcpu: Vcpu, guest: GuestImage | undefined): void {
+    const image = guest ?? { name: 'none.flat', kernel: NOTHING };
+    const acpi = this.writeRom();
+    const context = { physical: this.physical, e820: this.e820(acpi) };
+    const entry: EntryState = loadGuest(image, acpi ? { ...context, rsdp: acpi.start } : context);
+    enterGuest(this.core, vcpu, entry);
+  }
+
+  /** DIMMs are announced elsewhere; what the guest cannot write is no RAM. */
+  private e820(acpi: { start: number; end: number } | undefined): E820Entry[] {
+    const sources = this.engine.memslots().map((slot) => ({
+      start: slot.baseGfn * PAGE,
+      end: (slot.baseGfn + slot.npages) * PAGE,
+      type: this.isDimm(slot.userspaceAddr) ? undefined : this.typeOf(slot),
+    }));
+    return makeE820(sources, acpi);
+  }
+
+  /** ACPI tables at ROM_START; undefined when a change of the layout took the ROM away. */
+  private writeRom(): { start: number; end: number } | undefined {
+    const { bytes } = buildAcpi(ROM_START, this.acpi);
+    const end = Math.ceil((ROM_START + bytes.length) / PAGE) * PAGE;
+    if (end > HIGH_RAM_START) throw new Error(`the ACPI tables of ${bytes.length} bytes do not fit the ROM`);
+    if (this.physical.write(ROM_START, bytes) < bytes.length) return undefined;
+    return { start: ROM_START, end };
+  }
+
+  private typeOf(slot: Memslot): number {
+    if ((slot.flags & MemFlag.ReadOnly) !== 0) return E820_RESERVED;
+    const { label } = this.host.rangeAt(slot.userspaceAddr) ?? { label: '' };
+    return this.bootSlots.find((boot) => boot.name === label)?.kind === 'video' ? E820_RESERVED : E820_RAM;
+  }
+}

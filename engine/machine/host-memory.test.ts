@@ -1,0 +1,52 @@
+import { describe, expect, it } from 'vitest';
+import { HOST_BASE } from '../abi/layout';
+import { MachineError } from './api';
+import { HostMemory } from './host-memory';
+
+const MIB = 0x100000;
+
+describe('host memory', () => {
+  it('hands out zeroed, disjoint, page-aligned ranges above HOST_BASE', () => {
+    const host = new HostMemory();
+    const a = host.allocate(3 * MIB, 'a');
+    const b = host.allocate(100, 'b');
+    expect(a).toBeGreaterThanOrEqual(HOST_BASE);
+    expect(b % 4096).toBe(0);
+    expect(b).toBeGreaterThanOrEqual(a + 3 * MIB);
+    expect(host.bytes[a + 3 * MIB - 1]).toBe(0);
+    expect(host.rangeAt(b)).toEqual({ start: b, size: 4096, label: 'b' });
+    expect(host.rangeAt(b + 4096)).toBeUndefined();
+  });
+
+  it('gives freed memory out again as zeros and says that it changed hands', () => {
+    const host = new HostMemory();
+    const recycled: [number, number][] = [];
+    host.onRecycle = (hva, size) => recycled.push([hva, size]);
+    const a = host.allocate(MIB, 'a');
+    host.allocate(MIB, 'behind');
+    host.bytes[a + 5] = 7;
+    expect(recycled).toEqual([]);
+    host.release(a);
+    const c = host.allocate(MIB / 2, 'c');
+    expect(c).toBe(a);
+    expect(host.bytes[c + 5]).toBe(0);
+    expect(recycled).toEqual([[a, MIB / 2]]);
+  });
+
+  it('knows whether a range is handed out without a gap', () => {
+    const host = new HostMemory();
+    const a = host.allocate(MIB, 'a');
+    const b = host.allocate(MIB, 'b');
+    expect(host.covers(a, 2 * MIB)).toBe(true);
+    expect(host.covers(a + 4096, 2 * MIB)).toBe(false);
+    host.release(b);
+    expect(host.covers(a, MIB + 4096)).toBe(false);
+  });
+
+  it('refuses what does not fit, naming the wish, and stays usable', () => {
+    const host = new HostMemory(0x400);
+    expect(() => host.allocate(64 * MIB, 'mem9')).toThrow(/'mem9'.*Cannot allocate memory \(64 MiB asked, 32 MiB/);
+    expect(() => host.allocate(0, 'none')).toThrow(MachineError);
+    expect(host.allocate(MIB, 'small')).toBe(HOST_BASE);
+  });
+});

@@ -1,0 +1,140 @@
+/**
+ * Host memory: the core's wasm linear memory, from HOST_BASE up, handed out in labelled ranges. An hva is a byte offset into it.
+ * A range that was handed out never overlaps another one, is page-aligned and reads as zeros at first.
+ */
+import { HOST_BASE, PAGE_SIZE } from '../abi/layout';
+import { MachineError } from './api';
+
+const WASM_PAGE = 0x10000;
+/** memory32's own limit: 4 GiB. */
+export const MAX_WASM_PAGES = 65536;
+
+export interface HostRange {
+  /** hva, bytes */
+  readonly start: number;
+  /** bytes, a multiple of 4 KiB */
+  readonly size: number;
+  readonly label: string;
+}
+
+export class HostMemory {
+  readonly memory: WebAssembly.Memory;
+  /** Views of the whole memory; replaced when it grows, so never keep them across an allocation. */
+  bytes!: Uint8Array<ArrayBuffer>;
+  view!: DataView<ArrayBuffer>;
+  words!: Uint32Array<ArrayBuffer>;
+  /** Told of every range that changes its owner: decoded code from it must go. */
+  onRecycle: (hva: number, size: number) => void = () => {};
+
+  /** Sorted by start. */
+  private readonly used: HostRange[] = [];
+  /** Everything at and above this hva was never handed out, hence is zero. */
+  private untouched = HOST_BASE;
+
+  constructor(private readonly maxPages = MAX_WASM_PAGES) {
+    this.memory = new WebAssembly.Memory({ initial: HOST_BASE / WASM_PAGE, maximum: MAX_WASM_PAGES });
+    this.refreshViews();
+  }
+
+  /** First hva beyond what could ever exist, bytes. */
+  get limit(): number {
+    return this.maxPages * WASM_PAGE;
+  }
+
+  /** Bytes that are handed out now. */
+  get inUse(): number {
+    return this.used.reduce((sum, range) => sum + range.size, 0);
+  }
+
+  ranges(): readonly HostRange[] {
+    return this.used;
+  }
+
+  /** A free, zeroed range of `size` bytes (rounded up to pages), first fit. MachineError when there is none. */
+  allocate(size: number, label: string): number {
+    if (!Number.isSafeInteger(size) || size <= 0) throw new MachineError(`cannot allocate ${size} bytes of host memory for '${label}'`);
+    const rounded = Math.ceil(size / PAGE_SIZE) * PAGE_SIZE;
+    const { start, index } = this.firstFit(rounded, label);
+    this.growTo(start + rounded, label);
+    if (start < this.untouched) {
+      const end = Math.min(start + rounded, this.untouched);
+      this.bytes.fill(0, start, end);
+      this.onRecycle(start, end - start);
+    }
+    this.untouched = Math.max(this.untouched, start + rounded);
+    this.used.splice(index, 0, { start, size: rounded, label });
+    return start;
+  }
+
+  /** Gives back the range that starts at `start`. */
+  release(start: number): void {
+    const index = this.used.findIndex((range) => range.start === start);
+    if (index < 0) throw new MachineError(`no host memory range starts at hva 0x${start.toString(16)}`);
+    this.used.splice(index, 1);
+  }
+
+  /** The range that holds `hva`, or undefined. */
+  rangeAt(hva: number): HostRange | undefined {
+    let low = 0;
+    let high = this.used.length;
+    while (low < high) {
+      const middle = (low + high) >>> 1;
+      const range = this.used[middle]!;
+      if (hva < range.start) high = middle;
+      else if (hva >= range.start + range.size) low = middle + 1;
+      else return range;
+    }
+    return undefined;
+  }
+
+  /** Is every byte of [start, start + size) handed out? Ranges may lie side by side. */
+  covers(start: number, size: number): boolean {
+    let at = start;
+    while (at < start + size) {
+      const range = this.rangeAt(at);
+      if (!range) return false;
+      at = range.start + range.size;
+    }
+    return true;
+  }
+
+  private firstFit(size: number, label: string): { start: number; index: number } {
+    let start = HOST_BASE;
+    let index = 0;
+    for (const range of this.used) {
+      if (range.start - start >= size) break;
+      start = range.start + range.size;
+      index += 1;
+    }
+    if (start + size > this.limit) {
+      throw new MachineError(
+        `cannot set up guest memory '${label}': Cannot allocate memory (${mebibytes(size)} asked, ${mebibytes(this.limit - HOST_BASE - this.inUse)} of host memory free)`,
+      );
+    }
+    return { start, index };
+  }
+
+  private growTo(end: number, label: string): void {
+    const missing = Math.ceil((end - this.memory.buffer.byteLength) / WASM_PAGE);
+    if (missing <= 0) return;
+    try {
+      this.memory.grow(missing);
+    } catch {
+      throw new MachineError(
+        `cannot set up guest memory '${label}': Cannot allocate memory (the browser or Node refused ${mebibytes(missing * WASM_PAGE)} more)`,
+      );
+    }
+    this.refreshViews();
+  }
+
+  private refreshViews(): void {
+    const buffer = this.memory.buffer as ArrayBuffer;
+    this.bytes = new Uint8Array(buffer);
+    this.view = new DataView(buffer);
+    this.words = new Uint32Array(buffer);
+  }
+}
+
+function mebibytes(bytes: number): string {
+  return `${Math.floor(bytes / 0x100000)} MiB`;
+}

@@ -1,0 +1,482 @@
+/** The composition root: `createMachine` builds host memory, core, memslot engine, vCPUs, devices and buses, and loads the guest. */
+import type { CoreExports } from '../abi/core';
+import { EXIT_BREAK, EXIT_INTERNAL_ERROR, EXIT_SHUTDOWN } from '../abi/exits';
+import { HOST_BASE, MAILBOX2 } from '../abi/layout';
+import * as abi from '../abi/vcpu';
+import { MemslotEngine } from '../memory/index';
+import type { CommitEvent } from '../memory/types';
+import {
+  type Backend,
+  type ChangeSet,
+  type Dimm,
+  type GuestImage,
+  type Machine,
+  type MachineConfig,
+  MachineError,
+  type MachineEvent,
+  type MachineOptions,
+  type RunState,
+  type VcpuRegisters,
+} from './api';
+import { Backends } from './backends';
+import { GED_EVENT_MEMORY, GED_EVENT_POWER_BUTTON } from './board';
+import { type BootSlot, layoutBootRam } from './boot-ram';
+import { MmioBus, PortBus } from './bus';
+import { StagedChangeSet } from './change-set';
+import { Clock } from './clock';
+import { checkConfig } from './config';
+import { type CoreWiring, loadCore } from './core';
+import { Board } from './devices';
+import { digestOf } from './digest';
+import { Dimms } from './dimms';
+import { Executor } from './executor';
+import { Firmware } from './firmware';
+import { HostMemory } from './host-memory';
+import { walkPageTable } from './page-table';
+import { PhysicalMemory } from './physical';
+import { ByteStream } from './streams';
+import { Throttle } from './throttle';
+import { Vcpu } from './vcpu';
+import { resetVcpu, startVcpu, sumStats } from './vcpu-reset';
+
+/** Instructions between two looks at the wall clock. */
+const CHUNK = 200_000;
+/** Bits of a guest-physical address that this board decodes. */
+const PHYS_ADDR_BITS = 46;
+/** RTC at power-on unless told otherwise: 2024-01-01T00:00:00Z, so that runs are equal. */
+const DEFAULT_RTC_START = 1_704_067_200_000;
+const DEFAULT_SEED = 0x6d656d736c6f74n;
+
+export async function createMachine(options: MachineOptions): Promise<Machine> {
+  checkConfig(options);
+  const host = new HostMemory();
+  const wiring = {} as CoreWiring;
+  const core = await loadCore(options.core, host, wiring);
+  const machine = new LabMachine(options, host, core, wiring);
+  machine.powerOn();
+  return machine;
+}
+
+class LabMachine implements Machine {
+  readonly config: MachineConfig;
+  readonly memory: MemslotEngine;
+  readonly changeSet: ChangeSet;
+  readonly guest: GuestImage | undefined;
+  readonly serial: Machine['serial'];
+
+  private readonly vcpus: Vcpu[];
+  private readonly clock: Clock;
+  private readonly executor: Executor;
+  private readonly ports = new PortBus();
+  private readonly mmio: MmioBus;
+  private readonly board: Board;
+  private readonly physical: PhysicalMemory;
+  private readonly backendTable: Backends;
+  private readonly dimmTable: Dimms;
+  private readonly firmware: Firmware;
+  private readonly throttle: Throttle;
+  private readonly console = new ByteStream();
+  private readonly debugListeners = new Set<(byte: number) => void>();
+  private readonly listeners = new Set<(event: MachineEvent) => void>();
+  private runState: RunState = 'running';
+  private resetAsked = false;
+  private wasIdle = false;
+  /** While above 0 nothing runs: the machine's state is being read piece by piece. */
+  private held = 0;
+
+  constructor(
+    private readonly options: MachineOptions,
+    private readonly host: HostMemory,
+    private readonly core: CoreExports,
+    wiring: CoreWiring,
+  ) {
+    const { ram, slots, maxmem, smp, accel, index } = options;
+    this.config = { ram, slots, maxmem, smp, accel, ...(index ? { index } : {}) };
+    this.guest = options.guest;
+    this.memory = this.makeEngine();
+    this.physical = new PhysicalMemory(this.memory, host, (hva, length) => core.invalidateCode(hva, length));
+    host.onRecycle = (hva, size) => core.invalidateCode(hva, size);
+    this.vcpus = Array.from({ length: smp }, (_unused, i) => new Vcpu(i, host, core));
+    this.executor = new Executor(core, this.vcpus);
+    this.clock = new Clock(this.executor);
+    this.executor.clock = this.clock;
+    this.executor.onExit = (reason) => this.exited(reason);
+    this.mmio = new MmioBus((gpa) => this.memory.gpaToHva(gpa) >= 0);
+    this.throttle = new Throttle(options.wallClock);
+    this.backendTable = new Backends(host, this.memory, () => this.emit({ type: 'backends' }));
+    this.dimmTable = new Dimms(this.config, this.memory, this.backendTable, () => this.board.memhp, {
+      changed: () => this.emit({ type: 'dimms' }),
+      qmp: (event, data) => this.emit({ type: 'qmp', event, data }),
+      rescan: () => this.board.ged.raise(GED_EVENT_MEMORY),
+    });
+    this.board = this.makeBoard();
+    this.connect(wiring);
+    const isDimm = (hva: number) => this.dimmTable.ownerOf(hva) !== undefined;
+    this.firmware = new Firmware(host, this.memory, this.physical, core, isDimm, { smp, slots });
+    this.changeSet = new StagedChangeSet({
+      engine: this.memory,
+      host,
+      changed: () => this.emit({ type: 'stage' }),
+      runBetween: (instructions) => this.runBetween(instructions),
+    });
+    this.serial = {
+      input: (bytes) => {
+        this.board.serial.input(bytes);
+        this.wake();
+      },
+      onOutput: (listener) => this.console.listen(listener),
+    };
+    this.memory.subscribe((event) => this.committed(event));
+  }
+
+  /** Boot RAM and guest; once. */
+  powerOn(): void {
+    const slots: BootSlot[] = layoutBootRam(this.host, this.config.ram);
+    this.backendTable.addBoard(slots);
+    this.firmware.bootSlots = slots;
+    const commit = this.memory.changeUserMemoryRegions(slots.map((slot) => slot.region));
+    if (!commit.ok) throw new MachineError(`boot RAM was refused: ${commit.refusals[0]?.reason}`);
+    for (const vcpu of this.vcpus) {
+      resetVcpu(this.core, vcpu, 0);
+      vcpu.setU64(abi.VCPU_RDRAND, BigInt(this.options.seed ?? 0) + DEFAULT_SEED + BigInt(vcpu.index));
+    }
+    this.firmware.start(this.vcpus[0]!, this.guest);
+  }
+
+  get state(): RunState {
+    return this.runState;
+  }
+
+  // Running
+
+  runUntil(deadline: number): { idle: boolean; wakeIn?: number } {
+    if (this.runState !== 'running' || this.held > 0) return { idle: true };
+    try {
+      if (this.wasIdle) this.executor.skipTo(this.throttle.allowed(this.clock.now()));
+      this.wasIdle = false;
+      for (;;) {
+        const result = this.executor.advance(CHUNK);
+        if (this.runState !== 'running') return { idle: true };
+        if (result === 'idle' && !this.sleep()) {
+          this.wasIdle = true;
+          const next = this.clock.next;
+          return next === undefined ? { idle: true } : { idle: true, wakeIn: Math.max(0, next - this.clock.now()) };
+        }
+        if (this.options.wallClock() >= deadline) return { idle: false };
+      }
+    } finally {
+      this.console.flush();
+    }
+  }
+
+  runInstructions(n: number): void {
+    const { runState } = this;
+    if (runState !== 'running' && runState !== 'paused') return;
+    const end = this.instructions + n;
+    while (this.runState === runState && this.instructions < end) {
+      if (this.executor.advance(end - this.instructions) !== 'idle') continue;
+      const next = this.clock.next;
+      if (next === undefined) break;
+      this.executor.skipTo(next);
+    }
+    this.console.flush();
+  }
+
+  stop(): void {
+    if (this.runState !== 'running') return;
+    this.setState('paused');
+  }
+
+  cont(): void {
+    if (this.runState === 'shutdown' || this.runState === 'internal-error') {
+      throw new MachineError('Resetting the Virtual Machine is required');
+    }
+    if (this.runState === 'running') return;
+    this.throttle.restart(this.clock.now());
+    this.setState('running');
+  }
+
+  reset(): void {
+    this.resetBoard('host');
+  }
+
+  powerdown(): void {
+    this.emit({ type: 'qmp', event: 'POWERDOWN', data: {} });
+    this.board.ged.raise(GED_EVENT_POWER_BUTTON);
+    this.wake();
+  }
+
+  subscribe(listener: (event: MachineEvent) => void): () => void {
+    this.listeners.add(listener);
+    return () => this.listeners.delete(listener);
+  }
+
+  onDebugcon(listener: (byte: number) => void): () => void {
+    this.debugListeners.add(listener);
+    return () => this.debugListeners.delete(listener);
+  }
+
+  // Backends and DIMMs
+
+  backends(): Backend[] {
+    return this.backendTable.list();
+  }
+
+  addBackend(id: string, size: number): Backend {
+    return this.backendTable.add(id, size);
+  }
+
+  deleteBackend(id: string): void {
+    this.backendTable.delete(id);
+  }
+
+  dimms(): Dimm[] {
+    return this.dimmTable.list();
+  }
+
+  plugDimm(options: Parameters<Machine['plugDimm']>[0]): Dimm {
+    const dimm = this.dimmTable.plug(options);
+    this.wake();
+    return dimm;
+  }
+
+  unplugDimm(id: string): void {
+    this.dimmTable.unplug(id);
+    this.wake();
+  }
+
+  deviceMemory(): { start: number; end: number }[] {
+    return this.dimmTable.window();
+  }
+
+  allocateHost(size: number, label: string): number {
+    return this.host.allocate(size, label);
+  }
+
+  backingOf(hva: number): { id: string; offset: number } | undefined {
+    return this.backendTable.backingOf(hva);
+  }
+
+  // For the monitor
+
+  registers(vcpu = 0): VcpuRegisters {
+    return this.vcpu(vcpu).registers();
+  }
+
+  readPhysical(gpa: number, length: number): Uint8Array | undefined {
+    return this.physical.read(gpa, length);
+  }
+
+  writePhysical(gpa: number, bytes: Uint8Array): number {
+    return this.physical.write(gpa, bytes);
+  }
+
+  translate(gva: bigint, vcpu = 0): number | undefined {
+    const low = Number(gva & 0xffffffffn) | 0;
+    const high = Number((gva >> 32n) & 0xffffffffn) | 0;
+    if (!this.core.translate(this.vcpu(vcpu).index, low, high)) return undefined;
+    return Number(this.host.view.getBigUint64(MAILBOX2, true));
+  }
+
+  pageTable(vcpu = 0): ReturnType<Machine['pageTable']> {
+    return walkPageTable(this.vcpu(vcpu), this.physical);
+  }
+
+  ioRead(port: number, size: number): number {
+    return this.ports.read(port, size);
+  }
+
+  ioWrite(port: number, size: number, value: number): void {
+    this.ports.write(port, size, value);
+    this.wake();
+  }
+
+  mmioRegions(): { name: string; start: number; end: number }[] {
+    return this.mmio.regions().map(({ name, start, end }) => ({ name, start, end }));
+  }
+
+  irqCounts(): { name: string; count: number }[] {
+    return this.board.irqCounts();
+  }
+
+  get instructions(): number {
+    return this.vcpus.reduce((sum, vcpu) => sum + vcpu.icount, 0);
+  }
+
+  get guestTimeNs(): number {
+    return this.clock.now();
+  }
+
+  get holes(): { total: number } {
+    return { total: this.mmio.holes };
+  }
+
+  stats(): Record<string, number> {
+    return { instructions: this.instructions, ...sumStats(this.vcpus), holes: this.mmio.holes, host_memory: this.host.inUse };
+  }
+
+  async digest(): Promise<string> {
+    this.held += 1;
+    try {
+      const layout = this.memory.memslots().map(({ arch: _arch, ...slot }) => slot);
+      const state = JSON.stringify({ devices: this.board.save(), round: this.executor.saveRound(), layout, dimms: this.dimms() });
+      return await digestOf(this.host, [...this.vcpus.map((vcpu) => vcpu.recordBytes()), new TextEncoder().encode(state)]);
+    } finally {
+      this.held -= 1;
+      this.wake();
+    }
+  }
+
+  // Inside
+
+  private vcpu(index: number): Vcpu {
+    const vcpu = this.vcpus[index];
+    if (!vcpu) throw new MachineError('invalid CPU index');
+    return vcpu;
+  }
+
+  private makeEngine(): MemslotEngine {
+    const { host } = this;
+    return new MemslotEngine({
+      ...(this.config.index ? { index: this.config.index } : {}),
+      hostBase: HOST_BASE,
+      hostSize: host.limit,
+      physAddrBits: PHYS_ADDR_BITS,
+      arch: {
+        prepare(_old, next) {
+          if (next && !host.covers(next.userspaceAddr, next.npages * 4096)) {
+            const reason = `hva 0x${next.userspaceAddr.toString(16)}: no backend owns all of this host memory`;
+            throw Object.assign(new Error(reason), { errno: 'EINVAL' });
+          }
+          return undefined;
+        },
+      },
+      onListenerError: (error) => this.emit({ type: 'log', text: `memslots: ${error instanceof Error ? error.message : String(error)}` }),
+    });
+  }
+
+  private makeBoard(): Board {
+    const { ram, slots } = this.config;
+    const { debugExitPort, debugExitSize = 2, rtcStart = DEFAULT_RTC_START } = this.options;
+    return new Board(
+      { ram, slots, rtcStart, ...(debugExitPort === undefined ? {} : { debugExitPort, debugExitSize }) },
+      {
+        clock: this.clock,
+        ports: this.ports,
+        mmio: this.mmio,
+        vcpus: this.vcpus,
+        dimms: this.dimmTable,
+        current: () => this.executor.current,
+        resetVcpu: (index) => resetVcpu(this.core, this.vcpus[index]!, this.clock.now()),
+        startVcpu: (index, vector) => startVcpu(this.core, this.vcpus[index]!, vector),
+        serialOutput: (byte) => this.console.push(byte),
+        debugOutput: (byte) => {
+          for (const listener of this.debugListeners) listener(byte);
+        },
+        powerOff: () => this.poweredOff(),
+        resetRequested: () => {
+          this.resetAsked = true;
+          this.executor.current.requestExit();
+        },
+        debugExit: (status) => this.quit(status),
+      },
+    );
+  }
+
+  private connect(wiring: CoreWiring): void {
+    const caches = this.vcpus.map(() => this.memory.createCache());
+    const { executor } = this;
+    Object.assign(wiring, {
+      lookup: (gfn: number, asId: number) => caches[executor.current.index]!.lookupPage(gfn, asId),
+      markDirty: (gfn: number, asId: number) => caches[executor.current.index]!.markDirty(gfn, asId),
+      ports: this.ports,
+      mmio: this.mmio,
+      lapics: this.board.lapics,
+      vcpus: this.vcpus,
+      acknowledge: (vcpu: number) => this.board.acknowledge(vcpu),
+      log: (text: string) => this.emit({ type: 'log', text }),
+    } satisfies CoreWiring);
+  }
+
+  private resetBoard(by: 'host' | 'guest'): void {
+    const now = this.clock.now();
+    this.clock.cancelAll();
+    this.executor.reset();
+    this.board.reset();
+    this.dimmTable.noticeReset();
+    for (const vcpu of this.vcpus) resetVcpu(this.core, vcpu, now);
+    this.firmware.start(this.vcpus[0]!, this.guest);
+    this.emit({ type: 'reset', by });
+    this.emit({
+      type: 'qmp',
+      event: 'RESET',
+      data: { guest: by === 'guest', reason: by === 'guest' ? 'guest-reset' : 'host-qmp-system-reset' },
+    });
+    if (this.runState === 'shutdown' || this.runState === 'internal-error') this.setState('running');
+    this.wake();
+  }
+
+  private exited(reason: number): void {
+    if (reason === EXIT_SHUTDOWN) this.setState('shutdown');
+    else if (reason === EXIT_INTERNAL_ERROR) this.setState('internal-error');
+    else if (reason === EXIT_BREAK) this.setState('paused');
+    else if (this.resetAsked) {
+      this.resetAsked = false;
+      this.resetBoard('guest');
+    }
+  }
+
+  private poweredOff(): void {
+    this.emit({ type: 'qmp', event: 'SHUTDOWN', data: { guest: true, reason: 'guest-shutdown' } });
+    this.setState('shutdown');
+    this.quit(0);
+  }
+
+  private quit(status: number): void {
+    this.executor.current.requestExit();
+    if (this.runState === 'running') this.setState('paused');
+    this.console.flush();
+    this.emit({ type: 'quit', status });
+  }
+
+  private committed(event: CommitEvent): void {
+    if (event.type === 'zap') {
+      if (event.mode === 'all') this.core.zapAll();
+      else for (const { start, end } of event.ranges) this.core.zapGfnRange(start, end - start);
+    } else if (event.type === 'protect') {
+      for (const { start, end } of event.ranges) this.core.protectGfnRange(start, end - start);
+    }
+    this.emit({ type: 'commit', event });
+    if (event.type !== 'commit') return;
+    this.dimmTable.noticeCommit();
+    this.wake();
+  }
+
+  /** An idle guest: lets allowed time pass. false: it goes on sleeping. */
+  private sleep(): boolean {
+    const next = this.clock.next;
+    const allowed = this.throttle.allowed(this.clock.now());
+    this.executor.skipTo(allowed);
+    return next !== undefined && next <= allowed;
+  }
+
+  private async runBetween(instructions: number): Promise<void> {
+    if (this.runState !== 'running') return;
+    this.runInstructions(instructions);
+  }
+
+  private wake(): void {
+    this.executor.wake();
+    this.emit({ type: 'wake' });
+  }
+
+  private setState(state: RunState): void {
+    if (state === this.runState) return;
+    this.runState = state;
+    this.emit({ type: 'state', state });
+  }
+
+  private emit(event: MachineEvent): void {
+    for (const listener of this.listeners) listener(event);
+  }
+}

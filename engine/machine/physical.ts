@@ -1,0 +1,65 @@
+/** Guest-physical memory as the host sees it: bytes at a gpa, found page by page through the memslots. */
+import { PAGE_SIZE } from '../abi/layout';
+import type { MemslotEngine } from '../memory/index';
+import type { HostMemory } from './host-memory';
+
+/** Largest single read for the monitor: a typed array of it must be possible. */
+const MAX_READ = 0x80000000;
+
+export class PhysicalMemory {
+  constructor(
+    private readonly engine: MemslotEngine,
+    private readonly host: HostMemory,
+    /** Decoded code from [hva, hva + length) must go. */
+    private readonly invalidateCode: (hva: number, length: number) => void,
+  ) {}
+
+  /** A copy of [gpa, gpa + length), or undefined where one byte is not backed by a slot. */
+  read(gpa: number, length: number): Uint8Array | undefined {
+    if (length > MAX_READ || this.backed(gpa, length) < length) return undefined;
+    const result = new Uint8Array(length);
+    this.forEachPiece(gpa, length, (hva, done, piece) => {
+      result.set(this.host.bytes.subarray(hva, hva + piece), done);
+    });
+    return result;
+  }
+
+  /** Writes until the first byte that no slot backs; returns how many were written. A READONLY slot takes them too: this is not the guest. */
+  write(gpa: number, bytes: Uint8Array): number {
+    return this.forEachPiece(gpa, bytes.length, (hva, done, piece, at) => {
+      this.host.bytes.set(bytes.subarray(done, done + piece), hva);
+      this.wrote(hva, piece, at);
+    });
+  }
+
+  /** Writes zeros; otherwise as `write`. */
+  clear(gpa: number, length: number): number {
+    return this.forEachPiece(gpa, length, (hva, _done, piece, at) => {
+      this.host.bytes.fill(0, hva, hva + piece);
+      this.wrote(hva, piece, at);
+    });
+  }
+
+  /** How many bytes from gpa on are backed without a gap, at most `length`. */
+  backed(gpa: number, length: number): number {
+    return this.forEachPiece(gpa, length, () => {});
+  }
+
+  private wrote(hva: number, length: number, gpa: number): void {
+    this.invalidateCode(hva, length);
+    this.engine.markDirty(Math.floor(gpa / PAGE_SIZE));
+  }
+
+  private forEachPiece(gpa: number, length: number, visit: (hva: number, done: number, piece: number, gpa: number) => void): number {
+    let done = 0;
+    while (done < length) {
+      const at = gpa + done;
+      const hva = this.engine.gpaToHva(at);
+      if (hva < 0) break;
+      const piece = Math.min(length - done, PAGE_SIZE - (at % PAGE_SIZE));
+      visit(hva, done, piece, at);
+      done += piece;
+    }
+    return done;
+  }
+}
