@@ -1,0 +1,56 @@
+/** The guests that the project knows. Third-party images come from Debian packages at a fixed version and are never committed. */
+
+/** A file out of a Debian package, at a fixed version. */
+export interface PackagedFile {
+  package: string;
+  version: string;
+  architecture: 'amd64' | 'all';
+  /** SHA-256 of the .deb, hex */
+  packageSha256: string;
+  /** Path inside the package */
+  path: string;
+  /** SHA-256 of the file, hex */
+  sha256: string;
+}
+
+export interface Guest {
+  /** As in `-guest NAME`. */
+  name: string;
+  title: string;
+  /** File name in public/guests/. */
+  kernel: string;
+  /** Where the kernel comes from: a path in the project, or a package. */
+  from: string | PackagedFile;
+  /** Default kernel command line. */
+  append?: string;
+  /** Default of -m. */
+  memory: string;
+  licence: string;
+}
+
+export const guests: readonly Guest[] = [
+  {
+    name: 'memlab',
+    title: 'memlab: a shell that watches its own memory',
+    kernel: 'memlab.elf',
+    from: 'guests/memlab/memlab.elf',
+    memory: '192M,slots=8,maxmem=4T',
+    licence: 'MIT',
+  },
+  {
+    name: 'memtest86+',
+    title: 'Memtest86+ 6.10: tests every slot',
+    kernel: 'memtest86plus.bin',
+    from: {
+      package: 'memtest86+',
+      version: '6.10-4',
+      architecture: 'amd64',
+      packageSha256: '76a2939452a8b7dba642c97a63e42b985b76eba51ea1330038957239d4a47154',
+      path: 'boot/memtest86+x64.bin',
+      sha256: '8be4248923a3d57e5cd88c147136f4c643ce246cb7ae4e6884be007e2ecac933',
+    },
+    append: 'console=ttyS0,115200',
+    memory: '24M',
+    licence: 'GPL-2.0-only',
+  },
+];

@@ -1,0 +1,47 @@
+/** This project's machine with the bench image in it. */
+import { readFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import { createMachine } from '../../engine/machine/machine';
+import { type Contender, Marks, type Measured } from './contender';
+
+const CORE = fileURLToPath(new URL('../../build/core.wasm', import.meta.url));
+/** Guest instructions per stretch; serial output is handed over at its end, so this is the resolution of the marks (about 0.5 ms). */
+const STRETCH = 100_000;
+/** No workload takes this many instructions. */
+const LIMIT = 4e9;
+
+export async function startLab(image: Uint8Array, bits: 32 | 64, accel: 'interp' | 'jit'): Promise<Contender> {
+  const machine = await createMachine({
+    core: new Uint8Array(readFileSync(CORE)),
+    guest: { name: 'bench', kernel: image },
+    ram: 32 << 20,
+    slots: 0,
+    maxmem: 32 << 20,
+    smp: 1,
+    accel,
+    wallClock: () => performance.now(),
+  });
+  const marks = new Marks(() => machine.instructions);
+  machine.serial.onOutput((bytes) => {
+    for (const byte of bytes) marks.byte(byte);
+  });
+  const name = `memslot-lab ${accel === 'jit' ? 'JIT' : 'interpreter'}, ${bits}-bit`;
+  return {
+    name,
+    async run(letter) {
+      let measured: Measured | undefined;
+      marks.expect((result) => {
+        measured = result;
+      });
+      machine.serial.input(new TextEncoder().encode(letter));
+      const end = machine.instructions + LIMIT;
+      while (measured === undefined) {
+        machine.runInstructions(STRETCH);
+        if (machine.instructions > end) throw new Error(`${name}: workload ${letter} does not end`);
+        if (machine.state !== 'running') throw new Error(`${name}: the machine is ${machine.state} in workload ${letter}`);
+      }
+      return measured;
+    },
+    close: async () => machine.stop(),
+  };
+}

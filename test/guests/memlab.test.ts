@@ -1,0 +1,124 @@
+import { beforeEach, describe, expect, it } from 'vitest';
+import { GIB, Guest, MIB, rootFile } from './harness';
+
+const kernel = rootFile('guests/memlab/memlab.elf');
+let guest: Guest;
+
+async function boot(): Promise<Guest> {
+  const booted = await Guest.boot({ guest: { name: 'memlab', kernel } });
+  booted.until('lab> ');
+  return booted;
+}
+
+beforeEach(async () => {
+  guest = await boot();
+});
+
+/** Both DIMMs of 64 MiB, with a different first word. */
+function plugTwo(): void {
+  for (const id of ['1', '2']) {
+    guest.machine.addBackend(`mem${id}`, 64 * MIB);
+    guest.machine.plugDimm({ id: `dimm${id}`, memdev: `mem${id}` });
+    guest.until('memory hotplug: slot');
+  }
+  guest.command('poke 0x8000000 0x1111111111111111');
+  guest.command('poke 0x10000000 0x2222222222222222');
+}
+
+function stageExchange(): void {
+  const { changeSet, memory } = guest.machine;
+  const a = memory.memslotAt(0x8000)!;
+  const b = memory.memslotAt(0x10000)!;
+  changeSet.begin();
+  changeSet.stage({ op: 'move', slot: a.slot, gpa: 0x10000000 });
+  changeSet.stage({ op: 'move', slot: b.slot, gpa: 0x8000000 });
+}
+
+describe('memlab', () => {
+  it('comes to its prompt and answers', () => {
+    expect(guest.command('help')).toContain('watch');
+    expect(guest.command('peek 0x100000')).toContain('1badb002');
+  });
+
+  it('learns of a DIMM by interrupt, uses it, and gives it back', () => {
+    guest.machine.addBackend('mem1', 64 * MIB);
+    guest.machine.plugDimm({ id: 'dimm1', memdev: 'mem1' });
+    expect(guest.until('64 MiB')).toContain('memory hotplug: slot 0 at 0x08000000');
+    expect(guest.command('mem')).toMatch(/0\s+0x08000000\s+64 MiB\s+plugged/);
+    guest.machine.unplugDimm('dimm1');
+    expect(guest.until('given back')).toContain('slot 0 at 0x08000000');
+    expect(guest.machine.dimms()).toEqual([]);
+    guest.machine.deleteBackend('mem1');
+  });
+
+  it('uses a DIMM above 4 GiB', () => {
+    guest.machine.addBackend('mem1', 64 * MIB);
+    guest.machine.plugDimm({ memdev: 'mem1', addr: 4 * GIB });
+    guest.until('memory hotplug: slot 0 at 0x100000000');
+    guest.command('poke 0x100000008 0x1234');
+    expect(guest.command('peek 0x100000008')).toContain('1234');
+    expect(guest.machine.readPhysical(4 * GIB + 8, 2)).toEqual(Uint8Array.of(0x34, 0x12));
+  });
+
+  it('sees an exchange in one change set as one change and no hole', async () => {
+    plugTwo();
+    guest.type('watch 0x8000000\r');
+    guest.until('any key ends');
+    guest.machine.runInstructions(1_000_000);
+    stageExchange();
+    expect(await guest.machine.changeSet.commit()).toMatchObject({ ok: true, swaps: 2 });
+    const seen = guest.until('0x2222222222222222');
+    expect(seen).toContain('changed  0x1111111111111111 -> 0x2222222222222222');
+    guest.type('q');
+    const end = guest.until('lab> ');
+    expect(seen + end).not.toContain('hole ');
+    expect(end).toContain(', 1 change, 0 holes');
+    expect(guest.machine.holes.total).toBe(0);
+    expect(guest.text).toContain('memory moved: slot 0 from 0x08000000 to 0x10000000');
+  });
+
+  it('sees the same exchange one ioctl after another as a hole', async () => {
+    plugTwo();
+    guest.type('watch 0x8000000\r');
+    guest.until('any key ends');
+    guest.machine.runInstructions(1_000_000);
+    stageExchange();
+    expect((await guest.machine.changeSet.commit({ legacy: true })).ok).toBe(true);
+    const seen = guest.until('0x2222222222222222');
+    expect(seen).toMatch(/hole\s+\d+ reads answered by the bus/);
+    guest.type('q');
+    guest.until(', 1 change, 1 hole');
+    expect(guest.machine.holes.total).toBeGreaterThan(0);
+  });
+
+  it('runs the same in one piece and in many: equal digests', async () => {
+    const other = await boot();
+    for (const one of [guest, other]) {
+      one.type('watch 0x100000\r');
+      one.until('any key ends');
+    }
+    const goal = Math.max(guest.machine.instructions, other.machine.instructions) + 3_000_000;
+    guest.machine.runInstructions(goal - guest.machine.instructions);
+    while (other.machine.instructions < goal) other.machine.runInstructions(Math.min(7_777, goal - other.machine.instructions));
+    expect(await other.machine.digest()).toBe(await guest.machine.digest());
+    other.machine.runInstructions(1000);
+    expect(await other.machine.digest()).not.toBe(await guest.machine.digest());
+  });
+
+  it('starts anew after a reset, with its DIMM still plugged', () => {
+    guest.machine.addBackend('mem1', 64 * MIB);
+    guest.machine.plugDimm({ id: 'dimm1', memdev: 'mem1' });
+    guest.until('64 MiB');
+    guest.machine.reset();
+    guest.until('lab> ');
+    expect(guest.command('mem')).toMatch(/0x08000000\s+64 MiB/);
+  });
+
+  it('switches off by the power button', () => {
+    guest.machine.powerdown();
+    guest.until('switching off');
+    guest.machine.runInstructions(1_000_000);
+    expect(guest.machine.state).toBe('shutdown');
+    expect(guest.events).toContainEqual({ type: 'quit', status: 0 });
+  });
+});
