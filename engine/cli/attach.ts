@@ -1,0 +1,98 @@
+/** Joins the opened CHARDEVs with the machine: serial line, monitors, QMP, debug console. */
+import { StringDecoder } from 'node:string_decoder';
+import type { Machine } from '../machine/api';
+import { Monitor, type MonitorEnv, QmpSession } from '../monitor/index';
+import type { Connection, Opened, Stdio } from './connection';
+import { type Editor, editMonitor } from './line-editor';
+import { type Session, serveMonitor } from './monitor-session';
+import { terminalKeys } from './terminal-keys';
+
+export interface Desk {
+  machine: Machine;
+  stdio: Stdio;
+  env: MonitorEnv;
+  wallClock: () => number;
+  /** False once lab is on its way out. */
+  alive: () => boolean;
+  quit: () => void;
+  /** Undoes what was done to the terminal; called once at the end, in reverse order. */
+  atEnd: (undo: () => void) => void;
+}
+
+const isTerminal = (desk: Desk, connection: Connection): boolean =>
+  connection.stdio && desk.stdio.stdin.isTTY === true && desk.stdio.stdout.isTTY === true;
+
+export function attachSerial(desk: Desk, opened: Opened): void {
+  const { machine } = desk;
+  let current: Connection | undefined;
+  machine.serial.onOutput((bytes) => current?.send(bytes));
+  opened.onConnection((connection) => {
+    current = connection;
+    connection.onData(isTerminal(desk, connection) ? rawTerminal(desk) : (bytes) => machine.serial.input(bytes));
+    // The guest goes on talking to a stdout whose stdin has ended.
+    connection.onEnd(() => {
+      if (!connection.stdio && current === connection) current = undefined;
+    });
+  });
+}
+
+/** Every key goes to the guest, but for the escape Ctrl-A. */
+function rawTerminal(desk: Desk): (bytes: Uint8Array) => void {
+  const { stdin, stderr } = desk.stdio;
+  stdin.setRawMode(true);
+  desk.atEnd(() => stdin.setRawMode(false));
+  const keys = terminalKeys({ quit: desk.quit, tell: (text) => stderr.write(`\r\n${text}\r\n`) });
+  return (bytes) => {
+    const passed = keys(bytes);
+    if (passed.length > 0) desk.machine.serial.input(passed);
+  };
+}
+
+export function attachDebugcon(desk: Desk, opened: Opened): void {
+  let current: Connection | undefined;
+  desk.machine.onDebugcon((byte) => current?.send(Uint8Array.of(byte)));
+  opened.onConnection((connection) => {
+    current = connection;
+    // Input has nowhere to go, but unread it would hold the peer's end back.
+    connection.onData(() => {});
+    connection.onEnd(() => {
+      if (!connection.stdio && current === connection) current = undefined;
+    });
+  });
+}
+
+/** One monitor for all clients that come one after another, as QEMU has one per chardev. */
+export function attachMonitor(desk: Desk, opened: Opened): void {
+  let session: Session | undefined;
+  const monitor = new Monitor(desk.machine, { ...desk.env, print: (text) => session?.print(text) });
+  opened.onConnection((connection) => {
+    const ended = (): void => {
+      session = undefined;
+      if (connection.stdio) desk.quit();
+    };
+    const hooks = { alive: desk.alive, ended };
+    if (!isTerminal(desk, connection)) {
+      session = serveMonitor(monitor, connection, hooks);
+      return;
+    }
+    const editor: Editor = editMonitor(monitor, desk.stdio, { ...hooks, quit: desk.quit });
+    session = editor;
+    desk.atEnd(() => editor.close());
+  });
+}
+
+export function attachQmp(desk: Desk, opened: Opened): void {
+  const monitor = new Monitor(desk.machine, desk.env);
+  opened.onConnection((connection) => {
+    const decoder = new StringDecoder('utf8');
+    const session = new QmpSession(desk.machine, monitor, (text) => connection.send(text), desk.wallClock);
+    session.start();
+    connection.onData((bytes) => session.receive(decoder.write(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length))));
+    connection.onEnd(() => {
+      void session.idle().then(() => {
+        session.close();
+        if (connection.stdio) desk.quit();
+      });
+    });
+  });
+}

@@ -1,0 +1,51 @@
+/** CHARDEV as QEMU's -serial, -monitor and -qmp take it. */
+
+export type Chardev =
+  | { kind: 'stdio' }
+  | { kind: 'null' }
+  /** Output only; an existing file is emptied. */
+  | { kind: 'file'; path: string }
+  /** A socket that we listen on, one client at a time. wait: the machine starts when the first has come. */
+  | { kind: 'unix'; path: string; wait: boolean };
+
+/** A wrong flag: the message is one line that names the value and says what would do. */
+export class FlagError extends Error {}
+
+const FORMS = 'stdio, null, file:PATH or unix:PATH,server=on,wait=off';
+
+/** Parts between commas; two commas stand for one inside a part, as in QEMU. */
+export function splitCommas(text: string): string[] {
+  return text
+    .replaceAll(',,', '\0')
+    .split(',')
+    .map((part) => part.replaceAll('\0', ',')); // prettier-ignore
+}
+
+export function parseChardev(flag: string, text: string): Chardev {
+  if (text === 'stdio' || text === 'null') return { kind: text };
+  if (text.startsWith('file:')) return { kind: 'file', path: neededPath(flag, text, text.slice('file:'.length)) };
+  if (text.startsWith('unix:')) return parseUnix(flag, text);
+  throw new FlagError(`${flag} ${text}: '${text}' is not a valid char driver; give ${FORMS}`);
+}
+
+function neededPath(flag: string, text: string, path: string): string {
+  if (path === '') throw new FlagError(`${flag} ${text}: the path is missing; give ${FORMS}`);
+  return path;
+}
+
+function parseUnix(flag: string, text: string): Chardev {
+  const [path = '', ...options] = splitCommas(text.slice('unix:'.length));
+  neededPath(flag, text, path);
+  const values = new Map<string, boolean>([
+    ['server', false],
+    ['wait', true],
+  ]);
+  for (const option of options) {
+    const [name = '', value] = option.split('=', 2);
+    if (!values.has(name)) throw new FlagError(`${flag} ${text}: Invalid parameter '${name}'; a socket takes server=on and wait=on|off`);
+    if (value !== 'on' && value !== 'off') throw new FlagError(`${flag} ${text}: Parameter '${name}' expects 'on' or 'off'`);
+    values.set(name, value === 'on');
+  }
+  if (!values.get('server')) throw new FlagError(`${flag} ${text}: only listening sockets are supported; add server=on`);
+  return { kind: 'unix', path, wait: values.get('wait')! };
+}

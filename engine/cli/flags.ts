@@ -1,0 +1,180 @@
+/** The flags of `lab`, in QEMU's words. Parsing touches nothing but the text. */
+import { parseInteger } from '../monitor/sizes';
+import { type Chardev, FlagError, parseChardev, splitCommas } from './chardev-flag';
+import { type MemoryFlag, parseMemory } from './memory-flag';
+
+export interface LabFlags {
+  /** Absent: the guest's own, or 128M. */
+  memory?: MemoryFlag;
+  smp: number;
+  /** Paths. Without a kernel `guest` is what runs. */
+  kernel?: string;
+  initrd?: string;
+  append?: string;
+  guest?: string;
+  serial: Chardev;
+  monitors: Chardev[];
+  qmps: Chardev[];
+  debugcon?: Chardev;
+  debugExit?: { port: number; size: number };
+  accel: 'interp' | 'jit';
+  /** -S */
+  paused: boolean;
+}
+
+export type Parsed = LabFlags | 'help';
+
+const MOST_CPUS = 8;
+
+/** What is known of a flag list on the way through it. */
+interface Draft extends Omit<LabFlags, 'serial'> {
+  serial?: Chardev;
+}
+
+type Handler = (draft: Draft, value: string, flag: string) => void;
+
+const withValue: Record<string, Handler> = {
+  m: (draft, value) => {
+    draft.memory = parseMemory(value);
+  },
+  smp: (draft, value) => {
+    draft.smp = parseSmp(value);
+  },
+  kernel: (draft, value) => {
+    draft.kernel = value;
+  },
+  initrd: (draft, value) => {
+    draft.initrd = value;
+  },
+  append: (draft, value) => {
+    draft.append = value;
+  },
+  guest: (draft, value) => {
+    draft.guest = value;
+  },
+  serial: (draft, value, flag) => {
+    if (draft.serial) throw new FlagError(`${flag} ${value}: this machine has one serial port; give -serial once`);
+    draft.serial = parseChardev(flag, value);
+  },
+  monitor: (draft, value, flag) => {
+    draft.monitors.push(parseTwoWay(flag, value));
+  },
+  qmp: (draft, value, flag) => {
+    draft.qmps.push(parseTwoWay(flag, value));
+  },
+  debugcon: (draft, value, flag) => {
+    if (draft.debugcon) throw new FlagError(`${flag} ${value}: this machine has one debug console; give -debugcon once`);
+    draft.debugcon = parseChardev(flag, value);
+  },
+  device: (draft, value) => {
+    if (draft.debugExit) throw new FlagError(`-device ${value}: this machine takes one isa-debug-exit`);
+    draft.debugExit = parseDevice(value);
+  },
+  accel: (draft, value) => {
+    draft.accel = parseAccel(value);
+  },
+  loadvm: (_draft, value) => {
+    throw new FlagError(`-loadvm ${value}: machine snapshots are not built yet; start without -loadvm`);
+  },
+  snapshots: (_draft, value) => {
+    throw new FlagError(`-snapshots ${value}: machine snapshots are not built yet; start without -snapshots`);
+  },
+};
+
+const alone: Record<string, (draft: Draft) => void> = {
+  S: (draft) => {
+    draft.paused = true;
+  },
+};
+
+/** argv: without program names. Throws a FlagError for the first wrong flag. */
+export function parseFlags(argv: readonly string[]): Parsed {
+  const draft: Draft = { smp: 1, monitors: [], qmps: [], accel: 'interp', paused: false };
+  for (let at = 0; at < argv.length; at++) {
+    const flag = argv[at]!;
+    if (!flag.startsWith('-') || flag === '-') throw new FlagError(`${flag}: not an option; a kernel is named with -kernel FILE`);
+    const name = flag.replace(/^--?/, '');
+    if (name === 'h' || name === 'help') return 'help';
+    if (Object.hasOwn(alone, name)) {
+      alone[name]!(draft);
+    } else if (Object.hasOwn(withValue, name)) {
+      const value = argv[++at];
+      if (value === undefined) throw new FlagError(`${flag}: requires an argument`);
+      withValue[name]!(draft, value, `-${name}`);
+    } else {
+      throw new FlagError(`${flag}: invalid option; -help lists the options`);
+    }
+  }
+  return complete(draft);
+}
+
+/** Defaults, and what flags say about each other. */
+function complete(draft: Draft): LabFlags {
+  const { kernel, guest } = draft;
+  if (kernel !== undefined && guest !== undefined) throw new FlagError(`-guest ${guest}: give either -guest or -kernel`);
+  if (draft.initrd !== undefined && kernel === undefined)
+    throw new FlagError(`-initrd ${draft.initrd}: only allowed with the -kernel option`);
+  const named = [draft.serial, ...draft.monitors, ...draft.qmps, draft.debugcon].filter((chardev) => chardev?.kind === 'stdio');
+  if (named.length > 1) throw new FlagError('cannot use stdio by multiple character devices; give all but one another CHARDEV');
+  checkPaths(draft);
+  // Nobody else talks to the person at the terminal: the monitor does, as with QEMU's -display none -monitor stdio.
+  if (named.length === 0 && draft.monitors.length === 0) draft.monitors.push({ kind: 'stdio' });
+  return { ...draft, serial: draft.serial ?? { kind: 'null' } };
+}
+
+function checkPaths(draft: Draft): void {
+  const seen = new Set<string>();
+  for (const chardev of [draft.serial, ...draft.monitors, ...draft.qmps, draft.debugcon]) {
+    if (chardev?.kind !== 'unix' && chardev?.kind !== 'file') continue;
+    if (seen.has(chardev.path)) throw new FlagError(`${chardev.path}: two character devices cannot share one path`);
+    seen.add(chardev.path);
+  }
+}
+
+function parseTwoWay(flag: string, value: string): Chardev {
+  const chardev = parseChardev(flag, value);
+  if (chardev.kind === 'file')
+    throw new FlagError(`${flag} ${value}: a file brings no input; give stdio, null or unix:PATH,server=on,wait=off`);
+  return chardev;
+}
+
+function parseSmp(value: string): number {
+  const [count = '', ...more] = splitCommas(value);
+  const cpus = parseInteger(count.replace(/^cpus=/, ''));
+  if (cpus === undefined) throw new FlagError(`-smp ${value}: Parameter 'cpus' expects a number`);
+  if (more.length > 0)
+    throw new FlagError(`-smp ${value}: Parameter '${more[0]!.split('=')[0]}' is unexpected; -smp takes the number of CPUs`);
+  if (cpus < 1n || cpus > BigInt(MOST_CPUS)) throw new FlagError(`-smp ${value}: Invalid SMP CPUs ${cpus}; 1 to ${MOST_CPUS} are possible`);
+  return Number(cpus);
+}
+
+function parseAccel(value: string): 'interp' | 'jit' {
+  if (value === 'interp') return value;
+  if (value === 'jit') throw new FlagError('accel jit is not built yet; use -accel interp');
+  throw new FlagError(`-accel ${value}: invalid accelerator ${value}; interp is the one that there is`);
+}
+
+function parseDevice(value: string): { port: number; size: number } {
+  const [name = '', ...options] = splitCommas(value);
+  const wrong = (reason: string): FlagError => new FlagError(`-device ${value}: ${reason}`);
+  if (name !== 'isa-debug-exit') {
+    throw wrong(`'${name}' is not a valid device model name here; isa-debug-exit is (DIMMs: device_add in the monitor)`);
+  }
+  const result = { port: 0x501, size: 2 };
+  for (const option of options) {
+    const [key = '', text = ''] = option.split('=', 2);
+    if (key !== 'iobase' && key !== 'iosize') throw wrong(`Property 'isa-debug-exit.${key}' not found; it has iobase and iosize`);
+    const number = parseInteger(text);
+    if (number === undefined) throw wrong(`Parameter '${key}' expects a number, not '${text}'`);
+    if (key === 'iobase') result.port = within(number, 0, 0xffff, `iobase ${text} is no I/O port; 0 to 0xffff are`, wrong);
+    else result.size = within(number, 1, 0x100, `iosize ${text} is out of range; 1 to 0x100 ports are possible`, wrong);
+  }
+  if (result.port + result.size > 0x10000)
+    throw wrong(`iobase 0x${result.port.toString(16)} + iosize ${result.size} passes the last I/O port 0xffff`);
+  return result;
+}
+
+function within(value: bigint, low: number, high: number, reason: string, wrong: (reason: string) => FlagError): number {
+  if (value < BigInt(low) || value > BigInt(high)) throw wrong(reason);
+  return Number(value);
+}

@@ -1,0 +1,76 @@
+/** Reads what is to run: files named by flags, or a prepared guest from public/guests. */
+import { readFile } from 'node:fs/promises';
+import { basename, join } from 'node:path';
+import type { GuestImage } from '../machine/api';
+import { FlagError } from './chardev-flag';
+import type { LabFlags } from './flags';
+import { type MemoryFlag, parseMemory } from './memory-flag';
+
+/** An entry of public/guests/index.json, made by guests/prepare.ts. */
+interface PreparedGuest {
+  name: string;
+  /** Files in public/guests. */
+  kernel: string;
+  initrd?: string;
+  append?: string;
+  /** -m */
+  memory?: string;
+}
+
+export interface GuestChoice {
+  guest: GuestImage;
+  memory: MemoryFlag;
+}
+
+const DEFAULT_GUEST = 'memlab';
+const DEFAULT_MEMORY = '128M';
+
+/** root: the project's folder. Throws a FlagError that names the file or guest at fault. */
+export async function chooseGuest(flags: LabFlags, root: string): Promise<GuestChoice> {
+  if (flags.kernel !== undefined) {
+    const kernel = await read('-kernel', flags.kernel);
+    const initrd = flags.initrd === undefined ? undefined : await read('-initrd', flags.initrd);
+    const guest: GuestImage = {
+      name: basename(flags.kernel),
+      kernel,
+      ...(initrd && { initrd }),
+      ...(flags.append !== undefined && { append: flags.append }),
+    };
+    return { guest, memory: flags.memory ?? parseMemory(DEFAULT_MEMORY) };
+  }
+  const folder = join(root, 'public/guests');
+  const name = flags.guest ?? DEFAULT_GUEST;
+  const prepared = await find(folder, name);
+  const append = flags.append ?? prepared.append;
+  const guest: GuestImage = {
+    name,
+    kernel: await read(`-guest ${name}:`, join(folder, prepared.kernel)),
+    ...(prepared.initrd !== undefined && { initrd: await read(`-guest ${name}:`, join(folder, prepared.initrd)) }),
+    ...(append !== undefined && { append }),
+  };
+  return { guest, memory: flags.memory ?? parseMemory(prepared.memory ?? DEFAULT_MEMORY) };
+}
+
+async function find(folder: string, name: string): Promise<PreparedGuest> {
+  let list: PreparedGuest[];
+  try {
+    list = JSON.parse(await readFile(join(folder, 'index.json'), 'utf8')) as PreparedGuest[];
+  } catch {
+    throw new FlagError(`-guest ${name}: no guests are prepared; npm run guests prepares them`);
+  }
+  const prepared = list.find((guest) => guest.name === name);
+  if (prepared) return prepared;
+  throw new FlagError(
+    `-guest ${name}: there is no such prepared guest; there are ${list.map((guest) => guest.name).join(', ')} (npm run guests prepares more)`,
+  );
+}
+
+async function read(flag: string, path: string): Promise<Uint8Array> {
+  try {
+    return await readFile(path);
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    const why = code === 'ENOENT' ? 'No such file or directory' : code === 'EISDIR' ? 'Is a directory' : (error as Error).message;
+    throw new FlagError(`${flag} ${path}: could not open file '${path}': ${why}`);
+  }
+}

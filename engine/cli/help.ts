@@ -1,0 +1,28 @@
+/** What -help prints. */
+export const HELP = `memslot-lab: a machine whose guest-physical memory can be taken apart while it runs
+usage: npm run --silent lab -- [options]
+
+Guest:
+  -guest NAME           a prepared guest (npm run guests prepares them); memlab unless -kernel is given
+  -kernel FILE          bzImage, PVH or multiboot ELF, or a flat image
+  -initrd FILE          with -kernel
+  -append STRING        kernel command line
+Machine:
+  -m SIZE[,slots=N,maxmem=SIZE]   RAM; slots for DIMMs and how far they may take it (without a suffix SIZE counts MiB;
+                        default: what the guest likes, or 128M)
+  -smp N                vCPUs
+  -accel interp|jit     how guest code runs
+  -device isa-debug-exit[,iobase=PORT,iosize=N]   a guest write ends lab with status (value << 1) | 1; default port 0x501
+  -S                    do not start the vCPUs; 'cont' in the monitor does
+  -loadvm NAME, -snapshots DIR    machine snapshots
+Connections:
+  -serial CHARDEV       the guest's COM1; on a terminal Ctrl-A x ends lab, Ctrl-A Ctrl-A sends Ctrl-A
+  -monitor CHARDEV      HMP, the human monitor; stdio unless something else uses stdio
+  -qmp CHARDEV          the same commands as JSON
+  -debugcon CHARDEV     what the guest writes to port 0xe9
+  CHARDEV is stdio, null, file:PATH (output only) or unix:PATH,server=on,wait=off (wait=on: start when a client has come)
+
+End of input on a monitor on stdio quits. Status: isa-debug-exit's, 0 for quit, SIGTERM and power-off, 1 for wrong flags
+and for a guest that shuts down where no monitor could bring it back. Saved layouts lie in
+$XDG_DATA_HOME/memslot-lab/layouts (~/.local/share without XDG_DATA_HOME).
+`;

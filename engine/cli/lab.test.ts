@@ -1,0 +1,196 @@
+/** The whole of `lab`, as a person runs it: a process with flags, pipes and sockets. */
+import { type ChildProcessWithoutNullStreams, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { connect, type Socket } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
+import type { Readable } from 'node:stream';
+import { afterAll, afterEach, describe, expect, it } from 'vitest';
+
+const root = resolve(import.meta.dirname, '../..');
+const folder = mkdtempSync(join(tmpdir(), 'lab-'));
+const children = new Set<ChildProcessWithoutNullStreams>();
+afterEach(() => {
+  for (const child of children) child.kill('SIGKILL');
+  children.clear();
+});
+afterAll(() => rmSync(folder, { recursive: true, force: true }));
+
+/** Collects a stream's text and waits for words in it. */
+class Reader {
+  text = '';
+  private seen = 0;
+  private wake: () => void = () => {};
+  private ended = false;
+
+  constructor(stream: Readable) {
+    stream.on('data', (chunk: Buffer) => {
+      this.text += chunk.toString();
+      this.wake();
+    });
+    stream.on('close', () => {
+      this.ended = true;
+      this.wake();
+    });
+  }
+
+  /** The text up to and with `words`, from where the last call ended. */
+  async until(words: string): Promise<string> {
+    for (;;) {
+      const at = this.text.indexOf(words, this.seen);
+      if (at >= 0) {
+        const text = this.text.slice(this.seen, at + words.length);
+        this.seen = at + words.length;
+        return text;
+      }
+      if (this.ended) throw new Error(`ended without ${JSON.stringify(words)} after ${JSON.stringify(this.text.slice(this.seen))}`);
+      await new Promise<void>((resolve) => {
+        this.wake = resolve;
+      });
+    }
+  }
+}
+
+interface Lab {
+  child: ChildProcessWithoutNullStreams;
+  out: Reader;
+  err: Reader;
+  status: Promise<number | null>;
+}
+
+function lab(...flags: string[]): Lab {
+  const child = spawn(process.execPath, [join(root, 'scripts/lab.mjs'), ...flags], {
+    cwd: folder,
+    env: { ...process.env, XDG_DATA_HOME: folder },
+  });
+  children.add(child);
+  const status = once(child, 'close').then(([code]) => code as number | null);
+  return { child, out: new Reader(child.stdout), err: new Reader(child.stderr), status };
+}
+
+function client(path: string): { socket: Socket; reader: Reader } {
+  const socket = connect(path);
+  return { socket, reader: new Reader(socket) };
+}
+
+/** A boot sector: 16-bit code at 0x7c00. */
+function bootSector(name: string, ...code: number[]): string {
+  const bytes = new Uint8Array(512);
+  bytes.set(code);
+  bytes.set([0x55, 0xaa], 510);
+  const path = join(folder, name);
+  writeFileSync(path, bytes);
+  return path;
+}
+/** mov dx, port; then mov al, byte; out dx, al for each. */
+const out = (port: number, ...bytes: number[]): number[] => [0xba, port & 0xff, port >> 8, ...bytes.flatMap((byte) => [0xb0, byte, 0xee])];
+const ascii = (text: string): number[] => [...Buffer.from(text)];
+const HALT = [0xfa, 0xf4];
+
+describe('lab', { timeout: 60_000 }, () => {
+  it('ends with the status that isa-debug-exit is given; serial and debug console go where they should', async () => {
+    const kernel = bootSector('exit', ...out(0x3f8, ...ascii('OK\n')), ...out(0xe9, ...ascii('debug')), ...out(0xf4, 0x10), ...HALT);
+    const debug = join(folder, 'debug.txt');
+    const {
+      out: stdout,
+      err,
+      status,
+    } = lab('-kernel', kernel, '-m', '16M', '-serial', 'stdio', '-debugcon', `file:${debug}`, '-device', 'isa-debug-exit,iobase=0xf4');
+    expect(await status).toBe(33);
+    expect(stdout.text).toBe('OK\n');
+    expect(err.text).toBe('');
+    expect(readFileSync(debug, 'utf8')).toBe('debug');
+  });
+
+  it('input on stdin reaches the guest', async () => {
+    // Waits for LSR.DR, reads the byte, writes it back plus one and exits.
+    const kernel = bootSector(
+      'echo',
+      ...[0xba, 0xfd, 0x03, 0xec, 0xa8, 0x01, 0x74, 0xf8, 0xba, 0xf8, 0x03, 0xec, 0x40, 0xee],
+      ...out(0xf4, 0),
+      ...HALT,
+    );
+    const {
+      child,
+      out: stdout,
+      status,
+    } = lab('-kernel', kernel, '-m', '16M', '-serial', 'stdio', '-device', 'isa-debug-exit,iobase=0xf4,iosize=4');
+    child.stdin.end('a');
+    expect(await status).toBe(1);
+    expect(stdout.text).toBe('b');
+  });
+
+  it('shows the registers of a guest that shuts down, and ends where no monitor could bring it back', async () => {
+    // An interrupt descriptor table without entries, then int3.
+    const kernel = bootSector('triple', 0x31, 0xc0, 0x8e, 0xd8, 0x0f, 0x01, 0x1e, 0x20, 0x7c, 0xcc);
+    const { err, status } = lab('-kernel', kernel, '-m', '16M', '-monitor', 'null');
+    expect(await status).toBe(1);
+    expect(err.text).toContain('lab: the guest shut down by a triple fault; its registers:');
+    expect(err.text).toMatch(/EIP=00007c09/);
+  });
+
+  it('a monitor on a pipe answers, prompts and quits at the end of input', async () => {
+    const { child, out: stdout, err, status } = lab('-m', '64M', '-S');
+    child.stdin.end('info status\nfoo\n');
+    expect(await status).toBe(0);
+    expect(stdout.text).toMatch(
+      /^.* monitor - type 'help' for more information\n\(lab\) VM status: paused \(prelaunch\)\n\(lab\) unknown command: 'foo'\n\(lab\) $/,
+    );
+    expect(err.text).toBe('');
+  });
+
+  it.each([
+    [['-kernel', '/nope'], "lab: -kernel /nope: could not open file '/nope': No such file or directory\n"],
+    [['-guest', 'nope'], /^lab: -guest nope: there is no such prepared guest; there are memlab.*\n$/],
+    [['-m', 'foo'], /^lab: -m foo: Parameter 'size' expects .*\n$/],
+    [['-kernel', '/etc/passwd'], /^lab: .*passwd.*\n$/],
+    [['-device', 'isa-debug-exit,iobase=0x3f8'], /^lab: .*0x3f8.*\n$/],
+  ])('%j is one line on stderr and status 1', async (flags, message) => {
+    const { out: stdout, err, status } = lab(...flags);
+    expect(await status).toBe(1);
+    expect(err.text).toMatch(message);
+    expect(stdout.text).toBe('');
+  });
+
+  it('memlab over sockets: plug a DIMM in the monitor, see it in the guest and in QMP', async () => {
+    const path = (name: string): string => join(folder, name);
+    const chardev = (name: string): string => `unix:${path(name)},server=on,wait=on`;
+    const { child, err, status } = lab(
+      '-m',
+      '64M,slots=4,maxmem=4G',
+      '-serial',
+      chardev('s'),
+      '-monitor',
+      chardev('m'),
+      '-qmp',
+      chardev('q'),
+    );
+    for (const name of ['-serial', '-qmp', '-monitor']) await err.until(`lab: waiting for a client on ${name}`);
+    const serial = client(path('s'));
+    const monitor = client(path('m'));
+    const qmp = client(path('q'));
+    const command = async (line: string): Promise<string> => {
+      monitor.socket.write(`${line}\n`);
+      return (await monitor.reader.until('(lab) ')).slice(0, -'(lab) '.length);
+    };
+    await monitor.reader.until('(lab) ');
+    await qmp.reader.until('"capabilities"');
+    qmp.socket.write('{"execute": "qmp_capabilities"}');
+    await qmp.reader.until('{"return": {}}');
+    await serial.reader.until('lab> ');
+    expect(await command('object_add memory-backend-ram,id=mem1,size=128M')).toBe('');
+    expect(await command('device_add pc-dimm,id=dimm1,memdev=mem1')).toBe('');
+    expect(await command('info memory-devices')).toContain('Memory device [dimm]: "dimm1"');
+    await serial.reader.until('memory hotplug: slot 0 at ');
+    serial.socket.write('mem\r');
+    expect(await serial.reader.until('lab> ')).toContain('128');
+    qmp.socket.write('{"execute": "query-memory-devices"}');
+    await qmp.reader.until('"return": [{"type": "dimm"');
+    await qmp.reader.until('"id": "dimm1"');
+
+    child.kill('SIGTERM');
+    expect(await status).toBe(0);
+    expect(['s', 'm', 'q'].filter((name) => existsSync(path(name)))).toEqual([]);
+  });
+});

@@ -1,0 +1,45 @@
+/** Saved layouts as files: one NAME.json each in a folder. A write is whole or not there. */
+import { randomUUID } from 'node:crypto';
+import { mkdir, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { homedir } from 'node:os';
+import { join } from 'node:path';
+import type { LayoutStore } from '../monitor/types';
+
+const SUFFIX = '.json';
+
+/** $XDG_DATA_HOME/memslot-lab/layouts, or ~/.local/share/... */
+export function layoutFolder(env: NodeJS.ProcessEnv): string {
+  return join(env.XDG_DATA_HOME || join(homedir(), '.local/share'), 'memslot-lab/layouts');
+}
+
+/** Any name is a file name once encoded; a dot first would hide it or leave the folder. */
+const fileOf = (name: string): string => encodeURIComponent(name).replace(/^\./, '%2E') + SUFFIX;
+
+export function layoutStore(folder: string): LayoutStore {
+  const missing = (error: NodeJS.ErrnoException): undefined => {
+    if (error.code !== 'ENOENT') throw error;
+    return undefined;
+  };
+  return {
+    get: (name) => readFile(join(folder, fileOf(name)), 'utf8').catch(missing),
+    async set(name, text) {
+      await mkdir(folder, { recursive: true });
+      const fresh = join(folder, `.${randomUUID()}`);
+      try {
+        await writeFile(fresh, text);
+        await rename(fresh, join(folder, fileOf(name)));
+      } catch (error) {
+        await rm(fresh, { force: true });
+        throw error;
+      }
+    },
+    delete: (name) => rm(join(folder, fileOf(name)), { force: true }),
+    async keys() {
+      const files = (await readdir(folder).catch(missing)) ?? [];
+      return files
+        .filter((file) => file.endsWith(SUFFIX) && !file.startsWith('.'))
+        .map((file) => decodeURIComponent(file.slice(0, -SUFFIX.length)))
+        .sort();
+    },
+  };
+}

@@ -1,0 +1,178 @@
+/** The headless `lab`: builds a machine from flags, joins it with the process's streams and runs it until something ends it. */
+import { readFile, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { Machine, MachineEvent } from '../machine/api';
+import { MachineError } from '../machine/api';
+import { createMachine } from '../machine/machine';
+import { Runner } from '../machine/runner';
+import { CommitLog, Monitor, type MonitorEnv } from '../monitor/index';
+import { layoutFormat } from '../snapshot/index';
+import { attachDebugcon, attachMonitor, attachQmp, attachSerial, type Desk } from './attach';
+import { FlagError } from './chardev-flag';
+import { type Opened, openChardev, type Stdio } from './connection';
+import { type LabFlags, parseFlags } from './flags';
+import { chooseGuest, type GuestChoice } from './guest-files';
+import { HELP } from './help';
+import { layoutFolder, layoutStore } from './layout-store';
+
+/** Where `npm start` serves the page: what `share` puts before the layout. */
+const LINK_BASE = 'http://localhost:4173/';
+
+export interface LabProcess extends Stdio {
+  env: NodeJS.ProcessEnv;
+  on(signal: NodeJS.Signals, listener: () => void): unknown;
+  off(signal: NodeJS.Signals, listener: () => void): unknown;
+}
+
+/**
+ * root: the project's folder. prepare: builds what is missing there (core.wasm, guest images); called when the flags are right.
+ * Resolves to the exit status; everything that was opened is closed by then.
+ */
+export async function main(argv: readonly string[], root: string, host: LabProcess, prepare: () => Promise<void>): Promise<number> {
+  try {
+    const flags = parseFlags(argv);
+    if (flags === 'help') {
+      host.stdout.write(HELP);
+      return 0;
+    }
+    await prepare();
+    return await new Lab(flags, host).run(root);
+  } catch (error) {
+    if (!(error instanceof FlagError) && !(error instanceof MachineError)) throw error;
+    host.stderr.write(`lab: ${error.message}\n`);
+    return 1;
+  }
+}
+
+/** Wall clock, ms since 1970, that never runs backwards. */
+const wallClock = (): number => performance.timeOrigin + performance.now();
+
+class Lab {
+  private readonly undos: (() => void)[] = [];
+  private running = true;
+  private finish: (status: number) => void = () => {};
+  private readonly finished = new Promise<number>((resolve) => {
+    this.finish = (status) => {
+      this.running = false;
+      resolve(status);
+    };
+  });
+
+  constructor(
+    private readonly flags: LabFlags,
+    private readonly host: LabProcess,
+  ) {}
+
+  async run(root: string): Promise<number> {
+    try {
+      const machine = await this.makeMachine(root, await chooseGuest(this.flags, root));
+      const desk = this.makeDesk(machine);
+      this.followSignals();
+      const waiting = await this.openAll(desk);
+      machine.subscribe((event) => this.machineEvent(desk, event));
+      await Promise.race([waiting, this.finished]);
+      if (!this.running) return await this.finished;
+      return await this.runUntilFinished(machine);
+    } finally {
+      for (const undo of this.undos.reverse()) undo();
+    }
+  }
+
+  private async makeMachine(root: string, { guest, memory }: GuestChoice): Promise<Machine> {
+    const { smp, accel, debugExit, paused } = this.flags;
+    const core = new Uint8Array(await readFile(join(root, 'build/core.wasm')));
+    const machine = await createMachine({
+      ...memory,
+      smp,
+      accel,
+      core,
+      guest,
+      wallClock,
+      ...(debugExit && { debugExitPort: debugExit.port, debugExitSize: debugExit.size }),
+    });
+    if (paused) machine.stop();
+    return machine;
+  }
+
+  private makeDesk(machine: Machine): Desk {
+    const quit = (): void => this.finish(0);
+    const env: MonitorEnv = {
+      layouts: layoutStore(layoutFolder(this.host.env)),
+      format: layoutFormat,
+      linkBase: LINK_BASE,
+      quit,
+      wallClock,
+      writeFile: (name, bytes) => writeFile(name, bytes),
+      commits: new CommitLog(machine, wallClock),
+    };
+    return { machine, stdio: this.host, env, wallClock, alive: () => this.running, quit, atEnd: (undo) => this.undos.push(undo) };
+  }
+
+  /** Opens everything before anything is attached, so that a wrong path leaves no half of a conversation. */
+  private async openAll(desk: Desk): Promise<Promise<unknown>> {
+    const { serial, monitors, qmps, debugcon } = this.flags;
+    const open = async (flag: string, chardev: LabFlags['serial']): Promise<Opened> => {
+      const opened = await openChardev(flag, chardev, this.host);
+      this.undos.push(() => opened.close());
+      return opened;
+    };
+    const joins: { opened: Opened; attach: (desk: Desk, opened: Opened) => void }[] = [];
+    joins.push({ opened: await open('-serial', serial), attach: attachSerial });
+    if (debugcon) joins.push({ opened: await open('-debugcon', debugcon), attach: attachDebugcon });
+    for (const qmp of qmps) joins.push({ opened: await open('-qmp', qmp), attach: attachQmp });
+    for (const monitor of monitors) joins.push({ opened: await open('-monitor', monitor), attach: attachMonitor });
+    for (const { opened, attach } of joins) attach(desk, opened);
+    return Promise.all(joins.map(({ opened }) => opened.ready));
+  }
+
+  private followSignals(): void {
+    const end = (): void => this.finish(0);
+    for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP'] as const) {
+      this.host.on(signal, end);
+      this.undos.push(() => this.host.off(signal, end));
+    }
+    // Nobody reads any more (lab | head): there is nothing left to say.
+    const broken = (): void => end();
+    this.host.stdout.on('error', broken);
+    this.undos.push(() => this.host.stdout.off('error', broken));
+  }
+
+  private machineEvent(desk: Desk, event: MachineEvent): void {
+    if (event.type === 'quit') this.finish(event.status & 0xff);
+    else if (event.type === 'state' && (event.state === 'shutdown' || event.state === 'internal-error'))
+      void this.guestDied(desk, event.state);
+  }
+
+  private async guestDied(desk: Desk, state: 'shutdown' | 'internal-error'): Promise<void> {
+    // A power-off is a shutdown too, and says so right after.
+    await new Promise((resolve) => setImmediate(resolve));
+    if (!this.running) return;
+    const what = state === 'shutdown' ? 'shut down by a triple fault' : 'ran where no memory is';
+    const { print: _none, ...env } = desk.env;
+    const registers = await new Monitor(desk.machine, env).execute('info registers');
+    this.host.stderr.write(`lab: the guest ${what}; its registers:\n${registers}`);
+    const reachable = [...this.flags.monitors, ...this.flags.qmps].some((chardev) => chardev.kind !== 'null');
+    if (!reachable) this.finish(1);
+  }
+
+  private async runUntilFinished(machine: Machine): Promise<number> {
+    let failure: unknown;
+    const runner = new Runner({
+      machine,
+      wallClock,
+      yieldTurn: () => new Promise((resolve) => setImmediate(resolve)),
+      setTimer: (wake, ms) => setTimeout(wake, ms),
+      clearTimer: (timer) => clearTimeout(timer as NodeJS.Timeout),
+      onError: (error) => {
+        failure = error;
+        this.finish(1);
+      },
+    });
+    runner.start();
+    const status = await this.finished;
+    machine.stop();
+    await runner.end();
+    if (failure) throw failure;
+    return status;
+  }
+}

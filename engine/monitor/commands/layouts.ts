@@ -1,0 +1,96 @@
+/** layout_save, layout_load, layout_list, layout_del, share: ours. */
+import { type Command, CommandError, type Context, getString } from '../types';
+
+/** Links longer than this are cut by some programs that carry them. */
+export const LONG_LINK = 2000;
+
+function checkName(name: string): string {
+  if (!/^[^\p{C}]{1,64}$/u.test(name) || name.trim() !== name) {
+    throw new CommandError(`${JSON.stringify(name)} is no name for a layout: 1 to 64 printable characters, no blank at either end`);
+  }
+  return name;
+}
+
+/** A store that fails says why in its own words. */
+async function stored<T>(access: Promise<T>): Promise<T> {
+  try {
+    return await access;
+  } catch (error) {
+    throw new CommandError((error as Error).message);
+  }
+}
+
+/** For completion. */
+async function refresh(context: Context): Promise<string> {
+  context.state.layoutNames = await stored(context.env.layouts.keys());
+  return '';
+}
+
+const savedNames = (context: Context, _word: string, words: readonly string[]): string[] =>
+  words.length === 0 ? context.state.layoutNames : [];
+
+async function load(context: Context, name: string): Promise<string> {
+  const text = await stored(context.env.layouts.get(checkName(name)));
+  if (text === undefined) throw new CommandError(`layout '${name}' not found: layout_list shows what there is`);
+  const reason = await context.commits.group(`layout ${name}`, () => context.env.format.load(context.machine, text));
+  if (reason !== undefined) throw new CommandError(`layout '${name}' refused: ${reason}`);
+  return '';
+}
+
+async function share(context: Context): Promise<string> {
+  const link = await context.env.format.link(context.env.format.capture(context.machine), context.env.linkBase);
+  if (link.length <= LONG_LINK) return `${link}\n`;
+  return `${link}\nThis link has ${link.length} characters; some programs cut links after ${LONG_LINK}. layout_save keeps the layout instead.\n`;
+}
+
+const ownName = { args: 'name:s', params: 'name', origin: 'lab', complete: savedNames } as const;
+
+export const layoutCommands: Command[] = [
+  {
+    ...ownName,
+    name: 'layout_save',
+    help: 'save the present layout (not the contents of memory) under a name',
+    run: async (context, args) => {
+      const name = checkName(getString(args, 'name')!);
+      await stored(context.env.layouts.set(name, context.env.format.capture(context.machine)));
+      return refresh(context);
+    },
+  },
+  {
+    ...ownName,
+    name: 'layout_load',
+    help: 'switch to a saved layout, all or nothing; memory that is there keeps its contents',
+    run: (context, args) => load(context, getString(args, 'name')!),
+  },
+  {
+    name: 'layout_list',
+    args: '',
+    params: '',
+    help: 'list the saved layouts',
+    origin: 'lab',
+    run: async ({ env }) =>
+      (await stored(env.layouts.keys()))
+        .sort()
+        .map((name) => `${name}\n`)
+        .join(''),
+  },
+  {
+    ...ownName,
+    name: 'layout_del',
+    help: 'delete a saved layout',
+    run: async (context, args) => {
+      const name = checkName(getString(args, 'name')!);
+      if ((await stored(context.env.layouts.get(name))) === undefined) throw new CommandError(`layout '${name}' not found`);
+      await stored(context.env.layouts.delete(name));
+      return refresh(context);
+    },
+  },
+  {
+    name: 'share',
+    args: '',
+    params: '',
+    help: 'print a link that opens this layout elsewhere (it does not carry the contents of memory)',
+    origin: 'lab',
+    run: share,
+  },
+];

@@ -1,0 +1,206 @@
+/**
+ * memslot_*, changeset_*, undo, redo: ours. Between changeset_begin and changeset_commit a memslot command is staged; outside it is a change
+ * set of one, committed at once.
+ */
+import type { StagedEdit } from '../../machine/api';
+import { type Commit, MemFlag } from '../../memory/types';
+import { type CommitEntry, pagesOf } from '../commit-log';
+import { refusalLine } from '../info/memslots';
+import { type Args, type Command, CommandError, type Context, getFlag, getNumber } from '../types';
+
+const PAGE = 4096;
+
+const flagBits = (args: Args): number =>
+  (getFlag(args, 'readonly') ? MemFlag.ReadOnly : 0) | (getFlag(args, 'log') ? MemFlag.LogDirtyPages : 0);
+
+/** Stages the edit, or commits it alone. Prints nothing on success, as QEMU does. */
+async function edit(context: Context, staged: StagedEdit): Promise<string> {
+  const { changeSet } = context.machine;
+  if (changeSet.open) {
+    changeSet.stage(staged);
+    return '';
+  }
+  changeSet.begin();
+  let commit: Commit | undefined;
+  try {
+    changeSet.stage(staged);
+    commit = await context.commits.commit(false);
+  } finally {
+    if (!commit?.ok && changeSet.open) changeSet.abort();
+  }
+  if (commit.ok) return '';
+  const reasons = commit.refusals.map((refusal) => `${refusal.errno}: ${refusal.reason}`);
+  throw new CommandError(reasons.join('\nError: '));
+}
+
+function add(context: Context, args: Args): Promise<string> {
+  const slot = getNumber(args, 'id')!;
+  const size = getNumber(args, 'size')!;
+  if (size <= 0 || size % PAGE !== 0) throw new CommandError(`size ${size} must be a multiple of ${PAGE} bytes, and not 0`);
+  const hva = getNumber(args, 'hva') ?? context.machine.allocateHost(size, `bare.${slot}`);
+  return edit(context, { op: 'add', slot, gpa: getNumber(args, 'gpa')!, size, hva, flags: flagBits(args) });
+}
+
+const pages = (count: number): string => `${count} ${count === 1 ? 'page' : 'pages'} zapped`;
+const swapCount = (count: number): string => `${count} ${count === 1 ? 'swap' : 'swaps'}`;
+
+const commitLine = (commit: Extract<Commit, { ok: true }>): string =>
+  `generation ${commit.generation}, ${swapCount(commit.swaps)}, ${pages(pagesOf(commit.zapped))}\n`;
+
+const refusals = (commit: Extract<Commit, { ok: false }>): string => commit.refusals.map(refusalLine).join('');
+
+async function commitSet(context: Context, legacy: boolean): Promise<string> {
+  const before = context.commits.live;
+  const commit = await context.commits.commit(legacy);
+  if (!commit.ok) return refusals(commit);
+  const entry = context.commits.entries()[context.commits.live];
+  // A legacy commit is many: its entry in the history has the totals.
+  if (legacy && entry && context.commits.live !== before) return legacyLine(entry);
+  return commit.changes.length === 0 ? `generation ${commit.generation}, nothing to change\n` : commitLine(commit);
+}
+
+const legacyLine = (entry: CommitEntry): string =>
+  `generation ${entry.generation}, ${swapCount(entry.swaps)}, ${pages(entry.zappedPages)}, legacy: ${entry.holes} guest accesses fell into a hole\n`;
+
+function checkSet(context: Context): string {
+  const { changeSet } = context.machine;
+  if (!changeSet.open) throw new CommandError('no change set is open: changeset_begin opens one');
+  const commit = changeSet.check();
+  if (!commit.ok) return refusals(commit);
+  return `would commit: ${commit.changes.length} ${commit.changes.length === 1 ? 'change' : 'changes'}, ${swapCount(commit.swaps)}, ${pages(pagesOf(commit.zapped))}\n`;
+}
+
+function replay(result: { entry: CommitEntry; commit: Commit } | string, verb: string): string {
+  if (typeof result === 'string') throw new CommandError(result);
+  const { entry, commit } = result;
+  if (!commit.ok) throw new CommandError(commit.refusals.map((refusal) => `${refusal.errno}: ${refusal.reason}`).join('; '));
+  return `${verb} "${entry.title}": ${commitLine(commit)}`;
+}
+
+const slotIds = ({ machine }: Context): string[] => machine.memory.memslots(0).map((slot) => String(slot.slot));
+const firstIsSlot = (context: Context, _word: string, words: readonly string[]): string[] => (words.length === 0 ? slotIds(context) : []);
+
+export const memslotCommands: Command[] = [
+  {
+    name: 'memslot_add',
+    args: 'id:z,gpa:z,size:z,hva:z?,readonly:-r,log:-l',
+    params: 'id gpa size [hva] [-r] [-l]',
+    help: 'map size bytes at gpa (-r: read-only; -l: log dirty pages; no hva: from free host memory)',
+    origin: 'lab',
+    run: add,
+  },
+  {
+    name: 'memslot_move',
+    args: 'id:z,gpa:z',
+    params: 'id gpa',
+    help: 'move a memslot to another guest-physical address',
+    origin: 'lab',
+    run: (context, args) => edit(context, { op: 'move', slot: getNumber(args, 'id')!, gpa: getNumber(args, 'gpa')! }),
+    complete: firstIsSlot,
+  },
+  {
+    name: 'memslot_flags',
+    args: 'id:z,readonly:-r,log:-l',
+    params: 'id [-r] [-l]',
+    help: 'set the flags of a memslot (-r: read-only; -l: log dirty pages; neither: clear both)',
+    origin: 'lab',
+    run: (context, args) => edit(context, { op: 'flags', slot: getNumber(args, 'id')!, flags: flagBits(args) }),
+    complete: firstIsSlot,
+  },
+  {
+    name: 'memslot_resize',
+    args: 'id:z,size:z',
+    params: 'id size',
+    help: 'resize a memslot in place; pages that stay keep their dirty bits',
+    origin: 'lab',
+    run: (context, args) => edit(context, { op: 'resize', slot: getNumber(args, 'id')!, size: getNumber(args, 'size')! }),
+    complete: firstIsSlot,
+  },
+  {
+    name: 'memslot_split',
+    args: 'id:z,gpa:z,newid:z',
+    params: 'id gpa newid',
+    help: 'split a memslot at gpa; newid takes the upper part',
+    origin: 'lab',
+    run: (context, args) =>
+      edit(context, { op: 'split', slot: getNumber(args, 'id')!, gpa: getNumber(args, 'gpa')!, newSlot: getNumber(args, 'newid')! }),
+    complete: firstIsSlot,
+  },
+  {
+    name: 'memslot_merge',
+    args: 'ids:n*',
+    params: 'id id...',
+    help: 'merge memslots that touch in gpa and hva; the first id stays',
+    origin: 'lab',
+    run: (context, args) => {
+      const slots = args.get('ids') as number[];
+      if (slots.length < 2) throw new CommandError(`memslot_merge needs at least two ids, it got ${slots[0]}`);
+      return edit(context, { op: 'merge', slots });
+    },
+    complete: slotIds,
+  },
+  {
+    name: 'memslot_del',
+    args: 'id:z',
+    params: 'id',
+    help: 'delete a memslot',
+    origin: 'lab',
+    run: (context, args) => edit(context, { op: 'del', slot: getNumber(args, 'id')! }),
+    complete: firstIsSlot,
+  },
+  {
+    name: 'changeset_begin',
+    args: '',
+    params: '',
+    help: 'open a change set: memslot commands are staged until changeset_commit',
+    origin: 'lab',
+    run: ({ machine }) => {
+      machine.changeSet.begin();
+      return '';
+    },
+  },
+  {
+    name: 'changeset_commit',
+    args: 'legacy:-l',
+    params: '[-l]',
+    help: 'commit the change set in one step (-l: legacy, one ioctl after another with the guest running in between)',
+    origin: 'lab',
+    run: (context, args) => commitSet(context, getFlag(args, 'legacy')),
+  },
+  {
+    name: 'changeset_check',
+    args: '',
+    params: '',
+    help: 'dry run of the change set: every refusal with its entry, or what a commit would do',
+    origin: 'lab',
+    run: checkSet,
+  },
+  {
+    name: 'changeset_abort',
+    args: '',
+    params: '',
+    help: 'close the change set without committing it',
+    origin: 'lab',
+    run: ({ machine }) => {
+      if (!machine.changeSet.open) throw new CommandError('no change set is open');
+      machine.changeSet.abort();
+      return '';
+    },
+  },
+  {
+    name: 'undo',
+    args: '',
+    params: '',
+    help: 'take back the live commit (itself a commit: a new generation)',
+    origin: 'lab',
+    run: ({ commits }) => replay(commits.undo(), 'undid'),
+  },
+  {
+    name: 'redo',
+    args: '',
+    params: '',
+    help: 'do again what undo took back',
+    origin: 'lab',
+    run: ({ commits }) => replay(commits.redo(), 'redid'),
+  },
+];

@@ -1,0 +1,116 @@
+/** stop, cont, system_reset, system_powerdown, quit, nmi, log. */
+import type { Command, Context } from '../types';
+import { CommandError, getString } from '../types';
+
+/** What `log` can show; QEMU's items about generated code have no counterpart. */
+const LOG_ITEMS: Record<string, string> = {
+  none: 'remove all logs',
+  unimp: 'log unimplemented functionality, and what else the machine reports',
+  memslots: 'log each swap, zap and commit of the memslot engine',
+};
+
+const LOG_HELP = `Log items (comma separated):\n${Object.entries(LOG_ITEMS)
+  .map(([name, text]) => `${name.padEnd(15)} ${text}\n`)
+  .join('')}`;
+
+export const logHelp = LOG_HELP;
+
+function injectNmi({ machine, state }: Context): string {
+  if (!machine.nmi) throw new CommandError('machine does not provide NMIs');
+  machine.nmi(state.vcpu);
+  return '';
+}
+
+function log(context: Context, items: string): string {
+  const names = items.split(',');
+  if (names.some((name) => LOG_ITEMS[name] === undefined)) return LOG_HELP;
+  if (!names.includes('none') && !context.env.print) throw new CommandError("'log' has nowhere to print to here");
+  context.state.logItems = new Set(names.filter((name) => name !== 'none'));
+  return '';
+}
+
+export const runCommands: Command[] = [
+  {
+    name: 'stop|s',
+    args: '',
+    params: '',
+    help: 'stop emulation',
+    origin: 'qemu',
+    run: ({ machine }) => {
+      machine.stop();
+      return '';
+    },
+    qmp: { name: 'stop', members: {}, run: ({ machine }) => machine.stop() },
+  },
+  {
+    name: 'cont|c',
+    args: '',
+    params: '',
+    help: 'resume emulation',
+    origin: 'qemu',
+    run: ({ machine }) => {
+      machine.cont();
+      return '';
+    },
+    qmp: { name: 'cont', members: {}, run: ({ machine }) => machine.cont() },
+  },
+  {
+    name: 'system_reset',
+    args: '',
+    params: '',
+    help: 'reset the system',
+    origin: 'qemu',
+    run: ({ machine }) => {
+      machine.reset();
+      return '';
+    },
+    qmp: { name: 'system_reset', members: {}, run: ({ machine }) => machine.reset() },
+  },
+  {
+    name: 'system_powerdown',
+    args: '',
+    params: '',
+    help: 'send system power down event',
+    origin: 'qemu',
+    run: ({ machine }) => {
+      machine.powerdown();
+      return '';
+    },
+    qmp: { name: 'system_powerdown', members: {}, run: ({ machine }) => machine.powerdown() },
+  },
+  {
+    name: 'quit|q',
+    args: '',
+    params: '',
+    help: 'quit the emulator',
+    origin: 'qemu',
+    run: ({ env }) => {
+      env.quit();
+      return '';
+    },
+    // The session answers before it ends the program: see qmp.ts.
+    qmp: { name: 'quit', members: {}, run: () => undefined },
+  },
+  {
+    name: 'nmi',
+    args: '',
+    params: '',
+    help: 'inject an NMI',
+    origin: 'qemu',
+    run: injectNmi,
+    qmp: { name: 'inject-nmi', members: {}, run: (context) => void injectNmi(context) },
+  },
+  {
+    name: 'log',
+    args: 'items:s',
+    params: 'item1[,...]',
+    help: 'activate logging of the specified items',
+    origin: 'qemu',
+    note: 'Items: none, unimp, memslots. Lines come to the monitor itself; there is no logfile.',
+    run: (context, args) => log(context, getString(args, 'items')!),
+    complete: (_context, word) => {
+      const start = word.slice(0, word.lastIndexOf(',') + 1);
+      return Object.keys(LOG_ITEMS).map((name) => start + name);
+    },
+  },
+];

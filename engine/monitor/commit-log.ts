@@ -1,0 +1,264 @@
+/**
+ * The history of commits that `info generations` and the page show: one entry per change set (a legacy change set, many ioctls, is one entry), with a
+ * position that undo and redo move. One log per machine, shared by its monitors.
+ */
+
+import type { Machine } from '../machine/api';
+import type { Change, Commit, CommitEvent, GfnRange, Memslot } from '../memory/types';
+import { MemFlag } from '../memory/types';
+import { hex } from './sizes';
+
+const PAGE = 4096;
+/** Entries kept, and changes that they hold together; older entries are forgotten first. The engine's own history is as long. */
+const MAX_ENTRIES = 256;
+const MAX_CHANGES = 65536;
+
+export interface CommitEntry {
+  generation: number;
+  /** "+ ram.a", "4 <-> 5" */
+  title: string;
+  swaps: number;
+  zappedPages: number;
+  legacy: boolean;
+  /** Guest accesses that no slot answered, from this commit to the next. */
+  holes: number;
+  /** Ids of the slots that it created, moved, changed or deleted. */
+  changed: number[];
+  /** ms since 1970 */
+  at: number;
+}
+
+interface Entry extends CommitEntry {
+  changes: Change[];
+  /** How many commits of the engine it is: what undo must take back. */
+  steps: number;
+  holesBefore: number;
+}
+
+export class CommitLog {
+  private readonly log: Entry[] = [];
+  private position = 0;
+  private batch: Entry | undefined;
+  /** Set while undo or redo runs: its commits move the position and are no new entries. */
+  private replaying = false;
+  private readonly listeners = new Set<() => void>();
+
+  constructor(
+    private readonly machine: Machine,
+    private readonly wallClock: () => number,
+  ) {
+    this.log.push({ ...this.blank('power on', false), generation: machine.memory.generation(0) });
+    machine.subscribe((event) => {
+      if (event.type === 'commit' && event.event.type === 'commit') this.committed(event.event);
+    });
+  }
+
+  entries(): CommitEntry[] {
+    return this.log.map((entry, index) => ({
+      generation: entry.generation,
+      title: entry.title,
+      swaps: entry.swaps,
+      zappedPages: entry.zappedPages,
+      legacy: entry.legacy,
+      holes: index === this.log.length - 1 ? this.machine.holes.total - entry.holesBefore : entry.holes,
+      changed: entry.changed,
+      at: entry.at,
+    }));
+  }
+
+  /** Index of the live entry. */
+  get live(): number {
+    return this.position;
+  }
+  get canUndo(): boolean {
+    return this.position > 0 && this.machine.memory.canUndo(0);
+  }
+  get canRedo(): boolean {
+    return this.position < this.log.length - 1 && this.machine.memory.canRedo(0);
+  }
+
+  /** Called after each commit, undo and redo. */
+  onChange(listener: () => void): () => void {
+    this.listeners.add(listener);
+    return () => this.listeners.delete(listener);
+  }
+
+  /** Whatever `action` commits becomes one entry of the history. */
+  async group<T>(title: string, action: () => Promise<T>): Promise<T> {
+    this.batch = this.blank(title, false);
+    try {
+      return await action();
+    } finally {
+      const batch = this.batch;
+      this.batch = undefined;
+      if (batch && batch.steps > 0) this.push(batch);
+    }
+  }
+
+  /** Commits the machine's change set; a legacy commit becomes one entry however many ioctls it is. */
+  async commit(legacy: boolean): Promise<Commit> {
+    if (!legacy) return this.machine.changeSet.commit({ legacy: false });
+    this.batch = this.blank('', true);
+    try {
+      return await this.machine.changeSet.commit({ legacy: true });
+    } finally {
+      const batch = this.batch;
+      this.batch = undefined;
+      if (batch && batch.steps > 0) this.push({ ...batch, title: titleOf(batch.changes, this.nameOf) });
+    }
+  }
+
+  /** Takes the live entry back. The reason when it cannot be. */
+  undo(): { entry: CommitEntry; commit: Commit } | string {
+    const entry = this.log[this.position];
+    if (this.position === 0 || !entry) return 'nothing to undo';
+    const gone = this.freed(entry.changes.map((change) => change.old));
+    if (gone) return `cannot undo "${entry.title}": the host memory of slot ${gone.slot} was freed`;
+    const commit = this.replay(entry.steps, 'undo', 'redo');
+    if (commit.ok) this.position--;
+    this.tell();
+    return { entry, commit };
+  }
+
+  redo(): { entry: CommitEntry; commit: Commit } | string {
+    const entry = this.log[this.position + 1];
+    if (!entry) return 'nothing to redo';
+    const gone = this.freed(entry.changes.map((change) => change.next));
+    if (gone) return `cannot redo "${entry.title}": the host memory of slot ${gone.slot} was freed`;
+    const commit = this.replay(entry.steps, 'redo', 'undo');
+    if (commit.ok) this.position++;
+    this.tell();
+    return { entry, commit };
+  }
+
+  /** A slot that would come back over host memory that is no longer there. */
+  private freed(slots: (Memslot | undefined)[]): Memslot | undefined {
+    return slots.find((slot) => slot && !this.machine.backingOf(slot.userspaceAddr));
+  }
+
+  /** Takes an entry's commits back (or does them again) one by one; when one is refused, those before it are put back. */
+  private replay(steps: number, step: 'undo' | 'redo', back: 'undo' | 'redo'): Commit {
+    const { memory } = this.machine;
+    this.replaying = true;
+    try {
+      const all: Extract<Commit, { ok: true }>[] = [];
+      for (let done = 0; done < steps; done++) {
+        const commit = memory[step](0);
+        if (!commit.ok) {
+          for (; done > 0; done--) memory[back](0);
+          return commit;
+        }
+        all.push(commit);
+      }
+      return {
+        ok: true,
+        generation: memory.generation(0),
+        swaps: all.reduce((sum, commit) => sum + commit.swaps, 0),
+        changes: all.flatMap((commit) => commit.changes),
+        zapped: all.flatMap((commit) => commit.zapped),
+      };
+    } finally {
+      this.replaying = false;
+    }
+  }
+
+  private committed(event: Extract<CommitEvent, { type: 'commit' }>): void {
+    if (this.replaying || event.commit.changes.length === 0) return;
+    const entry = this.batch ?? this.blank('', false);
+    const { commit } = event;
+    entry.generation = commit.generation;
+    entry.swaps += commit.swaps;
+    entry.zappedPages += pagesOf(commit.zapped);
+    entry.changes.push(...commit.changes);
+    entry.steps++;
+    for (const change of commit.changes) {
+      const slot = (change.next ?? change.old)!.slot;
+      if (!entry.changed.includes(slot)) entry.changed.push(slot);
+    }
+    if (this.batch) return;
+    entry.title = titleOf(commit.changes, this.nameOf);
+    this.push(entry);
+  }
+
+  private push(entry: Entry): void {
+    const previous = this.log[this.position];
+    if (previous) previous.holes = entry.holesBefore - previous.holesBefore;
+    this.log.length = this.position + 1;
+    this.log.push(entry);
+    while (this.log.length > 2 && (this.log.length > MAX_ENTRIES || this.heldChanges() > MAX_CHANGES)) this.log.shift();
+    this.position = this.log.length - 1;
+    this.tell();
+  }
+
+  private heldChanges(): number {
+    return this.log.reduce((sum, entry) => sum + entry.changes.length, 0);
+  }
+
+  private tell(): void {
+    for (const listener of this.listeners) listener();
+  }
+
+  private readonly nameOf = (slot: Memslot): string => this.machine.backingOf(slot.userspaceAddr)?.id ?? `slot ${slot.slot}`;
+
+  private blank(title: string, legacy: boolean): Entry {
+    const holesBefore = this.machine.holes.total;
+    return {
+      generation: 0,
+      title,
+      swaps: 0,
+      zappedPages: 0,
+      legacy,
+      holes: 0,
+      changed: [],
+      at: this.wallClock(),
+      changes: [],
+      steps: 0,
+      holesBefore,
+    };
+  }
+}
+
+export const pagesOf = (ranges: readonly GfnRange[]): number => ranges.reduce((sum, range) => sum + (range.end - range.start), 0);
+
+/** "R-", "-L", "--" */
+export const flagLetters = (flags: number): string => `${flags & MemFlag.ReadOnly ? 'R' : '-'}${flags & MemFlag.LogDirtyPages ? 'L' : '-'}`;
+
+/** A few words for a set of changes. */
+export function titleOf(changes: readonly Change[], nameOf: (slot: Memslot) => string): string {
+  const exchanged = exchange(changes);
+  if (exchanged) return exchanged;
+  const words = changes.slice(0, 3).map((change) => wordsFor(change, nameOf));
+  const more = changes.length - words.length;
+  return more > 0 ? `${words.join(', ')}, ${more} more` : words.join(', ');
+}
+
+function wordsFor(change: Change, nameOf: (slot: Memslot) => string): string {
+  const slot = (change.next ?? change.old)!;
+  switch (change.kind) {
+    case 'create':
+      return `+ ${slot.slot} ${nameOf(slot)}`;
+    case 'delete':
+      return `- ${slot.slot} ${nameOf(slot)}`;
+    case 'move':
+      return `${slot.slot} -> ${hex(slot.baseGfn * PAGE)}`;
+    case 'flags-only':
+      return `${slot.slot} flags ${flagLetters(slot.flags)}`;
+    default:
+      return `${slot.slot} replaced`;
+  }
+}
+
+/** Two moves into each other's place. */
+function exchange(changes: readonly Change[]): string | undefined {
+  // A legacy exchange is a delete and a create per slot: only the first and last state of each slot counts.
+  const ends = new Map<number, { old: Memslot | undefined; next: Memslot | undefined }>();
+  for (const change of changes) {
+    const slot = (change.next ?? change.old)!.slot;
+    const seen = ends.get(slot);
+    ends.set(slot, { old: seen ? seen.old : change.old, next: change.next });
+  }
+  if (ends.size !== 2) return undefined;
+  const [a, b] = [...ends.entries()];
+  const same = (x: Memslot | undefined, y: Memslot | undefined): boolean => x !== undefined && y !== undefined && x.baseGfn === y.baseGfn;
+  return same(a![1].old, b![1].next) && same(b![1].old, a![1].next) ? `${a![0]} <-> ${b![0]}` : undefined;
+}

@@ -1,0 +1,21 @@
+import { readFileSync, writeFileSync } from 'node:fs';
+import { resolve } from 'node:path';
+import { describe, expect, it } from 'vitest';
+import { monitorDocs } from './docs';
+import { VERSION } from './version';
+
+const root = resolve(import.meta.dirname, '../..');
+const file = resolve(root, 'docs/monitor.md');
+
+describe('docs/monitor.md', () => {
+  it('is what the command table says', () => {
+    if (process.env.LAB_UPDATE_DOCS) writeFileSync(file, monitorDocs());
+    expect(readFileSync(file, 'utf8')).toBe(monitorDocs());
+  });
+});
+
+describe('the version', () => {
+  it('is the package’s', () => {
+    expect(JSON.parse(readFileSync(resolve(root, 'package.json'), 'utf8')).version).toBe(VERSION);
+  });
+});

@@ -1,0 +1,10 @@
+export { helpLine, helpOf } from './commands/help';
+export { LONG_LINK } from './commands/layouts';
+export { type CommitEntry, CommitLog } from './commit-log';
+export { slotName } from './info/memslots';
+export { Monitor, PROMPT } from './monitor';
+export { QmpSession } from './qmp';
+export { dumpRegisters } from './registers';
+export { commands, infoCommands } from './table';
+export type { Command, LayoutFormat, LayoutStore, MonitorEnv } from './types';
+export { VERSION } from './version';

@@ -1,0 +1,114 @@
+/** info memory-devices, memory_size_summary, memdev, numa. */
+import type { Backend, Dimm, Machine } from '../../machine/api';
+import { hex } from '../sizes';
+import type { Command } from '../types';
+
+/** By address, as QEMU lists them. */
+const byAddress = (machine: Machine): Dimm[] => [...machine.dimms()].sort((a, b) => a.addr - b.addr);
+
+function memoryDevices(machine: Machine): string {
+  return byAddress(machine)
+    .map(
+      (dimm) =>
+        `Memory device [dimm]: "${dimm.id}"\n  addr: ${hex(dimm.addr)}\n  slot: ${dimm.slot}\n  node: ${dimm.node}\n  size: ${dimm.size}\n` +
+        `  memdev: /objects/${dimm.memdev}\n  hotplugged: ${dimm.hotplugged}\n  hotpluggable: true\n`,
+    )
+    .join('');
+}
+
+const pluggedBytes = (machine: Machine): number => machine.dimms().reduce((sum, dimm) => sum + dimm.size, 0);
+
+/** Objects first, newest first; then the board's own. */
+export function backendsInOrder(machine: Machine): Backend[] {
+  const backends = machine.backends();
+  const objects = backends.filter((backend) => backend.kind !== 'board');
+  return [...objects.reverse(), ...backends.filter((backend) => backend.kind === 'board')];
+}
+
+/** The properties that host memory of this engine has; none of them can be set. */
+export const BACKEND_PROPERTIES = { merge: true, dump: true, prealloc: false, share: false, reserve: true, policy: 'default' } as const;
+
+function memdev(machine: Machine): string {
+  const properties = Object.entries(BACKEND_PROPERTIES)
+    .map(([name, value]) => `  ${name}: ${value}\n`)
+    .join('');
+  const blocks = backendsInOrder(machine).map(
+    (backend) => `memory backend: ${backend.id}\n  size:  ${backend.size}\n${properties}  host nodes: \n`,
+  );
+  return `${blocks.join('')}\n`;
+}
+
+function numa(machine: Machine): string {
+  const mib = (bytes: number): number => Math.floor(bytes / 0x100000);
+  const cpus = Array.from({ length: machine.config.smp }, (_, cpu) => ` ${cpu}`).join('');
+  const plugged = pluggedBytes(machine);
+  return `1 nodes\nnode 0 cpus:${cpus}\nnode 0 size: ${mib(machine.config.ram + plugged)} MB\nnode 0 plugged: ${mib(plugged)} MB\n`;
+}
+
+export const memoryInfo: Command[] = [
+  {
+    name: 'memory-devices',
+    args: '',
+    params: '',
+    help: 'show memory devices',
+    origin: 'qemu',
+    note: '`addr` is where the DIMM was plugged, as in QEMU; where its memory is mapped now, `info memslots` tells.',
+    run: (context) => memoryDevices(context.machine),
+    qmp: {
+      name: 'query-memory-devices',
+      members: {},
+      run: (context) =>
+        byAddress(context.machine).map((dimm) => ({
+          type: 'dimm',
+          data: {
+            memdev: `/objects/${dimm.memdev}`,
+            hotplugged: dimm.hotplugged,
+            addr: dimm.addr,
+            hotpluggable: true,
+            size: dimm.size,
+            slot: dimm.slot,
+            node: dimm.node,
+            ...(dimm.id === '' ? {} : { id: dimm.id }),
+          },
+        })),
+    },
+  },
+  {
+    name: 'memory_size_summary',
+    args: '',
+    params: '',
+    help: 'show the amount of initially allocated and present hotpluggable (if enabled) memory in bytes.',
+    origin: 'qemu',
+    run: ({ machine }) => `base memory: ${machine.config.ram}\nplugged memory: ${pluggedBytes(machine)}\n`,
+    qmp: {
+      name: 'query-memory-size-summary',
+      members: {},
+      run: ({ machine }) => ({ 'base-memory': machine.config.ram, 'plugged-memory': pluggedBytes(machine) }),
+    },
+  },
+  {
+    name: 'memdev',
+    args: '',
+    params: '',
+    help: 'show memory backends',
+    origin: 'qemu',
+    run: (context) => memdev(context.machine),
+    qmp: {
+      name: 'query-memdev',
+      members: {},
+      run: (context) =>
+        backendsInOrder(context.machine).map((backend) => ({
+          share: false,
+          reserve: true,
+          prealloc: false,
+          'host-nodes': [],
+          size: backend.size,
+          merge: true,
+          dump: true,
+          policy: 'default',
+          id: backend.id,
+        })),
+    },
+  },
+  { name: 'numa', args: '', params: '', help: 'show NUMA information', origin: 'qemu', run: (context) => numa(context.machine) },
+];

@@ -1,0 +1,126 @@
+/** info memslots, changeset, generations: ours. */
+import type { Machine, StagedEdit } from '../../machine/api';
+import { MemFlag, type Memslot, type Refusal } from '../../memory/types';
+import { flagLetters } from '../commit-log';
+import { hex, shortSize } from '../sizes';
+import type { Command, Context } from '../types';
+
+const PAGE = 4096;
+
+/** "ram.a", "dimm1 (mem1)", with the offset where the slot does not begin at its start. */
+export function slotName(machine: Machine, slot: Pick<Memslot, 'slot' | 'userspaceAddr'>): string {
+  const backing = machine.backingOf(slot.userspaceAddr);
+  if (!backing) return `slot ${slot.slot}`;
+  const dimm = machine.dimms().find((each) => each.memdev === backing.id);
+  const name = dimm && dimm.id !== '' ? `${dimm.id} (${backing.id})` : backing.id;
+  return backing.offset > 0 ? `${name} + ${hex(backing.offset)}` : name;
+}
+
+/** Columns padded to their widest cell, two blanks between. */
+export function columns(rows: string[][]): string {
+  const widths = rows[0]!.map((_, column) => Math.max(...rows.map((row) => row[column]!.length)));
+  return rows
+    .map((row) => {
+      const cells = row.map((value, column) => (column === row.length - 1 ? value : value.padEnd(widths[column]!)));
+      return `${cells.join('  ')}\n`;
+    })
+    .join('');
+}
+
+function memslots(machine: Machine): string {
+  const rows = [['id', 'as', 'gpa', 'size', 'hva', 'flags', 'name']];
+  for (const asId of [0, 1]) {
+    for (const slot of machine.memory.memslots(asId)) {
+      rows.push([
+        String(slot.slot),
+        String(asId),
+        hex(slot.baseGfn * PAGE, 12),
+        shortSize(slot.npages * PAGE),
+        hex(slot.userspaceAddr, 8),
+        flagLetters(slot.flags),
+        slotName(machine, slot),
+      ]);
+    }
+  }
+  return columns(rows);
+}
+
+/** The edit as the command that stages it. */
+export function editText(edit: StagedEdit): string {
+  const flags = (bits: number): string => `${bits & MemFlag.ReadOnly ? ' -r' : ''}${bits & MemFlag.LogDirtyPages ? ' -l' : ''}`;
+  switch (edit.op) {
+    case 'add':
+      return `memslot_add ${edit.slot} ${hex(edit.gpa)} ${shortSize(edit.size)} ${hex(edit.hva)}${flags(edit.flags)}`;
+    case 'move':
+      return `memslot_move ${edit.slot} ${hex(edit.gpa)}`;
+    case 'flags':
+      return `memslot_flags ${edit.slot}${flags(edit.flags)}`;
+    case 'resize':
+      return `memslot_resize ${edit.slot} ${shortSize(edit.size)}`;
+    case 'split':
+      return `memslot_split ${edit.slot} ${hex(edit.gpa)} ${edit.newSlot}`;
+    case 'merge':
+      return `memslot_merge ${edit.slots.join(' ')}`;
+    default:
+      return `memslot_del ${edit.slot}`;
+  }
+}
+
+/** "entry 2: EEXIST: ...": entries count from 1, as `info changeset` numbers them. */
+export const refusalLine = (refusal: Refusal): string =>
+  `${refusal.index < 0 ? '' : `entry ${refusal.index + 1}: `}${refusal.errno}: ${refusal.reason}\n`;
+
+function changeset(machine: Machine): string {
+  const { changeSet } = machine;
+  if (!changeSet.open) return 'No change set is open.\n';
+  if (changeSet.entries.length === 0) return 'The change set is open and empty.\n';
+  const lines = changeSet.entries.map((entry, index) => {
+    const refusals = entry.refusals.map((refusal) => `   ${refusal.errno}: ${refusal.reason}\n`).join('');
+    return `${index + 1}: ${editText(entry.edit)}\n${refusals}`;
+  });
+  return lines.join('');
+}
+
+function generations(context: Context): string {
+  const rows = [['', 'gen', 'swaps', 'zapped', 'holes', 'how', 'when', 'what']];
+  context.commits.entries().forEach((entry, index) => {
+    rows.push([
+      index === context.commits.live ? '*' : ' ',
+      String(entry.generation),
+      String(entry.swaps),
+      String(entry.zappedPages),
+      String(entry.holes),
+      index === 0 ? '-' : entry.legacy ? 'legacy' : 'atomic',
+      new Date(entry.at).toISOString().slice(11, 19),
+      entry.title,
+    ]);
+  });
+  return columns(rows);
+}
+
+export const memslotInfo: Command[] = [
+  {
+    name: 'memslots',
+    args: '',
+    params: '',
+    help: 'show the memslots (flags: R read-only, L dirty log)',
+    origin: 'lab',
+    run: (context) => memslots(context.machine),
+  },
+  {
+    name: 'changeset',
+    args: '',
+    params: '',
+    help: 'show the change set that is being staged, each entry with what refuses it',
+    origin: 'lab',
+    run: (context) => changeset(context.machine),
+  },
+  {
+    name: 'generations',
+    args: '',
+    params: '',
+    help: 'show the commits so far; * is the live one, which undo takes back',
+    origin: 'lab',
+    run: generations,
+  },
+];

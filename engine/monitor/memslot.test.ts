@@ -1,0 +1,184 @@
+/** Change sets, memslot commands, history and layouts as a user types them. */
+import { describe, expect, it } from 'vitest';
+import { replay, testMonitor } from './testing';
+
+const GIB4 = 0x100000000;
+
+async function twoDimms() {
+  const all = await testMonitor();
+  await replay(
+    all.monitor,
+    `(lab) object_add memory-backend-ram,id=m1,size=128M
+(lab) object_add memory-backend-ram,id=m2,size=128M
+(lab) device_add pc-dimm,id=d1,memdev=m1,addr=0x100000000
+(lab) device_add pc-dimm,id=d2,memdev=m2,addr=0x108000000`,
+  );
+  return all;
+}
+
+describe('memslot commands outside a change set', () => {
+  it('commit at once, silently', async () => {
+    const { monitor, machine } = await testMonitor();
+    const before = machine.memory.generation();
+    expect(await monitor.execute('memslot_add 40 4G 2M -r')).toBe('');
+    const slot = machine.memory.memslotById(40)!;
+    expect([slot.baseGfn, slot.npages, slot.flags]).toEqual([GIB4 / 4096, 512, 2]);
+    expect(await monitor.execute('memslot_move 40 0x140000000')).toBe('');
+    expect(await monitor.execute('memslot_flags 40 -l')).toBe('');
+    expect(machine.memory.memslotById(40)!.flags).toBe(1);
+    expect(await monitor.execute('memslot_flags 40')).toBe('');
+    expect(await monitor.execute('memslot_split 40 0x140100000 41')).toBe('');
+    expect(machine.memory.memslotById(41)!.npages).toBe(256);
+    expect(await monitor.execute('memslot_merge 40 41')).toBe('');
+    expect(machine.memory.memslotById(41)).toBeUndefined();
+    expect(await monitor.execute('memslot_resize 40 1M')).toBe('');
+    expect(machine.memory.memslotById(40)!.npages).toBe(256);
+    expect(await monitor.execute('memslot_del 40')).toBe('');
+    expect(machine.memory.memslotById(40)).toBeUndefined();
+    expect(machine.memory.generation()).toBeGreaterThan(before);
+    expect(machine.changeSet.open).toBe(false);
+  });
+
+  it('say why they are refused, and change nothing', async () => {
+    const { monitor, machine } = await testMonitor();
+    const before = machine.memory.memslots();
+    const generation = machine.memory.generation();
+    expect(await monitor.execute('memslot_add 40 1M 2M')).toMatch(/^Error: EEXIST: .*\n$/);
+    expect(await monitor.execute('memslot_del 99')).toMatch(/^Error: E\w+: .*99.*\n$/);
+    expect(await monitor.execute('memslot_move 3 0x123')).toMatch(/^Error: EINVAL: .*\n$/);
+    expect(await monitor.execute('memslot_add 40 4G 100')).toBe('Error: size 100 must be a multiple of 4096 bytes, and not 0\n');
+    expect(await monitor.execute('memslot_merge 3')).toBe('Error: memslot_merge needs at least two ids, it got 3\n');
+    expect(await monitor.execute('memslot_move 3 zz')).toBe(
+      `invalid char 'z' in expression\nTry "help memslot_move" for more information\n`,
+    );
+    expect(await monitor.execute('memslot_move 3 4X')).toBe(`invalid char 'X' in '4X'\nTry "help memslot_move" for more information\n`);
+    expect(await monitor.execute('memslot_move 3 16E')).toBe('number too large\nTry "help memslot_move" for more information\n');
+    expect(await monitor.execute('memslot_move 3 8P')).toMatch(/^number too large: '8P'/);
+    expect(await monitor.execute('memslot_move 3')).toMatch(/^unexpected end of expression\n/);
+    expect(await monitor.execute('memslot_flags 3 -x')).toMatch(/^memslot_flags: unsupported option -x\n/);
+    expect(machine.memory.memslots()).toEqual(before);
+    expect(machine.memory.generation()).toBe(generation);
+    expect(machine.changeSet.open).toBe(false);
+  });
+});
+
+describe('a change set', () => {
+  it('exchanges two slots in one commit', async () => {
+    const { monitor, machine } = await twoDimms();
+    const at = (gpa: number): number => machine.memory.memslotAt(gpa / 4096)!.slot;
+    const a = at(GIB4);
+    const b = at(GIB4 + 0x8000000);
+    expect(await monitor.execute('info changeset')).toBe('No change set is open.\n');
+    expect(await monitor.execute('changeset_begin')).toBe('');
+    expect(await monitor.execute('changeset_begin')).toMatch(/^Error: a change set is already open/);
+    expect(await monitor.execute(`memslot_move ${a} 0x108000000`)).toBe('');
+    expect(at(GIB4)).toBe(a);
+    expect(await monitor.execute('changeset_check')).toMatch(new RegExp(`^entry 1: EEXIST: .*${b}`));
+    expect(await monitor.execute(`memslot_move ${b} 4G`)).toBe('');
+    expect(await monitor.execute('info changeset')).toBe(`1: memslot_move ${a} 0x108000000\n2: memslot_move ${b} 0x100000000\n`);
+    expect(await monitor.execute('changeset_check')).toBe('would commit: 2 changes, 2 swaps, 65536 pages zapped\n');
+    expect(await monitor.execute('changeset_commit')).toMatch(/^generation \d+, 2 swaps, 65536 pages zapped\n$/);
+    expect([at(GIB4), at(GIB4 + 0x8000000)]).toEqual([b, a]);
+    expect(await monitor.execute('info generations')).toContain(`${a} <-> ${b}\n`);
+  });
+
+  it('stays open and changes nothing when it is refused', async () => {
+    const { monitor, machine } = await twoDimms();
+    const before = machine.memory.memslots();
+    const generation = machine.memory.generation();
+    await monitor.execute('changeset_begin');
+    await monitor.execute('memslot_add 40 0x1000 4k');
+    await monitor.execute('memslot_add 41 8G 4k');
+    expect(await monitor.execute('changeset_commit')).toMatch(/^entry 1: EEXIST: [^\n]+\n$/);
+    expect(machine.changeSet.open).toBe(true);
+    expect(machine.memory.memslots()).toEqual(before);
+    expect(machine.memory.generation()).toBe(generation);
+    expect(await monitor.execute('changeset_abort')).toBe('');
+    expect(await monitor.execute('changeset_abort')).toBe('Error: no change set is open\n');
+    expect(await monitor.execute('changeset_commit')).toMatch(/^Error: no change set is open/);
+    expect(await monitor.execute('changeset_check')).toMatch(/^Error: no change set is open/);
+  });
+
+  it('can run as KVM’s users must, and the history remembers it', async () => {
+    const { monitor, machine } = await twoDimms();
+    const [a, b] = [machine.memory.memslotAt(GIB4 / 4096)!.slot, machine.memory.memslotAt((GIB4 + 0x8000000) / 4096)!.slot];
+    await monitor.execute('changeset_begin');
+    await monitor.execute(`memslot_move ${a} 0x108000000`);
+    await monitor.execute(`memslot_move ${b} 0x100000000`);
+    expect(await monitor.execute('changeset_commit -l')).toMatch(
+      /^generation \d+, \d+ swaps, 65536 pages zapped, legacy: 0 guest accesses fell into a hole\n$/,
+    );
+    expect(machine.memory.memslotAt(GIB4 / 4096)!.slot).toBe(b);
+    expect(await monitor.execute('info generations')).toMatch(new RegExp(`\\* .* legacy .*${a} <-> ${b}\\n$`));
+    expect(await monitor.execute('undo')).toMatch(new RegExp(`^undid "${a} <-> ${b}": generation`));
+    expect(machine.memory.memslotAt(GIB4 / 4096)!.slot).toBe(a);
+  });
+});
+
+describe('undo and redo', () => {
+  it('move through the history', async () => {
+    const { monitor, machine } = await testMonitor();
+    expect(await monitor.execute('undo')).toBe('Error: nothing to undo\n');
+    expect(await monitor.execute('redo')).toBe('Error: nothing to redo\n');
+    await monitor.execute('memslot_add 40 4G 2M');
+    await monitor.execute('memslot_move 40 5G');
+    expect(await monitor.execute('undo')).toMatch(/^undid "40 -> 0x140000000": generation \d+, 2 swaps, 512 pages zapped\n$/);
+    expect(machine.memory.memslotById(40)!.baseGfn).toBe(GIB4 / 4096);
+    expect(await monitor.execute('redo')).toMatch(/^redid "40 -> 0x140000000": generation \d+/);
+    expect(machine.memory.memslotById(40)!.baseGfn).toBe((5 * 2 ** 30) / 4096);
+    await monitor.execute('undo');
+    await monitor.execute('undo');
+    expect(machine.memory.memslotById(40)).toBeUndefined();
+    expect(await monitor.execute('undo')).toBe('Error: nothing to undo\n');
+    await monitor.execute('redo');
+    await monitor.execute('memslot_flags 40 -l');
+    expect(await monitor.execute('redo')).toBe('Error: nothing to redo\n');
+  });
+
+  it('never bring back a slot over host memory that was freed', async () => {
+    const { monitor, machine } = await testMonitor();
+    await monitor.execute('object_add memory-backend-ram,id=m1,size=2M');
+    const { hva } = machine.backends().find((backend) => backend.id === 'm1')!;
+    await monitor.execute(`memslot_add 40 4G 2M 0x${hva.toString(16)}`);
+    await monitor.execute('memslot_del 40');
+    expect(await monitor.execute('object_del m1')).toBe('');
+    expect(await monitor.execute('undo')).toBe('Error: cannot undo "- 40 m1": the host memory of slot 40 was freed\n');
+  });
+});
+
+describe('info memslots', () => {
+  it('is a table that names what backs each slot', async () => {
+    const { monitor } = await twoDimms();
+    const lines = (await monitor.execute('info memslots')).trimEnd().split('\n');
+    expect(lines[0]).toMatch(/^id {2}as {2}gpa +size +hva +flags {2}name$/);
+    expect(lines[1]).toMatch(/^0 {3}0 {3}0x000000000000 {2}640k {2}0x[0-9a-f]{8} {2}-- {5}ram.low$/);
+    expect(lines.at(-1)).toMatch(/ 0x000108000000 {2}128M .* d2 \(m2\)$/);
+  });
+});
+
+describe('layouts', () => {
+  it('are saved, listed, loaded and deleted by name', async () => {
+    const { monitor, env } = await testMonitor();
+    expect(await monitor.execute('layout_list')).toBe('');
+    expect(await monitor.execute('layout_save one')).toBe('');
+    expect(await monitor.execute('layout_save two')).toBe('');
+    expect(await monitor.execute('layout_list')).toBe('one\ntwo\n');
+    expect(await monitor.execute('layout_load one')).toBe('');
+    expect(await monitor.execute('layout_load nope')).toBe("Error: layout 'nope' not found: layout_list shows what there is\n");
+    env.saved.set('bad', 'x');
+    expect(await monitor.execute('layout_load bad')).toBe("Error: layout 'bad' refused: it is no JSON\n");
+    expect(await monitor.execute('layout_del one')).toBe('');
+    expect(await monitor.execute('layout_del one')).toBe("Error: layout 'one' not found\n");
+    expect(await monitor.execute('layout_save "with a blank"')).toBe('');
+    expect([...env.saved.keys()]).toContain('with a blank');
+    expect(await monitor.execute('layout_save " x"')).toMatch(/^Error: " x" is no name for a layout/);
+    expect(await monitor.execute(`layout_save ${'x'.repeat(65)}`)).toMatch(/is no name for a layout/);
+  });
+
+  it('are shared as a link, and a long one says so', async () => {
+    const { monitor, env } = await testMonitor();
+    expect(await monitor.execute('share')).toBe('https://lab.example/app/#l=1.2\n');
+    env.format = { ...env.format, link: async (_text, base) => `${base}#l=1.${'x'.repeat(3000)}` };
+    expect(await monitor.execute('share')).toMatch(/\nThis link has 3029 characters; some programs cut links after 2000\./);
+  });
+});

@@ -1,0 +1,141 @@
+/** The text monitor: one line in, QEMU's kind of text out. Nothing that a user types makes `execute` throw. */
+import type { Machine, MachineEvent } from '../machine/api';
+import { MachineError } from '../machine/api';
+import { parseArguments } from './args';
+import { findCommand } from './commands/help';
+import { CommitLog, pagesOf } from './commit-log';
+import { complete } from './complete';
+import { registerValue } from './registers';
+import { commands } from './table';
+import { type Args, type Command, CommandError, type Context, type MonitorEnv, type MonitorState, UsageError } from './types';
+import { VERSION } from './version';
+
+export const PROMPT = '(lab) ';
+/** As QEMU's readline keeps. */
+const HISTORY = 64;
+const MAX_LINE = 65536;
+
+export class Monitor {
+  static readonly PROMPT = PROMPT;
+  readonly banner = `memslot-lab ${VERSION} monitor - type 'help' for more information\n`;
+  readonly commits: CommitLog;
+  private readonly context: Context;
+  private readonly state: MonitorState;
+
+  constructor(machine: Machine, env: MonitorEnv) {
+    this.commits = env.commits ?? new CommitLog(machine, env.wallClock ?? (() => 0));
+    this.state = { format: 'x', size: 4, vcpu: 0, launched: false, history: [], logItems: new Set(), layoutNames: [] };
+    this.context = { machine, env, state: this.state, commits: this.commits, commands };
+    machine.subscribe((event) => this.event(event));
+    this.refreshLayouts();
+  }
+
+  /** The output without prompt: '' or lines, each ended by "\n". */
+  async execute(line: string): Promise<string> {
+    try {
+      return await this.run(line.replace(/[\r\n]+$/, ''));
+    } catch (error) {
+      return `Error: internal error: ${(error as Error)?.message ?? String(error)}\n`;
+    }
+  }
+
+  /** Words that could stand where the line ends, sorted; each replaces the word that is being typed. */
+  complete(line: string): string[] {
+    try {
+      return complete(this.context, line);
+    } catch {
+      return [];
+    }
+  }
+
+  /** For QMP: the same commands on the same state. */
+  get commandContext(): Context {
+    return this.context;
+  }
+
+  private async run(line: string): Promise<string> {
+    if (line.trim() === '') return '';
+    if (line.length > MAX_LINE) return `Error: the line has ${line.length} characters, at most ${MAX_LINE} are read\n`;
+    this.remember(line);
+    const found = this.find(line);
+    if (typeof found === 'string') return found;
+    const { command, typed, rest } = found;
+    let args: Args;
+    try {
+      args = parseArguments(rest, command.args, { command: command.name, state: this.state, registers: (name) => this.register(name) });
+    } catch (error) {
+      if (error instanceof UsageError) return `${error.message}\nTry "help ${typed}" for more information\n`;
+      return refusal(error);
+    }
+    try {
+      return (await command.run?.(this.context, args)) ?? '';
+    } catch (error) {
+      return error instanceof UsageError ? `${error.message}\n` : refusal(error);
+    }
+  }
+
+  /** The command, how it was typed, and what follows; or the complaint. */
+  private find(line: string): { command: Command; typed: string; rest: string } | string {
+    let table = commands;
+    let at = 0;
+    for (;;) {
+      while (/\s/.test(line[at] ?? '')) at++;
+      const name = /^[^\s/]*/.exec(line.slice(at))![0];
+      at += name.length;
+      const typed = line.slice(0, at);
+      const command = findCommand(table, name);
+      if (!command) return `unknown command: '${typed}'\n`;
+      const rest = line.slice(at);
+      if (!command.sub || rest.trim() === '') return { command, typed: typed.trimStart(), rest };
+      table = command.sub;
+    }
+  }
+
+  private refreshLayouts(): void {
+    this.context.env.layouts.keys().then(
+      (names) => {
+        this.state.layoutNames = names;
+      },
+      () => {},
+    );
+  }
+
+  private register(name: string): bigint | undefined {
+    return registerValue(this.context.machine.registers(this.state.vcpu), name);
+  }
+
+  private remember(line: string): void {
+    const { history } = this.state;
+    const known = history.indexOf(line);
+    if (known >= 0) history.splice(known, 1);
+    history.push(line);
+    if (history.length > HISTORY) history.shift();
+  }
+
+  private event(event: MachineEvent): void {
+    if (event.type === 'state' && event.state === 'running') this.state.launched = true;
+    const print = this.context.env.print;
+    const { logItems } = this.state;
+    if (!print || logItems.size === 0) return;
+    if (event.type === 'log' && logItems.has('unimp')) print(event.text);
+    if (event.type === 'commit' && logItems.has('memslots')) print(describe(event.event));
+  }
+}
+
+/** MachineError and CommandError carry QEMU's words; anything else is a fault of this program and says so. */
+function refusal(error: unknown): string {
+  if (error instanceof CommandError || error instanceof MachineError) return `Error: ${error.message}\n`;
+  return `Error: internal error: ${(error as Error)?.message ?? String(error)}\n`;
+}
+
+function describe(event: Extract<MachineEvent, { type: 'commit' }>['event']): string {
+  switch (event.type) {
+    case 'publish':
+      return `memslots: as ${event.asId}: swap ${event.swap} of ${event.of}, generation ${event.generation}`;
+    case 'zap':
+    case 'protect':
+      return `memslots: ${event.type}: ${pagesOf(event.ranges)} pages in ${event.ranges.length} ranges`;
+    default:
+      return `memslots: as ${event.asId}: commit, ${event.commit.changes.length} changes`;
+  }
+}

@@ -1,0 +1,28 @@
+/** The one command table: parser, help, completion, docs/monitor.md and QMP all read it. */
+import { helpCommand, infoCommand } from './commands/help';
+import { hotplugCommands } from './commands/hotplug';
+import { layoutCommands } from './commands/layouts';
+import { memoryCommands } from './commands/memory';
+import { memslotCommands } from './commands/memslot';
+import { runCommands } from './commands/run';
+import { cpuCommand, machineInfo } from './info/machine';
+import { memoryInfo } from './info/memory';
+import { memslotInfo } from './info/memslots';
+import { mtreeInfo } from './info/mtree';
+import { pagingInfo } from './info/paging';
+import { qomCommands } from './qom';
+import type { Command } from './types';
+
+export const infoCommands: readonly Command[] = [...machineInfo, ...memoryInfo, ...memslotInfo, mtreeInfo, ...pagingInfo];
+
+export const commands: readonly Command[] = [
+  helpCommand,
+  infoCommand(infoCommands),
+  cpuCommand,
+  ...runCommands,
+  ...hotplugCommands,
+  ...qomCommands,
+  ...memoryCommands,
+  ...memslotCommands,
+  ...layoutCommands,
+];

@@ -1,0 +1,122 @@
+/** What a monitor command is, and what the monitor needs from the place it runs in. */
+import type { Machine } from '../machine/api';
+import type { CommitLog } from './commit-log';
+
+/** A wrong or refused command. HMP prints "Error: " + message, QMP sends the message as `desc`. */
+export class CommandError extends Error {
+  constructor(
+    message: string,
+    /** QMP's error class. */
+    readonly errorClass: 'GenericError' | 'DeviceNotFound' | 'CommandNotFound' = 'GenericError',
+  ) {
+    super(message);
+  }
+}
+
+/** Wrong arguments: HMP prints the text as it is, then `Try "help CMD" for more information`. */
+export class UsageError extends Error {}
+
+/** Saved layouts by name; the page keeps them in IndexedDB, `lab` in a folder. */
+export interface LayoutStore {
+  get(name: string): Promise<string | undefined>;
+  set(name: string, text: string): Promise<void>;
+  delete(name: string): Promise<void>;
+  keys(): Promise<string[]>;
+}
+
+/** The layout format (engine/snapshot), handed in because the monitor and it are siblings. */
+export interface LayoutFormat {
+  /** The machine's present layout as JSON text. */
+  capture(machine: Machine): string;
+  /** Applies a layout all-or-nothing; the reason, one line, when it is refused. */
+  load(machine: Machine, text: string): Promise<string | undefined>;
+  /** A link that opens this layout: base + "#l=...". */
+  link(text: string, base: string): Promise<string>;
+}
+
+export interface MonitorEnv {
+  layouts: LayoutStore;
+  format: LayoutFormat;
+  /** What `share` puts before "#l=...". */
+  linkBase: string;
+  quit(): void;
+  /** Wall clock, ms since 1970: dates in `info generations`. */
+  wallClock?: () => number;
+  /** memsave, pmemsave and logfile: writes a file. Throws with a reason; absent where there are no files (the page). */
+  writeFile?(name: string, bytes: Uint8Array): Promise<void>;
+  /** Lines that arrive between prompts (`log`). Absent: `log` says that nothing would show them. */
+  print?(text: string): void;
+  /** Shared by all monitors of a machine. Absent: the monitor keeps its own. */
+  commits?: CommitLog;
+}
+
+/** What `/fmt` parsed to. `size` is in bytes, -1 where the format has none. */
+export interface Format {
+  count: number;
+  format: 'x' | 'd' | 'u' | 'o' | 'c' | 'i';
+  size: number;
+}
+
+export type ArgValue = string | number | bigint | boolean | Format | Map<string, string> | string[] | number[];
+export type Args = Map<string, ArgValue>;
+
+/** What QEMU keeps between two commands. */
+export interface MonitorState {
+  /** The last /fmt is the next one's default, as in QEMU. */
+  format: Format['format'];
+  size: number;
+  /** Set by `cpu`. */
+  vcpu: number;
+  /** False until the machine first ran: QEMU calls that "prelaunch". */
+  launched: boolean;
+  history: string[];
+  logItems: Set<string>;
+  /** Saved layouts as last seen, for completion, which cannot wait. */
+  layoutNames: string[];
+}
+
+export interface Context {
+  machine: Machine;
+  env: MonitorEnv;
+  state: MonitorState;
+  commits: CommitLog;
+  /** For help and completion. */
+  commands: readonly Command[];
+}
+
+export interface QmpBinding {
+  /** "object-add" */
+  name: string;
+  /** Accepted members; `true`: required. 'any' members are handed over as they came. */
+  members: Record<string, { type: 'str' | 'bool' | 'int' | 'any'; required?: boolean }>;
+  /** Members beyond `members` are handed over too, instead of being refused. */
+  open?: boolean;
+  run(context: Context, members: Record<string, unknown>): unknown;
+}
+
+export interface Command {
+  /** "stop", or "stop|s": names in the order that help shows. */
+  name: string;
+  /**
+   * QEMU's args_type: "name:type,...", types s (string), F (file name), S (rest of the line), O (QemuOpts), i (32 bit), l (64 bit), / (format),
+   * -x (flag), ? after a type: optional, "i.": optional after a dot. Ours: z (a number with an optional k M G T P E suffix), n* (one number or more).
+   */
+  args: string;
+  /** As help shows them. */
+  params: string;
+  help: string;
+  /** Whose command it is. */
+  origin: 'qemu' | 'lab';
+  /** Where ours differs from QEMU's, for docs/monitor.md. */
+  note?: string;
+  sub?: readonly Command[];
+  run?(context: Context, args: Args): string | undefined | Promise<string | undefined>;
+  /** Candidates for the word being typed; `words` are the complete arguments before it. */
+  complete?(context: Context, word: string, words: readonly string[]): string[];
+  qmp?: QmpBinding;
+}
+
+export const getString = (args: Args, name: string): string | undefined => args.get(name) as string | undefined;
+export const getNumber = (args: Args, name: string): number | undefined => args.get(name) as number | undefined;
+export const getBig = (args: Args, name: string): bigint => args.get(name) as bigint;
+export const getFlag = (args: Args, name: string): boolean => args.get(name) === true;

@@ -1,0 +1,194 @@
+/**
+ * Switching a machine to a layout, all or nothing: everything that can be refused is checked before anything is made; then missing backends, bare
+ * ranges and DIMMs are made, and one whole-set switch publishes the memslots. Memory that is there keeps its contents, new memory is zero.
+ * A DIMM or backend that the machine has and the layout has not stays, unmapped.
+ */
+import type { Machine } from '../machine/api';
+import type { MemoryRegion, Refusal } from '../memory/types';
+import { bareRanges, type Layout, type LayoutDimm } from './layout';
+
+const PAGE = 4096;
+const TWO_MIB = 0x200000;
+
+interface Range {
+  start: number;
+  end: number;
+}
+
+interface Plan {
+  newBackends: { id: string; size: number }[];
+  newBare: { id: string; size: number }[];
+  newDimms: (LayoutDimm & { size: number })[];
+  /** Where the backings lie that are there already: id -> hva. */
+  hva: Map<string, number>;
+}
+
+/** The reason, one line, when the layout is refused; then the machine is as it was. */
+export async function applyLayout(machine: Machine, layout: Layout): Promise<string | undefined> {
+  const plan = planOf(machine, layout);
+  if (typeof plan === 'string') return plan;
+  const refused = dryRun(machine, layout, plan);
+  if (refused !== undefined) return refused;
+  const places = placeDimms(machine, plan);
+  if (typeof places === 'string') return places;
+  const failed = allocate(machine, plan);
+  if (failed !== undefined) return failed;
+  try {
+    plan.newDimms.forEach((dimm, index) => {
+      machine.plugDimm({
+        ...(dimm.id === '' ? {} : { id: dimm.id }),
+        memdev: dimm.memdev,
+        slot: dimm.slot,
+        node: dimm.node,
+        addr: places[index]!,
+      });
+    });
+  } catch (error) {
+    return `a DIMM was refused: ${(error as Error).message}`;
+  }
+  const commit = machine.memory.setUserMemoryRegions(regionsOf(layout, plan.hva), 0);
+  return commit.ok ? undefined : reasonOf(layout, commit.refusals);
+}
+
+/** What is missing; or why the layout cannot be this machine's. */
+function planOf(machine: Machine, layout: Layout): Plan | string {
+  const { config } = machine;
+  for (const name of ['ram', 'slots', 'maxmem'] as const) {
+    if (config[name] !== layout.machine[name]) {
+      return `it is for a machine with ${name} ${layout.machine[name]}, this one has ${config[name]} (-m)`;
+    }
+  }
+  if (machine.changeSet.open) return 'a change set is open: commit or abort it first';
+  const present = new Map(machine.backends().map((backend) => [backend.id, backend]));
+  for (const { id, size } of layout.board) {
+    const own = present.get(id);
+    if (own?.kind !== 'board' || own.size !== size) return `boot RAM "${id}" has ${size} bytes there and ${own?.size ?? 'no place'} here`;
+  }
+  const plan: Plan = { newBackends: [], newBare: [], newDimms: [], hva: new Map() };
+  for (const backend of present.values()) if (backend.kind === 'board') plan.hva.set(backend.id, backend.hva);
+  for (const { id, size } of layout.backends) {
+    const own = present.get(id);
+    if (!own) plan.newBackends.push({ id, size });
+    else if (own.kind === 'board') return `"${id}" is boot RAM here, not a backend`;
+    else if (own.size !== size) return `backend "${id}" has ${size} bytes there and ${own.size} here: object_del it first`;
+    else plan.hva.set(id, own.hva);
+  }
+  planBare(machine, layout, plan);
+  return planDimms(machine, layout, plan) ?? plan;
+}
+
+/** A bare range that is there under the same name and is large enough keeps its contents. */
+function planBare(machine: Machine, layout: Layout, plan: Plan): void {
+  const own = new Map(bareRanges(machine).map((range) => [range.id, range]));
+  for (const { id, size } of layout.bare) {
+    const range = own.get(id);
+    if (range && range.size >= size) plan.hva.set(id, range.hva);
+    else plan.newBare.push({ id, size });
+  }
+}
+
+function planDimms(machine: Machine, layout: Layout, plan: Plan): string | undefined {
+  const present = machine.dimms();
+  const sizes = new Map(layout.backends.map((backend) => [backend.id, backend.size]));
+  for (const dimm of layout.dimms) {
+    const own = present.find((each) => (dimm.id === '' ? each.memdev === dimm.memdev && each.id === '' : each.id === dimm.id));
+    if (own) {
+      if (own.memdev !== dimm.memdev) return `DIMM "${dimm.id}" uses "${dimm.memdev}" there and "${own.memdev}" here`;
+      if (own.slot !== dimm.slot) return `DIMM "${dimm.id}" sits in slot ${dimm.slot} there and in ${own.slot} here`;
+      continue;
+    }
+    const taken = present.find((each) => each.slot === dimm.slot);
+    if (taken) return `slot ${dimm.slot} of DIMM "${dimm.id}" is taken by "${taken.id}": device_del it first`;
+    const busy = machine.backends().find((each) => each.id === dimm.memdev)?.busy;
+    if (busy !== undefined) return `backend "${dimm.memdev}" of DIMM "${dimm.id}" is used by "${busy}"`;
+    const size = sizes.get(dimm.memdev)!;
+    if (size % TWO_MIB !== 0) return `DIMM "${dimm.id}": size ${size} is not a multiple of 2 MiB`;
+    plan.newDimms.push({ ...dimm, size });
+  }
+  const total = [...present, ...plan.newDimms].reduce((sum, dimm) => sum + dimm.size, 0);
+  const room = machine.config.maxmem - machine.config.ram;
+  return plan.newDimms.length > 0 && total > room ? `its DIMMs need ${total} bytes, maxmem leaves ${room}` : undefined;
+}
+
+function regionsOf(layout: Layout, hva: ReadonlyMap<string, number>): MemoryRegion[] {
+  return layout.memslots.map((slot) => ({
+    slot: slot.slot,
+    asId: 0,
+    flags: slot.flags,
+    guestPhysAddr: slot.gpa,
+    memorySize: slot.size,
+    userspaceAddr: hva.get(slot.backing)! + slot.offset,
+  }));
+}
+
+/** The engine's own checks on the final layout, before a byte is allocated: memory that is missing is stood in for by memory that is there. */
+function dryRun(machine: Machine, layout: Layout, plan: Plan): string | undefined {
+  const standIn = new Map(plan.hva);
+  const anywhere = Math.min(...machine.backends().map((backend) => backend.hva));
+  for (const { id } of [...plan.newBackends, ...plan.newBare]) standIn.set(id, anywhere);
+  const regions = regionsOf(layout, standIn);
+  const kept = new Set(layout.memslots.map((slot) => slot.slot));
+  const deleted = machine.memory
+    .memslots(0)
+    .filter((slot) => !kept.has(slot.slot))
+    .map((slot) => ({ slot: slot.slot, guestPhysAddr: slot.baseGfn * PAGE, memorySize: 0, userspaceAddr: slot.userspaceAddr }));
+  const commit = machine.memory.check([...regions, ...deleted]);
+  return commit.ok ? undefined : reasonOf(layout, commit.refusals);
+}
+
+function reasonOf(layout: Layout, refusals: readonly Refusal[]): string {
+  const first = refusals[0]!;
+  const slot = layout.memslots[first.index];
+  const more = refusals.length > 1 ? ` (and ${refusals.length - 1} more)` : '';
+  return `${slot ? `memslot ${slot.slot}: ` : ''}${first.errno}: ${first.reason}${more}`;
+}
+
+/**
+ * Where to plug the new DIMMs: where they were, or, when a memslot lies there now, in any gap; the switch that follows maps them where the layout says.
+ * Chosen beforehand, so that no plug can fail half-way.
+ */
+function placeDimms(machine: Machine, plan: Plan): number[] | string {
+  const taken: Range[] = machine.memory
+    .memslots(0)
+    .map((slot) => ({ start: slot.baseGfn * PAGE, end: (slot.baseGfn + slot.npages) * PAGE }));
+  const memory = machine.deviceMemory();
+  const fits = (start: number, size: number): boolean =>
+    start % TWO_MIB === 0 &&
+    memory.some((range) => start >= range.start && start + size <= range.end) &&
+    !taken.some((range) => start < range.end && range.start < start + size);
+  const places: number[] = [];
+  for (const dimm of plan.newDimms) {
+    const wanted = fits(dimm.addr, dimm.size) ? dimm.addr : firstGap(memory, taken, dimm.size, fits);
+    if (wanted === undefined) return `there is no room in guest memory to plug DIMM "${dimm.id}" of ${dimm.size} bytes`;
+    taken.push({ start: wanted, end: wanted + dimm.size });
+    places.push(wanted);
+  }
+  return places;
+}
+
+function firstGap(
+  memory: readonly Range[],
+  taken: readonly Range[],
+  size: number,
+  fits: (start: number, size: number) => boolean,
+): number | undefined {
+  const up = (value: number): number => Math.ceil(value / TWO_MIB) * TWO_MIB;
+  const candidates = [...memory.map((range) => up(range.start)), ...taken.map((range) => up(range.end))].sort((a, b) => a - b);
+  return candidates.find((start) => fits(start, size));
+}
+
+/** Backends and bare ranges; when host memory runs out, what was made is given back. */
+function allocate(machine: Machine, plan: Plan): string | undefined {
+  const made: string[] = [];
+  try {
+    for (const { id, size } of plan.newBackends) {
+      plan.hva.set(id, machine.addBackend(id, size).hva);
+      made.push(id);
+    }
+    for (const { id, size } of plan.newBare) plan.hva.set(id, machine.allocateHost(size, id));
+  } catch (error) {
+    for (const id of made) machine.deleteBackend(id);
+    return (error as Error).message;
+  }
+  return undefined;
+}

@@ -1,0 +1,116 @@
+/**
+ * The layout format: which memory the machine has and where its memslots lie, as versioned JSON. It does not carry the contents of memory, vCPUs or
+ * devices. Memslots name what backs them (backend or bare range, and the offset in it), never a raw hva: hvas differ from machine to machine.
+ * Only address space 0 is part of it. See docs/snapshots.md.
+ */
+import type { Machine } from '../machine/api';
+import type { Memslot } from '../memory/types';
+
+export const LAYOUT_FORMAT = 'memslot-lab layout';
+export const LAYOUT_VERSION = 1;
+
+export interface LayoutSlot {
+  slot: number;
+  /** MemFlag bits */
+  flags: number;
+  /** bytes */
+  gpa: number;
+  /** bytes */
+  size: number;
+  /** id of a backend, of the board's RAM or of a bare range */
+  backing: string;
+  /** bytes into the backing */
+  offset: number;
+}
+
+export interface LayoutDimm {
+  /** '' for one without an id */
+  id: string;
+  memdev: string;
+  slot: number;
+  node: number;
+  /** where it was plugged */
+  addr: number;
+}
+
+export interface Layout {
+  format: typeof LAYOUT_FORMAT;
+  version: typeof LAYOUT_VERSION;
+  machine: { ram: number; slots: number; maxmem: number };
+  /** For people; a layout may be loaded under another guest. */
+  guest: string;
+  /** The board's own RAM, so that another board is told from this one. */
+  board: { id: string; size: number }[];
+  /** memory-backend-ram objects. */
+  backends: { id: string; size: number }[];
+  /** Host memory of memslots that belong to no backend. */
+  bare: { id: string; size: number }[];
+  dimms: LayoutDimm[];
+  memslots: LayoutSlot[];
+}
+
+const PAGE = 4096;
+
+/** A range of host memory that no backend owns, found through the slots that use it. */
+export interface BareRange {
+  id: string;
+  hva: number;
+  size: number;
+}
+
+/** Bare ranges in use. Two with the same label get different ids: "bare.7", "bare.7.2". */
+export function bareRanges(machine: Machine): BareRange[] {
+  const backends = new Set(machine.backends().map((backend) => backend.id));
+  const byStart = new Map<number, BareRange>();
+  for (const slot of machine.memory.memslots(0)) {
+    const backing = machine.backingOf(slot.userspaceAddr);
+    if (!backing || backends.has(backing.id)) continue;
+    const hva = slot.userspaceAddr - backing.offset;
+    const size = backing.offset + slot.npages * PAGE;
+    const known = byStart.get(hva);
+    if (known) known.size = Math.max(known.size, size);
+    else byStart.set(hva, { id: backing.id, hva, size });
+  }
+  const taken = new Set(backends);
+  return [...byStart.values()].map((range) => {
+    let id = range.id;
+    for (let copy = 2; taken.has(id); copy++) id = `${range.id}.${copy}`;
+    taken.add(id);
+    return { ...range, id };
+  });
+}
+
+/** The machine's present layout. */
+export function captureLayout(machine: Machine): Layout {
+  const backends = machine.backends();
+  const bare = bareRanges(machine);
+  const { ram, slots, maxmem } = machine.config;
+  return {
+    format: LAYOUT_FORMAT,
+    version: LAYOUT_VERSION,
+    machine: { ram, slots, maxmem },
+    guest: machine.guest?.name ?? '',
+    board: backends.filter((backend) => backend.kind === 'board').map(({ id, size }) => ({ id, size })),
+    backends: backends.filter((backend) => backend.kind !== 'board').map(({ id, size }) => ({ id, size })),
+    bare: bare.map(({ id, size }) => ({ id, size })),
+    dimms: machine.dimms().map(({ id, memdev, slot, node, addr }) => ({ id, memdev, slot, node, addr })),
+    memslots: machine.memory.memslots(0).map((slot) => captureSlot(slot, [...backends, ...bare])),
+  };
+}
+
+function captureSlot(slot: Memslot, backings: readonly { id: string; hva: number; size: number }[]): LayoutSlot {
+  const hva = slot.userspaceAddr;
+  const backing = backings.find((each) => hva >= each.hva && hva < each.hva + each.size);
+  // Every hva of a slot comes from the machine's host memory, so one of them holds it.
+  if (!backing) throw new Error(`slot ${slot.slot} has no backing at hva 0x${hva.toString(16)}`);
+  return {
+    slot: slot.slot,
+    flags: slot.flags,
+    gpa: slot.baseGfn * PAGE,
+    size: slot.npages * PAGE,
+    backing: backing.id,
+    offset: hva - backing.hva,
+  };
+}
+
+export const layoutText = (layout: Layout): string => JSON.stringify(layout);

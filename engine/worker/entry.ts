@@ -1,0 +1,34 @@
+/** The Worker: a Session joined to postMessage, to timers and to fetch. */
+import type { FromWorker, ToWorker } from './protocol';
+import { Session } from './session';
+
+interface WorkerScope {
+  postMessage(message: FromWorker): void;
+  onmessage: ((event: { data: ToWorker }) => void) | null;
+}
+
+const scope = globalThis as unknown as WorkerScope;
+
+/** A turn for other messages: quicker than a timer, which browsers hold back for 4 ms. */
+const channel = new MessageChannel();
+const turns: (() => void)[] = [];
+channel.port1.onmessage = () => turns.shift()?.();
+
+const session = new Session((message) => scope.postMessage(message), {
+  async fetchCore(url) {
+    const response = await fetch(url);
+    if (!response.ok) throw new Error(`core.wasm did not load: HTTP ${response.status} for ${url}`);
+    return new Uint8Array(await response.arrayBuffer());
+  },
+  wallClock: () => Date.now(),
+  monotonic: () => performance.now(),
+  yieldTurn: () =>
+    new Promise<void>((resolve) => {
+      turns.push(resolve);
+      channel.port2.postMessage(0);
+    }),
+  setTimer: (wake, ms) => setTimeout(wake, ms),
+  clearTimer: (timer) => clearTimeout(timer as number),
+});
+
+scope.onmessage = ({ data }) => session.receive(data);

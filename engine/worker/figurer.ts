@@ -1,0 +1,68 @@
+/** Live figures: speed and TLB misses since the last ones. Sent while something changes. */
+import type { Machine } from '../machine/api';
+import type { Figures } from './protocol';
+
+interface Clock {
+  monotonic(): number;
+  setTimer(wake: () => void, ms: number): unknown;
+  clearTimer(timer: unknown): void;
+}
+
+/** A guest below this many million instructions a second is waiting, not working. */
+const IDLE_MIPS = 0.5;
+
+export class Figurer {
+  private timer: unknown;
+  private at: number;
+  private instructions: number;
+  private misses: number;
+  private last = '';
+
+  constructor(
+    private readonly machine: Machine,
+    private readonly clock: Clock,
+    private readonly period: number,
+    private readonly post: (figures: Figures) => void,
+  ) {
+    this.at = clock.monotonic();
+    this.instructions = machine.instructions;
+    this.misses = machine.stats().tlb_misses ?? 0;
+    this.schedule();
+  }
+
+  end(): void {
+    this.clock.clearTimer(this.timer);
+    this.timer = undefined;
+  }
+
+  send(): void {
+    const { machine } = this;
+    const now = this.clock.monotonic();
+    const instructions = machine.instructions;
+    const misses = machine.stats().tlb_misses ?? 0;
+    const done = instructions - this.instructions;
+    const elapsed = Math.max(1, now - this.at);
+    const mips = done / elapsed / 1000;
+    const figures: Figures = {
+      mips: Math.round(mips * 10) / 10,
+      instructions,
+      guestTimeNs: machine.guestTimeNs,
+      tlbMissPerMille: done > 0 ? Math.round(((misses - this.misses) * 100_000) / done) / 100 : 0,
+      holes: machine.holes.total,
+      idle: machine.state === 'running' && mips < IDLE_MIPS,
+    };
+    this.at = now;
+    this.instructions = instructions;
+    this.misses = misses;
+    const text = JSON.stringify(figures);
+    if (text !== this.last) this.post(figures);
+    this.last = text;
+  }
+
+  private schedule(): void {
+    this.timer = this.clock.setTimer(() => {
+      this.send();
+      this.schedule();
+    }, this.period);
+  }
+}

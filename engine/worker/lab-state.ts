@@ -1,0 +1,58 @@
+/** The machine as the page sees it. */
+import type { Machine } from '../machine/api';
+import { MemFlag, type Memslot } from '../memory/types';
+import { type CommitLog, dumpRegisters, slotName } from '../monitor/index';
+import type { HistoryView, LabState, SlotView } from './protocol';
+
+const PAGE = 4096;
+
+export interface HostBounds {
+  hostBase: number;
+  hostSize: number;
+}
+
+export function labState(machine: Machine, commits: CommitLog, host: HostBounds): LabState {
+  const { changeSet } = machine;
+  const preview = changeSet.open ? changeSet.preview() : undefined;
+  const stopped = machine.state === 'shutdown' || machine.state === 'internal-error';
+  return {
+    run: machine.state,
+    config: machine.config,
+    guest: machine.guest?.name,
+    ...(stopped ? { registers: dumpRegisters(machine.registers(0)) } : {}),
+    generation: machine.memory.generation(0),
+    hostSize: host.hostSize,
+    hostBase: host.hostBase,
+    slots: slotViews(machine),
+    backends: machine.backends(),
+    dimms: machine.dimms(),
+    deviceMemory: machine.deviceMemory(),
+    mmio: machine.mmioRegions(),
+    changeSet: { open: changeSet.open, entries: changeSet.entries, ...(preview ? { preview } : {}) },
+    history: commits.entries() satisfies HistoryView[],
+    historyAt: commits.live,
+    canUndo: commits.canUndo,
+    canRedo: commits.canRedo,
+  };
+}
+
+export function slotViews(machine: Machine): SlotView[] {
+  const kinds = new Map<string, SlotView['kind']>();
+  for (const backend of machine.backends()) kinds.set(backend.id, backend.kind === 'board' ? 'ram' : 'bare');
+  for (const dimm of machine.dimms()) kinds.set(dimm.memdev, 'dimm');
+  return machine.memory.memslots(0).map((slot) => slotView(machine, kinds, slot));
+}
+
+function slotView(machine: Machine, kinds: ReadonlyMap<string, SlotView['kind']>, slot: Memslot): SlotView {
+  const kind = kinds.get(machine.backingOf(slot.userspaceAddr)?.id ?? '') ?? 'bare';
+  return {
+    slot: slot.slot,
+    asId: slot.asId,
+    flags: slot.flags,
+    guestPhysAddr: slot.baseGfn * PAGE,
+    memorySize: slot.npages * PAGE,
+    userspaceAddr: slot.userspaceAddr,
+    name: slotName(machine, slot),
+    kind: kind === 'ram' && slot.flags & MemFlag.ReadOnly ? 'rom' : kind,
+  };
+}

@@ -1,0 +1,31 @@
+/** What happens in the machine without anybody having typed it, in a line for the monitor. Events that a command answers for say nothing. */
+import type { MachineEvent } from '../machine/api';
+
+const EJECT = 3;
+const OST_BUSY = 0x82;
+const OST_IN_PROGRESS = 0x84;
+
+export function noticeOf(event: MachineEvent): string | undefined {
+  if (event.type === 'qmp') return qmpNotice(event.event, event.data);
+  if (event.type !== 'state') return undefined;
+  if (event.state === 'shutdown') return 'The guest has shut down. "info registers" shows where; system_reset starts it again.';
+  if (event.state === 'internal-error')
+    return 'The guest executed where no memory is mapped. "info registers" shows where; system_reset starts it again.';
+  return undefined;
+}
+
+function qmpNotice(name: string, data: Record<string, unknown>): string | undefined {
+  if (name === 'DEVICE_DELETED') return `${deviceOf(data)}: the guest has given it back`;
+  if (name !== 'ACPI_DEVICE_OST') return undefined;
+  const info = data.info as { device?: string; source: number; status: number; slot: string };
+  // The last word after an eject comes when the device is already gone.
+  if (info.device === undefined) return undefined;
+  if (info.source === EJECT) {
+    if (info.status === OST_IN_PROGRESS) return `${info.device}: the guest is giving it back`;
+    if (info.status === OST_BUSY) return `${info.device}: the guest keeps it, it is in use`;
+    return info.status === 0 ? undefined : `${info.device}: the guest keeps it (_OST status ${info.status})`;
+  }
+  return info.status === 0 ? `${info.device}: the guest has taken it` : `${info.device}: the guest refused it (_OST status ${info.status})`;
+}
+
+const deviceOf = (data: Record<string, unknown>): string => String(data.device ?? data.path ?? 'the device');

@@ -1,0 +1,106 @@
+/** Every message between the page and the worker, typed. The page imports this file and nothing else of the engine. */
+
+import type { Backend, Dimm, MachineConfig, RunState, StagedEdit, StagedEntry } from '../machine/api';
+import type { MemoryRegion } from '../memory/types';
+
+export type { Backend, Dimm, MachineConfig, MemoryRegion, RunState, StagedEdit, StagedEntry };
+
+/** Page -> worker. `id` ties an answer to its request. */
+export type ToWorker =
+  | {
+      type: 'boot';
+      config: MachineConfig;
+      /** Address of core.wasm, absolute. */
+      coreUrl: string;
+      guest?: { name: string; kernel: Uint8Array; initrd?: Uint8Array; append?: string };
+      /** A layout (JSON text, unchecked) to apply before the first instruction, e.g. from a link. */
+      layout?: string;
+      /** A share link's fragment as it came (location.hash), unchecked; the worker unpacks it. Without "l=" in it there is no layout. */
+      link?: string;
+      /** What `share` prepends to "#...". */
+      linkBase: string;
+    }
+  | { type: 'monitor'; id: number; line: string }
+  | { type: 'complete'; id: number; line: string }
+  | { type: 'console'; text: string }
+  | { type: 'run'; action: 'stop' | 'cont' | 'reset' | 'step' }
+  | { type: 'call'; id: number; method: 'layout' | 'digest' | 'share' | 'undo' | 'redo' }
+  /** Change set edits by the page; answered with `result` (text: error or ''). */
+  | { type: 'stage'; id: number; action: StageAction }
+  | { type: 'storage-result'; id: number; value?: string; keys?: string[]; error?: string };
+
+export type StageAction =
+  | { do: 'begin' }
+  | { do: 'stage'; edit: StagedEdit }
+  | { do: 'drop'; index: number }
+  | { do: 'commit'; legacy: boolean }
+  | { do: 'abort' };
+
+/** Worker -> page. */
+export type FromWorker =
+  | { type: 'booted' }
+  /** The machine could not be made, or a link's layout was refused: the reason, one line. The worker then started the default, if `fallback`. */
+  | { type: 'boot-error'; reason: string; fallback: boolean }
+  | { type: 'console'; text: string }
+  | { type: 'monitor-event'; text: string }
+  | { type: 'result'; id: number; value?: unknown; error?: string }
+  | { type: 'state'; state: LabState }
+  | { type: 'figures'; figures: Figures }
+  /** localStorage/IndexedDB lives in the page: the engine asks for it. Keys are names of layouts. */
+  | { type: 'storage'; id: number; op: 'get' | 'set' | 'delete' | 'keys'; key?: string; value?: string }
+  | { type: 'quit'; status: number }
+  | { type: 'fatal'; reason: string };
+
+/** Sent whole after each change of it. */
+export interface LabState {
+  run: RunState;
+  config: MachineConfig;
+  guest: string | undefined;
+  /** Registers as text when the guest is shut down. */
+  registers?: string;
+  generation: number;
+  hostSize: number;
+  hostBase: number;
+  slots: SlotView[];
+  backends: Backend[];
+  dimms: Dimm[];
+  deviceMemory: { start: number; end: number }[];
+  mmio: { name: string; start: number; end: number }[];
+  changeSet: { open: boolean; entries: readonly StagedEntry[]; preview?: MemoryRegion[] };
+  history: HistoryView[];
+  /** Position in history (index of the entry that is live). */
+  historyAt: number;
+  canUndo: boolean;
+  canRedo: boolean;
+}
+
+export interface SlotView extends MemoryRegion {
+  /** "ram.a", "dimm1 (mem1)": what backs it. */
+  name: string;
+  kind: 'ram' | 'dimm' | 'rom' | 'bare';
+}
+
+export interface HistoryView {
+  generation: number;
+  /** "+ dimm1", "4 <-> 5": made from the changes. */
+  title: string;
+  swaps: number;
+  zappedPages: number;
+  legacy: boolean;
+  /** Guest accesses that fell into a hole from this commit to the next. */
+  holes: number;
+  /** Slots that this commit created, moved, changed or deleted: ids. */
+  changed: number[];
+  /** ms since 1970 */
+  at: number;
+}
+
+/** At most 4 a second. */
+export interface Figures {
+  mips: number;
+  instructions: number;
+  guestTimeNs: number;
+  tlbMissPerMille: number;
+  holes: number;
+  idle: boolean;
+}

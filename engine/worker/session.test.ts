@@ -1,0 +1,297 @@
+/** The worker's session on the real machine, without a Worker. */
+import { readFileSync } from 'node:fs';
+import { resolve } from 'node:path';
+import { afterEach, describe, expect, it } from 'vitest';
+import { testMachine } from '../monitor/testing';
+import { captureLayout, layoutText, packLink } from '../snapshot/index';
+import type { FromWorker, LabState, ToWorker } from './protocol';
+import { Session } from './session';
+
+const MIB = 0x100000;
+const root = resolve(import.meta.dirname, '../..');
+const core = new Uint8Array(readFileSync(process.env.LAB_CORE ?? resolve(root, 'build/core.wasm')));
+const memlab = new Uint8Array(readFileSync(resolve(root, 'guests/memlab/memlab.elf')));
+const config = { ram: 64 * MIB, slots: 8, maxmem: 1024 * MIB, smp: 1, accel: 'interp' } as const;
+
+type Of<T extends FromWorker['type']> = Extract<FromWorker, { type: T }>;
+
+/** A page that remembers what it was told and keeps layouts in a map. */
+class Page {
+  readonly heard: FromWorker[] = [];
+  readonly saved = new Map<string, string>();
+  storageError: string | undefined;
+  readonly session: Session;
+  private nextId = 1;
+  private readonly watchers = new Set<() => void>();
+
+  constructor() {
+    this.session = new Session((message) => this.hear(message), {
+      fetchCore: async (url) => {
+        if (url !== 'https://lab.example/core.wasm') throw new Error(`HTTP 404 for ${url}`);
+        return core;
+      },
+      wallClock: () => Date.now(),
+      monotonic: () => performance.now(),
+      yieldTurn: () => new Promise((done) => setImmediate(done)),
+      setTimer: (wake, ms) => setTimeout(wake, ms),
+      clearTimer: (timer) => clearTimeout(timer as NodeJS.Timeout),
+    });
+  }
+
+  boot(more: Partial<Extract<ToWorker, { type: 'boot' }>> = {}): void {
+    this.session.receive({
+      type: 'boot',
+      config,
+      coreUrl: 'https://lab.example/core.wasm',
+      linkBase: 'https://lab.example/',
+      guest: { name: 'memlab', kernel: memlab },
+      ...more,
+    });
+  }
+
+  async until<T>(find: () => T | undefined): Promise<T> {
+    for (;;) {
+      const found = find();
+      if (found !== undefined) return found;
+      await new Promise<void>((resolve) => {
+        const watcher = (): void => {
+          this.watchers.delete(watcher);
+          resolve();
+        };
+        this.watchers.add(watcher);
+      });
+    }
+  }
+
+  first<T extends FromWorker['type']>(type: T): Promise<Of<T>> {
+    return this.until(() => this.heard.find((message): message is Of<T> => message.type === type));
+  }
+
+  async ask(
+    message:
+      | { type: 'monitor' | 'complete'; line: string }
+      | { type: 'call'; method: 'layout' | 'digest' | 'share' | 'undo' | 'redo' }
+      | Omit<Extract<ToWorker, { type: 'stage' }>, 'id'>,
+  ): Promise<Of<'result'>> {
+    const id = this.nextId++;
+    this.session.receive({ ...message, id } as ToWorker);
+    return this.until(() => this.heard.find((each): each is Of<'result'> => each.type === 'result' && each.id === id));
+  }
+
+  async monitor(line: string): Promise<string> {
+    return String((await this.ask({ type: 'monitor', line })).value);
+  }
+
+  get state(): LabState | undefined {
+    return this.heard.filter((message): message is Of<'state'> => message.type === 'state').at(-1)?.state;
+  }
+
+  get console(): string {
+    return this.heard
+      .filter((message): message is Of<'console'> => message.type === 'console')
+      .map((message) => message.text)
+      .join('');
+  }
+
+  private hear(message: FromWorker): void {
+    this.heard.push(structuredClone(message));
+    if (message.type === 'storage') this.store(message);
+    for (const watcher of [...this.watchers]) watcher();
+  }
+
+  private store({ id, op, key = '', value = '' }: Of<'storage'>): void {
+    const answer = { type: 'storage-result', id } as const;
+    queueMicrotask(() => {
+      if (this.storageError) return this.session.receive({ ...answer, error: this.storageError });
+      if (op === 'set') this.saved.set(key, value);
+      if (op === 'delete') this.saved.delete(key);
+      const found = op === 'get' ? this.saved.get(key) : undefined;
+      this.session.receive({
+        ...answer,
+        ...(found === undefined ? {} : { value: found }),
+        ...(op === 'keys' ? { keys: [...this.saved.keys()] } : {}),
+      });
+    });
+  }
+}
+
+let page: Page;
+const started = async (more: Partial<Extract<ToWorker, { type: 'boot' }>> = {}): Promise<Page> => {
+  page = new Page();
+  page.boot(more);
+  await page.first('booted');
+  return page;
+};
+afterEach(() => page.session.end());
+
+const regions = (page: Page): unknown =>
+  page.state!.slots.map(({ slot, guestPhysAddr, memorySize, flags, name }) => [slot, guestPhysAddr, memorySize, flags, name]);
+
+describe('booting', () => {
+  it('runs the guest and shows its console and state', async () => {
+    const page = await started();
+    await page.until(() => (page.console.includes('lab> ') ? true : undefined));
+    page.session.receive({ type: 'console', text: 'help\r' });
+    await page.until(() => (/lab> [\s\S]*lab> $/.test(page.console) ? true : undefined));
+    expect(page.state).toMatchObject({
+      run: 'running',
+      guest: 'memlab',
+      canUndo: false,
+      historyAt: 0,
+      changeSet: { open: false, entries: [] },
+    });
+    expect(page.state!.slots.map((slot) => slot.kind)).toContain('rom');
+    expect((await page.first('figures')).figures.instructions).toBeGreaterThan(0);
+  });
+
+  it('says why it cannot', async () => {
+    page = new Page();
+    page.boot({ coreUrl: 'https://lab.example/nope.wasm' });
+    expect(await page.first('boot-error')).toEqual({
+      type: 'boot-error',
+      reason: 'HTTP 404 for https://lab.example/nope.wasm',
+      fallback: false,
+    });
+    page = new Page();
+    page.boot({ config: { ...config, ram: 1000 } });
+    expect(await page.first('boot-error')).toMatchObject({ reason: expect.stringContaining('1000'), fallback: false });
+  });
+
+  it('boots with the layout of a link, whatever -m that has', async () => {
+    const other = await testMachine({ ram: 32 * MIB, slots: 4, maxmem: 512 * MIB });
+    other.addBackend('m1', 128 * MIB);
+    other.plugDimm({ id: 'd1', memdev: 'm1', addr: 2 ** 32 });
+    const link = await packLink(layoutText(captureLayout(other)), 'https://lab.example/');
+    const page = await started({ link: link.slice(link.indexOf('#')) });
+    expect(page.heard.some((message) => message.type === 'boot-error')).toBe(false);
+    expect(page.state!.config).toMatchObject({ ram: 32 * MIB, slots: 4 });
+    expect(page.state!.dimms.map((dimm) => dimm.id)).toEqual(['d1']);
+  });
+
+  it('loads the guest into the memory that the layout leaves', async () => {
+    const other = await testMachine({ ...config });
+    const [a, b] = [other.memory.memslotById(3)!, other.memory.memslotById(4)!];
+    // Boot RAM's upper half moves up: the memory map that the guest gets has a gap.
+    other.changeSet.begin();
+    other.changeSet.stage({ op: 'move', slot: b.slot, gpa: 0x8000000 });
+    expect((await other.changeSet.commit()).ok).toBe(true);
+    const page = await started({ layout: layoutText(captureLayout(other)) });
+    expect(page.heard.some((message) => message.type === 'boot-error')).toBe(false);
+    await page.until(() => (page.console.includes('in 3 ranges') ? true : undefined));
+    await page.session.end();
+    // Without RAM at 1 MiB no guest can be loaded.
+    other.changeSet.begin();
+    other.changeSet.stage({ op: 'del', slot: a.slot });
+    expect((await other.changeSet.commit()).ok).toBe(true);
+    const refused = await started({ layout: layoutText(captureLayout(other)) });
+    expect(await refused.first('boot-error')).toMatchObject({ fallback: true });
+    await refused.until(() => (refused.console.includes('lab> ') ? true : undefined));
+  });
+
+  it('starts the default when the link is refused, with the reason', async () => {
+    for (const [link, reason] of [
+      ['#l=1.AAAA', /cut off/],
+      ['#l=1.<img>', /not of the form/],
+      [`#${(await packLink('{"format":"x"}', '')).split('#')[1]}`, /^format is "x"/],
+    ] as const) {
+      const page = await started({ link });
+      expect(await page.first('boot-error')).toMatchObject({ reason: expect.stringMatching(reason), fallback: true });
+      expect(page.state!.config.ram).toBe(64 * MIB);
+      await page.session.end();
+    }
+    const huge = captureLayout(await testMachine());
+    huge.machine.ram = 2 ** 32;
+    const page = await started({ layout: layoutText(huge) });
+    expect(await page.first('boot-error')).toMatchObject({ reason: expect.stringContaining('4294967296'), fallback: true });
+    const plain = await started({ link: '#guide=1' });
+    expect(plain.heard.some((message) => message.type === 'boot-error')).toBe(false);
+  });
+});
+
+describe('requests', () => {
+  it('before the machine is there are answered with an error', async () => {
+    page = new Page();
+    expect((await page.ask({ type: 'monitor', line: 'help' })).error).toBe('the machine has not started yet');
+    expect((await page.ask({ type: 'complete', line: 'he' })).error).toBe('the machine has not started yet');
+    page.session.receive({ type: 'console', text: 'x' });
+    expect(await page.first('monitor-event')).toEqual({ type: 'monitor-event', text: 'Error: the machine has not started yet' });
+  });
+
+  it('answer the monitor and completion', async () => {
+    const page = await started();
+    expect(await page.monitor('info status')).toBe('VM status: running\n');
+    expect(await page.monitor('foo')).toBe("unknown command: 'foo'\n");
+    expect((await page.ask({ type: 'complete', line: 'info memsl' })).value).toEqual(['memslots']);
+  });
+
+  it('stage, refuse, commit, undo and redo, with a new state each time', async () => {
+    const page = await started();
+    expect(await page.ask({ type: 'stage', action: { do: 'begin' } })).toMatchObject({ value: '' });
+    expect(await page.ask({ type: 'stage', action: { do: 'begin' } })).toMatchObject({ error: expect.stringContaining('already open') });
+    await page.ask({ type: 'stage', action: { do: 'stage', edit: { op: 'add', slot: 40, gpa: 0, size: MIB, hva: 0, flags: 0 } } });
+    expect(await page.ask({ type: 'stage', action: { do: 'commit', legacy: false } })).toMatchObject({
+      error: expect.stringMatching(/^entry 1: EEXIST: /),
+    });
+    await page.until(() => (page.state!.changeSet.entries[0]?.refusals.length ? true : undefined));
+    await page.ask({ type: 'stage', action: { do: 'drop', index: 0 } });
+    await page.ask({ type: 'stage', action: { do: 'stage', edit: { op: 'add', slot: 40, gpa: 2 ** 40, size: MIB, hva: 0, flags: 0 } } });
+    await page.until(() => (page.state!.changeSet.preview?.some((region) => region.slot === 40) ? true : undefined));
+    expect(await page.ask({ type: 'stage', action: { do: 'commit', legacy: false } })).toMatchObject({ value: '' });
+    await page.until(() => (page.state!.historyAt === 1 ? true : undefined));
+    expect(page.state!.slots.find((slot) => slot.slot === 40)).toMatchObject({ guestPhysAddr: 2 ** 40, name: 'bare.40', kind: 'bare' });
+    expect(page.state!.history[1]).toMatchObject({ title: '+ 40 bare.40', changed: [40], legacy: false });
+    expect(await page.ask({ type: 'call', method: 'undo' })).toMatchObject({ value: '' });
+    await page.until(() => (page.state!.canRedo ? true : undefined));
+    expect(page.state!.slots.some((slot) => slot.slot === 40)).toBe(false);
+    expect(await page.ask({ type: 'call', method: 'redo' })).toMatchObject({ value: '' });
+    expect(await page.ask({ type: 'call', method: 'redo' })).toMatchObject({ error: 'nothing to redo' });
+  });
+
+  it('save a layout through the page and bring it back', async () => {
+    const page = await started();
+    await page.monitor('object_add memory-backend-ram,id=m1,size=128M');
+    await page.monitor('device_add pc-dimm,id=d1,memdev=m1');
+    expect(await page.monitor('layout_save mine')).toBe('');
+    const saved = page.saved.get('mine')!;
+    await page.until(() => (page.state!.dimms.length === 1 ? true : undefined));
+    const before = regions(page);
+    await page.session.end();
+    const fresh = await started();
+    fresh.saved.set('mine', saved);
+    expect(await fresh.monitor('layout_load mine')).toBe('');
+    await fresh.until(() => (fresh.state!.dimms.length === 1 ? true : undefined));
+    expect(regions(fresh)).toEqual(before);
+    fresh.storageError = 'no room left';
+    expect(await fresh.monitor('layout_save other')).toBe('Error: no room left\n');
+  });
+
+  it('share a link that another session opens', async () => {
+    const page = await started();
+    await page.monitor('memslot_add 40 1T 2M');
+    const link = String((await page.ask({ type: 'call', method: 'share' })).value);
+    expect(await page.monitor('share')).toBe(`${link}\n`);
+    const layout = (await page.ask({ type: 'call', method: 'layout' })).value as { memslots: { slot: number }[] };
+    expect(layout.memslots.some((slot) => slot.slot === 40)).toBe(true);
+    const shown = page.state!.slots.map(({ slot, guestPhysAddr, memorySize, name }) => [slot, guestPhysAddr, memorySize, name]);
+    await page.session.end();
+    const other = await started({ link: link.slice(link.indexOf('#')) });
+    expect(other.state!.slots.map(({ slot, guestPhysAddr, memorySize, name }) => [slot, guestPhysAddr, memorySize, name])).toEqual(shown);
+  });
+
+  it('stop, step and run; the digest of a stopped machine stays', async () => {
+    const page = await started();
+    page.session.receive({ type: 'run', action: 'stop' });
+    await page.until(() => (page.state!.run === 'paused' ? true : undefined));
+    // The guest waits for input: without any, a step would find nothing to run.
+    page.session.receive({ type: 'console', text: 'x' });
+    const digest = (await page.ask({ type: 'call', method: 'digest' })).value;
+    expect(digest).toMatch(/^[0-9a-f]{64}$/);
+    expect((await page.ask({ type: 'call', method: 'digest' })).value).toBe(digest);
+    page.session.receive({ type: 'run', action: 'step' });
+    expect((await page.ask({ type: 'call', method: 'digest' })).value).not.toBe(digest);
+    page.session.receive({ type: 'run', action: 'cont' });
+    await page.until(() => (page.state!.run === 'running' ? true : undefined));
+    expect(await page.monitor('quit')).toBe('');
+    expect(await page.first('quit')).toEqual({ type: 'quit', status: 0 });
+  });
+});

@@ -1,0 +1,398 @@
+/**
+ * One machine behind the page's messages. Knows no Worker: messages come in through `receive`, answers go out through `post`, and clock, timers and
+ * the fetching of core.wasm are handed in. Nothing that arrives makes it throw.
+ */
+import { HOST_BASE } from '../abi/layout';
+import type { Machine, MachineConfig, MachineEvent, MachineOptions } from '../machine/api';
+import { MAX_WASM_PAGES } from '../machine/host-memory';
+import { createMachine } from '../machine/machine';
+import { Runner } from '../machine/runner';
+import { CommitLog, Monitor } from '../monitor/index';
+import {
+  applyLayout,
+  captureLayout,
+  isLayoutLink,
+  type Layout,
+  layoutFormat,
+  layoutText,
+  parseLayout,
+  unpackLink,
+} from '../snapshot/index';
+import { Figurer } from './figurer';
+import { labState, slotViews } from './lab-state';
+import { noticeOf } from './notices';
+import type { FromWorker, StageAction, ToWorker } from './protocol';
+import { StorageClient } from './storage-client';
+
+export interface SessionDeps {
+  fetchCore(url: string): Promise<MachineOptions['core']>;
+  /** ms since 1970 */
+  wallClock(): number;
+  /** ms, monotonic */
+  monotonic(): number;
+  yieldTurn(): Promise<void>;
+  setTimer(wake: () => void, ms: number): unknown;
+  clearTimer(timer: unknown): void;
+  /** Tests put their own here. */
+  createMachine?: typeof createMachine;
+}
+
+/** ms between two LabStates that no commit asked for, between console batches, and between figures. */
+const STATE_MS = 100;
+const CONSOLE_MS = 16;
+const FIGURES_MS = 250;
+/** A link may ask for this much boot RAM, bytes. */
+const MAX_LINK_RAM = 2 ** 30;
+/** Up to this many slots a state is sent with every command that changed it. */
+const PROMPT_STATE_SLOTS = 512;
+const WASM_PAGE = 0x10000;
+
+type Boot = Extract<ToWorker, { type: 'boot' }>;
+type Call = Extract<ToWorker, { type: 'call' }>;
+
+/** What exists once the machine is made. */
+interface Running {
+  machine: Machine;
+  monitor: Monitor;
+  commits: CommitLog;
+  runner: Runner;
+  figures: Figurer;
+}
+
+export class Session {
+  private running: Running | undefined;
+  private booting = false;
+  private readonly storage: StorageClient;
+  private readonly decoder = new TextDecoder();
+  private consoleText = '';
+  private consoleTimer = false;
+  private stateTimer = false;
+  private stateNow = false;
+  private stateAt = Number.NEGATIVE_INFINITY;
+  /** Monitor lines and staging run one after another. */
+  private queue: Promise<unknown> = Promise.resolve();
+
+  constructor(
+    private readonly post: (message: FromWorker) => void,
+    private readonly deps: SessionDeps,
+  ) {
+    this.storage = new StorageClient(post);
+  }
+
+  receive(message: ToWorker): void {
+    try {
+      this.dispatch(message);
+    } catch (error) {
+      const reason = reasonOf(error);
+      if ('id' in message) this.post({ type: 'result', id: message.id, error: reason });
+      else this.post({ type: 'monitor-event', text: `Error: ${reason}` });
+    }
+  }
+
+  /** Ends the loop; for tests and for a host that goes on living. */
+  async end(): Promise<void> {
+    await this.running?.runner.end();
+    this.running?.figures.end();
+  }
+
+  private dispatch(message: ToWorker): void {
+    switch (message.type) {
+      case 'boot':
+        void this.boot(message);
+        return;
+      case 'storage-result':
+        this.storage.answer(message);
+        return;
+      case 'console':
+        this.machine.serial.input(new TextEncoder().encode(message.text));
+        return;
+      case 'run':
+        this.run(message.action);
+        return;
+      case 'complete':
+        this.post({ type: 'result', id: message.id, value: this.need().monitor.complete(message.line) });
+        return;
+      case 'monitor':
+        this.answer(message.id, () => this.need().monitor.execute(message.line));
+        return;
+      case 'call':
+        this.answer(message.id, () => this.call(message.method));
+        return;
+      case 'stage':
+        this.answer(message.id, () => this.stage(message.action));
+        return;
+    }
+  }
+
+  private need(): Running {
+    if (!this.running) throw new Error('the machine has not started yet');
+    return this.running;
+  }
+  private get machine(): Machine {
+    return this.need().machine;
+  }
+
+  private answer(id: number, action: () => unknown): void {
+    this.queue = this.queue.then(async () => {
+      try {
+        const value = await action();
+        this.sendDueState();
+        this.post({ type: 'result', id, value });
+      } catch (error) {
+        this.sendDueState();
+        this.post({ type: 'result', id, error: reasonOf(error) });
+      }
+    });
+  }
+
+  /** What a command changed is there before its answer is. With very many slots the page gets it at the usual pace instead. */
+  private sendDueState(): void {
+    if ((this.stateTimer || this.stateNow) && this.machine.memory.slotCount(0) <= PROMPT_STATE_SLOTS) this.sendState();
+  }
+
+  // Boot
+
+  private async boot(message: Boot): Promise<void> {
+    if (this.booting) {
+      this.post({ type: 'boot-error', reason: 'this worker has a machine already: start another worker', fallback: false });
+      return;
+    }
+    this.booting = true;
+    try {
+      const core = await this.deps.fetchCore(message.coreUrl);
+      const wanted = await this.wantedLayout(message);
+      const refused = typeof wanted === 'string' ? wanted : undefined;
+      const layout = typeof wanted === 'string' ? undefined : wanted;
+      const { machine, reason } = await this.makeMachine(message, core, layout);
+      this.start(machine, message.linkBase);
+      const refusal = refused ?? reason;
+      if (refusal !== undefined) this.post({ type: 'boot-error', reason: refusal, fallback: true });
+      this.post({ type: 'booted' });
+      this.sendState();
+      this.running?.runner.start();
+    } catch (error) {
+      this.post({ type: 'boot-error', reason: reasonOf(error), fallback: false });
+    }
+  }
+
+  /** The layout to boot with; the reason when it cannot be read. */
+  private async wantedLayout(message: Boot): Promise<Layout | string | undefined> {
+    let text = message.layout;
+    if (text === undefined && message.link !== undefined && isLayoutLink(message.link)) {
+      const unpacked = await unpackLink(message.link);
+      if (!unpacked.ok) return unpacked.reason;
+      text = unpacked.text;
+    }
+    if (text === undefined) return undefined;
+    const parsed = parseLayout(text);
+    if (!parsed.ok) return parsed.reason;
+    const { ram } = parsed.layout.machine;
+    if (ram > MAX_LINK_RAM) return `it asks for ${ram} bytes of boot RAM, at most ${MAX_LINK_RAM} are given to a link`;
+    return parsed.layout;
+  }
+
+  /** With a layout: a machine as large as the layout says, switched to it; when any of that fails, the machine that the page asked for. */
+  private async makeMachine(
+    message: Boot,
+    core: MachineOptions['core'],
+    layout: Layout | undefined,
+  ): Promise<{ machine: Machine; reason?: string }> {
+    const make = (config: MachineConfig): Promise<Machine> =>
+      (this.deps.createMachine ?? createMachine)({
+        ...config,
+        core,
+        ...(message.guest ? { guest: message.guest } : {}),
+        wallClock: () => this.deps.monotonic(),
+      });
+    if (!layout) return { machine: await make(message.config) };
+    try {
+      const machine = await make({ ...message.config, ...layout.machine });
+      const reason = await applyLayout(machine, layout);
+      // The guest was loaded where boot RAM was: once more, into the memory that there is now, with a memory map that says so.
+      if (reason === undefined) machine.reset();
+      if (reason === undefined) return { machine };
+      return { machine: await make(message.config), reason };
+    } catch (error) {
+      return { machine: await make(message.config), reason: reasonOf(error) };
+    }
+  }
+
+  private start(machine: Machine, linkBase: string): void {
+    const { deps } = this;
+    const commits = new CommitLog(machine, () => deps.wallClock());
+    const monitor = new Monitor(machine, {
+      layouts: this.storage,
+      format: layoutFormat,
+      linkBase,
+      quit: () => this.quit(0),
+      wallClock: () => deps.wallClock(),
+      print: (text) => this.post({ type: 'monitor-event', text }),
+      commits,
+    });
+    const runner = new Runner({
+      machine,
+      wallClock: () => deps.monotonic(),
+      yieldTurn: () => deps.yieldTurn(),
+      setTimer: (wake, ms) => deps.setTimer(wake, ms),
+      clearTimer: (timer) => deps.clearTimer(timer),
+      onError: (error) => this.fatal(error),
+    });
+    const figures = new Figurer(machine, deps, FIGURES_MS, (message) => this.post({ type: 'figures', figures: message }));
+    this.running = { machine, monitor, commits, runner, figures };
+    machine.serial.onOutput((bytes) => this.consoleOutput(bytes));
+    machine.subscribe((event) => this.event(event));
+    commits.onChange(() => this.touchState(true));
+  }
+
+  // The page's buttons
+
+  private run(action: 'stop' | 'cont' | 'reset' | 'step'): void {
+    const { machine } = this;
+    if (action === 'stop') machine.stop();
+    else if (action === 'cont') machine.cont();
+    else if (action === 'reset') machine.reset();
+    else {
+      machine.stop();
+      machine.runInstructions(1);
+      this.touchState(false);
+      this.need().figures.send();
+    }
+  }
+
+  private async call(method: Call['method']): Promise<unknown> {
+    const { machine, commits } = this.need();
+    switch (method) {
+      case 'layout':
+        return { ...captureLayout(machine), memslots: slotViews(machine), generation: machine.memory.generation(0) };
+      case 'digest':
+        return machine.digest();
+      case 'share':
+        return layoutFormat.link(layoutText(captureLayout(machine)), this.linkBase);
+      default:
+        return this.travel(method === 'undo' ? commits.undo() : commits.redo());
+    }
+  }
+
+  private get linkBase(): string {
+    return this.need().monitor.commandContext.env.linkBase;
+  }
+
+  private travel(result: ReturnType<CommitLog['undo']>): string {
+    if (typeof result === 'string') throw new Error(result);
+    if (!result.commit.ok) throw new Error(refusalText(result.commit.refusals));
+    return '';
+  }
+
+  private async stage(action: StageAction): Promise<string> {
+    const { machine, commits } = this.need();
+    const { changeSet } = machine;
+    switch (action.do) {
+      case 'begin':
+        changeSet.begin();
+        return '';
+      case 'stage':
+        changeSet.stage(withHostMemory(machine, action.edit));
+        return '';
+      case 'drop':
+        changeSet.drop(action.index);
+        return '';
+      case 'abort':
+        changeSet.abort();
+        return '';
+      default: {
+        const commit = await commits.commit(action.legacy);
+        if (!commit.ok) throw new Error(refusalText(commit.refusals));
+        return '';
+      }
+    }
+  }
+
+  // What the machine says
+
+  private event(event: MachineEvent): void {
+    const notice = noticeOf(event);
+    if (notice !== undefined) this.post({ type: 'monitor-event', text: notice });
+    if (event.type === 'quit') this.quit(event.status);
+    else if (event.type === 'state' || event.type === 'reset') this.touchState(true);
+    else if (event.type === 'backends' || event.type === 'dimms' || event.type === 'stage') this.touchState(event.type === 'stage');
+  }
+
+  private quit(status: number): void {
+    this.running?.machine.stop();
+    this.flushConsole();
+    this.post({ type: 'quit', status });
+  }
+
+  private fatal(error: unknown): void {
+    this.flushConsole();
+    this.post({ type: 'fatal', reason: `the machine stopped by an internal error: ${reasonOf(error)}` });
+  }
+
+  private consoleOutput(bytes: Uint8Array): void {
+    this.consoleText += this.decoder.decode(bytes, { stream: true });
+    if (this.consoleTimer) return;
+    this.consoleTimer = true;
+    this.deps.setTimer(() => {
+      this.consoleTimer = false;
+      this.flushConsole();
+    }, CONSOLE_MS);
+  }
+
+  private flushConsole(): void {
+    if (this.consoleText === '') return;
+    const text = this.consoleText;
+    this.consoleText = '';
+    this.post({ type: 'console', text });
+  }
+
+  // LabState: at once after commits, else at most ten a second
+
+  private touchState(now: boolean): void {
+    if (!this.running) return;
+    if (now) {
+      if (this.stateNow) return;
+      this.stateNow = true;
+      // After what is running now is done: one state for a commit and everything that follows from it.
+      queueMicrotask(() => {
+        this.stateNow = false;
+        if (this.deps.monotonic() - this.stateAt >= CONSOLE_MS) this.sendState();
+        else this.laterState(CONSOLE_MS);
+      });
+      return;
+    }
+    this.laterState(Math.max(0, this.stateAt + STATE_MS - this.deps.monotonic()));
+  }
+
+  private laterState(ms: number): void {
+    if (this.stateTimer) return;
+    this.stateTimer = true;
+    this.deps.setTimer(() => {
+      this.stateTimer = false;
+      this.sendState();
+    }, ms);
+  }
+
+  private sendState(): void {
+    const { machine, commits } = this.need();
+    this.stateAt = this.deps.monotonic();
+    try {
+      this.post({ type: 'state', state: labState(machine, commits, { hostBase: HOST_BASE, hostSize: MAX_WASM_PAGES * WASM_PAGE }) });
+    } catch (error) {
+      this.fatal(error);
+    }
+  }
+}
+
+/** An added slot without a legal hva gets host memory here, as memslot_add gives it. */
+function withHostMemory(machine: Machine, edit: Extract<StageAction, { do: 'stage' }>['edit']): typeof edit {
+  if (edit.op !== 'add' || edit.hva >= HOST_BASE) return edit;
+  return { ...edit, hva: machine.allocateHost(edit.size, `bare.${edit.slot}`) };
+}
+
+const refusalText = (refusals: readonly { index: number; errno: string; reason: string }[]): string =>
+  refusals.map(({ index, errno, reason }) => `${index < 0 ? '' : `entry ${index + 1}: `}${errno}: ${reason}`).join('\n');
+
+function reasonOf(error: unknown): string {
+  const text = error instanceof Error ? error.message : String(error);
+  return text.replace(/\s*\n\s*/g, ' ');
+}

@@ -1,0 +1,44 @@
+/** Saved layouts: the page holds IndexedDB, so every operation is a message and its answer. */
+import type { LayoutStore } from '../monitor/index';
+import type { FromWorker, ToWorker } from './protocol';
+
+type Answer = Extract<ToWorker, { type: 'storage-result' }>;
+type Question = Extract<FromWorker, { type: 'storage' }>;
+
+export class StorageClient implements LayoutStore {
+  private nextId = 1;
+  private readonly waiting = new Map<number, { resolve(answer: Answer): void; reject(error: Error): void }>();
+
+  constructor(private readonly post: (message: FromWorker) => void) {}
+
+  async get(name: string): Promise<string | undefined> {
+    return (await this.ask({ op: 'get', key: name })).value;
+  }
+  async set(name: string, text: string): Promise<void> {
+    await this.ask({ op: 'set', key: name, value: text });
+  }
+  async delete(name: string): Promise<void> {
+    await this.ask({ op: 'delete', key: name });
+  }
+  async keys(): Promise<string[]> {
+    return (await this.ask({ op: 'keys' })).keys ?? [];
+  }
+
+  answer(message: Answer): void {
+    const waiting = this.waiting.get(message.id);
+    this.waiting.delete(message.id);
+    if (message.error) waiting?.reject(new StorageError(message.error));
+    else waiting?.resolve(message);
+  }
+
+  private ask(question: Omit<Question, 'type' | 'id'>): Promise<Answer> {
+    const id = this.nextId++;
+    return new Promise((resolve, reject) => {
+      this.waiting.set(id, { resolve, reject });
+      this.post({ type: 'storage', id, ...question });
+    });
+  }
+}
+
+/** The page could not store or read; its words. */
+export class StorageError extends Error {}
