@@ -1,0 +1,361 @@
+/** One machine as the page knows it: the last state the worker sent, live figures, and the ways to act on it. */
+import coreUrl from '../../build/core.wasm?url';
+import type { Figures, HistoryView, LabState, MachineConfig, SlotView, StageAction, StagedEdit } from '../../engine/worker/protocol';
+import { count, hex, plural } from '../shared/format';
+import { fetchGuest, type GuestEntry, MEMLAB } from './guests';
+import { layoutLink, linkBase } from './links';
+import { DEFAULT_MEMORY, parseMemory } from './machine-flags';
+import { answerStorage, deleteLayout, listLayouts, onLayoutsChanged, type SavedLayout, storageFailure, writeLayout } from './storage';
+import { type Announcement, WorkerClient } from './worker-client';
+
+export interface Banner {
+  /** One banner of a kind at a time. */
+  kind: 'link' | 'worker' | 'ended' | 'storage' | 'boot' | 'new-link';
+  tone: 'bad' | 'warn';
+  title: string;
+  text: string;
+  action?: { label: string; run(): void };
+}
+
+export interface Toast {
+  text: string;
+  action?: { label: string; run(): void };
+}
+
+/** What the guest's console is to the page; the console pane puts its terminal behind it. */
+export interface ConsoleScreen {
+  write(text: string): void;
+  clear(): void;
+  text(): string;
+}
+
+const TRAIL = 28;
+const LAYOUTS_SEEN = 256;
+
+export class Lab {
+  state = $state.raw<LabState | undefined>(undefined);
+  figures = $state.raw<Figures | undefined>(undefined);
+  /** MIPS of the last seconds, oldest first. */
+  mipsTrail = $state.raw<readonly number[]>([]);
+  phase = $state<'loading' | 'ready' | 'stopped'>('loading');
+  banners = $state.raw<readonly Banner[]>([]);
+  toast = $state.raw<Toast | undefined>(undefined);
+  layouts = $state.raw<readonly SavedLayout[]>([]);
+  /** Slots at each generation that this page has seen, for diffs. */
+  slotsAt = new Map<number, readonly SlotView[]>();
+  console: ConsoleScreen | undefined;
+  onMonitorEvent: ((text: string) => void) | undefined;
+
+  #client: WorkerClient | undefined;
+  #early: string[] = [];
+  #guest: GuestEntry = MEMLAB;
+  #memory = DEFAULT_MEMORY;
+  #accel: MachineConfig['accel'] = 'interp';
+
+  /** Boots what the address asks for, else memlab. */
+  async start(): Promise<void> {
+    window.addEventListener('hashchange', () => this.#hashChanged());
+    onLayoutsChanged(() => void this.refreshLayouts());
+    void this.refreshLayouts();
+    await this.boot(MEMLAB, DEFAULT_MEMORY, layoutLink(location.hash));
+  }
+
+  /** Replaces the worker and everything in it. A link is passed on unchecked: the engine judges it. */
+  async boot(guest: GuestEntry, memory: string, link?: string): Promise<void> {
+    this.#client?.terminate();
+    this.phase = 'loading';
+    this.state = undefined;
+    this.figures = undefined;
+    this.mipsTrail = [];
+    this.slotsAt.clear();
+    this.banners = [];
+    this.#guest = guest;
+    this.#memory = memory;
+    this.#early = [];
+    this.console?.clear();
+    try {
+      const config: MachineConfig = { ...parseMemory(memory), smp: 1, accel: this.#accel };
+      const files = await fetchGuest(guest);
+      this.#client = new WorkerClient((message) => this.#hear(message));
+      this.#client.post({
+        type: 'boot',
+        config,
+        coreUrl: new URL(coreUrl, document.baseURI).href,
+        guest: files,
+        ...(link === undefined ? {} : { link }),
+        linkBase: linkBase(location),
+      });
+    } catch (error) {
+      this.#stopped('The guest did not start.', (error as Error).message);
+    }
+  }
+
+  restart(): void {
+    void this.boot(this.#guest, this.#memory);
+  }
+
+  run(action: 'stop' | 'cont' | 'reset' | 'step'): void {
+    this.#client?.post({ type: 'run', action });
+  }
+
+  toggleRun(): void {
+    if (this.state?.run === 'running') this.run('stop');
+    else if (this.state?.run === 'paused') this.run('cont');
+  }
+
+  typeConsole(text: string): void {
+    this.#client?.post({ type: 'console', text });
+  }
+
+  /** What the monitor prints for the line, without its prompt. */
+  async monitor(line: string): Promise<string> {
+    return String((await this.#request({ type: 'monitor', line })) ?? '');
+  }
+
+  async complete(line: string): Promise<string[]> {
+    const found = await this.#request({ type: 'complete', line });
+    return Array.isArray(found) ? found.map(String) : [];
+  }
+
+  async layout(): Promise<unknown> {
+    const value = await this.#request({ type: 'call', method: 'layout' });
+    return typeof value === 'string' ? JSON.parse(value) : value;
+  }
+
+  async digest(): Promise<string> {
+    return String(await this.#request({ type: 'call', method: 'digest' }));
+  }
+
+  async share(): Promise<string> {
+    return String(await this.#request({ type: 'call', method: 'share' }));
+  }
+
+  /** The engine's refusal in words, or ''. */
+  stage(action: StageAction): Promise<string> {
+    return this.#client?.stage(action) ?? Promise.resolve('The worker has stopped.');
+  }
+
+  /** Stages an edit, beginning a change set when none is open; a second edit of a slot takes the place of the first. */
+  async stageEdit(edit: StagedEdit): Promise<string> {
+    const changeSet = this.state?.changeSet;
+    if (!changeSet?.open) {
+      const refusal = await this.stage({ do: 'begin' });
+      if (refusal) return refusal;
+    } else if (edit.op !== 'merge') {
+      const earlier = changeSet.entries.findIndex((entry) => entry.edit.op !== 'merge' && entry.edit.slot === edit.slot);
+      if (earlier >= 0) await this.stage({ do: 'drop', index: earlier });
+    }
+    const refusal = await this.stage({ do: 'stage', edit });
+    if (refusal) this.say({ text: refusal });
+    return refusal;
+  }
+
+  async commit(legacy: boolean): Promise<void> {
+    const refusal = await this.stage({ do: 'commit', legacy });
+    if (refusal) {
+      this.say({ text: refusal });
+      return;
+    }
+    const done = this.live;
+    this.say({
+      text: done ? `Committed, gen ${done.generation}. ${plural(done.swaps, 'swap')}.` : 'Committed.',
+      action: { label: 'Undo', run: () => void this.undo() },
+    });
+  }
+
+  async undo(): Promise<void> {
+    await this.#travel('undo', 'redo', 'Undone');
+  }
+
+  async redo(): Promise<void> {
+    await this.#travel('redo', 'undo', 'Redone');
+  }
+
+  /** Walks the history to one of its entries, one commit after another. */
+  async goTo(index: number): Promise<void> {
+    for (let at = this.state?.historyAt ?? index; at !== index; at += at < index ? 1 : -1) {
+      await this.#request({ type: 'call', method: at < index ? 'redo' : 'undo' });
+    }
+  }
+
+  /** The entry of the history that is live now. */
+  get live(): HistoryView | undefined {
+    return this.state?.history[this.state.historyAt];
+  }
+
+  say(toast: Toast): void {
+    this.toast = toast;
+  }
+
+  dismiss(kind: Banner['kind']): void {
+    this.banners = this.banners.filter((banner) => banner.kind !== kind);
+  }
+
+  async refreshLayouts(): Promise<void> {
+    try {
+      this.layouts = await listLayouts();
+    } catch (error) {
+      this.#tell({ kind: 'storage', tone: 'warn', title: 'Saved layouts are out of reach.', text: storageFailure(error) });
+    }
+  }
+
+  async saveLayout(name: string): Promise<string> {
+    const printed = await this.monitor(`layout_save ${quote(name)}`);
+    await this.refreshLayouts();
+    if (!printed.trim()) this.say({ text: `Saved ${name}.` });
+    return printed.trim();
+  }
+
+  async loadLayout(name: string): Promise<void> {
+    const printed = await this.monitor(`layout_load ${quote(name)}`);
+    this.say(
+      printed.trim() ? { text: printed.trim() } : { text: `Loaded ${name}.`, action: { label: 'Undo', run: () => void this.undo() } },
+    );
+  }
+
+  async forgetLayout(layout: SavedLayout): Promise<void> {
+    try {
+      await deleteLayout(layout.name);
+      await this.refreshLayouts();
+      const putBack = async () => {
+        await writeLayout(layout.name, layout.text, layout.savedAt);
+        await this.refreshLayouts();
+      };
+      this.say({ text: `Deleted ${layout.name}.`, action: { label: 'Undo', run: () => void putBack() } });
+    } catch (error) {
+      this.say({ text: storageFailure(error) });
+    }
+  }
+
+  #request(message: Parameters<WorkerClient['request']>[0]): Promise<unknown> {
+    return this.#client?.request(message) ?? Promise.reject(new Error('The worker has not started.'));
+  }
+
+  async #travel(method: 'undo' | 'redo', back: 'undo' | 'redo', word: string): Promise<void> {
+    try {
+      await this.#request({ type: 'call', method });
+      const live = this.live;
+      const label = back === 'undo' ? 'Undo' : 'Redo';
+      this.say({ text: `${word}: now ${live ? live.title : 'as booted'}.`, action: { label, run: () => void this[back]() } });
+    } catch (error) {
+      this.say({ text: (error as Error).message });
+    }
+  }
+
+  #hear(message: Announcement): void {
+    switch (message.type) {
+      case 'booted':
+        this.phase = 'ready';
+        return;
+      case 'boot-error':
+        this.#bootError(message.reason, message.fallback);
+        return;
+      case 'console':
+        this.#print(message.text);
+        return;
+      case 'monitor-event':
+        this.onMonitorEvent?.(message.text);
+        return;
+      case 'state':
+        this.#setState(message.state);
+        return;
+      case 'figures':
+        this.figures = message.figures;
+        this.mipsTrail = [...this.mipsTrail.slice(1 - TRAIL), message.figures.mips];
+        return;
+      case 'storage':
+        void this.#answerStorage(message);
+        return;
+      case 'quit':
+        this.#stopped('The machine has ended.', `Exit status ${message.status}.`, 'ended');
+        return;
+      case 'fatal':
+        this.#stopped('The worker stopped.', `${message.reason} Saved layouts are safe.`);
+        return;
+    }
+  }
+
+  #print(text: string): void {
+    if (this.console) this.console.write(text);
+    else this.#early.push(text);
+  }
+
+  /** The console pane is there: it gets what the guest said before. */
+  attachConsole(screen: ConsoleScreen): void {
+    this.console = screen;
+    for (const text of this.#early.splice(0)) screen.write(text);
+  }
+
+  #setState(state: LabState): void {
+    this.state = state;
+    if (!this.slotsAt.has(state.generation) && this.slotsAt.size >= LAYOUTS_SEEN) {
+      const oldest = this.slotsAt.keys().next().value;
+      if (oldest !== undefined) this.slotsAt.delete(oldest);
+    }
+    this.slotsAt.set(state.generation, state.slots);
+    document.title = `${state.guest ?? 'no guest'}, ${state.run}: memslot-lab`;
+  }
+
+  async #answerStorage(message: Extract<Announcement, { type: 'storage' }>): Promise<void> {
+    const client = this.#client;
+    const answer = await answerStorage(message, Date.now());
+    client?.post(answer);
+    if (answer.error) this.#tell({ kind: 'storage', tone: 'warn', title: 'Not stored.', text: answer.error });
+    else if (message.op === 'set' || message.op === 'delete') await this.refreshLayouts();
+  }
+
+  #bootError(reason: string, fallback: boolean): void {
+    if (!fallback) {
+      this.#stopped('The machine did not start.', reason);
+      return;
+    }
+    this.#tell({ kind: 'link', tone: 'bad', title: 'Link refused:', text: `${sentence(reason)} memlab runs with its own layout instead.` });
+  }
+
+  #stopped(title: string, text: string, kind: 'worker' | 'ended' = 'worker'): void {
+    this.#client?.terminate();
+    this.phase = 'stopped';
+    const tone = kind === 'ended' ? 'warn' : 'bad';
+    this.#tell({ kind, tone, title, text, action: { label: 'Restart', run: () => this.restart() } });
+  }
+
+  #hashChanged(): void {
+    const link = layoutLink(location.hash);
+    if (link === undefined) return;
+    const open = () => void this.boot(MEMLAB, DEFAULT_MEMORY, link);
+    if (this.phase !== 'ready') open();
+    else {
+      this.#tell({
+        kind: 'new-link',
+        tone: 'warn',
+        title: 'Open the layout in this link?',
+        text: 'The running guest ends and a new one boots with it.',
+        action: { label: 'Open the layout', run: open },
+      });
+    }
+  }
+
+  #tell(banner: Banner): void {
+    this.banners = [...this.banners.filter((other) => other.kind !== banner.kind), banner];
+  }
+}
+
+/** A name as one argument of a monitor line. */
+const quote = (name: string): string => (/^[\w.-]+$/.test(name) ? name : `"${name.replace(/(["\\])/g, '\\$1')}"`);
+
+const sentence = (text: string): string => (/[.!?]$/.test(text) ? text : `${text}.`);
+
+/** "gen 26: 4 <-> 5. 2 swaps, 32,768 pages zapped, 0 holes." */
+export function commitLine(entry: HistoryView): string {
+  const zapped = entry.zappedPages ? `, ${count(entry.zappedPages)} pages zapped` : '';
+  const how = entry.legacy ? ', legacy' : '';
+  return `gen ${entry.generation}: ${entry.title.replaceAll('<->', '↔')}${how}. ${plural(entry.swaps, 'swap')}${zapped}, ${plural(entry.holes, 'hole')}.`;
+}
+
+/** Where a gpa leads: "slot 2 ram.a + 0x3942000, hva 0xf942000", or undefined in a hole. */
+export function backing(slots: readonly SlotView[], gpa: number): { slot: SlotView; offset: number; text: string } | undefined {
+  const slot = slots.find((each) => gpa >= each.guestPhysAddr && gpa < each.guestPhysAddr + each.memorySize);
+  if (!slot) return undefined;
+  const offset = gpa - slot.guestPhysAddr;
+  return { slot, offset, text: `slot ${slot.slot} ${slot.name} + ${hex(offset)}, hva ${hex(slot.userspaceAddr + offset)}` };
+}

@@ -1,0 +1,44 @@
+/** QEMU's -m in the page's words: `192M,slots=8,maxmem=4T`. */
+import type { MachineConfig } from '../../engine/worker/protocol';
+import { MiB } from '../shared/format';
+
+export const DEFAULT_MEMORY = '192M,slots=8,maxmem=4T';
+
+const SUFFIX: Record<string, number> = { K: 2 ** 10, M: 2 ** 20, G: 2 ** 30, T: 2 ** 40 };
+
+/** Bytes; a bare number counts MiB, as QEMU's -m does. undefined: not a size. */
+function memorySize(text: string): number | undefined {
+  const match = /^(\d+)([KMGT])?$/i.exec(text);
+  if (!match) return undefined;
+  return Number(match[1]) * (SUFFIX[match[2]?.toUpperCase() ?? 'M'] ?? 0);
+}
+
+/** Throws one line that names the value at fault. */
+export function parseMemory(text: string): Pick<MachineConfig, 'ram' | 'slots' | 'maxmem'> {
+  const [size = '', ...rest] = text.trim().split(',');
+  const ram = memorySize(size.replace(/^size=/, ''));
+  if (!ram || ram % MiB || ram < 2 * MiB) throw new Error(`-m ${size}: not a size of whole MiB. Use 192M or 1G.`);
+  let slots = 0;
+  let maxmem = ram;
+  for (const part of rest) {
+    const [key, value = ''] = part.split('=');
+    if (key === 'slots') {
+      slots = Number(value);
+      if (!/^\d+$/.test(value) || slots > 32) throw new Error(`slots=${value}: a number from 0 to 32 is needed.`);
+    } else if (key === 'maxmem') {
+      const parsed = memorySize(value);
+      if (parsed === undefined || parsed < ram) throw new Error(`maxmem=${value}: a size of at least ${size} is needed.`);
+      maxmem = parsed;
+    } else throw new Error(`-m knows size, slots and maxmem, not "${part}".`);
+  }
+  if (maxmem > ram && slots === 0) throw new Error('maxmem needs slots=, 1 to 32: without a slot nothing can be plugged.');
+  return { ram, slots, maxmem };
+}
+
+export function formatMemory(config: Pick<MachineConfig, 'ram' | 'slots' | 'maxmem'>): string {
+  const short = (bytes: number): string => {
+    const suffix = ['T', 'G', 'M'].find((letter) => bytes % (SUFFIX[letter] ?? 1) === 0);
+    return suffix ? `${bytes / (SUFFIX[suffix] ?? 1)}${suffix}` : `${bytes}`;
+  };
+  return config.slots ? `${short(config.ram)},slots=${config.slots},maxmem=${short(config.maxmem)}` : short(config.ram);
+}

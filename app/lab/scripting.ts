@@ -1,0 +1,38 @@
+/** `window.lab`: the machine from the browser's developer console, and for tests. */
+import type { Lab } from './lab.svelte';
+
+export interface LabScripting {
+  /** What the monitor prints for the line, without its prompt. */
+  monitor(line: string): Promise<string>;
+  console: {
+    /** Everything on the guest's console, scrolled-off lines included, as plain text. */
+    text(): string;
+    /** As if typed; "\r" is Enter. */
+    type(text: string): void;
+  };
+  /** Memory regions and devices as a layout holds them. */
+  layout(): Promise<unknown>;
+  /** SHA-256 over vCPUs, devices, layout and RAM, hex. */
+  digest(): Promise<string>;
+  /** A link that opens this layout. */
+  share(): Promise<string>;
+}
+
+declare global {
+  interface Window {
+    lab: LabScripting;
+  }
+}
+
+export function installScripting(lab: Lab): void {
+  window.lab = {
+    monitor: (line) => lab.monitor(String(line)),
+    console: {
+      text: () => lab.console?.text() ?? '',
+      type: (text) => lab.typeConsole(String(text)),
+    },
+    layout: () => lab.layout(),
+    digest: () => lab.digest(),
+    share: () => lab.share(),
+  };
+}

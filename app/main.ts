@@ -1,0 +1,16 @@
+import '@xterm/xterm/css/xterm.css';
+import './tokens.css';
+import './base.css';
+import { mount } from 'svelte';
+import App from './App.svelte';
+import { Lab } from './lab/lab.svelte';
+import { installScripting } from './lab/scripting';
+import { applyStoredTheme } from './shared/theme.svelte';
+
+applyStoredTheme();
+const lab = new Lab();
+installScripting(lab);
+const target = document.getElementById('app');
+if (!target) throw new Error('index.html has no element #app');
+mount(App, { target, props: { lab } });
+void lab.start();

@@ -1,0 +1,172 @@
+/** The host's side of the map: host memory drawn to its own scale, and ribbons from each slot to what backs it. */
+import type { Backend, SlotView } from '../../../engine/worker/protocol';
+import { hex, MiB, size } from '../../shared/format';
+import { kindOf, MANY_SLOTS, type Mark, paintBox, paintText, type Scene, shortName, toX, withinLanes } from './scene';
+
+/** px: a narrower box in the host lane has no outline. */
+const OUTLINED = 3;
+
+/** bytes: what of host memory the lane shows. */
+export function hostEnd({ state, slots }: Pick<Scene, 'state' | 'slots'>): number {
+  const ends = [
+    ...slots.map((slot) => slot.userspaceAddr + slot.memorySize),
+    ...state.backends.map((backend) => backend.hva + backend.size),
+  ];
+  const used = Math.max(64 * MiB, state.hostBase, ...ends);
+  const grain = 2 ** Math.max(24, Math.floor(Math.log2(used)) - 2);
+  return Math.min(Math.max(state.hostSize, used), Math.ceil((used + 1) / grain) * grain);
+}
+
+export function paintHost(scene: Scene, found: readonly Mark[]): void {
+  const { context, rows, palette, state } = scene;
+  const { host } = rows;
+  const end = hostEnd(scene);
+  const x = (hva: number): number => rows.left + (hva / end) * rows.span;
+  paintRibbons(scene, found, x);
+  context.fillStyle = palette.colour.well;
+  context.fillRect(rows.left, host.y, rows.span, host.h);
+  context.fillStyle = palette.pattern.hole;
+  context.fillRect(rows.left, host.y + host.h / 2 - 3, Math.max(0, x(state.hostBase) - rows.left - 2), 6);
+  withinLanes(scene, () => {
+    for (const backend of state.backends) if (!scene.slots.some((slot) => sharesHost(slot, backend))) paintFree(scene, backend, x);
+    paintBacked(scene, x);
+  });
+  if (rows.hostTicks) paintHostTicks(scene, end, x);
+}
+
+const sharesHost = (slot: SlotView, { hva, size: length }: Backend): boolean =>
+  slot.userspaceAddr < hva + length && hva < slot.userspaceAddr + slot.memorySize;
+
+/** A backend that no slot maps: it is there, but the guest cannot see it. */
+function paintFree(scene: Scene, backend: Backend, x: (hva: number) => number): void {
+  const { context, rows, palette } = scene;
+  const { host } = rows;
+  const x0 = x(backend.hva);
+  const width = Math.max(2, x(backend.hva + backend.size) - x0);
+  context.setLineDash([2, 3]);
+  context.strokeStyle = palette.colour.edge;
+  context.lineWidth = 1;
+  context.strokeRect(Math.round(x0) + 0.5, host.y + 0.5, Math.round(width) - 1, host.h - 1);
+  context.setLineDash([]);
+  if (width > backend.id.length * palette.smallWidth + 10) {
+    paintText(scene, backend.id, x0 + 6, host.y + host.h / 2 + 4, palette.font.small, palette.colour['text-3']);
+  }
+}
+
+/** Backed ranges by hva. Where two slots share host memory, each gets half the height. */
+function paintBacked(scene: Scene, x: (hva: number) => number): void {
+  const { context, rows, palette } = scene;
+  const { host } = rows;
+  const byHva = [...scene.slots].sort((a, b) => a.userspaceAddr - b.userspaceAddr);
+  let previousEnd = -1;
+  byHva.forEach((slot, index) => {
+    const next = byHva[index + 1];
+    const end = slot.userspaceAddr + slot.memorySize;
+    const lower = slot.userspaceAddr < previousEnd;
+    const shares = lower || (next !== undefined && next.userspaceAddr < end);
+    previousEnd = Math.max(previousEnd, end);
+    const x0 = x(slot.userspaceAddr);
+    const x1 = Math.max(x0 + 2, x(end));
+    const lane = shares ? { y: host.y + (lower ? host.h / 2 : 0), h: host.h / 2 } : host;
+    const chosen = slot.slot === scene.selected;
+    if (x1 - x0 < OUTLINED && !chosen) {
+      // Too narrow for an outline: thousands side by side would be nothing but outlines.
+      context.fillStyle = palette.colour[kindOf(slot)];
+      context.fillRect(x0, lane.y + 1, x1 - x0, lane.h - 2);
+      return;
+    }
+    paintBox(scene, kindOf(slot), x0, x1, lane);
+    if (!shares) paintBackedLabel(scene, slot, x0, x1);
+    if (chosen) {
+      context.strokeStyle = palette.colour.accent;
+      context.lineWidth = 2;
+      context.strokeRect(x0 - 0.5, lane.y - 0.5, x1 - x0 + 1, lane.h + 1);
+    }
+  });
+}
+
+function paintBackedLabel(scene: Scene, slot: SlotView, x0: number, x1: number): void {
+  const { context, rows, palette } = scene;
+  const { host } = rows;
+  const kind = kindOf(slot);
+  const named = `${slot.slot} ${shortName(slot)}`;
+  const label = x1 - x0 > named.length * palette.labelWidth + 14 ? named : String(slot.slot);
+  const width = label.length * palette.labelWidth;
+  if (x1 - x0 <= width + 6) return;
+  const left = label === named ? x0 + 6 : (x0 + x1 - width) / 2;
+  if (kind !== 'ram' && x1 - x0 > width + 10) {
+    context.fillStyle = palette.colour[kind];
+    context.fillRect(left - 3, host.y + host.h / 2 - 8, width + 6, 16);
+  }
+  paintText(scene, label, left, host.y + host.h / 2 + 4, palette.font.label, palette.colour['slot-text']);
+}
+
+function paintHostTicks(scene: Scene, end: number, x: (hva: number) => number): void {
+  const { context, rows, palette } = scene;
+  const y = rows.host.y + rows.host.h;
+  const step = 2 ** Math.ceil(Math.log2((end / rows.span) * 100));
+  context.strokeStyle = palette.colour.edge;
+  context.lineWidth = 1;
+  context.beginPath();
+  for (let hva = 0; hva < end; hva += step) {
+    const at = Math.round(x(hva)) + 0.5;
+    context.moveTo(at, y);
+    context.lineTo(at, y + 5);
+    const text = hva ? hex(hva) : 'hva 0x0';
+    if (at + text.length * palette.smallWidth + 4 < rows.width)
+      paintText(scene, text, at + 4, y + 13, palette.font.small, palette.colour['text-3']);
+  }
+  context.stroke();
+  if (rows.gutter && rows.tall)
+    paintText(scene, size(end), 12, rows.host.y + rows.host.h / 2 + 14, palette.font.small, palette.colour['text-3']);
+}
+
+/** From the slot's place in guest memory to its place in host memory. Among many slots only the ones in question are shown. */
+function paintRibbons(scene: Scene, found: readonly Mark[], x: (hva: number) => number): void {
+  const { slots, selected, hoverGpa } = scene;
+  const hovered =
+    hoverGpa === undefined
+      ? undefined
+      : slots.find((slot) => hoverGpa >= slot.guestPhysAddr && hoverGpa < slot.guestPhysAddr + slot.memorySize);
+  withinLanes(scene, () => {
+    for (const slot of ribboned(scene, found)) if (slot.slot !== selected) paintRibbon(scene, slot, x, slot === hovered);
+    if (hovered && slots.length > MANY_SLOTS) paintRibbon(scene, hovered, x, true);
+    const chosen = slots.find((slot) => slot.slot === selected);
+    if (chosen) paintRibbon(scene, chosen, x, true);
+  });
+}
+
+function ribboned({ slots, changed }: Scene, found: readonly Mark[]): readonly SlotView[] {
+  if (slots.length <= MANY_SLOTS) return slots;
+  const visible = found.flatMap((mark) => mark.slots);
+  if (visible.length <= MANY_SLOTS) return visible;
+  return visible.filter((slot) => changed.has(slot.slot)).slice(0, MANY_SLOTS);
+}
+
+function paintRibbon(scene: Scene, slot: SlotView, x: (hva: number) => number, strong: boolean): void {
+  const { context, rows, palette } = scene;
+  const { y, h } = rows.ribbons;
+  const start = scene.sliding.get(slot.slot) ?? slot.guestPhysAddr;
+  const clamp = (at: number): number => Math.min(rows.left + rows.span + 2, Math.max(rows.left - 2, at));
+  const a0 = clamp(toX(scene, start));
+  const a1 = clamp(Math.max(a0 + 1.5, toX(scene, start + slot.memorySize)));
+  const b0 = x(slot.userspaceAddr);
+  const b1 = Math.max(b0 + 1.5, x(slot.userspaceAddr + slot.memorySize));
+  const middle = y + h / 2;
+  const chosen = slot.slot === scene.selected;
+  const colour = chosen ? palette.colour.accent : palette.colour[`${kindOf(slot)}-mark`];
+  context.beginPath();
+  context.moveTo(a0, y);
+  context.bezierCurveTo(a0, middle, b0, middle, b0, y + h);
+  context.lineTo(b1, y + h);
+  context.bezierCurveTo(b1, middle, a1, middle, a1, y);
+  context.closePath();
+  context.fillStyle = colour;
+  context.globalAlpha = strong ? 0.26 : 0.11;
+  context.fill();
+  context.strokeStyle = colour;
+  context.globalAlpha = strong ? 0.95 : 0.4;
+  context.lineWidth = 1;
+  context.stroke();
+  context.globalAlpha = 1;
+}

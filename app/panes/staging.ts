@@ -1,0 +1,161 @@
+/** The staged change set as people see it: ghosts on the map, words in lists, and the layout it would lead to. */
+import type { SlotView, StagedEdit, StagedEntry } from '../../engine/worker/protocol';
+import { hex, size } from '../shared/format';
+
+export interface Range {
+  slot: number;
+  start: number;
+  end: number;
+}
+
+/** Where an entry would take effect, for the map's Staged lane. */
+export interface Ghost extends Range {
+  /** Index of the entry in the change set. */
+  entry: number;
+  shape: 'range' | 'chip';
+  label: string;
+  shortLabel: string;
+  refused: boolean;
+  /** Words beside a refused ghost. */
+  refusal: string;
+  /** The live slot that moves here. */
+  from?: Range;
+}
+
+const FLAG_NAMES: readonly [number, string, string][] = [
+  [2, 'R', 'read-only'],
+  [1, 'L', 'log dirty'],
+];
+
+/** "RL", "" for none. */
+export const flagLetters = (flags: number): string =>
+  FLAG_NAMES.filter(([bit]) => flags & bit)
+    .map(([, letter]) => letter)
+    .join('');
+
+/** "+L", "-R +L", "no change". */
+function flagChange(before: number, after: number): string {
+  const parts = FLAG_NAMES.flatMap(([bit, letter]) => {
+    if ((before & bit) === (after & bit)) return [];
+    return [`${after & bit ? '+' : '-'}${letter}`];
+  });
+  return parts.join(' ') || 'no change';
+}
+
+const rangeOf = (slot: SlotView): Range => ({
+  slot: slot.slot,
+  start: slot.guestPhysAddr,
+  end: slot.guestPhysAddr + slot.memorySize,
+});
+
+export function ghosts(entries: readonly StagedEntry[], slots: readonly SlotView[]): Ghost[] {
+  const byId = new Map(slots.map((slot) => [slot.slot, slot]));
+  return entries.flatMap(({ edit, refusals }, entry) => {
+    const placed = ghostOf(edit, byId);
+    if (!placed) return [];
+    const refusal = refusals[0] ? `${edit.op === 'merge' ? edit.slots.join('+') : edit.slot} ${refusals[0].errno}` : '';
+    return [{ shape: 'range' as const, ...placed, entry, refused: refusals.length > 0, refusal }];
+  });
+}
+
+type Placed = Range & { label: string; shortLabel: string; shape?: 'range' | 'chip'; from?: Range };
+
+function ghostOf(edit: StagedEdit, byId: ReadonlyMap<number, SlotView>): Placed | undefined {
+  if (edit.op === 'add') {
+    return { slot: edit.slot, start: edit.gpa, end: edit.gpa + edit.size, label: `+${edit.slot}`, shortLabel: `+${edit.slot}` };
+  }
+  if (edit.op === 'merge') {
+    const merged = edit.slots.flatMap((id) => byId.get(id) ?? []).map(rangeOf);
+    const first = edit.slots[0];
+    if (!merged.length || first === undefined) return undefined;
+    const start = Math.min(...merged.map((range) => range.start));
+    const end = Math.max(...merged.map((range) => range.end));
+    return { slot: first, start, end, label: `${edit.slots.join(' + ')} become ${first}`, shortLabel: edit.slots.join('+') };
+  }
+  const slot = byId.get(edit.slot);
+  if (!slot) return undefined;
+  const here = rangeOf(slot);
+  const id = edit.slot;
+  switch (edit.op) {
+    case 'move':
+      return { slot: id, start: edit.gpa, end: edit.gpa + slot.memorySize, label: `${id} moves here`, shortLabel: `${id}`, from: here };
+    case 'resize':
+      return { ...here, end: here.start + edit.size, label: `${id} becomes ${size(edit.size)}`, shortLabel: `${id}` };
+    case 'flags': {
+      const label = `${id} ${flagChange(slot.flags ?? 0, edit.flags)}`;
+      return { ...here, label, shortLabel: label, shape: 'chip' };
+    }
+    case 'split':
+      return { ...here, start: edit.gpa, slot: edit.newSlot, label: `${edit.newSlot} split from ${id}`, shortLabel: `${edit.newSlot}` };
+    case 'del':
+      return { ...here, label: `${id} deleted`, shortLabel: `del ${id}`, shape: 'chip' };
+  }
+}
+
+/** One entry as a row: "move", "4 dimm1", "0x10000000 → 0x14000000". */
+export function describeEdit(edit: StagedEdit, slots: readonly SlotView[]): { kind: string; what: string; detail: string } {
+  if (edit.op === 'add') return { kind: 'create', what: `${edit.slot}, ${size(edit.size)}`, detail: `at ${hex(edit.gpa)}` };
+  if (edit.op === 'merge') return { kind: 'merge', what: edit.slots.join(' + '), detail: `into ${edit.slots[0] ?? ''}` };
+  const slot = slots.find((each) => each.slot === edit.slot);
+  const what = `${edit.slot}${slot ? ` ${slot.name}` : ''}`;
+  switch (edit.op) {
+    case 'move':
+      return { kind: 'move', what, detail: `${slot ? hex(slot.guestPhysAddr) : ''} → ${hex(edit.gpa)}` };
+    case 'flags':
+      return { kind: 'flags-only', what, detail: flagChange(slot?.flags ?? 0, edit.flags) };
+    case 'resize':
+      return { kind: 'resize', what, detail: `${slot ? size(slot.memorySize) : ''} → ${size(edit.size)}` };
+    case 'split':
+      return { kind: 'split', what, detail: `${edit.newSlot} from ${hex(edit.gpa)}` };
+    case 'del':
+      return { kind: 'delete', what, detail: slot ? `at ${hex(slot.guestPhysAddr)}` : '' };
+  }
+}
+
+/** What a table cell says of a slot's staged fate: "move to 0x14000000". */
+export function stagedWord(slot: SlotView, entries: readonly StagedEntry[]): { text: string; refused: boolean } | undefined {
+  for (const { edit, refusals } of entries) {
+    if (edit.op === 'merge' ? !edit.slots.includes(slot.slot) : edit.slot !== slot.slot) continue;
+    const refusal = refusals[0];
+    if (refusal) return { text: `${refusal.errno}, ${refusal.reason}`, refused: true };
+    if (edit.op === 'move') return { text: `move to ${hex(edit.gpa)}`, refused: false };
+    const { kind, detail } = describeEdit(edit, [slot]);
+    return { text: `${kind} ${detail}`, refused: false };
+  }
+  return undefined;
+}
+
+/** Ranges of the layout that all entries but one would lead to: what that one must fit between. */
+export function finalRanges(entries: readonly StagedEntry[], slots: readonly SlotView[], except: number): Range[] {
+  const final = new Map(slots.map((slot) => [slot.slot, rangeOf(slot)]));
+  entries.forEach(({ edit }, index) => {
+    if (edit.op === 'merge') return;
+    const range = final.get(edit.slot);
+    if (index === except || edit.op === 'del') final.delete(edit.slot);
+    else if (edit.op === 'add') final.set(edit.slot, { slot: edit.slot, start: edit.gpa, end: edit.gpa + edit.size });
+    else if (range && edit.op === 'move') final.set(edit.slot, { ...range, start: edit.gpa, end: edit.gpa + range.end - range.start });
+    else if (range && edit.op === 'resize') final.set(edit.slot, { ...range, end: range.start + edit.size });
+  });
+  return [...final.values()].sort((a, b) => a.start - b.start);
+}
+
+/** The free place nearest to `wanted` that holds `length` bytes, below `limit`; undefined where there is none. */
+export function nearestRoom(taken: readonly Range[], length: number, wanted: number, limit: number): number | undefined {
+  let best: number | undefined;
+  let free = 0;
+  const offer = (end: number) => {
+    if (end - free < length) return;
+    const at = Math.min(Math.max(wanted, free), end - length);
+    if (best === undefined || Math.abs(at - wanted) < Math.abs(best - wanted)) best = at;
+  };
+  for (const range of taken) {
+    offer(range.start);
+    free = Math.max(free, range.end);
+  }
+  offer(limit);
+  return best;
+}
+
+/** Slots that a range would overlap. */
+export const overlaps = (taken: readonly Range[], start: number, end: number): Range[] =>
+  taken.filter((range) => range.start < end && start < range.end);

@@ -1,0 +1,204 @@
+/** What the panes share that is not the machine: selection, what the pointer is over, which view is open. */
+import { getContext, setContext } from 'svelte';
+import type { SlotView, StagedEdit } from '../../engine/worker/protocol';
+import type { Lab } from '../lab/lab.svelte';
+import { hex, parseNumber, size } from '../shared/format';
+import type { Extent } from './memory-map/axis';
+import { finalRanges, type Ghost, ghosts, nearestRoom, overlaps, type Range } from './staging';
+
+/** A slot on its way to another address, by pointer or by keys; nothing is staged until it is dropped. */
+export interface Moving {
+  slot: SlotView;
+  /** bytes: where it would go */
+  gpa: number;
+  by: 'pointer' | 'keys';
+  /** Digits typed so far */
+  typed: string;
+}
+
+export type InspectorTask = 'none' | 'add' | 'split';
+export type PhonePane = 'map' | 'terminals' | 'changes' | 'history' | 'more';
+
+const PHYSICAL_LIMIT = 2 ** 46;
+const DRAG_GRAIN = 2 ** 21;
+
+export class Workspace {
+  readonly lab: Lab;
+  selected = $state<number | undefined>(undefined);
+  hoverGpa = $state<number | undefined>(undefined);
+  /** Entry of the change set whose row or ghost is under the pointer. */
+  hoverEntry = $state<number | undefined>(undefined);
+  previewing = $state(false);
+  mapView = $state<'map' | 'table'>('map');
+  moving = $state.raw<Moving | undefined>(undefined);
+  /** Second end of the history's diff: index of an entry. */
+  historyMark = $state<number | undefined>(undefined);
+  inspectorTask = $state<InspectorTask>('none');
+  /** Bumped when a pane should take the focus. */
+  focusInspector = $state(0);
+  focusAddress = $state(0);
+  phonePane = $state<PhonePane>('map');
+  keysOpen = $state(false);
+  /** The map shows this range next; the map clears it. */
+  reveal = $state.raw<Extent | undefined>(undefined);
+
+  constructor(lab: Lab) {
+    this.lab = lab;
+  }
+
+  get slots(): readonly SlotView[] {
+    return this.lab.state?.slots ?? [];
+  }
+
+  /** By address: the order of the map, the table and the arrow keys. */
+  sorted = $derived.by(() => [...this.slots].sort((a, b) => a.guestPhysAddr - b.guestPhysAddr));
+
+  selectedSlot = $derived.by(() => this.slots.find((slot) => slot.slot === this.selected));
+
+  entries = $derived.by(() => this.lab.state?.changeSet.entries ?? []);
+
+  ghosts: Ghost[] = $derived.by(() => {
+    const staged = ghosts(this.entries, this.slots);
+    const moving = this.moving;
+    if (!moving) return staged;
+    return [...staged.filter((ghost) => ghost.slot !== moving.slot.slot), this.#movingGhost(moving)];
+  });
+
+  /** The layout after the commit, while Preview is on and nothing is refused. */
+  previewSlots: SlotView[] | undefined = $derived.by(() => {
+    const preview = this.previewing ? this.lab.state?.changeSet.preview : undefined;
+    if (!preview) return undefined;
+    const byId = new Map(this.slots.map((slot) => [slot.slot, slot]));
+    return preview.map((region) => {
+      const live = byId.get(region.slot);
+      return { ...region, name: live?.name ?? 'new', kind: live?.kind ?? ('bare' as const) };
+    });
+  });
+
+  selectBeside(step: 1 | -1): void {
+    const order = this.sorted;
+    if (!order.length) return;
+    const at = order.findIndex((slot) => slot.slot === this.selected);
+    const next = at < 0 ? (step > 0 ? 0 : order.length - 1) : Math.min(order.length - 1, Math.max(0, at + step));
+    this.select(order[next]?.slot);
+  }
+
+  select(slot: number | undefined): void {
+    this.selected = slot;
+    if (this.inspectorTask === 'split') this.inspectorTask = 'none';
+  }
+
+  startMove(by: Moving['by'], slot = this.selectedSlot): void {
+    if (!slot) return;
+    const staged = this.entries.find(({ edit }) => edit.op === 'move' && edit.slot === slot.slot)?.edit;
+    this.moving = { slot, gpa: staged?.op === 'move' ? staged.gpa : slot.guestPhysAddr, by, typed: '' };
+  }
+
+  /** Pages are the finest step. */
+  moveTo(gpa: number, typed = ''): void {
+    const moving = this.moving;
+    if (!moving) return;
+    const highest = PHYSICAL_LIMIT - moving.slot.memorySize;
+    this.moving = { ...moving, gpa: Math.min(highest, Math.max(0, Math.floor(gpa / 4096) * 4096)), typed };
+  }
+
+  /** Snaps to the edges of other slots within `reach` bytes, else to 2 MiB. */
+  snap(gpa: number, reach: number): number {
+    const moving = this.moving;
+    if (!moving) return gpa;
+    const length = moving.slot.memorySize;
+    let best = Math.round(gpa / DRAG_GRAIN) * DRAG_GRAIN;
+    let distance = reach;
+    for (const edge of this.#edges(moving)) {
+      for (const at of [edge, edge - length]) {
+        if (at >= 0 && Math.abs(at - gpa) < distance) {
+          best = at;
+          distance = Math.abs(at - gpa);
+        }
+      }
+    }
+    return best;
+  }
+
+  /** The next slot edge in a direction where the moving slot could begin or end. */
+  nextEdge(step: 1 | -1): number | undefined {
+    const moving = this.moving;
+    if (!moving) return undefined;
+    const places = this.#edges(moving).flatMap((edge) => [edge, edge - moving.slot.memorySize]);
+    const ahead = places.filter((at) => at >= 0 && (step > 0 ? at > moving.gpa : at < moving.gpa));
+    return ahead.length ? (step > 0 ? Math.min(...ahead) : Math.max(...ahead)) : undefined;
+  }
+
+  typeAddress(key: string): void {
+    const moving = this.moving;
+    if (!moving) return;
+    const typed = key === 'Backspace' ? moving.typed.slice(0, -1) : moving.typed + key;
+    const parsed = parseNumber(typed);
+    if (parsed === undefined) this.moving = { ...moving, typed };
+    else this.moveTo(parsed, typed);
+  }
+
+  async dropMove(): Promise<void> {
+    const moving = this.moving;
+    if (!moving) return;
+    this.moving = undefined;
+    const staged = this.entries.findIndex(({ edit }) => edit.op === 'move' && edit.slot === moving.slot.slot);
+    if (moving.gpa === moving.slot.guestPhysAddr) {
+      if (staged >= 0) await this.lab.stage({ do: 'drop', index: staged });
+      return;
+    }
+    await this.lab.stageEdit({ op: 'move', slot: moving.slot.slot, gpa: moving.gpa });
+  }
+
+  /** What the moving slot would run into: "overlaps 2 and 3", or the room it has. */
+  movingWords = $derived.by(() => {
+    const moving = this.moving;
+    if (!moving) return '';
+    const hit = overlaps(this.#others(moving), moving.gpa, moving.gpa + moving.slot.memorySize);
+    if (hit.length) return `overlaps ${hit.map((range) => range.slot).join(' and ')}`;
+    return `fits, needs ${size(moving.slot.memorySize)}`;
+  });
+
+  /** A repair for a refused entry: the same edit at the nearest free place. */
+  repair(index: number): { label: string; edit: StagedEdit } | undefined {
+    const entry = this.entries[index];
+    if (!entry?.refusals.some((refusal) => refusal.errno === 'EEXIST')) return undefined;
+    const { edit } = entry;
+    if (edit.op !== 'move' && edit.op !== 'add') return undefined;
+    const length = edit.op === 'add' ? edit.size : (this.slots.find((slot) => slot.slot === edit.slot)?.memorySize ?? 0);
+    const room = nearestRoom(finalRanges(this.entries, this.slots, index), length, edit.gpa, PHYSICAL_LIMIT);
+    return room === undefined ? undefined : { label: `move to ${hex(room)}`, edit: { ...edit, gpa: room } };
+  }
+
+  #others(moving: Moving): Range[] {
+    const index = this.entries.findIndex(({ edit }) => edit.op !== 'merge' && edit.slot === moving.slot.slot);
+    return finalRanges(this.entries, this.slots, index).filter((range) => range.slot !== moving.slot.slot);
+  }
+
+  #edges(moving: Moving): number[] {
+    return this.#others(moving).flatMap((range) => [range.start, range.end]);
+  }
+
+  #movingGhost(moving: Moving): Ghost {
+    const { slot, gpa } = moving;
+    const start = slot.guestPhysAddr;
+    const words = this.movingWords;
+    const refused = words.startsWith('overlaps');
+    return {
+      slot: slot.slot,
+      start: gpa,
+      end: gpa + slot.memorySize,
+      entry: -1,
+      shape: 'range',
+      label: `${slot.slot} to ${hex(gpa)}`,
+      shortLabel: `${slot.slot}`,
+      refused,
+      refusal: refused ? `${slot.slot} ${words}` : '',
+      from: { slot: slot.slot, start, end: start + slot.memorySize },
+    };
+  }
+}
+
+const KEY = Symbol('workspace');
+export const provideWorkspace = (workspace: Workspace): Workspace => setContext(KEY, workspace);
+export const useWorkspace = (): Workspace => getContext<Workspace>(KEY);

@@ -1,0 +1,58 @@
+/** Numbers as the page writes them: hex without padding, sizes in KiB to TiB, counts with thousands separators. */
+export const KiB = 2 ** 10;
+export const MiB = 2 ** 20;
+export const GiB = 2 ** 30;
+export const TiB = 2 ** 40;
+export const PAGE = 4096;
+
+export const hex = (value: number): string => `0x${value.toString(16)}`;
+
+const UNITS: readonly [number, string][] = [
+  [TiB, 'TiB'],
+  [GiB, 'GiB'],
+  [MiB, 'MiB'],
+  [KiB, 'KiB'],
+];
+
+export function size(bytes: number): string {
+  for (const [unit, name] of UNITS) {
+    if (bytes >= unit) return `${trim(bytes / unit)} ${name}`;
+  }
+  return `${bytes} B`;
+}
+
+function trim(value: number): string {
+  if (Number.isInteger(value)) return String(value);
+  return value >= 100 ? value.toFixed(0) : value >= 10 ? value.toFixed(1) : value.toFixed(2);
+}
+
+const counts = new Intl.NumberFormat('en');
+export const count = (value: number): string => counts.format(value);
+
+export const plural = (value: number, one: string, many = `${one}s`): string => `${count(value)} ${value === 1 ? one : many}`;
+
+const SUFFIX: Record<string, number> = { k: KiB, m: MiB, g: GiB, t: TiB };
+
+/** An address or a size as the monitor takes them: 0x..., decimal, 64M, 4G. undefined when it is none. */
+export function parseNumber(text: string): number | undefined {
+  const trimmed = text.trim();
+  if (/^0x[0-9a-f]{1,13}$/i.test(trimmed)) return Number.parseInt(trimmed, 16);
+  const match = /^(\d{1,15})(?:([kmgt])(?:i?b)?)?$/i.exec(trimmed);
+  if (!match) return undefined;
+  const value = Number(match[1]) * (SUFFIX[match[2]?.toLowerCase() ?? ''] ?? 1);
+  return Number.isSafeInteger(value) ? value : undefined;
+}
+
+/** A size so that the monitor would take it back: 64M where it is whole, else hex. */
+export function sizeInput(bytes: number): string {
+  for (const [unit, name] of UNITS) if (bytes >= unit && bytes % unit === 0) return `${bytes / unit}${name[0]}`;
+  return hex(bytes);
+}
+
+const time = new Intl.DateTimeFormat(undefined, { hour: '2-digit', minute: '2-digit' });
+const date = new Intl.DateTimeFormat(undefined, { day: 'numeric', month: 'short' });
+
+/** "14:02" today, else "18 Nov". */
+export function when(ms: number, now: number): string {
+  return new Date(ms).toDateString() === new Date(now).toDateString() ? time.format(ms) : date.format(ms);
+}

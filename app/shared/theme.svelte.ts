@@ -1,0 +1,47 @@
+/** Light or dark: the system's choice until the person makes one, which the browser then remembers. */
+type Theme = 'dark' | 'light';
+const KEY = 'memslot-lab theme';
+
+const system = matchMedia('(prefers-color-scheme: light)');
+
+class ThemeState {
+  /** Changes with every switch, so that canvases and terminals read the tokens again. */
+  current = $state<Theme>('dark');
+}
+export const theme = new ThemeState();
+
+function stored(): Theme | undefined {
+  try {
+    const value = localStorage.getItem(KEY);
+    return value === 'dark' || value === 'light' ? value : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+function apply(): void {
+  const chosen = stored();
+  if (chosen) document.documentElement.dataset.theme = chosen;
+  theme.current = chosen ?? (system.matches ? 'light' : 'dark');
+}
+
+export function applyStoredTheme(): void {
+  apply();
+  system.addEventListener('change', apply);
+}
+
+export function toggleTheme(): void {
+  const next: Theme = theme.current === 'dark' ? 'light' : 'dark';
+  document.documentElement.dataset.theme = next;
+  theme.current = next;
+  try {
+    localStorage.setItem(KEY, next);
+  } catch {
+    // Storage is blocked: the choice lasts as long as the page.
+  }
+}
+
+/** The value of a token as the current theme has it. */
+export function token(name: string): string {
+  return getComputedStyle(document.documentElement).getPropertyValue(`--${name}`).trim();
+}

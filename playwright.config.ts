@@ -1,0 +1,28 @@
+import { defineConfig } from '@playwright/test';
+// @ts-expect-error: a plain JavaScript module without types
+import { browserArgs, findBrowser } from './scripts/browser.mjs';
+
+const PORT = 4173;
+
+/** The built page (`npx vite build` first) in a real Chromium: LAB_BROWSER names one, else scripts/browser.mjs finds one. */
+export default defineConfig({
+  testDir: 'test/e2e',
+  outputDir: 'test-results',
+  timeout: 90_000,
+  expect: { timeout: 15_000 },
+  // Two cores: one guest at a time, or their timings disturb each other.
+  workers: 1,
+  forbidOnly: Boolean(process.env.CI),
+  use: {
+    baseURL: `http://localhost:${PORT}/`,
+    viewport: { width: 1440, height: 900 },
+    permissions: ['clipboard-read', 'clipboard-write'],
+    trace: 'retain-on-failure',
+    launchOptions: { executablePath: await findBrowser(), args: browserArgs },
+  },
+  webServer: {
+    command: `node node_modules/vite/bin/vite.js preview --port ${PORT}`,
+    url: `http://localhost:${PORT}/`,
+    reuseExistingServer: !process.env.CI,
+  },
+});

@@ -1,0 +1,109 @@
+/** axe (WCAG 2.0 A to 2.2 AA and best practice) in the page's main states, both themes, and no sideways scroll at any size. */
+import { readFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { expect, type LabPage, plugTwoDimms, test } from './page';
+
+const axeSource = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
+const TAGS = ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice'];
+
+interface Violation {
+  id: string;
+  nodes: { html: string; failureSummary: string }[];
+}
+
+async function violations(lab: LabPage): Promise<string[]> {
+  await lab.page.evaluate(axeSource);
+  const found = await lab.page.evaluate(
+    async (tags) =>
+      (await (window as unknown as { axe: { run(options: object): Promise<{ violations: Violation[] }> } }).axe.run({ runOnly: tags }))
+        .violations,
+    TAGS,
+  );
+  return found.flatMap(({ id, nodes }) => nodes.map(({ html, failureSummary }) => `${id}: ${html.slice(0, 160)} ${failureSummary}`));
+}
+
+const noSidewaysScroll = (lab: LabPage) =>
+  lab.page.evaluate(() => document.documentElement.scrollWidth <= document.documentElement.clientWidth);
+
+const VIEWPORTS = [
+  { width: 1920, height: 1080 },
+  { width: 1280, height: 720 },
+  { width: 390, height: 844 },
+];
+
+for (const colorScheme of ['dark', 'light'] as const) {
+  test(`axe finds nothing in any state, ${colorScheme}`, async ({ lab, page }) => {
+    test.setTimeout(180_000);
+    await page.emulateMedia({ colorScheme });
+    await lab.open();
+    const check = async (state: string) => expect(await violations(lab), state).toEqual([]);
+    await check('as opened');
+
+    await plugTwoDimms(lab);
+    const [first, second] = [await lab.slot('dimm1'), await lab.slot('dimm2')];
+    for (const line of ['changeset_begin', `memslot_move ${first.id} 0x${second.gpa.toString(16)}`, `memslot_flags ${second.id} -l`]) {
+      await lab.monitor(line);
+    }
+    await expect(page.getByText('EEXIST').first()).toBeVisible();
+    await check('two staged, one refused');
+
+    await page.getByRole('button', { name: 'Table' }).click();
+    await check('table');
+    await page.getByRole('button', { name: 'Map', exact: true }).click();
+
+    await page.getByRole('application', { name: 'Map of guest-physical memory' }).focus();
+    await page.keyboard.press('End');
+    await check('slot selected');
+    await page.keyboard.press('m');
+    await check('moving by keys');
+    await page.keyboard.press('Escape');
+    await page.keyboard.press('a');
+    await check('new slot');
+    await page.getByRole('tab', { name: 'CPU' }).click();
+    await check('registers');
+
+    await page.getByRole('button', { name: 'Share' }).click();
+    await expect(page.getByRole('dialog', { name: 'Share this layout' }).getByLabel('Link')).toHaveValue(/#l=/);
+    await check('share');
+    await page.keyboard.press('Escape');
+    await page.getByRole('button', { name: /choose another guest/ }).click();
+    await check('guest picker');
+    await page.keyboard.press('Escape');
+    await page.getByRole('button', { name: 'Keys', exact: true }).click();
+    await check('keys');
+  });
+
+  test(`axe finds nothing at any size, ${colorScheme}`, async ({ lab, page }) => {
+    await page.emulateMedia({ colorScheme });
+    await lab.open();
+    for (const viewport of VIEWPORTS) {
+      await page.setViewportSize(viewport);
+      expect(await violations(lab), `${viewport.width}x${viewport.height}`).toEqual([]);
+    }
+    for (const pane of ['Terminals', 'Changes', 'History', 'More']) {
+      await page.getByRole('navigation', { name: 'Panes' }).getByRole('button', { name: pane }).click();
+      expect(await violations(lab), `phone, ${pane}`).toEqual([]);
+    }
+  });
+}
+
+test('no size scrolls sideways', async ({ lab, page }) => {
+  await lab.open();
+  await plugTwoDimms(lab);
+  for (const width of [320, 360, 390, 412, 720, 820, 1024, 1200, 1280, 1366, 1440, 1920, 2560]) {
+    await page.setViewportSize({ width, height: width < 720 ? 844 : 800 });
+    expect(await noSidewaysScroll(lab), `${width} px`).toBe(true);
+  }
+});
+
+test('F6 goes round the panes and comes back', async ({ lab, page }) => {
+  await lab.open();
+  const map = page.getByRole('application', { name: 'Map of guest-physical memory' });
+  await map.focus();
+  const visited: string[] = [];
+  for (let i = 0; i < 6; i++) {
+    await page.keyboard.press('F6');
+    visited.push(await page.evaluate(() => document.activeElement?.closest('[data-pane]')?.getAttribute('aria-label') ?? ''));
+  }
+  expect(visited).toEqual(['History', 'Guest console', 'Monitor', 'Change set and layouts', 'Inspector', 'Memory map']);
+});

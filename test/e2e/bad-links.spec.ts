@@ -1,0 +1,45 @@
+/** A link from somewhere: whatever is wrong with it, it is refused with a reason and memlab runs with its own layout. */
+import { expect, test } from './page';
+
+const LINKS: Record<string, string> = {
+  'no version': '#l=abc',
+  'a version from the future': '#l=99.AAAA',
+  'not base64url': '#l=1.%00%00<script>alert(1)</script>',
+  'not what it was packed as': '#l=1.AAAAAAAAAAAAAAAA',
+  'no content': '#l=1.',
+  'too long': `#l=1.${'A'.repeat(300_000)}`,
+};
+
+for (const [what, fragment] of Object.entries(LINKS)) {
+  test(`a link with ${what} is refused in words and memlab starts`, async ({ lab, page }) => {
+    await lab.open(`./${fragment}`);
+    const banner = page.getByRole('alert').filter({ hasText: 'Link refused:' });
+    await expect(banner).toBeVisible();
+    await expect(banner).toHaveText(/Link refused: .{10,}\. memlab runs with its own layout instead/);
+    expect((await lab.slots()).length).toBeGreaterThan(1);
+    expect(lab.errors).toEqual([]);
+    await banner.getByRole('button', { name: 'Close' }).click();
+    await expect(banner).toHaveCount(0);
+  });
+}
+
+test('a link that was cut by a chat program is refused', async ({ lab, page }) => {
+  await lab.open();
+  const link = await page.evaluate(() => window.lab.share());
+  await page.goto('about:blank');
+  await lab.open(link.slice(0, -7));
+  await expect(page.getByRole('alert').filter({ hasText: 'Link refused:' })).toBeVisible();
+});
+
+test('a link pasted into the address while a guest runs asks first', async ({ lab, page }) => {
+  await lab.open();
+  const link = await page.evaluate(() => window.lab.share());
+  await page.evaluate((hash) => {
+    location.hash = hash;
+  }, new URL(link).hash);
+  const banner = page.getByRole('alert').filter({ hasText: 'Open the layout in this link?' });
+  await expect(banner).toBeVisible();
+  await banner.getByRole('button', { name: 'Open the layout' }).click();
+  await expect(banner).toHaveCount(0);
+  await lab.consoleEndsWith(/lab> $/);
+});

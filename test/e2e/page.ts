@@ -1,0 +1,118 @@
+/** What every story needs: the page with memlab at its prompt, typing into its terminals, and a watch on the browser's console. */
+import { test as base, expect, type Page } from '@playwright/test';
+
+export const MEMLAB_PROMPT = /lab> $/;
+
+export class LabPage {
+  readonly page: Page;
+  /** Errors in the browser's console and uncaught exceptions. */
+  readonly errors: string[] = [];
+
+  constructor(page: Page) {
+    this.page = page;
+    page.on('console', (message) => {
+      if (message.type() === 'error') this.errors.push(message.text());
+    });
+    page.on('pageerror', (error) => this.errors.push(String(error)));
+  }
+
+  async open(path = ''): Promise<void> {
+    await this.page.goto(path || './');
+    await this.consoleEndsWith(MEMLAB_PROMPT);
+  }
+
+  consoleText(): Promise<string> {
+    return this.page.evaluate(() => window.lab.console.text());
+  }
+
+  /** The console's text loses blanks at its end, so a prompt is waited for without its last blank. */
+  async consoleEndsWith(pattern: RegExp): Promise<void> {
+    await expect.poll(async () => `${await this.consoleText()} `, { timeout: 30_000 }).toMatch(pattern);
+  }
+
+  async consoleShows(pattern: RegExp): Promise<void> {
+    await expect.poll(() => this.consoleText(), { timeout: 30_000 }).toMatch(pattern);
+  }
+
+  /** Types into the guest's console by keys, as a person does. */
+  async typeConsole(text: string): Promise<void> {
+    await this.page.getByRole('textbox', { name: 'Guest console' }).focus();
+    await this.page.keyboard.type(text, { delay: 5 });
+  }
+
+  /** A line in the guest's shell, and the prompt after it. */
+  async shell(line: string): Promise<string> {
+    const before = (await this.consoleText()).length;
+    await this.typeConsole(`${line}\r`);
+    await expect.poll(async () => `${(await this.consoleText()).slice(before)} `, { timeout: 30_000 }).toMatch(/\n[\s\S]*lab> $/);
+    return (await this.consoleText()).slice(before);
+  }
+
+  /** Types a line into the cleared monitor and returns what it printed (its last rows, where that is long) when the prompt is back. */
+  async typeMonitor(line: string): Promise<string> {
+    await this.page.getByRole('textbox', { name: 'Monitor' }).focus();
+    await this.page.keyboard.press('Control+l');
+    await expect.poll(() => this.monitorText()).toBe('(lab)');
+    await this.page.keyboard.type(`${line}\r`, { delay: 5 });
+    await expect.poll(() => this.monitorText(), { message: `the monitor's prompt after ${line}` }).toMatch(/\n\(lab\)$/);
+    const rows = (await this.monitorText()).split('\n');
+    return rows.slice(rows[0]?.startsWith('(lab)') ? 1 : 0, -1).join('\n');
+  }
+
+  /** Rows of the monitor's terminal on screen, empty ones at the end left out. */
+  async monitorText(): Promise<string> {
+    return this.page.locator('#panel-monitor .xterm-rows').evaluate((rows) =>
+      [...rows.children]
+        .map((row) => (row.textContent ?? '').replace(/\u00a0/g, ' ').trimEnd())
+        .join('\n')
+        .trimEnd(),
+    );
+  }
+
+  /** What the monitor prints, by way of window.lab. */
+  monitor(line: string): Promise<string> {
+    return this.page.evaluate((text) => window.lab.monitor(text), line);
+  }
+
+  /** Slots as any browser would show them: host addresses differ from machine to machine and are left out. */
+  async slots(): Promise<Slot[]> {
+    const { memslots } = (await this.page.evaluate(() => window.lab.layout())) as Layout;
+    return memslots.map(({ slot, guestPhysAddr: gpa, memorySize: size, flags, name }) => ({ id: slot, gpa, size, flags, name }));
+  }
+
+  async slot(name: string): Promise<Slot> {
+    const slots = await this.slots();
+    const found = slots.find((slot) => slot.name.split(' ')[0] === name);
+    if (!found) throw new Error(`there is no slot ${name}: ${JSON.stringify(slots)}`);
+    return found;
+  }
+}
+
+export interface Slot {
+  id: number;
+  gpa: number;
+  size: number;
+  flags: number;
+  name: string;
+}
+
+interface Layout {
+  memslots: { slot: number; guestPhysAddr: number; memorySize: number; flags: number; name: string }[];
+}
+
+/** Two 64 MiB DIMMs, typed into the monitor as in QEMU, and seen by the guest. */
+export async function plugTwoDimms(lab: LabPage): Promise<void> {
+  for (const n of [1, 2]) {
+    await lab.typeMonitor(`object_add memory-backend-ram,id=mem${n},size=64M`);
+    await lab.typeMonitor(`device_add pc-dimm,id=dimm${n},memdev=mem${n}`);
+    await lab.consoleShows(new RegExp(`memory hotplug: slot ${n - 1} at 0x[0-9a-f]+, 64 MiB`));
+  }
+}
+
+export const test = base.extend<{ lab: LabPage }>({
+  lab: async ({ page }, use) => {
+    await use(new LabPage(page));
+  },
+});
+
+export { expect };

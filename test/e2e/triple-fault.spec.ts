@@ -1,0 +1,38 @@
+/** A guest that cannot go on stops with its registers shown; page and monitor stay alive. */
+import { expect, test } from './page';
+
+test('taking the memory away under the running guest stops it with its registers; Reset brings it back', async ({ lab, page }) => {
+  await lab.open();
+  // memlab's code lies at 1 MiB: the slot there is board RAM.
+  const memslots = await lab.slots();
+  const code = memslots.find((slot) => slot.gpa <= 0x100000 && slot.gpa + slot.size > 0x13e000);
+  expect(code).toBeDefined();
+  await lab.typeMonitor(`memslot_del ${code?.id}`);
+
+  // It sleeps at its prompt: the key's interrupt makes it fetch.
+  await lab.typeConsole('x');
+
+  const banner = page.getByRole('alert').filter({ hasText: /Triple fault|fetched code where no slot is/ });
+  await expect(banner).toBeVisible();
+  await banner.getByText('Registers', { exact: true }).click();
+  await expect(banner.locator('pre')).toContainText(/RIP ?=/);
+  await expect(page.getByRole('button', { name: 'Run', exact: true })).toBeDisabled();
+  expect(await lab.monitor('info registers')).toMatch(/RIP ?=/);
+
+  await page.getByRole('region', { name: 'History' }).getByRole('button', { name: 'Undo' }).click();
+  await expect.poll(async () => (await lab.slots()).length).toBe(memslots.length);
+  await banner.getByRole('button', { name: 'Reset' }).click();
+  await expect(banner).toHaveCount(0);
+  await lab.consoleEndsWith(/lab> $/);
+  expect(lab.errors).toEqual([]);
+});
+
+test('a machine that ends is told, and Restart makes a new one', async ({ lab, page }) => {
+  await lab.open();
+  await lab.page.evaluate(() => void window.lab.monitor('quit').catch(() => undefined));
+  const banner = page.getByRole('alert').filter({ hasText: 'The machine has ended.' });
+  await expect(banner).toBeVisible();
+  await banner.getByRole('button', { name: 'Restart' }).click();
+  await lab.consoleEndsWith(/lab> $/);
+  await expect(banner).toHaveCount(0);
+});

@@ -1,0 +1,58 @@
+import { copyFileSync, existsSync, mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { svelte } from '@sveltejs/vite-plugin-svelte';
+import { defineConfig, type Plugin } from 'vite';
+
+const MEMLAB_IMAGE = 'guests/memlab/memlab.elf';
+const SERVED_GUESTS = 'public/guests';
+
+/** memlab is ours and committed, so it is always served; `npm run guests` adds third-party guests beside it. */
+function servedGuests(): Plugin {
+  return {
+    name: 'served-guests',
+    configResolved() {
+      mkdirSync(SERVED_GUESTS, { recursive: true });
+      const served = `${SERVED_GUESTS}/memlab.elf`;
+      if (!existsSync(MEMLAB_IMAGE)) {
+        if (!existsSync(served)) throw new Error(`${MEMLAB_IMAGE} is missing: run npm run guests`);
+      } else if (!existsSync(served) || statSync(served).mtimeMs < statSync(MEMLAB_IMAGE).mtimeMs) {
+        copyFileSync(MEMLAB_IMAGE, served);
+      }
+      const index = `${SERVED_GUESTS}/index.json`;
+      const listed: { name: string }[] = existsSync(index) ? JSON.parse(readFileSync(index, 'utf8')) : [];
+      if (!listed.some((guest) => guest.name === 'memlab')) {
+        writeFileSync(index, JSON.stringify([{ name: 'memlab', kernel: 'memlab.elf' }, ...listed], null, 2));
+      }
+    },
+  };
+}
+
+/** Only in the built page: the dev server needs inline scripts. xterm.js writes style elements, hence 'unsafe-inline' for styles. */
+function contentSecurityPolicy(): Plugin {
+  const policy = [
+    "default-src 'none'",
+    "script-src 'self' 'wasm-unsafe-eval'",
+    "style-src 'self' 'unsafe-inline'",
+    "img-src 'self' data:",
+    "connect-src 'self'",
+    "worker-src 'self'",
+    "base-uri 'none'",
+    "form-action 'none'",
+  ].join('; ');
+  return {
+    name: 'content-security-policy',
+    apply: 'build',
+    transformIndexHtml: () => [
+      { tag: 'meta', attrs: { 'http-equiv': 'Content-Security-Policy', content: policy }, injectTo: 'head-prepend' },
+    ],
+  };
+}
+
+export default defineConfig({
+  base: './',
+  plugins: [servedGuests(), contentSecurityPolicy(), svelte()],
+  worker: { format: 'es' },
+  // 0: a small wasm must stay a file, not become a data: URL that the content security policy refuses.
+  build: { target: 'es2023', sourcemap: true, assetsInlineLimit: 0, chunkSizeWarningLimit: 700 },
+  server: { port: 5173 },
+  preview: { port: 4173, strictPort: true },
+});
