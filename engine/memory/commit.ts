@@ -1,0 +1,441 @@
+/**
+ * One commit, step by step. `run` goes to the end; a page that shows the phases, and the interleaving tests, call `step`.
+ *
+ * Validate and Prepare change nothing that readers see and may refuse. From Swap 1 on nothing can fail: records, bitmaps, arch data
+ * and room in every index exist by then.
+ */
+import type { AddressSpace } from './address-space';
+import type { DirtyLog } from './dirty-log';
+import type { DirtyState } from './dirty-state';
+import { orBits } from './dirty-state';
+import { type Kept, type PageFlow, pageFlow } from './page-flow';
+import { arrives, leaves, type Plan, type PlannedChange, type SpacePlan } from './plan';
+import { MEMSLOT_INVALID } from './slot-table';
+import {
+  type Accepted,
+  type Change,
+  type Commit,
+  type CommitEvent,
+  type Errno,
+  type GfnRange,
+  MemFlag,
+  type MemslotArch,
+  type Refusal,
+} from './types';
+
+export type Phase = 'validate' | 'prepare' | 'swap1' | 'zap' | 'swap2' | 'hooks' | 'free' | 'done';
+
+/** What a commit needs of its engine. */
+export interface CommitHost {
+  readonly arch: MemslotArch;
+  readonly dirtyLog: DirtyLog;
+  readonly zap: 'slot' | 'all';
+  /** Counts commits; a plan is good only for the epoch it was made in. */
+  epoch: number;
+  /** The commit that is past Prepare; it excludes all others. */
+  running: CommitRun | undefined;
+  emit(event: CommitEvent): void;
+  /** Calls what belongs to others and must not break a commit. */
+  contain(hook: () => void): void;
+  /** After the last phase, before the 'commit' event; once per address space. */
+  committed(run: CommitRun, space: AddressSpace, from: number, commit: Accepted): void;
+}
+
+/** A change with everything that Prepare made for it. */
+interface Prepared {
+  plan: PlannedChange;
+  change: Change;
+  next: number;
+  invalid: number;
+}
+
+interface SpaceRun {
+  plan: SpacePlan;
+  flow: PageFlow;
+  prepared: Prepared[];
+  /** Generation before the commit. */
+  from: number;
+}
+
+const ERRNOS: readonly string[] = ['EINVAL', 'EEXIST', 'ENOENT', 'ENOMEM', 'ENXIO', 'E2BIG', 'ESTALE'];
+
+export class CommitRun {
+  phase: Phase = 'validate';
+  /** Set when `phase` is 'done'. */
+  result: Commit | undefined;
+  private runs: SpaceRun[] = [];
+  private epoch = 0;
+  private swaps = 1;
+  private stepping = false;
+  /** For the history. */
+  via: 'commit' | 'undo' | 'redo' = 'commit';
+  legacy = false;
+  /** Called with each slot's dirty state after its last write and before it is freed: for harvesting. */
+  onLastDirty: ((slot: number, state: DirtyState | undefined) => void) | undefined;
+
+  constructor(
+    private readonly host: CommitHost,
+    private readonly makePlan: () => Plan,
+  ) {}
+
+  /** Runs all phases that are left. */
+  run(): Commit {
+    while (this.phase !== 'done') this.step();
+    return this.result!;
+  }
+
+  /** Runs the current phase and returns the next one; phases with nothing to do are passed over. */
+  step(): Phase {
+    if (this.stepping) throw new Error(`step() was called from inside the phase ${this.phase} of the same commit`);
+    this.stepping = true;
+    try {
+      this.phase = this.advance();
+    } finally {
+      this.stepping = false;
+    }
+    return this.phase;
+  }
+
+  private advance(): Phase {
+    switch (this.phase) {
+      case 'validate':
+        return this.validate();
+      case 'prepare':
+        return this.prepare();
+      case 'swap1':
+        return this.swap1();
+      case 'zap':
+        return this.zap();
+      case 'swap2':
+        return this.swap2();
+      case 'hooks':
+        return this.hooks();
+      case 'free':
+        return this.free();
+      case 'done':
+        return 'done';
+    }
+  }
+
+  /** Gives up; only before the first swap. Returns whether it could. */
+  abort(): boolean {
+    if (this.phase === 'done' || this.host.running === this) return false;
+    this.cancelPrepared();
+    this.phase = this.refuse([{ index: -1, errno: 'ESTALE', reason: 'the change set was aborted' }]);
+    return true;
+  }
+
+  /** What will be swapped and zapped; undefined before Validate. For previews and for the page. */
+  get outlook(): { swaps: number; zapped: GfnRange[] } | undefined {
+    return this.runs.length > 0 ? { swaps: this.swaps, zapped: this.zapped } : undefined;
+  }
+
+  private refuse(refusals: Refusal[]): Phase {
+    this.result = { ok: false, refusals };
+    return 'done';
+  }
+
+  private get busy(): boolean {
+    return this.host.running !== undefined && this.host.running !== this;
+  }
+
+  private validate(): Phase {
+    if (this.busy)
+      return this.refuse([{ index: -1, errno: 'ESTALE', reason: 'another change set is being committed: try again after it' }]);
+    const plan = this.makePlan();
+    if (!plan.ok) return this.refuse(plan.refusals);
+    this.epoch = this.host.epoch;
+    this.runs = plan.spaces.map((space) => ({
+      plan: space,
+      flow: pageFlow(space),
+      prepared: [],
+      from: space.space.active.generation,
+    }));
+    if (this.runs.some((run) => swapsOf(run) === 2)) this.swaps = 2;
+    return this.runs.length > 0 ? 'prepare' : this.finishEmpty();
+  }
+
+  /** A request that changes nothing costs nothing: no swap, no generation, no event. */
+  private finishEmpty(): Phase {
+    this.swaps = 0;
+    this.result = { ok: true, generation: this.idleGeneration, swaps: 0, changes: [], zapped: [] };
+    return 'done';
+  }
+
+  /** Generation that a no-op reports; set by the engine for requests that name an address space. */
+  idleGeneration = 0;
+
+  private get stale(): boolean {
+    return this.busy || this.epoch !== this.host.epoch;
+  }
+
+  private refuseStale(): Phase {
+    this.cancelPrepared();
+    return this.refuse([
+      { index: -1, errno: 'ESTALE', reason: 'the layout changed after this change set was validated: validate it again' },
+    ]);
+  }
+
+  private prepare(): Phase {
+    if (this.stale) return this.refuseStale();
+    try {
+      for (const run of this.runs) reserve(run);
+    } catch (error) {
+      return this.refuse([{ index: -1, errno: 'ENOMEM', reason: `no memory for the change set: ${messageOf(error)}` }]);
+    }
+    this.host.running = this; // a prepare hook that changes the layout would take the room reserved here
+    const refusal = this.prepareAll();
+    this.host.running = undefined;
+    if (refusal) {
+      this.cancelPrepared();
+      return this.refuse([refusal]);
+    }
+    return this.swaps === 2 ? 'swap1' : 'swap2';
+  }
+
+  private prepareAll(): Refusal | undefined {
+    for (const run of this.runs) {
+      const sources = sourcesOf(run);
+      for (const plan of run.plan.changes) {
+        const prepared: Prepared = { plan, change: describe(run, plan, sources.get(plan)), next: 0, invalid: 0 };
+        try {
+          this.prepareOne(run, prepared);
+        } catch (error) {
+          return { index: plan.index, errno: errnoOf(error), reason: `slot ${plan.region.id} cannot be prepared: ${messageOf(error)}` };
+        }
+      }
+    }
+    return undefined;
+  }
+
+  /** Allocates what the change needs; may throw. */
+  private prepareOne(run: SpaceRun, prepared: Prepared): void {
+    const { table } = run.plan.space;
+    const { plan, change } = prepared;
+    const { region, kind } = plan;
+    const logged = kind !== 'delete' && (region.flags & MemFlag.LogDirtyPages) !== 0;
+    const kept = kind === 'move' || kind === 'flags-only' ? table.dirty.get(plan.old) : undefined;
+    const dirty = logged ? (kept ?? this.host.dirtyLog.newState(region.pages)) : undefined;
+    const { old, next } = change;
+    let arch = old ? old.arch : change.from?.[0]?.arch;
+    if (this.host.arch.prepare) {
+      const made = this.host.arch.prepare(old, next, change);
+      if (made !== undefined) arch = made;
+    }
+    run.prepared.push(prepared);
+    if (!next) return;
+    next.arch = arch;
+    prepared.next = table.allocate(region.id, region.base, region.pages, region.hva, region.flags);
+    if (dirty) table.dirty.set(prepared.next, dirty);
+    if (arch !== undefined) table.arch.set(prepared.next, arch);
+  }
+
+  private cancelPrepared(): void {
+    for (const run of this.runs.toReversed())
+      for (const { change, next } of run.prepared.toReversed()) {
+        this.host.contain(() => this.host.arch.cancel?.(change.old, change.next, change));
+        if (next) run.plan.space.table.free(next);
+      }
+    this.runs = [];
+  }
+
+  /** Publishes removed and moved slots as INVALID: who meets them tries again. */
+  private swap1(): Phase {
+    if (this.stale) return this.refuseStale();
+    this.host.running = this;
+    for (const { plan, flow, prepared } of this.runs) {
+      const { table, inactive } = plan.space;
+      const invalidated = new Set(flow.invalidated);
+      for (const item of prepared) {
+        const { old } = item.plan;
+        if (!invalidated.has(item.plan)) continue;
+        item.invalid = table.copy(old, table.flagsOf(old) | MEMSLOT_INVALID);
+        inactive.replace(old, item.invalid);
+      }
+    }
+    this.publish(
+      1,
+      this.runs.filter((run) => swapsOf(run) === 2),
+    );
+    return 'zap';
+  }
+
+  private publish(swap: number, runs: SpaceRun[]): void {
+    for (const { plan } of runs) plan.space.publish();
+    for (const run of runs) {
+      const { asId, nextGeneration: generation } = run.plan.space;
+      const of = swapsOf(run);
+      this.host.emit({ type: 'publish', asId, generation, swap: Math.min(swap, of), of });
+    }
+  }
+
+  private endGrace(): void {
+    for (const { plan } of this.runs) plan.space.endGrace();
+  }
+
+  private get zapped(): GfnRange[] {
+    return this.runs.flatMap((run) => run.flow.zapped);
+  }
+
+  private zap(): Phase {
+    this.endGrace();
+    const { zap: mode } = this.host;
+    const ranges = this.zapped;
+    if (mode === 'all' || ranges.length > 0) this.host.emit({ type: 'zap', mode, ranges });
+    return 'swap2';
+  }
+
+  /** Nothing can write to the pages that go; dirty bits of those that stay are carried over, and the final set is published. */
+  private swap2(): Phase {
+    if (this.swaps === 1) {
+      if (this.stale) return this.refuseStale();
+      this.host.running = this;
+    }
+    for (const run of this.runs) {
+      carryDirtyBits(run);
+      this.lastDirty(run);
+      const { inactive, table } = run.plan.space;
+      const gone = run.prepared.filter(({ plan }) => leaves(plan.kind)).map(({ plan }) => plan.old);
+      inactive.update(byBase(table.base, gone), arriving(run));
+      for (const { plan, next } of run.prepared) if (plan.kind === 'flags-only') inactive.replace(plan.old, next);
+    }
+    this.publish(this.swaps, this.runs);
+    const ranges = this.runs.flatMap((run) => this.newlyLogged(run));
+    if (ranges.length > 0) this.host.emit({ type: 'protect', ranges });
+    return 'hooks';
+  }
+
+  private lastDirty(run: SpaceRun): void {
+    if (!this.onLastDirty) return;
+    for (const { plan } of run.prepared) if (plan.old) this.onLastDirty(plan.region.id, run.plan.space.table.dirty.get(plan.old));
+  }
+
+  /** Pages that keep their translation but whose first write must be seen from now on. */
+  private newlyLogged(run: SpaceRun): GfnRange[] {
+    const { dirtyLog } = this.host;
+    const { asId, table } = run.plan.space;
+    if (dirtyLog.initiallySet && !dirtyLog.ringEnabled) return [];
+    const logs = (flags: number): boolean => (flags & MemFlag.LogDirtyPages) !== 0;
+    const ranges: GfnRange[] = [];
+    for (const { plan } of run.prepared) {
+      const { base, pages, flags } = plan.region;
+      if (plan.kind === 'flags-only' && logs(flags) && !logs(table.flagsOf(plan.old)))
+        ranges.push({ asId, start: base, end: base + pages });
+    }
+    for (const { from, to, start, end } of run.flow.kept)
+      if (logs(to.region.flags) && (dirtyLog.ringEnabled || !logs(table.flagsOf(from.old)))) ranges.push({ asId, start, end });
+    return ranges;
+  }
+
+  private hooks(): Phase {
+    this.endGrace();
+    for (const { prepared } of this.runs)
+      for (const { change } of prepared) this.host.contain(() => this.host.arch.commit?.(change.old, change.next, change));
+    return 'free';
+  }
+
+  /** Brings the other set up to date and frees what neither set refers to any more. */
+  private free(): Phase {
+    for (const run of this.runs) {
+      const { inactive, table } = run.plan.space;
+      const gone = run.prepared.filter(({ plan }) => leaves(plan.kind)).map(({ plan, invalid }) => invalid || plan.old);
+      inactive.update(byBase(table.base, gone), arriving(run));
+      for (const { plan, next } of run.prepared) if (plan.kind === 'flags-only') inactive.replace(plan.old, next);
+      for (const { plan, invalid } of run.prepared) {
+        if (invalid) table.free(invalid);
+        if (plan.old) table.free(plan.old);
+      }
+    }
+    this.host.epoch++;
+    this.host.running = undefined;
+    this.finish();
+    return 'done';
+  }
+
+  private finish(): void {
+    const commits = this.runs.map((run): Accepted => {
+      const changes = run.prepared.map((item) => item.change);
+      const { generation } = run.plan.space.active;
+      return { ok: true, generation, swaps: swapsOf(run), changes, zapped: run.flow.zapped };
+    });
+    const first = commits[0]!;
+    const changes = commits.length === 1 ? first.changes : commits.flatMap((commit) => commit.changes);
+    this.result =
+      commits.length === 1 ? first : { ok: true, generation: first.generation, swaps: this.swaps, changes, zapped: this.zapped };
+    for (const [i, run] of this.runs.entries()) this.host.committed(this, run.plan.space, run.from, commits[i]!);
+    for (const [i, run] of this.runs.entries()) this.host.emit({ type: 'commit', asId: run.plan.space.asId, commit: commits[i]! });
+  }
+}
+
+/** One where no slot loses a page. */
+function swapsOf(run: SpaceRun): 1 | 2 {
+  return run.flow.invalidated.length > 0 ? 2 : 1;
+}
+
+/** All room that the commit may need: a new record per arriving slot and an INVALID copy per leaving one. */
+function reserve(run: SpaceRun): void {
+  let records = 0;
+  let slots = 0;
+  let maxId = 0;
+  for (const { kind, region } of run.plan.changes) {
+    if (kind !== 'delete') records++;
+    if (leaves(kind)) records++;
+    if (arrives(kind)) slots++;
+    maxId = Math.max(maxId, region.id);
+  }
+  run.plan.space.reserve(records, slots, maxId);
+}
+
+/** For each change, those whose pages it takes over. */
+function sourcesOf(run: SpaceRun): Map<PlannedChange, Kept[]> {
+  const sources = new Map<PlannedChange, Kept[]>();
+  for (const kept of run.flow.kept) {
+    const list = sources.get(kept.to);
+    if (list) list.push(kept);
+    else sources.set(kept.to, [kept]);
+  }
+  return sources;
+}
+
+function describe(run: SpaceRun, plan: PlannedChange, sources: Kept[] | undefined): Change {
+  const { table, asId } = run.plan.space;
+  const { kind, old, region } = plan;
+  const change: Change = { kind };
+  if (old) change.old = table.describe(old);
+  const { id: slot, flags, base: baseGfn, pages: npages, hva: userspaceAddr } = region;
+  if (kind !== 'delete') change.next = { slot, asId, flags, baseGfn, npages, userspaceAddr, arch: undefined };
+  if (sources) change.from = sources.map((kept) => table.describe(kept.from.old));
+  return change;
+}
+
+function carryDirtyBits(run: SpaceRun): void {
+  const { table } = run.plan.space;
+  if (run.flow.kept.length === 0) return;
+  const nextOf = new Map(run.prepared.map((item) => [item.plan, item.next]));
+  for (const { from, to, start, end } of run.flow.kept) {
+    const source = table.dirty.get(from.old)?.bits;
+    const target = table.dirty.get(nextOf.get(to)!)?.bits;
+    if (source && target) orBits(target, start - to.region.base, source, start - table.base[from.old]!, end - start);
+  }
+}
+
+function arriving(run: SpaceRun): number[] {
+  const { base } = run.plan.space.table;
+  return byBase(
+    base,
+    run.prepared.filter(({ plan }) => arrives(plan.kind)).map(({ next }) => next),
+  );
+}
+
+function byBase(base: Float64Array, records: number[]): number[] {
+  return records.length > 1 ? records.sort((a, b) => base[a]! - base[b]!) : records;
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}
+
+function errnoOf(error: unknown): Errno {
+  const errno = typeof error === 'object' && error !== null ? (error as { errno?: unknown }).errno : undefined;
+  return ERRNOS.includes(String(errno)) ? (errno as Errno) : 'ENOMEM';
+}

@@ -1,0 +1,94 @@
+/**
+ * A vCPU's dirty ring (virt/kvm/dirty_ring.c): entries of 16 bytes {u32 flags, u32 slot, u64 offset}, filled by writes, harvested in
+ * order by the owner, given back by a reset.
+ */
+import { clearBit, setBit, testBit } from './dirty-state';
+
+/** KVM_DIRTY_RING_RSVD_ENTRIES; there is no hardware page-modification log whose size KVM would add. */
+export const RESERVED_ENTRIES = 64;
+/** KVM_DIRTY_RING_MAX_ENTRIES */
+export const MAX_ENTRIES = 65536;
+export const ENTRY_BYTES = 16;
+const WORDS = 4;
+const DIRTY = 1;
+const RESET = 2;
+
+export interface RingEntry {
+  asId: number;
+  slot: number;
+  /** page, from the start of the slot */
+  offset: number;
+}
+
+/** How a reset finds the map that says "stands in a ring" of a slot; undefined: the slot is gone or does not log. */
+export type RingedMap = (asId: number, slot: number) => Uint8Array | undefined;
+
+export class DirtyRing {
+  readonly size: number;
+  private readonly words: Uint32Array;
+  /** Entries pushed, harvested and reset since the start. */
+  private pushed = 0;
+  private harvested = 0;
+  private collected = 0;
+  /** Writes that found the ring full to the last entry: the driver ran on past `isFull`. Their pages stay write-protected. */
+  overflows = 0;
+
+  constructor(bytes: number) {
+    this.size = bytes / ENTRY_BYTES;
+    this.words = new Uint32Array(this.size * WORDS);
+  }
+
+  /** Soft limit reached: leave the guest with KVM_EXIT_DIRTY_RING_FULL until a reset makes room. */
+  get isFull(): boolean {
+    return this.pushed - this.collected >= this.size - RESERVED_ENTRIES;
+  }
+
+  /** Entries that wait for harvest. */
+  get pending(): number {
+    return this.pushed - this.harvested;
+  }
+
+  /** A page that stands in a ring already is not pushed again. */
+  push(ringed: Uint8Array, asId: number, slot: number, offset: number): void {
+    if (testBit(ringed, offset)) return;
+    if (this.pushed - this.collected >= this.size) {
+      this.overflows++;
+      return;
+    }
+    setBit(ringed, offset);
+    const at = (this.pushed % this.size) * WORDS;
+    this.words[at] = DIRTY;
+    this.words[at + 1] = asId * 0x10000 + slot;
+    this.words[at + 2] = offset;
+    this.words[at + 3] = 0;
+    this.pushed++;
+  }
+
+  /** Takes up to `limit` entries in order and marks them for reset. */
+  harvest(limit = Number.POSITIVE_INFINITY): RingEntry[] {
+    const entries: RingEntry[] = [];
+    while (this.harvested < this.pushed && entries.length < limit) {
+      const at = (this.harvested++ % this.size) * WORDS;
+      this.words[at] = RESET;
+      const slot = this.words[at + 1]!;
+      entries.push({ asId: Math.floor(slot / 0x10000), slot: slot % 0x10000, offset: this.words[at + 2]! });
+    }
+    return entries;
+  }
+
+  /** Frees harvested entries, and tells each page that may be write-protected again. Returns how many entries were freed. */
+  reset(mapOf: RingedMap, protect: (asId: number, slot: number, offset: number) => void): number {
+    let count = 0;
+    for (; this.collected < this.harvested; this.collected++, count++) {
+      const at = (this.collected % this.size) * WORDS;
+      const slot = this.words[at + 1]!;
+      const offset = this.words[at + 2]!;
+      this.words[at] = 0;
+      const ringed = mapOf(Math.floor(slot / 0x10000), slot % 0x10000);
+      if (!ringed || offset >= ringed.length * 8) continue;
+      clearBit(ringed, offset);
+      protect(Math.floor(slot / 0x10000), slot % 0x10000, offset);
+    }
+    return count;
+  }
+}

@@ -1,0 +1,433 @@
+/**
+ * The memslot engine: guest-physical memory as memslots per address space, changed by KVM's call and by the atomic calls that KVM
+ * never got. Pure: it knows no vCPU and no device; who must act on a commit subscribes. docs/memslots.md has the semantics.
+ */
+import { AddressSpace } from './address-space';
+import { ChangeSet, regionOf, sameRegion } from './change-set';
+import { type CommitHost, CommitRun } from './commit';
+import { type ClearDirtyLog, DirtyLog, type DirtyLogAnswer, type Done } from './dirty-log';
+import { GfnCache } from './gfn-cache';
+import type { IndexKind, IndexShape, IndexStep } from './gfn-index';
+import { History, type HistoryEntry } from './history';
+import { legacyCalls } from './legacy';
+import { type Limits, limitsOf, PAGE_SIZE } from './limits';
+import { pageFlow } from './page-flow';
+import { makePlan, type Plan, type PlanMode } from './plan';
+import { MEMSLOT_INVALID } from './slot-table';
+import type { Accepted, Change, Commit, CommitEvent, MemoryRegion, Memslot, MemslotArch, MemslotEngineOptions, Refused } from './types';
+import { mergeRegions, type Regions, resizeRegions, splitRegions } from './verbs';
+import { verifySpace } from './verify';
+
+export const DEFAULT_INDEX: IndexKind = 'btree';
+
+/** Every way to ask for a commit, as a value; for `beginCommit`. */
+export type CommitRequest =
+  | { call: 'region'; region: MemoryRegion; legacy?: boolean }
+  | { call: 'delta'; regions: readonly MemoryRegion[] }
+  | { call: 'whole'; regions: readonly MemoryRegion[]; asId?: number }
+  | { call: 'resize'; slot: number; memorySize: number; asId?: number }
+  | { call: 'split'; slot: number; atGpa: number; newSlot: number; asId?: number }
+  | { call: 'merge'; slots: readonly number[]; asId?: number }
+  | { call: 'apply'; changes: ChangeSet }
+  | { call: 'undo'; asId?: number }
+  | { call: 'redo'; asId?: number };
+
+/** Bytes that the engine holds for one address space, by what they are for. */
+export interface Footprint {
+  slots: number;
+  records: number;
+  gfnIndexes: number;
+  hvaIndexes: number;
+  ids: number;
+  total: number;
+}
+
+export class MemslotEngine {
+  readonly limits: Limits;
+  readonly indexKind: IndexKind;
+  readonly dirtyLog: DirtyLog;
+  private readonly spaces: AddressSpace[] = [];
+  private readonly histories: History[] = [];
+  private readonly listeners = new Set<(event: CommitEvent) => void>();
+  private readonly host: CommitHost;
+  private readonly onListenerError: (error: unknown) => void;
+  private zapMode: 'slot' | 'all';
+
+  /** Throws RangeError naming an option out of range. */
+  constructor(options: MemslotEngineOptions = {}) {
+    this.limits = limitsOf(options);
+    this.indexKind = options.index ?? DEFAULT_INDEX;
+    if (!['array', 'rbtree', 'btree'].includes(this.indexKind))
+      throw new RangeError(`option index is ${String(options.index)}: use array, rbtree or btree`);
+    this.zapMode = 'slot';
+    this.zap = options.zap ?? 'slot';
+    this.onListenerError = options.onListenerError ?? (() => {});
+    const historyLimit = options.historyLimit ?? 256;
+    const stamps = new Float64Array(this.limits.spaces);
+    for (let asId = 0; asId < this.limits.spaces; asId++) {
+      this.spaces.push(new AddressSpace(asId, stamps, this.indexKind));
+      this.histories.push(new History(historyLimit));
+    }
+    this.dirtyLog = new DirtyLog(this.limits, this.spaces, (ranges) => this.emit({ type: 'protect', ranges }));
+    this.host = this.makeHost(options.arch ?? {});
+  }
+
+  private makeHost(arch: MemslotArch): CommitHost {
+    const engine = this;
+    return {
+      arch,
+      dirtyLog: this.dirtyLog,
+      get zap() {
+        return engine.zapMode;
+      },
+      epoch: 0,
+      running: undefined,
+      emit: (event) => engine.emit(event),
+      contain: (hook) => engine.contain(hook),
+      committed: (run, space, from, commit) => engine.histories[space.asId]!.record(space.asId, from, commit, run.via, run.legacy),
+    };
+  }
+
+  /** What a delete or move drops: only that slot's translations, or every one (KVM_X86_QUIRK_SLOT_ZAP_ALL). May be set at any time. */
+  get zap(): 'slot' | 'all' {
+    return this.zapMode;
+  }
+
+  set zap(mode: 'slot' | 'all') {
+    if (mode !== 'slot' && mode !== 'all') throw new RangeError(`zap is ${String(mode)}: use slot or all`);
+    this.zapMode = mode;
+  }
+
+  // ---- changes ------------------------------------------------------------------------------------------------------------
+
+  /** Exactly KVM_SET_USER_MEMORY_REGION. `legacy` marks the history entry as part of a request issued call by call. */
+  setUserMemoryRegion(region: MemoryRegion, options: { legacy?: boolean } = {}): Commit {
+    return this.beginCommit({ call: 'region', region, ...options }).run();
+  }
+
+  /** The delta call: all or nothing, validated against the final layout, at most one operation per slot id, at most two swaps. */
+  changeUserMemoryRegions(regions: readonly MemoryRegion[]): Commit {
+    return this.beginCommit({ call: 'delta', regions }).run();
+  }
+
+  /** "Make it look like this": slots of the address space that are not named are deleted, those already right are not touched. */
+  setUserMemoryRegions(regions: readonly MemoryRegion[], asId = 0): Commit {
+    return this.beginCommit({ call: 'whole', regions, asId }).run();
+  }
+
+  resizeMemslot(slot: number, memorySize: number, asId = 0): Commit {
+    return this.beginCommit({ call: 'resize', slot, memorySize, asId }).run();
+  }
+
+  splitMemslot(slot: number, atGpa: number, newSlot: number, asId = 0): Commit {
+    return this.beginCommit({ call: 'split', slot, atGpa, newSlot, asId }).run();
+  }
+
+  mergeMemslots(slots: readonly number[], asId = 0): Commit {
+    return this.beginCommit({ call: 'merge', slots, asId }).run();
+  }
+
+  /** `bitmap`: the dirty bits at the instant after the last possible write; absent where the slot has no bitmap. */
+  deleteAndHarvest(slot: number, asId = 0): Commit & { bitmap?: Uint8Array } {
+    const run = this.beginCommit({ call: 'region', region: { slot, asId, guestPhysAddr: 0, memorySize: 0, userspaceAddr: 0 } });
+    let bitmap: Uint8Array | undefined;
+    run.onLastDirty = (_slot, state) => {
+      bitmap = state?.bits?.slice();
+    };
+    const commit = run.run();
+    return bitmap ? { ...commit, bitmap } : commit;
+  }
+
+  /** A change set as a value; ESTALE where the layout is not the one it was made for. */
+  apply(changes: ChangeSet): Commit {
+    return this.beginCommit({ call: 'apply', changes }).run();
+  }
+
+  /** Commits the inverse of the newest commit that was not undone yet. ENOENT: there is none. */
+  undo(asId = 0): Commit {
+    return this.beginCommit({ call: 'undo', asId }).run();
+  }
+
+  /** Commits again what the last undo took back. ENOENT: there is none, or something else was committed since. */
+  redo(asId = 0): Commit {
+    return this.beginCommit({ call: 'redo', asId }).run();
+  }
+
+  /** A commit to be stepped through its phases; the calls above are this one, run to the end. */
+  beginCommit(request: CommitRequest): CommitRun {
+    const run = new CommitRun(this.host, () => this.plan(request));
+    const asId = 'asId' in request ? request.asId : request.call === 'region' ? request.region?.asId : undefined;
+    run.idleGeneration = this.spaces[asId ?? 0]?.active.generation ?? 0;
+    if (request.call === 'undo' || request.call === 'redo') run.via = request.call;
+    if (request.call === 'region') run.legacy = request.legacy ?? false;
+    return run;
+  }
+
+  private plan(request: CommitRequest): Plan {
+    switch (request.call) {
+      case 'region':
+        return this.planRegions([request.region], { type: 'single' });
+      case 'delta':
+        return this.planRegions(request.regions, { type: 'delta' });
+      case 'whole':
+        return this.planRegions(request.regions, { type: 'whole', asId: request.asId === undefined ? 0 : request.asId });
+      case 'resize':
+      case 'split':
+      case 'merge':
+        return this.planVerb(this.regionsOf(request));
+      case 'apply':
+        return this.planChanges(request.changes);
+      case 'undo':
+      case 'redo':
+        return this.planHistory(request.call, request.asId === undefined ? 0 : request.asId);
+    }
+  }
+
+  private planRegions(regions: readonly unknown[], mode: PlanMode): Plan {
+    return makePlan(this.limits, this.spaces, regions, mode);
+  }
+
+  private planVerb(regions: Regions): Plan {
+    return regions.ok ? this.planRegions(regions.regions, { type: 'delta' }) : regions;
+  }
+
+  private planChanges(changes: ChangeSet): Plan {
+    const refusals = changes.diffs.flatMap(({ asId, slot, old }, index) => {
+      const now = this.regionById(slot, asId);
+      const reason = `slot ${slot} (as ${asId}) is not what the change set was made for`;
+      return sameRegion(now, old) ? [] : [{ index, errno: 'ESTALE' as const, reason }];
+    });
+    return refusals.length > 0 ? { ok: false, refusals } : this.planRegions(changes.toRequest(), { type: 'delta' });
+  }
+
+  private planHistory(call: 'undo' | 'redo', asId: number): Plan {
+    const history = Number.isInteger(asId) ? this.histories[asId] : undefined;
+    if (!history) return refused('EINVAL', `asId is ${String(asId)}: use 0 to ${this.spaces.length - 1}`);
+    const changes = history[call];
+    return changes ? this.planChanges(changes) : refused('ENOENT', `nothing to ${call} in address space ${asId}`);
+  }
+
+  // ---- dry runs -----------------------------------------------------------------------------------------------------------
+
+  /** Dry run of `changeUserMemoryRegions` up to Prepare: what it would do, or every reason against it. */
+  check(regions: readonly MemoryRegion[]): Commit {
+    return this.foresee(this.planRegions(regions, { type: 'delta' }));
+  }
+
+  /** Dry run of any request. */
+  checkRequest(request: CommitRequest): Commit {
+    return this.foresee(this.plan(request));
+  }
+
+  private foresee(plan: Plan): Commit {
+    if (!plan.ok) return plan;
+    const answer: Accepted = { ok: true, generation: this.generation(plan.spaces[0]?.space.asId), swaps: 0, changes: [], zapped: [] };
+    for (const [i, spacePlan] of plan.spaces.entries()) {
+      const { space, changes } = spacePlan;
+      const flow = pageFlow(spacePlan);
+      const swaps = flow.invalidated.length > 0 ? 2 : 1;
+      if (i === 0) answer.generation = space.active.generation + swaps * this.limits.spaces;
+      answer.swaps = Math.max(answer.swaps, swaps);
+      answer.zapped.push(...flow.zapped);
+      for (const { kind, old, region } of changes) {
+        const change: Change = { kind };
+        if (old) change.old = space.table.describe(old);
+        const { id: slot, asId, flags, base: baseGfn, pages: npages, hva: userspaceAddr } = region;
+        if (kind !== 'delete') change.next = { slot, asId, flags, baseGfn, npages, userspaceAddr, arch: change.old?.arch };
+        answer.changes.push(change);
+      }
+    }
+    return answer;
+  }
+
+  /** The layout that a request would lead to, in gfn order; undefined where it is refused. */
+  preview(request: CommitRequest, asId = 0): MemoryRegion[] | undefined {
+    const answer = this.checkRequest(request);
+    if (!answer.ok) return undefined;
+    const layout = this.layout(asId);
+    const changes = answer.changes.filter((change) => (change.old ?? change.next)!.asId === asId);
+    return ChangeSet.ofChanges(changes)
+      .apply(layout)
+      .sort((a, b) => a.guestPhysAddr - b.guestPhysAddr);
+  }
+
+  /** The regions of one change set that do what a resize, split or merge does: to be joined with others in one delta. */
+  regionsOf(request: Extract<CommitRequest, { call: 'resize' | 'split' | 'merge' }>): Regions {
+    const { asId = 0 } = request;
+    if (request.call === 'resize') return resizeRegions(this.spaces, request.slot, request.memorySize, asId);
+    if (request.call === 'split') return splitRegions(this.spaces, request.slot, request.atGpa, request.newSlot, asId);
+    return mergeRegions(this.spaces, request.slots, asId);
+  }
+
+  /** The single calls that stand for a request on today's KVM, to be issued in this order; or why it is refused as a whole. */
+  legacyPlan(request: CommitRequest): Regions {
+    const plan = this.plan(request);
+    return plan.ok ? { ok: true, regions: legacyCalls(plan.spaces) } : plan;
+  }
+
+  // ---- lookups ------------------------------------------------------------------------------------------------------------
+
+  /** A slot that is being removed shows with MEMSLOT_INVALID among its flags. */
+  memslotAt(gfn: number, asId = 0): Memslot | undefined {
+    const space = this.spaces[asId];
+    const record = space?.active.find(gfn);
+    return record ? space!.table.view(record) : undefined;
+  }
+
+  memslotById(slot: number, asId = 0): Memslot | undefined {
+    const space = this.spaces[asId];
+    const record = space && Number.isInteger(slot) && slot >= 0 ? space.active.byId(slot) : 0;
+    return record ? space!.table.view(record) : undefined;
+  }
+
+  /** Slots whose backing overlaps [start, end), bytes, in order of their first hva. */
+  memslotsByHva(start: number, end: number, asId = 0): Memslot[] {
+    const space = this.spaces[asId];
+    if (!space || !(start < end)) return [];
+    const records: number[] = [];
+    space.active.hvas.overlapping(start, end, records);
+    return records.map((record) => space.table.view(record));
+  }
+
+  /** In gfn order. */
+  memslots(asId = 0): Memslot[] {
+    const space = this.spaces[asId];
+    const records: number[] = [];
+    space?.active.gfns.collect(records);
+    return records.map((record) => space!.table.view(record));
+  }
+
+  /** In gfn order, as requests name them. */
+  layout(asId = 0): MemoryRegion[] {
+    const space = this.spaces[asId];
+    const records: number[] = [];
+    space?.active.gfns.collect(records);
+    return records.map((record) => regionOf(space!.table.describe(record)));
+  }
+
+  private regionById(slot: number, asId: number): MemoryRegion | undefined {
+    const space = this.spaces[asId];
+    const record = space?.active.byId(slot) ?? 0;
+    return record ? regionOf(space!.table.describe(record)) : undefined;
+  }
+
+  /** Bytes; -1 where no slot maps it, or the slot is INVALID. */
+  gpaToHva(gpa: number, asId = 0): number {
+    const space = this.spaces[asId];
+    if (!space) return -1;
+    const gfn = Math.floor(gpa / PAGE_SIZE);
+    const record = space.active.find(gfn);
+    const { table } = space;
+    if (!record || (table.flagsOf(record) & MEMSLOT_INVALID) !== 0) return -1;
+    return table.hvaOf(record) + gpa - table.base[record]! * PAGE_SIZE;
+  }
+
+  slotCount(asId = 0): number {
+    return this.spaces[asId]?.active.count ?? 0;
+  }
+
+  /** Starts at asId and grows by the number of address spaces with every swap. */
+  generation(asId = 0): number {
+    return this.spaces[asId]?.active.generation ?? -1;
+  }
+
+  /** Between a publish and its grace period: the old set may still be read, nothing found now may be cached (KVM: bit 63). */
+  generationInProgress(asId = 0): boolean {
+    return this.spaces[asId]?.inProgress ?? false;
+  }
+
+  /** A vCPU's cache. Rings must be switched on before the first one. */
+  createCache(asId = 0): GfnCache {
+    return new GfnCache(this.spaces, asId, this.dirtyLog.newVcpu());
+  }
+
+  // ---- dirty pages --------------------------------------------------------------------------------------------------------
+
+  /** A write from outside any vCPU (a device); vCPUs use their cache's. */
+  markDirty(gfn: number, asId = 0): void {
+    const space = this.spaces[asId];
+    if (space) this.dirtyLog.markDirty(space, gfn);
+  }
+
+  /** KVM_GET_DIRTY_LOG: harvests (gets and clears), or with manual protect only gets. */
+  getDirtyLog(slot: number, asId = 0): DirtyLogAnswer {
+    return this.dirtyLog.get(slot, asId);
+  }
+
+  /** KVM_CLEAR_DIRTY_LOG. */
+  clearDirtyLog(request: ClearDirtyLog): Done {
+    return this.dirtyLog.clear(request);
+  }
+
+  // ---- history and events -------------------------------------------------------------------------------------------------
+
+  /** Oldest first. */
+  history(asId = 0): readonly HistoryEntry[] {
+    return this.histories[asId]?.entries ?? [];
+  }
+
+  /** What changed from one generation to another (either way round), as one change set; undefined where the history does not reach. */
+  diff(from: number, to: number, asId = 0): ChangeSet | undefined {
+    return this.histories[asId]?.diff(from, to);
+  }
+
+  canUndo(asId = 0): boolean {
+    return this.histories[asId]?.undo !== undefined;
+  }
+
+  canRedo(asId = 0): boolean {
+    return this.histories[asId]?.redo !== undefined;
+  }
+
+  /** What a listener throws goes to onListenerError; the commit and the other listeners go on. Returns how to stop. */
+  subscribe(listener: (event: CommitEvent) => void): () => void {
+    this.listeners.add(listener);
+    return () => this.listeners.delete(listener);
+  }
+
+  private emit(event: CommitEvent): void {
+    for (const listener of this.listeners) this.contain(() => listener(event));
+  }
+
+  private contain(hook: () => void): void {
+    try {
+      hook();
+    } catch (error) {
+      try {
+        this.onListenerError(error);
+      } catch {
+        // The reporter itself failed: there is nobody left to tell.
+      }
+    }
+  }
+
+  // ---- inspection ---------------------------------------------------------------------------------------------------------
+
+  /** The index by gfn of the active set. */
+  indexShape(asId = 0): IndexShape | undefined {
+    return this.spaces[asId]?.active.gfns.shape();
+  }
+
+  /** The nodes that a lookup of gfn visits. */
+  traceLookup(gfn: number, asId = 0): IndexStep[] {
+    return this.spaces[asId]?.active.gfns.trace(gfn) ?? [];
+  }
+
+  /** Throws Error where an address space is not sound at rest. O(n). */
+  verify(): void {
+    for (const space of this.spaces) verifySpace(space);
+  }
+
+  footprint(asId = 0): Footprint {
+    const { table, active, inactive } = this.spaces[asId]!;
+    const records = table.bytes;
+    const gfnIndexes = active.gfns.shape().bytes + inactive.gfns.shape().bytes;
+    const hvaIndexes = active.hvas.bytes + inactive.hvas.bytes;
+    const ids = active.idBytes + inactive.idBytes;
+    return { slots: active.count, records, gfnIndexes, hvaIndexes, ids, total: records + gfnIndexes + hvaIndexes + ids };
+  }
+}
+
+function refused(errno: 'EINVAL' | 'ENOENT', reason: string): Refused {
+  return { ok: false, refusals: [{ index: -1, errno, reason }] };
+}

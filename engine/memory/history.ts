@@ -1,0 +1,106 @@
+/** The generations of one address space: what each commit did, and the two stacks of undo and redo. */
+import { ChangeSet } from './change-set';
+import type { Accepted, ChangeKind } from './types';
+
+export interface HistoryEntry {
+  asId: number;
+  /** Before and after the commit. */
+  from: number;
+  generation: number;
+  swaps: number;
+  /** Pages whose translations were dropped (with zap 'all': those that had to be). */
+  zappedPages: number;
+  kinds: ChangeKind[];
+  /** Slot ids, ascending. */
+  slots: number[];
+  changes: ChangeSet;
+  via: 'commit' | 'undo' | 'redo';
+  /** One of several single calls that stand for one request, as KVM's users must do it. */
+  legacy: boolean;
+}
+
+/** Changes that the entries of a history may hold together; older entries go first, the newest always stays. */
+const MAX_CHANGES = 65536;
+
+/** Bounded: drops its oldest items beyond `limit` items or MAX_CHANGES changes, but never the newest. */
+class Bounded<T> {
+  items: T[] = [];
+  private held = 0;
+
+  constructor(
+    private readonly limit: number,
+    private readonly weight: (item: T) => number,
+  ) {}
+
+  push(item: T): void {
+    this.items.push(item);
+    this.held += this.weight(item);
+    while (this.items.length > 1 && (this.items.length > this.limit || this.held > MAX_CHANGES))
+      this.held -= this.weight(this.items.shift()!);
+  }
+
+  pop(): T | undefined {
+    const item = this.items.pop();
+    if (item !== undefined) this.held -= this.weight(item);
+    return item;
+  }
+
+  clear(): void {
+    this.items = [];
+    this.held = 0;
+  }
+}
+
+const sizeOf = (changes: ChangeSet): number => changes.diffs.length;
+
+export class History {
+  private readonly list: Bounded<HistoryEntry>;
+  private readonly undos: Bounded<ChangeSet>;
+  private readonly redos: Bounded<ChangeSet>;
+
+  constructor(private readonly limit: number) {
+    this.list = new Bounded(limit, (entry) => sizeOf(entry.changes));
+    this.undos = new Bounded(limit, sizeOf);
+    this.redos = new Bounded(limit, sizeOf);
+  }
+
+  get entries(): readonly HistoryEntry[] {
+    return this.list.items;
+  }
+
+  record(asId: number, from: number, commit: Accepted, via: HistoryEntry['via'], legacy: boolean): void {
+    if (this.limit === 0) return;
+    const changes = ChangeSet.ofChanges(commit.changes);
+    const zappedPages = commit.zapped.reduce((sum, range) => sum + range.end - range.start, 0);
+    const { generation, swaps } = commit;
+    const kinds = commit.changes.map((change) => change.kind);
+    const slots = changes.diffs.map((diff) => diff.slot);
+    this.list.push({ asId, from, generation, swaps, zappedPages, kinds, slots, changes, via, legacy });
+    if (via === 'undo') {
+      this.redos.push(this.undos.pop()!);
+      return;
+    }
+    if (via === 'redo') this.redos.pop();
+    else this.redos.clear();
+    this.undos.push(changes);
+  }
+
+  /** What the next undo would commit. */
+  get undo(): ChangeSet | undefined {
+    return this.undos.items.at(-1)?.invert();
+  }
+
+  get redo(): ChangeSet | undefined {
+    return this.redos.items.at(-1);
+  }
+
+  /** Everything that happened from generation `from` to generation `to`, as one change set; undefined where the history does not reach. */
+  diff(from: number, to: number): ChangeSet | undefined {
+    if (from > to) return this.diff(to, from)?.invert();
+    if (from === to) return ChangeSet.of([], []);
+    const first = this.entries.findIndex((entry) => entry.from === from);
+    const last = this.entries.findIndex((entry) => entry.generation === to);
+    if (first < 0 || last < first) return undefined;
+    return this.entries.slice(first, last + 1).reduce((sum, entry) => sum.compose(entry.changes), ChangeSet.of([], []));
+  }
+}

@@ -1,0 +1,13 @@
+/** The memslot engine's public door. */
+export { ChangeSet, regionOf, type SlotDiff } from './change-set';
+export { CommitRun, type Phase } from './commit';
+export { type ClearDirtyLog, type DirtyLogAnswer, type Done, INITIALLY_SET, MANUAL_PROTECT } from './dirty-log';
+export { DirtyRing, type RingEntry } from './dirty-ring';
+export { type CommitRequest, DEFAULT_INDEX, type Footprint, MemslotEngine } from './engine';
+export { GfnCache } from './gfn-cache';
+export type { IndexKind, IndexShape, IndexStep } from './gfn-index';
+export type { HistoryEntry } from './history';
+export { DEFAULT_MAX_SLOTS, MAX_PAGES } from './limits';
+export { MEMSLOT_INVALID } from './slot-table';
+export * from './types';
+export type { Regions } from './verbs';

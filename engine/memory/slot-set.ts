@@ -1,0 +1,77 @@
+/** One set of memslots (KVM: struct kvm_memslots): three indexes over the shared records, a generation, the last used slot. */
+import { createIndex, type GfnIndex, type IndexKind } from './gfn-index';
+import { HvaTree } from './hva-tree';
+import { grown, type SlotTable } from './slot-table';
+
+export class SlotSet {
+  readonly table: SlotTable;
+  readonly gfns: GfnIndex;
+  readonly hvas: HvaTree;
+  /** id -> record; a direct table, grown to the highest id in use. */
+  private ids = new Int32Array(64);
+  generation: number;
+  /** A cache of one for lookups by gfn. */
+  lastUsed = 0;
+
+  constructor(kind: IndexKind, table: SlotTable, generation: number) {
+    this.table = table;
+    this.gfns = createIndex(kind, table);
+    this.hvas = new HvaTree(table);
+    this.generation = generation;
+  }
+
+  get count(): number {
+    return this.gfns.count;
+  }
+
+  /** Makes room for `count` more slots with ids up to `maxId`. The table must have been grown first. */
+  reserve(count: number, maxId: number): void {
+    this.gfns.reserve(count);
+    this.hvas.reserve();
+    if (maxId >= this.ids.length) {
+      let capacity = this.ids.length;
+      while (capacity <= maxId) capacity *= 2;
+      this.ids = grown(Int32Array, this.ids, capacity);
+    }
+  }
+
+  byId(id: number): number {
+    return id < this.ids.length ? this.ids[id]! : 0;
+  }
+
+  /** Lookup through the last used slot. */
+  find(gfn: number): number {
+    const { table, lastUsed } = this;
+    const offset = gfn - table.base[lastUsed]!;
+    if (offset >= 0 && offset < table.pagesOf(lastUsed)) return lastUsed;
+    const record = this.gfns.find(gfn);
+    if (record) this.lastUsed = record;
+    return record;
+  }
+
+  /** `next` covers the same gfns and the same backing as `old`. */
+  replace(old: number, next: number): void {
+    this.gfns.replace(old, next);
+    this.hvas.replace(old, next);
+    this.ids[this.table.idOf(next)] = next;
+    if (this.lastUsed === old) this.lastUsed = next;
+  }
+
+  /** Both lists sorted by first gfn. All removals come before all insertions, so that slots can exchange their places. */
+  update(removed: readonly number[], added: readonly number[]): void {
+    for (const record of removed) {
+      this.hvas.remove(record);
+      this.ids[this.table.idOf(record)] = 0;
+      if (this.lastUsed === record) this.lastUsed = 0;
+    }
+    this.gfns.update(removed, added);
+    for (const record of added) {
+      this.hvas.insert(record);
+      this.ids[this.table.idOf(record)] = record;
+    }
+  }
+
+  get idBytes(): number {
+    return this.ids.byteLength;
+  }
+}

@@ -1,0 +1,146 @@
+/**
+ * The memslot records of one address space, as columns of typed arrays. Both sets (active and inactive) refer to the
+ * same records, as both of KVM's sets refer to the same struct kvm_memory_slot.
+ *
+ * A record is named by its handle, an integer from 1; 0 means "none" everywhere in this folder.
+ */
+import type { DirtyState } from './dirty-state';
+import type { Memslot } from './types';
+
+/** Internal flag, as KVM_MEMSLOT_INVALID: the slot is being removed or moved, whoever meets it tries again. */
+export const MEMSLOT_INVALID = 0x10000;
+
+/** MEMSLOT_INVALID is the highest flag (17 bits); ids have 15. */
+const ID_SHIFT = 17;
+const FLAGS_MASK = 0x1ffff;
+const FIRST_CAPACITY = 64;
+
+export class SlotTable {
+  readonly asId: number;
+  /** First gfn, by record: a column of its own, since the red-black tree walks it. */
+  base = new Float64Array(FIRST_CAPACITY);
+  /** The rest of a record in 16 bytes, so that a lookup touches one cache line: hva f64, pages u32, id and flags u32. */
+  private hvas = new Float64Array(FIRST_CAPACITY * 2);
+  private words = new Uint32Array(this.hvas.buffer);
+  /** Only for slots under dirty logging; old, INVALID copy and moved slot share one. */
+  readonly dirty = new Map<number, DirtyState>();
+  /** Only for slots whose arch hook gave something. */
+  readonly arch = new Map<number, unknown>();
+  private readonly views = new Map<number, Memslot>();
+  private readonly freed: number[] = [];
+  /** Handles from here on were never used. */
+  private top = 1;
+
+  constructor(asId: number) {
+    this.asId = asId;
+  }
+
+  get capacity(): number {
+    return this.base.length;
+  }
+
+  /** Records in use. */
+  get used(): number {
+    return this.top - 1 - this.freed.length;
+  }
+
+  /** Makes room for `count` more records; may throw RangeError, and then has changed nothing that matters. */
+  reserve(count: number): void {
+    const needed = this.top + Math.max(0, count - this.freed.length);
+    if (needed <= this.capacity) return;
+    const capacity = grownCapacity(this.capacity, needed);
+    const base = grown(Float64Array, this.base, capacity);
+    this.hvas = grown(Float64Array, this.hvas, capacity * 2);
+    this.words = new Uint32Array(this.hvas.buffer);
+    this.base = base;
+  }
+
+  /** Bytes. */
+  hvaOf(record: number): number {
+    return this.hvas[record * 2]!;
+  }
+
+  /** 1 .. 2^31 - 1; 0 for the handle that means none. */
+  pagesOf(record: number): number {
+    return this.words[record * 4 + 2]!;
+  }
+
+  flagsOf(record: number): number {
+    return this.words[record * 4 + 3]! & FLAGS_MASK;
+  }
+
+  idOf(record: number): number {
+    return this.words[record * 4 + 3]! >>> ID_SHIFT;
+  }
+
+  /** Call `reserve` first: this cannot fail. */
+  allocate(id: number, base: number, pages: number, hva: number, flags: number): number {
+    const record = this.freed.pop() ?? this.top++;
+    this.base[record] = base;
+    this.hvas[record * 2] = hva;
+    this.words[record * 4 + 2] = pages;
+    this.words[record * 4 + 3] = ((id << ID_SHIFT) | flags) >>> 0;
+    return record;
+  }
+
+  /** A copy with other flags that shares dirty state and arch data (KVM: the INVALID copy of a slot). */
+  copy(record: number, flags: number): number {
+    const copy = this.allocate(this.idOf(record), this.base[record]!, this.pagesOf(record), this.hvaOf(record), flags);
+    const dirty = this.dirty.get(record);
+    if (dirty) this.dirty.set(copy, dirty);
+    if (this.arch.has(record)) this.arch.set(copy, this.arch.get(record));
+    return copy;
+  }
+
+  free(record: number): void {
+    this.dirty.delete(record);
+    this.arch.delete(record);
+    this.views.delete(record);
+    this.freed.push(record);
+  }
+
+  /** A new object that says what the record says now. */
+  describe(record: number): Memslot {
+    return {
+      slot: this.idOf(record),
+      asId: this.asId,
+      flags: this.flagsOf(record),
+      baseGfn: this.base[record]!,
+      npages: this.pagesOf(record),
+      userspaceAddr: this.hvaOf(record),
+      arch: this.arch.get(record),
+    };
+  }
+
+  /** The same frozen object for as long as the record lives; made when first asked for, so that lookups do not allocate. */
+  view(record: number): Memslot {
+    let view = this.views.get(record);
+    if (!view) {
+      view = Object.freeze(this.describe(record));
+      this.views.set(record, view);
+    }
+    return view;
+  }
+
+  /** Bytes held by the columns. */
+  get bytes(): number {
+    return this.capacity * (8 + 16);
+  }
+}
+
+/** Doubling while small, by eighths when large: at 32 k slots doubling alone would waste half. */
+export function grownCapacity(capacity: number, needed: number): number {
+  let next = capacity;
+  while (next < needed) next = next < 8192 ? next * 2 : Math.ceil((next * 1.125) / 64) * 64;
+  return next;
+}
+
+interface Growable {
+  length: number;
+}
+
+export function grown<A extends Growable & { set(from: A): void }>(type: new (length: number) => A, from: A, capacity: number): A {
+  const to = new type(capacity);
+  to.set(from);
+  return to;
+}
