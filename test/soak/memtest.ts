@@ -2,7 +2,7 @@ import { Memtest } from '../guests/memtest';
 import type { Soak } from './soak';
 
 const RAM = 24 << 20;
-/** A pass takes about 30 G instructions of guest time, the bit fade test's waiting included. */
+/** A pass takes about 42 G instructions; half of them wait in the bit fade test. */
 const LIMIT = 200e9;
 const REPORT_EVERY_MS = 15_000;
 
