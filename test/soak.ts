@@ -2,12 +2,13 @@
  * `npm run soak [-- NAME...]`: long runs that are too slow for every commit. Without names: all of them.
  * Each says how far it is, and the first failure makes the status 1.
  */
+import { differential } from './soak/differential';
 import { links } from './soak/links';
 import { memslots } from './soak/memslots';
 import { memtest } from './soak/memtest';
 import type { Soak } from './soak/soak';
 
-const soaks: readonly Soak[] = [memtest, memslots, links];
+const soaks: readonly Soak[] = [memtest, memslots, differential, links];
 
 function clock(since: number): string {
   const seconds = Math.floor((performance.now() - since) / 1000);

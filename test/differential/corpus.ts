@@ -37,7 +37,8 @@ export function digestOf(c: Case, outcome: Outcome): number {
   if (pattern.compare(outcome.data) !== 0) hash.update(outcome.data);
   if (c.usesFpu) {
     const { fx } = outcome;
-    hash.update(fx.subarray(0, 5)).update(fx.subarray(24, 28)).update(fx.subarray(160, 416));
+    hash.update(`${(fx[2]! | (fx[3]! << 8)) & ~c.undefinedFsw}`);
+    hash.update(fx.subarray(0, 2)).update(fx.subarray(4, 5)).update(fx.subarray(24, 28)).update(fx.subarray(160, 416));
     for (let i = 0; i < 8; i++) hash.update(fx.subarray(32 + 16 * i, 42 + 16 * i));
   }
   return hash.digest().readUInt32LE(0);

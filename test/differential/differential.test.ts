@@ -2,7 +2,7 @@ import { expect, test } from 'vitest';
 import { differences } from './case';
 import { CoreRunner } from './core';
 import { digestOf, inputsDigest, NOT_COMPARED, readCorpus } from './corpus';
-import { integerForms } from './forms';
+import { allForms } from './forms';
 import { makeCases } from './generate';
 import { buildNative, runNative } from './native';
 
@@ -10,7 +10,7 @@ const hex = (bytes: Uint8Array) => Buffer.from(bytes).toString('hex');
 
 test('the core does what a real processor did with every case of the recorded corpus', () => {
   const corpus = readCorpus();
-  const cases = makeCases(integerForms, corpus.count, corpus.seed);
+  const cases = makeCases(allForms, corpus.count, corpus.seed);
   expect(inputsDigest(cases), 'the generator has changed: record the corpus again (test/differential/record.ts)').toBe(corpus.inputs);
   const digests = Buffer.from(corpus.digests, 'base64');
   const core = new CoreRunner();
@@ -29,7 +29,7 @@ test.skipIf(problem !== undefined)('the core does what this processor does, on c
   const core = new CoreRunner();
   const wrong: string[] = [];
   for (let batch = 0; batch < 5; batch++) {
-    const cases = makeCases(integerForms, 2000, seed + batch * 2000);
+    const cases = makeCases(allForms, 2000, seed + batch * 2000);
     const expected = runNative(cases);
     cases.forEach((c, i) => {
       const found = differences(c, expected[i]!, core.run(c));
@@ -37,4 +37,29 @@ test.skipIf(problem !== undefined)('the core does what this processor does, on c
     });
   }
   expect(wrong).toEqual([]);
+});
+
+test('a single wrong bit in any part of an outcome would be seen', () => {
+  const c = makeCases(allForms, 1, 7)[0]!;
+  const core = new CoreRunner();
+  const good = core.run(c);
+  const copy = () => ({ ...good, gpr: good.gpr.slice(), fx: good.fx.slice(), data: good.data.slice() });
+  const watched = { ...c, usesFpu: true, undefinedFlags: 0, undefinedFsw: 0 };
+  const damage: ((outcome: ReturnType<typeof copy>) => void)[] = [
+    (outcome) => (outcome.gpr[11]! ^= 1n),
+    (outcome) => (outcome.rip ^= 1n),
+    (outcome) => (outcome.flags ^= 1),
+    (outcome) => (outcome.vector ^= 1),
+    (outcome) => (outcome.data[5000]! ^= 1),
+    (outcome) => (outcome.fx[160]! ^= 1),
+    (outcome) => (outcome.fx[24]! ^= 1),
+    (outcome) => (outcome.fx[3]! ^= 1),
+  ];
+  expect(differences(watched, copy(), copy())).toEqual([]);
+  for (const change of damage) {
+    const bad = copy();
+    change(bad);
+    expect(differences(watched, copy(), bad)).not.toEqual([]);
+    expect(digestOf(watched, bad)).not.toBe(digestOf(watched, good));
+  }
 });

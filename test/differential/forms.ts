@@ -1,5 +1,7 @@
 /** The instruction forms that the differential tester draws from, as encodings with the flags they leave undefined. */
 import { FLAG } from './case';
+import { sseForms } from './forms-sse';
+import { x87Forms } from './forms-x87';
 
 export interface Form {
   name: string;
@@ -25,6 +27,10 @@ export interface Form {
   lock?: boolean;
   rep?: 'rep' | 'repcc';
   fpu?: boolean;
+  /** REX.W alone changes the operand size. */
+  rexW?: boolean;
+  /** Bits of the x87 status word that the manual leaves undefined. */
+  undefinedFsw?: number;
   /** Pads the immediate so that a branch lands in the code page. */
   branch?: boolean;
 }
@@ -200,3 +206,6 @@ add({ name: 'invalid in 64-bit mode', opcode: [0x06] });
 add({ name: 'aaa in 64-bit mode', opcode: [0x37] });
 
 export const integerForms: readonly Form[] = forms;
+
+/** Every form that the tester knows. */
+export const allForms: readonly Form[] = [...integerForms, ...sseForms, ...x87Forms];

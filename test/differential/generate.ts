@@ -1,5 +1,5 @@
 /** Makes cases from forms, reproducibly: the same seed gives the same cases. */
-import { CODE, type Case, CODE_SIZE, DATA, DATA_SIZE, FLAG, RETURN_ADDRESS } from './case';
+import { type Case, CODE, CODE_SIZE, DATA, DATA_SIZE, FLAG, RETURN_ADDRESS } from './case';
 import type { Form } from './forms';
 
 /** xorshift128+ on 32-bit words: small, fast, and the same everywhere. */
@@ -76,28 +76,65 @@ function modrmBytes(random: Random, form: Form): number[] {
   return bytes;
 }
 
-/** FXSAVE image: mostly ordinary numbers, some NaN, infinities, denormals; exceptions masked. */
+const specials64 = [0, -0, 1, -1, Infinity, -Infinity, Number.NaN, 5e-324, 2.2e-308, 1e308, 2 ** 31, -(2 ** 31), 2 ** 63, 0.5, 1.5, 2.5];
+const specials32 = [0, -0, 1.5, Infinity, Number.NaN, 1e-42, 3e38, 2 ** 31, 0.5, 2.5];
+
+/** 64 bits of an XMM register: ordinary doubles and floats, NaN, infinities, denormals, integers. */
+function xmmLane(view: DataView, at: number, random: Random): void {
+  const kind = random.below(6);
+  if (kind === 0) view.setFloat64(at, (random.u32() - 2 ** 31) / 1000, true);
+  else if (kind === 1) {
+    view.setFloat32(at, random.below(2000) - 1000, true);
+    view.setFloat32(at + 4, random.u32() / 7, true);
+  } else if (kind === 2) view.setFloat64(at, random.pick(specials64), true);
+  else if (kind === 3) {
+    view.setFloat32(at, random.pick(specials32), true);
+    view.setFloat32(at + 4, random.pick([0, 2, -3.25, -Infinity, 1e-40]), true);
+  } else view.setBigUint64(at, random.chance(30) ? random.pick(edges) : random.u64(), true);
+}
+
+/** An 80-bit register: mostly normal numbers of all sizes, some special, few that no instruction makes (unnormals). */
+function x87Register(view: DataView, at: number, random: Random): void {
+  const sign = random.chance(40) ? 0x8000 : 0;
+  const integer = 1n << 63n;
+  const kind = random.below(16);
+  if (kind < 7) {
+    view.setBigUint64(at, random.u64() | integer, true);
+    view.setUint16(at + 8, sign | (0x3fff + random.below(140) - 70), true);
+  } else if (kind < 10) {
+    // A small integer or half: what compares, rounds and scales.
+    const value = BigInt(random.below(4000) + 1);
+    const length = value.toString(2).length;
+    view.setBigUint64(at, value << BigInt(64 - length), true);
+    view.setUint16(at + 8, sign | (0x3fff + length - 1 - random.below(3)), true);
+  } else if (kind === 10) view.setUint16(at + 8, sign, true);
+  else if (kind === 11) {
+    view.setBigUint64(at, random.chance(50) ? integer : integer | (random.u64() >> 2n) | (random.chance(50) ? 1n << 62n : 0n), true);
+    view.setUint16(at + 8, sign | 0x7fff, true);
+  } else if (kind === 12) {
+    view.setBigUint64(at, random.u64() >> BigInt(1 + random.below(60)), true);
+    view.setUint16(at + 8, sign, true);
+  } else if (kind === 13) {
+    view.setBigUint64(at, random.u64(), true);
+    view.setUint16(at + 8, random.u32() & 0xffff, true);
+  } else {
+    view.setBigUint64(at, random.u64() | integer, true);
+    view.setUint16(at + 8, sign | (1 + random.below(0x7ffe)), true);
+  }
+}
+
+/** FXSAVE image with all exceptions masked; rounding and precision vary. */
 function fxImage(random: Random): Uint8Array {
   const image = new Uint8Array(512);
   const view = new DataView(image.buffer);
-  view.setUint16(0, 0x037f, true);
+  const precision = random.chance(80) ? 3 : random.pick([0, 2]);
+  view.setUint16(0, 0x7f | (precision << 8) | (random.chance(30) ? random.below(4) << 10 : 0), true);
+  view.setUint16(2, (random.below(8) << 11) | (random.chance(50) ? random.u32() & 0x4700 : 0), true);
+  image[4] = random.chance(70) ? 0xff : random.below(256);
   view.setUint32(24, 0x1f80 | (random.chance(30) ? random.below(4) << 13 : 0), true);
   view.setUint32(28, 0xffff, true);
-  for (let i = 0; i < 16; i++) {
-    const at = 160 + 16 * i;
-    for (const lane of [0, 8]) {
-      const kind = random.below(6);
-      if (kind === 0) view.setFloat64(at + lane, (random.u32() - 2 ** 31) / 1000, true);
-      else if (kind === 1) {
-        view.setFloat32(at + lane, random.below(2000) - 1000, true);
-        view.setFloat32(at + lane + 4, random.u32() / 7, true);
-      } else if (kind === 2) view.setFloat64(at + lane, random.pick([0, -0, 1, -1, Infinity, -Infinity, Number.NaN, 5e-324, 1e308]), true);
-      else if (kind === 3) {
-        view.setFloat32(at + lane, random.pick([0, -0, 1.5, Infinity, Number.NaN, 1e-42, 3e38]), true);
-        view.setFloat32(at + lane + 4, random.pick([0, 2, -3.25, -Infinity, 1e-40]), true);
-      } else view.setBigUint64(at + lane, random.chance(30) ? random.pick(edges) : random.u64(), true);
-    }
-  }
+  for (let i = 0; i < 8; i++) x87Register(view, 32 + 16 * i, random);
+  for (let at = 160; at < 416; at += 8) xmmLane(view, at, random);
   return image;
 }
 
@@ -124,7 +161,7 @@ function undefinedByShift(form: Form, count: number, bits: number): number {
 /** One case of a form, or undefined where the draw has no defined result (16-bit double shifts by more than 16, bswap of 16 bits). */
 export function makeCase(form: Form, random: Random): Case | undefined {
   const operand16 = form.sized === true && !form.no16 && form.mandatory === undefined && random.chance(20);
-  const rexW = form.sized === true && random.chance(35);
+  const rexW = (form.sized === true || form.rexW === true) && random.chance(35);
   const rex = rexW || random.chance(40) ? 0x40 | (rexW ? 8 : 0) | (random.below(8) & 7) : 0;
   const bytes: number[] = [];
   if (form.lock && random.chance(10)) bytes.push(0xf0);
@@ -152,6 +189,8 @@ export function makeCase(form: Form, random: Random): Case | undefined {
   const gpr = new BigUint64Array(16);
   for (let i = 0; i < 16; i++) gpr[i] = registerValue(random);
   if (!random.chance(3)) gpr[4] = BigInt(DATA + 512 + random.below(DATA_SIZE - 1024));
+  // Most packed operands must be aligned.
+  if (form.fpu && random.chance(70)) for (let i = 0; i < 16; i++) gpr[i]! &= ~15n;
   if (form.name.startsWith('ret') && random.chance(70)) gpr[4] = BigInt(DATA + RETURN_ADDRESS + 256 * random.below(DATA_SIZE / 256));
   if (form.rep) gpr[1] = BigInt(random.below(40));
   if (form.name.startsWith('div') || form.name.startsWith('idiv')) {
@@ -169,7 +208,17 @@ export function makeCase(form: Form, random: Random): Case | undefined {
   code.set(bytes);
   const status = random.u32() & (FLAG.CF | FLAG.PF | FLAG.AF | FLAG.ZF | FLAG.SF | FLAG.OF);
   const flags = 0x202 | status | (form.rep && random.chance(25) ? FLAG.DF : 0);
-  return { name: form.name, code, gpr, flags, offset, fx: fxImage(random), undefinedFlags, usesFpu: form.fpu === true };
+  return {
+    name: form.name,
+    code,
+    gpr,
+    flags,
+    offset,
+    fx: fxImage(random),
+    undefinedFlags,
+    usesFpu: form.fpu === true,
+    undefinedFsw: form.undefinedFsw ?? 0,
+  };
 }
 
 export function makeCases(forms: readonly Form[], count: number, seed: number): Case[] {

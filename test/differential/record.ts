@@ -1,7 +1,7 @@
 /** Records the corpus on this processor: npx tsx test/differential/record.ts [COUNT] [SEED] */
 import { cpus } from 'node:os';
 import { digestOf, inputsDigest, writeCorpus } from './corpus';
-import { integerForms } from './forms';
+import { allForms } from './forms';
 import { makeCases } from './generate';
 import { buildNative, runNative } from './native';
 
@@ -10,7 +10,7 @@ const seed = Number(process.argv[3] ?? 20_260_101);
 
 const problem = buildNative();
 if (problem) throw new Error(`cannot record here: ${problem}`);
-const cases = makeCases(integerForms, count, seed);
+const cases = makeCases(allForms, count, seed);
 const digests = Buffer.alloc(count * 4);
 for (let start = 0; start < count; start += 2000) {
   runNative(cases.slice(start, start + 2000)).forEach((outcome, i) => {

@@ -1,0 +1,60 @@
+/** Runs cases on the host processor and on the core and gathers every difference. */
+import { type Case, COMPLETED, differences } from './case';
+import { CoreRunner } from './core';
+import type { Form } from './forms';
+import { makeCases } from './generate';
+import { buildNative, runNative } from './native';
+
+export interface Comparison {
+  forms: readonly Form[];
+  cases: number;
+  seed: number;
+  /** Told of at most `show` differences, two a form. */
+  show: number;
+  tell: (line: string) => void;
+  progress: (done: number) => void;
+}
+
+export interface Verdict {
+  /** Differences by form. */
+  failing: Map<string, number>;
+  failed: number;
+  /** Forms that only ever faulted: their result was not compared. */
+  neverCompleted: string[];
+}
+
+const BATCH = 2000;
+
+function describe(c: Case): string {
+  const bytes = Buffer.from(c.code.slice(0, 15))
+    .toString('hex')
+    .replace(/(cc)+$/, '');
+  const registers = Array.from(c.gpr, (value, n) => `r${n} ${value.toString(16)}`).join(' ');
+  return `${c.name}: ${bytes} flags 0x${c.flags.toString(16)} ${registers}`;
+}
+
+/** Throws an Error that says why, where cases cannot run natively. */
+export function compare({ forms, cases: total, seed, show, tell, progress }: Comparison): Verdict {
+  const problem = buildNative();
+  if (problem) throw new Error(`cases cannot run natively here: ${problem}`);
+  const core = new CoreRunner();
+  const failing = new Map<string, number>();
+  const completed = new Set<string>();
+  let failed = 0;
+  let shown = 0;
+  for (let done = 0; done < total; done += BATCH) {
+    const cases = makeCases(forms, Math.min(BATCH, total - done), seed + done);
+    const expected = runNative(cases);
+    cases.forEach((c, i) => {
+      if (expected[i]!.vector === COMPLETED) completed.add(c.name);
+      const found = differences(c, expected[i]!, core.run(c));
+      if (found.length === 0) return;
+      failed++;
+      const before = failing.get(c.name) ?? 0;
+      failing.set(c.name, before + 1);
+      if (before < 2 && shown++ < show) tell(`${describe(c)}\n    ${found.slice(0, 4).join('; ')}`);
+    });
+    progress(Math.min(total, done + BATCH));
+  }
+  return { failing, failed, neverCompleted: forms.filter((form) => !completed.has(form.name)).map((form) => form.name) };
+}
