@@ -1,7 +1,7 @@
 /** Joins the opened CHARDEVs with the machine: serial line, monitors, QMP, debug console. */
 import { StringDecoder } from 'node:string_decoder';
 import type { Machine } from '../machine/api';
-import { Monitor, type MonitorEnv, QmpSession } from '../monitor/index';
+import { Monitor, type MonitorEnv, noticeOf, QmpSession } from '../monitor/index';
 import type { Connection, Opened, Stdio } from './connection';
 import { type Editor, editMonitor } from './line-editor';
 import { type Session, serveMonitor } from './monitor-session';
@@ -65,6 +65,11 @@ export function attachDebugcon(desk: Desk, opened: Opened): void {
 export function attachMonitor(desk: Desk, opened: Opened): void {
   let session: Session | undefined;
   const monitor = new Monitor(desk.machine, { ...desk.env, print: (text) => session?.print(text) });
+  // Nobody typed these: QEMU says them in QMP only, and its users wonder where their memory went.
+  desk.machine.subscribe((event) => {
+    const notice = noticeOf(event);
+    if (notice !== undefined) session?.print(notice);
+  });
   opened.onConnection((connection) => {
     const ended = (): void => {
       session = undefined;

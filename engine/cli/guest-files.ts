@@ -1,6 +1,7 @@
 /** Reads what is to run: files named by flags, or a prepared guest from public/guests. */
 import { readFile } from 'node:fs/promises';
 import { basename, join } from 'node:path';
+import { gunzipSync } from 'node:zlib';
 import type { GuestImage } from '../machine/api';
 import { FlagError } from './chardev-flag';
 import type { LabFlags } from './flags';
@@ -9,7 +10,7 @@ import { type MemoryFlag, parseMemory } from './memory-flag';
 /** An entry of public/guests/index.json, made by guests/prepare.ts. */
 interface PreparedGuest {
   name: string;
-  /** Files in public/guests. */
+  /** Files in public/guests, perhaps gzip-compressed. */
   kernel: string;
   initrd?: string;
   append?: string;
@@ -44,8 +45,8 @@ export async function chooseGuest(flags: LabFlags, root: string): Promise<GuestC
   const append = flags.append ?? prepared.append;
   const guest: GuestImage = {
     name,
-    kernel: await read(`-guest ${name}:`, join(folder, prepared.kernel)),
-    ...(prepared.initrd !== undefined && { initrd: await read(`-guest ${name}:`, join(folder, prepared.initrd)) }),
+    kernel: await readPrepared(name, join(folder, prepared.kernel)),
+    ...(prepared.initrd !== undefined && { initrd: await readPrepared(name, join(folder, prepared.initrd)) }),
     ...(append !== undefined && { append }),
   };
   return { guest, memory: flags.memory ?? parseMemory(prepared.memory ?? DEFAULT_MEMORY) };
@@ -63,6 +64,17 @@ async function find(folder: string, name: string): Promise<PreparedGuest> {
   throw new FlagError(
     `-guest ${name}: there is no such prepared guest; there are ${list.map((guest) => guest.name).join(', ')} (npm run guests prepares more)`,
   );
+}
+
+/** Prepared files may be stored compressed; those that a user names are taken as they are. */
+async function readPrepared(name: string, path: string): Promise<Uint8Array> {
+  const bytes = await read(`-guest ${name}:`, path);
+  if (bytes[0] !== 0x1f || bytes[1] !== 0x8b) return bytes;
+  try {
+    return gunzipSync(bytes);
+  } catch (error) {
+    throw new FlagError(`-guest ${name}: ${path} is damaged (${(error as Error).message}): npm run guests -- ${name} makes it anew`);
+  }
 }
 
 async function read(flag: string, path: string): Promise<Uint8Array> {

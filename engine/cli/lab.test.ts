@@ -6,7 +6,7 @@ import { connect, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import type { Readable } from 'node:stream';
-import { afterAll, afterEach, describe, expect, it } from 'vitest';
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 
 const root = resolve(import.meta.dirname, '../..');
 const folder = mkdtempSync(join(tmpdir(), 'lab-'));
@@ -89,6 +89,13 @@ const ascii = (text: string): number[] => [...Buffer.from(text)];
 const HALT = [0xfa, 0xf4];
 
 describe('lab', { timeout: 60_000 }, () => {
+  // A first start builds what is older than its source, with messages on stderr.
+  beforeAll(async () => {
+    const { child, status } = lab('-m', '16M', '-S');
+    child.stdin.end();
+    expect(await status).toBe(0);
+  }, 180_000);
+
   it('ends with the status that isa-debug-exit is given; serial and debug console go where they should', async () => {
     const kernel = bootSector('exit', ...out(0x3f8, ...ascii('OK\n')), ...out(0xe9, ...ascii('debug')), ...out(0xf4, 0x10), ...HALT);
     const debug = join(folder, 'debug.txt');
@@ -151,6 +158,15 @@ describe('lab', { timeout: 60_000 }, () => {
     expect(await status).toBe(1);
     expect(err.text).toMatch(message);
     expect(stdout.text).toBe('');
+  });
+
+  it('SIGTERM ends it also while it waits for a client', async () => {
+    const path = join(folder, 'never');
+    const { child, err, status } = lab('-m', '16M', '-serial', `unix:${path},server=on,wait=on`, '-monitor', 'null');
+    await err.until('lab: waiting for a client on -serial');
+    child.kill('SIGTERM');
+    expect(await status).toBe(0);
+    expect(existsSync(path)).toBe(false);
   });
 
   it('memlab over sockets: plug a DIMM in the monitor, see it in the guest and in QMP', async () => {

@@ -47,6 +47,12 @@ export async function main(argv: readonly string[], root: string, host: LabProce
 /** Wall clock, ms since 1970, that never runs backwards. */
 const wallClock = (): number => performance.timeOrigin + performance.now();
 
+/** An opened CHARDEV and what it is for. */
+interface Join {
+  opened: Opened;
+  attach: (desk: Desk, opened: Opened) => void;
+}
+
 class Lab {
   private readonly undos: (() => void)[] = [];
   private running = true;
@@ -65,12 +71,13 @@ class Lab {
 
   async run(root: string): Promise<number> {
     try {
+      this.followSignals();
+      const joins = await this.openAll();
       const machine = await this.makeMachine(root, await chooseGuest(this.flags, root));
       const desk = this.makeDesk(machine);
-      this.followSignals();
-      const waiting = await this.openAll(desk);
+      for (const { opened, attach } of joins) attach(desk, opened);
       machine.subscribe((event) => this.machineEvent(desk, event));
-      await Promise.race([waiting, this.finished]);
+      await Promise.race([Promise.all(joins.map(({ opened }) => opened.ready)), this.finished]);
       if (!this.running) return await this.finished;
       return await this.runUntilFinished(machine);
     } finally {
@@ -109,20 +116,19 @@ class Lab {
   }
 
   /** Opens everything before anything is attached, so that a wrong path leaves no half of a conversation. */
-  private async openAll(desk: Desk): Promise<Promise<unknown>> {
+  private async openAll(): Promise<Join[]> {
     const { serial, monitors, qmps, debugcon } = this.flags;
-    const open = async (flag: string, chardev: LabFlags['serial']): Promise<Opened> => {
+    const joins: Join[] = [];
+    const open = async (flag: string, chardev: LabFlags['serial'], attach: Join['attach']): Promise<void> => {
       const opened = await openChardev(flag, chardev, this.host);
       this.undos.push(() => opened.close());
-      return opened;
+      joins.push({ opened, attach });
     };
-    const joins: { opened: Opened; attach: (desk: Desk, opened: Opened) => void }[] = [];
-    joins.push({ opened: await open('-serial', serial), attach: attachSerial });
-    if (debugcon) joins.push({ opened: await open('-debugcon', debugcon), attach: attachDebugcon });
-    for (const qmp of qmps) joins.push({ opened: await open('-qmp', qmp), attach: attachQmp });
-    for (const monitor of monitors) joins.push({ opened: await open('-monitor', monitor), attach: attachMonitor });
-    for (const { opened, attach } of joins) attach(desk, opened);
-    return Promise.all(joins.map(({ opened }) => opened.ready));
+    await open('-serial', serial, attachSerial);
+    if (debugcon) await open('-debugcon', debugcon, attachDebugcon);
+    for (const qmp of qmps) await open('-qmp', qmp, attachQmp);
+    for (const monitor of monitors) await open('-monitor', monitor, attachMonitor);
+    return joins;
   }
 
   private followSignals(): void {

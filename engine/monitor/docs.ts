@@ -39,7 +39,7 @@ const escaped = (text: string): string => text.replaceAll('|', '\\|').replaceAll
 
 function row(command: Command, prefix: string): string {
   const usage = [`\`${prefix}${namesOf(command).join('`, `')}\``, command.params === '' ? '' : ` \`${command.params}\``].join('');
-  const about = [command.help, command.note ?? ''].filter((text) => text !== '').join('. ');
+  const about = [command.help.replace(/\.$/, ''), command.note ?? ''].filter((text) => text !== '').join('. ');
   return `| ${usage.replaceAll('|', '\\|')} | ${escaped(about)} | ${command.qmp ? `\`${command.qmp.name}\`` : ''} |`;
 }
 

@@ -3,6 +3,7 @@ export { LONG_LINK } from './commands/layouts';
 export { type CommitEntry, CommitLog } from './commit-log';
 export { slotName } from './info/memslots';
 export { Monitor, PROMPT } from './monitor';
+export { noticeOf } from './notices';
 export { QmpSession } from './qmp';
 export { dumpRegisters } from './registers';
 export { commands, infoCommands } from './table';

@@ -156,6 +156,52 @@ describe('info memslots', () => {
   });
 });
 
+describe('the rest of the engine', () => {
+  it('harvests dirty pages, also with the delete', async () => {
+    const { monitor, machine } = await testMonitor();
+    await monitor.execute('memslot_add 40 4G 2M -l');
+    machine.writePhysical(GIB4 + 0x1000, new Uint8Array(8192).fill(1));
+    machine.writePhysical(GIB4 + 0x9000, Uint8Array.of(1));
+    const dirty = 'slot 40: 3 of 512 pages dirty\n  0x100001000-0x100003000 2\n  0x100009000-0x10000a000 1\n';
+    expect(await monitor.execute('dirty_log 40')).toBe(dirty);
+    expect(await monitor.execute('dirty_log 40')).toBe('slot 40: 0 of 512 pages dirty\n');
+    expect(await monitor.execute('dirty_log 3')).toBe(
+      'Error: ENOENT: slot 3 does not log dirty pages: memslot_flags 3 -l switches it on\n',
+    );
+    expect(await monitor.execute('dirty_log 99')).toBe('Error: slot 99 does not exist\n');
+    machine.writePhysical(GIB4, Uint8Array.of(1));
+    expect(await monitor.execute('memslot_harvest 40')).toBe('slot 40: 1 of 512 pages dirty\n  0x100000000-0x100001000 1\n');
+    expect(machine.memory.memslotById(40)).toBeUndefined();
+    await monitor.execute('changeset_begin');
+    expect(await monitor.execute('memslot_harvest 3')).toMatch(/^Error: a change set is open/);
+  });
+
+  it('shows and sets what a commit zaps', async () => {
+    const { monitor, machine } = await testMonitor();
+    expect(await monitor.execute('zap_mode')).toBe('slot\n');
+    expect(await monitor.execute('zap_mode all')).toBe('');
+    expect(machine.memory.zap).toBe('all');
+    expect(await monitor.execute('zap_mode some')).toBe("Error: zap mode 'some' does not exist: use slot or all\n");
+  });
+
+  it('compares generations and shows the index', async () => {
+    const { monitor, machine } = await testMonitor();
+    const before = machine.memory.generation();
+    await monitor.execute('memslot_add 40 4G 2M');
+    await monitor.execute('memslot_move 40 5G');
+    const now = machine.memory.generation();
+    expect(await monitor.execute(`generation_diff ${before} ${now}`)).toMatch(
+      /^id {2}before \(gpa size hva flags\) {2}after\n40 {2}- +0x140000000 2M 0x[0-9a-f]+ --\n$/,
+    );
+    expect(await monitor.execute(`generation_diff ${now} ${now}`)).toBe('no difference\n');
+    expect(await monitor.execute('generation_diff 1 999')).toMatch(/^Error: the history does not reach/);
+    expect(await monitor.execute('info index 5G')).toMatch(
+      /^kind \w+, 6 slots, height \d+, .*\nbytes: \d+ .*\n0x140000000: slot 40 after \d+ nodes?\n$/,
+    );
+    expect(await monitor.execute('info index 6G')).toMatch(/0x180000000: no slot after/);
+  });
+});
+
 describe('layouts', () => {
   it('are saved, listed, loaded and deleted by name', async () => {
     const { monitor, env } = await testMonitor();

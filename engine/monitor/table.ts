@@ -1,4 +1,5 @@
 /** The one command table: parser, help, completion, docs/monitor.md and QMP all read it. */
+import { engineCommands, indexInfo } from './commands/engine';
 import { helpCommand, infoCommand } from './commands/help';
 import { hotplugCommands } from './commands/hotplug';
 import { layoutCommands } from './commands/layouts';
@@ -13,7 +14,7 @@ import { pagingInfo } from './info/paging';
 import { qomCommands } from './qom';
 import type { Command } from './types';
 
-export const infoCommands: readonly Command[] = [...machineInfo, ...memoryInfo, ...memslotInfo, mtreeInfo, ...pagingInfo];
+export const infoCommands: readonly Command[] = [...machineInfo, ...memoryInfo, ...memslotInfo, indexInfo, mtreeInfo, ...pagingInfo];
 
 export const commands: readonly Command[] = [
   helpCommand,
@@ -24,5 +25,6 @@ export const commands: readonly Command[] = [
   ...qomCommands,
   ...memoryCommands,
   ...memslotCommands,
+  ...engineCommands,
   ...layoutCommands,
 ];

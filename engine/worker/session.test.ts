@@ -261,6 +261,10 @@ describe('requests', () => {
     expect(await fresh.monitor('layout_load mine')).toBe('');
     await fresh.until(() => (fresh.state!.dimms.length === 1 ? true : undefined));
     expect(regions(fresh)).toEqual(before);
+    expect(await fresh.monitor('undo')).toMatch(/^undid "layout mine": generation \d+/);
+    expect(fresh.state!.slots).toHaveLength(5);
+    expect(await fresh.monitor('redo')).toMatch(/^redid "layout mine"/);
+    expect(regions(fresh)).toEqual(before);
     fresh.storageError = 'no room left';
     expect(await fresh.monitor('layout_save other')).toBe('Error: no room left\n');
   });

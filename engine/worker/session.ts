@@ -7,7 +7,7 @@ import type { Machine, MachineConfig, MachineEvent, MachineOptions } from '../ma
 import { MAX_WASM_PAGES } from '../machine/host-memory';
 import { createMachine } from '../machine/machine';
 import { Runner } from '../machine/runner';
-import { CommitLog, Monitor } from '../monitor/index';
+import { CommitLog, Monitor, noticeOf } from '../monitor/index';
 import {
   applyLayout,
   captureLayout,
@@ -20,7 +20,6 @@ import {
 } from '../snapshot/index';
 import { Figurer } from './figurer';
 import { labState, slotViews } from './lab-state';
-import { noticeOf } from './notices';
 import type { FromWorker, StageAction, ToWorker } from './protocol';
 import { StorageClient } from './storage-client';
 

@@ -12,6 +12,7 @@ export function vmlinuxOf(bzImage: Uint8Array): Uint8Array {
   const start = (setupSectors + 1) * 512 + view.getUint32(0x248, true);
   const length = view.getUint32(0x24c, true);
   if (start + length > bzImage.length) throw new Error('the bzImage is cut short: its payload runs past the end of the file');
+  if (length < 12) throw new Error(`the bzImage has a payload of ${length} bytes: too short for a kernel`);
   const size = view.getUint32(start + length - 4, true);
   if (size > 1 << 28) throw new Error(`the bzImage says that its payload unpacks to ${size} bytes: more than 256 MiB is not believed`);
   return unpackLz4Legacy(bzImage.subarray(start, start + length - 4), size);

@@ -4,7 +4,7 @@ import { BACKEND_PROPERTIES } from '../info/memory';
 import { parseKeyval } from '../opts';
 import { qomExists } from '../qom';
 import { IDENTIFIER_RULE, isIdentifier, parseInteger, parseSize } from '../sizes';
-import { type Args, type Command, CommandError, type Context, getString } from '../types';
+import { type Command, CommandError, type Context, getNumber, getString } from '../types';
 
 const BACKEND_TYPE = 'memory-backend-ram';
 const OBJECT_TYPES_HELP = `List of user creatable objects:\n  ${BACKEND_TYPE}\n`;
@@ -164,6 +164,16 @@ function deviceDel(machine: Machine, name: string): string {
   return '';
 }
 
+function moveDevice(machine: Machine, id: string, addr: number): string {
+  if (!machine.dimms().some((dimm) => dimm.id === id && id !== '') && !id.startsWith('/machine/peripheral-anon/')) {
+    throw new CommandError(`Device '${id}' not found`, 'DeviceNotFound');
+  }
+  machine.moveDimm(id, addr);
+  return '';
+}
+
+const dimmIds = ({ machine }: Context): string[] => machine.dimms().flatMap((dimm) => (dimm.id === '' ? [] : [dimm.id]));
+
 const backendIds = ({ machine }: Context): string[] => machine.backends().map((backend) => backend.id);
 
 /** Ids for the value of `memdev=` at the end of an option list, types for its first word. */
@@ -239,13 +249,26 @@ export const hotplugCommands: Command[] = [
     help: 'remove device',
     origin: 'qemu',
     run: ({ machine }, args) => deviceDel(machine, getString(args, 'id')!),
-    complete: ({ machine }) => machine.dimms().flatMap((dimm) => (dimm.id === '' ? [] : [dimm.id])),
+    complete: dimmIds,
     qmp: {
       name: 'device_del',
       members: { id: { type: 'str', required: true } },
       run: ({ machine }, members) => void deviceDel(machine, String(members.id)),
     },
   },
+  {
+    name: 'device_move',
+    args: 'id:s,addr:z',
+    params: 'device addr',
+    help: 'move a DIMM: the guest gives it back, and it is plugged in again at addr; what the guest says is printed as it comes',
+    origin: 'lab',
+    note: 'A guest that does not give it back keeps it where it is (MEM_UNPLUG_ERROR). Events: those of device_del and device_add, and DEVICE_MOVED {device, path, addr} instead of DEVICE_DELETED',
+    run: ({ machine }, args) => moveDevice(machine, getString(args, 'id')!, getNumber(args, 'addr')!),
+    complete: (context, _word, words) => (words.length === 0 ? dimmIds(context) : []),
+    qmp: {
+      name: 'device_move',
+      members: { id: { type: 'str', required: true }, addr: { type: 'any', required: true } },
+      run: ({ machine }, members) => void moveDevice(machine, String(members.id), integer('addr', members.addr, 0n, 2n ** 64n - 1n, 'uint64_t')),
+    },
+  },
 ];
-
-export type { Args };

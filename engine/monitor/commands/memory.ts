@@ -18,7 +18,7 @@ function physical(machine: Machine, gpa: bigint, length: number): Uint8Array | u
 }
 
 /** Bytes at a gva through the vCPU's tables, page by page. */
-export function readVirtual(context: Context, gva: bigint, length: number): Uint8Array | undefined {
+function readVirtual(context: Context, gva: bigint, length: number): Uint8Array | undefined {
   const bytes = new Uint8Array(length);
   for (let done = 0; done < length; ) {
     const at = BigInt.asUintN(64, gva + BigInt(done));

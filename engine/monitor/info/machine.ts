@@ -2,7 +2,7 @@
 import type { Machine } from '../../machine/api';
 import { MemFlag } from '../../memory/types';
 import { dumpRegisters } from '../registers';
-import { type Command, CommandError, type Context, getFlag, getNumber } from '../types';
+import { type Command, type Context, getFlag, getNumber } from '../types';
 import { VERSION } from '../version';
 
 const PAGE = 4096;
@@ -74,13 +74,12 @@ function table(rows: Record<string, number>): string {
   return names.map((name) => `${name.padEnd(width)}  ${rows[name]}\n`).join('');
 }
 
-const versionOf = (): Record<string, unknown> => {
+/** QMP's version object. */
+export const qmpVersion = (): Record<string, unknown> => {
   const [major, minor, micro] = VERSION.split('.').map(Number);
   // QMP clients look for "qemu" here.
   return { qemu: { micro, minor, major }, package: 'memslot-lab' };
 };
-
-export const qmpVersion = versionOf;
 
 export const machineInfo: Command[] = [
   {
@@ -107,7 +106,7 @@ export const machineInfo: Command[] = [
     origin: 'qemu',
     note: 'Prints the version of this program.',
     run: () => `${VERSION}memslot-lab\n`,
-    qmp: { name: 'query-version', members: {}, run: versionOf },
+    qmp: { name: 'query-version', members: {}, run: qmpVersion },
   },
   { name: 'cpus', args: '', params: '', help: 'show infos for each CPU', origin: 'qemu', run: cpus },
   {
@@ -175,10 +174,3 @@ export const cpuCommand: Command = {
     return '';
   },
 };
-
-/** For commands that name a vCPU in QMP. */
-export function checkCpu(context: Context, index: unknown): number {
-  if (index === undefined) return context.state.vcpu;
-  if (typeof index === 'number' && index >= 0 && index < context.machine.config.smp) return index;
-  throw new CommandError("Parameter 'cpu-index' expects a CPU number");
-}

@@ -1,8 +1,8 @@
 /** What happens in the machine without anybody having typed it, in a line for the monitor. Events that a command answers for say nothing. */
 import type { MachineEvent } from '../machine/api';
+import { hex } from './sizes';
 
 const EJECT = 3;
-const OST_BUSY = 0x82;
 const OST_IN_PROGRESS = 0x84;
 
 export function noticeOf(event: MachineEvent): string | undefined {
@@ -16,16 +16,15 @@ export function noticeOf(event: MachineEvent): string | undefined {
 
 function qmpNotice(name: string, data: Record<string, unknown>): string | undefined {
   if (name === 'DEVICE_DELETED') return `${deviceOf(data)}: the guest has given it back`;
+  if (name === 'DEVICE_MOVED') return `${deviceOf(data)}: given back, and plugged in again at ${hex(Number(data.addr))}`;
+  if (name === 'MEM_UNPLUG_ERROR') return `${deviceOf(data)}: ${String(data.msg)}`;
   if (name !== 'ACPI_DEVICE_OST') return undefined;
   const info = data.info as { device?: string; source: number; status: number; slot: string };
   // The last word after an eject comes when the device is already gone.
   if (info.device === undefined) return undefined;
-  if (info.source === EJECT) {
-    if (info.status === OST_IN_PROGRESS) return `${info.device}: the guest is giving it back`;
-    if (info.status === OST_BUSY) return `${info.device}: the guest keeps it, it is in use`;
-    return info.status === 0 ? undefined : `${info.device}: the guest keeps it (_OST status ${info.status})`;
-  }
+  // MEM_UNPLUG_ERROR tells of a refusal.
+  if (info.source === EJECT) return info.status === OST_IN_PROGRESS ? `${info.device}: the guest is giving it back` : undefined;
   return info.status === 0 ? `${info.device}: the guest has taken it` : `${info.device}: the guest refused it (_OST status ${info.status})`;
 }
 
-const deviceOf = (data: Record<string, unknown>): string => String(data.device ?? data.path ?? 'the device');
+const deviceOf = (data: Record<string, unknown>): string => String(data.device || data.path || 'the device');

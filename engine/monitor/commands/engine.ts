@@ -1,0 +1,147 @@
+/** dirty_log, memslot_harvest, zap_mode, generation_diff, info index: the rest of the memslot engine, ours. */
+import type { MemoryRegion, Memslot } from '../../memory/types';
+import { flagLetters } from '../commit-log';
+import { columns } from '../info/memslots';
+import { hex, shortSize } from '../sizes';
+import { type Args, type Command, CommandError, type Context, getNumber, getString } from '../types';
+
+const PAGE = 4096;
+/** Ranges listed before the rest is only counted. */
+const MAX_RANGES = 32;
+
+/** Set bits as runs of pages, half-open. */
+function dirtyRuns(bitmap: Uint8Array, npages: number): { start: number; end: number }[] {
+  const runs: { start: number; end: number }[] = [];
+  for (let page = 0; page < npages; page++) {
+    const byte = bitmap[page >> 3]!;
+    if (byte === 0) {
+      page |= 7;
+      continue;
+    }
+    if (!((byte >> (page & 7)) & 1)) continue;
+    const last = runs.at(-1);
+    if (last?.end === page) last.end++;
+    else runs.push({ start: page, end: page + 1 });
+  }
+  return runs;
+}
+
+function dirtyText(slot: Memslot, bitmap: Uint8Array): string {
+  const runs = dirtyRuns(bitmap, slot.npages);
+  const dirty = runs.reduce((sum, run) => sum + run.end - run.start, 0);
+  const lines = runs
+    .slice(0, MAX_RANGES)
+    .map((run) => `  ${hex((slot.baseGfn + run.start) * PAGE)}-${hex((slot.baseGfn + run.end) * PAGE)} ${run.end - run.start}\n`);
+  const more = runs.length > MAX_RANGES ? `  and ${runs.length - MAX_RANGES} ranges more\n` : '';
+  return `slot ${slot.slot}: ${dirty} of ${slot.npages} pages dirty\n${lines.join('')}${more}`;
+}
+
+function slotOf(context: Context, args: Args): Memslot {
+  const id = getNumber(args, 'id')!;
+  const slot = context.machine.memory.memslotById(id);
+  if (!slot) throw new CommandError(`slot ${id} does not exist`);
+  return slot;
+}
+
+function dirtyLog(context: Context, args: Args): string {
+  const slot = slotOf(context, args);
+  const log = context.machine.memory.getDirtyLog(slot.slot);
+  if (!log.ok)
+    throw new CommandError(`${log.errno}: slot ${slot.slot} does not log dirty pages: memslot_flags ${slot.slot} -l switches it on`);
+  return dirtyText(slot, log.bitmap);
+}
+
+function harvest(context: Context, args: Args): string {
+  const slot = slotOf(context, args);
+  if (context.machine.changeSet.open) throw new CommandError('a change set is open: memslot_harvest is a commit of its own');
+  const commit = context.machine.memory.deleteAndHarvest(slot.slot);
+  if (!commit.ok) throw new CommandError(commit.refusals.map((refusal) => `${refusal.errno}: ${refusal.reason}`).join('\nError: '));
+  return commit.bitmap ? dirtyText(slot, commit.bitmap) : '';
+}
+
+function zapMode(context: Context, mode: string | undefined): string {
+  const { memory } = context.machine;
+  if (mode === undefined) return `${memory.zap}\n`;
+  if (mode !== 'slot' && mode !== 'all') throw new CommandError(`zap mode '${mode}' does not exist: use slot or all`);
+  memory.zap = mode;
+  return '';
+}
+
+const regionText = (region: MemoryRegion | undefined): string =>
+  region
+    ? `${hex(region.guestPhysAddr)} ${shortSize(region.memorySize)} ${hex(region.userspaceAddr)} ${flagLetters(region.flags ?? 0)}`
+    : '-';
+
+function generationDiff(context: Context, args: Args): string {
+  const from = getNumber(args, 'from')!;
+  const to = getNumber(args, 'to')!;
+  const diff = context.machine.memory.diff(from, to);
+  if (!diff) throw new CommandError(`the history does not reach from generation ${from} to ${to}: info generations shows what there is`);
+  if (diff.isEmpty) return 'no difference\n';
+  return columns([
+    ['id', 'before (gpa size hva flags)', 'after'],
+    ...diff.diffs.map((each) => [String(each.slot), regionText(each.old), regionText(each.next)]),
+  ]);
+}
+
+function index(context: Context, args: Args): string {
+  const { memory } = context.machine;
+  const shape = memory.indexShape(0)!;
+  const size = memory.footprint(0);
+  const perSlot = size.slots > 0 ? Math.round(size.total / size.slots) : 0;
+  const gpa = getNumber(args, 'gpa');
+  let text =
+    `kind ${shape.kind}, ${shape.count} slots, height ${shape.height}, ${shape.nodes} nodes, ${Math.round(shape.fill * 100)} % full\n` +
+    `bytes: ${size.total} (records ${size.records}, by gfn ${size.gfnIndexes}, by hva ${size.hvaIndexes}, by id ${size.ids}), ${perSlot} a slot\n`;
+  if (gpa !== undefined) {
+    const steps = memory.traceLookup(Math.floor(gpa / PAGE)).length;
+    const found = memory.memslotAt(Math.floor(gpa / PAGE));
+    text += `${hex(gpa)}: ${found ? `slot ${found.slot}` : 'no slot'} after ${steps} ${steps === 1 ? 'node' : 'nodes'}\n`;
+  }
+  return text;
+}
+
+export const engineCommands: Command[] = [
+  {
+    name: 'dirty_log',
+    args: 'id:z',
+    params: 'id',
+    help: 'harvest the dirty log of a memslot: the pages written since the last harvest, which it clears',
+    origin: 'lab',
+    run: dirtyLog,
+  },
+  {
+    name: 'memslot_harvest',
+    args: 'id:z',
+    params: 'id',
+    help: 'delete a memslot and print its dirty pages of the last instant, in one atomic step',
+    origin: 'lab',
+    run: harvest,
+  },
+  {
+    name: 'zap_mode',
+    args: 'mode:s?',
+    params: '[slot|all]',
+    help: 'show or set what a commit zaps: what it touched (slot), or every translation (all)',
+    origin: 'lab',
+    run: (context, args) => zapMode(context, getString(args, 'mode')),
+    complete: (_context, _word, words) => (words.length === 0 ? ['slot', 'all'] : []),
+  },
+  {
+    name: 'generation_diff',
+    args: 'from:z,to:z',
+    params: 'from to',
+    help: 'show what changed between two generations',
+    origin: 'lab',
+    run: generationDiff,
+  },
+];
+
+export const indexInfo: Command = {
+  name: 'index',
+  args: 'gpa:z?',
+  params: '[gpa]',
+  help: 'show the index by gfn and its size in memory (gpa: how many nodes a lookup visits)',
+  origin: 'lab',
+  run: index,
+};

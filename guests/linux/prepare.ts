@@ -1,0 +1,59 @@
+/**
+ * The `linux` guest: the kernel of Debian's linux-image-cloud-amd64 as apt offers it now (a fixed version would be gone with the next
+ * security update), its payload unpacked ahead of time, and an initramfs of Debian's static busybox.
+ *
+ * Both are stored as gzip files: 53 MB of kernel become 13 MB. Who loads them inflates what starts with gzip's magic number, since a
+ * web server may have done that already.
+ */
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+import { gzip } from 'node:zlib';
+import { type Offer, offered, offeredFile, type Say, sha256, Unavailable } from '../debian';
+import { initramfs } from './initramfs';
+import { vmlinuxOf } from './vmlinux';
+
+const KERNEL = 'linux-image-cloud-amd64';
+const BUSYBOX = 'busybox-static';
+
+const compress = promisify(gzip);
+
+export interface PreparedLinux {
+  /** gzip */
+  kernel: Uint8Array;
+  /** gzip */
+  initrd: Uint8Array;
+  /** The untouched bzImage, for those who want it. */
+  bzImage: Uint8Array;
+}
+
+/** What apt offers now, and a line that names it. Throws Unavailable. */
+export async function offeredLinux(say: Say): Promise<{ kernel: Offer; busybox: Offer; source: string }> {
+  const meta = await offered(KERNEL, say);
+  const name = meta.depends.find((depend) => /^linux-image-.*-cloud-amd64$/.test(depend));
+  if (name === undefined) throw new Unavailable(`${KERNEL} ${meta.version} names no kernel package`);
+  const kernel = await offered(name, say);
+  const busybox = await offered(BUSYBOX, say);
+  // What we put around busybox counts too: an entry with another checksum is made anew.
+  const ours = sha256(initramfs(new Uint8Array())).slice(0, 8);
+  const source = `Debian ${kernel.package} ${kernel.version}, ${busybox.package} ${busybox.version}, init ${ours}, GPL-2.0-only`;
+  return { kernel, busybox, source };
+}
+
+/** Fetches, unpacks and packs. Throws Unavailable where something cannot be had or is not what it should be. */
+export async function makeLinux(kernel: Offer, busybox: Offer, cache: string, say: Say): Promise<PreparedLinux> {
+  const release = kernel.package.replace(/^linux-image-/, '');
+  const bzImage = await offeredFile(kernel, join('boot', `vmlinuz-${release}`), cache, say);
+  const binary = await offeredFile(busybox, 'bin/busybox', cache, say).catch((error) => {
+    if (error instanceof Unavailable && error.message.includes('has no file')) return offeredFile(busybox, 'usr/bin/busybox', cache, say);
+    throw error;
+  });
+  say('unpacking the kernel');
+  let vmlinux: Uint8Array;
+  try {
+    vmlinux = vmlinuxOf(bzImage);
+  } catch (error) {
+    throw new Unavailable(`${kernel.package} ${kernel.version}: ${(error as Error).message}`);
+  }
+  say(`packing ${(vmlinux.length / 1e6).toFixed(0)} MB of kernel`);
+  return { kernel: await compress(vmlinux), initrd: await compress(initramfs(binary)), bzImage };
+}
