@@ -1,5 +1,4 @@
 import { defineConfig } from '@playwright/test';
-// @ts-expect-error: a plain JavaScript module without types
 import { browserArgs, findBrowser } from './scripts/browser.mjs';
 
 const PORT = 4173;

@@ -40,13 +40,22 @@ async function installCompiler() {
   else say('no gcc: the check that memlab rebuilds to the same bytes is left out (Debian: apt-get install gcc)');
 }
 
-/** `guests`: which third-party guests to prepare, by name; `compiler`: also bring gcc where that is possible. */
-export async function setup({ guests = [], compiler = false } = {}) {
+/**
+ * `guests`: third-party guests that must be there; `wishes`: those that are left out where they cannot be had, by default the small ones
+ * (`npm run guests` brings all); `compiler`: also bring gcc where that is possible.
+ */
+export async function setup({ guests = [], wishes = ['memtest86+'], compiler = false } = {}) {
   checkNode();
   await installDependencies();
   await buildCore();
-  await prepareGuests(guests);
+  await prepareGuests([...guests, '--optional', ...wishes]);
+  tellOfLinux();
   if (compiler) await installCompiler();
+}
+
+function tellOfLinux() {
+  if (existsSync(resolve(root, 'public/guests/linux.vmlinux.gz'))) return;
+  say('the guest "linux" (28 MB from Debian) comes with: npm run guests -- linux');
 }
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) await main(() => setup());

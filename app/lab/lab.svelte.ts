@@ -1,7 +1,7 @@
 /** One machine as the page knows it: the last state the worker sent, live figures, and the ways to act on it. */
 import coreUrl from '../../build/core.wasm?url';
 import type { Figures, HistoryView, LabState, MachineConfig, SlotView, StageAction, StagedEdit } from '../../engine/worker/protocol';
-import { count, hex, plural } from '../shared/format';
+import { arrows, count, hex, plural, sentence } from '../shared/format';
 import { fetchGuest, type GuestEntry, MEMLAB } from './guests';
 import { layoutLink, linkBase } from './links';
 import { DEFAULT_MEMORY, parseMemory } from './machine-flags';
@@ -31,6 +31,8 @@ export interface ConsoleScreen {
 
 const TRAIL = 28;
 const LAYOUTS_SEEN = 256;
+/** ms */
+const STATE_WAIT = 500;
 
 export class Lab {
   state = $state.raw<LabState | undefined>(undefined);
@@ -48,9 +50,12 @@ export class Lab {
 
   #client: WorkerClient | undefined;
   #early: string[] = [];
+  #onState: (() => void) | undefined;
   #guest: GuestEntry = MEMLAB;
   #memory = DEFAULT_MEMORY;
   #accel: MachineConfig['accel'] = 'interp';
+  /** The layout link that the machine was booted with, unless it was refused. */
+  #link: string | undefined;
 
   /** Boots what the address asks for, else memlab. */
   async start(): Promise<void> {
@@ -71,6 +76,7 @@ export class Lab {
     this.banners = [];
     this.#guest = guest;
     this.#memory = memory;
+    this.#link = link;
     this.#early = [];
     this.console?.clear();
     try {
@@ -91,7 +97,7 @@ export class Lab {
   }
 
   restart(): void {
-    void this.boot(this.#guest, this.#memory);
+    void this.boot(this.#guest, this.#memory, this.#link);
   }
 
   run(action: 'stop' | 'cont' | 'reset' | 'step'): void {
@@ -110,6 +116,15 @@ export class Lab {
   /** What the monitor prints for the line, without its prompt. */
   async monitor(line: string): Promise<string> {
     return String((await this.#request({ type: 'monitor', line })) ?? '');
+  }
+
+  /** A button's command: shown in the monitor as if typed, so that people learn it. Throws what the monitor answers when that is an error. */
+  async command(line: string): Promise<string> {
+    this.onMonitorEvent?.(`(lab) ${line}`);
+    const printed = await this.monitor(line);
+    if (printed.trim()) this.onMonitorEvent?.(printed);
+    if (/^Error\b/m.test(printed)) throw new Error(printed.replace(/^Error: /, '').trim());
+    return printed;
   }
 
   async complete(line: string): Promise<string[]> {
@@ -151,14 +166,16 @@ export class Lab {
   }
 
   async commit(legacy: boolean): Promise<void> {
+    const before = this.state?.generation;
     const refusal = await this.stage({ do: 'commit', legacy });
     if (refusal) {
       this.say({ text: refusal });
       return;
     }
+    await this.#stateAfter(before);
     const done = this.live;
     this.say({
-      text: done ? `Committed, gen ${done.generation}. ${plural(done.swaps, 'swap')}.` : 'Committed.',
+      text: done ? `Committed, gen ${done.generation}. ${plural(done.swaps, 'swap')}, ${plural(done.holes, 'hole')}.` : 'Committed.',
       action: { label: 'Undo', run: () => void this.undo() },
     });
   }
@@ -232,14 +249,28 @@ export class Lab {
   }
 
   async #travel(method: 'undo' | 'redo', back: 'undo' | 'redo', word: string): Promise<void> {
+    const before = this.state?.generation;
     try {
       await this.#request({ type: 'call', method });
+      await this.#stateAfter(before);
       const live = this.live;
       const label = back === 'undo' ? 'Undo' : 'Redo';
-      this.say({ text: `${word}: now ${live ? live.title : 'as booted'}.`, action: { label, run: () => void this[back]() } });
+      this.say({ text: `${word}: now ${live ? arrows(live.title) : 'as booted'}.`, action: { label, run: () => void this[back]() } });
     } catch (error) {
       this.say({ text: (error as Error).message });
     }
+  }
+
+  /** The worker answers a request and tells the state it led to in two messages: waits for the second, not for ever. */
+  #stateAfter(generation: number | undefined): Promise<void> {
+    if (this.state?.generation !== generation) return Promise.resolve();
+    return new Promise((resolve) => {
+      const timer = setTimeout(resolve, STATE_WAIT);
+      this.#onState = () => {
+        clearTimeout(timer);
+        resolve();
+      };
+    });
   }
 
   #hear(message: Announcement): void {
@@ -293,6 +324,8 @@ export class Lab {
       if (oldest !== undefined) this.slotsAt.delete(oldest);
     }
     this.slotsAt.set(state.generation, state.slots);
+    this.#onState?.();
+    this.#onState = undefined;
     document.title = `${state.guest ?? 'no guest'}, ${state.run}: memslot-lab`;
   }
 
@@ -305,6 +338,7 @@ export class Lab {
   }
 
   #bootError(reason: string, fallback: boolean): void {
+    this.#link = undefined;
     if (!fallback) {
       this.#stopped('The machine did not start.', reason);
       return;
@@ -343,13 +377,11 @@ export class Lab {
 /** A name as one argument of a monitor line. */
 const quote = (name: string): string => (/^[\w.-]+$/.test(name) ? name : `"${name.replace(/(["\\])/g, '\\$1')}"`);
 
-const sentence = (text: string): string => (/[.!?]$/.test(text) ? text : `${text}.`);
-
 /** "gen 26: 4 <-> 5. 2 swaps, 32,768 pages zapped, 0 holes." */
 export function commitLine(entry: HistoryView): string {
   const zapped = entry.zappedPages ? `, ${count(entry.zappedPages)} pages zapped` : '';
   const how = entry.legacy ? ', legacy' : '';
-  return `gen ${entry.generation}: ${entry.title.replaceAll('<->', '↔')}${how}. ${plural(entry.swaps, 'swap')}${zapped}, ${plural(entry.holes, 'hole')}.`;
+  return `gen ${entry.generation}: ${arrows(entry.title)}${how}. ${plural(entry.swaps, 'swap')}${zapped}, ${plural(entry.holes, 'hole')}.`;
 }
 
 /** Where a gpa leads: "slot 2 ram.a + 0x3942000, hva 0xf942000", or undefined in a hole. */

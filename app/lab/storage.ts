@@ -1,6 +1,6 @@
 /** Saved layouts in IndexedDB (database memslot-lab, store layouts): name -> text as the engine wrote it, and when. */
-import { createStore, del, entries, get, keys, set, type UseStore } from 'idb-keyval';
-import type { FromWorker, ToWorker } from '../../engine/worker/protocol';
+import { createStore, del, delMany, entries, get, getMany, keys, set, setMany, type UseStore } from 'idb-keyval';
+import type { FromWorker, SnapshotView, ToWorker } from '../../engine/worker/protocol';
 
 export interface SavedLayout {
   name: string;
@@ -42,21 +42,71 @@ export async function deleteLayout(name: string): Promise<void> {
   changes?.postMessage('changed');
 }
 
+/**
+ * Machine snapshots (database memslot-lab snapshots, store machines): the file under `file NAME` and what a list shows of it under
+ * `meta NAME`, so that a list reads no files. Both are written in one transaction: a tab that is closed midway leaves what was there.
+ */
+let openedSnapshots: UseStore | undefined;
+const snapshotStore = (): UseStore => {
+  openedSnapshots ??= createStore('memslot-lab snapshots', 'machines');
+  return openedSnapshots;
+};
+const FILE = 'file ';
+const META = 'meta ';
+
+export async function listSnapshots(): Promise<SnapshotView[]> {
+  const names = (await keys<string>(snapshotStore())).map(String).filter((key) => key.startsWith(META));
+  const found = await getMany<SnapshotView>(names, snapshotStore());
+  return found.filter((meta) => meta !== undefined);
+}
+
+export async function readSnapshot(name: string): Promise<Uint8Array | undefined> {
+  return get<Uint8Array>(FILE + name, snapshotStore());
+}
+
+export async function writeSnapshot(name: string, bytes: Uint8Array, meta: SnapshotView): Promise<void> {
+  await setMany(
+    [
+      [FILE + name, bytes],
+      [META + name, { ...meta, name }],
+    ],
+    snapshotStore(),
+  );
+}
+
+export async function deleteSnapshot(name: string): Promise<void> {
+  await delMany([FILE + name, META + name], snapshotStore());
+}
+
 /** Answers the worker; a failing store becomes an error in words, so that the monitor can print it. */
 export async function answerStorage(
   request: Extract<FromWorker, { type: 'storage' }>,
   now: number,
 ): Promise<Extract<ToWorker, { type: 'storage-result' }>> {
-  const { id, op, key = '', value = '' } = request;
+  const { id, key = '' } = request;
   const answer = { type: 'storage-result' as const, id };
   try {
-    switch (op) {
+    switch (request.op) {
+      case 'snapshot-put': {
+        const { bytes, meta } = request;
+        if (bytes && meta) await writeSnapshot(key, bytes, meta);
+        return answer;
+      }
+      case 'snapshot-get': {
+        const bytes = await readSnapshot(key);
+        return bytes ? { ...answer, bytes } : answer;
+      }
+      case 'snapshot-delete':
+        await deleteSnapshot(key);
+        return answer;
+      case 'snapshot-list':
+        return { ...answer, snapshots: await listSnapshots() };
       case 'get': {
         const stored = await get<Stored>(key, store());
         return stored ? { ...answer, value: stored.text } : answer;
       }
       case 'set':
-        await writeLayout(key, value, now);
+        await writeLayout(key, request.value ?? '', now);
         return answer;
       case 'delete':
         await deleteLayout(key);
@@ -71,7 +121,7 @@ export async function answerStorage(
 
 export function storageFailure(error: unknown): string {
   const name = error instanceof Error ? error.name : '';
-  if (name === 'QuotaExceededError') return 'The browser has no room left for saved layouts: delete some, or share this one as a link.';
+  if (name === 'QuotaExceededError') return 'The browser has no room left: delete saved layouts or snapshots, or share a layout as a link.';
   if (name === 'InvalidStateError' || name === 'SecurityError')
     return 'This browser keeps no data for this page (private window, or storage is blocked).';
   return `Saved layouts cannot be reached: ${error instanceof Error ? error.message : String(error)}.`;

@@ -1,6 +1,6 @@
 /** What the panes share that is not the machine: selection, what the pointer is over, which view is open. */
 import { getContext, setContext } from 'svelte';
-import type { SlotView, StagedEdit } from '../../engine/worker/protocol';
+import type { MemoryRegion, SlotView, StagedEdit } from '../../engine/worker/protocol';
 import type { Lab } from '../lab/lab.svelte';
 import { hex, parseNumber, size } from '../shared/format';
 import type { Extent } from './memory-map/axis';
@@ -16,11 +16,21 @@ export interface Moving {
   typed: string;
 }
 
+/** A slot whose end is being dragged; nothing is staged until it is dropped. */
+export interface Resizing {
+  slot: SlotView;
+  /** bytes */
+  size: number;
+}
+
+/** What the inspector should put the cursor into. */
+export type InspectorField = 'address' | 'size' | 'flags' | 'split';
 export type InspectorTask = 'none' | 'add' | 'split';
 export type PhonePane = 'map' | 'terminals' | 'changes' | 'history' | 'more';
 
 const PHYSICAL_LIMIT = 2 ** 46;
 const DRAG_GRAIN = 2 ** 21;
+const PAGE = 4096;
 
 export class Workspace {
   readonly lab: Lab;
@@ -31,6 +41,8 @@ export class Workspace {
   previewing = $state(false);
   mapView = $state<'map' | 'table'>('map');
   moving = $state.raw<Moving | undefined>(undefined);
+  resizing = $state.raw<Resizing | undefined>(undefined);
+  inspectorField = $state<InspectorField>('address');
   /** Second end of the history's diff: index of an entry. */
   historyMark = $state<number | undefined>(undefined);
   inspectorTask = $state<InspectorTask>('none');
@@ -59,7 +71,8 @@ export class Workspace {
 
   ghosts: Ghost[] = $derived.by(() => {
     const staged = ghosts(this.entries, this.slots);
-    const moving = this.moving;
+    const { moving, resizing } = this;
+    if (resizing) return [...staged.filter((ghost) => ghost.slot !== resizing.slot.slot), this.#resizingGhost(resizing)];
     if (!moving) return staged;
     return [...staged.filter((ghost) => ghost.slot !== moving.slot.slot), this.#movingGhost(moving)];
   });
@@ -68,10 +81,12 @@ export class Workspace {
   previewSlots: SlotView[] | undefined = $derived.by(() => {
     const preview = this.previewing ? this.lab.state?.changeSet.preview : undefined;
     if (!preview) return undefined;
-    const byId = new Map(this.slots.map((slot) => [slot.slot, slot]));
+    const live = new Map(this.slots.map((slot) => [slot.slot, slot]));
     return preview.map((region) => {
-      const live = byId.get(region.slot);
-      return { ...region, name: live?.name ?? 'new', kind: live?.kind ?? ('bare' as const) };
+      // A slot that is new (split off, added) is of the kind of the memory that it shows.
+      const kin = live.get(region.slot) ?? this.slots.find((slot) => sharesHost(slot, region));
+      const name = kin?.slot === region.slot ? kin.name : 'new';
+      return { ...region, name, kind: kin?.kind ?? ('bare' as const) };
     });
   });
 
@@ -154,10 +169,33 @@ export class Workspace {
   movingWords = $derived.by(() => {
     const moving = this.moving;
     if (!moving) return '';
-    const hit = overlaps(this.#others(moving), moving.gpa, moving.gpa + moving.slot.memorySize);
-    if (hit.length) return `overlaps ${hit.map((range) => range.slot).join(' and ')}`;
-    return `fits, needs ${size(moving.slot.memorySize)}`;
+    return this.#fitWords(moving.slot, moving.gpa, moving.slot.memorySize);
   });
+
+  resizingWords = $derived.by(() => {
+    const resizing = this.resizing;
+    return resizing ? this.#fitWords(resizing.slot, resizing.slot.guestPhysAddr, resizing.size) : '';
+  });
+
+  /** Whole pages; the end snaps to the next slot's start within `reach` bytes, else to 2 MiB. */
+  resizeTo(slot: SlotView, wanted: number, reach: number, fine: boolean): void {
+    const grain = fine ? PAGE : DRAG_GRAIN;
+    const edge = this.#others(slot).find((range) => Math.abs(range.start - slot.guestPhysAddr - wanted) < reach);
+    const length = edge && !fine ? edge.start - slot.guestPhysAddr : Math.round(wanted / grain) * grain;
+    this.resizing = { slot, size: Math.max(fine ? PAGE : Math.min(slot.memorySize, DRAG_GRAIN), length) };
+  }
+
+  async dropResize(): Promise<void> {
+    const resizing = this.resizing;
+    this.resizing = undefined;
+    if (!resizing || resizing.size === resizing.slot.memorySize) return;
+    await this.lab.stageEdit({ op: 'resize', slot: resizing.slot.slot, size: resizing.size });
+  }
+
+  #fitWords(slot: SlotView, start: number, length: number): string {
+    const hit = overlaps(this.#others(slot), start, start + length);
+    return hit.length ? `overlaps ${hit.map((range) => range.slot).join(' and ')}` : `fits, ${size(length)}`;
+  }
 
   /** A repair for a refused entry: the same edit at the nearest free place. */
   repair(index: number): { label: string; edit: StagedEdit } | undefined {
@@ -170,13 +208,30 @@ export class Workspace {
     return room === undefined ? undefined : { label: `move to ${hex(room)}`, edit: { ...edit, gpa: room } };
   }
 
-  #others(moving: Moving): Range[] {
-    const index = this.entries.findIndex(({ edit }) => edit.op !== 'merge' && edit.slot === moving.slot.slot);
-    return finalRanges(this.entries, this.slots, index).filter((range) => range.slot !== moving.slot.slot);
+  #others(slot: SlotView): Range[] {
+    const index = this.entries.findIndex(({ edit }) => edit.op !== 'merge' && edit.slot === slot.slot);
+    return finalRanges(this.entries, this.slots, index).filter((range) => range.slot !== slot.slot);
   }
 
   #edges(moving: Moving): number[] {
-    return this.#others(moving).flatMap((range) => [range.start, range.end]);
+    return this.#others(moving.slot).flatMap((range) => [range.start, range.end]);
+  }
+
+  #resizingGhost({ slot, size: length }: Resizing): Ghost {
+    const start = slot.guestPhysAddr;
+    const words = this.resizingWords;
+    const refused = words.startsWith('overlaps');
+    return {
+      slot: slot.slot,
+      start,
+      end: start + length,
+      entry: -1,
+      shape: 'range',
+      label: `${slot.slot} becomes ${size(length)}`,
+      shortLabel: `${slot.slot}`,
+      refused,
+      refusal: refused ? `${slot.slot} ${words}` : '',
+    };
   }
 
   #movingGhost(moving: Moving): Ghost {
@@ -198,6 +253,9 @@ export class Workspace {
     };
   }
 }
+
+const sharesHost = (slot: SlotView, region: MemoryRegion): boolean =>
+  slot.userspaceAddr < region.userspaceAddr + region.memorySize && region.userspaceAddr < slot.userspaceAddr + slot.memorySize;
 
 const KEY = Symbol('workspace');
 export const provideWorkspace = (workspace: Workspace): Workspace => setContext(KEY, workspace);

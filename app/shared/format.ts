@@ -56,3 +56,15 @@ const date = new Intl.DateTimeFormat(undefined, { day: 'numeric', month: 'short'
 export function when(ms: number, now: number): string {
   return new Date(ms).toDateString() === new Date(now).toDateString() ? time.format(ms) : date.format(ms);
 }
+
+/** The engine writes one line without a full stop; the page writes sentences. */
+export function sentence(text: string): string {
+  const capital = /^[a-z]+\b/.test(text) ? text.charAt(0).toUpperCase() + text.slice(1) : text;
+  return /[.!?]$/.test(capital) ? capital : `${capital}.`;
+}
+
+/** "4 <-> 5" as "4 ↔ 5". */
+export const arrows = (title: string): string => title.replaceAll('<->', '↔');
+
+/** The name without what is in brackets: "dimm1 (mem1)" is "dimm1" where there is little room. */
+export const shortName = (name: string): string => name.replace(/ \(.*\)$/, '');

@@ -143,7 +143,8 @@ describe('16- and 32-bit code', () => {
     // pusha; xor eax..edi; popa
     t.poke(CODE, '60 31c0 31c9 31d2 31db 31ed 31f6 31ff 61 f4');
     t.run(20);
-    for (const [i, name] of (['rax', 'rcx', 'rdx', 'rbx', 'rbp', 'rsi', 'rdi'] as const).entries()) expect(t.reg(name)).toBe(BigInt(100 + i));
+    for (const [i, name] of (['rax', 'rcx', 'rdx', 'rbx', 'rbp', 'rsi', 'rdi'] as const).entries())
+      expect(t.reg(name)).toBe(BigInt(100 + i));
     expect(t.reg('rsp')).toBe(0x8000n);
   });
 

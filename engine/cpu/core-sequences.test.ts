@@ -102,7 +102,11 @@ function outcome(seed: number, slice: number): { state: string; data: string } {
   core.setReg('r15', 3 + random(4));
   expect(core.run(20_000, slice)).toBe(1);
   let data = '';
-  for (let i = 0; i < 512; i++) data += core.view.getUint8(core.hva(DATA + 4096 - 256 + i)).toString(16).padStart(2, '0');
+  for (let i = 0; i < 512; i++)
+    data += core.view
+      .getUint8(core.hva(DATA + 4096 - 256 + i))
+      .toString(16)
+      .padStart(2, '0');
   return { state: core.state(), data };
 }
 

@@ -1,23 +1,25 @@
 /** Two-byte opcode map (0F), SDM 2D table A-3. Prefetches, hint NOPs (ENDBR64 is one) and the fences are NOPs. */
+import { farPointer, jcc, relativeZ } from './decode-control';
 import { extend, generic, lockIfMemory, plain, targetReg } from './decode-common';
-import { farPointer, jcc, relativeZ } from './decode';
 import { decodeSimd } from './decode-ext';
-import { decodeSaveGroup } from './simd/decode';
 import {
-  addressSize, allowLock, emit, endsBlock, fetch8, gpr, inLong, invalid, isMemory, memoryAccess, mod, opSize, prefix66, readModrm, reg, repeat, rex, rm, setAux, setDst,
-  setExtra, setImm, setSrc, stackSize,
+  addressSize, allowLock, emit, endsBlock, fetch8, gpr, invalid, isMemory, memoryAccess, mod, opSize, prefix66, readModrm, reg, repeat,
+  rex, rm, setAux, setDst, setExtra, setImm, setSrc, stackSize,
 } from './decode-state';
+import { decode30, group6, group7, leaving, loadRights, moveControl } from './decode-system';
 import {
-  OP_BIT, OP_BSF, OP_BSR, OP_BSWAP16, OP_BSWAP32, OP_BSWAP64, OP_CLTS, OP_CMOV16, OP_CMOV_M32, OP_CMOV_R32, OP_CMPXCHG, OP_CMPXCHG16B, OP_CMPXCHG8B, OP_CPUID,
-  OP_IMUL16, OP_IMUL_RM32, OP_IMUL_RR32, OP_INVLPG, OP_LAR, OP_LGDT, OP_LIDT, OP_LLDT, OP_LMSW, OP_LSL, OP_LTR, OP_MOV_FROM_CR, OP_MOV_FROM_DR, OP_MOV_TO_CR,
-  OP_MOV_TO_DR, OP_NOP, OP_POP_SEG, OP_PUSH_SEG, OP_RDMSR, OP_RDPMC, OP_RDRAND, OP_RDTSC, OP_RDTSCP, OP_SETCC_M, OP_SETCC_R, OP_SGDT, OP_SHLD, OP_SHRD,
-  OP_SIDT, OP_SLDT, OP_SMSW, OP_STR, OP_SWAPGS, OP_SYSCALL, OP_SYSENTER, OP_SYSEXIT, OP_SYSRET, OP_VERR, OP_VERW, OP_WBINVD, OP_WRMSR, OP_XADD, OP_XGETBV,
+  OP_BIT, OP_BSF, OP_BSR, OP_BSWAP16, OP_BSWAP32, OP_BSWAP64, OP_CLTS, OP_CMOV16, OP_CMOV_M32, OP_CMOV_R32, OP_CMPXCHG, OP_CMPXCHG16B,
+  OP_CMPXCHG8B, OP_CPUID, OP_IMUL16, OP_IMUL_RM32, OP_IMUL_RR32, OP_LAR, OP_LSL, OP_NOP, OP_POP_SEG, OP_PUSH_SEG, OP_RDRAND, OP_SETCC_M,
+  OP_SETCC_R, OP_SHLD, OP_SHRD, OP_SYSCALL, OP_SYSRET, OP_WBINVD, OP_XADD,
 } from './generated/ops';
+import { decodeSaveGroup } from './simd/decode';
 
 export function decodeTwoByte(): void {
   const opcode = fetch8();
   switch (opcode >> 4) {
-    case 0x0: decode00(opcode); return;
+    case 0x0:
+      decode00(opcode);
+      return;
     case 0x1:
       if (opcode >= 0x18) hintNop();
       else decodeSimd(opcode, 0);
@@ -26,13 +28,27 @@ export function decodeTwoByte(): void {
       if (opcode < 0x24) moveControl(opcode);
       else decodeSimd(opcode, 0);
       return;
-    case 0x3: decode30(opcode); return;
-    case 0x4: conditionalMove(opcode & 15); return;
-    case 0x8: jcc(opcode & 15, relativeZ()); return;
-    case 0x9: setOnCondition(opcode & 15); return;
-    case 0xa: decodeA0(opcode); return;
-    case 0xb: decodeB0(opcode); return;
-    case 0xc: decodeC0(opcode); return;
+    case 0x3:
+      decode30(opcode);
+      return;
+    case 0x4:
+      conditionalMove(opcode & 15);
+      return;
+    case 0x8:
+      jcc(opcode & 15, relativeZ());
+      return;
+    case 0x9:
+      setOnCondition(opcode & 15);
+      return;
+    case 0xa:
+      decodeA0(opcode);
+      return;
+    case 0xb:
+      decodeB0(opcode);
+      return;
+    case 0xc:
+      decodeC0(opcode);
+      return;
     default:
       if (opcode == 0xff) undefinedModrm();
       else decodeSimd(opcode, 0);
@@ -50,100 +66,45 @@ function hintNop(): void {
   emit(OP_NOP);
 }
 
-function leaving(op: i32, a: i64 = 0): void {
-  plain(op, a);
-  endsBlock();
-}
-
 function decode00(opcode: u32): void {
   switch (opcode) {
-    case 0x00: readModrm(); group6(); return;
-    case 0x01: readModrm(); group7(); return;
-    case 0x02: readModrm(); loadRights(OP_LAR); return;
-    case 0x03: readModrm(); loadRights(OP_LSL); return;
-    case 0x05: leaving(OP_SYSCALL); return;
-    case 0x06: leaving(OP_CLTS); return;
-    case 0x07: leaving(OP_SYSRET); return;
+    case 0x00:
+      readModrm();
+      group6();
+      return;
+    case 0x01:
+      readModrm();
+      group7();
+      return;
+    case 0x02:
+      readModrm();
+      loadRights(OP_LAR);
+      return;
+    case 0x03:
+      readModrm();
+      loadRights(OP_LSL);
+      return;
+    case 0x05:
+      leaving(OP_SYSCALL);
+      return;
+    case 0x06:
+      leaving(OP_CLTS);
+      return;
+    case 0x07:
+      leaving(OP_SYSRET);
+      return;
     case 0x08:
-    case 0x09: leaving(OP_WBINVD); return;
-    case 0x0b: invalid(true); return;
-    case 0x0d: hintNop(); return; // PREFETCHW
-    default: invalid(false);
-  }
-}
-
-function loadRights(op: i32): void {
-  const r = generic(op, opSize, false);
-  memoryAccess(2, false);
-  if (isMemory) setExtra(r, 0);
-}
-
-function group6(): void {
-  switch (reg & 7) {
-    case 0: generic(OP_SLDT, isMemory ? 1 : opSize, true); return;
-    case 1: generic(OP_STR, isMemory ? 1 : opSize, true); return;
-    case 2: generic(OP_LLDT, 1, false); endsBlock(); return;
-    case 3: generic(OP_LTR, 1, false); endsBlock(); return;
-    case 4: generic(OP_VERR, 1, false); return;
-    case 5: generic(OP_VERW, 1, false); return;
-    default: invalid(true);
-  }
-}
-
-function group7(): void {
-  const kind = reg & 7;
-  if (!isMemory && kind != 4 && kind != 6) {
-    if (kind == 7 && (rm & 7) == 0 && inLong) leaving(OP_SWAPGS);
-    else if (kind == 7 && (rm & 7) == 1) plain(OP_RDTSCP);
-    else if (kind == 2 && (rm & 7) == 0) plain(OP_XGETBV);
-    else invalid(true); // VMX, MONITOR, CLAC, STAC, ...: not advertised
-    return;
-  }
-  switch (kind) {
-    case 0: tableRegister(OP_SGDT, true); return;
-    case 1: tableRegister(OP_SIDT, true); return;
-    case 2: tableRegister(OP_LGDT, false); endsBlock(); return;
-    case 3: tableRegister(OP_LIDT, false); endsBlock(); return;
-    case 4: generic(OP_SMSW, isMemory ? 1 : opSize, true); return;
-    case 6: generic(OP_LMSW, 1, false); endsBlock(); return;
-    case 7: generic(OP_INVLPG, 0, false); endsBlock(); return;
-    default: invalid(true);
-  }
-}
-
-function tableRegister(op: i32, writes: bool): void {
-  generic(op, inLong ? 3 : opSize, writes);
-  memoryAccess(inLong ? 10 : 6, writes);
-}
-
-/** MOV to and from CR and DR: the operand is always a register of 32 or 64 bits, whatever mod says. LOCK MOV CR0 is not CR8 here. */
-function moveControl(opcode: u32): void {
-  const start = fetch8();
-  const number = ((start >> 3) & 7) | ((rex & 4) << 1);
-  const other = (start & 7) | ((rex & 1) << 3);
-  const to = opcode & 2;
-  const debug = opcode & 1;
-  const valid = debug ? number < 8 : number == 0 || number == 2 || number == 3 || number == 4 || number == 8;
-  if (!valid) {
-    invalid(true);
-    return;
-  }
-  const r = plain(debug ? (to ? OP_MOV_TO_DR : OP_MOV_FROM_DR) : to ? OP_MOV_TO_CR : OP_MOV_FROM_CR, <i64>number);
-  setDst(r, gpr(other, 3));
-  if (to) endsBlock();
-}
-
-function decode30(opcode: u32): void {
-  switch (opcode) {
-    case 0x30: leaving(OP_WRMSR); return;
-    case 0x31: plain(OP_RDTSC); return;
-    case 0x32: leaving(OP_RDMSR); return;
-    case 0x33: plain(OP_RDPMC); return;
-    case 0x34: leaving(OP_SYSENTER); return;
-    case 0x35: leaving(OP_SYSEXIT); return;
-    case 0x38: decodeSimd(fetch8(), 1); return;
-    case 0x3a: decodeSimd(fetch8(), 2); return;
-    default: invalid(true);
+    case 0x09:
+      leaving(OP_WBINVD);
+      return;
+    case 0x0b:
+      invalid(true);
+      return;
+    case 0x0d:
+      hintNop();
+      return; // PREFETCHW
+    default:
+      invalid(false);
   }
 }
 
@@ -153,7 +114,7 @@ function conditionalMove(condition: u32): void {
   const r =
     size == 1
       ? generic(OP_CMOV16, 1, false)
-      : targetReg(OP_CMOV_R32 + (size - 2) * (CMOV_STEP), OP_CMOV_M32 + (size - 2) * CMOV_STEP, OP_CMOV_M32 + (size - 2) * CMOV_STEP, size);
+      : targetReg(OP_CMOV_R32 + (size - 2) * CMOV_STEP, OP_CMOV_M32 + (size - 2) * CMOV_STEP, OP_CMOV_M32 + (size - 2) * CMOV_STEP, size);
   setImm(r, <i64>condition);
 }
 /** cmov_r32, cmov_m32, cmov_r64, cmov_m64. */
@@ -193,18 +154,44 @@ function segmentOnStack(op: i32, seg: i64): void {
 
 function decodeA0(opcode: u32): void {
   switch (opcode) {
-    case 0xa0: segmentOnStack(OP_PUSH_SEG, 4); return;
-    case 0xa1: segmentOnStack(OP_POP_SEG, 4); return;
-    case 0xa8: segmentOnStack(OP_PUSH_SEG, 5); return;
-    case 0xa9: segmentOnStack(OP_POP_SEG, 5); return;
-    case 0xa2: plain(OP_CPUID); return;
-    case 0xa3: readModrm(); bitTest(0, true); return;
-    case 0xab: readModrm(); bitTest(1, true); return;
-    case 0xa4: doubleShift(OP_SHLD, false); return;
-    case 0xa5: doubleShift(OP_SHLD, true); return;
-    case 0xac: doubleShift(OP_SHRD, false); return;
-    case 0xad: doubleShift(OP_SHRD, true); return;
-    case 0xae: group15(); return;
+    case 0xa0:
+      segmentOnStack(OP_PUSH_SEG, 4);
+      return;
+    case 0xa1:
+      segmentOnStack(OP_POP_SEG, 4);
+      return;
+    case 0xa8:
+      segmentOnStack(OP_PUSH_SEG, 5);
+      return;
+    case 0xa9:
+      segmentOnStack(OP_POP_SEG, 5);
+      return;
+    case 0xa2:
+      plain(OP_CPUID);
+      return;
+    case 0xa3:
+      readModrm();
+      bitTest(0, true);
+      return;
+    case 0xab:
+      readModrm();
+      bitTest(1, true);
+      return;
+    case 0xa4:
+      doubleShift(OP_SHLD, false);
+      return;
+    case 0xa5:
+      doubleShift(OP_SHLD, true);
+      return;
+    case 0xac:
+      doubleShift(OP_SHRD, false);
+      return;
+    case 0xad:
+      doubleShift(OP_SHRD, true);
+      return;
+    case 0xae:
+      group15();
+      return;
     case 0xaf: {
       readModrm();
       if (opSize == 1) {
@@ -213,7 +200,8 @@ function decodeA0(opcode: u32): void {
       } else targetReg(OP_IMUL_RR32 + opSize - 2, OP_IMUL_RM32 + opSize - 2, OP_IMUL_RM32 + opSize - 2, opSize);
       return;
     }
-    default: invalid(true); // RSM (0F AA) outside SMM is #UD
+    default:
+      invalid(true); // RSM (0F AA) outside SMM is #UD
   }
 }
 
@@ -233,24 +221,58 @@ function decodeB0(opcode: u32): void {
       lockIfMemory();
       generic(OP_CMPXCHG, opcode & 1 ? opSize : 0, true);
       return;
-    case 0xb2: loadPointer(2); return;
-    case 0xb3: readModrm(); bitTest(2, true); return;
-    case 0xb4: loadPointer(4); return;
-    case 0xb5: loadPointer(5); return;
-    case 0xb6: readModrm(); extend(false, 0); return;
-    case 0xb7: readModrm(); extend(false, 1); return;
-    case 0xb8: readModrm(); invalid(false); return; // POPCNT is not advertised
-    case 0xb9: undefinedModrm(); return;
+    case 0xb2:
+      loadPointer(2);
+      return;
+    case 0xb3:
+      readModrm();
+      bitTest(2, true);
+      return;
+    case 0xb4:
+      loadPointer(4);
+      return;
+    case 0xb5:
+      loadPointer(5);
+      return;
+    case 0xb6:
+      readModrm();
+      extend(false, 0);
+      return;
+    case 0xb7:
+      readModrm();
+      extend(false, 1);
+      return;
+    case 0xb8:
+      readModrm();
+      invalid(false);
+      return; // POPCNT is not advertised
+    case 0xb9:
+      undefinedModrm();
+      return;
     case 0xba:
       readModrm();
       if ((reg & 7) < 4) invalid(true);
       else bitTest(reg & 3, false);
       return;
-    case 0xbb: readModrm(); bitTest(3, true); return;
-    case 0xbc: readModrm(); generic(OP_BSF, opSize, false); return; // F3 (TZCNT) is ignored without BMI1
-    case 0xbd: readModrm(); generic(OP_BSR, opSize, false); return;
-    case 0xbe: readModrm(); extend(true, 0); return;
-    default: readModrm(); extend(true, 1);
+    case 0xbb:
+      readModrm();
+      bitTest(3, true);
+      return;
+    case 0xbc:
+      readModrm();
+      generic(OP_BSF, opSize, false);
+      return; // F3 (TZCNT) is ignored without BMI1
+    case 0xbd:
+      readModrm();
+      generic(OP_BSR, opSize, false);
+      return;
+    case 0xbe:
+      readModrm();
+      extend(true, 0);
+      return;
+    default:
+      readModrm();
+      extend(true, 1);
   }
 }
 

@@ -16,14 +16,18 @@ function fpuBytes(opcode: u32, which: u32): i32 {
     case 0xdb:
       if (which == 4 || which == 6) return 0;
       return which == 5 || which == 7 ? 10 : 4;
-    case 0xdc: return 8;
+    case 0xdc:
+      return 8;
     case 0xdd:
       if (which == 5) return 0;
       if (which == 4 || which == 6) return opSize == 1 ? 94 : 108;
       return which == 7 ? 2 : 8;
-    case 0xde: return 2;
-    case 0xdf: return which == 4 || which == 6 ? 10 : which == 5 || which == 7 ? 8 : 2;
-    default: return 4;
+    case 0xde:
+      return 2;
+    case 0xdf:
+      return which == 4 || which == 6 ? 10 : which == 5 || which == 7 ? 8 : 2;
+    default:
+      return 4;
   }
 }
 
@@ -41,12 +45,18 @@ function fpuRegisterExists(opcode: u32, which: u32, i: u32): bool {
       if (which == 2) return i == 0;
       if (which == 4) return i == 0 || i == 1 || i == 4 || i == 5;
       return which != 5 || i != 7;
-    case 0xda: return which < 4 || (which == 5 && i == 1);
-    case 0xdb: return which < 4 || (which == 4 && i < 5) || which == 5 || which == 6;
-    case 0xdd: return which < 6;
-    case 0xde: return which != 3 || i == 1;
-    case 0xdf: return (which == 4 && i == 0) || (which != 4 && which != 7);
-    default: return true;
+    case 0xda:
+      return which < 4 || (which == 5 && i == 1);
+    case 0xdb:
+      return which < 4 || (which == 4 && i < 5) || which == 5 || which == 6;
+    case 0xdd:
+      return which < 6;
+    case 0xde:
+      return which != 3 || i == 1;
+    case 0xdf:
+      return (which == 4 && i == 0) || (which != 4 && which != 7);
+    default:
+      return true;
   }
 }
 

@@ -4,11 +4,60 @@
  * does not store them: only instructions that cannot fault may stand between, so that no fault ever shows stale flags.
  */
 import {
-  OP_ADD_RR32_J4, OP_ADD_RR32_QUIET, OP_ADD_RR8, OP_AND_RR32_J4, OP_BSWAP64, OP_CDQ, OP_CDQE, OP_CMP_RR8, OP_CMP_RR8_J2, OP_CQO,
-  OP_CWDE, OP_BSWAP32, OP_DEC_R32, OP_DEC_R32_J4, OP_DEC_R64, OP_IMUL_RR32, OP_IMUL_RR64, OP_IMUL_RRI32, OP_IMUL_RRI64, OP_INC_R32, OP_INC_R32_J4, OP_INC_R64,
-  OP_LEA_M32, OP_LEA_M64, OP_LEA_X32, OP_LEA_X64, OP_MOV_RI16, OP_MOV_RI32, OP_MOV_RI64, OP_MOV_RI8, OP_MOV_RR16, OP_MOV_RR32, OP_MOV_RR64, OP_MOV_RR8,
-  OP_MOVSX_16_32_R, OP_MOVSX_16_64_R, OP_MOVSX_32_64_R, OP_MOVSX_8_32_R, OP_MOVSX_8_64_R, OP_MOVZX_16_32_R, OP_MOVZX_8_32_R, OP_NEG_R32, OP_NEG_R64, OP_NOP,
-  OP_SAR_RI32, OP_SAR_RI64, OP_SHL_RI32, OP_SHL_RI64, OP_SHR_RI32, OP_SHR_RI64, OP_SUB_RR32_J4, OP_TEST_RR8, OP_TEST_RR8_J4, OP_XCHG_RR32,
+  OP_ADD_RR32_J4,
+  OP_ADD_RR32_QUIET,
+  OP_ADD_RR8,
+  OP_AND_RR32_J4,
+  OP_BSWAP64,
+  OP_CDQ,
+  OP_CDQE,
+  OP_CMP_RR8,
+  OP_CMP_RR8_J2,
+  OP_CQO,
+  OP_CWDE,
+  OP_BSWAP32,
+  OP_DEC_R32,
+  OP_DEC_R32_J4,
+  OP_DEC_R64,
+  OP_IMUL_RR32,
+  OP_IMUL_RR64,
+  OP_IMUL_RRI32,
+  OP_IMUL_RRI64,
+  OP_INC_R32,
+  OP_INC_R32_J4,
+  OP_INC_R64,
+  OP_LEA_M32,
+  OP_LEA_M64,
+  OP_LEA_X32,
+  OP_LEA_X64,
+  OP_MOV_RI16,
+  OP_MOV_RI32,
+  OP_MOV_RI64,
+  OP_MOV_RI8,
+  OP_MOV_RR16,
+  OP_MOV_RR32,
+  OP_MOV_RR64,
+  OP_MOV_RR8,
+  OP_MOVSX_16_32_R,
+  OP_MOVSX_16_64_R,
+  OP_MOVSX_32_64_R,
+  OP_MOVSX_8_32_R,
+  OP_MOVSX_8_64_R,
+  OP_MOVZX_16_32_R,
+  OP_MOVZX_8_32_R,
+  OP_NEG_R32,
+  OP_NEG_R64,
+  OP_NOP,
+  OP_SAR_RI32,
+  OP_SAR_RI64,
+  OP_SHL_RI32,
+  OP_SHL_RI64,
+  OP_SHR_RI32,
+  OP_SHR_RI64,
+  OP_SUB_RR32_J4,
+  OP_TEST_RR8,
+  OP_TEST_RR8_J4,
+  OP_XCHG_RR32,
   OP_XCHG_RR64,
 } from './generated/ops';
 import { R_OP, RECORD_SIZE } from './record';
@@ -33,16 +82,23 @@ function compareIndex(condition: u32): i32 {
 function logicIndex(condition: u32): i32 {
   switch (condition) {
     case 4:
-    case 6: return 0;
+    case 6:
+      return 0;
     case 5:
-    case 7: return 1;
+    case 7:
+      return 1;
     case 8:
-    case 12: return 2;
+    case 12:
+      return 2;
     case 9:
-    case 13: return 3;
-    case 14: return 4;
-    case 15: return 5;
-    default: return -1;
+    case 13:
+      return 3;
+    case 14:
+      return 4;
+    case 15:
+      return 5;
+    default:
+      return -1;
   }
 }
 function sizeIndex(size: i32): i32 {
@@ -108,13 +164,16 @@ function effect(op: i32): i32 {
     case OP_SHR_RI32:
     case OP_SHR_RI64:
     case OP_SAR_RI32:
-    case OP_SAR_RI64: quietOp = op + 2; return 3;
+    case OP_SAR_RI64:
+      quietOp = op + 2;
+      return 3;
     case OP_IMUL_RR32:
     case OP_IMUL_RR64:
     case OP_IMUL_RRI32:
     case OP_IMUL_RRI64:
     case OP_NEG_R32:
-    case OP_NEG_R64: return 2;
+    case OP_NEG_R64:
+      return 2;
     case OP_MOV_RR8:
     case OP_MOV_RR16:
     case OP_MOV_RR32:
@@ -142,8 +201,10 @@ function effect(op: i32): i32 {
     case OP_BSWAP64:
     case OP_XCHG_RR32:
     case OP_XCHG_RR64:
-    case OP_NOP: return 1;
-    default: return 0;
+    case OP_NOP:
+      return 1;
+    default:
+      return 0;
   }
 }
 

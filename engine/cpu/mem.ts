@@ -9,7 +9,7 @@ import {
   FIRST_COLD, FIRST_COLD_ENDING, FIRST_ENDING, OP_CALL64, OP_CALL_M64, OP_ENTER, OP_LEAVE, OP_LEAVE64, OP_POP_R64, OP_POP_SEG, OP_POPF, OP_PUSH_I64, OP_PUSH_R,
   OP_PUSH_R64, OP_RET64, OP_STOP,
 } from './generated/ops';
-import { hostRead, hostWrite, isCanonical, probeWrite, readSlow, slowValue, writeSlow } from './mmu';
+import { hostRead, hostWrite, isCanonical, probeRead, probeWrite, readSlow, slowValue, writeSlow } from './mmu';
 import { MODE_64, mode } from './mmu-mode';
 import {
   AUX_MEMORY, AUX_SIZE, LEFT, R_AFTER, R_AUX, R_BASE, R_DISP, R_DST, R_EXTRA, R_INDEX, R_LEN, R_OFF, R_OP, R_SCALE, R_SRC, RECORD_SIZE, STOP_AT, VREG_EA,
@@ -172,6 +172,12 @@ export function wr(p: usize, va: u64, size: i32, value: u64): i32 {
     }
   }
   return wrSlow(p, va, size, value);
+}
+
+/** May `size` bytes at va be read? For instructions that load more than once, or not at all. */
+export function canRead(p: usize, va: u64, size: i32): i32 {
+  exactCount(p);
+  return checkCanonical(p, va, size) && probeRead(va, size) ? 1 : 0;
 }
 
 /** May `size` bytes at va be written? For instructions that store more than once or read first. */

@@ -3,7 +3,20 @@
  * SDM 3A 2.2 (modes of operation), 4.1.1 (paging modes).
  */
 import {
-  SEG_ATTR, SEG_CS, SEG_SS, TLB_BASE, TLB_STRIDE, TLB_USER, VCPU_CPL, VCPU_CR0, VCPU_CR4, VCPU_EFER, VCPU_INDEX, VCPU_MODE, VCPU_SEG, VCPU_SEG_SIZE,
+  SEG_ATTR,
+  SEG_CS,
+  SEG_SS,
+  TLB_BASE,
+  TLB_STRIDE,
+  TLB_USER,
+  VCPU_CPL,
+  VCPU_CR0,
+  VCPU_CR4,
+  VCPU_EFER,
+  VCPU_INDEX,
+  VCPU_MODE,
+  VCPU_SEG,
+  VCPU_SEG_SIZE,
 } from '../abi/index';
 import { cpu } from './state';
 

@@ -5,12 +5,24 @@
  * Every function that answers i32: 1 = done, 0 = not done and state.pending says why; nothing was changed then.
  * Not implemented: alignment checks (#AC, CR0.AM), data breakpoints (DR7).
  */
-import { CODE_PAGES, MAILBOX, MAILBOX2, MAILBOX2_HI, STAT_MMIO, TLB_ADDEND, TLB_ENTRIES, TLB_TAG_EXEC, TLB_TAG_READ, TLB_TAG_WRITE, VCPU_STATS } from '../abi/index';
+import {
+  CODE_PAGES,
+  MAILBOX,
+  MAILBOX2,
+  MAILBOX2_HI,
+  STAT_MMIO,
+  TLB_ADDEND,
+  TLB_ENTRIES,
+  TLB_TAG_EXEC,
+  TLB_TAG_READ,
+  TLB_TAG_WRITE,
+  VCPU_STATS,
+} from '../abi/index';
 import { codeWritten } from './blocks';
 import { mmioRead, mmioWrite } from './imports';
 import { is64, isCanonical, tlbBase, tlbSuper, wrapLinear } from './mmu-mode';
 import { ACCESS_R, ACCESS_W, ACCESS_X, fill, hitGpa, hitHost, setHit } from './mmu-tlb';
-import { frame, WALK_OK, walkGpa, walkTables } from './mmu-walk';
+import { WALK_OK, walkGpa, walkTables } from './mmu-walk';
 import { cpu, PEND_INTERNAL, pend, raise, selectCpu, VEC_GP } from './state';
 
 export { cpl, is32, is64, isCanonical, isLong, isProt, mode, modeChanged, tlbBase, tlbSuper, wrapLinear } from './mmu-mode';
@@ -26,13 +38,15 @@ export let slowValue: u64 = 0;
 /** Host address of the sizeof<T>() bytes at va when the TLB allows to read them all in one page; else 0 (use readSlow). */
 @inline export function hostRead<T>(va: u64): usize {
   const entry = slot(tlbBase, va);
-  return load<u64>(entry, TLB_TAG_READ) == ((va + (sizeof<T>() - 1)) & ~(<u64>0xfff)) ? <usize>(<u32>va + load<u32>(entry, TLB_ADDEND)) : 0;
+  const hit = load<u64>(entry, TLB_TAG_READ) == ((va + (sizeof<T>() - 1)) & ~(<u64>0xfff));
+  return hit ? <usize>(<u32>va + load<u32>(entry, TLB_ADDEND)) : 0;
 }
 
 /** As hostRead, for writing. A hit needs no dirty tracking and no code check. */
 @inline export function hostWrite<T>(va: u64): usize {
   const entry = slot(tlbBase, va);
-  return load<u64>(entry, TLB_TAG_WRITE) == ((va + (sizeof<T>() - 1)) & ~(<u64>0xfff)) ? <usize>(<u32>va + load<u32>(entry, TLB_ADDEND)) : 0;
+  const hit = load<u64>(entry, TLB_TAG_WRITE) == ((va + (sizeof<T>() - 1)) & ~(<u64>0xfff));
+  return hit ? <usize>(<u32>va + load<u32>(entry, TLB_ADDEND)) : 0;
 }
 
 /** One byte's page through the TLB or a walk: hitHost, or hitHost 0 and hitGpa for MMIO. */
@@ -259,10 +273,4 @@ export function translate(record: usize, va: u64): i32 {
   store<u32>(MAILBOX2, <u32>gpa);
   store<u32>(MAILBOX2_HI, <u32>(gpa >> 32));
   return 1;
-}
-
-/** Host address behind a gpa of the current vCPU's address space, or 0 (MMIO, or an INVALID slot). */
-export function hostOfGpa(gpa: u64): usize {
-  const answer = frame(gpa >> 12);
-  return answer & 1 ? <usize>(answer & 0xfffff000) + (<usize>gpa & 0xfff) : 0;
 }

@@ -8,7 +8,7 @@ export function opBit(p: usize): i32 {
   const size = operandSize(p);
   const extra = load<u32>(p, R_EXTRA);
   const kind = extra & 3;
-  const bits = <i64>size << 3;
+  const bits = (<i64>size) << 3;
   const raw = extra & 4 ? regRead(p, size) : load<u64>(p, R_IMM);
   const bit = raw & <u64>(bits - 1);
   let va: u64 = 0;

@@ -2,7 +2,18 @@
 import { SEG_SS, VCPU_GPR, VCPU_INTR_SHADOW } from '../abi/index';
 import { arithmeticFlags, carry, condition, F_CF, F_DF, F_IF, setArithmeticFlags, setSysFlags, sysFlags } from './flags';
 import {
-  exactCount, leaveAfter, memVal, operandSize, operandVa, rd, regRead, regWrite, rmRead, rmWrite, segmentedOffset, writeReg,
+  exactCount,
+  leaveAfter,
+  memVal,
+  operandSize,
+  operandVa,
+  rd,
+  regRead,
+  regWrite,
+  rmRead,
+  rmWrite,
+  segmentedOffset,
+  writeReg,
 } from './mem';
 import { mode, MODE_64 } from './mmu-mode';
 import { pointerOffset, pointerValue } from './ops-branch';
@@ -30,7 +41,7 @@ export function opLea16(p: usize): i32 {
   return 1;
 }
 export function opCbw(p: usize): i32 {
-  store<u16>(cpu, <u16><i16>load<i8>(cpu, VCPU_GPR), VCPU_GPR);
+  store<u16>(cpu, <u16>(<i16>load<i8>(cpu, VCPU_GPR)), VCPU_GPR);
   return 1;
 }
 export function opCwd(p: usize): i32 {
@@ -68,12 +79,23 @@ export function opSahf(p: usize): i32 {
 export function opFlag(p: usize): i32 {
   const old = arithmeticFlags();
   switch (load<u32>(p, R_IMM)) {
-    case 0: setArithmeticFlags(old ^ F_CF); break;
-    case 1: setArithmeticFlags(old & ~F_CF); break;
-    case 2: setArithmeticFlags(old | F_CF); break;
-    case 3: setSysFlags(sysFlags() & ~F_DF); break;
-    case 4: setSysFlags(sysFlags() | F_DF); break;
-    default: store<u8>(cpu, carry() ? 255 : 0, VCPU_GPR);
+    case 0:
+      setArithmeticFlags(old ^ F_CF);
+      break;
+    case 1:
+      setArithmeticFlags(old & ~F_CF);
+      break;
+    case 2:
+      setArithmeticFlags(old | F_CF);
+      break;
+    case 3:
+      setSysFlags(sysFlags() & ~F_DF);
+      break;
+    case 4:
+      setSysFlags(sysFlags() | F_DF);
+      break;
+    default:
+      store<u8>(cpu, carry() ? 255 : 0, VCPU_GPR);
   }
   return 1;
 }
@@ -86,11 +108,11 @@ export function opBound(p: usize): i32 {
   const size = operandSize(p);
   const va = operandVa(p);
   if (!rd(p, va, size)) return 0;
-  const low = size == 2 ? <i64><i16>memVal : <i64><i32>memVal;
+  const low = size == 2 ? <i64>(<i16>memVal) : <i64>(<i32>memVal);
   if (!rd(p, va + <u64>size, size)) return 0;
-  const high = size == 2 ? <i64><i16>memVal : <i64><i32>memVal;
+  const high = size == 2 ? <i64>(<i16>memVal) : <i64>(<i32>memVal);
   const raw = regRead(p, size);
-  const index = size == 2 ? <i64><i16>raw : <i64><i32>raw;
+  const index = size == 2 ? <i64>(<i16>raw) : <i64>(<i32>raw);
   return index < low || index > high ? raise(VEC_BR, 0) : 1;
 }
 

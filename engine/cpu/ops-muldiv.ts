@@ -31,8 +31,8 @@ function setWide(size: i32, low: u64, high: u64, carried: bool): i32 {
     store<u64>(cpu, low, RAX);
     store<u64>(cpu, high, RDX);
   }
-  const result = size == 8 ? low : low & (((<u64>1) << (<u64>size << 3)) - 1);
-  setResultFlags(result, <u32>size << 3, carried ? F_CF | F_OF : 0);
+  const result = size == 8 ? low : low & (((<u64>1) << ((<u64>size) << 3)) - 1);
+  setResultFlags(result, (<u32>size) << 3, carried ? F_CF | F_OF : 0);
   return 1;
 }
 
@@ -45,14 +45,14 @@ export function opMul(p: usize): i32 {
     const high = mulHigh(a, b);
     return setWide(8, a * b, high, high != 0);
   }
-  const mask = ((<u64>1) << (<u64>size << 3)) - 1;
+  const mask = ((<u64>1) << ((<u64>size) << 3)) - 1;
   const product = (load<u64>(cpu, RAX) & mask) * b;
-  const high = (product >> (<u64>size << 3)) & mask;
+  const high = (product >> ((<u64>size) << 3)) & mask;
   return setWide(size, size == 1 ? product : product & mask, high, high != 0);
 }
 
 function signExtend(value: u64, size: i32): i64 {
-  const shift = 64 - (<u64>size << 3);
+  const shift = 64 - ((<u64>size) << 3);
   return <i64>(value << shift) >> shift;
 }
 
@@ -66,18 +66,18 @@ export function opImul1(p: usize): i32 {
     return setWide(8, low, high, <i64>high != <i64>low >> 63);
   }
   const product = signExtend(load<u64>(cpu, RAX), size) * signExtend(memVal, size);
-  const mask = ((<u64>1) << (<u64>size << 3)) - 1;
-  const high = (<u64>product >> (<u64>size << 3)) & mask;
+  const mask = ((<u64>1) << ((<u64>size) << 3)) - 1;
+  const high = (<u64>product >> ((<u64>size) << 3)) & mask;
   return setWide(size, size == 1 ? <u64>product : <u64>product & mask, high, product != signExtend(<u64>product, size));
 }
 
 /** 16-bit IMUL r, rm and (R_EXTRA 1) IMUL r, rm, imm. */
 export function opImul16(p: usize): i32 {
   if (!rmRead(p, 2)) return 0;
-  const other = load<u32>(p, R_EXTRA) ? <i64><i16>load<i64>(p, R_IMM) : <i64><i16>regRead(p, 2);
-  const product = other * <i64><i16>memVal;
+  const other = load<u32>(p, R_EXTRA) ? <i64>(<i16>load<i64>(p, R_IMM)) : <i64>(<i16>regRead(p, 2));
+  const product = other * <i64>(<i16>memVal);
   regWrite(p, 2, <u64>product);
-  setResultFlags(<u64>product & 0xffff, 16, product != <i64><i16>product ? F_CF | F_OF : 0);
+  setResultFlags(<u64>product & 0xffff, 16, product != <i64>(<i16>product) ? F_CF | F_OF : 0);
   return 1;
 }
 
@@ -96,7 +96,7 @@ function divide128(high: u64, low: u64, divisor: u64): u64 {
     rest = (rest << 1) | ((low >> <u64>i) & 1);
     if (carried || rest >= divisor) {
       rest -= divisor;
-      quotient |= (<u64>1) << <u64>i;
+      quotient |= (<u64>1) << (<u64>i);
     }
   }
   remainder = rest;
@@ -118,8 +118,8 @@ function setQuotient(size: i32, quotient: u64, rest: u64): i32 {
 /** The dividend of an 8-, 16- or 32-bit division. */
 function dividend(size: i32): u64 {
   if (size == 1) return <u64>load<u16>(cpu, RAX);
-  if (size == 2) return (<u64>load<u16>(cpu, RDX) << 16) | <u64>load<u16>(cpu, RAX);
-  return (<u64>load<u32>(cpu, RDX) << 32) | <u64>load<u32>(cpu, RAX);
+  if (size == 2) return ((<u64>load<u16>(cpu, RDX)) << 16) | <u64>load<u16>(cpu, RAX);
+  return ((<u64>load<u32>(cpu, RDX)) << 32) | <u64>load<u32>(cpu, RAX);
 }
 
 export function opDiv(p: usize): i32 {
@@ -135,7 +135,7 @@ export function opDiv(p: usize): i32 {
   }
   const value = dividend(size);
   const quotient = value / divisor;
-  if (quotient >> (<u64>size << 3)) return raise(VEC_DE, 0);
+  if (quotient >> ((<u64>size) << 3)) return raise(VEC_DE, 0);
   return setQuotient(size, quotient, value % divisor);
 }
 

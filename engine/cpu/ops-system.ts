@@ -1,14 +1,73 @@
 /** System instructions: operands here, semantics in system/ and transfer*.ts. */
-import { LOG_UNIMPLEMENTED, STAT_UNIMPLEMENTED, VCPU_GDT_BASE, VCPU_GDT_LIMIT, VCPU_IDT_BASE, VCPU_IDT_LIMIT, VCPU_LOG_BYTES, VCPU_LOG_LENGTH, VCPU_RIP, VCPU_STATS } from '../abi/index';
+import {
+  LOG_UNIMPLEMENTED,
+  STAT_UNIMPLEMENTED,
+  VCPU_GDT_BASE,
+  VCPU_GDT_LIMIT,
+  VCPU_IDT_BASE,
+  VCPU_IDT_LIMIT,
+  VCPU_LOG_BYTES,
+  VCPU_LOG_LENGTH,
+  VCPU_RIP,
+  VCPU_STATS,
+} from '../abi/index';
 import { arithmeticFlags, F_ZF, setArithmeticFlags } from './flags';
 import { log } from './imports';
-import { canWrite, exactCount, leaveAfter, memVal, operandSize, operandVa, rd, readReg, regRead, regWrite, ripAfter, ripOf, rmModify, rmRead, rmWrite, wr, writeReg } from './mem';
+import {
+  canWrite,
+  exactCount,
+  leaveAfter,
+  memVal,
+  operandSize,
+  operandVa,
+  rd,
+  readReg,
+  regRead,
+  regWrite,
+  ripAfter,
+  ripOf,
+  rmModify,
+  rmRead,
+  rmWrite,
+  wr,
+  writeReg,
+} from './mem';
 import { is64, isProt } from './mmu-mode';
 import { R_DST, R_IMM, R_LEN } from './record';
 import { clearPending, cpu, pending, raise, VEC_GP, VEC_UD } from './state';
 import {
-  arpl, clts, cpuid, hlt, invlpg, lar, lgdt, lidt, lldt, lmsw, lsl, ltr, rdmsr, rdpmc, rdrand, rdtsc, rdtscp, readCr, readDr, requireCpl0, sldt, smsw, str, swapgs,
-  systemValue, systemZf, verify, wbinvd, writeCr, writeDr, wrmsr, xgetbv,
+  arpl,
+  clts,
+  cpuid,
+  hlt,
+  invlpg,
+  lar,
+  lgdt,
+  lidt,
+  lldt,
+  lmsw,
+  lsl,
+  ltr,
+  rdmsr,
+  rdpmc,
+  rdrand,
+  rdtsc,
+  rdtscp,
+  readCr,
+  readDr,
+  requireCpl0,
+  sldt,
+  smsw,
+  str,
+  swapgs,
+  systemValue,
+  systemZf,
+  verify,
+  wbinvd,
+  writeCr,
+  writeDr,
+  wrmsr,
+  xgetbv,
 } from './system';
 import { syscall, sysenter, sysexit, sysret } from './transfer';
 

@@ -5,9 +5,29 @@
  * Not implemented: RF (there are no instruction breakpoints to suppress).
  */
 import {
-  EXIT_BREAK, EXIT_BUDGET, EXIT_HLT, EXIT_INTERNAL_ERROR, EXIT_REQUESTED, EXIT_RETRY, EXIT_SHUTDOWN, STAT_RETRIES, VCPU_BASE, VCPU_BREAK_ICOUNT, VCPU_DR6,
-  VCPU_EXIT_REQUEST, VCPU_HALTED, VCPU_ICOUNT, VCPU_INDEX, VCPU_INTR_SHADOW, VCPU_IRQ_PENDING, VCPU_NMI_BLOCKED, VCPU_NMI_PENDING, VCPU_RIP, VCPU_SLICE_END,
-  VCPU_STATS, VCPU_STRIDE,
+  EXIT_BREAK,
+  EXIT_BUDGET,
+  EXIT_HLT,
+  EXIT_INTERNAL_ERROR,
+  EXIT_REQUESTED,
+  EXIT_RETRY,
+  EXIT_SHUTDOWN,
+  STAT_RETRIES,
+  VCPU_BASE,
+  VCPU_BREAK_ICOUNT,
+  VCPU_DR6,
+  VCPU_EXIT_REQUEST,
+  VCPU_HALTED,
+  VCPU_ICOUNT,
+  VCPU_INDEX,
+  VCPU_INTR_SHADOW,
+  VCPU_IRQ_PENDING,
+  VCPU_NMI_BLOCKED,
+  VCPU_NMI_PENDING,
+  VCPU_RIP,
+  VCPU_SLICE_END,
+  VCPU_STATS,
+  VCPU_STRIDE,
 } from '../abi/index';
 import { findBlock, scratchBlock } from './blocks';
 import { arithmeticFlags, F_IF, F_TF, setArithmeticFlags, sysFlags } from './flags';
@@ -26,9 +46,10 @@ const DELIVERY_LIMIT: i32 = 10000;
 /** `step` goes on. */
 const GO_ON: i32 = -1;
 
-/** The record holds nothing that depends on how instructions were grouped: flags are plain, pseudo registers 0. */
+/** The record holds nothing that depends on how instructions were grouped: flags are plain, pseudo registers and the slice's end 0. */
 function finish(code: i32): i32 {
   setArithmeticFlags(arithmeticFlags());
+  store<u64>(cpu, 0, VCPU_SLICE_END);
   store<u64>(cpu, 0, VREG_EA);
   store<u64>(cpu, 0, VREG_PAGE);
   store<u64>(cpu, 0, VREG_T0);
@@ -103,7 +124,9 @@ function instructions(now: u64): i32 {
   if (stopAt < now) stopAt = load<u64>(cpu, VCPU_SLICE_END); // the break count lies behind
   const shadow = load<u32>(cpu, VCPU_INTR_SHADOW);
   const trap = (sysFlags() & F_TF) != 0;
-  if (shadow || trap) stopAt = now + 1;
+  // With nothing pending the shadow cannot matter: whatever makes an interrupt pending also stops behind that instruction.
+  const shaded = shadow != 0 && (load<u32>(cpu, VCPU_IRQ_PENDING) | load<u32>(cpu, VCPU_NMI_PENDING)) != 0;
+  if (shaded || trap) stopAt = now + 1;
   store<u64>(STOP_AT, stopAt);
   const left = <i32>(stopAt - now);
   store<i32>(LEFT, left);
@@ -117,7 +140,7 @@ function instructions(now: u64): i32 {
   afterStop();
   account(why);
   if (why == WHY_FAULT || why == WHY_FETCH) {
-    if (pending == PEND_RETRY) store<u32>(cpu, shadow, VCPU_INTR_SHADOW);
+    if (pending == PEND_RETRY && load<u64>(cpu, VCPU_ICOUNT) == now) store<u32>(cpu, shadow, VCPU_INTR_SHADOW);
     return settle();
   }
   // INT n and its kin clear TF on the way and do not trap.
@@ -144,4 +167,3 @@ function account(why: i32): void {
   } else if (why == WHY_LEAVE) left += <i32>load<u8>(p, R_AFTER) - 1;
   store<u64>(cpu, load<u64>(STOP_AT) - <u64>left, VCPU_ICOUNT);
 }
-

@@ -3,19 +3,63 @@
  * Not implemented: task gates (#GP with a log line), virtual-8086 mode.
  */
 import {
-  LOG_TRIPLE, LOG_UNIMPLEMENTED, SEG_CS, SEG_SS, STAT_EXCEPTIONS, STAT_INTERRUPTS, VCPU_CR2, VCPU_FAULT_ADDR, VCPU_FAULT_ERROR,
-  VCPU_FAULT_VECTOR, VCPU_GPR, VCPU_HALTED, VCPU_IDT_BASE, VCPU_IDT_LIMIT, VCPU_INTR_SHADOW, VCPU_NMI_BLOCKED, VCPU_RIP, VCPU_STATS,
+  LOG_TRIPLE,
+  LOG_UNIMPLEMENTED,
+  SEG_CS,
+  SEG_SS,
+  STAT_EXCEPTIONS,
+  STAT_INTERRUPTS,
+  VCPU_CR2,
+  VCPU_FAULT_ADDR,
+  VCPU_FAULT_ERROR,
+  VCPU_FAULT_VECTOR,
+  VCPU_GPR,
+  VCPU_HALTED,
+  VCPU_IDT_BASE,
+  VCPU_IDT_LIMIT,
+  VCPU_INTR_SHADOW,
+  VCPU_NMI_BLOCKED,
+  VCPU_RIP,
+  VCPU_STATS,
 } from '../abi/index';
 import { getFlags, setFlags } from './flags';
 import { log } from './imports';
 import { slowValue, sysRead } from './mmu';
-import { cpl, isCanonical, isLong, isProt, modeChanged, segRecord, setCpl } from './mmu-mode';
+import { cpl, isCanonical, isLong, isProt, modeChanged, setCpl } from './mmu-mode';
 import {
-  ATTR_BIG, ATTR_DC, ATTR_LONG, ATTR_P, descAttr, descHigh, descLow, dplOf, isCode, isNull, descLimit, putNull, putReal, putSegment, readDescriptor, selectorOf,
-  setDescriptor, touchDescriptor,
+  ATTR_BIG,
+  ATTR_DC,
+  ATTR_LONG,
+  ATTR_P,
+  descAttr,
+  descHigh,
+  descLow,
+  dplOf,
+  isCode,
+  isNull,
+  descLimit,
+  putNull,
+  putReal,
+  putSegment,
+  readDescriptor,
+  selectorOf,
+  setDescriptor,
+  touchDescriptor,
 } from './segments';
 import {
-  PEND_EXCEPTION, VEC_AC, VEC_DE, VEC_DF, VEC_GP, VEC_NMI, VEC_NP, VEC_PF, VEC_SS, VEC_TS, VEC_UD, clearPending, cpu, pending, raise,
+  PEND_EXCEPTION,
+  VEC_AC,
+  VEC_DE,
+  VEC_DF,
+  VEC_GP,
+  VEC_NMI,
+  VEC_NP,
+  VEC_PF,
+  VEC_TS,
+  clearPending,
+  cpu,
+  pending,
+  raise,
 } from './state';
 import { commitStack, innerStack, innerStack64, pushValue, putInnerSegment, useCurrentStack, useFlatStack } from './transfer-stack';
 

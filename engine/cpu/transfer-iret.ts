@@ -24,7 +24,7 @@ function returnFlags(image: u32, opsize: i32, from: u32): void {
   const old = getFlags();
   let allowed = FREE_FLAGS;
   if (from == 0) allowed |= FLAG_IOPL | VIF_VIP;
-  if (from <= (old >> 12 & 3)) allowed |= FLAG_IF;
+  if (from <= ((old >> 12) & 3)) allowed |= FLAG_IF;
   if (opsize == 2) allowed &= 0xffff;
   setFlags((old & ~allowed) | (image & allowed) | 2);
 }

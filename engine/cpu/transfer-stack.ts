@@ -2,13 +2,27 @@
  * The stack of a far transfer while it is being made: pushes and pops go through a local pointer, and RSP changes only when the whole
  * transfer has succeeded. Also the task-state segment as the source of inner stacks (SDM 3A 7.2, 7.7).
  */
-import {
-  SEG_ATTR, SEG_BASE, SEG_LIMIT, SEG_SELECTOR, SEG_SS, SEG_TR, VCPU_GPR,
-} from '../abi/index';
+import { SEG_ATTR, SEG_BASE, SEG_LIMIT, SEG_SELECTOR, SEG_SS, SEG_TR, VCPU_GPR } from '../abi/index';
 import { readSlow, slowValue, sysRead, sysWrite, writeSlow } from './mmu';
 import { MODE_64, MODE_STACK32, cpl, isCanonical, mode, segRecord } from './mmu-mode';
 import {
-  ATTR_BIG, ATTR_CODE, ATTR_DC, ATTR_P, descAttr, descBase, descHigh, descLimit, descLow, dplOf, isNull, isWritableData, putSegment, readDescriptor, segLinear, segVa, setDescriptor,
+  ATTR_BIG,
+  ATTR_CODE,
+  ATTR_DC,
+  ATTR_P,
+  descAttr,
+  descBase,
+  descHigh,
+  descLimit,
+  descLow,
+  dplOf,
+  isNull,
+  isWritableData,
+  putSegment,
+  readDescriptor,
+  segLinear,
+  segVa,
+  setDescriptor,
   touchDescriptor,
 } from './segments';
 import { VEC_SS, VEC_TS, cpu, raise } from './state';

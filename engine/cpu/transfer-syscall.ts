@@ -2,7 +2,16 @@
  * SYSCALL, SYSRET (Intel's: 64-bit mode only), SYSENTER, SYSEXIT. SDM 2, the instructions' pages; SDM 3A 5.8.7, 5.8.8.
  */
 import {
-  SEG_CS, SEG_SS, VCPU_GPR, VCPU_LSTAR, VCPU_RIP, VCPU_SFMASK, VCPU_STAR, VCPU_SYSENTER_CS, VCPU_SYSENTER_EIP, VCPU_SYSENTER_ESP,
+  SEG_CS,
+  SEG_SS,
+  VCPU_GPR,
+  VCPU_LSTAR,
+  VCPU_RIP,
+  VCPU_SFMASK,
+  VCPU_STAR,
+  VCPU_SYSENTER_CS,
+  VCPU_SYSENTER_EIP,
+  VCPU_SYSENTER_ESP,
 } from '../abi/index';
 import { getFlags, setFlags } from './flags';
 import { EFER_SCE, cpl, efer, is64, isCanonical, isLong, isProt, modeChanged, setCpl } from './mmu-mode';

@@ -4,17 +4,48 @@
  * target on success; a fault changes nothing but memory below the stack.
  * Not implemented: task switches through a TSS or task gate (#GP(selector) with a log line), virtual-8086 mode.
  */
-import { LOG_UNIMPLEMENTED, SEG_ATTR, SEG_BASE, SEG_CS, SEG_DS, SEG_ES, SEG_FS, SEG_GS, SEG_LIMIT, SEG_SS, VCPU_GPR, VCPU_RIP } from '../abi/index';
+import { LOG_UNIMPLEMENTED, SEG_CS, SEG_ES, SEG_GS, SEG_LIMIT, SEG_SS, VCPU_GPR, VCPU_RIP } from '../abi/index';
 import { log } from './imports';
 import { slowValue, sysRead } from './mmu';
-import { cpl, is64, isCanonical, isLong, isProt, modeChanged, segRecord, setCpl } from './mmu-mode';
+import { cpl, isCanonical, isLong, isProt, modeChanged, segRecord, setCpl } from './mmu-mode';
 import {
-  ATTR_BIG, ATTR_DC, ATTR_LONG, ATTR_P, ATTR_S, attrOf, descAttr, descHigh, descLimit, descLow, descVa, dplOf, isCode, isNull, loadStackSegment,
-  locateDescriptor, putNull, putReal, putSegment, readDescriptor, selectorOf, setDescriptor, touchDescriptor,
+  ATTR_BIG,
+  ATTR_DC,
+  ATTR_LONG,
+  ATTR_P,
+  ATTR_S,
+  attrOf,
+  descAttr,
+  descHigh,
+  descLimit,
+  descLow,
+  descVa,
+  dplOf,
+  isCode,
+  isNull,
+  loadStackSegment,
+  locateDescriptor,
+  putNull,
+  putReal,
+  putSegment,
+  readDescriptor,
+  selectorOf,
+  setDescriptor,
+  touchDescriptor,
 } from './segments';
 import { VEC_GP, VEC_NP, cpu, raise } from './state';
 import {
-  commitStack, innerStack, innerStack64, popValue, popped, pushValue, putInnerSegment, readOldStack, setOuterPointer, skipBytes, useCurrentStack,
+  commitStack,
+  innerStack,
+  innerStack64,
+  popValue,
+  popped,
+  pushValue,
+  putInnerSegment,
+  readOldStack,
+  setOuterPointer,
+  skipBytes,
+  useCurrentStack,
 } from './transfer-stack';
 
 export { INT_HARDWARE, INT_PRIVILEGED, INT_SOFTWARE, deliver, interrupt } from './transfer-interrupt';

@@ -40,18 +40,22 @@ ${cases}
 `;
 }
 
-function interpText(): string {
+/** Address of the u32 counters, one per handler, that a --profile build keeps. */
+export const PROFILE_COUNTERS = 0x1f0000;
+const COUNT = `      n = <i32>load<u16>(p); if (n < 0x1000) store<u32>(${PROFILE_COUNTERS} + (n << 2), load<u32>(${PROFILE_COUNTERS} + (n << 2)) + 1);\n`;
+
+function interpText(profile: boolean): string {
   const all = [...plainHandlers, ...endingHandlers];
   const cases = all.map((handler, index) => `      case ${index}: { // ${handler.name}\n${handler.body}\n      }`).join('\n');
   const frame = readFileSync(join(import.meta.dirname, 'frame.txt'), 'utf8');
-  return HEAD + frame.replace('/*HANDLERS*/', () => cases);
+  return HEAD + frame.replace('/*PROFILE*/', profile ? COUNT : '').replace('/*HANDLERS*/', () => cases);
 }
 
-export function generate(root: string): number {
+export function generate(root: string, profile = false): number {
   const target = join(root, 'engine/cpu/generated');
   mkdirSync(target, { recursive: true });
   writeFileSync(join(target, 'ops.ts'), opsText());
   writeFileSync(join(target, 'cold.ts'), coldText());
-  writeFileSync(join(target, 'interp.ts'), interpText());
+  writeFileSync(join(target, 'interp.ts'), interpText(profile));
   return plainHandlers.length + endingHandlers.length;
 }

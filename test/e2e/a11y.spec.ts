@@ -59,6 +59,8 @@ for (const colorScheme of ['dark', 'light'] as const) {
     await page.keyboard.press('Escape');
     await page.keyboard.press('a');
     await check('new slot');
+    await page.getByRole('tab', { name: 'DIMMs' }).click();
+    await check('DIMMs');
     await page.getByRole('tab', { name: 'CPU' }).click();
     await check('registers');
 

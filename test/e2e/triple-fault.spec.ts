@@ -36,3 +36,18 @@ test('a machine that ends is told, and Restart makes a new one', async ({ lab, p
   await lab.consoleEndsWith(/lab> $/);
   await expect(banner).toHaveCount(0);
 });
+
+test('a worker that dies is told, and Restart brings a machine back with saved layouts still there', async ({ lab, page }) => {
+  await lab.open();
+  await lab.monitor('layout_save kept');
+  await page.workers()[0]?.evaluate(() => {
+    setTimeout(() => {
+      throw new Error('worker killed by the test');
+    });
+  });
+  const banner = page.getByRole('alert').filter({ hasText: 'The worker stopped.' });
+  await expect(banner).toBeVisible();
+  await banner.getByRole('button', { name: 'Restart' }).click();
+  await lab.consoleEndsWith(/lab> $/);
+  await expect(page.getByRole('button', { name: 'Load kept' })).toBeVisible();
+});

@@ -4,11 +4,28 @@
  */
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import type { CoreExports, CoreImports } from '../../engine/abi/core';
 import { HOST_BASE, MAILBOX, MAILBOX2, PAGE_SIZE, VCPU_BASE, VCPU_STRIDE } from '../../engine/abi/layout';
 import * as abi from '../../engine/abi/vcpu';
-import type { CoreExports, CoreImports } from '../../engine/abi/core';
 
-export const GPR_NAMES = ['rax', 'rcx', 'rdx', 'rbx', 'rsp', 'rbp', 'rsi', 'rdi', 'r8', 'r9', 'r10', 'r11', 'r12', 'r13', 'r14', 'r15'] as const;
+export const GPR_NAMES = [
+  'rax',
+  'rcx',
+  'rdx',
+  'rbx',
+  'rsp',
+  'rbp',
+  'rsi',
+  'rdi',
+  'r8',
+  'r9',
+  'r10',
+  'r11',
+  'r12',
+  'r13',
+  'r14',
+  'r15',
+] as const;
 export type Gpr = (typeof GPR_NAMES)[number];
 
 export interface Access {
@@ -30,6 +47,9 @@ export class TestCore {
   readonly core: CoreExports;
   readonly accesses: Access[] = [];
   readonly logs: [number, number, number][] = [];
+  /** Extra PAGE_* bits of `lookup` answers by gfn, and the gfns that `markDirty` named. */
+  readonly pageFlags = new Map<number, number>();
+  readonly dirtied: number[] = [];
   /** What devices answer; by default all ones. */
   deviceRead: (access: Access) => bigint = () => 0xffffffffffffffffn;
   deviceWrite: (access: Access) => void = () => {};
@@ -41,9 +61,12 @@ export class TestCore {
     const env: CoreImports = {
       lookup: (gfn) => {
         const pages = this.ramSize / PAGE_SIZE;
-        return gfn < pages ? (HOST_BASE + (pages - 1 - gfn) * PAGE_SIZE) | 1 : 0;
+        return gfn < pages ? (HOST_BASE + (pages - 1 - gfn) * PAGE_SIZE) | 1 | (this.pageFlags.get(gfn) ?? 0) : 0;
       },
-      markDirty: () => {},
+      markDirty: (gfn) => {
+        this.dirtied.push(gfn);
+        this.pageFlags.delete(gfn);
+      },
       mmioRead: (gpa, size) => {
         const access: Access = { kind: 'mmioRead', address: gpa, size, value: 0n, icount: this.icount };
         access.value = this.deviceRead(access);
@@ -79,7 +102,9 @@ export class TestCore {
     const abort = (_message: number, _file: number, line: number, column: number): never => {
       throw new Error(`core aborted at ${line}:${column}`);
     };
-    const instance = new WebAssembly.Instance(coreModule(), { env: { ...env, memory: this.memory, abort } as unknown as WebAssembly.ModuleImports });
+    const instance = new WebAssembly.Instance(coreModule(), {
+      env: { ...env, memory: this.memory, abort } as unknown as WebAssembly.ModuleImports,
+    });
     this.view = new DataView(this.memory.buffer);
     this.core = instance.exports as unknown as CoreExports;
     this.core.init();

@@ -1,7 +1,7 @@
 /** Lanes over the guest's address axis: ticks, staged changes, slots and holes, dirty logging, the cursor. */
-import { hex, size } from '../../shared/format';
+import { hex, shortName, size } from '../../shared/format';
 import { flagLetters, type Ghost } from '../staging';
-import { kindOf, type Mark, marks, paintBox, paintText, type Scene, shortName, toX, withinLanes } from './scene';
+import { kindOf, type Mark, marks, paintBox, paintText, type Scene, toX, withinLanes } from './scene';
 
 const LABEL_ROOM = 90;
 const CURSOR_ROOM = 44;
@@ -117,7 +117,7 @@ function paintLabel(scene: Scene, { x0, x1, slots }: Mark): void {
   const kind = kindOf(slot);
   const left = Math.max(x0, rows.left);
   const width = Math.min(x1, rows.left + rows.span) - left;
-  const named = `${slot.slot} ${shortName(slot)}`;
+  const named = `${slot.slot} ${shortName(slot.name)}`;
   const both = width > 74 && width > named.length * palette.labelWidth + 16;
   const label = both ? named : String(slot.slot);
   if (width > 26 && width > label.length * palette.labelWidth + 12) {
@@ -173,11 +173,27 @@ function paintCount(scene: Scene, { x0, slots }: Mark, free: number): number {
   return x + width + 4;
 }
 
-function paintSelection({ context, rows, palette }: Scene, { x0, x1 }: Mark): void {
+function paintSelection({ context, rows, palette, previewing }: Scene, { x0, x1, slots }: Mark): void {
   const { guest } = rows;
   context.strokeStyle = palette.colour.accent;
   context.lineWidth = 2.5;
   context.strokeRect(x0 - 0.5, guest.y - 1.5, Math.max(3, x1 - x0) + 1, guest.h + 3);
+  if (previewing || slots.length > 1 || x1 - x0 < 24) return;
+  // The handle that resizes: a slot's start is moved, not pulled.
+  const middle = guest.y + guest.h / 2;
+  context.fillStyle = palette.colour.accent;
+  context.strokeStyle = palette.colour.well;
+  context.lineWidth = 1;
+  context.beginPath();
+  context.roundRect(x1 - 4, middle - 11, 8, 22, 2);
+  context.fill();
+  context.stroke();
+  context.strokeStyle = palette.colour['on-accent'];
+  context.lineWidth = 1.4;
+  context.beginPath();
+  context.moveTo(x1, middle - 5);
+  context.lineTo(x1, middle + 5);
+  context.stroke();
 }
 
 function paintRefusedOverlaps(scene: Scene): void {

@@ -1,7 +1,7 @@
 /** The host's side of the map: host memory drawn to its own scale, and ribbons from each slot to what backs it. */
 import type { Backend, SlotView } from '../../../engine/worker/protocol';
-import { hex, MiB, size } from '../../shared/format';
-import { kindOf, MANY_SLOTS, type Mark, paintBox, paintText, type Scene, shortName, toX, withinLanes } from './scene';
+import { hex, MiB, shortName, size } from '../../shared/format';
+import { kindOf, MANY_SLOTS, type Mark, paintBox, paintText, type Scene, toX, withinLanes } from './scene';
 
 /** px: a narrower box in the host lane has no outline. */
 const OUTLINED = 3;
@@ -89,7 +89,7 @@ function paintBackedLabel(scene: Scene, slot: SlotView, x0: number, x1: number):
   const { context, rows, palette } = scene;
   const { host } = rows;
   const kind = kindOf(slot);
-  const named = `${slot.slot} ${shortName(slot)}`;
+  const named = `${slot.slot} ${shortName(slot.name)}`;
   const label = x1 - x0 > named.length * palette.labelWidth + 14 ? named : String(slot.slot);
   const width = label.length * palette.labelWidth;
   if (x1 - x0 <= width + 6) return;

@@ -128,7 +128,4 @@ export function withinLanes(scene: Scene, paint: () => void): void {
   context.restore();
 }
 
-/** The name without what is in brackets: "dimm1 (mem1)" is "dimm1" on the map. */
-export const shortName = (slot: SlotView): string => slot.name.replace(/ \(.*\)$/, '');
-
 export { kindOf };

@@ -2,8 +2,31 @@
  * Conversions between the 80-bit format and memory formats: single, double, integers, packed BCD. SDM 1 4.2, 4.7, 8.1.
  */
 import {
-  BIAS, EX_INVALID, EX_OVERFLOW, EX_PRECISION, EX_UNDERFLOW, INTEGER_BIT, RC_DOWN, RC_NEAREST, RC_UP, give, giveZero, isInf, isNan, isSignalling,
-  isUnmasked, isUnsupported, isZero, normExp, normSig, normalise, noteNarrowDenormal, noteUp, raiseFlag, roundingMode, signOf,
+  BIAS,
+  EX_INVALID,
+  EX_OVERFLOW,
+  EX_PRECISION,
+  EX_UNDERFLOW,
+  INTEGER_BIT,
+  RC_DOWN,
+  RC_NEAREST,
+  RC_UP,
+  give,
+  giveZero,
+  isInf,
+  isNan,
+  isSignalling,
+  isUnmasked,
+  isUnsupported,
+  isZero,
+  normExp,
+  normSig,
+  normalise,
+  noteNarrowDenormal,
+  noteUp,
+  raiseFlag,
+  roundingMode,
+  signOf,
 } from './float80';
 import { giveInteger, integral, integralInexact, integralUp, roundToIntegral } from './float80-more';
 
@@ -15,18 +38,18 @@ function widen(bits: u64, fracBits: u32, expBits: u32): void {
   const sign = <u32>(bits >> <u64>(fracBits + expBits)) & 1;
   const expMax = (1 << expBits) - 1;
   const exp = <u32>(bits >> <u64>fracBits) & expMax;
-  const frac = bits & (((<u64>1) << <u64>fracBits) - 1);
+  const frac = bits & (((<u64>1) << (<u64>fracBits)) - 1);
   const bias = <i32>(expMax >> 1);
   if (exp == expMax) {
-    give(INTEGER_BIT | (frac << <u64>(63 - fracBits)), (sign << 15) | 0x7fff);
+    give(INTEGER_BIT | (frac << (<u64>(63 - fracBits))), (sign << 15) | 0x7fff);
   } else if (exp != 0) {
-    give(INTEGER_BIT | (frac << <u64>(63 - fracBits)), (sign << 15) | <u32>(<i32>exp - bias + BIAS));
+    give(INTEGER_BIT | (frac << (<u64>(63 - fracBits))), (sign << 15) | <u32>(<i32>exp - bias + BIAS));
   } else if (frac == 0) {
     giveZero(sign);
   } else {
     const shift = <i32>clz(frac);
     noteNarrowDenormal();
-    give(frac << <u64>shift, (sign << 15) | <u32>(BIAS - bias + 1 - (shift - <i32>(63 - fracBits))));
+    give(frac << (<u64>shift), (sign << 15) | <u32>(BIAS - bias + 1 - (shift - <i32>(63 - fracBits))));
   }
 }
 
@@ -49,19 +72,19 @@ export let narrowLossy: bool = false;
 
 /** Rounds to a narrow float in `narrow`. With an unmasked exception the caller does not store it. */
 function pack(sig: u64, se: u32, fracBits: u32, expBits: u32): void {
-  const sign = <u64>signOf(se) << <u64>(fracBits + expBits);
+  const sign = (<u64>signOf(se)) << (<u64>(fracBits + expBits));
   const expMax = (1 << expBits) - 1;
-  const infinity = <u64>expMax << <u64>fracBits;
+  const infinity = (<u64>expMax) << (<u64>fracBits);
   narrowTiny = false;
   narrowLossy = false;
   if (isUnsupported(sig, se)) {
     raiseFlag(EX_INVALID);
-    narrow = ((<u64>1) << <u64>(fracBits + expBits)) | infinity | ((<u64>1) << <u64>(fracBits - 1));
+    narrow = ((<u64>1) << (<u64>(fracBits + expBits))) | infinity | ((<u64>1) << (<u64>(fracBits - 1)));
     return;
   }
   if (isNan(sig, se)) {
     if (isSignalling(sig, se)) raiseFlag(EX_INVALID);
-    narrow = sign | infinity | ((<u64>1) << <u64>(fracBits - 1)) | ((sig & ~INTEGER_BIT) >> <u64>(63 - fracBits));
+    narrow = sign | infinity | ((<u64>1) << (<u64>(fracBits - 1))) | ((sig & ~INTEGER_BIT) >> <u64>(63 - fracBits));
     return;
   }
   if (isInf(sig, se) || isZero(sig, se)) {
@@ -76,17 +99,17 @@ function pack(sig: u64, se: u32, fracBits: u32, expBits: u32): void {
 /** Does cutting `drop` low bits (1..64) of sig round away from zero? The rest is `sticky` below. */
 function narrowUp(sign: u32, sig: u64, drop: u32, sticky: bool): bool {
   const mode = roundingMode();
-  const rest = drop == 64 ? sig : sig & (((<u64>1) << <u64>drop) - 1);
+  const rest = drop == 64 ? sig : sig & (((<u64>1) << (<u64>drop)) - 1);
   const some = rest != 0 || sticky;
   if (mode != RC_NEAREST) return some && ((mode == RC_DOWN && sign != 0) || (mode == RC_UP && sign == 0));
-  const half = (<u64>1) << <u64>(drop - 1);
+  const half = (<u64>1) << (<u64>(drop - 1));
   const odd = drop != 64 && ((sig >> <u64>drop) & 1) != 0;
   return rest > half || (rest == half && (sticky || odd));
 }
 
 function packFinite(sign: u32, exp: i32, sig: u64, fracBits: u32, expMax: i32): void {
   const drop = 63 - fracBits;
-  const mask = ((<u64>1) << <u64>drop) - 1;
+  const mask = ((<u64>1) << (<u64>drop)) - 1;
   narrowLossy = (sig & mask) != 0;
   if (exp <= 0) {
     packDenormal(sign, exp, sig, fracBits, drop, mask);
@@ -105,7 +128,7 @@ function packFinite(sign: u32, exp: i32, sig: u64, fracBits: u32, expMax: i32): 
     return;
   }
   if (sig & mask) raiseFlag(EX_PRECISION);
-  narrow = (<u64>exp << <u64>fracBits) | (kept & (((<u64>1) << <u64>fracBits) - 1));
+  narrow = ((<u64>exp) << (<u64>fracBits)) | (kept & (((<u64>1) << (<u64>fracBits)) - 1));
 }
 
 function overflow(sign: u32, fracBits: u32, expMax: i32): void {
@@ -113,7 +136,7 @@ function overflow(sign: u32, fracBits: u32, expMax: i32): void {
   const toInf = mode == RC_NEAREST || (mode == RC_DOWN && sign != 0) || (mode == RC_UP && sign == 0);
   raiseFlag(isUnmasked(EX_OVERFLOW) ? EX_OVERFLOW : EX_OVERFLOW | EX_PRECISION);
   noteUp(toInf);
-  narrow = toInf ? <u64>expMax << <u64>fracBits : (<u64>expMax << <u64>fracBits) - 1;
+  narrow = toInf ? (<u64>expMax) << (<u64>fracBits) : ((<u64>expMax) << (<u64>fracBits)) - 1;
 }
 
 function packDenormal(sign: u32, exp: i32, sig: u64, fracBits: u32, drop: u32, mask: u64): void {
@@ -122,7 +145,7 @@ function packDenormal(sign: u32, exp: i32, sig: u64, fracBits: u32, drop: u32, m
   narrowTiny = !carries;
   const shift = 1 - exp;
   const cut = shift + <i32>drop;
-  const exact = cut < 64 ? (sig & (((<u64>1) << <u64>cut) - 1)) == 0 : false;
+  const exact = cut < 64 ? (sig & (((<u64>1) << (<u64>cut)) - 1)) == 0 : false;
   let kept: u64 = 0;
   let up: bool;
   if (cut < 64) {
@@ -136,7 +159,8 @@ function packDenormal(sign: u32, exp: i32, sig: u64, fracBits: u32, drop: u32, m
   }
   if (up) kept++;
   noteUp(up);
-  if (!carries && isUnmasked(EX_UNDERFLOW)) raiseFlag(EX_UNDERFLOW); // nothing is stored, so nothing is inexact
+  if (!carries && isUnmasked(EX_UNDERFLOW))
+    raiseFlag(EX_UNDERFLOW); // nothing is stored, so nothing is inexact
   else if (!exact) raiseFlag(carries ? EX_PRECISION : EX_PRECISION | EX_UNDERFLOW);
   narrow = kept; // a carry into bit fracBits is exponent 1: the smallest normal number
 }
@@ -150,7 +174,7 @@ export function toDouble(sig: u64, se: u32): void {
 
 /** To a signed integer of `bits` bits under the current rounding mode; out of range: #IA and the integer indefinite. */
 export function toInteger(sig: u64, se: u32, bits: u32): void {
-  const indefinite = (<u64>1) << <u64>(bits - 1);
+  const indefinite = (<u64>1) << (<u64>(bits - 1));
   const sign = signOf(se);
   if (isUnsupported(sig, se) || isNan(sig, se) || isInf(sig, se)) {
     raiseFlag(EX_INVALID);
@@ -212,7 +236,7 @@ export function toBcd(sig: u64, se: u32): void {
     bcdLow |= (magnitude % 10) << i;
     magnitude /= 10;
   }
-  bcdHigh = <u32>(magnitude % 10) | (<u32>(magnitude / 10) << 4) | (sign << 15);
+  bcdHigh = <u32>(magnitude % 10) | ((<u32>(magnitude / 10)) << 4) | (sign << 15);
 }
 
 /** Digits above 9 give an unspecified value, as the manual allows. */

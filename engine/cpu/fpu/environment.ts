@@ -3,10 +3,9 @@
  * FCS and FDS are stored as 0 and ignored on load (CPUID.7.EBX[13]); real-address forms are laid out as the protected ones.
  */
 import { VCPU_CR4, VCPU_FCW, VCPU_FDP, VCPU_FIP, VCPU_FOP, VCPU_FPU_REGS, VCPU_FTW, VCPU_MXCSR, VCPU_XMM } from '../../abi/index';
-import { canWrite, memVal, rd, wr } from '../mem';
+import { canRead, canWrite, memVal, rd, wr } from '../mem';
 import { CR4_OSFXSR, is64 } from '../mmu-mode';
 import { VEC_GP, cpu, raise } from '../state';
-import { probeRead } from '../mmu';
 import { INTEGER_BIT } from './float80';
 import { fcw, fsw, initialise, physical, setFsw, setTag, updateSummary } from './registers';
 
@@ -52,7 +51,7 @@ function putEnvironment(p: usize, va: u64, wide: bool): i32 {
 
 export function loadEnvironment(p: usize, va: u64, wide: bool): i32 {
   const step: u64 = wide ? 4 : 2;
-  if (!probeRead(va, wide ? 28 : 14)) return 0;
+  if (!canRead(p, va, wide ? 28 : 14)) return 0;
   if (!rd(p, va, 2)) return 0;
   store<u16>(cpu, <u16>((memVal & 0x1f3f) | 0x40), VCPU_FCW);
   if (!rd(p, va + step, 2)) return 0;
@@ -87,7 +86,7 @@ export function saveState(p: usize, va: u64, wide: bool): i32 {
 
 export function restoreState(p: usize, va: u64, wide: bool): i32 {
   const size = wide ? 28 : 14;
-  if (!probeRead(va, size + 80)) return 0;
+  if (!canRead(p, va, size + 80)) return 0;
   if (!loadEnvironment(p, va, wide)) return 0;
   for (let i: u32 = 0; i < 8; i++) {
     const at = cpu + VCPU_FPU_REGS + <usize>(physical(i) << 4);
@@ -115,9 +114,9 @@ export function fxsave(p: usize, va: u64, wide: bool): i32 {
   const ip = load<u64>(cpu, VCPU_FIP);
   const dp = load<u64>(cpu, VCPU_FDP);
   const limit: u64 = wide ? <u64>-1 : 0xffffffff;
-  if (!wr(p, va, 8, <u64>fcw() | (<u64>fsw() << 16) | (tags << 32) | (fop << 48))) return 0;
+  if (!wr(p, va, 8, <u64>fcw() | ((<u64>fsw()) << 16) | (tags << 32) | (fop << 48))) return 0;
   if (!wr(p, va + 8, 8, ip & limit) || !wr(p, va + 16, 8, dp & limit)) return 0;
-  if (!wr(p, va + 24, 8, <u64>load<u32>(cpu, VCPU_MXCSR) | (<u64>MXCSR_MASK << 32))) return 0;
+  if (!wr(p, va + 24, 8, <u64>load<u32>(cpu, VCPU_MXCSR) | ((<u64>MXCSR_MASK) << 32))) return 0;
   for (let i: u32 = 0; i < 8; i++) {
     const at = cpu + VCPU_FPU_REGS + <usize>(physical(i) << 4);
     const to = va + 32 + <u64>(i << 4);
@@ -136,7 +135,7 @@ export function fxsave(p: usize, va: u64, wide: bool): i32 {
 /** FXRSTOR. Reserved MXCSR bits: #GP(0). */
 export function fxrstor(p: usize, va: u64, wide: bool): i32 {
   if (va & 15) return raise(VEC_GP, 0);
-  if (!probeRead(va, 512)) return 0;
+  if (!canRead(p, va, 512)) return 0;
   if (!rd(p, va + 24, 4)) return 0;
   const mxcsr = <u32>memVal;
   const withXmm = (load<u64>(cpu, VCPU_CR4) & CR4_OSFXSR) != 0;

@@ -2,8 +2,33 @@
  * FRNDINT, FSCALE, FXTRACT, FPREM, FPREM1 on 80-bit values (SDM 2, the instructions' pages). Conventions: float80.ts.
  */
 import {
-  BIAS, EX_PRECISION, EX_ZERO, INTEGER_BIT, RC_DOWN, RC_NEAREST, RC_UP, expOf, give, giveInf, giveZero, handledNan, handledNan1, invalid, isInf, isZero,
-  normExp, normSig, normalise, noteDenormals, noteUp, raiseFlag, roundPack, roundingMode, signOf, zSe, zSig,
+  BIAS,
+  EX_PRECISION,
+  EX_ZERO,
+  INTEGER_BIT,
+  RC_DOWN,
+  RC_NEAREST,
+  RC_UP,
+  expOf,
+  give,
+  giveInf,
+  giveZero,
+  handledNan,
+  handledNan1,
+  invalid,
+  isInf,
+  isZero,
+  normExp,
+  normSig,
+  normalise,
+  noteDenormals,
+  noteUp,
+  raiseFlag,
+  roundPack,
+  roundingMode,
+  signOf,
+  zSe,
+  zSig,
 } from './float80';
 
 /** Magnitude of an integral value that roundToIntegral found, and whether it went up and was inexact. */
@@ -71,7 +96,7 @@ export function giveInteger(sign: u32, magnitude: u64): void {
     return;
   }
   const shift = <i32>clz(magnitude);
-  give(magnitude << <u64>shift, (sign << 15) | <u32>(BIAS + 63 - shift));
+  give(magnitude << (<u64>shift), (sign << 15) | <u32>(BIAS + 63 - shift));
 }
 
 /** a * 2^trunc(b). */
@@ -243,5 +268,5 @@ function packRest(sign: u32, exp: i32, rest: u64): void {
     return;
   }
   const shift = <i32>clz(rest);
-  roundPack(sign, exp - shift, rest << <u64>shift, 0);
+  roundPack(sign, exp - shift, rest << (<u64>shift), 0);
 }

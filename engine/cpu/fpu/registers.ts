@@ -56,11 +56,9 @@ export function setRegister(i: u32, sig: u64, se: u32): void {
   store<u16>(register(i), <u16>se, 8);
   setTag(physical(i), 0);
 }
-/** FSTP's alias D9 D8+i: copies the register with its tag and knows no stack fault. */
+/** FSTP's alias D9 D8+i: knows no stack fault; an empty register is not copied. */
 export function copyRegister(i: u32): void {
-  const empty = isEmpty(0);
-  setRegister(i, sigOf(0), seOf(0));
-  if (empty) setTag(physical(i), 3);
+  if (!isEmpty(0)) setRegister(i, sigOf(0), seOf(0));
 }
 export function popStack(): void {
   setTag(top(), 3);

@@ -4,11 +4,44 @@
  * 66 bits. Processors differ from each other in the last place here.
  */
 import {
-  addBig, addExp, bigExp, bigSign, copyBig, divBig, divSmall, giveBig, isBigZero, isLess, mulBig, nudgeDown, setBig, setFrom80, setInteger, setSign, slot,
+  addBig,
+  addExp,
+  bigExp,
+  bigSign,
+  copyBig,
+  divBig,
+  divSmall,
+  giveBig,
+  isBigZero,
+  isLess,
+  mulBig,
+  nudgeDown,
+  setBig,
+  setFrom80,
+  setInteger,
+  setSign,
+  slot,
 } from './bigfloat';
 import {
-  BIAS, EX_PRECISION, EX_ZERO, INTEGER_BIT, expOf, give, giveInf, giveZero, handledNan, handledNan1, invalid, isInf, isZero, normExp, normSig, normalise, noteDenormals,
-  raiseFlag, signOf,
+  BIAS,
+  EX_PRECISION,
+  EX_ZERO,
+  INTEGER_BIT,
+  expOf,
+  give,
+  giveInf,
+  giveZero,
+  handledNan,
+  handledNan1,
+  invalid,
+  isInf,
+  isZero,
+  normExp,
+  normSig,
+  normalise,
+  noteDenormals,
+  raiseFlag,
+  signOf,
 } from './float80';
 import { subtract, wideHi, wideLo } from './wide';
 
@@ -341,15 +374,32 @@ function log2Plus1(): void {
 /** atan(i / 8), i = 0..8, to `to`. */
 function atanEighth(to: usize, i: u32): void {
   switch (i) {
-    case 0: setBig(to, 0, 0, 0, 0); return;
-    case 1: setBig(to, 0, -4, 0xfeadd4d5617b6e32, 0xc897989f3e888ef8); return;
-    case 2: setBig(to, 0, -3, 0xfadbafc96406eb15, 0x6dc79ef5f7a217e6); return;
-    case 3: setBig(to, 0, -2, 0xb7b0ca0f26f78473, 0x8aa32122dcfe4483); return;
-    case 4: setBig(to, 0, -2, 0xed63382b0dda7b45, 0x6fe445ecbc3a8d03); return;
-    case 5: setBig(to, 0, -1, 0x8f005d5ef7f59f9b, 0x5c835e1665c43748); return;
-    case 6: setBig(to, 0, -1, 0xa4bc7d1934f70924, 0x19a87f2a457dac9f); return;
-    case 7: setBig(to, 0, -1, 0xb8053e2bc2319e73, 0xcb2da55210a4443d); return;
-    default: setBig(to, 0, -1, PI_HI, PI_LO);
+    case 0:
+      setBig(to, 0, 0, 0, 0);
+      return;
+    case 1:
+      setBig(to, 0, -4, 0xfeadd4d5617b6e32, 0xc897989f3e888ef8);
+      return;
+    case 2:
+      setBig(to, 0, -3, 0xfadbafc96406eb15, 0x6dc79ef5f7a217e6);
+      return;
+    case 3:
+      setBig(to, 0, -2, 0xb7b0ca0f26f78473, 0x8aa32122dcfe4483);
+      return;
+    case 4:
+      setBig(to, 0, -2, 0xed63382b0dda7b45, 0x6fe445ecbc3a8d03);
+      return;
+    case 5:
+      setBig(to, 0, -1, 0x8f005d5ef7f59f9b, 0x5c835e1665c43748);
+      return;
+    case 6:
+      setBig(to, 0, -1, 0xa4bc7d1934f70924, 0x19a87f2a457dac9f);
+      return;
+    case 7:
+      setBig(to, 0, -1, 0xb8053e2bc2319e73, 0xcb2da55210a4443d);
+      return;
+    default:
+      setBig(to, 0, -1, PI_HI, PI_LO);
   }
 }
 
@@ -358,7 +408,7 @@ function arctangent(): void {
   const exp = bigExp(slot(X));
   setInteger(slot(ONE), 1);
   const high = load<u64>(slot(X), 16);
-  const i = exp < -5 ? 0 : <u32>(((high >> <u64>(-exp)) >> 59) + 1) >> 1;
+  const i = exp < -5 ? 0 : <u32>(((high >> <u64>-exp) >> 59) + 1) >> 1;
   if (i != 0) {
     setInteger(slot(TERM), <i32>i);
     addExp(slot(TERM), -3);

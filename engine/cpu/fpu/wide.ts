@@ -23,7 +23,7 @@ export function shiftRightSticky(hi: u64, lo: u64, n: i32): void {
     wideLo = lo;
   } else if (n < 64) {
     wideHi = hi >> <u64>n;
-    wideLo = (hi << <u64>(64 - n)) | (lo >> <u64>n) | u64(lo << <u64>(64 - n) != 0);
+    wideLo = (hi << (<u64>(64 - n))) | (lo >> <u64>n) | u64(lo << (<u64>(64 - n)) != 0);
   } else if (n < 128) {
     const m = <u64>(n - 64);
     const lost = n == 64 ? lo != 0 : ((hi << (64 - m)) | lo) != 0;
@@ -41,10 +41,10 @@ export function shiftLeft(hi: u64, lo: u64, n: i32): void {
     wideHi = hi;
     wideLo = lo;
   } else if (n < 64) {
-    wideHi = (hi << <u64>n) | (lo >> <u64>(64 - n));
-    wideLo = lo << <u64>n;
+    wideHi = (hi << (<u64>n)) | (lo >> <u64>(64 - n));
+    wideLo = lo << (<u64>n);
   } else {
-    wideHi = lo << <u64>(n - 64);
+    wideHi = lo << (<u64>(n - 64));
     wideLo = 0;
   }
 }

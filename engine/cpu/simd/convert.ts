@@ -1,5 +1,6 @@
 /** SSE and SSE2 conversions: opcodes 2A, 2C, 2D, 5A, 5B, E6. Flags and rounding: lanes.ts. */
-import { acceptLanes } from './float';
+import { ordinary32, zeroOr32, zeroOr64 } from './fast';
+import { acceptLanes, notePrecision, plainMxcsr } from './float';
 import { clearLaneFlags, convertLane, fromIntegerLane, toIntegerLane } from './lanes';
 
 const RESULT: usize = 0x14f020;
@@ -7,7 +8,7 @@ const RESULT: usize = 0x14f020;
 /** CVTSI2SS, CVTSI2SD from a 32- or 64-bit integer. */
 export function scalarFromInteger(double: bool, dst: usize, value: i64): i32 {
   clearLaneFlags();
-  if (double && <i64><f64>value == value && value < 0x20000000000000 && value > -0x20000000000000) {
+  if (double && <i64>(<f64>value) == value && value < 0x20000000000000 && value > -0x20000000000000) {
     store<f64>(dst, <f64>value);
     return 1;
   }
@@ -20,6 +21,15 @@ export function scalarFromInteger(double: bool, dst: usize, value: i64): i32 {
 
 /** CVT(T)SS2SI, CVT(T)SD2SI: to a general register; the 32-bit form clears its upper half. */
 export function scalarToInteger(double: bool, truncate: bool, wide: bool, dst: usize, src: usize): i32 {
+  if (double && plainMxcsr() && zeroOr64(load<u64>(src))) {
+    const v = load<f64>(src);
+    const whole = truncate ? trunc<f64>(v) : nearest<f64>(v);
+    if (whole < 2147483648.0 && whole >= -2147483648.0) {
+      store<u64>(dst, wide ? <u64><i64>whole : <u64><u32><i32>whole);
+      notePrecision(whole != v);
+      return 1;
+    }
+  }
   clearLaneFlags();
   const lane = double ? load<u64>(src) : <u64>load<u32>(src);
   const value = toIntegerLane(lane, double, wide ? 64 : 32, truncate);
@@ -57,6 +67,19 @@ export function packedToMmx(double: bool, truncate: bool, dst: usize, src: usize
 
 /** 5A: PS2PD (0), PD2PS (1), SS2SD (2), SD2SS (3). */
 export function betweenFormats(prefix: u32, dst: usize, src: usize): i32 {
+  if (prefix == 2 && zeroOr32(load<u32>(src))) {
+    store<f64>(dst, <f64>load<f32>(src));
+    return 1;
+  }
+  if (prefix == 3 && plainMxcsr()) {
+    const v = load<f64>(src);
+    const single = <f32>v;
+    if (ordinary32(reinterpret<u32>(single))) {
+      store<f32>(dst, single);
+      notePrecision(<f64>single != v);
+      return 1;
+    }
+  }
   clearLaneFlags();
   if (prefix >= 2) {
     const lane = convertLane(prefix == 2 ? <u64>load<u32>(src) : load<u64>(src), prefix == 3);

@@ -5,8 +5,26 @@
  */
 import { VCPU_FPU_REGS, VCPU_GPR, VCPU_XMM } from '../../abi/index';
 import {
-  addressSize, emit, emitMemory, fetch8, inLong, invalid, isMemory, memoryAccess, operandSegment, prefix66, readModrm, reg, repeat, rex, rm, segment, setDst,
-  setExtra, setImm, setSrc,
+  addressSize,
+  emit,
+  emitMemory,
+  fetch8,
+  inLong,
+  invalid,
+  isMemory,
+  memoryAccess,
+  operandSegment,
+  prefix66,
+  readModrm,
+  reg,
+  repeat,
+  rex,
+  rm,
+  segment,
+  setDst,
+  setExtra,
+  setImm,
+  setSrc,
 } from '../decode-state';
 import { OP_SIMD } from '../generated/ops';
 
@@ -45,40 +63,57 @@ function integer(prefix: u32): u32 {
 
 function form10(opcode: u32, p: u32): u32 {
   switch (opcode) {
-    case 0x10: return four(p) | UNALIGNED;
-    case 0x11: return four(p) | UNALIGNED | STORES;
+    case 0x10:
+      return four(p) | UNALIGNED;
+    case 0x11:
+      return four(p) | UNALIGNED | STORES;
     case 0x12:
-    case 0x16: return p == 0 ? 8 | UNALIGNED : p == PREFIX_66 ? 8 | MEMORY_ONLY : 0;
+    case 0x16:
+      return p == 0 ? 8 | UNALIGNED : p == PREFIX_66 ? 8 | MEMORY_ONLY : 0;
     case 0x13:
-    case 0x17: return two(p, 8 | MEMORY_ONLY | STORES);
-    default: return two(p, 16); // 14, 15 UNPCK
+    case 0x17:
+      return two(p, 8 | MEMORY_ONLY | STORES);
+    default:
+      return two(p, 16); // 14, 15 UNPCK
   }
 }
 
 function form28(opcode: u32, p: u32, wide: u32): u32 {
   switch (opcode) {
-    case 0x28: return two(p, 16);
-    case 0x29: return two(p, 16 | STORES);
-    case 0x2a: return p < 2 ? 8 | RM_MMX : wide | RM_GPR;
-    case 0x2b: return two(p, 16 | MEMORY_ONLY | STORES);
+    case 0x28:
+      return two(p, 16);
+    case 0x29:
+      return two(p, 16 | STORES);
+    case 0x2a:
+      return p < 2 ? 8 | RM_MMX : wide | RM_GPR;
+    case 0x2b:
+      return two(p, 16 | MEMORY_ONLY | STORES);
     case 0x2c:
-    case 0x2d: return p == 0 ? 8 | REG_MMX : p == 1 ? 16 | REG_MMX : p == PREFIX_F3 ? 4 | REG_GPR : 8 | REG_GPR;
-    default: return p == 0 ? 4 : p == 1 ? 8 : 0; // 2E, 2F COMIS
+    case 0x2d:
+      return p == 0 ? 8 | REG_MMX : p == 1 ? 16 | REG_MMX : p == PREFIX_F3 ? 4 | REG_GPR : 8 | REG_GPR;
+    default:
+      return p == 0 ? 4 : p == 1 ? 8 : 0; // 2E, 2F COMIS
   }
 }
 
 function form50(opcode: u32, p: u32): u32 {
   switch (opcode) {
-    case 0x50: return two(p, 16 | REG_GPR | REGISTER_ONLY);
+    case 0x50:
+      return two(p, 16 | REG_GPR | REGISTER_ONLY);
     case 0x52:
-    case 0x53: return p == 0 ? 16 : p == PREFIX_F3 ? 4 : 0;
+    case 0x53:
+      return p == 0 ? 16 : p == PREFIX_F3 ? 4 : 0;
     case 0x54:
     case 0x55:
     case 0x56:
-    case 0x57: return two(p, 16);
-    case 0x5a: return p == 0 ? 8 : four(p);
-    case 0x5b: return p == PREFIX_F2 ? 0 : 16;
-    default: return four(p);
+    case 0x57:
+      return two(p, 16);
+    case 0x5a:
+      return p == 0 ? 8 : four(p);
+    case 0x5b:
+      return p == PREFIX_F2 ? 0 : 16;
+    default:
+      return four(p);
   }
 }
 
@@ -92,23 +127,33 @@ function form60(opcode: u32, p: u32, wide: u32): u32 {
 
 function form70(opcode: u32, p: u32, wide: u32): u32 {
   switch (opcode) {
-    case 0x70: return (p == 0 ? MMX | 8 : 16) | IMMEDIATE;
+    case 0x70:
+      return (p == 0 ? MMX | 8 : 16) | IMMEDIATE;
     case 0x71:
     case 0x72:
-    case 0x73: return p < 2 ? integer(p) | IMMEDIATE | REGISTER_ONLY : 0;
-    case 0x7e: return p == 0 ? wide | RM_GPR | REG_MMX | STORES : p == PREFIX_66 ? wide | RM_GPR | STORES : p == PREFIX_F3 ? 8 : 0;
-    case 0x7f: return p == PREFIX_F3 ? 16 | UNALIGNED | STORES : p < 2 ? integer(p) | STORES : 0;
-    default: return opcode >= 0x74 && opcode <= 0x76 ? integer(p) : 0;
+    case 0x73:
+      return p < 2 ? integer(p) | IMMEDIATE | REGISTER_ONLY : 0;
+    case 0x7e:
+      return p == 0 ? wide | RM_GPR | REG_MMX | STORES : p == PREFIX_66 ? wide | RM_GPR | STORES : p == PREFIX_F3 ? 8 : 0;
+    case 0x7f:
+      return p == PREFIX_F3 ? 16 | UNALIGNED | STORES : p < 2 ? integer(p) | STORES : 0;
+    default:
+      return opcode >= 0x74 && opcode <= 0x76 ? integer(p) : 0;
   }
 }
 
 function formC0(opcode: u32, p: u32, wide: u32): u32 {
   switch (opcode) {
-    case 0xc2: return four(p) | IMMEDIATE;
-    case 0xc3: return p == 0 ? wide | REG_GPR | MEMORY_ONLY | STORES : 0;
-    case 0xc4: return p == 0 ? 2 | RM_GPR | REG_MMX | IMMEDIATE : p == PREFIX_66 ? 2 | RM_GPR | IMMEDIATE : 0;
-    case 0xc5: return p < 2 ? (p == 0 ? RM_MMX : 0) | 16 | REG_GPR | IMMEDIATE | REGISTER_ONLY : 0;
-    default: return opcode == 0xc6 ? two(p, 16 | IMMEDIATE) : 0;
+    case 0xc2:
+      return four(p) | IMMEDIATE;
+    case 0xc3:
+      return p == 0 ? wide | REG_GPR | MEMORY_ONLY | STORES : 0;
+    case 0xc4:
+      return p == 0 ? 2 | RM_GPR | REG_MMX | IMMEDIATE : p == PREFIX_66 ? 2 | RM_GPR | IMMEDIATE : 0;
+    case 0xc5:
+      return p < 2 ? (p == 0 ? RM_MMX : 0) | 16 | REG_GPR | IMMEDIATE | REGISTER_ONLY : 0;
+    default:
+      return opcode == 0xc6 ? two(p, 16 | IMMEDIATE) : 0;
   }
 }
 
@@ -116,29 +161,44 @@ function formD0(opcode: u32, p: u32): u32 {
   switch (opcode) {
     case 0xd0:
     case 0xf0:
-    case 0xff: return 0;
-    case 0xd6: return p == PREFIX_66 ? 8 | STORES : p == PREFIX_F3 ? 8 | RM_MMX | REGISTER_ONLY : p == PREFIX_F2 ? 8 | REG_MMX | REGISTER_ONLY : 0;
-    case 0xd7: return p < 2 ? (p == 0 ? RM_MMX : 0) | 16 | REG_GPR | REGISTER_ONLY : 0;
-    case 0xe6: return p == 0 ? 0 : p == PREFIX_F3 ? 8 : 16;
-    case 0xe7: return p < 2 ? integer(p) | MEMORY_ONLY | STORES : 0;
-    case 0xf7: return p < 2 ? integer(p) | REGISTER_ONLY : 0;
-    default: return integer(p);
+    case 0xff:
+      return 0;
+    case 0xd6:
+      return p == PREFIX_66 ? 8 | STORES : p == PREFIX_F3 ? 8 | RM_MMX | REGISTER_ONLY : p == PREFIX_F2 ? 8 | REG_MMX | REGISTER_ONLY : 0;
+    case 0xd7:
+      return p < 2 ? (p == 0 ? RM_MMX : 0) | 16 | REG_GPR | REGISTER_ONLY : 0;
+    case 0xe6:
+      return p == 0 ? 0 : p == PREFIX_F3 ? 8 : 16;
+    case 0xe7:
+      return p < 2 ? integer(p) | MEMORY_ONLY | STORES : 0;
+    case 0xf7:
+      return p < 2 ? integer(p) | REGISTER_ONLY : 0;
+    default:
+      return integer(p);
   }
 }
 
 function decodeForm(opcode: u32, p: u32): u32 {
   const wide: u32 = rex & 8 ? 8 : 4;
   switch (opcode >> 4) {
-    case 1: return form10(opcode, p);
-    case 2: return form28(opcode, p, wide);
-    case 5: return form50(opcode, p);
-    case 6: return form60(opcode, p, wide);
-    case 7: return form70(opcode, p, wide);
-    case 12: return formC0(opcode, p, wide);
+    case 1:
+      return form10(opcode, p);
+    case 2:
+      return form28(opcode, p, wide);
+    case 5:
+      return form50(opcode, p);
+    case 6:
+      return form60(opcode, p, wide);
+    case 7:
+      return form70(opcode, p, wide);
+    case 12:
+      return formC0(opcode, p, wide);
     case 13:
     case 14:
-    case 15: return formD0(opcode, p);
-    default: return 0;
+    case 15:
+      return formD0(opcode, p);
+    default:
+      return 0;
   }
 }
 
@@ -177,13 +237,13 @@ export function decodeSimdMap(opcode: u32): void {
   memoryAccess(bytes, (form & STORES) != 0);
   setDst(r, registerOffset(reg, (form & REG_GPR) != 0, (form & REG_MMX) != 0));
   if (!isMemory) setSrc(r, registerOffset(rm, (form & RM_GPR) != 0, (form & RM_MMX) != 0));
-  let word = <u64>opcode | (<u64>p << 8) | (<u64>bytes << 32);
-  if (form & IMMEDIATE) word |= <u64>fetch8() << 16;
+  let word = <u64>opcode | ((<u64>p) << 8) | ((<u64>bytes) << 32);
+  if (form & IMMEDIATE) word |= (<u64>fetch8()) << 16;
   if (rex & 8) word |= SIMD_WIDE;
   if (form & REG_MMX || (form & RM_MMX && (!isMemory || opcode != 0x2a))) word |= SIMD_MMX;
   if (bytes == 16 && !(form & UNALIGNED)) word |= SIMD_ALIGNED;
   setImm(r, <i64>word);
-  if (opcode == 0xf7) setExtra(r, <u32>(inLong && segment < 4 ? 0xff : operandSegment()) | (<u32>addressSize << 8));
+  if (opcode == 0xf7) setExtra(r, <u32>(inLong && segment < 4 ? 0xff : operandSegment()) | ((<u32>addressSize) << 8));
 }
 
 /** 0F AE with a memory operand, ModRM read: FXSAVE FXRSTOR LDMXCSR STMXCSR, and CLFLUSH, which only checks its operand. */
@@ -196,5 +256,5 @@ export function decodeSaveGroup(): void {
   }
   const r = emitMemory(OP_SIMD);
   memoryAccess(which < 2 ? 64 : which == 7 ? 1 : 4, which == 0 || which == 3);
-  setImm(r, <i64>(<u64>0xae | (<u64>which << 16) | (rex & 8 ? SIMD_WIDE : 0)));
+  setImm(r, <i64>(<u64>0xae | ((<u64>which) << 16) | (rex & 8 ? SIMD_WIDE : 0)));
 }

@@ -2,13 +2,32 @@
  * MMX, SSE and SSE2 instructions (opcode table: decode.ts). Operands become pointers: registers in the vCPU record, guest memory that the
  * TLB maps in place, and anything else through a buffer.
  */
-import { SEG_BASE, VCPU_CR0, VCPU_CR4, VCPU_FPU_REGS, VCPU_FSW, VCPU_FTW, VCPU_GPR, VCPU_SEG, VCPU_SEG_SIZE, VCPU_XMM } from '../../abi/index';
-import { canWrite, inMemory, memVal, operandVa, rd, segmentedOffset, wr } from '../mem';
+import {
+  SEG_BASE,
+  VCPU_CR0,
+  VCPU_CR4,
+  VCPU_FPU_REGS,
+  VCPU_FSW,
+  VCPU_FTW,
+  VCPU_GPR,
+  VCPU_SEG,
+  VCPU_SEG_SIZE,
+  VCPU_XMM,
+} from '../../abi/index';
+import { canRead, canWrite, inMemory, memVal, operandVa, rd, segmentedOffset, wr } from '../mem';
 import { hostRead, hostWrite } from '../mmu';
 import { CR0_EM, CR0_TS, CR4_OSFXSR, is64, isCanonical } from '../mmu-mode';
 import { R_DST, R_EXTRA, R_IMM, R_SRC, VREG_EA } from '../record';
 import { VEC_GP, VEC_MF, VEC_NM, VEC_UD, cpu, raise } from '../state';
-import { betweenFormats, integersDoubles, integersSingles, packedFromMmx, packedToMmx, scalarFromInteger, scalarToInteger } from './convert';
+import {
+  betweenFormats,
+  integersDoubles,
+  integersSingles,
+  packedFromMmx,
+  packedToMmx,
+  scalarFromInteger,
+  scalarToInteger,
+} from './convert';
 import { SIMD_ALIGNED, SIMD_MMX, SIMD_WIDE } from './decode';
 import { arithmetic, comparePredicate, compareToFlags, reciprocal, squareRoot } from './float';
 import { saveGroup } from './mxcsr';
@@ -58,7 +77,7 @@ function operandPointer(p: usize, bytes: i32, aligned: bool): usize {
     if (aligned && va & 15) return <usize>raise(VEC_GP, 0);
     const host = hostRead<v128>(va);
     if (host != 0) return host;
-    if (!rd(p, va, 8)) return 0;
+    if (!canRead(p, va, 16) || !rd(p, va, 8)) return 0;
     store<u64>(OPERAND, memVal);
     if (!rd(p, va + 8, 8)) return 0;
     store<u64>(OPERAND, memVal, 8);
@@ -106,7 +125,10 @@ export function opSimd(p: usize): i32 {
   const dst = cpu + <usize>load<u16>(p, R_DST);
   const memory = inMemory(p);
   if (isStore(opcode, prefix)) {
-    const done = memory ? storeOperand(p, opcode == 0x17 ? dst + 8 : dst, bytes, (word & SIMD_ALIGNED) != 0) : moveBack(opcode, prefix, dst, cpu + <usize>load<u16>(p, R_SRC), word);
+    const from = opcode == 0x17 ? dst + 8 : dst;
+    const done = memory
+      ? storeOperand(p, from, bytes, (word & SIMD_ALIGNED) != 0)
+      : moveBack(opcode, prefix, dst, cpu + <usize>load<u16>(p, R_SRC), word);
     if (done && mmx) enterMmx();
     return done;
   }
@@ -298,7 +320,10 @@ function shiftImmediate(opcode: u32, mmx: bool, reg: usize, rm: usize, count: u3
   return 1;
 }
 
-/** MASKMOVQ, MASKMOVDQU: bytes of reg whose mask byte in rm has its top bit set, to seg:rDI. The page must be writable even with an empty mask. */
+/**
+ * MASKMOVQ, MASKMOVDQU: bytes of reg whose mask byte in rm has its top bit set, to seg:rDI. The page must be writable even with an empty
+ * mask.
+ */
 function maskedStore(p: usize, reg: usize, rm: usize, mmx: bool): i32 {
   if (mmx) enterMmx();
   const mask = i8x16.bitmask(v128.load(rm)) & (mmx ? 0xff : 0xffff);

@@ -1,18 +1,28 @@
 /**
- * SSE and SSE2 arithmetic: opcodes 51-59, 5C-5F, C2, 2E, 2F. A lane-parallel fast path takes what rounds to nearest with ordinary
- * operands and results once the precision flag is already set and masked; lanes.ts does everything else.
+ * SSE and SSE2 arithmetic: opcodes 51-59, 5C-5F, C2, 2E, 2F. What rounds to nearest with ordinary operands and results goes to the
+ * host's arithmetic: all lanes at once when the precision flag is already set, else lane by lane (fast.ts). lanes.ts does the rest.
  */
 import { CR4_OSXMMEXCPT, cr4 } from '../mmu-mode';
 import { VCPU_MXCSR } from '../../abi/index';
 import { F_CF, F_PF, F_ZF, setArithmeticFlags } from '../flags';
 import { VEC_UD, VEC_XM, cpu, raise } from '../state';
+import { fastBits, fastInexact, fastLane32, fastLane64, fastRoot32, fastRoot64, zeroOr64 } from './fast';
 import {
-  OP_ADD, OP_DIV, OP_MAX, OP_MIN, OP_MUL, OP_SUB, binaryLane, clearLaneFlags, compareLane, laneFlags, mxcsr, predicateLane, sqrtLane,
+  OP_ADD, OP_DIV, OP_MAX, OP_MIN, OP_MUL, OP_SUB, addLaneFlags, binaryLane, clearLaneFlags, compareLane, laneFlags, mxcsr, predicateLane, sqrtLane,
 } from './lanes';
 
-/** RC nearest, PM set, PE set already: an ordinary inexact result changes nothing in MXCSR. */
-@inline export function quietMxcsr(): bool {
-  return (mxcsr() & 0x7020) == 0x1020;
+const PE: u32 = 0x20;
+/** RC nearest and PM set: what fast.ts can do. */
+@inline export function plainMxcsr(): bool {
+  return (mxcsr() & 0x7000) == 0x1000;
+}
+/** PE is set already: an ordinary inexact result changes nothing in MXCSR. */
+@inline export function isPrecisionNoted(): bool {
+  return (mxcsr() & PE) != 0;
+}
+/** Sets PE for an inexact result whose exception is masked. */
+@inline export function notePrecision(inexact: bool): void {
+  if (inexact) store<u32>(cpu, mxcsr() | PE, VCPU_MXCSR);
 }
 
 /** Merges the lanes' flags; false (with #XM or #UD pending) when one is unmasked. */
@@ -28,19 +38,6 @@ export function acceptLanes(): bool {
   return false;
 }
 
-/** Exponent field in [2, max): nothing tiny, huge or special. */
-@inline function ordinary64(bits: u64): bool {
-  return ((bits >> 52) & 0x7ff) - 2 < 0x7fd;
-}
-@inline function ordinary32(bits: u32): bool {
-  return ((bits >> 23) & 0xff) - 2 < 0xfd;
-}
-@inline function zeroOr64(bits: u64): bool {
-  return ordinary64(bits) || bits << 1 == 0;
-}
-@inline function zeroOr32(bits: u32): bool {
-  return ordinary32(bits) || bits << 1 == 0;
-}
 /** All lanes ordinary or (with `zeros`) zero. */
 @inline function allOrdinary64(v: v128, zeros: bool): bool {
   const exp = v128.and(v, i64x2.splat(0x7ff0000000000000));
@@ -104,55 +101,47 @@ function fastPacked32(op: u32, dst: usize, src: usize): bool {
   return true;
 }
 
-function fastScalar64(op: u32, dst: usize, src: usize): bool {
-  if (!zeroOr64(load<u64>(dst)) || !(op == OP_DIV ? ordinary64(load<u64>(src)) : zeroOr64(load<u64>(src)))) return false;
-  const a = load<f64>(dst);
-  const b = load<f64>(src);
-  let r: f64;
-  if (op == OP_ADD) r = a + b;
-  else if (op == OP_SUB) r = a - b;
-  else if (op == OP_MUL) r = a * b;
-  else if (op == OP_DIV) r = a / b;
-  else {
-    store<f64>(dst, op == OP_MIN ? (a < b ? a : b) : a > b ? a : b);
-    return true;
-  }
-  const bits = reinterpret<u64>(r);
-  if (!(op == OP_ADD || op == OP_SUB ? zeroOr64(bits) : ordinary64(bits))) return false;
-  store<f64>(dst, r);
-  return true;
-}
-
-function fastScalar32(op: u32, dst: usize, src: usize): bool {
-  if (!zeroOr32(load<u32>(dst)) || !(op == OP_DIV ? ordinary32(load<u32>(src)) : zeroOr32(load<u32>(src)))) return false;
-  const a = load<f32>(dst);
-  const b = load<f32>(src);
-  let r: f32;
-  if (op == OP_ADD) r = a + b;
-  else if (op == OP_SUB) r = a - b;
-  else if (op == OP_MUL) r = a * b;
-  else if (op == OP_DIV) r = a / b;
-  else {
-    store<f32>(dst, op == OP_MIN ? (a < b ? a : b) : a > b ? a : b);
-    return true;
-  }
-  const bits = reinterpret<u32>(r);
-  if (!(op == OP_ADD || op == OP_SUB ? zeroOr32(bits) : ordinary32(bits))) return false;
-  store<f32>(dst, r);
-  return true;
-}
-
 /** Result lanes until all of them are accepted. */
 const RESULT: usize = 0x14f020;
+
+/** All lanes one by one through fast.ts; false with nothing changed when one does not fit. */
+function fastLanes(op: u32, prefix: u32, dst: usize, src: usize): bool {
+  const wanted = !isPrecisionNoted();
+  let inexact = false;
+  if (prefix == 3) {
+    if (!fastLane64(op, load<u64>(dst), load<u64>(src), wanted)) return false;
+    store<u64>(dst, fastBits);
+    notePrecision(fastInexact);
+    return true;
+  }
+  if (prefix == 2) {
+    if (!fastLane32(op, load<u32>(dst), load<u32>(src), wanted)) return false;
+    store<u32>(dst, <u32>fastBits);
+    notePrecision(fastInexact);
+    return true;
+  }
+  for (let i = 0; i < 16; i += prefix == 1 ? 8 : 4) {
+    if (prefix == 1) {
+      if (!fastLane64(op, load<u64>(dst + i), load<u64>(src + i), wanted)) return false;
+      store<u64>(RESULT + i, fastBits);
+    } else {
+      if (!fastLane32(op, load<u32>(dst + i), load<u32>(src + i), wanted)) return false;
+      store<u32>(RESULT + i, <u32>fastBits);
+    }
+    inexact = inexact || fastInexact;
+  }
+  memory.copy(dst, RESULT, 16);
+  notePrecision(inexact);
+  return true;
+}
 
 /** ADD MUL SUB MIN DIV MAX, packed or scalar (prefix as in decode.ts: 0 PS, 1 PD, 2 SS, 3 SD). */
 export function arithmetic(opcode: u32, prefix: u32, dst: usize, src: usize): i32 {
   const op = operation(opcode);
-  if (quietMxcsr()) {
-    if (prefix == 3 && fastScalar64(op, dst, src)) return 1;
-    if (prefix == 1 && fastPacked64(op, dst, src)) return 1;
-    if (prefix == 2 && fastScalar32(op, dst, src)) return 1;
-    if (prefix == 0 && fastPacked32(op, dst, src)) return 1;
+  if (plainMxcsr()) {
+    if (isPrecisionNoted() && prefix == 1 && fastPacked64(op, dst, src)) return 1;
+    if (isPrecisionNoted() && prefix == 0 && fastPacked32(op, dst, src)) return 1;
+    if (fastLanes(op, prefix, dst, src)) return 1;
   }
   clearLaneFlags();
   const double = (prefix & 1) != 0;
@@ -171,17 +160,19 @@ export function squareRoot(prefix: u32, dst: usize, src: usize): i32 {
   const double = (prefix & 1) != 0;
   const bytes = prefix < 2 ? 16 : double ? 8 : 4;
   clearLaneFlags();
-  const quiet = quietMxcsr();
-  if (double) {
-    for (let i = 0; i < bytes; i += 8) {
-      const v = load<u64>(src + i);
-      store<u64>(RESULT + i, quiet && ordinary64(v) && v >> 63 == 0 ? reinterpret<u64>(sqrt<f64>(reinterpret<f64>(v))) : sqrtLane(v, true));
+  const plain = plainMxcsr();
+  const wanted = !isPrecisionNoted();
+  for (let i = 0; i < bytes; i += double ? 8 : 4) {
+    let lane: u64;
+    const v = double ? load<u64>(src + i) : <u64>load<u32>(src + i);
+    if (plain && (double ? fastRoot64(v, wanted) : fastRoot32(<u32>v, wanted))) {
+      lane = fastBits;
+      if (fastInexact) addLaneFlags(PE);
+    } else {
+      lane = sqrtLane(v, double);
     }
-  } else {
-    for (let i = 0; i < bytes; i += 4) {
-      const v = load<u32>(src + i);
-      store<u32>(RESULT + i, quiet && ordinary32(v) && v >> 31 == 0 ? reinterpret<u32>(sqrt<f32>(reinterpret<f32>(v))) : <u32>sqrtLane(v, false));
-    }
+    if (double) store<u64>(RESULT + i, lane);
+    else store<u32>(RESULT + i, <u32>lane);
   }
   if (!acceptLanes()) return 0;
   memory.copy(dst, RESULT, bytes);
@@ -205,6 +196,12 @@ export function comparePredicate(prefix: u32, dst: usize, src: usize, predicate:
 
 /** COMISS COMISD UCOMISS UCOMISD: ZF PF CF; OF SF AF are cleared. */
 export function compareToFlags(double: bool, quiet: bool, dst: usize, src: usize): i32 {
+  if (double && zeroOr64(load<u64>(dst)) && zeroOr64(load<u64>(src))) {
+    const x = load<f64>(dst);
+    const y = load<f64>(src);
+    setArithmeticFlags(x == y ? F_ZF : x > y ? 0 : F_CF);
+    return 1;
+  }
   clearLaneFlags();
   const a = double ? load<u64>(dst) : <u64>load<u32>(dst);
   const b = double ? load<u64>(src) : <u64>load<u32>(src);

@@ -1,16 +1,15 @@
 /** LDMXCSR and STMXCSR (0F AE /2, /3), with the checks every SSE instruction makes. */
 import { VCPU_CR0, VCPU_CR4, VCPU_MXCSR } from '../../abi/index';
 import { MXCSR_MASK, fxrstor, fxsave } from '../fpu/environment';
-import { memVal, operandVa, rd, wr } from '../mem';
-import { probeRead } from '../mmu';
-import { CR0_EM, CR0_TS, CR4_OSFXSR, is64, isCanonical } from '../mmu-mode';
+import { canRead, memVal, operandVa, rd, wr } from '../mem';
+import { CR0_EM, CR0_TS, CR4_OSFXSR } from '../mmu-mode';
 import { VEC_GP, VEC_NM, VEC_UD, cpu, raise } from '../state';
 
 /** 0F AE with a memory operand: FXSAVE (0), FXRSTOR (1), LDMXCSR (2), STMXCSR (3), CLFLUSH (7: checked as a read of one byte). */
 export function saveGroup(p: usize, which: u32, wide: bool): i32 {
   const cr0 = load<u64>(cpu, VCPU_CR0);
   const va = operandVa(p);
-  if (which == 7) return is64() && !isCanonical(va) ? raise(VEC_GP, 0) : probeRead(va, 1);
+  if (which == 7) return canRead(p, va, 1);
   if (which < 2) {
     if (cr0 & (CR0_EM | CR0_TS)) return raise(VEC_NM, 0);
     return which == 0 ? fxsave(p, va, wide) : fxrstor(p, va, wide);

@@ -3,14 +3,61 @@
  * Debug registers are storage: breakpoints are not implemented. CR0.CD and NW, and cache invalidation, have no effect.
  */
 import {
-  SEG_ATTR, SEG_BASE, SEG_CS, SEG_GS, VCPU_CPL, VCPU_CR0, VCPU_CR2, VCPU_CR3, VCPU_CR4, VCPU_CR8, VCPU_DR0, VCPU_EFER, VCPU_GDT_BASE, VCPU_GDT_LIMIT, VCPU_HALTED,
-  VCPU_IDT_BASE, VCPU_IDT_LIMIT, VCPU_INDEX, VCPU_KERNEL_GS_BASE,
+  SEG_ATTR,
+  SEG_BASE,
+  SEG_CS,
+  SEG_GS,
+  VCPU_CPL,
+  VCPU_CR0,
+  VCPU_CR2,
+  VCPU_CR3,
+  VCPU_CR4,
+  VCPU_CR8,
+  VCPU_DR0,
+  VCPU_EFER,
+  VCPU_GDT_BASE,
+  VCPU_GDT_LIMIT,
+  VCPU_HALTED,
+  VCPU_IDT_BASE,
+  VCPU_IDT_LIMIT,
+  VCPU_INDEX,
+  VCPU_KERNEL_GS_BASE,
 } from '../../abi/index';
 import { cr8Written } from '../imports';
 import { flushTlb, invlpg as dropPage } from '../mmu';
 import {
-  ATTR_L, CR0_AM, CR0_CD, CR0_EM, CR0_ET, CR0_MP, CR0_NE, CR0_NW, CR0_PE, CR0_PG, CR0_TS, CR0_WP, CR4_DE, CR4_MCE, CR4_OSFXSR, CR4_OSXMMEXCPT,
-  CR4_PAE, CR4_PCE, CR4_PGE, CR4_PSE, CR4_TSD, EFER_LMA, EFER_LME, cpl, cr0, cr4, efer, is64, isCanonical, isLong, modeChanged, segRecord,
+  ATTR_L,
+  CR0_AM,
+  CR0_CD,
+  CR0_EM,
+  CR0_ET,
+  CR0_MP,
+  CR0_NE,
+  CR0_NW,
+  CR0_PE,
+  CR0_PG,
+  CR0_TS,
+  CR0_WP,
+  CR4_DE,
+  CR4_MCE,
+  CR4_OSFXSR,
+  CR4_OSXMMEXCPT,
+  CR4_PAE,
+  CR4_PCE,
+  CR4_PGE,
+  CR4_PSE,
+  CR4_TSD,
+  EFER_LMA,
+  EFER_LME,
+  cpl,
+  cr0,
+  cr4,
+  efer,
+  is64,
+  isCanonical,
+  isLong,
+  modeChanged,
+  segRecord,
 } from '../mmu-mode';
 import { PAE_PDPTE_RESERVED, frame } from '../mmu-walk';
 import { PEND_RETRY, VEC_GP, VEC_UD, cpu, pend, raise } from '../state';
@@ -119,7 +166,7 @@ export function smsw(): u64 {
 export function lmsw(value: u32): i32 {
   if (cpl != 0) return raise(VEC_GP, 0);
   const old = cr0();
-  return writeCr0((old & ~<u64>0xe) | (value & 0xf) | (old & CR0_PE));
+  return writeCr0((old & ~(<u64>0xe)) | (value & 0xf) | (old & CR0_PE));
 }
 
 export function clts(): i32 {
@@ -132,7 +179,7 @@ export function clts(): i32 {
 /** INVLPG of a linear address. */
 export function invlpg(va: u64): i32 {
   if (cpl != 0) return raise(VEC_GP, 0);
-  if (isCanonical(va)) dropPage(va & ~<u64>0xfff);
+  if (isCanonical(va)) dropPage(va & ~(<u64>0xfff));
   return 1;
 }
 

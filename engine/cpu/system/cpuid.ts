@@ -18,14 +18,14 @@ const MAX_EXTENDED: u32 = 0x80000008;
 /** Leaf 1 EDX: PSE TSC MSR PAE CX8 SEP PGE CMOV PAT PSE36. APIC (bit 9) follows IA32_APIC_BASE. */
 const LEAF1_EDX: u32 = (1 << 3) | (1 << 4) | (1 << 5) | (1 << 6) | (1 << 8) | (1 << 11) | (1 << 13) | (1 << 15) | (1 << 16) | (1 << 17);
 /** Leaf 1 EDX: FPU CLFSH MMX FXSR SSE SSE2. */
-const LEAF1_EDX_FPU: u32 = 0;
+const LEAF1_EDX_FPU: u32 = 1 | (1 << 19) | (1 << 23) | (1 << 24) | (1 << 25) | (1 << 26);
 const LEAF1_APIC: u32 = 1 << 9;
 /** Leaf 1 ECX: CX16, TSC_DEADLINE, RDRAND. */
 const LEAF1_ECX: u32 = (1 << 13) | (1 << 24) | (1 << 30);
 /** Leaf 6 EAX: ARAT, the local APIC's timer never stops. */
 const LEAF6_EAX: u32 = 1 << 2;
-/** Leaf 7 EBX: TSC_ADJUST, ERMS. */
-const LEAF7_EBX: u32 = (1 << 1) | (1 << 9);
+/** Leaf 7 EBX: TSC_ADJUST, ERMS, x87 selectors are not saved. */
+const LEAF7_EBX: u32 = (1 << 1) | (1 << 9) | (1 << 13);
 /** Leaf 0x80000001 EDX: SYSCALL NX 1G-pages RDTSCP LM; ECX: LAHF in 64-bit mode. */
 const EXT1_EDX: u32 = (1 << 11) | (1 << 20) | (1 << 26) | (1 << 27) | (1 << 29);
 const EXT1_ECX: u32 = 1;
@@ -49,8 +49,10 @@ function set(a: u32, b: u32, c: u32, d: u32): void {
 
 /** Processor brand string, 48 bytes, as little-endian words. */
 function brand(part: u32): void {
-  if (part == 0) set(0x736d656d, 0x2d746f6c, 0x2062616c, 0x55504376); // "memslot-lab vCPU"
-  else if (part == 1) set(0x31204020, 0x4730302e, 0x00007a48, 0); // " @ 1.00GHz"
+  if (part == 0)
+    set(0x736d656d, 0x2d746f6c, 0x2062616c, 0x55504376); // "memslot-lab vCPU"
+  else if (part == 1)
+    set(0x31204020, 0x4730302e, 0x00007a48, 0); // " @ 1.00GHz"
   else set(0, 0, 0, 0);
 }
 

@@ -5,8 +5,24 @@ import { SEG_LDTR, SEG_SELECTOR, SEG_TR } from '../../abi/index';
 import { slowValue, sysRead, sysWrite } from '../mmu';
 import { cpl, isCanonical, isLong, isProt, segRecord } from '../mmu-mode';
 import {
-  ATTR_CODE, ATTR_DC, ATTR_P, ATTR_RW, ATTR_S, ATTR_TYPE, descAttr, descBase, descHigh, descLimit, descLow, descVa, dplOf, isCode, isNull, locateDescriptor,
-  putNull, putSegmentRaw, setDescriptor,
+  ATTR_CODE,
+  ATTR_DC,
+  ATTR_P,
+  ATTR_RW,
+  ATTR_S,
+  ATTR_TYPE,
+  descAttr,
+  descBase,
+  descHigh,
+  descLimit,
+  descVa,
+  dplOf,
+  isCode,
+  isNull,
+  locateDescriptor,
+  putNull,
+  putSegmentRaw,
+  setDescriptor,
 } from '../segments';
 import { VEC_GP, VEC_NP, VEC_UD, raise } from '../state';
 
@@ -127,6 +143,6 @@ export function verify(selector: u32, write: bool): i32 {
 export function arpl(destination: u32, source: u32): i32 {
   if (!isProt()) return raise(VEC_UD, 0);
   systemZf = (destination & 3) < (source & 3);
-  systemValue = systemZf ? (destination & ~<u32>3) | (source & 3) : destination;
+  systemValue = systemZf ? (destination & ~(<u32>3)) | (source & 3) : destination;
   return 1;
 }

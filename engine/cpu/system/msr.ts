@@ -3,13 +3,50 @@
  * An MSR that is not listed here raises #GP(0) and is logged. Not implemented: MTRRs, machine check, performance counters, debug control.
  */
 import {
-  LOG_MSR, MAILBOX, SEG_BASE, SEG_FS, SEG_GS, VCPU_APIC_BASE, VCPU_CLOCK_SHIFT, VCPU_CLOCK_SKEW, VCPU_CSTAR, VCPU_EFER, VCPU_GPR, VCPU_ICOUNT,
-  VCPU_INDEX, VCPU_KERNEL_GS_BASE, VCPU_LSTAR, VCPU_MISC_ENABLE, VCPU_PAT, VCPU_RDRAND, VCPU_SFMASK, VCPU_STAR, VCPU_SYSENTER_CS, VCPU_SYSENTER_EIP,
-  VCPU_SYSENTER_ESP, VCPU_TSC_AUX, VCPU_TSC_DEADLINE, VCPU_TSC_OFFSET,
+  LOG_MSR,
+  MAILBOX,
+  SEG_BASE,
+  SEG_FS,
+  SEG_GS,
+  VCPU_APIC_BASE,
+  VCPU_CLOCK_SHIFT,
+  VCPU_CLOCK_SKEW,
+  VCPU_CSTAR,
+  VCPU_EFER,
+  VCPU_GPR,
+  VCPU_ICOUNT,
+  VCPU_INDEX,
+  VCPU_KERNEL_GS_BASE,
+  VCPU_LSTAR,
+  VCPU_MISC_ENABLE,
+  VCPU_PAT,
+  VCPU_RDRAND,
+  VCPU_SFMASK,
+  VCPU_STAR,
+  VCPU_SYSENTER_CS,
+  VCPU_SYSENTER_EIP,
+  VCPU_SYSENTER_ESP,
+  VCPU_TSC_AUX,
+  VCPU_TSC_DEADLINE,
+  VCPU_TSC_OFFSET,
 } from '../../abi/index';
 import { apicMsr, log } from '../imports';
 import { flushTlb } from '../mmu';
-import { CR0_PG, CR4_TSD, EFER_LMA, EFER_LME, EFER_NXE, EFER_SCE, cpl, cr0, cr4, efer, isCanonical, modeChanged, segRecord } from '../mmu-mode';
+import {
+  CR0_PG,
+  CR4_TSD,
+  EFER_LMA,
+  EFER_LME,
+  EFER_NXE,
+  EFER_SCE,
+  cpl,
+  cr0,
+  cr4,
+  efer,
+  isCanonical,
+  modeChanged,
+  segRecord,
+} from '../mmu-mode';
 import { VEC_GP, cpu, raise } from '../state';
 
 const MSR_TSC: u32 = 0x10;
@@ -28,7 +65,7 @@ const NO_FIELD: usize = 0;
 
 /** Guest time in ns: the TSC without its offset. */
 function guestTime(): u64 {
-  return (load<u64>(cpu, VCPU_ICOUNT) << <u64>load<u32>(cpu, VCPU_CLOCK_SHIFT)) + load<u64>(cpu, VCPU_CLOCK_SKEW);
+  return (load<u64>(cpu, VCPU_ICOUNT) << (<u64>load<u32>(cpu, VCPU_CLOCK_SHIFT))) + load<u64>(cpu, VCPU_CLOCK_SKEW);
 }
 
 export function readTsc(): u64 {
@@ -38,24 +75,44 @@ export function readTsc(): u64 {
 /** Offset in the vCPU record of an MSR that is only storage. */
 function plainMsr(index: u32): usize {
   switch (index) {
-    case 0x174: return VCPU_SYSENTER_CS;
-    case 0x175: return VCPU_SYSENTER_ESP;
-    case 0x176: return VCPU_SYSENTER_EIP;
-    case 0x1a0: return VCPU_MISC_ENABLE;
-    case 0x277: return VCPU_PAT;
-    case 0xc0000081: return VCPU_STAR;
-    case 0xc0000082: return VCPU_LSTAR;
-    case 0xc0000083: return VCPU_CSTAR;
-    case MSR_SFMASK: return VCPU_SFMASK;
-    case 0xc0000102: return VCPU_KERNEL_GS_BASE;
-    case 0xc0000103: return VCPU_TSC_AUX;
-    default: return NO_FIELD;
+    case 0x174:
+      return VCPU_SYSENTER_CS;
+    case 0x175:
+      return VCPU_SYSENTER_ESP;
+    case 0x176:
+      return VCPU_SYSENTER_EIP;
+    case 0x1a0:
+      return VCPU_MISC_ENABLE;
+    case 0x277:
+      return VCPU_PAT;
+    case 0xc0000081:
+      return VCPU_STAR;
+    case 0xc0000082:
+      return VCPU_LSTAR;
+    case 0xc0000083:
+      return VCPU_CSTAR;
+    case MSR_SFMASK:
+      return VCPU_SFMASK;
+    case 0xc0000102:
+      return VCPU_KERNEL_GS_BASE;
+    case 0xc0000103:
+      return VCPU_TSC_AUX;
+    default:
+      return NO_FIELD;
   }
 }
 
 /** Fields that hold linear addresses: WRMSR wants them canonical. */
 function holdsAddress(index: u32): bool {
-  return index == 0x175 || index == 0x176 || index == 0xc0000082 || index == 0xc0000083 || index == MSR_FS_BASE || index == MSR_GS_BASE || index == 0xc0000102;
+  return (
+    index == 0x175 ||
+    index == 0x176 ||
+    index == 0xc0000082 ||
+    index == 0xc0000083 ||
+    index == MSR_FS_BASE ||
+    index == MSR_GS_BASE ||
+    index == 0xc0000102
+  );
 }
 
 function unknown(index: u32, write: u32): i32 {
@@ -93,7 +150,7 @@ function read(index: u32): i32 {
 /** Each byte of the PAT names a memory type: 0, 1, 4, 5, 6 or 7. */
 function isPat(image: u64): bool {
   for (let i = 0; i < 8; i++) {
-    const type = <u32>(image >> (<u64>i << 3)) & 0xff;
+    const type = <u32>(image >> ((<u64>i) << 3)) & 0xff;
     if (type > 7 || type == 2 || type == 3) return false;
   }
   return true;
@@ -152,7 +209,7 @@ export function rdmsr(): i32 {
 /** WRMSR: ECX, EDX:EAX in. */
 export function wrmsr(): i32 {
   if (cpl != 0) return raise(VEC_GP, 0);
-  return write(load<u32>(cpu, VCPU_GPR + 8), <u64>load<u32>(cpu, VCPU_GPR) | (<u64>load<u32>(cpu, VCPU_GPR + 16) << 32));
+  return write(load<u32>(cpu, VCPU_GPR + 8), <u64>load<u32>(cpu, VCPU_GPR) | ((<u64>load<u32>(cpu, VCPU_GPR + 16)) << 32));
 }
 
 /** RDTSC: EDX:EAX. #GP(0) above CPL 0 with CR4.TSD. */

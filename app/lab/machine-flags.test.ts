@@ -1,0 +1,27 @@
+import { describe, expect, it } from 'vitest';
+import { DEFAULT_MEMORY, formatMemory, parseMemory } from './machine-flags';
+
+const MiB = 2 ** 20;
+
+describe('-m', () => {
+  it('reads sizes as QEMU does: a bare number counts MiB', () => {
+    expect(parseMemory('24')).toEqual({ ram: 24 * MiB, slots: 0, maxmem: 24 * MiB });
+    expect(parseMemory('1G,slots=4,maxmem=8G')).toEqual({ ram: 1024 * MiB, slots: 4, maxmem: 8192 * MiB });
+  });
+
+  it('writes back what it read', () => {
+    for (const text of [DEFAULT_MEMORY, '24M', '1G,slots=4,maxmem=8G']) expect(formatMemory(parseMemory(text))).toBe(text);
+  });
+
+  it.each([
+    ['', /not a size/],
+    ['1K', /not a size of whole MiB/],
+    ['64X', /64X/],
+    ['64M,slots=33,maxmem=1G', /slots=33/],
+    ['64M,slots=2,maxmem=32M', /maxmem=32M/],
+    ['64M,maxmem=1G', /slots=/],
+    ['64M,sockets=2', /sockets=2/],
+  ])('refuses "%s" and names the value', (text, reason) => {
+    expect(() => parseMemory(text)).toThrow(reason);
+  });
+});

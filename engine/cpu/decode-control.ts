@@ -1,0 +1,179 @@
+/** One-byte opcodes that transfer control, and ports: 9A, C2-C3, C8-CF, E0-EF, FF /2-/5. */
+import { generic, plain } from './decode-common';
+import { joinWithBranch } from './decode-flags';
+import { unary } from './decode-shift';
+import {
+  addressSize, branchTarget, emit, emitMemory, endsBlock, fetch16, fetch32, fetch8, gpr, inLong, invalid, isMemory, memoryAccess, opSize,
+  reg, rm, setAux, setImm, setSrc, signed8, stackSize,
+} from './decode-state';
+import {
+  OP_CALL64, OP_CALLF_M, OP_CALL_G, OP_CALL_M64, OP_CALL_R64, OP_CALL_RM, OP_DEC_M8, OP_DEC_R8, OP_ENTER, OP_IN, OP_INC_M8, OP_INC_R8,
+  OP_INT, OP_INTO, OP_IRET, OP_J0, OP_JCC_G, OP_JMP, OP_JMPF, OP_JMPF_M, OP_JMP_G, OP_JMP_M64, OP_JMP_R64, OP_JMP_RM, OP_LEAVE,
+  OP_LEAVE64, OP_LOAD_FAR, OP_LOOP, OP_OUT, OP_PUSH_M, OP_PUSH_R64, OP_RET64, OP_RETF, OP_RET_G,
+} from './generated/ops';
+import { AUX_ASIZE_SHIFT } from './record';
+
+/** LES LDS LSS LFS LGS. */
+export function farPointer(seg: u32): void {
+  const r = generic(OP_LOAD_FAR, opSize, false);
+  memoryAccess((1 << opSize) + 2, false);
+  setImm(r, <i64>seg);
+  endsBlock();
+}
+
+export function nearReturn(pop: i64): void {
+  const size = stackSize();
+  const r = emit(inLong ? OP_RET64 : OP_RET_G);
+  setAux(r, <u32>size);
+  setImm(r, pop);
+  endsBlock();
+}
+
+export function decodeC8(opcode: u32): void {
+  switch (opcode) {
+    case 0xc8: {
+      const bytes = fetch16();
+      const r = plain(OP_ENTER, <i64>bytes, fetch8() & 31);
+      setAux(r, 0);
+      store<u8>(r, <u8>stackSize(), 15);
+      return;
+    }
+    case 0xc9: {
+      const size = stackSize();
+      const r = emit(size == 3 ? OP_LEAVE64 : OP_LEAVE);
+      setAux(r, <u32>size);
+      return;
+    }
+    case 0xca:
+      plain(OP_RETF, <i64>fetch16());
+      endsBlock();
+      return;
+    case 0xcb:
+      plain(OP_RETF, 0);
+      endsBlock();
+      return;
+    case 0xcc:
+      plain(OP_INT, 3, 1);
+      endsBlock();
+      return;
+    case 0xcd:
+      plain(OP_INT, <i64>fetch8(), 0);
+      endsBlock();
+      return;
+    case 0xce:
+      if (inLong) invalid(true);
+      else plain(OP_INTO);
+      endsBlock();
+      return;
+    default:
+      plain(OP_IRET);
+      endsBlock();
+  }
+}
+
+/** Near branches: 16-bit operand size wraps IP and goes out of line. In 64-bit mode 66 is ignored (as Intel processors do). */
+function quickBranch(): bool {
+  return inLong || opSize == 2;
+}
+
+export function jcc(condition: u32, relative: i64): void {
+  if (quickBranch()) {
+    const r = emit(OP_J0 + <i32>condition);
+    branchTarget(r, relative);
+    joinWithBranch(r, condition);
+  } else {
+    const r = plain(OP_JCC_G, <i64>condition);
+    branchTarget(r, relative);
+  }
+  endsBlock();
+}
+
+function nearBranch(quick: i32, slow: i32, relative: i64): void {
+  const r = quickBranch() && (quick == OP_JMP || inLong) ? emit(quick) : plain(slow);
+  branchTarget(r, relative);
+  endsBlock();
+}
+
+/** rel16 or rel32. */
+export function relativeZ(): i64 {
+  return inLong || opSize == 2 ? <i64>(<i32>fetch32()) : <i64>(<i16>fetch16());
+}
+
+export function decodeE0(opcode: u32): void {
+  if (opcode < 0xe4) {
+    const relative = signed8();
+    const r = plain(OP_LOOP, <i64>(opcode & 3));
+    if (inLong) {
+      store<u8>(r, 3, 15);
+    }
+    setAux(r, (<u32>addressSize) << AUX_ASIZE_SHIFT);
+    branchTarget(r, relative);
+  } else portRecord(opcode, <i64>fetch8());
+  endsBlock();
+}
+
+function portRecord(opcode: u32, port: i64): void {
+  const r = plain(opcode & 2 ? OP_OUT : OP_IN, port);
+  store<u8>(r, opcode & 1 ? (opSize == 1 ? 1 : 2) : 0, 15);
+}
+
+export function decodeE8(opcode: u32): void {
+  switch (opcode) {
+    case 0xe8:
+      nearBranch(OP_CALL64, OP_CALL_G, relativeZ());
+      return;
+    case 0xe9:
+      nearBranch(OP_JMP, OP_JMP_G, relativeZ());
+      return;
+    case 0xea: {
+      if (inLong) {
+        invalid(true);
+        return;
+      }
+      const offset: i64 = opSize == 1 ? <i64>fetch16() : <i64>fetch32();
+      plain(OP_JMPF, offset, fetch16());
+      endsBlock();
+      return;
+    }
+    case 0xeb:
+      nearBranch(OP_JMP, OP_JMP_G, signed8());
+      return;
+    default:
+      portRecord(opcode, -1);
+      endsBlock();
+  }
+}
+
+export function group5(): void {
+  const kind = reg & 7;
+  if (kind < 2) {
+    unary(kind == 0 ? OP_INC_R8 : OP_DEC_R8, kind == 0 ? OP_INC_M8 : OP_DEC_M8, opSize);
+    return;
+  }
+  if (kind == 6) {
+    const size = stackSize();
+    if (!isMemory && size == 3) {
+      const r = emit(OP_PUSH_R64);
+      setSrc(r, gpr(rm, 3));
+    } else generic(OP_PUSH_M, size, false);
+    return;
+  }
+  if (kind == 7) {
+    invalid(true);
+    return;
+  }
+  endsBlock();
+  if (kind == 3 || kind == 5) {
+    if (!isMemory) {
+      invalid(true);
+      return;
+    }
+    generic(kind == 3 ? OP_CALLF_M : OP_JMPF_M, opSize, false);
+    memoryAccess((1 << opSize) + 2, false);
+    return;
+  }
+  if (inLong) {
+    if (isMemory) emitMemory(kind == 2 ? OP_CALL_M64 : OP_JMP_M64);
+    else setSrc(emit(kind == 2 ? OP_CALL_R64 : OP_JMP_R64), gpr(rm, 3));
+  } else generic(kind == 2 ? OP_CALL_RM : OP_JMP_RM, opSize, false);
+}

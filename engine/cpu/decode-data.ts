@@ -1,0 +1,242 @@
+/** One-byte opcodes that move data: PUSH, POP, MOV, LEA, XCHG, IMUL with immediate, string instructions. */
+import { VCPU_GPR } from '../abi/index';
+import {
+  ALU_CMP, FORM_MI, FORM_RI, aluOp, generic, lockIfMemory, movOp, moveToReg, moveToRm, plain, targetReg, targetRm, targetRmImmediate,
+} from './decode-common';
+import {
+  absoluteOperand, addressSize, emit, emitEffective, emitMemory, endsBlock, fetch64, fetch8, gpr, immediateZ, inLong, invalid, isIndexed,
+  isMemory, memoryAccess, opSize, prefix66, readModrm, reg, repeat, rex, rm, segment, setAux, setDst, setExtra, setImm, setSrc, signed8,
+  stackSize,
+} from './decode-state';
+import {
+  OP_ARPL, OP_BOUND, OP_IMUL16, OP_IMUL_RMI32, OP_IMUL_RRI32, OP_LEA16, OP_LEA_M32, OP_LEA_M64, OP_LEA_X32, OP_LEA_X64, OP_MOVSX_32_64_R,
+  OP_MOV_FROM_SEG, OP_MOV_MR8, OP_MOV_RI8, OP_MOV_RM8, OP_MOV_TO_SEG, OP_NOP, OP_POPA, OP_POP_M, OP_POP_R, OP_POP_R64, OP_PUSHA,
+  OP_PUSH_I, OP_PUSH_I64, OP_PUSH_R, OP_PUSH_R64, OP_STRING, OP_STRING_IO, OP_TEST_MR8, OP_TEST_RI8, OP_TEST_RR8, OP_XCHG, OP_XCHG_RR32,
+  OP_XCHG_RR64,
+} from './generated/ops';
+import { AUX_ASIZE_SHIFT, AUX_REP, AUX_REPNE, R_SCALE } from './record';
+
+export function pushRegister(number: u32): void {
+  const size = stackSize();
+  const r = emit(size == 3 ? OP_PUSH_R64 : OP_PUSH_R);
+  setAux(r, <u32>size);
+  setSrc(r, gpr(number | ((rex & 1) << 3), size));
+}
+export function popRegister(number: u32): void {
+  const size = stackSize();
+  const r = emit(size == 3 ? OP_POP_R64 : OP_POP_R);
+  setAux(r, <u32>size);
+  setDst(r, gpr(number | ((rex & 1) << 3), size));
+}
+
+function pushImmediate(value: i64): void {
+  const size = stackSize();
+  const r = emit(size == 3 ? OP_PUSH_I64 : OP_PUSH_I);
+  setAux(r, <u32>size);
+  setImm(r, value);
+}
+
+function multiplyImmediate(narrow: bool): void {
+  readModrm();
+  if (opSize == 1) {
+    const r = generic(OP_IMUL16, 1, false);
+    setImm(r, narrow ? signed8() : immediateZ(1));
+    setExtra(r, 1);
+    return;
+  }
+  const r = targetReg(OP_IMUL_RRI32 + opSize - 2, OP_IMUL_RMI32 + opSize - 2, OP_IMUL_RMI32 + opSize - 2, opSize);
+  setImm(r, narrow ? signed8() : immediateZ(opSize));
+}
+
+export function decode60(opcode: u32): void {
+  switch (opcode) {
+    case 0x60:
+    case 0x61:
+      if (inLong) invalid(true);
+      else plain(opcode == 0x60 ? OP_PUSHA : OP_POPA);
+      return;
+    case 0x62:
+      if (inLong) {
+        invalid(false);
+        return;
+      }
+      readModrm();
+      if (!isMemory) invalid(false);
+      else {
+        generic(OP_BOUND, opSize, false);
+        memoryAccess(2 << opSize, false);
+      }
+      return;
+    case 0x63:
+      decode63();
+      return;
+    case 0x68:
+      pushImmediate(inLong && prefix66 && !(rex & 8) ? immediateZ(1) : immediateZ(opSize));
+      return;
+    case 0x69:
+      multiplyImmediate(false);
+      return;
+    case 0x6a:
+      pushImmediate(signed8());
+      return;
+    case 0x6b:
+      multiplyImmediate(true);
+      return;
+    case 0x6c:
+    case 0x6d:
+    case 0x6e:
+    case 0x6f:
+      stringRecord(OP_STRING_IO, opcode);
+      return;
+    default:
+      invalid(true);
+  }
+}
+
+function decode63(): void {
+  readModrm();
+  if (!inLong) {
+    generic(OP_ARPL, 1, true);
+    return;
+  }
+  if (opSize < 3) {
+    moveToReg(opSize);
+    return;
+  }
+  const r = isMemory ? emitMemory(OP_MOVSX_32_64_R + (isIndexed() ? 2 : 1)) : emit(OP_MOVSX_32_64_R);
+  setDst(r, gpr(reg, 3));
+  if (!isMemory) setSrc(r, gpr(rm, 2));
+  memoryAccess(4, false);
+}
+
+export function decode80(opcode: u32, size: i32): void {
+  if (opcode >= 0x86) {
+    readModrm();
+    lockIfMemory();
+    if (!isMemory && size >= 2) {
+      const r = emit(size == 2 ? OP_XCHG_RR32 : OP_XCHG_RR64);
+      setDst(r, gpr(rm, size));
+      setSrc(r, gpr(reg, size));
+    } else generic(OP_XCHG, size, true);
+    return;
+  }
+  readModrm();
+  if (opcode >= 0x84) {
+    targetRm(OP_TEST_RR8 + size, OP_TEST_MR8 + size, size, false);
+    return;
+  }
+  if (opcode == 0x82 && inLong) {
+    invalid(true);
+    return;
+  }
+  const kind = <i32>(reg & 7);
+  if (kind != ALU_CMP) lockIfMemory();
+  const r = targetRmImmediate(aluOp(kind, FORM_RI, size), aluOp(kind, FORM_MI, size), size, kind != ALU_CMP);
+  setImm(r, opcode == 0x81 ? immediateZ(size) : signed8());
+}
+
+export function decode88(opcode: u32, size: i32): void {
+  readModrm();
+  switch (opcode) {
+    case 0x88:
+    case 0x89:
+      moveToRm(size);
+      return;
+    case 0x8a:
+    case 0x8b:
+      moveToReg(size);
+      return;
+    case 0x8c: {
+      if ((reg & 7) > 5) {
+        invalid(true);
+        return;
+      }
+      const r = generic(OP_MOV_FROM_SEG, isMemory ? 1 : opSize, true);
+      setImm(r, <i64>(reg & 7));
+      return;
+    }
+    case 0x8d:
+      loadEffective();
+      return;
+    case 0x8e: {
+      if ((reg & 7) > 5 || (reg & 7) == 1) {
+        invalid(true);
+        return;
+      }
+      const r = generic(OP_MOV_TO_SEG, 1, false);
+      setImm(r, <i64>(reg & 7));
+      endsBlock();
+      return;
+    }
+    default: {
+      if ((reg & 7) != 0) {
+        invalid(false);
+        return;
+      }
+      const pop = stackSize();
+      const r = generic(OP_POP_M, pop, true);
+      setImm(r, 0);
+    }
+  }
+}
+
+function loadEffective(): void {
+  if (!isMemory) {
+    invalid(true);
+    return;
+  }
+  let op = OP_LEA16;
+  if (opSize == 3 && addressSize == 3) op = isIndexed() ? OP_LEA_X64 : OP_LEA_M64;
+  else if (opSize >= 2 && addressSize >= 2) op = isIndexed() ? OP_LEA_X32 : OP_LEA_M32;
+  const r = emitEffective(op);
+  setDst(r, gpr(reg, opSize));
+  setAux(r, <u32>opSize | ((<u32>addressSize) << AUX_ASIZE_SHIFT));
+}
+
+export function exchange(number: u32): void {
+  const other = number | ((rex & 1) << 3);
+  if (other == 0) {
+    emit(OP_NOP); // NOP, PAUSE
+    return;
+  }
+  const r = emit(opSize == 3 ? OP_XCHG_RR64 : opSize == 2 ? OP_XCHG_RR32 : OP_XCHG);
+  setAux(r, <u32>opSize);
+  setDst(r, VCPU_GPR);
+  setSrc(r, gpr(other, opSize));
+}
+
+export function decodeA0(opcode: u32, size: i32): void {
+  if (opcode < 0xa4) {
+    absoluteOperand();
+    const r = emitMemory(movOp(opcode < 0xa2 ? OP_MOV_RM8 : OP_MOV_MR8, size));
+    if (opcode < 0xa2) setDst(r, VCPU_GPR);
+    else setSrc(r, VCPU_GPR);
+    memoryAccess(1 << size, opcode >= 0xa2);
+  } else if (opcode == 0xa8 || opcode == 0xa9) {
+    const r = emit(OP_TEST_RI8 + size);
+    setDst(r, VCPU_GPR);
+    setImm(r, immediateZ(size));
+  } else stringRecord(OP_STRING, opcode);
+}
+
+/** R_EXTRA: the opcode without its size bit. R_SCALE: the source segment. */
+function stringRecord(op: i32, opcode: u32): void {
+  const r = emit(op);
+  const size = opcode & 1 ? (op == OP_STRING_IO && opSize == 3 ? 2 : opSize) : 0;
+  const rep: u32 = repeat == 0xf3 ? AUX_REP : repeat == 0xf2 ? AUX_REPNE : 0;
+  setAux(r, <u32>size | rep | ((<u32>addressSize) << AUX_ASIZE_SHIFT));
+  setExtra(r, opcode & 0xfe);
+  store<u8>(r, <u8>(segment >= 0 ? segment : 3), R_SCALE);
+  endsBlock();
+}
+
+export function moveByte(number: u32): void {
+  const r = emit(OP_MOV_RI8);
+  setDst(r, gpr(number | ((rex & 1) << 3), 0));
+  setImm(r, <i64>fetch8());
+}
+export function moveWide(number: u32): void {
+  const r = emit(movOp(OP_MOV_RI8, opSize));
+  setDst(r, gpr(number | ((rex & 1) << 3), opSize));
+  setImm(r, opSize == 3 ? <i64>fetch64() : immediateZ(opSize));
+}
