@@ -4,11 +4,12 @@
  */
 import { differential } from './soak/differential';
 import { links } from './soak/links';
+import { linux } from './soak/linux';
 import { memslots } from './soak/memslots';
 import { memtest } from './soak/memtest';
 import type { Soak } from './soak/soak';
 
-const soaks: readonly Soak[] = [memtest, memslots, differential, links];
+const soaks: readonly Soak[] = [memtest, memslots, differential, links, linux];
 
 function clock(since: number): string {
   const seconds = Math.floor((performance.now() - since) / 1000);

@@ -87,6 +87,8 @@ function ghostOf(edit: StagedEdit, byId: ReadonlyMap<number, SlotView>): Placed 
     }
     case 'split':
       return { ...here, start: edit.gpa, slot: edit.newSlot, label: `${edit.newSlot} split from ${id}`, shortLabel: `${edit.newSlot}` };
+    case 'rehost':
+      return { ...here, label: `${id} to other host memory`, shortLabel: `${id} rehost`, shape: 'chip' };
     case 'del':
       return { ...here, label: `${id} deleted`, shortLabel: `del ${id}`, shape: 'chip' };
   }
@@ -107,6 +109,8 @@ export function describeEdit(edit: StagedEdit, slots: readonly SlotView[]): { ki
       return { kind: 'resize', what, detail: `${slot ? size(slot.memorySize) : ''} → ${size(edit.size)}` };
     case 'split':
       return { kind: 'split', what, detail: `${edit.newSlot} from ${hex(edit.gpa)}` };
+    case 'rehost':
+      return { kind: 'rehost', what, detail: edit.hva === undefined ? 'to new host memory' : `to hva ${hex(edit.hva)}` };
     case 'del':
       return { kind: 'delete', what, detail: slot ? `at ${hex(slot.guestPhysAddr)}` : '' };
   }

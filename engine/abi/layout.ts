@@ -21,6 +21,10 @@ export const MAILBOX_HI = 0x110004;
 export const MAILBOX2 = 0x110008;
 export const MAILBOX2_HI = 0x11000c;
 
+// The core's private tables between the records and the TLBs; nobody else reads or writes them:
+//   [0x10e000, 0x110000) interpreter cells      [0x120000, 0x150000) MMU, FPU and SIMD scratch
+//   [0x150000, 0x1d0000) block hash             [0x1f0000, 0x200000) handler counters of a --profile build
+
 /** Software TLBs: per vCPU two tables (supervisor, user) of TLB_ENTRIES entries. Entry layout: tlb.ts. */
 export const TLB_BASE = 0x200000;
 export const TLB_STRIDE = 0x40000;

@@ -130,8 +130,8 @@ describe('wrong flags', () => {
     ['-serial file:/tmp/x -debugcon file:/tmp/x', '/tmp/x: two character devices cannot share one path'],
     ['-initrd x', '-initrd x: only allowed with the -kernel option'],
     ['-guest memlab -kernel x', '-guest memlab: give either -guest or -kernel'],
-    ['-loadvm one', '-loadvm one: machine snapshots are not built yet'],
-    ['-snapshots /tmp', '-snapshots /tmp: machine snapshots are not built yet'],
+    ['-loadvm one', '-loadvm one: give -snapshots DIR'],
+    ['-loadvm', '-loadvm: requires an argument'],
   ])('%s', (line, message) => {
     let caught: unknown;
     try {

@@ -20,6 +20,10 @@ export interface LabFlags {
   accel: 'interp' | 'jit';
   /** -S */
   paused: boolean;
+  /** Folder of machine snapshots. */
+  snapshots?: string;
+  /** Snapshot to start with. */
+  loadvm?: string;
 }
 
 export type Parsed = LabFlags | 'help';
@@ -73,11 +77,11 @@ const withValue: Record<string, Handler> = {
   accel: (draft, value) => {
     draft.accel = parseAccel(value);
   },
-  loadvm: (_draft, value) => {
-    throw new FlagError(`-loadvm ${value}: machine snapshots are not built yet; start without -loadvm`);
+  loadvm: (draft, value) => {
+    draft.loadvm = value;
   },
-  snapshots: (_draft, value) => {
-    throw new FlagError(`-snapshots ${value}: machine snapshots are not built yet; start without -snapshots`);
+  snapshots: (draft, value) => {
+    draft.snapshots = value;
   },
 };
 
@@ -116,6 +120,9 @@ function complete(draft: Draft): LabFlags {
     throw new FlagError(`-initrd ${draft.initrd}: only allowed with the -kernel option`);
   const named = [draft.serial, ...draft.monitors, ...draft.qmps, draft.debugcon].filter((chardev) => chardev?.kind === 'stdio');
   if (named.length > 1) throw new FlagError('cannot use stdio by multiple character devices; give all but one another CHARDEV');
+  if (draft.loadvm !== undefined && draft.snapshots === undefined) {
+    throw new FlagError(`-loadvm ${draft.loadvm}: give -snapshots DIR, the folder that it lies in`);
+  }
   checkPaths(draft);
   // Nobody else talks to the person at the terminal: the monitor does, as with QEMU's -display none -monitor stdio.
   if (named.length === 0 && draft.monitors.length === 0) draft.monitors.push({ kind: 'stdio' });

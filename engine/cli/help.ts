@@ -14,7 +14,8 @@ Machine:
   -accel interp|jit     how guest code runs
   -device isa-debug-exit[,iobase=PORT,iosize=N]   a guest write ends lab with status (value << 1) | 1; default port 0x501
   -S                    do not start the vCPUs; 'cont' in the monitor does
-  -loadvm NAME, -snapshots DIR    machine snapshots
+  -snapshots DIR        where savevm and loadvm keep machine snapshots, as files NAME.mslm
+  -loadvm NAME          start with a machine snapshot of that folder; the same -m and -smp as when it was saved
 Connections:
   -serial CHARDEV       the guest's COM1; on a terminal Ctrl-A x ends lab, Ctrl-A Ctrl-A sends Ctrl-A
   -monitor CHARDEV      HMP, the human monitor; stdio unless something else uses stdio

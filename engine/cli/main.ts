@@ -6,7 +6,7 @@ import { MachineError } from '../machine/api';
 import { createMachine } from '../machine/machine';
 import { Runner } from '../machine/runner';
 import { CommitLog, Monitor, type MonitorEnv } from '../monitor/index';
-import { layoutFormat } from '../snapshot/index';
+import { layoutFormat, snapshotFormat } from '../snapshot/index';
 import { attachDebugcon, attachMonitor, attachQmp, attachSerial, type Desk } from './attach';
 import { FlagError } from './chardev-flag';
 import { type Opened, openChardev, type Stdio } from './connection';
@@ -14,6 +14,7 @@ import { type LabFlags, parseFlags } from './flags';
 import { chooseGuest, type GuestChoice } from './guest-files';
 import { HELP } from './help';
 import { layoutFolder, layoutStore } from './layout-store';
+import { snapshotStore } from './snapshot-store';
 
 /** Where `npm start` serves the page: what `share` puts before the layout. */
 const LINK_BASE = 'http://localhost:4173/';
@@ -75,6 +76,7 @@ class Lab {
       const joins = await this.openAll();
       const machine = await this.makeMachine(root, await chooseGuest(this.flags, root));
       const desk = this.makeDesk(machine);
+      await this.loadSnapshot(desk);
       for (const { opened, attach } of joins) attach(desk, opened);
       machine.subscribe((event) => this.machineEvent(desk, event));
       await Promise.race([Promise.all(joins.map(({ opened }) => opened.ready)), this.finished]);
@@ -106,6 +108,8 @@ class Lab {
     const env: MonitorEnv = {
       layouts: layoutStore(layoutFolder(this.host.env)),
       format: layoutFormat,
+      ...(this.flags.snapshots !== undefined && { snapshots: snapshotStore(this.flags.snapshots) }),
+      snapshotFormat,
       linkBase: LINK_BASE,
       quit,
       wallClock,
@@ -129,6 +133,16 @@ class Lab {
     for (const qmp of qmps) await open('-qmp', qmp, attachQmp);
     for (const monitor of monitors) await open('-monitor', monitor, attachMonitor);
     return joins;
+  }
+
+  /** -loadvm. */
+  private async loadSnapshot({ machine, env }: Desk): Promise<void> {
+    const { loadvm } = this.flags;
+    if (loadvm === undefined) return;
+    const bytes = await env.snapshots?.get(loadvm);
+    if (!bytes) throw new FlagError(`-loadvm ${loadvm}: Snapshot '${loadvm}' does not exist in ${this.flags.snapshots}`);
+    const reason = await snapshotFormat.load(machine, bytes);
+    if (reason !== undefined) throw new FlagError(`-loadvm ${loadvm}: ${reason}`);
   }
 
   private followSignals(): void {

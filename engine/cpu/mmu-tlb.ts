@@ -22,7 +22,10 @@ const NO_TAG: u64 = <u64>-1;
 const TABLE_BYTES: usize = TLB_ENTRIES * TLB_ENTRY_SIZE;
 
 /** One bit per host page: set when some TLB entry may hold a write tag for it, so that decoding a page nobody writes costs no scan. */
-/** The MMU owns [0x120000, 0x150000) of the space below TLB_BASE (see also mmu-walk.ts). */
+/**
+ * Below TLB_BASE [0x120000, 0x14e000) is the MMU's (see also mmu-walk.ts); the last two pages before 0x150000 are scratch space of
+ * fpu/bigfloat.ts and simd/.
+ */
 const WRITTEN_PAGES: usize = 0x120000; // 128 KiB
 /** Fill logs: LOG_CAPACITY u16 entry numbers per vCPU (bit 12: user table), and their counts. */
 const FILL_LOG: usize = 0x144000;

@@ -12,13 +12,17 @@ export class FloatingPorts implements BusDevice {
   constructor(
     readonly name: string,
     private readonly value: 0 | 0xffffffff,
+    /** Gets what is written, where the board makes an exception. */
+    private readonly written: (value: number) => void = () => {},
   ) {}
 
   read(_offset: number, size: number): number {
     return this.value === 0 ? 0 : allOnes(size);
   }
 
-  write(): void {}
+  write(_offset = 0, _size = 1, value = 0): void {
+    this.written(value);
+  }
 
   peek(offset: number, size: number): number {
     return this.read(offset, size);

@@ -81,6 +81,8 @@ export class MachineError extends Error {}
 export type MachineEvent =
   | { type: 'state'; state: RunState }
   | { type: 'reset'; by: 'host' | 'guest' }
+  /** `restore` put another state in place: vCPUs, devices, RAM, topology and layout are all others now, and there is no history. */
+  | { type: 'restored' }
   | { type: 'commit'; event: CommitEvent }
   | { type: 'backends' }
   | { type: 'dimms' }
@@ -101,6 +103,11 @@ export type StagedEdit =
   | { op: 'resize'; slot: number; size: number }
   | { op: 'split'; slot: number; gpa: number; newSlot: number }
   | { op: 'merge'; slots: number[] }
+  /**
+   * The whole backing of the slot goes to other host memory (hva: a range of the same size; absent: a new one), contents and every slot
+   * over it with it. May stand beside other operations on the same slots.
+   */
+  | { op: 'rehost'; slot: number; hva?: number }
   | { op: 'del'; slot: number };
 
 export interface StagedEntry {
@@ -168,8 +175,18 @@ export interface Machine {
   plugDimm(options: { id?: string; memdev: string; addr?: number; slot?: number; node?: number }): Dimm;
   /** Asks the guest to give the DIMM back; it may take its time or refuse. */
   unplugDimm(id: string): void;
+  /**
+   * Unplugs a DIMM and plugs it in at `addr` when the guest has given it back: QMP event DEVICE_MOVED {device, path, addr}. A guest that
+   * refuses keeps it where it is: MEM_UNPLUG_ERROR. MachineError when the address will not do.
+   */
+  moveDimm(id: string, addr: number): void;
   /** Host memory for a bare memslot: a free, zeroed range of `size` bytes; MachineError when there is none. */
   allocateHost(size: number, label: string): number;
+  /**
+   * Gives back a range of `allocateHost` that starts at hva, for an edit that came to nothing. False, and nothing happens, while a
+   * memslot, a staged edit or the history may still use it, or when no such range starts there.
+   */
+  releaseHost(hva: number): boolean;
   /** Name of what backs an hva: "ram.a", "mem1", or undefined. With the offset inside it. */
   backingOf(hva: number): { id: string; offset: number } | undefined;
 
@@ -198,6 +215,83 @@ export interface Machine {
   stats(): Record<string, number>;
   /** SHA-256 (hex) over vCPUs, devices, layout and RAM. */
   digest(): Promise<string>;
+
+  /** The whole machine at this instant, as a value that shares nothing with it. Call it between slices (not from a device). */
+  capture(): MachineState;
+  /**
+   * Puts a captured state in place of everything: RAM, vCPUs, devices, backends, DIMMs, memslots. Host memory, backends and DIMMs that the
+   * state does not have are dropped; undo history ends. All or nothing: the state is distrusted and checked whole first, and a MachineError
+   * (one line) means that the machine goes on untouched. A machine that ran goes on running, a stopped one stays stopped.
+   */
+  restore(state: UncheckedState): void;
+}
+
+/** A memslot in a machine state; address space 0. */
+export interface SavedSlot {
+  slot: number;
+  /** MemFlag bits */
+  flags: number;
+  /** bytes */
+  gpa: number;
+  size: number;
+  hva: number;
+}
+
+/** Pages of host memory that are not zero. */
+export interface RamPiece {
+  /** hva / 4096, ascending */
+  pages: Uint32Array;
+  /** 4096 bytes per page */
+  bytes: Uint8Array;
+}
+
+export interface SavedDimm extends Dimm {
+  /** QOM path */
+  path: string;
+  hva: number;
+  /** gpa that it is being moved to */
+  moveTo: number | null;
+}
+
+export interface SavedDimms {
+  /** DIMMs without id so far */
+  anonymous: number;
+  plugged: SavedDimm[];
+  /** A DIMM on its way: ejected, and not yet plugged in at its new place. */
+  ejected: SavedDimm | null;
+}
+
+/** What is not device, vCPU or memory content: JSON values only. */
+export interface SavedMachine {
+  config: { ram: number; slots: number; maxmem: number; smp: number };
+  /** Name of the guest image, for people; a reset boots the image that the machine has. */
+  guest: string;
+  run: RunState;
+  /** Hotplug block of the guest, bytes; null: none */
+  memoryBlock: number | null;
+  round: { turn: number; end: number | null };
+  /** Host memory in use, by hva. */
+  ranges: { start: number; size: number; label: string }[];
+  backends: { id: string; size: number; hva: number; kind: Backend['kind'] }[];
+  dimms: SavedDimms;
+  slots: SavedSlot[];
+}
+
+export interface MachineState {
+  machine: SavedMachine;
+  /** By device name. */
+  devices: Record<string, { [field: string]: unknown }>;
+  /** Records of VCPU_STRIDE bytes. */
+  vcpus: Uint8Array[];
+  /** Dirty bitmaps of the slots that have one. */
+  dirty: { slot: number; bits: Uint8Array }[];
+  ram: RamPiece[];
+}
+
+/** A machine state from a file: shaped like one, but what it says is not checked. */
+export interface UncheckedState extends Pick<MachineState, 'vcpus' | 'dirty' | 'ram'> {
+  machine: unknown;
+  devices: unknown;
 }
 
 export interface VcpuRegisters {

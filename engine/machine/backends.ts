@@ -50,10 +50,30 @@ export class Backends {
     this.changed();
   }
 
+  /** Those of a restored machine; their host memory is already there. */
+  replace(backends: readonly Backend[]): void {
+    this.byId.clear();
+    for (const backend of backends) this.byId.set(backend.id, { ...backend });
+    this.changed();
+  }
+
+  /** Gives the range back that starts at `start` if it belongs to no backend. */
+  releaseBare(start: number): boolean {
+    if ([...this.byId.values()].some((backend) => backend.hva === start) || this.host.rangeAt(start)?.start !== start) return false;
+    this.host.release(start);
+    return true;
+  }
+
   setBusy(id: string, device: string | undefined): void {
     const backend = this.byId.get(id)!;
     if (device === undefined) delete backend.busy;
     else backend.busy = device;
+  }
+
+  /** The backend at `from` has its contents at `to` now. */
+  moved(from: number, to: number): void {
+    for (const backend of this.byId.values()) if (backend.hva === from) backend.hva = to;
+    this.changed();
   }
 
   /** Backend or bare range that holds the hva. */

@@ -14,6 +14,8 @@ export const RTC_IRQ = 8;
 export const DEBUGCON_PORT = 0xe9;
 /** 0x64 must read 0 (no keyboard), not 0xff. */
 export const KEYBOARD_STATUS_PORT = 0x64;
+/** Written there: the 8042's "pulse the reset line", the one part of it that is here. */
+export const KEYBOARD_RESET_COMMAND = 0xfe;
 
 /** QEMU's ACPI memory hotplug register block, 24 bytes, on I/O ports as on QEMU's pc machine. */
 export const MEMHP_PORT = 0xa00;
@@ -38,6 +40,8 @@ export const GED_RESET_VALUE = 0x42;
 /** PC holes. */
 export const LOW_RAM_END = 0xa0000;
 export const HIGH_RAM_START = 0x100000;
+/** F000:FFF0, where a PC starts. Guests jump there to restart the machine: Linux does on a board like this without EFI. */
+export const RESET_VECTOR = 0xffff0;
 /** ACPI tables lie in [ROM_START, HIGH_RAM_START). */
 export const ROM_START = 0xe0000;
 /** No RAM and no DIMM in [PCI_HOLE_START, 4 GiB). */

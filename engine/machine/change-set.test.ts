@@ -23,6 +23,8 @@ beforeEach(() => {
     engine,
     host,
     changed: () => told++,
+    carry: (_moves, commit) => commit(),
+    collect: () => {},
     runBetween: async () => {
       between.push(engine.memslots().map((slot) => slot.slot));
     },
@@ -151,5 +153,40 @@ describe('refusals', () => {
     const commit = set.check();
     expect(commit.ok).toBe(false);
     expect(commit.ok ? '' : commit.refusals[0]!.reason).toMatch(reason);
+  });
+});
+
+describe('hundreds of slots', () => {
+  it('map every page to its own slot after each of many random splits and merges', async () => {
+    let state = 7;
+    const random = (below: number) => {
+      state = (Math.imul(state, 1103515245) + 12345) >>> 0;
+      return Math.floor((state / 2 ** 32) * below);
+    };
+    const pages = engine.memslots().reduce((sum, slot) => sum + slot.npages, 0);
+    const where = (gfn: number) => {
+      const slot = engine.memslotAt(gfn);
+      return slot && slot.userspaceAddr / 4096 + gfn - slot.baseGfn;
+    };
+    const backing = Array.from({ length: pages }, (_unused, gfn) => where(gfn));
+    for (let round = 0; round < 1500; round++) {
+      const slots = engine.memslots();
+      const at = random(slots.length);
+      const [slot, next] = [slots[at]!, slots[at + 1]];
+      const joined = next && next.userspaceAddr === slot.userspaceAddr + slot.npages * 4096;
+      set.begin();
+      if (joined && random(8) === 0) set.stage({ op: 'merge', slots: [slot.slot, next.slot] });
+      else if (slot.npages > 1) {
+        const gpa = (slot.baseGfn + 1 + random(slot.npages - 1)) * 4096;
+        set.stage({ op: 'split', slot: slot.slot, gpa, newSlot: 1000 + round });
+      }
+      expect((await set.commit()).ok).toBe(true);
+      // In this order no lookup profits from the slot that the one before found.
+      for (let step = 0; step < 40; step++) {
+        const gfn = random(pages);
+        expect(where(gfn), `gfn ${gfn} after round ${round}`).toBe(backing[gfn]);
+      }
+    }
+    expect(engine.slotCount(0)).toBeGreaterThan(200);
   });
 });

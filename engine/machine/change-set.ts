@@ -6,6 +6,7 @@ import { type MemslotEngine, type Regions, regionOf } from '../memory/index';
 import type { Commit, Errno, MemoryRegion, Refusal } from '../memory/types';
 import { type ChangeSet, MachineError, type StagedEdit, type StagedEntry } from './api';
 import type { HostMemory } from './host-memory';
+import { follow, type Rehost, type RehostEdit, rehostOf } from './rehost';
 
 const PAGE = 4096;
 /** Guest instructions between two ioctls of a legacy commit. */
@@ -17,6 +18,10 @@ export interface ChangeSetContext {
   changed(): void;
   /** Lets the guest run, if it runs at all. */
   runBetween(instructions: number): Promise<void>;
+  /** Runs the commit and carries these backings to their new host memory at the moment when no vCPU reaches them; nothing when it is refused. */
+  carry(moves: readonly Rehost[], commit: () => Commit): Commit;
+  /** Edits went away or were done: host memory that was taken for them may be free now. */
+  collect(): void;
 }
 
 /** Regions for the engine, and which staged entry each comes from. */
@@ -24,6 +29,7 @@ interface Request {
   regions: MemoryRegion[];
   origin: number[];
   refusals: Refusal[];
+  moves: Rehost[];
 }
 
 export class StagedChangeSet implements ChangeSet {
@@ -57,7 +63,7 @@ export class StagedChangeSet implements ChangeSet {
     if (taken !== undefined || twice !== undefined) {
       throw new MachineError(`slot ${taken ?? twice} already has an operation in this change set: at most one per slot id`);
     }
-    edits.push(edit);
+    edits.push(edit.op === 'rehost' ? this.withTarget(edit) : edit);
     this.context.changed();
   }
 
@@ -67,13 +73,23 @@ export class StagedChangeSet implements ChangeSet {
       throw new MachineError(`the change set has no entry ${index}: it has ${edits.length}`);
     }
     edits.splice(index, 1);
+    this.context.collect();
     this.context.changed();
   }
 
   abort(): void {
     this.opened();
     this.edits = undefined;
+    this.context.collect();
     this.context.changed();
+  }
+
+  /** Does a staged edit map host memory of [start, end)? */
+  uses(start: number, end: number): boolean {
+    return (this.edits ?? []).some((edit) => {
+      if (edit.op === 'rehost') return edit.hva !== undefined && edit.hva >= start && edit.hva < end;
+      return edit.op === 'add' && edit.hva < end && start < edit.hva + edit.size;
+    });
   }
 
   check(): Commit {
@@ -92,10 +108,16 @@ export class StagedChangeSet implements ChangeSet {
     if (this.committing) throw new MachineError('this change set is being committed');
     const request = this.translate(edits);
     if (request.refusals.length > 0) return { ok: false, refusals: request.refusals };
+    if (options.legacy && request.moves.length > 0)
+      throw new MachineError('memslot_rehost needs an atomic commit: the guest would write to the old memory while it is copied');
     this.committing = true;
     try {
-      const commit = options.legacy ? await this.commitLegacy(request) : this.context.engine.changeUserMemoryRegions(request.regions);
-      if (commit.ok) this.edits = undefined;
+      const atomic = () => this.context.engine.changeUserMemoryRegions(request.regions);
+      const commit = options.legacy ? await this.commitLegacy(request) : this.context.carry(request.moves, atomic);
+      if (commit.ok) {
+        this.edits = undefined;
+        this.context.collect();
+      }
       this.context.changed();
       return this.mapped(commit, request);
     } finally {
@@ -136,8 +158,9 @@ export class StagedChangeSet implements ChangeSet {
   }
 
   private translate(edits: readonly StagedEdit[]): Request {
-    const request: Request = { regions: [], origin: [], refusals: [] };
+    const request: Request = { regions: [], origin: [], refusals: [], moves: [] };
     edits.forEach((edit, index) => {
+      if (edit.op === 'rehost') return;
       const meant = this.regionsOf(edit);
       if (!meant.ok) {
         request.refusals.push(...meant.refusals.map((refusal) => ({ ...refusal, index })));
@@ -150,11 +173,34 @@ export class StagedChangeSet implements ChangeSet {
         request.origin.push(index);
       }
     });
+    this.translateMoves(edits, request);
     return request;
   }
 
+  /** After all others, since what they lead to moves too. */
+  private translateMoves(edits: readonly StagedEdit[], request: Request): void {
+    const moves: { move: Rehost; index: number }[] = [];
+    edits.forEach((edit, index) => {
+      if (edit.op !== 'rehost') return;
+      const move = rehostOf(edit, this.context.engine, this.context.host);
+      const twice = typeof move !== 'string' && moves.some((other) => other.move.from === move.from || other.move.to === move.to);
+      if (typeof move !== 'string' && !twice) moves.push({ move, index });
+      else request.refusals.push({ index, errno: 'EINVAL', reason: twice ? 'this backing is moved twice' : String(move) });
+    });
+    follow(moves, this.context.engine, request);
+    request.moves = moves.map(({ move }) => move);
+  }
+
+  /** Host memory is taken when the edit is staged, so that a dry run can tell whether there is any. */
+  private withTarget(edit: RehostEdit): RehostEdit {
+    const { engine, host } = this.context;
+    const slot = engine.memslotById(edit.slot);
+    const range = slot && host.rangeAt(slot.userspaceAddr);
+    return range && edit.hva === undefined ? { ...edit, hva: host.allocate(range.size, range.label) } : edit;
+  }
+
   /** The regions that an edit means, or why it means nothing. */
-  private regionsOf(edit: StagedEdit): Regions {
+  private regionsOf(edit: Exclude<StagedEdit, RehostEdit>): Regions {
     const { engine } = this.context;
     switch (edit.op) {
       case 'add': {
@@ -198,6 +244,7 @@ export class StagedChangeSet implements ChangeSet {
 function slotIds(edit: StagedEdit): number[] {
   if (edit.op === 'merge') return edit.slots;
   if (edit.op === 'split') return [edit.slot, edit.newSlot];
+  if (edit.op === 'rehost') return [];
   return [edit.slot];
 }
 

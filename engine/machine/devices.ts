@@ -96,7 +96,10 @@ export class Board {
     this.onPorts(this.pic.elcr, 0x4d0, 2);
     this.onPorts(this.pit, board.PIT_PORT, 4);
     this.onPorts(systemControl, board.SYSTEM_CONTROL_PORT, 1);
-    this.onPorts(new FloatingPorts('no-keyboard', 0), board.KEYBOARD_STATUS_PORT, 1);
+    const keyboard = new FloatingPorts('no-keyboard', 0, (value) => {
+      if (value === board.KEYBOARD_RESET_COMMAND) context.resetRequested();
+    });
+    this.onPorts(keyboard, board.KEYBOARD_STATUS_PORT, 1);
     this.onPorts(this.rtc, board.RTC_PORT, 2);
     this.onPorts(debugcon, board.DEBUGCON_PORT, 1);
     this.onPorts(this.serial, board.SERIAL_PORT, 8);

@@ -6,11 +6,11 @@ import type { HostMemory, HostRange } from './host-memory';
 const CHUNK = 4 * 0x100000;
 
 /**
- * `small`: vCPU records, device states and layout, as bytes. RAM is every range of host memory; zero pages cost a scan
- * and nothing else. The machine must not run until this is done.
+ * `records`: the vCPUs'. `state`: devices and layout, as JSON values; the order of keys means nothing. RAM is every range of host
+ * memory; zero pages cost a scan and nothing else. The machine must not run until this is done.
  */
-export async function digestOf(host: HostMemory, small: readonly Uint8Array[]): Promise<string> {
-  const parts = await Promise.all(small.map(sha256));
+export async function digestOf(host: HostMemory, records: readonly Uint8Array[], state: object): Promise<string> {
+  const parts = await Promise.all([...records, new TextEncoder().encode(canonical(state))].map(sha256));
   for (const range of host.ranges()) {
     for (let start = range.start; start < range.start + range.size; start += CHUNK) {
       const bytes = packPages(host, range, start, Math.min(start + CHUNK, range.start + range.size));
@@ -46,6 +46,13 @@ export function isZeroPage(words: Uint32Array, hva: number): boolean {
     if ((words[word]! | words[word + 1]! | words[word + 2]! | words[word + 3]!) !== 0) return false;
   }
   return true;
+}
+
+function canonical(value: unknown): string {
+  return JSON.stringify(value, (_key, inner: unknown) => {
+    if (typeof inner !== 'object' || inner === null || Array.isArray(inner)) return inner;
+    return Object.fromEntries(Object.entries(inner).sort(([a], [b]) => (a < b ? -1 : 1)));
+  });
 }
 
 async function sha256(bytes: Uint8Array<ArrayBuffer> | Uint8Array): Promise<Uint8Array> {

@@ -17,6 +17,7 @@ let memhp: MemoryHotplug;
 let qmp: [string, Record<string, unknown>][];
 let rescans: number;
 let events: number;
+let block: number | undefined;
 
 /** A guest's side of the registers. */
 const guest = {
@@ -37,10 +38,12 @@ function setUp(config = { ram: 64 * MIB, slots: 4, maxmem: 2 * GIB }) {
   qmp = [];
   rescans = 0;
   events = 0;
+  block = undefined;
   dimms = new Dimms(config, engine, backends, () => memhp, {
     changed: () => {},
     qmp: (event, data) => qmp.push([event, data]),
     rescan: () => rescans++,
+    guestBlock: () => block,
   });
   memhp = new MemoryHotplug({
     slots: config.slots,
@@ -130,6 +133,34 @@ describe('plugging', () => {
     backends.add('m1', 128 * MIB);
     expect(() => dimms.plug({ memdev: 'm1', addr: 128 * MIB })).toThrow('address range conflicts with memslot 9');
     expect(dimms.plug({ memdev: 'm1' }).addr).toBe(256 * MIB);
+  });
+});
+
+describe('a guest that takes memory in blocks', () => {
+  beforeEach(() => {
+    block = 128 * MIB;
+    backends.add('half', 64 * MIB);
+    backends.add('odd', 192 * MIB);
+    backends.add('good', 256 * MIB);
+  });
+
+  it.each<[Parameters<Dimms['plug']>[0], string]>([
+    [
+      { memdev: 'half' },
+      'backend memory size must be multiple of 0x8000000: this guest takes memory in blocks of 128 MiB (nearest size: 128M)',
+    ],
+    [{ memdev: 'odd' }, '(nearest size: 256M)'],
+    [
+      { memdev: 'good', addr: 0x12000000 },
+      'address must be aligned to 0x8000000 bytes: this guest takes memory in blocks of 128 MiB (nearest address: 0x10000000)',
+    ],
+    [{ memdev: 'good', addr: 0x1000 }, 'address must be aligned to 0x200000 bytes'],
+  ])('is not given %o', (options, message) => {
+    expect(() => dimms.plug(options)).toThrow(message);
+  });
+
+  it('gets whole ones', () => {
+    expect(dimms.plug({ memdev: 'good' }).addr).toBe(128 * MIB);
   });
 });
 

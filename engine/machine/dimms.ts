@@ -5,7 +5,7 @@
 import type { MemoryHotplug } from '../devices/memhp';
 import type { MemslotEngine } from '../memory/index';
 import type { Memslot } from '../memory/types';
-import { type Backend, type Dimm, MachineError } from './api';
+import { type Backend, type Dimm, MachineError, type SavedDimm, type SavedDimms } from './api';
 import type { Backends } from './backends';
 import { FOUR_GIB, PCI_HOLE_START } from './board';
 
@@ -39,6 +39,8 @@ export interface DimmHooks {
   qmp(event: string, data: Record<string, unknown>): void;
   /** The guest should look at its DIMMs again. */
   rescan(): void;
+  /** The guest takes memory only in blocks of so many bytes; undefined: it does not care. */
+  guestBlock(): number | undefined;
 }
 
 interface Range {
@@ -52,11 +54,15 @@ interface PluggedDimm extends Dimm {
   hva: number;
   /** What the guest could last see of it, to tell whether a commit changed that. */
   seen: string;
+  /** gpa where it is plugged in again when the guest has given it back. */
+  moveTo?: number;
 }
 
 export class Dimms {
   private readonly plugged: PluggedDimm[] = [];
   private anonymous = 0;
+  /** A DIMM on its way: ejected, and not yet plugged in at its new place. */
+  private ejected: PluggedDimm | undefined;
   /** The commit that is running comes from here and tells the guest by itself. */
   private own = false;
 
@@ -70,7 +76,7 @@ export class Dimms {
   ) {}
 
   list(): Dimm[] {
-    return this.plugged.map(({ path: _path, hva: _hva, seen: _seen, ...dimm }) => dimm);
+    return this.plugged.map(({ path: _path, hva: _hva, seen: _seen, moveTo: _moveTo, ...dimm }) => dimm);
   }
 
   /** Where memory devices may lie. Empty without maxmem. */
@@ -102,11 +108,25 @@ export class Dimms {
 
   /** Asks the guest. Asking again while it thinks is silently accepted, as in QEMU. */
   unplug(id: string): void {
-    const dimm = this.plugged.find((d) => (d.id !== '' && d.id === id) || d.path === id);
-    if (!dimm) throw new MachineError(`Device '${id}' not found`);
+    const dimm = this.find(id);
+    delete dimm.moveTo;
     dimm.pendingUnplug = true;
     this.memhp().requestUnplug(dimm.slot);
     this.hooks.changed();
+  }
+
+  /**
+   * Asks the guest to give the DIMM back and plugs it in again at `addr` (gpa, bytes) when it did: DEVICE_MOVED. Where the guest
+   * refuses, the DIMM stays where it is: MEM_UNPLUG_ERROR. The contents stay in any case.
+   */
+  move(id: string, addr: number): void {
+    const dimm = this.find(id);
+    if (dimm.pendingUnplug) throw new MachineError(`Device '${id}' is already being given back by the guest`);
+    if (addr % GRANULARITY !== 0) throw new MachineError(`address must be aligned to ${hex(GRANULARITY)} bytes`);
+    this.checkGuestBlock(dimm.size, addr);
+    this.checkAddress(addr, dimm.size, this.window(), dimm);
+    this.unplug(id);
+    dimm.moveTo = addr;
   }
 
   /** For the hotplug registers: where the DIMM in `slot` is mapped now; undefined while its first byte is not mapped. */
@@ -128,7 +148,8 @@ export class Dimms {
     }
     this.plugged.splice(index, 1);
     this.backends.setBusy(dimm.memdev, undefined);
-    this.hooks.qmp('DEVICE_DELETED', { ...named(dimm), path: dimm.path });
+    if (dimm.moveTo === undefined) this.hooks.qmp('DEVICE_DELETED', { ...named(dimm), path: dimm.path });
+    else this.ejected = dimm;
     this.hooks.changed();
     return true;
   }
@@ -138,8 +159,11 @@ export class Dimms {
     const dimm = this.plugged.find((d) => d.slot === slot);
     const info = { ...(dimm ? named(dimm) : {}), source, status, slot: String(slot), 'slot-type': 'DIMM' };
     this.hooks.qmp('ACPI_DEVICE_OST', { info });
+    // Not before: the guest first makes sure that the DIMM is gone.
+    if (this.ejected?.slot === slot && source === OST_EJECT) this.finishMove();
     if (dimm && source === OST_EJECT && status !== OST_SUCCESS && status !== OST_EJECT_IN_PROGRESS) {
       dimm.pendingUnplug = false;
+      delete dimm.moveTo;
       this.hooks.qmp('MEM_UNPLUG_ERROR', { device: dimm.id, msg: `the guest keeps it (_OST status ${status}: ${ostText(status)})` });
       this.hooks.changed();
     }
@@ -157,9 +181,33 @@ export class Dimms {
     if (changed) this.hooks.rescan();
   }
 
+  /** The backend at `from` has its contents at `to` now (hvas). */
+  rehosted(from: number, to: number): void {
+    for (const dimm of this.plugged) if (dimm.hva === from) dimm.hva = to;
+    if (this.ejected?.hva === from) this.ejected.hva = to;
+  }
+
   /** After a machine reset: what was asked of the old guest is forgotten, the DIMMs stay. */
   noticeReset(): void {
-    for (const dimm of this.plugged) dimm.pendingUnplug = false;
+    if (this.ejected) this.finishMove();
+    for (const dimm of this.plugged) {
+      dimm.pendingUnplug = false;
+      delete dimm.moveTo;
+    }
+  }
+
+  save(): SavedDimms {
+    const { anonymous, ejected } = this;
+    return { anonymous, plugged: this.plugged.map(savedDimm), ejected: ejected ? savedDimm(ejected) : null };
+  }
+
+  /** Takes the place of everything that is plugged; memslots and hotplug registers are restored by others. */
+  restore({ anonymous, plugged, ejected }: SavedDimms): void {
+    this.anonymous = anonymous;
+    this.plugged.splice(0, this.plugged.length, ...plugged.map(pluggedDimm));
+    this.ejected = ejected ? pluggedDimm(ejected) : undefined;
+    for (const dimm of this.plugged) dimm.seen = this.describe(dimm);
+    this.hooks.changed();
   }
 
   /** id of the DIMM whose backend holds the hva. */
@@ -167,7 +215,28 @@ export class Dimms {
     return this.plugged.find((d) => hva >= d.hva && hva < d.hva + d.size);
   }
 
-  private realize(chosen: { id: string; memdev: string; slot: number; node: number; addr: number }, backend: Backend): Dimm {
+  private find(id: string): PluggedDimm {
+    const dimm = this.plugged.find((d) => (d.id !== '' && d.id === id) || d.path === id);
+    if (!dimm) throw new MachineError(`Device '${id}' not found`);
+    return dimm;
+  }
+
+  /** Plugs an ejected DIMM in at its new address; where that was taken meanwhile, at its old one. */
+  private finishMove(): void {
+    const dimm = this.ejected!;
+    this.ejected = undefined;
+    const chosen = { id: dimm.id, memdev: dimm.memdev, slot: dimm.slot, node: dimm.node };
+    const backend = this.backends.get(dimm.memdev)!;
+    try {
+      this.realize({ ...chosen, addr: dimm.moveTo! }, backend, dimm.path);
+      this.hooks.qmp('DEVICE_MOVED', { ...named(dimm), path: dimm.path, addr: dimm.moveTo });
+    } catch (error) {
+      this.realize({ ...chosen, addr: dimm.addr }, backend, dimm.path);
+      this.hooks.qmp('MEM_UNPLUG_ERROR', { device: dimm.id, msg: (error as Error).message });
+    }
+  }
+
+  private realize(chosen: { id: string; memdev: string; slot: number; node: number; addr: number }, backend: Backend, at?: string): Dimm {
     const region = {
       slot: this.freeSlotId(),
       guestPhysAddr: chosen.addr,
@@ -178,7 +247,7 @@ export class Dimms {
     const commit = this.engine.setUserMemoryRegion(region);
     this.own = false;
     if (!commit.ok) throw new MachineError(commit.refusals[0]?.reason ?? 'the memslot engine refused the DIMM');
-    const path = chosen.id === '' ? `/machine/peripheral-anon/device[${this.anonymous++}]` : `/machine/peripheral/${chosen.id}`;
+    const path = at ?? (chosen.id === '' ? `/machine/peripheral-anon/device[${this.anonymous++}]` : `/machine/peripheral/${chosen.id}`);
     const dimm: PluggedDimm = { ...chosen, size: backend.size, hotplugged: true, pendingUnplug: false, path, hva: backend.hva, seen: '' };
     dimm.seen = this.describe(dimm);
     this.plugged.push(dimm);
@@ -220,15 +289,31 @@ export class Dimms {
     const wanted = addr === 0 ? undefined : addr;
     if (wanted !== undefined && wanted % GRANULARITY !== 0) throw new MachineError(`address must be aligned to ${hex(GRANULARITY)} bytes`);
     if (size % GRANULARITY !== 0) throw new MachineError(`backend memory size must be multiple of ${hex(GRANULARITY)}`);
+    this.checkGuestBlock(size, wanted);
     return wanted === undefined ? this.freeAddress(size, memory) : this.checkAddress(wanted, size, memory);
   }
 
-  private checkAddress(addr: number, size: number, memory: Range[]): number {
+  /** QEMU plugs what the guest then refuses without a word to anyone; here it is refused with the guest's rule. */
+  private checkGuestBlock(size: number, addr: number | undefined): void {
+    const block = this.hooks.guestBlock();
+    if (block === undefined) return;
+    const rule = `this guest takes memory in blocks of ${block / MIB} MiB`;
+    if (size % block !== 0) {
+      throw new MachineError(
+        `backend memory size must be multiple of ${hex(block)}: ${rule} (nearest size: ${nearest(size, block) / MIB}M)`,
+      );
+    }
+    if (addr !== undefined && addr % block !== 0) {
+      throw new MachineError(`address must be aligned to ${hex(block)} bytes: ${rule} (nearest address: ${hex(nearest(addr, block))})`);
+    }
+  }
+
+  private checkAddress(addr: number, size: number, memory: Range[], self?: PluggedDimm): number {
     if (!memory.some((range) => addr >= range.start && addr + size <= range.end)) {
       const usable = memory.map((range) => `[${hex(range.start)}:${hex(range.end - range.start)}]`).join(' and ');
       throw new MachineError(`can't add memory device [${hex(addr)}:${hex(size)}], usable range for memory devices ${usable}`);
     }
-    const other = this.firstOverlap(addr, addr + size);
+    const other = this.firstOverlap(addr, addr + size, self);
     if (!other) return addr;
     const dimm = this.ownerOf(other.userspaceAddr);
     throw new MachineError(`address range conflicts with ${dimm ? `memory device id='${dimm.id}'` : `memslot ${other.slot}`}`);
@@ -246,8 +331,14 @@ export class Dimms {
     throw new MachineError('could not find position in guest address space for memory device - memory fragmented due to alignments');
   }
 
-  private firstOverlap(start: number, end: number): Memslot | undefined {
-    return this.engine.memslots().find((slot) => slot.baseGfn * PAGE < end && start < (slot.baseGfn + slot.npages) * PAGE);
+  /** A memslot in [start, end) that does not belong to `self`. */
+  private firstOverlap(start: number, end: number, self?: PluggedDimm): Memslot | undefined {
+    return this.engine
+      .memslots()
+      .find(
+        (slot) =>
+          this.ownerOf(slot.userspaceAddr) !== (self ?? null) && slot.baseGfn * PAGE < end && start < (slot.baseGfn + slot.npages) * PAGE,
+      );
   }
 
   private freeSlotId(): number {
@@ -287,6 +378,14 @@ export class Dimms {
   }
 }
 
+function savedDimm({ seen: _seen, moveTo, ...dimm }: PluggedDimm): SavedDimm {
+  return { ...dimm, moveTo: moveTo ?? null };
+}
+
+function pluggedDimm({ moveTo, ...dimm }: SavedDimm): PluggedDimm {
+  return { ...dimm, seen: '', ...(moveTo === null ? {} : { moveTo }) };
+}
+
 function named(dimm: Dimm): { device?: string } {
   return dimm.id === '' ? {} : { device: dimm.id };
 }
@@ -296,6 +395,10 @@ function ostText(status: number): string {
   if (status === 0x81) return 'device not found';
   if (status === 0x80) return 'eject not supported by the guest';
   return 'refused';
+}
+
+function nearest(value: number, step: number): number {
+  return Math.max(1, Math.round(value / step)) * step;
 }
 
 function alignUp(value: number, to: number): number {

@@ -5,6 +5,7 @@
 import type { CoreExports } from '../abi/core';
 import { EXIT_BREAK, EXIT_BUDGET, EXIT_HLT, EXIT_INTERNAL_ERROR, EXIT_REQUESTED, EXIT_RETRY, EXIT_SHUTDOWN } from '../abi/exits';
 import { VCPU_EXIT_REQUEST } from '../abi/vcpu';
+import type { SavedMachine } from './api';
 import type { Clock, TimeSource } from './clock';
 import { Halted, type Vcpu } from './vcpu';
 
@@ -16,11 +17,7 @@ const ROUND_NS = 160_000;
 /** `idle`: every vCPU waits for an interrupt. `left`: the core came back for the machine to look at (`onExit`). */
 export type Advance = 'ran' | 'idle' | 'left';
 
-export interface RoundState {
-  turn: number;
-  /** ns of guest time, or null: no round is under way */
-  end: number | null;
-}
+export type RoundState = SavedMachine['round'];
 
 export class Executor implements TimeSource {
   clock!: Clock;

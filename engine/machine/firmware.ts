@@ -1,10 +1,10 @@
-/** What firmware would do: memory map from the memslots, tables in ROM, the guest into memory, vCPU 0 at its entry. */
+/** What firmware would do: memory map from the memslots, tables and a reset vector in ROM, the guest into memory, vCPU 0 at its entry. */
 import type { CoreExports } from '../abi/core';
 import type { MemslotEngine } from '../memory/index';
 import { MemFlag, type Memslot } from '../memory/types';
 import { type AcpiConfig, buildAcpi } from './acpi/tables';
 import type { GuestImage } from './api';
-import { HIGH_RAM_START, ROM_START } from './board';
+import { KEYBOARD_RESET_COMMAND, KEYBOARD_STATUS_PORT, RESET_VECTOR, ROM_START } from './board';
 import type { BootSlot } from './boot-ram';
 import { E820_RAM, E820_RESERVED, type E820Entry, makeE820 } from './e820';
 import { enterGuest } from './enter';
@@ -18,8 +18,13 @@ const PAGE = 4096;
 /** cli; hlt; jmp back: what a machine without a guest runs. */
 const NOTHING = Uint8Array.of(0xfa, 0xf4, 0xeb, 0xfd);
 
+/** mov al, FEh; out 64h, al; cli; hlt: what is at the reset vector. */
+const RESTART = Uint8Array.of(0xb0, KEYBOARD_RESET_COMMAND, 0xe6, KEYBOARD_STATUS_PORT, 0xfa, 0xf4);
+
 export class Firmware {
   bootSlots: readonly BootSlot[] = [];
+  /** The guest's rule for hotplugged memory, bytes; undefined: the board's own will do. */
+  memoryBlock: number | undefined;
 
   constructor(
     private readonly host: HostMemory,
@@ -36,6 +41,7 @@ export class Firmware {
     const acpi = this.writeRom();
     const context = { physical: this.physical, e820: this.e820(acpi) };
     const entry: EntryState = loadGuest(image, acpi ? { ...context, rsdp: acpi.start } : context);
+    this.memoryBlock = entry.memoryBlock;
     enterGuest(this.core, vcpu, entry);
   }
 
@@ -53,7 +59,8 @@ export class Firmware {
   private writeRom(): { start: number; end: number } | undefined {
     const { bytes } = buildAcpi(ROM_START, this.acpi);
     const end = Math.ceil((ROM_START + bytes.length) / PAGE) * PAGE;
-    if (end > HIGH_RAM_START) throw new Error(`the ACPI tables of ${bytes.length} bytes do not fit the ROM`);
+    if (end > RESET_VECTOR) throw new Error(`the ACPI tables of ${bytes.length} bytes do not fit the ROM`);
+    this.physical.write(RESET_VECTOR, RESTART);
     if (this.physical.write(ROM_START, bytes) < bytes.length) return undefined;
     return { start: ROM_START, end };
   }

@@ -73,6 +73,32 @@ export class HostMemory {
     this.used.splice(index, 1);
   }
 
+  /** Why `ranges` cannot be handed out, or undefined: they must be sorted, apart and whole pages within host memory. */
+  refusesRanges(ranges: readonly HostRange[]): string | undefined {
+    let free = HOST_BASE;
+    for (const { start, size, label } of ranges) {
+      const at = `'${label}' at hva 0x${start.toString(16)}, 0x${size.toString(16)} bytes`;
+      if (start % PAGE_SIZE !== 0 || size % PAGE_SIZE !== 0 || size <= 0) return `${at}, is not whole pages`;
+      if (start < free) return `${at}, lies below 0x${free.toString(16)}, where the one before ends`;
+      if (start + size > this.limit) return `${at}, is more host memory than there is (it ends at 0x${this.limit.toString(16)})`;
+      free = start + size;
+    }
+    return undefined;
+  }
+
+  /**
+   * Hands out exactly `ranges` (which `refusesRanges` accepts) and nothing else. What they hold is whatever lies there: the caller
+   * fills them. Returns the ranges before, to take it back. MachineError, and nothing changed, when the memory cannot grow so far.
+   */
+  adopt(ranges: readonly HostRange[]): HostRange[] {
+    const last = ranges.at(-1);
+    if (last) {
+      this.growTo(last.start + last.size, last.label);
+      this.untouched = Math.max(this.untouched, last.start + last.size);
+    }
+    return this.used.splice(0, this.used.length, ...ranges.map((range) => ({ ...range })));
+  }
+
   /** The range that holds `hva`, or undefined. */
   rangeAt(hva: number): HostRange | undefined {
     let low = 0;
@@ -136,5 +162,5 @@ export class HostMemory {
 }
 
 function mebibytes(bytes: number): string {
-  return `${Math.floor(bytes / 0x100000)} MiB`;
+  return bytes >= 0x100000 ? `${Math.floor(bytes / 0x100000)} MiB` : `${Math.floor(bytes / 1024)} KiB`;
 }

@@ -1,13 +1,12 @@
 /** The composition root: `createMachine` builds host memory, core, memslot engine, vCPUs, devices and buses, and loads the guest. */
 import type { CoreExports } from '../abi/core';
 import { EXIT_BREAK, EXIT_INTERNAL_ERROR, EXIT_SHUTDOWN } from '../abi/exits';
-import { HOST_BASE, MAILBOX2 } from '../abi/layout';
+import { MAILBOX2 } from '../abi/layout';
 import * as abi from '../abi/vcpu';
-import { MemslotEngine } from '../memory/index';
-import type { CommitEvent } from '../memory/types';
+import type { MemslotEngine } from '../memory/index';
+import type { Commit, CommitEvent } from '../memory/types';
 import {
   type Backend,
-  type ChangeSet,
   type Dimm,
   type GuestImage,
   type Machine,
@@ -15,7 +14,9 @@ import {
   MachineError,
   type MachineEvent,
   type MachineOptions,
+  type MachineState,
   type RunState,
+  type UncheckedState,
   type VcpuRegisters,
 } from './api';
 import { Backends } from './backends';
@@ -26,14 +27,17 @@ import { StagedChangeSet } from './change-set';
 import { Clock } from './clock';
 import { checkConfig } from './config';
 import { type CoreWiring, loadCore } from './core';
-import { Board } from './devices';
+import { Board, type BoardOptions } from './devices';
 import { digestOf } from './digest';
 import { Dimms } from './dimms';
+import { makeEngine } from './engine';
 import { Executor } from './executor';
 import { Firmware } from './firmware';
 import { HostMemory } from './host-memory';
 import { walkPageTable } from './page-table';
 import { PhysicalMemory } from './physical';
+import type { Rehost } from './rehost';
+import { captureState, restoreState, type StateParts } from './state';
 import { ByteStream } from './streams';
 import { Throttle } from './throttle';
 import { Vcpu } from './vcpu';
@@ -41,8 +45,6 @@ import { resetVcpu, startVcpu, sumStats } from './vcpu-reset';
 
 /** Instructions between two looks at the wall clock. */
 const CHUNK = 200_000;
-/** Bits of a guest-physical address that this board decodes. */
-const PHYS_ADDR_BITS = 46;
 /** RTC at power-on unless told otherwise: 2024-01-01T00:00:00Z, so that runs are equal. */
 const DEFAULT_RTC_START = 1_704_067_200_000;
 const DEFAULT_SEED = 0x6d656d736c6f74n;
@@ -60,7 +62,7 @@ export async function createMachine(options: MachineOptions): Promise<Machine> {
 class LabMachine implements Machine {
   readonly config: MachineConfig;
   readonly memory: MemslotEngine;
-  readonly changeSet: ChangeSet;
+  readonly changeSet: StagedChangeSet;
   readonly guest: GuestImage | undefined;
   readonly serial: Machine['serial'];
 
@@ -80,6 +82,8 @@ class LabMachine implements Machine {
   private readonly listeners = new Set<(event: MachineEvent) => void>();
   private runState: RunState = 'running';
   private resetAsked = false;
+  /** Copies backings that a commit moves; set while one does. */
+  private carryOver: (() => void) | undefined;
   private wasIdle = false;
   /** While above 0 nothing runs: the machine's state is being read piece by piece. */
   private held = 0;
@@ -93,7 +97,7 @@ class LabMachine implements Machine {
     const { ram, slots, maxmem, smp, accel, index } = options;
     this.config = { ram, slots, maxmem, smp, accel, ...(index ? { index } : {}) };
     this.guest = options.guest;
-    this.memory = this.makeEngine();
+    this.memory = makeEngine(host, index, (text) => this.emit({ type: 'log', text }));
     this.physical = new PhysicalMemory(this.memory, host, (hva, length) => core.invalidateCode(hva, length));
     host.onRecycle = (hva, size) => core.invalidateCode(hva, size);
     this.vcpus = Array.from({ length: smp }, (_unused, i) => new Vcpu(i, host, core));
@@ -108,6 +112,7 @@ class LabMachine implements Machine {
       changed: () => this.emit({ type: 'dimms' }),
       qmp: (event, data) => this.emit({ type: 'qmp', event, data }),
       rescan: () => this.board.ged.raise(GED_EVENT_MEMORY),
+      guestBlock: () => this.firmware.memoryBlock,
     });
     this.board = this.makeBoard();
     this.connect(wiring);
@@ -118,6 +123,8 @@ class LabMachine implements Machine {
       host,
       changed: () => this.emit({ type: 'stage' }),
       runBetween: (instructions) => this.runBetween(instructions),
+      carry: (moves, commit) => this.carry(moves, commit),
+      collect: () => this.collectBare(),
     });
     this.serial = {
       input: (bytes) => {
@@ -206,6 +213,11 @@ class LabMachine implements Machine {
     this.wake();
   }
 
+  nmi(vcpu = 0): void {
+    this.vcpu(vcpu).setU32(abi.VCPU_NMI_PENDING, 1);
+    this.wake();
+  }
+
   subscribe(listener: (event: MachineEvent) => void): () => void {
     this.listeners.add(listener);
     return () => this.listeners.delete(listener);
@@ -245,12 +257,27 @@ class LabMachine implements Machine {
     this.wake();
   }
 
+  moveDimm(id: string, addr: number): void {
+    this.dimmTable.move(id, addr);
+    this.wake();
+  }
+
   deviceMemory(): { start: number; end: number }[] {
     return this.dimmTable.window();
   }
 
   allocateHost(size: number, label: string): number {
     return this.host.allocate(size, label);
+  }
+
+  releaseHost(hva: number): boolean {
+    const { host, memory, changeSet } = this;
+    const range = host.rangeAt(hva);
+    if (range?.start !== hva) return false;
+    const end = hva + range.size;
+    const mapped = [0, 1].some((asId) => memory.memslotsByHva(hva, end, asId).length > 0);
+    if (mapped || memory.historyMayMap(hva, end) || changeSet.uses(hva, end)) return false;
+    return this.backendTable.releaseBare(hva);
   }
 
   backingOf(hva: number): { id: string; offset: number } | undefined {
@@ -318,16 +345,51 @@ class LabMachine implements Machine {
   async digest(): Promise<string> {
     this.held += 1;
     try {
-      const layout = this.memory.memslots().map(({ arch: _arch, ...slot }) => slot);
-      const state = JSON.stringify({ devices: this.board.save(), round: this.executor.saveRound(), layout, dimms: this.dimms() });
-      return await digestOf(this.host, [...this.vcpus.map((vcpu) => vcpu.recordBytes()), new TextEncoder().encode(state)]);
+      const layout = this.memory.layout(0);
+      const state = { devices: this.board.save(), round: this.executor.saveRound(), layout, dimms: this.dimms() };
+      return await digestOf(
+        this.host,
+        this.vcpus.map((vcpu) => vcpu.recordBytes()),
+        state,
+      );
     } finally {
       this.held -= 1;
       this.wake();
     }
   }
 
+  capture(): MachineState {
+    this.console.flush();
+    return captureState(this.stateParts, this.runState, this.guest?.name ?? '');
+  }
+
+  restore(state: UncheckedState): void {
+    if (this.changeSet.open) throw new MachineError('a change set is open: commit or abort it first');
+    if (this.held > 0) throw new MachineError('the machine is being read: try again');
+    this.console.flush();
+    const run = restoreState(this.stateParts, state);
+    this.resetAsked = false;
+    this.wasIdle = false;
+    this.throttle.restart(this.clock.now());
+    this.emit({ type: 'restored' });
+    if (run === 'shutdown' || run === 'internal-error') this.setState(run);
+    else if (this.runState !== 'running') this.setState('paused');
+    this.wake();
+  }
+
   // Inside
+
+  private get stateParts(): StateParts {
+    const { config, host, memory, board, clock, executor, vcpus, core, firmware, backendTable: backends, dimmTable: dimms } = this;
+    const boardOptions = this.boardOptions();
+    return { config, host, memory, board, clock, executor, vcpus, core, firmware, backends, dimms, boardOptions };
+  }
+
+  private boardOptions(): BoardOptions {
+    const { ram, slots } = this.config;
+    const { debugExitPort, debugExitSize = 2, rtcStart = DEFAULT_RTC_START } = this.options;
+    return { ram, slots, rtcStart, ...(debugExitPort === undefined ? {} : { debugExitPort, debugExitSize }) };
+  }
 
   private vcpu(index: number): Vcpu {
     const vcpu = this.vcpus[index];
@@ -335,52 +397,27 @@ class LabMachine implements Machine {
     return vcpu;
   }
 
-  private makeEngine(): MemslotEngine {
-    const { host } = this;
-    return new MemslotEngine({
-      ...(this.config.index ? { index: this.config.index } : {}),
-      hostBase: HOST_BASE,
-      hostSize: host.limit,
-      physAddrBits: PHYS_ADDR_BITS,
-      arch: {
-        prepare(_old, next) {
-          if (next && !host.covers(next.userspaceAddr, next.npages * 4096)) {
-            const reason = `hva 0x${next.userspaceAddr.toString(16)}: no backend owns all of this host memory`;
-            throw Object.assign(new Error(reason), { errno: 'EINVAL' });
-          }
-          return undefined;
-        },
-      },
-      onListenerError: (error) => this.emit({ type: 'log', text: `memslots: ${error instanceof Error ? error.message : String(error)}` }),
-    });
-  }
-
   private makeBoard(): Board {
-    const { ram, slots } = this.config;
-    const { debugExitPort, debugExitSize = 2, rtcStart = DEFAULT_RTC_START } = this.options;
-    return new Board(
-      { ram, slots, rtcStart, ...(debugExitPort === undefined ? {} : { debugExitPort, debugExitSize }) },
-      {
-        clock: this.clock,
-        ports: this.ports,
-        mmio: this.mmio,
-        vcpus: this.vcpus,
-        dimms: this.dimmTable,
-        current: () => this.executor.current,
-        resetVcpu: (index) => resetVcpu(this.core, this.vcpus[index]!, this.clock.now()),
-        startVcpu: (index, vector) => startVcpu(this.core, this.vcpus[index]!, vector),
-        serialOutput: (byte) => this.console.push(byte),
-        debugOutput: (byte) => {
-          for (const listener of this.debugListeners) listener(byte);
-        },
-        powerOff: () => this.poweredOff(),
-        resetRequested: () => {
-          this.resetAsked = true;
-          this.executor.current.requestExit();
-        },
-        debugExit: (status) => this.quit(status),
+    return new Board(this.boardOptions(), {
+      clock: this.clock,
+      ports: this.ports,
+      mmio: this.mmio,
+      vcpus: this.vcpus,
+      dimms: this.dimmTable,
+      current: () => this.executor.current,
+      resetVcpu: (index) => resetVcpu(this.core, this.vcpus[index]!, this.clock.now()),
+      startVcpu: (index, vector) => startVcpu(this.core, this.vcpus[index]!, vector),
+      serialOutput: (byte) => this.console.push(byte),
+      debugOutput: (byte) => {
+        for (const listener of this.debugListeners) listener(byte);
       },
-    );
+      powerOff: () => this.poweredOff(),
+      resetRequested: () => {
+        this.resetAsked = true;
+        this.executor.current.requestExit();
+      },
+      debugExit: (status) => this.quit(status),
+    });
   }
 
   private connect(wiring: CoreWiring): void {
@@ -398,20 +435,31 @@ class LabMachine implements Machine {
     } satisfies CoreWiring);
   }
 
+  /** Host memory that no backend owns and that no memslot, staged edit or undo can use again is given back. */
+  private collectBare(): void {
+    for (const { start } of [...this.host.ranges()]) this.releaseHost(start);
+  }
+
   private resetBoard(by: 'host' | 'guest'): void {
     const now = this.clock.now();
     this.clock.cancelAll();
     this.executor.reset();
     this.board.reset();
     this.dimmTable.noticeReset();
+    this.collectBare();
     for (const vcpu of this.vcpus) resetVcpu(this.core, vcpu, now);
-    this.firmware.start(this.vcpus[0]!, this.guest);
+    const reason = by === 'guest' ? 'guest-reset' : 'host-qmp-system-reset';
     this.emit({ type: 'reset', by });
-    this.emit({
-      type: 'qmp',
-      event: 'RESET',
-      data: { guest: by === 'guest', reason: by === 'guest' ? 'guest-reset' : 'host-qmp-system-reset' },
-    });
+    this.emit({ type: 'qmp', event: 'RESET', data: { guest: by === 'guest', reason } });
+    try {
+      this.firmware.start(this.vcpus[0]!, this.guest);
+    } catch (error) {
+      // The layout has no room for the guest any more.
+      this.setState('internal-error');
+      this.emit({ type: 'log', text: (error as Error).message });
+      if (by === 'host') throw error;
+      return;
+    }
     if (this.runState === 'shutdown' || this.runState === 'internal-error') this.setState('running');
     this.wake();
   }
@@ -446,10 +494,34 @@ class LabMachine implements Machine {
     } else if (event.type === 'protect') {
       for (const { start, end } of event.ranges) this.core.protectGfnRange(start, end - start);
     }
+    if (event.type === 'zap') this.carryOver?.();
     this.emit({ type: 'commit', event });
     if (event.type !== 'commit') return;
     this.dimmTable.noticeCommit();
     this.wake();
+  }
+
+  private carry(moves: readonly Rehost[], commit: () => Commit): Commit {
+    if (moves.length === 0) return commit();
+    this.carryOver = () => {
+      this.carryOver = undefined;
+      for (const { from, to, size } of moves) {
+        this.host.bytes.copyWithin(to, from, from + size);
+        this.core.invalidateCode(to, size);
+        this.backendTable.moved(from, to);
+        this.dimmTable.rehosted(from, to);
+      }
+    };
+    try {
+      const result = commit();
+      if (!result.ok) return result;
+      this.carryOver?.();
+      // Undo would bring the old memory back, with what it held then.
+      this.memory.forgetHistory();
+      return result;
+    } finally {
+      this.carryOver = undefined;
+    }
   }
 
   /** An idle guest: lets allowed time pass. false: it goes on sleeping. */

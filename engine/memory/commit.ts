@@ -5,10 +5,11 @@
  * and room in every index exist by then.
  */
 import type { AddressSpace } from './address-space';
+import { describeChanges, inheritedArch } from './describe-change';
 import type { DirtyLog } from './dirty-log';
 import type { DirtyState } from './dirty-state';
 import { orBits } from './dirty-state';
-import { type Kept, type PageFlow, pageFlow } from './page-flow';
+import { type PageFlow, pageFlow, swapsOf } from './page-flow';
 import { arrives, leaves, type Plan, type PlannedChange, type SpacePlan } from './plan';
 import { MEMSLOT_INVALID } from './slot-table';
 import {
@@ -38,7 +39,8 @@ export interface CommitHost {
   /** Calls what belongs to others and must not break a commit. */
   contain(hook: () => void): void;
   /** After the last phase, before the 'commit' event; once per address space. */
-  committed(run: CommitRun, space: AddressSpace, from: number, commit: Accepted): void;
+  committed(options: CommitOptions, space: AddressSpace, from: number, commit: Accepted): void;
+  generation(asId: number): number;
 }
 
 /** A change with everything that Prepare made for it. */
@@ -59,6 +61,16 @@ interface SpaceRun {
 
 const ERRNOS: readonly string[] = ['EINVAL', 'EEXIST', 'ENOENT', 'ENOMEM', 'ENXIO', 'E2BIG', 'ESTALE'];
 
+export interface CommitOptions {
+  /** For the history. */
+  via: 'commit' | 'undo' | 'redo';
+  legacy: boolean;
+  /** The address space whose generation a request without any change reports. */
+  asId: number;
+  /** Gets each old slot's dirty state after its last possible write and before it is freed: for harvesting. */
+  onLastDirty?: (state: DirtyState | undefined) => void;
+}
+
 export class CommitRun {
   phase: Phase = 'validate';
   /** Set when `phase` is 'done'. */
@@ -67,15 +79,10 @@ export class CommitRun {
   private epoch = 0;
   private swaps = 1;
   private stepping = false;
-  /** For the history. */
-  via: 'commit' | 'undo' | 'redo' = 'commit';
-  legacy = false;
-  /** Called with each slot's dirty state after its last write and before it is freed: for harvesting. */
-  onLastDirty: ((slot: number, state: DirtyState | undefined) => void) | undefined;
-
   constructor(
     private readonly host: CommitHost,
     private readonly makePlan: () => Plan,
+    private readonly options: CommitOptions,
   ) {}
 
   /** Runs all phases that are left. */
@@ -151,19 +158,16 @@ export class CommitRun {
       prepared: [],
       from: space.space.active.generation,
     }));
-    if (this.runs.some((run) => swapsOf(run) === 2)) this.swaps = 2;
+    if (this.runs.some((run) => swapsOf(run.flow) === 2)) this.swaps = 2;
     return this.runs.length > 0 ? 'prepare' : this.finishEmpty();
   }
 
   /** A request that changes nothing costs nothing: no swap, no generation, no event. */
   private finishEmpty(): Phase {
     this.swaps = 0;
-    this.result = { ok: true, generation: this.idleGeneration, swaps: 0, changes: [], zapped: [] };
+    this.result = { ok: true, generation: this.host.generation(this.options.asId), swaps: 0, changes: [], zapped: [] };
     return 'done';
   }
-
-  /** Generation that a no-op reports; set by the engine for requests that name an address space. */
-  idleGeneration = 0;
 
   private get stale(): boolean {
     return this.busy || this.epoch !== this.host.epoch;
@@ -195,9 +199,9 @@ export class CommitRun {
 
   private prepareAll(): Refusal | undefined {
     for (const run of this.runs) {
-      const sources = sourcesOf(run);
-      for (const plan of run.plan.changes) {
-        const prepared: Prepared = { plan, change: describe(run, plan, sources.get(plan)), next: 0, invalid: 0 };
+      const changes = describeChanges(run.plan, run.flow);
+      for (const [i, plan] of run.plan.changes.entries()) {
+        const prepared: Prepared = { plan, change: changes[i]!, next: 0, invalid: 0 };
         try {
           this.prepareOne(run, prepared);
         } catch (error) {
@@ -217,7 +221,7 @@ export class CommitRun {
     const kept = kind === 'move' || kind === 'flags-only' ? table.dirty.get(plan.old) : undefined;
     const dirty = logged ? (kept ?? this.host.dirtyLog.newState(region.pages)) : undefined;
     const { old, next } = change;
-    let arch = old ? old.arch : change.from?.[0]?.arch;
+    let arch = inheritedArch(change);
     if (this.host.arch.prepare) {
       const made = this.host.arch.prepare(old, next, change);
       if (made !== undefined) arch = made;
@@ -255,7 +259,7 @@ export class CommitRun {
     }
     this.publish(
       1,
-      this.runs.filter((run) => swapsOf(run) === 2),
+      this.runs.filter((run) => swapsOf(run.flow) === 2),
     );
     return 'zap';
   }
@@ -264,7 +268,7 @@ export class CommitRun {
     for (const { plan } of runs) plan.space.publish();
     for (const run of runs) {
       const { asId, nextGeneration: generation } = run.plan.space;
-      const of = swapsOf(run);
+      const of = swapsOf(run.flow);
       this.host.emit({ type: 'publish', asId, generation, swap: Math.min(swap, of), of });
     }
   }
@@ -306,8 +310,9 @@ export class CommitRun {
   }
 
   private lastDirty(run: SpaceRun): void {
-    if (!this.onLastDirty) return;
-    for (const { plan } of run.prepared) if (plan.old) this.onLastDirty(plan.region.id, run.plan.space.table.dirty.get(plan.old));
+    const { onLastDirty } = this.options;
+    if (!onLastDirty) return;
+    for (const { plan } of run.prepared) if (plan.old) onLastDirty(run.plan.space.table.dirty.get(plan.old));
   }
 
   /** Pages that keep their translation but whose first write must be seen from now on. */
@@ -356,20 +361,15 @@ export class CommitRun {
     const commits = this.runs.map((run): Accepted => {
       const changes = run.prepared.map((item) => item.change);
       const { generation } = run.plan.space.active;
-      return { ok: true, generation, swaps: swapsOf(run), changes, zapped: run.flow.zapped };
+      return { ok: true, generation, swaps: swapsOf(run.flow), changes, zapped: run.flow.zapped };
     });
     const first = commits[0]!;
     const changes = commits.length === 1 ? first.changes : commits.flatMap((commit) => commit.changes);
     this.result =
       commits.length === 1 ? first : { ok: true, generation: first.generation, swaps: this.swaps, changes, zapped: this.zapped };
-    for (const [i, run] of this.runs.entries()) this.host.committed(this, run.plan.space, run.from, commits[i]!);
+    for (const [i, run] of this.runs.entries()) this.host.committed(this.options, run.plan.space, run.from, commits[i]!);
     for (const [i, run] of this.runs.entries()) this.host.emit({ type: 'commit', asId: run.plan.space.asId, commit: commits[i]! });
   }
-}
-
-/** One where no slot loses a page. */
-function swapsOf(run: SpaceRun): 1 | 2 {
-  return run.flow.invalidated.length > 0 ? 2 : 1;
 }
 
 /** All room that the commit may need: a new record per arriving slot and an INVALID copy per leaving one. */
@@ -384,28 +384,6 @@ function reserve(run: SpaceRun): void {
     maxId = Math.max(maxId, region.id);
   }
   run.plan.space.reserve(records, slots, maxId);
-}
-
-/** For each change, those whose pages it takes over. */
-function sourcesOf(run: SpaceRun): Map<PlannedChange, Kept[]> {
-  const sources = new Map<PlannedChange, Kept[]>();
-  for (const kept of run.flow.kept) {
-    const list = sources.get(kept.to);
-    if (list) list.push(kept);
-    else sources.set(kept.to, [kept]);
-  }
-  return sources;
-}
-
-function describe(run: SpaceRun, plan: PlannedChange, sources: Kept[] | undefined): Change {
-  const { table, asId } = run.plan.space;
-  const { kind, old, region } = plan;
-  const change: Change = { kind };
-  if (old) change.old = table.describe(old);
-  const { id: slot, flags, base: baseGfn, pages: npages, hva: userspaceAddr } = region;
-  if (kind !== 'delete') change.next = { slot, asId, flags, baseGfn, npages, userspaceAddr, arch: undefined };
-  if (sources) change.from = sources.map((kept) => table.describe(kept.from.old));
-  return change;
 }
 
 function carryDirtyBits(run: SpaceRun): void {

@@ -4,7 +4,7 @@
  */
 import type { AddressSpace } from './address-space';
 import { DirtyRing, ENTRY_BYTES, MAX_ENTRIES, RESERVED_ENTRIES, type RingEntry } from './dirty-ring';
-import { DirtyState, runsOf } from './dirty-state';
+import { clearBit, DirtyState, runsOf } from './dirty-state';
 import type { Limits } from './limits';
 import { PAGE_SIZE } from './limits';
 import { type Errno, type GfnRange, MemFlag } from './types';
@@ -128,6 +128,25 @@ export class DirtyLog {
     bits.fill(0);
     this.protectRuns(space, record, bitmap, 0);
     return { ok: true, bitmap };
+  }
+
+  peek(slot: number, asId: number): Uint8Array | undefined {
+    const space = this.spaces[asId];
+    return space?.table.dirty.get(space.active.byId(slot))?.bits?.slice();
+  }
+
+  /** For snapshots. The whole slot is write-protected: what is clean now may have been written before. */
+  load(slot: number, asId: number, bitmap: Uint8Array): boolean {
+    const space = this.spaces[asId];
+    const record = space?.active.byId(slot) ?? 0;
+    const bits = space?.table.dirty.get(record)?.bits;
+    if (!space || !bits || bits.length !== bitmap.length) return false;
+    const start = space.table.base[record]!;
+    const pages = space.table.pagesOf(record);
+    bits.set(bitmap);
+    for (let offset = pages; offset < bits.length * 8; offset++) clearBit(bits, offset);
+    this.protect([{ asId, start, end: start + pages }]);
+    return true;
   }
 
   clear(request: ClearDirtyLog): Done {

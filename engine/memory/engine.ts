@@ -4,17 +4,18 @@
  */
 import { AddressSpace } from './address-space';
 import { ChangeSet, regionOf, sameRegion } from './change-set';
-import { type CommitHost, CommitRun } from './commit';
+import { type CommitHost, type CommitOptions, CommitRun } from './commit';
+import { describeChanges, inheritedArch } from './describe-change';
 import { type ClearDirtyLog, DirtyLog, type DirtyLogAnswer, type Done } from './dirty-log';
 import { GfnCache } from './gfn-cache';
 import type { IndexKind, IndexShape, IndexStep } from './gfn-index';
 import { History, type HistoryEntry } from './history';
 import { legacyCalls } from './legacy';
 import { type Limits, limitsOf, PAGE_SIZE } from './limits';
-import { pageFlow } from './page-flow';
+import { pageFlow, swapsOf } from './page-flow';
 import { makePlan, type Plan, type PlanMode } from './plan';
 import { MEMSLOT_INVALID } from './slot-table';
-import type { Accepted, Change, Commit, CommitEvent, MemoryRegion, Memslot, MemslotArch, MemslotEngineOptions, Refused } from './types';
+import type { Accepted, Commit, CommitEvent, MemoryRegion, Memslot, MemslotArch, MemslotEngineOptions, Refused } from './types';
 import { mergeRegions, type Regions, resizeRegions, splitRegions } from './verbs';
 import { verifySpace } from './verify';
 
@@ -84,7 +85,8 @@ export class MemslotEngine {
       running: undefined,
       emit: (event) => engine.emit(event),
       contain: (hook) => engine.contain(hook),
-      committed: (run, space, from, commit) => engine.histories[space.asId]!.record(space.asId, from, commit, run.via, run.legacy),
+      generation: (asId) => engine.generation(asId),
+      committed: ({ via, legacy }, space, from, commit) => engine.histories[space.asId]!.record(space.asId, from, commit, via, legacy),
     };
   }
 
@@ -129,12 +131,11 @@ export class MemslotEngine {
 
   /** `bitmap`: the dirty bits at the instant after the last possible write; absent where the slot has no bitmap. */
   deleteAndHarvest(slot: number, asId = 0): Commit & { bitmap?: Uint8Array } {
-    const run = this.beginCommit({ call: 'region', region: { slot, asId, guestPhysAddr: 0, memorySize: 0, userspaceAddr: 0 } });
+    const region: MemoryRegion = { slot, asId, guestPhysAddr: 0, memorySize: 0, userspaceAddr: 0 };
     let bitmap: Uint8Array | undefined;
-    run.onLastDirty = (_slot, state) => {
+    const commit = this.newRun({ call: 'region', region }, (state) => {
       bitmap = state?.bits?.slice();
-    };
-    const commit = run.run();
+    }).run();
     return bitmap ? { ...commit, bitmap } : commit;
   }
 
@@ -155,12 +156,16 @@ export class MemslotEngine {
 
   /** A commit to be stepped through its phases; the calls above are this one, run to the end. */
   beginCommit(request: CommitRequest): CommitRun {
-    const run = new CommitRun(this.host, () => this.plan(request));
+    return this.newRun(request);
+  }
+
+  private newRun(request: CommitRequest, onLastDirty?: CommitOptions['onLastDirty']): CommitRun {
     const asId = 'asId' in request ? request.asId : request.call === 'region' ? request.region?.asId : undefined;
-    run.idleGeneration = this.spaces[asId ?? 0]?.active.generation ?? 0;
-    if (request.call === 'undo' || request.call === 'redo') run.via = request.call;
-    if (request.call === 'region') run.legacy = request.legacy ?? false;
-    return run;
+    const via = request.call === 'undo' || request.call === 'redo' ? request.call : 'commit';
+    const legacy = request.call === 'region' && request.legacy === true;
+    const options: CommitOptions = { via, legacy, asId: asId ?? 0 };
+    if (onLastDirty) options.onLastDirty = onLastDirty;
+    return new CommitRun(this.host, () => this.plan(request), options);
   }
 
   private plan(request: CommitRequest): Plan {
@@ -223,17 +228,13 @@ export class MemslotEngine {
     if (!plan.ok) return plan;
     const answer: Accepted = { ok: true, generation: this.generation(plan.spaces[0]?.space.asId), swaps: 0, changes: [], zapped: [] };
     for (const [i, spacePlan] of plan.spaces.entries()) {
-      const { space, changes } = spacePlan;
       const flow = pageFlow(spacePlan);
-      const swaps = flow.invalidated.length > 0 ? 2 : 1;
-      if (i === 0) answer.generation = space.active.generation + swaps * this.limits.spaces;
+      const swaps = swapsOf(flow);
+      if (i === 0) answer.generation = spacePlan.space.active.generation + swaps * this.limits.spaces;
       answer.swaps = Math.max(answer.swaps, swaps);
       answer.zapped.push(...flow.zapped);
-      for (const { kind, old, region } of changes) {
-        const change: Change = { kind };
-        if (old) change.old = space.table.describe(old);
-        const { id: slot, asId, flags, base: baseGfn, pages: npages, hva: userspaceAddr } = region;
-        if (kind !== 'delete') change.next = { slot, asId, flags, baseGfn, npages, userspaceAddr, arch: change.old?.arch };
+      for (const change of describeChanges(spacePlan, flow)) {
+        if (change.next) change.next.arch = inheritedArch(change);
         answer.changes.push(change);
       }
     }
@@ -359,6 +360,16 @@ export class MemslotEngine {
     return this.dirtyLog.clear(request);
   }
 
+  /** A copy of the slot's dirty bits, nothing harvested; undefined where there are none. */
+  peekDirtyLog(slot: number, asId = 0): Uint8Array | undefined {
+    return this.dirtyLog.peek(slot, asId);
+  }
+
+  /** Puts saved dirty bits in place of the slot's own. False, and nothing is changed, where the slot has none or another number of bytes. */
+  loadDirtyLog(slot: number, bitmap: Uint8Array, asId = 0): boolean {
+    return this.dirtyLog.load(slot, asId, bitmap);
+  }
+
   // ---- history and events -------------------------------------------------------------------------------------------------
 
   /** Oldest first. */
@@ -369,6 +380,16 @@ export class MemslotEngine {
   /** What changed from one generation to another (either way round), as one change set; undefined where the history does not reach. */
   diff(from: number, to: number, asId = 0): ChangeSet | undefined {
     return this.histories[asId]?.diff(from, to);
+  }
+
+  /** Could an undo or a redo, in any address space, map host memory of [start, end), bytes, again? */
+  historyMayMap(start: number, end: number): boolean {
+    return this.histories.some((history) => history.mayMap(start, end));
+  }
+
+  /** The commits so far can no longer be undone, redone or compared: their host memory is another now. */
+  forgetHistory(): void {
+    for (const history of this.histories) history.forget();
   }
 
   canUndo(asId = 0): boolean {

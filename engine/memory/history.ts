@@ -1,6 +1,6 @@
 /** The generations of one address space: what each commit did, and the two stacks of undo and redo. */
 import { ChangeSet } from './change-set';
-import type { Accepted, ChangeKind } from './types';
+import type { Accepted, ChangeKind, MemoryRegion } from './types';
 
 export interface HistoryEntry {
   asId: number;
@@ -83,6 +83,20 @@ export class History {
     if (via === 'redo') this.redos.pop();
     else this.redos.clear();
     this.undos.push(changes);
+  }
+
+  /** Could an undo or a redo bring a slot back that is backed by host memory of [start, end), bytes? */
+  mayMap(start: number, end: number): boolean {
+    const within = (region: MemoryRegion | undefined): boolean =>
+      region !== undefined && region.userspaceAddr < end && start < region.userspaceAddr + region.memorySize;
+    return [...this.undos.items, ...this.redos.items].some((changes) => changes.diffs.some(({ old, next }) => within(old) || within(next)));
+  }
+
+  /** Nothing before now can be undone, redone or compared any more. */
+  forget(): void {
+    this.list.clear();
+    this.undos.clear();
+    this.redos.clear();
   }
 
   /** What the next undo would commit. */

@@ -64,11 +64,15 @@ export class BTreeIndex implements GfnIndex {
   private allocate(): number {
     const node = this.freed.pop() ?? this.top++;
     this.sizes[node] = 0;
+    this.keys.fill(Number.POSITIVE_INFINITY, node * ORDER, (node + 1) * ORDER);
     return node;
   }
 
-  /** Place in `node` of the greatest key <= gfn; 0 when all are greater. Without branches, see ArrayIndex. */
-  private place(node: number, gfn: number): number {
+  /**
+   * Place in `node` of the greatest key <= gfn; 0 when all are greater. Without branches that depend on gfn, see ArrayIndex. For the root:
+   * its size is the same at each lookup, so the number of steps is guessed right.
+   */
+  private placeInRoot(node: number, gfn: number): number {
     const keys = this.keys;
     const start = node * ORDER;
     let at = start;
@@ -81,18 +85,30 @@ export class BTreeIndex implements GfnIndex {
     return at - start;
   }
 
-  private leafOf(gfn: number): number {
-    let node = this.root;
-    for (let level = this.depth; level > 0; level--) node = this.items[node * ORDER + this.place(node, gfn)]!;
-    return node;
+  /** The same with a fixed number of steps for nodes of any size: places that are not in use hold infinity. */
+  private place(node: number, gfn: number): number {
+    const keys = this.keys;
+    const start = node * ORDER;
+    let at = start;
+    for (let half = ORDER >> 1; half > 0; half >>= 1) at += half & -(keys[at + half]! <= gfn);
+    return at - start;
   }
 
   find(gfn: number): number {
-    const leaf = this.leafOf(gfn);
-    const at = leaf * ORDER + this.place(leaf, gfn);
-    const record = this.items[at]!;
-    const offset = gfn - this.keys[at]!;
-    return offset >= 0 && offset < this.table.pagesOf(record) && this.count > 0 ? record : 0;
+    const items = this.items;
+    let at = this.root * ORDER + this.placeInRoot(this.root, gfn);
+    for (let level = this.depth; level > 0; level--) {
+      const node = items[at]!;
+      at = node * ORDER + this.place(node, gfn);
+    }
+    let record = items[at]!;
+    let offset = gfn - this.keys[at]!;
+    if (offset < 0) {
+      // The leaf's first keys were removed since its separator was set: who reaches over this gfn ends the leaf before it.
+      record = this.floor(gfn);
+      offset = gfn - this.table.base[record]!;
+    }
+    return offset >= 0 && offset < this.table.pagesOf(record) ? record : 0;
   }
 
   floor(gfn: number): number {
@@ -164,6 +180,7 @@ export class BTreeIndex implements GfnIndex {
     this.items.copyWithin(right * ORDER, from + cut, from + ORDER);
     this.sizes[right] = ORDER - cut;
     this.sizes[node] = cut;
+    this.keys.fill(Number.POSITIVE_INFINITY, from + cut, from + ORDER);
     if (place >= cut) this.open(right, place - cut, key, item);
     else this.open(node, place, key, item);
     const separator = this.keys[right * ORDER]!;
@@ -197,6 +214,7 @@ export class BTreeIndex implements GfnIndex {
       keys[i] = keys[i + 1]!;
       items[i] = items[i + 1]!;
     }
+    keys[end] = Number.POSITIVE_INFINITY;
   }
 
   remove(record: number): void {
@@ -263,7 +281,7 @@ export class BTreeIndex implements GfnIndex {
 
   replace(old: number, next: number): void {
     const key = this.table.base[old]!;
-    const leaf = this.leafOf(key);
+    const leaf = this.descend(key);
     this.items[leaf * ORDER + this.place(leaf, key)] = next;
   }
 

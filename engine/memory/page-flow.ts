@@ -18,6 +18,11 @@ export interface PageFlow {
   invalidated: PlannedChange[];
 }
 
+/** One where no slot loses a page. */
+export function swapsOf(flow: PageFlow): 1 | 2 {
+  return flow.invalidated.length > 0 ? 2 : 1;
+}
+
 /** O(k log k) in the number of changes. */
 export function pageFlow(plan: SpacePlan): PageFlow {
   const { table, asId } = plan.space;

@@ -43,8 +43,7 @@ class Planner {
   private readonly plans: (SpacePlan | undefined)[] = [];
   /** Per space: the records that will not stand where they stand, and those of refused entries (so that one error is not told twice). */
   private readonly leaving: Set<number>[] = [];
-  /** asId * maxSlots + id -> entry */
-  private readonly named = new Map<number, number>();
+  private named = new NamedSlots(0, 0);
 
   constructor(
     private readonly limits: Limits,
@@ -64,6 +63,7 @@ class Planner {
     }
     if (this.mode.type === 'whole' && !(Number.isInteger(this.mode.asId) && this.spaces[this.mode.asId]))
       return refuse([{ index: -1, errno: 'EINVAL', reason: `asId is ${String(this.mode.asId)}: use 0 to ${this.limits.spaces - 1}` }]);
+    this.named = new NamedSlots(regions.length, bound);
     for (let index = 0; index < regions.length; index++) this.entry(regions[index], index);
     if (this.mode.type === 'whole') this.deleteOthers(this.spaces[this.mode.asId]!);
     for (const plan of this.plans) if (plan) this.checkLayout(plan);
@@ -163,7 +163,7 @@ class Planner {
     const { table } = space;
     for (const old of records) {
       const id = table.idOf(old);
-      if (this.named.has(first + id)) continue;
+      if (this.named.get(first + id) !== undefined) continue;
       this.add(-1, 'delete', old, { id, asId: space.asId, flags: 0, base: table.base[old]!, pages: 0, hva: table.hvaOf(old) });
     }
   }
@@ -207,6 +207,27 @@ class Planner {
   private overlap(change: PlannedChange, other: number, base: number, pages: number): void {
     const mine = range(change.region.base, change.region.pages);
     this.refuse(change.index, 'EEXIST', `slot ${change.region.id} at ${mine} overlaps slot ${other} at ${range(base, pages)}`);
+  }
+}
+
+/** asId * maxSlots + id -> entry. A table when many are named: a map of all slots would cost more than the rest of the check. */
+class NamedSlots {
+  private readonly map = new Map<number, number>();
+  private readonly table: Int32Array | undefined;
+
+  constructor(count: number, keys: number) {
+    if (count > 512) this.table = new Int32Array(keys);
+  }
+
+  get(key: number): number | undefined {
+    if (!this.table) return this.map.get(key);
+    const entry = this.table[key]!;
+    return entry === 0 ? undefined : entry - 1;
+  }
+
+  set(key: number, entry: number): void {
+    if (this.table) this.table[key] = entry + 1;
+    else this.map.set(key, entry);
   }
 }
 

@@ -47,10 +47,19 @@ export class CommitLog {
     private readonly machine: Machine,
     private readonly wallClock: () => number,
   ) {
-    this.log.push({ ...this.blank('power on', false), generation: machine.memory.generation(0) });
+    this.restart('power on');
     machine.subscribe((event) => {
       if (event.type === 'commit' && event.event.type === 'commit') this.committed(event.event);
+      else if (event.type === 'restored') this.restart('snapshot loaded');
     });
+  }
+
+  /** A history with nothing to undo. */
+  private restart(title: string): void {
+    this.log.length = 0;
+    this.log.push({ ...this.blank(title, false), generation: this.machine.memory.generation(0) });
+    this.position = 0;
+    this.tell();
   }
 
   entries(): CommitEntry[] {

@@ -7,7 +7,7 @@ describe('completion', () => {
     await monitor.execute('object_add memory-backend-ram,id=m1,size=128M');
     await monitor.execute('object_add memory-backend-ram,id=m2,size=128M');
     await monitor.execute('device_add pc-dimm,id=d1,memdev=m1');
-    expect(monitor.complete('dev')).toEqual(['device_add', 'device_del']);
+    expect(monitor.complete('dev')).toEqual(['device_add', 'device_del', 'device_move']);
     expect(monitor.complete('info mem')).toEqual(['mem', 'memdev', 'memory-devices', 'memory_size_summary', 'memslots']);
     expect(monitor.complete('info mt')).toEqual(['mtree']);
     expect(monitor.complete('help inf')).toEqual(['info']);

@@ -7,5 +7,5 @@ export { noticeOf } from './notices';
 export { QmpSession } from './qmp';
 export { dumpRegisters } from './registers';
 export { commands, infoCommands } from './table';
-export type { Command, LayoutFormat, LayoutStore, MonitorEnv } from './types';
+export type { Command, LayoutFormat, LayoutStore, MonitorEnv, SnapshotFormat, SnapshotMeta, SnapshotStore } from './types';
 export { VERSION } from './version';

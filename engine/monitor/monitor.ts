@@ -24,10 +24,10 @@ export class Monitor {
 
   constructor(machine: Machine, env: MonitorEnv) {
     this.commits = env.commits ?? new CommitLog(machine, env.wallClock ?? (() => 0));
-    this.state = { format: 'x', size: 4, vcpu: 0, launched: false, history: [], logItems: new Set(), layoutNames: [] };
+    this.state = { format: 'x', size: 4, vcpu: 0, launched: false, history: [], logItems: new Set(), layoutNames: [], snapshotNames: [] };
     this.context = { machine, env, state: this.state, commits: this.commits, commands };
     machine.subscribe((event) => this.event(event));
-    this.refreshLayouts();
+    this.refreshNames();
   }
 
   /** The output without prompt: '' or lines, each ended by "\n". */
@@ -91,10 +91,16 @@ export class Monitor {
     }
   }
 
-  private refreshLayouts(): void {
+  private refreshNames(): void {
     this.context.env.layouts.keys().then(
       (names) => {
         this.state.layoutNames = names;
+      },
+      () => {},
+    );
+    this.context.env.snapshots?.list().then(
+      (snapshots) => {
+        this.state.snapshotNames = snapshots.map(({ name }) => name).sort();
       },
       () => {},
     );

@@ -6,6 +6,7 @@ import { layoutCommands } from './commands/layouts';
 import { memoryCommands } from './commands/memory';
 import { memslotCommands } from './commands/memslot';
 import { runCommands } from './commands/run';
+import { snapshotCommands, snapshotsInfo } from './commands/snapshots';
 import { cpuCommand, machineInfo } from './info/machine';
 import { memoryInfo } from './info/memory';
 import { memslotInfo } from './info/memslots';
@@ -14,7 +15,15 @@ import { pagingInfo } from './info/paging';
 import { qomCommands } from './qom';
 import type { Command } from './types';
 
-export const infoCommands: readonly Command[] = [...machineInfo, ...memoryInfo, ...memslotInfo, indexInfo, mtreeInfo, ...pagingInfo];
+export const infoCommands: readonly Command[] = [
+  ...machineInfo,
+  ...memoryInfo,
+  ...memslotInfo,
+  indexInfo,
+  mtreeInfo,
+  ...pagingInfo,
+  snapshotsInfo,
+];
 
 export const commands: readonly Command[] = [
   helpCommand,
@@ -27,4 +36,5 @@ export const commands: readonly Command[] = [
   ...memslotCommands,
   ...engineCommands,
   ...layoutCommands,
+  ...snapshotCommands,
 ];

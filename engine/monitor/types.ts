@@ -34,9 +34,42 @@ export interface LayoutFormat {
   link(text: string, base: string): Promise<string>;
 }
 
+/** A machine snapshot in a list. */
+export interface SnapshotMeta {
+  name: string;
+  /** bytes of the file */
+  size: number;
+  /** ms since 1970 */
+  date: number;
+  /** guest time, ns */
+  vmClockNs: number;
+  /** retired instructions */
+  icount: number;
+}
+
+/** Machine snapshots by name; the page keeps them in IndexedDB, `lab` in a folder. A put that is broken off leaves what was there before. */
+export interface SnapshotStore {
+  put(name: string, bytes: Uint8Array, meta: SnapshotMeta): Promise<void>;
+  get(name: string): Promise<Uint8Array | undefined>;
+  /** Nothing happens where there is none. */
+  delete(name: string): Promise<void>;
+  list(): Promise<SnapshotMeta[]>;
+}
+
+/** The machine snapshot format (engine/snapshot), handed in because the monitor and it are siblings. */
+export interface SnapshotFormat {
+  /** date: ms since 1970 */
+  save(machine: Machine, date: number): Promise<{ bytes: Uint8Array; meta: Omit<SnapshotMeta, 'name'> }>;
+  /** All or nothing; the reason, one line, when the file is refused. */
+  load(machine: Machine, bytes: Uint8Array): Promise<string | undefined>;
+}
+
 export interface MonitorEnv {
   layouts: LayoutStore;
   format: LayoutFormat;
+  /** Absent: savevm and loadvm say that there is no place for snapshots. */
+  snapshots?: SnapshotStore;
+  snapshotFormat?: SnapshotFormat;
   /** What `share` puts before "#l=...". */
   linkBase: string;
   quit(): void;
@@ -73,6 +106,8 @@ export interface MonitorState {
   logItems: Set<string>;
   /** Saved layouts as last seen, for completion, which cannot wait. */
   layoutNames: string[];
+  /** Machine snapshots as last seen, likewise. */
+  snapshotNames: string[];
 }
 
 export interface Context {

@@ -2,8 +2,8 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { testMachine } from '../monitor/testing';
+import { crc32 } from './crc32';
 import { captureLayout, isLayoutLink, layoutText, loadLayout, MAX_INFLATED, packLink, unpackLink } from './index';
-import { crc32 } from './link';
 
 const runs = Number(process.env.LAB_SOAK_RUNS ?? 300);
 const BASE = 'https://lab.example/app/?guest=memlab';

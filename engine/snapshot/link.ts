@@ -2,6 +2,8 @@
  * Share links: "#l=1.<base64url>", 1 being the version of the packing; the bytes are a CRC-32 (little-endian) of the text and the text itself, UTF-8,
  * deflated raw. Everything is bounded while it is unpacked, and every failure has a reason.
  */
+import { crc32 } from './crc32';
+import { pump, TooLong } from './pump';
 
 const PREFIX = 'l=';
 const VERSION = '1';
@@ -44,49 +46,6 @@ export async function unpackLink(fragment: string): Promise<UnpackedLink> {
       error instanceof TooLong ? `the link unpacks to more than ${MAX_INFLATED} bytes` : 'the link is damaged: it does not unpack',
     );
   }
-}
-
-class TooLong extends Error {}
-
-/** Through a (de)compression stream, stopping as soon as more than `most` bytes came out. */
-async function pump(input: Uint8Array, stream: CompressionStream | DecompressionStream, most: number): Promise<Uint8Array> {
-  const writer = stream.writable.getWriter();
-  const reader = stream.readable.getReader();
-  // Errors of the writing side come out of the reading side too; here they only must not go unhandled.
-  const written = writer
-    .write(input.slice())
-    .then(() => writer.close())
-    .catch(() => {});
-  const chunks: Uint8Array[] = [];
-  let length = 0;
-  for (;;) {
-    const { done, value } = await reader.read();
-    if (done) break;
-    length += value.length;
-    if (length > most) {
-      await reader.cancel().catch(() => {});
-      throw new TooLong();
-    }
-    chunks.push(value);
-  }
-  await written;
-  const all = new Uint8Array(length);
-  let at = 0;
-  for (const chunk of chunks) {
-    all.set(chunk, at);
-    at += chunk.length;
-  }
-  return all;
-}
-
-/** CRC-32 of IEEE 802.3 (polynomial 0xedb88320 reflected), as gzip and PNG use it. */
-export function crc32(bytes: Uint8Array): number {
-  let crc = 0xffffffff;
-  for (const byte of bytes) {
-    crc ^= byte;
-    for (let bit = 0; bit < 8; bit++) crc = crc & 1 ? (crc >>> 1) ^ 0xedb88320 : crc >>> 1;
-  }
-  return (crc ^ 0xffffffff) >>> 0;
 }
 
 function toBase64Url(bytes: Uint8Array): string {

@@ -40,7 +40,8 @@ export class Figurer {
     const now = this.clock.monotonic();
     const instructions = machine.instructions;
     const misses = machine.stats().tlb_misses ?? 0;
-    const done = instructions - this.instructions;
+    // A snapshot that was loaded may be younger.
+    const done = Math.max(0, instructions - this.instructions);
     const elapsed = Math.max(1, now - this.at);
     const mips = done / elapsed / 1000;
     const figures: Figures = {

@@ -27,7 +27,17 @@ export type ToWorker =
   | { type: 'call'; id: number; method: 'layout' | 'digest' | 'share' | 'undo' | 'redo' }
   /** Change set edits by the page; answered with `result` (text: error or ''). */
   | { type: 'stage'; id: number; action: StageAction }
-  | { type: 'storage-result'; id: number; value?: string; keys?: string[]; error?: string };
+  | {
+      type: 'storage-result';
+      id: number;
+      value?: string;
+      keys?: string[];
+      /** snapshot-get */
+      bytes?: Uint8Array;
+      /** snapshot-list */
+      snapshots?: SnapshotView[];
+      error?: string;
+    };
 
 export type StageAction =
   | { do: 'begin' }
@@ -47,9 +57,32 @@ export type FromWorker =
   | { type: 'state'; state: LabState }
   | { type: 'figures'; figures: Figures }
   /** localStorage/IndexedDB lives in the page: the engine asks for it. Keys are names of layouts. */
-  | { type: 'storage'; id: number; op: 'get' | 'set' | 'delete' | 'keys'; key?: string; value?: string }
+  | {
+      type: 'storage';
+      id: number;
+      /** snapshot-*: machine snapshots, in a store of their own. A put is whole or not there. */
+      op: 'get' | 'set' | 'delete' | 'keys' | 'snapshot-put' | 'snapshot-get' | 'snapshot-delete' | 'snapshot-list';
+      key?: string;
+      value?: string;
+      /** snapshot-put */
+      bytes?: Uint8Array;
+      meta?: SnapshotView;
+    }
   | { type: 'quit'; status: number }
   | { type: 'fatal'; reason: string };
+
+/** A machine snapshot in a list. */
+export interface SnapshotView {
+  name: string;
+  /** bytes of the file */
+  size: number;
+  /** ms since 1970 */
+  date: number;
+  /** guest time, ns */
+  vmClockNs: number;
+  /** retired instructions */
+  icount: number;
+}
 
 /** Sent whole after each change of it. */
 export interface LabState {

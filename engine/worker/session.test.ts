@@ -4,7 +4,7 @@ import { resolve } from 'node:path';
 import { afterEach, describe, expect, it } from 'vitest';
 import { testMachine } from '../monitor/testing';
 import { captureLayout, layoutText, packLink } from '../snapshot/index';
-import type { FromWorker, LabState, ToWorker } from './protocol';
+import type { FromWorker, LabState, SnapshotView, ToWorker } from './protocol';
 import { Session } from './session';
 
 const MIB = 0x100000;
@@ -19,6 +19,7 @@ type Of<T extends FromWorker['type']> = Extract<FromWorker, { type: T }>;
 class Page {
   readonly heard: FromWorker[] = [];
   readonly saved = new Map<string, string>();
+  readonly snapshots = new Map<string, { bytes: Uint8Array; meta: SnapshotView }>();
   storageError: string | undefined;
   readonly session: Session;
   private nextId = 1;
@@ -99,17 +100,22 @@ class Page {
     for (const watcher of [...this.watchers]) watcher();
   }
 
-  private store({ id, op, key = '', value = '' }: Of<'storage'>): void {
+  private store({ id, op, key = '', value = '', bytes, meta }: Of<'storage'>): void {
     const answer = { type: 'storage-result', id } as const;
     queueMicrotask(() => {
       if (this.storageError) return this.session.receive({ ...answer, error: this.storageError });
       if (op === 'set') this.saved.set(key, value);
       if (op === 'delete') this.saved.delete(key);
+      if (op === 'snapshot-put') this.snapshots.set(key, { bytes: bytes!, meta: meta! });
+      if (op === 'snapshot-delete') this.snapshots.delete(key);
+      const snapshot = op === 'snapshot-get' ? this.snapshots.get(key)?.bytes : undefined;
       const found = op === 'get' ? this.saved.get(key) : undefined;
       this.session.receive({
         ...answer,
         ...(found === undefined ? {} : { value: found }),
         ...(op === 'keys' ? { keys: [...this.saved.keys()] } : {}),
+        ...(snapshot ? { bytes: snapshot } : {}),
+        ...(op === 'snapshot-list' ? { snapshots: [...this.snapshots.values()].map((each) => each.meta) } : {}),
       });
     });
   }
@@ -297,5 +303,27 @@ describe('requests', () => {
     await page.until(() => (page.state!.run === 'running' ? true : undefined));
     expect(await page.monitor('quit')).toBe('');
     expect(await page.first('quit')).toEqual({ type: 'quit', status: 0 });
+  });
+});
+
+describe('machine snapshots', () => {
+  it('are kept by the page, and one that is damaged there leaves the guest running', async () => {
+    const fresh = await started();
+    await fresh.monitor('stop');
+    const digest = await fresh.monitor('info digest');
+    expect(await fresh.monitor('savevm one')).toBe('');
+    expect(await fresh.monitor('info snapshots')).toContain('one');
+    await fresh.monitor('memslot_add 9 0x10000000000 1M');
+    await fresh.monitor('cont');
+    expect(await fresh.monitor('loadvm one')).toBe('');
+    await fresh.monitor('stop');
+    expect(fresh.state?.slots.some(({ slot }) => slot === 9)).toBe(false);
+    expect(fresh.state?.history.map(({ title }) => title)).toEqual(['snapshot loaded']);
+    await fresh.monitor('loadvm one');
+    expect(await fresh.monitor('info digest')).toBe(digest);
+    const { bytes } = fresh.snapshots.get('one')!;
+    bytes[bytes.length - 40]! ^= 1;
+    expect(await fresh.monitor('loadvm one')).toMatch(/^Error: snapshot 'one' refused: [^\n]+\n$/);
+    expect(await fresh.monitor('info digest')).toBe(digest);
   });
 });

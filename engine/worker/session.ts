@@ -16,6 +16,7 @@ import {
   layoutFormat,
   layoutText,
   parseLayout,
+  snapshotFormat,
   unpackLink,
 } from '../snapshot/index';
 import { Figurer } from './figurer';
@@ -222,6 +223,8 @@ export class Session {
     const monitor = new Monitor(machine, {
       layouts: this.storage,
       format: layoutFormat,
+      snapshots: this.storage.snapshots,
+      snapshotFormat,
       linkBase,
       quit: () => this.quit(0),
       wallClock: () => deps.wallClock(),
@@ -290,7 +293,7 @@ export class Session {
         changeSet.begin();
         return '';
       case 'stage':
-        changeSet.stage(withHostMemory(machine, action.edit));
+        stageEdit(machine, action.edit);
         return '';
       case 'drop':
         changeSet.drop(action.index);
@@ -312,7 +315,7 @@ export class Session {
     const notice = noticeOf(event);
     if (notice !== undefined) this.post({ type: 'monitor-event', text: notice });
     if (event.type === 'quit') this.quit(event.status);
-    else if (event.type === 'state' || event.type === 'reset') this.touchState(true);
+    else if (event.type === 'state' || event.type === 'reset' || event.type === 'restored') this.touchState(true);
     else if (event.type === 'backends' || event.type === 'dimms' || event.type === 'stage') this.touchState(event.type === 'stage');
   }
 
@@ -382,10 +385,19 @@ export class Session {
   }
 }
 
-/** An added slot without a legal hva gets host memory here, as memslot_add gives it. */
-function withHostMemory(machine: Machine, edit: Extract<StageAction, { do: 'stage' }>['edit']): typeof edit {
-  if (edit.op !== 'add' || edit.hva >= HOST_BASE) return edit;
-  return { ...edit, hva: machine.allocateHost(edit.size, `bare.${edit.slot}`) };
+/** An added slot without a legal hva gets host memory here, as memslot_add gives it; a refused edit gives it back. */
+function stageEdit(machine: Machine, edit: Extract<StageAction, { do: 'stage' }>['edit']): void {
+  if (edit.op !== 'add' || edit.hva >= HOST_BASE) {
+    machine.changeSet.stage(edit);
+    return;
+  }
+  const hva = machine.allocateHost(edit.size, `bare.${edit.slot}`);
+  try {
+    machine.changeSet.stage({ ...edit, hva });
+  } catch (error) {
+    machine.releaseHost(hva);
+    throw error;
+  }
 }
 
 const refusalText = (refusals: readonly { index: number; errno: string; reason: string }[]): string =>

@@ -1,5 +1,5 @@
-/** Saved layouts: the page holds IndexedDB, so every operation is a message and its answer. */
-import type { LayoutStore } from '../monitor/index';
+/** Saved layouts and machine snapshots: the page holds IndexedDB, so every operation is a message and its answer. */
+import type { LayoutStore, SnapshotStore } from '../monitor/index';
 import type { FromWorker, ToWorker } from './protocol';
 
 type Answer = Extract<ToWorker, { type: 'storage-result' }>;
@@ -23,6 +23,17 @@ export class StorageClient implements LayoutStore {
   async keys(): Promise<string[]> {
     return (await this.ask({ op: 'keys' })).keys ?? [];
   }
+
+  readonly snapshots: SnapshotStore = {
+    put: async (name, bytes, meta) => {
+      await this.ask({ op: 'snapshot-put', key: name, bytes, meta });
+    },
+    get: async (name) => (await this.ask({ op: 'snapshot-get', key: name })).bytes,
+    delete: async (name) => {
+      await this.ask({ op: 'snapshot-delete', key: name });
+    },
+    list: async () => (await this.ask({ op: 'snapshot-list' })).snapshots ?? [],
+  };
 
   answer(message: Answer): void {
     const waiting = this.waiting.get(message.id);

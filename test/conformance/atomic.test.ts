@@ -1,4 +1,4 @@
-/** What KVM has no call for: change sets, whole sets, resize, split, merge, history. Section numbers: docs/memslots.md. */
+/** What KVM has no call for: change sets, whole sets, resize, split, merge, history. The rules: docs/memslots.md. */
 import { expect, it } from 'vitest';
 import { PAGE_CLEAN, PAGE_PRESENT } from '../../engine/abi/exits';
 import { type Change, ChangeSet, type CommitEvent, type MemslotArch, type MemslotEngine } from '../../engine/memory/index';
@@ -155,6 +155,16 @@ onEachIndex('whole set', (make) => {
     expectRefused(engine, () => engine.setUserMemoryRegions([], 7), 'EINVAL', -1);
   });
 
+  it('a large set costs only its differences, and an id twice is still refused', () => {
+    const engine = make();
+    const all = Array.from({ length: 700 }, (_, id) => region(id, 0, id * P, P, 0));
+    accepted(engine.setUserMemoryRegions(all));
+    const commit = accepted(engine.setUserMemoryRegions([...all.slice(1, 699), region(699, LOG, 699 * P, P, 0)]));
+    expect(commit.changes.map(({ kind, old }) => `${kind} ${old?.slot}`).sort()).toEqual(['delete 0', 'flags-only 699']);
+    expectRefused(engine, () => engine.setUserMemoryRegions([...all, region(350, 0, 9000 * P, P, 0)]), 'EINVAL', 700);
+    engine.verify();
+  });
+
   it('of no slot deletes all in two swaps', () => {
     const engine = make();
     accepted(engine.setUserMemoryRegions(Array.from({ length: 50 }, (_, id) => region(id, 0, id * 2 * P, P, 0))));
@@ -195,6 +205,19 @@ onEachIndex('resize, split, merge', (make) => {
       [0, 4],
       [3, 10],
     ]);
+  });
+
+  it('a dry run foretells what the commit then is', () => {
+    const engine = withDirty(make());
+    for (const request of [
+      { call: 'split', slot: 0, atGpa: 21 * P, newSlot: 9 },
+      { call: 'merge', slots: [9, 0] },
+      { call: 'resize', slot: 9, memorySize: 3 * P },
+      { call: 'undo' },
+    ] as const) {
+      const foreseen = engine.checkRequest(request);
+      expect(engine.beginCommit(request).run()).toEqual(foreseen);
+    }
   });
 
   it('merge is the way back, whatever the order of ids; the first stays', () => {
@@ -348,6 +371,23 @@ onEachIndex('history', (make) => {
     for (let i = 0; i < 3; i++) accepted(engine.undo());
     expect(engine.canUndo()).toBe(false);
     expect(make({ historyLimit: 0 }).undo().ok).toBe(false);
+  });
+
+  it('knows whether an undo or redo could map host memory again, and can forget', () => {
+    const engine = make();
+    accepted(engine.setUserMemoryRegion(region(0, 0, 0, 2 * P, 64 * P)));
+    accepted(engine.setUserMemoryRegion(gone(0)));
+    expect([engine.historyMayMap(65 * P, 66 * P), engine.historyMayMap(66 * P, 99 * P)]).toEqual([true, false]);
+    accepted(engine.undo());
+    accepted(engine.undo());
+    expect(engine.historyMayMap(65 * P, 66 * P)).toBe(true);
+    engine.forgetHistory();
+    expect([engine.historyMayMap(0, 99 * P), engine.canUndo(), engine.canRedo(), engine.history().length]).toEqual([
+      false,
+      false,
+      false,
+      0,
+    ]);
   });
 
   it('a change set made for another layout is stale', () => {

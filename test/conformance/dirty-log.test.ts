@@ -191,4 +191,22 @@ onEachIndex('D: dirty log', (make) => {
     expect([commit.ok, commit.bitmap]).toEqual([true, undefined]);
     expect(engine.deleteAndHarvest(0)).toMatchObject({ ok: false, refusals: [{ errno: 'EINVAL' }] });
   });
+
+  it('a log can be looked at and put back, for snapshots; what is clean then is protected', () => {
+    const engine = logged(make(), 70, 0, 8);
+    engine.markDirty(8 + 69);
+    const saved = engine.peekDirtyLog(0)!;
+    expect(bitsOf(saved)).toEqual([69]);
+    engine.markDirty(8);
+    const protectedAgain = protections(engine);
+    saved[15] = 0xff; // beyond the slot's end
+    expect(engine.loadDirtyLog(0, saved)).toBe(true);
+    expect(protectedAgain).toEqual([{ asId: 0, start: 8, end: 78 }]);
+    expect(harvest(engine, 0)).toEqual([69]);
+    expect([engine.loadDirtyLog(0, new Uint8Array(8)), engine.loadDirtyLog(1, saved), engine.peekDirtyLog(1)]).toEqual([
+      false,
+      false,
+      undefined,
+    ]);
+  });
 });

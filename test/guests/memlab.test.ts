@@ -105,6 +105,33 @@ describe('memlab', () => {
     expect(await other.machine.digest()).not.toBe(await guest.machine.digest());
   });
 
+  it('gives a DIMM back and finds it at its new address with its contents', () => {
+    plugTwo();
+    expect(() => guest.machine.moveDimm('dimm1', 0x10000000)).toThrow("address range conflicts with memory device id='dimm2'");
+    guest.machine.moveDimm('dimm1', 4 * GIB);
+    guest.until('memory hotplug: slot 0 at 0x100000000');
+    expect(guest.command('peek 0x100000000')).toContain('1111111111111111');
+    expect(guest.machine.dimms().find((dimm) => dimm.id === 'dimm1')).toMatchObject({ addr: 4 * GIB, pendingUnplug: false });
+    const moved = { device: 'dimm1', path: '/machine/peripheral/dimm1', addr: 4 * GIB };
+    expect(guest.events).toContainEqual({ type: 'qmp', event: 'DEVICE_MOVED', data: moved });
+    guest.command('hold 0');
+    guest.machine.moveDimm('dimm1', 0x20000000);
+    guest.until('stays: held');
+    guest.machine.runInstructions(100_000);
+    expect(guest.machine.dimms().find((dimm) => dimm.id === 'dimm1')).toMatchObject({ addr: 4 * GIB, pendingUnplug: false });
+  });
+
+  it('stops with a reason when the layout has no room for it at a reset', () => {
+    const { memory } = guest.machine;
+    memory.setUserMemoryRegion({ slot: 3, guestPhysAddr: 0, memorySize: 0, userspaceAddr: 0 });
+    expect(() => guest.machine.reset()).toThrow(/could not load kernel 'memlab': .*not RAM/);
+    expect(guest.machine.state).toBe('internal-error');
+    memory.undo();
+    guest.machine.reset();
+    expect(guest.machine.state).toBe('running');
+    guest.until('lab> ');
+  });
+
   it('starts anew after a reset, with its DIMM still plugged', () => {
     guest.machine.addBackend('mem1', 64 * MIB);
     guest.machine.plugDimm({ id: 'dimm1', memdev: 'mem1' });

@@ -1,6 +1,6 @@
 /** Small worlds, so that slots meet: 10 ids, 48 gfns, 64 host pages, 2 address spaces. */
 import fc from 'fast-check';
-import { describe } from 'vitest';
+import { describe, vi } from 'vitest';
 import type { MemoryRegion } from '../../engine/memory/index';
 import { type Layout, P, regionsOf } from './model';
 
@@ -10,6 +10,8 @@ const IDS = 10;
 
 /** Change sets per index; `npm run soak` raises it. */
 export const RUNS = Number(process.env.LAB_SOAK_RUNS ?? 300);
+vi.setConfig({ testTimeout: 120_000 + RUNS * 60 });
+
 /** Change sets in one sequence. */
 export const LENGTH = 20;
 

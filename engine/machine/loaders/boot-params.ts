@@ -1,7 +1,8 @@
 /** boot_params, the Linux "zero page" (Documentation/arch/x86/zero-page.rst), and what it points to: command line, initrd, tables. */
 import { type E820Entry, highestRam } from '../e820';
 import { writeIdentityTables } from './identity';
-import { cString, type EntryState, hex, type LoadContext, loadError, put, RSI, writeGdt } from './image';
+import { cString, type EntryState, type LoadContext, loadError, put, RSI, writeGdt } from './image';
+import { brokenArchive } from './initrd';
 
 /** Where things lie in low RAM. */
 const GDT_AT = 0x6000;
@@ -20,6 +21,8 @@ const CMD_LINE_PTR = 0x228;
 const E820_TABLE = 0x2d0;
 const E820_MAX = 128;
 const LOADER_UNDEFINED = 0xff;
+/** Linux on x86-64 below 64 GiB of RAM (memory_block_size_bytes): what is not whole blocks it refuses, and ACPI cannot tell. */
+const MEMORY_BLOCK = 0x8000000;
 
 export interface LinuxKernel {
   mode: 'protected' | 'long';
@@ -46,7 +49,7 @@ export function enterLinux(kernel: LinuxKernel, context: LoadContext): EntryStat
   placeE820(view, context.e820, context);
   put(context, PARAMS_AT, params, 'boot_params');
   const { mode, entry: rip } = kernel;
-  const state = { mode, rip, gpr: { [RSI]: PARAMS_AT }, gdt: writeGdt(context, GDT_AT, mode) };
+  const state = { mode, rip, gpr: { [RSI]: PARAMS_AT }, gdt: writeGdt(context, GDT_AT, mode), memoryBlock: MEMORY_BLOCK };
   return mode === 'long' ? { ...state, cr3: writeIdentityTables(context, TABLES_AT) } : state;
 }
 
@@ -63,10 +66,12 @@ function placeCommandLine(params: DataView, kernel: LinuxKernel, context: LoadCo
 function placeInitrd(params: DataView, kernel: LinuxKernel, context: LoadContext): void {
   const { initrd } = context;
   if (!initrd || initrd.length === 0) return;
+  const broken = brokenArchive(initrd);
+  if (broken !== undefined) throw loadError(context, `the initrd is ${broken}`);
   const below = Math.min(kernel.initrdMax > 0 ? kernel.initrdMax + 1 : 0x38000000, 0xffffffff);
   const at = highestRam(context.e820, initrd.length, kernel.end, below);
   if (at === undefined)
-    throw loadError(context, `no room for the initrd of ${initrd.length} bytes above ${hex(kernel.end)}: give it more -m`);
+    throw loadError(context, `no room for the initrd of ${initrd.length} bytes: use at least -m ${mebibytes(kernel.end + initrd.length)}M`);
   put(context, at, initrd, 'the initrd');
   params.setUint32(RAMDISK_IMAGE, at, true);
   params.setUint32(RAMDISK_SIZE, initrd.length, true);
@@ -81,4 +86,8 @@ function placeE820(params: DataView, map: readonly E820Entry[], context: LoadCon
     params.setBigUint64(at + 8, BigInt(end - start), true);
     params.setUint32(at + 16, type, true);
   });
+}
+
+function mebibytes(bytes: number): number {
+  return Math.ceil((bytes + PARAMS_SIZE) / 0x100000);
 }

@@ -2,9 +2,8 @@
  * Linux boot protocol (Documentation/arch/x86/boot.rst), 32-bit and 64-bit entries of a bzImage. memtest86+ speaks it too.
  * Not implemented: the 16-bit entry, EFI handover, protocols before 2.05, setup_data.
  */
-import { isRam } from '../e820';
 import { enterLinux } from './boot-params';
-import { type EntryState, hex, type LoadContext, loadError, put } from './image';
+import { demandRam, type EntryState, hex, type LoadContext, loadError, put } from './image';
 
 /** Offsets in the setup header. */
 const SETUP_SECTS = 0x1f1;
@@ -43,8 +42,8 @@ export function loadBzImage(image: Uint8Array, context: LoadContext): EntryState
   const loadAt = loadAddress(view, version, context);
   const initSize = version >= 0x20a ? view.getUint32(INIT_SIZE, true) : 0;
   const end = loadAt + Math.max(initSize, code.length);
+  demandRam(context, loadAt, end, 'the kernel, while it starts,');
   put(context, loadAt, code, 'the kernel');
-  if (!isRam(context.e820, loadAt, end)) throw loadError(context, `it needs RAM up to ${hex(end)} while it starts: give it more -m`);
   const long = version >= 0x20c && (view.getUint16(XLOADFLAGS, true) & XLF_KERNEL_64) !== 0;
   const headerEnd = Math.min(MAGIC + view.getUint8(JUMP_LENGTH), HEADER_LIMIT);
   return enterLinux(

@@ -22,6 +22,8 @@ export interface EntryState {
   gpr: { [register: number]: number };
   /** gpa of the page tables; long mode only. */
   cr3?: number;
+  /** The guest takes hotplugged memory only in blocks of this many bytes, at multiples of it. */
+  memoryBlock?: number;
   /** gpa of a GDT with null, 32-bit or 64-bit code at 0x10 and data at 0x18; not in real mode. */
   gdt?: { base: number; limit: number };
 }
@@ -48,6 +50,16 @@ export function put(context: LoadContext, gpa: number, bytes: Uint8Array, what: 
   }
   context.physical.write(gpa, bytes);
   if (length > bytes.length) context.physical.clear(gpa + bytes.length, length - bytes.length);
+}
+
+/** MachineError that says how much RAM is needed, unless [start, end) is RAM. `what`: "it", "the initrd of 5 bytes". */
+export function demandRam(context: LoadContext, start: number, end: number, what: string): void {
+  if (isRam(context.e820, start, end)) return;
+  const least = Math.ceil(end / 0x100000);
+  throw loadError(
+    context,
+    `${what} needs RAM up to ${hex(end)}: use at least -m ${least}M, and a layout that has RAM from ${hex(start)} on`,
+  );
 }
 
 /** Text as Latin-1 with a closing NUL. */

@@ -90,10 +90,20 @@ describe('bzImage', () => {
   it.each<[string, Partial<GuestImage>, number, RegExp]>([
     ['cut short', { kernel: bzImage().subarray(0, 3000) }, RAM, /'k': the image is cut short: 3000 bytes of 5120/],
     ['an old protocol', { kernel: bzImage((v) => v.setUint16(0x206, 0x200, true)) }, RAM, /boot protocol 2\.0 is too old/],
-    ['too little memory', { kernel: bzImage((v) => v.setUint32(0x260, 14 * MIB + 1, true)) }, RAM, /needs RAM up to 0x1000001 .*more -m/],
-    ['no place for the kernel', { kernel: bzImage((v) => v.setBigUint64(0x258, 0x10000000n, true)) }, RAM, /0x10000000.*not RAM/],
+    [
+      'too little memory',
+      { kernel: bzImage((v) => v.setUint32(0x260, 14 * MIB + 1, true)) },
+      RAM,
+      /needs RAM up to 0x1000001: use at least -m 17M/,
+    ],
+    [
+      'no place for the kernel',
+      { kernel: bzImage((v) => v.setBigUint64(0x258, 0x10000000n, true)) },
+      RAM,
+      /needs RAM up to 0x10100000: use at least -m 257M, and a layout that has RAM from 0x10000000 on/,
+    ],
     ['a long command line', { append: 'x'.repeat(65) }, RAM, /65 characters, the kernel takes at most 64/],
-    ['a big initrd', { initrd: new Uint8Array(13 * MIB + 1) }, RAM, /no room for the initrd of 13631489 bytes/],
+    ['a big initrd', { initrd: new Uint8Array(13 * MIB + 1) }, RAM, /no room for the initrd of 13631489 bytes: use at least -m 17M/],
   ])('refuses %s', (_what, change, ram, message) => {
     const { load } = board(ram);
     expect(() => load({ name: 'k', kernel: bzImage(), ...change })).toThrow(message);

@@ -4,7 +4,7 @@
  */
 import { enterLinux } from './boot-params';
 import { EM_X86_64, isElf, readElf } from './elf';
-import { type EntryState, type LoadContext, loadError, put } from './image';
+import { demandRam, type EntryState, type LoadContext, loadError, put } from './image';
 
 const SETUP_AT = 0x1f1;
 const BOOT_FLAG = 0x1fe - SETUP_AT;
@@ -31,11 +31,10 @@ export function loadVmlinux(image: Uint8Array, context: LoadContext): EntryState
   } catch (error) {
     throw loadError(context, (error as Error).message);
   }
-  let end = 0;
-  for (const { physical, bytes, memorySize } of elf.segments) {
-    put(context, physical, bytes, 'a kernel segment', memorySize);
-    end = Math.max(end, physical + memorySize);
-  }
+  const end = elf.segments.reduce((most, { physical, memorySize }) => Math.max(most, physical + memorySize), 0);
+  const start = elf.segments.reduce((least, { physical }) => Math.min(least, physical), end);
+  demandRam(context, start, end, 'the kernel');
+  for (const { physical, bytes, memorySize } of elf.segments) put(context, physical, bytes, 'a kernel segment', memorySize);
   return enterLinux(
     { mode: 'long', entry: elf.entry, end, setup: setupHeader(), setupAt: SETUP_AT, cmdlineMax: CMDLINE_MAX, initrdMax: INITRD_MAX },
     context,

@@ -268,7 +268,8 @@ export const hotplugCommands: Command[] = [
     qmp: {
       name: 'device_move',
       members: { id: { type: 'str', required: true }, addr: { type: 'any', required: true } },
-      run: ({ machine }, members) => void moveDevice(machine, String(members.id), integer('addr', members.addr, 0n, 2n ** 64n - 1n, 'uint64_t')),
+      run: ({ machine }, members) =>
+        void moveDevice(machine, String(members.id), integer('addr', members.addr, 0n, 2n ** 64n - 1n, 'uint64_t')),
     },
   },
 ];

@@ -33,12 +33,18 @@ async function edit(context: Context, staged: StagedEdit): Promise<string> {
   throw new CommandError(reasons.join('\nError: '));
 }
 
-function add(context: Context, args: Args): Promise<string> {
+async function add(context: Context, args: Args): Promise<string> {
   const slot = getNumber(args, 'id')!;
   const size = getNumber(args, 'size')!;
   if (size <= 0 || size % PAGE !== 0) throw new CommandError(`size ${size} must be a multiple of ${PAGE} bytes, and not 0`);
-  const hva = getNumber(args, 'hva') ?? context.machine.allocateHost(size, `bare.${slot}`);
-  return edit(context, { op: 'add', slot, gpa: getNumber(args, 'gpa')!, size, hva, flags: flagBits(args) });
+  const given = getNumber(args, 'hva');
+  const hva = given ?? context.machine.allocateHost(size, `bare.${slot}`);
+  try {
+    return await edit(context, { op: 'add', slot, gpa: getNumber(args, 'gpa')!, size, hva, flags: flagBits(args) });
+  } catch (error) {
+    if (given === undefined) context.machine.releaseHost(hva);
+    throw error;
+  }
 }
 
 const pages = (count: number): string => `${count} ${count === 1 ? 'page' : 'pages'} zapped`;
@@ -138,6 +144,16 @@ export const memslotCommands: Command[] = [
       return edit(context, { op: 'merge', slots });
     },
     complete: slotIds,
+  },
+  {
+    name: 'memslot_rehost',
+    args: 'id:z',
+    params: 'id',
+    help: 'move the backing of a memslot to new host memory, contents and all memslots over it in one step; cannot be undone',
+    origin: 'lab',
+    note: 'In a change set it may stand beside other operations on the same slots: split a DIMM, move its parts and change its backing in one commit',
+    run: (context, args) => edit(context, { op: 'rehost', slot: getNumber(args, 'id')! }),
+    complete: firstIsSlot,
   },
   {
     name: 'memslot_del',

@@ -61,6 +61,8 @@ export function editText(edit: StagedEdit): string {
       return `memslot_split ${edit.slot} ${hex(edit.gpa)} ${edit.newSlot}`;
     case 'merge':
       return `memslot_merge ${edit.slots.join(' ')}`;
+    case 'rehost':
+      return `memslot_rehost ${edit.slot}`;
     default:
       return `memslot_del ${edit.slot}`;
   }

@@ -1,0 +1,72 @@
+/** Machine snapshots as files: one NAME.mslm each in a folder. A write is whole or not there. */
+import { randomUUID } from 'node:crypto';
+import { mkdir, open, readdir, readFile, rename, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { SnapshotMeta, SnapshotStore } from '../monitor/index';
+import { META_BYTES, readMeta } from '../snapshot/index';
+
+const SUFFIX = '.mslm';
+
+/** Any name is a file name once encoded; a dot first would hide it or leave the folder. */
+const fileOf = (name: string): string => encodeURIComponent(name).replace(/^\./, '%2E') + SUFFIX;
+
+export function snapshotStore(folder: string): SnapshotStore {
+  const missing = (error: NodeJS.ErrnoException): undefined => {
+    if (error.code !== 'ENOENT') throw error;
+    return undefined;
+  };
+  return {
+    async put(name, bytes) {
+      await mkdir(folder, { recursive: true });
+      const fresh = join(folder, `.${randomUUID()}.tmp`);
+      try {
+        const file = await open(fresh, 'wx');
+        try {
+          await file.writeFile(bytes);
+          // On the disk before the name is: a power cut leaves the older snapshot whole too.
+          await file.sync();
+        } finally {
+          await file.close();
+        }
+        await rename(fresh, join(folder, fileOf(name)));
+      } catch (error) {
+        await rm(fresh, { force: true });
+        throw error;
+      }
+    },
+    get: (name) => readFile(join(folder, fileOf(name))).catch(missing),
+    delete: (name) => rm(join(folder, fileOf(name)), { force: true }),
+    async list() {
+      const files = (await readdir(folder).catch(missing)) ?? [];
+      const wanted = files.filter((file) => file.endsWith(SUFFIX) && !file.startsWith('.'));
+      const found = await Promise.all(wanted.map((file) => metaOf(folder, file)));
+      return found.filter((meta) => meta !== undefined);
+    },
+  };
+}
+
+/** A file that is no snapshot is listed with its size and time alone: loadvm says what is wrong with it. */
+async function metaOf(folder: string, name: string): Promise<SnapshotMeta | undefined> {
+  const tag = nameOf(name);
+  if (tag === undefined) return undefined;
+  const file = await open(join(folder, name)).catch(() => undefined);
+  if (!file) return undefined;
+  try {
+    const { size, mtimeMs } = await file.stat();
+    const { buffer, bytesRead } = await file.read(new Uint8Array(META_BYTES), 0, META_BYTES, 0);
+    const meta = readMeta(buffer.subarray(0, bytesRead), size) ?? { size, date: mtimeMs, vmClockNs: 0, icount: 0 };
+    return { name: tag, ...meta };
+  } catch {
+    return undefined;
+  } finally {
+    await file.close();
+  }
+}
+
+function nameOf(file: string): string | undefined {
+  try {
+    return decodeURIComponent(file.slice(0, -SUFFIX.length));
+  } catch {
+    return undefined;
+  }
+}

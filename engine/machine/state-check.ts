@@ -1,0 +1,157 @@
+/**
+ * Checks of a machine state that came from anywhere. Each throws an Error that says what is wrong, and touches nothing of the running
+ * machine. What a part refers to in another part is checked here too.
+ */
+import { MAX_VCPUS, PAGE_SIZE, VCPU_STRIDE } from '../abi/layout';
+import * as abi from '../abi/vcpu';
+import { type Check, count, flag, int, list, nullable, object, readFields, type Schema } from '../devices/state';
+import type { MachineConfig, RamPiece, SavedDimm, SavedMachine, UncheckedState } from './api';
+import { CLOCK_SHIFT } from './board';
+import { Halted } from './vcpu';
+
+const MAX_SLOTS = 32764;
+const MAX_RANGES = 65536;
+const MAX_DIMMS = 32;
+const MAX_TEXT = 256;
+const TWO_32 = 0x100000000;
+
+const text: Check<string> = (value) => {
+  if (typeof value === 'string' && value.length <= MAX_TEXT) return value;
+  throw new Error(`must be a text of at most ${MAX_TEXT} characters`);
+};
+
+function oneOf<T extends string>(...values: T[]): Check<T> {
+  return (value) => {
+    if (values.includes(value as T)) return value as T;
+    throw new Error(`must be one of ${values.join(', ')}`);
+  };
+}
+
+const dimm = object<SavedDimm>({
+  id: text,
+  memdev: text,
+  slot: int(0, MAX_DIMMS - 1),
+  node: int(0, 0),
+  addr: count,
+  size: count,
+  hotplugged: flag,
+  pendingUnplug: flag,
+  path: text,
+  hva: count,
+  moveTo: nullable(count),
+});
+
+const schema: Schema<SavedMachine> = {
+  config: object({ ram: count, slots: int(0, MAX_DIMMS), maxmem: count, smp: int(1, MAX_VCPUS) }),
+  guest: text,
+  run: oneOf('running', 'paused', 'shutdown', 'internal-error'),
+  memoryBlock: nullable(int(PAGE_SIZE, 2 ** 40)),
+  round: object({ turn: int(0, MAX_VCPUS - 1), end: nullable(count) }),
+  ranges: list(object({ start: count, size: count, label: text }), 0, MAX_RANGES),
+  backends: list(object({ id: text, size: count, hva: count, kind: oneOf('board', 'memory-backend-ram') }), 0, MAX_RANGES),
+  dimms: object({ anonymous: int(0, 1e9), plugged: list(dimm, 0, MAX_DIMMS), ejected: nullable(dimm) }),
+  slots: list(object({ slot: int(0, MAX_SLOTS - 1), flags: int(0, 3), gpa: count, size: count, hva: count }), 0, MAX_SLOTS),
+};
+
+export function checkMachine(raw: unknown, config: MachineConfig): SavedMachine {
+  const saved = readFields('machine', schema, raw as { [field: string]: unknown });
+  for (const name of ['ram', 'slots', 'maxmem', 'smp'] as const) {
+    if (config[name] === saved.config[name]) continue;
+    const option = name === 'smp' ? '-smp' : '-m';
+    throw new Error(`it is of a machine with ${name} ${saved.config[name]}, this one has ${config[name]} (${option})`);
+  }
+  if (saved.round.turn >= config.smp) throw new Error(`machine: round turn ${saved.round.turn} is no vCPU`);
+  return saved;
+}
+
+/** Backends own whole ranges, DIMMs own backends. `board`: what the machine's own boot RAM is. */
+export function checkTopology(saved: SavedMachine, board: readonly { id: string; size: number }[]): void {
+  const ranges = new Map(saved.ranges.map((range) => [range.start, range.size]));
+  const backends = byKey('backend', saved.backends, ({ id }) => id);
+  byKey('backend at hva', saved.backends, ({ hva }) => hva);
+  for (const { id, size, hva } of saved.backends) {
+    if (ranges.get(hva) !== Math.ceil(size / PAGE_SIZE) * PAGE_SIZE) throw new Error(`backend '${id}' is no range of host memory`);
+  }
+  const own = saved.backends.filter((backend) => backend.kind === 'board');
+  const isOwn = ({ id, size }: { id: string; size: number }): boolean => own.some((each) => each.id === id && each.size === size);
+  if (own.length !== board.length || !board.every(isOwn)) throw new Error('its boot RAM is not that of this machine');
+  const { plugged, ejected } = saved.dimms;
+  const all = ejected ? [...plugged, ejected] : plugged;
+  byKey('DIMM in slot', all, ({ slot }) => slot);
+  byKey('DIMM', all, ({ path }) => path);
+  byKey('DIMM on backend', all, ({ memdev }) => memdev);
+  for (const { id, slot, memdev, hva, size } of all) {
+    const backend = backends.get(memdev);
+    if (slot >= saved.config.slots) throw new Error(`DIMM '${id}' sits in slot ${slot} of ${saved.config.slots}`);
+    if (backend?.kind !== 'memory-backend-ram' || backend.hva !== hva || backend.size !== size) {
+      throw new Error(`DIMM '${id}' is not what its backend '${memdev}' is`);
+    }
+  }
+}
+
+function byKey<T, K extends string | number>(what: string, items: readonly T[], key: (item: T) => K): Map<K, T> {
+  const seen = new Map<K, T>();
+  for (const item of items) {
+    if (seen.has(key(item))) throw new Error(`${what} '${key(item)}' is there twice`);
+    seen.set(key(item), item);
+  }
+  return seen;
+}
+
+/** Registers may hold anything, as after any guest code; what this program itself relies on may not. */
+export function checkVcpus(records: UncheckedState['vcpus'], smp: number): void {
+  if (records.length !== smp) throw new Error(`it has ${records.length} vCPU records, this machine has ${smp} vCPUs`);
+  for (const [index, record] of records.entries()) checkVcpu(index, record);
+}
+
+function checkVcpu(index: number, record: Uint8Array): void {
+  if (record.length !== VCPU_STRIDE) throw new Error(`vCPU ${index}: its record has ${record.length} bytes, not ${VCPU_STRIDE}`);
+  const view = new DataView(record.buffer, record.byteOffset, record.length);
+  const u32 = (at: number): number => view.getUint32(at, true);
+  const u64 = (at: number): number => u32(at) + u32(at + 4) * TWO_32;
+  const within = (name: string, value: number, most: number): void => {
+    if (!(value <= most)) throw new Error(`vCPU ${index}: ${name} is ${value}, at most ${most} is possible`);
+  };
+  within('CPL', u32(abi.VCPU_CPL), 3);
+  within('HALTED', u32(abi.VCPU_HALTED), Halted.shutdown);
+  within('AS_ID', u32(abi.VCPU_AS_ID), 1);
+  within('ZERO', u64(abi.VCPU_ZERO), 0);
+  // The lazy flags' kind and 64 - width: cpu/flags.ts.
+  within('kind of flags', u32(abi.VCPU_FLAGS) & 0xff, 6);
+  within('width of flags', u32(abi.VCPU_FLAGS) >>> 8, 56);
+  for (const at of [abi.VCPU_IRQ_PENDING, abi.VCPU_NMI_PENDING, abi.VCPU_INTR_SHADOW, abi.VCPU_NMI_BLOCKED]) {
+    within(`field 0x${at.toString(16)}`, u32(at), 1);
+  }
+  within('ICOUNT', u64(abi.VCPU_ICOUNT), 2 ** 49);
+  within('CLOCK_SKEW', u64(abi.VCPU_CLOCK_SKEW), 2 ** 52);
+  if (u32(abi.VCPU_CLOCK_SHIFT) !== CLOCK_SHIFT) throw new Error(`vCPU ${index}: its clock is another board's`);
+  if (u32(abi.VCPU_INDEX) !== index) throw new Error(`vCPU ${index}: its record is that of vCPU ${u32(abi.VCPU_INDEX)}`);
+}
+
+/** One bitmap per logging slot and of its size (KVM: whole 64-bit words). */
+export function checkDirty(dirty: UncheckedState['dirty'], saved: SavedMachine): void {
+  const slots = new Map(saved.slots.map((slot) => [slot.slot, slot]));
+  byKey('dirty log of slot', dirty, ({ slot }) => slot);
+  for (const { slot, bits } of dirty) {
+    const owner = slots.get(slot);
+    if (!owner || (owner.flags & 1) === 0) throw new Error(`there is a dirty log of slot ${slot}, which logs nothing`);
+    const bytes = Math.ceil(owner.size / PAGE_SIZE / 64) * 8;
+    if (bits.length !== bytes) throw new Error(`the dirty log of slot ${slot} has ${bits.length} bytes, not ${bytes}`);
+  }
+}
+
+/** Every page lies in a range and comes once, in order. */
+export function checkRam(ram: readonly RamPiece[], saved: SavedMachine): void {
+  let last = -1;
+  let at = 0;
+  for (const { pages, bytes } of ram) {
+    if (bytes.length !== pages.length * PAGE_SIZE) throw new Error(`RAM of ${pages.length} pages has ${bytes.length} bytes`);
+    for (const page of pages) {
+      const hva = page * PAGE_SIZE;
+      while (at < saved.ranges.length && hva >= saved.ranges[at]!.start + saved.ranges[at]!.size) at += 1;
+      const range = saved.ranges[at];
+      if (page <= last || !range || hva < range.start) throw new Error(`RAM at hva 0x${hva.toString(16)} belongs nowhere`);
+      last = page;
+    }
+  }
+}

@@ -1,0 +1,228 @@
+/**
+ * The whole machine as a value, and back. Captured: vCPU records, devices (timers follow from them), the vCPUs' turns, host memory with
+ * zero pages left out, backends, DIMMs, memslots with flags and dirty bits, the run state. Not captured, because it is no state of the
+ * guest: TLBs and decoded code (dropped on restore), the counters of `info irq` and of holes, undo history, an open change set, the guest
+ * image, address space 1 (this board has no SMM).
+ */
+import type { CoreExports } from '../abi/core';
+import { PAGE_SIZE, VCPU_BASE, VCPU_STRIDE } from '../abi/layout';
+import type { MemslotEngine } from '../memory/index';
+import { MemFlag, type MemoryRegion } from '../memory/types';
+import {
+  type MachineConfig,
+  MachineError,
+  type MachineState,
+  type RamPiece,
+  type RunState,
+  type SavedMachine,
+  type UncheckedState,
+} from './api';
+import type { Backends } from './backends';
+import { MmioBus, PortBus } from './bus';
+import { Clock } from './clock';
+import { Board, type BoardOptions } from './devices';
+import { isZeroPage } from './digest';
+import type { Dimms } from './dimms';
+import type { Executor } from './executor';
+import type { Firmware } from './firmware';
+import type { HostMemory } from './host-memory';
+import { checkDirty, checkMachine, checkRam, checkTopology, checkVcpus } from './state-check';
+import type { Vcpu } from './vcpu';
+
+/** Pages in one piece of RAM. */
+const PIECE_PAGES = 1024;
+
+/** The parts of the machine that hold its state. */
+export interface StateParts {
+  config: MachineConfig;
+  host: HostMemory;
+  memory: MemslotEngine;
+  backends: Backends;
+  dimms: Dimms;
+  board: Board;
+  boardOptions: BoardOptions;
+  clock: Clock;
+  executor: Executor;
+  vcpus: readonly Vcpu[];
+  core: CoreExports;
+  firmware: Firmware;
+}
+
+export function captureState(parts: StateParts, run: RunState, guest: string): MachineState {
+  const { host, memory, board, vcpus } = parts;
+  const { ram, slots, maxmem, smp } = parts.config;
+  const devices = board.save();
+  const memslots = memory.memslots(0);
+  return {
+    machine: {
+      config: { ram, slots, maxmem, smp },
+      guest,
+      run,
+      memoryBlock: parts.firmware.memoryBlock ?? null,
+      round: parts.executor.saveRound(),
+      ranges: host.ranges().map((range) => ({ ...range })),
+      backends: parts.backends.list().map(({ id, size, hva, kind }) => ({ id, size, hva, kind })),
+      dimms: parts.dimms.save(),
+      slots: memslots.map(({ slot, flags, baseGfn, npages, userspaceAddr: hva }) => ({
+        ...{ slot, flags, hva },
+        gpa: baseGfn * PAGE_SIZE,
+        size: npages * PAGE_SIZE,
+      })),
+    },
+    devices,
+    vcpus: vcpus.map((vcpu) => host.bytes.slice(recordAt(vcpu), recordAt(vcpu) + VCPU_STRIDE)),
+    dirty: memslots.flatMap(({ slot, flags }) => {
+      const bits = flags & MemFlag.LogDirtyPages ? memory.peekDirtyLog(slot) : undefined;
+      return bits ? [{ slot, bits }] : [];
+    }),
+    ram: captureRam(host),
+  };
+}
+
+function captureRam(host: HostMemory): RamPiece[] {
+  const pieces: RamPiece[] = [];
+  let pages: number[] = [];
+  const finish = (): void => {
+    if (pages.length === 0) return;
+    const bytes = new Uint8Array(pages.length * PAGE_SIZE);
+    pages.forEach((page, index) => {
+      bytes.set(host.bytes.subarray(page * PAGE_SIZE, (page + 1) * PAGE_SIZE), index * PAGE_SIZE);
+    });
+    pieces.push({ pages: Uint32Array.from(pages), bytes });
+    pages = [];
+  };
+  for (const { start, size } of host.ranges()) {
+    for (let hva = start; hva < start + size; hva += PAGE_SIZE) {
+      if (isZeroPage(host.words, hva)) continue;
+      pages.push(hva / PAGE_SIZE);
+      if (pages.length === PIECE_PAGES) finish();
+    }
+  }
+  finish();
+  return pieces;
+}
+
+/**
+ * MachineError when the state is refused: nothing was changed then. Returns the run state that was captured. Synchronous, so nobody sees
+ * the machine between two states.
+ */
+export function restoreState(parts: StateParts, state: UncheckedState): RunState {
+  const saved = checkAll(parts, state);
+  switchMemory(parts, saved);
+  // From here on nothing can be refused.
+  const { host, memory, core, clock, executor, vcpus } = parts;
+  memory.forgetHistory();
+  fillRam(host, state.ram);
+  for (const { slot, bits } of state.dirty) memory.loadDirtyLog(slot, bits);
+  parts.backends.replace(withUsers(saved));
+  parts.dimms.restore(saved.dimms);
+  parts.firmware.memoryBlock = saved.memoryBlock ?? undefined;
+  clock.cancelAll();
+  executor.reset();
+  // Devices set their timers by the vCPUs' time, and may raise lines that the records know of already.
+  putRecords(parts, state.vcpus);
+  parts.board.restore(state.devices as MachineState['devices']);
+  putRecords(parts, state.vcpus);
+  executor.restoreRound(saved.round);
+  core.invalidateAllCode();
+  for (const vcpu of vcpus) core.stateChanged(vcpu.index);
+  return saved.run;
+}
+
+function putRecords({ host, vcpus }: StateParts, records: readonly Uint8Array[]): void {
+  for (const vcpu of vcpus) host.bytes.set(records[vcpu.index]!, recordAt(vcpu));
+}
+
+function checkAll(parts: StateParts, state: UncheckedState): SavedMachine {
+  const { config, host, memory, backends } = parts;
+  try {
+    const saved = checkMachine(state.machine, config);
+    const ranges = host.refusesRanges(saved.ranges);
+    if (ranges !== undefined) throw new Error(`host memory: ${ranges}`);
+    const board = backends.list().filter((backend) => backend.kind === 'board');
+    checkTopology(saved, board);
+    checkVcpus(state.vcpus, config.smp);
+    checkDirty(state.dirty, saved);
+    checkRam(state.ram, saved);
+    checkLayout(memory, saved);
+    checkDevices(parts.boardOptions, state.devices, config.smp);
+    return saved;
+  } catch (error) {
+    throw new MachineError((error as Error).message);
+  }
+}
+
+function checkLayout(memory: MemslotEngine, saved: SavedMachine): void {
+  for (const { slot, hva, size } of saved.slots) {
+    let at = hva;
+    // Ranges are sorted; a slot may span neighbours.
+    for (const range of saved.ranges) if (at >= range.start && at < range.start + range.size) at = range.start + range.size;
+    if (at < hva + size) throw new Error(`memslot ${slot}: no backend owns all of its host memory`);
+  }
+  const check = memory.checkRequest({ call: 'whole', regions: regionsOf(saved), asId: 0 });
+  if (!check.ok) throw new Error(`memslots: ${check.refusals[0]?.errno}: ${check.refusals[0]?.reason}`);
+}
+
+/** Restores a board that nobody uses: what it refuses, this machine's board would refuse. */
+function checkDevices(options: BoardOptions, devices: unknown, smp: number): void {
+  if (typeof devices !== 'object' || devices === null) throw new Error('devices: must be an object');
+  const nothing = (): number => 0;
+  const idle = { u32: nothing, count: nothing, setU32: nothing, setCount: nothing, u64: () => 0n, halted: 0 };
+  const vcpus = Array.from({ length: smp }, (_unused, index) => ({ ...idle, index }) as unknown as Vcpu);
+  const board = new Board(options, {
+    clock: new Clock({ now: nothing, endSliceBy: nothing }),
+    ports: new PortBus(),
+    mmio: new MmioBus(() => false),
+    vcpus,
+    dimms: { mapped: () => undefined, eject: () => false, ost: nothing } as unknown as Dimms,
+    current: () => vcpus[0]!,
+    resetVcpu: nothing,
+    startVcpu: nothing,
+    serialOutput: nothing,
+    debugOutput: nothing,
+    powerOff: nothing,
+    resetRequested: nothing,
+    debugExit: nothing,
+  });
+  board.restore(devices as MachineState['devices']);
+}
+
+/** Host memory and memslots, the last things that can fail (no memory); on failure both are as before. */
+function switchMemory(parts: StateParts, saved: SavedMachine): void {
+  const { host, memory } = parts;
+  const before = host.adopt(saved.ranges);
+  if (memory.slotCount(1) > 0) memory.setUserMemoryRegions([], 1);
+  const commit = memory.setUserMemoryRegions(regionsOf(saved), 0);
+  if (commit.ok) return;
+  host.adopt(before);
+  throw new MachineError(`memslots: ${commit.refusals[0]?.errno}: ${commit.refusals[0]?.reason}`);
+}
+
+function fillRam(host: HostMemory, ram: readonly RamPiece[]): void {
+  for (const { start, size } of host.ranges()) host.bytes.fill(0, start, start + size);
+  for (const { pages, bytes } of ram) {
+    pages.forEach((page, index) => {
+      host.bytes.set(bytes.subarray(index * PAGE_SIZE, (index + 1) * PAGE_SIZE), page * PAGE_SIZE);
+    });
+  }
+}
+
+function regionsOf(saved: SavedMachine): MemoryRegion[] {
+  return saved.slots.map(({ slot, flags, gpa, size, hva }) => ({
+    ...{ slot, flags },
+    asId: 0,
+    guestPhysAddr: gpa,
+    memorySize: size,
+    userspaceAddr: hva,
+  }));
+}
+
+function withUsers(saved: SavedMachine): Parameters<Backends['replace']>[0] {
+  const users = new Map(saved.dimms.plugged.map((dimm) => [dimm.memdev, dimm.id || dimm.path]));
+  return saved.backends.map((backend) => {
+    const busy = users.get(backend.id);
+    return busy === undefined ? backend : { ...backend, busy };
+  });
+}
+
+const recordAt = (vcpu: Vcpu): number => VCPU_BASE + vcpu.index * VCPU_STRIDE;

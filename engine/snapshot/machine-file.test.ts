@@ -1,0 +1,216 @@
+/** Machine snapshots: what is saved comes back bit for bit and goes on the same way; what is damaged is refused and changes nothing. */
+import { existsSync, readFileSync } from 'node:fs';
+import { resolve } from 'node:path';
+import fc from 'fast-check';
+import { beforeAll, describe, expect, it } from 'vitest';
+import type { Machine, MachineState } from '../machine/api';
+import { testMachine } from '../monitor/testing';
+import { packSections } from './container';
+import { loadMachine, META_BYTES, readMeta, readState, saveMachine } from './machine-file';
+
+const MIB = 0x100000;
+const root = resolve(import.meta.dirname, '../..');
+const elf = [resolve(root, 'public/guests/memlab.elf'), resolve(root, 'guests/memlab/memlab.elf')].find((file) => existsSync(file));
+const RUNS = Number(process.env.LAB_SOAK_RUNS ?? 200);
+const seed = Number(process.env.LAB_SEED ?? Date.now() % 2 ** 31);
+
+/** memlab at its prompt, with something typed that it has not read. */
+async function memlab(): Promise<Machine> {
+  const machine = await testMachine({ ram: 32 * MIB, guest: { name: 'memlab', kernel: new Uint8Array(readFileSync(elf!)) } });
+  machine.runInstructions(3_000_000);
+  return machine;
+}
+
+async function withDimm(): Promise<Machine> {
+  const machine = await memlab();
+  machine.addBackend('mem1', 128 * MIB);
+  machine.plugDimm({ id: 'dimm1', memdev: 'mem1' });
+  machine.runInstructions(2_000_000);
+  machine.serial.input(new TextEncoder().encode('help\r'));
+  machine.runInstructions(10_000);
+  return machine;
+}
+
+/** A prompt that answers: what the guest prints after a line is typed. */
+function answer(machine: Machine, line: string): string {
+  let text = '';
+  const end = machine.serial.onOutput((bytes) => {
+    text += new TextDecoder().decode(bytes);
+  });
+  machine.serial.input(new TextEncoder().encode(`${line}\r`));
+  machine.runInstructions(3_000_000);
+  end();
+  return text;
+}
+
+describe('a machine snapshot', () => {
+  it('comes back bit for bit, and the guest goes on as the original does', async () => {
+    const machine = await withDimm();
+    const before = await machine.digest();
+    const { bytes, meta } = await saveMachine(machine, 1000);
+    expect(readMeta(bytes.subarray(0, META_BYTES), bytes.length)).toEqual(meta);
+    expect(await machine.digest()).toBe(before);
+    machine.runInstructions(2_000_000);
+    const after = await machine.digest();
+    expect(after).not.toBe(before);
+
+    expect(await loadMachine(machine, bytes)).toBeUndefined();
+    expect(await machine.digest()).toBe(before);
+    machine.runInstructions(2_000_000);
+    expect(await machine.digest()).toBe(after);
+
+    const other = await testMachine({ ram: 32 * MIB });
+    expect(await loadMachine(other, bytes)).toBeUndefined();
+    expect(await other.digest()).toBe(before);
+    other.runInstructions(2_000_000);
+    expect(await other.digest()).toBe(after);
+    expect(answer(other, 'help')).toContain('peek');
+  });
+
+  it('brings the memory topology along, both ways', async () => {
+    const plain = await memlab();
+    const { bytes: without } = await saveMachine(plain, 0);
+    const plugged = await withDimm();
+    const { bytes: withIt } = await saveMachine(plugged, 0);
+
+    expect(await loadMachine(plain, withIt)).toBeUndefined();
+    expect(plain.dimms()).toEqual(plugged.dimms());
+    expect(plain.backends()).toEqual(plugged.backends());
+    expect(plain.memory.layout(0)).toEqual(plugged.memory.layout(0));
+
+    expect(await loadMachine(plugged, without)).toBeUndefined();
+    expect(plugged.dimms()).toEqual([]);
+    expect(plugged.backends().map(({ id }) => id)).not.toContain('mem1');
+    // Its host memory is free, its id and slot too.
+    plugged.addBackend('mem1', 256 * MIB);
+    expect(plugged.plugDimm({ id: 'dimm1', memdev: 'mem1', slot: 0 }).size).toBe(256 * MIB);
+    expect(answer(plugged, 'help')).toContain('peek');
+  });
+
+  it('keeps flags and dirty bits, and ends the undo history', async () => {
+    const machine = await testMachine({ ram: 32 * MIB });
+    const hva = machine.allocateHost(64 * 4096, 'bare.9');
+    const region = { slot: 9, flags: 1, guestPhysAddr: 2 ** 40, memorySize: 64 * 4096, userspaceAddr: hva };
+    expect(machine.memory.setUserMemoryRegion(region).ok).toBe(true);
+    machine.writePhysical(2 ** 40 + 3 * 4096, Uint8Array.of(1));
+    const { bytes } = await saveMachine(machine, 0);
+    machine.memory.getDirtyLog(9);
+    machine.memory.setUserMemoryRegion({ ...region, memorySize: 0 });
+    expect(await loadMachine(machine, bytes)).toBeUndefined();
+    expect(machine.memory.getDirtyLog(9)).toEqual({ ok: true, bitmap: Uint8Array.of(8, 0, 0, 0, 0, 0, 0, 0) });
+    expect(machine.memory.canUndo(0)).toBe(false);
+  });
+
+  it('is refused while a change set is open, and by another machine', async () => {
+    const machine = await testMachine({ ram: 32 * MIB });
+    const { bytes } = await saveMachine(machine, 0);
+    machine.changeSet.begin();
+    expect(await loadMachine(machine, bytes)).toBe('a change set is open: commit or abort it first');
+    expect(await loadMachine(await testMachine({ ram: 64 * MIB }), bytes)).toBe(
+      `it is of a machine with ram ${32 * MIB}, this one has ${64 * MIB} (-m)`,
+    );
+    expect(await loadMachine(await testMachine({ ram: 32 * MIB, smp: 2 }), bytes)).toMatch(/smp 1, this one has 2 \(-smp\)/);
+  });
+});
+
+describe('a file that is not right', () => {
+  let machine: Machine;
+  let good: Uint8Array<ArrayBuffer>;
+  let digest: string;
+  let generation: number;
+  const sections: { name: string; start: number; size: number }[] = [];
+
+  beforeAll(async () => {
+    machine = await withDimm();
+    good = (await saveMachine(machine, 0)).bytes;
+    machine.runInstructions(100_000);
+    digest = await machine.digest();
+    generation = machine.memory.generation(0);
+    const view = new DataView(good.buffer);
+    for (let at = 16; at < good.length; at += 28 + view.getUint32(at + 12, true)) {
+      const name = new TextDecoder().decode(good.subarray(at, at + 8)).replace(/\0+$/, '');
+      sections.push({ name, start: at, size: 28 + view.getUint32(at + 12, true) });
+    }
+  });
+
+  const refused = async (bytes: Uint8Array, reason: RegExp): Promise<void> => {
+    expect(await loadMachine(machine, bytes)).toMatch(reason);
+    expect(await machine.digest()).toBe(digest);
+  };
+
+  it('says so: cut, flipped, newer, longer, something else', async () => {
+    expect(sections.map(({ name }) => name)).toEqual(expect.arrayContaining(['meta', 'machine', 'devices', 'vcpu', 'ram', 'end']));
+    await refused(new Uint8Array(0), /^it is cut short at byte 0$/);
+    await refused(good.subarray(0, good.length - 1), /^it is cut short at byte \d+$/);
+    await refused(new TextEncoder().encode('{"format":"memslot-lab layout"}'), /^it is no machine snapshot$/);
+    const newer = good.slice();
+    newer[8] = 3;
+    await refused(newer, /^version 3 is newer than this lab's 1$/);
+    const longer = new Uint8Array(good.length + 5);
+    longer.set(good);
+    await refused(longer, /^5 bytes follow its end$/);
+    const devices = sections.find(({ name }) => name === 'devices')!;
+    const flipped = good.slice();
+    flipped[devices.start + 40]! ^= 4;
+    await refused(flipped, /^section devices: its checksum differs$/);
+  });
+
+  it('is refused wherever each section is cut or a byte of it is flipped', async () => {
+    console.log(`machine-file mutations: seed ${seed}, ${RUNS} runs`);
+    const where = fc.tuple(fc.nat(sections.length - 1), fc.double({ min: 0, max: 0.999999, noNaN: true }));
+    await fc.assert(
+      fc.asyncProperty(where, fc.boolean(), fc.integer({ min: 1, max: 255 }), async ([index, part], cut, bits) => {
+        const { start, size } = sections[index]!;
+        const at = start + Math.floor(size * part);
+        const spoilt = cut ? good.slice(0, at) : good.slice();
+        if (!cut) spoilt[at]! ^= bits;
+        const reason = await loadMachine(machine, spoilt);
+        expect(reason).toMatch(/^[^\n]+$/);
+        // A digest of all RAM each time would take minutes: layout and vCPUs tell a restore just as well.
+        expect(machine.memory.generation(0)).toBe(generation);
+      }),
+      { seed, numRuns: RUNS },
+    );
+    expect(await machine.digest()).toBe(digest);
+  });
+  /** Whole files with right checksums around wrong contents. */
+  const wrong: [string, (state: MachineState) => void, RegExp][] = [
+    ['a device field out of range', (s) => (s.devices.serial!.lcr = 256), /serial: lcr must be an integer from 0 to 255/],
+    ['a missing device', (s) => delete s.devices.rtc, /device 'rtc' is missing/],
+    ['a vCPU too few', (s) => s.vcpus.pop(), /it has 0 vCPU records/],
+    ['a vCPU of another index', (s) => new DataView(s.vcpus[0]!.buffer, s.vcpus[0]!.byteOffset).setUint32(0x2bc, 7, true), /vCPU 7/],
+    ['overlapping memslots', (s) => (s.machine.slots[1]!.gpa = 0), /memslots: EEXIST/],
+    ['a memslot outside host memory', (s) => (s.machine.slots[0]!.hva = 0x60000000), /memslot 0: no backend owns/],
+    ['more host memory than there is', (s) => (s.machine.ranges.at(-1)!.size = 2 ** 33), /is more host memory than there is/],
+    ['ranges in the core', (s) => (s.machine.ranges[0]!.start = 0x100000), /lies below 0x2000000/],
+    ['a DIMM without backend', (s) => (s.machine.dimms.plugged[0]!.memdev = 'mem9'), /DIMM 'dimm1' is not what its backend 'mem9' is/],
+    ['RAM that belongs nowhere', (s) => (s.ram[0]!.pages[0] = 1), /RAM at hva 0x1000 belongs nowhere/],
+    ['more RAM than host memory', (s) => (s.machine.ranges = []), /RAM of \d+ bytes is more than its 0 bytes of host memory/],
+    ['other boot RAM', (s) => (s.machine.backends[0]!.id = 'x'), /its boot RAM is not that of this machine/],
+    ['a dirty log of nothing', (s) => s.dirty.push({ slot: 0, bits: new Uint8Array(8) }), /dirty log of slot 0, which logs nothing/],
+  ];
+  it.each(wrong)('with %s is refused', async (_what, spoil, reason) => {
+    const state = structuredClone(await readState(good)) as MachineState;
+    spoil(state);
+    await refused(await packed(state), reason);
+  });
+});
+
+/** As saveMachine packs. */
+function packed(state: MachineState): Promise<Uint8Array> {
+  const stub = { capture: () => state, guestTimeNs: 0, instructions: 0 } as unknown as Machine;
+  return saveMachine(stub, 0).then(({ bytes }) => bytes);
+}
+
+describe('the container', () => {
+  it('refuses a section that unpacks to more than it says', async () => {
+    const file = await packSections([{ name: 'meta', bytes: new Uint8Array(5000) }]);
+    const view = new DataView(file.buffer);
+    view.setUint32(16 + 16, 10, true);
+    const { crc32 } = await import('./crc32');
+    view.setUint32(16 + 24, crc32(file.subarray(16, 40)), true);
+    await expect(readState(file)).rejects.toThrow(/section machine is missing/);
+    const { readSections, unpackSections } = await import('./container');
+    await expect(unpackSections(readSections(file, { meta: 65536 }))).rejects.toThrow('section meta: it unpacks to more than 10 bytes');
+  });
+});

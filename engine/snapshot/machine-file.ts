@@ -1,0 +1,170 @@
+/**
+ * Machine snapshots as files: sections meta (JSON, for lists of snapshots), machine and devices (JSON), vcpu (records, one after another),
+ * dirty (bitmaps), ram (as many as it takes). docs/snapshots.md has the format, container.ts its outer form. A file is hostile until
+ * checked: nothing of the running machine is touched before all of it is.
+ */
+import { MAX_VCPUS, PAGE_SIZE, VCPU_STRIDE } from '../abi/layout';
+import { type Machine, MachineError, type MachineState, type RamPiece, type UncheckedState } from '../machine/api';
+import { type PackedSection, packSections, Refused, readSections, type Section, unpackSections } from './container';
+
+const MIB = 0x100000;
+/** Pages in one ram section, at most. */
+const PIECE_PAGES = 1024;
+/** Bytes of each section when unpacked, at most. */
+const MOST = {
+  meta: 64 * 1024,
+  machine: 32 * MIB,
+  devices: 4 * MIB,
+  vcpu: MAX_VCPUS * VCPU_STRIDE,
+  dirty: 64 * MIB,
+  ram: 4 + PIECE_PAGES * (4 + PAGE_SIZE),
+} as const;
+const SMALL = ['meta', 'machine', 'devices', 'vcpu', 'dirty'] as const;
+/** Enough of a file for `readMeta`. */
+export const META_BYTES = 4096;
+
+export interface SnapshotMeta {
+  /** bytes of the file */
+  size: number;
+  /** ms since 1970 */
+  date: number;
+  /** guest time, ns */
+  vmClockNs: number;
+  /** retired instructions of all vCPUs */
+  icount: number;
+}
+
+/** The machine at this instant; it may run on while the file is packed. `date`: ms since 1970. */
+export async function saveMachine(machine: Machine, date: number): Promise<{ bytes: Uint8Array<ArrayBuffer>; meta: SnapshotMeta }> {
+  const meta = { date, vmClockNs: machine.guestTimeNs, icount: machine.instructions };
+  const bytes = await packSections(sectionsOf(machine.capture(), meta));
+  return { bytes, meta: { ...meta, size: bytes.length } };
+}
+
+/** The reason, one line, when the file is refused; then the machine is as it was. Never throws. */
+export async function loadMachine(machine: Machine, bytes: Uint8Array): Promise<string | undefined> {
+  try {
+    machine.restore(await readState(bytes));
+    return undefined;
+  } catch (error) {
+    if (error instanceof Refused || error instanceof MachineError) return error.message;
+    if (error instanceof RangeError) return `there is not enough memory to unpack it: ${error.message}`;
+    return `it cannot be read: ${error instanceof Error ? error.message : String(error)}`;
+  }
+}
+
+/** What a list of snapshots shows, from the first META_BYTES of a file of `size` bytes; undefined where it is none or is damaged. */
+export function readMeta(beginning: Uint8Array, size: number): SnapshotMeta | undefined {
+  try {
+    const meta = readSections(beginning, MOST, true)[0];
+    if (meta?.name !== 'meta' || meta.packing !== 0) return undefined;
+    const { date, vmClockNs, icount } = JSON.parse(new TextDecoder().decode(meta.stored)) as SnapshotMeta;
+    return [date, vmClockNs, icount].every((each) => Number.isSafeInteger(Math.trunc(each)) && each >= 0)
+      ? { size, date, vmClockNs, icount }
+      : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+function sectionsOf(state: MachineState, meta: object): Section[] {
+  const json = (value: unknown): Uint8Array => new TextEncoder().encode(JSON.stringify(value));
+  return [
+    { name: 'meta', bytes: json(meta) },
+    { name: 'machine', bytes: json(state.machine) },
+    { name: 'devices', bytes: json(state.devices) },
+    { name: 'vcpu', bytes: joined(state.vcpus) },
+    { name: 'dirty', bytes: joined(state.dirty.flatMap(({ slot, bits }) => [words(slot, bits.length), bits])) },
+    ...state.ram.map(({ pages, bytes }) => ({ name: 'ram', bytes: joined([words(pages.length, ...pages), bytes]) })),
+  ];
+}
+
+function words(...values: number[]): Uint8Array {
+  const bytes = new Uint8Array(values.length * 4);
+  const view = new DataView(bytes.buffer);
+  values.forEach((value, index) => {
+    view.setUint32(index * 4, value, true);
+  });
+  return bytes;
+}
+
+function joined(parts: readonly Uint8Array[]): Uint8Array {
+  const all = new Uint8Array(parts.reduce((sum, part) => sum + part.length, 0));
+  let at = 0;
+  for (const part of parts) {
+    all.set(part, at);
+    at += part.length;
+  }
+  return all;
+}
+
+/** Exported for tests. Throws Refused. */
+export async function readState(file: Uint8Array): Promise<UncheckedState> {
+  const sections = readSections(file, MOST);
+  const ram = sections.slice(SMALL.length);
+  for (const [index, name] of SMALL.entries()) {
+    const found = sections[index]?.name;
+    if (found !== name) throw new Refused(`section ${name} is missing${found === undefined ? '' : `: ${found} stands in its place`}`);
+  }
+  const odd = ram.find((section) => section.name !== 'ram');
+  if (odd) throw new Refused(`section ${odd.name} is there twice`);
+  const [, machine, devices, vcpu, dirty] = await unpackSections(sections.slice(0, SMALL.length));
+  const parsed = parse('machine', machine!);
+  checkRamSize(ram, parsed);
+  return {
+    machine: parsed,
+    devices: parse('devices', devices!),
+    vcpus: records(vcpu!),
+    dirty: bitmaps(dirty!),
+    ram: (await unpackSections(ram)).map(piece),
+  };
+}
+
+function parse(name: string, bytes: Uint8Array): unknown {
+  try {
+    return JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(bytes));
+  } catch {
+    throw new Refused(`section ${name}: it is no JSON`);
+  }
+}
+
+/** Before RAM is unpacked: no more of it than the host memory that the same file describes. */
+function checkRamSize(ram: readonly PackedSection[], machine: unknown): void {
+  const ranges = (machine as { ranges?: unknown } | null)?.ranges;
+  const sizes = Array.isArray(ranges) ? ranges.map((range) => Number((range as { size?: unknown } | null)?.size)) : [];
+  const described = sizes.reduce((sum, size) => sum + (size > 0 ? size : 0), 0);
+  const held = ram.reduce((sum, { length }) => sum + Math.floor((length - 4) / (4 + PAGE_SIZE)) * PAGE_SIZE, 0);
+  if (held > described) throw new Refused(`RAM of ${held} bytes is more than its ${described} bytes of host memory`);
+}
+
+function records(bytes: Uint8Array): Uint8Array[] {
+  if (bytes.length % VCPU_STRIDE !== 0) throw new Refused(`section vcpu: ${bytes.length} bytes are no whole number of records`);
+  return Array.from({ length: bytes.length / VCPU_STRIDE }, (_unused, index) =>
+    bytes.subarray(index * VCPU_STRIDE, (index + 1) * VCPU_STRIDE),
+  );
+}
+
+function bitmaps(bytes: Uint8Array): UncheckedState['dirty'] {
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
+  const dirty: UncheckedState['dirty'] = [];
+  let at = 0;
+  while (at < bytes.length) {
+    if (at + 8 > bytes.length) throw new Refused('section dirty: it ends within a bitmap');
+    const slot = view.getUint32(at, true);
+    const length = view.getUint32(at + 4, true);
+    at += 8;
+    if (at + length > bytes.length) throw new Refused('section dirty: it ends within a bitmap');
+    dirty.push({ slot, bits: bytes.subarray(at, at + length) });
+    at += length;
+  }
+  return dirty;
+}
+
+function piece(bytes: Uint8Array): RamPiece {
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
+  const count = bytes.length >= 4 ? view.getUint32(0, true) : 0;
+  if (count > PIECE_PAGES || bytes.length !== 4 + count * (4 + PAGE_SIZE))
+    throw new Refused(`section ram: ${bytes.length} bytes are not ${count} pages`);
+  const pages = Uint32Array.from({ length: count }, (_unused, index) => view.getUint32(4 + index * 4, true));
+  return { pages, bytes: bytes.subarray(4 + count * 4) };
+}

@@ -1,0 +1,130 @@
+/** The prepared `linux` guest: a stock Debian kernel with a busybox shell on its serial line. */
+import { gunzipSync } from 'node:zlib';
+import type { Dimm, MachineEvent, MachineOptions } from '../../engine/machine/api';
+import { GIB, Guest, hasFile, MIB, rootFile } from './harness';
+
+const PROMPT = 'guest# ';
+const ESCAPES = new RegExp(`${String.fromCharCode(27)}\\[[0-9;]*[A-Za-z]`, 'g');
+/** Linux takes memory in blocks of this size. */
+export const BLOCK = 128 * MIB;
+/** Instructions: twice what a boot takes. */
+const BOOT_LIMIT = 1e9;
+
+interface Entry {
+  name: string;
+  kernel: string;
+  initrd?: string;
+  append?: string;
+}
+
+export const BZIMAGE = '.cache/guests/vmlinuz';
+
+function entry(): Entry | undefined {
+  if (!hasFile('public/guests/index.json')) return undefined;
+  const index = JSON.parse(new TextDecoder().decode(rootFile('public/guests/index.json'))) as Entry[];
+  return index.find((listed) => listed.name === 'linux');
+}
+
+/** Why the tests with Linux cannot run here; undefined when they can. */
+export const missing: string | undefined = entry() ? undefined : 'the linux guest is not prepared: npm run guests -- linux';
+
+export const file = (name: string): Uint8Array => gunzipSync(rootFile(`public/guests/${name}`));
+
+export type DimmEvent = { event: string; data: Record<string, unknown> };
+
+export interface LinuxOptions extends Partial<MachineOptions> {
+  append?: string;
+  /** The kernel as Debian has it, with its own decompressor. */
+  bzImage?: boolean;
+  /** instructions */
+  bootLimit?: number;
+}
+
+export class Linux {
+  /** Instructions executed when the prompt came. */
+  bootInstructions = 0;
+
+  private constructor(readonly guest: Guest) {}
+
+  /** Boots to the shell, with the default command line unless told otherwise. */
+  static async boot(options: LinuxOptions = {}): Promise<Linux> {
+    const { append, bzImage, bootLimit, ...rest } = options;
+    const { kernel, initrd, append: usual } = entry()!;
+    const guest = await Guest.boot({
+      ram: 256 * MIB,
+      slots: 8,
+      maxmem: 4 * GIB,
+      guest: {
+        name: 'linux',
+        kernel: bzImage ? rootFile(BZIMAGE) : file(kernel),
+        initrd: file(initrd!),
+        append: append ?? usual ?? '',
+      },
+      ...rest,
+    });
+    const linux = new Linux(guest);
+    linux.boots(bootLimit);
+    return linux;
+  }
+
+  get machine(): Guest['machine'] {
+    return this.guest.machine;
+  }
+
+  /** Everything that it prints on its way to the prompt. */
+  boots(limit = BOOT_LIMIT): string {
+    const output = this.guest.until(`\n${PROMPT}`, limit);
+    this.bootInstructions = this.machine.instructions;
+    // Else the line editor wraps what is typed at 80 columns.
+    this.sh('stty cols 999');
+    return output;
+  }
+
+  /** What a command prints. Escape sequences of the line editor are left out. */
+  sh(line: string, limit = 2e9): string {
+    const answer = this.guest.command(line, PROMPT, limit).replace(ESCAPES, '').replaceAll('\r', '');
+    return answer.slice(answer.indexOf('\n') + 1, answer.lastIndexOf('\n') + 1).trimEnd();
+  }
+
+  /** A field of /proc/meminfo, bytes. */
+  meminfo(field: string): number {
+    return 1024 * Number(new RegExp(`^${field}: +(\\d+) kB`, 'm').exec(this.sh('cat /proc/meminfo'))?.[1] ?? Number.NaN);
+  }
+
+  /** Numbers of the memory blocks that are there, with their states. */
+  blocks(): Map<number, string> {
+    const lines = this.sh('grep . /sys/devices/system/memory/memory*/state').matchAll(/memory(\d+)\/state:(\w+)/g);
+    return new Map([...lines].map(([, number, state]) => [Number(number), state!]));
+  }
+
+  /** The kernel's messages that a healthy one does not print. */
+  complaints(): string[] {
+    const bad = /\bBUG\b|\bOops\b|WARNING|Call Trace|lockup|unstable|hung task|rcu.*stall|general protection|segfault|unhandled|corrupt/;
+    return this.sh('dmesg')
+      .split('\n')
+      .filter((line) => bad.test(line));
+  }
+
+  plug(id: string, size: number, addr?: number): Dimm {
+    this.machine.addBackend(`${id}-ram`, size);
+    return this.machine.plugDimm({ id, memdev: `${id}-ram`, ...(addr === undefined ? {} : { addr }) });
+  }
+
+  /** Asks for the DIMM and waits for the guest's answer: true when it is gone. */
+  unplug(id: string, limit = 4e9): boolean {
+    this.machine.unplugDimm(id);
+    const end = this.machine.instructions + limit;
+    while (this.machine.dimms().find((dimm) => dimm.id === id)?.pendingUnplug === true) {
+      if (this.machine.instructions >= end)
+        throw new Error(`no answer to the request to unplug ${id}; output: ${this.guest.text.slice(-1000)}`);
+      this.machine.runInstructions(1e6);
+    }
+    return !this.machine.dimms().some((dimm) => dimm.id === id);
+  }
+
+  /** QMP events so far. */
+  get events(): DimmEvent[] {
+    const isQmp = (event: MachineEvent): event is Extract<MachineEvent, { type: 'qmp' }> => event.type === 'qmp';
+    return this.guest.events.filter(isQmp).map(({ event, data }) => ({ event, data }));
+  }
+}
