@@ -205,6 +205,8 @@ export interface Machine {
   /** The devices on the buses, for info mtree / qtree. */
   mmioRegions(): { name: string; start: number; end: number }[];
   irqCounts(): { name: string; count: number }[];
+  /** The two 8259s, master first. */
+  picState(): PicState[];
   /** Window for DIMMs: half-open ranges of gpa. */
   deviceMemory(): { start: number; end: number }[];
 
@@ -292,6 +294,21 @@ export interface MachineState {
 export interface UncheckedState extends Pick<MachineState, 'vcpus' | 'dirty' | 'ram'> {
   machine: unknown;
   devices: unknown;
+}
+
+export interface PicState {
+  irr: number;
+  imr: number;
+  isr: number;
+  /** input of the highest priority */
+  highest: number;
+  /** vector of input 0 */
+  base: number;
+  /** a read gives the ISR, not the IRR */
+  readIsr: boolean;
+  elcr: number;
+  /** special fully nested mode */
+  fullyNested: boolean;
 }
 
 export interface VcpuRegisters {

@@ -14,7 +14,7 @@ import { Pit } from '../devices/pit';
 import { Rtc } from '../devices/rtc';
 import { Serial } from '../devices/serial';
 import { SystemControl } from '../devices/system-control';
-import { MachineError } from './api';
+import { MachineError, type PicState } from './api';
 import * as board from './board';
 import type { MmioBus, PortBus } from './bus';
 import type { Clock } from './clock';
@@ -155,6 +155,13 @@ export class Board {
 
   irqCounts(): { name: string; count: number }[] {
     return [...this.interrupts].map(([name, count]) => ({ name, count }));
+  }
+
+  picState(): PicState[] {
+    return [this.pic.master, this.pic.slave].map((chip) => {
+      const { irr, imr, isr, lowest, base, readIsr, elcr, icw4 } = chip.save() as Record<string, number> & { readIsr: boolean };
+      return { ...{ irr, imr, isr, base, readIsr, elcr }, highest: (lowest + 1) % 8, fullyNested: (icw4 & 0x10) !== 0 };
+    });
   }
 
   private makeLapic(vcpu: Vcpu, bus: ApicBus): Lapic {

@@ -15,6 +15,7 @@ import {
   type MachineEvent,
   type MachineOptions,
   type MachineState,
+  type PicState,
   type RunState,
   type UncheckedState,
   type VcpuRegisters,
@@ -324,6 +325,10 @@ class LabMachine implements Machine {
 
   irqCounts(): { name: string; count: number }[] {
     return this.board.irqCounts();
+  }
+
+  picState(): PicState[] {
+    return this.board.picState();
   }
 
   get instructions(): number {

@@ -42,6 +42,18 @@ function irq(machine: Machine): string {
   return `IRQ statistics for labpc:\n${counts.map((line) => ` ${line.name}: ${line.count}\n`).join('')}`;
 }
 
+function pic(machine: Machine): string {
+  const two = (value: number): string => value.toString(16).padStart(2, '0');
+  const lines = machine
+    .picState()
+    .map(
+      ({ irr, imr, isr, highest, base, readIsr, elcr, fullyNested }, index) =>
+        `pic${index}: irr=${two(irr)} imr=${two(imr)} isr=${two(isr)} hprio=${highest} irq_base=${two(base)} ` +
+        `rr_sel=${readIsr ? 1 : 0} elcr=${two(elcr)} fnm=${fullyNested ? 1 : 0}\n`,
+    );
+  return lines.join('');
+}
+
 /** Read-only memory that the board brought, then what the loader was given. */
 function roms(machine: Machine): string {
   let text = '';
@@ -116,6 +128,15 @@ export const machineInfo: Command[] = [
     help: "show the cpu registers (-a: show register info for all cpus; vcpu: specific vCPU to query; show the current CPU's registers if no argument is specified)",
     origin: 'qemu',
     run: (context, args) => registers(context, getFlag(args, 'cpustate_all'), getNumber(args, 'vcpu')),
+  },
+  {
+    name: 'pic',
+    args: '',
+    params: '',
+    help: 'show PIC state',
+    origin: 'qemu',
+    note: 'The two 8259s; the I/O APIC is not shown.',
+    run: (context) => pic(context.machine),
   },
   {
     name: 'irq',

@@ -1,0 +1,150 @@
+import { beforeAll, describe, expect, it } from 'vitest';
+import { hasFile, MIB } from './harness';
+import { BLOCK, BZIMAGE, Linux, missing } from './linux';
+
+if (missing) console.warn(`left out: ${missing}`);
+
+/** The least RAM that is asked of the lab: little is free, so that files must go where memory was plugged. */
+const RAM = 96 * MIB;
+const GIB4 = 2 ** 32;
+
+describe.skipIf(missing)('a stock Linux', () => {
+  let linux: Linux;
+  let total: number;
+
+  beforeAll(async () => {
+    linux = await Linux.boot({ ram: RAM });
+    total = linux.meminfo('MemTotal');
+  });
+
+  it('is at its shell within 420 million instructions, without a complaint', () => {
+    expect(linux.bootInstructions).toBeLessThan(420e6);
+    expect(linux.complaints()).toEqual([]);
+    expect(linux.sh('nproc; cat /sys/devices/system/clocksource/clocksource0/current_clocksource')).toBe('1\ntsc');
+    expect(linux.sh('date +%Y')).toBe('2024');
+  });
+
+  it('takes a DIMM, keeps a file in it that did not fit before, moves that to another DIMM, and gives both back', () => {
+    const free = linux.meminfo('MemFree');
+    expect(linux.plug('d1', 256 * MIB)).toMatchObject({ addr: BLOCK, slot: 0 });
+    linux.sh('sleep 1');
+    expect(linux.meminfo('MemTotal') - total).toBeGreaterThanOrEqual(240 * MIB);
+    expect([...linux.blocks()]).toEqual([0, 1, 2].map((block) => [block, 'online']));
+
+    const size = Math.ceil(free / MIB) + 8;
+    linux.sh('mkdir -p /mnt/t; mount -t tmpfs -o size=200m t /mnt/t');
+    linux.sh(`dd if=/dev/urandom of=/mnt/t/file bs=1M count=${size} 2>&1`);
+    const sum = linux.sh('md5sum /mnt/t/file');
+    expect(sum).toMatch(/^[0-9a-f]{32} {2}/);
+    linux.plug('d2', BLOCK);
+    linux.sh('sleep 1');
+    expect(linux.unplug('d1')).toBe(true);
+    expect(linux.sh('md5sum /mnt/t/file')).toBe(sum);
+
+    linux.sh('umount /mnt/t');
+    expect(linux.unplug('d2')).toBe(true);
+    expect(linux.meminfo('MemTotal')).toBe(total);
+    expect(linux.machine.dimms()).toEqual([]);
+    expect(linux.events.filter(({ event }) => event === 'DEVICE_DELETED')).toHaveLength(2);
+    for (const id of ['d1-ram', 'd2-ram']) linux.machine.deleteBackend(id);
+  });
+
+  it('takes a DIMM above 4 GiB', () => {
+    linux.plug('high', BLOCK, GIB4);
+    linux.sh('sleep 1');
+    expect(linux.meminfo('MemTotal') - total).toBeGreaterThanOrEqual(120 * MIB);
+    expect(linux.blocks().get(GIB4 / BLOCK)).toBe('online');
+    expect(linux.sh('grep -i "system ram" /proc/iomem')).toContain('100000000-107ffffff');
+    expect(linux.unplug('high')).toBe(true);
+    linux.machine.deleteBackend('high-ram');
+  });
+
+  it('never sees its memory split, copied to other host memory and merged while it computes checksums there', async () => {
+    const { machine } = linux;
+    const { addr } = linux.plug('busy', BLOCK);
+    linux.sh('sleep 1; mount -t tmpfs -o size=100m t /mnt/t; dd if=/dev/urandom of=/mnt/t/f bs=1M count=16 2>&1; md5sum /mnt/t/f > /sum');
+    linux.sh('(cp /mnt/t/f /mnt/t/g; md5sum -c /sum; cmp /mnt/t/f /mnt/t/g && echo same) > /result 2>&1 &');
+    const backing = () => machine.backends().find(({ id }) => id === 'busy-ram')!.hva;
+    const { slot } = machine.memory.memslotAt(addr / 4096)!;
+    for (let n = 0; n < 8; n++) {
+      const before = backing();
+      machine.changeSet.begin();
+      machine.changeSet.stage({ op: 'rehost', slot });
+      machine.changeSet.stage(n % 2 === 0 ? { op: 'split', slot, gpa: addr + 5 * MIB, newSlot: 50 } : { op: 'merge', slots: [slot, 50] });
+      expect(await machine.changeSet.commit()).toMatchObject({ ok: true });
+      expect(backing()).not.toBe(before);
+      machine.runInstructions(20e6);
+    }
+    expect(linux.sh('wait; cat /result')).toMatch(/^\/mnt\/t\/f: OK\nsame$/m);
+    expect(linux.machine.dimms()).toMatchObject([{ id: 'busy', addr, size: BLOCK }]);
+    linux.sh('rm /mnt/t/g');
+  });
+
+  it('has a DIMM with a file in it moved to another address', () => {
+    const { machine } = linux;
+    linux.sh('dd if=/mnt/t/f of=/mnt/t/g bs=1M count=4 2>&1; rm /mnt/t/f; md5sum /mnt/t/g > /sum');
+    machine.moveDimm('busy', GIB4 + BLOCK);
+    const end = machine.instructions + 4e9;
+    while (machine.instructions < end && machine.dimms()[0]?.addr !== GIB4 + BLOCK) machine.runInstructions(1e6);
+    linux.sh('sleep 1');
+    expect(machine.dimms()).toMatchObject([{ id: 'busy', addr: GIB4 + BLOCK, pendingUnplug: false }]);
+    expect([...linux.blocks()].map(([block]) => block)).toEqual([0, GIB4 / BLOCK + 1]);
+    expect(linux.sh('md5sum -c /sum')).toBe('/mnt/t/g: OK');
+    linux.sh('umount /mnt/t');
+    expect(linux.unplug('busy')).toBe(true);
+    machine.deleteBackend('busy-ram');
+  });
+
+  it('is not offered what it would refuse without a word', () => {
+    const { machine } = linux;
+    machine.addBackend('odd', 64 * MIB);
+    expect(() => machine.plugDimm({ memdev: 'odd' })).toThrow(/multiple of 0x8000000: .*128 MiB \(nearest size: 128M\)/);
+    machine.deleteBackend('odd');
+    machine.addBackend('even', BLOCK);
+    expect(() => machine.plugDimm({ memdev: 'even', addr: GIB4 + 2 * MIB })).toThrow(/nearest address: 0x100000000/);
+    machine.deleteBackend('even');
+  });
+
+  it('keeps a DIMM that it cannot empty, and says so', () => {
+    linux.plug('stuck', BLOCK);
+    linux.sh('sleep 1');
+    // Kernel memory cannot be moved: the block comes online for it, and is then filled with directories.
+    linux.sh('cd /sys/devices/system/memory/memory1; echo 0 > online; echo online_kernel > state; cat valid_zones; cd');
+    linux.sh('for i in $(seq 60); do mkdir -p /tmp/d/$i/$i; done; ls -R /proc > /dev/null 2>&1');
+    const before = linux.events.length;
+    expect(linux.unplug('stuck')).toBe(false);
+    const told = linux.events.slice(before);
+    expect(told.find(({ event }) => event === 'MEM_UNPLUG_ERROR')?.data).toMatchObject({ device: 'stuck' });
+    const [stuck] = linux.machine.dimms();
+    expect(stuck).toMatchObject({ id: 'stuck', pendingUnplug: false });
+
+    const moved = linux.events.length;
+    linux.machine.moveDimm('stuck', GIB4);
+    while (linux.machine.dimms()[0]?.pendingUnplug) linux.machine.runInstructions(1e6);
+    expect(linux.machine.dimms()).toEqual([stuck]);
+    expect(linux.events.slice(moved).map(({ event }) => event)).toContain('MEM_UNPLUG_ERROR');
+    expect(linux.meminfo('MemTotal') - total).toBeGreaterThanOrEqual(120 * MIB);
+  });
+
+  it('reboots with the DIMM in place, and powers the machine off', () => {
+    // Of everything above.
+    expect(linux.complaints()).toEqual([]);
+    linux.guest.type('reboot -f\r');
+    linux.boots();
+    expect(linux.guest.events.some((event) => event.type === 'reset' && event.by === 'guest')).toBe(true);
+    expect(linux.meminfo('MemTotal') - total).toBeGreaterThanOrEqual(120 * MIB);
+    expect(linux.complaints()).toEqual([]);
+    linux.guest.type('poweroff -f\r');
+    linux.machine.runInstructions(1e9);
+    expect(linux.machine.state).toBe('shutdown');
+    expect(linux.guest.events.at(-1)).toEqual({ type: 'quit', status: 0 });
+  });
+});
+
+describe.skipIf(missing ?? !hasFile(BZIMAGE))('the untouched bzImage', () => {
+  it('boots with nothing but console=ttyS0 as its command line', async () => {
+    const linux = await Linux.boot({ bzImage: true, append: 'console=ttyS0', bootLimit: 3e9 });
+    expect(linux.sh('cat /proc/cmdline')).toBe('console=ttyS0');
+    expect(linux.complaints()).toEqual([]);
+  });
+});
