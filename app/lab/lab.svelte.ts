@@ -1,16 +1,28 @@
 /** One machine as the page knows it: the last state the worker sent, live figures, and the ways to act on it. */
 import coreUrl from '../../build/core.wasm?url';
-import type { Figures, HistoryView, LabState, MachineConfig, SlotView, StageAction, StagedEdit } from '../../engine/worker/protocol';
+import type {
+  Figures,
+  HistoryView,
+  InspectedFile,
+  LabState,
+  MachineConfig,
+  SlotView,
+  StageAction,
+  StagedEdit,
+} from '../../engine/worker/protocol';
 import { arrows, count, hex, plural, sentence } from '../shared/format';
-import { fetchGuest, type GuestEntry, MEMLAB } from './guests';
+import { BootAttempt } from './boot-attempt';
+import { fetchGuest, type GuestEntry, listGuests, MEMLAB, type OwnGuest } from './guests';
 import { layoutLink, linkBase } from './links';
 import { DEFAULT_MEMORY, parseMemory } from './machine-flags';
-import { answerStorage, deleteLayout, listLayouts, onLayoutsChanged, type SavedLayout, storageFailure, writeLayout } from './storage';
-import { type Announcement, WorkerClient } from './worker-client';
+import { recentGuests, rememberGuest } from './own-guests';
+import { Snapshots } from './snapshots.svelte';
+import { answerStorage, onLayoutsChanged } from './storage';
+import type { Announcement, WorkerClient } from './worker-client';
 
 export interface Banner {
   /** One banner of a kind at a time. */
-  kind: 'link' | 'worker' | 'ended' | 'storage' | 'boot' | 'new-link';
+  kind: 'link' | 'worker' | 'ended' | 'storage' | 'boot' | 'new-link' | 'snapshot' | 'import';
   tone: 'bad' | 'warn';
   title: string;
   text: string;
@@ -27,6 +39,19 @@ export interface ConsoleScreen {
   write(text: string): void;
   clear(): void;
   text(): string;
+  /** As `text`, up to the cursor: what would have to be written to see it again. */
+  screen(): string;
+}
+
+export interface BootRequest {
+  guest: GuestEntry | OwnGuest;
+  /** QEMU's -m */
+  memory: string;
+  /** QEMU's -append; the guest's own when absent */
+  append?: string;
+  smp?: number;
+  /** A layout link's fragment, unchecked */
+  link?: string | undefined;
 }
 
 const TRAIL = 28;
@@ -42,7 +67,11 @@ export class Lab {
   phase = $state<'loading' | 'ready' | 'stopped'>('loading');
   banners = $state.raw<readonly Banner[]>([]);
   toast = $state.raw<Toast | undefined>(undefined);
-  layouts = $state.raw<readonly SavedLayout[]>([]);
+  /** What a guest that is being started waits for. */
+  loading = $state.raw<{ what: string; percent: number | undefined } | undefined>(undefined);
+  /** QEMU's -append of the guest that runs. */
+  append = $state('');
+  readonly snapshots = new Snapshots(this);
   /** Slots at each generation that this page has seen, for diffs. */
   slotsAt = new Map<number, readonly SlotView[]>();
   console: ConsoleScreen | undefined;
@@ -51,53 +80,104 @@ export class Lab {
   #client: WorkerClient | undefined;
   #early: string[] = [];
   #onState: (() => void) | undefined;
-  #guest: GuestEntry = MEMLAB;
-  #memory = DEFAULT_MEMORY;
-  #accel: MachineConfig['accel'] = 'interp';
-  /** The layout link that the machine was booted with, unless it was refused. */
-  #link: string | undefined;
+  /** What runs now; its layout link is forgotten when that was refused. */
+  #request: BootRequest = { guest: MEMLAB, memory: DEFAULT_MEMORY };
+  #attempts = 0;
+  #attempt: BootAttempt | undefined;
 
   /** Boots what the address asks for, else memlab. */
   async start(): Promise<void> {
     window.addEventListener('hashchange', () => this.#hashChanged());
-    onLayoutsChanged(() => void this.refreshLayouts());
-    void this.refreshLayouts();
-    await this.boot(MEMLAB, DEFAULT_MEMORY, layoutLink(location.hash));
+    onLayoutsChanged(() => void this.snapshots.refresh());
+    void this.snapshots.refresh();
+    await this.boot({ guest: MEMLAB, memory: DEFAULT_MEMORY, link: layoutLink(location.hash) });
   }
 
-  /** Replaces the worker and everything in it. A link is passed on unchecked: the engine judges it. */
-  async boot(guest: GuestEntry, memory: string, link?: string): Promise<void> {
+  /**
+   * Starts the guest in a worker of its own and lets it take the place of the one that runs; when it does not start, that one goes on,
+   * and where none runs, memlab starts. A link is passed on unchecked: the engine judges it.
+   */
+  async boot(request: BootRequest): Promise<void> {
+    const reason = await this.#try(request);
+    if (reason === undefined) return;
+    const name = request.guest.name;
+    const title = `${name} did not start:`;
+    if (this.#client?.alive) {
+      const goesOn = `${this.state?.guest ?? 'The guest'} goes on.`;
+      this.tell({ kind: 'boot', tone: 'bad', title, text: `${sentence(reason)} ${goesOn}` });
+    } else if (request.guest === MEMLAB) this.#stopped('The machine did not start.', reason);
+    else {
+      await this.boot({ guest: MEMLAB, memory: DEFAULT_MEMORY });
+      this.tell({ kind: 'boot', tone: 'bad', title, text: `${sentence(reason)} memlab runs instead.` });
+    }
+  }
+
+  /** A machine like the snapshot's, with the snapshot loaded into it; takes the place of what runs only then. The refusal, or ''. */
+  async bootSnapshot(name: string, memory: string, smp: number, line: string): Promise<string> {
+    const known: (GuestEntry | OwnGuest)[] = [...(await listGuests().catch(() => [MEMLAB])), ...(await recentGuests())];
+    const guest = known.find((each) => each.name === name) ?? MEMLAB;
+    return (await this.#try({ guest, memory, smp }, line)) ?? '';
+  }
+
+  /** The reason when it does not start; undefined when it runs, or when another boot has overtaken it. */
+  async #try(request: BootRequest, monitorLine?: string): Promise<string | undefined> {
+    const number = ++this.#attempts;
+    this.#attempt?.client.terminate();
+    this.#attempt = undefined;
+    const append = request.append ?? request.guest.append ?? '';
+    if (!this.#client?.alive) this.phase = 'loading';
+    this.loading = { what: `Loading ${request.guest.name}`, percent: undefined };
+    try {
+      const config: MachineConfig = { ...parseMemory(request.memory), smp: request.smp ?? 1, accel: 'interp' };
+      const guest = await fetchGuest(request.guest, append, (what, percent) => {
+        if (number === this.#attempts) this.loading = { what, percent };
+      });
+      if (number !== this.#attempts) return undefined;
+      this.loading = { what: `Starting ${request.guest.name}`, percent: undefined };
+      const link = request.link === undefined ? {} : { link: request.link };
+      const base = { coreUrl: new URL(coreUrl, document.baseURI).href, linkBase: linkBase(location) };
+      const attempt = new BootAttempt(
+        { type: 'boot', config, guest, ...base, ...link },
+        (client, asked) => void this.#store(client, asked),
+      );
+      this.#attempt = attempt;
+      await attempt.booted;
+      if (monitorLine !== undefined) {
+        const printed = String((await attempt.client.request({ type: 'monitor', line: monitorLine })) ?? '');
+        if (printed.trim()) throw new Error(printed.trim().replace(/^Error: /, ''));
+      }
+      if (number === this.#attempts) this.#adopt(attempt, { ...request, append }, monitorLine === undefined);
+      return undefined;
+    } catch (error) {
+      if (number !== this.#attempts) return undefined;
+      this.#attempt?.client.terminate();
+      return (error as Error).message;
+    } finally {
+      if (number === this.#attempts) {
+        this.loading = undefined;
+        this.#attempt = undefined;
+      }
+    }
+  }
+
+  #adopt(attempt: BootAttempt, request: BootRequest, withConsole: boolean): void {
     this.#client?.terminate();
-    this.phase = 'loading';
+    this.#client = attempt.client;
+    this.#request = request;
+    this.append = request.append ?? '';
     this.state = undefined;
     this.figures = undefined;
     this.mipsTrail = [];
     this.slotsAt.clear();
-    this.banners = [];
-    this.#guest = guest;
-    this.#memory = memory;
-    this.#link = link;
+    this.banners = this.banners.filter((banner) => banner.kind === 'storage');
     this.#early = [];
     this.console?.clear();
-    try {
-      const config: MachineConfig = { ...parseMemory(memory), smp: 1, accel: this.#accel };
-      const files = await fetchGuest(guest);
-      this.#client = new WorkerClient((message) => this.#hear(message));
-      this.#client.post({
-        type: 'boot',
-        config,
-        coreUrl: new URL(coreUrl, document.baseURI).href,
-        guest: files,
-        ...(link === undefined ? {} : { link }),
-        linkBase: linkBase(location),
-      });
-    } catch (error) {
-      this.#stopped('The guest did not start.', (error as Error).message);
-    }
+    attempt.adopt((message) => this.#hear(message), withConsole);
+    if ('own' in request.guest) void rememberGuest(request.guest, request.memory, this.append, Date.now());
   }
 
   restart(): void {
-    void this.boot(this.#guest, this.#memory, this.#link);
+    void this.boot(this.#request);
   }
 
   run(action: 'stop' | 'cont' | 'reset' | 'step'): void {
@@ -115,7 +195,13 @@ export class Lab {
 
   /** What the monitor prints for the line, without its prompt. */
   async monitor(line: string): Promise<string> {
-    return String((await this.#request({ type: 'monitor', line })) ?? '');
+    try {
+      const printed = String((await this.#ask({ type: 'monitor', line })) ?? '');
+      if (!printed) await this.snapshots.loaded(line);
+      return printed;
+    } finally {
+      this.snapshots.idle();
+    }
   }
 
   /** A button's command: shown in the monitor as if typed, so that people learn it. Throws what the monitor answers when that is an error. */
@@ -128,21 +214,21 @@ export class Lab {
   }
 
   async complete(line: string): Promise<string[]> {
-    const found = await this.#request({ type: 'complete', line });
+    const found = await this.#ask({ type: 'complete', line });
     return Array.isArray(found) ? found.map(String) : [];
   }
 
   async layout(): Promise<unknown> {
-    const value = await this.#request({ type: 'call', method: 'layout' });
+    const value = await this.#ask({ type: 'call', method: 'layout' });
     return typeof value === 'string' ? JSON.parse(value) : value;
   }
 
   async digest(): Promise<string> {
-    return String(await this.#request({ type: 'call', method: 'digest' }));
+    return String(await this.#ask({ type: 'call', method: 'digest' }));
   }
 
   async share(): Promise<string> {
-    return String(await this.#request({ type: 'call', method: 'share' }));
+    return String(await this.#ask({ type: 'call', method: 'share' }));
   }
 
   /** The engine's refusal in words, or ''. */
@@ -191,7 +277,7 @@ export class Lab {
   /** Walks the history to one of its entries, one commit after another. */
   async goTo(index: number): Promise<void> {
     for (let at = this.state?.historyAt ?? index; at !== index; at += at < index ? 1 : -1) {
-      await this.#request({ type: 'call', method: at < index ? 'redo' : 'undo' });
+      await this.#ask({ type: 'call', method: at < index ? 'redo' : 'undo' });
     }
   }
 
@@ -208,50 +294,19 @@ export class Lab {
     this.banners = this.banners.filter((banner) => banner.kind !== kind);
   }
 
-  async refreshLayouts(): Promise<void> {
-    try {
-      this.layouts = await listLayouts();
-    } catch (error) {
-      this.#tell({ kind: 'storage', tone: 'warn', title: 'Saved layouts are out of reach.', text: storageFailure(error) });
-    }
+  /** Rejects with the reason when the bytes are neither a machine snapshot nor a layout. */
+  async inspect(bytes: Uint8Array): Promise<InspectedFile> {
+    return (await this.#ask({ type: 'inspect-file', bytes })) as InspectedFile;
   }
 
-  async saveLayout(name: string): Promise<string> {
-    const printed = await this.monitor(`layout_save ${quote(name)}`);
-    await this.refreshLayouts();
-    if (!printed.trim()) this.say({ text: `Saved ${name}.` });
-    return printed.trim();
-  }
-
-  async loadLayout(name: string): Promise<void> {
-    const printed = await this.monitor(`layout_load ${quote(name)}`);
-    this.say(
-      printed.trim() ? { text: printed.trim() } : { text: `Loaded ${name}.`, action: { label: 'Undo', run: () => void this.undo() } },
-    );
-  }
-
-  async forgetLayout(layout: SavedLayout): Promise<void> {
-    try {
-      await deleteLayout(layout.name);
-      await this.refreshLayouts();
-      const putBack = async () => {
-        await writeLayout(layout.name, layout.text, layout.savedAt);
-        await this.refreshLayouts();
-      };
-      this.say({ text: `Deleted ${layout.name}.`, action: { label: 'Undo', run: () => void putBack() } });
-    } catch (error) {
-      this.say({ text: storageFailure(error) });
-    }
-  }
-
-  #request(message: Parameters<WorkerClient['request']>[0]): Promise<unknown> {
+  #ask(message: Parameters<WorkerClient['request']>[0]): Promise<unknown> {
     return this.#client?.request(message) ?? Promise.reject(new Error('The worker has not started.'));
   }
 
   async #travel(method: 'undo' | 'redo', back: 'undo' | 'redo', word: string): Promise<void> {
     const before = this.state?.generation;
     try {
-      await this.#request({ type: 'call', method });
+      await this.#ask({ type: 'call', method });
       await this.#stateAfter(before);
       const live = this.live;
       const label = back === 'undo' ? 'Undo' : 'Redo';
@@ -279,7 +334,7 @@ export class Lab {
         this.phase = 'ready';
         return;
       case 'boot-error':
-        this.#bootError(message.reason, message.fallback);
+        this.#bootError(message.reason);
         return;
       case 'console':
         this.#print(message.text);
@@ -295,13 +350,15 @@ export class Lab {
         this.mipsTrail = [...this.mipsTrail.slice(1 - TRAIL), message.figures.mips];
         return;
       case 'storage':
-        void this.#answerStorage(message);
+        return;
+      case 'snapshot-progress':
+        this.snapshots.progress(message.doing, message.done, message.total);
         return;
       case 'quit':
         this.#stopped('The machine has ended.', `Exit status ${message.status}.`, 'ended');
         return;
       case 'fatal':
-        this.#stopped('The worker stopped.', `${message.reason} Saved layouts are safe.`);
+        this.#stopped('The worker stopped.', `${message.reason} Saved layouts and snapshots are safe.`);
         return;
     }
   }
@@ -329,37 +386,33 @@ export class Lab {
     document.title = `${state.guest ?? 'no guest'}, ${state.run}: memslot-lab`;
   }
 
-  async #answerStorage(message: Extract<Announcement, { type: 'storage' }>): Promise<void> {
-    const client = this.#client;
-    const answer = await answerStorage(message, Date.now());
-    client?.post(answer);
-    if (answer.error) this.#tell({ kind: 'storage', tone: 'warn', title: 'Not stored.', text: answer.error });
-    else if (message.op === 'set' || message.op === 'delete') await this.refreshLayouts();
+  async #store(client: WorkerClient, message: Extract<Announcement, { type: 'storage' }>): Promise<void> {
+    const answer = await answerStorage(message, Date.now(), message.op === 'snapshot-put' ? this.snapshots.notes() : {});
+    client.post(answer);
+    if (answer.error) this.tell({ kind: 'storage', tone: 'warn', title: 'Not stored.', text: answer.error });
+    else if (/^(?:snapshot-put|snapshot-delete|set|delete)$/.test(message.op)) await this.snapshots.refresh();
   }
 
-  #bootError(reason: string, fallback: boolean): void {
-    this.#link = undefined;
-    if (!fallback) {
-      this.#stopped('The machine did not start.', reason);
-      return;
-    }
-    this.#tell({ kind: 'link', tone: 'bad', title: 'Link refused:', text: `${sentence(reason)} memlab runs with its own layout instead.` });
+  /** Of the machine that runs: a link was refused, and it booted without. */
+  #bootError(reason: string): void {
+    this.#request = { ...this.#request, link: undefined };
+    this.tell({ kind: 'link', tone: 'bad', title: 'Link refused:', text: `${sentence(reason)} memlab runs with its own layout instead.` });
   }
 
   #stopped(title: string, text: string, kind: 'worker' | 'ended' = 'worker'): void {
     this.#client?.terminate();
     this.phase = 'stopped';
     const tone = kind === 'ended' ? 'warn' : 'bad';
-    this.#tell({ kind, tone, title, text, action: { label: 'Restart', run: () => this.restart() } });
+    this.tell({ kind, tone, title, text, action: { label: 'Restart', run: () => this.restart() } });
   }
 
   #hashChanged(): void {
     const link = layoutLink(location.hash);
     if (link === undefined) return;
-    const open = () => void this.boot(MEMLAB, DEFAULT_MEMORY, link);
+    const open = () => void this.boot({ guest: MEMLAB, memory: DEFAULT_MEMORY, link });
     if (this.phase !== 'ready') open();
     else {
-      this.#tell({
+      this.tell({
         kind: 'new-link',
         tone: 'warn',
         title: 'Open the layout in this link?',
@@ -369,13 +422,10 @@ export class Lab {
     }
   }
 
-  #tell(banner: Banner): void {
+  tell(banner: Banner): void {
     this.banners = [...this.banners.filter((other) => other.kind !== banner.kind), banner];
   }
 }
-
-/** A name as one argument of a monitor line. */
-const quote = (name: string): string => (/^[\w.-]+$/.test(name) ? name : `"${name.replace(/(["\\])/g, '\\$1')}"`);
 
 /** "gen 26: 4 <-> 5. 2 swaps, 32,768 pages zapped, 0 holes." */
 export function commitLine(entry: HistoryView): string {

@@ -1,6 +1,9 @@
-/** QEMU's -m in the page's words: `192M,slots=8,maxmem=4T`. */
+/** QEMU's -m and -append in the page's words: `192M,slots=8,maxmem=4T`. */
 import type { MachineConfig } from '../../engine/worker/protocol';
 import { MiB } from '../shared/format';
+
+/** Linux' COMMAND_LINE_SIZE on x86 without the final zero. */
+const LONGEST_APPEND = 2047;
 
 export const DEFAULT_MEMORY = '192M,slots=8,maxmem=4T';
 
@@ -41,4 +44,13 @@ export function formatMemory(config: Pick<MachineConfig, 'ram' | 'slots' | 'maxm
     return suffix ? `${bytes / (SUFFIX[suffix] ?? 1)}${suffix}` : `${bytes}`;
   };
   return config.slots ? `${short(config.ram)},slots=${config.slots},maxmem=${short(config.maxmem)}` : short(config.ram);
+}
+
+/** QEMU's -append: what a kernel can take as its command line. Throws one line that names what is at fault. */
+export function parseAppend(text: string): string {
+  const odd = /[^\x20-\x7e]/.exec(text);
+  if (odd)
+    throw new Error(`-append: character ${odd.index + 1} (U+${(odd[0].codePointAt(0) ?? 0).toString(16).padStart(4, '0')}) is not ASCII.`);
+  if (text.length > LONGEST_APPEND) throw new Error(`-append has ${text.length} characters, a kernel takes at most ${LONGEST_APPEND}.`);
+  return text.trim();
 }

@@ -1,4 +1,4 @@
-/** Saved layouts in IndexedDB (database memslot-lab, store layouts): name -> text as the engine wrote it, and when. */
+/** Saved layouts (IndexedDB database memslot-lab, store layouts: name -> text as the engine wrote it, and when) and machine snapshots. */
 import { createStore, del, delMany, entries, get, getMany, keys, set, setMany, type UseStore } from 'idb-keyval';
 import type { FromWorker, SnapshotView, ToWorker } from '../../engine/worker/protocol';
 
@@ -54,9 +54,23 @@ const snapshotStore = (): UseStore => {
 const FILE = 'file ';
 const META = 'meta ';
 
-export async function listSnapshots(): Promise<SnapshotView[]> {
+/** What the page notes of a machine snapshot beside what the engine tells. */
+export interface SnapshotNotes {
+  guest?: string;
+  /** QEMU's -m of the machine */
+  memory?: string;
+  smp?: number;
+  /** Slots as a layout's text has them, for the small picture. */
+  map?: string;
+  /** The end of what stood on the guest's console. */
+  screen?: string;
+}
+
+export type SavedSnapshot = SnapshotView & SnapshotNotes;
+
+export async function listSnapshots(): Promise<SavedSnapshot[]> {
   const names = (await keys<string>(snapshotStore())).map(String).filter((key) => key.startsWith(META));
-  const found = await getMany<SnapshotView>(names, snapshotStore());
+  const found = await getMany<SavedSnapshot>(names, snapshotStore());
   return found.filter((meta) => meta !== undefined);
 }
 
@@ -64,7 +78,7 @@ export async function readSnapshot(name: string): Promise<Uint8Array | undefined
   return get<Uint8Array>(FILE + name, snapshotStore());
 }
 
-export async function writeSnapshot(name: string, bytes: Uint8Array, meta: SnapshotView): Promise<void> {
+export async function writeSnapshot(name: string, bytes: Uint8Array, meta: SavedSnapshot): Promise<void> {
   await setMany(
     [
       [FILE + name, bytes],
@@ -72,16 +86,19 @@ export async function writeSnapshot(name: string, bytes: Uint8Array, meta: Snaps
     ],
     snapshotStore(),
   );
+  changes?.postMessage('changed');
 }
 
 export async function deleteSnapshot(name: string): Promise<void> {
   await delMany([FILE + name, META + name], snapshotStore());
+  changes?.postMessage('changed');
 }
 
 /** Answers the worker; a failing store becomes an error in words, so that the monitor can print it. */
 export async function answerStorage(
   request: Extract<FromWorker, { type: 'storage' }>,
   now: number,
+  notes: SnapshotNotes = {},
 ): Promise<Extract<ToWorker, { type: 'storage-result' }>> {
   const { id, key = '' } = request;
   const answer = { type: 'storage-result' as const, id };
@@ -89,7 +106,7 @@ export async function answerStorage(
     switch (request.op) {
       case 'snapshot-put': {
         const { bytes, meta } = request;
-        if (bytes && meta) await writeSnapshot(key, bytes, meta);
+        if (bytes && meta) await writeSnapshot(key, bytes, { ...meta, ...notes });
         return answer;
       }
       case 'snapshot-get': {
@@ -124,5 +141,5 @@ export function storageFailure(error: unknown): string {
   if (name === 'QuotaExceededError') return 'The browser has no room left: delete saved layouts or snapshots, or share a layout as a link.';
   if (name === 'InvalidStateError' || name === 'SecurityError')
     return 'This browser keeps no data for this page (private window, or storage is blocked).';
-  return `Saved layouts cannot be reached: ${error instanceof Error ? error.message : String(error)}.`;
+  return `Saved layouts and snapshots cannot be reached: ${error instanceof Error ? error.message : String(error)}.`;
 }

@@ -4,7 +4,7 @@ import type { FromWorker, StageAction, ToWorker } from '../../engine/worker/prot
 /** What the worker says unasked: everything but the answers to requests. */
 export type Announcement = Exclude<FromWorker, { type: 'result' }>;
 
-type Request = DistributiveOmit<Extract<ToWorker, { type: 'monitor' | 'complete' | 'call' | 'stage' }>, 'id'>;
+type Request = DistributiveOmit<Extract<ToWorker, { type: 'monitor' | 'complete' | 'call' | 'stage' | 'inspect-file' }>, 'id'>;
 type DistributiveOmit<T, K extends PropertyKey> = T extends unknown ? Omit<T, K> : never;
 
 interface Pending {
@@ -56,8 +56,8 @@ export class WorkerClient {
     }
   }
 
-  post(message: Exclude<ToWorker, { id: number }> | Extract<ToWorker, { type: 'storage-result' }>): void {
-    if (this.#alive) this.#worker.postMessage(message);
+  post(message: Exclude<ToWorker, { id: number }> | Extract<ToWorker, { type: 'storage-result' }>, transfer: Transferable[] = []): void {
+    if (this.#alive) this.#worker.postMessage(message, transfer);
   }
 
   terminate(): void {

@@ -107,6 +107,15 @@ export function terminalText(terminal: Terminal): string {
   return lines.join('\n').trimEnd();
 }
 
+/** The text with the blanks before the cursor, which `terminalText` leaves out: a prompt ends in one. */
+export function terminalScreen(terminal: Terminal): string {
+  const text = terminalText(terminal);
+  const { cursorX, cursorY, baseY } = terminal.buffer.active;
+  const line = terminal.buffer.active.getLine(baseY + cursorY)?.translateToString(true, 0, cursorX) ?? '';
+  const last = text.slice(text.lastIndexOf('\n') + 1);
+  return line.trim() !== '' && last === line.trimEnd() ? text + ' '.repeat(Math.max(0, cursorX - last.length)) : text;
+}
+
 /** Addresses in the text become links; `follow` gets the number. */
 export function linkAddresses(terminal: Terminal, follow: (address: number) => void): IDisposable {
   return terminal.registerLinkProvider({

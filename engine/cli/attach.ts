@@ -1,6 +1,6 @@
 /** Joins the opened CHARDEVs with the machine: serial line, monitors, QMP, debug console. */
 import { StringDecoder } from 'node:string_decoder';
-import type { Machine } from '../machine/api';
+import type { Machine, MachineEvent } from '../machine/api';
 import { Monitor, type MonitorEnv, noticeOf, QmpSession } from '../monitor/index';
 import type { Connection, Opened, Stdio } from './connection';
 import { type Editor, editMonitor } from './line-editor';
@@ -61,14 +61,19 @@ export function attachDebugcon(desk: Desk, opened: Opened): void {
   });
 }
 
+/** What a command was asked for and could not say itself. Scripts get nothing else between prompts, as from QEMU. */
+function isAnswer(event: MachineEvent): boolean {
+  return event.type === 'qmp' && (event.event === 'MEM_UNPLUG_ERROR' || event.event === 'DEVICE_MOVED');
+}
+
 /** One monitor for all clients that come one after another, as QEMU has one per chardev. */
 export function attachMonitor(desk: Desk, opened: Opened): void {
   let session: Session | undefined;
   const monitor = new Monitor(desk.machine, { ...desk.env, print: (text) => session?.print(text) });
-  // Nobody typed these: QEMU says them in QMP only, and its users wonder where their memory went.
+  let terminal = false;
   desk.machine.subscribe((event) => {
     const notice = noticeOf(event);
-    if (notice !== undefined) session?.print(notice);
+    if (notice !== undefined && (terminal || isAnswer(event))) session?.print(notice);
   });
   opened.onConnection((connection) => {
     const ended = (): void => {
@@ -76,7 +81,8 @@ export function attachMonitor(desk: Desk, opened: Opened): void {
       if (connection.stdio) desk.quit();
     };
     const hooks = { alive: desk.alive, ended };
-    if (!isTerminal(desk, connection)) {
+    terminal = isTerminal(desk, connection);
+    if (!terminal) {
       session = serveMonitor(monitor, connection, hooks);
       return;
     }

@@ -1,9 +1,11 @@
 /**
  * Data accesses of instructions: the slow ends of the inlined fast paths, and accesses and operands of out-of-line handlers.
  * Around every access that can reach JS the instruction count is exact, and whoever changed the world (a device, or a store to code)
- * makes the interpreter stop behind the instruction.
+ * makes the interpreter stop behind the instruction. So does a request to leave that came of `markDirty`: the page's dirty ring is full.
  */
-import { SEG_ATTR, SEG_BASE, SEG_LIMIT, STAT_MMIO, VCPU_GPR, VCPU_ICOUNT, VCPU_RIP, VCPU_SEG, VCPU_SEG_SIZE, VCPU_STATS } from '../abi/index';
+import {
+  SEG_ATTR, SEG_BASE, SEG_LIMIT, STAT_MMIO, VCPU_EXIT_REQUEST, VCPU_GPR, VCPU_ICOUNT, VCPU_RIP, VCPU_SEG, VCPU_SEG_SIZE, VCPU_STATS,
+} from '../abi/index';
 import { droppedPages } from './blocks';
 import {
   FIRST_COLD, FIRST_COLD_ENDING, FIRST_ENDING, OP_CALL64, OP_CALL_M64, OP_ENTER, OP_LEAVE, OP_LEAVE64, OP_POP_R64, OP_POP_SEG, OP_POPF, OP_PUSH_I64, OP_PUSH_R,
@@ -101,7 +103,7 @@ export function rdSlow(p: usize, va: u64, size: i32): i32 {
   if (!checkCanonical(p, va, size)) return 0;
   const before = load<u32>(cpu, VCPU_STATS + STAT_MMIO);
   if (!readSlow(va, size)) return 0;
-  if (load<u32>(cpu, VCPU_STATS + STAT_MMIO) != before) stopAfter(p);
+  if (load<u32>(cpu, VCPU_STATS + STAT_MMIO) != before || load<u32>(cpu, VCPU_EXIT_REQUEST)) stopAfter(p);
   return 1;
 }
 
@@ -110,7 +112,7 @@ export function wrSlow(p: usize, va: u64, size: i32, value: u64): i32 {
   if (!checkCanonical(p, va, size)) return 0;
   const before = load<u32>(cpu, VCPU_STATS + STAT_MMIO) + droppedPages;
   if (!writeSlow(va, size, value)) return 0;
-  if (load<u32>(cpu, VCPU_STATS + STAT_MMIO) + droppedPages != before) stopAfter(p);
+  if (load<u32>(cpu, VCPU_STATS + STAT_MMIO) + droppedPages != before || load<u32>(cpu, VCPU_EXIT_REQUEST)) stopAfter(p);
   return 1;
 }
 

@@ -2,7 +2,7 @@
  * What the rest of the project may ask of a machine (monitor, snapshot, worker and cli program against this file).
  * The composition root is machine.ts: `createMachine(options): Promise<Machine>`.
  */
-import type { MemslotEngine } from '../memory/index';
+import type { MemslotEngine, RingEntry } from '../memory/index';
 import type { Commit, CommitEvent, MemoryRegion, Refusal } from '../memory/types';
 
 export type RunState =
@@ -47,6 +47,29 @@ export interface MachineOptions extends MachineConfig {
   debugExitPort?: number;
   /** its iosize=: number of ports, default 2 */
   debugExitSize?: number;
+  /** Dirty rings from the start, as `enableDirtyRings` would switch them on. */
+  dirtyRing?: DirtyRingOptions;
+}
+
+export interface DirtyRingOptions {
+  /** Entries of each vCPU's ring: a power of two, 256 to 65536. 64 of them are the reserve. */
+  entries: number;
+  /** Beside the rings, bitmaps for writes that no vCPU makes (KVM_CAP_DIRTY_LOG_RING_WITH_BITMAP). Only from the start: before any memslot. */
+  bitmap?: boolean;
+}
+
+export interface DirtyRingStatus {
+  vcpu: number;
+  /** entries in all */
+  size: number;
+  /** entries that are not free, harvested or not */
+  used: number;
+  /** entries that wait for a harvest */
+  pending: number;
+  /** The soft limit (size - 64) is reached: the vCPU is held until a reset makes room. */
+  full: boolean;
+  /** Writes that found not even the reserve free; 0 unless the engine is fed past the vCPUs. */
+  overflows: number;
 }
 
 export interface Backend {
@@ -87,8 +110,12 @@ export type MachineEvent =
   | { type: 'backends' }
   | { type: 'dimms' }
   | { type: 'stage' }
+  /** `breakAt`'s count is reached. The state is paused by now. */
+  | { type: 'break'; count: number }
   /** QMP events by their QMP names. */
   | { type: 'qmp'; event: string; data: Record<string, unknown> }
+  /** A vCPU's dirty ring reached its soft limit: the vCPU is held until `resetDirtyRings` makes room. The others go on. */
+  | { type: 'dirty-ring-full'; vcpu: number }
   | { type: 'log'; text: string }
   /** Something came in that may end a halt: whoever sleeps for this machine should run it again. */
   | { type: 'wake' }
@@ -150,6 +177,12 @@ export interface Machine {
   runUntil(deadline: number): { idle: boolean /** guest ns until the next timer, when idle */; wakeIn?: number };
   /** Runs exactly n instructions of guest time (HLT skips ahead); for tests, `lab` and replay. */
   runInstructions(n: number): void;
+  /**
+   * Stops before the instruction with this count, of `instructions` (all vCPUs together), then forgets it; undefined: nowhere. It stays over
+   * resets and restores that leave it ahead. MachineError when the count lies behind or is not a whole number.
+   */
+  breakAt(count: number | undefined): void;
+  readonly breakCount: number | undefined;
   stop(): void;
   cont(): void; // MachineError after a shutdown
   reset(): void;
@@ -189,6 +222,16 @@ export interface Machine {
   releaseHost(hva: number): boolean;
   /** Name of what backs an hva: "ram.a", "mem1", or undefined. With the offset inside it. */
   backingOf(hva: number): { id: string; offset: number } | undefined;
+
+  // Dirty rings (KVM_CAP_DIRTY_LOG_RING), one per vCPU; MachineError where they are off
+  /** Before the guest first runs, once. */
+  enableDirtyRings(options: DirtyRingOptions): void;
+  /** Takes what waits in the rings, at most `limit` entries of each, in order. */
+  harvestDirtyRings(limit?: number): RingEntry[];
+  /** Frees what was harvested, protects those pages again, and lets held vCPUs on. Returns how many entries that were. */
+  resetDirtyRings(): number;
+  /** Empty while rings are off, or the guest has not run yet. */
+  dirtyRings(): DirtyRingStatus[];
 
   // registers and memory, for the monitor; none has a side effect on the guest but the writes
   registers(vcpu?: number): VcpuRegisters;

@@ -159,7 +159,10 @@ export class Board {
 
   picState(): PicState[] {
     return [this.pic.master, this.pic.slave].map((chip) => {
-      const { irr, imr, isr, lowest, base, readIsr, elcr, icw4 } = chip.save() as Record<string, number> & { readIsr: boolean };
+      const { irr, imr, isr, lowest, base, readIsr, elcr, icw4 } = chip.save() as unknown as Omit<PicState, 'highest' | 'fullyNested'> & {
+        lowest: number;
+        icw4: number;
+      };
       return { ...{ irr, imr, isr, base, readIsr, elcr }, highest: (lowest + 1) % 8, fullyNested: (icw4 & 0x10) !== 0 };
     });
   }

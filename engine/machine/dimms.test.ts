@@ -259,3 +259,66 @@ describe('what the guest sees of a DIMM whose memory moves', () => {
     expect(memhp.read(8, 4)).toBe(32 * MIB);
   });
 });
+
+describe('moving', () => {
+  const home = 128 * MIB;
+  const away = 512 * MIB;
+
+  beforeEach(() => {
+    backends.add('m1', 128 * MIB);
+    dimms.plug({ id: 'd1', memdev: 'm1' });
+    guest.select(0);
+  });
+
+  it('plugs the DIMM in again where it should go, when the guest has given it back', () => {
+    dimms.move('d1', away);
+    expect(dimms.list()).toMatchObject([{ addr: home, pendingUnplug: true }]);
+    guest.eject();
+    guest.ost(3, 0);
+    expect(dimms.list()).toMatchObject([{ id: 'd1', addr: away, pendingUnplug: false }]);
+    guest.ost(1, 0);
+    expect(qmp.map(([event]) => event)).not.toContain('DEVICE_DELETED');
+    expect(qmp).toContainEqual(['DEVICE_MOVED', { device: 'd1', path: '/machine/peripheral/d1', addr: away }]);
+    guest.ost(1, 0x80);
+    expect(dimms.list()).toMatchObject([{ addr: away }]);
+  });
+
+  it('brings it back when the guest does not take it there', () => {
+    dimms.move('d1', away);
+    guest.eject();
+    guest.ost(3, 0);
+    guest.ost(1, 1);
+    expect(dimms.list()).toMatchObject([{ id: 'd1', addr: home, slot: 0, pendingUnplug: false }]);
+    expect(engine.memslotAt(away / 4096)).toBeUndefined();
+    expect(qmp.at(-1)).toEqual([
+      'MEM_UNPLUG_ERROR',
+      { device: 'd1', msg: 'the guest does not take it at 0x20000000 (_OST status 1); it is back at 0x8000000' },
+    ]);
+  });
+
+  it('brings it back when something else is there by then; nobody else gets its backend or slot meanwhile', () => {
+    dimms.move('d1', away);
+    guest.eject();
+    expect(() => backends.delete('m1')).toThrow(/in use/);
+    backends.add('m2', 128 * MIB);
+    expect(dimms.plug({ id: 'd2', memdev: 'm2', addr: away }).slot).toBe(1);
+    guest.select(0);
+    guest.ost(3, 0);
+    expect(dimms.list().find(({ id }) => id === 'd1')).toMatchObject({ addr: home, slot: 0 });
+    expect(qmp.at(-1)?.[0]).toBe('MEM_UNPLUG_ERROR');
+  });
+
+  it('ends it when there is no place left at all', () => {
+    dimms.move('d1', away);
+    guest.eject();
+    for (const [n, addr] of [away, home].entries()) {
+      backends.add(`x${n}`, 128 * MIB);
+      dimms.plug({ id: `x${n}`, memdev: `x${n}`, addr });
+    }
+    guest.select(0);
+    guest.ost(3, 0);
+    expect(dimms.list().map(({ id }) => id)).toEqual(['x0', 'x1']);
+    expect(qmp.slice(-2).map(([event]) => event)).toEqual(['MEM_UNPLUG_ERROR', 'DEVICE_DELETED']);
+    backends.delete('m1');
+  });
+});

@@ -56,6 +56,8 @@ interface PluggedDimm extends Dimm {
   seen: string;
   /** gpa where it is plugged in again when the guest has given it back. */
   moveTo?: number;
+  /** gpa where it was before a move, until the guest has taken it at its new place. */
+  movedFrom?: number;
 }
 
 export class Dimms {
@@ -76,7 +78,7 @@ export class Dimms {
   ) {}
 
   list(): Dimm[] {
-    return this.plugged.map(({ path: _path, hva: _hva, seen: _seen, moveTo: _moveTo, ...dimm }) => dimm);
+    return this.plugged.map(({ path: _path, hva: _hva, seen: _seen, moveTo: _to, movedFrom: _from, ...dimm }) => dimm);
   }
 
   /** Where memory devices may lie. Empty without maxmem. */
@@ -147,9 +149,11 @@ export class Dimms {
       return false;
     }
     this.plugged.splice(index, 1);
-    this.backends.setBusy(dimm.memdev, undefined);
-    if (dimm.moveTo === undefined) this.hooks.qmp('DEVICE_DELETED', { ...named(dimm), path: dimm.path });
-    else this.ejected = dimm;
+    if (dimm.moveTo === undefined) this.deleted(dimm);
+    else {
+      if (this.ejected) this.finishMove();
+      this.ejected = dimm;
+    }
     this.hooks.changed();
     return true;
   }
@@ -161,6 +165,7 @@ export class Dimms {
     this.hooks.qmp('ACPI_DEVICE_OST', { info });
     // Not before: the guest first makes sure that the DIMM is gone.
     if (this.ejected?.slot === slot && source === OST_EJECT) this.finishMove();
+    if (dimm?.movedFrom !== undefined && source !== OST_EJECT) this.arrived(dimm, status);
     if (dimm && source === OST_EJECT && status !== OST_SUCCESS && status !== OST_EJECT_IN_PROGRESS) {
       dimm.pendingUnplug = false;
       delete dimm.moveTo;
@@ -225,15 +230,44 @@ export class Dimms {
   private finishMove(): void {
     const dimm = this.ejected!;
     this.ejected = undefined;
-    const chosen = { id: dimm.id, memdev: dimm.memdev, slot: dimm.slot, node: dimm.node };
-    const backend = this.backends.get(dimm.memdev)!;
+    const [from, to] = [dimm.addr, dimm.moveTo!];
+    const refused = this.plugAgain(dimm, to);
+    if (refused === undefined) {
+      this.plugged.find(({ slot }) => slot === dimm.slot)!.movedFrom = from;
+      this.hooks.qmp('DEVICE_MOVED', { ...named(dimm), path: dimm.path, addr: to });
+    } else this.rollBack(dimm, from, refused);
+  }
+
+  /** The guest's word about a DIMM at its new address. One that it will not have there goes back to where it was. */
+  private arrived(dimm: PluggedDimm, status: number): void {
+    const from = dimm.movedFrom!;
+    delete dimm.movedFrom;
+    if (status === OST_SUCCESS || !this.remove(this.engine.memslotsByHva(dimm.hva, dimm.hva + dimm.size))) return;
+    this.plugged.splice(this.plugged.indexOf(dimm), 1);
+    this.rollBack(dimm, from, `the guest does not take it at ${hex(dimm.addr)} (_OST status ${status})`);
+  }
+
+  private rollBack(dimm: PluggedDimm, from: number, reason: string): void {
+    const refused = this.plugAgain(dimm, from);
+    const where = refused === undefined ? `it is back at ${hex(from)}` : `it cannot go back to ${hex(from)} either: ${refused}`;
+    this.hooks.qmp('MEM_UNPLUG_ERROR', { device: dimm.id, msg: `${reason}; ${where}` });
+    if (refused !== undefined) this.deleted(dimm);
+    this.hooks.changed();
+  }
+
+  /** Why it cannot be at `addr`, or undefined when it is. */
+  private plugAgain({ id, memdev, slot, node, path }: PluggedDimm, addr: number): string | undefined {
     try {
-      this.realize({ ...chosen, addr: dimm.moveTo! }, backend, dimm.path);
-      this.hooks.qmp('DEVICE_MOVED', { ...named(dimm), path: dimm.path, addr: dimm.moveTo });
+      this.realize({ id, memdev, slot, node, addr }, this.backends.get(memdev)!, path);
+      return undefined;
     } catch (error) {
-      this.realize({ ...chosen, addr: dimm.addr }, backend, dimm.path);
-      this.hooks.qmp('MEM_UNPLUG_ERROR', { device: dimm.id, msg: (error as Error).message });
+      return (error as Error).message;
     }
+  }
+
+  private deleted(dimm: PluggedDimm): void {
+    this.backends.setBusy(dimm.memdev, undefined);
+    this.hooks.qmp('DEVICE_DELETED', { ...named(dimm), path: dimm.path });
   }
 
   private realize(chosen: { id: string; memdev: string; slot: number; node: number; addr: number }, backend: Backend, at?: string): Dimm {
@@ -268,6 +302,7 @@ export class Dimms {
     }
     if (slots === 0) throw new MachineError("no slots where allocated, please specify the 'slots' option");
     const taken = new Set(this.plugged.map((dimm) => dimm.slot));
+    if (this.ejected) taken.add(this.ejected.slot);
     if (wanted !== undefined && wanted !== -1) {
       if (taken.has(wanted)) throw new MachineError(`slot ${wanted} is busy`);
       return wanted;
@@ -378,7 +413,7 @@ export class Dimms {
   }
 }
 
-function savedDimm({ seen: _seen, moveTo, ...dimm }: PluggedDimm): SavedDimm {
+function savedDimm({ seen: _seen, movedFrom: _from, moveTo, ...dimm }: PluggedDimm): SavedDimm {
   return { ...dimm, moveTo: moveTo ?? null };
 }
 

@@ -14,8 +14,11 @@ const MAX_SLICE = 1_000_000;
 /** Guest time that each vCPU gets in its turn when there are several, ns. */
 const ROUND_NS = 160_000;
 
-/** `idle`: every vCPU waits for an interrupt. `left`: the core came back for the machine to look at (`onExit`). */
-export type Advance = 'ran' | 'idle' | 'left';
+/**
+ * `idle`: every vCPU waits: for an interrupt, or to be let on (`isHeld`). `left`: the core came back for the machine to look at (`onExit`).
+ * `retry`: a memslot is INVALID, and so it stays until its commit goes on.
+ */
+export type Advance = 'ran' | 'idle' | 'left' | 'retry';
 
 export type RoundState = SavedMachine['round'];
 
@@ -23,6 +26,8 @@ export class Executor implements TimeSource {
   clock!: Clock;
   /** Called for exits that stop the machine or were asked for. */
   onExit: (reason: number, vcpu: Vcpu) => void = () => {};
+  /** A vCPU that must not run for now, whatever it could do: its dirty ring is full. */
+  isHeld: (vcpu: Vcpu) => boolean = () => false;
 
   private turn = 0;
   /** Guest time at which this round ends; Infinity: one vCPU and no timer. */
@@ -58,7 +63,8 @@ export class Executor implements TimeSource {
     const vcpu = this.vcpus[this.turn]!;
     const left = this.leftOf(vcpu);
     if (left > 0 && this.runnable(vcpu)) {
-      if (this.execute(vcpu, Math.min(budget, left, MAX_SLICE)) === 'left') return 'left';
+      const result = this.execute(vcpu, Math.min(budget, left, MAX_SLICE));
+      if (result !== 'ran') return result;
       if (this.runnable(vcpu) && this.leftOf(vcpu) > 0) return 'ran';
     }
     this.turn += 1;
@@ -119,11 +125,12 @@ export class Executor implements TimeSource {
   }
 
   private runnable(vcpu: Vcpu): boolean {
+    if (this.isHeld(vcpu)) return false;
     if (vcpu.halted === Halted.no) return true;
     return vcpu.halted === Halted.halted && vcpu.wakeUp && !this.asleep[vcpu.index];
   }
 
-  private execute(vcpu: Vcpu, budget: number): 'ran' | 'left' {
+  private execute(vcpu: Vcpu, budget: number): 'ran' | 'left' | 'retry' {
     const before = vcpu.icount;
     this.running = vcpu;
     let reason: number;
@@ -134,8 +141,9 @@ export class Executor implements TimeSource {
     }
     switch (reason) {
       case EXIT_BUDGET:
-      case EXIT_RETRY:
         return 'ran';
+      case EXIT_RETRY:
+        return vcpu.icount === before ? 'retry' : 'ran';
       case EXIT_HLT:
         // An interrupt is pending but IF is clear: nothing will change before something outside does.
         if (!vcpu.wakeUp || vcpu.icount === before) this.asleep[vcpu.index] = true;

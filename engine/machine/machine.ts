@@ -3,11 +3,13 @@ import type { CoreExports } from '../abi/core';
 import { EXIT_BREAK, EXIT_INTERNAL_ERROR, EXIT_SHUTDOWN } from '../abi/exits';
 import { MAILBOX2 } from '../abi/layout';
 import * as abi from '../abi/vcpu';
-import type { MemslotEngine } from '../memory/index';
+import type { MemslotEngine, RingEntry } from '../memory/index';
 import type { Commit, CommitEvent } from '../memory/types';
 import {
   type Backend,
   type Dimm,
+  type DirtyRingOptions,
+  type DirtyRingStatus,
   type GuestImage,
   type Machine,
   type MachineConfig,
@@ -32,12 +34,13 @@ import { Board, type BoardOptions } from './devices';
 import { digestOf } from './digest';
 import { Dimms } from './dimms';
 import { makeEngine } from './engine';
-import { Executor } from './executor';
+import { type Advance, Executor } from './executor';
 import { Firmware } from './firmware';
 import { HostMemory } from './host-memory';
 import { walkPageTable } from './page-table';
 import { PhysicalMemory } from './physical';
 import type { Rehost } from './rehost';
+import { VcpuMemory } from './rings';
 import { captureState, restoreState, type StateParts } from './state';
 import { ByteStream } from './streams';
 import { Throttle } from './throttle';
@@ -68,6 +71,7 @@ class LabMachine implements Machine {
   readonly serial: Machine['serial'];
 
   private readonly vcpus: Vcpu[];
+  private readonly vcpuMemory: VcpuMemory;
   private readonly clock: Clock;
   private readonly executor: Executor;
   private readonly ports = new PortBus();
@@ -86,6 +90,7 @@ class LabMachine implements Machine {
   /** Copies backings that a commit moves; set while one does. */
   private carryOver: (() => void) | undefined;
   private wasIdle = false;
+  private breakpoint: number | undefined;
   /** While above 0 nothing runs: the machine's state is being read piece by piece. */
   private held = 0;
 
@@ -103,6 +108,9 @@ class LabMachine implements Machine {
     host.onRecycle = (hva, size) => core.invalidateCode(hva, size);
     this.vcpus = Array.from({ length: smp }, (_unused, i) => new Vcpu(i, host, core));
     this.executor = new Executor(core, this.vcpus);
+    this.vcpuMemory = new VcpuMemory(this.memory, this.vcpus, (vcpu) => this.emit({ type: 'dirty-ring-full', vcpu }));
+    this.executor.isHeld = (vcpu) => this.vcpuMemory.isHeld(vcpu);
+    if (options.dirtyRing) this.vcpuMemory.enable(options.dirtyRing);
     this.clock = new Clock(this.executor);
     this.executor.clock = this.clock;
     this.executor.onExit = (reason) => this.exited(reason);
@@ -160,11 +168,13 @@ class LabMachine implements Machine {
   runUntil(deadline: number): { idle: boolean; wakeIn?: number } {
     if (this.runState !== 'running' || this.held > 0) return { idle: true };
     try {
-      if (this.wasIdle) this.executor.skipTo(this.throttle.allowed(this.clock.now()));
+      if (this.wasIdle && !this.atBreak) this.executor.skipTo(this.throttle.allowed(this.clock.now()));
       this.wasIdle = false;
       for (;;) {
-        const result = this.executor.advance(CHUNK);
+        const result = this.advance(CHUNK);
         if (this.runState !== 'running') return { idle: true };
+        // Guest time stands still until the rings are reset.
+        if (result === 'idle' && this.vcpuMemory.anyHeld) return { idle: true };
         if (result === 'idle' && !this.sleep()) {
           this.wasIdle = true;
           const next = this.clock.next;
@@ -182,12 +192,31 @@ class LabMachine implements Machine {
     if (runState !== 'running' && runState !== 'paused') return;
     const end = this.instructions + n;
     while (this.runState === runState && this.instructions < end) {
-      if (this.executor.advance(end - this.instructions) !== 'idle') continue;
+      const result = this.advance(end - this.instructions);
+      if (result === 'break' || result === 'retry') break;
+      if (result !== 'idle') continue;
+      if (this.vcpuMemory.anyHeld) break;
       const next = this.clock.next;
       if (next === undefined) break;
       this.executor.skipTo(next);
     }
     this.console.flush();
+  }
+
+  get breakCount(): number | undefined {
+    return this.breakpoint;
+  }
+
+  breakAt(count: number | undefined): void {
+    const { instructions } = this;
+    if (count !== undefined && !Number.isSafeInteger(count))
+      throw new MachineError(`an instruction count is a whole number below 2^53, not ${count}`);
+    if (count !== undefined && count < instructions)
+      throw new MachineError(
+        `cannot set breakpoint at the instruction in the past: ${count} is asked for, the count is ${instructions} now`,
+      );
+    this.breakpoint = count;
+    this.emit({ type: 'wake' });
   }
 
   stop(): void {
@@ -285,6 +314,28 @@ class LabMachine implements Machine {
     return this.backendTable.backingOf(hva);
   }
 
+  // Dirty rings
+
+  enableDirtyRings(options: DirtyRingOptions): void {
+    this.vcpuMemory.enable(options);
+  }
+
+  harvestDirtyRings(limit?: number): RingEntry[] {
+    return this.vcpuMemory.harvest(limit);
+  }
+
+  resetDirtyRings(): number {
+    const held = this.vcpuMemory.anyHeld;
+    const count = this.vcpuMemory.reset();
+    if (held) this.throttle.restart(this.clock.now());
+    this.wake();
+    return count;
+  }
+
+  dirtyRings(): DirtyRingStatus[] {
+    return this.vcpuMemory.status();
+  }
+
   // For the monitor
 
   registers(vcpu = 0): VcpuRegisters {
@@ -359,7 +410,8 @@ class LabMachine implements Machine {
       );
     } finally {
       this.held -= 1;
-      this.wake();
+      // For who runs the machine; the guest must not notice that it was looked at.
+      this.emit({ type: 'wake' });
     }
   }
 
@@ -376,6 +428,7 @@ class LabMachine implements Machine {
     this.resetAsked = false;
     this.wasIdle = false;
     this.throttle.restart(this.clock.now());
+    if (this.breakpoint !== undefined && this.breakpoint < this.instructions) this.breakpoint = undefined;
     this.emit({ type: 'restored' });
     if (run === 'shutdown' || run === 'internal-error') this.setState(run);
     else if (this.runState !== 'running') this.setState('paused');
@@ -426,11 +479,10 @@ class LabMachine implements Machine {
   }
 
   private connect(wiring: CoreWiring): void {
-    const caches = this.vcpus.map(() => this.memory.createCache());
-    const { executor } = this;
+    const { executor, vcpuMemory } = this;
     Object.assign(wiring, {
-      lookup: (gfn: number, asId: number) => caches[executor.current.index]!.lookupPage(gfn, asId),
-      markDirty: (gfn: number, asId: number) => caches[executor.current.index]!.markDirty(gfn, asId),
+      lookup: (gfn: number, asId: number) => vcpuMemory.lookup(executor.current, gfn, asId),
+      markDirty: (gfn: number, asId: number) => vcpuMemory.markDirty(executor.current, gfn, asId),
       ports: this.ports,
       mmio: this.mmio,
       lapics: this.board.lapics,
@@ -527,6 +579,24 @@ class LabMachine implements Machine {
     } finally {
       this.carryOver = undefined;
     }
+  }
+
+  private get atBreak(): boolean {
+    return this.breakpoint !== undefined && this.instructions >= this.breakpoint;
+  }
+
+  /** The executor's `advance`, and never past the breakpoint: before time passes there, so that it is the same instant in every run. */
+  private advance(budget: number): Advance | 'break' {
+    const count = this.breakpoint;
+    if (count === undefined) return this.executor.advance(budget);
+    if (!this.atBreak) {
+      const result = this.executor.advance(Math.min(budget, count - this.instructions));
+      if (!this.atBreak) return result;
+    }
+    this.breakpoint = undefined;
+    if (this.runState === 'running') this.setState('paused');
+    this.emit({ type: 'break', count });
+    return 'break';
   }
 
   /** An idle guest: lets allowed time pass. false: it goes on sleeping. */

@@ -43,6 +43,11 @@ export class DirtyRing {
     return this.pushed - this.collected >= this.size - RESERVED_ENTRIES;
   }
 
+  /** Entries that are not free: they wait for harvest, or for a reset after it. */
+  get used(): number {
+    return this.pushed - this.collected;
+  }
+
   /** Entries that wait for harvest. */
   get pending(): number {
     return this.pushed - this.harvested;

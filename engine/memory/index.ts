@@ -2,7 +2,7 @@
 export { ChangeSet, regionOf, type SlotDiff } from './change-set';
 export { CommitRun, type Phase } from './commit';
 export { type ClearDirtyLog, type DirtyLogAnswer, type Done, INITIALLY_SET, MANUAL_PROTECT } from './dirty-log';
-export { DirtyRing, type RingEntry } from './dirty-ring';
+export { DirtyRing, ENTRY_BYTES as DIRTY_RING_ENTRY_BYTES, type RingEntry } from './dirty-ring';
 export { type CommitRequest, DEFAULT_INDEX, type Footprint, MemslotEngine } from './engine';
 export { GfnCache } from './gfn-cache';
 export type { IndexKind, IndexShape, IndexStep } from './gfn-index';

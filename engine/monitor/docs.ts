@@ -32,7 +32,7 @@ const QMP = `## QMP
 
 The same table as JSON (\`lab -qmp\`): greeting, \`qmp_capabilities\`, then the commands above under their QMP names, and \`human-monitor-command\`,
 \`query-commands\`, \`query-acpi-ospm-status\`, \`query-cpus-fast\`, \`query-name\`. Events: STOP, RESUME, RESET, SHUTDOWN, POWERDOWN, ACPI_DEVICE_OST,
-DEVICE_DELETED, MEM_UNPLUG_ERROR. Out-of-band execution is not offered.
+DEVICE_DELETED, MEM_UNPLUG_ERROR, and our own DEVICE_MOVED. Out-of-band execution is not offered.
 `;
 
 const escaped = (text: string): string => text.replaceAll('|', '\\|').replaceAll('<', '&lt;');

@@ -5,6 +5,7 @@ import { hotplugCommands } from './commands/hotplug';
 import { layoutCommands } from './commands/layouts';
 import { memoryCommands } from './commands/memory';
 import { memslotCommands } from './commands/memslot';
+import { replayCommands, replayInfo } from './commands/replay';
 import { runCommands } from './commands/run';
 import { snapshotCommands, snapshotsInfo } from './commands/snapshots';
 import { cpuCommand, machineInfo } from './info/machine';
@@ -23,6 +24,7 @@ export const infoCommands: readonly Command[] = [
   mtreeInfo,
   ...pagingInfo,
   snapshotsInfo,
+  replayInfo,
 ];
 
 export const commands: readonly Command[] = [
@@ -37,4 +39,5 @@ export const commands: readonly Command[] = [
   ...engineCommands,
   ...layoutCommands,
   ...snapshotCommands,
+  ...replayCommands,
 ];

@@ -38,8 +38,11 @@ export interface PackedSection {
   stored: Uint8Array;
 }
 
-export async function packSections(sections: readonly Section[]): Promise<Uint8Array<ArrayBuffer>> {
-  const packed = await inTurns(sections, pack);
+/** Bytes done of all bytes, unpacked ones counted. */
+export type Progress = (done: number, total: number) => void;
+
+export async function packSections(sections: readonly Section[], progress?: Progress): Promise<Uint8Array<ArrayBuffer>> {
+  const packed = await inTurns(sections, pack, ({ bytes }) => bytes.length, progress);
   const total = packed.reduce((sum, { stored }) => sum + SECTION_HEAD + stored.length, HEAD + SECTION_HEAD);
   const file = new Uint8Array(total);
   file.set(MAGIC);
@@ -125,8 +128,8 @@ function nameAt(file: Uint8Array, at: number): string {
 }
 
 /** In the order of the sections. */
-export function unpackSections(sections: readonly PackedSection[]): Promise<Uint8Array[]> {
-  return inTurns(sections, unpack);
+export function unpackSections(sections: readonly PackedSection[], progress?: Progress): Promise<Uint8Array[]> {
+  return inTurns(sections, unpack, ({ length }) => length, progress);
 }
 
 async function unpack({ name, packing, length, stored }: PackedSection): Promise<Uint8Array> {
@@ -142,13 +145,22 @@ async function unpack({ name, packing, length, stored }: PackedSection): Promise
   return bytes;
 }
 
-async function inTurns<T, R>(items: readonly T[], work: (item: T) => Promise<R>): Promise<R[]> {
+async function inTurns<T, R>(
+  items: readonly T[],
+  work: (item: T) => Promise<R>,
+  weight: (item: T) => number,
+  progress?: Progress,
+): Promise<R[]> {
   const results: R[] = [];
+  const total = items.reduce((sum, item) => sum + weight(item), 0);
+  let done = 0;
   let next = 0;
   const worker = async (): Promise<void> => {
     while (next < items.length) {
       const index = next++;
       results[index] = await work(items[index]!);
+      done += weight(items[index]!);
+      progress?.(done, total);
     }
   };
   await Promise.all(Array.from({ length: AT_ONCE }, worker));

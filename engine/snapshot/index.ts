@@ -7,6 +7,7 @@ import { loadMachine, saveMachine } from './machine-file';
 import { parseLayout } from './parse';
 
 export { applyLayout } from './apply';
+export { type InspectedFile, inspectFile, type MachineShape } from './inspect';
 export { captureLayout, type Layout, layoutText } from './layout';
 export { isLayoutLink, MAX_INFLATED, packLink, type UnpackedLink, unpackLink } from './link';
 export { loadMachine, META_BYTES, readMeta, type SnapshotMeta, saveMachine } from './machine-file';

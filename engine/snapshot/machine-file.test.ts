@@ -196,6 +196,54 @@ describe('a file that is not right', () => {
   });
 });
 
+/** Every leaf below `value`, as the object and the key that hold it. */
+function leaves(value: object): { holder: Record<string, unknown>; key: string }[] {
+  return Object.keys(value).flatMap((key) => {
+    const holder = value as Record<string, unknown>;
+    const inner = holder[key];
+    return typeof inner === 'object' && inner !== null ? leaves(inner) : [{ holder, key }];
+  });
+}
+
+describe('a file with right checksums and one wrong value', () => {
+  it('is refused, or is a machine that runs and can be replaced', async () => {
+    const machine = await withDimm();
+    const good = (await saveMachine(machine, 0)).bytes;
+    const state = await readState(good);
+    const count = leaves({ machine: state.machine, devices: state.devices }).length;
+    const odd = fc.oneof(
+      fc.integer(),
+      fc.nat(0xff),
+      fc.constantFrom(0, 1, -1, 0.5, 2 ** 32, 2 ** 53, 2 ** 46, null, true, '', 'x', [], {}),
+    );
+    console.log(`machine-file values: seed ${seed}`);
+    let accepted = 0;
+    await fc.assert(
+      fc.asyncProperty(fc.nat(count - 1), odd, async (index, value) => {
+        const other = structuredClone(state) as MachineState;
+        const { holder, key } = leaves({ machine: other.machine, devices: other.devices })[index]!;
+        holder[key] = value;
+        const before = machine.instructions;
+        const reason = await loadMachine(machine, await packed(other));
+        if (reason !== undefined) {
+          expect(reason).toMatch(/^[^\n]+$/);
+          expect(reason).not.toMatch(/undefined|cannot be read/);
+          expect(machine.instructions).toBe(before);
+          return;
+        }
+        accepted += 1;
+        machine.runInstructions(20_000);
+        machine.stop();
+        expect(await loadMachine(machine, good)).toBeUndefined();
+      }),
+      { seed, numRuns: RUNS },
+    );
+    expect(accepted).toBeLessThan(RUNS);
+    expect(await loadMachine(machine, good)).toBeUndefined();
+    expect(answer(machine, 'help')).toContain('peek');
+  }, 120_000);
+});
+
 /** As saveMachine packs. */
 function packed(state: MachineState): Promise<Uint8Array> {
   const stub = { capture: () => state, guestTimeNs: 0, instructions: 0 } as unknown as Machine;

@@ -5,7 +5,7 @@
  */
 import { MAX_VCPUS, PAGE_SIZE, VCPU_STRIDE } from '../abi/layout';
 import { type Machine, MachineError, type MachineState, type RamPiece, type UncheckedState } from '../machine/api';
-import { type PackedSection, packSections, Refused, readSections, type Section, unpackSections } from './container';
+import { type PackedSection, type Progress, packSections, Refused, readSections, type Section, unpackSections } from './container';
 
 const MIB = 0x100000;
 /** Pages in one ram section, at most. */
@@ -35,16 +35,20 @@ export interface SnapshotMeta {
 }
 
 /** The machine at this instant; it may run on while the file is packed. `date`: ms since 1970. */
-export async function saveMachine(machine: Machine, date: number): Promise<{ bytes: Uint8Array<ArrayBuffer>; meta: SnapshotMeta }> {
+export async function saveMachine(
+  machine: Machine,
+  date: number,
+  progress?: Progress,
+): Promise<{ bytes: Uint8Array<ArrayBuffer>; meta: SnapshotMeta }> {
   const meta = { date, vmClockNs: machine.guestTimeNs, icount: machine.instructions };
-  const bytes = await packSections(sectionsOf(machine.capture(), meta));
+  const bytes = await packSections(sectionsOf(machine.capture(), meta), progress);
   return { bytes, meta: { ...meta, size: bytes.length } };
 }
 
 /** The reason, one line, when the file is refused; then the machine is as it was. Never throws. */
-export async function loadMachine(machine: Machine, bytes: Uint8Array): Promise<string | undefined> {
+export async function loadMachine(machine: Machine, bytes: Uint8Array, progress?: Progress): Promise<string | undefined> {
   try {
-    machine.restore(await readState(bytes));
+    machine.restore(await readState(bytes, progress));
     return undefined;
   } catch (error) {
     if (error instanceof Refused || error instanceof MachineError) return error.message;
@@ -98,8 +102,8 @@ function joined(parts: readonly Uint8Array[]): Uint8Array {
   return all;
 }
 
-/** Exported for tests. Throws Refused. */
-export async function readState(file: Uint8Array): Promise<UncheckedState> {
+/** All of the file, checked as far as its form goes. Throws Refused. */
+export async function readState(file: Uint8Array, progress?: Progress): Promise<UncheckedState> {
   const sections = readSections(file, MOST);
   const ram = sections.slice(SMALL.length);
   for (const [index, name] of SMALL.entries()) {
@@ -116,7 +120,7 @@ export async function readState(file: Uint8Array): Promise<UncheckedState> {
     devices: parse('devices', devices!),
     vcpus: records(vcpu!),
     dirty: bitmaps(dirty!),
-    ram: (await unpackSections(ram)).map(piece),
+    ram: (await unpackSections(ram, progress)).map(piece),
   };
 }
 

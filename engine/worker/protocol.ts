@@ -2,8 +2,9 @@
 
 import type { Backend, Dimm, MachineConfig, RunState, StagedEdit, StagedEntry } from '../machine/api';
 import type { MemoryRegion } from '../memory/types';
+import type { InspectedFile, MachineShape } from '../snapshot/inspect';
 
-export type { Backend, Dimm, MachineConfig, MemoryRegion, RunState, StagedEdit, StagedEntry };
+export type { Backend, Dimm, InspectedFile, MachineConfig, MachineShape, MemoryRegion, RunState, StagedEdit, StagedEntry };
 
 /** Page -> worker. `id` ties an answer to its request. */
 export type ToWorker =
@@ -25,6 +26,8 @@ export type ToWorker =
   | { type: 'console'; text: string }
   | { type: 'run'; action: 'stop' | 'cont' | 'reset' | 'step' }
   | { type: 'call'; id: number; method: 'layout' | 'digest' | 'share' | 'undo' | 'redo' }
+  /** Is this a whole machine snapshot or a layout? Answered with an InspectedFile, or the reason why not. No machine is touched. */
+  | { type: 'inspect-file'; id: number; bytes: Uint8Array }
   /** Change set edits by the page; answered with `result` (text: error or ''). */
   | { type: 'stage'; id: number; action: StageAction }
   | {
@@ -68,6 +71,8 @@ export type FromWorker =
       bytes?: Uint8Array;
       meta?: SnapshotView;
     }
+  /** A machine snapshot is being packed or unpacked: bytes of RAM done, at most 10 a second; the end is the command's own answer. */
+  | { type: 'snapshot-progress'; doing: 'save' | 'load'; done: number; total: number }
   | { type: 'quit'; status: number }
   | { type: 'fatal'; reason: string };
 

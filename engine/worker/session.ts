@@ -11,12 +11,14 @@ import { CommitLog, Monitor, noticeOf } from '../monitor/index';
 import {
   applyLayout,
   captureLayout,
+  inspectFile,
   isLayoutLink,
   type Layout,
   layoutFormat,
   layoutText,
+  loadMachine,
   parseLayout,
-  snapshotFormat,
+  saveMachine,
   unpackLink,
 } from '../snapshot/index';
 import { Figurer } from './figurer';
@@ -117,6 +119,9 @@ export class Session {
         return;
       case 'call':
         this.answer(message.id, () => this.call(message.method));
+        return;
+      case 'inspect-file':
+        this.answer(message.id, () => inspectFile(message.bytes));
         return;
       case 'stage':
         this.answer(message.id, () => this.stage(message.action));
@@ -224,7 +229,10 @@ export class Session {
       layouts: this.storage,
       format: layoutFormat,
       snapshots: this.storage.snapshots,
-      snapshotFormat,
+      snapshotFormat: {
+        save: (saved, date) => saveMachine(saved, date, this.progress('save')),
+        load: (loaded, bytes) => loadMachine(loaded, bytes, this.progress('load')),
+      },
       linkBase,
       quit: () => this.quit(0),
       wallClock: () => deps.wallClock(),
@@ -244,6 +252,16 @@ export class Session {
     machine.serial.onOutput((bytes) => this.consoleOutput(bytes));
     machine.subscribe((event) => this.event(event));
     commits.onChange(() => this.touchState(true));
+  }
+
+  private progress(doing: 'save' | 'load'): (done: number, total: number) => void {
+    let told = this.deps.monotonic();
+    return (done, total) => {
+      const now = this.deps.monotonic();
+      if (now - told < STATE_MS) return;
+      told = now;
+      this.post({ type: 'snapshot-progress', doing, done, total });
+    };
   }
 
   // The page's buttons

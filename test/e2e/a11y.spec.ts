@@ -107,5 +107,5 @@ test('F6 goes round the panes and comes back', async ({ lab, page }) => {
     await page.keyboard.press('F6');
     visited.push(await page.evaluate(() => document.activeElement?.closest('[data-pane]')?.getAttribute('aria-label') ?? ''));
   }
-  expect(visited).toEqual(['History', 'Guest console', 'Monitor', 'Change set and layouts', 'Inspector', 'Memory map']);
+  expect(visited).toEqual(['History', 'Guest console', 'Monitor', 'Change set and snapshots', 'Inspector', 'Memory map']);
 });

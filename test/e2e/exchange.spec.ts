@@ -74,7 +74,7 @@ test('the same exchange by keys in the map: stage, see a refusal, mend it, commi
   const [first, second] = [await lab.slot('dimm1'), await lab.slot('dimm2')];
 
   const map = page.getByRole('application', { name: 'Map of guest-physical memory' });
-  const changeSet = page.getByRole('region', { name: 'Change set and layouts' });
+  const changeSet = page.getByRole('region', { name: 'Change set and snapshots' });
   await map.focus();
   await page.keyboard.press('End');
   await page.keyboard.press('ArrowLeft');

@@ -22,7 +22,7 @@ test('a slot is resized by its handle and by R, its flags by F; Preview shows th
   const before = await lab.slots();
   const { gpa, size } = await lab.slot('dimm2');
   const map = page.getByRole('application', { name: 'Map of guest-physical memory' });
-  const changeSet = page.getByRole('region', { name: 'Change set and layouts' });
+  const changeSet = page.getByRole('region', { name: 'Change set and snapshots' });
 
   // Going to the DIMM's end puts its handle under the middle of the lanes.
   await map.focus();

@@ -1,0 +1,44 @@
+/** A machine that is being started beside the one that runs: it takes its place only when it has booted, and else goes without a trace. */
+import type { ToWorker } from '../../engine/worker/protocol';
+import { type Announcement, WorkerClient } from './worker-client';
+
+type BootMessage = Extract<ToWorker, { type: 'boot' }>;
+type StorageRequest = Extract<Announcement, { type: 'storage' }>;
+
+export class BootAttempt {
+  readonly client: WorkerClient;
+  /** Rejects with the machine's reason. */
+  readonly booted: Promise<void>;
+  #held: Announcement[] = [];
+  #hear: ((message: Announcement) => void) | undefined;
+
+  constructor(message: BootMessage, onStorage: (client: WorkerClient, request: StorageRequest) => void) {
+    let done = (): void => {};
+    let failed = (_reason: Error): void => {};
+    this.booted = new Promise((resolve, reject) => {
+      done = resolve;
+      failed = reject;
+    });
+    this.client = new WorkerClient((said) => {
+      if (said.type === 'storage') onStorage(this.client, said);
+      else if (this.#hear) this.#hear(said);
+      else if (said.type === 'boot-error' && !said.fallback) failed(new Error(said.reason));
+      else if (said.type === 'fatal') failed(new Error(said.reason));
+      else {
+        this.#held.push(said);
+        if (said.type === 'booted') done();
+      }
+    });
+    const { kernel, initrd } = message.guest ?? {};
+    this.client.post(
+      message,
+      [kernel?.buffer, initrd?.buffer].filter((buffer) => buffer instanceof ArrayBuffer),
+    );
+  }
+
+  /** From here on `hear` gets what the worker says, first what it said so far; without `console`, not what its guest printed. */
+  adopt(hear: (message: Announcement) => void, console: boolean): void {
+    this.#hear = hear;
+    for (const said of this.#held.splice(0)) if (console || said.type !== 'console') hear(said);
+  }
+}

@@ -1,0 +1,39 @@
+/** The last own guests that booted, by name (IndexedDB database memslot-lab guests, store files), with their files and flags. */
+import { createStore, del, entries, set, type UseStore } from 'idb-keyval';
+import type { OwnGuest } from './guests';
+
+interface Kept extends OwnGuest {
+  /** ms since 1970 */
+  usedAt: number;
+}
+
+const MOST = 4;
+/** Bytes of files that are kept for one guest. */
+const LARGEST = 128 * 2 ** 20;
+
+let opened: UseStore | undefined;
+const store = (): UseStore => {
+  opened ??= createStore('memslot-lab guests', 'files');
+  return opened;
+};
+
+/** Newest first; none where the browser keeps nothing. */
+export async function recentGuests(): Promise<OwnGuest[]> {
+  const all = await entries<string, Kept>(store()).catch(() => []);
+  return all.map(([, kept]) => kept).sort((a, b) => b.usedAt - a.usedAt);
+}
+
+/** Nothing is told when it cannot be kept: the guest runs, and its files are where they came from. */
+export async function rememberGuest(guest: OwnGuest, memory: string, append: string, now: number): Promise<void> {
+  if (guest.own.kernel.size + (guest.own.initrd?.size ?? 0) > LARGEST) return;
+  try {
+    await set(guest.name, { ...guest, memory, append, usedAt: now } satisfies Kept, store());
+    for (const old of (await recentGuests()).slice(MOST)) await del(old.name, store());
+  } catch {
+    // private window, or no room
+  }
+}
+
+export async function forgetGuest(name: string): Promise<void> {
+  await del(name, store()).catch(() => {});
+}

@@ -1,0 +1,251 @@
+/** What this browser keeps of machines: whole ones (savevm, loadvm, delvm) and layouts (layout_save, layout_load), as one list. */
+import type { InspectedFile } from '../../engine/worker/protocol';
+import type { Lab } from './lab.svelte';
+import { DEFAULT_MEMORY, formatMemory } from './machine-flags';
+import {
+  deleteLayout,
+  listLayouts,
+  listSnapshots,
+  readSnapshot,
+  type SavedLayout,
+  type SavedSnapshot,
+  type SnapshotNotes,
+  storageFailure,
+  writeLayout,
+  writeSnapshot,
+} from './storage';
+
+export type Saved = { name: string; date: number; size: number; map: string | undefined } & (
+  | { kind: 'layout'; layout: SavedLayout }
+  | { kind: 'machine'; machine: SavedSnapshot }
+);
+export type Kind = Saved['kind'];
+
+/** What is under way on a machine snapshot; percent of its RAM. */
+export interface Work {
+  words: string;
+  percent: number | undefined;
+}
+
+/** Bytes; more than a snapshot of the largest machine that fits into a tab. */
+const LARGEST_IMPORT = 2 ** 31;
+const SCREEN_KEPT = 4000;
+
+export class Snapshots {
+  list = $state.raw<readonly Saved[]>([]);
+  work = $state.raw<Work | undefined>(undefined);
+  readonly #lab: Lab;
+
+  constructor(lab: Lab) {
+    this.#lab = lab;
+  }
+
+  async refresh(): Promise<void> {
+    try {
+      const [layouts, machines] = await Promise.all([listLayouts(), listSnapshots()]);
+      const list: Saved[] = [
+        ...layouts.map((layout) => {
+          const { name, savedAt: date, text } = layout;
+          return { kind: 'layout' as const, name, date, size: text.length, map: text, layout };
+        }),
+        ...machines.map((machine) => {
+          const { name, date, size, map } = machine;
+          return { kind: 'machine' as const, name, date, size, map, machine };
+        }),
+      ];
+      this.list = list.sort((a, b) => b.date - a.date);
+    } catch (error) {
+      this.#lab.tell({ kind: 'storage', tone: 'warn', title: 'Snapshots are out of reach.', text: storageFailure(error) });
+    }
+  }
+
+  /** The refusal, or ''. */
+  async save(kind: Kind, name: string): Promise<string> {
+    const command = kind === 'machine' ? 'savevm' : 'layout_save';
+    const printed = await this.#busy(kind, `Saving ${name}`, () => this.#lab.monitor(`${command} ${quote(name)}`));
+    await this.refresh();
+    if (!printed.trim()) this.#lab.say({ text: `Saved ${name}.` });
+    return withoutError(printed);
+  }
+
+  async load(saved: Saved): Promise<void> {
+    if (saved.kind === 'layout') {
+      const refusal = withoutError(await this.#lab.monitor(`layout_load ${quote(saved.name)}`));
+      const undo = { label: 'Undo', run: () => void this.#lab.undo() };
+      this.#lab.say(refusal ? { text: refusal } : { text: `Loaded ${saved.name}.`, action: undo });
+      return;
+    }
+    await this.#busy('machine', `Loading ${saved.name}`, () => this.#loadMachine(saved.machine));
+  }
+
+  /** Into the machine that runs when it is one like the snapshot's, else into one that is started for it. */
+  async #loadMachine(machine: SavedSnapshot): Promise<void> {
+    const lab = this.#lab;
+    this.#lab.dismiss('snapshot');
+    const { state } = lab;
+    const { guest = state?.guest ?? '', memory, smp = 1 } = machine;
+    const alike =
+      lab.phase === 'ready' &&
+      state !== undefined &&
+      (memory === undefined || (memory === formatMemory(state.config) && smp === state.config.smp && guest === state.guest));
+    let refusal: string;
+    if (alike) refusal = withoutError(await lab.monitor(`loadvm ${quote(machine.name)}`));
+    else refusal = await lab.bootSnapshot(guest, memory ?? DEFAULT_MEMORY, smp, `loadvm ${quote(machine.name)}`);
+    if (refusal) {
+      const goesOn = lab.phase === 'ready' ? ` ${lab.state?.guest ?? 'The guest'} goes on as it was.` : '';
+      lab.tell({ kind: 'snapshot', tone: 'bad', title: `${machine.name} was not loaded:`, text: `${ended(refusal)}${goesOn}` });
+    } else {
+      if (!alike) await this.#showScreen(machine.name);
+      lab.say({ text: `Loaded ${machine.name}.` });
+    }
+  }
+
+  /** A loadvm that was typed or clicked has succeeded: the console shows what it showed when the snapshot was made. */
+  async loaded(line: string): Promise<void> {
+    const name = /^\s*loadvm\s+(?:"((?:[^"\\]|\\.)*)"|(\S+))\s*$/.exec(line);
+    if (name) await this.#showScreen(name[1]?.replace(/\\(.)/g, '$1') ?? name[2] ?? '');
+  }
+
+  async #showScreen(name: string): Promise<void> {
+    const all = await listSnapshots().catch(() => []);
+    const screen = all.find((each) => each.name === name)?.screen;
+    if (screen === undefined) return;
+    this.#lab.console?.clear();
+    this.#lab.console?.write(screen.replace(/\r?\n/g, '\r\n'));
+  }
+
+  /** What is noted with a snapshot that the engine has just made. */
+  notes(): SnapshotNotes {
+    const { state, console } = this.#lab;
+    if (!state) return {};
+    const memslots = state.slots.map(({ guestPhysAddr: gpa, memorySize: size, kind }) => ({ gpa, size, backing: kind }));
+    return {
+      guest: state.guest ?? '',
+      memory: formatMemory(state.config),
+      smp: state.config.smp,
+      map: JSON.stringify({ memslots: memslots.slice(0, 64), backends: [{ id: 'dimm' }] }),
+      ...(console ? { screen: console.screen().slice(-SCREEN_KEPT) } : {}),
+    };
+  }
+
+  async forget(saved: Saved): Promise<void> {
+    const lab = this.#lab;
+    try {
+      const putBack = await this.#remove(saved);
+      await this.refresh();
+      const undo = async () => {
+        await putBack();
+        await this.refresh();
+      };
+      lab.say({ text: `Deleted ${saved.name}.`, action: { label: 'Undo', run: () => void undo().catch((error) => this.#failed(error)) } });
+    } catch (error) {
+      this.#failed(error);
+    }
+  }
+
+  async #remove(saved: Saved): Promise<() => Promise<void>> {
+    if (saved.kind === 'layout') {
+      await deleteLayout(saved.name);
+      return () => writeLayout(saved.name, saved.layout.text, saved.date);
+    }
+    const bytes = await readSnapshot(saved.name);
+    const refusal = withoutError(await this.#lab.monitor(`delvm ${quote(saved.name)}`));
+    if (refusal) throw new Error(refusal);
+    return async () => {
+      if (bytes) await writeSnapshot(saved.name, bytes, saved.machine);
+    };
+  }
+
+  /** Offers it as a download. */
+  async exportFile(saved: Saved): Promise<void> {
+    try {
+      const bytes = saved.kind === 'layout' ? saved.layout.text : await readSnapshot(saved.name);
+      if (bytes === undefined) throw new Error(`${saved.name} is not there any more.`);
+      const url = URL.createObjectURL(new Blob([bytes as BlobPart], { type: 'application/octet-stream' }));
+      const link = document.createElement('a');
+      link.href = url;
+      link.download = `${saved.name.replace(/[^\w. -]/g, '_')}.${saved.kind === 'layout' ? 'json' : 'mslm'}`;
+      link.click();
+      // The browser has taken the bytes over by then; a later turn is what browsers ask for.
+      setTimeout(() => URL.revokeObjectURL(url), 10_000);
+    } catch (error) {
+      this.#failed(error);
+    }
+  }
+
+  /** Checked whole before it is listed; nothing of it is loaded. */
+  async importFile(file: File): Promise<void> {
+    const lab = this.#lab;
+    lab.dismiss('import');
+    await this.#busy('machine', `Reading ${file.name}`, async () => {
+      try {
+        if (file.size > LARGEST_IMPORT) throw new Error(`it has ${file.size} bytes, at most ${LARGEST_IMPORT} are read`);
+        const bytes = new Uint8Array(await file.arrayBuffer());
+        const found = await lab.inspect(bytes);
+        const name = this.#freeName(file.name, found.kind);
+        if (found.kind === 'layout') await writeLayout(name, found.text, Date.now());
+        else await writeSnapshot(name, bytes, { name, ...notesOf(found) });
+        await this.refresh();
+        lab.say({ text: `Imported ${name}.` });
+      } catch (error) {
+        const reason = error instanceof DOMException ? storageFailure(error) : (error as Error).message;
+        const running = lab.phase === 'ready' ? ` Nothing was imported; ${lab.state?.guest ?? 'the guest'} goes on.` : '';
+        lab.tell({ kind: 'import', tone: 'bad', title: `${file.name} was refused:`, text: `${ended(reason)}${running}` });
+      }
+    });
+  }
+
+  #freeName(fileName: string, kind: Kind): string {
+    const wanted =
+      fileName
+        .replace(/\.(mslm|json)$/i, '')
+        .replace(/\p{C}/gu, '')
+        .trim()
+        .slice(0, 56) || 'imported';
+    const taken = new Set(this.list.filter((saved) => saved.kind === kind).map((saved) => saved.name));
+    let name = wanted;
+    for (let n = 2; taken.has(name); n++) name = `${wanted} ${n}`;
+    return name;
+  }
+
+  async #busy<T>(kind: Kind, words: string, action: () => Promise<T>): Promise<T> {
+    if (kind === 'machine') this.work = { words, percent: undefined };
+    try {
+      return await action();
+    } finally {
+      if (this.work?.words === words) this.work = undefined;
+    }
+  }
+
+  progress(doing: 'save' | 'load', done: number, total: number): void {
+    const words = this.work?.words ?? (doing === 'save' ? 'Saving the machine' : 'Loading the machine');
+    this.work = { words, percent: total ? Math.floor((done / total) * 100) : undefined };
+  }
+
+  /** No command of the monitor is under way any more. */
+  idle(): void {
+    if (this.work && /^(?:Saving|Loading) the machine$/.test(this.work.words)) this.work = undefined;
+  }
+
+  #failed(error: unknown): void {
+    this.#lab.say({ text: error instanceof DOMException ? storageFailure(error) : (error as Error).message });
+  }
+}
+
+function notesOf({
+  size,
+  date,
+  vmClockNs,
+  icount,
+  shape,
+  guest,
+}: Extract<InspectedFile, { kind: 'machine' }>): Omit<SavedSnapshot, 'name'> {
+  return { size, date, vmClockNs, icount, guest, memory: formatMemory(shape), smp: shape.smp };
+}
+
+/** A name as one argument of a monitor line. */
+const quote = (name: string): string => (/^[\w.-]+$/.test(name) ? name : `"${name.replace(/(["\\])/g, '\\$1')}"`);
+
+const withoutError = (printed: string): string => printed.trim().replace(/^Error: /, '');
+
+const ended = (text: string): string => (/[.!?]$/.test(text) ? text : `${text}.`);

@@ -1,0 +1,93 @@
+/**
+ * The vCPUs' way into the memslot engine, and their dirty rings. A vCPU whose ring has reached its soft limit leaves the core behind the
+ * instruction that filled it and is held until a reset makes room (KVM_EXIT_DIRTY_RING_FULL). Nothing of a ring is the guest's state:
+ * neither digests nor snapshots have it, and a restored machine has whatever its rings held before.
+ */
+import { DIRTY_RING_ENTRY_BYTES as ENTRY_BYTES, type GfnCache, type MemslotEngine, type RingEntry } from '../memory/index';
+import { type DirtyRingOptions, type DirtyRingStatus, MachineError } from './api';
+import type { Vcpu } from './vcpu';
+
+export class VcpuMemory {
+  /** One per vCPU, made when the guest is about to run: until then rings can still be switched on. */
+  private caches: GfnCache[] | undefined;
+  /** Whose full ring was told. */
+  private readonly told: boolean[];
+
+  constructor(
+    private readonly engine: MemslotEngine,
+    private readonly vcpus: readonly Vcpu[],
+    private readonly full: (vcpu: number) => void,
+  ) {
+    this.told = vcpus.map(() => false);
+  }
+
+  lookup(vcpu: Vcpu, gfn: number, asId: number): number {
+    return this.cacheOf(vcpu).lookupPage(gfn, asId);
+  }
+
+  markDirty(vcpu: Vcpu, gfn: number, asId: number): void {
+    const cache = this.cacheOf(vcpu);
+    cache.markDirty(gfn, asId);
+    if (cache.ring?.isFull) vcpu.requestExit();
+  }
+
+  /** The vCPU's ring has no room: it must not run. The first time this is found since a reset it is told. */
+  isHeld(vcpu: Vcpu): boolean {
+    if (!this.caches?.[vcpu.index]?.ring?.isFull) return false;
+    if (!this.told[vcpu.index]) {
+      this.told[vcpu.index] = true;
+      this.full(vcpu.index);
+    }
+    return true;
+  }
+
+  get anyHeld(): boolean {
+    return this.caches?.some((cache) => cache.ring?.isFull) ?? false;
+  }
+
+  enable({ entries, bitmap }: DirtyRingOptions): void {
+    const { dirtyLog } = this.engine;
+    if (this.caches && !dirtyLog.ringEnabled)
+      throw new MachineError('EINVAL: dirty rings must be on before the guest first runs: start the machine stopped (-S)');
+    if (bitmap && this.engine.slotCount(0) + this.engine.slotCount(1) > 0)
+      throw new MachineError('EINVAL: a bitmap beside the rings must be asked for before there is any memslot');
+    const done = dirtyLog.enableRing(entries * ENTRY_BYTES);
+    if (done.ok) {
+      if (bitmap) dirtyLog.enableRingWithBitmap();
+      return;
+    }
+    if (dirtyLog.ringEnabled && done.errno === 'EINVAL')
+      throw new MachineError(`EINVAL: dirty rings are on already, with ${dirtyLog.ringSize / ENTRY_BYTES} entries`);
+    throw new MachineError(`${done.errno}: a dirty ring of ${entries} entries: it has 256 to 65536, a power of two`);
+  }
+
+  harvest(limit?: number): RingEntry[] {
+    return this.enabled().harvestRings(limit);
+  }
+
+  reset(): number {
+    const done = this.enabled().resetRings();
+    this.vcpus.forEach((vcpu, index) => {
+      this.told[index] = this.caches?.[vcpu.index]?.ring?.isFull ?? false;
+    });
+    return done.ok ? done.count : 0;
+  }
+
+  status(): DirtyRingStatus[] {
+    return this.engine.dirtyLog.rings.map((ring, vcpu) => {
+      const { size, pending, used, isFull, overflows } = ring;
+      return { vcpu, size, pending, used, full: isFull, overflows };
+    });
+  }
+
+  private enabled(): MemslotEngine['dirtyLog'] {
+    const { dirtyLog } = this.engine;
+    if (!dirtyLog.ringEnabled) throw new MachineError('EINVAL: dirty rings are off');
+    return dirtyLog;
+  }
+
+  private cacheOf(vcpu: Vcpu): GfnCache {
+    this.caches ??= this.vcpus.map(() => this.engine.createCache());
+    return this.caches[vcpu.index]!;
+  }
+}

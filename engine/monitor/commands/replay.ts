@@ -1,0 +1,55 @@
+/** replay_break, replay_delete_break, info replay. Any run can be repeated: there is no record file, and QEMU's play mode is the only mode. */
+import { type Command, CommandError, type Context, getBig } from '../types';
+
+function breakAt({ machine }: Context, count: number): string {
+  machine.breakAt(count);
+  return '';
+}
+
+function deleteBreak({ machine }: Context): string {
+  if (machine.breakCount === undefined) throw new CommandError('replay breakpoint is not set');
+  machine.breakAt(undefined);
+  return '';
+}
+
+export const replayCommands: Command[] = [
+  {
+    name: 'replay_break',
+    args: 'icount:l',
+    params: 'icount',
+    help: 'set breakpoint at the specified instruction count',
+    origin: 'qemu',
+    note:
+      'The machine pauses before the instruction with that count (all vCPUs together, since power-on), and the breakpoint is gone. ' +
+      'QEMU allows it only while it plays a record; here any run is exact: with the same input at the same counts `info digest` is equal.',
+    run: (context, args) => breakAt(context, Number(getBig(args, 'icount'))),
+    qmp: {
+      name: 'replay-break',
+      members: { icount: { type: 'int', required: true } },
+      run: (context, members) => void breakAt(context, Number(members.icount)),
+    },
+  },
+  {
+    name: 'replay_delete_break',
+    args: '',
+    params: '',
+    help: 'remove replay breakpoint',
+    origin: 'qemu',
+    run: deleteBreak,
+    qmp: { name: 'replay-delete-break', members: {}, run: (context) => void deleteBreak(context) },
+  },
+];
+
+export const replayInfo: Command = {
+  name: 'replay',
+  args: '',
+  params: '',
+  help: 'show record/replay information',
+  origin: 'qemu',
+  note: 'QEMU names its record file; here there is none: the instruction count, and where `replay_break` will stop.',
+  run({ machine }) {
+    const stop = machine.breakCount === undefined ? '' : `, breakpoint at ${machine.breakCount}`;
+    return `Record/replay is not active: instruction count = ${machine.instructions}${stop}\n`;
+  },
+  qmp: { name: 'query-replay', members: {}, run: ({ machine }) => ({ mode: 'none', icount: machine.instructions }) },
+};

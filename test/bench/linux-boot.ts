@@ -1,0 +1,118 @@
+/**
+ * One boot of Linux in a process of its own, so that nothing is compiled or warm already: `linux-boot.ts JSON` prints what it measured as
+ * JSON. The machine is driven as `lab` drives it, with its clock held to the wall clock while the guest sleeps.
+ */
+import { readFileSync } from 'node:fs';
+import { gunzipSync } from 'node:zlib';
+import type { GuestImage, Machine } from '../../engine/machine/api';
+import { createMachine } from '../../engine/machine/machine';
+import { Runner } from '../../engine/machine/runner';
+import { loadMachine, saveMachine } from '../../engine/snapshot/index';
+
+export const PROMPT = 'guest# ';
+const GIB = 0x40000000;
+
+export interface BootRequest {
+  core: string;
+  /** Files; names that end in .gz are unpacked. */
+  kernel: string;
+  initrd: string;
+  append: string;
+  /** bytes */
+  ram: number;
+  /** Also measures savevm and loadvm. */
+  snapshot: boolean;
+}
+
+export interface BootResult {
+  /** From the start of building the machine to the prompt, ms. */
+  ms: number;
+  /** Guest instructions to the prompt. */
+  instructions: number;
+  snapshot?: SnapshotResult;
+}
+
+export interface SnapshotResult {
+  saveMs: number;
+  /** of the file */
+  bytes: number;
+  /** From the file's bytes to the answer to a key, in a new machine, ms. */
+  loadMs: number;
+}
+
+const read = (path: string): Uint8Array => (path.endsWith('.gz') ? gunzipSync(readFileSync(path)) : readFileSync(path));
+
+async function build(request: BootRequest, guest: GuestImage): Promise<Machine> {
+  const core = new Uint8Array(readFileSync(request.core));
+  const { ram } = request;
+  const wallClock = () => performance.now();
+  return createMachine({ core, guest, ram, slots: 8, maxmem: Math.max(4 * GIB, ram), smp: 1, accel: 'interp', wallClock });
+}
+
+/** Runs until the output that is still to come contains the prompt; the instruction count then. */
+function prompt(machine: Machine): { came: Promise<number>; end: () => Promise<void> } {
+  let text = '';
+  const runner = new Runner({
+    machine,
+    wallClock: () => performance.now(),
+    yieldTurn: () => new Promise((resolve) => setImmediate(resolve)),
+    setTimer: (wake, ms) => setTimeout(wake, ms),
+    clearTimer: (timer) => clearTimeout(timer as NodeJS.Timeout),
+    onError: (error) => {
+      throw error;
+    },
+  });
+  const came = new Promise<number>((resolve, reject) => {
+    machine.serial.onOutput((bytes) => {
+      text += new TextDecoder('latin1').decode(bytes);
+      if (text.includes(PROMPT)) resolve(machine.instructions);
+    });
+    machine.subscribe((event) => {
+      if (event.type === 'state' && event.state !== 'running')
+        reject(new Error(`the machine is ${event.state}; its last words: ${text.slice(-300)}`));
+    });
+  });
+  runner.start();
+  return { came, end: () => runner.end() };
+}
+
+async function snapshot(machine: Machine, request: BootRequest, guest: GuestImage): Promise<SnapshotResult> {
+  const start = performance.now();
+  const { bytes } = await saveMachine(machine, Date.now());
+  const saveMs = performance.now() - start;
+  const again = performance.now();
+  const other = await build(request, guest);
+  const refused = await loadMachine(other, bytes);
+  if (refused !== undefined) throw new Error(`loadvm: ${refused}`);
+  const { came, end } = prompt(other);
+  other.cont();
+  other.serial.input(new TextEncoder().encode('\r'));
+  await came;
+  const loadMs = performance.now() - again;
+  await end();
+  return { saveMs, bytes: bytes.length, loadMs };
+}
+
+async function main(request: BootRequest): Promise<BootResult> {
+  const guest = { name: 'linux', kernel: read(request.kernel), initrd: read(request.initrd), append: request.append };
+  const start = performance.now();
+  const machine = await build(request, guest);
+  const { came, end } = prompt(machine);
+  const instructions = await came;
+  const ms = performance.now() - start;
+  await end();
+  return { ms, instructions, ...(request.snapshot && { snapshot: await snapshot(machine, request, guest) }) };
+}
+
+if (process.argv[2]?.startsWith('{')) {
+  main(JSON.parse(process.argv[2]) as BootRequest).then(
+    (result) => {
+      console.log(JSON.stringify(result));
+      process.exit(0);
+    },
+    (error) => {
+      console.error(`boot: ${error instanceof Error ? error.message : String(error)}`);
+      process.exit(1);
+    },
+  );
+}

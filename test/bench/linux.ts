@@ -1,0 +1,222 @@
+/**
+ * `npm run bench:linux [-- ROUNDS]`: a stock Linux to its shell, on this project's machine and on QEMU's TCG with the same kernel,
+ * initramfs and command line, one after the other in every round; the median counts. Then the snapshot of the booted machine, and boots
+ * with little and with much RAM. Results: build/bench-linux.json.
+ */
+import { execFile, spawn } from 'node:child_process';
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { cpus, loadavg, tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
+import { gunzipSync } from 'node:zlib';
+import { type BootRequest, type BootResult, PROMPT, type SnapshotResult } from './linux-boot';
+
+const ROOT = fileURLToPath(new URL('../..', import.meta.url));
+const MIB = 0x100000;
+const RAM = 256 * MIB;
+const OTHER_RAM = [96 * MIB, 3072 * MIB];
+const QEMU = 'qemu-system-x86_64';
+const BOOT_LIMIT_MS = 300_000;
+const TARGET_INSTRUCTIONS = 420e6;
+const TARGET_RATIO = 1.5;
+const TARGET_LOAD_MS = 2000;
+
+interface Files {
+  /** vmlinux with its payload unpacked, gzipped on disk */
+  vmlinux: string;
+  bzImage: string;
+  initrd: string;
+  append: string;
+}
+
+/** @throws Error with one line that says what to run */
+function findFiles(): Files {
+  const hint = 'the linux guest is not prepared: npm run guests -- linux';
+  const index = join(ROOT, 'public/guests/index.json');
+  if (!existsSync(index)) throw new Error(hint);
+  const listed = JSON.parse(readFileSync(index, 'utf8')) as { name: string; kernel: string; initrd?: string; append?: string }[];
+  const linux = listed.find((entry) => entry.name === 'linux');
+  const bzImage = join(ROOT, '.cache/guests/vmlinuz');
+  if (linux?.initrd === undefined || !existsSync(bzImage)) throw new Error(hint);
+  const at = (name: string) => join(ROOT, 'public/guests', name);
+  return { vmlinux: at(linux.kernel), bzImage, initrd: at(linux.initrd), append: linux.append ?? '' };
+}
+
+async function qemuVersion(): Promise<string | undefined> {
+  try {
+    return /version (\S+)/.exec((await promisify(execFile)(QEMU, ['--version'])).stdout)?.[1];
+  } catch {
+    return undefined;
+  }
+}
+
+async function bootLab(request: BootRequest): Promise<BootResult> {
+  const script = fileURLToPath(new URL('linux-boot.ts', import.meta.url));
+  const options = { timeout: BOOT_LIMIT_MS, maxBuffer: 16 * MIB };
+  const { stdout } = await promisify(execFile)(process.execPath, ['--import', 'tsx', script, JSON.stringify(request)], options);
+  return JSON.parse(stdout) as BootResult;
+}
+
+/** ms from the process's start to the prompt. */
+function bootQemu(kernel: string, initrd: string, append: string): Promise<number> {
+  const machine = ['-accel', 'tcg', '-M', 'pc', '-cpu', 'qemu64', '-m', `${RAM / MIB}M`, '-nodefaults', '-display', 'none', '-no-reboot'];
+  const start = performance.now();
+  const qemu = spawn(QEMU, [...machine, '-kernel', kernel, '-initrd', initrd, '-append', append, '-serial', 'stdio']);
+  return new Promise((resolve, reject) => {
+    let text = '';
+    const limit = setTimeout(() => qemu.kill(), BOOT_LIMIT_MS);
+    qemu.stdout.on('data', (bytes: Buffer) => {
+      text += bytes.toString('latin1');
+      if (!text.includes(PROMPT)) return;
+      resolve(performance.now() - start);
+      qemu.kill();
+    });
+    qemu.stderr.on('data', (bytes: Buffer) => {
+      text += bytes.toString('latin1');
+    });
+    qemu.on('error', reject);
+    qemu.on('close', () => {
+      clearTimeout(limit);
+      reject(new Error(`${QEMU} did not come to the prompt: ${text.slice(-300)}`));
+    });
+  });
+}
+
+function median(values: number[]): number {
+  const sorted = [...values].sort((a, b) => a - b);
+  const middle = sorted.length >> 1;
+  return sorted.length % 2 === 1 ? sorted[middle]! : (sorted[middle - 1]! + sorted[middle]!) / 2;
+}
+
+interface Row {
+  name: string;
+  /** one per round */
+  ms: number[];
+  medianMs: number;
+  /** undefined: QEMU, which does not count them */
+  instructions?: number;
+  /** Time over that of QEMU with the bzImage. */
+  ratio?: number;
+}
+
+interface Contender {
+  name: string;
+  boot: () => Promise<{ ms: number; instructions?: number }>;
+}
+
+async function measure(contenders: Contender[], rounds: number): Promise<Row[]> {
+  const rows: Row[] = contenders.map(({ name }) => ({ name, ms: [], medianMs: 0 }));
+  for (let round = 1; round <= rounds; round++) {
+    for (const [index, { name, boot }] of contenders.entries()) {
+      if (process.stderr.isTTY) process.stderr.write(`\r\x1b[Kround ${round} of ${rounds}: ${name}`);
+      const { ms, instructions } = await boot();
+      const row = rows[index]!;
+      row.ms.push(ms);
+      if (instructions === undefined) continue;
+      if (row.instructions !== undefined && Math.abs(row.instructions - instructions) > row.instructions / 10)
+        throw new Error(`${name}: ${instructions} instructions, and ${row.instructions} in another round`);
+      row.instructions = instructions;
+    }
+  }
+  if (process.stderr.isTTY) process.stderr.write('\r\x1b[K');
+  for (const row of rows) row.medianMs = median(row.ms);
+  return rows;
+}
+
+const seconds = (ms: number): string => `${(ms / 1000).toFixed(2)} s`;
+const millions = (count: number | undefined): string => (count === undefined ? '' : `${(count / 1e6).toFixed(0)} M`);
+
+function line(cells: string[]): void {
+  console.log(
+    `${cells[0]!.padEnd(34)}${cells
+      .slice(1)
+      .map((cell) => cell.padStart(14))
+      .join('')}`,
+  );
+}
+
+function verdict(ok: boolean, text: string): boolean {
+  console.log(`${ok ? 'reached' : 'MISSED'}: ${text}`);
+  return ok;
+}
+
+function report(rows: Row[], snapshot: SnapshotResult, sizes: { ram: number; result: BootResult }[]): boolean {
+  line(['to the shell, 256 MiB', 'median', 'instructions', 'MIPS', 'over QEMU']);
+  for (const { name, medianMs, instructions, ratio } of rows) {
+    const mips = instructions === undefined ? '' : (instructions / medianMs / 1000).toFixed(0);
+    line([name, seconds(medianMs), millions(instructions), mips, ratio === undefined ? '' : `${ratio.toFixed(2)}x`]);
+  }
+  for (const { ram, result } of sizes)
+    line([
+      `memslot-lab, vmlinux, ${ram / MIB} MiB`,
+      seconds(result.ms),
+      millions(result.instructions),
+      (result.instructions / result.ms / 1000).toFixed(0),
+    ]);
+  line([`savevm: ${(snapshot.bytes / MIB).toFixed(1)} MiB`, seconds(snapshot.saveMs)]);
+  line(['loadvm, to the answer to a key', seconds(snapshot.loadMs)]);
+  const { instructions, ratio } = rows[0]!;
+  const reached = [
+    verdict(instructions! <= TARGET_INSTRUCTIONS, `${millions(instructions)} of at most ${millions(TARGET_INSTRUCTIONS)} instructions`),
+    verdict(snapshot.loadMs <= TARGET_LOAD_MS, `loadvm in ${seconds(snapshot.loadMs)} of at most ${seconds(TARGET_LOAD_MS)}`),
+  ];
+  if (ratio !== undefined) reached.push(verdict(ratio <= TARGET_RATIO, `${ratio.toFixed(2)}x of at most ${TARGET_RATIO}x QEMU's time`));
+  return reached.every((each) => each);
+}
+
+async function run(rounds: number, scratch: string): Promise<boolean> {
+  const files = findFiles();
+  const core = join(ROOT, 'build/core.wasm');
+  if (!existsSync(core)) throw new Error('build/core.wasm is not built: npm run asm');
+  const version = await qemuVersion();
+  if (version === undefined) console.log(`${QEMU} is not installed (Debian: apt-get install qemu-system-x86): no comparison`);
+  // QEMU takes both unpacked.
+  const [vmlinux, initrd] = [join(scratch, 'vmlinux'), join(scratch, 'initrd')];
+  writeFileSync(vmlinux, gunzipSync(readFileSync(files.vmlinux)));
+  writeFileSync(initrd, gunzipSync(readFileSync(files.initrd)));
+  const lab = (kernel: string, ram: number, snapshot = false) => bootLab({ core, kernel, initrd, append: files.append, ram, snapshot });
+  const qemu = (kernel: string) => async () => ({ ms: await bootQemu(kernel, initrd, files.append) });
+  const contenders: Contender[] = [
+    { name: 'memslot-lab, vmlinux', boot: () => lab(vmlinux, RAM) },
+    { name: 'memslot-lab, bzImage', boot: () => lab(files.bzImage, RAM) },
+  ];
+  if (version !== undefined) {
+    contenders.push({ name: `QEMU ${version} TCG, bzImage`, boot: qemu(files.bzImage) });
+    contenders.push({ name: `QEMU ${version} TCG, vmlinux (PVH)`, boot: qemu(vmlinux) });
+  }
+  const load = loadavg()[0]!;
+  const rows = await measure(contenders, rounds);
+  const base = rows[2]?.medianMs;
+  if (base !== undefined) for (const row of rows) row.ratio = row.medianMs / base;
+  const { snapshot } = await lab(vmlinux, RAM, true);
+  const sizes: { ram: number; result: BootResult }[] = [];
+  for (const ram of OTHER_RAM) sizes.push({ ram, result: await lab(vmlinux, ram) });
+  const processor = cpus()[0]?.model.trim();
+  console.log(`${processor}, Node ${process.versions.node}, median of ${rounds}, load of the machine before: ${load.toFixed(1)}`);
+  const reached = report(rows, snapshot!, sizes);
+  mkdirSync(join(ROOT, 'build'), { recursive: true });
+  const record = { processor, node: process.versions.node, qemu: version, rounds, load, append: files.append, rows, snapshot, sizes };
+  writeFileSync(join(ROOT, 'build/bench-linux.json'), `${JSON.stringify(record, null, 2)}\n`);
+  return reached;
+}
+
+async function main(): Promise<number> {
+  const argument = process.argv[2] ?? '3';
+  const rounds = Number(argument);
+  if (!Number.isInteger(rounds) || rounds < 1 || rounds > 99) {
+    console.error(`bench: ${argument}: rounds are a number from 1 to 99`);
+    return 1;
+  }
+  const scratch = mkdtempSync(join(tmpdir(), 'memslot-lab-bench-'));
+  try {
+    return (await run(rounds, scratch)) ? 0 : 1;
+  } catch (error) {
+    console.error(`bench: ${error instanceof Error ? error.message : String(error)}`);
+    return 1;
+  } finally {
+    rmSync(scratch, { recursive: true });
+  }
+}
+
+process.exitCode = await main();

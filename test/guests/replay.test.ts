@@ -1,0 +1,158 @@
+import { describe, expect, it } from 'vitest';
+import type { Machine, MachineOptions } from '../../engine/machine/api';
+import { Monitor, noticeOf } from '../../engine/monitor/index';
+import { testEnv } from '../../engine/monitor/testing';
+import { multibootImage } from '../support/assembler';
+import { Guest, rootFile } from './harness';
+
+const kernel = rootFile('guests/memlab/memlab.elf');
+const AP_CODE = 0x8000;
+const COUNTER = 0x9000;
+
+/** Both vCPUs count in one word, in turns that the guest does not choose; a byte from the serial line is answered with what the word holds. */
+const twoCpus = multibootImage((asm) => {
+  asm.b(0xbe).at('ap').b(0xbf).d(AP_CODE).b(0xb9).d(32).b(0xf3, 0xa4); // mov esi, ap; mov edi, AP_CODE; mov ecx, 32; rep movsb
+  asm.b(0xc7, 0x05).d(0xfee000f0, 0x1ff); // local APIC on
+  asm.b(0xc7, 0x05).d(0xfee00300, 0xc4500); // INIT to all others
+  asm.b(0xc7, 0x05).d(0xfee00300, 0xc4608); // start-up at 0x8000
+  asm.label('loop');
+  asm.b(0xf0, 0xff, 0x05).d(COUNTER); // lock inc dword [COUNTER]
+  asm.b(0x66, 0xba, 0xfd, 0x03, 0xec, 0xa8, 0x01, 0x74, -17 & 255); // mov dx, 0x3fd; in al, dx; test al, 1; jz loop
+  asm.b(0x66, 0xba, 0xf8, 0x03, 0xec, 0x02, 0x05).d(COUNTER).b(0xee); // mov dx, 0x3f8; in al, dx; add al, [COUNTER]; out dx, al
+  asm.jmp('loop');
+  asm.label('ap');
+  // 16 bits: xor ax, ax; mov ds, ax; lock inc dword [COUNTER]; add bl, 3; jmp back
+  asm.b(0x31, 0xc0, 0x8e, 0xd8, 0xf0, 0x66, 0xff, 0x06, COUNTER & 255, COUNTER >> 8, 0x80, 0xc3, 0x03, 0xeb, -11 & 255);
+});
+
+/** Runs up to the breakpoint in stretches whose lengths the seed chooses, as `runUntil` or in counts. */
+function go(machine: Machine, stretch: number): void {
+  machine.cont();
+  for (let n = 0; machine.state === 'running'; n++) {
+    const before = machine.instructions;
+    if (stretch === 0) machine.runUntil(0);
+    else machine.runInstructions(1 + ((n * 7919) % stretch));
+    if (machine.state === 'running' && machine.instructions === before) throw new Error(`nothing more to run at ${before}`);
+  }
+}
+
+interface Step {
+  count: number;
+  input?: string;
+  command?: string;
+}
+
+/** Digests and output at each count of a run with the same inputs at the same counts. */
+async function run(options: Partial<MachineOptions>, steps: Step[], stretch: number): Promise<string[]> {
+  let now = 0;
+  const guest = await Guest.boot({ ...options, wallClock: () => (now += 1 + stretch / 1000) });
+  const { machine } = guest;
+  const monitor = new Monitor(machine, testEnv());
+  const seen: string[] = [];
+  for (const { count, input, command } of steps) {
+    expect(await monitor.execute(`replay_break ${count}`)).toBe('');
+    go(machine, stretch);
+    expect(machine.instructions).toBe(count);
+    seen.push(await monitor.execute('info digest'), guest.text);
+    if (input !== undefined) guest.type(input);
+    if (command !== undefined) expect(await monitor.execute(command)).not.toContain('Error');
+  }
+  return seen;
+}
+
+describe('two runs with the same inputs at the same instruction counts', () => {
+  it('are equal in every bit, whatever stretches they run in: memlab', async () => {
+    const steps: Step[] = [
+      { count: 12_345 },
+      { count: 27_000, input: 'help\r' },
+      { count: 40_001, command: 'object_add memory-backend-ram,id=m1,size=64M' },
+      { count: 50_000, command: 'device_add pc-dimm,id=d1,memdev=m1' },
+      { count: 60_001, input: 'bench\r' },
+      { count: 1_000_001, input: 'mem\r' },
+      { count: 5_000_000 },
+    ];
+    const guest = { name: 'memlab', kernel };
+    const [first, ...others] = await Promise.all([0, 999, 54_321, 3_000_000].map((stretch) => run({ guest }, steps, stretch)));
+    expect(first!.at(-1)).toContain('lab> ');
+    expect(new Set(first).size).toBeGreaterThan(6);
+    for (const other of others) expect(other).toEqual(first);
+  });
+
+  it('are equal with two vCPUs, and the guest cannot tell them apart either', async () => {
+    const steps: Step[] = [];
+    for (let n = 1; n <= 20; n++) steps.push({ count: n * 41_017, input: String.fromCharCode(64 + n) });
+    const guest = { name: 'two', kernel: twoCpus };
+    const [first, ...others] = await Promise.all([0, 13, 7777, 500_000].map((stretch) => run({ guest, smp: 2 }, steps, stretch)));
+    expect(first!.at(-1)!.length).toBeGreaterThan(10);
+    for (const other of others) expect(other).toEqual(first);
+  });
+});
+
+describe('replay_break', () => {
+  const boot = async () => {
+    const guest = await Guest.boot({ guest: { name: 'two', kernel: twoCpus }, smp: 2 });
+    const lines: string[] = [];
+    guest.machine.subscribe((event) => {
+      const line = noticeOf(event);
+      if (line) lines.push(line);
+    });
+    return { guest, machine: guest.machine, lines, monitor: new Monitor(guest.machine, testEnv()) };
+  };
+
+  it('pauses at the count, says so once, and is gone', async () => {
+    const { machine, monitor, lines, guest } = await boot();
+    await monitor.execute('replay_break 5000');
+    expect(await monitor.execute('info replay')).toBe('Record/replay is not active: instruction count = 0, breakpoint at 5000\n');
+    machine.runUntil(Number.POSITIVE_INFINITY);
+    expect(machine.state).toBe('paused');
+    expect(await monitor.execute('info replay')).toBe('Record/replay is not active: instruction count = 5000\n');
+    expect(lines).toEqual(['Stopped at instruction count 5000.']);
+    expect(guest.events.filter((event) => event.type === 'state')).toEqual([{ type: 'state', state: 'paused' }]);
+    machine.cont();
+    machine.runInstructions(10_000);
+    expect(machine.state).toBe('running');
+    expect(machine.instructions).toBe(15_000);
+  });
+
+  it('refuses a count that lies behind and names the current one; the current one stops at once', async () => {
+    const { machine, monitor } = await boot();
+    machine.runInstructions(777);
+    expect(await monitor.execute('replay_break 776')).toBe(
+      'Error: cannot set breakpoint at the instruction in the past: 776 is asked for, the count is 777 now\n',
+    );
+    expect(await monitor.execute('replay_break 1<<60')).toContain('Try "help replay_break"');
+    expect(await monitor.execute('replay_break 0x1000000000000000')).toContain('Error: an instruction count is a whole number below 2^53');
+    expect(machine.breakCount).toBeUndefined();
+    expect(await monitor.execute('replay_break 777')).toBe('');
+    machine.runUntil(1e9);
+    expect(machine.state).toBe('paused');
+    expect(machine.instructions).toBe(777);
+  });
+
+  it('can be taken back', async () => {
+    const { machine, monitor } = await boot();
+    expect(await monitor.execute('replay_delete_break')).toBe('Error: replay breakpoint is not set\n');
+    await monitor.execute('replay_break 100');
+    expect(await monitor.execute('replay_delete_break')).toBe('');
+    machine.runInstructions(1000);
+    expect(machine.instructions).toBe(1000);
+    expect(machine.state).toBe('running');
+  });
+
+  it('stops a guest that a snapshot put back, and is dropped by one that is already past it', async () => {
+    const { machine } = await boot();
+    const start = machine.capture();
+    machine.runInstructions(20_000);
+    const late = machine.capture();
+    const digest = await machine.digest();
+    machine.breakAt(20_000);
+    machine.restore(start);
+    machine.runInstructions(1e6);
+    expect(machine.instructions).toBe(20_000);
+    expect(await machine.digest()).toBe(digest);
+    machine.restore(start);
+    machine.breakAt(19_000);
+    machine.restore(late);
+    expect(machine.breakCount).toBeUndefined();
+  });
+});

@@ -1,0 +1,169 @@
+/**
+ * memslot_modification_stress_test, memslot_perf_test (what it demands, not how fast it is) and mmu_stress_test, with real guests. Regions are
+ * smaller than the kernel's (which fill gigabytes); ids, orders and counts are its own.
+ */
+import { describe, expect, it } from 'vitest';
+import { MemFlag } from '../../../engine/memory/types';
+import { MIB } from '../harness';
+import { DATA, Program } from './program';
+import { accepted, PAGE, Vm } from './vm';
+
+/** Writes 8 bytes every `step` bytes of [start, start + size), again and again. DATA: rounds so far. */
+const toucher = (start: number, size: number, step: number) =>
+  new Program()
+    .set('rdi', DATA)
+    .set('rdx', 0)
+    .label('again')
+    .set('rsi', start)
+    .set('rcx', start + size)
+    .label('next')
+    .store('rsi', 'rdx')
+    .addValue('rsi', step)
+    .compare('rsi', 'rcx')
+    .jumpIf('b', 'next')
+    .addValue('rdx', 1)
+    .store('rdi', 'rdx')
+    .jump('again');
+
+describe.each(['slot', 'all'] as const)('zap %s', (zap) => {
+  it('memslot_modification_stress_test: a dummy slot 7 comes and goes ten times below memory in use; no exit, no fault', async () => {
+    const START = 0x40000000;
+    const SIZE = 16 * MIB;
+    const vm = await Vm.start(toucher(START, SIZE, PAGE));
+    vm.memory.zap = zap;
+    const [region, dummy] = [vm.backing(SIZE), vm.backing(PAGE)];
+    vm.commit({ slot: 10, guestPhysAddr: START, memorySize: SIZE, userspaceAddr: region.hva });
+    vm.run(20_000);
+    const misses = vm.machine.stats().tlb_misses!;
+    for (let round = 0; round < 10; round++) {
+      const added = { slot: 7, guestPhysAddr: START - PAGE, memorySize: PAGE, userspaceAddr: dummy.hva };
+      vm.commitSlowly({ call: 'region', region: added }, 2000 + round);
+      vm.commitSlowly({ call: 'region', region: { ...added, memorySize: 0 } }, 2000 + round);
+    }
+    vm.run(20_000);
+    expect(vm.exits).toEqual([]);
+    expect(vm.machine.state).toBe('running');
+    expect(vm.peek(DATA)).toBeGreaterThan(3);
+    // Each page holds the number of this round or of the one before.
+    const rounds = vm.peek(DATA);
+    expect(region.firstOfPages(SIZE / PAGE).filter((value) => value !== rounds && value !== rounds - 1)).toEqual([]);
+    if (zap === 'slot') expect(vm.machine.stats().zapped_entries).toBe(0);
+    expect(misses).toBeGreaterThan(0);
+  });
+
+  /** Slots 10 .. 41 over [256 MiB, + 16 MiB + 64 KiB), the last with the remainder; it is moved to just past the area and back. */
+  async function perf(window: { start: number; size: number }) {
+    const SLOTS = 32;
+    const START = 256 * MIB;
+    const SIZE = 16 * MIB + 0x10000;
+    const vm = await Vm.start(toucher(window.start, window.size, PAGE));
+    vm.memory.zap = zap;
+    const backing = vm.backing(SIZE);
+    const pages = Math.floor(SIZE / PAGE / SLOTS);
+    for (let index = 0; index < SLOTS; index++) {
+      const offset = index * pages * PAGE;
+      const size = index === SLOTS - 1 ? SIZE - offset : pages * PAGE;
+      vm.commit({ slot: 10 + index, guestPhysAddr: START + offset, memorySize: size, userspaceAddr: backing.hva + offset });
+    }
+    const offset = (SLOTS - 1) * pages * PAGE;
+    const last = { slot: 9 + SLOTS, memorySize: SIZE - offset, userspaceAddr: backing.hva + offset };
+    vm.run(2000);
+    for (let round = 0; round < 20; round++) {
+      const guestPhysAddr = round % 2 ? START + offset : START + SIZE;
+      vm.commitSlowly({ call: 'region', region: { ...last, guestPhysAddr } }, 200 + round);
+    }
+    vm.run(2000);
+    return { vm, boundary: START + offset };
+  }
+  const pagesPerSlot = Math.floor((16 * MIB + 0x10000) / PAGE / 32);
+  const boundaryOf = 256 * MIB + 31 * pagesPerSlot * PAGE;
+
+  it('memslot_perf_test, move active: MMIO writes happen, and only inside the window', async () => {
+    const window = { start: boundaryOf - 0x18000, size: 0x30000 };
+    const { vm, boundary } = await perf(window);
+    expect(vm.exits.length).toBeGreaterThan(0);
+    expect(vm.exits.filter(({ gpa, write }) => !write || gpa < boundary || gpa >= window.start + window.size)).toEqual([]);
+    expect(vm.machine.state).toBe('running');
+  });
+
+  it('memslot_perf_test, move inactive: a window below the moved slot sees no MMIO at all', async () => {
+    const { vm } = await perf({ start: boundaryOf - 0x30000, size: 0x30000 });
+    expect(vm.exits).toEqual([]);
+    expect(vm.peek(DATA)).toBeGreaterThan(1);
+  });
+
+  it('mmu_stress_test: 62 slots over one backing; write, rewrite, read, read-only and back, then the even ones go', async () => {
+    const START = 4096 * MIB;
+    const SIZE = 2 * MIB;
+    const SLOTS = 62;
+    const OUT = DATA + 0x1000;
+    // DATA: the pass to do (1 write, 2 read), 0 when done; DATA + 8: what to write. A write goes to the slot's own qword, number `index`.
+    const program = new Program()
+      .set('rdi', DATA)
+      .label('wait')
+      .load('rax', 'rdi')
+      .compareValue('rax', 0)
+      .jumpIf('e', 'wait')
+      .set('rsi', START)
+      .set('rbx', OUT)
+      .set('rcx', 0)
+      .set('r8', DATA + 8)
+      .load('rdx', 'r8')
+      .label('next')
+      .compareValue('rax', 2)
+      .jumpIf('e', 'read')
+      .store('rsi', 'rdx')
+      .label('read')
+      .load('r9', 'rsi')
+      .store('rbx', 'r9')
+      .addValue('rsi', SIZE + 8)
+      .addValue('rbx', 8)
+      .addValue('rdx', 1)
+      .addValue('rcx', 1)
+      .compareValue('rcx', SLOTS)
+      .jumpIf('ne', 'next')
+      .set('rax', 0)
+      .store('rdi', 'rax')
+      .jump('wait');
+    const vm = await Vm.start(program);
+    vm.memory.zap = zap;
+    vm.mapHigh();
+    const backing = vm.backing(SIZE);
+    const regions = Array.from({ length: SLOTS }, (_unused, index) => ({
+      slot: 10 + index,
+      guestPhysAddr: START + index * SIZE,
+      memorySize: SIZE,
+      userspaceAddr: backing.hva,
+    }));
+    for (const region of regions) vm.commit(region);
+    const pass = (kind: 'write' | 'read', value = 0) => {
+      vm.poke(DATA + 8, value);
+      vm.poke(DATA, kind === 'write' ? 1 : 2);
+      for (let slice = 0; slice < 100 && vm.peek(DATA) !== 0; slice++) vm.run(100);
+      expect(vm.peek(DATA)).toBe(0);
+      return Array.from({ length: SLOTS }, (_unused, index) => vm.peek(OUT + index * 8));
+    };
+    const own = Array.from({ length: SLOTS }, (_unused, index) => index);
+    const host = () => own.map((index) => backing.read(index * 8));
+
+    pass('write', 1000);
+    expect(host()).toEqual(own.map((index) => 1000 + index));
+    pass('write', 2000);
+    expect(host()).toEqual(own.map((index) => 2000 + index));
+    for (const index of own) backing.write(index * 8, 3000 + index);
+    expect(pass('read')).toEqual(own.map((index) => 3000 + index));
+
+    accepted(vm.memory.changeUserMemoryRegions(regions.map((region) => ({ ...region, flags: MemFlag.ReadOnly }))));
+    expect(pass('write', 4000)).toEqual(own.map((index) => 3000 + index));
+    expect(host()).toEqual(own.map((index) => 3000 + index));
+    accepted(vm.memory.changeUserMemoryRegions(regions));
+    pass('write', 5000);
+    expect(host()).toEqual(own.map((index) => 5000 + index));
+    expect(vm.exits).toEqual([]);
+
+    accepted(vm.memory.changeUserMemoryRegions(regions.filter((_region, index) => index % 2 === 0).map((r) => ({ ...r, memorySize: 0 }))));
+    const left = pass('read');
+    expect(left.filter((_value, index) => index % 2)).toEqual(own.filter((index) => index % 2).map((index) => 5000 + index));
+    expect(vm.exits).toHaveLength(SLOTS / 2);
+  });
+});

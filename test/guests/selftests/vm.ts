@@ -1,0 +1,132 @@
+/** A selftest's VM: a real guest that runs in slices, and a host that changes its memslots between them and in the middle of a commit. */
+import type { MachineOptions } from '../../../engine/machine/api';
+import type { MmioBus } from '../../../engine/machine/bus';
+import type { CommitRequest } from '../../../engine/memory/index';
+import type { Commit, MemoryRegion } from '../../../engine/memory/types';
+import { Guest, MIB } from '../harness';
+import type { Program } from './program';
+
+export const PAGE = 4096;
+export const MMIO_VALUE = 0xbeef;
+/** Host memory is looked at through slots up here: slots may share their backing, and the guest's tables do not reach this far. */
+const VIEW_GPA = 2 ** 40;
+const VIEW_SLOT = 30_000;
+
+export interface Access {
+  gpa: number;
+  size: number;
+  write: boolean;
+}
+
+export class Vm {
+  /** MMIO exits that the guest made: what no memslot answered. */
+  readonly exits: Access[] = [];
+  private views = 0;
+  private nextView = VIEW_GPA;
+
+  static async start(program: Program, options: Partial<MachineOptions> = {}): Promise<Vm> {
+    return new Vm(await Guest.boot({ ram: 4 * MIB, guest: { name: 'selftest', kernel: program.image() }, ...options }));
+  }
+
+  private constructor(readonly guest: Guest) {
+    this.mmio.onHole = (gpa, size, write) => this.exits.push({ gpa, size, write });
+  }
+
+  get machine() {
+    return this.guest.machine;
+  }
+
+  get memory() {
+    return this.guest.machine.memory;
+  }
+
+  private get mmio(): MmioBus {
+    return (this.guest.machine as unknown as { mmio: MmioBus }).mmio;
+  }
+
+  /** Reads of the 8 bytes at gpa that no memslot answers are exits that get MMIO_VALUE. */
+  answerMmio(gpa: number): void {
+    const read = (offset: number, size: number): number => {
+      this.exits.push({ gpa: gpa + offset, size, write: false });
+      return offset === 0 ? MMIO_VALUE : 0;
+    };
+    const write = (offset: number, size: number) => this.exits.push({ gpa: gpa + offset, size, write: true });
+    const device = { name: 'selftest', read, write, peek: () => 0, reset() {}, save: () => ({}), restore() {} };
+    this.mmio.attach({ name: 'selftest', start: gpa, end: gpa + 8, device: () => device });
+  }
+
+  /** Host memory that tests write and read at any time, whatever the guest's layout is. */
+  backing(size: number): Backing {
+    const hva = this.machine.allocateHost(size, 'selftest');
+    const gpa = this.nextView;
+    this.nextView += Math.ceil(size / MIB) * MIB + MIB;
+    this.commit({ slot: VIEW_SLOT + this.views++, guestPhysAddr: gpa, memorySize: size, userspaceAddr: hva });
+    return new Backing(this, hva, gpa);
+  }
+
+  /** KVM_SET_USER_MEMORY_REGION, which must be accepted. */
+  commit(region: MemoryRegion): void {
+    accepted(this.memory.setUserMemoryRegion(region));
+  }
+
+  remove(slot: number): void {
+    this.commit({ slot, guestPhysAddr: 0, memorySize: 0, userspaceAddr: 0 });
+  }
+
+  /** The same, and the guest runs `count` instructions between each two steps of the commit, INVALID slots included. */
+  commitSlowly(request: CommitRequest, count = 300): void {
+    const run = this.memory.beginCommit(request);
+    while (run.phase !== 'done') {
+      run.step();
+      this.run(count);
+    }
+    accepted(run.result!);
+  }
+
+  run(count: number): void {
+    this.machine.runInstructions(count);
+  }
+
+  /** A qword of guest memory. */
+  peek(gpa: number): number {
+    return Number(new DataView(this.machine.readPhysical(gpa, 8)!.buffer).getBigUint64(0, true));
+  }
+
+  poke(gpa: number, value: number): void {
+    const bytes = new Uint8Array(8);
+    new DataView(bytes.buffer).setBigUint64(0, BigInt(value), true);
+    if (this.machine.writePhysical(gpa, bytes) !== 8) throw new Error(`nothing is mapped at 0x${gpa.toString(16)}`);
+  }
+
+  /** Maps [4 GiB, 512 GiB) onto itself too, with pages of 1 GiB. */
+  mapHigh(): void {
+    const tables = this.peek(Number(this.machine.registers().cr3)) - 3;
+    for (let gib = 4; gib < 512; gib++) this.poke(tables + gib * 8, gib * 2 ** 30 + 0x83);
+  }
+}
+
+export class Backing {
+  constructor(
+    private readonly vm: Vm,
+    readonly hva: number,
+    private readonly gpa: number,
+  ) {}
+
+  read(offset: number): number {
+    return this.vm.peek(this.gpa + offset);
+  }
+
+  write(offset: number, value: number): void {
+    this.vm.poke(this.gpa + offset, value);
+  }
+
+  /** The first qword of each of the first `count` pages. */
+  firstOfPages(count: number): number[] {
+    const bytes = new DataView(this.vm.machine.readPhysical(this.gpa, count * PAGE)!.buffer);
+    return Array.from({ length: count }, (_unused, page) => Number(bytes.getBigUint64(page * PAGE, true)));
+  }
+}
+
+export function accepted(commit: Commit): void {
+  if (!commit.ok) throw new Error(`refused: ${commit.refusals.map(({ errno, reason }) => `${errno} ${reason}`).join('; ')}`);
+}
