@@ -36,7 +36,7 @@ async function prepareGuests(names) {
 /** The compiler that memlab is built with; only its own check needs it. */
 async function installCompiler() {
   if ((await output('gcc', ['--version'])) && (await output('ld', ['--version']))) return;
-  if (await canInstallPackages()) await installPackages(['gcc', 'binutils']);
+  if (await canInstallPackages()) await installPackages(['gcc', 'binutils', 'libc6-dev']);
   else say('no gcc: the check that memlab rebuilds to the same bytes is left out (Debian: apt-get install gcc)');
 }
 
