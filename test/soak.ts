@@ -3,13 +3,14 @@
  * Each says how far it is, and the first failure makes the status 1.
  */
 import { differential } from './soak/differential';
+import { fuzz } from './soak/fuzz';
 import { links } from './soak/links';
 import { linux } from './soak/linux';
 import { memslots } from './soak/memslots';
 import { memtest } from './soak/memtest';
 import type { Soak } from './soak/soak';
 
-const soaks: readonly Soak[] = [memtest, memslots, differential, links, linux];
+const soaks: readonly Soak[] = [memtest, memslots, differential, links, fuzz, linux];
 
 function clock(since: number): string {
   const seconds = Math.floor((performance.now() - since) / 1000);

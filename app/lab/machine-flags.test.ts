@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { DEFAULT_MEMORY, formatMemory, parseMemory } from './machine-flags';
+import { DEFAULT_MEMORY, formatMemory, parseAppend, parseMemory } from './machine-flags';
 
 const MiB = 2 ** 20;
 
@@ -23,5 +23,20 @@ describe('-m', () => {
     ['64M,sockets=2', /sockets=2/],
   ])('refuses "%s" and names the value', (text, reason) => {
     expect(() => parseMemory(text)).toThrow(reason);
+  });
+});
+
+describe('-append', () => {
+  it('takes what a kernel takes, without blanks at its ends', () => {
+    expect(parseAppend(' console=ttyS0 quiet ')).toBe('console=ttyS0 quiet');
+    expect(parseAppend('')).toBe('');
+  });
+
+  it.each([
+    ['a\nb', /character 2 \(U\+000a\)/],
+    ['tést', /character 2 \(U\+00e9\)/],
+    ['x'.repeat(2048), /2048 characters/],
+  ])('refuses %j and names what is at fault', (text, reason) => {
+    expect(() => parseAppend(text)).toThrow(reason);
   });
 });

@@ -24,7 +24,7 @@ describe('flags', () => {
     const flags = parseFlags([
       ...words('-m 256M,slots=8,maxmem=4G -smp 2 -kernel vmlinuz -initrd init.cpio -serial unix:/tmp/s,server=on,wait=off -S'),
       ...words(
-        '-monitor stdio -qmp unix:/tmp/q,server=on -debugcon file:/tmp/d -device isa-debug-exit,iobase=0xf4,iosize=0x04 -accel interp',
+        '-monitor stdio -qmp unix:/tmp/q,server=on -debugcon file:/tmp/d -device isa-debug-exit,iobase=0xf4,iosize=0x04 -accel interp,dirty-ring-size=512',
       ),
       '-append',
       'console=ttyS0 quiet',
@@ -41,6 +41,7 @@ describe('flags', () => {
       debugcon: { kind: 'file', path: '/tmp/d' },
       debugExit: { port: 0xf4, size: 4 },
       accel: 'interp',
+      dirtyRing: 512,
       paused: true,
     });
   });
@@ -103,6 +104,9 @@ describe('wrong flags', () => {
     ['-smp 2,sockets=1', "Parameter 'sockets' is unexpected; -smp takes the number of CPUs"],
     ['-accel jit', 'accel jit is not built yet; use -accel interp'],
     ['-accel kvm', '-accel kvm: invalid accelerator kvm'],
+    ['-accel interp,thread=multi', "-accel interp,thread=multi: Property 'interp-accel.thread' not found; it has dirty-ring-size"],
+    ['-accel interp,dirty-ring-size=300', "dirty-ring-size '300' is no power of two from 256 to 65536; 0 is without rings"],
+    ['-accel interp,dirty-ring-size', "dirty-ring-size '' is no power of two"],
     ['-device nope', "-device nope: 'nope' is not a valid device model name here; isa-debug-exit is"],
     ['-device pc-dimm,id=d', "'pc-dimm' is not a valid device model name here"],
     ['-device isa-debug-exit,foo=1', "Property 'isa-debug-exit.foo' not found; it has iobase and iosize"],

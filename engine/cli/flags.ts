@@ -18,6 +18,8 @@ export interface LabFlags {
   debugcon?: Chardev;
   debugExit?: { port: number; size: number };
   accel: 'interp' | 'jit';
+  /** Entries of each vCPU's dirty ring; absent: rings are off. */
+  dirtyRing?: number;
   /** -S */
   paused: boolean;
   /** Folder of machine snapshots. */
@@ -75,7 +77,7 @@ const withValue: Record<string, Handler> = {
     draft.debugExit = parseDevice(value);
   },
   accel: (draft, value) => {
-    draft.accel = parseAccel(value);
+    Object.assign(draft, parseAccel(value));
   },
   loadvm: (draft, value) => {
     draft.loadvm = value;
@@ -155,10 +157,22 @@ function parseSmp(value: string): number {
   return Number(cpus);
 }
 
-function parseAccel(value: string): 'interp' | 'jit' {
-  if (value === 'interp') return value;
-  if (value === 'jit') throw new FlagError('accel jit is not built yet; use -accel interp');
-  throw new FlagError(`-accel ${value}: invalid accelerator ${value}; interp is the one that there is`);
+function parseAccel(value: string): Pick<LabFlags, 'accel' | 'dirtyRing'> {
+  const [accel = '', ...options] = splitCommas(value);
+  const wrong = (reason: string): FlagError => new FlagError(`-accel ${value}: ${reason}`);
+  if (accel === 'jit') throw new FlagError('accel jit is not built yet; use -accel interp');
+  if (accel !== 'interp') throw wrong(`invalid accelerator ${accel}; interp is the one that there is`);
+  const result: Pick<LabFlags, 'accel' | 'dirtyRing'> = { accel };
+  for (const option of options) {
+    const [key = '', text = ''] = option.split('=', 2);
+    if (key !== 'dirty-ring-size') throw wrong(`Property 'interp-accel.${key}' not found; it has dirty-ring-size`);
+    const entries = Number(parseInteger(text) ?? -1);
+    if (entries === 0) continue;
+    if (!(entries >= 256 && entries <= 65536 && Number.isInteger(Math.log2(entries))))
+      throw wrong(`dirty-ring-size '${text}' is no power of two from 256 to 65536; 0 is without rings`);
+    result.dirtyRing = entries;
+  }
+  return result;
 }
 
 function parseDevice(value: string): { port: number; size: number } {

@@ -11,7 +11,7 @@ Machine:
   -m SIZE[,slots=N,maxmem=SIZE]   RAM; slots for DIMMs and how far they may take it (without a suffix SIZE counts MiB;
                         default: what the guest likes, or 128M)
   -smp N                vCPUs
-  -accel interp|jit     how guest code runs
+  -accel interp|jit[,dirty-ring-size=N]   how guest code runs; N: entries of each vCPU's dirty ring (256 to 65536; without: bitmaps)
   -device isa-debug-exit[,iobase=PORT,iosize=N]   a guest write ends lab with status (value << 1) | 1; default port 0x501
   -S                    do not start the vCPUs; 'cont' in the monitor does
   -snapshots DIR        where savevm and loadvm keep machine snapshots, as files NAME.mslm

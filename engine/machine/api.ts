@@ -68,7 +68,7 @@ export interface DirtyRingStatus {
   pending: number;
   /** The soft limit (size - 64) is reached: the vCPU is held until a reset makes room. */
   full: boolean;
-  /** Writes that found not even the reserve free; 0 unless the engine is fed past the vCPUs. */
+  /** Writes that found not even the reserve free, and are not recorded: only the host's own can, since a vCPU is held before. */
   overflows: number;
 }
 
@@ -230,7 +230,7 @@ export interface Machine {
   harvestDirtyRings(limit?: number): RingEntry[];
   /** Frees what was harvested, protects those pages again, and lets held vCPUs on. Returns how many entries that were. */
   resetDirtyRings(): number;
-  /** Empty while rings are off, or the guest has not run yet. */
+  /** Empty while rings are off. */
   dirtyRings(): DirtyRingStatus[];
 
   // registers and memory, for the monitor; none has a side effect on the guest but the writes

@@ -8,7 +8,7 @@ import { type DirtyRingOptions, type DirtyRingStatus, MachineError } from './api
 import type { Vcpu } from './vcpu';
 
 export class VcpuMemory {
-  /** One per vCPU, made when the guest is about to run: until then rings can still be switched on. */
+  /** One per vCPU, made with the rings, or when the guest is about to run: until then rings can be switched on. */
   private caches: GfnCache[] | undefined;
   /** Whose full ring was told. */
   private readonly told: boolean[];
@@ -54,6 +54,7 @@ export class VcpuMemory {
     const done = dirtyLog.enableRing(entries * ENTRY_BYTES);
     if (done.ok) {
       if (bitmap) dirtyLog.enableRingWithBitmap();
+      this.makeCaches();
       return;
     }
     if (dirtyLog.ringEnabled && done.errno === 'EINVAL')
@@ -87,7 +88,11 @@ export class VcpuMemory {
   }
 
   private cacheOf(vcpu: Vcpu): GfnCache {
-    this.caches ??= this.vcpus.map(() => this.engine.createCache());
-    return this.caches[vcpu.index]!;
+    return (this.caches ?? this.makeCaches())[vcpu.index]!;
+  }
+
+  private makeCaches(): GfnCache[] {
+    this.caches = this.vcpus.map(() => this.engine.createCache());
+    return this.caches;
   }
 }

@@ -2,7 +2,7 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { expect, it } from 'vitest';
 
-const folders = ['test/conformance', 'test/properties', 'engine/memory'];
+const folders = ['test/conformance', 'test/properties', 'test/guests/selftests', 'engine/memory'];
 const sources = new Map(
   folders.flatMap((folder) =>
     readdirSync(folder)

@@ -64,6 +64,13 @@ for (const colorScheme of ['dark', 'light'] as const) {
     await page.getByRole('tab', { name: 'CPU' }).click();
     await check('registers');
 
+    const kept = page.getByRole('region', { name: 'Change set and snapshots' });
+    await lab.monitor('layout_save kept');
+    await page.getByLabel('Snapshot file to import').setInputFiles({ name: 'broken.mslm', mimeType: '', buffer: Buffer.from('no') });
+    await expect(page.getByRole('alert').filter({ hasText: 'broken.mslm was refused:' })).toBeVisible();
+    await kept.getByRole('button', { name: /^Save/ }).click();
+    await check('snapshots: one in the list, one being named, one refused');
+
     await page.getByRole('button', { name: 'Share' }).click();
     await expect(page.getByRole('dialog', { name: 'Share this layout' }).getByLabel('Link')).toHaveValue(/#l=/);
     await check('share');

@@ -49,5 +49,5 @@ test('a worker that dies is told, and Restart brings a machine back with saved l
   await expect(banner).toBeVisible();
   await banner.getByRole('button', { name: 'Restart' }).click();
   await lab.consoleEndsWith(/lab> $/);
-  await expect(page.getByRole('button', { name: 'Load kept' })).toBeVisible();
+  await expect(page.getByRole('button', { name: 'Load layout kept' })).toBeVisible();
 });

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import type { Machine, MachineOptions } from '../../engine/machine/api';
-import { Monitor, noticeOf } from '../../engine/monitor/index';
+import { Monitor, noticeOf, QmpSession } from '../../engine/monitor/index';
 import { testEnv } from '../../engine/monitor/testing';
 import { multibootImage } from '../support/assembler';
 import { Guest, rootFile } from './harness';
@@ -127,6 +127,31 @@ describe('replay_break', () => {
     machine.runUntil(1e9);
     expect(machine.state).toBe('paused');
     expect(machine.instructions).toBe(777);
+  });
+
+  it('is there in QMP, with a STOP event', async () => {
+    const { machine, monitor } = await boot();
+    const sent: Record<string, unknown>[] = [];
+    const qmp = new QmpSession(
+      machine,
+      monitor,
+      (text) => sent.push(JSON.parse(text)),
+      () => 0,
+    );
+    const ask = async (execute: string, members = {}) => {
+      qmp.receive(JSON.stringify({ execute, arguments: members }));
+      await qmp.idle();
+      return sent.at(-1);
+    };
+    await ask('qmp_capabilities');
+    expect(await ask('replay-break', { icount: 321 })).toEqual({ return: {} });
+    machine.runUntil(1e9);
+    expect(sent.at(-1)).toMatchObject({ event: 'STOP' });
+    expect(await ask('query-replay')).toEqual({ return: { mode: 'none', icount: 321 } });
+    expect(await ask('replay-break', { icount: 320 })).toMatchObject({ error: { class: 'GenericError' } });
+    expect(await ask('replay-break', { icount: 1000 })).toEqual({ return: {} });
+    expect(await ask('replay-delete-break')).toEqual({ return: {} });
+    expect(machine.breakCount).toBeUndefined();
   });
 
   it('can be taken back', async () => {

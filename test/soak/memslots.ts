@@ -6,10 +6,13 @@ const root = fileURLToPath(new URL('../..', import.meta.url));
 const RUNS = 100_000;
 const INDEXES = ['array', 'rbtree', 'btree'];
 
-/** The tests of test/properties are grouped by the name of the index. */
-function runProperties(index: string, say: (text: string) => void): Promise<number> {
+/** The tests of test/properties are grouped by the name of the index; those of no group compare the indexes. */
+const ACROSS = `^(?!(${INDEXES.join('|')}) )`;
+
+/** Those whose full name fits the pattern. */
+function runProperties(pattern: string, say: (text: string) => void): Promise<number> {
   const program = 'node_modules/vitest/vitest.mjs';
-  const options = ['--reporter=verbose', '--testTimeout=7200000', '--testNamePattern', `^${index} `];
+  const options = ['--reporter=verbose', '--testTimeout=7200000', '--testNamePattern', pattern];
   return new Promise((done, fail) => {
     const child = spawn(process.execPath, [program, 'run', ...options, 'test/properties'], {
       cwd: root,
@@ -33,9 +36,11 @@ export const memslots: Soak = {
   async run(say) {
     for (const index of INDEXES) {
       say(`index ${index}`);
-      const status = await runProperties(index, say);
+      const status = await runProperties(`^${index} `, say);
       if (status !== 0) throw new Error(`index ${index}: a property does not hold (see above)`);
     }
-    return `${INDEXES.length} indexes`;
+    say('all indexes together');
+    if ((await runProperties(ACROSS, say)) !== 0) throw new Error('the indexes do not agree (see above)');
+    return `${INDEXES.length} indexes, and all together`;
   },
 };

@@ -1,56 +1,12 @@
-/** dirty_log, memslot_harvest, zap_mode, generation_diff, info index: the rest of the memslot engine, ours. */
-import type { MemoryRegion, Memslot } from '../../memory/types';
+/** memslot_harvest, zap_mode, generation_diff, info index, and with dirty.ts the rest of the memslot engine, ours. */
+import type { MemoryRegion } from '../../memory/types';
 import { flagLetters } from '../commit-log';
 import { columns } from '../info/memslots';
 import { hex, shortSize } from '../sizes';
 import { type Args, type Command, CommandError, type Context, getNumber, getString } from '../types';
+import { dirtyCommands, dirtyText, slotOf } from './dirty';
 
 const PAGE = 4096;
-/** Ranges listed before the rest is only counted. */
-const MAX_RANGES = 32;
-
-/** Set bits as runs of pages, half-open. */
-function dirtyRuns(bitmap: Uint8Array, npages: number): { start: number; end: number }[] {
-  const runs: { start: number; end: number }[] = [];
-  for (let page = 0; page < npages; page++) {
-    const byte = bitmap[page >> 3]!;
-    if (byte === 0) {
-      page |= 7;
-      continue;
-    }
-    if (!((byte >> (page & 7)) & 1)) continue;
-    const last = runs.at(-1);
-    if (last?.end === page) last.end++;
-    else runs.push({ start: page, end: page + 1 });
-  }
-  return runs;
-}
-
-function dirtyText(slot: Memslot, bitmap: Uint8Array): string {
-  const runs = dirtyRuns(bitmap, slot.npages);
-  const dirty = runs.reduce((sum, run) => sum + run.end - run.start, 0);
-  const lines = runs
-    .slice(0, MAX_RANGES)
-    .map((run) => `  ${hex((slot.baseGfn + run.start) * PAGE)}-${hex((slot.baseGfn + run.end) * PAGE)} ${run.end - run.start}\n`);
-  const more = runs.length > MAX_RANGES ? `  and ${runs.length - MAX_RANGES} ranges more\n` : '';
-  return `slot ${slot.slot}: ${dirty} of ${slot.npages} pages dirty\n${lines.join('')}${more}`;
-}
-
-function slotOf(context: Context, args: Args): Memslot {
-  const id = getNumber(args, 'id')!;
-  const slot = context.machine.memory.memslotById(id);
-  if (!slot) throw new CommandError(`slot ${id} does not exist`);
-  return slot;
-}
-
-function dirtyLog(context: Context, args: Args): string {
-  const slot = slotOf(context, args);
-  const log = context.machine.memory.getDirtyLog(slot.slot);
-  if (!log.ok)
-    throw new CommandError(`${log.errno}: slot ${slot.slot} does not log dirty pages: memslot_flags ${slot.slot} -l switches it on`);
-  return dirtyText(slot, log.bitmap);
-}
-
 function harvest(context: Context, args: Args): string {
   const slot = slotOf(context, args);
   if (context.machine.changeSet.open) throw new CommandError('a change set is open: memslot_harvest is a commit of its own');
@@ -102,14 +58,7 @@ function index(context: Context, args: Args): string {
 }
 
 export const engineCommands: Command[] = [
-  {
-    name: 'dirty_log',
-    args: 'id:z',
-    params: 'id',
-    help: 'harvest the dirty log of a memslot: the pages written since the last harvest, which it clears',
-    origin: 'lab',
-    run: dirtyLog,
-  },
+  ...dirtyCommands,
   {
     name: 'memslot_harvest',
     args: 'id:z',

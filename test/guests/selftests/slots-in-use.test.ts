@@ -25,11 +25,35 @@ const toucher = (start: number, size: number, step: number) =>
     .store('rdi', 'rdx')
     .jump('again');
 
+/** The same for two vCPUs, each with its own region and count; the second starts at `second`. */
+const twoTouchers = (start: number, size: number, step: number) => {
+  const program = new Program();
+  for (const vcpu of [0, 1])
+    program
+      .label(vcpu ? 'second' : 'first')
+      .set('rdi', DATA + 8 * vcpu)
+      .set('rdx', 0)
+      .label(`again${vcpu}`)
+      .set('rsi', start + vcpu * size)
+      .set('rcx', start + (vcpu + 1) * size)
+      .label(`next${vcpu}`)
+      .store('rsi', 'rdx')
+      .addValue('rsi', step)
+      .compare('rsi', 'rcx')
+      .jumpIf('b', `next${vcpu}`)
+      .addValue('rdx', 1)
+      .store('rdi', 'rdx')
+      .jump(`again${vcpu}`);
+  return program;
+};
+
 describe.each(['slot', 'all'] as const)('zap %s', (zap) => {
-  it('memslot_modification_stress_test: a dummy slot 7 comes and goes ten times below memory in use; no exit, no fault', async () => {
+  it('memslot_modification_stress_test: a dummy slot 7 comes and goes ten times below memory that two vCPUs use; no exit, no fault', async () => {
     const START = 0x40000000;
     const SIZE = 16 * MIB;
-    const vm = await Vm.start(toucher(START, SIZE, PAGE));
+    const program = twoTouchers(START, SIZE / 2, PAGE);
+    const vm = await Vm.start(program, { smp: 2 });
+    vm.startSecond(program.at('second'));
     vm.memory.zap = zap;
     const [region, dummy] = [vm.backing(SIZE), vm.backing(PAGE)];
     vm.commit({ slot: 10, guestPhysAddr: START, memorySize: SIZE, userspaceAddr: region.hva });
@@ -43,10 +67,14 @@ describe.each(['slot', 'all'] as const)('zap %s', (zap) => {
     vm.run(20_000);
     expect(vm.exits).toEqual([]);
     expect(vm.machine.state).toBe('running');
-    expect(vm.peek(DATA)).toBeGreaterThan(3);
-    // Each page holds the number of this round or of the one before.
-    const rounds = vm.peek(DATA);
-    expect(region.firstOfPages(SIZE / PAGE).filter((value) => value !== rounds && value !== rounds - 1)).toEqual([]);
+    // Each page holds the number of its vCPU's round or of the one before.
+    const pages = region.firstOfPages(SIZE / PAGE);
+    for (const vcpu of [0, 1]) {
+      const rounds = vm.peek(DATA + 8 * vcpu);
+      expect(rounds).toBeGreaterThan(3);
+      const own = pages.slice((vcpu * pages.length) / 2, ((vcpu + 1) * pages.length) / 2);
+      expect(own.filter((value) => value !== rounds && value !== rounds - 1)).toEqual([]);
+    }
     if (zap === 'slot') expect(vm.machine.stats().zapped_entries).toBe(0);
     expect(misses).toBeGreaterThan(0);
   });
@@ -90,6 +118,69 @@ describe.each(['slot', 'all'] as const)('zap %s', (zap) => {
     const { vm } = await perf({ start: boundaryOf - 0x30000, size: 0x30000 });
     expect(vm.exits).toEqual([]);
     expect(vm.peek(DATA)).toBeGreaterThan(1);
+  });
+
+  it('memslot_perf_test, RW: the guest writes the starts of pages, the host their halves, and each finds what the other wrote', async () => {
+    const START = 256 * MIB;
+    const SLOTS = 32;
+    const PAGES = 128;
+    const [VAL_1, VAL_2] = [0x1122334455667788n, 0x99aabbccddeeff00n];
+    // DATA: the host's turn is over (1), the guest's is (0), or a half did not hold VAL_2 (2).
+    const program = new Program()
+      .set('rdi', DATA)
+      .set('rdx', VAL_1)
+      .set('r8', VAL_2)
+      .set('r9', 0)
+      .label('wait')
+      .load('rax', 'rdi')
+      .compareValue('rax', 1)
+      .jumpIf('ne', 'wait')
+      .set('rsi', START)
+      .set('rcx', START + PAGES * PAGE)
+      .label('next')
+      .store('rsi', 'rdx')
+      .addValue('rsi', PAGE / 2)
+      .load('rax', 'rsi')
+      .compare('rax', 'r8')
+      .jumpIf('ne', 'wrong')
+      .store('rsi', 'r9')
+      .addValue('rsi', PAGE / 2)
+      .compare('rsi', 'rcx')
+      .jumpIf('b', 'next')
+      .store('rdi', 'r9')
+      .jump('wait')
+      .label('wrong')
+      .set('rax', 2)
+      .store('rdi', 'rax')
+      .label('end')
+      .jump('end');
+    const vm = await Vm.start(program);
+    vm.memory.zap = zap;
+    const backing = vm.backing(PAGES * PAGE);
+    const size = (PAGES / SLOTS) * PAGE;
+    const regions = Array.from({ length: SLOTS }, (_unused, index) => ({
+      slot: 10 + index,
+      guestPhysAddr: START + index * size,
+      memorySize: size,
+      userspaceAddr: backing.hva + index * size,
+    }));
+    for (const region of regions) vm.commit(region);
+    const first = Buffer.alloc(8);
+    first.writeBigUInt64LE(VAL_1);
+    const half = Buffer.alloc(8);
+    half.writeBigUInt64LE(VAL_2);
+    for (let round = 0; round < 4; round++) {
+      for (let page = 0; page < PAGES; page++) {
+        const gpa = START + page * PAGE;
+        if (round > 0) expect(vm.machine.readPhysical(gpa, 8)).toEqual(new Uint8Array(first));
+        vm.poke(gpa, 0);
+        vm.machine.writePhysical(gpa + PAGE / 2, half);
+      }
+      vm.poke(DATA, 1);
+      for (let slice = 0; slice < 100 && vm.peek(DATA) === 1; slice++) vm.run(101);
+      expect(vm.peek(DATA)).toBe(0);
+    }
+    expect(vm.exits).toEqual([]);
   });
 
   it('mmu_stress_test: 62 slots over one backing; write, rewrite, read, read-only and back, then the even ones go', async () => {

@@ -1,4 +1,5 @@
 /** A selftest's VM: a real guest that runs in slices, and a host that changes its memslots between them and in the middle of a commit. */
+import { VCPU_INDEX, VCPU_RIP } from '../../../engine/abi/vcpu';
 import type { MachineOptions } from '../../../engine/machine/api';
 import type { MmioBus } from '../../../engine/machine/bus';
 import type { CommitRequest } from '../../../engine/memory/index';
@@ -96,6 +97,17 @@ export class Vm {
     const bytes = new Uint8Array(8);
     new DataView(bytes.buffer).setBigUint64(0, BigInt(value), true);
     if (this.machine.writePhysical(gpa, bytes) !== 8) throw new Error(`nothing is mapped at 0x${gpa.toString(16)}`);
+  }
+
+  /** Starts vCPU 1 as a copy of vCPU 0 that goes on at gpa `rip`. Before anything else ran. */
+  startSecond(rip: number): void {
+    const state = this.machine.capture();
+    const record = state.vcpus[0]!.slice();
+    const view = new DataView(record.buffer);
+    view.setUint32(VCPU_INDEX, 1, true);
+    view.setBigUint64(VCPU_RIP, BigInt(rip), true);
+    state.vcpus[1] = record;
+    this.machine.restore(state);
   }
 
   /** Maps [4 GiB, 512 GiB) onto itself too, with pages of 1 GiB. */

@@ -54,9 +54,7 @@ describe('a full dirty ring', () => {
     expect(vm.machine.registers().gpr[1]).toBe(BigInt(SOFT_LIMIT));
     expect(told(vm)).toBe(1);
     expect(vm.machine.state).toBe('running');
-    expect(vm.machine.dirtyRings()).toEqual([
-      { vcpu: 0, size: ENTRIES, used: SOFT_LIMIT, pending: SOFT_LIMIT, full: true, overflows: 0 },
-    ]);
+    expect(vm.machine.dirtyRings()).toEqual([{ vcpu: 0, size: ENTRIES, used: SOFT_LIMIT, pending: SOFT_LIMIT, full: true, overflows: 0 }]);
   });
 
   it('is let on by a reset, not by a harvest, and only as far as there is room', async () => {
@@ -70,6 +68,22 @@ describe('a full dirty ring', () => {
     vm.run(100_000);
     expect(vm.machine.registers().gpr[1]).toBe(BigInt(SOFT_LIMIT + 10));
     expect(told(vm)).toBe(2);
+  });
+
+  it('leaves the machine’s loop idle until the reset wakes it', async () => {
+    const { vm } = await start(pageByPage);
+    const { machine } = vm;
+    expect(machine.runUntil(1)).toEqual({ idle: true });
+    expect(machine.dirtyRings()[0]!.full).toBe(true);
+    const time = machine.guestTimeNs;
+    expect(machine.runUntil(1)).toEqual({ idle: true });
+    expect(machine.guestTimeNs).toBe(time);
+    machine.harvestDirtyRings();
+    const before = vm.guest.events.length;
+    machine.resetDirtyRings();
+    expect(vm.guest.events.slice(before).map(({ type }) => type)).toContain('wake');
+    expect(machine.runUntil(1)).toEqual({ idle: true });
+    expect(vm.peek(DATA)).toBe(2 * SOFT_LIMIT - 1);
   });
 
   it.each([
@@ -117,7 +131,9 @@ describe('a full dirty ring', () => {
   it('can be asked for until the guest first runs, and once', async () => {
     const { vm } = await start(pageByPage, {});
     expect(() => vm.machine.harvestDirtyRings()).toThrow('EINVAL: dirty rings are off');
-    expect(() => vm.machine.enableDirtyRings({ entries: 255 })).toThrow('EINVAL: a dirty ring of 255 entries: it has 256 to 65536, a power of two');
+    expect(() => vm.machine.enableDirtyRings({ entries: 255 })).toThrow(
+      'EINVAL: a dirty ring of 255 entries: it has 256 to 65536, a power of two',
+    );
     expect(() => vm.machine.enableDirtyRings({ entries: 131072 })).toThrow('E2BIG');
     expect(() => vm.machine.enableDirtyRings({ entries: 512, bitmap: true })).toThrow('before there is any memslot');
     vm.machine.enableDirtyRings({ entries: 512 });
@@ -138,14 +154,21 @@ describe('a full dirty ring', () => {
     expect(vm.machine.harvestDirtyRings()).toHaveLength(vm.peek(DATA));
   });
 
-  it('only its own vCPU is held: the state stays "running" for the others', async () => {
-    const { vm } = await start(pageByPage, { dirtyRing: { entries: ENTRIES }, smp: 2 });
+  it('holds its own vCPU only: the other one goes on', async () => {
+    const vm = await Vm.start(pageByPage, { dirtyRing: { entries: ENTRIES }, smp: 2 });
+    vm.startSecond(pageByPage.at('end'));
+    const backing = vm.backing(PAGES * PAGE);
+    vm.commit({ slot: SLOT, flags: MemFlag.LogDirtyPages, guestPhysAddr: G, memorySize: PAGES * PAGE, userspaceAddr: backing.hva });
     vm.run(100_000);
-    expect(told(vm)).toBe(1);
     expect(vm.machine.dirtyRings().map(({ full }) => full)).toEqual([true, false]);
+    const { instructions } = vm.machine;
+    vm.run(100_000);
+    expect(vm.machine.instructions).toBe(instructions + 100_000);
+    expect(vm.machine.registers(0).gpr[1]).toBe(BigInt(SOFT_LIMIT));
+    expect(told(vm)).toBe(1);
     vm.machine.harvestDirtyRings();
     vm.machine.resetDirtyRings();
     vm.run(100_000);
-    expect(vm.machine.registers().gpr[1]).toBe(BigInt(2 * SOFT_LIMIT));
+    expect(vm.machine.registers(0).gpr[1]).toBe(BigInt(2 * SOFT_LIMIT));
   });
 });

@@ -1,0 +1,82 @@
+/** Other guests: flags in QEMU's words, own kernels by choice and by drop, and what happens when one is none. */
+import { readFileSync } from 'node:fs';
+import { expect, type LabPage, test } from './page';
+
+const memlab = readFileSync('public/guests/memlab.elf');
+const picker = (lab: LabPage) => lab.page.getByRole('dialog', { name: 'Boot a guest' });
+const openPicker = (lab: LabPage) => lab.page.getByRole('button', { name: /choose another guest/ }).click();
+
+test('-m and -append are checked at their fields, and a guest boots with them', async ({ lab, page }) => {
+  await lab.open();
+  await openPicker(lab);
+  const boot = picker(lab).getByRole('button', { name: 'Boot', exact: true });
+  await page.getByLabel('-m', { exact: true }).fill('64X');
+  await boot.click();
+  await expect(picker(lab).getByRole('alert')).toContainText('64X');
+  await page.getByLabel('-m', { exact: true }).fill('96M,slots=2,maxmem=1G');
+  await page.getByLabel('-append').fill('münchen');
+  await boot.click();
+  await expect(picker(lab).getByRole('alert')).toContainText('character 2');
+  await page.getByLabel('-append').fill('quiet');
+  await boot.click();
+  await expect(page.getByRole('button', { name: /-m 96M,slots=2,maxmem=1G/ })).toBeVisible();
+  await lab.consoleEndsWith(/lab> $/);
+  await openPicker(lab);
+  await expect(page.getByLabel('-append')).toHaveValue('quiet');
+});
+
+test('a file that is no kernel is refused by the machine, and the old guest goes on', async ({ lab, page }) => {
+  await lab.open();
+  await lab.shell('poke 0x2000000 0x4711');
+  await openPicker(lab);
+  await page
+    .getByLabel('Kernel, or kernel and initrd')
+    .setInputFiles({ name: 'notes.txt', mimeType: 'text/plain', buffer: Buffer.from('not a kernel') });
+  await expect(picker(lab).getByRole('radio', { name: /notes\.txt/ })).toBeChecked();
+  await picker(lab).getByRole('button', { name: 'Boot', exact: true }).click();
+  await expect(page.getByRole('alert').filter({ hasText: 'notes.txt did not start:' })).toContainText(
+    /no bzImage, no Multiboot image and no boot sector\. memlab goes on/,
+  );
+  expect(await lab.shell('peek 0x2000000')).toContain('4711');
+  expect(lab.errors).toEqual([]);
+});
+
+test('a kernel dropped on the page is offered, boots, and is remembered by its name', async ({ lab, page }) => {
+  await lab.open();
+  const data = await page.evaluateHandle(
+    (bytes) => {
+      const transfer = new DataTransfer();
+      transfer.items.add(new File([Uint8Array.from(bytes)], 'mine.elf'));
+      return transfer;
+    },
+    [...memlab],
+  );
+  await page.dispatchEvent('body', 'dragenter', { dataTransfer: data });
+  await expect(page.getByText('Drop a kernel, a kernel and its initrd, or a snapshot')).toBeVisible();
+  await page.dispatchEvent('body', 'drop', { dataTransfer: data });
+  await expect(picker(lab).getByRole('radio', { name: /mine\.elf/ })).toBeChecked();
+  await picker(lab).getByRole('button', { name: 'Boot', exact: true }).click();
+  await expect(page).toHaveTitle(/^mine\.elf, running/);
+  await lab.consoleEndsWith(/lab> $/);
+
+  await page.reload();
+  await expect(page).toHaveTitle(/^memlab, running/);
+  await openPicker(lab);
+  await picker(lab)
+    .getByRole('radio', { name: /mine\.elf/ })
+    .check();
+  await picker(lab).getByRole('button', { name: 'Boot', exact: true }).click();
+  await expect(page).toHaveTitle(/^mine\.elf, running/);
+  expect(lab.errors).toEqual([]);
+});
+
+test('three files are one too many, and a kernel and an initrd are told apart by what is in them', async ({ lab, page }) => {
+  await lab.open();
+  await openPicker(lab);
+  const file = (name: string, buffer: Buffer) => ({ name, mimeType: 'application/octet-stream', buffer });
+  const input = page.getByLabel('Kernel, or kernel and initrd');
+  await input.setInputFiles([file('a', memlab), file('b', memlab), file('c', memlab)]);
+  await expect(picker(lab).getByRole('alert')).toContainText('3 files');
+  await input.setInputFiles([file('archive', Buffer.from(`070701${'0'.repeat(104)}`)), file('kernel.elf', memlab)]);
+  await expect(picker(lab).getByRole('radio', { name: /kernel\.elf\s+with\s+archive/ })).toBeChecked();
+});

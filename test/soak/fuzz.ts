@@ -1,0 +1,143 @@
+import { readFileSync } from 'node:fs';
+import type { GuestImage, Machine } from '../../engine/machine/api';
+import { createMachine } from '../../engine/machine/machine';
+import { Guest, MIB, rootFile } from '../guests/harness';
+import { nonsense } from '../guests/nonsense';
+import type { Soak } from './soak';
+
+const SEEDS = 12;
+/** Guest instructions with each seed. */
+const INSTRUCTIONS = 200e6;
+/** The longest that a stretch may take that is asked to end after a few ms, ms; the machine is shared. */
+const STRETCH_LIMIT_MS = 10_000;
+/** Bytes that the process may hold more after the last seed than after the first ones. */
+const GROWTH = 48 * MIB;
+const WARM_UP = 4;
+/** Guest instructions in which memlab reads what was typed before. */
+const DRAIN = 5e6;
+/** Guest instructions after which it is reset: its nonsense may have sent a vCPU elsewhere, where it runs nothing of interest. */
+const RESET_EVERY = 3e6;
+/** Idle stretches after which the guest has switched itself off. */
+const IDLE_LIMIT = 50;
+
+export interface Fuzzed {
+  resets: number;
+  /** Times that the guest powered off, shut down or left where no memory is. */
+  ends: number;
+  stats: Record<string, number>;
+}
+
+/** One machine under one seed; afterwards it boots memlab. Its time comes from a counter, so a seed is always the same run. */
+export async function fuzzMachine(seed: number, instructions: number): Promise<Fuzzed> {
+  let now = 0;
+  const wallClock = () => {
+    now += 0.25;
+    return now;
+  };
+  const image: GuestImage = { name: 'nonsense', kernel: nonsense(seed) };
+  const machine = await createMachine({
+    core: new WebAssembly.Module(rootFile('build/core.wasm') as Uint8Array<ArrayBuffer>),
+    guest: image,
+    ram: 32 * MIB,
+    slots: 4,
+    maxmem: 1024 * MIB,
+    smp: 1 + (seed % 2),
+    accel: 'interp',
+    debugExitPort: 0xf4,
+    seed,
+    wallClock,
+  });
+  const memory = machine.stats().host_memory!;
+  const fuzzed: Fuzzed = { resets: 0, ends: 0, stats: {} };
+  machine.subscribe((event) => {
+    if (event.type === 'reset') fuzzed.resets++;
+  });
+  let idle = 0;
+  let reset = RESET_EVERY;
+  for (let n = 0; machine.instructions < instructions; n++) {
+    const start = performance.now();
+    const result = machine.runUntil(now + 2);
+    const took = performance.now() - start;
+    if (took > STRETCH_LIMIT_MS)
+      throw new Error(`seed ${seed}: a stretch took ${took.toFixed(0)} ms at instruction ${machine.instructions}`);
+    idle = result.idle ? idle + 1 : 0;
+    if (result.idle) now += Math.min((result.wakeIn ?? 1e6) / 1e6, 100);
+    if (machine.state === 'paused') {
+      fuzzed.ends++;
+      machine.cont();
+    } else if (machine.state !== 'running' || idle > IDLE_LIMIT) {
+      fuzzed.ends++;
+      idle = 0;
+      machine.reset();
+    } else if (machine.instructions >= reset) {
+      reset = machine.instructions + RESET_EVERY;
+      machine.reset();
+    }
+    if (n % 3 === 0) machine.serial.input(Uint8Array.of(n & 255));
+    if (n % 7 === 0) hotplug(machine);
+  }
+  fuzzed.stats = machine.stats();
+  await bootMemlab(machine, image);
+  for (const { id } of machine.dimms()) dropDimm(machine, id);
+  for (const { id, kind } of machine.backends()) if (kind !== 'board') machine.deleteBackend(id);
+  const after = machine.stats().host_memory!;
+  if (after !== memory) throw new Error(`seed ${seed}: the machine holds ${after} bytes of host memory, ${memory} at its start`);
+  return fuzzed;
+}
+
+/** Plugs what is not there, and asks for what is: the guest answers with nonsense. */
+function hotplug(machine: Machine): void {
+  const dimm = machine.dimms()[0];
+  if (dimm) {
+    if (!dimm.pendingUnplug) machine.unplugDimm(dimm.id);
+    return;
+  }
+  if (!machine.backends().some(({ id }) => id === 'mem')) machine.addBackend('mem', 64 * MIB);
+  machine.plugDimm({ id: 'dimm', memdev: 'mem' });
+}
+
+function dropDimm(machine: Machine, id: string): void {
+  machine.unplugDimm(id);
+  for (let n = 0; n < 100 && machine.dimms().length > 0; n++) machine.runInstructions(100_000);
+}
+
+/** The same machine with another guest in it: after all that, a reset is a reset. */
+async function bootMemlab(machine: Machine, image: GuestImage): Promise<void> {
+  const guest = new Guest(machine);
+  image.kernel = rootFile('guests/memlab/memlab.elf');
+  machine.reset();
+  if (machine.state === 'paused') machine.cont();
+  guest.until('lab> ');
+  // Keys that the other guest never fetched come first.
+  machine.runInstructions(DRAIN);
+  guest.type('\r');
+  machine.runInstructions(DRAIN);
+  const answer = guest.command('sum 0x200000 0x1000');
+  if (!answer.includes('over 512 words')) throw new Error(`memlab answers ${JSON.stringify(answer)}`);
+}
+
+/** Resident memory of this process, bytes. */
+function resident(): number {
+  return Number(/^VmRSS:\s+(\d+) kB/m.exec(readFileSync('/proc/self/status', 'utf8'))?.[1] ?? 0) * 1024;
+}
+
+/** Every port, every MMIO window and the MSRs, with random values and sizes, by code that runs on the core. */
+export const fuzz: Soak = {
+  name: 'fuzz',
+  title: `a guest that writes nonsense to every device: ${SEEDS} seeds of ${INSTRUCTIONS / 1e6} M instructions, one and two vCPUs`,
+  async run(say) {
+    let resets = 0;
+    let accesses = 0;
+    let before = 0;
+    for (let seed = 1; seed <= SEEDS; seed++) {
+      const { resets: more, ends, stats } = await fuzzMachine(seed, INSTRUCTIONS);
+      resets += more;
+      accesses += stats.mmio! + stats.pio!;
+      say(`seed ${seed}: ${stats.pio} port and ${stats.mmio} MMIO accesses, ${stats.exceptions} exceptions, ${more} resets, ${ends} ends`);
+      if (seed === WARM_UP) before = resident();
+    }
+    const growth = resident() - before;
+    if (growth > GROWTH) throw new Error(`the process holds ${(growth / MIB).toFixed(0)} MiB more than after the first ${WARM_UP} seeds`);
+    return `${accesses} accesses, ${resets} resets, ${(growth / MIB).toFixed(0)} MiB of growth; memlab boots on each machine afterwards`;
+  },
+};
