@@ -126,16 +126,17 @@ test('saving by Ctrl S, loading and deleting with a way back', async ({ lab, pag
   await lab.open();
   await page.getByRole('application', { name: 'Map of guest-physical memory' }).focus();
   await page.keyboard.press('Control+s');
+  await page.getByRole('button', { name: 'Layout', exact: true }).click();
   await page.getByLabel('Name', { exact: true }).fill('as booted');
   await page.keyboard.press('Enter');
-  await expect(page.getByRole('button', { name: 'Load as booted' })).toBeVisible();
+  await expect(page.getByRole('button', { name: 'Load layout as booted' })).toBeVisible();
   await plugTwoDimms(lab);
-  await page.getByRole('button', { name: 'Load as booted' }).click();
+  await page.getByRole('button', { name: 'Load layout as booted' }).click();
   await expect.poll(async () => (await lab.slots()).filter((slot) => slot.name.startsWith('dimm'))).toEqual([]);
-  await page.getByRole('button', { name: 'Delete as booted' }).click();
-  await expect(page.getByRole('button', { name: 'Load as booted' })).toHaveCount(0);
+  await page.getByRole('button', { name: 'Delete layout as booted' }).click();
+  await expect(page.getByRole('button', { name: 'Load layout as booted' })).toHaveCount(0);
   await page.getByRole('status').filter({ hasText: 'Deleted as booted' }).getByRole('button', { name: 'Undo' }).click();
-  await expect(page.getByRole('button', { name: 'Load as booted' })).toBeVisible();
+  await expect(page.getByRole('button', { name: 'Load layout as booted' })).toBeVisible();
 });
 
 test('share shows the link, its length, and copies it', async ({ lab, page }) => {
