@@ -5,7 +5,7 @@
 import { describe, expect, it } from 'vitest';
 import { Guest, MIB } from '../harness';
 import { DATA, Program } from './program';
-import { accepted, type Backing, MMIO_VALUE, PAGE, Vm } from './vm';
+import { accepted, type Backing, MMIO_VALUE, PAGE, VARIANTS, Vm } from './vm';
 
 const G = 0xc0000000;
 const SLOT = 10;
@@ -44,10 +44,10 @@ function isMoveChain(values: number[]): boolean {
   return values[0] === 0 && values.at(-1) === 1 && values.slice(1).every((value, index) => after[values[index]!]?.includes(value) ?? false);
 }
 
-describe.each(['slot', 'all'] as const)('set_memory_region_test, zap %s', (zap) => {
+describe.each(VARIANTS)('set_memory_region_test, $index, zap $zap', ({ index, zap }) => {
   async function start() {
     const program = watcher();
-    const vm = await Vm.start(program);
+    const vm = await Vm.start(program, { index });
     vm.memory.zap = zap;
     vm.answerMmio(G);
     const backing = vm.backing(SIZE);
@@ -115,9 +115,9 @@ describe.each(['slot', 'all'] as const)('set_memory_region_test, zap %s', (zap) 
   });
 });
 
-describe('set_memory_region_test', () => {
+describe.each(['array', 'rbtree', 'btree'] as const)('set_memory_region_test, %s', (index) => {
   it('a vCPU without any memslot stops at once: with an internal error, or in a triple fault where it has page tables to miss', async () => {
-    const vm = await Vm.start(watcher());
+    const vm = await Vm.start(watcher(), { index });
     accepted(vm.memory.setUserMemoryRegions([], 0));
     vm.run(SLICE);
     expect([vm.machine.state, vm.machine.instructions]).toEqual(['shutdown', 0]);
@@ -149,7 +149,7 @@ describe('set_memory_region_test', () => {
       .store('rdi', 'rcx')
       .label('end')
       .jump('end');
-    const vm = await Vm.start(program);
+    const vm = await Vm.start(program, { index });
     vm.mapHigh();
     const hva = vm.machine.allocateHost(SIZE, 'selftest');
     // The board's own are 0 to 4.

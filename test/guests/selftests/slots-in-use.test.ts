@@ -6,7 +6,7 @@ import { describe, expect, it } from 'vitest';
 import { MemFlag } from '../../../engine/memory/types';
 import { MIB } from '../harness';
 import { DATA, Program } from './program';
-import { accepted, PAGE, Vm } from './vm';
+import { accepted, PAGE, VARIANTS, Vm } from './vm';
 
 /** Writes 8 bytes every `step` bytes of [start, start + size), again and again. DATA: rounds so far. */
 const toucher = (start: number, size: number, step: number) =>
@@ -47,12 +47,12 @@ const twoTouchers = (start: number, size: number, step: number) => {
   return program;
 };
 
-describe.each(['slot', 'all'] as const)('zap %s', (zap) => {
+describe.each(VARIANTS)('$index, zap $zap', ({ index, zap }) => {
   it('memslot_modification_stress_test: a dummy slot 7 comes and goes ten times below memory that two vCPUs use; no exit, no fault', async () => {
     const START = 0x40000000;
     const SIZE = 16 * MIB;
     const program = twoTouchers(START, SIZE / 2, PAGE);
-    const vm = await Vm.start(program, { smp: 2 });
+    const vm = await Vm.start(program, { smp: 2, index });
     vm.startSecond(program.at('second'));
     vm.memory.zap = zap;
     const [region, dummy] = [vm.backing(SIZE), vm.backing(PAGE)];
@@ -84,7 +84,7 @@ describe.each(['slot', 'all'] as const)('zap %s', (zap) => {
     const SLOTS = 32;
     const START = 256 * MIB;
     const SIZE = 16 * MIB + 0x10000;
-    const vm = await Vm.start(toucher(window.start, window.size, PAGE));
+    const vm = await Vm.start(toucher(window.start, window.size, PAGE), { index });
     vm.memory.zap = zap;
     const backing = vm.backing(SIZE);
     const pages = Math.floor(SIZE / PAGE / SLOTS);
@@ -154,7 +154,7 @@ describe.each(['slot', 'all'] as const)('zap %s', (zap) => {
       .store('rdi', 'rax')
       .label('end')
       .jump('end');
-    const vm = await Vm.start(program);
+    const vm = await Vm.start(program, { index });
     vm.memory.zap = zap;
     const backing = vm.backing(PAGES * PAGE);
     const size = (PAGES / SLOTS) * PAGE;
@@ -216,7 +216,7 @@ describe.each(['slot', 'all'] as const)('zap %s', (zap) => {
       .set('rax', 0)
       .store('rdi', 'rax')
       .jump('wait');
-    const vm = await Vm.start(program);
+    const vm = await Vm.start(program, { index });
     vm.memory.zap = zap;
     vm.mapHigh();
     const backing = vm.backing(SIZE);

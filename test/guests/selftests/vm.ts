@@ -9,6 +9,11 @@ import type { Program } from './program';
 
 export const PAGE = 4096;
 export const MMIO_VALUE = 0xbeef;
+/** Every zap mode on every gfn index: what a guest sees may depend on neither. */
+export const VARIANTS = (['array', 'rbtree', 'btree'] as const).flatMap((index) =>
+  (['slot', 'all'] as const).map((zap) => ({ index, zap })),
+);
+
 /** Host memory is looked at through slots up here: slots may share their backing, and the guest's tables do not reach this far. */
 const VIEW_GPA = 2 ** 40;
 const VIEW_SLOT = 30_000;
