@@ -1,42 +1,17 @@
 /** MMX, SSE and SSE2: arithmetic with MXCSR, integer lanes, moves, and what guards them. */
 import { beforeEach, describe, expect, it } from 'vitest';
-import { EXIT_HLT } from '../../abi/exits';
 import * as abi from '../../abi/vcpu';
-import { TestCore } from '../../../test/support/core';
+import { bareLongMode, DATA, execute as executeOn } from '../../../test/support/bare-long-mode';
+import type { TestCore } from '../../../test/support/core';
 
-const CODE = 0x10000;
-const DATA = 0x20000;
 let t: TestCore;
 
 beforeEach(() => {
-  t = new TestCore();
-  t.longMode(CODE);
-  t.set64(abi.VCPU_CR0, 0x80000031n);
-  t.set64(abi.VCPU_CR4, 0x620n);
-  t.set64(abi.VCPU_GDT_BASE, 0x61000n);
-  t.set32(abi.VCPU_GDT_LIMIT, 0x17);
-  t.poke64(0x61008, 0x00af9b000000ffffn);
-  t.poke64(0x61010, 0x00cf93000000ffffn);
-  t.set64(abi.VCPU_IDT_BASE, 0x60000n);
-  t.set32(abi.VCPU_IDT_LIMIT, 0xfff);
-  for (let vector = 0; vector < 32; vector++) {
-    t.poke(0x70000 + 16 * vector, 'f4');
-    t.poke64(0x60000 + 16 * vector, (BigInt(16 * vector) & 0xffffn) | 0x80000n | (0x8e00n << 32n) | (7n << 48n));
-    t.poke64(0x60008 + 16 * vector, 0n);
-  }
+  t = bareLongMode();
 });
 
-function execute(code: string): number | undefined {
-  t.poke(CODE, `${code} f4`);
-  t.rip = BigInt(CODE);
-  t.setReg('rbx', DATA);
-  t.setReg('rsp', 0x80000);
-  t.set32(abi.VCPU_HALTED, 0);
-  t.core.stateChanged(0);
-  expect(t.run(1000)).toBe(EXIT_HLT);
-  const at = Number(t.rip) - 1;
-  return at < 0x70000 ? undefined : (at - 0x70000) / 16;
-}
+const execute = (code: string): number | undefined => executeOn(t, code);
+
 const view = new DataView(new ArrayBuffer(16));
 function doubles(n: number, low: number, high: number): void {
   view.setFloat64(0, low, true);
