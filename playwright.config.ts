@@ -1,7 +1,8 @@
 import { defineConfig } from '@playwright/test';
 import { browserArgs, findBrowser } from './scripts/browser.mjs';
 
-const PORT = 4173;
+/** LAB_PORT: another one, for a second checkout on the same machine. */
+const PORT = Number(process.env.LAB_PORT ?? 4173);
 
 /** The built page (`npx vite build` first) in a real Chromium: LAB_BROWSER names one, else scripts/browser.mjs finds one. */
 export default defineConfig({

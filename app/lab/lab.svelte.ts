@@ -6,6 +6,7 @@ import type {
   InspectedFile,
   LabState,
   MachineConfig,
+  Queries,
   SlotView,
   StageAction,
   StagedEdit,
@@ -229,6 +230,11 @@ export class Lab {
 
   async share(): Promise<string> {
     return String(await this.#ask({ type: 'call', method: 'share' }));
+  }
+
+  /** Looks at the machine and changes nothing. */
+  async query<Ask extends keyof Queries>(query: Queries[Ask]['query'] & { ask: Ask }): Promise<Queries[Ask]['answer']> {
+    return (await this.#ask({ type: 'query', query })) as Queries[Ask]['answer'];
   }
 
   /** The engine's refusal in words, or ''. */

@@ -28,6 +28,8 @@ export type ToWorker =
   | { type: 'call'; id: number; method: 'layout' | 'digest' | 'share' | 'undo' | 'redo' }
   /** Is this a whole machine snapshot or a layout? Answered with an InspectedFile, or the reason why not. No machine is touched. */
   | { type: 'inspect-file'; id: number; bytes: Uint8Array }
+  /** Answered with `Queries[query.ask]['answer']`. */
+  | { type: 'query'; id: number; query: Query }
   /** Change set edits by the page; answered with `result` (text: error or ''). */
   | { type: 'stage'; id: number; action: StageAction }
   | {
@@ -41,6 +43,14 @@ export type ToWorker =
       snapshots?: SnapshotView[];
       error?: string;
     };
+
+/** The page's questions: what each sends and gets. A question changes nothing (engine/worker/queries.ts answers them). */
+export interface Queries {
+  /** Counters since the start, as `info tlb-stats` tells them. */
+  stats: { query: { ask: 'stats' }; answer: Record<string, number> };
+}
+
+export type Query = Queries[keyof Queries]['query'];
 
 export type StageAction =
   | { do: 'begin' }

@@ -8,22 +8,14 @@ import { MAX_WASM_PAGES } from '../machine/host-memory';
 import { createMachine } from '../machine/machine';
 import { Runner } from '../machine/runner';
 import { CommitLog, Monitor, noticeOf } from '../monitor/index';
-import {
-  applyLayout,
-  captureLayout,
-  inspectFile,
-  isLayoutLink,
-  type Layout,
-  layoutFormat,
-  layoutText,
-  loadMachine,
-  parseLayout,
-  saveMachine,
-  unpackLink,
-} from '../snapshot/index';
+import { captureLayout, inspectFile, layoutFormat, layoutText, loadMachine, saveMachine } from '../snapshot/index';
+import { type Boot, makeMachine, wantedLayout } from './boot';
 import { Figurer } from './figurer';
 import { labState, slotViews } from './lab-state';
-import type { FromWorker, StageAction, ToWorker } from './protocol';
+import type { FromWorker, ToWorker } from './protocol';
+import { answerQuery } from './queries';
+import { reasonOf, refusalText } from './refusals';
+import { stage } from './staging';
 import { StorageClient } from './storage-client';
 
 export interface SessionDeps {
@@ -43,17 +35,14 @@ export interface SessionDeps {
 const STATE_MS = 100;
 const CONSOLE_MS = 16;
 const FIGURES_MS = 250;
-/** A link may ask for this much boot RAM, bytes. */
-const MAX_LINK_RAM = 2 ** 30;
 /** Up to this many slots a state is sent with every command that changed it. */
 const PROMPT_STATE_SLOTS = 512;
 const WASM_PAGE = 0x10000;
 
-type Boot = Extract<ToWorker, { type: 'boot' }>;
 type Call = Extract<ToWorker, { type: 'call' }>;
 
 /** What exists once the machine is made. */
-interface Running {
+export interface Running {
   machine: Machine;
   monitor: Monitor;
   commits: CommitLog;
@@ -123,8 +112,11 @@ export class Session {
       case 'inspect-file':
         this.answer(message.id, () => inspectFile(message.bytes));
         return;
+      case 'query':
+        this.answer(message.id, () => answerQuery(message.query, this.need()));
+        return;
       case 'stage':
-        this.answer(message.id, () => this.stage(message.action));
+        this.answer(message.id, () => stage(message.action, this.machine, this.need().commits));
         return;
     }
   }
@@ -165,10 +157,10 @@ export class Session {
     this.booting = true;
     try {
       const core = await this.deps.fetchCore(message.coreUrl);
-      const wanted = await this.wantedLayout(message);
+      const wanted = await wantedLayout(message);
       const refused = typeof wanted === 'string' ? wanted : undefined;
       const layout = typeof wanted === 'string' ? undefined : wanted;
-      const { machine, reason } = await this.makeMachine(message, core, layout);
+      const { machine, reason } = await makeMachine(message, (config) => this.makeMachine(config, core, message.guest), layout);
       this.start(machine, message.linkBase);
       const refusal = refused ?? reason;
       if (refusal !== undefined) this.post({ type: 'boot-error', reason: refusal, fallback: true });
@@ -180,46 +172,9 @@ export class Session {
     }
   }
 
-  /** The layout to boot with; the reason when it cannot be read. */
-  private async wantedLayout(message: Boot): Promise<Layout | string | undefined> {
-    let text = message.layout;
-    if (text === undefined && message.link !== undefined && isLayoutLink(message.link)) {
-      const unpacked = await unpackLink(message.link);
-      if (!unpacked.ok) return unpacked.reason;
-      text = unpacked.text;
-    }
-    if (text === undefined) return undefined;
-    const parsed = parseLayout(text);
-    if (!parsed.ok) return parsed.reason;
-    const { ram } = parsed.layout.machine;
-    if (ram > MAX_LINK_RAM) return `it asks for ${ram} bytes of boot RAM, at most ${MAX_LINK_RAM} are given to a link`;
-    return parsed.layout;
-  }
-
-  /** With a layout: a machine as large as the layout says, switched to it; when any of that fails, the machine that the page asked for. */
-  private async makeMachine(
-    message: Boot,
-    core: MachineOptions['core'],
-    layout: Layout | undefined,
-  ): Promise<{ machine: Machine; reason?: string }> {
-    const make = (config: MachineConfig): Promise<Machine> =>
-      (this.deps.createMachine ?? createMachine)({
-        ...config,
-        core,
-        ...(message.guest ? { guest: message.guest } : {}),
-        wallClock: () => this.deps.monotonic(),
-      });
-    if (!layout) return { machine: await make(message.config) };
-    try {
-      const machine = await make({ ...message.config, ...layout.machine });
-      const reason = await applyLayout(machine, layout);
-      // The guest was loaded where boot RAM was: once more, into the memory that there is now, with a memory map that says so.
-      if (reason === undefined) machine.reset();
-      if (reason === undefined) return { machine };
-      return { machine: await make(message.config), reason };
-    } catch (error) {
-      return { machine: await make(message.config), reason: reasonOf(error) };
-    }
+  private makeMachine(config: MachineConfig, core: MachineOptions['core'], guest: Boot['guest']): Promise<Machine> {
+    const make = this.deps.createMachine ?? createMachine;
+    return make({ ...config, core, ...(guest ? { guest } : {}), wallClock: () => this.deps.monotonic() });
   }
 
   private start(machine: Machine, linkBase: string): void {
@@ -303,30 +258,6 @@ export class Session {
     return '';
   }
 
-  private async stage(action: StageAction): Promise<string> {
-    const { machine, commits } = this.need();
-    const { changeSet } = machine;
-    switch (action.do) {
-      case 'begin':
-        changeSet.begin();
-        return '';
-      case 'stage':
-        stageEdit(machine, action.edit);
-        return '';
-      case 'drop':
-        changeSet.drop(action.index);
-        return '';
-      case 'abort':
-        changeSet.abort();
-        return '';
-      default: {
-        const commit = await commits.commit(action.legacy);
-        if (!commit.ok) throw new Error(refusalText(commit.refusals));
-        return '';
-      }
-    }
-  }
-
   // What the machine says
 
   private event(event: MachineEvent): void {
@@ -401,27 +332,4 @@ export class Session {
       this.fatal(error);
     }
   }
-}
-
-/** An added slot without a legal hva gets host memory here, as memslot_add gives it; a refused edit gives it back. */
-function stageEdit(machine: Machine, edit: Extract<StageAction, { do: 'stage' }>['edit']): void {
-  if (edit.op !== 'add' || edit.hva >= HOST_BASE) {
-    machine.changeSet.stage(edit);
-    return;
-  }
-  const hva = machine.allocateHost(edit.size, `bare.${edit.slot}`);
-  try {
-    machine.changeSet.stage({ ...edit, hva });
-  } catch (error) {
-    machine.releaseHost(hva);
-    throw error;
-  }
-}
-
-const refusalText = (refusals: readonly { index: number; errno: string; reason: string }[]): string =>
-  refusals.map(({ index, errno, reason }) => `${index < 0 ? '' : `entry ${index + 1}: `}${errno}: ${reason}`).join('\n');
-
-function reasonOf(error: unknown): string {
-  const text = error instanceof Error ? error.message : String(error);
-  return text.replace(/\s*\n\s*/g, ' ');
 }
