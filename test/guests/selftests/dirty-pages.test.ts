@@ -1,17 +1,19 @@
 /**
  * dirty_log_test.c: the guest writes the number of the iteration to random pages; the log is collected while it runs and once it is stopped.
  * A page that is reported dirty holds this iteration's number, any other an older one. Modes dirty-log, clear-log and dirty-ring. 32
- * iterations of at least 0x100 writes, as there; the region has 4 MiB + 3 pages instead of 1 GiB + 3 pages.
+ * iterations of at least 0x100 writes, as there; the region of 1 GiB + 3 pages has 4 MiB + 3 pages where a commit waits (scale.ts).
  */
 import { expect, it } from 'vitest';
 import { MANUAL_PROTECT } from '../../../engine/memory/index';
 import { MemFlag } from '../../../engine/memory/types';
 import { DATA, Program } from './program';
+import { scaled } from './scale';
 import { accepted, type Backing, PAGE, Vm } from './vm';
 
-const G = 0xc0000000;
+/** The kernel's is 0xc0000000: 1 GiB from there would lie over this board's devices. */
+const G = 0x100000000;
 const SLOT = 11;
-const PAGES = 1024 + 3;
+const PAGES = scaled(262144, 1024) + 3;
 const ITERATIONS = 32;
 const WRITES = 0x100;
 
@@ -113,8 +115,9 @@ it.each([
   ['dirty-ring', dirtyRing, 'slot'],
   ['dirty-ring', dirtyRing, 'all'],
 ] as const)('dirty_log_test, mode %s: each page holds what the log says', async (mode, collect, zap) => {
-  const vm = await Vm.start(writer, mode === 'dirty-ring' ? { dirtyRing: { entries: 256 } } : {});
+  const vm = await Vm.start(writer, mode === 'dirty-ring' ? { dirtyRing: { entries: scaled(65536, 256) } } : {});
   vm.memory.zap = zap;
+  vm.mapHigh();
   if (mode === 'clear-log') vm.memory.dirtyLog.setManualProtect(MANUAL_PROTECT);
   const backing = vm.backing(PAGES * PAGE);
   const region = { slot: SLOT, guestPhysAddr: G, memorySize: PAGES * PAGE, userspaceAddr: backing.hva };

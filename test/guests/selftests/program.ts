@@ -83,6 +83,18 @@ export class Program {
     return this;
   }
 
+  /** lidt [address] */
+  loadIdt(address: RegName): this {
+    this.bytes.push(0x0f, 0x01, 0x18 | Reg[address]);
+    return this;
+  }
+
+  /** mov ss, ax: #GP where ax names no segment. */
+  loadSs(): this {
+    this.bytes.push(0x8e, 0xd0);
+    return this;
+  }
+
   jump(to: string): this {
     this.bytes.push(0xe9);
     return this.target(to);

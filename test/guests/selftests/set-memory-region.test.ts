@@ -128,6 +128,19 @@ describe.each(['array', 'rbtree', 'btree'] as const)('set_memory_region_test, %s
     expect([machine.state, machine.instructions]).toEqual(['internal-error', 0]);
   });
 
+  it('an IDT in unbacked memory: a #GP reads its gate at the IDT + 13 * 16 and stops the vCPU, as a processor that reads all ones does', async () => {
+    const program = new Program().set('rdi', DATA).loadIdt('rdi').set('rax', 0xfff8).label('fault').loadSs().label('end').jump('end');
+    const vm = await Vm.start(program, { index });
+    vm.machine.writePhysical(DATA, Uint8Array.of(0xff, 0x0f));
+    vm.poke(DATA + 2, G);
+    vm.run(SLICE);
+    expect(['shutdown', 'internal-error']).toContain(vm.machine.state);
+    expect(Number(vm.machine.registers().rip)).toBe(program.at('fault'));
+    // The gates of #GP and of the #DF after it, and nothing else.
+    const gates = vm.exits.map(({ gpa, write }) => (write ? -1 : Math.floor((gpa - G) / 16)));
+    expect([...new Set(gates)]).toEqual([13, 8]);
+  });
+
   it('as many slots of 2 MiB as there are ids, side by side: all can be read by the guest, one more is refused', async () => {
     const MAX = 32764;
     const HIGH = 4096 * MIB;

@@ -1,11 +1,12 @@
 /**
- * memslot_modification_stress_test, memslot_perf_test (what it demands, not how fast it is) and mmu_stress_test, with real guests. Regions are
- * smaller than the kernel's (which fill gigabytes); ids, orders and counts are its own.
+ * memslot_modification_stress_test, memslot_perf_test (what it demands, not how fast it is) and mmu_stress_test, with real guests and the
+ * kernel's parameters; where the guest fills gigabytes there, less of it (scale.ts).
  */
 import { describe, expect, it } from 'vitest';
 import { MemFlag } from '../../../engine/memory/types';
 import { MIB } from '../harness';
 import { DATA, Program } from './program';
+import { scaled } from './scale';
 import { accepted, PAGE, VARIANTS, Vm } from './vm';
 
 /** Writes 8 bytes every `step` bytes of [start, start + size), again and again. DATA: rounds so far. */
@@ -47,24 +48,28 @@ const twoTouchers = (start: number, size: number, step: number) => {
   return program;
 };
 
+const PERF_SIZE = 512 * MIB + 0x10000;
+
 describe.each(VARIANTS)('$index, zap $zap', ({ index, zap }) => {
   it('memslot_modification_stress_test: a dummy slot 7 comes and goes ten times below memory that two vCPUs use; no exit, no fault', async () => {
     const START = 0x40000000;
-    const SIZE = 16 * MIB;
+    const SIZE = 2 * scaled(1024 * MIB, 8 * MIB);
+    // Two vCPUs and four instructions a page: at least two passes over all of it.
+    const SOME = (SIZE / PAGE) * 10;
     const program = twoTouchers(START, SIZE / 2, PAGE);
     const vm = await Vm.start(program, { smp: 2, index });
     vm.startSecond(program.at('second'));
     vm.memory.zap = zap;
     const [region, dummy] = [vm.backing(SIZE), vm.backing(PAGE)];
     vm.commit({ slot: 10, guestPhysAddr: START, memorySize: SIZE, userspaceAddr: region.hva });
-    vm.run(20_000);
+    vm.run(SOME);
     const misses = vm.machine.stats().tlb_misses!;
     for (let round = 0; round < 10; round++) {
       const added = { slot: 7, guestPhysAddr: START - PAGE, memorySize: PAGE, userspaceAddr: dummy.hva };
       vm.commitSlowly({ call: 'region', region: added }, 2000 + round);
       vm.commitSlowly({ call: 'region', region: { ...added, memorySize: 0 } }, 2000 + round);
     }
-    vm.run(20_000);
+    vm.run(SOME);
     expect(vm.exits).toEqual([]);
     expect(vm.machine.state).toBe('running');
     // Each page holds the number of its vCPU's round or of the one before.
@@ -79,11 +84,11 @@ describe.each(VARIANTS)('$index, zap $zap', ({ index, zap }) => {
     expect(misses).toBeGreaterThan(0);
   });
 
-  /** Slots 10 .. 41 over [256 MiB, + 16 MiB + 64 KiB), the last with the remainder; it is moved to just past the area and back. */
+  /** Slots 10 .. 41 over [256 MiB, + 512 MiB + 64 KiB), the last with the remainder; it is moved to just past the area and back. */
   async function perf(window: { start: number; size: number }) {
     const SLOTS = 32;
     const START = 256 * MIB;
-    const SIZE = 16 * MIB + 0x10000;
+    const SIZE = PERF_SIZE;
     const vm = await Vm.start(toucher(window.start, window.size, PAGE), { index });
     vm.memory.zap = zap;
     const backing = vm.backing(SIZE);
@@ -103,7 +108,7 @@ describe.each(VARIANTS)('$index, zap $zap', ({ index, zap }) => {
     vm.run(2000);
     return { vm, boundary: START + offset };
   }
-  const pagesPerSlot = Math.floor((16 * MIB + 0x10000) / PAGE / 32);
+  const pagesPerSlot = Math.floor(PERF_SIZE / PAGE / 32);
   const boundaryOf = 256 * MIB + 31 * pagesPerSlot * PAGE;
 
   it('memslot_perf_test, move active: MMIO writes happen, and only inside the window', async () => {
@@ -123,7 +128,7 @@ describe.each(VARIANTS)('$index, zap $zap', ({ index, zap }) => {
   it('memslot_perf_test, RW: the guest writes the starts of pages, the host their halves, and each finds what the other wrote', async () => {
     const START = 256 * MIB;
     const SLOTS = 32;
-    const PAGES = 128;
+    const PAGES = scaled((512 * MIB) / PAGE, 128);
     const [VAL_1, VAL_2] = [0x1122334455667788n, 0x99aabbccddeeff00n];
     // DATA: the host's turn is over (1), the guest's is (0), or a half did not hold VAL_2 (2).
     const program = new Program()
@@ -177,7 +182,7 @@ describe.each(VARIANTS)('$index, zap $zap', ({ index, zap }) => {
         vm.machine.writePhysical(gpa + PAGE / 2, half);
       }
       vm.poke(DATA, 1);
-      for (let slice = 0; slice < 100 && vm.peek(DATA) === 1; slice++) vm.run(101);
+      for (let slice = 0; slice < 100 && vm.peek(DATA) === 1; slice++) vm.run(101 + PAGES / 8);
       expect(vm.peek(DATA)).toBe(0);
     }
     expect(vm.exits).toEqual([]);
@@ -185,7 +190,7 @@ describe.each(VARIANTS)('$index, zap $zap', ({ index, zap }) => {
 
   it('mmu_stress_test: 62 slots over one backing; write, rewrite, read, read-only and back, then the even ones go', async () => {
     const START = 4096 * MIB;
-    const SIZE = 2 * MIB;
+    const SIZE = 2048 * MIB;
     const SLOTS = 62;
     const OUT = DATA + 0x1000;
     // DATA: the pass to do (1 write, 2 read), 0 when done; DATA + 8: what to write. A write goes to the slot's own qword, number `index`.
@@ -200,6 +205,7 @@ describe.each(VARIANTS)('$index, zap $zap', ({ index, zap }) => {
       .set('rcx', 0)
       .set('r8', DATA + 8)
       .load('rdx', 'r8')
+      .set('r10', SIZE + 8)
       .label('next')
       .compareValue('rax', 2)
       .jumpIf('e', 'read')
@@ -207,7 +213,7 @@ describe.each(VARIANTS)('$index, zap $zap', ({ index, zap }) => {
       .label('read')
       .load('r9', 'rsi')
       .store('rbx', 'r9')
-      .addValue('rsi', SIZE + 8)
+      .add('rsi', 'r10')
       .addValue('rbx', 8)
       .addValue('rdx', 1)
       .addValue('rcx', 1)

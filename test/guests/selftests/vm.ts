@@ -139,8 +139,7 @@ export class Backing {
 
   /** The first qword of each of the first `count` pages. */
   firstOfPages(count: number): number[] {
-    const bytes = new DataView(this.vm.machine.readPhysical(this.gpa, count * PAGE)!.buffer);
-    return Array.from({ length: count }, (_unused, page) => Number(bytes.getBigUint64(page * PAGE, true)));
+    return Array.from({ length: count }, (_unused, page) => this.read(page * PAGE));
   }
 }
 

@@ -1,0 +1,25 @@
+import { spawn } from 'node:child_process';
+import { fileURLToPath } from 'node:url';
+
+const root = fileURLToPath(new URL('../..', import.meta.url));
+/** ms: as good as none */
+const TIMEOUT = 7_200_000;
+
+/** Runs test files with another environment than `npm test` gives them, telling of each test. Resolves to vitest's exit status. */
+export function runVitest(args: readonly string[], env: Record<string, string>, say: (text: string) => void): Promise<number> {
+  const options = ['run', '--reporter=verbose', `--testTimeout=${TIMEOUT}`, ...args];
+  return new Promise((done, fail) => {
+    const child = spawn(process.execPath, ['node_modules/vitest/vitest.mjs', ...options], {
+      cwd: root,
+      env: { ...process.env, ...env, NO_COLOR: '1' },
+      stdio: ['ignore', 'pipe', 'inherit'],
+    });
+    child.stdout.setEncoding('utf8');
+    child.stdout.on('data', (text: string) => {
+      // Tests that a pattern leaves out are listed as skipped: no news.
+      for (const line of text.split('\n')) if (line.trim() !== '' && !line.includes('↓')) say(line.trimEnd());
+    });
+    child.on('error', fail);
+    child.on('exit', (code) => done(code ?? 1));
+  });
+}
