@@ -15,6 +15,10 @@ import { Rtc } from './rtc';
 import { Serial } from './serial';
 import { SystemControl } from './system-control';
 import { TestClock } from './test-clock';
+import { VirtioBalloon } from './virtio/balloon';
+import { VirtioMem } from './virtio/mem';
+import { type VirtioFunction, VirtioMmio } from './virtio/mmio';
+import { FlatMemory } from './virtio/test-driver';
 
 interface Board {
   clock: TestClock;
@@ -71,6 +75,14 @@ function makeBoard(): Board {
     ost: () => {},
   });
   memhp.plug(1);
+  const memory = new FlatMemory();
+  const virtio = <S>(place: number, behind: VirtioFunction<S>) =>
+    new VirtioMmio({ name: `virtio-mmio.${place}`, irq: (level) => ioapic.line(16 + place)(level), memory, log: () => {} }, behind);
+  const mem = new VirtioMem({
+    ...{ name: 'virtio-mmio.0', clock, addr: 2 ** 33, size: 2 ** 27, node: 0, requested: 2 ** 26 },
+    ...{ plug: () => 'done', unplug: () => 'done', sizeChanged: () => {} },
+  });
+  const balloon = new VirtioBalloon({ name: 'virtio-mmio.1', clock, discard: () => {}, changed: () => {} });
   const devices: [BusDevice, number][] = [
     [lapics[0]!, 0x400],
     [lapics[1]!, 0x400],
@@ -84,6 +96,8 @@ function makeBoard(): Board {
     [new Rtc({ clock, irq: isa(8), start: 1.7e12 }), 2],
     [ged, 0x204],
     [memhp, 24],
+    [virtio(0, mem), 0x140],
+    [virtio(1, balloon), 0x108],
     [new DebugConsole({ output: () => {} }), 1],
     [new DebugExit({ exit: () => {} }), 2],
     [new FloatingPorts('keyboard', 0), 1],

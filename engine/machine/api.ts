@@ -31,6 +31,36 @@ export interface MachineConfig {
   smp: number;
   accel: 'interp' | 'jit';
   index?: 'array' | 'rbtree' | 'btree';
+  /** -object memory-backend-ram: there from power-on. */
+  objects?: { id: string /** bytes */; size: number }[];
+  /** -device: on the virtio-mmio bus from power-on, in this order. */
+  virtio?: VirtioConfig[];
+}
+
+export type VirtioConfig =
+  | {
+      driver: 'virtio-mem';
+      id: string;
+      memdev: string;
+      /** requested-size=, bytes; default 0 */
+      requested?: number;
+      /** memaddr=, gpa; default: placed as DIMMs are */
+      addr?: number;
+      node?: number;
+    }
+  | { driver: 'virtio-balloon-device'; id?: string };
+
+/** A virtio-mem device as the monitor tells of it. */
+export interface VirtioMemInfo {
+  id: string;
+  memdev: string;
+  node: number;
+  /** gpa, bytes */
+  addr: number;
+  /** bytes: of the device, plugged by the guest, and asked for */
+  maxSize: number;
+  size: number;
+  requestedSize: number;
 }
 
 export interface MachineOptions extends MachineConfig {
@@ -213,6 +243,14 @@ export interface Machine {
    * refuses keeps it where it is: MEM_UNPLUG_ERROR. MachineError when the address will not do.
    */
   moveDimm(id: string, addr: number): void;
+  /** virtio-mem devices. */
+  virtioMems(): VirtioMemInfo[];
+  /** Bytes that a virtio-mem device shall have; the guest plugs and unplugs towards it (QMP event MEMORY_DEVICE_SIZE_CHANGE). */
+  setRequestedSize(id: string, size: number): void;
+  /** The balloon: bytes of RAM that the guest has left. undefined: there is none. */
+  balloon(): { id: string; actual: number } | undefined;
+  /** The guest shall have no more than so many bytes (QMP event BALLOON_CHANGE as it follows). */
+  setBalloon(target: number): void;
   /** Host memory for a bare memslot: a free, zeroed range of `size` bytes; MachineError when there is none. */
   allocateHost(size: number, label: string): number;
   /**

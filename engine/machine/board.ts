@@ -37,6 +37,12 @@ export const GED_RESET = 0x202;
 /** Written to GED_RESET: reset. */
 export const GED_RESET_VALUE = 0x42;
 
+/** The virtio-mmio bus: a window and an interrupt of its own for each device, on the I/O APIC's pins above the ISA ones. */
+const VIRTIO_BASE = 0xfeb00000;
+export const VIRTIO_FIRST_GSI = 16;
+export const VIRTIO_COUNT = 8;
+export const virtioBase = (place: number): number => VIRTIO_BASE + place * 0x200;
+
 /** PC holes. */
 export const LOW_RAM_END = 0xa0000;
 export const HIGH_RAM_START = 0x100000;

@@ -14,12 +14,17 @@ import { Pit } from '../devices/pit';
 import { Rtc } from '../devices/rtc';
 import { Serial } from '../devices/serial';
 import { SystemControl } from '../devices/system-control';
+import { VirtioBalloon } from '../devices/virtio/balloon';
+import { type MemOutcome, type MemRange, VirtioMem } from '../devices/virtio/mem';
+import { VIRTIO_MMIO_LENGTH, type VirtioFunction, VirtioMmio } from '../devices/virtio/mmio';
+import type { GuestMemory } from '../devices/virtio/queue';
 import { MachineError, type PicState } from './api';
 import * as board from './board';
 import type { MmioBus, PortBus } from './bus';
 import type { Clock } from './clock';
 import type { Dimms } from './dimms';
 import { Halted, type Vcpu } from './vcpu';
+import type { PlacedMem, PlacedVirtio } from './virtio-config';
 
 export interface BoardOptions {
   ram: number;
@@ -28,6 +33,20 @@ export interface BoardOptions {
   rtcStart: number;
   debugExitPort?: number;
   debugExitSize?: number;
+  /** What sits on the virtio-mmio bus; default: nothing. */
+  virtio?: readonly PlacedVirtio[];
+}
+
+/** What virtio devices do to the machine. */
+export interface VirtioHooks {
+  memory: GuestMemory;
+  plug(id: string, range: MemRange): MemOutcome;
+  unplug(id: string, ranges: readonly MemRange[]): MemOutcome;
+  sizeChanged(id: string, size: number): void;
+  /** Zeroes the page at gpa, if it is writable memory. */
+  discard(gpa: number): void;
+  balloonChanged(size: number): void;
+  log(text: string): void;
 }
 
 export interface BoardContext {
@@ -45,6 +64,7 @@ export interface BoardContext {
   powerOff(): void;
   resetRequested(): void;
   debugExit(status: number): void;
+  virtio: VirtioHooks;
 }
 
 /** ISA interrupts reach the 8259s and the I/O APIC; the timer's pin there is 2, as on every PC. */
@@ -59,6 +79,9 @@ export class Board {
   readonly lapics: Lapic[];
   readonly ged: GenericEventDevice;
   readonly memhp: MemoryHotplug;
+  balloon: VirtioBalloon | undefined;
+  private readonly mems = new Map<string, VirtioMem>();
+  private readonly transports = new Map<string, { configChanged(): void }>();
   private readonly interrupts = new Map<string, number>();
   /** Everything with state or a reset, under the name that snapshots use, in a fixed order. */
   private readonly all = new Map<string, Pick<BusDevice, 'reset' | 'save' | 'restore'>>();
@@ -116,6 +139,9 @@ export class Board {
     });
     this.onMemory(this.ioapic, board.IOAPIC_BASE, 0x1000);
     this.onMemory(this.ged, board.GED_BASE, board.GED_LENGTH);
+    (options.virtio ?? []).forEach((placed, place) => {
+      this.addVirtio(placed, place);
+    });
     context.mmio.attach({
       name: 'lapic',
       start: board.LAPIC_BASE,
@@ -167,6 +193,49 @@ export class Board {
     });
   }
 
+  virtioMem(id: string): VirtioMem {
+    return this.mems.get(id)!;
+  }
+
+  /** The driver of the device is told that its configuration is another one. */
+  virtioConfigChanged(id: string): void {
+    this.transports.get(id)!.configChanged();
+  }
+
+  private addVirtio(placed: PlacedVirtio, place: number): void {
+    const { clock, virtio } = this.context;
+    const { id } = placed;
+    const name = `virtio-mmio.${place}`;
+    const add = <S>(behind: VirtioFunction<S>): void => {
+      const irq = this.pin(placed.driver, board.VIRTIO_FIRST_GSI + place);
+      const transport = new VirtioMmio({ name, irq, memory: virtio.memory, log: virtio.log }, behind);
+      this.transports.set(id, transport);
+      this.onMemory(transport, board.virtioBase(place), VIRTIO_MMIO_LENGTH);
+    };
+    if (placed.driver === 'virtio-mem') add(this.makeMem(placed, name));
+    else {
+      this.balloon = new VirtioBalloon({
+        name,
+        clock,
+        discard: (gpa) => virtio.discard(gpa),
+        changed: (size) => virtio.balloonChanged(size),
+      });
+      add(this.balloon);
+    }
+  }
+
+  private makeMem({ id, addr, size, node, requested }: PlacedMem, name: string): VirtioMem {
+    const { clock, virtio } = this.context;
+    const mem = new VirtioMem({
+      ...{ name, clock, addr, size, node, requested },
+      plug: (range) => virtio.plug(id, range),
+      unplug: (ranges) => virtio.unplug(id, ranges),
+      sizeChanged: (bytes) => virtio.sizeChanged(id, bytes),
+    });
+    this.mems.set(id, mem);
+    return mem;
+  }
+
   private makeLapic(vcpu: Vcpu, bus: ApicBus): Lapic {
     const { context } = this;
     return new Lapic({
@@ -198,6 +267,17 @@ export class Board {
       level = next;
       pic(next);
       ioapic(next);
+    };
+  }
+
+  /** A pin of the I/O APIC that no 8259 knows. */
+  private pin(name: string, pin: number): IrqLine {
+    const line = this.ioapic.line(pin);
+    let level = 0;
+    return (next) => {
+      if (next === 1 && level === 0) this.count(`irq ${pin} ${name}`);
+      level = next;
+      line(next);
     };
   }
 

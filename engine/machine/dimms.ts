@@ -67,6 +67,8 @@ export class Dimms {
   private ejected: PluggedDimm | undefined;
   /** The commit that is running comes from here and tells the guest by itself. */
   private own = false;
+  /** Places in the window that other memory devices keep, mapped or not. */
+  private readonly reserved: (Range & { id: string })[] = [];
 
   constructor(
     private readonly config: DimmConfig,
@@ -94,6 +96,13 @@ export class Dimms {
     return ranges.filter((range) => range.start < range.end);
   }
 
+  /** Room in the window for a memory device that maps it by itself; gpa. */
+  reserve(id: string, size: number, wanted: number | undefined): number {
+    const start = this.chooseAddress(size, wanted, undefined);
+    this.reserved.push({ id, start, end: start + size });
+    return start;
+  }
+
   plug(options: PlugOptions): Dimm {
     const { id } = options;
     if (id !== undefined && this.plugged.some((dimm) => dimm.id === id)) throw new MachineError(`Duplicate device ID '${id}'`);
@@ -101,7 +110,7 @@ export class Dimms {
     const backend = this.backends.get(memdev);
     if (!backend) throw new MachineError(`Device '${options.memdev}' not found`);
     const slot = this.chooseSlot(options.slot);
-    const addr = this.chooseAddress(backend.size, options.addr);
+    const addr = this.chooseAddress(backend.size, options.addr, this.hooks.guestBlock());
     if (backend.busy !== undefined || backend.kind === 'board') throw new MachineError(`can't use already busy memdev: ${memdev}`);
     const node = options.node ?? 0;
     if (node !== 0) throw new MachineError(`'DIMM property node has value ${node}' which exceeds the number of numa nodes: 1`);
@@ -125,7 +134,7 @@ export class Dimms {
     const dimm = this.find(id);
     if (dimm.pendingUnplug) throw new MachineError(`Device '${id}' is already being given back by the guest`);
     if (addr % GRANULARITY !== 0) throw new MachineError(`address must be aligned to ${hex(GRANULARITY)} bytes`);
-    this.checkGuestBlock(dimm.size, addr);
+    this.checkGuestBlock(dimm.size, addr, this.hooks.guestBlock());
     this.checkAddress(addr, dimm.size, this.window(), dimm);
     this.unplug(id);
     dimm.moveTo = addr;
@@ -311,9 +320,12 @@ export class Dimms {
     throw new MachineError('no free slots available');
   }
 
-  private chooseAddress(size: number, addr: number | undefined): number {
+  private chooseAddress(size: number, addr: number | undefined, block: number | undefined): number {
     const total = this.config.maxmem - this.config.ram;
-    const used = this.plugged.reduce((sum, dimm) => sum + dimm.size, 0);
+    const used = [...this.plugged, ...this.reserved.map(({ start, end }) => ({ size: end - start }))].reduce(
+      (sum, each) => sum + each.size,
+      0,
+    );
     const memory = this.window();
     if (memory.length === 0) {
       throw new MachineError('memory devices (e.g. for memory hotplug) are not enabled, please specify the maxmem option');
@@ -324,13 +336,12 @@ export class Dimms {
     const wanted = addr === 0 ? undefined : addr;
     if (wanted !== undefined && wanted % GRANULARITY !== 0) throw new MachineError(`address must be aligned to ${hex(GRANULARITY)} bytes`);
     if (size % GRANULARITY !== 0) throw new MachineError(`backend memory size must be multiple of ${hex(GRANULARITY)}`);
-    this.checkGuestBlock(size, wanted);
+    this.checkGuestBlock(size, wanted, block);
     return wanted === undefined ? this.freeAddress(size, memory) : this.checkAddress(wanted, size, memory);
   }
 
   /** QEMU plugs what the guest then refuses without a word to anyone; here it is refused with the guest's rule. */
-  private checkGuestBlock(size: number, addr: number | undefined): void {
-    const block = this.hooks.guestBlock();
+  private checkGuestBlock(size: number, addr: number | undefined, block: number | undefined): void {
     if (block === undefined) return;
     const rule = `this guest takes memory in blocks of ${block / MIB} MiB`;
     if (size % block !== 0) {
@@ -348,6 +359,8 @@ export class Dimms {
       const usable = memory.map((range) => `[${hex(range.start)}:${hex(range.end - range.start)}]`).join(' and ');
       throw new MachineError(`can't add memory device [${hex(addr)}:${hex(size)}], usable range for memory devices ${usable}`);
     }
+    const reserved = this.firstReserved(addr, addr + size);
+    if (reserved) throw new MachineError(`address range conflicts with memory device id='${reserved.id}'`);
     const other = this.firstOverlap(addr, addr + size, self);
     if (!other) return addr;
     const dimm = this.ownerOf(other.userspaceAddr);
@@ -358,12 +371,17 @@ export class Dimms {
     if (!memory.some((range) => range.start + size <= range.end)) throw new MachineError("can't add memory device, device too big");
     for (const range of memory) {
       for (let addr = range.start; addr + size <= range.end; ) {
+        const reserved = this.firstReserved(addr, addr + size);
         const other = this.firstOverlap(addr, addr + size);
-        if (!other) return addr;
-        addr = alignUp((other.baseGfn + other.npages) * PAGE, BLOCK);
+        if (!other && !reserved) return addr;
+        addr = alignUp(reserved?.end ?? (other!.baseGfn + other!.npages) * PAGE, BLOCK);
       }
     }
     throw new MachineError('could not find position in guest address space for memory device - memory fragmented due to alignments');
+  }
+
+  private firstReserved(start: number, end: number): (Range & { id: string }) | undefined {
+    return this.reserved.find((range) => range.start < end && start < range.end);
   }
 
   /** A memslot in [start, end) that does not belong to `self`. */

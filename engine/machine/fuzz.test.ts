@@ -18,6 +18,11 @@ const PORTS = [
   0xa14,
 ];
 
+const VIRTIO = [
+  { driver: 'virtio-mem' as const, id: 'vm0', memdev: 'm', node: 0, addr: 0x10000000, size: 0x4000000, requested: 0x2000000 },
+  { driver: 'virtio-balloon-device' as const, id: 'b0' },
+];
+
 function random(seed: number) {
   let state = seed;
   return (below: number) => {
@@ -38,8 +43,19 @@ function rig() {
   const hooks = { changed: () => {}, qmp: () => {}, rescan: () => {}, guestBlock: () => undefined };
   const dimms: Dimms = new Dimms({ ram: 0x4000000, slots: 4, maxmem: 0x40000000 }, engine, backends, () => devices.memhp, hooks);
   let current = 0;
+  let plugs = 0;
+  // Small, so that random addresses meet it.
+  const ram = new Uint8Array(0x10000);
+  const memory = {
+    read: (gpa: number, length: number) => (gpa + length <= ram.length ? ram.slice(gpa, gpa + length) : undefined),
+    write: (gpa: number, bytes: Uint8Array) => {
+      if (gpa + bytes.length > ram.length) return false;
+      ram.set(bytes, gpa);
+      return true;
+    },
+  };
   const devices: Board = new Board(
-    { ram: 0x4000000, slots: 4, rtcStart: 0, debugExitPort: 0xf4 },
+    { ram: 0x4000000, slots: 4, rtcStart: 0, debugExitPort: 0xf4, virtio: VIRTIO },
     {
       clock,
       ports,
@@ -54,6 +70,15 @@ function rig() {
       powerOff: () => {},
       resetRequested: () => {},
       debugExit: () => {},
+      virtio: {
+        memory,
+        plug: () => (plugs++ % 3 === 0 ? 'busy' : 'done'),
+        unplug: () => 'done',
+        sizeChanged: () => {},
+        discard: () => {},
+        balloonChanged: () => {},
+        log: () => {},
+      },
     },
   );
   const advance = (ns: number) => {
@@ -72,7 +97,7 @@ describe('nonsense on the buses', () => {
     const { ports, mmio, devices, backends, dimms, advance, vcpu } = rig();
     backends.add('m1', 0x200000);
     dimms.plug({ id: 'd1', memdev: 'm1' });
-    const bases = [board.LAPIC_BASE, board.IOAPIC_BASE, board.GED_BASE, 0xd0000000];
+    const bases = [board.virtioBase(0), board.virtioBase(1), board.LAPIC_BASE, board.IOAPIC_BASE, board.GED_BASE, 0xd0000000];
     for (let step = 0; step < STEPS; step++) {
       vcpu(next(2));
       const size = 1 << next(3);

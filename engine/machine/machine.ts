@@ -21,6 +21,7 @@ import {
   type RunState,
   type UncheckedState,
   type VcpuRegisters,
+  type VirtioMemInfo,
 } from './api';
 import { Backends } from './backends';
 import { GED_EVENT_MEMORY, GED_EVENT_POWER_BUTTON } from './board';
@@ -33,6 +34,7 @@ import { type CoreWiring, loadCore } from './core';
 import { Board, type BoardOptions } from './devices';
 import { digestOf } from './digest';
 import { Dimms } from './dimms';
+import { DeviceMemory } from './dma';
 import { makeEngine } from './engine';
 import { type Advance, Executor } from './executor';
 import { Firmware } from './firmware';
@@ -46,6 +48,8 @@ import { ByteStream } from './streams';
 import { Throttle } from './throttle';
 import { Vcpu } from './vcpu';
 import { resetVcpu, startVcpu, sumStats } from './vcpu-reset';
+import { VirtioDevices } from './virtio';
+import { placeVirtio } from './virtio-config';
 
 /** Instructions between two looks at the wall clock. */
 const CHUNK = 200_000;
@@ -80,6 +84,7 @@ class LabMachine implements Machine {
   private readonly physical: PhysicalMemory;
   private readonly backendTable: Backends;
   private readonly dimmTable: Dimms;
+  private readonly virtio: VirtioDevices;
   private readonly firmware: Firmware;
   private readonly throttle: Throttle;
   private readonly console = new ByteStream();
@@ -100,8 +105,8 @@ class LabMachine implements Machine {
     private readonly core: CoreExports,
     wiring: CoreWiring,
   ) {
-    const { ram, slots, maxmem, smp, accel, index } = options;
-    this.config = { ram, slots, maxmem, smp, accel, ...(index ? { index } : {}) };
+    const { ram, slots, maxmem, smp, accel, index, objects, virtio } = options;
+    this.config = { ram, slots, maxmem, smp, accel, ...(index && { index }), ...(objects && { objects }), ...(virtio && { virtio }) };
     this.guest = options.guest;
     this.memory = makeEngine(host, index, (text) => this.emit({ type: 'log', text }));
     this.physical = new PhysicalMemory(this.memory, host, (hva, length) => core.invalidateCode(hva, length));
@@ -123,10 +128,12 @@ class LabMachine implements Machine {
       rescan: () => this.board.ged.raise(GED_EVENT_MEMORY),
       guestBlock: () => this.firmware.memoryBlock,
     });
+    this.virtio = this.makeVirtio();
     this.board = this.makeBoard();
     this.connect(wiring);
-    const isDimm = (hva: number) => this.dimmTable.ownerOf(hva) !== undefined;
-    this.firmware = new Firmware(host, this.memory, this.physical, core, isDimm, { smp, slots });
+    const isPlugged = (hva: number) => this.dimmTable.ownerOf(hva) !== undefined || this.virtio.owns(hva);
+    const acpi = { smp, slots, virtio: this.virtio.placed.length };
+    this.firmware = new Firmware(host, this.memory, this.physical, core, isPlugged, acpi);
     this.changeSet = new StagedChangeSet({
       engine: this.memory,
       host,
@@ -152,6 +159,8 @@ class LabMachine implements Machine {
     this.firmware.bootSlots = slots;
     const commit = this.memory.changeUserMemoryRegions(slots.map((slot) => slot.region));
     if (!commit.ok) throw new MachineError(`boot RAM was refused: ${commit.refusals[0]?.reason}`);
+    for (const { id, size } of this.config.objects ?? []) this.backendTable.add(id, size);
+    this.virtio.claimBackends();
     for (const vcpu of this.vcpus) {
       resetVcpu(this.core, vcpu, 0);
       vcpu.setU64(abi.VCPU_RDRAND, BigInt(this.options.seed ?? 0) + DEFAULT_SEED + BigInt(vcpu.index));
@@ -289,6 +298,24 @@ class LabMachine implements Machine {
 
   moveDimm(id: string, addr: number): void {
     this.dimmTable.move(id, addr);
+    this.wake();
+  }
+
+  virtioMems(): VirtioMemInfo[] {
+    return this.virtio.mems();
+  }
+
+  setRequestedSize(id: string, size: number): void {
+    this.virtio.setRequestedSize(id, size);
+    this.wake();
+  }
+
+  balloon(): { id: string; actual: number } | undefined {
+    return this.virtio.balloon();
+  }
+
+  setBalloon(target: number): void {
+    this.virtio.setBalloon(target);
     this.wake();
   }
 
@@ -438,15 +465,16 @@ class LabMachine implements Machine {
   // Inside
 
   private get stateParts(): StateParts {
-    const { config, host, memory, board, clock, executor, vcpus, core, firmware, backendTable: backends, dimmTable: dimms } = this;
+    const { config, host, memory, board, clock, executor, vcpus, core, firmware, virtio, backendTable: backends, dimmTable: dimms } = this;
     const boardOptions = this.boardOptions();
-    return { config, host, memory, board, clock, executor, vcpus, core, firmware, backends, dimms, boardOptions };
+    return { config, host, memory, board, clock, executor, vcpus, core, firmware, backends, dimms, virtio, boardOptions };
   }
 
   private boardOptions(): BoardOptions {
     const { ram, slots } = this.config;
     const { debugExitPort, debugExitSize = 2, rtcStart = DEFAULT_RTC_START } = this.options;
-    return { ram, slots, rtcStart, ...(debugExitPort === undefined ? {} : { debugExitPort, debugExitSize }) };
+    const virtio = this.virtio.placed;
+    return { ram, slots, rtcStart, virtio, ...(debugExitPort === undefined ? {} : { debugExitPort, debugExitSize }) };
   }
 
   private vcpu(index: number): Vcpu {
@@ -455,7 +483,25 @@ class LabMachine implements Machine {
     return vcpu;
   }
 
+  private makeVirtio(): VirtioDevices {
+    const { host, dimmTable: dimms } = this;
+    const placed = placeVirtio(this.config, (id, size, addr) => dimms.reserve(id, size, addr));
+    return new VirtioDevices(placed, {
+      engine: this.memory,
+      host,
+      backends: this.backendTable,
+      board: () => this.board,
+      ram: () => dimms.list().reduce((sum, dimm) => sum + dimm.size, this.config.ram),
+      invalidateCode: (hva, size) => this.core.invalidateCode(hva, size),
+      endSlice: () => this.executor.current.requestExit(),
+      changed: () => this.emit({ type: 'dimms' }),
+      qmp: (event, data) => this.emit({ type: 'qmp', event, data }),
+    });
+  }
+
   private makeBoard(): Board {
+    const { virtio } = this;
+    const memory = new DeviceMemory(this.memory, this.physical);
     return new Board(this.boardOptions(), {
       clock: this.clock,
       ports: this.ports,
@@ -475,6 +521,18 @@ class LabMachine implements Machine {
         this.executor.current.requestExit();
       },
       debugExit: (status) => this.quit(status),
+      virtio: {
+        memory,
+        plug: (id, range) => virtio.plug(id, range),
+        unplug: (id, ranges) => virtio.unplug(id, ranges),
+        sizeChanged: (id, size) => virtio.sizeChanged(id, size),
+        discard: (gpa) => {
+          memory.discard(gpa);
+          this.executor.current.requestExit();
+        },
+        balloonChanged: (size) => virtio.balloonChanged(size),
+        log: (text) => this.emit({ type: 'log', text }),
+      },
     });
   }
 

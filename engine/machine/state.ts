@@ -28,6 +28,7 @@ import type { Firmware } from './firmware';
 import type { HostMemory } from './host-memory';
 import { checkDirty, checkMachine, checkRam, checkTopology, checkVcpus } from './state-check';
 import type { Vcpu } from './vcpu';
+import type { VirtioDevices } from './virtio';
 
 /** Pages in one piece of RAM. */
 const PIECE_PAGES = 1024;
@@ -39,6 +40,7 @@ export interface StateParts {
   memory: MemslotEngine;
   backends: Backends;
   dimms: Dimms;
+  virtio: VirtioDevices;
   board: Board;
   boardOptions: BoardOptions;
   clock: Clock;
@@ -115,6 +117,7 @@ export function restoreState(parts: StateParts, state: UncheckedState): RunState
   fillRam(host, state.ram);
   for (const { slot, bits } of state.dirty) memory.loadDirtyLog(slot, bits);
   parts.backends.replace(withUsers(saved));
+  parts.virtio.claimBackends();
   parts.dimms.restore(saved.dimms);
   parts.firmware.memoryBlock = saved.memoryBlock ?? undefined;
   clock.cancelAll();
@@ -141,6 +144,7 @@ function checkAll(parts: StateParts, state: UncheckedState): SavedMachine {
     if (ranges !== undefined) throw new Error(`host memory: ${ranges}`);
     const board = backends.list().filter((backend) => backend.kind === 'board');
     checkTopology(saved, board);
+    parts.virtio.checkSaved(saved);
     checkVcpus(state.vcpus, config.smp);
     checkDirty(state.dirty, saved);
     checkRam(state.ram, saved);
@@ -183,6 +187,10 @@ function checkDevices(options: BoardOptions, devices: unknown, smp: number): voi
     powerOff: nothing,
     resetRequested: nothing,
     debugExit: nothing,
+    virtio: {
+      ...{ memory: { read: () => undefined, write: () => false }, plug: () => 'refused', unplug: () => 'refused' },
+      ...{ sizeChanged: nothing, discard: nothing, balloonChanged: nothing, log: nothing },
+    },
   });
   board.restore(devices as MachineState['devices']);
 }

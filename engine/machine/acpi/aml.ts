@@ -141,6 +141,12 @@ export const isaIrq = (irq: number): number[] => [0x22, ...le(BigInt(1 << irq), 
 /** Interrupt (ResourceConsumer, Edge, ActiveHigh, Exclusive) {gsi} */
 export const edgeInterrupt = (gsi: number): number[] => [0x89, 6, 0, 0x03, 1, ...le(BigInt(gsi), 4)];
 
+/** Interrupt (ResourceConsumer, Level, ActiveHigh, Exclusive) {gsi} */
+export const levelInterrupt = (gsi: number): number[] => [0x89, 6, 0, 0x01, 1, ...le(BigInt(gsi), 4)];
+
+/** Memory32Fixed (ReadWrite, base, length) */
+export const fixedMemory = (base: number, length: number): number[] => [0x86, 9, 0, 1, ...le(BigInt(base), 4), ...le(BigInt(length), 4)];
+
 /** Byte offsets of min, max and length inside `qwordMemory`. */
 export const QWORD_MIN = 14;
 export const QWORD_MAX = 22;

@@ -2,6 +2,7 @@
  * The board's DSDT: COM1, RTC, power button, generic event device, and memory hotplug over QEMU's register block with the method
  * names that QEMU's tables use (docs/specs/acpi_mem_hotplug), so that logs read alike.
  */
+import { VIRTIO_MMIO_LENGTH } from '../../devices/virtio/mmio';
 import {
   GED_BASE,
   GED_EVENT_MEMORY,
@@ -13,6 +14,8 @@ import {
   RTC_PORT,
   SERIAL_IRQ,
   SERIAL_PORT,
+  VIRTIO_FIRST_GSI,
+  virtioBase,
 } from '../board';
 import * as aml from './aml';
 
@@ -21,10 +24,11 @@ const NOTIFY_EJECT = 3;
 const NOTIFY_BUTTON = 0x80;
 const PRESENT = 0x0f;
 
-/** slots: memory hotplug slots, 0..32. */
-export function dsdtBody(slots: number): number[] {
+/** slots: memory hotplug slots, 0..32. virtio: devices on the virtio-mmio bus. */
+export function dsdtBody(slots: number, virtio: number): number[] {
   const devices = [com1(), rtc(), powerButton(), eventDevice(slots > 0)];
   if (slots > 0) devices.push(memoryHotplug(slots));
+  for (let place = 0; place < virtio; place++) devices.push(virtioDevice(place));
   return [
     ...aml.scope('\\_SB', ...devices),
     ...aml.declare('\\_S5', aml.packageOf(aml.integer(5), aml.integer(0), aml.integer(0), aml.integer(0))),
@@ -46,6 +50,17 @@ function rtc(): aml.Aml {
     'RTC',
     aml.declare('_HID', aml.eisaId('PNP0B00')),
     aml.declare('_CRS', aml.template(aml.ioPorts(RTC_PORT, 2), aml.isaIrq(RTC_IRQ))),
+  );
+}
+
+/** LNRO0005: what Linux takes for virtio-mmio. Only devices that are there are listed: a driver would look into empty places too. */
+function virtioDevice(place: number): aml.Aml {
+  return aml.device(
+    `VR${hex2(place)}`,
+    aml.declare('_HID', aml.string('LNRO0005')),
+    aml.declare('_UID', aml.integer(place)),
+    aml.declare('_CCA', aml.integer(1)),
+    aml.declare('_CRS', aml.template(aml.fixedMemory(virtioBase(place), VIRTIO_MMIO_LENGTH), aml.levelInterrupt(VIRTIO_FIRST_GSI + place))),
   );
 }
 

@@ -10,6 +10,8 @@ export interface AcpiConfig {
   smp: number;
   /** Memory hotplug slots. */
   slots: number;
+  /** Devices on the virtio-mmio bus; default 0. */
+  virtio?: number;
 }
 
 export interface AcpiTables {
@@ -38,7 +40,7 @@ export function buildAcpi(gpa: number, config: AcpiConfig): AcpiTables {
     bytes.push(...data);
     return at;
   };
-  const dsdt = place('DSDT', 2, dsdtBody(config.slots));
+  const dsdt = place('DSDT', 2, dsdtBody(config.slots, config.virtio ?? 0));
   const fadt = place('FACP', 6, fadtBody(dsdt));
   const madt = place('APIC', 4, madtBody(config.smp));
   const xsdt = place(

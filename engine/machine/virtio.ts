@@ -1,0 +1,156 @@
+/**
+ * What the machine does for its virtio-mem and balloon devices: a guest's plug or unplug request becomes one atomic change set of the
+ * memslot engine, and the host's wishes reach the guest.
+ */
+import type { MemOutcome, MemRange } from '../devices/virtio/mem';
+import type { MemslotEngine } from '../memory/index';
+import type { MemoryRegion } from '../memory/types';
+import { MachineError, type SavedMachine, type VirtioMemInfo } from './api';
+import type { Backends } from './backends';
+import type { Board } from './devices';
+import type { HostMemory } from './host-memory';
+import { mapPart, unmapParts } from './partial-slots';
+import { checkRequested, type PlacedMem, type PlacedVirtio } from './virtio-config';
+
+const PAGE = 4096;
+
+export interface VirtioContext {
+  engine: MemslotEngine;
+  host: HostMemory;
+  backends: Backends;
+  board: () => Board;
+  /** Bytes of RAM that a balloon counts from: boot RAM and DIMMs. */
+  ram: () => number;
+  invalidateCode(hva: number, size: number): void;
+  /** The guest has had much done for it: who runs the machine should look at the clock. */
+  endSlice(): void;
+  changed(): void;
+  qmp(event: string, data: Record<string, unknown>): void;
+}
+
+export class VirtioDevices {
+  constructor(
+    readonly placed: readonly PlacedVirtio[],
+    private readonly context: VirtioContext,
+  ) {}
+
+  /** The devices have their backends from now on, also after a restore. */
+  claimBackends(): void {
+    for (const { memdev, id } of this.placedMems) this.context.backends.setBusy(memdev, id);
+  }
+
+  mems(): VirtioMemInfo[] {
+    const board = this.context.board();
+    return this.placedMems.map(({ id, memdev, node, addr, size }) => {
+      const device = board.virtioMem(id);
+      return { id, memdev, node, addr, maxSize: size, size: device.size, requestedSize: device.requested };
+    });
+  }
+
+  /** Bytes that the device shall have; the guest plugs and unplugs towards it. */
+  setRequestedSize(id: string, size: number): void {
+    const mem = this.find(id);
+    checkRequested(size, mem.size, "'requested-size'");
+    const board = this.context.board();
+    const device = board.virtioMem(id);
+    if (device.requested === size) return;
+    device.resize(size);
+    board.virtioConfigChanged(id);
+    this.context.changed();
+  }
+
+  /** Bytes of RAM that the guest has left; undefined without a balloon. */
+  balloon(): { id: string; actual: number } | undefined {
+    const { balloon } = this.context.board();
+    return balloon && { id: this.balloonId, actual: Math.max(0, this.context.ram() - balloon.size) };
+  }
+
+  /** The guest shall have no more than `target` bytes. */
+  setBalloon(target: number): void {
+    const board = this.context.board();
+    if (!board.balloon) throw new MachineError('No balloon device has been activated');
+    const ram = this.context.ram();
+    board.balloon.resize(Math.floor((ram - Math.min(target, ram)) / PAGE) * PAGE);
+    board.virtioConfigChanged(this.balloonId);
+  }
+
+  /** Is the hva backed by a virtio-mem device's memory? */
+  owns(hva: number): boolean {
+    return this.placedMems.some((mem) => {
+      const { start, end } = this.backingOf(mem);
+      return hva >= start && hva < end;
+    });
+  }
+
+  // For the devices
+
+  plug(id: string, { offset, size }: MemRange): MemOutcome {
+    const mem = this.find(id);
+    const backing = this.backingOf(mem);
+    const regions = mapPart(this.context.engine, mem.addr + offset, backing.start + offset, size, backing);
+    return this.commit(regions);
+  }
+
+  /** Memory that is unplugged is zero when it is plugged again. */
+  unplug(id: string, ranges: readonly MemRange[]): MemOutcome {
+    const { engine, host, invalidateCode, endSlice } = this.context;
+    const { start } = this.backingOf(this.find(id));
+    const parts = ranges.map(({ offset, size }) => ({ start: start + offset, end: start + offset + size }));
+    const outcome = this.commit(unmapParts(engine, parts));
+    if (outcome !== 'done') return outcome;
+    endSlice();
+    for (const part of parts) {
+      host.bytes.fill(0, part.start, part.end);
+      invalidateCode(part.start, part.end - part.start);
+    }
+    return outcome;
+  }
+
+  sizeChanged(id: string, size: number): void {
+    this.context.qmp('MEMORY_DEVICE_SIZE_CHANGE', { size, 'qom-path': `/machine/peripheral/${id}`, id });
+    this.context.changed();
+  }
+
+  balloonChanged(size: number): void {
+    this.context.qmp('BALLOON_CHANGE', { actual: Math.max(0, this.context.ram() - size) });
+    this.context.changed();
+  }
+
+  /** Throws an Error when a saved machine has no such backends. */
+  checkSaved({ backends, dimms }: SavedMachine): void {
+    for (const { id, memdev, size } of this.placedMems) {
+      const backend = backends.find((each) => each.id === memdev);
+      if (backend?.kind !== 'memory-backend-ram' || backend.size !== size)
+        throw new Error(`device '${id}' needs a backend '${memdev}' of ${size} bytes, which it has not`);
+      const dimm = [...dimms.plugged, ...(dimms.ejected ? [dimms.ejected] : [])].find((each) => each.memdev === memdev);
+      if (dimm) throw new Error(`backend '${memdev}' of device '${id}' is that of DIMM '${dimm.id}' there`);
+    }
+  }
+
+  private get placedMems(): PlacedMem[] {
+    return this.placed.filter((device) => device.driver === 'virtio-mem');
+  }
+
+  private get balloonId(): string {
+    return this.placed.find((device) => device.driver === 'virtio-balloon-device')?.id ?? '';
+  }
+
+  private find(id: string): PlacedMem {
+    const mem = this.placedMems.find((each) => each.id === id);
+    if (!mem) throw new MachineError(`Device '${id}' not found`);
+    return mem;
+  }
+
+  private backingOf({ memdev, size }: PlacedMem): { start: number; end: number } {
+    const { hva } = this.context.backends.get(memdev)!;
+    return { start: hva, end: hva + size };
+  }
+
+  private commit(regions: readonly MemoryRegion[]): MemOutcome {
+    if (regions.length === 0) return 'done';
+    const commit = this.context.engine.changeUserMemoryRegions(regions);
+    if (commit.ok) return 'done';
+    // Another commit is under way: the guest's driver tries again.
+    return commit.refusals.some(({ errno }) => errno === 'ESTALE') ? 'busy' : 'refused';
+  }
+}
