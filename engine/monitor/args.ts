@@ -115,6 +115,7 @@ class ArgParser {
     l: (slot) => this.expression(slot),
     'i.': (slot) => this.dotted(slot),
     z: (slot) => this.size(slot),
+    M: (slot) => this.mebibytes(slot),
     'n*': (slot) => this.numbers(slot),
   };
 
@@ -177,6 +178,15 @@ class ArgParser {
       throw new UsageError(`'${this.context.command}' has failed: integer is for 32-bit values`);
     }
     this.args.set(slot.key, Number(value));
+  }
+
+  /** A number of MiB, as bytes. */
+  private mebibytes(slot: Slot): void {
+    this.skip();
+    const { value, end } = readExpression(this.text, this.at, this.context.registers);
+    this.at = end;
+    if (BigInt.asIntN(64, value) < 0n) throw new UsageError('enter a positive value');
+    this.args.set(slot.key, Number(value) * 0x100000);
   }
 
   private dotted(slot: Slot): void {

@@ -1,6 +1,6 @@
 /** What happens in the machine without anybody having typed it, in a line for the monitor. Events that a command answers for say nothing. */
 import type { MachineEvent } from '../machine/api';
-import { hex } from './sizes';
+import { hex, shortSize } from './sizes';
 
 const EJECT = 3;
 const OST_IN_PROGRESS = 0x84;
@@ -21,6 +21,8 @@ function qmpNotice(name: string, data: Record<string, unknown>): string | undefi
   if (name === 'DEVICE_DELETED') return `${deviceOf(data)}: the guest has given it back`;
   if (name === 'DEVICE_MOVED') return `${deviceOf(data)}: given back, and plugged in again at ${hex(Number(data.addr))}`;
   if (name === 'MEM_UNPLUG_ERROR') return `${deviceOf(data)}: ${String(data.msg)}`;
+  if (name === 'MEMORY_DEVICE_SIZE_CHANGE') return `${String(data.id)}: ${shortSize(Number(data.size))} of it are plugged in now`;
+  if (name === 'BALLOON_CHANGE') return `balloon: the guest has ${Math.floor(Number(data.actual) / 0x100000)} MiB now`;
   if (name !== 'ACPI_DEVICE_OST') return undefined;
   const info = data.info as { device?: string; source: number; status: number; slot: string };
   // The last word after an eject comes when the device is already gone.

@@ -1,7 +1,12 @@
-/** A small QOM tree over backends and DIMMs: what qom-get and qom-list of QEMU's paths can reach here. */
+/** A small QOM tree over backends, DIMMs and virtio devices: what qom-get and qom-list of QEMU's paths can reach here. */
+import { MEM_BLOCK } from '../devices/virtio/mem';
 import type { Machine } from '../machine/api';
 import { BACKEND_PROPERTIES } from './info/memory';
+import { parseSize } from './sizes';
 import { type Command, CommandError, getString } from './types';
+
+const MEM_TYPE = 'virtio-mem';
+const REQUESTED = 'requested-size';
 
 interface Property {
   name: string;
@@ -24,15 +29,15 @@ function container(path: string, type: string, children: Property[]): Node {
 function nodes(machine: Machine): Node[] {
   const dimms = machine.dimms().map((dimm, index) => ({ ...dimm, node: dimm.node, index }));
   const named = dimms.filter((dimm) => dimm.id !== '');
+  const virtio = virtioNodes(machine);
   const anonymous = dimms.filter((dimm) => dimm.id === '');
   const all: Node[] = [
     container('/', 'container', [child('objects', 'container'), child('machine', 'labpc-machine')]),
     container('/machine', 'labpc-machine', [child('peripheral', 'container'), child('peripheral-anon', 'container')]),
-    container(
-      '/machine/peripheral',
-      'container',
-      named.map((dimm) => child(dimm.id, 'pc-dimm')),
-    ),
+    container('/machine/peripheral', 'container', [
+      ...named.map((dimm) => child(dimm.id, 'pc-dimm')),
+      ...virtio.map(({ path, type }) => child(nameOf(path), type)),
+    ]),
     container(
       '/machine/peripheral-anon',
       'container',
@@ -63,6 +68,7 @@ function nodes(machine: Machine): Node[] {
   anonymous.forEach((dimm, index) => {
     all.push(dimmNode(`/machine/peripheral-anon/device[${index}]`, dimm));
   });
+  all.push(...virtio);
   for (const backend of machine.backends()) {
     all.push({
       path: `/objects/${backend.id}`,
@@ -80,6 +86,37 @@ function nodes(machine: Machine): Node[] {
   }
   return all;
 }
+
+/** Those with an id; the others cannot be named. */
+function virtioNodes(machine: Machine): Node[] {
+  const node = (id: string, type: string, properties: Property[]): Node => ({
+    path: `/machine/peripheral/${id}`,
+    type,
+    properties: [
+      { name: 'type', type: 'string', value: type },
+      { name: 'realized', type: 'bool', value: true },
+      { name: 'hotplugged', type: 'bool', value: false },
+      { name: 'hotpluggable', type: 'bool', value: false },
+      ...properties,
+    ],
+  });
+  const mems = machine.virtioMems().map((mem) =>
+    node(mem.id, MEM_TYPE, [
+      { name: 'memaddr', type: 'uint64', value: mem.addr },
+      { name: 'memdev', type: 'link<memory-backend>', value: `/objects/${mem.memdev}` },
+      { name: 'node', type: 'uint32', value: mem.node },
+      { name: REQUESTED, type: 'size', value: mem.requestedSize },
+      { name: 'block-size', type: 'size', value: MEM_BLOCK },
+      { name: 'unplugged-inaccessible', type: 'OnOffAuto', value: 'on' },
+      { name: 'dynamic-memslots', type: 'bool', value: true },
+      { name: 'size', type: 'size', value: mem.size },
+    ]),
+  );
+  const balloon = machine.balloon();
+  return balloon && balloon.id !== '' ? [...mems, node(balloon.id, 'virtio-balloon-device', [])] : mems;
+}
+
+const nameOf = (path: string): string => path.slice(path.lastIndexOf('/') + 1);
 
 export const qomExists = (machine: Machine, path: string): boolean => nodes(machine).some((node) => node.path === path);
 
@@ -101,12 +138,33 @@ export function qomGet(machine: Machine, path: string, name: string): unknown {
 export const qomList = (machine: Machine, path: string): { name: string; type: string }[] =>
   resolve(machine, path).properties.map(({ name, type }) => ({ name, type }));
 
-function qomSet(machine: Machine, path: string, name: string): never {
+function qomSet(machine: Machine, path: string, name: string, value: unknown): string {
   const node = resolve(machine, path);
   if (!node.properties.some((each) => each.name === name)) throw new CommandError(`Property '${node.type}.${name}' not found`);
   if (node.type === 'memory-backend-ram') throw new CommandError(`cannot change property ${name} of memory-backend-ram `);
-  const id = node.path.slice(node.path.lastIndexOf('/') + 1);
+  const id = nameOf(node.path);
+  if (node.type === MEM_TYPE) {
+    if (name === 'size') throw new CommandError(`Property '${node.type}.size' is not writable`);
+    if (name === 'block-size') throw new CommandError("'block-size' cannot be changed");
+    if (name === REQUESTED) {
+      machine.setRequestedSize(id, sizeOf(value));
+      return '';
+    }
+  }
   throw new CommandError(`Attempt to set property '${name}' on device '${id}' (type '${node.type}') after it was realized`);
+}
+
+/** A size as text (HMP) or as a number (QMP). */
+function sizeOf(value: unknown): number {
+  if (typeof value === 'number') {
+    if (Number.isSafeInteger(value) && value >= 0) return value;
+  } else if (typeof value === 'string') {
+    const size = parseSize(value);
+    if (size !== undefined) return size;
+    const help = 'Optional suffix k, M, G, T, P or E means kilo-, mega-, giga-, tera-, peta-\nand exabytes, respectively.';
+    throw new CommandError(`Parameter '${REQUESTED}' expects a non-negative number below 2^64\n${help}`);
+  }
+  throw new CommandError(`Invalid parameter type for '${REQUESTED}', expected: integer`);
 }
 
 /** As JSON in HMP, as QEMU prints it. */
@@ -154,12 +212,14 @@ export const qomCommands: Command[] = [
     params: 'path property value',
     help: 'set QOM property.',
     origin: 'qemu',
-    note: 'No property here can be set after its object was made: the refusals are QEMU’s.',
-    run: ({ machine }, args) => qomSet(machine, getString(args, 'path')!, getString(args, 'property')!),
+    note: '`requested-size` of a virtio-mem device. No other property can be set after its object was made: the refusals are QEMU’s.',
+    run: ({ machine }, args) => qomSet(machine, getString(args, 'path')!, getString(args, 'property')!, getString(args, 'value')!),
+    complete: ({ machine }, _word, words) =>
+      words.length === 0 ? nodes(machine).map((node) => node.path) : words.length === 1 ? propertyNames(machine, words[0]!) : [],
     qmp: {
       name: 'qom-set',
       members: { path: { type: 'str', required: true }, property: { type: 'str', required: true }, value: { type: 'any', required: true } },
-      run: ({ machine }, members) => qomSet(machine, String(members.path), String(members.property)),
+      run: ({ machine }, members) => void qomSet(machine, String(members.path), String(members.property), members.value),
     },
   },
 ];

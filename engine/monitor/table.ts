@@ -1,4 +1,5 @@
 /** The one command table: parser, help, completion, docs/monitor.md and QMP all read it. */
+import { balloonCommand, balloonInfo } from './commands/balloon';
 import { engineCommands, indexInfo } from './commands/engine';
 import { helpCommand, infoCommand } from './commands/help';
 import { hotplugCommands } from './commands/hotplug';
@@ -19,6 +20,7 @@ import type { Command } from './types';
 export const infoCommands: readonly Command[] = [
   ...machineInfo,
   ...memoryInfo,
+  balloonInfo,
   ...memslotInfo,
   indexInfo,
   mtreeInfo,
@@ -34,6 +36,7 @@ export const commands: readonly Command[] = [
   ...runCommands,
   ...hotplugCommands,
   ...qomCommands,
+  balloonCommand,
   ...memoryCommands,
   ...memslotCommands,
   ...engineCommands,

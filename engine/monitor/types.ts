@@ -134,7 +134,7 @@ export interface Command {
   name: string;
   /**
    * QEMU's args_type: "name:type,...", types s (string), F (file name), S (rest of the line), O (QemuOpts), i (32 bit), l (64 bit), / (format),
-   * -x (flag), ? after a type: optional, "i.": optional after a dot. Ours: z (a number with an optional k M G T P E suffix), n* (one number or more).
+   * -x (flag), M (MiB, handed over as bytes), ? after a type: optional, "i.": optional after a dot. Ours: z (a number with an optional k M G T P E suffix), n* (one number or more).
    */
   args: string;
   /** As help shows them. */

@@ -1,11 +1,12 @@
 /**
  * Switching a machine to a layout, all or nothing: everything that can be refused is checked before anything is made; then missing backends, bare
  * ranges and DIMMs are made, and one whole-set switch publishes the memslots. Memory that is there keeps its contents, new memory is zero.
- * A DIMM or backend that the machine has and the layout has not stays, unmapped.
+ * A DIMM or backend that the machine has and the layout has not stays, unmapped; what a virtio-mem device has mapped stays as it is.
  */
 import type { Machine } from '../machine/api';
+import { regionOf } from '../memory/index';
 import type { MemoryRegion, Refusal } from '../memory/types';
-import { bareRanges, type Layout, type LayoutDimm } from './layout';
+import { bareRanges, isVirtio, type Layout, type LayoutDimm } from './layout';
 
 const PAGE = 4096;
 const TWO_MIB = 0x200000;
@@ -27,6 +28,8 @@ interface Plan {
 export async function applyLayout(machine: Machine, layout: Layout): Promise<string | undefined> {
   const plan = planOf(machine, layout);
   if (typeof plan === 'string') return plan;
+  const taken = layout.memslots.find(({ slot }) => virtioRegions(machine).some((own) => own.slot === slot));
+  if (taken) return `memslot ${taken.slot} belongs to a virtio-mem device here: give it another id`;
   const refused = dryRun(machine, layout, plan);
   if (refused !== undefined) return refused;
   const places = placeDimms(machine, plan);
@@ -46,7 +49,7 @@ export async function applyLayout(machine: Machine, layout: Layout): Promise<str
   } catch (error) {
     return `a DIMM was refused: ${(error as Error).message}`;
   }
-  const commit = machine.memory.setUserMemoryRegions(regionsOf(layout, plan.hva), 0);
+  const commit = machine.memory.setUserMemoryRegions([...regionsOf(layout, plan.hva), ...virtioRegions(machine)], 0);
   return commit.ok ? undefined : reasonOf(layout, commit.refusals);
 }
 
@@ -105,7 +108,10 @@ function planDimms(machine: Machine, layout: Layout, plan: Plan): string | undef
     if (size % TWO_MIB !== 0) return `DIMM "${dimm.id}": size ${size} is not a multiple of 2 MiB`;
     plan.newDimms.push({ ...dimm, size });
   }
-  const total = [...present, ...plan.newDimms].reduce((sum, dimm) => sum + dimm.size, 0);
+  const total = [...present, ...plan.newDimms, ...machine.virtioMems().map(({ maxSize: size }) => ({ size }))].reduce(
+    (sum, device) => sum + device.size,
+    0,
+  );
   const room = machine.config.maxmem - machine.config.ram;
   return plan.newDimms.length > 0 && total > room ? `its DIMMs need ${total} bytes, maxmem leaves ${room}` : undefined;
 }
@@ -121,6 +127,10 @@ function regionsOf(layout: Layout, hva: ReadonlyMap<string, number>): MemoryRegi
   }));
 }
 
+function virtioRegions(machine: Machine): MemoryRegion[] {
+  return machine.memory.memslots(0).flatMap((slot) => (isVirtio(machine, slot) ? [regionOf(slot)] : []));
+}
+
 /** The engine's own checks on the final layout, before a byte is allocated: memory that is missing is stood in for by memory that is there. */
 function dryRun(machine: Machine, layout: Layout, plan: Plan): string | undefined {
   const standIn = new Map(plan.hva);
@@ -130,7 +140,7 @@ function dryRun(machine: Machine, layout: Layout, plan: Plan): string | undefine
   const kept = new Set(layout.memslots.map((slot) => slot.slot));
   const deleted = machine.memory
     .memslots(0)
-    .filter((slot) => !kept.has(slot.slot))
+    .filter((slot) => !kept.has(slot.slot) && !isVirtio(machine, slot))
     .map((slot) => ({ slot: slot.slot, guestPhysAddr: slot.baseGfn * PAGE, memorySize: 0, userspaceAddr: slot.userspaceAddr }));
   const commit = machine.memory.check([...regions, ...deleted]);
   return commit.ok ? undefined : reasonOf(layout, commit.refusals);
@@ -151,6 +161,7 @@ function placeDimms(machine: Machine, plan: Plan): number[] | string {
   const taken: Range[] = machine.memory
     .memslots(0)
     .map((slot) => ({ start: slot.baseGfn * PAGE, end: (slot.baseGfn + slot.npages) * PAGE }));
+  for (const { addr, maxSize } of machine.virtioMems()) taken.push({ start: addr, end: addr + maxSize });
   const memory = machine.deviceMemory();
   const fits = (start: number, size: number): boolean =>
     start % TWO_MIB === 0 &&

@@ -1,7 +1,7 @@
 /**
  * The layout format: which memory the machine has and where its memslots lie, as versioned JSON. It does not carry the contents of memory, vCPUs or
  * devices. Memslots name what backs them (backend or bare range, and the offset in it), never a raw hva: hvas differ from machine to machine.
- * Only address space 0 is part of it. See docs/snapshots.md.
+ * Only address space 0 is part of it. What a virtio-mem device maps is not: that is between the device and its guest. See docs/snapshots.md.
  */
 import type { Machine } from '../machine/api';
 import type { Memslot } from '../memory/types';
@@ -82,7 +82,8 @@ export function bareRanges(machine: Machine): BareRange[] {
 
 /** The machine's present layout. */
 export function captureLayout(machine: Machine): Layout {
-  const backends = machine.backends();
+  const virtio = new Set(machine.virtioMems().map(({ memdev }) => memdev));
+  const backends = machine.backends().filter(({ id }) => !virtio.has(id));
   const bare = bareRanges(machine);
   const { ram, slots, maxmem } = machine.config;
   return {
@@ -94,8 +95,17 @@ export function captureLayout(machine: Machine): Layout {
     backends: backends.filter((backend) => backend.kind !== 'board').map(({ id, size }) => ({ id, size })),
     bare: bare.map(({ id, size }) => ({ id, size })),
     dimms: machine.dimms().map(({ id, memdev, slot, node, addr }) => ({ id, memdev, slot, node, addr })),
-    memslots: machine.memory.memslots(0).map((slot) => captureSlot(slot, [...backends, ...bare])),
+    memslots: machine.memory
+      .memslots(0)
+      .filter((slot) => !isVirtio(machine, slot))
+      .map((slot) => captureSlot(slot, [...backends, ...bare])),
   };
+}
+
+/** Does the slot map memory of a virtio-mem device? */
+export function isVirtio(machine: Machine, slot: Memslot): boolean {
+  const id = machine.backingOf(slot.userspaceAddr)?.id;
+  return machine.virtioMems().some(({ memdev }) => memdev === id);
 }
 
 function captureSlot(slot: Memslot, backings: readonly { id: string; hva: number; size: number }[]): LayoutSlot {

@@ -39,7 +39,7 @@ export function labState(machine: Machine, commits: CommitLog, host: HostBounds)
 export function slotViews(machine: Machine): SlotView[] {
   const kinds = new Map<string, SlotView['kind']>();
   for (const backend of machine.backends()) kinds.set(backend.id, backend.kind === 'board' ? 'ram' : 'bare');
-  for (const dimm of machine.dimms()) kinds.set(dimm.memdev, 'dimm');
+  for (const { memdev } of [...machine.dimms(), ...machine.virtioMems()]) kinds.set(memdev, 'dimm');
   return machine.memory.memslots(0).map((slot) => slotView(machine, kinds, slot));
 }
 

@@ -83,10 +83,16 @@ const DIMM_READ_ONLY = new Set(['size', 'type', 'realized', 'parent_bus', 'hotpl
 function createDevice(machine: Machine, options: ReadonlyMap<string, unknown>): void {
   const driver = options.get('driver');
   if (driver === undefined || driver === '') throw missing('driver');
+  const given = /^(virtio-(?:mem|balloon))(?:-device|-pci)?$/.exec(String(driver));
+  if (given) {
+    const reason = 'a guest looks for what is on it only when it boots';
+    throw new CommandError(`Bus 'virtio-mmio-bus' does not support hotplugging: ${reason}; give -device ${given[1]}-device at the start`);
+  }
   if (driver !== 'pc-dimm') throw new CommandError(`'${String(driver)}' is not a valid device model name`);
   const id = options.get('id');
   if (id !== undefined && !(typeof id === 'string' && isIdentifier(id))) throw new CommandError("Parameter 'id' expects an identifier");
-  if (id !== undefined && machine.dimms().some((dimm) => dimm.id === id)) throw new CommandError(`Duplicate device ID '${id}'`);
+  if (id !== undefined && (machine.dimms().some((dimm) => dimm.id === id) || isVirtio(machine, String(id))))
+    throw new CommandError(`Duplicate device ID '${id}'`);
   const plug: { id?: string; memdev?: string; addr?: number; slot?: number; node?: number } = {};
   if (id !== undefined) plug.id = id;
   for (const [name, value] of options) {
@@ -138,6 +144,10 @@ function integer(name: string, value: unknown, low: bigint, high: bigint, type: 
   return Number(wrapped);
 }
 
+function isVirtio(machine: Machine, id: string): boolean {
+  return id !== '' && (machine.virtioMems().some((mem) => mem.id === id) || machine.balloon()?.id === id);
+}
+
 function deviceAdd(machine: Machine, options: Map<string, string>): string {
   const driver = options.get('driver');
   if (driver === 'help' || driver === '?') return DEVICES_HELP;
@@ -150,6 +160,8 @@ function deviceDel(machine: Machine, name: string): string {
   const prefix = '/machine/peripheral/';
   const id = name.startsWith(prefix) ? name.slice(prefix.length) : name;
   const known = machine.dimms().some((dimm) => dimm.id === id && id !== '');
+  if (machine.virtioMems().some((mem) => mem.id === id)) throw new CommandError('virtio based memory devices cannot be unplugged.');
+  if (isVirtio(machine, id)) throw new CommandError("Bus 'virtio-mmio-bus' does not support hotplugging");
   const isDimm = name.startsWith(prefix) || name.startsWith('/machine/peripheral-anon/');
   // An empty path is the root.
   if (!known && !isDimm && (name === '' || qomExists(machine, name))) {

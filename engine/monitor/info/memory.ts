@@ -1,22 +1,40 @@
 /** info memory-devices, memory_size_summary, memdev, numa. */
-import type { Backend, Dimm, Machine } from '../../machine/api';
+import { MEM_BLOCK } from '../../devices/virtio/mem';
+import type { Backend, Dimm, Machine, VirtioMemInfo } from '../../machine/api';
 import { hex } from '../sizes';
 import type { Command } from '../types';
 
 /** By address, as QEMU lists them. */
-const byAddress = (machine: Machine): Dimm[] => [...machine.dimms()].sort((a, b) => a.addr - b.addr);
+function byAddress(machine: Machine): (Dimm | VirtioMemInfo)[] {
+  return [...machine.dimms(), ...machine.virtioMems()].sort((a, b) => a.addr - b.addr);
+}
 
 function memoryDevices(machine: Machine): string {
   return byAddress(machine)
-    .map(
-      (dimm) =>
-        `Memory device [dimm]: "${dimm.id}"\n  addr: ${hex(dimm.addr)}\n  slot: ${dimm.slot}\n  node: ${dimm.node}\n  size: ${dimm.size}\n` +
-        `  memdev: /objects/${dimm.memdev}\n  hotplugged: ${dimm.hotplugged}\n  hotpluggable: true\n`,
+    .map((device) =>
+      'requestedSize' in device
+        ? `Memory device [virtio-mem]: "${device.id}"\n  memaddr: ${hex(device.addr)}\n  node: ${device.node}\n` +
+          `  requested-size: ${device.requestedSize}\n  size: ${device.size}\n  max-size: ${device.maxSize}\n` +
+          `  block-size: ${MEM_BLOCK}\n  memdev: /objects/${device.memdev}\n`
+        : `Memory device [dimm]: "${device.id}"\n  addr: ${hex(device.addr)}\n  slot: ${device.slot}\n  node: ${device.node}\n` +
+          `  size: ${device.size}\n  memdev: /objects/${device.memdev}\n  hotplugged: ${device.hotplugged}\n  hotpluggable: true\n`,
     )
     .join('');
 }
 
-const pluggedBytes = (machine: Machine): number => machine.dimms().reduce((sum, dimm) => sum + dimm.size, 0);
+/** QMP's MemoryDeviceInfo. */
+function memoryDeviceInfo(device: Dimm | VirtioMemInfo): unknown {
+  if ('requestedSize' in device) {
+    const { id, memdev, addr, node, size, maxSize, requestedSize } = device;
+    const sizes = { 'block-size': MEM_BLOCK, size, node, 'max-size': maxSize, 'requested-size': requestedSize };
+    return { type: 'virtio-mem', data: { memdev: `/objects/${memdev}`, memaddr: addr, ...sizes, id } };
+  }
+  const { id, memdev, hotplugged, addr, size, slot, node } = device;
+  const data = { memdev: `/objects/${memdev}`, hotplugged, addr, hotpluggable: true, size, slot, node, ...(id === '' ? {} : { id }) };
+  return { type: 'dimm', data };
+}
+
+const pluggedBytes = (machine: Machine): number => byAddress(machine).reduce((sum, device) => sum + device.size, 0);
 
 /** Objects first, newest first; then the board's own. */
 export function backendsInOrder(machine: Machine): Backend[] {
@@ -57,20 +75,7 @@ export const memoryInfo: Command[] = [
     qmp: {
       name: 'query-memory-devices',
       members: {},
-      run: (context) =>
-        byAddress(context.machine).map((dimm) => ({
-          type: 'dimm',
-          data: {
-            memdev: `/objects/${dimm.memdev}`,
-            hotplugged: dimm.hotplugged,
-            addr: dimm.addr,
-            hotpluggable: true,
-            size: dimm.size,
-            slot: dimm.slot,
-            node: dimm.node,
-            ...(dimm.id === '' ? {} : { id: dimm.id }),
-          },
-        })),
+      run: (context) => byAddress(context.machine).map(memoryDeviceInfo),
     },
   },
   {

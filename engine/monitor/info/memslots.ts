@@ -11,8 +11,8 @@ const PAGE = 4096;
 export function slotName(machine: Machine, slot: Pick<Memslot, 'slot' | 'userspaceAddr'>): string {
   const backing = machine.backingOf(slot.userspaceAddr);
   if (!backing) return `slot ${slot.slot}`;
-  const dimm = machine.dimms().find((each) => each.memdev === backing.id);
-  const name = dimm && dimm.id !== '' ? `${dimm.id} (${backing.id})` : backing.id;
+  const device = [...machine.dimms(), ...machine.virtioMems()].find((each) => each.memdev === backing.id);
+  const name = device && device.id !== '' ? `${device.id} (${backing.id})` : backing.id;
   return backing.offset > 0 ? `${name} + ${hex(backing.offset)}` : name;
 }
 

@@ -1,0 +1,46 @@
+/** balloon and info balloon. */
+import { type Command, CommandError, type Context, getNumber } from '../types';
+
+const MIB = 0x100000;
+
+function actual({ machine }: Context): number {
+  const balloon = machine.balloon();
+  if (!balloon) throw new CommandError('No balloon device has been activated');
+  return balloon.actual;
+}
+
+function setBalloon(context: Context, target: unknown): void {
+  // Without a device that is what is said, whatever the target.
+  actual(context);
+  if (typeof target !== 'number' || !Number.isSafeInteger(target) || target <= 0)
+    throw new CommandError("Parameter 'target' expects a size");
+  context.machine.setBalloon(target);
+}
+
+export const balloonCommand: Command = {
+  name: 'balloon',
+  args: 'value:M',
+  params: 'target',
+  help: 'request VM to change its memory allocation (in MB)',
+  origin: 'qemu',
+  note: 'Counts boot RAM and DIMMs, as in QEMU. Needs -device virtio-balloon-device.',
+  run: (context, args) => {
+    setBalloon(context, getNumber(args, 'value'));
+    return '';
+  },
+  qmp: {
+    name: 'balloon',
+    members: { value: { type: 'int', required: true } },
+    run: (context, members) => setBalloon(context, members.value),
+  },
+};
+
+export const balloonInfo: Command = {
+  name: 'balloon',
+  args: '',
+  params: '',
+  help: 'show balloon information',
+  origin: 'qemu',
+  run: (context) => `balloon: actual=${Math.floor(actual(context) / MIB)}\n`,
+  qmp: { name: 'query-balloon', members: {}, run: (context) => ({ actual: actual(context) }) },
+};
