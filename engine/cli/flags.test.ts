@@ -9,6 +9,21 @@ const GIB = 2 ** 30;
 const TIB = 2 ** 40;
 
 describe('flags', () => {
+  it('takes memory and devices for the virtio-mmio bus, by any of QEMU’s names', () => {
+    const flags = parse(
+      '-m 256M,maxmem=4G -object memory-backend-ram,id=vmem0,size=1G -device virtio-mem-device,id=vm0,memdev=vmem0,requested-size=128M ' +
+        '-device virtio-balloon-device,id=bal0 -device virtio-mem-pci,id=vm1,memdev=/objects/vmem1,memaddr=0x100000000,node=0',
+    );
+    expect(flags).toMatchObject({
+      objects: [{ id: 'vmem0', size: 2 ** 30 }],
+      virtio: [
+        { driver: 'virtio-mem', id: 'vm0', memdev: 'vmem0', requested: 2 ** 27 },
+        { driver: 'virtio-balloon-device', id: 'bal0' },
+        { driver: 'virtio-mem', id: 'vm1', memdev: 'vmem1', addr: 2 ** 32, node: 0 },
+      ],
+    });
+  });
+
   it('without any flag the monitor has the terminal', () => {
     expect(parse('')).toEqual({
       smp: 1,
@@ -109,6 +124,15 @@ describe('wrong flags', () => {
     ['-accel interp,dirty-ring-size', "dirty-ring-size '' is no power of two"],
     ['-device nope', "-device nope: 'nope' is not a valid device model name here; isa-debug-exit is"],
     ['-device pc-dimm,id=d', "'pc-dimm' is not a valid device model name here"],
+    ['-device virtio-mem-device,memdev=m', "Parameter 'id' is missing"],
+    ['-device virtio-mem-device,id=v', "'memdev' property must be set"],
+    ['-device virtio-mem-device,id=v,memdev=m,requested-size=lots', "Parameter 'requested-size' expects size"],
+    ['-device virtio-mem-device,id=v,memdev=m,block-size=1M', "Property 'virtio-mem-device.block-size' not found; it has id, memdev"],
+    ['-device virtio-balloon-device,id=0', "Parameter 'id' expects an identifier, not '0'"],
+    ['-object memory-backend-ram,id=m', "-object memory-backend-ram,id=m: Parameter 'size' is missing"],
+    ['-object memory-backend-ram,size=1M', "Parameter 'id' is missing"],
+    ['-object memory-backend-ram,id=m,size=big', "Parameter 'size' expects a number"],
+    ['-object memory-backend-file,id=m,size=1M', "Parameter 'qom-type' does not accept value 'memory-backend-file'"],
     ['-device isa-debug-exit,foo=1', "Property 'isa-debug-exit.foo' not found; it has iobase and iosize"],
     ['-device isa-debug-exit,iobase=zz', "Parameter 'iobase' expects a number, not 'zz'"],
     ['-device isa-debug-exit,iobase', "Parameter 'iobase' expects a number, not ''"],

@@ -1,6 +1,8 @@
 /** The flags of `lab`, in QEMU's words. Parsing touches nothing but the text. */
+import type { MachineConfig, VirtioConfig } from '../machine/api';
 import { parseInteger } from '../monitor/sizes';
 import { type Chardev, FlagError, parseChardev, splitCommas } from './chardev-flag';
+import { type DebugExitFlag, parseDevice, parseObject } from './device-flag';
 import { type MemoryFlag, parseMemory } from './memory-flag';
 
 export interface LabFlags {
@@ -16,7 +18,11 @@ export interface LabFlags {
   monitors: Chardev[];
   qmps: Chardev[];
   debugcon?: Chardev;
-  debugExit?: { port: number; size: number };
+  debugExit?: DebugExitFlag;
+  /** -object */
+  objects?: NonNullable<MachineConfig['objects']>;
+  /** -device, those on the virtio-mmio bus */
+  virtio?: VirtioConfig[];
   accel: 'interp' | 'jit';
   /** Entries of each vCPU's dirty ring; absent: rings are off. */
   dirtyRing?: number;
@@ -73,8 +79,13 @@ const withValue: Record<string, Handler> = {
     draft.debugcon = parseChardev(flag, value);
   },
   device: (draft, value) => {
-    if (draft.debugExit) throw new FlagError(`-device ${value}: this machine takes one isa-debug-exit`);
-    draft.debugExit = parseDevice(value);
+    const device = parseDevice(value);
+    if ('driver' in device) draft.virtio = [...(draft.virtio ?? []), device];
+    else if (draft.debugExit) throw new FlagError(`-device ${value}: this machine takes one isa-debug-exit`);
+    else draft.debugExit = device;
+  },
+  object: (draft, value) => {
+    draft.objects = [...(draft.objects ?? []), parseObject(value)];
   },
   accel: (draft, value) => {
     Object.assign(draft, parseAccel(value));
@@ -173,29 +184,4 @@ function parseAccel(value: string): Pick<LabFlags, 'accel' | 'dirtyRing'> {
     result.dirtyRing = entries;
   }
   return result;
-}
-
-function parseDevice(value: string): { port: number; size: number } {
-  const [name = '', ...options] = splitCommas(value);
-  const wrong = (reason: string): FlagError => new FlagError(`-device ${value}: ${reason}`);
-  if (name !== 'isa-debug-exit') {
-    throw wrong(`'${name}' is not a valid device model name here; isa-debug-exit is (DIMMs: device_add in the monitor)`);
-  }
-  const result = { port: 0x501, size: 2 };
-  for (const option of options) {
-    const [key = '', text = ''] = option.split('=', 2);
-    if (key !== 'iobase' && key !== 'iosize') throw wrong(`Property 'isa-debug-exit.${key}' not found; it has iobase and iosize`);
-    const number = parseInteger(text);
-    if (number === undefined) throw wrong(`Parameter '${key}' expects a number, not '${text}'`);
-    if (key === 'iobase') result.port = within(number, 0, 0xffff, `iobase ${text} is no I/O port; 0 to 0xffff are`, wrong);
-    else result.size = within(number, 1, 0x100, `iosize ${text} is out of range; 1 to 0x100 ports are possible`, wrong);
-  }
-  if (result.port + result.size > 0x10000)
-    throw wrong(`iobase 0x${result.port.toString(16)} + iosize ${result.size} passes the last I/O port 0xffff`);
-  return result;
-}
-
-function within(value: bigint, low: number, high: number, reason: string, wrong: (reason: string) => FlagError): number {
-  if (value < BigInt(low) || value > BigInt(high)) throw wrong(reason);
-  return Number(value);
 }

@@ -12,6 +12,10 @@ Machine:
                         default: what the guest likes, or 128M)
   -smp N                vCPUs
   -accel interp|jit[,dirty-ring-size=N]   how guest code runs; N: entries of each vCPU's dirty ring (256 to 65536; without: bitmaps)
+  -object memory-backend-ram,id=ID,size=SIZE   memory for a device
+  -device virtio-mem-device,id=ID,memdev=ID[,requested-size=SIZE,memaddr=ADDR]   memory that the guest plugs and unplugs itself, on the
+                        board's virtio-mmio bus; 'qom-set ID requested-size SIZE' in the monitor changes how much; needs -m maxmem=
+  -device virtio-balloon-device[,id=ID]   a balloon, for 'balloon' and 'info balloon'
   -device isa-debug-exit[,iobase=PORT,iosize=N]   a guest write ends lab with status (value << 1) | 1; default port 0x501
   -S                    do not start the vCPUs; 'cont' in the monitor does
   -snapshots DIR        where savevm and loadvm keep machine snapshots, as files NAME.mslm

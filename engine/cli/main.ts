@@ -88,7 +88,7 @@ class Lab {
   }
 
   private async makeMachine(root: string, { guest, memory }: GuestChoice): Promise<Machine> {
-    const { smp, accel, dirtyRing, debugExit, paused } = this.flags;
+    const { smp, accel, dirtyRing, debugExit, paused, objects, virtio } = this.flags;
     const core = new Uint8Array(await readFile(join(root, 'build/core.wasm')));
     const machine = await createMachine({
       ...memory,
@@ -97,6 +97,8 @@ class Lab {
       core,
       guest,
       wallClock,
+      ...(objects && { objects }),
+      ...(virtio && { virtio }),
       ...(dirtyRing && { dirtyRing: { entries: dirtyRing } }),
       ...(debugExit && { debugExitPort: debugExit.port, debugExitSize: debugExit.size }),
     });
