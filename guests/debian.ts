@@ -128,11 +128,18 @@ export async function offered(name: string, say: Say): Promise<Offer> {
  * @throws Unavailable where it cannot be had
  */
 export async function offeredFile(offer: Offer, path: string, cache: string, say: Say): Promise<Uint8Array> {
+  return (await offeredFiles(offer, [path], cache, say))[0]!;
+}
+
+/** The same for several files of one package, in their order. */
+export async function offeredFiles(offer: Offer, paths: readonly string[], cache: string, say: Say): Promise<Uint8Array[]> {
   const hint = 'try again later';
   const archive = await packageFile(offer, cache, hint, say);
-  return await unpacked(archive, cache, hint, (folder) => {
-    const file = join(folder, path);
-    if (!existsSync(file)) throw new Unavailable(`${offer.package} ${offer.version} has no file ${path}`);
-    return readFileSync(file);
-  });
+  return await unpacked(archive, cache, hint, (folder) =>
+    paths.map((path) => {
+      const file = join(folder, path);
+      if (!existsSync(file)) throw new Unavailable(`${offer.package} ${offer.version} has no file ${path}`);
+      return readFileSync(file);
+    }),
+  );
 }

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { type CpioEntry, cpio, DIRECTORY, EXECUTABLE, SYMLINK } from './cpio';
-import { initramfs } from './initramfs';
+import { initramfs, MODULES } from './initramfs';
 import { unpackLz4Legacy } from './lz4';
 import { vmlinuxOf } from './vmlinux';
 
@@ -46,7 +46,11 @@ describe('cpio', () => {
 
 describe('initramfs', () => {
   it('has what the kernel needs before init runs', () => {
-    const files = readCpio(initramfs(bytes('busybox')));
+    const modules = MODULES.map(bytes);
+    const files = readCpio(initramfs(bytes('busybox'), modules));
+    // In the order in which a shell lists them, too.
+    const loaded = [...files].filter(([path]) => path.endsWith('.ko')).sort(([a], [b]) => (a < b ? -1 : 1));
+    expect(loaded.map(([, { data }]) => text(data))).toEqual(MODULES);
     expect(text(files.get('bin/busybox')!.data)).toBe('busybox');
     expect(text(files.get('init')!.data)).toMatch(/^#!\/bin\/sh\n/);
     expect(files.get('dev/console')).toMatchObject({ mode: 0o020600, major: 5, minor: 1 });

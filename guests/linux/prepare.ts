@@ -8,8 +8,8 @@
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { gzip } from 'node:zlib';
-import { type Offer, offered, offeredFile, type Say, sha256, Unavailable } from '../debian';
-import { initramfs } from './initramfs';
+import { type Offer, offered, offeredFile, offeredFiles, type Say, sha256, Unavailable } from '../debian';
+import { initramfs, MODULES } from './initramfs';
 import { vmlinuxOf } from './vmlinux';
 
 const KERNEL = 'linux-image-cloud-amd64';
@@ -33,8 +33,14 @@ export async function offeredLinux(say: Say): Promise<{ kernel: Offer; busybox: 
   if (name === undefined) throw new Unavailable(`${KERNEL} ${meta.version} names no kernel package`);
   const kernel = await offered(name, say);
   const busybox = await offered(BUSYBOX, say);
-  // What we put around busybox counts too: an entry with another checksum is made anew.
-  const ours = sha256(initramfs(new Uint8Array())).slice(0, 8);
+  // What we put around busybox and modules counts too: an entry with another checksum is made anew.
+  const nothing = new Uint8Array();
+  const ours = sha256(
+    initramfs(
+      nothing,
+      MODULES.map(() => nothing),
+    ),
+  ).slice(0, 8);
   const source = `Debian ${kernel.package} ${kernel.version}, ${busybox.package} ${busybox.version}, init ${ours}, GPL-2.0-only`;
   return { kernel, busybox, source };
 }
@@ -42,7 +48,8 @@ export async function offeredLinux(say: Say): Promise<{ kernel: Offer; busybox: 
 /** Fetches, unpacks and packs. Throws Unavailable where something cannot be had or is not what it should be. */
 export async function makeLinux(kernel: Offer, busybox: Offer, cache: string, say: Say): Promise<PreparedLinux> {
   const release = kernel.package.replace(/^linux-image-/, '');
-  const bzImage = await offeredFile(kernel, join('boot', `vmlinuz-${release}`), cache, say);
+  const drivers = MODULES.map((name) => join('lib/modules', release, 'kernel/drivers/virtio', `${name}.ko`));
+  const [bzImage, ...modules] = await offeredFiles(kernel, [join('boot', `vmlinuz-${release}`), ...drivers], cache, say);
   const binary = await offeredFile(busybox, 'bin/busybox', cache, say).catch((error) => {
     if (error instanceof Unavailable && error.message.includes('has no file')) return offeredFile(busybox, 'usr/bin/busybox', cache, say);
     throw error;
@@ -50,10 +57,10 @@ export async function makeLinux(kernel: Offer, busybox: Offer, cache: string, sa
   say('unpacking the kernel');
   let vmlinux: Uint8Array;
   try {
-    vmlinux = vmlinuxOf(bzImage);
+    vmlinux = vmlinuxOf(bzImage!);
   } catch (error) {
     throw new Unavailable(`${kernel.package} ${kernel.version}: ${(error as Error).message}`);
   }
   say(`packing ${(vmlinux.length / 1e6).toFixed(0)} MB of kernel`);
-  return { kernel: await compress(vmlinux), initrd: await compress(initramfs(binary)), bzImage };
+  return { kernel: await compress(vmlinux), initrd: await compress(initramfs(binary, modules)), bzImage: bzImage! };
 }
