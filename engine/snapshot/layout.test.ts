@@ -224,3 +224,40 @@ describe('parseLayout', () => {
     expect(({} as Record<string, unknown>).x).toBeUndefined();
   });
 });
+
+describe('a layout and a virtio-mem device', () => {
+  const devices = {
+    objects: [{ id: 'vmem0', size: 256 * MIB }],
+    virtio: [{ driver: 'virtio-mem' as const, id: 'vm0', memdev: 'vmem0' }],
+  };
+
+  it('have nothing to do with each other: what the guest plugged is not in it, and stays where one is loaded', async () => {
+    const machine = await testMachine(devices);
+    const [{ addr } = { addr: 0 }] = machine.virtioMems();
+    const { hva } = machine.backends().find(({ id }) => id === 'vmem0')!;
+    const own = { slot: 256, guestPhysAddr: addr, memorySize: 4 * MIB, userspaceAddr: hva };
+    expect(machine.memory.setUserMemoryRegion(own).ok).toBe(true);
+    plug(machine, 'd1', GIB4);
+    const saved = layoutText(captureLayout(machine));
+    expect(saved).not.toContain('vmem0');
+
+    const plain = await testMachine();
+    expect(await loadLayout(plain, saved)).toBeUndefined();
+    expect(plain.backends().map(({ id }) => id)).not.toContain('vmem0');
+
+    machine.memory.setUserMemoryRegion({ ...own, slot: slotAt(machine, GIB4), memorySize: 0 });
+    expect(await loadLayout(machine, saved)).toBeUndefined();
+    expect(machine.memory.memslotById(256)).toMatchObject({ userspaceAddr: hva, npages: 1024 });
+    expect(machine.memory.gpaToHva(GIB4)).toBeGreaterThan(0);
+  });
+
+  it('do not share a place: a new DIMM goes elsewhere', async () => {
+    const source = await testMachine();
+    plug(source, 'd1', 256 * MIB);
+    const moved = captureLayout(source);
+    const target = await testMachine(devices);
+    expect(target.virtioMems()[0]!.addr).toBe(256 * MIB);
+    expect(await loadLayout(target, layoutText(moved))).toBeUndefined();
+    expect(target.dimms()[0]!.addr).toBe(512 * MIB);
+  });
+});

@@ -2,7 +2,7 @@
  * A guest that writes nonsense to every device: it never ends, chooses port, address, MSR, size and value at random, and whatever vector
  * comes (a fault, an interrupt, an NMI) starts its loop again. It begins anew, with other numbers, after every reset.
  */
-import { GED_BASE, IOAPIC_BASE, LAPIC_BASE, MEMHP_PORT } from '../../engine/machine/board';
+import { GED_BASE, IOAPIC_BASE, LAPIC_BASE, MEMHP_PORT, virtioBase } from '../../engine/machine/board';
 import { type Assembler, multibootImage } from '../support/assembler';
 
 const STACK = 0x180000;
@@ -40,7 +40,7 @@ const PORTS = [
   MEMHP_PORT + 20,
   0xf4,
 ];
-const PAGES = [LAPIC_BASE, IOAPIC_BASE, GED_BASE, LAPIC_BASE, 0xa0000, 0xd0000000, 0xfed00000, 0xffffe000];
+const PAGES = [LAPIC_BASE, IOAPIC_BASE, GED_BASE, LAPIC_BASE, virtioBase(0), virtioBase(0), 0xa0000, 0xd0000000, 0xfed00000, 0xffffe000];
 const MSRS = [
   0x10, 0x1b, 0x3b, 0x8b, 0xfe, 0x174, 0x175, 0x176, 0x179, 0x17a, 0x1a0, 0x200, 0x201, 0x250, 0x268, 0x277, 0x2ff, 0x6e0, 0x800, 0x802,
   0x80b, 0x830, 0xc0000080, 0xc0000081, 0xc0000082, 0xc0000083, 0xc0000084, 0xc0000100, 0xc0000101, 0xc0000102, 0xc0000103, 0xc0010015,

@@ -41,6 +41,11 @@ export async function fuzzMachine(seed: number, instructions: number): Promise<F
     ram: 32 * MIB,
     slots: 4,
     maxmem: 1024 * MIB,
+    objects: [{ id: 'vmem0', size: 64 * MIB }],
+    virtio: [
+      { driver: 'virtio-mem', id: 'vm0', memdev: 'vmem0' },
+      { driver: 'virtio-balloon-device', id: 'balloon0' },
+    ],
     smp: 1 + (seed % 2),
     accel: 'interp',
     debugExitPort: 0xf4,
@@ -75,11 +80,15 @@ export async function fuzzMachine(seed: number, instructions: number): Promise<F
     }
     if (n % 3 === 0) machine.serial.input(Uint8Array.of(n & 255));
     if (n % 7 === 0) hotplug(machine);
+    if (n % 11 === 0) {
+      machine.setRequestedSize('vm0', (n % 32) * 2 * MIB);
+      machine.setBalloon((n % 32) * MIB);
+    }
   }
   fuzzed.stats = machine.stats();
   await bootMemlab(machine, image);
   for (const { id } of machine.dimms()) dropDimm(machine, id);
-  for (const { id, kind } of machine.backends()) if (kind !== 'board') machine.deleteBackend(id);
+  for (const { id, kind } of machine.backends()) if (kind !== 'board' && id !== 'vmem0') machine.deleteBackend(id);
   const after = machine.stats().host_memory!;
   if (after !== memory) throw new Error(`seed ${seed}: the machine holds ${after} bytes of host memory, ${memory} at its start`);
   return fuzzed;

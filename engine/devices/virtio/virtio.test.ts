@@ -172,6 +172,40 @@ describe('virtio-mmio', () => {
   });
 });
 
+describe('a queue of nonsense', () => {
+  it.each([1, 2, 3, 4])('neither throws nor hangs: seed %i', (seed) => {
+    let state = seed;
+    const random = (below: number): number => {
+      state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
+      return Math.floor((state / 2 ** 32) * below);
+    };
+    const { driver, mem, device } = memRig(SIZE);
+    const { view } = memory;
+    let served = 0;
+    for (let step = 0; step < 20_000; step++) {
+      if ((driver.get(0x70) & 0x40) !== 0 || random(200) === 0) driver.start(2);
+      for (let index = 0; index < 8; index++) {
+        const gpa = random(30) === 0 ? random(2 ** 32) * 2 ** random(32) : 0x4000 + random(0x8000);
+        driver.describe(index, gpa, random(20) === 0 ? random(2 ** 32) : random(40), random(30) === 0 ? random(8) : random(4), random(9));
+      }
+      const at = 0x4000 + random(0x2000);
+      memory.bytes.set(request(random(5), random(300) - 20, random(64)), at);
+      if (random(3) > 0) {
+        driver.describe(0, at, 24, 1, 1);
+        driver.describe(1, 0x9000, 16, random(20) === 0 ? 0 : 2);
+      }
+      const before = driver.given;
+      driver.offer(random(40) === 0 ? random(0x10000) : 0);
+      if (driver.given !== before) served += 1;
+      if (random(500) === 0) view.setUint16(0x2002, random(0x10000), true);
+    }
+    expect(served).toBeGreaterThan(5000);
+    expect(mem.size % MEM_BLOCK).toBe(0);
+    expect(log.length).toBeLessThan(10);
+    device.restore(JSON.parse(JSON.stringify(device.save())));
+  });
+});
+
 describe('virtio-mem', () => {
   it('tells sizes as the specification lays them out', () => {
     const { device } = memRig();
