@@ -50,6 +50,8 @@ export interface BootRequest {
   memory: string;
   /** QEMU's -append; the guest's own when absent */
   append?: string;
+  /** "-object ... -device ...", unchecked: the engine reads it */
+  devices?: string;
   smp?: number;
   /** A layout link's fragment, unchecked */
   link?: string | undefined;
@@ -114,10 +116,10 @@ export class Lab {
   }
 
   /** A machine like the snapshot's, with the snapshot loaded into it; takes the place of what runs only then. The refusal, or ''. */
-  async bootSnapshot(name: string, memory: string, smp: number, line: string): Promise<string> {
+  async bootSnapshot(name: string, machine: Pick<BootRequest, 'memory' | 'smp' | 'devices'>, line: string): Promise<string> {
     const known: (GuestEntry | OwnGuest)[] = [...(await listGuests().catch(() => [MEMLAB])), ...(await recentGuests())];
     const guest = known.find((each) => each.name === name) ?? MEMLAB;
-    return (await this.#try({ guest, memory, smp }, line)) ?? '';
+    return (await this.#try({ guest, ...machine }, line)) ?? '';
   }
 
   /** The reason when it does not start; undefined when it runs, or when another boot has overtaken it. */
@@ -136,7 +138,8 @@ export class Lab {
       if (number !== this.#attempts) return undefined;
       this.loading = { what: `Starting ${request.guest.name}`, percent: undefined };
       const link = request.link === undefined ? {} : { link: request.link };
-      const base = { coreUrl: new URL(coreUrl, document.baseURI).href, linkBase: linkBase(location) };
+      const { devices = '' } = request;
+      const base = { devices, coreUrl: new URL(coreUrl, document.baseURI).href, linkBase: linkBase(location) };
       const attempt = new BootAttempt(
         { type: 'boot', config, guest, ...base, ...link },
         (client, asked) => void this.#store(client, asked),

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { DEFAULT_MEMORY, formatMemory, parseAppend, parseMemory } from './machine-flags';
+import { DEFAULT_MEMORY, formatDevices, formatMemory, parseAppend, parseMemory } from './machine-flags';
 
 const MiB = 2 ** 20;
 
@@ -23,6 +23,21 @@ describe('-m', () => {
     ['64M,sockets=2', /sockets=2/],
   ])('refuses "%s" and names the value', (text, reason) => {
     expect(() => parseMemory(text)).toThrow(reason);
+  });
+});
+
+describe('-object and -device', () => {
+  it('are written as lab takes them', () => {
+    expect(formatDevices({})).toBe('');
+    const virtio = [
+      { driver: 'virtio-mem' as const, id: 'vm0', memdev: 'vmem0', requested: 128 * MiB, addr: 2 ** 32 },
+      { driver: 'virtio-balloon-device' as const, id: 'balloon0' },
+      { driver: 'virtio-balloon-device' as const },
+    ];
+    expect(formatDevices({ objects: [{ id: 'vmem0', size: 1024 * MiB }], virtio })).toBe(
+      '-object memory-backend-ram,id=vmem0,size=1G -device virtio-mem,id=vm0,memdev=vmem0,requested-size=128M,memaddr=0x100000000 ' +
+        '-device virtio-balloon-device,id=balloon0 -device virtio-balloon-device',
+    );
   });
 });
 

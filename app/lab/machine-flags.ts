@@ -1,4 +1,4 @@
-/** QEMU's -m and -append in the page's words: `192M,slots=8,maxmem=4T`. */
+/** QEMU's -m, -object, -device and -append in the page's words: `192M,slots=8,maxmem=4T`. */
 import type { MachineConfig } from '../../engine/worker/protocol';
 import { MiB } from '../shared/format';
 
@@ -38,11 +38,29 @@ export function parseMemory(text: string): Pick<MachineConfig, 'ram' | 'slots' |
   return { ram, slots, maxmem };
 }
 
+const short = (bytes: number): string => {
+  const suffix = ['T', 'G', 'M'].find((letter) => bytes % (SUFFIX[letter] ?? 1) === 0);
+  return suffix ? `${bytes / (SUFFIX[suffix] ?? 1)}${suffix}` : `${bytes}`;
+};
+
+/** What -object and -device made the machine with; '' without them. The engine reads such flags, the page only writes them. */
+export function formatDevices({ objects = [], virtio = [] }: Pick<MachineConfig, 'objects' | 'virtio'>): string {
+  const flags = objects.map(({ id, size }) => `-object memory-backend-ram,id=${id},size=${short(size)}`);
+  for (const device of virtio) {
+    const { driver, id } = device;
+    let flag = `-device ${driver}${id ? `,id=${id}` : ''}`;
+    if (driver === 'virtio-mem') {
+      const { memdev, requested, addr } = device;
+      flag += `,memdev=${memdev}`;
+      if (requested) flag += `,requested-size=${short(requested)}`;
+      if (addr !== undefined) flag += `,memaddr=0x${addr.toString(16)}`;
+    }
+    flags.push(flag);
+  }
+  return flags.join(' ');
+}
+
 export function formatMemory(config: Pick<MachineConfig, 'ram' | 'slots' | 'maxmem'>): string {
-  const short = (bytes: number): string => {
-    const suffix = ['T', 'G', 'M'].find((letter) => bytes % (SUFFIX[letter] ?? 1) === 0);
-    return suffix ? `${bytes / (SUFFIX[suffix] ?? 1)}${suffix}` : `${bytes}`;
-  };
   return config.slots ? `${short(config.ram)},slots=${config.slots},maxmem=${short(config.maxmem)}` : short(config.ram);
 }
 

@@ -1,7 +1,7 @@
 /** What this browser keeps of machines: whole ones (savevm, loadvm, delvm) and layouts (layout_save, layout_load), as one list. */
 import type { InspectedFile } from '../../engine/worker/protocol';
 import type { Lab } from './lab.svelte';
-import { DEFAULT_MEMORY, formatMemory } from './machine-flags';
+import { DEFAULT_MEMORY, formatDevices, formatMemory } from './machine-flags';
 import {
   deleteLayout,
   listLayouts,
@@ -83,14 +83,18 @@ export class Snapshots {
     const lab = this.#lab;
     this.#lab.dismiss('snapshot');
     const { state } = lab;
-    const { guest = state?.guest ?? '', memory, smp = 1 } = machine;
+    const { guest = state?.guest ?? '', memory, smp = 1, devices = '' } = machine;
     const alike =
       lab.phase === 'ready' &&
       state !== undefined &&
-      (memory === undefined || (memory === formatMemory(state.config) && smp === state.config.smp && guest === state.guest));
+      (memory === undefined ||
+        (memory === formatMemory(state.config) &&
+          smp === state.config.smp &&
+          devices === formatDevices(state.config) &&
+          guest === state.guest));
     let refusal: string;
     if (alike) refusal = withoutError(await lab.monitor(`loadvm ${quote(machine.name)}`));
-    else refusal = await lab.bootSnapshot(guest, memory ?? DEFAULT_MEMORY, smp, `loadvm ${quote(machine.name)}`);
+    else refusal = await lab.bootSnapshot(guest, { memory: memory ?? DEFAULT_MEMORY, smp, devices }, `loadvm ${quote(machine.name)}`);
     if (refusal) {
       const goesOn = lab.phase === 'ready' ? ` ${lab.state?.guest ?? 'The guest'} goes on as it was.` : '';
       lab.tell({ kind: 'snapshot', tone: 'bad', title: `${machine.name} was not loaded:`, text: `${ended(refusal)}${goesOn}` });
@@ -123,6 +127,7 @@ export class Snapshots {
       guest: state.guest ?? '',
       memory: formatMemory(state.config),
       smp: state.config.smp,
+      devices: formatDevices(state.config),
       map: JSON.stringify({ memslots: memslots.slice(0, 64), backends: [{ id: 'dimm' }] }),
       ...(console ? { screen: console.screen().slice(-SCREEN_KEPT) } : {}),
     };

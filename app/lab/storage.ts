@@ -60,6 +60,8 @@ export interface SnapshotNotes {
   /** QEMU's -m of the machine */
   memory?: string;
   smp?: number;
+  /** Its -object and -device */
+  devices?: string;
   /** Slots as a layout's text has them, for the small picture. */
   map?: string;
   /** The end of what stood on the guest's console. */

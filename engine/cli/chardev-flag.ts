@@ -1,4 +1,5 @@
 /** CHARDEV as QEMU's -serial, -monitor and -qmp take it. */
+import { splitCommas } from '../monitor/opts';
 
 export type Chardev =
   | { kind: 'stdio' }
@@ -12,14 +13,6 @@ export type Chardev =
 export class FlagError extends Error {}
 
 const FORMS = 'stdio, null, file:PATH or unix:PATH,server=on,wait=off';
-
-/** Parts between commas; two commas stand for one inside a part, as in QEMU. */
-export function splitCommas(text: string): string[] {
-  return text
-    .replaceAll(',,', '\0')
-    .split(',')
-    .map((part) => part.replaceAll('\0', ',')); // prettier-ignore
-}
 
 export function parseChardev(flag: string, text: string): Chardev {
   if (text === 'stdio' || text === 'null') return { kind: text };

@@ -1,8 +1,9 @@
 /** The flags of `lab`, in QEMU's words. Parsing touches nothing but the text. */
-import type { MachineConfig, VirtioConfig } from '../machine/api';
+import { type MachineConfig, MachineError, type VirtioConfig } from '../machine/api';
+import { type DebugExitFlag, parseDevice, parseObject } from '../monitor/device-flags';
+import { splitCommas } from '../monitor/opts';
 import { parseInteger } from '../monitor/sizes';
-import { type Chardev, FlagError, parseChardev, splitCommas } from './chardev-flag';
-import { type DebugExitFlag, parseDevice, parseObject } from './device-flag';
+import { type Chardev, FlagError, parseChardev } from './chardev-flag';
 import { type MemoryFlag, parseMemory } from './memory-flag';
 
 export interface LabFlags {
@@ -79,13 +80,13 @@ const withValue: Record<string, Handler> = {
     draft.debugcon = parseChardev(flag, value);
   },
   device: (draft, value) => {
-    const device = parseDevice(value);
+    const device = flagged(() => parseDevice(value));
     if ('driver' in device) draft.virtio = [...(draft.virtio ?? []), device];
     else if (draft.debugExit) throw new FlagError(`-device ${value}: this machine takes one isa-debug-exit`);
     else draft.debugExit = device;
   },
   object: (draft, value) => {
-    draft.objects = [...(draft.objects ?? []), parseObject(value)];
+    draft.objects = [...(draft.objects ?? []), flagged(() => parseObject(value))];
   },
   accel: (draft, value) => {
     Object.assign(draft, parseAccel(value));
@@ -140,6 +141,15 @@ function complete(draft: Draft): LabFlags {
   // Nobody else talks to the person at the terminal: the monitor does, as with QEMU's -display none -monitor stdio.
   if (named.length === 0 && draft.monitors.length === 0) draft.monitors.push({ kind: 'stdio' });
   return { ...draft, serial: draft.serial ?? { kind: 'null' } };
+}
+
+/** What a flag's own parser refuses is a wrong flag. */
+function flagged<T>(parse: () => T): T {
+  try {
+    return parse();
+  } catch (error) {
+    throw error instanceof MachineError ? new FlagError(error.message) : error;
+  }
 }
 
 function checkPaths(draft: Draft): void {

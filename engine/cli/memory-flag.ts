@@ -1,6 +1,7 @@
 /** -m as QEMU takes it: [size=]MEGS[,slots=N,maxmem=SIZE]. */
+import { splitCommas } from '../monitor/opts';
 import { parseInteger, parseSize, shortSize } from '../monitor/sizes';
-import { FlagError, splitCommas } from './chardev-flag';
+import { FlagError } from './chardev-flag';
 
 export interface MemoryFlag {
   /** bytes */

@@ -1,6 +1,7 @@
 export { helpLine, helpOf } from './commands/help';
 export { LONG_LINK } from './commands/layouts';
 export { type CommitEntry, CommitLog } from './commit-log';
+export { parseDeviceFlags } from './device-flags';
 export { slotName } from './info/memslots';
 export { Monitor, PROMPT } from './monitor';
 export { noticeOf } from './notices';

@@ -3,6 +3,14 @@
 import { IDENTIFIER_RULE, isIdentifier } from './sizes';
 import { CommandError, UsageError } from './types';
 
+/** Parts between commas; two commas stand for one inside a part, as in QEMU. */
+export function splitCommas(text: string): string[] {
+  return text
+    .replaceAll(',,', '\0')
+    .split(',')
+    .map((part) => part.replaceAll('\0', ',')); // prettier-ignore
+}
+
 /**
  * QemuOpts: `implied` names the first part without "=". A later part without "=" is a switch: on, or off after "no". The last of equal keys counts.
  * A bad id is a UsageError, as in QEMU.

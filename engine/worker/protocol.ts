@@ -11,6 +11,8 @@ export type ToWorker =
   | {
       type: 'boot';
       config: MachineConfig;
+      /** "-object ... -device ..." as `lab` takes them, unchecked: what is there from power-on. */
+      devices?: string;
       /** Address of core.wasm, absolute. */
       coreUrl: string;
       guest?: { name: string; kernel: Uint8Array; initrd?: Uint8Array; append?: string };

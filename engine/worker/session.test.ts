@@ -134,6 +134,27 @@ const regions = (page: Page): unknown =>
   page.state!.slots.map(({ slot, guestPhysAddr, memorySize, flags, name }) => [slot, guestPhysAddr, memorySize, flags, name]);
 
 describe('booting', () => {
+  it('makes the machine with the devices that flags name, and says what is wrong with them', async () => {
+    page = await started({
+      devices: '-object memory-backend-ram,id=v,size=64M -device virtio-mem-device,id=vm0,memdev=v -device virtio-balloon-device',
+    });
+    expect((await page.first('state')).state.config).toMatchObject({
+      objects: [{ id: 'v', size: 64 * MIB }],
+      virtio: [{ driver: 'virtio-mem', id: 'vm0' }, {}],
+    });
+    expect((await page.ask({ type: 'monitor', line: 'info balloon' })).value).toBe('balloon: actual=64\n');
+    for (const [devices, reason] of [
+      ['-device virtio-mem-device,id=vm0,memdev=none', /id=vm0: Device 'none' not found/],
+      ['-device nope', /^-device nope: 'nope' is not a valid device model name here/],
+      ['-device', /^-device: requires an argument/],
+      ['-smp 2', /^-smp: -object and -device can stand here/],
+    ] as const) {
+      page = new Page();
+      page.boot({ devices });
+      expect(await page.first('boot-error')).toMatchObject({ reason: expect.stringMatching(reason), fallback: false });
+    }
+  });
+
   it('runs the guest and shows its console and state', async () => {
     const page = await started();
     await page.until(() => (page.console.includes('lab> ') ? true : undefined));

@@ -7,7 +7,7 @@ import type { Machine, MachineConfig, MachineEvent, MachineOptions } from '../ma
 import { MAX_WASM_PAGES } from '../machine/host-memory';
 import { createMachine } from '../machine/machine';
 import { Runner } from '../machine/runner';
-import { CommitLog, Monitor, noticeOf } from '../monitor/index';
+import { CommitLog, Monitor, noticeOf, parseDeviceFlags } from '../monitor/index';
 import { captureLayout, inspectFile, layoutFormat, layoutText, loadMachine, saveMachine } from '../snapshot/index';
 import { type Boot, makeMachine, wantedLayout } from './boot';
 import { Figurer } from './figurer';
@@ -160,7 +160,12 @@ export class Session {
       const wanted = await wantedLayout(message);
       const refused = typeof wanted === 'string' ? wanted : undefined;
       const layout = typeof wanted === 'string' ? undefined : wanted;
-      const { machine, reason } = await makeMachine(message, (config) => this.makeMachine(config, core, message.guest), layout);
+      const devices = parseDeviceFlags(message.devices ?? '');
+      const { machine, reason } = await makeMachine(
+        { ...message, config: { ...message.config, ...devices } },
+        (config) => this.makeMachine(config, core, message.guest),
+        layout,
+      );
       this.start(machine, message.linkBase);
       const refusal = refused ?? reason;
       if (refusal !== undefined) this.post({ type: 'boot-error', reason: refusal, fallback: true });

@@ -1,9 +1,12 @@
-/** -object and -device: what is there from power-on. Names are QEMU's; what the devices say about each other is the machine's to judge. */
-import type { MachineConfig, VirtioConfig } from '../machine/api';
-import { IDENTIFIER_RULE, isIdentifier, parseInteger, parseSize } from '../monitor/sizes';
-import { FlagError, splitCommas } from './chardev-flag';
+/**
+ * -object and -device: what is there from power-on, for `lab` and for the page. Names are QEMU's; what the devices say about each other is
+ * the machine's to judge. Throws MachineError: one line that names the flag.
+ */
+import { type MachineConfig, MachineError, type VirtioConfig } from '../machine/api';
+import { splitCommas } from './opts';
+import { IDENTIFIER_RULE, isIdentifier, parseInteger, parseSize } from './sizes';
 
-type Fail = (reason: string) => FlagError;
+type Fail = (reason: string) => MachineError;
 
 export interface DebugExitFlag {
   port: number;
@@ -16,10 +19,30 @@ const MEM_NAMES = ['virtio-mem', 'virtio-mem-device', 'virtio-mem-pci'];
 const BALLOON_NAMES = ['virtio-balloon', 'virtio-balloon-device', 'virtio-balloon-pci'];
 const NAMES = 'isa-debug-exit is, and virtio-mem-device and virtio-balloon-device (DIMMs: device_add in the monitor)';
 
+/** "-object ... -device ...": those for the virtio-mmio bus, as a machine's configuration takes them. */
+export function parseDeviceFlags(text: string): Pick<MachineConfig, 'objects' | 'virtio'> {
+  const words = text.split(/\s+/).filter((word) => word !== '');
+  const objects: NonNullable<MachineConfig['objects']> = [];
+  const virtio: VirtioConfig[] = [];
+  for (let at = 0; at < words.length; at += 2) {
+    const flag = words[at]!.replace(/^--/, '-');
+    const value = words[at + 1];
+    if (flag !== '-object' && flag !== '-device') throw new MachineError(`${words[at]}: -object and -device can stand here`);
+    if (value === undefined) throw new MachineError(`${flag}: requires an argument`);
+    if (flag === '-object') objects.push(parseObject(value));
+    else {
+      const device = parseDevice(value);
+      if (!('driver' in device)) throw new MachineError(`-device ${value}: only where lab runs without a page`);
+      virtio.push(device);
+    }
+  }
+  return { ...(objects.length > 0 && { objects }), ...(virtio.length > 0 && { virtio }) };
+}
+
 /** -object memory-backend-ram,id=ID,size=SIZE */
 export function parseObject(value: string): NonNullable<MachineConfig['objects']>[number] {
   const [type = '', ...options] = splitCommas(value);
-  const wrong: Fail = (reason) => new FlagError(`-object ${value}: ${reason}`);
+  const wrong: Fail = (reason) => new MachineError(`-object ${value}: ${reason}`);
   if (type.replace(/^qom-type=/, '') !== BACKEND)
     throw wrong(`Parameter 'qom-type' does not accept value '${type}'; ${BACKEND} is what there is`);
   const given = pairs(options, ['id', 'size'], (key) => wrong(`Parameter '${key}' is unexpected; ${BACKEND} takes id and size`));
@@ -31,7 +54,7 @@ export function parseObject(value: string): NonNullable<MachineConfig['objects']
 export function parseDevice(value: string): VirtioConfig | DebugExitFlag {
   const [name = '', ...options] = splitCommas(value);
   const driver = name.replace(/^driver=/, '');
-  const wrong: Fail = (reason) => new FlagError(`-device ${value}: ${reason}`);
+  const wrong: Fail = (reason) => new MachineError(`-device ${value}: ${reason}`);
   if (driver === 'isa-debug-exit') return parseDebugExit(options, wrong);
   const unknown = (keys: string) => (key: string) => wrong(`Property '${driver}.${key}' not found; it has ${keys}`);
   if (MEM_NAMES.includes(driver)) {
@@ -79,7 +102,7 @@ function parseDebugExit(options: readonly string[], wrong: Fail): DebugExitFlag 
 }
 
 /** KEY=VALUE parts; the last of equal keys counts. */
-function pairs(options: readonly string[], known: readonly string[], unknown: (key: string) => FlagError): Map<string, string> {
+function pairs(options: readonly string[], known: readonly string[], unknown: (key: string) => MachineError): Map<string, string> {
   const given = new Map<string, string>();
   for (const option of options) {
     const equals = option.indexOf('=');
