@@ -65,7 +65,9 @@ describe.skipIf(missing)('a stock Linux with virtio-mem and a balloon', () => {
 
   it('grows by what is asked for, tells of it, and keeps a file there that did not fit before', async () => {
     const free = linux.meminfo('MemFree');
+    const holes = linux.machine.holes.total;
     await resize('256M', 256 * MIB);
+    expect(linux.machine.holes.total).toBe(holes);
     expect(linux.meminfo('MemTotal') - total).toBeGreaterThanOrEqual(240 * MIB);
     expect(sizeEvents().at(-1)).toEqual({ size: 256 * MIB, 'qom-path': '/machine/peripheral/vm0', id: 'vm0' });
     expect(slots()).toEqual([[BLOCK, 256 * MIB]]);
@@ -102,6 +104,7 @@ describe.skipIf(missing)('a stock Linux with virtio-mem and a balloon', () => {
   });
 
   it('gives memory back block by block around what it cannot move away from, nothing lost', async () => {
+    const holes = linux.machine.holes.total;
     await resize('160M', 160 * MIB);
     const mapped = slots().reduce((sum, [, size]) => sum + size!, 0);
     expect(mapped).toBe(160 * MIB);
@@ -109,6 +112,8 @@ describe.skipIf(missing)('a stock Linux with virtio-mem and a balloon', () => {
     linux.sh('umount /mnt/t');
     await resize('0', 0);
     expect(linux.meminfo('MemTotal')).toBe(total);
+    // It never looks at what it has unplugged.
+    expect(linux.machine.holes.total).toBe(holes);
     expect(slots()).toEqual([]);
     expect(sizeEvents().at(-1)).toMatchObject({ size: 0 });
     // What it gave back is zero: host memory beyond boot RAM holds nothing.
