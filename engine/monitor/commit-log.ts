@@ -6,7 +6,7 @@
 import type { Machine } from '../machine/api';
 import type { Change, Commit, CommitEvent, GfnRange, Memslot } from '../memory/types';
 import { MemFlag } from '../memory/types';
-import { hex } from './sizes';
+import { hex, shortSize } from './sizes';
 
 const PAGE = 4096;
 /** Entries kept, and changes that they hold together; older entries are forgotten first. The engine's own history is as long. */
@@ -253,8 +253,14 @@ function wordsFor(change: Change, nameOf: (slot: Memslot) => string): string {
     case 'flags-only':
       return `${slot.slot} flags ${flagLetters(slot.flags)}`;
     default:
-      return `${slot.slot} replaced`;
+      return resized(change) ? `${slot.slot} ${nameOf(slot)}: ${shortSize(slot.npages * PAGE)}` : `${slot.slot} replaced`;
   }
+}
+
+/** Larger or smaller, at the same place and with the same backing: memslot_resize, and a virtio-mem device whose guest plugs and unplugs. */
+function resized({ old, next }: Change): boolean {
+  if (!old || !next || old.npages === next.npages) return false;
+  return old.baseGfn === next.baseGfn && old.userspaceAddr === next.userspaceAddr && old.flags === next.flags;
 }
 
 /** Two moves into each other's place. */
