@@ -245,7 +245,7 @@ function notesOf({
   shape,
   guest,
 }: Extract<InspectedFile, { kind: 'machine' }>): Omit<SavedSnapshot, 'name'> {
-  return { size, date, vmClockNs, icount, guest, memory: formatMemory(shape), smp: shape.smp };
+  return { size, date, vmClockNs, icount, guest, memory: formatMemory(shape), smp: shape.smp, devices: formatDevices(shape) };
 }
 
 /** A name as one argument of a monitor line. */

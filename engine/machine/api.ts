@@ -344,9 +344,15 @@ export interface SavedDimms {
   ejected: SavedDimm | null;
 }
 
+/** What a machine with devices on its virtio-mmio bus was made with; others have none of it. */
+export interface SavedDevices {
+  objects: { id: string; size: number }[];
+  virtio: VirtioConfig[];
+}
+
 /** What is not device, vCPU or memory content: JSON values only. */
 export interface SavedMachine {
-  config: { ram: number; slots: number; maxmem: number; smp: number };
+  config: { ram: number; slots: number; maxmem: number; smp: number; devices?: SavedDevices };
   /** Name of the guest image, for people; a reset boots the image that the machine has. */
   guest: string;
   run: RunState;

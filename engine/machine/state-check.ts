@@ -5,8 +5,8 @@
 import { MAX_VCPUS, PAGE_SIZE, VCPU_STRIDE } from '../abi/layout';
 import * as abi from '../abi/vcpu';
 import { type Check, count, flag, int, list, nullable, object, readFields, type Schema } from '../devices/state';
-import type { MachineConfig, RamPiece, SavedDimm, SavedMachine, UncheckedState } from './api';
-import { CLOCK_SHIFT } from './board';
+import type { MachineConfig, RamPiece, SavedDevices, SavedDimm, SavedMachine, UncheckedState, VirtioConfig } from './api';
+import { CLOCK_SHIFT, VIRTIO_COUNT } from './board';
 import { Halted } from './vcpu';
 
 const MAX_SLOTS = 32764;
@@ -53,8 +53,69 @@ const schema: Schema<SavedMachine> = {
   slots: list(object({ slot: int(0, MAX_SLOTS - 1), flags: int(0, 3), gpa: count, size: count, hva: count }), 0, MAX_SLOTS),
 };
 
+const virtioSchemas = {
+  'virtio-mem': object({ driver: oneOf('virtio-mem'), id: text, memdev: text, requested: count, addr: nullable(count), node: count }),
+  'virtio-balloon-device': object({ driver: oneOf('virtio-balloon-device'), id: text }),
+};
+
+const virtioDevice: Check<VirtioConfig> = (value) => {
+  const driver = oneOf('virtio-mem', 'virtio-balloon-device')((value as { driver?: unknown } | null)?.driver);
+  const device = virtioSchemas[driver](value);
+  if (!('memdev' in device)) return device;
+  const { addr, ...mem } = device;
+  return addr === null ? mem : { ...mem, addr };
+};
+
+const savedDevices = object<SavedDevices>({
+  objects: list(object({ id: text, size: count }), 0, MAX_RANGES),
+  virtio: list(virtioDevice, 0, VIRTIO_COUNT),
+});
+
+/** The devices in a configuration, each field spelled out; undefined: none. */
+export function devicesOf({ objects = [], virtio = [] }: Pick<MachineConfig, 'objects' | 'virtio'>): SavedDevices | undefined {
+  if (virtio.length === 0) return undefined;
+  const spelled = virtio.map((device) => {
+    if (device.driver !== 'virtio-mem') return { driver: device.driver, id: device.id ?? '' };
+    const { driver, id, memdev, requested = 0, addr = null, node = 0 } = device;
+    return { driver, id, memdev, requested, addr, node };
+  });
+  return { objects: objects.map(({ id, size }) => ({ id, size })), virtio: spelled as VirtioConfig[] };
+}
+
+/** Those that a saved configuration names. Throws an Error that says what is wrong with them. */
+export function checkDevices(config: unknown): SavedDevices | undefined {
+  const devices = (config as { devices?: unknown } | null | undefined)?.devices;
+  if (devices === undefined) return undefined;
+  try {
+    return savedDevices(devices);
+  } catch (error) {
+    throw new Error(`machine: config devices ${(error as Error).message}`);
+  }
+}
+
+const names = (devices: SavedDevices | undefined): string =>
+  devices ? `with ${devices.virtio.map(({ driver, id }) => `${driver} '${id ?? ''}'`).join(', ')}` : 'without virtio devices';
+
+/** What makes the board: not how much of its memory a device was first asked to plug, nor backends, which the state brings. */
+function boardOf(devices: SavedDevices | undefined): string {
+  const virtio = devices?.virtio.map((device) => (device.driver === 'virtio-mem' ? { ...device, requested: 0 } : device)) ?? [];
+  return JSON.stringify(devicesOf({ virtio })?.virtio);
+}
+
+/** They are no field of the schema, so that what was saved before there were any is what it was. */
+function takeDevices(raw: unknown, config: MachineConfig): unknown {
+  const saved = (raw as { config?: unknown } | null | undefined)?.config;
+  const devices = checkDevices(saved);
+  const own = devicesOf(config);
+  if (boardOf(devices) !== boardOf(own))
+    throw new Error(`it is of a machine ${names(devices)}, this one is ${own ? names(own) : 'without any'} (-object, -device)`);
+  if (devices === undefined) return raw;
+  const { devices: _taken, ...rest } = saved as Record<string, unknown>;
+  return { ...(raw as object), config: rest };
+}
+
 export function checkMachine(raw: unknown, config: MachineConfig): SavedMachine {
-  const saved = readFields('machine', schema, raw as { [field: string]: unknown });
+  const saved = readFields('machine', schema, takeDevices(raw, config) as { [field: string]: unknown });
   for (const name of ['ram', 'slots', 'maxmem', 'smp'] as const) {
     if (config[name] === saved.config[name]) continue;
     const option = name === 'smp' ? '-smp' : '-m';

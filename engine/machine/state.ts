@@ -26,7 +26,7 @@ import type { Dimms } from './dimms';
 import type { Executor } from './executor';
 import type { Firmware } from './firmware';
 import type { HostMemory } from './host-memory';
-import { checkDirty, checkMachine, checkRam, checkTopology, checkVcpus } from './state-check';
+import { checkDirty, checkMachine, checkRam, checkTopology, checkVcpus, devicesOf } from './state-check';
 import type { Vcpu } from './vcpu';
 import type { VirtioDevices } from './virtio';
 
@@ -53,11 +53,12 @@ export interface StateParts {
 export function captureState(parts: StateParts, run: RunState, guest: string): MachineState {
   const { host, memory, board, vcpus } = parts;
   const { ram, slots, maxmem, smp } = parts.config;
+  const saved = devicesOf(parts.config);
   const devices = board.save();
   const memslots = memory.memslots(0);
   return {
     machine: {
-      config: { ram, slots, maxmem, smp },
+      config: { ram, slots, maxmem, smp, ...(saved && { devices: saved }) },
       guest,
       run,
       memoryBlock: parts.firmware.memoryBlock ?? null,

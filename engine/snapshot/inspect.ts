@@ -1,14 +1,18 @@
 /** What a file is before anything is done with it: for imports, which must refuse a damaged one at once. Touches no machine. */
+import type { SavedDevices } from '../machine/api';
+import { checkDevices } from '../machine/state-check';
 import { Refused } from './container';
 import { readMeta, readState } from './machine-file';
 import { MAX_LAYOUT_TEXT, parseLayout } from './parse';
 
-/** -m and -smp of the machine in a snapshot: bytes and counts. */
+/** -m, -smp, -object and -device of the machine in a snapshot: bytes and counts. */
 export interface MachineShape {
   ram: number;
   slots: number;
   maxmem: number;
   smp: number;
+  objects?: SavedDevices['objects'];
+  virtio?: SavedDevices['virtio'];
 }
 
 export type InspectedFile =
@@ -35,6 +39,14 @@ function inspectLayout(bytes: Uint8Array): InspectedFile {
   return { kind: 'layout', text };
 }
 
+function devicesOf(config: unknown): SavedDevices | undefined {
+  try {
+    return checkDevices(config);
+  } catch (error) {
+    throw new Refused((error as Error).message);
+  }
+}
+
 function shapeOf(config: unknown): MachineShape {
   const fields = (config ?? {}) as Record<string, unknown>;
   const number = (name: string): number => {
@@ -42,5 +54,5 @@ function shapeOf(config: unknown): MachineShape {
     if (typeof value !== 'number' || !Number.isSafeInteger(value) || value < 0) throw new Refused(`machine: config.${name} is no number`);
     return value;
   };
-  return { ram: number('ram'), slots: number('slots'), maxmem: number('maxmem'), smp: number('smp') };
+  return { ram: number('ram'), slots: number('slots'), maxmem: number('maxmem'), smp: number('smp'), ...devicesOf(config) };
 }

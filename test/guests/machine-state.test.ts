@@ -49,3 +49,38 @@ describe('a captured machine', () => {
     expect(machine.backends().map((backend) => backend.id)).not.toContain('mem2');
   });
 });
+
+describe('a captured machine with virtio devices', () => {
+  const SIZE = 64 * MIB;
+  const devices = {
+    objects: [{ id: 'vmem0', size: SIZE }],
+    virtio: [{ driver: 'virtio-mem' as const, id: 'vm0', memdev: 'vmem0' }, { driver: 'virtio-balloon-device' as const }],
+  };
+
+  it('comes back in one like it, whatever that was first asked to plug', async () => {
+    const first = await boot(devices);
+    first.until('lab> ');
+    first.machine.setRequestedSize('vm0', 32 * MIB);
+    const state = first.machine.capture();
+    const digest = await first.machine.digest();
+    const [mem, balloon] = devices.virtio;
+    const other = await boot({ ...devices, virtio: [{ ...mem, requested: 8 * MIB }, balloon] });
+    other.machine.restore(state);
+    expect(await other.machine.digest()).toBe(digest);
+    expect(other.machine.virtioMems()).toMatchObject([{ requestedSize: 32 * MIB, size: 0 }]);
+    expect(() => other.machine.deleteBackend('vmem0')).toThrow('is in use');
+  });
+
+  it('is refused by any other, with the difference', async () => {
+    const { machine } = await boot(devices);
+    const state = machine.capture();
+    expect(() => guest.machine.restore(state)).toThrow(
+      "it is of a machine with virtio-mem 'vm0', virtio-balloon-device '', this one is without any (-object, -device)",
+    );
+    expect(() => machine.restore(saved)).toThrow("it is of a machine without virtio devices, this one is with virtio-mem 'vm0'");
+    const larger = await boot({ ...devices, objects: [{ id: 'vmem0', size: 2 * SIZE }] });
+    expect(() => larger.machine.restore(state)).toThrow(`device 'vm0' needs a backend 'vmem0' of ${2 * SIZE} bytes, which it has not`);
+    const config = { ...state.machine.config, devices: { objects: [], virtio: [{ driver: 'virtio-mem', id: 7 }] } };
+    expect(() => machine.restore({ ...state, machine: { ...state.machine, config } })).toThrow(/^machine: config devices virtio \[0\] /);
+  });
+});

@@ -57,4 +57,17 @@ describe('tables', () => {
     const without = buildAcpi(AT, { smp: 1, slots: 0 });
     expect(ascii(without.bytes)).not.toContain('MHPC');
   });
+
+  it('list virtio-mmio devices that are there, each with its window and a level interrupt of its own', () => {
+    const at = (virtio: number) => buildAcpi(AT, { smp: 1, slots: 0, virtio }).bytes;
+    expect(ascii(at(0))).not.toContain('LNRO0005');
+    expect(at(0)).toEqual(buildAcpi(AT, { smp: 1, slots: 0 }).bytes);
+    const two = at(2);
+    expect(ascii(two).split('LNRO0005').length - 1).toBe(2);
+    const second = two.subarray(ascii(two).lastIndexOf('LNRO0005'));
+    const window = second.findIndex((byte, n) => byte === 0x86 && second[n + 1] === 9);
+    expect([second[window + 3], u32(second, window + 4), u32(second, window + 8)]).toEqual([1, 0xfeb00200, 0x200]);
+    // Extended interrupt descriptor: consumer, level, active high, exclusive; one of them.
+    expect([...second.subarray(window + 12, window + 21)]).toEqual([0x89, 6, 0, 1, 1, 17, 0, 0, 0]);
+  });
 });
