@@ -172,6 +172,36 @@ export interface StagedEntry {
   refusals: Refusal[];
 }
 
+export type PhaseName = 'validate' | 'prepare' | 'swap1' | 'zap' | 'swap2' | 'hooks' | 'free';
+
+/** A commit between two of its phases, while the guest runs on. */
+export interface Stepping {
+  /** The next phase to run. */
+  phase: PhaseName;
+  /** Phases that ran, measured microseconds. Those with nothing to do are passed over: one swap is swap 2 alone. */
+  done: { phase: PhaseName; us: number }[];
+  /** Of the whole commit; 0 until it is validated. */
+  swaps: number;
+  /** Pages that the zap phase drops; 0 until it is validated. */
+  zappedPages: number;
+  /** Ids of the slots that are INVALID now. */
+  invalid: number[];
+  /** Guest accesses tried again since swap 1. */
+  retries: number;
+  /** Until swap 1. */
+  canAbort: boolean;
+}
+
+/** What one step did. */
+export interface PhaseReport {
+  phase: PhaseName;
+  us?: number;
+  /** Right after the phase. */
+  view: Stepping;
+  /** Set when the commit is over: accepted by its last phase, or refused by one before swap 1. */
+  commit?: Commit;
+}
+
 /** The change set being staged: one per machine, shared by monitor and page. */
 export interface ChangeSet {
   readonly open: boolean;
@@ -188,6 +218,18 @@ export interface ChangeSet {
    * legacy: one ioctl after another as KVM's users must today (deletes first, then the adds), the guest running in between.
    */
   commit(options?: { legacy?: boolean }): Promise<Commit>;
+  /**
+   * A stepped commit begins: no phase has run. While it lasts the set cannot be edited, and whatever else would change the layout from
+   * outside the guest is refused; a refusal by one of its phases ends it and leaves the set open, unchanged.
+   */
+  beginStepped(): void;
+  /** The stepped commit that runs. */
+  readonly stepping: Stepping | undefined;
+  /** Runs its next phase; MachineError when there is none. */
+  step(): PhaseReport;
+  /** Runs all that are left. */
+  finish(): PhaseReport[];
+  /** Ends a stepped commit that is not past swap 1, and leaves the set open; without one, drops the set. */
   abort(): void;
 }
 
@@ -251,6 +293,8 @@ export interface Machine {
   balloon(): { id: string; actual: number } | undefined;
   /** The guest shall have no more than so many bytes (QMP event BALLOON_CHANGE as it follows). */
   setBalloon(target: number): void;
+  /** What commits zap: only what they touched, or every translation. MachineError for another word, and during a stepped commit. */
+  setZap(mode: string): void;
   /** Host memory for a bare memslot: a free, zeroed range of `size` bytes; MachineError when there is none. */
   allocateHost(size: number, label: string): number;
   /**

@@ -23,7 +23,8 @@ beforeEach(() => {
     engine,
     host,
     changed: () => told++,
-    carry: (_moves, commit) => commit(),
+    carry: () => () => {},
+    retries: () => 0,
     collect: () => {},
     runBetween: async () => {
       between.push(engine.memslots().map((slot) => slot.slot));

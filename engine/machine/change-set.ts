@@ -4,13 +4,17 @@
  */
 import { type MemslotEngine, type Regions, regionOf } from '../memory/index';
 import type { Commit, Errno, MemoryRegion, Refusal } from '../memory/types';
-import { type ChangeSet, MachineError, type StagedEdit, type StagedEntry } from './api';
+import { type ChangeSet, MachineError, type PhaseReport, type StagedEdit, type StagedEntry, type Stepping } from './api';
 import type { HostMemory } from './host-memory';
 import { follow, type Rehost, type RehostEdit, rehostOf } from './rehost';
+import { SteppedCommit } from './stepped-commit';
 
 const PAGE = 4096;
 /** Guest instructions between two ioctls of a legacy commit. */
 const LEGACY_SLICE = 200_000;
+
+/** Why nothing else may change the layout while a commit is stepped through. */
+export const BETWEEN_PHASES = 'a commit is between its phases: run it to its end (changeset_step -a), or abort it before swap 1';
 
 export interface ChangeSetContext {
   engine: MemslotEngine;
@@ -18,8 +22,13 @@ export interface ChangeSetContext {
   changed(): void;
   /** Lets the guest run, if it runs at all. */
   runBetween(instructions: number): Promise<void>;
-  /** Runs the commit and carries these backings to their new host memory at the moment when no vCPU reaches them; nothing when it is refused. */
-  carry(moves: readonly Rehost[], commit: () => Commit): Commit;
+  /**
+   * A commit is about to run that moves these backings: they are carried to their new host memory at its zap, when no vCPU reaches them.
+   * What it returns is called with the result.
+   */
+  carry(moves: readonly Rehost[]): (accepted: boolean) => void;
+  /** Guest accesses tried again since power-on. */
+  retries(): number;
   /** Edits went away or were done: host memory that was taken for them may be free now. */
   collect(): void;
 }
@@ -35,6 +44,9 @@ interface Request {
 export class StagedChangeSet implements ChangeSet {
   private edits: StagedEdit[] | undefined;
   private committing = false;
+  private stepped:
+    | { commit: SteppedCommit; request: Request; entries: readonly StagedEntry[]; preview: MemoryRegion[] | undefined }
+    | undefined;
 
   constructor(private readonly context: ChangeSetContext) {}
 
@@ -43,6 +55,8 @@ export class StagedChangeSet implements ChangeSet {
   }
 
   get entries(): readonly StagedEntry[] {
+    // Between the phases the layout is not the one that the edits were made for.
+    if (this.stepped) return this.stepped.entries;
     if (!this.edits || this.edits.length === 0) return [];
     const commit = this.check();
     const refusals = commit.ok ? [] : commit.refusals;
@@ -56,7 +70,7 @@ export class StagedChangeSet implements ChangeSet {
   }
 
   stage(edit: StagedEdit): void {
-    const edits = this.opened();
+    const edits = this.editable();
     const mine = slotIds(edit);
     const taken = edits.flatMap(slotIds).find((id) => mine.includes(id));
     const twice = mine.find((id, index) => mine.indexOf(id) !== index);
@@ -68,7 +82,7 @@ export class StagedChangeSet implements ChangeSet {
   }
 
   drop(index: number): void {
-    const edits = this.opened();
+    const edits = this.editable();
     if (!Number.isInteger(index) || index < 0 || index >= edits.length) {
       throw new MachineError(`the change set has no entry ${index}: it has ${edits.length}`);
     }
@@ -79,6 +93,12 @@ export class StagedChangeSet implements ChangeSet {
 
   abort(): void {
     this.opened();
+    if (this.stepped) {
+      this.stepped.commit.abort();
+      this.stepped = undefined;
+      this.context.changed();
+      return;
+    }
     this.edits = undefined;
     this.context.collect();
     this.context.changed();
@@ -93,18 +113,19 @@ export class StagedChangeSet implements ChangeSet {
   }
 
   check(): Commit {
-    const request = this.translate(this.opened());
+    const request = this.translate(this.editable());
     if (request.refusals.length > 0) return { ok: false, refusals: request.refusals };
     return this.mapped(this.context.engine.check(request.regions), request);
   }
 
   preview(): MemoryRegion[] | undefined {
+    if (this.stepped) return this.stepped.preview;
     const request = this.translate(this.opened());
     return request.refusals.length > 0 ? undefined : this.context.engine.preview({ call: 'delta', regions: request.regions });
   }
 
   async commit(options: { legacy?: boolean } = {}): Promise<Commit> {
-    const edits = this.opened();
+    const edits = this.editable();
     if (this.committing) throw new MachineError('this change set is being committed');
     const request = this.translate(edits);
     if (request.refusals.length > 0) return { ok: false, refusals: request.refusals };
@@ -112,8 +133,7 @@ export class StagedChangeSet implements ChangeSet {
       throw new MachineError('memslot_rehost needs an atomic commit: the guest would write to the old memory while it is copied');
     this.committing = true;
     try {
-      const atomic = () => this.context.engine.changeUserMemoryRegions(request.regions);
-      const commit = options.legacy ? await this.commitLegacy(request) : this.context.carry(request.moves, atomic);
+      const commit = options.legacy ? await this.commitLegacy(request) : this.commitAtomic(request);
       if (commit.ok) {
         this.edits = undefined;
         this.context.collect();
@@ -123,6 +143,53 @@ export class StagedChangeSet implements ChangeSet {
     } finally {
       this.committing = false;
     }
+  }
+
+  get stepping(): Stepping | undefined {
+    return this.stepped?.commit.view;
+  }
+
+  beginStepped(): void {
+    const edits = this.editable();
+    if (this.committing) throw new MachineError('this change set is being committed');
+    if (edits.length === 0) throw new MachineError('the change set is empty: there is nothing to step through');
+    const request = this.translate(edits);
+    const refusal = request.refusals[0];
+    if (refusal) throw new MachineError(`entry ${refusal.index + 1}: ${refusal.errno}: ${refusal.reason}`);
+    const run = this.context.engine.beginCommit({ call: 'delta', regions: request.regions });
+    const begin = () => this.context.carry(request.moves);
+    const commit = new SteppedCommit(run, { retries: () => this.context.retries(), begin });
+    this.stepped = { commit, request, entries: this.entries, preview: this.preview() };
+    this.context.changed();
+  }
+
+  step(): PhaseReport {
+    if (!this.stepped) throw new MachineError('no stepped commit runs: changeset_commit -s begins one');
+    const { commit, request } = this.stepped;
+    const report = commit.step();
+    if (report.commit) {
+      this.stepped = undefined;
+      if (report.commit.ok) {
+        this.edits = undefined;
+        this.context.collect();
+      }
+      report.commit = this.mapped(report.commit, request);
+    }
+    this.context.changed();
+    return report;
+  }
+
+  finish(): PhaseReport[] {
+    const reports = [this.step()];
+    while (!reports.at(-1)!.commit) reports.push(this.step());
+    return reports;
+  }
+
+  private commitAtomic(request: Request): Commit {
+    const carried = this.context.carry(request.moves);
+    const commit = this.context.engine.changeUserMemoryRegions(request.regions);
+    carried(commit.ok);
+    return commit;
   }
 
   /** One ioctl after the other, as KVM's users must; the guest runs in between and meets the holes. */
@@ -147,6 +214,12 @@ export class StagedChangeSet implements ChangeSet {
   private opened(): StagedEdit[] {
     if (!this.edits) throw new MachineError('no change set is open: changeset_begin opens one');
     return this.edits;
+  }
+
+  private editable(): StagedEdit[] {
+    const edits = this.opened();
+    if (this.stepped) throw new MachineError(BETWEEN_PHASES);
+    return edits;
   }
 
   /** The engine's refusals name regions; people staged entries. */

@@ -44,6 +44,7 @@ function setUp(config = { ram: 64 * MIB, slots: 4, maxmem: 2 * GIB }) {
     qmp: (event, data) => qmp.push([event, data]),
     rescan: () => rescans++,
     guestBlock: () => block,
+    settle: () => {},
   });
   memhp = new MemoryHotplug({
     slots: config.slots,

@@ -41,6 +41,8 @@ export interface DimmHooks {
   rescan(): void;
   /** The guest takes memory only in blocks of so many bytes; undefined: it does not care. */
   guestBlock(): number | undefined;
+  /** The guest is about to cause a commit: whoever is in the middle of one ends it. */
+  settle(): void;
 }
 
 interface Range {
@@ -152,6 +154,7 @@ export class Dimms {
     const index = this.plugged.findIndex((d) => d.slot === slot);
     const dimm = this.plugged[index];
     if (!dimm) return false;
+    this.hooks.settle();
     const slots = this.engine.memslotsByHva(dimm.hva, dimm.hva + dimm.size);
     if (!this.remove(slots)) {
       this.hooks.qmp('MEM_UNPLUG_ERROR', { device: dimm.id, msg: 'the memslot engine refused to delete its memslots' });
@@ -172,6 +175,7 @@ export class Dimms {
     const dimm = this.plugged.find((d) => d.slot === slot);
     const info = { ...(dimm ? named(dimm) : {}), source, status, slot: String(slot), 'slot-type': 'DIMM' };
     this.hooks.qmp('ACPI_DEVICE_OST', { info });
+    if (this.ejected?.slot === slot || dimm?.movedFrom !== undefined) this.hooks.settle();
     // Not before: the guest first makes sure that the DIMM is gone.
     if (this.ejected?.slot === slot && source === OST_EJECT) this.finishMove();
     if (dimm?.movedFrom !== undefined && source !== OST_EJECT) this.arrived(dimm, status);

@@ -7,12 +7,18 @@ import type { HostMemory } from './host-memory';
 /** Bits of a guest-physical address that this board decodes. */
 const PHYS_ADDR_BITS = 46;
 
-export function makeEngine(host: HostMemory, index: MachineConfig['index'], log: (text: string) => void): MemslotEngine {
+export function makeEngine(
+  host: HostMemory,
+  index: MachineConfig['index'],
+  clock: () => number,
+  log: (text: string) => void,
+): MemslotEngine {
   return new MemslotEngine({
     ...(index ? { index } : {}),
     hostBase: HOST_BASE,
     hostSize: host.limit,
     physAddrBits: PHYS_ADDR_BITS,
+    clock,
     arch: {
       prepare(_old, next) {
         if (next && !host.covers(next.userspaceAddr, next.npages * PAGE_SIZE)) {

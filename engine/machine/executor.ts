@@ -16,7 +16,7 @@ const ROUND_NS = 160_000;
 
 /**
  * `idle`: every vCPU waits: for an interrupt, or to be let on (`isHeld`). `left`: the core came back for the machine to look at (`onExit`).
- * `retry`: a memslot is INVALID, and so it stays until its commit goes on.
+ * `retry`: every vCPU that does not wait met an INVALID memslot, and so it stays until its commit goes on.
  */
 export type Advance = 'ran' | 'idle' | 'left' | 'retry';
 
@@ -35,12 +35,15 @@ export class Executor implements TimeSource {
   private running: Vcpu | undefined;
   /** vCPUs that halted in this round although an interrupt waits for them: it is not let in. */
   private readonly asleep: boolean[];
+  /** vCPUs that met an INVALID memslot in this round: they try again in the next, and until then the others run. */
+  private readonly retrying: boolean[];
 
   constructor(
     private readonly core: CoreExports,
     private readonly vcpus: readonly Vcpu[],
   ) {
     this.asleep = vcpus.map(() => false);
+    this.retrying = vcpus.map(() => false);
   }
 
   /** The vCPU whose instruction is being executed, or whose turn it is. */
@@ -64,7 +67,7 @@ export class Executor implements TimeSource {
     const left = this.leftOf(vcpu);
     if (left > 0 && this.runnable(vcpu)) {
       const result = this.execute(vcpu, Math.min(budget, left, MAX_SLICE));
-      if (result !== 'ran') return result;
+      if (result === 'left') return result;
       if (this.runnable(vcpu) && this.leftOf(vcpu) > 0) return 'ran';
     }
     this.turn += 1;
@@ -88,6 +91,7 @@ export class Executor implements TimeSource {
     this.turn = 0;
     this.roundEnd = undefined;
     this.asleep.fill(false);
+    this.retrying.fill(false);
   }
 
   saveRound(): RoundState {
@@ -107,6 +111,7 @@ export class Executor implements TimeSource {
     const timer = this.clock.next ?? Infinity;
     this.roundEnd = this.vcpus.length === 1 ? timer : Math.min(timer, this.now() + ROUND_NS);
     this.asleep.fill(false);
+    this.retrying.fill(false);
   }
 
   private endRound(): Advance {
@@ -114,8 +119,8 @@ export class Executor implements TimeSource {
     const end = this.roundEnd!;
     this.roundEnd = undefined;
     this.turn = 0;
-    if (idle) return 'idle';
-    // Who halted early waits for the others; with one vCPU there is nobody to wait for.
+    if (idle) return this.retrying.includes(true) ? 'retry' : 'idle';
+    // Who halted early, or could not go on, waits for the others; with one vCPU there is nobody to wait for.
     if (Number.isFinite(end)) for (const vcpu of this.vcpus) if (!this.runnable(vcpu)) vcpu.sleepUntil(end);
     return 'ran';
   }
@@ -125,12 +130,12 @@ export class Executor implements TimeSource {
   }
 
   private runnable(vcpu: Vcpu): boolean {
-    if (this.isHeld(vcpu)) return false;
+    if (this.retrying[vcpu.index] || this.isHeld(vcpu)) return false;
     if (vcpu.halted === Halted.no) return true;
     return vcpu.halted === Halted.halted && vcpu.wakeUp && !this.asleep[vcpu.index];
   }
 
-  private execute(vcpu: Vcpu, budget: number): 'ran' | 'left' | 'retry' {
+  private execute(vcpu: Vcpu, budget: number): 'ran' | 'left' {
     const before = vcpu.icount;
     this.running = vcpu;
     let reason: number;
@@ -143,7 +148,8 @@ export class Executor implements TimeSource {
       case EXIT_BUDGET:
         return 'ran';
       case EXIT_RETRY:
-        return vcpu.icount === before ? 'retry' : 'ran';
+        this.retrying[vcpu.index] = vcpu.icount === before;
+        return 'ran';
       case EXIT_HLT:
         // An interrupt is pending but IF is clear: nothing will change before something outside does.
         if (!vcpu.wakeUp || vcpu.icount === before) this.asleep[vcpu.index] = true;

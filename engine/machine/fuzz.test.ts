@@ -40,7 +40,7 @@ function rig() {
   const ports = new PortBus();
   const mmio = new MmioBus(() => false);
   const backends = new Backends(host, engine, () => {});
-  const hooks = { changed: () => {}, qmp: () => {}, rescan: () => {}, guestBlock: () => undefined };
+  const hooks = { changed: () => {}, qmp: () => {}, rescan: () => {}, guestBlock: () => undefined, settle: () => {} };
   const dimms: Dimms = new Dimms({ ram: 0x4000000, slots: 4, maxmem: 0x40000000 }, engine, backends, () => devices.memhp, hooks);
   let current = 0;
   let plugs = 0;

@@ -4,7 +4,7 @@ import { EXIT_BREAK, EXIT_INTERNAL_ERROR, EXIT_SHUTDOWN } from '../abi/exits';
 import { MAILBOX2 } from '../abi/layout';
 import * as abi from '../abi/vcpu';
 import type { MemslotEngine, RingEntry } from '../memory/index';
-import type { Commit, CommitEvent } from '../memory/types';
+import type { CommitEvent } from '../memory/types';
 import {
   type Backend,
   type Dimm,
@@ -27,7 +27,7 @@ import { Backends } from './backends';
 import { GED_EVENT_MEMORY, GED_EVENT_POWER_BUTTON } from './board';
 import { type BootSlot, layoutBootRam } from './boot-ram';
 import { MmioBus, PortBus } from './bus';
-import { StagedChangeSet } from './change-set';
+import { BETWEEN_PHASES, StagedChangeSet } from './change-set';
 import { Clock } from './clock';
 import { checkConfig } from './config';
 import { type CoreWiring, loadCore } from './core';
@@ -53,6 +53,8 @@ import { placeVirtio } from './virtio-config';
 
 /** Instructions between two looks at the wall clock. */
 const CHUNK = 200_000;
+/** Where every vCPU that could run waits for a commit to go on, they look again this often, ns. */
+const RETRY_NS = 2e6;
 /** RTC at power-on unless told otherwise: 2024-01-01T00:00:00Z, so that runs are equal. */
 const DEFAULT_RTC_START = 1_704_067_200_000;
 const DEFAULT_SEED = 0x6d656d736c6f74n;
@@ -108,7 +110,12 @@ class LabMachine implements Machine {
     const { ram, slots, maxmem, smp, accel, index, objects, virtio } = options;
     this.config = { ram, slots, maxmem, smp, accel, ...(index && { index }), ...(objects && { objects }), ...(virtio && { virtio }) };
     this.guest = options.guest;
-    this.memory = makeEngine(host, index, (text) => this.emit({ type: 'log', text }));
+    this.memory = makeEngine(
+      host,
+      index,
+      () => options.wallClock() * 1000,
+      (text) => this.emit({ type: 'log', text }),
+    );
     this.physical = new PhysicalMemory(this.memory, host, (hva, length) => core.invalidateCode(hva, length));
     host.onRecycle = (hva, size) => core.invalidateCode(hva, size);
     this.vcpus = Array.from({ length: smp }, (_unused, i) => new Vcpu(i, host, core));
@@ -127,6 +134,7 @@ class LabMachine implements Machine {
       qmp: (event, data) => this.emit({ type: 'qmp', event, data }),
       rescan: () => this.board.ged.raise(GED_EVENT_MEMORY),
       guestBlock: () => this.firmware.memoryBlock,
+      settle: () => this.settle(),
     });
     this.virtio = this.makeVirtio();
     this.board = this.makeBoard();
@@ -139,7 +147,8 @@ class LabMachine implements Machine {
       host,
       changed: () => this.emit({ type: 'stage' }),
       runBetween: (instructions) => this.runBetween(instructions),
-      carry: (moves, commit) => this.carry(moves, commit),
+      carry: (moves) => this.carry(moves),
+      retries: () => sumStats(this.vcpus).retries!,
       collect: () => this.collectBare(),
     });
     this.serial = {
@@ -184,11 +193,8 @@ class LabMachine implements Machine {
         if (this.runState !== 'running') return { idle: true };
         // Guest time stands still until the rings are reset.
         if (result === 'idle' && this.vcpuMemory.anyHeld) return { idle: true };
-        if (result === 'idle' && !this.sleep()) {
-          this.wasIdle = true;
-          const next = this.clock.next;
-          return next === undefined ? { idle: true } : { idle: true, wakeIn: Math.max(0, next - this.clock.now()) };
-        }
+        if (result === 'retry' && !this.sleep()) return this.sleeping(RETRY_NS);
+        if (result === 'idle' && !this.sleep()) return this.sleeping(Infinity);
         if (this.options.wallClock() >= deadline) return { idle: false };
       }
     } finally {
@@ -243,6 +249,7 @@ class LabMachine implements Machine {
   }
 
   reset(): void {
+    this.refuseBetweenPhases();
     this.resetBoard('host');
   }
 
@@ -278,6 +285,7 @@ class LabMachine implements Machine {
   }
 
   deleteBackend(id: string): void {
+    this.refuseBetweenPhases();
     this.backendTable.delete(id);
   }
 
@@ -286,17 +294,20 @@ class LabMachine implements Machine {
   }
 
   plugDimm(options: Parameters<Machine['plugDimm']>[0]): Dimm {
+    this.refuseBetweenPhases();
     const dimm = this.dimmTable.plug(options);
     this.wake();
     return dimm;
   }
 
   unplugDimm(id: string): void {
+    this.refuseBetweenPhases();
     this.dimmTable.unplug(id);
     this.wake();
   }
 
   moveDimm(id: string, addr: number): void {
+    this.refuseBetweenPhases();
     this.dimmTable.move(id, addr);
     this.wake();
   }
@@ -321,6 +332,13 @@ class LabMachine implements Machine {
 
   deviceMemory(): { start: number; end: number }[] {
     return this.dimmTable.window();
+  }
+
+  setZap(mode: string): void {
+    if (mode !== 'slot' && mode !== 'all') throw new MachineError(`zap mode '${mode}' does not exist: use slot or all`);
+    this.refuseBetweenPhases();
+    this.memory.zap = mode;
+    this.emit({ type: 'stage' });
   }
 
   allocateHost(size: number, label: string): number {
@@ -443,11 +461,13 @@ class LabMachine implements Machine {
   }
 
   capture(): MachineState {
+    this.refuseBetweenPhases();
     this.console.flush();
     return captureState(this.stateParts, this.runState, this.guest?.name ?? '');
   }
 
   restore(state: UncheckedState): void {
+    this.refuseBetweenPhases();
     if (this.changeSet.open) throw new MachineError('a change set is open: commit or abort it first');
     if (this.held > 0) throw new MachineError('the machine is being read: try again');
     this.console.flush();
@@ -475,6 +495,16 @@ class LabMachine implements Machine {
     const { debugExitPort, debugExitSize = 2, rtcStart = DEFAULT_RTC_START } = this.options;
     const virtio = this.virtio.placed;
     return { ram, slots, rtcStart, virtio, ...(debugExitPort === undefined ? {} : { debugExitPort, debugExitSize }) };
+  }
+
+  private refuseBetweenPhases(): void {
+    if (this.changeSet.stepping) throw new MachineError(BETWEEN_PHASES);
+  }
+
+  /** The guest itself is about to change the layout, or resets: it cannot be told to wait. */
+  private settle(): void {
+    const { stepping } = this.changeSet;
+    if (stepping && !stepping.canAbort) this.changeSet.finish();
   }
 
   private vcpu(index: number): Vcpu {
@@ -556,6 +586,7 @@ class LabMachine implements Machine {
   }
 
   private resetBoard(by: 'host' | 'guest'): void {
+    this.settle();
     const now = this.clock.now();
     this.clock.cancelAll();
     this.executor.reset();
@@ -611,13 +642,14 @@ class LabMachine implements Machine {
     }
     if (event.type === 'zap') this.carryOver?.();
     this.emit({ type: 'commit', event });
+    if (event.type === 'publish' && this.changeSet.stepping) this.wake();
     if (event.type !== 'commit') return;
     this.dimmTable.noticeCommit();
     this.wake();
   }
 
-  private carry(moves: readonly Rehost[], commit: () => Commit): Commit {
-    if (moves.length === 0) return commit();
+  private carry(moves: readonly Rehost[]): (accepted: boolean) => void {
+    if (moves.length === 0) return () => {};
     this.carryOver = () => {
       this.carryOver = undefined;
       for (const { from, to, size } of moves) {
@@ -627,16 +659,14 @@ class LabMachine implements Machine {
         this.dimmTable.rehosted(from, to);
       }
     };
-    try {
-      const result = commit();
-      if (!result.ok) return result;
-      this.carryOver?.();
-      // Undo would bring the old memory back, with what it held then.
-      this.memory.forgetHistory();
-      return result;
-    } finally {
+    return (accepted) => {
+      if (accepted) {
+        this.carryOver?.();
+        // Undo would bring the old memory back, with what it held then.
+        this.memory.forgetHistory();
+      }
       this.carryOver = undefined;
-    }
+    };
   }
 
   private get atBreak(): boolean {
@@ -655,6 +685,14 @@ class LabMachine implements Machine {
     if (this.runState === 'running') this.setState('paused');
     this.emit({ type: 'break', count });
     return 'break';
+  }
+
+  /** Nothing to run for at most `longest` ns, or until the next timer. */
+  private sleeping(longest: number): { idle: true; wakeIn?: number } {
+    this.wasIdle = true;
+    const next = this.clock.next;
+    const wakeIn = Math.min(longest, next === undefined ? Infinity : Math.max(0, next - this.clock.now()));
+    return wakeIn === Infinity ? { idle: true } : { idle: true, wakeIn };
   }
 
   /** An idle guest: lets allowed time pass. false: it goes on sleeping. */

@@ -31,7 +31,7 @@ function setUp(
   host = new HostMemory();
   engine = new MemslotEngine({ hostBase: 0x2000000, hostSize: host.limit });
   backends = new Backends(host, engine, () => {});
-  const hooks = { changed: () => {}, qmp: () => {}, rescan: () => {}, guestBlock: () => undefined };
+  const hooks = { changed: () => {}, qmp: () => {}, rescan: () => {}, guestBlock: () => undefined, settle: () => {} };
   const memhp = { plug: () => {}, requestUnplug: () => {} } as unknown as ReturnType<ConstructorParameters<typeof Dimms>[3]>;
   dimms = new Dimms(config, engine, backends, () => memhp, hooks);
   const placed = placeVirtio({ ...config, objects, virtio: devices }, (id, size, at) => dimms.reserve(id, size, at));

@@ -26,11 +26,19 @@ import {
 
 export type Phase = 'validate' | 'prepare' | 'swap1' | 'zap' | 'swap2' | 'hooks' | 'free' | 'done';
 
+/** A phase that ran, and how long it took, microseconds. */
+export interface PhaseTime {
+  phase: Exclude<Phase, 'done'>;
+  us: number;
+}
+
 /** What a commit needs of its engine. */
 export interface CommitHost {
   readonly arch: MemslotArch;
   readonly dirtyLog: DirtyLog;
   readonly zap: 'slot' | 'all';
+  /** Microseconds; undefined: nothing is measured. */
+  readonly clock: (() => number) | undefined;
   /** Counts commits; a plan is good only for the epoch it was made in. */
   epoch: number;
   /** The commit that is past Prepare; it excludes all others. */
@@ -79,6 +87,8 @@ export class CommitRun {
   private epoch = 0;
   private swaps = 1;
   private stepping = false;
+  private readonly times: PhaseTime[] = [];
+  private phaseBegan = 0;
   constructor(
     private readonly host: CommitHost,
     private readonly makePlan: () => Plan,
@@ -94,12 +104,15 @@ export class CommitRun {
   /** Runs the current phase and returns the next one; phases with nothing to do are passed over. */
   step(): Phase {
     if (this.stepping) throw new Error(`step() was called from inside the phase ${this.phase} of the same commit`);
+    const ran = this.phase;
     this.stepping = true;
+    this.phaseBegan = this.host.clock?.() ?? 0;
     try {
       this.phase = this.advance();
     } finally {
       this.stepping = false;
     }
+    if (this.host.clock && ran !== 'done') this.times.push({ phase: ran, us: this.sincePhaseBegan() });
     return this.phase;
   }
 
@@ -135,6 +148,23 @@ export class CommitRun {
   /** What will be swapped and zapped; undefined before Validate. For previews and for the page. */
   get outlook(): { swaps: number; zapped: GfnRange[] } | undefined {
     return this.runs.length > 0 ? { swaps: this.swaps, zapped: this.zapped } : undefined;
+  }
+
+  /** Phases that ran so far; empty where the engine has no clock. The time between two steps does not count. */
+  get timings(): readonly PhaseTime[] {
+    return this.times;
+  }
+
+  /** Slots that readers find INVALID now: from Swap 1 to Swap 2. */
+  get invalid(): { asId: number; slot: number }[] {
+    if (this.phase !== 'zap' && this.phase !== 'swap2') return [];
+    return this.runs.flatMap(({ plan, prepared }) =>
+      prepared.filter((item) => item.invalid > 0).map((item) => ({ asId: plan.space.asId, slot: plan.space.table.idOf(item.invalid) })),
+    );
+  }
+
+  private sincePhaseBegan(): number {
+    return Math.max(0, Math.round((this.host.clock!() - this.phaseBegan) * 10) / 10);
   }
 
   private refuse(refusals: Refusal[]): Phase {
@@ -358,15 +388,15 @@ export class CommitRun {
   }
 
   private finish(): void {
+    const took = this.host.clock ? { us: this.times.reduce((sum, { us }) => sum + us, this.sincePhaseBegan()) } : {};
     const commits = this.runs.map((run): Accepted => {
       const changes = run.prepared.map((item) => item.change);
       const { generation } = run.plan.space.active;
-      return { ok: true, generation, swaps: swapsOf(run.flow), changes, zapped: run.flow.zapped };
+      return { ok: true, generation, swaps: swapsOf(run.flow), changes, zapped: run.flow.zapped, ...took };
     });
     const first = commits[0]!;
     const changes = commits.length === 1 ? first.changes : commits.flatMap((commit) => commit.changes);
-    this.result =
-      commits.length === 1 ? first : { ok: true, generation: first.generation, swaps: this.swaps, changes, zapped: this.zapped };
+    this.result = commits.length === 1 ? first : { ...first, swaps: this.swaps, changes, zapped: this.zapped };
     for (const [i, run] of this.runs.entries()) this.host.committed(this.options, run.plan.space, run.from, commits[i]!);
     for (const [i, run] of this.runs.entries()) this.host.emit({ type: 'commit', asId: run.plan.space.asId, commit: commits[i]! });
   }

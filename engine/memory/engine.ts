@@ -15,7 +15,7 @@ import { type Limits, limitsOf, PAGE_SIZE } from './limits';
 import { pageFlow, swapsOf } from './page-flow';
 import { makePlan, type Plan, type PlanMode } from './plan';
 import { MEMSLOT_INVALID } from './slot-table';
-import type { Accepted, Commit, CommitEvent, MemoryRegion, Memslot, MemslotArch, MemslotEngineOptions, Refused } from './types';
+import type { Accepted, Commit, CommitEvent, MemoryRegion, Memslot, MemslotEngineOptions, Refused } from './types';
 import { mergeRegions, type Regions, resizeRegions, splitRegions } from './verbs';
 import { verifySpace } from './verify';
 
@@ -70,13 +70,14 @@ export class MemslotEngine {
       this.histories.push(new History(historyLimit));
     }
     this.dirtyLog = new DirtyLog(this.limits, this.spaces, (ranges) => this.emit({ type: 'protect', ranges }));
-    this.host = this.makeHost(options.arch ?? {});
+    this.host = this.makeHost(options);
   }
 
-  private makeHost(arch: MemslotArch): CommitHost {
+  private makeHost({ arch = {}, clock }: MemslotEngineOptions): CommitHost {
     const engine = this;
     return {
       arch,
+      clock,
       dirtyLog: this.dirtyLog,
       get zap() {
         return engine.zapMode;
@@ -90,13 +91,14 @@ export class MemslotEngine {
     };
   }
 
-  /** What a delete or move drops: only that slot's translations, or every one (KVM_X86_QUIRK_SLOT_ZAP_ALL). May be set at any time. */
+  /** What a delete or move drops: only that slot's translations, or every one (KVM_X86_QUIRK_SLOT_ZAP_ALL). May be set between commits. */
   get zap(): 'slot' | 'all' {
     return this.zapMode;
   }
 
   set zap(mode: 'slot' | 'all') {
     if (mode !== 'slot' && mode !== 'all') throw new RangeError(`zap is ${String(mode)}: use slot or all`);
+    if (this.host?.running) throw new Error('a commit is between its phases: zap can be set when it is over');
     this.zapMode = mode;
   }
 

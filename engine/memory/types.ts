@@ -54,7 +54,15 @@ export interface Refusal {
 }
 
 export type Refused = { ok: false; refusals: Refusal[] };
-export type Accepted = { ok: true; generation: number; swaps: number; changes: Change[]; zapped: GfnRange[] };
+export type Accepted = {
+  ok: true;
+  generation: number;
+  swaps: number;
+  changes: Change[];
+  zapped: GfnRange[];
+  /** What its phases took together, microseconds; absent where the engine has no clock. */
+  us?: number;
+};
 export type Commit = Accepted | Refused;
 
 /** x86 side: what prepare allocates, commit frees. Throwing in prepare refuses the whole request. */
@@ -86,6 +94,8 @@ export interface MemslotEngineOptions {
   /** default 'slot' */
   zap?: 'slot' | 'all';
   arch?: MemslotArch;
+  /** Microseconds, monotonic: commits and their phases are measured with it. Absent: they are not. */
+  clock?: () => number;
   /** default true; false: READONLY is an unsupported flag (EINVAL), as for SEV-ES and TDX guests */
   readOnlySlots?: boolean;
   /** Commits kept per address space for diff, undo and redo; default 256, 0: none. */

@@ -4,6 +4,7 @@
  */
 
 import type { Machine } from '../machine/api';
+import { BETWEEN_PHASES } from '../machine/change-set';
 import type { Change, Commit, CommitEvent, GfnRange, Memslot } from '../memory/types';
 import { MemFlag } from '../memory/types';
 import { hex, shortSize } from './sizes';
@@ -19,6 +20,8 @@ export interface CommitEntry {
   title: string;
   swaps: number;
   zappedPages: number;
+  /** What its phases took, microseconds; the time between two phases, or two ioctls of a legacy commit, does not count. */
+  us: number;
   legacy: boolean;
   /** Guest accesses that no slot answered, from this commit to the next. */
   holes: number;
@@ -68,6 +71,7 @@ export class CommitLog {
       title: entry.title,
       swaps: entry.swaps,
       zappedPages: entry.zappedPages,
+      us: entry.us,
       legacy: entry.legacy,
       holes: index === this.log.length - 1 ? this.machine.holes.total - entry.holesBefore : entry.holes,
       changed: entry.changed,
@@ -119,6 +123,7 @@ export class CommitLog {
 
   /** Takes the live entry back. The reason when it cannot be. */
   undo(): { entry: CommitEntry; commit: Commit } | string {
+    if (this.machine.changeSet.stepping) return BETWEEN_PHASES;
     const entry = this.log[this.position];
     if (this.position === 0 || !entry) return 'nothing to undo';
     const gone = this.freed(entry.changes.map((change) => change.old));
@@ -130,6 +135,7 @@ export class CommitLog {
   }
 
   redo(): { entry: CommitEntry; commit: Commit } | string {
+    if (this.machine.changeSet.stepping) return BETWEEN_PHASES;
     const entry = this.log[this.position + 1];
     if (!entry) return 'nothing to redo';
     const gone = this.freed(entry.changes.map((change) => change.next));
@@ -178,6 +184,7 @@ export class CommitLog {
     entry.generation = commit.generation;
     entry.swaps += commit.swaps;
     entry.zappedPages += pagesOf(commit.zapped);
+    entry.us += commit.us ?? 0;
     entry.changes.push(...commit.changes);
     entry.steps++;
     for (const change of commit.changes) {
@@ -216,6 +223,7 @@ export class CommitLog {
       title,
       swaps: 0,
       zappedPages: 0,
+      us: 0,
       legacy,
       holes: 0,
       changed: [],

@@ -14,6 +14,7 @@ export interface HostBounds {
 export function labState(machine: Machine, commits: CommitLog, host: HostBounds): LabState {
   const { changeSet } = machine;
   const preview = changeSet.open ? changeSet.preview() : undefined;
+  const { stepping } = changeSet;
   const stopped = machine.state === 'shutdown' || machine.state === 'internal-error';
   return {
     run: machine.state,
@@ -29,6 +30,8 @@ export function labState(machine: Machine, commits: CommitLog, host: HostBounds)
     deviceMemory: machine.deviceMemory(),
     mmio: machine.mmioRegions(),
     changeSet: { open: changeSet.open, entries: changeSet.entries, ...(preview ? { preview } : {}) },
+    ...(stepping ? { stepping } : {}),
+    zap: machine.memory.zap,
     history: commits.entries() satisfies HistoryView[],
     historyAt: commits.live,
     canUndo: commits.canUndo,
@@ -48,7 +51,8 @@ function slotView(machine: Machine, kinds: ReadonlyMap<string, SlotView['kind']>
   return {
     slot: slot.slot,
     asId: slot.asId,
-    flags: slot.flags,
+    // What INVALID is, `stepping` tells.
+    flags: slot.flags & (MemFlag.LogDirtyPages | MemFlag.ReadOnly),
     guestPhysAddr: slot.baseGfn * PAGE,
     memorySize: slot.npages * PAGE,
     userspaceAddr: slot.userspaceAddr,

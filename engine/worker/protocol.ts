@@ -1,10 +1,22 @@
 /** Every message between the page and the worker, typed. The page imports this file and nothing else of the engine. */
 
-import type { Backend, Dimm, MachineConfig, RunState, StagedEdit, StagedEntry } from '../machine/api';
+import type { Backend, Dimm, MachineConfig, PhaseName, RunState, StagedEdit, StagedEntry, Stepping } from '../machine/api';
 import type { MemoryRegion } from '../memory/types';
 import type { InspectedFile, MachineShape } from '../snapshot/inspect';
 
-export type { Backend, Dimm, InspectedFile, MachineConfig, MachineShape, MemoryRegion, RunState, StagedEdit, StagedEntry };
+export type {
+  Backend,
+  Dimm,
+  InspectedFile,
+  MachineConfig,
+  MachineShape,
+  MemoryRegion,
+  PhaseName,
+  RunState,
+  StagedEdit,
+  StagedEntry,
+  Stepping,
+};
 
 /** Page -> worker. `id` ties an answer to its request. */
 export type ToWorker =
@@ -59,7 +71,16 @@ export type StageAction =
   | { do: 'stage'; edit: StagedEdit }
   | { do: 'drop'; index: number }
   | { do: 'commit'; legacy: boolean }
-  | { do: 'abort' };
+  /** Begins a commit that runs phase by phase; no phase has run yet. */
+  | { do: 'commit-stepped' }
+  /** The next phase of it. */
+  | { do: 'step' }
+  /** All phases that are left. */
+  | { do: 'finish' }
+  /** Up to swap 1 it ends a stepped commit and leaves the set open. */
+  | { do: 'abort' }
+  /** What commits zap from now on. */
+  | { do: 'zap'; mode: 'slot' | 'all' };
 
 /** Worker -> page. */
 export type FromWorker =
@@ -117,6 +138,10 @@ export interface LabState {
   deviceMemory: { start: number; end: number }[];
   mmio: { name: string; start: number; end: number }[];
   changeSet: { open: boolean; entries: readonly StagedEntry[]; preview?: MemoryRegion[] };
+  /** Absent: no commit is between its phases. */
+  stepping?: Stepping;
+  /** What commits zap: what they touch, or every translation. */
+  zap: 'slot' | 'all';
   history: HistoryView[];
   /** Position in history (index of the entry that is live). */
   historyAt: number;
@@ -136,6 +161,8 @@ export interface HistoryView {
   title: string;
   swaps: number;
   zappedPages: number;
+  /** What its phases took, measured microseconds; a legacy one: all its calls, without the guest between them. */
+  us: number;
   legacy: boolean;
   /** Guest accesses that fell into a hole from this commit to the next. */
   holes: number;

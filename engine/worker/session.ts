@@ -207,7 +207,11 @@ export class Session {
       clearTimer: (timer) => deps.clearTimer(timer),
       onError: (error) => this.fatal(error),
     });
-    const figures = new Figurer(machine, deps, FIGURES_MS, (message) => this.post({ type: 'figures', figures: message }));
+    const figures = new Figurer(machine, deps, FIGURES_MS, (message) => {
+      this.post({ type: 'figures', figures: message });
+      // Retries go on between the phases of a commit.
+      if (machine.changeSet.stepping) this.touchState(false);
+    });
     this.running = { machine, monitor, commits, runner, figures };
     machine.serial.onOutput((bytes) => this.consoleOutput(bytes));
     machine.subscribe((event) => this.event(event));

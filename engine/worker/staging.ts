@@ -1,6 +1,6 @@
 /** The page's edits of the change set that is being staged. */
 import { HOST_BASE } from '../abi/layout';
-import type { Machine } from '../machine/api';
+import type { Machine, PhaseReport } from '../machine/api';
 import type { CommitLog } from '../monitor/index';
 import type { StageAction } from './protocol';
 import { refusalText } from './refusals';
@@ -21,12 +21,29 @@ export async function stage(action: StageAction, machine: Machine, commits: Comm
     case 'abort':
       changeSet.abort();
       return '';
-    default: {
+    case 'commit-stepped':
+      changeSet.beginStepped();
+      return '';
+    case 'step':
+      return ended([changeSet.step()]);
+    case 'finish':
+      return ended(changeSet.finish());
+    case 'zap':
+      machine.setZap(action.mode);
+      return '';
+    case 'commit': {
       const commit = await commits.commit(action.legacy);
       if (!commit.ok) throw new Error(refusalText(commit.refusals));
       return '';
     }
   }
+}
+
+/** A phase may refuse: that ends the stepped commit, and the set stays open. */
+function ended(reports: readonly PhaseReport[]): string {
+  const commit = reports.at(-1)!.commit;
+  if (commit && !commit.ok) throw new Error(refusalText(commit.refusals));
+  return '';
 }
 
 /** An added slot without a legal hva gets host memory here, as memslot_add gives it; a refused edit gives it back. */

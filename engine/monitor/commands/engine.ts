@@ -18,8 +18,7 @@ function harvest(context: Context, args: Args): string {
 function zapMode(context: Context, mode: string | undefined): string {
   const { memory } = context.machine;
   if (mode === undefined) return `${memory.zap}\n`;
-  if (mode !== 'slot' && mode !== 'all') throw new CommandError(`zap mode '${mode}' does not exist: use slot or all`);
-  memory.zap = mode;
+  context.machine.setZap(mode);
   return '';
 }
 
@@ -68,7 +67,7 @@ export const engineCommands: Command[] = [
     run: harvest,
   },
   {
-    name: 'zap_mode',
+    name: 'zap_mode|memslot_zap',
     args: 'mode:s?',
     params: '[slot|all]',
     help: 'show or set what a commit zaps: what it touched (slot), or every translation (all)',

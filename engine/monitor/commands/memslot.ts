@@ -7,6 +7,7 @@ import { type Commit, MemFlag } from '../../memory/types';
 import { type CommitEntry, pagesOf } from '../commit-log';
 import { refusalLine } from '../info/memslots';
 import { type Args, type Command, CommandError, type Context, getFlag, getNumber } from '../types';
+import { beginStepped, steppedCommands } from './stepped';
 
 const PAGE = 4096;
 
@@ -177,12 +178,18 @@ export const memslotCommands: Command[] = [
   },
   {
     name: 'changeset_commit',
-    args: 'legacy:-l',
-    params: '[-l]',
-    help: 'commit the change set in one step (-l: legacy, one ioctl after another with the guest running in between)',
+    args: 'legacy:-l,stepped:-s',
+    params: '[-l] [-s]',
+    help: 'commit the change set in one step (-l: legacy, one ioctl after another with the guest running in between; -s: phase by phase, by changeset_step)',
     origin: 'lab',
-    run: (context, args) => commitSet(context, getFlag(args, 'legacy')),
+    run: (context, args) => {
+      const legacy = getFlag(args, 'legacy');
+      if (!getFlag(args, 'stepped')) return commitSet(context, legacy);
+      if (legacy) throw new CommandError('-l and -s exclude each other: a legacy commit has no phases');
+      return beginStepped(context);
+    },
   },
+  ...steppedCommands,
   {
     name: 'changeset_check',
     args: '',
@@ -195,7 +202,7 @@ export const memslotCommands: Command[] = [
     name: 'changeset_abort',
     args: '',
     params: '',
-    help: 'close the change set without committing it',
+    help: 'close the change set without committing it; a stepped commit before swap 1: end that, and leave the change set open',
     origin: 'lab',
     run: ({ machine }) => {
       if (!machine.changeSet.open) throw new CommandError('no change set is open');

@@ -2,6 +2,7 @@
 import type { Machine, StagedEdit } from '../../machine/api';
 import { MemFlag, type Memslot, type Refusal } from '../../memory/types';
 import { flagLetters } from '../commit-log';
+import { steppingText } from '../phases';
 import { hex, shortSize } from '../sizes';
 import type { Command, Context } from '../types';
 
@@ -80,7 +81,8 @@ function changeset(machine: Machine): string {
     const refusals = entry.refusals.map((refusal) => `   ${refusal.errno}: ${refusal.reason}\n`).join('');
     return `${index + 1}: ${editText(entry.edit)}\n${refusals}`;
   });
-  return lines.join('');
+  const { stepping } = changeSet;
+  return `${stepping ? steppingText(stepping) : ''}${lines.join('')}`;
 }
 
 function generations(context: Context): string {

@@ -1,0 +1,69 @@
+/**
+ * A commit of the change set phase by phase, the guest running in between. From swap 1 to swap 2 a vCPU that touches an INVALID slot tries
+ * again and again; up to swap 1 nothing has happened and the commit can be given up.
+ */
+import type { CommitRun } from '../memory/index';
+import type { Commit } from '../memory/types';
+import { MachineError, type PhaseName, type PhaseReport, type Stepping } from './api';
+
+export interface SteppedContext {
+  /** Guest accesses that were tried again, since power-on. */
+  retries(): number;
+  /** Just before the phase from which no other commit can come between; what it returns is called at the end. */
+  begin(): (accepted: boolean) => void;
+}
+
+export class SteppedCommit {
+  private retriesBefore: number | undefined;
+  private ended: ((accepted: boolean) => void) | undefined;
+
+  constructor(
+    private readonly run: CommitRun,
+    private readonly context: SteppedContext,
+  ) {}
+
+  get result(): Commit | undefined {
+    return this.run.result;
+  }
+
+  get canAbort(): boolean {
+    return this.retriesBefore === undefined;
+  }
+
+  get view(): Stepping {
+    const { run } = this;
+    const { swaps = 0, zapped = [] } = run.outlook ?? {};
+    return {
+      phase: run.phase as PhaseName,
+      done: run.timings.map((time) => ({ ...time })),
+      swaps,
+      zappedPages: zapped.reduce((sum, range) => sum + range.end - range.start, 0),
+      invalid: run.invalid.filter(({ asId }) => asId === 0).map(({ slot }) => slot),
+      retries: this.retriesBefore === undefined ? 0 : this.context.retries() - this.retriesBefore,
+      canAbort: this.canAbort,
+    };
+  }
+
+  /** Runs the next phase. */
+  step(): PhaseReport {
+    const phase = this.run.phase as PhaseName;
+    const publishes = phase === 'swap1' || phase === 'swap2';
+    if (publishes && this.retriesBefore === undefined) {
+      this.retriesBefore = this.context.retries();
+      this.ended = this.context.begin();
+    }
+    this.run.step();
+    const { result } = this.run;
+    const view = this.view;
+    if (result) {
+      this.ended?.(result.ok);
+      this.ended = undefined;
+    }
+    const us = view.done.at(-1)?.us;
+    return { phase, ...(us === undefined ? {} : { us }), view, ...(result ? { commit: result } : {}) };
+  }
+
+  abort(): void {
+    if (!this.run.abort()) throw new MachineError('it is past swap 1: the guest lives with it already, run it to its end and undo it');
+  }
+}

@@ -1,0 +1,62 @@
+/** changeset_commit -s and changeset_step: a commit phase by phase, the guest running in between. A line tells what each phase did. */
+import type { PhaseReport, Stepping } from '../../machine/api';
+import { refusalLine } from '../info/memslots';
+import { count, PHASE_NAMES, slotList } from '../phases';
+import { type Command, type Context, getFlag } from '../types';
+
+/** What the phase did. `generation` is the one that counts now, or from the next phase on. */
+function phaseText({ phase, view }: PhaseReport, context: Context): string {
+  const generation = context.machine.memory.generation(0);
+  switch (phase) {
+    case 'validate':
+      return `${count(view.swaps, 'swap')}, ${count(view.zappedPages, 'page')} to zap`;
+    case 'prepare':
+      return 'everything that can fail is done; the guest sees nothing yet, and this is the last moment to abort';
+    case 'swap1':
+      return `${slotList(view.invalid)} INVALID: who meets one tries again`;
+    case 'zap':
+      return `generation ${generation}; ${zapped(view, context)}`;
+    case 'swap2':
+      return `the final set is published${view.retries > 0 ? `, after ${count(view.retries, 'retry', 'retries')}` : ''}`;
+    case 'hooks':
+      return `generation ${generation}`;
+    default:
+      return `the old records are free; ${count(view.retries, 'retry', 'retries')}`;
+  }
+}
+
+const zapped = (view: Stepping, { machine }: Context): string =>
+  machine.memory.zap === 'all'
+    ? `every translation dropped, ${count(view.zappedPages, 'page')} had to be`
+    : `${count(view.zappedPages, 'page')} zapped`;
+
+function reportText(report: PhaseReport, context: Context): string {
+  const { phase, us, commit } = report;
+  if (commit && !commit.ok)
+    return `${PHASE_NAMES[phase]}: refused, the change set stays open\n${commit.refusals.map(refusalLine).join('')}`;
+  const text = commit?.ok && commit.changes.length === 0 ? 'nothing to change' : phaseText(report, context);
+  return `${PHASE_NAMES[phase]}: ${text}${us === undefined ? '' : ` (${us} us)`}\n`;
+}
+
+export function beginStepped({ machine }: Context): string {
+  machine.changeSet.beginStepped();
+  return `${count(machine.changeSet.entries.length, 'entry', 'entries')} to commit phase by phase; next: validate (changeset_step)\n`;
+}
+
+function step(context: Context, all: boolean): string {
+  const { changeSet } = context.machine;
+  const reports = all ? changeSet.finish() : [changeSet.step()];
+  return reports.map((report) => reportText(report, context)).join('');
+}
+
+export const steppedCommands: Command[] = [
+  {
+    name: 'changeset_step',
+    args: 'all:-a',
+    params: '[-a]',
+    help: 'run the next phase of the stepped commit (-a: all that are left) and tell what it did',
+    origin: 'lab',
+    note: 'Begun by changeset_commit -s. The guest runs between the phases; until swap 1 changeset_abort ends it and leaves the change set open',
+    run: (context, args) => step(context, getFlag(args, 'all')),
+  },
+];

@@ -1,0 +1,27 @@
+/** Words for a commit that is stepped through its phases. */
+import type { PhaseName, Stepping } from '../machine/api';
+
+export const count = (n: number, one: string, many = `${one}s`): string => `${n} ${n === 1 ? one : many}`;
+
+export const PHASE_NAMES: Record<PhaseName, string> = {
+  validate: 'validate',
+  prepare: 'prepare',
+  swap1: 'swap 1',
+  zap: 'zap',
+  swap2: 'last swap',
+  hooks: 'hooks',
+  free: 'free',
+};
+
+/** "slots 5 and 6" */
+export function slotList(slots: readonly number[]): string {
+  const last = slots.at(-1);
+  return slots.length > 1 ? `slots ${slots.slice(0, -1).join(', ')} and ${last}` : `slot ${last ?? '-'}`;
+}
+
+/** For `info changeset`. */
+export function steppingText({ phase, done, invalid, retries }: Stepping): string {
+  const ran = done.map((each) => PHASE_NAMES[each.phase]).join(', ') || 'none';
+  const now = invalid.length > 0 ? `; ${slotList(invalid)} INVALID, ${count(retries, 'retry', 'retries')} so far` : '';
+  return `Stepped commit: phases done: ${ran}; next: ${PHASE_NAMES[phase]}${now}\n`;
+}
