@@ -196,6 +196,8 @@ export interface Stepping {
 export interface PhaseReport {
   phase: PhaseName;
   us?: number;
+  /** That counts right after the phase. */
+  generation: number;
   /** Right after the phase. */
   view: Stepping;
   /** Set when the commit is over: accepted by its last phase, or refused by one before swap 1. */

@@ -157,8 +157,11 @@ export class StagedChangeSet implements ChangeSet {
     const refusal = request.refusals[0];
     if (refusal) throw new MachineError(`entry ${refusal.index + 1}: ${refusal.errno}: ${refusal.reason}`);
     const run = this.context.engine.beginCommit({ call: 'delta', regions: request.regions });
-    const begin = () => this.context.carry(request.moves);
-    const commit = new SteppedCommit(run, { retries: () => this.context.retries(), begin });
+    const commit = new SteppedCommit(run, {
+      retries: () => this.context.retries(),
+      generation: () => this.context.engine.generation(),
+      begin: () => this.context.carry(request.moves),
+    });
     this.stepped = { commit, request, entries: this.entries, preview: this.preview() };
     this.context.changed();
   }

@@ -9,6 +9,7 @@ import { MachineError, type PhaseName, type PhaseReport, type Stepping } from '.
 export interface SteppedContext {
   /** Guest accesses that were tried again, since power-on. */
   retries(): number;
+  generation(): number;
   /** Just before the phase from which no other commit can come between; what it returns is called at the end. */
   begin(): (accepted: boolean) => void;
 }
@@ -60,7 +61,13 @@ export class SteppedCommit {
       this.ended = undefined;
     }
     const us = view.done.at(-1)?.us;
-    return { phase, ...(us === undefined ? {} : { us }), view, ...(result ? { commit: result } : {}) };
+    return {
+      phase,
+      ...(us === undefined ? {} : { us }),
+      generation: this.context.generation(),
+      view,
+      ...(result ? { commit: result } : {}),
+    };
   }
 
   abort(): void {

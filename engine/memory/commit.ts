@@ -48,6 +48,8 @@ export interface CommitHost {
   contain(hook: () => void): void;
   /** After the last phase, before the 'commit' event; once per address space. */
   committed(options: CommitOptions, space: AddressSpace, from: number, commit: Accepted): void;
+  /** Instead of all that: the request changed nothing. */
+  unchanged(options: CommitOptions): void;
   generation(asId: number): number;
 }
 
@@ -72,6 +74,8 @@ const ERRNOS: readonly string[] = ['EINVAL', 'EEXIST', 'ENOENT', 'ENOMEM', 'ENXI
 export interface CommitOptions {
   /** For the history. */
   via: 'commit' | 'undo' | 'redo';
+  /** How many commits an undo takes back, or a redo does again. */
+  steps: number;
   legacy: boolean;
   /** The address space whose generation a request without any change reports. */
   asId: number;
@@ -195,6 +199,7 @@ export class CommitRun {
   /** A request that changes nothing costs nothing: no swap, no generation, no event. */
   private finishEmpty(): Phase {
     this.swaps = 0;
+    this.host.unchanged(this.options);
     this.result = { ok: true, generation: this.host.generation(this.options.asId), swaps: 0, changes: [], zapped: [] };
     return 'done';
   }

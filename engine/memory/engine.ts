@@ -30,8 +30,7 @@ export type CommitRequest =
   | { call: 'split'; slot: number; atGpa: number; newSlot: number; asId?: number }
   | { call: 'merge'; slots: readonly number[]; asId?: number }
   | { call: 'apply'; changes: ChangeSet }
-  | { call: 'undo'; asId?: number }
-  | { call: 'redo'; asId?: number };
+  | { call: 'undo' | 'redo'; asId?: number; steps?: number };
 
 /** Bytes that the engine holds for one address space, by what they are for. */
 export interface Footprint {
@@ -87,7 +86,14 @@ export class MemslotEngine {
       emit: (event) => engine.emit(event),
       contain: (hook) => engine.contain(hook),
       generation: (asId) => engine.generation(asId),
-      committed: ({ via, legacy }, space, from, commit) => engine.histories[space.asId]!.record(space.asId, from, commit, via, legacy),
+      committed: ({ via, legacy, steps }, space, from, commit) => {
+        const history = engine.histories[space.asId]!;
+        history.record(space.asId, from, commit, via, legacy);
+        if (via !== 'commit') history.travelled(via, steps);
+      },
+      unchanged: ({ via, asId, steps }) => {
+        if (via !== 'commit') engine.histories[asId]?.travelled(via, steps);
+      },
     };
   }
 
@@ -146,14 +152,17 @@ export class MemslotEngine {
     return this.beginCommit({ call: 'apply', changes }).run();
   }
 
-  /** Commits the inverse of the newest commit that was not undone yet. ENOENT: there is none. */
-  undo(asId = 0): Commit {
-    return this.beginCommit({ call: 'undo', asId }).run();
+  /**
+   * Commits the inverse of the newest commit that was not undone yet; of the newest `steps` of them together, in one commit. ENOENT: there
+   * are not so many.
+   */
+  undo(asId = 0, steps = 1): Commit {
+    return this.beginCommit({ call: 'undo', asId, steps }).run();
   }
 
-  /** Commits again what the last undo took back. ENOENT: there is none, or something else was committed since. */
-  redo(asId = 0): Commit {
-    return this.beginCommit({ call: 'redo', asId }).run();
+  /** Commits again what the last undo took back (`steps` of them, in one commit). ENOENT: there is none, or something else was committed since. */
+  redo(asId = 0, steps = 1): Commit {
+    return this.beginCommit({ call: 'redo', asId, steps }).run();
   }
 
   /** A commit to be stepped through its phases; the calls above are this one, run to the end. */
@@ -165,7 +174,8 @@ export class MemslotEngine {
     const asId = 'asId' in request ? request.asId : request.call === 'region' ? request.region?.asId : undefined;
     const via = request.call === 'undo' || request.call === 'redo' ? request.call : 'commit';
     const legacy = request.call === 'region' && request.legacy === true;
-    const options: CommitOptions = { via, legacy, asId: asId ?? 0 };
+    const steps = 'steps' in request ? (request.steps ?? 1) : 1;
+    const options: CommitOptions = { via, steps, legacy, asId: asId ?? 0 };
     if (onLastDirty) options.onLastDirty = onLastDirty;
     return new CommitRun(this.host, () => this.plan(request), options);
   }
@@ -186,7 +196,7 @@ export class MemslotEngine {
         return this.planChanges(request.changes);
       case 'undo':
       case 'redo':
-        return this.planHistory(request.call, request.asId === undefined ? 0 : request.asId);
+        return this.planHistory(request.call, request.asId === undefined ? 0 : request.asId, request.steps);
     }
   }
 
@@ -207,11 +217,12 @@ export class MemslotEngine {
     return refusals.length > 0 ? { ok: false, refusals } : this.planRegions(changes.toRequest(), { type: 'delta' });
   }
 
-  private planHistory(call: 'undo' | 'redo', asId: number): Plan {
+  private planHistory(call: 'undo' | 'redo', asId: number, steps = 1): Plan {
     const history = Number.isInteger(asId) ? this.histories[asId] : undefined;
     if (!history) return refused('EINVAL', `asId is ${String(asId)}: use 0 to ${this.spaces.length - 1}`);
-    const changes = history[call];
-    return changes ? this.planChanges(changes) : refused('ENOENT', `nothing to ${call} in address space ${asId}`);
+    const changes = history[call](steps);
+    const what = steps === 1 ? 'nothing' : `no ${String(steps)} commits`;
+    return changes ? this.planChanges(changes) : refused('ENOENT', `${what} to ${call} in address space ${asId}`);
   }
 
   // ---- dry runs -----------------------------------------------------------------------------------------------------------
@@ -395,11 +406,11 @@ export class MemslotEngine {
   }
 
   canUndo(asId = 0): boolean {
-    return this.histories[asId]?.undo !== undefined;
+    return this.histories[asId]?.undo() !== undefined;
   }
 
   canRedo(asId = 0): boolean {
-    return this.histories[asId]?.redo !== undefined;
+    return this.histories[asId]?.redo() !== undefined;
   }
 
   /** What a listener throws goes to onListenerError; the commit and the other listeners go on. Returns how to stop. */

@@ -76,13 +76,18 @@ export class History {
     const kinds = commit.changes.map((change) => change.kind);
     const slots = changes.diffs.map((diff) => diff.slot);
     this.list.push({ asId, from, generation, swaps, zappedPages, kinds, slots, changes, via, legacy });
-    if (via === 'undo') {
-      this.redos.push(this.undos.pop()!);
-      return;
-    }
-    if (via === 'redo') this.redos.pop();
-    else this.redos.clear();
+    if (via !== 'commit') return;
+    this.redos.clear();
     this.undos.push(changes);
+  }
+
+  /** `steps` commits were taken back, or done again. */
+  travelled(via: 'undo' | 'redo', steps: number): void {
+    const [from, to] = via === 'undo' ? [this.undos, this.redos] : [this.redos, this.undos];
+    for (let step = 0; step < steps; step++) {
+      const changes = from.pop();
+      if (changes) to.push(changes);
+    }
   }
 
   /** Could an undo or a redo bring a slot back that is backed by host memory of [start, end), bytes? */
@@ -99,13 +104,13 @@ export class History {
     this.redos.clear();
   }
 
-  /** What the next undo would commit. */
-  get undo(): ChangeSet | undefined {
-    return this.undos.items.at(-1)?.invert();
+  /** What the next `steps` undos would commit together; undefined: there are not so many. */
+  undo(steps = 1): ChangeSet | undefined {
+    return joined(this.undos.items.slice(-steps), steps)?.invert();
   }
 
-  get redo(): ChangeSet | undefined {
-    return this.redos.items.at(-1);
+  redo(steps = 1): ChangeSet | undefined {
+    return joined(this.redos.items.slice(-steps).reverse(), steps);
   }
 
   /** Everything that happened from generation `from` to generation `to`, as one change set; undefined where the history does not reach. */
@@ -117,4 +122,10 @@ export class History {
     if (first < 0 || last < first) return undefined;
     return this.entries.slice(first, last + 1).reduce((sum, entry) => sum.compose(entry.changes), ChangeSet.of([], []));
   }
+}
+
+/** One change set that does what these do one after another; undefined where there are not `steps` of them. */
+function joined(items: readonly ChangeSet[], steps: number): ChangeSet | undefined {
+  if (!(steps >= 1) || items.length !== steps) return undefined;
+  return items.reduce((sum, changes) => sum.compose(changes));
 }

@@ -16,7 +16,7 @@ const MAX_CHANGES = 65536;
 
 export interface CommitEntry {
   generation: number;
-  /** "+ ram.a", "4 <-> 5" */
+  /** "+ dimm1", "+ 9 mem1", "4 <-> 5" */
   title: string;
   swaps: number;
   zappedPages: number;
@@ -29,6 +29,12 @@ export interface CommitEntry {
   changed: number[];
   /** ms since 1970 */
   at: number;
+}
+
+export interface Travel {
+  /** What was taken back or done again: the entry's title in quotes, or how many. */
+  title: string;
+  commit: Commit;
 }
 
 interface Entry extends CommitEntry {
@@ -54,6 +60,7 @@ export class CommitLog {
     machine.subscribe((event) => {
       if (event.type === 'commit' && event.event.type === 'commit') this.committed(event.event);
       else if (event.type === 'restored') this.restart('snapshot loaded');
+      else if (event.type === 'dimms') this.nameDimm();
     });
   }
 
@@ -121,60 +128,39 @@ export class CommitLog {
     }
   }
 
-  /** Takes the live entry back. The reason when it cannot be. */
-  undo(): { entry: CommitEntry; commit: Commit } | string {
+  /** Takes the newest `count` live entries back, in one commit. The reason when it cannot be. */
+  undo(count = 1): Travel | string {
+    return this.goTo(this.position - count);
+  }
+
+  redo(count = 1): Travel | string {
+    return this.goTo(this.position + count);
+  }
+
+  /** Makes the entry at `index` the live one, in one commit: the guest sees the layout before or the one it leads to, and none between. */
+  goTo(index: number): Travel | string {
     if (this.machine.changeSet.stepping) return BETWEEN_PHASES;
-    const entry = this.log[this.position];
-    if (this.position === 0 || !entry) return 'nothing to undo';
-    const gone = this.freed(entry.changes.map((change) => change.old));
-    if (gone) return `cannot undo "${entry.title}": the host memory of slot ${gone.slot} was freed`;
-    const commit = this.replay(entry.steps, 'undo', 'redo');
-    if (commit.ok) this.position--;
-    this.tell();
-    return { entry, commit };
-  }
-
-  redo(): { entry: CommitEntry; commit: Commit } | string {
-    if (this.machine.changeSet.stepping) return BETWEEN_PHASES;
-    const entry = this.log[this.position + 1];
-    if (!entry) return 'nothing to redo';
-    const gone = this.freed(entry.changes.map((change) => change.next));
-    if (gone) return `cannot redo "${entry.title}": the host memory of slot ${gone.slot} was freed`;
-    const commit = this.replay(entry.steps, 'redo', 'undo');
-    if (commit.ok) this.position++;
-    this.tell();
-    return { entry, commit };
-  }
-
-  /** A slot that would come back over host memory that is no longer there. */
-  private freed(slots: (Memslot | undefined)[]): Memslot | undefined {
-    return slots.find((slot) => slot && !this.machine.backingOf(slot.userspaceAddr));
-  }
-
-  /** Takes an entry's commits back (or does them again) one by one; when one is refused, those before it are put back. */
-  private replay(steps: number, step: 'undo' | 'redo', back: 'undo' | 'redo'): Commit {
-    const { memory } = this.machine;
+    if (!Number.isInteger(index)) return `${index} is no entry of the history`;
+    const back = index <= this.position;
+    const entries = back ? this.log.slice(Math.max(0, index) + 1, this.position + 1) : this.log.slice(this.position + 1, index + 1);
+    const count = Math.abs(index - this.position);
+    const verb = back ? 'undo' : 'redo';
+    if (entries.length === 0) return `nothing to ${verb}`;
+    if (entries.length < count) return `cannot ${verb} ${count} commits: there are ${entries.length}`;
+    const title = entries.length === 1 ? `"${entries[0]!.title}"` : `${entries.length} commits`;
+    const gone = endStates(entries, back).find((slot) => slot && !this.machine.backingOf(slot.userspaceAddr));
+    if (gone) return `cannot ${verb} ${title}: the host memory of slot ${gone.slot} was freed`;
+    const steps = entries.reduce((sum, entry) => sum + entry.steps, 0);
     this.replaying = true;
+    let commit: Commit;
     try {
-      const all: Extract<Commit, { ok: true }>[] = [];
-      for (let done = 0; done < steps; done++) {
-        const commit = memory[step](0);
-        if (!commit.ok) {
-          for (; done > 0; done--) memory[back](0);
-          return commit;
-        }
-        all.push(commit);
-      }
-      return {
-        ok: true,
-        generation: memory.generation(0),
-        swaps: all.reduce((sum, commit) => sum + commit.swaps, 0),
-        changes: all.flatMap((commit) => commit.changes),
-        zapped: all.flatMap((commit) => commit.zapped),
-      };
+      commit = this.machine.memory[verb](0, steps);
     } finally {
       this.replaying = false;
     }
+    if (commit.ok) this.position = index;
+    this.tell();
+    return { title, commit };
   }
 
   private committed(event: Extract<CommitEvent, { type: 'commit' }>): void {
@@ -214,7 +200,25 @@ export class CommitLog {
     for (const listener of this.listeners) listener();
   }
 
-  private readonly nameOf = (slot: Memslot): string => this.machine.backingOf(slot.userspaceAddr)?.id ?? `slot ${slot.slot}`;
+  /** "dimm1" for the whole of a DIMM, else "5 ram.a". */
+  private readonly nameOf = (slot: Memslot): string => {
+    const backing = this.machine.backingOf(slot.userspaceAddr);
+    const dimm = this.machine.dimms().find(({ memdev, id }) => memdev === backing?.id && id !== '');
+    if (dimm && backing?.offset === 0 && dimm.size === slot.npages * PAGE) return dimm.id;
+    const name = dimm?.id ?? backing?.id;
+    return name === undefined ? `${slot.slot}` : `${slot.slot} ${name}`;
+  };
+
+  /** A DIMM is known by its id only after the commit that mapped it. */
+  private nameDimm(): void {
+    const entry = this.log.at(-1);
+    const change = entry?.changes[0];
+    if (!entry || entry.changes.length !== 1 || change?.kind !== 'create') return;
+    const title = titleOf(entry.changes, this.nameOf);
+    if (title === entry.title) return;
+    entry.title = title;
+    this.tell();
+  }
 
   private blank(title: string, legacy: boolean): Entry {
     const holesBefore = this.machine.holes.total;
@@ -235,6 +239,14 @@ export class CommitLog {
   }
 }
 
+/** The slots as they will be when these entries are taken back, or done again. */
+function endStates(entries: readonly Entry[], back: boolean): (Memslot | undefined)[] {
+  const ends = new Map<number, Memslot | undefined>();
+  const changes = entries.flatMap((entry) => entry.changes);
+  for (const change of back ? changes.toReversed() : changes) ends.set((change.next ?? change.old)!.slot, back ? change.old : change.next);
+  return [...ends.values()];
+}
+
 export const pagesOf = (ranges: readonly GfnRange[]): number => ranges.reduce((sum, range) => sum + (range.end - range.start), 0);
 
 /** "R-", "-L", "--" */
@@ -253,9 +265,9 @@ function wordsFor(change: Change, nameOf: (slot: Memslot) => string): string {
   const slot = (change.next ?? change.old)!;
   switch (change.kind) {
     case 'create':
-      return `+ ${slot.slot} ${nameOf(slot)}`;
+      return `+ ${nameOf(slot)}`;
     case 'delete':
-      return `- ${slot.slot} ${nameOf(slot)}`;
+      return `- ${nameOf(slot)}`;
     case 'move':
       return `${slot.slot} -> ${hex(slot.baseGfn * PAGE)}`;
     case 'flags-only':

@@ -115,6 +115,69 @@ describe('a change set', () => {
   });
 });
 
+describe('a stepped commit', () => {
+  it('tells phase by phase what it did', async () => {
+    const { monitor, machine } = await twoDimms();
+    const [a, b] = [machine.memory.memslotAt(GIB4 / 4096)!.slot, machine.memory.memslotAt((GIB4 + 0x8000000) / 4096)!.slot];
+    expect(await monitor.execute('changeset_step')).toBe('Error: no stepped commit runs: changeset_commit -s begins one\n');
+    await monitor.execute('changeset_begin');
+    expect(await monitor.execute('changeset_commit -s')).toBe('Error: the change set is empty: there is nothing to step through\n');
+    await monitor.execute(`memslot_move ${a} 0x108000000`);
+    await monitor.execute(`memslot_move ${b} 0x100000000`);
+    expect(await monitor.execute('changeset_commit -s -l')).toBe('Error: -l and -s exclude each other: a legacy commit has no phases\n');
+    expect(await monitor.execute('changeset_commit -s')).toBe('2 entries to commit phase by phase; next: validate (changeset_step)\n');
+    const before = machine.memory.generation();
+    expect(await monitor.execute('changeset_step')).toBe('validate: 2 swaps, 65536 pages to zap (0 us)\n');
+    expect(await monitor.execute('changeset_step')).toMatch(/^prepare: .* abort \(0 us\)\n$/);
+    expect(await monitor.execute('changeset_step')).toBe(`swap 1: slots ${a} and ${b} INVALID: who meets one tries again (0 us)\n`);
+    expect(await monitor.execute('info changeset')).toBe(
+      `Stepped commit: phases done: validate, prepare, swap 1; next: zap; slots ${a} and ${b} INVALID, 0 retries so far\n` +
+        `1: memslot_move ${a} 0x108000000\n2: memslot_move ${b} 0x100000000\n`,
+    );
+    expect(await monitor.execute('info memslots')).toMatch(new RegExp(`\\n${a} .* d1 \\(m1\\), INVALID\\n`));
+    for (const line of [
+      'undo',
+      'redo',
+      'system_reset',
+      'savevm x',
+      'memslot_zap all',
+      'memslot_del 0',
+      'changeset_check',
+      'changeset_commit',
+      'device_del d1',
+    ])
+      expect(await monitor.execute(line), line).toMatch(/^Error: (a commit is between its phases|there is no place for snapshots)/);
+    expect(await monitor.execute('changeset_abort')).toMatch(/^Error: it is past swap 1/);
+    expect(await monitor.execute('changeset_step -a')).toMatch(
+      new RegExp(
+        `^zap: generation ${before + 2}; 65536 pages zapped \\(0 us\\)\\nlast swap: .*\\nhooks: generation ${before + 4} .*\\nfree: .*0 retries \\(0 us\\)\\n$`,
+      ),
+    );
+    expect(machine.memory.memslotAt(GIB4 / 4096)!.slot).toBe(b);
+    expect(await monitor.execute('undo')).toMatch(new RegExp(`^undid "${a} <-> ${b}"`));
+    expect(await monitor.execute('memslot_zap all')).toBe('');
+    expect(await monitor.execute('zap_mode')).toBe('all\n');
+  });
+
+  it('ends with every reason where it is refused, and can be given up before swap 1', async () => {
+    const { monitor, machine } = await twoDimms();
+    const generation = machine.memory.generation();
+    await monitor.execute('changeset_begin');
+    await monitor.execute('memslot_move 0 0x100000000');
+    await monitor.execute('changeset_commit -s');
+    expect(await monitor.execute('changeset_step -a')).toMatch(/^validate: refused, the change set stays open\nentry 1: EEXIST: /);
+    expect(await monitor.execute('changeset_abort')).toBe('');
+    await monitor.execute('changeset_begin');
+    await monitor.execute('memslot_add 40 8G 2M');
+    await monitor.execute('changeset_commit -s');
+    await monitor.execute('changeset_step');
+    expect(await monitor.execute('changeset_abort')).toBe('');
+    expect(await monitor.execute('info changeset')).toMatch(/^1: memslot_add 40/);
+    expect(await monitor.execute('changeset_commit')).toMatch(/^generation \d+, 1 swap, 0 pages zapped\n$/);
+    expect(machine.memory.generation()).toBe(generation + 2);
+  });
+});
+
 describe('undo and redo', () => {
   it('move through the history', async () => {
     const { monitor, machine } = await testMonitor();
@@ -133,6 +196,26 @@ describe('undo and redo', () => {
     await monitor.execute('redo');
     await monitor.execute('memslot_flags 40 -l');
     expect(await monitor.execute('redo')).toBe('Error: nothing to redo\n');
+  });
+
+  it('take several commits back in one, and name a DIMM by its id', async () => {
+    const { monitor, machine } = await testMonitor();
+    await monitor.execute('object_add memory-backend-ram,id=m1,size=128M');
+    await monitor.execute('device_add pc-dimm,id=dimm1,memdev=m1');
+    expect(await monitor.execute('info generations')).toMatch(/\* .* \+ dimm1\n$/);
+    const { slot } = machine.memory.memslotAt(machine.dimms()[0]!.addr / 4096)!;
+    await monitor.execute('memslot_add 40 5G 2M');
+    await monitor.execute('memslot_move 40 6G');
+    await monitor.execute(`memslot_flags ${slot} -l`);
+    const generation = machine.memory.generation();
+    expect(await monitor.execute('undo 3')).toBe(`undid 3 commits: generation ${generation + 4}, 2 swaps, 512 pages zapped\n`);
+    expect(machine.memory.memslotById(40)).toBeUndefined();
+    expect(await monitor.execute('info generations')).toMatch(/\n\* .* \+ dimm1\n(.*\n){3}$/);
+    expect(await monitor.execute('undo 2')).toBe('Error: cannot undo 2 commits: there are 1\n');
+    expect(await monitor.execute('undo 0')).toBe('Error: count 0 must be at least 1\n');
+    expect(await monitor.execute('redo 2')).toMatch(/^redid 2 commits: generation \d+, 1 swap, 0 pages zapped\n$/);
+    expect(machine.memory.memslotById(40)!.baseGfn).toBe((6 * 2 ** 30) / 4096);
+    expect(await monitor.execute('redo')).toMatch(/^redid "\d+ flags -L"/);
   });
 
   it('never bring back a slot over host memory that was freed', async () => {

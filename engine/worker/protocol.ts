@@ -40,6 +40,8 @@ export type ToWorker =
   | { type: 'console'; text: string }
   | { type: 'run'; action: 'stop' | 'cont' | 'reset' | 'step' }
   | { type: 'call'; id: number; method: 'layout' | 'digest' | 'share' | 'undo' | 'redo' }
+  /** Makes the history's entry at `index` the live one, in one commit. */
+  | { type: 'go-to'; id: number; index: number }
   /** Is this a whole machine snapshot or a layout? Answered with an InspectedFile, or the reason why not. No machine is touched. */
   | { type: 'inspect-file'; id: number; bytes: Uint8Array }
   /** Answered with `Queries[query.ask]['answer']`. */

@@ -4,7 +4,7 @@ import { resolve } from 'node:path';
 import { afterEach, describe, expect, it } from 'vitest';
 import { testMachine } from '../monitor/testing';
 import { captureLayout, layoutText, packLink } from '../snapshot/index';
-import type { FromWorker, LabState, SnapshotView, ToWorker } from './protocol';
+import type { FromWorker, LabState, SnapshotView, StageAction, ToWorker } from './protocol';
 import { Session } from './session';
 
 const MIB = 0x100000;
@@ -72,6 +72,7 @@ class Page {
     message:
       | { type: 'monitor' | 'complete'; line: string }
       | { type: 'call'; method: 'layout' | 'digest' | 'share' | 'undo' | 'redo' }
+      | { type: 'go-to'; index: number }
       | Omit<Extract<ToWorker, { type: 'stage' }>, 'id'>,
   ): Promise<Of<'result'>> {
     const id = this.nextId++;
@@ -272,6 +273,49 @@ describe('requests', () => {
     expect(page.state!.slots.some((slot) => slot.slot === 40)).toBe(false);
     expect(await page.ask({ type: 'call', method: 'redo' })).toMatchObject({ value: '' });
     expect(await page.ask({ type: 'call', method: 'redo' })).toMatchObject({ error: 'nothing to redo' });
+  });
+
+  it('a commit phase by phase, a running guest waiting in between, and the way back in one commit', async () => {
+    const page = await started();
+    for (const id of ['1', '2']) {
+      await page.monitor(`object_add memory-backend-ram,id=m${id},size=128M`);
+      await page.monitor(`device_add pc-dimm,id=d${id},memdev=m${id}`);
+    }
+    await page.until(() => (page.state!.slots.filter((slot) => slot.kind === 'dimm').length === 2 ? true : undefined));
+    const [a, b] = page.state!.slots.filter((slot) => slot.kind === 'dimm');
+    expect(page.state!.history.map((entry) => entry.title)).toEqual(['power on', '+ d1', '+ d2']);
+    expect(page.state!.history[2]!.us).toBeGreaterThan(0);
+    page.session.receive({ type: 'console', text: `watch 0x${a!.guestPhysAddr.toString(16)}\r` });
+    await page.until(() => (page.console.includes('any key ends') ? true : undefined));
+    const stage = async (action: StageAction): Promise<unknown> => (await page.ask({ type: 'stage', action })).error ?? '';
+    await stage({ do: 'begin' });
+    await stage({ do: 'stage', edit: { op: 'move', slot: a!.slot, gpa: b!.guestPhysAddr } });
+    await stage({ do: 'stage', edit: { op: 'move', slot: b!.slot, gpa: a!.guestPhysAddr } });
+    expect(await stage({ do: 'step' })).toMatch('no stepped commit runs');
+    expect(await stage({ do: 'commit-stepped' })).toBe('');
+    expect(page.state!.stepping).toMatchObject({ phase: 'validate', done: [], canAbort: true });
+    await stage({ do: 'step' });
+    expect(page.state!.stepping).toMatchObject({ phase: 'prepare', swaps: 2, zappedPages: 65536 });
+    for (const _ of ['prepare', 'swap1', 'zap']) expect(await stage({ do: 'step' })).toBe('');
+    expect(page.state!.stepping).toMatchObject({ phase: 'swap2', invalid: [a!.slot, b!.slot], canAbort: false });
+    expect(page.state!.slots.find((slot) => slot.slot === a!.slot)).toEqual(a);
+    await page.until(() => (page.state!.stepping!.retries > 3 ? true : undefined));
+    expect(await stage({ do: 'abort' })).toMatch('past swap 1');
+    expect(await stage({ do: 'zap', mode: 'all' })).toMatch('between its phases');
+    expect(await page.ask({ type: 'call', method: 'undo' })).toMatchObject({ error: expect.stringContaining('between its phases') });
+    expect(await stage({ do: 'finish' })).toBe('');
+    expect(page.state!.stepping).toBeUndefined();
+    expect(page.state!.history.at(-1)).toMatchObject({ title: `${a!.slot} <-> ${b!.slot}`, swaps: 2, holes: 0 });
+    expect(await stage({ do: 'zap', mode: 'all' })).toBe('');
+    expect(page.state!.zap).toBe('all');
+    const from = page.state!.generation;
+    expect(await page.ask({ type: 'go-to', index: 0 })).toMatchObject({ value: '' });
+    expect(page.state).toMatchObject({ historyAt: 0, generation: from + 4, canUndo: false, canRedo: true });
+    expect(page.state!.slots.some((slot) => slot.kind === 'dimm')).toBe(false);
+    expect(await page.ask({ type: 'go-to', index: 3 })).toMatchObject({ value: '' });
+    expect(page.state).toMatchObject({ historyAt: 3, canRedo: false });
+    expect(page.state!.history).toHaveLength(4);
+    expect(await page.ask({ type: 'go-to', index: 9 })).toMatchObject({ error: 'nothing to redo' });
   });
 
   it('save a layout through the page and bring it back', async () => {

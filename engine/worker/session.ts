@@ -109,6 +109,9 @@ export class Session {
       case 'call':
         this.answer(message.id, () => this.call(message.method));
         return;
+      case 'go-to':
+        this.answer(message.id, () => this.travel(this.need().commits.goTo(message.index)));
+        return;
       case 'inspect-file':
         this.answer(message.id, () => inspectFile(message.bytes));
         return;

@@ -117,6 +117,49 @@ onEachIndex('delta', (make) => {
     expect(engine.check([gone(9)])).toMatchObject({ ok: false, refusals: [{ index: 0, errno: 'EINVAL' }] });
   });
 
+  it('tells phase by phase what is INVALID and how long each took; the time between two phases does not count', () => {
+    let now = 0;
+    const engine = make({ clock: () => (now += 10) });
+    accepted(engine.changeUserMemoryRegions([region(3, 0, 0, P, 0), region(7, 0, P, P, P), region(8, 0, 2 * P, P, 2 * P)]));
+    const run = engine.beginCommit({ call: 'delta', regions: [region(3, 0, P, P, 0), region(7, 0, 0, P, P)] });
+    const seen: [string, number[]][] = [];
+    while (run.phase !== 'done') {
+      run.step();
+      seen.push([run.phase, run.invalid.map(({ slot }) => slot).toSorted()]);
+      now += 1000;
+    }
+    expect(seen).toEqual([
+      ['prepare', []],
+      ['swap1', []],
+      ['zap', [3, 7]],
+      ['swap2', [3, 7]],
+      ['hooks', []],
+      ['free', []],
+      ['done', []],
+    ]);
+    expect(run.timings.map(({ phase, us }) => `${phase} ${us > 0 && us < 100}`)).toEqual(
+      ['validate', 'prepare', 'swap1', 'zap', 'swap2', 'hooks', 'free'].map((phase) => `${phase} true`),
+    );
+    const { us } = accepted(run.result!);
+    expect(us).toBeGreaterThanOrEqual(70);
+    expect(us).toBeLessThan(1000);
+    expect(accepted(make().changeUserMemoryRegions([region(0, 0, 0, P, 0)])).us).toBeUndefined();
+  });
+
+  it('keeps its zap mode while a commit is past its first swap', () => {
+    const engine = make();
+    accepted(engine.setUserMemoryRegion(region(0, 0, 0, P, 0)));
+    const run = engine.beginCommit({ call: 'delta', regions: [region(0, 0, P, P, 0)] });
+    while (run.phase !== 'zap') run.step();
+    expect(() => {
+      engine.zap = 'all';
+    }).toThrow('between its phases');
+    expect(engine.zap).toBe('slot');
+    run.run();
+    engine.zap = 'all';
+    expect(engine.zap).toBe('all');
+  });
+
   it('zap all drops every translation, and still names the ranges', () => {
     const engine = make({ zap: 'all' });
     accepted(engine.setUserMemoryRegion(region(0, 0, 0, P, 0)));
@@ -331,6 +374,37 @@ onEachIndex('history', (make) => {
         .map((entry) => entry.via)
         .join(),
     ).toBe('commit,commit,commit,undo,undo,undo,redo,redo,commit,undo');
+    engine.verify();
+  });
+
+  it('takes several commits back, or does them again, in one commit', () => {
+    const engine = make();
+    const layouts: unknown[] = [engine.layout()];
+    for (const regions of [
+      [region(0, 0, 0, P, 0), region(1, 0, P, P, 0)],
+      [region(0, 0, 8 * P, P, 0), gone(1)],
+      [region(0, 0, 0, P, 0)],
+      [region(0, 0, 8 * P, P, 0)],
+    ]) {
+      accepted(engine.changeUserMemoryRegions(regions));
+      layouts.push(engine.layout());
+    }
+    expectRefused(engine, () => engine.undo(0, 5), 'ENOENT', -1);
+    expectRefused(engine, () => engine.undo(0, 0), 'ENOENT', -1);
+    const from = engine.generation();
+    expect(accepted(engine.undo(0, 3))).toMatchObject({ swaps: 2 });
+    expect(engine.generation()).toBe(from + 4);
+    expect(engine.layout()).toEqual(layouts[1]);
+    accepted(engine.redo(0, 3));
+    expect(engine.layout()).toEqual(layouts[4]);
+    // There and back again is no change at all, and still two steps.
+    expect(accepted(engine.undo(0, 2))).toMatchObject({ swaps: 0, changes: [] });
+    expect(engine.layout()).toEqual(layouts[2]);
+    accepted(engine.undo());
+    expect(engine.layout()).toEqual(layouts[1]);
+    accepted(engine.redo(0, 3));
+    expect(engine.layout()).toEqual(layouts[4]);
+    expectRefused(engine, () => engine.redo(), 'ENOENT', -1);
     engine.verify();
   });
 

@@ -4,7 +4,7 @@
  */
 import type { StagedEdit } from '../../machine/api';
 import { type Commit, MemFlag } from '../../memory/types';
-import { type CommitEntry, pagesOf } from '../commit-log';
+import { type CommitEntry, pagesOf, type Travel } from '../commit-log';
 import { refusalLine } from '../info/memslots';
 import { type Args, type Command, CommandError, type Context, getFlag, getNumber } from '../types';
 import { beginStepped, steppedCommands } from './stepped';
@@ -77,11 +77,17 @@ function checkSet(context: Context): string {
   return `would commit: ${commit.changes.length} ${commit.changes.length === 1 ? 'change' : 'changes'}, ${swapCount(commit.swaps)}, ${pages(pagesOf(commit.zapped))}\n`;
 }
 
-function replay(result: { entry: CommitEntry; commit: Commit } | string, verb: string): string {
+function replay(result: Travel | string, verb: string): string {
   if (typeof result === 'string') throw new CommandError(result);
-  const { entry, commit } = result;
+  const { title, commit } = result;
   if (!commit.ok) throw new CommandError(commit.refusals.map((refusal) => `${refusal.errno}: ${refusal.reason}`).join('; '));
-  return `${verb} "${entry.title}": ${commitLine(commit)}`;
+  return `${verb} ${title}: ${commit.swaps === 0 ? `generation ${commit.generation}, nothing to change\n` : commitLine(commit)}`;
+}
+
+function countOf(args: Args): number {
+  const count = getNumber(args, 'count') ?? 1;
+  if (count < 1) throw new CommandError(`count ${count} must be at least 1`);
+  return count;
 }
 
 const slotIds = ({ machine }: Context): string[] => machine.memory.memslots(0).map((slot) => String(slot.slot));
@@ -212,18 +218,18 @@ export const memslotCommands: Command[] = [
   },
   {
     name: 'undo',
-    args: '',
-    params: '',
-    help: 'take back the live commit (itself a commit: a new generation)',
+    args: 'count:i?',
+    params: '[count]',
+    help: 'take back the live commit, or the last count commits in one (itself a commit: a new generation)',
     origin: 'lab',
-    run: ({ commits }) => replay(commits.undo(), 'undid'),
+    run: ({ commits }, args) => replay(commits.undo(countOf(args)), 'undid'),
   },
   {
     name: 'redo',
-    args: '',
-    params: '',
-    help: 'do again what undo took back',
+    args: 'count:i?',
+    params: '[count]',
+    help: 'do again what undo took back, count commits in one',
     origin: 'lab',
-    run: ({ commits }) => replay(commits.redo(), 'redid'),
+    run: ({ commits }, args) => replay(commits.redo(countOf(args)), 'redid'),
   },
 ];

@@ -4,9 +4,8 @@ import { refusalLine } from '../info/memslots';
 import { count, PHASE_NAMES, slotList } from '../phases';
 import { type Command, type Context, getFlag } from '../types';
 
-/** What the phase did. `generation` is the one that counts now, or from the next phase on. */
-function phaseText({ phase, view }: PhaseReport, context: Context): string {
-  const generation = context.machine.memory.generation(0);
+/** What the phase did. A published set's generation counts from the next phase on. */
+function phaseText({ phase, generation, view }: PhaseReport, context: Context): string {
   switch (phase) {
     case 'validate':
       return `${count(view.swaps, 'swap')}, ${count(view.zappedPages, 'page')} to zap`;

@@ -1,5 +1,6 @@
 /** info memslots, changeset, generations: ours. */
 import type { Machine, StagedEdit } from '../../machine/api';
+import { MEMSLOT_INVALID } from '../../memory/index';
 import { MemFlag, type Memslot, type Refusal } from '../../memory/types';
 import { flagLetters } from '../commit-log';
 import { steppingText } from '../phases';
@@ -39,7 +40,7 @@ function memslots(machine: Machine): string {
         shortSize(slot.npages * PAGE),
         hex(slot.userspaceAddr, 8),
         flagLetters(slot.flags),
-        slotName(machine, slot),
+        slot.flags >= MEMSLOT_INVALID ? `${slotName(machine, slot)}, INVALID` : slotName(machine, slot),
       ]);
     }
   }
