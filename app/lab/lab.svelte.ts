@@ -268,11 +268,34 @@ export class Lab {
       return;
     }
     await this.#stateAfter(before);
+    this.#sayCommitted();
+  }
+
+  #sayCommitted(): void {
     const done = this.live;
+    const retried = done?.retries ? `${plural(done.retries, 'retry', 'retries')}, ` : '';
     this.say({
-      text: done ? `Committed, gen ${done.generation}. ${plural(done.swaps, 'swap')}, ${plural(done.holes, 'hole')}.` : 'Committed.',
+      text: done
+        ? `Committed, gen ${done.generation}. ${plural(done.swaps, 'swap')}, ${retried}${plural(done.holes, 'hole')}.`
+        : 'Committed.',
       action: { label: 'Undo', run: () => void this.undo() },
     });
+  }
+
+  /** The next phase of a commit that is stepped through; begins one when none is. */
+  async stepCommit(): Promise<void> {
+    const refusal = (this.state?.stepping ? '' : await this.stage({ do: 'commit-stepped' })) || (await this.stage({ do: 'step' }));
+    this.#stepped(refusal);
+  }
+
+  async finishCommit(): Promise<void> {
+    this.#stepped(await this.stage({ do: 'finish' }));
+  }
+
+  /** The worker's state comes before its answer. */
+  #stepped(refusal: string): void {
+    if (refusal) this.say({ text: refusal });
+    else if (!this.state?.stepping) this.#sayCommitted();
   }
 
   async undo(): Promise<void> {
@@ -283,10 +306,18 @@ export class Lab {
     await this.#travel('redo', 'undo', 'Redone');
   }
 
-  /** Walks the history to one of its entries, one commit after another. */
+  /** Makes an entry of the history the live one: one commit, and one back. */
   async goTo(index: number): Promise<void> {
-    for (let at = this.state?.historyAt ?? index; at !== index; at += at < index ? 1 : -1) {
-      await this.#ask({ type: 'call', method: at < index ? 'redo' : 'undo' });
+    const { historyAt: from, generation: before } = this.state ?? {};
+    if (from === undefined || from === index) return;
+    try {
+      await this.#ask({ type: 'go-to', index });
+      await this.#stateAfter(before);
+      const live = this.live;
+      const where = live ? `gen ${live.generation}, ${arrows(live.title)}` : 'as booted';
+      this.say({ text: `Now as at ${where}.`, action: { label: 'Back', run: () => void this.goTo(from) } });
+    } catch (error) {
+      this.say({ text: (error as Error).message });
     }
   }
 

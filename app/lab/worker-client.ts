@@ -4,7 +4,10 @@ import type { FromWorker, StageAction, ToWorker } from '../../engine/worker/prot
 /** What the worker says unasked: everything but the answers to requests. */
 export type Announcement = Exclude<FromWorker, { type: 'result' }>;
 
-type Request = DistributiveOmit<Extract<ToWorker, { type: 'monitor' | 'complete' | 'call' | 'query' | 'stage' | 'inspect-file' }>, 'id'>;
+type Request = DistributiveOmit<
+  Extract<ToWorker, { type: 'monitor' | 'complete' | 'call' | 'go-to' | 'query' | 'stage' | 'inspect-file' }>,
+  'id'
+>;
 type DistributiveOmit<T, K extends PropertyKey> = T extends unknown ? Omit<T, K> : never;
 
 interface Pending {

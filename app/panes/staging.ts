@@ -94,6 +94,9 @@ function ghostOf(edit: StagedEdit, byId: ReadonlyMap<number, SlotView>): Placed 
   }
 }
 
+/** The slots that an entry names. */
+export const slotsOf = (edit: StagedEdit): number[] => (edit.op === 'merge' ? edit.slots : [edit.slot]);
+
 /** One entry as a row: "move", "4 dimm1", "0x10000000 → 0x14000000". */
 export function describeEdit(edit: StagedEdit, slots: readonly SlotView[]): { kind: string; what: string; detail: string } {
   if (edit.op === 'add') return { kind: 'create', what: `${edit.slot}, ${size(edit.size)}`, detail: `at ${hex(edit.gpa)}` };

@@ -43,8 +43,10 @@ export class Workspace {
   moving = $state.raw<Moving | undefined>(undefined);
   resizing = $state.raw<Resizing | undefined>(undefined);
   inspectorField = $state<InspectorField>('address');
-  /** Second end of the history's diff: index of an entry. */
+  /** First end of the history's diff: index of an entry. */
   historyMark = $state<number | undefined>(undefined);
+  /** Its second end; undefined: the live entry. */
+  historyEnd = $state<number | undefined>(undefined);
   inspectorTask = $state<InspectorTask>('none');
   /** Bumped when a pane should take the focus. */
   focusInspector = $state(0);

@@ -182,6 +182,8 @@ export interface Stepping {
   done: { phase: PhaseName; us: number }[];
   /** Of the whole commit; 0 until it is validated. */
   swaps: number;
+  /** That it ends with; 0 until it is validated. */
+  generation: number;
   /** Pages that the zap phase drops; 0 until it is validated. */
   zappedPages: number;
   /** Ids of the slots that are INVALID now. */

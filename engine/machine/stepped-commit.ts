@@ -33,11 +33,12 @@ export class SteppedCommit {
 
   get view(): Stepping {
     const { run } = this;
-    const { swaps = 0, zapped = [] } = run.outlook ?? {};
+    const { swaps = 0, zapped = [], generation = 0 } = run.outlook ?? {};
     return {
       phase: run.phase as PhaseName,
       done: run.timings.map((time) => ({ ...time })),
       swaps,
+      generation,
       zappedPages: zapped.reduce((sum, range) => sum + range.end - range.start, 0),
       invalid: run.invalid.filter(({ asId }) => asId === 0).map(({ slot }) => slot),
       retries: this.retriesBefore === undefined ? 0 : this.context.retries() - this.retriesBefore,

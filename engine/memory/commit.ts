@@ -149,9 +149,13 @@ export class CommitRun {
     return true;
   }
 
-  /** What will be swapped and zapped; undefined before Validate. For previews and for the page. */
-  get outlook(): { swaps: number; zapped: GfnRange[] } | undefined {
-    return this.runs.length > 0 ? { swaps: this.swaps, zapped: this.zapped } : undefined;
+  /** What will be swapped and zapped, and the generation that it ends with; undefined before Validate. For previews and for the page. */
+  get outlook(): { swaps: number; zapped: GfnRange[]; generation: number } | undefined {
+    const first = this.runs[0];
+    if (!first) return undefined;
+    const { active, nextGeneration } = first.plan.space;
+    const generation = first.from + swapsOf(first.flow) * (nextGeneration - active.generation);
+    return { swaps: this.swaps, zapped: this.zapped, generation };
   }
 
   /** Phases that ran so far; empty where the engine has no clock. The time between two steps does not count. */

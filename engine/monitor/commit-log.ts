@@ -25,6 +25,8 @@ export interface CommitEntry {
   legacy: boolean;
   /** Guest accesses that no slot answered, from this commit to the next. */
   holes: number;
+  /** Guest accesses that waited for its second swap, each time they were tried again. */
+  retries: number;
   /** Ids of the slots that it created, moved, changed or deleted. */
   changed: number[];
   /** ms since 1970 */
@@ -50,6 +52,8 @@ export class CommitLog {
   private batch: Entry | undefined;
   /** Set while undo or redo runs: its commits move the position and are no new entries. */
   private replaying = false;
+  /** The machine's retries when the commit that runs published its first set. */
+  private retriesBefore = 0;
   private readonly listeners = new Set<() => void>();
 
   constructor(
@@ -59,6 +63,7 @@ export class CommitLog {
     this.restart('power on');
     machine.subscribe((event) => {
       if (event.type === 'commit' && event.event.type === 'commit') this.committed(event.event);
+      else if (event.type === 'commit' && event.event.type === 'publish') this.published(event.event);
       else if (event.type === 'restored') this.restart('snapshot loaded');
       else if (event.type === 'dimms') this.nameDimm();
     });
@@ -81,6 +86,7 @@ export class CommitLog {
       us: entry.us,
       legacy: entry.legacy,
       holes: index === this.log.length - 1 ? this.machine.holes.total - entry.holesBefore : entry.holes,
+      retries: entry.retries,
       changed: entry.changed,
       at: entry.at,
     }));
@@ -163,6 +169,14 @@ export class CommitLog {
     return { title, commit };
   }
 
+  private published({ swap }: Extract<CommitEvent, { type: 'publish' }>): void {
+    if (swap === 1) this.retriesBefore = this.retries();
+  }
+
+  private retries(): number {
+    return this.machine.stats().retries ?? 0;
+  }
+
   private committed(event: Extract<CommitEvent, { type: 'commit' }>): void {
     if (this.replaying || event.commit.changes.length === 0) return;
     const entry = this.batch ?? this.blank('', false);
@@ -171,6 +185,7 @@ export class CommitLog {
     entry.swaps += commit.swaps;
     entry.zappedPages += pagesOf(commit.zapped);
     entry.us += commit.us ?? 0;
+    entry.retries += this.retries() - this.retriesBefore;
     entry.changes.push(...commit.changes);
     entry.steps++;
     for (const change of commit.changes) {
@@ -213,7 +228,7 @@ export class CommitLog {
   private nameDimm(): void {
     const entry = this.log.at(-1);
     const change = entry?.changes[0];
-    if (!entry || entry.changes.length !== 1 || change?.kind !== 'create') return;
+    if (entry?.changes.length !== 1 || change?.kind !== 'create') return;
     const title = titleOf(entry.changes, this.nameOf);
     if (title === entry.title) return;
     entry.title = title;
@@ -230,6 +245,7 @@ export class CommitLog {
       us: 0,
       legacy,
       holes: 0,
+      retries: 0,
       changed: [],
       at: this.wallClock(),
       changes: [],

@@ -1,6 +1,6 @@
 export { helpLine, helpOf } from './commands/help';
 export { LONG_LINK } from './commands/layouts';
-export { type CommitEntry, CommitLog } from './commit-log';
+export { type CommitEntry, CommitLog, pagesOf } from './commit-log';
 export { parseDeviceFlags } from './device-flags';
 export { slotName } from './info/memslots';
 export { Monitor, PROMPT } from './monitor';

@@ -1,7 +1,7 @@
 /** The machine as the page sees it. */
-import type { Machine } from '../machine/api';
+import type { ChangeSet, Machine } from '../machine/api';
 import { MemFlag, type Memslot } from '../memory/types';
-import { type CommitLog, dumpRegisters, slotName } from '../monitor/index';
+import { type CommitLog, dumpRegisters, pagesOf, slotName } from '../monitor/index';
 import type { HistoryView, LabState, SlotView } from './protocol';
 
 const PAGE = 4096;
@@ -29,7 +29,7 @@ export function labState(machine: Machine, commits: CommitLog, host: HostBounds)
     dimms: machine.dimms(),
     deviceMemory: machine.deviceMemory(),
     mmio: machine.mmioRegions(),
-    changeSet: { open: changeSet.open, entries: changeSet.entries, ...(preview ? { preview } : {}) },
+    changeSet: { open: changeSet.open, entries: changeSet.entries, ...(preview ? { preview } : {}), ...outlookOf(changeSet) },
     ...(stepping ? { stepping } : {}),
     zap: machine.memory.zap,
     history: commits.entries() satisfies HistoryView[],
@@ -37,6 +37,12 @@ export function labState(machine: Machine, commits: CommitLog, host: HostBounds)
     canUndo: commits.canUndo,
     canRedo: commits.canRedo,
   };
+}
+
+function outlookOf(changeSet: ChangeSet): { outlook?: { swaps: number; zappedPages: number } } {
+  if (!changeSet.open || changeSet.stepping || changeSet.entries.length === 0) return {};
+  const commit = changeSet.check();
+  return commit.ok ? { outlook: { swaps: commit.swaps, zappedPages: pagesOf(commit.zapped) } } : {};
 }
 
 export function slotViews(machine: Machine): SlotView[] {

@@ -139,7 +139,13 @@ export interface LabState {
   dimms: Dimm[];
   deviceMemory: { start: number; end: number }[];
   mmio: { name: string; start: number; end: number }[];
-  changeSet: { open: boolean; entries: readonly StagedEntry[]; preview?: MemoryRegion[] };
+  changeSet: {
+    open: boolean;
+    entries: readonly StagedEntry[];
+    preview?: MemoryRegion[];
+    /** What a commit would cost; absent while it is refused, and during a stepped commit. */
+    outlook?: { swaps: number; zappedPages: number };
+  };
   /** Absent: no commit is between its phases. */
   stepping?: Stepping;
   /** What commits zap: what they touch, or every translation. */
@@ -168,6 +174,8 @@ export interface HistoryView {
   legacy: boolean;
   /** Guest accesses that fell into a hole from this commit to the next. */
   holes: number;
+  /** Guest accesses that waited for its second swap, each time they were tried again. */
+  retries: number;
   /** Slots that this commit created, moved, changed or deleted: ids. */
   changed: number[];
   /** ms since 1970 */

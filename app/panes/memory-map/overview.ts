@@ -2,7 +2,7 @@
 import type { SlotView } from '../../../engine/worker/protocol';
 import { GiB, MiB, size, TiB } from '../../shared/format';
 import { paintFoldMark } from './paint-guest';
-import { kindOf, paintBox, paintText, type Scene } from './scene';
+import { kindNow, paintBox, paintText, type Scene } from './scene';
 
 interface Item {
   start: number;
@@ -75,7 +75,7 @@ export function paintOverview(scene: Scene, overview: Overview): void {
   const { y, h } = rows.overview;
   for (const { start, end, slot, x0, x1 } of overview.items) {
     if (slot) {
-      paintBox(scene, kindOf(slot), x0, x1 - 1, { y, h });
+      paintBox(scene, kindNow(scene, slot), x0, x1 - 1, { y, h });
       continue;
     }
     if (end - start <= MiB) continue;

@@ -1,7 +1,9 @@
 /** Lanes over the guest's address axis: ticks, staged changes, slots and holes, dirty logging, the cursor. */
-import { hex, shortName, size } from '../../shared/format';
+import type { SlotView } from '../../../engine/worker/protocol';
+import { hex, plural, shortName, size } from '../../shared/format';
 import { flagLetters, type Ghost } from '../staging';
-import { kindOf, type Mark, marks, paintBox, paintText, type Scene, toX, withinLanes } from './scene';
+import type { Colour, Kind } from './palette';
+import { kindNow, type Mark, marks, paintBox, paintText, type Scene, toX, withinLanes } from './scene';
 
 const LABEL_ROOM = 90;
 const CURSOR_ROOM = 44;
@@ -65,7 +67,13 @@ export function paintGuest(scene: Scene): Mark[] {
     let countRoom = Number.NEGATIVE_INFINITY;
     for (const mark of found) {
       const slot = mark.slots[0]!;
-      paintBox(scene, kindOf(slot), mark.x0, Math.max(mark.x0 + 2, mark.x1), guest);
+      paintBox(
+        scene,
+        mark.slots.some((each) => scene.invalid.has(each.slot)) ? 'inv' : kindNow(scene, slot),
+        mark.x0,
+        Math.max(mark.x0 + 2, mark.x1),
+        guest,
+      );
       if (mark.slots.length > 1) countRoom = paintCount(scene, mark, countRoom);
       else paintLabel(scene, mark);
       if (mark.slots.some((each) => scene.changed.has(each.slot))) {
@@ -110,27 +118,38 @@ function paintHole(scene: Scene, start: number, end: number): void {
     paintText(scene, size(end - start), middle, guest.y + guest.h / 2 + 15, font.small, colour['text-3'], 'center');
 }
 
+type Line = [text: string, charWidth: number, dy: number, tint: Colour];
+
+/** Its size; INVALID, and how often a vCPU came back to look, where it is known whose retries they are. */
+function secondLines({ palette, invalid, retries, rows }: Scene, kind: Kind, slot: SlotView, width: number): Line[] {
+  if (kind !== 'inv') return [[size(slot.memorySize), palette.smallWidth, 35, 'slot-text-2']];
+  const lines: Line[] = [['INVALID', palette.labelWidth, 35, 'slot-text']];
+  const words = `${plural(retries, 'retry', 'retries')}${invalid.size > 1 ? ' in all' : ''}`;
+  if (retries > 0 && rows.guest.h > 54 && width > words.length * palette.smallWidth + 16)
+    lines.push([words, palette.smallWidth, 52, 'staged']);
+  return lines;
+}
+
 function paintLabel(scene: Scene, { x0, x1, slots }: Mark): void {
   const { context, rows, palette } = scene;
   const { guest } = rows;
   const slot = slots[0]!;
-  const kind = kindOf(slot);
+  const kind = kindNow(scene, slot);
   const left = Math.max(x0, rows.left);
   const width = Math.min(x1, rows.left + rows.span) - left;
   const named = `${slot.slot} ${shortName(slot.name)}`;
   const both = width > 74 && width > named.length * palette.labelWidth + 16;
   const label = both ? named : String(slot.slot);
   if (width > 26 && width > label.length * palette.labelWidth + 12) {
-    const lines: [string, number, number][] = [[label, palette.labelWidth, 18]];
-    if (both) lines.push([size(slot.memorySize), palette.smallWidth, 35]);
-    for (const [text, charWidth, dy] of lines) {
-      const first = dy === 18;
+    const lines: Line[] = [[label, palette.labelWidth, 18, 'slot-text']];
+    if (both) lines.push(...secondLines(scene, kind, slot, width));
+    for (const [text, charWidth, dy, tint] of lines) {
+      const bold = tint === 'slot-text';
       if (kind !== 'ram') {
         context.fillStyle = palette.colour[kind];
         context.fillRect(left + 4, guest.y + dy - 13, text.length * charWidth + 9, 17);
       }
-      const colour = palette.colour[first ? 'slot-text' : 'slot-text-2'];
-      paintText(scene, text, left + 9, guest.y + dy, first ? palette.font.label : palette.font.small, colour);
+      paintText(scene, text, left + 9, guest.y + dy, bold ? palette.font.label : palette.font.small, palette.colour[tint]);
     }
   }
   const letters = flagLetters(slot.flags ?? 0);

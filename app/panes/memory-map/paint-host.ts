@@ -161,12 +161,18 @@ function paintRibbon(scene: Scene, slot: SlotView, x: (hva: number) => number, s
   context.lineTo(b1, y + h);
   context.bezierCurveTo(b1, middle, a1, middle, a1, y);
   context.closePath();
-  context.fillStyle = colour;
-  context.globalAlpha = strong ? 0.26 : 0.11;
-  context.fill();
+  // No translation leads there now.
+  const cut = scene.invalid.has(slot.slot);
+  if (cut) context.setLineDash([4, 3]);
+  else {
+    context.fillStyle = colour;
+    context.globalAlpha = strong ? 0.26 : 0.11;
+    context.fill();
+  }
   context.strokeStyle = colour;
   context.globalAlpha = strong ? 0.95 : 0.4;
   context.lineWidth = 1;
   context.stroke();
+  context.setLineDash([]);
   context.globalAlpha = 1;
 }

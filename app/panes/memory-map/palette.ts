@@ -4,15 +4,16 @@ import { token } from '../../shared/theme.svelte';
 
 const COLOURS = [
   'pane', 'well', 'raised', 'line', 'edge', 'text', 'text-2', 'text-3', 'accent', 'on-accent', 'staged', 'staged-bg', 'bad', 'bad-bg',
-  'ram', 'ram-mark', 'dimm', 'dimm-mark', 'ro', 'ro-mark', 'slot-text', 'slot-text-2',
+  'ram', 'ram-mark', 'dimm', 'dimm-mark', 'ro', 'ro-mark', 'inv', 'inv-mark', 'slot-text', 'slot-text-2',
 ] as const; // biome-ignore format: one list
 export type Colour = (typeof COLOURS)[number];
 
-export type Kind = 'ram' | 'dimm' | 'ro';
+/** `inv`: INVALID, whatever backs it. */
+export type Kind = 'ram' | 'dimm' | 'ro' | 'inv';
 
 export interface Palette {
   colour: Record<Colour, string>;
-  pattern: Record<'dimm' | 'ro' | 'bad' | 'hole', CanvasPattern>;
+  pattern: Record<'dimm' | 'ro' | 'inv' | 'bad' | 'hole', CanvasPattern>;
   font: { label: string; small: string; lane: string; tiny: string };
   /** Width of a character of `label` and of `small`, px. */
   labelWidth: number;
@@ -44,6 +45,7 @@ export function readPalette(context: CanvasRenderingContext2D, ratio: number): P
     pattern: {
       dimm: tile(context, ratio, 8, (c) => stroke(c, colour['dimm-mark'], 1, 0.34, [[1, 0, 1, 8]])),
       ro: tile(context, ratio, 10, (c) => stroke(c, colour['ro-mark'], 1.6, 0.55, diagonal(10))),
+      inv: tile(context, ratio, 9, (c) => stroke(c, colour['inv-mark'], 1, 0.4, [...diagonal(9), ...diagonal(9).map(mirror(9))])),
       bad: tile(context, ratio, 8, (c) => stroke(c, colour.bad, 1.4, 0.6, diagonal(8).map(mirror(8)))),
       hole: tile(context, ratio, 6, (c) => {
         c.globalAlpha = 0.8;

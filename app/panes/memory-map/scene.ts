@@ -18,6 +18,9 @@ export interface Scene {
   selected: number | undefined;
   hoverGpa: number | undefined;
   hoverEntry: number | undefined;
+  /** Ids that are INVALID now, with the retries that can be told of. */
+  invalid: ReadonlySet<number>;
+  retries: number;
   /** Ids that the last commit touched. */
   changed: ReadonlySet<number>;
   /** Slots that slide to a new place: the gpa that each is drawn at. */
@@ -97,10 +100,15 @@ export function paintBox(
   }
   context.globalAlpha = 0.85;
   context.lineWidth = 1;
+  if (kind === 'inv') context.setLineDash([4, 3]);
   context.strokeStyle = palette.colour[`${kind}-mark`];
   context.strokeRect(x, y + 0.5, width, h - 1);
+  context.setLineDash([]);
   context.globalAlpha = 1;
 }
+
+/** As the guest meets it: INVALID before all. */
+export const kindNow = ({ invalid }: Pick<Scene, 'invalid'>, slot: SlotView): Kind => (invalid.has(slot.slot) ? 'inv' : kindOf(slot));
 
 export function paintText(
   { context }: Pick<Scene, 'context'>,

@@ -87,13 +87,14 @@ function changeset(machine: Machine): string {
 }
 
 function generations(context: Context): string {
-  const rows = [['', 'gen', 'swaps', 'zapped', 'holes', 'how', 'when', 'what']];
+  const rows = [['', 'gen', 'swaps', 'zapped', 'us', 'holes', 'how', 'when', 'what']];
   context.commits.entries().forEach((entry, index) => {
     rows.push([
       index === context.commits.live ? '*' : ' ',
       String(entry.generation),
       String(entry.swaps),
       String(entry.zappedPages),
+      String(Math.round(entry.us)),
       String(entry.holes),
       index === 0 ? '-' : entry.legacy ? 'legacy' : 'atomic',
       new Date(entry.at).toISOString().slice(11, 19),
