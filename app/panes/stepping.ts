@@ -30,6 +30,10 @@ export function duration(us: number): string {
   return us < 1000 ? `${Math.round(us)} µs` : `${(us / 1000).toFixed(us < 10_000 ? 1 : 0)} ms`;
 }
 
+/** Slots that are INVALID now, by id, with how often a vCPU met each. */
+export const invalidSlots = (stepping: Stepping | undefined): ReadonlyMap<number, number> =>
+  new Map(stepping?.invalid.map((slot, index) => [slot, stepping.invalidRetries[index] ?? 0]));
+
 /** "slots 5 and 6 INVALID" */
 export function invalidWords({ invalid }: Stepping): string {
   const last = invalid.at(-1);

@@ -63,8 +63,8 @@ export function sentence(text: string): string {
   return /[.!?]$/.test(capital) ? capital : `${capital}.`;
 }
 
-/** "4 <-> 5" as "4 ↔ 5". */
-export const arrows = (title: string): string => title.replaceAll('<->', '↔');
+/** "4 <-> 5" as "4 ↔ 5", "4 -> 0x0" as "4 → 0x0". */
+export const arrows = (title: string): string => title.replaceAll('<->', '↔').replaceAll('->', '→');
 
 /** The name without what is in brackets: "dimm1 (mem1)" is "dimm1" where there is little room. */
 export const shortName = (name: string): string => name.replace(/ \(.*\)$/, '');

@@ -188,6 +188,8 @@ export interface Stepping {
   zappedPages: number;
   /** Ids of the slots that are INVALID now. */
   invalid: number[];
+  /** How often a vCPU met each of them, in the same order. */
+  invalidRetries: number[];
   /** Guest accesses tried again since swap 1. */
   retries: number;
   /** Until swap 1. */

@@ -182,6 +182,11 @@ export class StagedChangeSet implements ChangeSet {
     return report;
   }
 
+  /** A vCPU met an INVALID slot at this gfn. */
+  retried(gfn: number): void {
+    this.stepped?.commit.retried(gfn);
+  }
+
   finish(): PhaseReport[] {
     const reports = [this.step()];
     while (!reports.at(-1)!.commit) reports.push(this.step());

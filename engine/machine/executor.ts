@@ -51,6 +51,11 @@ export class Executor implements TimeSource {
     return this.running ?? this.vcpus[this.turn]!;
   }
 
+  /** An instruction is being executed; else somebody only looks. */
+  get executing(): boolean {
+    return this.running !== undefined;
+  }
+
   now(): number {
     return (this.running ?? this.vcpus[0]!).now();
   }

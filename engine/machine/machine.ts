@@ -1,6 +1,6 @@
 /** The composition root: `createMachine` builds host memory, core, memslot engine, vCPUs, devices and buses, and loads the guest. */
 import type { CoreExports } from '../abi/core';
-import { EXIT_BREAK, EXIT_INTERNAL_ERROR, EXIT_SHUTDOWN } from '../abi/exits';
+import { EXIT_BREAK, EXIT_INTERNAL_ERROR, EXIT_SHUTDOWN, PAGE_INVALID } from '../abi/exits';
 import { MAILBOX2 } from '../abi/layout';
 import * as abi from '../abi/vcpu';
 import type { MemslotEngine, RingEntry } from '../memory/index';
@@ -569,7 +569,11 @@ class LabMachine implements Machine {
   private connect(wiring: CoreWiring): void {
     const { executor, vcpuMemory } = this;
     Object.assign(wiring, {
-      lookup: (gfn: number, asId: number) => vcpuMemory.lookup(executor.current, gfn, asId),
+      lookup: (gfn: number, asId: number) => {
+        const word = vcpuMemory.lookup(executor.current, gfn, asId);
+        if (word === PAGE_INVALID && executor.executing) this.changeSet.retried(gfn);
+        return word;
+      },
       markDirty: (gfn: number, asId: number) => vcpuMemory.markDirty(executor.current, gfn, asId),
       ports: this.ports,
       mmio: this.mmio,

@@ -16,6 +16,8 @@ export interface SteppedContext {
 
 export class SteppedCommit {
   private retriesBefore: number | undefined;
+  /** While slots are INVALID: which, and how often a vCPU met them. */
+  private waiting: { slot: number; start: number; end: number; retries: number }[] = [];
   private ended: ((accepted: boolean) => void) | undefined;
 
   constructor(
@@ -40,7 +42,8 @@ export class SteppedCommit {
       swaps,
       generation,
       zappedPages: zapped.reduce((sum, range) => sum + range.end - range.start, 0),
-      invalid: run.invalid.filter(({ asId }) => asId === 0).map(({ slot }) => slot),
+      invalid: this.waiting.map(({ slot }) => slot),
+      invalidRetries: this.waiting.map(({ retries }) => retries),
       retries: this.retriesBefore === undefined ? 0 : this.context.retries() - this.retriesBefore,
       canAbort: this.canAbort,
     };
@@ -55,6 +58,7 @@ export class SteppedCommit {
       this.ended = this.context.begin();
     }
     this.run.step();
+    if (publishes) this.waiting = this.run.invalid.filter(({ asId }) => asId === 0).map((range) => ({ ...range, retries: 0 }));
     const { result } = this.run;
     const view = this.view;
     if (result) {
@@ -69,6 +73,11 @@ export class SteppedCommit {
       view,
       ...(result ? { commit: result } : {}),
     };
+  }
+
+  /** A vCPU met an INVALID slot. On the guest's memory path: nothing is allocated. */
+  retried(gfn: number): void {
+    for (const range of this.waiting) if (gfn >= range.start && gfn < range.end) range.retries++;
   }
 
   abort(): void {

@@ -164,11 +164,16 @@ export class CommitRun {
   }
 
   /** Slots that readers find INVALID now: from Swap 1 to Swap 2. */
-  get invalid(): { asId: number; slot: number }[] {
+  get invalid(): (GfnRange & { slot: number })[] {
     if (this.phase !== 'zap' && this.phase !== 'swap2') return [];
-    return this.runs.flatMap(({ plan, prepared }) =>
-      prepared.filter((item) => item.invalid > 0).map((item) => ({ asId: plan.space.asId, slot: plan.space.table.idOf(item.invalid) })),
-    );
+    return this.runs.flatMap(({ plan, prepared }) => {
+      const { asId, table } = plan.space;
+      const records = prepared.map((item) => item.invalid).filter((record) => record > 0);
+      return records.map((record) => {
+        const start = table.base[record]!;
+        return { asId, slot: table.idOf(record), start, end: start + table.pagesOf(record) };
+      });
+    });
   }
 
   private sincePhaseBegan(): number {

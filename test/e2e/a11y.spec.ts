@@ -25,6 +25,15 @@ async function violations(lab: LabPage): Promise<string[]> {
 const noSidewaysScroll = (lab: LabPage) =>
   lab.page.evaluate(() => document.documentElement.scrollWidth <= document.documentElement.clientWidth);
 
+/** A DIMM on its way: between the swaps of its move. */
+async function plugOneAndStep(lab: LabPage): Promise<void> {
+  await lab.monitor('object_add memory-backend-ram,id=mem1,size=64M');
+  await lab.monitor('device_add pc-dimm,id=dimm1,memdev=mem1');
+  const { id } = await lab.slot('dimm1');
+  for (const line of ['changeset_begin', `memslot_move ${id} 0x100000000`, 'changeset_commit -s']) await lab.monitor(line);
+  for (let n = 0; n < 4; n++) await lab.monitor('changeset_step');
+}
+
 const VIEWPORTS = [
   { width: 1920, height: 1080 },
   { width: 1280, height: 720 },
@@ -50,6 +59,21 @@ for (const colorScheme of ['dark', 'light'] as const) {
     await page.getByRole('button', { name: 'Table' }).click();
     await check('table');
     await page.getByRole('button', { name: 'Map', exact: true }).click();
+
+    await lab.monitor('changeset_abort');
+    for (const line of ['changeset_begin', `memslot_move ${first.id} 0x100000000`, 'changeset_commit -s']) await lab.monitor(line);
+    await expect(page.getByRole('list', { name: 'Phases of the commit' })).toBeVisible();
+    await check('a commit before its first phase');
+    for (let n = 0; n < 4; n++) await lab.monitor('changeset_step');
+    await expect(page.getByText('Between swap 1 and swap 2')).toBeVisible();
+    await check('between the swaps');
+    await page.getByRole('button', { name: 'Table' }).click();
+    await check('table with an INVALID slot');
+    await page.getByRole('button', { name: 'Map', exact: true }).click();
+    await lab.monitor('changeset_step -a');
+    await lab.monitor('undo');
+    for (const line of ['changeset_begin', `memslot_move ${first.id} 0x${second.gpa.toString(16)}`, `memslot_flags ${second.id} -l`])
+      await lab.monitor(line);
 
     await page.getByRole('application', { name: 'Map of guest-physical memory' }).focus();
     await page.keyboard.press('End');
@@ -89,6 +113,8 @@ for (const colorScheme of ['dark', 'light'] as const) {
       await page.setViewportSize(viewport);
       expect(await violations(lab), `${viewport.width}x${viewport.height}`).toEqual([]);
     }
+    await plugOneAndStep(lab);
+    expect(await violations(lab), 'phone, between the swaps').toEqual([]);
     for (const pane of ['Terminals', 'Changes', 'History', 'More']) {
       await page.getByRole('navigation', { name: 'Panes' }).getByRole('button', { name: pane }).click();
       expect(await violations(lab), `phone, ${pane}`).toEqual([]);

@@ -68,6 +68,9 @@ describe('a commit phase by phase under a running guest', () => {
     expect(stepping!.done.map(({ phase }) => phase)).toEqual(['validate', 'prepare', 'swap1', 'zap']);
     expect(stepping!.invalid.toSorted()).toEqual(slots.toSorted());
     expect(stepping!.retries).toBeGreaterThan(0);
+    // The guest reads the first of them and no other.
+    expect(stepping!.invalidRetries[stepping!.invalid.indexOf(slots[0]!)]).toBe(stepping!.retries);
+    expect(stepping!.invalidRetries[stepping!.invalid.indexOf(slots[1]!)]).toBe(0);
     expect(stepping!.canAbort).toBe(false);
     const reports = machine.changeSet.finish();
     expect(reports.at(-1)!.commit).toMatchObject({ ok: true, swaps: 2 });

@@ -120,11 +120,12 @@ function paintHole(scene: Scene, start: number, end: number): void {
 
 type Line = [text: string, charWidth: number, dy: number, tint: Colour];
 
-/** Its size; INVALID, and how often a vCPU came back to look, where it is known whose retries they are. */
-function secondLines({ palette, invalid, retries, rows }: Scene, kind: Kind, slot: SlotView, width: number): Line[] {
+/** Its size; or INVALID, and how often a vCPU met it. */
+function secondLines({ palette, invalid, rows }: Scene, kind: Kind, slot: SlotView, width: number): Line[] {
   if (kind !== 'inv') return [[size(slot.memorySize), palette.smallWidth, 35, 'slot-text-2']];
   const lines: Line[] = [['INVALID', palette.labelWidth, 35, 'slot-text']];
-  const words = `${plural(retries, 'retry', 'retries')}${invalid.size > 1 ? ' in all' : ''}`;
+  const retries = invalid.get(slot.slot) ?? 0;
+  const words = plural(retries, 'retry', 'retries');
   if (retries > 0 && rows.guest.h > 54 && width > words.length * palette.smallWidth + 16)
     lines.push([words, palette.smallWidth, 52, 'staged']);
   return lines;

@@ -18,9 +18,8 @@ export interface Scene {
   selected: number | undefined;
   hoverGpa: number | undefined;
   hoverEntry: number | undefined;
-  /** Ids that are INVALID now, with the retries that can be told of. */
-  invalid: ReadonlySet<number>;
-  retries: number;
+  /** Slots that are INVALID now, by id, with how often a vCPU met each. */
+  invalid: ReadonlyMap<number, number>;
   /** Ids that the last commit touched. */
   changed: ReadonlySet<number>;
   /** Slots that slide to a new place: the gpa that each is drawn at. */
