@@ -79,6 +79,8 @@ export class Lab {
   slotsAt = new Map<number, readonly SlotView[]>();
   console: ConsoleScreen | undefined;
   onMonitorEvent: ((text: string) => void) | undefined;
+  /** Hear what the guest prints; undefined: another machine's console follows. */
+  readonly consoleListeners = new Set<(text: string | undefined) => void>();
 
   #client: WorkerClient | undefined;
   #early: string[] = [];
@@ -175,7 +177,7 @@ export class Lab {
     this.slotsAt.clear();
     this.banners = this.banners.filter((banner) => banner.kind === 'storage');
     this.#early = [];
-    this.console?.clear();
+    this.#clearConsole();
     attempt.adopt((message) => this.#hear(message), withConsole);
     if ('own' in request.guest) void rememberGuest(request.guest, request.memory, this.append, Date.now());
   }
@@ -403,7 +405,19 @@ export class Lab {
     }
   }
 
+  /** The console shows this and nothing else. */
+  showScreen(text: string): void {
+    this.#clearConsole();
+    this.#print(text);
+  }
+
+  #clearConsole(): void {
+    this.console?.clear();
+    for (const hear of this.consoleListeners) hear(undefined);
+  }
+
   #print(text: string): void {
+    for (const hear of this.consoleListeners) hear(text);
     if (this.console) this.console.write(text);
     else this.#early.push(text);
   }

@@ -17,3 +17,15 @@ export function layoutLink(hash: string): string | undefined {
 export function linkBase(location: Location): string {
   return location.href.split('#')[0] ?? location.href;
 }
+
+/** The guide that `#guide=NAME` opens. */
+export function guideLink(hash: string): string | undefined {
+  return /^#guide=([a-z]+)$/.exec(hash)?.[1];
+}
+
+/** The address names the open guide, so that it can be sent and survives a reload; another kind of link in it stays. */
+export function showGuideInAddress(name: string | undefined): void {
+  if (location.hash && !location.hash.startsWith('#guide=')) return;
+  const wanted = name === undefined ? '' : `#guide=${name}`;
+  if (location.hash !== wanted) history.replaceState(history.state, '', `${linkBase(location)}${wanted}`);
+}

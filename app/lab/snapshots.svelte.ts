@@ -114,8 +114,7 @@ export class Snapshots {
     const all = await listSnapshots().catch(() => []);
     const screen = all.find((each) => each.name === name)?.screen;
     if (screen === undefined) return;
-    this.#lab.console?.clear();
-    this.#lab.console?.write(screen.replace(/\r?\n/g, '\r\n'));
+    this.#lab.showScreen(screen.replace(/\r?\n/g, '\r\n'));
   }
 
   /** What is noted with a snapshot that the engine has just made. */

@@ -3,6 +3,7 @@ import { getContext, setContext } from 'svelte';
 import type { MemoryRegion, SlotView, StagedEdit } from '../../engine/worker/protocol';
 import type { Lab } from '../lab/lab.svelte';
 import { hex, parseNumber, size } from '../shared/format';
+import { Guides } from './guides/runner.svelte';
 import type { Extent } from './memory-map/axis';
 import { finalRanges, type Ghost, ghosts, nearestRoom, overlaps, type Range } from './staging';
 
@@ -26,7 +27,7 @@ export interface Resizing {
 /** What the inspector should put the cursor into. */
 export type InspectorField = 'address' | 'size' | 'flags' | 'split';
 export type InspectorTask = 'none' | 'add' | 'split';
-export type PhonePane = 'map' | 'terminals' | 'changes' | 'history' | 'more';
+export type PhonePane = 'map' | 'terminals' | 'changes' | 'history' | 'guides' | 'more';
 
 const PHYSICAL_LIMIT = 2 ** 46;
 const DRAG_GRAIN = 2 ** 21;
@@ -56,8 +57,11 @@ export class Workspace {
   /** The map shows this range next; the map clears it. */
   reveal = $state.raw<Extent | undefined>(undefined);
 
+  readonly guides: Guides;
+
   constructor(lab: Lab) {
     this.lab = lab;
+    this.guides = new Guides(lab);
   }
 
   get slots(): readonly SlotView[] {

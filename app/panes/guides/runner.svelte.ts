@@ -1,0 +1,267 @@
+/**
+ * The guides' state: which one is open, what was measured, and the one line that is being done. It follows the machine all the time, so that
+ * what a person did before a guide was opened counts.
+ */
+
+import { MEMLAB } from '../../lab/guests';
+import type { Lab } from '../../lab/lab.svelte';
+import { guideLink, showGuideInAddress } from '../../lab/links';
+import { DEFAULT_MEMORY } from '../../lab/machine-flags';
+import { GUIDES } from './all';
+import { GuestTalk } from './guest-talk';
+import type { Guide, GuideId, Line, Live, Measure, MeasureStep, Step, Tools, Until, Watch } from './types';
+
+/** ms: longer than a guest needs for anything that a guide asks of it, also on a busy machine. */
+const PATIENCE = 15_000;
+
+export type StepState = 'done' | 'now' | 'later' | 'passed';
+
+/** Why no step can be done now, and the button that mends it. */
+export interface Obstacle {
+  text: string;
+  button: string;
+  mend(): void;
+}
+
+export class Guides {
+  readonly #lab: Lab;
+  readonly #talk = new GuestTalk();
+  /** The guide in the pane; 'list': all of them. */
+  open = $state<GuideId | 'list'>('list');
+  shown = $state(false);
+  /** Step that a button is doing. */
+  busy = $state.raw<{ guide: GuideId; step: string; lines: Line[] } | undefined>(undefined);
+  /** Why the last button did not reach its end. */
+  trouble = $state.raw<{ guide: GuideId; step: string; text: string } | undefined>(undefined);
+  #watch = $state.raw<Watch | undefined>(undefined);
+  #atPrompt = $state(false);
+  #measures = $state.raw<Readonly<Partial<Record<GuideId, Readonly<Record<string, Measure>>>>>>({});
+  /** Commits up to this generation were seen before a step was taken back, and do not count for it again. */
+  #forgotten = new Map<string, number>();
+  #heardGeneration = -1;
+
+  constructor(lab: Lab) {
+    this.#lab = lab;
+    lab.consoleListeners.add((text) => this.#hear(text));
+  }
+
+  guide: Guide | undefined = $derived(GUIDES.find((guide) => guide.id === this.open));
+
+  /** For the page's effect: notices figures, follows the address, forgets with the machine. Returns what ends it. */
+  follow(): () => void {
+    const linked = () => {
+      const id = guideLink(location.hash);
+      if (id !== undefined) this.show(GUIDES.find((guide) => guide.id === id)?.id ?? 'list');
+    };
+    linked();
+    addEventListener('hashchange', linked);
+    const stop = $effect.root(() => {
+      $effect(() => this.#notice());
+    });
+    return () => {
+      removeEventListener('hashchange', linked);
+      stop();
+    };
+  }
+
+  show(id: GuideId | 'list' = this.open): void {
+    this.open = id;
+    this.shown = true;
+    showGuideInAddress(id === 'list' ? undefined : id);
+  }
+
+  hide(): void {
+    this.shown = false;
+    showGuideInAddress(undefined);
+  }
+
+  live(id: GuideId): Live | undefined {
+    const state = this.#lab.state;
+    return state && { state, watch: this.#watch, atPrompt: this.#atPrompt, measures: this.#measures[id] ?? {} };
+  }
+
+  isDone(step: Step, live: Live): boolean {
+    return 'measures' in step ? live.measures[step.id] !== undefined : step.holds(live);
+  }
+
+  /** Index of the step to do next: its count when nothing is left. A state that no later figure needs is not asked for. */
+  at(guide: Guide, live: Live): number {
+    const wanted = guide.steps.findLastIndex((step) => 'measures' in step && !this.isDone(step, live));
+    const next = guide.steps.findIndex((step, index) => index <= wanted && !this.isDone(step, live));
+    return next < 0 ? guide.steps.length : next;
+  }
+
+  stateOf(guide: Guide, index: number, live: Live): StepState {
+    const step = guide.steps[index];
+    const at = this.at(guide, live);
+    if (step && this.isDone(step, live)) return 'done';
+    return index === at ? 'now' : index < at ? 'passed' : 'later';
+  }
+
+  obstacle(): Obstacle | undefined {
+    const { state, phase, loading } = this.#lab;
+    if (!state || loading) return undefined;
+    if (phase === 'stopped') return { text: 'The machine has ended.', button: 'Restart', mend: () => this.#lab.restart() };
+    const anew = () => void this.#lab.boot({ guest: MEMLAB, memory: DEFAULT_MEMORY });
+    if (state.guest !== 'memlab') {
+      const name = state.guest ?? 'no guest';
+      return { text: `The guides talk to memlab, and ${name} runs. Starting memlab ends it.`, button: 'Start memlab', mend: anew };
+    }
+    if (state.config.slots < 2) {
+      return { text: 'This machine has too few DIMM sockets (-m slots=).', button: 'Start memlab anew', mend: anew };
+    }
+    if (state.run === 'paused') return { text: 'The guest is stopped.', button: 'Run', mend: () => this.#lab.run('cont') };
+    if (state.run !== 'running') return { text: 'The guest has crashed.', button: 'Reset', mend: () => this.#lab.run('reset') };
+    const staged = state.changeSet.open && !this.busy;
+    if (!staged) return undefined;
+    const entries = state.changeSet.entries.length;
+    const text = `A change set is open with ${entries === 1 ? '1 entry' : `${entries} entries`}: commit or abort it, the step makes its own.`;
+    return { text, button: 'Abort it', mend: () => void this.#lab.command('changeset_abort').catch(() => {}) };
+  }
+
+  /** The step's own lines, one after another; what goes wrong is told at the step. */
+  async act(guide: Guide, step: Step): Promise<void> {
+    const live = this.live(guide.id);
+    if (!live) return;
+    await this.#run(guide, step, step.lines(live));
+  }
+
+  canUndo(guide: Guide, step: Step): boolean {
+    const live = this.live(guide.id);
+    return live !== undefined && this.isDone(step, live) && ('measures' in step || step.undo !== undefined);
+  }
+
+  /** Takes the machine back where it can be, and forgets the figure. */
+  async undo(guide: Guide, step: Step): Promise<void> {
+    const live = this.live(guide.id);
+    if (!live) return;
+    await this.#run(guide, step, step.undo?.(live) ?? []);
+    if ('measures' in step) this.#forget(guide, step);
+  }
+
+  /** Every figure forgotten, every state taken back, last first. */
+  async reset(guide: Guide): Promise<void> {
+    for (const step of guide.steps.toReversed()) {
+      const live = this.live(guide.id);
+      if (live && this.isDone(step, live)) await this.undo(guide, step);
+      if (this.trouble) return;
+    }
+  }
+
+  async #run(guide: Guide, step: Step, lines: Line[]): Promise<void> {
+    if (this.busy) return;
+    this.busy = { guide: guide.id, step: step.id, lines };
+    this.trouble = undefined;
+    try {
+      for (const line of lines) await this.#do(guide, line);
+      this.#notice();
+    } catch (error) {
+      this.trouble = { guide: guide.id, step: step.id, text: (error as Error).message };
+      // Half a change set is not left lying about.
+      if (this.#lab.state?.changeSet.open) await this.#lab.command('changeset_abort').catch(() => {});
+    } finally {
+      this.busy = undefined;
+    }
+  }
+
+  async #do(guide: Guide, line: Line): Promise<void> {
+    if (line.at === 'page') {
+      await line.run(this.#tools(guide));
+      return;
+    }
+    if (line.at === 'monitor') await this.#lab.command(line.text);
+    else {
+      // What is asked for may already be so before the guest has read the line.
+      this.#talk.typed();
+      this.#atPrompt = false;
+      this.#lab.typeConsole(line.text);
+    }
+    if (line.until) await this.#until(guide, line.until);
+  }
+
+  #tools(guide: Guide): Tools {
+    return {
+      query: (query) => this.#lab.query(query),
+      command: (line) => this.#lab.command(line),
+      live: () => this.#need(guide),
+      until: (holds, words) => this.#until(guide, { holds, else: words }),
+      note: (id, measure) => this.#note(guide.id, id, measure),
+      pause: (ms) => new Promise((resolve) => setTimeout(resolve, ms)),
+    };
+  }
+
+  #need(guide: Guide): Live {
+    const live = this.live(guide.id);
+    if (!live) throw new Error('The machine has ended.');
+    return live;
+  }
+
+  #until(guide: Guide, { holds, else: words }: Until): Promise<void> {
+    return new Promise((resolve, reject) => {
+      const stop = $effect.root(() => {
+        $effect(() => {
+          const live = this.live(guide.id);
+          if (!live || !holds(live)) return;
+          end();
+          resolve();
+        });
+      });
+      const timer = setTimeout(() => {
+        end();
+        reject(new Error(words));
+      }, PATIENCE);
+      function end(): void {
+        clearTimeout(timer);
+        // Not from inside its own effect.
+        queueMicrotask(stop);
+      }
+    });
+  }
+
+  #hear(text: string | undefined): void {
+    if (text === undefined) this.#talk.restart();
+    else if (!this.#talk.hear(text)) return;
+    this.#atPrompt = this.#talk.atPrompt;
+    if (this.#talk.watching === this.#watch?.address) return;
+    const address = this.#talk.watching;
+    this.#watch = address === undefined ? undefined : { address, since: this.#lab.state?.generation ?? 0 };
+  }
+
+  /** Figures that the machine's history now has. */
+  #notice(): void {
+    const state = this.#lab.state;
+    if (!state) {
+      this.#measures = {};
+      this.#forgotten.clear();
+      this.#heardGeneration = -1;
+      return;
+    }
+    if (state.generation < this.#heardGeneration) this.#forgotten.clear();
+    this.#heardGeneration = state.generation;
+    for (const guide of GUIDES) {
+      for (const step of guide.steps) {
+        if ('measures' in step && step.find) this.#look(guide, step);
+      }
+    }
+  }
+
+  #look(guide: Guide, step: MeasureStep): void {
+    const live = this.live(guide.id);
+    const found = live && step.find?.(live);
+    if (!found) return;
+    const known = live.measures[step.id];
+    const after = Math.max(this.#forgotten.get(`${guide.id} ${step.id}`) ?? -1, (known?.generation ?? 0) - 1);
+    if ((found.generation ?? 0) <= after || (known && JSON.stringify(known) === JSON.stringify(found))) return;
+    this.#note(guide.id, step.id, found);
+  }
+
+  #note(guide: GuideId, id: string, measure: Measure): void {
+    this.#measures = { ...this.#measures, [guide]: { ...this.#measures[guide], [id]: measure } };
+  }
+
+  #forget(guide: Guide, step: MeasureStep): void {
+    const { [step.id]: _, ...rest } = this.#measures[guide.id] ?? {};
+    this.#measures = { ...this.#measures, [guide.id]: rest };
+    this.#forgotten.set(`${guide.id} ${step.id}`, this.#lab.state?.generation ?? 0);
+  }
+}

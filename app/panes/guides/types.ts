@@ -1,0 +1,103 @@
+/**
+ * What a guide is: text, and steps as data. A step's condition is read from the live machine, so it does not matter who did the step; what its
+ * button does is a list of lines that a person could type as well, and the pane shows them.
+ */
+import type { LabState, Queries } from '../../../engine/worker/protocol';
+
+export const GUIDE_IDS = ['move', 'exchange', 'flags', 'index', 'zap', 'swaps'] as const;
+export type GuideId = (typeof GUIDE_IDS)[number];
+
+/** The guest's `watch` command, as its console tells it. */
+export interface Watch {
+  address: number;
+  /** Generation of the layout when it began: commits after it were seen by the guest. */
+  since: number;
+}
+
+/** What one run of a step measured here. Only numbers: the results table words them. */
+export type Measure = Readonly<Record<string, number>>;
+
+/** What conditions look at. */
+export interface Live {
+  state: LabState;
+  watch: Watch | undefined;
+  /** The guest's shell waits for a command. */
+  atPrompt: boolean;
+  measures: Readonly<Record<string, Measure>>;
+}
+
+/** What a line that is neither for the monitor nor for the console works with. */
+export interface Tools {
+  query<Ask extends keyof Queries>(query: Queries[Ask]['query'] & { ask: Ask }): Promise<Queries[Ask]['answer']>;
+  command(line: string): Promise<string>;
+  live(): Live;
+  /** Rejects with the words when it does not come true in time. */
+  until(condition: (live: Live) => boolean, words: string): Promise<void>;
+  note(id: string, measure: Measure): void;
+  pause(ms: number): Promise<void>;
+}
+
+export type Line =
+  | { at: 'monitor'; text: string; until?: Until }
+  | { at: 'console'; text: string; until?: Until }
+  /** A button of the page; `text` says which. */
+  | { at: 'page'; text: string; run(tools: Tools): Promise<void> };
+
+/** What must come true before the next line. */
+export interface Until {
+  holds(live: Live): boolean;
+  /** What did not happen, when it does not: "The guest did not ..." */
+  else: string;
+}
+
+interface StepBase {
+  id: string;
+  title: string;
+  /** Prose; `code` in backquotes. */
+  text: string;
+  /** What the machine is like instead of what the step wants, in one sentence; shown while the step is not done. */
+  instead?(live: Live): string | undefined;
+  lines(live: Live): Line[];
+}
+
+/** Holds or does not hold; asked for only while a later step still needs it. */
+export interface StateStep extends StepBase {
+  holds(live: Live): boolean;
+  undo?(live: Live): Line[];
+}
+
+/** Done once its figure is known; `find` notices the figure in the machine's history, whoever made it. */
+export interface MeasureStep extends StepBase {
+  measures: true;
+  find?(live: Live): Measure | undefined;
+  /** Takes the machine back to before the step, where that is possible now. */
+  undo?(live: Live): Line[] | undefined;
+}
+
+export type Step = StateStep | MeasureStep;
+
+export interface Cell {
+  text: string;
+  tone?: 'ok' | 'bad' | 'warn';
+}
+
+export interface ResultTable {
+  title: string;
+  columns: string[];
+  rows: { name: string; cells: Cell[] }[];
+  /** Under the table: where the figures come from, or why one is missing. */
+  note?: string;
+}
+
+export interface Guide {
+  id: GuideId;
+  title: string;
+  /** One line for the list. */
+  summary: string;
+  /** The argument of 2021 that it tests, in our words. */
+  argument: string;
+  steps: Step[];
+  results?(live: Live): ResultTable[];
+  /** What the figures say, once all are there. */
+  outcome(live: Live): string;
+}
