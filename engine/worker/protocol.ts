@@ -3,10 +3,13 @@
 import type { Backend, Dimm, MachineConfig, PhaseName, RunState, StagedEdit, StagedEntry, Stepping } from '../machine/api';
 import type { MemoryRegion } from '../memory/types';
 import type { InspectedFile, MachineShape } from '../snapshot/inspect';
+import type { IndexBench, IndexBenchRow } from './index-bench';
 
 export type {
   Backend,
   Dimm,
+  IndexBench,
+  IndexBenchRow,
   InspectedFile,
   MachineConfig,
   MachineShape,
@@ -64,6 +67,8 @@ export type ToWorker =
 export interface Queries {
   /** Counters since the start, as `info tlb-stats` tells them. */
   stats: { query: { ask: 'stats' }; answer: Record<string, number> };
+  /** The three indexes measured now, in this worker, on scratch engines with so many slots (1 to 32,763); takes a second or two. */
+  'index-bench': { query: { ask: 'index-bench'; slots: number }; answer: IndexBench };
 }
 
 export type Query = Queries[keyof Queries]['query'];

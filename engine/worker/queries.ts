@@ -3,20 +3,25 @@
  * what is more than a line lives in a file of its own.
  */
 import type { Machine } from '../machine/api';
+import { type BenchClock, benchIndexes } from './index-bench';
 import type { Queries, Query } from './protocol';
 
 export interface QueryContext {
   machine: Machine;
+  /** For questions that take long and must give turns back. */
+  clock: BenchClock;
 }
 
-type Answers = { [Ask in keyof Queries]: (query: Queries[Ask]['query'], context: QueryContext) => Queries[Ask]['answer'] };
+type Answer<Ask extends keyof Queries> = Queries[Ask]['answer'] | Promise<Queries[Ask]['answer']>;
+type Answers = { [Ask in keyof Queries]: (query: Queries[Ask]['query'], context: QueryContext) => Answer<Ask> };
 
 const answers: Answers = {
   stats: (_query, { machine }) => machine.stats(),
+  'index-bench': ({ slots }, { clock }) => benchIndexes(slots, clock),
 };
 
 /** Throws a one-line reason. */
-export function answerQuery<Ask extends keyof Queries>(query: Query & { ask: Ask }, context: QueryContext): Queries[Ask]['answer'] {
+export function answerQuery<Ask extends keyof Queries>(query: Query & { ask: Ask }, context: QueryContext): Answer<Ask> {
   const answer = answers[query.ask];
   if (!answer) throw new Error(`there is no question '${query.ask}'`);
   return answer(query as Queries[Ask]['query'], context);

@@ -116,7 +116,7 @@ export class Session {
         this.answer(message.id, () => inspectFile(message.bytes));
         return;
       case 'query':
-        this.answer(message.id, () => answerQuery(message.query, this.need()));
+        this.query(message);
         return;
       case 'stage':
         this.answer(message.id, () => stage(message.action, this.machine, this.need().commits));
@@ -133,16 +133,24 @@ export class Session {
   }
 
   private answer(id: number, action: () => unknown): void {
-    this.queue = this.queue.then(async () => {
-      try {
-        const value = await action();
-        this.sendDueState();
-        this.post({ type: 'result', id, value });
-      } catch (error) {
-        this.sendDueState();
-        this.post({ type: 'result', id, error: reasonOf(error) });
-      }
-    });
+    this.queue = this.queue.then(() => this.reply(id, action));
+  }
+
+  /** Sees what the commands before it did; a question that takes long holds no later command up. */
+  private query({ id, query }: Extract<ToWorker, { type: 'query' }>): void {
+    const ask = () => answerQuery(query, { machine: this.machine, clock: this.deps });
+    this.queue = this.queue.then(() => void this.reply(id, ask));
+  }
+
+  private async reply(id: number, action: () => unknown): Promise<void> {
+    try {
+      const value = await action();
+      this.sendDueState();
+      this.post({ type: 'result', id, value });
+    } catch (error) {
+      this.sendDueState();
+      this.post({ type: 'result', id, error: reasonOf(error) });
+    }
   }
 
   /** What a command changed is there before its answer is. With very many slots the page gets it at the usual pace instead. */

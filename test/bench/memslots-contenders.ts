@@ -4,55 +4,15 @@ import { mkdirSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import IntervalTreeModule from '@flatten-js/interval-tree';
 import BTreeModule from 'sorted-btree';
-import { type GfnCache, type IndexKind, type MemoryRegion, MemslotEngine } from '../../engine/memory/index';
+import { createIndex } from '../../engine/memory/gfn-index';
+import { type GfnCache, type IndexKind, MemslotEngine } from '../../engine/memory/index';
+import { SlotTable } from '../../engine/memory/slot-table';
+import { FIRST_GFN, PAGE, regionAt, SLOT_PAGES } from '../../engine/worker/index-workload';
 
 const require = createRequire(import.meta.url);
 
-export const PAGE = 4096;
-/** memslot_perf_test of the kernel: slots from 256 MiB on, 16 KiB each. */
-export const FIRST_GFN = 65536;
-export const SLOT_PAGES = 4;
 export const SIZES = [10, 32, 100, 509, 8194, 32763] as const;
 export const KINDS: readonly IndexKind[] = ['array', 'rbtree', 'btree'];
-
-export const regionAt = (id: number, gfn = FIRST_GFN + id * SLOT_PAGES): MemoryRegion => ({
-  slot: id,
-  guestPhysAddr: gfn * PAGE,
-  memorySize: SLOT_PAGES * PAGE,
-  userspaceAddr: (FIRST_GFN + id * SLOT_PAGES) * PAGE,
-});
-
-/** The same generator as in c/rbtree.c. */
-export class Draw {
-  constructor(private state: number) {}
-
-  below(limit: number): number {
-    this.state = (Math.imul(this.state, 1664525) + 1013904223) >>> 0;
-    return Math.floor((this.state * limit) / 2 ** 32);
-  }
-}
-
-export function shuffled(n: number): number[] {
-  const draw = new Draw(1);
-  const order = Array.from({ length: n }, (_, i) => i);
-  for (let i = n - 1; i > 0; i--) {
-    const j = draw.below(i + 1);
-    [order[i], order[j]] = [order[j]!, order[i]!];
-  }
-  return order;
-}
-
-export function queries(n: number, count: number, localPercent: number): Float64Array {
-  const draw = new Draw(2);
-  const list = new Float64Array(count);
-  let last = FIRST_GFN;
-  for (let i = 0; i < count; i++) {
-    if (draw.below(100) < localPercent) last = last - (last % SLOT_PAGES) + draw.below(SLOT_PAGES);
-    else last = FIRST_GFN + draw.below(n * SLOT_PAGES);
-    list[i] = last;
-  }
-  return list;
-}
 
 export interface Contender {
   name: string;
@@ -73,9 +33,8 @@ const slotOf = (id: number): Slot => ({ base: FIRST_GFN + id * SLOT_PAGES, npage
 
 /** The index itself, as peers are measured: no checks, no second set. */
 function ownIndex(kind: IndexKind): Contender {
-  const engine = new MemslotEngine({ index: kind, historyLimit: 0 });
-  const { table, active } = (engine as unknown as { spaces: { table: Table; active: { gfns: Index } }[] }).spaces[0]!;
-  const { gfns } = active;
+  const table = new SlotTable(0);
+  const gfns = createIndex(kind, table);
   const records: number[] = [];
   return {
     name: kind,
@@ -93,19 +52,6 @@ function ownIndex(kind: IndexKind): Contender {
       table.free(records[id]!);
     },
   };
-}
-
-interface Table {
-  hvaOf(record: number): number;
-  reserve(count: number): void;
-  allocate(id: number, base: number, pages: number, hva: number, flags: number): number;
-  free(record: number): void;
-}
-interface Index {
-  find(gfn: number): number;
-  reserve(count: number): void;
-  insert(record: number): void;
-  remove(record: number): void;
 }
 
 type SortedBTree = { set(k: number, v: Slot): void; delete(k: number): void; getPairOrNextLower(k: number): [number, Slot] | undefined };

@@ -7,22 +7,9 @@ import { cpus } from 'node:os';
 import v8 from 'node:v8';
 import vm from 'node:vm';
 import { type IndexKind, type Memslot, MemslotEngine } from '../../engine/memory/index';
-import {
-  type Contender,
-  type CTree,
-  contenders,
-  cTree,
-  engineWith,
-  FIRST_GFN,
-  KINDS,
-  PAGE,
-  queries,
-  regionAt,
-  SIZES,
-  SLOT_PAGES,
-  shuffled,
-} from './memslots-contenders';
-import { collectGarbage, duration, lookupTime, median, now, ownLoop, rounds, table, timed } from './memslots-measure';
+import { FIRST_GFN, median, PAGE, queries, regionAt, SLOT_PAGES, shuffled } from '../../engine/worker/index-workload';
+import { type Contender, type CTree, contenders, cTree, engineWith, KINDS, SIZES } from './memslots-contenders';
+import { collectGarbage, duration, lookupTime, now, ownLoop, rounds, table, timed } from './memslots-measure';
 import { PUBLISHED } from './memslots-published';
 
 const ROUNDS = Number(process.env.BENCH_ROUNDS ?? 7);
