@@ -221,9 +221,10 @@ export interface ChangeSet {
   preview(): MemoryRegion[] | undefined;
   /**
    * One atomic commit; the set is closed when it is accepted and stays open, unchanged, when it is refused.
+   * whole: the layout as it will be, handed over whole; the engine finds the difference. Same result, other cost.
    * legacy: one ioctl after another as KVM's users must today (deletes first, then the adds), the guest running in between.
    */
-  commit(options?: { legacy?: boolean }): Promise<Commit>;
+  commit(options?: { legacy?: boolean; whole?: boolean }): Promise<Commit>;
   /**
    * A stepped commit begins: no phase has run. While it lasts the set cannot be edited, and whatever else would change the layout from
    * outside the guest is refused; a refusal by one of its phases ends it and leaves the set open, unchanged.

@@ -124,7 +124,7 @@ export class StagedChangeSet implements ChangeSet {
     return request.refusals.length > 0 ? undefined : this.context.engine.preview({ call: 'delta', regions: request.regions });
   }
 
-  async commit(options: { legacy?: boolean } = {}): Promise<Commit> {
+  async commit(options: { legacy?: boolean; whole?: boolean } = {}): Promise<Commit> {
     const edits = this.editable();
     if (this.committing) throw new MachineError('this change set is being committed');
     const request = this.translate(edits);
@@ -133,7 +133,7 @@ export class StagedChangeSet implements ChangeSet {
       throw new MachineError('memslot_rehost needs an atomic commit: the guest would write to the old memory while it is copied');
     this.committing = true;
     try {
-      const commit = options.legacy ? await this.commitLegacy(request) : this.commitAtomic(request);
+      const commit = options.legacy ? await this.commitLegacy(request) : this.commitAtomic(request, options.whole);
       if (commit.ok) {
         this.edits = undefined;
         this.context.collect();
@@ -193,9 +193,12 @@ export class StagedChangeSet implements ChangeSet {
     return reports;
   }
 
-  private commitAtomic(request: Request): Commit {
-    const carried = this.context.carry(request.moves);
-    const commit = this.context.engine.changeUserMemoryRegions(request.regions);
+  private commitAtomic({ regions, moves }: Request, whole = false): Commit {
+    const { engine } = this.context;
+    const carried = this.context.carry(moves);
+    const layout = whole ? engine.preview({ call: 'delta', regions })?.filter(({ asId = 0 }) => asId === 0) : undefined;
+    // A set that would be refused has no layout: the delta call says why.
+    const commit = layout ? engine.setUserMemoryRegions(layout, 0) : engine.changeUserMemoryRegions(regions);
     carried(commit.ok);
     return commit;
   }

@@ -23,6 +23,8 @@ export interface CommitEntry {
   /** What its phases took, microseconds; the time between two phases, or two ioctls of a legacy commit, does not count. */
   us: number;
   legacy: boolean;
+  /** The layout was handed over whole. */
+  whole?: boolean;
   /** Guest accesses that no slot answered, from this commit to the next. */
   holes: number;
   /** Guest accesses that waited for its second swap, each time they were tried again. */
@@ -85,6 +87,7 @@ export class CommitLog {
       zappedPages: entry.zappedPages,
       us: entry.us,
       legacy: entry.legacy,
+      ...(entry.whole ? { whole: true } : {}),
       holes: index === this.log.length - 1 ? this.machine.holes.total - entry.holesBefore : entry.holes,
       retries: entry.retries,
       changed: entry.changed,
@@ -122,7 +125,8 @@ export class CommitLog {
   }
 
   /** Commits the machine's change set; a legacy commit becomes one entry however many ioctls it is. */
-  async commit(legacy: boolean): Promise<Commit> {
+  async commit(legacy: boolean, whole = false): Promise<Commit> {
+    if (whole) return this.commitWhole();
     if (!legacy) return this.machine.changeSet.commit({ legacy: false });
     this.batch = this.blank('', true);
     try {
@@ -132,6 +136,15 @@ export class CommitLog {
       this.batch = undefined;
       if (batch && batch.steps > 0) this.push({ ...batch, title: titleOf(batch.changes, this.nameOf) });
     }
+  }
+
+  private async commitWhole(): Promise<Commit> {
+    const before = this.log[this.position];
+    const commit = await this.machine.changeSet.commit({ whole: true });
+    const entry = this.log[this.position];
+    if (entry && entry !== before) entry.whole = true;
+    this.tell();
+    return commit;
   }
 
   /** Takes the newest `count` live entries back, in one commit. The reason when it cannot be. */

@@ -177,6 +177,8 @@ export interface HistoryView {
   /** What its phases took, measured microseconds; a legacy one: all its calls, without the guest between them. */
   us: number;
   legacy: boolean;
+  /** The layout was handed over whole (changeset_commit -w). */
+  whole?: boolean;
   /** Guest accesses that fell into a hole from this commit to the next. */
   holes: number;
   /** Guest accesses that waited for its second swap, each time they were tried again. */

@@ -56,9 +56,9 @@ const commitLine = (commit: Extract<Commit, { ok: true }>): string =>
 
 const refusals = (commit: Extract<Commit, { ok: false }>): string => commit.refusals.map(refusalLine).join('');
 
-async function commitSet(context: Context, legacy: boolean): Promise<string> {
+async function commitSet(context: Context, legacy: boolean, whole: boolean): Promise<string> {
   const before = context.commits.live;
-  const commit = await context.commits.commit(legacy);
+  const commit = await context.commits.commit(legacy, whole);
   if (!commit.ok) return refusals(commit);
   const entry = context.commits.entries()[context.commits.live];
   // A legacy commit is many: its entry in the history has the totals.
@@ -184,15 +184,15 @@ export const memslotCommands: Command[] = [
   },
   {
     name: 'changeset_commit',
-    args: 'legacy:-l,stepped:-s',
-    params: '[-l] [-s]',
-    help: 'commit the change set in one step (-l: legacy, one ioctl after another with the guest running in between; -s: phase by phase, by changeset_step)',
+    args: 'legacy:-l,stepped:-s,whole:-w',
+    params: '[-l] [-s] [-w]',
+    help: 'commit the change set in one step (-l: legacy, one ioctl after another with the guest running in between; -s: phase by phase, by changeset_step; -w: the layout as it will be, handed over whole)',
     origin: 'lab',
     run: (context, args) => {
-      const legacy = getFlag(args, 'legacy');
-      if (!getFlag(args, 'stepped')) return commitSet(context, legacy);
-      if (legacy) throw new CommandError('-l and -s exclude each other: a legacy commit has no phases');
-      return beginStepped(context);
+      const [legacy, stepped, whole] = ['legacy', 'stepped', 'whole'].map((flag) => getFlag(args, flag));
+      if (Number(legacy) + Number(stepped) + Number(whole) > 1)
+        throw new CommandError('-l, -s and -w exclude each other: each is another way to commit');
+      return stepped ? beginStepped(context) : commitSet(context, legacy === true, whole === true);
     },
   },
   ...steppedCommands,

@@ -96,7 +96,7 @@ function generations(context: Context): string {
       String(entry.zappedPages),
       String(Math.round(entry.us)),
       String(entry.holes),
-      index === 0 ? '-' : entry.legacy ? 'legacy' : 'atomic',
+      index === 0 ? '-' : entry.legacy ? 'legacy' : entry.whole ? 'whole' : 'atomic',
       new Date(entry.at).toISOString().slice(11, 19),
       entry.title,
     ]);
