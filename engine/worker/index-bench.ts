@@ -157,7 +157,7 @@ interface Run {
 }
 
 /** Nanoseconds per operation of each job: the median over rounds in which each runs once. */
-async function measure(jobs: readonly Job[], clock: BenchClock): Promise<number[]> {
+export async function measure(jobs: readonly Job[], clock: BenchClock): Promise<number[]> {
   const runs = jobs.map((job): Run => ({ job, batch: FIRST_BATCH, done: 0, found: 0, samples: [] }));
   for (const run of runs) await warmUp(run, clock);
   for (let round = 0; round < ROUNDS; round++) for (const run of runs) run.samples.push(await sample(run, clock));

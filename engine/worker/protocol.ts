@@ -3,11 +3,13 @@
 import type { Backend, Dimm, MachineConfig, PhaseName, RunState, StagedEdit, StagedEntry, Stepping } from '../machine/api';
 import type { MemoryRegion } from '../memory/types';
 import type { InspectedFile, MachineShape } from '../snapshot/inspect';
+import type { FlagsBench } from './flags-bench';
 import type { IndexBench, IndexBenchRow } from './index-bench';
 
 export type {
   Backend,
   Dimm,
+  FlagsBench,
   IndexBench,
   IndexBenchRow,
   InspectedFile,
@@ -67,6 +69,8 @@ export type ToWorker =
 export interface Queries {
   /** Counters since the start, as `info tlb-stats` tells them. */
   stats: { query: { ask: 'stats' }; answer: Record<string, number> };
+  /** So many flags changed among so many slots, by each of the three calls, measured now on scratch engines; takes a second or two. */
+  'flags-bench': { query: { ask: 'flags-bench'; slots: number; changes: number }; answer: FlagsBench };
   /** The three indexes measured now, in this worker, on scratch engines with so many slots (1 to 32,763); takes a second or two. */
   'index-bench': { query: { ask: 'index-bench'; slots: number }; answer: IndexBench };
 }

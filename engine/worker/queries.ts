@@ -3,6 +3,7 @@
  * what is more than a line lives in a file of its own.
  */
 import type { Machine } from '../machine/api';
+import { benchFlags } from './flags-bench';
 import { type BenchClock, benchIndexes } from './index-bench';
 import type { Queries, Query } from './protocol';
 
@@ -17,6 +18,7 @@ type Answers = { [Ask in keyof Queries]: (query: Queries[Ask]['query'], context:
 
 const answers: Answers = {
   stats: (_query, { machine }) => machine.stats(),
+  'flags-bench': ({ slots, changes }, { clock }) => benchFlags(slots, changes, clock),
   'index-bench': ({ slots }, { clock }) => benchIndexes(slots, clock),
 };
 

@@ -135,6 +135,7 @@ void command_fill(u64 address, u64 size, u64 value);
 void command_sum(u64 address, u64 size);
 void command_test(u64 address, u64 size);
 void command_watch(u64 address);
+void command_sweep(u64 address, u64 size);
 void command_bench(void);
 void command_uptime(void);
 void command_reset(void);

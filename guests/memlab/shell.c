@@ -121,6 +121,7 @@ static void run_fill(u64 *a) { command_fill(a[0], a[1], a[2]); }
 static void run_sum(u64 *a) { command_sum(a[0], a[1]); }
 static void run_test(u64 *a) { command_test(a[0], a[1]); }
 static void run_watch(u64 *a) { command_watch(a[0]); }
+static void run_sweep(u64 *a) { command_sweep(a[0], a[1]); }
 static void run_hold(u64 *a) { command_hold(a[0], true); }
 static void run_release(u64 *a) { command_hold(a[0], false); }
 static void run_bench(u64 *a) { (void)a, command_bench(); }
@@ -142,6 +143,7 @@ static const struct command commands[] = {
   {"sum", "ADDR LEN", "add up the 64-bit words of a range", 2, 2, {ADDRESS, SIZE}, run_sum},
   {"test", "ADDR LEN", "test a range; overwrites it", 2, 2, {ADDRESS, SIZE}, run_test},
   {"watch", "ADDR", "read a word in a tight loop, tell changes and holes", 1, 1, {ADDRESS}, run_watch},
+  {"sweep", "ADDR LEN", "read a word of each page, round and round", 2, 2, {ADDRESS, SIZE}, run_sweep},
   {"hold", "SLOT", "refuse to give a slot's memory back", 1, 1, {NUMBER}, run_hold},
   {"release", "SLOT", "allow it again", 1, 1, {NUMBER}, run_release},
   {"bench", "", "a few integer loops", 0, 0, {0}, run_bench},

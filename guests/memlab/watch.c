@@ -1,8 +1,9 @@
-/* watch: reads one word in a tight loop and tells each change and each hole, until a key is pressed. */
+/* Loops until a key is pressed. watch: reads one word and tells each change and each hole; sweep: reads a word of each page of a range. */
 #include "lab.h"
 
 #define READS_PER_LOOK 8192u
 #define LONG_HOLE (1ul << 22)
+#define PAGE 4096ul
 
 static u64 reads, changes, holes;
 
@@ -62,4 +63,17 @@ void command_watch(u64 address) {
   follow(word, value);
   if (console_pending()) (void)console_key();
   say("  %lu reads, %lu change%s, %lu hole%s\n", reads, changes, changes == 1 ? "" : "s", holes, holes == 1 ? "" : "s");
+}
+
+/* As many translations at work as the range has pages: what a zap of all of them costs shows here. */
+void command_sweep(u64 address, u64 size) {
+  u64 pages = (size + PAGE - 1) / PAGE, rounds = 0;
+  hotplug_use(address, size);
+  say("0x%.8lx, %s: a word of each page, round and round (any key ends)\n", address, size_text(size));
+  while (watching()) {
+    for (u64 page = 0; page < pages; page++) (void)*(volatile const u64 *)(address + page * PAGE);
+    rounds++;
+  }
+  (void)console_key();
+  say("  %lu rounds over %lu page%s\n", rounds, pages, pages == 1 ? "" : "s");
 }

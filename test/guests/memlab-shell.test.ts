@@ -105,6 +105,25 @@ describe("memlab's shell", () => {
     expect(guest.machine.dimms()).toHaveLength(1);
   });
 
+  it('sweep keeps as many translations at work as its range has pages', () => {
+    guest.type('sweep 0x800000 1M\r');
+    guest.until('0x00800000, 1 MiB: a word of each page, round and round (any key ends)');
+    guest.machine.runInstructions(100_000);
+    const before = guest.machine.stats().tlb_misses ?? 0;
+    guest.machine.setZap('all');
+    guest.machine.memory.setUserMemoryRegion({
+      slot: 90,
+      guestPhysAddr: 0x40000000,
+      memorySize: PAGE,
+      userspaceAddr: guest.machine.allocateHost(PAGE, 'bare'),
+    });
+    guest.machine.memory.setUserMemoryRegion({ slot: 90, guestPhysAddr: 0, memorySize: 0, userspaceAddr: 0 });
+    guest.machine.runInstructions(100_000);
+    expect((guest.machine.stats().tlb_misses ?? 0) - before).toBeGreaterThanOrEqual(256);
+    guest.type('q');
+    guest.until(' rounds over 256 pages\r\nlab> ');
+  });
+
   it('tells a slot that shrinks and one that goes', () => {
     plug('a', 0x10000000);
     const { memory } = guest.machine;

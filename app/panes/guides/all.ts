@@ -1,6 +1,10 @@
 /** The guides in the order of the list. */
 import { exchangeGuide } from './exchange';
+import { flagsGuide } from './flags';
+import { indexGuide } from './index-or-tree';
 import { moveGuide } from './move';
+import { swapsGuide } from './swaps';
 import type { Guide } from './types';
+import { zapGuide } from './zap';
 
-export const GUIDES: readonly Guide[] = [moveGuide, exchangeGuide];
+export const GUIDES: readonly Guide[] = [moveGuide, exchangeGuide, swapsGuide, flagsGuide, indexGuide, zapGuide];

@@ -6,7 +6,7 @@ import {
   commitsSince,
   contains,
   dimmSlots,
-  endWatch,
+  endLoop,
   measureOf,
   plugStep,
   shell,
@@ -77,7 +77,7 @@ export const exchangeGuide: Guide = {
           watchLine(low.guestPhysAddr),
         ];
       },
-      undo: endWatch,
+      undo: endLoop,
     },
     exchange(
       'legacy',

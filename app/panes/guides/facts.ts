@@ -40,7 +40,7 @@ const atPrompt = { holds: (live: Live) => live.atPrompt, else: 'The guest did no
 /** Ends whatever the guest's shell runs. */
 export function toPrompt(live: Live): Line[] {
   if (live.atPrompt) return [];
-  return [{ at: 'console', text: live.watch ? 'q' : '\x03', until: atPrompt }];
+  return [{ at: 'console', text: live.watch || live.sweep !== undefined ? 'q' : '\x03', until: atPrompt }];
 }
 
 export const shell = (text: string): Line => ({ at: 'console', text: `${text}\r`, until: atPrompt });
@@ -110,7 +110,7 @@ export function watchInstead(live: Live, wanted: string): string | undefined {
   return live.atPrompt ? undefined : 'The guest is busy with something else; the button ends it first.';
 }
 
-export const endWatch = (live: Live): Line[] => (live.watch ? toPrompt(live) : []);
+export const endLoop = (live: Live): Line[] => (live.watch || live.sweep !== undefined ? toPrompt(live) : []);
 
 export const slotWords = (slot: SlotView): string => `slot ${slot.slot}, ${size(slot.memorySize)} at ${hex(slot.guestPhysAddr)}`;
 

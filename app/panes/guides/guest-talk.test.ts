@@ -31,6 +31,13 @@ describe('what the guest’s console tells', () => {
     expect(talk.watching).toBeUndefined();
   });
 
+  it('sweep begins and ends like it', () => {
+    const talk = heard('0x10000000, 8 MiB: a word of each page, round and round (any key ends)\r\n');
+    expect(talk.sweeping).toBe(0x10000000);
+    talk.hear('  812 rounds over 2048 pages\r\nlab> ');
+    expect(talk.sweeping).toBeUndefined();
+  });
+
   it('says when nothing changed', () => {
     const talk = heard('lab> ');
     expect(talk.hear('')).toBe(false);

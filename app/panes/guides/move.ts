@@ -1,19 +1,7 @@
 /** A slot moves by half its size: deleted and created again, and by the one call. The word that the guest reads is in the slot before and after. */
 import type { LabState, SlotView } from '../../../engine/worker/protocol';
 import { count, hex } from '../../shared/format';
-import {
-  cell,
-  commitsSince,
-  DIMM_SIZE,
-  endWatch,
-  measureOf,
-  plugStep,
-  shell,
-  toPrompt,
-  undoCommit,
-  watchInstead,
-  watchLine,
-} from './facts';
+import { cell, commitsSince, DIMM_SIZE, endLoop, measureOf, plugStep, shell, toPrompt, undoCommit, watchInstead, watchLine } from './facts';
 import type { Guide, Line, Live, Measure } from './types';
 
 const HALF = DIMM_SIZE / 2;
@@ -119,7 +107,7 @@ export const moveGuide: Guide = {
           watchLine(at),
         ];
       },
-      undo: endWatch,
+      undo: endLoop,
     },
     {
       id: 'two',

@@ -34,6 +34,7 @@ export class Guides {
   /** Why the last button did not reach its end. */
   trouble = $state.raw<{ guide: GuideId; step: string; text: string } | undefined>(undefined);
   #watch = $state.raw<Watch | undefined>(undefined);
+  #sweep = $state<number | undefined>(undefined);
   #atPrompt = $state(false);
   #measures = $state.raw<Readonly<Partial<Record<GuideId, Readonly<Record<string, Measure>>>>>>({});
   /** Commits up to this generation were seen before a step was taken back, and do not count for it again. */
@@ -77,7 +78,7 @@ export class Guides {
 
   live(id: GuideId): Live | undefined {
     const state = this.#lab.state;
-    return state && { state, watch: this.#watch, atPrompt: this.#atPrompt, measures: this.#measures[id] ?? {} };
+    return state && { state, watch: this.#watch, sweep: this.#sweep, atPrompt: this.#atPrompt, measures: this.#measures[id] ?? {} };
   }
 
   isDone(step: Step, live: Live): boolean {
@@ -98,7 +99,7 @@ export class Guides {
     return index === at ? 'now' : index < at ? 'passed' : 'later';
   }
 
-  obstacle(): Obstacle | undefined {
+  obstacle(guide: Guide): Obstacle | undefined {
     const { state, phase, loading } = this.#lab;
     if (!state || loading) return undefined;
     if (phase === 'stopped') return { text: 'The machine has ended.', button: 'Restart', mend: () => this.#lab.restart() };
@@ -112,8 +113,12 @@ export class Guides {
     }
     if (state.run === 'paused') return { text: 'The guest is stopped.', button: 'Run', mend: () => this.#lab.run('cont') };
     if (state.run !== 'running') return { text: 'The guest has crashed.', button: 'Reset', mend: () => this.#lab.run('reset') };
-    const staged = state.changeSet.open && !this.busy;
-    if (!staged) return undefined;
+    if (this.busy) return undefined;
+    if (state.stepping) {
+      const finish = () => void this.#lab.command('changeset_step -a').catch(() => {});
+      return guide.stepped ? undefined : { text: 'A commit is between its phases.', button: 'Run it to its end', mend: finish };
+    }
+    if (!state.changeSet.open) return undefined;
     const entries = state.changeSet.entries.length;
     const text = `A change set is open with ${entries === 1 ? '1 entry' : `${entries} entries`}: commit or abort it, the step makes its own.`;
     return { text, button: 'Abort it', mend: () => void this.#lab.command('changeset_abort').catch(() => {}) };
@@ -136,7 +141,11 @@ export class Guides {
     const live = this.live(guide.id);
     if (!live) return;
     await this.#run(guide, step, step.undo?.(live) ?? []);
-    if ('measures' in step) this.#forget(guide, step);
+    if (!('measures' in step) || this.trouble) return;
+    const from = guide.steps.indexOf(step);
+    for (const [index, each] of guide.steps.entries()) {
+      if ('measures' in each && (index === from || (step.chained && index > from))) this.#forget(guide, each);
+    }
   }
 
   /** Every figure forgotten, every state taken back, last first. */
@@ -158,7 +167,7 @@ export class Guides {
     } catch (error) {
       this.trouble = { guide: guide.id, step: step.id, text: (error as Error).message };
       // Half a change set is not left lying about.
-      if (this.#lab.state?.changeSet.open) await this.#lab.command('changeset_abort').catch(() => {});
+      if (this.#lab.state?.changeSet.open && !this.#lab.state.stepping) await this.#lab.command('changeset_abort').catch(() => {});
     } finally {
       this.busy = undefined;
     }
@@ -169,8 +178,11 @@ export class Guides {
       await line.run(this.#tools(guide));
       return;
     }
-    if (line.at === 'monitor') await this.#lab.command(line.text);
-    else {
+    if (line.at === 'monitor') {
+      const printed = await this.#lab.command(line.text);
+      const refusal = /^.*\bE[A-Z]{3,}: .*$/m.exec(printed);
+      if (refusal) throw new Error(`${line.text} was refused: ${refusal[0].trim()}`);
+    } else {
       // What is asked for may already be so before the guest has read the line.
       this.#talk.typed();
       this.#atPrompt = false;
@@ -181,7 +193,7 @@ export class Guides {
 
   #tools(guide: Guide): Tools {
     return {
-      query: (query) => this.#lab.query(query),
+      query: this.#lab.query.bind(this.#lab),
       command: (line) => this.#lab.command(line),
       live: () => this.#need(guide),
       until: (holds, words) => this.#until(guide, { holds, else: words }),
@@ -222,6 +234,7 @@ export class Guides {
     if (text === undefined) this.#talk.restart();
     else if (!this.#talk.hear(text)) return;
     this.#atPrompt = this.#talk.atPrompt;
+    this.#sweep = this.#talk.sweeping;
     if (this.#talk.watching === this.#watch?.address) return;
     const address = this.#talk.watching;
     this.#watch = address === undefined ? undefined : { address, since: this.#lab.state?.generation ?? 0 };
@@ -250,8 +263,10 @@ export class Guides {
     const found = live && step.find?.(live);
     if (!found) return;
     const known = live.measures[step.id];
+    if (known && JSON.stringify(known) === JSON.stringify(found)) return;
+    // Without a generation it is a state of this moment, which no step that was undone has left behind.
     const after = Math.max(this.#forgotten.get(`${guide.id} ${step.id}`) ?? -1, (known?.generation ?? 0) - 1);
-    if ((found.generation ?? 0) <= after || (known && JSON.stringify(known) === JSON.stringify(found))) return;
+    if (found.generation !== undefined && found.generation <= after) return;
     this.#note(guide.id, step.id, found);
   }
 

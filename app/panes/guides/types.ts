@@ -2,7 +2,8 @@
  * What a guide is: text, and steps as data. A step's condition is read from the live machine, so it does not matter who did the step; what its
  * button does is a list of lines that a person could type as well, and the pane shows them.
  */
-import type { LabState, Queries } from '../../../engine/worker/protocol';
+import type { LabState } from '../../../engine/worker/protocol';
+import type { Lab } from '../../lab/lab.svelte';
 
 export const GUIDE_IDS = ['move', 'exchange', 'flags', 'index', 'zap', 'swaps'] as const;
 export type GuideId = (typeof GUIDE_IDS)[number];
@@ -21,6 +22,8 @@ export type Measure = Readonly<Record<string, number>>;
 export interface Live {
   state: LabState;
   watch: Watch | undefined;
+  /** Where the range starts that the guest's `sweep` reads. */
+  sweep: number | undefined;
   /** The guest's shell waits for a command. */
   atPrompt: boolean;
   measures: Readonly<Record<string, Measure>>;
@@ -28,7 +31,7 @@ export interface Live {
 
 /** What a line that is neither for the monitor nor for the console works with. */
 export interface Tools {
-  query<Ask extends keyof Queries>(query: Queries[Ask]['query'] & { ask: Ask }): Promise<Queries[Ask]['answer']>;
+  query: Lab['query'];
   command(line: string): Promise<string>;
   live(): Live;
   /** Rejects with the words when it does not come true in time. */
@@ -69,6 +72,8 @@ export interface StateStep extends StepBase {
 /** Done once its figure is known; `find` notices the figure in the machine's history, whoever made it. */
 export interface MeasureStep extends StepBase {
   measures: true;
+  /** Undoing it undoes the steps after it too. */
+  chained?: true;
   find?(live: Live): Measure | undefined;
   /** Takes the machine back to before the step, where that is possible now. */
   undo?(live: Live): Line[] | undefined;
@@ -94,6 +99,8 @@ export interface Guide {
   title: string;
   /** One line for the list. */
   summary: string;
+  /** Its steps run while a commit is between its phases. */
+  stepped?: true;
   /** The argument of 2021 that it tests, in our words. */
   argument: string;
   steps: Step[];

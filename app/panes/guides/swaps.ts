@@ -1,0 +1,188 @@
+/** One commit phase by phase: INVALID slots in the map, a guest that tries again, and no hole. */
+import type { LabState } from '../../../engine/worker/protocol';
+import { count, hex, plural } from '../../shared/format';
+import {
+  cell,
+  commitsSince,
+  contains,
+  dimmSlots,
+  endLoop,
+  measureOf,
+  plugStep,
+  shell,
+  toPrompt,
+  undoCommit,
+  watchInstead,
+  watchLine,
+} from './facts';
+import type { Cell, Guide, Line, Live, Measure, MeasureStep } from './types';
+
+const pair = (state: LabState) => dimmSlots(state).slice(0, 2);
+const watched = (live: Live): boolean =>
+  live.watch !== undefined && pair(live.state).some((slot) => contains(slot, live.watch?.address ?? -1));
+
+const ORDER = ['validate', 'prepare', 'swap1', 'zap', 'swap2', 'hooks', 'free'] as const;
+type Phase = (typeof ORDER)[number];
+
+/** What the phase took, once it has run. */
+function ran(live: Live, phase: Phase): { us: number } | undefined {
+  return live.state.stepping?.done.find((each) => each.phase === phase);
+}
+
+/** The steps from where the commit stands up to and with this phase. */
+function stepsTo(live: Live, phase: Phase): Line[] {
+  const { stepping } = live.state;
+  if (!stepping) return stageLines(live).concat(ORDER.slice(0, ORDER.indexOf(phase) + 1).map(() => step));
+  const from = ORDER.indexOf(stepping.phase as Phase);
+  return ORDER.slice(from, ORDER.indexOf(phase) + 1).map(() => step);
+}
+
+const step: Line = { at: 'monitor', text: 'changeset_step' };
+
+function stageLines(live: Live): Line[] {
+  const [a, b] = pair(live.state);
+  if (!a || !b) return [];
+  return [
+    { at: 'monitor', text: 'changeset_begin' },
+    { at: 'monitor', text: `memslot_move ${a.slot} ${hex(b.guestPhysAddr)}` },
+    { at: 'monitor', text: `memslot_move ${b.slot} ${hex(a.guestPhysAddr)}` },
+    { at: 'monitor', text: 'changeset_commit -s' },
+  ];
+}
+
+/** Before swap 1 it is given up; after it, it is run to its end and taken back. */
+function takeBack(live: Live): Line[] | undefined {
+  const { stepping } = live.state;
+  const abort: Line = { at: 'monitor', text: 'changeset_abort' };
+  if (stepping?.canAbort) return [abort, abort];
+  if (stepping)
+    return [
+      { at: 'monitor', text: 'changeset_step -a' },
+      { at: 'monitor', text: 'undo' },
+    ];
+  return undoCommit(live, live.measures.end);
+}
+
+const phaseStep = (phase: Phase, title: string, text: string, figures: (live: Live) => Measure): MeasureStep => ({
+  id: phase,
+  title,
+  text,
+  measures: true,
+  chained: true,
+  find(live) {
+    const took = ran(live, phase);
+    // After swap 2 nothing is INVALID any more: what swap 1 led to is what was there before.
+    const over = phase !== 'swap2' && ran(live, 'swap2') !== undefined;
+    return took && !over ? { us: took.us, ...figures(live) } : undefined;
+  },
+  lines: (live) => stepsTo(live, phase),
+  instead: (live) => (live.state.stepping ? undefined : 'No commit is between its phases now; the button begins one and runs it to here.'),
+  undo: takeBack,
+});
+
+export const swapsGuide: Guide = {
+  id: 'swaps',
+  stepped: true,
+  title: 'Two swaps, step by step',
+  summary: 'One commit phase by phase: INVALID slots, a guest that tries again, no hole.',
+  argument:
+    'KVM keeps two sets of slots per address space and publishes one by a swap. So a set of changes needs no more than two: one that marks what goes or moves as INVALID, and one that shows the final layout. What a vCPU sees between them is not a hole but “try again”.',
+  steps: [
+    plugStep(2),
+    {
+      id: 'watch',
+      title: 'Let the guest read one of them',
+      text: 'It will meet the INVALID slot again and again, for as long as you leave it there.',
+      holds: watched,
+      instead: (live) => watchInstead(live, 'one of the two DIMMs'),
+      lines(live) {
+        const [a, b] = pair(live.state);
+        if (!a || !b) return [];
+        return [
+          ...toPrompt(live),
+          shell(`poke ${hex(a.guestPhysAddr)} 0x1111111111111111`),
+          shell(`poke ${hex(b.guestPhysAddr)} 0x2222222222222222`),
+          watchLine(a.guestPhysAddr),
+        ];
+      },
+      undo: endLoop,
+    },
+    {
+      id: 'begin',
+      title: 'Stage an exchange and begin its commit',
+      text: 'With `-s` the commit waits before each phase, and the guest runs on. Nothing has happened to it yet.',
+      measures: true,
+      chained: true,
+      find: (live) => (live.state.stepping && live.state.changeSet.entries.length === 2 ? { swaps: live.state.stepping.swaps } : undefined),
+      lines: (live) => (live.state.stepping ? [] : stageLines(live)),
+      undo: takeBack,
+    },
+    phaseStep(
+      'swap1',
+      'Validate, prepare, swap 1',
+      'Validate and prepare do everything that can fail. Swap 1 publishes both slots as INVALID: look at the map. The guest’s next read is tried again and again.',
+      ({ state: { stepping } }) => ({ invalid: stepping?.invalid.length ?? 0, retries: stepping?.retries ?? 0 }),
+    ),
+    phaseStep(
+      'zap',
+      'Zap',
+      'The translations of the two ranges are dropped, so that none outlives its page. The guest still tries again.',
+      ({ state }) => ({
+        pages: state.stepping?.zappedPages ?? 0,
+        retries: state.stepping?.retries ?? 0,
+      }),
+    ),
+    phaseStep('swap2', 'Swap 2', 'The final set is published, both slots at once. The guest’s read succeeds.', ({ state }) => ({
+      retries: state.stepping?.retries ?? 0,
+    })),
+    {
+      id: 'end',
+      title: 'Hooks, free: the end',
+      text: 'The set that was active is brought up to date for the next commit, old records go.',
+      measures: true,
+      chained: true,
+      find(live) {
+        if (live.state.stepping || !live.watch || !live.measures.swap2) return undefined;
+        const entry = commitsSince(live.state, live.watch.since).find((each) => !each.legacy && each.title.includes('<->'));
+        return entry && measureOf(entry);
+      },
+      instead: (live) =>
+        live.state.stepping ? undefined : 'No commit is between its phases now; the button begins one and runs it to its end.',
+      lines: (live) =>
+        live.state.stepping
+          ? [{ at: 'monitor', text: 'changeset_step -a' }]
+          : stepsTo(live, 'swap2').concat({ at: 'monitor', text: 'changeset_step -a' }),
+      undo: takeBack,
+    },
+  ],
+  results({ measures: { swap1, zap, swap2, end } }) {
+    const time = (measure: Measure | undefined): Cell => cell(measure?.us, microseconds);
+    const rows: [string, Cell, Cell][] = [
+      ['Swap 1', cell(swap1?.invalid, (slots) => `${plural(slots, 'slot')} INVALID`), time(swap1)],
+      ['Zap', cell(zap?.pages, (pages) => `${count(pages)} pages`), time(zap)],
+      ['Swap 2', cell(swap2?.retries, (retries) => `${count(retries)} retries`), time(swap2)],
+      [
+        'Whole commit',
+        cell(
+          end?.holes,
+          (holes) => plural(holes, 'hole'),
+          (holes) => (holes ? 'bad' : 'ok'),
+        ),
+        cell(end?.swaps, (swaps) => plural(swaps, 'swap')),
+      ],
+    ];
+    return [
+      {
+        title: 'Measured here',
+        columns: ['what the guest met', 'took'],
+        rows: rows.map(([name, ...cells]) => ({ name, cells })),
+        note: `${end ? '' : '– is not measured yet. '}A browser’s clock has steps of about 0.1 ms: what is shorter may read 0.`,
+      },
+    ];
+  },
+  outcome: ({ measures: { swap2, end } }) =>
+    `The guest’s reads were tried again ${count(swap2?.retries ?? 0)} times and fell into ${plural(end?.holes ?? 0, 'hole')}. That retry is why a reviewer called the 2022 series batching rather than atomicity: it relies on x86, where KVM tries again; elsewhere a vCPU may see an MMIO exit there.`,
+};
+
+export const microseconds = (us: number): string =>
+  us >= 10_000 ? `${(us / 1000).toFixed(1)} ms` : `${us >= 100 ? Math.round(us) : us.toPrecision(2)} µs`;
