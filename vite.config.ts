@@ -1,6 +1,7 @@
 import { copyFileSync, existsSync, mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { svelte } from '@sveltejs/vite-plugin-svelte';
 import { defineConfig, type Plugin } from 'vite';
+import { stampServiceWorker } from './scripts/precache.mjs';
 
 const MEMLAB_IMAGE = 'guests/memlab/memlab.elf';
 const SERVED_GUESTS = 'public/guests';
@@ -26,7 +27,7 @@ function servedGuests(): Plugin {
   };
 }
 
-/** Only in the built page: the dev server needs inline scripts. xterm.js writes style elements, hence 'unsafe-inline' for styles. */
+/** Only in the built page: the dev server needs inline scripts. xterm.js writes style elements and attributes, hence 'unsafe-inline' for styles. */
 function contentSecurityPolicy(): Plugin {
   const policy = [
     "default-src 'none'",
@@ -36,6 +37,9 @@ function contentSecurityPolicy(): Plugin {
     "connect-src 'self'",
     "worker-src 'self'",
     "base-uri 'none'",
+    // Svelte's own templates, and the addresses of our workers.
+    'trusted-types svelte-trusted-html memslot-lab',
+    "require-trusted-types-for 'script'",
     "form-action 'none'",
   ].join('; ');
   return {
@@ -47,12 +51,34 @@ function contentSecurityPolicy(): Plugin {
   };
 }
 
+/** The service worker is a file of its own beside index.html, and lists all others. */
+function offline(): Plugin {
+  let folder = 'dist';
+  return {
+    name: 'offline',
+    apply: 'build',
+    configResolved: ({ build }) => {
+      folder = build.outDir;
+    },
+    closeBundle: () => stampServiceWorker(folder),
+  };
+}
+
 export default defineConfig({
   base: './',
-  plugins: [servedGuests(), contentSecurityPolicy(), svelte()],
+  plugins: [servedGuests(), contentSecurityPolicy(), svelte(), offline()],
   worker: { format: 'es' },
   // 0: a small wasm must stay a file, not become a data: URL that the content security policy refuses.
-  build: { target: 'es2023', sourcemap: true, assetsInlineLimit: 0, chunkSizeWarningLimit: 700 },
+  build: {
+    target: 'es2023',
+    sourcemap: true,
+    assetsInlineLimit: 0,
+    chunkSizeWarningLimit: 700,
+    rolldownOptions: {
+      input: { index: 'index.html', sw: 'app/offline/service-worker.ts' },
+      output: { entryFileNames: ({ name }) => (name === 'sw' ? 'sw.js' : 'assets/[name]-[hash].js') },
+    },
+  },
   server: { port: 5173 },
   preview: { port: 4173, strictPort: true },
 });

@@ -4,13 +4,17 @@ import './base.css';
 import { mount } from 'svelte';
 import App from './App.svelte';
 import { Lab } from './lab/lab.svelte';
+import { Offline } from './lab/offline.svelte';
 import { installScripting } from './lab/scripting';
 import { applyStoredTheme } from './shared/theme.svelte';
 
 applyStoredTheme();
 const lab = new Lab();
+const offline = new Offline();
 installScripting(lab);
 const target = document.getElementById('app');
 if (!target) throw new Error('index.html has no element #app');
-mount(App, { target, props: { lab } });
-void lab.start();
+mount(App, { target, props: { lab, offline } });
+void offline.start().then((reloading) => {
+  if (!reloading) void lab.start();
+});

@@ -1,5 +1,7 @@
 /** The engine's worker as typed messages and promises. One client lives as long as one worker; a dead worker is never revived. */
+import entryUrl from '../../engine/worker/entry.ts?worker&url';
 import type { FromWorker, StageAction, ToWorker } from '../../engine/worker/protocol';
+import { scriptUrl } from '../shared/script-url';
 
 /** What the worker says unasked: everything but the answers to requests. */
 export type Announcement = Exclude<FromWorker, { type: 'result' }>;
@@ -22,7 +24,7 @@ export class WorkerClient {
   #alive = true;
 
   constructor(onAnnouncement: (message: Announcement) => void) {
-    this.#worker = new Worker(new URL('../../engine/worker/entry.ts', import.meta.url), { type: 'module', name: 'memslot-lab engine' });
+    this.#worker = new Worker(scriptUrl(entryUrl), { type: 'module', name: 'memslot-lab engine' });
     this.#worker.onmessage = ({ data }: MessageEvent<FromWorker>) => {
       if (!this.#alive) return;
       if (data.type === 'result') this.#answer(data.id, data.value, data.error);

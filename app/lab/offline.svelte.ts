@@ -1,0 +1,86 @@
+/** The page's side of the service worker: is everything kept for use without a network, does a newer version wait? Nothing of it in development. */
+import { scriptUrl } from '../shared/script-url';
+
+/** ms: a worker that does not answer is not waited for. */
+const PATIENCE = 2000;
+
+export class Offline {
+  /** The worker has looked: each file of its version is kept. */
+  ready = $state(false);
+  /** A newer version is installed, and waits. */
+  update = $state(false);
+  #registration: ServiceWorkerRegistration | undefined;
+
+  /** True: a newer version takes over at once, since nothing runs yet and no other tab is open; the page is loaded again. */
+  async start(): Promise<boolean> {
+    if (!import.meta.env.PROD || !('serviceWorker' in navigator)) return false;
+    try {
+      const waiting = (await navigator.serviceWorker.getRegistration(document.baseURI))?.waiting;
+      if (waiting && (await this.#change(waiting, 'take over if alone'))) return true;
+    } catch {
+      // Storage is blocked: the page works, with a network.
+      return false;
+    }
+    void this.#register();
+    return false;
+  }
+
+  /** Ends what runs: the new version is loaded. */
+  async applyUpdate(): Promise<void> {
+    const waiting = this.#registration?.waiting;
+    if (!(waiting && (await this.#change(waiting, 'take over')))) location.reload();
+  }
+
+  async #register(): Promise<void> {
+    try {
+      const { serviceWorker } = navigator;
+      const registration = await serviceWorker.register(scriptUrl('sw.js'), { updateViaCache: 'none' });
+      this.#registration = registration;
+      this.#watch(registration.installing);
+      this.update = registration.waiting !== null && serviceWorker.controller !== null;
+      registration.addEventListener('updatefound', () => this.#watch(registration.installing));
+      serviceWorker.addEventListener('controllerchange', () => void this.#look());
+      document.addEventListener('visibilitychange', () => {
+        if (document.visibilityState !== 'visible') return;
+        void this.#look();
+        registration.update().catch(() => {});
+      });
+      await this.#look();
+    } catch {
+      this.ready = false;
+    }
+  }
+
+  #watch(installing: ServiceWorker | null): void {
+    installing?.addEventListener('statechange', () => {
+      if (installing.state === 'installed' && navigator.serviceWorker.controller) this.update = true;
+    });
+  }
+
+  async #look(): Promise<void> {
+    const { controller } = navigator.serviceWorker;
+    this.ready = controller !== null && (await ask(controller, 'is complete'));
+  }
+
+  async #change(waiting: ServiceWorker, request: 'take over' | 'take over if alone'): Promise<boolean> {
+    const changed = new Promise<void>((resolve) => {
+      navigator.serviceWorker.addEventListener('controllerchange', () => resolve(), { once: true });
+    });
+    if (!(await ask(waiting, request))) return false;
+    await Promise.race([changed, new Promise((resolve) => setTimeout(resolve, PATIENCE))]);
+    location.reload();
+    return true;
+  }
+}
+
+function ask(worker: ServiceWorker, question: string): Promise<boolean> {
+  return new Promise((resolve) => {
+    const { port1, port2 } = new MessageChannel();
+    const timer = setTimeout(() => resolve(false), PATIENCE);
+    port1.onmessage = ({ data }) => {
+      clearTimeout(timer);
+      resolve(data === true);
+    };
+    worker.postMessage(question, [port2]);
+  });
+}
