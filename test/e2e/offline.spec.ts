@@ -1,0 +1,165 @@
+/** The page without a network, and a new version under an open tab: from a plain static host, below a path. */
+import { cpSync, mkdtempSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { gzipSync } from 'node:zlib';
+import type { Page } from '@playwright/test';
+import { stampServiceWorker } from '../../scripts/precache.mjs';
+import { expect, LabPage, test } from './page';
+import { type StaticHost, staticHost } from './static-host';
+
+let host: StaticHost;
+test.beforeEach(async () => {
+  host = await staticHost('dist');
+});
+test.afterEach(() => host.close());
+
+const isReady = (page: Page) => expect(page.getByText('offline ready')).toBeVisible({ timeout: 30_000 });
+
+/** Another build: each file under assets/ has another name, as if its contents had changed. */
+function nextVersion(): string {
+  const folder = mkdtempSync(join(tmpdir(), 'lab-next-'));
+  cpSync('dist', folder, { recursive: true, filter: (path) => !path.endsWith('.map') && !/guests\/(?!memlab|index)./.test(path) });
+  const assets = readdirSync(join(folder, 'assets'));
+  const renamed = (name: string): string => name.replace(/^([a-z]+)-/, '$1-next');
+  for (const path of ['index.html', ...assets.filter((name) => !name.endsWith('.wasm')).map((name) => `assets/${name}`)]) {
+    const text = assets.reduce((all, name) => all.replaceAll(name, renamed(name)), readFileSync(join(folder, path), 'utf8'));
+    writeFileSync(join(folder, path), text);
+  }
+  for (const name of assets) renameSync(join(folder, 'assets', name), join(folder, 'assets', renamed(name)));
+  stampServiceWorker(folder);
+  return folder;
+}
+
+const script = (page: Page) => page.evaluate(() => document.querySelector<HTMLScriptElement>('script[type=module]')?.src ?? '');
+const caches = (page: Page) => page.evaluate(async () => (await window.caches.keys()).filter((name) => !name.endsWith(' guests')).length);
+
+async function bootAgain(lab: LabPage): Promise<void> {
+  await lab.page.getByRole('button', { name: /choose another guest/ }).click();
+  await lab.page.getByRole('button', { name: 'Boot', exact: true }).click();
+  await expect.poll(async () => (await lab.consoleText()).split('memlab, x86-64').length, { timeout: 30_000 }).toBe(2);
+  expect(await lab.shell('mem')).toContain('boot memory');
+}
+
+test('after the first load the page starts and the guest boots without a network', async ({ lab, page, context }) => {
+  await lab.open(host.address);
+  await isReady(page);
+  host.close();
+  await context.setOffline(true);
+  await page.reload();
+  await lab.consoleEndsWith(/lab> $/);
+  expect(await lab.shell('mem')).toContain('boot memory');
+  await isReady(page);
+  expect(lab.errors).toEqual([]);
+});
+
+test('what of the guests was used is there without a network too', async ({ lab, page, context }) => {
+  await lab.open(host.address);
+  await isReady(page);
+  const list = () => page.evaluate(async () => (await fetch('guests/index.json')).text());
+  const online = await list();
+  await context.setOffline(true);
+  host.close();
+  expect(await list()).toBe(online);
+  const refused = await page.evaluate(() => fetch('guests/never-used.bin').catch(() => 'no network'));
+  expect(refused).toBe('no network');
+});
+
+test('a new version leaves old tabs whole, is told, and comes when it is asked for', async ({ lab, page, context }) => {
+  test.setTimeout(180_000);
+  const next = nextVersion();
+  try {
+    await lab.open(host.address);
+    await isReady(page);
+    const second = new LabPage(await context.newPage());
+    await second.open(host.address);
+    const old = await script(page);
+
+    host.serve(next);
+    await page.evaluate(async () => void (await (await navigator.serviceWorker.ready).update()));
+    await expect(page.getByText('New version ready.')).toBeVisible({ timeout: 30_000 });
+    // The server has none of the old files any more, and the old tab starts a worker anew.
+    await bootAgain(lab);
+    await second.page.reload();
+    await second.consoleEndsWith(/lab> $/);
+    expect(await script(second.page)).toBe(old);
+
+    await page.getByRole('button', { name: 'Reload' }).click();
+    await expect.poll(() => script(page).catch(() => old), { timeout: 30_000 }).toMatch(/assets\/index-next/);
+    await lab.consoleEndsWith(/lab> $/);
+    await bootAgain(second);
+    expect(await caches(page)).toBe(2);
+
+    await second.page.close();
+    await page.reload();
+    await lab.consoleEndsWith(/lab> $/);
+    await expect.poll(() => caches(page)).toBe(1);
+    expect(lab.errors).toEqual([]);
+  } finally {
+    rmSync(next, { recursive: true });
+  }
+});
+
+test('a version that waits is taken by the next visit, when no other tab is open', async ({ lab, page }) => {
+  const next = nextVersion();
+  try {
+    await lab.open(host.address);
+    await isReady(page);
+    host.serve(next);
+    await page.evaluate(async () => void (await (await navigator.serviceWorker.ready).update()));
+    await expect(page.getByText('New version ready.')).toBeVisible({ timeout: 30_000 });
+    await page.goto('about:blank');
+    await page.goto(host.address);
+    await expect.poll(() => script(page).catch(() => ''), { timeout: 30_000 }).toMatch(/assets\/index-next/);
+    await lab.consoleEndsWith(/lab> $/);
+  } finally {
+    rmSync(next, { recursive: true });
+  }
+});
+
+test('a version of which one file is not what was built is not installed', async ({ lab, page }) => {
+  const next = nextVersion();
+  try {
+    writeFileSync(join(next, 'favicon.svg'), '<svg xmlns="http://www.w3.org/2000/svg"/>');
+    await lab.open(host.address);
+    await isReady(page);
+    const old = await script(page);
+    host.serve(next);
+    const ended = page.evaluate(async () => {
+      const registration = await navigator.serviceWorker.ready;
+      const installing = new Promise<ServiceWorker | null>((resolve) => {
+        registration.addEventListener('updatefound', () => resolve(registration.installing));
+      });
+      await registration.update().catch(() => {});
+      const worker = await installing;
+      return new Promise<string>((resolve) => {
+        const look = () => worker && /redundant|installed/.test(worker.state) && resolve(worker.state);
+        worker?.addEventListener('statechange', look);
+        look();
+      });
+    });
+    expect(await ended).toBe('redundant');
+    await page.reload();
+    await lab.consoleEndsWith(/lab> $/);
+    expect(await script(page)).toBe(old);
+  } finally {
+    rmSync(next, { recursive: true });
+  }
+});
+
+test('the first load is under a megabyte, compressed and without guests', async ({ lab, page }) => {
+  const bodies = new Map<string, Promise<Buffer>>();
+  page.on('response', (response) => {
+    if (!response.fromServiceWorker() && !response.url().includes('/guests/'))
+      bodies.set(
+        response.url(),
+        response.body().catch(() => Buffer.alloc(0)),
+      );
+  });
+  await lab.open(host.address);
+  const sizes = await Promise.all([...bodies].map(async ([url, body]) => [url, gzipSync(await body).length] as const));
+  const names = sizes.map(([url]) => url.slice(url.lastIndexOf('.') + 1));
+  expect(names).toEqual(expect.arrayContaining(['js', 'css', 'wasm']));
+  const total = sizes.reduce((sum, [, bytes]) => sum + bytes, 0);
+  expect(total, sizes.map(([url, bytes]) => `${bytes} ${url}`).join(', ')).toBeLessThan(1_000_000);
+});

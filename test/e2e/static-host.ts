@@ -1,0 +1,49 @@
+/** A plain static host for a built page: a folder below a path, no header of ours. */
+import { createReadStream, existsSync, statSync } from 'node:fs';
+import { createServer, type Server } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { extname, join, normalize } from 'node:path';
+
+export const BASE = '/some/where/lab/';
+
+const TYPES: Record<string, string> = {
+  '.html': 'text/html',
+  '.js': 'text/javascript',
+  '.css': 'text/css',
+  '.svg': 'image/svg+xml',
+  '.json': 'application/json',
+};
+
+export interface StaticHost {
+  address: string;
+  /** From now on this folder is served. */
+  serve(folder: string): void;
+  close(): void;
+}
+
+export async function staticHost(first: string): Promise<StaticHost> {
+  let folder = first;
+  const server: Server = createServer((request, response) => {
+    const path = decodeURI((request.url ?? '').split('?')[0] ?? '');
+    const file = join(folder, normalize(path.slice(BASE.length) || 'index.html'));
+    if (!path.startsWith(BASE) || !existsSync(file) || !statSync(file).isFile()) {
+      response.writeHead(404).end();
+      return;
+    }
+    // A host that knows no wasm serves it as plain bytes.
+    response.writeHead(200, { 'content-type': TYPES[extname(file)] ?? 'application/octet-stream' });
+    createReadStream(file).pipe(response);
+  });
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const { port } = server.address() as AddressInfo;
+  return {
+    address: `http://127.0.0.1:${port}${BASE}`,
+    serve: (other) => {
+      folder = other;
+    },
+    close: () => {
+      server.close();
+      server.closeAllConnections();
+    },
+  };
+}
