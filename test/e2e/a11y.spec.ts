@@ -104,6 +104,17 @@ for (const colorScheme of ['dark', 'light'] as const) {
     await page.keyboard.press('Escape');
     await page.getByRole('button', { name: 'Keys', exact: true }).click();
     await check('keys');
+    await page.keyboard.press('Escape');
+    await lab.monitor('changeset_abort');
+    await page.getByRole('button', { name: 'Guides', exact: true }).click();
+    await check('guides');
+    const guide = page.getByRole('region', { name: 'Guide', exact: true });
+    await guide.getByRole('button', { name: /^Exchange two regions/ }).click();
+    await guide.getByRole('button', { name: 'Do it: Let the guest read one of them' }).click();
+    await expect(guide).toContainText('step 3 of 4');
+    await check('guide at its third step');
+    await page.setViewportSize(VIEWPORTS[0]!);
+    await check('guide in a column of its own');
   });
 
   test(`axe finds nothing at any size, ${colorScheme}`, async ({ lab, page }) => {
@@ -115,7 +126,7 @@ for (const colorScheme of ['dark', 'light'] as const) {
     }
     await plugOneAndStep(lab);
     expect(await violations(lab), 'phone, between the swaps').toEqual([]);
-    for (const pane of ['Terminals', 'Changes', 'History', 'More']) {
+    for (const pane of ['Terminals', 'Changes', 'History', 'Guides', 'More']) {
       await page.getByRole('navigation', { name: 'Panes' }).getByRole('button', { name: pane }).click();
       expect(await violations(lab), `phone, ${pane}`).toEqual([]);
     }
@@ -125,6 +136,8 @@ for (const colorScheme of ['dark', 'light'] as const) {
 test('no size scrolls sideways', async ({ lab, page }) => {
   await lab.open();
   await plugTwoDimms(lab);
+  await page.getByRole('button', { name: 'Guides', exact: true }).click();
+  await page.getByRole('button', { name: /^Ten flags/ }).click();
   for (const width of [320, 360, 390, 412, 720, 820, 1024, 1200, 1280, 1366, 1440, 1920, 2560]) {
     await page.setViewportSize({ width, height: width < 720 ? 844 : 800 });
     expect(await noSidewaysScroll(lab), `${width} px`).toBe(true);

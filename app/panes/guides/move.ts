@@ -1,5 +1,5 @@
 /** A slot moves by half its size: deleted and created again, and by the one call. The word that the guest reads is in the slot before and after. */
-import type { LabState, SlotView } from '../../../engine/worker/protocol';
+import type { HistoryView, LabState, SlotView } from '../../../engine/worker/protocol';
 import { count, hex } from '../../shared/format';
 import { cell, commitsSince, DIMM_SIZE, endLoop, measureOf, plugStep, shell, toPrompt, undoCommit, watchInstead, watchLine } from './facts';
 import type { Guide, Line, Live, Measure } from './types';
@@ -33,13 +33,17 @@ function target(state: LabState): { slot: SlotView; to: number } | undefined {
   return { slot: found.slot, to: found.slot.guestPhysAddr === found.addr ? found.addr + HALF : found.addr };
 }
 
-/** "- 5 ..." and then "+ 5 ...": the delete's holes are all that the guest saw until the create. */
+/** That slot, and nothing else, created or deleted. */
+const isOnly = (entry: HistoryView | undefined, sign: '+ ' | '- ', { slot }: SlotView): boolean =>
+  entry?.title.startsWith(sign) === true && entry.changed.length === 1 && entry.changed[0] === slot;
+
+/** A delete and then a create: the delete's holes are all that the guest saw until the create. */
 function twoCalls(live: Live): Measure | undefined {
   const slot = subject(live.state)?.slot;
   if (!slot || !watched(live) || !live.watch) return undefined;
   const commits = commitsSince(live.state, live.watch.since);
   const at = commits.findIndex(
-    (entry, index) => entry.title.startsWith(`+ ${slot.slot} `) && commits[index + 1]?.title.startsWith(`- ${slot.slot} `),
+    (entry, index) => isOnly(entry, '+ ', slot) && isOnly(commits[index + 1], '- ', slot),
   );
   const [created, deleted] = [commits[at], commits[at + 1]];
   if (!created || !deleted) return undefined;
