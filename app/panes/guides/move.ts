@@ -42,9 +42,7 @@ function twoCalls(live: Live): Measure | undefined {
   const slot = subject(live.state)?.slot;
   if (!slot || !watched(live) || !live.watch) return undefined;
   const commits = commitsSince(live.state, live.watch.since);
-  const at = commits.findIndex(
-    (entry, index) => isOnly(entry, '+ ', slot) && isOnly(commits[index + 1], '- ', slot),
-  );
+  const at = commits.findIndex((entry, index) => isOnly(entry, '+ ', slot) && isOnly(commits[index + 1], '- ', slot));
   const [created, deleted] = [commits[at], commits[at + 1]];
   if (!created || !deleted) return undefined;
   const total = measureOf(deleted);
