@@ -45,7 +45,7 @@ function importsOf(file) {
     const to = relative(root, resolve(root, dirname(file), target.replace(/\?.*$/, '')))
       .split(sep)
       .join('/');
-    found.push({ to, typeOnly: /^\s*type\b/.test(match[2] ?? ''), url: match[6] !== undefined });
+    found.push({ to, typeOnly: /^\s*type\b/.test(match[2] ?? ''), url: match[6] !== undefined || /\?worker&url$/.test(target) });
   }
   return { text, found };
 }
