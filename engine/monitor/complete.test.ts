@@ -27,7 +27,7 @@ describe('completion', () => {
     expect(monitor.complete('memslot_move ')).toContain('3');
     expect(monitor.complete('memslot_move 3 ')).toEqual([]);
     expect(monitor.complete('memslot_flags 3 -')).toEqual(['-l', '-r']);
-    expect(monitor.complete('changeset_commit -')).toEqual(['-l', '-s']);
+    expect(monitor.complete('changeset_commit -')).toEqual(['-l', '-s', '-w']);
     expect(monitor.complete('x /4xg $ri')).toEqual(['$rip']);
     await monitor.execute('layout_save mine');
     expect(monitor.complete('layout_load m')).toEqual(['mine']);
