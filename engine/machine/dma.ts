@@ -1,7 +1,10 @@
-/** Guest-physical memory as a device reaches it: through the memslots, and not into read-only ones. */
+/**
+ * Guest-physical memory as a device reaches it: through the memslots, and not into read-only ones. A device cannot try again, as a vCPU
+ * does: where it meets an INVALID slot, the commit that made it so is ended first.
+ */
 import { PAGE_SIZE } from '../abi/layout';
 import type { GuestMemory } from '../devices/virtio/queue';
-import type { MemslotEngine } from '../memory/index';
+import { MEMSLOT_INVALID, type MemslotEngine } from '../memory/index';
 import { MemFlag } from '../memory/types';
 import type { PhysicalMemory } from './physical';
 
@@ -9,9 +12,11 @@ export class DeviceMemory implements GuestMemory {
   constructor(
     private readonly engine: MemslotEngine,
     private readonly physical: PhysicalMemory,
+    private readonly settle: () => void,
   ) {}
 
   read(gpa: number, length: number): Uint8Array | undefined {
+    this.leaveInvalid(gpa, length);
     return this.physical.read(gpa, length);
   }
 
@@ -26,11 +31,24 @@ export class DeviceMemory implements GuestMemory {
   }
 
   private writable(gpa: number, length: number): boolean {
+    this.leaveInvalid(gpa, length);
     const end = Math.ceil((gpa + length) / PAGE_SIZE);
     for (let gfn = Math.floor(gpa / PAGE_SIZE); gfn < end; gfn++) {
       const slot = this.engine.memslotAt(gfn);
       if (!slot || (slot.flags & MemFlag.ReadOnly) !== 0) return false;
     }
     return true;
+  }
+
+  /** No page of [gpa, gpa + length) is INVALID afterwards. */
+  private leaveInvalid(gpa: number, length: number): void {
+    const end = Math.ceil((gpa + length) / PAGE_SIZE);
+    for (let gfn = Math.floor(gpa / PAGE_SIZE); gfn < end; gfn++) {
+      const slot = this.engine.memslotAt(gfn);
+      if (!slot) return;
+      if (slot.flags < MEMSLOT_INVALID) continue;
+      this.settle();
+      return;
+    }
   }
 }

@@ -501,7 +501,7 @@ class LabMachine implements Machine {
     if (this.changeSet.stepping) throw new MachineError(BETWEEN_PHASES);
   }
 
-  /** The guest itself is about to change the layout, or resets: it cannot be told to wait. */
+  /** The guest itself is about to change the layout, or resets, or a device needs memory that is INVALID: they cannot be told to wait. */
   private settle(): void {
     const { stepping } = this.changeSet;
     if (stepping && !stepping.canAbort) this.changeSet.finish();
@@ -531,7 +531,7 @@ class LabMachine implements Machine {
 
   private makeBoard(): Board {
     const { virtio } = this;
-    const memory = new DeviceMemory(this.memory, this.physical);
+    const memory = new DeviceMemory(this.memory, this.physical, () => this.settle());
     return new Board(this.boardOptions(), {
       clock: this.clock,
       ports: this.ports,
