@@ -10,8 +10,11 @@ import { Vcpu } from './vcpu';
 
 const SHIFT = 3;
 
-/** A core whose vCPUs run a script: how many instructions they retire before each HLT (then for ever, or asleep until an interrupt). */
-function rig(scripts: number[][]) {
+/**
+ * A core whose vCPUs run a script: how many instructions they retire before each HLT (then for ever, or asleep until an interrupt).
+ * `deaf`: vCPUs that halt with interrupts disabled.
+ */
+function rig(scripts: number[][], deaf: number[] = []) {
   const host = new HostMemory();
   const runs: [number, number][] = [];
   const left = scripts.map((script) => [...script]);
@@ -19,7 +22,7 @@ function rig(scripts: number[][]) {
     run(index: number, budget: number) {
       const vcpu = vcpus[index]!;
       const script = left[index]!;
-      if (vcpu.halted && !vcpu.wakeUp) return EXIT_HLT;
+      if (vcpu.halted && (!vcpu.wakeUp || deaf.includes(index))) return EXIT_HLT;
       vcpu.setU32(abi.VCPU_HALTED, 0);
       vcpu.setU32(abi.VCPU_IRQ_PENDING, 0);
       const until = script[0] ?? Number.POSITIVE_INFINITY;
@@ -104,5 +107,24 @@ describe('executor', () => {
     expect(vcpus[0]!.icount).toBe(50);
     expect(Math.abs(vcpus[0]!.now() - vcpus[1]!.now())).toBeLessThanOrEqual(160_000);
     expect(vcpus[1]!.icount).toBeGreaterThanOrEqual(20000);
+  });
+
+  it('keeps in its saved state which vCPU sleeps although an interrupt waits: its clock goes on as it would have', () => {
+    const scripts = () => rig([[], [100], []], [1]);
+    const straight = scripts();
+    const resumed = scripts();
+    for (const { executor, vcpus } of [straight, resumed]) {
+      for (const vcpu of vcpus) vcpu.setU32(abi.VCPU_IRQ_PENDING, vcpu.index === 1 ? 1 : 0);
+      // vCPU 0 whole, vCPU 1 to its HLT and once more, and half of vCPU 2's part.
+      while (vcpus[1]!.halted === 0) executor.advance(1e6);
+      vcpus[1]!.setU32(abi.VCPU_IRQ_PENDING, 1);
+      while (vcpus[2]!.icount === 0) executor.advance(10_000);
+    }
+    const saved = structuredClone(resumed.executor.saveRound());
+    resumed.executor.reset();
+    resumed.executor.restoreRound(saved);
+    for (const { executor } of [straight, resumed]) for (let step = 0; step < 2; step++) executor.advance(1e6);
+    const times = ({ vcpus }: typeof straight) => vcpus.map((vcpu) => vcpu.now());
+    expect(times(resumed)).toEqual(times(straight));
   });
 });

@@ -100,7 +100,8 @@ export class Executor implements TimeSource {
   }
 
   saveRound(): RoundState {
-    return { turn: this.turn, end: this.roundEnd === undefined || this.roundEnd === Infinity ? null : this.roundEnd };
+    const asleep = this.vcpus.map(({ index }) => index).filter((index) => this.asleep[index]);
+    return { turn: this.turn, end: this.roundEnd === undefined || this.roundEnd === Infinity ? null : this.roundEnd, asleep };
   }
 
   restoreRound(state: RoundState): void {
@@ -108,6 +109,7 @@ export class Executor implements TimeSource {
     this.turn = state.turn;
     if (state.end !== null) this.roundEnd = state.end;
     else if (state.turn !== 0) this.roundEnd = Infinity;
+    for (const index of state.asleep ?? []) this.asleep[index] = true;
   }
 
   private beginRound(): void {

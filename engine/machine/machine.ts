@@ -479,7 +479,8 @@ class LabMachine implements Machine {
     this.emit({ type: 'restored' });
     if (run === 'shutdown' || run === 'internal-error') this.setState(run);
     else if (this.runState !== 'running') this.setState('paused');
-    this.wake();
+    // Not `wake()`: who sleeps in the captured round sleeps on.
+    this.emit({ type: 'wake' });
   }
 
   // Inside

@@ -41,12 +41,19 @@ const dimm = object<SavedDimm>({
   moveTo: nullable(count),
 });
 
+/** Snapshots from before `asleep` was kept do not have it: nobody sleeps then. */
+const round = object<Required<SavedMachine['round']>>({
+  turn: int(0, MAX_VCPUS - 1),
+  end: nullable(count),
+  asleep: list(int(0, MAX_VCPUS - 1), 0, MAX_VCPUS),
+});
+
 const schema: Schema<SavedMachine> = {
   config: object({ ram: count, slots: int(0, MAX_DIMMS), maxmem: count, smp: int(1, MAX_VCPUS) }),
   guest: text,
   run: oneOf('running', 'paused', 'shutdown', 'internal-error'),
   memoryBlock: nullable(int(PAGE_SIZE, 2 ** 40)),
-  round: object({ turn: int(0, MAX_VCPUS - 1), end: nullable(count) }),
+  round: (value) => round(typeof value === 'object' && value !== null ? { asleep: [], ...value } : value),
   ranges: list(object({ start: count, size: count, label: text }), 0, MAX_RANGES),
   backends: list(object({ id: text, size: count, hva: count, kind: oneOf('board', 'memory-backend-ram') }), 0, MAX_RANGES),
   dimms: object({ anonymous: int(0, 1e9), plugged: list(dimm, 0, MAX_DIMMS), ejected: nullable(dimm) }),
@@ -122,6 +129,8 @@ export function checkMachine(raw: unknown, config: MachineConfig): SavedMachine 
     throw new Error(`it is of a machine with ${name} ${saved.config[name]}, this one has ${config[name]} (${option})`);
   }
   if (saved.round.turn >= config.smp) throw new Error(`machine: round turn ${saved.round.turn} is no vCPU`);
+  const stranger = saved.round.asleep?.find((index) => index >= config.smp);
+  if (stranger !== undefined) throw new Error(`machine: round asleep names vCPU ${stranger}, which is none`);
   return saved;
 }
 

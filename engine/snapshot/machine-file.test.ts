@@ -187,12 +187,25 @@ describe('a file that is not right', () => {
     ['RAM that belongs nowhere', (s) => (s.ram[0]!.pages[0] = 1), /RAM at hva 0x1000 belongs nowhere/],
     ['more RAM than host memory', (s) => (s.machine.ranges = []), /RAM of \d+ bytes is more than its 0 bytes of host memory/],
     ['other boot RAM', (s) => (s.machine.backends[0]!.id = 'x'), /its boot RAM is not that of this machine/],
+    ['a sleeper that is no vCPU', (s) => (s.machine.round.asleep = [1]), /round asleep names vCPU 1, which is none/],
+    ['sleepers that are no list', (s) => (s.machine.round.asleep = 1 as unknown as number[]), /round asleep must be an array, not 1/],
     ['a dirty log of nothing', (s) => s.dirty.push({ slot: 0, bits: new Uint8Array(8) }), /dirty log of slot 0, which logs nothing/],
   ];
   it.each(wrong)('with %s is refused', async (_what, spoil, reason) => {
     const state = structuredClone(await readState(good)) as MachineState;
     spoil(state);
     await refused(await packed(state), reason);
+  });
+});
+
+describe('a file from before the sleepers of a round were kept', () => {
+  it('is loaded: nobody sleeps', async () => {
+    const machine = await withDimm();
+    const state = await readState((await saveMachine(machine, 0)).bytes);
+    const old = structuredClone(state) as MachineState;
+    delete old.machine.round.asleep;
+    expect(await loadMachine(machine, await packed(old))).toBeUndefined();
+    expect(machine.capture().machine.round.asleep).toEqual([]);
   });
 });
 
