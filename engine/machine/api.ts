@@ -252,9 +252,15 @@ export interface Machine {
   readonly state: RunState;
   readonly guest: GuestImage | undefined;
 
-  /** Runs until `deadline` (wall clock ms), a halt without wake-up, or a stop. See runner.ts for the loop. */
-  runUntil(deadline: number): { idle: boolean /** guest ns until the next timer, when idle */; wakeIn?: number };
-  /** Runs exactly n instructions of guest time (HLT skips ahead); for tests, `lab` and replay. */
+  /**
+   * Runs until `deadline` (wall clock ms), a halt without wake-up, or a stop. See runner.ts for the loop. wakeIn, when idle: guest ns until
+   * it is worth looking again, the next timer or later when timers go on firing for nothing.
+   */
+  runUntil(deadline: number): { idle: boolean; wakeIn?: number };
+  /**
+   * Runs exactly n instructions of guest time (HLT skips ahead); for tests, `lab` and replay. Fewer when every vCPU is halted and nothing
+   * can end that: no timer is left, or timers fired half a million times and none did.
+   */
   runInstructions(n: number): void;
   /**
    * Stops before the instruction with this count, of `instructions` (all vCPUs together), then forgets it; undefined: nowhere. It stays over

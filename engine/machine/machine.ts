@@ -55,6 +55,11 @@ import { placeVirtio } from './virtio-config';
 const CHUNK = 200_000;
 /** Where every vCPU that could run waits for a commit to go on, they look again this often, ns. */
 const RETRY_NS = 2e6;
+/** Timer expiries in a row that let no vCPU run an instruction, until the guest counts as halted for good... */
+const FRUITLESS_FOR_GOOD = 500_000;
+/** ...and until a host that follows the wall clock looks at it in naps of this guest time (ns) only. */
+const FRUITLESS_FOR_NOW = 1000;
+const NAP_NS = 20e6;
 /** RTC at power-on unless told otherwise: 2024-01-01T00:00:00Z, so that runs are equal. */
 const DEFAULT_RTC_START = 1_704_067_200_000;
 const DEFAULT_SEED = 0x6d656d736c6f74n;
@@ -97,6 +102,9 @@ class LabMachine implements Machine {
   /** Copies backings that a commit moves; set while one does. */
   private carryOver: (() => void) | undefined;
   private wasIdle = false;
+  /** Timer expiries since the last instruction, `instructionsThen`. */
+  private fruitless = 0;
+  private instructionsThen = -1;
   private breakpoint: number | undefined;
   /** While above 0 nothing runs: the machine's state is being read piece by piece. */
   private held = 0;
@@ -186,7 +194,7 @@ class LabMachine implements Machine {
   runUntil(deadline: number): { idle: boolean; wakeIn?: number } {
     if (this.runState !== 'running' || this.held > 0) return { idle: true };
     try {
-      if (this.wasIdle && !this.atBreak) this.executor.skipTo(this.throttle.allowed(this.clock.now()));
+      if (this.wasIdle && !this.atBreak) this.skipTo(this.throttle.allowed(this.clock.now()));
       this.wasIdle = false;
       for (;;) {
         const result = this.advance(CHUNK);
@@ -206,14 +214,15 @@ class LabMachine implements Machine {
     const { runState } = this;
     if (runState !== 'running' && runState !== 'paused') return;
     const end = this.instructions + n;
+    this.fruitless = 0;
     while (this.runState === runState && this.instructions < end) {
       const result = this.advance(end - this.instructions);
       if (result === 'break' || result === 'retry') break;
       if (result !== 'idle') continue;
       if (this.vcpuMemory.anyHeld) break;
       const next = this.clock.next;
-      if (next === undefined) break;
-      this.executor.skipTo(next);
+      if (next === undefined || this.fruitless >= FRUITLESS_FOR_GOOD) break;
+      this.skipTo(next);
     }
     this.console.flush();
   }
@@ -696,7 +705,8 @@ class LabMachine implements Machine {
   private sleeping(longest: number): { idle: true; wakeIn?: number } {
     this.wasIdle = true;
     const next = this.clock.next;
-    const wakeIn = Math.min(longest, next === undefined ? Infinity : Math.max(0, next - this.clock.now()));
+    const nap = this.fruitless > FRUITLESS_FOR_NOW ? NAP_NS : 0;
+    const wakeIn = Math.min(longest, next === undefined ? Infinity : Math.max(nap, next - this.clock.now()));
     return wakeIn === Infinity ? { idle: true } : { idle: true, wakeIn };
   }
 
@@ -704,8 +714,17 @@ class LabMachine implements Machine {
   private sleep(): boolean {
     const next = this.clock.next;
     const allowed = this.throttle.allowed(this.clock.now());
-    this.executor.skipTo(allowed);
+    this.skipTo(allowed);
     return next !== undefined && next <= allowed;
+  }
+
+  private skipTo(at: number): void {
+    const { instructions } = this;
+    const next = this.clock.next;
+    if (instructions !== this.instructionsThen) this.fruitless = 0;
+    this.instructionsThen = instructions;
+    if (next !== undefined && next <= at) this.fruitless += 1;
+    this.executor.skipTo(at);
   }
 
   private async runBetween(instructions: number): Promise<void> {
