@@ -384,6 +384,9 @@ export class Lab {
       case 'monitor-event':
         this.onMonitorEvent?.(message.text);
         return;
+      case 'notice':
+        this.say({ text: message.text });
+        return;
       case 'state':
         this.#setState(message.state);
         return;

@@ -1,10 +1,12 @@
 /** Joins the opened CHARDEVs with the machine: serial line, monitors, QMP, debug console. */
 import { StringDecoder } from 'node:string_decoder';
 import type { Machine, MachineEvent } from '../machine/api';
+import { TypedInput } from '../machine/typed-input';
 import { Monitor, type MonitorEnv, noticeOf, QmpSession } from '../monitor/index';
 import type { Connection, Opened, Stdio } from './connection';
 import { type Editor, editMonitor } from './line-editor';
 import { type Session, serveMonitor } from './monitor-session';
+import { SerialFeed } from './serial-feed';
 import { terminalKeys } from './terminal-keys';
 
 export interface Desk {
@@ -24,11 +26,13 @@ const isTerminal = (desk: Desk, connection: Connection): boolean =>
 
 export function attachSerial(desk: Desk, opened: Opened): void {
   const { machine } = desk;
+  const feed = new SerialFeed(machine.serial);
   let current: Connection | undefined;
   machine.serial.onOutput((bytes) => current?.send(bytes));
   opened.onConnection((connection) => {
     current = connection;
-    connection.onData(isTerminal(desk, connection) ? rawTerminal(desk) : (bytes) => machine.serial.input(bytes));
+    const give = (bytes: Uint8Array): void => feed.give(bytes, connection);
+    connection.onData(isTerminal(desk, connection) ? rawTerminal(desk) : give);
     // The guest goes on talking to a stdout whose stdin has ended.
     connection.onEnd(() => {
       if (!connection.stdio && current === connection) current = undefined;
@@ -41,11 +45,11 @@ function rawTerminal(desk: Desk): (bytes: Uint8Array) => void {
   const { stdin, stderr } = desk.stdio;
   stdin.setRawMode(true);
   desk.atEnd(() => stdin.setRawMode(false));
-  const keys = terminalKeys({ quit: desk.quit, tell: (text) => stderr.write(`\r\n${text}\r\n`) });
-  return (bytes) => {
-    const passed = keys(bytes);
-    if (passed.length > 0) desk.machine.serial.input(passed);
-  };
+  const tell = (text: string): void => void stderr.write(`\r\n${text}\r\n`);
+  const keys = terminalKeys({ quit: desk.quit, tell });
+  // Never paused: the escape must work above all when the guest reads nothing.
+  const typed = new TypedInput(desk.machine.serial, tell);
+  return (bytes) => typed.give(keys(bytes));
 }
 
 export function attachDebugcon(desk: Desk, opened: Opened): void {

@@ -8,6 +8,9 @@ export interface Connection {
   send(data: string | Uint8Array): void;
   onData(listener: (bytes: Uint8Array) => void): void;
   onEnd(listener: () => void): void;
+  /** No more data until `resume`: the peer waits, nothing is lost. */
+  pause(): void;
+  resume(): void;
   /** The person's own terminal or pipe, and not a peer that may come again. */
   readonly stdio: boolean;
 }
@@ -61,6 +64,8 @@ function stdioConnection({ stdin, stdout }: Stdio): Connection {
     onEnd: (listener) => {
       stdin.once('end', listener);
     },
+    pause: () => void stdin.pause(),
+    resume: () => void stdin.resume(),
   };
 }
 
@@ -85,7 +90,14 @@ function openFile(flag: string, path: string): Opened {
     throw new FlagError(`${flag} file:${path}: Could not open '${path}': ${reason(error)}`);
   }
   const sink = new BufferedFile(file);
-  const connection: Connection = { stdio: false, send: (data) => sink.write(data), onData: () => {}, onEnd: () => {} };
+  const connection: Connection = {
+    stdio: false,
+    send: (data) => sink.write(data),
+    onData: () => {},
+    onEnd: () => {},
+    pause: () => {},
+    resume: () => {},
+  };
   return fixed(connection, () => sink.close());
 }
 
@@ -215,5 +227,7 @@ function socketConnection(socket: Socket): Connection {
     onEnd: (listener) => {
       socket.once('close', listener);
     },
+    pause: () => void socket.pause(),
+    resume: () => void socket.resume(),
   };
 }

@@ -128,6 +128,24 @@ describe('lab', { timeout: 60_000 }, () => {
     expect(stdout.text).toBe('b');
   });
 
+  it('holds back who sends more than the guest has room for, and loses nothing', async () => {
+    // Waits for LSR.DR, reads, adds up the bytes in bl and counts them in esi; after 3 MiB it exits with the sum.
+    const kernel = bootSector(
+      'sum',
+      ...[0x66, 0x31, 0xf6, 0x31, 0xdb], // xor esi, esi; xor bx, bx
+      ...[0xba, 0xfd, 0x03, 0xec, 0xa8, 0x01, 0x74, 0xf8, 0xba, 0xf8, 0x03, 0xec, 0x00, 0xc3], // wait; mov dx, 0x3f8; in al, dx; add bl, al
+      ...[0x66, 0x46, 0x66, 0x81, 0xfe, 0x00, 0x00, 0x30, 0x00, 0x75, 0xe7], // inc esi; cmp esi, 3 MiB; jne
+      ...[0x88, 0xd8, 0xba, 0xf4, 0x00, 0xee], // mov al, bl; mov dx, 0xf4; out dx, al
+      ...HALT,
+    );
+    const { child, status } = lab('-kernel', kernel, '-m', '16M', '-serial', 'stdio', '-device', 'isa-debug-exit,iobase=0xf4,iosize=4');
+    const bytes = Buffer.alloc(3 << 20);
+    for (let at = 0; at < bytes.length; at++) bytes[at] = at % 253;
+    const sum = bytes.reduce((total, byte) => (total + byte) & 0xff, 0);
+    child.stdin.end(bytes);
+    expect(await status).toBe(((sum << 1) | 1) & 0xff);
+  });
+
   it('shows the registers of a guest that shuts down, and ends where no monitor could bring it back', async () => {
     // An interrupt descriptor table without entries, then int3.
     const kernel = bootSector('triple', 0x31, 0xc0, 0x8e, 0xd8, 0x0f, 0x01, 0x1e, 0x20, 0x7c, 0xcc);

@@ -2,10 +2,10 @@ import { describe, expect, it } from 'vitest';
 import { Serial } from './serial';
 import { recorder } from './test-clock';
 
-function make() {
+function make(room = () => {}) {
   const irq = recorder();
   const sent: number[] = [];
-  const serial = new Serial({ irq: irq.line, output: (byte) => sent.push(byte) });
+  const serial = new Serial({ irq: irq.line, output: (byte) => sent.push(byte), room });
   const write = (offset: number, value: number): void => serial.write(offset, 1, value);
   const read = (offset: number): number => serial.read(offset, 1);
   return { serial, irq, sent, write, read };
@@ -64,6 +64,32 @@ describe('serial', () => {
     for (let i = 0; i < 3; i++) serial.input(new Uint8Array(1 << 19));
     expect(serial.queued).toBeLessThanOrEqual((1 << 20) + 1);
     expect(() => serial.restore(serial.save())).not.toThrow();
+  });
+
+  it('says how much it took, and once when there is room again: nothing is lost to who waits for it', () => {
+    let told = 0;
+    const { serial, read } = make(() => void told++);
+    const bytes = Uint8Array.from({ length: 3 << 19 }, (_unused, index) => index % 251);
+    let given = serial.input(bytes);
+    expect(given).toBe(1 << 20);
+    // The byte register has taken one out of the queue.
+    expect(serial.input(bytes.subarray(given))).toBe(1);
+    given += 1;
+    for (let at = 0; at < bytes.length; at++) {
+      if (told === 1 && given < bytes.length) given += serial.input(bytes.subarray(given));
+      if (read(0) !== at % 251) throw new Error(`byte ${at} is wrong`);
+    }
+    expect([told, given, serial.queued]).toEqual([1, bytes.length, 0]);
+  });
+
+  it('says that there is room when a restore makes it', () => {
+    let told = 0;
+    const { serial } = make(() => void told++);
+    const empty = serial.save();
+    serial.input(new Uint8Array(2 << 20));
+    expect(told).toBe(0);
+    serial.restore(empty);
+    expect(told).toBe(1);
   });
 
   it('reports received data: timeout below the trigger level, data at it', () => {

@@ -2,7 +2,7 @@
  * 16550A UART (National Semiconductor PC16550D data sheet), as a PC's COM port.
  *
  * Transmission takes no guest time: a byte written to THR is handed on at once, so THRE and TEMT always read 1. Received
- * bytes wait in a queue (1 MiB; what comes on top is dropped) and move into the 16-byte FIFO (one byte without FIFO) when it has
+ * bytes wait in a queue (1 MiB; what comes on top is not taken, and who brings it is told) and move into the 16-byte FIFO (one byte without FIFO) when it has
  * room, so nothing is lost to overrun. A FIFO filled below its trigger level reports the character timeout at once.
  *
  * Not implemented: baud rate timing (the divisor is only kept), word length and parity on the wire (8 bits always pass), line
@@ -50,6 +50,8 @@ export interface SerialOptions {
   irq: IrqLine;
   /** A byte that the guest sent. */
   output: (byte: number) => void;
+  /** Half of the queue is free again after input that was not taken. */
+  room?: () => void;
 }
 
 interface State {
@@ -93,15 +95,19 @@ export class Serial implements BusDevice {
   private s = powerOn();
   /** Index of the first unread byte of `queue`. */
   private queueHead = 0;
+  /** Input was not taken, and `room` has not said since that there is some. */
+  private refused = false;
 
   constructor(private readonly options: SerialOptions) {}
 
-  /** Bytes from outside; kept until the guest's FIFO takes them. */
-  input(bytes: Uint8Array): void {
-    const room = QUEUE_LIMIT - (this.s.queue.length - this.queueHead);
-    for (const byte of bytes.subarray(0, room)) this.s.queue.push(byte);
+  /** Bytes from outside; kept until the guest's FIFO takes them. Returns how many were taken, from the first on. */
+  input(bytes: Uint8Array): number {
+    const taken = bytes.subarray(0, QUEUE_LIMIT - (this.s.queue.length - this.queueHead));
+    for (const byte of taken) this.s.queue.push(byte);
+    if (taken.length < bytes.length) this.refused = true;
     this.refill();
     this.update();
+    return taken.length;
   }
 
   /** Bytes that the guest has not yet read. */
@@ -191,6 +197,7 @@ export class Serial implements BusDevice {
   restore(state: DeviceState): void {
     this.s = readFields(this.name, schema, state);
     this.queueHead = 0;
+    this.tellRoom();
   }
 
   private get divisorLatch(): boolean {
@@ -265,6 +272,13 @@ export class Serial implements BusDevice {
       queue.splice(0, this.queueHead);
       this.queueHead = 0;
     }
+    this.tellRoom();
+  }
+
+  private tellRoom(): void {
+    if (!this.refused || this.s.queue.length - this.queueHead > QUEUE_LIMIT / 2) return;
+    this.refused = false;
+    this.options.room?.();
   }
 
   /** IIR bits 3-0: the pending interrupt of the highest priority. */

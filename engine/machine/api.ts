@@ -279,8 +279,10 @@ export interface Machine {
 
   /** Guest serial console. */
   readonly serial: {
-    /** Bytes for the guest; queued until its FIFO takes them. */
-    input(bytes: Uint8Array): void;
+    /** Bytes for the guest; queued until its FIFO takes them. Returns how many were taken: at most 1 MiB waits. */
+    input(bytes: Uint8Array): number;
+    /** After input that was not taken whole: half of the queue is free. Called while the guest runs, so answer later. */
+    onRoom(listener: () => void): () => void;
     onOutput(listener: (bytes: Uint8Array) => void): () => void;
   };
   onDebugcon(listener: (byte: number) => void): () => void;

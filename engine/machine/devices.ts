@@ -60,6 +60,8 @@ export interface BoardContext {
   resetVcpu(index: number): void;
   startVcpu(index: number, vector: number): void;
   serialOutput(byte: number): void;
+  /** The serial line takes input again. */
+  serialRoom?(): void;
   debugOutput(byte: number): void;
   powerOff(): void;
   resetRequested(): void;
@@ -95,7 +97,11 @@ export class Board {
     this.pic = new PicPair({ interrupt: (pending) => this.lapics?.[0]?.setPicLine(pending) });
     this.lapics = context.vcpus.map((vcpu) => this.makeLapic(vcpu, apicBus));
     this.ioapic = new IoApic({ bus: apicBus });
-    this.serial = new Serial({ irq: this.isa('serial', board.SERIAL_IRQ), output: context.serialOutput });
+    this.serial = new Serial({
+      irq: this.isa('serial', board.SERIAL_IRQ),
+      output: context.serialOutput,
+      room: () => context.serialRoom?.(),
+    });
     this.pit = new Pit({ clock, irq: this.isa('pit', board.PIT_IRQ, TIMER_PIN) });
     this.rtc = new Rtc({ clock, irq: this.isa('rtc', board.RTC_IRQ), start: options.rtcStart });
     this.ged = new GenericEventDevice({

@@ -95,6 +95,7 @@ class LabMachine implements Machine {
   private readonly firmware: Firmware;
   private readonly throttle: Throttle;
   private readonly console = new ByteStream();
+  private readonly roomListeners = new Set<() => void>();
   private readonly debugListeners = new Set<(byte: number) => void>();
   private readonly listeners = new Set<(event: MachineEvent) => void>();
   private runState: RunState = 'running';
@@ -161,8 +162,13 @@ class LabMachine implements Machine {
     });
     this.serial = {
       input: (bytes) => {
-        this.board.serial.input(bytes);
+        const taken = this.board.serial.input(bytes);
         this.wake();
+        return taken;
+      },
+      onRoom: (listener) => {
+        this.roomListeners.add(listener);
+        return () => this.roomListeners.delete(listener);
       },
       onOutput: (listener) => this.console.listen(listener),
     };
@@ -552,6 +558,9 @@ class LabMachine implements Machine {
       resetVcpu: (index) => resetVcpu(this.core, this.vcpus[index]!, this.clock.now()),
       startVcpu: (index, vector) => startVcpu(this.core, this.vcpus[index]!, vector),
       serialOutput: (byte) => this.console.push(byte),
+      serialRoom: () => {
+        for (const listener of this.roomListeners) listener();
+      },
       debugOutput: (byte) => {
         for (const listener of this.debugListeners) listener(byte);
       },

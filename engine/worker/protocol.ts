@@ -100,6 +100,8 @@ export type FromWorker =
   | { type: 'boot-error'; reason: string; fallback: boolean }
   | { type: 'console'; text: string }
   | { type: 'monitor-event'; text: string }
+  /** Something happened to what the person did, and no answer can say it. */
+  | { type: 'notice'; text: string }
   | { type: 'result'; id: number; value?: unknown; error?: string }
   | { type: 'state'; state: LabState }
   | { type: 'figures'; figures: Figures }

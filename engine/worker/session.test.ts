@@ -245,6 +245,21 @@ describe('requests', () => {
     expect(await page.first('monitor-event')).toEqual({ type: 'monitor-event', text: 'Error: the machine has not started yet' });
   });
 
+  it('say once what of a paste was dropped when the guest reads nothing, in the monitor and to the person', async () => {
+    const page = await started();
+    await page.monitor('stop');
+    for (let n = 0; n < 3; n++) page.session.receive({ type: 'console', text: 'x'.repeat(1 << 20) });
+    const text = /^Console input: 1 MiB waits for the guest, which does not read it; \d+ bytes were dropped\.$/;
+    expect((await page.first('notice')).text).toMatch(text);
+    expect(page.heard.filter(({ type }) => type === 'notice')).toHaveLength(1);
+    expect(page.heard.some((message) => message.type === 'monitor-event' && text.test(message.text))).toBe(true);
+    await page.monitor('cont');
+    const more = await page.until(() =>
+      page.heard.find((message): message is Of<'notice'> => message.type === 'notice' && message.text.includes('takes input again')),
+    );
+    expect(more.text).toBe('Console input: 1048576 bytes more were dropped; the guest takes input again.');
+  });
+
   it('answer the monitor and completion', async () => {
     const page = await started();
     expect(await page.monitor('info status')).toBe('VM status: running\n');

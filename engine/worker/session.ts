@@ -7,6 +7,7 @@ import type { Machine, MachineConfig, MachineEvent, MachineOptions } from '../ma
 import { MAX_WASM_PAGES } from '../machine/host-memory';
 import { createMachine } from '../machine/machine';
 import { Runner } from '../machine/runner';
+import { TypedInput } from '../machine/typed-input';
 import { CommitLog, Monitor, noticeOf, parseDeviceFlags } from '../monitor/index';
 import { captureLayout, inspectFile, layoutFormat, layoutText, loadMachine, saveMachine } from '../snapshot/index';
 import { type Boot, makeMachine, wantedLayout } from './boot';
@@ -48,6 +49,7 @@ export interface Running {
   commits: CommitLog;
   runner: Runner;
   figures: Figurer;
+  typed: TypedInput;
 }
 
 export class Session {
@@ -95,7 +97,7 @@ export class Session {
         this.storage.answer(message);
         return;
       case 'console':
-        this.machine.serial.input(new TextEncoder().encode(message.text));
+        this.need().typed.give(new TextEncoder().encode(message.text));
         return;
       case 'run':
         this.run(message.action);
@@ -223,7 +225,11 @@ export class Session {
       // Retries go on between the phases of a commit.
       if (machine.changeSet.stepping) this.touchState(false);
     });
-    this.running = { machine, monitor, commits, runner, figures };
+    const typed = new TypedInput(machine.serial, (text) => {
+      this.post({ type: 'monitor-event', text });
+      this.post({ type: 'notice', text });
+    });
+    this.running = { machine, monitor, commits, runner, figures, typed };
     machine.serial.onOutput((bytes) => this.consoleOutput(bytes));
     machine.subscribe((event) => this.event(event));
     commits.onChange(() => this.touchState(true));

@@ -1,0 +1,37 @@
+/** Input for the guest's serial line from peers that can wait: what the line does not take holds its peer back, and nothing is lost. */
+import type { Machine } from '../machine/api';
+import type { Connection } from './connection';
+
+export class SerialFeed {
+  private rest: Uint8Array[] = [];
+  private readonly paused = new Set<Connection>();
+
+  constructor(private readonly serial: Machine['serial']) {
+    // The guest is in the middle of its read when there is room.
+    serial.onRoom(() => setImmediate(() => this.offer()));
+  }
+
+  give(bytes: Uint8Array, from: Connection): void {
+    if (bytes.length === 0) return;
+    this.rest.push(bytes);
+    // Behind what already waits for room.
+    if (this.rest.length === 1) this.offer();
+    if (this.rest.length === 0) return;
+    this.paused.add(from);
+    from.pause();
+  }
+
+  private offer(): void {
+    while (this.rest.length > 0) {
+      const bytes = this.rest[0]!;
+      const taken = this.serial.input(bytes);
+      if (taken < bytes.length) {
+        this.rest[0] = bytes.subarray(taken);
+        return;
+      }
+      this.rest.shift();
+    }
+    for (const connection of this.paused) connection.resume();
+    this.paused.clear();
+  }
+}
