@@ -1,6 +1,8 @@
 /** Results and flags of instructions, as the manual gives them. The differential suite covers far more; these are the readable ones. */
 import { beforeEach, describe, expect, it } from 'vitest';
 import { type Gpr, TestCore } from '../../test/support/core';
+import { EXIT_HLT } from '../abi/exits';
+import { SEG_DS, SEG_LIMIT, SEG_SELECTOR, VCPU_SEG, VCPU_SEG_SIZE } from '../abi/vcpu';
 
 const CF = 1;
 const PF = 4;
@@ -198,5 +200,53 @@ describe('invalid code', () => {
     t.run(10);
     expect(t.logs.at(-1)?.[1]).toBe(13);
     expect(t.icount).toBe(0n);
+  });
+});
+
+describe('what a processor does at the edges', () => {
+  /** 16- or 32-bit code whose DS reaches up to `limit`; true: it came to its HLT. */
+  function limited(code: string, limit: number, attributes: number, regs: Partial<Record<Gpr, number>>): boolean {
+    t.core.resetVcpu(0);
+    t.flat32(CODE);
+    const at = VCPU_SEG + SEG_DS * VCPU_SEG_SIZE;
+    t.set32(at + SEG_LIMIT, limit);
+    t.set32(at + SEG_SELECTOR, 0x10 | (attributes << 16));
+    t.core.stateChanged(0);
+    for (const [name, value] of Object.entries(regs)) t.setReg(name as Gpr, value);
+    t.poke(CODE, `${code} f4`);
+    return t.run(100) === EXIT_HLT;
+  }
+  const WRITABLE = 0xc93;
+  const READ_ONLY = 0xc91;
+
+  it('checks the segment where the bit of BTS lies, not where its operand starts', () => {
+    // bts [eax], ebx: 0x20000 is inside, 0x100 doublewords further is not; and the other way round.
+    expect(limited('0fab18', 0x200ff, WRITABLE, { rax: 0x20000, rbx: 0x2000 })).toBe(false);
+    expect(limited('0fab18', 0x200ff, WRITABLE, { rax: 0x20400, rbx: 0xffffe000 })).toBe(true);
+    expect(t.peek(0x20000, 1)).toBe(1n);
+  });
+
+  it('needs the whole image of FXSAVE inside the segment', () => {
+    expect(limited('0fae00', 0x201fe, WRITABLE, { rax: 0x20000 })).toBe(false);
+    expect(limited('0fae00', 0x201ff, WRITABLE, { rax: 0x20000 })).toBe(true);
+  });
+
+  it('lets ARPL read what cannot be written, as long as nothing changes', () => {
+    t.poke(0x20000, '0300');
+    expect(limited('6318', 0xffffffff, READ_ONLY, { rax: 0x20000, rbx: 0 })).toBe(true);
+    t.poke(0x20000, '0000');
+    expect(limited('6318', 0xffffffff, READ_ONLY, { rax: 0x20000, rbx: 3 })).toBe(false);
+  });
+
+  it('takes F3 90 for PAUSE whatever REX.B says', () => {
+    run64('f34190', { rax: 1, r8: 2 });
+    expect([t.reg('rax'), t.reg('r8')]).toEqual([1n, 2n]);
+  });
+
+  it.each(['24', '25', '26', '27'])('raises #UD for 0F %s', (opcode) => {
+    t.longMode(CODE);
+    t.poke(CODE, `0f${opcode}c0 f4`);
+    t.run(10);
+    expect(t.logs[0]?.[1]).toBe(6);
   });
 });

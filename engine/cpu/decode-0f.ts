@@ -1,10 +1,10 @@
 /** Two-byte opcode map (0F), SDM 2D table A-3. Prefetches, hint NOPs (ENDBR64 is one) and the fences are NOPs. */
 import { farPointer, jcc, relativeZ } from './decode-control';
-import { extend, generic, lockIfMemory, plain, targetReg } from './decode-common';
+import { extend, generic, lockIfMemory, plain, targetReg, uncheckedMemory } from './decode-common';
 import { decodeSimd } from './decode-ext';
 import {
-  addressSize, allowLock, emit, endsBlock, fetch8, gpr, invalid, isMemory, memoryAccess, mod, opSize, prefix66, readModrm, reg, repeat,
-  rex, rm, setAux, setDst, setExtra, setImm, setSrc, stackSize,
+  addressSize, allowLock, emit, endsBlock, fetch8, gpr, inLong, invalid, isMemory, memoryAccess, mod, opSize, prefix66, readModrm, reg,
+  repeat, rex, rm, setAux, setDst, setExtra, setImm, setSrc, stackSize,
 } from './decode-state';
 import { decode30, group6, group7, leaving, loadRights, moveControl } from './decode-system';
 import {
@@ -26,6 +26,7 @@ export function decodeTwoByte(): void {
       return;
     case 0x2:
       if (opcode < 0x24) moveControl(opcode);
+      else if (opcode < 0x28) invalid(true); // test registers, of the 486
       else decodeSimd(opcode, 0);
       return;
     case 0x3:
@@ -134,6 +135,11 @@ function setOnCondition(condition: u32): void {
 /** R_EXTRA: 0 BT 1 BTS 2 BTR 3 BTC, + 4: the bit number is the reg operand (and reaches beyond a memory operand). */
 function bitTest(kind: u32, byRegister: bool): void {
   if (kind != 0) lockIfMemory();
+  if (byRegister && isMemory && !inLong) {
+    // The segment's checks are those of the word that the bit lies in.
+    setExtra(uncheckedMemory(OP_BIT, opSize), kind | 4);
+    return;
+  }
   const r = generic(OP_BIT, opSize, kind != 0);
   setExtra(r, kind | (byRegister ? 4 : 0));
   if (!byRegister) setImm(r, <i64>fetch8());

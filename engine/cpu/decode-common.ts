@@ -1,11 +1,12 @@
 /** Pieces that both opcode maps use. */
 import {
-  allowLock, emit, emitMemory, gpr, inLong, isIndexed, isMemory, memoryAccess, opSize, reg, rm, setAux, setDst, setExtra, setImm, setSrc,
+  addressSize, allowLock, emit, emitEffective, emitMemory, gpr, inLong, isIndexed, isMemory, memoryAccess, operandSegment, opSize, reg, rm, setAux, setDst, setExtra, setImm, setSrc,
 } from './decode-state';
 import {
   OP_ADD_RI8, OP_ADD_RR8, OP_MOV_MI8, OP_MOV_MR8, OP_MOV_RI8, OP_MOV_RM8, OP_MOV_RR16, OP_MOV_RR8, OP_MOV_RX8, OP_MOV_XR8, OP_MOVSX_16_32_R, OP_MOVSX_16_64_R,
   OP_MOVSX_8_16_R, OP_MOVSX_8_32_R, OP_MOVSX_8_64_R, OP_MOVZX_16_32_R, OP_MOVZX_8_16_R, OP_MOVZX_8_32_R,
 } from './generated/ops';
+import { AUX_MEMORY } from './record';
 
 /** Handler numbers of a family run [operation][form][size]. */
 export const FORM_RR: i32 = 0;
@@ -33,6 +34,15 @@ export function generic(op: i32, size: i32, writes: bool): usize {
   setDst(r, gpr(reg, size));
   if (!isMemory) setSrc(r, gpr(rm, size));
   memoryAccess(1 << size, writes);
+  return r;
+}
+
+/** Outside 64-bit mode: the handler itself makes the segment's checks, with `uncheckedVa`. R_IMM: 2, segment << 8, log2 of the address size << 16. */
+export function uncheckedMemory(op: i32, size: i32): usize {
+  const r = emitEffective(op);
+  setAux(r, <u32>size | AUX_MEMORY);
+  setDst(r, gpr(reg, size));
+  setImm(r, 2 | (<i64>operandSegment() << 8) | (<i64>addressSize << 16));
   return r;
 }
 

@@ -2,6 +2,7 @@
 import { VCPU_GPR } from '../abi/index';
 import {
   ALU_CMP, FORM_MI, FORM_RI, aluOp, generic, lockIfMemory, movOp, moveToReg, moveToRm, plain, targetReg, targetRm, targetRmImmediate,
+  uncheckedMemory,
 } from './decode-common';
 import {
   absoluteOperand, addressSize, emit, emitEffective, emitMemory, endsBlock, fetch64, fetch8, gpr, immediateZ, inLong, invalid, isIndexed,
@@ -96,7 +97,8 @@ export function decode60(opcode: u32): void {
 function decode63(): void {
   readModrm();
   if (!inLong) {
-    generic(OP_ARPL, 1, true);
+    if (isMemory) uncheckedMemory(OP_ARPL, 1);
+    else generic(OP_ARPL, 1, true);
     return;
   }
   if (opSize < 3) {
@@ -195,8 +197,8 @@ function loadEffective(): void {
 
 export function exchange(number: u32): void {
   const other = number | ((rex & 1) << 3);
-  if (other == 0) {
-    emit(OP_NOP); // NOP, PAUSE
+  if (other == 0 || (number == 0 && repeat == 0xf3)) {
+    emit(OP_NOP); // NOP; F3: PAUSE whatever REX.B says
     return;
   }
   const r = emit(opSize == 3 ? OP_XCHG_RR64 : opSize == 2 ? OP_XCHG_RR32 : OP_XCHG);

@@ -344,7 +344,7 @@ export function endInstruction(): void {
   }
   if (eaRecord != 0) {
     const bytes = <u32>(accessBytes != 0 ? accessBytes : 1 << opSize);
-    store<u32>(eaRecord, load<u32>(eaRecord, R_EXTRA) | (bytes << 16) | (accessWrites ? 0x1000000 : 0), R_EXTRA);
+    store<u32>(eaRecord, load<u32>(eaRecord, R_EXTRA) | (bytes << 16) | (accessWrites ? 0x80000000 : 0), R_EXTRA);
   }
   for (let r = firstRecord; r < recordsEnd; r += RECORD_SIZE) {
     store<u8>(r, <u8>length, R_LEN);

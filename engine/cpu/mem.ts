@@ -14,7 +14,7 @@ import {
 import { hostRead, hostWrite, isCanonical, probeRead, probeWrite, readSlow, slowValue, writeSlow } from './mmu';
 import { MODE_64, mode } from './mmu-mode';
 import {
-  AUX_MEMORY, AUX_SIZE, LEFT, R_AFTER, R_AUX, R_BASE, R_DISP, R_DST, R_EXTRA, R_INDEX, R_LEN, R_OFF, R_OP, R_SCALE, R_SRC, RECORD_SIZE, STOP_AT, VREG_EA,
+  AUX_MEMORY, AUX_SIZE, LEFT, R_AFTER, R_AUX, R_BASE, R_DISP, R_DST, R_EXTRA, R_IMM, R_INDEX, R_LEN, R_OFF, R_OP, R_SCALE, R_SRC, RECORD_SIZE, STOP_AT, VREG_EA,
   VREG_PAGE,
 } from './record';
 import { segLinear, segVa } from './segments';
@@ -251,13 +251,20 @@ export function leaveAfter(p: usize): i32 {
 
 /**
  * Address record outside 64-bit mode: offset of the record's address size, segment checks, linear address in VREG_EA.
- * R_EXTRA: segment, log2 of the address size << 8, bytes << 16, write << 24.
+ * R_EXTRA: segment, log2 of the address size << 8, bytes << 16, write << 31.
  */
 export function segmentedAddress(p: usize): i32 {
   const extra = load<u32>(p, R_EXTRA);
   const seg = <i32>(extra & 255);
   const offset = operandVa(p) & (((extra >> 8) & 255) == 1 ? 0xffff : 0xffffffff);
-  return segmentedOffset(seg, offset, <i32>((extra >> 16) & 255), extra >> 24 != 0);
+  return segmentedOffset(seg, offset, <i32>((extra >> 16) & 0x7ff), extra >> 31 != 0);
+}
+
+/** The operand of an `uncheckedMemory` record, `distance` bytes on: linear address in VREG_EA. */
+export function uncheckedVa(p: usize, distance: u64, size: i32, write: bool): i32 {
+  const where = load<u32>(p, R_IMM);
+  const offset = (operandVa(p) + distance) & (where >> 16 == 1 ? 0xffff : 0xffffffff);
+  return segmentedOffset(<i32>((where >> 8) & 255), offset, size, write);
 }
 
 /** Linear address of seg:offset outside 64-bit mode, in VREG_EA. A flat, writable, present data segment needs no checks. */

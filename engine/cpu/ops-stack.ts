@@ -118,8 +118,10 @@ export function opPopSeg(p: usize): i32 {
 export function opPusha(p: usize): i32 {
   const size = sizeOf(p);
   const top = load<u64>(cpu, RSP);
-  const lowest = (top - <u64>(size * 8)) & stackMask();
-  if (!stackVa(lowest, size, true) || !canWrite(p, load<u64>(cpu, VREG_EA), size)) return 0;
+  // Both ends first, from the top: after that nothing can fault.
+  for (let slot = 1; slot <= 8; slot += 7) {
+    if (!stackVa((top - <u64>(size * slot)) & stackMask(), size, true) || !canWrite(p, load<u64>(cpu, VREG_EA), size)) return 0;
+  }
   for (let n = 0; n < 8; n++) {
     const value = n == 4 ? top : load<u64>(cpu + (<usize>n << 3), VCPU_GPR);
     if (!push(p, size, value)) {
@@ -133,8 +135,8 @@ export function opPopa(p: usize): i32 {
   const size = sizeOf(p);
   const top = load<u64>(cpu, RSP);
   // Both ends first: after that nothing can fault.
-  if (!stackVa((top + <u64>(size * 7)) & stackMask(), size, false) || !rd(p, load<u64>(cpu, VREG_EA), size)) return 0;
   if (!peek(p, size)) return 0;
+  if (!stackVa((top + <u64>(size * 7)) & stackMask(), size, false) || !rd(p, load<u64>(cpu, VREG_EA), size)) return 0;
   for (let n = 7; n >= 0; n--) {
     if (!peek(p, size)) {
       store<u64>(cpu, top, RSP);

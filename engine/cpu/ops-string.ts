@@ -276,11 +276,12 @@ export function opStringIo(p: usize): i32 {
   begin(p);
   const rep = <u32>load<u8>(p, R_AUX) & (AUX_REP | AUX_REPNE);
   const count = load<u64>(cpu, RCX) & mask;
-  if (rep && count == 0) return leaveAfter(p);
   const port = <u32>load<u16>(cpu, RDX);
   const input = kind == INS;
   exactCount(p);
+  // Also when there is nothing to do.
   if (!checkPort(port, size)) return 0;
+  if (rep && count == 0) return leaveAfter(p);
   const register = input ? RDI : RSI;
   const offset = load<u64>(cpu + register) & mask;
   if (!linearOf(input ? 0 : <i32>load<u8>(p, R_SCALE), offset, size, input)) return 0;

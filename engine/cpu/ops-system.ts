@@ -16,6 +16,7 @@ import { log } from './imports';
 import {
   canWrite,
   exactCount,
+  inMemory,
   leaveAfter,
   memVal,
   operandSize,
@@ -26,14 +27,14 @@ import {
   regWrite,
   ripAfter,
   ripOf,
-  rmModify,
   rmRead,
   rmWrite,
+  uncheckedVa,
   wr,
   writeReg,
 } from './mem';
 import { is64, isProt } from './mmu-mode';
-import { R_DST, R_IMM, R_LEN } from './record';
+import { R_DST, R_IMM, R_LEN, VREG_EA } from './record';
 import { clearPending, cpu, pending, raise, VEC_GP, VEC_UD } from './state';
 import {
   arpl,
@@ -205,10 +206,16 @@ export function opLsl(p: usize): i32 {
   if (systemZf) regWrite(p, operandSize(p), <u64>systemValue);
   return setZf();
 }
+/** Reads, and writes only what changes: a segment or page that may be read is enough until then. */
 export function opArpl(p: usize): i32 {
-  if (!rmModify(p, 2)) return 0;
+  const memory = inMemory(p);
+  if (memory && !uncheckedVa(p, 0, 2, false)) return 0;
+  if (memory ? !rd(p, load<u64>(cpu, VREG_EA), 2) : !rmRead(p, 2)) return 0;
   if (!arpl(<u32>memVal, <u32>regRead(p, 2))) return 0;
-  if (systemZf && !rmWrite(p, 2, <u64>systemValue)) return 0;
+  if (systemZf) {
+    if (memory && !uncheckedVa(p, 0, 2, true)) return 0;
+    if (memory ? !wr(p, load<u64>(cpu, VREG_EA), 2, <u64>systemValue) : !rmWrite(p, 2, <u64>systemValue)) return 0;
+  }
   return setZf();
 }
 

@@ -197,7 +197,7 @@ describe('descriptors', () => {
     execute('0f03c3');
     expect([zf(), t.reg('rax')]).toEqual([1, 0xffffffffn]);
     execute('0f02c3');
-    expect([zf(), t.reg('rax')]).toEqual([1, 0xc0f300n]);
+    expect([zf(), t.reg('rax')]).toEqual([1, 0xcff300n]);
     t.setReg('rax', 7);
     t.setReg('rbx', 0xff8);
     execute('0f02c3');

@@ -255,6 +255,6 @@ export function decodeSaveGroup(): void {
     return;
   }
   const r = emitMemory(OP_SIMD);
-  memoryAccess(which < 2 ? 64 : which == 7 ? 1 : 4, which == 0 || which == 3);
+  memoryAccess(which < 2 ? 512 : which == 7 ? 1 : 4, which == 0 || which == 3);
   setImm(r, <i64>(<u64>0xae | ((<u64>which) << 16) | (rex & 8 ? SIMD_WIDE : 0)));
 }

@@ -204,15 +204,15 @@ function debugSlot(n: i32): i32 {
 /** MOV from DRn; a fault is pending as with readCr. */
 export function readDr(n: i32): u64 {
   const slot = debugSlot(n);
-  if (slot < 0) return <u64>raise(VEC_UD, 0);
   if (cpl != 0) return <u64>raise(VEC_GP, 0);
+  if (slot < 0) return <u64>raise(VEC_UD, 0);
   return load<u64>(cpu + <usize>(slot << 3), VCPU_DR0);
 }
 
 export function writeDr(n: i32, value: u64): i32 {
   const slot = debugSlot(n);
-  if (slot < 0) return raise(VEC_UD, 0);
   if (cpl != 0) return raise(VEC_GP, 0);
+  if (slot < 0) return raise(VEC_UD, 0);
   let next = value;
   if (slot >= 4) {
     if (value >> 32) return raise(VEC_GP, 0);

@@ -113,11 +113,11 @@ function typeIn(types: u32): bool {
   return (descAttr & ATTR_S) != 0 || ((types >> (descAttr & ATTR_TYPE)) & 1) != 0;
 }
 
-/** LAR: systemZf and, if set, the access rights in systemValue (mask it to the operand size). */
+/** LAR: systemZf and, if set, the access rights in systemValue (mask it to the operand size). Bits 19-16, undefined, as processors have them. */
 export function lar(selector: u32): i32 {
   if (!visible(selector & 0xffff)) return 0;
   if (!typeIn(isLong() ? 0x1a04 : 0x1a3e)) systemZf = false;
-  systemValue = descHigh & 0x00f0ff00;
+  systemValue = descHigh & 0x00ffff00;
   return 1;
 }
 
