@@ -1,9 +1,10 @@
 /** Runs cases on the host processor and on the core and gathers every difference. */
-import { type Case, COMPLETED, differences } from './case';
+import { type Case, COMPLETED } from './case';
 import { CoreRunner } from './core';
 import type { Form } from './forms';
 import { makeCases } from './generate';
-import { buildNative, runNative } from './native';
+import { differences } from './makers';
+import { buildNative, refusesLegacy, runNative } from './native';
 
 export interface Comparison {
   forms: readonly Form[];
@@ -21,6 +22,8 @@ export interface Verdict {
   failed: number;
   /** Forms that only ever faulted: their result was not compared. */
   neverCompleted: string[];
+  /** Why there were no cases of 32- and 16-bit code. */
+  noLegacy: string | undefined;
 }
 
 const BATCH = 2000;
@@ -37,13 +40,14 @@ function describe(c: Case): string {
 export function compare({ forms, cases: total, seed, show, tell, progress }: Comparison): Verdict {
   const problem = buildNative();
   if (problem) throw new Error(`cases cannot run natively here: ${problem}`);
+  const noLegacy = refusesLegacy();
   const core = new CoreRunner();
   const failing = new Map<string, number>();
   const completed = new Set<string>();
   let failed = 0;
   let shown = 0;
   for (let done = 0; done < total; done += BATCH) {
-    const cases = makeCases(forms, Math.min(BATCH, total - done), seed + done);
+    const cases = makeCases(forms, Math.min(BATCH, total - done), seed + done, noLegacy === undefined);
     const expected = runNative(cases);
     cases.forEach((c, i) => {
       if (expected[i]!.vector === COMPLETED) completed.add(c.name);
@@ -56,5 +60,6 @@ export function compare({ forms, cases: total, seed, show, tell, progress }: Com
     });
     progress(Math.min(total, done + BATCH));
   }
-  return { failing, failed, neverCompleted: forms.filter((form) => !completed.has(form.name)).map((form) => form.name) };
+  const any = (name: string) => [name, `${name} (32)`, `${name} (16)`].some((each) => completed.has(each));
+  return { failing, failed, neverCompleted: forms.filter((form) => !any(form.name)).map((form) => form.name), noLegacy };
 }

@@ -1,19 +1,22 @@
 /**
- * The core's side: the same cases in a bare 64-bit user-mode setting. Code and data are mapped where the native runner
+ * The core's side: the same cases in a bare user-mode setting in long mode, with Linux's selectors. Code and data are mapped where the native runner
  * has them; every vector has a gate to a HLT of its own, so the halted RIP tells the vector and the stack the frame.
  */
 import { readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import type { CoreExports } from '../../engine/abi/core';
 import * as abi from '../../engine/abi/index';
-import { type Case, CODE, DATA, DATA_SIZE, dataPattern, type Outcome } from './case';
+import { type Case, CODE, DATA, DATA_SIZE, type Mode, type Outcome } from './case';
+import { dataPattern } from './pattern';
+import { FS_BASE, GDT, GS_BASE, LDT, LDT_ENTRIES, USER_DATA, USER32_CODE, USER64_CODE } from './segments';
 
 /** Supervisor page with IDT, GDT, TSS, handlers and stack. */
 const SYSTEM = 0x30000000;
 const PHYS = { pml4: 0x1000, pdpt: 0x2000, pd: 0x3000, tables: 0x4000, code: 0x100000, data: 0x101000, system: 0x110000 };
-const AT = { idt: 0, gdt: 0x1000, tss: 0x1100, handlers: 0x2000, stackTop: 0x4000 };
-const USER_CODE = 0x33;
-const USER_DATA = 0x2b;
+const AT = { idt: 0, gdt: 0x1000, tss: 0x1100, ldt: 0x1200, handlers: 0x2000, stackTop: 0x4000 };
+/** Linux's kernel code; its handlers run here. */
+const KERNEL_CODE = 0x10n;
+const GDT_LIMIT = 8 * GDT.length - 1;
 const VECTORS_WITH_ERROR = new Set([8, 10, 11, 12, 13, 14, 17]);
 
 export class CoreRunner {
@@ -70,18 +73,20 @@ export class CoreRunner {
     this.#map(DATA, PHYS.data, DATA_SIZE / 4096, 0x67n | noExecute, PHYS.tables + 0x1000);
     this.#map(SYSTEM, PHYS.system, 4, 0x63n, PHYS.tables + 0x2000);
 
-    const gdt = PHYS.system + AT.gdt;
-    this.#u64(gdt + 0x08, 0x00af9b000000ffffn);
-    this.#u64(gdt + 0x10, 0x00cf93000000ffffn);
-    this.#u64(gdt + 0x28, 0x00cff3000000ffffn);
-    this.#u64(gdt + 0x30, 0x00affb000000ffffn);
+    GDT.forEach((value, n) => {
+      this.#u64(PHYS.system + AT.gdt + 8 * n, value);
+    });
+    LDT_ENTRIES.forEach((value, n) => {
+      this.#u64(PHYS.system + AT.ldt + 8 * n, value);
+    });
     this.#u64(PHYS.system + AT.tss + 4, BigInt(SYSTEM + AT.stackTop));
     // I/O map base beyond the limit: no port is allowed at CPL 3.
     this.#view.setUint16(this.#physical(PHYS.system + AT.tss + 0x66), 0x68, true);
     for (let vector = 0; vector < 32; vector++) {
       const handler = BigInt(SYSTEM + AT.handlers + vector * 16);
-      const type = vector === 3 ? 0xeen : 0x8en;
-      const gate = (handler & 0xffffn) | (8n << 16n) | (type << 40n) | (((handler >> 16n) & 0xffffn) << 48n);
+      // INT3 and INTO may come from user code.
+      const type = vector === 3 || vector === 4 ? 0xeen : 0x8en;
+      const gate = (handler & 0xffffn) | (KERNEL_CODE << 16n) | (type << 40n) | (((handler >> 16n) & 0xffffn) << 48n);
       this.#u64(PHYS.system + AT.idt + vector * 16, gate);
       this.#u64(PHYS.system + AT.idt + vector * 16 + 8, handler >> 32n);
       this.#bytes[this.#physical(PHYS.system + AT.handlers + vector * 16)] = 0xf4;
@@ -108,18 +113,17 @@ export class CoreRunner {
     this.#bytes.set(this.#pattern, this.#physical(PHYS.data));
     this.#core.invalidateCode(code, 4096);
     for (let i = 0; i < 16; i++) this.#field(abi.VCPU_GPR + 8 * i, c.gpr[i]!);
-    this.#field(abi.VCPU_RIP, BigInt(CODE + c.offset));
-    this.#segment(abi.SEG_CS, USER_CODE, 0xafb, 0, 0xffffffff);
-    this.#segment(abi.SEG_SS, USER_DATA, 0xcf3, 0, 0xffffffff);
-    for (const index of [abi.SEG_ES, abi.SEG_DS, abi.SEG_FS, abi.SEG_GS, abi.SEG_LDTR]) this.#segment(index, 0, 0, 0, 0);
+    this.#field(abi.VCPU_RIP, BigInt(c.mode === 16 ? c.offset : CODE + c.offset));
+    this.#loadSegments(c.mode);
+    this.#segment(abi.SEG_LDTR, 0x50, 0x82, SYSTEM + AT.ldt, 8 * LDT_ENTRIES.length - 1);
     this.#segment(abi.SEG_TR, 0x40, 0x8b, SYSTEM + AT.tss, 0x67);
     this.#field(abi.VCPU_GDT_BASE, BigInt(SYSTEM + AT.gdt));
-    view.setUint32(this.#cpu + abi.VCPU_GDT_LIMIT, 0x37, true);
+    view.setUint32(this.#cpu + abi.VCPU_GDT_LIMIT, GDT_LIMIT, true);
     this.#field(abi.VCPU_IDT_BASE, BigInt(SYSTEM + AT.idt));
     view.setUint32(this.#cpu + abi.VCPU_IDT_LIMIT, 0x1ff, true);
     this.#field(abi.VCPU_CR0, 0x80010033n);
     this.#field(abi.VCPU_CR3, BigInt(PHYS.pml4));
-    this.#field(abi.VCPU_CR4, 0x6a0n);
+    this.#field(abi.VCPU_CR4, 0x6a8n);
     this.#field(abi.VCPU_EFER, 0xd01n);
     view.setUint32(this.#cpu + abi.VCPU_CPL, 3, true);
     view.setUint32(this.#cpu + abi.VCPU_HALTED, 0, true);
@@ -127,6 +131,32 @@ export class CoreRunner {
     this.#loadFx(c.fx);
     this.#core.stateChanged(0);
     this.#core.setRflags(0, c.flags);
+  }
+
+  #loadSegments(mode: Mode): void {
+    const flat = 0xffffffff;
+    if (mode === 64) {
+      this.#segment(abi.SEG_CS, USER64_CODE, 0xafb, 0, flat);
+      this.#segment(abi.SEG_SS, USER_DATA, 0xcf3, 0, flat);
+      for (const index of [abi.SEG_ES, abi.SEG_DS]) this.#segment(index, 0, 0, 0, 0);
+      this.#segment(abi.SEG_FS, 0, 0, FS_BASE, 0);
+      this.#segment(abi.SEG_GS, 0, 0, GS_BASE, 0);
+      return;
+    }
+    if (mode === 32) {
+      this.#segment(abi.SEG_CS, USER32_CODE, 0xcfb, 0, flat);
+      for (const index of [abi.SEG_ES, abi.SEG_SS, abi.SEG_DS]) this.#segment(index, USER_DATA, 0xcf3, 0, flat);
+    } else {
+      this.#segment(abi.SEG_CS, LDT.code16, 0x0fb, CODE, 0xfff);
+      for (const index of [abi.SEG_ES, abi.SEG_DS]) this.#segment(index, LDT.data16, 0x0f3, DATA, 0x1fff);
+      this.#segment(abi.SEG_SS, LDT.stack16, 0x0f3, DATA, 0x1fff);
+    }
+    this.#segment(abi.SEG_FS, LDT.fs, 0xcf3, FS_BASE, flat);
+    this.#segment(abi.SEG_GS, LDT.gs, 0xcf3, GS_BASE, 0x20000fff);
+  }
+
+  #selector(index: number): number {
+    return this.#view.getUint16(this.#cpu + abi.VCPU_SEG + index * abi.VCPU_SEG_SIZE + abi.SEG_SELECTOR, true);
   }
 
   #loadFx(fx: Uint8Array): void {
@@ -191,6 +221,7 @@ export class CoreRunner {
       frame += 8;
     }
     gpr[4] = view.getBigUint64(frame + 24, true);
+    const [cs, ss] = [view.getUint16(frame + 8, true), view.getUint16(frame + 32, true)];
     const data = this.#physical(PHYS.data);
     return {
       gpr,
@@ -199,6 +230,7 @@ export class CoreRunner {
       vector,
       error,
       cr2: vector === 14 ? view.getBigUint64(this.#cpu + abi.VCPU_CR2, true) : 0n,
+      segments: [this.#selector(abi.SEG_ES), cs, ss, ...[abi.SEG_DS, abi.SEG_FS, abi.SEG_GS].map((index) => this.#selector(index))],
       fx: this.#saveFx(),
       data: this.#bytes.subarray(data, data + DATA_SIZE),
     };

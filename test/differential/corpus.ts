@@ -7,7 +7,9 @@ import { createHash } from 'node:crypto';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { gunzipSync, gzipSync } from 'node:zlib';
-import { type Case, COMPLETED, dataPattern, encodeInput, FLAG, INPUT_SIZE, jumpedOutOfCanonical, type Outcome, STATUS_FLAGS } from './case';
+import { type Case, encodeInput, INPUT_SIZE, type Outcome } from './case';
+import { approximateDifferences, approximateParts, defined, jumpedOutOfCanonical } from './makers';
+import { dataPattern } from './pattern';
 
 const file = resolve(import.meta.dirname, 'corpus.json.gz');
 
@@ -20,6 +22,8 @@ export interface Corpus {
   inputs: string;
   /** One u32 a case, little-endian, base64. */
   digests: string;
+  /** The results of the approximate cases, one after another, base64. */
+  approximate: string;
 }
 
 const pattern = Buffer.from(dataPattern());
@@ -27,21 +31,33 @@ const pattern = Buffer.from(dataPattern());
 /** Digest of a recorded outcome that processors differ in. */
 export const NOT_COMPARED = 0;
 
-/** Everything of an outcome that the manual defines, in 32 bits. */
+/** Everything of an outcome that is compared exactly, in 32 bits. */
 export function digestOf(c: Case, outcome: Outcome): number {
   if (jumpedOutOfCanonical(outcome)) return NOT_COMPARED;
-  const completed = outcome.vector === COMPLETED;
-  const defined = (completed ? ~c.undefinedFlags : -1) & (STATUS_FLAGS | FLAG.DF);
-  const fault = outcome.vector === 14 ? `${outcome.cr2} ${outcome.error & 0x12}` : completed ? '' : outcome.error;
-  const hash = createHash('sha1').update(`${outcome.vector} ${outcome.rip} ${outcome.flags & defined} ${fault} ${outcome.gpr.join(' ')}`);
-  if (pattern.compare(outcome.data) !== 0) hash.update(outcome.data);
-  if (c.usesFpu) {
-    const { fx } = outcome;
-    hash.update(`${(fx[2]! | (fx[3]! << 8)) & ~c.undefinedFsw}`);
-    hash.update(fx.subarray(0, 2)).update(fx.subarray(4, 5)).update(fx.subarray(24, 28)).update(fx.subarray(160, 416));
-    for (let i = 0; i < 8; i++) hash.update(fx.subarray(32 + 16 * i, 42 + 16 * i));
-  }
+  const { vector, rip, flags, error, cr2, gpr, segments, fx, data } = defined(c, outcome);
+  approximateDifferences(c, fx, fx.slice());
+  const hash = createHash('sha1').update(`${vector} ${rip} ${flags} ${error} ${cr2} ${gpr.join(' ')} ${segments.join(' ')}`);
+  if (pattern.compare(outcome.data) !== 0) hash.update(data);
+  if (c.usesFpu) hash.update(fx);
   return hash.digest().readUInt32LE(0);
+}
+
+/** The bytes that `Corpus.approximate` holds of this case. */
+export function approximateResults(c: Case, outcome: Outcome): Uint8Array {
+  const { fx } = defined(c, outcome);
+  return Buffer.concat(approximateParts(c, fx).map(([at, length]) => fx.subarray(at, at + length)));
+}
+
+/** What is wrong with approximate results beside recorded ones. */
+export function approximatelyWrong(c: Case, recorded: Uint8Array, outcome: Outcome): string[] {
+  const got = defined(c, outcome).fx;
+  const expected = got.slice();
+  let from = 0;
+  for (const [at, length] of approximateParts(c, got)) {
+    expected.set(recorded.subarray(from, from + length), at);
+    from += length;
+  }
+  return approximateDifferences(c, expected, got);
 }
 
 export function inputsDigest(cases: readonly Case[]): string {
@@ -51,7 +67,7 @@ export function inputsDigest(cases: readonly Case[]): string {
     encodeInput(c, buffer);
     hash.update(buffer);
   }
-  return hash.digest('hex');
+  return hash.update(pattern).digest('hex');
 }
 
 export function readCorpus(): Corpus {

@@ -1,12 +1,18 @@
 /**
- * MMX, SSE and SSE2 forms. Left out: RCP and RSQRT (each maker's approximation is its own), FXSAVE and FXRSTOR (their image holds
- * pointers that only the processor knows).
+ * MMX, SSE and SSE2 forms. RCP and RSQRT, of which each maker has its own approximation, are compared to within the error that the manual
+ * allows; of what FXSAVE stores, the x87 pointers, MXCSR_MASK and reserved bytes are left out.
  */
 import type { Form } from './forms';
 
 const forms: Form[] = [];
 type Prefix = 'none' | '66' | 'f3' | 'f2';
 const mandatory = { none: undefined, '66': 0x66, f3: 0xf3, f2: 0xf2 } as const;
+
+/** Has MMX registers in this encoding. */
+const usesMmx = (opcode: number, prefix: Prefix): boolean => {
+  if (prefix === '66') return opcode === 0x2a;
+  return prefix === 'none' && ((opcode >= 0x60 && opcode < 0x80) || opcode >= 0xc4 || [0x2a, 0x2c, 0x2d].includes(opcode));
+};
 
 function add(opcode: number, prefixes: readonly Prefix[], extra: Partial<Form> = {}): void {
   for (const prefix of prefixes) {
@@ -16,6 +22,7 @@ function add(opcode: number, prefixes: readonly Prefix[], extra: Partial<Form> =
       opcode: [0x0f, opcode],
       modrm: 'any',
       fpu: true,
+      ...(usesMmx(opcode, prefix) ? { makers: 'mmx-memory' as const } : {}),
       ...(byte === undefined ? {} : { mandatory: byte }),
       ...extra,
     });
@@ -73,11 +80,14 @@ add(0xd6, ['f3', 'f2'], { modrm: 'reg' });
 add(0xd7, packed, { modrm: 'reg' });
 add(0xe6, ['66', 'f3', 'f2']);
 add(0xe7, packed, { modrm: 'mem' });
-add(0xf7, packed, { modrm: 'reg' });
+add(0xf7, packed, { modrm: 'reg', makers: 'any-byte' });
 add(0xae, ['none'], { modrm: 'mem', digit: 2 });
 add(0xae, ['none'], { modrm: 'mem', digit: 3 });
 add(0xae, ['none'], { modrm: 'mem', digit: 7 });
 for (const digit of [5, 6, 7]) add(0xae, ['none'], { modrm: 'reg', digit });
-for (const digit of [0, 1, 2, 3]) add(0x18, ['none'], { modrm: 'mem', digit });
+add(0x52, ['none', 'f3'], { approximate: 'xmm' });
+add(0x53, ['none', 'f3'], { approximate: 'xmm' });
+add(0xae, ['none'], { modrm: 'mem', digit: 0, rexW: true, image: 'fx', makers: 'any-byte' });
+add(0xae, ['none'], { modrm: 'mem', digit: 1, rexW: true, aim: 'fx', makers: 'any-byte' });
 
 export const sseForms: readonly Form[] = forms;

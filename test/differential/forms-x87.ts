@@ -1,8 +1,9 @@
 /**
- * x87 forms. Left out: the transcendental functions (makers differ in the last bits), FSTENV and FSAVE (their image holds pointers), and
- * loads of a control word or environment, which unmask exceptions at random.
+ * x87 forms. The transcendental functions are compared to within one unit in the last place, since makers differ there; of what FSTENV and
+ * FSAVE store, the instruction and data pointers are left out. FLDCW, FLDENV and FRSTOR unmask exceptions at random.
  */
 import type { Form } from './forms';
+import { X87_IMAGES } from './pattern';
 
 const forms: Form[] = [];
 /** C0, C2 and C3 are left undefined by most instructions. */
@@ -10,19 +11,20 @@ const CONDITION = 0x4500;
 
 const memoryNames: readonly (readonly string[])[] = [
   ['fadd m32', 'fmul m32', 'fcom m32', 'fcomp m32', 'fsub m32', 'fsubr m32', 'fdiv m32', 'fdivr m32'],
-  ['fld m32', '', 'fst m32', 'fstp m32', '', '', '', 'fnstcw'],
+  ['fld m32', '', 'fst m32', 'fstp m32', '', 'fldcw', '', 'fnstcw'],
   ['fiadd m32', 'fimul m32', 'ficom m32', 'ficomp m32', 'fisub m32', 'fisubr m32', 'fidiv m32', 'fidivr m32'],
-  ['fild m32', '', 'fist m32', 'fistp m32', '', 'fld m80', '', 'fstp m80'],
+  ['fild m32', 'fisttp m32', 'fist m32', 'fistp m32', '', 'fld m80', '', 'fstp m80'],
   ['fadd m64', 'fmul m64', 'fcom m64', 'fcomp m64', 'fsub m64', 'fsubr m64', 'fdiv m64', 'fdivr m64'],
-  ['fld m64', '', 'fst m64', 'fstp m64', '', '', '', 'fnstsw'],
+  ['fld m64', 'fisttp m64', 'fst m64', 'fstp m64', '', '', '', 'fnstsw'],
   ['fiadd m16', 'fimul m16', 'ficom m16', 'ficomp m16', 'fisub m16', 'fisubr m16', 'fidiv m16', 'fidivr m16'],
-  ['fild m16', '', 'fist m16', 'fistp m16', 'fbld', 'fild m64', 'fbstp', 'fistp m64'],
+  ['fild m16', 'fisttp m16', 'fist m16', 'fistp m16', 'fbld', 'fild m64', 'fbstp', 'fistp m64'],
 ];
 memoryNames.forEach((names, row) => {
   names.forEach((name, digit) => {
     if (!name) return;
     const compares = name.includes('com');
-    forms.push({ name, opcode: [0xd8 + row], modrm: 'mem', digit, fpu: true, undefinedFsw: compares ? 0 : CONDITION });
+    const ten = name === 'fstp m80' || name === 'fbstp' ? { image: 'ten' as const, makers: 'partial-store' as const } : {};
+    forms.push({ name, opcode: [0xd8 + row], modrm: 'mem', digit, fpu: true, undefinedFsw: compares ? 0 : CONDITION, ...ten });
   });
 });
 
@@ -105,5 +107,63 @@ for (const [first, modrm, name] of single) {
   forms.push({ name, opcode: [first, modrm], fpu: true, undefinedFsw: definesCondition(name) || exact.includes(name) ? 0 : CONDITION });
 }
 forms.push({ name: 'fwait', opcode: [0x9b], fpu: true });
+
+/** Other encodings of the same, which no manual lists any more. */
+const aliases: readonly (readonly [number, number, string])[] = [
+  [0xd9, 0xd8, 'fstp1'],
+  [0xdc, 0xd0, 'fcom2'],
+  [0xdc, 0xd8, 'fcomp3'],
+  [0xdd, 0xc8, 'fxch4'],
+  [0xde, 0xd0, 'fcomp5'],
+  [0xdf, 0xc0, 'ffreep'],
+  [0xdf, 0xc8, 'fxch7'],
+  [0xdf, 0xd0, 'fstp8'],
+  [0xdf, 0xd8, 'fstp9'],
+];
+for (const [first, modrm, name] of aliases) {
+  forms.push({ name, opcode: [first, modrm], plusReg: true, fpu: true, undefinedFsw: definesCondition(name) ? 0 : CONDITION });
+}
+for (const [modrm, name] of [
+  [0xe0, 'fneni'],
+  [0xe1, 'fndisi'],
+  [0xe4, 'fnsetpm'],
+] as const) {
+  forms.push({ name, opcode: [0xdb, modrm], fpu: true });
+}
+
+const C0_C3 = 0x4100;
+/** Which way the last place was rounded. */
+const C1 = 0x0200;
+const transcendental: readonly (readonly [number, string])[] = [
+  [0xf0, 'f2xm1'],
+  [0xf1, 'fyl2x'],
+  [0xf2, 'fptan'],
+  [0xf3, 'fpatan'],
+  [0xf9, 'fyl2xp1'],
+  [0xfb, 'fsincos'],
+  [0xfe, 'fsin'],
+  [0xff, 'fcos'],
+];
+/** Magnitudes of ST(0) beyond which the result is undefined. */
+const domains: Readonly<Record<string, number>> = { f2xm1: 1, fyl2xp1: 1 - Math.SQRT1_2 };
+for (const [modrm, name] of transcendental) {
+  const reduces = /sin|cos|tan/.test(name) && name !== 'fpatan';
+  const undefinedFsw = C0_C3 | C1 | (reduces ? 0 : CONDITION);
+  forms.push({
+    name,
+    opcode: [0xd9, modrm],
+    fpu: true,
+    approximate: 'x87',
+    undefinedFsw,
+    ...(domains[name] === undefined ? {} : { domain: domains[name] }),
+  });
+}
+
+const environment = { 16: X87_IMAGES, 32: X87_IMAGES, 64: X87_IMAGES };
+const image = { modrm: 'mem', fpu: true, sized: '66', makers: 'any-byte' } as const;
+forms.push({ name: 'fldenv', opcode: [0xd9], digit: 4, ...image, aim: environment });
+forms.push({ name: 'fnstenv', opcode: [0xd9], digit: 6, ...image, image: 'x87' });
+forms.push({ name: 'frstor', opcode: [0xdd], digit: 4, ...image, aim: environment });
+forms.push({ name: 'fnsave', opcode: [0xdd], digit: 6, ...image, image: 'x87' });
 
 export const x87Forms: readonly Form[] = forms;

@@ -1,153 +1,166 @@
 /** Makes cases from forms, reproducibly: the same seed gives the same cases. */
-import { type Case, CODE, CODE_SIZE, DATA, DATA_SIZE, FLAG, RETURN_ADDRESS } from './case';
+import { type Case, CODE, CODE_SIZE, DATA, DATA_SIZE, FLAG, type Mode } from './case';
 import type { Form } from './forms';
+import type { MakerRule } from './makers';
+import { type AddressSize, aimAt, drawOperand, effectiveAddress, type Operand } from './operands';
+import { FX_IMAGES, IRET_FRAME, RETURN_ADDRESS } from './pattern';
+import { fxImage, immediate, littleEndian, Random, registerValue } from './random';
+import { CODE_SELECTORS, FS_BASE, GS_BASE, LDT, SELECTORS } from './segments';
 
-/** xorshift128+ on 32-bit words: small, fast, and the same everywhere. */
-export class Random {
-  #a: number;
-  #b: number;
-  constructor(seed: number) {
-    this.#a = (seed ^ 0x6a09e667) >>> 0 || 1;
-    this.#b = (Math.imul(seed, 0x9e3779b1) ^ 0xbb67ae85) >>> 0 || 1;
-    for (let i = 0; i < 8; i++) this.u32();
-  }
-  u32(): number {
-    let x = this.#a;
-    const y = this.#b;
-    this.#a = y;
-    x ^= x << 23;
-    this.#b = (x ^ y ^ (x >>> 17) ^ (y >>> 26)) >>> 0;
-    return (this.#b + y) >>> 0;
-  }
-  below(n: number): number {
-    return this.u32() % n;
-  }
-  chance(percent: number): boolean {
-    return this.below(100) < percent;
-  }
-  u64(): bigint {
-    return (BigInt(this.u32()) << 32n) | BigInt(this.u32());
-  }
-  pick<T>(from: readonly T[]): T {
-    return from[this.below(from.length)]!;
+const FS = 0x64;
+const GS = 0x65;
+
+/** Everything about a case that is drawn before its registers. */
+interface Shape {
+  form: Form;
+  mode: Mode;
+  bytes: number[];
+  /** bits */
+  operandSize: 8 | 16 | 32 | 64;
+  addressSize: AddressSize;
+  segment: number | undefined;
+  rex: number;
+  operand: Operand | undefined;
+  immediateAt: number;
+  offset: number;
+}
+
+function drawMode(form: Form, random: Random, legacy: boolean): Mode {
+  const draw = random.below(100);
+  if (!legacy || form.only === 'long') return form.only === 'legacy' ? 32 : 64;
+  if (form.only === 'legacy') return draw < 60 ? 32 : 16;
+  return draw < 60 ? 64 : draw < 85 ? 32 : 16;
+}
+
+function takes66(form: Form, mode: Mode): boolean {
+  if (form.sized === undefined || form.no16 || form.mandatory !== undefined) return false;
+  return form.sized !== 'legacy' || mode !== 64;
+}
+
+function immediateBytes(form: Form, operandSize: number, addressSize: number): number {
+  switch (form.imm) {
+    case 'z':
+      return operandSize === 16 ? 2 : 4;
+    case 'v':
+      return operandSize / 8;
+    case 'a':
+      return addressSize / 8;
+    case 'p':
+      return operandSize / 8 + 2;
+    default:
+      return form.imm ?? 0;
   }
 }
 
-const edges = [0n, 1n, 2n, 7n, 8n, 0x7fn, 0x80n, 0xffn, 0x7fffn, 0x8000n, 0xffffn, 0x7fffffffn, 0x80000000n, 0xffffffffn];
-const wideEdges = [0x100000000n, 0x7fffffffffffffffn, 0x8000000000000000n, 0xffffffffffffffffn, 0x00007fffffffffffn, 0x0000800000000000n];
-
-function registerValue(random: Random): bigint {
-  const kind = random.below(16);
-  if (kind < 8) return BigInt(DATA + 64 + random.below(DATA_SIZE - 128));
-  if (kind < 10) return BigInt(random.below(70));
-  if (kind < 11) return BigInt.asUintN(64, -BigInt(random.below(70)));
-  if (kind < 13) return random.pick(edges);
-  if (kind < 14) return random.pick(wideEdges);
-  // The last and first bytes of the pages: accesses that cross.
-  if (kind < 15) return BigInt(DATA + random.pick([0, 4096, DATA_SIZE]) + random.below(16) - 8);
-  // Somewhere to branch to.
-  if (random.chance(40)) return BigInt(CODE + random.below(500));
-  return random.u64();
+/** Near branches: 4 bytes in 64-bit code, else as the operand size says. */
+function branchBytes(form: Form, mode: Mode, operandSize: number): number {
+  return form.imm === 1 ? 1 : mode === 64 || operandSize !== 16 ? 4 : 2;
 }
 
-function immediate(random: Random, bytes: number): number[] {
-  const value = random.chance(50) ? random.u64() : random.pick([...edges, ...wideEdges, 3n, 15n, 31n, 33n, 63n, 64n]);
-  return Array.from({ length: bytes }, (_, i) => Number((value >> BigInt(8 * i)) & 0xffn));
+function drawShape(form: Form, random: Random, legacy: boolean): Shape {
+  const mode = drawMode(form, random, legacy);
+  const prefix66 = takes66(form, mode) && random.chance(20);
+  const rexW = mode === 64 && (form.sized === true || form.rexW === true) && random.chance(35);
+  const rex = mode === 64 && !form.noRex && (rexW || random.chance(40)) ? 0x40 | (rexW ? 8 : 0) | random.below(8) : 0;
+  const prefix67 = random.chance(mode === 16 ? 25 : 4) && !(form.branch && form.name.startsWith('j'));
+  const segment = random.chance(8) ? random.pick([0x26, 0x2e, 0x36, 0x3e, FS, FS, GS, GS]) : undefined;
+  const bytes: number[] = [];
+  if (form.lock ? random.chance(10) : random.chance(1)) bytes.push(0xf0);
+  if (form.rep && random.chance(60)) bytes.push(form.rep === 'rep' ? 0xf3 : random.pick([0xf2, 0xf3]));
+  if (prefix66) bytes.push(0x66);
+  if (prefix67) bytes.push(0x67);
+  if (segment !== undefined) bytes.push(segment);
+  if (form.mandatory !== undefined) bytes.push(form.mandatory);
+  if (rex) bytes.push(rex);
+  bytes.push(...form.opcode);
+  if (form.plusReg) bytes[bytes.length - 1]! += random.below(8);
+  const wide = mode === 64 && form.stackSized ? 64 : (mode === 16) === prefix66 ? 32 : 16;
+  const operandSize = form.sized === undefined && form.imm === undefined ? 8 : rexW ? 64 : prefix66 && mode === 64 ? 16 : wide;
+  const addressSize: AddressSize = mode === 64 ? (prefix67 ? 32 : 64) : (mode === 16) === prefix67 ? 32 : 16;
+  const operand = form.modrm ? drawOperand(random, form, mode, addressSize, rex) : undefined;
+  if (operand) bytes.push(...operand.bytes);
+  const immediateAt = bytes.length;
+  const offset = 512 + random.below(CODE_SIZE - 1024);
+  const shape: Shape = { form, mode, bytes, operandSize, addressSize, segment, rex, operand, immediateAt, offset };
+  bytes.push(...drawImmediate(shape, random));
+  return shape;
 }
 
-function modrmBytes(random: Random, form: Form): number[] {
-  const reg = form.digit ?? random.below(8);
-  const memory = form.modrm === 'mem' || (form.modrm === 'any' && random.chance(55));
-  if (!memory) return [0xc0 | (reg << 3) | random.below(8)];
-  const mod = random.below(3);
-  const rm = random.below(8);
-  const bytes = [(mod << 6) | (reg << 3) | rm];
-  const sib = random.below(256);
-  if (rm === 4) bytes.push(sib);
-  const noBase = mod === 0 && (rm === 5 || (rm === 4 && (sib & 7) === 5));
-  if (mod === 1) bytes.push(random.pick([0, 1, 8, 0x10, 0x7f, 0x80, 0xf8]));
-  if (mod === 2 || noBase) {
-    const ripRelative = noBase && rm === 5;
-    // Never the bytes behind the instruction: changing the int3 there would make the case run on.
-    const displacement =
-      noBase && !ripRelative ? DATA + random.below(DATA_SIZE) : random.pick([ripRelative ? 32 : 0, 64, -64, 0x123, -0x123]);
-    for (let i = 0; i < 4; i++) bytes.push((displacement >> (8 * i)) & 0xff);
+function drawImmediate({ form, mode, operandSize, addressSize }: Shape, random: Random): number[] {
+  if (form.branch) {
+    const length = branchBytes(form, mode, operandSize);
+    const distance = random.below(400) - 200;
+    const near = length === 1 ? distance % 100 : distance;
+    // Never back into the instruction itself: that loops for ever.
+    return littleEndian(BigInt(near < 0 && near >= -15 ? near - 20 : near), length);
   }
-  return bytes;
-}
-
-const specials64 = [0, -0, 1, -1, Infinity, -Infinity, Number.NaN, 5e-324, 2.2e-308, 1e308, 2 ** 31, -(2 ** 31), 2 ** 63, 0.5, 1.5, 2.5];
-const specials32 = [0, -0, 1.5, Infinity, Number.NaN, 1e-42, 3e38, 2 ** 31, 0.5, 2.5];
-
-/** 64 bits of an XMM register: ordinary doubles and floats, NaN, infinities, denormals, integers. */
-function xmmLane(view: DataView, at: number, random: Random): void {
-  const kind = random.below(6);
-  if (kind === 0) view.setFloat64(at, (random.u32() - 2 ** 31) / 1000, true);
-  else if (kind === 1) {
-    view.setFloat32(at, random.below(2000) - 1000, true);
-    view.setFloat32(at + 4, random.u32() / 7, true);
-  } else if (kind === 2) view.setFloat64(at, random.pick(specials64), true);
-  else if (kind === 3) {
-    view.setFloat32(at, random.pick(specials32), true);
-    view.setFloat32(at + 4, random.pick([0, 2, -3.25, -Infinity, 1e-40]), true);
-  } else view.setBigUint64(at, random.chance(30) ? random.pick(edges) : random.u64(), true);
-}
-
-/** An 80-bit register: mostly normal numbers of all sizes, some special, few that no instruction makes (unnormals). */
-function x87Register(view: DataView, at: number, random: Random): void {
-  const sign = random.chance(40) ? 0x8000 : 0;
-  const integer = 1n << 63n;
-  const kind = random.below(16);
-  if (kind < 7) {
-    view.setBigUint64(at, random.u64() | integer, true);
-    view.setUint16(at + 8, sign | (0x3fff + random.below(140) - 70), true);
-  } else if (kind < 10) {
-    // A small integer or half: what compares, rounds and scales.
-    const value = BigInt(random.below(4000) + 1);
-    const length = value.toString(2).length;
-    view.setBigUint64(at, value << BigInt(64 - length), true);
-    view.setUint16(at + 8, sign | (0x3fff + length - 1 - random.below(3)), true);
-  } else if (kind === 10) view.setUint16(at + 8, sign, true);
-  else if (kind === 11) {
-    view.setBigUint64(at, random.chance(50) ? integer : integer | (random.u64() >> 2n) | (random.chance(50) ? 1n << 62n : 0n), true);
-    view.setUint16(at + 8, sign | 0x7fff, true);
-  } else if (kind === 12) {
-    view.setBigUint64(at, random.u64() >> BigInt(1 + random.below(60)), true);
-    view.setUint16(at + 8, sign, true);
-  } else if (kind === 13) {
-    view.setBigUint64(at, random.u64(), true);
-    view.setUint16(at + 8, random.u32() & 0xffff, true);
-  } else {
-    view.setBigUint64(at, random.u64() | integer, true);
-    view.setUint16(at + 8, sign | (1 + random.below(0x7ffe)), true);
+  const length = immediateBytes(form, operandSize, addressSize);
+  if (form.imm === 'a' && random.chance(80)) return littleEndian(BigInt((mode === 16 ? 0 : DATA) + random.below(DATA_SIZE)), length);
+  if (form.imm === 'p') {
+    const selector = random.pick(random.chance(70) ? CODE_SELECTORS : SELECTORS);
+    const to = selector === LDT.code16 ? 0x40 : 0x10000040;
+    return [...littleEndian(BigInt(to + random.below(200)), length - 2), ...littleEndian(BigInt(selector), 2)];
   }
+  return form.immediates && random.chance(80) ? [random.pick(form.immediates)] : immediate(random, length);
 }
 
-/** FXSAVE image with all exceptions masked; rounding and precision vary. */
-function fxImage(random: Random): Uint8Array {
-  const image = new Uint8Array(512);
-  const view = new DataView(image.buffer);
-  const precision = random.chance(80) ? 3 : random.pick([0, 2]);
-  view.setUint16(0, 0x7f | (precision << 8) | (random.chance(30) ? random.below(4) << 10 : 0), true);
-  view.setUint16(2, (random.below(8) << 11) | (random.chance(50) ? random.u32() & 0x4700 : 0), true);
-  image[4] = random.chance(70) ? 0xff : random.below(256);
-  view.setUint32(24, 0x1f80 | (random.chance(30) ? random.below(4) << 13 : 0), true);
-  view.setUint32(28, 0xffff, true);
-  for (let i = 0; i < 8; i++) x87Register(view, 32 + 16 * i, random);
-  for (let at = 160; at < 416; at += 8) xmmLane(view, at, random);
-  return image;
+const dataStart = (mode: Mode): bigint => (mode === 16 ? 0n : BigInt(DATA));
+
+/** What the segment of the memory operand adds; undefined where the operand is nowhere that a form cares about. */
+function segmentBase({ mode, segment }: Shape): bigint {
+  if (segment === FS) return BigInt(FS_BASE);
+  if (segment === GS) return BigInt(GS_BASE);
+  return mode === 16 ? BigInt(DATA) : 0n;
 }
 
-function shiftCount(form: Form, code: readonly number[], gpr: BigUint64Array): number {
-  const last = form.opcode.at(-1)!;
-  if (form.imm === 1) return code.at(-1)!;
+/** Offset in the data of an image or structure of the kind that the form needs. */
+function pickAim(form: Form, shape: Shape, random: Random): number {
+  const aim = form.aim!;
+  if (aim === 'fx') return random.pick(FX_IMAGES);
+  const at = typeof aim === 'number' ? aim : aim[shape.operandSize as 16 | 32 | 64];
+  return typeof at === 'number' ? at + 256 * random.below(DATA_SIZE / 256 - 17) : random.pick(at);
+}
+
+function drawRegisters(shape: Shape, random: Random): BigUint64Array {
+  const { form, mode, operand } = shape;
+  const gpr = new BigUint64Array(16);
+  for (let i = 0; i < (mode === 64 ? 16 : 8); i++) gpr[i] = registerValue(random, mode);
+  if (!random.chance(3)) gpr[4] = dataStart(mode) + BigInt(512 + random.below(DATA_SIZE - 1024));
+  // The same host loops on far calls that wrap around the start of the stack segment.
+  if (/^call [AM]p/.test(form.name) && mode !== 64 && (gpr[4]! & 0xffffn) < 64n) gpr[4]! |= 0x400n;
+  // A call would push over the code that it goes to.
+  if (gpr[4]! >> 12n === BigInt(CODE >> 12) || gpr[4]! >> 12n === BigInt((CODE >> 12) + 1)) gpr[4] = BigInt(DATA + 2048);
+  // Most packed operands must be aligned.
+  if (form.fpu && random.chance(70)) for (let i = 0; i < 16; i++) gpr[i]! &= ~15n;
+  if (form.stack === 'return' && random.chance(70))
+    gpr[4] = dataStart(mode) + BigInt(RETURN_ADDRESS + 256 * random.below(DATA_SIZE / 256 - 17));
+  // Only whole frames: on a host that is itself a guest (PVM), IRET to garbage never came back.
+  if (form.stack === 'iret') {
+    const size = shape.operandSize as 16 | 32 | 64;
+    gpr[4] = dataStart(mode) + BigInt(IRET_FRAME[size] + 256 * random.below(DATA_SIZE / 256 - 17));
+  }
+  if (form.rep) gpr[1] = BigInt(random.below(40));
+  // Not into the code.
+  if (form.rep && gpr[7]! >> 12n === BigInt(CODE >> 12)) gpr[7] = BigInt(DATA) + (gpr[7]! & 0xfffn);
+  if (form.selector && operand?.register !== undefined && random.chance(90)) gpr[operand.register] = BigInt(random.pick(SELECTORS));
+  if (form.name.startsWith('div') || form.name.startsWith('idiv')) {
+    // Most random dividends overflow: make the quotient fit half of the time.
+    if (random.chance(60)) gpr[2] = random.chance(70) ? 0n : mode === 64 ? 0xffffffffffffffffn : 0xffffffffn;
+  }
+  // 16-bit code uses SP and leaves the rest of ESP alone.
+  if (mode === 16 && random.chance(20)) gpr[4]! |= BigInt(random.below(0x10000)) << 16n;
+  if (form.aim !== undefined && operand?.memory && random.chance(80)) {
+    const wanted = BigInt(DATA + pickAim(form, shape, random)) - segmentBase(shape);
+    aimAt(operand.memory, gpr, wanted);
+  }
+  return gpr;
+}
+
+function shiftCount(shape: Shape, gpr: BigUint64Array): number {
+  const last = shape.form.opcode.at(-1)!;
+  if (shape.form.imm === 1) return shape.bytes.at(-1)!;
   if ((last & 0xfe) === 0xd0) return 1;
   return Number(gpr[1]! & 0xffn);
-}
-
-function operandBits(form: Form, operand16: boolean, rexW: boolean): number {
-  if (!form.sized) return 8;
-  return rexW ? 64 : operand16 ? 16 : 32;
 }
 
 function undefinedByShift(form: Form, count: number, bits: number): number {
@@ -158,74 +171,105 @@ function undefinedByShift(form: Form, count: number, bits: number): number {
   return FLAG.AF | overflow | (masked >= bits ? FLAG.CF : 0);
 }
 
-/** One case of a form, or undefined where the draw has no defined result (16-bit double shifts by more than 16, bswap of 16 bits). */
-export function makeCase(form: Form, random: Random): Case | undefined {
-  const operand16 = form.sized === true && !form.no16 && form.mandatory === undefined && random.chance(20);
-  const rexW = (form.sized === true || form.rexW === true) && random.chance(35);
-  const rex = rexW || random.chance(40) ? 0x40 | (rexW ? 8 : 0) | (random.below(8) & 7) : 0;
-  const bytes: number[] = [];
-  if (form.lock && random.chance(10)) bytes.push(0xf0);
-  if (form.rep && random.chance(60)) bytes.push(form.rep === 'rep' ? 0xf3 : random.pick([0xf2, 0xf3]));
-  if (operand16) bytes.push(0x66);
-  if (random.chance(4) && !form.branch) bytes.push(0x67);
-  if (random.chance(4)) bytes.push(random.pick([0x26, 0x2e, 0x36, 0x3e]));
-  if (form.mandatory !== undefined) bytes.push(form.mandatory);
-  if (rex) bytes.push(rex);
-  bytes.push(...form.opcode);
-  if (form.plusReg) bytes[bytes.length - 1]! += random.below(8);
-  if (form.modrm) bytes.push(...modrmBytes(random, form));
+/** Is ST(0) a number beyond what the form has a defined result for? */
+function outsideDomain(form: Form, fx: Uint8Array): boolean {
+  if (form.domain === undefined) return false;
+  const view = new DataView(fx.buffer);
+  const exponent = view.getUint16(40, true) & 0x7fff;
+  const significand = Number(view.getBigUint64(32, true)) / 2 ** 63;
+  return exponent === 0x7fff ? significand === 1 : significand * 2 ** (exponent - 0x3fff) > form.domain;
+}
 
-  const immBytes = form.imm === 'z' ? (operand16 && !rexW ? 2 : 4) : form.imm === 'v' ? (rexW ? 8 : operand16 ? 2 : 4) : (form.imm ?? 0);
-  const offset = 512 + random.below(CODE_SIZE - 1024);
-  if (form.branch) {
-    const distance = random.below(400) - 200;
-    const near = immBytes === 1 ? distance % 100 : distance;
-    // Never back into the instruction itself: that loops for ever.
-    const displacement = near < 0 && near >= -15 ? near - 20 : near;
-    for (let i = 0; i < immBytes; i++) bytes.push((displacement >> (8 * i)) & 0xff);
-  } else bytes.push(...immediate(random, immBytes));
-  if (bytes.length > 15) return undefined;
+/** Would a store of many bytes change the code that runs? */
+function storesIntoCode({ form, operand, offset, bytes, segment, mode }: Shape, gpr: BigUint64Array): boolean {
+  if (form.image !== 'fx' && form.image !== 'x87') return false;
+  // 16-bit code reaches its own page only through CS, which is not written to.
+  if (!operand?.memory || mode === 16) return false;
+  const base = segment === FS ? FS_BASE : segment === GS ? GS_BASE : 0;
+  const address = effectiveAddress(operand.memory, gpr, offset + bytes.length) + BigInt(base);
+  return address + 512n > BigInt(CODE) && address < BigInt(CODE + CODE_SIZE);
+}
 
-  const gpr = new BigUint64Array(16);
-  for (let i = 0; i < 16; i++) gpr[i] = registerValue(random);
-  if (!random.chance(3)) gpr[4] = BigInt(DATA + 512 + random.below(DATA_SIZE - 1024));
-  // Most packed operands must be aligned.
-  if (form.fpu && random.chance(70)) for (let i = 0; i < 16; i++) gpr[i]! &= ~15n;
-  if (form.name.startsWith('ret') && random.chance(70)) gpr[4] = BigInt(DATA + RETURN_ADDRESS + 256 * random.below(DATA_SIZE / 256));
-  if (form.rep) gpr[1] = BigInt(random.below(40));
-  if (form.name.startsWith('div') || form.name.startsWith('idiv')) {
-    // Most random dividends overflow: make the quotient fit half of the time.
-    if (random.chance(60)) gpr[2] = random.chance(70) ? 0n : 0xffffffffffffffffn;
+/** Parts of what the form stores at its operand or pushes that are not compared, as offsets in the data pages. */
+function undefinedData(shape: Shape, gpr: BigUint64Array): [number, number][] {
+  const { form, operand, bytes, offset } = shape;
+  if (form.image === 'selector') {
+    // With a 32-bit operand Intel stores 16 bits and leaves the rest, AMD stores zeros there (SDM 2, PUSH).
+    const top = Number(gpr[4]! & (shape.mode === 16 ? 0xffffn : 0xffffffffn)) - (shape.mode === 16 ? 0 : DATA);
+    return shape.mode !== 64 && shape.operandSize === 32 ? [[top - 2, top]] : [];
   }
+  if (!form.image || !operand?.memory) return [];
+  const address = effectiveAddress(operand.memory, gpr, offset + bytes.length) + segmentBase(shape);
+  const at = Number(BigInt.asIntN(64, address - BigInt(DATA)));
+  if (Math.abs(at) > 2 * DATA_SIZE) return [];
+  const parts: [number, number][] =
+    form.image === 'ten'
+      ? [[0, 10]]
+      : form.image === 'fx'
+        ? [
+            [5, 24],
+            [28, 32],
+            [416, 512],
+          ]
+        : shape.operandSize === 16
+          ? [[6, 14]]
+          : [[12, 28]];
+  return parts.map(([start, end]) => [at + start, at + end]);
+}
+
+function makerRules(shape: Shape): MakerRule[] {
+  const { form, mode, addressSize, bytes } = shape;
+  const rules: MakerRule[] = form.makers === undefined ? [] : [form.makers];
+  const repeated = form.rep !== undefined && bytes.some((byte, i) => i < 3 && (byte === 0xf2 || byte === 0xf3));
+  if (repeated && mode === 64 && addressSize === 32) rules.push('short-string');
+  return rules;
+}
+
+/** One case of a form, or undefined where the draw has no defined result (16-bit double shifts by more than 16). */
+export function makeCase(form: Form, random: Random, legacy = true): Case | undefined {
+  if (form.only === 'legacy' && !legacy) return undefined;
+  const shape = drawShape(form, random, legacy);
+  const { bytes, mode, operand } = shape;
+  if (bytes.length > 15) return undefined;
+  const gpr = drawRegisters(shape, random);
   let undefinedFlags = form.undefinedFlags ?? 0;
+  if (form.notImmediate !== undefined && bytes[shape.immediateAt] === form.notImmediate) return undefined;
   if (form.shift) {
-    const bits = operandBits(form, operand16, rexW);
-    const count = shiftCount(form, bytes, gpr);
+    const bits = form.sized ? shape.operandSize : 8;
+    const count = shiftCount(shape, gpr);
     if (form.shift === 'double' && bits === 16 && (count & 31) > 16) return undefined;
     undefinedFlags |= undefinedByShift(form, count, bits);
   }
   const code = new Uint8Array(16).fill(0xcc);
   code.set(bytes);
   const status = random.u32() & (FLAG.CF | FLAG.PF | FLAG.AF | FLAG.ZF | FLAG.SF | FLAG.OF);
-  const flags = 0x202 | status | (form.rep && random.chance(25) ? FLAG.DF : 0);
+  const fx = fxImage(random);
+  if (outsideDomain(form, fx) || storesIntoCode(shape, gpr)) return undefined;
+  const approximate = form.approximate === 'xmm' ? operand!.reg | ((shape.rex & 4) << 1) : form.approximate;
   return {
-    name: form.name,
+    name: mode === 64 ? form.name : `${form.name} (${mode})`,
     code,
     gpr,
-    flags,
-    offset,
-    fx: fxImage(random),
+    flags: 0x202 | status | (form.rep && random.chance(25) ? FLAG.DF : 0),
+    offset: shape.offset,
+    fx,
     undefinedFlags,
     usesFpu: form.fpu === true,
     undefinedFsw: form.undefinedFsw ?? 0,
+    mode,
+    usesFs: mode === 64 && shape.segment === FS,
+    undefinedData: undefinedData(shape, gpr),
+    ...(approximate === undefined ? {} : { approximate }),
+    makers: makerRules(shape),
   };
 }
 
-export function makeCases(forms: readonly Form[], count: number, seed: number): Case[] {
+/** `legacy`: with cases of 32- and 16-bit code. */
+export function makeCases(forms: readonly Form[], count: number, seed: number, legacy = true): Case[] {
   const random = new Random(seed);
   const cases: Case[] = [];
-  while (cases.length < count) {
-    const made = makeCase(forms[(seed + cases.length) % forms.length]!, random) ?? makeCase(random.pick(forms), random);
+  for (let n = 0; cases.length < count; n++) {
+    const made = makeCase(forms[(seed + n) % forms.length]!, random, legacy);
     if (made) cases.push(made);
   }
   return cases;

@@ -2,7 +2,8 @@
 import { spawnSync } from 'node:child_process';
 import { mkdirSync } from 'node:fs';
 import { resolve } from 'node:path';
-import { type Case, dataPattern, decodeOutput, encodeInput, INPUT_SIZE, OUTPUT_SIZE, type Outcome } from './case';
+import { type Case, decodeOutput, encodeInput, INPUT_SIZE, OUTPUT_SIZE, type Outcome } from './case';
+import { dataPattern } from './pattern';
 
 const folder = import.meta.dirname;
 const binary = resolve(folder, '../../build/differential-native');
@@ -11,11 +12,22 @@ const binary = resolve(folder, '../../build/differential-native');
 export function buildNative(): string | undefined {
   if (process.arch !== 'x64') return `this is ${process.arch}, not x86-64`;
   mkdirSync(resolve(folder, '../../build'), { recursive: true });
-  const gcc = spawnSync('gcc', ['-O1', '-fno-pic', '-no-pie', '-mno-red-zone', '-o', binary, resolve(folder, 'native.c')], {
-    encoding: 'utf8',
-  });
+  const gcc = spawnSync(
+    'gcc',
+    ['-O1', '-fpie', '-pie', '-mno-red-zone', '-fno-stack-protector', '-o', binary, resolve(folder, 'native.c')],
+    {
+      encoding: 'utf8',
+    },
+  );
   if (gcc.error) return 'there is no gcc';
   return gcc.status === 0 ? undefined : `gcc: ${gcc.stderr}`;
+}
+
+/** Why 32- and 16-bit code cannot run natively here, or undefined where it can. After buildNative. */
+export function refusesLegacy(): string | undefined {
+  const run = spawnSync(binary, ['legacy'], { encoding: 'utf8' });
+  if (run.status === 0) return undefined;
+  return run.stdout.trim() || `a far jump to 32-bit code ended the runner (${run.signal ?? run.status})`;
 }
 
 export function runNative(cases: readonly Case[]): Outcome[] {

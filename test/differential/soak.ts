@@ -22,7 +22,15 @@ console.log(`differential: ${cases} cases of ${forms.length} forms, seed ${seed}
 const progress = (done: number) => {
   if (process.stdout.isTTY && done % 100_000 === 0) process.stdout.write(`\r${done} of ${cases}\n`);
 };
-const { failing, failed, neverCompleted } = compare({ forms, cases, seed, show: Number(values.show), tell: console.log, progress });
+const { failing, failed, neverCompleted, noLegacy } = compare({
+  forms,
+  cases,
+  seed,
+  show: Number(values.show),
+  tell: console.log,
+  progress,
+});
+if (noLegacy !== undefined) console.log(`no cases of 32- and 16-bit code: ${noLegacy}`);
 console.log(`forms that never completed natively (faults only): ${neverCompleted.join(', ') || 'none'}`);
 for (const [name, count] of [...failing].sort((a, b) => b[1] - a[1])) console.log(`  ${count} differences: ${name}`);
 console.log(`${cases - failed} passed, ${failed} failed`);
