@@ -417,8 +417,11 @@ export interface SavedMachine {
   run: RunState;
   /** Hotplug block of the guest, bytes; null: none */
   memoryBlock: number | null;
-  /** `asleep`: vCPUs that halted in this round with interrupts disabled. Older snapshots do not have it. */
-  round: { turn: number; end: number | null; asleep?: number[] };
+  /**
+   * `asleep`: vCPUs that halted in this round with interrupts disabled; `retrying`: those that met an INVALID memslot in it. Older snapshots
+   * have neither.
+   */
+  round: { turn: number; end: number | null; asleep?: number[]; retrying?: number[] };
   /** Host memory in use, by hva. */
   ranges: { start: number; size: number; label: string }[];
   backends: { id: string; size: number; hva: number; kind: Backend['kind'] }[];

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import type { CoreExports } from '../abi/core';
-import { EXIT_BUDGET, EXIT_HLT } from '../abi/exits';
+import { EXIT_BUDGET, EXIT_HLT, EXIT_RETRY } from '../abi/exits';
 import { VCPU_BASE, VCPU_STRIDE } from '../abi/layout';
 import * as abi from '../abi/vcpu';
 import { Clock } from './clock';
@@ -49,7 +49,7 @@ function rig(scripts: number[][], deaf: number[] = []) {
   const executor = new Executor(core, vcpus);
   const clock = new Clock(executor);
   executor.clock = clock;
-  return { executor, clock, vcpus, runs };
+  return { core, executor, clock, vcpus, runs };
 }
 
 function runTo(executor: Executor, vcpu: Vcpu, count: number, chunk: number) {
@@ -124,6 +124,25 @@ describe('executor', () => {
     resumed.executor.reset();
     resumed.executor.restoreRound(saved);
     for (const { executor } of [straight, resumed]) for (let step = 0; step < 2; step++) executor.advance(1e6);
+    const times = ({ vcpus }: typeof straight) => vcpus.map((vcpu) => vcpu.now());
+    expect(times(resumed)).toEqual(times(straight));
+  });
+
+  it('keeps in its saved state which vCPU has to try again in the next round', () => {
+    const meetsInvalid = () => {
+      const r = rig([[], [], []]);
+      const { run } = r.core;
+      // vCPU 1 meets an INVALID memslot after 100 instructions of each slice.
+      r.core.run = (index, budget) =>
+        index === 1 ? (r.vcpus[1]!.icount === 100 ? EXIT_RETRY : run(index, Math.min(budget, 100))) : run(index, budget);
+      while (r.vcpus[2]!.icount === 0) r.executor.advance(10_000);
+      return r;
+    };
+    const [straight, resumed] = [meetsInvalid(), meetsInvalid()];
+    const saved = structuredClone(resumed.executor.saveRound());
+    resumed.executor.reset();
+    resumed.executor.restoreRound(saved);
+    for (const { executor } of [straight, resumed]) executor.advance(1e6);
     const times = ({ vcpus }: typeof straight) => vcpus.map((vcpu) => vcpu.now());
     expect(times(resumed)).toEqual(times(straight));
   });

@@ -100,8 +100,9 @@ export class Executor implements TimeSource {
   }
 
   saveRound(): RoundState {
-    const asleep = this.vcpus.map(({ index }) => index).filter((index) => this.asleep[index]);
-    return { turn: this.turn, end: this.roundEnd === undefined || this.roundEnd === Infinity ? null : this.roundEnd, asleep };
+    const those = (flags: readonly boolean[]): number[] => this.vcpus.map(({ index }) => index).filter((index) => flags[index]);
+    const end = this.roundEnd === undefined || this.roundEnd === Infinity ? null : this.roundEnd;
+    return { turn: this.turn, end, asleep: those(this.asleep), retrying: those(this.retrying) };
   }
 
   restoreRound(state: RoundState): void {
@@ -110,6 +111,7 @@ export class Executor implements TimeSource {
     if (state.end !== null) this.roundEnd = state.end;
     else if (state.turn !== 0) this.roundEnd = Infinity;
     for (const index of state.asleep ?? []) this.asleep[index] = true;
+    for (const index of state.retrying ?? []) this.retrying[index] = true;
   }
 
   private beginRound(): void {

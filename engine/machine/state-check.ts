@@ -41,11 +41,13 @@ const dimm = object<SavedDimm>({
   moveTo: nullable(count),
 });
 
-/** Snapshots from before `asleep` was kept do not have it: nobody sleeps then. */
+/** Snapshots from before these were kept do not have them: nobody sleeps or retries then. */
+const someVcpus = list(int(0, MAX_VCPUS - 1), 0, MAX_VCPUS);
 const round = object<Required<SavedMachine['round']>>({
   turn: int(0, MAX_VCPUS - 1),
   end: nullable(count),
-  asleep: list(int(0, MAX_VCPUS - 1), 0, MAX_VCPUS),
+  asleep: someVcpus,
+  retrying: someVcpus,
 });
 
 const schema: Schema<SavedMachine> = {
@@ -53,7 +55,7 @@ const schema: Schema<SavedMachine> = {
   guest: text,
   run: oneOf('running', 'paused', 'shutdown', 'internal-error'),
   memoryBlock: nullable(int(PAGE_SIZE, 2 ** 40)),
-  round: (value) => round(typeof value === 'object' && value !== null ? { asleep: [], ...value } : value),
+  round: (value) => round(typeof value === 'object' && value !== null ? { asleep: [], retrying: [], ...value } : value),
   ranges: list(object({ start: count, size: count, label: text }), 0, MAX_RANGES),
   backends: list(object({ id: text, size: count, hva: count, kind: oneOf('board', 'memory-backend-ram') }), 0, MAX_RANGES),
   dimms: object({ anonymous: int(0, 1e9), plugged: list(dimm, 0, MAX_DIMMS), ejected: nullable(dimm) }),
@@ -129,8 +131,10 @@ export function checkMachine(raw: unknown, config: MachineConfig): SavedMachine 
     throw new Error(`it is of a machine with ${name} ${saved.config[name]}, this one has ${config[name]} (${option})`);
   }
   if (saved.round.turn >= config.smp) throw new Error(`machine: round turn ${saved.round.turn} is no vCPU`);
-  const stranger = saved.round.asleep?.find((index) => index >= config.smp);
-  if (stranger !== undefined) throw new Error(`machine: round asleep names vCPU ${stranger}, which is none`);
+  for (const field of ['asleep', 'retrying'] as const) {
+    const stranger = saved.round[field]?.find((index) => index >= config.smp);
+    if (stranger !== undefined) throw new Error(`machine: round ${field} names vCPU ${stranger}, which is none`);
+  }
   return saved;
 }
 

@@ -188,6 +188,7 @@ describe('a file that is not right', () => {
     ['more RAM than host memory', (s) => (s.machine.ranges = []), /RAM of \d+ bytes is more than its 0 bytes of host memory/],
     ['other boot RAM', (s) => (s.machine.backends[0]!.id = 'x'), /its boot RAM is not that of this machine/],
     ['a sleeper that is no vCPU', (s) => (s.machine.round.asleep = [1]), /round asleep names vCPU 1, which is none/],
+    ['a vCPU that retries and is none', (s) => (s.machine.round.retrying = [1]), /round retrying names vCPU 1, which is none/],
     ['sleepers that are no list', (s) => (s.machine.round.asleep = 1 as unknown as number[]), /round asleep must be an array, not 1/],
     ['a dirty log of nothing', (s) => s.dirty.push({ slot: 0, bits: new Uint8Array(8) }), /dirty log of slot 0, which logs nothing/],
   ];
@@ -204,6 +205,7 @@ describe('a file from before the sleepers of a round were kept', () => {
     const state = await readState((await saveMachine(machine, 0)).bytes);
     const old = structuredClone(state) as MachineState;
     delete old.machine.round.asleep;
+    delete old.machine.round.retrying;
     expect(await loadMachine(machine, await packed(old))).toBeUndefined();
     expect(machine.capture().machine.round.asleep).toEqual([]);
   });
