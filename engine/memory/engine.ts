@@ -8,8 +8,9 @@ import { type CommitHost, type CommitOptions, CommitRun } from './commit';
 import { describeChanges, inheritedArch } from './describe-change';
 import { type ClearDirtyLog, DirtyLog, type DirtyLogAnswer, type Done } from './dirty-log';
 import { GfnCache } from './gfn-cache';
-import type { IndexKind, IndexShape, IndexStep } from './gfn-index';
+import type { IndexKind, IndexShape } from './gfn-index';
 import { History, type HistoryEntry } from './history';
+import type { IndexStep } from './index-trace';
 import { legacyCalls } from './legacy';
 import { type Limits, limitsOf, PAGE_SIZE } from './limits';
 import { pageFlow, swapsOf } from './page-flow';
@@ -444,7 +445,7 @@ export class MemslotEngine {
 
   /** The nodes that a lookup of gfn visits. */
   traceLookup(gfn: number, asId = 0): IndexStep[] {
-    return this.spaces[asId]?.active.gfns.trace(gfn) ?? [];
+    return this.spaces[asId]?.active.gfns.trace(gfn).steps ?? [];
   }
 
   /** Throws Error where an address space is not sound at rest. O(n). */

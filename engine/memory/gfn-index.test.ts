@@ -190,11 +190,11 @@ describe.each(['array', 'rbtree', 'btree'] as const)('%s', (kind) => {
     expect(base(firstOverlap(world.index, world.table, 8, 9))).toBe(8);
     expect(base(firstOverlap(world.index, world.table, 12, 17))).toBe(16);
     expect(firstOverlap(world.index, world.table, 12, 16)).toBe(0);
-    const steps = world.index.trace(808);
+    const { steps } = world.index.trace(808);
     const last = steps.at(-1)!;
     expect(steps.length).toBeLessThanOrEqual(world.index.shape().height);
     if (kind === 'btree') expect(last.keys[last.taken]).toBe(808);
     expect(steps.some((step) => step.keys[step.taken] === 808)).toBe(true);
-    expect(world.index.trace(-1).at(-1)?.taken).toBe(-1);
+    expect(world.index.trace(-1).steps.at(-1)?.taken).toBe(-1);
   });
 });

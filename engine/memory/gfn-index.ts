@@ -2,6 +2,7 @@
 import { ArrayIndex } from './index-array';
 import { BTreeIndex } from './index-btree';
 import { RbTreeIndex } from './index-rbtree';
+import type { IndexTrace } from './index-trace';
 import type { SlotTable } from './slot-table';
 
 export type IndexKind = 'array' | 'rbtree' | 'btree';
@@ -19,16 +20,6 @@ export interface IndexShape {
   bytes: number;
   /** used places / allocated places of the nodes in use, 0..1 */
   fill: number;
-}
-
-/** One node that a lookup visits. */
-export interface IndexStep {
-  node: number;
-  /** first gfns that stand in the node; the array shows the probed one */
-  keys: number[];
-  /** position among `keys` that the search takes, -1: left of all */
-  taken: number;
-  red?: boolean;
 }
 
 /** Ranges in an index never overlap; callers see to that. */
@@ -52,7 +43,8 @@ export interface GfnIndex {
   /** Appends all records in gfn order. */
   collect(into: number[]): void;
   shape(): IndexShape;
-  trace(gfn: number): IndexStep[];
+  /** What `find` does for this gfn; for people, slow. */
+  trace(gfn: number): IndexTrace;
 }
 
 export function createIndex(kind: IndexKind, table: SlotTable): GfnIndex {

@@ -2,7 +2,8 @@
  * Sorted array of first gfns: what KVM had before 5.17, but searched without branches. Lookup O(log n) over one dense column,
  * insert and remove O(n) by memmove.
  */
-import type { GfnIndex, IndexShape, IndexStep } from './gfn-index';
+import type { GfnIndex, IndexShape } from './gfn-index';
+import { IndexTrace } from './index-trace';
 import { grown, grownCapacity, type SlotTable } from './slot-table';
 
 export class ArrayIndex implements GfnIndex {
@@ -133,18 +134,32 @@ export class ArrayIndex implements GfnIndex {
     return { kind: this.kind, count: this.count, height, nodes: 1, bytes, fill: this.count / this.keys.length };
   }
 
-  trace(gfn: number): IndexStep[] {
-    const steps: IndexStep[] = [];
-    let at = 0;
+  recordAt(place: number): number {
+    return this.records[place]!;
+  }
+
+  trace(gfn: number): IndexTrace {
+    const trace = new IndexTrace();
     let left = this.count;
+    if (left === 0 || !this.probe(trace, 0, gfn)) return trace;
+    let at = 0;
     while (left > 1) {
       const half = left >> 1;
-      const key = this.keys[at + half]!;
-      steps.push({ node: at + half, keys: [key], taken: key <= gfn ? 0 : -1 });
-      if (key <= gfn) at += half;
+      if (this.probe(trace, at + half, gfn)) at += half;
       left -= half;
     }
-    if (left === 1) steps.push({ node: at, keys: [this.keys[at]!], taken: this.keys[at]! <= gfn ? 0 : -1 });
-    return steps;
+    trace.read('items', at, 4);
+    const record = this.records[at]!;
+    trace.readPages(record);
+    if (gfn - this.keys[at]! < this.table.pagesOf(record)) trace.record = record;
+    return trace;
+  }
+
+  private probe(trace: IndexTrace, at: number, gfn: number): boolean {
+    const key = this.keys[at]!;
+    trace.read('keys', at, 8);
+    trace.compared++;
+    trace.steps.push({ node: at, keys: [key], taken: key <= gfn ? 0 : -1 });
+    return key <= gfn;
   }
 }

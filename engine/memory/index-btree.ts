@@ -5,8 +5,10 @@
  * Inner nodes hold for every child the smallest base that ever was its first; the key at place 0 is not looked at. A leaf that
  * overflows splits; one that runs low is merged with a neighbour when both fit well into one node (relaxed: no borrowing).
  */
-import type { GfnIndex, IndexShape, IndexStep } from './gfn-index';
+import type { GfnIndex, IndexShape } from './gfn-index';
+import type { IndexTrace } from './index-trace';
 import { grown, grownCapacity, type SlotTable } from './slot-table';
+import { type BTreeInside, traceBTree } from './trace-btree';
 
 export const ORDER = 128;
 const LOW = ORDER / 4;
@@ -322,15 +324,13 @@ export class BTreeIndex implements GfnIndex {
     };
   }
 
-  trace(gfn: number): IndexStep[] {
-    const steps: IndexStep[] = [];
-    let node = this.root;
-    for (let level = this.depth; node && level >= 0; level--) {
-      const place = this.place(node, gfn);
-      const keys = [...this.keys.subarray(node * ORDER, node * ORDER + this.sizes[node]!)];
-      steps.push({ node, keys, taken: level === 0 && keys[place]! > gfn ? -1 : place });
-      node = level > 0 ? this.items[node * ORDER + place]! : 0;
-    }
-    return steps;
+  /** How it lies in memory, to be looked at. */
+  get inside(): BTreeInside {
+    const { keys, items, sizes, root, depth, count } = this;
+    return { order: ORDER, keys, items, sizes, root, depth, count };
+  }
+
+  trace(gfn: number): IndexTrace {
+    return traceBTree(this.inside, this.table, gfn);
   }
 }

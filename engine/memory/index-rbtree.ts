@@ -1,5 +1,6 @@
 /** Red-black tree by first gfn: what KVM has since 5.17. Lookup, insert, remove O(log n); replace O(1). */
-import type { GfnIndex, IndexShape, IndexStep } from './gfn-index';
+import type { GfnIndex, IndexShape } from './gfn-index';
+import { IndexTrace } from './index-trace';
 import { RbTree } from './rbtree';
 import type { SlotTable } from './slot-table';
 
@@ -67,14 +68,30 @@ export class RbTreeIndex extends RbTree implements GfnIndex {
     return { kind: this.kind, count: this.count, height: this.height(), nodes: this.count, bytes: this.nodeBytes, fill };
   }
 
-  trace(gfn: number): IndexStep[] {
-    const steps: IndexStep[] = [];
+  get top(): number {
+    return this.root;
+  }
+
+  node(at: number): { left: number; right: number; red: boolean } {
+    return { left: this.child[2 * at]!, right: this.child[2 * at + 1]!, red: this.red[at] === 1 };
+  }
+
+  trace(gfn: number): IndexTrace {
+    const trace = new IndexTrace();
+    const keys = this.table.base;
+    let best = 0;
     for (let at = this.root; at; ) {
-      const key = this.table.base[at]!;
-      const right = key <= gfn;
-      steps.push({ node: at, keys: [key], taken: right ? 0 : -1, red: this.red[at] === 1 });
+      const right = keys[at]! <= gfn;
+      trace.read('base', at, 8);
+      trace.compared++;
+      trace.steps.push({ node: at, keys: [keys[at]!], taken: right ? 0 : -1, red: this.red[at] === 1 });
+      if (right) best = at;
+      trace.read('child', 2 * at + (right ? 1 : 0), 4);
       at = this.child[2 * at + (right ? 1 : 0)]!;
     }
-    return steps;
+    if (!best) return trace;
+    trace.readPages(best);
+    if (gfn - keys[best]! < this.table.pagesOf(best)) trace.record = best;
+    return trace;
   }
 }

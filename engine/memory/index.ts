@@ -5,8 +5,9 @@ export { type ClearDirtyLog, type DirtyLogAnswer, type Done, INITIALLY_SET, MANU
 export { DirtyRing, ENTRY_BYTES as DIRTY_RING_ENTRY_BYTES, type RingEntry } from './dirty-ring';
 export { type CommitRequest, DEFAULT_INDEX, type Footprint, MemslotEngine } from './engine';
 export { GfnCache } from './gfn-cache';
-export type { IndexKind, IndexShape, IndexStep } from './gfn-index';
+export type { IndexKind, IndexShape } from './gfn-index';
 export type { HistoryEntry } from './history';
+export type { IndexStep } from './index-trace';
 export { DEFAULT_MAX_SLOTS, MAX_PAGES } from './limits';
 export { MEMSLOT_INVALID } from './slot-table';
 export * from './types';
