@@ -9,6 +9,7 @@ import { describeChanges, inheritedArch } from './describe-change';
 import type { DirtyLog } from './dirty-log';
 import type { DirtyState } from './dirty-state';
 import { orBits } from './dirty-state';
+import type { Standing } from './index-view';
 import { type PageFlow, pageFlow, swapsOf } from './page-flow';
 import { arrives, leaves, type Plan, type PlannedChange, type SpacePlan } from './plan';
 import { MEMSLOT_INVALID } from './slot-table';
@@ -180,6 +181,21 @@ export class CommitRun {
     return Math.max(0, Math.round((this.host.clock!() - this.phaseBegan) * 10) / 10);
   }
 
+  /** How the inactive set stands to the active one now. Only of the commit that is past its first swap. */
+  get standing(): Standing {
+    switch (this.phase) {
+      case 'zap':
+        return 'before';
+      case 'swap2':
+        return 'building';
+      case 'hooks':
+      case 'free':
+        return 'behind';
+      default:
+        return 'same';
+    }
+  }
+
   private refuse(refusals: Refusal[]): Phase {
     this.result = { ok: false, refusals };
     return 'done';
@@ -330,7 +346,18 @@ export class CommitRun {
     const { zap: mode } = this.host;
     const ranges = this.zapped;
     if (mode === 'all' || ranges.length > 0) this.host.emit({ type: 'zap', mode, ranges });
+    this.build();
     return 'swap2';
+  }
+
+  /** The final set, in the inactive one, which nobody reads since the grace period ended. */
+  private build(): void {
+    for (const run of this.runs) {
+      const { inactive, table } = run.plan.space;
+      const gone = run.prepared.filter(({ plan }) => leaves(plan.kind)).map(({ plan }) => plan.old);
+      inactive.update(byBase(table.base, gone), arriving(run));
+      for (const { plan, next } of run.prepared) if (plan.kind === 'flags-only') inactive.replace(plan.old, next);
+    }
   }
 
   /** Nothing can write to the pages that go; dirty bits of those that stay are carried over, and the final set is published. */
@@ -338,14 +365,11 @@ export class CommitRun {
     if (this.swaps === 1) {
       if (this.stale) return this.refuseStale();
       this.host.running = this;
+      this.build();
     }
     for (const run of this.runs) {
       carryDirtyBits(run);
       this.lastDirty(run);
-      const { inactive, table } = run.plan.space;
-      const gone = run.prepared.filter(({ plan }) => leaves(plan.kind)).map(({ plan }) => plan.old);
-      inactive.update(byBase(table.base, gone), arriving(run));
-      for (const { plan, next } of run.prepared) if (plan.kind === 'flags-only') inactive.replace(plan.old, next);
     }
     this.publish(this.swaps, this.runs);
     const ranges = this.runs.flatMap((run) => this.newlyLogged(run));

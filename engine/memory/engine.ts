@@ -11,6 +11,7 @@ import { GfnCache } from './gfn-cache';
 import type { IndexKind, IndexShape } from './gfn-index';
 import { History, type HistoryEntry } from './history';
 import type { IndexStep } from './index-trace';
+import { IndexInspector, type IndexView } from './index-view';
 import { legacyCalls } from './legacy';
 import { type Limits, limitsOf, PAGE_SIZE } from './limits';
 import { pageFlow, swapsOf } from './page-flow';
@@ -49,6 +50,7 @@ export class MemslotEngine {
   readonly dirtyLog: DirtyLog;
   private readonly spaces: AddressSpace[] = [];
   private readonly histories: History[] = [];
+  private readonly inspectors: IndexInspector[] = [];
   private readonly listeners = new Set<(event: CommitEvent) => void>();
   private readonly host: CommitHost;
   private readonly onListenerError: (error: unknown) => void;
@@ -446,6 +448,17 @@ export class MemslotEngine {
   /** The nodes that a lookup of gfn visits. */
   traceLookup(gfn: number, asId = 0): IndexStep[] {
     return this.spaces[asId]?.active.gfns.trace(gfn).steps ?? [];
+  }
+
+  /**
+   * Both sets in all three indexes, and a lookup of gpa (bytes) in each. The indexes that are not in use exist from the first call on and
+   * are brought up to date by the next; undefined: there is no such address space.
+   */
+  inspectIndexes(gpa?: number, asId = 0): IndexView | undefined {
+    const space = this.spaces[asId];
+    if (!space) return undefined;
+    this.inspectors[asId] ??= new IndexInspector(space, this.indexKind);
+    return this.inspectors[asId].look(gpa, this.host.running?.standing ?? 'same');
   }
 
   /** Throws Error where an address space is not sound at rest. O(n). */

@@ -7,7 +7,9 @@ export { type CommitRequest, DEFAULT_INDEX, type Footprint, MemslotEngine } from
 export { GfnCache } from './gfn-cache';
 export type { IndexKind, IndexShape } from './gfn-index';
 export type { HistoryEntry } from './history';
+export type { IndexPicture, PictureCell, PictureNode } from './index-picture';
 export type { IndexStep } from './index-trace';
+export type { IndexLookup, IndexSetView, IndexStructure, IndexView, Standing } from './index-view';
 export { DEFAULT_MAX_SLOTS, MAX_PAGES } from './limits';
 export { MEMSLOT_INVALID } from './slot-table';
 export * from './types';

@@ -279,8 +279,13 @@ describe('the rest of the engine', () => {
     expect(await monitor.execute(`generation_diff ${now} ${now}`)).toBe('no difference\n');
     expect(await monitor.execute('generation_diff 1 999')).toMatch(/^Error: the history does not reach/);
     expect(await monitor.execute('info index 5G')).toMatch(
-      /^kind \w+, 6 slots, height \d+, .*\nbytes: \d+ .*\n0x140000000: slot 40 after \d+ nodes?\n$/,
+      /^kind btree, 6 slots, height 1, 1 nodes, 5 % full\nbytes: \d+ .*\nactive: generation \d+\nindex .*\narray .*\nrbtree .*\nbtree\* .*\n0x140000000: slot 40 after 1 node\ninactive: same slots\n$/,
     );
+    const [head, array, , btree] = (await monitor.execute('info index 5G')).split('\n').slice(3);
+    expect(head).toMatch(/^index +height +nodes +full +bytes +visited +compared +read +lines$/);
+    // Six keys: the array looks at places 0, 3, 4 and 5, then at one record; the B-tree at 3, 4 and 5 of its one node, and at its size.
+    expect(array).toMatch(/^array +4 +1 +9 % +768 +4 +4 +40 +3$/);
+    expect(btree).toMatch(/^btree\* +1 +1 +5 % +\d+ +1 +3 +36 +4$/);
     expect(await monitor.execute('info index 6G')).toMatch(/0x180000000: no slot after/);
   });
 });

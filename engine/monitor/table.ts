@@ -1,6 +1,6 @@
 /** The one command table: parser, help, completion, docs/monitor.md and QMP all read it. */
 import { balloonCommand, balloonInfo } from './commands/balloon';
-import { engineCommands, indexInfo } from './commands/engine';
+import { engineCommands } from './commands/engine';
 import { helpCommand, infoCommand } from './commands/help';
 import { hotplugCommands } from './commands/hotplug';
 import { layoutCommands } from './commands/layouts';
@@ -9,6 +9,7 @@ import { memslotCommands } from './commands/memslot';
 import { replayCommands, replayInfo } from './commands/replay';
 import { runCommands } from './commands/run';
 import { snapshotCommands, snapshotsInfo } from './commands/snapshots';
+import { indexInfo } from './info/index-info';
 import { cpuCommand, machineInfo } from './info/machine';
 import { memoryInfo } from './info/memory';
 import { memslotInfo } from './info/memslots';

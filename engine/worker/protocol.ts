@@ -1,6 +1,7 @@
 /** Every message between the page and the worker, typed. The page imports this file and nothing else of the engine. */
 
 import type { Backend, Dimm, MachineConfig, PhaseName, RunState, StagedEdit, StagedEntry, Stepping } from '../machine/api';
+import type { IndexSetView, IndexStructure, IndexView, PictureCell, PictureNode } from '../memory/index';
 import type { MemoryRegion } from '../memory/types';
 import type { InspectedFile, MachineShape } from '../snapshot/inspect';
 import type { FlagsBench } from './flags-bench';
@@ -12,11 +13,16 @@ export type {
   FlagsBench,
   IndexBench,
   IndexBenchRow,
+  IndexSetView,
+  IndexStructure,
+  IndexView,
   InspectedFile,
   MachineConfig,
   MachineShape,
   MemoryRegion,
   PhaseName,
+  PictureCell,
+  PictureNode,
   RunState,
   StagedEdit,
   StagedEntry,
@@ -71,6 +77,8 @@ export interface Queries {
   stats: { query: { ask: 'stats' }; answer: Record<string, number> };
   /** So many flags changed among so many slots, by each of the three calls, measured now on scratch engines; takes a second or two. */
   'flags-bench': { query: { ask: 'flags-bench'; slots: number; changes: number }; answer: FlagsBench };
+  /** The slots of address space 0 in all three indexes, both sets, and a lookup of gpa (bytes) in each; bounded, however many slots there are. */
+  index: { query: { ask: 'index'; gpa?: number }; answer: IndexView };
   /** The three indexes measured now, in this worker, on scratch engines with so many slots (1 to 32,763); takes a second or two. */
   'index-bench': { query: { ask: 'index-bench'; slots: number }; answer: IndexBench };
 }

@@ -19,8 +19,15 @@ type Answers = { [Ask in keyof Queries]: (query: Queries[Ask]['query'], context:
 const answers: Answers = {
   stats: (_query, { machine }) => machine.stats(),
   'flags-bench': ({ slots, changes }, { clock }) => benchFlags(slots, changes, clock),
+  index: ({ gpa }, { machine }) => machine.memory.inspectIndexes(address(gpa))!,
   'index-bench': ({ slots }, { clock }) => benchIndexes(slots, clock),
 };
+
+/** The page's addresses arrive unchecked. */
+function address(gpa: number | undefined): number | undefined {
+  if (gpa === undefined || (Number.isSafeInteger(gpa) && gpa >= 0)) return gpa;
+  throw new Error(`gpa is ${String(gpa)}: use a whole number of bytes from 0`);
+}
 
 /** Throws a one-line reason. */
 export function answerQuery<Ask extends keyof Queries>(query: Query & { ask: Ask }, context: QueryContext): Answer<Ask> {

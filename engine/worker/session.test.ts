@@ -73,7 +73,8 @@ class Page {
       | { type: 'monitor' | 'complete'; line: string }
       | { type: 'call'; method: 'layout' | 'digest' | 'share' | 'undo' | 'redo' }
       | { type: 'go-to'; index: number }
-      | Omit<Extract<ToWorker, { type: 'stage' }>, 'id'>,
+      | Omit<Extract<ToWorker, { type: 'stage' }>, 'id'>
+      | Omit<Extract<ToWorker, { type: 'query' }>, 'id'>,
   ): Promise<Of<'result'>> {
     const id = this.nextId++;
     this.session.receive({ ...message, id } as ToWorker);
@@ -366,6 +367,23 @@ describe('requests', () => {
     await page.session.end();
     const other = await started({ link: link.slice(link.indexOf('#')) });
     expect(other.state!.slots.map(({ slot, guestPhysAddr, memorySize, name }) => [slot, guestPhysAddr, memorySize, name])).toEqual(shown);
+  });
+
+  it('a question that takes long holds up neither the guest nor the monitor', async () => {
+    const page = await started();
+    await page.until(() => (page.console.endsWith('lab> ') ? true : undefined));
+    const bench = page.ask({ type: 'query', query: { ask: 'index-bench', slots: 2000 } });
+    const answered: string[] = [];
+    const told = Promise.all([
+      bench.then(() => answered.push('bench')),
+      page.ask({ type: 'monitor', line: 'info status' }).then(() => answered.push('monitor')),
+    ]);
+    page.session.receive({ type: 'console', text: 'help\r' });
+    await page.until(() => (/lab> help[\s\S]*lab> $/.test(page.console) ? true : undefined));
+    answered.push('guest');
+    await told;
+    expect(answered.at(-1)).toBe('bench');
+    expect((await bench).value).toMatchObject({ slots: 2000, rows: [{ index: 'array' }, { index: 'rbtree' }, { index: 'btree' }] });
   });
 
   it('stop, step and run; the digest of a stopped machine stays', async () => {

@@ -1,4 +1,4 @@
-/** memslot_harvest, zap_mode, generation_diff, info index, and with dirty.ts the rest of the memslot engine, ours. */
+/** memslot_harvest, zap_mode, generation_diff, and with dirty.ts the rest of the memslot engine, ours. */
 import type { MemoryRegion } from '../../memory/types';
 import { flagLetters } from '../commit-log';
 import { columns } from '../info/memslots';
@@ -6,7 +6,6 @@ import { hex, shortSize } from '../sizes';
 import { type Args, type Command, CommandError, type Context, getNumber, getString } from '../types';
 import { dirtyCommands, dirtyText, slotOf } from './dirty';
 
-const PAGE = 4096;
 function harvest(context: Context, args: Args): string {
   const slot = slotOf(context, args);
   if (context.machine.changeSet.open) throw new CommandError('a change set is open: memslot_harvest is a commit of its own');
@@ -39,23 +38,6 @@ function generationDiff(context: Context, args: Args): string {
   ]);
 }
 
-function index(context: Context, args: Args): string {
-  const { memory } = context.machine;
-  const shape = memory.indexShape(0)!;
-  const size = memory.footprint(0);
-  const perSlot = size.slots > 0 ? Math.round(size.total / size.slots) : 0;
-  const gpa = getNumber(args, 'gpa');
-  let text =
-    `kind ${shape.kind}, ${shape.count} slots, height ${shape.height}, ${shape.nodes} nodes, ${Math.round(shape.fill * 100)} % full\n` +
-    `bytes: ${size.total} (records ${size.records}, by gfn ${size.gfnIndexes}, by hva ${size.hvaIndexes}, by id ${size.ids}), ${perSlot} a slot\n`;
-  if (gpa !== undefined) {
-    const steps = memory.traceLookup(Math.floor(gpa / PAGE)).length;
-    const found = memory.memslotAt(Math.floor(gpa / PAGE));
-    text += `${hex(gpa)}: ${found ? `slot ${found.slot}` : 'no slot'} after ${steps} ${steps === 1 ? 'node' : 'nodes'}\n`;
-  }
-  return text;
-}
-
 export const engineCommands: Command[] = [
   ...dirtyCommands,
   {
@@ -84,12 +66,3 @@ export const engineCommands: Command[] = [
     run: generationDiff,
   },
 ];
-
-export const indexInfo: Command = {
-  name: 'index',
-  args: 'gpa:z?',
-  params: '[gpa]',
-  help: 'show the index by gfn and its size in memory (gpa: how many nodes a lookup visits)',
-  origin: 'lab',
-  run: index,
-};
