@@ -26,6 +26,8 @@ export interface Resizing {
 
 /** What the inspector should put the cursor into. */
 export type InspectorField = 'address' | 'size' | 'flags' | 'split';
+/** The inspector's tabs. */
+export type InspectorPanel = 'slot' | 'dimms' | 'index' | 'cpu';
 export type InspectorTask = 'none' | 'add' | 'split';
 export type PhonePane = 'map' | 'terminals' | 'changes' | 'history' | 'guides' | 'more';
 
@@ -44,6 +46,7 @@ export class Workspace {
   moving = $state.raw<Moving | undefined>(undefined);
   resizing = $state.raw<Resizing | undefined>(undefined);
   inspectorField = $state<InspectorField>('address');
+  inspectorPanel = $state<InspectorPanel>('slot');
   /** First end of the history's diff: index of an entry. */
   historyMark = $state<number | undefined>(undefined);
   /** Its second end; undefined: the live entry. */
@@ -95,6 +98,12 @@ export class Workspace {
       return { ...region, name, kind: kin?.kind ?? ('bare' as const) };
     });
   });
+
+  /** Brings one of the inspector's tabs to the front, from anywhere. */
+  openPanel(panel: InspectorPanel): void {
+    this.inspectorPanel = panel;
+    this.phonePane = 'more';
+  }
 
   selectBeside(step: 1 | -1): void {
     const order = this.sorted;

@@ -85,6 +85,12 @@ for (const colorScheme of ['dark', 'light'] as const) {
     await check('new slot');
     await page.getByRole('tab', { name: 'DIMMs' }).click();
     await check('DIMMs');
+    await page.getByRole('tab', { name: 'Index' }).click();
+    await page.getByLabel('Look up').fill(`0x${first.gpa.toString(16)}`);
+    await expect(page.getByRole('img', { name: /^B-tree, active set/ })).toHaveAccessibleName(/The lookup visits/);
+    await check('index, an address looked up');
+    await page.getByLabel('Look up').fill('nowhere');
+    await check('index, a wrong address');
     await page.getByRole('tab', { name: 'CPU' }).click();
     await check('registers');
 
