@@ -13,7 +13,7 @@ export function standingWords({ standing, generation }: IndexView['inactive']): 
     case 'building':
       return `building gen ${generation}`;
     case 'behind':
-      return 'not brought up to date yet';
+      return 'old set, until Free';
   }
 }
 
