@@ -1,4 +1,4 @@
-/** The index inspector: a lookup typed and followed, structures that grow with a hotplug, figures measured on request, and many slots. */
+/** The index inspector: a lookup typed and followed, structures that grow with a hotplug, figures measured on request, a stepped commit, and many slots. */
 import { expect, type LabPage, plugTwoDimms, test } from './page';
 
 const panel = (lab: LabPage) => lab.page.getByRole('tabpanel', { name: 'Index' });
@@ -81,6 +81,53 @@ test('lookup and update are measured when asked for, while the guest runs on', a
   await lab.monitor('memslot_add 40 4G 2M');
   await expect(panel(lab).getByRole('button', { name: 'Measure with 6' })).toBeVisible();
   await page.getByRole('tab', { name: 'CPU' }).click();
+});
+
+test('between its swaps a commit shows INVALID slots in the active set and the final set being built', async ({ lab, page }) => {
+  await lab.open();
+  await plugTwoDimms(lab);
+  const [first, second] = [await lab.slot('dimm1'), await lab.slot('dimm2')];
+  const hex = (value: number) => `0x${value.toString(16)}`;
+  for (const line of ['changeset_begin', `memslot_move ${first.id} ${hex(second.gpa)}`, `memslot_move ${second.id} ${hex(first.gpa)}`])
+    expect(await lab.monitor(line)).toBe('');
+  await openIndex(lab);
+  await panel(lab).getByLabel('Look up').fill(hex(first.gpa));
+  const array = (set: string) => drawing(lab, `Array, ${set} set`);
+  const before = (await lab.slots()).map((slot) => slot.id);
+  const names = (ids: readonly number[], mark = '', marked: readonly number[] = []) =>
+    new RegExp(`slots ${ids.map((id) => (marked.includes(id) ? `${id}${mark}` : id)).join(', ')}\\.`);
+  const moved = [first.id, second.id];
+  const final = before.map((id) => (id === first.id ? second.id : id === second.id ? first.id : id));
+  const commit = page.getByRole('region', { name: 'Change set and snapshots' }).getByRole('button', { name: /^(Commit|Next step)/ });
+  await commit.focus();
+  const phase = page.getByRole('list', { name: 'Phases of the commit' }).locator('[aria-current="step"]');
+  const stepTo = async (next: string) => {
+    await page.keyboard.press('.');
+    await expect(phase).toContainText(next);
+  };
+
+  for (const next of ['Prepare', 'Swap 1', 'Zap']) await stepTo(next);
+  await expect(panel(lab).getByText('as before the commit')).toBeVisible();
+  await expect(array('active')).toHaveAccessibleName(names(before, ' INVALID', moved));
+  await expect(array('inactive')).toHaveAccessibleName(names(before, ' differs', moved));
+  await expect(panel(lab).getByText(`→ slot ${first.id}, INVALID`)).toBeVisible();
+
+  await stepTo('Swap 2');
+  await expect(panel(lab).getByText(/^building gen \d+$/)).toBeVisible();
+  await expect(array('active')).toHaveAccessibleName(names(before, ' INVALID', moved));
+  await expect(array('inactive')).toHaveAccessibleName(names(final, ' differs', moved));
+  for (const kind of ['Array', 'Red-black tree', 'B-tree']) {
+    await expect(drawing(lab, `${kind}, active set`).locator('.invalid')).toHaveCount(2);
+    await expect(drawing(lab, `${kind}, inactive set`).locator('.built')).toHaveCount(2);
+  }
+
+  await stepTo('Hooks');
+  await expect(panel(lab).getByText('old set, until Free')).toBeVisible();
+  await expect(panel(lab).getByText(`→ slot ${second.id}`, { exact: true })).toBeVisible();
+  await stepTo('Free');
+  await page.keyboard.press('.');
+  await expect(panel(lab).getByText('same slots')).toBeVisible();
+  for (const set of ['active', 'inactive']) await expect(array(set)).toHaveAccessibleName(names(final));
 });
 
 test('hundreds of slots: what is around the lookup is drawn, the rest is counted', async ({ lab, page }) => {
