@@ -11,12 +11,14 @@ import { TypedInput } from '../machine/typed-input';
 import { CommitLog, Monitor, noticeOf, parseDeviceFlags } from '../monitor/index';
 import { captureLayout, inspectFile, layoutFormat, layoutText, loadMachine, saveMachine } from '../snapshot/index';
 import { type Boot, makeMachine, wantedLayout } from './boot';
+import { ConsoleFeed } from './console-feed';
 import { Figurer } from './figurer';
 import { labState, slotViews } from './lab-state';
 import type { FromWorker, ToWorker } from './protocol';
 import { answerQuery } from './queries';
 import { reasonOf, refusalText } from './refusals';
 import { stage } from './staging';
+import { StateFeed } from './state-feed';
 import { StorageClient } from './storage-client';
 
 export interface SessionDeps {
@@ -32,12 +34,9 @@ export interface SessionDeps {
   createMachine?: typeof createMachine;
 }
 
-/** ms between two LabStates that no commit asked for, between console batches, and between figures. */
-const STATE_MS = 100;
-const CONSOLE_MS = 16;
+/** ms between two figures, and between two words about a snapshot's progress. */
 const FIGURES_MS = 250;
-/** Up to this many slots a state is sent with every command that changed it. */
-const PROMPT_STATE_SLOTS = 512;
+const PROGRESS_MS = 100;
 const WASM_PAGE = 0x10000;
 
 type Call = Extract<ToWorker, { type: 'call' }>;
@@ -56,12 +55,8 @@ export class Session {
   private running: Running | undefined;
   private booting = false;
   private readonly storage: StorageClient;
-  private readonly decoder = new TextDecoder();
-  private consoleText = '';
-  private consoleTimer = false;
-  private stateTimer = false;
-  private stateNow = false;
-  private stateAt = Number.NEGATIVE_INFINITY;
+  private readonly console: ConsoleFeed;
+  private readonly states: StateFeed;
   /** Monitor lines and staging run one after another. */
   private queue: Promise<unknown> = Promise.resolve();
 
@@ -70,6 +65,8 @@ export class Session {
     private readonly deps: SessionDeps,
   ) {
     this.storage = new StorageClient(post);
+    this.console = new ConsoleFeed(deps, (text) => post({ type: 'console', text }));
+    this.states = new StateFeed(deps, () => this.sendState());
   }
 
   receive(message: ToWorker): void {
@@ -155,9 +152,8 @@ export class Session {
     }
   }
 
-  /** What a command changed is there before its answer is. With very many slots the page gets it at the usual pace instead. */
   private sendDueState(): void {
-    if ((this.stateTimer || this.stateNow) && this.machine.memory.slotCount(0) <= PROMPT_STATE_SLOTS) this.sendState();
+    this.states.sendDue(() => this.machine.memory.slotCount(0));
   }
 
   // Boot
@@ -183,7 +179,7 @@ export class Session {
       const refusal = refused ?? reason;
       if (refusal !== undefined) this.post({ type: 'boot-error', reason: refusal, fallback: true });
       this.post({ type: 'booted' });
-      this.sendState();
+      this.states.send();
       this.running?.runner.start();
     } catch (error) {
       this.post({ type: 'boot-error', reason: reasonOf(error), fallback: false });
@@ -223,23 +219,23 @@ export class Session {
     const figures = new Figurer(machine, deps, FIGURES_MS, (message) => {
       this.post({ type: 'figures', figures: message });
       // Retries go on between the phases of a commit.
-      if (machine.changeSet.stepping) this.touchState(false);
+      if (machine.changeSet.stepping) this.states.touch(false);
     });
     const typed = new TypedInput(machine.serial, (text) => {
       this.post({ type: 'monitor-event', text });
       this.post({ type: 'notice', text });
     });
     this.running = { machine, monitor, commits, runner, figures, typed };
-    machine.serial.onOutput((bytes) => this.consoleOutput(bytes));
+    machine.serial.onOutput((bytes) => this.console.push(bytes));
     machine.subscribe((event) => this.event(event));
-    commits.onChange(() => this.touchState(true));
+    commits.onChange(() => this.states.touch(true));
   }
 
   private progress(doing: 'save' | 'load'): (done: number, total: number) => void {
     let told = this.deps.monotonic();
     return (done, total) => {
       const now = this.deps.monotonic();
-      if (now - told < STATE_MS) return;
+      if (now - told < PROGRESS_MS) return;
       told = now;
       this.post({ type: 'snapshot-progress', doing, done, total });
     };
@@ -255,7 +251,7 @@ export class Session {
     else {
       machine.stop();
       machine.runInstructions(1);
-      this.touchState(false);
+      this.states.touch(false);
       this.need().figures.send();
     }
   }
@@ -290,68 +286,23 @@ export class Session {
     const notice = noticeOf(event);
     if (notice !== undefined) this.post({ type: 'monitor-event', text: notice });
     if (event.type === 'quit') this.quit(event.status);
-    else if (event.type === 'state' || event.type === 'reset' || event.type === 'restored') this.touchState(true);
-    else if (event.type === 'backends' || event.type === 'dimms' || event.type === 'stage') this.touchState(event.type === 'stage');
+    else if (event.type === 'state' || event.type === 'reset' || event.type === 'restored') this.states.touch(true);
+    else if (event.type === 'backends' || event.type === 'dimms' || event.type === 'stage') this.states.touch(event.type === 'stage');
   }
 
   private quit(status: number): void {
     this.running?.machine.stop();
-    this.flushConsole();
+    this.console.flush();
     this.post({ type: 'quit', status });
   }
 
   private fatal(error: unknown): void {
-    this.flushConsole();
+    this.console.flush();
     this.post({ type: 'fatal', reason: `the machine stopped by an internal error: ${reasonOf(error)}` });
-  }
-
-  private consoleOutput(bytes: Uint8Array): void {
-    this.consoleText += this.decoder.decode(bytes, { stream: true });
-    if (this.consoleTimer) return;
-    this.consoleTimer = true;
-    this.deps.setTimer(() => {
-      this.consoleTimer = false;
-      this.flushConsole();
-    }, CONSOLE_MS);
-  }
-
-  private flushConsole(): void {
-    if (this.consoleText === '') return;
-    const text = this.consoleText;
-    this.consoleText = '';
-    this.post({ type: 'console', text });
-  }
-
-  // LabState: at once after commits, else at most ten a second
-
-  private touchState(now: boolean): void {
-    if (!this.running) return;
-    if (now) {
-      if (this.stateNow) return;
-      this.stateNow = true;
-      // After what is running now is done: one state for a commit and everything that follows from it.
-      queueMicrotask(() => {
-        this.stateNow = false;
-        if (this.deps.monotonic() - this.stateAt >= CONSOLE_MS) this.sendState();
-        else this.laterState(CONSOLE_MS);
-      });
-      return;
-    }
-    this.laterState(Math.max(0, this.stateAt + STATE_MS - this.deps.monotonic()));
-  }
-
-  private laterState(ms: number): void {
-    if (this.stateTimer) return;
-    this.stateTimer = true;
-    this.deps.setTimer(() => {
-      this.stateTimer = false;
-      this.sendState();
-    }, ms);
   }
 
   private sendState(): void {
     const { machine, commits } = this.need();
-    this.stateAt = this.deps.monotonic();
     try {
       this.post({ type: 'state', state: labState(machine, commits, { hostBase: HOST_BASE, hostSize: MAX_WASM_PAGES * WASM_PAGE }) });
     } catch (error) {

@@ -1,0 +1,54 @@
+/** LabStates for the page: at once after commits, else at most ten a second, and before the answer to a command that changed it. */
+interface Clock {
+  /** ms */
+  monotonic(): number;
+  setTimer(wake: () => void, ms: number): unknown;
+}
+
+/** ms between two states that no commit asked for, and at least between any two. */
+const STATE_MS = 100;
+const LEAST_MS = 16;
+/** Up to this many slots a state is sent with every command that changed it. */
+const PROMPT_STATE_SLOTS = 512;
+
+export class StateFeed {
+  private later = false;
+  private now = false;
+  private at = Number.NEGATIVE_INFINITY;
+
+  constructor(
+    private readonly clock: Clock,
+    private readonly post: () => void,
+  ) {}
+
+  touch(now: boolean): void {
+    if (!now) this.sendIn(Math.max(0, this.at + STATE_MS - this.clock.monotonic()));
+    if (!now || this.now) return;
+    this.now = true;
+    // After what is running now is done: one state for a commit and everything that follows from it.
+    queueMicrotask(() => {
+      this.now = false;
+      if (this.clock.monotonic() - this.at >= LEAST_MS) this.send();
+      else this.sendIn(LEAST_MS);
+    });
+  }
+
+  /** What a command changed is there before its answer is. With very many slots the page gets it at the usual pace instead. */
+  sendDue(slots: () => number): void {
+    if ((this.later || this.now) && slots() <= PROMPT_STATE_SLOTS) this.send();
+  }
+
+  send(): void {
+    this.at = this.clock.monotonic();
+    this.post();
+  }
+
+  private sendIn(ms: number): void {
+    if (this.later) return;
+    this.later = true;
+    this.clock.setTimer(() => {
+      this.later = false;
+      this.send();
+    }, ms);
+  }
+}
