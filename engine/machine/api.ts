@@ -128,6 +128,18 @@ export interface Dimm {
   pendingUnplug: boolean;
 }
 
+/** Where a run is, between two instructions. */
+export interface Position {
+  /** retired by all vCPUs together */
+  instructions: number;
+  /** ns of guest time: the vCPU that is least far */
+  timeNs: number;
+  /** Whose turn it is, and whether the round of turns has begun. */
+  turn: number;
+  inRound: boolean;
+  running: boolean;
+}
+
 /** A refused operation, worded as QEMU words it (without "Error: "). */
 export class MachineError extends Error {}
 
@@ -262,6 +274,14 @@ export interface Machine {
    * can end that: no timer is left, or timers fired half a million times and none did.
    */
   runInstructions(n: number): void;
+  readonly position: Position;
+  /** Lets an idle guest sleep up to now: whatever is done to the machine next is done at `position`, and no time passes behind it. */
+  settle(): void;
+  /**
+   * Runs as fast as it can, idle time skipped, to where a machine with the same inputs was. 'going': the deadline (wall clock, ms) came first.
+   * 'never': it cannot come there, so that machine had other inputs.
+   */
+  runTo(position: Position, deadline: number): 'there' | 'going' | 'never';
   /**
    * Stops before the instruction with this count, of `instructions` (all vCPUs together), then forgets it; undefined: nowhere. It stays over
    * resets and restores that leave it ahead. MachineError when the count lies behind or is not a whole number.

@@ -99,6 +99,16 @@ export class Executor implements TimeSource {
     this.retrying.fill(false);
   }
 
+  /** Whose turn it is, and whether the round has begun: what tells two moments at the same instruction count apart. */
+  place(): { turn: number; inRound: boolean } {
+    return { turn: this.turn, inRound: this.roundEnd !== undefined };
+  }
+
+  /** Guest time of the vCPU that is least far, ns: where a sleep of all of them has come to. */
+  earliest(): number {
+    return this.vcpus.reduce((least, vcpu) => Math.min(least, vcpu.now()), Number.POSITIVE_INFINITY);
+  }
+
   saveRound(): RoundState {
     const those = (flags: readonly boolean[]): number[] => this.vcpus.map(({ index }) => index).filter((index) => flags[index]);
     const end = this.roundEnd === undefined || this.roundEnd === Infinity ? null : this.roundEnd;

@@ -18,6 +18,7 @@ import {
   type MachineOptions,
   type MachineState,
   type PicState,
+  type Position,
   type RunState,
   type UncheckedState,
   type VcpuRegisters,
@@ -41,6 +42,7 @@ import { Firmware } from './firmware';
 import { HostMemory } from './host-memory';
 import { walkPageTable } from './page-table';
 import { PhysicalMemory } from './physical';
+import { positionOf, type Traveller, travel } from './position';
 import type { Rehost } from './rehost';
 import { VcpuMemory } from './rings';
 import { captureState, restoreState, type StateParts } from './state';
@@ -231,6 +233,28 @@ class LabMachine implements Machine {
       this.skipTo(next);
     }
     this.console.flush();
+  }
+
+  get position(): Position {
+    return positionOf(this.traveller);
+  }
+
+  settle(): void {
+    const idle = this.wasIdle;
+    this.wasIdle = false;
+    if (!idle || this.runState !== 'running' || this.held > 0 || this.atBreak) return;
+    this.executor.skipTo(this.throttle.allowed(this.clock.now()));
+  }
+
+  runTo(position: Position, deadline: number): 'there' | 'going' | 'never' {
+    if (this.held > 0) return 'going';
+    this.wasIdle = false;
+    try {
+      return travel(this.traveller, position, deadline);
+    } finally {
+      this.throttle.restart(this.clock.now());
+      this.console.flush();
+    }
   }
 
   get breakCount(): number | undefined {
@@ -499,6 +523,17 @@ class LabMachine implements Machine {
   }
 
   // Inside
+
+  private get traveller(): Traveller {
+    return {
+      executor: this.executor,
+      instructions: () => this.instructions,
+      running: () => this.runState === 'running',
+      advance: (budget) => this.advance(budget),
+      anyHeld: () => this.vcpuMemory.anyHeld,
+      wallClock: () => this.options.wallClock(),
+    };
+  }
 
   private get stateParts(): StateParts {
     const { config, host, memory, board, clock, executor, vcpus, core, firmware, virtio, backendTable: backends, dimmTable: dimms } = this;

@@ -26,6 +26,7 @@ export class Runner {
   private wakeUp: (() => void) | undefined;
   private looping: Promise<void> | undefined;
   private ended = false;
+  private holds = 0;
   private readonly unsubscribe: () => void;
 
   constructor(private readonly options: RunnerOptions) {
@@ -48,6 +49,18 @@ export class Runner {
     wakeUp?.();
   }
 
+  /** The machine is not run until the function that this returns is called: somebody else runs it, or works on it in several steps. */
+  hold(): () => void {
+    this.holds += 1;
+    let held = true;
+    return () => {
+      if (!held) return;
+      held = false;
+      this.holds -= 1;
+      this.wake();
+    };
+  }
+
   /** Ends the loop; resolved when it is over. */
   async end(): Promise<void> {
     this.ended = true;
@@ -59,7 +72,7 @@ export class Runner {
   private async loop(): Promise<void> {
     const { machine, wallClock, yieldTurn, stretch = STRETCH_MS } = this.options;
     while (!this.ended) {
-      if (machine.state !== 'running') {
+      if (machine.state !== 'running' || this.holds > 0) {
         await this.sleep(undefined);
         continue;
       }

@@ -30,6 +30,12 @@ export const missing: string | undefined = entry() ? undefined : 'the linux gues
 
 export const file = (name: string): Uint8Array => gunzipSync(rootFile(`public/guests/${name}`));
 
+/** The guest as `lab` and the page start it, with another command line if need be. */
+export function linuxImage(append?: string, bzImage = false): NonNullable<MachineOptions['guest']> {
+  const { kernel, initrd, append: usual } = entry()!;
+  return { name: 'linux', kernel: bzImage ? rootFile(BZIMAGE) : file(kernel), initrd: file(initrd!), append: append ?? usual ?? '' };
+}
+
 export type DimmEvent = { event: string; data: Record<string, unknown> };
 
 export interface LinuxOptions extends Partial<MachineOptions> {
@@ -49,17 +55,11 @@ export class Linux {
   /** Boots to the shell, with the default command line unless told otherwise. */
   static async boot(options: LinuxOptions = {}): Promise<Linux> {
     const { append, bzImage, bootLimit, ...rest } = options;
-    const { kernel, initrd, append: usual } = entry()!;
     const guest = await Guest.boot({
       ram: 256 * MIB,
       slots: 8,
       maxmem: 4 * GIB,
-      guest: {
-        name: 'linux',
-        kernel: bzImage ? rootFile(BZIMAGE) : file(kernel),
-        initrd: file(initrd!),
-        append: append ?? usual ?? '',
-      },
+      guest: linuxImage(append, bzImage),
       ...rest,
     });
     const linux = new Linux(guest);

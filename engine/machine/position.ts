@@ -1,0 +1,58 @@
+/**
+ * Where a run is, exactly, and getting there. Between two inputs a machine depends on nothing but what it was, so two machines that got the
+ * same inputs at the same positions are equal. The count of instructions alone is not enough: the time that an idle guest sleeps away is the
+ * wall clock's, and with several vCPUs turns pass without an instruction.
+ */
+import type { Position } from './api';
+import type { Advance, Executor } from './executor';
+
+/** Instructions between two looks at the wall clock. */
+const CHUNK = 200_000;
+
+/** What a journey needs of the machine. */
+export interface Traveller {
+  executor: Executor;
+  instructions(): number;
+  running(): boolean;
+  /** The executor's `advance`, breakpoint and all. */
+  advance(budget: number): Advance | 'break';
+  /** A vCPU waits for a reset of its dirty ring: guest time stands still. */
+  anyHeld(): boolean;
+  /** ms */
+  wallClock(): number;
+}
+
+export function positionOf({ executor, instructions, running }: Pick<Traveller, 'executor' | 'instructions' | 'running'>): Position {
+  return { instructions: instructions(), timeNs: executor.earliest(), ...executor.place(), running: running() };
+}
+
+/** As `Machine.runTo`. */
+export function travel(traveller: Traveller, to: Position, deadline: number): 'there' | 'going' | 'never' {
+  const { executor } = traveller;
+  /** The guest sleeps and all the time that it may sleep has passed. */
+  let asleep = false;
+  for (;;) {
+    const at = positionOf(traveller);
+    if (same(at, to)) return 'there';
+    if (!at.running || asleep || at.instructions > to.instructions || at.timeNs > to.timeNs) return 'never';
+    if (traveller.wallClock() >= deadline) return 'going';
+    // At the right count only turns and time are missing: an instruction more would show that the inputs were others.
+    const left = to.instructions - at.instructions;
+    const result = traveller.advance(left > 0 ? Math.min(left, CHUNK) : 1);
+    if (result === 'retry') asleep = true;
+    if (result !== 'idle') continue;
+    if (traveller.anyHeld()) {
+      asleep = true;
+      continue;
+    }
+    const due = executor.clock.next;
+    executor.skipTo(to.timeNs);
+    asleep = executor.earliest() >= to.timeNs && (due === undefined || due > to.timeNs);
+  }
+}
+
+function same(a: Position, b: Position): boolean {
+  return (
+    a.instructions === b.instructions && a.timeNs === b.timeNs && a.turn === b.turn && a.inRound === b.inRound && a.running === b.running
+  );
+}
