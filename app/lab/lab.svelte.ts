@@ -7,6 +7,7 @@ import type {
   LabState,
   MachineConfig,
   Queries,
+  ShareKind,
   SlotView,
   StageAction,
   StagedEdit,
@@ -14,17 +15,19 @@ import type {
 import { arrows, count, hex, plural, sentence } from '../shared/format';
 import { BootAttempt } from './boot-attempt';
 import { fetchGuest, type GuestEntry, listGuests, MEMLAB, type OwnGuest } from './guests';
-import { layoutLink, linkBase } from './links';
+import { LINK_NOUN, linkBase, type SharedLink, sharedLink } from './links';
 import { DEFAULT_MEMORY, parseMemory } from './machine-flags';
 import { recentGuests, rememberGuest } from './own-guests';
+import { Replay } from './replay.svelte';
+import { inspectLink, requestFor } from './shared-machine';
 import { Snapshots } from './snapshots.svelte';
 import { answerStorage, onLayoutsChanged } from './storage';
 import type { Announcement, WorkerClient } from './worker-client';
 
 export interface Banner {
   /** One banner of a kind at a time. */
-  kind: 'link' | 'worker' | 'ended' | 'storage' | 'boot' | 'new-link' | 'snapshot' | 'import';
-  tone: 'bad' | 'warn';
+  kind: 'link' | 'worker' | 'ended' | 'storage' | 'boot' | 'new-link' | 'snapshot' | 'import' | 'replay';
+  tone: 'bad' | 'warn' | 'ok';
   title: string;
   text: string;
   action?: { label: string; run(): void };
@@ -53,8 +56,10 @@ export interface BootRequest {
   /** "-object ... -device ...", unchecked: the engine reads it */
   devices?: string;
   smp?: number;
-  /** A layout link's fragment, unchecked */
+  /** A share link's fragment, unchecked */
   link?: string | undefined;
+  /** A replay file, unchecked */
+  replay?: Uint8Array | undefined;
 }
 
 const TRAIL = 28;
@@ -75,6 +80,7 @@ export class Lab {
   /** QEMU's -append of the guest that runs. */
   append = $state('');
   readonly snapshots = new Snapshots(this);
+  readonly replay = new Replay(this);
   /** Slots at each generation that this page has seen, for diffs. */
   slotsAt = new Map<number, readonly SlotView[]>();
   console: ConsoleScreen | undefined;
@@ -95,7 +101,36 @@ export class Lab {
     window.addEventListener('hashchange', () => this.#hashChanged());
     onLayoutsChanged(() => void this.snapshots.refresh());
     void this.snapshots.refresh();
-    await this.boot({ guest: MEMLAB, memory: DEFAULT_MEMORY, link: layoutLink(location.hash) });
+    await this.#open(sharedLink(location.hash));
+  }
+
+  /** A layout is for memlab; a state or a replay names its machine, so that is asked first. */
+  async #open(link: SharedLink | undefined): Promise<void> {
+    if (!link || link.kind === 'layout') return this.boot({ guest: MEMLAB, memory: DEFAULT_MEMORY, link: link?.fragment });
+    if (!this.#client?.alive) this.loading = { what: `Opening the ${LINK_NOUN[link.kind]}`, percent: undefined };
+    try {
+      const found = await inspectLink(link.fragment);
+      if (found.kind === 'layout') throw new Error('it is a layout');
+      await this.boot({ ...(await requestFor(found.spec, false)), link: link.fragment });
+    } catch (error) {
+      const alive = this.#client?.alive ?? false;
+      if (!alive) await this.boot({ guest: MEMLAB, memory: DEFAULT_MEMORY });
+      const after = alive ? `${this.state?.guest ?? 'The guest'} goes on.` : 'memlab runs instead.';
+      this.tell({ kind: 'link', tone: 'bad', title: 'Link refused:', text: `${sentence((error as Error).message)} ${after}` });
+    }
+  }
+
+  /** A replay file, looked at already: its machine takes the place of the one that runs, which is asked first. */
+  openReplayFile(name: string, bytes: Uint8Array, spec: Parameters<typeof requestFor>[0]): void {
+    const open = async (): Promise<void> => {
+      this.dismiss('new-link');
+      try {
+        await this.boot({ ...(await requestFor(spec, true)), replay: bytes });
+      } catch (error) {
+        this.tell({ kind: 'import', tone: 'bad', title: `${name} was refused:`, text: sentence((error as Error).message) });
+      }
+    };
+    this.#askToReplace(`Replay ${name}?`, 'Replay', () => void open());
   }
 
   /**
@@ -139,7 +174,11 @@ export class Lab {
       });
       if (number !== this.#attempts) return undefined;
       this.loading = { what: `Starting ${request.guest.name}`, percent: undefined };
-      const link = request.link === undefined ? {} : { link: request.link };
+      const link = {
+        ...(request.link === undefined ? {} : { link: request.link }),
+        ...(request.replay === undefined ? {} : { replay: request.replay }),
+        ...('own' in request.guest ? { own: true } : {}),
+      };
       const { devices = '' } = request;
       const base = { devices, coreUrl: new URL(coreUrl, document.baseURI).href, linkBase: linkBase(location) };
       const attempt = new BootAttempt(
@@ -175,6 +214,7 @@ export class Lab {
     this.figures = undefined;
     this.mipsTrail = [];
     this.slotsAt.clear();
+    this.replay.forget();
     this.banners = this.banners.filter((banner) => banner.kind === 'storage');
     this.#early = [];
     this.#clearConsole();
@@ -187,6 +227,7 @@ export class Lab {
   }
 
   run(action: 'stop' | 'cont' | 'reset' | 'step'): void {
+    if (this.#replaying()) return;
     this.#client?.post({ type: 'run', action });
   }
 
@@ -196,14 +237,29 @@ export class Lab {
   }
 
   typeConsole(text: string): void {
+    if (this.#replaying()) return;
     this.#client?.post({ type: 'console', text });
+  }
+
+  cancelReplay(): void {
+    this.#client?.post({ type: 'cancel-replay' });
+  }
+
+  #replaying(): boolean {
+    if (!this.replay.running) return false;
+    this.say({
+      text: 'A replay runs: nothing else reaches the machine until it ends.',
+      action: { label: 'Cancel it', run: () => this.cancelReplay() },
+    });
+    return true;
   }
 
   /** What the monitor prints for the line, without its prompt. */
   async monitor(line: string): Promise<string> {
+    const screen = this.snapshots.screenBefore(line);
     try {
       const printed = String((await this.#ask({ type: 'monitor', line })) ?? '');
-      if (!printed) await this.snapshots.loaded(line);
+      if (!printed) await this.snapshots.loaded(line, screen);
       return printed;
     } finally {
       this.snapshots.idle();
@@ -233,8 +289,25 @@ export class Lab {
     return String(await this.#ask({ type: 'call', method: 'digest' }));
   }
 
-  async share(): Promise<string> {
-    return String(await this.#ask({ type: 'call', method: 'share' }));
+  /** Rejects with the reason when there is no such link. */
+  async share(what: ShareKind = 'layout'): Promise<string> {
+    const screen = what === 'state' ? (this.console?.screen() ?? '') : undefined;
+    return String(await this.#ask({ type: 'share', what, ...(screen === undefined ? {} : { screen }) }));
+  }
+
+  /** The bytes of a file: a layout, a machine snapshot or a replay. */
+  async exported(what: ShareKind): Promise<Uint8Array> {
+    return (await this.#ask({ type: 'export', what })) as Uint8Array;
+  }
+
+  /** Without bytes: the machine as it was before the last snapshot was loaded. Rejects with the refusal. */
+  async loadBytes(bytes?: Uint8Array): Promise<void> {
+    await this.#ask(bytes ? { type: 'load', bytes } : { type: 'load' });
+  }
+
+  /** What runs, so that it can be started again. */
+  get request(): BootRequest {
+    return this.#request;
   }
 
   /** Looks at the machine and changes nothing. */
@@ -399,6 +472,13 @@ export class Lab {
       case 'snapshot-progress':
         this.snapshots.progress(message.doing, message.done, message.total);
         return;
+      case 'replay':
+        this.replay.hear(message.view);
+        return;
+      case 'state-opened':
+        this.showScreen(message.screen.replaceAll('\n', '\r\n'));
+        this.say({ text: `Opened the machine in the link: its digest is equal, ${message.digest}.` });
+        return;
       case 'quit':
         this.#stopped('The machine has ended.', `Exit status ${message.status}.`, 'ended');
         return;
@@ -450,10 +530,14 @@ export class Lab {
     else if (/^(?:snapshot-put|snapshot-delete|set|delete)$/.test(message.op)) await this.snapshots.refresh();
   }
 
-  /** Of the machine that runs: a link was refused, and it booted without. */
+  /** Of the machine that runs: a link or a replay was refused, and it booted without. */
   #bootError(reason: string): void {
-    this.#request = { ...this.#request, link: undefined };
-    this.tell({ kind: 'link', tone: 'bad', title: 'Link refused:', text: `${sentence(reason)} memlab runs with its own layout instead.` });
+    const { link, replay, guest } = this.#request;
+    this.#request = { ...this.#request, link: undefined, replay: undefined };
+    const title = replay ? 'Replay refused:' : 'Link refused:';
+    const layout = sharedLink(link ?? '')?.kind === 'layout';
+    const instead = layout ? `${guest.name} runs with its own layout instead.` : `${guest.name} starts from the beginning instead.`;
+    this.tell({ kind: 'link', tone: 'bad', title, text: `${sentence(reason)} ${instead}` });
   }
 
   #stopped(title: string, text: string, kind: 'worker' | 'ended' = 'worker'): void {
@@ -464,19 +548,17 @@ export class Lab {
   }
 
   #hashChanged(): void {
-    const link = layoutLink(location.hash);
-    if (link === undefined) return;
-    const open = () => void this.boot({ guest: MEMLAB, memory: DEFAULT_MEMORY, link });
-    if (this.phase !== 'ready') open();
-    else {
-      this.tell({
-        kind: 'new-link',
-        tone: 'warn',
-        title: 'Open the layout in this link?',
-        text: 'The running guest ends and a new one boots with it.',
-        action: { label: 'Open the layout', run: open },
-      });
-    }
+    const link = sharedLink(location.hash);
+    if (!link) return;
+    const noun = LINK_NOUN[link.kind];
+    this.#askToReplace(`Open the ${noun} in this link?`, `Open the ${noun}`, () => void this.#open(link));
+  }
+
+  /** At once where nothing runs. */
+  #askToReplace(title: string, label: string, run: () => void): void {
+    const text = 'The running guest ends, and a new machine takes its place.';
+    if (this.phase === 'ready') this.tell({ kind: 'new-link', tone: 'warn', title, text, action: { label, run } });
+    else run();
   }
 
   tell(banner: Banner): void {

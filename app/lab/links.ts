@@ -1,4 +1,5 @@
-/** The page's address: a layout link is the fragment `#l=...`. Unpacking and checking it is the engine's job. */
+/** The page's address: a share link is the fragment `#l=...` (layout), `#s=...` (state) or `#r=...` (replay). Unpacking and checking it is the engine's job. */
+import type { ShareKind } from '../../engine/worker/protocol';
 
 /** Chat programs and mail clients start to cut links at about this length. */
 export const LONG_LINK = 2000;
@@ -6,11 +7,22 @@ export const LONG_LINK = 2000;
 /** Longer than any link the engine makes; it would refuse it too, but need not be sent it. */
 const LONGEST_FRAGMENT = 4_000_000;
 
-/** The fragment without '#', when it claims to be a layout link. */
-export function layoutLink(hash: string): string | undefined {
+const KINDS: Record<string, ShareKind> = { l: 'layout', s: 'state', r: 'replay' };
+
+/** What each kind is called where a link is asked about. */
+export const LINK_NOUN: Record<ShareKind, string> = { layout: 'layout', state: 'machine', replay: 'replay' };
+
+export interface SharedLink {
+  kind: ShareKind;
+  /** without '#' */
+  fragment: string;
+}
+
+/** undefined: the fragment does not claim to be a share link. */
+export function sharedLink(hash: string): SharedLink | undefined {
   const fragment = hash.replace(/^#/, '');
-  if (!fragment.startsWith('l=')) return undefined;
-  return fragment.slice(0, LONGEST_FRAGMENT);
+  const kind = KINDS[/^([lsr])=/.exec(fragment)?.[1] ?? ''];
+  return kind && { kind, fragment: fragment.slice(0, LONGEST_FRAGMENT) };
 }
 
 /** What `share` puts before "#...". */

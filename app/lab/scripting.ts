@@ -14,8 +14,8 @@ export interface LabScripting {
   layout(): Promise<unknown>;
   /** SHA-256 over vCPUs, devices, layout and RAM, hex. */
   digest(): Promise<string>;
-  /** A link that opens this layout. */
-  share(): Promise<string>;
+  /** A link that opens this layout, this machine as it is now (state), or a replay of it from its start. Rejects with the reason when there is none. */
+  share(what?: 'layout' | 'state' | 'replay'): Promise<string>;
 }
 
 declare global {
@@ -33,6 +33,6 @@ export function installScripting(lab: Lab): void {
     },
     layout: () => lab.layout(),
     digest: () => lab.digest(),
-    share: () => lab.share(),
+    share: (what = 'layout') => lab.share(what),
   };
 }

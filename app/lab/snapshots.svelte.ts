@@ -1,6 +1,7 @@
 /** What this browser keeps of machines: whole ones (savevm, loadvm, delvm) and layouts (layout_save, layout_load), as one list. */
 import type { InspectedFile } from '../../engine/worker/protocol';
-import type { Lab } from './lab.svelte';
+import { saveAs } from './download';
+import type { BootRequest, Lab } from './lab.svelte';
 import { DEFAULT_MEMORY, formatDevices, formatMemory } from './machine-flags';
 import {
   deleteLayout,
@@ -11,6 +12,7 @@ import {
   type SavedSnapshot,
   type SnapshotNotes,
   storageFailure,
+  storageUse,
   writeLayout,
   writeSnapshot,
 } from './storage';
@@ -30,10 +32,22 @@ export interface Work {
 /** Bytes; more than a snapshot of the largest machine that fits into a tab. */
 const LARGEST_IMPORT = 2 ** 31;
 const SCREEN_KEPT = 4000;
+/** Bytes of a machine that is kept for a way back. */
+const LARGEST_KEPT = 2 ** 28;
+const LOADVM = /^\s*loadvm\s+(?:"((?:[^"\\]|\\.)*)"|(\S+))\s*$/;
+
+/** A machine that another one has taken the place of. */
+interface Kept {
+  bytes: Uint8Array;
+  request: BootRequest;
+  screen: string;
+}
 
 export class Snapshots {
   list = $state.raw<readonly Saved[]>([]);
   work = $state.raw<Work | undefined>(undefined);
+  /** Bytes of this browser's storage for the page, as it tells them. */
+  storage = $state.raw<{ used: number; quota: number } | undefined>(undefined);
   readonly #lab: Lab;
 
   constructor(lab: Lab) {
@@ -54,6 +68,7 @@ export class Snapshots {
         }),
       ];
       this.list = list.sort((a, b) => b.date - a.date);
+      this.storage = await storageUse();
     } catch (error) {
       this.#lab.tell({ kind: 'storage', tone: 'warn', title: 'Snapshots are out of reach.', text: storageFailure(error) });
     }
@@ -92,28 +107,72 @@ export class Snapshots {
           smp === state.config.smp &&
           devices === formatDevices(state.config) &&
           guest === state.guest));
-    let refusal: string;
-    if (alike) refusal = withoutError(await lab.monitor(`loadvm ${quote(machine.name)}`));
-    else refusal = await lab.bootSnapshot(guest, { memory: memory ?? DEFAULT_MEMORY, smp, devices }, `loadvm ${quote(machine.name)}`);
+    const line = `loadvm ${quote(machine.name)}`;
+    const before = alike ? undefined : await this.#keep();
+    const refusal = alike
+      ? withoutError(await lab.monitor(line))
+      : await lab.bootSnapshot(guest, { memory: memory ?? DEFAULT_MEMORY, smp, devices }, line);
     if (refusal) {
       const goesOn = lab.phase === 'ready' ? ` ${lab.state?.guest ?? 'The guest'} goes on as it was.` : '';
       lab.tell({ kind: 'snapshot', tone: 'bad', title: `${machine.name} was not loaded:`, text: `${ended(refusal)}${goesOn}` });
-    } else {
-      if (!alike) await this.#showScreen(machine.name);
-      lab.say({ text: `Loaded ${machine.name}.` });
+    } else if (!alike) {
+      await this.#showScreen(machine.name);
+      const undo = before && { label: 'Undo', run: () => void this.#back(before) };
+      lab.say({ text: `Loaded ${machine.name}.`, ...(undo ? { action: undo } : {}) });
     }
   }
 
-  /** A loadvm that was typed or clicked has succeeded: the console shows what it showed when the snapshot was made. */
-  async loaded(line: string): Promise<void> {
-    const name = /^\s*loadvm\s+(?:"((?:[^"\\]|\\.)*)"|(\S+))\s*$/.exec(line);
-    if (name) await this.#showScreen(name[1]?.replace(/\\(.)/g, '$1') ?? name[2] ?? '');
+  /** The machine that runs, before another one takes its place; undefined where none runs, or where it is too large. */
+  async #keep(): Promise<Kept | undefined> {
+    const lab = this.#lab;
+    if (lab.phase !== 'ready') return undefined;
+    const bytes = await lab.exported('state').catch(() => undefined);
+    return bytes && bytes.length <= LARGEST_KEPT ? { bytes, request: lab.request, screen: lab.console?.screen() ?? '' } : undefined;
+  }
+
+  async #back({ bytes, request, screen }: Kept): Promise<void> {
+    const lab = this.#lab;
+    try {
+      await lab.boot({ ...request, link: undefined, replay: undefined });
+      await lab.loadBytes(bytes);
+      this.#write(screen);
+      lab.say({ text: 'The machine from before is back.' });
+    } catch (error) {
+      this.#failed(error);
+    }
+  }
+
+  /** What the console shows before a line of the monitor that loads another machine. */
+  screenBefore(line: string): string | undefined {
+    return LOADVM.test(line) ? (this.#lab.console?.screen() ?? '') : undefined;
+  }
+
+  /** A loadvm that was typed or clicked has succeeded: the console shows what it showed when the snapshot was made, and there is a way back. */
+  async loaded(line: string, screen = ''): Promise<void> {
+    const found = LOADVM.exec(line);
+    if (!found) return;
+    const name = found[1]?.replace(/\\(.)/g, '$1') ?? found[2] ?? '';
+    await this.#showScreen(name);
+    const undo = async (): Promise<void> => {
+      try {
+        await this.#lab.loadBytes();
+        this.#write(screen);
+        this.#lab.say({ text: 'The machine from before is back.' });
+      } catch (error) {
+        this.#failed(error);
+      }
+    };
+    this.#lab.say({ text: `Loaded ${name}.`, action: { label: 'Undo', run: () => void undo() } });
   }
 
   async #showScreen(name: string): Promise<void> {
     const all = await listSnapshots().catch(() => []);
     const screen = all.find((each) => each.name === name)?.screen;
     if (screen === undefined) return;
+    this.#write(screen);
+  }
+
+  #write(screen: string): void {
     this.#lab.showScreen(screen.replace(/\r?\n/g, '\r\n'));
   }
 
@@ -165,13 +224,7 @@ export class Snapshots {
     try {
       const bytes = saved.kind === 'layout' ? saved.layout.text : await readSnapshot(saved.name);
       if (bytes === undefined) throw new Error(`${saved.name} is not there any more.`);
-      const url = URL.createObjectURL(new Blob([bytes as BlobPart], { type: 'application/octet-stream' }));
-      const link = document.createElement('a');
-      link.href = url;
-      link.download = `${saved.name.replace(/[^\w. -]/g, '_')}.${saved.kind === 'layout' ? 'json' : 'mslm'}`;
-      link.click();
-      // The browser has taken the bytes over by then; a later turn is what browsers ask for.
-      setTimeout(() => URL.revokeObjectURL(url), 10_000);
+      saveAs(bytes, `${saved.name}.${saved.kind === 'layout' ? 'json' : 'mslm'}`);
     } catch (error) {
       this.#failed(error);
     }
@@ -186,6 +239,10 @@ export class Snapshots {
         if (file.size > LARGEST_IMPORT) throw new Error(`it has ${file.size} bytes, at most ${LARGEST_IMPORT} are read`);
         const bytes = new Uint8Array(await file.arrayBuffer());
         const found = await lab.inspect(bytes);
+        if (found.kind === 'replay') {
+          lab.openReplayFile(file.name, bytes, found.spec);
+          return;
+        }
         const name = this.#freeName(file.name, found.kind);
         if (found.kind === 'layout') await writeLayout(name, found.text, Date.now());
         else await writeSnapshot(name, bytes, { name, ...notesOf(found) });

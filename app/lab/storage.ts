@@ -1,6 +1,7 @@
 /** Saved layouts (IndexedDB database memslot-lab, store layouts: name -> text as the engine wrote it, and when) and machine snapshots. */
 import { createStore, del, delMany, entries, get, getMany, keys, set, setMany, type UseStore } from 'idb-keyval';
 import type { FromWorker, SnapshotView, ToWorker } from '../../engine/worker/protocol';
+import { size } from '../shared/format';
 
 export interface SavedLayout {
   name: string;
@@ -134,13 +135,25 @@ export async function answerStorage(
         return { ...answer, keys: (await keys<string>(store())).map(String) };
     }
   } catch (error) {
-    return { ...answer, error: storageFailure(error) };
+    const needed = request.bytes?.length ?? request.value?.length;
+    return { ...answer, error: storageFailure(error, needed, needed === undefined ? undefined : await storageUse()) };
   }
 }
 
-export function storageFailure(error: unknown): string {
+/** Bytes that the page uses of what the browser gives it; undefined where it does not tell. */
+export async function storageUse(): Promise<{ used: number; quota: number } | undefined> {
+  const told = await navigator.storage?.estimate().catch(() => undefined);
+  return told?.usage === undefined || told.quota === undefined ? undefined : { used: told.usage, quota: told.quota };
+}
+
+/** `needed`: bytes that were to be kept. */
+export function storageFailure(error: unknown, needed?: number, use?: { used: number; quota: number }): string {
   const name = error instanceof Error ? error.name : '';
-  if (name === 'QuotaExceededError') return 'The browser has no room left: delete saved layouts or snapshots, or share a layout as a link.';
+  if (name === 'QuotaExceededError') {
+    const left = use && `, ${size(Math.max(0, use.quota - use.used))} are left`;
+    const figures = needed === undefined ? '' : `: ${size(needed)} are needed${left ?? ''}`;
+    return `The browser has no room left${figures}. Delete saved layouts or snapshots, or save a file instead.`;
+  }
   if (name === 'InvalidStateError' || name === 'SecurityError')
     return 'This browser keeps no data for this page (private window, or storage is blocked).';
   return `Saved layouts and snapshots cannot be reached: ${error instanceof Error ? error.message : String(error)}.`;

@@ -7,7 +7,10 @@ import { scriptUrl } from '../shared/script-url';
 export type Announcement = Exclude<FromWorker, { type: 'result' }>;
 
 type Request = DistributiveOmit<
-  Extract<ToWorker, { type: 'monitor' | 'complete' | 'call' | 'go-to' | 'query' | 'stage' | 'inspect-file' }>,
+  Extract<
+    ToWorker,
+    { type: 'monitor' | 'complete' | 'call' | 'go-to' | 'query' | 'stage' | 'inspect-file' | 'inspect-link' | 'share' | 'export' | 'load' }
+  >,
   'id'
 >;
 type DistributiveOmit<T, K extends PropertyKey> = T extends unknown ? Omit<T, K> : never;

@@ -276,7 +276,7 @@ export interface Machine {
   runInstructions(n: number): void;
   readonly position: Position;
   /** Lets an idle guest sleep up to now: whatever is done to the machine next is done at `position`, and no time passes behind it. */
-  settle(): void;
+  catchUp(): void;
   /**
    * Runs as fast as it can, idle time skipped, to where a machine with the same inputs was. 'going': the deadline (wall clock, ms) came first.
    * 'never': it cannot come there, so that machine had other inputs.

@@ -239,7 +239,7 @@ class LabMachine implements Machine {
     return positionOf(this.traveller);
   }
 
-  settle(): void {
+  catchUp(): void {
     const idle = this.wasIdle;
     this.wasIdle = false;
     if (!idle || this.runState !== 'running' || this.held > 0 || this.atBreak) return;

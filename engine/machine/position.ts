@@ -39,9 +39,9 @@ export function travel(traveller: Traveller, to: Position, deadline: number): 't
     // At the right count only turns and time are missing: an instruction more would show that the inputs were others.
     const left = to.instructions - at.instructions;
     const result = traveller.advance(left > 0 ? Math.min(left, CHUNK) : 1);
-    if (result === 'retry') asleep = true;
-    if (result !== 'idle') continue;
-    if (traveller.anyHeld()) {
+    // Who waits for the second swap of a stepped commit sleeps like an idle guest.
+    if (result !== 'idle' && result !== 'retry') continue;
+    if (result === 'idle' && traveller.anyHeld()) {
       asleep = true;
       continue;
     }

@@ -3,7 +3,7 @@ export { LONG_LINK } from './commands/layouts';
 export { type CommitEntry, CommitLog, pagesOf } from './commit-log';
 export { parseDeviceFlags } from './device-flags';
 export { slotName } from './info/memslots';
-export { Monitor, PROMPT } from './monitor';
+export { isInputLine, Monitor, PROMPT } from './monitor';
 export { noticeOf } from './notices';
 export { QmpSession } from './qmp';
 export { dumpRegisters } from './registers';

@@ -124,7 +124,9 @@ describe('a stepped commit', () => {
     expect(await monitor.execute('changeset_commit -s')).toBe('Error: the change set is empty: there is nothing to step through\n');
     await monitor.execute(`memslot_move ${a} 0x108000000`);
     await monitor.execute(`memslot_move ${b} 0x100000000`);
-    expect(await monitor.execute('changeset_commit -s -l')).toBe('Error: -l, -s and -w exclude each other: each is another way to commit\n');
+    expect(await monitor.execute('changeset_commit -s -l')).toBe(
+      'Error: -l, -s and -w exclude each other: each is another way to commit\n',
+    );
     expect(await monitor.execute('changeset_commit -s')).toBe('2 entries to commit phase by phase; next: validate (changeset_step)\n');
     const before = machine.memory.generation();
     expect(await monitor.execute('changeset_step')).toBe('validate: 2 swaps, 65536 pages to zap (0 us)\n');

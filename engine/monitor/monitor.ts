@@ -57,7 +57,7 @@ export class Monitor {
     if (line.trim() === '') return '';
     if (line.length > MAX_LINE) return `Error: the line has ${line.length} characters, at most ${MAX_LINE} are read\n`;
     this.remember(line);
-    const found = this.find(line);
+    const found = findLine(line);
     if (typeof found === 'string') return found;
     const { command, typed, rest } = found;
     let args: Args;
@@ -71,23 +71,6 @@ export class Monitor {
       return (await command.run?.(this.context, args)) ?? '';
     } catch (error) {
       return error instanceof UsageError ? `${error.message}\n` : refusal(error);
-    }
-  }
-
-  /** The command, how it was typed, and what follows; or the complaint. */
-  private find(line: string): { command: Command; typed: string; rest: string } | string {
-    let table = commands;
-    let at = 0;
-    for (;;) {
-      while (/\s/.test(line[at] ?? '')) at++;
-      const name = /^[^\s/]*/.exec(line.slice(at))![0];
-      at += name.length;
-      const typed = line.slice(0, at);
-      const command = findCommand(table, name);
-      if (!command) return `unknown command: '${typed}'\n`;
-      const rest = line.slice(at);
-      if (!command.sub || rest.trim() === '') return { command, typed: typed.trimStart(), rest };
-      table = command.sub;
     }
   }
 
@@ -125,6 +108,29 @@ export class Monitor {
     if (!print || logItems.size === 0) return;
     if (event.type === 'log' && logItems.has('unimp')) print(event.text);
     if (event.type === 'commit' && logItems.has('memslots')) print(describe(event.event));
+  }
+}
+
+/** Does this line change the machine and nothing outside of it? Then it belongs into a replay's journal, and may come from one. */
+export function isInputLine(line: string): boolean {
+  const found = line.trim() === '' || line.length > MAX_LINE ? '' : findLine(line);
+  return typeof found !== 'string' && found.command.input === true;
+}
+
+/** The command, how it was typed, and what follows; or the complaint. */
+function findLine(line: string): { command: Command; typed: string; rest: string } | string {
+  let table = commands;
+  let at = 0;
+  for (;;) {
+    while (/\s/.test(line[at] ?? '')) at++;
+    const name = /^[^\s/]*/.exec(line.slice(at))![0];
+    at += name.length;
+    const typed = line.slice(0, at);
+    const command = findCommand(table, name);
+    if (!command) return `unknown command: '${typed}'\n`;
+    const rest = line.slice(at);
+    if (!command.sub || rest.trim() === '') return { command, typed: typed.trimStart(), rest };
+    table = command.sub;
   }
 }
 

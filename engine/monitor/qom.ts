@@ -208,6 +208,7 @@ export const qomCommands: Command[] = [
   },
   {
     name: 'qom-set',
+    input: true,
     args: 'path:s,property:s,value:S',
     params: 'path property value',
     help: 'set QOM property.',

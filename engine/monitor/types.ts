@@ -28,8 +28,8 @@ export interface LayoutStore {
 export interface LayoutFormat {
   /** The machine's present layout as JSON text. */
   capture(machine: Machine): string;
-  /** Applies a layout all-or-nothing; the reason, one line, when it is refused. */
-  load(machine: Machine, text: string): Promise<string | undefined>;
+  /** Applies a layout all-or-nothing; the reason, one line, when it is refused. `name`: what it is saved under. */
+  load(machine: Machine, text: string, name: string): Promise<string | undefined>;
   /** A link that opens this layout: base + "#l=...". */
   link(text: string, base: string): Promise<string>;
 }
@@ -72,6 +72,8 @@ export interface MonitorEnv {
   snapshotFormat?: SnapshotFormat;
   /** What `share` puts before "#l=...". */
   linkBase: string;
+  /** share -s and -r: a link to the machine's state or to a replay. Absent: there is no page that could open one. Throws with a reason. */
+  share?(what: 'state' | 'replay'): Promise<string>;
   quit(): void;
   /** Wall clock, ms since 1970: dates in `info generations`. */
   wallClock?: () => number;
@@ -144,6 +146,8 @@ export interface Command {
   origin: 'qemu' | 'lab';
   /** Where ours differs from QEMU's, for docs/monitor.md. */
   note?: string;
+  /** It changes the machine and nothing outside of it: its line belongs into a replay's journal, and may come from one. */
+  input?: true;
   sub?: readonly Command[];
   run?(context: Context, args: Args): string | undefined | Promise<string | undefined>;
   /** Candidates for the word being typed; `words` are the complete arguments before it. */

@@ -7,11 +7,38 @@ import { loadMachine, saveMachine } from './machine-file';
 import { parseLayout } from './parse';
 
 export { applyLayout } from './apply';
-export { type InspectedFile, inspectFile, type MachineShape } from './inspect';
+export { Refused } from './container';
+export { type InspectedFile, type InspectedLink, inspectFile, inspectLink, type MachineShape } from './inspect';
+export {
+  fitsJournal,
+  type JournalEntry,
+  type JournalInput,
+  MAX_INPUTS,
+  MAX_JOURNAL,
+  packReplay,
+  type Replay,
+  readReplay,
+  type StageLike,
+  sizeOf,
+} from './journal';
 export { captureLayout, type Layout, layoutText } from './layout';
-export { isLayoutLink, MAX_INFLATED, packLink, type UnpackedLink, unpackLink } from './link';
-export { loadMachine, META_BYTES, readMeta, type SnapshotMeta, saveMachine } from './machine-file';
+export {
+  isLayoutLink,
+  type LinkKind,
+  linkKind,
+  MAX_INFLATED,
+  MAX_LINK,
+  packBytesLink,
+  packLink,
+  type UnpackedLink,
+  unpackBytesLink,
+  unpackLink,
+} from './link';
+export { loadMachine, META_BYTES, packMachine, readMeta, readState, type SnapshotMeta, saveMachine } from './machine-file';
 export { MAX_LAYOUT_TEXT, type ParsedLayout, parseLayout } from './parse';
+export { isReplayFile, packReplayFile, unpackReplayFile } from './replay-file';
+export { configOf, MAX_LINK_RAM, type MachineSpec, otherGuest, specOf } from './spec';
+export { freshState, MAX_SCREEN, packState, readStateLink, type StateLink, unpackState } from './state-link';
 
 /** For the monitor, which must not import this folder. */
 export const layoutFormat = {

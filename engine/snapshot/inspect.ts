@@ -2,8 +2,13 @@
 import type { SavedDevices } from '../machine/api';
 import { checkDevices } from '../machine/state-check';
 import { Refused } from './container';
+import { type Replay, readReplay } from './journal';
+import { linkKind, unpackBytesLink } from './link';
 import { readMeta, readState } from './machine-file';
 import { MAX_LAYOUT_TEXT, parseLayout } from './parse';
+import { isReplayFile, unpackReplayFile } from './replay-file';
+import type { MachineSpec } from './spec';
+import { readStateLink } from './state-link';
 
 /** -m, -smp, -object and -device of the machine in a snapshot: bytes and counts. */
 export interface MachineShape {
@@ -17,13 +22,43 @@ export interface MachineShape {
 
 export type InspectedFile =
   | { kind: 'machine'; size: number; date: number; vmClockNs: number; icount: number; shape: MachineShape; guest: string }
-  | { kind: 'layout'; text: string };
+  | { kind: 'layout'; text: string }
+  | ({ kind: 'replay' } & InspectedReplay);
 
-/** Throws an Error with the reason, one line, when it is neither a whole machine snapshot nor a layout. */
+/** Which machine a link is for, so that its guest can be fetched. A layout suits any. */
+export type InspectedLink = { kind: 'layout' } | { kind: 'state'; spec: MachineSpec } | ({ kind: 'replay' } & InspectedReplay);
+
+interface InspectedReplay {
+  spec: MachineSpec;
+  inputs: number;
+  /** from its start to its end */
+  instructions: number;
+}
+
+const replayView = ({ spec, entries, start, end }: Replay): InspectedReplay => ({
+  spec,
+  inputs: entries.length,
+  instructions: end.instructions - start.instructions,
+});
+
+/** Throws an Error with the reason, one line. */
+export async function inspectLink(fragment: string): Promise<InspectedLink> {
+  const kind = linkKind(fragment);
+  if (!kind) throw new Refused('it is no share link');
+  if (kind === 'l') return { kind: 'layout' };
+  const unpacked = await unpackBytesLink(kind, fragment);
+  if (!unpacked.ok) throw new Refused(unpacked.reason);
+  return kind === 's'
+    ? { kind: 'state', spec: readStateLink(unpacked.bytes).spec }
+    : { kind: 'replay', ...replayView(readReplay(unpacked.bytes)) };
+}
+
+/** Throws an Error with the reason, one line, when it is no whole machine snapshot, layout or replay. */
 export async function inspectFile(bytes: Uint8Array): Promise<InspectedFile> {
   if (bytes.length === 0) throw new Refused('the file is empty');
   // '{' or a blank before it: JSON. Everything else is held against the machine format, which names what is wrong.
   if (/^\s*\{/.test(String.fromCharCode(...bytes.subarray(0, 64)))) return inspectLayout(bytes);
+  if (isReplayFile(bytes)) return { kind: 'replay', ...replayView(readReplay(await unpackReplayFile(bytes))) };
   const state = await readState(bytes);
   const meta = readMeta(bytes, bytes.length);
   if (!meta) throw new Refused('section meta: it tells no date');

@@ -41,14 +41,26 @@ export async function saveMachine(
   progress?: Progress,
 ): Promise<{ bytes: Uint8Array<ArrayBuffer>; meta: SnapshotMeta }> {
   const meta = { date, vmClockNs: machine.guestTimeNs, icount: machine.instructions };
-  const bytes = await packSections(sectionsOf(machine.capture(), meta), progress);
+  const bytes = await packMachine(machine.capture(), meta, progress);
   return { bytes, meta: { ...meta, size: bytes.length } };
 }
 
-/** The reason, one line, when the file is refused; then the machine is as it was. Never throws. */
-export async function loadMachine(machine: Machine, bytes: Uint8Array, progress?: Progress): Promise<string | undefined> {
+/** A state that was captured earlier, as a file. */
+export function packMachine(state: MachineState, meta: Omit<SnapshotMeta, 'size'>, progress?: Progress): Promise<Uint8Array<ArrayBuffer>> {
+  return packSections(sectionsOf(state, meta), progress);
+}
+
+/** The reason, one line, when the file is refused; then the machine is as it was. Never throws. `ready`: all is unpacked, the switch comes next. */
+export async function loadMachine(
+  machine: Machine,
+  bytes: Uint8Array,
+  progress?: Progress,
+  ready: () => void = () => {},
+): Promise<string | undefined> {
   try {
-    machine.restore(await readState(bytes, progress));
+    const state = await readState(bytes, progress);
+    ready();
+    machine.restore(state);
     return undefined;
   } catch (error) {
     if (error instanceof Refused || error instanceof MachineError) return error.message;

@@ -1,45 +1,131 @@
-/** What a boot message asks for, made: the layout that came with it is unpacked and checked, and the machine is built for it. */
+/** A boot message, read and made: the layout, the state or the replay that came with it is unpacked and checked, and the machine is built for it. */
 import type { Machine, MachineConfig } from '../machine/api';
-import { applyLayout, isLayoutLink, type Layout, parseLayout, unpackLink } from '../snapshot/index';
+import { isInputLine } from '../monitor/index';
+import {
+  applyLayout,
+  configOf,
+  freshState,
+  type Layout,
+  linkKind,
+  MAX_LINK_RAM,
+  type MachineSpec,
+  otherGuest,
+  parseLayout,
+  Refused,
+  type Replay,
+  readReplay,
+  readStateLink,
+  type StateLink,
+  unpackBytesLink,
+  unpackLink,
+  unpackReplayFile,
+  unpackState,
+} from '../snapshot/index';
 import type { ToWorker } from './protocol';
 import { reasonOf } from './refusals';
 
-/** A link may ask for this much boot RAM, bytes. */
-const MAX_LINK_RAM = 2 ** 30;
-
 export type Boot = Extract<ToWorker, { type: 'boot' }>;
 
-/** The layout to boot with; the reason when it cannot be read. */
-export async function wantedLayout(message: Boot): Promise<Layout | string | undefined> {
-  let text = message.layout;
-  if (text === undefined && message.link !== undefined && isLayoutLink(message.link)) {
-    const unpacked = await unpackLink(message.link);
-    if (!unpacked.ok) return unpacked.reason;
-    text = unpacked.text;
+/** What a machine is to start with, checked as far as that goes without a machine. */
+export type Wanted =
+  | { kind: 'nothing' }
+  | { kind: 'layout'; layout: Layout; text: string }
+  | { kind: 'state'; link: StateLink }
+  | { kind: 'replay'; replay: Replay; layout?: Layout };
+
+/** The reason, one line, when it cannot be read or is for another guest. */
+export async function wantedBy(message: Boot): Promise<Wanted | string> {
+  try {
+    return await read(message);
+  } catch (error) {
+    return reasonOf(error);
   }
-  if (text === undefined) return undefined;
-  const parsed = parseLayout(text);
-  if (!parsed.ok) return parsed.reason;
-  const { ram } = parsed.layout.machine;
-  if (ram > MAX_LINK_RAM) return `it asks for ${ram} bytes of boot RAM, at most ${MAX_LINK_RAM} are given to a link`;
-  return parsed.layout;
 }
 
-/** With a layout: a machine as large as the layout says, switched to it; when any of that fails, the machine that the page asked for. */
+async function read(message: Boot): Promise<Wanted> {
+  const { link = '', layout, replay } = message;
+  if (replay) return replayOf(await unpackReplayFile(replay), message);
+  if (layout !== undefined) return layoutOf(layout);
+  const kind = linkKind(link);
+  if (!kind) return { kind: 'nothing' };
+  if (kind === 'l') {
+    const unpacked = await unpackLink(link);
+    if (!unpacked.ok) throw new Refused(unpacked.reason);
+    return layoutOf(unpacked.text);
+  }
+  const unpacked = await unpackBytesLink(kind, link);
+  if (!unpacked.ok) throw new Refused(unpacked.reason);
+  if (kind === 'r') return replayOf(unpacked.bytes, message);
+  const state = readStateLink(unpacked.bytes);
+  await checkGuest(state.spec, message);
+  return { kind: 'state', link: state };
+}
+
+function layoutOf(text: string): Extract<Wanted, { kind: 'layout' }> {
+  const parsed = parseLayout(text);
+  if (!parsed.ok) throw new Refused(parsed.reason);
+  const { ram } = parsed.layout.machine;
+  if (ram > MAX_LINK_RAM) throw new Refused(`it asks for ${ram} bytes of boot RAM, at most ${MAX_LINK_RAM} are given to a link`);
+  return { kind: 'layout', layout: parsed.layout, text };
+}
+
+async function replayOf(content: Uint8Array, message: Boot): Promise<Wanted> {
+  const replay = readReplay(content);
+  replay.entries.forEach(({ input }, index) => {
+    if (input.kind !== 'line' || isInputLine(input.line)) return;
+    throw new Refused(`input ${index + 1}: ${JSON.stringify(input.line.slice(0, 40))} is no command that a replay may hold`);
+  });
+  await checkGuest(replay.spec, message);
+  return { kind: 'replay', replay, ...(replay.layout === undefined ? {} : { layout: layoutOf(replay.layout).layout }) };
+}
+
+async function checkGuest(spec: MachineSpec, message: Boot): Promise<void> {
+  const other = await otherGuest(spec, message.guest);
+  if (other !== undefined) throw new Refused(other);
+}
+
+/** A machine that starts with what is wanted; when any of that fails, the machine that the page asked for, and the reason. */
 export async function makeMachine(
   message: Boot,
   make: (config: MachineConfig) => Promise<Machine>,
-  layout: Layout | undefined,
+  wanted: Wanted,
 ): Promise<{ machine: Machine; reason?: string }> {
-  if (!layout) return { machine: await make(message.config) };
+  if (wanted.kind === 'nothing') return { machine: await make(message.config) };
   try {
-    const machine = await make({ ...message.config, ...layout.machine });
-    const reason = await applyLayout(machine, layout);
-    // The guest was loaded where boot RAM was: once more, into the memory that there is now, with a memory map that says so.
-    if (reason === undefined) machine.reset();
-    if (reason === undefined) return { machine };
-    return { machine: await make(message.config), reason };
+    const machine = await make({ ...message.config, ...configFor(wanted) });
+    await prepare(machine, wanted);
+    return { machine };
   } catch (error) {
     return { machine: await make(message.config), reason: reasonOf(error) };
   }
+}
+
+function configFor(wanted: Exclude<Wanted, { kind: 'nothing' }>): Partial<MachineConfig> {
+  if (wanted.kind === 'layout') return wanted.layout.machine;
+  return configOf(wanted.kind === 'state' ? wanted.link.spec : wanted.replay.spec);
+}
+
+async function prepare(machine: Machine, wanted: Exclude<Wanted, { kind: 'nothing' }>): Promise<void> {
+  const state = wanted.kind === 'state' ? wanted.link.content : wanted.kind === 'replay' ? wanted.replay.state : undefined;
+  if (state) {
+    const unpacked = unpackState(state, freshState(machine));
+    machine.restore(unpacked);
+    if (wanted.kind === 'replay') checkStart(machine, wanted.replay);
+    if (wanted.kind === 'state') {
+      const digest = await machine.digest();
+      if (digest !== wanted.link.digest) throw new Refused(`it leads to a machine with digest ${digest}, not ${wanted.link.digest}`);
+      if ((unpacked.machine as { run: string }).run === 'paused') machine.stop();
+    }
+    return;
+  }
+  if (wanted.kind === 'state' || !wanted.layout) return;
+  const reason = await applyLayout(machine, wanted.layout);
+  if (reason !== undefined) throw new Refused(reason);
+  // The guest was loaded where boot RAM was: once more, into the memory that there is now, with a memory map that says so.
+  machine.reset();
+}
+
+function checkStart(machine: Machine, { start }: Replay): void {
+  if (machine.instructions !== start.instructions)
+    throw new Refused(`it starts at instruction ${start.instructions}, its state is of instruction ${machine.instructions}`);
 }

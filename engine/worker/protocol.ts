@@ -3,7 +3,7 @@
 import type { Backend, Dimm, MachineConfig, PhaseName, RunState, StagedEdit, StagedEntry, Stepping } from '../machine/api';
 import type { IndexSetView, IndexStructure, IndexView, PictureCell, PictureNode } from '../memory/index';
 import type { MemoryRegion } from '../memory/types';
-import type { InspectedFile, MachineShape } from '../snapshot/inspect';
+import type { InspectedFile, InspectedLink, MachineShape } from '../snapshot/inspect';
 import type { FlagsBench } from './flags-bench';
 import type { IndexBench, IndexBenchRow } from './index-bench';
 
@@ -17,6 +17,7 @@ export type {
   IndexStructure,
   IndexView,
   InspectedFile,
+  InspectedLink,
   MachineConfig,
   MachineShape,
   MemoryRegion,
@@ -41,8 +42,15 @@ export type ToWorker =
       guest?: { name: string; kernel: Uint8Array; initrd?: Uint8Array; append?: string };
       /** A layout (JSON text, unchecked) to apply before the first instruction, e.g. from a link. */
       layout?: string;
-      /** A share link's fragment as it came (location.hash), unchecked; the worker unpacks it. Without "l=" in it there is no layout. */
+      /**
+       * A share link's fragment as it came (location.hash), unchecked; the worker unpacks it. "l=" is a layout, "s=" a state, "r=" a replay, which the
+       * machine plays once it has booted; anything else is no share link. For a state or a replay `config` and `guest` are what `inspect-link` told.
+       */
       link?: string;
+      /** A replay from a file, unchecked, instead of a link. */
+      replay?: Uint8Array;
+      /** The guest's image is a file of this computer: no link can name it. */
+      own?: boolean;
       /** What `share` prepends to "#...". */
       linkBase: string;
     }
@@ -53,6 +61,15 @@ export type ToWorker =
   | { type: 'call'; id: number; method: 'layout' | 'digest' | 'share' | 'undo' | 'redo' }
   /** Makes the history's entry at `index` the live one, in one commit. */
   | { type: 'go-to'; id: number; index: number }
+  /** Answered with an InspectedLink, or the reason why it is none. No machine is touched. */
+  | { type: 'inspect-link'; id: number; link: string }
+  /** Answered with the link. `screen`: what stands on the console, for a state link. */
+  | { type: 'share'; id: number; what: ShareKind; screen?: string }
+  /** Answered with the bytes of a file: a layout, a machine snapshot (for 'state'), or a replay. */
+  | { type: 'export'; id: number; what: ShareKind }
+  /** Puts the machine into the state of a machine snapshot; without bytes, back to what it was before the last one was loaded. Answered with ''. */
+  | { type: 'load'; id: number; bytes?: Uint8Array }
+  | { type: 'cancel-replay' }
   /** Is this a whole machine snapshot or a layout? Answered with an InspectedFile, or the reason why not. No machine is touched. */
   | { type: 'inspect-file'; id: number; bytes: Uint8Array }
   /** Answered with `Queries[query.ask]['answer']`. */
@@ -70,6 +87,15 @@ export type ToWorker =
       snapshots?: SnapshotView[];
       error?: string;
     };
+
+export type ShareKind = 'layout' | 'state' | 'replay';
+
+/** Of a replay that is being played; the last one says what came of it. Counts are of instructions since its start. */
+export type ReplayView =
+  | { phase: 'running'; done: number; total: number }
+  | { phase: 'done'; expected: string; digest: string; instructions: number }
+  | { phase: 'cancelled'; instructions: number }
+  | { phase: 'failed'; reason: string };
 
 /** The page's questions: what each sends and gets. A question changes nothing (engine/worker/queries.ts answers them). */
 export interface Queries {
@@ -127,6 +153,9 @@ export type FromWorker =
     }
   /** A machine snapshot is being packed or unpacked: bytes of RAM done, at most 10 a second; the end is the command's own answer. */
   | { type: 'snapshot-progress'; doing: 'save' | 'load'; done: number; total: number }
+  | { type: 'replay'; view: ReplayView }
+  /** A state link was opened: the machine has the digest that the link names. `screen`: what stood on the console when the link was made. */
+  | { type: 'state-opened'; digest: string; screen: string }
   | { type: 'quit'; status: number }
   | { type: 'fatal'; reason: string };
 

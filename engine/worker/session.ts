@@ -8,16 +8,20 @@ import { MAX_WASM_PAGES } from '../machine/host-memory';
 import { createMachine } from '../machine/machine';
 import { Runner } from '../machine/runner';
 import { TypedInput } from '../machine/typed-input';
-import { CommitLog, Monitor, noticeOf, parseDeviceFlags } from '../monitor/index';
-import { captureLayout, inspectFile, layoutFormat, layoutText, loadMachine, saveMachine } from '../snapshot/index';
-import { type Boot, makeMachine, wantedLayout } from './boot';
+import { CommitLog, isInputLine, Monitor, noticeOf, parseDeviceFlags } from '../monitor/index';
+import { captureLayout, inspectFile, inspectLink, type JournalInput, layoutFormat, type Replay, saveMachine } from '../snapshot/index';
+import { type Boot, makeMachine, type Wanted, wantedBy } from './boot';
 import { ConsoleFeed } from './console-feed';
 import { Figurer } from './figurer';
+import { applyInput } from './inputs';
 import { labState, slotViews } from './lab-state';
+import { Loads } from './loads';
+import { Player } from './player';
 import type { FromWorker, ToWorker } from './protocol';
 import { answerQuery } from './queries';
-import { reasonOf, refusalText } from './refusals';
-import { stage } from './staging';
+import { Recorder } from './recorder';
+import { reasonOf } from './refusals';
+import { fileOf, linkTo, type Shared } from './sharing';
 import { StateFeed } from './state-feed';
 import { StorageClient } from './storage-client';
 
@@ -49,11 +53,15 @@ export interface Running {
   runner: Runner;
   figures: Figurer;
   typed: TypedInput;
+  recorder: Recorder;
+  shared: Shared;
+  loads: Loads;
 }
 
 export class Session {
   private running: Running | undefined;
   private booting = false;
+  private player: Player | undefined;
   private readonly storage: StorageClient;
   private readonly console: ConsoleFeed;
   private readonly states: StateFeed;
@@ -94,31 +102,50 @@ export class Session {
         this.storage.answer(message);
         return;
       case 'console':
-        this.need().typed.give(new TextEncoder().encode(message.text));
+        this.take({ kind: 'console', text: message.text });
         return;
       case 'run':
-        this.run(message.action);
+        this.take({ kind: 'run', action: message.action });
+        if (message.action === 'step') {
+          this.states.touch(false);
+          this.need().figures.send();
+        }
+        return;
+      case 'cancel-replay':
+        this.player?.cancel();
         return;
       case 'complete':
         this.post({ type: 'result', id: message.id, value: this.need().monitor.complete(message.line) });
         return;
       case 'monitor':
-        this.answer(message.id, () => this.need().monitor.execute(message.line));
+        this.answer(message.id, () => this.line(message.line));
         return;
       case 'call':
         this.answer(message.id, () => this.call(message.method));
         return;
       case 'go-to':
-        this.answer(message.id, () => this.travel(this.need().commits.goTo(message.index)));
+        this.answer(message.id, () => this.take({ kind: 'go-to', index: message.index }));
         return;
       case 'inspect-file':
         this.answer(message.id, () => inspectFile(message.bytes));
+        return;
+      case 'inspect-link':
+        this.answer(message.id, () => inspectLink(message.link));
+        return;
+      case 'share':
+        this.answer(message.id, () => linkTo(message.what, this.need().shared, message.screen));
+        return;
+      case 'export':
+        this.answer(message.id, () => fileOf(message.what, this.need().shared));
+        return;
+      case 'load':
+        this.answer(message.id, () => this.load(message.bytes));
         return;
       case 'query':
         this.query(message);
         return;
       case 'stage':
-        this.answer(message.id, () => stage(message.action, this.machine, this.need().commits));
+        this.answer(message.id, () => this.take({ kind: 'stage', action: { ...message.action } }));
         return;
     }
   }
@@ -156,6 +183,25 @@ export class Session {
     this.states.sendDue(() => this.machine.memory.slotCount(0));
   }
 
+  // What reaches the machine
+
+  /** Written down, and done. */
+  private take(input: JournalInput): unknown {
+    const running = this.need();
+    return running.recorder.take(input, () => applyInput(input, running));
+  }
+
+  private line(line: string): unknown {
+    return isInputLine(line) ? this.take({ kind: 'line', line }) : this.need().monitor.execute(line);
+  }
+
+  private async load(bytes: Uint8Array | undefined): Promise<string> {
+    const before = bytes ?? (await this.need().loads.before());
+    const reason = await this.need().loads.load(before);
+    if (reason !== undefined) throw new Error(reason);
+    return '';
+  }
+
   // Boot
 
   private async boot(message: Boot): Promise<void> {
@@ -166,20 +212,18 @@ export class Session {
     this.booting = true;
     try {
       const core = await this.deps.fetchCore(message.coreUrl);
-      const wanted = await wantedLayout(message);
-      const refused = typeof wanted === 'string' ? wanted : undefined;
-      const layout = typeof wanted === 'string' ? undefined : wanted;
-      const devices = parseDeviceFlags(message.devices ?? '');
-      const { machine, reason } = await makeMachine(
-        { ...message, config: { ...message.config, ...devices } },
-        (config) => this.makeMachine(config, core, message.guest),
-        layout,
-      );
-      this.start(machine, message.linkBase);
-      const refusal = refused ?? reason;
+      const wanted = await wantedBy(message);
+      const make = (config: MachineConfig) => this.makeMachine(config, core, message.guest);
+      const asked = { ...message, config: { ...message.config, ...parseDeviceFlags(message.devices ?? '') } };
+      const { machine, reason } = await makeMachine(asked, make, typeof wanted === 'string' ? { kind: 'nothing' } : wanted);
+      this.start(machine, message, () => make(machine.config));
+      const refusal = typeof wanted === 'string' ? wanted : reason;
       if (refusal !== undefined) this.post({ type: 'boot-error', reason: refusal, fallback: true });
+      const begun: Wanted = refusal === undefined && typeof wanted !== 'string' ? wanted : { kind: 'nothing' };
+      await this.begin(begun);
       this.post({ type: 'booted' });
       this.states.send();
+      if (begun.kind === 'replay') void this.play(begun.replay);
       this.running?.runner.start();
     } catch (error) {
       this.post({ type: 'boot-error', reason: reasonOf(error), fallback: false });
@@ -191,18 +235,50 @@ export class Session {
     return make({ ...config, core, ...(guest ? { guest } : {}), wallClock: () => this.deps.monotonic() });
   }
 
-  private start(machine: Machine, linkBase: string): void {
+  /** What is left to do before anything may reach the machine. */
+  private async begin(wanted: Wanted): Promise<void> {
+    const { machine, recorder, monitor } = this.need();
+    if (wanted.kind === 'layout') recorder.startWith(wanted.text);
+    if (wanted.kind === 'replay' && wanted.replay.layout !== undefined) recorder.startWith(wanted.replay.layout);
+    if (wanted.kind === 'state') this.post({ type: 'state-opened', digest: wanted.link.digest, screen: wanted.link.screen });
+    if (wanted.kind === 'state' || (wanted.kind === 'replay' && wanted.replay.state))
+      recorder.startFrom((await saveMachine(machine, this.deps.wallClock())).bytes, monitor.commandContext.state);
+  }
+
+  private async play(replay: Replay): Promise<void> {
+    const running = this.need();
+    const { machine, recorder, runner } = running;
+    const release = runner.hold();
+    this.player = new Player({
+      machine,
+      recorder,
+      apply: (input) => applyInput(input, running),
+      monotonic: () => this.deps.monotonic(),
+      yieldTurn: () => this.deps.yieldTurn(),
+      post: (view) => this.post({ type: 'replay', view }),
+    });
+    await this.player.play(replay);
+    this.player = undefined;
+    this.states.touch(true);
+    release();
+  }
+
+  private start(machine: Machine, { linkBase, own = false }: Boot, makeFresh: () => Promise<Machine>): void {
     const { deps } = this;
     const commits = new CommitLog(machine, () => deps.wallClock());
     const monitor = new Monitor(machine, {
       layouts: this.storage,
-      format: layoutFormat,
+      format: {
+        ...layoutFormat,
+        load: async (_machine, text, name) => (await this.take({ kind: 'layout', name, text })) as string | undefined,
+      },
       snapshots: this.storage.snapshots,
       snapshotFormat: {
         save: (saved, date) => saveMachine(saved, date, this.progress('save')),
-        load: (loaded, bytes) => loadMachine(loaded, bytes, this.progress('load')),
+        load: (_machine, bytes) => this.need().loads.load(bytes),
       },
       linkBase,
+      share: (what) => linkTo(what, this.need().shared),
       quit: () => this.quit(0),
       wallClock: () => deps.wallClock(),
       print: (text) => this.post({ type: 'monitor-event', text }),
@@ -225,7 +301,21 @@ export class Session {
       this.post({ type: 'monitor-event', text });
       this.post({ type: 'notice', text });
     });
-    this.running = { machine, monitor, commits, runner, figures, typed };
+    const recorder = new Recorder(machine, runner, (reason) =>
+      this.post({
+        type: 'monitor-event',
+        text: `No replay link can be made any more: ${reason}. "loadvm" or a reboot starts a new record.`,
+      }),
+    );
+    const shared = { machine, recorder, makeFresh, linkBase, own, wallClock: () => deps.wallClock() };
+    const loads = new Loads({
+      machine,
+      recorder,
+      state: monitor.commandContext.state,
+      progress: this.progress('load'),
+      wallClock: () => deps.wallClock(),
+    });
+    this.running = { machine, monitor, commits, runner, figures, recorder, shared, loads, typed };
     machine.serial.onOutput((bytes) => this.console.push(bytes));
     machine.subscribe((event) => this.event(event));
     commits.onChange(() => this.states.touch(true));
@@ -241,43 +331,18 @@ export class Session {
     };
   }
 
-  // The page's buttons
-
-  private run(action: 'stop' | 'cont' | 'reset' | 'step'): void {
-    const { machine } = this;
-    if (action === 'stop') machine.stop();
-    else if (action === 'cont') machine.cont();
-    else if (action === 'reset') machine.reset();
-    else {
-      machine.stop();
-      machine.runInstructions(1);
-      this.states.touch(false);
-      this.need().figures.send();
-    }
-  }
-
   private async call(method: Call['method']): Promise<unknown> {
-    const { machine, commits } = this.need();
+    const { machine, shared } = this.need();
     switch (method) {
       case 'layout':
         return { ...captureLayout(machine), memslots: slotViews(machine), generation: machine.memory.generation(0) };
       case 'digest':
         return machine.digest();
       case 'share':
-        return layoutFormat.link(layoutText(captureLayout(machine)), this.linkBase);
+        return linkTo('layout', shared);
       default:
-        return this.travel(method === 'undo' ? commits.undo() : commits.redo());
+        return this.take({ kind: 'call', method });
     }
-  }
-
-  private get linkBase(): string {
-    return this.need().monitor.commandContext.env.linkBase;
-  }
-
-  private travel(result: ReturnType<CommitLog['undo']>): string {
-    if (typeof result === 'string') throw new Error(result);
-    if (!result.commit.ok) throw new Error(refusalText(result.commit.refusals));
-    return '';
   }
 
   // What the machine says

@@ -102,7 +102,7 @@ for (const colorScheme of ['dark', 'light'] as const) {
     await check('snapshots: one in the list, one being named, one refused');
 
     await page.getByRole('button', { name: 'Share' }).click();
-    await expect(page.getByRole('dialog', { name: 'Share this layout' }).getByLabel('Link')).toHaveValue(/#l=/);
+    await expect(page.getByRole('dialog', { name: 'Share' }).getByLabel('Link')).toHaveValue(/#l=/);
     await check('share');
     await page.keyboard.press('Escape');
     await page.getByRole('button', { name: /choose another guest/ }).click();

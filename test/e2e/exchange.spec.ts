@@ -142,7 +142,7 @@ test('saving by Ctrl S, loading and deleting with a way back', async ({ lab, pag
 test('share shows the link, its length, and copies it', async ({ lab, page }) => {
   await lab.open();
   await page.getByRole('button', { name: 'Share' }).click();
-  const dialog = page.getByRole('dialog', { name: 'Share this layout' });
+  const dialog = page.getByRole('dialog', { name: 'Share' });
   await expect(dialog.getByLabel('Link')).toHaveValue(/#l=1\./);
   const link = await dialog.getByLabel('Link').inputValue();
   await expect(dialog).toContainText(`${link.length} characters`);

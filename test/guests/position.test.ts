@@ -62,13 +62,13 @@ async function record(options: Partial<MachineOptions>, seed: number, inputs: re
       machine.runUntil(now + random.below(6));
       now += random.below(30);
     }
-    machine.settle();
+    machine.catchUp();
     const input = random.of(inputs);
     taken.push({ at: machine.position, input });
     apply(guest, input);
   }
   machine.runUntil(now + 5);
-  machine.settle();
+  machine.catchUp();
   return { taken, end: machine.position, digest: await machine.digest(), text: guest.text };
 }
 

@@ -19,6 +19,7 @@ function setBalloon(context: Context, target: unknown): void {
 
 export const balloonCommand: Command = {
   name: 'balloon',
+  input: true,
   args: 'value:M',
   params: 'target',
   help: 'request VM to change its memory allocation (in MB)',

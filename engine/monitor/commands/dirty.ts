@@ -131,6 +131,7 @@ const firstOf = (words: readonly string[], candidates: string[]): string[] => (w
 export const dirtyCommands: Command[] = [
   {
     name: 'dirty_log',
+    input: true,
     args: 'id:z,clear:-c',
     params: 'id [-c]',
     help: 'harvest the dirty log of a memslot: the pages written since the last harvest, which it clears (in the modes manual and initially-set only with -c)',
@@ -139,6 +140,7 @@ export const dirtyCommands: Command[] = [
   },
   {
     name: 'dirty_log_mode',
+    input: true,
     args: 'mode:s?',
     params: '[normal|manual|initially-set]',
     help: 'show or set whether reading a dirty log clears it (normal) or not (manual: dirty_log -c does); initially-set: manual, and a new log starts with every page dirty',
@@ -148,6 +150,7 @@ export const dirtyCommands: Command[] = [
   },
   {
     name: 'dirty_ring',
+    input: true,
     args: 'verb:s?,count:z?',
     params: '[status|enable [entries]|harvest [limit]|reset]',
     help: 'dirty rings, one per vCPU, instead of bitmaps: show them; switch them on (before the guest first runs: start with -S); take at most limit entries of each; free what was taken. A vCPU whose ring is full waits for a reset',

@@ -42,6 +42,7 @@ export const engineCommands: Command[] = [
   ...dirtyCommands,
   {
     name: 'memslot_harvest',
+    input: true,
     args: 'id:z',
     params: 'id',
     help: 'delete a memslot and print its dirty pages of the last instant, in one atomic step',
@@ -50,6 +51,7 @@ export const engineCommands: Command[] = [
   },
   {
     name: 'zap_mode|memslot_zap',
+    input: true,
     args: 'mode:s?',
     params: '[slot|all]',
     help: 'show or set what a commit zaps: what it touched (slot), or every translation (all)',

@@ -203,6 +203,7 @@ function completeDevice(context: Context, word: string): string[] {
 export const hotplugCommands: Command[] = [
   {
     name: 'object_add',
+    input: true,
     args: 'object:S',
     params: '[qom-type=]type,id=str[,prop=value][,...]',
     help: 'create QOM object',
@@ -223,6 +224,7 @@ export const hotplugCommands: Command[] = [
   },
   {
     name: 'object_del',
+    input: true,
     args: 'id:s',
     params: 'id',
     help: 'destroy QOM object',
@@ -240,6 +242,7 @@ export const hotplugCommands: Command[] = [
   },
   {
     name: 'device_add',
+    input: true,
     args: 'device:O',
     params: 'driver[,prop=value][,...]',
     help: 'add device, like -device on the command line',
@@ -256,6 +259,7 @@ export const hotplugCommands: Command[] = [
   },
   {
     name: 'device_del',
+    input: true,
     args: 'id:s',
     params: 'device',
     help: 'remove device',
@@ -270,6 +274,7 @@ export const hotplugCommands: Command[] = [
   },
   {
     name: 'device_move',
+    input: true,
     args: 'id:s,addr:z',
     params: 'device addr',
     help: 'move a DIMM: the guest gives it back, and it is plugged in again at addr; what the guest says is printed as it comes',

@@ -1,5 +1,5 @@
 /** layout_save, layout_load, layout_list, layout_del, share: ours. */
-import { type Command, CommandError, type Context, getString } from '../types';
+import { type Args, type Command, CommandError, type Context, getFlag, getString } from '../types';
 
 /** Links longer than this are cut by some programs that carry them. */
 export const LONG_LINK = 2000;
@@ -32,15 +32,30 @@ const savedNames = (context: Context, _word: string, words: readonly string[]): 
 async function load(context: Context, name: string): Promise<string> {
   const text = await stored(context.env.layouts.get(checkName(name)));
   if (text === undefined) throw new CommandError(`layout '${name}' not found: layout_list shows what there is`);
-  const reason = await context.commits.group(`layout ${name}`, () => context.env.format.load(context.machine, text));
+  const reason = await context.commits.group(`layout ${name}`, () => context.env.format.load(context.machine, text, name));
   if (reason !== undefined) throw new CommandError(`layout '${name}' refused: ${reason}`);
   return '';
 }
 
-async function share(context: Context): Promise<string> {
-  const link = await context.env.format.link(context.env.format.capture(context.machine), context.env.linkBase);
+const KEEP = {
+  layout: 'layout_save keeps the layout instead',
+  state: 'savevm keeps the machine instead',
+  replay: 'Share in the page saves the replay as a file',
+};
+
+async function share(context: Context, args: Args): Promise<string> {
+  const [state, replay] = [getFlag(args, 'state'), getFlag(args, 'replay')];
+  if (state && replay) throw new CommandError('a link opens a state (-s) or a replay (-r), not both');
+  const what = state ? 'state' : replay ? 'replay' : 'layout';
+  const link = await linkTo(context, what);
   if (link.length <= LONG_LINK) return `${link}\n`;
-  return `${link}\nThis link has ${link.length} characters; some programs cut links after ${LONG_LINK}. layout_save keeps the layout instead.\n`;
+  return `${link}\nThis link has ${link.length} characters; some programs cut links after ${LONG_LINK}. ${KEEP[what]}.\n`;
+}
+
+async function linkTo({ env, machine }: Context, what: keyof typeof KEEP): Promise<string> {
+  if (what === 'layout') return env.format.link(env.format.capture(machine), env.linkBase);
+  if (!env.share) throw new CommandError(`a link to a ${what} is made in the page, which can open it`);
+  return stored(env.share(what));
 }
 
 const ownName = { args: 'name:s', params: 'name', origin: 'lab', complete: savedNames } as const;
@@ -87,10 +102,11 @@ export const layoutCommands: Command[] = [
   },
   {
     name: 'share',
-    args: '',
-    params: '',
-    help: 'print a link that opens this layout elsewhere (it does not carry the contents of memory)',
+    args: 'state:-s,replay:-r',
+    params: '[-s|-r]',
+    help: 'print a link that opens this layout elsewhere (-s: the whole machine as it is now; -r: a replay, from its start to now)',
     origin: 'lab',
+    note: 'A layout does not carry the contents of memory. -s and -r are for guests that the page serves itself; `docs/snapshots.md` has their bounds.',
     run: share,
   },
 ];

@@ -205,6 +205,7 @@ export const memoryCommands: Command[] = [
   },
   {
     name: 'i',
+    input: true,
     args: 'fmt:/,addr:i,index:i.',
     params: '/fmt addr',
     help: 'I/O port read',
@@ -213,6 +214,7 @@ export const memoryCommands: Command[] = [
   },
   {
     name: 'o',
+    input: true,
     args: 'fmt:/,addr:i,val:i',
     params: '/fmt addr value',
     help: 'I/O port write',

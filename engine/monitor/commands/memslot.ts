@@ -96,6 +96,7 @@ const firstIsSlot = (context: Context, _word: string, words: readonly string[]):
 export const memslotCommands: Command[] = [
   {
     name: 'memslot_add',
+    input: true,
     args: 'id:z,gpa:z,size:z,hva:z?,readonly:-r,log:-l',
     params: 'id gpa size [hva] [-r] [-l]',
     help: 'map size bytes at gpa (-r: read-only; -l: log dirty pages; no hva: from free host memory)',
@@ -104,6 +105,7 @@ export const memslotCommands: Command[] = [
   },
   {
     name: 'memslot_move',
+    input: true,
     args: 'id:z,gpa:z',
     params: 'id gpa',
     help: 'move a memslot to another guest-physical address',
@@ -113,6 +115,7 @@ export const memslotCommands: Command[] = [
   },
   {
     name: 'memslot_flags',
+    input: true,
     args: 'id:z,readonly:-r,log:-l',
     params: 'id [-r] [-l]',
     help: 'set the flags of a memslot (-r: read-only; -l: log dirty pages; neither: clear both)',
@@ -122,6 +125,7 @@ export const memslotCommands: Command[] = [
   },
   {
     name: 'memslot_resize',
+    input: true,
     args: 'id:z,size:z',
     params: 'id size',
     help: 'resize a memslot in place; pages that stay keep their dirty bits',
@@ -131,6 +135,7 @@ export const memslotCommands: Command[] = [
   },
   {
     name: 'memslot_split',
+    input: true,
     args: 'id:z,gpa:z,newid:z',
     params: 'id gpa newid',
     help: 'split a memslot at gpa; newid takes the upper part',
@@ -141,6 +146,7 @@ export const memslotCommands: Command[] = [
   },
   {
     name: 'memslot_merge',
+    input: true,
     args: 'ids:n*',
     params: 'id id...',
     help: 'merge memslots that touch in gpa and hva; the first id stays',
@@ -154,6 +160,7 @@ export const memslotCommands: Command[] = [
   },
   {
     name: 'memslot_rehost',
+    input: true,
     args: 'id:z',
     params: 'id',
     help: 'move the backing of a memslot to new host memory, contents and all memslots over it in one step; cannot be undone',
@@ -164,6 +171,7 @@ export const memslotCommands: Command[] = [
   },
   {
     name: 'memslot_del',
+    input: true,
     args: 'id:z',
     params: 'id',
     help: 'delete a memslot',
@@ -173,6 +181,7 @@ export const memslotCommands: Command[] = [
   },
   {
     name: 'changeset_begin',
+    input: true,
     args: '',
     params: '',
     help: 'open a change set: memslot commands are staged until changeset_commit',
@@ -184,6 +193,7 @@ export const memslotCommands: Command[] = [
   },
   {
     name: 'changeset_commit',
+    input: true,
     args: 'legacy:-l,stepped:-s,whole:-w',
     params: '[-l] [-s] [-w]',
     help: 'commit the change set in one step (-l: legacy, one ioctl after another with the guest running in between; -s: phase by phase, by changeset_step; -w: the layout as it will be, handed over whole)',
@@ -206,6 +216,7 @@ export const memslotCommands: Command[] = [
   },
   {
     name: 'changeset_abort',
+    input: true,
     args: '',
     params: '',
     help: 'close the change set without committing it; a stepped commit before swap 1: end that, and leave the change set open',
@@ -218,6 +229,7 @@ export const memslotCommands: Command[] = [
   },
   {
     name: 'undo',
+    input: true,
     args: 'count:i?',
     params: '[count]',
     help: 'take back the live commit, or the last count commits in one (itself a commit: a new generation)',
@@ -226,6 +238,7 @@ export const memslotCommands: Command[] = [
   },
   {
     name: 'redo',
+    input: true,
     args: 'count:i?',
     params: '[count]',
     help: 'do again what undo took back, count commits in one',

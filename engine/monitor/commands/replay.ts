@@ -15,6 +15,7 @@ function deleteBreak({ machine }: Context): string {
 export const replayCommands: Command[] = [
   {
     name: 'replay_break',
+    input: true,
     args: 'icount:l',
     params: 'icount',
     help: 'set breakpoint at the specified instruction count',
@@ -31,6 +32,7 @@ export const replayCommands: Command[] = [
   },
   {
     name: 'replay_delete_break',
+    input: true,
     args: '',
     params: '',
     help: 'remove replay breakpoint',

@@ -32,6 +32,7 @@ function log(context: Context, items: string): string {
 export const runCommands: Command[] = [
   {
     name: 'stop|s',
+    input: true,
     args: '',
     params: '',
     help: 'stop emulation',
@@ -44,6 +45,7 @@ export const runCommands: Command[] = [
   },
   {
     name: 'cont|c',
+    input: true,
     args: '',
     params: '',
     help: 'resume emulation',
@@ -56,6 +58,7 @@ export const runCommands: Command[] = [
   },
   {
     name: 'system_reset',
+    input: true,
     args: '',
     params: '',
     help: 'reset the system',
@@ -68,6 +71,7 @@ export const runCommands: Command[] = [
   },
   {
     name: 'system_powerdown',
+    input: true,
     args: '',
     params: '',
     help: 'send system power down event',
@@ -93,6 +97,7 @@ export const runCommands: Command[] = [
   },
   {
     name: 'nmi',
+    input: true,
     args: '',
     params: '',
     help: 'inject an NMI',

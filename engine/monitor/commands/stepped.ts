@@ -51,6 +51,7 @@ function step(context: Context, all: boolean): string {
 export const steppedCommands: Command[] = [
   {
     name: 'changeset_step',
+    input: true,
     args: 'all:-a',
     params: '[-a]',
     help: 'run the next phase of the stepped commit (-a: all that are left) and tell what it did',

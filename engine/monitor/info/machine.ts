@@ -184,6 +184,7 @@ export const machineInfo: Command[] = [
 
 export const cpuCommand: Command = {
   name: 'cpu',
+  input: true,
   args: 'index:i',
   params: 'index',
   help: 'set the default CPU',

@@ -1,0 +1,50 @@
+/** Every command is either an input of the machine, which a replay repeats, or one of those below: a new one has to be thought about. */
+import { describe, expect, it } from 'vitest';
+import { isInputLine } from './monitor';
+import { commands } from './table';
+
+/** They look, or act outside of the machine: on what is kept, on files, on the monitor itself. loadvm and layout_load are recorded by what they load. */
+const NO_INPUT = [
+  'changeset_check',
+  'delvm',
+  'generation_diff',
+  'gpa2hva',
+  'gva2gpa',
+  'help|?',
+  'info',
+  'layout_del',
+  'layout_list',
+  'layout_load',
+  'layout_save',
+  'loadvm',
+  'log',
+  'memsave',
+  'pmemsave',
+  'print|p',
+  'qom-get',
+  'qom-list',
+  'qom-set',
+  'quit|q',
+  'savevm',
+  'share',
+  'sum',
+  'x',
+  'xp',
+];
+
+describe('inputs', () => {
+  it('are all commands that change the machine, and no others', () => {
+    expect(
+      commands
+        .filter((command) => !command.input)
+        .map(({ name }) => name)
+        .sort(),
+    ).toEqual(NO_INPUT);
+  });
+
+  it('are told by their line, whatever stands in it', () => {
+    for (const line of ['stop', ' s', 'o /b 0x80 1', 'memslot_move 5 1T', 'cpu 0']) expect(isInputLine(line), line).toBe(true);
+    for (const line of ['', ' ', 'info status', 'savevm stop', 'stop;quit', 'nope', `stop ${' '.repeat(70_000)}`])
+      expect(isInputLine(line), line.slice(0, 20)).toBe(false);
+  });
+});

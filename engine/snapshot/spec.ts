@@ -1,0 +1,104 @@
+/** Which machine a link is for: its flags, and the guest by its name and the hash of its image. Links carry no images. */
+import { MAX_VCPUS } from '../abi/layout';
+import type { GuestImage, Machine, MachineConfig, SavedDevices } from '../machine/api';
+import { checkDevices, devicesOf } from '../machine/state-check';
+import { Refused } from './container';
+
+export interface MachineSpec {
+  guest: string;
+  append: string;
+  /** The beginning of the SHA-256 of kernel and initrd, hex. */
+  image: string;
+  /** bytes */
+  ram: number;
+  slots: number;
+  maxmem: number;
+  smp: number;
+  index?: 'array' | 'rbtree' | 'btree';
+  /** -object and -device */
+  devices?: SavedDevices;
+}
+
+/** A link may ask for this much boot RAM, bytes. */
+export const MAX_LINK_RAM = 2 ** 30;
+const MAX_APPEND = 2047;
+const MAX_GPA = 2 ** 46;
+const IMAGE_DIGITS = 16;
+const INDEXES = ['array', 'rbtree', 'btree'] as const;
+
+export async function specOf(machine: Machine): Promise<MachineSpec> {
+  const { ram, slots, maxmem, smp, index } = machine.config;
+  const { guest } = machine;
+  if (!guest) throw new Refused('the machine has no guest that could be named');
+  const spec = { guest: guest.name, append: guest.append ?? '', image: await imageOf(guest), ram, slots, maxmem, smp };
+  const { objects = [] } = machine.config;
+  const devices = devicesOf(machine.config) ?? (objects.length > 0 ? { objects, virtio: [] } : undefined);
+  return { ...spec, ...(index ? { index } : {}), ...(devices ? { devices } : {}) };
+}
+
+/** What the machine is made with. */
+export function configOf({ ram, slots, maxmem, smp, index, devices }: MachineSpec): Omit<MachineConfig, 'accel'> {
+  return { ram, slots, maxmem, smp, ...(index ? { index } : {}), ...devices };
+}
+
+/** Throws Refused with the member at fault. */
+export function checkSpec(value: unknown): MachineSpec {
+  const raw = (typeof value === 'object' && value !== null ? value : {}) as Record<string, unknown>;
+  const text = (name: string, pattern: RegExp): string => {
+    const found = raw[name];
+    if (typeof found !== 'string' || !pattern.test(found))
+      throw new Refused(`${name} is no ${name === 'append' ? 'command line' : 'name'}`);
+    return found;
+  };
+  const number = (name: string, low: number, high: number): number => {
+    const found = raw[name];
+    if (typeof found !== 'number' || !Number.isSafeInteger(found) || found < low || found > high)
+      throw new Refused(`${name} is not a whole number from ${low} to ${high}`);
+    return found;
+  };
+  if (typeof raw.ram === 'number' && raw.ram > MAX_LINK_RAM)
+    throw new Refused(`it asks for ${raw.ram} bytes of boot RAM, at most ${MAX_LINK_RAM} are given to a link`);
+  const spec: MachineSpec = {
+    guest: text('guest', /^[ -~]{1,64}$/),
+    append: text('append', new RegExp(`^[ -~]{0,${MAX_APPEND}}$`)),
+    image: text('image', new RegExp(`^[0-9a-f]{${IMAGE_DIGITS}}$`)),
+    ram: number('ram', 2 ** 21, MAX_LINK_RAM),
+    slots: number('slots', 0, 32),
+    maxmem: number('maxmem', 0, MAX_GPA),
+    smp: number('smp', 1, MAX_VCPUS),
+  };
+  const index = INDEXES.find((each) => each === raw.index);
+  if (raw.index !== undefined && !index) throw new Refused('index is none of array, rbtree and btree');
+  const devices = devicesIn(raw);
+  return { ...spec, ...(index ? { index } : {}), ...(devices ? { devices } : {}) };
+}
+
+function devicesIn(raw: Record<string, unknown>): SavedDevices | undefined {
+  try {
+    return checkDevices(raw);
+  } catch (error) {
+    throw new Refused((error as Error).message);
+  }
+}
+
+/** Why this guest is not the one that is meant. */
+export async function otherGuest(spec: MachineSpec, guest: GuestImage | undefined): Promise<string | undefined> {
+  if (guest?.name !== spec.guest) return `it is for the guest '${spec.guest}', not '${guest?.name ?? ''}'`;
+  if ((guest.append ?? '') !== spec.append) return `it is for ${spec.guest} with another command line`;
+  if ((await imageOf(guest)) !== spec.image) return `it was made with another build of ${spec.guest} than the one that is here`;
+  return undefined;
+}
+
+async function imageOf({ kernel, initrd }: GuestImage): Promise<string> {
+  const hashes = await Promise.all([kernel, initrd ?? new Uint8Array(0)].map((file) => sha256(file)));
+  const both = new Uint8Array(64);
+  hashes.forEach((hash, index) => {
+    both.set(hash, index * 32);
+  });
+  return hex(await sha256(both)).slice(0, IMAGE_DIGITS);
+}
+
+const sha256 = async (bytes: Uint8Array): Promise<Uint8Array> =>
+  new Uint8Array(await globalThis.crypto.subtle.digest('SHA-256', bytes as Uint8Array<ArrayBuffer>));
+
+const hex = (bytes: Uint8Array): string => Array.from(bytes, (byte) => byte.toString(16).padStart(2, '0')).join('');

@@ -1,0 +1,158 @@
+/**
+ * A machine's whole state in a link: what differs from the same machine when its guest has just started (`freshState`), which whoever opens the
+ * link can make again. Counters that are no state of the guest (info tlb-stats) stay behind.
+ */
+import { PAGE_SIZE, VCPU_STRIDE } from '../abi/layout';
+import { VCPU_STATS } from '../abi/vcpu';
+import type { Machine, MachineState, RamPiece, UncheckedState } from '../machine/api';
+import { Refused } from './container';
+import { diff, patched } from './json-patch';
+import { MAX_INFLATED } from './link';
+import { digestIn, openParcel, packParcel } from './parcel';
+import { checkSpec, type MachineSpec } from './spec';
+
+/** Instructions after which a guest counts as started; one that waits for input before stops there. */
+const STARTED = 2_000_000;
+/** Pages in one piece of RAM. */
+const PIECE_PAGES = 1024;
+/** Characters of the console that travel along. */
+export const MAX_SCREEN = 512;
+
+export interface StateLink {
+  spec: MachineSpec;
+  /** SHA-256 of the machine */
+  digest: string;
+  /** The end of what stood on the console, printable. */
+  screen: string;
+  content: Uint8Array;
+}
+
+/** Of a machine that has not run yet: it has run a little then. */
+export function freshState(machine: Machine): MachineState {
+  machine.runInstructions(STARTED);
+  return machine.capture();
+}
+
+/** Throws Refused where the state is too large for any link. */
+export function packState(state: MachineState, fresh: MachineState, link: Omit<StateLink, 'content'>): Uint8Array {
+  const pages = differingPages(state.ram, fresh.ram);
+  const size = pages.size * PAGE_SIZE;
+  if (size > MAX_INFLATED / 2) throw new Refused(`the guest has changed ${size} bytes of memory, a link takes at most ${MAX_INFLATED / 2}`);
+  const numbers = [...pages.keys()].sort((a, b) => a - b);
+  const head = {
+    v: 1,
+    spec: link.spec,
+    digest: link.digest,
+    screen: printable(link.screen),
+    machine: diff(fresh.machine, state.machine),
+    devices: diff(fresh.devices, state.devices),
+    dirty: state.dirty.map(({ slot, bits }) => [slot, bits.length]),
+    pages: numbers.map((page, index) => page - (numbers[index - 1] ?? 0)),
+  };
+  const records = state.vcpus.map((record, index) => {
+    const delta = exclusiveOr(record, fresh.vcpus[index]!);
+    return delta.fill(0, VCPU_STATS);
+  });
+  return packParcel(head, [...records, ...state.dirty.map(({ bits }) => bits), ...numbers.map((page) => pages.get(page)!)]);
+}
+
+/** Throws Refused. What is inside is judged by `unpackState`, which needs the fresh machine. */
+export function readStateLink(content: Uint8Array): StateLink {
+  const { head } = openParcel(content);
+  return { spec: checkSpec(head.spec), digest: digestIn(head), screen: printable(head.screen), content };
+}
+
+/** Throws Refused. The machine's `restore` checks what the state says. */
+export function unpackState(content: Uint8Array, fresh: MachineState): UncheckedState {
+  const { head, body } = openParcel(content);
+  const lengths = dirtyOf(head.dirty);
+  const pages = pagesOf(head.pages);
+  const records = fresh.vcpus.length * VCPU_STRIDE;
+  const bits = lengths.reduce((sum, [, length]) => sum + length, 0);
+  const expected = records + bits + pages.length * PAGE_SIZE;
+  if (body.length !== expected) throw new Refused(`${body.length} bytes follow its head, not ${expected}`);
+  let at = 0;
+  const take = (length: number): Uint8Array => {
+    at += length;
+    return body.subarray(at - length, at);
+  };
+  const vcpus = fresh.vcpus.map((record) => exclusiveOr(take(VCPU_STRIDE), record));
+  const dirty = lengths.map(([slot, length]) => ({ slot, bits: take(length) }));
+  const deltas = new Map(pages.map((page) => [page, take(PAGE_SIZE)]));
+  return {
+    machine: patched(fresh.machine, head.machine, 'machine'),
+    devices: patched(fresh.devices, head.devices, 'devices'),
+    vcpus,
+    dirty,
+    ram: withDeltas(fresh.ram, deltas),
+  };
+}
+
+function differingPages(ram: readonly RamPiece[], fresh: readonly RamPiece[]): Map<number, Uint8Array> {
+  const before = byPage(fresh);
+  const differing = new Map<number, Uint8Array>();
+  for (const [page, bytes] of byPage(ram)) {
+    const old = before.get(page);
+    before.delete(page);
+    const delta = old ? exclusiveOr(bytes, old) : bytes;
+    if (!isZero(delta)) differing.set(page, delta);
+  }
+  // What is zero now.
+  for (const [page, bytes] of before) differing.set(page, bytes);
+  return differing;
+}
+
+function withDeltas(fresh: readonly RamPiece[], deltas: ReadonlyMap<number, Uint8Array>): RamPiece[] {
+  const all = byPage(fresh);
+  for (const [page, delta] of deltas) {
+    const old = all.get(page);
+    all.set(page, old ? exclusiveOr(delta, old) : delta);
+  }
+  const numbers = [...all.keys()].filter((page) => !isZero(all.get(page)!)).sort((a, b) => a - b);
+  const pieces: RamPiece[] = [];
+  for (let at = 0; at < numbers.length; at += PIECE_PAGES) {
+    const pages = numbers.slice(at, at + PIECE_PAGES);
+    const bytes = new Uint8Array(pages.length * PAGE_SIZE);
+    pages.forEach((page, index) => {
+      bytes.set(all.get(page)!, index * PAGE_SIZE);
+    });
+    pieces.push({ pages: Uint32Array.from(pages), bytes });
+  }
+  return pieces;
+}
+
+function byPage(ram: readonly RamPiece[]): Map<number, Uint8Array> {
+  const pages = new Map<number, Uint8Array>();
+  for (const { pages: numbers, bytes } of ram) {
+    numbers.forEach((page, index) => {
+      pages.set(page, bytes.subarray(index * PAGE_SIZE, (index + 1) * PAGE_SIZE));
+    });
+  }
+  return pages;
+}
+
+const exclusiveOr = (a: Uint8Array, b: Uint8Array): Uint8Array => a.map((byte, index) => byte ^ b[index]!);
+const isZero = (bytes: Uint8Array): boolean => bytes.every((byte) => byte === 0);
+
+function dirtyOf(value: unknown): [number, number][] {
+  const isPair = (pair: unknown): pair is [number, number] =>
+    Array.isArray(pair) && pair.length === 2 && pair.every((each) => Number.isSafeInteger(each) && each >= 0 && each <= MAX_INFLATED);
+  if (!Array.isArray(value) || !value.every(isPair)) throw new Refused('dirty is no list of slots and lengths');
+  return value;
+}
+
+/** Page numbers of host memory, as distances. */
+function pagesOf(value: unknown): number[] {
+  const isStep = (step: unknown): step is number => Number.isSafeInteger(step) && (step as number) > 0;
+  if (!Array.isArray(value) || value.length > MAX_INFLATED / PAGE_SIZE || !value.every(isStep))
+    throw new Refused('pages is no list of pages');
+  let page = 0;
+  const pages = value.map((step) => (page += step));
+  if (page >= 2 ** 32 / PAGE_SIZE) throw new Refused(`page ${page} lies beyond host memory`);
+  return pages;
+}
+
+function printable(value: unknown): string {
+  const text = typeof value === 'string' ? value.slice(-MAX_SCREEN) : '';
+  return text.replace(/\r\n?/g, '\n').replace(/[^\n\P{C}]/gu, '');
+}

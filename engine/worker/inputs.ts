@@ -1,0 +1,51 @@
+/** Everything that reaches the machine from outside, done one way whether a person does it or a journal says so. */
+import type { Machine } from '../machine/api';
+import type { TypedInput } from '../machine/typed-input';
+import type { CommitLog, Monitor } from '../monitor/index';
+import { type JournalInput, loadLayout } from '../snapshot/index';
+import type { StageAction } from './protocol';
+import { refusalText } from './refusals';
+import { stage } from './staging';
+
+export interface Reached {
+  machine: Machine;
+  monitor: Monitor;
+  commits: CommitLog;
+  typed: TypedInput;
+}
+
+/** What the person is answered, or a promise of it. Throws the refusal in words. */
+export function applyInput(input: JournalInput, { machine, monitor, commits, typed }: Reached): unknown {
+  switch (input.kind) {
+    case 'console':
+      return typed.give(new TextEncoder().encode(input.text));
+    case 'line':
+      return monitor.execute(input.line);
+    case 'run':
+      return runAction(machine, input.action);
+    case 'call':
+      return travelled(input.method === 'undo' ? commits.undo() : commits.redo());
+    case 'go-to':
+      return travelled(commits.goTo(input.index));
+    case 'stage':
+      return stage(input.action as StageAction, machine, commits);
+    case 'layout':
+      return commits.group(`layout ${input.name}`, () => loadLayout(machine, input.text));
+  }
+}
+
+function runAction(machine: Machine, action: 'stop' | 'cont' | 'reset' | 'step'): void {
+  if (action === 'stop') machine.stop();
+  else if (action === 'cont') machine.cont();
+  else if (action === 'reset') machine.reset();
+  else {
+    machine.stop();
+    machine.runInstructions(1);
+  }
+}
+
+function travelled(result: ReturnType<CommitLog['undo']>): string {
+  if (typeof result === 'string') throw new Error(result);
+  if (!result.commit.ok) throw new Error(refusalText(result.commit.refusals));
+  return '';
+}

@@ -1,0 +1,47 @@
+/** Machine snapshots put into the running machine, and the way back: the machine that was there before the last one is kept, one and not too large. */
+import type { Machine, MachineState } from '../machine/api';
+import { loadMachine, packMachine } from '../snapshot/index';
+import type { Recorder } from './recorder';
+
+/** Bytes of RAM that are kept for a way back. */
+const MOST = 256 * 1024 * 1024;
+
+export interface LoadsOptions {
+  machine: Machine;
+  recorder: Recorder;
+  /** The monitor's: which vCPU it looks at. */
+  state: { vcpu: number };
+  progress(done: number, total: number): void;
+  /** ms since 1970 */
+  wallClock(): number;
+}
+
+export class Loads {
+  private kept: { state: MachineState; vmClockNs: number; icount: number } | undefined;
+
+  constructor(private readonly options: LoadsOptions) {}
+
+  /** The reason, one line, when it is refused; then the machine is as it was. */
+  async load(bytes: Uint8Array): Promise<string | undefined> {
+    const { machine, recorder, state, progress } = this.options;
+    if (recorder.playing) return 'a replay is running: cancel it, or wait for its end';
+    let before: Loads['kept'];
+    const reason = await loadMachine(machine, bytes, progress, () => {
+      before = { state: machine.capture(), vmClockNs: machine.guestTimeNs, icount: machine.instructions };
+    });
+    if (reason !== undefined) return reason;
+    this.kept = before && sizeOf(before.state) <= MOST ? before : undefined;
+    recorder.startFrom(bytes, state);
+    return undefined;
+  }
+
+  /** A file of the machine as it was before the last load. Throws where there is none. */
+  async before(): Promise<Uint8Array> {
+    const { kept, options } = this;
+    if (!kept) throw new Error('no snapshot was loaded: there is nothing to go back to');
+    const { state, ...counts } = kept;
+    return packMachine(state, { date: options.wallClock(), ...counts });
+  }
+}
+
+const sizeOf = ({ ram }: MachineState): number => ram.reduce((sum, { bytes }) => sum + bytes.length, 0);

@@ -1,0 +1,89 @@
+/** Plays a replay's journal on a machine that stands at its start: as fast as it can, in short stretches, and checks the digest at the end. */
+import type { Machine } from '../machine/api';
+import type { JournalInput, Replay } from '../snapshot/index';
+import type { ReplayView } from './protocol';
+import type { Recorder } from './recorder';
+import { reasonOf } from './refusals';
+
+export interface PlayerOptions {
+  machine: Machine;
+  recorder: Recorder;
+  apply(input: JournalInput): unknown;
+  /** ms */
+  monotonic(): number;
+  yieldTurn(): Promise<void>;
+  post(view: ReplayView): void;
+}
+
+/** ms: how long the worker's messages wait, at most, and how often the page is told. */
+const STRETCH_MS = 8;
+const TELL_MS = 100;
+
+export class Player {
+  private cancelled = false;
+  private told = Number.NEGATIVE_INFINITY;
+  private yielded = Number.NEGATIVE_INFINITY;
+
+  constructor(private readonly options: PlayerOptions) {}
+
+  cancel(): void {
+    this.cancelled = true;
+  }
+
+  /** To the end, the first thing that goes wrong, or `cancel`. Tells what came of it; never throws. */
+  async play(replay: Replay): Promise<void> {
+    const { recorder, post } = this.options;
+    recorder.playing = true;
+    let view: ReplayView;
+    try {
+      view = await this.run(replay);
+    } catch (error) {
+      view = { phase: 'failed', reason: reasonOf(error) };
+    }
+    recorder.playing = false;
+    post(view);
+  }
+
+  private async run(replay: Replay): Promise<ReplayView> {
+    const { machine, recorder, apply } = this.options;
+    for (const [index, { at, input }] of replay.entries.entries()) {
+      const stopped = await this.reach(at, replay, `input ${index + 1} of ${replay.entries.length}`);
+      if (stopped) return stopped;
+      // What the person was refused then is refused now: that is part of it.
+      try {
+        await recorder.note(input, () => apply(input));
+      } catch {}
+    }
+    const stopped = await this.reach(replay.end, replay, 'the end');
+    if (stopped) return stopped;
+    const { instructions } = machine;
+    const digest = await machine.digest();
+    return { phase: 'done', expected: replay.digest, digest, instructions: instructions - replay.start.instructions };
+  }
+
+  private async reach(at: Replay['end'], replay: Replay, what: string): Promise<ReplayView | undefined> {
+    const { machine, monotonic, yieldTurn } = this.options;
+    for (;;) {
+      const result = machine.runTo(at, monotonic() + STRETCH_MS);
+      this.tell(replay);
+      const done = machine.instructions - replay.start.instructions;
+      if (result === 'never')
+        return { phase: 'failed', reason: `after ${done} instructions it went another way than ${what} of the record` };
+      // Many inputs at one position are no stretch, but take their time too.
+      if (result === 'going' || monotonic() - this.yielded > STRETCH_MS) {
+        await yieldTurn();
+        this.yielded = monotonic();
+      }
+      if (!this.cancelled && result === 'there') return undefined;
+      if (this.cancelled) return { phase: 'cancelled', instructions: done };
+    }
+  }
+
+  private tell({ start, end }: Replay): void {
+    const { machine, monotonic, post } = this.options;
+    const now = monotonic();
+    if (now - this.told < TELL_MS) return;
+    this.told = now;
+    post({ phase: 'running', done: machine.instructions - start.instructions, total: end.instructions - start.instructions });
+  }
+}

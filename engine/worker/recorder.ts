@@ -1,0 +1,111 @@
+/**
+ * The journal of a machine: every input with the position at which it came, from power-on or from the snapshot that was loaded last. It is
+ * kept all the time, since nobody knows beforehand what will be worth a link; it ends, with a reason, when it would grow beyond its bounds.
+ */
+import type { Machine, Position } from '../machine/api';
+import type { Runner } from '../machine/runner';
+import { fitsJournal, type JournalEntry, type JournalInput, MAX_INPUTS, MAX_JOURNAL, sizeOf } from '../snapshot/index';
+
+/** Bytes of a machine file that a journal may start from. */
+const MAX_BASE = 1024 * 1024;
+
+export type JournalBase = { kind: 'power-on'; layout?: string } | { kind: 'state'; file: Uint8Array };
+
+export interface Recording {
+  base: JournalBase;
+  start: Pick<Position, 'instructions' | 'timeNs'>;
+  entries: readonly JournalEntry[];
+  end: Position;
+}
+
+/** What of a monitor's or machine's own state outlives a loaded snapshot. */
+interface Kept {
+  vcpu: number;
+}
+
+export class Recorder {
+  /** A journal is being played: nothing else reaches the machine. */
+  playing = false;
+  private base: JournalBase = { kind: 'power-on' };
+  private start: Recording['start'] = { instructions: 0, timeNs: 0 };
+  private entries: JournalEntry[] = [];
+  private bytes = 0;
+  private reason: string | undefined;
+  private restored: Position | undefined;
+
+  constructor(
+    private readonly machine: Machine,
+    private readonly runner: Pick<Runner, 'hold'>,
+    /** It ended: why no replay can be made any more. */
+    private readonly onEnd: (reason: string) => void,
+  ) {
+    machine.subscribe((event) => {
+      if (event.type === 'restored') this.restored = machine.position;
+    });
+  }
+
+  /** The machine has not run yet: it starts with this layout instead of its own. */
+  startWith(layout: string): void {
+    this.base = { kind: 'power-on', layout };
+  }
+
+  /** The machine was put into the state of this file. */
+  startFrom(file: Uint8Array, kept: Kept): void {
+    const { machine } = this;
+    const at = this.restored ?? machine.position;
+    this.base = { kind: 'state', file };
+    this.start = { instructions: at.instructions, timeNs: at.timeNs };
+    this.entries = [];
+    this.bytes = 0;
+    this.reason = undefined;
+    if (file.length > MAX_BASE) this.end(`it goes on from a snapshot of ${file.length} bytes, a replay carries at most ${MAX_BASE}`);
+    if (machine.dirtyRings().length > 0) this.end('dirty rings were on when a snapshot was loaded');
+    // What the file does not say; in a new machine it has to be done.
+    const then = { ...at, running: machine.state === 'running' || machine.state === 'paused' };
+    if (kept.vcpu !== 0) this.push(then, { kind: 'line', line: `cpu ${kept.vcpu}` });
+    if (machine.breakCount !== undefined) this.push(then, { kind: 'line', line: `replay_break ${machine.breakCount}` });
+    if (machine.state === 'paused') this.push(then, { kind: 'run', action: 'stop' });
+  }
+
+  /** Writes the input down and does it. The machine does not run meanwhile, however many steps that has. */
+  take<T>(input: JournalInput, action: () => T): T {
+    if (this.playing) throw new Error('a replay is running: cancel it, or wait for its end');
+    return this.note(input, action);
+  }
+
+  /** As `take`, for who plays a journal. */
+  note<T>(input: JournalInput, action: () => T): T {
+    const release = this.runner.hold();
+    let result: T | undefined;
+    try {
+      this.machine.catchUp();
+      this.push(this.machine.position, input);
+      result = action();
+      return result instanceof Promise ? (result.finally(release) as T) : result;
+    } finally {
+      if (!(result instanceof Promise)) release();
+    }
+  }
+
+  /** Up to now; the reason when there is no replay of this machine. */
+  recording(): Recording | string {
+    if (this.reason !== undefined) return this.reason;
+    this.machine.catchUp();
+    return { base: this.base, start: this.start, entries: [...this.entries], end: this.machine.position };
+  }
+
+  private push(at: Position, input: JournalInput): void {
+    if (this.reason !== undefined) return;
+    this.bytes += sizeOf(input);
+    if (!fitsJournal(input)) this.end('a single input was longer than a journal takes');
+    else if (this.entries.length >= MAX_INPUTS) this.end(`more than ${MAX_INPUTS} inputs came`);
+    else if (this.bytes > MAX_JOURNAL) this.end(`its inputs have more than ${MAX_JOURNAL} bytes`);
+    else this.entries.push({ at, input });
+  }
+
+  private end(reason: string): void {
+    this.reason = reason;
+    this.entries = [];
+    this.onEnd(reason);
+  }
+}

@@ -1,0 +1,82 @@
+/** Links and files of a machine that runs: its layout, its state, and the replay that led to it. */
+import type { Machine, MachineState } from '../machine/api';
+import {
+  captureLayout,
+  freshState,
+  layoutFormat,
+  layoutText,
+  MAX_INFLATED,
+  MAX_LINK,
+  packBytesLink,
+  packReplay,
+  packReplayFile,
+  packState,
+  type Replay,
+  readState,
+  saveMachine,
+  specOf,
+} from '../snapshot/index';
+import type { ShareKind } from './protocol';
+import type { Recorder } from './recorder';
+
+const PAGE = 4096;
+
+export interface Shared {
+  machine: Machine;
+  recorder: Recorder;
+  /** A machine of the same kind that has not run: states are told by what differs from it. */
+  makeFresh(): Promise<Machine>;
+  linkBase: string;
+  /** The guest's image is a file of this computer. */
+  own: boolean;
+  /** ms since 1970 */
+  wallClock(): number;
+}
+
+/** Throws the reason when there is no such link. */
+export async function linkTo(what: ShareKind, shared: Shared, screen = ''): Promise<string> {
+  const { machine, linkBase } = shared;
+  if (what === 'layout') return layoutFormat.link(layoutText(captureLayout(machine)), linkBase);
+  if (shared.own)
+    throw new Error(`${machine.guest?.name ?? 'the guest'} is a file of this computer, and a link cannot carry it: save a file`);
+  const link = what === 'state' ? await stateLink(shared, screen) : await packBytesLink('r', await replayContent(shared), linkBase);
+  if (link.length > MAX_LINK) throw new Error(`the link would have ${link.length} characters, at most ${MAX_LINK} are opened: save a file`);
+  return link;
+}
+
+/** The bytes of a file: whole, however long a link would be. */
+export async function fileOf(what: ShareKind, shared: Shared): Promise<Uint8Array> {
+  if (what === 'layout') return new TextEncoder().encode(layoutText(captureLayout(shared.machine)));
+  if (what === 'replay') return packReplayFile(await replayContent(shared));
+  shared.machine.catchUp();
+  return (await saveMachine(shared.machine, shared.wallClock())).bytes;
+}
+
+async function stateLink({ machine, makeFresh, linkBase }: Shared, screen: string): Promise<string> {
+  machine.catchUp();
+  const state = machine.capture();
+  // Begun now, while the machine is what was captured; it does not run before that is read.
+  const digest = machine.digest();
+  const used = state.ram.reduce((sum, { pages }) => sum + pages.length * PAGE, 0);
+  if (used > 2 * MAX_INFLATED) {
+    await digest;
+    throw new Error(`the guest uses ${used} bytes of memory, more than a link can carry: save a file`);
+  }
+  const spec = await specOf(machine);
+  const fresh = freshState(await makeFresh());
+  return packBytesLink('s', packState(state, fresh, { spec, digest: await digest, screen }), linkBase);
+}
+
+async function replayContent({ machine, recorder, makeFresh }: Shared): Promise<Uint8Array> {
+  if (recorder.playing) throw new Error('a replay is running: cancel it, or wait for its end');
+  const recording = recorder.recording();
+  if (typeof recording === 'string') throw new Error(`no replay can be made any more: ${recording}`);
+  const digest = machine.digest();
+  const spec = await specOf(machine);
+  const { base, start, entries, end } = recording;
+  const replay: Replay = { spec, start, entries, end, digest: await digest };
+  if (base.kind === 'power-on') return packReplay(base.layout === undefined ? replay : { ...replay, layout: base.layout });
+  const state = (await readState(base.file)) as MachineState;
+  const link = { spec, digest: '0'.repeat(64), screen: '' };
+  return packReplay({ ...replay, state: packState(state, freshState(await makeFresh()), link) });
+}
