@@ -302,7 +302,11 @@ export class Lab {
 
   /** Without bytes: the machine as it was before the last snapshot was loaded. Rejects with the refusal. */
   async loadBytes(bytes?: Uint8Array): Promise<void> {
-    await this.#ask(bytes ? { type: 'load', bytes } : { type: 'load' });
+    try {
+      await this.#ask(bytes ? { type: 'load', bytes } : { type: 'load' });
+    } finally {
+      this.snapshots.idle();
+    }
   }
 
   /** What runs, so that it can be started again. */

@@ -152,7 +152,10 @@ function pagesOf(value: unknown): number[] {
   return pages;
 }
 
+/** Whole lines, as many as fit. */
 function printable(value: unknown): string {
-  const text = typeof value === 'string' ? value.slice(-MAX_SCREEN) : '';
-  return text.replace(/\r\n?/g, '\n').replace(/[^\n\P{C}]/gu, '');
+  const text = typeof value === 'string' ? value.replace(/\r\n?/g, '\n').replace(/[^\n\P{C}]/gu, '') : '';
+  if (text.length <= MAX_SCREEN) return text;
+  const end = text.slice(-MAX_SCREEN);
+  return end.slice(end.indexOf('\n') + 1);
 }

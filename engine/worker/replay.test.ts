@@ -240,7 +240,7 @@ describe('a replay link', () => {
 
   it('cannot be made of a guest from a file; its replay file can', async () => {
     const page = await started({ own: true });
-    expect((await page.ask({ type: 'share', what: 'replay' })).error).toMatch(/memlab is a file of this computer/);
+    expect((await page.ask({ type: 'share', what: 'replay' })).error).toMatch(/^'memlab' is a file of this computer/);
     expect((await page.ask({ type: 'share', what: 'state' })).error).toMatch(/save a file/);
     expect((await page.ask({ type: 'export', what: 'replay' })).value).toBeInstanceOf(Uint8Array);
   });

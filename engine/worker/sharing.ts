@@ -37,8 +37,7 @@ export interface Shared {
 export async function linkTo(what: ShareKind, shared: Shared, screen = ''): Promise<string> {
   const { machine, linkBase } = shared;
   if (what === 'layout') return layoutFormat.link(layoutText(captureLayout(machine)), linkBase);
-  if (shared.own)
-    throw new Error(`${machine.guest?.name ?? 'the guest'} is a file of this computer, and a link cannot carry it: save a file`);
+  if (shared.own) throw new Error(`'${machine.guest?.name ?? ''}' is a file of this computer, and a link cannot carry it: save a file`);
   const link = what === 'state' ? await stateLink(shared, screen) : await packBytesLink('r', await replayContent(shared), linkBase);
   if (link.length > MAX_LINK) throw new Error(`the link would have ${link.length} characters, at most ${MAX_LINK} are opened: save a file`);
   return link;

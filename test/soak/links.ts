@@ -1,5 +1,8 @@
 import { captureLayout, layoutText, loadLayout, packLink, unpackLink } from '../../engine/snapshot/index';
 import { Guest, rootFile } from '../guests/harness';
+import { BASE64URL, JSON_CHARACTERS, mutateCharacters, mutateValues } from '../support/mutations';
+import { Random } from '../support/random';
+import { checkReason, openMutated } from './shared-links';
 import type { Soak } from './soak';
 
 const LINKS = 10_000;
@@ -8,92 +11,6 @@ const REPORT_EVERY = 1000;
 const SLOWEST = 2000;
 const MIB = 1 << 20;
 const SEED = 20210201;
-
-class Random {
-  constructor(private state: number) {}
-
-  /** 0 <= result < n (xorshift32) */
-  below(n: number): number {
-    this.state ^= this.state << 13;
-    this.state ^= this.state >>> 17;
-    this.state ^= this.state << 5;
-    return (this.state >>> 0) % n;
-  }
-
-  of<T>(values: readonly T[]): T {
-    return values[this.below(values.length)]!;
-  }
-}
-
-const hostileValues: readonly unknown[] = [
-  null,
-  true,
-  -1,
-  0,
-  1,
-  0.5,
-  4095,
-  2 ** 31,
-  2 ** 32,
-  2 ** 46,
-  2 ** 53,
-  1e300,
-  '',
-  'x'.repeat(100_000),
-  '<img src=x onerror=alert(1)>',
-  '__proto__',
-  'constructor',
-  [],
-  {},
-  [[]],
-  { __proto__: { size: 1 } },
-  '0x1000',
-  'ram.a',
-  '\u0000',
-  '\ud800',
-]; // prettier-ignore
-
-/** Every container of a JSON value with its keys. */
-function containers(value: unknown): { holder: Record<string, unknown>; key: string }[] {
-  if (typeof value !== 'object' || value === null) return [];
-  const holder = value as Record<string, unknown>;
-  return Object.keys(holder).flatMap((key) => [{ holder, key }, ...containers(holder[key])]);
-}
-
-/** Changes, drops or doubles one to three members of the layout. */
-function mutateValues(text: string, random: Random): string {
-  const value: unknown = JSON.parse(text);
-  for (let n = 1 + random.below(3); n > 0; n--) {
-    const all = containers(value);
-    if (all.length === 0) break;
-    const { holder, key } = random.of(all);
-    const old = holder[key];
-    const kind = random.below(5);
-    if (kind === 0) delete holder[key];
-    else if (kind === 1 && typeof old === 'number') holder[key] = old + random.of([-1, 1, 4096, -4096, 2 ** 20, 2 ** 40]);
-    else if (kind === 2 && Array.isArray(holder)) holder.push(structuredClone(old));
-    else if (kind === 3) holder[`${key}x`] = old;
-    else holder[key] = random.of(hostileValues);
-  }
-  return JSON.stringify(value);
-}
-
-function mutateCharacters(text: string, random: Random, alphabet: string): string {
-  let result = text;
-  for (let n = 1 + random.below(4); n > 0; n--) {
-    const at = random.below(result.length + 1);
-    const kind = random.below(4);
-    const character = alphabet[random.below(alphabet.length)]!;
-    if (kind === 0) result = result.slice(0, at);
-    else if (kind === 1) result = result.slice(0, at) + result.slice(at + 1 + random.below(8));
-    else if (kind === 2) result = result.slice(0, at) + character + result.slice(at);
-    else result = result.slice(0, at) + character + result.slice(at + 1);
-  }
-  return result;
-}
-
-const BASE64URL = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_';
-const JSON_CHARACTERS = '{}[]",:0123456789-eE.\\u truefalsn';
 
 /** A mutated link: damaged itself, or whole with a damaged layout inside. */
 async function mutatedLink(text: string, random: Random): Promise<string> {
@@ -129,15 +46,10 @@ async function open(guest: Guest, link: string): Promise<string | undefined> {
   return unpacked.ok ? loadLayout(guest.machine, unpacked.text) : unpacked.reason;
 }
 
-function checkReason(reason: string): void {
-  if (reason === '' || /[\r\n]/.test(reason) || reason.length > 1000)
-    throw new Error(`the reason is not one clear line: ${JSON.stringify(reason.slice(0, 200))}`);
-}
-
 /** Mutated share links: each is refused with a reason and nothing changes, or is loaded as it says. */
 export const links: Soak = {
   name: 'links',
-  title: `${LINKS} mutated links, seed ${SEED}`,
+  title: `${LINKS} mutated layout links, ${LINKS} state and replay links and files, seed ${SEED}`,
   async run(say) {
     const random = new Random(SEED);
     const sample = await sampleLayout();
@@ -163,6 +75,7 @@ export const links: Soak = {
       }
       if (n % REPORT_EVERY === 0) say(`${n} links, ${accepted} of them still good layouts`);
     }
-    return `${LINKS} links, ${LINKS - accepted} refused with a reason, ${accepted} loaded`;
+    const shared = await openMutated(LINKS, SEED, say);
+    return `${LINKS} layout links, ${LINKS - accepted} refused with a reason, ${accepted} loaded; ${shared}`;
   },
 };
