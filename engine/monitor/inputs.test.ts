@@ -23,7 +23,6 @@ const NO_INPUT = [
   'print|p',
   'qom-get',
   'qom-list',
-  'qom-set',
   'quit|q',
   'savevm',
   'share',

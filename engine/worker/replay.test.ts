@@ -69,6 +69,18 @@ async function busySession(page: Page): Promise<void> {
   await shows(page, /hole/);
   await page.ask({ type: 'call', method: 'undo' });
   await page.monitor('redo');
+  await page.ask({ type: 'go-to', index: 3 });
+  // The guest reads an INVALID slot and tries again, until the second swap.
+  await page.ask({ type: 'stage', action: { do: 'begin' } });
+  await page.ask({ type: 'stage', action: { do: 'stage', edit: { op: 'move', slot: 5, gpa: 768 * MIB } } });
+  await page.ask({ type: 'stage', action: { do: 'commit-stepped' } });
+  for (let phase = 0; phase < 4; phase++) expect(await page.ask({ type: 'stage', action: { do: 'step' } })).toMatchObject({ value: '' });
+  const retries = page.machine!.stats().retries!;
+  for (let waited = 0; waited < 1000 && page.machine!.stats().retries! < retries + 3; waited++)
+    await new Promise((done) => setTimeout(done, 3));
+  expect(page.machine!.stats().retries).toBeGreaterThan(retries);
+  expect(await page.ask({ type: 'stage', action: { do: 'finish' } })).toMatchObject({ value: '' });
+  await page.ask({ type: 'call', method: 'undo' });
   await page.monitor('memslot_add 40 1T 2M');
   await page.monitor('info memslots');
   page.session.receive({ type: 'run', action: 'stop' });
@@ -99,6 +111,10 @@ const LINES = [
   'changeset_begin',
   'changeset_commit -l',
   'changeset_commit',
+  'changeset_commit -s',
+  'changeset_step',
+  'changeset_step',
+  'changeset_step -a',
   'changeset_abort',
   'undo',
   'redo',

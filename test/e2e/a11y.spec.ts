@@ -104,6 +104,9 @@ for (const colorScheme of ['dark', 'light'] as const) {
     await page.getByRole('button', { name: 'Share' }).click();
     await expect(page.getByRole('dialog', { name: 'Share' }).getByLabel('Link')).toHaveValue(/#l=/);
     await check('share');
+    await page.getByRole('dialog', { name: 'Share' }).getByRole('button', { name: 'Replay' }).click();
+    await expect(page.getByRole('dialog', { name: 'Share' }).getByLabel('Link')).toHaveValue(/#r=/);
+    await check('share a replay');
     await page.keyboard.press('Escape');
     await page.getByRole('button', { name: /choose another guest/ }).click();
     await check('guest picker');
@@ -136,6 +139,27 @@ for (const colorScheme of ['dark', 'light'] as const) {
       await page.getByRole('navigation', { name: 'Panes' }).getByRole('button', { name: pane }).click();
       expect(await violations(lab), `phone, ${pane}`).toEqual([]);
     }
+  });
+}
+
+for (const colorScheme of ['dark', 'light'] as const) {
+  test(`axe finds nothing while a replay runs and after it, ${colorScheme}`, async ({ lab, page }) => {
+    test.setTimeout(180_000);
+    await page.emulateMedia({ colorScheme });
+    await lab.open();
+    await lab.typeConsole('watch 0x2000000\r');
+    await expect.poll(() => lab.monitor('info replay'), { timeout: 60_000 }).toMatch(/count = \d{10}/);
+    const link = await page.evaluate(() => window.lab.share('replay'));
+    await page.goto('about:blank');
+    await page.goto(link);
+    await expect(page.getByText('digest checked at the end')).toBeVisible();
+    expect(await violations(lab), 'replaying').toEqual([]);
+    for (const viewport of VIEWPORTS) {
+      await page.setViewportSize(viewport);
+      expect(await noSidewaysScroll(lab), `replaying, ${viewport.width}`).toBe(true);
+    }
+    await expect(page.getByText('the digest is equal')).toBeVisible({ timeout: 120_000 });
+    expect(await violations(lab), 'replayed').toEqual([]);
   });
 }
 

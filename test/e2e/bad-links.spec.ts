@@ -23,6 +23,37 @@ for (const [what, fragment] of Object.entries(LINKS)) {
   });
 }
 
+const SHARED: Record<string, string> = {
+  'a state of nothing': '#s=1.AAAA',
+  'a state from the future': '#s=7.AAAA',
+  'a replay with markup': '#r=1.<img src=x onerror=alert(1)>',
+  'a replay of nothing': '#r=1.AAAAAAAAAAAAAAAA',
+  'a replay that is too long': `#r=1.${'A'.repeat(300_000)}`,
+};
+
+for (const [what, fragment] of Object.entries(SHARED)) {
+  test(`a link with ${what} is refused in words and memlab starts`, async ({ lab, page }) => {
+    await lab.open(`./${fragment}`);
+    const banner = page.getByRole('alert').filter({ hasText: 'Link refused:' });
+    await expect(banner).toHaveText(/Link refused: .{10,}\. memlab runs instead/);
+    expect(lab.errors).toEqual([]);
+  });
+}
+
+test('a replay link that was cut is refused, and a guest that runs goes on', async ({ lab, page }) => {
+  await lab.open();
+  const link = await page.evaluate(() => window.lab.share('replay'));
+  await page.evaluate(
+    (hash) => {
+      location.hash = hash;
+    },
+    new URL(link).hash.slice(0, -9),
+  );
+  await page.getByRole('button', { name: 'Open the replay' }).click();
+  await expect(page.getByRole('alert').filter({ hasText: 'Link refused:' })).toContainText('memlab goes on.');
+  expect(await lab.monitor('info status')).toContain('running');
+});
+
 test('a link that was cut by a chat program is refused', async ({ lab, page }) => {
   await lab.open();
   const link = await page.evaluate(() => window.lab.share());
