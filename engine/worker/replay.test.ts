@@ -72,7 +72,7 @@ async function busySession(page: Page): Promise<void> {
   await page.ask({ type: 'go-to', index: 3 });
   // The guest reads an INVALID slot and tries again, until the second swap.
   await page.ask({ type: 'stage', action: { do: 'begin' } });
-  await page.ask({ type: 'stage', action: { do: 'stage', edit: { op: 'move', slot: 5, gpa: 768 * MIB } } });
+  await page.ask({ type: 'stage', action: { do: 'stage', edit: { op: 'move', slot: 6, gpa: 768 * MIB } } });
   await page.ask({ type: 'stage', action: { do: 'commit-stepped' } });
   for (let phase = 0; phase < 4; phase++) expect(await page.ask({ type: 'stage', action: { do: 'step' } })).toMatchObject({ value: '' });
   const retries = page.machine!.stats().retries!;
@@ -139,6 +139,7 @@ describe('a replay link', () => {
   it('leads to the same machine in another browser, which goes on live and can be replayed in turn', async () => {
     const page = await started();
     await busySession(page);
+    await page.monitor('stop');
     const link = await linkOf(page, 'replay');
     expect(link).toMatch(/^https:\/\/lab\.example\/#r=1\.[\w-]+$/);
     expect(link.length).toBeLessThan(2000);
@@ -147,6 +148,8 @@ describe('a replay link', () => {
     expect(other.state!.history.map(({ title, holes }) => [title, holes])).toEqual(
       page.state!.history.map(({ title, holes }) => [title, holes]),
     );
+    expect(other.state!.run).toBe('paused');
+    await other.monitor('cont');
     type(other, 'mem\r');
     await other.monitor('memslot_del 40');
     await replayed(await linkOf(other, 'replay'));
