@@ -7,7 +7,7 @@
 import {
   ARENA_BASE, ARENA_END, CODE_PAGES, SEG_BASE, SEG_CS, SEG_LIMIT, STAT_BLOCKS_DECODED, STAT_CODE_INVALIDATED, VCPU_SEG, VCPU_SEG_SIZE, VCPU_STATS,
 } from '../abi/index';
-import { DECODE_BAD, DECODE_TOO_LONG, decodeInstruction, decodedEnds, decodedLength, finishBlock, recordsEnd, startDecoding } from './decode';
+import { DECODE_TOO_LONG, decodeInstruction, decodedEnds, decodedLength, finishBlock, recordsEnd, startDecoding } from './decode';
 import { exactCountBetween } from './mem';
 import { fetchPage, stripWriteTags } from './mmu';
 import {
@@ -187,7 +187,7 @@ function build(hva: usize, key: u32, limit: i32, once: bool): usize {
     if (tail && count > 0) break;
     if (tail) stitch(at, room, 0);
     let status = decodeInstruction(tail ? STITCH : at, <u32>off, count);
-    if (tail && (<usize>decodedLength > room || status == DECODE_BAD || status == DECODE_TOO_LONG)) {
+    if (tail && (<usize>decodedLength > room || status == DECODE_TOO_LONG)) {
       // The only instruction of its block, made of two pages: decoded anew each time, so nothing has to watch the second page.
       const next = fetchPage(key & KEY_64 ? linear + <u64>room : (linear + <u64>room) & 0xffffffff);
       if (next == 0) return 0;

@@ -186,6 +186,13 @@ describe('invalid code', () => {
     expect(t.icount).toBe(1n);
   });
 
+  it('knows an invalid instruction by its own bytes, though nothing lies behind it', () => {
+    t.longMode(t.ramSize - 2);
+    t.poke(t.ramSize - 2, '0f0b');
+    expect(t.run(10)).toBe(2); // no IDT: triple fault
+    expect(t.rip).toBe(BigInt(t.ramSize - 2));
+  });
+
   it('logs what is not implemented, with its bytes', () => {
     t.longMode(CODE);
     t.poke(CODE, '0f38f00424'); // MOVBE
