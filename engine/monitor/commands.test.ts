@@ -1,4 +1,6 @@
 /** What the commands print when they work, on a machine without a guest. */
+import { readFileSync } from 'node:fs';
+import { resolve } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { replay, testMonitor } from './testing';
 
@@ -81,9 +83,54 @@ describe('x, xp and sum', () => {
     expect(await replay(monitor, transcript)).toBe(transcript);
   });
 
-  it('says that there is no disassembler', async () => {
-    const { monitor } = await testMonitor();
-    expect(await monitor.execute('xp /3i 0x100000')).toMatch(/^format 'i' needs a disassembler.*\n$/);
+  it('disassembles in QEMU’s lines, in the mode of the code segment', async () => {
+    const { monitor, machine } = await testMonitor();
+    const code = '6766c7848b78563412efcdab89 f089c8 90 d40a eb80 ea5be000f0 cb'.replaceAll(' ', '');
+    machine.writePhysical(
+      0x8000,
+      Uint8Array.from(code.match(/../g)!, (pair) => Number.parseInt(pair, 16)),
+    );
+    // A machine without a guest is in real mode; QEMU 7.2 printed these lines.
+    const transcript = `(lab) xp /8i 0x8000
+0x00008000:  67 66 c7 84 8b 78 56 34  movl     $0x89abcdef, 0x12345678(%ebx, %ecx, 4)
+0x00008008:  12 ef cd ab 89
+0x0000800d:  f0                       .byte    0xf0
+0x0000800e:  89 c8                    movw     %cx, %ax
+0x00008010:  90                       nop      ${''}
+0x00008011:  d4 0a                    aam      ${''}
+0x00008013:  eb 80                    jmp      0x7f95
+0x00008015:  ea 5b e0 00 f0           ljmpw    $0xf000:$0xe05b
+0x0000801a:  cb                       lretw    ${''}
+(lab) x /0i 0x8010
+0x00008010:  90                       nop      ${''}
+(lab) xp /2i 0xffffffe
+0x0ffffffe:  00 00                    addb     %al, (%bx, %si)
+0x10000000: unable to read memory
+(lab) xp /i 0x7ffffff0
+0x7ffffff0: unable to read memory
+(lab) xp /i 0xfffffffffffffff8
+0xfffffffffffffff8: unable to read memory
+`;
+    expect(await replay(monitor, transcript)).toBe(transcript);
+    expect((await monitor.execute('xp /100000i 0x200000')).split('\n').at(-2)).toBe(
+      '... 95904 instructions more: this monitor prints at most 4096 at once',
+    );
+  });
+
+  it('disassembles through the guest’s page tables in 64-bit mode', async () => {
+    const kernel = readFileSync(resolve(import.meta.dirname, '../../guests/memlab/memlab.elf'));
+    const { monitor, machine } = await testMonitor({ guest: { name: 'memlab', kernel } });
+    machine.cont();
+    machine.runInstructions(1_000_000);
+    machine.stop();
+    const rip = machine.registers().rip;
+    const [line] = (await monitor.execute('x /1i $pc')).split('\n');
+    expect(line).toMatch(new RegExp(`^0x${rip.toString(16).padStart(8, '0')}:  (?:[0-9a-f]{2} )+ +[a-z]`));
+    machine.writePhysical(0x180000, Uint8Array.from([0x48, 0x8b, 0x04, 0xc5, 0xf0, 0xff, 0xff, 0xff, 0x41, 0x54]));
+    expect(await monitor.execute('x /2i 0x180000')).toBe(
+      `0x00180000:  48 8b 04 c5 f0 ff ff ff  movq     -0x10(, %rax, 8), %rax\n0x00180008:  41 54                    pushq    %r12\n`,
+    );
+    expect(await monitor.execute('x /2i 0xffff800000000000')).toBe('0xffff800000000000: unable to read memory\n');
   });
 
   it('sums like BSD', async () => {

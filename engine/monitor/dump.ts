@@ -1,4 +1,5 @@
 /** `x` and `xp`: memory in QEMU's layout. Nothing here has a side effect on the guest. */
+import { type Bits, instructionsFrom, qemuLines, type Read, unreadable } from './disasm';
 import type { Format } from './types';
 
 /** A dump of more than this many lines is a slip of the finger; QEMU would print it all. */
@@ -38,7 +39,7 @@ function cell(value: bigint, format: Format['format'], bytes: number): string {
 }
 
 /** `read` gives bytes at an address or undefined where any of them is not backed. */
-export function dumpMemory(start: bigint, format: Format, read: (address: bigint, length: number) => Uint8Array | undefined): string {
+export function dumpMemory(start: bigint, format: Format, read: Read): string {
   let size = format.size;
   const lineBytes = size === 1 ? 8 : 16;
   let left = size * format.count;
@@ -61,6 +62,19 @@ export function dumpMemory(start: bigint, format: Format, read: (address: bigint
     address += BigInt(length);
     left -= length;
   }
+  return lines.map((line) => `${line}\n`).join('');
+}
+
+/** `x /i`; `count` 0 is 1, as in QEMU. */
+export function dumpInstructions(start: bigint, count: number, bits: Bits, read: Read): string {
+  const wanted = Math.max(1, count);
+  const found = instructionsFrom(read, start, Math.min(wanted, MAX_LINES), bits);
+  const lines = found.flatMap(qemuLines);
+  if (found.length < Math.min(wanted, MAX_LINES)) {
+    const last = found.at(-1);
+    lines.push(unreadable(last ? last.address + BigInt(last.length) : start));
+  } else if (wanted > MAX_LINES)
+    lines.push(`... ${wanted - MAX_LINES} instructions more: this monitor prints at most ${MAX_LINES} at once`);
   return lines.map((line) => `${line}\n`).join('');
 }
 

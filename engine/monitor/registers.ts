@@ -1,5 +1,6 @@
 /** `info registers` in QEMU's layout, and the names that $NAME in an expression may use. */
 import type { VcpuRegisters } from '../machine/api';
+import type { Bits } from './disasm';
 
 const EFER_LMA = 0x400n;
 const GPR64 = ['RAX', 'RBX', 'RCX', 'RDX', 'RSI', 'RDI', 'RBP', 'RSP', 'R8', 'R9', 'R10', 'R11', 'R12', 'R13', 'R14', 'R15'] as const;
@@ -51,6 +52,9 @@ const h32 = (value: bigint): string => h(BigInt.asUintN(32, value), 8);
 const isLong = (r: VcpuRegisters): boolean => (r.efer & EFER_LMA) !== 0n;
 const is64 = (r: VcpuRegisters): boolean => isLong(r) && (r.segments[CS]!.attributes & 0x200) !== 0;
 const isProtected = (r: VcpuRegisters): boolean => (r.cr0 & 1n) !== 0n;
+
+/** What the code segment makes of code. */
+export const codeBits = (r: VcpuRegisters): Bits => (is64(r) ? 64 : (r.segments[CS]!.attributes & 0x400) !== 0 ? 32 : 16);
 
 /** One vCPU, without the "CPU#n" line. */
 export function dumpRegisters(r: VcpuRegisters): string {

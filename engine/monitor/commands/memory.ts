@@ -1,13 +1,14 @@
 /** x, xp, print, sum, gva2gpa, gpa2hva, i, o, memsave, pmemsave. */
 import type { Machine } from '../../machine/api';
-import { dumpMemory, printChar } from '../dump';
+import type { Read } from '../disasm';
+import { dumpInstructions, dumpMemory, printChar } from '../dump';
+import { codeBits } from '../registers';
 import { hex } from '../sizes';
 import { type Args, type Command, CommandError, type Context, type Format, getBig, getNumber, getString } from '../types';
 
 const PAGE = 4096;
 /** Physical addresses stop here, and JS numbers are exact beyond it. */
 const MAX_PHYSICAL = 2 ** 52;
-const NO_DISASSEMBLER = "format 'i' needs a disassembler, which this monitor does not have yet: use /x\n";
 
 const formatOf = (args: Args): Format => args.get('fmt') as Format;
 
@@ -32,9 +33,11 @@ function readVirtual(context: Context, gva: bigint, length: number): Uint8Array 
   return bytes;
 }
 
-function dump(args: Args, read: (address: bigint, length: number) => Uint8Array | undefined): string {
+function dump({ machine, state }: Context, args: Args, read: Read): string {
   const format = formatOf(args);
-  return format.format === 'i' ? NO_DISASSEMBLER : dumpMemory(getBig(args, 'addr'), format, read);
+  const start = getBig(args, 'addr');
+  if (format.format !== 'i') return dumpMemory(start, format, read);
+  return dumpInstructions(start, format.count, codeBits(machine.registers(state.vcpu)), read);
 }
 
 function print(args: Args): string {
@@ -154,8 +157,8 @@ export const memoryCommands: Command[] = [
     params: '/fmt addr',
     help: "virtual memory dump starting at 'addr'",
     origin: 'qemu',
-    note: 'Format i (instructions) is not there yet.',
-    run: (context, args) => dump(args, (gva, length) => readVirtual(context, gva, length)),
+    note: 'Format i: x87, MMX, SSE to SSE4.2; AVX is shown as .byte.',
+    run: (context, args) => dump(context, args, (gva, length) => readVirtual(context, gva, length)),
   },
   {
     name: 'xp',
@@ -164,7 +167,7 @@ export const memoryCommands: Command[] = [
     help: "physical memory dump starting at 'addr'",
     origin: 'qemu',
     note: 'Reads memslots only: a device register says "Cannot access memory" instead of being read with its side effects.',
-    run: ({ machine }, args) => dump(args, (gpa, length) => physical(machine, gpa, length)),
+    run: (context, args) => dump(context, args, (gpa, length) => physical(context.machine, gpa, length)),
   },
   {
     name: 'print|p',
