@@ -93,12 +93,14 @@ function segments(r: VcpuRegisters): string[] {
     const s = r.segments[index]!;
     const base = isLong(r) ? h(s.base, 16) : h32(s.base);
     const line = `${name.padEnd(3)}=${h(s.selector, 4)} ${base} ${h(s.limit, 8)} ${h(descriptorFlags(s.limit, s.attributes), 8)}`;
-    const present = (s.attributes & 0x80) !== 0;
-    return isProtected(r) && present ? `${line} ${describe(r, s.attributes)}` : line;
+    const described = describeSegment(r, s.attributes);
+    return described ? `${line} ${described}` : line;
   });
 }
 
-function describe(r: VcpuRegisters, attributes: number): string {
+/** "DPL=0 CS64 [-RA]"; nothing in real mode and for a segment that is not present. */
+export function describeSegment(r: VcpuRegisters, attributes: number): string {
+  if (!isProtected(r) || (attributes & 0x80) === 0) return '';
   const type = attributes & 0xf;
   const dpl = `DPL=${(attributes >> 5) & 3} `;
   if (!(attributes & 0x10)) return dpl + (isLong(r) ? SYSTEM_TYPES_64 : SYSTEM_TYPES_32)[type]!;

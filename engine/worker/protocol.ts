@@ -4,9 +4,11 @@ import type { Backend, Dimm, MachineConfig, PhaseName, RunState, StagedEdit, Sta
 import type { IndexSetView, IndexStructure, IndexView, PictureCell, PictureNode } from '../memory/index';
 import type { MemoryRegion } from '../memory/types';
 import type { InspectedFile, InspectedLink, MachineShape } from '../snapshot/inspect';
+import type { CodeView, CpuView } from './cpu-types';
 import type { FlagsBench } from './flags-bench';
 import type { IndexBench, IndexBenchRow } from './index-bench';
 
+export type { CodeLine, CodeView, CpuView, RegisterGroup, RegisterView } from './cpu-types';
 export type {
   Backend,
   Dimm,
@@ -107,6 +109,15 @@ export interface Queries {
   index: { query: { ask: 'index'; gpa?: number }; answer: IndexView };
   /** The three indexes measured now, in this worker, on scratch engines with so many slots (1 to 32,763); takes a second or two. */
   'index-bench': { query: { ask: 'index-bench'; slots: number }; answer: IndexBench };
+  /**
+   * `count` instructions from a gva on ("0xffffffff81000000"; absent: rip), and up to `before` that a guess finds before it. Addresses are linear;
+   * vcpu: 0 when absent.
+   */
+  disassemble: { query: { ask: 'disassemble'; vcpu?: number; from?: string; before?: number; count: number }; answer: CodeView };
+  /** A vCPU's registers, and the code around its rip at the same instant. */
+  cpu: { query: { ask: 'cpu'; vcpu?: number; before: number; count: number }; answer: CpuView };
+  /** Where a gva leads, in the vCPU's tables; `gpa` is absent where they do not map it. */
+  translate: { query: { ask: 'translate'; gva: string; vcpu?: number }; answer: { gpa?: number } };
 }
 
 export type Query = Queries[keyof Queries]['query'];

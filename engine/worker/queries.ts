@@ -3,6 +3,7 @@
  * what is more than a line lives in a file of its own.
  */
 import type { Machine } from '../machine/api';
+import { codeView, cpuView, translate } from './cpu-view';
 import { benchFlags } from './flags-bench';
 import { type BenchClock, benchIndexes } from './index-bench';
 import type { Queries, Query } from './protocol';
@@ -21,6 +22,9 @@ const answers: Answers = {
   'flags-bench': ({ slots, changes }, { clock }) => benchFlags(slots, changes, clock),
   index: ({ gpa }, { machine }) => machine.memory.inspectIndexes(address(gpa))!,
   'index-bench': ({ slots }, { clock }) => benchIndexes(slots, clock),
+  disassemble: (query, { machine }) => codeView(machine, query),
+  cpu: (query, { machine }) => cpuView(machine, query),
+  translate: (query, { machine }) => translate(machine, query),
 };
 
 /** The page's addresses arrive unchecked. */

@@ -5,6 +5,7 @@ import { dumpInstructions, dumpMemory, printChar } from '../dump';
 import { codeBits } from '../registers';
 import { hex } from '../sizes';
 import { type Args, type Command, CommandError, type Context, type Format, getBig, getNumber, getString } from '../types';
+import { readVirtual } from '../virtual-memory';
 
 const PAGE = 4096;
 /** Physical addresses stop here, and JS numbers are exact beyond it. */
@@ -16,21 +17,6 @@ const formatOf = (args: Args): Format => args.get('fmt') as Format;
 function physical(machine: Machine, gpa: bigint, length: number): Uint8Array | undefined {
   if (gpa + BigInt(length) > BigInt(MAX_PHYSICAL)) return undefined;
   return machine.readPhysical(Number(gpa), length);
-}
-
-/** Bytes at a gva through the vCPU's tables, page by page. */
-function readVirtual(context: Context, gva: bigint, length: number): Uint8Array | undefined {
-  const bytes = new Uint8Array(length);
-  for (let done = 0; done < length; ) {
-    const at = BigInt.asUintN(64, gva + BigInt(done));
-    const piece = Math.min(length - done, PAGE - Number(at % BigInt(PAGE)));
-    const gpa = context.machine.translate(at, context.state.vcpu);
-    const part = gpa === undefined ? undefined : context.machine.readPhysical(gpa, piece);
-    if (!part) return undefined;
-    bytes.set(part, done);
-    done += piece;
-  }
-  return bytes;
 }
 
 function dump({ machine, state }: Context, args: Args, read: Read): string {
@@ -137,7 +123,7 @@ function saveSize(args: Args): number {
 async function memsave(context: Context, args: Args): Promise<string> {
   const addr = getBig(args, 'val');
   const size = saveSize(args);
-  const bytes = readVirtual(context, addr, size);
+  const bytes = readVirtual(context.machine, context.state.vcpu, addr, size);
   if (!bytes) throw new CommandError(`Invalid addr ${hex(addr, 16)}/size ${size} specified`);
   return writeFile(context, getString(args, 'filename')!, bytes);
 }
@@ -158,7 +144,7 @@ export const memoryCommands: Command[] = [
     help: "virtual memory dump starting at 'addr'",
     origin: 'qemu',
     note: 'Format i: x87, MMX, SSE to SSE4.2; AVX is shown as .byte.',
-    run: (context, args) => dump(context, args, (gva, length) => readVirtual(context, gva, length)),
+    run: (context, args) => dump(context, args, (gva, length) => readVirtual(context.machine, context.state.vcpu, gva, length)),
   },
   {
     name: 'xp',

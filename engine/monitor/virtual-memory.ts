@@ -1,0 +1,19 @@
+/** Guest-virtual memory as the host reads it. No side effect on the guest: no accessed bits, no faults. */
+import type { Machine } from '../machine/api';
+
+const PAGE = 4096;
+
+/** Bytes at a gva through the vCPU's tables, page by page; undefined where one of them is unmapped or in no slot. */
+export function readVirtual(machine: Machine, vcpu: number, gva: bigint, length: number): Uint8Array | undefined {
+  const bytes = new Uint8Array(length);
+  for (let done = 0; done < length; ) {
+    const at = BigInt.asUintN(64, gva + BigInt(done));
+    const piece = Math.min(length - done, PAGE - Number(at % BigInt(PAGE)));
+    const gpa = machine.translate(at, vcpu);
+    const part = gpa === undefined ? undefined : machine.readPhysical(gpa, piece);
+    if (!part) return undefined;
+    bytes.set(part, done);
+    done += piece;
+  }
+  return bytes;
+}

@@ -1,0 +1,45 @@
+/** A vCPU as the page shows it. Numbers of 64 bits are hex text: the page never counts with them. */
+
+export interface CodeLine {
+  /** "0xffffffff81000000", linear */
+  gva: string;
+  /** "48 89 e5" */
+  bytes: string;
+  mnemonic: string;
+  operands: string;
+  /** Where a near branch or call leads, linear. */
+  target?: string;
+  /** Before the address that was asked for, where x86 code can only be guessed. */
+  guess: boolean;
+}
+
+export interface CodeView {
+  /** Linear address of the vCPU's next instruction. */
+  rip: string;
+  bits: 16 | 32 | 64;
+  lines: CodeLine[];
+  /** Why there are fewer lines than were asked for. */
+  reason?: string;
+}
+
+export interface RegisterView {
+  name: string;
+  /** hex, padded to the register's width, without 0x */
+  value: string;
+  /** "base 0, limit 0xffff, CS64 DPL 0", "3.25", "empty" */
+  note?: string;
+}
+
+export interface RegisterGroup {
+  group: 'general' | 'segments' | 'control' | 'x87' | 'sse';
+  registers: RegisterView[];
+}
+
+export interface CpuView {
+  vcpu: number;
+  cpl: number;
+  halted: boolean;
+  rflags: number;
+  groups: RegisterGroup[];
+  code: CodeView;
+}
