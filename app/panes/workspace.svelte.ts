@@ -113,6 +113,12 @@ export class Workspace {
     this.select(order[next]?.slot);
   }
 
+  /** The map shows this address and what is around it. */
+  pointAt(gpa: number): void {
+    this.reveal = { start: gpa, end: gpa + 256 * PAGE };
+    this.hoverGpa = gpa;
+  }
+
   select(slot: number | undefined): void {
     this.selected = slot;
     if (this.inspectorTask === 'split') this.inspectorTask = 'none';

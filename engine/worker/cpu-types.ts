@@ -37,6 +37,8 @@ export interface RegisterGroup {
 
 export interface CpuView {
   vcpu: number;
+  /** Retired so far by all vCPUs: equal counts are the same instant. */
+  instructions: number;
   cpl: number;
   halted: boolean;
   rflags: number;

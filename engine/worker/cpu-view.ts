@@ -86,7 +86,7 @@ export function cpuView(machine: Machine, query: Queries['cpu']['query']): CpuVi
   const registers = machine.registers(vcpu);
   const code = codeView(machine, { ...query, ask: 'disassemble' });
   const { cpl, halted, rflags } = registers;
-  return { vcpu, cpl, halted, rflags, groups: groups(registers, code.bits === 64), code };
+  return { vcpu, instructions: machine.instructions, cpl, halted, rflags, groups: groups(registers, code.bits === 64), code };
 }
 
 function groups(r: VcpuRegisters, wide: boolean): RegisterGroup[] {
@@ -96,11 +96,12 @@ function groups(r: VcpuRegisters, wide: boolean): RegisterGroup[] {
     word(wide ? name : name.replace('r', 'e'), r.gpr[ENCODING[index]!]!),
   );
   return [
-    { group: 'general', registers: [...general, word(wide ? 'rip' : 'eip', r.rip), { name: 'rflags', value: padded(r.rflags, 8) }] },
+    { group: 'general', registers: [...general, word(wide ? 'rip' : 'eip', r.rip)] },
     { group: 'segments', registers: [...segments(r), table('gdtr', r.gdt), table('idtr', r.idt)] },
     {
       group: 'control',
       registers: [
+        { name: 'rflags', value: padded(r.rflags, 8) },
         ...(['cr0', 'cr2', 'cr3', 'cr4', 'cr8', 'efer'] as const).map((name) => ({ name, value: padded(r[name], 16) })),
         ...['dr0', 'dr1', 'dr2', 'dr3', 'dr6', 'dr7'].map((name, index) => ({ name, value: padded(r.dr[index] ?? 0n, 16) })),
       ],

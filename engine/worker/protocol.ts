@@ -114,8 +114,8 @@ export interface Queries {
    * vcpu: 0 when absent.
    */
   disassemble: { query: { ask: 'disassemble'; vcpu?: number; from?: string; before?: number; count: number }; answer: CodeView };
-  /** A vCPU's registers, and the code around its rip at the same instant. */
-  cpu: { query: { ask: 'cpu'; vcpu?: number; before: number; count: number }; answer: CpuView };
+  /** A vCPU's registers, and the code around its rip (or `from`) at the same instant. */
+  cpu: { query: { ask: 'cpu'; vcpu?: number; from?: string; before: number; count: number }; answer: CpuView };
   /** Where a gva leads, in the vCPU's tables; `gpa` is absent where they do not map it. */
   translate: { query: { ask: 'translate'; gva: string; vcpu?: number }; answer: { gpa?: number } };
 }

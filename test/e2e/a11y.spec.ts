@@ -93,6 +93,16 @@ for (const colorScheme of ['dark', 'light'] as const) {
     await check('index, a wrong address');
     await page.getByRole('tab', { name: 'CPU' }).click();
     await check('registers');
+    await lab.monitor('stop');
+    await page.keyboard.press('F10');
+    for (const title of ['Segments', 'Flags, control and debug', 'x87', 'SSE']) await page.getByText(title, { exact: true }).click();
+    await page
+      .getByRole('button', { name: /show the code there/ })
+      .first()
+      .click();
+    await expect(page.getByRole('button', { name: 'Back to rip' })).toBeVisible();
+    await check('vCPU stopped, everything unfolded, a target followed');
+    await lab.monitor('cont');
 
     const kept = page.getByRole('region', { name: 'Change set and snapshots' });
     await lab.monitor('layout_save kept');
