@@ -133,6 +133,6 @@ it('info pic shows both 8259s as QEMU does', async () => {
     machine.ioWrite(port, 1, value);
   }
   expect(await monitor.execute('info pic')).toMatch(
-    /^pic0: irr=\w\w imr=fb isr=00 hprio=0 irq_base=30 rr_sel=0 elcr=\w\w fnm=0\npic1: irr=\w\w imr=\w\w .* fnm=0\n$/,
+    /^pic1: irr=\w\w imr=\w\w .* fnm=0\npic0: irr=\w\w imr=fb isr=00 hprio=0 irq_base=30 rr_sel=0 elcr=\w\w fnm=0\n$/,
   );
 });

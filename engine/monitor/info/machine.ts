@@ -51,7 +51,8 @@ function pic(machine: Machine): string {
         `pic${index}: irr=${two(irr)} imr=${two(imr)} isr=${two(isr)} hprio=${highest} irq_base=${two(base)} ` +
         `rr_sel=${readIsr ? 1 : 0} elcr=${two(elcr)} fnm=${fullyNested ? 1 : 0}\n`,
     );
-  return lines.join('');
+  // QEMU 7.2 tells the second one first.
+  return lines.reverse().join('');
 }
 
 /** Read-only memory that the board brought, then what the loader was given. */
@@ -144,6 +145,7 @@ export const machineInfo: Command[] = [
     params: '',
     help: 'show the interrupts statistics (if available)',
     origin: 'qemu',
+    note: 'By device, in one list; QEMU counts by input, once for each controller.',
     run: (context) => irq(context.machine),
   },
   { name: 'roms', args: '', params: '', help: 'show roms', origin: 'qemu', run: (context) => roms(context.machine) },
