@@ -252,6 +252,48 @@ export interface ChangeSet {
   abort(): void;
 }
 
+/** Where a gpa leads. Without a slot: a hole or a device. `invalid`: the slot stands between the two swaps of a commit. */
+export interface WalkPlace {
+  gpa: number;
+  slot?: number;
+  hva?: number;
+  invalid?: boolean;
+}
+
+export interface PageWalkStep extends WalkPlace {
+  name: 'PML4E' | 'PDPTE' | 'PDE' | 'PTE';
+  /** Bits high..low of the gva are the index. */
+  high: number;
+  low: number;
+  index: number;
+  /** Size of an entry */
+  bytes: 4 | 8;
+  entry: bigint;
+  /** It maps the page; else it points to the next table. */
+  leaf: boolean;
+}
+
+export interface WalkRights {
+  write: boolean;
+  user: boolean;
+  execute: boolean;
+}
+
+export interface PageWalk {
+  mode: 'off' | '32-bit' | 'PAE' | '4-level';
+  /** As the mode takes it: 32 bits but with 4 levels. */
+  gva: bigint;
+  cr3: bigint;
+  asId: number;
+  /** CR0.WP: the supervisor heeds read-only pages too. */
+  writeProtect: boolean;
+  steps: PageWalkStep[];
+  /** gpa of the address itself, size of its page, the rights of all levels together */
+  page?: WalkPlace & { size: number; rights: WalkRights; global: boolean };
+  /** Why there is no page, one line */
+  stop?: { kind: 'not-canonical' | 'not-present' | 'reserved' | 'invalid'; text: string };
+}
+
 export interface HoleCount {
   /** MMIO reads + writes that no slot and no device answered, since the start. */
   total: number;
@@ -360,6 +402,8 @@ export interface Machine {
   translate(gva: bigint, vcpu?: number): number | undefined;
   /** Guest TLB entries of a vCPU as the guest's tables say (info tlb walks the tables, as QEMU does). */
   pageTable(vcpu?: number): Iterable<{ gva: bigint; gpa: number; flags: number; size: number }>;
+  /** How the vCPU's tables translate a gva now, entry by entry. */
+  pageWalk(gva: bigint, vcpu?: number): PageWalk;
   ioRead(port: number, size: number): number; // `i`, side effects as a guest read
   ioWrite(port: number, size: number, value: number): void;
   /** The devices on the buses, for info mtree / qtree. */

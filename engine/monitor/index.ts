@@ -1,3 +1,4 @@
+export { readAddress } from './address';
 export { helpLine, helpOf } from './commands/help';
 export { LONG_LINK } from './commands/layouts';
 export { type CommitEntry, CommitLog, pagesOf } from './commit-log';

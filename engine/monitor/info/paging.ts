@@ -1,7 +1,9 @@
-/** info mem, info tlb: the guest's page tables, walked as QEMU walks them (not the contents of the software TLB: `info tlb-stats`). */
-import type { VcpuRegisters } from '../../machine/api';
+/** info mem, info tlb: the guest's page tables, walked as QEMU walks them (not the contents of the software TLB: `info tlb-stats`); info walk, ours. */
+import type { PageWalk, VcpuRegisters, WalkPlace } from '../../machine/api';
 import { PAGE_NX } from '../../machine/page-table';
-import type { Command, Context } from '../types';
+import { hex, shortSize } from '../sizes';
+import { type Command, type Context, getBig } from '../types';
+import { columns } from './memslots';
 
 const PG = 0x80000000n;
 /** Bits of a page table entry. */
@@ -56,7 +58,52 @@ function mem(context: Context): string {
   return lines.join('');
 }
 
+/** Letters of an entry, as `info tlb` orders them, and P. */
+function entryLetters(entry: bigint, bytes: number): string {
+  const flags = Number(entry & 0xfffn);
+  const letters: [boolean, string][] = [
+    [bytes === 8 && entry >> 63n === 1n, 'X'],
+    [has(flags, PTE.G), 'G'],
+    [has(flags, PTE.PSE), 'P'],
+    [has(flags, PTE.D), 'D'],
+    [has(flags, PTE.A), 'A'],
+    [has(flags, PTE.PCD), 'C'],
+    [has(flags, PTE.PWT), 'T'],
+    [has(flags, PTE.US), 'U'],
+    [has(flags, PTE.RW), 'W'],
+  ];
+  return has(flags, 1) ? letters.map(([set, letter]) => (set ? letter : '-')).join('') : 'not present';
+}
+
+const placeText = ({ gpa, slot, hva }: WalkPlace): string =>
+  `${hex(gpa)} (${slot === undefined ? 'no slot' : `slot ${slot}`}${hva === undefined ? '' : `, hva ${hex(hva)}`})`;
+
+export function walkText(walk: PageWalk): string {
+  const { mode, gva, cr3, steps, page, stop } = walk;
+  const head = mode === 'off' ? `${hex(gva)}: paging is off\n` : `${hex(gva)}: ${mode} paging, CR3 ${hex(cr3)}\n`;
+  const rows = steps.map(({ name, high, low, index, bytes, entry, ...place }) => [
+    `  ${name}`,
+    `bits ${high}-${low} = ${index}`,
+    `at ${placeText(place)}`,
+    hex(entry, bytes * 2),
+    entryLetters(entry, bytes),
+  ]);
+  const table = rows.length > 0 ? columns(rows) : '';
+  if (!page) return `${head}${table}${stop?.text}\n`;
+  const { write, user, execute } = page.rights;
+  const rights = mode === 'off' ? '' : `, ${user ? 'u' : '-'}r${write ? 'w' : '-'}${execute ? 'x' : '-'}, page of ${shortSize(page.size)}`;
+  return `${head}${table}gpa ${placeText(page)}${rights}\n`;
+}
+
 export const pagingInfo: Command[] = [
   { name: 'mem', args: '', params: '', help: 'show the active virtual memory mappings', origin: 'qemu', run: mem },
   { name: 'tlb', args: '', params: '', help: 'show virtual to physical memory mappings', origin: 'qemu', run: tlb },
+  {
+    name: 'walk',
+    args: 'addr:l',
+    params: 'addr',
+    help: 'show how the vCPU translates a virtual address: each page table entry on the way, the slot and host memory that it lies in, and where it leads or why it stops',
+    origin: 'lab',
+    run: ({ machine, state }, args) => walkText(machine.pageWalk(getBig(args, 'addr'), state.vcpu)),
+  },
 ];

@@ -1,0 +1,17 @@
+/** An address as the page's fields take it: what the monitor calls an expression, so `0x400000` and `$rip+8` alike. */
+import type { Machine } from '../machine/api';
+import { readExpression } from './expr';
+import { registerValue } from './registers';
+import { CommandError, UsageError } from './types';
+
+/** CommandError, one line, when the text is no expression. */
+export function readAddress(machine: Machine, text: string, vcpu = 0): bigint {
+  const wrong = (why: string): CommandError => new CommandError(`'${text}' is not an address (${why}): use 0x..., or $rip with + and -`);
+  try {
+    const { value, end } = readExpression(text, 0, (name) => registerValue(machine.registers(vcpu), name));
+    if (text.slice(end).trim() !== '') throw wrong(`it goes on with '${text.slice(end).trim()}'`);
+    return value;
+  } catch (error) {
+    throw error instanceof UsageError ? wrong(error.message) : error;
+  }
+}
