@@ -41,6 +41,7 @@ import { type Advance, Executor } from './executor';
 import { Firmware } from './firmware';
 import { HostMemory } from './host-memory';
 import { walkPageTable } from './page-table';
+import { walkAddress } from './page-walk';
 import { PhysicalMemory } from './physical';
 import { positionOf, type Traveller, travel } from './position';
 import type { Rehost } from './rehost';
@@ -108,6 +109,8 @@ class LabMachine implements Machine {
   /** Timer expiries since the last instruction, `instructionsThen`. */
   private fruitless = 0;
   private instructionsThen = -1;
+  /** Pages whose translations commits dropped. */
+  private zappedPages = 0;
   private breakpoint: number | undefined;
   /** While above 0 nothing runs: the machine's state is being read piece by piece. */
   private held = 0;
@@ -445,6 +448,10 @@ class LabMachine implements Machine {
     return walkPageTable(this.vcpu(vcpu), this.physical);
   }
 
+  pageWalk(gva: bigint, vcpu = 0): ReturnType<Machine['pageWalk']> {
+    return walkAddress(this.vcpu(vcpu), this.memory, this.host, gva);
+  }
+
   ioRead(port: number, size: number): number {
     return this.ports.read(port, size);
   }
@@ -479,7 +486,14 @@ class LabMachine implements Machine {
   }
 
   stats(): Record<string, number> {
-    return { instructions: this.instructions, ...sumStats(this.vcpus), holes: this.mmio.holes, host_memory: this.host.inUse };
+    return {
+      instructions: this.instructions,
+      ...sumStats(this.vcpus),
+      dirtied_pages: this.memory.dirtyLog.dirtied,
+      zapped_pages: this.zappedPages,
+      holes: this.mmio.holes,
+      host_memory: this.host.inUse,
+    };
   }
 
   async digest(): Promise<string> {
@@ -698,7 +712,10 @@ class LabMachine implements Machine {
     } else if (event.type === 'protect') {
       for (const { start, end } of event.ranges) this.core.protectGfnRange(start, end - start);
     }
-    if (event.type === 'zap') this.carryOver?.();
+    if (event.type === 'zap') {
+      this.zappedPages += event.ranges.reduce((sum, { start, end }) => sum + end - start, 0);
+      this.carryOver?.();
+    }
     this.emit({ type: 'commit', event });
     if (event.type === 'publish' && this.changeSet.stepping) this.wake();
     if (event.type !== 'commit') return;

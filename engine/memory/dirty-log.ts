@@ -3,6 +3,7 @@
  * its WITH_BITMAP addition, KVM_RESET_DIRTY_RINGS. Argument rules and their order are the kernel's (virt/kvm/kvm_main.c).
  */
 import type { AddressSpace } from './address-space';
+import { countDirty, dirtyHeat, HEAT_UNKNOWN } from './dirty-heat';
 import { DirtyRing, ENTRY_BYTES, MAX_ENTRIES, RESERVED_ENTRIES, type RingEntry } from './dirty-ring';
 import { clearBit, DirtyState, runsOf } from './dirty-state';
 import type { Limits } from './limits';
@@ -34,6 +35,7 @@ export class DirtyLog {
   private ringBytes = 0;
   private ringBitmap = false;
   readonly rings: DirtyRing[] = [];
+  private readonly written = { pages: 0 };
   /** vCPU caches exist: it is too late for rings. */
   private started = false;
 
@@ -59,10 +61,15 @@ export class DirtyLog {
     return this.manual;
   }
 
+  /** Pages that became dirty, in a bitmap or a ring, since the start: a page counts again after each harvest. */
+  get dirtied(): number {
+    return this.rings.reduce((sum, ring) => sum + ring.total, this.written.pages);
+  }
+
   /** May throw RangeError: no memory. */
   newState(pages: number): DirtyState {
     const bitmap = !this.ringEnabled || this.ringBitmap;
-    return new DirtyState(pages, { bitmap, ring: this.ringEnabled, allOnes: this.initiallySet });
+    return new DirtyState(pages, { bitmap, ring: this.ringEnabled, allOnes: this.initiallySet }, this.written);
   }
 
   setManualProtect(flags: number): Done {
@@ -133,6 +140,25 @@ export class DirtyLog {
   peek(slot: number, asId: number): Uint8Array | undefined {
     const space = this.spaces[asId];
     return space?.table.dirty.get(space.active.byId(slot))?.bits?.slice();
+  }
+
+  /** Dirty pages of a slot, and whether the page `offset` is one; undefined where nothing is logged. */
+  summary(slot: number, asId: number, offset: number): { pages: number; dirtyPages: number; dirty: boolean } | undefined {
+    const space = this.spaces[asId];
+    const state = space?.table.dirty.get(space.active.byId(slot));
+    if (!state) return undefined;
+    return {
+      pages: state.pages,
+      dirtyPages: countDirty(state, 0, state.pages),
+      dirty: countDirty(state, offset, offset + 1) > 0,
+    };
+  }
+
+  /** See dirty-heat.ts. */
+  heat(asId: number, from: number, to: number, columns: number, into: Uint8Array, at: number): void {
+    const space = this.spaces[asId];
+    if (space) dirtyHeat(space, from, to, columns, into, at);
+    else into.fill(HEAT_UNKNOWN, at, at + columns);
   }
 
   /** For snapshots. The whole slot is write-protected: what is clean now may have been written before. */

@@ -48,6 +48,11 @@ export class DirtyRing {
     return this.pushed - this.collected;
   }
 
+  /** Entries ever pushed. */
+  get total(): number {
+    return this.pushed;
+  }
+
   /** Entries that wait for harvest. */
   get pending(): number {
     return this.pushed - this.harvested;

@@ -8,10 +8,12 @@ export class DirtyState {
   readonly pages: number;
   bits: Uint8Array | undefined;
   ringed: Uint8Array | undefined;
+  private readonly written: { pages: number };
 
-  /** Throws RangeError when the host has no memory for the maps. */
-  constructor(pages: number, mode: { bitmap: boolean; ring: boolean; allOnes: boolean }) {
+  /** `written` counts pages that become dirty here. Throws RangeError when the host has no memory for the maps. */
+  constructor(pages: number, mode: { bitmap: boolean; ring: boolean; allOnes: boolean }, written: { pages: number }) {
     this.pages = pages;
+    this.written = written;
     this.bits = mode.bitmap ? new Uint8Array(bitmapBytes(pages)) : undefined;
     this.ringed = mode.ring ? new Uint8Array(bitmapBytes(pages)) : undefined;
     if (this.bits && mode.allOnes) setBits(this.bits, 0, pages);
@@ -24,7 +26,9 @@ export class DirtyState {
 
   /** A write that no dirty ring takes. */
   mark(offset: number): void {
-    if (this.bits) setBit(this.bits, offset);
+    if (!this.bits || testBit(this.bits, offset)) return;
+    setBit(this.bits, offset);
+    this.written.pages++;
   }
 
   /** True where a vCPU's next write has to be recorded. */

@@ -1,6 +1,6 @@
-/** Live figures: speed and TLB misses since the last ones. Sent while something changes. */
+/** Live figures: speed, and what happened a second, since the last ones. Sent while something changes. */
 import type { Machine } from '../machine/api';
-import type { Figures } from './protocol';
+import type { Figures, Rates } from './protocol';
 
 interface Clock {
   monotonic(): number;
@@ -11,11 +11,21 @@ interface Clock {
 /** A guest below this many million instructions a second is waiting, not working. */
 const IDLE_MIPS = 0.5;
 
+/** The machine's counter behind each rate. */
+const COUNTERS: Record<keyof Rates, string> = {
+  tlbMisses: 'tlb_misses',
+  zappedPages: 'zapped_pages',
+  dirtyPages: 'dirtied_pages',
+  mmio: 'mmio',
+  pio: 'pio',
+  holes: 'holes',
+};
+
 export class Figurer {
   private timer: unknown;
   private at: number;
   private instructions: number;
-  private misses: number;
+  private counts: Record<string, number>;
   private last = '';
 
   constructor(
@@ -26,7 +36,7 @@ export class Figurer {
   ) {
     this.at = clock.monotonic();
     this.instructions = machine.instructions;
-    this.misses = machine.stats().tlb_misses ?? 0;
+    this.counts = machine.stats();
     this.schedule();
   }
 
@@ -39,22 +49,27 @@ export class Figurer {
     const { machine } = this;
     const now = this.clock.monotonic();
     const instructions = machine.instructions;
-    const misses = machine.stats().tlb_misses ?? 0;
+    const counts = machine.stats();
     // A snapshot that was loaded may be younger.
+    const since = (counter: string): number => Math.max(0, (counts[counter] ?? 0) - (this.counts[counter] ?? 0));
     const done = Math.max(0, instructions - this.instructions);
     const elapsed = Math.max(1, now - this.at);
     const mips = done / elapsed / 1000;
+    const rates = Object.fromEntries(
+      Object.entries(COUNTERS).map(([name, counter]) => [name, Math.round((since(counter) * 1000) / elapsed)]),
+    ) as unknown as Rates;
     const figures: Figures = {
       mips: Math.round(mips * 10) / 10,
       instructions,
       guestTimeNs: machine.guestTimeNs,
-      tlbMissPerMille: done > 0 ? Math.round(((misses - this.misses) * 100_000) / done) / 100 : 0,
+      tlbMissPerMille: done > 0 ? Math.round((since('tlb_misses') * 100_000) / done) / 100 : 0,
+      rates,
       holes: machine.holes.total,
       idle: machine.state === 'running' && mips < IDLE_MIPS,
     };
     this.at = now;
     this.instructions = instructions;
-    this.misses = misses;
+    this.counts = counts;
     const text = JSON.stringify(figures);
     if (text !== this.last) this.post(figures);
     this.last = text;

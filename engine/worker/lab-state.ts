@@ -45,11 +45,11 @@ function outlookOf(changeSet: ChangeSet): { outlook?: { swaps: number; zappedPag
   return commit.ok ? { outlook: { swaps: commit.swaps, zappedPages: pagesOf(commit.zapped) } } : {};
 }
 
-export function slotViews(machine: Machine): SlotView[] {
+export function slotViews(machine: Machine, asId = 0): SlotView[] {
   const kinds = new Map<string, SlotView['kind']>();
   for (const backend of machine.backends()) kinds.set(backend.id, backend.kind === 'board' ? 'ram' : 'bare');
   for (const { memdev } of [...machine.dimms(), ...machine.virtioMems()]) kinds.set(memdev, 'dimm');
-  return machine.memory.memslots(0).map((slot) => slotView(machine, kinds, slot));
+  return machine.memory.memslots(asId).map((slot) => slotView(machine, kinds, slot));
 }
 
 function slotView(machine: Machine, kinds: ReadonlyMap<string, SlotView['kind']>, slot: Memslot): SlotView {

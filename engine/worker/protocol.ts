@@ -1,6 +1,18 @@
 /** Every message between the page and the worker, typed. The page imports this file and nothing else of the engine. */
 
-import type { Backend, Dimm, MachineConfig, PhaseName, RunState, StagedEdit, StagedEntry, Stepping } from '../machine/api';
+import type {
+  Backend,
+  Dimm,
+  DirtyRingStatus,
+  MachineConfig,
+  PageWalk,
+  PageWalkStep,
+  PhaseName,
+  RunState,
+  StagedEdit,
+  StagedEntry,
+  Stepping,
+} from '../machine/api';
 import type { IndexSetView, IndexStructure, IndexView, PictureCell, PictureNode } from '../memory/index';
 import type { MemoryRegion } from '../memory/types';
 import type { InspectedFile, InspectedLink, MachineShape } from '../snapshot/inspect';
@@ -12,6 +24,7 @@ export type { CodeLine, CodeView, CpuView, RegisterGroup, RegisterView } from '.
 export type {
   Backend,
   Dimm,
+  DirtyRingStatus,
   FlagsBench,
   IndexBench,
   IndexBenchRow,
@@ -23,6 +36,8 @@ export type {
   MachineConfig,
   MachineShape,
   MemoryRegion,
+  PageWalk,
+  PageWalkStep,
   PhaseName,
   PictureCell,
   PictureNode,
@@ -118,9 +133,36 @@ export interface Queries {
   cpu: { query: { ask: 'cpu'; vcpu?: number; from?: string; before: number; count: number }; answer: CpuView };
   /** Where a gva leads, in the vCPU's tables; `gpa` is absent where they do not map it. */
   translate: { query: { ask: 'translate'; gva: string; vcpu?: number }; answer: { gpa?: number } };
+  /** `address`: an expression of the monitor, "0x400000" or "$rip". */
+  'page-walk': { query: { ask: 'page-walk'; address: string; vcpu?: number }; answer: PageWalk };
+  /** Nothing is harvested. At most MAX_HEAT_COLUMNS columns in all, at most MAX_HEAT_SPANS spans. */
+  'dirty-heat': { query: { ask: 'dirty-heat'; asId?: number; spans: readonly HeatSpan[]; at?: number }; answer: DirtyHeat };
+  /** The slots of an address space that LabState does not carry: 1, SMM. */
+  'memslots-of': { query: { ask: 'memslots-of'; asId: number }; answer: SlotView[] };
 }
 
 export type Query = Queries[keyof Queries]['query'];
+
+/** [from, to) of guest-physical memory, bytes, cut into columns of equal width. */
+export interface HeatSpan {
+  from: number;
+  to: number;
+  columns: number;
+}
+
+/** Which pages were written since the log was last harvested (with rings: stand in a ring). */
+export interface DirtyHeat {
+  /** One byte a column, all spans in turn: HEAT_UNKNOWN where nothing is logged, else the share of its logged pages that are dirty, 0..HEAT_ALL; 0 only where none is. */
+  columns: Uint8Array;
+  /** Of the page at `at`, where its slot logs */
+  at?: { dirty: boolean; slot: number; dirtyPages: number; pages: number };
+  /** Empty while rings are off. */
+  rings: DirtyRingStatus[];
+}
+
+export const MAX_HEAT_COLUMNS = 4096;
+export const MAX_HEAT_SPANS = 1024;
+export { HEAT_ALL, HEAT_UNKNOWN } from '../memory/dirty-heat';
 
 export type StageAction =
   | { do: 'begin' }
@@ -249,6 +291,22 @@ export interface Figures {
   instructions: number;
   guestTimeNs: number;
   tlbMissPerMille: number;
+  /** Of the time since the last figures, each a second: */
+  rates: Rates;
   holes: number;
   idle: boolean;
+}
+
+/** Events a second. */
+export interface Rates {
+  tlbMisses: number;
+  /** Pages whose translation a commit dropped */
+  zappedPages: number;
+  /** Pages that became dirty in a log or a ring */
+  dirtyPages: number;
+  /** Memory-mapped device accesses, holes among them */
+  mmio: number;
+  /** Port accesses */
+  pio: number;
+  holes: number;
 }

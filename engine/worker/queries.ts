@@ -3,9 +3,12 @@
  * what is more than a line lives in a file of its own.
  */
 import type { Machine } from '../machine/api';
+import { readAddress } from '../monitor/index';
 import { codeView, cpuView, translate } from './cpu-view';
 import { benchFlags } from './flags-bench';
+import { dirtyHeat } from './heat';
 import { type BenchClock, benchIndexes } from './index-bench';
+import { slotViews } from './lab-state';
 import type { Queries, Query } from './protocol';
 
 export interface QueryContext {
@@ -25,6 +28,9 @@ const answers: Answers = {
   disassemble: (query, { machine }) => codeView(machine, query),
   cpu: (query, { machine }) => cpuView(machine, query),
   translate: (query, { machine }) => translate(machine, query),
+  'page-walk': ({ address, vcpu = 0 }, { machine }) => machine.pageWalk(readAddress(machine, address, vcpu), vcpu),
+  'dirty-heat': ({ spans, asId = 0, at }, { machine }) => dirtyHeat(machine, spans, asId, at),
+  'memslots-of': ({ asId }, { machine }) => slotViews(machine, asId),
 };
 
 /** The page's addresses arrive unchecked. */

@@ -1,0 +1,59 @@
+/** The page's questions on a real machine: bounded, and nothing changes by being asked. */
+import { describe, expect, it } from 'vitest';
+import { testMachine } from '../monitor/testing';
+import { HEAT_ALL, type Query } from './protocol';
+import { answerQuery } from './queries';
+
+const PAGE = 4096;
+const GIB4 = 2 ** 32;
+
+describe('dirty-heat', () => {
+  it('shows written pages of a slot that logs, and the page under the pointer', async () => {
+    const machine = await testMachine();
+    const hva = machine.allocateHost(16 * PAGE, 'bare.40');
+    machine.memory.setUserMemoryRegion({ slot: 40, flags: 1, guestPhysAddr: GIB4, memorySize: 16 * PAGE, userspaceAddr: hva });
+    machine.writePhysical(GIB4 + 5 * PAGE, Uint8Array.of(1));
+    const spans = [{ from: GIB4, to: GIB4 + 16 * PAGE, columns: 16 }];
+    const answer = answerQuery({ ask: 'dirty-heat', spans, at: GIB4 + 5 * PAGE + 7 }, { machine });
+    expect([...answer.columns]).toEqual([0, 0, 0, 0, 0, HEAT_ALL, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0]);
+    expect(answer.at).toEqual({ slot: 40, dirty: true, dirtyPages: 1, pages: 16 });
+    expect(answer.rings).toEqual([]);
+    expect(answerQuery({ ask: 'dirty-heat', spans, at: 0 }, { machine }).at).toBeUndefined();
+    const log = machine.memory.getDirtyLog(40);
+    expect(log.ok && log.bitmap[0]).toBe(0x20);
+  });
+
+  it.each([
+    [[{ from: 0, to: PAGE, columns: 4097 }], '4097 columns are asked for, at most 4096'],
+    [[{ from: PAGE, to: PAGE, columns: 1 }], 'a span from 4096 to 4096 is no range of addresses'],
+    [[{ from: 0, to: Number.NaN, columns: 1 }], 'a span from 0 to NaN is no range of addresses'],
+    [[{ from: 0, to: PAGE, columns: 0.5 }], 'a span has whole columns, at least 1, not 0.5'],
+    [Array.from({ length: 1025 }, () => ({ from: 0, to: PAGE, columns: 1 })), '1025 spans are asked for, at most 1024'],
+  ])('refuses what is out of bounds', async (spans, reason) => {
+    const machine = await testMachine();
+    expect(() => answerQuery({ ask: 'dirty-heat', spans }, { machine })).toThrow(reason);
+  });
+});
+
+describe('page-walk', () => {
+  it('takes an expression, and names what is none', async () => {
+    const machine = await testMachine();
+    const ask = (address: string) => answerQuery({ ask: 'page-walk', address }, { machine });
+    expect(ask('0x2000+8')).toMatchObject({ mode: 'off', page: { gpa: 0x2008 } });
+    expect(ask('$rip').gva).toBe(machine.registers().rip & 0xffffffffn);
+    for (const text of ['', '0x', '12x', '$nothing', '4 5']) expect(() => ask(text)).toThrow(`'${text}' is not an address (`);
+  });
+});
+
+it('an unknown question is refused', async () => {
+  const machine = await testMachine();
+  expect(() => answerQuery({ ask: 'everything' } as unknown as Query & { ask: 'stats' }, { machine })).toThrow('everything');
+});
+
+it('memslots-of lists the other address space', async () => {
+  const machine = await testMachine();
+  expect(answerQuery({ ask: 'memslots-of', asId: 1 }, { machine })).toEqual([]);
+  const hva = machine.allocateHost(PAGE, 'smram');
+  machine.memory.setUserMemoryRegion({ slot: 3, asId: 1, guestPhysAddr: 0xa0000, memorySize: PAGE, userspaceAddr: hva });
+  expect(answerQuery({ ask: 'memslots-of', asId: 1 }, { machine })).toMatchObject([{ slot: 3, asId: 1, guestPhysAddr: 0xa0000 }]);
+});
