@@ -223,6 +223,9 @@ export interface PhaseReport {
 /** The change set being staged: one per machine, shared by monitor and page. */
 export interface ChangeSet {
   readonly open: boolean;
+  /** How many edits are staged; no dry run. */
+  readonly count: number;
+  /** With what a dry run says of each. */
   readonly entries: readonly StagedEntry[];
   begin(): void; // MachineError if one is open
   stage(edit: StagedEdit): void; // MachineError if none is open, or if the slot id already has an operation

@@ -1,4 +1,4 @@
-import { beforeEach, describe, expect, it } from 'vitest';
+import { beforeEach, describe, expect, it, vi } from 'vitest';
 import { MemFlag, MemslotEngine } from '../memory/index';
 import { MachineError } from './api';
 import { StagedChangeSet } from './change-set';
@@ -189,5 +189,23 @@ describe('hundreds of slots', () => {
       }
     }
     expect(engine.slotCount(0)).toBeGreaterThan(200);
+  });
+});
+
+describe('the dry run behind the entries', () => {
+  it('is done again only when the set or the layout has changed', () => {
+    const check = vi.spyOn(engine, 'check');
+    set.begin();
+    for (let id = 10; id < 3010; id++) set.stage({ op: 'add', slot: id, gpa: (id + 10) * MIB, size: 4096, hva: 0x2000000, flags: 0 });
+    expect(check).not.toHaveBeenCalled();
+    expect(set.entries.filter((entry) => entry.refusals.length > 0)).toEqual([]);
+    expect(set.entries).toHaveLength(3000);
+    expect(check).toHaveBeenCalledTimes(1);
+    engine.setUserMemoryRegion({ slot: 5000, guestPhysAddr: 20 * MIB, memorySize: 4096, userspaceAddr: 0x2000000 });
+    expect(set.entries.filter((entry) => entry.refusals.length > 0).map(({ edit }) => edit)).toMatchObject([{ slot: 10 }]);
+    set.drop(0);
+    expect(set.entries.some((entry) => entry.refusals.length > 0)).toBe(false);
+    set.stage({ op: 'add', slot: 10, gpa: 9000 * MIB, size: 4096, hva: 0x2000000, flags: 0 });
+    expect(check).toHaveBeenCalledTimes(3);
   });
 });

@@ -43,10 +43,16 @@ interface Request {
 
 export class StagedChangeSet implements ChangeSet {
   private edits: StagedEdit[] | undefined;
+  /** Slot ids that the edits are about. */
+  private readonly taken = new Set<number>();
   private committing = false;
   private stepped:
     | { commit: SteppedCommit; request: Request; entries: readonly StagedEntry[]; preview: MemoryRegion[] | undefined }
     | undefined;
+  /** Counts changes of `edits`. */
+  private version = 0;
+  /** The last dry run, and what it was of: with thousands of entries it is too dear to do again for every look. */
+  private dryRun: { of: string; commit: Commit } | undefined;
 
   constructor(private readonly context: ChangeSetContext) {}
 
@@ -54,30 +60,38 @@ export class StagedChangeSet implements ChangeSet {
     return this.edits !== undefined;
   }
 
+  get count(): number {
+    return this.edits?.length ?? 0;
+  }
+
   get entries(): readonly StagedEntry[] {
     // Between the phases the layout is not the one that the edits were made for.
     if (this.stepped) return this.stepped.entries;
     if (!this.edits || this.edits.length === 0) return [];
     const commit = this.check();
-    const refusals = commit.ok ? [] : commit.refusals;
-    return this.edits.map((edit, index) => ({ edit, refusals: refusals.filter((r) => r.index === index) }));
+    const entries = this.edits.map((edit) => ({ edit, refusals: [] as Refusal[] }));
+    if (!commit.ok) for (const refusal of commit.refusals) entries[refusal.index]?.refusals.push(refusal);
+    return entries;
   }
 
   begin(): void {
     if (this.edits) throw new MachineError('a change set is already open: commit or abort it first');
     this.edits = [];
+    this.edited();
     this.context.changed();
   }
 
   stage(edit: StagedEdit): void {
     const edits = this.editable();
     const mine = slotIds(edit);
-    const taken = edits.flatMap(slotIds).find((id) => mine.includes(id));
+    const taken = mine.find((id) => this.taken.has(id));
     const twice = mine.find((id, index) => mine.indexOf(id) !== index);
     if (taken !== undefined || twice !== undefined) {
       throw new MachineError(`slot ${taken ?? twice} already has an operation in this change set: at most one per slot id`);
     }
     edits.push(edit.op === 'rehost' ? this.withTarget(edit) : edit);
+    for (const id of mine) this.taken.add(id);
+    this.version++;
     this.context.changed();
   }
 
@@ -87,6 +101,7 @@ export class StagedChangeSet implements ChangeSet {
       throw new MachineError(`the change set has no entry ${index}: it has ${edits.length}`);
     }
     edits.splice(index, 1);
+    this.edited();
     this.context.collect();
     this.context.changed();
   }
@@ -100,6 +115,7 @@ export class StagedChangeSet implements ChangeSet {
       return;
     }
     this.edits = undefined;
+    this.edited();
     this.context.collect();
     this.context.changed();
   }
@@ -113,7 +129,16 @@ export class StagedChangeSet implements ChangeSet {
   }
 
   check(): Commit {
-    const request = this.translate(this.editable());
+    const edits = this.editable();
+    const { engine, host } = this.context;
+    const layout = [0, 1].map((asId) => `${engine.generation(asId)}${engine.generationInProgress(asId) ? '*' : ''}`);
+    const of = `${this.version} ${layout} ${host.version}`;
+    if (this.dryRun?.of !== of) this.dryRun = { of, commit: this.checkNow(edits) };
+    return this.dryRun.commit;
+  }
+
+  private checkNow(edits: readonly StagedEdit[]): Commit {
+    const request = this.translate(edits);
     if (request.refusals.length > 0) return { ok: false, refusals: request.refusals };
     return this.mapped(this.context.engine.check(request.regions), request);
   }
@@ -136,6 +161,7 @@ export class StagedChangeSet implements ChangeSet {
       const commit = options.legacy ? await this.commitLegacy(request) : this.commitAtomic(request, options.whole);
       if (commit.ok) {
         this.edits = undefined;
+        this.edited();
         this.context.collect();
       }
       this.context.changed();
@@ -174,6 +200,7 @@ export class StagedChangeSet implements ChangeSet {
       this.stepped = undefined;
       if (report.commit.ok) {
         this.edits = undefined;
+        this.edited();
         this.context.collect();
       }
       report.commit = this.mapped(report.commit, request);
@@ -220,6 +247,13 @@ export class StagedChangeSet implements ChangeSet {
       done.zapped.push(...commit.zapped);
     }
     return done;
+  }
+
+  private edited(): void {
+    this.taken.clear();
+    for (const edit of this.edits ?? []) for (const id of slotIds(edit)) this.taken.add(id);
+    this.version++;
+    this.dryRun = undefined;
   }
 
   private opened(): StagedEdit[] {

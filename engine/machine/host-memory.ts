@@ -26,6 +26,9 @@ export class HostMemory {
   /** Told of every range that changes its owner: decoded code from it must go. */
   onRecycle: (hva: number, size: number) => void = () => {};
 
+  /** Counts changes of what is handed out. */
+  version = 0;
+
   /** Sorted by start. */
   private readonly used: HostRange[] = [];
   /** Everything at and above this hva was never handed out, hence is zero. */
@@ -63,6 +66,7 @@ export class HostMemory {
     }
     this.untouched = Math.max(this.untouched, start + rounded);
     this.used.splice(index, 0, { start, size: rounded, label });
+    this.version++;
     return start;
   }
 
@@ -71,6 +75,7 @@ export class HostMemory {
     const index = this.used.findIndex((range) => range.start === start);
     if (index < 0) throw new MachineError(`no host memory range starts at hva 0x${start.toString(16)}`);
     this.used.splice(index, 1);
+    this.version++;
   }
 
   /** Why `ranges` cannot be handed out, or undefined: they must be sorted, apart and whole pages within host memory. */
@@ -96,6 +101,7 @@ export class HostMemory {
       this.growTo(last.start + last.size, last.label);
       this.untouched = Math.max(this.untouched, last.start + last.size);
     }
+    this.version++;
     return this.used.splice(0, this.used.length, ...ranges.map((range) => ({ ...range })));
   }
 

@@ -41,6 +41,8 @@ export interface SessionDeps {
 /** ms between two figures, and between two words about a snapshot's progress. */
 const FIGURES_MS = 250;
 const PROGRESS_MS = 100;
+/** Up to this many slots and staged entries a state is sent with every command that changed it. */
+const PROMPT_STATE_SIZE = 512;
 const WASM_PAGE = 0x10000;
 
 type Call = Extract<ToWorker, { type: 'call' }>;
@@ -180,7 +182,11 @@ export class Session {
   }
 
   private sendDueState(): void {
-    this.states.sendDue(() => this.machine.memory.slotCount(0));
+    this.states.sendDue(() => this.few);
+  }
+
+  private get few(): boolean {
+    return this.machine.memory.slotCount(0) + this.machine.changeSet.count <= PROMPT_STATE_SIZE;
   }
 
   // What reaches the machine
@@ -352,7 +358,8 @@ export class Session {
     if (notice !== undefined) this.post({ type: 'monitor-event', text: notice });
     if (event.type === 'quit') this.quit(event.status);
     else if (event.type === 'state' || event.type === 'reset' || event.type === 'restored') this.states.touch(true);
-    else if (event.type === 'backends' || event.type === 'dimms' || event.type === 'stage') this.states.touch(event.type === 'stage');
+    else if (event.type === 'backends' || event.type === 'dimms' || event.type === 'stage')
+      this.states.touch(event.type === 'stage' && this.few);
   }
 
   private quit(status: number): void {

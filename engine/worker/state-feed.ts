@@ -8,8 +8,6 @@ interface Clock {
 /** ms between two states that no commit asked for, and at least between any two. */
 const STATE_MS = 100;
 const LEAST_MS = 16;
-/** Up to this many slots a state is sent with every command that changed it. */
-const PROMPT_STATE_SLOTS = 512;
 
 export class StateFeed {
   private later = false;
@@ -33,9 +31,9 @@ export class StateFeed {
     });
   }
 
-  /** What a command changed is there before its answer is. With very many slots the page gets it at the usual pace instead. */
-  sendDue(slots: () => number): void {
-    if ((this.later || this.now) && slots() <= PROMPT_STATE_SLOTS) this.send();
+  /** What a command changed is there before its answer is. A state that is not small goes to the page at the usual pace instead. */
+  sendDue(isSmall: () => boolean): void {
+    if ((this.later || this.now) && isSmall()) this.send();
   }
 
   send(): void {
