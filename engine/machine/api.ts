@@ -282,6 +282,13 @@ export interface WalkRights {
   execute: boolean;
 }
 
+/** Accesses that hit the software TLB without a walk. */
+export interface TlbTags {
+  read: boolean;
+  write: boolean;
+  execute: boolean;
+}
+
 export interface PageWalk {
   mode: 'off' | '32-bit' | 'PAE' | '4-level';
   /** As the mode takes it: 32 bits but with 4 levels. */
@@ -293,6 +300,7 @@ export interface PageWalk {
   steps: PageWalkStep[];
   /** gpa of the address itself, size of its page, the rights of all levels together */
   page?: WalkPlace & { size: number; rights: WalkRights; global: boolean };
+  tlb: { supervisor: TlbTags; user: TlbTags };
   /** Why there is no page, one line */
   stop?: { kind: 'not-canonical' | 'not-present' | 'reserved' | 'invalid'; text: string };
 }

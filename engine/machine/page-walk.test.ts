@@ -178,6 +178,23 @@ describe('walkAddress', () => {
     expect(walk(0x1_0000_0123n)).toMatchObject({ mode: 'off', gva: 0x123n, steps: [], page: { gpa: 0x123, slot: 7 } });
   });
 
+  it('tells what the software TLB holds of the address', () => {
+    enter('off');
+    // MOV EAX, [0x3000]; HLT
+    for (const [i, byte] of [0x66, 0x67, 0xa1, 0x00, 0x30, 0, 0, 0xf4].entries()) host.bytes[engine.gpaToHva(0x2000) + i] = byte;
+    core.invalidateCode(engine.gpaToHva(0x2000), 8);
+    vcpu.setU64(abi.VCPU_CR0, 0n);
+    for (const index of [abi.SEG_CS, abi.SEG_DS]) vcpu.setSegment(index, { selector: 0, base: 0, limit: 0xffff, attributes: 0x93 });
+    vcpu.setCount(abi.VCPU_RIP, 0x2000);
+    core.stateChanged(0);
+    core.run(0, 10);
+    const none = { read: false, write: false, execute: false };
+    expect(walk(0x3004n).tlb).toEqual({ supervisor: { read: true, write: true, execute: true }, user: none });
+    // Decoded code: a write to it must be noticed.
+    expect(walk(0x2000n).tlb.supervisor).toMatchObject({ execute: true, write: false });
+    expect(walk(0x5000n).tlb).toEqual({ supervisor: none, user: none });
+  });
+
   it('sets no accessed bit', () => {
     poke(0, 0x1007n);
     poke(0x1000, 0x2007n);

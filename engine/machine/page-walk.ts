@@ -3,10 +3,11 @@
  * where it lies, and the reason where the walk stops. It follows engine/cpu/mmu-walk.ts, checks of reserved bits included, but only looks: no
  * accessed or dirty bit is set, no TLB entry filled, no fault raised.
  */
-import { PAGE_SIZE } from '../abi/layout';
+import { PAGE_SIZE, TLB_BASE, TLB_STRIDE } from '../abi/layout';
+import { TLB_ENTRIES, TLB_ENTRY_SIZE, TLB_TAG_EXEC, TLB_TAG_READ, TLB_TAG_WRITE, TLB_USER } from '../abi/tlb';
 import { VCPU_AS_ID, VCPU_CR0, VCPU_CR3, VCPU_CR4, VCPU_EFER } from '../abi/vcpu';
 import { MEMSLOT_INVALID, type MemslotEngine } from '../memory/index';
-import type { PageWalk, PageWalkStep, WalkPlace, WalkRights } from './api';
+import type { PageWalk, PageWalkStep, TlbTags, WalkPlace, WalkRights } from './api';
 import type { HostMemory } from './host-memory';
 import type { Vcpu } from './vcpu';
 
@@ -29,6 +30,8 @@ const EFER_LMA = 1n << 10n;
 const EFER_NXE = 1n << 11n;
 const ONES = 0xffffffffffffffffn;
 
+const NO_TAGS: TlbTags = { read: false, write: false, execute: false };
+
 const NAMES: Record<number, PageWalkStep['name']> = { 39: 'PML4E', 30: 'PDPTE', 22: 'PDE', 21: 'PDE', 12: 'PTE' };
 
 interface Shape {
@@ -41,7 +44,17 @@ interface Shape {
 }
 
 export function walkAddress(vcpu: Vcpu, engine: MemslotEngine, host: HostMemory, address: bigint): PageWalk {
-  return new Walker(vcpu, engine, host).walk(BigInt.asUintN(64, address));
+  const walk = new Walker(vcpu, engine, host).walk(BigInt.asUintN(64, address));
+  const table = TLB_BASE + vcpu.index * TLB_STRIDE;
+  walk.tlb = { supervisor: tagsAt(host, table, walk.gva), user: tagsAt(host, table + TLB_USER, walk.gva) };
+  return walk;
+}
+
+/** What the software TLB holds of the address now. */
+function tagsAt({ view }: HostMemory, table: number, gva: bigint): TlbTags {
+  const entry = table + Number((gva >> 12n) % BigInt(TLB_ENTRIES)) * TLB_ENTRY_SIZE;
+  const has = (tag: number): boolean => view.getBigUint64(entry + tag, true) === gva - (gva % BigInt(PAGE_SIZE));
+  return { read: has(TLB_TAG_READ), write: has(TLB_TAG_WRITE), execute: has(TLB_TAG_EXEC) };
 }
 
 class Walker {
@@ -70,7 +83,15 @@ class Walker {
     const paging = (this.cr0 & CR0_PG) !== 0n;
     const gva = paging && this.long ? asked : asked & 0xffffffffn;
     const writeProtect = (this.cr0 & CR0_WP) !== 0n;
-    const walk: PageWalk = { mode: 'off', gva, cr3: this.cr3, asId: this.asId, writeProtect, steps: [] };
+    const walk: PageWalk = {
+      mode: 'off',
+      gva,
+      cr3: this.cr3,
+      asId: this.asId,
+      writeProtect,
+      steps: [],
+      tlb: { supervisor: NO_TAGS, user: NO_TAGS },
+    };
     if (!paging) {
       walk.page = { ...this.place(Number(gva)), size: PAGE_SIZE, rights: { write: true, user: true, execute: true }, global: false };
       return walk;
