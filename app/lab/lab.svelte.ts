@@ -22,6 +22,7 @@ import { Replay } from './replay.svelte';
 import { inspectLink, requestFor } from './shared-machine';
 import { Snapshots } from './snapshots.svelte';
 import { answerStorage, onLayoutsChanged } from './storage';
+import { Trail } from './trail';
 import type { Announcement, WorkerClient } from './worker-client';
 
 export interface Banner {
@@ -72,6 +73,8 @@ export class Lab {
   figures = $state.raw<Figures | undefined>(undefined);
   /** MIPS of the last seconds, oldest first. */
   mipsTrail = $state.raw<readonly number[]>([]);
+  /** The figures of the last two minutes. */
+  readonly trail = new Trail();
   phase = $state<'loading' | 'ready' | 'stopped'>('loading');
   banners = $state.raw<readonly Banner[]>([]);
   toast = $state.raw<Toast | undefined>(undefined);
@@ -213,6 +216,7 @@ export class Lab {
     this.state = undefined;
     this.figures = undefined;
     this.mipsTrail = [];
+    this.trail.clear();
     this.slotsAt.clear();
     this.replay.forget();
     this.banners = this.banners.filter((banner) => banner.kind === 'storage');
@@ -468,6 +472,7 @@ export class Lab {
         this.#setState(message.state);
         return;
       case 'figures':
+        this.trail.push(message.figures, performance.now() / 1000);
         this.figures = message.figures;
         this.mipsTrail = [...this.mipsTrail.slice(1 - TRAIL), message.figures.mips];
         return;

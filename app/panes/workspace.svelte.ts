@@ -5,6 +5,7 @@ import type { Lab } from '../lab/lab.svelte';
 import { hex, parseNumber, size } from '../shared/format';
 import { Guides } from './guides/runner.svelte';
 import type { Extent } from './memory-map/axis';
+import { Heat } from './memory-map/heat.svelte';
 import { finalRanges, type Ghost, ghosts, nearestRoom, overlaps, type Range } from './staging';
 
 /** A slot on its way to another address, by pointer or by keys; nothing is staged until it is dropped. */
@@ -27,17 +28,22 @@ export interface Resizing {
 /** What the inspector should put the cursor into. */
 export type InspectorField = 'address' | 'size' | 'flags' | 'split';
 /** The inspector's tabs. */
-export type InspectorPanel = 'slot' | 'dimms' | 'index' | 'cpu';
+export type InspectorPanel = 'slot' | 'dimms' | 'index' | 'walk' | 'live' | 'cpu';
 export type InspectorTask = 'none' | 'add' | 'split';
 export type PhonePane = 'map' | 'terminals' | 'changes' | 'history' | 'guides' | 'more';
 
 const PHYSICAL_LIMIT = 2 ** 46;
 const DRAG_GRAIN = 2 ** 21;
 const PAGE = 4096;
+/** bytes of the map behind an address that is gone to */
+const REVEALED = 2 ** 20;
 
 export class Workspace {
   readonly lab: Lab;
+  readonly heat: Heat;
   selected = $state<number | undefined>(undefined);
+  /** The keyboard is in the map or its table. */
+  mapFocused = $state(false);
   hoverGpa = $state<number | undefined>(undefined);
   /** Entry of the change set whose row or ghost is under the pointer. */
   hoverEntry = $state<number | undefined>(undefined);
@@ -57,6 +63,8 @@ export class Workspace {
   focusAddress = $state(0);
   phonePane = $state<PhonePane>('map');
   keysOpen = $state(false);
+  /** What the page walk walks: an expression of the monitor. */
+  walkAddress = $state('$rip');
   /** The map shows this range next; the map clears it. */
   reveal = $state.raw<Extent | undefined>(undefined);
 
@@ -65,6 +73,7 @@ export class Workspace {
   constructor(lab: Lab) {
     this.lab = lab;
     this.guides = new Guides(lab);
+    this.heat = new Heat(lab);
   }
 
   get slots(): readonly SlotView[] {
@@ -113,10 +122,29 @@ export class Workspace {
     this.select(order[next]?.slot);
   }
 
-  /** The map shows this address and what is around it. */
-  pointAt(gpa: number): void {
-    this.reveal = { start: gpa, end: gpa + 256 * PAGE };
+  /** Shows gpa and its surroundings in the map, selects the slot there and points at it. */
+  goTo(gpa: number): void {
+    this.select(this.slotAt(gpa)?.slot);
+    this.reveal = { start: gpa, end: gpa + REVEALED };
     this.hoverGpa = gpa;
+    this.phonePane = 'map';
+  }
+
+  /** Is there anything at gpa: a slot, a device, or room for DIMMs? */
+  lies(gpa: number): boolean {
+    const within = ({ start, end }: { start: number; end: number }): boolean => gpa >= start && gpa < end;
+    const { state } = this.lab;
+    return this.slotAt(gpa) !== undefined || (state?.mmio.some(within) ?? false) || (state?.deviceMemory.some(within) ?? false);
+  }
+
+  /** Where the guest sees host memory; undefined where no slot shows it. */
+  gpaOf(hva: number): number | undefined {
+    const slot = this.slots.find(({ userspaceAddr: start, memorySize }) => hva >= start && hva < start + memorySize);
+    return slot && slot.guestPhysAddr + hva - slot.userspaceAddr;
+  }
+
+  slotAt(gpa: number): SlotView | undefined {
+    return this.slots.find((slot) => gpa >= slot.guestPhysAddr && gpa < slot.guestPhysAddr + slot.memorySize);
   }
 
   select(slot: number | undefined): void {

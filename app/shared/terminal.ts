@@ -1,6 +1,7 @@
 /** xterm.js as both terminals use it: the page's tokens as its theme, fitted to its pane, F6 and F8 left to the page. */
 import { FitAddon } from '@xterm/addon-fit';
 import { type IDisposable, type ITheme, Terminal } from '@xterm/xterm';
+import { addressesIn } from './addresses';
 import { token } from './theme.svelte';
 
 const SCROLLBACK = 5000;
@@ -116,23 +117,15 @@ export function terminalScreen(terminal: Terminal): string {
   return line.trim() !== '' && last === line.trimEnd() ? text + ' '.repeat(Math.max(0, cursorX - last.length)) : text;
 }
 
-/** Addresses in the text become links; `follow` gets the number. */
-export function linkAddresses(terminal: Terminal, follow: (address: number) => void): IDisposable {
+/** Addresses in the text become links, where `find` knows what to do with one. */
+export function linkAddresses(terminal: Terminal, find: (address: number, inHost: boolean) => (() => void) | undefined): IDisposable {
   return terminal.registerLinkProvider({
     provideLinks(y, callback) {
       const text = terminal.buffer.active.getLine(y - 1)?.translateToString(true) ?? '';
-      const links = [...text.matchAll(/\b(?:0x)?[0-9a-f]{6,16}\b/gi)].flatMap((match) => {
-        const digits = match[0].replace(/^0x/i, '');
-        const address = Number.parseInt(digits, 16);
-        if (!(match[0].startsWith('0x') || digits.length === 16) || address >= 2 ** 46) return [];
-        const start = match.index + 1;
-        return [
-          {
-            text: match[0],
-            range: { start: { x: start, y }, end: { x: start + match[0].length - 1, y } },
-            activate: () => follow(address),
-          },
-        ];
+      const links = addressesIn(text).flatMap(({ text: digits, at, address, inHost }) => {
+        const activate = find(address, inHost);
+        if (!activate) return [];
+        return [{ text: digits, range: { start: { x: at + 1, y }, end: { x: at + digits.length, y } }, activate }];
       });
       callback(links);
     },

@@ -1,4 +1,4 @@
-/** Lanes over the guest's address axis: ticks, staged changes, slots and holes, dirty logging, the cursor. */
+/** Lanes over the guest's address axis: ticks, staged changes, slots and holes, the cursor. */
 import type { SlotView } from '../../../engine/worker/protocol';
 import { hex, plural, shortName, size } from '../../shared/format';
 import { flagLetters, type Ghost } from '../staging';
@@ -314,53 +314,6 @@ function paintArrow(scene: Scene, ghost: Ghost, from: { start: number; end: numb
   context.lineTo(x1 + 5, y1 + 8);
   context.lineTo(x1 - 5, y1 + 8);
   context.fill();
-}
-
-/** Which slots log their dirty pages: a box; dotted where nothing is logged, so that "clean" and "unknown" differ. */
-export function paintDirty(scene: Scene, found: readonly Mark[]): void {
-  const { context, rows, palette } = scene;
-  const { y, h } = rows.dirty;
-  withinLanes(scene, () => {
-    for (const { x0, x1, slots } of found) {
-      const logged = slots.some((slot) => ((slot.flags ?? 0) & 1) !== 0);
-      context.lineWidth = logged ? 1 : 2;
-      context.strokeStyle = palette.colour[logged ? 'edge' : 'line'];
-      if (logged) {
-        context.strokeRect(Math.round(x0) + 0.5, y + 2.5, Math.max(1, Math.round(x1 - x0) - 1), h - 5);
-        continue;
-      }
-      context.setLineDash([1, 3]);
-      context.beginPath();
-      context.moveTo(x0 + 2, y + h / 2);
-      context.lineTo(Math.max(x0 + 3, x1 - 2), y + h / 2);
-      context.stroke();
-      context.setLineDash([]);
-    }
-  });
-  paintBeyond(scene);
-}
-
-/** "7 at 4 GiB, 8 at 1 TiB ▸": slots outside the window, at the edge they lie behind. */
-function paintBeyond(scene: Scene): void {
-  const { context, rows, palette, window, slots } = scene;
-  const from = window.axis.toGpa(window.u0);
-  const to = window.axis.toGpa(window.u1);
-  const { y, h } = rows.dirty;
-  const sides = [
-    { out: slots.filter((slot) => slot.guestPhysAddr + slot.memorySize <= from).reverse(), left: true },
-    { out: slots.filter((slot) => slot.guestPhysAddr >= to), left: false },
-  ];
-  for (const { out, left } of sides) {
-    if (!out.length) continue;
-    const named = out.slice(0, rows.gutter ? 2 : 1).map((slot) => `${slot.slot} at ${size(slot.guestPhysAddr)}`);
-    const words = `${named.join(', ')}${out.length > named.length ? ` and ${out.length - named.length} more` : ''}`;
-    const text = left ? `◂ ${words}` : `${words} ▸`;
-    const width = text.length * palette.smallWidth + 8;
-    const x = left ? rows.left : rows.left + rows.span - width;
-    context.fillStyle = palette.colour.pane;
-    context.fillRect(x, y - 1, width, h + 2);
-    paintText(scene, text, x + 4, y + h - 2, palette.font.small, palette.colour['text-3']);
-  }
 }
 
 /** The dotted line under the pointer and the address it stands on. */

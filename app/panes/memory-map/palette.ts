@@ -5,6 +5,7 @@ import { token } from '../../shared/theme.svelte';
 const COLOURS = [
   'pane', 'well', 'raised', 'line', 'edge', 'text', 'text-2', 'text-3', 'accent', 'on-accent', 'staged', 'staged-bg', 'bad', 'bad-bg',
   'ram', 'ram-mark', 'dimm', 'dimm-mark', 'ro', 'ro-mark', 'inv', 'inv-mark', 'slot-text', 'slot-text-2',
+  'heat-0', 'heat-1', 'heat-2', 'heat-3', 'heat-4',
 ] as const; // biome-ignore format: one list
 export type Colour = (typeof COLOURS)[number];
 

@@ -45,7 +45,7 @@ export function toGpa({ rows, window }: Pick<Scene, 'rows' | 'window'>, x: numbe
 }
 
 /** Slots on screen as marks, left to right; neighbours under 4 px wide become one. */
-export function marks(scene: Scene): Mark[] {
+export function marks(scene: Pick<Scene, 'rows' | 'window' | 'slots' | 'sliding'>): Mark[] {
   const { rows, slots } = scene;
   const right = rows.left + rows.span;
   const found: { x0: number; x1: number; slots: SlotView[]; narrow: boolean }[] = [];
@@ -67,7 +67,7 @@ export function marks(scene: Scene): Mark[] {
 }
 
 /** Index of the first slot that ends after the left edge. */
-function firstVisible({ slots, window, sliding }: Scene): number {
+export function firstVisible({ slots, window, sliding }: Pick<Scene, 'slots' | 'window' | 'sliding'>): number {
   if (sliding.size) return 0;
   const edge = window.axis.toGpa(window.u0);
   let low = 0;
