@@ -520,7 +520,9 @@ export class Lab {
     for (const text of this.#early.splice(0)) screen.write(text);
   }
 
-  #setState(state: LabState): void {
+  #setState(next: LabState): void {
+    // The same slots stay the same array: with thousands of them everything made from it would be made again.
+    const state = sameSlots(this.state?.slots, next.slots) ? { ...next, slots: this.state!.slots } : next;
     this.state = state;
     if (!this.slotsAt.has(state.generation) && this.slotsAt.size >= LAYOUTS_SEEN) {
       const oldest = this.slotsAt.keys().next().value;
@@ -574,6 +576,19 @@ export class Lab {
     this.banners = [...this.banners.filter((other) => other.kind !== banner.kind), banner];
   }
 }
+
+function sameSlots(before: readonly SlotView[] | undefined, after: readonly SlotView[]): boolean {
+  return before?.length === after.length && before.every((slot, index) => sameSlot(slot, after[index]!));
+}
+
+const sameSlot = (a: SlotView, b: SlotView): boolean =>
+  a.slot === b.slot &&
+  a.guestPhysAddr === b.guestPhysAddr &&
+  a.memorySize === b.memorySize &&
+  a.userspaceAddr === b.userspaceAddr &&
+  a.flags === b.flags &&
+  a.name === b.name &&
+  a.kind === b.kind;
 
 /** "gen 26: 4 <-> 5. 2 swaps, 32,768 pages zapped, 0 holes." */
 export function commitLine(entry: HistoryView): string {

@@ -49,6 +49,9 @@ export class Workspace {
   hoverEntry = $state<number | undefined>(undefined);
   previewing = $state(false);
   mapView = $state<'map' | 'table'>('map');
+  /** The address space that map and table show: 0, or 1 for SMM, which is only looked at. */
+  asId = $state<0 | 1>(0);
+  #smmSlots = $state.raw<readonly SlotView[]>([]);
   moving = $state.raw<Moving | undefined>(undefined);
   resizing = $state.raw<Resizing | undefined>(undefined);
   inspectorField = $state<InspectorField>('address');
@@ -114,8 +117,20 @@ export class Workspace {
     this.phonePane = 'more';
   }
 
+  /** What map and table show, by address: the live layout, the previewed one, or that of SMM. */
+  mapSlots: readonly SlotView[] = $derived.by(() => {
+    if (this.asId === 1) return this.#smmSlots;
+    return this.previewSlots ? [...this.previewSlots].sort((a, b) => a.guestPhysAddr - b.guestPhysAddr) : this.sorted;
+  });
+
+  async showSpace(asId: 0 | 1): Promise<void> {
+    this.asId = asId;
+    this.select(undefined);
+    if (asId === 1) this.#smmSlots = await this.lab.query({ ask: 'memslots-of', asId });
+  }
+
   selectBeside(step: 1 | -1): void {
-    const order = this.sorted;
+    const order = this.mapSlots;
     if (!order.length) return;
     const at = order.findIndex((slot) => slot.slot === this.selected);
     const next = at < 0 ? (step > 0 ? 0 : order.length - 1) : Math.min(order.length - 1, Math.max(0, at + step));
@@ -124,6 +139,7 @@ export class Workspace {
 
   /** Shows gpa and its surroundings in the map, selects the slot there and points at it. */
   goTo(gpa: number): void {
+    this.asId = 0;
     this.select(this.slotAt(gpa)?.slot);
     this.reveal = { start: gpa, end: gpa + REVEALED };
     this.hoverGpa = gpa;
@@ -148,7 +164,7 @@ export class Workspace {
   }
 
   select(slot: number | undefined): void {
-    this.selected = slot;
+    this.selected = this.asId === 0 ? slot : undefined;
     if (this.inspectorTask === 'split') this.inspectorTask = 'none';
   }
 

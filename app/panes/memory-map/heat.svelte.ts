@@ -33,8 +33,8 @@ export class Heat {
   spans = $state.raw<readonly HeatSpan[]>([]);
   answer = $state.raw<DirtyHeat | undefined>(undefined);
   readonly #lab: Lab;
-  #wanted: HeatRequest | undefined;
-  #asked: HeatRequest | undefined;
+  #wanted: (() => HeatRequest) | undefined;
+  #asked: (() => HeatRequest) | undefined;
   #busy = false;
   #timer: ReturnType<typeof setTimeout> | undefined;
 
@@ -42,10 +42,10 @@ export class Heat {
     this.#lab = lab;
   }
 
-  /** undefined: nobody looks. */
-  want(request: HeatRequest | undefined): void {
+  /** What to ask is worked out when it is asked, not with every frame. undefined: nobody looks. */
+  want(request: (() => HeatRequest) | undefined): void {
     this.#wanted = request;
-    if (!request?.spans.length) this.forget();
+    if (!request) this.forget();
     this.#pump();
   }
 
@@ -57,15 +57,22 @@ export class Heat {
   }
 
   #pump(): void {
-    const request = this.#wanted;
-    if (this.#busy || this.#timer !== undefined || !request?.spans.length) return;
-    if (this.#asked === request && this.#lab.state?.run !== 'running') return;
+    const wanted = this.#wanted;
+    if (this.#busy || this.#timer !== undefined || !wanted) return;
+    if (this.#asked === wanted && this.#lab.state?.run !== 'running') return;
+    const request = wanted();
+    this.#asked = wanted;
+    if (!request.spans.length) {
+      this.spans = [];
+      this.answer = undefined;
+      return;
+    }
     this.#busy = true;
-    this.#asked = request;
     this.#lab
       .query({ ask: 'dirty-heat', spans: request.spans, ...(request.at === undefined ? {} : { at: request.at }) })
       .then((answer) => {
-        if (this.#asked !== request) return;
+        // Forgotten meanwhile: the layout is another.
+        if (!this.#asked) return;
         this.spans = request.spans;
         this.answer = answer;
       })

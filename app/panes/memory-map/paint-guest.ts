@@ -3,7 +3,7 @@ import type { SlotView } from '../../../engine/worker/protocol';
 import { hex, plural, shortName, size } from '../../shared/format';
 import { flagLetters, type Ghost } from '../staging';
 import type { Colour, Kind } from './palette';
-import { kindNow, type Mark, marks, paintBox, paintText, type Scene, toX, withinLanes } from './scene';
+import { firstVisible, kindNow, MANY_SLOTS, type Mark, marks, paintBox, paintText, type Scene, toX, withinLanes } from './scene';
 
 const LABEL_ROOM = 90;
 const CURSOR_ROOM = 44;
@@ -90,13 +90,16 @@ export function paintGuest(scene: Scene): Mark[] {
 
 function paintHoles(scene: Scene): void {
   const { slots, window } = scene;
-  let end = 0;
-  const last = window.axis.end;
-  for (const slot of slots) {
+  const first = firstVisible(scene);
+  const right = window.axis.toGpa(window.u1);
+  const before = slots[first - 1];
+  let end = before ? before.guestPhysAddr + before.memorySize : 0;
+  for (let i = first; i < slots.length && end < right; i++) {
+    const slot = slots[i]!;
     if (slot.guestPhysAddr > end) paintHole(scene, end, slot.guestPhysAddr);
     end = Math.max(end, slot.guestPhysAddr + slot.memorySize);
   }
-  if (last > end) paintHole(scene, end, last);
+  if (end < right && window.axis.end > end) paintHole(scene, end, window.axis.end);
 }
 
 function paintHole(scene: Scene, start: number, end: number): void {
@@ -236,10 +239,36 @@ export function paintStaged(scene: Scene): void {
   const { context, rows, palette } = scene;
   context.fillStyle = palette.colour.well;
   context.fillRect(rows.left, rows.staged.y, rows.span, rows.staged.h);
+  const visible = scene.ghosts.filter((ghost) => toX(scene, ghost.end) > rows.left && toX(scene, ghost.start) < rows.left + rows.span);
   withinLanes(scene, () => {
-    for (const ghost of scene.ghosts) paintGhost(scene, ghost);
+    if (visible.length > MANY_SLOTS) {
+      paintManyGhosts(scene, visible);
+      return;
+    }
+    for (const ghost of visible) paintGhost(scene, ghost);
     for (const ghost of scene.ghosts) if (ghost.from) paintArrow(scene, ghost, ghost.from);
   });
+}
+
+/** Too many to name: where something is staged, and where it is refused. */
+function paintManyGhosts(scene: Scene, ghosts: readonly Ghost[]): void {
+  const { context, rows, palette } = scene;
+  const { y, h } = rows.staged;
+  const staged = new Uint8Array(Math.ceil(rows.span) + 1);
+  for (const ghost of ghosts) {
+    const from = Math.max(0, Math.floor(toX(scene, ghost.start) - rows.left));
+    const to = Math.max(from + 1, Math.ceil(toX(scene, ghost.end) - rows.left));
+    for (let x = from; x < to && x < staged.length; x++) staged[x] = Math.max(staged[x]!, ghost.refused ? 2 : 1);
+  }
+  for (let from = 0; from < staged.length; ) {
+    let to = from + 1;
+    while (to < staged.length && staged[to] === staged[from]) to++;
+    if (staged[from]) {
+      context.fillStyle = palette.colour[staged[from] === 2 ? 'bad' : 'staged'];
+      context.fillRect(rows.left + from, y + 3, to - from, h - 6);
+    }
+    from = to;
+  }
 }
 
 function paintGhost(scene: Scene, ghost: Ghost): void {

@@ -1,26 +1,43 @@
 /** The host's side of the map: host memory drawn to its own scale, and ribbons from each slot to what backs it. */
-import type { Backend, SlotView } from '../../../engine/worker/protocol';
+import type { Backend, LabState, SlotView } from '../../../engine/worker/protocol';
 import { hex, MiB, shortName, size } from '../../shared/format';
 import { kindOf, MANY_SLOTS, type Mark, paintBox, paintText, type Scene, toX, withinLanes } from './scene';
 
 /** px: a narrower box in the host lane has no outline. */
 const OUTLINED = 3;
 
-/** bytes: what of host memory the lane shows. */
-export function hostEnd({ state, slots }: Pick<Scene, 'state' | 'slots'>): number {
-  const ends = [
-    ...slots.map((slot) => slot.userspaceAddr + slot.memorySize),
-    ...state.backends.map((backend) => backend.hva + backend.size),
-  ];
-  const used = Math.max(64 * MiB, state.hostBase, ...ends);
-  const grain = 2 ** Math.max(24, Math.floor(Math.log2(used)) - 2);
-  return Math.min(Math.max(state.hostSize, used), Math.ceil((used + 1) / grain) * grain);
+interface HostView {
+  byHva: readonly SlotView[];
+  /** bytes: what of host memory the lane shows */
+  end: number;
+  /** Backends that no slot maps: they are there, but the guest cannot see them. */
+  free: readonly Backend[];
 }
+
+/** What a layout looks like from the host, worked out once for each. */
+const views = new WeakMap<readonly SlotView[], { state: LabState; view: HostView }>();
+
+function hostView({ state, slots }: Pick<Scene, 'state' | 'slots'>): HostView {
+  const known = views.get(slots);
+  if (known?.state === state) return known.view;
+  const byHva = [...slots].sort((a, b) => a.userspaceAddr - b.userspaceAddr);
+  let used = Math.max(64 * MiB, state.hostBase);
+  for (const slot of slots) used = Math.max(used, slot.userspaceAddr + slot.memorySize);
+  for (const backend of state.backends) used = Math.max(used, backend.hva + backend.size);
+  const grain = 2 ** Math.max(24, Math.floor(Math.log2(used)) - 2);
+  const end = Math.min(Math.max(state.hostSize, used), Math.ceil((used + 1) / grain) * grain);
+  const free = state.backends.filter((backend) => !slots.some((slot) => sharesHost(slot, backend)));
+  const view = { byHva, end, free };
+  views.set(slots, { state, view });
+  return view;
+}
+
+export const hostEnd = (scene: Pick<Scene, 'state' | 'slots'>): number => hostView(scene).end;
 
 export function paintHost(scene: Scene, found: readonly Mark[]): void {
   const { context, rows, palette, state } = scene;
   const { host } = rows;
-  const end = hostEnd(scene);
+  const { end, free, byHva } = hostView(scene);
   const x = (hva: number): number => rows.left + (hva / end) * rows.span;
   paintRibbons(scene, found, x);
   context.fillStyle = palette.colour.well;
@@ -28,8 +45,8 @@ export function paintHost(scene: Scene, found: readonly Mark[]): void {
   context.fillStyle = palette.pattern.hole;
   context.fillRect(rows.left, host.y + host.h / 2 - 3, Math.max(0, x(state.hostBase) - rows.left - 2), 6);
   withinLanes(scene, () => {
-    for (const backend of state.backends) if (!scene.slots.some((slot) => sharesHost(slot, backend))) paintFree(scene, backend, x);
-    paintBacked(scene, x);
+    for (const backend of free) paintFree(scene, backend, x);
+    paintBacked(scene, byHva, x);
   });
   if (rows.hostTicks) paintHostTicks(scene, end, x);
 }
@@ -37,7 +54,6 @@ export function paintHost(scene: Scene, found: readonly Mark[]): void {
 const sharesHost = (slot: SlotView, { hva, size: length }: Backend): boolean =>
   slot.userspaceAddr < hva + length && hva < slot.userspaceAddr + slot.memorySize;
 
-/** A backend that no slot maps: it is there, but the guest cannot see it. */
 function paintFree(scene: Scene, backend: Backend, x: (hva: number) => number): void {
   const { context, rows, palette } = scene;
   const { host } = rows;
@@ -54,11 +70,11 @@ function paintFree(scene: Scene, backend: Backend, x: (hva: number) => number): 
 }
 
 /** Backed ranges by hva. Where two slots share host memory, each gets half the height. */
-function paintBacked(scene: Scene, x: (hva: number) => number): void {
+function paintBacked(scene: Scene, byHva: readonly SlotView[], x: (hva: number) => number): void {
   const { context, rows, palette } = scene;
   const { host } = rows;
-  const byHva = [...scene.slots].sort((a, b) => a.userspaceAddr - b.userspaceAddr);
   let previousEnd = -1;
+  let painted = '';
   byHva.forEach((slot, index) => {
     const next = byHva[index + 1];
     const end = slot.userspaceAddr + slot.memorySize;
@@ -70,7 +86,10 @@ function paintBacked(scene: Scene, x: (hva: number) => number): void {
     const lane = shares ? { y: host.y + (lower ? host.h / 2 : 0), h: host.h / 2 } : host;
     const chosen = slot.slot === scene.selected;
     if (x1 - x0 < OUTLINED && !chosen) {
-      // Too narrow for an outline: thousands side by side would be nothing but outlines.
+      // Too narrow for an outline: thousands side by side would be nothing but outlines, and many would fall on one pixel.
+      const here = `${Math.round(x0)} ${lane.y} ${kindOf(slot)}`;
+      if (here === painted) return;
+      painted = here;
       context.fillStyle = palette.colour[kindOf(slot)];
       context.fillRect(x0, lane.y + 1, x1 - x0, lane.h - 2);
       return;

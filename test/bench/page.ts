@@ -1,0 +1,193 @@
+/**
+ * `npm run bench:page` (after `npm run build`): frame times of the built page in a real Chromium while the map is zoomed and panned with ever more
+ * slots, at rest and while the guest runs flat out, and main-thread tasks over 50 ms meanwhile. Writes build/bench-page.json.
+ */
+import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
+import { cpus, loadavg } from 'node:os';
+import { fileURLToPath } from 'node:url';
+import { type Browser, type CDPSession, chromium, type Page } from '@playwright/test';
+import { preview } from 'vite';
+import { browserArgs, findBrowser } from '../../scripts/browser.mjs';
+
+const root = fileURLToPath(new URL('../..', import.meta.url));
+const PORT = Number(process.env.LAB_PORT ?? 4193);
+/** Slots in all, the board's own among them. */
+const SIZES = (process.argv.slice(2).length ? process.argv.slice(2) : ['10', '200', '5000', '32000']).map(Number);
+const FRAMES = 180;
+const AT_REST_MS = 5000;
+const FIRST_ID = 100;
+const FIRST_GPA = 2 ** 32;
+const STEP = 8192;
+/** Every third slot logs its dirty pages, so that there is heat to ask for and to draw. */
+const LOGS_EVERY = 3;
+
+interface Motion {
+  /** ms between frames */
+  p50: number;
+  p95: number;
+  max: number;
+  /** ms of main-thread work a frame, on average */
+  work: number;
+  /** tasks over 50 ms: their lengths, ms */
+  longTasks: number[];
+}
+
+interface Result {
+  slots: number;
+  /** ms until all slots were staged, and for the commit */
+  staging: number;
+  commit: number;
+  idle: Record<'zoom' | 'pan', Motion>;
+  busy: Record<'zoom' | 'pan', Motion> & { mips: number; longTasksAtRest: number[] };
+}
+
+const quantile = (sorted: readonly number[], share: number): number => sorted[Math.floor((sorted.length - 1) * share)] ?? 0;
+const rounded = (value: number): number => Math.round(value * 10) / 10;
+
+/** The longtask observer's entries since the last call. */
+const longTasks = (page: Page): Promise<number[]> =>
+  page.evaluate(() => (window as unknown as { longTasks: number[] }).longTasks.splice(0));
+
+async function taskSeconds(session: CDPSession): Promise<number> {
+  const { metrics } = await session.send('Performance.getMetrics');
+  return metrics.find(({ name }) => name === 'TaskDuration')?.value ?? 0;
+}
+
+/** One wheel event a frame, as a touchpad sends them: in and out again, or to the right and back. */
+async function move(page: Page, session: CDPSession, kind: 'zoom' | 'pan'): Promise<Motion> {
+  await longTasks(page);
+  const before = await taskSeconds(session);
+  const deltas = await page.evaluate(
+    async ({ kind: motion, frames }) => {
+      const canvas = document.querySelector<HTMLCanvasElement>('.stage canvas')!;
+      const box = canvas.getBoundingClientRect();
+      const found: number[] = [];
+      let last = await new Promise<number>(requestAnimationFrame);
+      for (let frame = 0; frame < frames; frame++) {
+        const there = frame < frames / 2 ? 1 : -1;
+        canvas.dispatchEvent(
+          new WheelEvent('wheel', {
+            clientX: box.left + box.width * 0.6,
+            clientY: box.top + box.height / 2,
+            deltaX: motion === 'pan' ? 12 * there : 0,
+            deltaY: motion === 'zoom' ? -40 * there : 0,
+            bubbles: true,
+            cancelable: true,
+          }),
+        );
+        const now = await new Promise<number>(requestAnimationFrame);
+        found.push(now - last);
+        last = now;
+      }
+      return found;
+    },
+    { kind, frames: FRAMES },
+  );
+  const work = ((await taskSeconds(session)) - before) * 1000;
+  const sorted = deltas.sort((a, b) => a - b);
+  return {
+    p50: rounded(quantile(sorted, 0.5)),
+    p95: rounded(quantile(sorted, 0.95)),
+    max: rounded(sorted.at(-1) ?? 0),
+    work: rounded(work / FRAMES),
+    longTasks: await longTasks(page),
+  };
+}
+
+async function both(page: Page, session: CDPSession): Promise<Record<'zoom' | 'pan', Motion>> {
+  // Half the layout on screen, so that there is somewhere to pan to.
+  await page.getByRole('button', { name: 'Fit' }).click();
+  const zoom = await move(page, session, 'zoom');
+  await page.getByRole('button', { name: 'Zoom in' }).click();
+  return { zoom, pan: await move(page, session, 'pan') };
+}
+
+async function addSlots(page: Page, wanted: number): Promise<{ staging: number; commit: number }> {
+  return page.evaluate(
+    async ({ wanted: slots, first, gpa, step, logs }) => {
+      const there = ((await window.lab.layout()) as { memslots: unknown[] }).memslots.length;
+      const start = performance.now();
+      // tsx names functions by a helper that the page does not have: none stands here.
+      await window.lab.monitor('changeset_begin');
+      for (let i = 0; i < slots - there; i++) {
+        const line = `memslot_add ${first + i} 0x${(gpa + i * step).toString(16)} 4k${i % logs ? '' : ' -l'}`;
+        const printed = await window.lab.monitor(line);
+        if (printed) throw new Error(`${line}: ${printed}`);
+      }
+      const staged = performance.now();
+      const printed = await window.lab.monitor('changeset_commit');
+      if (!printed.startsWith('generation')) throw new Error(printed);
+      return { staging: Math.round(staged - start), commit: Math.round(performance.now() - staged) };
+    },
+    { wanted, first: FIRST_ID, gpa: FIRST_GPA, step: STEP, logs: LOGS_EVERY },
+  );
+}
+
+async function measure(browser: Browser, slots: number): Promise<Result> {
+  const context = await browser.newContext({ viewport: { width: 1440, height: 900 } });
+  try {
+    const page = await context.newPage();
+    const session = await context.newCDPSession(page);
+    await session.send('Performance.enable');
+    await page.addInitScript(() => {
+      const found: number[] = [];
+      (window as unknown as { longTasks: number[] }).longTasks = found;
+      new PerformanceObserver((list) => found.push(...list.getEntries().map((entry) => Math.round(entry.duration)))).observe({
+        type: 'longtask',
+        buffered: true,
+      });
+    });
+    await page.goto(`http://localhost:${PORT}/`);
+    await page.waitForFunction(() => window.lab.console.text().includes('lab>'), undefined, { timeout: 60_000 });
+    const { staging, commit } = await addSlots(page, slots);
+    await page.waitForTimeout(1000);
+    const idle = await both(page, session);
+    // The guest reads a word of each of its pages, round and round.
+    await page.evaluate(() => window.lab.console.type('sweep 0x1000000 64M\r'));
+    await page.getByRole('tab', { name: 'Live' }).click();
+    await page.waitForTimeout(1500);
+    await longTasks(page);
+    await page.waitForTimeout(AT_REST_MS);
+    const longTasksAtRest = await longTasks(page);
+    const mips = Number((await page.locator('header .speed b').innerText()).trim());
+    const busy = { ...(await both(page, session)), mips, longTasksAtRest };
+    return { slots, staging, commit, idle, busy };
+  } finally {
+    await context.close();
+  }
+}
+
+function print(results: readonly Result[]): void {
+  console.log('| slots | guest | motion | p50 | p95 | max | work a frame | tasks over 50 ms |\n|---|---|---|---|---|---|---|---|');
+  for (const { slots, idle, busy } of results) {
+    for (const [guest, motions] of [['idle', idle] as const, ['flat out', busy] as const]) {
+      for (const kind of ['zoom', 'pan'] as const) {
+        const { p50, p95, max, work, longTasks: long } = motions[kind];
+        console.log(`| ${slots} | ${guest} | ${kind} | ${p50} | ${p95} | ${max} | ${work} | ${long.length ? long.join(', ') : 0} |`);
+      }
+    }
+    const rest = busy.longTasksAtRest;
+    console.log(`| ${slots} | flat out, ${busy.mips} MIPS | none, ${AT_REST_MS / 1000} s | | | | | ${rest.length ? rest.join(', ') : 0} |`);
+  }
+  for (const { slots, staging, commit } of results)
+    console.log(`${slots} slots: staged line by line in ${staging} ms, committed in ${commit} ms`);
+}
+
+async function main(): Promise<void> {
+  if (!existsSync(`${root}dist/index.html`)) throw new Error('there is no built page: run npm run build first');
+  const server = await preview({ root, preview: { port: PORT, strictPort: true }, logLevel: 'warn' });
+  const browser = await chromium.launch({ executablePath: await findBrowser(), args: browserArgs });
+  try {
+    const results: Result[] = [];
+    for (const slots of SIZES) results.push(await measure(browser, slots));
+    print(results);
+    mkdirSync(`${root}build`, { recursive: true });
+    const machine = { cpu: cpus()[0]?.model, cores: cpus().length, load: loadavg().map(rounded), chromium: browser.version() };
+    writeFileSync(`${root}build/bench-page.json`, `${JSON.stringify({ machine, results }, null, 2)}\n`);
+  } finally {
+    await browser.close();
+    await server.close();
+  }
+}
+
+await main();
