@@ -64,6 +64,7 @@ export class Workspace {
   /** Bumped when a pane should take the focus. */
   focusInspector = $state(0);
   focusAddress = $state(0);
+  focusRow = $state(0);
   phonePane = $state<PhonePane>('map');
   keysOpen = $state(false);
   /** What the page walk walks: an expression of the monitor. */

@@ -40,9 +40,12 @@ export const toX = ({ rows, window }: Pick<Scene, 'rows' | 'window'>, gpa: numbe
   rows.left + ((window.axis.toU(gpa) - window.u0) / (window.u1 - window.u0)) * rows.span;
 
 export function toGpa({ rows, window }: Pick<Scene, 'rows' | 'window'>, x: number): number {
-  const share = Math.min(1, Math.max(0, (x - rows.left) / rows.span));
-  return window.axis.toGpa(window.u0 + share * (window.u1 - window.u0));
+  return toGpaBeyond({ rows, window }, Math.min(rows.left + rows.span, Math.max(rows.left, x)));
 }
+
+/** Also where x is off screen, as the start of a slot is whose end is dragged along; may be below 0. */
+export const toGpaBeyond = ({ rows, window }: Pick<Scene, 'rows' | 'window'>, x: number): number =>
+  window.axis.toGpa(window.u0 + ((x - rows.left) / rows.span) * (window.u1 - window.u0));
 
 /** Slots on screen as marks, left to right; neighbours under 4 px wide become one. */
 export function marks(scene: Pick<Scene, 'rows' | 'window' | 'slots' | 'sliding'>): Mark[] {
