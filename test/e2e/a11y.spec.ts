@@ -103,6 +103,19 @@ for (const colorScheme of ['dark', 'light'] as const) {
     await expect(page.getByRole('button', { name: 'Back to rip' })).toBeVisible();
     await check('vCPU stopped, everything unfolded, a target followed');
     await lab.monitor('cont');
+    await page.getByRole('tab', { name: 'Live' }).click();
+    await expect(page.locator('.chart canvas')).toHaveCount(6);
+    await check('live charts');
+    await page.getByRole('tab', { name: 'Page walk' }).click();
+    await expect(page.getByText('PML4E[0]')).toBeVisible();
+    await check('page walk');
+    await page.getByLabel('gva').fill('0x8000000000');
+    await page.getByLabel('gva').press('Enter');
+    await expect(page.getByText('Stops here:')).toBeVisible();
+    await check('page walk that stops');
+    await page.getByRole('button', { name: 'as 1 SMM' }).click();
+    await check('as 1, empty');
+    await page.getByRole('button', { name: 'Show as 0' }).click();
 
     const kept = page.getByRole('region', { name: 'Change set and snapshots' });
     await lab.monitor('layout_save kept');

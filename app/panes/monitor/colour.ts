@@ -1,7 +1,14 @@
-/** Modest colour for what the monitor prints: errors, refusals and table heads. Control characters never reach the terminal. */
+/** Modest colour for what the monitor prints: errors, refusals, table heads, commands of help. Control characters never reach the terminal. */
 const RED = '\x1b[31m';
+const YELLOW = '\x1b[33m';
+const BLUE = '\x1b[34m';
 const DIM = '\x1b[90m';
 const RESET = '\x1b[0m';
+
+/** First words of the tables that our own commands print. */
+const TABLE_HEAD = /^\s*(?:(?:id|slot)\s+(?:as|base|gpa|before)\b|vcpu\s+entries\b|gen\s+swaps\b)/;
+/** "memslot_move ID GPA -- move a memslot", as help prints it. */
+const HELP_LINE = /^([a-z0-9_|?-]+(?: [a-z0-9_|-]+)?)( .*)? -- (.*)$/;
 
 /** Newlines become what a terminal needs; other control characters are shown as dots. */
 function printable(text: string): string {
@@ -14,8 +21,10 @@ export function colourOutput(text: string): string {
     .split('\n')
     .map((line) => {
       if (/^(Error|error)\b|\b(EINVAL|EEXIST|ENOENT|ENOMEM|ENXIO|E2BIG|ESTALE)\b/.test(line)) return `${RED}${line}${RESET}`;
-      if (/^\s*(id|slot)\s+(as|base|gpa)\b/.test(line)) return `${DIM}${line}${RESET}`;
-      return line;
+      if (TABLE_HEAD.test(line)) return `${DIM}${line}${RESET}`;
+      if (/^(?:unknown command:|Try "help )/.test(line)) return `${YELLOW}${line}${RESET}`;
+      const help = HELP_LINE.exec(line);
+      return help ? `${BLUE}${help[1]}${RESET}${help[2] ?? ''} ${DIM}-- ${help[3]}${RESET}` : line;
     })
     .join('\r\n');
 }
