@@ -31,7 +31,12 @@ let vcpu: Vcpu;
 
 beforeAll(async () => {
   host = new HostMemory();
-  engine = makeEngine(host, undefined, () => {});
+  engine = makeEngine(
+    host,
+    undefined,
+    () => 0,
+    () => {},
+  );
   const cache = engine.createCache();
   const wiring = { lookup: (gfn: number, asId: number) => cache.lookupPage(gfn, asId), log: () => {}, vcpus: [] };
   core = await loadCore(

@@ -1,10 +1,12 @@
 /** The page's questions on a real machine: bounded, and nothing changes by being asked. */
 import { describe, expect, it } from 'vitest';
+import type { Machine } from '../machine/api';
 import { testMachine } from '../monitor/testing';
 import { HEAT_ALL, type Query } from './protocol';
-import { answerQuery } from './queries';
+import { answerQuery, type QueryContext } from './queries';
 
 const PAGE = 4096;
+const context = (machine: Machine): QueryContext => ({ machine, clock: { monotonic: () => 0, yieldTurn: async () => {} } });
 const GIB4 = 2 ** 32;
 
 describe('dirty-heat', () => {
@@ -14,11 +16,11 @@ describe('dirty-heat', () => {
     machine.memory.setUserMemoryRegion({ slot: 40, flags: 1, guestPhysAddr: GIB4, memorySize: 16 * PAGE, userspaceAddr: hva });
     machine.writePhysical(GIB4 + 5 * PAGE, Uint8Array.of(1));
     const spans = [{ from: GIB4, to: GIB4 + 16 * PAGE, columns: 16 }];
-    const answer = answerQuery({ ask: 'dirty-heat', spans, at: GIB4 + 5 * PAGE + 7 }, { machine });
+    const answer = await answerQuery({ ask: 'dirty-heat', spans, at: GIB4 + 5 * PAGE + 7 }, context(machine));
     expect([...answer.columns]).toEqual([0, 0, 0, 0, 0, HEAT_ALL, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0]);
     expect(answer.at).toEqual({ slot: 40, dirty: true, dirtyPages: 1, pages: 16 });
     expect(answer.rings).toEqual([]);
-    expect(answerQuery({ ask: 'dirty-heat', spans, at: 0 }, { machine }).at).toBeUndefined();
+    expect((await answerQuery({ ask: 'dirty-heat', spans, at: 0 }, context(machine))).at).toBeUndefined();
     const log = machine.memory.getDirtyLog(40);
     expect(log.ok && log.bitmap[0]).toBe(0x20);
   });
@@ -31,29 +33,29 @@ describe('dirty-heat', () => {
     [Array.from({ length: 1025 }, () => ({ from: 0, to: PAGE, columns: 1 })), '1025 spans are asked for, at most 1024'],
   ])('refuses what is out of bounds', async (spans, reason) => {
     const machine = await testMachine();
-    expect(() => answerQuery({ ask: 'dirty-heat', spans }, { machine })).toThrow(reason);
+    expect(() => answerQuery({ ask: 'dirty-heat', spans }, context(machine))).toThrow(reason);
   });
 });
 
 describe('page-walk', () => {
   it('takes an expression, and names what is none', async () => {
     const machine = await testMachine();
-    const ask = (address: string) => answerQuery({ ask: 'page-walk', address }, { machine });
+    const ask = (address: string) => answerQuery({ ask: 'page-walk', address }, context(machine));
     expect(ask('0x2000+8')).toMatchObject({ mode: 'off', page: { gpa: 0x2008 } });
-    expect(ask('$rip').gva).toBe(machine.registers().rip & 0xffffffffn);
+    expect((await ask('$rip')).gva).toBe(machine.registers().rip & 0xffffffffn);
     for (const text of ['', '0x', '12x', '$nothing', '4 5']) expect(() => ask(text)).toThrow(`'${text}' is not an address (`);
   });
 });
 
 it('an unknown question is refused', async () => {
   const machine = await testMachine();
-  expect(() => answerQuery({ ask: 'everything' } as unknown as Query & { ask: 'stats' }, { machine })).toThrow('everything');
+  expect(() => answerQuery({ ask: 'everything' } as unknown as Query & { ask: 'stats' }, context(machine))).toThrow('everything');
 });
 
 it('memslots-of lists the other address space', async () => {
   const machine = await testMachine();
-  expect(answerQuery({ ask: 'memslots-of', asId: 1 }, { machine })).toEqual([]);
+  expect(answerQuery({ ask: 'memslots-of', asId: 1 }, context(machine))).toEqual([]);
   const hva = machine.allocateHost(PAGE, 'smram');
   machine.memory.setUserMemoryRegion({ slot: 3, asId: 1, guestPhysAddr: 0xa0000, memorySize: PAGE, userspaceAddr: hva });
-  expect(answerQuery({ ask: 'memslots-of', asId: 1 }, { machine })).toMatchObject([{ slot: 3, asId: 1, guestPhysAddr: 0xa0000 }]);
+  expect(answerQuery({ ask: 'memslots-of', asId: 1 }, context(machine))).toMatchObject([{ slot: 3, asId: 1, guestPhysAddr: 0xa0000 }]);
 });
