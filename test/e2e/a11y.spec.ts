@@ -177,9 +177,9 @@ for (const colorScheme of ['dark', 'light'] as const) {
     await page.goto(link);
     await expect(page.getByText('digest checked at the end')).toBeVisible();
     expect(await violations(lab), 'replaying').toEqual([]);
-    for (const viewport of VIEWPORTS) {
-      await page.setViewportSize(viewport);
-      expect(await noSidewaysScroll(lab), `replaying, ${viewport.width}`).toBe(true);
+    for (const width of [320, 390, 720, 820, 1024, 1280, 1440, 1920]) {
+      await page.setViewportSize({ width, height: width < 720 ? 844 : 800 });
+      await expect.poll(() => noSidewaysScroll(lab), { message: `replaying, ${width}` }).toBe(true);
     }
     await expect(page.getByText('the digest is equal')).toBeVisible({ timeout: 120_000 });
     expect(await violations(lab), 'replayed').toEqual([]);
