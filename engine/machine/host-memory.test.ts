@@ -50,3 +50,36 @@ describe('host memory', () => {
     expect(host.allocate(MIB, 'small')).toBe(HOST_BASE);
   });
 });
+
+describe('ranges that come and go', () => {
+  it('are handed out at the first gap that holds them, as a plain search finds it', () => {
+    const host = new HostMemory(HOST_BASE / 0x10000 + 64);
+    const live: { start: number; size: number }[] = [];
+    let seed = 7;
+    const random = (below: number): number => {
+      seed = (Math.imul(seed, 1103515245) + 12345) & 0x7fffffff;
+      return seed % below;
+    };
+    for (let round = 0; round < 2000; round++) {
+      if (live.length > 0 && random(5) < 2) {
+        const [gone] = live.splice(random(live.length), 1);
+        host.release(gone!.start);
+        continue;
+      }
+      const size = (1 + random(12)) * 4096;
+      let expected = HOST_BASE;
+      for (const range of [...live].sort((a, b) => a.start - b.start)) {
+        if (range.start - expected >= size) break;
+        expected = range.start + range.size;
+      }
+      if (expected + size > host.limit) {
+        expect(() => host.allocate(size, 'too much')).toThrow('Cannot allocate memory');
+        host.release(live.pop()!.start);
+        continue;
+      }
+      expect(host.allocate(size, `range ${round}`)).toBe(expected);
+      live.push({ start: expected, size });
+    }
+    expect(host.ranges().length).toBe(live.length);
+  });
+});

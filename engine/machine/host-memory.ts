@@ -6,6 +6,8 @@ import { HOST_BASE, PAGE_SIZE } from '../abi/layout';
 import { MachineError } from './api';
 
 const WASM_PAGE = 0x10000;
+/** WebAssembly pages: 16 MiB. */
+const GROW_STEP = 256;
 /** memory32's own limit: 4 GiB. */
 export const MAX_WASM_PAGES = 65536;
 
@@ -31,6 +33,8 @@ export class HostMemory {
 
   /** Sorted by start. */
   private readonly used: HostRange[] = [];
+  /** So many ranges from the start lie side by side without a gap: a search for room begins behind them. */
+  private packed = 0;
   /** Everything at and above this hva was never handed out, hence is zero. */
   private untouched = HOST_BASE;
 
@@ -66,6 +70,7 @@ export class HostMemory {
     }
     this.untouched = Math.max(this.untouched, start + rounded);
     this.used.splice(index, 0, { start, size: rounded, label });
+    if (index === this.packed && start === this.endOf(index - 1)) this.packed++;
     this.version++;
     return start;
   }
@@ -75,6 +80,7 @@ export class HostMemory {
     const index = this.used.findIndex((range) => range.start === start);
     if (index < 0) throw new MachineError(`no host memory range starts at hva 0x${start.toString(16)}`);
     this.used.splice(index, 1);
+    this.packed = Math.min(this.packed, index);
     this.version++;
   }
 
@@ -102,6 +108,7 @@ export class HostMemory {
       this.untouched = Math.max(this.untouched, last.start + last.size);
     }
     this.version++;
+    this.packed = 0;
     return this.used.splice(0, this.used.length, ...ranges.map((range) => ({ ...range })));
   }
 
@@ -131,13 +138,9 @@ export class HostMemory {
   }
 
   private firstFit(size: number, label: string): { start: number; index: number } {
-    let start = HOST_BASE;
-    let index = 0;
-    for (const range of this.used) {
-      if (range.start - start >= size) break;
-      start = range.start + range.size;
-      index += 1;
-    }
+    let index = this.packed;
+    let start = this.endOf(index - 1);
+    for (; index < this.used.length && this.used[index]!.start - start < size; index++) start = this.endOf(index);
     if (start + size > this.limit) {
       throw new MachineError(
         `cannot set up guest memory '${label}': Cannot allocate memory (${mebibytes(size)} asked, ${mebibytes(this.limit - HOST_BASE - this.inUse)} of host memory free)`,
@@ -146,17 +149,32 @@ export class HostMemory {
     return { start, index };
   }
 
+  /** Where the range with this index ends; before the first one memory begins. */
+  private endOf(index: number): number {
+    const range = this.used[index];
+    return range ? range.start + range.size : HOST_BASE;
+  }
+
   private growTo(end: number, label: string): void {
     const missing = Math.ceil((end - this.memory.buffer.byteLength) / WASM_PAGE);
     if (missing <= 0) return;
-    try {
-      this.memory.grow(missing);
-    } catch {
+    const room = this.maxPages - this.memory.buffer.byteLength / WASM_PAGE;
+    // In large steps where that can be had: each one costs new views, and thousands of small slots would pay it thousands of times.
+    if (!this.grow(Math.min(room, Math.max(missing, GROW_STEP))) && !this.grow(missing)) {
       throw new MachineError(
         `cannot set up guest memory '${label}': Cannot allocate memory (the browser or Node refused ${mebibytes(missing * WASM_PAGE)} more)`,
       );
     }
     this.refreshViews();
+  }
+
+  private grow(pages: number): boolean {
+    try {
+      this.memory.grow(pages);
+      return true;
+    } catch {
+      return false;
+    }
   }
 
   private refreshViews(): void {

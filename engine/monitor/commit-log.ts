@@ -201,10 +201,7 @@ export class CommitLog {
     entry.retries += this.retries() - this.retriesBefore;
     entry.changes.push(...commit.changes);
     entry.steps++;
-    for (const change of commit.changes) {
-      const slot = (change.next ?? change.old)!.slot;
-      if (!entry.changed.includes(slot)) entry.changed.push(slot);
-    }
+    entry.changed = [...new Set([...entry.changed, ...commit.changes.map((change) => (change.next ?? change.old)!.slot)])];
     if (this.batch) return;
     entry.title = titleOf(commit.changes, this.nameOf);
     this.push(entry);

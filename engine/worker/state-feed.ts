@@ -8,11 +8,15 @@ interface Clock {
 /** ms between two states that no commit asked for, and at least between any two. */
 const STATE_MS = 100;
 const LEAST_MS = 16;
+/** With very many slots states take no more than one part in so many of the worker's time. */
+const SHARE = 8;
 
 export class StateFeed {
   private later = false;
   private now = false;
   private at = Number.NEGATIVE_INFINITY;
+  /** ms that the last one took */
+  private cost = 0;
 
   constructor(
     private readonly clock: Clock,
@@ -20,7 +24,7 @@ export class StateFeed {
   ) {}
 
   touch(now: boolean): void {
-    if (!now) this.sendIn(Math.max(0, this.at + STATE_MS - this.clock.monotonic()));
+    if (!now) this.sendIn(Math.max(0, this.at + Math.max(STATE_MS, SHARE * this.cost) - this.clock.monotonic()));
     if (!now || this.now) return;
     this.now = true;
     // After what is running now is done: one state for a commit and everything that follows from it.
@@ -39,6 +43,7 @@ export class StateFeed {
   send(): void {
     this.at = this.clock.monotonic();
     this.post();
+    this.cost = this.clock.monotonic() - this.at;
   }
 
   private sendIn(ms: number): void {
