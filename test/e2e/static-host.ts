@@ -16,6 +16,8 @@ const TYPES: Record<string, string> = {
 
 export interface StaticHost {
   address: string;
+  /** Files that were asked for so far, each once: paths in the folder. */
+  readonly served: ReadonlySet<string>;
   /** From now on this folder is served. */
   serve(folder: string): void;
   close(): void;
@@ -23,13 +25,16 @@ export interface StaticHost {
 
 export async function staticHost(first: string): Promise<StaticHost> {
   let folder = first;
+  const served = new Set<string>();
   const server: Server = createServer((request, response) => {
     const path = decodeURI((request.url ?? '').split('?')[0] ?? '');
-    const file = join(folder, normalize(path.slice(BASE.length) || 'index.html'));
+    const name = normalize(path.slice(BASE.length) || 'index.html');
+    const file = join(folder, name);
     if (!path.startsWith(BASE) || !existsSync(file) || !statSync(file).isFile()) {
       response.writeHead(404).end();
       return;
     }
+    served.add(name);
     // A host that knows no wasm serves it as plain bytes.
     response.writeHead(200, { 'content-type': TYPES[extname(file)] ?? 'application/octet-stream' });
     createReadStream(file).pipe(response);
@@ -38,6 +43,7 @@ export async function staticHost(first: string): Promise<StaticHost> {
   const { port } = server.address() as AddressInfo;
   return {
     address: `http://127.0.0.1:${port}${BASE}`,
+    served,
     serve: (other) => {
       folder = other;
     },
