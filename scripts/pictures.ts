@@ -128,7 +128,83 @@ const pictures: Picture[] = [
       await page.locator('summary').click();
     },
   },
+  {
+    name: 'stepping',
+    size: LAPTOP,
+    theme: 'dark',
+    async pose(page) {
+      const dimms = await watched(page);
+      await openTab(page, 'Index');
+      await type(page, 'Monitor', ...exchange(dimms), 'changeset_commit -s', ...Array<string>(4).fill('changeset_step'));
+      await selectLast(page);
+    },
+  },
+  {
+    name: 'guide',
+    size: { width: 1920, height: 1080 },
+    theme: 'dark',
+    async pose(page) {
+      await page.getByRole('button', { name: 'Guides', exact: true }).click();
+      const guide = page.getByRole('region', { name: 'Guide', exact: true });
+      await guide.getByRole('button', { name: /^Exchange two regions/ }).click();
+      const next = guide.locator('button[aria-label^="Do it: "]:not([aria-disabled="true"])').first();
+      const end = guide.getByRole('button', { name: 'Start over' });
+      while (!(await end.isVisible())) {
+        await next.or(end).waitFor();
+        if (await next.isVisible()) await next.click();
+        // The step that runs now has its button disabled, and then none.
+        await page.waitForTimeout(500);
+      }
+    },
+  },
+  {
+    name: 'index',
+    size: LAPTOP,
+    theme: 'light',
+    async pose(page) {
+      await plugTwo(page);
+      await openTab(page, 'Index');
+      await page.getByRole('button', { name: 'Measure' }).click();
+      await page
+        .getByText(/\d ns$/)
+        .first()
+        .waitFor({ timeout: 60_000 });
+      await selectLast(page);
+    },
+  },
+  {
+    name: 'cpu',
+    size: LAPTOP,
+    theme: 'dark',
+    async pose(page) {
+      await openTab(page, 'CPU');
+      await monitor(page, 'stop');
+      await page.keyboard.press('F10');
+    },
+  },
+  {
+    name: 'live',
+    size: LAPTOP,
+    theme: 'dark',
+    async pose(page) {
+      const dimms = await plugTwo(page);
+      await monitor(page, `memslot_flags ${dimms.second} -l`);
+      await openTab(page, 'Live');
+      await type(page, 'Guest console', `sweep 0x${dimms.other.toString(16)} 0x800000`);
+      await page.waitForTimeout(12_000);
+    },
+  },
+  {
+    name: 'walk',
+    size: LAPTOP,
+    theme: 'light',
+    async pose(page) {
+      await openTab(page, 'Page walk');
+    },
+  },
 ];
+
+const openTab = (page: Page, name: string): Promise<void> => page.getByRole('tab', { name, exact: true }).click();
 
 async function selectLast(page: Page): Promise<void> {
   await page.getByRole('application', { name: 'Map of guest-physical memory' }).focus();
