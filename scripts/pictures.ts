@@ -190,8 +190,10 @@ const pictures: Picture[] = [
       const dimms = await plugTwo(page);
       await monitor(page, `memslot_flags ${dimms.second} -l`);
       await openTab(page, 'Live');
-      await type(page, 'Guest console', `sweep 0x${dimms.other.toString(16)} 0x800000`);
-      await page.waitForTimeout(12_000);
+      const gpa = dimms.other.toString(16);
+      for (const value of [1, 2, 3]) await type(page, 'Guest console', `fill 0x${gpa} 0x${value}00000 0x${value}`);
+      await type(page, 'Guest console', `sweep 0x${gpa} 0x800000`);
+      await page.waitForTimeout(8000);
     },
   },
   {
