@@ -1,36 +1,9 @@
 /** Two regions trade places, one ioctl after another and all at once, under a guest that reads one of them. */
-import type { HistoryView, LabState } from '../../../engine/worker/protocol';
-import { count, hex } from '../../shared/format';
-import {
-  cell,
-  commitsSince,
-  contains,
-  dimmSlots,
-  endLoop,
-  measureOf,
-  plugStep,
-  shell,
-  toPrompt,
-  undoCommit,
-  watchInstead,
-  watchLine,
-} from './facts';
-import type { Guide, Line, Live, Measure, MeasureStep } from './types';
-
-const pair = (state: LabState) => dimmSlots(state).slice(0, 2);
-const watched = (live: Live): boolean =>
-  live.watch !== undefined && pair(live.state).some((slot) => contains(slot, live.watch?.address ?? -1));
-
-function exchangeLines(live: Live, commit: string): Line[] {
-  const [a, b] = pair(live.state);
-  if (!a || !b) return [];
-  return [
-    { at: 'monitor', text: 'changeset_begin' },
-    { at: 'monitor', text: `memslot_move ${a.slot} ${hex(b.guestPhysAddr)}` },
-    { at: 'monitor', text: `memslot_move ${b.slot} ${hex(a.guestPhysAddr)}` },
-    { at: 'monitor', text: commit },
-  ];
-}
+import type { HistoryView } from '../../../engine/worker/protocol';
+import { count } from '../../shared/format';
+import { cell, commitsSince, measureOf, plugStep, undoCommit } from './facts';
+import { exchangeLines, pair, watched, watchStep } from './two-dimms';
+import type { Guide, Live, Measure, MeasureStep } from './types';
 
 /** An exchange of the two while the guest was watching: only then is "0 holes" worth something. */
 function found(live: Live, wanted: (entry: HistoryView) => boolean): Measure | undefined {
@@ -60,25 +33,9 @@ export const exchangeGuide: Guide = {
     'One ioctl changes one slot. So two regions cannot trade places: one must go before the other can move, and a vCPU that reads in between finds no memory. A call that takes the whole set of changes needs two swaps, however many changes there are.',
   steps: [
     plugStep(2),
-    {
-      id: 'watch',
-      title: 'Let the guest read one of them',
-      text: 'Two different marks, so that the exchange can be seen, then `watch`: the guest reads one word in a tight loop and tells each change and each hole.',
-      holds: watched,
-      instead: (live) => watchInstead(live, 'one of the two DIMMs'),
-      lines(live) {
-        const [a, b] = pair(live.state);
-        if (!a || !b) return [];
-        const [low, high] = a.guestPhysAddr < b.guestPhysAddr ? [a, b] : [b, a];
-        return [
-          ...toPrompt(live),
-          shell(`poke ${hex(low.guestPhysAddr)} 0x1111111111111111`),
-          shell(`poke ${hex(high.guestPhysAddr)} 0x2222222222222222`),
-          watchLine(low.guestPhysAddr),
-        ];
-      },
-      undo: endLoop,
-    },
+    watchStep(
+      'Two different marks, so that the exchange can be seen, then `watch`: the guest reads one word in a tight loop and tells each change and each hole.',
+    ),
     exchange(
       'legacy',
       'Exchange them as KVM’s users must',

@@ -1,25 +1,8 @@
 /** One commit phase by phase: INVALID slots in the map, a guest that tries again, and no hole. */
-import type { LabState } from '../../../engine/worker/protocol';
-import { count, hex, plural } from '../../shared/format';
-import {
-  cell,
-  commitsSince,
-  contains,
-  dimmSlots,
-  endLoop,
-  measureOf,
-  plugStep,
-  shell,
-  toPrompt,
-  undoCommit,
-  watchInstead,
-  watchLine,
-} from './facts';
+import { count, plural } from '../../shared/format';
+import { cell, commitsSince, measureOf, plugStep, undoCommit } from './facts';
+import { exchangeLines, watchStep } from './two-dimms';
 import type { Cell, Guide, Line, Live, Measure, MeasureStep } from './types';
-
-const pair = (state: LabState) => dimmSlots(state).slice(0, 2);
-const watched = (live: Live): boolean =>
-  live.watch !== undefined && pair(live.state).some((slot) => contains(slot, live.watch?.address ?? -1));
 
 const ORDER = ['validate', 'prepare', 'swap1', 'zap', 'swap2', 'hooks', 'free'] as const;
 type Phase = (typeof ORDER)[number];
@@ -39,16 +22,7 @@ function stepsTo(live: Live, phase: Phase): Line[] {
 
 const step: Line = { at: 'monitor', text: 'changeset_step' };
 
-function stageLines(live: Live): Line[] {
-  const [a, b] = pair(live.state);
-  if (!a || !b) return [];
-  return [
-    { at: 'monitor', text: 'changeset_begin' },
-    { at: 'monitor', text: `memslot_move ${a.slot} ${hex(b.guestPhysAddr)}` },
-    { at: 'monitor', text: `memslot_move ${b.slot} ${hex(a.guestPhysAddr)}` },
-    { at: 'monitor', text: 'changeset_commit -s' },
-  ];
-}
+const stageLines = (live: Live): Line[] => exchangeLines(live, 'changeset_commit -s');
 
 /** Before swap 1 it is given up; after it, it is run to its end and taken back. */
 function takeBack(live: Live): Line[] | undefined {
@@ -89,24 +63,7 @@ export const swapsGuide: Guide = {
     'KVM keeps two sets of slots per address space and publishes one by a swap. So a set of changes needs no more than two: one that marks what goes or moves as INVALID, and one that shows the final layout. What a vCPU sees between them is not a hole but “try again”.',
   steps: [
     plugStep(2),
-    {
-      id: 'watch',
-      title: 'Let the guest read one of them',
-      text: 'It will meet the INVALID slot again and again, for as long as you leave it there.',
-      holds: watched,
-      instead: (live) => watchInstead(live, 'one of the two DIMMs'),
-      lines(live) {
-        const [a, b] = pair(live.state);
-        if (!a || !b) return [];
-        return [
-          ...toPrompt(live),
-          shell(`poke ${hex(a.guestPhysAddr)} 0x1111111111111111`),
-          shell(`poke ${hex(b.guestPhysAddr)} 0x2222222222222222`),
-          watchLine(a.guestPhysAddr),
-        ];
-      },
-      undo: endLoop,
-    },
+    watchStep('It will meet the INVALID slot again and again, for as long as you leave it there.'),
     {
       id: 'begin',
       title: 'Stage an exchange and begin its commit',
