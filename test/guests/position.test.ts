@@ -3,25 +3,15 @@ import { describe, expect, it } from 'vitest';
 import type { MachineOptions, Position } from '../../engine/machine/api';
 import { multibootImage } from '../support/assembler';
 import { Random } from '../support/random';
+import { COUNTER, startSecond } from '../support/two-vcpus';
 import { Guest, rootFile } from './harness';
 import { linuxImage, missing } from './linux';
 
 const kernel = rootFile('guests/memlab/memlab.elf');
-const AP_CODE = 0x8000;
-const COUNTER = 0x9000;
 
 /** vCPU 1 counts and then sleeps for ever with interrupts off; vCPU 0 reads the serial line by polling, and sleeps too on a '!'. */
 const sleepers = multibootImage((asm) => {
-  asm.b(0xbe).at('ap').b(0xbf).d(AP_CODE).b(0xb9).d(64).b(0xf3, 0xa4); // mov esi, ap; mov edi, AP_CODE; mov ecx, 64; rep movsb
-  asm.b(0xc7, 0x05).d(0xfee000f0, 0x1ff); // local APIC on
-  asm.b(0xc7, 0x05).d(0xfee00300, 0xc4500); // INIT to all others
-  asm.b(0xc7, 0x05).d(0xfee00300, 0xc4608); // start-up at 0x8000
-  asm.label('loop');
-  asm.b(0xf0, 0xff, 0x05).d(COUNTER); // lock inc dword [COUNTER]
-  asm.b(0x66, 0xba, 0xfd, 0x03, 0xec, 0xa8, 0x01, 0x74, -17 & 255); // mov dx, 0x3fd; in al, dx; test al, 1; jz loop
-  asm.b(0x66, 0xba, 0xf8, 0x03, 0xec, 0x02, 0x05).d(COUNTER).b(0xee); // mov dx, 0x3f8; in al, dx; add al, [COUNTER]; out dx, al
-  asm.jmp('loop');
-  asm.label('ap');
+  startSecond(asm, 64);
   // 16 bits: xor ax, ax; mov ds, ax; mov cx, 5000; L: lock inc dword [COUNTER]; loop L; hlt; jmp to hlt
   asm.b(
     0x31,

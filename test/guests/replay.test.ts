@@ -3,24 +3,14 @@ import type { Machine, MachineOptions } from '../../engine/machine/api';
 import { Monitor, noticeOf, QmpSession } from '../../engine/monitor/index';
 import { testEnv } from '../../engine/monitor/testing';
 import { multibootImage } from '../support/assembler';
+import { COUNTER, startSecond } from '../support/two-vcpus';
 import { Guest, rootFile } from './harness';
 
 const kernel = rootFile('guests/memlab/memlab.elf');
-const AP_CODE = 0x8000;
-const COUNTER = 0x9000;
 
 /** Both vCPUs count in one word, in turns that the guest does not choose; a byte from the serial line is answered with what the word holds. */
 const twoCpus = multibootImage((asm) => {
-  asm.b(0xbe).at('ap').b(0xbf).d(AP_CODE).b(0xb9).d(32).b(0xf3, 0xa4); // mov esi, ap; mov edi, AP_CODE; mov ecx, 32; rep movsb
-  asm.b(0xc7, 0x05).d(0xfee000f0, 0x1ff); // local APIC on
-  asm.b(0xc7, 0x05).d(0xfee00300, 0xc4500); // INIT to all others
-  asm.b(0xc7, 0x05).d(0xfee00300, 0xc4608); // start-up at 0x8000
-  asm.label('loop');
-  asm.b(0xf0, 0xff, 0x05).d(COUNTER); // lock inc dword [COUNTER]
-  asm.b(0x66, 0xba, 0xfd, 0x03, 0xec, 0xa8, 0x01, 0x74, -17 & 255); // mov dx, 0x3fd; in al, dx; test al, 1; jz loop
-  asm.b(0x66, 0xba, 0xf8, 0x03, 0xec, 0x02, 0x05).d(COUNTER).b(0xee); // mov dx, 0x3f8; in al, dx; add al, [COUNTER]; out dx, al
-  asm.jmp('loop');
-  asm.label('ap');
+  startSecond(asm, 32);
   // 16 bits: xor ax, ax; mov ds, ax; lock inc dword [COUNTER]; add bl, 3; jmp back
   asm.b(0x31, 0xc0, 0x8e, 0xd8, 0xf0, 0x66, 0xff, 0x06, COUNTER & 255, COUNTER >> 8, 0x80, 0xc3, 0x03, 0xeb, -11 & 255);
 });
