@@ -597,9 +597,12 @@ export function commitLine(entry: HistoryView): string {
   return `gen ${entry.generation}: ${arrows(entry.title)}${how}. ${plural(entry.swaps, 'swap')}${zapped}, ${plural(entry.holes, 'hole')}.`;
 }
 
+export const slotAt = (slots: readonly SlotView[], gpa: number): SlotView | undefined =>
+  slots.find((slot) => gpa >= slot.guestPhysAddr && gpa < slot.guestPhysAddr + slot.memorySize);
+
 /** Where a gpa leads: "slot 2 ram.a + 0x3942000, hva 0xf942000", or undefined in a hole. */
 export function backing(slots: readonly SlotView[], gpa: number): { slot: SlotView; offset: number; text: string } | undefined {
-  const slot = slots.find((each) => gpa >= each.guestPhysAddr && gpa < each.guestPhysAddr + each.memorySize);
+  const slot = slotAt(slots, gpa);
   if (!slot) return undefined;
   const offset = gpa - slot.guestPhysAddr;
   return { slot, offset, text: `slot ${slot.slot} ${slot.name} + ${hex(offset)}, hva ${hex(slot.userspaceAddr + offset)}` };

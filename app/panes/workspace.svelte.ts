@@ -1,7 +1,7 @@
 /** What the panes share that is not the machine: selection, what the pointer is over, which view is open. */
 import { getContext, setContext } from 'svelte';
 import type { MemoryRegion, SlotView, StagedEdit } from '../../engine/worker/protocol';
-import type { Lab } from '../lab/lab.svelte';
+import { type Lab, slotAt } from '../lab/lab.svelte';
 import { hex, parseNumber, size } from '../shared/format';
 import { Guides } from './guides/runner.svelte';
 import type { Extent } from './memory-map/axis';
@@ -161,7 +161,7 @@ export class Workspace {
   }
 
   slotAt(gpa: number): SlotView | undefined {
-    return this.slots.find((slot) => gpa >= slot.guestPhysAddr && gpa < slot.guestPhysAddr + slot.memorySize);
+    return slotAt(this.slots, gpa);
   }
 
   select(slot: number | undefined): void {
