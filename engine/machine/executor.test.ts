@@ -109,6 +109,27 @@ describe('executor', () => {
     expect(vcpus[1]!.icount).toBeGreaterThanOrEqual(20000);
   });
 
+  it('is not idle while an interrupt waits that one vCPU sent to another in the same round, whatever that one did before', () => {
+    for (const deaf of [[], [0]]) {
+      const { core, executor, clock, vcpus } = rig([[50, 30], [70]], deaf);
+      const { run } = core;
+      // vCPU 1 sends as it halts; to a vCPU that did not let an interrupt in before, an NMI.
+      core.run = (index, budget) => {
+        const reason = run(index, budget);
+        if (index === 1 && reason === EXIT_HLT && vcpus[0]!.icount === 50) {
+          deaf.length = 0;
+          vcpus[0]!.setU32(abi.VCPU_IRQ_PENDING, 1);
+        }
+        return reason;
+      };
+      if (deaf.length > 0) vcpus[0]!.setU32(abi.VCPU_IRQ_PENDING, 1);
+      clock.timer('t', () => {}).set(4_000_000);
+      while (executor.advance(1e6) !== 'idle');
+      expect(vcpus[0]!.icount).toBe(80);
+      expect(vcpus[0]!.now()).toBeLessThan(500_000);
+    }
+  });
+
   it('keeps in its saved state which vCPU sleeps although an interrupt waits: its clock goes on as it would have', () => {
     const scripts = () => rig([[], [100], []], [1]);
     const straight = scripts();

@@ -140,7 +140,7 @@ export class Executor implements TimeSource {
     this.turn = 0;
     if (idle) return this.retrying.includes(true) ? 'retry' : 'idle';
     // Who halted early, or could not go on, waits for the others; with one vCPU there is nobody to wait for.
-    if (Number.isFinite(end)) for (const vcpu of this.vcpus) if (!this.runnable(vcpu)) vcpu.sleepUntil(end);
+    if (Number.isFinite(end)) for (const vcpu of this.vcpus) if (vcpu.halted !== Halted.no || !this.runnable(vcpu)) vcpu.sleepUntil(end);
     return 'ran';
   }
 
@@ -163,6 +163,9 @@ export class Executor implements TimeSource {
     } finally {
       this.running = undefined;
     }
+    // It may have sent a sleeper what is let in: that one tries once more before the machine counts as idle, or how long it
+    // then sleeps would depend on when the host looks at its clock.
+    if (vcpu.icount !== before) this.asleep.fill(false);
     switch (reason) {
       case EXIT_BUDGET:
         return 'ran';
@@ -171,7 +174,7 @@ export class Executor implements TimeSource {
         return 'ran';
       case EXIT_HLT:
         // An interrupt is pending but IF is clear: nothing will change before something outside does.
-        if (!vcpu.wakeUp || vcpu.icount === before) this.asleep[vcpu.index] = true;
+        if (vcpu.wakeUp && vcpu.icount === before) this.asleep[vcpu.index] = true;
         return 'ran';
       case EXIT_REQUESTED:
         vcpu.setU32(VCPU_EXIT_REQUEST, 0);

@@ -26,7 +26,7 @@ it.skipIf(missing)(
     other.boot({ config, guest, link: String(link).replace(/^[^#]*/, '') });
     const ended = (said: (typeof other.heard)[number]): said is Of<'replay'> => said.type === 'replay' && said.view.phase !== 'running';
     const { view } = await other.until(() => other.heard.find(ended));
-    expect(view).toMatchObject({ phase: 'done' });
+    expect(view, JSON.stringify(view)).toMatchObject({ phase: 'done' });
     if (view.phase === 'done') expect(view.digest).toBe(view.expected);
     expect(other.console).toMatch(/Mem:/);
     await other.session.end();
