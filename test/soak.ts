@@ -8,10 +8,11 @@ import { links } from './soak/links';
 import { linux } from './soak/linux';
 import { memslots } from './soak/memslots';
 import { memtest } from './soak/memtest';
+import { replay } from './soak/replay';
 import { selftests } from './soak/selftests';
 import type { Soak } from './soak/soak';
 
-const soaks: readonly Soak[] = [memtest, memslots, selftests, differential, links, fuzz, linux];
+const soaks: readonly Soak[] = [memtest, memslots, selftests, differential, links, fuzz, replay, linux];
 
 function clock(since: number): string {
   const seconds = Math.floor((performance.now() - since) / 1000);

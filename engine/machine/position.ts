@@ -34,13 +34,15 @@ export function travel(traveller: Traveller, to: Position, deadline: number): 't
   for (;;) {
     const at = positionOf(traveller);
     if (same(at, to)) return 'there';
-    if (!at.running || asleep || at.instructions > to.instructions || at.timeNs > to.timeNs) return 'never';
+    if (!at.running || at.instructions > to.instructions || at.timeNs > to.timeNs) return 'never';
     if (traveller.wallClock() >= deadline) return 'going';
     // At the right count only turns and time are missing: an instruction more would show that the inputs were others.
     const left = to.instructions - at.instructions;
     const result = traveller.advance(left > 0 ? Math.min(left, CHUNK) : 1);
     // Who waits for the second swap of a stepped commit sleeps like an idle guest.
     if (result !== 'idle' && result !== 'retry') continue;
+    // One whole round after that sleep: the position may be between two of its turns.
+    if (asleep) return 'never';
     if (result === 'idle' && traveller.anyHeld()) {
       asleep = true;
       continue;

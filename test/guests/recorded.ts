@@ -1,0 +1,93 @@
+/** A run by the wall clock with inputs at moments of it, and the same inputs at the same positions in another machine. */
+import type { MachineOptions, Position } from '../../engine/machine/api';
+import { Random } from '../support/random';
+import { Guest } from './harness';
+
+/** What an input in angle brackets does; every other one is typed. A refusal is the same in both runs. */
+const DEEDS: Record<string, (guest: Guest) => void> = {
+  '<stop>': ({ machine }) => machine.stop(),
+  '<cont>': ({ machine }) => machine.cont(),
+  '<reset>': ({ machine }) => machine.reset(),
+  '<plug>': ({ machine }) => {
+    if (!machine.backends().some(({ id }) => id === 'm')) machine.addBackend('m', 128 * 0x100000);
+    machine.plugDimm({ id: 'd', memdev: 'm' });
+  },
+  '<unplug>': ({ machine }) => machine.unplugDimm('d'),
+  '<nmi>': ({ machine }) => machine.nmi?.(0),
+};
+
+interface Recorded {
+  taken: { at: Position; input: string }[];
+  end: Position;
+  digest: string;
+  text: string;
+}
+
+function apply(guest: Guest, input: string): void {
+  const deed = DEEDS[input];
+  if (!deed) return guest.type(input);
+  try {
+    deed(guest);
+  } catch {}
+}
+
+/** Runs by the wall clock, which a seed moves, and takes inputs now and then. */
+export async function record(options: Partial<MachineOptions>, seed: number, inputs: readonly string[], rounds: number): Promise<Recorded> {
+  const random = new Random(seed);
+  let now = 0;
+  const guest = await Guest.boot({ ...options, wallClock: () => (now += 0.7) });
+  const { machine } = guest;
+  const taken: Recorded['taken'] = [];
+  for (let n = 0; n < rounds; n++) {
+    for (let runs = random.below(4); runs > 0; runs--) {
+      machine.runUntil(now + random.below(6));
+      now += random.below(30);
+    }
+    machine.catchUp();
+    const input = random.of(inputs);
+    taken.push({ at: machine.position, input });
+    apply(guest, input);
+  }
+  machine.runUntil(now + 5);
+  machine.catchUp();
+  return { taken, end: machine.position, digest: await machine.digest(), text: guest.text };
+}
+
+/**
+ * The same again, in stretches that another seed chooses.
+ * @throws Error with both positions when it cannot come where an input was
+ */
+export async function replay(options: Partial<MachineOptions>, seed: number, run: Recorded): Promise<Pick<Recorded, 'digest' | 'text'>> {
+  const random = new Random(seed);
+  let now = 0;
+  const guest = await Guest.boot({ ...options, wallClock: () => (now += 0.1 + random.below(2)) });
+  const { machine } = guest;
+  const go = (to: Position): void => {
+    for (;;) {
+      const result = machine.runTo(to, now + 1);
+      if (result === 'there') return;
+      if (result === 'never') throw new Error(`seed ${seed - 1}: at ${JSON.stringify(machine.position)} and not at ${JSON.stringify(to)}`);
+    }
+  };
+  for (const { at, input } of run.taken) {
+    go(at);
+    apply(guest, input);
+  }
+  go(run.end);
+  return { digest: await machine.digest(), text: guest.text };
+}
+
+/** @throws Error when the repetition went another way, or ended in another state */
+export async function sameAgain(
+  options: Partial<MachineOptions>,
+  seed: number,
+  inputs: readonly string[],
+  rounds: number,
+): Promise<Recorded> {
+  const first = await record(options, seed, inputs, rounds);
+  const again = await replay(options, seed + 1, first);
+  if (again.text !== first.text)
+    throw new Error(`seed ${seed}: the guest wrote ${JSON.stringify(again.text)} and not ${JSON.stringify(first.text)}`);
+  if (again.digest !== first.digest) throw new Error(`seed ${seed}: digest ${again.digest} and not ${first.digest}`);
+  return first;
+}

@@ -1,0 +1,36 @@
+import { MIB, rootFile } from '../guests/harness';
+import { linuxImage, missing } from '../guests/linux';
+import { sameAgain } from '../guests/recorded';
+import type { Soak } from './soak';
+
+const SEED = 20261126;
+const RUNS = 4;
+/** Inputs: enough for a boot and as much again at the prompt. */
+const ROUNDS = 30_000;
+/** Once in about a thousand: most are typed, or let it go on. */
+const RARE = ['<plug>', '<unplug>', '<nmi>', '<stop>'];
+const USUAL = ['a', '\r', '<cont>', '<cont>', 'free -m\r', 'cat /proc/interrupts\r'];
+const INPUTS = [...RARE, ...Array.from({ length: 1000 }, (_unused, n) => USUAL[n % USUAL.length]!)];
+
+/** What a machine does depends on its inputs and their positions alone, however many vCPUs it has and whenever the host looks at its clock. */
+export const replay: Soak = {
+  name: 'replay',
+  title: `Linux with 1 to 4 vCPUs, ${RUNS} runs each with ${ROUNDS} inputs by the wall clock, repeated by position, seed ${SEED}`,
+  async run(say) {
+    if (missing) throw new Error(missing);
+    const memlab = await sameAgain(
+      { guest: { name: 'memlab', kernel: rootFile('guests/memlab/memlab.elf') } },
+      SEED,
+      ['mem\r', ...INPUTS],
+      ROUNDS,
+    );
+    say(`memlab: equal after ${memlab.end.instructions} instructions`);
+    for (let n = 0; n < RUNS; n++)
+      for (const smp of [1, 2, 3, 4]) {
+        const { end, text } = await sameAgain({ guest: linuxImage(), ram: 256 * MIB, smp, slots: 4 }, SEED + 2 * n, INPUTS, ROUNDS);
+        if (!text.includes('guest# ')) throw new Error(`with ${smp} vCPUs it did not come to its prompt`);
+        say(`${smp} vCPUs: equal after ${end.instructions} instructions and ${Math.round(end.timeNs / 1e9)} s of guest time`);
+      }
+    return 'every repetition ended in the digest of its run';
+  },
+};
