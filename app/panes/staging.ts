@@ -113,7 +113,11 @@ export function describeEdit(edit: StagedEdit, slots: readonly SlotView[]): { ki
     case 'split':
       return { kind: 'split', what, detail: `${edit.newSlot} from ${hex(edit.gpa)}` };
     case 'rehost':
-      return { kind: 'rehost', what, detail: edit.hva === undefined ? 'to new host memory' : `to hva ${hex(edit.hva)}` };
+      return {
+        kind: 'rehost',
+        what,
+        detail: edit.memdev ? `onto ${edit.memdev}` : edit.hva ? `to hva ${hex(edit.hva)}` : 'to new host memory',
+      };
     case 'del':
       return { kind: 'delete', what, detail: slot ? `at ${hex(slot.guestPhysAddr)}` : '' };
   }

@@ -149,6 +149,8 @@ export type MachineEvent =
   /** `restore` put another state in place: vCPUs, devices, RAM, topology and layout are all others now, and there is no history. */
   | { type: 'restored' }
   | { type: 'commit'; event: CommitEvent }
+  /** The commit that is just over cannot be undone, nor what came before it: "it ${reason}". */
+  | { type: 'history-ended'; reason: string }
   | { type: 'backends' }
   | { type: 'dimms' }
   | { type: 'stage' }
@@ -173,10 +175,11 @@ export type StagedEdit =
   | { op: 'split'; slot: number; gpa: number; newSlot: number }
   | { op: 'merge'; slots: number[] }
   /**
-   * The whole backing of the slot goes to other host memory (hva: a range of the same size; absent: a new one), contents and every slot
-   * over it with it. May stand beside other operations on the same slots.
+   * The whole backing of the slot goes to other host memory, contents and every slot over it with it: to the memory backend `memdev`, which
+   * takes the place of the one before, also in the DIMM; or to a range of the same size at hva; neither: to a new one. May stand beside other
+   * operations on the same slots.
    */
-  | { op: 'rehost'; slot: number; hva?: number }
+  | { op: 'rehost'; slot: number; hva?: number; memdev?: string }
   | { op: 'del'; slot: number };
 
 export interface StagedEntry {

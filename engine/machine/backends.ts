@@ -3,6 +3,7 @@ import type { MemslotEngine } from '../memory/index';
 import { type Backend, MachineError } from './api';
 import type { BootSlot } from './boot-ram';
 import type { HostMemory } from './host-memory';
+import type { Rehost } from './rehost';
 
 export class Backends {
   private readonly byId = new Map<string, Backend>();
@@ -25,6 +26,12 @@ export class Backends {
 
   get(id: string): Backend | undefined {
     return this.byId.get(id);
+  }
+
+  /** The backend whose host memory starts at this hva. */
+  at(hva: number): Backend | undefined {
+    for (const backend of this.byId.values()) if (backend.hva === hva) return backend;
+    return undefined;
   }
 
   add(id: string, size: number): Backend {
@@ -59,7 +66,7 @@ export class Backends {
 
   /** Gives the range back that starts at `start` if it belongs to no backend. */
   releaseBare(start: number): boolean {
-    if ([...this.byId.values()].some((backend) => backend.hva === start) || this.host.rangeAt(start)?.start !== start) return false;
+    if (this.at(start) || this.host.rangeAt(start)?.start !== start) return false;
     this.host.release(start);
     return true;
   }
@@ -70,9 +77,14 @@ export class Backends {
     else backend.busy = device;
   }
 
-  /** The backend at `from` has its contents at `to` now. */
-  moved(from: number, to: number): void {
-    for (const backend of this.byId.values()) if (backend.hva === from) backend.hva = to;
+  /** What lay at `from` has its contents at `to` now: the same backend, or the one that is at `to` takes its place and leaves it free. */
+  moved({ from, to, onto }: Rehost): void {
+    const before = this.at(from);
+    if (onto === undefined && before) before.hva = to;
+    if (onto !== undefined && before?.busy !== undefined) {
+      this.setBusy(onto, before.busy);
+      this.setBusy(before.id, undefined);
+    }
     this.changed();
   }
 

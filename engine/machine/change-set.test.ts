@@ -1,6 +1,7 @@
 import { beforeEach, describe, expect, it, vi } from 'vitest';
 import { MemFlag, MemslotEngine } from '../memory/index';
 import { MachineError } from './api';
+import { Backends } from './backends';
 import { StagedChangeSet } from './change-set';
 import { HostMemory } from './host-memory';
 
@@ -22,6 +23,8 @@ beforeEach(() => {
   set = new StagedChangeSet({
     engine,
     host,
+    backends: new Backends(host, engine, () => {}),
+    isVirtioMem: () => false,
     changed: () => told++,
     carry: () => () => {},
     retries: () => 0,

@@ -2,11 +2,10 @@
  * The change set that is being staged. Its edits are what monitor and page say; here they become memory regions, all of them
  * for one commit. At most one operation per slot id, so their order cannot matter.
  */
-import { type MemslotEngine, type Regions, regionOf } from '../memory/index';
+import { type Regions, regionOf } from '../memory/index';
 import type { Commit, Errno, MemoryRegion, Refusal } from '../memory/types';
 import { type ChangeSet, MachineError, type PhaseReport, type StagedEdit, type StagedEntry, type Stepping } from './api';
-import type { HostMemory } from './host-memory';
-import { follow, type Rehost, type RehostEdit, rehostOf } from './rehost';
+import { follow, type Rehost, type RehostContext, type RehostEdit, rehostOf } from './rehost';
 import { SteppedCommit } from './stepped-commit';
 
 const PAGE = 4096;
@@ -16,9 +15,7 @@ const LEGACY_SLICE = 200_000;
 /** Why nothing else may change the layout while a commit is stepped through. */
 export const BETWEEN_PHASES = 'a commit is between its phases: run it to its end (changeset_step -a), or abort it before swap 1';
 
-export interface ChangeSetContext {
-  engine: MemslotEngine;
-  host: HostMemory;
+export interface ChangeSetContext extends RehostContext {
   changed(): void;
   /** Lets the guest run, if it runs at all. */
   runBetween(instructions: number): Promise<void>;
@@ -300,7 +297,7 @@ export class StagedChangeSet implements ChangeSet {
     const moves: { move: Rehost; index: number }[] = [];
     edits.forEach((edit, index) => {
       if (edit.op !== 'rehost') return;
-      const move = rehostOf(edit, this.context.engine, this.context.host);
+      const move = rehostOf(edit, this.context);
       const twice = typeof move !== 'string' && moves.some((other) => other.move.from === move.from || other.move.to === move.to);
       if (typeof move !== 'string' && !twice) moves.push({ move, index });
       else request.refusals.push({ index, errno: 'EINVAL', reason: twice ? 'this backing is moved twice' : String(move) });
@@ -314,7 +311,7 @@ export class StagedChangeSet implements ChangeSet {
     const { engine, host } = this.context;
     const slot = engine.memslotById(edit.slot);
     const range = slot && host.rangeAt(slot.userspaceAddr);
-    return range && edit.hva === undefined ? { ...edit, hva: host.allocate(range.size, range.label) } : edit;
+    return range && edit.hva === undefined && edit.memdev === undefined ? { ...edit, hva: host.allocate(range.size, range.label) } : edit;
   }
 
   /** The regions that an edit means, or why it means nothing. */

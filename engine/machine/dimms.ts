@@ -8,6 +8,7 @@ import type { Memslot } from '../memory/types';
 import { type Backend, type Dimm, MachineError, type SavedDimm, type SavedDimms } from './api';
 import type { Backends } from './backends';
 import { FOUR_GIB, PCI_HOLE_START } from './board';
+import type { Rehost } from './rehost';
 
 const PAGE = 4096;
 const MIB = 0x100000;
@@ -199,10 +200,15 @@ export class Dimms {
     if (changed) this.hooks.rescan();
   }
 
-  /** The backend at `from` has its contents at `to` now (hvas). */
-  rehosted(from: number, to: number): void {
-    for (const dimm of this.plugged) if (dimm.hva === from) dimm.hva = to;
-    if (this.ejected?.hva === from) this.ejected.hva = to;
+  /** The backend of a DIMM has its contents in other host memory now, or another backend has them. */
+  rehosted({ from, to, onto }: Rehost): void {
+    for (const dimm of [...this.plugged, ...(this.ejected ? [this.ejected] : [])]) {
+      if (dimm.hva !== from) continue;
+      dimm.hva = to;
+      if (onto === undefined) continue;
+      dimm.memdev = onto;
+      this.hooks.changed();
+    }
   }
 
   /** After a machine reset: what was asked of the old guest is forgotten, the DIMMs stay. */

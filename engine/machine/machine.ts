@@ -65,6 +65,8 @@ const FRUITLESS_FOR_NOW = 1000;
 const NAP_NS = 20e6;
 /** RTC at power-on unless told otherwise: 2024-01-01T00:00:00Z, so that runs are equal. */
 const DEFAULT_RTC_START = 1_704_067_200_000;
+/** Why a commit that moved backings cannot be undone. */
+const CARRIED = 'carried memory over to other host memory, and undo brings layouts back, not contents; memslot_rehost moves it again';
 const DEFAULT_SEED = 0x6d656d736c6f74n;
 
 export async function createMachine(options: MachineOptions): Promise<Machine> {
@@ -159,6 +161,8 @@ class LabMachine implements Machine {
     this.changeSet = new StagedChangeSet({
       engine: this.memory,
       host,
+      backends: this.backendTable,
+      isVirtioMem: (hva) => this.virtio.owns(hva),
       changed: () => this.emit({ type: 'stage' }),
       runBetween: (instructions) => this.runBetween(instructions),
       carry: (moves) => this.carry(moves),
@@ -727,11 +731,12 @@ class LabMachine implements Machine {
     if (moves.length === 0) return () => {};
     this.carryOver = () => {
       this.carryOver = undefined;
-      for (const { from, to, size } of moves) {
+      for (const move of moves) {
+        const { from, to, size } = move;
         this.host.bytes.copyWithin(to, from, from + size);
         this.core.invalidateCode(to, size);
-        this.backendTable.moved(from, to);
-        this.dimmTable.rehosted(from, to);
+        this.backendTable.moved(move);
+        this.dimmTable.rehosted(move);
       }
     };
     return (accepted) => {
@@ -739,6 +744,7 @@ class LabMachine implements Machine {
         this.carryOver?.();
         // Undo would bring the old memory back, with what it held then.
         this.memory.forgetHistory();
+        this.emit({ type: 'history-ended', reason: CARRIED });
       }
       this.carryOver = undefined;
     };

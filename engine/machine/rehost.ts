@@ -5,30 +5,69 @@
 import type { MemslotEngine } from '../memory/index';
 import { regionOf } from '../memory/index';
 import type { MemoryRegion, Refusal } from '../memory/types';
-import type { StagedEdit } from './api';
-import type { HostMemory } from './host-memory';
+import type { Backend, StagedEdit } from './api';
+import type { Backends } from './backends';
+import type { HostMemory, HostRange } from './host-memory';
 
 /** hvas and size in bytes; the ranges do not overlap. */
 export interface Rehost {
   from: number;
   to: number;
   size: number;
+  /** The memory backend at `to`: it takes the place of what is at `from`. Absent: the same backend, in other host memory. */
+  onto?: string;
+}
+
+export interface RehostContext {
+  engine: MemslotEngine;
+  host: HostMemory;
+  backends: Backends;
+  /** Is the hva a virtio-mem device's? Such a device keeps its memory backend. */
+  isVirtioMem(hva: number): boolean;
 }
 
 export type RehostEdit = Extract<StagedEdit, { op: 'rehost' }>;
 
 /** What a rehost edit means, or why it cannot be. */
-export function rehostOf(edit: RehostEdit, engine: MemslotEngine, host: HostMemory): Rehost | string {
+export function rehostOf(edit: RehostEdit, context: RehostContext): Rehost | string {
+  const { engine, host, backends } = context;
   const slot = engine.memslotById(edit.slot);
   if (!slot) return `slot ${edit.slot} does not exist`;
   const range = host.rangeAt(slot.userspaceAddr);
-  const target = edit.hva === undefined ? undefined : host.rangeAt(edit.hva);
   if (!range) return `slot ${edit.slot} has no backing`;
+  const named = edit.memdev === undefined ? backends.at(edit.hva ?? -1) : backends.get(edit.memdev);
+  if (named) return rehostOnto(edit.slot, range, named, context);
+  if (edit.memdev !== undefined) return `memory backend '${edit.memdev}' does not exist: object_add makes one`;
+  const target = edit.hva === undefined ? undefined : host.rangeAt(edit.hva);
   if (!target || target.start !== edit.hva || target.size !== range.size || target.start === range.start)
     return `hva ${hex(edit.hva ?? 0)} is not the start of another range of host memory of ${hex(range.size)} bytes`;
-  if ([0, 1].some((asId) => engine.memslotsByHva(target.start, target.start + target.size, asId).length > 0))
-    return `the host memory at ${hex(target.start)} is in use`;
+  if (mapper(target, engine) !== undefined) return `the host memory at ${hex(target.start)} is in use`;
   return { from: range.start, to: target.start, size: range.size };
+}
+
+/** A DIMM, or bare memslots, onto another memory backend. What the board and virtio-mem devices have from power-on stays theirs. */
+function rehostOnto(slot: number, range: HostRange, target: Backend, context: RehostContext): Rehost | string {
+  const { engine, backends } = context;
+  const own = backends.at(range.start);
+  const size = own?.size ?? range.size;
+  const name = `memory backend '${target.id}'`;
+  const alone = `without a memory backend, memslot_rehost ${slot} moves it to new host memory`;
+  if (own === target) return `slot ${slot} is on ${name} already`;
+  if (own?.kind === 'board') return `slot ${slot} is on '${own.id}', the board's own RAM, which keeps its name: ${alone}`;
+  if (context.isVirtioMem(range.start))
+    return `slot ${slot} is on '${own?.id}', and the virtio-mem device '${own?.busy}' keeps its memdev: ${alone}`;
+  if (target.kind === 'board') return `'${target.id}' is the board's own RAM: object_add makes a memory backend`;
+  if (target.busy !== undefined) return `${name} is already used by '${target.busy}'`;
+  const other = mapper({ start: target.hva, size: target.size }, engine);
+  if (other !== undefined) return `${name} is already in use: slot ${other} maps it`;
+  if (target.size !== size)
+    return `${name} has ${hex(target.size)} bytes, '${range.label}' under slot ${slot} has ${hex(size)}: they must be equal`;
+  return { from: range.start, to: target.hva, size: range.size, onto: target.id };
+}
+
+/** A slot over the range, in any address space. */
+function mapper({ start, size }: { start: number; size: number }, engine: MemslotEngine): number | undefined {
+  return [0, 1].flatMap((asId) => engine.memslotsByHva(start, start + size, asId))[0]?.slot;
 }
 
 /**

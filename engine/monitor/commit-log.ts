@@ -46,6 +46,8 @@ interface Entry extends CommitEntry {
   /** How many commits of the engine it is: what undo must take back. */
   steps: number;
   holesBefore: number;
+  /** Why it cannot be undone: "it ...". */
+  final?: string;
 }
 
 export class CommitLog {
@@ -66,6 +68,7 @@ export class CommitLog {
     machine.subscribe((event) => {
       if (event.type === 'commit' && event.event.type === 'commit') this.committed(event.event);
       else if (event.type === 'commit' && event.event.type === 'publish') this.published(event.event);
+      else if (event.type === 'history-ended') Object.assign(this.log[this.position]!, { final: event.reason });
       else if (event.type === 'restored') this.restart('snapshot loaded');
       else if (event.type === 'dimms') this.nameDimm();
     });
@@ -168,6 +171,8 @@ export class CommitLog {
     if (entries.length < count) return `cannot ${verb} ${count} commits: there are ${entries.length}`;
     const title = entries.length === 1 ? `"${entries[0]!.title}"` : `${entries.length} commits`;
     const gone = endStates(entries, back).find((slot) => slot && !this.machine.backingOf(slot.userspaceAddr));
+    const final = back ? entries.find((entry) => entry.final !== undefined) : undefined;
+    if (final) return `cannot undo ${title}: ${entries.length === 1 ? 'it' : `"${final.title}"`} ${final.final}`;
     if (gone) return `cannot ${verb} ${title}: the host memory of slot ${gone.slot} was freed`;
     const steps = entries.reduce((sum, entry) => sum + entry.steps, 0);
     this.replaying = true;

@@ -271,7 +271,7 @@ function inputOf(kind: number, text: string, name: string): JournalInput {
   }
 }
 
-/** Members of each kind of edit, beside `op`: numbers. */
+/** Members of each kind of edit, beside `op`: numbers, but for `slots` and `memdev`. */
 const EDITS: Record<string, readonly string[]> = {
   add: ['slot', 'gpa', 'size', 'hva', 'flags'],
   move: ['slot', 'gpa'],
@@ -279,7 +279,7 @@ const EDITS: Record<string, readonly string[]> = {
   resize: ['slot', 'size'],
   split: ['slot', 'gpa', 'newSlot'],
   merge: ['slots'],
-  rehost: ['slot', 'hva?'],
+  rehost: ['slot', 'hva?', 'memdev?'],
   del: ['slot'],
 };
 
@@ -307,7 +307,8 @@ function editIn(value: unknown, wrong: () => Refused): object {
     const member = members[each.replace('?', '')];
     if (member === undefined && each.endsWith('?')) continue;
     const isIds = Array.isArray(member) && member.length <= 1024 && member.every((id) => Number.isSafeInteger(id));
-    if (each === 'slots' ? !isIds : !Number.isSafeInteger(member)) throw wrong();
+    const isId = typeof member === 'string' && member.length <= MAX_NAME && !/\p{C}/u.test(member);
+    if (each === 'slots' ? !isIds : each === 'memdev?' ? !isId : !Number.isSafeInteger(member)) throw wrong();
   }
   return { op, ...members };
 }

@@ -82,6 +82,10 @@ async function busySession(page: Page): Promise<void> {
   expect(await page.ask({ type: 'stage', action: { do: 'finish' } })).toMatchObject({ value: '' });
   await page.ask({ type: 'call', method: 'undo' });
   await page.monitor('memslot_add 40 1T 2M');
+  await page.monitor('object_add memory-backend-ram,id=m3,size=128M');
+  await page.ask({ type: 'stage', action: { do: 'begin' } });
+  await page.ask({ type: 'stage', action: { do: 'stage', edit: { op: 'rehost', slot: 6, memdev: 'm3' } } });
+  expect(await page.ask({ type: 'stage', action: { do: 'commit', legacy: false } })).toMatchObject({ value: '' });
   await page.monitor('info memslots');
   page.session.receive({ type: 'run', action: 'stop' });
   page.session.receive({ type: 'run', action: 'step' });
@@ -106,6 +110,7 @@ const LINES = [
   'memslot_move 40 2T',
   'memslot_move 5 0x30000000',
   'memslot_rehost 4',
+  'memslot_rehost 5 m2',
   'memslot_del 41',
   'dirty_log 40',
   'changeset_begin',

@@ -92,6 +92,119 @@ describe('memslot_rehost', () => {
   });
 });
 
+describe('memslot_rehost onto a memory backend', () => {
+  const say = async (...lines: string[]) => {
+    const answers: string[] = [];
+    for (const line of lines) answers.push(await monitor.execute(line));
+    return answers;
+  };
+  const busy = () => Object.fromEntries(guest.machine.backends().flatMap(({ id, busy: by, kind }) => (kind === 'board' ? [] : [[id, by]])));
+
+  beforeEach(() => {
+    guest.machine.addBackend('n', SIZE);
+  });
+
+  it('carries the contents over, leaves the old one free, and the DIMM has the new one', async () => {
+    const before = sum();
+    const { hva } = guest.machine.backends().find(({ id }) => id === 'n')!;
+    const inUse = guest.machine.stats().host_memory!;
+    expect(await monitor.execute(`memslot_rehost ${slot()} n`)).toBe('');
+    expect(guest.machine.memory.memslotById(slot())).toMatchObject({ userspaceAddr: hva });
+    expect(sum()).toBe(before);
+    expect(busy()).toEqual({ m: undefined, n: 'd' });
+    expect(await monitor.execute('info memory-devices')).toContain('memdev: /objects/n\n');
+    expect(await monitor.execute('info memdev')).toMatch(/backend: n\n[\s\S]*used by: d\nmemory backend: m\n(?![\s\S]*used by: d)/);
+    expect(await monitor.execute('info memslots')).toContain('d (n)\n');
+    expect(await say('object_del n', 'object_del m')).toEqual([expect.stringContaining("'n' is in use"), '']);
+    expect(guest.machine.stats().host_memory).toBe(inUse - SIZE);
+    guest.machine.unplugDimm('d');
+    guest.machine.runInstructions(5e6);
+    expect([guest.machine.dimms(), await monitor.execute('object_del n')]).toEqual([[], '']);
+  });
+
+  it('loses nothing under a guest that writes to it all the time, there and back again', async () => {
+    const { changeSet } = guest.machine;
+    guest.type(`test ${ADDR} 8M\r`);
+    guest.machine.runInstructions(2e6);
+    const told = guest.since();
+    for (let n = 0; n < 12; n++) {
+      changeSet.begin();
+      changeSet.stage({ op: 'rehost', slot: slot(), memdev: n % 2 ? 'm' : 'n' });
+      if (n % 3 === 2) {
+        changeSet.beginStepped();
+        while (changeSet.stepping) {
+          guest.machine.runInstructions(200_003);
+          changeSet.step();
+        }
+      } else expect(await changeSet.commit()).toMatchObject({ ok: true });
+      expect(guest.machine.dimms()[0]).toMatchObject({ memdev: n % 2 ? 'm' : 'n' });
+      guest.machine.runInstructions(500_003);
+    }
+    expect(told).not.toContain('lab> ');
+    expect(guest.until('lab> ', 4e9)).toContain('test: no error in 8 MiB');
+    expect(guest.machine.holes.total).toBe(0);
+  });
+
+  it('takes bare memslots to a backend and gives their host memory back', async () => {
+    const inUse = guest.machine.stats().host_memory!;
+    await say('memslot_add 40 4G 8M', 'memslot_add 41 5G 8M', `memslot_split 40 ${2 ** 32 + 4 * MIB} 42`);
+    guest.machine.writePhysical(2 ** 32 + 5 * MIB, Uint8Array.of(7, 8));
+    expect(await monitor.execute('memslot_rehost 42 /objects/n')).toBe('');
+    expect([...guest.machine.readPhysical(2 ** 32 + 5 * MIB, 2)!]).toEqual([7, 8]);
+    expect(guest.machine.stats().host_memory).toBe(inUse + SIZE);
+    expect(await monitor.execute('memslot_rehost 41 n')).toMatch(
+      /^Error: EINVAL: memory backend 'n' is already in use: slot 4[02] maps it/,
+    );
+    expect(await monitor.execute('object_del n')).toContain("'n' is in use");
+  });
+
+  it('is refused in words, and nothing changes', async () => {
+    guest.machine.addBackend('small', 4 * MIB);
+    guest.machine.addBackend('used', SIZE);
+    guest.machine.plugDimm({ id: 'e', memdev: 'used' });
+    const id = slot();
+    const generation = guest.machine.memory.generation();
+    const bytes = `memory backend 'small' has 0x400000 bytes, 'm' under slot ${id} has 0x800000: they must be equal`;
+    expect(await say(...['nope', 'used', 'm', 'small', 'ram.a'].map((memdev) => `memslot_rehost ${id} ${memdev}`))).toEqual([
+      "Error: EINVAL: memory backend 'nope' does not exist: object_add makes one\n",
+      "Error: EINVAL: memory backend 'used' is already used by 'e'\n",
+      `Error: EINVAL: slot ${id} is on memory backend 'm' already\n`,
+      `Error: EINVAL: ${bytes}\n`,
+      "Error: EINVAL: 'ram.a' is the board's own RAM: object_add makes a memory backend\n",
+    ]);
+    const ram = guest.machine.memory.memslotAt(0x100)!.slot;
+    expect(await monitor.execute(`memslot_rehost ${ram} n`)).toMatch(/the board's own RAM, which keeps its name: without a memory backend/);
+    expect(await say('changeset_begin', `memslot_rehost ${id} n`, 'object_del n', 'changeset_commit')).toEqual([
+      '',
+      '',
+      '',
+      "entry 1: EINVAL: memory backend 'n' does not exist: object_add makes one\n",
+    ]);
+    expect(await monitor.execute('info changeset')).toMatch(`1: memslot_rehost ${id} n\n`);
+    expect([guest.machine.memory.generation(), busy()]).toEqual([generation, { m: 'd', small: undefined, used: 'e' }]);
+  });
+
+  it('cannot be undone, and says why', async () => {
+    const carried = 'carried memory over to other host memory, and undo brings layouts back, not contents; memslot_rehost moves it again';
+    await say(`memslot_flags ${slot()} -l`, `memslot_rehost ${slot()} n`);
+    expect(await monitor.execute('undo')).toBe(`Error: cannot undo "${slot()} replaced": it ${carried}\n`);
+    await monitor.execute(`memslot_flags ${slot()}`);
+    expect(await monitor.execute('undo')).toMatch(/^undid "\d+ flags --"/);
+    expect(await monitor.execute('undo 2')).toBe(`Error: cannot undo 2 commits: "${slot()} replaced" ${carried}\n`);
+  });
+
+  it('is in a snapshot', async () => {
+    await monitor.execute(`memslot_rehost ${slot()} n`);
+    const before = sum();
+    const state = guest.machine.capture();
+    expect(await say(`memslot_rehost ${slot()} m`, 'object_del n')).toEqual(['', '']);
+    guest.machine.restore(state);
+    expect(busy()).toEqual({ m: undefined, n: 'd' });
+    expect(guest.machine.dimms()).toMatchObject([{ memdev: 'n' }]);
+    expect(sum()).toBe(before);
+  });
+});
+
 describe('device_move', () => {
   it('unplugs the DIMM and plugs it in at the new address, and says how it goes', async () => {
     expect(await monitor.execute('device_move d 0x20000000')).toBe('');

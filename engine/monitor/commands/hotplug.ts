@@ -1,6 +1,6 @@
 /** object_add, object_del, device_add, device_del. Checks and texts in QEMU's order; the rules of DIMMs themselves are the machine's. */
 import type { Machine } from '../../machine/api';
-import { BACKEND_PROPERTIES } from '../info/memory';
+import { BACKEND_PROPERTIES, freeBackends } from '../info/memory';
 import { parseKeyval } from '../opts';
 import { qomExists } from '../qom';
 import { IDENTIFIER_RULE, isIdentifier, parseInteger, parseSize } from '../sizes';
@@ -192,10 +192,7 @@ const backendIds = ({ machine }: Context): string[] => machine.backends().map((b
 function completeDevice(context: Context, word: string): string[] {
   const memdev = /^(.*,memdev=)[^,]*$/.exec(word);
   if (memdev) {
-    return context.machine
-      .backends()
-      .filter((backend) => backend.kind !== 'board' && backend.busy === undefined)
-      .map((backend) => memdev[1] + backend.id);
+    return freeBackends(context.machine).map((id) => memdev[1] + id);
   }
   return word.includes(',') ? [] : ['pc-dimm'];
 }

@@ -5,8 +5,9 @@
 import type { StagedEdit } from '../../machine/api';
 import { type Commit, MemFlag } from '../../memory/types';
 import { type CommitEntry, pagesOf, type Travel } from '../commit-log';
+import { freeBackends } from '../info/memory';
 import { refusalLine } from '../info/memslots';
-import { type Args, type Command, CommandError, type Context, getFlag, getNumber } from '../types';
+import { type Args, type Command, CommandError, type Context, getFlag, getNumber, getString } from '../types';
 import { beginStepped, steppedCommands } from './stepped';
 
 const PAGE = 4096;
@@ -161,13 +162,19 @@ export const memslotCommands: Command[] = [
   {
     name: 'memslot_rehost',
     input: true,
-    args: 'id:z',
-    params: 'id',
-    help: 'move the backing of a memslot to new host memory, contents and all memslots over it in one step; cannot be undone',
+    args: 'id:z,memdev:s?',
+    params: 'id [memdev]',
+    help: 'move the backing of a memslot to new host memory, or onto the free memory backend memdev of the same size, contents and all memslots over it in one step; cannot be undone',
     origin: 'lab',
-    note: 'In a change set it may stand beside other operations on the same slots: split a DIMM, move its parts and change its backing in one commit',
-    run: (context, args) => edit(context, { op: 'rehost', slot: getNumber(args, 'id')! }),
-    complete: firstIsSlot,
+    note: 'In a change set it may stand beside other operations on the same slots: split a DIMM, move its parts and change its backing in one commit. Onto a memory backend, the DIMM has that one as its memdev from then on, and the one before is free',
+    run: (context, args) => {
+      const memdev = getString(args, 'memdev')?.replace(/^\/objects\//, '');
+      return edit(context, { op: 'rehost', slot: getNumber(args, 'id')!, ...(memdev === undefined ? {} : { memdev }) });
+    },
+    complete: (context, _word, words) => {
+      if (words.length === 0) return slotIds(context);
+      return words.length === 1 ? freeBackends(context.machine) : [];
+    },
   },
   {
     name: 'memslot_del',

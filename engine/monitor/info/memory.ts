@@ -43,6 +43,11 @@ export function backendsInOrder(machine: Machine): Backend[] {
   return [...objects.reverse(), ...backends.filter((backend) => backend.kind === 'board')];
 }
 
+/** Ids of the memory backends that no device uses. */
+export function freeBackends(machine: Machine): string[] {
+  return machine.backends().flatMap(({ id, kind, busy }) => (kind !== 'board' && busy === undefined ? [id] : []));
+}
+
 /** The properties that host memory of this engine has; none of them can be set. */
 export const BACKEND_PROPERTIES = { merge: true, dump: true, prealloc: false, share: false, reserve: true, policy: 'default' } as const;
 
@@ -51,7 +56,8 @@ function memdev(machine: Machine): string {
     .map(([name, value]) => `  ${name}: ${value}\n`)
     .join('');
   const blocks = backendsInOrder(machine).map(
-    (backend) => `memory backend: ${backend.id}\n  size:  ${backend.size}\n${properties}  host nodes: \n`,
+    ({ id, size, busy }) =>
+      `memory backend: ${id}\n  size:  ${size}\n${properties}  host nodes: \n${busy === undefined ? '' : `  used by: ${busy}\n`}`,
   );
   return `${blocks.join('')}\n`;
 }
@@ -97,6 +103,7 @@ export const memoryInfo: Command[] = [
     params: '',
     help: 'show memory backends',
     origin: 'qemu',
+    note: '`used by`, for a backend that a device has, is ours.',
     run: (context) => memdev(context.machine),
     qmp: {
       name: 'query-memdev',

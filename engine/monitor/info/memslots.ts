@@ -64,7 +64,7 @@ export function editText(edit: StagedEdit): string {
     case 'merge':
       return `memslot_merge ${edit.slots.join(' ')}`;
     case 'rehost':
-      return `memslot_rehost ${edit.slot}`;
+      return `memslot_rehost ${edit.slot}${edit.memdev === undefined ? '' : ` ${edit.memdev}`}`;
     default:
       return `memslot_del ${edit.slot}`;
   }
