@@ -64,13 +64,6 @@ export class Backends {
     this.changed();
   }
 
-  /** Gives the range back that starts at `start` if it belongs to no backend. */
-  releaseBare(start: number): boolean {
-    if (this.at(start) || this.host.rangeAt(start)?.start !== start) return false;
-    this.host.release(start);
-    return true;
-  }
-
   setBusy(id: string, device: string | undefined): void {
     const backend = this.byId.get(id)!;
     if (device === undefined) delete backend.busy;

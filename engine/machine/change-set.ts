@@ -117,12 +117,12 @@ export class StagedChangeSet implements ChangeSet {
     this.context.changed();
   }
 
-  /** Does a staged edit map host memory of [start, end)? */
-  uses(start: number, end: number): boolean {
-    return (this.edits ?? []).some((edit) => {
-      if (edit.op === 'rehost') return edit.hva !== undefined && edit.hva >= start && edit.hva < end;
-      return edit.op === 'add' && edit.hva < end && start < edit.hva + edit.size;
-    });
+  /** Host memory, bytes, that a staged edit maps; of that of a rehost the first byte. */
+  forEachHostRange(visit: (start: number, size: number) => void): void {
+    for (const edit of this.edits ?? []) {
+      if (edit.op === 'add') visit(edit.hva, edit.size);
+      else if (edit.op === 'rehost' && edit.hva !== undefined) visit(edit.hva, 1);
+    }
   }
 
   check(): Commit {

@@ -84,6 +84,25 @@ export class HostMemory {
     this.version++;
   }
 
+  /**
+   * Gives back all ranges but those that `mark` calls its argument for, with any part of them (hva and size, bytes). One pass, however many
+   * ranges there are.
+   */
+  releaseAllBut(mark: (keep: (start: number, size: number) => void) => void): void {
+    const kept = new Uint8Array(this.used.length);
+    mark((start, size) => {
+      for (let index = this.firstEndingAfter(start); index < this.used.length && this.used[index]!.start < start + size; index++)
+        kept[index] = 1;
+    });
+    const first = kept.indexOf(0);
+    if (first < 0) return;
+    let length = first;
+    for (let index = first; index < kept.length; index++) if (kept[index]) this.used[length++] = this.used[index]!;
+    this.used.length = length;
+    this.packed = Math.min(this.packed, first);
+    this.version++;
+  }
+
   /** Why `ranges` cannot be handed out, or undefined: they must be sorted, apart and whole pages within host memory. */
   refusesRanges(ranges: readonly HostRange[]): string | undefined {
     let free = HOST_BASE;
@@ -114,16 +133,21 @@ export class HostMemory {
 
   /** The range that holds `hva`, or undefined. */
   rangeAt(hva: number): HostRange | undefined {
+    const range = this.used[this.firstEndingAfter(hva)];
+    return range && range.start <= hva ? range : undefined;
+  }
+
+  /** Index of the first range that ends after `hva`: it holds it, or lies behind it. */
+  private firstEndingAfter(hva: number): number {
     let low = 0;
     let high = this.used.length;
     while (low < high) {
       const middle = (low + high) >>> 1;
       const range = this.used[middle]!;
-      if (hva < range.start) high = middle;
-      else if (hva >= range.start + range.size) low = middle + 1;
-      else return range;
+      if (range.start + range.size <= hva) low = middle + 1;
+      else high = middle;
     }
-    return undefined;
+    return low;
   }
 
   /** Is every byte of [start, start + size) handed out? Ranges may lie side by side. */

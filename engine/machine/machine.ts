@@ -392,13 +392,15 @@ class LabMachine implements Machine {
   }
 
   releaseHost(hva: number): boolean {
-    const { host, memory, changeSet } = this;
-    const range = host.rangeAt(hva);
+    const range = this.host.rangeAt(hva);
     if (range?.start !== hva) return false;
     const end = hva + range.size;
-    const mapped = [0, 1].some((asId) => memory.memslotsByHva(hva, end, asId).length > 0);
-    if (mapped || memory.historyMayMap(hva, end) || changeSet.uses(hva, end)) return false;
-    return this.backendTable.releaseBare(hva);
+    let used = false;
+    this.forEachHostRangeInUse((start, size) => {
+      used ||= start < end && hva < start + size;
+    });
+    if (!used) this.host.release(hva);
+    return !used;
   }
 
   backingOf(hva: number): { id: string; offset: number } | undefined {
@@ -658,7 +660,13 @@ class LabMachine implements Machine {
 
   /** Host memory that no backend owns and that no memslot, staged edit or undo can use again is given back. */
   private collectBare(): void {
-    for (const { start } of [...this.host.ranges()]) this.releaseHost(start);
+    this.host.releaseAllBut((keep) => this.forEachHostRangeInUse(keep));
+  }
+
+  private forEachHostRangeInUse(visit: (start: number, size: number) => void): void {
+    for (const { hva, size } of this.backendTable.list()) visit(hva, size);
+    this.changeSet.forEachHostRange(visit);
+    this.memory.forEachHostRange(visit);
   }
 
   private resetBoard(by: 'host' | 'guest'): void {

@@ -400,7 +400,19 @@ export class MemslotEngine {
 
   /** Could an undo or a redo, in any address space, map host memory of [start, end), bytes, again? */
   historyMayMap(start: number, end: number): boolean {
-    return this.histories.some((history) => history.mayMap(start, end));
+    for (const history of this.histories)
+      for (const { userspaceAddr: hva, memorySize: size } of history.regions()) if (hva < end && start < hva + size) return true;
+    return false;
+  }
+
+  /** Host memory, bytes, that a memslot maps or that an undo or redo could map again; the same range may come many times. */
+  forEachHostRange(visit: (start: number, size: number) => void): void {
+    for (const space of this.spaces) {
+      const records: number[] = [];
+      space.active.gfns.collect(records);
+      for (const record of records) visit(space.table.hvaOf(record), space.table.pagesOf(record) * PAGE_SIZE);
+    }
+    for (const history of this.histories) for (const { userspaceAddr, memorySize } of history.regions()) visit(userspaceAddr, memorySize);
   }
 
   /** The commits so far can no longer be undone, redone or compared: their host memory is another now. */

@@ -90,11 +90,16 @@ export class History {
     }
   }
 
-  /** Could an undo or a redo bring a slot back that is backed by host memory of [start, end), bytes? */
-  mayMap(start: number, end: number): boolean {
-    const within = (region: MemoryRegion | undefined): boolean =>
-      region !== undefined && region.userspaceAddr < end && start < region.userspaceAddr + region.memorySize;
-    return [...this.undos.items, ...this.redos.items].some((changes) => changes.diffs.some(({ old, next }) => within(old) || within(next)));
+  /** Every region that an undo or a redo could bring back. */
+  *regions(): Generator<MemoryRegion> {
+    for (const { items } of [this.undos, this.redos]) {
+      for (const { diffs } of items) {
+        for (const { old, next } of diffs) {
+          if (old) yield old;
+          if (next) yield next;
+        }
+      }
+    }
   }
 
   /** Nothing before now can be undone, redone or compared any more. */
