@@ -140,6 +140,16 @@ export interface Position {
   running: boolean;
 }
 
+/** Of a commit that plugs or unplugs a memory device, or a part of it. */
+export interface DeviceCommit {
+  kind: 'pc-dimm' | 'virtio-mem';
+  /** Its id; a DIMM that has none: its QOM path. */
+  device: string;
+  memdev: string;
+  /** Who caused it: the guest, or a person with device_add. */
+  who: 'person' | 'guest';
+}
+
 /** A refused operation, worded as QEMU words it (without "Error: "). */
 export class MachineError extends Error {}
 
@@ -148,7 +158,8 @@ export type MachineEvent =
   | { type: 'reset'; by: 'host' | 'guest' }
   /** `restore` put another state in place: vCPUs, devices, RAM, topology and layout are all others now, and there is no history. */
   | { type: 'restored' }
-  | { type: 'commit'; event: CommitEvent }
+  /** `through`: it was made by plugging or unplugging a memory device. */
+  | { type: 'commit'; event: CommitEvent; through?: DeviceCommit }
   /** The commit that is just over cannot be undone, nor what came before it: "it ${reason}". */
   | { type: 'history-ended'; reason: string }
   | { type: 'backends' }

@@ -45,6 +45,7 @@ function setUp(config = { ram: 64 * MIB, slots: 4, maxmem: 2 * GIB }) {
     rescan: () => rescans++,
     guestBlock: () => block,
     settle: () => {},
+    through: (_device, commit) => commit(),
   });
   memhp = new MemoryHotplug({
     slots: config.slots,

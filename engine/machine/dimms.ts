@@ -4,8 +4,8 @@
  */
 import type { MemoryHotplug } from '../devices/memhp';
 import type { MemslotEngine } from '../memory/index';
-import type { Memslot } from '../memory/types';
-import { type Backend, type Dimm, MachineError, type SavedDimm, type SavedDimms } from './api';
+import type { Commit, Memslot } from '../memory/types';
+import { type Backend, type DeviceCommit, type Dimm, MachineError, type SavedDimm, type SavedDimms } from './api';
 import type { Backends } from './backends';
 import { FOUR_GIB, PCI_HOLE_START } from './board';
 import type { Rehost } from './rehost';
@@ -44,6 +44,8 @@ export interface DimmHooks {
   guestBlock(): number | undefined;
   /** The guest is about to cause a commit: whoever is in the middle of one ends it. */
   settle(): void;
+  /** Runs a commit, and lets it be known that it is made through the device. */
+  through<T>(device: DeviceCommit, commit: () => T): T;
 }
 
 interface Range {
@@ -117,7 +119,7 @@ export class Dimms {
     if (backend.busy !== undefined || backend.kind === 'board') throw new MachineError(`can't use already busy memdev: ${memdev}`);
     const node = options.node ?? 0;
     if (node !== 0) throw new MachineError(`'DIMM property node has value ${node}' which exceeds the number of numa nodes: 1`);
-    return this.realize({ id: id ?? '', memdev, slot, node, addr }, backend);
+    return this.realize({ id: id ?? '', memdev, slot, node, addr }, backend, 'person');
   }
 
   /** Asks the guest. Asking again while it thinks is silently accepted, as in QEMU. */
@@ -150,14 +152,13 @@ export class Dimms {
     return extent && { ...extent, node: dimm.node };
   }
 
-  /** The guest ejected the DIMM in `slot`. Every memslot on its backend goes, in one commit. */
+  /** The guest ejected the DIMM in `slot`. */
   eject(slot: number): boolean {
     const index = this.plugged.findIndex((d) => d.slot === slot);
     const dimm = this.plugged[index];
     if (!dimm) return false;
     this.hooks.settle();
-    const slots = this.engine.memslotsByHva(dimm.hva, dimm.hva + dimm.size);
-    if (!this.remove(slots)) {
+    if (!this.remove(dimm)) {
       this.hooks.qmp('MEM_UNPLUG_ERROR', { device: dimm.id, msg: 'the memslot engine refused to delete its memslots' });
       return false;
     }
@@ -261,7 +262,7 @@ export class Dimms {
   private arrived(dimm: PluggedDimm, status: number): void {
     const from = dimm.movedFrom!;
     delete dimm.movedFrom;
-    if (status === OST_SUCCESS || !this.remove(this.engine.memslotsByHva(dimm.hva, dimm.hva + dimm.size))) return;
+    if (status === OST_SUCCESS || !this.remove(dimm)) return;
     this.plugged.splice(this.plugged.indexOf(dimm), 1);
     this.rollBack(dimm, from, `the guest does not take it at ${hex(dimm.addr)} (_OST status ${status})`);
   }
@@ -277,7 +278,7 @@ export class Dimms {
   /** Why it cannot be at `addr`, or undefined when it is. */
   private plugAgain({ id, memdev, slot, node, path }: PluggedDimm, addr: number): string | undefined {
     try {
-      this.realize({ id, memdev, slot, node, addr }, this.backends.get(memdev)!, path);
+      this.realize({ id, memdev, slot, node, addr }, this.backends.get(memdev)!, 'guest', path);
       return undefined;
     } catch (error) {
       return (error as Error).message;
@@ -289,22 +290,27 @@ export class Dimms {
     this.hooks.qmp('DEVICE_DELETED', { ...named(dimm), path: dimm.path });
   }
 
-  private realize(chosen: { id: string; memdev: string; slot: number; node: number; addr: number }, backend: Backend, at?: string): Dimm {
+  private realize(
+    chosen: { id: string; memdev: string; slot: number; node: number; addr: number },
+    backend: Backend,
+    who: DeviceCommit['who'],
+    at?: string,
+  ): Dimm {
+    const { id, memdev } = chosen;
+    const path = at ?? (id === '' ? `/machine/peripheral-anon/device[${this.anonymous}]` : `/machine/peripheral/${id}`);
     const region = {
       slot: this.freeSlotId(),
       guestPhysAddr: chosen.addr,
       memorySize: backend.size,
       userspaceAddr: backend.hva,
     };
-    this.own = true;
-    const commit = this.engine.setUserMemoryRegion(region);
-    this.own = false;
+    const commit = this.commit({ id, memdev, path }, who, () => this.engine.setUserMemoryRegion(region));
     if (!commit.ok) throw new MachineError(commit.refusals[0]?.reason ?? 'the memslot engine refused the DIMM');
-    const path = at ?? (chosen.id === '' ? `/machine/peripheral-anon/device[${this.anonymous++}]` : `/machine/peripheral/${chosen.id}`);
+    if (at === undefined && id === '') this.anonymous += 1;
     const dimm: PluggedDimm = { ...chosen, size: backend.size, hotplugged: true, pendingUnplug: false, path, hva: backend.hva, seen: '' };
     dimm.seen = this.describe(dimm);
     this.plugged.push(dimm);
-    this.backends.setBusy(chosen.memdev, chosen.id === '' ? path : chosen.id);
+    this.backends.setBusy(memdev, id === '' ? path : id);
     this.memhp().plug(chosen.slot);
     this.hooks.changed();
     return this.list().at(-1)!;
@@ -410,14 +416,21 @@ export class Dimms {
     return id;
   }
 
-  private remove(slots: readonly Memslot[]): boolean {
+  /** Every memslot on its backend goes, in one commit: the guest has given it back, or will not have it. */
+  private remove(dimm: PluggedDimm): boolean {
+    const slots = this.engine.memslotsByHva(dimm.hva, dimm.hva + dimm.size);
     if (slots.length === 0) return true;
+    const gone = slots.map(({ slot, asId }) => ({ slot, asId, guestPhysAddr: 0, memorySize: 0, userspaceAddr: 0 }));
+    return this.commit(dimm, 'guest', () => this.engine.changeUserMemoryRegions(gone)).ok;
+  }
+
+  private commit({ id, memdev, path }: Pick<PluggedDimm, 'id' | 'memdev' | 'path'>, who: DeviceCommit['who'], run: () => Commit): Commit {
     this.own = true;
-    const commit = this.engine.changeUserMemoryRegions(
-      slots.map(({ slot, asId }) => ({ slot, asId, guestPhysAddr: 0, memorySize: 0, userspaceAddr: 0 })),
-    );
-    this.own = false;
-    return commit.ok;
+    try {
+      return this.hooks.through({ kind: 'pc-dimm', device: id === '' ? path : id, memdev, who }, run);
+    } finally {
+      this.own = false;
+    }
   }
 
   /** From the backend's first byte on, as long as guest addresses and backend offsets run in step. */

@@ -2,6 +2,7 @@
 import { describe, expect, it } from 'vitest';
 import type { CoreExports } from '../abi/core';
 import { MemslotEngine } from '../memory/index';
+import type { DeviceCommit } from './api';
 import { Backends } from './backends';
 import * as board from './board';
 import { MmioBus, PortBus } from './bus';
@@ -40,7 +41,8 @@ function rig() {
   const ports = new PortBus();
   const mmio = new MmioBus(() => false);
   const backends = new Backends(host, engine, () => {});
-  const hooks = { changed: () => {}, qmp: () => {}, rescan: () => {}, guestBlock: () => undefined, settle: () => {} };
+  const through = <T>(_device: DeviceCommit, commit: () => T): T => commit();
+  const hooks = { changed: () => {}, qmp: () => {}, rescan: () => {}, guestBlock: () => undefined, settle: () => {}, through };
   const dimms: Dimms = new Dimms({ ram: 0x4000000, slots: 4, maxmem: 0x40000000 }, engine, backends, () => devices.memhp, hooks);
   let current = 0;
   let plugs = 0;

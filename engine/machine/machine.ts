@@ -7,6 +7,7 @@ import type { MemslotEngine, RingEntry } from '../memory/index';
 import type { CommitEvent } from '../memory/types';
 import {
   type Backend,
+  type DeviceCommit,
   type Dimm,
   type DirtyRingOptions,
   type DirtyRingStatus,
@@ -111,6 +112,8 @@ class LabMachine implements Machine {
   /** Timer expiries since the last instruction, `instructionsThen`. */
   private fruitless = 0;
   private instructionsThen = -1;
+  /** Set while a memory device is plugged or unplugged: what is committed meanwhile is its doing. */
+  private device: DeviceCommit | undefined;
   /** Pages whose translations commits dropped. */
   private zappedPages = 0;
   private breakpoint: number | undefined;
@@ -151,6 +154,7 @@ class LabMachine implements Machine {
       rescan: () => this.board.ged.raise(GED_EVENT_MEMORY),
       guestBlock: () => this.firmware.memoryBlock,
       settle: () => this.settle(),
+      through: (device, commit) => this.through(device, commit),
     });
     this.virtio = this.makeVirtio();
     this.board = this.makeBoard();
@@ -578,6 +582,15 @@ class LabMachine implements Machine {
     if (stepping && !stepping.canAbort) this.changeSet.finish();
   }
 
+  private through<T>(device: DeviceCommit, commit: () => T): T {
+    this.device = device;
+    try {
+      return commit();
+    } finally {
+      this.device = undefined;
+    }
+  }
+
   private vcpu(index: number): Vcpu {
     const vcpu = this.vcpus[index];
     if (!vcpu) throw new MachineError('invalid CPU index');
@@ -597,6 +610,7 @@ class LabMachine implements Machine {
       endSlice: () => this.executor.current.requestExit(),
       changed: () => this.emit({ type: 'dimms' }),
       qmp: (event, data) => this.emit({ type: 'qmp', event, data }),
+      through: (device, commit) => this.through(device, commit),
     });
   }
 
@@ -728,7 +742,7 @@ class LabMachine implements Machine {
       this.zappedPages += event.ranges.reduce((sum, { start, end }) => sum + end - start, 0);
       this.carryOver?.();
     }
-    this.emit({ type: 'commit', event });
+    this.emit({ type: 'commit', event, ...(this.device && { through: this.device }) });
     if (event.type === 'publish' && this.changeSet.stepping) this.wake();
     if (event.type !== 'commit') return;
     this.dimmTable.noticeCommit();

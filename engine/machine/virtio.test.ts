@@ -3,7 +3,7 @@ import { beforeEach, describe, expect, it } from 'vitest';
 import type { MemRange } from '../devices/virtio/mem';
 import { MemslotEngine } from '../memory/index';
 import type { GfnRange } from '../memory/types';
-import { MachineError, type VirtioConfig } from './api';
+import { type DeviceCommit, MachineError, type VirtioConfig } from './api';
 import { Backends } from './backends';
 import type { Board } from './devices';
 import { Dimms } from './dimms';
@@ -31,13 +31,14 @@ function setUp(
   host = new HostMemory();
   engine = new MemslotEngine({ hostBase: 0x2000000, hostSize: host.limit });
   backends = new Backends(host, engine, () => {});
-  const hooks = { changed: () => {}, qmp: () => {}, rescan: () => {}, guestBlock: () => undefined, settle: () => {} };
+  const through = <T>(_device: DeviceCommit, commit: () => T): T => commit();
+  const hooks = { changed: () => {}, qmp: () => {}, rescan: () => {}, guestBlock: () => undefined, settle: () => {}, through };
   const memhp = { plug: () => {}, requestUnplug: () => {} } as unknown as ReturnType<ConstructorParameters<typeof Dimms>[3]>;
   dimms = new Dimms(config, engine, backends, () => memhp, hooks);
   const placed = placeVirtio({ ...config, objects, virtio: devices }, (id, size, at) => dimms.reserve(id, size, at));
   virtio = new VirtioDevices(placed, {
     ...{ engine, host, backends, board: () => ({}) as Board, ram: () => config.ram },
-    ...{ invalidateCode: () => {}, endSlice: () => {}, changed: () => {}, qmp: () => {} },
+    ...{ invalidateCode: () => {}, endSlice: () => {}, changed: () => {}, qmp: () => {}, through },
   });
   for (const { id, size } of objects) backends.add(id, size);
   virtio.claimBackends();

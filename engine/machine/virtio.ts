@@ -5,7 +5,7 @@
 import type { MemOutcome, MemRange } from '../devices/virtio/mem';
 import type { MemslotEngine } from '../memory/index';
 import type { MemoryRegion } from '../memory/types';
-import { MachineError, type SavedMachine, type VirtioMemInfo } from './api';
+import { type DeviceCommit, MachineError, type SavedMachine, type VirtioMemInfo } from './api';
 import type { Backends } from './backends';
 import type { Board } from './devices';
 import type { HostMemory } from './host-memory';
@@ -26,6 +26,8 @@ export interface VirtioContext {
   endSlice(): void;
   changed(): void;
   qmp(event: string, data: Record<string, unknown>): void;
+  /** Runs a commit, and lets it be known that it is made through the device. */
+  through<T>(device: DeviceCommit, commit: () => T): T;
 }
 
 export class VirtioDevices {
@@ -88,15 +90,16 @@ export class VirtioDevices {
     const mem = this.find(id);
     const backing = this.backingOf(mem);
     const regions = mapPart(this.context.engine, mem.addr + offset, backing.start + offset, size, backing);
-    return this.commit(regions);
+    return this.commit(mem, regions);
   }
 
   /** Memory that is unplugged is zero when it is plugged again. */
   unplug(id: string, ranges: readonly MemRange[]): MemOutcome {
     const { engine, host, invalidateCode, endSlice } = this.context;
-    const { start } = this.backingOf(this.find(id));
+    const mem = this.find(id);
+    const { start } = this.backingOf(mem);
     const parts = ranges.map(({ offset, size }) => ({ start: start + offset, end: start + offset + size }));
-    const outcome = this.commit(unmapParts(engine, parts));
+    const outcome = this.commit(mem, unmapParts(engine, parts));
     if (outcome !== 'done') return outcome;
     endSlice();
     for (const part of parts) {
@@ -146,9 +149,10 @@ export class VirtioDevices {
     return { start: hva, end: hva + size };
   }
 
-  private commit(regions: readonly MemoryRegion[]): MemOutcome {
+  private commit({ id: device, memdev }: PlacedMem, regions: readonly MemoryRegion[]): MemOutcome {
     if (regions.length === 0) return 'done';
-    const commit = this.context.engine.changeUserMemoryRegions(regions);
+    const { engine, through } = this.context;
+    const commit = through({ kind: 'virtio-mem', device, memdev, who: 'guest' }, () => engine.changeUserMemoryRegions(regions));
     if (commit.ok) return 'done';
     // Another commit is under way: the guest's driver tries again.
     return commit.refusals.some(({ errno }) => errno === 'ESTALE') ? 'busy' : 'refused';

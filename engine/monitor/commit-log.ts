@@ -3,10 +3,11 @@
  * position that undo and redo move. One log per machine, shared by its monitors.
  */
 
-import type { Machine } from '../machine/api';
+import type { DeviceCommit, Machine } from '../machine/api';
 import { BETWEEN_PHASES } from '../machine/change-set';
 import type { Change, Commit, CommitEvent, GfnRange, Memslot } from '../memory/types';
 import { MemFlag } from '../memory/types';
+import { type DeviceShare, judge, shareOf } from './device-undo';
 import { hex, shortSize } from './sizes';
 
 const PAGE = 4096;
@@ -29,6 +30,8 @@ export interface CommitEntry {
   holes: number;
   /** Guest accesses that waited for its second swap, each time they were tried again. */
   retries: number;
+  /** The device that the guest made it through; absent: a person made it. */
+  by?: string;
   /** Ids of the slots that it created, moved, changed or deleted. */
   changed: number[];
   /** ms since 1970 */
@@ -39,6 +42,8 @@ export interface Travel {
   /** What was taken back or done again: the entry's title in quotes, or how many. */
   title: string;
   commit: Commit;
+  /** What is odd now, one line. */
+  note?: string;
 }
 
 interface Entry extends CommitEntry {
@@ -46,6 +51,8 @@ interface Entry extends CommitEntry {
   /** How many commits of the engine it is: what undo must take back. */
   steps: number;
   holesBefore: number;
+  /** Memory devices that it plugged or unplugged. */
+  devices: DeviceShare[];
   /** Why it cannot be undone: "it ...". */
   final?: string;
 }
@@ -66,7 +73,7 @@ export class CommitLog {
   ) {
     this.restart('power on');
     machine.subscribe((event) => {
-      if (event.type === 'commit' && event.event.type === 'commit') this.committed(event.event);
+      if (event.type === 'commit' && event.event.type === 'commit') this.committed(event.event, event.through);
       else if (event.type === 'commit' && event.event.type === 'publish') this.published(event.event);
       else if (event.type === 'history-ended') Object.assign(this.log[this.position]!, { final: event.reason });
       else if (event.type === 'restored') this.restart('snapshot loaded');
@@ -91,6 +98,7 @@ export class CommitLog {
       us: entry.us,
       legacy: entry.legacy,
       ...(entry.whole ? { whole: true } : {}),
+      ...(entry.by === undefined ? {} : { by: entry.by }),
       holes: index === this.log.length - 1 ? this.machine.holes.total - entry.holesBefore : entry.holes,
       retries: entry.retries,
       changed: entry.changed,
@@ -175,6 +183,10 @@ export class CommitLog {
     if (final) return `cannot undo ${title}: ${entries.length === 1 ? 'it' : `"${final.title}"`} ${final.final}`;
     if (gone) return `cannot ${verb} ${title}: the host memory of slot ${gone.slot} was freed`;
     const steps = entries.reduce((sum, entry) => sum + entry.steps, 0);
+    const devices = entries.flatMap((entry) => entry.devices);
+    const next = devices.length === 0 ? undefined : this.machine.memory.preview({ call: verb, steps });
+    const verdict = next ? judge(this.machine, devices, next) : {};
+    if ('refused' in verdict) return `cannot ${verb} ${title}: ${verdict.refused}`;
     this.replaying = true;
     let commit: Commit;
     try {
@@ -184,7 +196,7 @@ export class CommitLog {
     }
     if (commit.ok) this.position = index;
     this.tell();
-    return { title, commit };
+    return { title, commit, ...verdict };
   }
 
   private published({ swap }: Extract<CommitEvent, { type: 'publish' }>): void {
@@ -195,7 +207,7 @@ export class CommitLog {
     return this.machine.stats().retries ?? 0;
   }
 
-  private committed(event: Extract<CommitEvent, { type: 'commit' }>): void {
+  private committed(event: Extract<CommitEvent, { type: 'commit' }>, through: DeviceCommit | undefined): void {
     if (this.replaying || event.commit.changes.length === 0) return;
     const entry = this.batch ?? this.blank('', false);
     const { commit } = event;
@@ -204,11 +216,14 @@ export class CommitLog {
     entry.zappedPages += pagesOf(commit.zapped);
     entry.us += commit.us ?? 0;
     entry.retries += this.retries() - this.retriesBefore;
-    entry.changes.push(...commit.changes);
+    // Not spread: a commit may have more changes than a call takes arguments.
+    for (const change of commit.changes) entry.changes.push(change);
+    if (through) entry.devices.push(shareOf(this.machine, through));
     entry.steps++;
     entry.changed = [...new Set([...entry.changed, ...commit.changes.map((change) => (change.next ?? change.old)!.slot)])];
     if (this.batch) return;
     entry.title = titleOf(commit.changes, this.nameOf);
+    if (through?.who === 'guest') entry.by = through.device;
     this.push(entry);
   }
 
@@ -243,7 +258,7 @@ export class CommitLog {
   private nameDimm(): void {
     const entry = this.log.at(-1);
     const change = entry?.changes[0];
-    if (entry?.changes.length !== 1 || change?.kind !== 'create') return;
+    if (entry?.changes.length !== 1 || change?.kind !== 'create' || this.position < this.log.length - 1) return;
     const title = titleOf(entry.changes, this.nameOf);
     if (title === entry.title) return;
     entry.title = title;
@@ -265,6 +280,7 @@ export class CommitLog {
       at: this.wallClock(),
       changes: [],
       steps: 0,
+      devices: [],
       holesBefore,
     };
   }

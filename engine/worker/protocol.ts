@@ -275,6 +275,8 @@ export interface HistoryView {
   legacy: boolean;
   /** The layout was handed over whole (changeset_commit -w). */
   whole?: boolean;
+  /** The device that the guest made it through; absent: a person made it. */
+  by?: string;
   /** Guest accesses that fell into a hole from this commit to the next. */
   holes: number;
   /** Guest accesses that waited for its second swap, each time they were tried again. */

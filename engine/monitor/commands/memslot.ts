@@ -80,9 +80,9 @@ function checkSet(context: Context): string {
 
 function replay(result: Travel | string, verb: string): string {
   if (typeof result === 'string') throw new CommandError(result);
-  const { title, commit } = result;
+  const { title, commit, note } = result;
   if (!commit.ok) throw new CommandError(commit.refusals.map((refusal) => `${refusal.errno}: ${refusal.reason}`).join('; '));
-  return `${verb} ${title}: ${commit.swaps === 0 ? `generation ${commit.generation}, nothing to change\n` : commitLine(commit)}`;
+  return `${verb} ${title}: ${commit.swaps === 0 ? `generation ${commit.generation}, nothing to change\n` : commitLine(commit)}${note === undefined ? '' : `${note}\n`}`;
 }
 
 function countOf(args: Args): number {
@@ -241,6 +241,7 @@ export const memslotCommands: Command[] = [
     params: '[count]',
     help: 'take back the live commit, or the last count commits in one (itself a commit: a new generation)',
     origin: 'lab',
+    note: 'What the guest plugged or gave back itself stays as it is: an undo or redo that would change that is refused, with the command that does it properly',
     run: ({ commits }, args) => replay(commits.undo(countOf(args)), 'undid'),
   },
   {

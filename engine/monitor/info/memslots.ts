@@ -87,7 +87,7 @@ function changeset(machine: Machine): string {
 }
 
 function generations(context: Context): string {
-  const rows = [['', 'gen', 'swaps', 'zapped', 'us', 'holes', 'how', 'when', 'what']];
+  const rows = [['', 'gen', 'swaps', 'zapped', 'us', 'holes', 'how', 'by', 'when', 'what']];
   context.commits.entries().forEach((entry, index) => {
     rows.push([
       index === context.commits.live ? '*' : ' ',
@@ -97,6 +97,7 @@ function generations(context: Context): string {
       String(Math.round(entry.us)),
       String(entry.holes),
       index === 0 ? '-' : entry.legacy ? 'legacy' : entry.whole ? 'whole' : 'atomic',
+      index === 0 ? '-' : (entry.by ?? 'person'),
       new Date(entry.at).toISOString().slice(11, 19),
       entry.title,
     ]);
@@ -125,7 +126,7 @@ export const memslotInfo: Command[] = [
     name: 'generations',
     args: '',
     params: '',
-    help: 'show the commits so far; * is the live one, which undo takes back',
+    help: 'show the commits so far, by a person or, through a device, by the guest; * is the live one, which undo takes back',
     origin: 'lab',
     run: generations,
   },
