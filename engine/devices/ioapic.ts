@@ -110,6 +110,14 @@ export class IoApic implements BusDevice {
     return copyFields(this.s);
   }
 
+  /** For people; nothing changes. `irr`: requests that wait, and asserted lines of level pins. */
+  inspect(): { version: number; id: number; select: number; entries: bigint[]; irr: number } {
+    const { id, index: select, entries, lines, requests } = this.s;
+    const levels = entries.reduce((bits, { low }, pin) => (low & LEVEL ? bits | (1 << pin) : bits), 0);
+    const words = entries.map(({ low, high }) => (BigInt(high) << 32n) | BigInt(low));
+    return { version: VERSION & 0xff, id, select, entries: words, irr: requests | (lines & levels) };
+  }
+
   restore(state: DeviceState): void {
     this.s = readFields(this.name, schema, state);
   }

@@ -436,6 +436,7 @@ export interface Machine {
   irqCounts(): { name: string; count: number }[];
   /** The two 8259s, master first. */
   picState(): PicState[];
+  ioapicState(): IoApicState;
   /** Window for DIMMs: half-open ranges of gpa. */
   deviceMemory(): { start: number; end: number }[];
 
@@ -548,6 +549,17 @@ export interface PicState {
   elcr: number;
   /** special fully nested mode */
   fullyNested: boolean;
+}
+
+export interface IoApicState {
+  version: number;
+  id: number;
+  /** The register that the data window shows. */
+  select: number;
+  /** Redirection entries, 64 bits, by pin. */
+  entries: bigint[];
+  /** Bits by pin: requests that wait, and lines of level pins that are asserted. */
+  irr: number;
 }
 
 export interface VcpuRegisters {

@@ -12,6 +12,7 @@ import {
   type DirtyRingOptions,
   type DirtyRingStatus,
   type GuestImage,
+  type IoApicState,
   type Machine,
   type MachineConfig,
   MachineError,
@@ -481,6 +482,10 @@ class LabMachine implements Machine {
 
   picState(): PicState[] {
     return this.board.picState();
+  }
+
+  ioapicState(): IoApicState {
+    return this.board.ioapic.inspect();
   }
 
   get instructions(): number {

@@ -120,19 +120,3 @@ describe('host memory of bare memslots', () => {
     expect(inUse()).toBe(before);
   });
 });
-
-it('info pic shows both 8259s as QEMU does', async () => {
-  const master = 0x20;
-  for (const [port, value] of [
-    [master, 0x11],
-    [master + 1, 0x30],
-    [master + 1, 4],
-    [master + 1, 1],
-    [master + 1, 0xfb],
-  ] as const) {
-    machine.ioWrite(port, 1, value);
-  }
-  expect(await monitor.execute('info pic')).toMatch(
-    /^pic1: irr=\w\w imr=\w\w .* fnm=0\npic0: irr=\w\w imr=fb isr=00 hprio=0 irq_base=30 rr_sel=0 elcr=\w\w fnm=0\n$/,
-  );
-});

@@ -4,6 +4,7 @@ import { MemFlag } from '../../memory/types';
 import { dumpRegisters } from '../registers';
 import { type Command, type Context, getFlag, getNumber } from '../types';
 import { VERSION } from '../version';
+import { ioapicText, picText } from './pic';
 
 const PAGE = 4096;
 
@@ -40,19 +41,6 @@ function irq(machine: Machine): string {
   const counts = machine.irqCounts().filter((line) => line.count > 0);
   if (counts.length === 0) return '';
   return `IRQ statistics for labpc:\n${counts.map((line) => ` ${line.name}: ${line.count}\n`).join('')}`;
-}
-
-function pic(machine: Machine): string {
-  const two = (value: number): string => value.toString(16).padStart(2, '0');
-  const lines = machine
-    .picState()
-    .map(
-      ({ irr, imr, isr, highest, base, readIsr, elcr, fullyNested }, index) =>
-        `pic${index}: irr=${two(irr)} imr=${two(imr)} isr=${two(isr)} hprio=${highest} irq_base=${two(base)} ` +
-        `rr_sel=${readIsr ? 1 : 0} elcr=${two(elcr)} fnm=${fullyNested ? 1 : 0}\n`,
-    );
-  // QEMU 7.2 tells the second one first.
-  return lines.reverse().join('');
 }
 
 /** Read-only memory that the board brought, then what the loader was given. */
@@ -136,8 +124,8 @@ export const machineInfo: Command[] = [
     params: '',
     help: 'show PIC state',
     origin: 'qemu',
-    note: 'The two 8259s; the I/O APIC is not shown.',
-    run: (context) => pic(context.machine),
+    note: "The two 8259s and the I/O APIC, in the order of QEMU's microvm.",
+    run: ({ machine }) => picText(machine.picState()) + ioapicText(machine.ioapicState()),
   },
   {
     name: 'irq',
