@@ -39,32 +39,23 @@ import { digestOf } from './digest';
 import { Dimms } from './dimms';
 import { DeviceMemory } from './dma';
 import { makeEngine } from './engine';
-import { type Advance, Executor } from './executor';
+import { Executor } from './executor';
 import { Firmware } from './firmware';
 import { HostMemory } from './host-memory';
 import { walkPageTable } from './page-table';
 import { walkAddress } from './page-walk';
 import { PhysicalMemory } from './physical';
-import { positionOf, type Traveller, travel } from './position';
 import type { Rehost } from './rehost';
 import { VcpuMemory } from './rings';
+import { RunControl } from './run-control';
 import { captureState, restoreState, type StateParts } from './state';
 import { ByteStream } from './streams';
-import { Throttle } from './throttle';
+
 import { Vcpu } from './vcpu';
 import { resetVcpu, startVcpu, sumStats } from './vcpu-reset';
 import { VirtioDevices } from './virtio';
 import { placeVirtio } from './virtio-config';
 
-/** Instructions between two looks at the wall clock. */
-const CHUNK = 200_000;
-/** Where every vCPU that could run waits for a commit to go on, they look again this often, ns. */
-const RETRY_NS = 2e6;
-/** Timer expiries in a row that let no vCPU run an instruction, until the guest counts as halted for good... */
-const FRUITLESS_FOR_GOOD = 500_000;
-/** ...and until a host that follows the wall clock looks at it in naps of this guest time (ns) only. */
-const FRUITLESS_FOR_NOW = 1000;
-const NAP_NS = 20e6;
 /** RTC at power-on unless told otherwise: 2024-01-01T00:00:00Z, so that runs are equal. */
 const DEFAULT_RTC_START = 1_704_067_200_000;
 /** Why a commit that moved backings cannot be undone. */
@@ -100,26 +91,18 @@ class LabMachine implements Machine {
   private readonly dimmTable: Dimms;
   private readonly virtio: VirtioDevices;
   private readonly firmware: Firmware;
-  private readonly throttle: Throttle;
+  private readonly run: RunControl;
   private readonly console = new ByteStream();
   private readonly roomListeners = new Set<() => void>();
   private readonly debugListeners = new Set<(byte: number) => void>();
   private readonly listeners = new Set<(event: MachineEvent) => void>();
-  private runState: RunState = 'running';
   private resetAsked = false;
   /** Copies backings that a commit moves; set while one does. */
   private carryOver: (() => void) | undefined;
-  private wasIdle = false;
-  /** Timer expiries since the last instruction, `instructionsThen`. */
-  private fruitless = 0;
-  private instructionsThen = -1;
   /** Set while a memory device is plugged or unplugged: what is committed meanwhile is its doing. */
   private device: DeviceCommit | undefined;
   /** Pages whose translations commits dropped. */
   private zappedPages = 0;
-  private breakpoint: number | undefined;
-  /** While above 0 nothing runs: the machine's state is being read piece by piece. */
-  private held = 0;
 
   constructor(
     private readonly options: MachineOptions,
@@ -147,7 +130,13 @@ class LabMachine implements Machine {
     this.executor.clock = this.clock;
     this.executor.onExit = (reason) => this.exited(reason);
     this.mmio = new MmioBus((gpa) => this.memory.gpaToHva(gpa) >= 0);
-    this.throttle = new Throttle(options.wallClock);
+    this.run = new RunControl(this.executor, this.clock, {
+      wallClock: () => options.wallClock(),
+      instructions: () => this.instructions,
+      anyHeld: () => this.vcpuMemory.anyHeld,
+      flush: () => this.console.flush(),
+      emit: (event) => this.emit(event),
+    });
     this.backendTable = new Backends(host, this.memory, () => this.emit({ type: 'backends' }));
     this.dimmTable = new Dimms(this.config, this.memory, this.backendTable, () => this.board.memhp, {
       changed: () => this.emit({ type: 'dimms' }),
@@ -169,7 +158,7 @@ class LabMachine implements Machine {
       backends: this.backendTable,
       isVirtioMem: (hva) => this.virtio.owns(hva),
       changed: () => this.emit({ type: 'stage' }),
-      runBetween: (instructions) => this.runBetween(instructions),
+      runBetween: (instructions) => this.run.runBetween(instructions),
       carry: (moves) => this.carry(moves),
       retries: () => sumStats(this.vcpus).retries!,
       collect: () => this.collectBare(),
@@ -205,98 +194,46 @@ class LabMachine implements Machine {
     this.firmware.start(this.vcpus[0]!, this.guest);
   }
 
-  get state(): RunState {
-    return this.runState;
-  }
-
   // Running
 
-  runUntil(deadline: number): { idle: boolean; wakeIn?: number } {
-    if (this.runState !== 'running' || this.held > 0) return { idle: true };
-    try {
-      if (this.wasIdle && !this.atBreak) this.skipTo(this.throttle.allowed(this.clock.now()));
-      this.wasIdle = false;
-      for (;;) {
-        const result = this.advance(CHUNK);
-        if (this.runState !== 'running') return { idle: true };
-        // Guest time stands still until the rings are reset.
-        if (result === 'idle' && this.vcpuMemory.anyHeld) return { idle: true };
-        if (result === 'retry' && !this.sleep()) return this.sleeping(RETRY_NS);
-        if (result === 'idle' && !this.sleep()) return this.sleeping(Infinity);
-        if (this.options.wallClock() >= deadline) return { idle: false };
-      }
-    } finally {
-      this.console.flush();
-    }
+  get state(): RunState {
+    return this.run.state;
+  }
+
+  runUntil(deadline: number): ReturnType<Machine['runUntil']> {
+    return this.run.runUntil(deadline);
   }
 
   runInstructions(n: number): void {
-    const { runState } = this;
-    if (runState !== 'running' && runState !== 'paused') return;
-    const end = this.instructions + n;
-    this.fruitless = 0;
-    while (this.runState === runState && this.instructions < end) {
-      const result = this.advance(end - this.instructions);
-      if (result === 'break' || result === 'retry') break;
-      if (result !== 'idle') continue;
-      if (this.vcpuMemory.anyHeld) break;
-      const next = this.clock.next;
-      if (next === undefined || this.fruitless >= FRUITLESS_FOR_GOOD) break;
-      this.skipTo(next);
-    }
-    this.console.flush();
+    this.run.runInstructions(n);
   }
 
   get position(): Position {
-    return positionOf(this.traveller);
+    return this.run.position;
   }
 
   catchUp(): void {
-    const idle = this.wasIdle;
-    this.wasIdle = false;
-    if (!idle || this.runState !== 'running' || this.held > 0 || this.atBreak) return;
-    this.executor.skipTo(this.throttle.allowed(this.clock.now()));
+    this.run.catchUp();
   }
 
   runTo(position: Position, deadline: number): 'there' | 'going' | 'never' {
-    if (this.held > 0) return 'going';
-    this.wasIdle = false;
-    try {
-      return travel(this.traveller, position, deadline);
-    } finally {
-      this.throttle.restart(this.clock.now());
-      this.console.flush();
-    }
+    return this.run.runTo(position, deadline);
   }
 
   get breakCount(): number | undefined {
-    return this.breakpoint;
+    return this.run.breakCount;
   }
 
   breakAt(count: number | undefined): void {
-    const { instructions } = this;
-    if (count !== undefined && !Number.isSafeInteger(count))
-      throw new MachineError(`an instruction count is a whole number below 2^53, not ${count}`);
-    if (count !== undefined && count < instructions)
-      throw new MachineError(
-        `cannot set breakpoint at the instruction in the past: ${count} is asked for, the count is ${instructions} now`,
-      );
-    this.breakpoint = count;
-    this.emit({ type: 'wake' });
+    this.run.breakAt(count);
   }
 
   stop(): void {
-    if (this.runState !== 'running') return;
-    this.setState('paused');
+    this.run.stop();
   }
 
   cont(): void {
-    if (this.runState === 'shutdown' || this.runState === 'internal-error') {
-      throw new MachineError('Resetting the Virtual Machine is required');
-    }
-    if (this.runState === 'running') return;
-    this.throttle.restart(this.clock.now());
-    this.setState('running');
+    this.run.cont();
   }
 
   reset(): void {
@@ -425,7 +362,7 @@ class LabMachine implements Machine {
   resetDirtyRings(): number {
     const held = this.vcpuMemory.anyHeld;
     const count = this.vcpuMemory.reset();
-    if (held) this.throttle.restart(this.clock.now());
+    if (held) this.run.resumed();
     this.wake();
     return count;
   }
@@ -512,7 +449,7 @@ class LabMachine implements Machine {
   }
 
   async digest(): Promise<string> {
-    this.held += 1;
+    this.run.hold();
     try {
       const layout = this.memory.layout(0);
       const state = { devices: this.board.save(), round: this.executor.saveRound(), layout, dimms: this.dimms() };
@@ -522,7 +459,7 @@ class LabMachine implements Machine {
         state,
       );
     } finally {
-      this.held -= 1;
+      this.run.release();
       // For who runs the machine; the guest must not notice that it was looked at.
       this.emit({ type: 'wake' });
     }
@@ -531,38 +468,22 @@ class LabMachine implements Machine {
   capture(): MachineState {
     this.refuseBetweenPhases();
     this.console.flush();
-    return captureState(this.stateParts, this.runState, this.guest?.name ?? '');
+    return captureState(this.stateParts, this.run.state, this.guest?.name ?? '');
   }
 
   restore(state: UncheckedState): void {
     this.refuseBetweenPhases();
     if (this.changeSet.open) throw new MachineError('a change set is open: commit or abort it first');
-    if (this.held > 0) throw new MachineError('the machine is being read: try again');
+    if (this.run.held) throw new MachineError('the machine is being read: try again');
     this.console.flush();
     const run = restoreState(this.stateParts, state);
     this.resetAsked = false;
-    this.wasIdle = false;
-    this.throttle.restart(this.clock.now());
-    if (this.breakpoint !== undefined && this.breakpoint < this.instructions) this.breakpoint = undefined;
-    this.emit({ type: 'restored' });
-    if (run === 'shutdown' || run === 'internal-error') this.setState(run);
-    else if (this.runState !== 'running') this.setState('paused');
+    this.run.restored(run, () => this.emit({ type: 'restored' }));
     // Not `wake()`: who sleeps in the captured round sleeps on.
     this.emit({ type: 'wake' });
   }
 
   // Inside
-
-  private get traveller(): Traveller {
-    return {
-      executor: this.executor,
-      instructions: () => this.instructions,
-      running: () => this.runState === 'running',
-      advance: (budget) => this.advance(budget),
-      anyHeld: () => this.vcpuMemory.anyHeld,
-      wallClock: () => this.options.wallClock(),
-    };
-  }
 
   private get stateParts(): StateParts {
     const { config, host, memory, board, clock, executor, vcpus, core, firmware, virtio, backendTable: backends, dimmTable: dimms } = this;
@@ -704,19 +625,19 @@ class LabMachine implements Machine {
       this.firmware.start(this.vcpus[0]!, this.guest);
     } catch (error) {
       // The layout has no room for the guest any more.
-      this.setState('internal-error');
+      this.run.setState('internal-error');
       this.emit({ type: 'log', text: (error as Error).message });
       if (by === 'host') throw error;
       return;
     }
-    if (this.runState === 'shutdown' || this.runState === 'internal-error') this.setState('running');
+    if (this.run.state === 'shutdown' || this.run.state === 'internal-error') this.run.setState('running');
     this.wake();
   }
 
   private exited(reason: number): void {
-    if (reason === EXIT_SHUTDOWN) this.setState('shutdown');
-    else if (reason === EXIT_INTERNAL_ERROR) this.setState('internal-error');
-    else if (reason === EXIT_BREAK) this.setState('paused');
+    if (reason === EXIT_SHUTDOWN) this.run.setState('shutdown');
+    else if (reason === EXIT_INTERNAL_ERROR) this.run.setState('internal-error');
+    else if (reason === EXIT_BREAK) this.run.setState('paused');
     else if (this.resetAsked) {
       this.resetAsked = false;
       this.resetBoard('guest');
@@ -725,13 +646,13 @@ class LabMachine implements Machine {
 
   private poweredOff(): void {
     this.emit({ type: 'qmp', event: 'SHUTDOWN', data: { guest: true, reason: 'guest-shutdown' } });
-    this.setState('shutdown');
+    this.run.setState('shutdown');
     this.quit(0);
   }
 
   private quit(status: number): void {
     this.executor.current.requestExit();
-    if (this.runState === 'running') this.setState('paused');
+    if (this.run.state === 'running') this.run.setState('paused');
     this.console.flush();
     this.emit({ type: 'quit', status });
   }
@@ -777,64 +698,9 @@ class LabMachine implements Machine {
     };
   }
 
-  private get atBreak(): boolean {
-    return this.breakpoint !== undefined && this.instructions >= this.breakpoint;
-  }
-
-  /** The executor's `advance`, and never past the breakpoint: before time passes there, so that it is the same instant in every run. */
-  private advance(budget: number): Advance | 'break' {
-    const count = this.breakpoint;
-    if (count === undefined) return this.executor.advance(budget);
-    if (!this.atBreak) {
-      const result = this.executor.advance(Math.min(budget, count - this.instructions));
-      if (!this.atBreak) return result;
-    }
-    this.breakpoint = undefined;
-    if (this.runState === 'running') this.setState('paused');
-    this.emit({ type: 'break', count });
-    return 'break';
-  }
-
-  /** Nothing to run for at most `longest` ns, or until the next timer. */
-  private sleeping(longest: number): { idle: true; wakeIn?: number } {
-    this.wasIdle = true;
-    const next = this.clock.next;
-    const nap = this.fruitless > FRUITLESS_FOR_NOW ? NAP_NS : 0;
-    const wakeIn = Math.min(longest, next === undefined ? Infinity : Math.max(nap, next - this.clock.now()));
-    return wakeIn === Infinity ? { idle: true } : { idle: true, wakeIn };
-  }
-
-  /** An idle guest: lets allowed time pass. false: it goes on sleeping. */
-  private sleep(): boolean {
-    const next = this.clock.next;
-    const allowed = this.throttle.allowed(this.clock.now());
-    this.skipTo(allowed);
-    return next !== undefined && next <= allowed;
-  }
-
-  private skipTo(at: number): void {
-    const { instructions } = this;
-    const next = this.clock.next;
-    if (instructions !== this.instructionsThen) this.fruitless = 0;
-    this.instructionsThen = instructions;
-    if (next !== undefined && next <= at) this.fruitless += 1;
-    this.executor.skipTo(at);
-  }
-
-  private async runBetween(instructions: number): Promise<void> {
-    if (this.runState !== 'running') return;
-    this.runInstructions(instructions);
-  }
-
   private wake(): void {
     this.executor.wake();
     this.emit({ type: 'wake' });
-  }
-
-  private setState(state: RunState): void {
-    if (state === this.runState) return;
-    this.runState = state;
-    this.emit({ type: 'state', state });
   }
 
   private emit(event: MachineEvent): void {

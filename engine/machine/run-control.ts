@@ -1,0 +1,244 @@
+/**
+ * Running and stopping: how far a stretch of running goes, what ends it, and how an idle guest sleeps without getting ahead of the wall
+ * clock.
+ */
+import { MachineError, type MachineEvent, type Position, type RunState } from './api';
+import type { Clock } from './clock';
+import type { Advance, Executor } from './executor';
+import { positionOf, type Traveller, travel } from './position';
+import { Throttle } from './throttle';
+
+/** Instructions between two looks at the wall clock. */
+const CHUNK = 200_000;
+/** Where every vCPU that could run waits for a commit to go on, they look again this often, ns. */
+const RETRY_NS = 2e6;
+/** Timer expiries in a row that let no vCPU run an instruction, until the guest counts as halted for good... */
+const FRUITLESS_FOR_GOOD = 500_000;
+/** ...and until a host that follows the wall clock looks at it in naps of this guest time (ns) only. */
+const FRUITLESS_FOR_NOW = 1000;
+const NAP_NS = 20e6;
+
+export interface RunContext {
+  /** ms */
+  wallClock(): number;
+  /** Retired by all vCPUs together. */
+  instructions(): number;
+  /** A vCPU waits for a reset of its dirty ring. */
+  anyHeld(): boolean;
+  /** What the guest has sent goes out. */
+  flush(): void;
+  emit(event: MachineEvent): void;
+}
+
+export class RunControl {
+  private readonly throttle: Throttle;
+  private runState: RunState = 'running';
+  private wasIdle = false;
+  /** Timer expiries since the last instruction, `instructionsThen`. */
+  private fruitless = 0;
+  private instructionsThen = -1;
+  private breakpoint: number | undefined;
+  /** While above 0 nothing runs: the machine's state is being read piece by piece. */
+  private holds = 0;
+
+  constructor(
+    private readonly executor: Executor,
+    private readonly clock: Clock,
+    private readonly context: RunContext,
+  ) {
+    this.throttle = new Throttle(() => context.wallClock());
+  }
+
+  get state(): RunState {
+    return this.runState;
+  }
+
+  runUntil(deadline: number): { idle: boolean; wakeIn?: number } {
+    if (this.runState !== 'running' || this.held) return { idle: true };
+    try {
+      if (this.wasIdle && !this.atBreak) this.skipTo(this.throttle.allowed(this.clock.now()));
+      this.wasIdle = false;
+      for (;;) {
+        const result = this.advance(CHUNK);
+        if (this.runState !== 'running') return { idle: true };
+        // Guest time stands still until the rings are reset.
+        if (result === 'idle' && this.context.anyHeld()) return { idle: true };
+        if (result === 'retry' && !this.sleep()) return this.sleeping(RETRY_NS);
+        if (result === 'idle' && !this.sleep()) return this.sleeping(Infinity);
+        if (this.context.wallClock() >= deadline) return { idle: false };
+      }
+    } finally {
+      this.context.flush();
+    }
+  }
+
+  runInstructions(n: number): void {
+    const { runState } = this;
+    if (runState !== 'running' && runState !== 'paused') return;
+    const end = this.instructions + n;
+    this.fruitless = 0;
+    while (this.runState === runState && this.instructions < end) {
+      const result = this.advance(end - this.instructions);
+      if (result === 'break' || result === 'retry') break;
+      if (result !== 'idle') continue;
+      if (this.context.anyHeld()) break;
+      const next = this.clock.next;
+      if (next === undefined || this.fruitless >= FRUITLESS_FOR_GOOD) break;
+      this.skipTo(next);
+    }
+    this.context.flush();
+  }
+
+  get position(): Position {
+    return positionOf(this.traveller);
+  }
+
+  catchUp(): void {
+    const idle = this.wasIdle;
+    this.wasIdle = false;
+    if (!idle || this.runState !== 'running' || this.held || this.atBreak) return;
+    this.executor.skipTo(this.throttle.allowed(this.clock.now()));
+  }
+
+  runTo(position: Position, deadline: number): 'there' | 'going' | 'never' {
+    if (this.held) return 'going';
+    this.wasIdle = false;
+    try {
+      return travel(this.traveller, position, deadline);
+    } finally {
+      this.throttle.restart(this.clock.now());
+      this.context.flush();
+    }
+  }
+
+  get breakCount(): number | undefined {
+    return this.breakpoint;
+  }
+
+  breakAt(count: number | undefined): void {
+    const { instructions } = this;
+    if (count !== undefined && !Number.isSafeInteger(count))
+      throw new MachineError(`an instruction count is a whole number below 2^53, not ${count}`);
+    if (count !== undefined && count < instructions)
+      throw new MachineError(
+        `cannot set breakpoint at the instruction in the past: ${count} is asked for, the count is ${instructions} now`,
+      );
+    this.breakpoint = count;
+    this.context.emit({ type: 'wake' });
+  }
+
+  stop(): void {
+    if (this.runState !== 'running') return;
+    this.setState('paused');
+  }
+
+  cont(): void {
+    if (this.runState === 'shutdown' || this.runState === 'internal-error') {
+      throw new MachineError('Resetting the Virtual Machine is required');
+    }
+    if (this.runState === 'running') return;
+    this.throttle.restart(this.clock.now());
+    this.setState('running');
+  }
+
+  get held(): boolean {
+    return this.holds > 0;
+  }
+
+  hold(): void {
+    this.holds += 1;
+  }
+
+  release(): void {
+    this.holds -= 1;
+  }
+
+  /** Guest time stood still for a reason that was no sleep of the guest's: that time does not count. */
+  resumed(): void {
+    this.throttle.restart(this.clock.now());
+  }
+
+  /**
+   * Another state of the machine is in place, captured while it was in `run`; `tell` says so before the run state changes. A machine that ran goes
+   * on running.
+   */
+  restored(run: RunState, tell: () => void): void {
+    this.wasIdle = false;
+    this.resumed();
+    if (this.breakpoint !== undefined && this.breakpoint < this.instructions) this.breakpoint = undefined;
+    tell();
+    if (run === 'shutdown' || run === 'internal-error') this.setState(run);
+    else if (this.runState !== 'running') this.setState('paused');
+  }
+
+  private get instructions(): number {
+    return this.context.instructions();
+  }
+
+  private get atBreak(): boolean {
+    return this.breakpoint !== undefined && this.instructions >= this.breakpoint;
+  }
+
+  /** The executor's `advance`, and never past the breakpoint: before time passes there, so that it is the same instant in every run. */
+  private advance(budget: number): Advance | 'break' {
+    const count = this.breakpoint;
+    if (count === undefined) return this.executor.advance(budget);
+    if (!this.atBreak) {
+      const result = this.executor.advance(Math.min(budget, count - this.instructions));
+      if (!this.atBreak) return result;
+    }
+    this.breakpoint = undefined;
+    if (this.runState === 'running') this.setState('paused');
+    this.context.emit({ type: 'break', count });
+    return 'break';
+  }
+
+  /** Nothing to run for at most `longest` ns, or until the next timer. */
+  private sleeping(longest: number): { idle: true; wakeIn?: number } {
+    this.wasIdle = true;
+    const next = this.clock.next;
+    const nap = this.fruitless > FRUITLESS_FOR_NOW ? NAP_NS : 0;
+    const wakeIn = Math.min(longest, next === undefined ? Infinity : Math.max(nap, next - this.clock.now()));
+    return wakeIn === Infinity ? { idle: true } : { idle: true, wakeIn };
+  }
+
+  /** An idle guest: lets allowed time pass. false: it goes on sleeping. */
+  private sleep(): boolean {
+    const next = this.clock.next;
+    const allowed = this.throttle.allowed(this.clock.now());
+    this.skipTo(allowed);
+    return next !== undefined && next <= allowed;
+  }
+
+  private skipTo(at: number): void {
+    const { instructions } = this;
+    const next = this.clock.next;
+    if (instructions !== this.instructionsThen) this.fruitless = 0;
+    this.instructionsThen = instructions;
+    if (next !== undefined && next <= at) this.fruitless += 1;
+    this.executor.skipTo(at);
+  }
+
+  async runBetween(instructions: number): Promise<void> {
+    if (this.runState !== 'running') return;
+    this.runInstructions(instructions);
+  }
+
+  private get traveller(): Traveller {
+    const { executor, context } = this;
+    return {
+      executor,
+      instructions: () => context.instructions(),
+      running: () => this.runState === 'running',
+      advance: (budget) => this.advance(budget),
+      anyHeld: () => context.anyHeld(),
+      wallClock: () => context.wallClock(),
+    };
+  }
+
+  setState(state: RunState): void {
+    if (state === this.runState) return;
+    this.runState = state;
+    this.context.emit({ type: 'state', state });
+  }
+}
