@@ -1,7 +1,6 @@
 /** The composition root: `createMachine` builds host memory, core, memslot engine, vCPUs, devices and buses, and loads the guest. */
 import type { CoreExports } from '../abi/core';
 import { EXIT_BREAK, EXIT_INTERNAL_ERROR, EXIT_SHUTDOWN, PAGE_INVALID } from '../abi/exits';
-import { MAILBOX2 } from '../abi/layout';
 import * as abi from '../abi/vcpu';
 import type { MemslotEngine, RingEntry } from '../memory/index';
 import type { CommitEvent } from '../memory/types';
@@ -12,18 +11,15 @@ import {
   type DirtyRingOptions,
   type DirtyRingStatus,
   type GuestImage,
-  type IoApicState,
   type Machine,
   type MachineConfig,
   MachineError,
   type MachineEvent,
   type MachineOptions,
   type MachineState,
-  type PicState,
   type Position,
   type RunState,
   type UncheckedState,
-  type VcpuRegisters,
   type VirtioMemInfo,
 } from './api';
 import { Backends } from './backends';
@@ -42,8 +38,7 @@ import { makeEngine } from './engine';
 import { Executor } from './executor';
 import { Firmware } from './firmware';
 import { HostMemory } from './host-memory';
-import { walkPageTable } from './page-table';
-import { walkAddress } from './page-walk';
+import { MachineViews } from './machine-views';
 import { PhysicalMemory } from './physical';
 import type { Rehost } from './rehost';
 import { VcpuMemory } from './rings';
@@ -72,21 +67,21 @@ export async function createMachine(options: MachineOptions): Promise<Machine> {
   return machine;
 }
 
-class LabMachine implements Machine {
+class LabMachine extends MachineViews implements Machine {
   readonly config: MachineConfig;
   readonly memory: MemslotEngine;
   readonly changeSet: StagedChangeSet;
   readonly guest: GuestImage | undefined;
   readonly serial: Machine['serial'];
 
-  private readonly vcpus: Vcpu[];
+  protected readonly vcpus: Vcpu[];
   private readonly vcpuMemory: VcpuMemory;
-  private readonly clock: Clock;
+  protected readonly clock: Clock;
   private readonly executor: Executor;
-  private readonly ports = new PortBus();
-  private readonly mmio: MmioBus;
-  private readonly board: Board;
-  private readonly physical: PhysicalMemory;
+  protected readonly ports = new PortBus();
+  protected readonly mmio: MmioBus;
+  protected readonly board: Board;
+  protected readonly physical: PhysicalMemory;
   private readonly backendTable: Backends;
   private readonly dimmTable: Dimms;
   private readonly virtio: VirtioDevices;
@@ -102,14 +97,15 @@ class LabMachine implements Machine {
   /** Set while a memory device is plugged or unplugged: what is committed meanwhile is its doing. */
   private device: DeviceCommit | undefined;
   /** Pages whose translations commits dropped. */
-  private zappedPages = 0;
+  protected zappedPages = 0;
 
   constructor(
     private readonly options: MachineOptions,
-    private readonly host: HostMemory,
-    private readonly core: CoreExports,
+    protected readonly host: HostMemory,
+    protected readonly core: CoreExports,
     wiring: CoreWiring,
   ) {
+    super();
     const { ram, slots, maxmem, smp, accel, index, objects, virtio } = options;
     this.config = { ram, slots, maxmem, smp, accel, ...(index && { index }), ...(objects && { objects }), ...(virtio && { virtio }) };
     this.guest = options.guest;
@@ -252,6 +248,11 @@ class LabMachine implements Machine {
     this.wake();
   }
 
+  ioWrite(port: number, size: number, value: number): void {
+    this.ports.write(port, size, value);
+    this.wake();
+  }
+
   subscribe(listener: (event: MachineEvent) => void): () => void {
     this.listeners.add(listener);
     return () => this.listeners.delete(listener);
@@ -371,82 +372,7 @@ class LabMachine implements Machine {
     return this.vcpuMemory.status();
   }
 
-  // For the monitor
-
-  registers(vcpu = 0): VcpuRegisters {
-    return this.vcpu(vcpu).registers();
-  }
-
-  readPhysical(gpa: number, length: number): Uint8Array | undefined {
-    return this.physical.read(gpa, length);
-  }
-
-  writePhysical(gpa: number, bytes: Uint8Array): number {
-    return this.physical.write(gpa, bytes);
-  }
-
-  translate(gva: bigint, vcpu = 0): number | undefined {
-    const low = Number(gva & 0xffffffffn) | 0;
-    const high = Number((gva >> 32n) & 0xffffffffn) | 0;
-    if (!this.core.translate(this.vcpu(vcpu).index, low, high)) return undefined;
-    return Number(this.host.view.getBigUint64(MAILBOX2, true));
-  }
-
-  pageTable(vcpu = 0): ReturnType<Machine['pageTable']> {
-    return walkPageTable(this.vcpu(vcpu), this.physical);
-  }
-
-  pageWalk(gva: bigint, vcpu = 0): ReturnType<Machine['pageWalk']> {
-    return walkAddress(this.vcpu(vcpu), this.memory, this.host, gva);
-  }
-
-  ioRead(port: number, size: number): number {
-    return this.ports.read(port, size);
-  }
-
-  ioWrite(port: number, size: number, value: number): void {
-    this.ports.write(port, size, value);
-    this.wake();
-  }
-
-  mmioRegions(): { name: string; start: number; end: number }[] {
-    return this.mmio.regions().map(({ name, start, end }) => ({ name, start, end }));
-  }
-
-  irqCounts(): { name: string; count: number }[] {
-    return this.board.irqCounts();
-  }
-
-  picState(): PicState[] {
-    return this.board.picState();
-  }
-
-  ioapicState(): IoApicState {
-    return this.board.ioapic.inspect();
-  }
-
-  get instructions(): number {
-    return this.vcpus.reduce((sum, vcpu) => sum + vcpu.icount, 0);
-  }
-
-  get guestTimeNs(): number {
-    return this.clock.now();
-  }
-
-  get holes(): { total: number } {
-    return { total: this.mmio.holes };
-  }
-
-  stats(): Record<string, number> {
-    return {
-      instructions: this.instructions,
-      ...sumStats(this.vcpus),
-      dirtied_pages: this.memory.dirtyLog.dirtied,
-      zapped_pages: this.zappedPages,
-      holes: this.mmio.holes,
-      host_memory: this.host.inUse,
-    };
-  }
+  // Its state as a whole
 
   async digest(): Promise<string> {
     this.run.hold();
@@ -515,12 +441,6 @@ class LabMachine implements Machine {
     } finally {
       this.device = undefined;
     }
-  }
-
-  private vcpu(index: number): Vcpu {
-    const vcpu = this.vcpus[index];
-    if (!vcpu) throw new MachineError('invalid CPU index');
-    return vcpu;
   }
 
   private makeVirtio(): VirtioDevices {
