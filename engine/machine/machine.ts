@@ -3,10 +3,8 @@ import type { CoreExports } from '../abi/core';
 import { EXIT_BREAK, EXIT_INTERNAL_ERROR, EXIT_SHUTDOWN, PAGE_INVALID } from '../abi/exits';
 import * as abi from '../abi/vcpu';
 import type { MemslotEngine, RingEntry } from '../memory/index';
-import type { CommitEvent } from '../memory/types';
 import {
   type Backend,
-  type DeviceCommit,
   type Dimm,
   type DirtyRingOptions,
   type DirtyRingStatus,
@@ -38,9 +36,9 @@ import { makeEngine } from './engine';
 import { Executor } from './executor';
 import { Firmware } from './firmware';
 import { HostMemory } from './host-memory';
+import { LayoutChanges } from './layout-changes';
 import { MachineViews } from './machine-views';
 import { PhysicalMemory } from './physical';
-import type { Rehost } from './rehost';
 import { VcpuMemory } from './rings';
 import { RunControl } from './run-control';
 import { captureState, restoreState, type StateParts } from './state';
@@ -53,8 +51,6 @@ import { placeVirtio } from './virtio-config';
 
 /** RTC at power-on unless told otherwise: 2024-01-01T00:00:00Z, so that runs are equal. */
 const DEFAULT_RTC_START = 1_704_067_200_000;
-/** Why a commit that moved backings cannot be undone. */
-const CARRIED = 'carried memory over to other host memory, and undo brings layouts back, not contents; memslot_rehost moves it again';
 const DEFAULT_SEED = 0x6d656d736c6f74n;
 
 export async function createMachine(options: MachineOptions): Promise<Machine> {
@@ -86,18 +82,13 @@ class LabMachine extends MachineViews implements Machine {
   private readonly dimmTable: Dimms;
   private readonly virtio: VirtioDevices;
   private readonly firmware: Firmware;
+  private readonly layout: LayoutChanges;
   private readonly run: RunControl;
   private readonly console = new ByteStream();
   private readonly roomListeners = new Set<() => void>();
   private readonly debugListeners = new Set<(byte: number) => void>();
   private readonly listeners = new Set<(event: MachineEvent) => void>();
   private resetAsked = false;
-  /** Copies backings that a commit moves; set while one does. */
-  private carryOver: (() => void) | undefined;
-  /** Set while a memory device is plugged or unplugged: what is committed meanwhile is its doing. */
-  private device: DeviceCommit | undefined;
-  /** Pages whose translations commits dropped. */
-  protected zappedPages = 0;
 
   constructor(
     private readonly options: MachineOptions,
@@ -140,7 +131,7 @@ class LabMachine extends MachineViews implements Machine {
       rescan: () => this.board.ged.raise(GED_EVENT_MEMORY),
       guestBlock: () => this.firmware.memoryBlock,
       settle: () => this.settle(),
-      through: (device, commit) => this.through(device, commit),
+      through: (device, commit) => this.layout.through(device, commit),
     });
     this.virtio = this.makeVirtio();
     this.board = this.makeBoard();
@@ -155,9 +146,15 @@ class LabMachine extends MachineViews implements Machine {
       isVirtioMem: (hva) => this.virtio.owns(hva),
       changed: () => this.emit({ type: 'stage' }),
       runBetween: (instructions) => this.run.runBetween(instructions),
-      carry: (moves) => this.carry(moves),
+      carry: (moves) => this.layout.carry(moves),
       retries: () => sumStats(this.vcpus).retries!,
-      collect: () => this.collectBare(),
+      collect: () => this.layout.collect(),
+    });
+    this.layout = new LayoutChanges({
+      ...{ memory: this.memory, host, core, backends: this.backendTable, dimms: this.dimmTable },
+      changeSet: () => this.changeSet,
+      emit: (event) => this.emit(event),
+      wake: () => this.wake(),
     });
     this.serial = {
       input: (bytes) => {
@@ -171,7 +168,7 @@ class LabMachine extends MachineViews implements Machine {
       },
       onOutput: (listener) => this.console.listen(listener),
     };
-    this.memory.subscribe((event) => this.committed(event));
+    this.memory.subscribe((event) => this.layout.committed(event));
   }
 
   /** Boot RAM and guest; once. */
@@ -335,15 +332,7 @@ class LabMachine extends MachineViews implements Machine {
   }
 
   releaseHost(hva: number): boolean {
-    const range = this.host.rangeAt(hva);
-    if (range?.start !== hva) return false;
-    const end = hva + range.size;
-    let used = false;
-    this.forEachHostRangeInUse((start, size) => {
-      used ||= start < end && hva < start + size;
-    });
-    if (!used) this.host.release(hva);
-    return !used;
+    return this.layout.release(hva);
   }
 
   backingOf(hva: number): { id: string; offset: number } | undefined {
@@ -411,6 +400,10 @@ class LabMachine extends MachineViews implements Machine {
 
   // Inside
 
+  protected get zappedPages(): number {
+    return this.layout.zappedPages;
+  }
+
   private get stateParts(): StateParts {
     const { config, host, memory, board, clock, executor, vcpus, core, firmware, virtio, backendTable: backends, dimmTable: dimms } = this;
     const boardOptions = this.boardOptions();
@@ -434,15 +427,6 @@ class LabMachine extends MachineViews implements Machine {
     if (stepping && !stepping.canAbort) this.changeSet.finish();
   }
 
-  private through<T>(device: DeviceCommit, commit: () => T): T {
-    this.device = device;
-    try {
-      return commit();
-    } finally {
-      this.device = undefined;
-    }
-  }
-
   private makeVirtio(): VirtioDevices {
     const { host, dimmTable: dimms } = this;
     const placed = placeVirtio(this.config, (id, size, addr) => dimms.reserve(id, size, addr));
@@ -456,7 +440,7 @@ class LabMachine extends MachineViews implements Machine {
       endSlice: () => this.executor.current.requestExit(),
       changed: () => this.emit({ type: 'dimms' }),
       qmp: (event, data) => this.emit({ type: 'qmp', event, data }),
-      through: (device, commit) => this.through(device, commit),
+      through: (device, commit) => this.layout.through(device, commit),
     });
   }
 
@@ -518,17 +502,6 @@ class LabMachine extends MachineViews implements Machine {
     } satisfies CoreWiring);
   }
 
-  /** Host memory that no backend owns and that no memslot, staged edit or undo can use again is given back. */
-  private collectBare(): void {
-    this.host.releaseAllBut((keep) => this.forEachHostRangeInUse(keep));
-  }
-
-  private forEachHostRangeInUse(visit: (start: number, size: number) => void): void {
-    for (const { hva, size } of this.backendTable.list()) visit(hva, size);
-    this.changeSet.forEachHostRange(visit);
-    this.memory.forEachHostRange(visit);
-  }
-
   private resetBoard(by: 'host' | 'guest'): void {
     this.settle();
     const now = this.clock.now();
@@ -536,7 +509,7 @@ class LabMachine extends MachineViews implements Machine {
     this.executor.reset();
     this.board.reset();
     this.dimmTable.noticeReset();
-    this.collectBare();
+    this.layout.collect();
     for (const vcpu of this.vcpus) resetVcpu(this.core, vcpu, now);
     const reason = by === 'guest' ? 'guest-reset' : 'host-qmp-system-reset';
     this.emit({ type: 'reset', by });
@@ -575,47 +548,6 @@ class LabMachine extends MachineViews implements Machine {
     if (this.run.state === 'running') this.run.setState('paused');
     this.console.flush();
     this.emit({ type: 'quit', status });
-  }
-
-  private committed(event: CommitEvent): void {
-    if (event.type === 'zap') {
-      if (event.mode === 'all') this.core.zapAll();
-      else for (const { start, end } of event.ranges) this.core.zapGfnRange(start, end - start);
-    } else if (event.type === 'protect') {
-      for (const { start, end } of event.ranges) this.core.protectGfnRange(start, end - start);
-    }
-    if (event.type === 'zap') {
-      this.zappedPages += event.ranges.reduce((sum, { start, end }) => sum + end - start, 0);
-      this.carryOver?.();
-    }
-    this.emit({ type: 'commit', event, ...(this.device && { through: this.device }) });
-    if (event.type === 'publish' && this.changeSet.stepping) this.wake();
-    if (event.type !== 'commit') return;
-    this.dimmTable.noticeCommit();
-    this.wake();
-  }
-
-  private carry(moves: readonly Rehost[]): (accepted: boolean) => void {
-    if (moves.length === 0) return () => {};
-    this.carryOver = () => {
-      this.carryOver = undefined;
-      for (const move of moves) {
-        const { from, to, size } = move;
-        this.host.bytes.copyWithin(to, from, from + size);
-        this.core.invalidateCode(to, size);
-        this.backendTable.moved(move);
-        this.dimmTable.rehosted(move);
-      }
-    };
-    return (accepted) => {
-      if (accepted) {
-        this.carryOver?.();
-        // Undo would bring the old memory back, with what it held then.
-        this.memory.forgetHistory();
-        this.emit({ type: 'history-ended', reason: CARRIED });
-      }
-      this.carryOver = undefined;
-    };
   }
 
   private wake(): void {

@@ -1,0 +1,116 @@
+/**
+ * What a change of the layout means for the rest of the machine: the core drops translations, backings are carried to other host memory,
+ * DIMMs look where they are mapped, listeners hear of it, and host memory that nothing can use again is given back.
+ */
+import type { CoreExports } from '../abi/core';
+import type { MemslotEngine } from '../memory/index';
+import type { CommitEvent } from '../memory/types';
+import type { DeviceCommit, MachineEvent } from './api';
+import type { Backends } from './backends';
+import type { StagedChangeSet } from './change-set';
+import type { Dimms } from './dimms';
+import type { HostMemory } from './host-memory';
+import type { Rehost } from './rehost';
+
+/** Why a commit that moved backings cannot be undone. */
+const CARRIED = 'carried memory over to other host memory, and undo brings layouts back, not contents; memslot_rehost moves it again';
+
+export interface LayoutContext {
+  memory: MemslotEngine;
+  host: HostMemory;
+  core: CoreExports;
+  backends: Backends;
+  dimms: Dimms;
+  changeSet(): StagedChangeSet;
+  emit(event: MachineEvent): void;
+  /** The guest may have something to do now. */
+  wake(): void;
+}
+
+export class LayoutChanges {
+  /** Pages whose translations commits dropped. */
+  zappedPages = 0;
+  /** Copies backings that a commit moves; set while one does. */
+  private carryOver: (() => void) | undefined;
+  /** Set while a memory device is plugged or unplugged: what is committed meanwhile is its doing. */
+  private device: DeviceCommit | undefined;
+
+  constructor(private readonly context: LayoutContext) {}
+
+  /** The engine's event, in the middle of a commit. */
+  committed(event: CommitEvent): void {
+    const { core, dimms, changeSet, emit, wake } = this.context;
+    if (event.type === 'zap') {
+      if (event.mode === 'all') core.zapAll();
+      else for (const { start, end } of event.ranges) core.zapGfnRange(start, end - start);
+      this.zappedPages += event.ranges.reduce((sum, { start, end }) => sum + end - start, 0);
+      this.carryOver?.();
+    } else if (event.type === 'protect') {
+      for (const { start, end } of event.ranges) core.protectGfnRange(start, end - start);
+    }
+    emit({ type: 'commit', event, ...(this.device && { through: this.device }) });
+    if (event.type === 'publish' && changeSet().stepping) wake();
+    if (event.type !== 'commit') return;
+    dimms.noticeCommit();
+    wake();
+  }
+
+  /** A commit is about to run that moves these backings: they are copied at its zap. What it returns is called with the result. */
+  carry(moves: readonly Rehost[]): (accepted: boolean) => void {
+    if (moves.length === 0) return () => {};
+    const { host, core, backends, dimms, memory, emit } = this.context;
+    this.carryOver = () => {
+      this.carryOver = undefined;
+      for (const move of moves) {
+        const { from, to, size } = move;
+        host.bytes.copyWithin(to, from, from + size);
+        core.invalidateCode(to, size);
+        backends.moved(move);
+        dimms.rehosted(move);
+      }
+    };
+    return (accepted) => {
+      if (accepted) {
+        this.carryOver?.();
+        // Undo would bring the old memory back, with what it held then.
+        memory.forgetHistory();
+        emit({ type: 'history-ended', reason: CARRIED });
+      }
+      this.carryOver = undefined;
+    };
+  }
+
+  /** Runs a commit that plugs or unplugs a memory device. */
+  through<T>(device: DeviceCommit, commit: () => T): T {
+    this.device = device;
+    try {
+      return commit();
+    } finally {
+      this.device = undefined;
+    }
+  }
+
+  /** Host memory that no backend owns and that no memslot, staged edit or undo can use again is given back. */
+  collect(): void {
+    this.context.host.releaseAllBut((keep) => this.forEachHostRangeInUse(keep));
+  }
+
+  /** As `Machine.releaseHost`. */
+  release(hva: number): boolean {
+    const range = this.context.host.rangeAt(hva);
+    if (range?.start !== hva) return false;
+    const end = hva + range.size;
+    let used = false;
+    this.forEachHostRangeInUse((start, size) => {
+      used ||= start < end && hva < start + size;
+    });
+    if (!used) this.context.host.release(hva);
+    return !used;
+  }
+
+  private forEachHostRangeInUse(visit: (start: number, size: number) => void): void {
+    for (const { hva, size } of this.context.backends.list()) visit(hva, size);
+    this.context.changeSet().forEachHostRange(visit);
+    this.context.memory.forEachHostRange(visit);
+  }
+}
