@@ -467,10 +467,22 @@ export class MemslotEngine {
    * are brought up to date by the next; undefined: there is no such address space.
    */
   inspectIndexes(gpa?: number, asId = 0): IndexView | undefined {
+    return this.inspector(asId)?.look(gpa, this.host.running?.standing ?? 'same');
+  }
+
+  /**
+   * Does the work of `inspectIndexes` piece by piece: with many thousand slots the first look takes a tenth of a second. Anything may happen
+   * between two pieces.
+   */
+  *prepareInspection(asId = 0): Generator<void> {
+    const inspector = this.inspector(asId);
+    if (inspector) yield* inspector.catchUp();
+  }
+
+  private inspector(asId: number): IndexInspector | undefined {
     const space = this.spaces[asId];
-    if (!space) return undefined;
-    this.inspectors[asId] ??= new IndexInspector(space, this.indexKind);
-    return this.inspectors[asId].look(gpa, this.host.running?.standing ?? 'same');
+    if (space) this.inspectors[asId] ??= new IndexInspector(space, this.indexKind);
+    return this.inspectors[asId];
   }
 
   /** Throws Error where an address space is not sound at rest. O(n). */

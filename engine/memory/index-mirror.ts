@@ -17,17 +17,19 @@ export class IndexMirror {
     this.index = createIndex(kind, this.table);
   }
 
-  /** `theirs`: the set's records, in gfn order. */
-  follow(other: SlotTable, theirs: readonly number[]): void {
+  /** `theirs`: the set's records, in gfn order. Returns how many differed. */
+  follow(other: SlotTable, theirs: readonly number[]): number {
     const { table, index } = this;
     const { removed, added, replaced, kept } = this.compare(other, theirs);
-    if (removed.length + added.length + replaced.length === 0) return;
+    const differed = removed.length + added.length + replaced.length;
+    if (differed === 0) return 0;
     for (const [old, next] of replaced) index.replace(old, next);
     index.reserve(added.length);
     index.update(removed, added);
     for (const old of removed) table.free(old);
     for (const [old] of replaced) table.free(old);
     this.held = kept;
+    return differed;
   }
 
   /** Both lists are in gfn order: one walk over both. New records are allocated, none is freed. */

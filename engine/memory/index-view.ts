@@ -56,6 +56,8 @@ export interface IndexView {
   inactive: IndexSetView & { standing: Standing };
 }
 
+/** Records that take some milliseconds to index. */
+const MUCH = 4096;
 const KINDS: readonly IndexKind[] = ['array', 'rbtree', 'btree'];
 
 /** Made when somebody looks for the first time. */
@@ -73,6 +75,11 @@ export class IndexInspector {
         set,
         others.map((kind) => new IndexMirror(kind, space.asId)),
       );
+  }
+
+  /** Brings one index after the other up to date, and comes back after each that had much to do; `look` does what is left, or came since. */
+  *catchUp(): Generator<void> {
+    for (const [set, mirrors] of this.mirrors) for (const mirror of mirrors) if (mirror.follow(set.table, recordsOf(set)) > MUCH) yield;
   }
 
   look(gpa: number | undefined, standing: Standing): IndexView {

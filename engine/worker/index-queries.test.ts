@@ -21,6 +21,33 @@ describe('index', () => {
     expect(await machine.digest()).toBe(digest);
   });
 
+  it('lets others have their turn while it indexes many slots, and answers with what is there at its end', async () => {
+    const machine = await testMachine();
+    const { userspaceAddr } = machine.memory.memslots()[0]!;
+    const many = Array.from({ length: 6000 }, (_, n) => ({
+      slot: 100 + n,
+      guestPhysAddr: 2 ** 40 + n * 8192,
+      memorySize: 4096,
+      userspaceAddr,
+    }));
+    expect(machine.memory.changeUserMemoryRegions(many).ok).toBe(true);
+    let turns = 0;
+    const others = {
+      ...clock,
+      yieldTurn: async () => {
+        turns += 1;
+        expect(machine.memory.changeUserMemoryRegions([{ ...many[turns]!, memorySize: 0 }]).ok).toBe(true);
+      },
+    };
+    const view = await answerQuery({ ask: 'index', gpa: 2 ** 40 }, { machine, clock: others });
+    expect(turns).toBe(4);
+    const slots = machine.memory.memslots().length;
+    expect(view.active).toMatchObject({ slots, differs: 0, found: { slot: 100 }, generation: machine.memory.generation() });
+    expect(view.active.structures.map(({ nodes }) => nodes)[1]).toBe(slots);
+    await answerQuery({ ask: 'index', gpa: 2 ** 40 }, { machine, clock: others });
+    expect(turns).toBe(4);
+  });
+
   it.each([-1, 0.5, Number.NaN, '0x1000' as unknown as number])('refuses gpa %s', async (gpa) => {
     const machine = await testMachine();
     expect(() => answerQuery({ ask: 'index', gpa }, { machine, clock })).toThrow(

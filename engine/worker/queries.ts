@@ -23,7 +23,7 @@ type Answers = { [Ask in keyof Queries]: (query: Queries[Ask]['query'], context:
 const answers: Answers = {
   stats: (_query, { machine }) => machine.stats(),
   'flags-bench': ({ slots, changes }, { clock }) => benchFlags(slots, changes, clock),
-  index: ({ gpa }, { machine }) => machine.memory.inspectIndexes(address(gpa))!,
+  index: ({ gpa }, context) => inspect(address(gpa), context),
   'index-bench': ({ slots }, { clock }) => benchIndexes(slots, clock),
   disassemble: (query, { machine }) => codeView(machine, query),
   cpu: (query, { machine }) => cpuView(machine, query),
@@ -32,6 +32,12 @@ const answers: Answers = {
   'dirty-heat': ({ spans, asId = 0, at }, { machine }) => dirtyHeat(machine, spans, asId, at),
   'memslots-of': ({ asId }, { machine }) => slotViews(machine, asId),
 };
+
+/** The first look at many thousand slots builds the indexes that are not in use: the guest has its turns in between. */
+async function inspect(gpa: number | undefined, { machine, clock }: QueryContext): Promise<Queries['index']['answer']> {
+  for (const _piece of machine.memory.prepareInspection()) await clock.yieldTurn();
+  return machine.memory.inspectIndexes(gpa)!;
+}
 
 /** The page's addresses arrive unchecked. */
 function address(gpa: number | undefined): number | undefined {
