@@ -25,7 +25,10 @@ interface Recorded {
 
 function apply(guest: Guest, input: string): void {
   const deed = DEEDS[input];
-  if (!deed) return guest.type(input);
+  if (!deed) {
+    guest.type(input);
+    return;
+  }
   try {
     deed(guest);
   } catch {}
