@@ -145,11 +145,16 @@ export class Dimms {
     dimm.moveTo = addr;
   }
 
-  /** For the hotplug registers: where the DIMM in `slot` is mapped now; undefined while its first byte is not mapped. */
+  /**
+   * For the hotplug registers: where the DIMM in `slot` is mapped now; undefined while its first byte is not mapped. One that is asked back is
+   * there in any case: a guest that lost sight of it could not give it back.
+   */
   mapped(slot: number): { base: number; length: number; node: number } | undefined {
     const dimm = this.plugged.find((d) => d.slot === slot);
-    const extent = dimm && this.extent(dimm);
-    return extent && { ...extent, node: dimm.node };
+    if (!dimm) return undefined;
+    const { addr: base, size: length, node, pendingUnplug } = dimm;
+    const extent = this.extent(dimm) ?? (pendingUnplug ? { base, length } : undefined);
+    return extent && { ...extent, node };
   }
 
   /** The guest ejected the DIMM in `slot`. */

@@ -34,7 +34,8 @@ export function judge(machine: Machine, shares: readonly DeviceShare[], next: re
     if (after === '') bare.push(share.device);
   }
   if (bare.length === 0) return {};
-  return { note: `${bare.join(' and ')} ${bare.length === 1 ? 'stays' : 'stay'} plugged in without this memory: redo brings it back` };
+  const [stays, out] = bare.length === 1 ? ['stays', `device_del ${bare[0]} takes it out`] : ['stay', 'device_del takes them out'];
+  return { note: `${bare.join(' and ')} ${stays} plugged in without this memory: redo brings it back, ${out}` };
 }
 
 function refusal({ kind, device, memdev }: DeviceShare, plugged: boolean, guests: boolean): string {

@@ -60,7 +60,9 @@ describe('a DIMM', () => {
       ['+ d', undefined],
     ]);
     expect(await lab.say('undo')).toEqual([
-      expect.stringMatching(/^undid "\+ d": generation .*\nd stays plugged in without this memory: redo brings it back\n$/),
+      expect.stringMatching(
+        /^undid "\+ d": generation .*\nd stays plugged in without this memory: redo brings it back, device_del d takes it out\n$/,
+      ),
     ]);
     expect([at(lab, ADDR), lab.machine.dimms().length]).toEqual([undefined, 1]);
     expect(await lab.say('redo')).toEqual([expect.stringMatching(/^redid "\+ d": [^\n]*\n$/)]);
@@ -89,6 +91,15 @@ describe('a DIMM', () => {
     expect((await lab.say('redo'))[0]).toMatch(/^Error: cannot redo "\+ d": 'd' is not plugged in any more: device_add/);
     expect((await lab.say('redo 3'))[0]).toMatch(/^redid 3 commits/);
     expect([at(lab, 2 ** 32), at(lab, ADDR)]).toEqual([40, undefined]);
+  });
+
+  it('without its memory, which an undo took away, can still be taken out', async () => {
+    const lab = await withDimm();
+    await lab.say('undo');
+    lab.guest.until('is gone');
+    await unplugged(lab);
+    expect(await lab.say('object_del m')).toEqual(['']);
+    expect(lab.machine.holes.total).toBe(0);
   });
 
   it('whose memslot an undo took away and that is gone since does not get it back by redo', async () => {
