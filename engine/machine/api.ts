@@ -517,6 +517,8 @@ export interface SavedMachine {
   backends: { id: string; size: number; hva: number; kind: Backend['kind'] }[];
   dimms: SavedDimms;
   slots: SavedSlot[];
+  /** virtio-mem devices whose memory backend is another than they began with. */
+  memdevs?: { device: string; memdev: string }[];
 }
 
 export interface MachineState {

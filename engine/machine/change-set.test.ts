@@ -24,7 +24,6 @@ beforeEach(() => {
     engine,
     host,
     backends: new Backends(host, engine, () => {}),
-    isVirtioMem: () => false,
     changed: () => told++,
     carry: () => () => {},
     retries: () => 0,

@@ -11,6 +11,7 @@ import type { StagedChangeSet } from './change-set';
 import type { Dimms } from './dimms';
 import type { HostMemory } from './host-memory';
 import type { Rehost } from './rehost';
+import type { VirtioDevices } from './virtio';
 
 /** Why a commit that moved backings cannot be undone. */
 const CARRIED = 'carried memory over to other host memory, and undo brings layouts back, not contents; memslot_rehost moves it again';
@@ -21,6 +22,7 @@ export interface LayoutContext {
   core: CoreExports;
   backends: Backends;
   dimms: Dimms;
+  virtio: VirtioDevices;
   changeSet(): StagedChangeSet;
   emit(event: MachineEvent): void;
   /** The guest may have something to do now. */
@@ -58,7 +60,7 @@ export class LayoutChanges {
   /** A commit is about to run that moves these backings: they are copied at its zap. What it returns is called with the result. */
   carry(moves: readonly Rehost[]): (accepted: boolean) => void {
     if (moves.length === 0) return () => {};
-    const { host, core, backends, dimms, memory, emit } = this.context;
+    const { host, core, backends, dimms, virtio, memory, emit } = this.context;
     this.carryOver = () => {
       this.carryOver = undefined;
       for (const move of moves) {
@@ -67,6 +69,7 @@ export class LayoutChanges {
         core.invalidateCode(to, size);
         backends.moved(move);
         dimms.rehosted(move);
+        virtio.rehosted(move);
       }
     };
     return (accepted) => {

@@ -108,7 +108,6 @@ export abstract class MachineParts extends MachineViews {
       engine: this.memory,
       host,
       backends: this.backendTable,
-      isVirtioMem: (hva) => this.virtio.owns(hva),
       changed: () => this.emit({ type: 'stage' }),
       runBetween: (instructions) => this.run.runBetween(instructions),
       carry: (moves) => this.layout.carry(moves),
@@ -116,7 +115,7 @@ export abstract class MachineParts extends MachineViews {
       collect: () => this.layout.collect(),
     });
     this.layout = new LayoutChanges({
-      ...{ memory: this.memory, host, core, backends: this.backendTable, dimms: this.dimmTable },
+      ...{ memory: this.memory, host, core, backends: this.backendTable, dimms: this.dimmTable, virtio: this.virtio },
       changeSet: () => this.changeSet,
       emit: (event) => this.emit(event),
       wake: () => this.wake(),

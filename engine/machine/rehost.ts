@@ -22,8 +22,6 @@ export interface RehostContext {
   engine: MemslotEngine;
   host: HostMemory;
   backends: Backends;
-  /** Is the hva a virtio-mem device's? Such a device keeps its memory backend. */
-  isVirtioMem(hva: number): boolean;
 }
 
 export type RehostEdit = Extract<StagedEdit, { op: 'rehost' }>;
@@ -45,17 +43,17 @@ export function rehostOf(edit: RehostEdit, context: RehostContext): Rehost | str
   return { from: range.start, to: target.start, size: range.size };
 }
 
-/** A DIMM, or bare memslots, onto another memory backend. What the board and virtio-mem devices have from power-on stays theirs. */
+/** A DIMM, a virtio-mem device or bare memslots onto another memory backend. */
 function rehostOnto(slot: number, range: HostRange, target: Backend, context: RehostContext): Rehost | string {
   const { engine, backends } = context;
   const own = backends.at(range.start);
   const size = own?.size ?? range.size;
   const name = `memory backend '${target.id}'`;
-  const alone = `without a memory backend, memslot_rehost ${slot} moves it to new host memory`;
   if (own === target) return `slot ${slot} is on ${name} already`;
-  if (own?.kind === 'board') return `slot ${slot} is on '${own.id}', the board's own RAM, which keeps its name: ${alone}`;
-  if (context.isVirtioMem(range.start))
-    return `slot ${slot} is on '${own?.id}', and the virtio-mem device '${own?.busy}' keeps its memdev: ${alone}`;
+  if (own?.kind === 'board') {
+    const alone = `without a memory backend, memslot_rehost ${slot} moves it to new host memory`;
+    return `slot ${slot} is on '${own.id}', the board's own RAM, which keeps its name: ${alone}`;
+  }
   if (target.kind === 'board') return `'${target.id}' is the board's own RAM: object_add makes a memory backend`;
   if (target.busy !== undefined) return `${name} is already used by '${target.busy}'`;
   const other = mapper({ start: target.hva, size: target.size }, engine);

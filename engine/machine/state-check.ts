@@ -50,7 +50,7 @@ const round = object<Required<SavedMachine['round']>>({
   retrying: someVcpus,
 });
 
-const schema: Schema<SavedMachine> = {
+const schema: Schema<Required<SavedMachine>> = {
   config: object({ ram: count, slots: int(0, MAX_DIMMS), maxmem: count, smp: int(1, MAX_VCPUS) }),
   guest: text,
   run: oneOf('running', 'paused', 'shutdown', 'internal-error'),
@@ -60,6 +60,7 @@ const schema: Schema<SavedMachine> = {
   backends: list(object({ id: text, size: count, hva: count, kind: oneOf('board', 'memory-backend-ram') }), 0, MAX_RANGES),
   dimms: object({ anonymous: int(0, 1e9), plugged: list(dimm, 0, MAX_DIMMS), ejected: nullable(dimm) }),
   slots: list(object({ slot: int(0, MAX_SLOTS - 1), flags: int(0, 3), gpa: count, size: count, hva: count }), 0, MAX_SLOTS),
+  memdevs: list(object({ device: text, memdev: text }), 0, VIRTIO_COUNT),
 };
 
 const virtioSchemas = {
@@ -112,7 +113,8 @@ function boardOf(devices: SavedDevices | undefined): string {
 }
 
 /** They are no field of the schema, so that what was saved before there were any is what it was. */
-function takeDevices(raw: unknown, config: MachineConfig): unknown {
+function takeDevices(given: unknown, config: MachineConfig): unknown {
+  const raw = typeof given === 'object' && given !== null ? { memdevs: [], ...given } : given;
   const saved = (raw as { config?: unknown } | null | undefined)?.config;
   const devices = checkDevices(saved);
   const own = devicesOf(config);

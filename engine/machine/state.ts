@@ -66,6 +66,7 @@ export function captureState(parts: StateParts, run: RunState, guest: string): M
       ranges: host.ranges().map((range) => ({ ...range })),
       backends: parts.backends.list().map(({ id, size, hva, kind }) => ({ id, size, hva, kind })),
       dimms: parts.dimms.save(),
+      ...parts.virtio.save(),
       slots: memslots.map(({ slot, flags, baseGfn, npages, userspaceAddr: hva }) => ({
         ...{ slot, flags, hva },
         gpa: baseGfn * PAGE_SIZE,
@@ -118,7 +119,7 @@ export function restoreState(parts: StateParts, state: UncheckedState): RunState
   fillRam(host, state.ram);
   for (const { slot, bits } of state.dirty) memory.loadDirtyLog(slot, bits);
   parts.backends.replace(withUsers(saved));
-  parts.virtio.claimBackends();
+  parts.virtio.restore(saved);
   parts.dimms.restore(saved.dimms);
   parts.firmware.memoryBlock = saved.memoryBlock ?? undefined;
   clock.cancelAll();

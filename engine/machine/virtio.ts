@@ -10,6 +10,7 @@ import type { Backends } from './backends';
 import type { Board } from './devices';
 import type { HostMemory } from './host-memory';
 import { mapPart, unmapParts } from './partial-slots';
+import type { Rehost } from './rehost';
 import { checkRequested, type PlacedMem, type PlacedVirtio } from './virtio-config';
 
 const PAGE = 4096;
@@ -31,12 +32,15 @@ export interface VirtioContext {
 }
 
 export class VirtioDevices {
+  /** Memory backends of the devices that have another one than they began with, by device id. */
+  private readonly moved = new Map<string, string>();
+
   constructor(
     readonly placed: readonly PlacedVirtio[],
     private readonly context: VirtioContext,
   ) {}
 
-  /** The devices have their backends from now on, also after a restore. */
+  /** The devices have their backends from now on. */
   claimBackends(): void {
     for (const { memdev, id } of this.placedMems) this.context.backends.setBusy(memdev, id);
   }
@@ -119,9 +123,36 @@ export class VirtioDevices {
     this.context.changed();
   }
 
+  /** A memory backend took the place of another one: so it does for the device that had that. */
+  rehosted({ from, onto }: Rehost): void {
+    if (onto === undefined) return;
+    const mem = this.placedMems.find((each) => this.backingOf(each).start === from);
+    if (!mem) return;
+    this.moved.set(mem.id, onto);
+    this.context.changed();
+  }
+
+  /** For a machine state: absent where every device has the backend that it began with. */
+  save(): Pick<SavedMachine, 'memdevs'> {
+    if (this.moved.size === 0) return {};
+    return { memdevs: [...this.moved].map(([device, memdev]) => ({ device, memdev })) };
+  }
+
+  restore({ memdevs = [] }: SavedMachine): void {
+    this.moved.clear();
+    for (const { device, memdev } of memdevs) this.moved.set(device, memdev);
+    this.claimBackends();
+  }
+
   /** Throws an Error when a saved machine has no such backends. */
-  checkSaved({ backends, dimms }: SavedMachine): void {
-    for (const { id, memdev, size } of this.placedMems) {
+  checkSaved({ backends, dimms, memdevs = [] }: SavedMachine): void {
+    const own = this.placed.filter((device) => device.driver === 'virtio-mem');
+    const stranger = memdevs.find(({ device }) => !own.some(({ id }) => id === device));
+    if (stranger) throw new Error(`memdevs names '${stranger.device}', which is no virtio-mem device`);
+    const used = own.map((mem) => memdevs.find(({ device }) => device === mem.id)?.memdev ?? mem.memdev);
+    for (const [index, { id, size }] of own.entries()) {
+      const memdev = used[index]!;
+      if (used.indexOf(memdev) < index) throw new Error(`backend '${memdev}' is that of two virtio-mem devices`);
       const backend = backends.find((each) => each.id === memdev);
       if (backend?.kind !== 'memory-backend-ram' || backend.size !== size)
         throw new Error(`device '${id}' needs a backend '${memdev}' of ${size} bytes, which it has not`);
@@ -130,8 +161,10 @@ export class VirtioDevices {
     }
   }
 
+  /** With the backends that they have now. */
   private get placedMems(): PlacedMem[] {
-    return this.placed.filter((device) => device.driver === 'virtio-mem');
+    const mems = this.placed.filter((device) => device.driver === 'virtio-mem');
+    return mems.map((mem) => ({ ...mem, memdev: this.moved.get(mem.id) ?? mem.memdev }));
   }
 
   private get balloonId(): string {

@@ -60,3 +60,49 @@ it('a guest that plugs and unplugs without end finds zeros each time, and does n
   expect(machine.memory.history().length - history).toBeLessThanOrEqual(256);
   machine.memory.verify();
 });
+
+it('a virtio-mem device goes onto another memory backend and back under a guest that plugs, writes and unplugs; snapshots know', async () => {
+  const { machine } = await Guest.boot({
+    guest: { name: 'driver', kernel: image },
+    objects: [{ id: 'vmem0', size: SIZE }],
+    virtio: [{ driver: 'virtio-mem', id: 'vm0', memdev: 'vmem0', requested: SIZE }],
+  });
+  machine.addBackend('vmem1', SIZE);
+  const plugged = () => {
+    for (let n = 0; n < 1e6 && machine.virtioMems()[0]!.size === 0; n++) machine.runInstructions(1);
+    return machine.memory.memslots().find(({ userspaceAddr }) => ['vmem0', 'vmem1'].includes(machine.backingOf(userspaceAddr)!.id))!.slot;
+  };
+  const rehost = async (memdev: string) => {
+    const slot = plugged();
+    machine.changeSet.begin();
+    machine.changeSet.stage({ op: 'rehost', slot, memdev });
+    expect(await machine.changeSet.commit()).toMatchObject({ ok: true });
+    expect(machine.virtioMems()).toMatchObject([{ id: 'vm0', memdev }]);
+  };
+  const rounds = (count: number) => {
+    const end = counterOf(machine, 0) + count;
+    for (let n = 0; n < 1000 && counterOf(machine, 0) < end; n++) machine.runInstructions(100);
+    expect([counterOf(machine, 0) >= end, counterOf(machine, 1), counterOf(machine, 2)]).toEqual([true, 0, 0]);
+  };
+  const busy = () => machine.backends().flatMap(({ id, busy: by }) => (by === undefined ? [] : [[id, by]]));
+  for (const memdev of ['vmem1', 'vmem0', 'vmem1']) {
+    await rehost(memdev);
+    rounds(2);
+  }
+  expect(busy()).toEqual([['vmem1', 'vm0']]);
+  machine.deleteBackend('vmem0');
+  const state = machine.capture();
+  machine.addBackend('vmem2', SIZE);
+  await rehost('vmem2');
+  machine.restore(state);
+  expect([machine.virtioMems()[0]!.memdev, busy()]).toEqual(['vmem1', [['vmem1', 'vm0']]]);
+  rounds(1);
+  const refused = (memdevs: { device: string; memdev: string }[], reason: string) =>
+    expect(() => machine.restore({ ...state, machine: { ...state.machine, memdevs } })).toThrow(reason);
+  refused([{ device: 'vm9', memdev: 'vmem1' }], "memdevs names 'vm9', which is no virtio-mem device");
+  refused([], "device 'vm0' needs a backend 'vmem0' of");
+  machine.reset();
+  for (let n = 0; n < 1000 && counterOf(machine, 0) === 0; n++) machine.runInstructions(100);
+  expect([machine.holes.total, machine.virtioMems()[0]!.memdev]).toEqual([0, 'vmem1']);
+  machine.memory.verify();
+});

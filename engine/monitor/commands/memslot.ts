@@ -166,7 +166,7 @@ export const memslotCommands: Command[] = [
     params: 'id [memdev]',
     help: 'move the backing of a memslot to new host memory, or onto the free memory backend memdev of the same size, contents and all memslots over it in one step; cannot be undone',
     origin: 'lab',
-    note: 'In a change set it may stand beside other operations on the same slots: split a DIMM, move its parts and change its backing in one commit. Onto a memory backend, the DIMM has that one as its memdev from then on, and the one before is free',
+    note: "In a change set it may stand beside other operations on the same slots: split a DIMM, move its parts and change its backing in one commit. Onto a memory backend, the DIMM or virtio-mem device has that one as its memdev from then on, and the one before is free; the board's own RAM only moves to new host memory",
     run: (context, args) => {
       const memdev = getString(args, 'memdev')?.replace(/^\/objects\//, '');
       return edit(context, { op: 'rehost', slot: getNumber(args, 'id')!, ...(memdev === undefined ? {} : { memdev }) });
