@@ -258,7 +258,10 @@ export class CommitLog {
   private nameDimm(): void {
     const entry = this.log.at(-1);
     const change = entry?.changes[0];
-    if (entry?.changes.length !== 1 || change?.kind !== 'create' || this.position < this.log.length - 1) return;
+    if (entry?.changes.length !== 1 || !change?.next || change.kind !== 'create') return;
+    // One that has lost its backing since keeps the name that it had.
+    const backing = this.machine.backingOf(change.next.userspaceAddr)?.id;
+    if (!this.machine.dimms().some(({ memdev }) => memdev === backing)) return;
     const title = titleOf(entry.changes, this.nameOf);
     if (title === entry.title) return;
     entry.title = title;

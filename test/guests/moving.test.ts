@@ -115,6 +115,7 @@ describe('memslot_rehost onto a memory backend', () => {
     expect(await monitor.execute('info memory-devices')).toContain('memdev: /objects/n\n');
     expect(await monitor.execute('info memdev')).toMatch(/backend: n\n[\s\S]*used by: d\nmemory backend: m\n(?![\s\S]*used by: d)/);
     expect(await monitor.execute('info memslots')).toContain('d (n)\n');
+    expect(await monitor.execute('info generations')).toContain('  + d\n');
     expect(await say('object_del n', 'object_del m')).toEqual([expect.stringContaining("'n' is in use"), '']);
     expect(guest.machine.stats().host_memory).toBe(inUse - SIZE);
     guest.machine.unplugDimm('d');
