@@ -22,6 +22,7 @@ export class BootAttempt {
     this.client = new WorkerClient((said) => {
       if (said.type === 'storage') onStorage(this.client, said);
       else if (this.#hear) this.#hear(said);
+      else if (said.type === 'silent') return;
       else if (said.type === 'boot-error' && !said.fallback) failed(new Error(said.reason));
       else if (said.type === 'fatal') failed(new Error(said.reason));
       else {

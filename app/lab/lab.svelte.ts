@@ -75,6 +75,8 @@ export class Lab {
   mipsTrail = $state.raw<readonly number[]>([]);
   /** The figures of the last two minutes. */
   readonly trail = new Trail();
+  /** The worker does not answer: since when, in seconds, and what it was asked last. */
+  silence = $state.raw<{ seconds: number; asked: string | undefined } | undefined>(undefined);
   phase = $state<'loading' | 'ready' | 'stopped'>('loading');
   banners = $state.raw<readonly Banner[]>([]);
   toast = $state.raw<Toast | undefined>(undefined);
@@ -219,6 +221,7 @@ export class Lab {
     this.trail.clear();
     this.slotsAt.clear();
     this.replay.forget();
+    this.silence = undefined;
     this.banners = this.banners.filter((banner) => banner.kind === 'storage');
     this.#early = [];
     this.#clearConsole();
@@ -491,8 +494,11 @@ export class Lab {
       case 'quit':
         this.#stopped('The machine has ended.', `Exit status ${message.status}.`, 'ended');
         return;
+      case 'silent':
+        this.silence = message.seconds ? message : undefined;
+        return;
       case 'fatal':
-        this.#stopped('The worker stopped.', `${message.reason} Saved layouts and snapshots are safe.`);
+        this.#stopped('The worker stopped.', `${sentence(message.reason)} ${this.kept}`);
         return;
     }
   }
@@ -551,9 +557,15 @@ export class Lab {
     this.tell({ kind: 'link', tone: 'bad', title, text: `${sentence(reason)} ${instead}` });
   }
 
+  /** What a restart would leave, in words. */
+  get kept(): string {
+    return `Saved layouts and snapshots are safe. A restart begins ${this.#request.guest.name} anew: what it did since is lost.`;
+  }
+
   #stopped(title: string, text: string, kind: 'worker' | 'ended' = 'worker'): void {
     this.#client?.terminate();
     this.phase = 'stopped';
+    this.silence = undefined;
     const tone = kind === 'ended' ? 'warn' : 'bad';
     this.tell({ kind, tone, title, text, action: { label: 'Restart', run: () => this.restart() } });
   }

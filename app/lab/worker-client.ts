@@ -2,9 +2,13 @@
 import entryUrl from '../../engine/worker/entry.ts?worker&url';
 import type { FromWorker, StageAction, ToWorker } from '../../engine/worker/protocol';
 import { scriptUrl } from '../shared/script-url';
+import { PULSE_MS, Pulse } from './pulse';
 
-/** What the worker says unasked: everything but the answers to requests. */
-export type Announcement = Exclude<FromWorker, { type: 'result' }>;
+/** What the worker says unasked, everything but answers, and that it says nothing. */
+export type Announcement =
+  | Exclude<FromWorker, { type: 'result' | 'pong' | 'living' }>
+  /** It has not answered for so many seconds; 0: it answers again. `asked`: what it may be busy with. */
+  | { type: 'silent'; seconds: number; asked: string | undefined };
 
 type Request = DistributiveOmit<
   Extract<
@@ -16,6 +20,7 @@ type Request = DistributiveOmit<
 type DistributiveOmit<T, K extends PropertyKey> = T extends unknown ? Omit<T, K> : never;
 
 interface Pending {
+  words: string | undefined;
   resolve(value: unknown): void;
   reject(error: Error): void;
 }
@@ -25,19 +30,49 @@ export class WorkerClient {
   #pending = new Map<number, Pending>();
   #nextId = 1;
   #alive = true;
+  readonly #ended = new AbortController();
+  readonly #pulse: Pulse;
 
   constructor(onAnnouncement: (message: Announcement) => void) {
-    this.#worker = new Worker(scriptUrl(entryUrl), { type: 'module', name: 'memslot-lab engine' });
+    // Also the name of the lock that the worker holds: no other tab has the same.
+    const name = `memslot-lab engine ${crypto.getRandomValues(new Uint32Array(2)).join('-')}`;
+    this.#worker = new Worker(scriptUrl(entryUrl), { type: 'module', name });
+    const fatal = (reason: string): void => {
+      if (this.#alive) onAnnouncement({ type: 'fatal', reason });
+    };
+    this.#pulse = new Pulse({
+      ping: () => this.post({ type: 'ping' }),
+      visible: () => document.visibilityState === 'visible',
+      now: () => performance.now(),
+      tell: (seconds) => onAnnouncement({ type: 'silent', seconds, asked: this.#asked }),
+    });
+    const timer = setInterval(() => this.#pulse.tick(), PULSE_MS);
+    this.#ended.signal.addEventListener('abort', () => clearInterval(timer));
     this.#worker.onmessage = ({ data }: MessageEvent<FromWorker>) => {
       if (!this.#alive) return;
+      this.#pulse.heard();
       if (data.type === 'result') this.#answer(data.id, data.value, data.error);
-      else onAnnouncement(data);
+      else if (data.type === 'living') void this.#outlive(name, fatal);
+      else if (data.type !== 'pong') onAnnouncement(data);
     };
     this.#worker.onerror = (event) => {
       event.preventDefault();
-      if (!this.#alive) return;
-      onAnnouncement({ type: 'fatal', reason: event.message || 'The worker script did not load.' });
+      fatal(event.message || 'The worker script did not load.');
     };
+  }
+
+  /** A worker that ends by itself or is killed sends no event, but the lock that it held is free then. */
+  async #outlive(lock: string, fatal: (reason: string) => void): Promise<void> {
+    try {
+      await navigator.locks.request(lock, { signal: this.#ended.signal }, () => fatal('It ended without an error.'));
+    } catch {
+      // Terminated by this page.
+    }
+  }
+
+  /** The oldest question that waits for its answer, in words. */
+  get #asked(): string | undefined {
+    return this.#pending.values().next().value?.words;
   }
 
   get alive(): boolean {
@@ -49,7 +84,7 @@ export class WorkerClient {
     if (!this.#alive) return Promise.reject(new Error('The worker has stopped.'));
     const id = this.#nextId++;
     return new Promise<T>((resolve, reject) => {
-      this.#pending.set(id, { resolve: resolve as (value: unknown) => void, reject });
+      this.#pending.set(id, { words: wordsOf(message), resolve: resolve as (value: unknown) => void, reject });
       this.#worker.postMessage({ ...message, id } as ToWorker);
     });
   }
@@ -70,6 +105,7 @@ export class WorkerClient {
 
   terminate(): void {
     this.#alive = false;
+    this.#ended.abort();
     this.#worker.terminate();
     for (const { reject } of this.#pending.values()) reject(new Error('The worker has stopped.'));
     this.#pending.clear();
@@ -80,5 +116,24 @@ export class WorkerClient {
     this.#pending.delete(id);
     if (error) pending?.reject(new Error(error));
     else pending?.resolve(value);
+  }
+}
+
+/** What a request asks for, where that may take long. */
+function wordsOf(message: Request): string | undefined {
+  switch (message.type) {
+    case 'monitor':
+      return message.line.slice(0, 60);
+    case 'stage':
+      return message.action.do === 'commit' || message.action.do === 'finish' ? 'commit' : undefined;
+    case 'load':
+    case 'export':
+    case 'share':
+    case 'go-to':
+      return message.type;
+    case 'call':
+      return message.method;
+    default:
+      return undefined;
   }
 }

@@ -1,8 +1,10 @@
-/** The Worker: a Session joined to postMessage, to timers and to fetch. */
+/** The Worker: a Session joined to postMessage, to timers and to fetch; and the lock by which the page knows that it lives. */
 import type { FromWorker, ToWorker } from './protocol';
 import { Session } from './session';
 
 interface WorkerScope {
+  name: string;
+  navigator: { locks?: { request(name: string, hold: () => Promise<never>): Promise<never> } };
   postMessage(message: FromWorker): void;
   onmessage: ((event: { data: ToWorker }) => void) | null;
 }
@@ -32,3 +34,9 @@ const session = new Session((message) => scope.postMessage(message), {
 });
 
 scope.onmessage = ({ data }) => session.receive(data);
+
+// The browser frees the lock when this worker ends, however it ends. Pages without secure context have no locks.
+void scope.navigator.locks?.request(scope.name, () => {
+  scope.postMessage({ type: 'living' });
+  return new Promise<never>(() => {});
+});

@@ -87,6 +87,8 @@ export type ToWorker =
   /** Puts the machine into the state of a machine snapshot; without bytes, back to what it was before the last one was loaded. Answered with ''. */
   | { type: 'load'; id: number; bytes?: Uint8Array }
   | { type: 'cancel-replay' }
+  /** Answered with 'pong', whatever else goes on. */
+  | { type: 'ping' }
   /** Is this a whole machine snapshot or a layout? Answered with an InspectedFile, or the reason why not. No machine is touched. */
   | { type: 'inspect-file'; id: number; bytes: Uint8Array }
   /** Answered with `Queries[query.ask]['answer']`. */
@@ -182,6 +184,9 @@ export type StageAction =
 
 /** Worker -> page. */
 export type FromWorker =
+  /** From here on this worker holds the Web Lock of its own name, as long as it lives. */
+  | { type: 'living' }
+  | { type: 'pong' }
   | { type: 'booted' }
   /** The machine could not be made, or a link's layout was refused: the reason, one line. The worker then started the default, if `fallback`. */
   | { type: 'boot-error'; reason: string; fallback: boolean }

@@ -113,6 +113,9 @@ export class Session {
           this.need().figures.send();
         }
         return;
+      case 'ping':
+        this.post({ type: 'pong' });
+        return;
       case 'cancel-replay':
         this.player?.cancel();
         return;
