@@ -77,6 +77,11 @@ export interface MachineOptions extends MachineConfig {
   debugExitPort?: number;
   /** its iosize=: number of ports, default 2 */
   debugExitSize?: number;
+  /**
+   * A turn for others between two ioctls of a legacy commit, which may be thousands; until it is resolved nothing else may reach the machine.
+   * false: gives the commit up, and what is done stays done.
+   */
+  betweenCalls?: () => Promise<boolean>;
   /** Dirty rings from the start, as `enableDirtyRings` would switch them on. */
   dirtyRing?: DirtyRingOptions;
 }

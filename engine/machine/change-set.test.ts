@@ -12,6 +12,8 @@ let engine: MemslotEngine;
 let set: StagedChangeSet;
 let between: number[][];
 let told: number;
+/** Called between two ioctls: shall the legacy commit go on? */
+let goOn: () => boolean;
 
 const bases = () => engine.memslots().map((slot) => [slot.slot, slot.baseGfn * 4096, slot.npages * 4096]);
 
@@ -20,6 +22,7 @@ beforeEach(() => {
   engine = new MemslotEngine({ hostBase: 0x2000000, hostSize: host.limit });
   between = [];
   told = 0;
+  goOn = () => true;
   set = new StagedChangeSet({
     engine,
     host,
@@ -30,6 +33,7 @@ beforeEach(() => {
     collect: () => {},
     runBetween: async () => {
       between.push(engine.memslots().map((slot) => slot.slot));
+      return goOn();
     },
   });
   engine.changeUserMemoryRegions(

@@ -17,8 +17,8 @@ export const BETWEEN_PHASES = 'a commit is between its phases: run it to its end
 
 export interface ChangeSetContext extends RehostContext {
   changed(): void;
-  /** Lets the guest run, if it runs at all. */
-  runBetween(instructions: number): Promise<void>;
+  /** Lets the guest run, if it runs at all, and others have a turn. False: the commit is to be given up. */
+  runBetween(instructions: number): Promise<boolean>;
   /**
    * A commit is about to run that moves these backings: they are carried to their new host memory at its zap, when no vCPU reaches them.
    * What it returns is called with the result.
@@ -43,6 +43,8 @@ export class StagedChangeSet implements ChangeSet {
   /** Slot ids that the edits are about. */
   private readonly taken = new Set<number>();
   private committing = false;
+  /** While a legacy commit runs, which takes many turns: what was to be seen before it. */
+  private before: { entries: readonly StagedEntry[]; preview: MemoryRegion[] | undefined; check: Commit } | undefined;
   private stepped:
     | { commit: SteppedCommit; request: Request; entries: readonly StagedEntry[]; preview: MemoryRegion[] | undefined }
     | undefined;
@@ -64,6 +66,7 @@ export class StagedChangeSet implements ChangeSet {
   get entries(): readonly StagedEntry[] {
     // Between the phases the layout is not the one that the edits were made for.
     if (this.stepped) return this.stepped.entries;
+    if (this.before) return this.before.entries;
     if (!this.edits || this.edits.length === 0) return [];
     const commit = this.check();
     const entries = this.edits.map((edit) => ({ edit, refusals: [] as Refusal[] }));
@@ -105,6 +108,7 @@ export class StagedChangeSet implements ChangeSet {
 
   abort(): void {
     this.opened();
+    this.notCommitting();
     if (this.stepped) {
       this.stepped.commit.abort();
       this.stepped = undefined;
@@ -126,6 +130,7 @@ export class StagedChangeSet implements ChangeSet {
   }
 
   check(): Commit {
+    if (this.before) return this.before.check;
     const edits = this.editable();
     const { engine, host } = this.context;
     const layout = [0, 1].map((asId) => `${engine.generation(asId)}${engine.generationInProgress(asId) ? '*' : ''}`);
@@ -142,17 +147,18 @@ export class StagedChangeSet implements ChangeSet {
 
   preview(): MemoryRegion[] | undefined {
     if (this.stepped) return this.stepped.preview;
+    if (this.before) return this.before.preview;
     const request = this.translate(this.opened());
     return request.refusals.length > 0 ? undefined : this.context.engine.preview({ call: 'delta', regions: request.regions });
   }
 
   async commit(options: { legacy?: boolean; whole?: boolean } = {}): Promise<Commit> {
     const edits = this.editable();
-    if (this.committing) throw new MachineError('this change set is being committed');
     const request = this.translate(edits);
     if (request.refusals.length > 0) return { ok: false, refusals: request.refusals };
     if (options.legacy && request.moves.length > 0)
       throw new MachineError('memslot_rehost needs an atomic commit: the guest would write to the old memory while it is copied');
+    if (options.legacy) this.before = { entries: this.entries, preview: this.preview(), check: this.check() };
     this.committing = true;
     try {
       const commit = options.legacy ? await this.commitLegacy(request) : this.commitAtomic(request, options.whole);
@@ -161,10 +167,11 @@ export class StagedChangeSet implements ChangeSet {
         this.edited();
         this.context.collect();
       }
-      this.context.changed();
       return this.mapped(commit, request);
     } finally {
+      this.before = undefined;
       this.committing = false;
+      this.context.changed();
     }
   }
 
@@ -174,7 +181,6 @@ export class StagedChangeSet implements ChangeSet {
 
   beginStepped(): void {
     const edits = this.editable();
-    if (this.committing) throw new MachineError('this change set is being committed');
     if (edits.length === 0) throw new MachineError('the change set is empty: there is nothing to step through');
     const request = this.translate(edits);
     const refusal = request.refusals[0];
@@ -234,7 +240,8 @@ export class StagedChangeSet implements ChangeSet {
     if (!plan.ok) return plan;
     const done: Extract<Commit, { ok: true }> = { ok: true, generation: engine.generation(), swaps: 0, changes: [], zapped: [] };
     for (const [index, region] of plan.regions.entries()) {
-      if (index > 0) await this.context.runBetween(LEGACY_SLICE);
+      if (index > 0 && !(await this.context.runBetween(LEGACY_SLICE)))
+        throw new MachineError(`given up after ${index} of ${plan.regions.length} calls: what they did stays done`);
       const commit = engine.setUserMemoryRegion(region, { legacy: true });
       // As for KVM's users: what was done before stays done.
       if (!commit.ok) return commit;
@@ -261,7 +268,12 @@ export class StagedChangeSet implements ChangeSet {
   private editable(): StagedEdit[] {
     const edits = this.opened();
     if (this.stepped) throw new MachineError(BETWEEN_PHASES);
+    this.notCommitting();
     return edits;
+  }
+
+  private notCommitting(): void {
+    if (this.committing) throw new MachineError('this change set is being committed');
   }
 
   /** The engine's refusals name regions; people staged entries. */

@@ -88,6 +88,7 @@ export abstract class MachineParts extends MachineViews {
       anyHeld: () => this.vcpuMemory.anyHeld,
       flush: () => this.console.flush(),
       emit: (event) => this.emit(event),
+      betweenCalls: options.betweenCalls,
     });
     this.backendTable = new Backends(host, this.memory, () => this.emit({ type: 'backends' }));
     this.dimmTable = new Dimms(this.config, this.memory, this.backendTable, () => this.board.memhp, {

@@ -2,7 +2,7 @@
  * Running and stopping: how far a stretch of running goes, what ends it, and how an idle guest sleeps without getting ahead of the wall
  * clock.
  */
-import { MachineError, type MachineEvent, type Position, type RunState } from './api';
+import { MachineError, type MachineEvent, type MachineOptions, type Position, type RunState } from './api';
 import type { Clock } from './clock';
 import type { Advance, Executor } from './executor';
 import { positionOf, type Traveller, travel } from './position';
@@ -28,6 +28,7 @@ export interface RunContext {
   /** What the guest has sent goes out. */
   flush(): void;
   emit(event: MachineEvent): void;
+  betweenCalls: MachineOptions['betweenCalls'];
 }
 
 export class RunControl {
@@ -219,9 +220,9 @@ export class RunControl {
     this.executor.skipTo(at);
   }
 
-  async runBetween(instructions: number): Promise<void> {
-    if (this.runState !== 'running') return;
-    this.runInstructions(instructions);
+  async runBetween(instructions: number): Promise<boolean> {
+    if (this.runState === 'running') this.runInstructions(instructions);
+    return (await this.context.betweenCalls?.()) ?? true;
   }
 
   private get traveller(): Traveller {

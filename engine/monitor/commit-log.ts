@@ -61,6 +61,8 @@ export class CommitLog {
   private readonly log: Entry[] = [];
   private position = 0;
   private batch: Entry | undefined;
+  /** Ids that the batch has changed so far. */
+  private readonly batchIds = new Set<number>();
   /** Set while undo or redo runs: its commits move the position and are no new entries. */
   private replaying = false;
   /** The machine's retries when the commit that runs published its first set. */
@@ -125,13 +127,20 @@ export class CommitLog {
 
   /** Whatever `action` commits becomes one entry of the history. */
   async group<T>(title: string, action: () => Promise<T>): Promise<T> {
-    this.batch = this.blank(title, false);
+    return this.batched(this.blank(title, false), action);
+  }
+
+  /** Commits that `action` makes go into `batch`; it is entered when there were any. */
+  private async batched<T>(batch: Entry, action: () => Promise<T>): Promise<T> {
+    this.batch = batch;
+    this.batchIds.clear();
     try {
       return await action();
     } finally {
-      const batch = this.batch;
       this.batch = undefined;
-      if (batch && batch.steps > 0) this.push(batch);
+      batch.changed = [...this.batchIds];
+      batch.title ||= titleOf(batch.changes, this.nameOf);
+      if (batch.steps > 0) this.push(batch);
     }
   }
 
@@ -139,14 +148,7 @@ export class CommitLog {
   async commit(legacy: boolean, whole = false): Promise<Commit> {
     if (whole) return this.commitWhole();
     if (!legacy) return this.machine.changeSet.commit({ legacy: false });
-    this.batch = this.blank('', true);
-    try {
-      return await this.machine.changeSet.commit({ legacy: true });
-    } finally {
-      const batch = this.batch;
-      this.batch = undefined;
-      if (batch && batch.steps > 0) this.push({ ...batch, title: titleOf(batch.changes, this.nameOf) });
-    }
+    return this.batched(this.blank('', true), () => this.machine.changeSet.commit({ legacy: true }));
   }
 
   private async commitWhole(): Promise<Commit> {
@@ -220,8 +222,10 @@ export class CommitLog {
     for (const change of commit.changes) entry.changes.push(change);
     if (through) entry.devices.push(shareOf(this.machine, through));
     entry.steps++;
-    entry.changed = [...new Set([...entry.changed, ...commit.changes.map((change) => (change.next ?? change.old)!.slot)])];
+    const ids = this.batch ? this.batchIds : new Set<number>();
+    for (const change of commit.changes) ids.add((change.next ?? change.old)!.slot);
     if (this.batch) return;
+    entry.changed = [...ids];
     entry.title = titleOf(commit.changes, this.nameOf);
     if (through?.who === 'guest') entry.by = through.device;
     this.push(entry);

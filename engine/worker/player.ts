@@ -21,6 +21,9 @@ const TELL_MS = 100;
 
 export class Player {
   private cancelled = false;
+  private playing: Replay | undefined;
+  /** An input was given up in its middle. */
+  private gaveUp = false;
   private told = Number.NEGATIVE_INFINITY;
   private yielded = Number.NEGATIVE_INFINITY;
 
@@ -30,10 +33,19 @@ export class Player {
     this.cancelled = true;
   }
 
+  /** In the middle of an input that takes long: tells how far it is, and lets messages through. False when it is to be given up. */
+  async pause(): Promise<boolean> {
+    if (this.playing) this.tell(this.playing);
+    await this.turn();
+    this.gaveUp = this.cancelled;
+    return !this.gaveUp;
+  }
+
   /** To the end, the first thing that goes wrong, or `cancel`. Tells what came of it; never throws. */
   async play(replay: Replay): Promise<void> {
     const { recorder, post } = this.options;
     recorder.playing = true;
+    this.playing = replay;
     let view: ReplayView;
     try {
       view = await this.run(replay);
@@ -53,6 +65,8 @@ export class Player {
       try {
         await recorder.note(input, () => apply(input));
       } catch {}
+      if (this.gaveUp) recorder.cut('a replay was cancelled in the middle of a legacy commit');
+      if (this.cancelled) return this.cancelledAt(replay);
     }
     const stopped = await this.reach(replay.end, replay, 'the end');
     if (stopped) return stopped;
@@ -62,21 +76,29 @@ export class Player {
   }
 
   private async reach(at: Replay['end'], replay: Replay, what: string): Promise<ReplayView | undefined> {
-    const { machine, monotonic, yieldTurn } = this.options;
+    const { machine, monotonic } = this.options;
     for (;;) {
       const result = machine.runTo(at, monotonic() + STRETCH_MS);
       this.tell(replay);
       const done = machine.instructions - replay.start.instructions;
       if (result === 'never')
         return { phase: 'failed', reason: `after ${done} instructions it went another way than ${what} of the record` };
-      // Many inputs at one position are no stretch, but take their time too.
-      if (result === 'going' || monotonic() - this.yielded > STRETCH_MS) {
-        await yieldTurn();
-        this.yielded = monotonic();
-      }
-      if (!this.cancelled && result === 'there') return undefined;
-      if (this.cancelled) return { phase: 'cancelled', instructions: done };
+      await this.turn(result === 'going');
+      if (this.cancelled) return this.cancelledAt(replay);
+      if (result === 'there') return undefined;
     }
+  }
+
+  private cancelledAt({ start }: Replay): ReplayView {
+    return { phase: 'cancelled', instructions: this.options.machine.instructions - start.instructions };
+  }
+
+  /** For others, when a stretch is over: many inputs at one position are no stretch, but take their time too. */
+  private async turn(over = false): Promise<void> {
+    const { monotonic, yieldTurn } = this.options;
+    if (!over && monotonic() - this.yielded <= STRETCH_MS) return;
+    await yieldTurn();
+    this.yielded = monotonic();
   }
 
   private tell({ start, end }: Replay): void {

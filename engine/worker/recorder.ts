@@ -32,6 +32,8 @@ export class Recorder {
   private bytes = 0;
   private reason: string | undefined;
   private restored: Position | undefined;
+  /** Inputs that are being done: those that take several turns. */
+  private taking = 0;
 
   constructor(
     private readonly machine: Machine,
@@ -73,9 +75,24 @@ export class Recorder {
     return this.note(input, action);
   }
 
+  /** An input is being done that takes several turns: the next one has to wait. */
+  get busy(): boolean {
+    return this.taking > 0;
+  }
+
+  /** What happens from now on is not in the journal: no replay can be made any more. */
+  cut(reason: string): void {
+    if (this.reason === undefined) this.end(reason);
+  }
+
   /** As `take`, for who plays a journal. */
   note<T>(input: JournalInput, action: () => T): T {
-    const release = this.runner.hold();
+    const free = this.runner.hold();
+    this.taking += 1;
+    const release = (): void => {
+      this.taking -= 1;
+      free();
+    };
     let result: T | undefined;
     try {
       this.machine.catchUp();

@@ -140,6 +140,62 @@ async function randomInput(page: Page, random: Random): Promise<void> {
   else page.session.receive({ type: 'run', action: random.of(['stop', 'cont', 'cont', 'step', 'reset'] as const) });
 }
 
+/** A change set of so many new slots, committed the old way while the guest watches an address. */
+async function longLegacyCommit(page: Page, slots: number): Promise<ReturnType<Page['ask']>> {
+  await shows(page, /lab> $/);
+  type(page, 'watch 0x2000000\r');
+  await shows(page, /watch 0x2000000\r\n/);
+  await page.ask({ type: 'stage', action: { do: 'begin' } });
+  for (let n = 0; n < slots; n++) await page.monitor(`memslot_add ${100 + n} ${2 ** 40 + n * 8192} 4096 0x2000000`);
+  return page.ask({ type: 'stage', action: { do: 'commit', legacy: true } });
+}
+
+const slotsOf = (page: Page): number => page.machine!.memory.slotCount(0);
+
+describe('a legacy commit of many calls', () => {
+  const SLOTS = 300;
+
+  it('lets messages through between its calls; what is typed meanwhile comes after it, here and in a replay', async () => {
+    const page = await started();
+    const committed = longLegacyCommit(page, SLOTS);
+    await page.until(() => (slotsOf(page) > 50 ? true : undefined));
+    const midway = slotsOf(page);
+    expect(midway).toBeLessThan(SLOTS);
+    page.session.receive({ type: 'ping' });
+    expect(page.heard.at(-1)).toEqual({ type: 'pong' });
+    type(page, 'q');
+    page.session.receive({ type: 'run', action: 'stop' });
+    expect(page.machine!.state).toBe('running');
+    // Between its calls nobody sees the set half done.
+    const state = await page.until(() => (slotsOf(page) > midway + 20 ? page.state : undefined));
+    expect(state.changeSet.entries.flatMap(({ refusals }) => refusals)).toEqual([]);
+    expect(await committed).toMatchObject({ value: '' });
+    await page.until(() => (page.machine!.state === 'paused' ? true : undefined));
+    expect(page.state!.history.at(-1)).toMatchObject({ legacy: true, swaps: SLOTS, changed: { length: SLOTS } });
+    const other = await replayed(await linkOf(page, 'replay'));
+    expect(slotsOf(other)).toBe(slotsOf(page));
+    const told = other.heard.flatMap((said) => (said.type === 'replay' && said.view.phase === 'running' ? [said.view.done] : []));
+    expect(new Set(told).size).toBeGreaterThan(5);
+  });
+
+  it('is given up when its replay is cancelled: what was done stays, and no further replay is promised', async () => {
+    const page = await started();
+    const committed = longLegacyCommit(page, SLOTS);
+    expect(await committed).toMatchObject({ value: '' });
+    const other = await started({ link: fragmentOf(await linkOf(page, 'replay')) });
+    await other.until(() => (slotsOf(other) > 50 ? true : undefined));
+    other.session.receive({ type: 'cancel-replay' });
+    expect(await lastView(other)).toMatchObject({ phase: 'cancelled' });
+    expect(slotsOf(other)).toBeGreaterThan(50);
+    expect(slotsOf(other)).toBeLessThan(slotsOf(page));
+    expect((await other.ask({ type: 'share', what: 'replay' })).error).toContain('cancelled in the middle of a legacy commit');
+    // The machine goes on, and the set can be dropped.
+    expect(await other.monitor('changeset_abort')).toBe('');
+    type(other, 'q');
+    await shows(other, /lab> $/);
+  });
+});
+
 describe('a replay link', () => {
   it('leads to the same machine in another browser, which goes on live and can be replayed in turn', async () => {
     const page = await started();

@@ -41,6 +41,8 @@ export interface SessionDeps {
 /** ms between two figures, and between two words about a snapshot's progress. */
 const FIGURES_MS = 250;
 const PROGRESS_MS = 100;
+/** ms that messages wait while an input is being done. */
+const STRETCH_MS = 8;
 /** Up to this many slots and staged entries a state is sent with every command that changed it. */
 const PROMPT_STATE_SIZE = 512;
 const WASM_PAGE = 0x10000;
@@ -67,6 +69,8 @@ export class Session {
   private readonly storage: StorageClient;
   private readonly console: ConsoleFeed;
   private readonly states: StateFeed;
+  /** ms: when messages were let through last, in the middle of an input */
+  private yielded = Number.NEGATIVE_INFINITY;
   /** Monitor lines and staging run one after another. */
   private queue: Promise<unknown> = Promise.resolve();
 
@@ -83,10 +87,14 @@ export class Session {
     try {
       this.dispatch(message);
     } catch (error) {
-      const reason = reasonOf(error);
-      if ('id' in message) this.post({ type: 'result', id: message.id, error: reason });
-      else this.post({ type: 'monitor-event', text: `Error: ${reason}` });
+      if ('id' in message) this.post({ type: 'result', id: message.id, error: reasonOf(error) });
+      else this.refused(error);
     }
+  }
+
+  /** What has no answer is told in the monitor. */
+  private refused(error: unknown): void {
+    this.post({ type: 'monitor-event', text: `Error: ${reasonOf(error)}` });
   }
 
   /** Ends the loop; for tests and for a host that goes on living. */
@@ -104,14 +112,10 @@ export class Session {
         this.storage.answer(message);
         return;
       case 'console':
-        this.take({ kind: 'console', text: message.text });
+        this.takeNext({ kind: 'console', text: message.text });
         return;
       case 'run':
-        this.take({ kind: 'run', action: message.action });
-        if (message.action === 'step') {
-          this.states.touch(false);
-          this.need().figures.send();
-        }
+        this.takeNext({ kind: 'run', action: message.action });
         return;
       case 'ping':
         this.post({ type: 'pong' });
@@ -200,6 +204,29 @@ export class Session {
     return running.recorder.take(input, () => applyInput(input, running));
   }
 
+  /** At once, or after the input that is being done: a legacy commit takes many turns, and nothing may reach the machine in its middle. */
+  private takeNext(input: Extract<JournalInput, { kind: 'console' | 'run' }>): void {
+    const { recorder, figures } = this.need();
+    const act = (): void => {
+      this.take(input);
+      if (input.kind !== 'run' || input.action !== 'step') return;
+      this.states.touch(false);
+      figures.send();
+    };
+    if (recorder.busy && !recorder.playing) this.queue = this.queue.then(act).catch((error) => this.refused(error));
+    else act();
+  }
+
+  /** Between two calls of a legacy commit. */
+  private async betweenCalls(): Promise<boolean> {
+    if (this.player) return this.player.pause();
+    const now = this.deps.monotonic();
+    if (now - this.yielded < STRETCH_MS) return true;
+    await this.deps.yieldTurn();
+    this.yielded = this.deps.monotonic();
+    return true;
+  }
+
   private line(line: string): unknown {
     return isInputLine(line) ? this.take({ kind: 'line', line }) : this.need().monitor.execute(line);
   }
@@ -241,7 +268,8 @@ export class Session {
 
   private makeMachine(config: MachineConfig, core: MachineOptions['core'], guest: Boot['guest']): Promise<Machine> {
     const make = this.deps.createMachine ?? createMachine;
-    return make({ ...config, core, ...(guest ? { guest } : {}), wallClock: () => this.deps.monotonic() });
+    const hooks = { wallClock: () => this.deps.monotonic(), betweenCalls: () => this.betweenCalls() };
+    return make({ ...config, core, ...(guest ? { guest } : {}), ...hooks });
   }
 
   /** What is left to do before anything may reach the machine. */
