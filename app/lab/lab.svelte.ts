@@ -234,7 +234,7 @@ export class Lab {
   }
 
   run(action: 'stop' | 'cont' | 'reset' | 'step'): void {
-    if (this.#replaying()) return;
+    if (this.refuses()) return;
     this.#client?.post({ type: 'run', action });
   }
 
@@ -244,7 +244,7 @@ export class Lab {
   }
 
   typeConsole(text: string): void {
-    if (this.#replaying()) return;
+    if (this.refuses()) return;
     this.#client?.post({ type: 'console', text });
   }
 
@@ -252,12 +252,15 @@ export class Lab {
     this.#client?.post({ type: 'cancel-replay' });
   }
 
-  #replaying(): boolean {
-    if (!this.replay.running) return false;
-    this.say({
-      text: 'A replay runs: nothing else reaches the machine until it ends.',
-      action: { label: 'Cancel it', run: () => this.cancelReplay() },
-    });
+  /** Why nothing may reach the machine now, or ''. */
+  get held(): string {
+    return this.replay.running ? 'A replay runs: nothing else reaches the machine until it ends.' : '';
+  }
+
+  /** Says so, where nothing may reach the machine now. */
+  refuses(): boolean {
+    if (!this.held) return false;
+    this.say({ text: this.held, action: { label: 'Cancel it', run: () => this.cancelReplay() } });
     return true;
   }
 
@@ -328,11 +331,13 @@ export class Lab {
 
   /** The engine's refusal in words, or ''. */
   stage(action: StageAction): Promise<string> {
+    if (this.refuses()) return Promise.resolve(this.held);
     return this.#client?.stage(action) ?? Promise.resolve('The worker has stopped.');
   }
 
   /** Stages an edit, beginning a change set when none is open; a second edit of a slot takes the place of the first. */
   async stageEdit(edit: StagedEdit): Promise<string> {
+    if (this.refuses()) return this.held;
     const changeSet = this.state?.changeSet;
     if (!changeSet?.open) {
       const refusal = await this.stage({ do: 'begin' });
@@ -347,6 +352,7 @@ export class Lab {
   }
 
   async commit(legacy: boolean): Promise<void> {
+    if (this.refuses()) return;
     const before = this.state?.generation;
     const refusal = await this.stage({ do: 'commit', legacy });
     if (refusal) {
@@ -370,11 +376,13 @@ export class Lab {
 
   /** The next phase of a commit that is stepped through; begins one when none is. */
   async stepCommit(): Promise<void> {
+    if (this.refuses()) return;
     const refusal = (this.state?.stepping ? '' : await this.stage({ do: 'commit-stepped' })) || (await this.stage({ do: 'step' }));
     this.#stepped(refusal);
   }
 
   async finishCommit(): Promise<void> {
+    if (this.refuses()) return;
     this.#stepped(await this.stage({ do: 'finish' }));
   }
 
@@ -395,7 +403,7 @@ export class Lab {
   /** Makes an entry of the history the live one: one commit, and one back. */
   async goTo(index: number): Promise<void> {
     const { historyAt: from, generation: before } = this.state ?? {};
-    if (from === undefined || from === index) return;
+    if (from === undefined || from === index || this.refuses()) return;
     try {
       await this.#ask({ type: 'go-to', index });
       await this.#stateAfter(before);
@@ -430,6 +438,7 @@ export class Lab {
   }
 
   async #travel(method: 'undo' | 'redo', back: 'undo' | 'redo', word: string): Promise<void> {
+    if (this.refuses()) return;
     const before = this.state?.generation;
     try {
       await this.#ask({ type: 'call', method });

@@ -170,7 +170,7 @@ export class Workspace {
   }
 
   startMove(by: Moving['by'], slot = this.selectedSlot): void {
-    if (!slot) return;
+    if (!slot || this.lab.refuses()) return;
     const staged = this.entries.find(({ edit }) => edit.op === 'move' && edit.slot === slot.slot)?.edit;
     this.moving = { slot, gpa: staged?.op === 'move' ? staged.gpa : slot.guestPhysAddr, by, typed: '' };
   }
@@ -245,6 +245,7 @@ export class Workspace {
 
   /** Whole pages; the end snaps to the next slot's start within `reach` bytes, else to 2 MiB. */
   resizeTo(slot: SlotView, wanted: number, reach: number, fine: boolean): void {
+    if (this.lab.refuses()) return;
     const grain = fine ? PAGE : DRAG_GRAIN;
     const edge = this.#others(slot).find((range) => Math.abs(range.start - slot.guestPhysAddr - wanted) < reach);
     const length = edge && !fine ? edge.start - slot.guestPhysAddr : Math.round(wanted / grain) * grain;

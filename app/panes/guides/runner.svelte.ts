@@ -103,6 +103,7 @@ export class Guides {
     const { state, phase, loading } = this.#lab;
     if (!state || loading) return undefined;
     if (phase === 'stopped') return { text: 'The machine has ended.', button: 'Restart', mend: () => this.#lab.restart() };
+    if (this.#lab.held) return { text: this.#lab.held, button: 'Cancel the replay', mend: () => this.#lab.cancelReplay() };
     const anew = () => void this.#lab.boot({ guest: MEMLAB, memory: DEFAULT_MEMORY });
     if (state.guest !== 'memlab') {
       const name = state.guest ?? 'no guest';

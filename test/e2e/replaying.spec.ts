@@ -1,0 +1,55 @@
+/** While a replay runs nothing else reaches the machine: every control says so, and none acts. */
+import { expect, plugTwoDimms, test } from './page';
+
+const REASON = 'A replay runs: nothing else reaches the machine until it ends.';
+
+test('controls are held, with the reason, while a replay runs, and act again when it is cancelled', async ({ lab, page }) => {
+  test.setTimeout(180_000);
+  await lab.open();
+  await plugTwoDimms(lab);
+  const { id } = await lab.slot('dimm1');
+  await lab.monitor(`memslot_flags ${id} -l`);
+  await lab.monitor('changeset_begin');
+  await lab.monitor(`memslot_move ${id} 0x100000000`);
+  await lab.typeConsole('watch 0x2000000\r');
+  await expect.poll(() => lab.monitor('info replay'), { timeout: 60_000 }).toMatch(/count = \d{10}/);
+  const link = await page.evaluate(() => window.lab.share('replay'));
+  await page.goto('about:blank');
+  await page.goto(link);
+  await expect(page.getByText('digest checked at the end')).toBeVisible();
+  await expect(page.getByText('1 of 1 fit')).toBeVisible();
+
+  const toast = page.getByRole('status').filter({ hasText: REASON });
+  for (const name of ['Commit Ctrl ↵', 'Step', 'Legacy', 'Abort', 'Drop entry 1', 'Undo', 'Stop', 'Reset', 'Share']) {
+    const button = page.getByRole('button', { name, exact: true }).last();
+    await expect(button).toHaveAttribute('aria-disabled', 'true');
+    await expect(button).toHaveAttribute('title', REASON);
+    // Playwright takes it for disabled and would wait.
+    await button.click({ force: true });
+    await expect(toast).toBeVisible();
+  }
+  await expect(page.getByRole('dialog')).toHaveCount(0);
+  // The map: neither a drag nor a key begins an edit.
+  const map = page.getByRole('application', { name: 'Map of guest-physical memory' });
+  await map.focus();
+  await page.keyboard.press('End');
+  await page.keyboard.press('m');
+  await expect(page.getByRole('textbox', { name: /new address/i })).toHaveCount(0);
+  await page.keyboard.press('Delete');
+  await page.keyboard.press('Control+z');
+  await expect(page.getByText('1 of 1 fit')).toBeVisible();
+  // The monitor still answers what only looks.
+  expect(await lab.typeMonitor('undo')).toContain('a replay is running: cancel it, or wait for its end');
+  expect(await lab.monitor('info status')).toContain('VM status:');
+  await lab.typeConsole('x');
+  await expect(toast).toBeVisible();
+
+  await toast.getByRole('button', { name: 'Cancel it' }).click();
+  await expect(page.getByText('Replay cancelled after')).toBeVisible();
+  const commit = page.getByRole('button', { name: /^Commit/ });
+  await expect(commit).toHaveAttribute('aria-disabled', 'false');
+  await commit.click();
+  await expect(page.getByText(/^Committed, gen/)).toBeVisible();
+  expect((await lab.slot('dimm1')).gpa).toBe(0x1_0000_0000);
+  expect(lab.errors).toEqual([]);
+});
