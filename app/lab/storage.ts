@@ -146,12 +146,18 @@ export async function storageUse(): Promise<{ used: number; quota: number } | un
   return told?.usage === undefined || told.quota === undefined ? undefined : { used: told.usage, quota: told.quota };
 }
 
+/** Chromium tells every page 10 GiB more than it uses, whatever it really has: pages shall not tell people apart by their disks. */
+function leftWords(needed: number, use: { used: number; quota: number } | undefined): string {
+  if (!use) return '';
+  const left = Math.max(0, use.quota - use.used);
+  return left < needed ? `, ${size(left)} are left` : `; it tells that ${size(left)} are left, but does not give them`;
+}
+
 /** `needed`: bytes that were to be kept. */
 export function storageFailure(error: unknown, needed?: number, use?: { used: number; quota: number }): string {
   const name = error instanceof Error ? error.name : '';
   if (name === 'QuotaExceededError') {
-    const left = use && `, ${size(Math.max(0, use.quota - use.used))} are left`;
-    const figures = needed === undefined ? '' : `: ${size(needed)} are needed${left ?? ''}`;
+    const figures = needed === undefined ? '' : `: ${size(needed)} are needed${leftWords(needed, use)}`;
     return `The browser has no room left${figures}. Delete saved layouts or snapshots, or save a file instead.`;
   }
   if (name === 'InvalidStateError' || name === 'SecurityError')

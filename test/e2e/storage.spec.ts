@@ -1,4 +1,4 @@
-/** What this browser keeps: two tabs on one store, a worker that dies, a browser without room. */
+/** What this browser keeps: two tabs on one store, a worker that dies, a tab that is closed midway, a browser without room. */
 import { expect, LabPage, test } from './page';
 
 test('two tabs that save and delete at once do not spoil each other’s snapshots', async ({ lab, context }) => {
@@ -52,17 +52,96 @@ test('a worker that dies is told; a restart finds everything that was saved', as
   expect(await lab.shell('peek 0x2000000')).toContain('4321');
 });
 
-test('a browser without room says what was needed and what is left, and keeps what is there', async ({ lab, page }) => {
-  await lab.open();
-  await lab.monitor('savevm kept');
-  // A disk that is full, as IndexedDB tells it.
-  await page.evaluate(() => {
-    IDBObjectStore.prototype.put = () => {
-      throw new DOMException('full', 'QuotaExceededError');
-    };
+/** Where the tab is when it is closed: a script for it, and what is waited for. */
+const CLOSINGS = {
+  'while the machine is packed': { hangAfter: 0, outcome: 'old' },
+  'between the two records of a snapshot': { hangAfter: 1, outcome: 'old' },
+  'with both records written and the transaction open': { hangAfter: 2, outcome: 'old' },
+  'as the transaction ends': { hangAfter: 3, outcome: 'either' },
+} as const;
+
+for (const [when, { hangAfter, outcome }] of Object.entries(CLOSINGS)) {
+  test(`a tab closed during a save, ${when}, leaves the old snapshot or the new one, whole`, async ({ lab, page, context }) => {
+    test.setTimeout(120_000);
+    await lab.open();
+    await lab.shell('fill 0x2000000 64M 0x1111');
+    await lab.monitor('stop');
+    const old = await lab.monitor('info digest');
+    await lab.monitor('savevm kept');
+    await lab.monitor('cont');
+    await lab.shell('poke 0x2000000 0x2222');
+    await lab.monitor('stop');
+    const next = await lab.monitor('info digest');
+    expect(next).not.toBe(old);
+    const cdp = await context.newCDPSession(page);
+    // The tab hangs after so many writes into the database, so that it is closed exactly there.
+    const reached = hangAfter ? page.waitForEvent('console', (message) => message.text() === 'here') : undefined;
+    await page.evaluate((writes) => {
+      const put = IDBObjectStore.prototype.put;
+      let count = 0;
+      IDBObjectStore.prototype.put = function (...record) {
+        const request = put.apply(this, record);
+        count++;
+        if (count === writes) {
+          console.log('here');
+          for (;;);
+        }
+        if (count === 2) this.transaction.addEventListener('complete', () => console.log('here'));
+        return request;
+      };
+      for (const name of ['kept', 'fresh']) void window.lab.monitor(`savevm ${name}`).catch(() => {});
+    }, hangAfter);
+    if (hangAfter === 0) await expect(page.getByText(/^Saving the machine/)).toBeVisible();
+    else await reached;
+    // A tab that hangs is killed, as the browser's own "Page unresponsive" does.
+    if (hangAfter === 1 || hangAfter === 2) {
+      const crashed = page.waitForEvent('crash');
+      void cdp.send('Page.crash').catch(() => {});
+      await crashed;
+    }
+    await page.close();
+
+    const after = new LabPage(await context.newPage());
+    await after.open();
+    const load = after.page.getByRole('button', { name: /^Load machine/ });
+    await expect(load).not.toHaveCount(0);
+    const names = await load.evaluateAll((buttons) => buttons.map((button) => button.getAttribute('aria-label')));
+    if (outcome === 'old') expect(names).toEqual(['Load machine kept']);
+    await after.monitor('stop');
+    for (const name of names.map((label) => label?.split(' ').at(-1))) {
+      expect(await after.monitor(`loadvm ${name}`)).toBe('');
+      const digest = await after.monitor('info digest');
+      expect(outcome === 'old' ? [old] : [old, next]).toContain(digest);
+      if (name === 'fresh') expect(digest).toBe(next);
+    }
+    expect(after.errors).toEqual([]);
   });
-  const answer = await lab.monitor('savevm more');
-  expect(answer).toMatch(/^Error: The browser has no room left: [\d.]+ KiB are needed, [\d.]+ \w+ (?:is|are) left\. Delete saved/);
-  await expect(page.getByRole('alert').filter({ hasText: 'Not stored.' })).toBeVisible();
-  expect(await lab.monitor('loadvm kept')).toBe('');
+}
+
+test.describe('without room', () => {
+  // What it keeps of the page would take from the little there is.
+  test.use({ serviceWorkers: 'block' });
+
+  test('a browser says what was needed and what it tells is left, and keeps what is there', async ({ lab, page, context, baseURL }) => {
+    // The browser's own quota, set before its first use: a change of it takes half a minute to be noticed.
+    const cdp = await context.newCDPSession(page);
+    const { origin } = new URL(baseURL ?? '');
+    await cdp.send('Storage.overrideQuotaForOrigin', { origin, quotaSize: 300_000 });
+    await lab.open();
+    await lab.shell('poke 0x2000000 0x4321');
+    expect(await lab.monitor('savevm kept')).toBe('');
+    await lab.shell('fill 0x3000000 64M 0x1111');
+    const full =
+      /The browser has no room left: 1\d\d KiB are needed(?:, [\d.]+ KiB are left|; it tells that [\d.]+ GiB are left, but does not give them)\. Delete saved/;
+    expect(await lab.monitor('savevm more')).toMatch(full);
+    await expect(page.getByRole('alert').filter({ hasText: 'Not stored.' })).toContainText(full);
+    await expect(page.getByRole('button', { name: /^Load machine/ })).toHaveCount(1);
+    // A smaller one still goes in, in the place of the old one.
+    expect(await lab.monitor('loadvm kept')).toBe('');
+    expect(await lab.shell('peek 0x2000000')).toContain('4321');
+    expect(await lab.monitor('savevm kept')).toBe('');
+    await page.reload();
+    await lab.consoleEndsWith(/lab> $/);
+    expect(await lab.monitor('loadvm kept')).toBe('');
+  });
 });
