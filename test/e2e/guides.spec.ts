@@ -210,3 +210,36 @@ test('a guide in the middle of a move that was left half done offers the way bac
   await doIt(lab).click();
   await expect.poll(async () => (await lab.slot('dimm1')).gpa).toBe(gpa);
 });
+
+test('what was measured is there after a reload, told as measured earlier, until Start over', async ({ lab, page }) => {
+  test.setTimeout(120_000);
+  await open(lab, 'move');
+  const earlier = pane(lab).getByRole('region', { name: 'Measured earlier' });
+  await toTheEnd(lab);
+  await expect(earlier).toHaveCount(0);
+  const [two] = await figures(lab, 'Holes the guest saw');
+  expect(number(two)).toBeGreaterThan(0);
+
+  await page.reload();
+  await lab.consoleEndsWith(/lab> $/);
+  await expect(earlier).toContainText(/Measured earlier: .*\d{4}.*, by this build of the page, on a machine that is gone\./);
+  await expect(earlier.getByRole('row', { name: 'Holes the guest saw' }).getByRole('cell')).toHaveText([two!, '0']);
+  // This machine has measured nothing: its own figures are unknown, and its steps are to be done.
+  expect(await figures(lab, 'Holes the guest saw')).toEqual(['–', '–']);
+  await expect(doIt(lab)).toHaveAttribute('aria-label', 'Do it: Plug a DIMM');
+  await pane(lab).getByRole('button', { name: 'All guides' }).click();
+  await expect(pane(lab).getByRole('button', { name: /^Move in two calls or in one measured earlier/ })).toBeVisible();
+  await pane(lab)
+    .getByRole('button', { name: /^Move in two calls/ })
+    .click();
+
+  await toTheEnd(lab);
+  await expect(earlier).toHaveCount(0);
+  await pane(lab).getByRole('button', { name: 'Start over' }).click();
+  await expect(doIt(lab)).toBeVisible();
+  await page.reload();
+  await lab.consoleEndsWith(/lab> $/);
+  await expect(doIt(lab)).toBeVisible();
+  await expect(earlier).toHaveCount(0);
+  expect(lab.errors).toEqual([]);
+});

@@ -9,6 +9,7 @@ import { guideLink, showGuideInAddress } from '../../lab/links';
 import { DEFAULT_MEMORY } from '../../lab/machine-flags';
 import { GUIDES } from './all';
 import { GuestTalk } from './guest-talk';
+import { BUILD, type Kept, type KeptMeasures, loadKept, saveKept } from './kept';
 import type { Guide, GuideId, Line, Live, Measure, MeasureStep, Step, Tools, Until, Watch } from './types';
 
 /** ms: longer than a guest needs for anything that a guide asks of it, also on a busy machine. */
@@ -37,6 +38,10 @@ export class Guides {
   #sweep = $state<number | undefined>(undefined);
   #atPrompt = $state(false);
   #measures = $state.raw<Readonly<Partial<Record<GuideId, Readonly<Record<string, Measure>>>>>>({});
+  /** Figures of this visit or an earlier one, for when the machine that they are of is gone. */
+  #kept = $state.raw<Kept>(loadKept());
+  /** Guides whose kept figures are those of the machine that runs. */
+  #current = new Set<GuideId>();
   /** Commits up to this generation were seen before a step was taken back, and do not count for it again. */
   #forgotten = new Map<string, number>();
   #heardGeneration = -1;
@@ -79,6 +84,16 @@ export class Guides {
   live(id: GuideId): Live | undefined {
     const state = this.#lab.state;
     return state && { state, watch: this.#watch, sweep: this.#sweep, atPrompt: this.#atPrompt, measures: this.#measures[id] ?? {} };
+  }
+
+  /** What was measured on a machine that is gone. */
+  earlier(id: GuideId): KeptMeasures | undefined {
+    const kept = this.#kept[id];
+    return kept && kept.measures !== this.#measures[id] ? kept : undefined;
+  }
+
+  forgetEarlier(id: GuideId): void {
+    this.#keep(id, undefined);
   }
 
   isDone(step: Step, live: Live): boolean {
@@ -151,6 +166,7 @@ export class Guides {
 
   /** Every figure forgotten, every state taken back, last first. */
   async reset(guide: Guide): Promise<void> {
+    this.forgetEarlier(guide.id);
     for (const step of guide.steps.toReversed()) {
       const live = this.live(guide.id);
       if (live && this.isDone(step, live)) await this.undo(guide, step);
@@ -246,6 +262,7 @@ export class Guides {
     const state = this.#lab.state;
     if (!state) {
       this.#measures = {};
+      this.#current.clear();
       this.#forgotten.clear();
       this.#heardGeneration = -1;
       return;
@@ -272,12 +289,26 @@ export class Guides {
   }
 
   #note(guide: GuideId, id: string, measure: Measure): void {
-    this.#measures = { ...this.#measures, [guide]: { ...this.#measures[guide], [id]: measure } };
+    const measures = { ...this.#measures[guide], [id]: measure };
+    this.#measures = { ...this.#measures, [guide]: measures };
+    const known = Object.keys(this.#kept[guide]?.measures ?? {}).length;
+    // A beginning does not take the place of what was measured to the end.
+    if (!this.#current.has(guide) && Object.keys(measures).length < known) return;
+    this.#current.add(guide);
+    this.#keep(guide, { at: Date.now(), build: BUILD, measures });
+  }
+
+  #keep(guide: GuideId, kept: KeptMeasures | undefined): void {
+    const { [guide]: _, ...others } = this.#kept;
+    this.#kept = kept ? { ...others, [guide]: kept } : others;
+    saveKept(this.#kept);
   }
 
   #forget(guide: Guide, step: MeasureStep): void {
     const { [step.id]: _, ...rest } = this.#measures[guide.id] ?? {};
     this.#measures = { ...this.#measures, [guide.id]: rest };
+    const kept = this.#kept[guide.id];
+    if (kept && this.#current.has(guide.id)) this.#keep(guide.id, Object.keys(rest).length ? { ...kept, measures: rest } : undefined);
     this.#forgotten.set(`${guide.id} ${step.id}`, this.#lab.state?.generation ?? 0);
   }
 }
