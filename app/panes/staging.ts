@@ -150,23 +150,6 @@ export function finalRanges(entries: readonly StagedEntry[], slots: readonly Slo
   return [...final.values()].sort((a, b) => a.start - b.start);
 }
 
-/** The free place nearest to `wanted` that holds `length` bytes, below `limit`; undefined where there is none. */
-export function nearestRoom(taken: readonly Range[], length: number, wanted: number, limit: number): number | undefined {
-  let best: number | undefined;
-  let free = 0;
-  const offer = (end: number) => {
-    if (end - free < length) return;
-    const at = Math.min(Math.max(wanted, free), end - length);
-    if (best === undefined || Math.abs(at - wanted) < Math.abs(best - wanted)) best = at;
-  };
-  for (const range of taken) {
-    offer(range.start);
-    free = Math.max(free, range.end);
-  }
-  offer(limit);
-  return best;
-}
-
 /** Slots that a range would overlap. */
 export const overlaps = (taken: readonly Range[], start: number, end: number): Range[] =>
   taken.filter((range) => range.start < end && start < range.end);

@@ -6,7 +6,8 @@ import { hex, parseNumber, size } from '../shared/format';
 import { Guides } from './guides/runner.svelte';
 import type { Extent } from './memory-map/axis';
 import { Heat } from './memory-map/heat.svelte';
-import { finalRanges, type Ghost, ghosts, nearestRoom, overlaps, type Range } from './staging';
+import { Rooms } from './rooms';
+import { finalRanges, type Ghost, ghosts, overlaps, type Range } from './staging';
 
 /** A slot on its way to another address, by pointer or by keys; nothing is staged until it is dropped. */
 export interface Moving {
@@ -264,14 +265,18 @@ export class Workspace {
     return hit.length ? `overlaps ${hit.map((range) => range.slot).join(' and ')}` : `fits, ${size(length)}`;
   }
 
+  /** In the layout that all entries would lead to, made once for all that is refused. */
+  #rooms = $derived(new Rooms(finalRanges(this.entries, this.slots, -1)));
+  #sizes = $derived(new Map(this.slots.map((slot) => [slot.slot, slot.memorySize])));
+
   /** A repair for a refused entry: the same edit at the nearest free place. */
   repair(index: number): { label: string; edit: StagedEdit } | undefined {
     const entry = this.entries[index];
     if (!entry?.refusals.some((refusal) => refusal.errno === 'EEXIST')) return undefined;
     const { edit } = entry;
     if (edit.op !== 'move' && edit.op !== 'add') return undefined;
-    const length = edit.op === 'add' ? edit.size : (this.slots.find((slot) => slot.slot === edit.slot)?.memorySize ?? 0);
-    const room = nearestRoom(finalRanges(this.entries, this.slots, index), length, edit.gpa, PHYSICAL_LIMIT);
+    const length = edit.op === 'add' ? edit.size : (this.#sizes.get(edit.slot) ?? 0);
+    const room = this.#rooms.nearest(length, edit.gpa, PHYSICAL_LIMIT, edit.slot);
     return room === undefined ? undefined : { label: `move to ${hex(room)}`, edit: { ...edit, gpa: room } };
   }
 
