@@ -15,6 +15,7 @@ import type {
 } from '../machine/api';
 import type { IndexSetView, IndexStructure, IndexView, PictureCell, PictureNode } from '../memory/index';
 import type { MemoryRegion } from '../memory/types';
+import type { ReplayView, ShareKind, StageAction } from '../replay/types';
 import type { InspectedFile, InspectedLink, MachineShape } from '../snapshot/inspect';
 import type { CodeView, CpuView } from './cpu-types';
 import type { FlagsBench } from './flags-bench';
@@ -41,7 +42,10 @@ export type {
   PhaseName,
   PictureCell,
   PictureNode,
+  ReplayView,
   RunState,
+  ShareKind,
+  StageAction,
   StagedEdit,
   StagedEntry,
   Stepping,
@@ -107,15 +111,6 @@ export type ToWorker =
       error?: string;
     };
 
-export type ShareKind = 'layout' | 'state' | 'replay';
-
-/** Of a replay that is being played; the last one says what came of it. Counts are of instructions since its start. */
-export type ReplayView =
-  | { phase: 'running'; done: number; total: number }
-  | { phase: 'done'; expected: string; digest: string; instructions: number }
-  | { phase: 'cancelled'; instructions: number }
-  | { phase: 'failed'; reason: string };
-
 /** The page's questions: what each sends and gets. A question changes nothing (engine/worker/queries.ts answers them). */
 export interface Queries {
   /** Counters since the start, as `info tlb-stats` tells them. */
@@ -165,22 +160,6 @@ export interface DirtyHeat {
 export const MAX_HEAT_COLUMNS = 4096;
 export const MAX_HEAT_SPANS = 1024;
 export { HEAT_ALL, HEAT_UNKNOWN } from '../memory/dirty-heat';
-
-export type StageAction =
-  | { do: 'begin' }
-  | { do: 'stage'; edit: StagedEdit }
-  | { do: 'drop'; index: number }
-  | { do: 'commit'; legacy: boolean }
-  /** Begins a commit that runs phase by phase; no phase has run yet. */
-  | { do: 'commit-stepped' }
-  /** The next phase of it. */
-  | { do: 'step' }
-  /** All phases that are left. */
-  | { do: 'finish' }
-  /** Up to swap 1 it ends a stepped commit and leaves the set open. */
-  | { do: 'abort' }
-  /** What commits zap from now on. */
-  | { do: 'zap'; mode: 'slot' | 'all' };
 
 /** Worker -> page. */
 export type FromWorker =

@@ -9,19 +9,19 @@ import { createMachine } from '../machine/machine';
 import { Runner } from '../machine/runner';
 import { TypedInput } from '../machine/typed-input';
 import { CommitLog, isInputLine, Monitor, noticeOf, parseDeviceFlags } from '../monitor/index';
+import { applyInput } from '../replay/inputs';
+import { Loads } from '../replay/loads';
+import { Player } from '../replay/player';
+import { Recorder } from '../replay/recorder';
+import { reasonOf } from '../replay/refusals';
+import { fileOf, linkTo, type Shared } from '../replay/sharing';
+import { makeMachine, type Wanted, wantedBy } from '../replay/wanted';
 import { captureLayout, inspectFile, inspectLink, type JournalInput, layoutFormat, type Replay, saveMachine } from '../snapshot/index';
-import { type Boot, makeMachine, type Wanted, wantedBy } from './boot';
 import { ConsoleFeed } from './console-feed';
 import { Figurer } from './figurer';
-import { applyInput } from './inputs';
 import { labState, slotViews } from './lab-state';
-import { Loads } from './loads';
-import { Player } from './player';
 import type { FromWorker, ToWorker } from './protocol';
 import { answerQuery } from './queries';
-import { Recorder } from './recorder';
-import { reasonOf } from './refusals';
-import { fileOf, linkTo, type Shared } from './sharing';
 import { StateFeed } from './state-feed';
 import { StorageClient } from './storage-client';
 
@@ -48,6 +48,7 @@ const PROMPT_STATE_SIZE = 512;
 const WASM_PAGE = 0x10000;
 
 type Call = Extract<ToWorker, { type: 'call' }>;
+type Boot = Extract<ToWorker, { type: 'boot' }>;
 
 /** What exists once the machine is made. */
 export interface Running {

@@ -4,12 +4,12 @@ import { Runner } from '../../engine/machine/runner';
 import { TypedInput } from '../../engine/machine/typed-input';
 import { CommitLog, Monitor } from '../../engine/monitor/index';
 import { testEnv } from '../../engine/monitor/testing';
+import { applyInput } from '../../engine/replay/inputs';
+import { Player } from '../../engine/replay/player';
+import { Recorder } from '../../engine/replay/recorder';
+import { linkTo } from '../../engine/replay/sharing';
+import { type Asked, makeMachine, type Wanted, wantedBy } from '../../engine/replay/wanted';
 import { layoutFormat, packBytesLink, packReplayFile, unpackBytesLink } from '../../engine/snapshot/index';
-import { type Boot, makeMachine, type Wanted, wantedBy } from '../../engine/worker/boot';
-import { applyInput } from '../../engine/worker/inputs';
-import { Player } from '../../engine/worker/player';
-import { Recorder } from '../../engine/worker/recorder';
-import { linkTo } from '../../engine/worker/sharing';
 import { Guest, rootFile } from '../guests/harness';
 import { BASE64URL, mutateBytes, mutateCharacters, mutateValues } from '../support/mutations';
 import { Random } from '../support/random';
@@ -70,7 +70,7 @@ function mutateContent(content: Uint8Array, random: Random): Uint8Array {
   return changed;
 }
 
-async function mutated({ kind, content }: { kind: 's' | 'r'; content: Uint8Array }, random: Random): Promise<Partial<Boot>> {
+async function mutated({ kind, content }: { kind: 's' | 'r'; content: Uint8Array }, random: Random): Promise<Partial<Asked>> {
   const how = random.below(kind === 'r' ? 4 : 3);
   if (how === 0) return { link: mutateCharacters((await packBytesLink(kind, content, '')).slice(1), random, `${BASE64URL}=.#%<`) };
   if (how < 3) return { link: (await packBytesLink(kind, mutateContent(content, random), '')).slice(1) };
@@ -79,8 +79,8 @@ async function mutated({ kind, content }: { kind: 's' | 'r'; content: Uint8Array
 }
 
 /** As the worker opens it; the reason where it is refused. */
-async function open(sent: Partial<Boot>): Promise<string | undefined> {
-  const message: Boot = { type: 'boot', config: CONFIG, coreUrl: '', linkBase: '', guest, ...sent };
+async function open(sent: Partial<Asked>): Promise<string | undefined> {
+  const message: Asked = { config: CONFIG, guest, ...sent };
   const wanted = await wantedBy(message);
   if (typeof wanted === 'string') return wanted;
   if (wanted.kind === 'nothing') return 'it is no share link';

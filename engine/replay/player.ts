@@ -1,9 +1,9 @@
 /** Plays a replay's journal on a machine that stands at its start: as fast as it can, in short stretches, and checks the digest at the end. */
 import type { Machine } from '../machine/api';
 import type { JournalInput, Replay } from '../snapshot/index';
-import type { ReplayView } from './protocol';
 import type { Recorder } from './recorder';
 import { reasonOf } from './refusals';
+import type { ReplayView } from './types';
 
 export interface PlayerOptions {
   machine: Machine;

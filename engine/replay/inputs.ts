@@ -3,9 +3,9 @@ import type { Machine } from '../machine/api';
 import type { TypedInput } from '../machine/typed-input';
 import type { CommitLog, Monitor } from '../monitor/index';
 import { type JournalInput, loadLayout } from '../snapshot/index';
-import type { StageAction } from './protocol';
 import { refusalText } from './refusals';
 import { stage } from './staging';
+import type { StageAction } from './types';
 
 export interface Reached {
   machine: Machine;

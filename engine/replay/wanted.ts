@@ -1,5 +1,5 @@
-/** A boot message, read and made: the layout, the state or the replay that came with it is unpacked and checked, and the machine is built for it. */
-import type { Machine, MachineConfig } from '../machine/api';
+/** What a machine is asked for, read and made: the layout, the state or the replay that came with it is unpacked and checked, and the machine is built for it. */
+import type { GuestImage, Machine, MachineConfig } from '../machine/api';
 import { isInputLine } from '../monitor/index';
 import {
   applyLayout,
@@ -21,10 +21,18 @@ import {
   unpackReplayFile,
   unpackState,
 } from '../snapshot/index';
-import type { ToWorker } from './protocol';
 import { reasonOf } from './refusals';
 
-export type Boot = Extract<ToWorker, { type: 'boot' }>;
+/** What a machine is asked for: `layout`, `link` and `replay` as they came, unchecked. */
+export interface Asked {
+  config: MachineConfig;
+  guest?: GuestImage;
+  layout?: string;
+  /** A share link's fragment */
+  link?: string;
+  /** A replay's file */
+  replay?: Uint8Array;
+}
 
 /** What a machine is to start with, checked as far as that goes without a machine. */
 export type Wanted =
@@ -34,7 +42,7 @@ export type Wanted =
   | { kind: 'replay'; replay: Replay; layout?: Layout };
 
 /** The reason, one line, when it cannot be read or is for another guest. */
-export async function wantedBy(message: Boot): Promise<Wanted | string> {
+export async function wantedBy(message: Asked): Promise<Wanted | string> {
   try {
     return await read(message);
   } catch (error) {
@@ -42,7 +50,7 @@ export async function wantedBy(message: Boot): Promise<Wanted | string> {
   }
 }
 
-async function read(message: Boot): Promise<Wanted> {
+async function read(message: Asked): Promise<Wanted> {
   const { link = '', layout, replay } = message;
   if (replay) return replayOf(await unpackReplayFile(replay), message);
   if (layout !== undefined) return layoutOf(layout);
@@ -69,7 +77,7 @@ function layoutOf(text: string): Extract<Wanted, { kind: 'layout' }> {
   return { kind: 'layout', layout: parsed.layout, text };
 }
 
-async function replayOf(content: Uint8Array, message: Boot): Promise<Wanted> {
+async function replayOf(content: Uint8Array, message: Asked): Promise<Wanted> {
   const replay = readReplay(content);
   replay.entries.forEach(({ input }, index) => {
     if (input.kind !== 'line' || isInputLine(input.line)) return;
@@ -79,14 +87,14 @@ async function replayOf(content: Uint8Array, message: Boot): Promise<Wanted> {
   return { kind: 'replay', replay, ...(replay.layout === undefined ? {} : { layout: layoutOf(replay.layout).layout }) };
 }
 
-async function checkGuest(spec: MachineSpec, message: Boot): Promise<void> {
+async function checkGuest(spec: MachineSpec, message: Asked): Promise<void> {
   const other = await otherGuest(spec, message.guest);
   if (other !== undefined) throw new Refused(other);
 }
 
 /** A machine that starts with what is wanted; when any of that fails, the machine that the page asked for, and the reason. */
 export async function makeMachine(
-  message: Boot,
+  message: Asked,
   make: (config: MachineConfig) => Promise<Machine>,
   wanted: Wanted,
 ): Promise<{ machine: Machine; reason?: string }> {

@@ -16,8 +16,8 @@ import {
   saveMachine,
   specOf,
 } from '../snapshot/index';
-import type { ShareKind } from './protocol';
 import type { Recorder } from './recorder';
+import type { ShareKind } from './types';
 
 const PAGE = 4096;
 

@@ -2,8 +2,8 @@
 import { HOST_BASE } from '../abi/layout';
 import type { Machine, PhaseReport } from '../machine/api';
 import type { CommitLog } from '../monitor/index';
-import type { StageAction } from './protocol';
 import { refusalText } from './refusals';
+import type { StageAction } from './types';
 
 /** '' when it is done; throws the refusal in words. */
 export async function stage(action: StageAction, machine: Machine, commits: CommitLog): Promise<string> {
