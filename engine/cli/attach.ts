@@ -13,6 +13,9 @@ export interface Desk {
   machine: Machine;
   stdio: Stdio;
   env: MonitorEnv;
+  /** Where input for the guest's console goes. */
+  serial: Pick<Machine['serial'], 'input' | 'onRoom'>;
+  makeMonitor(env: MonitorEnv): Monitor;
   wallClock: () => number;
   /** False once lab is on its way out. */
   alive: () => boolean;
@@ -26,7 +29,7 @@ const isTerminal = (desk: Desk, connection: Connection): boolean =>
 
 export function attachSerial(desk: Desk, opened: Opened): void {
   const { machine } = desk;
-  const feed = new SerialFeed(machine.serial);
+  const feed = new SerialFeed(desk.serial);
   let current: Connection | undefined;
   machine.serial.onOutput((bytes) => current?.send(bytes));
   opened.onConnection((connection) => {
@@ -48,7 +51,7 @@ function rawTerminal(desk: Desk): (bytes: Uint8Array) => void {
   const tell = (text: string): void => void stderr.write(`\r\n${text}\r\n`);
   const keys = terminalKeys({ quit: desk.quit, tell });
   // Never paused: the escape must work above all when the guest reads nothing.
-  const typed = new TypedInput(desk.machine.serial, tell);
+  const typed = new TypedInput(desk.serial, tell);
   return (bytes) => typed.give(keys(bytes));
 }
 
@@ -74,7 +77,7 @@ function isAnswer(event: MachineEvent): boolean {
 /** One monitor for all clients that come one after another, as QEMU has one per chardev. */
 export function attachMonitor(desk: Desk, opened: Opened): void {
   let session: Session | undefined;
-  const monitor = new Monitor(desk.machine, { ...desk.env, print: (text) => session?.print(text) });
+  const monitor = desk.makeMonitor({ ...desk.env, print: (text) => session?.print(text) });
   let terminal = false;
   desk.machine.subscribe((event) => {
     const notice = noticeOf(event);

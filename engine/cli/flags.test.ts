@@ -160,6 +160,18 @@ describe('wrong flags', () => {
     ['-guest memlab -kernel x', '-guest memlab: give either -guest or -kernel'],
     ['-loadvm one', '-loadvm one: give -snapshots DIR'],
     ['-loadvm', '-loadvm: requires an argument'],
+    ['-record f -qmp stdio', '-record f: QMP commands have no place in a replay'],
+    ['-record f -monitor null -monitor null', '-record f: a replay has one monitor'],
+    ['-record f -accel interp,dirty-ring-size=256', '-record f: dirty rings have no place in a replay'],
+    ['-record f -device isa-debug-exit', '-record f: isa-debug-exit has no place in a replay'],
+    ['-replay f -m 64M', '-replay f: it says what the machine is and what reaches it; -m cannot be given'],
+    ['-replay f -monitor stdio', '-monitor cannot be given'],
+    ['-replay f -record g', '-record cannot be given'],
+    ['-replay f -guest memlab', '-guest cannot be given'],
+    ['-replay f -S', '-S cannot be given'],
+    ['-replay f -accel interp,dirty-ring-size=256', '-accel interp,dirty-ring-size cannot be given'],
+    ['-replay f -serial unix:/tmp/x,server=on', 'what the guest prints goes to -serial stdio or -serial file:PATH'],
+    ['-replay', '-replay: requires an argument'],
   ])('%s', (line, message) => {
     let caught: unknown;
     try {

@@ -33,6 +33,10 @@ export interface LabFlags {
   snapshots?: string;
   /** Snapshot to start with. */
   loadvm?: string;
+  /** File that a replay is written to at the end. */
+  record?: string;
+  /** A replay's file or link: played instead of a machine that goes on. */
+  replay?: string;
 }
 
 export type Parsed = LabFlags | 'help';
@@ -97,7 +101,15 @@ const withValue: Record<string, Handler> = {
   snapshots: (draft, value) => {
     draft.snapshots = value;
   },
+  record: (draft, value) => {
+    draft.record = value;
+  },
+  replay: (draft, value) => {
+    draft.replay = value;
+  },
 };
+/** What may stand beside -replay: the file says everything else. */
+const BESIDE_REPLAY = new Set(['replay', 'kernel', 'initrd', 'append', 'serial', 'accel']);
 
 const alone: Record<string, (draft: Draft) => void> = {
   S: (draft) => {
@@ -108,11 +120,13 @@ const alone: Record<string, (draft: Draft) => void> = {
 /** argv: without program names. Throws a FlagError for the first wrong flag. */
 export function parseFlags(argv: readonly string[]): Parsed {
   const draft: Draft = { smp: 1, monitors: [], qmps: [], accel: 'interp', paused: false };
+  const given = new Set<string>();
   for (let at = 0; at < argv.length; at++) {
     const flag = argv[at]!;
     if (!flag.startsWith('-') || flag === '-') throw new FlagError(`${flag}: not an option; a kernel is named with -kernel FILE`);
     const name = flag.replace(/^--?/, '');
     if (name === 'h' || name === 'help') return 'help';
+    given.add(name);
     if (Object.hasOwn(alone, name)) {
       alone[name]!(draft);
     } else if (Object.hasOwn(withValue, name)) {
@@ -123,7 +137,24 @@ export function parseFlags(argv: readonly string[]): Parsed {
       throw new FlagError(`${flag}: invalid option; -help lists the options`);
     }
   }
+  if (draft.replay !== undefined) checkReplay(draft, given);
   return complete(draft);
+}
+
+function checkReplay({ replay, serial, dirtyRing }: Draft, given: ReadonlySet<string>): void {
+  const other = [...given].find((name) => !BESIDE_REPLAY.has(name)) ?? (dirtyRing ? 'accel interp,dirty-ring-size' : undefined);
+  if (other !== undefined)
+    throw new FlagError(`-replay ${replay}: it says what the machine is and what reaches it; -${other} cannot be given`);
+  if (serial?.kind === 'unix') throw new FlagError(`-replay ${replay}: what the guest prints goes to -serial stdio or -serial file:PATH`);
+}
+
+/** What no replay says, or could not tell apart. */
+function checkRecord({ record, qmps, monitors, dirtyRing, debugExit }: Draft): void {
+  const wrong = (reason: string): FlagError => new FlagError(`-record ${record}: ${reason}`);
+  if (qmps.length > 0) throw wrong('QMP commands have no place in a replay; give -monitor instead of -qmp');
+  if (monitors.length > 1) throw wrong('a replay has one monitor; give -monitor once');
+  if (dirtyRing) throw wrong('dirty rings have no place in a replay; leave dirty-ring-size away');
+  if (debugExit) throw wrong('isa-debug-exit has no place in a replay; leave it away');
 }
 
 /** Defaults, and what flags say about each other. */
@@ -137,9 +168,10 @@ function complete(draft: Draft): LabFlags {
   if (draft.loadvm !== undefined && draft.snapshots === undefined) {
     throw new FlagError(`-loadvm ${draft.loadvm}: give -snapshots DIR, the folder that it lies in`);
   }
+  if (draft.record !== undefined) checkRecord(draft);
   checkPaths(draft);
   // Nobody else talks to the person at the terminal: the monitor does, as with QEMU's -display none -monitor stdio.
-  if (named.length === 0 && draft.monitors.length === 0) draft.monitors.push({ kind: 'stdio' });
+  if (named.length === 0 && draft.monitors.length === 0 && draft.replay === undefined) draft.monitors.push({ kind: 'stdio' });
   return { ...draft, serial: draft.serial ?? { kind: 'null' } };
 }
 

@@ -20,6 +20,10 @@ Machine:
   -S                    do not start the vCPUs; 'cont' in the monitor does
   -snapshots DIR        where savevm and loadvm keep machine snapshots, as files NAME.mslm
   -loadvm NAME          start with a machine snapshot of that folder; the same -m and -smp as when it was saved
+Replays:
+  -record FILE          write a replay of this run to FILE when it ends: the page plays it, and so does -replay
+  -replay FILE          play a replay's file (or its link) and print whether the digest at the end is the recorded one; beside it only
+                        -kernel, -initrd, -append for a guest of your own, and -serial stdio|file:PATH
 Connections:
   -serial CHARDEV       the guest's COM1; on a terminal Ctrl-A x ends lab, Ctrl-A Ctrl-A sends Ctrl-A
   -monitor CHARDEV      HMP, the human monitor; stdio unless something else uses stdio
@@ -27,7 +31,7 @@ Connections:
   -debugcon CHARDEV     what the guest writes to port 0xe9
   CHARDEV is stdio, null, file:PATH (output only) or unix:PATH,server=on,wait=off (wait=on: start when a client has come)
 
-End of input on a monitor on stdio quits. Status: isa-debug-exit's, 0 for quit, SIGTERM and power-off, 1 for wrong flags
-and for a guest that shuts down where no monitor could bring it back. Saved layouts lie in
+End of input on a monitor on stdio quits. Status: isa-debug-exit's, 0 for quit, SIGTERM and power-off, 1 for wrong flags,
+for a replay with another digest, and for a guest that shuts down where no monitor could bring it back. Saved layouts lie in
 $XDG_DATA_HOME/memslot-lab/layouts (~/.local/share without XDG_DATA_HOME).
 `;

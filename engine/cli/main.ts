@@ -14,7 +14,10 @@ import { type LabFlags, parseFlags } from './flags';
 import { chooseGuest, type GuestChoice } from './guest-files';
 import { HELP } from './help';
 import { layoutFolder, layoutStore } from './layout-store';
+import { Recording } from './recording';
+import { playReplay } from './replay';
 import { snapshotStore } from './snapshot-store';
+import { checkWritable } from './whole-file';
 
 /** Where `npm start` serves the page: what `share` puts before the layout. */
 const LINK_BASE = 'http://localhost:4173/';
@@ -37,6 +40,8 @@ export async function main(argv: readonly string[], root: string, host: LabProce
       return 0;
     }
     await prepare();
+    const { replay } = flags;
+    if (replay !== undefined) return await playReplay({ ...flags, replay }, root, host, wallClock);
     return await new Lab(flags, host).run(root);
   } catch (error) {
     if (!(error instanceof FlagError) && !(error instanceof MachineError)) throw error;
@@ -57,6 +62,7 @@ interface Join {
 class Lab {
   private readonly undos: (() => void)[] = [];
   private running = true;
+  private failure: unknown;
   private finish: (status: number) => void = () => {};
   private readonly finished = new Promise<number>((resolve) => {
     this.finish = (status) => {
@@ -73,24 +79,36 @@ class Lab {
   async run(root: string): Promise<number> {
     try {
       this.followSignals();
+      const { record, paused } = this.flags;
+      if (record !== undefined) await checkWritable('-record', record);
       const joins = await this.openAll();
-      const machine = await this.makeMachine(root, await chooseGuest(this.flags, root));
-      const desk = this.makeDesk(machine);
+      const choice = await chooseGuest(this.flags, root);
+      const machine = await this.makeMachine(root, choice);
+      const runner = this.makeRunner(machine);
+      const commits = new CommitLog(machine, wallClock);
+      const makeFresh = (): Promise<Machine> => this.makeMachine(root, choice);
+      const tell = (text: string): void => void this.host.stderr.write(`lab: ${text}\n`);
+      const recording =
+        record === undefined
+          ? undefined
+          : new Recording({ path: record, machine, runner, commits, makeFresh, linkBase: LINK_BASE, wallClock, tell });
+      if (paused) (recording ?? machine).stop();
+      const desk = this.makeDesk(machine, commits, recording);
       await this.loadSnapshot(desk);
       for (const { opened, attach } of joins) attach(desk, opened);
       machine.subscribe((event) => this.machineEvent(desk, event));
       await Promise.race([Promise.all(joins.map(({ opened }) => opened.ready)), this.finished]);
       if (!this.running) return await this.finished;
-      return await this.runUntilFinished(machine);
+      return await this.runUntilFinished(machine, runner, recording);
     } finally {
       for (const undo of this.undos.reverse()) undo();
     }
   }
 
   private async makeMachine(root: string, { guest, memory }: GuestChoice): Promise<Machine> {
-    const { smp, accel, dirtyRing, debugExit, paused, objects, virtio } = this.flags;
+    const { smp, accel, dirtyRing, debugExit, objects, virtio } = this.flags;
     const core = new Uint8Array(await readFile(join(root, 'build/core.wasm')));
-    const machine = await createMachine({
+    return createMachine({
       ...memory,
       smp,
       accel,
@@ -102,11 +120,9 @@ class Lab {
       ...(dirtyRing && { dirtyRing: { entries: dirtyRing } }),
       ...(debugExit && { debugExitPort: debugExit.port, debugExitSize: debugExit.size }),
     });
-    if (paused) machine.stop();
-    return machine;
   }
 
-  private makeDesk(machine: Machine): Desk {
+  private makeDesk(machine: Machine, commits: CommitLog, recording: Recording | undefined): Desk {
     const quit = (): void => this.finish(0);
     const env: MonitorEnv = {
       layouts: layoutStore(layoutFolder(this.host.env)),
@@ -117,9 +133,20 @@ class Lab {
       quit,
       wallClock,
       writeFile: (name, bytes) => writeFile(name, bytes),
-      commits: new CommitLog(machine, wallClock),
+      commits,
+      ...recording?.env,
     };
-    return { machine, stdio: this.host, env, wallClock, alive: () => this.running, quit, atEnd: (undo) => this.undos.push(undo) };
+    return {
+      machine,
+      stdio: this.host,
+      env,
+      serial: recording?.serial ?? machine.serial,
+      makeMonitor: (each) => recording?.makeMonitor(each) ?? new Monitor(machine, each),
+      wallClock,
+      alive: () => this.running,
+      quit,
+      atEnd: (undo) => this.undos.push(undo),
+    };
   }
 
   /** Opens everything before anything is attached, so that a wrong path leaves no half of a conversation. */
@@ -144,7 +171,7 @@ class Lab {
     if (loadvm === undefined) return;
     const bytes = await env.snapshots?.get(loadvm);
     if (!bytes) throw new FlagError(`-loadvm ${loadvm}: Snapshot '${loadvm}' does not exist in ${this.flags.snapshots}`);
-    const reason = await snapshotFormat.load(machine, bytes);
+    const reason = await env.snapshotFormat?.load(machine, bytes);
     if (reason !== undefined) throw new FlagError(`-loadvm ${loadvm}: ${reason}`);
   }
 
@@ -178,24 +205,41 @@ class Lab {
     if (!reachable) this.finish(1);
   }
 
-  private async runUntilFinished(machine: Machine): Promise<number> {
-    let failure: unknown;
-    const runner = new Runner({
+  private makeRunner(machine: Machine): Runner {
+    return new Runner({
       machine,
       wallClock,
       yieldTurn: () => new Promise((resolve) => setImmediate(resolve)),
       setTimer: (wake, ms) => setTimeout(wake, ms),
       clearTimer: (timer) => clearTimeout(timer as NodeJS.Timeout),
       onError: (error) => {
-        failure = error;
+        this.failure = error;
         this.finish(1);
       },
     });
+  }
+
+  private async runUntilFinished(machine: Machine, runner: Runner, recording: Recording | undefined): Promise<number> {
     runner.start();
-    const status = await this.finished;
+    let status = await this.finished;
+    if (recording && !this.failure) status = (await this.writeRecording(runner, recording)) ? status : 1;
     machine.stop();
     await runner.end();
-    if (failure) throw failure;
+    if (this.failure) throw this.failure;
     return status;
+  }
+
+  /** False, and said, when there is none. */
+  private async writeRecording(runner: Runner, recording: Recording): Promise<boolean> {
+    const release = runner.hold();
+    try {
+      await recording.write();
+      return true;
+    } catch (error) {
+      this.host.stderr.write(`lab: -record ${this.flags.record}: ${(error as Error).message}\n`);
+      return false;
+    } finally {
+      release();
+    }
   }
 }

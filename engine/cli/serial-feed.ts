@@ -6,7 +6,7 @@ export class SerialFeed {
   private rest: Uint8Array[] = [];
   private readonly paused = new Set<Connection>();
 
-  constructor(private readonly serial: Machine['serial']) {
+  constructor(private readonly serial: Pick<Machine['serial'], 'input' | 'onRoom'>) {
     // The guest is in the middle of its read when there is room.
     serial.onRoom(() => setImmediate(() => this.offer()));
   }

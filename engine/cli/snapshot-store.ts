@@ -1,9 +1,9 @@
 /** Machine snapshots as files: one NAME.mslm each in a folder. A write is whole or not there. */
-import { randomUUID } from 'node:crypto';
-import { mkdir, open, readdir, readFile, rename, rm } from 'node:fs/promises';
+import { mkdir, open, readdir, readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { SnapshotMeta, SnapshotStore } from '../monitor/index';
 import { META_BYTES, readMeta } from '../snapshot/index';
+import { writeWhole } from './whole-file';
 
 const SUFFIX = '.mslm';
 
@@ -18,21 +18,7 @@ export function snapshotStore(folder: string): SnapshotStore {
   return {
     async put(name, bytes) {
       await mkdir(folder, { recursive: true });
-      const fresh = join(folder, `.${randomUUID()}.tmp`);
-      try {
-        const file = await open(fresh, 'wx');
-        try {
-          await file.writeFile(bytes);
-          // On the disk before the name is: a power cut leaves the older snapshot whole too.
-          await file.sync();
-        } finally {
-          await file.close();
-        }
-        await rename(fresh, join(folder, fileOf(name)));
-      } catch (error) {
-        await rm(fresh, { force: true });
-        throw error;
-      }
+      await writeWhole(join(folder, fileOf(name)), bytes);
     },
     get: (name) => readFile(join(folder, fileOf(name))).catch(missing),
     delete: (name) => rm(join(folder, fileOf(name)), { force: true }),

@@ -6,7 +6,7 @@ export class TypedInput {
   private full = false;
 
   constructor(
-    private readonly serial: Machine['serial'],
+    private readonly serial: Pick<Machine['serial'], 'input' | 'onRoom'>,
     private readonly say: (text: string) => void,
   ) {
     serial.onRoom(() => this.hasRoom());

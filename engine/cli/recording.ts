@@ -1,0 +1,109 @@
+/** -record: whatever reaches the machine is written down with its position, and at the end that is a replay, the same file that the page exports. */
+import type { Machine } from '../machine/api';
+import type { Runner } from '../machine/runner';
+import { type CommitLog, isInputLine, Monitor, type MonitorEnv } from '../monitor/index';
+import { Loads } from '../replay/loads';
+import { Recorder } from '../replay/recorder';
+import { fileOf, linkTo, type Shared } from '../replay/sharing';
+import { layoutFormat, loadLayout, MAX_LINK_RAM, snapshotFormat } from '../snapshot/index';
+import { FlagError } from './chardev-flag';
+import { writeWhole } from './whole-file';
+
+export interface RecordingOptions {
+  path: string;
+  machine: Machine;
+  runner: Pick<Runner, 'hold'>;
+  commits: CommitLog;
+  makeFresh(): Promise<Machine>;
+  linkBase: string;
+  wallClock(): number;
+  /** One line, unasked */
+  tell(text: string): void;
+}
+
+export class Recording {
+  /** The one monitor that there is with -record. */
+  private monitor: Monitor | undefined;
+  private readonly recorder: Recorder;
+  private readonly loads: Loads;
+  private readonly shared: Shared;
+
+  constructor(private readonly options: RecordingOptions) {
+    const { machine, runner, makeFresh, linkBase, wallClock, tell, path } = options;
+    const { ram } = machine.config;
+    if (ram > MAX_LINK_RAM)
+      throw new FlagError(`-record ${path}: the machine has ${ram} bytes of RAM, a replay is read with ${MAX_LINK_RAM}`);
+    this.recorder = new Recorder(machine, runner, (reason) => tell(`no replay can be made any more: ${reason}`));
+    this.shared = { machine, recorder: this.recorder, makeFresh, linkBase, own: false, wallClock };
+    const vcpu = (): number => this.monitor?.commandContext.state.vcpu ?? 0;
+    const state = {
+      get vcpu() {
+        return vcpu();
+      },
+    };
+    this.loads = new Loads({ machine, recorder: this.recorder, state, progress: () => {}, wallClock });
+  }
+
+  /** -S */
+  stop(): void {
+    this.recorder.take({ kind: 'run', action: 'stop' }, () => this.options.machine.stop());
+  }
+
+  /** What the monitor's environment is with it. */
+  readonly env: Pick<MonitorEnv, 'format' | 'snapshotFormat' | 'share'> = {
+    format: {
+      ...layoutFormat,
+      load: (machine, text, name) =>
+        this.recorder.take({ kind: 'layout', name, text }, () =>
+          this.options.commits.group(`layout ${name}`, () => loadLayout(machine, text)),
+        ),
+    },
+    snapshotFormat: { ...snapshotFormat, load: (_machine, bytes) => this.loads.load(bytes) },
+    share: (what) => linkTo(what, this.shared),
+  };
+
+  makeMonitor(env: MonitorEnv): Monitor {
+    this.monitor = new RecordedMonitor(this.options.machine, env, this.recorder);
+    return this.monitor;
+  }
+
+  /** The guest's serial line. */
+  get serial(): Pick<Machine['serial'], 'input' | 'onRoom'> {
+    const { serial } = this.options.machine;
+    return {
+      onRoom: (listener) => serial.onRoom(listener),
+      input: (bytes) => {
+        const text = textOf(bytes);
+        if (text === undefined) this.recorder.cut('the serial line got bytes that are no UTF-8 text');
+        return this.recorder.take({ kind: 'console', text: text ?? '' }, () => serial.input(bytes));
+      },
+    };
+  }
+
+  /** Up to now. The machine must not run meanwhile. Throws the reason when there is no replay. */
+  async write(): Promise<void> {
+    await writeWhole(this.options.path, await fileOf('replay', this.shared));
+  }
+}
+
+class RecordedMonitor extends Monitor {
+  constructor(
+    machine: Machine,
+    env: MonitorEnv,
+    private readonly recorder: Recorder,
+  ) {
+    super(machine, env);
+  }
+
+  override execute(line: string): Promise<string> {
+    return isInputLine(line) ? this.recorder.take({ kind: 'line', line }, () => super.execute(line)) : super.execute(line);
+  }
+}
+
+function textOf(bytes: Uint8Array): string | undefined {
+  try {
+    return new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes);
+  } catch {
+    return undefined;
+  }
+}

@@ -1,0 +1,119 @@
+/** -replay: plays a replay's file, or link, from its start to its end and says whether the machine is the one that was recorded. */
+import { readFile, stat } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { Machine, MachineConfig } from '../machine/api';
+import { createMachine } from '../machine/machine';
+import { TypedInput } from '../machine/typed-input';
+import { CommitLog, Monitor } from '../monitor/index';
+import { applyInput } from '../replay/inputs';
+import { Player } from '../replay/player';
+import { Recorder } from '../replay/recorder';
+import { reasonOf } from '../replay/refusals';
+import type { ReplayView } from '../replay/types';
+import { type Asked, makeMachine, wantedBy } from '../replay/wanted';
+import { configOf, inspectFile, inspectLink, layoutFormat, linkKind, MAX_INFLATED, type MachineSpec } from '../snapshot/index';
+import { FlagError } from './chardev-flag';
+import { openChardev } from './connection';
+import type { LabFlags } from './flags';
+import { chooseGuest } from './guest-files';
+import type { LabProcess } from './main';
+
+type Source = Pick<Asked, 'link' | 'replay'>;
+
+/** Resolves to the status: 0 when the digest at the end is the recorded one. Throws a FlagError for what cannot be played. */
+export async function playReplay(
+  flags: LabFlags & { replay: string },
+  root: string,
+  host: LabProcess,
+  wallClock: () => number,
+): Promise<number> {
+  const wrong = (reason: string): FlagError => new FlagError(`-replay ${shown(flags.replay)}: ${reason}`);
+  const source = await read(flags.replay, wrong);
+  const spec = await specIn(source, wrong);
+  // The file says which guest; a kernel of the user's own has to be named.
+  const named = flags.kernel === undefined ? { ...flags, guest: spec.guest } : flags;
+  const { guest } = await chooseGuest({ ...named, append: flags.append ?? spec.append }, root);
+  const core = new Uint8Array(await readFile(join(root, 'build/core.wasm')));
+  const make = (config: MachineConfig): Promise<Machine> => createMachine({ ...config, accel: flags.accel, core, guest, wallClock });
+  const asked: Asked = { ...source, guest, config: { ...configOf(spec), accel: flags.accel } };
+  const wanted = await wantedBy(asked);
+  if (typeof wanted === 'string') throw wrong(wanted);
+  if (wanted.kind !== 'replay') throw wrong('it is no replay');
+  const { machine, reason } = await makeMachine(asked, make, wanted);
+  if (reason !== undefined) throw wrong(reason);
+
+  const serial = await openChardev('-serial', flags.serial, host);
+  serial.onConnection((connection) => machine.serial.onOutput((bytes) => connection.send(bytes)));
+  let view: ReplayView | undefined;
+  const player = playerFor(machine, wallClock, (each) => {
+    view = each;
+  });
+  const cancel = (): void => player.cancel();
+  for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP'] as const) host.on(signal, cancel);
+  try {
+    await player.play(wanted.replay);
+  } finally {
+    for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP'] as const) host.off(signal, cancel);
+    serial.close();
+  }
+  return tell(view, host, wrong);
+}
+
+/** A link, or a file: bounded before it is read. */
+async function read(what: string, wrong: (reason: string) => FlagError): Promise<Source> {
+  const fragment = /#[a-z]=.*$/s.exec(what)?.[0];
+  if (fragment !== undefined && linkKind(fragment)) return { link: fragment };
+  try {
+    const { size } = await stat(what);
+    if (size > MAX_INFLATED) throw wrong(`it has ${size} bytes, at most ${MAX_INFLATED} are read`);
+    return { replay: new Uint8Array(await readFile(what)) };
+  } catch (error) {
+    if (error instanceof FlagError) throw error;
+    const { code, message } = error as NodeJS.ErrnoException;
+    throw wrong(`could not open file: ${code === 'ENOENT' ? 'No such file or directory' : code === 'EISDIR' ? 'Is a directory' : message}`);
+  }
+}
+
+async function specIn({ link, replay }: Source, wrong: (reason: string) => FlagError): Promise<MachineSpec> {
+  try {
+    const found = replay ? await inspectFile(replay) : await inspectLink(link ?? '');
+    if (found.kind === 'replay') return found.spec;
+    const what = found.kind === 'layout' ? 'a layout' : found.kind === 'state' ? "a machine's state" : 'a machine snapshot';
+    throw new Error(`it is ${what}, no replay`);
+  } catch (error) {
+    throw wrong(reasonOf(error));
+  }
+}
+
+function playerFor(machine: Machine, wallClock: () => number, post: (view: ReplayView) => void): Player {
+  const commits = new CommitLog(machine, wallClock);
+  // Nothing that a replay may say reads or writes a file: it gets a monitor without any.
+  const none = async (): Promise<never> => {
+    throw new Error('a replay has no saved layouts');
+  };
+  const layouts = { get: none, set: none, delete: none, keys: async () => [] };
+  const monitor = new Monitor(machine, { layouts, format: layoutFormat, linkBase: '', quit: () => {}, wallClock, commits });
+  const reached = { machine, monitor, commits, typed: new TypedInput(machine.serial, () => {}) };
+  return new Player({
+    machine,
+    recorder: new Recorder(machine, { hold: () => () => {} }, () => {}),
+    apply: (input) => applyInput(input, reached),
+    monotonic: wallClock,
+    yieldTurn: () => new Promise((resolve) => setImmediate(resolve)),
+    post,
+  });
+}
+
+function tell(view: ReplayView | undefined, { stdout }: LabProcess, wrong: (reason: string) => FlagError): number {
+  if (view?.phase !== 'done') {
+    const count = view && 'instructions' in view ? ` after ${view.instructions} instructions` : '';
+    throw wrong(view?.phase === 'failed' ? view.reason : `cancelled${count}`);
+  }
+  const equal = view.digest === view.expected;
+  stdout.write(
+    `replayed ${view.instructions} instructions\nrecorded  ${view.expected}\nthis run  ${view.digest}\n${equal ? 'equal' : 'DIFFERENT'}\n`,
+  );
+  return equal ? 0 : 1;
+}
+
+const shown = (what: string): string => (what.length > 80 ? `${what.slice(0, 77)}...` : what);
