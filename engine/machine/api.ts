@@ -329,6 +329,21 @@ export interface HoleCount {
   total: number;
 }
 
+/** A place in a vCPU's code: after one instruction of it at least. */
+export interface SeekGoal {
+  vcpu: number;
+  /** The next instruction's, as the register has it. Absent: wherever it stands after one instruction. */
+  rip?: bigint;
+  /** With a stack pointer at least as high: out of what was called. */
+  rsp?: bigint;
+}
+
+/**
+ * Goes on with at most so many instructions, of all vCPUs, until the deadline (wall clock, ms). 'ended': the machine does not run; 'asleep':
+ * nothing can make it go on; 'most' and 'going': the count or the deadline came first.
+ */
+export type Seek = (most: number, deadline: number) => 'there' | 'going' | 'most' | 'asleep' | 'ended';
+
 export interface Machine {
   readonly config: MachineConfig;
   readonly memory: MemslotEngine;
@@ -354,6 +369,8 @@ export interface Machine {
    * 'never': it cannot come there, so that machine had other inputs.
    */
   runTo(position: Position, deadline: number): 'there' | 'going' | 'never';
+  /** A way to a place in a vCPU's code, for a machine that runs and that nobody else runs meanwhile. Instruction by instruction, so it is slow. */
+  seek(goal: SeekGoal): Seek;
   /**
    * Stops before the instruction with this count, of `instructions` (all vCPUs together), then forgets it; undefined: nowhere. It stays over
    * resets and restores that leave it ahead. MachineError when the count lies behind or is not a whole number.

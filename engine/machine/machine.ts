@@ -17,6 +17,8 @@ import {
   type MachineState,
   type Position,
   type RunState,
+  type Seek,
+  type SeekGoal,
   type UncheckedState,
   type VirtioMemInfo,
 } from './api';
@@ -86,6 +88,10 @@ class LabMachine extends MachineParts implements Machine {
 
   runTo(position: Position, deadline: number): 'there' | 'going' | 'never' {
     return this.run.runTo(position, deadline);
+  }
+
+  seek({ vcpu, ...place }: SeekGoal): Seek {
+    return this.run.seek(this.vcpu(vcpu), place);
   }
 
   get breakCount(): number | undefined {

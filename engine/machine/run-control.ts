@@ -2,11 +2,13 @@
  * Running and stopping: how far a stretch of running goes, what ends it, and how an idle guest sleeps without getting ahead of the wall
  * clock.
  */
-import { MachineError, type MachineEvent, type MachineOptions, type Position, type RunState } from './api';
+import { MachineError, type MachineEvent, type MachineOptions, type Position, type RunState, type Seek, type SeekGoal } from './api';
 import type { Clock } from './clock';
 import type { Advance, Executor } from './executor';
 import { positionOf, type Traveller, travel } from './position';
+import { seeker } from './seek';
 import { Throttle } from './throttle';
+import type { Vcpu } from './vcpu';
 
 /** Instructions between two looks at the wall clock. */
 const CHUNK = 200_000;
@@ -110,6 +112,20 @@ export class RunControl {
       this.throttle.restart(this.clock.now());
       this.context.flush();
     }
+  }
+
+  seek(vcpu: Vcpu, place: Omit<SeekGoal, 'vcpu'>): Seek {
+    const go = seeker(this.traveller, vcpu, place);
+    return (most, deadline) => {
+      if (this.held) return 'going';
+      this.wasIdle = false;
+      try {
+        return go(most, deadline);
+      } finally {
+        this.throttle.restart(this.clock.now());
+        this.context.flush();
+      }
+    };
   }
 
   get breakCount(): number | undefined {

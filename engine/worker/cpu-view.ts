@@ -26,7 +26,7 @@ function lineCount(name: string, value: number): number {
   return value;
 }
 
-function parseGva(text: string): bigint {
+export function parseGva(text: string): bigint {
   if (typeof text !== 'string' || !/^0x[0-9a-f]{1,16}$/i.test(text))
     throw new Error(`'${String(text).slice(0, 32)}' is no address: 0x and 1 to 16 hex digits`);
   return BigInt(text);
@@ -34,6 +34,9 @@ function parseGva(text: string): bigint {
 
 /** Linear addresses have 32 bits outside 64-bit mode. */
 const linear = (address: bigint, bits: number): bigint => (bits === 64 ? BigInt.asUintN(64, address) : address & MASK_32);
+
+/** What a linear address is more than rip: 64-bit code knows no base. */
+export const codeBase = (registers: VcpuRegisters): bigint => (codeBits(registers) === 64 ? 0n : registers.segments[SEG_CS]!.base);
 
 export function translate(machine: Machine, query: Queries['translate']['query']): Queries['translate']['answer'] {
   const gpa = machine.translate(parseGva(query.gva), vcpuOf(machine, query.vcpu));
@@ -46,7 +49,7 @@ export function codeView(machine: Machine, query: Queries['disassemble']['query'
   const before = lineCount('before', query.before ?? 0);
   const registers = machine.registers(vcpu);
   const bits = codeBits(registers);
-  const base = bits === 64 ? 0n : registers.segments[SEG_CS]!.base;
+  const base = codeBase(registers);
   const rip = linear(base + registers.rip, bits);
   const from = query.from === undefined ? rip : linear(parseGva(query.from), bits);
   const read: Read = (gva, length) => readVirtual(machine, vcpu, gva, length);

@@ -91,6 +91,11 @@ export type ToWorker =
   /** Puts the machine into the state of a machine snapshot; without bytes, back to what it was before the last one was loaded. Answered with ''. */
   | { type: 'load'; id: number; bytes?: Uint8Array }
   | { type: 'cancel-replay' }
+  /**
+   * A stopped guest goes on until this vCPU stands at `to` (linear, hex), or after one instruction of it, and is stopped there; `over`: not before the stack
+   * is as high as now again. Slow, since it goes step by step; 'run' with 'stop' ends it. Answered with a SeekAnswer.
+   */
+  | { type: 'seek'; id: number; vcpu: number; to?: string; over?: boolean }
   /** Answered with 'pong', whatever else goes on. */
   | { type: 'ping' }
   /** Is this a whole machine snapshot or a layout? Answered with an InspectedFile, or the reason why not. No machine is touched. */
@@ -110,6 +115,13 @@ export type ToWorker =
       snapshots?: SnapshotView[];
       error?: string;
     };
+
+/** 'stopped': by a person, a breakpoint or the guest itself; 'asleep': nothing wakes it; 'most': after so many instructions it was not there. */
+export interface SeekAnswer {
+  how: 'there' | 'stopped' | 'asleep' | 'most';
+  /** Of all vCPUs, on the way */
+  instructions: number;
+}
 
 /** The page's questions: what each sends and gets. A question changes nothing (engine/worker/queries.ts answers them). */
 export interface Queries {

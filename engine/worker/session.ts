@@ -22,6 +22,7 @@ import { Figurer } from './figurer';
 import { labState, slotViews } from './lab-state';
 import type { FromWorker, ToWorker } from './protocol';
 import { answerQuery } from './queries';
+import { seek } from './seeking';
 import { StateFeed } from './state-feed';
 import { StorageClient } from './storage-client';
 
@@ -154,6 +155,9 @@ export class Session {
       case 'query':
         this.query(message);
         return;
+      case 'seek':
+        this.seek(message);
+        return;
       case 'stage':
         this.answer(message.id, () => this.take({ kind: 'stage', action: { ...message.action } }));
         return;
@@ -176,6 +180,19 @@ export class Session {
   private query({ id, query }: Extract<ToWorker, { type: 'query' }>): void {
     const ask = () => answerQuery(query, { machine: this.machine, clock: this.deps });
     this.queue = this.queue.then(() => void this.reply(id, ask));
+  }
+
+  /** Later commands do not wait for its end: one of them may be Stop. */
+  private seek(message: Extract<ToWorker, { type: 'seek' }>): void {
+    const go = async (): Promise<unknown> => {
+      const running = this.need();
+      const { monotonic, yieldTurn } = this.deps;
+      const answer = await seek(message, { ...running, monotonic, yieldTurn });
+      this.states.touch(false);
+      running.figures.send();
+      return answer;
+    };
+    this.queue = this.queue.then(() => void this.reply(message.id, go));
   }
 
   private async reply(id: number, action: () => unknown): Promise<void> {

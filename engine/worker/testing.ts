@@ -84,6 +84,7 @@ export class Page {
       | Omit<Extract<ToWorker, { type: 'share' }>, 'id'>
       | Omit<Extract<ToWorker, { type: 'export' }>, 'id'>
       | Omit<Extract<ToWorker, { type: 'load' }>, 'id'>
+      | Omit<Extract<ToWorker, { type: 'seek' }>, 'id'>
       | Omit<Extract<ToWorker, { type: 'inspect-link' }>, 'id'>,
   ): Promise<Of<'result'>> {
     const id = this.nextId++;

@@ -1,0 +1,61 @@
+/**
+ * Steps over calls and runs to lines, for the CPU pane. To the machine it is Run and Stop at exact positions, and so the journal has it; here
+ * the way between them is gone one instruction at a time, in short stretches, so that Stop and everything else still come through.
+ */
+import type { Machine } from '../machine/api';
+import type { Runner } from '../machine/runner';
+import { applyInput, type Reached } from '../replay/inputs';
+import type { Recorder } from '../replay/recorder';
+import { codeBase, parseGva } from './cpu-view';
+import type { SeekAnswer, ToWorker } from './protocol';
+
+const STRETCH_MS = 8;
+/** Instructions after which it stops and asks. */
+export const MOST = 5_000_000;
+
+export interface SeekingOptions extends Reached {
+  runner: Pick<Runner, 'hold'>;
+  recorder: Recorder;
+  /** ms */
+  monotonic(): number;
+  yieldTurn(): Promise<void>;
+}
+
+/** Throws a one-line reason when it cannot begin; the machine is stopped then, and stopped again afterwards. */
+export async function seek(message: Extract<ToWorker, { type: 'seek' }>, options: SeekingOptions): Promise<SeekAnswer> {
+  const { machine, recorder, runner, monotonic, yieldTurn } = options;
+  if (machine.state !== 'paused') throw new Error(`the guest is not stopped: it is ${machine.state}`);
+  const go = machine.seek(goalOf(message, machine));
+  const began = machine.instructions;
+  const release = runner.hold();
+  try {
+    take(options, 'cont');
+    for (;;) {
+      // Somebody else's input may take several turns, and may stop the machine.
+      const how = recorder.busy ? 'going' : go(MOST - (machine.instructions - began), monotonic() + STRETCH_MS);
+      if (how !== 'going') {
+        const instructions = machine.instructions - began;
+        if (how === 'ended' || !runs(machine)) return { how: 'stopped', instructions };
+        take(options, 'stop');
+        return { how, instructions };
+      }
+      await yieldTurn();
+    }
+  } finally {
+    release();
+  }
+}
+
+const runs = (machine: Machine): boolean => machine.state === 'running';
+
+const take = (options: SeekingOptions, action: 'cont' | 'stop'): void => {
+  const input = { kind: 'run', action } as const;
+  options.recorder.take(input, () => applyInput(input, options));
+};
+
+function goalOf({ vcpu, to, over = false }: Extract<ToWorker, { type: 'seek' }>, machine: Machine): Parameters<Machine['seek']>[0] {
+  if (to === undefined) return { vcpu };
+  const registers = machine.registers(vcpu);
+  const rip = BigInt.asUintN(64, parseGva(to) - codeBase(registers));
+  return over ? { vcpu, rip, rsp: registers.gpr[4]! } : { vcpu, rip };
+}
