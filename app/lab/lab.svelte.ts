@@ -7,6 +7,7 @@ import type {
   LabState,
   MachineConfig,
   Queries,
+  SeekAnswer,
   ShareKind,
   SlotView,
   StageAction,
@@ -327,6 +328,11 @@ export class Lab {
   /** Looks at the machine and changes nothing. */
   async query<Ask extends keyof Queries>(query: Queries[Ask]['query'] & { ask: Ask }): Promise<Queries[Ask]['answer']> {
     return (await this.#ask({ type: 'query', query })) as Queries[Ask]['answer'];
+  }
+
+  /** Takes a stopped guest to a line of its code, or one vCPU on by one instruction. Rejects with the reason when it cannot begin. */
+  async seek(goal: { vcpu: number; to?: string; stack?: string }): Promise<SeekAnswer> {
+    return (await this.#ask({ type: 'seek', ...goal })) as SeekAnswer;
   }
 
   /** The engine's refusal in words, or ''. */

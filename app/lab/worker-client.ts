@@ -13,7 +13,21 @@ export type Announcement =
 type Request = DistributiveOmit<
   Extract<
     ToWorker,
-    { type: 'monitor' | 'complete' | 'call' | 'go-to' | 'query' | 'stage' | 'inspect-file' | 'inspect-link' | 'share' | 'export' | 'load' }
+    {
+      type:
+        | 'monitor'
+        | 'complete'
+        | 'call'
+        | 'go-to'
+        | 'query'
+        | 'seek'
+        | 'stage'
+        | 'inspect-file'
+        | 'inspect-link'
+        | 'share'
+        | 'export'
+        | 'load';
+    }
   >,
   'id'
 >;

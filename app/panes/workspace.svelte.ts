@@ -6,6 +6,7 @@ import { hex, parseNumber, size } from '../shared/format';
 import { Guides } from './guides/runner.svelte';
 import type { Extent } from './memory-map/axis';
 import { Heat } from './memory-map/heat.svelte';
+import { seekIn } from './registers/seek';
 import { Rooms } from './rooms';
 import { finalRanges, type Ghost, ghosts, overlaps, type Range } from './staging';
 
@@ -68,6 +69,8 @@ export class Workspace {
   focusRow = $state(0);
   phonePane = $state<PhonePane>('map');
   keysOpen = $state(false);
+  /** The one that the CPU pane shows, and that Step takes on. */
+  vcpu = $state(0);
   /** What the page walk walks: an expression of the monitor. */
   walkAddress = $state('$rip');
   /** The map shows this range next; the map clears it. */
@@ -112,6 +115,14 @@ export class Workspace {
       return { ...region, name, kind: kin?.kind ?? ('bare' as const) };
     });
   });
+
+  /** One instruction: of the machine, or where there are several vCPUs, of the one that is looked at. */
+  step(): void {
+    const { lab, vcpu } = this;
+    if (lab.state?.run !== 'paused' || lab.refuses()) return;
+    if (lab.state.config.smp === 1) lab.run('step');
+    else void seekIn(lab, { vcpu });
+  }
 
   /** Brings one of the inspector's tabs to the front, from anywhere. */
   openPanel(panel: InspectorPanel): void {

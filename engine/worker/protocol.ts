@@ -92,10 +92,10 @@ export type ToWorker =
   | { type: 'load'; id: number; bytes?: Uint8Array }
   | { type: 'cancel-replay' }
   /**
-   * A stopped guest goes on until this vCPU stands at `to` (linear, hex), or after one instruction of it, and is stopped there; `over`: not before the stack
-   * is as high as now again. Slow, since it goes step by step; 'run' with 'stop' ends it. Answered with a SeekAnswer.
+   * A stopped guest goes on until this vCPU stands at `to` (linear, hex), or after one instruction of it, and is stopped there; `stack`: not with a lower
+   * stack pointer (hex). Slow, since it goes step by step; 'run' with 'stop' ends it. Answered with a SeekAnswer.
    */
-  | { type: 'seek'; id: number; vcpu: number; to?: string; over?: boolean }
+  | { type: 'seek'; id: number; vcpu: number; to?: string; stack?: string }
   /** Answered with 'pong', whatever else goes on. */
   | { type: 'ping' }
   /** Is this a whole machine snapshot or a layout? Answered with an InspectedFile, or the reason why not. No machine is touched. */

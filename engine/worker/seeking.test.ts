@@ -29,7 +29,7 @@ async function watching(more: Parameters<Page['boot']>[0] = {}): Promise<Page> {
   return page;
 }
 
-const seek = async (page: Page, goal: { vcpu?: number; to?: string; over?: boolean }): Promise<SeekAnswer> => {
+const seek = async (page: Page, goal: { vcpu?: number; to?: string; stack?: string }): Promise<SeekAnswer> => {
   const { value, error } = await page.ask({ type: 'seek', vcpu: 0, ...goal });
   expect(error).toBeUndefined();
   return value as SeekAnswer;
@@ -65,7 +65,7 @@ describe('seeking', () => {
     const view = await cpu(page);
     expect(view.code.rip).toBe(at);
     const rsp = (each: CpuView) => each.groups[0]!.registers.find(({ name }) => name === 'rsp')!.value;
-    const answer = await seek(page, { to: view.code.lines[1]!.gva, over: true });
+    const answer = await seek(page, { to: view.code.lines[1]!.gva, stack: `0x${rsp(view)}` });
     expect(answer.how).toBe('there');
     expect(answer.instructions).toBeGreaterThan(1);
     const after = await cpu(page);

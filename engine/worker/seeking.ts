@@ -53,9 +53,8 @@ const take = (options: SeekingOptions, action: 'cont' | 'stop'): void => {
   options.recorder.take(input, () => applyInput(input, options));
 };
 
-function goalOf({ vcpu, to, over = false }: Extract<ToWorker, { type: 'seek' }>, machine: Machine): Parameters<Machine['seek']>[0] {
+function goalOf({ vcpu, to, stack }: Extract<ToWorker, { type: 'seek' }>, machine: Machine): Parameters<Machine['seek']>[0] {
   if (to === undefined) return { vcpu };
-  const registers = machine.registers(vcpu);
-  const rip = BigInt.asUintN(64, parseGva(to) - codeBase(registers));
-  return over ? { vcpu, rip, rsp: registers.gpr[4]! } : { vcpu, rip };
+  const rip = BigInt.asUintN(64, parseGva(to) - codeBase(machine.registers(vcpu)));
+  return stack === undefined ? { vcpu, rip } : { vcpu, rip, rsp: parseGva(stack) };
 }

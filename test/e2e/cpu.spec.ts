@@ -1,6 +1,6 @@
 /** The CPU pane: code around rip, one instruction at a time, registers that change, and addresses that lead into the map. */
 import type { Locator, Page } from '@playwright/test';
-import { expect, test } from './page';
+import { expect, type LabPage, test } from './page';
 
 const code = (page: Page): Locator => page.getByRole('list', { name: 'Code around rip' });
 const current = (page: Page): Locator => code(page).locator('[aria-current="step"]');
@@ -116,4 +116,96 @@ test('where no slot backs rip the pane says so, and Undo brings the code back', 
   await expect(page.getByText(/which no memslot backs\.|is not mapped by the guest's page tables\./)).toBeVisible();
   await lab.monitor('undo');
   await expect(current(page)).toHaveCount(1);
+});
+
+test('a line of the code is run to, by its button and by F4; a call is stepped over by F9', async ({ lab, page }) => {
+  test.setTimeout(120_000);
+  await lab.open();
+  await page.getByRole('tab', { name: 'CPU' }).click();
+  await lab.typeConsole('watch 0x2000000\r');
+  await lab.consoleShows(/any key ends\)/);
+  await page.keyboard.press('F8');
+  const over = page.getByRole('button', { name: 'Over F9, to the line behind a call' });
+  await expect(over).toBeEnabled();
+  await expect(current(page)).toHaveCount(1);
+  const arrivesAt = async (wanted: bigint): Promise<void> => {
+    await expect.poll(() => addressOf(current(page))).toBe(wanted);
+    await expect.poll(() => hexOf(page, 'rip')).toBe(wanted);
+    await expect(over).toBeEnabled();
+  };
+  // It reads in a loop: once round it and back to this very line.
+  const here = await addressOf(current(page));
+  await current(page).getByRole('button').first().press('F4');
+  await arrivesAt(here);
+  const next = code(page).getByRole('listitem').nth(3);
+  const wanted = await addressOf(next);
+  await next.getByRole('button', { name: /^Run to/ }).click();
+  await arrivesAt(wanted);
+
+  // At its prompt it sleeps, and looks for keys by calls.
+  await page.keyboard.press('F8');
+  await lab.typeConsole('q');
+  await lab.consoleEndsWith(/lab> $/);
+  await page.keyboard.press('F8');
+  await expect(over).toBeEnabled();
+  // It sleeps until a key comes.
+  await lab.typeConsole('m');
+  await over.focus();
+  for (let n = 0; n < 80 && !/\bcall/.test(await current(page).innerText()); n++) {
+    const rip = await addressOf(current(page));
+    await page.keyboard.press('F10');
+    await expect.poll(() => addressOf(current(page))).not.toBe(rip);
+  }
+  await expect(current(page)).toContainText('call');
+  const stack = await hexOf(page, 'rsp');
+  const behind = await addressOf(code(page).getByRole('listitem').nth(3));
+  await page.keyboard.press('F9');
+  await arrivesAt(behind);
+  expect(await hexOf(page, 'rsp')).toBe(stack);
+  expect(lab.errors).toEqual([]);
+});
+
+test('with two vCPUs each has its registers; Step takes the chosen one on, and one that sleeps says so', async ({ lab, page }) => {
+  test.setTimeout(120_000);
+  await lab.open();
+  await page.getByRole('button', { name: /choose another guest/ }).click();
+  const picker = page.getByRole('dialog', { name: 'Boot a guest' });
+  await picker.getByLabel('-smp').selectOption('2');
+  await page.screenshot({ path: '/tmp/picker.png' });
+  await picker.getByRole('button', { name: 'Boot', exact: true }).click();
+  await expect(picker).toBeHidden();
+  await page.getByRole('tab', { name: 'CPU' }).click();
+  const vcpu = page.getByLabel('vCPU', { exact: true });
+  await expect(vcpu).toBeVisible();
+  await lab.consoleEndsWith(/lab> $/);
+  await lab.typeConsole('watch 0x2000000\r');
+  await lab.consoleShows(/any key ends\)/);
+  await page.keyboard.press('F8');
+  const over = page.getByRole('button', { name: 'Over F9, to the line behind a call' });
+  await expect(over).toBeEnabled();
+  const registers = async (index: number): Promise<void> => {
+    await vcpu.selectOption(String(index));
+    await lab.monitor(`cpu ${index}`);
+    const printed = await lab.monitor('info registers');
+    const rip = /RIP=([0-9a-f]+)/.exec(printed)?.[1] ?? /EIP=([0-9a-f]+)/.exec(printed)?.[1];
+    const name = printed.includes('RIP=') ? 'rip' : 'eip';
+    await expect.poll(async () => (await hexOf(page, name)).toString(16)).toBe(BigInt(`0x${rip}`).toString(16));
+  };
+  await registers(0);
+  await over.focus();
+  for (let n = 0; n < 3; n++) {
+    const before = await addressOf(current(page));
+    await page.keyboard.press('F10');
+    await expect.poll(() => addressOf(current(page))).not.toBe(before);
+    await registers(0);
+  }
+  // memlab runs on one: the other waits to be started.
+  await registers(1);
+  await expect(page.getByText('halted until')).toBeVisible();
+  await page.screenshot({ path: '/tmp/smp2.png' });
+  await over.focus();
+  await page.keyboard.press('F10');
+  await expect(page.getByText(/vCPU 1 did not come to its next instruction: .*\. Stopped at 0x/)).toBeVisible({ timeout: 60_000 });
+  await page.screenshot({ path: '/tmp/smp2b.png' });
+  expect(lab.errors).toEqual([]);
 });

@@ -1,6 +1,7 @@
 /** One vCPU as the page last saw it: read 4 times a second while the guest runs, and after each stop and step. */
 import type { CpuView, RegisterView } from '../../../engine/worker/protocol';
 import type { Lab } from '../../lab/lab.svelte';
+import type { Workspace } from '../workspace.svelte';
 
 /** ms */
 const PERIOD = 250;
@@ -27,7 +28,7 @@ interface Stop {
 
 export class Cpu {
   readonly lab: Lab;
-  vcpu = $state(0);
+  readonly #workspace: Workspace;
   /** Address whose code is shown in place of rip's. */
   from = $state<string | undefined>(undefined);
   view = $state.raw<CpuView | undefined>(undefined);
@@ -39,8 +40,13 @@ export class Cpu {
   #before: Stop | undefined;
   #reading = 0;
 
-  constructor(lab: Lab) {
-    this.lab = lab;
+  constructor(workspace: Workspace) {
+    this.lab = workspace.lab;
+    this.#workspace = workspace;
+  }
+
+  get vcpu(): number {
+    return this.#workspace.vcpu;
   }
 
   /** Reads now, and again and again while the guest runs. The result ends that. */
@@ -75,7 +81,7 @@ export class Cpu {
   }
 
   choose(vcpu: number): void {
-    this.vcpu = vcpu;
+    this.#workspace.vcpu = vcpu;
     this.from = undefined;
     this.#stop = undefined;
     this.#before = undefined;
