@@ -70,6 +70,9 @@ for (const colorScheme of ['dark', 'light'] as const) {
     await page.getByRole('button', { name: 'Table' }).click();
     await check('table with an INVALID slot');
     await page.getByRole('button', { name: 'Map', exact: true }).click();
+    await page.getByRole('tab', { name: 'Index' }).click();
+    await expect(page.getByRole('img', { name: /^B-tree, inactive set/ })).toBeVisible();
+    await check('index between the swaps');
     await lab.monitor('changeset_step -a');
     await lab.monitor('undo');
     for (const line of ['changeset_begin', `memslot_move ${first.id} 0x${second.gpa.toString(16)}`, `memslot_flags ${second.id} -l`])
@@ -183,6 +186,44 @@ for (const colorScheme of ['dark', 'light'] as const) {
     }
     await expect(page.getByText('the digest is equal')).toBeVisible({ timeout: 120_000 });
     expect(await violations(lab), 'replayed').toEqual([]);
+  });
+}
+
+for (const colorScheme of ['dark', 'light'] as const) {
+  test(`axe finds nothing when the worker is silent, or gone, or a guide has earlier figures, ${colorScheme}`, async ({ lab, page }) => {
+    await page.emulateMedia({ colorScheme });
+    await page.addInitScript(() => {
+      const measures = { two: { swaps: 3, holes: 7, zapped: 16384 }, one: { swaps: 2, holes: 0, zapped: 16384 } };
+      localStorage.setItem('memslot-lab guides', JSON.stringify({ move: { at: 1764167612000, build: 'older', measures } }));
+    });
+    await lab.open('./#guide=move');
+    await expect(page.getByRole('region', { name: 'Measured earlier' })).toContainText('by another build of the page (older)');
+    expect(await violations(lab), 'earlier figures').toEqual([]);
+    // As long as the page is looked at.
+    await page.workers()[0]?.evaluate(() => {
+      setTimeout(() => {
+        for (;;);
+      });
+    });
+    await expect(page.getByRole('alert').filter({ hasText: 'The worker does not answer.' })).toBeVisible();
+    expect(await violations(lab), 'a silent worker').toEqual([]);
+    for (const width of [320, 390, 720, 1024, 1440]) {
+      await page.setViewportSize({ width, height: 844 });
+      expect(await noSidewaysScroll(lab), `a silent worker, ${width} px`).toBe(true);
+    }
+    await page.getByRole('button', { name: 'Restart' }).click();
+    await expect(page.getByRole('alert')).toHaveCount(0);
+    await lab.consoleEndsWith(/lab> $/);
+    // The one that hangs may still be on its way out.
+    await page
+      .workers()
+      .at(-1)
+      ?.evaluate(() => self.close());
+    await expect(page.getByRole('alert').filter({ hasText: 'The worker stopped.' })).toBeVisible();
+    expect(await violations(lab), 'a dead worker').toEqual([]);
+    await page.setViewportSize({ width: 390, height: 844 });
+    expect(await violations(lab), 'a dead worker, phone').toEqual([]);
+    expect(await noSidewaysScroll(lab)).toBe(true);
   });
 }
 

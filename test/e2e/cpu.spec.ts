@@ -1,6 +1,6 @@
 /** The CPU pane: code around rip, one instruction at a time, registers that change, and addresses that lead into the map. */
 import type { Locator, Page } from '@playwright/test';
-import { expect, type LabPage, test } from './page';
+import { expect, test } from './page';
 
 const code = (page: Page): Locator => page.getByRole('list', { name: 'Code around rip' });
 const current = (page: Page): Locator => code(page).locator('[aria-current="step"]');
@@ -171,7 +171,6 @@ test('with two vCPUs each has its registers; Step takes the chosen one on, and o
   await page.getByRole('button', { name: /choose another guest/ }).click();
   const picker = page.getByRole('dialog', { name: 'Boot a guest' });
   await picker.getByLabel('-smp').selectOption('2');
-  await page.screenshot({ path: '/tmp/picker.png' });
   await picker.getByRole('button', { name: 'Boot', exact: true }).click();
   await expect(picker).toBeHidden();
   await page.getByRole('tab', { name: 'CPU' }).click();
@@ -201,11 +200,9 @@ test('with two vCPUs each has its registers; Step takes the chosen one on, and o
   }
   // memlab runs on one: the other waits to be started.
   await registers(1);
-  await expect(page.getByText('halted until')).toBeVisible();
-  await page.screenshot({ path: '/tmp/smp2.png' });
+  await expect(page.getByText('16-bit, halted')).toBeVisible();
   await over.focus();
   await page.keyboard.press('F10');
   await expect(page.getByText(/vCPU 1 did not come to its next instruction: .*\. Stopped at 0x/)).toBeVisible({ timeout: 60_000 });
-  await page.screenshot({ path: '/tmp/smp2b.png' });
   expect(lab.errors).toEqual([]);
 });
