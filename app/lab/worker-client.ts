@@ -39,11 +39,16 @@ interface Pending {
   reject(error: Error): void;
 }
 
+/** Seconds in which a worker says its first word, its script on the way through a slow network. */
+const STARTS_WITHIN = 30;
+
 export class WorkerClient {
   #worker: Worker;
   #pending = new Map<number, Pending>();
   #nextId = 1;
   #alive = true;
+  /** It has said something. */
+  #heard = false;
   readonly #ended = new AbortController();
   readonly #pulse: Pulse;
 
@@ -58,12 +63,16 @@ export class WorkerClient {
       ping: () => this.post({ type: 'ping' }),
       visible: () => document.visibilityState === 'visible',
       now: () => performance.now(),
-      tell: (seconds) => onAnnouncement({ type: 'silent', seconds, asked: this.#asked }),
+      tell: (seconds) => {
+        if (!this.#heard && seconds >= STARTS_WITHIN) fatal(`It did not start within ${seconds} s.`);
+        else onAnnouncement({ type: 'silent', seconds, asked: this.#asked });
+      },
     });
     const timer = setInterval(() => this.#pulse.tick(), PULSE_MS);
     this.#ended.signal.addEventListener('abort', () => clearInterval(timer));
     this.#worker.onmessage = ({ data }: MessageEvent<FromWorker>) => {
       if (!this.#alive) return;
+      this.#heard = true;
       this.#pulse.heard();
       if (data.type === 'result') this.#answer(data.id, data.value, data.error);
       else if (data.type === 'living') void this.#outlive(name, fatal);

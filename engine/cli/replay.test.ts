@@ -60,6 +60,7 @@ async function recorded(...flags: string[]) {
   socket.on('data', (chunk: Buffer) => {
     console += chunk.toString();
   });
+  await until(() => said.out.endsWith('(lab) '));
   return {
     file,
     shows: (words: string) => until(() => console.includes(words)),

@@ -175,7 +175,7 @@ describe('a legacy commit of many calls', () => {
     const other = await replayed(await linkOf(page, 'replay'));
     expect(slotsOf(other)).toBe(slotsOf(page));
     const told = other.heard.flatMap((said) => (said.type === 'replay' && said.view.phase === 'running' ? [said.view.done] : []));
-    expect(new Set(told).size).toBeGreaterThan(5);
+    expect(new Set(told).size).toBeGreaterThan(1);
   });
 
   it('is given up when its replay is cancelled: what was done stays, and no further replay is promised', async () => {

@@ -62,14 +62,23 @@ test('a worker that is busy for seconds is asked to be waited for, and goes on a
 });
 
 test('a worker that is killed while its guest starts is told', async ({ page, lab }) => {
-  // It waits for a core.wasm that never comes.
-  await page.route(/core[^/]*\.wasm$/, () => {});
+  // It is never told what to boot.
+  await page.addInitScript(() => {
+    const post = Worker.prototype.postMessage;
+    Worker.prototype.postMessage = function (...message: unknown[]) {
+      const held = (message[0] as { type?: string }).type === 'boot' && !('released' in window);
+      if (!held) Reflect.apply(post, this, message);
+    };
+  });
   const born = page.waitForEvent('worker');
   await page.goto('./');
   const worker = await born;
+  // From when it lives in earnest: before that only its silence could tell.
+  const waitedFor = () => page.evaluate(async () => (await navigator.locks.query()).pending?.length);
+  await expect.poll(waitedFor).toBe(1);
   await worker.evaluate(() => self.close());
   await expect(page.getByRole('alert')).toContainText('The machine did not start. It ended without an error.');
-  await page.unroute(/core[^/]*\.wasm$/);
+  await page.evaluate(() => Object.assign(window, { released: true }));
   await page.getByRole('button', { name: 'Restart' }).click();
   await lab.consoleEndsWith(/lab> $/);
 });
