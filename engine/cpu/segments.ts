@@ -138,18 +138,29 @@ export function putReal(seg: i32, selector: u32): void {
   }
 }
 
-/** Checks and loads SS for privilege `forCpl`; `vector` for all faults but a segment that is not present (#SS). */
-export function loadStackSegment(selector: u32, forCpl: u32, vector: i32): i32 {
+/** May SS have a null selector at privilege `forCpl`? Only in 64-bit code, and not for user code. */
+@inline export function mayBeNullStack(selector: u32, forCpl: u32, wide: bool): bool {
+  return wide && forCpl != 3 && (selector & 3) == forCpl;
+}
+
+/** Checks a selector that is not null for SS at privilege `forCpl` and leaves its descriptor as the last one. #GP, or #SS when not present. */
+export function checkStackSegment(selector: u32, forCpl: u32): i32 {
+  const error = selector & 0xfffc;
+  if (!readDescriptor(selector, VEC_GP)) return 0;
+  if ((selector & 3) != forCpl || dplOf(descAttr) != forCpl || !isWritableData(descAttr)) return raise(VEC_GP, error);
+  if (!(descAttr & ATTR_P)) return raise(VEC_SS, error);
+  return touchDescriptor();
+}
+
+function loadStackSegment(selector: u32): i32 {
   if (isNull(selector)) {
-    if (!is64() || forCpl == 3 || (selector & 3) != forCpl) return raise(vector, vector == VEC_GP ? 0 : selector & 0xfffc);
+    if (!mayBeNullStack(selector, cpl, is64())) return raise(VEC_GP, 0);
     putNull(SEG_SS, selector);
-    return 1;
+  } else {
+    if (!checkStackSegment(selector, cpl)) return 0;
+    putSegment(SEG_SS, selector);
   }
-  if (!readDescriptor(selector, vector)) return 0;
-  if ((selector & 3) != forCpl || dplOf(descAttr) != forCpl || !isWritableData(descAttr)) return raise(vector, selector & 0xfffc);
-  if (!(descAttr & ATTR_P)) return raise(VEC_SS, selector & 0xfffc);
-  if (!touchDescriptor()) return 0;
-  putSegment(SEG_SS, selector);
+  modeChanged();
   return 1;
 }
 
@@ -160,11 +171,7 @@ export function loadSegment(seg: i32, selector: u32): i32 {
     putReal(seg, selector);
     return 1;
   }
-  if (seg == SEG_SS) {
-    if (!loadStackSegment(selector, cpl, VEC_GP)) return 0;
-    modeChanged();
-    return 1;
-  }
+  if (seg == SEG_SS) return loadStackSegment(selector);
   if (isNull(selector)) {
     putNull(seg, selector);
     return 1;

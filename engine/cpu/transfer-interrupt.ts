@@ -196,7 +196,7 @@ function deliverProtected(low: u32, high: u32): i32 {
   const size = gateType >= 14 ? 4 : 2;
   const inner = newCpl < cpl;
   const codeLimit = descLimit();
-  if (!inner) useCurrentStack();
+  if (!inner) useCurrentStack(ext);
   else if (!innerStack(newCpl, ext)) return 0;
   if (gateOffset > <u64>codeLimit) return raise(VEC_GP, ext);
   if (!pushFrame(size, inner)) return 0;

@@ -71,7 +71,7 @@ function iretProtected(selector: u32, offset: u64, image: u32, opsize: i32): i32
   let rsp: u64 = 0;
   let ss: u32 = 0;
   const withStack = is64() || outer;
-  if (!checkReturnCode(selector) || !checkOffset(offset)) return 0;
+  if (!checkReturnCode(selector)) return 0;
   const low = descLow;
   const high = descHigh;
   if (withStack) {
@@ -82,6 +82,7 @@ function iretProtected(selector: u32, offset: u64, image: u32, opsize: i32): i32
     if (!returnOuter(selector, offset, ss, rsp, low, high)) return 0;
     if (outer) dropInnerSegments();
   } else {
+    if (!checkOffset(offset)) return 0;
     commitStack();
     enterCode(selector, from, offset);
   }

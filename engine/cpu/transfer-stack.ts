@@ -38,7 +38,7 @@ let mask: u64 = ALL_ONES;
 let high: u64 = 0;
 let limit: u32 = 0;
 let attr: u32 = 0;
-/** Error code of a push outside the limit: 0 for the current stack, the selector for a new one. */
+/** Error code of a push outside the limit: 0 or EXT for the current stack, the selector for a new one. */
 let faultError: u32 = 0;
 let flat: bool = false;
 let system: bool = false;
@@ -47,8 +47,8 @@ export function setStackPtr(value: u64): void {
   stackPtr = value;
 }
 
-/** Starts with the current stack. */
-export function useCurrentStack(): void {
+/** Starts with the current stack; `error` is the code of an #SS. */
+export function useCurrentStack(error: u32 = 0): void {
   const record = segRecord(SEG_SS);
   base = load<u64>(record, SEG_BASE);
   limit = load<u32>(record, SEG_LIMIT);
@@ -57,7 +57,7 @@ export function useCurrentStack(): void {
   mask = flat ? ALL_ONES : mode & MODE_STACK32 ? 0xffffffff : 0xffff;
   stackPtr = load<u64>(cpu, RSP) & mask;
   high = mask == 0xffff ? load<u64>(cpu, RSP) & ~mask : 0;
-  faultError = 0;
+  faultError = error;
   system = cpl != 3;
 }
 

@@ -15,6 +15,7 @@ import {
   ATTR_P,
   ATTR_S,
   attrOf,
+  checkStackSegment,
   descAttr,
   descHigh,
   descLimit,
@@ -23,7 +24,7 @@ import {
   dplOf,
   isCode,
   isNull,
-  loadStackSegment,
+  mayBeNullStack,
   locateDescriptor,
   putNull,
   putReal,
@@ -88,16 +89,21 @@ export function checkCodeForm(error: u32): i32 {
   return touchDescriptor();
 }
 
-/** The offset must be canonical for a 64-bit target, inside the limit for any other (last descriptor). #GP(0). */
+/** Is the last descriptor one of 64-bit code? */
+@inline function isWide(): bool {
+  return isLong() && (descAttr & ATTR_LONG) != 0;
+}
+
+/** The offset must be canonical for a 64-bit target; its low half inside the limit for any other (last descriptor). #GP(0). */
 export function checkOffset(offset: u64): i32 {
-  if (isLong() && descAttr & ATTR_LONG) return isCanonical(offset) ? 1 : raise(VEC_GP, 0);
-  return offset <= <u64>descLimit() ? 1 : raise(VEC_GP, 0);
+  const fits = isWide() ? isCanonical(offset) : <u32>offset <= descLimit();
+  return fits ? 1 : raise(VEC_GP, 0);
 }
 
 /** Loads CS from the last descriptor at privilege `newCpl` and jumps. */
 export function enterCode(selector: u32, newCpl: u32, offset: u64): void {
   putSegment(SEG_CS, (selector & 0xfffc) | newCpl);
-  store<u64>(cpu, offset, VCPU_RIP);
+  store<u64>(cpu, isWide() ? offset : offset & 0xffffffff, VCPU_RIP);
   setCpl(newCpl);
   modeChanged();
 }
@@ -113,8 +119,8 @@ let gateOffset: u64 = 0;
 let gateWords: u32 = 0;
 let gateSize: i32 = 0;
 
-/** Call gate in the last descriptor: checks it and reads its target's descriptor, which becomes the last one. */
-function readCallGate(selector: u32): i32 {
+/** Call gate in the last descriptor: checks it and reads its target's descriptor, which becomes the last one. A jump keeps its level. */
+function readCallGate(selector: u32, jump: bool): i32 {
   const error = selector & 0xfffc;
   const type = descAttr & 0xf;
   const long = isLong();
@@ -138,6 +144,7 @@ function readCallGate(selector: u32): i32 {
   if (!readDescriptor(gateSelector, VEC_GP)) return 0;
   const target = gateSelector & 0xfffc;
   if (!isCode(descAttr) || dplOf(descAttr) > cpl) return raise(VEC_GP, target);
+  if (jump && !(descAttr & ATTR_DC) && dplOf(descAttr) != cpl) return raise(VEC_GP, target);
   if (long && (descAttr & (ATTR_LONG | ATTR_BIG)) != ATTR_LONG) return raise(VEC_GP, target);
   return checkCodeForm(target);
 }
@@ -155,9 +162,7 @@ export function farJump(selector: u32, offset: u64, opsize: i32): i32 {
     return 1;
   }
   if (descAttr & ATTR_S) return raise(VEC_GP, selector & 0xfffc);
-  if (!readCallGate(selector)) return 0;
-  if (!(descAttr & ATTR_DC) && dplOf(descAttr) != cpl) return raise(VEC_GP, gateSelector & 0xfffc);
-  if (!checkOffset(gateOffset)) return 0;
+  if (!readCallGate(selector, true) || !checkOffset(gateOffset)) return 0;
   enterCode(gateSelector, cpl, gateOffset);
   return 1;
 }
@@ -182,15 +187,15 @@ export function farCall(selector: u32, offset: u64, opsize: i32): i32 {
   if (isNull(selector)) return raise(VEC_GP, 0);
   if (!readDescriptor(selector, VEC_GP)) return 0;
   if (isCode(descAttr)) {
-    if (!checkDirect(selector) || !checkOffset(offset)) return 0;
+    if (!checkDirect(selector)) return 0;
     useCurrentStack();
-    if (!pushReturn(opsize)) return 0;
+    if (!pushReturn(opsize) || !checkOffset(offset)) return 0;
     commitStack();
     enterCode(selector, cpl, offset);
     return 1;
   }
   if (descAttr & ATTR_S) return raise(VEC_GP, selector & 0xfffc);
-  if (!readCallGate(selector)) return 0;
+  if (!readCallGate(selector, false)) return 0;
   return callGate();
 }
 
@@ -200,7 +205,6 @@ function callGate(): i32 {
   const high = descHigh;
   const dpl = dplOf(descAttr);
   const inner = !(descAttr & ATTR_DC) && dpl < cpl;
-  if (!checkOffset(gateOffset)) return 0;
   if (!inner) {
     useCurrentStack();
   } else {
@@ -210,6 +214,8 @@ function callGate(): i32 {
     if (!isLong() && !copyParameters()) return 0;
   }
   if (!pushReturn(gateSize)) return 0;
+  setDescriptor(low, high);
+  if (!checkOffset(gateOffset)) return 0;
   if (inner) {
     if (isLong()) putNull(SEG_SS, dpl);
     else putInnerSegment();
@@ -256,15 +262,22 @@ export function checkReturnCode(selector: u32): i32 {
 
 /**
  * Second half of a return to an outer level or of any 64-bit IRET: loads SS:RSP, then CS:RIP from the descriptor words given. The SS
- * checks depend on whether the target is 64-bit code.
+ * checks depend on whether the target is 64-bit code, and come before that of the offset.
  */
 export function returnOuter(selector: u32, offset: u64, ss: u32, rsp: u64, low: u32, high: u32): i32 {
   const rpl = selector & 3;
+  const none = isNull(ss);
   setDescriptor(low, high);
-  const wide = isLong() && (descAttr & ATTR_LONG) != 0;
-  if (isNull(ss) && wide && rpl != 3 && (ss & 3) == rpl) putNull(SEG_SS, ss);
-  else if (isNull(ss)) return raise(VEC_GP, 0);
-  else if (!loadStackSegment(ss, rpl, VEC_GP)) return 0;
+  const wide = isWide();
+  if (none && !mayBeNullStack(ss, rpl, wide)) return raise(VEC_GP, 0);
+  if (!none && !checkStackSegment(ss, rpl)) return 0;
+  const stackLow = descLow;
+  const stackHigh = descHigh;
+  setDescriptor(low, high);
+  if (!checkOffset(offset)) return 0;
+  setDescriptor(stackLow, stackHigh);
+  if (none) putNull(SEG_SS, ss);
+  else putSegment(SEG_SS, ss);
   setOuterPointer(rsp, wide, (attrOf(SEG_SS) & ATTR_BIG) != 0);
   setDescriptor(low, high);
   enterCode(selector, rpl, offset);
@@ -284,9 +297,10 @@ export function farRet(opsize: i32, pop: u32): i32 {
     commitStack();
     return jumpReal(selector, offset);
   }
-  if (!checkReturnCode(selector) || !checkOffset(offset)) return 0;
+  if (!checkReturnCode(selector)) return 0;
   skipBytes(pop);
   if ((selector & 3) == cpl) {
+    if (!checkOffset(offset)) return 0;
     commitStack();
     enterCode(selector, cpl, offset);
     return 1;

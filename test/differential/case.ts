@@ -11,19 +11,28 @@ export const CODE_SIZE = 0x1000;
 export const DATA = 0x20000000;
 export const DATA_SIZE = 0x2000;
 
-export const INPUT_SIZE = 16 + 128 + 8 + 8 + 16 + 512;
+/** Bytes of the longest frame. */
+export const FRAME_SIZE = 40;
+export const INPUT_SIZE = 16 + 128 + 8 + 8 + 16 + 512 + FRAME_SIZE;
 export const OUTPUT_SIZE = 128 + 8 * 8 + 512 + DATA_SIZE;
 
-export const FLAG = { CF: 1, PF: 4, AF: 0x10, ZF: 0x40, SF: 0x80, DF: 0x400, OF: 0x800 } as const;
+export const FLAG = { CF: 1, PF: 4, AF: 0x10, ZF: 0x40, SF: 0x80, DF: 0x400, OF: 0x800, NT: 0x4000, AC: 0x40000 } as const;
 export const STATUS_FLAGS = FLAG.CF | FLAG.PF | FLAG.AF | FLAG.ZF | FLAG.SF | FLAG.OF;
 /** All that is compared: the status flags, TF, IF, DF, IOPL, NT, AC and ID. RF depends on how the state was captured. */
-export const ALL_FLAGS = STATUS_FLAGS | 0x100 | 0x200 | FLAG.DF | 0x3000 | 0x4000 | 0x40000 | 0x200000;
+export const ALL_FLAGS = STATUS_FLAGS | 0x100 | 0x200 | FLAG.DF | 0x3000 | FLAG.NT | FLAG.AC | 0x200000;
 
 /** Bits of the code: 64-bit mode, or 32 or 16 bits in compatibility mode. */
 export type Mode = 64 | 32 | 16;
 
 /** Vectors that both sides report; 3 means: the instruction completed and met the int3 behind it. */
 export const COMPLETED = 3;
+
+/** What lies on the stack of a case that needs something special there. */
+export interface Frame {
+  /** Offset in the data pages. */
+  at: number;
+  bytes: Uint8Array;
+}
 
 export interface Case {
   /** Name of the form, for messages. */
@@ -34,6 +43,8 @@ export interface Case {
   /** Where in the code page the instruction starts. */
   offset: number;
   fx: Uint8Array; // FXSAVE image, 512 bytes
+  /** Laid over the data pages. */
+  frame?: Frame;
   /** RFLAGS bits that the manual leaves undefined after this instruction. */
   undefinedFlags: number;
   /** Compare x87/SSE state. */
@@ -72,8 +83,11 @@ export function encodeInput(c: Case, to: Uint8Array): void {
   view.setBigUint64(152, BigInt(c.offset), true);
   view.setUint32(160, c.mode, true);
   view.setUint32(164, c.usesFs ? 1 : 0, true);
-  view.setBigUint64(168, 0n, true);
+  view.setUint32(168, c.frame?.at ?? 0, true);
+  view.setUint32(172, c.frame?.bytes.length ?? 0, true);
   to.set(c.fx, 176);
+  to.fill(0, 688, INPUT_SIZE);
+  if (c.frame) to.set(c.frame.bytes, 688);
 }
 
 export function decodeOutput(from: Uint8Array): Outcome {

@@ -111,6 +111,7 @@ export class CoreRunner {
     this.#bytes.fill(0xcc, code, code + 4096);
     this.#bytes.set(c.code, code + c.offset);
     this.#bytes.set(this.#pattern, this.#physical(PHYS.data));
+    if (c.frame) this.#bytes.set(c.frame.bytes, this.#physical(PHYS.data + c.frame.at));
     this.#core.invalidateCode(code, 4096);
     for (let i = 0; i < 16; i++) this.#field(abi.VCPU_GPR + 8 * i, c.gpr[i]!);
     this.#field(abi.VCPU_RIP, BigInt(c.mode === 16 ? c.offset : CODE + c.offset));

@@ -43,8 +43,8 @@ export interface Form {
   undefinedFsw?: number;
   /** Pads the immediate so that a branch lands in the code page. */
   branch?: boolean;
-  /** The stack pointer is at a return address, or at a frame for IRET. */
-  stack?: 'return' | 'iret';
+  /** The stack pointer is at a return address, or at the frame of a far return. */
+  stack?: 'return' | 'retf' | 'iret';
   /** A register operand is a selector. */
   selector?: boolean;
   /** Offset in every 256 bytes of data where the memory operand should be, also by operand size; or an FXSAVE image. */
@@ -167,8 +167,8 @@ add({ name: 'leave', opcode: [0xc9], sized: true });
 add({ name: 'enter', opcode: [0xc8], imm: 3, sized: '66' });
 add({ name: 'ret', opcode: [0xc3], sized: 'legacy', stackSized: true, stack: 'return' });
 add({ name: 'ret Iw', opcode: [0xc2], imm: 2, sized: 'legacy', stackSized: true, stack: 'return' });
-add({ name: 'retf', opcode: [0xcb], sized: true, stack: 'return', makers: 'any-byte' });
-add({ name: 'retf Iw', opcode: [0xca], imm: 2, sized: true, stack: 'return', makers: 'any-byte' });
+add({ name: 'retf', opcode: [0xcb], sized: true, stack: 'retf', makers: 'any-byte' });
+add({ name: 'retf Iw', opcode: [0xca], imm: 2, sized: true, stack: 'retf', makers: 'any-byte' });
 add({ name: 'iret', opcode: [0xcf], sized: true, stack: 'iret', makers: 'any-byte' });
 add({ name: 'pushf', opcode: [0x9c], sized: true });
 add({ name: 'popf', opcode: [0x9d], sized: true });

@@ -1,9 +1,10 @@
 /** Makes cases from forms, reproducibly: the same seed gives the same cases. */
 import { type Case, CODE, CODE_SIZE, DATA, DATA_SIZE, FLAG, type Mode } from './case';
 import type { Form } from './forms';
+import { drawFrame } from './frames';
 import type { MakerRule } from './makers';
 import { type AddressSize, aimAt, drawOperand, effectiveAddress, type Operand } from './operands';
-import { FX_IMAGES, IRET_FRAME, RETURN_ADDRESS } from './pattern';
+import { FX_IMAGES, RETURN_ADDRESS } from './pattern';
 import { fxImage, immediate, littleEndian, Random, registerValue } from './random';
 import { CODE_SELECTORS, FS_BASE, GS_BASE, LDT, SELECTORS } from './segments';
 
@@ -121,7 +122,13 @@ function pickAim(form: Form, shape: Shape, random: Random): number {
   return typeof at === 'number' ? at + 256 * random.below(DATA_SIZE / 256 - 17) : random.pick(at);
 }
 
-function drawRegisters(shape: Shape, random: Random): BigUint64Array {
+/** The stack of a far return; of RETF sometimes just what is there. */
+function drawStack({ form, mode, operandSize }: Shape, random: Random): ReturnType<typeof drawFrame> | undefined {
+  if (form.stack !== 'iret' && (form.stack !== 'retf' || random.chance(15))) return undefined;
+  return drawFrame(form.stack, mode, (operandSize / 8) as 2 | 4 | 8, random);
+}
+
+function drawRegisters(shape: Shape, top: number | undefined, random: Random): BigUint64Array {
   const { form, mode, operand } = shape;
   const gpr = new BigUint64Array(16);
   for (let i = 0; i < (mode === 64 ? 16 : 8); i++) gpr[i] = registerValue(random, mode);
@@ -134,11 +141,7 @@ function drawRegisters(shape: Shape, random: Random): BigUint64Array {
   if (form.fpu && random.chance(70)) for (let i = 0; i < 16; i++) gpr[i]! &= ~15n;
   if (form.stack === 'return' && random.chance(70))
     gpr[4] = dataStart(mode) + BigInt(RETURN_ADDRESS + 256 * random.below(DATA_SIZE / 256 - 17));
-  // Only whole frames: on a host that is itself a guest (PVM), IRET to garbage never came back.
-  if (form.stack === 'iret') {
-    const size = shape.operandSize as 16 | 32 | 64;
-    gpr[4] = dataStart(mode) + BigInt(IRET_FRAME[size] + 256 * random.below(DATA_SIZE / 256 - 17));
-  }
+  if (top !== undefined) gpr[4] = BigInt.asUintN(mode === 16 ? 16 : 32, dataStart(mode) + BigInt(top));
   if (form.rep) gpr[1] = BigInt(random.below(40));
   // Not into the code.
   if (form.rep && gpr[7]! >> 12n === BigInt(CODE >> 12)) gpr[7] = BigInt(DATA) + (gpr[7]! & 0xfffn);
@@ -231,7 +234,8 @@ export function makeCase(form: Form, random: Random, legacy = true): Case | unde
   const shape = drawShape(form, random, legacy);
   const { bytes, mode, operand } = shape;
   if (bytes.length > 15) return undefined;
-  const gpr = drawRegisters(shape, random);
+  const stack = drawStack(shape, random);
+  const gpr = drawRegisters(shape, stack?.top, random);
   let undefinedFlags = form.undefinedFlags ?? 0;
   if (form.notImmediate !== undefined && bytes[shape.immediateAt] === form.notImmediate) return undefined;
   if (form.shift) {
@@ -250,7 +254,7 @@ export function makeCase(form: Form, random: Random, legacy = true): Case | unde
     name: mode === 64 ? form.name : `${form.name} (${mode})`,
     code,
     gpr,
-    flags: 0x202 | status | (form.rep && random.chance(25) ? FLAG.DF : 0),
+    flags: 0x202 | status | (form.rep && random.chance(25) ? FLAG.DF : 0) | (form.stack === 'iret' && random.chance(4) ? FLAG.NT : 0),
     offset: shape.offset,
     fx,
     undefinedFlags,
@@ -260,6 +264,7 @@ export function makeCase(form: Form, random: Random, legacy = true): Case | unde
     usesFs: mode === 64 && shape.segment === FS,
     undefinedData: undefinedData(shape, gpr),
     ...(approximate === undefined ? {} : { approximate }),
+    ...(stack === undefined ? {} : { frame: stack.frame }),
     makers: makerRules(shape),
   };
 }

@@ -39,8 +39,10 @@ struct input {
   uint64_t offset; /* where in the page the instruction starts */
   uint32_t mode; /* 64, 32 or 16 */
   uint32_t uses_fs; /* 64-bit code with an FS override: the base is ours for a moment, not C's */
-  uint64_t unused;
+  uint32_t frame_at; /* in the data */
+  uint32_t frame_size;
   uint8_t fx[512];
+  uint8_t frame[40];
 };
 
 struct output {
@@ -153,6 +155,7 @@ static int write_ldt(void) {
       {.entry_number = 6, .limit = 0xfffff, .seg_32bit = 1, .limit_in_pages = 1, .read_exec_only = 1},
       {.entry_number = 7, .limit = 0xfffff, .seg_32bit = 1, .limit_in_pages = 1, .contents = 2, .read_exec_only = 1},
       {.entry_number = 8, .limit = 0x1ffff, .seg_32bit = 1, .limit_in_pages = 1, .contents = 1},
+      {.entry_number = 9, .limit = 0xfffff, .seg_32bit = 1, .limit_in_pages = 1, .contents = 2, .seg_not_present = 1},
   };
   for (unsigned i = 0; i < sizeof entries / sizeof *entries; i++)
     if (syscall(SYS_modify_ldt, 1, &entries[i], sizeof entries[i]) != 0) return 0;
@@ -170,6 +173,7 @@ static void run(void) {
   memset((void *)CODE, 0xcc, CODE_SIZE);
   memcpy((void *)(CODE + in.offset), in.code, 16);
   memcpy((void *)DATA, pattern, DATA_SIZE);
+  memcpy((void *)(DATA + in.frame_at), in.frame, in.frame_size);
   memset(&out, 0, sizeof out);
   target = CODE + in.offset;
   if (sigsetjmp(back, 0) != 0) return;

@@ -1,15 +1,14 @@
 /** What the data pages hold before every case: runs of equal bytes, small numbers, and things that an operand may have to be. */
-import { CODE, DATA, DATA_SIZE, type Mode } from './case';
+import { CODE, DATA, DATA_SIZE } from './case';
 import { fxImage, Random } from './random';
-import { CODE_SELECTORS, LDT, SELECTORS, USER_DATA, USER64_CODE } from './segments';
+import { CODE_SELECTORS, LDT, SELECTORS, USER32_CODE } from './segments';
 
-/** Offsets in every 256 bytes. An address in the code page; far pointers with 32-, 16- and 64-bit offsets; a selector; frames of IRET by mode. */
+/** Offsets in every 256 bytes. An address in the code page; far pointers with 32-, 16- and 64-bit offsets; a selector. */
 export const RETURN_ADDRESS = 0x60;
 export const FAR_POINTER = { 32: 0x70, 16: 0x78, 64: 0xe0 } as const;
 /** The same with a selector of data. */
 export const DATA_POINTER = { 32: 0xd0, 16: 0xd8, 64: 0xd0 } as const;
 export const SELECTOR = 0x7c;
-export const IRET_FRAME = { 64: 0x80, 32: 0xa8, 16: 0xb8 } as const;
 /** A pair of bounds, 16- and 32-bit. */
 export const BOUNDS = { 16: 0xc0, 32: 0xc8 } as const;
 /** Offsets in the data: images that FXRSTOR takes, and then what FRSTOR and FLDENV take. */
@@ -26,24 +25,6 @@ function far(view: DataView, at: number, offset: number, bytes: 2 | 4 | 8, selec
 /** Where a far branch to `selector` should go: 16-bit code has the page at 0. */
 const codeOffset = (selector: number, within: number): number => (selector === LDT.code16 ? within : CODE + within);
 
-function frame(view: DataView, at: number, mode: Mode, i: number): void {
-  const block = i / 256;
-  const selector = mode === 64 ? USER64_CODE : CODE_SELECTORS[block % CODE_SELECTORS.length]!;
-  const flags = [0x202, 0x246, 0x2d7, 0xad7, 0x602, 0x4202, 0x40202, 0x200202][block % 8]!;
-  const offset = codeOffset(selector, 0x40 + (i & 0xff));
-  if (mode === 16) {
-    [offset, selector, flags].forEach((value, n) => {
-      view.setUint16(at + 2 * n, value, true);
-    });
-    return;
-  }
-  const words = mode === 64 ? [offset, selector, flags, DATA + i + 0x20, USER_DATA] : [offset, selector, flags];
-  words.forEach((value, n) => {
-    if (mode === 64) view.setBigUint64(at + 8 * n, BigInt(value), true);
-    else view.setUint32(at + 4 * n, value, true);
-  });
-}
-
 export function dataPattern(): Uint8Array {
   const bytes = new Uint8Array(DATA_SIZE);
   let x = 0x9e3779b9;
@@ -55,6 +36,7 @@ export function dataPattern(): Uint8Array {
     bytes[i] = (i & 0x1f0) === 0 ? 0 : (i & 0x1f0) === 0x10 ? i & 3 : x;
   }
   const view = new DataView(bytes.buffer);
+  const targets = [...CODE_SELECTORS, LDT.code16 ^ 1, USER32_CODE ^ 4, LDT.readOnly, 0x57, 0];
   for (let i = 0; i < DATA_SIZE; i += 256) {
     const block = i / 256;
     view.setBigUint64(i + 0x40, BigInt(DATA + ((i * 7) % DATA_SIZE)), true);
@@ -64,16 +46,16 @@ export function dataPattern(): Uint8Array {
     view.setBigUint64(i + RETURN_ADDRESS, BigInt(CODE + block * 8 + 4), true);
     view.setFloat64(i + 0x58, i % 512 ? 1e300 * i : Number.NaN, true);
     // A selector follows, so that RETF finds one behind the return address.
-    const selector = CODE_SELECTORS[block % CODE_SELECTORS.length]!;
+    const selector = targets[block % targets.length]!;
     view.setBigUint64(i + RETURN_ADDRESS + 8, BigInt(selector), true);
     far(view, i + FAR_POINTER[32], codeOffset(selector, 0x40 + block), 4, selector);
     far(view, i + FAR_POINTER[16], 0x40 + block, 2, selector);
-    far(view, i + FAR_POINTER[64], codeOffset(selector, 0x40 + block), 8, selector);
+    // Every third one with more than 32 bits.
+    far(view, i + FAR_POINTER[64], codeOffset(selector, 0x40 + block) + (block % 3 === 2 ? 2 ** 32 : 0), 8, selector);
     const data = SELECTORS[(block * 5) % SELECTORS.length]!;
     far(view, i + DATA_POINTER[32], 0x1234567 * block, 4, data);
     far(view, i + DATA_POINTER[16], 0x123 * block, 2, data);
     view.setUint16(i + SELECTOR, SELECTORS[block % SELECTORS.length]!, true);
-    for (const mode of [64, 32, 16] as const) frame(view, i + IRET_FRAME[mode], mode, i);
     view.setInt16(i + BOUNDS[16], -5 + block, true);
     view.setInt16(i + BOUNDS[16] + 2, 60, true);
     view.setInt32(i + BOUNDS[32], -5, true);

@@ -21,6 +21,7 @@ export const LDT = {
   readOnly: 0x37,
   executeOnly: 0x3f,
   down: 0x47,
+  absentCode: 0x4f,
 };
 
 /** Linux's GDT: kernel code 32, 64, kernel data, user code 32, user data, user code 64, TSS and LDT (not for user code), the empty TLS entries. */
@@ -62,6 +63,7 @@ export const LDT_ENTRIES: readonly bigint[] = [
   descriptor(0, 0xfffff, 0, flat),
   descriptor(0, 0xfffff, CODE_TYPE, flat),
   descriptor(0, 0x1ffff, DOWN | READ_WRITE, flat),
+  descriptor(0, 0xfffff, CODE_TYPE | READ_WRITE, { ...flat, absent: true }),
 ];
 
 /** Selectors that a case may load: null ones, good ones, ones beyond the tables, of the kernel, not present, of the wrong kind. */
@@ -79,7 +81,7 @@ export const SELECTORS: readonly number[] = [
   0x1b,
   ...Object.values(LDT),
   0x0c,
-  0x4f,
+  0x57,
   0xfffc,
 ];
 
@@ -91,6 +93,7 @@ export const CODE_SELECTORS: readonly number[] = [
   USER64_CODE,
   LDT.code16,
   LDT.executeOnly,
+  LDT.absentCode,
   0x20,
   0x30,
 ];
