@@ -245,6 +245,16 @@ describe('what a processor does at the edges', () => {
     expect(limited('6318', 0xffffffff, READ_ONLY, { rax: 0x20000, rbx: 3 })).toBe(false);
   });
 
+  it('tells of a BOUND index below the lower bound before it reads the upper one', () => {
+    t.poke(0x20000, '05000000');
+    // bound ebx, [eax], with only the lower bound inside the segment
+    expect(limited('6218', 0x20003, WRITABLE, { rax: 0x20000, rbx: 4 })).toBe(false);
+    expect(t.logs[0]?.[1]).toBe(5);
+    t.logs.length = 0;
+    expect(limited('6218', 0x20003, WRITABLE, { rax: 0x20000, rbx: 5 })).toBe(false);
+    expect(t.logs[0]?.[1]).toBe(13);
+  });
+
   it('takes F3 90 for PAUSE whatever REX.B says', () => {
     run64('f34190', { rax: 1, r8: 2 });
     expect([t.reg('rax'), t.reg('r8')]).toEqual([1n, 2n]);

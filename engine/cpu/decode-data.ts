@@ -62,11 +62,8 @@ export function decode60(opcode: u32): void {
         return;
       }
       readModrm();
-      if (!isMemory) invalid(false);
-      else {
-        generic(OP_BOUND, opSize, false);
-        memoryAccess(2 << opSize, false);
-      }
+      if (isMemory) uncheckedMemory(OP_BOUND, opSize);
+      else invalid(false);
       return;
     case 0x63:
       decode63();

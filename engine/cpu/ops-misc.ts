@@ -13,6 +13,7 @@ import {
   rmRead,
   rmWrite,
   segmentedOffset,
+  uncheckedVa,
   writeReg,
 } from './mem';
 import { mode, MODE_64 } from './mmu-mode';
@@ -104,16 +105,22 @@ export function opBswap16(p: usize): i32 {
   store<u16>(cpu + <usize>load<u16>(p, R_DST), 0);
   return 1;
 }
+/** One bound, sign-extended, into `limit`. */
+let limit: i64 = 0;
+function readBound(p: usize, distance: u64, size: i32): i32 {
+  if (!uncheckedVa(p, distance, size, false) || !rd(p, load<u64>(cpu, VREG_EA), size)) return 0;
+  limit = size == 2 ? <i64>(<i16>memVal) : <i64>(<i32>memVal);
+  return 1;
+}
+/** An index below the lower bound is told before the upper one is read. */
 export function opBound(p: usize): i32 {
   const size = operandSize(p);
-  const va = operandVa(p);
-  if (!rd(p, va, size)) return 0;
-  const low = size == 2 ? <i64>(<i16>memVal) : <i64>(<i32>memVal);
-  if (!rd(p, va + <u64>size, size)) return 0;
-  const high = size == 2 ? <i64>(<i16>memVal) : <i64>(<i32>memVal);
   const raw = regRead(p, size);
   const index = size == 2 ? <i64>(<i16>raw) : <i64>(<i32>raw);
-  return index < low || index > high ? raise(VEC_BR, 0) : 1;
+  if (!readBound(p, 0, size)) return 0;
+  if (index < limit) return raise(VEC_BR, 0);
+  if (!readBound(p, <u64>size, size)) return 0;
+  return index > limit ? raise(VEC_BR, 0) : 1;
 }
 
 export function opCli(p: usize): i32 {
