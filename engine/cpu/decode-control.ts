@@ -3,13 +3,13 @@ import { generic, plain } from './decode-common';
 import { joinWithBranch } from './decode-flags';
 import { unary } from './decode-shift';
 import {
-  addressSize, branchTarget, emit, emitMemory, endsBlock, fetch16, fetch32, fetch8, gpr, inLong, invalid, isMemory, memoryAccess, opSize,
+  addressSize, branchTarget, emit, emitMemory, endsBlock, fetch16, fetch32, fetch8, flatStack, gpr, inLong, invalid, isMemory, memoryAccess, opSize,
   reg, rm, setAux, setImm, setSrc, signed8, stackSize,
 } from './decode-state';
 import {
-  OP_CALL64, OP_CALLF_M, OP_CALL_G, OP_CALL_M64, OP_CALL_R64, OP_CALL_RM, OP_DEC_M8, OP_DEC_R8, OP_ENTER, OP_IN, OP_INC_M8, OP_INC_R8,
-  OP_INT, OP_INTO, OP_IRET, OP_J0, OP_JCC_G, OP_JMP, OP_JMPF, OP_JMPF_M, OP_JMP_G, OP_JMP_M64, OP_JMP_R64, OP_JMP_RM, OP_LEAVE,
-  OP_LEAVE64, OP_LOAD_FAR, OP_LOOP, OP_OUT, OP_PUSH_M, OP_PUSH_R64, OP_RET64, OP_RETF, OP_RET_G,
+  OP_CALL32, OP_CALL64, OP_CALLF_M, OP_CALL_G, OP_CALL_M32, OP_CALL_M64, OP_CALL_R32, OP_CALL_R64, OP_CALL_RM, OP_DEC_M8, OP_DEC_R8, OP_ENTER, OP_IN, OP_INC_M8, OP_INC_R8,
+  OP_INT, OP_INTO, OP_IRET, OP_J0, OP_JCC_G, OP_JMP, OP_JMPF, OP_JMPF_M, OP_JMP_G, OP_JMP_M32, OP_JMP_M64, OP_JMP_R32, OP_JMP_R64, OP_JMP_RM,
+  OP_LEAVE, OP_LEAVE32, OP_LEAVE64, OP_LOAD_FAR, OP_LOOP, OP_OUT, OP_PUSH_M, OP_PUSH_R32, OP_PUSH_R64, OP_RET32, OP_RET64, OP_RETF, OP_RET_G,
 } from './generated/ops';
 import { AUX_ASIZE_SHIFT } from './record';
 
@@ -23,7 +23,7 @@ export function farPointer(seg: u32): void {
 
 export function nearReturn(pop: i64): void {
   const size = stackSize();
-  const r = emit(inLong ? OP_RET64 : OP_RET_G);
+  const r = emit(inLong ? OP_RET64 : flatStack() ? OP_RET32 : OP_RET_G);
   setAux(r, <u32>size);
   setImm(r, pop);
   endsBlock();
@@ -40,7 +40,7 @@ export function decodeC8(opcode: u32): void {
     }
     case 0xc9: {
       const size = stackSize();
-      const r = emit(size == 3 ? OP_LEAVE64 : OP_LEAVE);
+      const r = emit(size == 3 ? OP_LEAVE64 : flatStack() ? OP_LEAVE32 : OP_LEAVE);
       setAux(r, <u32>size);
       return;
     }
@@ -88,8 +88,14 @@ export function jcc(condition: u32, relative: i64): void {
   endsBlock();
 }
 
-function nearBranch(quick: i32, slow: i32, relative: i64): void {
-  const r = quickBranch() && (quick == OP_JMP || inLong) ? emit(quick) : plain(slow);
+function nearJump(relative: i64): void {
+  const r = quickBranch() ? emit(OP_JMP) : plain(OP_JMP_G);
+  branchTarget(r, relative);
+  endsBlock();
+}
+
+function nearCall(relative: i64): void {
+  const r = inLong ? emit(OP_CALL64) : flatStack() ? emit(OP_CALL32) : plain(OP_CALL_G);
   branchTarget(r, relative);
   endsBlock();
 }
@@ -120,10 +126,10 @@ function portRecord(opcode: u32, port: i64): void {
 export function decodeE8(opcode: u32): void {
   switch (opcode) {
     case 0xe8:
-      nearBranch(OP_CALL64, OP_CALL_G, relativeZ());
+      nearCall(relativeZ());
       return;
     case 0xe9:
-      nearBranch(OP_JMP, OP_JMP_G, relativeZ());
+      nearJump(relativeZ());
       return;
     case 0xea: {
       if (inLong) {
@@ -136,7 +142,7 @@ export function decodeE8(opcode: u32): void {
       return;
     }
     case 0xeb:
-      nearBranch(OP_JMP, OP_JMP_G, signed8());
+      nearJump(signed8());
       return;
     default:
       portRecord(opcode, -1);
@@ -152,9 +158,9 @@ export function group5(): void {
   }
   if (kind == 6) {
     const size = stackSize();
-    if (!isMemory && size == 3) {
-      const r = emit(OP_PUSH_R64);
-      setSrc(r, gpr(rm, 3));
+    if (!isMemory && (size == 3 || flatStack())) {
+      const r = emit(size == 3 ? OP_PUSH_R64 : OP_PUSH_R32);
+      setSrc(r, gpr(rm, size));
     } else generic(OP_PUSH_M, size, false);
     return;
   }
@@ -175,5 +181,8 @@ export function group5(): void {
   if (inLong) {
     if (isMemory) emitMemory(kind == 2 ? OP_CALL_M64 : OP_JMP_M64);
     else setSrc(emit(kind == 2 ? OP_CALL_R64 : OP_JMP_R64), gpr(rm, 3));
+  } else if (flatStack()) {
+    if (isMemory) emitMemory(kind == 2 ? OP_CALL_M32 : OP_JMP_M32);
+    else setSrc(emit(kind == 2 ? OP_CALL_R32 : OP_JMP_R32), gpr(rm, 2));
   } else generic(kind == 2 ? OP_CALL_RM : OP_JMP_RM, opSize, false);
 }

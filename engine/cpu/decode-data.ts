@@ -5,34 +5,34 @@ import {
   uncheckedMemory,
 } from './decode-common';
 import {
-  absoluteOperand, addressSize, emit, emitEffective, emitMemory, endsBlock, fetch64, fetch8, gpr, immediateZ, inLong, invalid, isIndexed,
+  absoluteOperand, addressSize, emit, emitEffective, emitMemory, endsBlock, fetch64, fetch8, flatStack, gpr, immediateZ, inLong, invalid, isIndexed,
   isMemory, memoryAccess, opSize, prefix66, readModrm, reg, repeat, rex, rm, segment, setAux, setDst, setExtra, setImm, setSrc, signed8,
   stackSize,
 } from './decode-state';
 import {
   OP_ARPL, OP_BOUND, OP_IMUL16, OP_IMUL_RMI32, OP_IMUL_RRI32, OP_LEA16, OP_LEA_M32, OP_LEA_M64, OP_LEA_X32, OP_LEA_X64, OP_MOVSX_32_64_R,
-  OP_MOV_FROM_SEG, OP_MOV_MR8, OP_MOV_RI8, OP_MOV_RM8, OP_MOV_TO_SEG, OP_NOP, OP_POPA, OP_POP_M, OP_POP_R, OP_POP_R64, OP_PUSHA,
-  OP_PUSH_I, OP_PUSH_I64, OP_PUSH_R, OP_PUSH_R64, OP_STRING, OP_STRING_IO, OP_TEST_MR8, OP_TEST_RI8, OP_TEST_RR8, OP_XCHG, OP_XCHG_RR32,
+  OP_MOV_FROM_SEG, OP_MOV_MR8, OP_MOV_RI8, OP_MOV_RM8, OP_MOV_TO_SEG, OP_NOP, OP_POPA, OP_POP_M, OP_POP_R, OP_POP_R32, OP_POP_R64, OP_PUSHA,
+  OP_PUSH_I, OP_PUSH_I32, OP_PUSH_I64, OP_PUSH_R, OP_PUSH_R32, OP_PUSH_R64, OP_STRING, OP_STRING_IO, OP_TEST_MR8, OP_TEST_RI8, OP_TEST_RR8, OP_XCHG, OP_XCHG_RR32,
   OP_XCHG_RR64,
 } from './generated/ops';
 import { AUX_ASIZE_SHIFT, AUX_REP, AUX_REPNE, R_SCALE } from './record';
 
 export function pushRegister(number: u32): void {
   const size = stackSize();
-  const r = emit(size == 3 ? OP_PUSH_R64 : OP_PUSH_R);
+  const r = emit(size == 3 ? OP_PUSH_R64 : flatStack() ? OP_PUSH_R32 : OP_PUSH_R);
   setAux(r, <u32>size);
   setSrc(r, gpr(number | ((rex & 1) << 3), size));
 }
 export function popRegister(number: u32): void {
   const size = stackSize();
-  const r = emit(size == 3 ? OP_POP_R64 : OP_POP_R);
+  const r = emit(size == 3 ? OP_POP_R64 : flatStack() ? OP_POP_R32 : OP_POP_R);
   setAux(r, <u32>size);
   setDst(r, gpr(number | ((rex & 1) << 3), size));
 }
 
 function pushImmediate(value: i64): void {
   const size = stackSize();
-  const r = emit(size == 3 ? OP_PUSH_I64 : OP_PUSH_I);
+  const r = emit(size == 3 ? OP_PUSH_I64 : flatStack() ? OP_PUSH_I32 : OP_PUSH_I);
   setAux(r, <u32>size);
   setImm(r, value);
 }

@@ -2,16 +2,19 @@
  * What the decoder knows while it works on one instruction, and how records are laid down. SDM 2A chapter 2.
  */
 import { SEG_DS, SEG_SS, VCPU_GPR, VCPU_SEG, VCPU_SEG_SIZE, VCPU_ZERO } from '../abi/index';
-import { OP_EA32, OP_EA64, OP_EA_FAR, OP_EA_SEGMENTED } from './generated/ops';
+import { FIRST_COLD, OP_EA32, OP_EA64, OP_EA_FAR, OP_EA_SEGMENTED } from './generated/ops';
 import {
   AUX_MEMORY, R_AFTER, R_AUX, R_BASE, R_DISP, R_DST, R_EXTRA, R_IMM, R_INDEX, R_LEN, R_OFF, R_OP, R_SCALE, R_SRC, RECORD_SIZE, VREG_EA, VREG_PAGE,
 } from './record';
-import { KEY_32, KEY_64 } from './why';
+import { KEY_32, KEY_64, KEY_FLAT, KEY_NARROW } from './why';
 
 export let code: usize = 0;
 /** First byte of the instruction. */
 export let codeStart: usize = 0;
 export let inLong: bool = false;
+/** 32-bit code with flat CS, SS and DS; the same outside long mode. */
+let flat: bool = false;
+let narrow: bool = false;
 /** log2 of the operand and address size in bytes. */
 export let opSize: i32 = 2;
 export let addressSize: i32 = 3;
@@ -61,6 +64,8 @@ export let accessWrites: bool = false;
 export function beginRecords(at: usize, key: u32): void {
   recordsEnd = at;
   inLong = (key & KEY_64) != 0;
+  flat = (key & KEY_FLAT) != 0;
+  narrow = (key & KEY_NARROW) != 0;
   defaultSize = key & (KEY_32 | KEY_64) ? 2 : 1;
 }
 
@@ -290,10 +295,22 @@ function overrideBase(): u32 {
   return segment >= 4 ? VCPU_SEG + <u32>segment * VCPU_SEG_SIZE : VCPU_ZERO;
 }
 
+/** 32-bit operands in the flat code, with the flat segments. */
+export function flatStack(): bool {
+  return flat && opSize == 2;
+}
+/** Does the operand's segment begin at 0 and have no end? */
+function flatOperand(): bool {
+  const seg = operandSegment();
+  return flat && addressSize == 2 && (seg == SEG_DS || seg == SEG_SS);
+}
+
 /** A record with the ModRM memory operand, behind an address record where the plain form does not do. */
 export function emitMemory(op: i32): usize {
   const wide = disp != <i64><i32>disp || (ripRelative && disp > 0x7fffe000);
-  if (inLong && addressSize == 3 && segment < 4 && !wide) {
+  const plain = flatOperand();
+  // Handlers out of line get an address that is cut to 32 bits: they may do more with it than one access.
+  if ((inLong && addressSize == 3 && segment < 4 && !wide) || (plain && narrow && op < FIRST_COLD)) {
     const r = blank(op);
     putAddress(r);
     store<u8>(r, <u8>AUX_MEMORY, R_AUX);
@@ -311,6 +328,10 @@ export function emitMemory(op: i32): usize {
     ea = blank(addressSize == 3 ? OP_EA64 : OP_EA32);
     putAddress(ea);
     store<u32>(ea, overrideBase(), R_EXTRA);
+  } else if (plain) {
+    ea = blank(OP_EA32);
+    putAddress(ea);
+    store<u32>(ea, VCPU_ZERO, R_EXTRA);
   } else {
     ea = blank(OP_EA_SEGMENTED);
     putAddress(ea);

@@ -12,7 +12,7 @@ import {
   OP_PUSH_R64, OP_RET64, OP_STOP,
 } from './generated/ops';
 import { hostRead, hostWrite, isCanonical, probeRead, probeWrite, readSlow, slowValue, writeSlow } from './mmu';
-import { MODE_64, mode } from './mmu-mode';
+import { MODE_64, mode, wrapLinear } from './mmu-mode';
 import {
   AUX_MEMORY, AUX_SIZE, LEFT, R_AFTER, R_AUX, R_BASE, R_DISP, R_DST, R_EXTRA, R_IMM, R_INDEX, R_LEN, R_OFF, R_OP, R_SCALE, R_SRC, RECORD_SIZE, STOP_AT, VREG_EA,
   VREG_PAGE,
@@ -97,9 +97,10 @@ function checkCanonical(p: usize, va: u64, size: i32): i32 {
   return raise(onStack ? VEC_SS : VEC_GP, 0);
 }
 
-/** Reads into slowValue. 0: could not. */
+/** Reads into slowValue. 0: could not. The plain address of flat 32-bit code may have overflowed. */
 export function rdSlow(p: usize, va: u64, size: i32): i32 {
   exactCount(p);
+  va = wrapLinear(va);
   if (!checkCanonical(p, va, size)) return 0;
   const before = load<u32>(cpu, VCPU_STATS + STAT_MMIO);
   if (!readSlow(va, size)) return 0;
@@ -109,6 +110,7 @@ export function rdSlow(p: usize, va: u64, size: i32): i32 {
 
 export function wrSlow(p: usize, va: u64, size: i32, value: u64): i32 {
   exactCount(p);
+  va = wrapLinear(va);
   if (!checkCanonical(p, va, size)) return 0;
   const before = load<u32>(cpu, VCPU_STATS + STAT_MMIO) + droppedPages;
   if (!writeSlow(va, size, value)) return 0;
@@ -119,6 +121,7 @@ export function wrSlow(p: usize, va: u64, size: i32, value: u64): i32 {
 /** First half of a read-modify-write whose write may not fault any more. */
 export function rmwSlow(p: usize, va: u64, size: i32): i32 {
   exactCount(p);
+  va = wrapLinear(va);
   if (!checkCanonical(p, va, size) || !probeWrite(va, size)) return 0;
   return rdSlow(p, va, size);
 }

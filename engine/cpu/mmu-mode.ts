@@ -1,10 +1,13 @@
 /**
- * The digest of CR0, CR4, EFER, CS and CPL that the hot paths need, kept in globals for the current vCPU.
+ * The digest of CR0, CR4, EFER, CS, SS, DS and CPL that the hot paths need, kept in globals for the current vCPU.
  * SDM 3A 2.2 (modes of operation), 4.1.1 (paging modes).
  */
 import {
   SEG_ATTR,
+  SEG_BASE,
   SEG_CS,
+  SEG_DS,
+  SEG_LIMIT,
   SEG_SS,
   TLB_BASE,
   TLB_STRIDE,
@@ -64,6 +67,10 @@ export const MODE_32: u32 = 8;
 export const MODE_STACK32: u32 = 16;
 /** CPL is 3. */
 export const MODE_USER: u32 = 32;
+/** 32-bit protected mode with all of CS, SS and DS from 0 to 4 GiB: their accesses need no base and no checks. */
+export const MODE_FLAT: u32 = 64;
+/** The same outside long mode, where no address above 4 GiB can be in the TLB: one that has overflowed misses, and is cut to 32 bits then. */
+export const MODE_NARROW: u32 = 128;
 
 export let mode: u32 = 0;
 export let cpl: u32 = 0;
@@ -88,8 +95,21 @@ export let tlbSuper: usize = TLB_BASE;
   return cpu + VCPU_SEG + <usize>seg * VCPU_SEG_SIZE;
 }
 
+/** Base 0, limit 4 GiB, and present with the attribute bits `wanted` of `mask`. */
+function isFlat(seg: i32, mask: u32, wanted: u32): bool {
+  const record = segRecord(seg);
+  return load<u64>(record, SEG_BASE) == 0 && load<u32>(record, SEG_LIMIT) == 0xffffffff && (<u32>load<u16>(record, SEG_ATTR) & mask) == wanted;
+}
+/** Of MODE_FLAT: P, S and the type as in a segment record: code, and writable data that does not grow down. */
+function flatModes(digest: u32): u32 {
+  const needed = MODE_PROT | MODE_32 | MODE_STACK32;
+  if ((digest & (needed | MODE_64)) != needed) return 0;
+  if (!isFlat(SEG_CS, 0x98, 0x98) || !isFlat(SEG_SS, 0x9e, 0x92) || !isFlat(SEG_DS, 0x9e, 0x92)) return 0;
+  return digest & MODE_LONG ? MODE_FLAT : MODE_FLAT | MODE_NARROW;
+}
+
 /**
- * Recomputes everything above from the current vCPU's record. Call it after selectCpu and after any change of CR0, CR4, EFER, CS, SS
+ * Recomputes everything above from the current vCPU's record. Call it after selectCpu and after any change of CR0, CR4, EFER, CS, SS, DS
  * or VCPU_CPL (which stays the source of the CPL; it is forced to 0 in real mode).
  */
 export function modeChanged(): void {
@@ -107,6 +127,7 @@ export function modeChanged(): void {
   }
   cpl = load<u32>(cpu, VCPU_CPL);
   if (cpl == 3) digest |= MODE_USER;
+  digest |= flatModes(digest);
   mode = digest;
   store<u32>(cpu, digest, VCPU_MODE);
   tlbSuper = <usize>TLB_BASE + <usize>load<u32>(cpu, VCPU_INDEX) * TLB_STRIDE;

@@ -174,6 +174,7 @@ export function loadSegment(seg: i32, selector: u32): i32 {
   if (seg == SEG_SS) return loadStackSegment(selector);
   if (isNull(selector)) {
     putNull(seg, selector);
+    modeChanged();
     return 1;
   }
   if (!readDescriptor(selector, VEC_GP)) return 0;
@@ -184,6 +185,7 @@ export function loadSegment(seg: i32, selector: u32): i32 {
   if (!(attr & ATTR_P)) return raise(VEC_NP, selector & 0xfffc);
   if (!touchDescriptor()) return 0;
   putSegment(seg, selector);
+  modeChanged();
   return 1;
 }
 

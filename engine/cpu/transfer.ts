@@ -247,6 +247,7 @@ export function dropInnerSegments(): void {
     const conforming = isCode(attr) && (attr & ATTR_DC) != 0;
     if (!conforming && attr & ATTR_P && dplOf(attr) < cpl) putNull(seg, 0);
   }
+  modeChanged();
 }
 
 /** Checks the code segment that a RET or IRET returns to and leaves its descriptor as the last one. */

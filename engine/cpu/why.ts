@@ -22,11 +22,13 @@ export function setLeavePoint(p: usize): void {
   leavePoint = p;
 }
 
-/** What decoded code depends on besides its bytes: code size and stack size. */
+/** What decoded code depends on besides its bytes: code size, stack size, flat segments. */
 @inline export function blockKey(): u32 {
-  return (mode >> 2) & 7;
+  return (mode >> 2) & 0x37;
 }
-/** Bits of the key. */
+/** Bits of the key: the MODE_* ones of the same names. */
 export const KEY_64: u32 = 1;
 export const KEY_32: u32 = 2;
 export const KEY_STACK32: u32 = 4;
+export const KEY_FLAT: u32 = 0x10;
+export const KEY_NARROW: u32 = 0x20;

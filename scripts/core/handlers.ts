@@ -271,6 +271,8 @@ function imulFamily(): Handler[] {
 function miscFamily(): Handler[] {
   const push = (value: string): string =>
     `va = load<u64>(c, RSP) - 8; x = ${value}; ${writeMemory(3, 'x')} store<u64>(c, va, RSP); ${NEXT}`;
+  const push32 = (value: string): string =>
+    `va = (load<u64>(c, RSP) - 4) & 0xffffffff; a = ${value}; ${writeMemory(2, 'a')} store<u64>(c, va, RSP); ${NEXT}`;
   const effective = `load<u64>(c + <usize>load<u16>(p, R_BASE)) + <u64><i64>load<i32>(p, R_DISP)`;
   const indexed = `${effective} + (load<u64>(c + <usize>load<u16>(p, R_INDEX)) << <u64>load<u8>(p, R_SCALE))`;
   const list: Handler[] = [
@@ -288,6 +290,17 @@ function miscFamily(): Handler[] {
     {
       name: 'leave64',
       body: `va = load<u64>(c, RBP); ${readMemory(3, 'x', 'u64')} store<u64>(c, va + 8, RSP); store<u64>(c, x, RBP); ${NEXT}`,
+    },
+    // Flat 32-bit code: in compatibility mode registers may have upper halves.
+    { name: 'push_r32', body: push32(`load<u32>(${SRC})`) },
+    { name: 'push_i32', body: push32('load<u32>(p, R_IMM)') },
+    {
+      name: 'pop_r32',
+      body: `va = <u64>load<u32>(c, RSP); ${readMemory(2, 'a', 'u32')} store<u64>(c, (va + 4) & 0xffffffff, RSP); store<u64>(${DST}, <u64>a); ${NEXT}`,
+    },
+    {
+      name: 'leave32',
+      body: `va = <u64>load<u32>(c, RBP); ${readMemory(2, 'a', 'u32')} store<u64>(c, (va + 4) & 0xffffffff, RSP); store<u64>(c, <u64>a, RBP); ${NEXT}`,
     },
     { name: 'cwde', body: `store<u64>(c, <u64><u32><i32>load<i16>(c), RAX); ${NEXT}` },
     { name: 'cdqe', body: `store<u64>(c, <u64><i64>load<i32>(c), RAX); ${NEXT}` },
@@ -423,6 +436,17 @@ function branchFamily(): Handler[] {
   list.push({
     name: 'ret64',
     body: `va = load<u64>(c, RSP); ${readMemory(3, 'rip', 'u64')} ${checkTarget} store<u64>(c, va + 8 + load<u64>(p, R_IMM), RSP); ${jump}`,
+  });
+  // Flat 32-bit code: no target is outside CS.
+  const push32 = `va = (load<u64>(c, RSP) - 4) & 0xffffffff; a = <u32>(${returnAddress}); ${writeMemory(2, 'a')} store<u64>(c, va, RSP);`;
+  list.push({ name: 'call32', body: `${push32} t = 1; ${branch('p')}` });
+  list.push({ name: 'call_r32', body: `rip = <u64>load<u32>(${SRC}); ${push32} ${jump}` });
+  list.push({ name: 'call_m32', body: `${address(true)} ${readMemory(2, 'rip', 'u64')} ${push32} ${jump}` });
+  list.push({ name: 'jmp_r32', body: `rip = <u64>load<u32>(${SRC}); ${jump}` });
+  list.push({ name: 'jmp_m32', body: `${address(true)} ${readMemory(2, 'rip', 'u64')} ${jump}` });
+  list.push({
+    name: 'ret32',
+    body: `va = <u64>load<u32>(c, RSP); ${readMemory(2, 'rip', 'u64')} store<u64>(c, (va + 4 + load<u64>(p, R_IMM)) & 0xffffffff, RSP); ${jump}`,
   });
   return list;
 }

@@ -12,10 +12,12 @@ import { FS_BASE, GDT, GS_BASE, LDT, LDT_ENTRIES, USER_DATA, USER32_CODE, USER64
 
 /** Supervisor page with IDT, GDT, TSS, handlers and stack. */
 const SYSTEM = 0x30000000;
-const PHYS = { pml4: 0x1000, pdpt: 0x2000, pd: 0x3000, tables: 0x4000, code: 0x100000, data: 0x101000, system: 0x110000 };
-const AT = { idt: 0, gdt: 0x1000, tss: 0x1100, ldt: 0x1200, handlers: 0x2000, stackTop: 0x4000 };
-/** Linux's kernel code; its handlers run here. */
+const PHYS = { pml4: 0x1000, pdpt: 0x2000, pd: 0x3000, tables: 0x4000, pdptes: 0x8000, code: 0x100000, data: 0x101000, system: 0x110000 };
+const AT = { idt: 0, idt32: 0x400, gdt: 0x1000, tss: 0x1100, ldt: 0x1200, tss32: 0x1300, handlers: 0x2000, stackTop: 0x4000 };
+/** Linux's kernel code; its handlers run here. Outside long mode: 32-bit kernel code and kernel data. */
 const KERNEL_CODE = 0x10n;
+const KERNEL_CODE32 = 0x08n;
+const KERNEL_DATA = 0x18;
 const GDT_LIMIT = 8 * GDT.length - 1;
 const VECTORS_WITH_ERROR = new Set([8, 10, 11, 12, 13, 14, 17]);
 
@@ -89,8 +91,12 @@ export class CoreRunner {
       const gate = (handler & 0xffffn) | (KERNEL_CODE << 16n) | (type << 40n) | (((handler >> 16n) & 0xffffn) << 48n);
       this.#u64(PHYS.system + AT.idt + vector * 16, gate);
       this.#u64(PHYS.system + AT.idt + vector * 16 + 8, handler >> 32n);
+      this.#u64(PHYS.system + AT.idt32 + vector * 8, (gate & ~0xffff0000n) | (KERNEL_CODE32 << 16n));
       this.#bytes[this.#physical(PHYS.system + AT.handlers + vector * 16)] = 0xf4;
     }
+    this.#u64(PHYS.pdptes, BigInt(PHYS.pd) | 1n);
+    this.#u64(PHYS.system + AT.tss32 + 4, BigInt(SYSTEM + AT.stackTop) | (BigInt(KERNEL_DATA) << 32n));
+    this.#view.setUint16(this.#physical(PHYS.system + AT.tss32 + 0x66), 0x68, true);
   }
 
   #segment(index: number, selector: number, attributes: number, base: number, limit: number): void {
@@ -105,7 +111,7 @@ export class CoreRunner {
     this.#view.setBigUint64(this.#cpu + offset, value, true);
   }
 
-  #load(c: Case): void {
+  #load(c: Case, long: boolean): void {
     const view = this.#view;
     const code = this.#physical(PHYS.code);
     this.#bytes.fill(0xcc, code, code + 4096);
@@ -117,15 +123,15 @@ export class CoreRunner {
     this.#field(abi.VCPU_RIP, BigInt(c.mode === 16 ? c.offset : CODE + c.offset));
     this.#loadSegments(c.mode);
     this.#segment(abi.SEG_LDTR, 0x50, 0x82, SYSTEM + AT.ldt, 8 * LDT_ENTRIES.length - 1);
-    this.#segment(abi.SEG_TR, 0x40, 0x8b, SYSTEM + AT.tss, 0x67);
+    this.#segment(abi.SEG_TR, 0x40, 0x8b, SYSTEM + (long ? AT.tss : AT.tss32), 0x67);
     this.#field(abi.VCPU_GDT_BASE, BigInt(SYSTEM + AT.gdt));
     view.setUint32(this.#cpu + abi.VCPU_GDT_LIMIT, GDT_LIMIT, true);
-    this.#field(abi.VCPU_IDT_BASE, BigInt(SYSTEM + AT.idt));
+    this.#field(abi.VCPU_IDT_BASE, BigInt(SYSTEM + (long ? AT.idt : AT.idt32)));
     view.setUint32(this.#cpu + abi.VCPU_IDT_LIMIT, 0x1ff, true);
     this.#field(abi.VCPU_CR0, 0x80010033n);
-    this.#field(abi.VCPU_CR3, BigInt(PHYS.pml4));
+    this.#field(abi.VCPU_CR3, BigInt(long ? PHYS.pml4 : PHYS.pdptes));
     this.#field(abi.VCPU_CR4, 0x6a8n);
-    this.#field(abi.VCPU_EFER, 0xd01n);
+    this.#field(abi.VCPU_EFER, long ? 0xd01n : 0x801n);
     view.setUint32(this.#cpu + abi.VCPU_CPL, 3, true);
     view.setUint32(this.#cpu + abi.VCPU_HALTED, 0, true);
     view.setUint32(this.#cpu + abi.VCPU_INTR_SHADOW, 0, true);
@@ -206,8 +212,9 @@ export class CoreRunner {
     return fx;
   }
 
-  run(c: Case): Outcome {
-    this.#load(c);
+  /** In long mode, or (32- and 16-bit code) in protected mode with PAE. */
+  run(c: Case, long = true): Outcome {
+    this.#load(c, long);
     const exit = this.#core.run(0, 1000);
     const view = this.#view;
     const rip = view.getBigUint64(this.#cpu + abi.VCPU_RIP, true);
@@ -215,19 +222,21 @@ export class CoreRunner {
     const vector = (Number(rip) - 1 - SYSTEM - AT.handlers) / 16;
     const gpr = new BigUint64Array(16);
     for (let i = 0; i < 16; i++) gpr[i] = view.getBigUint64(this.#cpu + abi.VCPU_GPR + 8 * i, true);
+    const slot = long ? 8 : 4;
     let frame = this.#physical(PHYS.system) + Number(gpr[4]! - BigInt(SYSTEM));
     let error = 0;
     if (VECTORS_WITH_ERROR.has(vector)) {
       error = view.getUint32(frame, true);
-      frame += 8;
+      frame += slot;
     }
-    gpr[4] = view.getBigUint64(frame + 24, true);
-    const [cs, ss] = [view.getUint16(frame + 8, true), view.getUint16(frame + 32, true)];
+    const word = (n: number) => (long ? view.getBigUint64(frame + 8 * n, true) : BigInt(view.getUint32(frame + 4 * n, true)));
+    gpr[4] = word(3);
+    const [cs, ss] = [Number(word(1) & 0xffffn), Number(word(4) & 0xffffn)];
     const data = this.#physical(PHYS.data);
     return {
       gpr,
-      rip: view.getBigUint64(frame, true),
-      flags: view.getUint32(frame + 16, true),
+      rip: word(0),
+      flags: Number(word(2)),
       vector,
       error,
       cr2: vector === 14 ? view.getBigUint64(this.#cpu + abi.VCPU_CR2, true) : 0n,
