@@ -119,6 +119,19 @@ describe('transcendental instructions', () => {
     expect(extended(0x40)).toBe(expected);
   });
 
+  it('rounds the tangent of a tiny angle, which is just above it, as the control word says', () => {
+    double(0, 1.5 * 2 ** -66);
+    for (const [control, expected] of [
+      [0x37f, '3fbd:c000000000000000'],
+      [0x77f, '3fbd:c000000000000000'],
+      [0xb7f, '3fbd:c000000000000001'],
+    ] as const) {
+      controlWord(control);
+      execute(`dbe3 ${FLDCW}${LOAD} d9f2 ddd8 ${STORE}`);
+      expect(extended(0x40)).toBe(expected);
+    }
+  });
+
   it('leaves an argument of 2^63 or more alone and says so', () => {
     double(0, 2 ** 63);
     execute(`dbe3 ${LOAD} d9fe ${FNSTSW}${STORE}`);

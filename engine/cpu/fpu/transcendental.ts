@@ -56,6 +56,7 @@ const LOG2E_HI: u64 = 0xb8aa3b295c17f0bb;
 const LOG2E_LO: u64 = 0xbe87fed0691d3e89;
 /** Below this exponent a function equals its first term to 128 bits. */
 const TINY: i32 = -68;
+const TINY_TANGENT: i32 = -62;
 
 /** The argument is outside +-2^63: C2 is set and nothing changes. */
 export let outOfRange: bool = false;
@@ -198,9 +199,9 @@ export function tangent(sig: u64, se: u32): void {
     divBig(slot(T), slot(COSINE), slot(SINE));
     setSign(slot(T), bigSign(slot(T)) ^ 1);
   } else {
-    const tiny = bigExp(slot(X)) < TINY;
-    divBig(slot(T), slot(SINE), slot(COSINE));
-    if (tiny) copyBig(slot(T), slot(X)); // tan x is just above x: the sticky bit below says so
+    // The tangent of a tiny angle is just above it, less than the division's own error: the sticky bit below says so.
+    if (bigExp(slot(X)) < TINY_TANGENT) copyBig(slot(T), slot(X));
+    else divBig(slot(T), slot(SINE), slot(COSINE));
   }
   setSign(slot(T), bigSign(slot(T)) ^ signOf(se));
   giveBig(slot(T), false);
