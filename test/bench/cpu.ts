@@ -1,11 +1,13 @@
 /**
- * `npm run bench [-- ROUNDS]`: integer workloads from one C source, on v86 (compiled for 32 bits, all it can run) and on this
- * project's core (32 and 64 bits), in the same process. Each round runs every workload on every emulator in turn; the median counts.
- * The target is at least twice v86's interpreter, geometric mean. Results: build/bench-cpu.json.
+ * `npm run bench [-- ROUNDS] [--core FILE]`: integer workloads from one C source, on v86 (compiled for 32 bits, all it can run) and on
+ * this project's core (32 and 64 bits), in the same process. Each round runs every workload on every emulator in turn; the median
+ * counts. `--core` adds another build of the core, to see what a change did. The target is at least twice v86's interpreter, geometric
+ * mean. Results: build/bench-cpu.json.
  */
-import { mkdirSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
 import { cpus } from 'node:os';
 import { fileURLToPath } from 'node:url';
+import { parseArgs } from 'node:util';
 import type { Contender, Measured } from './contender';
 import { buildImage, workloads } from './images';
 import { startLab } from './lab';
@@ -81,8 +83,14 @@ function printTable(names: string[], rows: Row[], means: number[]): void {
 }
 
 async function main(): Promise<number> {
-  const argument = process.argv[2] ?? '5';
+  const { values, positionals } = parseArgs({ options: { core: { type: 'string' } }, allowPositionals: true });
+  const argument = positionals[0] ?? '5';
   const rounds = Number(argument);
+  const other = values.core;
+  if (other !== undefined && !existsSync(other)) {
+    console.error(`bench: --core ${other}: there is no such file`);
+    return 1;
+  }
   if (!Number.isInteger(rounds) || rounds < 1 || rounds > 99) {
     console.error(`bench: ${argument}: rounds are a number from 1 to 99`);
     return 1;
@@ -95,6 +103,7 @@ async function main(): Promise<number> {
     await startLab(image64, 64, 'interp'),
     await startLab(image32, 32, 'interp'),
   ];
+  if (other !== undefined) contenders.push(await startLab(image64, 64, 'interp', other), await startLab(image32, 32, 'interp', other));
   const results = await measure(contenders, rounds);
   const rows = workloads.map((_, w) => rowOf(w, results));
   const means = contenders.map((_, c) => geometricMean(rows.map((row) => row.ratio[c]!)));

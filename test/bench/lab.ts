@@ -1,5 +1,6 @@
 /** This project's machine with the bench image in it. */
 import { readFileSync } from 'node:fs';
+import { basename } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { createMachine } from '../../engine/machine/machine';
 import { type Contender, Marks, type Measured } from './contender';
@@ -10,9 +11,10 @@ const STRETCH = 100_000;
 /** No workload takes this many instructions. */
 const LIMIT = 4e9;
 
-export async function startLab(image: Uint8Array, bits: 32 | 64, accel: 'interp' | 'jit'): Promise<Contender> {
+/** `core`: the file of another build of the core. */
+export async function startLab(image: Uint8Array, bits: 32 | 64, accel: 'interp' | 'jit', core = CORE): Promise<Contender> {
   const machine = await createMachine({
-    core: new Uint8Array(readFileSync(CORE)),
+    core: new Uint8Array(readFileSync(core)),
     guest: { name: 'bench', kernel: image },
     ram: 32 << 20,
     slots: 0,
@@ -25,7 +27,7 @@ export async function startLab(image: Uint8Array, bits: 32 | 64, accel: 'interp'
   machine.serial.onOutput((bytes) => {
     for (const byte of bytes) marks.byte(byte);
   });
-  const name = `memslot-lab ${accel === 'jit' ? 'JIT' : 'interpreter'}, ${bits}-bit`;
+  const name = `${core === CORE ? 'memslot-lab' : basename(core)} ${accel === 'jit' ? 'JIT' : 'interpreter'}, ${bits}-bit`;
   return {
     name,
     async run(letter) {
