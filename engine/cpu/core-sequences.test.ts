@@ -195,7 +195,7 @@ describe('random loops', () => {
     expect(outcome(seed, 7)).toEqual(single);
   });
 
-  it.each(Array.from({ length: runs }, (_, i) => first + i))('of 32-bit code agree, whether its segments are flat or not (seed %i)', (seed) => {
+  it.each(Array.from({ length: runs }, (_, i) => first + i))('of 32-bit code agree, whether segments are flat or not (seed %i)', (seed) => {
     const single = outcome32(seed, 1, 0xfffffffe);
     expect(outcome32(seed, 20_000, 0xfffffffe)).toEqual(single);
     for (const slice of [1, 7, 20_000]) expect(outcome32(seed, slice, 0xffffffff)).toEqual(single);

@@ -1,6 +1,6 @@
 /**
- * Every fault that the manual lists for a far transfer or a load of LDTR, TR or SS (SDM 2: IRET, RET, JMP, CALL, SYSRET, LLDT, LTR, LSS),
- * with its error code. A fault leaves CS, SS and the stack pointer as they were.
+ * Every fault that the manual lists for a far transfer or a load of LDTR, TR or SS (SDM 2: IRET, RET, JMP, CALL, INT, SYSRET, LLDT, LTR,
+ * LSS), with its error code. A fault leaves CS, SS and the stack pointer as they were.
  */
 import { beforeEach, describe, expect, it } from 'vitest';
 import { EXIT_HLT } from '../abi/exits';
@@ -321,6 +321,41 @@ describe('long mode', () => {
     expect(call(S.ring1Gate | 3, 3)).toEqual([TS, S.busyTss]);
   });
 
+  const IDT_ERROR = 0x20 * 8 + 2;
+  const gates: [what: string, selector: number, access: number, level: number, fault: [number, number]][] = [
+    ['a gate of another type', S.code, 0x8c, 0, [GP, IDT_ERROR]],
+    ['no gate', 0, 0, 0, [GP, IDT_ERROR]],
+    ['a task gate: long mode has none', S.tss, 0x85, 0, [GP, IDT_ERROR]],
+    ['a gate of more privilege', S.code, 0x8e, 3, [GP, IDT_ERROR]],
+    ['a gate of more privilege that is not there either', S.code, 0x0e, 3, [GP, IDT_ERROR]],
+    ['a gate that is not present', S.code, 0x0e, 0, [NP, IDT_ERROR]],
+    ['a null selector', 2, 0x8e, 0, [GP, 0]],
+    ['a selector beyond the table', S.outside, 0x8e, 0, [GP, S.outside]],
+    ['data', S.data, 0x8e, 0, [GP, S.data]],
+    ['code of less privilege', S.userCode, 0x8e, 0, [GP, S.userCode]],
+    ['32-bit code', S.code32, 0x8e, 0, [GP, S.code32]],
+    ['code that is not present', S.absentCode, 0x8e, 0, [NP, S.absentCode]],
+  ];
+  it.each(gates)('INT n through %s', (_what, selector, access, level, fault) => {
+    t.poke64(IDT + 16 * 0x20, gateTo(selector, access));
+    t.poke64(IDT + 16 * 0x20 + 8, 0n);
+    expect(execute('cd20', level)).toEqual(fault);
+  });
+
+  it('INT n to addresses and stacks that are not canonical, and beyond the IDT and the TSS', () => {
+    t.poke64(IDT + 16 * 0x20, gateTo(S.code, 0xee));
+    t.poke64(IDT + 16 * 0x20 + 8, 0x8000n);
+    expect(execute('cd20')).toEqual([GP, 0]);
+    t.poke64(IDT + 16 * 0x20 + 8, 0n);
+    t.poke64(IDT + 16 * 0x20, gateTo(S.ring1Code, 0xee));
+    t.poke64(TSS + 12, 0x800000000000n);
+    expect(execute('cd20', 3)).toEqual([SS, 0]);
+    t.segment(abi.SEG_TR, S.busyTss, BigInt(TSS), 0x12, 0x8b);
+    expect(execute('cd20', 3)).toEqual([TS, S.busyTss]);
+    t.set32(abi.VCPU_IDT_LIMIT, 0x20e);
+    expect(execute('cd20')).toEqual([GP, IDT_ERROR]);
+  });
+
   it('SYSRET', () => {
     t.set64(abi.VCPU_STAR, BigInt(S.code32) << 48n);
     t.setReg('r11', 0x202);
@@ -415,10 +450,15 @@ describe('protected mode', () => {
     expect(execute('cb', 3)).toEqual([GP, 0]); // that much there is: a null CS
   });
 
-  it('CALL through a gate to more privilege checks the stack of the TSS, and then the offset', () => {
+  const inward: [what: string, code: string][] = [
+    ['CALL through a gate', `9a 00000000 ${word(S.ring1Gate | 3)}`],
+    ['INT n', 'cd20'],
+  ];
+  it.each(inward)('%s to more privilege checks the stack of the TSS, and then the offset', (_what, code) => {
+    t.poke64(IDT + 8 * 0x20, gateTo(S.ring1Code, 0xee));
     const call = (selector: number, pointer = STACK + 0x2000) => {
       t.poke64(TSS + 12, BigInt(pointer) | (BigInt(selector) << 32n));
-      return execute(`9a 00000000 ${word(S.ring1Gate | 3)}`, 3);
+      return execute(code, 3);
     };
     expect(call(2)).toEqual([TS, 0]);
     expect(call(S.outside | 1)).toEqual([TS, S.outside]);
