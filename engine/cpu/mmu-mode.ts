@@ -127,9 +127,9 @@ export function modeChanged(): void {
   }
   cpl = load<u32>(cpu, VCPU_CPL);
   if (cpl == 3) digest |= MODE_USER;
-  digest |= flatModes(digest);
-  mode = digest;
+  // The record tells of the modes alone: what the core makes of flat segments must not show in a machine's digest.
   store<u32>(cpu, digest, VCPU_MODE);
+  mode = digest | flatModes(digest);
   tlbSuper = <usize>TLB_BASE + <usize>load<u32>(cpu, VCPU_INDEX) * TLB_STRIDE;
   tlbBase = cpl == 3 ? tlbSuper + TLB_USER : tlbSuper;
 }
