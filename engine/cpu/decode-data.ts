@@ -173,8 +173,8 @@ export function decode88(opcode: u32, size: i32): void {
         return;
       }
       const pop = stackSize();
-      const r = generic(OP_POP_M, pop, true);
-      setImm(r, 0);
+      if (inLong || !isMemory) generic(OP_POP_M, pop, true);
+      else uncheckedMemory(OP_POP_M, pop);
     }
   }
 }

@@ -115,3 +115,11 @@ describe('flat 32-bit code', () => {
     ]);
   });
 });
+
+describe('stack instructions at the edges of segments', () => {
+  it('POP to memory reads the stack before it looks at its operand', () => {
+    // mov cx, 0x18; mov ds, cx; mov ss, cx; pop dword [0x10000]: both are beyond the limit
+    t.setReg('rsp', 0x10000);
+    expect(execute('66b91800 8ed9 8ed1 8f0500000100')).toEqual([SS, 8]);
+  });
+});

@@ -1,10 +1,10 @@
 /** Stack instructions in their general forms (any operand and stack size). SDM 2: PUSH, POP, PUSHA, POPA, PUSHF, POPF, ENTER, LEAVE. */
 import { SEG_SS, VCPU_GPR } from '../abi/index';
 import { F_AC, F_DF, F_ID, F_IF, F_IOPL, F_NT, F_TF, F_VIF, F_VIP, F_VM, ARITHMETIC, getFlags, setFlags, sysFlags } from './flags';
-import { canWrite, exactCount, leaveAfter, memVal, operandVa, rd, rmRead, wr, writeReg } from './mem';
+import { canWrite, exactCount, leaveAfter, memVal, operandVa, rd, rmRead, uncheckedVa, wr, writeReg } from './mem';
 import { segmentedOffset } from './mem';
 import { cpl, isProt, mode, MODE_64, MODE_STACK32 } from './mmu-mode';
-import { AUX_MEMORY, AUX_SIZE, R_AUX, R_DST, R_EXTRA, R_IMM, R_SRC, VREG_EA } from './record';
+import { AUX_MEMORY, AUX_SIZE, R_AUX, R_BASE, R_DST, R_EXTRA, R_IMM, R_SRC, RECORD_SIZE, VREG_EA } from './record';
 import { loadSegment, selectorOf } from './segments';
 import { cpu, raise, VEC_GP } from './state';
 import { VCPU_INTR_SHADOW } from '../abi/index';
@@ -79,14 +79,19 @@ export function opPopR(p: usize): i32 {
   return 1;
 }
 
-/** An operand address that uses RSP sees it already moved (SDM 2, POP); the address was worked out before, so it is corrected here. */
+/** The stack is read before the operand's address is looked at. */
 export function opPopM(p: usize): i32 {
   const size = sizeOf(p);
   const inMemory = (<u32>load<u8>(p, R_AUX) & AUX_MEMORY) != 0;
-  const target = inMemory ? popTarget(p, size) : 0;
+  const direct = inMemory && mode & MODE_64 ? popTarget(p, size) : 0;
   if (!peek(p, size)) return 0;
   const value = memVal;
   if (inMemory) {
+    let target = direct;
+    if (!(mode & MODE_64)) {
+      if (!uncheckedVa(p, moved(load<u16>(p, R_BASE), size), size, true)) return 0;
+      target = load<u64>(cpu, VREG_EA);
+    }
     if (!wr(p, target, size, value)) return 0;
     drop(<u64>size);
   } else {
@@ -95,13 +100,14 @@ export function opPopM(p: usize): i32 {
   }
   return 1;
 }
+/** An operand address that uses RSP sees it already moved (SDM 2, POP). */
+@inline function moved(base: usize, size: i32): u64 {
+  return base == RSP ? <u64>size : 0;
+}
+/** 64-bit code: behind an address record its base register tells. */
 function popTarget(p: usize, size: i32): u64 {
-  const direct = operandVa(p);
-  const base = load<u16>(p, 6);
-  if (base == RSP) return direct + <u64>size;
-  // Behind an address record: its base register tells.
-  if (base == VREG_EA && load<u16>(p - 32, 6) == RSP) return direct + <u64>size;
-  return direct;
+  const base = <usize>load<u16>(p, R_BASE);
+  return operandVa(p) + moved(base == VREG_EA ? <usize>load<u16>(p - RECORD_SIZE, R_BASE) : base, size);
 }
 
 export function opPopSeg(p: usize): i32 {
@@ -118,8 +124,8 @@ export function opPopSeg(p: usize): i32 {
 export function opPusha(p: usize): i32 {
   const size = sizeOf(p);
   const top = load<u64>(cpu, RSP);
-  // Both ends first, from the top: after that nothing can fault.
-  for (let slot = 1; slot <= 8; slot += 7) {
+  // All slots first, from the top: after that nothing can fault.
+  for (let slot = 1; slot <= 8; slot++) {
     if (!stackVa((top - <u64>(size * slot)) & stackMask(), size, true) || !canWrite(p, load<u64>(cpu, VREG_EA), size)) return 0;
   }
   for (let n = 0; n < 8; n++) {

@@ -169,10 +169,11 @@ function wraps(native: Outcome, core: Outcome): boolean {
   return native.vector === 14 && wrapped && (core.vector === 12 || core.vector === 13);
 }
 
-/** POP to a segment register: Intel reads 16 bits of the slot (as PUSH writes them), AMD all: at the end of a page that may fault. */
+/** PUSH and POP of a segment register: Intel writes and reads 16 bits of the slot, AMD all: at the end of a page that may fault. */
 function popsPartOfSlot(c: Case, native: Outcome, core: Outcome): boolean {
-  const atEnd = (c.gpr[4]! & 4095n) > 4088n;
-  return /^pop [efgds]s/.test(c.name) && atEnd && [native.vector, core.vector].some((vector) => vector === 12 || vector === 14);
+  const push = /^push [cefgds]s/.test(c.name);
+  const atEnd = ((c.gpr[4]! - (push ? 4n : 0n)) & 4095n) > 4088n;
+  return (push || /^pop [efgds]s/.test(c.name)) && atEnd && [native.vector, core.vector].some((vector) => vector === 12 || vector === 14);
 }
 
 /** LSL of the only segment with a limit of 0, which natively is the number of the processor that happens to run the case. */
