@@ -2,6 +2,7 @@ import { copyFileSync, existsSync, mkdirSync, readFileSync, statSync, writeFileS
 import { svelte } from '@sveltejs/vite-plugin-svelte';
 import { defineConfig, type Plugin } from 'vite';
 import { stampServiceWorker } from './scripts/precache.mjs';
+import { programId } from './scripts/program.mjs';
 
 const MEMLAB_IMAGE = 'guests/memlab/memlab.elf';
 const SERVED_GUESTS = 'public/guests';
@@ -66,6 +67,7 @@ function offline(): Plugin {
 
 export default defineConfig({
   base: './',
+  define: { __LAB_PROGRAM__: JSON.stringify(programId()) },
   plugins: [servedGuests(), contentSecurityPolicy(), svelte(), offline()],
   worker: { format: 'es' },
   // 0: a small wasm must stay a file, not become a data: URL that the content security policy refuses.

@@ -1,6 +1,6 @@
 /** A replay as the page sees it: how far it is, and what came of it. */
 import type { ReplayView } from '../../engine/worker/protocol';
-import { count } from '../shared/format';
+import { count, sentence } from '../shared/format';
 import type { Banner, Toast } from './lab.svelte';
 
 interface Told {
@@ -45,7 +45,10 @@ export class Replay {
     else if (view.phase === 'failed')
       this.#bad('The replay stopped.', `${view.reason}. The machine goes on from here, but it is not the one that was recorded.`);
     else if (view.digest !== view.expected)
-      this.#bad('Replayed, but the digest differs.', `Recorded: ${view.expected}. This machine: ${view.digest}.`);
+      this.#bad(
+        'Replayed, but the digest differs.',
+        `Recorded: ${view.expected}. This machine: ${view.digest}.${view.other ? ` ${sentence(view.other)}` : ''}`,
+      );
     else {
       const text = `${count(view.instructions)} instructions, the digest is equal. Recorded: ${view.expected}. This machine: ${view.digest}.`;
       this.#lab.tell({ kind: 'replay', tone: 'ok', title: 'Replayed:', text });

@@ -111,7 +111,7 @@ function tell(view: ReplayView | undefined, { stdout }: LabProcess, wrong: (reas
   }
   const equal = view.digest === view.expected;
   stdout.write(
-    `replayed ${view.instructions} instructions\nrecorded  ${view.expected}\nthis run  ${view.digest}\n${equal ? 'equal' : 'DIFFERENT'}\n`,
+    `replayed ${view.instructions} instructions\nrecorded  ${view.expected}\nthis run  ${view.digest}\n${equal ? 'equal' : view.other === '' ? 'DIFFERENT' : `DIFFERENT: ${view.other}`}\n`,
   );
   return equal ? 0 : 1;
 }

@@ -1,6 +1,7 @@
 /** Plays a replay's journal on a machine that stands at its start: as fast as it can, in short stretches, and checks the digest at the end. */
 import type { Machine } from '../machine/api';
 import type { JournalInput, Replay } from '../snapshot/index';
+import { asReason, otherProgram } from './program';
 import type { Recorder } from './recorder';
 import { reasonOf } from './refusals';
 import type { ReplayView } from './types';
@@ -72,7 +73,8 @@ export class Player {
     if (stopped) return stopped;
     const { instructions } = machine;
     const digest = await machine.digest();
-    return { phase: 'done', expected: replay.digest, digest, instructions: instructions - replay.start.instructions };
+    const other = otherProgram(replay.spec);
+    return { phase: 'done', expected: replay.digest, digest, instructions: instructions - replay.start.instructions, other };
   }
 
   private async reach(at: Replay['end'], replay: Replay, what: string): Promise<ReplayView | undefined> {
@@ -82,7 +84,10 @@ export class Player {
       this.tell(replay);
       const done = machine.instructions - replay.start.instructions;
       if (result === 'never')
-        return { phase: 'failed', reason: `after ${done} instructions it went another way than ${what} of the record` };
+        return {
+          phase: 'failed',
+          reason: `after ${done} instructions it went another way than ${what} of the record${asReason(replay.spec)}`,
+        };
       await this.turn(result === 'going');
       if (this.cancelled) return this.cancelledAt(replay);
       if (result === 'there') return undefined;

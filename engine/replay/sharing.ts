@@ -16,6 +16,7 @@ import {
   saveMachine,
   specOf,
 } from '../snapshot/index';
+import { program } from './program';
 import type { Recorder } from './recorder';
 import type { ShareKind } from './types';
 
@@ -61,7 +62,7 @@ async function stateLink({ machine, makeFresh, linkBase }: Shared, screen: strin
     await digest;
     throw new Error(`the guest uses ${used} bytes of memory, more than a link can carry: save a file`);
   }
-  const spec = await specOf(machine);
+  const spec = await specOf(machine, program);
   const fresh = freshState(await makeFresh());
   return packBytesLink('s', packState(state, fresh, { spec, digest: await digest, screen }), linkBase);
 }
@@ -71,7 +72,7 @@ async function replayContent({ machine, recorder, makeFresh }: Shared): Promise<
   const recording = recorder.recording();
   if (typeof recording === 'string') throw new Error(`no replay can be made any more: ${recording}`);
   const digest = machine.digest();
-  const spec = await specOf(machine);
+  const spec = await specOf(machine, program);
   const { base, start, entries, end } = recording;
   const replay: Replay = { spec, start, entries, end, digest: await digest };
   if (base.kind === 'power-on') return packReplay(base.layout === undefined ? replay : { ...replay, layout: base.layout });

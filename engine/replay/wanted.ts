@@ -21,6 +21,7 @@ import {
   unpackReplayFile,
   unpackState,
 } from '../snapshot/index';
+import { asReason } from './program';
 import { reasonOf } from './refusals';
 
 /** What a machine is asked for: `layout`, `link` and `replay` as they came, unchecked. */
@@ -121,7 +122,8 @@ async function prepare(machine: Machine, wanted: Exclude<Wanted, { kind: 'nothin
     if (wanted.kind === 'replay') checkStart(machine, wanted.replay);
     if (wanted.kind === 'state') {
       const digest = await machine.digest();
-      if (digest !== wanted.link.digest) throw new Refused(`it leads to a machine with digest ${digest}, not ${wanted.link.digest}`);
+      if (digest !== wanted.link.digest)
+        throw new Refused(`it leads to a machine with digest ${digest}, not ${wanted.link.digest}${asReason(wanted.link.spec)}`);
       if ((unpacked.machine as { run: string }).run === 'paused') machine.stop();
     }
     return;

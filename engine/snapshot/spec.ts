@@ -15,6 +15,8 @@ export interface MachineSpec {
   maxmem: number;
   smp: number;
   index?: 'array' | 'rbtree' | 'btree';
+  /** The program that made it, if that is known: another one may have another machine. 12 hex digits */
+  program?: string;
   /** -object and -device */
   devices?: SavedDevices;
 }
@@ -26,14 +28,15 @@ const MAX_GPA = 2 ** 46;
 const IMAGE_DIGITS = 16;
 const INDEXES = ['array', 'rbtree', 'btree'] as const;
 
-export async function specOf(machine: Machine): Promise<MachineSpec> {
+/** `program`: the one that asks. */
+export async function specOf(machine: Machine, program?: string): Promise<MachineSpec> {
   const { ram, slots, maxmem, smp, index } = machine.config;
   const { guest } = machine;
   if (!guest) throw new Refused('the machine has no guest that could be named');
   const spec = { guest: guest.name, append: guest.append ?? '', image: await imageOf(guest), ram, slots, maxmem, smp };
   const { objects = [] } = machine.config;
   const devices = devicesOf(machine.config) ?? (objects.length > 0 ? { objects, virtio: [] } : undefined);
-  return { ...spec, ...(index ? { index } : {}), ...(devices ? { devices } : {}) };
+  return { ...spec, ...(index ? { index } : {}), ...(devices ? { devices } : {}), ...(program ? { program } : {}) };
 }
 
 /** What the machine is made with. */
@@ -70,7 +73,8 @@ export function checkSpec(value: unknown): MachineSpec {
   const index = INDEXES.find((each) => each === raw.index);
   if (raw.index !== undefined && !index) throw new Refused('index is none of array, rbtree and btree');
   const devices = devicesIn(raw);
-  return { ...spec, ...(index ? { index } : {}), ...(devices ? { devices } : {}) };
+  const program = raw.program === undefined ? undefined : text('program', /^[0-9a-f]{12}$/);
+  return { ...spec, ...(index ? { index } : {}), ...(devices ? { devices } : {}), ...(program ? { program } : {}) };
 }
 
 function devicesIn(raw: Record<string, unknown>): SavedDevices | undefined {

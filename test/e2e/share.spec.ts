@@ -102,10 +102,10 @@ test('a long replay tells how far it is, takes no other input, and can be cancel
   await other.consoleEndsWith(/lab> $/);
 });
 
-test('a replay with a wrong digest is told with both values', async ({ lab, browser }) => {
+test('a replay with a wrong digest is told with both values, and that another version made it', async ({ lab, browser }) => {
   await lab.open();
   const link = await linkFrom(lab, 'Replay');
-  // Another digest in its head, packed as the engine packs.
+  // Another digest and another program in its head, packed as the engine packs.
   const wrong = await lab.page.evaluate(async (text) => {
     const binary = atob((text.split('#r=1.')[1] ?? '').replaceAll('-', '+').replaceAll('_', '/'));
     const packed = Uint8Array.from(binary, (char) => char.charCodeAt(0)).slice(4);
@@ -113,7 +113,9 @@ test('a replay with a wrong digest is told with both values', async ({ lab, brow
       new Uint8Array(await new Response(new Blob([bytes]).stream().pipeThrough(stream)).arrayBuffer());
     const content = await pipe(packed, new DecompressionStream('deflate-raw'));
     const latin = Array.from(content, (byte) => String.fromCharCode(byte)).join('');
-    const changed = latin.replace(/"digest":"[0-9a-f]{64}"/, `"digest":"${'0'.repeat(64)}"`);
+    const changed = latin
+      .replace(/"digest":"[0-9a-f]{64}"/, `"digest":"${'0'.repeat(64)}"`)
+      .replace(/"program":"[0-9a-f]{12}"/, '"program":"0123456789ab"');
     const bytes = Uint8Array.from(changed, (char) => char.charCodeAt(0));
     let crc = -1;
     for (const byte of bytes) {
@@ -132,7 +134,9 @@ test('a replay with a wrong digest is told with both values', async ({ lab, brow
   const other = await elsewhere(browser);
   await other.page.goto(wrong);
   await expect(banner(other, 'the digest differs')).toContainText(
-    new RegExp(`Recorded: ${'0'.repeat(64)}\\. This machine: [0-9a-f]{64}\\.`),
+    new RegExp(
+      `Recorded: ${'0'.repeat(64)}\\. This machine: [0-9a-f]{64}\\. It was made with another version of memslot-lab \\(0123456789ab, this is [0-9a-f]{12}\\)`,
+    ),
     {
       timeout: 30_000,
     },
