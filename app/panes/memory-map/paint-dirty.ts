@@ -2,7 +2,8 @@
 import type { HeatSpan } from '../../../engine/worker/protocol';
 import { size } from '../../shared/format';
 import { heatLevel, spanOf } from './heat.svelte';
-import { firstVisible, type Mark, paintText, type Scene, toX, withinLanes } from './scene';
+import { firstVisible, type Mark, type Placing, toX } from './places';
+import { paintText, type Scene, withinLanes } from './scene';
 
 const LOGGED = 1;
 /** A question must stay in the worker's bounds. */
@@ -14,7 +15,7 @@ export interface ShownHeat {
 }
 
 /** What the lane would have to know to be painted: the visible part of each mark that logs. */
-export function heatSpans({ rows, window }: Pick<Scene, 'rows' | 'window'>, found: readonly Mark[]): HeatSpan[] {
+export function heatSpans({ rows, window }: Placing, found: readonly Mark[]): HeatSpan[] {
   const left = window.axis.toGpa(window.u0);
   const right = window.axis.toGpa(window.u1);
   const spans: HeatSpan[] = [];
@@ -85,7 +86,7 @@ function paintBeyond(scene: Scene): void {
   const { context, rows, palette, window, slots } = scene;
   const to = window.axis.toGpa(window.u1);
   const { y, h } = rows.dirty;
-  const before = firstVisible(scene);
+  const before = firstVisible(scene, slots);
   let after = before;
   // Sorted by address: a search, since there may be thousands.
   for (let high = slots.length; after < high; ) {
