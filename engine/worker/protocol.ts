@@ -261,7 +261,8 @@ export interface LabState {
 export interface SlotView extends MemoryRegion {
   /** "ram.a", "dimm1 (mem1)": what backs it. */
   name: string;
-  kind: 'ram' | 'dimm' | 'rom' | 'bare';
+  /** rom: board memory that is read-only. bare: what the monitor or the page made a backing for. */
+  kind: 'ram' | 'dimm' | 'virtio-mem' | 'rom' | 'bare';
 }
 
 export interface HistoryView {

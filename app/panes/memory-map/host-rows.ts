@@ -1,7 +1,11 @@
 /** Host memory may be shown by several slots at once: which of them then share the lane's height, and how. */
 import type { SlotView } from '../../../engine/worker/protocol';
 
-export type HostRow = 'upper' | 'lower';
+export interface HostRow {
+  row: 'upper' | 'lower';
+  /** hva, bytes: from here on another slot lies over it in its row; its own end where none does */
+  until: number;
+}
 type Backed = Pick<SlotView, 'slot' | 'userspaceAddr' | 'memorySize'>;
 
 /** Slots over each other, by id; a slot that has its host memory to itself is not in it. `byHva`: in order of hva. */
@@ -21,10 +25,15 @@ const endOf = ({ userspaceAddr, memorySize }: Backed): number => userspaceAddr +
 
 /** Each goes where there is room; a third over the same bytes covers the one that ends first. */
 function share(group: readonly Backed[], rows: Map<number, HostRow>): void {
-  const ends: Record<HostRow, number> = { upper: 0, lower: 0 };
+  const last: Partial<Record<HostRow['row'], HostRow>> = {};
   for (const slot of group) {
-    const row = ends.upper <= slot.userspaceAddr || (ends.lower > slot.userspaceAddr && ends.upper <= ends.lower) ? 'upper' : 'lower';
-    rows.set(slot.slot, row);
-    ends[row] = endOf(slot);
+    const start = slot.userspaceAddr;
+    const upper = last.upper?.until ?? 0;
+    const lower = last.lower?.until ?? 0;
+    const row = upper <= start || (lower > start && upper <= lower) ? 'upper' : 'lower';
+    const before = last[row];
+    if (before) before.until = Math.min(before.until, start);
+    last[row] = { row, until: endOf(slot) };
+    rows.set(slot.slot, last[row]);
   }
 }

@@ -1,20 +1,22 @@
 /** Lanes over the guest's address axis: ticks, slots and holes, the cursor. */
 import type { SlotView } from '../../../engine/worker/protocol';
-import { hex, plural, shortName, size } from '../../shared/format';
+import { hex, PAGE, plural, shortName, size } from '../../shared/format';
 import { flagLetters } from '../staging';
 import type { Colour, Kind } from './palette';
-import { absence, firstVisible, grownIn, type Mark, marks, type Presence, presence, slotX, toX, WHOLE } from './places';
+import { absence, firstVisible, grownIn, HANDLED, type Mark, marks, type Presence, presence, slotX, toX, WHOLE } from './places';
 import { faded, kindNow, paintBox, paintText, type Scene, withinLanes } from './scene';
 
 const LABEL_ROOM = 90;
 const CURSOR_ROOM = 44;
+/** px above the base of the guest lane that the flag letters take */
+const LETTER_ROOM = 22;
 
 export function paintTicks(scene: Scene): void {
   const { context, rows, palette, window } = scene;
   const { y, h } = rows.ticks;
   const perPixel = (window.u1 - window.u0) / rows.span;
   const step = 2 ** Math.ceil(Math.log2(Math.max(1, LABEL_ROOM * perPixel)));
-  const cursor = scene.hoverGpa === undefined ? Number.NEGATIVE_INFINITY : toX(scene, scene.hoverGpa);
+  const cursor = scene.cursor === undefined ? Number.NEGATIVE_INFINITY : toX(scene, scene.cursor);
   let free = rows.left;
   for (const segment of window.axis.segments) {
     if (segment.u1 < window.u0 || segment.u0 > window.u1) continue;
@@ -176,6 +178,10 @@ function paintWholeLabel(scene: Scene, { x0, x1, slots }: Mark): void {
   const kind = kindNow(scene, slot);
   const left = Math.max(x0, rows.left);
   const width = Math.min(x1, rows.left + rows.span) - left;
+  const letters = flagLetters(slot.flags ?? 0);
+  const lettersWidth = letters ? 16 * letters.length + 4 : 0;
+  // The hatch of a refused entry may lie over it.
+  const hatched = scene.ghosts.some((ghost) => ghost.refused);
   const named = `${slot.slot} ${shortName(slot.name)}`;
   const both = width > 74 && width > named.length * palette.labelWidth + 16;
   const label = both ? named : String(slot.slot);
@@ -184,20 +190,21 @@ function paintWholeLabel(scene: Scene, { x0, x1, slots }: Mark): void {
     if (both) lines.push(...secondLines(scene, kind, slot, width));
     for (const [text, charWidth, dy, tint] of lines) {
       const bold = tint === 'slot-text';
-      if (kind !== 'ram') {
-        context.fillStyle = palette.colour[kind];
+      // Beside the letters, or not at all.
+      if (dy > guest.h - LETTER_ROOM && text.length * charWidth + 13 > width - lettersWidth) continue;
+      if (kind !== 'ram' || hatched) {
+        context.fillStyle = palette.fill[kind];
         context.fillRect(left + 4, guest.y + dy - 13, text.length * charWidth + 9, 17);
       }
       paintText(scene, text, left + 9, guest.y + dy, bold ? palette.font.label : palette.font.small, palette.colour[tint]);
     }
   }
-  const letters = flagLetters(slot.flags ?? 0);
   [...letters].forEach((letter, index) => {
     const x = Math.round(Math.min(x1, rows.left + rows.span)) - 19.5 - 16 * (letters.length - 1 - index);
     if (x < left + (width > 26 ? 14 : 2)) return;
     const y = Math.round(guest.y + guest.h) - 19.5;
     context.fillStyle = palette.colour.pane;
-    context.strokeStyle = palette.colour[`${kind}-mark`];
+    context.strokeStyle = palette.mark[kind];
     context.lineWidth = 1;
     context.beginPath();
     context.roundRect(x, y, 14, 14, 2);
@@ -236,7 +243,7 @@ function paintSelection({ context, rows, palette, previewing }: Scene, { x0, x1,
   context.strokeStyle = palette.colour.accent;
   context.lineWidth = 2.5;
   context.strokeRect(x0 - 0.5, guest.y - 1.5, Math.max(3, x1 - x0) + 1, guest.h + 3);
-  if (previewing || slots.length > 1 || x1 - x0 < 24) return;
+  if (previewing || slots.length > 1 || x1 - x0 < HANDLED) return;
   // The handle that resizes: a slot's start is moved, not pulled.
   const middle = guest.y + guest.h / 2;
   context.fillStyle = palette.colour.accent;
@@ -272,9 +279,9 @@ function paintRefusedOverlaps(scene: Scene): void {
 
 /** The dotted line under the pointer and the address it stands on. */
 export function paintCursor(scene: Scene): void {
-  const { context, rows, palette, hoverGpa } = scene;
-  if (hoverGpa === undefined) return;
-  const x = Math.round(toX(scene, hoverGpa)) + 0.5;
+  const { context, rows, palette, cursor } = scene;
+  if (cursor === undefined) return;
+  const x = Math.round(toX(scene, cursor)) + 0.5;
   if (x < rows.left || x > rows.left + rows.span + 1) return;
   context.strokeStyle = palette.colour.text;
   context.globalAlpha = 0.8;
@@ -286,7 +293,7 @@ export function paintCursor(scene: Scene): void {
   context.stroke();
   context.setLineDash([]);
   context.globalAlpha = 1;
-  const text = hex(Math.floor(hoverGpa / 4096) * 4096);
+  const text = hex(Math.floor(cursor / PAGE) * PAGE);
   const width = text.length * palette.smallWidth + 12;
   const left = Math.min(rows.width - width - 2, Math.max(2, x - width / 2));
   context.fillStyle = palette.colour.text;

@@ -43,9 +43,9 @@ function hostView({ state, slots }: Pick<Scene, 'state' | 'slots'>): HostView {
 export function hostSlotAt({ rows, state, slots }: Pick<Scene, 'rows' | 'state' | 'slots'>, x: number, y: number): SlotView | undefined {
   const view = hostView({ state, slots });
   const hva = ((x - rows.left) / rows.span) * view.end;
-  const half: HostRow = y < rows.host.y + rows.host.h / 2 ? 'upper' : 'lower';
+  const half: HostRow['row'] = y < rows.host.y + rows.host.h / 2 ? 'upper' : 'lower';
   const holds = ({ userspaceAddr: start, memorySize }: SlotView): boolean => hva >= start && hva < start + memorySize;
-  return view.byHva.find((slot) => holds(slot) && (view.rows.get(slot.slot) ?? half) === half);
+  return view.byHva.findLast((slot) => holds(slot) && (view.rows.get(slot.slot)?.row ?? half) === half);
 }
 
 export function paintHost(scene: Scene, found: readonly Mark[]): void {
@@ -88,26 +88,26 @@ function paintBacked(scene: Scene, { byHva, rows: shared }: HostView, x: (hva: n
   const { context, rows, palette } = scene;
   const { host } = rows;
   const half = host.h / 2;
-  const lanes: Record<HostRow, Lane> = { upper: { y: host.y, h: half }, lower: { y: host.y + half, h: half } };
+  const lanes: Record<HostRow['row'], Lane> = { upper: { y: host.y, h: half }, lower: { y: host.y + half, h: half } };
   let painted = '';
   for (const slot of byHva) {
     const [start, end] = slotHva(scene, slot);
     const x0 = x(start);
     const x1 = Math.max(x0 + 2, x(end));
     const row = shared.get(slot.slot);
-    const lane = row ? lanes[row] : host;
+    const lane = row ? lanes[row.row] : host;
     const chosen = slot.slot === scene.selected;
     if (x1 - x0 < OUTLINED && !chosen) {
       // Too narrow for an outline: thousands side by side would be nothing but outlines, and many would fall on one pixel.
       const here = `${Math.round(x0)} ${lane.y} ${kindOf(slot)}`;
       if (here === painted) continue;
       painted = here;
-      context.fillStyle = palette.colour[kindOf(slot)];
+      context.fillStyle = palette.fill[kindOf(slot)];
       context.fillRect(x0, lane.y + 1, x1 - x0, lane.h - 2);
       continue;
     }
     paintBox(scene, kindOf(slot), x0, x1, lane);
-    if (lane.h >= LABELLED) paintBackedLabel(scene, slot, x0, x1, lane);
+    if (lane.h >= LABELLED) paintBackedLabel(scene, slot, x0, row ? Math.min(x1, x(row.until)) : x1, lane);
     if (chosen) {
       context.strokeStyle = palette.colour.accent;
       context.lineWidth = 2;
@@ -126,7 +126,7 @@ function paintBackedLabel(scene: Scene, slot: SlotView, x0: number, x1: number, 
   const left = label === named ? x0 + 6 : (x0 + x1 - width) / 2;
   const height = Math.min(16, h - 2);
   if (kind !== 'ram' && x1 - x0 > width + 10) {
-    context.fillStyle = palette.colour[kind];
+    context.fillStyle = palette.fill[kind];
     context.fillRect(left - 3, y + (h - height) / 2, width + 6, height);
   }
   paintText(scene, label, left, y + h / 2 + 4, palette.font.label, palette.colour['slot-text']);
@@ -194,7 +194,7 @@ function paintRibbon(scene: Scene, slot: SlotView, x: (hva: number) => number, s
   const b1 = Math.max(b0 + 1.5, x(to));
   const middle = y + h / 2;
   const chosen = slot.slot === scene.selected;
-  const colour = chosen ? palette.colour.accent : palette.colour[`${kindOf(slot)}-mark`];
+  const colour = chosen ? palette.colour.accent : palette.mark[kindOf(slot)];
   context.beginPath();
   context.moveTo(a0, y);
   context.bezierCurveTo(a0, middle, b0, middle, b0, y + h);

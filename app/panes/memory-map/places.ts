@@ -24,6 +24,9 @@ export interface Mark {
 /** px */
 const NARROW = 2;
 
+/** px: a selected slot that is narrower has no handle. */
+export const HANDLED = 24;
+
 const between = (from: number, to: number, share: number): number => from + (to - from) * share;
 
 const xIn = ({ axis, u0, u1 }: Window, { left, span }: Rows, gpa: number): number => left + ((axis.toU(gpa) - u0) / (u1 - u0)) * span;

@@ -17,6 +17,8 @@ export interface Scene extends Placing {
   selected: number | undefined;
   hoverGpa: number | undefined;
   hoverEntry: number | undefined;
+  /** Where the dotted line and its address stand: at what is dragged, else under the pointer. */
+  cursor: number | undefined;
   /** Slots that are INVALID now, by id, with how often a vCPU met each. */
   invalid: ReadonlyMap<number, number>;
   /** Ids that the last commit touched. */
@@ -46,7 +48,7 @@ export function paintBox(
 ): void {
   const x = Math.round(x0) + 0.5;
   const width = Math.max(1, Math.round(x1) - Math.round(x0) - 1);
-  context.fillStyle = palette.colour[kind];
+  context.fillStyle = palette.fill[kind];
   if (h < 2) return;
   context.fillRect(x, y + 0.5, width, h - 1);
   if (kind !== 'ram') {
@@ -55,7 +57,7 @@ export function paintBox(
   }
   context.lineWidth = 1;
   if (kind === 'inv') context.setLineDash([4, 3]);
-  context.strokeStyle = palette.colour[`${kind}-mark`];
+  context.strokeStyle = palette.mark[kind];
   faded({ context }, 0.85, () => context.strokeRect(x, y + 0.5, width, h - 1));
   context.setLineDash([]);
 }
