@@ -16,7 +16,7 @@ import { arrows, count, hex, plural, sentence } from '../shared/format';
 import { BootAttempt } from './boot-attempt';
 import { fetchGuest, type GuestEntry, listGuests, MEMLAB, type OwnGuest } from './guests';
 import { LINK_NOUN, linkBase, type SharedLink, sharedLink } from './links';
-import { DEFAULT_MEMORY, parseMemory } from './machine-flags';
+import { DEFAULT_MEMORY, type MachineFlags, parseMemory } from './machine-flags';
 import { recentGuests, rememberGuest } from './own-guests';
 import { Replay } from './replay.svelte';
 import { inspectLink, requestFor } from './shared-machine';
@@ -48,15 +48,8 @@ export interface ConsoleScreen {
   screen(): string;
 }
 
-export interface BootRequest {
+export interface BootRequest extends MachineFlags {
   guest: GuestEntry | OwnGuest;
-  /** QEMU's -m */
-  memory: string;
-  /** QEMU's -append; the guest's own when absent */
-  append?: string;
-  /** "-object ... -device ...", unchecked: the engine reads it */
-  devices?: string;
-  smp?: number;
   /** A share link's fragment, unchecked */
   link?: string | undefined;
   /** A replay file, unchecked */
@@ -109,7 +102,7 @@ export class Lab {
 
   /** A layout is for memlab; a state or a replay names its machine, so that is asked first. */
   async #open(link: SharedLink | undefined): Promise<void> {
-    if (!link || link.kind === 'layout') return this.boot({ guest: MEMLAB, memory: DEFAULT_MEMORY, link: link?.fragment });
+    if (!link || link.kind === 'layout') return void (await this.boot({ guest: MEMLAB, memory: DEFAULT_MEMORY, link: link?.fragment }));
     if (!this.#client?.alive) this.loading = { what: `Opening the ${LINK_NOUN[link.kind]}`, percent: undefined };
     try {
       const found = await inspectLink(link.fragment);
@@ -138,11 +131,11 @@ export class Lab {
 
   /**
    * Starts the guest in a worker of its own and lets it take the place of the one that runs; when it does not start, that one goes on,
-   * and where none runs, memlab starts. A link is passed on unchecked: the engine judges it.
+   * and where none runs, memlab starts. A link is passed on unchecked: the engine judges it. The refusal, or ''.
    */
-  async boot(request: BootRequest): Promise<void> {
+  async boot(request: BootRequest): Promise<string> {
     const reason = await this.#try(request);
-    if (reason === undefined) return;
+    if (reason === undefined) return '';
     const name = request.guest.name;
     const title = `${name} did not start:`;
     if (this.#client?.alive) {
@@ -153,6 +146,7 @@ export class Lab {
       await this.boot({ guest: MEMLAB, memory: DEFAULT_MEMORY });
       this.tell({ kind: 'boot', tone: 'bad', title, text: `${sentence(reason)} memlab runs instead.` });
     }
+    return reason;
   }
 
   /** A machine like the snapshot's, with the snapshot loaded into it; takes the place of what runs only then. The refusal, or ''. */
@@ -171,7 +165,8 @@ export class Lab {
     if (!this.#client?.alive) this.phase = 'loading';
     this.loading = { what: `Loading ${request.guest.name}`, percent: undefined };
     try {
-      const config: MachineConfig = { ...parseMemory(request.memory), smp: request.smp ?? 1, accel: 'interp' };
+      const { memory, smp = 1, index, dirtyRing, paused } = request;
+      const config: MachineConfig = { ...parseMemory(memory), smp, accel: 'interp', ...(index ? { index } : {}) };
       const guest = await fetchGuest(request.guest, append, (what, percent) => {
         if (number === this.#attempts) this.loading = { what, percent };
       });
@@ -181,6 +176,8 @@ export class Lab {
         ...(request.link === undefined ? {} : { link: request.link }),
         ...(request.replay === undefined ? {} : { replay: request.replay }),
         ...('own' in request.guest ? { own: true } : {}),
+        ...(dirtyRing === undefined ? {} : { dirtyRing }),
+        ...(paused ? { paused } : {}),
       };
       const { devices = '' } = request;
       const base = { devices, coreUrl: new URL(coreUrl, document.baseURI).href, linkBase: linkBase(location) };
@@ -223,7 +220,10 @@ export class Lab {
     this.#early = [];
     this.#clearConsole();
     attempt.adopt((message) => this.#hear(message), withConsole);
-    if ('own' in request.guest) void rememberGuest(request.guest, request.memory, this.append, Date.now());
+    if ('own' in request.guest) {
+      const { guest, link, replay, ...flags } = request;
+      void rememberGuest(guest as OwnGuest, flags, Date.now());
+    }
   }
 
   restart(): void {

@@ -31,5 +31,5 @@ export async function requestFor(spec: Spec, own: boolean): Promise<BootRequest>
   const guest = known.find((each) => each.name === spec.guest);
   if (!guest) throw new Error(`it is for the guest '${spec.guest}', which this page does not serve`);
   const devices = formatDevices(spec.devices ?? {});
-  return { guest, memory: formatMemory(spec), smp: spec.smp, append: spec.append, ...(devices ? { devices } : {}) };
+  return { guest, memory: formatMemory(spec), smp: spec.smp, append: spec.append, ...(devices ? { devices } : {}), index: spec.index };
 }

@@ -88,7 +88,7 @@ class Lab {
   }
 
   private async makeMachine(root: string, { guest, memory }: GuestChoice): Promise<Machine> {
-    const { smp, accel, dirtyRing, debugExit, paused, objects, virtio } = this.flags;
+    const { smp, accel, dirtyRing, index, debugExit, paused, objects, virtio } = this.flags;
     const core = new Uint8Array(await readFile(join(root, 'build/core.wasm')));
     const machine = await createMachine({
       ...memory,
@@ -100,6 +100,7 @@ class Lab {
       ...(objects && { objects }),
       ...(virtio && { virtio }),
       ...(dirtyRing && { dirtyRing: { entries: dirtyRing } }),
+      ...(index && { index }),
       ...(debugExit && { debugExitPort: debugExit.port, debugExitSize: debugExit.size }),
     });
     if (paused) machine.stop();

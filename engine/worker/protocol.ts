@@ -54,6 +54,10 @@ export type ToWorker =
       config: MachineConfig;
       /** "-object ... -device ..." as `lab` takes them, unchecked: what is there from power-on. */
       devices?: string;
+      /** Entries of each vCPU's dirty ring, on before the guest first runs; absent: bitmaps. What a state or a replay starts with goes before. */
+      dirtyRing?: number;
+      /** -S: the vCPUs wait for "cont". */
+      paused?: boolean;
       /** Address of core.wasm, absolute. */
       coreUrl: string;
       guest?: { name: string; kernel: Uint8Array; initrd?: Uint8Array; append?: string };

@@ -133,6 +133,10 @@ for (const colorScheme of ['dark', 'light'] as const) {
     await page.keyboard.press('Escape');
     await page.getByRole('button', { name: /choose another guest/ }).click();
     await check('guest picker');
+    await page.getByLabel('-smp').fill('9');
+    await page.getByRole('button', { name: 'Boot', exact: true }).click();
+    await expect(page.getByRole('alert').filter({ hasText: '-smp 9' })).toBeVisible();
+    await check('guest picker, a flag refused');
     await page.keyboard.press('Escape');
     await page.getByRole('button', { name: 'Keys', exact: true }).click();
     await check('keys');
@@ -156,6 +160,9 @@ for (const colorScheme of ['dark', 'light'] as const) {
       await page.setViewportSize(viewport);
       expect(await violations(lab), `${viewport.width}x${viewport.height}`).toEqual([]);
     }
+    await page.getByRole('button', { name: /choose another guest/ }).click();
+    expect(await violations(lab), 'phone, guest picker').toEqual([]);
+    await page.keyboard.press('Escape');
     await plugOneAndStep(lab);
     expect(await violations(lab), 'phone, between the swaps').toEqual([]);
     for (const pane of ['Terminals', 'Changes', 'History', 'Guides', 'More']) {

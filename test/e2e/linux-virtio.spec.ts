@@ -30,8 +30,10 @@ test('linux resizes its memory through virtio-mem and a balloon, and a snapshot 
   await boot();
   await expect(page.getByRole('alert').filter({ hasText: 'linux did not start:' })).toContainText("Device 'nope' not found");
 
+  // What was refused stands there again.
   await openPicker();
-  await dialog.getByRole('radio', { name: /^linux/ }).check();
+  await expect(dialog.getByRole('radio', { name: /^linux/ })).toBeChecked();
+  await dialog.getByLabel('-device').fill('');
   await dialog.getByRole('button', { name: 'Add virtio-mem and a balloon' }).click();
   await expect(dialog.getByLabel('-device')).toHaveValue(/^-object .* -device virtio-balloon-device/);
   await boot();
