@@ -215,3 +215,27 @@ test('F6 goes round the panes and comes back', async ({ lab, page }) => {
   }
   expect(visited).toEqual(['History', 'Guest console', 'Monitor', 'Change set and snapshots', 'Inspector', 'Memory map']);
 });
+
+test('every row of tabs is one stop, and arrow keys go round in it', async ({ lab, page }) => {
+  await page.setViewportSize({ width: 1280, height: 720 });
+  await lab.open();
+  for (const [label, titles] of [
+    ['Terminals', ['Console', 'Monitor']],
+    ['Change set and snapshots', ['Change set', 'Snapshots']],
+    ['Inspector', ['Slot', 'DIMMs', 'Index', 'Page walk', 'Live', 'CPU']],
+  ] as const) {
+    const tabs = page.getByRole('tablist', { name: label }).getByRole('tab');
+    await expect(tabs).toHaveText(titles);
+    await tabs.first().focus();
+    for (const title of [...titles.slice(1), titles[0]]) {
+      await page.keyboard.press('ArrowRight');
+      const tab = tabs.filter({ hasText: new RegExp(`^\\s*${title}\\s*$`) });
+      await expect(tab).toBeFocused();
+      await expect(tab).toHaveAttribute('aria-selected', 'true');
+      await expect(page.locator(`#${await tab.getAttribute('aria-controls')}`)).toBeVisible();
+      await expect(page.getByRole('tablist', { name: label }).locator('[tabindex="0"]')).toHaveCount(1);
+    }
+    await page.keyboard.press('ArrowLeft');
+    await expect(tabs.last()).toBeFocused();
+  }
+});
