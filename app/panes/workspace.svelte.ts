@@ -6,7 +6,7 @@ import { hex, parseNumber, size } from '../shared/format';
 import { Guides } from './guides/runner.svelte';
 import type { Extent } from './memory-map/axis';
 import { Heat } from './memory-map/heat.svelte';
-import { finalRanges, type Ghost, ghosts, nearestRoom, overlaps, type Range } from './staging';
+import { finalRanges, type Ghost, ghosts, nearestRoom, overlapWords, type Range } from './staging';
 
 /** A slot on its way to another address, by pointer or by keys; nothing is staged until it is dropped. */
 export interface Moving {
@@ -91,8 +91,11 @@ export class Workspace {
 
   entries = $derived.by(() => this.lab.state?.changeSet.entries ?? []);
 
+  /** Not made again while something is dragged. */
+  #staged = $derived.by(() => ghosts(this.entries, this.slots));
+
   ghosts: Ghost[] = $derived.by(() => {
-    const staged = ghosts(this.entries, this.slots);
+    const staged = this.#staged;
     const { moving, resizing } = this;
     if (resizing) return [...staged.filter((ghost) => ghost.slot !== resizing.slot.slot), this.#resizingGhost(resizing)];
     if (!moving) return staged;
@@ -259,8 +262,7 @@ export class Workspace {
   }
 
   #fitWords(slot: SlotView, start: number, length: number): string {
-    const hit = overlaps(this.#others(slot), start, start + length);
-    return hit.length ? `overlaps ${hit.map((range) => range.slot).join(' and ')}` : `fits, ${size(length)}`;
+    return overlapWords(this.#others(slot), start, start + length) || `fits, ${size(length)}`;
   }
 
   /** A repair for a refused entry: the same edit at the nearest free place. */

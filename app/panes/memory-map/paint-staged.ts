@@ -20,8 +20,68 @@ function paintGhosts(scene: Scene, ghosts: readonly Ghost[]): void {
     paintManyGhosts(scene, visible);
     return;
   }
-  for (const ghost of visible) paintGhost(scene, ghost);
+  const boxes = visible.map((ghost) => boxOf(scene, ghost));
+  visible.forEach((ghost, index) => {
+    paintGhost(scene, ghost, boxes[index]!);
+  });
+  // What a box has no room for stands beside it, where nothing else is.
+  const taken = [...boxes];
+  visible.forEach((ghost, index) => {
+    for (const { text, wide } of besideOf(scene, ghost, boxes[index]!)) {
+      const place = placeBeside(scene, boxes[index]!, wide, taken);
+      if (!place) continue;
+      taken.push(place);
+      const { font, colour } = scene.palette;
+      const bold = ghost.refused;
+      paintText(scene, text, place.x, rows.staged.y + 15, bold ? font.tiny : font.small, bold ? colour.bad : colour.text);
+      break;
+    }
+  });
   for (const ghost of ghosts) if (ghost.from) paintArrow(scene, ghost, ghost.from);
+}
+
+/** px */
+interface Box {
+  x: number;
+  width: number;
+}
+
+/** px between a box and the words beside it */
+const BESIDE = 6;
+
+function boxOf(scene: Scene, ghost: Ghost): Box {
+  const x = toX(scene, ghost.start);
+  const full = toX(scene, ghost.end) - x;
+  if (ghost.shape !== 'chip') return { x, width: Math.max(4, full) };
+  const width = chipText(scene, ghost).length * scene.palette.smallWidth + 16;
+  return { x: x + Math.max(0, (full - width) / 2), width };
+}
+
+const chipText = ({ rows }: Scene, ghost: Ghost): string => (rows.gutter ? ghost.label : ghost.shortLabel);
+
+/** The label that fits into the box; undefined where none does. */
+function inside(scene: Scene, ghost: Ghost, { width }: Box): string | undefined {
+  const { smallWidth } = scene.palette;
+  if (ghost.refused) return undefined;
+  if (ghost.shape === 'chip') return chipText(scene, ghost);
+  if (width > ghost.label.length * smallWidth + 16) return ghost.label;
+  return width > ghost.shortLabel.length * smallWidth + 8 ? ghost.shortLabel : undefined;
+}
+
+/** Words for beside the box, the longest first. */
+function besideOf(scene: Scene, ghost: Ghost, box: Box): { text: string; wide: number }[] {
+  if (inside(scene, ghost, box) !== undefined) return [];
+  const words = ghost.refused ? [`× ${ghost.refusal}`, `× ${ghost.shortLabel}`, '×'] : [ghost.shortLabel];
+  return words.map((text) => ({ text, wide: text.length * scene.palette.smallWidth }));
+}
+
+function placeBeside({ rows }: Scene, box: Box, width: number, taken: readonly Box[]): Box | undefined {
+  const free = (x: number): boolean =>
+    x >= rows.left &&
+    x + width <= rows.left + rows.span &&
+    !taken.some((other) => x < other.x + other.width + 3 && other.x - 3 < x + width);
+  const x = [box.x + box.width + BESIDE, box.x - BESIDE - width].find(free);
+  return x === undefined ? undefined : { x, width };
 }
 
 /** Too many to name: where something is staged, and where it is refused. */
@@ -45,17 +105,13 @@ function paintManyGhosts(scene: Scene, ghosts: readonly Ghost[]): void {
   }
 }
 
-function paintGhost(scene: Scene, ghost: Ghost): void {
+function paintGhost(scene: Scene, ghost: Ghost, box: Box): void {
   const { context, rows, palette } = scene;
+  const { x, width } = box;
   const { y, h } = rows.staged;
-  const colour = palette.colour[ghost.refused ? 'bad' : 'staged'];
-  const full = toX(scene, ghost.end) - toX(scene, ghost.start);
-  const chipText = rows.gutter ? ghost.label : ghost.shortLabel;
   const chip = ghost.shape === 'chip';
-  const width = chip ? chipText.length * palette.smallWidth + 16 : Math.max(4, full);
-  const x = chip ? toX(scene, ghost.start) + Math.max(0, (full - width) / 2) : toX(scene, ghost.start);
   context.fillStyle = palette.colour[ghost.refused ? 'bad-bg' : 'staged-bg'];
-  context.strokeStyle = colour;
+  context.strokeStyle = palette.colour[ghost.refused ? 'bad' : 'staged'];
   context.lineWidth = ghost.entry === scene.hoverEntry ? 2.5 : 1.5;
   context.beginPath();
   context.roundRect(x + 1, y + (chip ? 3 : 1), Math.max(2, width - 2), h - (chip ? 6 : 2), chip ? 3 : 1);
@@ -67,19 +123,10 @@ function paintGhost(scene: Scene, ghost: Ghost): void {
   context.setLineDash([5, 3]);
   context.stroke();
   context.setLineDash([]);
-  if (ghost.refused) {
-    const text = `× ${ghost.refusal}`;
-    const room = rows.left + rows.span - (x + width + 6);
-    const fits = room > text.length * palette.labelWidth;
-    paintText(scene, text, fits ? x + width + 6 : x - 6, y + 15, palette.font.tiny, colour, fits ? 'left' : 'right');
-    return;
-  }
-  if (chip) paintText(scene, chipText, x + width / 2, y + 15, palette.font.small, palette.colour.text, 'center');
-  else if (width > ghost.label.length * palette.smallWidth + 16)
-    paintText(scene, ghost.label, x + 9, y + 15, palette.font.small, palette.colour.text);
-  else if (width > ghost.shortLabel.length * palette.smallWidth + 8) {
-    paintText(scene, ghost.shortLabel, x + width / 2, y + 15, palette.font.small, palette.colour.text, 'center');
-  } else paintText(scene, ghost.shortLabel, x + width + 5, y + 15, palette.font.small, palette.colour.text);
+  const label = inside(scene, ghost, box);
+  if (label === undefined) return;
+  const centred = chip || label !== ghost.label;
+  paintText(scene, label, centred ? x + width / 2 : x + 9, y + 15, palette.font.small, palette.colour.text, centred ? 'center' : 'left');
 }
 
 /** From the live slot up to the place where it would go. */
