@@ -1,7 +1,8 @@
 /** What the panes share that is not the machine: selection, what the pointer is over, which view is open. */
 import { getContext, setContext } from 'svelte';
 import type { MemoryRegion, SlotView, StagedEdit } from '../../engine/worker/protocol';
-import { type Lab, slotAt } from '../lab/lab.svelte';
+import type { Lab } from '../lab/lab.svelte';
+import { slotAt } from '../lab/slots';
 import { hex, parseNumber, size } from '../shared/format';
 import { Guides } from './guides/runner.svelte';
 import type { Extent } from './memory-map/axis';
