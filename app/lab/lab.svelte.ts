@@ -14,6 +14,7 @@ import type {
 } from '../../engine/worker/protocol';
 import { arrows, plural, sentence } from '../shared/format';
 import { BootAttempt } from './boot-attempt';
+import { GuestConsole } from './guest-console';
 import { fetchGuest, type GuestEntry, listGuests, MEMLAB, type OwnGuest } from './guests';
 import { LINK_NOUN, linkBase, type SharedLink, sharedLink } from './links';
 import { DEFAULT_MEMORY, type MachineFlags, parseMemory } from './machine-flags';
@@ -38,15 +39,6 @@ export interface Banner {
 export interface Toast {
   text: string;
   action?: { label: string; run(): void };
-}
-
-/** What the guest's console is to the page; the console pane puts its terminal behind it. */
-export interface ConsoleScreen {
-  write(text: string): void;
-  clear(): void;
-  text(): string;
-  /** As `text`, up to the cursor: what would have to be written to see it again. */
-  screen(): string;
 }
 
 export interface BootRequest extends MachineFlags {
@@ -80,13 +72,10 @@ export class Lab {
   readonly replay = new Replay(this);
   /** Slots at each generation that this page has seen, for diffs. */
   slotsAt = new Map<number, readonly SlotView[]>();
-  console: ConsoleScreen | undefined;
+  readonly console = new GuestConsole();
   onMonitorEvent: ((text: string) => void) | undefined;
-  /** Hear what the guest prints; undefined: another machine's console follows. */
-  readonly consoleListeners = new Set<(text: string | undefined) => void>();
 
   #client: WorkerClient | undefined;
-  #early: string[] = [];
   #onState: (() => void) | undefined;
   /** What runs now; its layout link is forgotten when that was refused. */
   #request: BootRequest = { guest: MEMLAB, memory: DEFAULT_MEMORY };
@@ -218,8 +207,7 @@ export class Lab {
     this.slotsAt.clear();
     this.replay.forget();
     this.banners = this.banners.filter((banner) => banner.kind === 'storage');
-    this.#early = [];
-    this.#clearConsole();
+    this.console.clear();
     attempt.adopt((message) => this.#hear(message), withConsole);
     if ('own' in request.guest) {
       const { guest, link, replay, ...flags } = request;
@@ -296,7 +284,7 @@ export class Lab {
 
   /** Rejects with the reason when there is no such link. */
   async share(what: ShareKind = 'layout'): Promise<string> {
-    const screen = what === 'state' ? (this.console?.screen() ?? '') : undefined;
+    const screen = what === 'state' ? this.console.screen() : undefined;
     return String(await this.#ask({ type: 'share', what, ...(screen === undefined ? {} : { screen }) }));
   }
 
@@ -461,7 +449,7 @@ export class Lab {
         this.#bootError(message.reason);
         return;
       case 'console':
-        this.#print(message.text);
+        this.console.print(message.text);
         return;
       case 'monitor-event':
         this.onMonitorEvent?.(message.text);
@@ -486,7 +474,7 @@ export class Lab {
         this.replay.hear(message.view);
         return;
       case 'state-opened':
-        this.showScreen(message.screen.replaceAll('\n', '\r\n'));
+        this.console.show(message.screen.replaceAll('\n', '\r\n'));
         this.say({ text: `Opened the machine in the link: its digest is equal, ${message.digest}.` });
         return;
       case 'quit':
@@ -496,29 +484,6 @@ export class Lab {
         this.#stopped('The worker stopped.', `${message.reason} Saved layouts and snapshots are safe.`);
         return;
     }
-  }
-
-  /** The console shows this and nothing else. */
-  showScreen(text: string): void {
-    this.#clearConsole();
-    this.#print(text);
-  }
-
-  #clearConsole(): void {
-    this.console?.clear();
-    for (const hear of this.consoleListeners) hear(undefined);
-  }
-
-  #print(text: string): void {
-    for (const hear of this.consoleListeners) hear(text);
-    if (this.console) this.console.write(text);
-    else this.#early.push(text);
-  }
-
-  /** The console pane is there: it gets what the guest said before. */
-  attachConsole(screen: ConsoleScreen): void {
-    this.console = screen;
-    for (const text of this.#early.splice(0)) screen.write(text);
   }
 
   #setState(next: LabState): void {

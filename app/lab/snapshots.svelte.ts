@@ -127,7 +127,7 @@ export class Snapshots {
     const lab = this.#lab;
     if (lab.phase !== 'ready') return undefined;
     const bytes = await lab.exported('state').catch(() => undefined);
-    return bytes && bytes.length <= LARGEST_KEPT ? { bytes, request: lab.request, screen: lab.console?.screen() ?? '' } : undefined;
+    return bytes && bytes.length <= LARGEST_KEPT ? { bytes, request: lab.request, screen: lab.console.screen() } : undefined;
   }
 
   async #back({ bytes, request, screen }: Kept): Promise<void> {
@@ -144,7 +144,7 @@ export class Snapshots {
 
   /** What the console shows before a line of the monitor that loads another machine. */
   screenBefore(line: string): string | undefined {
-    return LOADVM.test(line) ? (this.#lab.console?.screen() ?? '') : undefined;
+    return LOADVM.test(line) ? this.#lab.console.screen() : undefined;
   }
 
   /** A loadvm that was typed or clicked has succeeded: the console shows what it showed when the snapshot was made, and there is a way back. */
@@ -173,7 +173,7 @@ export class Snapshots {
   }
 
   #write(screen: string): void {
-    this.#lab.showScreen(screen.replace(/\r?\n/g, '\r\n'));
+    this.#lab.console.show(screen.replace(/\r?\n/g, '\r\n'));
   }
 
   /** What is noted with a snapshot that the engine has just made. */

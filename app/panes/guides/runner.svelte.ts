@@ -43,7 +43,7 @@ export class Guides {
 
   constructor(lab: Lab) {
     this.#lab = lab;
-    lab.consoleListeners.add((text) => this.#hear(text));
+    lab.console.listeners.add((text) => this.#hear(text));
   }
 
   guide: Guide | undefined = $derived(GUIDES.find((guide) => guide.id === this.open));
