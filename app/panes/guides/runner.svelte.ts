@@ -102,8 +102,8 @@ export class Guides {
   obstacle(guide: Guide): Obstacle | undefined {
     const { state, phase, loading } = this.#lab;
     if (!state || loading) return undefined;
-    if (phase === 'stopped') return { text: 'The machine has ended.', button: 'Restart', mend: () => this.#lab.restart() };
-    const anew = () => void this.#lab.boot({ guest: MEMLAB, memory: DEFAULT_MEMORY });
+    if (phase === 'stopped') return { text: 'The machine has ended.', button: 'Restart', mend: () => this.#lab.starter.restart() };
+    const anew = () => void this.#lab.starter.boot({ guest: MEMLAB, memory: DEFAULT_MEMORY });
     if (state.guest !== 'memlab') {
       const name = state.guest ?? 'no guest';
       return { text: `The guides talk to memlab, and ${name} runs. Starting memlab ends it.`, button: 'Start memlab', mend: anew };
