@@ -16,5 +16,5 @@ const target = document.getElementById('app');
 if (!target) throw new Error('index.html has no element #app');
 mount(App, { target, props: { lab, offline } });
 void offline.start().then((reloading) => {
-  if (!reloading) void lab.start();
+  if (!reloading) void lab.starter.start();
 });

@@ -1,5 +1,6 @@
 /** Guest images: those served beside the page (guests/index.json lists what `npm run guests` prepared), and a person's own files. */
 import { gunzip, isGzip, type Progress, readAll } from './bytes';
+import type { MachineFlags } from './machine-flags';
 
 export interface GuestEntry {
   name: string;
@@ -13,12 +14,10 @@ export interface GuestEntry {
 }
 
 /** Files that somebody chose or dropped. */
-export interface OwnGuest {
+export interface OwnGuest extends Partial<MachineFlags> {
   /** The kernel's file name */
   name: string;
   own: { kernel: Blob; initrd?: Blob; initrdName?: string };
-  append?: string;
-  memory?: string;
 }
 
 export interface GuestFiles {

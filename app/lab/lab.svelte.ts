@@ -1,11 +1,9 @@
 /** One machine as the page knows it: the last state the worker sent, live figures, and the ways to act on it. */
-import coreUrl from '../../build/core.wasm?url';
 import type {
   Figures,
   HistoryView,
   InspectedFile,
   LabState,
-  MachineConfig,
   Queries,
   SeekAnswer,
   ShareKind,
@@ -13,16 +11,14 @@ import type {
   StageAction,
   StagedEdit,
 } from '../../engine/worker/protocol';
-import { arrows, count, hex, plural, sentence } from '../shared/format';
-import { BootAttempt } from './boot-attempt';
-import { fetchGuest, type GuestEntry, listGuests, MEMLAB, type OwnGuest } from './guests';
-import { LINK_NOUN, linkBase, type SharedLink, sharedLink } from './links';
-import { DEFAULT_MEMORY, parseMemory } from './machine-flags';
-import { recentGuests, rememberGuest } from './own-guests';
+import { arrows, plural, sentence } from '../shared/format';
+import type { BootAttempt } from './boot-attempt';
+import { GuestConsole } from './guest-console';
 import { Replay } from './replay.svelte';
-import { inspectLink, requestFor } from './shared-machine';
+import { sameSlots } from './slots';
 import { Snapshots } from './snapshots.svelte';
-import { answerStorage, onLayoutsChanged } from './storage';
+import { Starter } from './starter';
+import { answerStorage } from './storage';
 import { Trail } from './trail';
 import type { Announcement, WorkerClient } from './worker-client';
 
@@ -38,30 +34,6 @@ export interface Banner {
 export interface Toast {
   text: string;
   action?: { label: string; run(): void };
-}
-
-/** What the guest's console is to the page; the console pane puts its terminal behind it. */
-export interface ConsoleScreen {
-  write(text: string): void;
-  clear(): void;
-  text(): string;
-  /** As `text`, up to the cursor: what would have to be written to see it again. */
-  screen(): string;
-}
-
-export interface BootRequest {
-  guest: GuestEntry | OwnGuest;
-  /** QEMU's -m */
-  memory: string;
-  /** QEMU's -append; the guest's own when absent */
-  append?: string;
-  /** "-object ... -device ...", unchecked: the engine reads it */
-  devices?: string;
-  smp?: number;
-  /** A share link's fragment, unchecked */
-  link?: string | undefined;
-  /** A replay file, unchecked */
-  replay?: Uint8Array | undefined;
 }
 
 const TRAIL = 28;
@@ -85,137 +57,27 @@ export class Lab {
   loading = $state.raw<{ what: string; percent: number | undefined } | undefined>(undefined);
   /** QEMU's -append of the guest that runs. */
   append = $state('');
+  readonly starter = new Starter(this);
   readonly snapshots = new Snapshots(this);
   readonly replay = new Replay(this);
   /** Slots at each generation that this page has seen, for diffs. */
   slotsAt = new Map<number, readonly SlotView[]>();
-  console: ConsoleScreen | undefined;
+  readonly console = new GuestConsole();
   onMonitorEvent: ((text: string) => void) | undefined;
-  /** Hear what the guest prints; undefined: another machine's console follows. */
-  readonly consoleListeners = new Set<(text: string | undefined) => void>();
 
   #client: WorkerClient | undefined;
-  #early: string[] = [];
   #onState: (() => void) | undefined;
-  /** What runs now; its layout link is forgotten when that was refused. */
-  #request: BootRequest = { guest: MEMLAB, memory: DEFAULT_MEMORY };
-  #attempts = 0;
-  #attempt: BootAttempt | undefined;
 
-  /** Boots what the address asks for, else memlab. */
-  async start(): Promise<void> {
-    window.addEventListener('hashchange', () => this.#hashChanged());
-    onLayoutsChanged(() => void this.snapshots.refresh());
-    void this.snapshots.refresh();
-    await this.#open(sharedLink(location.hash));
+  /** Does a machine run, well or badly? */
+  get alive(): boolean {
+    return this.#client?.alive ?? false;
   }
 
-  /** A layout is for memlab; a state or a replay names its machine, so that is asked first. */
-  async #open(link: SharedLink | undefined): Promise<void> {
-    if (!link || link.kind === 'layout') return this.boot({ guest: MEMLAB, memory: DEFAULT_MEMORY, link: link?.fragment });
-    if (!this.#client?.alive) this.loading = { what: `Opening the ${LINK_NOUN[link.kind]}`, percent: undefined };
-    try {
-      const found = await inspectLink(link.fragment);
-      if (found.kind === 'layout') throw new Error('it is a layout');
-      await this.boot({ ...(await requestFor(found.spec, false)), link: link.fragment });
-    } catch (error) {
-      const alive = this.#client?.alive ?? false;
-      if (!alive) await this.boot({ guest: MEMLAB, memory: DEFAULT_MEMORY });
-      const after = alive ? `${this.state?.guest ?? 'The guest'} goes on.` : 'memlab runs instead.';
-      this.tell({ kind: 'link', tone: 'bad', title: 'Link refused:', text: `${sentence((error as Error).message)} ${after}` });
-    }
-  }
-
-  /** A replay file, looked at already: its machine takes the place of the one that runs, which is asked first. */
-  openReplayFile(name: string, bytes: Uint8Array, spec: Parameters<typeof requestFor>[0]): void {
-    const open = async (): Promise<void> => {
-      this.dismiss('new-link');
-      try {
-        await this.boot({ ...(await requestFor(spec, true)), replay: bytes });
-      } catch (error) {
-        this.tell({ kind: 'import', tone: 'bad', title: `${name} was refused:`, text: sentence((error as Error).message) });
-      }
-    };
-    this.#askToReplace(`Replay ${name}?`, 'Replay', () => void open());
-  }
-
-  /**
-   * Starts the guest in a worker of its own and lets it take the place of the one that runs; when it does not start, that one goes on,
-   * and where none runs, memlab starts. A link is passed on unchecked: the engine judges it.
-   */
-  async boot(request: BootRequest): Promise<void> {
-    const reason = await this.#try(request);
-    if (reason === undefined) return;
-    const name = request.guest.name;
-    const title = `${name} did not start:`;
-    if (this.#client?.alive) {
-      const goesOn = `${this.state?.guest ?? 'The guest'} goes on.`;
-      this.tell({ kind: 'boot', tone: 'bad', title, text: `${sentence(reason)} ${goesOn}` });
-    } else if (request.guest === MEMLAB) this.#stopped('The machine did not start.', reason);
-    else {
-      await this.boot({ guest: MEMLAB, memory: DEFAULT_MEMORY });
-      this.tell({ kind: 'boot', tone: 'bad', title, text: `${sentence(reason)} memlab runs instead.` });
-    }
-  }
-
-  /** A machine like the snapshot's, with the snapshot loaded into it; takes the place of what runs only then. The refusal, or ''. */
-  async bootSnapshot(name: string, machine: Pick<BootRequest, 'memory' | 'smp' | 'devices'>, line: string): Promise<string> {
-    const known: (GuestEntry | OwnGuest)[] = [...(await listGuests().catch(() => [MEMLAB])), ...(await recentGuests())];
-    const guest = known.find((each) => each.name === name) ?? MEMLAB;
-    return (await this.#try({ guest, ...machine }, line)) ?? '';
-  }
-
-  /** The reason when it does not start; undefined when it runs, or when another boot has overtaken it. */
-  async #try(request: BootRequest, monitorLine?: string): Promise<string | undefined> {
-    const number = ++this.#attempts;
-    this.#attempt?.client.terminate();
-    this.#attempt = undefined;
-    const append = request.append ?? request.guest.append ?? '';
-    if (!this.#client?.alive) this.phase = 'loading';
-    this.loading = { what: `Loading ${request.guest.name}`, percent: undefined };
-    try {
-      const config: MachineConfig = { ...parseMemory(request.memory), smp: request.smp ?? 1, accel: 'interp' };
-      const guest = await fetchGuest(request.guest, append, (what, percent) => {
-        if (number === this.#attempts) this.loading = { what, percent };
-      });
-      if (number !== this.#attempts) return undefined;
-      this.loading = { what: `Starting ${request.guest.name}`, percent: undefined };
-      const link = {
-        ...(request.link === undefined ? {} : { link: request.link }),
-        ...(request.replay === undefined ? {} : { replay: request.replay }),
-        ...('own' in request.guest ? { own: true } : {}),
-      };
-      const { devices = '' } = request;
-      const base = { devices, coreUrl: new URL(coreUrl, document.baseURI).href, linkBase: linkBase(location) };
-      const attempt = new BootAttempt(
-        { type: 'boot', config, guest, ...base, ...link },
-        (client, asked) => void this.#store(client, asked),
-      );
-      this.#attempt = attempt;
-      await attempt.booted;
-      if (monitorLine !== undefined) {
-        const printed = String((await attempt.client.request({ type: 'monitor', line: monitorLine })) ?? '');
-        if (printed.trim()) throw new Error(printed.trim().replace(/^Error: /, ''));
-      }
-      if (number === this.#attempts) this.#adopt(attempt, { ...request, append }, monitorLine === undefined);
-      return undefined;
-    } catch (error) {
-      if (number !== this.#attempts) return undefined;
-      this.#attempt?.client.terminate();
-      return (error as Error).message;
-    } finally {
-      if (number === this.#attempts) {
-        this.loading = undefined;
-        this.#attempt = undefined;
-      }
-    }
-  }
-
-  #adopt(attempt: BootAttempt, request: BootRequest, withConsole: boolean): void {
+  /** A machine has booted: it takes the place of the one that runs. Without `withConsole` what it printed is not shown. */
+  adopt(attempt: BootAttempt, append: string, withConsole: boolean): void {
     this.#client?.terminate();
     this.#client = attempt.client;
-    this.#request = request;
-    this.append = request.append ?? '';
+    this.append = append;
     this.state = undefined;
     this.figures = undefined;
     this.mipsTrail = [];
@@ -224,14 +86,8 @@ export class Lab {
     this.replay.forget();
     this.silence = undefined;
     this.banners = this.banners.filter((banner) => banner.kind === 'storage');
-    this.#early = [];
-    this.#clearConsole();
+    this.console.clear();
     attempt.adopt((message) => this.#hear(message), withConsole);
-    if ('own' in request.guest) void rememberGuest(request.guest, request.memory, this.append, Date.now());
-  }
-
-  restart(): void {
-    void this.boot(this.#request);
   }
 
   run(action: 'stop' | 'cont' | 'reset' | 'step'): void {
@@ -302,7 +158,7 @@ export class Lab {
 
   /** Rejects with the reason when there is no such link. */
   async share(what: ShareKind = 'layout'): Promise<string> {
-    const screen = what === 'state' ? (this.console?.screen() ?? '') : undefined;
+    const screen = what === 'state' ? this.console.screen() : undefined;
     return String(await this.#ask({ type: 'share', what, ...(screen === undefined ? {} : { screen }) }));
   }
 
@@ -318,11 +174,6 @@ export class Lab {
     } finally {
       this.snapshots.idle();
     }
-  }
-
-  /** What runs, so that it can be started again. */
-  get request(): BootRequest {
-    return this.#request;
   }
 
   /** Looks at the machine and changes nothing. */
@@ -475,10 +326,10 @@ export class Lab {
         this.phase = 'ready';
         return;
       case 'boot-error':
-        this.#bootError(message.reason);
+        this.starter.refused(message.reason);
         return;
       case 'console':
-        this.#print(message.text);
+        this.console.print(message.text);
         return;
       case 'monitor-event':
         this.onMonitorEvent?.(message.text);
@@ -503,42 +354,19 @@ export class Lab {
         this.replay.hear(message.view);
         return;
       case 'state-opened':
-        this.showScreen(message.screen.replaceAll('\n', '\r\n'));
+        this.console.show(message.screen.replaceAll('\n', '\r\n'));
         this.say({ text: `Opened the machine in the link: its digest is equal, ${message.digest}.` });
         return;
       case 'quit':
-        this.#stopped('The machine has ended.', `Exit status ${message.status}.`, 'ended');
+        this.stopped('The machine has ended.', `Exit status ${message.status}.`, 'ended');
         return;
       case 'silent':
         this.silence = message.seconds ? message : undefined;
         return;
       case 'fatal':
-        this.#stopped('The worker stopped.', `${sentence(message.reason)} ${this.kept}`);
+        this.stopped('The worker stopped.', `${sentence(message.reason)} ${this.kept}`);
         return;
     }
-  }
-
-  /** The console shows this and nothing else. */
-  showScreen(text: string): void {
-    this.#clearConsole();
-    this.#print(text);
-  }
-
-  #clearConsole(): void {
-    this.console?.clear();
-    for (const hear of this.consoleListeners) hear(undefined);
-  }
-
-  #print(text: string): void {
-    for (const hear of this.consoleListeners) hear(text);
-    if (this.console) this.console.write(text);
-    else this.#early.push(text);
-  }
-
-  /** The console pane is there: it gets what the guest said before. */
-  attachConsole(screen: ConsoleScreen): void {
-    this.console = screen;
-    for (const text of this.#early.splice(0)) screen.write(text);
   }
 
   #setState(next: LabState): void {
@@ -555,82 +383,27 @@ export class Lab {
     document.title = `${state.guest ?? 'no guest'}, ${state.run}: memslot-lab`;
   }
 
-  async #store(client: WorkerClient, message: Extract<Announcement, { type: 'storage' }>): Promise<void> {
+  async store(client: WorkerClient, message: Extract<Announcement, { type: 'storage' }>): Promise<void> {
     const answer = await answerStorage(message, Date.now(), message.op === 'snapshot-put' ? this.snapshots.notes() : {});
     client.post(answer);
     if (answer.error) this.tell({ kind: 'storage', tone: 'warn', title: 'Not stored.', text: answer.error });
     else if (/^(?:snapshot-put|snapshot-delete|set|delete)$/.test(message.op)) await this.snapshots.refresh();
   }
 
-  /** Of the machine that runs: a link or a replay was refused, and it booted without. */
-  #bootError(reason: string): void {
-    const { link, replay, guest } = this.#request;
-    this.#request = { ...this.#request, link: undefined, replay: undefined };
-    const title = replay ? 'Replay refused:' : 'Link refused:';
-    const layout = sharedLink(link ?? '')?.kind === 'layout';
-    const instead = layout ? `${guest.name} runs with its own layout instead.` : `${guest.name} starts from the beginning instead.`;
-    this.tell({ kind: 'link', tone: 'bad', title, text: `${sentence(reason)} ${instead}` });
-  }
-
   /** What a restart would leave, in words. */
   get kept(): string {
-    return `Saved layouts and snapshots are safe. A restart begins ${this.#request.guest.name} anew: what it did since is lost.`;
+    return `Saved layouts and snapshots are safe. A restart begins ${this.starter.request.guest.name} anew: what it did since is lost.`;
   }
 
-  #stopped(title: string, text: string, kind: 'worker' | 'ended' = 'worker'): void {
+  stopped(title: string, text: string, kind: 'worker' | 'ended' = 'worker'): void {
     this.#client?.terminate();
     this.phase = 'stopped';
     this.silence = undefined;
     const tone = kind === 'ended' ? 'warn' : 'bad';
-    this.tell({ kind, tone, title, text, action: { label: 'Restart', run: () => this.restart() } });
-  }
-
-  #hashChanged(): void {
-    const link = sharedLink(location.hash);
-    if (!link) return;
-    const noun = LINK_NOUN[link.kind];
-    this.#askToReplace(`Open the ${noun} in this link?`, `Open the ${noun}`, () => void this.#open(link));
-  }
-
-  /** At once where nothing runs. */
-  #askToReplace(title: string, label: string, run: () => void): void {
-    const text = 'The running guest ends, and a new machine takes its place.';
-    if (this.phase === 'ready') this.tell({ kind: 'new-link', tone: 'warn', title, text, action: { label, run } });
-    else run();
+    this.tell({ kind, tone, title, text, action: { label: 'Restart', run: () => this.starter.restart() } });
   }
 
   tell(banner: Banner): void {
     this.banners = [...this.banners.filter((other) => other.kind !== banner.kind), banner];
   }
-}
-
-function sameSlots(before: readonly SlotView[] | undefined, after: readonly SlotView[]): boolean {
-  return before?.length === after.length && before.every((slot, index) => sameSlot(slot, after[index]!));
-}
-
-const sameSlot = (a: SlotView, b: SlotView): boolean =>
-  a.slot === b.slot &&
-  a.guestPhysAddr === b.guestPhysAddr &&
-  a.memorySize === b.memorySize &&
-  a.userspaceAddr === b.userspaceAddr &&
-  a.flags === b.flags &&
-  a.name === b.name &&
-  a.kind === b.kind;
-
-/** "gen 26: 4 <-> 5. 2 swaps, 32,768 pages zapped, 0 holes." */
-export function commitLine(entry: HistoryView): string {
-  const zapped = entry.zappedPages ? `, ${count(entry.zappedPages)} pages zapped` : '';
-  const how = entry.legacy ? ', legacy' : '';
-  return `gen ${entry.generation}: ${arrows(entry.title)}${how}. ${plural(entry.swaps, 'swap')}${zapped}, ${plural(entry.holes, 'hole')}.`;
-}
-
-export const slotAt = (slots: readonly SlotView[], gpa: number): SlotView | undefined =>
-  slots.find((slot) => gpa >= slot.guestPhysAddr && gpa < slot.guestPhysAddr + slot.memorySize);
-
-/** Where a gpa leads: "slot 2 ram.a + 0x3942000, hva 0xf942000", or undefined in a hole. */
-export function backing(slots: readonly SlotView[], gpa: number): { slot: SlotView; offset: number; text: string } | undefined {
-  const slot = slotAt(slots, gpa);
-  if (!slot) return undefined;
-  const offset = gpa - slot.guestPhysAddr;
-  return { slot, offset, text: `slot ${slot.slot} ${slot.name} + ${hex(offset)}, hva ${hex(slot.userspaceAddr + offset)}` };
 }

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { DEFAULT_MEMORY, formatDevices, formatMemory, parseAppend, parseMemory } from './machine-flags';
+import { DEFAULT_MEMORY, formatAccel, formatDevices, formatMemory, parseAppend, parseMemory, parseSmp } from './machine-flags';
 
 const MiB = 2 ** 20;
 
@@ -23,6 +23,29 @@ describe('-m', () => {
     ['64M,sockets=2', /sockets=2/],
   ])('refuses "%s" and names the value', (text, reason) => {
     expect(() => parseMemory(text)).toThrow(reason);
+  });
+});
+
+describe('-smp', () => {
+  it('is a number of vCPUs', () => {
+    expect(parseSmp('2')).toBe(2);
+    expect(parseSmp(' cpus=8 ')).toBe(8);
+  });
+
+  it.each([
+    ['', /-smp .*not a number/],
+    ['two', /two/],
+    ['0', /-smp 0: .* 1 to 8/],
+    ['9', /-smp 9: .* 1 to 8/],
+  ])('refuses "%s" and names what would do', (text, reason) => {
+    expect(() => parseSmp(text)).toThrow(reason);
+  });
+});
+
+describe('-accel', () => {
+  it('always tells the index, and a ring where there is one', () => {
+    expect(formatAccel({})).toBe('-accel interp,memslot-index=btree');
+    expect(formatAccel({ index: 'array', dirtyRing: 4096 })).toBe('-accel interp,memslot-index=array,dirty-ring-size=4096');
   });
 });
 

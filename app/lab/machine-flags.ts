@@ -1,4 +1,4 @@
-/** QEMU's -m, -object, -device and -append in the page's words: `192M,slots=8,maxmem=4T`. */
+/** What a machine is started with, in QEMU's words: `-m 192M,slots=8,maxmem=4T`, `-smp 2`, `-accel interp,memslot-index=rbtree`. */
 import type { MachineConfig } from '../../engine/worker/protocol';
 import { MiB } from '../shared/format';
 
@@ -6,6 +6,30 @@ import { MiB } from '../shared/format';
 const LONGEST_APPEND = 2047;
 
 export const DEFAULT_MEMORY = '192M,slots=8,maxmem=4T';
+
+export type IndexKind = NonNullable<MachineConfig['index']>;
+export const INDEX_KINDS: readonly IndexKind[] = ['array', 'rbtree', 'btree'];
+export const DEFAULT_INDEX: IndexKind = 'btree';
+/** Entries of a dirty ring: powers of two, as KVM has them. */
+export const RING_SIZES: readonly number[] = [256, 512, 1024, 2048, 4096, 8192, 16384, 32768, 65536];
+const MOST_CPUS = 8;
+
+/** Absent: the default. */
+export interface MachineFlags {
+  /** -m */
+  memory: string;
+  smp?: number | undefined;
+  /** -append; the guest's own when absent */
+  append?: string | undefined;
+  /** "-object ... -device ...", unchecked: the engine reads it */
+  devices?: string | undefined;
+  /** -accel interp,memslot-index= */
+  index?: IndexKind | undefined;
+  /** -accel interp,dirty-ring-size= */
+  dirtyRing?: number | undefined;
+  /** -S */
+  paused?: boolean | undefined;
+}
 
 const SUFFIX: Record<string, number> = { K: 2 ** 10, M: 2 ** 20, G: 2 ** 30, T: 2 ** 40 };
 
@@ -37,6 +61,18 @@ export function parseMemory(text: string): Pick<MachineConfig, 'ram' | 'slots' |
   if (maxmem > ram && slots === 0) throw new Error('maxmem needs slots=, 1 to 32: without a slot nothing can be plugged.');
   return { ram, slots, maxmem };
 }
+
+/** QEMU's -smp. Throws one line that names the value at fault. */
+export function parseSmp(text: string): number {
+  const cpus = /^(?:cpus=)?(\d{1,9})$/.exec(text.trim())?.[1];
+  if (cpus === undefined) throw new Error(`-smp ${text}: not a number of vCPUs. Use 1 to ${MOST_CPUS}.`);
+  if (Number(cpus) < 1 || Number(cpus) > MOST_CPUS) throw new Error(`-smp ${text}: this machine has 1 to ${MOST_CPUS} vCPUs.`);
+  return Number(cpus);
+}
+
+/** As `lab` takes it, the index always, since that is what the lab is about. */
+export const formatAccel = ({ index = DEFAULT_INDEX, dirtyRing }: Pick<MachineFlags, 'index' | 'dirtyRing'>): string =>
+  `-accel interp,memslot-index=${index}${dirtyRing === undefined ? '' : `,dirty-ring-size=${dirtyRing}`}`;
 
 const short = (bytes: number): string => {
   const suffix = ['T', 'G', 'M'].find((letter) => bytes % (SUFFIX[letter] ?? 1) === 0);

@@ -1,6 +1,7 @@
 /** The last own guests that booted, by name (IndexedDB database memslot-lab guests, store files), with their files and flags. */
 import { createStore, del, entries, set, type UseStore } from 'idb-keyval';
 import type { OwnGuest } from './guests';
+import type { MachineFlags } from './machine-flags';
 
 interface Kept extends OwnGuest {
   /** ms since 1970 */
@@ -24,10 +25,10 @@ export async function recentGuests(): Promise<OwnGuest[]> {
 }
 
 /** Nothing is told when it cannot be kept: the guest runs, and its files are where they came from. */
-export async function rememberGuest(guest: OwnGuest, memory: string, append: string, now: number): Promise<void> {
+export async function rememberGuest(guest: OwnGuest, flags: MachineFlags, now: number): Promise<void> {
   if (guest.own.kernel.size + (guest.own.initrd?.size ?? 0) > LARGEST) return;
   try {
-    await set(guest.name, { ...guest, memory, append, usedAt: now } satisfies Kept, store());
+    await set(guest.name, { ...guest, ...flags, usedAt: now } satisfies Kept, store());
     for (const old of (await recentGuests()).slice(MOST)) await del(old.name, store());
   } catch {
     // private window, or no room

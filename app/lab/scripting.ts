@@ -28,7 +28,7 @@ export function installScripting(lab: Lab): void {
   window.lab = {
     monitor: (line) => lab.monitor(String(line)),
     console: {
-      text: () => lab.console?.text() ?? '',
+      text: () => lab.console.text(),
       type: (text) => lab.typeConsole(String(text)),
     },
     layout: () => lab.layout(),

@@ -1,9 +1,9 @@
 /** From a state or replay, which names its machine, to what can be booted: the guest is one that the page serves, or one of this browser's own. */
 import type { InspectedLink } from '../../engine/worker/protocol';
 import { type GuestEntry, listGuests, MEMLAB, type OwnGuest } from './guests';
-import type { BootRequest } from './lab.svelte';
 import { formatDevices, formatMemory } from './machine-flags';
 import { recentGuests } from './own-guests';
+import type { BootRequest } from './starter';
 import { WorkerClient } from './worker-client';
 
 type Spec = Extract<InspectedLink, { kind: 'state' | 'replay' }>['spec'];
@@ -31,5 +31,5 @@ export async function requestFor(spec: Spec, own: boolean): Promise<BootRequest>
   const guest = known.find((each) => each.name === spec.guest);
   if (!guest) throw new Error(`it is for the guest '${spec.guest}', which this page does not serve`);
   const devices = formatDevices(spec.devices ?? {});
-  return { guest, memory: formatMemory(spec), smp: spec.smp, append: spec.append, ...(devices ? { devices } : {}) };
+  return { guest, memory: formatMemory(spec), smp: spec.smp, append: spec.append, ...(devices ? { devices } : {}), index: spec.index };
 }

@@ -1,8 +1,9 @@
 /** What this browser keeps of machines: whole ones (savevm, loadvm, delvm) and layouts (layout_save, layout_load), as one list. */
 import type { InspectedFile } from '../../engine/worker/protocol';
 import { saveAs } from './download';
-import type { BootRequest, Lab } from './lab.svelte';
+import type { Lab } from './lab.svelte';
 import { DEFAULT_MEMORY, formatDevices, formatMemory } from './machine-flags';
+import type { BootRequest } from './starter';
 import {
   deleteLayout,
   listLayouts,
@@ -111,7 +112,7 @@ export class Snapshots {
     const before = alike ? undefined : await this.#keep();
     const refusal = alike
       ? withoutError(await lab.monitor(line))
-      : await lab.bootSnapshot(guest, { memory: memory ?? DEFAULT_MEMORY, smp, devices }, line);
+      : await lab.starter.bootSnapshot(guest, { memory: memory ?? DEFAULT_MEMORY, smp, devices }, line);
     if (refusal) {
       const goesOn = lab.phase === 'ready' ? ` ${lab.state?.guest ?? 'The guest'} goes on as it was.` : '';
       lab.tell({ kind: 'snapshot', tone: 'bad', title: `${machine.name} was not loaded:`, text: `${ended(refusal)}${goesOn}` });
@@ -127,13 +128,13 @@ export class Snapshots {
     const lab = this.#lab;
     if (lab.phase !== 'ready') return undefined;
     const bytes = await lab.exported('state').catch(() => undefined);
-    return bytes && bytes.length <= LARGEST_KEPT ? { bytes, request: lab.request, screen: lab.console?.screen() ?? '' } : undefined;
+    return bytes && bytes.length <= LARGEST_KEPT ? { bytes, request: lab.starter.request, screen: lab.console.screen() } : undefined;
   }
 
   async #back({ bytes, request, screen }: Kept): Promise<void> {
     const lab = this.#lab;
     try {
-      await lab.boot({ ...request, link: undefined, replay: undefined });
+      await lab.starter.boot({ ...request, link: undefined, replay: undefined });
       await lab.loadBytes(bytes);
       this.#write(screen);
       lab.say({ text: 'The machine from before is back.' });
@@ -144,7 +145,7 @@ export class Snapshots {
 
   /** What the console shows before a line of the monitor that loads another machine. */
   screenBefore(line: string): string | undefined {
-    return LOADVM.test(line) ? (this.#lab.console?.screen() ?? '') : undefined;
+    return LOADVM.test(line) ? this.#lab.console.screen() : undefined;
   }
 
   /** A loadvm that was typed or clicked has succeeded: the console shows what it showed when the snapshot was made, and there is a way back. */
@@ -173,7 +174,7 @@ export class Snapshots {
   }
 
   #write(screen: string): void {
-    this.#lab.showScreen(screen.replace(/\r?\n/g, '\r\n'));
+    this.#lab.console.show(screen.replace(/\r?\n/g, '\r\n'));
   }
 
   /** What is noted with a snapshot that the engine has just made. */
@@ -240,7 +241,7 @@ export class Snapshots {
         const bytes = new Uint8Array(await file.arrayBuffer());
         const found = await lab.inspect(bytes);
         if (found.kind === 'replay') {
-          lab.openReplayFile(file.name, bytes, found.spec);
+          lab.starter.openReplayFile(file.name, bytes, found.spec);
           return;
         }
         const name = this.#freeName(file.name, found.kind);

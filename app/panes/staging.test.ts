@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import type { SlotView, StagedEntry } from '../../engine/worker/protocol';
-import { describeEdit, finalRanges, ghosts, stagedWord } from './staging';
+import { describeEdit, finalRanges, ghosts, overlapWords, stagedWord } from './staging';
 
 const MiB = 2 ** 20;
 const slot = (id: number, gpa: number, size: number, flags = 0): SlotView => ({
@@ -36,6 +36,24 @@ describe('the staged change set', () => {
     ];
     expect(stagedWord(slots[0]!, refused)).toEqual({ text: 'EEXIST, overlaps 1', refused: true });
     expect(stagedWord(slots[1]!, refused)).toBeUndefined();
+  });
+
+  it('says on the map what a refused entry would overlap, in few words however many', () => {
+    const [ghost] = ghosts(
+      [
+        {
+          edit: { op: 'add', slot: 9, gpa: 300 * MiB, size: 64 * MiB, hva: 0, flags: 0 },
+          refusals: [{ index: 0, errno: 'EEXIST', reason: '' }],
+        },
+      ],
+      slots,
+    );
+    expect(ghost).toMatchObject({ refused: true, refusal: '9 overlaps 4 and 5' });
+    const taken = [1, 2, 3, 4, 5].map((id) => ({ slot: id, start: id * MiB, end: (id + 1) * MiB }));
+    expect(overlapWords(taken, MiB, 2 * MiB)).toBe('overlaps 1');
+    expect(overlapWords(taken, MiB, 4 * MiB)).toBe('overlaps 1, 2 and 3');
+    expect(overlapWords(taken, MiB, 8 * MiB)).toBe('overlaps 1, 2 and 3 more');
+    expect(overlapWords(taken, 0, MiB)).toBe('');
   });
 
   it('leads to a layout in which an entry can be left out', () => {

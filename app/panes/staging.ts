@@ -50,13 +50,19 @@ const rangeOf = (slot: SlotView): Range => ({
 
 export function ghosts(entries: readonly StagedEntry[], slots: readonly SlotView[]): Ghost[] {
   const byId = new Map(slots.map((slot) => [slot.slot, slot]));
+  const few = entries.filter(({ refusals }) => refusals.length).length <= MOST_WORDED;
   return entries.flatMap(({ edit, refusals }, entry) => {
     const placed = ghostOf(edit, byId);
     if (!placed) return [];
-    const refusal = refusals[0] ? `${edit.op === 'merge' ? edit.slots.join('+') : edit.slot} ${refusals[0].errno}` : '';
+    const [first] = refusals;
+    const worded = first?.errno === 'EEXIST' && few ? overlapWords(finalRanges(entries, slots, entry), placed.start, placed.end) : '';
+    const refusal = first ? `${edit.op === 'merge' ? edit.slots.join('+') : edit.slot} ${worded || first.errno}` : '';
     return [{ shape: 'range' as const, ...placed, entry, refused: refusals.length > 0, refusal }];
   });
 }
+
+/** Of more refusals than this only the errno stands on the map. */
+const MOST_WORDED = 8;
 
 type Placed = Range & { label: string; shortLabel: string; shape?: 'range' | 'chip'; from?: Range };
 
@@ -150,6 +156,10 @@ export function finalRanges(entries: readonly StagedEntry[], slots: readonly Slo
   return [...final.values()].sort((a, b) => a.start - b.start);
 }
 
-/** Slots that a range would overlap. */
-export const overlaps = (taken: readonly Range[], start: number, end: number): Range[] =>
-  taken.filter((range) => range.start < end && start < range.end);
+/** "overlaps 2 and 3": the slots that a range would overlap; '' for none. */
+export function overlapWords(taken: readonly Range[], start: number, end: number): string {
+  const hit = taken.filter((range) => range.start < end && start < range.end).map(({ slot }) => slot);
+  if (!hit.length) return '';
+  const named = hit.length > 3 ? [...hit.slice(0, 2), `${hit.length - 2} more`] : hit;
+  return `overlaps ${named.slice(0, -1).join(', ')}${named.length > 1 ? ' and ' : ''}${named.at(-1)}`;
+}

@@ -1,14 +1,15 @@
 /** What the panes share that is not the machine: selection, what the pointer is over, which view is open. */
 import { getContext, setContext } from 'svelte';
 import type { MemoryRegion, SlotView, StagedEdit } from '../../engine/worker/protocol';
-import { type Lab, slotAt } from '../lab/lab.svelte';
+import type { Lab } from '../lab/lab.svelte';
+import { slotAt } from '../lab/slots';
 import { hex, parseNumber, size } from '../shared/format';
 import { Guides } from './guides/runner.svelte';
 import type { Extent } from './memory-map/axis';
 import { Heat } from './memory-map/heat.svelte';
 import { seekIn } from './registers/seek';
 import { Rooms } from './rooms';
-import { finalRanges, type Ghost, ghosts, overlaps, type Range } from './staging';
+import { finalRanges, type Ghost, ghosts, overlapWords, type Range } from './staging';
 
 /** A slot on its way to another address, by pointer or by keys; nothing is staged until it is dropped. */
 export interface Moving {
@@ -95,8 +96,11 @@ export class Workspace {
 
   entries = $derived.by(() => this.lab.state?.changeSet.entries ?? []);
 
+  /** Not made again while something is dragged. */
+  #staged = $derived.by(() => ghosts(this.entries, this.slots));
+
   ghosts: Ghost[] = $derived.by(() => {
-    const staged = ghosts(this.entries, this.slots);
+    const staged = this.#staged;
     const { moving, resizing } = this;
     if (resizing) return [...staged.filter((ghost) => ghost.slot !== resizing.slot.slot), this.#resizingGhost(resizing)];
     if (!moving) return staged;
@@ -272,8 +276,7 @@ export class Workspace {
   }
 
   #fitWords(slot: SlotView, start: number, length: number): string {
-    const hit = overlaps(this.#others(slot), start, start + length);
-    return hit.length ? `overlaps ${hit.map((range) => range.slot).join(' and ')}` : `fits, ${size(length)}`;
+    return overlapWords(this.#others(slot), start, start + length) || `fits, ${size(length)}`;
   }
 
   /** In the layout that all entries would lead to, made once for all that is refused. */

@@ -39,7 +39,7 @@ describe('flags', () => {
     const flags = parseFlags([
       ...words('-m 256M,slots=8,maxmem=4G -smp 2 -kernel vmlinuz -initrd init.cpio -serial unix:/tmp/s,server=on,wait=off -S'),
       ...words(
-        '-monitor stdio -qmp unix:/tmp/q,server=on -debugcon file:/tmp/d -device isa-debug-exit,iobase=0xf4,iosize=0x04 -accel interp,dirty-ring-size=512',
+        '-monitor stdio -qmp unix:/tmp/q,server=on -debugcon file:/tmp/d -device isa-debug-exit,iobase=0xf4,iosize=0x04 -accel interp,dirty-ring-size=512,memslot-index=rbtree',
       ),
       '-append',
       'console=ttyS0 quiet',
@@ -57,6 +57,7 @@ describe('flags', () => {
       debugExit: { port: 0xf4, size: 4 },
       accel: 'interp',
       dirtyRing: 512,
+      index: 'rbtree',
       paused: true,
     });
   });
@@ -119,7 +120,11 @@ describe('wrong flags', () => {
     ['-smp 2,sockets=1', "Parameter 'sockets' is unexpected; -smp takes the number of CPUs"],
     ['-accel jit', 'accel jit is not built yet; use -accel interp'],
     ['-accel kvm', '-accel kvm: invalid accelerator kvm'],
-    ['-accel interp,thread=multi', "-accel interp,thread=multi: Property 'interp-accel.thread' not found; it has dirty-ring-size"],
+    [
+      '-accel interp,thread=multi',
+      "-accel interp,thread=multi: Property 'interp-accel.thread' not found; it has dirty-ring-size and memslot-index",
+    ],
+    ['-accel interp,memslot-index=hash', "memslot-index 'hash' does not exist; use array, rbtree, btree"],
     ['-accel interp,dirty-ring-size=300', "dirty-ring-size '300' is no power of two from 256 to 65536; 0 is without rings"],
     ['-accel interp,dirty-ring-size', "dirty-ring-size '' is no power of two"],
     ['-device nope', "-device nope: 'nope' is not a valid device model name here; isa-debug-exit is"],

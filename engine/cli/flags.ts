@@ -27,6 +27,8 @@ export interface LabFlags {
   accel: 'interp' | 'jit';
   /** Entries of each vCPU's dirty ring; absent: rings are off. */
   dirtyRing?: number;
+  /** What finds the memslot of a gfn; absent: the engine's default. */
+  index?: MachineConfig['index'];
   /** -S */
   paused: boolean;
   /** Folder of machine snapshots. */
@@ -42,6 +44,7 @@ export interface LabFlags {
 export type Parsed = LabFlags | 'help';
 
 const MOST_CPUS = 8;
+const INDEXES = ['array', 'rbtree', 'btree'] as const;
 
 /** What is known of a flag list on the way through it. */
 interface Draft extends Omit<LabFlags, 'serial'> {
@@ -210,15 +213,20 @@ function parseSmp(value: string): number {
   return Number(cpus);
 }
 
-function parseAccel(value: string): Pick<LabFlags, 'accel' | 'dirtyRing'> {
+function parseAccel(value: string): Pick<LabFlags, 'accel' | 'dirtyRing' | 'index'> {
   const [accel = '', ...options] = splitCommas(value);
   const wrong = (reason: string): FlagError => new FlagError(`-accel ${value}: ${reason}`);
   if (accel === 'jit') throw new FlagError('accel jit is not built yet; use -accel interp');
   if (accel !== 'interp') throw wrong(`invalid accelerator ${accel}; interp is the one that there is`);
-  const result: Pick<LabFlags, 'accel' | 'dirtyRing'> = { accel };
+  const result: ReturnType<typeof parseAccel> = { accel };
   for (const option of options) {
     const [key = '', text = ''] = option.split('=', 2);
-    if (key !== 'dirty-ring-size') throw wrong(`Property 'interp-accel.${key}' not found; it has dirty-ring-size`);
+    if (key === 'memslot-index') {
+      result.index = INDEXES.find((index) => index === text);
+      if (!result.index) throw wrong(`memslot-index '${text}' does not exist; use ${INDEXES.join(', ')}`);
+      continue;
+    }
+    if (key !== 'dirty-ring-size') throw wrong(`Property 'interp-accel.${key}' not found; it has dirty-ring-size and memslot-index`);
     const entries = Number(parseInteger(text) ?? -1);
     if (entries === 0) continue;
     if (!(entries >= 256 && entries <= 65536 && Number.isInteger(Math.log2(entries))))

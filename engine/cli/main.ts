@@ -106,7 +106,7 @@ class Lab {
   }
 
   private async makeMachine(root: string, { guest, memory }: GuestChoice): Promise<Machine> {
-    const { smp, accel, dirtyRing, debugExit, objects, virtio } = this.flags;
+    const { smp, accel, dirtyRing, index, debugExit, objects, virtio } = this.flags;
     const core = new Uint8Array(await readFile(join(root, 'build/core.wasm')));
     return createMachine({
       ...memory,
@@ -118,6 +118,7 @@ class Lab {
       ...(objects && { objects }),
       ...(virtio && { virtio }),
       ...(dirtyRing && { dirtyRing: { entries: dirtyRing } }),
+      ...(index && { index }),
       ...(debugExit && { debugExitPort: debugExit.port, debugExitSize: debugExit.size }),
     });
   }

@@ -48,7 +48,8 @@ function outlookOf(changeSet: ChangeSet): { outlook?: { swaps: number; zappedPag
 export function slotViews(machine: Machine, asId = 0): SlotView[] {
   const kinds = new Map<string, SlotView['kind']>();
   for (const backend of machine.backends()) kinds.set(backend.id, backend.kind === 'board' ? 'ram' : 'bare');
-  for (const { memdev } of [...machine.dimms(), ...machine.virtioMems()]) kinds.set(memdev, 'dimm');
+  for (const { memdev } of machine.dimms()) kinds.set(memdev, 'dimm');
+  for (const { memdev } of machine.virtioMems()) kinds.set(memdev, 'virtio-mem');
   return machine.memory.memslots(asId).map((slot) => slotView(machine, kinds, slot));
 }
 

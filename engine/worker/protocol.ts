@@ -58,6 +58,10 @@ export type ToWorker =
       config: MachineConfig;
       /** "-object ... -device ..." as `lab` takes them, unchecked: what is there from power-on. */
       devices?: string;
+      /** Entries of each vCPU's dirty ring, on before the guest first runs; absent: bitmaps. What a state or a replay starts with goes before. */
+      dirtyRing?: number;
+      /** -S: the vCPUs wait for "cont". */
+      paused?: boolean;
       /** Address of core.wasm, absolute. */
       coreUrl: string;
       guest?: { name: string; kernel: Uint8Array; initrd?: Uint8Array; append?: string };
@@ -257,7 +261,8 @@ export interface LabState {
 export interface SlotView extends MemoryRegion {
   /** "ram.a", "dimm1 (mem1)": what backs it. */
   name: string;
-  kind: 'ram' | 'dimm' | 'rom' | 'bare';
+  /** rom: board memory that is read-only. bare: what the monitor or the page made a backing for. */
+  kind: 'ram' | 'dimm' | 'virtio-mem' | 'rom' | 'bare';
 }
 
 export interface HistoryView {

@@ -41,6 +41,17 @@ async function replayed(link: string, more: Partial<Extract<ToWorker, { type: 'b
   return page;
 }
 
+it('a machine that began with dirty rings and stopped is played with them', async () => {
+  const page = await started({ dirtyRing: 256, paused: true });
+  await page.monitor('cont');
+  await shows(page, /lab> $/);
+  await page.monitor('memslot_flags 3 -l');
+  type(page, 'poke 0x2000000 0x11\r');
+  await shows(page, /poke[\s\S]*lab> $/);
+  const other = await replayed(await linkOf(page, 'replay'));
+  expect((await other.ask({ type: 'monitor', line: 'dirty_ring status' })).value).toMatch(/\n0 +256 /);
+});
+
 /** What a session of a person does, one thing of each kind. */
 async function busySession(page: Page): Promise<void> {
   await shows(page, /lab> $/);

@@ -40,6 +40,19 @@ describe('booting', () => {
     }
   });
 
+  it('switches dirty rings on before the guest first runs, waits where it shall, and has the index that was asked for', async () => {
+    page = await started({ dirtyRing: 512, paused: true, config: { ...config, index: 'rbtree' } });
+    expect((await page.first('state')).state).toMatchObject({ run: 'paused', config: { index: 'rbtree' } });
+    expect(page.machine!.instructions).toBe(0);
+    expect((await page.ask({ type: 'monitor', line: 'dirty_ring status' })).value).toMatch(/\n0 +512 +0/);
+    await page.monitor('cont');
+    await page.until(() => (page.console.includes('lab> ') ? true : undefined));
+
+    page = new Page();
+    page.boot({ dirtyRing: 300 });
+    expect(await page.first('boot-error')).toMatchObject({ reason: expect.stringMatching(/300 entries.*256 to 65536/), fallback: false });
+  });
+
   it('runs the guest and shows its console and state', async () => {
     const page = await started();
     await page.until(() => (page.console.includes('lab> ') ? true : undefined));

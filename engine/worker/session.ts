@@ -275,6 +275,7 @@ export class Session {
       if (refusal !== undefined) this.post({ type: 'boot-error', reason: refusal, fallback: true });
       const begun: Wanted = refusal === undefined && typeof wanted !== 'string' ? wanted : { kind: 'nothing' };
       await this.begin(begun);
+      if (begun.kind === 'nothing' || begun.kind === 'layout') await this.switchOn(message);
       this.post({ type: 'booted' });
       this.states.send();
       if (begun.kind === 'replay') void this.play(begun.replay);
@@ -298,6 +299,13 @@ export class Session {
     if (wanted.kind === 'state') this.post({ type: 'state-opened', digest: wanted.link.digest, screen: wanted.link.screen });
     if (wanted.kind === 'state' || (wanted.kind === 'replay' && wanted.replay.state))
       recorder.startFrom((await saveMachine(machine, this.deps.wallClock())).bytes, monitor.commandContext.state);
+  }
+
+  /** By inputs, so that a replay does the same. */
+  private async switchOn({ dirtyRing, paused }: Boot): Promise<void> {
+    const refusal = dirtyRing === undefined ? '' : String(await this.line(`dirty_ring enable ${dirtyRing}`));
+    if (refusal) throw new Error(refusal.trim().replace(/^Error: /, ''));
+    if (paused) this.take({ kind: 'run', action: 'stop' });
   }
 
   private async play(replay: Replay): Promise<void> {

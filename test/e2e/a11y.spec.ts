@@ -136,6 +136,10 @@ for (const colorScheme of ['dark', 'light'] as const) {
     await page.keyboard.press('Escape');
     await page.getByRole('button', { name: /choose another guest/ }).click();
     await check('guest picker');
+    await page.getByLabel('-smp').fill('9');
+    await page.getByRole('button', { name: 'Boot', exact: true }).click();
+    await expect(page.getByRole('alert').filter({ hasText: '-smp 9' })).toBeVisible();
+    await check('guest picker, a flag refused');
     await page.keyboard.press('Escape');
     await page.getByRole('button', { name: 'Keys', exact: true }).click();
     await check('keys');
@@ -159,6 +163,9 @@ for (const colorScheme of ['dark', 'light'] as const) {
       await page.setViewportSize(viewport);
       expect(await violations(lab), `${viewport.width}x${viewport.height}`).toEqual([]);
     }
+    await page.getByRole('button', { name: /choose another guest/ }).click();
+    expect(await violations(lab), 'phone, guest picker').toEqual([]);
+    await page.keyboard.press('Escape');
     await plugOneAndStep(lab);
     expect(await violations(lab), 'phone, between the swaps').toEqual([]);
     for (const pane of ['Terminals', 'Changes', 'History', 'Guides', 'More']) {
@@ -248,4 +255,28 @@ test('F6 goes round the panes and comes back', async ({ lab, page }) => {
     visited.push(await page.evaluate(() => document.activeElement?.closest('[data-pane]')?.getAttribute('aria-label') ?? ''));
   }
   expect(visited).toEqual(['History', 'Guest console', 'Monitor', 'Change set and snapshots', 'Inspector', 'Memory map']);
+});
+
+test('every row of tabs is one stop, and arrow keys go round in it', async ({ lab, page }) => {
+  await page.setViewportSize({ width: 1280, height: 720 });
+  await lab.open();
+  for (const [label, titles] of [
+    ['Terminals', ['Console', 'Monitor']],
+    ['Change set and snapshots', ['Change set', 'Snapshots']],
+    ['Inspector', ['Slot', 'DIMMs', 'Index', 'Page walk', 'Live', 'CPU']],
+  ] as const) {
+    const tabs = page.getByRole('tablist', { name: label }).getByRole('tab');
+    await expect(tabs).toHaveText(titles);
+    await tabs.first().focus();
+    for (const title of [...titles.slice(1), titles[0]]) {
+      await page.keyboard.press('ArrowRight');
+      const tab = tabs.filter({ hasText: new RegExp(`^\\s*${title}\\s*$`) });
+      await expect(tab).toBeFocused();
+      await expect(tab).toHaveAttribute('aria-selected', 'true');
+      await expect(page.locator(`#${await tab.getAttribute('aria-controls')}`)).toBeVisible();
+      await expect(page.getByRole('tablist', { name: label }).locator('[tabindex="0"]')).toHaveCount(1);
+    }
+    await page.keyboard.press('ArrowLeft');
+    await expect(tabs.last()).toBeFocused();
+  }
 });

@@ -25,6 +25,48 @@ test('-m and -append are checked at their fields, and a guest boots with them', 
   await expect(page.getByLabel('-append')).toHaveValue('quiet');
 });
 
+test('every flag of the machine can be chosen, a wrong one is named where it stands, and the page tells what runs', async ({
+  lab,
+  page,
+}) => {
+  await lab.open();
+  await openPicker(lab);
+  const dialog = picker(lab);
+  const boot = dialog.getByRole('button', { name: 'Boot', exact: true });
+  await expect(dialog.getByLabel('memslot-index')).toHaveValue('btree');
+  await expect(dialog.getByLabel('dirty-ring-size')).toHaveValue('0');
+  await dialog.getByLabel('-smp').fill('9');
+  await boot.click();
+  await expect(dialog.getByRole('alert')).toHaveText('-smp 9: this machine has 1 to 8 vCPUs.');
+  await expect(dialog.getByLabel('-smp')).toBeFocused();
+  await dialog.getByLabel('-smp').fill('2');
+  await dialog.getByLabel('memslot-index').selectOption('rbtree');
+  await dialog.getByLabel('dirty-ring-size').selectOption('256 entries');
+  await dialog.getByRole('checkbox', { name: '-S' }).check();
+  await boot.click();
+  await expect(page).toHaveTitle(/^memlab, paused/);
+  await expect(page.getByRole('button', { name: /choose another guest/ })).toContainText('rbtree');
+  expect(await lab.monitor('dirty_ring status')).toMatch(/\n0 +256 .*\n1 +256 /);
+  await page.getByRole('tab', { name: 'Index' }).click();
+  await expect(page.getByRole('rowheader', { name: 'Red-black tree, in use' })).toBeVisible();
+  await page.getByRole('button', { name: 'Run' }).click();
+  await lab.consoleEndsWith(/lab> $/);
+
+  // The engine's refusal of a device leaves the machine as it is, and what was written there to be mended.
+  await openPicker(lab);
+  await expect(dialog.getByLabel('-smp')).toHaveValue('2');
+  await expect(dialog.getByLabel('memslot-index')).toHaveValue('rbtree');
+  await expect(dialog.getByLabel('dirty-ring-size')).toHaveValue('256');
+  await dialog.getByLabel('-device').fill('-device virtio-mem-device,id=vm0,memdev=nope');
+  await boot.click();
+  await expect(page.getByRole('alert').filter({ hasText: 'memlab did not start:' })).toContainText("Device 'nope' not found");
+  await openPicker(lab);
+  await expect(dialog.getByRole('alert')).toContainText("Device 'nope' not found");
+  await expect(dialog.getByLabel('-device')).toHaveValue('-device virtio-mem-device,id=vm0,memdev=nope');
+  await expect(dialog.getByLabel('-device')).toHaveAttribute('aria-invalid', 'true');
+  expect(lab.errors).toEqual([]);
+});
+
 test('a file that is no kernel is refused by the machine, and the old guest goes on', async ({ lab, page }) => {
   await lab.open();
   await lab.shell('poke 0x2000000 0x4711');
@@ -55,6 +97,7 @@ test('a kernel dropped on the page is offered, boots, and is remembered by its n
   await expect(page.getByText('Drop a kernel, a kernel and its initrd, a snapshot or a replay')).toBeVisible();
   await page.dispatchEvent('body', 'drop', { dataTransfer: data });
   await expect(picker(lab).getByRole('radio', { name: /mine\.elf/ })).toBeChecked();
+  await picker(lab).getByLabel('memslot-index').selectOption('array');
   await picker(lab).getByRole('button', { name: 'Boot', exact: true }).click();
   await expect(page).toHaveTitle(/^mine\.elf, running/);
   await lab.consoleEndsWith(/lab> $/);
@@ -65,6 +108,7 @@ test('a kernel dropped on the page is offered, boots, and is remembered by its n
   await picker(lab)
     .getByRole('radio', { name: /mine\.elf/ })
     .check();
+  await expect(picker(lab).getByLabel('memslot-index')).toHaveValue('array');
   await picker(lab).getByRole('button', { name: 'Boot', exact: true }).click();
   await expect(page).toHaveTitle(/^mine\.elf, running/);
   expect(lab.errors).toEqual([]);

@@ -30,8 +30,10 @@ test('linux resizes its memory through virtio-mem and a balloon, and a snapshot 
   await boot();
   await expect(page.getByRole('alert').filter({ hasText: 'linux did not start:' })).toContainText("Device 'nope' not found");
 
+  // What was refused stands there again.
   await openPicker();
-  await dialog.getByRole('radio', { name: /^linux/ }).check();
+  await expect(dialog.getByRole('radio', { name: /^linux/ })).toBeChecked();
+  await dialog.getByLabel('-device').fill('');
   await dialog.getByRole('button', { name: 'Add virtio-mem and a balloon' }).click();
   await expect(dialog.getByLabel('-device')).toHaveValue(/^-object .* -device virtio-balloon-device/);
   await boot();
@@ -41,6 +43,11 @@ test('linux resizes its memory through virtio-mem and a balloon, and a snapshot 
   expect(await lab.monitor('qom-set vm0 requested-size 256M')).toBe('');
   await expect.poll(() => totalMemory(lab), { timeout: BOOT_MS }).toBeGreaterThanOrEqual(before + 240);
   expect(await lab.monitor('info memory-devices')).toContain('size: 268435456');
+  await expect(page.getByRole('list', { name: 'Legend' })).toContainText('virtio-mem');
+  await page.getByRole('button', { name: 'Table' }).click();
+  await page.getByRole('row').filter({ hasText: 'vm0 (vmem0)' }).click();
+  await expect(page.getByRole('row', { selected: true })).toContainText('virtio-mem');
+  await expect(page.getByRole('tabpanel', { name: /^Slot/ }).getByText('virtio-mem', { exact: true })).toBeVisible();
   expect(await lab.monitor('savevm grown')).toBe('');
 
   await page.reload();

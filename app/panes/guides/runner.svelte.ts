@@ -48,7 +48,7 @@ export class Guides {
 
   constructor(lab: Lab) {
     this.#lab = lab;
-    lab.consoleListeners.add((text) => this.#hear(text));
+    lab.console.listeners.add((text) => this.#hear(text));
   }
 
   guide: Guide | undefined = $derived(GUIDES.find((guide) => guide.id === this.open));
@@ -117,9 +117,9 @@ export class Guides {
   obstacle(guide: Guide): Obstacle | undefined {
     const { state, phase, loading } = this.#lab;
     if (!state || loading) return undefined;
-    if (phase === 'stopped') return { text: 'The machine has ended.', button: 'Restart', mend: () => this.#lab.restart() };
+    if (phase === 'stopped') return { text: 'The machine has ended.', button: 'Restart', mend: () => this.#lab.starter.restart() };
     if (this.#lab.held) return { text: this.#lab.held, button: 'Cancel the replay', mend: () => this.#lab.cancelReplay() };
-    const anew = () => void this.#lab.boot({ guest: MEMLAB, memory: DEFAULT_MEMORY });
+    const anew = () => void this.#lab.starter.boot({ guest: MEMLAB, memory: DEFAULT_MEMORY });
     if (state.guest !== 'memlab') {
       const name = state.guest ?? 'no guest';
       return { text: `The guides talk to memlab, and ${name} runs. Starting memlab ends it.`, button: 'Start memlab', mend: anew };

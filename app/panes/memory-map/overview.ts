@@ -19,8 +19,9 @@ const MOST_ITEMS = 400;
 export class Overview {
   readonly items: readonly Item[];
 
-  constructor(slots: readonly SlotView[], left: number, span: number, phone: boolean) {
-    const found = collect(slots.length > MOST_ITEMS ? thin(slots) : slots);
+  /** `kept`: these are there however many there are. */
+  constructor(slots: readonly SlotView[], kept: ReadonlySet<number>, left: number, span: number, phone: boolean) {
+    const found = collect(slots.length > MOST_ITEMS ? thin(slots, kept) : slots);
     const weights = found.map((item) => weigh(item, phone));
     const total = weights.reduce((sum, weight) => sum + weight, 0) || 1;
     let x = left;
@@ -58,9 +59,9 @@ function collect(slots: readonly SlotView[]): Omit<Item, 'x0' | 'x1'>[] {
 }
 
 /** Thousands of slots: every n-th stands for its neighbours. */
-function thin(slots: readonly SlotView[]): SlotView[] {
+function thin(slots: readonly SlotView[], kept: ReadonlySet<number>): SlotView[] {
   const each = Math.ceil(slots.length / MOST_ITEMS);
-  return slots.filter((_, index) => index % each === 0);
+  return slots.filter(({ slot }, index) => index % each === 0 || kept.has(slot));
 }
 
 function weigh({ start, end, slot }: Omit<Item, 'x0' | 'x1'>, phone: boolean): number {

@@ -1,8 +1,9 @@
 /** The Dirty lane: heat of what is logged, a dotted line where nothing is, so that "clean" and "unknown" differ. */
-import type { HeatSpan } from '../../../engine/worker/protocol';
+import type { HeatSpan, SlotView } from '../../../engine/worker/protocol';
 import { size } from '../../shared/format';
 import { heatLevel, spanOf } from './heat.svelte';
-import { firstVisible, type Mark, paintText, type Scene, toX, withinLanes } from './scene';
+import { firstVisible, type Mark, type Placing, toX } from './places';
+import { paintText, type Scene, withinLanes } from './scene';
 
 const LOGGED = 1;
 /** A question must stay in the worker's bounds. */
@@ -14,7 +15,7 @@ export interface ShownHeat {
 }
 
 /** What the lane would have to know to be painted: the visible part of each mark that logs. */
-export function heatSpans({ rows, window }: Pick<Scene, 'rows' | 'window'>, found: readonly Mark[]): HeatSpan[] {
+export function heatSpans({ rows, window }: Placing, found: readonly Mark[]): HeatSpan[] {
   const left = window.axis.toGpa(window.u0);
   const right = window.axis.toGpa(window.u1);
   const spans: HeatSpan[] = [];
@@ -43,8 +44,8 @@ export function paintDirty(scene: Scene, found: readonly Mark[], heat: ShownHeat
         context.fillRect(Math.round(x0), y, Math.max(2, Math.round(x1) - Math.round(x0)), h);
         continue;
       }
-      context.lineWidth = 2;
-      context.strokeStyle = palette.colour.line;
+      context.lineWidth = 1;
+      context.strokeStyle = palette.colour.edge;
       context.setLineDash([1, 3]);
       context.beginPath();
       context.moveTo(x0 + 2, y + h / 2);
@@ -54,7 +55,7 @@ export function paintDirty(scene: Scene, found: readonly Mark[], heat: ShownHeat
     }
     if (heat) paintHeat(scene, heat);
   });
-  paintBeyond(scene);
+  paintBeyond(scene, found);
 }
 
 /** By address, so that an answer stays in its place while the map is panned or zoomed before the next one. */
@@ -80,12 +81,12 @@ function paintHeat(scene: Scene, { spans, columns }: ShownHeat): void {
   }
 }
 
-/** "7 at 4 GiB, 8 at 1 TiB ▸": slots outside the window, at the edge they lie behind. */
-function paintBeyond(scene: Scene): void {
+/** "7 at 4 GiB, 8 at 1 TiB ▸": slots outside the window, at the edge they lie behind; in fewer words where those would hide heat. */
+function paintBeyond(scene: Scene, found: readonly Mark[]): void {
   const { context, rows, palette, window, slots } = scene;
   const to = window.axis.toGpa(window.u1);
   const { y, h } = rows.dirty;
-  const before = firstVisible(scene);
+  const before = firstVisible(scene, slots);
   let after = before;
   // Sorted by address: a search, since there may be thousands.
   for (let high = slots.length; after < high; ) {
@@ -93,20 +94,29 @@ function paintBeyond(scene: Scene): void {
     if (slots[middle]!.guestPhysAddr < to) after = middle + 1;
     else high = middle;
   }
-  const most = rows.gutter ? 2 : 1;
+  const right = rows.left + rows.span;
   const sides = [
-    { named: slots.slice(Math.max(0, before - most), before).reverse(), count: before, left: true },
-    { named: slots.slice(after, after + most), count: slots.length - after, left: false },
+    { named: slots.slice(Math.max(0, before - 2), before).reverse(), count: before, left: true, room: (found[0]?.x0 ?? right) - rows.left },
+    { named: slots.slice(after, after + 2), count: slots.length - after, left: false, room: right - (found.at(-1)?.x1 ?? rows.left) },
   ];
-  for (const { named, count, left } of sides) {
+  for (const { named, count, left, room } of sides) {
     if (!count) continue;
-    const first = named.map((slot) => `${slot.slot} at ${size(slot.guestPhysAddr)}`).join(', ');
-    const words = `${first}${count > named.length ? ` and ${count - named.length} more` : ''}`;
-    const text = left ? `◂ ${words}` : `${words} ▸`;
-    const width = text.length * palette.smallWidth + 8;
-    const x = left ? rows.left : rows.left + rows.span - width;
+    const wordings = beyondWords(named, count).map((words) => (left ? `◂ ${words}` : `${words} ▸`));
+    const widthOf = (words: string): number => words.length * palette.smallWidth + 8;
+    const text = wordings.find((words) => widthOf(words) <= room) ?? wordings.at(-1)!;
+    const x = left ? rows.left : right - widthOf(text);
     context.fillStyle = palette.colour.pane;
-    context.fillRect(x, y - 1, width, h + 2);
+    context.fillRect(x, y - 1, widthOf(text), h + 2);
     paintText(scene, text, x + 4, y + h - 2, palette.font.small, palette.colour['text-3']);
   }
+}
+
+/** The longest first. */
+function beyondWords(named: readonly SlotView[], count: number): string[] {
+  const wordings: string[] = [];
+  for (let some = named.length; some > 0; some--) {
+    const places = named.slice(0, some).map((slot) => `${slot.slot} at ${size(slot.guestPhysAddr)}`);
+    wordings.push(`${places.join(', ')}${count > some ? ` and ${count - some} more` : ''}`);
+  }
+  return [...wordings, String(count)];
 }

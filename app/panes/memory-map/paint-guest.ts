@@ -1,19 +1,22 @@
-/** Lanes over the guest's address axis: ticks, staged changes, slots and holes, the cursor. */
+/** Lanes over the guest's address axis: ticks, slots and holes, the cursor. */
 import type { SlotView } from '../../../engine/worker/protocol';
-import { hex, plural, shortName, size } from '../../shared/format';
-import { flagLetters, type Ghost } from '../staging';
+import { hex, PAGE, plural, shortName, size } from '../../shared/format';
+import { flagLetters } from '../staging';
 import type { Colour, Kind } from './palette';
-import { firstVisible, kindNow, MANY_SLOTS, type Mark, marks, paintBox, paintText, type Scene, toX, withinLanes } from './scene';
+import { absence, firstVisible, grownIn, HANDLED, type Mark, marks, type Presence, presence, slotX, toX, WHOLE } from './places';
+import { faded, kindNow, paintBox, paintText, type Scene, withinLanes } from './scene';
 
 const LABEL_ROOM = 90;
 const CURSOR_ROOM = 44;
+/** px above the base of the guest lane that the flag letters take */
+const LETTER_ROOM = 22;
 
 export function paintTicks(scene: Scene): void {
   const { context, rows, palette, window } = scene;
   const { y, h } = rows.ticks;
   const perPixel = (window.u1 - window.u0) / rows.span;
   const step = 2 ** Math.ceil(Math.log2(Math.max(1, LABEL_ROOM * perPixel)));
-  const cursor = scene.hoverGpa === undefined ? Number.NEGATIVE_INFINITY : toX(scene, scene.hoverGpa);
+  const cursor = scene.cursor === undefined ? Number.NEGATIVE_INFINITY : toX(scene, scene.cursor);
   let free = rows.left;
   for (const segment of window.axis.segments) {
     if (segment.u1 < window.u0 || segment.u0 > window.u1) continue;
@@ -57,40 +60,58 @@ export function paintFoldMark({ context, palette }: Scene, x: number, y: number,
 
 /** Paints the guest lane and returns its marks, for the pointer. */
 export function paintGuest(scene: Scene): Mark[] {
-  const { context, rows, palette } = scene;
+  const { context, rows, palette, motion } = scene;
   const { guest } = rows;
   context.fillStyle = palette.colour.well;
   context.fillRect(rows.left, guest.y, rows.span, guest.h);
-  const found = marks(scene);
+  const found = marks(scene, scene.slots);
   withinLanes(scene, () => {
     paintHoles(scene);
+    for (const slot of motion?.gone ?? []) paintGone(scene, slot, absence(motion!));
+    // What moves passes over what stays.
+    const moves = ({ slots }: Mark): boolean => motion!.before.has(slots[0]!.slot);
+    const order = motion ? [...found.filter((mark) => !moves(mark)), ...found.filter(moves)] : found;
+    for (const mark of order) paintMark(scene, mark);
+    paintRefusedOverlaps(scene);
     let countRoom = Number.NEGATIVE_INFINITY;
-    for (const mark of found) {
-      const slot = mark.slots[0]!;
-      paintBox(
-        scene,
-        mark.slots.some((each) => scene.invalid.has(each.slot)) ? 'inv' : kindNow(scene, slot),
-        mark.x0,
-        Math.max(mark.x0 + 2, mark.x1),
-        guest,
-      );
+    for (const mark of order) {
       if (mark.slots.length > 1) countRoom = paintCount(scene, mark, countRoom);
       else paintLabel(scene, mark);
-      if (mark.slots.some((each) => scene.changed.has(each.slot))) {
-        context.fillStyle = palette.colour.accent;
-        context.fillRect(mark.x0, guest.y + guest.h + 0.5, Math.max(2, mark.x1 - mark.x0), 2);
-      }
     }
-    paintRefusedOverlaps(scene);
+    paintUnderline(scene);
     const chosen = found.find((mark) => mark.slots.some((each) => each.slot === scene.selected));
     if (chosen) paintSelection(scene, chosen);
   });
   return found;
 }
 
+function paintMark(scene: Scene, { x0, x1, slots }: Mark): void {
+  const kind = slots.some((each) => scene.invalid.has(each.slot)) ? 'inv' : kindNow(scene, slots[0]!);
+  const { grown, alpha } = slots.every((slot) => scene.motion?.created.has(slot.slot)) ? presence(scene, slots[0]!) : WHOLE;
+  faded(scene, alpha, () => paintBox(scene, kind, x0, Math.max(x0 + 2, x1), grownIn(scene.rows.guest, grown)));
+}
+
+function paintGone(scene: Scene, slot: SlotView, { grown, alpha }: Presence): void {
+  const [x0, x1] = slotX(scene, slot);
+  faded(scene, alpha, () => paintBox(scene, kindNow(scene, slot), x0, Math.max(x0 + 2, x1), grownIn(scene.rows.guest, grown)));
+}
+
+/** Under what changed in one frame, what was deleted too. */
+function paintUnderline(scene: Scene): void {
+  const { context, rows, palette } = scene;
+  let painted = Number.NEGATIVE_INFINITY;
+  context.fillStyle = palette.colour.accent;
+  for (const { start, end } of scene.underlined) {
+    const x0 = Math.max(painted, Math.round(toX(scene, start)));
+    const x1 = Math.max(x0 + (x0 > painted ? 2 : 0), Math.round(toX(scene, end)));
+    if (x1 > x0) context.fillRect(x0, rows.guest.y + rows.guest.h + 0.5, x1 - x0, 2);
+    painted = x1;
+  }
+}
+
 function paintHoles(scene: Scene): void {
   const { slots, window } = scene;
-  const first = firstVisible(scene);
+  const first = firstVisible(scene, slots);
   const right = window.axis.toGpa(window.u1);
   const before = slots[first - 1];
   let end = before ? before.guestPhysAddr + before.memorySize : 0;
@@ -134,13 +155,33 @@ function secondLines({ palette, invalid, rows }: Scene, kind: Kind, slot: SlotVi
   return lines;
 }
 
-function paintLabel(scene: Scene, { x0, x1, slots }: Mark): void {
+function paintLabel(scene: Scene, mark: Mark): void {
+  const { context, rows } = scene;
+  const { grown, alpha } = presence(scene, mark.slots[0]!);
+  if (grown === 1 && alpha === 1) {
+    paintWholeLabel(scene, mark);
+    return;
+  }
+  const { y, h } = grownIn(rows.guest, grown);
+  context.save();
+  context.beginPath();
+  context.rect(mark.x0, y, mark.x1 - mark.x0, h);
+  context.clip();
+  faded(scene, alpha, () => paintWholeLabel(scene, mark));
+  context.restore();
+}
+
+function paintWholeLabel(scene: Scene, { x0, x1, slots }: Mark): void {
   const { context, rows, palette } = scene;
   const { guest } = rows;
   const slot = slots[0]!;
   const kind = kindNow(scene, slot);
   const left = Math.max(x0, rows.left);
   const width = Math.min(x1, rows.left + rows.span) - left;
+  const letters = flagLetters(slot.flags ?? 0);
+  const lettersWidth = letters ? 16 * letters.length + 4 : 0;
+  // The hatch of a refused entry may lie over it.
+  const hatched = scene.ghosts.some((ghost) => ghost.refused);
   const named = `${slot.slot} ${shortName(slot.name)}`;
   const both = width > 74 && width > named.length * palette.labelWidth + 16;
   const label = both ? named : String(slot.slot);
@@ -149,20 +190,21 @@ function paintLabel(scene: Scene, { x0, x1, slots }: Mark): void {
     if (both) lines.push(...secondLines(scene, kind, slot, width));
     for (const [text, charWidth, dy, tint] of lines) {
       const bold = tint === 'slot-text';
-      if (kind !== 'ram') {
-        context.fillStyle = palette.colour[kind];
+      // Beside the letters, or not at all.
+      if (dy > guest.h - LETTER_ROOM && text.length * charWidth + 13 > width - lettersWidth) continue;
+      if (kind !== 'ram' || hatched) {
+        context.fillStyle = palette.fill[kind];
         context.fillRect(left + 4, guest.y + dy - 13, text.length * charWidth + 9, 17);
       }
       paintText(scene, text, left + 9, guest.y + dy, bold ? palette.font.label : palette.font.small, palette.colour[tint]);
     }
   }
-  const letters = flagLetters(slot.flags ?? 0);
   [...letters].forEach((letter, index) => {
     const x = Math.round(Math.min(x1, rows.left + rows.span)) - 19.5 - 16 * (letters.length - 1 - index);
     if (x < left + (width > 26 ? 14 : 2)) return;
     const y = Math.round(guest.y + guest.h) - 19.5;
     context.fillStyle = palette.colour.pane;
-    context.strokeStyle = palette.colour[`${kind}-mark`];
+    context.strokeStyle = palette.mark[kind];
     context.lineWidth = 1;
     context.beginPath();
     context.roundRect(x, y, 14, 14, 2);
@@ -201,7 +243,7 @@ function paintSelection({ context, rows, palette, previewing }: Scene, { x0, x1,
   context.strokeStyle = palette.colour.accent;
   context.lineWidth = 2.5;
   context.strokeRect(x0 - 0.5, guest.y - 1.5, Math.max(3, x1 - x0) + 1, guest.h + 3);
-  if (previewing || slots.length > 1 || x1 - x0 < 24) return;
+  if (previewing || slots.length > 1 || x1 - x0 < HANDLED) return;
   // The handle that resizes: a slot's start is moved, not pulled.
   const middle = guest.y + guest.h / 2;
   context.fillStyle = palette.colour.accent;
@@ -235,121 +277,11 @@ function paintRefusedOverlaps(scene: Scene): void {
   }
 }
 
-export function paintStaged(scene: Scene): void {
-  const { context, rows, palette } = scene;
-  context.fillStyle = palette.colour.well;
-  context.fillRect(rows.left, rows.staged.y, rows.span, rows.staged.h);
-  const visible = scene.ghosts.filter((ghost) => toX(scene, ghost.end) > rows.left && toX(scene, ghost.start) < rows.left + rows.span);
-  withinLanes(scene, () => {
-    if (visible.length > MANY_SLOTS) {
-      paintManyGhosts(scene, visible);
-      return;
-    }
-    for (const ghost of visible) paintGhost(scene, ghost);
-    for (const ghost of scene.ghosts) if (ghost.from) paintArrow(scene, ghost, ghost.from);
-  });
-}
-
-/** Too many to name: where something is staged, and where it is refused. */
-function paintManyGhosts(scene: Scene, ghosts: readonly Ghost[]): void {
-  const { context, rows, palette } = scene;
-  const { y, h } = rows.staged;
-  const staged = new Uint8Array(Math.ceil(rows.span) + 1);
-  for (const ghost of ghosts) {
-    const from = Math.max(0, Math.floor(toX(scene, ghost.start) - rows.left));
-    const to = Math.max(from + 1, Math.ceil(toX(scene, ghost.end) - rows.left));
-    for (let x = from; x < to && x < staged.length; x++) staged[x] = Math.max(staged[x]!, ghost.refused ? 2 : 1);
-  }
-  for (let from = 0; from < staged.length; ) {
-    let to = from + 1;
-    while (to < staged.length && staged[to] === staged[from]) to++;
-    if (staged[from]) {
-      context.fillStyle = palette.colour[staged[from] === 2 ? 'bad' : 'staged'];
-      context.fillRect(rows.left + from, y + 3, to - from, h - 6);
-    }
-    from = to;
-  }
-}
-
-function paintGhost(scene: Scene, ghost: Ghost): void {
-  const { context, rows, palette } = scene;
-  const { y, h } = rows.staged;
-  const colour = palette.colour[ghost.refused ? 'bad' : 'staged'];
-  const full = toX(scene, ghost.end) - toX(scene, ghost.start);
-  const chipText = rows.gutter ? ghost.label : ghost.shortLabel;
-  const chip = ghost.shape === 'chip';
-  const width = chip ? chipText.length * palette.smallWidth + 16 : Math.max(4, full);
-  const x = chip ? toX(scene, ghost.start) + Math.max(0, (full - width) / 2) : toX(scene, ghost.start);
-  context.fillStyle = palette.colour[ghost.refused ? 'bad-bg' : 'staged-bg'];
-  context.strokeStyle = colour;
-  context.lineWidth = ghost.entry === scene.hoverEntry ? 2.5 : 1.5;
-  context.beginPath();
-  context.roundRect(x + 1, y + (chip ? 3 : 1), Math.max(2, width - 2), h - (chip ? 6 : 2), chip ? 3 : 1);
-  context.fill();
-  if (ghost.refused) {
-    context.fillStyle = palette.pattern.bad;
-    context.fill();
-  }
-  context.setLineDash([5, 3]);
-  context.stroke();
-  context.setLineDash([]);
-  if (ghost.refused) {
-    const text = `× ${ghost.refusal}`;
-    const room = rows.left + rows.span - (x + width + 6);
-    const fits = room > text.length * palette.labelWidth;
-    paintText(scene, text, fits ? x + width + 6 : x - 6, y + 15, palette.font.tiny, colour, fits ? 'left' : 'right');
-    return;
-  }
-  if (chip) paintText(scene, chipText, x + width / 2, y + 15, palette.font.small, palette.colour.text, 'center');
-  else if (width > ghost.label.length * palette.smallWidth + 16)
-    paintText(scene, ghost.label, x + 9, y + 15, palette.font.small, palette.colour.text);
-  else if (width > ghost.shortLabel.length * palette.smallWidth + 8) {
-    paintText(scene, ghost.shortLabel, x + width / 2, y + 15, palette.font.small, palette.colour.text, 'center');
-  } else paintText(scene, ghost.shortLabel, x + width + 5, y + 15, palette.font.small, palette.colour.text);
-}
-
-/** From the live slot up to the place where it would go. */
-function paintArrow(scene: Scene, ghost: Ghost, from: { start: number; end: number }): void {
-  const { context, rows, palette } = scene;
-  const lean = ghost.start > from.start ? 0.22 : -0.22;
-  const middle = (start: number, end: number, share: number): number => {
-    const a = toX(scene, start);
-    const b = toX(scene, end);
-    return (a + b) / 2 + share * (b - a);
-  };
-  const x0 = middle(from.start, from.end, lean);
-  const x1 = middle(ghost.start, ghost.end, -lean);
-  const y0 = rows.guest.y - 4;
-  const y1 = rows.staged.y + rows.staged.h + 3;
-  const half = (y0 + y1) / 2;
-  const colour = palette.colour[ghost.refused ? 'bad' : 'staged'];
-  for (const [style, width] of [
-    [palette.colour.pane, 4.5],
-    [colour, 1.75],
-  ] as const) {
-    context.strokeStyle = style;
-    context.lineWidth = width;
-    context.beginPath();
-    context.moveTo(x0, y0);
-    context.bezierCurveTo(x0, half - 2, x1, half + 6, x1, y1 + 5);
-    context.stroke();
-  }
-  context.fillStyle = colour;
-  context.beginPath();
-  context.arc(x0, y0, 2.5, 0, 2 * Math.PI);
-  context.fill();
-  context.beginPath();
-  context.moveTo(x1, y1);
-  context.lineTo(x1 + 5, y1 + 8);
-  context.lineTo(x1 - 5, y1 + 8);
-  context.fill();
-}
-
 /** The dotted line under the pointer and the address it stands on. */
 export function paintCursor(scene: Scene): void {
-  const { context, rows, palette, hoverGpa } = scene;
-  if (hoverGpa === undefined) return;
-  const x = Math.round(toX(scene, hoverGpa)) + 0.5;
+  const { context, rows, palette, cursor } = scene;
+  if (cursor === undefined) return;
+  const x = Math.round(toX(scene, cursor)) + 0.5;
   if (x < rows.left || x > rows.left + rows.span + 1) return;
   context.strokeStyle = palette.colour.text;
   context.globalAlpha = 0.8;
@@ -361,7 +293,7 @@ export function paintCursor(scene: Scene): void {
   context.stroke();
   context.setLineDash([]);
   context.globalAlpha = 1;
-  const text = hex(Math.floor(hoverGpa / 4096) * 4096);
+  const text = hex(Math.floor(cursor / PAGE) * PAGE);
   const width = text.length * palette.smallWidth + 12;
   const left = Math.min(rows.width - width - 2, Math.max(2, x - width / 2));
   context.fillStyle = palette.colour.text;

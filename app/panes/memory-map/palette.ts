@@ -10,20 +10,35 @@ const COLOURS = [
 export type Colour = (typeof COLOURS)[number];
 
 /** `inv`: INVALID, whatever backs it. */
-export type Kind = 'ram' | 'dimm' | 'ro' | 'inv';
+export type Kind = 'ram' | 'dimm' | 'vmem' | 'ro' | 'inv';
+
+/** A kind in words: the table's, the legend's and the inspector's. */
+export const KIND_WORDS: Record<SlotView['kind'], string> = {
+  ram: 'RAM',
+  dimm: 'DIMM',
+  'virtio-mem': 'virtio-mem',
+  rom: 'ROM',
+  bare: 'bare',
+};
 
 export interface Palette {
   colour: Record<Colour, string>;
-  pattern: Record<'dimm' | 'ro' | 'inv' | 'bad' | 'hole', CanvasPattern>;
+  /** Hotplugged memory has one colour: DIMM and virtio-mem differ by their lines. */
+  fill: Record<Kind, string>;
+  /** Outline and ribbon */
+  mark: Record<Kind, string>;
+  pattern: Record<Exclude<Kind, 'ram'> | 'bad' | 'hole', CanvasPattern>;
   font: { label: string; small: string; lane: string; tiny: string };
   /** Width of a character of `label` and of `small`, px. */
   labelWidth: number;
   smallWidth: number;
 }
 
+const FILLS: Partial<Record<SlotView['kind'], Kind>> = { dimm: 'dimm', 'virtio-mem': 'vmem' };
+
 /** How a slot is drawn: what backs it, but read-only before all. */
 export const kindOf = (slot: Pick<SlotView, 'kind' | 'flags'>): Kind =>
-  slot.kind === 'rom' || ((slot.flags ?? 0) & 2) !== 0 ? 'ro' : slot.kind === 'dimm' ? 'dimm' : 'ram';
+  slot.kind === 'rom' || ((slot.flags ?? 0) & 2) !== 0 ? 'ro' : (FILLS[slot.kind] ?? 'ram');
 
 export function readPalette(context: CanvasRenderingContext2D, ratio: number): Palette {
   const colour = Object.fromEntries(COLOURS.map((name) => [name, token(name)])) as Record<Colour, string>;
@@ -40,11 +55,14 @@ export function readPalette(context: CanvasRenderingContext2D, ratio: number): P
   };
   return {
     colour,
+    fill: { ram: colour.ram, dimm: colour.dimm, vmem: colour.dimm, ro: colour.ro, inv: colour.inv },
+    mark: { ram: colour['ram-mark'], dimm: colour['dimm-mark'], vmem: colour['dimm-mark'], ro: colour['ro-mark'], inv: colour['inv-mark'] },
     font,
     labelWidth: widthIn(font.label),
     smallWidth: widthIn(font.small),
     pattern: {
       dimm: tile(context, ratio, 8, (c) => stroke(c, colour['dimm-mark'], 1, 0.34, [[1, 0, 1, 8]])),
+      vmem: tile(context, ratio, 8, (c) => stroke(c, colour['dimm-mark'], 1, 0.34, [[0, 4, 8, 4]])),
       ro: tile(context, ratio, 10, (c) => stroke(c, colour['ro-mark'], 1.6, 0.55, diagonal(10))),
       inv: tile(context, ratio, 9, (c) => stroke(c, colour['inv-mark'], 1, 0.4, [...diagonal(9), ...diagonal(9).map(mirror(9))])),
       bad: tile(context, ratio, 8, (c) => stroke(c, colour.bad, 1.4, 0.6, diagonal(8).map(mirror(8)))),

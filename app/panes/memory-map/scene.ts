@@ -1,15 +1,14 @@
 /** Everything one frame of the map is painted from, and the small helpers that every lane needs. */
 import type { LabState, SlotView } from '../../../engine/worker/protocol';
 import type { Ghost } from '../staging';
+import type { Extent } from './axis';
 import { type Kind, kindOf, type Palette } from './palette';
-import type { Lane, Rows } from './rows';
-import type { Window } from './view.svelte';
+import type { Placing } from './places';
+import type { Lane } from './rows';
 
-export interface Scene {
+export interface Scene extends Placing {
   context: CanvasRenderingContext2D;
-  rows: Rows;
   palette: Palette;
-  window: Window;
   state: LabState;
   /** In address order: the live layout, or the previewed one. */
   slots: readonly SlotView[];
@@ -18,70 +17,25 @@ export interface Scene {
   selected: number | undefined;
   hoverGpa: number | undefined;
   hoverEntry: number | undefined;
+  /** Where the dotted line and its address stand: at what is dragged, else under the pointer. */
+  cursor: number | undefined;
   /** Slots that are INVALID now, by id, with how often a vCPU met each. */
   invalid: ReadonlyMap<number, number>;
   /** Ids that the last commit touched. */
   changed: ReadonlySet<number>;
-  /** Slots that slide to a new place: the gpa that each is drawn at. */
-  sliding: ReadonlyMap<number, number>;
+  /** Where a line stands under what changed in one frame. */
+  underlined: readonly Extent[];
 }
 
-/** One thing on screen that the pointer can meet: a slot, or several too narrow to tell apart. */
-export interface Mark {
-  x0: number;
-  x1: number;
-  slots: readonly SlotView[];
-}
-
+/** Of more slots than this only those in question get a ribbon, and staged entries no name. */
 export const MANY_SLOTS = 200;
-const NARROW = 4;
 
-export const toX = ({ rows, window }: Pick<Scene, 'rows' | 'window'>, gpa: number): number =>
-  rows.left + ((window.axis.toU(gpa) - window.u0) / (window.u1 - window.u0)) * rows.span;
-
-export function toGpa({ rows, window }: Pick<Scene, 'rows' | 'window'>, x: number): number {
-  return toGpaBeyond({ rows, window }, Math.min(rows.left + rows.span, Math.max(rows.left, x)));
-}
-
-/** Also where x is off screen, as the start of a slot is whose end is dragged along; may be below 0. */
-export const toGpaBeyond = ({ rows, window }: Pick<Scene, 'rows' | 'window'>, x: number): number =>
-  window.axis.toGpa(window.u0 + ((x - rows.left) / rows.span) * (window.u1 - window.u0));
-
-/** Slots on screen as marks, left to right; neighbours under 4 px wide become one. */
-export function marks(scene: Pick<Scene, 'rows' | 'window' | 'slots' | 'sliding'>): Mark[] {
-  const { rows, slots } = scene;
-  const right = rows.left + rows.span;
-  const found: { x0: number; x1: number; slots: SlotView[]; narrow: boolean }[] = [];
-  for (let i = firstVisible(scene); i < slots.length; i++) {
-    const slot = slots[i]!;
-    const start = scene.sliding.get(slot.slot) ?? slot.guestPhysAddr;
-    const x0 = toX(scene, start);
-    if (x0 > right && !scene.sliding.size) break;
-    const x1 = toX(scene, start + slot.memorySize);
-    if (x1 < rows.left || x0 > right) continue;
-    const narrow = x1 - x0 < NARROW;
-    const last = found.at(-1);
-    if (narrow && last?.narrow && x0 - last.x1 < NARROW) {
-      last.x1 = Math.max(last.x1, x1);
-      last.slots.push(slot);
-    } else found.push({ x0, x1, slots: [slot], narrow });
-  }
-  return found;
-}
-
-/** Index of the first slot that ends after the left edge. */
-export function firstVisible({ slots, window, sliding }: Pick<Scene, 'slots' | 'window' | 'sliding'>): number {
-  if (sliding.size) return 0;
-  const edge = window.axis.toGpa(window.u0);
-  let low = 0;
-  let high = slots.length;
-  while (low < high) {
-    const middle = (low + high) >> 1;
-    const slot = slots[middle]!;
-    if (slot.guestPhysAddr + slot.memorySize <= edge) low = middle + 1;
-    else high = middle;
-  }
-  return low;
+/** Paints at a part of its strength. */
+export function faded({ context }: Pick<Scene, 'context'>, alpha: number, paint: () => void): void {
+  const before = context.globalAlpha;
+  context.globalAlpha = before * alpha;
+  paint();
+  context.globalAlpha = before;
 }
 
 /** A slot's body: fill, pattern of its kind, outline. */
@@ -94,19 +48,18 @@ export function paintBox(
 ): void {
   const x = Math.round(x0) + 0.5;
   const width = Math.max(1, Math.round(x1) - Math.round(x0) - 1);
-  context.fillStyle = palette.colour[kind];
+  context.fillStyle = palette.fill[kind];
+  if (h < 2) return;
   context.fillRect(x, y + 0.5, width, h - 1);
   if (kind !== 'ram') {
     context.fillStyle = palette.pattern[kind];
     context.fillRect(x, y + 0.5, width, h - 1);
   }
-  context.globalAlpha = 0.85;
   context.lineWidth = 1;
   if (kind === 'inv') context.setLineDash([4, 3]);
-  context.strokeStyle = palette.colour[`${kind}-mark`];
-  context.strokeRect(x, y + 0.5, width, h - 1);
+  context.strokeStyle = palette.mark[kind];
+  faded({ context }, 0.85, () => context.strokeRect(x, y + 0.5, width, h - 1));
   context.setLineDash([]);
-  context.globalAlpha = 1;
 }
 
 /** As the guest meets it: INVALID before all. */
@@ -137,5 +90,3 @@ export function withinLanes(scene: Scene, paint: () => void): void {
   paint();
   context.restore();
 }
-
-export { kindOf };

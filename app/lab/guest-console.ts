@@ -1,0 +1,54 @@
+/** What the guest prints, on its way to the terminal that shows it: kept until there is one, and heard by whoever listens. */
+
+/** A terminal; the console pane puts its own here. */
+export interface ConsoleScreen {
+  write(text: string): void;
+  clear(): void;
+  text(): string;
+  /** As `text`, up to the cursor: what would have to be written to see it again. */
+  screen(): string;
+}
+
+export class GuestConsole {
+  /** Hear what the guest prints; undefined: another machine's console follows. */
+  readonly listeners = new Set<(text: string | undefined) => void>();
+  #screen: ConsoleScreen | undefined;
+  #early: string[] = [];
+
+  text(): string {
+    return this.#screen?.text() ?? '';
+  }
+
+  /** What would have to be written to see it again; '' where nothing shows it. */
+  screen(): string {
+    return this.#screen?.screen() ?? '';
+  }
+
+  print(text: string): void {
+    for (const hear of this.listeners) hear(text);
+    if (this.#screen) this.#screen.write(text);
+    else this.#early.push(text);
+  }
+
+  /** Another machine's console follows. */
+  clear(): void {
+    this.#early = [];
+    this.#screen?.clear();
+    for (const hear of this.listeners) hear(undefined);
+  }
+
+  /** Shows this and nothing else. */
+  show(text: string): void {
+    this.clear();
+    this.print(text);
+  }
+
+  /** The pane is there: it gets what the guest said before. Returns what takes it away. */
+  attach(screen: ConsoleScreen): () => void {
+    this.#screen = screen;
+    for (const text of this.#early.splice(0)) screen.write(text);
+    return () => {
+      this.#screen = undefined;
+    };
+  }
+}

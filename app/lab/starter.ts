@@ -1,0 +1,182 @@
+/** Starts machines: the one that the address asks for, a guest that was chosen, a snapshot's, a link's, a replay's. The one that runs goes on until another has booted. */
+import coreUrl from '../../build/core.wasm?url';
+import type { MachineConfig } from '../../engine/worker/protocol';
+import { sentence } from '../shared/format';
+import { BootAttempt } from './boot-attempt';
+import { fetchGuest, type GuestEntry, listGuests, MEMLAB, type OwnGuest } from './guests';
+import type { Lab } from './lab.svelte';
+import { LINK_NOUN, linkBase, type SharedLink, sharedLink } from './links';
+import { DEFAULT_MEMORY, type MachineFlags, parseMemory } from './machine-flags';
+import { recentGuests, rememberGuest } from './own-guests';
+import { inspectLink, requestFor } from './shared-machine';
+import { onLayoutsChanged } from './storage';
+
+export interface BootRequest extends MachineFlags {
+  guest: GuestEntry | OwnGuest;
+  /** A share link's fragment, unchecked */
+  link?: string | undefined;
+  /** A replay file, unchecked */
+  replay?: Uint8Array | undefined;
+}
+
+export class Starter {
+  /** What runs now, so that it can be started again; its link is forgotten when that was refused. */
+  request: BootRequest = { guest: MEMLAB, memory: DEFAULT_MEMORY };
+  readonly #lab: Lab;
+  #attempts = 0;
+  #attempt: BootAttempt | undefined;
+
+  constructor(lab: Lab) {
+    this.#lab = lab;
+  }
+
+  /** Boots what the address asks for, else memlab. */
+  async start(): Promise<void> {
+    window.addEventListener('hashchange', () => this.#hashChanged());
+    onLayoutsChanged(() => void this.#lab.snapshots.refresh());
+    void this.#lab.snapshots.refresh();
+    await this.#open(sharedLink(location.hash));
+  }
+
+  /** A layout is for memlab; a state or a replay names its machine, so that is asked first. */
+  async #open(link: SharedLink | undefined): Promise<void> {
+    if (!link || link.kind === 'layout') return void (await this.boot({ guest: MEMLAB, memory: DEFAULT_MEMORY, link: link?.fragment }));
+    if (!this.#lab.alive) this.#lab.loading = { what: `Opening the ${LINK_NOUN[link.kind]}`, percent: undefined };
+    try {
+      const found = await inspectLink(link.fragment);
+      if (found.kind === 'layout') throw new Error('it is a layout');
+      await this.boot({ ...(await requestFor(found.spec, false)), link: link.fragment });
+    } catch (error) {
+      const alive = this.#lab.alive;
+      if (!alive) await this.boot({ guest: MEMLAB, memory: DEFAULT_MEMORY });
+      const after = alive ? `${this.#lab.state?.guest ?? 'The guest'} goes on.` : 'memlab runs instead.';
+      this.#lab.tell({ kind: 'link', tone: 'bad', title: 'Link refused:', text: `${sentence((error as Error).message)} ${after}` });
+    }
+  }
+
+  /** A replay file, looked at already: its machine takes the place of the one that runs, which is asked first. */
+  openReplayFile(name: string, bytes: Uint8Array, spec: Parameters<typeof requestFor>[0]): void {
+    const open = async (): Promise<void> => {
+      this.#lab.dismiss('new-link');
+      try {
+        await this.boot({ ...(await requestFor(spec, true)), replay: bytes });
+      } catch (error) {
+        this.#lab.tell({ kind: 'import', tone: 'bad', title: `${name} was refused:`, text: sentence((error as Error).message) });
+      }
+    };
+    this.#askToReplace(`Replay ${name}?`, 'Replay', () => void open());
+  }
+
+  /**
+   * Starts the guest in a worker of its own and lets it take the place of the one that runs; when it does not start, that one goes on,
+   * and where none runs, memlab starts. A link is passed on unchecked: the engine judges it. The refusal, or ''.
+   */
+  async boot(request: BootRequest): Promise<string> {
+    const reason = await this.#try(request);
+    if (reason === undefined) return '';
+    const name = request.guest.name;
+    const title = `${name} did not start:`;
+    if (this.#lab.alive) {
+      const goesOn = `${this.#lab.state?.guest ?? 'The guest'} goes on.`;
+      this.#lab.tell({ kind: 'boot', tone: 'bad', title, text: `${sentence(reason)} ${goesOn}` });
+    } else if (request.guest === MEMLAB) this.#lab.stopped('The machine did not start.', reason);
+    else {
+      await this.boot({ guest: MEMLAB, memory: DEFAULT_MEMORY });
+      this.#lab.tell({ kind: 'boot', tone: 'bad', title, text: `${sentence(reason)} memlab runs instead.` });
+    }
+    return reason;
+  }
+
+  /** A machine like the snapshot's, with the snapshot loaded into it; takes the place of what runs only then. The refusal, or ''. */
+  async bootSnapshot(name: string, machine: Pick<BootRequest, 'memory' | 'smp' | 'devices'>, line: string): Promise<string> {
+    const known: (GuestEntry | OwnGuest)[] = [...(await listGuests().catch(() => [MEMLAB])), ...(await recentGuests())];
+    const guest = known.find((each) => each.name === name) ?? MEMLAB;
+    return (await this.#try({ guest, ...machine }, line)) ?? '';
+  }
+
+  /** The reason when it does not start; undefined when it runs, or when another boot has overtaken it. */
+  async #try(request: BootRequest, monitorLine?: string): Promise<string | undefined> {
+    const number = ++this.#attempts;
+    this.#attempt?.client.terminate();
+    this.#attempt = undefined;
+    const append = request.append ?? request.guest.append ?? '';
+    if (!this.#lab.alive) this.#lab.phase = 'loading';
+    this.#lab.loading = { what: `Loading ${request.guest.name}`, percent: undefined };
+    try {
+      const { memory, smp = 1, index, dirtyRing, paused } = request;
+      const config: MachineConfig = { ...parseMemory(memory), smp, accel: 'interp', ...(index ? { index } : {}) };
+      const guest = await fetchGuest(request.guest, append, (what, percent) => {
+        if (number === this.#attempts) this.#lab.loading = { what, percent };
+      });
+      if (number !== this.#attempts) return undefined;
+      this.#lab.loading = { what: `Starting ${request.guest.name}`, percent: undefined };
+      const link = {
+        ...(request.link === undefined ? {} : { link: request.link }),
+        ...(request.replay === undefined ? {} : { replay: request.replay }),
+        ...('own' in request.guest ? { own: true } : {}),
+        ...(dirtyRing === undefined ? {} : { dirtyRing }),
+        ...(paused ? { paused } : {}),
+      };
+      const { devices = '' } = request;
+      const base = { devices, coreUrl: new URL(coreUrl, document.baseURI).href, linkBase: linkBase(location) };
+      const attempt = new BootAttempt(
+        { type: 'boot', config, guest, ...base, ...link },
+        (client, asked) => void this.#lab.store(client, asked),
+      );
+      this.#attempt = attempt;
+      await attempt.booted;
+      if (monitorLine !== undefined) {
+        const printed = String((await attempt.client.request({ type: 'monitor', line: monitorLine })) ?? '');
+        if (printed.trim()) throw new Error(printed.trim().replace(/^Error: /, ''));
+      }
+      if (number === this.#attempts) this.#adopt(attempt, { ...request, append }, monitorLine === undefined);
+      return undefined;
+    } catch (error) {
+      if (number !== this.#attempts) return undefined;
+      this.#attempt?.client.terminate();
+      return (error as Error).message;
+    } finally {
+      if (number === this.#attempts) {
+        this.#lab.loading = undefined;
+        this.#attempt = undefined;
+      }
+    }
+  }
+
+  #adopt(attempt: BootAttempt, request: BootRequest, withConsole: boolean): void {
+    this.request = request;
+    this.#lab.adopt(attempt, request.append ?? '', withConsole);
+    if ('own' in request.guest) {
+      const { guest, link, replay, ...flags } = request;
+      void rememberGuest(guest as OwnGuest, flags, Date.now());
+    }
+  }
+
+  restart(): void {
+    void this.boot(this.request);
+  }
+
+  /** Of the machine that runs: a link or a replay was refused, and it booted without. */
+  refused(reason: string): void {
+    const { link, replay, guest } = this.request;
+    this.request = { ...this.request, link: undefined, replay: undefined };
+    const title = replay ? 'Replay refused:' : 'Link refused:';
+    const layout = sharedLink(link ?? '')?.kind === 'layout';
+    const instead = layout ? `${guest.name} runs with its own layout instead.` : `${guest.name} starts from the beginning instead.`;
+    this.#lab.tell({ kind: 'link', tone: 'bad', title, text: `${sentence(reason)} ${instead}` });
+  }
+
+  #hashChanged(): void {
+    const link = sharedLink(location.hash);
+    if (!link) return;
+    const noun = LINK_NOUN[link.kind];
+    this.#askToReplace(`Open the ${noun} in this link?`, `Open the ${noun}`, () => void this.#open(link));
+  }
+
+  /** At once where nothing runs. */
+  #askToReplace(title: string, label: string, run: () => void): void {
+    const text = 'The running guest ends, and a new machine takes its place.';
+    if (this.#lab.phase === 'ready') this.#lab.tell({ kind: 'new-link', tone: 'warn', title, text, action: { label, run } });
+    else run();
+  }
+}

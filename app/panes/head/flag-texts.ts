@@ -1,0 +1,64 @@
+/** The flags of a machine as they stand in the picker's fields, and back. */
+import type { LabState } from '../../../engine/worker/protocol';
+import {
+  DEFAULT_INDEX,
+  DEFAULT_MEMORY,
+  formatDevices,
+  formatMemory,
+  type IndexKind,
+  type MachineFlags,
+  parseAppend,
+  parseMemory,
+  parseSmp,
+} from '../../lab/machine-flags';
+
+export interface FlagTexts {
+  memory: string;
+  smp: string;
+  append: string;
+  devices: string;
+  index: IndexKind;
+  /** Entries; 0: bitmaps */
+  ring: number;
+  paused: boolean;
+}
+
+export type FlagField = keyof FlagTexts;
+
+/** What stands there when nothing was chosen yet. */
+export const textsOf = ({ memory, smp, append, devices, index, dirtyRing, paused }: Partial<MachineFlags>): FlagTexts => ({
+  memory: memory ?? DEFAULT_MEMORY,
+  smp: String(smp ?? 1),
+  append: append ?? '',
+  devices: devices ?? '',
+  index: index ?? DEFAULT_INDEX,
+  ring: dirtyRing ?? 0,
+  paused: paused ?? false,
+});
+
+/** Those of the machine that runs; not whether it once waited to be started. */
+export const textsOfRunning = ({ config }: LabState, append: string, dirtyRing: number | undefined): FlagTexts =>
+  textsOf({ memory: formatMemory(config), smp: config.smp, append, devices: formatDevices(config), index: config.index, dirtyRing });
+
+/** The flags, or which field is at fault and why. */
+export function readFlags(texts: FlagTexts): MachineFlags | { field: FlagField; reason: string } {
+  let field: FlagField = 'memory';
+  try {
+    parseMemory(texts.memory);
+    field = 'smp';
+    const smp = parseSmp(texts.smp);
+    field = 'append';
+    const append = parseAppend(texts.append);
+    const { memory, devices, index, ring, paused } = texts;
+    return { memory, smp, append, devices, index, paused, ...(ring ? { dirtyRing: ring } : {}) };
+  } catch (error) {
+    return { field, reason: (error as Error).message };
+  }
+}
+
+/** Which field the machine's own refusal is about, as far as it says. */
+export function fieldOf(reason: string): FlagField | undefined {
+  if (/^-(?:object|device)\b|\bid=|virtio/.test(reason)) return 'devices';
+  if (/memory size|maxmem|memory slots/i.test(reason)) return 'memory';
+  return /dirty ring/.test(reason) ? 'ring' : undefined;
+}
