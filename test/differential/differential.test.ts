@@ -1,3 +1,4 @@
+import { existsSync, readFileSync } from 'node:fs';
 import { expect, test } from 'vitest';
 import type { Outcome } from './case';
 import { CoreRunner } from './core';
@@ -29,11 +30,15 @@ test('the core does what a real processor did with every case of the recorded co
   expect(wrong).toEqual([]);
 });
 
-const problem = buildNative();
+const cpuInfo = existsSync('/proc/cpuinfo') ? readFileSync('/proc/cpuinfo', 'utf8') : '';
+/** What makers.ts says was found on Intel's processors; on another maker's, `npm run soak -- differential` compares and tells. */
+const otherMaker = /^vendor_id\s*: (?!GenuineIntel)(.*)$/m.exec(cpuInfo)?.[1];
+const problem = otherMaker ? `this processor is ${otherMaker}'s` : buildNative();
 const noLegacy = problem === undefined ? refusesLegacy() : undefined;
+if (problem !== undefined) console.log(`only the recorded corpus is compared: ${problem}`);
 
-test.skipIf(problem !== undefined)('the core does what this processor does, on cases that nobody has seen', () => {
-  const seed = Number(process.env.LAB_SEED ?? Date.now() % 1_000_000);
+test.skipIf(problem !== undefined)('the core does what this processor does, on cases beside those of the corpus', () => {
+  const seed = Number(process.env.LAB_SEED ?? 20_261_126);
   console.log(`differential seed ${seed} (LAB_SEED=${seed} runs the same cases)`);
   if (noLegacy !== undefined) console.log(`without cases of 32- and 16-bit code: ${noLegacy}`);
   const core = new CoreRunner();
@@ -55,7 +60,7 @@ test('32- and 16-bit code does the same in protected mode as in long mode', () =
   const image = (form: Form) => form.image === 'x87' || form.image === 'fx';
   const forms = allForms.filter((form) => form.only !== 'long' && !ofMode.test(form.name) && !image(form));
   const core = new CoreRunner();
-  const seed = Number(process.env.LAB_SEED ?? Date.now() % 1_000_000);
+  const seed = Number(process.env.LAB_SEED ?? 20_261_127);
   console.log(`protected mode seed ${seed} (LAB_SEED=${seed} runs the same cases)`);
   const wrong: string[] = [];
   for (const c of makeCases(forms, 10_000, seed)) {
