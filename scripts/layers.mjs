@@ -3,6 +3,8 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { dirname, join, relative, resolve, sep } from 'node:path';
 import { root } from './steps.mjs';
 
+/** What a Worker and a process at the terminal are both made of. */
+const belowTheEnds = ['abi', 'memory', 'jit', 'devices', 'machine', 'monitor', 'snapshot', 'replay'].map((name) => `engine/${name}`);
 /** Each layer and the layers below it that it may import. */
 export const layers = {
   'engine/abi': [],
@@ -14,26 +16,8 @@ export const layers = {
   'engine/monitor': ['engine/abi', 'engine/memory', 'engine/jit', 'engine/devices', 'engine/machine'],
   'engine/snapshot': ['engine/abi', 'engine/memory', 'engine/jit', 'engine/devices', 'engine/machine'],
   'engine/replay': ['engine/abi', 'engine/memory', 'engine/jit', 'engine/devices', 'engine/machine', 'engine/monitor', 'engine/snapshot'],
-  'engine/worker': [
-    'engine/abi',
-    'engine/memory',
-    'engine/jit',
-    'engine/devices',
-    'engine/machine',
-    'engine/monitor',
-    'engine/snapshot',
-    'engine/replay',
-  ],
-  'engine/cli': [
-    'engine/abi',
-    'engine/memory',
-    'engine/jit',
-    'engine/devices',
-    'engine/machine',
-    'engine/monitor',
-    'engine/snapshot',
-    'engine/replay',
-  ],
+  'engine/worker': belowTheEnds,
+  'engine/cli': belowTheEnds,
   app: [],
 };
 /** The one file of the engine that the page may import; of other engine files only types. */

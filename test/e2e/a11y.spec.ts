@@ -1,7 +1,7 @@
 /** axe (WCAG 2.0 A to 2.2 AA and best practice) in the page's main states, both themes, and no sideways scroll at any size. */
 import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
-import { expect, type LabPage, plugTwoDimms, test } from './page';
+import { expect, type LabPage, openLongReplay, plugTwoDimms, test } from './page';
 
 const axeSource = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
 const TAGS = ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice'];
@@ -180,12 +180,7 @@ for (const colorScheme of ['dark', 'light'] as const) {
     test.setTimeout(180_000);
     await page.emulateMedia({ colorScheme });
     await lab.open();
-    await lab.typeConsole('watch 0x2000000\r');
-    await expect.poll(() => lab.monitor('info replay'), { timeout: 60_000 }).toMatch(/count = \d{10}/);
-    const link = await page.evaluate(() => window.lab.share('replay'));
-    await page.goto('about:blank');
-    await page.goto(link);
-    await expect(page.getByText('digest checked at the end')).toBeVisible();
+    await openLongReplay(lab);
     expect(await violations(lab), 'replaying').toEqual([]);
     for (const width of [320, 390, 720, 820, 1024, 1280, 1440, 1920]) {
       await page.setViewportSize({ width, height: width < 720 ? 844 : 800 });

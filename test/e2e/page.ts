@@ -109,6 +109,16 @@ export async function plugTwoDimms(lab: LabPage): Promise<void> {
   }
 }
 
+/** The guest is kept busy for a billion instructions, so that their replay takes a while: it runs on this page from then on. */
+export async function openLongReplay(lab: LabPage): Promise<void> {
+  await lab.typeConsole('watch 0x2000000\r');
+  await expect.poll(() => lab.monitor('info replay'), { timeout: 60_000 }).toMatch(/count = \d{10}/);
+  const link = await lab.page.evaluate(() => window.lab.share('replay'));
+  await lab.page.goto('about:blank');
+  await lab.page.goto(link);
+  await expect(lab.page.getByText('digest checked at the end')).toBeVisible();
+}
+
 export const test = base.extend<{ lab: LabPage }>({
   lab: async ({ page }, use) => {
     await use(new LabPage(page));

@@ -1,5 +1,5 @@
 /** While a replay runs nothing else reaches the machine: every control says so, and none acts. */
-import { expect, plugTwoDimms, test } from './page';
+import { expect, openLongReplay, plugTwoDimms, test } from './page';
 
 const REASON = 'A replay runs: nothing else reaches the machine until it ends.';
 
@@ -11,12 +11,7 @@ test('controls are held, with the reason, while a replay runs, and act again whe
   await lab.monitor(`memslot_flags ${id} -l`);
   await lab.monitor('changeset_begin');
   await lab.monitor(`memslot_move ${id} 0x100000000`);
-  await lab.typeConsole('watch 0x2000000\r');
-  await expect.poll(() => lab.monitor('info replay'), { timeout: 60_000 }).toMatch(/count = \d{10}/);
-  const link = await page.evaluate(() => window.lab.share('replay'));
-  await page.goto('about:blank');
-  await page.goto(link);
-  await expect(page.getByText('digest checked at the end')).toBeVisible();
+  await openLongReplay(lab);
   await expect(page.getByText('1 of 1 fit')).toBeVisible();
 
   const toast = page.getByRole('status').filter({ hasText: REASON });
