@@ -327,7 +327,7 @@ function wordsFor(change: Change, nameOf: (slot: Memslot) => string): string {
     case 'flags-only':
       return `${slot.slot} flags ${flagLetters(slot.flags)}`;
     default:
-      return resized(change) ? `${slot.slot} ${nameOf(slot)}: ${shortSize(slot.npages * PAGE)}` : `${slot.slot} replaced`;
+      return resized(change) ? `${nameOf(slot)}: ${shortSize(slot.npages * PAGE)}` : `${slot.slot} replaced`;
   }
 }
 

@@ -33,6 +33,7 @@ describe('memslot commands outside a change set', () => {
     expect(machine.memory.memslotById(41)).toBeUndefined();
     expect(await monitor.execute('memslot_resize 40 1M')).toBe('');
     expect(machine.memory.memslotById(40)!.npages).toBe(256);
+    expect(await monitor.execute('info generations')).toMatch(/\* .* 40 bare.40: 1M\n$/);
     expect(await monitor.execute('memslot_del 40')).toBe('');
     expect(machine.memory.memslotById(40)).toBeUndefined();
     expect(machine.memory.generation()).toBeGreaterThan(before);
