@@ -164,12 +164,12 @@ async function longLegacyCommit(page: Page, slots: number): Promise<ReturnType<P
 const slotsOf = (page: Page): number => page.machine!.memory.slotCount(0);
 
 describe('a legacy commit of many calls', () => {
-  const SLOTS = 300;
+  const SLOTS = 600;
 
   it('lets messages through between its calls; what is typed meanwhile comes after it, here and in a replay', async () => {
     const page = await started();
     const committed = longLegacyCommit(page, SLOTS);
-    await page.until(() => (slotsOf(page) > 50 ? true : undefined));
+    await page.holds(() => slotsOf(page) > 50);
     const midway = slotsOf(page);
     expect(midway).toBeLessThan(SLOTS);
     page.session.receive({ type: 'ping' });
@@ -178,10 +178,11 @@ describe('a legacy commit of many calls', () => {
     page.session.receive({ type: 'run', action: 'stop' });
     expect(page.machine!.state).toBe('running');
     // Between its calls nobody sees the set half done.
-    const state = await page.until(() => (slotsOf(page) > midway + 20 ? page.state : undefined));
-    expect(state.changeSet.entries.flatMap(({ refusals }) => refusals)).toEqual([]);
+    await page.holds(() => slotsOf(page) > midway + 20);
+    expect(slotsOf(page)).toBeLessThan(SLOTS);
+    expect(page.state!.changeSet.entries.flatMap(({ refusals }) => refusals)).toEqual([]);
     expect(await committed).toMatchObject({ value: '' });
-    await page.until(() => (page.machine!.state === 'paused' ? true : undefined));
+    await page.holds(() => page.machine!.state === 'paused');
     expect(page.state!.history.at(-1)).toMatchObject({ legacy: true, swaps: SLOTS, changed: { length: SLOTS } });
     const other = await replayed(await linkOf(page, 'replay'));
     expect(slotsOf(other)).toBe(slotsOf(page));
@@ -194,7 +195,7 @@ describe('a legacy commit of many calls', () => {
     const committed = longLegacyCommit(page, SLOTS);
     expect(await committed).toMatchObject({ value: '' });
     const other = await started({ link: fragmentOf(await linkOf(page, 'replay')) });
-    await other.until(() => (slotsOf(other) > 50 ? true : undefined));
+    await other.holds(() => slotsOf(other) > 50);
     other.session.receive({ type: 'cancel-replay' });
     expect(await lastView(other)).toMatchObject({ phase: 'cancelled' });
     expect(slotsOf(other)).toBeGreaterThan(50);

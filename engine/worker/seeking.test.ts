@@ -79,7 +79,7 @@ describe('seeking', () => {
     expect(state(page)).toBe('paused');
     const going = page.ask({ type: 'seek', vcpu: 0, to: '0x7fffffff' });
     const before = page.machine!.instructions;
-    await page.until(() => (page.machine!.instructions > before + 1000 ? true : undefined)).catch(() => {});
+    await page.holds(() => page.machine!.instructions > before + 1000);
     page.session.receive({ type: 'run', action: 'stop' });
     const { value } = await going;
     expect(value).toMatchObject({ how: 'stopped' });

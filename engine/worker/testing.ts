@@ -70,6 +70,11 @@ export class Page {
     }
   }
 
+  /** Looked at in every turn: for what no message tells. */
+  async holds(condition: () => boolean): Promise<void> {
+    while (!condition()) await new Promise((done) => setImmediate(done));
+  }
+
   first<T extends FromWorker['type']>(type: T): Promise<Of<T>> {
     return this.until(() => this.heard.find((message): message is Of<T> => message.type === type));
   }
