@@ -1,6 +1,7 @@
 import type { Memslot } from '../../engine/memory/types';
 import { MIB } from '../guests/harness';
 import { BLOCK, Linux, missing } from '../guests/linux';
+import { Random } from '../support/random';
 import type { Soak } from './soak';
 
 const ROUNDS = 100;
@@ -14,23 +15,13 @@ const MAX_PIECES = 24;
 /** Guest instructions between two change sets, at most. */
 const SLICE = 8_000_000;
 
-function randomFrom(seed: number): (n: number) => number {
-  let state = seed;
-  return (n) => {
-    state ^= state << 13;
-    state ^= state >>> 17;
-    state ^= state << 5;
-    return (state >>> 0) % n;
-  };
-}
-
 function piecesOf({ machine }: Linux, backend: string): Memslot[] {
   const { hva, size } = machine.backends().find(({ id }) => id === backend)!;
   return machine.memory.memslotsByHva(hva, hva + size).sort((a, b) => a.baseGfn - b.baseGfn);
 }
 
 /** Stages splits, merges, dirty logging and a new backing at random: nothing that the guest may notice. */
-export async function changeAtRandom(linux: Linux, backend: string, random: (n: number) => number): Promise<void> {
+export async function changeAtRandom(linux: Linux, backend: string, random: Random): Promise<void> {
   const { changeSet, memory } = linux.machine;
   const pieces = piecesOf(linux, backend);
   let next = PIECES;
@@ -39,13 +30,13 @@ export async function changeAtRandom(linux: Linux, backend: string, random: (n: 
     return next++;
   };
   changeSet.begin();
-  if (random(4) === 0) changeSet.stage({ op: 'rehost', slot: pieces[0]!.slot });
+  if (random.below(4) === 0) changeSet.stage({ op: 'rehost', slot: pieces[0]!.slot });
   for (let i = 0; i < pieces.length; i++) {
     const { slot, baseGfn, npages, flags } = pieces[i]!;
     const other = pieces[i + 1];
-    const kind = random(4);
+    const kind = random.below(4);
     if (kind === 0 && npages > 1 && pieces.length < MAX_PIECES)
-      changeSet.stage({ op: 'split', slot, gpa: (baseGfn + 1 + random(npages - 1)) * PAGE, newSlot: freeId() });
+      changeSet.stage({ op: 'split', slot, gpa: (baseGfn + 1 + random.below(npages - 1)) * PAGE, newSlot: freeId() });
     else if (kind === 1 && other && other.flags === flags) {
       changeSet.stage({ op: 'merge', slots: [slot, other.slot] });
       i++;
@@ -56,7 +47,7 @@ export async function changeAtRandom(linux: Linux, backend: string, random: (n: 
 }
 
 async function changeSets(linux: Linux, say: (text: string) => void): Promise<void> {
-  const random = randomFrom(SEED);
+  const random = new Random(SEED);
   linux.plug('d', BLOCK);
   linux.sh('sleep 1; mkdir -p /mnt/t; mount -t tmpfs -o size=100m t /mnt/t');
   linux.sh('dd if=/dev/urandom of=/mnt/t/f bs=1M count=16 2>&1; md5sum /mnt/t/f > /sum; echo 0 > /rounds');
@@ -65,7 +56,7 @@ async function changeSets(linux: Linux, say: (text: string) => void): Promise<vo
   );
   for (let n = 1; n <= CHANGE_SETS; n++) {
     await changeAtRandom(linux, 'd-ram', random);
-    linux.machine.runInstructions(1 + random(SLICE));
+    linux.machine.runInstructions(1 + random.below(SLICE));
     if (n % REPORT_EVERY === 0) say(`${n} change sets, the memory is in ${piecesOf(linux, 'd-ram').length} slots`);
   }
   const rounds = Number(/^\d+$/m.exec(linux.sh('touch /stop; wait; cat /rounds', 20e9))?.[0]);
