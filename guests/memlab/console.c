@@ -1,12 +1,21 @@
-/* COM1: bytes arrive by interrupt into a ring, and leave by polling. */
+/*
+ * COM1: bytes arrive by interrupt into a ring, and leave by polling. A full ring takes no more from the UART: its receive interrupt is
+ * off and the line goes quiet (RTS) until half of the ring is free, so a long paste waits in front of the chip and nothing of it is lost.
+ */
 #include "lab.h"
 
 #define RING 1024u
 #define CTRL_C 3
+#define IER (SERIAL_PORT + 1)
+#define MCR (SERIAL_PORT + 4)
+#define RECEIVE 0x01
+#define READY 0x0b /* DTR, RTS, OUT2: OUT2 lets the interrupt through */
+#define WAIT 0x09  /* without RTS */
 
 static volatile u8 ring[RING];
 static volatile u32 ring_head, ring_tail; /* free running; head is the interrupt's, tail the reader's */
 static volatile u32 ctrl_c_count;
+static volatile bool held; /* the line waits for room in the ring */
 
 void console_init(void) {
   out8(SERIAL_PORT + 1, 0);
@@ -16,18 +25,24 @@ void console_init(void) {
   out8(SERIAL_PORT + 0, 1); /* 115200 baud */
   out8(SERIAL_PORT + 1, 0);
   out8(SERIAL_PORT + 3, 0x03); /* 8n1 */
-  out8(SERIAL_PORT + 2, 0x01); /* FIFOs on, interrupt at one byte */
-  out8(SERIAL_PORT + 4, 0x0b); /* DTR, RTS, OUT2: OUT2 lets the interrupt through */
+  if (!held) out8(SERIAL_PORT + 2, 0x01); /* FIFOs on, interrupt at one byte; a byte that waits in the chip would be dropped */
+  out8(MCR, held ? WAIT : READY);
   irq_route(SERIAL_IRQ);
-  out8(SERIAL_PORT + 1, 0x01);
+  if (held) return; /* console_key switches the interrupt on */
+  out8(IER, RECEIVE);
   console_interrupt(); /* what came before the route was set would give no edge */
 }
 
 void console_interrupt(void) {
   while ((in8(SERIAL_PORT + 2) & 1) == 0 || (in8(SERIAL_PORT + 5) & 1)) {
     while (in8(SERIAL_PORT + 5) & 1) {
+      if (ring_head - ring_tail == RING) {
+        held = true;
+        out8(MCR, WAIT);
+        out8(IER, 0);
+        return;
+      }
       u8 key = in8(SERIAL_PORT);
-      if (ring_head - ring_tail == RING) continue; /* full: the key is lost, as on a real line */
       ring[ring_head % RING] = key;
       ring_head++;
       if (key == CTRL_C) ctrl_c_count++;
@@ -40,6 +55,11 @@ int console_key(void) {
   int key = ring[ring_tail % RING];
   ring_tail++;
   if (key == CTRL_C) __asm__ volatile("lock decl %0" : "+m"(ctrl_c_count));
+  if (held && ring_head - ring_tail <= RING / 2) {
+    held = false;
+    out8(MCR, READY);
+    out8(IER, RECEIVE); /* what waits in the chip raises the interrupt anew */
+  }
   return key;
 }
 

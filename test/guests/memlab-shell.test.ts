@@ -73,6 +73,21 @@ describe("memlab's shell", () => {
     early.until('lab> peek 0x100000\r\n0x00100000: ');
   });
 
+  it('takes a paste of 400 lines whole, at its prompt, behind a command and before it could listen', async () => {
+    const words = Array.from({ length: 400 }, (_, n) => 0x800000 + n * 8);
+    const paste = words.map((at, n) => `poke 0x${at.toString(16)} ${n + 1}\r`).join('');
+    const sum = `sum 0x800000 ${400 * 8}\r`;
+    const expected = `sum 0x${((400 * 401) / 2).toString(16).padStart(16, '0')} over 400 words\r\nlab> `;
+    guest.type(paste + sum);
+    guest.until(expected);
+    guest.type(`fill 0x800000 8K 0\rtest 0xa00000 64K\r${paste}${sum}`);
+    guest.until(expected);
+
+    const early = await Guest.boot({ guest: { name: 'memlab', kernel } });
+    early.type(paste + sum);
+    early.until(expected);
+  });
+
   it('edits the line: backspace, Ctrl-U, Ctrl-C, cursor up', () => {
     guest.type('upp\x7ftime nonsense\x15\x1b[Cuptix\x08me\r');
     guest.until('s of guest time');
