@@ -23,9 +23,12 @@ export function progressOf(stepping: Stepping, phase: PhaseName): Progress {
   return unused ? 'passed' : 'later';
 }
 
-/** "14 µs", "1.2 ms"; "<100 µs" where the browser's clock is not fine enough to tell. */
-export function duration(us: number): string {
-  if (us <= 0) return `<${clockStep()} µs`;
+/** "14 µs", "1.2 ms"; "< 100 µs" or "< 1 ms" where the browser's clock, which goes in steps of `step` µs, is not fine enough to tell. */
+export function duration(us: number, step: () => number = clockStep): string {
+  if (us <= 0) {
+    const finest = step();
+    return finest < 1000 ? `< ${finest} µs` : `< ${Math.round(finest / 1000)} ms`;
+  }
   if (us < 10) return `${us.toFixed(1)} µs`;
   return us < 1000 ? `${Math.round(us)} µs` : `${(us / 1000).toFixed(us < 10_000 ? 1 : 0)} ms`;
 }

@@ -1,5 +1,6 @@
 /** One commit phase by phase: INVALID slots in the map, a guest that tries again, and no hole. */
 import { count, plural } from '../../shared/format';
+import { duration } from '../stepping';
 import { cell, commitsSince, measureOf, plugStep, undoCommit } from './facts';
 import { exchangeLines, watchStep } from './two-dimms';
 import type { Cell, Guide, Line, Live, Measure, MeasureStep } from './types';
@@ -113,7 +114,7 @@ export const swapsGuide: Guide = {
     },
   ],
   results({ measures: { swap1, zap, swap2, end } }) {
-    const time = (measure: Measure | undefined): Cell => cell(measure?.us, microseconds);
+    const time = (measure: Measure | undefined): Cell => cell(measure?.us, (us) => (us > 0 ? microseconds(us) : duration(us)));
     const rows: [string, Cell, Cell][] = [
       ['Swap 1', cell(swap1?.invalid, (slots) => `${plural(slots, 'slot')} INVALID`), time(swap1)],
       ['Zap', cell(zap?.pages, (pages) => `${count(pages)} pages`), time(zap)],
@@ -133,7 +134,7 @@ export const swapsGuide: Guide = {
         title: 'Measured here',
         columns: ['what the guest met', 'took'],
         rows: rows.map(([name, ...cells]) => ({ name, cells })),
-        note: `${end ? '' : '– is not measured yet. '}A browser’s clock has steps of about 0.1 ms: what is shorter may read 0.`,
+        note: `${end ? '' : '– is not measured yet. '}What took less than a step of the browser’s clock reads as less than that step.`,
       },
     ];
   },
