@@ -3,6 +3,7 @@
 import { readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { findBrowser } from './browser.mjs';
+import { bringOtherBrowsers } from './other-browsers.mjs';
 import { setup } from './setup.mjs';
 import { main, must, root, run, say, UserError } from './steps.mjs';
 
@@ -42,6 +43,7 @@ await main(async () => {
 
   await setup({ guests: ['memtest86+'], wishes: ['linux'], compiler: true });
   const browser = wants('e2e') ? await findBrowser({ install: true }) : undefined;
+  if (browser) await bringOtherBrowsers();
 
   const results = [];
   if (wants('check')) {
