@@ -31,6 +31,11 @@ export class Marks {
     this.text = '';
   }
 
+  /** Has the guest begun? */
+  get started(): boolean {
+    return this.start !== undefined;
+  }
+
   byte(value: number): void {
     const character = String.fromCharCode(value);
     if (character === 'S') {

@@ -6,8 +6,12 @@ import { createMachine } from '../../engine/machine/machine';
 import { type Contender, Marks, type Measured } from './contender';
 
 const CORE = fileURLToPath(new URL('../../build/core.wasm', import.meta.url));
-/** Guest instructions per stretch; serial output is handed over at its end, so this is the resolution of the marks (about 0.5 ms). */
+/**
+ * Guest instructions per stretch; serial output is handed over at its end, so this is the resolution of the end mark (about 0.5 ms). Until
+ * the start mark stretches are short: a workload may be a few string instructions that take as long as millions of others.
+ */
 const STRETCH = 100_000;
+const STRETCH_TO_START = 20;
 /** No workload takes this many instructions. */
 const LIMIT = 4e9;
 
@@ -16,9 +20,9 @@ export async function startLab(image: Uint8Array, bits: 32 | 64, accel: 'interp'
   const machine = await createMachine({
     core: new Uint8Array(readFileSync(core)),
     guest: { name: 'bench', kernel: image },
-    ram: 32 << 20,
+    ram: 256 << 20,
     slots: 0,
-    maxmem: 32 << 20,
+    maxmem: 256 << 20,
     smp: 1,
     accel,
     wallClock: () => performance.now(),
@@ -38,7 +42,7 @@ export async function startLab(image: Uint8Array, bits: 32 | 64, accel: 'interp'
       machine.serial.input(new TextEncoder().encode(letter));
       const end = machine.instructions + LIMIT;
       while (measured === undefined) {
-        machine.runInstructions(STRETCH);
+        machine.runInstructions(marks.started ? STRETCH : STRETCH_TO_START);
         if (machine.instructions > end) throw new Error(`${name}: workload ${letter} does not end`);
         if (machine.state !== 'running') throw new Error(`${name}: the machine is ${machine.state} in workload ${letter}`);
       }

@@ -11,6 +11,7 @@ import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { gunzipSync } from 'node:zlib';
 import { type BootRequest, type BootResult, PROMPT, type SnapshotResult } from './linux-boot';
+import { median } from './statistics';
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 const MIB = 0x100000;
@@ -83,12 +84,6 @@ function bootQemu(kernel: string, initrd: string, append: string): Promise<numbe
       reject(new Error(`${QEMU} did not come to the prompt: ${text.slice(-300)}`));
     });
   });
-}
-
-function median(values: number[]): number {
-  const sorted = [...values].sort((a, b) => a - b);
-  const middle = sorted.length >> 1;
-  return sorted.length % 2 === 1 ? sorted[middle]! : (sorted[middle - 1]! + sorted[middle]!) / 2;
 }
 
 interface Row {

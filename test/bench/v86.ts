@@ -12,7 +12,7 @@ export const v86Version: string = JSON.parse(readFileSync(packageFile, 'utf8')).
 export async function startV86(image: Uint8Array, jit: boolean): Promise<Contender> {
   const emulator = new V86({
     wasm_path: join(dirname(packageFile), 'build/v86.wasm'),
-    memory_size: 32 << 20,
+    memory_size: 256 << 20,
     vga_memory_size: 2 << 20,
     multiboot: { buffer: new Uint8Array(image).buffer },
     disable_jit: !jit,
