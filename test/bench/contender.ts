@@ -11,7 +11,7 @@ export interface Measured {
 
 export interface Contender {
   name: string;
-  /** Runs one workload to its end; `letter` as in workloads.c. */
+  /** Runs one workload to its end; `letter` as in main.c. */
   run(letter: string): Promise<Measured>;
   close(): Promise<void>;
 }

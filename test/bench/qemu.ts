@@ -25,10 +25,14 @@ export async function startQemu(image: Uint8Array, bits: 32 | 64): Promise<Conte
   const connected = new Promise<Socket>((resolve) => server.once('connection', resolve));
   await new Promise<void>((listening) => server.listen(path, listening));
   const flags = `-accel tcg -M pc -cpu qemu64 -m 256M -nodefaults -display none -no-reboot -kernel ${kernel} -serial unix:${path}`;
-  const qemu: ChildProcess = spawn(QEMU, flags.split(' '), { stdio: ['ignore', 'ignore', 'inherit'] });
+  const qemu: ChildProcess = spawn(QEMU, flags.split(' '), { stdio: ['ignore', 'ignore', 'pipe'] });
+  let complaint = '';
+  qemu.stderr?.on('data', (bytes: Buffer) => {
+    complaint += bytes;
+  });
   const ended = new Promise<never>((_, reject) => {
     qemu.once('error', reject);
-    qemu.once('exit', (status) => reject(new Error(`${QEMU} ended with status ${status}`)));
+    qemu.once('exit', (status) => reject(new Error(`${QEMU} ended with status ${status}: ${complaint.trim()}`)));
   });
   ended.catch(() => undefined);
   const serial = await Promise.race([connected, ended]);
