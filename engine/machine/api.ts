@@ -473,6 +473,11 @@ export interface Machine {
   /** The whole machine at this instant, as a value that shares nothing with it. Call it between slices (not from a device). */
   capture(): MachineState;
   /**
+   * The `machine` part of a state, checked as `restore` does it: MachineError (one line) where this machine could not take it. Before the rest of a
+   * file is unpacked, which may be a thousand times its size.
+   */
+  checkSaved(machine: unknown): SavedMachine;
+  /**
    * Puts a captured state in place of everything: RAM, vCPUs, devices, backends, DIMMs, memslots. Host memory, backends and DIMMs that the
    * state does not have are dropped; undo history ends. All or nothing: the state is distrusted and checked whole first, and a MachineError
    * (one line) means that the machine goes on untouched. A machine that ran goes on running, a stopped one stays stopped.

@@ -10,6 +10,8 @@ const WASM_PAGE = 0x10000;
 const GROW_STEP = 256;
 /** memory32's own limit: 4 GiB. */
 export const MAX_WASM_PAGES = 65536;
+/** Bytes that can be handed out at all. */
+export const MOST_HOST_MEMORY = MAX_WASM_PAGES * WASM_PAGE - HOST_BASE;
 
 export interface HostRange {
   /** hva, bytes */
@@ -103,19 +105,6 @@ export class HostMemory {
     this.version++;
   }
 
-  /** Why `ranges` cannot be handed out, or undefined: they must be sorted, apart and whole pages within host memory. */
-  refusesRanges(ranges: readonly HostRange[]): string | undefined {
-    let free = HOST_BASE;
-    for (const { start, size, label } of ranges) {
-      const at = `'${label}' at hva 0x${start.toString(16)}, 0x${size.toString(16)} bytes`;
-      if (start % PAGE_SIZE !== 0 || size % PAGE_SIZE !== 0 || size <= 0) return `${at}, is not whole pages`;
-      if (start < free) return `${at}, lies below 0x${free.toString(16)}, where the one before ends`;
-      if (start + size > this.limit) return `${at}, is more host memory than there is (it ends at 0x${this.limit.toString(16)})`;
-      free = start + size;
-    }
-    return undefined;
-  }
-
   /**
    * Hands out exactly `ranges` (which `refusesRanges` accepts) and nothing else. What they hold is whatever lies there: the caller
    * fills them. Returns the ranges before, to take it back. MachineError, and nothing changed, when the memory cannot grow so far.
@@ -207,6 +196,19 @@ export class HostMemory {
     this.view = new DataView(buffer);
     this.words = new Uint32Array(buffer);
   }
+}
+
+/** Why `ranges` cannot be handed out, or undefined: they must be sorted, apart and whole pages within host memory, which ends at hva `limit`. */
+export function refusesRanges(ranges: readonly HostRange[], limit = MAX_WASM_PAGES * WASM_PAGE): string | undefined {
+  let free = HOST_BASE;
+  for (const { start, size, label } of ranges) {
+    const at = `'${label}' at hva 0x${start.toString(16)}, 0x${size.toString(16)} bytes`;
+    if (start % PAGE_SIZE !== 0 || size % PAGE_SIZE !== 0 || size <= 0) return `${at}, is not whole pages`;
+    if (start < free) return `${at}, lies below 0x${free.toString(16)}, where the one before ends`;
+    if (start + size > limit) return `${at}, is more host memory than there is (it ends at 0x${limit.toString(16)})`;
+    free = start + size;
+  }
+  return undefined;
 }
 
 function mebibytes(bytes: number): string {

@@ -17,6 +17,7 @@ import {
   type MachineState,
   type Position,
   type RunState,
+  type SavedMachine,
   type Seek,
   type SeekGoal,
   type UncheckedState,
@@ -30,7 +31,7 @@ import { type CoreWiring, loadCore } from './core';
 import { digestOf } from './digest';
 import { HostMemory } from './host-memory';
 import { MachineParts } from './machine-parts';
-import { captureState, restoreState, type StateParts } from './state';
+import { captureState, checkSavedMachine, restoreState, type StateParts } from './state';
 import { resetVcpu } from './vcpu-reset';
 
 const DEFAULT_SEED = 0x6d656d736c6f74n;
@@ -265,6 +266,10 @@ class LabMachine extends MachineParts implements Machine {
     this.refuseBetweenPhases();
     this.console.flush();
     return captureState(this.stateParts, this.run.state, this.guest?.name ?? '');
+  }
+
+  checkSaved(machine: unknown): SavedMachine {
+    return checkSavedMachine(this.stateParts, machine);
   }
 
   restore(state: UncheckedState): void {

@@ -5,13 +5,16 @@
 import { MAX_VCPUS, PAGE_SIZE, VCPU_STRIDE } from '../abi/layout';
 import * as abi from '../abi/vcpu';
 import { type Check, count, flag, int, list, nullable, object, readFields, type Schema } from '../devices/state';
+import { MemFlag } from '../memory/types';
 import type { MachineConfig, RamPiece, SavedDevices, SavedDimm, SavedMachine, UncheckedState, VirtioConfig } from './api';
 import { CLOCK_SHIFT, VIRTIO_COUNT } from './board';
+import { MOST_HOST_MEMORY, refusesRanges } from './host-memory';
 import { Halted } from './vcpu';
 
-const MAX_SLOTS = 32764;
+export const MAX_SLOTS = 32764;
 const MAX_RANGES = 65536;
 const MAX_DIMMS = 32;
+const MAX_OBJECTS = 1024;
 const MAX_TEXT = 256;
 const TWO_32 = 0x100000000;
 
@@ -76,8 +79,11 @@ const virtioDevice: Check<VirtioConfig> = (value) => {
   return addr === null ? mem : { ...mem, addr };
 };
 
+/** Bytes of one backend: more than that no host memory holds. */
+const backendSize = int(1, MOST_HOST_MEMORY);
+
 const savedDevices = object<SavedDevices>({
-  objects: list(object({ id: text, size: count }), 0, MAX_RANGES),
+  objects: list(object({ id: text, size: backendSize }), 0, MAX_OBJECTS),
   virtio: list(virtioDevice, 0, VIRTIO_COUNT),
 });
 
@@ -96,11 +102,15 @@ export function devicesOf({ objects = [], virtio = [] }: Pick<MachineConfig, 'ob
 export function checkDevices(config: unknown): SavedDevices | undefined {
   const devices = (config as { devices?: unknown } | null | undefined)?.devices;
   if (devices === undefined) return undefined;
+  let checked: SavedDevices;
   try {
-    return savedDevices(devices);
+    checked = savedDevices(devices);
   } catch (error) {
     throw new Error(`machine: config devices ${(error as Error).message}`);
   }
+  const total = checked.objects.reduce((sum, { size }) => sum + size, 0);
+  if (total > MOST_HOST_MEMORY) throw new Error(`machine: its objects need ${total} bytes of host memory, there are ${MOST_HOST_MEMORY}`);
+  return checked;
 }
 
 const names = (devices: SavedDevices | undefined): string =>
@@ -113,20 +123,41 @@ function boardOf(devices: SavedDevices | undefined): string {
 }
 
 /** They are no field of the schema, so that what was saved before there were any is what it was. */
-function takeDevices(given: unknown, config: MachineConfig): unknown {
-  const raw = typeof given === 'object' && given !== null ? { memdevs: [], ...given } : given;
-  const saved = (raw as { config?: unknown } | null | undefined)?.config;
+function takeDevices(given: unknown): { fields: unknown; devices: SavedDevices | undefined } {
+  const fields = typeof given === 'object' && given !== null ? { memdevs: [], ...given } : given;
+  const saved = (fields as { config?: unknown } | null | undefined)?.config;
   const devices = checkDevices(saved);
+  if (devices === undefined) return { fields, devices };
+  const { devices: _taken, ...rest } = saved as Record<string, unknown>;
+  return { fields: { ...(fields as object), config: rest }, devices };
+}
+
+/**
+ * What a saved state says of its machine, bounded: fields, host memory, backends, DIMMs, memslots. All of it is checked that can be without
+ * a machine, before a byte of RAM is unpacked. `most`: bytes that host memory may end at.
+ */
+export function checkDescription(raw: unknown, most?: number): { saved: SavedMachine; devices: SavedDevices | undefined } {
+  const { fields, devices } = takeDevices(raw);
+  const saved = readFields('machine', schema, fields as { [field: string]: unknown });
+  const ranges = refusesRanges(saved.ranges, most);
+  if (ranges !== undefined) throw new Error(`host memory: ${ranges}`);
+  checkTopology(saved);
+  checkOwners(saved);
+  checkLogs(saved.slots);
+  return { saved, devices };
+}
+
+/** The same for this machine: the state must be of one like it. `board`: what its own boot RAM is. */
+export function checkMachine(
+  raw: unknown,
+  config: MachineConfig,
+  board: readonly { id: string; size: number }[],
+  most: number,
+): SavedMachine {
+  const { saved, devices } = checkDescription(raw, most);
   const own = devicesOf(config);
   if (boardOf(devices) !== boardOf(own))
     throw new Error(`it is of a machine ${names(devices)}, this one is ${own ? names(own) : 'without any'} (-object, -device)`);
-  if (devices === undefined) return raw;
-  const { devices: _taken, ...rest } = saved as Record<string, unknown>;
-  return { ...(raw as object), config: rest };
-}
-
-export function checkMachine(raw: unknown, config: MachineConfig): SavedMachine {
-  const saved = readFields('machine', schema, takeDevices(raw, config) as { [field: string]: unknown });
   for (const name of ['ram', 'slots', 'maxmem', 'smp'] as const) {
     if (config[name] === saved.config[name]) continue;
     const option = name === 'smp' ? '-smp' : '-m';
@@ -137,20 +168,20 @@ export function checkMachine(raw: unknown, config: MachineConfig): SavedMachine 
     const stranger = saved.round[field]?.find((index) => index >= config.smp);
     if (stranger !== undefined) throw new Error(`machine: round ${field} names vCPU ${stranger}, which is none`);
   }
+  const boot = saved.backends.filter((backend) => backend.kind === 'board');
+  const isOwn = ({ id, size }: { id: string; size: number }): boolean => boot.some((each) => each.id === id && each.size === size);
+  if (boot.length !== board.length || !board.every(isOwn)) throw new Error('its boot RAM is not that of this machine');
   return saved;
 }
 
-/** Backends own whole ranges, DIMMs own backends. `board`: what the machine's own boot RAM is. */
-export function checkTopology(saved: SavedMachine, board: readonly { id: string; size: number }[]): void {
+/** Backends own whole ranges, DIMMs own backends. */
+function checkTopology(saved: SavedMachine): void {
   const ranges = new Map(saved.ranges.map((range) => [range.start, range.size]));
   const backends = byKey('backend', saved.backends, ({ id }) => id);
   byKey('backend at hva', saved.backends, ({ hva }) => hva);
   for (const { id, size, hva } of saved.backends) {
     if (ranges.get(hva) !== Math.ceil(size / PAGE_SIZE) * PAGE_SIZE) throw new Error(`backend '${id}' is no range of host memory`);
   }
-  const own = saved.backends.filter((backend) => backend.kind === 'board');
-  const isOwn = ({ id, size }: { id: string; size: number }): boolean => own.some((each) => each.id === id && each.size === size);
-  if (own.length !== board.length || !board.every(isOwn)) throw new Error('its boot RAM is not that of this machine');
   const { plugged, ejected } = saved.dimms;
   const all = ejected ? [...plugged, ejected] : plugged;
   byKey('DIMM in slot', all, ({ slot }) => slot);
@@ -162,6 +193,30 @@ export function checkTopology(saved: SavedMachine, board: readonly { id: string;
     if (backend?.kind !== 'memory-backend-ram' || backend.hva !== hva || backend.size !== size) {
       throw new Error(`DIMM '${id}' is not what its backend '${memdev}' is`);
     }
+  }
+}
+
+/** Every memslot lies in host memory that is handed out. Ranges that touch count as one: a slot may span neighbours. */
+function checkOwners(saved: SavedMachine): void {
+  const starts: number[] = [];
+  const ends: number[] = [];
+  for (const { start, size } of saved.ranges) {
+    if (ends.at(-1) === start) ends[ends.length - 1] = start + size;
+    else {
+      starts.push(start);
+      ends.push(start + size);
+    }
+  }
+  for (const { slot, hva, size } of saved.slots) {
+    let low = 0;
+    let high = ends.length;
+    while (low < high) {
+      const middle = (low + high) >>> 1;
+      if (ends[middle]! <= hva) low = middle + 1;
+      else high = middle;
+    }
+    if (low === ends.length || hva < starts[low]! || hva + size > ends[low]!)
+      throw new Error(`memslot ${slot}: no backend owns all of its host memory`);
   }
 }
 
@@ -204,14 +259,25 @@ function checkVcpu(index: number, record: Uint8Array): void {
   if (u32(abi.VCPU_INDEX) !== index) throw new Error(`vCPU ${index}: its record is that of vCPU ${u32(abi.VCPU_INDEX)}`);
 }
 
-/** One bitmap per logging slot and of its size (KVM: whole 64-bit words). */
+/** Bytes of a slot's dirty bitmap (KVM: whole 64-bit words). */
+export const dirtyBytes = ({ size }: { size: number }): number => Math.ceil(size / PAGE_SIZE / 64) * 8;
+
+/** Bytes of all dirty bitmaps that a file or link may ask for: 2 TiB of memory that logs. Slots may share a backing, so that does not bound them. */
+export const MOST_DIRTY = 64 * 2 ** 20;
+
+export function checkLogs(slots: readonly { flags: number; size: number }[]): void {
+  const total = slots.reduce((sum, slot) => sum + (slot.flags & MemFlag.LogDirtyPages ? dirtyBytes(slot) : 0), 0);
+  if (total > MOST_DIRTY) throw new Error(`the dirty logs of its memslots take ${total} bytes, at most ${MOST_DIRTY} are given`);
+}
+
+/** One bitmap per logging slot and of its size. */
 export function checkDirty(dirty: UncheckedState['dirty'], saved: SavedMachine): void {
   const slots = new Map(saved.slots.map((slot) => [slot.slot, slot]));
   byKey('dirty log of slot', dirty, ({ slot }) => slot);
   for (const { slot, bits } of dirty) {
     const owner = slots.get(slot);
     if (!owner || (owner.flags & 1) === 0) throw new Error(`there is a dirty log of slot ${slot}, which logs nothing`);
-    const bytes = Math.ceil(owner.size / PAGE_SIZE / 64) * 8;
+    const bytes = dirtyBytes(owner);
     if (bits.length !== bytes) throw new Error(`the dirty log of slot ${slot} has ${bits.length} bytes, not ${bytes}`);
   }
 }

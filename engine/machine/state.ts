@@ -26,7 +26,7 @@ import type { Dimms } from './dimms';
 import type { Executor } from './executor';
 import type { Firmware } from './firmware';
 import type { HostMemory } from './host-memory';
-import { checkDirty, checkMachine, checkRam, checkTopology, checkVcpus, devicesOf } from './state-check';
+import { checkDirty, checkMachine, checkRam, checkVcpus, devicesOf } from './state-check';
 import type { Vcpu } from './vcpu';
 import type { VirtioDevices } from './virtio';
 
@@ -139,19 +139,26 @@ function putRecords({ host, vcpus }: StateParts, records: readonly Uint8Array[])
 }
 
 function checkAll(parts: StateParts, state: UncheckedState): SavedMachine {
-  const { config, host, memory, backends } = parts;
+  const saved = checkSavedMachine(parts, state.machine);
   try {
-    const saved = checkMachine(state.machine, config);
-    const ranges = host.refusesRanges(saved.ranges);
-    if (ranges !== undefined) throw new Error(`host memory: ${ranges}`);
-    const board = backends.list().filter((backend) => backend.kind === 'board');
-    checkTopology(saved, board);
-    parts.virtio.checkSaved(saved);
-    checkVcpus(state.vcpus, config.smp);
+    checkVcpus(state.vcpus, parts.config.smp);
     checkDirty(state.dirty, saved);
     checkRam(state.ram, saved);
+    checkDevices(parts.boardOptions, state.devices, parts.config.smp);
+    return saved;
+  } catch (error) {
+    throw new MachineError((error as Error).message);
+  }
+}
+
+/** All that can be refused of a state's `machine` alone: a file is unpacked only when this machine could take it. MachineError. */
+export function checkSavedMachine(parts: StateParts, raw: unknown): SavedMachine {
+  const { config, host, memory, backends, virtio } = parts;
+  try {
+    const board = backends.list().filter((backend) => backend.kind === 'board');
+    const saved = checkMachine(raw, config, board, host.limit);
+    virtio.checkSaved(saved);
     checkLayout(memory, saved);
-    checkDevices(parts.boardOptions, state.devices, config.smp);
     return saved;
   } catch (error) {
     throw new MachineError((error as Error).message);
@@ -159,12 +166,6 @@ function checkAll(parts: StateParts, state: UncheckedState): SavedMachine {
 }
 
 function checkLayout(memory: MemslotEngine, saved: SavedMachine): void {
-  for (const { slot, hva, size } of saved.slots) {
-    let at = hva;
-    // Ranges are sorted; a slot may span neighbours.
-    for (const range of saved.ranges) if (at >= range.start && at < range.start + range.size) at = range.start + range.size;
-    if (at < hva + size) throw new Error(`memslot ${slot}: no backend owns all of its host memory`);
-  }
   const check = memory.checkRequest({ call: 'whole', regions: regionsOf(saved), asId: 0 });
   if (!check.ok) throw new Error(`memslots: ${check.refusals[0]?.errno}: ${check.refusals[0]?.reason}`);
 }

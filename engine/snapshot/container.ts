@@ -127,12 +127,18 @@ function nameAt(file: Uint8Array, at: number): string {
   return String.fromCharCode(...file.subarray(at, end));
 }
 
-/** In the order of the sections. */
-export function unpackSections(sections: readonly PackedSection[], progress?: Progress): Promise<Uint8Array[]> {
-  return inTurns(sections, unpack, ({ length }) => length, progress);
+/** Each section's bytes go to `each`, in the order in which they are unpacked; the first that is refused ends it all. */
+export async function unpackSections(
+  sections: readonly PackedSection[],
+  each: (bytes: Uint8Array, index: number) => void,
+  progress?: Progress,
+): Promise<void> {
+  const unpack = async (section: PackedSection, index: number): Promise<void> => each(await unpackSection(section), index);
+  await inTurns(sections, unpack, ({ length }) => length, progress);
 }
 
-async function unpack({ name, packing, length, stored }: PackedSection): Promise<Uint8Array> {
+/** Throws Refused. */
+export async function unpackSection({ name, packing, length, stored }: PackedSection): Promise<Uint8Array> {
   if (packing === 0) return stored;
   let bytes: Uint8Array;
   try {
@@ -145,9 +151,10 @@ async function unpack({ name, packing, length, stored }: PackedSection): Promise
   return bytes;
 }
 
+/** AT_ONCE at a time; after a failure nothing more is begun. */
 async function inTurns<T, R>(
   items: readonly T[],
-  work: (item: T) => Promise<R>,
+  work: (item: T, index: number) => Promise<R>,
   weight: (item: T) => number,
   progress?: Progress,
 ): Promise<R[]> {
@@ -158,7 +165,12 @@ async function inTurns<T, R>(
   const worker = async (): Promise<void> => {
     while (next < items.length) {
       const index = next++;
-      results[index] = await work(items[index]!);
+      try {
+        results[index] = await work(items[index]!, index);
+      } catch (error) {
+        next = items.length;
+        throw error;
+      }
       done += weight(items[index]!);
       progress?.(done, total);
     }

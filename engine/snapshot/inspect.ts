@@ -4,7 +4,7 @@ import { checkDevices } from '../machine/state-check';
 import { Refused } from './container';
 import { type Replay, readReplay } from './journal';
 import { linkKind, unpackBytesLink } from './link';
-import { readMeta, readState } from './machine-file';
+import { readDescription, readMeta } from './machine-file';
 import { MAX_LAYOUT_TEXT, parseLayout } from './parse';
 import { isReplayFile, unpackReplayFile } from './replay-file';
 import type { MachineSpec } from './spec';
@@ -59,11 +59,16 @@ export async function inspectFile(bytes: Uint8Array): Promise<InspectedFile> {
   // '{' or a blank before it: JSON. Everything else is held against the machine format, which names what is wrong.
   if (/^\s*\{/.test(String.fromCharCode(...bytes.subarray(0, 64)))) return inspectLayout(bytes);
   if (isReplayFile(bytes)) return { kind: 'replay', ...replayView(readReplay(await unpackReplayFile(bytes))) };
-  const state = await readState(bytes);
+  // Its RAM stays packed: it may be gigabytes, and whoever loads it looks at each page anyway.
+  const { saved, machine } = await readDescription(bytes);
   const meta = readMeta(bytes, bytes.length);
   if (!meta) throw new Refused('section meta: it tells no date');
-  const { config, guest } = (state.machine ?? {}) as { config?: unknown; guest?: unknown };
-  return { kind: 'machine', ...meta, shape: shapeOf(config), guest: typeof guest === 'string' ? guest.slice(0, 256) : '' };
+  return {
+    kind: 'machine',
+    ...meta,
+    shape: { ...saved.config, ...devicesOf((machine as { config: unknown }).config) },
+    guest: saved.guest,
+  };
 }
 
 function inspectLayout(bytes: Uint8Array): InspectedFile {
@@ -80,14 +85,4 @@ function devicesOf(config: unknown): SavedDevices | undefined {
   } catch (error) {
     throw new Refused((error as Error).message);
   }
-}
-
-function shapeOf(config: unknown): MachineShape {
-  const fields = (config ?? {}) as Record<string, unknown>;
-  const number = (name: string): number => {
-    const value = fields[name];
-    if (typeof value !== 'number' || !Number.isSafeInteger(value) || value < 0) throw new Refused(`machine: config.${name} is no number`);
-    return value;
-  };
-  return { ram: number('ram'), slots: number('slots'), maxmem: number('maxmem'), smp: number('smp'), ...devicesOf(config) };
 }

@@ -212,6 +212,19 @@ describe('parseLayout', () => {
     expect(wrong((l) => (l.dimms[0].slot = 9))).toBe('DIMM "d1" has slot 9, but machine.slots is 8');
     expect(wrong((l) => (l.guest = 'a\nb'))).toMatch(/^guest is "a.*nb"/);
     expect(wrong((l) => (l.backends = Array(1000).fill({ id: 'a', size: 1 })))).toBe('backends has 1000 entries, at most 256 are read');
+    expect(wrong((l) => (l.bare = ['bare.40', 'b'].map((id) => ({ id, size: 2 ** 31 })))).replace(/\d{10}/, 'N')).toBe(
+      'its backings take N bytes of host memory, there are 4261412864',
+    );
+    // Aliases of one small backing, each with a dirty bitmap of its own.
+    const aliases = Array.from({ length: 8192 }, (_, slot) => ({
+      ...{ slot, flags: 1, gpa: slot * 2 ** 32, size: 2 ** 31, backing: 'bomb', offset: 0 },
+    }));
+    expect(
+      wrong((l) => {
+        l.bare = [{ id: 'bomb', size: 2 ** 31 }];
+        l.memslots = aliases;
+      }),
+    ).toBe('the dirty logs of its memslots take 536870912 bytes, at most 67108864 are given');
     expect(parseLayout('nope')).toEqual({ ok: false, reason: 'it is no JSON' });
     expect(parseLayout('[]')).toEqual({ ok: false, reason: 'layout is a list, not an object' });
     expect(parseLayout('null')).toEqual({ ok: false, reason: 'layout is null, not an object' });

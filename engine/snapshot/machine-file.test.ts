@@ -2,10 +2,11 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import fc from 'fast-check';
-import { beforeAll, describe, expect, it } from 'vitest';
+import { afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
 import type { Machine, MachineState } from '../machine/api';
 import { testMachine } from '../monitor/testing';
 import { packSections } from './container';
+import { inspectFile } from './inspect';
 import { loadMachine, META_BYTES, readMeta, readState, saveMachine } from './machine-file';
 
 const MIB = 0x100000;
@@ -185,12 +186,24 @@ describe('a file that is not right', () => {
     ['ranges in the core', (s) => (s.machine.ranges[0]!.start = 0x100000), /lies below 0x2000000/],
     ['a DIMM without backend', (s) => (s.machine.dimms.plugged[0]!.memdev = 'mem9'), /DIMM 'dimm1' is not what its backend 'mem9' is/],
     ['RAM that belongs nowhere', (s) => (s.ram[0]!.pages[0] = 1), /RAM at hva 0x1000 belongs nowhere/],
-    ['more RAM than host memory', (s) => (s.machine.ranges = []), /RAM of \d+ bytes is more than its 0 bytes of host memory/],
+    ['no host memory', (s) => (s.machine.ranges = []), /backend 'ram.low' is no range of host memory/],
     ['other boot RAM', (s) => (s.machine.backends[0]!.id = 'x'), /its boot RAM is not that of this machine/],
     ['a sleeper that is no vCPU', (s) => (s.machine.round.asleep = [1]), /round asleep names vCPU 1, which is none/],
     ['a vCPU that retries and is none', (s) => (s.machine.round.retrying = [1]), /round retrying names vCPU 1, which is none/],
     ['sleepers that are no list', (s) => (s.machine.round.asleep = 1 as unknown as number[]), /round asleep must be an array, not 1/],
-    ['a dirty log of nothing', (s) => s.dirty.push({ slot: 0, bits: new Uint8Array(8) }), /dirty log of slot 0, which logs nothing/],
+    [
+      'a dirty log of nothing',
+      (s) => s.dirty.push({ slot: 0, bits: new Uint8Array(8) }),
+      /section dirty: 16 bytes, its memslots have dirty logs of 0/,
+    ],
+    [
+      'a dirty log of the wrong slot',
+      (s) => {
+        s.machine.slots[1]!.flags = 1;
+        s.dirty.push({ slot: 0, bits: new Uint8Array(8) });
+      },
+      /dirty log of slot 0, which logs nothing/,
+    ],
   ];
   it.each(wrong)('with %s is refused', async (_what, spoil, reason) => {
     const state = structuredClone(await readState(good)) as MachineState;
@@ -273,7 +286,95 @@ describe('the container', () => {
     const { crc32 } = await import('./crc32');
     view.setUint32(16 + 24, crc32(file.subarray(16, 40)), true);
     await expect(readState(file)).rejects.toThrow(/section machine is missing/);
-    const { readSections, unpackSections } = await import('./container');
-    await expect(unpackSections(readSections(file, { meta: 65536 }))).rejects.toThrow('section meta: it unpacks to more than 10 bytes');
+    const { readSections, unpackSection } = await import('./container');
+    await expect(unpackSection(readSections(file, { meta: 65536 })[0]!)).rejects.toThrow('section meta: it unpacks to more than 10 bytes');
+  });
+});
+
+/** Small files that say they are large ones. What must not happen is seen by the number of streams that unpack something. */
+describe('a bomb', () => {
+  let state: MachineState;
+  let machine: Machine;
+  let opened = 0;
+
+  beforeAll(async () => {
+    machine = await testMachine({ ram: 32 * MIB });
+    state = (await readState((await saveMachine(machine, 0)).bytes)) as MachineState;
+  });
+
+  beforeEach(() => {
+    opened = 0;
+    const Real = DecompressionStream;
+    vi.stubGlobal(
+      'DecompressionStream',
+      class extends Real {
+        constructor(format: CompressionFormat) {
+          super(format);
+          opened += 1;
+        }
+      },
+    );
+  });
+  afterEach(() => vi.unstubAllGlobals());
+
+  /** `count` pieces of RAM of 4 MiB each; `from` gives the first page of each. */
+  const withRam = (ranges: MachineState['machine']['ranges'], count: number, from: (index: number) => number): Promise<Uint8Array> => {
+    const bytes = new Uint8Array(1024 * 4096).fill(0x11);
+    const ram = Array.from({ length: count }, (_, index) => ({
+      pages: Uint32Array.from({ length: 1024 }, (_unused, page) => from(index) + page),
+      bytes,
+    }));
+    return packed({ ...state, machine: { ...state.machine, ranges }, ram });
+  };
+  const refusals = async (file: Uint8Array): Promise<(string | undefined)[]> => [
+    await loadMachine(machine, file),
+    await inspectFile(file).then(
+      () => 'taken',
+      (error: Error) => error.message,
+    ),
+  ];
+
+  it('of host memory that cannot be is refused before any RAM is unpacked', async () => {
+    const { ranges } = state.machine;
+    const end = ranges.at(-1)!.start + ranges.at(-1)!.size;
+    const claims = [...ranges, { start: end, size: 2 ** 52, label: 'x' }];
+    const file = await withRam(claims, 60, () => 0);
+    expect(file.length).toBeLessThan(2 * MIB);
+    const words = /is more host memory than there is/;
+    expect(await refusals(file)).toEqual([expect.stringMatching(words), expect.stringMatching(words)]);
+    // The description, once for each.
+    expect(opened).toBeLessThanOrEqual(2);
+  });
+
+  it('of more RAM than its host memory is refused before any is unpacked', async () => {
+    const words = /^RAM of 251658240 bytes is more than its \d+ bytes of host memory$/;
+    expect(await refusals(await withRam(state.machine.ranges, 60, () => 0))).toEqual([
+      expect.stringMatching(words),
+      expect.stringMatching(words),
+    ]);
+    expect(opened).toBeLessThanOrEqual(2);
+  });
+
+  it('for another machine is refused before any RAM is unpacked', async () => {
+    const file = await packed({ ...state, machine: { ...state.machine, config: { ...state.machine.config, ram: 64 * MIB } } });
+    opened = 0;
+    expect(await loadMachine(machine, file)).toMatch(/^it is of a machine with ram 67108864, this one has 33554432/);
+    expect(opened).toBeLessThanOrEqual(1);
+  });
+
+  it('of the same pages again and again is refused at the first of them', async () => {
+    const { ranges } = state.machine;
+    const end = ranges.at(-1)!.start + ranges.at(-1)!.size;
+    const file = await withRam([...ranges, { start: end, size: 2 ** 30, label: 'x' }], 60, () => ranges[0]!.start / 4096);
+    expect(await loadMachine(machine, file)).toMatch(/^RAM at hva 0x\w+ belongs nowhere$/);
+    expect(opened).toBeLessThan(16);
+  });
+
+  it('of dirty logs and vCPUs that the machine has not is refused before they are unpacked', async () => {
+    const many = { ...state, dirty: [{ slot: 0, bits: new Uint8Array(40 * MIB) }] };
+    expect(await loadMachine(machine, await packed(many))).toMatch(/^section dirty: \d+ bytes, its memslots have dirty logs of 0$/);
+    const crowd = { ...state, vcpus: Array.from({ length: 8 }, () => state.vcpus[0]!) };
+    expect(await loadMachine(machine, await packed(crowd))).toMatch(/^section vcpu: 32768 bytes, 1 vCPUs have 4096$/);
+    expect(opened).toBeLessThanOrEqual(2);
   });
 });

@@ -1,23 +1,33 @@
 /**
  * Machine snapshots as files: sections meta (JSON, for lists of snapshots), machine and devices (JSON), vcpu (records, one after another),
  * dirty (bitmaps), ram (as many as it takes). docs/snapshots.md has the format, container.ts its outer form. A file is hostile until
- * checked: nothing of the running machine is touched before all of it is.
+ * checked: nothing of the running machine is touched before all of it is, and what a section says bounds what the next ones may unpack to.
  */
 import { MAX_VCPUS, PAGE_SIZE, VCPU_STRIDE } from '../abi/layout';
-import { type Machine, MachineError, type MachineState, type RamPiece, type UncheckedState } from '../machine/api';
-import { type PackedSection, type Progress, packSections, Refused, readSections, type Section, unpackSections } from './container';
+import { type Machine, MachineError, type MachineState, type SavedMachine, type UncheckedState } from '../machine/api';
+import { checkDescription, dirtyBytes, MAX_SLOTS, MOST_DIRTY } from '../machine/state-check';
+import {
+  type PackedSection,
+  type Progress,
+  packSections,
+  Refused,
+  readSections,
+  type Section,
+  unpackSection,
+  unpackSections,
+} from './container';
+import { PIECE_BYTES, RamPieces } from './ram-pieces';
 
 const MIB = 0x100000;
-/** Pages in one ram section, at most. */
-const PIECE_PAGES = 1024;
 /** Bytes of each section when unpacked, at most. */
 const MOST = {
   meta: 64 * 1024,
-  machine: 32 * MIB,
+  machine: 16 * MIB,
   devices: 4 * MIB,
   vcpu: MAX_VCPUS * VCPU_STRIDE,
-  dirty: 64 * MIB,
-  ram: 4 + PIECE_PAGES * (4 + PAGE_SIZE),
+  // Each bitmap has a head.
+  dirty: MOST_DIRTY + 8 * MAX_SLOTS,
+  ram: PIECE_BYTES,
 } as const;
 const SMALL = ['meta', 'machine', 'devices', 'vcpu', 'dirty'] as const;
 /** Enough of a file for `readMeta`. */
@@ -45,9 +55,18 @@ export async function saveMachine(
   return { bytes, meta: { ...meta, size: bytes.length } };
 }
 
-/** A state that was captured earlier, as a file. */
-export function packMachine(state: MachineState, meta: Omit<SnapshotMeta, 'size'>, progress?: Progress): Promise<Uint8Array<ArrayBuffer>> {
-  return packSections(sectionsOf(state, meta), progress);
+/** A state that was captured earlier, as a file. Throws Refused for one that no file holds, so that none is made that is not read again. */
+export async function packMachine(
+  state: MachineState,
+  meta: Omit<SnapshotMeta, 'size'>,
+  progress?: Progress,
+): Promise<Uint8Array<ArrayBuffer>> {
+  const sections = sectionsOf(state, meta);
+  for (const { name, bytes } of sections) {
+    const most = MOST[name as keyof typeof MOST];
+    if (bytes.length > most) throw new Refused(`section ${name} would have ${bytes.length} bytes, at most ${most} are read`);
+  }
+  return packSections(sections, progress);
 }
 
 /** The reason, one line, when the file is refused; then the machine is as it was. Never throws. `ready`: all is unpacked, the switch comes next. */
@@ -58,7 +77,7 @@ export async function loadMachine(
   ready: () => void = () => {},
 ): Promise<string | undefined> {
   try {
-    const state = await readState(bytes, progress);
+    const state = await readState(bytes, (saved) => machine.checkSaved(saved), progress);
     ready();
     machine.restore(state);
     return undefined;
@@ -114,8 +133,27 @@ function joined(parts: readonly Uint8Array[]): Uint8Array {
   return all;
 }
 
-/** All of the file, checked as far as its form goes. Throws Refused. */
-export async function readState(file: Uint8Array, progress?: Progress): Promise<UncheckedState> {
+/**
+ * All of the file, checked as far as its form goes. `check` judges what the file says of its machine, before anything else is unpacked: a
+ * machine's own `checkSaved`, or what holds for any. Throws Refused, and what `check` throws.
+ */
+export async function readState(
+  file: Uint8Array,
+  check: (machine: unknown) => SavedMachine = describe,
+  progress?: Progress,
+): Promise<UncheckedState> {
+  const { ram, ...state } = await readDescription(file, check);
+  const pieces = new RamPieces(ram, state.saved.ranges);
+  await unpackSections(ram, (bytes, index) => pieces.take(bytes, index), progress);
+  const { machine, devices, vcpus, dirty } = state;
+  return { machine, devices, vcpus, dirty, ram: pieces.all };
+}
+
+/** All of the file but its RAM, whose sections are bounded by what the others say and stay packed. Throws as `readState` does. */
+export async function readDescription(
+  file: Uint8Array,
+  check: (machine: unknown) => SavedMachine = describe,
+): Promise<Omit<UncheckedState, 'ram'> & { saved: SavedMachine; ram: PackedSection[] }> {
   const sections = readSections(file, MOST);
   const ram = sections.slice(SMALL.length);
   for (const [index, name] of SMALL.entries()) {
@@ -124,16 +162,27 @@ export async function readState(file: Uint8Array, progress?: Progress): Promise<
   }
   const odd = ram.find((section) => section.name !== 'ram');
   if (odd) throw new Refused(`section ${odd.name} is there twice`);
-  const [, machine, devices, vcpu, dirty] = await unpackSections(sections.slice(0, SMALL.length));
-  const parsed = parse('machine', machine!);
-  checkRamSize(ram, parsed);
+  const [, packedMachine, packedDevices, packedVcpu, packedDirty] = sections;
+  const machine = parse('machine', await unpackSection(packedMachine!));
+  const saved = check(machine);
+  checkSizes(saved, packedVcpu!, packedDirty!, ram);
   return {
-    machine: parsed,
-    devices: parse('devices', devices!),
-    vcpus: records(vcpu!),
-    dirty: bitmaps(dirty!),
-    ram: (await unpackSections(ram, progress)).map(piece),
+    saved,
+    machine,
+    devices: parse('devices', await unpackSection(packedDevices!)),
+    vcpus: records(await unpackSection(packedVcpu!)),
+    dirty: bitmaps(await unpackSection(packedDirty!)),
+    ram,
   };
+}
+
+/** What must hold for any machine. */
+function describe(machine: unknown): SavedMachine {
+  try {
+    return checkDescription(machine).saved;
+  } catch (error) {
+    throw new Refused((error as Error).message);
+  }
 }
 
 function parse(name: string, bytes: Uint8Array): unknown {
@@ -144,11 +193,13 @@ function parse(name: string, bytes: Uint8Array): unknown {
   }
 }
 
-/** Before RAM is unpacked: no more of it than the host memory that the same file describes. */
-function checkRamSize(ram: readonly PackedSection[], machine: unknown): void {
-  const ranges = (machine as { ranges?: unknown } | null)?.ranges;
-  const sizes = Array.isArray(ranges) ? ranges.map((range) => Number((range as { size?: unknown } | null)?.size)) : [];
-  const described = sizes.reduce((sum, size) => sum + (size > 0 ? size : 0), 0);
+/** Before they are unpacked: no more of each than the machine that the same file describes can have. */
+function checkSizes(saved: SavedMachine, vcpu: PackedSection, dirty: PackedSection, ram: readonly PackedSection[]): void {
+  const vcpuBytes = saved.config.smp * VCPU_STRIDE;
+  if (vcpu.length > vcpuBytes) throw new Refused(`section vcpu: ${vcpu.length} bytes, ${saved.config.smp} vCPUs have ${vcpuBytes}`);
+  const logs = saved.slots.reduce((sum, slot) => sum + (slot.flags & 1 ? 8 + dirtyBytes(slot) : 0), 0);
+  if (dirty.length > logs) throw new Refused(`section dirty: ${dirty.length} bytes, its memslots have dirty logs of ${logs}`);
+  const described = saved.ranges.reduce((sum, { size }) => sum + size, 0);
   const held = ram.reduce((sum, { length }) => sum + Math.floor((length - 4) / (4 + PAGE_SIZE)) * PAGE_SIZE, 0);
   if (held > described) throw new Refused(`RAM of ${held} bytes is more than its ${described} bytes of host memory`);
 }
@@ -174,13 +225,4 @@ function bitmaps(bytes: Uint8Array): UncheckedState['dirty'] {
     at += length;
   }
   return dirty;
-}
-
-function piece(bytes: Uint8Array): RamPiece {
-  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
-  const count = bytes.length >= 4 ? view.getUint32(0, true) : 0;
-  if (count > PIECE_PAGES || bytes.length !== 4 + count * (4 + PAGE_SIZE))
-    throw new Refused(`section ram: ${bytes.length} bytes are not ${count} pages`);
-  const pages = Uint32Array.from({ length: count }, (_unused, index) => view.getUint32(4 + index * 4, true));
-  return { pages, bytes: bytes.subarray(4 + count * 4) };
 }

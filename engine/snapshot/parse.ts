@@ -2,18 +2,19 @@
  * Reading a layout that came from anywhere. Hostile until checked: size bounded before it is parsed, every member named and bounded, nothing
  * unknown accepted, and the result is built anew, member by member.
  */
+import { MOST_HOST_MEMORY } from '../machine/host-memory';
+import { checkLogs, MAX_SLOTS } from '../machine/state-check';
 import { LAYOUT_FORMAT, LAYOUT_VERSION, type Layout, type LayoutDimm, type LayoutSlot } from './layout';
 
 /** Characters. A layout of 8,000 slots has about 700,000. */
 export const MAX_LAYOUT_TEXT = 4 * 1024 * 1024;
-const MAX_SLOTS = 32764;
 const MAX_BACKENDS = 256;
 const MAX_BARE = 4096;
 const MAX_DIMMS = 32;
 const MAX_ID = 64;
 const PAGE = 4096;
-/** Bytes of one backing: host memory is a 32-bit wasm memory. */
-const MAX_BACKING = 2 ** 32;
+/** Bytes of one backing, and of all together. */
+const MAX_BACKING = MOST_HOST_MEMORY;
 /** Guest-physical addresses end here (46 bits are wired). */
 const MAX_GPA = 2 ** 46;
 
@@ -65,6 +66,7 @@ function layoutOf(value: unknown): Layout {
     memslots: list(members.memslots, 'memslots', MAX_SLOTS, slot),
   };
   checkReferences(layout);
+  checkTotals(layout);
   return layout;
 }
 
@@ -104,6 +106,17 @@ function checkReferences(layout: Layout): void {
     if (each.offset + each.size > Math.ceil(size / PAGE) * PAGE) {
       throw new Wrong(`memslot ${each.slot} ends ${each.offset + each.size} bytes into "${each.backing}", which has ${size}`);
     }
+  }
+}
+
+/** Each part is bounded where it is read; here is what they take together. */
+function checkTotals({ board, backends, bare, memslots }: Layout): void {
+  const total = [...board, ...backends, ...bare].reduce((sum, { size }) => sum + Math.ceil(size / PAGE) * PAGE, 0);
+  if (total > MAX_BACKING) throw new Wrong(`its backings take ${total} bytes of host memory, there are ${MAX_BACKING}`);
+  try {
+    checkLogs(memslots);
+  } catch (error) {
+    throw new Wrong((error as Error).message);
   }
 }
 

@@ -13,7 +13,7 @@ function storeOf({ env }: Context): SnapshotStore {
   return env.snapshots;
 }
 
-/** A store that fails says why in its own words. */
+/** A store that fails, and a machine that no file can hold, say why in their own words. */
 async function stored<T>(access: Promise<T>): Promise<T> {
   try {
     return await access;
@@ -47,7 +47,7 @@ async function save(context: Context, wanted: string | undefined): Promise<strin
   const now = env.wallClock?.() ?? 0;
   const name = checkName(wanted ?? `vm-${local(now).replace(/\D/g, '')}`);
   await alone(context, async () => {
-    const { bytes, meta } = await env.snapshotFormat!.save(machine, now);
+    const { bytes, meta } = await stored(env.snapshotFormat!.save(machine, now));
     await stored(store.put(name, bytes, { name, ...meta }));
   });
   await list(context);
