@@ -1,7 +1,8 @@
 /** xterm.js as both terminals use it: the page's tokens as its theme, fitted to its pane, F6 and F8 left to the page. */
 import { FitAddon } from '@xterm/addon-fit';
-import { type IDisposable, type ITheme, Terminal } from '@xterm/xterm';
-import { addressesIn } from './addresses';
+import { type ITheme, Terminal } from '@xterm/xterm';
+import { screenReader } from './screen-reader.svelte';
+import { type ClipboardKeys, clipboardKey, takeTextWithoutKeys } from './terminal-input';
 import { token } from './theme.svelte';
 
 const SCROLLBACK = 5000;
@@ -52,7 +53,7 @@ export function terminalTheme(): ITheme {
   return theme as ITheme;
 }
 
-export function makeTerminal(label: string): Terminal {
+export function makeTerminal(label: string, keys: ClipboardKeys): Terminal {
   const terminal = new Terminal({
     fontFamily: token('mono'),
     fontSize: 12,
@@ -60,14 +61,19 @@ export function makeTerminal(label: string): Terminal {
     scrollback: SCROLLBACK,
     cursorBlink: !matchMedia('(prefers-reduced-motion: reduce)').matches,
     convertEol: false,
-    screenReaderMode: true,
+    screenReaderMode: screenReader.on,
     minimumContrastRatio: 4.5,
     theme: terminalTheme(),
   });
   terminal.attachCustomKeyEventHandler((event) => {
-    // In screen reader mode xterm.js leaves Tab to the browser, which would take the focus away.
-    if (event.key === 'Tab') event.preventDefault();
-    return !PAGE_KEYS.has(event.key);
+    if (PAGE_KEYS.has(event.key)) return false;
+    if (event.type !== 'keydown') return true;
+    if (clipboardKey(terminal, event, keys)) return false;
+    // An input method or the keyboard of a phone: its text follows without a key.
+    if (event.keyCode === 229 && !event.isComposing) return false;
+    // In screen reader mode xterm.js leaves keys to the browser too: Tab would take the focus away, F5 the machine.
+    if (event.key === 'Tab' || /^F\d+$/.test(event.key)) event.preventDefault();
+    return true;
   });
   terminalLabels.set(terminal, label);
   return terminal;
@@ -79,6 +85,7 @@ const terminalLabels = new WeakMap<Terminal, string>();
 export function openTerminal(terminal: Terminal, element: HTMLElement, resized?: (columns: number, rows: number) => void): () => void {
   const fit = new FitAddon();
   terminal.loadAddon(fit);
+  const untake = takeTextWithoutKeys(terminal, element);
   terminal.open(element);
   terminal.textarea?.setAttribute('aria-label', terminalLabels.get(terminal) ?? 'Terminal');
   const refit = () => {
@@ -89,6 +96,7 @@ export function openTerminal(terminal: Terminal, element: HTMLElement, resized?:
   observer.observe(element);
   return () => {
     observer.disconnect();
+    untake();
     terminal.dispose();
   };
 }
@@ -108,6 +116,13 @@ export function terminalText(terminal: Terminal): string {
   return lines.join('\n').trimEnd();
 }
 
+/** The rows in view as plain text, empty ones at the end left out. */
+export function terminalRows(terminal: Terminal): string {
+  const buffer = terminal.buffer.active;
+  const rows = Array.from({ length: terminal.rows }, (_, y) => buffer.getLine(buffer.viewportY + y)?.translateToString(true) ?? '');
+  return rows.join('\n').trimEnd();
+}
+
 /** The text with the blanks before the cursor, which `terminalText` leaves out: a prompt ends in one. */
 export function terminalScreen(terminal: Terminal): string {
   const text = terminalText(terminal);
@@ -115,19 +130,4 @@ export function terminalScreen(terminal: Terminal): string {
   const line = terminal.buffer.active.getLine(baseY + cursorY)?.translateToString(true, 0, cursorX) ?? '';
   const last = text.slice(text.lastIndexOf('\n') + 1);
   return line.trim() !== '' && last === line.trimEnd() ? text + ' '.repeat(Math.max(0, cursorX - last.length)) : text;
-}
-
-/** Addresses in the text become links, where `find` knows what to do with one. */
-export function linkAddresses(terminal: Terminal, find: (address: number, inHost: boolean) => (() => void) | undefined): IDisposable {
-  return terminal.registerLinkProvider({
-    provideLinks(y, callback) {
-      const text = terminal.buffer.active.getLine(y - 1)?.translateToString(true) ?? '';
-      const links = addressesIn(text).flatMap(({ text: digits, at, address, inHost }) => {
-        const activate = find(address, inHost);
-        if (!activate) return [];
-        return [{ text: digits, range: { start: { x: at + 1, y }, end: { x: at + digits.length, y } }, activate }];
-      });
-      callback(links);
-    },
-  });
 }

@@ -10,6 +10,14 @@ describe('LineEditor', () => {
     expect(editor.line).toBe('info memslots');
   });
 
+  it('steps over a character outside the BMP as one', () => {
+    const editor = new LineEditor();
+    type(editor, 'a😀b\x1b[D\x7f');
+    expect(editor.line).toBe('ab');
+    type(editor, '😀\x1b[D\x1b[3~');
+    expect(editor.line).toBe('ab');
+  });
+
   it('submits one line per Enter of a paste', () => {
     const editor = new LineEditor();
     const lines = type(editor, 'changeset_begin\r\nmemslot_move 4 0x14000000\rinfo').flatMap((e) => (e.do === 'submit' ? [e.line] : []));

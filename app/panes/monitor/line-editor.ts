@@ -77,6 +77,16 @@ export class LineEditor {
     return REDRAW;
   }
 
+  /** Where the character before the cursor begins: one outside the BMP takes two places. */
+  get before(): number {
+    const pair = /[\ud800-\udbff][\udc00-\udfff]$/.test(this.line.slice(0, this.cursor));
+    return this.cursor - (pair ? 2 : 1);
+  }
+
+  get after(): number {
+    return this.cursor + ((this.line.codePointAt(this.cursor) ?? 0) > 0xffff ? 2 : 1);
+  }
+
   wordStart(): number {
     return this.line.slice(0, this.cursor).replace(/[^\s]*\s*$/, '').length;
   }
@@ -106,14 +116,14 @@ const KEYS: Record<string, (editor: LineEditor) => Editing> = {
     return { do: 'cancel' };
   },
   '\x0c': () => ({ do: 'clear' }),
-  '\x7f': (editor) => editor.erase(editor.cursor - 1),
-  '\b': (editor) => editor.erase(editor.cursor - 1),
-  '\x1b[3~': (editor) => editor.erase(editor.cursor + 1),
-  '\x04': (editor) => editor.erase(editor.cursor + 1),
-  '\x1b[D': (editor) => editor.move(editor.cursor - 1),
-  '\x1b[C': (editor) => editor.move(editor.cursor + 1),
-  '\x02': (editor) => editor.move(editor.cursor - 1),
-  '\x06': (editor) => editor.move(editor.cursor + 1),
+  '\x7f': (editor) => editor.erase(editor.before),
+  '\b': (editor) => editor.erase(editor.before),
+  '\x1b[3~': (editor) => editor.erase(editor.after),
+  '\x04': (editor) => editor.erase(editor.after),
+  '\x1b[D': (editor) => editor.move(editor.before),
+  '\x1b[C': (editor) => editor.move(editor.after),
+  '\x02': (editor) => editor.move(editor.before),
+  '\x06': (editor) => editor.move(editor.after),
   '\x1b[1;5D': (editor) => editor.move(editor.wordStart()),
   '\x1b[1;5C': (editor) => editor.move(editor.wordEnd()),
   '\x1bb': (editor) => editor.move(editor.wordStart()),
