@@ -386,8 +386,10 @@ export class Lab {
   async store(client: WorkerClient, message: Extract<Announcement, { type: 'storage' }>): Promise<void> {
     const answer = await answerStorage(message, Date.now(), message.op === 'snapshot-put' ? this.snapshots.notes() : {});
     client.post(answer);
-    if (answer.error) this.tell({ kind: 'storage', tone: 'warn', title: 'Not stored.', text: answer.error });
-    else if (/^(?:snapshot-put|snapshot-delete|set|delete)$/.test(message.op)) await this.snapshots.refresh();
+    const writes = /^(?:snapshot-put|snapshot-delete|set|delete)$/.test(message.op);
+    const title = writes ? 'Not stored.' : 'Snapshots are out of reach.';
+    if (answer.error) this.tell({ kind: 'storage', tone: 'warn', title, text: answer.error });
+    else if (writes) await this.snapshots.refresh();
   }
 
   /** What a restart would leave, in words. */

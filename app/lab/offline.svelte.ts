@@ -7,13 +7,20 @@ const PATIENCE = 2000;
 export class Offline {
   /** The worker has looked: each file of its version is kept. */
   ready = $state(false);
+  /** Why nothing is kept for use without a network, or ''. */
+  impossible = $state('');
   /** A newer version is installed, and waits. */
   update = $state(false);
   #registration: ServiceWorkerRegistration | undefined;
 
   /** True: a newer version takes over at once, since nothing runs yet and no other tab is open; the page is loaded again. */
   async start(): Promise<boolean> {
-    if (!import.meta.env.PROD || !('serviceWorker' in navigator)) return false;
+    if (!import.meta.env.PROD) return false;
+    if (!('serviceWorker' in navigator)) {
+      if (!isSecureContext)
+        this.impossible = 'Plain http: this page needs the network to open. https or localhost would let the browser keep it.';
+      return false;
+    }
     try {
       const waiting = (await navigator.serviceWorker.getRegistration(document.baseURI))?.waiting;
       if (waiting && (await this.#change(waiting, 'take over if alone'))) return true;

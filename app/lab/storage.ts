@@ -1,7 +1,7 @@
 /** Saved layouts (IndexedDB database memslot-lab, store layouts: name -> text as the engine wrote it, and when) and machine snapshots. */
 import { createStore, del, delMany, entries, get, getMany, keys, set, setMany, type UseStore } from 'idb-keyval';
 import type { FromWorker, SnapshotView, ToWorker } from '../../engine/worker/protocol';
-import { size } from '../shared/format';
+import { sentence, size } from '../shared/format';
 
 export interface SavedLayout {
   name: string;
@@ -22,7 +22,16 @@ const store = (): UseStore => {
 };
 
 /** Other tabs show the same list. */
-const changes = typeof BroadcastChannel === 'undefined' ? undefined : new BroadcastChannel('memslot-lab layouts');
+const changes = openChannel();
+
+function openChannel(): BroadcastChannel | undefined {
+  try {
+    return new BroadcastChannel('memslot-lab layouts');
+  } catch {
+    // A frame without storage has no other tabs.
+    return undefined;
+  }
+}
 
 export function onLayoutsChanged(listener: () => void): void {
   changes?.addEventListener('message', listener);
@@ -160,7 +169,8 @@ export function storageFailure(error: unknown, needed?: number, use?: { used: nu
     const figures = needed === undefined ? '' : `: ${size(needed)} are needed${leftWords(needed, use)}`;
     return `The browser has no room left${figures}. Delete saved layouts or snapshots, or save a file instead.`;
   }
-  if (name === 'InvalidStateError' || name === 'SecurityError')
-    return 'This browser keeps no data for this page (private window, or storage is blocked).';
-  return `Saved layouts and snapshots cannot be reached: ${error instanceof Error ? error.message : String(error)}.`;
+  // Chromium gives a frame of another site an UnknownError when it blocks that one's storage.
+  if (name === 'InvalidStateError' || name === 'SecurityError' || /denied permission/.test(String(error)))
+    return 'This browser keeps no data for this page (private window, a frame of another site, or storage is blocked).';
+  return sentence(`Saved layouts and snapshots cannot be reached: ${error instanceof Error ? error.message : String(error)}`);
 }

@@ -1,6 +1,7 @@
 /** SHA-256 over the whole state of a machine: equal machines, equal digests; a different byte anywhere, another digest. */
 import { PAGE_SIZE } from '../abi/layout';
 import type { HostMemory, HostRange } from './host-memory';
+import { sha256 } from './sha256';
 
 /** Bytes of host memory that one partial digest covers. */
 const CHUNK = 4 * 0x100000;
@@ -53,8 +54,4 @@ function canonical(value: unknown): string {
     if (typeof inner !== 'object' || inner === null || Array.isArray(inner)) return inner;
     return Object.fromEntries(Object.entries(inner).sort(([a], [b]) => (a < b ? -1 : 1)));
   });
-}
-
-async function sha256(bytes: Uint8Array<ArrayBuffer> | Uint8Array): Promise<Uint8Array> {
-  return new Uint8Array(await globalThis.crypto.subtle.digest('SHA-256', bytes as Uint8Array<ArrayBuffer>));
 }

@@ -1,6 +1,7 @@
 /** Which machine a link is for: its flags, and the guest by its name and the hash of its image. Links carry no images. */
 import { MAX_VCPUS } from '../abi/layout';
 import type { GuestImage, Machine, MachineConfig, SavedDevices } from '../machine/api';
+import { sha256 } from '../machine/sha256';
 import { checkDevices, devicesOf } from '../machine/state-check';
 import { Refused } from './container';
 
@@ -101,8 +102,5 @@ async function imageOf({ kernel, initrd }: GuestImage): Promise<string> {
   });
   return hex(await sha256(both)).slice(0, IMAGE_DIGITS);
 }
-
-const sha256 = async (bytes: Uint8Array): Promise<Uint8Array> =>
-  new Uint8Array(await globalThis.crypto.subtle.digest('SHA-256', bytes as Uint8Array<ArrayBuffer>));
 
 const hex = (bytes: Uint8Array): string => Array.from(bytes, (byte) => byte.toString(16).padStart(2, '0')).join('');

@@ -35,8 +35,9 @@ const session = new Session((message) => scope.postMessage(message), {
 
 scope.onmessage = ({ data }) => session.receive(data);
 
-// The browser frees the lock when this worker ends, however it ends. Pages without secure context have no locks.
-void scope.navigator.locks?.request(scope.name, () => {
+// The browser frees the lock when this worker ends, however it ends. Pages without secure context have no locks, frames without storage may not hold any.
+const locked = scope.navigator.locks?.request(scope.name, () => {
   scope.postMessage({ type: 'living' });
   return new Promise<never>(() => {});
 });
+locked?.catch(() => {});

@@ -51,7 +51,10 @@ test('keys stay in the terminal, text without keys is typed once, the clipboard 
     await expect.poll(() => lab.monitorText()).toBe('(lab) print 6*7');
     await page.keyboard.press('Enter');
     await expect.poll(() => lab.monitorText()).toBe('(lab) print 6*7\n0x2a\n(lab)');
-    await page.locator('#panel-monitor .xterm-rows > div').nth(1).dblclick({ position: { x: 8, y: 6 }, force: true });
+    await page
+      .locator('#panel-monitor .xterm-rows > div')
+      .nth(1)
+      .dblclick({ position: { x: 8, y: 6 }, force: true });
     await monitor.focus();
     await page.keyboard.press('Control+c');
     await expect.poll(() => page.evaluate(() => navigator.clipboard.readText())).toBe('0x2a');
