@@ -1,6 +1,7 @@
-// npm run check: types, lint, format, the layer rule. Prints what is wrong and ends with status 1.
+// npm run check: types, lint, format, the layer rule, the rule about operation numbers. Prints what is wrong and ends with status 1.
 import { resolve } from 'node:path';
 import { checkLayers } from './layers.mjs';
+import { checkOperations } from './operations.mjs';
 import { main, root, run, say } from './steps.mjs';
 
 const bin = (path) => resolve(root, 'node_modules', path);
@@ -13,9 +14,12 @@ await main(async () => {
   await step('lint and format', run(bin('@biomejs/biome/bin/biome'), ['check', '--error-on-warnings', ...process.argv.slice(2)]));
   await step('types', run(process.execPath, [bin('typescript/bin/tsc'), '-p', '.']));
   await step('svelte', run(process.execPath, [bin('svelte-check/bin/svelte-check'), '--fail-on-warnings', '--output', 'human']));
-  const breaches = checkLayers();
-  for (const breach of breaches) say(breach);
-  if (breaches.length > 0) failures.push('layers');
+  const rule = (name, breaches) => {
+    for (const breach of breaches) say(breach);
+    if (breaches.length > 0) failures.push(name);
+  };
+  rule('layers', checkLayers());
+  rule('operation numbers', checkOperations());
   if (failures.length === 0) return 0;
   say(`check failed: ${failures.join(', ')}`);
   return 1;

@@ -7,9 +7,10 @@ import {
   repeat, rex, rm, setAux, setDst, setExtra, setImm, setSrc, stackSize,
 } from './decode-state';
 import { decode30, group6, group7, leaving, loadRights, moveControl } from './decode-system';
+import { cmovOp, multiplyOp } from './generated/lookups';
 import {
-  OP_BIT, OP_BSF, OP_BSR, OP_BSWAP16, OP_BSWAP32, OP_BSWAP64, OP_CLTS, OP_CMOV16, OP_CMOV_M32, OP_CMOV_R32, OP_CMPXCHG, OP_CMPXCHG16B,
-  OP_CMPXCHG8B, OP_CPUID, OP_IMUL16, OP_IMUL_RM32, OP_IMUL_RR32, OP_LAR, OP_LSL, OP_NOP, OP_POP_SEG, OP_PUSH_SEG, OP_RDRAND, OP_SETCC_M,
+  OP_BIT, OP_BSF, OP_BSR, OP_BSWAP16, OP_BSWAP32, OP_BSWAP64, OP_CLTS, OP_CMOV16, OP_CMPXCHG, OP_CMPXCHG16B,
+  OP_CMPXCHG8B, OP_CPUID, OP_IMUL16, OP_LAR, OP_LSL, OP_NOP, OP_POP_SEG, OP_PUSH_SEG, OP_RDRAND, OP_SETCC_M,
   OP_SETCC_R, OP_SHLD, OP_SHRD, OP_SYSCALL, OP_SYSRET, OP_WBINVD, OP_XADD,
 } from './generated/ops';
 import { decodeSaveGroup } from './simd/decode';
@@ -115,11 +116,9 @@ function conditionalMove(condition: u32): void {
   const r =
     size == 1
       ? generic(OP_CMOV16, 1, false)
-      : targetReg(OP_CMOV_R32 + (size - 2) * CMOV_STEP, OP_CMOV_M32 + (size - 2) * CMOV_STEP, OP_CMOV_M32 + (size - 2) * CMOV_STEP, size);
+      : targetReg(cmovOp(0, size), cmovOp(1, size), cmovOp(1, size), size);
   setImm(r, <i64>condition);
 }
-/** cmov_r32, cmov_m32, cmov_r64, cmov_m64. */
-const CMOV_STEP: i32 = 2;
 
 function setOnCondition(condition: u32): void {
   readModrm();
@@ -203,7 +202,7 @@ function decodeA0(opcode: u32): void {
       if (opSize == 1) {
         const r = generic(OP_IMUL16, 1, false);
         setExtra(r, 0);
-      } else targetReg(OP_IMUL_RR32 + opSize - 2, OP_IMUL_RM32 + opSize - 2, OP_IMUL_RM32 + opSize - 2, opSize);
+      } else targetReg(multiplyOp(0, 0, opSize), multiplyOp(0, 1, opSize), multiplyOp(0, 1, opSize), opSize);
       return;
     }
     default:

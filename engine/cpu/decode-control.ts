@@ -6,9 +6,10 @@ import {
   addressSize, branchTarget, emit, emitMemory, endsBlock, fetch16, fetch32, fetch8, flatStack, gpr, inLong, invalid, isMemory, memoryAccess, opSize,
   reg, rm, setAux, setImm, setSrc, signed8, stackSize,
 } from './decode-state';
+import { jccOp, UNARY_DEC, UNARY_INC } from './generated/lookups';
 import {
-  OP_CALL32, OP_CALL64, OP_CALLF_M, OP_CALL_G, OP_CALL_M32, OP_CALL_M64, OP_CALL_R32, OP_CALL_R64, OP_CALL_RM, OP_DEC_M8, OP_DEC_R8, OP_ENTER, OP_IN, OP_INC_M8, OP_INC_R8,
-  OP_INT, OP_INTO, OP_IRET, OP_J0, OP_JCC_G, OP_JMP, OP_JMPF, OP_JMPF_M, OP_JMP_G, OP_JMP_M32, OP_JMP_M64, OP_JMP_R32, OP_JMP_R64, OP_JMP_RM,
+  OP_CALL32, OP_CALL64, OP_CALLF_M, OP_CALL_G, OP_CALL_M32, OP_CALL_M64, OP_CALL_R32, OP_CALL_R64, OP_CALL_RM, OP_ENTER, OP_IN, 
+  OP_INT, OP_INTO, OP_IRET, OP_JCC_G, OP_JMP, OP_JMPF, OP_JMPF_M, OP_JMP_G, OP_JMP_M32, OP_JMP_M64, OP_JMP_R32, OP_JMP_R64, OP_JMP_RM,
   OP_LEAVE, OP_LEAVE32, OP_LEAVE64, OP_LOAD_FAR, OP_LOOP, OP_OUT, OP_PUSH_M, OP_PUSH_R32, OP_PUSH_R64, OP_RET32, OP_RET64, OP_RETF, OP_RET_G,
 } from './generated/ops';
 import { AUX_ASIZE_SHIFT } from './record';
@@ -78,7 +79,7 @@ function quickBranch(): bool {
 
 export function jcc(condition: u32, relative: i64): void {
   if (quickBranch()) {
-    const r = emit(OP_J0 + <i32>condition);
+    const r = emit(jccOp(<i32>condition));
     branchTarget(r, relative);
     joinWithBranch(r, condition);
   } else {
@@ -153,7 +154,7 @@ export function decodeE8(opcode: u32): void {
 export function group5(): void {
   const kind = reg & 7;
   if (kind < 2) {
-    unary(kind == 0 ? OP_INC_R8 : OP_DEC_R8, kind == 0 ? OP_INC_M8 : OP_DEC_M8, opSize);
+    unary(kind == 0 ? UNARY_INC : UNARY_DEC, opSize);
     return;
   }
   if (kind == 6) {

@@ -1,7 +1,7 @@
 /** One-byte opcodes that move data: PUSH, POP, MOV, LEA, XCHG, IMUL with immediate, string instructions. */
 import { VCPU_GPR } from '../abi/index';
 import {
-  ALU_CMP, FORM_MI, FORM_RI, aluOp, generic, lockIfMemory, movOp, moveToReg, moveToRm, plain, targetReg, targetRm, targetRmImmediate,
+  extendRecord, generic, lockIfMemory, moveToReg, moveToRm, plain, targetReg, targetRm, targetRmImmediate,
   uncheckedMemory,
 } from './decode-common';
 import {
@@ -9,10 +9,10 @@ import {
   isMemory, memoryAccess, opSize, prefix66, readModrm, reg, repeat, rex, rm, segment, setAux, setDst, setExtra, setImm, setSrc, signed8,
   stackSize,
 } from './decode-state';
+import { ALU_CMP, aluOp, FORM_MI, FORM_MR, FORM_RI, FORM_RM, FORM_RR, moveOp, multiplyOp, testOp } from './generated/lookups';
 import {
-  OP_ARPL, OP_BOUND, OP_IMUL16, OP_IMUL_RMI32, OP_IMUL_RRI32, OP_LEA16, OP_LEA_M32, OP_LEA_M64, OP_LEA_X32, OP_LEA_X64, OP_MOVSX_32_64_R,
-  OP_MOV_FROM_SEG, OP_MOV_MR8, OP_MOV_RI8, OP_MOV_RM8, OP_MOV_TO_SEG, OP_NOP, OP_POPA, OP_POP_M, OP_POP_R, OP_POP_R32, OP_POP_R64, OP_PUSHA,
-  OP_PUSH_I, OP_PUSH_I32, OP_PUSH_I64, OP_PUSH_R, OP_PUSH_R32, OP_PUSH_R64, OP_STRING, OP_STRING_IO, OP_TEST_MR8, OP_TEST_RI8, OP_TEST_RR8, OP_XCHG, OP_XCHG_RR32,
+  OP_ARPL, OP_BOUND, OP_IMUL16, OP_LEA16, OP_LEA_M32, OP_LEA_M64, OP_LEA_X32, OP_LEA_X64,   OP_MOV_FROM_SEG, OP_MOV_TO_SEG, OP_NOP, OP_POPA, OP_POP_M, OP_POP_R, OP_POP_R32, OP_POP_R64, OP_PUSHA,
+  OP_PUSH_I, OP_PUSH_I32, OP_PUSH_I64, OP_PUSH_R, OP_PUSH_R32, OP_PUSH_R64, OP_STRING, OP_STRING_IO, OP_XCHG, OP_XCHG_RR32,
   OP_XCHG_RR64,
 } from './generated/ops';
 import { AUX_ASIZE_SHIFT, AUX_REP, AUX_REPNE, R_SCALE } from './record';
@@ -45,7 +45,7 @@ function multiplyImmediate(narrow: bool): void {
     setExtra(r, 1);
     return;
   }
-  const r = targetReg(OP_IMUL_RRI32 + opSize - 2, OP_IMUL_RMI32 + opSize - 2, OP_IMUL_RMI32 + opSize - 2, opSize);
+  const r = targetReg(multiplyOp(1, 0, opSize), multiplyOp(1, 1, opSize), multiplyOp(1, 1, opSize), opSize);
   setImm(r, narrow ? signed8() : immediateZ(opSize));
 }
 
@@ -102,10 +102,7 @@ function decode63(): void {
     moveToReg(opSize);
     return;
   }
-  const r = isMemory ? emitMemory(OP_MOVSX_32_64_R + (isIndexed() ? 2 : 1)) : emit(OP_MOVSX_32_64_R);
-  setDst(r, gpr(reg, 3));
-  if (!isMemory) setSrc(r, gpr(rm, 2));
-  memoryAccess(4, false);
+  setDst(extendRecord(true, 2, 3), gpr(reg, 3));
 }
 
 export function decode80(opcode: u32, size: i32): void {
@@ -121,7 +118,7 @@ export function decode80(opcode: u32, size: i32): void {
   }
   readModrm();
   if (opcode >= 0x84) {
-    targetRm(OP_TEST_RR8 + size, OP_TEST_MR8 + size, size, false);
+    targetRm(testOp(FORM_RR, size), testOp(FORM_MR, size), size, false);
     return;
   }
   if (opcode == 0x82 && inLong) {
@@ -207,12 +204,12 @@ export function exchange(number: u32): void {
 export function decodeA0(opcode: u32, size: i32): void {
   if (opcode < 0xa4) {
     absoluteOperand();
-    const r = emitMemory(movOp(opcode < 0xa2 ? OP_MOV_RM8 : OP_MOV_MR8, size));
+    const r = emitMemory(moveOp(opcode < 0xa2 ? FORM_RM : FORM_MR, size));
     if (opcode < 0xa2) setDst(r, VCPU_GPR);
     else setSrc(r, VCPU_GPR);
     memoryAccess(1 << size, opcode >= 0xa2);
   } else if (opcode == 0xa8 || opcode == 0xa9) {
-    const r = emit(OP_TEST_RI8 + size);
+    const r = emit(testOp(FORM_RI, size));
     setDst(r, VCPU_GPR);
     setImm(r, immediateZ(size));
   } else stringRecord(OP_STRING, opcode);
@@ -230,12 +227,12 @@ function stringRecord(op: i32, opcode: u32): void {
 }
 
 export function moveByte(number: u32): void {
-  const r = emit(OP_MOV_RI8);
+  const r = emit(moveOp(FORM_RI, 0));
   setDst(r, gpr(number | ((rex & 1) << 3), 0));
   setImm(r, <i64>fetch8());
 }
 export function moveWide(number: u32): void {
-  const r = emit(movOp(OP_MOV_RI8, opSize));
+  const r = emit(moveOp(FORM_RI, opSize));
   setDst(r, gpr(number | ((rex & 1) << 3), opSize));
   setImm(r, opSize == 3 ? <i64>fetch64() : immediateZ(opSize));
 }

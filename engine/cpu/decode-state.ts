@@ -2,7 +2,8 @@
  * What the decoder knows while it works on one instruction, and how records are laid down. SDM 2A chapter 2.
  */
 import { SEG_DS, SEG_SS, VCPU_GPR, VCPU_SEG, VCPU_SEG_SIZE, VCPU_ZERO } from '../abi/index';
-import { FIRST_COLD, OP_EA32, OP_EA64, OP_EA_FAR, OP_EA_SEGMENTED } from './generated/ops';
+import { TRAIT_INLINE, traitsOf } from './generated/lookups';
+import { OP_EA32, OP_EA64, OP_EA_FAR, OP_EA_SEGMENTED } from './generated/ops';
 import {
   AUX_MEMORY, R_AFTER, R_AUX, R_BASE, R_DISP, R_DST, R_EXTRA, R_IMM, R_INDEX, R_LEN, R_OFF, R_OP, R_SCALE, R_SRC, RECORD_SIZE, VREG_EA, VREG_PAGE,
 } from './record';
@@ -310,7 +311,7 @@ export function emitMemory(op: i32): usize {
   const wide = disp != <i64><i32>disp || (ripRelative && disp > 0x7fffe000);
   const plain = flatOperand();
   // Handlers out of line get an address that is cut to 32 bits: they may do more with it than one access.
-  if ((inLong && addressSize == 3 && segment < 4 && !wide) || (plain && narrow && op < FIRST_COLD)) {
+  if ((inLong && addressSize == 3 && segment < 4 && !wide) || (plain && narrow && traitsOf(op) & TRAIT_INLINE)) {
     const r = blank(op);
     putAddress(r);
     store<u8>(r, <u8>AUX_MEMORY, R_AUX);

@@ -5,7 +5,7 @@
 import { VCPU_GPR } from '../abi/index';
 import { decodeTwoByte } from './decode-0f';
 import {
-  ALU_CMP, FORM_MR, FORM_RI, FORM_RM, FORM_RR, FORM_RX, aluOp, lockIfMemory, moveImmediate, plain, targetReg, targetRm,
+  lockIfMemory, moveImmediate, plain, targetReg, targetRm,
 } from './decode-common';
 import { decodeC8, decodeE0, decodeE8, farPointer, group5, jcc, nearReturn } from './decode-control';
 import { decode60, decode80, decode88, decodeA0, exchange, moveByte, moveWide, popRegister, pushRegister } from './decode-data';
@@ -17,9 +17,10 @@ import {
   firstRecord, gpr, immediateZ, inLong, invalid, isMemory, lockable, locked, opSize, readModrm, readPrefixes, recordsEnd, reg,
   restartRecords, setCode, setDst, setImm, signed8,
 } from './decode-state';
+import { ALU_CMP, aluOp, FORM_MR, FORM_RI, FORM_RM, FORM_RR, FORM_RX, UNARY_DEC, UNARY_INC, unaryOp } from './generated/lookups';
 import {
-  OP_AAA, OP_AAS, OP_CALLF, OP_CBW, OP_CDQ, OP_CDQE, OP_CLI, OP_CQO, OP_CWD, OP_CWDE, OP_DAA, OP_DAS, OP_DEC_M8, OP_DEC_R8, OP_FALL,
-  OP_FLAG, OP_HLT, OP_INC_M8, OP_INC_R8, OP_INT, OP_LAHF, OP_POPF, OP_POP_SEG, OP_PUSHF, OP_PUSH_SEG, OP_SAHF, OP_STI, OP_TOO_LONG,
+  OP_AAA, OP_AAS, OP_CALLF, OP_CBW, OP_CDQ, OP_CDQE, OP_CLI, OP_CQO, OP_CWD, OP_CWDE, OP_DAA, OP_DAS, OP_FALL,
+  OP_FLAG, OP_HLT, OP_INT, OP_LAHF, OP_POPF, OP_POP_SEG, OP_PUSHF, OP_PUSH_SEG, OP_SAHF, OP_STI, OP_TOO_LONG,
   OP_UNDEFINED,
 } from './generated/ops';
 import { RECORD_SIZE, R_AFTER, R_LEN, R_OFF } from './record';
@@ -87,10 +88,10 @@ function decodeOneByte(opcode: u32): void {
   const size = opcode & 1 ? opSize : 0;
   switch (opcode & 0xf8) {
     case 0x40:
-      incDec(OP_INC_R8, opcode);
+      incDec(UNARY_INC, opcode);
       return;
     case 0x48:
-      incDec(OP_DEC_R8, opcode);
+      incDec(UNARY_DEC, opcode);
       return;
     case 0x50:
       pushRegister(opcode & 7);
@@ -211,8 +212,8 @@ function decodeLow(opcode: u32): void {
   }
 }
 
-function incDec(op: i32, opcode: u32): void {
-  const r = emit(op + opSize);
+function incDec(kind: i32, opcode: u32): void {
+  const r = emit(unaryOp(kind, 0, opSize));
   setDst(r, gpr(opcode & 7, opSize));
 }
 
@@ -327,7 +328,7 @@ function decodeF0(opcode: u32, size: i32): void {
     case 0xfe:
       readModrm();
       if ((reg & 7) > 1) invalid(false);
-      else unary((reg & 7) == 0 ? OP_INC_R8 : OP_DEC_R8, (reg & 7) == 0 ? OP_INC_M8 : OP_DEC_M8, size);
+      else unary((reg & 7) == 0 ? UNARY_INC : UNARY_DEC, size);
       return;
     default:
       readModrm();

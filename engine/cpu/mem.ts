@@ -7,10 +7,8 @@ import {
   SEG_ATTR, SEG_BASE, SEG_LIMIT, STAT_MMIO, VCPU_EXIT_REQUEST, VCPU_GPR, VCPU_ICOUNT, VCPU_RIP, VCPU_SEG, VCPU_SEG_SIZE, VCPU_STATS,
 } from '../abi/index';
 import { droppedPages } from './blocks';
-import {
-  FIRST_COLD, FIRST_COLD_ENDING, FIRST_ENDING, OP_CALL64, OP_CALL_M64, OP_ENTER, OP_LEAVE, OP_LEAVE64, OP_POP_R64, OP_POP_SEG, OP_POPF, OP_PUSH_I64, OP_PUSH_R,
-  OP_PUSH_R64, OP_RET64, OP_STOP,
-} from './generated/ops';
+import { TRAIT_EITHER, TRAIT_ENDS, TRAIT_STACK, traitsOf } from './generated/lookups';
+import { OP_STOP } from './generated/ops';
 import { hostRead, hostWrite, isCanonical, probeRead, probeWrite, readSlow, slowValue, writeSlow } from './mmu';
 import { MODE_64, mode, wrapLinear } from './mmu-mode';
 import {
@@ -51,8 +49,7 @@ let patchedOp: u16 = 0;
 
 /** Makes the interpreter stop behind the instruction at p. */
 export function stopAfter(p: usize): void {
-  const op = <i32>load<u16>(p);
-  if ((op >= FIRST_ENDING && op < FIRST_COLD) || op >= FIRST_COLD_ENDING) {
+  if (traitsOf(<i32>load<u16>(p, R_OP)) & TRAIT_ENDS) {
     if (stolen == 0) {
       stolen = STEAL;
       store<i32>(LEFT, load<i32>(LEFT) - STEAL);
@@ -80,20 +77,13 @@ export function afterStop(): void {
   }
 }
 
-/** Instructions that use the stack by themselves (or as well, when the address is near RSP). */
-function usesStack(op: i32): bool {
-  if (op == OP_PUSH_R64 || op == OP_PUSH_I64 || op == OP_POP_R64 || op == OP_POPF || op == OP_POP_SEG) return true;
-  return (op >= OP_CALL64 && op <= OP_CALL_M64) || op == OP_RET64 || (op >= OP_PUSH_R && op <= OP_LEAVE);
-}
-function isFrameOp(op: i32): bool {
-  return op == OP_LEAVE64 || op == OP_LEAVE || op == OP_ENTER;
-}
 /** In 64-bit mode an address that is not canonical is #GP, or #SS for an operand on the stack; 1: it is fine. */
 function checkCanonical(p: usize, va: u64, size: i32): i32 {
   if (!(mode & MODE_64) || (isCanonical(va) && isCanonical(va + <u64>(size - 1)))) return 1;
   const base = <usize>load<u16>(p, R_BASE);
-  const op = <i32>load<u16>(p, R_OP);
-  const onStack = base == RSP || base == RBP || (usesStack(op) && va + 8 - load<u64>(cpu, RSP) <= 8) || isFrameOp(op);
+  const traits = traitsOf(<i32>load<u16>(p, R_OP));
+  const atTop = va + 8 - load<u64>(cpu, RSP) <= 8;
+  const onStack = base == RSP || base == RBP || (traits & TRAIT_STACK) != 0 || ((traits & TRAIT_EITHER) != 0 && atTop);
   return raise(onStack ? VEC_SS : VEC_GP, 0);
 }
 

@@ -1,11 +1,12 @@
 /**
- * Writes docs/x86-coverage.md by trying every opcode on the built core: `npx tsx scripts/core/coverage.ts [--check]`.
+ * Writes docs/x86-coverage.md, by trying every opcode on the built core and from the table of operations: `npx tsx scripts/core/coverage.ts [--check]`.
  * An opcode counts as missing when any of its forms (register and memory operand, every ModRM.reg) is logged as not implemented.
  * `--check` compares with the file instead of writing it and ends with status 1 when they differ.
  */
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { type Attempt, isNoOpcode, MAPS, MODRM, OpcodeProbe, type Width } from './opcodes';
+import { operationsPage } from './operations-page';
 
 const probe = new OpcodeProbe();
 
@@ -60,6 +61,7 @@ function document(): string {
       parts.push(`### ${name}`, '', grid(width, lead), '');
     }
   }
+  parts.push(operationsPage());
   return parts.join('\n');
 }
 

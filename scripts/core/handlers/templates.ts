@@ -4,11 +4,8 @@
  * Shared locals: a b r (u32), x y z (u64), va, e (TLB entry), h (host address), q (next block), t (branch taken), n.
  */
 
-/** log2 of the operand size in bytes. */
-export type Size = 0 | 1 | 2 | 3;
-export const SIZES: readonly Size[] = [0, 1, 2, 3];
-export const bits = (size: Size): number => 8 << size;
-export const bytes = (size: Size): number => 1 << size;
+import { bits, bytes, type Size } from '../../../engine/abi/ops/index';
+
 export const memoryType = (size: Size): string => `u${bits(size)}`;
 
 /** Names of the locals that hold first operand, second operand and result, and their type. */

@@ -1,0 +1,2 @@
+export function operationBreaches(file: string, text: string): string[];
+export function checkOperations(): string[];

@@ -1,0 +1,106 @@
+// The rule about operation numbers: they are positions in the table of operations (engine/abi/ops) and nothing else. Code that adds to
+// one or asks whether it lies in a range breaks silently when a row moves, so only the generators may compute with them.
+import { readdirSync, readFileSync } from 'node:fs';
+import { join, resolve, sep } from 'node:path';
+import ts from 'typescript';
+import { root } from './steps.mjs';
+
+const { SyntaxKind } = ts;
+const COMPUTES = new Set([
+  SyntaxKind.PlusToken,
+  SyntaxKind.MinusToken,
+  SyntaxKind.AsteriskToken,
+  SyntaxKind.SlashToken,
+  SyntaxKind.PercentToken,
+  SyntaxKind.LessThanToken,
+  SyntaxKind.LessThanEqualsToken,
+  SyntaxKind.GreaterThanToken,
+  SyntaxKind.GreaterThanEqualsToken,
+  SyntaxKind.LessThanLessThanToken,
+  SyntaxKind.GreaterThanGreaterThanToken,
+  SyntaxKind.AmpersandToken,
+  SyntaxKind.BarToken,
+  SyntaxKind.CaretToken,
+  SyntaxKind.PlusEqualsToken,
+  SyntaxKind.MinusEqualsToken,
+]);
+/** Modules whose exports are operation numbers, or functions that answer with one. */
+const NUMBERS = /(\/generated\/(ops|lookups)|\/abi\/ops(\/index)?)$/;
+const NOT_NUMBERS = /^(traitsOf|TRAIT_|FORM_|ALU_|UNARY_|EXTEND_|[A-Z]F$|ALL_FLAGS)/;
+const mayCompute = (file) => file.startsWith('scripts/core/') || file.startsWith('engine/abi/ops/');
+
+function* filesBelow(folder) {
+  for (const entry of readdirSync(resolve(root, folder), { withFileTypes: true })) {
+    const path = join(folder, entry.name);
+    if (entry.isDirectory()) {
+      if (entry.name !== 'generated' && entry.name !== 'node_modules') yield* filesBelow(path);
+    } else if (entry.name.endsWith('.ts')) yield path.split(sep).join('/');
+  }
+}
+
+/** Names of operation numbers in the file: imported ones, and variables that are given one. */
+function namesOf(source) {
+  const names = new Set();
+  for (const statement of source.statements) {
+    if (!ts.isImportDeclaration(statement) || !NUMBERS.test(statement.moduleSpecifier.text)) continue;
+    for (const { name } of statement.importClause?.namedBindings?.elements ?? []) if (!NOT_NUMBERS.test(name.text)) names.add(name.text);
+  }
+  return names;
+}
+
+const bare = (node) => {
+  let at = node;
+  while (ts.isParenthesizedExpression(at) || ts.isTypeAssertionExpression(at) || ts.isAsExpression(at) || ts.isNonNullExpression(at))
+    at = at.expression;
+  return at;
+};
+
+/** Is the expression an operation number? */
+function isNumber(node, names) {
+  const at = bare(node);
+  if (ts.isIdentifier(at)) return names.has(at.text);
+  if (ts.isConditionalExpression(at)) return isNumber(at.whenTrue, names) || isNumber(at.whenFalse, names);
+  if (!ts.isCallExpression(at)) return false;
+  if (ts.isIdentifier(at.expression) && names.has(at.expression.text)) return true;
+  return at.arguments.some((argument) => ts.isIdentifier(argument) && argument.text === 'R_OP');
+}
+
+function learn(source, names) {
+  const before = names.size;
+  const visit = (node) => {
+    const [target, value] = ts.isVariableDeclaration(node)
+      ? [node.name, node.initializer]
+      : ts.isBinaryExpression(node) && node.operatorToken.kind === SyntaxKind.EqualsToken
+        ? [node.left, node.right]
+        : [];
+    if (target && value && ts.isIdentifier(target) && isNumber(value, names)) names.add(target.text);
+    ts.forEachChild(node, visit);
+  };
+  visit(source);
+  return names.size > before;
+}
+
+/** Breaches in one file, as one line each. */
+export function operationBreaches(file, text) {
+  const source = ts.createSourceFile(file, text, ts.ScriptTarget.Latest, true);
+  const names = namesOf(source);
+  if (names.size === 0 && !text.includes('R_OP')) return [];
+  while (learn(source, names));
+  const breaches = [];
+  const visit = (node) => {
+    const computes = ts.isBinaryExpression(node) && COMPUTES.has(node.operatorToken.kind);
+    if (computes && (isNumber(node.left, names) || isNumber(node.right, names))) {
+      const { line } = source.getLineAndCharacterOfPosition(node.getStart());
+      breaches.push(`${file}:${line + 1} computes with an operation number: ${node.getText()}. Ask the table (engine/abi/ops) instead`);
+    }
+    ts.forEachChild(node, visit);
+  };
+  visit(source);
+  return breaches;
+}
+
+/** Every breach of the rule in the engine, the tests and the scripts. */
+export function checkOperations() {
+  const files = ['engine', 'scripts', 'test'].flatMap((folder) => [...filesBelow(folder)]).filter((file) => !mayCompute(file));
+  return files.flatMap((file) => operationBreaches(file, readFileSync(resolve(root, file), 'utf8')));
+}
