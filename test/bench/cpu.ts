@@ -1,22 +1,24 @@
 /**
- * `npm run bench [-- ROUNDS] [--core FILE] [--only TEXT] [--accel interp|jit]`: what guests do all day, from one C source, on v86's JIT
+ * `npm run bench [-- ROUNDS] [--core FILE] [--only TEXT] [--accel interp|jit] [--chromium]`: what guests do all day, from one C source, on v86's JIT
  * (compiled for 32 bits, all it can run), on QEMU's TCG and on this project's core (64 bits), one after the other in every round; the
  * median counts. `--core` adds another build of the core, to see what a change did; `--only` takes the workloads whose name contains the
- * text; `--accel` leaves the other tier of ours out. Targets: geometric mean and the least of the single ratios. Results: build/bench-cpu.json.
+ * text; `--accel` leaves the other tier of ours out; `--chromium` runs v86 and ours in a real Chromium instead of Node. Targets: geometric mean and the least of the single ratios. Results: build/bench-cpu.json.
  */
 import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
 import { cpus, loadavg } from 'node:os';
-import { fileURLToPath } from 'node:url';
+import { basename } from 'node:path';
 import { parseArgs } from 'node:util';
+import { startChromium } from './chromium';
 import type { Contender, Measured } from './contender';
 import { leastVerdict, meanOver, printTable, rowsOf, verdict } from './cpu-report';
+import { BUILD, CORE, read, v86Version, v86Wasm } from './files';
 import { buildImage, workloads } from './images';
 import { startLab } from './lab';
 import { qemuVersion, startQemu } from './qemu';
-import { startV86, v86Version } from './v86';
+import { startV86 } from './v86';
 
-const OUT = fileURLToPath(new URL('../../build', import.meta.url));
 const TARGET_V86 = 2;
+const TARGET_V86_CHROMIUM = 2.3;
 const TARGET_TCG = 1.3;
 /** Of ours; the last one is judged. */
 const TIERS: ('interp' | 'jit')[] = ['interp'];
@@ -52,51 +54,64 @@ interface Request {
   tiers: ('interp' | 'jit')[];
   /** another build of the core */
   core?: string;
+  chromium: boolean;
 }
 
 /** @throws Error with one line that names the wrong value */
 function parse(): Request {
-  const options = { core: { type: 'string' }, only: { type: 'string' }, accel: { type: 'string' } } as const;
+  const options = { core: { type: 'string' }, only: { type: 'string' }, accel: { type: 'string' }, chromium: { type: 'boolean' } } as const;
   const { values, positionals } = parseArgs({ options, allowPositionals: true });
   const argument = positionals[0] ?? '5';
   const rounds = Number(argument);
   if (!Number.isInteger(rounds) || rounds < 1 || rounds > 99) throw new Error(`${argument}: rounds are a number from 1 to 99`);
-  const { core, only, accel } = values;
+  const { core, only, accel, chromium = false } = values;
+  if (chromium && core !== undefined) throw new Error('--core and --chromium do not go together');
   if (core !== undefined && !existsSync(core)) throw new Error(`--core ${core}: there is no such file`);
   const names = workloads.filter((name) => only === undefined || name.includes(only));
   if (names.length === 0) throw new Error(`--only ${only}: no workload's name contains that; they are ${workloads.join('; ')}`);
   if (accel !== undefined && accel !== 'interp' && accel !== 'jit') throw new Error(`--accel ${accel}: it is interp or jit`);
-  return { rounds, names, tiers: accel === undefined ? TIERS : [accel], ...(core !== undefined && { core }) };
+  return { rounds, names, tiers: accel === undefined ? TIERS : [accel], chromium, ...(core !== undefined && { core }) };
 }
 
-async function main({ rounds, names, tiers, core }: Request): Promise<number> {
+/** v86 first, TCG second where it is installed, then ours. `host`: what runs them. */
+async function start({ tiers, core, chromium }: Request, qemu: boolean): Promise<{ contenders: Contender[]; host: string }> {
+  const images = { 32: buildImage(32), 64: buildImage(64) };
+  const tcg = qemu ? [await startQemu(images[64], 64)] : [];
+  if (chromium) {
+    const { contenders, version } = await startChromium(images, tiers);
+    return { contenders: [contenders[0]!, ...tcg, ...contenders.slice(1)], host: `Chromium ${version}` };
+  }
+  const ours: Contender[] = [];
+  for (const accel of tiers) ours.push(await startLab({ core: read(CORE), image: images[64], bits: 64, accel }));
+  if (core !== undefined)
+    for (const accel of tiers) ours.push(await startLab({ core: read(core), image: images[64], bits: 64, accel, build: basename(core) }));
+  return { contenders: [await startV86(images[32], v86Wasm), ...tcg, ...ours], host: `Node ${process.versions.node}` };
+}
+
+async function main(request: Request): Promise<number> {
+  const { rounds, names, tiers, chromium } = request;
   const load = loadavg()[0]!;
-  const [image32, image64] = [buildImage(32), buildImage(64)];
   const qemu = qemuVersion();
   if (qemu === undefined)
     console.log('qemu-system-x86_64 is not installed (Debian: apt-get install qemu-system-x86): no comparison with TCG');
-  const contenders = [await startV86(image32, true)];
-  if (qemu !== undefined) contenders.push(await startQemu(image64, 64));
-  const first = contenders.length;
-  for (const tier of tiers) contenders.push(await startLab(image64, 64, tier));
-  if (core !== undefined) for (const tier of tiers) contenders.push(await startLab(image64, 64, tier, core));
+  const { contenders, host } = await start(request, qemu !== undefined);
+  const first = qemu === undefined ? 1 : 2;
   const rows = rowsOf(names, await measure(contenders, names, rounds));
   const titles = contenders.map((contender) => contender.name);
   const processor = cpus()[0]?.model.trim();
   console.log(
-    `${processor}, Node ${process.versions.node}, v86 ${v86Version}, QEMU ${qemu ?? 'none'}, median of ${rounds}, load before: ${load.toFixed(1)}; ratios: speed over v86`,
+    `${processor}, ${host}, v86 ${v86Version}, QEMU ${qemu ?? 'none'}, median of ${rounds}, load before: ${load.toFixed(1)}; ratios: speed over v86`,
   );
   printTable(titles, rows);
-  mkdirSync(OUT, { recursive: true });
-  const record = { processor, node: process.versions.node, v86: v86Version, qemu, rounds, load, contenders: titles, rows };
-  writeFileSync(`${OUT}/bench-cpu.json`, `${JSON.stringify(record, null, 2)}\n`);
+  mkdirSync(BUILD, { recursive: true });
+  const record = { processor, host, v86: v86Version, qemu, rounds, load, contenders: titles, rows };
+  writeFileSync(`${BUILD}/bench-cpu${chromium ? '-chromium' : ''}.json`, `${JSON.stringify(record, null, 2)}\n`);
   for (const contender of contenders) await contender.close();
   // The verdict is on the best tier, over all workloads only.
   if (names.length < workloads.length) return 0;
   const ours = first + tiers.length - 1;
-  const reached = [
-    verdict(meanOver(rows, ours, 0) >= TARGET_V86, `${meanOver(rows, ours, 0).toFixed(2)}x of at least ${TARGET_V86}x v86's speed`),
-  ];
+  const target = chromium ? TARGET_V86_CHROMIUM : TARGET_V86;
+  const reached = [verdict(meanOver(rows, ours, 0) >= target, `${meanOver(rows, ours, 0).toFixed(2)}x of at least ${target}x v86's speed`)];
   if (qemu !== undefined)
     reached.push(
       verdict(meanOver(rows, ours, 1) >= TARGET_TCG, `${meanOver(rows, ours, 1).toFixed(2)}x of at least ${TARGET_TCG}x TCG's speed`),

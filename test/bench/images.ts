@@ -60,7 +60,7 @@ function run(command: string, args: string[]): void {
  * A multiboot image of all workloads.
  * @throws Error with one line when gcc is missing or cannot compile for this width
  */
-export function buildImage(bits: 32 | 64): Uint8Array {
+export function buildImage(bits: 32 | 64): Uint8Array<ArrayBuffer> {
   mkdirSync(out, { recursive: true });
   // i686 rather than gcc's default: both widths then have cmov.
   const target = bits === 64 ? ['-m64'] : ['-m32', '-march=i686'];
@@ -86,5 +86,5 @@ export function buildImage(bits: 32 | 64): Uint8Array {
   } catch (error) {
     throw new Error(`the workloads do not compile for ${bits} bits (Debian: apt-get install gcc binutils): ${(error as Error).message}`);
   }
-  return readFileSync(`${at('bench')}.elf`);
+  return new Uint8Array(readFileSync(`${at('bench')}.elf`));
 }

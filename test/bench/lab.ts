@@ -1,11 +1,7 @@
 /** This project's machine with the bench image in it. */
-import { readFileSync } from 'node:fs';
-import { basename } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { createMachine } from '../../engine/machine/machine';
 import { type Contender, Marks, type Measured } from './contender';
 
-const CORE = fileURLToPath(new URL('../../build/core.wasm', import.meta.url));
 /**
  * Guest instructions per stretch; serial output is handed over at its end, so this is the resolution of the end mark (about 0.5 ms). Until
  * the start mark stretches are short: a workload may be a few string instructions that take as long as millions of others.
@@ -15,10 +11,19 @@ const STRETCH_TO_START = 20;
 /** No workload takes this many instructions. */
 const LIMIT = 4e9;
 
-/** `core`: the file of another build of the core. */
-export async function startLab(image: Uint8Array, bits: 32 | 64, accel: 'interp' | 'jit', core = CORE): Promise<Contender> {
+export interface LabRequest {
+  /** core.wasm */
+  core: Uint8Array<ArrayBuffer>;
+  image: Uint8Array<ArrayBuffer>;
+  bits: 32 | 64;
+  accel: 'interp' | 'jit';
+  /** of the build, where it is not this one */
+  build?: string;
+}
+
+export async function startLab({ core, image, bits, accel, build = 'memslot-lab' }: LabRequest): Promise<Contender> {
   const machine = await createMachine({
-    core: new Uint8Array(readFileSync(core)),
+    core,
     guest: { name: 'bench', kernel: image },
     ram: 256 << 20,
     slots: 0,
@@ -31,7 +36,7 @@ export async function startLab(image: Uint8Array, bits: 32 | 64, accel: 'interp'
   machine.serial.onOutput((bytes) => {
     for (const byte of bytes) marks.byte(byte);
   });
-  const name = `${core === CORE ? 'memslot-lab' : basename(core)} ${accel === 'jit' ? 'JIT' : 'interpreter'}, ${bits}-bit`;
+  const name = `${build} ${accel === 'jit' ? 'JIT' : 'interpreter'}, ${bits}-bit`;
   return {
     name,
     async run(letter) {
