@@ -104,6 +104,23 @@ export const VCPU_LOG_LENGTH = 0x2f0;
 /** u64 state of the RDRAND generator (seeded by the machine; part of the state, so replay is exact). */
 export const VCPU_RDRAND = 0x2f8;
 
+/**
+ * u32: the event whose delivery met an INVALID memslot and is tried again before anything else, laid out as VMX's VM-entry
+ * interruption information (SDM 3C 25.8.3): vector in bits 7:0, EVENT_TYPE, EVENT_ERROR_CODE, EVENT_VALID. 0: none.
+ */
+export const VCPU_EVENT = 0x300;
+/** u32: its error code. */
+export const VCPU_EVENT_ERROR = 0x304;
+export const EVENT_TYPE = 0x700;
+export const EVENT_EXTERNAL = 0x000;
+export const EVENT_NMI = 0x200;
+/** An exception of class fault. */
+export const EVENT_FAULT = 0x300;
+/** An exception of class trap (VMX has no type of its own for it). */
+export const EVENT_TRAP = 0x100;
+export const EVENT_ERROR_CODE = 0x800;
+export const EVENT_VALID = 0x80000000;
+
 /** x87: 8 physical registers of 16 bytes (64-bit significand, 16-bit sign+exponent, padding). */
 export const VCPU_FPU_REGS = 0x400;
 export const VCPU_FCW = 0x480; // u16

@@ -31,14 +31,14 @@ import {
 } from '../abi/index';
 import { findBlock, scratchBlock } from './blocks';
 import { arithmeticFlags, F_IF, F_TF, setArithmeticFlags, sysFlags } from './flags';
+import { deliver, eventWaits, reinject, takeInterrupt, takeNmi } from './events';
 import { execute } from './generated/interp';
 import { OP_INT, OP_INTO } from './generated/ops';
 import { ackInterrupt } from './imports';
 import { afterStop, ripOf } from './mem';
 import { modeChanged } from './mmu-mode';
 import { H_COUNT, HEADER_SIZE, LEFT, R_AFTER, STOP_AT, VREG_EA, VREG_PAGE, VREG_T0 } from './record';
-import { clearPending, cpu, PEND_EXCEPTION, PEND_INTERNAL, PEND_RETRY, pending, raise, selectCpu, VEC_DB, VEC_NMI } from './state';
-import { deliver, INT_HARDWARE, interrupt } from './transfer';
+import { clearPending, cpu, PEND_EXCEPTION, PEND_INTERNAL, PEND_RETRY, pending, raise, selectCpu, VEC_DB } from './state';
 import { leavePoint, WHY_FAULT, WHY_FETCH, WHY_LEAVE, WHY_OVER, WHY_STOP } from './why';
 
 /** Deliveries without a retired instruction after which a slice gives up (a guest whose handler faults for ever). */
@@ -72,8 +72,13 @@ export function run(vcpu: i32, budget: i32): i32 {
 }
 
 /** What to answer for the pending reason, or GO_ON once an exception is delivered. */
-function settle(): i32 {
-  if (pending == PEND_EXCEPTION && deliver()) return GO_ON;
+function settle(trap: bool = false): i32 {
+  if (pending == PEND_EXCEPTION && deliver(trap)) return GO_ON;
+  return stopped();
+}
+
+/** What to answer when an event could not be delivered, or an instruction not be run, for the pending reason. */
+function stopped(): i32 {
   if (load<u32>(cpu, VCPU_HALTED) == 3) return EXIT_SHUTDOWN;
   const why = pending;
   clearPending();
@@ -84,18 +89,15 @@ function settle(): i32 {
   return why == PEND_INTERNAL ? EXIT_INTERNAL_ERROR : GO_ON;
 }
 
-/** Takes an NMI or an interrupt if there is one and it may be taken. PEND_*-style: GO_ON, or an exit. */
+/** Delivers the event that waits; else an NMI or an interrupt if there is one and it may be taken. GO_ON, or an exit. */
 function interrupts(): i32 {
+  if (eventWaits() && !reinject()) return stopped();
   if (load<u32>(cpu, VCPU_INTR_SHADOW)) return GO_ON;
   if (load<u32>(cpu, VCPU_NMI_PENDING) && !load<u32>(cpu, VCPU_NMI_BLOCKED)) {
-    store<u32>(cpu, 0, VCPU_HALTED);
-    if (!interrupt(VEC_NMI, INT_HARDWARE)) return settle();
-    store<u32>(cpu, 0, VCPU_NMI_PENDING);
+    if (!takeNmi()) return stopped();
   } else if (load<u32>(cpu, VCPU_IRQ_PENDING) && sysFlags() & F_IF) {
     const vector = ackInterrupt(load<i32>(cpu, VCPU_INDEX));
-    if (vector < 0) return GO_ON;
-    store<u32>(cpu, 0, VCPU_HALTED);
-    if (!interrupt(vector, INT_HARDWARE)) return settle();
+    if (vector >= 0 && !takeInterrupt(vector)) return stopped();
   }
   return GO_ON;
 }
@@ -149,7 +151,7 @@ function instructions(now: u64): i32 {
   if (trap && !interrupted && load<u64>(cpu, VCPU_ICOUNT) != now && !load<u32>(cpu, VCPU_HALTED)) {
     store<u64>(cpu, load<u64>(cpu, VCPU_DR6) | 0x4000, VCPU_DR6);
     raise(VEC_DB, 0);
-    return settle();
+    return settle(true);
   }
   return GO_ON;
 }

@@ -1,18 +1,12 @@
 /**
- * Delivery of interrupts and exceptions through the IDT: real mode, 16- and 32-bit gates, 64-bit gates with IST. SDM 3A chapter 6.
+ * Entry into the handler of an interrupt or exception through the IDT: real mode, 16- and 32-bit gates, 64-bit gates with IST. SDM 3A chapter 6.
  * Not implemented: task gates (#GP with a log line), virtual-8086 mode.
  */
 import {
-  LOG_TRIPLE,
   LOG_UNIMPLEMENTED,
   SEG_CS,
   SEG_SS,
-  STAT_EXCEPTIONS,
   STAT_INTERRUPTS,
-  VCPU_CR2,
-  VCPU_FAULT_ADDR,
-  VCPU_FAULT_ERROR,
-  VCPU_FAULT_VECTOR,
   VCPU_GPR,
   VCPU_HALTED,
   VCPU_IDT_BASE,
@@ -46,21 +40,7 @@ import {
   setDescriptor,
   touchDescriptor,
 } from './segments';
-import {
-  PEND_EXCEPTION,
-  VEC_AC,
-  VEC_DE,
-  VEC_DF,
-  VEC_GP,
-  VEC_NMI,
-  VEC_NP,
-  VEC_PF,
-  VEC_TS,
-  clearPending,
-  cpu,
-  pending,
-  raise,
-} from './state';
+import { VEC_GP, VEC_NMI, VEC_NP, cpu, raise } from './state';
 import { commitStack, innerStack, innerStack64, pushValue, putInnerSegment, useCurrentStack, useFlatStack } from './transfer-stack';
 
 /** Kinds of `interrupt`. Software interrupts check the gate's DPL. */
@@ -69,8 +49,10 @@ export const INT_HARDWARE: i32 = 0;
 export const INT_SOFTWARE: i32 = 1;
 /** INT1 (F1): #DB as a trap, no DPL check. */
 export const INT_PRIVILEGED: i32 = 2;
-/** An exception (faults push RF and their error code). */
-const INT_EXCEPTION: i32 = 3;
+/** An exception of class fault: its frame shows RF, so that an instruction breakpoint does not fire again (SDM 3B 18.3.1.1). */
+export const INT_FAULT: i32 = 3;
+/** An exception of class trap: RFLAGS as they are. */
+export const INT_TRAP: i32 = 4;
 
 const FLAG_TF: u32 = 0x100;
 const FLAG_IF: u32 = 0x200;
@@ -92,7 +74,7 @@ let gateSelector: u32 = 0;
 let gateOffset: u64 = 0;
 let gateIst: u32 = 0;
 
-function count(stat: usize): void {
+export function count(stat: usize): void {
   store<u64>(cpu + stat, load<u64>(cpu + stat, VCPU_STATS) + 1, VCPU_STATS);
 }
 
@@ -100,10 +82,10 @@ function count(stat: usize): void {
   return (<u32>eventVector << 3) | 2 | ext;
 }
 
-/** RFLAGS as the handler's frame shows them: faults push RF, so that an instruction breakpoint does not fire again. */
+/** RFLAGS as the handler's frame shows them. */
 function frameFlags(): u32 {
   const flags = getFlags();
-  return eventKind == INT_EXCEPTION ? flags | FLAG_RF : flags & ~FLAG_RF;
+  return eventKind == INT_FAULT ? flags | FLAG_RF : flags & ~FLAG_RF;
 }
 
 function enterFlags(interruptGate: bool): void {
@@ -220,7 +202,7 @@ function deliverLong(low: u32, high: u32): i32 {
 }
 
 /** Delivers one event; 0: another fault (or PEND_RETRY) is pending and nothing but memory below the stack changed. */
-function deliverEvent(vector: i32, kind: i32, hasError: bool, error: u32): i32 {
+export function deliverEvent(vector: i32, kind: i32, hasError: bool, error: u32): i32 {
   eventVector = vector;
   eventKind = kind;
   eventHasError = hasError;
@@ -242,61 +224,10 @@ function deliverEvent(vector: i32, kind: i32, hasError: bool, error: u32): i32 {
 
 /**
  * INT n, INT3, INTO (INT_SOFTWARE), INT1 (INT_PRIVILEGED) or an external interrupt or NMI (INT_HARDWARE). RIP must be the address to
- * return to. 0: an exception or PEND_RETRY is pending; the caller sets RIP back to the instruction for the software kinds and calls
- * `deliver`.
+ * return to. 0: an exception or PEND_RETRY is pending. An instruction is then run again from its start, or its exception delivered at it.
  */
 export function interrupt(vector: i32, kind: i32): i32 {
   if (!deliverEvent(vector, kind, false, 0)) return 0;
   count(STAT_INTERRUPTS);
   return 1;
-}
-
-/** #DE #TS #NP #SS #GP: what makes a double fault when it meets another of its kind (SDM 3A table 6-5). */
-function isContributory(vector: i32): bool {
-  return vector == VEC_DE || (vector >= VEC_TS && vector <= VEC_GP);
-}
-
-function pushesError(vector: i32): bool {
-  return vector == VEC_DF || (vector >= VEC_TS && vector <= VEC_PF) || vector == VEC_AC;
-}
-
-/** The vector to deliver when `second` arose while `first` was being delivered; -1: triple fault. */
-function combine(first: i32, second: i32): i32 {
-  const bad = isContributory(second) || second == VEC_PF;
-  if (first == VEC_DF) return bad ? -1 : second;
-  if (first == VEC_PF && bad) return VEC_DF;
-  if (isContributory(first) && isContributory(second)) return VEC_DF;
-  return second;
-}
-
-function shutDown(first: i32, last: i32): i32 {
-  clearPending();
-  store<u32>(cpu, 3, VCPU_HALTED);
-  log(LOG_TRIPLE, first, last);
-  return 0;
-}
-
-/**
- * Delivers the pending exception; RIP is the faulting instruction's. 1: the handler is entered. 0 with nothing pending: triple fault, the
- * vCPU is shut down (VCPU_HALTED is 3, registers as at the fault). 0 with PEND_RETRY: a table or stack lies in an INVALID memslot; run
- * the instruction again.
- */
-export function deliver(): i32 {
-  const first = load<i32>(cpu, VCPU_FAULT_VECTOR);
-  let vector = first;
-  let error = load<u32>(cpu, VCPU_FAULT_ERROR);
-  for (;;) {
-    clearPending();
-    if (vector == VEC_PF) store<u64>(cpu, load<u64>(cpu, VCPU_FAULT_ADDR), VCPU_CR2);
-    count(STAT_EXCEPTIONS);
-    if (deliverEvent(vector, INT_EXCEPTION, pushesError(vector) && isProt(), error)) return 1;
-    if (pending != PEND_EXCEPTION) return 0;
-    const second = load<i32>(cpu, VCPU_FAULT_VECTOR);
-    const next = combine(vector, second);
-    if (next < 0) return shutDown(first, second);
-    error = next == VEC_DF ? 0 : load<u32>(cpu, VCPU_FAULT_ERROR);
-    if (next == VEC_DF && second == VEC_PF) store<u64>(cpu, load<u64>(cpu, VCPU_FAULT_ADDR), VCPU_CR2);
-    vector = next;
-  }
-  return 0;
 }

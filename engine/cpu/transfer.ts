@@ -49,7 +49,7 @@ import {
   useCurrentStack,
 } from './transfer-stack';
 
-export { INT_HARDWARE, INT_PRIVILEGED, INT_SOFTWARE, deliver, interrupt } from './transfer-interrupt';
+export { INT_PRIVILEGED, INT_SOFTWARE, interrupt } from './transfer-interrupt';
 export { iret } from './transfer-iret';
 export { syscall, sysenter, sysexit, sysret } from './transfer-syscall';
 

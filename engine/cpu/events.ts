@@ -1,0 +1,140 @@
+/**
+ * Events that reach the processor between instructions: exceptions with what they become when another one arises on the way (SDM 3A
+ * 6.15), external interrupts, NMI. An event whose delivery meets an INVALID memslot waits in the vCPU record and comes before everything
+ * else when the vCPU runs again (what KVM calls event re-injection): its interrupt controller has given the vector away and would never
+ * raise it again. An instruction that delivers by itself (INT n, INT3, INTO, INT1) needs none of this, it is run again.
+ */
+import {
+  EVENT_ERROR_CODE,
+  EVENT_EXTERNAL,
+  EVENT_FAULT,
+  EVENT_NMI,
+  EVENT_TRAP,
+  EVENT_TYPE,
+  EVENT_VALID,
+  LOG_TRIPLE,
+  STAT_EXCEPTIONS,
+  VCPU_CR2,
+  VCPU_EVENT,
+  VCPU_EVENT_ERROR,
+  VCPU_FAULT_ADDR,
+  VCPU_FAULT_ERROR,
+  VCPU_FAULT_VECTOR,
+  VCPU_HALTED,
+  VCPU_NMI_BLOCKED,
+  VCPU_NMI_PENDING,
+} from '../abi/index';
+import { log } from './imports';
+import { isProt } from './mmu-mode';
+import {
+  PEND_EXCEPTION, PEND_RETRY, VEC_AC, VEC_DE, VEC_DF, VEC_GP, VEC_NMI, VEC_PF, VEC_TS, clearPending, cpu, pending,
+} from './state';
+import { count, deliverEvent, INT_FAULT, INT_HARDWARE, INT_TRAP, interrupt } from './transfer-interrupt';
+
+/** #DE #TS #NP #SS #GP: what makes a double fault when it meets another of its kind (SDM 3A table 6-5). */
+function isContributory(vector: i32): bool {
+  return vector == VEC_DE || (vector >= VEC_TS && vector <= VEC_GP);
+}
+
+function pushesError(vector: i32): bool {
+  return vector == VEC_DF || (vector >= VEC_TS && vector <= VEC_PF) || vector == VEC_AC;
+}
+
+/** The vector to deliver when `second` arose while `first` was being delivered; -1: triple fault. */
+function combine(first: i32, second: i32): i32 {
+  const bad = isContributory(second) || second == VEC_PF;
+  if (first == VEC_DF) return bad ? -1 : second;
+  if (first == VEC_PF && bad) return VEC_DF;
+  if (isContributory(first) && isContributory(second)) return VEC_DF;
+  return second;
+}
+
+function shutDown(first: i32, last: i32): i32 {
+  clearPending();
+  store<u32>(cpu, 3, VCPU_HALTED);
+  log(LOG_TRIPLE, first, last);
+  return 0;
+}
+
+/** Keeps an event until its delivery can be tried again. Answers 0. */
+function keep(event: u32, error: u32): i32 {
+  store<u32>(cpu, event | EVENT_VALID, VCPU_EVENT);
+  store<u32>(cpu, error, VCPU_EVENT_ERROR);
+  return 0;
+}
+
+function keepException(vector: i32, trap: bool, withError: bool, error: u32): i32 {
+  return keep(<u32>vector | (trap ? EVENT_TRAP : EVENT_FAULT) | (withError ? EVENT_ERROR_CODE : 0), error);
+}
+
+/** Delivers an exception and what follows from it. CR2 is set already. */
+function deliverException(first: i32, trap: bool, withError: bool, firstError: u32): i32 {
+  let vector = first;
+  let error = firstError;
+  for (;;) {
+    clearPending();
+    if (deliverEvent(vector, trap ? INT_TRAP : INT_FAULT, withError, error)) return 1;
+    if (pending == PEND_RETRY) return keepException(vector, trap, withError, error);
+    if (pending != PEND_EXCEPTION) return 0;
+    const second = load<i32>(cpu, VCPU_FAULT_VECTOR);
+    const next = combine(vector, second);
+    if (next < 0) return shutDown(first, second);
+    error = next == VEC_DF ? 0 : load<u32>(cpu, VCPU_FAULT_ERROR);
+    if (second == VEC_PF) store<u64>(cpu, load<u64>(cpu, VCPU_FAULT_ADDR), VCPU_CR2);
+    vector = next;
+    trap = false;
+    withError = pushesError(vector) && isProt();
+    count(STAT_EXCEPTIONS);
+  }
+  return 0;
+}
+
+/**
+ * Delivers the exception that `raise` left; RIP is the faulting instruction's, or for a trap the next one's. 1: the handler is entered.
+ * 0 with nothing pending: triple fault, the vCPU is shut down (VCPU_HALTED is 3, registers as at the fault). 0 with PEND_RETRY: the event
+ * waits in the record.
+ */
+export function deliver(trap: bool): i32 {
+  const vector = load<i32>(cpu, VCPU_FAULT_VECTOR);
+  if (vector == VEC_PF) store<u64>(cpu, load<u64>(cpu, VCPU_FAULT_ADDR), VCPU_CR2);
+  count(STAT_EXCEPTIONS);
+  return deliverException(vector, trap, pushesError(vector) && isProt(), load<u32>(cpu, VCPU_FAULT_ERROR));
+}
+
+/** An external interrupt or NMI. A fault on the way is delivered in its place, and the event is gone (SDM 3A 6.15, benign first event). */
+function deliverHardware(vector: i32, event: u32): i32 {
+  if (interrupt(vector, INT_HARDWARE)) return 1;
+  if (pending == PEND_RETRY) return keep(<u32>vector | event, 0);
+  return pending == PEND_EXCEPTION ? deliver(false) : 0;
+}
+
+/** Takes the vector that the interrupt controller gave. Answers as `deliver`. */
+export function takeInterrupt(vector: i32): i32 {
+  store<u32>(cpu, 0, VCPU_HALTED);
+  return deliverHardware(vector & 255, EVENT_EXTERNAL);
+}
+
+/** Takes the NMI that waits; others stay blocked until the next IRET. Answers as `deliver`. */
+export function takeNmi(): i32 {
+  store<u32>(cpu, 0, VCPU_HALTED);
+  store<u32>(cpu, 0, VCPU_NMI_PENDING);
+  store<u32>(cpu, 1, VCPU_NMI_BLOCKED);
+  return deliverHardware(VEC_NMI, EVENT_NMI);
+}
+
+/** Does an event wait in the record? */
+@inline export function eventWaits(): bool {
+  return (load<u32>(cpu, VCPU_EVENT) & EVENT_VALID) != 0;
+}
+
+/** Tries again to deliver the event that waits. Answers as `deliver`. */
+export function reinject(): i32 {
+  const event = load<u32>(cpu, VCPU_EVENT);
+  const error = load<u32>(cpu, VCPU_EVENT_ERROR);
+  store<u32>(cpu, 0, VCPU_EVENT);
+  store<u32>(cpu, 0, VCPU_EVENT_ERROR);
+  const type = event & EVENT_TYPE;
+  const vector = <i32>(event & 255);
+  if (type == EVENT_FAULT || type == EVENT_TRAP) return deliverException(vector, type == EVENT_TRAP, (event & EVENT_ERROR_CODE) != 0, error);
+  return deliverHardware(vector, type);
+}
