@@ -71,8 +71,11 @@ export const VCPU_IRQ_PENDING = 0x288;
 export const VCPU_NMI_PENDING = 0x28c;
 /** 1 after HLT until an interrupt; 2 = waiting for SIPI; 3 = shut down. */
 export const VCPU_HALTED = 0x290;
-/** 1 for the one instruction after STI, MOV SS, POP SS. */
+/** SHADOW_* for the one instruction after STI, or after MOV SS or POP SS; else 0. */
 export const VCPU_INTR_SHADOW = 0x294;
+export const SHADOW_STI = 1;
+/** Holds a single-step trap back as well (SDM 3A 6.8.3). */
+export const SHADOW_MOV_SS = 2;
 /** Set by JS inside an MMIO/PIO handler or between slices: leave `run` after this instruction (EXIT_REQUESTED). */
 export const VCPU_EXIT_REQUEST = 0x298;
 /** Address space: 0 normal, 1 SMM. */

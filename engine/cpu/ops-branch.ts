@@ -129,7 +129,7 @@ export function opInt(p: usize): i32 {
 }
 export function opInto(p: usize): i32 {
   prepare(p);
-  if (!overflow()) return LEAVE;
+  if (!overflow()) return next(p);
   return leave(interrupt(VEC_OF, INT_SOFTWARE));
 }
 

@@ -1,5 +1,5 @@
 /** Data movement, flags and segment-register instructions in their general forms. */
-import { SEG_SS, VCPU_GPR, VCPU_INTR_SHADOW } from '../abi/index';
+import { SEG_SS, SHADOW_MOV_SS, SHADOW_STI, VCPU_GPR, VCPU_INTR_SHADOW } from '../abi/index';
 import { arithmeticFlags, carry, condition, F_CF, F_DF, F_IF, setArithmeticFlags, setSysFlags, sysFlags } from './flags';
 import {
   exactCount,
@@ -130,7 +130,7 @@ export function opCli(p: usize): i32 {
 }
 export function opSti(p: usize): i32 {
   if (!mayTouchInterrupts()) return 0;
-  if (!(sysFlags() & F_IF)) store<u32>(cpu, 1, VCPU_INTR_SHADOW);
+  if (!(sysFlags() & F_IF)) store<u32>(cpu, SHADOW_STI, VCPU_INTR_SHADOW);
   setSysFlags(sysFlags() | F_IF);
   return leaveAfter(p);
 }
@@ -143,7 +143,7 @@ export function opMovToSeg(p: usize): i32 {
   const seg = <i32>load<u32>(p, R_IMM);
   exactCount(p);
   if (!loadSegment(seg, <u32>memVal)) return 0;
-  if (seg == SEG_SS) store<u32>(cpu, 1, VCPU_INTR_SHADOW);
+  if (seg == SEG_SS) store<u32>(cpu, SHADOW_MOV_SS, VCPU_INTR_SHADOW);
   return leaveAfter(p);
 }
 /** LES LDS LSS LFS LGS: R_IMM the segment. */

@@ -1,5 +1,5 @@
 /** Stack instructions in their general forms (any operand and stack size). SDM 2: PUSH, POP, PUSHA, POPA, PUSHF, POPF, ENTER, LEAVE. */
-import { SEG_SS, VCPU_GPR } from '../abi/index';
+import { SEG_SS, SHADOW_MOV_SS, VCPU_GPR, VCPU_INTR_SHADOW } from '../abi/index';
 import { F_AC, F_DF, F_ID, F_IF, F_IOPL, F_NT, F_TF, F_VIF, F_VIP, F_VM, ARITHMETIC, getFlags, setFlags, sysFlags } from './flags';
 import { canWrite, exactCount, leaveAfter, memVal, operandVa, rd, rmRead, uncheckedVa, wr, writeReg } from './mem';
 import { segmentedOffset } from './mem';
@@ -7,7 +7,6 @@ import { cpl, isProt, mode, MODE_64, MODE_STACK32 } from './mmu-mode';
 import { AUX_MEMORY, AUX_SIZE, R_AUX, R_BASE, R_DST, R_EXTRA, R_IMM, R_SRC, RECORD_SIZE, VREG_EA } from './record';
 import { loadSegment, selectorOf } from './segments';
 import { cpu, raise, VEC_GP } from './state';
-import { VCPU_INTR_SHADOW } from '../abi/index';
 
 const RSP: usize = VCPU_GPR + 32;
 const RBP: usize = VCPU_GPR + 40;
@@ -117,7 +116,7 @@ export function opPopSeg(p: usize): i32 {
   exactCount(p);
   if (!loadSegment(seg, <u32>memVal & 0xffff)) return 0;
   drop(<u64>size);
-  if (seg == SEG_SS) store<u32>(cpu, 1, VCPU_INTR_SHADOW);
+  if (seg == SEG_SS) store<u32>(cpu, SHADOW_MOV_SS, VCPU_INTR_SHADOW);
   return leaveAfter(p);
 }
 

@@ -1,11 +1,12 @@
 /**
  * String instructions. A REP form works in chunks that end at the next page boundary of source or destination; each chunk retires as one
- * instruction, and RIP stays on it while RCX is not 0, so interrupts and slices fall between chunks. A chunk on a device is one element.
+ * instruction, and RIP stays on it while RCX is not 0, so interrupts and slices fall between chunks. A chunk on a device, or with TF set, is
+ * one element.
  * Chunks depend on addresses alone, never on the state of caches. SDM 2: MOVS CMPS STOS LODS SCAS INS OUTS, REP.
  */
 import { CODE_PAGES, VCPU_GPR, VCPU_RIP } from '../abi/index';
 import { codeWritten } from './blocks';
-import { F_DF, FL_FIRST, FL_RESULT, FL_WORD, FLAGS_SUB, sysFlags, zero } from './flags';
+import { F_DF, F_TF, FL_FIRST, FL_RESULT, FL_WORD, FLAGS_SUB, sysFlags, zero } from './flags';
 import { ioRead, ioWrite } from './imports';
 import { canWrite, exactCount, leaveAfter, memVal, rd, ripOf, wr, writeReg } from './mem';
 import { hostRead, hostWrite, is64, isCanonical, tlbBase } from './mmu';
@@ -235,6 +236,8 @@ export function opString(p: usize): i32 {
     if (usesSource() && !wholeChunk(<i32>load<u8>(p, R_SCALE), load<u64>(cpu, RSI) & mask, n, false)) n = 1;
     if (usesTarget() && !wholeChunk(0, load<u64>(cpu, RDI) & mask, n, writesTarget())) n = 1;
   }
+  // A single-step trap comes after each iteration (SDM 3B 18.3.1.4).
+  if (sysFlags() & F_TF) n = 1;
   stopScan = false;
   n = chunk(p, n, rep);
   if (n == 0) return 0;

@@ -12,6 +12,7 @@ import {
   EXIT_REQUESTED,
   EXIT_RETRY,
   EXIT_SHUTDOWN,
+  SHADOW_MOV_SS,
   STAT_RETRIES,
   VCPU_BASE,
   VCPU_BREAK_ICOUNT,
@@ -33,7 +34,7 @@ import { findBlock, scratchBlock } from './blocks';
 import { arithmeticFlags, F_IF, F_TF, setArithmeticFlags, sysFlags } from './flags';
 import { deliver, eventWaits, reinject, takeInterrupt, takeNmi } from './events';
 import { execute } from './generated/interp';
-import { OP_INT, OP_INTO } from './generated/ops';
+import { OP_INT, OP_INTO, OP_SYSCALL, OP_SYSRET } from './generated/ops';
 import { ackInterrupt } from './imports';
 import { afterStop, ripOf } from './mem';
 import { modeChanged } from './mmu-mode';
@@ -43,6 +44,8 @@ import { leavePoint, WHY_FAULT, WHY_FETCH, WHY_LEAVE, WHY_OVER, WHY_STOP } from 
 
 /** Deliveries without a retired instruction after which a slice gives up (a guest whose handler faults for ever). */
 const DELIVERY_LIMIT: i32 = 10000;
+/** The debug exception is a single-step trap. */
+const DR6_BS: u64 = 0x4000;
 /** `step` goes on. */
 const GO_ON: i32 = -1;
 
@@ -145,15 +148,31 @@ function instructions(now: u64): i32 {
     if (pending == PEND_RETRY && load<u64>(cpu, VCPU_ICOUNT) == now) store<u32>(cpu, shadow, VCPU_INTR_SHADOW);
     return settle();
   }
-  // INT n and its kin clear TF on the way and do not trap.
-  const op = <i32>load<u16>(leavePoint);
-  const interrupted = why == WHY_LEAVE && (op == OP_INT || op == OP_INTO);
-  if (trap && !interrupted && load<u64>(cpu, VCPU_ICOUNT) != now && !load<u32>(cpu, VCPU_HALTED)) {
-    store<u64>(cpu, load<u64>(cpu, VCPU_DR6) | 0x4000, VCPU_DR6);
-    raise(VEC_DB, 0);
-    return settle(true);
+  const retired = load<u64>(cpu, VCPU_ICOUNT) - now;
+  // Of several MOV SS in a row the first one holds back, as the manual guarantees; else a row without end would keep everything out.
+  if (shadow == SHADOW_MOV_SS && retired == 1 && load<u32>(cpu, VCPU_INTR_SHADOW) == SHADOW_MOV_SS) store<u32>(cpu, 0, VCPU_INTR_SHADOW);
+  return retired != 0 && traps(trap, why) ? singleStep() : GO_ON;
+}
+
+/** Is there a single-step trap behind the instruction that just retired? `before`: TF as it was at its start (SDM 3B 18.3.1.4). */
+function traps(before: bool, why: i32): bool {
+  if (why == WHY_LEAVE) {
+    const op = <i32>load<u16>(leavePoint);
+    // INT n and its kin clear TF on the way.
+    if (op == OP_INT || op == OP_INTO) return false;
+    // TF as they leave it: no trap inside a kernel that masks TF, and one as if SYSCALL had just completed when it returns to traced code.
+    if (op == OP_SYSCALL || op == OP_SYSRET) return (sysFlags() & F_TF) != 0;
   }
-  return GO_ON;
+  if (!before || load<u32>(cpu, VCPU_INTR_SHADOW) == SHADOW_MOV_SS) return false;
+  // The trap ends HLT; not the state that an INIT has left.
+  return load<u32>(cpu, VCPU_HALTED) <= 1;
+}
+
+function singleStep(): i32 {
+  store<u32>(cpu, 0, VCPU_HALTED);
+  store<u64>(cpu, load<u64>(cpu, VCPU_DR6) | DR6_BS, VCPU_DR6);
+  raise(VEC_DB, 0);
+  return settle(true);
 }
 
 /** Exact RIP and instruction count after `execute`. */

@@ -250,9 +250,10 @@ function checkVcpu(index: number, record: Uint8Array): void {
   // The lazy flags' kind and 64 - width: cpu/flags.ts.
   within('kind of flags', u32(abi.VCPU_FLAGS) & 0xff, 6);
   within('width of flags', u32(abi.VCPU_FLAGS) >>> 8, 56);
-  for (const at of [abi.VCPU_IRQ_PENDING, abi.VCPU_NMI_PENDING, abi.VCPU_INTR_SHADOW, abi.VCPU_NMI_BLOCKED]) {
+  for (const at of [abi.VCPU_IRQ_PENDING, abi.VCPU_NMI_PENDING, abi.VCPU_NMI_BLOCKED]) {
     within(`field 0x${at.toString(16)}`, u32(at), 1);
   }
+  within('INTR_SHADOW', u32(abi.VCPU_INTR_SHADOW), abi.SHADOW_MOV_SS);
   within('ICOUNT', u64(abi.VCPU_ICOUNT), 2 ** 49);
   within('CLOCK_SKEW', u64(abi.VCPU_CLOCK_SKEW), 2 ** 52);
   if (u32(abi.VCPU_CLOCK_SHIFT) !== CLOCK_SHIFT) throw new Error(`vCPU ${index}: its clock is another board's`);
