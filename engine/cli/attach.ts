@@ -1,5 +1,4 @@
 /** Joins the opened CHARDEVs with the machine: serial line, monitors, QMP, debug console. */
-import { StringDecoder } from 'node:string_decoder';
 import type { Machine, MachineEvent } from '../machine/api';
 import { TypedInput } from '../machine/typed-input';
 import { Monitor, type MonitorEnv, noticeOf, QmpSession } from '../monitor/index';
@@ -103,10 +102,9 @@ export function attachMonitor(desk: Desk, opened: Opened): void {
 export function attachQmp(desk: Desk, opened: Opened): void {
   const monitor = new Monitor(desk.machine, desk.env);
   opened.onConnection((connection) => {
-    const decoder = new StringDecoder('utf8');
     const session = new QmpSession(desk.machine, monitor, (text) => connection.send(text), desk.wallClock);
     session.start();
-    connection.onData((bytes) => session.receive(decoder.write(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length))));
+    connection.onData((bytes) => session.receive(bytes));
     connection.onEnd(() => {
       void session.idle().then(() => {
         session.close();

@@ -158,6 +158,20 @@ export interface DeviceCommit {
 /** A refused operation, worded as QEMU words it (without "Error: "). */
 export class MachineError extends Error {}
 
+/** What a machine reports by QMP names. DEVICE_MOVED is ours. A monitor adds STOP and RESUME. */
+export const QMP_EVENTS = [
+  'RESET',
+  'SHUTDOWN',
+  'POWERDOWN',
+  'ACPI_DEVICE_OST',
+  'DEVICE_DELETED',
+  'DEVICE_MOVED',
+  'MEM_UNPLUG_ERROR',
+  'MEMORY_DEVICE_SIZE_CHANGE',
+  'BALLOON_CHANGE',
+] as const;
+export type QmpEvent = (typeof QMP_EVENTS)[number];
+
 export type MachineEvent =
   | { type: 'state'; state: RunState }
   | { type: 'reset'; by: 'host' | 'guest' }
@@ -173,7 +187,7 @@ export type MachineEvent =
   /** `breakAt`'s count is reached. The state is paused by now. */
   | { type: 'break'; count: number }
   /** QMP events by their QMP names. */
-  | { type: 'qmp'; event: string; data: Record<string, unknown> }
+  | { type: 'qmp'; event: QmpEvent; data: Record<string, unknown> }
   /** A vCPU's dirty ring reached its soft limit: the vCPU is held until `resetDirtyRings` makes room. The others go on. */
   | { type: 'dirty-ring-full'; vcpu: number }
   | { type: 'log'; text: string }

@@ -5,7 +5,7 @@
 import type { MemoryHotplug } from '../devices/memhp';
 import type { MemslotEngine } from '../memory/index';
 import type { Commit, Memslot } from '../memory/types';
-import { type Backend, type DeviceCommit, type Dimm, MachineError, type SavedDimm, type SavedDimms } from './api';
+import { type Backend, type DeviceCommit, type Dimm, MachineError, type QmpEvent, type SavedDimm, type SavedDimms } from './api';
 import type { Backends } from './backends';
 import { FOUR_GIB, PCI_HOLE_START } from './board';
 import type { Rehost } from './rehost';
@@ -37,7 +37,7 @@ export interface PlugOptions {
 
 export interface DimmHooks {
   changed(): void;
-  qmp(event: string, data: Record<string, unknown>): void;
+  qmp(event: QmpEvent, data: Record<string, unknown>): void;
   /** The guest should look at its DIMMs again. */
   rescan(): void;
   /** The guest takes memory only in blocks of so many bytes; undefined: it does not care. */

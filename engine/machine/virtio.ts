@@ -5,7 +5,7 @@
 import type { MemOutcome, MemRange } from '../devices/virtio/mem';
 import type { MemslotEngine } from '../memory/index';
 import type { MemoryRegion } from '../memory/types';
-import { type DeviceCommit, MachineError, type SavedMachine, type VirtioMemInfo } from './api';
+import { type DeviceCommit, MachineError, type QmpEvent, type SavedMachine, type VirtioMemInfo } from './api';
 import type { Backends } from './backends';
 import type { Board } from './devices';
 import type { HostMemory } from './host-memory';
@@ -26,7 +26,7 @@ export interface VirtioContext {
   /** The guest has had much done for it: who runs the machine should look at the clock. */
   endSlice(): void;
   changed(): void;
-  qmp(event: string, data: Record<string, unknown>): void;
+  qmp(event: QmpEvent, data: Record<string, unknown>): void;
   /** Runs a commit, and lets it be known that it is made through the device. */
   through<T>(device: DeviceCommit, commit: () => T): T;
 }

@@ -1,4 +1,5 @@
 /** docs/monitor.md, made from the command table: `LAB_UPDATE_DOCS=1 npx vitest run engine/monitor/docs.test.ts` writes it. */
+import { QMP_EVENTS } from '../machine/api';
 import { namesOf } from './commands/help';
 import { commands, infoCommands } from './table';
 import type { Command } from './types';
@@ -31,8 +32,13 @@ happens or nothing. A refusal is one line per fault, \`entry 2: EEXIST: ...\`, c
 const QMP = `## QMP
 
 The same table as JSON (\`lab -qmp\`): greeting, \`qmp_capabilities\`, then the commands above under their QMP names, and \`human-monitor-command\`,
-\`query-commands\`, \`query-acpi-ospm-status\`, \`query-cpus-fast\`, \`query-name\`. Events: STOP, RESUME, RESET, SHUTDOWN, POWERDOWN, ACPI_DEVICE_OST,
-DEVICE_DELETED, MEM_UNPLUG_ERROR, and our own DEVICE_MOVED. Out-of-band execution is not offered.
+\`query-commands\`, \`query-acpi-ospm-status\`, \`query-cpus-fast\`, \`query-name\`. Events: ${['STOP', 'RESUME', ...QMP_EVENTS].join(', ')}
+(DEVICE_MOVED is ours). Out-of-band execution is not offered.
+
+Input is JSON as QEMU's monitor reads it: strings in single quotes too; integers of 64 bits are exact; output is ASCII. A client that does not know
+what its predecessor left half-written sends the byte 0xFF, which fits nowhere in UTF-8, and a line end: one error, and the next command is served.
+Refused in words: a member that is there twice, half a surrogate pair, bytes that are no UTF-8, a number with a fraction or an exponent where an
+integer is meant. Beyond QEMU, a number that no double holds (1e999) is refused too, and one value is at most 1 MiB.
 `;
 
 const escaped = (text: string): string => text.replaceAll('|', '\\|').replaceAll('<', '&lt;');

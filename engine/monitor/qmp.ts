@@ -4,7 +4,9 @@
  */
 import { type Machine, MachineError, type MachineEvent } from '../machine/api';
 import { qmpVersion } from './info/machine';
-import { JsonStream, stringify } from './json-stream';
+import { JsonFloat, type JsonValue } from './json/parse';
+import { echo, inOrder, stringify } from './json/print';
+import { JsonStream, type Message } from './json/stream';
 import type { Monitor } from './monitor';
 import { commands, infoCommands } from './table';
 import { CommandError, type Context, type QmpBinding } from './types';
@@ -25,6 +27,8 @@ export class QmpSession {
   private readonly unsubscribe: () => void;
   private readonly ost = new Map<number, OstInfo>();
   private negotiated = false;
+  /** The machine stops on its way out: no event says so. */
+  private quitting = false;
   private wasRunning: boolean;
   /** Answers keep the order of the questions. */
   private queue: Promise<void> = Promise.resolve();
@@ -49,9 +53,9 @@ export class QmpSession {
     this.write({ QMP: { version: qmpVersion(), capabilities: [] } });
   }
 
-  /** Text as it came from the socket, cut anywhere. */
-  receive(text: string): void {
-    for (const item of this.stream.push(text)) {
+  /** Bytes as they came from the socket, cut anywhere. */
+  receive(bytes: Uint8Array): void {
+    for (const item of this.stream.push(bytes)) {
       this.queue = this.queue.then(() => this.answer(item)).catch(() => {});
     }
   }
@@ -65,13 +69,13 @@ export class QmpSession {
     this.unsubscribe();
   }
 
-  private async answer(item: { value: unknown } | { error: string }): Promise<void> {
+  private async answer(item: Message): Promise<void> {
     if ('error' in item) return this.write({ error: { class: 'GenericError', desc: item.error } });
-    const id = isObject(item.value) && 'id' in item.value ? { id: item.value.id } : {};
+    const id = isObject(item.value) && Object.hasOwn(item.value, 'id') ? { id: echo(item.value.id as JsonValue) } : {};
     try {
       const value = await this.execute(item.value);
       this.write({ return: value ?? {}, ...id });
-      if (isObject(item.value) && item.value.execute === 'quit') this.context.env.quit();
+      if (this.quitting) this.context.env.quit();
     } catch (error) {
       const known = error instanceof CommandError;
       const message =
@@ -88,11 +92,11 @@ export class QmpSession {
     }
     const binding = this.bindings.get(name);
     if (!binding) throw new CommandError(`The command ${name} has not been found`, 'CommandNotFound');
-    if (name === 'qmp_capabilities' && this.negotiated) {
-      throw new CommandError('Capabilities negotiation is already complete, command ignored', 'CommandNotFound');
-    }
     checkMembers(binding, members);
-    if (name === 'quit') this.emit('SHUTDOWN', { guest: false, reason: 'host-qmp-quit' });
+    if (name === 'quit') {
+      this.emit('SHUTDOWN', { guest: false, reason: 'host-qmp-quit' });
+      this.quitting = true;
+    }
     return binding.run(this.context, members);
   }
 
@@ -127,6 +131,7 @@ export class QmpSession {
     if (enable !== undefined && !(Array.isArray(enable) && enable.every((each) => typeof each === 'string'))) {
       throw new CommandError("Invalid parameter type for 'enable', expected: array");
     }
+    if (this.negotiated) throw new CommandError('Capabilities negotiation is already complete, command ignored', 'CommandNotFound');
     if (enable !== undefined && enable.length > 0) throw new CommandError(`Capability '${enable[0]}' not available`);
     this.negotiated = true;
     return undefined;
@@ -170,7 +175,7 @@ export class QmpSession {
     }
     if (event.type !== 'state') return;
     const running = event.state === 'running';
-    if (running !== this.wasRunning) this.emit(running ? 'RESUME' : 'STOP');
+    if (running !== this.wasRunning && !this.quitting) this.emit(running ? 'RESUME' : 'STOP');
     this.wasRunning = running;
   }
 
@@ -193,20 +198,21 @@ export class QmpSession {
   }
 }
 
-const isObject = (value: unknown): value is Record<string, unknown> => typeof value === 'object' && value !== null && !Array.isArray(value);
+const isObject = (value: unknown): value is Record<string, unknown> =>
+  typeof value === 'object' && value !== null && !Array.isArray(value) && !(value instanceof JsonFloat);
+
+/** 64 bits with a sign. Far above 2^53 the nearest number does: no count or address goes so far. */
+const isInteger = (value: unknown): boolean =>
+  Number.isSafeInteger(value) || (typeof value === 'bigint' && BigInt.asIntN(64, value) === value);
 
 /** {"execute": NAME, "arguments": {...}, "id": ANY} and nothing else. */
 function envelope(input: unknown): { name: string; members: Record<string, unknown> } {
   if (!isObject(input)) throw new CommandError('QMP input must be a JSON object');
-  for (const [member, value] of Object.entries(input)) {
+  for (const [member, value] of inOrder(input)) {
     if (member === 'execute') {
       if (typeof value !== 'string') throw new CommandError("QMP input member 'execute' must be a string");
     } else if (member === 'arguments') {
       if (!isObject(value)) throw new CommandError("QMP input member 'arguments' must be an object");
-    } else if (member === 'exec-oob') {
-      throw new CommandError(
-        'execute' in input ? "QMP input member 'execute' clashes with 'exec-oob'" : "QMP input member 'exec-oob' is unexpected",
-      );
     } else if (member !== 'id') {
       throw new CommandError(`QMP input member '${member}' is unexpected`);
     }
@@ -226,12 +232,11 @@ function checkMembers(binding: QmpBinding, given: Record<string, unknown>): void
     }
     const value = given[name];
     const right =
-      type === 'any' ||
-      (type === 'str' ? typeof value === 'string' : type === 'bool' ? typeof value === 'boolean' : Number.isSafeInteger(value));
+      type === 'any' || (type === 'str' ? typeof value === 'string' : type === 'bool' ? typeof value === 'boolean' : isInteger(value));
     if (!right) throw new CommandError(`Invalid parameter type for '${name}', expected: ${TYPE_NAMES[type as keyof typeof TYPE_NAMES]}`);
   }
   if (binding.open) return;
-  for (const name of Object.keys(given)) {
+  for (const [name] of inOrder(given)) {
     if (!Object.hasOwn(binding.members, name)) throw new CommandError(`Parameter '${name}' is unexpected`);
   }
 }

@@ -120,10 +120,16 @@ const nameOf = (path: string): string => path.slice(path.lastIndexOf('/') + 1);
 
 export const qomExists = (machine: Machine, path: string): boolean => nodes(machine).some((node) => node.path === path);
 
+function matches(machine: Machine, path: string): Node[] {
+  const all = nodes(machine);
+  return path.startsWith('/')
+    ? all.filter((node) => node.path === path)
+    : all.filter((node) => node.path.endsWith(`/${path}`) || path === '');
+}
+
 /** An absolute path, or the end of one when only one node ends so ("d1"). */
 function resolve(machine: Machine, path: string): Node {
-  const all = nodes(machine);
-  const found = path.startsWith('/') ? all.filter((node) => node.path === path) : all.filter((node) => node.path.endsWith(`/${path}`));
+  const found = matches(machine, path);
   if (found.length !== 1 || path === '') throw new CommandError(`Device '${path}' not found`, 'DeviceNotFound');
   return found[0]!;
 }
@@ -135,8 +141,10 @@ export function qomGet(machine: Machine, path: string, name: string): unknown {
   return property.value;
 }
 
-export const qomList = (machine: Machine, path: string): { name: string; type: string }[] =>
-  resolve(machine, path).properties.map(({ name, type }) => ({ name, type }));
+export function qomList(machine: Machine, path: string): { name: string; type: string }[] {
+  if (matches(machine, path).length > 1) throw new CommandError(`Path '${path}' is ambiguous`);
+  return resolve(machine, path).properties.map(({ name, type }) => ({ name, type }));
+}
 
 function qomSet(machine: Machine, path: string, name: string, value: unknown): string {
   const node = resolve(machine, path);

@@ -7,7 +7,7 @@ export class CommandError extends Error {
   constructor(
     message: string,
     /** QMP's error class. */
-    readonly errorClass: 'GenericError' | 'DeviceNotFound' | 'CommandNotFound' = 'GenericError',
+    readonly errorClass: 'GenericError' | 'CommandNotFound' | 'DeviceNotActive' | 'DeviceNotFound' = 'GenericError',
   ) {
     super(message);
   }
@@ -124,7 +124,7 @@ export interface Context {
 export interface QmpBinding {
   /** "object-add" */
   name: string;
-  /** Accepted members; `true`: required. 'any' members are handed over as they came. */
+  /** Accepted members; `true`: required. 'int': number, or bigint beyond 2^53 (64 bits with a sign). 'any' members are handed over as they came. */
   members: Record<string, { type: 'str' | 'bool' | 'int' | 'any'; required?: boolean }>;
   /** Members beyond `members` are handed over too, instead of being refused. */
   open?: boolean;

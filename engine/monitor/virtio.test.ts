@@ -138,7 +138,7 @@ describe('QMP', () => {
     const qmp = new QmpSession(machine, monitor, send, () => 0);
     const ask = async (execute: string, members?: object): Promise<unknown> => {
       sent.length = 0;
-      qmp.receive(`${JSON.stringify({ execute, ...(members && { arguments: members }) })}\n`);
+      qmp.receive(new TextEncoder().encode(`${JSON.stringify({ execute, ...(members && { arguments: members }) })}\n`));
       await qmp.idle();
       const answer = JSON.parse(sent.at(-1)!) as { return?: unknown; error?: { desc: string } };
       return answer.error?.desc ?? answer.return;

@@ -129,7 +129,7 @@ describe('replay_break', () => {
       () => 0,
     );
     const ask = async (execute: string, members = {}) => {
-      qmp.receive(JSON.stringify({ execute, arguments: members }));
+      qmp.receive(new TextEncoder().encode(JSON.stringify({ execute, arguments: members })));
       await qmp.idle();
       return sent.at(-1);
     };

@@ -5,7 +5,7 @@ const MIB = 0x100000;
 
 function actual({ machine }: Context): number {
   const balloon = machine.balloon();
-  if (!balloon) throw new CommandError('No balloon device has been activated');
+  if (!balloon) throw new CommandError('No balloon device has been activated', 'DeviceNotActive');
   return balloon.actual;
 }
 
@@ -32,7 +32,8 @@ export const balloonCommand: Command = {
   qmp: {
     name: 'balloon',
     members: { value: { type: 'int', required: true } },
-    run: (context, members) => setBalloon(context, members.value),
+    // More than there is, is all there is.
+    run: (context, members) => setBalloon(context, Math.min(Number(members.value), Number.MAX_SAFE_INTEGER)),
   },
 };
 

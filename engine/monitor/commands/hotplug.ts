@@ -1,6 +1,8 @@
 /** object_add, object_del, device_add, device_del. Checks and texts in QEMU's order; the rules of DIMMs themselves are the machine's. */
 import type { Machine } from '../../machine/api';
 import { BACKEND_PROPERTIES, freeBackends } from '../info/memory';
+import { JsonFloat } from '../json/parse';
+import { stringify } from '../json/print';
 import { parseKeyval } from '../opts';
 import { qomExists } from '../qom';
 import { IDENTIFIER_RULE, isIdentifier, parseInteger, parseSize } from '../sizes';
@@ -21,7 +23,11 @@ const DIMM_HELP = `pc-dimm options:
 const missing = (name: string): CommandError => new CommandError(`Parameter '${name}' is missing`);
 
 /** QAPI's order: type, id, the type's members, then what is left over. */
-function createBackend(machine: Machine, values: ReadonlyMap<string, unknown>, sizeOf: (value: unknown) => number): void {
+function createBackend(
+  machine: Machine,
+  values: ReadonlyMap<string, unknown>,
+  read: { flag(name: string, value: unknown): unknown; size(value: unknown): number },
+): void {
   const left = new Map(values);
   const take = (name: string): unknown => {
     const value = left.get(name);
@@ -31,10 +37,10 @@ function createBackend(machine: Machine, values: ReadonlyMap<string, unknown>, s
   const type = stringOf(take('qom-type'), 'qom-type');
   if (type !== BACKEND_TYPE) throw new CommandError(`Parameter 'qom-type' does not accept value '${type}'`);
   const id = stringOf(take('id'), 'id');
-  for (const [name, value] of Object.entries(BACKEND_PROPERTIES)) checkFixed(name, take(name), value);
+  for (const [name, value] of Object.entries(BACKEND_PROPERTIES)) checkFixed(name, take(name), value, read.flag);
   const given = take('size');
   if (given === undefined) throw missing('size');
-  const size = sizeOf(given);
+  const size = read.size(given);
   for (const name of left.keys()) {
     const dot = name.indexOf('.');
     throw new CommandError(dot < 0 ? `Parameter '${name}' is unexpected` : `Parameters '${name.slice(0, dot)}.*' are unexpected`);
@@ -50,17 +56,44 @@ function stringOf(value: unknown, name: string): string {
 }
 
 /** QEMU's other properties of a backend exist with their default only. */
-function checkFixed(name: string, given: unknown, fixed: boolean | string): void {
-  if (given === undefined || given === fixed) return;
-  const text = String(given);
+function checkFixed(name: string, given: unknown, fixed: boolean | string, flag: (name: string, value: unknown) => unknown): void {
+  if (given === undefined) return;
   if (typeof fixed === 'string') {
-    if (text !== fixed) throw new CommandError(`Parameter '${name}' does not accept value '${text}'`);
+    if (typeof given !== 'string') throw new CommandError(`Invalid parameter type for '${name}', expected: string`);
+    if (given !== fixed) throw new CommandError(`Parameter '${name}' does not accept value '${given}'`);
     return;
   }
+  const text = String(flag(name, given));
   const on = text === 'on' || text === 'yes' || text === 'true' || text === 'y';
   const off = text === 'off' || text === 'no' || text === 'false' || text === 'n';
   if (!on && !off) throw new CommandError(`Parameter '${name}' expects 'on' or 'off'`);
   if (on !== fixed) throw new CommandError(`property '${name}' of memory-backend-ram doesn't take value '${text}'`);
+}
+
+/** QMP's members: a flag is JSON's, not a word. */
+function addObject(machine: Machine, members: Record<string, unknown>): void {
+  const flag = (name: string, value: unknown): unknown => {
+    if (typeof value === 'boolean') return value;
+    throw new CommandError(`Invalid parameter type for '${name}', expected: boolean`);
+  };
+  const size = (value: unknown): number => {
+    if (typeof value === 'number' && value >= 0) return value;
+    // Beyond any host memory: that is what is said of it then.
+    if (typeof value === 'bigint' && value >= 0n) return Number(value);
+    throw new CommandError("Parameter 'size' expects uint64");
+  };
+  createBackend(machine, new Map(Object.entries(members)), { flag, size });
+}
+
+/** Members of device_add as QEMU hands them on: as the words of an option list; what is no word is left out. */
+function wordsOf(members: Record<string, unknown>): Map<string, unknown> {
+  const words = new Map<string, unknown>();
+  for (const [name, value] of Object.entries(members)) {
+    if (value instanceof JsonFloat) words.set(name, stringify(value));
+    else if (typeof value === 'boolean') words.set(name, value ? 'on' : 'off');
+    else if (typeof value !== 'object') words.set(name, String(value));
+  }
+  return words;
 }
 
 function objectAdd(machine: Machine, text: string): string {
@@ -69,20 +102,21 @@ function objectAdd(machine: Machine, text: string): string {
   if (type === 'help' || type === '?') return OBJECT_TYPES_HELP;
   if (help && type === undefined) return OBJECT_TYPES_HELP;
   if (help && type === BACKEND_TYPE) return BACKEND_HELP;
-  createBackend(machine, values, (value) => {
-    const size = parseSize(String(value));
-    if (size === undefined) throw new CommandError("Parameter 'size' expects size");
-    return size;
-  });
+  const size = (value: unknown): number => {
+    const parsed = parseSize(String(value));
+    if (parsed === undefined) throw new CommandError("Parameter 'size' expects size");
+    return parsed;
+  };
+  createBackend(machine, values, { flag: (_name, value) => value, size });
   return '';
 }
 
 const DIMM_READ_ONLY = new Set(['size', 'type', 'realized', 'parent_bus', 'hotplugged', 'hotpluggable', 'legacy-memdev']);
 
-/** `driver`, `id` and the properties of a pc-dimm, as strings (HMP) or numbers (QMP). */
+/** `driver`, `id` and the properties of a pc-dimm. */
 function createDevice(machine: Machine, options: ReadonlyMap<string, unknown>): void {
   const driver = options.get('driver');
-  if (driver === undefined || driver === '') throw missing('driver');
+  if (driver === undefined) throw missing('driver');
   const given = /^(virtio-(?:mem|balloon))(?:-device|-pci)?$/.exec(String(driver));
   if (given) {
     const reason = 'a guest looks for what is on it only when it boots';
@@ -110,7 +144,8 @@ function setProperty(
 ): void {
   switch (name) {
     case 'memdev':
-      plug.memdev = backendId(machine, String(value));
+      // The link to nothing.
+      if (value !== '') plug.memdev = backendId(machine, String(value));
       return;
     case 'addr':
       plug.addr = integer(name, value, 0n, 2n ** 64n - 1n, 'uint64_t');
@@ -136,7 +171,11 @@ function backendId(machine: Machine, path: string): string {
 
 function integer(name: string, value: unknown, low: bigint, high: bigint, type: string): number {
   const parsed =
-    typeof value === 'number' && Number.isInteger(value) ? BigInt(value) : typeof value === 'string' ? parseInteger(value) : undefined;
+    typeof value === 'bigint' || Number.isSafeInteger(value)
+      ? BigInt(value as bigint | number)
+      : typeof value === 'string'
+        ? parseInteger(value)
+        : undefined;
   if (parsed === undefined) throw new CommandError(`Parameter '${name}' expects integer`);
   // A negative 64-bit value wraps, as in QEMU; it is then no legal address.
   const wrapped = type === 'uint64_t' ? BigInt.asUintN(64, parsed) : parsed;
@@ -210,13 +249,9 @@ export const hotplugCommands: Command[] = [
     complete: (_context, word) => (word.includes(',') ? [] : [BACKEND_TYPE]),
     qmp: {
       name: 'object-add',
-      members: { 'qom-type': { type: 'str', required: true }, id: { type: 'str', required: true } },
+      members: { 'qom-type': { type: 'any', required: true } },
       open: true,
-      run: ({ machine }, members) =>
-        createBackend(machine, new Map(Object.entries(members)), (value) => {
-          if (typeof value === 'number' && Number.isSafeInteger(value) && value >= 0) return value;
-          throw new CommandError("Parameter 'size' expects uint64");
-        }),
+      run: ({ machine }, members) => addObject(machine, members),
     },
   },
   {
@@ -249,9 +284,9 @@ export const hotplugCommands: Command[] = [
     complete: completeDevice,
     qmp: {
       name: 'device_add',
-      members: { driver: { type: 'str', required: true } },
+      members: { driver: { type: 'any', required: true } },
       open: true,
-      run: ({ machine }, members) => createDevice(machine, new Map(Object.entries(members))),
+      run: ({ machine }, members) => createDevice(machine, wordsOf(members)),
     },
   },
   {
