@@ -1,7 +1,6 @@
 /** Two-byte opcode map (0F), SDM 2D table A-3. Prefetches, hint NOPs (ENDBR64 is one) and the fences are NOPs. */
 import { farPointer, jcc, relativeZ } from './decode-control';
 import { extend, generic, lockIfMemory, plain, targetReg, uncheckedMemory } from './decode-common';
-import { decodeSimd } from './decode-ext';
 import {
   addressSize, allowLock, emit, endsBlock, fetch8, gpr, inLong, invalid, isMemory, memoryAccess, mod, opSize, prefix66, readModrm, reg,
   repeat, rex, rm, setAux, setDst, setExtra, setImm, setSrc, stackSize,
@@ -10,10 +9,10 @@ import { decode30, group6, group7, leaving, loadRights, moveControl } from './de
 import { cmovOp, multiplyOp } from './generated/lookups';
 import {
   OP_BIT, OP_BSF, OP_BSR, OP_BSWAP16, OP_BSWAP32, OP_BSWAP64, OP_CLTS, OP_CMOV16, OP_CMPXCHG, OP_CMPXCHG16B,
-  OP_CMPXCHG8B, OP_CPUID, OP_IMUL16, OP_LAR, OP_LSL, OP_NOP, OP_POP_SEG, OP_PUSH_SEG, OP_RDRAND, OP_SETCC_M,
+  OP_CMPXCHG8B, OP_CPUID, OP_IMUL16, OP_LAR, OP_LSL, OP_NOP, OP_POPCNT, OP_POP_SEG, OP_PUSH_SEG, OP_RDRAND, OP_SETCC_M,
   OP_SETCC_R, OP_SHLD, OP_SHRD, OP_SYSCALL, OP_SYSRET, OP_WBINVD, OP_XADD,
 } from './generated/ops';
-import { decodeSaveGroup } from './simd/decode';
+import { decodeSaveGroup, decodeSimdMap } from './simd/decode';
 
 export function decodeTwoByte(): void {
   const opcode = fetch8();
@@ -23,12 +22,12 @@ export function decodeTwoByte(): void {
       return;
     case 0x1:
       if (opcode >= 0x18) hintNop();
-      else decodeSimd(opcode, 0);
+      else decodeSimdMap(opcode);
       return;
     case 0x2:
       if (opcode < 0x24) moveControl(opcode);
       else if (opcode < 0x28) invalid(true); // test registers, of the 486
-      else decodeSimd(opcode, 0);
+      else decodeSimdMap(opcode);
       return;
     case 0x3:
       decode30(opcode);
@@ -53,7 +52,7 @@ export function decodeTwoByte(): void {
       return;
     default:
       if (opcode == 0xff) undefinedModrm();
-      else decodeSimd(opcode, 0);
+      else decodeSimdMap(opcode);
   }
 }
 
@@ -249,8 +248,9 @@ function decodeB0(opcode: u32): void {
       return;
     case 0xb8:
       readModrm();
-      invalid(false);
-      return; // POPCNT is not advertised
+      if (repeat == 0xf3) generic(OP_POPCNT, opSize, false);
+      else invalid(false); // JMPE of Itanium
+      return;
     case 0xb9:
       undefinedModrm();
       return;
@@ -301,7 +301,7 @@ function decodeC0(opcode: u32): void {
     return;
   }
   if (opcode != 0xc7) {
-    decodeSimd(opcode, 0);
+    decodeSimdMap(opcode);
     return;
   }
   readModrm();

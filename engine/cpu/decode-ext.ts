@@ -1,8 +1,7 @@
 /**
- * The place of x87, MMX and SSE in the decoder. Each instruction becomes one record of OP_FPU or OP_SIMD.
- * x87: R_IMM = opcode | ModRM << 8, operand size in R_AUX. MMX and SSE: see simd/decode.ts.
+ * x87 in the decoder. Each instruction becomes one record of OP_FPU: R_IMM = opcode | ModRM << 8, operand size in R_AUX.
+ * MMX and SSE: see simd/decode.ts.
  */
-import { decodeSimdMap } from './simd/decode';
 import { emit, emitMemory, invalid, isMemory, memoryAccess, mod, opSize, readModrm, reg, rm, setAux, setImm } from './decode-state';
 import { OP_FPU } from './generated/ops';
 
@@ -77,10 +76,4 @@ export function decodeFpu(opcode: u32): void {
   setAux(r, <u32>opSize);
   setImm(r, <i64>(opcode | (((mod << 6) | (which << 3) | (rm & 7)) << 8)));
   memoryAccess(bytes, fpuWrites(opcode, which));
-}
-
-/** An opcode of the 0F map that belongs to MMX or SSE (map 0), or of 0F 38 (1) and 0F 3A (2). ModRM is not read yet. */
-export function decodeSimd(opcode: u32, map: u32): void {
-  if (map != 0) invalid(false);
-  else decodeSimdMap(opcode);
 }

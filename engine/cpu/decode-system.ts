@@ -1,6 +1,6 @@
 /** System groups of the two-byte map: 0F 00, 0F 01, 0F 20-23, 0F 30-35. */
 import { generic, plain } from './decode-common';
-import { decodeSimd } from './decode-ext';
+import { decode38, decode3A } from './simd/decode-extended';
 import { endsBlock, fetch8, gpr, inLong, invalid, isMemory, memoryAccess, opSize, reg, rex, rm, setDst, setExtra } from './decode-state';
 import {
   OP_INVLPG, OP_LGDT, OP_LIDT, OP_LLDT, OP_LMSW, OP_LTR, OP_MOV_FROM_CR, OP_MOV_FROM_DR, OP_MOV_TO_CR, OP_MOV_TO_DR, OP_RDMSR, OP_RDPMC,
@@ -129,10 +129,10 @@ export function decode30(opcode: u32): void {
       leaving(OP_SYSEXIT);
       return;
     case 0x38:
-      decodeSimd(fetch8(), 1);
+      decode38();
       return;
     case 0x3a:
-      decodeSimd(fetch8(), 2);
+      decode3A();
       return;
     default:
       invalid(true);

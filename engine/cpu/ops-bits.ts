@@ -1,7 +1,7 @@
-/** BT BTS BTR BTC BSF BSR. SDM 2. */
+/** BT BTS BTR BTC BSF BSR POPCNT CRC32. SDM 2. */
 import { arithmeticFlags, F_CF, F_ZF, setArithmeticFlags } from './flags';
 import { canWrite, inMemory, memVal, operandSize, operandVa, rd, regRead, regWrite, rmRead, uncheckedVa, wr, writeReg } from './mem';
-import { R_EXTRA, R_IMM, R_SRC, VREG_EA } from './record';
+import { R_DST, R_EXTRA, R_IMM, R_SRC, VREG_EA } from './record';
 import { cpu } from './state';
 
 /**
@@ -61,4 +61,32 @@ export function opBsr(p: usize): i32 {
   const size = operandSize(p);
   if (!rmRead(p, size)) return 0;
   return scanned(p, size, memVal != 0, 63 - clz<u64>(memVal));
+}
+
+/** All flags but ZF are cleared. */
+export function opPopcnt(p: usize): i32 {
+  const size = operandSize(p);
+  if (!rmRead(p, size)) return 0;
+  setArithmeticFlags(memVal == 0 ? F_ZF : 0);
+  regWrite(p, size, popcnt<u64>(memVal));
+  return 1;
+}
+
+/** The Castagnoli polynomial 0x11EDC6F41, bits reversed. */
+const CRC32C: u32 = 0x82f63b78;
+
+/** R_DST is a 64-bit register of which the low half counts. */
+export function opCrc32(p: usize): i32 {
+  const size = operandSize(p);
+  if (!rmRead(p, size)) return 0;
+  const dst = cpu + <usize>load<u16>(p, R_DST);
+  let value = memVal;
+  let crc = load<u32>(dst);
+  for (let i = 0; i < size; i++) {
+    crc ^= <u32>value & 255;
+    for (let bit = 0; bit < 8; bit++) crc = crc & 1 ? (crc >> 1) ^ CRC32C : crc >> 1;
+    value >>= 8;
+  }
+  store<u64>(dst, <u64>crc);
+  return 1;
 }

@@ -75,10 +75,13 @@ describe('CPUID', () => {
     expect(cpuid(0x80000007).edx & 0x100).toBe(0x100);
   });
 
-  it('claims what a 64-bit kernel needs and nothing beyond SSE2', () => {
+  it('claims x86-64-v2 and what a 64-bit kernel needs, and nothing beyond', () => {
     const { ecx, edx } = cpuid(1);
     for (const bit of [0, 3, 4, 5, 6, 8, 9, 11, 13, 15, 16, 19, 23, 24, 25, 26]) expect((edx >>> bit) & 1, `EDX[${bit}]`).toBe(1);
-    for (const bit of [0, 1, 3, 9, 12, 19, 20, 22, 23, 25, 26, 27, 28]) expect((ecx >>> bit) & 1, `ECX[${bit}]`).toBe(0);
+    // SSE3 SSSE3 CX16 SSE4.1 SSE4.2 POPCNT; PCLMULQDQ MONITOR FMA MOVBE AES XSAVE OSXSAVE AVX F16C
+    for (const bit of [0, 9, 13, 19, 20, 23]) expect((ecx >>> bit) & 1, `ECX[${bit}]`).toBe(1);
+    for (const bit of [1, 3, 12, 22, 25, 26, 27, 28, 29]) expect((ecx >>> bit) & 1, `ECX[${bit}]`).toBe(0);
+    expect(cpuid(0x80000001).ecx & 1).toBe(1); // LAHF
     for (const bit of [11, 20, 27, 29]) expect((cpuid(0x80000001).edx >>> bit) & 1).toBe(1);
     expect(cpuid(0x80000008).eax).toBe(46 | (48 << 8));
   });

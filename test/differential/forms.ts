@@ -1,6 +1,7 @@
 /** The instruction forms that the differential tester draws from, as encodings with the flags they leave undefined. */
 import { FLAG } from './case';
 import { sseForms } from './forms-sse';
+import { v2Forms } from './forms-v2';
 import { x87Forms } from './forms-x87';
 import type { MakerRule } from './makers';
 import { BOUNDS, DATA_POINTER, FAR_POINTER, SELECTOR } from './pattern';
@@ -37,6 +38,8 @@ export interface Form {
   lock?: boolean;
   rep?: 'rep' | 'repcc';
   fpu?: boolean;
+  /** Compares strings: XMM registers and the lengths in rAX and rDX are drawn so that something matches. */
+  text?: boolean;
   /** REX.W alone changes the operand size. */
   rexW?: boolean;
   /** Bits of the x87 status word that the manual leaves undefined. */
@@ -338,4 +341,4 @@ add({ name: 'jmp Ap', opcode: [0xea], imm: 'p', sized: '66', only: 'legacy' });
 export const integerForms: readonly Form[] = forms;
 
 /** Every form that the tester knows. */
-export const allForms: readonly Form[] = [...integerForms, ...sseForms, ...x87Forms];
+export const allForms: readonly Form[] = [...integerForms, ...sseForms, ...v2Forms, ...x87Forms];

@@ -5,7 +5,7 @@ import { drawFrame } from './frames';
 import type { MakerRule } from './makers';
 import { type AddressSize, aimAt, drawOperand, effectiveAddress, type Operand } from './operands';
 import { FX_IMAGES, RETURN_ADDRESS } from './pattern';
-import { fxImage, immediate, littleEndian, Random, registerValue } from './random';
+import { drawTexts, fxImage, immediate, littleEndian, Random, registerValue } from './random';
 import { CODE_SELECTORS, FS_BASE, GS_BASE, LDT, SELECTORS } from './segments';
 
 const FS = 0x64;
@@ -34,7 +34,7 @@ function drawMode(form: Form, random: Random, legacy: boolean): Mode {
 }
 
 function takes66(form: Form, mode: Mode): boolean {
-  if (form.sized === undefined || form.no16 || form.mandatory !== undefined) return false;
+  if (form.sized === undefined || form.no16) return false;
   return form.sized !== 'legacy' || mode !== 64;
 }
 
@@ -58,6 +58,13 @@ function branchBytes(form: Form, mode: Mode, operandSize: number): number {
   return form.imm === 1 ? 1 : mode === 64 || operandSize !== 16 ? 4 : 2;
 }
 
+/** A second mandatory prefix: F2 and F3 count before 66, in whatever order. */
+function strayPrefixes(form: Form, random: Random): number[] {
+  if (!form.fpu) return [];
+  if (form.mandatory === 0xf2 || form.mandatory === 0xf3) return random.chance(3) ? [0x66] : [];
+  return form.opcode.length === 3 && random.chance(2) ? [random.pick([0xf2, 0xf3])] : [];
+}
+
 function drawShape(form: Form, random: Random, legacy: boolean): Shape {
   const mode = drawMode(form, random, legacy);
   const prefix66 = takes66(form, mode) && random.chance(20);
@@ -71,6 +78,7 @@ function drawShape(form: Form, random: Random, legacy: boolean): Shape {
   if (prefix66) bytes.push(0x66);
   if (prefix67) bytes.push(0x67);
   if (segment !== undefined) bytes.push(segment);
+  bytes.push(...strayPrefixes(form, random));
   if (form.mandatory !== undefined) bytes.push(form.mandatory);
   if (rex) bytes.push(rex);
   bytes.push(...form.opcode);
@@ -128,6 +136,12 @@ function drawStack({ form, mode, operandSize }: Shape, random: Random): ReturnTy
   return drawFrame(form.stack, mode, (operandSize / 8) as 2 | 4 | 8, random);
 }
 
+/** Of a string: shorter than a register mostly, and the magnitude counts. */
+function stringLength(random: Random, mode: Mode): bigint {
+  const length = BigInt(random.below(20));
+  return BigInt.asUintN(mode === 64 ? 64 : 32, random.chance(25) ? -length : length);
+}
+
 function drawRegisters(shape: Shape, top: number | undefined, random: Random): BigUint64Array {
   const { form, mode, operand } = shape;
   const gpr = new BigUint64Array(16);
@@ -139,6 +153,7 @@ function drawRegisters(shape: Shape, top: number | undefined, random: Random): B
   if (gpr[4]! >> 12n === BigInt(CODE >> 12) || gpr[4]! >> 12n === BigInt((CODE >> 12) + 1)) gpr[4] = BigInt(DATA + 2048);
   // Most packed operands must be aligned.
   if (form.fpu && random.chance(70)) for (let i = 0; i < 16; i++) gpr[i]! &= ~15n;
+  if (form.text) for (const i of [0, 2]) if (random.chance(70)) gpr[i] = stringLength(random, mode);
   if (form.stack === 'return' && random.chance(70))
     gpr[4] = dataStart(mode) + BigInt(RETURN_ADDRESS + 256 * random.below(DATA_SIZE / 256 - 17));
   if (top !== undefined) gpr[4] = BigInt.asUintN(mode === 16 ? 16 : 32, dataStart(mode) + BigInt(top));
@@ -248,6 +263,7 @@ export function makeCase(form: Form, random: Random, legacy = true): Case | unde
   code.set(bytes);
   const status = random.u32() & (FLAG.CF | FLAG.PF | FLAG.AF | FLAG.ZF | FLAG.SF | FLAG.OF);
   const fx = fxImage(random);
+  if (form.text) drawTexts(fx, random);
   if (outsideDomain(form, fx) || storesIntoCode(shape, gpr)) return undefined;
   const approximate = form.approximate === 'xmm' ? operand!.reg | ((shape.rex & 4) << 1) : form.approximate;
   return {

@@ -3,6 +3,7 @@
  * that the same test passes on every maker's processor; everything else has to be equal. Where two makers each do one thing consistently
  * and the core follows one of them (it says GenuineIntel), the reason stands at the rule.
  */
+import { isOtherMakers } from './amd';
 import { ALL_FLAGS, type Case, COMPLETED, DATA, FLAG, type Outcome, STATUS_FLAGS } from './case';
 import { USER64_CODE } from './segments';
 
@@ -133,6 +134,7 @@ export function differences(c: Case, native: Outcome, core: Outcome): string[] {
   if (
     pushesInOtherMode(c, native, core) ||
     checksWholeOffset(c, native, core) ||
+    isOtherMakers(c, native, core) ||
     readsProcessorNumber(c, native, core) ||
     popsPartOfSlot(c, native, core)
   )
@@ -165,8 +167,10 @@ export function differences(c: Case, native: Outcome, core: Outcome): string[] {
 
 /** An access around the end of a flat 4 GiB segment may be a limit violation or not (SDM 3A, 5.3). */
 function wraps(native: Outcome, core: Outcome): boolean {
-  const wrapped = native.cr2 >= 0xfffff000n || native.cr2 < 0x1000n;
-  return native.vector === 14 && wrapped && (core.vector === 12 || core.vector === 13);
+  const pageFault = native.vector === 14 ? native : core;
+  const other = pageFault === native ? core : native;
+  const wrapped = pageFault.cr2 >= 0xfffff000n || pageFault.cr2 < 0x1000n;
+  return pageFault.vector === 14 && wrapped && (other.vector === 12 || other.vector === 13);
 }
 
 /** PUSH and POP of a segment register: Intel writes and reads 16 bits of the slot, AMD all: at the end of a page that may fault. */

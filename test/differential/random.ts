@@ -120,7 +120,7 @@ function x87Register(view: DataView, at: number, random: Random): void {
   }
 }
 
-/** FXSAVE image with all exceptions masked; rounding and precision vary. */
+/** FXSAVE image with all x87 exceptions masked; rounding and precision vary, and MXCSR now and then in all its bits. */
 export function fxImage(random: Random): Uint8Array {
   const image = new Uint8Array(512);
   const view = new DataView(image.buffer);
@@ -129,8 +129,24 @@ export function fxImage(random: Random): Uint8Array {
   view.setUint16(2, (random.below(8) << 11) | (random.chance(50) ? random.u32() & 0x4700 : 0), true);
   image[4] = random.chance(70) ? 0xff : random.below(256);
   view.setUint32(24, 0x1f80 | (random.chance(30) ? random.below(4) << 13 : 0), true);
+  if (random.chance(15)) view.setUint32(24, random.u32() & random.pick([0xffff, 0xffc0, 0xffff]), true);
   view.setUint32(28, 0xffff, true);
   for (let i = 0; i < 8; i++) x87Register(view, 32 + 16 * i, random);
   for (let at = 160; at < 416; at += 8) xmmLane(view, at, random);
   return image;
+}
+
+/** Strings into the XMM registers of an image: of few letters, some with an end. */
+export function drawTexts(image: Uint8Array, random: Random): void {
+  for (let at = 160; at < 416; at += 16) {
+    const letters = random.pick([
+      [1, 2],
+      [1, 2, 3, 0x80, 0xff],
+      [0, 1, 2, 3, 4, 5],
+      [0x41, 0x5a, 0x61, 0x7a, 0],
+    ]);
+    const wide = random.chance(40);
+    for (let i = 0; i < 16; i++) image[at + i] = wide && i & 1 ? 0 : random.pick(letters);
+    if (random.chance(50)) image.fill(0, at + random.below(17), at + random.below(17));
+  }
 }

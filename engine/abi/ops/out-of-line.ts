@@ -40,6 +40,8 @@ export const outOfLine: readonly Operation[] = [
     bit: { fn: 'opBit', ...target, writes: CF },
     bsf: { fn: 'opBsf', ...operand, writes: ZF },
     bsr: { fn: 'opBsr', ...operand, writes: ZF },
+    popcnt: { fn: 'opPopcnt', ...operand, ...all },
+    crc32: { fn: 'opCrc32', ...operand },
   }),
   ...file('ops-atomic', {
     xchg: { fn: 'opXchg', ...target },
@@ -107,6 +109,11 @@ export const outOfLine: readonly Operation[] = [
   // FCOMI and FUCOMI, COMIS and UCOMIS set flags; FCMOV reads them.
   ...file('fpu/execute', { fpu: { fn: 'opFpu', ...operand, form: 'none', access: 'modify', reads: ALL_FLAGS, alters: ALL_FLAGS } }),
   ...file('simd/execute', { simd: { fn: 'opSimd', ...operand, form: 'none', access: 'modify', alters: ALL_FLAGS } }),
+  // PTEST and the string compares set flags; PEXTR stores.
+  ...file('simd/extended', {
+    simd_38: { fn: 'opSimd38', ...operand, form: 'none', alters: ALL_FLAGS },
+    simd_3a: { fn: 'opSimd3A', ...operand, form: 'none', access: 'modify', alters: ALL_FLAGS },
+  }),
 ];
 
 const ENDS = { ends: true } as const;

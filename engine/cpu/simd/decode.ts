@@ -1,7 +1,7 @@
 /**
- * MMX, SSE and SSE2 in the 0F map (SDM 2D table A-3). Each form becomes one OP_SIMD record: R_DST the ModRM.reg register, R_SRC the rm
- * register (or the memory operand), as byte offsets of the vCPU record; R_IMM as below.
- * Not decoded (not advertised): SSE3 and later, 3DNow!.
+ * MMX and SSE to SSE3 in the 0F map (SDM 2D table A-3). Each form becomes one OP_SIMD record: R_DST the ModRM.reg register, R_SRC the rm
+ * register (or the memory operand), as byte offsets of the vCPU record; R_IMM as below. The maps 0F 38 and 0F 3A: decode-extended.ts.
+ * Not decoded (not advertised): SSE4A, 3DNow!.
  */
 import { VCPU_FPU_REGS, VCPU_GPR, VCPU_XMM } from '../../abi/index';
 import {
@@ -37,17 +37,17 @@ export const PREFIX_66: u32 = 1;
 export const PREFIX_F3: u32 = 2;
 export const PREFIX_F2: u32 = 3;
 
-/** What decodeForm answers: bytes of the memory operand, and these. 0: no instruction. */
+/** What a form is: bytes of the memory operand, and these. 0: no instruction. */
 const REG_MMX: u32 = 0x100;
 const RM_MMX: u32 = 0x200;
 const REG_GPR: u32 = 0x400;
-const RM_GPR: u32 = 0x800;
-const STORES: u32 = 0x1000;
-const UNALIGNED: u32 = 0x2000;
-const MEMORY_ONLY: u32 = 0x4000;
+export const RM_GPR: u32 = 0x800;
+export const STORES: u32 = 0x1000;
+export const UNALIGNED: u32 = 0x2000;
+export const MEMORY_ONLY: u32 = 0x4000;
 const REGISTER_ONLY: u32 = 0x8000;
-const IMMEDIATE: u32 = 0x10000;
-const MMX: u32 = REG_MMX | RM_MMX;
+export const IMMEDIATE: u32 = 0x10000;
+export const MMX: u32 = REG_MMX | RM_MMX;
 
 /** Packed single, packed double, scalar single, scalar double. */
 function four(prefix: u32): u32 {
@@ -57,8 +57,13 @@ function two(prefix: u32, form: u32): u32 {
   return prefix < 2 ? form : 0;
 }
 /** MMX without prefix, XMM with 66. */
-function integer(prefix: u32): u32 {
+export function integer(prefix: u32): u32 {
   return prefix == 0 ? MMX | 8 : prefix == PREFIX_66 ? 16 : 0;
+}
+
+/** SSE3: packed double with 66, packed single with F2. */
+function horizontalForm(prefix: u32): u32 {
+  return prefix == PREFIX_66 || prefix == PREFIX_F2 ? 16 : 0;
 }
 
 function form10(opcode: u32, p: u32): u32 {
@@ -69,7 +74,8 @@ function form10(opcode: u32, p: u32): u32 {
       return four(p) | UNALIGNED | STORES;
     case 0x12:
     case 0x16:
-      return p == 0 ? 8 | UNALIGNED : p == PREFIX_66 ? 8 | MEMORY_ONLY : 0;
+      if (p >= 2) return p == PREFIX_F3 ? 16 : opcode == 0x12 ? 8 : 0; // MOVSLDUP, MOVSHDUP, MOVDDUP
+      return p == 0 ? 8 | UNALIGNED : 8 | MEMORY_ONLY;
     case 0x13:
     case 0x17:
       return two(p, 8 | MEMORY_ONLY | STORES);
@@ -137,6 +143,9 @@ function form70(opcode: u32, p: u32, wide: u32): u32 {
       return p == 0 ? wide | RM_GPR | REG_MMX | STORES : p == PREFIX_66 ? wide | RM_GPR | STORES : p == PREFIX_F3 ? 8 : 0;
     case 0x7f:
       return p == PREFIX_F3 ? 16 | UNALIGNED | STORES : p < 2 ? integer(p) | STORES : 0;
+    case 0x7c:
+    case 0x7d:
+      return horizontalForm(p);
     default:
       return opcode >= 0x74 && opcode <= 0x76 ? integer(p) : 0;
   }
@@ -160,7 +169,9 @@ function formC0(opcode: u32, p: u32, wide: u32): u32 {
 function formD0(opcode: u32, p: u32): u32 {
   switch (opcode) {
     case 0xd0:
+      return horizontalForm(p);
     case 0xf0:
+      return p == PREFIX_F2 ? 16 | UNALIGNED | MEMORY_ONLY : 0; // LDDQU
     case 0xff:
       return 0;
     case 0xd6:
@@ -213,9 +224,14 @@ function shiftExists(opcode: u32, which: u32, p: u32): bool {
   return which == 2 || which == 4 || which == 6;
 }
 
+/** The mandatory prefix: F2 and F3 count before 66. */
+export function mandatoryPrefix(): u32 {
+  return repeat == 0xf3 ? PREFIX_F3 : repeat == 0xf2 ? PREFIX_F2 : prefix66 ? PREFIX_66 : PREFIX_NONE;
+}
+
 /** ModRM is not read yet. */
 export function decodeSimdMap(opcode: u32): void {
-  const p: u32 = repeat == 0xf3 ? PREFIX_F3 : repeat == 0xf2 ? PREFIX_F2 : prefix66 ? PREFIX_66 : PREFIX_NONE;
+  const p = mandatoryPrefix();
   if (opcode == 0x77) {
     if (p == 0) setImm(emit(OP_SIMD), <i64>(0x77 | SIMD_MMX));
     else invalid(true);
@@ -232,8 +248,14 @@ export function decodeSimdMap(opcode: u32): void {
     invalid(true);
     return;
   }
+  const r = layDown(OP_SIMD, opcode, p, form);
+  if (opcode == 0xf7) setExtra(r, <u32>(inLong && segment < 4 ? 0xff : operandSegment()) | ((<u32>addressSize) << 8));
+}
+
+/** The record of a form whose ModRM byte is read and allowed. */
+export function layDown(op: i32, opcode: u32, p: u32, form: u32): usize {
   const bytes = form & 0xff;
-  const r = isMemory ? emitMemory(OP_SIMD) : emit(OP_SIMD);
+  const r = isMemory ? emitMemory(op) : emit(op);
   memoryAccess(bytes, (form & STORES) != 0);
   setDst(r, registerOffset(reg, (form & REG_GPR) != 0, (form & REG_MMX) != 0));
   if (!isMemory) setSrc(r, registerOffset(rm, (form & RM_GPR) != 0, (form & RM_MMX) != 0));
@@ -243,7 +265,7 @@ export function decodeSimdMap(opcode: u32): void {
   if (form & REG_MMX || (form & RM_MMX && (!isMemory || opcode != 0x2a))) word |= SIMD_MMX;
   if (bytes == 16 && !(form & UNALIGNED)) word |= SIMD_ALIGNED;
   setImm(r, <i64>word);
-  if (opcode == 0xf7) setExtra(r, <u32>(inLong && segment < 4 ? 0xff : operandSegment()) | ((<u32>addressSize) << 8));
+  return r;
 }
 
 /** 0F AE with a memory operand, ModRM read: FXSAVE FXRSTOR LDMXCSR STMXCSR, and CLFLUSH, which only checks its operand. */

@@ -1,24 +1,12 @@
 /**
- * MMX, SSE and SSE2 instructions (opcode table: decode.ts). Operands become pointers: registers in the vCPU record, guest memory that the
+ * MMX, SSE, SSE2 and SSE3 instructions (opcode table: decode.ts). Operands become pointers: registers in the vCPU record, guest memory that the
  * TLB maps in place, and anything else through a buffer.
  */
-import {
-  SEG_BASE,
-  VCPU_CR0,
-  VCPU_CR4,
-  VCPU_FPU_REGS,
-  VCPU_FSW,
-  VCPU_FTW,
-  VCPU_GPR,
-  VCPU_SEG,
-  VCPU_SEG_SIZE,
-  VCPU_XMM,
-} from '../../abi/index';
-import { canRead, canWrite, inMemory, memVal, operandVa, rd, segmentedOffset, wr } from '../mem';
-import { hostRead, hostWrite } from '../mmu';
-import { CR0_EM, CR0_TS, CR4_OSFXSR, is64, isCanonical } from '../mmu-mode';
+import { SEG_BASE, VCPU_FPU_REGS, VCPU_FTW, VCPU_GPR, VCPU_SEG, VCPU_SEG_SIZE, VCPU_XMM } from '../../abi/index';
+import { canWrite, inMemory, segmentedOffset, wr } from '../mem';
+import { is64, isCanonical } from '../mmu-mode';
 import { R_DST, R_EXTRA, R_IMM, R_SRC, VREG_EA } from '../record';
-import { VEC_GP, VEC_MF, VEC_NM, VEC_UD, cpu, raise } from '../state';
+import { VEC_GP, cpu, raise } from '../state';
 import {
   betweenFormats,
   integersDoubles,
@@ -31,28 +19,9 @@ import {
 import { SIMD_ALIGNED, SIMD_MMX, SIMD_WIDE } from './decode';
 import { arithmetic, comparePredicate, compareToFlags, reciprocal, squareRoot } from './float';
 import { saveGroup } from './mxcsr';
+import { addSubtract, horizontal } from './horizontal';
 import { integerOp, shiftBytes, shiftGroup, shiftVector, shuffleFloats, shuffleImmediate } from './integer';
-
-/** Buffer of one memory operand (private memory below TLB_BASE). */
-const OPERAND: usize = 0x14f000;
-const FSW_ES: u32 = 0x80;
-
-/** #UD, #NM or #MF before any operand is touched (SDM 3A tables 13-1, 12-1). MOVNTI uses no vector state. */
-function available(opcode: u32, prefix: u32, mmx: bool): i32 {
-  if (opcode == 0xc3) return 1;
-  const cr0 = load<u64>(cpu, VCPU_CR0);
-  const xmm = !mmx || opcode == 0x2a || opcode == 0x2c || opcode == 0x2d || (opcode == 0xd6 && prefix >= 2);
-  if (cr0 & CR0_EM || (xmm && !(load<u64>(cpu, VCPU_CR4) & CR4_OSFXSR))) return raise(VEC_UD, 0);
-  if (cr0 & CR0_TS) return raise(VEC_NM, 0);
-  if (mmx && <u32>load<u16>(cpu, VCPU_FSW) & FSW_ES) return raise(VEC_MF, 0);
-  return 1;
-}
-
-/** Using MMX makes TOP 0 and all registers valid (SDM 1 9.5). */
-function enterMmx(): void {
-  store<u16>(cpu, load<u16>(cpu, VCPU_FSW) & 0xc7ff, VCPU_FSW);
-  store<u16>(cpu, 0, VCPU_FTW);
-}
+import { available, enterMmx, operandPointer, storeOperand } from './operand';
 
 function isStore(opcode: u32, prefix: u32): bool {
   switch (opcode) {
@@ -70,38 +39,9 @@ function isStore(opcode: u32, prefix: u32): bool {
   }
 }
 
-/** Pointer to a memory operand of `bytes` for reading; 0: a fault is pending. */
-function operandPointer(p: usize, bytes: i32, aligned: bool): usize {
-  const va = operandVa(p);
-  if (bytes == 16) {
-    if (aligned && va & 15) return <usize>raise(VEC_GP, 0);
-    const host = hostRead<v128>(va);
-    if (host != 0) return host;
-    if (!canRead(p, va, 16) || !rd(p, va, 8)) return 0;
-    store<u64>(OPERAND, memVal);
-    if (!rd(p, va + 8, 8)) return 0;
-    store<u64>(OPERAND, memVal, 8);
-    return OPERAND;
-  }
-  if (!rd(p, va, bytes)) return 0;
-  store<u64>(OPERAND, memVal);
-  store<u64>(OPERAND, 0, 8);
-  return OPERAND;
-}
-
-/** Stores `bytes` from the register at `from`. */
-function storeOperand(p: usize, from: usize, bytes: i32, aligned: bool): i32 {
-  const va = operandVa(p);
-  if (bytes != 16) return wr(p, va, bytes, bytes == 8 ? load<u64>(from) : bytes == 4 ? <u64>load<u32>(from) : <u64>load<u16>(from));
-  if (aligned && va & 15) return raise(VEC_GP, 0);
-  const host = hostWrite<v128>(va);
-  if (host != 0) {
-    v128.store(host, v128.load(from));
-    return 1;
-  }
-  if (!canWrite(p, va, 16)) return 0;
-  if (!wr(p, va, 8, load<u64>(from))) return 0;
-  return wr(p, va + 8, 8, load<u64>(from, 8));
+/** Do the opcodes of the 0F map that have MMX registers use XMM registers as well? */
+@inline function mixes(opcode: u32, prefix: u32): bool {
+  return opcode == 0x2a || opcode == 0x2c || opcode == 0x2d || (opcode == 0xd6 && prefix >= 2);
 }
 
 /** Is the register offset one of the MMX (x87) registers? */
@@ -116,7 +56,8 @@ export function opSimd(p: usize): i32 {
   const mmx = (word & SIMD_MMX) != 0;
   const bytes = <i32>(word >> 32) & 255;
   if (opcode == 0xae) return saveGroup(p, <u32>(word >> 16) & 255, (word & SIMD_WIDE) != 0);
-  if (!available(opcode, prefix, mmx)) return 0;
+  // MOVNTI uses no vector state.
+  if (opcode != 0xc3 && !available(!mmx || mixes(opcode, prefix), mmx)) return 0;
   if (opcode == 0x77) {
     enterMmx();
     store<u16>(cpu, 0xffff, VCPU_FTW);
@@ -199,15 +140,24 @@ function moveFloats(opcode: u32, prefix: u32, dst: usize, src: usize, memory: bo
         store<u64>(dst, load<u64>(src));
       }
       return 1;
-    case 0x12: // MOVLPS, MOVLPD, MOVHLPS
-      store<u64>(dst, load<u64>(src + (memory ? 0 : 8)));
+    case 0x12: // MOVLPS, MOVLPD, MOVHLPS, MOVSLDUP, MOVDDUP
+      if (prefix >= 2) v128.store(dst, prefix == 2 ? evenSingles(v128.load(src)) : v128.load64_splat(src));
+      else store<u64>(dst, load<u64>(src + (memory ? 0 : 8)));
       return 1;
     case 0x14: return unpackFloats(prefix == 1, false, dst, src);
     case 0x15: return unpackFloats(prefix == 1, true, dst, src);
-    default: // 16: MOVHPS, MOVHPD, MOVLHPS
-      store<u64>(dst, load<u64>(src), 8);
+    default: // 16: MOVHPS, MOVHPD, MOVLHPS, MOVSHDUP
+      if (prefix == 2) v128.store(dst, oddSingles(v128.load(src)));
+      else store<u64>(dst, load<u64>(src), 8);
       return 1;
   }
+}
+
+@inline function evenSingles(v: v128): v128 {
+  return v128.shuffle<i32>(v, v, 0, 0, 2, 2);
+}
+@inline function oddSingles(v: v128): v128 {
+  return v128.shuffle<i32>(v, v, 1, 1, 3, 3);
 }
 
 function unpackFloats(double: bool, high: bool, dst: usize, src: usize): i32 {
@@ -294,6 +244,12 @@ function groupInteger(opcode: u32, prefix: u32, dst: usize, src: usize, word: u6
     case 0x71:
     case 0x72:
     case 0x73: return shiftImmediate(opcode, mmx, dst, src, <u32>(word >> 16) & 255);
+    case 0x7c:
+    case 0x7d: return horizontal(opcode == 0x7d, prefix == 1, dst, src);
+    case 0xd0: return addSubtract(prefix == 1, dst, src);
+    case 0xf0: // LDDQU
+      v128.store(dst, v128.load(src));
+      return 1;
     case 0x7e: // F3: MOVQ xmm, xmm/m64
     case 0xd6: // F3: MOVQ2DQ, F2: MOVDQ2Q
       store<u64>(dst, load<u64>(src));

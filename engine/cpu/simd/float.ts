@@ -156,6 +156,18 @@ export function arithmetic(opcode: u32, prefix: u32, dst: usize, src: usize): i3
   return 1;
 }
 
+/** One lane of ADD MUL SUB MIN DIV MAX (OP_*); its exceptions are noted in the lanes' flags. */
+export function oneLane(op: u32, a: u64, b: u64, double: bool): u64 {
+  if (plainMxcsr()) {
+    const wanted = !isPrecisionNoted();
+    if (double ? fastLane64(op, a, b, wanted) : fastLane32(op, <u32>a, <u32>b, wanted)) {
+      if (fastInexact) addLaneFlags(PE);
+      return fastBits;
+    }
+  }
+  return binaryLane(op, a, b, double);
+}
+
 export function squareRoot(prefix: u32, dst: usize, src: usize): i32 {
   const double = (prefix & 1) != 0;
   const bytes = prefix < 2 ? 16 : double ? 8 : 4;

@@ -75,6 +75,16 @@ function operand(v: u64, double: bool): u64 {
 }
 
 
+/** A denormal is zero under DAZ, and reported by nobody otherwise. */
+export function flushOperand(v: u64, double: bool): u64 {
+  return isDenormalLane(v, double) && mxcsr() & DAZ ? v & signBit(double) : v;
+}
+
+/** A NaN made quiet; a signalling one is invalid. */
+export function quietLane(v: u64, double: bool): u64 {
+  return nanOf(v, v, double);
+}
+
 /** The NaN a two-operand instruction gives: the first operand if it is one, made quiet. */
 function nanOf(a: u64, b: u64, double: bool): u64 {
   if (isSignallingLane(a, double) || isSignallingLane(b, double)) laneFlags |= EX_INVALID;

@@ -209,11 +209,4 @@ describe('availability', () => {
     expect(execute('0fae13 0fae5b08')).toBeUndefined();
     expect(t.peek(DATA + 8, 4)).toBe(0x9f80n);
   });
-
-  it('raises #UD for SSE3 and later', () => {
-    expect(execute('f20f7cc1')).toBe(6); // haddps
-    expect(execute('660f3800c1')).toBe(6); // pshufb
-    expect(execute('660f3a0fc104')).toBe(6); // palignr
-    expect(execute('f30fb8c1')).toBe(6); // popcnt
-  });
 });

@@ -20,8 +20,8 @@ const LEAF1_EDX: u32 = (1 << 3) | (1 << 4) | (1 << 5) | (1 << 6) | (1 << 8) | (1
 /** Leaf 1 EDX: FPU CLFSH MMX FXSR SSE SSE2. */
 const LEAF1_EDX_FPU: u32 = 1 | (1 << 19) | (1 << 23) | (1 << 24) | (1 << 25) | (1 << 26);
 const LEAF1_APIC: u32 = 1 << 9;
-/** Leaf 1 ECX: CX16, TSC_DEADLINE, RDRAND. */
-const LEAF1_ECX: u32 = (1 << 13) | (1 << 24) | (1 << 30);
+/** Leaf 1 ECX: SSE3 SSSE3 CX16 SSE4.1 SSE4.2 POPCNT (with LAHF below: x86-64-v2), TSC_DEADLINE, RDRAND. */
+const LEAF1_ECX: u32 = 1 | (1 << 9) | (1 << 13) | (1 << 19) | (1 << 20) | (1 << 23) | (1 << 24) | (1 << 30);
 /** Leaf 6 EAX: ARAT, the local APIC's timer never stops. */
 const LEAF6_EAX: u32 = 1 << 2;
 /** Leaf 7 EBX: TSC_ADJUST, ERMS, x87 selectors are not saved. */

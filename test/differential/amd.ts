@@ -1,0 +1,51 @@
+/**
+ * Where AMD's processors do consistently what Intel's do not, and the core, which says GenuineIntel, follows Intel. A rule holds for one
+ * kind of case and one pair of outcomes only, so that an error of the core is still seen on either maker's processor.
+ */
+import { type Case, CODE, COMPLETED, type Outcome } from './case';
+
+const INVALID_OPCODE = 6;
+const PROTECTION = 13;
+const STACK_FAULT = 12;
+const PAGE_FAULT = 14;
+
+interface Rule {
+  form: RegExp;
+  allows: (c: Case, native: Outcome, core: Outcome) => boolean;
+}
+
+const vectors = (native: Outcome, core: Outcome, amd: readonly number[], intel: number): boolean =>
+  amd.includes(native.vector) && core.vector === intel;
+const hasLock = (c: Case): boolean => c.code.indexOf(0xf0) >= 0 && c.code.indexOf(0xf0) < c.code.indexOf(0x0f);
+
+const RULES: readonly Rule[] = [
+  // 0F 0D with a register operand is a NOP for Intel.
+  { form: /^prefetchw/, allows: (_, native, core) => vectors(native, core, [INVALID_OPCODE], COMPLETED) },
+  // At CPL 3 in 32-bit code: for Intel it does not exist there, for AMD it lacks the privilege.
+  { form: /^sysret/, allows: (_, native, core) => vectors(native, core, [PROTECTION], INVALID_OPCODE) },
+  // LOCK MOV CR0 is AMD's way to CR8 for 32-bit code (AltMovCr8).
+  { form: /cr0/, allows: (c, native, core) => hasLock(c) && vectors(native, core, [PROTECTION], INVALID_OPCODE) },
+  // AMD reads the whole frame, and with an operand the stack behind it, before it looks at the selectors.
+  { form: /^(retf|iret)/, allows: (_, native, core) => vectors(native, core, [STACK_FAULT, PAGE_FAULT], PROTECTION) },
+  // The address that IRET returns to is checked before the selectors.
+  { form: /^iret/, allows: (_, native, core) => vectors(native, core, [PROTECTION], PROTECTION) && native.error === 0 },
+  // A far call whose pushes wrap around address 0.
+  { form: /^call [AM]p/, allows: (c, native, core) => c.gpr[4]! < 64n && vectors(native, core, [STACK_FAULT], PAGE_FAULT) },
+  // LDMXCSR and FXRSTOR: bit 17 of MXCSR is AMD's misaligned SSE mode, and reserved for Intel.
+  {
+    form: /0f ae/,
+    allows: (_, native, core) => vectors(native, core, [COMPLETED], PROTECTION) && (native.fx[26]! & 2) !== 0,
+  },
+  // AMD ignores LOCK.
+  { form: /^verw/, allows: (c, _, core) => hasLock(c) && core.vector === INVALID_OPCODE },
+  // KVM on AMD intercepts #DB and gives INT1's to its guest as a fault: with the address of the instruction itself.
+  {
+    form: /^int1/,
+    allows: (c, native, core) => native.vector === 1 && core.vector === 1 && native.rip === BigInt((c.mode === 16 ? 0 : CODE) + c.offset),
+  },
+];
+
+/** Is the difference one of the two makers? */
+export function isOtherMakers(c: Case, native: Outcome, core: Outcome): boolean {
+  return RULES.some(({ form, allows }) => form.test(c.name) && allows(c, native, core));
+}
