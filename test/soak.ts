@@ -11,8 +11,9 @@ import { memtest } from './soak/memtest';
 import { replay } from './soak/replay';
 import { selftests } from './soak/selftests';
 import type { Soak } from './soak/soak';
+import { tiers } from './soak/tiers';
 
-const soaks: readonly Soak[] = [memtest, memslots, selftests, differential, links, fuzz, replay, linux];
+const soaks: readonly Soak[] = [memtest, memslots, selftests, differential, tiers, links, fuzz, replay, linux];
 
 function clock(since: number): string {
   const seconds = Math.floor((performance.now() - since) / 1000);

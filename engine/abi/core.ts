@@ -24,6 +24,10 @@ export interface CoreImports {
   apicMsr(vcpu: number, index: number, write: number): number;
   /** See LOG_* in exits.ts. */
   log(code: number, a: number, b: number): void;
+  /** Samples found the guest in the page of this block again and again; the linear address of its page in two halves. Between blocks. */
+  jitHot(block: number, pageLow: number, pageHigh: number): void;
+  /** Decoded code of a page (hva / 4096) that `jitWatch` named is gone, or (-1) all decoded code. Called by `init` too. */
+  jitDropped(hostPage: number): void;
 }
 
 /** What the core offers. `vcpu` is an index 0..MAX_VCPUS-1. */
@@ -50,4 +54,31 @@ export interface CoreExports {
   /** Debugger's walk, no side effects (no A/D, no TLB fill, no fault): 1 and the gpa in MAILBOX2, or 0: unmapped.
    *  privilege as the vCPU's current CR0/CR3/CR4/EFER; ignores access rights. */
   translate(vcpu: number, gvaLow: number, gvaHigh: number): number;
+  /** Functions that the core calls: those of compiled regions are put in here. */
+  readonly table: WebAssembly.Table;
+  /** Samples where the guest is about every `quantum` instructions (0: never); a page is hot after so many samples. */
+  jitSetup(quantum: number, samples: number): void;
+  /** The decoded block of 64-bit code at this hva, or 0. A block is the address of its first record. */
+  jitBlock(hva: number): number;
+  /** The records that the interpreter runs for it. */
+  jitRecords(block: number): number;
+  /** Decoded blocks of a host page, one after the other; 0 at the end. */
+  jitFirstBlock(hostPage: number): number;
+  jitNextBlock(block: number): number;
+  /** hva of the code at a linear address, if the TLB knows it, or 0. */
+  jitExec(low: number, high: number): number;
+  /** An entry descriptor for the block, with a copy of its records for the interpreter; 0: it has one, or there is no room. */
+  jitPrepare(block: number): number;
+  jitTwin(entry: number): number;
+  /** The block is entered through the function `fn` of the table, as entry `number` of the region. */
+  jitInstall(block: number, entry: number, fn: number, number: number, delta: number, pageBit: number): void;
+  /** Some region contains the block (1), or none and it is the interpreter's (0). */
+  jitCover(block: number, covered: number): void;
+  /** How often the region was entered there since the last question. */
+  jitUses(block: number): number;
+  /** From now on `jitDropped` reports when this page's code goes. 0: it has none. */
+  jitWatch(hostPage: number): number;
 }
+
+/** What compiled regions import of the core. None of it is called from JavaScript. */
+export const REGION_IMPORTS = ['jitFill', 'jitFetch', 'jitCold', 'jitFlags', 'jitCarry', 'jitCondition', 'jitRotated'] as const;

@@ -34,7 +34,13 @@ export const CODE_PAGES = 0x400000;
 
 /** Decoded records and block descriptors: the core's arena. */
 export const ARENA_BASE = 0x800000;
-export const ARENA_END = 0x2000000;
+export const ARENA_END = 0x1e00000;
+
+/** The JIT's: one u32 per reason to leave a region, how often it happened, JIT_REASONS of them; then tables of compiled regions. */
+export const JIT_EXITS = 0x1e00000;
+export const JIT_REASONS = 0x1000;
+export const JIT_TABLES = 0x1e10000;
+export const JIT_TABLES_END = 0x2000000;
 
 /** First legal hva. */
 export const HOST_BASE = 0x2000000;

@@ -118,8 +118,8 @@ describe('wrong flags', () => {
     ['-smp 9', 'Invalid SMP CPUs 9'],
     ['-smp two', "-smp two: Parameter 'cpus' expects a number"],
     ['-smp 2,sockets=1', "Parameter 'sockets' is unexpected; -smp takes the number of CPUs"],
-    ['-accel jit', 'accel jit is not built yet; use -accel interp'],
-    ['-accel kvm', '-accel kvm: invalid accelerator kvm'],
+    ['-accel kvm', '-accel kvm: invalid accelerator kvm; use jit or interp'],
+    ['-accel jit,thread=single', "Property 'jit-accel.thread' not found; it has dirty-ring-size and memslot-index"],
     [
       '-accel interp,thread=multi',
       "-accel interp,thread=multi: Property 'interp-accel.thread' not found; it has dirty-ring-size and memslot-index",

@@ -216,8 +216,7 @@ function parseSmp(value: string): number {
 function parseAccel(value: string): Pick<LabFlags, 'accel' | 'dirtyRing' | 'index'> {
   const [accel = '', ...options] = splitCommas(value);
   const wrong = (reason: string): FlagError => new FlagError(`-accel ${value}: ${reason}`);
-  if (accel === 'jit') throw new FlagError('accel jit is not built yet; use -accel interp');
-  if (accel !== 'interp') throw wrong(`invalid accelerator ${accel}; interp is the one that there is`);
+  if (accel !== 'interp' && accel !== 'jit') throw wrong(`invalid accelerator ${accel}; use jit or interp`);
   const result: ReturnType<typeof parseAccel> = { accel };
   for (const option of options) {
     const [key = '', text = ''] = option.split('=', 2);
@@ -226,7 +225,7 @@ function parseAccel(value: string): Pick<LabFlags, 'accel' | 'dirtyRing' | 'inde
       if (!result.index) throw wrong(`memslot-index '${text}' does not exist; use ${INDEXES.join(', ')}`);
       continue;
     }
-    if (key !== 'dirty-ring-size') throw wrong(`Property 'interp-accel.${key}' not found; it has dirty-ring-size and memslot-index`);
+    if (key !== 'dirty-ring-size') throw wrong(`Property '${accel}-accel.${key}' not found; it has dirty-ring-size and memslot-index`);
     const entries = Number(parseInteger(text) ?? -1);
     if (entries === 0) continue;
     if (!(entries >= 256 && entries <= 65536 && Number.isInteger(Math.log2(entries))))

@@ -8,6 +8,7 @@ import {
   ARENA_BASE, ARENA_END, CODE_PAGES, SEG_BASE, SEG_CS, SEG_LIMIT, STAT_BLOCKS_DECODED, STAT_CODE_INVALIDATED, VCPU_SEG, VCPU_SEG_SIZE, VCPU_STATS,
 } from '../abi/index';
 import { DECODE_TOO_LONG, decodeInstruction, decodedEnds, decodedLength, finishBlock, recordsEnd, startDecoding } from './decode';
+import { jitDropped } from './imports';
 import { exactCountBetween } from './mem';
 import { fetchPage, stripWriteTags } from './mmu';
 import {
@@ -20,6 +21,9 @@ import { blockKey, KEY_64, KEY_32 } from './why';
 const D_GRANULES: usize = 0; // u64
 const D_BLOCKS: usize = 8; // u32 first record of the first block
 const D_NEXT_FREE: usize = 12; // u32
+/** Samples that found the guest in this page, and whether compiled regions contain some of it. */
+const D_HEAT: usize = 16; // u32
+const D_WATCHED: usize = 20; // u32
 const DESCRIPTOR_SIZE: usize = 32;
 /** Room that one block may need: header, two records per instruction, one record at the end. */
 const BLOCK_ROOM: usize = HEADER_SIZE + (<usize>BLOCK_LIMIT * 3 + 2) * RECORD_SIZE;
@@ -43,6 +47,7 @@ let ageAtFind: u32 = 0;
 
 /** Drops everything. Only between blocks. */
 export function dropAllCode(): void {
+  jitDropped(-1);
   memory.fill(HASH, 0, HASH_SIZE << 2);
   memory.fill(CODE_PAGES, 0, ARENA_BASE - CODE_PAGES);
   arenaTop = ARENA_BASE;
@@ -60,9 +65,11 @@ function dropPage(page: usize): void {
     block = <usize>load<u32>(block - HEADER_SIZE + H_PAGE_NEXT);
   }
   store<u32>(cell, 0);
+  const watched = load<u32>(descriptor, D_WATCHED);
   store<u32>(descriptor, <u32>freeDescriptor, D_NEXT_FREE);
   freeDescriptor = descriptor;
   droppedPages++;
+  if (watched) jitDropped(<i32>page);
   bump(STAT_CODE_INVALIDATED);
 }
 
@@ -112,6 +119,43 @@ function descriptorOf(page: usize): usize {
   return descriptor;
 }
 
+/** The counter of samples of the page that the block lies in. */
+export function heatOf(block: usize): usize {
+  return <usize>load<u32>(<usize>CODE_PAGES + ((<usize>load<u32>(block - HEADER_SIZE, H_HVA) >> 12) << 2)) + D_HEAT;
+}
+
+/** `jitDropped` shall be called when the page's code goes. 0: it has none. */
+export function watchPage(page: usize): i32 {
+  const descriptor = <usize>load<u32>(<usize>CODE_PAGES + (page << 2));
+  if (descriptor == 0) return 0;
+  store<u32>(descriptor, 1, D_WATCHED);
+  return 1;
+}
+
+/** First block of a host page that was decoded, or 0. */
+export function firstBlock(page: usize): usize {
+  const descriptor = <usize>load<u32>(<usize>CODE_PAGES + (page << 2));
+  return descriptor == 0 ? 0 : <usize>load<u32>(descriptor, D_BLOCKS);
+}
+
+/** The block at this host address for this key, if it was decoded already; 0: it was not. */
+export function findCached(hva: usize, key: u32): usize {
+  let block = <usize>load<u32>(bucket(hva));
+  while (block != 0) {
+    if (load<u32>(block - HEADER_SIZE + H_HVA) == <u32>hva && load<u32>(block - HEADER_SIZE + H_MODE) == key) return block;
+    block = <usize>load<u32>(block - HEADER_SIZE + H_NEXT);
+  }
+  return 0;
+}
+
+/** Room in the arena, until everything is dropped; 0: not without dropping everything. */
+export function claimArena(size: usize): usize {
+  if (arenaTop + size + BLOCK_ROOM + 2 * DESCRIPTOR_SIZE > <usize>ARENA_END) return 0;
+  const at = arenaTop;
+  arenaTop += size;
+  return at;
+}
+
 /**
  * First record of the block at RIP, decoded if need be; sets VREG_PAGE. 0: the fetch faulted, see `pending`.
  * The caller has stored nothing; the instruction count must be exact between blocks.
@@ -121,12 +165,8 @@ export function findBlock(rip: u64): usize {
   if (hva == 0) return 0;
   ageAtFind = arenaAge;
   const key = blockKey();
-  let block = <usize>load<u32>(bucket(hva));
-  while (block != 0) {
-    if (load<u32>(block - HEADER_SIZE + H_HVA) == <u32>hva && load<u32>(block - HEADER_SIZE + H_MODE) == key) return block;
-    block = <usize>load<u32>(block - HEADER_SIZE + H_NEXT);
-  }
-  return build(hva, key, BLOCK_LIMIT, false);
+  const block = findCached(hva, key);
+  return block != 0 ? block : build(hva, key, BLOCK_LIMIT, false);
 }
 
 /** A block of at most `limit` instructions at RIP that runs once and is not kept. */

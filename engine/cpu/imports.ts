@@ -10,3 +10,6 @@
 @external('env', 'cr8Written') export declare function cr8Written(vcpu: i32): void;
 @external('env', 'apicMsr') export declare function apicMsr(vcpu: i32, index: u32, write: i32): i32;
 @external('env', 'log') export declare function log(code: i32, a: u32, b: u32): void;
+// Of the JIT; see CoreImports.
+@external('env', 'jitHot') export declare function jitHot(block: i32, pageLow: i32, pageHigh: i32): void;
+@external('env', 'jitDropped') export declare function jitDropped(hostPage: i32): void;

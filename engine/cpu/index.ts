@@ -7,6 +7,10 @@ import { cpu, selectCpu } from './state';
 import { resetVcpu as powerOn } from './system';
 
 export { run } from './run';
+export {
+  jitBlock, jitCarry, jitCold, jitCondition, jitCover, jitExec, jitFetch, jitFill, jitFirstBlock, jitFlags, jitInstall, jitNextBlock, jitPrepare, jitRecords,
+  jitRotated, jitSetup, jitTwin, jitUses, jitWatch,
+} from './regions';
 export { protectGfnRange, zapAll, zapGfnRange } from './mmu';
 export { resetVcpu, stateChanged } from './system';
 

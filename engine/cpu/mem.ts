@@ -65,6 +65,11 @@ export function stopAfter(p: usize): void {
   store<u16>(next, <u16>OP_STOP, R_OP);
 }
 
+/** The record at which the interpreter will stop because of stopAfter, or 0. */
+export function stopRecord(): usize {
+  return patched;
+}
+
 /** Undoes stopAfter. `execute` has returned. */
 export function afterStop(): void {
   if (patched != 0) {

@@ -98,6 +98,22 @@ export function fill(va: u64, access: i32, table: usize): i32 {
   return 1;
 }
 
+/**
+ * As `fill` for a read or write that hits memory and concerns nobody else: no fault, no INVALID slot, no device, no first write to a clean
+ * page, no write to decoded code. 0: it is not such an access, and nothing was changed.
+ */
+export function fillPlain(va: u64, write: bool, table: usize): i32 {
+  if (walkTables(va) != WALK_OK || !walkAllows(write, false, table != tlbSuper)) return 0;
+  const gfn = walkGpa >> 12;
+  const answer = frame(gfn);
+  if (answer == 0 || answer & PAGE_INVALID) return 0;
+  if (write && (answer & (PAGE_READONLY | PAGE_CLEAN) || hasCode(answer & 0xfffff000))) return 0;
+  count(STAT_TLB_MISS, 1);
+  commitAccessedDirty(write);
+  enter(va & ~(<u64>0xfff), table, gfn, answer);
+  return 1;
+}
+
 function enter(page: u64, table: usize, gfn: u64, answer: u32): void {
   const entry = entryOf(table, page);
   const host = answer & 0xfffff000;

@@ -21,7 +21,7 @@ import {
 import { codeWritten } from './blocks';
 import { mmioRead, mmioWrite } from './imports';
 import { is64, isCanonical, tlbBase, tlbSuper, wrapLinear } from './mmu-mode';
-import { ACCESS_R, ACCESS_W, ACCESS_X, fill, hitGpa, hitHost, setHit } from './mmu-tlb';
+import { ACCESS_R, ACCESS_W, ACCESS_X, fill, fillPlain, hitGpa, hitHost, setHit } from './mmu-tlb';
 import { WALK_OK, walkGpa, walkTables } from './mmu-walk';
 import { cpu, PEND_INTERNAL, pend, raise, selectCpu, VEC_GP } from './state';
 
@@ -257,6 +257,21 @@ export function fetchPage(va: u64): usize {
   if (is64() && !isCanonical(va)) return raise(VEC_GP, 0);
   if (!resolve(va, ACCESS_X, tlbBase)) return 0;
   return hitHost != 0 ? hitHost : <usize>pend(PEND_INTERNAL);
+}
+
+/**
+ * For compiled code whose TLB probe missed: enters va's page where the access is plain memory in one page. 0: it is not, or it faults, and
+ * nothing was changed: the interpreter does the instruction.
+ */
+export function quietFill(va: u64, size: i32, write: bool): i32 {
+  if (crosses(va, size) || !isCanonical(va)) return 0;
+  return fillPlain(va, write, tlbBase);
+}
+
+/** Host address from which va is executed at the current CPL if the TLB knows; else 0. */
+export function execHost(va: u64): usize {
+  const entry = slot(tlbBase, va);
+  return load<u64>(entry, TLB_TAG_EXEC) == (va & ~(<u64>0xfff)) ? <usize>(<u32>va + load<u32>(entry, TLB_ADDEND)) : 0;
 }
 
 /**

@@ -52,6 +52,7 @@ export const H_NEXT: usize = 12; // u32 next block of the hash bucket
 export const H_PAGE_NEXT: usize = 16; // u32 next block of the page
 export const H_CACHED: usize = 20; // u32 1: in the cache (0: scratch block, used once)
 export const H_LENGTH: usize = 24; // u32 bytes of guest code
+export const H_ENTRY: usize = 28; // u32 how regions of the JIT contain the block (regions.ts); 0: none does
 export const HEADER_SIZE: usize = 32;
 
 export const BLOCK_LIMIT: i32 = 64;

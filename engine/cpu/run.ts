@@ -39,6 +39,7 @@ import { ackInterrupt } from './imports';
 import { afterStop, ripOf } from './mem';
 import { modeChanged } from './mmu-mode';
 import { H_COUNT, HEADER_SIZE, LEFT, R_AFTER, STOP_AT, VREG_EA, VREG_PAGE, VREG_T0 } from './record';
+import { nextSample, sampled } from './regions';
 import { clearPending, cpu, PEND_EXCEPTION, PEND_INTERNAL, PEND_RETRY, pending, raise, selectCpu, VEC_DB } from './state';
 import { leavePoint, WHY_FAULT, WHY_FETCH, WHY_LEAVE, WHY_OVER, WHY_STOP } from './why';
 
@@ -132,18 +133,30 @@ function instructions(now: u64): i32 {
   // With nothing pending the shadow cannot matter: whatever makes an interrupt pending also stops behind that instruction.
   const shaded = shadow != 0 && (load<u32>(cpu, VCPU_IRQ_PENDING) | load<u32>(cpu, VCPU_NMI_PENDING)) != 0;
   if (shaded || trap) stopAt = now + 1;
-  store<u64>(STOP_AT, stopAt);
-  const left = <i32>(stopAt - now);
+  const most = <i32>(stopAt - now);
+  let left = nextSample(most);
+  store<u64>(STOP_AT, now + <u64>left);
   store<i32>(LEFT, left);
   const rip = load<u64>(cpu, VCPU_RIP);
   let block = findBlock(rip);
-  if (block != 0 && load<i32>(block - HEADER_SIZE + H_COUNT) > left) block = scratchBlock(rip, left);
+  if (block != 0) {
+    // A sample may come late; the end of the slice may not.
+    let count = load<i32>(block - HEADER_SIZE + H_COUNT);
+    if (count > left) {
+      left = count < most ? count : most;
+      store<u64>(STOP_AT, now + <u64>left);
+      store<i32>(LEFT, left);
+    }
+    if (count > left) block = scratchBlock(rip, left);
+  }
   if (block == 0) return settle();
   store<i32>(LEFT, left - load<i32>(block - HEADER_SIZE + H_COUNT));
   store<u32>(cpu, 0, VCPU_INTR_SHADOW);
   const why = execute(block);
   afterStop();
   account(why);
+  // The end of a slice is no sample: it may fall into the middle of any block.
+  if (why == WHY_OVER && load<u64>(cpu, VCPU_ICOUNT) < stopAt) sampled(leavePoint);
   if (why == WHY_FAULT || why == WHY_FETCH) {
     if (pending == PEND_RETRY && load<u64>(cpu, VCPU_ICOUNT) == now) store<u32>(cpu, shadow, VCPU_INTR_SHADOW);
     return settle();

@@ -2,6 +2,7 @@
  * What the rest of the project may ask of a machine (monitor, snapshot, worker and cli program against this file).
  * The composition root is machine.ts: `createMachine(options): Promise<Machine>`.
  */
+import type { JitFigures } from '../jit/index';
 import type { MemslotEngine, RingEntry } from '../memory/index';
 import type { Commit, CommitEvent, MemoryRegion, Refusal } from '../memory/types';
 
@@ -481,6 +482,8 @@ export interface Machine {
   readonly guestTimeNs: number;
   readonly holes: HoleCount;
   stats(): Record<string, number>;
+  /** Of the JIT; undefined with -accel interp. Nothing of it is state of the machine. */
+  jitFigures(): JitFigures | undefined;
   /** SHA-256 (hex) over vCPUs, devices, layout and RAM. */
   digest(): Promise<string>;
 

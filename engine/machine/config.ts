@@ -21,6 +21,5 @@ export function checkConfig(options: MachineOptions): void {
   }
   if (maxmem > MAX_MAXMEM)
     throw new MachineError(`invalid value of maxmem: 0x${maxmem.toString(16)} is above 0x${MAX_MAXMEM.toString(16)}`);
-  if (accel === 'jit') throw new MachineError('accelerator jit is not built yet: use interp');
-  if (accel !== 'interp') throw new MachineError(`invalid accelerator ${String(accel)}`);
+  if (accel !== 'interp' && accel !== 'jit') throw new MachineError(`invalid accelerator ${String(accel)}`);
 }

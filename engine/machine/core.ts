@@ -4,6 +4,7 @@ import { LOG_MSR, LOG_TRIPLE, LOG_UNIMPLEMENTED } from '../abi/exits';
 import { MAILBOX, MAILBOX_HI, MAX_VCPUS } from '../abi/layout';
 import { VCPU_LOG_BYTES, VCPU_LOG_LENGTH } from '../abi/vcpu';
 import type { Lapic } from '../devices/lapic';
+import type { Jit } from '../jit/index';
 import { MachineError } from './api';
 import type { MmioBus, PortBus } from './bus';
 import type { HostMemory } from './host-memory';
@@ -30,14 +31,16 @@ export async function loadCore(
   core: Uint8Array<ArrayBuffer> | WebAssembly.Module,
   host: HostMemory,
   wiring: CoreWiring,
+  jit?: Jit,
 ): Promise<CoreExports> {
-  const imports = coreImports(host, wiring);
+  const imports = coreImports(host, wiring, jit);
   const environment = { env: { ...imports, memory: host.memory, abort: () => {} } };
   try {
     const module = core instanceof WebAssembly.Module ? core : await WebAssembly.compile(core);
     const instance = await WebAssembly.instantiate(module, environment as unknown as WebAssembly.Imports);
     const exports = instance.exports as unknown as CoreExports;
     exports.init();
+    jit?.attach(exports);
     return exports;
   } catch (error) {
     throw new MachineError(`core.wasm cannot be loaded: ${(error as Error).message}`);
@@ -50,7 +53,7 @@ export function checkVcpuCount(smp: number): void {
   }
 }
 
-function coreImports(host: HostMemory, wiring: CoreWiring): CoreImports {
+function coreImports(host: HostMemory, wiring: CoreWiring, jit: Jit | undefined): CoreImports {
   return {
     lookup: (gfn, asId) => wiring.lookup(gfn, asId),
     markDirty: (gfn, asId) => wiring.markDirty(gfn, asId),
@@ -88,6 +91,8 @@ function coreImports(host: HostMemory, wiring: CoreWiring): CoreImports {
       return 0;
     },
     log: coreLog(host, wiring),
+    jitHot: (block, pageLow, pageHigh) => jit?.hot(block, pageLow, pageHigh),
+    jitDropped: (hostPage) => jit?.dropped(hostPage),
   };
 }
 

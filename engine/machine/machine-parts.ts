@@ -1,6 +1,7 @@
 /** What a machine is made of and how its parts are wired: memslot engine, vCPUs, clock, buses, devices, DIMMs, change set. */
 import type { CoreExports } from '../abi/core';
 import { PAGE_INVALID } from '../abi/exits';
+import type { Jit } from '../jit/index';
 import type { MemslotEngine } from '../memory/index';
 import type { GuestImage, Machine, MachineConfig, MachineEvent, MachineOptions } from './api';
 import { Backends } from './backends';
@@ -60,6 +61,7 @@ export abstract class MachineParts extends MachineViews {
     protected readonly host: HostMemory,
     protected readonly core: CoreExports,
     wiring: CoreWiring,
+    protected readonly jit: Jit | undefined,
   ) {
     super();
     const { ram, slots, maxmem, smp, accel, index, objects, virtio } = options;

@@ -1,6 +1,7 @@
 /** What of the machine monitor and page look at: registers, memory, tables, devices and counters. Nothing here but the writes changes the guest. */
 import type { CoreExports } from '../abi/core';
 import { MAILBOX2 } from '../abi/layout';
+import type { Jit } from '../jit/index';
 import type { MemslotEngine } from '../memory/index';
 import { type IoApicState, type Machine, MachineError, type PicState, type VcpuRegisters } from './api';
 import type { MmioBus, PortBus } from './bus';
@@ -25,6 +26,7 @@ export abstract class MachineViews {
   protected abstract readonly physical: PhysicalMemory;
   /** Pages whose translations commits dropped. */
   protected abstract readonly zappedPages: number;
+  protected abstract readonly jit: Jit | undefined;
 
   registers(vcpu = 0): VcpuRegisters {
     return this.vcpu(vcpu).registers();
@@ -83,6 +85,10 @@ export abstract class MachineViews {
 
   get holes(): { total: number } {
     return { total: this.mmio.holes };
+  }
+
+  jitFigures(): ReturnType<Machine['jitFigures']> {
+    return this.jit?.figures();
   }
 
   stats(): Record<string, number> {

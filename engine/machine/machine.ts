@@ -4,6 +4,7 @@
  */
 import { EXIT_BREAK, EXIT_INTERNAL_ERROR, EXIT_SHUTDOWN } from '../abi/exits';
 import * as abi from '../abi/vcpu';
+import { Jit } from '../jit/index';
 import type { RingEntry } from '../memory/index';
 import {
   type Backend,
@@ -40,8 +41,16 @@ export async function createMachine(options: MachineOptions): Promise<Machine> {
   checkConfig(options);
   const host = new HostMemory();
   const wiring = {} as CoreWiring;
-  const core = await loadCore(options.core, host, wiring);
-  const machine = new LabMachine(options, host, core, wiring);
+  const jit =
+    options.accel === 'jit'
+      ? new Jit(
+          host.memory,
+          () => options.wallClock(),
+          (text) => wiring.log(text),
+        )
+      : undefined;
+  const core = await loadCore(options.core, host, wiring, jit);
+  const machine = new LabMachine(options, host, core, wiring, jit);
   machine.powerOn();
   return machine;
 }

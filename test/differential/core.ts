@@ -44,6 +44,8 @@ export class CoreRunner {
       cr8Written: none,
       apicMsr: () => 1,
       log: none,
+      jitHot: none,
+      jitDropped: none,
       abort: () => {
         throw new Error('the core aborted');
       },

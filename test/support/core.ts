@@ -7,6 +7,7 @@ import { join } from 'node:path';
 import type { CoreExports, CoreImports } from '../../engine/abi/core';
 import { HOST_BASE, MAILBOX, MAILBOX2, PAGE_SIZE, VCPU_BASE, VCPU_STRIDE } from '../../engine/abi/layout';
 import * as abi from '../../engine/abi/vcpu';
+import { Jit, type JitOptions } from '../../engine/jit/index';
 
 export const GPR_NAMES = [
   'rax',
@@ -50,6 +51,8 @@ export class TestCore {
   /** Extra PAGE_* bits of `lookup` answers by gfn, and the gfns that `markDirty` named. */
   readonly pageFlags = new Map<number, number>();
   readonly dirtied: number[] = [];
+  /** gfns whose memory is another gfn's, or (-1) a device's. */
+  readonly moved = new Map<number, number>();
   /** What devices answer; by default all ones. */
   deviceRead: (access: Access) => bigint = () => 0xffffffffffffffffn;
   deviceWrite: (access: Access) => void = () => {};
@@ -57,11 +60,27 @@ export class TestCore {
   readonly vectors: number[] = [];
   view: DataView;
 
-  constructor(readonly ramSize = 0x800000) {
+  readonly jit: Jit | undefined;
+
+  /** `jit`: compile what these options say; undefined: the interpreter alone. */
+  constructor(
+    readonly ramSize = 0x800000,
+    jit?: JitOptions,
+  ) {
+    if (jit)
+      this.jit = new Jit(
+        this.memory,
+        () => 0,
+        (text) => {
+          throw new Error(text);
+        },
+        jit,
+      );
     const env: CoreImports = {
       lookup: (gfn) => {
         const pages = this.ramSize / PAGE_SIZE;
-        return gfn < pages ? (HOST_BASE + (pages - 1 - gfn) * PAGE_SIZE) | 1 | (this.pageFlags.get(gfn) ?? 0) : 0;
+        const place = this.moved.get(gfn) ?? gfn;
+        return place >= 0 && place < pages ? (HOST_BASE + (pages - 1 - place) * PAGE_SIZE) | 1 | (this.pageFlags.get(gfn) ?? 0) : 0;
       },
       markDirty: (gfn) => {
         this.dirtied.push(gfn);
@@ -98,6 +117,8 @@ export class TestCore {
       cr8Written: () => {},
       apicMsr: () => 1,
       log: (code, a, b) => void this.logs.push([code, a >>> 0, b >>> 0]),
+      jitHot: (block, low, high) => this.jit?.hot(block, low, high),
+      jitDropped: (hostPage) => this.jit?.dropped(hostPage),
     };
     const abort = (_message: number, _file: number, line: number, column: number): never => {
       throw new Error(`core aborted at ${line}:${column}`);
@@ -109,6 +130,7 @@ export class TestCore {
     this.core = instance.exports as unknown as CoreExports;
     this.core.init();
     this.core.resetVcpu(0);
+    this.jit?.attach(this.core);
   }
 
   get64(field: number, vcpu = 0): bigint {

@@ -14,6 +14,9 @@ import { outOfLine, outOfLineEnding } from './out-of-line';
 /** Put over the record behind an instruction after which the interpreter has to stop. */
 const stop = operation({ name: 'stop', family: 'control', action: 'stop', form: 'none' });
 
+/** Put over the first record of a block at which a compiled region can be entered. */
+const region = operation({ name: 'region', family: 'control', action: 'region', form: 'none', ends: true });
+
 /** The inline ones come first: the interpreter's switch is dense over them, and over those out of line. */
 export const OPERATIONS: readonly Operation[] = [
   ...arithmetic,
@@ -23,6 +26,7 @@ export const OPERATIONS: readonly Operation[] = [
   stop,
   ...joined,
   ...branches,
+  region,
   ...outOfLine,
   ...outOfLineEnding,
 ];

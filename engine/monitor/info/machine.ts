@@ -1,9 +1,10 @@
-/** info status, cpus, version, registers, irq, roms, qtree, tlb-stats, digest, history. */
+/** info status, cpus, version, registers, irq, roms, qtree, jit, tlb-stats, digest, history. */
 import type { Machine } from '../../machine/api';
 import { MemFlag } from '../../memory/types';
 import { dumpRegisters } from '../registers';
 import { type Command, type Context, getFlag, getNumber } from '../types';
 import { VERSION } from '../version';
+import { infoJit } from './jit';
 import { ioapicText, picText } from './pic';
 
 const PAGE = 4096;
@@ -153,6 +154,15 @@ export const machineInfo: Command[] = [
     help: 'show the command line history',
     origin: 'qemu',
     run: (context) => context.state.history.map((line, index) => `${index}: '${line}'\n`).join(''),
+  },
+  {
+    name: 'jit',
+    args: '',
+    params: '',
+    help: 'show dynamic compiler info',
+    origin: 'qemu',
+    note: 'Regions of several blocks take the place of translation blocks; exits and drops are counted by reason.',
+    run: (context) => infoJit(context.machine),
   },
   {
     name: 'tlb-stats',

@@ -70,8 +70,10 @@ function callHandler({ action, form, indexed }: Operation, size: Size): string {
   }
   if (form === 'near') return `${push} t = 1; ${branch('p')}`;
   const target = form === 'r' ? `rip = <u64>load<${type}>(${SRC});` : `${address(indexed)} ${readMemory(size, 'rip', 'u64')}`;
-  if (action === 'call') return `${target} ${wide ? CHECK_CALL : ''} ${push} ${JUMP}`;
-  return `${target} ${checkTarget} ${JUMP}`;
+  // The last target stays in the record: regions of the JIT are made of what was seen.
+  const seen = 'store<u64>(p, rip, R_IMM);';
+  if (action === 'call') return `${target} ${wide ? CHECK_CALL : ''} ${push} ${seen} ${JUMP}`;
+  return `${target} ${checkTarget} ${seen} ${JUMP}`;
 }
 
 export function branchHandler(row: Operation): string {

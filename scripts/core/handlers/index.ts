@@ -5,12 +5,17 @@ import { branchHandler, joinedHandler } from './branches';
 import { addressHandler, conditionHandler, convertHandler, exchangeHandler, extendHandler, stackHandler } from './simple';
 import { NEXT } from './templates';
 
+/** Runs the compiled region that begins at this block; see engine/cpu/regions.ts. */
+const REGION = `n = enterRegion(p);
+if (n >= REGION_FAULT) { p = leftAt; why = n == REGION_FAULT ? WHY_FAULT : WHY_STOP; break; }
+rip = load<u64>(c, VCPU_RIP); interpret = n == REGION_INTERPRET; why = WHY_JUMP; break;`;
+
 export function handlerOf(row: Operation): string {
   const { family, size, from, condition, joins } = row;
   if (family === 'branch') return branchHandler(row);
   if (family === 'address') return addressHandler(row, size);
   if (family === 'convert') return convertHandler(row, size);
-  if (family === 'control') return 'why = WHY_STOP; break;';
+  if (family === 'control') return row.action === 'region' ? REGION : 'why = WHY_STOP; break;';
   if (size === undefined) throw new Error(`${row.name} needs an operand size`);
   if (joins !== undefined) return joinedHandler(row, size, condition!);
   switch (family) {

@@ -1,0 +1,227 @@
+/**
+ * Compiled regions, as the core sees them (engine/jit makes them). A block at which a region can be entered has an entry descriptor, and
+ * the handler `region` in place of its first record; a copy of the whole block, its twin, keeps what the interpreter would run.
+ * A region runs whole instructions only: it leaves before one that it cannot finish, with RIP, registers, flags and LEFT exact, so an
+ * exit is a near jump to where it stopped. Only out-of-line handlers that it calls can fault or ask for a stop inside.
+ */
+import { JIT_EXITS, JIT_REASONS, VCPU_ICOUNT } from '../abi/index';
+import { claimArena, findCached, firstBlock, heatOf, watchPage } from './blocks';
+import { arithmeticFlags, carry, condition, F_CF, F_OF, setArithmeticFlags } from './flags';
+import { cold } from './generated/cold';
+import { TRAIT_ENDS, traitsOf } from './generated/lookups';
+import { OP_REGION } from './generated/ops';
+import { jitHot } from './imports';
+import { exactCountBetween, stopRecord } from './mem';
+import { execHost, fetchPage, quietFill } from './mmu';
+import { tlbBase } from './mmu-mode';
+import { H_CACHED, H_COUNT, H_ENTRY, H_PAGE_NEXT, HEADER_SIZE, LEFT, R_AFTER, RECORD_SIZE, STOP_AT, VREG_PAGE } from './record';
+import { clearPending, cpu } from './state';
+import { storeLazyFlags } from './region-flags';
+import { blockKey, KEY_64 } from './why';
+
+/** Entry descriptor. */
+const E_FUNCTION: usize = 0; // u32 index in the table of functions
+const E_NUMBER: usize = 4; // u32 which entry of the region
+const E_DELTA: usize = 8; // i32 linear distance of the block's page from the region's first page
+const E_PAGE_BIT: usize = 12; // u32 bit of the block's page among the region's
+const E_TWIN: usize = 16; // u32 first record of the twin
+const E_USES: usize = 20; // u32 times entered
+const ENTRY_SIZE: usize = 32;
+/** H_ENTRY of a block that a region contains without an entry. */
+const COVERED: u32 = 1;
+
+/** What `enterRegion` answers, beside REGION_JUMP. */
+export const REGION_JUMP: i32 = 0;
+/** The instruction at RIP is the interpreter's, whatever regions begin there. */
+export const REGION_INTERPRET: i32 = 1;
+/** The out-of-line handler of the record `leftAt` could not complete. */
+export const REGION_FAULT: i32 = 2;
+/** It asked for a stop behind it: `leftAt` is the record that follows. */
+export const REGION_STOP: i32 = 3;
+
+/** What a region returns: a reason to leave, and this. */
+const INTERPRET: i32 = 0x10000;
+const FAULT: i32 = 0x20000;
+const STOP: i32 = 0x40000;
+
+export let leftAt: usize = 0;
+
+/** Instructions between two samples of where the guest is, less a random part; 0: no JIT. */
+let quantum: i32 = 0;
+let threshold: u32 = 0;
+let jitter: u32 = 1;
+
+/** Switches compilation on (sample: instructions between samples) or off (0). A page is hot after `samples` of them. */
+export function jitSetup(sample: i32, samples: i32): void {
+  quantum = sample;
+  threshold = samples;
+}
+
+/** Instructions until the next sample. */
+export function nextSample(left: i32): i32 {
+  if (quantum == 0) return left;
+  jitter = jitter * 1664525 + 1013904223;
+  const soft = quantum - <i32>((jitter >> 8) % <u32>(quantum >> 1 | 1));
+  return soft < left ? soft : left;
+}
+
+/** A sample fell on this block: it is compiled when its page is hot. */
+export function sampled(block: usize): void {
+  if (quantum == 0 || !(blockKey() & KEY_64) || load<u32>(block - HEADER_SIZE, H_ENTRY) != 0 || !load<u32>(block - HEADER_SIZE, H_CACHED)) return;
+  const heat = heatOf(block);
+  const now = load<u32>(heat) + 1;
+  store<u32>(heat, now < threshold ? now : 0);
+  if (now < threshold) return;
+  const page = load<u64>(cpu, VREG_PAGE);
+  jitHot(<i32>block, <i32><u32>page, <i32><u32>(page >> 32));
+}
+
+/** Runs the region whose entry the block at p is. */
+export function enterRegion(p: usize): i32 {
+  const header = p - HEADER_SIZE;
+  const entry = <usize>load<u32>(header, H_ENTRY);
+  store<u32>(entry, load<u32>(entry, E_USES) + 1, E_USES);
+  const left = load<i32>(LEFT) + load<i32>(header, H_COUNT);
+  const page = load<u64>(cpu, VREG_PAGE) - <u64><i64>load<i32>(entry, E_DELTA);
+  const result = call_indirect<i32>(
+    load<u32>(entry, E_FUNCTION), <i32>cpu, load<i32>(entry, E_NUMBER), left, page, <i32>tlbBase, load<i32>(entry, E_PAGE_BIT),
+  );
+  const counter = <usize>JIT_EXITS + (<usize>(result & (JIT_REASONS - 1)) << 2);
+  store<u32>(counter, load<u32>(counter) + 1);
+  if (result & INTERPRET) return REGION_INTERPRET;
+  if (result & FAULT) return REGION_FAULT;
+  return result & STOP ? REGION_STOP : REGION_JUMP;
+}
+
+/** First record that the interpreter runs for the block at p. */
+export function interpreted(p: usize): usize {
+  return load<u16>(p) == <u16>OP_REGION ? <usize>load<u32>(<usize>load<u32>(p - HEADER_SIZE, H_ENTRY), E_TWIN) : p;
+}
+
+// For compiled code
+
+/** May the access be retried now? Enters va's page into the TLB if that has no other effect than a walk has. kind: size | write << 8. */
+export function jitFill(va: u64, kind: i32, remaining: i32): i32 {
+  store<u64>(cpu, load<u64>(STOP_AT) - <u64>remaining, VCPU_ICOUNT);
+  return quietFill(va, kind & 255, kind >> 8 != 0);
+}
+
+/** Is va, the start of a page, executed from this host page now? As a fetch, but for faults: those are the interpreter's. */
+export function jitFetch(va: u64, hostPage: i32, left: i32): i32 {
+  store<i32>(LEFT, left);
+  exactCountBetween();
+  const hva = fetchPage(va);
+  if (hva == 0) clearPending();
+  return i32(hva >> 12 == <usize>hostPage);
+}
+
+/** Runs the out-of-line instruction at p; 1: done, else what the region must return. The vCPU's record and LEFT are exact. */
+export function jitCold(p: usize): i32 {
+  const done = cold(p);
+  if (done == 1 && stopRecord() == 0) return 1;
+  leftAt = done == 1 ? stopRecord() : p;
+  return done == 1 ? STOP | 2 : FAULT | 2;
+}
+
+export function jitFlags(word: i32, first: u64, second: u64, result: u64): void {
+  storeLazyFlags(word, first, second, result);
+}
+export function jitCarry(): i32 {
+  return <i32>carry();
+}
+export function jitCondition(code: i32): i32 {
+  return <i32>condition(code);
+}
+/** ROL and ROR change CF and OF only. */
+export function jitRotated(bits: i32): void {
+  setArithmeticFlags((arithmeticFlags() & ~(F_CF | F_OF)) | <u32>bits);
+}
+
+// For the compiler
+
+/** The decoded block at this host address in 64-bit mode, as the interpreter runs it; 0: none. */
+export function jitBlock(hva: usize): usize {
+  return findCached(hva, KEY_64);
+}
+export function jitRecords(block: usize): usize {
+  return interpreted(block);
+}
+/** Host address from which va is executed, if the TLB knows; 0: it does not. */
+export function jitExec(low: u32, high: u32): usize {
+  return execHost(<u64>low | (<u64>high << 32));
+}
+/** First decoded block of a host page (hva / 4096); 0: none. */
+export function jitFirstBlock(hostPage: i32): usize {
+  return firstBlock(<usize>hostPage);
+}
+/** The next block of the same page; 0: that was the last. */
+export function jitNextBlock(block: usize): usize {
+  return <usize>load<u32>(block - HEADER_SIZE, H_PAGE_NEXT);
+}
+
+/** Behind the last record of the block. */
+function endOf(block: usize): usize {
+  let record = block;
+  while (true) {
+    const ends = (traitsOf(<i32>load<u16>(record)) & TRAIT_ENDS) != 0;
+    record += RECORD_SIZE;
+    // A compare that is joined with its branch ends the block only with that.
+    if (ends && load<u8>(record - RECORD_SIZE, R_AFTER) <= 1) return record;
+  }
+}
+
+/** Prepares an entry at the block: its descriptor and twin. 0: there is one already, or no room in the arena. */
+export function jitPrepare(block: usize): i32 {
+  const header = block - HEADER_SIZE;
+  if (load<u32>(header, H_ENTRY) > COVERED) return 0;
+  const size = endOf(block) - header;
+  const entry = claimArena(size + ENTRY_SIZE);
+  if (entry == 0) return 0;
+  memory.fill(entry, 0, ENTRY_SIZE);
+  memory.copy(entry + ENTRY_SIZE, header, size);
+  store<u32>(entry + ENTRY_SIZE, 0, H_ENTRY);
+  store<u32>(entry + ENTRY_SIZE, 0, H_CACHED);
+  store<u32>(entry, <u32>(entry + ENTRY_SIZE + HEADER_SIZE), E_TWIN);
+  return <i32>entry;
+}
+
+/** First record of the twin of a prepared entry. */
+export function jitTwin(entry: usize): i32 {
+  return load<i32>(entry, E_TWIN);
+}
+
+/** From now on the block is entered through the region's function in the table. */
+export function jitInstall(block: usize, entry: usize, fn: i32, number: i32, delta: i32, pageBit: i32): void {
+  store<i32>(entry, fn, E_FUNCTION);
+  store<i32>(entry, number, E_NUMBER);
+  store<i32>(entry, delta, E_DELTA);
+  store<i32>(entry, pageBit, E_PAGE_BIT);
+  store<u32>(block - HEADER_SIZE, <u32>entry, H_ENTRY);
+  store<u16>(block, <u16>OP_REGION);
+}
+
+/** A region contains the block, or (0) no region does. Its entry, if there is one, goes with it. */
+export function jitCover(block: usize, covered: i32): void {
+  const header = block - HEADER_SIZE;
+  const entry = <usize>load<u32>(header, H_ENTRY);
+  if (covered) {
+    if (entry == 0) store<u32>(header, COVERED, H_ENTRY);
+    return;
+  }
+  if (entry > COVERED) store<u16>(block, load<u16>(<usize>load<u32>(entry, E_TWIN)));
+  store<u32>(header, 0, H_ENTRY);
+}
+
+/** Times that the region was entered at the block, since the last question. */
+export function jitUses(block: usize): i32 {
+  const entry = <usize>load<u32>(block - HEADER_SIZE, H_ENTRY);
+  if (entry <= COVERED) return 0;
+  const uses = load<i32>(entry, E_USES);
+  store<u32>(entry, 0, E_USES);
+  return uses;
+}
+
+/** Code of this page (hva / 4096) has regions: `jitDropped` is called when it goes. 0: the page has no code. */
+export function jitWatch(hostPage: i32): i32 {
+  return watchPage(<usize>hostPage);
+}

@@ -1,0 +1,89 @@
+/**
+ * Flags in compiled code. The last operation that set them leaves its kind and operands in locals; a condition is computed from those, and
+ * an exit hands them to the core (engine/cpu/region-flags.ts, which has the same numbers), which works the flags out when somebody asks.
+ */
+import type { Instruction, Size } from './records';
+
+export const Kind = {
+  /** second, result */
+  SUB: 2,
+  ADD: 3,
+  /** result */
+  LOGIC: 4,
+  /** CF in second, result */
+  INC: 5,
+  DEC: 6,
+  /** first, second */
+  COMPARE: 7,
+  /** first, second, result */
+  ADC: 8,
+  SBB: 9,
+  /** first, count in second, result */
+  SHL: 10,
+  SHR: 11,
+  SAR: 12,
+  /** first, second, result */
+  IMUL: 13,
+  /** The vCPU's record has them. */
+  RECORD: 255,
+} as const;
+
+/** A kind and its operand size; undefined: not known when compiling, the local holds it. */
+export type Flags = { readonly kind: number; readonly size: Size } | undefined;
+
+export const IN_RECORD: Flags = { kind: Kind.RECORD, size: 3 };
+
+/** What the local `kind` holds: the number and how far the operand is from 64 bits. */
+export const wordOf = (kind: number, size: Size): number => kind | ((64 - (8 << size)) << 8);
+
+const ALU_KINDS: Record<string, number> = {
+  add: Kind.ADD,
+  sub: Kind.SUB,
+  cmp: Kind.COMPARE,
+  and: Kind.LOGIC,
+  or: Kind.LOGIC,
+  xor: Kind.LOGIC,
+  test: Kind.LOGIC,
+  adc: Kind.ADC,
+  sbb: Kind.SBB,
+  inc: Kind.INC,
+  dec: Kind.DEC,
+  neg: Kind.SUB,
+  shl: Kind.SHL,
+  shr: Kind.SHR,
+  sar: Kind.SAR,
+  imul: Kind.IMUL,
+};
+
+/** 'none': leaves the flags alone; 'some': changes them in a way that compiled code does not follow, or part of them. */
+export function effectOf({ row }: Instruction): 'none' | 'some' | { kind: number; size: Size } {
+  if (row.quiet) return 'none';
+  switch (row.family) {
+    case 'alu':
+    case 'test':
+      return { kind: ALU_KINDS[row.action]!, size: row.size };
+    case 'unary':
+      return row.action === 'not' ? 'none' : { kind: ALU_KINDS[row.action]!, size: row.size };
+    case 'multiply':
+      return { kind: Kind.IMUL, size: row.size };
+    case 'shift':
+      if (row.action === 'rol' || row.action === 'ror' || row.form === 'rc') return 'some';
+      return { kind: ALU_KINDS[row.action]!, size: row.size };
+    case 'out-of-line':
+      return 'some';
+    default:
+      return 'none';
+  }
+}
+
+/** Does the instruction look at flags? */
+export function readsFlags({ row }: Instruction): boolean {
+  if (row.family === 'condition' || row.family === 'out-of-line' || row.action === 'jcc') return true;
+  return row.action === 'adc' || row.action === 'sbb' || ((row.action === 'inc' || row.action === 'dec') && row.family === 'unary');
+}
+
+/** Can the instruction stop in front of itself, so that all flags must be known there? */
+export function mayLeave({ row }: Instruction): boolean {
+  if ((row.ends && !row.joined) || row.family === 'out-of-line' || row.family === 'stack') return true;
+  return row.family !== 'address' && /[mx]/.test(row.form);
+}

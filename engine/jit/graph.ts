@@ -1,0 +1,141 @@
+/**
+ * Which code belongs to a region: from one hot block along its branches and calls, through several pages, as far as the interpreter has
+ * been (code that never ran is not compiled: getting there is an exit).
+ */
+import { headerOf, type Instruction, type Records, readBlock } from './records';
+
+/** What the graph asks of the core. */
+export interface CodeSource {
+  /** The decoded block at this hva, or 0; the first block of its host page and the one behind a block; the records to read. */
+  jitBlock(hva: number): number;
+  jitFirstBlock(hostPage: number): number;
+  jitNextBlock(block: number): number;
+  jitRecords(block: number): number;
+  /** hva of the code at a linear address if it can be told without side effects, or 0. */
+  jitExec(low: number, high: number): number;
+}
+
+export interface Limits {
+  instructions: number;
+  pages: number;
+}
+
+export interface Page {
+  /** Linear distance from the first page, bytes. */
+  delta: number;
+  /** hva / 4096 */
+  host: number;
+}
+
+export interface Node {
+  block: number;
+  records: Records;
+  /** Index in `pages`. */
+  page: number;
+  /** Linear distance of the block from the first page, bytes. */
+  delta: number;
+  /** The branch at its end. */
+  last: Instruction;
+  /** Where it goes on, and where its branch or call leads: deltas. */
+  next: number | undefined;
+  target: number | undefined;
+}
+
+export interface Graph {
+  pages: Page[];
+  /** By delta. */
+  nodes: Map<number, Node>;
+  /** Deltas at which the region may be entered from outside, and is by computed jumps. */
+  entries: Set<number>;
+}
+
+const PAGE = 4096;
+/** Distances within a region fit 32 bits with their sign. */
+const NEAR = 0x7ff00000;
+const pageOf = (delta: number): number => Math.floor(delta / PAGE) * PAGE;
+
+export function discover(view: DataView, source: CodeSource, block: number, page: bigint, limits: Limits): Graph {
+  const first = readBlock(view, headerOf(block), source.jitRecords(block));
+  const pages: Page[] = [{ delta: 0, host: Math.floor(first.hva / PAGE) }];
+  const graph: Graph = { pages, nodes: new Map(), entries: new Set() };
+  let instructions = 0;
+  const missing = new Set<number>();
+
+  const pageAt = (delta: number): number => {
+    const known = pages.findIndex((entry) => entry.delta === delta);
+    if (known >= 0) return known;
+    if (missing.has(delta) || pages.length >= limits.pages) return -1;
+    const linear = BigInt.asUintN(64, page + BigInt(delta));
+    const hva = source.jitExec(Number(linear & 0xffffffffn), Number(linear >> 32n));
+    if (hva === 0) {
+      missing.add(delta);
+      return -1;
+    }
+    pages.push({ delta, host: (hva >>> 0) / PAGE });
+    return pages.length - 1;
+  };
+
+  const queue: number[] = [first.hva % PAGE];
+  const add = (delta: number): void => {
+    if (graph.nodes.has(delta) || instructions >= limits.instructions) return;
+    const index = pageAt(pageOf(delta));
+    if (index < 0) return;
+    const found = source.jitBlock(pages[index]!.host * PAGE + (delta - pageOf(delta)));
+    if (found === 0) return;
+    const records = readBlock(view, headerOf(found), source.jitRecords(found));
+    const last = records.instructions.at(-1)!;
+    const start = pages[index]!.delta;
+    const { family, action, form } = last.row;
+    const branches = family === 'branch';
+    const goesOn = !branches || action === 'jcc' || action === 'fall' || action === 'call';
+    const node: Node = {
+      block: found,
+      records,
+      page: index,
+      delta,
+      last,
+      next: goesOn ? start + last.offset + last.length : undefined,
+      target: branches && form === 'near' && action !== 'fall' ? start + last.displacement : undefined,
+    };
+    graph.nodes.set(delta, node);
+    instructions += records.count;
+    // Where a computed jump or call went last.
+    if (branches && (form === 'r' || form === 'm') && last.immediate !== 0n) {
+      const seen = Number(BigInt.asIntN(64, BigInt.asUintN(64, last.immediate) - page));
+      if (Math.abs(seen) < NEAR) {
+        queue.push(seen);
+        graph.entries.add(seen);
+      }
+    }
+    if (node.next !== undefined) {
+      queue.push(node.next);
+      // Behind a call, and behind what only the interpreter does, the region is entered anew.
+      if (action === 'call' || !branches) graph.entries.add(node.next);
+    }
+    if (node.target !== undefined) {
+      queue.push(node.target);
+      if (action === 'call') graph.entries.add(node.target);
+    }
+  };
+
+  const follow = (): void => {
+    for (let at = 0; at < queue.length; at++) add(queue[at]!);
+    queue.length = 0;
+  };
+  graph.entries.add(first.hva % PAGE);
+  follow();
+  // A jump through a table: every block of its page that nothing leads to may be a target.
+  const jumps = [...graph.nodes.values()].filter(({ last }) => last.row.action === 'jmp' && last.row.form !== 'near');
+  for (const index of new Set(jumps.map(({ page: at }) => at))) {
+    const { host, delta } = pages[index]!;
+    for (let other = source.jitFirstBlock(host); other !== 0; other = source.jitNextBlock(other)) {
+      const at = delta + (view.getUint32(headerOf(other), true) % PAGE);
+      if (graph.nodes.has(at) || instructions >= limits.instructions) continue;
+      graph.entries.add(at);
+      queue.push(at);
+    }
+    follow();
+  }
+  for (const entry of graph.entries) if (!graph.nodes.has(entry)) graph.entries.delete(entry);
+  return graph;
+}

@@ -1,0 +1,1 @@
+export { type DropReason, JIT_DEFAULTS, Jit, type JitFigures, type JitOptions } from './jit';

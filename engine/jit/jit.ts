@@ -1,0 +1,235 @@
+/**
+ * Guest code as WebAssembly: compiles a region when the core's samples find a page hot, joins it with the core, and drops it when its code
+ * is written. Emission is in region.ts, what belongs to a region in graph.ts. Nothing here has an influence on what the guest does: a
+ * region runs whole instructions with the same results as the interpreter, or leaves.
+ */
+import { type CoreExports, REGION_IMPORTS } from '../abi/core';
+import { JIT_EXITS } from '../abi/layout';
+import { FunctionSlots, TableMemory } from './cache';
+import { INTERPRET, Reason } from './emitter';
+import { discover, type Limits } from './graph';
+import { OPERATIONS } from './records';
+import { type Region, writeRegion } from './region';
+
+export interface JitOptions {
+  /** Instructions between two samples of where the guest is. */
+  quantum: number;
+  /** Samples that make a page hot. */
+  samples: number;
+  limits: Limits;
+  /** Compiled regions at most; those entered least give way. */
+  regions: number;
+  /** A page whose code was written so often is not compiled for a while. */
+  thrashing: number;
+}
+
+export const JIT_DEFAULTS: JitOptions = {
+  quantum: 12000,
+  samples: 12,
+  limits: { instructions: 600, pages: 8 },
+  regions: 2000,
+  thrashing: 12,
+};
+
+export type DropReason = 'written' | 'flushed' | 'evicted';
+
+export interface JitFigures {
+  /** Regions that exist now, their wasm bytes, and how much of the guest's code they stand for. */
+  regions: number;
+  bytes: number;
+  guestBytes: number;
+  instructions: number;
+  /** Regions compiled since the start, and what that took, ms. */
+  compiled: number;
+  compileTime: number;
+  drops: Record<DropReason, number>;
+  /** Why regions were left, and how often, most frequent first. */
+  exits: { reason: string; count: number }[];
+  /** Why nothing is compiled: run-time compilation is forbidden here. */
+  refused?: string;
+}
+
+interface Live {
+  region: Region;
+  slot: number;
+  hostPages: number[];
+  blocks: number[];
+  entryBlocks: number[];
+}
+
+/** Instructions of the guest's code that thrash are forgotten after so many compilations of others. */
+const FORGET_AFTER = 64;
+
+export class Jit {
+  private core: CoreExports | undefined;
+  private slots!: FunctionSlots;
+  private imports!: WebAssembly.Imports;
+  private readonly tables = new TableMemory();
+  private view = new DataView(new ArrayBuffer(0));
+  private readonly live = new Set<Live>();
+  private readonly byPage = new Map<number, Set<Live>>();
+  private readonly entryOwner = new Map<number, Live>();
+  private readonly written = new Map<number, number>();
+  private compiled = 0;
+  private compileTime = 0;
+  private readonly drops: Record<DropReason, number> = { written: 0, flushed: 0, evicted: 0 };
+  private refused: string | undefined;
+
+  /** `now`: ms, for figures only. */
+  constructor(
+    private readonly memory: WebAssembly.Memory,
+    private readonly now: () => number,
+    private readonly report: (text: string) => void,
+    private readonly options: JitOptions = JIT_DEFAULTS,
+  ) {}
+
+  /** The core has been loaded: sampling begins. */
+  attach(core: CoreExports): void {
+    this.core = core;
+    this.slots = new FunctionSlots(core.table);
+    const env: Record<string, unknown> = { memory: this.memory };
+    for (const name of REGION_IMPORTS) env[name] = (core as unknown as Record<string, unknown>)[name];
+    this.imports = { env } as WebAssembly.Imports;
+    core.jitSetup(this.options.quantum, this.options.samples);
+  }
+
+  /** CoreImports.jitHot. */
+  hot(block: number, pageLow: number, pageHigh: number): void {
+    const { core } = this;
+    if (core === undefined) return;
+    const start = this.now();
+    try {
+      this.compile(core, block >>> 0, (BigInt(pageHigh >>> 0) << 32n) | BigInt(pageLow >>> 0));
+    } catch (error) {
+      // A policy that forbids compilation at run time; the interpreter can do everything.
+      this.refused = (error as Error).message;
+      core.jitSetup(0, 0);
+      this.report(`the JIT is off: ${this.refused}`);
+    }
+    this.compileTime += this.now() - start;
+  }
+
+  private compile(core: CoreExports, block: number, page: bigint): void {
+    if (this.view.buffer !== this.memory.buffer) this.view = new DataView(this.memory.buffer);
+    const graph = discover(this.view, core, block, page, this.options.limits);
+    const hostPages = graph.pages.map(({ host }) => host);
+    if (hostPages.some((host) => (this.written.get(host) ?? 0) >= this.options.thrashing)) {
+      this.forget();
+      return;
+    }
+    if (this.live.size >= this.options.regions) this.evict(core);
+    const prepared = new Map<number, number>();
+    const room = {
+      allocate: (bits: number): number => this.tables.allocate(bits),
+      prepare: (at: number): number => {
+        const entry = core.jitPrepare(at);
+        if (entry === 0) return 0;
+        prepared.set(at, entry);
+        return core.jitTwin(entry) >>> 0;
+      },
+    };
+    const region = writeRegion(graph, room, this.view);
+    if (region === undefined) return;
+    const module = new WebAssembly.Module(region.code);
+    const instance = new WebAssembly.Instance(module, this.imports);
+    const slot = this.slots.put(instance.exports.region);
+    const blocks = [...graph.nodes.values()].map((node) => node.block);
+    const live: Live = { region, slot, hostPages, blocks, entryBlocks: [] };
+    for (const at of blocks) core.jitCover(at, 1);
+    for (const [number, node] of region.entries.entries()) {
+      const entry = prepared.get(node.block);
+      if (entry === undefined) continue;
+      core.jitInstall(node.block, entry, slot, number, graph.pages[node.page]!.delta, 1 << node.page);
+      live.entryBlocks.push(node.block);
+      this.entryOwner.set(node.block, live);
+    }
+    for (const host of hostPages) {
+      core.jitWatch(host);
+      const owners = this.byPage.get(host);
+      if (owners) owners.add(live);
+      else this.byPage.set(host, new Set([live]));
+    }
+    this.live.add(live);
+    this.compiled++;
+  }
+
+  /** CoreImports.jitDropped. */
+  dropped(hostPage: number): void {
+    if (hostPage < 0) {
+      for (const live of this.live) {
+        this.slots.release(live.slot);
+        this.tables.release(live.region.table.address, live.region.table.bits);
+        this.drops.flushed++;
+      }
+      this.live.clear();
+      this.byPage.clear();
+      this.entryOwner.clear();
+      return;
+    }
+    this.written.set(hostPage, (this.written.get(hostPage) ?? 0) + 1);
+    for (const live of [...(this.byPage.get(hostPage) ?? [])]) this.drop(live, 'written');
+  }
+
+  private drop(live: Live, reason: DropReason): void {
+    const core = this.core!;
+    for (const block of live.blocks) {
+      const owner = this.entryOwner.get(block);
+      if (owner !== undefined && owner !== live) continue;
+      if (owner === live) this.entryOwner.delete(block);
+      core.jitCover(block, 0);
+    }
+    for (const host of live.hostPages) {
+      const owners = this.byPage.get(host);
+      owners?.delete(live);
+      if (owners?.size === 0) this.byPage.delete(host);
+    }
+    this.slots.release(live.slot);
+    this.tables.release(live.region.table.address, live.region.table.bits);
+    this.live.delete(live);
+    this.drops[reason]++;
+  }
+
+  /** A quarter of the regions goes: those that were entered least since the last time. */
+  private evict(core: CoreExports): void {
+    const used = [...this.live].map((live) => ({ live, uses: live.entryBlocks.reduce((sum, block) => sum + core.jitUses(block), 0) }));
+    used.sort((a, b) => a.uses - b.uses);
+    for (const { live } of used.slice(0, Math.ceil(used.length / 4))) this.drop(live, 'evicted');
+  }
+
+  private forget(): void {
+    if (this.compiled % FORGET_AFTER === 0) this.written.clear();
+  }
+
+  figures(): JitFigures {
+    let bytes = 0;
+    let guestBytes = 0;
+    let instructions = 0;
+    for (const { region } of this.live) {
+      bytes += region.code.length;
+      guestBytes += region.guestBytes;
+      instructions += region.instructions;
+    }
+    const { compiled, compileTime, drops, refused } = this;
+    return {
+      regions: this.live.size,
+      bytes,
+      guestBytes,
+      instructions,
+      compiled,
+      compileTime,
+      drops: { ...drops },
+      exits: this.exits(),
+      ...(refused === undefined ? {} : { refused }),
+    };
+  }
+
+  private exits(): JitFigures['exits'] {
+    const words = new Uint32Array(this.memory.buffer, JIT_EXITS, INTERPRET >> 4);
+    const names = new Map<number, string>(Object.entries(Reason).map(([name, number]) => [number, name]));
+    const list: JitFigures['exits'] = [];
+    words.forEach((count, number) => {
+      if (count > 0) list.push({ reason: names.get(number) ?? OPERATIONS[number]?.name ?? `${number}`, count });
+    });
+    return list.sort((a, b) => b.count - a.count);
+  }
+}

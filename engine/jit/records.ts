@@ -1,0 +1,118 @@
+/** Decoded records of the core as objects: the one place that knows their layout here (engine/cpu/record.ts has it for the core). */
+import { type Family, OPERATIONS as ROWS, type Size } from '../abi/ops/index';
+
+export type { Size } from '../abi/ops/index';
+
+/** What compiled code needs of a row of the table of operations. */
+export interface Row {
+  name: string;
+  family: Family;
+  action: string;
+  form: string;
+  /** 3 where the operation has none of its own. */
+  size: Size;
+  from: Size;
+  /** Of Jcc and of a joined compare; -1: none. */
+  condition: number;
+  /** The branch behind it has its own record. */
+  joined: boolean;
+  quiet: boolean;
+  ends: boolean;
+}
+
+/** By operation number. */
+export const OPERATIONS: readonly Row[] = ROWS.map(({ name, family, action, form, size, from, condition, joins, quietOf, ends }) => ({
+  name,
+  family,
+  action,
+  form,
+  size: size ?? 3,
+  from: from ?? 0,
+  condition: condition ?? -1,
+  joined: joins !== undefined,
+  quiet: quietOf !== undefined,
+  ends,
+}));
+
+export interface Instruction {
+  row: Row;
+  number: number;
+  /** Address of the record. */
+  at: number;
+  /** Offset in its page, and length, in bytes. */
+  offset: number;
+  length: number;
+  /** Instructions from this one to the block's end, this one included. */
+  after: number;
+  destination: number;
+  source: number;
+  base: number;
+  index: number;
+  scale: number;
+  displacement: number;
+  aux: number;
+  immediate: bigint;
+  extra: number;
+}
+
+const RECORD_SIZE = 32;
+const HEADER_SIZE = 32;
+const H_HVA = 0;
+const H_COUNT = 8;
+const H_LENGTH = 24;
+
+/** Pseudo registers. */
+export const VREG_EA = 0xe00;
+export const VREG_PAGE = 0xe08;
+/** The cell with the instructions that are left of the slice. */
+export const LEFT = 0x10e000;
+
+export interface Records {
+  /** Address of the first record. */
+  first: number;
+  /** hva of the first byte. */
+  hva: number;
+  /** Bytes of guest code. */
+  length: number;
+  /** Instructions. */
+  count: number;
+  instructions: Instruction[];
+}
+
+/** The records from `first` on, which the header before them describes. */
+export function readBlock(view: DataView, header: number, first: number): Records {
+  const instructions: Instruction[] = [];
+  for (let at = first; ; at += RECORD_SIZE) {
+    const number = view.getUint16(at, true);
+    const row = OPERATIONS[number];
+    if (row === undefined) throw new Error(`record at 0x${at.toString(16)} has the unknown operation ${number}`);
+    const instruction: Instruction = {
+      row,
+      number,
+      at,
+      destination: view.getUint16(at + 2, true),
+      source: view.getUint16(at + 4, true),
+      base: view.getUint16(at + 6, true),
+      index: view.getUint16(at + 8, true),
+      scale: view.getUint8(at + 10),
+      length: view.getUint8(at + 11),
+      offset: view.getUint16(at + 12, true),
+      after: view.getUint8(at + 14),
+      aux: view.getUint8(at + 15),
+      immediate: view.getBigInt64(at + 16, true),
+      displacement: view.getInt32(at + 24, true),
+      extra: view.getUint32(at + 28, true),
+    };
+    instructions.push(instruction);
+    if (row.ends && !row.joined) break;
+  }
+  return {
+    first,
+    hva: view.getUint32(header + H_HVA, true),
+    length: view.getUint32(header + H_LENGTH, true),
+    count: view.getInt32(header + H_COUNT, true),
+    instructions,
+  };
+}
+
+export const headerOf = (block: number): number => block - HEADER_SIZE;

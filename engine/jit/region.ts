@@ -1,0 +1,321 @@
+/** Writes a region: the nodes of its graph in structured control flow, flags followed across them, computed jumps through a table. */
+import { VCPU_GPR } from '../abi/vcpu';
+import { Emitter, ENTRY, IMPORTS, isGpr, LOCALS, PAGE, REGION_TYPE, Reason, RIP, X } from './emitter';
+import { effectOf, type Flags, mayLeave, readsFlags } from './flag-kinds';
+import type { Graph, Node } from './graph';
+import { moduleOf } from './module';
+import { canonical, OPERATION_WRITERS, popReturn, push } from './operations';
+import type { Instruction } from './records';
+import { Structure } from './structure';
+
+const RSP = 4;
+
+/** What a region needs of the core's memory while it is written. */
+export interface Room {
+  /** Room for the table of computed jumps: address of 8 * 2 ** bits bytes, or 0: there is none. */
+  allocate(bits: number): number;
+  /** The block will be an entry. Address of its twin, whose records are the ones that last; 0: it is some other region's entry already. */
+  prepare(block: number): number;
+}
+
+export interface Region {
+  code: Uint8Array<ArrayBuffer>;
+  /** By entry number. */
+  entries: Node[];
+  table: { address: number; bits: number };
+  instructions: number;
+  /** Bytes of the guest's code. */
+  guestBytes: number;
+}
+
+const unionOf = (a: Flags, b: Flags): Flags => (a?.kind === b?.kind && a?.size === b?.size ? a : undefined);
+const wordsOf = (flags: Flags): string => (flags === undefined ? '?' : `${flags.kind}/${flags.size}`);
+
+/** Registers of an instruction: [all, those that it may change], bits. */
+function registersOf(at: Instruction): [number, number] {
+  const { family, action, form } = at.row;
+  let used = 0;
+  let changed = 0;
+  const use = (offset: number): void => {
+    if (isGpr(offset)) used |= 1 << (offset >> 3);
+  };
+  const change = (offset: number): void => {
+    use(offset);
+    if (isGpr(offset)) changed |= 1 << (offset >> 3);
+  };
+  const memory = /[mx]/.test(form) || family === 'address';
+  if (memory) {
+    use(at.base);
+    use(at.index);
+  }
+  if (family === 'out-of-line') return [used, 0];
+  switch (family) {
+    case 'stack':
+      change(VCPU_GPR + RSP * 8);
+      if (action === 'leave') change(VCPU_GPR + 5 * 8);
+      if (action === 'pop') change(at.destination);
+      else if (form === 'r') use(at.source);
+      break;
+    case 'convert':
+      if (action === 'bswap') change(at.destination);
+      else if (action !== 'nop') {
+        change(VCPU_GPR);
+        if (action === 'cdq' || action === 'cqo') change(VCPU_GPR + 16);
+      }
+      break;
+    case 'branch':
+      if (action === 'call' || action === 'ret') change(VCPU_GPR + RSP * 8);
+      if (form === 'r') use(at.source);
+      break;
+    case 'exchange':
+      change(at.destination);
+      change(at.source);
+      break;
+    default:
+      if (form === 'mr' || form === 'xr' || form === 'rr' || form === 'r' || form === 'rri') use(at.source);
+      if (form !== 'mr' && form !== 'xr' && form !== 'mi' && form !== 'm') change(at.destination);
+      if (form === 'm' && (family === 'extend' || family === 'address')) change(at.destination);
+      if (form === 'x' || form === 'rm' || form === 'rx') change(at.destination);
+      if (form === 'rc') use(VCPU_GPR + 8);
+  }
+  return [used, changed];
+}
+
+class RegionWriter {
+  private readonly e = new Emitter();
+  private readonly nodes: Node[];
+  private readonly numberOf = new Map<number, number>();
+  private structure!: Structure;
+  private readonly flagsAt: Flags[] = [];
+  private table!: { address: number; bits: number; multiplier: number; shift: number };
+
+  constructor(
+    private readonly graph: Graph,
+    private readonly room: Room,
+  ) {
+    this.nodes = [...graph.nodes.values()];
+    for (const [index, node] of this.nodes.entries()) this.numberOf.set(node.delta, index + 1);
+  }
+
+  private successors(node: Node): number[] {
+    const inside = (delta: number | undefined): number[] => {
+      const number = delta === undefined ? undefined : this.numberOf.get(delta);
+      return number === undefined ? [] : [number];
+    };
+    const { family, action } = node.last.row;
+    if (family !== 'branch') return [];
+    if (action === 'call') return inside(node.target);
+    return [...inside(node.target), ...inside(node.next)];
+  }
+
+  write(): Region | undefined {
+    const entries = (): number[] => [...this.graph.entries].map((delta) => this.numberOf.get(delta)!);
+    const successors = (): number[][] => [entries(), ...this.nodes.map((node) => this.successors(node))];
+    // The heads of loops are entries too, or the interpreter would have to leave a loop before a region could go on with it.
+    const first = new Structure({ successors: successors() });
+    for (const [index, node] of this.nodes.entries()) if (first.isLoopHead(index + 1)) this.graph.entries.add(node.delta);
+    this.structure = new Structure({ successors: successors() });
+    const order = this.structure.entries.map((number) => this.nodes[number - 1]!);
+    const table = this.hash(order);
+    if (table === undefined) return undefined;
+    this.table = table;
+    for (const { block, records } of order) {
+      const twin = this.room.prepare(block);
+      if (twin === 0 || records.first !== block) continue;
+      for (const at of records.instructions) at.at += twin - block;
+    }
+    for (const node of this.nodes)
+      for (const at of node.records.instructions) {
+        const [used, dirty] = registersOf(at);
+        this.e.used |= used;
+        this.e.dirty |= dirty;
+      }
+    this.followFlags();
+    this.e.region(() => this.structure.write(this.e.code, ENTRY, (number, to) => this.node(number, to)));
+    return {
+      code: moduleOf(IMPORTS, REGION_TYPE, LOCALS, this.e.code),
+      entries: order,
+      table: { address: table.address, bits: table.bits },
+      instructions: this.nodes.reduce((sum, { records }) => sum + records.count, 0),
+      guestBytes: this.nodes.reduce((sum, { records }) => sum + records.length, 0),
+    };
+  }
+
+  /** A multiplier with which no two entries fall on one cell. */
+  private hash(entries: readonly Node[]): RegionWriter['table'] | undefined {
+    let bits = Math.max(2, Math.ceil(Math.log2(entries.length * 4)));
+    for (let seed = 1, tries = 0; ; tries++) {
+      if (tries === 200) {
+        bits++;
+        tries = 0;
+      }
+      if (bits > 14) return undefined;
+      seed = (Math.imul(seed, 1664525) + 1013904223) | 0;
+      const multiplier = seed | 1;
+      const shift = 32 - bits;
+      const cells = new Set(entries.map(({ delta }) => Math.imul(delta, multiplier) >>> shift));
+      if (cells.size < entries.length) continue;
+      const address = this.room.allocate(bits);
+      return address === 0 ? undefined : { address, bits, multiplier, shift };
+    }
+  }
+
+  /** Fills the table of computed jumps. */
+  fill(view: DataView): void {
+    const { address, bits, multiplier, shift } = this.table;
+    for (let cell = 0; cell < 1 << bits; cell++) {
+      view.setInt32(address + cell * 8, 0x7fffffff, true);
+      view.setInt32(address + cell * 8 + 4, 0, true);
+    }
+    for (const [number, index] of this.structure.entries.entries()) {
+      const { delta, page } = this.nodes[index - 1]!;
+      const cell = address + (Math.imul(delta, multiplier) >>> shift) * 8;
+      view.setInt32(cell, delta, true);
+      view.setUint16(cell + 4, number, true);
+      view.setUint16(cell + 6, 1 << page, true);
+    }
+  }
+
+  /** What is known of the flags at each node's start: forward, to a fixed point. */
+  private followFlags(): void {
+    const { flagsAt } = this;
+    const known: boolean[] = [];
+    const queue = [...this.structure.entries];
+    for (const number of queue) {
+      flagsAt[number] = undefined;
+      known[number] = true;
+    }
+    for (let at = 0; at < queue.length; at++) {
+      const number = queue[at]!;
+      const node = this.nodes[number - 1]!;
+      const after = this.flagsAfter(node, flagsAt[number]);
+      for (const next of this.successors(node)) {
+        const met = known[next] ? unionOf(flagsAt[next], after) : after;
+        if (known[next] && wordsOf(met) === wordsOf(flagsAt[next])) continue;
+        known[next] = true;
+        flagsAt[next] = met;
+        queue.push(next);
+      }
+    }
+  }
+
+  /** The same states that the operations' writers come to, or fewer. */
+  private flagsAfter(node: Node, before: Flags): Flags {
+    let flags = before;
+    for (const at of node.records.instructions) {
+      const effect = effectOf(at);
+      if (effect === 'some') flags = undefined;
+      else if (effect !== 'none') flags = effect;
+    }
+    return flags;
+  }
+
+  /** Are the flags of instruction `index` overwritten before anything can see them? */
+  private dead(instructions: readonly Instruction[], index: number): boolean {
+    for (let next = index + 1; next < instructions.length; next++) {
+      const at = instructions[next]!;
+      if (mayLeave(at) || readsFlags(at)) return false;
+      const effect = effectOf(at);
+      if (effect === 'some') return false;
+      if (effect !== 'none') return true;
+    }
+    return false;
+  }
+
+  private node(number: number, to: (target: number) => void): void {
+    const { e } = this;
+    const node = this.nodes[number - 1]!;
+    const page = this.graph.pages[node.page]!;
+    const { instructions, count } = node.records;
+    e.pageDelta = page.delta;
+    e.flags = this.flagsAt[number];
+    e.claim(node.delta, count);
+    for (const [index, at] of instructions.entries()) {
+      e.flagsDead = this.dead(instructions, index);
+      if (at === node.last) break;
+      const writer = OPERATION_WRITERS[at.row.family];
+      if (writer !== undefined) writer(e, at);
+      else e.callCold(at);
+    }
+    this.end(node, to);
+  }
+
+  /** Goes to a delta: inside the region, or out of it. */
+  private go(node: Node, delta: number, to: (target: number) => void): void {
+    const number = this.numberOf.get(delta);
+    if (number === undefined) {
+      this.e.exit(delta, 0, Reason.jump);
+      return;
+    }
+    const target = this.nodes[number - 1]!;
+    if (target.page !== node.page) {
+      const { delta: start, host } = this.graph.pages[target.page]!;
+      this.e.verify(1 << target.page, start, host, delta);
+    }
+    to(number);
+  }
+
+  private computed(): void {
+    this.e.computedJump(this.table, () => this.structure.dispatch(this.e.code));
+  }
+
+  private returnAddress(at: Instruction): () => void {
+    return () => {
+      const { code } = this.e;
+      code.get(PAGE);
+      code.i64Const(this.e.pageDelta + at.offset + at.length);
+      code.i64Add();
+    };
+  }
+
+  private end(node: Node, to: (target: number) => void): void {
+    const { e } = this;
+    const { code } = e;
+    const at = node.last;
+    const { family, action, form } = at.row;
+    if (family !== 'branch') {
+      e.exitBefore(at, at.number);
+      return;
+    }
+    if (action === 'jcc') {
+      e.condition(at.row.condition);
+      const flags = e.flags;
+      code.if();
+      this.go(node, node.target!, to);
+      code.else();
+      e.pageDelta = this.graph.pages[node.page]!.delta;
+      e.flags = flags;
+      this.go(node, node.next!, to);
+      code.end();
+      return;
+    }
+    if (form === 'near' && action !== 'call') {
+      this.go(node, action === 'fall' ? node.next! : node.target!, to);
+      return;
+    }
+    if (action === 'call' && form === 'near') {
+      push(e, at, this.returnAddress(at));
+      this.go(node, node.target!, to);
+      return;
+    }
+    if (action === 'ret') popReturn(e, at);
+    else {
+      if (form === 'r') e.readRegister(at.source, 3);
+      else e.load(at, true, 3);
+      code.set(X);
+      canonical(e, at);
+      code.get(X);
+      code.set(RIP);
+      if (action === 'call') push(e, at, this.returnAddress(at));
+    }
+    this.computed();
+  }
+}
+
+/** Compiles the graph; undefined: there is no room for its table. */
+export function writeRegion(graph: Graph, room: Room, view: DataView): Region | undefined {
+  const writer = new RegionWriter(graph, room);
+  const region = writer.write();
+  if (region !== undefined) writer.fill(view);
+  return region;
+}

@@ -1,0 +1,26 @@
+/** 100,000 random programs in both tiers. A difference is narrowed to an instruction. */
+import { narrow, Pair, tryProgram } from '../tiers/pair';
+import type { Soak } from './soak';
+
+const PROGRAMS = 100_000;
+const SLICES = 20;
+
+export const tiers: Soak = {
+  name: 'tiers',
+  title: `${PROGRAMS} random programs with the interpreter and with the JIT`,
+  async run(say) {
+    const first = Number(process.env.SEED ?? Math.floor(Date.now() / 1000));
+    say(`seeds from ${first} (SEED=${first})`);
+    const pair = new Pair();
+    for (let n = 0; n < PROGRAMS; n++) {
+      const trial = { seed: first + n, slices: SLICES };
+      const found = tryProgram(pair, trial);
+      if (found) throw new Error(narrow(() => new Pair(), trial, found).text);
+      if (n % 5000 === 4999) {
+        say(`${n + 1} programs, ${pair.compiled.jit!.figures().compiled} regions compiled`);
+        await new Promise((resolve) => setImmediate(resolve));
+      }
+    }
+    return `${PROGRAMS} programs agree`;
+  },
+};

@@ -1,0 +1,241 @@
+/**
+ * Random programs for both tiers: blocks of random instructions, joined by loops, calls, computed jumps and forward branches, over a small
+ * data area in pages that the test remaps, protects, or makes devices of. The same seed gives the same program.
+ */
+import { Random } from '../support/random';
+
+export const CODE = 0x10000;
+export const DATA = 0x200000;
+/** Pages of data, from DATA; each has a page table entry of its own. */
+export const DATA_PAGES = 16;
+export const STACK = DATA + 0xf000;
+
+/** Left alone by random instructions: the stack, the counter of the outer loop (R15), the base of data (R14). */
+const FREE = [0, 1, 2, 3, 5, 6, 7, 8, 9, 10, 11, 12, 13] as const;
+const R14 = 14;
+
+export class ProgramWriter {
+  readonly bytes: number[] = [];
+  private readonly fixups: { at: number; label: string }[] = [];
+  private readonly labels = new Map<string, number>();
+
+  constructor(private readonly random: Random) {}
+
+  emit(...bytes: number[]): void {
+    for (const byte of bytes) this.bytes.push(byte & 255);
+  }
+  d32(value: number): void {
+    this.emit(value, value >> 8, value >> 16, value >> 24);
+  }
+  label(name: string): void {
+    this.labels.set(name, this.bytes.length);
+  }
+  relative(name: string): void {
+    this.fixups.push({ at: this.bytes.length, label: name });
+    this.d32(0);
+  }
+  finish(): Uint8Array {
+    for (const { at, label } of this.fixups) {
+      const distance = this.labels.get(label)! - at - 4;
+      for (let i = 0; i < 4; i++) this.bytes[at + i] = (distance >> (8 * i)) & 255;
+    }
+    return Uint8Array.from(this.bytes);
+  }
+
+  private register(): number {
+    return this.random.of(FREE);
+  }
+
+  private rex(size: number, reg: number, index: number, base: number, byte = false): void {
+    if (size === 1) this.emit(0x66);
+    const rex = (size === 3 ? 8 : 0) | (reg & 8 ? 4 : 0) | (index & 8 ? 2 : 0) | (base & 8 ? 1 : 0);
+    // Sometimes without REX, so that AH CH DH BH occur.
+    if (rex || (byte && this.random.below(3) > 0)) this.emit(0x40 | rex);
+  }
+
+  /** Opcode with ModRM: a register or memory near R14. */
+  private modrm(size: number, opcode: number[], reg: number, memory: boolean, byte = false): void {
+    if (!memory) {
+      const rm = this.register();
+      this.rex(size, reg, 0, rm, byte);
+      this.emit(...opcode, 0xc0 | ((reg & 7) << 3) | (rm & 7));
+      return;
+    }
+    const displacement = this.random.below(DATA_PAGES * 4096 - 4200);
+    const indexed = this.random.below(3) === 0;
+    const index = indexed ? this.register() : 0;
+    if (indexed) {
+      // Keep the index small: and index, 0xfff
+      this.rex(2, 0, 0, index);
+      this.emit(0x81, 0xe0 | (index & 7));
+      this.d32(0xfff);
+    }
+    this.rex(size, reg, index, R14, byte);
+    if (indexed) this.emit(...opcode, 0x84 | ((reg & 7) << 3), ((index & 7) << 3) | (this.random.below(2) << 6) | (R14 & 7));
+    else this.emit(...opcode, 0x80 | ((reg & 7) << 3) | (R14 & 7));
+    this.d32(displacement >> (indexed ? 1 : 0));
+  }
+
+  /** One instruction that changes registers, flags or data and goes on. */
+  instruction(): void {
+    const { random } = this;
+    const size = random.of([0, 1, 2, 2, 2, 3, 3, 3]);
+    const wide = size > 0 ? 1 : 0;
+    const memory = random.below(3) === 0;
+    const reg = this.register();
+    switch (random.below(26)) {
+      case 0:
+      case 1:
+      case 2:
+      case 3:
+        this.modrm(size, [(random.below(8) << 3) | (random.below(2) << 1) | wide], reg, memory, size === 0);
+        return;
+      case 4:
+      case 5: {
+        const short = random.below(2) === 0;
+        this.modrm(size, [size === 0 ? 0x80 : short ? 0x83 : 0x81], random.below(8), memory, size === 0);
+        if (size === 0 || short) this.emit(random.below(256));
+        else if (size === 1) this.emit(random.below(256), random.below(256));
+        else this.d32(random.below(0xffffffff));
+        return;
+      }
+      case 6:
+        this.modrm(size, [0x84 | wide], reg, memory, size === 0);
+        return;
+      case 7:
+        this.modrm(size, [0xfe | wide], random.below(2), memory, size === 0);
+        return;
+      case 8:
+        this.modrm(size, [0xf6 | wide], 2 + random.below(2), memory, size === 0);
+        return;
+      case 9:
+      case 10:
+        this.modrm(size, [0x88 | (random.below(2) << 1) | wide], reg, memory, size === 0);
+        return;
+      case 11:
+        this.modrm(Math.max(size, 1), [0x0f, random.of([0xb6, 0xb7, 0xbe, 0xbf])], reg, memory, true);
+        return;
+      case 12:
+        this.modrm(3, [0x63], reg, memory);
+        return;
+      case 13:
+        this.modrm(Math.max(size, 1), [random.of([0xc1, 0xd1, 0xd3])], random.of([0, 1, 4, 5, 7, 2, 3]), false);
+        if (this.bytes.at(-2) === 0xc1) this.emit(random.below(70));
+        return;
+      case 14:
+        this.modrm(Math.max(size, 1), [0x0f, 0xaf], reg, memory);
+        return;
+      case 15:
+        this.modrm(Math.max(size, 1), [0x8d], reg, true);
+        return;
+      case 16:
+        this.modrm(0, [0x0f, 0x90 | random.below(16)], 0, memory, true);
+        return;
+      case 17:
+        this.modrm(Math.max(size, 1), [0x0f, 0x40 | random.below(16)], reg, memory);
+        return;
+      case 18: {
+        const register = this.register();
+        this.rex(random.below(2) ? 3 : 2, 0, 0, register);
+        this.emit(0x0f, 0xc8 | (register & 7));
+        return;
+      }
+      case 19:
+        this.modrm(Math.max(size, 2), [0x87], reg, false);
+        return;
+      case 20:
+        this.emit(...random.of([[0x98], [0x48, 0x98], [0x99], [0x48, 0x99], [0xf8], [0xf9], [0xf5], [0x90]]));
+        return;
+      case 21:
+        // push, pop: balanced
+        this.emit(...(reg & 8 ? [0x41] : []), 0x50 | (reg & 7));
+        if (random.below(2)) this.instruction();
+        {
+          const to = this.register();
+          this.emit(...(to & 8 ? [0x41] : []), 0x58 | (to & 7));
+        }
+        return;
+      case 22:
+        this.modrm(Math.max(size, 1), [0x0f, random.of([0xa3, 0xab, 0xb3, 0xbb])], reg, false);
+        return;
+      case 23:
+        this.modrm(size, [0xf6 | wide], random.of([4, 5]), memory, size === 0);
+        return;
+      case 24:
+        this.modrm(Math.max(size, 1), [0x0f, random.of([0xbc, 0xbd])], reg, memory);
+        return;
+      default:
+        this.modrm(Math.max(size, 1), [0x0f, random.of([0xa5, 0xad])], reg, false);
+    }
+  }
+
+  instructions(most: number): void {
+    for (let n = this.random.below(most + 1); n > 0; n--) this.instruction();
+  }
+
+  /** The function or program body: nested structure of `depth`. */
+  structure(depth: number, functions: number): void {
+    const { random } = this;
+    const id = `l${this.bytes.length}`;
+    switch (random.below(depth > 0 ? 6 : 1)) {
+      case 0:
+        this.instructions(6);
+        return;
+      case 1: {
+        // A loop counted down on the stack: registers stay random.
+        this.emit(0x6a, 1 + random.below(9));
+        this.label(id);
+        this.structure(depth - 1, functions);
+        this.emit(0x48, 0xff, 0x0c, 0x24, 0x0f, 0x85);
+        this.relative(id);
+        this.emit(0x48, 0x8d, 0x64, 0x24, 0x08);
+        return;
+      }
+      case 2:
+        this.emit(0x0f, 0x80 | random.below(16));
+        this.relative(id);
+        this.structure(depth - 1, functions);
+        this.label(id);
+        return;
+      case 3:
+        if (functions > 0) {
+          this.emit(0xe8);
+          this.relative(`f${random.below(functions)}`);
+        }
+        return;
+      case 4:
+        if (functions > 0) {
+          // lea rax, [rip + f]; call rax
+          this.emit(0x48, 0x8d, 0x05);
+          this.relative(`f${random.below(functions)}`);
+          this.emit(0xff, 0xd0);
+        }
+        return;
+      default:
+        this.structure(depth - 1, functions);
+        this.structure(depth - 1, functions);
+    }
+  }
+}
+
+/** A program that never ends: an outer loop around a body, and some functions behind it. */
+export function randomProgram(seed: number): Uint8Array {
+  const random = new Random(seed * 2654435761 + 1);
+  const writer = new ProgramWriter(random);
+  const functions = random.below(4);
+  // mov r14, DATA
+  writer.emit(0x49, 0xc7, 0xc6);
+  writer.d32(DATA);
+  writer.label('top');
+  for (let part = 0; part < 3; part++) writer.structure(3, functions);
+  writer.emit(0x49, 0xff, 0xc7, 0xe9);
+  writer.relative('top');
+  for (let index = 0; index < functions; index++) {
+    // Some functions lie in another page.
+    if (random.below(3) === 0) while ((writer.bytes.length & 4095) !== 0) writer.emit(0x90);
+    writer.label(`f${index}`);
+    writer.structure(2, index);
+    writer.emit(0xc3);
+  }
+  return writer.finish();
+}
