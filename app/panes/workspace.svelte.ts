@@ -33,7 +33,8 @@ export type InspectorField = 'address' | 'size' | 'flags' | 'split';
 /** The inspector's tabs. */
 export type InspectorPanel = 'slot' | 'dimms' | 'index' | 'walk' | 'live' | 'cpu';
 export type InspectorTask = 'none' | 'add' | 'split';
-export type PhonePane = 'map' | 'terminals' | 'changes' | 'history' | 'guides' | 'more';
+/** Where one pane is shown at a time; a phone has the inspector below `more`. */
+export type PhonePane = 'map' | 'terminals' | 'changes' | 'history' | 'inspect' | 'guides' | 'more';
 
 const PHYSICAL_LIMIT = 2 ** 46;
 const DRAG_GRAIN = 2 ** 21;
@@ -69,6 +70,8 @@ export class Workspace {
   focusAddress = $state(0);
   focusRow = $state(0);
   phonePane = $state<PhonePane>('map');
+  /** The terminal that is shown where only one is. */
+  terminal = $state<'console' | 'monitor'>('console');
   keysOpen = $state(false);
   /** The one that the CPU pane shows, and that Step takes on. */
   vcpu = $state(0);
@@ -131,7 +134,7 @@ export class Workspace {
   /** Brings one of the inspector's tabs to the front, from anywhere. */
   openPanel(panel: InspectorPanel): void {
     this.inspectorPanel = panel;
-    this.phonePane = 'more';
+    this.phonePane = 'inspect';
   }
 
   /** What map and table show, by address: the live layout, the previewed one, or that of SMM. */

@@ -1,5 +1,10 @@
-/** Which of the page's five arrangements the window has room for, and the sizes the splitters gave its panes. */
-export type View = 'phone' | 'tablet' | 'short' | 'desktop' | 'wide';
+/** Which of the page's six arrangements the window has room for, and the sizes the splitters gave its panes. */
+
+/**
+ * `phone`: one pane at a time, the page scrolls. `rail`: one pane at a time in a window too short for lanes over panes.
+ * `tablet`, `short`, `desktop`, `wide`: map over history over panes, which get more as there is more room.
+ */
+export type View = 'phone' | 'rail' | 'tablet' | 'short' | 'desktop' | 'wide';
 
 export interface Sizes {
   /** px */
@@ -9,37 +14,82 @@ export interface Sizes {
   middle: number;
 }
 
+export type Limits = Record<keyof Sizes, { min: number; max: number }>;
+
+const NONE: Sizes = { map: 0, history: 0, terminals: 0, middle: 0 };
 const DEFAULTS: Record<View, Sizes> = {
-  phone: { map: 0, history: 0, terminals: 0, middle: 0 },
+  phone: NONE,
+  rail: NONE,
   tablet: { map: 268, history: 62, terminals: 0, middle: 384 },
   short: { map: 268, history: 62, terminals: 490, middle: 390 },
   desktop: { map: 338, history: 76, terminals: 604, middle: 384 },
   wide: { map: 372, history: 82, terminals: 640, middle: 420 },
 };
+const LEAST: Sizes = { map: 180, history: 56, terminals: 320, middle: 330 };
+const MOST_HISTORY = 200;
+/** px: head, status bar and the lines between the rows */
+const FRAME = 74;
+/** px that a lower row keeps, whatever the splitters say */
+const LEAST_ROW = 160;
+/** px that the inspector keeps; of a guide's column where it has one */
+const INSPECTOR = 280;
+const GUIDE = 376;
 
 const KEY = 'memslot-lab sizes';
 
-function viewOf(width: number, height: number): View {
-  if (width < 720) return 'phone';
+export function viewOf(width: number, height: number): View {
+  if (width < 640 || (width < 720 && height >= 560)) return 'phone';
+  // Two rows of panes under map and history need more height than one.
+  if (height < (width < 1200 ? 700 : 560)) return 'rail';
   if (width < 1200) return 'tablet';
   if (width < 1360 || height < 800) return 'short';
   return width < 1680 ? 'desktop' : 'wide';
 }
 
+const clamp = (value: number, { min, max }: { min: number; max: number }): number => Math.min(Math.max(min, max), Math.max(min, value));
+
+/** The sizes that come nearest to the wanted ones in a window of this size with every pane usable, and how far each splitter may go. */
+export function arrange(view: View, width: number, height: number, guide: boolean, wanted: Sizes): { sizes: Sizes; limits: Limits } {
+  const rows = height - FRAME - (view === 'tablet' ? 2 * LEAST_ROW : LEAST_ROW);
+  const ofHistory = { min: LEAST.history, max: Math.min(MOST_HISTORY, rows - LEAST.map) };
+  const history = clamp(wanted.history, ofHistory);
+  const ofMap = { min: LEAST.map, max: rows - history };
+  // A tablet has the inspector in a row of its own, and its terminals take what the change set leaves.
+  const columns = view === 'tablet' ? width : width - INSPECTOR - (guide && view === 'wide' ? GUIDE : 0);
+  const middle = clamp(wanted.middle, { min: LEAST.middle, max: columns - LEAST.terminals });
+  const ofTerminals = { min: LEAST.terminals, max: columns - middle };
+  const terminals = view === 'tablet' ? LEAST.terminals : clamp(wanted.terminals, ofTerminals);
+  return {
+    sizes: { map: clamp(wanted.map, ofMap), history, terminals, middle },
+    limits: { map: ofMap, history: ofHistory, terminals: ofTerminals, middle: { min: LEAST.middle, max: columns - terminals } },
+  };
+}
+
 export class Viewport {
   width = $state(innerWidth);
   height = $state(innerHeight);
+  /** Is a guide beside the panes? It takes room from them where it has a column of its own. */
+  guide = $state(false);
   #chosen = $state<Partial<Record<View, Partial<Sizes>>>>(restore());
   view = $derived(viewOf(this.width, this.height));
-  sizes: Sizes = $derived.by(() => {
+  /** One pane at a time, chosen in a bar. */
+  single = $derived(this.view === 'phone' || this.view === 'rail');
+  #arranged = $derived.by(() => {
     const sizes = { ...DEFAULTS[this.view], ...(this.view === 'short' && this.width >= 1360 ? { terminals: 604, middle: 384 } : {}) };
-    return { ...sizes, ...this.#chosen[this.view] };
+    return arrange(this.view, this.width, this.height, this.guide, { ...sizes, ...this.#chosen[this.view] });
   });
+  sizes = $derived(this.#arranged.sizes);
+  limits = $derived(this.#arranged.limits);
+
+  constructor() {
+    this.#mark();
+  }
 
   follow(): () => void {
     const resized = () => {
       this.width = innerWidth;
       this.height = innerHeight;
+      this.#mark();
     };
     addEventListener('resize', resized);
     return () => removeEventListener('resize', resized);
@@ -56,6 +106,11 @@ export class Viewport {
     this.#keep();
   }
 
+  /** For the styles: width and height together decide, which each style cannot work out by itself. */
+  #mark(): void {
+    document.documentElement.dataset.view = this.view;
+  }
+
   #keep(): void {
     try {
       localStorage.setItem(KEY, JSON.stringify(this.#chosen));
@@ -64,7 +119,6 @@ export class Viewport {
     }
   }
 }
-
 function restore(): Partial<Record<View, Partial<Sizes>>> {
   try {
     const kept: unknown = JSON.parse(localStorage.getItem(KEY) ?? '{}');

@@ -1,29 +1,6 @@
 /** axe (WCAG 2.0 A to 2.2 AA and best practice) in the page's main states, both themes, and no sideways scroll at any size. */
-import { readFileSync } from 'node:fs';
-import { createRequire } from 'node:module';
+import { noSidewaysScroll, violations } from './axe';
 import { expect, type LabPage, openLongReplay, plugTwoDimms, test } from './page';
-
-const axeSource = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
-const TAGS = ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice'];
-
-interface Violation {
-  id: string;
-  nodes: { html: string; failureSummary: string }[];
-}
-
-async function violations(lab: LabPage): Promise<string[]> {
-  await lab.page.evaluate(axeSource);
-  const found = await lab.page.evaluate(
-    async (tags) =>
-      (await (window as unknown as { axe: { run(options: object): Promise<{ violations: Violation[] }> } }).axe.run({ runOnly: tags }))
-        .violations,
-    TAGS,
-  );
-  return found.flatMap(({ id, nodes }) => nodes.map(({ html, failureSummary }) => `${id}: ${html.slice(0, 160)} ${failureSummary}`));
-}
-
-const noSidewaysScroll = (lab: LabPage) =>
-  lab.page.evaluate(() => document.documentElement.scrollWidth <= document.documentElement.clientWidth);
 
 /** A DIMM on its way: between the swaps of its move. */
 async function plugOneAndStep(lab: LabPage): Promise<void> {
@@ -250,6 +227,8 @@ test('F6 goes round the panes and comes back', async ({ lab, page }) => {
     visited.push(await page.evaluate(() => document.activeElement?.closest('[data-pane]')?.getAttribute('aria-label') ?? ''));
   }
   expect(visited).toEqual(['History', 'Guest console', 'Monitor', 'Change set and snapshots', 'Inspector', 'Memory map']);
+  // On the map itself, not on a button of its head.
+  await expect(map).toBeFocused();
 });
 
 test('every row of tabs is one stop, and arrow keys go round in it', async ({ lab, page }) => {
