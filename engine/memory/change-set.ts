@@ -40,6 +40,11 @@ export class ChangeSet {
     return new ChangeSet(diffs);
   }
 
+  /** Diffs as another change set has them. */
+  static ofDiffs(diffs: readonly SlotDiff[]): ChangeSet {
+    return new ChangeSet([...diffs]);
+  }
+
   get isEmpty(): boolean {
     return this.diffs.length === 0;
   }

@@ -15,9 +15,9 @@ import { IndexInspector, type IndexView } from './index-view';
 import { legacyCalls } from './legacy';
 import { type Limits, limitsOf, PAGE_SIZE } from './limits';
 import { pageFlow, swapsOf } from './page-flow';
-import { makePlan, type Plan, type PlanMode } from './plan';
+import { makePlan, type Plan, type PlanMode, type PlanRules } from './plan';
 import { MEMSLOT_INVALID } from './slot-table';
-import type { Accepted, Commit, CommitEvent, MemoryRegion, Memslot, MemslotEngineOptions, Refused } from './types';
+import type { Accepted, BackingRule, Commit, CommitEvent, MemoryRegion, Memslot, MemslotEngineOptions, Refused } from './types';
 import { mergeRegions, type Regions, resizeRegions, splitRegions } from './verbs';
 import { verifySpace } from './verify';
 
@@ -54,6 +54,7 @@ export class MemslotEngine {
   private readonly listeners = new Set<(event: CommitEvent) => void>();
   private readonly host: CommitHost;
   private readonly onListenerError: (error: unknown) => void;
+  private readonly backings: BackingRule | undefined;
   private zapMode: 'slot' | 'all';
 
   /** Throws RangeError naming an option out of range. */
@@ -62,6 +63,7 @@ export class MemslotEngine {
     this.indexKind = options.index ?? DEFAULT_INDEX;
     if (!['array', 'rbtree', 'btree'].includes(this.indexKind))
       throw new RangeError(`option index is ${String(options.index)}: use array, rbtree or btree`);
+    this.backings = options.backings;
     this.zapMode = 'slot';
     this.zap = options.zap ?? 'slot';
     this.onListenerError = options.onListenerError ?? (() => {});
@@ -91,7 +93,7 @@ export class MemslotEngine {
       generation: (asId) => engine.generation(asId),
       committed: ({ via, legacy, steps }, space, from, commit) => {
         const history = engine.histories[space.asId]!;
-        history.record(space.asId, from, commit, via, legacy);
+        history.record(space.asId, from, commit, { via, legacy, backings: engine.backings?.version ?? 0 });
         if (via !== 'commit') history.travelled(via, steps);
       },
       unchanged: ({ via, asId, steps }) => {
@@ -203,29 +205,31 @@ export class MemslotEngine {
     }
   }
 
-  private planRegions(regions: readonly unknown[], mode: PlanMode): Plan {
-    return makePlan(this.limits, this.spaces, regions, mode);
+  private planRegions(regions: readonly unknown[], mode: PlanMode, rules: PlanRules = { backings: this.backings }): Plan {
+    return makePlan(this.limits, this.spaces, regions, mode, rules);
   }
 
   private planVerb(regions: Regions): Plan {
     return regions.ok ? this.planRegions(regions.regions, { type: 'delta' }) : regions;
   }
 
-  private planChanges(changes: ChangeSet): Plan {
+  private planChanges(changes: ChangeSet, since?: number): Plan {
     const refusals = changes.diffs.flatMap(({ asId, slot, old }, index) => {
       const now = this.regionById(slot, asId);
       const reason = `slot ${slot} (as ${asId}) is not what the change set was made for`;
       return sameRegion(now, old) ? [] : [{ index, errno: 'ESTALE' as const, reason }];
     });
-    return refusals.length > 0 ? { ok: false, refusals } : this.planRegions(changes.toRequest(), { type: 'delta' });
+    if (refusals.length > 0) return { ok: false, refusals };
+    const rules = { backings: this.backings, ...(since === undefined ? {} : { since }) };
+    return this.planRegions(changes.toRequest(), { type: 'delta' }, rules);
   }
 
   private planHistory(call: 'undo' | 'redo', asId: number, steps = 1): Plan {
     const history = Number.isInteger(asId) ? this.histories[asId] : undefined;
     if (!history) return refused('EINVAL', `asId is ${String(asId)}: use 0 to ${this.spaces.length - 1}`);
-    const changes = history[call](steps);
+    const travel = history[call](steps);
     const what = steps === 1 ? 'nothing' : `no ${String(steps)} commits`;
-    return changes ? this.planChanges(changes) : refused('ENOENT', `${what} to ${call} in address space ${asId}`);
+    return travel ? this.planChanges(travel.changes, travel.since) : refused('ENOENT', `${what} to ${call} in address space ${asId}`);
   }
 
   // ---- dry runs -----------------------------------------------------------------------------------------------------------
@@ -238,6 +242,15 @@ export class MemslotEngine {
   /** Dry run of any request. */
   checkRequest(request: CommitRequest): Commit {
     return this.foresee(this.plan(request));
+  }
+
+  /**
+   * Dry run of `changeUserMemoryRegions`, or with `asId` of `setUserMemoryRegions`, that does not ask the backing rule: for whoever is about to
+   * change the backings too.
+   */
+  checkUnbacked(regions: readonly MemoryRegion[], asId?: number): Commit {
+    const mode: PlanMode = asId === undefined ? { type: 'delta' } : { type: 'whole', asId };
+    return this.foresee(this.planRegions(regions, mode, { backings: undefined }));
   }
 
   private foresee(plan: Plan): Commit {
@@ -400,9 +413,12 @@ export class MemslotEngine {
 
   /** Could an undo or a redo, in any address space, map host memory of [start, end), bytes, again? */
   historyMayMap(start: number, end: number): boolean {
+    let found = false;
     for (const history of this.histories)
-      for (const { userspaceAddr: hva, memorySize: size } of history.regions()) if (hva < end && start < hva + size) return true;
-    return false;
+      history.forEachHostRange((hva, size) => {
+        found ||= hva < end && start < hva + size;
+      });
+    return found;
   }
 
   /** Host memory, bytes, that a memslot maps or that an undo or redo could map again; the same range may come many times. */
@@ -412,7 +428,7 @@ export class MemslotEngine {
       space.active.gfns.collect(records);
       for (const record of records) visit(space.table.hvaOf(record), space.table.pagesOf(record) * PAGE_SIZE);
     }
-    for (const history of this.histories) for (const { userspaceAddr, memorySize } of history.regions()) visit(userspaceAddr, memorySize);
+    for (const history of this.histories) history.forEachHostRange(visit);
   }
 
   /** The commits so far can no longer be undone, redone or compared: their host memory is another now. */
@@ -421,11 +437,16 @@ export class MemslotEngine {
   }
 
   canUndo(asId = 0): boolean {
-    return this.histories[asId]?.undo() !== undefined;
+    return this.undoDepth(asId) > 0;
   }
 
   canRedo(asId = 0): boolean {
-    return this.histories[asId]?.redo() !== undefined;
+    return (this.histories[asId]?.redoDepth ?? 0) > 0;
+  }
+
+  /** Commits that undo can take back. */
+  undoDepth(asId = 0): number {
+    return this.histories[asId]?.depth ?? 0;
   }
 
   /** What a listener throws goes to onListenerError; the commit and the other listeners go on. Returns how to stop. */

@@ -1,6 +1,7 @@
 /** The generations of one address space: what each commit did, and the two stacks of undo and redo. */
 import { ChangeSet } from './change-set';
-import type { Accepted, ChangeKind, MemoryRegion } from './types';
+import { kindOf, PackedChanges } from './packed-changes';
+import type { Accepted, ChangeKind } from './types';
 
 export interface HistoryEntry {
   asId: number;
@@ -10,38 +11,87 @@ export interface HistoryEntry {
   swaps: number;
   /** Pages whose translations were dropped (with zap 'all': those that had to be). */
   zappedPages: number;
-  kinds: ChangeKind[];
+  /** In order of slot ids, as `slots` and `changes`. */
+  readonly kinds: ChangeKind[];
   /** Slot ids, ascending. */
-  slots: number[];
-  changes: ChangeSet;
+  readonly slots: number[];
+  readonly changes: ChangeSet;
   via: 'commit' | 'undo' | 'redo';
   /** One of several single calls that stand for one request, as KVM's users must do it. */
   legacy: boolean;
 }
 
+/** How a commit came about. */
+export interface Origin {
+  via: HistoryEntry['via'];
+  legacy: boolean;
+  /** `BackingRule.version` at the commit; 0 without a rule. */
+  backings: number;
+}
+
+/** What an undo or redo commits, and `BackingClaim.since` for it. */
+export interface Travel {
+  changes: ChangeSet;
+  since: number;
+}
+
 /** Changes that the entries of a history may hold together; older entries go first, the newest always stays. */
 const MAX_CHANGES = 65536;
 
-/** Bounded: drops its oldest items beyond `limit` items or MAX_CHANGES changes, but never the newest. */
-class Bounded<T> {
-  items: T[] = [];
-  private held = 0;
+/** An entry as it is kept: its lists are made when somebody asks for them. */
+class Kept implements HistoryEntry {
+  readonly asId: number;
+  readonly from: number;
+  readonly generation: number;
+  readonly swaps: number;
+  readonly zappedPages: number;
+  readonly via: HistoryEntry['via'];
+  readonly legacy: boolean;
+  readonly backings: number;
+  readonly packed: PackedChanges;
 
-  constructor(
-    private readonly limit: number,
-    private readonly weight: (item: T) => number,
-  ) {}
-
-  push(item: T): void {
-    this.items.push(item);
-    this.held += this.weight(item);
-    while (this.items.length > 1 && (this.items.length > this.limit || this.held > MAX_CHANGES))
-      this.held -= this.weight(this.items.shift()!);
+  constructor(asId: number, from: number, { generation, swaps, changes, zapped }: Accepted, { via, legacy, backings }: Origin) {
+    this.asId = asId;
+    this.from = from;
+    this.generation = generation;
+    this.swaps = swaps;
+    this.zappedPages = zapped.reduce((sum, range) => sum + range.end - range.start, 0);
+    this.via = via;
+    this.legacy = legacy;
+    this.backings = backings;
+    this.packed = new PackedChanges(ChangeSet.ofChanges(changes));
   }
 
-  pop(): T | undefined {
+  get changes(): ChangeSet {
+    return this.packed.unpack();
+  }
+
+  get slots(): number[] {
+    return Array.from(this.packed.diffs(), ({ slot }) => slot);
+  }
+
+  get kinds(): ChangeKind[] {
+    return Array.from(this.packed.diffs(), kindOf);
+  }
+}
+
+/** Bounded: drops its oldest entries beyond `limit` entries or MAX_CHANGES changes, but never the newest. */
+class Bounded {
+  items: Kept[] = [];
+  private held = 0;
+
+  constructor(private readonly limit: number) {}
+
+  push(item: Kept): void {
+    this.items.push(item);
+    this.held += item.packed.count;
+    while (this.items.length > 1 && (this.items.length > this.limit || this.held > MAX_CHANGES))
+      this.held -= this.items.shift()!.packed.count;
+  }
+
+  pop(): Kept | undefined {
     const item = this.items.pop();
-    if (item !== undefined) this.held -= this.weight(item);
+    if (item) this.held -= item.packed.count;
     return item;
   }
 
@@ -51,55 +101,58 @@ class Bounded<T> {
   }
 }
 
-const sizeOf = (changes: ChangeSet): number => changes.diffs.length;
-
 export class History {
-  private readonly list: Bounded<HistoryEntry>;
-  private readonly undos: Bounded<ChangeSet>;
-  private readonly redos: Bounded<ChangeSet>;
+  private readonly list: Bounded;
+  private readonly undos: Bounded;
+  private readonly redos: Bounded;
 
   constructor(private readonly limit: number) {
-    this.list = new Bounded(limit, (entry) => sizeOf(entry.changes));
-    this.undos = new Bounded(limit, sizeOf);
-    this.redos = new Bounded(limit, sizeOf);
+    this.list = new Bounded(limit);
+    this.undos = new Bounded(limit);
+    this.redos = new Bounded(limit);
   }
 
   get entries(): readonly HistoryEntry[] {
     return this.list.items;
   }
 
-  record(asId: number, from: number, commit: Accepted, via: HistoryEntry['via'], legacy: boolean): void {
+  /** Commits that can be undone. */
+  get depth(): number {
+    return this.undos.items.length;
+  }
+
+  /** Commits that can be done again. */
+  get redoDepth(): number {
+    return this.redos.items.length;
+  }
+
+  /** Bytes of the changes that it holds. */
+  get bytes(): number {
+    const all = new Set([this.list, this.undos, this.redos].flatMap(({ items }) => items));
+    return [...all].reduce((sum, { packed }) => sum + packed.bytes, 0);
+  }
+
+  record(asId: number, from: number, commit: Accepted, origin: Origin): void {
     if (this.limit === 0) return;
-    const changes = ChangeSet.ofChanges(commit.changes);
-    const zappedPages = commit.zapped.reduce((sum, range) => sum + range.end - range.start, 0);
-    const { generation, swaps } = commit;
-    const kinds = commit.changes.map((change) => change.kind);
-    const slots = changes.diffs.map((diff) => diff.slot);
-    this.list.push({ asId, from, generation, swaps, zappedPages, kinds, slots, changes, via, legacy });
-    if (via !== 'commit') return;
+    const entry = new Kept(asId, from, commit, origin);
+    this.list.push(entry);
+    if (origin.via !== 'commit') return;
     this.redos.clear();
-    this.undos.push(changes);
+    this.undos.push(entry);
   }
 
   /** `steps` commits were taken back, or done again. */
   travelled(via: 'undo' | 'redo', steps: number): void {
     const [from, to] = via === 'undo' ? [this.undos, this.redos] : [this.redos, this.undos];
     for (let step = 0; step < steps; step++) {
-      const changes = from.pop();
-      if (changes) to.push(changes);
+      const entry = from.pop();
+      if (entry) to.push(entry);
     }
   }
 
-  /** Every region that an undo or a redo could bring back. */
-  *regions(): Generator<MemoryRegion> {
-    for (const { items } of [this.undos, this.redos]) {
-      for (const { diffs } of items) {
-        for (const { old, next } of diffs) {
-          if (old) yield old;
-          if (next) yield next;
-        }
-      }
-    }
+  /** Host memory, bytes, that an undo or a redo could map again. */
+  forEachHostRange(visit: (start: number, size: number) => void): void {
+    for (const { items } of [this.undos, this.redos]) for (const { packed } of items) packed.forEachHostRange(visit);
   }
 
   /** Nothing before now can be undone, redone or compared any more. */
@@ -110,12 +163,18 @@ export class History {
   }
 
   /** What the next `steps` undos would commit together; undefined: there are not so many. */
-  undo(steps = 1): ChangeSet | undefined {
-    return joined(this.undos.items.slice(-steps), steps)?.invert();
+  undo(steps = 1): Travel | undefined {
+    const entries = this.undos.items.slice(-steps);
+    const changes = joined(entries, steps)?.invert();
+    // What the oldest of them found was mapped from before it on.
+    return changes && { changes, since: entries[0]!.backings };
   }
 
-  redo(steps = 1): ChangeSet | undefined {
-    return joined(this.redos.items.slice(-steps).reverse(), steps);
+  redo(steps = 1): Travel | undefined {
+    const entries = this.redos.items.slice(-steps).reverse();
+    const changes = joined(entries, steps);
+    // What is left in the end was mapped until the newest of them.
+    return changes && { changes, since: entries.at(-1)!.backings };
   }
 
   /** Everything that happened from generation `from` to generation `to`, as one change set; undefined where the history does not reach. */
@@ -130,7 +189,7 @@ export class History {
 }
 
 /** One change set that does what these do one after another; undefined where there are not `steps` of them. */
-function joined(items: readonly ChangeSet[], steps: number): ChangeSet | undefined {
+function joined(items: readonly Kept[], steps: number): ChangeSet | undefined {
   if (!(steps >= 1) || items.length !== steps) return undefined;
-  return items.reduce((sum, changes) => sum.compose(changes));
+  return items.map(({ changes }) => changes).reduce((sum, changes) => sum.compose(changes));
 }

@@ -28,8 +28,16 @@ function callsOf(plan: SpacePlan): MemoryRegion[] {
 }
 
 function targetOf({ region }: PlannedChange): MemoryRegion {
-  const { id: slot, asId, flags, base, pages, hva } = region;
-  return { slot, asId, flags, guestPhysAddr: base * 4096, memorySize: pages * 4096, userspaceAddr: hva };
+  const { id: slot, asId, flags, base, pages, hva, span } = region;
+  return {
+    ...(span ? { span } : {}),
+    slot,
+    asId,
+    flags,
+    guestPhysAddr: base * 4096,
+    memorySize: pages * 4096,
+    userspaceAddr: hva,
+  };
 }
 
 /** KVM's MOVE does when nothing but the slot itself stands in its new place now. */

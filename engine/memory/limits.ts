@@ -30,6 +30,16 @@ export interface Region {
   base: number;
   pages: number;
   hva: number;
+  /** It may reach over several backings. */
+  span: boolean;
+}
+
+/** Where a region lies, in gfns. */
+export interface Place {
+  id: number;
+  asId: number;
+  base: number;
+  pages: number;
 }
 
 /** Throws RangeError on options that make no sense, naming the option. */
@@ -58,6 +68,12 @@ export function hex(value: unknown): string {
   return typeof value === 'string' ? JSON.stringify(value) : String(value);
 }
 
+/** The multiple of 4096 next to `value`, at least `least`, for a refusal; nothing where there is none. */
+function nearestPages(value: unknown, least: number): string {
+  if (typeof value !== 'number' || !(value >= 0 && value <= Number.MAX_SAFE_INTEGER)) return '';
+  return ` (nearest: ${hex(Math.max(least, Math.round(value / PAGE_SIZE) * PAGE_SIZE))})`;
+}
+
 /** An entry of a request as it came: nothing is checked but that it can be read. */
 export interface Fields {
   slot: unknown;
@@ -66,38 +82,58 @@ export interface Fields {
   gpa: unknown;
   size: unknown;
   hva: unknown;
+  span: boolean;
 }
 
 /** Reads every property once: what is checked is what is used. */
 export function readFields(entry: unknown, defaultAsId: number): Fields | string {
   if (typeof entry !== 'object' || entry === null) return `entry is ${String(entry)}: give a memory region`;
   try {
-    const { slot, asId = defaultAsId, flags = 0, guestPhysAddr, memorySize, userspaceAddr } = entry as Record<string, unknown>;
-    return { slot, asId, flags, gpa: guestPhysAddr, size: memorySize, hva: userspaceAddr };
+    const { slot, asId = defaultAsId, flags = 0, guestPhysAddr, memorySize, userspaceAddr, span } = entry as Record<string, unknown>;
+    return { slot, asId, flags, gpa: guestPhysAddr, size: memorySize, hva: userspaceAddr, span: span === true };
   } catch (error) {
     return `entry cannot be read: ${String(error)}`;
   }
 }
 
-/** The region in engine units, or why not. */
-export function checkRegion(limits: Limits, fields: Fields): Region | string {
-  const reason = refuseFields(limits, fields);
-  if (reason !== undefined) return reason;
-  const { slot, asId, flags, gpa, size, hva } = fields as Record<keyof Fields, number>;
-  return { id: slot, asId, flags, base: gpa / PAGE_SIZE, pages: size / PAGE_SIZE, hva };
+/** The region in engine units, or every reason why not; the first is the one that KVM finds. */
+export function checkRegion(limits: Limits, fields: Fields): Region | string[] {
+  const reasons = refuseFields(limits, fields);
+  if (reasons !== undefined) return reasons;
+  const { slot, asId, flags, gpa, size, hva } = fields as unknown as Record<keyof Fields, number>;
+  return { id: slot, asId, flags, base: gpa / PAGE_SIZE, pages: size / PAGE_SIZE, hva, span: fields.span };
 }
 
-function refuseFields(l: Limits, { slot, asId, flags, gpa, size, hva }: Fields): string | undefined {
+/** Where a region with faults of its own would lie, if that can be told: it may be in somebody's way beside them. */
+export function placeOf(limits: Limits, { slot, asId, gpa, size }: Fields): Place | undefined {
+  if (!isAddress(slot) || !isAddress(asId) || asId >= limits.spaces) return undefined;
+  if (!isAddress(gpa) || gpa % PAGE_SIZE !== 0 || !isAddress(size) || size % PAGE_SIZE !== 0 || size === 0) return undefined;
+  return isAddress(gpa + size) ? { id: slot, asId, base: gpa / PAGE_SIZE, pages: size / PAGE_SIZE } : undefined;
+}
+
+function refuseFields(l: Limits, { slot, asId, flags, gpa, size, hva }: Fields): string[] | undefined {
+  let reasons: string[] | undefined;
+  const refuse = (reason: string): void => {
+    reasons ??= [];
+    reasons.push(reason);
+  };
   const known = l.readOnlySlots ? MemFlag.LogDirtyPages | MemFlag.ReadOnly : MemFlag.LogDirtyPages;
-  if (!isAddress(slot) || slot >= l.maxSlots) return `slot is ${String(slot)}: use an id from 0 to ${l.maxSlots - 1}`;
-  if (!isAddress(flags) || flags > known || (flags & ~known) !== 0) return `flags is ${hex(flags)}: only bits of ${hex(known)} exist here`;
-  if (!isAddress(size) || size % PAGE_SIZE !== 0) return `memorySize is ${hex(size)}: use a multiple of 4096`;
-  if (!isAddress(gpa) || gpa % PAGE_SIZE !== 0) return `guestPhysAddr is ${hex(gpa)}: use a multiple of 4096 below 2^53`;
-  if (!isAddress(hva) || hva % PAGE_SIZE !== 0) return `userspaceAddr is ${hex(hva)}: use a multiple of 4096 below 2^53`;
-  if (hva + size > l.hostSize || (size > 0 && hva < l.hostBase))
-    return `userspaceAddr ${hex(hva)} + ${hex(size)} is outside host memory [${hex(l.hostBase)}, ${hex(l.hostSize)})`;
-  if (!isAddress(asId) || asId >= l.spaces) return `asId is ${String(asId)}: use 0 to ${l.spaces - 1}`;
-  if (!isAddress(gpa + size)) return `guestPhysAddr ${hex(gpa)} + ${hex(size)} goes beyond 2^53`;
-  if (size / PAGE_SIZE > MAX_PAGES) return `memorySize is ${hex(size)}: a slot has at most ${MAX_PAGES} pages`;
-  return undefined;
+  if (!isAddress(slot) || slot >= l.maxSlots) refuse(`slot is ${String(slot)}: use an id from 0 to ${l.maxSlots - 1}`);
+  if (!isAddress(flags) || flags > known || (flags & ~known) !== 0) refuse(`flags is ${hex(flags)}: only bits of ${hex(known)} exist here`);
+  const paged = isAddress(size) && size % PAGE_SIZE === 0;
+  if (!paged) refuse(`memorySize is ${hex(size)}: use a multiple of 4096${nearestPages(size, PAGE_SIZE)}`);
+  if (!isAddress(gpa) || gpa % PAGE_SIZE !== 0)
+    refuse(`guestPhysAddr is ${hex(gpa)}: use a multiple of 4096 below 2^53${nearestPages(gpa, 0)}`);
+  const inHost = isAddress(hva) && hva % PAGE_SIZE === 0;
+  if (!inHost) refuse(`userspaceAddr is ${hex(hva)}: use a multiple of 4096 below 2^53${nearestPages(hva, l.hostBase)}`);
+  if (paged && inHost && (hva + size > l.hostSize || (size > 0 && hva < l.hostBase))) {
+    const room = hva < l.hostBase ? 0 : Math.floor((l.hostSize - hva) / PAGE_SIZE) * PAGE_SIZE;
+    const nearest = room > 0 ? ` (nearest size: ${hex(room)})` : '';
+    refuse(`userspaceAddr ${hex(hva)} + ${hex(size)} is outside host memory [${hex(l.hostBase)}, ${hex(l.hostSize)})${nearest}`);
+  }
+  if (!isAddress(asId) || asId >= l.spaces) refuse(`asId is ${String(asId)}: use 0 to ${l.spaces - 1}`);
+  if (isAddress(gpa) && isAddress(size) && !isAddress(gpa + size)) refuse(`guestPhysAddr ${hex(gpa)} + ${hex(size)} goes beyond 2^53`);
+  if (paged && size / PAGE_SIZE > MAX_PAGES)
+    refuse(`memorySize is ${hex(size)}: a slot has at most ${MAX_PAGES} pages (nearest: ${hex(MAX_PAGES * PAGE_SIZE)})`);
+  return reasons;
 }

@@ -4,8 +4,9 @@
  */
 import type { AddressSpace } from './address-space';
 import { firstOverlap } from './gfn-index';
-import { checkRegion, type Fields, hex, type Limits, PAGE_SIZE, type Region, readFields } from './limits';
-import { type ChangeKind, MemFlag, type Refusal } from './types';
+import { checkRegion, type Fields, hex, type Limits, PAGE_SIZE, type Place, placeOf, type Region, readFields } from './limits';
+import { type Asked, findOverlaps, type Overlap } from './overlaps';
+import { type BackingRule, type ChangeKind, type HostSpan, MemFlag, type Refusal } from './types';
 
 /** One slot's change; `next` fields are those of `region`. */
 export interface PlannedChange {
@@ -30,25 +31,42 @@ export type Plan = { ok: true; spaces: SpacePlan[] } | { ok: false; refusals: Re
  */
 export type PlanMode = { type: 'single' } | { type: 'delta' } | { type: 'whole'; asId: number };
 
+/** What beside the limits a region must comply with. */
+export interface PlanRules {
+  backings: BackingRule | undefined;
+  /** For undo and redo: `BackingClaim.since`. */
+  since?: number;
+}
+
 export const leaves = (kind: ChangeKind): boolean => kind === 'delete' || kind === 'move' || kind === 'replace';
 export const arrives = (kind: ChangeKind): boolean => kind === 'create' || kind === 'move' || kind === 'replace';
 
-export function makePlan(limits: Limits, spaces: readonly AddressSpace[], regions: readonly unknown[], mode: PlanMode): Plan {
-  return new Planner(limits, spaces, mode).run(regions);
+export function makePlan(
+  limits: Limits,
+  spaces: readonly AddressSpace[],
+  regions: readonly unknown[],
+  mode: PlanMode,
+  rules: PlanRules,
+): Plan {
+  return new Planner(limits, spaces, mode, rules).run(regions);
 }
 
 class Planner {
   private readonly refusals: Refusal[] = [];
-  private readonly refused = new Set<number>();
   private readonly plans: (SpacePlan | undefined)[] = [];
   /** Per space: the records that will not stand where they stand, and those of refused entries (so that one error is not told twice). */
   private readonly leaving: Set<number>[] = [];
+  /** Entries whose slot id a later one names again. */
+  private readonly twice = new Set<number>();
+  /** Ranges of entries that have other faults. */
+  private readonly faulty: Asked[] = [];
   private named = new NamedSlots(0, 0);
 
   constructor(
     private readonly limits: Limits,
     private readonly spaces: readonly AddressSpace[],
     private readonly mode: PlanMode,
+    private readonly rules: PlanRules,
   ) {
     for (const _ of spaces) this.leaving.push(new Set());
   }
@@ -66,14 +84,13 @@ class Planner {
     this.named = new NamedSlots(regions.length, bound);
     for (let index = 0; index < regions.length; index++) this.entry(regions[index], index);
     if (this.mode.type === 'whole') this.deleteOthers(this.spaces[this.mode.asId]!);
-    for (const plan of this.plans) if (plan) this.checkLayout(plan);
+    this.checkBackings();
+    for (const space of this.spaces) this.checkLayout(space);
     if (this.refusals.length > 0) return refuse(this.refusals.sort((a, b) => a.index - b.index));
     return { ok: true, spaces: this.plans.filter((plan) => plan !== undefined && plan.changes.length > 0) as SpacePlan[] };
   }
 
   private refuse(index: number, errno: Refusal['errno'], reason: string): void {
-    if (this.refused.has(index) && index >= 0) return;
-    this.refused.add(index);
     this.refusals.push({ index, errno, reason });
   }
 
@@ -85,9 +102,9 @@ class Planner {
       return;
     }
     const region = checkRegion(this.limits, fields);
-    if (typeof region === 'string') {
-      this.refuse(index, 'EINVAL', region);
-      this.forget(fields);
+    if (Array.isArray(region)) {
+      for (const reason of region) this.refuse(index, 'EINVAL', reason);
+      this.forget(fields, index);
       return;
     }
     if (whole !== undefined && region.asId !== whole) {
@@ -99,20 +116,25 @@ class Planner {
     const old = this.spaces[region.asId]!.active.byId(region.id);
     if (before !== undefined) {
       const reason = `slot ${region.id} is named twice: at most one operation per slot id`;
-      this.refuse(before, 'EINVAL', reason);
+      if (!this.twice.has(before)) this.refuse(before, 'EINVAL', reason);
+      this.twice.add(before);
       this.refuse(index, 'EINVAL', reason);
       if (old) this.leaving[region.asId]!.add(old);
+      if (region.pages > 0) this.faulty.push({ index, place: region, stands: false });
       return;
     }
     this.named.set(key, index);
     this.classify(region, old, index);
   }
 
-  /** The slot that a refused entry means, if that can be told, takes no part in the overlap check. */
-  private forget({ slot, asId }: Fields): void {
+  /** The slot that a refused entry means, if that can be told, is in nobody's way; slots may be in the way of the entry. */
+  private forget(fields: Fields, index: number): void {
+    const { slot, asId } = fields;
     if (typeof slot !== 'number' || typeof asId !== 'number') return;
     const old = this.spaces[asId]?.active.byId(slot);
     if (old) this.leaving[asId]!.add(old);
+    const place = placeOf(this.limits, fields);
+    if (place) this.faulty.push({ index, place, stands: false });
   }
 
   private classify(region: Region, old: number, index: number): void {
@@ -139,6 +161,8 @@ class Planner {
       }
       const what = rebacked ? 'userspaceAddr' : resized ? 'memorySize' : 'READONLY';
       this.refuse(index, 'EINVAL', `${what} of slot ${region.id} cannot change while it exists: use a change set, or delete and create it`);
+      this.leaving[region.asId]!.add(old);
+      this.faulty.push({ index, place: region, stands: false });
     } else if (table.base[old] !== region.base) {
       this.add(index, 'move', old, region);
     } else if (flags !== region.flags) {
@@ -164,50 +188,102 @@ class Planner {
     for (const old of records) {
       const id = table.idOf(old);
       if (this.named.get(first + id) !== undefined) continue;
-      this.add(-1, 'delete', old, { id, asId: space.asId, flags: 0, base: table.base[old]!, pages: 0, hva: table.hvaOf(old) });
+      const [base, hva] = [table.base[old]!, table.hvaOf(old)];
+      this.add(-1, 'delete', old, { id, asId: space.asId, flags: 0, base, pages: 0, hva, span: false });
+    }
+  }
+
+  /** Whose host memory it is, where somebody watches over that. */
+  private checkBackings(): void {
+    const { backings, since } = this.rules;
+    if (!backings) return;
+    let held: HostSpan[] | undefined;
+    const heldNow = (): HostSpan[] => {
+      held ??= this.plans.flatMap((plan) => (plan ? hostSpansOf(plan) : []));
+      return held;
+    };
+    for (const plan of this.plans) {
+      for (const { index, kind, region } of plan?.changes ?? []) {
+        if (!arrives(kind)) continue;
+        const host = { start: region.hva, end: region.hva + region.pages * PAGE_SIZE };
+        const reason = backings.refuse(region.id, host, { span: region.span, since, held: heldNow });
+        if (reason !== undefined) this.refuse(index, 'EINVAL', reason);
+        // Whoever does the same in several calls has no such claim in each of them.
+        else region.span = true;
+      }
     }
   }
 
   /** gfn ranges must be disjoint in the final layout; then the MMU must reach them (KVM finds that out in its arch hook). */
-  private checkLayout(plan: SpacePlan): void {
-    const arriving = plan.changes.filter((change) => arrives(change.kind));
+  private checkLayout(space: AddressSpace): void {
+    const arriving = (this.plans[space.asId]?.changes ?? []).filter((change) => arrives(change.kind));
+    const faulty = this.faulty.filter(({ place }) => place.asId === space.asId);
+    if (arriving.length + faulty.length === 0) return;
     arriving.sort((a, b) => a.region.base - b.region.base || a.region.id - b.region.id);
-    let reach: PlannedChange | undefined;
-    for (const change of arriving) {
-      const { base, pages, id } = change.region;
-      if (reach && base < reach.region.base + reach.region.pages) {
-        this.overlap(reach, id, base, pages);
-        this.overlap(change, reach.region.id, reach.region.base, reach.region.pages);
-      }
-      if (!reach || base + pages > reach.region.base + reach.region.pages) reach = change;
-      this.checkAgainstStaying(plan.space, change);
-      if (base + pages > this.limits.endGfn)
-        this.refuse(
-          change.index,
-          'EINVAL',
-          `guestPhysAddr ${hex(base * PAGE_SIZE)} + ${hex(pages * PAGE_SIZE)} is beyond ${hex(this.limits.endGfn * PAGE_SIZE)}, the end of physical memory`,
-        );
-    }
+    if (faulty.length > 0 || !this.isDisjoint(space, arriving)) this.nameOverlaps(space, arriving, faulty);
+    const { endGfn } = this.limits;
+    for (const { index, place } of [...arriving.map(({ index: at, region }) => ({ index: at, place: region })), ...faulty])
+      if (place.base + place.pages > endGfn) this.refuse(index, 'EINVAL', beyondPhysical(place, endGfn));
   }
 
-  private checkAgainstStaying(space: AddressSpace, change: PlannedChange): void {
-    const { base, pages } = change.region;
-    const { table, active } = space;
-    const leaving = this.leaving[space.asId]!;
-    let record = firstOverlap(active.gfns, table, base, base + pages);
-    while (record && table.base[record]! < base + pages) {
-      if (!leaving.has(record)) {
-        this.overlap(change, table.idOf(record), table.base[record]!, table.pagesOf(record));
-        return;
-      }
+  /** O(k log n): ranges that are apart from each other meet each leaving slot a bounded number of times. */
+  private isDisjoint(space: AddressSpace, arriving: readonly PlannedChange[]): boolean {
+    let end = 0;
+    for (const { region } of arriving) {
+      if (region.base < end) return false;
+      end = region.base + region.pages;
+    }
+    return arriving.every(({ region }) => this.isFree(space, region.base, region.base + region.pages));
+  }
+
+  private isFree({ asId, table, active }: AddressSpace, start: number, end: number): boolean {
+    const leaving = this.leaving[asId]!;
+    let record = firstOverlap(active.gfns, table, start, end);
+    while (record && table.base[record]! < end) {
+      if (!leaving.has(record)) return false;
       record = active.gfns.above(table.base[record]!);
     }
+    return true;
   }
 
-  private overlap(change: PlannedChange, other: number, base: number, pages: number): void {
-    const mine = range(change.region.base, change.region.pages);
-    this.refuse(change.index, 'EEXIST', `slot ${change.region.id} at ${mine} overlaps slot ${other} at ${range(base, pages)}`);
+  private nameOverlaps({ asId, table, active }: AddressSpace, arriving: readonly PlannedChange[], faulty: readonly Asked[]): void {
+    const records: number[] = [];
+    active.gfns.collect(records);
+    const leaving = this.leaving[asId]!;
+    const staying = records
+      .filter((record) => !leaving.has(record))
+      .map((record): Place => ({ id: table.idOf(record), asId, base: table.base[record]!, pages: table.pagesOf(record) }));
+    const asked = arriving.map(({ index, region }): Asked => ({ index, place: region, stands: !this.twice.has(index) }));
+    for (const overlap of findOverlaps([...asked, ...faulty], staying, this.limits.endGfn))
+      this.refuse(overlap.asked.index, 'EEXIST', overlapText(overlap));
   }
+}
+
+/** Host memory of the slots that are changed, as they are now. */
+function hostSpansOf({ space, changes }: SpacePlan): HostSpan[] {
+  const { table } = space;
+  return changes
+    .filter(({ old }) => old !== 0)
+    .map(({ old }) => ({ start: table.hvaOf(old), end: table.hvaOf(old) + table.pagesOf(old) * PAGE_SIZE }));
+}
+
+function beyondPhysical({ base, pages }: Place, endGfn: number): string {
+  const nearest =
+    pages <= endGfn ? ` (nearest address: ${hex((endGfn - pages) * PAGE_SIZE)})` : ` (nearest size: ${hex(endGfn * PAGE_SIZE)})`;
+  return `guestPhysAddr ${hex(base * PAGE_SIZE)} + ${hex(pages * PAGE_SIZE)} is beyond ${hex(endGfn * PAGE_SIZE)}, the end of physical memory${nearest}`;
+}
+
+function overlapText({ asked, named, count, nearestBase, roomThere }: Overlap): string {
+  const { id, base, pages } = asked.place;
+  const others = named.map((other) => `slot ${other.id} at ${range(other.base, other.pages)}`);
+  if (count > named.length) others.push(`${count - named.length} more`);
+  const last = others.pop()!;
+  const all = others.length > 0 ? `${others.join(', ')} and ${last}` : last;
+  const advice = [
+    ...(nearestBase === undefined ? [] : [`nearest free address: ${hex(nearestBase * PAGE_SIZE)}`]),
+    ...(roomThere > 0 ? [`nearest size: ${hex(roomThere * PAGE_SIZE)}`] : []),
+  ];
+  return `slot ${id} at ${range(base, pages)} overlaps ${all}${advice.length > 0 ? ` (${advice.join('; ')})` : ''}`;
 }
 
 /** asId * maxSlots + id -> entry. A table when many are named: a map of all slots would cost more than the rest of the check. */

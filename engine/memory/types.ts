@@ -16,6 +16,8 @@ export interface MemoryRegion {
   memorySize: number;
   /** hva, bytes */
   userspaceAddr: number;
+  /** Beyond KVM: true where a person asked for a slot over several backings. Only a `BackingRule` looks at it. */
+  span?: boolean;
 }
 
 export interface Memslot {
@@ -78,6 +80,36 @@ export interface MemslotArch {
   cancel?(old: Memslot | undefined, next: Memslot | undefined, change: Change): void;
 }
 
+/** Bytes of host memory, half-open. */
+export interface HostSpan {
+  start: number;
+  end: number;
+}
+
+/** What a request says in favour of a region that reaches over several backings. */
+export interface BackingClaim {
+  /** `MemoryRegion.span`. */
+  span: boolean;
+  /**
+   * Undo and redo: the rule's `version` when the engine accepted this region before. It may be mapped again as it was, if no part of it has
+   * changed hands since. undefined: the region is new.
+   */
+  since: number | undefined;
+  /** Host memory of the slots that the request changes, as they are before it: a part of one of them is nothing new. */
+  held(): readonly HostSpan[];
+}
+
+/**
+ * Who owns which host memory. The engine knows no backing; it asks about each region that a request would map, whichever call it comes by,
+ * dry runs included.
+ */
+export interface BackingRule {
+  /** Rises whenever host memory changes hands. */
+  readonly version: number;
+  /** Why a slot must not map `host`, one line; undefined: it may. */
+  refuse(slot: number, host: HostSpan, claim: BackingClaim): string | undefined;
+}
+
 export interface MemslotEngineOptions {
   /** default: see docs/memslots.md, "Which index" */
   index?: 'array' | 'rbtree' | 'btree';
@@ -94,6 +126,8 @@ export interface MemslotEngineOptions {
   /** default 'slot' */
   zap?: 'slot' | 'all';
   arch?: MemslotArch;
+  /** Which host memory a slot may map; default: all of [hostBase, hostSize). */
+  backings?: BackingRule;
   /** Microseconds, monotonic: commits and their phases are measured with it. Absent: they are not. */
   clock?: () => number;
   /** default true; false: READONLY is an unsupported flag (EINVAL), as for SEV-ES and TDX guests */

@@ -33,13 +33,18 @@ export function resizeRegions(spaces: readonly AddressSpace[], slot: number, mem
 export function splitRegions(spaces: readonly AddressSpace[], slot: number, atGpa: number, newSlot: number, asId: number): Regions {
   const region = find(spaces, slot, asId);
   if (isRefusal(region)) return region;
+  const refusals: Refusal[] = [];
   const low = Number.isSafeInteger(atGpa) ? atGpa - region.guestPhysAddr : 0;
   if (low % PAGE_SIZE !== 0 || low <= 0 || low >= region.memorySize) {
-    const end = region.guestPhysAddr + region.memorySize;
-    return refuse(`split address is ${hex(atGpa)}: use a multiple of 4096 inside (${hex(region.guestPhysAddr)}, ${hex(end)})`);
+    const { guestPhysAddr: start, memorySize: size } = region;
+    const nearest = start + Math.min(Math.max(Math.round(low / PAGE_SIZE) * PAGE_SIZE, PAGE_SIZE), size - PAGE_SIZE);
+    const advice = size > PAGE_SIZE ? ` (nearest: ${hex(nearest)})` : '';
+    const reason = `split address is ${hex(atGpa)}: use a multiple of 4096 inside (${hex(start)}, ${hex(start + size)})${advice}`;
+    refusals.push({ index: 0, errno: 'EINVAL', reason });
   }
   if (Number.isInteger(newSlot) && newSlot >= 0 && spaces[asId]!.active.byId(newSlot))
-    return refuse(`slot ${newSlot} exists: use a free id for the upper part`, 'EEXIST');
+    refusals.push({ index: 0, errno: 'EEXIST', reason: `slot ${newSlot} exists: use a free id for the upper part` });
+  if (refusals.length > 0) return { ok: false, refusals };
   const upper = {
     ...region,
     slot: newSlot,
@@ -55,11 +60,13 @@ export function mergeRegions(spaces: readonly AddressSpace[], slots: readonly nu
   if (!Array.isArray(slots) || slots.length < 2) return refuse('merge needs at least two slot ids');
   if (new Set(slots).size !== slots.length) return refuse(`merge names a slot twice: ${slots.join(', ')}`);
   const parts: MemoryRegion[] = [];
+  const refusals: Refusal[] = [];
   for (const [index, slot] of slots.entries()) {
     const region = find(spaces, slot, asId, index);
-    if (isRefusal(region)) return region;
-    parts.push(region);
+    if (!isRefusal(region)) parts.push(region);
+    else if (!region.ok) refusals.push(...region.refusals);
   }
+  if (refusals.length > 0) return { ok: false, refusals };
   const stays = parts[0]!;
   const ordered = parts.toSorted((a, b) => a.guestPhysAddr - b.guestPhysAddr);
   for (const [i, next] of ordered.entries()) {
@@ -67,12 +74,12 @@ export function mergeRegions(spaces: readonly AddressSpace[], slots: readonly nu
     if (!before) continue;
     const index = parts.indexOf(next);
     const pair = `slots ${before.slot} and ${next.slot}`;
-    if (before.guestPhysAddr + before.memorySize !== next.guestPhysAddr)
-      return refuse(`${pair} are not neighbours in guest memory`, 'EINVAL', index);
-    if (before.userspaceAddr + before.memorySize !== next.userspaceAddr)
-      return refuse(`${pair} are not neighbours in host memory`, 'EINVAL', index);
-    if (before.flags !== next.flags) return refuse(`${pair} have different flags`, 'EINVAL', index);
+    const against = (reason: string): unknown => refusals.push({ index, errno: 'EINVAL', reason: `${pair} ${reason}` });
+    if (before.guestPhysAddr + before.memorySize !== next.guestPhysAddr) against('are not neighbours in guest memory');
+    if (before.userspaceAddr + before.memorySize !== next.userspaceAddr) against('are not neighbours in host memory');
+    if (before.flags !== next.flags) against('have different flags');
   }
+  if (refusals.length > 0) return { ok: false, refusals };
   const first = ordered[0]!;
   const memorySize = parts.reduce((sum, part) => sum + part.memorySize, 0);
   const merged = { ...stays, guestPhysAddr: first.guestPhysAddr, userspaceAddr: first.userspaceAddr, memorySize };

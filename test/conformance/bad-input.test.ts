@@ -29,7 +29,7 @@ onEachIndex('bad input', (make) => {
     const commit = make().setUserMemoryRegion(region(0, 0, 0, 4097, 0));
     expect(commit).toEqual({
       ok: false,
-      refusals: [{ index: 0, errno: 'EINVAL', reason: 'memorySize is 0x1001: use a multiple of 4096' }],
+      refusals: [{ index: 0, errno: 'EINVAL', reason: 'memorySize is 0x1001: use a multiple of 4096 (nearest: 0x1000)' }],
     });
   });
 
