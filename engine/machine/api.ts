@@ -199,12 +199,13 @@ export type MachineEvent =
 
 /** One staged operation, as the monitor's command would say it. */
 export type StagedEdit =
-  | { op: 'add'; slot: number; gpa: number; size: number; hva: number; flags: number }
+  /** `span`, here and below: it may reach over several backings. */
+  | { op: 'add'; slot: number; gpa: number; size: number; hva: number; flags: number; span?: boolean }
   | { op: 'move'; slot: number; gpa: number }
   | { op: 'flags'; slot: number; flags: number }
-  | { op: 'resize'; slot: number; size: number }
+  | { op: 'resize'; slot: number; size: number; span?: boolean }
   | { op: 'split'; slot: number; gpa: number; newSlot: number }
-  | { op: 'merge'; slots: number[] }
+  | { op: 'merge'; slots: number[]; span?: boolean }
   /**
    * The whole backing of the slot goes to other host memory, contents and every slot over it with it: to the memory backend `memdev`, which
    * takes the place of the one before, also in the DIMM; or to a range of the same size at hva; neither: to a new one. May stand beside other
@@ -443,6 +444,8 @@ export interface Machine {
   releaseHost(hva: number): boolean;
   /** Name of what backs an hva: "ram.a", "mem1", or undefined. With the offset inside it. */
   backingOf(hva: number): { id: string; offset: number } | undefined;
+  /** The parts of `size` bytes from hva on, by what backs them: one part, but where a slot spans several backings. Bytes. */
+  backingsOf(hva: number, size: number): BackingPart[];
 
   // Dirty rings (KVM_CAP_DIRTY_LOG_RING), one per vCPU; MachineError where they are off
   /** Before the guest first runs, once. */
@@ -502,6 +505,16 @@ export interface Machine {
   restore(state: UncheckedState): void;
 }
 
+/** A part of one backing. */
+export interface BackingPart {
+  /** Name of the backing */
+  id: string;
+  /** of the part, inside the backing, bytes */
+  offset: number;
+  hva: number;
+  size: number;
+}
+
 /** A memslot in a machine state; address space 0. */
 export interface SavedSlot {
   slot: number;
@@ -511,6 +524,8 @@ export interface SavedSlot {
   gpa: number;
   size: number;
   hva: number;
+  /** It reaches over several backings, since a person asked for that. Absent: it lies inside one. */
+  span?: boolean;
 }
 
 /** Pages of host memory that are not zero. */

@@ -1,6 +1,7 @@
 /** Memory backends: the board's RAM and the objects that `object_add memory-backend-ram` makes. Error texts are QEMU's. */
 import type { MemslotEngine } from '../memory/index';
-import { type Backend, MachineError } from './api';
+import { type Backend, type BackingPart, MachineError } from './api';
+import { piecesOf } from './backing-rule';
 import type { BootSlot } from './boot-ram';
 import type { HostMemory } from './host-memory';
 import type { Rehost } from './rehost';
@@ -48,7 +49,7 @@ export class Backends {
   delete(id: string): void {
     const backend = this.byId.get(id);
     if (!backend) throw new MachineError(`object '${id}' not found`);
-    const mapped = this.engine.memslotsByHva(backend.hva, backend.hva + backend.size).length > 0;
+    const mapped = [0, 1].some((asId) => this.engine.memslotsByHva(backend.hva, backend.hva + backend.size, asId).length > 0);
     if (backend.kind === 'board' || backend.busy !== undefined || mapped) {
       throw new MachineError(`object '${id}' is in use, can not be deleted`);
     }
@@ -85,5 +86,13 @@ export class Backends {
   backingOf(hva: number): { id: string; offset: number } | undefined {
     const range = this.host.rangeAt(hva);
     return range && { id: range.label, offset: hva - range.start };
+  }
+
+  /** As `Machine.backingsOf`; memory that nobody owns is left out. */
+  backingsOf(hva: number, size: number): BackingPart[] {
+    return piecesOf({ start: hva, end: hva + size }, this.host).flatMap(({ start, end }) => {
+      const backing = this.backingOf(start);
+      return backing ? [{ ...backing, hva: start, size: end - start }] : [];
+    });
   }
 }

@@ -2,6 +2,7 @@ import { beforeEach, describe, expect, it, vi } from 'vitest';
 import { MemFlag, MemslotEngine } from '../memory/index';
 import { MachineError } from './api';
 import { Backends } from './backends';
+import { makeBackingRule } from './backing-rule';
 import { StagedChangeSet } from './change-set';
 import { HostMemory } from './host-memory';
 
@@ -19,7 +20,7 @@ const bases = () => engine.memslots().map((slot) => [slot.slot, slot.baseGfn * 4
 
 beforeEach(() => {
   host = new HostMemory();
-  engine = new MemslotEngine({ hostBase: 0x2000000, hostSize: host.limit });
+  engine = new MemslotEngine({ hostBase: 0x2000000, hostSize: host.limit, backings: makeBackingRule(host) });
   between = [];
   told = 0;
   goOn = () => true;
@@ -130,7 +131,13 @@ describe('refusals', () => {
     set.stage({ op: 'del', slot: 5 });
     const before = engine.generation();
     const commit = await set.commit();
-    expect(commit).toMatchObject({ ok: false, refusals: [{ index: 2, errno: 'ENOENT', reason: 'slot 5 does not exist' }] });
+    expect(commit).toMatchObject({
+      ok: false,
+      refusals: [
+        { index: 1, errno: 'EEXIST', reason: expect.stringContaining('overlaps slot 2') },
+        { index: 2, errno: 'ENOENT', reason: 'slot 5 does not exist' },
+      ],
+    });
     set.drop(2);
     const again = await set.commit();
     expect(again).toMatchObject({ ok: false, refusals: [{ index: 1, errno: 'EEXIST' }] });
@@ -182,7 +189,7 @@ describe('hundreds of slots', () => {
       const [slot, next] = [slots[at]!, slots[at + 1]];
       const joined = next && next.userspaceAddr === slot.userspaceAddr + slot.npages * 4096;
       set.begin();
-      if (joined && random(8) === 0) set.stage({ op: 'merge', slots: [slot.slot, next.slot] });
+      if (joined && random(8) === 0) set.stage({ op: 'merge', slots: [slot.slot, next.slot], span: true });
       else if (slot.npages > 1) {
         const gpa = (slot.baseGfn + 1 + random(slot.npages - 1)) * 4096;
         set.stage({ op: 'split', slot: slot.slot, gpa, newSlot: 1000 + round });

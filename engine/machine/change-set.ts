@@ -8,7 +8,6 @@ import { type ChangeSet, MachineError, type PhaseReport, type StagedEdit, type S
 import { follow, type Rehost, type RehostContext, type RehostEdit, rehostOf } from './rehost';
 import { SteppedCommit } from './stepped-commit';
 
-const PAGE = 4096;
 /** Guest instructions between two ioctls of a legacy commit. */
 const LEGACY_SLICE = 200_000;
 
@@ -140,9 +139,15 @@ export class StagedChangeSet implements ChangeSet {
   }
 
   private checkNow(edits: readonly StagedEdit[]): Commit {
-    const request = this.translate(edits);
-    if (request.refusals.length > 0) return { ok: false, refusals: request.refusals };
-    return this.mapped(this.context.engine.check(request.regions), request);
+    return this.judge(this.translate(edits));
+  }
+
+  /** Every reason: of entries that mean nothing, and of the regions that the others mean. */
+  private judge(request: Request): Commit {
+    const commit = this.mapped(this.context.engine.check(request.regions), request);
+    if (request.refusals.length === 0) return commit;
+    const refusals = [...request.refusals, ...(commit.ok ? [] : commit.refusals)];
+    return { ok: false, refusals: refusals.sort((a, b) => a.index - b.index) };
   }
 
   preview(): MemoryRegion[] | undefined {
@@ -155,7 +160,7 @@ export class StagedChangeSet implements ChangeSet {
   async commit(options: { legacy?: boolean; whole?: boolean } = {}): Promise<Commit> {
     const edits = this.editable();
     const request = this.translate(edits);
-    if (request.refusals.length > 0) return { ok: false, refusals: request.refusals };
+    if (request.refusals.length > 0) return this.judge(request);
     if (options.legacy && request.moves.length > 0)
       throw new MachineError('memslot_rehost needs an atomic commit: the guest would write to the old memory while it is copied');
     if (options.legacy) this.before = { entries: this.entries, preview: this.preview(), check: this.check() };
@@ -226,11 +231,20 @@ export class StagedChangeSet implements ChangeSet {
   private commitAtomic({ regions, moves }: Request, whole = false): Commit {
     const { engine } = this.context;
     const carried = this.context.carry(moves);
-    const layout = whole ? engine.preview({ call: 'delta', regions })?.filter(({ asId = 0 }) => asId === 0) : undefined;
+    const layout = whole ? this.wholeLayout(regions) : undefined;
     // A set that would be refused has no layout: the delta call says why.
     const commit = layout ? engine.setUserMemoryRegions(layout, 0) : engine.changeUserMemoryRegions(regions);
     carried(commit.ok);
     return commit;
+  }
+
+  /** The layout that a delta leads to, for the whole-set call. */
+  private wholeLayout(regions: readonly MemoryRegion[]): MemoryRegion[] | undefined {
+    const spans = new Set(regions.filter(({ span }) => span).map(({ slot }) => slot));
+    return this.context.engine
+      .preview({ call: 'delta', regions })
+      ?.filter(({ asId = 0 }) => asId === 0)
+      .map((region) => (spans.has(region.slot) ? { ...region, span: true } : region));
   }
 
   /** One ioctl after the other, as KVM's users must; the guest runs in between and meets the holes. */
@@ -288,15 +302,14 @@ export class StagedChangeSet implements ChangeSet {
     const request: Request = { regions: [], origin: [], refusals: [], moves: [] };
     edits.forEach((edit, index) => {
       if (edit.op === 'rehost') return;
+      if (edit.op === 'add') request.refusals.push(...this.refuseAdd(edit).map((refusal) => ({ ...refusal, index })));
       const meant = this.regionsOf(edit);
       if (!meant.ok) {
         request.refusals.push(...meant.refusals.map((refusal) => ({ ...refusal, index })));
         return;
       }
       for (const region of meant.regions) {
-        const reason = this.unbacked(region);
-        if (reason) request.refusals.push({ index, errno: 'EINVAL', reason });
-        request.regions.push(region);
+        request.regions.push('span' in edit && edit.span ? { ...region, span: true } : region);
         request.origin.push(index);
       }
     });
@@ -326,13 +339,21 @@ export class StagedChangeSet implements ChangeSet {
     return range && edit.hva === undefined && edit.memdev === undefined ? { ...edit, hva: host.allocate(range.size, range.label) } : edit;
   }
 
+  /** What the engine would not refuse: there it would change a slot that exists, or delete one. */
+  private refuseAdd({ slot, size }: Extract<StagedEdit, { op: 'add' }>): Omit<Refusal, 'index'>[] {
+    const refusals: Omit<Refusal, 'index'>[] = [];
+    if (this.context.engine.memslotById(slot))
+      refusals.push({ errno: 'EEXIST', reason: `slot ${slot} exists: use another id, or move or resize it` });
+    if (size === 0) refusals.push({ errno: 'EINVAL', reason: 'memorySize is 0: a slot has at least one page (nearest: 0x1000)' });
+    return refusals;
+  }
+
   /** The regions that an edit means, or why it means nothing. */
   private regionsOf(edit: Exclude<StagedEdit, RehostEdit>): Regions {
     const { engine } = this.context;
     switch (edit.op) {
       case 'add': {
-        if (engine.memslotById(edit.slot)) return refuse('EEXIST', `slot ${edit.slot} exists: use another id, or move or resize it`);
-        if (edit.size === 0) return refuse('EINVAL', 'memorySize is 0: a slot has at least one page');
+        if (edit.size === 0) return { ok: true, regions: [] };
         const { slot, flags, gpa: guestPhysAddr, size: memorySize, hva: userspaceAddr } = edit;
         return { ok: true, regions: [{ slot, asId: 0, flags, guestPhysAddr, memorySize, userspaceAddr }] };
       }
@@ -355,17 +376,6 @@ export class StagedChangeSet implements ChangeSet {
     const found = this.context.engine.memslotById(slot);
     return found ? { ok: true, regions: [{ ...regionOf(found), ...fields }] } : refuse('ENOENT', `slot ${slot} does not exist`);
   }
-
-  /** A slot must not reach beyond the host memory that was handed out for it. */
-  private unbacked(region: MemoryRegion): string | undefined {
-    const { userspaceAddr: hva, memorySize: size } = region;
-    if (size === 0 || !Number.isSafeInteger(hva) || hva % PAGE !== 0 || size % PAGE !== 0) return undefined;
-    const range = this.context.host.rangeAt(hva);
-    if (!range) return `hva ${hex(hva)} is not host memory in use: leave it out to get some, or name a backend's`;
-    if (this.context.host.covers(hva, size)) return undefined;
-    const room = range.start + range.size - hva;
-    return `slot ${region.slot} of ${hex(size)} bytes goes beyond its backing '${range.label}', which has ${hex(room)} bytes from there`;
-  }
 }
 
 function slotIds(edit: StagedEdit): number[] {
@@ -377,8 +387,4 @@ function slotIds(edit: StagedEdit): number[] {
 
 function refuse(errno: Errno, reason: string): Regions {
   return { ok: false, refusals: [{ index: 0, errno, reason }] };
-}
-
-function hex(value: number): string {
-  return `0x${value.toString(16)}`;
 }

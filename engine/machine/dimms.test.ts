@@ -2,6 +2,7 @@ import { beforeEach, describe, expect, it } from 'vitest';
 import { MemoryHotplug } from '../devices/memhp';
 import { MemslotEngine } from '../memory/index';
 import { Backends } from './backends';
+import { makeBackingRule } from './backing-rule';
 import { layoutBootRam } from './boot-ram';
 import { Dimms } from './dimms';
 import { HostMemory } from './host-memory';
@@ -33,7 +34,7 @@ const guest = {
 
 function setUp(config = { ram: 64 * MIB, slots: 4, maxmem: 2 * GIB }) {
   host = new HostMemory();
-  engine = new MemslotEngine({ hostBase: 0x2000000, hostSize: host.limit });
+  engine = new MemslotEngine({ hostBase: 0x2000000, hostSize: host.limit, backings: makeBackingRule(host) });
   backends = new Backends(host, engine, () => {});
   qmp = [];
   rescans = 0;

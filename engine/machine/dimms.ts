@@ -8,6 +8,7 @@ import type { Commit, Memslot } from '../memory/types';
 import { type Backend, type DeviceCommit, type Dimm, MachineError, type QmpEvent, type SavedDimm, type SavedDimms } from './api';
 import type { Backends } from './backends';
 import { FOUR_GIB, PCI_HOLE_START } from './board';
+import { unmapParts } from './partial-slots';
 import type { Rehost } from './rehost';
 
 const PAGE = 4096;
@@ -405,14 +406,17 @@ export class Dimms {
     return this.reserved.find((range) => range.start < end && start < range.end);
   }
 
-  /** A memslot in [start, end) that does not belong to `self`. */
+  /** A memslot that maps other memory than that of `self` in [start, end). */
   private firstOverlap(start: number, end: number, self?: PluggedDimm): Memslot | undefined {
-    return this.engine
-      .memslots()
-      .find(
-        (slot) =>
-          this.ownerOf(slot.userspaceAddr) !== (self ?? null) && slot.baseGfn * PAGE < end && start < (slot.baseGfn + slot.npages) * PAGE,
-      );
+    return this.engine.memslots().find((slot) => {
+      const gpa = slot.baseGfn * PAGE;
+      if (gpa >= end || start >= gpa + slot.npages * PAGE) return false;
+      if (!self) return true;
+      // Of the part that lies in the way, the hvas: are there others than those of `self`?
+      const from = slot.userspaceAddr + Math.max(0, start - gpa);
+      const to = slot.userspaceAddr + Math.min(slot.npages * PAGE, end - gpa);
+      return from < self.hva || to > self.hva + self.size;
+    });
   }
 
   private freeSlotId(): number {
@@ -421,12 +425,10 @@ export class Dimms {
     return id;
   }
 
-  /** Every memslot on its backend goes, in one commit: the guest has given it back, or will not have it. */
+  /** Its bytes leave every memslot, in one commit: the guest has given them back, or will not have them. What else a slot maps stays. */
   private remove(dimm: PluggedDimm): boolean {
-    const slots = this.engine.memslotsByHva(dimm.hva, dimm.hva + dimm.size);
-    if (slots.length === 0) return true;
-    const gone = slots.map(({ slot, asId }) => ({ slot, asId, guestPhysAddr: 0, memorySize: 0, userspaceAddr: 0 }));
-    return this.commit(dimm, 'guest', () => this.engine.changeUserMemoryRegions(gone)).ok;
+    const regions = unmapParts(this.engine, [{ start: dimm.hva, end: dimm.hva + dimm.size }]);
+    return regions.length === 0 || this.commit(dimm, 'guest', () => this.engine.changeUserMemoryRegions(regions)).ok;
   }
 
   private commit({ id, memdev, path }: Pick<PluggedDimm, 'id' | 'memdev' | 'path'>, who: DeviceCommit['who'], run: () => Commit): Commit {

@@ -1,7 +1,8 @@
-/** The memslot engine as this board sets it up: host memory is the core's, and a slot may only map what was handed out of it. */
-import { HOST_BASE, PAGE_SIZE } from '../abi/layout';
+/** The memslot engine as this board sets it up: host memory is the core's, and backing-rule.ts says what of it a slot may map. */
+import { HOST_BASE } from '../abi/layout';
 import { MemslotEngine } from '../memory/index';
 import type { MachineConfig } from './api';
+import { makeBackingRule } from './backing-rule';
 import type { HostMemory } from './host-memory';
 
 /** Bits of a guest-physical address that this board decodes. */
@@ -19,15 +20,7 @@ export function makeEngine(
     hostSize: host.limit,
     physAddrBits: PHYS_ADDR_BITS,
     clock,
-    arch: {
-      prepare(_old, next) {
-        if (next && !host.covers(next.userspaceAddr, next.npages * PAGE_SIZE)) {
-          const reason = `hva 0x${next.userspaceAddr.toString(16)}: no backend owns all of this host memory`;
-          throw Object.assign(new Error(reason), { errno: 'EINVAL' });
-        }
-        return undefined;
-      },
-    },
+    backings: makeBackingRule(host),
     onListenerError: (error) => log(`memslots: ${error instanceof Error ? error.message : String(error)}`),
   });
 }

@@ -1,9 +1,10 @@
 /** What firmware would do: memory map from the memslots, tables and a reset vector in ROM, the guest into memory, vCPU 0 at its entry. */
 import type { CoreExports } from '../abi/core';
 import type { MemslotEngine } from '../memory/index';
-import { MemFlag, type Memslot } from '../memory/types';
+import { MemFlag } from '../memory/types';
 import { type AcpiConfig, buildAcpi } from './acpi/tables';
 import type { GuestImage } from './api';
+import { piecesOf } from './backing-rule';
 import { KEYBOARD_RESET_COMMAND, KEYBOARD_STATUS_PORT, RESET_VECTOR, ROM_START } from './board';
 import type { BootSlot } from './boot-ram';
 import { E820_RAM, E820_RESERVED, type E820Entry, makeE820 } from './e820';
@@ -47,11 +48,15 @@ export class Firmware {
 
   /** DIMMs are announced elsewhere; what the guest cannot write is no RAM. */
   private e820(acpi: { start: number; end: number } | undefined): E820Entry[] {
-    const sources = this.engine.memslots().map((slot) => ({
-      start: slot.baseGfn * PAGE,
-      end: (slot.baseGfn + slot.npages) * PAGE,
-      type: this.isDimm(slot.userspaceAddr) ? undefined : this.typeOf(slot),
-    }));
+    const sources = this.engine.memslots().flatMap((slot) => {
+      const { userspaceAddr: hva, npages } = slot;
+      const offset = slot.baseGfn * PAGE - hva;
+      return piecesOf({ start: hva, end: hva + npages * PAGE }, this.host).map(({ start, end }) => ({
+        start: start + offset,
+        end: end + offset,
+        type: this.isDimm(start) ? undefined : this.typeOf(slot.flags, start),
+      }));
+    });
     return makeE820(sources, acpi);
   }
 
@@ -65,9 +70,9 @@ export class Firmware {
     return { start: ROM_START, end };
   }
 
-  private typeOf(slot: Memslot): number {
-    if ((slot.flags & MemFlag.ReadOnly) !== 0) return E820_RESERVED;
-    const { label } = this.host.rangeAt(slot.userspaceAddr) ?? { label: '' };
+  private typeOf(flags: number, hva: number): number {
+    if ((flags & MemFlag.ReadOnly) !== 0) return E820_RESERVED;
+    const { label } = this.host.rangeAt(hva) ?? { label: '' };
     return this.bootSlots.find((boot) => boot.name === label)?.kind === 'video' ? E820_RESERVED : E820_RAM;
   }
 }

@@ -14,7 +14,7 @@ describe('host memory', () => {
     expect(b % 4096).toBe(0);
     expect(b).toBeGreaterThanOrEqual(a + 3 * MIB);
     expect(host.bytes[a + 3 * MIB - 1]).toBe(0);
-    expect(host.rangeAt(b)).toEqual({ start: b, size: 4096, label: 'b' });
+    expect(host.rangeAt(b)).toMatchObject({ start: b, size: 4096, label: 'b' });
     expect(host.rangeAt(b + 4096)).toBeUndefined();
   });
 
@@ -33,14 +33,20 @@ describe('host memory', () => {
     expect(recycled).toEqual([[a, MIB / 2]]);
   });
 
-  it('knows whether a range is handed out without a gap', () => {
+  it('knows whether memory has been with the same owners since a version, without a gap', () => {
     const host = new HostMemory();
     const a = host.allocate(MIB, 'a');
     const b = host.allocate(MIB, 'b');
-    expect(host.covers(a, 2 * MIB)).toBe(true);
-    expect(host.covers(a + 4096, 2 * MIB)).toBe(false);
+    const then = host.version;
+    const from = (start: number, size: number) => ({ start, end: start + size });
+    expect(host.isSince(from(a, 2 * MIB), then)).toBe(true);
+    expect(host.isSince(from(a, 2 * MIB), then - 1)).toBe(false);
+    expect(host.isSince(from(a + 4096, 2 * MIB), then)).toBe(false);
     host.release(b);
-    expect(host.covers(a, MIB + 4096)).toBe(false);
+    expect(host.isSince(from(a, MIB + 4096), then)).toBe(false);
+    expect(host.allocate(MIB, 'c')).toBe(b);
+    expect(host.isSince(from(a, MIB + 4096), then)).toBe(false);
+    expect(host.isSince(from(a, MIB), then)).toBe(true);
   });
 
   it('refuses what does not fit, naming the wish, and stays usable', () => {

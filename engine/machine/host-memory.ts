@@ -21,7 +21,20 @@ export interface HostRange {
   readonly label: string;
 }
 
-export class HostMemory {
+/** Ranges side by side or apart, to be asked by hva. */
+export interface HostRanges {
+  /** The range that holds `hva`, or undefined. */
+  rangeAt(hva: number): HostRange | undefined;
+  /** Where host memory that is handed out without a gap from `hva` on ends; `hva` itself where none is. */
+  runEnd(hva: number): number;
+}
+
+/** A range, and since which `version` it is what it is. */
+interface Owned extends HostRange {
+  readonly since: number;
+}
+
+export class HostMemory implements HostRanges {
   readonly memory: WebAssembly.Memory;
   /** Views of the whole memory; replaced when it grows, so never keep them across an allocation. */
   bytes!: Uint8Array<ArrayBuffer>;
@@ -34,7 +47,7 @@ export class HostMemory {
   version = 0;
 
   /** Sorted by start. */
-  private readonly used: HostRange[] = [];
+  private readonly used: Owned[] = [];
   /** So many ranges from the start lie side by side without a gap: a search for room begins behind them. */
   private packed = 0;
   /** Everything at and above this hva was never handed out, hence is zero. */
@@ -71,9 +84,9 @@ export class HostMemory {
       this.onRecycle(start, end - start);
     }
     this.untouched = Math.max(this.untouched, start + rounded);
-    this.used.splice(index, 0, { start, size: rounded, label });
-    if (index === this.packed && start === this.endOf(index - 1)) this.packed++;
     this.version++;
+    this.used.splice(index, 0, { start, size: rounded, label, since: this.version });
+    if (index === this.packed && start === this.endOf(index - 1)) this.packed++;
     return start;
   }
 
@@ -117,34 +130,30 @@ export class HostMemory {
     }
     this.version++;
     this.packed = 0;
-    return this.used.splice(0, this.used.length, ...ranges.map((range) => ({ ...range })));
+    const since = this.version;
+    return this.used.splice(0, this.used.length, ...ranges.map((range) => ({ since, ...range })));
   }
 
-  /** The range that holds `hva`, or undefined. */
   rangeAt(hva: number): HostRange | undefined {
-    const range = this.used[this.firstEndingAfter(hva)];
-    return range && range.start <= hva ? range : undefined;
+    return rangeAt(this.used, hva);
   }
 
-  /** Index of the first range that ends after `hva`: it holds it, or lies behind it. */
+  runEnd(hva: number): number {
+    let end = hva;
+    for (let range = this.rangeAt(end); range; range = this.rangeAt(end)) end = range.start + range.size;
+    return end;
+  }
+
   private firstEndingAfter(hva: number): number {
-    let low = 0;
-    let high = this.used.length;
-    while (low < high) {
-      const middle = (low + high) >>> 1;
-      const range = this.used[middle]!;
-      if (range.start + range.size <= hva) low = middle + 1;
-      else high = middle;
-    }
-    return low;
+    return firstEndingAfter(this.used, hva);
   }
 
-  /** Is every byte of [start, start + size) handed out? Ranges may lie side by side. */
-  covers(start: number, size: number): boolean {
+  /** Is every byte of [start, end) handed out, and has been to the same owner since `version` was this? Ranges may lie side by side. */
+  isSince({ start, end }: { start: number; end: number }, version: number): boolean {
     let at = start;
-    while (at < start + size) {
-      const range = this.rangeAt(at);
-      if (!range) return false;
+    while (at < end) {
+      const range = rangeAt(this.used, at);
+      if (!range || range.since > version) return false;
       at = range.start + range.size;
     }
     return true;
@@ -209,6 +218,41 @@ export function refusesRanges(ranges: readonly HostRange[], limit = MAX_WASM_PAG
     free = start + size;
   }
   return undefined;
+}
+
+/** Sorted ranges that come from elsewhere: every question costs O(log n), whatever they are. */
+export function rangesOf(ranges: readonly HostRange[]): HostRanges {
+  const ends = new Float64Array(ranges.length);
+  for (let index = ranges.length - 1; index >= 0; index--) {
+    const end = ranges[index]!.start + ranges[index]!.size;
+    ends[index] = ranges[index + 1]?.start === end ? ends[index + 1]! : end;
+  }
+  return {
+    rangeAt: (hva) => rangeAt(ranges, hva),
+    runEnd(hva) {
+      const index = firstEndingAfter(ranges, hva);
+      return (ranges[index]?.start ?? Number.POSITIVE_INFINITY) <= hva ? ends[index]! : hva;
+    },
+  };
+}
+
+/** The range of a sorted list that holds `hva`, or undefined. */
+function rangeAt<R extends HostRange>(ranges: readonly R[], hva: number): R | undefined {
+  const range = ranges[firstEndingAfter(ranges, hva)];
+  return range && range.start <= hva ? range : undefined;
+}
+
+/** Index of the first range of a sorted list that ends after `hva`: it holds it, or lies behind it. */
+function firstEndingAfter(ranges: readonly HostRange[], hva: number): number {
+  let low = 0;
+  let high = ranges.length;
+  while (low < high) {
+    const middle = (low + high) >>> 1;
+    const range = ranges[middle]!;
+    if (range.start + range.size <= hva) low = middle + 1;
+    else high = middle;
+  }
+  return low;
 }
 
 function mebibytes(bytes: number): string {

@@ -8,6 +8,7 @@ import { Jit } from '../jit/index';
 import type { RingEntry } from '../memory/index';
 import {
   type Backend,
+  type BackingPart,
   type Dimm,
   type DirtyRingOptions,
   type DirtyRingStatus,
@@ -228,6 +229,10 @@ class LabMachine extends MachineParts implements Machine {
 
   backingOf(hva: number): { id: string; offset: number } | undefined {
     return this.backendTable.backingOf(hva);
+  }
+
+  backingsOf(hva: number, size: number): BackingPart[] {
+    return this.backendTable.backingsOf(hva, size);
   }
 
   // Dirty rings

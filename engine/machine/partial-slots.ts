@@ -40,10 +40,12 @@ export function mapPart(engine: MemslotEngine, gpa: number, hva: number, size: n
 
 /** Takes the hvas out of every slot over them, wherever in guest memory that lies. */
 export function unmapParts(engine: MemslotEngine, parts: readonly Range[]): MemoryRegion[] {
-  const slots = new Map<number, Memslot>();
-  for (const { start, end } of parts) for (const slot of engine.memslotsByHva(start, end)) slots.set(slot.slot, slot);
-  const ids = new FreeIds(engine);
-  return [...slots.values()].flatMap((slot) => without(regionOf(slot), parts, ids));
+  return [0, 1].flatMap((asId) => {
+    const slots = new Map<number, Memslot>();
+    for (const { start, end } of parts) for (const slot of engine.memslotsByHva(start, end, asId)) slots.set(slot.slot, slot);
+    const ids = new FreeIds(engine, asId);
+    return [...slots.values()].flatMap((slot) => without(regionOf(slot), parts, ids));
+  });
 }
 
 /** What is left of a region: its first piece keeps the id. */
@@ -70,13 +72,16 @@ function without(region: MemoryRegion, parts: readonly Range[], ids: FreeIds): M
   }));
 }
 
-class FreeIds {
+export class FreeIds {
   private id = FIRST_ID;
 
-  constructor(private readonly engine: MemslotEngine) {}
+  constructor(
+    private readonly engine: MemslotEngine,
+    private readonly asId = 0,
+  ) {}
 
   next(): number {
-    while (this.engine.memslotById(this.id)) this.id += 1;
+    while (this.engine.memslotById(this.id, this.asId)) this.id += 1;
     return this.id++;
   }
 }

@@ -6,9 +6,10 @@ import { MAX_VCPUS, PAGE_SIZE, VCPU_STRIDE } from '../abi/layout';
 import * as abi from '../abi/vcpu';
 import { type Check, count, flag, int, list, nullable, object, readFields, type Schema } from '../devices/state';
 import { MemFlag } from '../memory/types';
-import type { MachineConfig, RamPiece, SavedDevices, SavedDimm, SavedMachine, UncheckedState, VirtioConfig } from './api';
+import type { MachineConfig, RamPiece, SavedDevices, SavedDimm, SavedMachine, SavedSlot, UncheckedState, VirtioConfig } from './api';
+import { refuseBacking } from './backing-rule';
 import { CLOCK_SHIFT, VIRTIO_COUNT } from './board';
-import { MOST_HOST_MEMORY, refusesRanges } from './host-memory';
+import { MOST_HOST_MEMORY, rangesOf, refusesRanges } from './host-memory';
 import { Halted } from './vcpu';
 
 export const MAX_SLOTS = 32764;
@@ -53,6 +54,11 @@ const round = object<Required<SavedMachine['round']>>({
   retrying: someVcpus,
 });
 
+const savedSlot = object<Required<SavedSlot>>({
+  ...{ slot: int(0, MAX_SLOTS - 1), flags: int(0, 3), gpa: count, size: count, hva: count },
+  span: flag,
+});
+
 const schema: Schema<Required<SavedMachine>> = {
   config: object({ ram: count, slots: int(0, MAX_DIMMS), maxmem: count, smp: int(1, MAX_VCPUS) }),
   guest: text,
@@ -62,7 +68,7 @@ const schema: Schema<Required<SavedMachine>> = {
   ranges: list(object({ start: count, size: count, label: text }), 0, MAX_RANGES),
   backends: list(object({ id: text, size: count, hva: count, kind: oneOf('board', 'memory-backend-ram') }), 0, MAX_RANGES),
   dimms: object({ anonymous: int(0, 1e9), plugged: list(dimm, 0, MAX_DIMMS), ejected: nullable(dimm) }),
-  slots: list(object({ slot: int(0, MAX_SLOTS - 1), flags: int(0, 3), gpa: count, size: count, hva: count }), 0, MAX_SLOTS),
+  slots: list((value) => savedSlot(typeof value === 'object' && value !== null ? { span: false, ...value } : value), 0, MAX_SLOTS),
   memdevs: list(object({ device: text, memdev: text }), 0, VIRTIO_COUNT),
 };
 
@@ -196,27 +202,12 @@ function checkTopology(saved: SavedMachine): void {
   }
 }
 
-/** Every memslot lies in host memory that is handed out. Ranges that touch count as one: a slot may span neighbours. */
+/** The machine's rule of ownership, over the host memory that the state describes. */
 function checkOwners(saved: SavedMachine): void {
-  const starts: number[] = [];
-  const ends: number[] = [];
-  for (const { start, size } of saved.ranges) {
-    if (ends.at(-1) === start) ends[ends.length - 1] = start + size;
-    else {
-      starts.push(start);
-      ends.push(start + size);
-    }
-  }
-  for (const { slot, hva, size } of saved.slots) {
-    let low = 0;
-    let high = ends.length;
-    while (low < high) {
-      const middle = (low + high) >>> 1;
-      if (ends[middle]! <= hva) low = middle + 1;
-      else high = middle;
-    }
-    if (low === ends.length || hva < starts[low]! || hva + size > ends[low]!)
-      throw new Error(`memslot ${slot}: no backend owns all of its host memory`);
+  const ranges = rangesOf(saved.ranges);
+  for (const { slot, hva, size, span = false } of saved.slots) {
+    const reason = refuseBacking(slot, { start: hva, end: hva + size }, { span, held: () => [] }, ranges);
+    if (reason !== undefined) throw new Error(`memslots: ${reason}`);
   }
 }
 

@@ -63,7 +63,7 @@ export function captureState(parts: StateParts, run: RunState, guest: string): M
       run,
       memoryBlock: parts.firmware.memoryBlock ?? null,
       round: parts.executor.saveRound(),
-      ranges: host.ranges().map((range) => ({ ...range })),
+      ranges: host.ranges().map(({ start, size, label }) => ({ start, size, label })),
       backends: parts.backends.list().map(({ id, size, hva, kind }) => ({ id, size, hva, kind })),
       dimms: parts.dimms.save(),
       ...parts.virtio.save(),
@@ -71,6 +71,7 @@ export function captureState(parts: StateParts, run: RunState, guest: string): M
         ...{ slot, flags, hva },
         gpa: baseGfn * PAGE_SIZE,
         size: npages * PAGE_SIZE,
+        ...(parts.backends.backingsOf(hva, npages * PAGE_SIZE).length > 1 ? { span: true } : {}),
       })),
     },
     devices,
@@ -166,7 +167,8 @@ export function checkSavedMachine(parts: StateParts, raw: unknown): SavedMachine
 }
 
 function checkLayout(memory: MemslotEngine, saved: SavedMachine): void {
-  const check = memory.checkRequest({ call: 'whole', regions: regionsOf(saved), asId: 0 });
+  // The host memory that they map is not there yet; checkMachine has asked whose it will be.
+  const check = memory.checkUnbacked(regionsOf(saved), 0);
   if (!check.ok) throw new Error(`memslots: ${check.refusals[0]?.errno}: ${check.refusals[0]?.reason}`);
 }
 
@@ -219,8 +221,8 @@ function fillRam(host: HostMemory, ram: readonly RamPiece[]): void {
 }
 
 function regionsOf(saved: SavedMachine): MemoryRegion[] {
-  return saved.slots.map(({ slot, flags, gpa, size, hva }) => ({
-    ...{ slot, flags },
+  return saved.slots.map(({ slot, flags, gpa, size, hva, span = false }) => ({
+    ...{ slot, flags, span },
     asId: 0,
     guestPhysAddr: gpa,
     memorySize: size,

@@ -209,7 +209,8 @@ class ArgParser {
 
   private numbers(slot: Slot): void {
     const values: number[] = [];
-    for (let token = this.token(); token !== '' || values.length === 0; token = this.token()) {
+    // A flag may follow: no list that is read here has negative numbers.
+    for (let token = this.token(); (token !== '' && !/^-[a-z]/.test(token)) || values.length === 0; token = this.token()) {
       values.push(this.numberOf(token));
       this.at += token.length;
     }

@@ -180,10 +180,8 @@ export class CommitLog {
     if (entries.length === 0) return `nothing to ${verb}`;
     if (entries.length < count) return `cannot ${verb} ${count} commits: there are ${entries.length}`;
     const title = entries.length === 1 ? `"${entries[0]!.title}"` : `${entries.length} commits`;
-    const gone = endStates(entries, back).find((slot) => slot && !this.machine.backingOf(slot.userspaceAddr));
     const final = back ? entries.find((entry) => entry.final !== undefined) : undefined;
     if (final) return `cannot undo ${title}: ${entries.length === 1 ? 'it' : `"${final.title}"`} ${final.final}`;
-    if (gone) return `cannot ${verb} ${title}: the host memory of slot ${gone.slot} was freed`;
     const steps = entries.reduce((sum, entry) => sum + entry.steps, 0);
     const devices = entries.flatMap((entry) => entry.devices);
     const next = devices.length === 0 ? undefined : this.machine.memory.preview({ call: verb, steps });
@@ -196,7 +194,8 @@ export class CommitLog {
     } finally {
       this.replaying = false;
     }
-    if (commit.ok) this.position = index;
+    if (!commit.ok) return `cannot ${verb} ${title}: ${commit.refusals.map(({ reason }) => reason).join('; ')}`;
+    this.position = index;
     this.tell();
     return { title, commit, ...verdict };
   }
@@ -291,14 +290,6 @@ export class CommitLog {
       holesBefore,
     };
   }
-}
-
-/** The slots as they will be when these entries are taken back, or done again. */
-function endStates(entries: readonly Entry[], back: boolean): (Memslot | undefined)[] {
-  const ends = new Map<number, Memslot | undefined>();
-  const changes = entries.flatMap((entry) => entry.changes);
-  for (const change of back ? changes.toReversed() : changes) ends.set((change.next ?? change.old)!.slot, back ? change.old : change.next);
-  return [...ends.values()];
 }
 
 export const pagesOf = (ranges: readonly GfnRange[]): number => ranges.reduce((sum, range) => sum + (range.end - range.start), 0);

@@ -47,7 +47,9 @@ describe('memslot commands outside a change set', () => {
     expect(await monitor.execute('memslot_add 40 1M 2M')).toMatch(/^Error: EEXIST: .*\n$/);
     expect(await monitor.execute('memslot_del 99')).toMatch(/^Error: E\w+: .*99.*\n$/);
     expect(await monitor.execute('memslot_move 3 0x123')).toMatch(/^Error: EINVAL: .*\n$/);
-    expect(await monitor.execute('memslot_add 40 4G 100')).toBe('Error: size 100 must be a multiple of 4096 bytes, and not 0\n');
+    expect(await monitor.execute('memslot_add 40 4G 100')).toBe(
+      'Error: size 100 must be a multiple of 4096 bytes, and not 0 (nearest: 0x1000)\n',
+    );
     expect(await monitor.execute('memslot_merge 3')).toBe('Error: memslot_merge needs at least two ids, it got 3\n');
     expect(await monitor.execute('memslot_move 3 zz')).toBe(
       `invalid char 'z' in expression\nTry "help memslot_move" for more information\n`,

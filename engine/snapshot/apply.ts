@@ -4,9 +4,8 @@
  * A DIMM or backend that the machine has and the layout has not stays, unmapped; what a virtio-mem device has mapped stays as it is.
  */
 import type { Machine } from '../machine/api';
-import { regionOf } from '../memory/index';
 import type { MemoryRegion, Refusal } from '../memory/types';
-import { bareRanges, isVirtio, type Layout, type LayoutDimm } from './layout';
+import { bareRanges, type Layout, type LayoutDimm, virtioParts } from './layout';
 
 const PAGE = 4096;
 const TWO_MIB = 0x200000;
@@ -127,9 +126,13 @@ function regionsOf(layout: Layout, hva: ReadonlyMap<string, number>): MemoryRegi
   }));
 }
 
-function virtioRegions(machine: Machine): MemoryRegion[] {
-  return machine.memory.memslots(0).flatMap((slot) => (isVirtio(machine, slot) ? [regionOf(slot)] : []));
-}
+const virtioRegions = (machine: Machine): MemoryRegion[] =>
+  virtioParts(machine).map(({ slot, flags, gpa, part }) => ({
+    ...{ slot, asId: 0, flags },
+    guestPhysAddr: gpa,
+    memorySize: part.size,
+    userspaceAddr: part.hva,
+  }));
 
 /** The engine's own checks on the final layout, before a byte is allocated: memory that is missing is stood in for by memory that is there. */
 function dryRun(machine: Machine, layout: Layout, plan: Plan): string | undefined {
@@ -137,12 +140,7 @@ function dryRun(machine: Machine, layout: Layout, plan: Plan): string | undefine
   const anywhere = Math.min(...machine.backends().map((backend) => backend.hva));
   for (const { id } of [...plan.newBackends, ...plan.newBare]) standIn.set(id, anywhere);
   const regions = regionsOf(layout, standIn);
-  const kept = new Set(layout.memslots.map((slot) => slot.slot));
-  const deleted = machine.memory
-    .memslots(0)
-    .filter((slot) => !kept.has(slot.slot) && !isVirtio(machine, slot))
-    .map((slot) => ({ slot: slot.slot, guestPhysAddr: slot.baseGfn * PAGE, memorySize: 0, userspaceAddr: slot.userspaceAddr }));
-  const commit = machine.memory.check([...regions, ...deleted]);
+  const commit = machine.memory.checkUnbacked([...regions, ...virtioRegions(machine)], 0);
   return commit.ok ? undefined : reasonOf(layout, commit.refusals);
 }
 

@@ -271,14 +271,14 @@ function inputOf(kind: number, text: string, name: string): JournalInput {
   }
 }
 
-/** Members of each kind of edit, beside `op`: numbers, but for `slots` and `memdev`. */
+/** Members of each kind of edit, beside `op`: numbers, but for `slots`, `memdev` and `span`. */
 const EDITS: Record<string, readonly string[]> = {
-  add: ['slot', 'gpa', 'size', 'hva', 'flags'],
+  add: ['slot', 'gpa', 'size', 'hva', 'flags', 'span?'],
   move: ['slot', 'gpa'],
   flags: ['slot', 'flags'],
-  resize: ['slot', 'size'],
+  resize: ['slot', 'size', 'span?'],
   split: ['slot', 'gpa', 'newSlot'],
-  merge: ['slots'],
+  merge: ['slots', 'span?'],
   rehost: ['slot', 'hva?', 'memdev?'],
   del: ['slot'],
 };
@@ -308,7 +308,8 @@ function editIn(value: unknown, wrong: () => Refused): object {
     if (member === undefined && each.endsWith('?')) continue;
     const isIds = Array.isArray(member) && member.length <= 1024 && member.every((id) => Number.isSafeInteger(id));
     const isId = typeof member === 'string' && member.length <= MAX_NAME && !/\p{C}/u.test(member);
-    if (each === 'slots' ? !isIds : each === 'memdev?' ? !isId : !Number.isSafeInteger(member)) throw wrong();
+    const fits: Record<string, boolean> = { slots: isIds, 'memdev?': isId, 'span?': typeof member === 'boolean' };
+    if (!(fits[each] ?? Number.isSafeInteger(member))) throw wrong();
   }
   return { op, ...members };
 }

@@ -1,10 +1,10 @@
 /**
  * The layout format: which memory the machine has and where its memslots lie, as versioned JSON. It does not carry the contents of memory, vCPUs or
  * devices. Memslots name what backs them (backend or bare range, and the offset in it), never a raw hva: hvas differ from machine to machine.
- * Only address space 0 is part of it. What a virtio-mem device maps is not: that is between the device and its guest. See docs/snapshots.md.
+ * Only address space 0 is part of it. A slot that spans several backings (memslot_merge -f) is saved as one for each of them. What a virtio-mem device maps is not: that is between the device and its guest. See docs/snapshots.md.
  */
-import type { Machine } from '../machine/api';
-import type { Memslot } from '../memory/types';
+import type { BackingPart, Machine } from '../machine/api';
+import { FreeIds } from '../machine/partial-slots';
 
 export const LAYOUT_FORMAT = 'memslot-lab layout';
 export const LAYOUT_VERSION = 1;
@@ -62,11 +62,10 @@ export interface BareRange {
 export function bareRanges(machine: Machine): BareRange[] {
   const backends = new Set(machine.backends().map((backend) => backend.id));
   const byStart = new Map<number, BareRange>();
-  for (const slot of machine.memory.memslots(0)) {
-    const backing = machine.backingOf(slot.userspaceAddr);
-    if (!backing || backends.has(backing.id)) continue;
-    const hva = slot.userspaceAddr - backing.offset;
-    const size = backing.offset + slot.npages * PAGE;
+  for (const { part: backing } of mappedParts(machine)) {
+    if (backends.has(backing.id)) continue;
+    const hva = backing.hva - backing.offset;
+    const size = backing.offset + backing.size;
     const known = byStart.get(hva);
     if (known) known.size = Math.max(known.size, size);
     else byStart.set(hva, { id: backing.id, hva, size });
@@ -95,32 +94,46 @@ export function captureLayout(machine: Machine): Layout {
     backends: backends.filter((backend) => backend.kind !== 'board').map(({ id, size }) => ({ id, size })),
     bare: bare.map(({ id, size }) => ({ id, size })),
     dimms: machine.dimms().map(({ id, memdev, slot, node, addr }) => ({ id, memdev, slot, node, addr })),
-    memslots: machine.memory
-      .memslots(0)
-      .filter((slot) => !isVirtio(machine, slot))
-      .map((slot) => captureSlot(slot, [...backends, ...bare])),
+    memslots: mappedParts(machine)
+      .filter(({ part }) => !virtio.has(part.id))
+      .map((mapped) => captureSlot(mapped, [...backends, ...bare])),
   };
 }
 
-/** Does the slot map memory of a virtio-mem device? */
-export function isVirtio(machine: Machine, slot: Memslot): boolean {
-  const id = machine.backingOf(slot.userspaceAddr)?.id;
-  return machine.virtioMems().some(({ memdev }) => memdev === id);
+/** What a memslot maps of one backing. */
+export interface MappedPart {
+  slot: number;
+  flags: number;
+  /** bytes */
+  gpa: number;
+  part: BackingPart;
 }
 
-function captureSlot(slot: Memslot, backings: readonly { id: string; hva: number; size: number }[]): LayoutSlot {
-  const hva = slot.userspaceAddr;
+/** In gfn order. A slot that spans several backings comes as one for each of them: the first has its id, the others get free ones. */
+export function mappedParts(machine: Machine): MappedPart[] {
+  const ids = new FreeIds(machine.memory);
+  return machine.memory.memslots(0).flatMap(({ slot, flags, baseGfn, npages, userspaceAddr: hva }) =>
+    machine.backingsOf(hva, npages * PAGE).map((part, index) => ({
+      slot: index === 0 ? slot : ids.next(),
+      flags,
+      gpa: baseGfn * PAGE + part.hva - hva,
+      part,
+    })),
+  );
+}
+
+/** What virtio-mem devices map. */
+export function virtioParts(machine: Machine): MappedPart[] {
+  const virtio = new Set(machine.virtioMems().map(({ memdev }) => memdev));
+  return mappedParts(machine).filter(({ part }) => virtio.has(part.id));
+}
+
+function captureSlot({ slot, flags, gpa, part }: MappedPart, backings: readonly { id: string; hva: number; size: number }[]): LayoutSlot {
+  const { hva, size } = part;
   const backing = backings.find((each) => hva >= each.hva && hva < each.hva + each.size);
   // Every hva of a slot comes from the machine's host memory, so one of them holds it.
-  if (!backing) throw new Error(`slot ${slot.slot} has no backing at hva 0x${hva.toString(16)}`);
-  return {
-    slot: slot.slot,
-    flags: slot.flags,
-    gpa: slot.baseGfn * PAGE,
-    size: slot.npages * PAGE,
-    backing: backing.id,
-    offset: hva - backing.hva,
-  };
+  if (!backing) throw new Error(`slot ${slot} has no backing at hva 0x${hva.toString(16)}`);
+  return { slot, flags, gpa, size, backing: backing.id, offset: hva - backing.hva };
 }
 
 export const layoutText = (layout: Layout): string => JSON.stringify(layout);

@@ -181,7 +181,7 @@ describe('a file that is not right', () => {
     ['a vCPU too few', (s) => s.vcpus.pop(), /it has 0 vCPU records/],
     ['a vCPU of another index', (s) => new DataView(s.vcpus[0]!.buffer, s.vcpus[0]!.byteOffset).setUint32(0x2bc, 7, true), /vCPU 7/],
     ['overlapping memslots', (s) => (s.machine.slots[1]!.gpa = 0), /memslots: EEXIST/],
-    ['a memslot outside host memory', (s) => (s.machine.slots[0]!.hva = 0x60000000), /memslot 0: no backend owns/],
+    ['a memslot outside host memory', (s) => (s.machine.slots[0]!.hva = 0x60000000), /memslots: hva 0x60000000 is not host memory/],
     ['more host memory than there is', (s) => (s.machine.ranges.at(-1)!.size = 2 ** 33), /is more host memory than there is/],
     ['ranges in the core', (s) => (s.machine.ranges[0]!.start = 0x100000), /lies below 0x2000000/],
     ['a DIMM without backend', (s) => (s.machine.dimms.plugged[0]!.memdev = 'mem9'), /DIMM 'dimm1' is not what its backend 'mem9' is/],

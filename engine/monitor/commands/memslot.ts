@@ -6,7 +6,7 @@ import type { StagedEdit } from '../../machine/api';
 import { type Commit, MemFlag } from '../../memory/types';
 import { type CommitEntry, pagesOf, type Travel } from '../commit-log';
 import { freeBackends } from '../info/memory';
-import { refusalLine } from '../info/memslots';
+import { refusalLines } from '../info/memslots';
 import { type Args, type Command, CommandError, type Context, getFlag, getNumber, getString } from '../types';
 import { beginStepped, steppedCommands } from './stepped';
 
@@ -14,6 +14,9 @@ const PAGE = 4096;
 
 const flagBits = (args: Args): number =>
   (getFlag(args, 'readonly') ? MemFlag.ReadOnly : 0) | (getFlag(args, 'log') ? MemFlag.LogDirtyPages : 0);
+
+/** -f: the slot may lie in several backings. */
+const spanOf = (args: Args): { span?: true } => (getFlag(args, 'force') ? { span: true } : {});
 
 /** Stages the edit, or commits it alone. Prints nothing on success, as QEMU does. */
 async function edit(context: Context, staged: StagedEdit): Promise<string> {
@@ -38,11 +41,14 @@ async function edit(context: Context, staged: StagedEdit): Promise<string> {
 async function add(context: Context, args: Args): Promise<string> {
   const slot = getNumber(args, 'id')!;
   const size = getNumber(args, 'size')!;
-  if (size <= 0 || size % PAGE !== 0) throw new CommandError(`size ${size} must be a multiple of ${PAGE} bytes, and not 0`);
+  if (size <= 0 || size % PAGE !== 0) {
+    const nearest = Math.max(PAGE, Math.round(size / PAGE) * PAGE);
+    throw new CommandError(`size ${size} must be a multiple of ${PAGE} bytes, and not 0 (nearest: 0x${nearest.toString(16)})`);
+  }
   const given = getNumber(args, 'hva');
   const hva = given ?? context.machine.allocateHost(size, `bare.${slot}`);
   try {
-    return await edit(context, { op: 'add', slot, gpa: getNumber(args, 'gpa')!, size, hva, flags: flagBits(args) });
+    return await edit(context, { op: 'add', slot, gpa: getNumber(args, 'gpa')!, size, hva, flags: flagBits(args), ...spanOf(args) });
   } catch (error) {
     if (given === undefined) context.machine.releaseHost(hva);
     throw error;
@@ -55,7 +61,7 @@ const swapCount = (count: number): string => `${count} ${count === 1 ? 'swap' : 
 const commitLine = (commit: Extract<Commit, { ok: true }>): string =>
   `generation ${commit.generation}, ${swapCount(commit.swaps)}, ${pages(pagesOf(commit.zapped))}\n`;
 
-const refusals = (commit: Extract<Commit, { ok: false }>): string => commit.refusals.map(refusalLine).join('');
+const refusals = (commit: Extract<Commit, { ok: false }>): string => refusalLines(commit.refusals);
 
 async function commitSet(context: Context, legacy: boolean, whole: boolean): Promise<string> {
   const before = context.commits.live;
@@ -98,9 +104,9 @@ export const memslotCommands: Command[] = [
   {
     name: 'memslot_add',
     input: true,
-    args: 'id:z,gpa:z,size:z,hva:z?,readonly:-r,log:-l',
-    params: 'id gpa size [hva] [-r] [-l]',
-    help: 'map size bytes at gpa (-r: read-only; -l: log dirty pages; no hva: from free host memory)',
+    args: 'id:z,gpa:z,size:z,hva:z?,readonly:-r,log:-l,force:-f',
+    params: 'id gpa size [hva] [-r] [-l] [-f]',
+    help: 'map size bytes at gpa (-r: read-only; -l: log dirty pages; no hva: from free host memory; -f: across several backings)',
     origin: 'lab',
     run: add,
   },
@@ -127,11 +133,11 @@ export const memslotCommands: Command[] = [
   {
     name: 'memslot_resize',
     input: true,
-    args: 'id:z,size:z',
-    params: 'id size',
-    help: 'resize a memslot in place; pages that stay keep their dirty bits',
+    args: 'id:z,size:z,force:-f',
+    params: 'id size [-f]',
+    help: 'resize a memslot in place; pages that stay keep their dirty bits (-f: beyond its backing, into the one behind it)',
     origin: 'lab',
-    run: (context, args) => edit(context, { op: 'resize', slot: getNumber(args, 'id')!, size: getNumber(args, 'size')! }),
+    run: (context, args) => edit(context, { op: 'resize', slot: getNumber(args, 'id')!, size: getNumber(args, 'size')!, ...spanOf(args) }),
     complete: firstIsSlot,
   },
   {
@@ -148,14 +154,15 @@ export const memslotCommands: Command[] = [
   {
     name: 'memslot_merge',
     input: true,
-    args: 'ids:n*',
-    params: 'id id...',
-    help: 'merge memslots that touch in gpa and hva; the first id stays',
+    args: 'ids:n*,force:-f',
+    params: 'id id... [-f]',
+    help: 'merge memslots that touch in gpa and hva; the first id stays (-f: across several backings)',
     origin: 'lab',
+    note: 'A slot lies inside one backing, unless -f says otherwise. A device that leaves takes its own bytes only: what is left of such a slot stays mapped',
     run: (context, args) => {
       const slots = args.get('ids') as number[];
       if (slots.length < 2) throw new CommandError(`memslot_merge needs at least two ids, it got ${slots[0]}`);
-      return edit(context, { op: 'merge', slots });
+      return edit(context, { op: 'merge', slots, ...spanOf(args) });
     },
     complete: slotIds,
   },

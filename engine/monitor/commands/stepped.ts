@@ -1,6 +1,6 @@
 /** changeset_commit -s and changeset_step: a commit phase by phase, the guest running in between. A line tells what each phase did. */
 import type { PhaseReport, Stepping } from '../../machine/api';
-import { refusalLine } from '../info/memslots';
+import { refusalLines } from '../info/memslots';
 import { count, PHASE_NAMES, slotList } from '../phases';
 import { type Command, type Context, getFlag } from '../types';
 
@@ -31,8 +31,7 @@ const zapped = (view: Stepping, { machine }: Context): string =>
 
 function reportText(report: PhaseReport, context: Context): string {
   const { phase, us, commit } = report;
-  if (commit && !commit.ok)
-    return `${PHASE_NAMES[phase]}: refused, the change set stays open\n${commit.refusals.map(refusalLine).join('')}`;
+  if (commit && !commit.ok) return `${PHASE_NAMES[phase]}: refused, the change set stays open\n${refusalLines(commit.refusals)}`;
   const text = commit?.ok && commit.changes.length === 0 ? 'nothing to change' : phaseText(report, context);
   return `${PHASE_NAMES[phase]}: ${text}${us === undefined ? '' : ` (${us} us)`}\n`;
 }

@@ -9,13 +9,16 @@ import type { Command, Context } from '../types';
 
 const PAGE = 4096;
 
-/** "ram.a", "dimm1 (mem1)", with the offset where the slot does not begin at its start. */
-export function slotName(machine: Machine, slot: Pick<Memslot, 'slot' | 'userspaceAddr'>): string {
-  const backing = machine.backingOf(slot.userspaceAddr);
-  if (!backing) return `slot ${slot.slot}`;
-  const device = [...machine.dimms(), ...machine.virtioMems()].find((each) => each.memdev === backing.id);
-  const name = device && device.id !== '' ? `${device.id} (${backing.id})` : backing.id;
-  return backing.offset > 0 ? `${name} + ${hex(backing.offset)}` : name;
+/** "ram.a", "dimm1 (mem1)", with the offset where the slot does not begin at its start; of a slot over several backings each. */
+export function slotName(machine: Machine, slot: Pick<Memslot, 'slot' | 'userspaceAddr' | 'npages'>): string {
+  const parts = machine.backingsOf(slot.userspaceAddr, slot.npages * PAGE);
+  if (parts.length === 0) return `slot ${slot.slot}`;
+  const names = parts.map(({ id, offset }) => {
+    const device = [...machine.dimms(), ...machine.virtioMems()].find((each) => each.memdev === id);
+    const name = device && device.id !== '' ? `${device.id} (${id})` : id;
+    return offset > 0 ? `${name} + ${hex(offset)}` : name;
+  });
+  return names.join(', ');
 }
 
 /** Columns padded to their widest cell, two blanks between. */
@@ -50,19 +53,20 @@ function memslots(machine: Machine): string {
 /** The edit as the command that stages it. */
 export function editText(edit: StagedEdit): string {
   const flags = (bits: number): string => `${bits & MemFlag.ReadOnly ? ' -r' : ''}${bits & MemFlag.LogDirtyPages ? ' -l' : ''}`;
+  const force = ({ span }: { span?: boolean }): string => (span ? ' -f' : '');
   switch (edit.op) {
     case 'add':
-      return `memslot_add ${edit.slot} ${hex(edit.gpa)} ${shortSize(edit.size)} ${hex(edit.hva)}${flags(edit.flags)}`;
+      return `memslot_add ${edit.slot} ${hex(edit.gpa)} ${shortSize(edit.size)} ${hex(edit.hva)}${flags(edit.flags)}${force(edit)}`;
     case 'move':
       return `memslot_move ${edit.slot} ${hex(edit.gpa)}`;
     case 'flags':
       return `memslot_flags ${edit.slot}${flags(edit.flags)}`;
     case 'resize':
-      return `memslot_resize ${edit.slot} ${shortSize(edit.size)}`;
+      return `memslot_resize ${edit.slot} ${shortSize(edit.size)}${force(edit)}`;
     case 'split':
       return `memslot_split ${edit.slot} ${hex(edit.gpa)} ${edit.newSlot}`;
     case 'merge':
-      return `memslot_merge ${edit.slots.join(' ')}`;
+      return `memslot_merge ${edit.slots.join(' ')}${force(edit)}`;
     case 'rehost':
       return `memslot_rehost ${edit.slot}${edit.memdev === undefined ? '' : ` ${edit.memdev}`}`;
     default:
@@ -73,6 +77,14 @@ export function editText(edit: StagedEdit): string {
 /** "entry 2: EEXIST: ...": entries count from 1, as `info changeset` numbers them. */
 export const refusalLine = (refusal: Refusal): string =>
   `${refusal.index < 0 ? '' : `entry ${refusal.index + 1}: `}${refusal.errno}: ${refusal.reason}\n`;
+
+/** Refusals that are printed; a set may have thousands, and all of them are found. */
+const PRINTED = 64;
+
+export function refusalLines(refusals: readonly Refusal[]): string {
+  const rest = refusals.length - PRINTED;
+  return refusals.slice(0, PRINTED).map(refusalLine).join('') + (rest > 0 ? `and ${rest} refusals more\n` : '');
+}
 
 function changeset(machine: Machine): string {
   const { changeSet } = machine;

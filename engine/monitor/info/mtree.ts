@@ -28,35 +28,33 @@ const span = (start: number, end: number): string => `${h16(start)}-${h16(end - 
 function sizeOf(machine: Machine, id: string, slots: Memslot[]): number {
   const backend = machine.backends().find((each) => each.id === id);
   if (backend) return backend.size;
-  return Math.max(
-    ...slots.map((slot) => {
-      const backing = machine.backingOf(slot.userspaceAddr);
-      return backing?.id === id ? backing.offset + slot.npages * PAGE : 0;
-    }),
-  );
+  const parts = slots.flatMap((slot) => machine.backingsOf(slot.userspaceAddr, slot.npages * PAGE));
+  return Math.max(...parts.map((part) => (part.id === id ? part.offset + part.size : 0)));
 }
 
-function slotRegion(machine: Machine, slot: Memslot, all: Memslot[]): Region {
-  const backing = machine.backingOf(slot.userspaceAddr) ?? { id: `slot ${slot.slot}`, offset: 0 };
-  const start = slot.baseGfn * PAGE;
-  const size = slot.npages * PAGE;
-  const whole = backing.offset === 0 && size === sizeOf(machine, backing.id, all);
-  return {
-    start,
-    end: start + size,
-    prio: 0,
-    kind: slot.flags & MemFlag.ReadOnly ? 'rom' : 'ram',
-    name: backing.id,
-    offset: backing.offset,
-    ...(whole ? {} : { alias: `memslot-${slot.slot}` }),
-  };
+/** One alias for each backing that the slot lies in. */
+function slotRegions(machine: Machine, slot: Memslot, all: Memslot[]): Region[] {
+  const { userspaceAddr: hva, npages } = slot;
+  return machine.backingsOf(hva, npages * PAGE).map(({ id, offset, size, hva: at }): Region => {
+    const start = slot.baseGfn * PAGE + at - hva;
+    const whole = offset === 0 && size === sizeOf(machine, id, all);
+    return {
+      start,
+      end: start + size,
+      prio: 0,
+      kind: slot.flags & MemFlag.ReadOnly ? 'rom' : 'ram',
+      name: id,
+      offset,
+      ...(whole ? {} : { alias: `memslot-${slot.slot}` }),
+    };
+  });
 }
 
 const byStart = (a: Region, b: Region): number => a.start - b.start;
 
 function systemRegions(machine: Machine, asId: number): Region[] {
   const slots = machine.memory.memslots(asId);
-  const regions = slots.map((slot) => slotRegion(machine, slot, slots));
+  const regions = slots.flatMap((slot) => slotRegions(machine, slot, slots));
   for (const device of machine.mmioRegions()) {
     regions.push({ start: device.start, end: device.end, prio: 0, kind: 'i/o', name: device.name, offset: 0 });
   }

@@ -1,0 +1,58 @@
+/**
+ * The rule of ownership: a memslot lies inside one backing (a memory backend, a part of boot RAM, or a bare range), unless a person asked for
+ * more in words (-f). The memslot engine asks it about every region that any request would map; there is no other check of this kind.
+ *
+ * Undo and redo bring back regions that were accepted before. They get what they had if it is still the same memory: a backing that was
+ * freed and handed out anew is somebody else's.
+ */
+import type { BackingClaim, BackingRule, HostSpan } from '../memory/index';
+import type { HostMemory, HostRanges } from './host-memory';
+
+/** Whoever has taken back a region that was freed says so in these words. */
+export const hostMemoryFreed = (slot: number): string => `the host memory of slot ${slot} was freed`;
+
+export function makeBackingRule(host: HostMemory): BackingRule {
+  return {
+    get version() {
+      return host.version;
+    },
+    refuse(slot, span, claim) {
+      if (claim.since !== undefined) return host.isSince(span, claim.since) ? undefined : hostMemoryFreed(slot);
+      return refuseBacking(slot, span, claim, host);
+    },
+  };
+}
+
+/** The rule for a new region, over any host memory: that of a machine, or that of a file that describes one. */
+export function refuseBacking(
+  slot: number,
+  { start, end }: HostSpan,
+  { span, held }: Pick<BackingClaim, 'span' | 'held'>,
+  ranges: HostRanges,
+): string | undefined {
+  const first = ranges.rangeAt(start);
+  if (!first) return `hva ${hex(start)} is not host memory in use: leave it out to get some, or name a backend's`;
+  const inside = first.start + first.size;
+  if (end <= inside) return undefined;
+  const room = inside - start;
+  const beyond = `slot ${slot} of ${hex(end - start)} bytes goes beyond its backing '${first.label}', which has ${hex(room)} bytes from there`;
+  if (ranges.runEnd(start) < end) return `${beyond} (nearest size: ${hex(room)})`;
+  if (span || held().some((old) => old.start <= start && end <= old.end)) return undefined;
+  return `${beyond}, into '${ranges.rangeAt(inside)!.label}' (nearest size: ${hex(room)}; -f: take both all the same)`;
+}
+
+/** The parts of [start, end), one for each backing that it touches. */
+export function piecesOf({ start, end }: HostSpan, ranges: Pick<HostRanges, 'rangeAt'>): HostSpan[] {
+  const pieces: HostSpan[] = [];
+  for (let at = start; at < end; ) {
+    const range = ranges.rangeAt(at);
+    const to = Math.min(end, range ? range.start + range.size : end);
+    pieces.push({ start: at, end: to });
+    at = to;
+  }
+  return pieces;
+}
+
+function hex(value: number): string {
+  return `0x${value.toString(16)}`;
+}
