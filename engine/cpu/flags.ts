@@ -4,7 +4,10 @@
  * Operands and results are zero-extended; with every kind but FLAGS_RAW a zero result means ZF.
  */
 import { VCPU_FLAGS } from '../abi/index';
+import { F_AC, FL_SYS, modeChanged } from './mmu-mode';
 import { cpu } from './state';
+
+export { F_AC, FL_SYS } from './mmu-mode';
 
 /** All six flags stand in the explicit bits; the result is 0 where ZF is set. */
 export const FLAGS_RAW: u32 = 0;
@@ -21,7 +24,6 @@ export const FLAGS_INC: u32 = 5;
 export const FLAGS_DEC: u32 = 6;
 
 export const FL_WORD: usize = VCPU_FLAGS;
-export const FL_SYS: usize = VCPU_FLAGS + 4;
 export const FL_FIRST: usize = VCPU_FLAGS + 8;
 export const FL_RESULT: usize = VCPU_FLAGS + 16;
 export const FL_BITS: usize = VCPU_FLAGS + 24;
@@ -39,7 +41,6 @@ export const F_IOPL: u32 = 0x3000;
 export const F_NT: u32 = 0x4000;
 export const F_RF: u32 = 0x10000;
 export const F_VM: u32 = 0x20000;
-export const F_AC: u32 = 0x40000;
 export const F_VIF: u32 = 0x80000;
 export const F_VIP: u32 = 0x100000;
 export const F_ID: u32 = 0x200000;
@@ -130,8 +131,10 @@ export function getFlags(): u32 {
 
 /** Sets all flags; reserved bits and RF are dropped. */
 export function setFlags(value: u32): void {
+  const changed = value ^ load<u32>(cpu, FL_SYS);
   setArithmeticFlags(value);
   store<u32>(cpu, value & SYSTEM, FL_SYS);
+  if (changed & F_AC) modeChanged();
 }
 
 /** Condition codes of Jcc, SETcc, CMOVcc (SDM 1 appendix B): 0 or 1. */

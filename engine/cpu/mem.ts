@@ -10,13 +10,13 @@ import { droppedPages } from './blocks';
 import { TRAIT_EITHER, TRAIT_ENDS, TRAIT_STACK, traitsOf } from './generated/lookups';
 import { OP_STOP } from './generated/ops';
 import { hostRead, hostWrite, isCanonical, probeRead, probeWrite, readSlow, slowValue, writeSlow } from './mmu';
-import { MODE_64, mode, wrapLinear } from './mmu-mode';
+import { MODE_64, MODE_ALIGN, mode, wrapLinear } from './mmu-mode';
 import {
   AUX_MEMORY, AUX_SIZE, LEFT, R_AFTER, R_AUX, R_BASE, R_DISP, R_DST, R_EXTRA, R_IMM, R_INDEX, R_LEN, R_OFF, R_OP, R_SCALE, R_SRC, RECORD_SIZE, STOP_AT, VREG_EA,
   VREG_PAGE,
 } from './record';
 import { segLinear, segVa } from './segments';
-import { cpu, raise, VEC_GP, VEC_SS } from './state';
+import { cpu, raise, VEC_AC, VEC_GP, VEC_SS } from './state';
 
 const RSP: usize = VCPU_GPR + 32;
 const RBP: usize = VCPU_GPR + 40;
@@ -92,11 +92,31 @@ function checkCanonical(p: usize, va: u64, size: i32): i32 {
   return raise(onStack ? VEC_SS : VEC_GP, 0);
 }
 
+/** #AC when alignment is checked and va is none of `mask` + 1 bytes; 1: it is fine. */
+export function checkAlignment(va: u64, mask: u64): i32 {
+  return mode & MODE_ALIGN && va & mask ? raise(VEC_AC, 0) : 1;
+}
+
+/** Alignment of an operand of `size` bytes less 1 (SDM 3A table 6-7); vectors and FXSAVE's area have rules of their own. */
+function alignmentOf(size: i32): u64 {
+  switch (size) {
+    case 2:
+    case 14: // FSTENV and FSAVE with 16-bit operands
+    case 94: return 1;
+    case 4:
+    case 28: // and with 32-bit ones
+    case 108: return 3;
+    case 8:
+    case 10: return 7;
+    default: return 0;
+  }
+}
+
 /** Reads into slowValue. 0: could not. The plain address of flat 32-bit code may have overflowed. */
 export function rdSlow(p: usize, va: u64, size: i32): i32 {
   exactCount(p);
   va = wrapLinear(va);
-  if (!checkCanonical(p, va, size)) return 0;
+  if (!checkCanonical(p, va, size) || !checkAlignment(va, <u64>(size - 1))) return 0;
   const before = load<u32>(cpu, VCPU_STATS + STAT_MMIO);
   if (!readSlow(va, size)) return 0;
   if (load<u32>(cpu, VCPU_STATS + STAT_MMIO) != before || load<u32>(cpu, VCPU_EXIT_REQUEST)) stopAfter(p);
@@ -106,7 +126,7 @@ export function rdSlow(p: usize, va: u64, size: i32): i32 {
 export function wrSlow(p: usize, va: u64, size: i32, value: u64): i32 {
   exactCount(p);
   va = wrapLinear(va);
-  if (!checkCanonical(p, va, size)) return 0;
+  if (!checkCanonical(p, va, size) || !checkAlignment(va, <u64>(size - 1))) return 0;
   const before = load<u32>(cpu, VCPU_STATS + STAT_MMIO) + droppedPages;
   if (!writeSlow(va, size, value)) return 0;
   if (load<u32>(cpu, VCPU_STATS + STAT_MMIO) + droppedPages != before || load<u32>(cpu, VCPU_EXIT_REQUEST)) stopAfter(p);
@@ -117,7 +137,7 @@ export function wrSlow(p: usize, va: u64, size: i32, value: u64): i32 {
 export function rmwSlow(p: usize, va: u64, size: i32): i32 {
   exactCount(p);
   va = wrapLinear(va);
-  if (!checkCanonical(p, va, size) || !probeWrite(va, size)) return 0;
+  if (!checkCanonical(p, va, size) || !checkAlignment(va, <u64>(size - 1)) || !probeWrite(va, size)) return 0;
   return rdSlow(p, va, size);
 }
 
@@ -177,13 +197,13 @@ export function wr(p: usize, va: u64, size: i32, value: u64): i32 {
 /** May `size` bytes at va be read? For instructions that load more than once, or not at all. */
 export function canRead(p: usize, va: u64, size: i32): i32 {
   exactCount(p);
-  return checkCanonical(p, va, size) && probeRead(va, size) ? 1 : 0;
+  return checkCanonical(p, va, size) && checkAlignment(va, alignmentOf(size)) && probeRead(va, size) ? 1 : 0;
 }
 
 /** May `size` bytes at va be written? For instructions that store more than once or read first. */
 export function canWrite(p: usize, va: u64, size: i32): i32 {
   exactCount(p);
-  if (!checkCanonical(p, va, size)) return 0;
+  if (!checkCanonical(p, va, size) || !checkAlignment(va, alignmentOf(size))) return 0;
   return probeWrite(va, size);
 }
 

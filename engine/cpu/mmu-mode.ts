@@ -10,12 +10,15 @@ import {
   SEG_LIMIT,
   SEG_SS,
   TLB_BASE,
+  TLB_ENTRIES,
+  TLB_ENTRY_SIZE,
   TLB_STRIDE,
   TLB_USER,
   VCPU_CPL,
   VCPU_CR0,
   VCPU_CR4,
   VCPU_EFER,
+  VCPU_FLAGS,
   VCPU_INDEX,
   VCPU_MODE,
   VCPU_SEG,
@@ -71,6 +74,15 @@ export const MODE_USER: u32 = 32;
 export const MODE_FLAT: u32 = 64;
 /** The same outside long mode, where no address above 4 GiB can be in the TLB: one that has overflowed misses, and is cut to 32 bits then. */
 export const MODE_NARROW: u32 = 128;
+/**
+ * Alignment is checked: CR0.AM, RFLAGS.AC and CPL 3 (SDM 3A 6.15, interrupt 17). As long as it is, the user TLB has no tags for reads and
+ * writes, so that every access takes the slow way, which checks; all others pay nothing.
+ */
+export const MODE_ALIGN: u32 = 256;
+
+/** The flags outside the arithmetic six, and of them AC (the others: flags.ts). */
+export const FL_SYS: usize = VCPU_FLAGS + 4;
+export const F_AC: u32 = 0x40000;
 
 export let mode: u32 = 0;
 export let cpl: u32 = 0;
@@ -108,9 +120,22 @@ function flatModes(digest: u32): u32 {
   return digest & MODE_LONG ? MODE_FLAT : MODE_FLAT | MODE_NARROW;
 }
 
+/** Record of the vCPU whose user TLB has been made ready for MODE_ALIGN, or 0. */
+let aligned: usize = 0;
+/** MODE_ALIGN, or 0. When it begins, the user TLB loses its tags; it gets none for reads and writes until it ends (mmu-tlb.ts). */
+function alignMode(): u32 {
+  if (cpl != 3 || !(load<u32>(cpu, FL_SYS) & F_AC) || !(load<u64>(cpu, VCPU_CR0) & CR0_AM)) {
+    aligned = 0;
+    return 0;
+  }
+  if (aligned != cpu) memory.fill(tlbSuper + TLB_USER, 0xff, TLB_ENTRIES * TLB_ENTRY_SIZE);
+  aligned = cpu;
+  return MODE_ALIGN;
+}
+
 /**
- * Recomputes everything above from the current vCPU's record. Call it after selectCpu and after any change of CR0, CR4, EFER, CS, SS, DS
- * or VCPU_CPL (which stays the source of the CPL; it is forced to 0 in real mode).
+ * Recomputes everything above from the current vCPU's record. Call it after selectCpu and after any change of CR0, CR4, EFER, CS, SS, DS,
+ * RFLAGS.AC or VCPU_CPL (which stays the source of the CPL; it is forced to 0 in real mode).
  */
 export function modeChanged(): void {
   let digest: u32 = 0;
@@ -129,8 +154,8 @@ export function modeChanged(): void {
   if (cpl == 3) digest |= MODE_USER;
   // The record tells of the modes alone: what the core makes of flat segments must not show in a machine's digest.
   store<u32>(cpu, digest, VCPU_MODE);
-  mode = digest | flatModes(digest);
   tlbSuper = <usize>TLB_BASE + <usize>load<u32>(cpu, VCPU_INDEX) * TLB_STRIDE;
+  mode = digest | flatModes(digest) | alignMode();
   tlbBase = cpl == 3 ? tlbSuper + TLB_USER : tlbSuper;
 }
 

@@ -11,7 +11,7 @@ import {
   CODE_PAGES, MAX_VCPUS, PAGE_CLEAN, PAGE_INVALID, PAGE_READONLY, STAT_TLB_FLUSH, STAT_TLB_MISS, STAT_ZAPPED_ENTRIES, TLB_ADDEND, TLB_BASE,
   TLB_ENTRIES, TLB_ENTRY_SIZE, TLB_GFN, TLB_STRIDE, TLB_TAG_EXEC, TLB_TAG_READ, TLB_TAG_WRITE, TLB_USER, VCPU_INDEX, VCPU_STATS,
 } from '../abi/index';
-import { tlbSuper } from './mmu-mode';
+import { MODE_ALIGN, mode, tlbSuper } from './mmu-mode';
 import {clearFrameCache, commitAccessedDirty, dirtyFrame, faultCode, frame, 
   WALK_OK, WALK_RETRY, walkAllows, walkAllowsWrite, walkDirty, walkGlobal, walkGpa,
   walkNx, walkShift, walkTables,
@@ -118,8 +118,10 @@ function enter(page: u64, table: usize, gfn: u64, answer: u32): void {
   const entry = entryOf(table, page);
   const host = answer & 0xfffff000;
   const user = table != tlbSuper;
-  const writable = walkDirty && walkAllowsWrite(user) && !(answer & (PAGE_READONLY | PAGE_CLEAN)) && !hasCode(host);
-  store<u64>(entry, page, TLB_TAG_READ);
+  // Accesses whose alignment is checked must not hit.
+  const checked = user && (mode & MODE_ALIGN) != 0;
+  const writable = !checked && walkDirty && walkAllowsWrite(user) && !(answer & (PAGE_READONLY | PAGE_CLEAN)) && !hasCode(host);
+  store<u64>(entry, checked ? NO_TAG : page, TLB_TAG_READ);
   store<u64>(entry, writable ? page : NO_TAG, TLB_TAG_WRITE);
   store<u64>(entry, walkNx ? NO_TAG : page, TLB_TAG_EXEC);
   store<u32>(entry, host - <u32>page, TLB_ADDEND);

@@ -3,7 +3,7 @@
  * logging, pages with decoded code) is in the slow ones. All addresses are linear (segmentation is done), already wrapped to the mode.
  *
  * Every function that answers i32: 1 = done, 0 = not done and state.pending says why; nothing was changed then.
- * Not implemented: alignment checks (#AC, CR0.AM), data breakpoints (DR7).
+ * Alignment (#AC) is checked by the callers for instructions (mem.ts). Not implemented: data breakpoints (DR7).
  */
 import {
   CODE_PAGES,

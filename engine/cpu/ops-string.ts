@@ -8,7 +8,7 @@ import { CODE_PAGES, VCPU_GPR, VCPU_RIP } from '../abi/index';
 import { codeWritten } from './blocks';
 import { F_DF, F_TF, FL_FIRST, FL_RESULT, FL_WORD, FLAGS_SUB, sysFlags, zero } from './flags';
 import { ioRead, ioWrite } from './imports';
-import { canWrite, exactCount, leaveAfter, memVal, rd, ripOf, wr, writeReg } from './mem';
+import { canWrite, checkAlignment, exactCount, leaveAfter, memVal, rd, ripOf, wr, writeReg } from './mem';
 import { hostRead, hostWrite, is64, isCanonical, tlbBase } from './mmu';
 import { ACCESS_R, ACCESS_W, fill, hitHost } from './mmu-tlb';
 import { linearOf } from './ops-misc';
@@ -137,6 +137,7 @@ function bulkHost(va: u64, write: bool): usize {
   const hit = write ? hostWrite<u8>(va) : hostRead<u8>(va);
   if (hit != 0) return hit;
   if (is64() && !isCanonical(va)) return raise(VEC_GP, 0);
+  if (!checkAlignment(va, <u64>(size - 1))) return 0;
   if (!fill(va, write ? ACCESS_W : ACCESS_R, tlbBase)) return 0;
   bulkDevice = hitHost == 0;
   return hitHost;

@@ -123,7 +123,8 @@ export function opMovToDr(p: usize): i32 {
 function storeTable(p: usize, base: u64, limit: u32): i32 {
   const va = operandVa(p);
   const size = is64() ? 8 : 4;
-  if (!canWrite(p, va, size + 2)) return 0;
+  // Two operands: at an address that is 2 more than a multiple of the base's size both are aligned.
+  if (!canWrite(p, va, 2) || !canWrite(p, va + 2, size)) return 0;
   if (!wr(p, va, 2, <u64>limit)) return 0;
   return wr(p, va + 2, size, base);
 }

@@ -65,9 +65,9 @@ export function nextSample(left: i32): i32 {
   return soft < left ? soft : left;
 }
 
-/** A sample fell on this block: it is compiled when its page is hot. */
+/** A sample fell on this block: it is compiled when its page is hot, unless alignment is checked. */
 export function sampled(block: usize): void {
-  if (quantum == 0 || !(blockKey() & KEY_64) || load<u32>(block - HEADER_SIZE, H_ENTRY) != 0 || !load<u32>(block - HEADER_SIZE, H_CACHED)) return;
+  if (quantum == 0 || blockKey() != KEY_64 || load<u32>(block - HEADER_SIZE, H_ENTRY) != 0 || !load<u32>(block - HEADER_SIZE, H_CACHED)) return;
   const heat = heatOf(block);
   const now = load<u32>(heat) + 1;
   store<u32>(heat, now < threshold ? now : 0);

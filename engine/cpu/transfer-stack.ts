@@ -3,6 +3,7 @@
  * transfer has succeeded. Also the task-state segment as the source of inner stacks (SDM 3A 7.2, 7.7).
  */
 import { SEG_ATTR, SEG_BASE, SEG_LIMIT, SEG_SELECTOR, SEG_SS, SEG_TR, VCPU_GPR } from '../abi/index';
+import { checkAlignment } from './mem';
 import { readSlow, slowValue, sysRead, sysWrite, writeSlow } from './mmu';
 import { MODE_64, MODE_STACK32, cpl, isCanonical, mode, segRecord } from './mmu-mode';
 import {
@@ -106,7 +107,7 @@ function linear(offset: u64, size: i32): i32 {
 /** Pushes `size` (2, 4 or 8) bytes. */
 export function pushValue(size: i32, value: u64): i32 {
   const to = (stackPtr - <u64>size) & mask;
-  if (!linear(to, size)) return 0;
+  if (!linear(to, size) || (!system && !checkAlignment(stackVa, <u64>(size - 1)))) return 0;
   if (!(system ? sysWrite(stackVa, size, value) : writeSlow(stackVa, size, value))) return 0;
   stackPtr = to;
   return 1;
@@ -115,7 +116,7 @@ export function pushValue(size: i32, value: u64): i32 {
 /** Pops `size` bytes into popped. */
 export let popped: u64 = 0;
 export function popValue(size: i32): i32 {
-  if (!linear(stackPtr, size)) return 0;
+  if (!linear(stackPtr, size) || !checkAlignment(stackVa, <u64>(size - 1))) return 0;
   if (!readSlow(stackVa, size)) return 0;
   popped = slowValue;
   stackPtr = (stackPtr + <u64>size) & mask;
@@ -191,6 +192,6 @@ export function innerStack64(forCpl: u32, ist: u32, ext: u32, align: u64): i32 {
 export function readOldStack(offset: u64, size: i32): i32 {
   const width: u64 = mode & MODE_STACK32 ? 0xffffffff : 0xffff;
   const at = (load<u64>(cpu, RSP) + offset) & width;
-  if (!segLinear(SEG_SS, at, size, false)) return 0;
+  if (!segLinear(SEG_SS, at, size, false) || !checkAlignment(segVa, <u64>(size - 1))) return 0;
   return readSlow(segVa, size);
 }

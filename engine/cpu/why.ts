@@ -22,9 +22,9 @@ export function setLeavePoint(p: usize): void {
   leavePoint = p;
 }
 
-/** What decoded code depends on besides its bytes: code size, stack size, flat segments. */
+/** What decoded code depends on besides its bytes: code size, stack size, flat segments; and whether alignment is checked. */
 @inline export function blockKey(): u32 {
-  return (mode >> 2) & 0x37;
+  return (mode >> 2) & 0x77;
 }
 /** Bits of the key: the MODE_* ones of the same names. */
 export const KEY_64: u32 = 1;
@@ -32,3 +32,4 @@ export const KEY_32: u32 = 2;
 export const KEY_STACK32: u32 = 4;
 export const KEY_FLAT: u32 = 0x10;
 export const KEY_NARROW: u32 = 0x20;
+export const KEY_ALIGN: u32 = 0x40;

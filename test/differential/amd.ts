@@ -8,6 +8,7 @@ const INVALID_OPCODE = 6;
 const PROTECTION = 13;
 const STACK_FAULT = 12;
 const PAGE_FAULT = 14;
+const ALIGNMENT = 17;
 
 interface Rule {
   form: RegExp;
@@ -26,7 +27,7 @@ const RULES: readonly Rule[] = [
   // LOCK MOV CR0 is AMD's way to CR8 for 32-bit code (AltMovCr8).
   { form: /cr0/, allows: (c, native, core) => hasLock(c) && vectors(native, core, [PROTECTION], INVALID_OPCODE) },
   // AMD reads the whole frame, and with an operand the stack behind it, before it looks at the selectors.
-  { form: /^(retf|iret)/, allows: (_, native, core) => vectors(native, core, [STACK_FAULT, PAGE_FAULT], PROTECTION) },
+  { form: /^(retf|iret)/, allows: (_, native, core) => vectors(native, core, [STACK_FAULT, PAGE_FAULT, ALIGNMENT], PROTECTION) },
   // The address that IRET returns to is checked before the selectors.
   { form: /^iret/, allows: (_, native, core) => vectors(native, core, [PROTECTION], PROTECTION) && native.error === 0 },
   // A far call whose pushes wrap around address 0.
@@ -35,6 +36,13 @@ const RULES: readonly Rule[] = [
   {
     form: /0f ae/,
     allows: (_, native, core) => vectors(native, core, [COMPLETED], PROTECTION) && (native.fx[26]! & 2) !== 0,
+  },
+  // With alignment checks: SDM 3A 6.15 leaves open whether FXSAVE's operand is #GP or #AC, and what becomes of the unaligned 16-byte
+  // accesses. The core checks them to 8 bytes (MASKMOVDQU's not at all), AMD to 16.
+  { form: /0f ae.[01]/, allows: (_, native, core) => vectors(native, core, [ALIGNMENT], PROTECTION) },
+  {
+    form: /^sse .* (0f 1[01]|0f [67]f|0f f[07]|0f 3a 6.)( |$)/,
+    allows: (_, native, core) => native.vector === ALIGNMENT && [COMPLETED, STACK_FAULT, PROTECTION, PAGE_FAULT].includes(core.vector),
   },
   // AMD ignores LOCK.
   { form: /^verw/, allows: (c, _, core) => hasLock(c) && core.vector === INVALID_OPCODE },

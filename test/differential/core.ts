@@ -130,7 +130,7 @@ export class CoreRunner {
     view.setUint32(this.#cpu + abi.VCPU_GDT_LIMIT, GDT_LIMIT, true);
     this.#field(abi.VCPU_IDT_BASE, BigInt(SYSTEM + (long ? AT.idt : AT.idt32)));
     view.setUint32(this.#cpu + abi.VCPU_IDT_LIMIT, 0x1ff, true);
-    this.#field(abi.VCPU_CR0, 0x80010033n);
+    this.#field(abi.VCPU_CR0, 0x80050033n);
     this.#field(abi.VCPU_CR3, BigInt(long ? PHYS.pml4 : PHYS.pdptes));
     this.#field(abi.VCPU_CR4, 0x6a8n);
     this.#field(abi.VCPU_EFER, long ? 0xd01n : 0x801n);

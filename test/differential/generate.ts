@@ -270,7 +270,12 @@ export function makeCase(form: Form, random: Random, legacy = true): Case | unde
     name: mode === 64 ? form.name : `${form.name} (${mode})`,
     code,
     gpr,
-    flags: 0x202 | status | (form.rep && random.chance(25) ? FLAG.DF : 0) | (form.stack === 'iret' && random.chance(4) ? FLAG.NT : 0),
+    flags:
+      0x202 |
+      status |
+      (random.chance(5) ? FLAG.AC : 0) |
+      (form.rep && random.chance(25) ? FLAG.DF : 0) |
+      (form.stack === 'iret' && random.chance(4) ? FLAG.NT : 0),
     offset: shape.offset,
     fx,
     undefinedFlags,

@@ -8,7 +8,7 @@ import { ALL_FLAGS, type Case, COMPLETED, DATA, FLAG, type Outcome, STATUS_FLAGS
 import { USER64_CODE } from './segments';
 
 /**
- * - `two-operands`: when neither operand of CMPS or MOVS can be reached, which fault comes is the processor's choice. Of CMPS and SCAS
+ * - `two-operands`: when neither operand of CMPS or MOVS can be reached or is aligned, which fault comes is the processor's choice. Of CMPS and SCAS
  *   with REP, Intel restores the flags on a fault (SDM 2, REP), AMD leaves those of the last iteration.
  * - `short-string`: with REP, 32-bit addresses and nothing done yet, Intel clears the upper halves of RCX, RSI and RDI and AMD does not.
  * - `any-byte`: MASKMOVDQU, FXSAVE, RETF and their like: which byte of several words faults, and so CR2, is the processor's choice.
@@ -30,6 +30,7 @@ export type MakerRule =
   | 'privileged';
 
 const MEMORY_FAULTS = [12, 13, 14];
+const ALIGNMENT = 17;
 const TOP = 0x3800;
 const LOW = 0xffffffffn;
 
@@ -101,7 +102,7 @@ function applyRule(rule: MakerRule, c: Case, result: Outcome, completed: boolean
       return;
     case 'two-operands':
       result.flags &= ~STATUS_FLAGS;
-      if (!MEMORY_FAULTS.includes(result.vector)) return;
+      if (!MEMORY_FAULTS.includes(result.vector) && result.vector !== ALIGNMENT) return;
       result.vector = 14;
       result.error = 0;
       result.cr2 = 0n;
@@ -167,6 +168,7 @@ export function differences(c: Case, native: Outcome, core: Outcome): string[] {
 
 /** An access around the end of a flat 4 GiB segment may be a limit violation or not (SDM 3A, 5.3). */
 function wraps(native: Outcome, core: Outcome): boolean {
+  if (core.vector === ALIGNMENT) return native.vector === 12 || native.vector === 13;
   const pageFault = native.vector === 14 ? native : core;
   const other = pageFault === native ? core : native;
   const wrapped = pageFault.cr2 >= 0xfffff000n || pageFault.cr2 < 0x1000n;

@@ -4,7 +4,7 @@
  */
 import { VCPU_CR4, VCPU_FCW, VCPU_FDP, VCPU_FIP, VCPU_FOP, VCPU_FPU_REGS, VCPU_FTW, VCPU_MXCSR, VCPU_XMM } from '../../abi/index';
 import { canRead, canWrite, memVal, rd, wr } from '../mem';
-import { CR4_OSFXSR, is64 } from '../mmu-mode';
+import { CR4_OSFXSR, MODE_ALIGN, is64, mode } from '../mmu-mode';
 import { VEC_GP, cpu, raise } from '../state';
 import { INTEGER_BIT } from './float80';
 import { fcw, fsw, initialise, physical, setFsw, setTag, updateSummary } from './registers';
@@ -70,6 +70,27 @@ export function loadEnvironment(p: usize, va: u64, wide: bool): i32 {
   return 1;
 }
 
+/** The image of one register; inside the area of FSAVE it needs no alignment of its own. */
+function putRegister(p: usize, to: u64, at: usize): i32 {
+  if (!(mode & MODE_ALIGN)) return wr(p, to, 8, load<u64>(at)) && wr(p, to + 8, 2, load<u16>(at, 8)) ? 1 : 0;
+  for (let i: usize = 0; i < 10; i += 2) if (!wr(p, to + <u64>i, 2, load<u16>(at + i))) return 0;
+  return 1;
+}
+function getRegister(p: usize, from: u64, at: usize): i32 {
+  if (mode & MODE_ALIGN) {
+    for (let i: usize = 0; i < 10; i += 2) {
+      if (!rd(p, from + <u64>i, 2)) return 0;
+      store<u16>(at + i, <u16>memVal);
+    }
+    return 1;
+  }
+  if (!rd(p, from, 8)) return 0;
+  store<u64>(at, memVal);
+  if (!rd(p, from + 8, 2)) return 0;
+  store<u16>(at, <u16>memVal, 8);
+  return 1;
+}
+
 /** FNSAVE: environment, then ST(0)..ST(7), then FNINIT. */
 export function saveState(p: usize, va: u64, wide: bool): i32 {
   const size = wide ? 28 : 14;
@@ -77,8 +98,7 @@ export function saveState(p: usize, va: u64, wide: bool): i32 {
   if (!putEnvironment(p, va, wide)) return 0;
   for (let i: u32 = 0; i < 8; i++) {
     const at = cpu + VCPU_FPU_REGS + <usize>(physical(i) << 4);
-    const to = va + <u64>(size + <i32>i * 10);
-    if (!wr(p, to, 8, load<u64>(at)) || !wr(p, to + 8, 2, load<u16>(at, 8))) return 0;
+    if (!putRegister(p, va + <u64>(size + <i32>i * 10), at)) return 0;
   }
   initialise();
   return 1;
@@ -90,11 +110,7 @@ export function restoreState(p: usize, va: u64, wide: bool): i32 {
   if (!loadEnvironment(p, va, wide)) return 0;
   for (let i: u32 = 0; i < 8; i++) {
     const at = cpu + VCPU_FPU_REGS + <usize>(physical(i) << 4);
-    const from = va + <u64>(size + <i32>i * 10);
-    if (!rd(p, from, 8)) return 0;
-    store<u64>(at, memVal);
-    if (!rd(p, from + 8, 2)) return 0;
-    store<u16>(at, <u16>memVal, 8);
+    if (!getRegister(p, va + <u64>(size + <i32>i * 10), at)) return 0;
   }
   return 1;
 }
