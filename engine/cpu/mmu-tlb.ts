@@ -5,7 +5,8 @@
  * and compiled code pay nothing; instead every fill of a non-global page is noted in a per-vCPU log, and a flush that keeps globals
  * drops the logged entries. A log that overflowed makes the flush drop everything, which is always allowed.
  *
- * INVLPG must drop every 4 KiB fragment of a large page: a per-vCPU filter remembers which GiB of linear space had large pages.
+ * INVLPG must drop every 4 KiB fragment of a large page: per-vCPU filters remember which 4 MiB of linear space had pages of 2 or 4 MiB, and
+ * which GiB had pages of 1 GiB. The fragments of 4 MiB lie side by side in the table, so a page of 4 KiB near large ones costs little.
  */
 import {
   CODE_PAGES, MAX_VCPUS, PAGE_CLEAN, PAGE_INVALID, PAGE_READONLY, STAT_TLB_FLUSH, STAT_TLB_MISS, STAT_ZAPPED_ENTRIES, TLB_ADDEND, TLB_BASE,
@@ -31,8 +32,13 @@ const WRITTEN_PAGES: usize = 0x120000; // 128 KiB
 const FILL_LOG: usize = 0x144000;
 const LOG_CAPACITY: u32 = 2048;
 const LOG_COUNT: usize = 0x14c000; // u32 per vCPU
-/** 1024-bit filter per vCPU: linear GiB that had large pages. */
+/** 1024-bit filter per vCPU, by va >> 22: linear 4 MiB that had pages of 2 or 4 MiB. */
 const LARGE_FILTER: usize = 0x14d000;
+const LARGE_SHIFT: u64 = 22;
+const LARGE_ENTRIES: usize = 1024;
+/** 32-bit filter per vCPU, by va >> 30: linear GiB that had pages of 1 GiB. */
+const HUGE_FILTER: usize = 0x14d800;
+const HUGE_SHIFT: u64 = 30;
 
 /** vCPUs whose TLB was ever filled: bits. Scans skip the others. */
 let usedTlbs: u32 = 0;
@@ -143,15 +149,29 @@ function enter(page: u64, table: usize, gfn: u64, answer: u32): void {
   if (filled < LOG_CAPACITY) store<u16>(FILL_LOG + <usize>((index * LOG_CAPACITY + filled) << 1), <u16>number);
   if (filled <= LOG_CAPACITY) store<u32>(counter, filled + 1);
 }
-@inline function noteLarge(index: u32, va: u64): void {
-  const bit = <u32>(va >> 30) & 1023;
-  const byte = LARGE_FILTER + <usize>((index << 7) + (bit >> 3));
-  store<u8>(byte, load<u8>(byte) | <u8>((<u32>1) << (bit & 7)));
+@inline function largeByte(index: u32, va: u64): usize {
+  return LARGE_FILTER + <usize>((index << 7) + ((<u32>(va >> LARGE_SHIFT) & 1023) >> 3));
+}
+@inline function largeBit(va: u64): u8 {
+  return <u8>((<u32>1) << (<u32>(va >> LARGE_SHIFT) & 7));
+}
+@inline function hugeBit(va: u64): u32 {
+  return (<u32>1) << (<u32>(va >> HUGE_SHIFT) & 31);
+}
+function noteLarge(index: u32, va: u64): void {
+  if (walkShift == <i32>HUGE_SHIFT) {
+    const cell = HUGE_FILTER + (<usize>index << 2);
+    store<u32>(cell, load<u32>(cell) | hugeBit(va));
+    return;
+  }
+  const byte = largeByte(index, va);
+  store<u8>(byte, load<u8>(byte) | largeBit(va));
 }
 
 function dropAll(index: u32): void {
   memory.fill(<usize>TLB_BASE + <usize>index * TLB_STRIDE, 0xff, 2 * TABLE_BYTES);
   memory.fill(LARGE_FILTER + (<usize>index << 7), 0, 128);
+  store<u32>(HUGE_FILTER + (<usize>index << 2), 0);
   store<u32>(LOG_COUNT + (<usize>index << 2), 0);
 }
 
@@ -177,11 +197,18 @@ export function invlpg(va: u64): void {
   tlbEpoch++;
   clearTags(entryOf(tlbSuper, va));
   clearTags(entryOf(tlbSuper + TLB_USER, va));
-  const bit = <u32>(va >> 30) & 1023;
-  const byte = LARGE_FILTER + <usize>((load<u32>(cpu, VCPU_INDEX) << 7) + (bit >> 3));
-  if (!((load<u8>(byte) >> (bit & 7)) & 1)) return;
-  for (let entry = tlbSuper, end = tlbSuper + 2 * TABLE_BYTES; entry < end; entry += TLB_ENTRY_SIZE) {
-    if (load<u64>(entry, TLB_TAG_READ) >> 30 == va >> 30) clearTags(entry);
+  const index = load<u32>(cpu, VCPU_INDEX);
+  if (load<u32>(HUGE_FILTER + (<usize>index << 2)) & hugeBit(va)) dropLinear(va, HUGE_SHIFT, 0, TLB_ENTRIES);
+  else if (load<u8>(largeByte(index, va)) & largeBit(va))
+    dropLinear(va, LARGE_SHIFT, <usize>(va >> 12) & (TLB_ENTRIES - 1) & ~(LARGE_ENTRIES - 1), LARGE_ENTRIES);
+}
+
+/** Drops the entries, among `count` from number `first` on, whose address agrees with va above `shift`. */
+function dropLinear(va: u64, shift: u64, first: usize, count: usize): void {
+  for (let at = first; at < first + count; at++) {
+    const entry = tlbSuper + at * TLB_ENTRY_SIZE;
+    if (load<u64>(entry, TLB_TAG_READ) >> shift == va >> shift) clearTags(entry);
+    if (load<u64>(entry + TLB_USER, TLB_TAG_READ) >> shift == va >> shift) clearTags(entry + TLB_USER);
   }
 }
 

@@ -259,6 +259,23 @@ describe('TLB upkeep', () => {
     expect([t.reg('rax'), t.reg('rsi')]).toEqual([3n, 4n]);
   });
 
+  it('drops all fragments of a 1 GiB page at INVLPG', () => {
+    const giga = 0x80000000;
+    t.poke64(0x2010, 0x87n);
+    t.poke64(0x203000, 3n);
+    // Read in the page, make it not present, INVLPG far away in the same page, read again.
+    t.poke(CODE, '488b03 488911 0f013f 488b33 f4');
+    t.setReg('rbx', giga + 0x203000);
+    t.setReg('rdi', giga + 0x3fe00000);
+    t.setReg('rcx', 0x2010);
+    t.setReg('rdx', 0);
+    t.rip = BigInt(CODE);
+    t.core.stateChanged(0);
+    expect(t.run(100)).toBe(EXIT_HLT);
+    expect(t.reg('rax')).toBe(3n);
+    expect(t.rip).toBe(0x70000n + 16n * 14n + 1n);
+  });
+
   it('sets the dirty bit of a page that was only read before', () => {
     map(0, 0x100007n);
     expect(execute(`${READ}${WRITE}`, va(0))).toBe('ok');
