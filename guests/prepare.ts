@@ -1,7 +1,7 @@
 /**
- * `npm run guests [-- NAME...] [--optional NAME...]`: puts the guest images and their list (index.json) into public/guests/.
+ * `npm run guests [-- [--quiet] NAME...] [--optional NAME...]`: puts the guest images and their list (index.json) into public/guests/.
  * Without names: all. memlab is always there. A third-party guest that cannot be had is one line; it is an error only when it was
- * asked for by name, and not after --optional.
+ * asked for by name, and not after --optional. --quiet: what went as it should is not printed, only what takes long or is left out.
  */
 import { existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { join, relative } from 'node:path';
@@ -33,8 +33,15 @@ interface Entry {
   source: string;
 }
 
+const quiet = process.argv[2] === '--quiet';
+
 function say(text: string): void {
   process.stderr.write(`guests: ${text}\n`);
+}
+
+/** What nobody waits for. */
+function mention(text: string): void {
+  if (!quiet) say(text);
 }
 
 /** Never half a file: whoever looks at the folder meanwhile sees the old one. */
@@ -43,7 +50,7 @@ function writeWhereDifferent(path: string, bytes: Uint8Array): void {
   const part = `${path}.${process.pid}.part`;
   writeFileSync(part, bytes);
   renameSync(part, path);
-  say(`${relative(root, path)}, ${bytes.length} bytes`);
+  mention(`${relative(root, path)}, ${bytes.length} bytes`);
 }
 
 /** What the list had before this run. */
@@ -140,8 +147,8 @@ async function main(args: string[]): Promise<number> {
     }
   }
   writeWhereDifferent(join(target, 'index.json'), Buffer.from(`${JSON.stringify(index, null, 2)}\n`));
-  say(`ready: ${index.map((entry) => entry.name).join(', ')}`);
+  mention(`ready: ${index.map((entry) => entry.name).join(', ')}`);
   return status;
 }
 
-process.exitCode = await main(process.argv.slice(2));
+process.exitCode = await main(process.argv.slice(quiet ? 3 : 2));

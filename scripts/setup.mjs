@@ -29,8 +29,9 @@ async function buildCore() {
   if ((await tsx('scripts/build-core.ts')) !== 0) throw new UserError('the wasm core does not build (see above)');
 }
 
-async function prepareGuests(names) {
-  if ((await tsx('guests/prepare.ts', names)) !== 0) throw new UserError('the guests could not be prepared (see above)');
+async function prepareGuests(names, quiet) {
+  if ((await tsx('guests/prepare.ts', quiet ? ['--quiet', ...names] : names)) !== 0)
+    throw new UserError('the guests could not be prepared (see above)');
 }
 
 /** The compiler that memlab is built with; only its own check needs it. */
@@ -42,14 +43,14 @@ async function installCompiler() {
 
 /**
  * `guests`: third-party guests that must be there; `wishes`: those that are left out where they cannot be had, by default the small ones
- * (`npm run guests` brings all); `compiler`: also bring gcc where that is possible.
+ * (`npm run guests` brings all); `compiler`: also bring gcc where that is possible; `quiet`: print only what takes long or is left out.
  */
-export async function setup({ guests = [], wishes = ['memtest86+'], compiler = false } = {}) {
+export async function setup({ guests = [], wishes = ['memtest86+'], compiler = false, quiet = false } = {}) {
   checkNode();
   await installDependencies();
   await buildCore();
-  await prepareGuests([...guests, '--optional', ...wishes]);
-  tellOfLinux();
+  await prepareGuests([...guests, '--optional', ...wishes], quiet);
+  if (!quiet) tellOfLinux();
   if (compiler) await installCompiler();
 }
 
