@@ -1,7 +1,7 @@
 /** Questions about the machine that several guides ask, and the lines that several guides type. */
 import type { HistoryView, LabState, SlotView } from '../../../engine/worker/protocol';
 import { freeDimmNumber } from '../../lab/dimms';
-import { hex, size } from '../../shared/format';
+import { hex, plural, size } from '../../shared/format';
 import type { Cell, Line, Live, Measure, StateStep } from './types';
 
 export const DIMM_SIZE = 64 * 2 ** 20;
@@ -61,10 +61,12 @@ export function plugStep(wanted: number): StateStep {
     holds: (live) => missing(live) === 0,
     instead(live) {
       const found = dimmSlots(live.state).length;
-      const room = live.state.config.slots - live.state.dimms.length;
-      if (room < missing(live))
-        return `This machine has ${room} free DIMM sockets and the guide needs ${missing(live)}: unplug one, or start memlab anew.`;
       return found > 0 ? `${found} of ${wanted} is plugged.` : undefined;
+    },
+    blocked(live) {
+      const room = live.state.config.slots - live.state.dimms.length;
+      if (room >= missing(live)) return undefined;
+      return `This machine has ${plural(room, 'free DIMM socket')} and the guide needs ${missing(live)}: unplug one, or begin with a fresh machine.`;
     },
     lines: (live) => plugLines(live.state, missing(live)),
     undo: (live) => [

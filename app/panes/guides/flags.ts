@@ -2,13 +2,15 @@
 import type { HistoryView, LabState } from '../../../engine/worker/protocol';
 import { count, hex } from '../../shared/format';
 import { cell, commitsSince, measureOf, undoCommit } from './facts';
+import { freePlace } from './free-places';
 import { microseconds } from './swaps';
 import type { Cell, Guide, Line, Live, Measure, MeasureStep } from './types';
 
 const SLOTS = 100;
 const FIRST = 100;
 const SLOT_SIZE = 64 * 1024;
-const BASE = 0x40000000;
+/** Where the first of them goes, unless something else is there. */
+const WANTED = 0x40000000;
 const CHANGED = Array.from({ length: 10 }, (_, i) => FIRST + 10 * i);
 const IDS = Array.from({ length: SLOTS }, (_, i) => FIRST + i);
 
@@ -16,6 +18,13 @@ const present = (state: LabState): Set<number> =>
   new Set(
     state.slots.filter(({ slot, memorySize }) => slot >= FIRST && slot < FIRST + SLOTS && memorySize === SLOT_SIZE).map(({ slot }) => slot),
   );
+
+/** Where the first of the hundred is or goes, so that there is room for all. */
+function base(state: LabState): number {
+  const one = state.slots.find(({ slot }) => present(state).has(slot));
+  if (one) return one.guestPhysAddr - (one.slot - FIRST) * SLOT_SIZE;
+  return freePlace(state, SLOTS * SLOT_SIZE, WANTED) ?? WANTED;
+}
 
 /** Sets the flag where it is clear, else clears it. */
 function flagLines(live: Live, commit: string): Line[] {
@@ -61,12 +70,17 @@ export const flagsGuide: Guide = {
         const there = present(state).size;
         return there > 0 && there < SLOTS ? `${there} of them are there.` : undefined;
       },
+      blocked({ state }) {
+        const taken = state.slots.find(({ slot }) => slot >= FIRST && slot < FIRST + SLOTS && !present(state).has(slot));
+        return taken && `Memslot ${taken.slot} is taken by something else: delete it, or begin with a fresh machine.`;
+      },
       lines({ state }) {
         const there = present(state);
         const missing = IDS.filter((id) => !there.has(id));
+        const first = base(state);
         return [
           { at: 'monitor', text: 'changeset_begin' },
-          ...missing.map((id): Line => ({ at: 'monitor', text: `memslot_add ${id} ${hex(BASE + (id - FIRST) * SLOT_SIZE)} 64K` })),
+          ...missing.map((id): Line => ({ at: 'monitor', text: `memslot_add ${id} ${hex(first + (id - FIRST) * SLOT_SIZE)} 64K` })),
           { at: 'monitor', text: 'changeset_commit' },
         ];
       },

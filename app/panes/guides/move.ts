@@ -2,17 +2,22 @@
 import type { HistoryView, LabState, SlotView } from '../../../engine/worker/protocol';
 import { count, hex } from '../../shared/format';
 import { cell, commitsSince, DIMM_SIZE, endLoop, measureOf, plugStep, shell, toPrompt, undoCommit, watchInstead, watchLine } from './facts';
+import { freePlace } from './free-places';
 import type { Guide, Line, Live, Measure } from './types';
 
 const HALF = DIMM_SIZE / 2;
 
-/** The first DIMM of the guides' size, and its slot where it is mapped. */
+/**
+ * The first DIMM of the guides' size, its slot where it is mapped, and the lower of the two places that the slot moves between: where it was
+ * plugged, or the free place nearest to that, since other slots may have moved there.
+ */
 function subject(state: LabState): { addr: number; hva: number; slot: SlotView | undefined } | undefined {
   const dimm = state.dimms.find((each) => each.size === DIMM_SIZE);
   const backend = dimm && state.backends.find((each) => each.id === dimm.memdev);
   if (!dimm || !backend) return undefined;
   const slot = state.slots.find((each) => each.userspaceAddr === backend.hva && each.memorySize === DIMM_SIZE);
-  return { addr: dimm.addr, hva: backend.hva, slot };
+  const addr = freePlace(state, DIMM_SIZE + HALF, dimm.addr, (id) => id === slot?.slot);
+  return addr === undefined ? undefined : { addr, hva: backend.hva, slot };
 }
 
 /** In the slot at its old and at its new place. */
@@ -76,10 +81,10 @@ export const moveGuide: Guide = {
       instead(live) {
         const found = subject(live.state);
         if (!found) return plug.instead?.(live);
-        if (!found.slot) return `Nothing maps the DIMM now: the guest is in the hole. The button maps it at ${hex(found.addr)} again.`;
+        if (!found.slot) return `Nothing maps the DIMM now: the guest is in the hole. The button maps it at ${hex(found.addr)}.`;
         return isThere(live)
           ? undefined
-          : `Slot ${found.slot.slot} is at ${hex(found.slot.guestPhysAddr)}. The button moves it back to ${hex(found.addr)}.`;
+          : `Slot ${found.slot.slot} is at ${hex(found.slot.guestPhysAddr)}. The button moves it to ${hex(found.addr)}.`;
       },
       lines(live) {
         const found = subject(live.state);

@@ -130,6 +130,9 @@ export class Guides {
     if (state.run === 'paused') return { text: 'The guest is stopped.', button: 'Run', mend: () => this.#lab.run('cont') };
     if (state.run !== 'running') return { text: 'The guest has crashed.', button: 'Reset', mend: () => this.#lab.run('reset') };
     if (this.busy) return undefined;
+    const live = this.live(guide.id);
+    const blocked = live && guide.steps[this.at(guide, live)]?.blocked?.(live);
+    if (blocked) return { text: blocked, button: 'Start memlab anew', mend: () => this.startAnew() };
     if (state.stepping) {
       const finish = () => void this.#lab.command('changeset_step -a').catch(() => {});
       return guide.stepped ? undefined : { text: 'A commit is between its phases.', button: 'Run it to its end', mend: finish };
@@ -138,6 +141,12 @@ export class Guides {
     const entries = state.changeSet.entries.length;
     const text = `A change set is open with ${entries === 1 ? '1 entry' : `${entries} entries`}: commit or abort it, the step makes its own.`;
     return { text, button: 'Abort it', mend: () => void this.#lab.command('changeset_abort').catch(() => {}) };
+  }
+
+  /** The way on when a step could not be done: memlab from the beginning. What was measured stays, as of an earlier machine. */
+  startAnew(): void {
+    this.trouble = undefined;
+    void this.#lab.starter.boot({ guest: MEMLAB, memory: DEFAULT_MEMORY });
   }
 
   /** The step's own lines, one after another; what goes wrong is told at the step. */

@@ -60,6 +60,8 @@ interface StepBase {
   text: string;
   /** What the machine is like instead of what the step wants, in one sentence; shown while the step is not done. */
   instead?(live: Live): string | undefined;
+  /** Why this machine cannot do the step at all, in one sentence: a fresh one is offered. */
+  blocked?(live: Live): string | undefined;
   lines(live: Live): Line[];
 }
 

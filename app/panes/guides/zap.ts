@@ -2,11 +2,13 @@
 import type { LabState } from '../../../engine/worker/protocol';
 import { count, hex } from '../../shared/format';
 import { cell, contains, dimmSlots, endLoop, plugStep, toPrompt } from './facts';
+import { freePlace } from './free-places';
 import type { Guide, Live, MeasureStep, Tools } from './types';
 
 /** The small slot that moves; the guest never touches it. */
 const ID = 90;
-const AT = 0x60000000;
+/** Where it goes, unless something else is there. */
+const WANTED = 0x60000000;
 const SIZE = 0x200000;
 const MOVES = 40;
 /** MiB that the guest sweeps: half as many pages as its TLB has entries. */
@@ -16,6 +18,8 @@ const SWEEP = 8;
 const sweepAt = (dimm: { guestPhysAddr: number }): number => dimm.guestPhysAddr + SWEEP * 2 ** 20;
 
 const bystander = (state: LabState) => state.slots.find((slot) => slot.slot === ID && slot.memorySize === SIZE);
+/** The lower of the two places that it moves between. */
+const placeOf = (state: LabState): number => freePlace(state, (SIZE * 3) / 2, WANTED, (id) => id === ID) ?? WANTED;
 const sweeps = (live: Live): boolean => live.sweep !== undefined && dimmSlots(live.state).some((slot) => contains(slot, live.sweep ?? -1));
 
 /** The bystander moves by half its size and back, so that each commit zaps. */
@@ -23,9 +27,11 @@ async function moves(tools: Tools, mode: 'slot' | 'all'): Promise<void> {
   const began = performance.now();
   const before = await tools.query({ ask: 'stats' });
   for (let i = 0; i < MOVES; i++) {
-    const at = bystander(tools.live().state)?.guestPhysAddr;
+    const { state } = tools.live();
+    const at = bystander(state)?.guestPhysAddr;
     if (at === undefined) throw new Error(`Slot ${ID} is gone.`);
-    await tools.command(`memslot_move ${ID} ${hex(at === AT ? AT + SIZE / 2 : AT)}`);
+    const low = placeOf(state);
+    await tools.command(`memslot_move ${ID} ${hex(at === low ? low + SIZE / 2 : low)}`);
   }
   const after = await tools.query({ ask: 'stats' });
   const gained = (name: string): number => (after[name] ?? 0) - (before[name] ?? 0);
@@ -62,11 +68,11 @@ export const zapGuide: Guide = {
       title: 'Add a slot that the guest does not use',
       text: 'A small slot far away. It is the one that will move.',
       holds: ({ state }) => bystander(state) !== undefined,
-      instead: ({ state }) =>
+      blocked: ({ state }) =>
         !bystander(state) && state.slots.some((slot) => slot.slot === ID)
-          ? `Slot ${ID} is taken by something else: delete it or choose another machine.`
+          ? `Memslot ${ID} is taken by something else: delete it, or begin with a fresh machine.`
           : undefined,
-      lines: () => [{ at: 'monitor', text: `memslot_add ${ID} ${hex(AT)} 2M` }],
+      lines: ({ state }) => [{ at: 'monitor', text: `memslot_add ${ID} ${hex(placeOf(state))} 2M` }],
       undo: () => [{ at: 'monitor', text: `memslot_del ${ID}` }],
     },
     {
