@@ -65,9 +65,11 @@ function offline(): Plugin {
   };
 }
 
+const { version } = JSON.parse(readFileSync('package.json', 'utf8')) as { version: string };
+
 export default defineConfig({
   base: './',
-  define: { __LAB_PROGRAM__: JSON.stringify(programId()) },
+  define: { __LAB_PROGRAM__: JSON.stringify(programId()), __LAB_VERSION__: JSON.stringify(version) },
   plugins: [servedGuests(), contentSecurityPolicy(), svelte(), offline()],
   worker: { format: 'es' },
   // 0: a small wasm must stay a file, not become a data: URL that the content security policy refuses.

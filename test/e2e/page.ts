@@ -121,6 +121,14 @@ export async function openLongReplay(lab: LabPage): Promise<void> {
 
 export const test = base.extend<{ lab: LabPage }>({
   lab: async ({ page }, use) => {
+    // Not a first visit: the line for newcomers has a story of its own (first-steps.spec.ts).
+    await page.addInitScript(() => {
+      try {
+        localStorage.setItem('memslot-lab first step', 'done');
+      } catch {
+        // Storage is blocked in some stories.
+      }
+    });
     await use(new LabPage(page));
   },
 });

@@ -4,6 +4,9 @@ import type { Lab } from '../../lab/lab.svelte';
 import { colourOutput } from './colour';
 import { commonStart, LineEditor, splitKeys } from './line-editor';
 
+/** Made by Vite from package.json. */
+declare const __LAB_VERSION__: string;
+
 const PROMPT = '(lab) ';
 const PROMPT_COLOURED = '\x1b[1;34m(lab)\x1b[0m ';
 const HISTORY_KEY = 'memslot-lab monitor history';
@@ -22,6 +25,7 @@ export class MonitorSession {
     this.#terminal = terminal;
     this.#lab = lab;
     this.#editor = new LineEditor(readHistory());
+    terminal.write(`memslot-lab ${__LAB_VERSION__} monitor - type 'help' for more information\r\n`);
     this.#draw();
   }
 
