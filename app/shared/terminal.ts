@@ -59,6 +59,8 @@ export function makeTerminal(label: string, keys: ClipboardKeys): Terminal {
     fontSize: 12,
     lineHeight: 1.2,
     scrollback: SCROLLBACK,
+    // A guest may ask how many rows and columns there are (CSI 18 t); where the cursor is (CSI 6 n) xterm.js answers anyway.
+    windowOptions: { getWinSizeChars: true },
     cursorBlink: !matchMedia('(prefers-reduced-motion: reduce)').matches,
     convertEol: false,
     screenReaderMode: screenReader.on,
@@ -81,24 +83,30 @@ export function makeTerminal(label: string, keys: ClipboardKeys): Terminal {
 
 const terminalLabels = new WeakMap<Terminal, string>();
 
-/** Opens the terminal in the element and keeps it as large as that. Returns what undoes it. */
-export function openTerminal(terminal: Terminal, element: HTMLElement, resized?: (columns: number, rows: number) => void): () => void {
+/** Opens the terminal in the element and keeps it as large as that, or as `size` says whenever it is called. */
+export function openTerminal(
+  terminal: Terminal,
+  element: HTMLElement,
+  size?: (fit: FitAddon) => void,
+): { refit: () => void; close: () => void } {
   const fit = new FitAddon();
   terminal.loadAddon(fit);
   const untake = takeTextWithoutKeys(terminal, element);
   terminal.open(element);
   terminal.textarea?.setAttribute('aria-label', terminalLabels.get(terminal) ?? 'Terminal');
   const refit = () => {
-    if (element.clientWidth > 40 && element.clientHeight > 20) fit.fit();
-    resized?.(terminal.cols, terminal.rows);
+    if (element.clientWidth <= 40 || element.clientHeight <= 20) return;
+    if (size) size(fit);
+    else fit.fit();
   };
   const observer = new ResizeObserver(refit);
   observer.observe(element);
-  return () => {
+  const close = (): void => {
     observer.disconnect();
     untake();
     terminal.dispose();
   };
+  return { refit, close };
 }
 
 /** Everything on the terminal as plain text, wrapped lines joined, empty lines at the end left out. */

@@ -21,11 +21,12 @@ const DEFAULTS: Record<View, Sizes> = {
   phone: NONE,
   rail: NONE,
   tablet: { map: 268, history: 62, terminals: 0, middle: 384 },
-  short: { map: 268, history: 62, terminals: 490, middle: 390 },
+  // 80 columns of the smallest letters
+  short: { map: 268, history: 62, terminals: 558, middle: 390 },
   desktop: { map: 338, history: 76, terminals: 604, middle: 384 },
   wide: { map: 372, history: 82, terminals: 640, middle: 420 },
 };
-const LEAST: Sizes = { map: 180, history: 56, terminals: 320, middle: 330 };
+const LEAST: Sizes = { map: 200, history: 56, terminals: 320, middle: 330 };
 const MOST_HISTORY = 200;
 /** px: head, status bar and the lines between the rows */
 const FRAME = 74;
@@ -70,13 +71,16 @@ export class Viewport {
   height = $state(innerHeight);
   /** Is a guide beside the panes? It takes room from them where it has a column of its own. */
   guide = $state(false);
+  /** The terminals take the height that map and history can spare, where they have one row of panes with others. */
+  enlarged = $state(false);
   #chosen = $state<Partial<Record<View, Partial<Sizes>>>>(restore());
   view = $derived(viewOf(this.width, this.height));
   /** One pane at a time, chosen in a bar. */
   single = $derived(this.view === 'phone' || this.view === 'rail');
   #arranged = $derived.by(() => {
     const sizes = { ...DEFAULTS[this.view], ...(this.view === 'short' && this.width >= 1360 ? { terminals: 604, middle: 384 } : {}) };
-    return arrange(this.view, this.width, this.height, this.guide, { ...sizes, ...this.#chosen[this.view] });
+    const least = this.enlarged && this.view === 'short' ? { map: LEAST.map, history: LEAST.history } : {};
+    return arrange(this.view, this.width, this.height, this.guide, { ...sizes, ...this.#chosen[this.view], ...least });
   });
   sizes = $derived(this.#arranged.sizes);
   limits = $derived(this.#arranged.limits);
