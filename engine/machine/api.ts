@@ -14,6 +14,8 @@ export type RunState =
   /** Fetch from unmapped memory: stopped like a shutdown. */
   | 'internal-error';
 
+export type GuestCondition = 'panicked' | 'halted';
+
 export interface GuestImage {
   /** For people and for links: "memlab", or a file's name. */
   name: string;
@@ -217,6 +219,23 @@ export type StagedEdit =
 export interface StagedEntry {
   edit: StagedEdit;
   refusals: Refusal[];
+  /** What it would take from under the guest, which nobody has asked. */
+  unasked?: Unasked[];
+}
+
+/** Memory that the guest counts on, and that an entry of the change set would take away: the guest crashes. */
+export interface Unasked {
+  /** Of the entry. */
+  index: number;
+  /** The memslot that shows it now. */
+  slot: number;
+  /** "dimm1", "ram.a", "the code that vCPU 0 runs" */
+  name: string;
+  /** bytes: where the guest believes it to be. */
+  gpa: number;
+  how: 'moves' | 'goes' | 'read-only';
+  /** What would ask the guest first: device_move or device_del. `refusal`: why it cannot be moved there; `nearest`: where it could. */
+  ask?: { do: 'move'; dimm: string; addr: number; refusal?: string; nearest?: number } | { do: 'unplug'; dimm: string };
 }
 
 export type PhaseName = 'validate' | 'prepare' | 'swap1' | 'zap' | 'swap2' | 'hooks' | 'free';
@@ -269,6 +288,8 @@ export interface ChangeSet {
   check(): Commit;
   /** What the layout would be; undefined where the check refuses. */
   preview(): MemoryRegion[] | undefined;
+  /** What a commit would take from under the guest, as far as the machine knows; empty while the check refuses. */
+  readonly unasked: readonly Unasked[];
   /**
    * One atomic commit; the set is closed when it is accepted and stays open, unchanged, when it is refused.
    * whole: the layout as it will be, handed over whole; the engine finds the difference. Same result, other cost.
@@ -366,6 +387,8 @@ export interface Machine {
   readonly changeSet: ChangeSet;
   readonly state: RunState;
   readonly guest: GuestImage | undefined;
+  /** What became of a guest whose vCPUs still run: it said that it panicked, or all of them halted with interrupts off. */
+  readonly condition: GuestCondition | undefined;
 
   /**
    * Runs until `deadline` (wall clock ms), a halt without wake-up, or a stop. See runner.ts for the loop. wakeIn, when idle: guest ns until

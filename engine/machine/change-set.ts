@@ -4,7 +4,8 @@
  */
 import { type Regions, regionOf } from '../memory/index';
 import type { Commit, Errno, MemoryRegion, Refusal } from '../memory/types';
-import { type ChangeSet, MachineError, type PhaseReport, type StagedEdit, type StagedEntry, type Stepping } from './api';
+import { type ChangeSet, MachineError, type PhaseReport, type StagedEdit, type StagedEntry, type Stepping, type Unasked } from './api';
+import { type Counted, unaskedIn } from './consent';
 import { follow, type Rehost, type RehostContext, type RehostEdit, rehostOf } from './rehost';
 import { SteppedCommit } from './stepped-commit';
 
@@ -25,6 +26,12 @@ export interface ChangeSetContext extends RehostContext {
   carry(moves: readonly Rehost[]): (accepted: boolean) => void;
   /** Guest accesses tried again since power-on. */
   retries(): number;
+  /** Memory that the guest counts on where it is. */
+  counted(): Counted[];
+  /** Why a DIMM cannot be moved there with the guest's consent, and where it can. */
+  moveRefusal(id: string, addr: number): { refusal?: string; nearest?: number };
+  /** Room for memory that devices keep: nothing else may lie there. Bytes. */
+  kept(): readonly { id: string; start: number; end: number }[];
   /** Edits went away or were done: host memory that was taken for them may be free now. */
   collect(): void;
 }
@@ -50,7 +57,7 @@ export class StagedChangeSet implements ChangeSet {
   /** Counts changes of `edits`. */
   private version = 0;
   /** The last dry run, and what it was of: with thousands of entries it is too dear to do again for every look. */
-  private dryRun: { of: string; commit: Commit } | undefined;
+  private dryRun: { of: string; commit: Commit; unasked?: readonly Unasked[] } | undefined;
 
   constructor(private readonly context: ChangeSetContext) {}
 
@@ -68,9 +75,45 @@ export class StagedChangeSet implements ChangeSet {
     if (this.before) return this.before.entries;
     if (!this.edits || this.edits.length === 0) return [];
     const commit = this.check();
-    const entries = this.edits.map((edit) => ({ edit, refusals: [] as Refusal[] }));
+    const entries: StagedEntry[] = this.edits.map((edit) => ({ edit, refusals: [] }));
     if (!commit.ok) for (const refusal of commit.refusals) entries[refusal.index]?.refusals.push(refusal);
+    for (const each of this.unasked) {
+      const entry = entries[each.index];
+      if (entry) entry.unasked = [...(entry.unasked ?? []), each];
+    }
     return entries;
+  }
+
+  get unasked(): readonly Unasked[] {
+    if (!this.edits?.length || this.stepped || this.before) return [];
+    // The guest runs on: what its vCPUs stand on is looked up again, but not for every look of a large set.
+    if (!this.check().ok) return [];
+    const known = this.dryRun!;
+    known.unasked ??= this.unaskedNow(this.edits);
+    return known.unasked;
+  }
+
+  private unaskedNow(edits: readonly StagedEdit[]): readonly Unasked[] {
+    const { engine, counted, moveRefusal } = this.context;
+    const { regions, origin, moves } = this.translate(edits);
+    const then = engine.preview({ call: 'delta', regions });
+    if (!then) return [];
+    const entries = new Map(regions.map((region, i) => [region.slot, origin[i]!]));
+    const layouts = {
+      now: engine.memslots(0).map(regionOf),
+      then,
+      carried: (hva: number) => {
+        const move = moves.find(({ from, size }) => hva >= from && hva < from + size);
+        return move ? hva - move.from + move.to : hva;
+      },
+    };
+    const found = unaskedIn(counted(), layouts, (slot) => {
+      const index = entries.get(slot);
+      return index === undefined ? undefined : { index, edit: edits[index]! };
+    });
+    return found.map((each) =>
+      each.ask?.do === 'move' ? { ...each, ask: { ...each.ask, ...moveRefusal(each.ask.dimm, each.ask.addr) } } : each,
+    );
   }
 
   begin(): void {
@@ -309,6 +352,8 @@ export class StagedChangeSet implements ChangeSet {
         return;
       }
       for (const region of meant.regions) {
+        const kept = this.keptBy(region);
+        if (kept) request.refusals.push({ index, errno: 'EEXIST', reason: kept });
         request.regions.push('span' in edit && edit.span ? { ...region, span: true } : region);
         request.origin.push(index);
       }
@@ -375,6 +420,18 @@ export class StagedChangeSet implements ChangeSet {
   private changed(slot: number, fields: Partial<MemoryRegion>): Regions {
     const found = this.context.engine.memslotById(slot);
     return found ? { ok: true, regions: [{ ...regionOf(found), ...fields }] } : refuse('ENOENT', `slot ${slot} does not exist`);
+  }
+
+  /** A slot must not come to lie in room that a memory device keeps for what it maps itself. */
+  private keptBy({ slot, guestPhysAddr: start, memorySize: size }: MemoryRegion): string | undefined {
+    const end = start + size;
+    const device = size === 0 ? undefined : this.context.kept().find((range) => range.start < end && start < range.end);
+    if (!device) return undefined;
+    const now = this.context.engine.memslotById(slot);
+    const there = now && now.baseGfn * PAGE < device.end && device.start < (now.baseGfn + now.npages) * PAGE;
+    return there
+      ? undefined
+      : `slot ${slot} would lie in [${hex(device.start)}:${hex(device.end)}), which memory device '${device.id}' keeps`;
   }
 }
 

@@ -21,6 +21,8 @@ const BLOCK = 128 * MIB;
 const OST_EJECT = 3;
 const OST_SUCCESS = 0;
 const OST_EJECT_IN_PROGRESS = 0x84;
+/** Addresses on each side that are looked at for a free one. */
+const MOST_TRIED = 64;
 
 export interface DimmConfig {
   ram: number;
@@ -102,6 +104,11 @@ export class Dimms {
     return ranges.filter((range) => range.start < range.end);
   }
 
+  /** Room that devices keep, mapped or not. */
+  get kept(): readonly (Range & { id: string })[] {
+    return this.reserved;
+  }
+
   /** Room in the window for a memory device that maps it by itself; gpa. */
   reserve(id: string, size: number, wanted: number | undefined): number {
     const start = this.chooseAddress(size, wanted, undefined);
@@ -137,13 +144,48 @@ export class Dimms {
    * refuses, the DIMM stays where it is: MEM_UNPLUG_ERROR. The contents stay in any case.
    */
   move(id: string, addr: number): void {
+    this.checkMove(id, addr);
+    this.unplug(id);
+    this.find(id).moveTo = addr;
+  }
+
+  /** MachineError where `move` would refuse. */
+  private checkMove(id: string, addr: number): void {
     const dimm = this.find(id);
     if (dimm.pendingUnplug) throw new MachineError(`Device '${id}' is already being given back by the guest`);
     if (addr % GRANULARITY !== 0) throw new MachineError(`address must be aligned to ${hex(GRANULARITY)} bytes`);
     this.checkGuestBlock(dimm.size, addr, this.hooks.guestBlock());
     this.checkAddress(addr, dimm.size, this.window(), dimm);
-    this.unplug(id);
-    dimm.moveTo = addr;
+  }
+
+  /** Why a DIMM cannot be moved there, and the nearest address where it can. */
+  moveRefusal(id: string, addr: number): { refusal?: string; nearest?: number } {
+    const refusal = this.refusalAt(id, addr);
+    if (refusal === undefined) return {};
+    const step = this.hooks.guestBlock() ?? GRANULARITY;
+    const middle = Math.round(addr / step) * step;
+    const far = Array.from({ length: MOST_TRIED }, (_unused, n) => [middle + n * step, middle - n * step]).flat();
+    const ends = this.window().map((range) => range.start);
+    const own = this.find(id).addr;
+    const nearest = [...far, ...ends].find((at) => at >= 0 && at !== own && this.refusalAt(id, at) === undefined);
+    return { refusal, ...(nearest === undefined ? {} : { nearest }) };
+  }
+
+  private refusalAt(id: string, addr: number): string | undefined {
+    try {
+      this.checkMove(id, addr);
+      return undefined;
+    } catch (error) {
+      return (error as Error).message;
+    }
+  }
+
+  /** DIMMs that the guest has taken, where it believes them to be. */
+  taken(): readonly (Dimm & { hva: number })[] {
+    return this.plugged.filter(({ slot }) => {
+      const { enabled, inserting, ostStatus } = this.memhp().status(slot);
+      return enabled && !inserting && ostStatus === OST_SUCCESS;
+    });
   }
 
   /**

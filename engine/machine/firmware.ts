@@ -6,7 +6,7 @@ import { type AcpiConfig, buildAcpi } from './acpi/tables';
 import type { GuestImage } from './api';
 import { piecesOf } from './backing-rule';
 import { KEYBOARD_RESET_COMMAND, KEYBOARD_STATUS_PORT, RESET_VECTOR, ROM_START } from './board';
-import type { BootSlot } from './boot-ram';
+import type { BootKind, BootSlot } from './boot-ram';
 import { E820_RAM, E820_RESERVED, type E820Entry, makeE820 } from './e820';
 import { enterGuest } from './enter';
 import type { HostMemory } from './host-memory';
@@ -72,7 +72,12 @@ export class Firmware {
 
   private typeOf(flags: number, hva: number): number {
     if ((flags & MemFlag.ReadOnly) !== 0) return E820_RESERVED;
+    return this.bootKind(hva) === 'video' ? E820_RESERVED : E820_RAM;
+  }
+
+  /** Of the board's memory that is at the hva. */
+  bootKind(hva: number): BootKind | undefined {
     const { label } = this.host.rangeAt(hva) ?? { label: '' };
-    return this.bootSlots.find((boot) => boot.name === label)?.kind === 'video' ? E820_RESERVED : E820_RAM;
+    return this.bootSlots.find((boot) => boot.name === label)?.kind;
   }
 }

@@ -9,6 +9,8 @@ import { GED_EVENT_MEMORY } from './board';
 import { MmioBus, PortBus } from './bus';
 import { StagedChangeSet } from './change-set';
 import { Clock } from './clock';
+import { PanicWatch, standsOn } from './condition';
+import type { Counted } from './consent';
 import type { CoreWiring } from './core';
 import { Board, type BoardOptions } from './devices';
 import { Dimms } from './dimms';
@@ -30,6 +32,7 @@ import { placeVirtio } from './virtio-config';
 
 /** RTC at power-on unless told otherwise: 2024-01-01T00:00:00Z, so that runs are equal. */
 const DEFAULT_RTC_START = 1_704_067_200_000;
+const PAGE = 4096;
 
 export abstract class MachineParts extends MachineViews {
   readonly config: MachineConfig;
@@ -53,6 +56,7 @@ export abstract class MachineParts extends MachineViews {
   protected readonly layout: LayoutChanges;
   protected readonly run: RunControl;
   protected readonly console = new ByteStream();
+  protected readonly panics = new PanicWatch();
   protected readonly roomListeners = new Set<() => void>();
   protected readonly debugListeners = new Set<(byte: number) => void>();
   protected readonly listeners = new Set<(event: MachineEvent) => void>();
@@ -116,6 +120,9 @@ export abstract class MachineParts extends MachineViews {
       carry: (moves) => this.layout.carry(moves),
       retries: () => sumStats(this.vcpus).retries!,
       collect: () => this.layout.collect(),
+      counted: () => this.counted(),
+      moveRefusal: (id, addr) => this.dimmTable.moveRefusal(id, addr),
+      kept: () => this.dimmTable.kept,
     });
     this.layout = new LayoutChanges({
       ...{ memory: this.memory, host, core, backends: this.backendTable, dimms: this.dimmTable, virtio: this.virtio },
@@ -150,6 +157,29 @@ export abstract class MachineParts extends MachineViews {
   protected abstract quit(status: number): void;
   /** The guest itself is about to change the layout, or resets, or a device needs memory that is INVALID: they cannot be told to wait. */
   protected abstract settle(): void;
+
+  /** Memory that the guest counts on: all that a Linux has taken, of any guest what its vCPUs stand on. */
+  private counted(): Counted[] {
+    if (!this.guest || this.run.state === 'shutdown' || this.run.state === 'internal-error') return [];
+    if (this.firmware.memoryBlock === undefined) {
+      const pages = this.vcpus.flatMap((vcpu) => standsOn(vcpu, (gva) => this.translate(gva, vcpu.index)));
+      return pages.flatMap(({ gpa, name }) => {
+        const start = Math.floor(gpa / PAGE) * PAGE;
+        const hva = this.memory.gpaToHva(start);
+        return hva < 0 ? [] : [{ gpa: start, size: PAGE, hva, name }];
+      });
+    }
+    const taken = this.dimmTable
+      .taken()
+      .map(({ id, addr: gpa, size, hva }) => ({ gpa, size, hva, name: id || 'a DIMM', ...(id && { dimm: id }) }));
+    const mapped = this.memory.memslots(0).flatMap((slot) => {
+      const boot = this.firmware.bootKind(slot.userspaceAddr) === 'ram';
+      if (!boot && !this.virtio.owns(slot.userspaceAddr)) return [];
+      const { baseGfn, npages, userspaceAddr: hva } = slot;
+      return [{ gpa: baseGfn * PAGE, size: npages * PAGE, hva, name: this.backendTable.backingOf(hva)?.id ?? 'RAM' }];
+    });
+    return [...taken, ...mapped];
+  }
 
   protected boardOptions(): BoardOptions {
     const { ram, slots } = this.config;
@@ -196,7 +226,10 @@ export abstract class MachineParts extends MachineViews {
       current: () => this.executor.current,
       resetVcpu: (index) => resetVcpu(this.core, this.vcpus[index]!, this.clock.now()),
       startVcpu: (index, vector) => startVcpu(this.core, this.vcpus[index]!, vector),
-      serialOutput: (byte) => this.console.push(byte),
+      serialOutput: (byte) => {
+        this.console.push(byte);
+        this.panics.hear(byte);
+      },
       serialRoom: () => {
         for (const listener of this.roomListeners) listener();
       },

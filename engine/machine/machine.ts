@@ -12,6 +12,7 @@ import {
   type Dimm,
   type DirtyRingOptions,
   type DirtyRingStatus,
+  type GuestCondition,
   type Machine,
   MachineError,
   type MachineEvent,
@@ -28,6 +29,7 @@ import {
 import { GED_EVENT_POWER_BUTTON } from './board';
 import { type BootSlot, layoutBootRam } from './boot-ram';
 import { BETWEEN_PHASES } from './change-set';
+import { haltedForGood } from './condition';
 import { checkConfig } from './config';
 import { type CoreWiring, loadCore } from './core';
 import { digestOf } from './digest';
@@ -79,6 +81,12 @@ class LabMachine extends MachineParts implements Machine {
 
   get state(): RunState {
     return this.run.state;
+  }
+
+  get condition(): GuestCondition | undefined {
+    if (!this.guest || this.run.state === 'shutdown' || this.run.state === 'internal-error') return undefined;
+    if (this.panics.seen && this.firmware.memoryBlock !== undefined) return 'panicked';
+    return haltedForGood(this.vcpus) ? 'halted' : undefined;
   }
 
   runUntil(deadline: number): ReturnType<Machine['runUntil']> {
@@ -293,6 +301,7 @@ class LabMachine extends MachineParts implements Machine {
     this.console.flush();
     const run = restoreState(this.stateParts, state);
     this.resetAsked = false;
+    this.panics.restart();
     this.run.restored(run, () => this.emit({ type: 'restored' }));
     // Not `wake()`: who sleeps in the captured round sleeps on.
     this.emit({ type: 'wake' });
@@ -322,6 +331,7 @@ class LabMachine extends MachineParts implements Machine {
     this.executor.reset();
     this.board.reset();
     this.dimmTable.noticeReset();
+    this.panics.restart();
     this.layout.collect();
     for (const vcpu of this.vcpus) resetVcpu(this.core, vcpu, now);
     const reason = by === 'guest' ? 'guest-reset' : 'host-qmp-system-reset';

@@ -93,9 +93,18 @@ export class Vcpu {
     return this.u32(abi.VCPU_HALTED);
   }
 
+  get nmiPending(): boolean {
+    return this.u32(abi.VCPU_NMI_PENDING) !== 0;
+  }
+
+  /** RFLAGS */
+  get flags(): number {
+    return this.core.getRflags(this.index) >>> 0;
+  }
+
   /** Something that ends a HLT is there. */
   get wakeUp(): boolean {
-    return this.u32(abi.VCPU_IRQ_PENDING) !== 0 || this.u32(abi.VCPU_NMI_PENDING) !== 0;
+    return this.u32(abi.VCPU_IRQ_PENDING) !== 0 || this.nmiPending;
   }
 
   segment(index: number): Segment {

@@ -4,6 +4,7 @@ import type {
   Backend,
   Dimm,
   DirtyRingStatus,
+  GuestCondition,
   MachineConfig,
   PageWalk,
   PageWalkStep,
@@ -12,6 +13,8 @@ import type {
   StagedEdit,
   StagedEntry,
   Stepping,
+  Unasked,
+  VirtioMemInfo,
 } from '../machine/api';
 import type { IndexSetView, IndexStructure, IndexView, PictureCell, PictureNode } from '../memory/index';
 import type { MemoryRegion } from '../memory/types';
@@ -27,6 +30,7 @@ export type {
   Dimm,
   DirtyRingStatus,
   FlagsBench,
+  GuestCondition,
   IndexBench,
   IndexBenchRow,
   IndexSetView,
@@ -49,6 +53,8 @@ export type {
   StagedEdit,
   StagedEntry,
   Stepping,
+  Unasked,
+  VirtioMemInfo,
 };
 
 /** Page -> worker. `id` ties an answer to its request. */
@@ -230,6 +236,8 @@ export interface LabState {
   run: RunState;
   config: MachineConfig;
   guest: string | undefined;
+  /** It runs, but its guest panicked, or halted with interrupts off. */
+  condition?: GuestCondition;
   /** Registers as text when the guest is shut down. */
   registers?: string;
   generation: number;
@@ -239,6 +247,8 @@ export interface LabState {
   backends: Backend[];
   dimms: Dimm[];
   deviceMemory: { start: number; end: number }[];
+  /** Room that virtio-mem devices keep for what their guest plugs. */
+  virtioMems: VirtioMemInfo[];
   mmio: { name: string; start: number; end: number }[];
   changeSet: {
     open: boolean;

@@ -355,8 +355,11 @@ export class Session {
       clearTimer: (timer) => deps.clearTimer(timer),
       onError: (error) => this.fatal(error),
     });
+    let condition: unknown;
     const figures = new Figurer(machine, deps, FIGURES_MS, (message) => {
       this.post({ type: 'figures', figures: message });
+      if (machine.condition !== condition) this.states.touch(false);
+      condition = machine.condition;
       // Retries go on between the phases of a commit.
       if (machine.changeSet.stepping) this.states.touch(false);
     });

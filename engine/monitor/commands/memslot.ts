@@ -3,6 +3,7 @@
  * set of one, committed at once.
  */
 import type { StagedEdit } from '../../machine/api';
+import { warningOf } from '../../machine/consent';
 import { type Commit, MemFlag } from '../../memory/types';
 import { type CommitEntry, pagesOf, type Travel } from '../commit-log';
 import { freeBackends } from '../info/memory';
@@ -18,7 +19,10 @@ const flagBits = (args: Args): number =>
 /** -f: the slot may lie in several backings. */
 const spanOf = (args: Args): { span?: true } => (getFlag(args, 'force') ? { span: true } : {});
 
-/** Stages the edit, or commits it alone. Prints nothing on success, as QEMU does. */
+/** Lines about what the guest is not asked for. */
+const warnings = ({ machine }: Context): string => machine.changeSet.unasked.map((each) => `${warningOf(each)}\n`).join('');
+
+/** Stages the edit, or commits it alone. Prints nothing on success, as QEMU does, but a warning where the guest would have to be asked. */
 async function edit(context: Context, staged: StagedEdit): Promise<string> {
   const { changeSet } = context.machine;
   if (changeSet.open) {
@@ -27,13 +31,15 @@ async function edit(context: Context, staged: StagedEdit): Promise<string> {
   }
   changeSet.begin();
   let commit: Commit | undefined;
+  let warned = '';
   try {
     changeSet.stage(staged);
+    warned = warnings(context);
     commit = await context.commits.commit(false);
   } finally {
     if (!commit?.ok && changeSet.open) changeSet.abort();
   }
-  if (commit.ok) return '';
+  if (commit.ok) return warned;
   const reasons = commit.refusals.map((refusal) => `${refusal.errno}: ${refusal.reason}`);
   throw new CommandError(reasons.join('\nError: '));
 }
@@ -65,12 +71,13 @@ const refusals = (commit: Extract<Commit, { ok: false }>): string => refusalLine
 
 async function commitSet(context: Context, legacy: boolean, whole: boolean): Promise<string> {
   const before = context.commits.live;
+  const warned = context.machine.changeSet.open ? warnings(context) : '';
   const commit = await context.commits.commit(legacy, whole);
   if (!commit.ok) return refusals(commit);
   const entry = context.commits.entries()[context.commits.live];
   // A legacy commit is many: its entry in the history has the totals.
-  if (legacy && entry && context.commits.live !== before) return legacyLine(entry);
-  return commit.changes.length === 0 ? `generation ${commit.generation}, nothing to change\n` : commitLine(commit);
+  if (legacy && entry && context.commits.live !== before) return legacyLine(entry) + warned;
+  return commit.changes.length === 0 ? `generation ${commit.generation}, nothing to change\n` : commitLine(commit) + warned;
 }
 
 const legacyLine = (entry: CommitEntry): string =>
@@ -81,7 +88,7 @@ function checkSet(context: Context): string {
   if (!changeSet.open) throw new CommandError('no change set is open: changeset_begin opens one');
   const commit = changeSet.check();
   if (!commit.ok) return refusals(commit);
-  return `would commit: ${commit.changes.length} ${commit.changes.length === 1 ? 'change' : 'changes'}, ${swapCount(commit.swaps)}, ${pages(pagesOf(commit.zapped))}\n`;
+  return `would commit: ${commit.changes.length} ${commit.changes.length === 1 ? 'change' : 'changes'}, ${swapCount(commit.swaps)}, ${pages(pagesOf(commit.zapped))}\n${warnings(context)}`;
 }
 
 function replay(result: Travel | string, verb: string): string {

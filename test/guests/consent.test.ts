@@ -1,0 +1,92 @@
+/** What the machine knows of a guest that was not asked, and of one that does not go on. */
+import { beforeAll, describe, expect, it } from 'vitest';
+import { Monitor } from '../../engine/monitor/index';
+import { testEnv } from '../../engine/monitor/testing';
+import { Guest, MIB, rootFile } from './harness';
+import { BLOCK, Linux, missing } from './linux';
+
+const kernel = rootFile('guests/memlab/memlab.elf');
+
+const monitorOf = (machine: Guest['machine']): ((line: string) => Promise<string>) => {
+  const monitor = new Monitor(machine, testEnv());
+  return (line) => monitor.execute(line);
+};
+
+describe.skipIf(missing)('a Linux that was not asked', () => {
+  let linux: Linux;
+  let hmp: (line: string) => Promise<string>;
+
+  beforeAll(async () => {
+    linux = await Linux.boot();
+    hmp = monitorOf(linux.machine);
+    linux.plug('dimm1', BLOCK);
+    linux.sh('sleep 1');
+  });
+
+  it('is told of in the dry run, with the command that asks it and the nearest address that it takes', async () => {
+    const slot = linux.machine.memory.memslotAt(linux.machine.dimms()[0]!.addr / 4096)!.slot;
+    await hmp('changeset_begin');
+    await hmp(`memslot_move ${slot} 0x40200000`);
+    const warned = await hmp('changeset_check');
+    expect(warned).toContain('would commit: 1 change');
+    expect(warned).toMatch(
+      /warning: the guest uses slot \d+ \(dimm1\) at 0x[0-9a-f]+ and is not asked; device_move dimm1 0x40200000 asks it \(address must be aligned/,
+    );
+    expect(linux.machine.changeSet.entries[0]?.unasked).toMatchObject([{ how: 'moves', ask: { nearest: 0x40000000 } }]);
+    await hmp('changeset_abort');
+    // Board RAM too; dirty logging takes nothing away.
+    await hmp('changeset_begin');
+    await hmp('memslot_del 3');
+    expect(await hmp('changeset_check')).toMatch(/warning: the guest uses slot 3 \(ram\.a\) at 0x100000 and is not asked; it will crash\n/);
+    await hmp('changeset_abort');
+    await hmp('changeset_begin');
+    await hmp('memslot_flags 3 -l');
+    expect(await hmp('changeset_check')).not.toContain('warning');
+    await hmp('changeset_abort');
+  });
+
+  it('that panics is known to have', () => {
+    expect(linux.machine.condition).toBeUndefined();
+    linux.guest.type('echo c > /proc/sysrq-trigger\r');
+    linux.guest.until('Kernel panic - not syncing');
+    linux.machine.runInstructions(1e6);
+    expect(linux.machine.condition).toBe('panicked');
+    linux.machine.reset();
+    expect(linux.machine.condition).toBeUndefined();
+  });
+});
+
+describe('memlab', () => {
+  it('follows its DIMMs, so nothing is said of them; but its own code and tables are counted on', async () => {
+    const guest = await Guest.boot({ guest: { name: 'memlab', kernel }, slots: 4, maxmem: 2 ** 30 });
+    guest.until('lab> ');
+    const { machine } = guest;
+    const hmp = monitorOf(machine);
+    machine.addBackend('m', 64 * MIB);
+    machine.plugDimm({ id: 'dimm1', memdev: 'm' });
+    guest.until('64 MiB\r\nlab> ');
+    const slot = machine.memory.memslotAt(machine.dimms()[0]!.addr / 4096)!.slot;
+    expect(await hmp(`memslot_move ${slot} 0x30000000`)).toBe('');
+    await hmp('changeset_begin');
+    await hmp('memslot_del 3');
+    expect(await hmp('changeset_check')).toMatch(
+      /the guest uses slot 3 \(the code that vCPU 0 runs\) at 0x1[0-9a-f]{5} and is not asked; it will crash/,
+    );
+    await hmp('changeset_abort');
+  });
+
+  it('halted with interrupts off is known to have', async () => {
+    const guest = await Guest.boot({ guest: { name: 'memlab', kernel } });
+    guest.until('lab> ');
+    expect(guest.machine.condition).toBeUndefined();
+    guest.type('halt\r');
+    guest.until('halt');
+    guest.machine.runInstructions(100_000);
+    expect(guest.machine.condition).toBe('halted');
+    guest.type('mem\r');
+    guest.machine.runInstructions(100_000);
+    expect(guest.machine.condition).toBe('halted');
+    guest.machine.reset();
+    expect(guest.machine.condition).toBeUndefined();
+  });
+});
