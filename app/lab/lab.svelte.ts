@@ -7,7 +7,6 @@ import type {
   Queries,
   SeekAnswer,
   ShareKind,
-  SlotView,
   StageAction,
   StagedEdit,
 } from '../../engine/worker/protocol';
@@ -37,7 +36,6 @@ export interface Toast {
 }
 
 const TRAIL = 28;
-const LAYOUTS_SEEN = 256;
 /** ms */
 const STATE_WAIT = 500;
 
@@ -60,8 +58,6 @@ export class Lab {
   readonly starter = new Starter(this);
   readonly snapshots = new Snapshots(this);
   readonly replay = new Replay(this);
-  /** Slots at each generation that this page has seen, for diffs. */
-  slotsAt = new Map<number, readonly SlotView[]>();
   readonly console = new GuestConsole();
   onMonitorEvent: ((text: string) => void) | undefined;
 
@@ -82,7 +78,6 @@ export class Lab {
     this.figures = undefined;
     this.mipsTrail = [];
     this.trail.clear();
-    this.slotsAt.clear();
     this.replay.forget();
     this.silence = undefined;
     this.banners = this.banners.filter((banner) => banner.kind === 'storage');
@@ -373,11 +368,6 @@ export class Lab {
     // The same slots stay the same array: with thousands of them everything made from it would be made again.
     const state = sameSlots(this.state?.slots, next.slots) ? { ...next, slots: this.state!.slots } : next;
     this.state = state;
-    if (!this.slotsAt.has(state.generation) && this.slotsAt.size >= LAYOUTS_SEEN) {
-      const oldest = this.slotsAt.keys().next().value;
-      if (oldest !== undefined) this.slotsAt.delete(oldest);
-    }
-    this.slotsAt.set(state.generation, state.slots);
     this.#onState?.();
     this.#onState = undefined;
     document.title = `${state.guest ?? 'no guest'}, ${state.run}: memslot-lab`;

@@ -18,6 +18,8 @@ export interface Ghost extends Range {
   refused: boolean;
   /** Words beside a refused ghost. */
   refusal: string;
+  /** The guest has not been asked for what it takes away. */
+  unasked?: boolean;
   /** The live slot that moves here. */
   from?: Range;
 }
@@ -34,7 +36,7 @@ export const flagLetters = (flags: number): string =>
     .join('');
 
 /** "+L", "-R +L", "no change". */
-function flagChange(before: number, after: number): string {
+export function flagChange(before: number, after: number): string {
   const parts = FLAG_NAMES.flatMap(([bit, letter]) => {
     if ((before & bit) === (after & bit)) return [];
     return [`${after & bit ? '+' : '-'}${letter}`];
@@ -51,13 +53,13 @@ const rangeOf = (slot: SlotView): Range => ({
 export function ghosts(entries: readonly StagedEntry[], slots: readonly SlotView[]): Ghost[] {
   const byId = new Map(slots.map((slot) => [slot.slot, slot]));
   const few = entries.filter(({ refusals }) => refusals.length).length <= MOST_WORDED;
-  return entries.flatMap(({ edit, refusals }, entry) => {
+  return entries.flatMap(({ edit, refusals, unasked }, entry) => {
     const placed = ghostOf(edit, byId);
     if (!placed) return [];
     const [first] = refusals;
     const worded = first?.errno === 'EEXIST' && few ? overlapWords(finalRanges(entries, slots, entry), placed.start, placed.end) : '';
     const refusal = first ? `${edit.op === 'merge' ? edit.slots.join('+') : edit.slot} ${worded || first.errno}` : '';
-    return [{ shape: 'range' as const, ...placed, entry, refused: refusals.length > 0, refusal }];
+    return [{ shape: 'range' as const, ...placed, entry, refused: refusals.length > 0, refusal, ...(unasked ? { unasked: true } : {}) }];
   });
 }
 
@@ -131,13 +133,14 @@ export function describeEdit(edit: StagedEdit, slots: readonly SlotView[]): { ki
 
 /** What a table cell says of a slot's staged fate: "move to 0x14000000". */
 export function stagedWord(slot: SlotView, entries: readonly StagedEntry[]): { text: string; refused: boolean } | undefined {
-  for (const { edit, refusals } of entries) {
+  for (const { edit, refusals, unasked } of entries) {
     if (edit.op === 'merge' ? !edit.slots.includes(slot.slot) : edit.slot !== slot.slot) continue;
     const refusal = refusals[0];
     if (refusal) return { text: `${refusal.errno}, ${refusal.reason}`, refused: true };
-    if (edit.op === 'move') return { text: `move to ${hex(edit.gpa)}`, refused: false };
+    const asked = unasked ? ', guest not asked' : '';
+    if (edit.op === 'move') return { text: `move to ${hex(edit.gpa)}${asked}`, refused: false };
     const { kind, detail } = describeEdit(edit, [slot]);
-    return { text: `${kind} ${detail}`, refused: false };
+    return { text: `${kind} ${detail}${asked}`, refused: false };
   }
   return undefined;
 }

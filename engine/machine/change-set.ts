@@ -9,6 +9,7 @@ import { type Counted, unaskedIn } from './consent';
 import { follow, type Rehost, type RehostContext, type RehostEdit, rehostOf } from './rehost';
 import { SteppedCommit } from './stepped-commit';
 
+const PAGE = 4096;
 /** Guest instructions between two ioctls of a legacy commit. */
 const LEGACY_SLICE = 200_000;
 
@@ -444,4 +445,8 @@ function slotIds(edit: StagedEdit): number[] {
 
 function refuse(errno: Errno, reason: string): Regions {
   return { ok: false, refusals: [{ index: 0, errno, reason }] };
+}
+
+function hex(value: number): string {
+  return `0x${value.toString(16)}`;
 }

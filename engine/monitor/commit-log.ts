@@ -50,11 +50,32 @@ interface Entry extends CommitEntry {
   changes: Change[];
   /** How many commits of the engine it is: what undo must take back. */
   steps: number;
+  /** The machine's holes when it began. */
   holesBefore: number;
+  /** What each slot was called then. */
+  names: Map<number, string>;
   /** Memory devices that it plugged or unplugged. */
   devices: DeviceShare[];
   /** Why it cannot be undone: "it ...". */
   final?: string;
+}
+
+/** A slot at two moments of the history; absent: it was not there. */
+export interface SlotDifference {
+  slot: number;
+  /** Without what is in brackets: "dimm1". */
+  name: string;
+  before?: SlotPlace;
+  after?: SlotPlace;
+}
+
+/** Bytes. */
+export interface SlotPlace {
+  gpa: number;
+  size: number;
+  hva: number;
+  /** MemFlag bits */
+  flags: number;
 }
 
 export class CommitLog {
@@ -65,6 +86,8 @@ export class CommitLog {
   private readonly batchIds = new Set<number>();
   /** Set while undo or redo runs: its commits move the position and are no new entries. */
   private replaying = false;
+  /** The machine's holes up to which the live entries have got theirs. */
+  private holesCounted = 0;
   /** The machine's retries when the commit that runs published its first set. */
   private retriesBefore = 0;
   private readonly listeners = new Set<() => void>();
@@ -78,7 +101,7 @@ export class CommitLog {
       if (event.type === 'commit' && event.event.type === 'commit') this.committed(event.event, event.through);
       else if (event.type === 'commit' && event.event.type === 'publish') this.published(event.event);
       else if (event.type === 'history-ended') Object.assign(this.log[this.position]!, { final: event.reason });
-      else if (event.type === 'restored') this.restart('snapshot loaded');
+      else if (event.type === 'restored') this.restart('loaded');
       else if (event.type === 'dimms') this.nameDimm();
     });
   }
@@ -86,9 +109,34 @@ export class CommitLog {
   /** A history with nothing to undo. */
   private restart(title: string): void {
     this.log.length = 0;
+    this.holesCounted = this.machine.holes.total;
     this.log.push({ ...this.blank(title, false), generation: this.machine.memory.generation(0) });
     this.position = 0;
     this.tell();
+  }
+
+  /** How the machine came to be: "loaded from grown", "loaded from a file". */
+  begins(title: string): void {
+    this.log[0]!.title = title;
+    this.tell();
+  }
+
+  /** What differs between two entries, by slot; up to 65536 changes lie between them. */
+  difference(from: number, to: number): SlotDifference[] {
+    const [first, last] = [Math.min(from, to), Math.max(from, to)];
+    const ends = new Map<number, { old: Memslot | undefined; next: Memslot | undefined; name: string }>();
+    for (const entry of this.log.slice(first + 1, last + 1)) {
+      for (const { old, next } of entry.changes) {
+        const { slot } = (next ?? old)!;
+        const seen = ends.get(slot);
+        ends.set(slot, { old: seen ? seen.old : old, next, name: entry.names.get(slot) ?? seen?.name ?? `${slot}` });
+      }
+    }
+    const differing = [...ends].filter(([, { old, next }]) => !samePlace(old, next)).sort(([a], [b]) => a - b);
+    return differing.map(([slot, { old, next, name }]) => {
+      const [before, after] = from <= to ? [old, next] : [next, old];
+      return { slot, name, ...(before ? { before: placeOf(before) } : {}), ...(after ? { after: placeOf(after) } : {}) };
+    });
   }
 
   entries(): CommitEntry[] {
@@ -101,7 +149,7 @@ export class CommitLog {
       legacy: entry.legacy,
       ...(entry.whole ? { whole: true } : {}),
       ...(entry.by === undefined ? {} : { by: entry.by }),
-      holes: index === this.log.length - 1 ? this.machine.holes.total - entry.holesBefore : entry.holes,
+      holes: entry.holes + (index === this.position ? this.machine.holes.total - this.holesCounted : 0),
       retries: entry.retries,
       changed: entry.changed,
       at: entry.at,
@@ -188,6 +236,7 @@ export class CommitLog {
     const verdict = next ? judge(this.machine, devices, next) : {};
     if ('refused' in verdict) return `cannot ${verb} ${title}: ${verdict.refused}`;
     this.replaying = true;
+    const holesBefore = this.machine.holes.total;
     let commit: Commit;
     try {
       commit = this.machine.memory[verb](0, steps);
@@ -195,6 +244,7 @@ export class CommitLog {
       this.replaying = false;
     }
     if (!commit.ok) return `cannot ${verb} ${title}: ${commit.refusals.map(({ reason }) => reason).join('; ')}`;
+    this.countHoles(holesBefore);
     this.position = index;
     this.tell();
     return { title, commit, ...verdict };
@@ -218,7 +268,12 @@ export class CommitLog {
     entry.us += commit.us ?? 0;
     entry.retries += this.retries() - this.retriesBefore;
     // Not spread: a commit may have more changes than a call takes arguments.
-    for (const change of commit.changes) entry.changes.push(change);
+    for (const change of commit.changes) {
+      entry.changes.push(change);
+      const slot = (change.next ?? change.old)!;
+      const name = this.shortNameOf(slot);
+      if (name !== undefined) entry.names.set(slot.slot, name);
+    }
     if (through) entry.devices.push(shareOf(this.machine, through));
     entry.steps++;
     const ids = this.batch ? this.batchIds : new Set<number>();
@@ -230,9 +285,15 @@ export class CommitLog {
     this.push(entry);
   }
 
+  /** Holes up to here are the live entry's. */
+  private countHoles(upTo: number): void {
+    const live = this.log[this.position];
+    if (live) live.holes += upTo - this.holesCounted;
+    this.holesCounted = upTo;
+  }
+
   private push(entry: Entry): void {
-    const previous = this.log[this.position];
-    if (previous) previous.holes = entry.holesBefore - previous.holesBefore;
+    this.countHoles(entry.holesBefore);
     this.log.length = this.position + 1;
     this.log.push(entry);
     while (this.log.length > 2 && (this.log.length > MAX_ENTRIES || this.heldChanges() > MAX_CHANGES)) this.log.shift();
@@ -257,6 +318,12 @@ export class CommitLog {
     return name === undefined ? `${slot.slot}` : `${slot.slot} ${name}`;
   };
 
+  /** "dimm1", "ram.a" */
+  private shortNameOf({ userspaceAddr }: Memslot): string | undefined {
+    const backing = this.machine.backingOf(userspaceAddr)?.id;
+    return this.machine.dimms().find(({ memdev, id }) => memdev === backing && id !== '')?.id ?? backing;
+  }
+
   /** A DIMM is known by its id only after the commit that mapped it. */
   private nameDimm(): void {
     const entry = this.log.at(-1);
@@ -264,7 +331,9 @@ export class CommitLog {
     if (entry?.changes.length !== 1 || !change?.next || change.kind !== 'create') return;
     // One that has lost its backing since keeps the name that it had.
     const backing = this.machine.backingOf(change.next.userspaceAddr)?.id;
-    if (!this.machine.dimms().some(({ memdev }) => memdev === backing)) return;
+    const dimm = this.machine.dimms().find(({ memdev }) => memdev === backing);
+    if (!dimm) return;
+    if (dimm.id !== '') entry.names.set(change.next.slot, dimm.id);
     const title = titleOf(entry.changes, this.nameOf);
     if (title === entry.title) return;
     entry.title = title;
@@ -287,6 +356,7 @@ export class CommitLog {
       changes: [],
       steps: 0,
       devices: [],
+      names: new Map(),
       holesBefore,
     };
   }
@@ -296,6 +366,27 @@ export const pagesOf = (ranges: readonly GfnRange[]): number => ranges.reduce((s
 
 /** "R-", "-L", "--" */
 export const flagLetters = (flags: number): string => `${flags & MemFlag.ReadOnly ? 'R' : '-'}${flags & MemFlag.LogDirtyPages ? 'L' : '-'}`;
+
+/** "+L", "-R +L" */
+function flagChange(before: number, after: number): string {
+  const letters = [
+    [MemFlag.ReadOnly, 'R'],
+    [MemFlag.LogDirtyPages, 'L'],
+  ] as const;
+  return letters.flatMap(([bit, letter]) => ((before ^ after) & bit ? [`${after & bit ? '+' : '-'}${letter}`] : [])).join(' ');
+}
+
+const placeOf = (slot: Memslot): SlotPlace => ({
+  gpa: slot.baseGfn * PAGE,
+  size: slot.npages * PAGE,
+  hva: slot.userspaceAddr,
+  flags: slot.flags & (MemFlag.ReadOnly | MemFlag.LogDirtyPages),
+});
+
+function samePlace(a: Memslot | undefined, b: Memslot | undefined): boolean {
+  if (!a || !b) return a === b;
+  return JSON.stringify(placeOf(a)) === JSON.stringify(placeOf(b));
+}
 
 /** A few words for a set of changes. */
 export function titleOf(changes: readonly Change[], nameOf: (slot: Memslot) => string): string {
@@ -316,7 +407,7 @@ function wordsFor(change: Change, nameOf: (slot: Memslot) => string): string {
     case 'move':
       return `${slot.slot} -> ${hex(slot.baseGfn * PAGE)}`;
     case 'flags-only':
-      return `${slot.slot} flags ${flagLetters(slot.flags)}`;
+      return `${slot.slot} ${flagChange(change.old?.flags ?? 0, slot.flags)}`;
     default:
       return resized(change) ? `${nameOf(slot)}: ${shortSize(slot.npages * PAGE)}` : `${slot.slot} replaced`;
   }

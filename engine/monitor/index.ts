@@ -1,7 +1,7 @@
 export { readAddress } from './address';
 export { helpLine, helpOf } from './commands/help';
 export { LONG_LINK } from './commands/layouts';
-export { type CommitEntry, CommitLog, pagesOf } from './commit-log';
+export { type CommitEntry, CommitLog, pagesOf, type SlotDifference, type SlotPlace } from './commit-log';
 export { parseDeviceFlags } from './device-flags';
 export * from './disasm';
 export { slotName } from './info/memslots';

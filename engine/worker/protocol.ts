@@ -18,6 +18,7 @@ import type {
 } from '../machine/api';
 import type { IndexSetView, IndexStructure, IndexView, PictureCell, PictureNode } from '../memory/index';
 import type { MemoryRegion } from '../memory/types';
+import type { SlotDifference, SlotPlace } from '../monitor/index';
 import type { ReplayView, ShareKind, StageAction } from '../replay/types';
 import type { InspectedFile, InspectedLink, MachineShape } from '../snapshot/inspect';
 import type { CodeView, CpuView } from './cpu-types';
@@ -49,6 +50,8 @@ export type {
   ReplayView,
   RunState,
   ShareKind,
+  SlotDifference,
+  SlotPlace,
   StageAction,
   StagedEdit,
   StagedEntry,
@@ -156,6 +159,8 @@ export interface Queries {
   'page-walk': { query: { ask: 'page-walk'; address: string; vcpu?: number }; answer: PageWalk };
   /** Nothing is harvested. At most MAX_HEAT_COLUMNS columns in all, at most MAX_HEAT_SPANS spans. */
   'dirty-heat': { query: { ask: 'dirty-heat'; asId?: number; spans: readonly HeatSpan[]; at?: number }; answer: DirtyHeat };
+  /** What differs between two entries of the history (indexes), by slot id. */
+  difference: { query: { ask: 'difference'; from: number; to: number }; answer: SlotDifference[] };
   /** The slots of an address space that LabState does not carry: 1, SMM. */
   'memslots-of': { query: { ask: 'memslots-of'; asId: number }; answer: SlotView[] };
 }

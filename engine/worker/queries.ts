@@ -3,7 +3,7 @@
  * what is more than a line lives in a file of its own.
  */
 import type { Machine } from '../machine/api';
-import { readAddress } from '../monitor/index';
+import { type CommitLog, readAddress } from '../monitor/index';
 import { codeView, cpuView, translate } from './cpu-view';
 import { benchFlags } from './flags-bench';
 import { dirtyHeat } from './heat';
@@ -13,6 +13,8 @@ import type { Queries, Query } from './protocol';
 
 export interface QueryContext {
   machine: Machine;
+  /** Absent: there is no history to ask about. */
+  commits?: CommitLog;
   /** For questions that take long and must give turns back. */
   clock: BenchClock;
 }
@@ -30,6 +32,7 @@ const answers: Answers = {
   translate: (query, { machine }) => translate(machine, query),
   'page-walk': ({ address, vcpu = 0 }, { machine }) => machine.pageWalk(readAddress(machine, address, vcpu), vcpu),
   'dirty-heat': ({ spans, asId = 0, at }, { machine }) => dirtyHeat(machine, spans, asId, at),
+  difference: ({ from, to }, { commits }) => commits?.difference(from, to) ?? [],
   'memslots-of': ({ asId }, { machine }) => slotViews(machine, asId),
 };
 

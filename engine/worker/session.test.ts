@@ -312,7 +312,7 @@ describe('machine snapshots', () => {
     expect(await fresh.monitor('loadvm one')).toBe('');
     await fresh.monitor('stop');
     expect(fresh.state?.slots.some(({ slot }) => slot === 9)).toBe(false);
-    expect(fresh.state?.history.map(({ title }) => title)).toEqual(['snapshot loaded']);
+    expect(fresh.state?.history.map(({ title }) => title)).toEqual(['loaded from one']);
     await fresh.monitor('loadvm one');
     expect(await fresh.monitor('info digest')).toBe(digest);
     const { bytes } = fresh.snapshots.get('one')!;

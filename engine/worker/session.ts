@@ -178,7 +178,7 @@ export class Session {
 
   /** Sees what the commands before it did; a question that takes long holds no later command up. */
   private query({ id, query }: Extract<ToWorker, { type: 'query' }>): void {
-    const ask = () => answerQuery(query, { machine: this.machine, clock: this.deps });
+    const ask = () => answerQuery(query, { machine: this.machine, commits: this.need().commits, clock: this.deps });
     this.queue = this.queue.then(() => void this.reply(id, ask));
   }
 
@@ -253,6 +253,7 @@ export class Session {
     const before = bytes ?? (await this.need().loads.before());
     const reason = await this.need().loads.load(before);
     if (reason !== undefined) throw new Error(reason);
+    this.need().commits.begins(bytes ? 'loaded from a file' : 'as before the load');
     return '';
   }
 
@@ -293,9 +294,11 @@ export class Session {
 
   /** What is left to do before anything may reach the machine. */
   private async begin(wanted: Wanted): Promise<void> {
-    const { machine, recorder, monitor } = this.need();
+    const { machine, recorder, monitor, commits } = this.need();
     if (wanted.kind === 'layout') recorder.startWith(wanted.text);
     if (wanted.kind === 'replay' && wanted.replay.layout !== undefined) recorder.startWith(wanted.replay.layout);
+    if (wanted.kind === 'state') commits.begins('opened from a link');
+    if (wanted.kind === 'layout') commits.begins('power on, layout from a link');
     if (wanted.kind === 'state') this.post({ type: 'state-opened', digest: wanted.link.digest, screen: wanted.link.screen });
     if (wanted.kind === 'state' || (wanted.kind === 'replay' && wanted.replay.state))
       recorder.startFrom((await saveMachine(machine, this.deps.wallClock())).bytes, monitor.commandContext.state);
@@ -356,10 +359,14 @@ export class Session {
       onError: (error) => this.fatal(error),
     });
     let condition: unknown;
+    let holes = machine.holes.total;
     const figures = new Figurer(machine, deps, FIGURES_MS, (message) => {
       this.post({ type: 'figures', figures: message });
       if (machine.condition !== condition) this.states.touch(false);
       condition = machine.condition;
+      // The history counts the holes since its last commit.
+      if (machine.holes.total !== holes) this.states.touch(false);
+      holes = machine.holes.total;
       // Retries go on between the phases of a commit.
       if (machine.changeSet.stepping) this.states.touch(false);
     });

@@ -5,7 +5,7 @@
 #define LONG_HOLE (1ul << 22)
 #define PAGE 4096ul
 
-static u64 reads, changes, holes;
+static u64 reads, changes, holes, hole_reads;
 
 /* Reads until the word differs from `expected`, or `budget` reads were made; counts them. */
 static u64 read_while(volatile const u64 *word, u64 expected, u32 budget) {
@@ -19,6 +19,11 @@ static u64 read_while(volatile const u64 *word, u64 expected, u32 budget) {
 
 static void tell_hole(u64 count, const char *still) {
   say("  hole     %lu reads answered by the bus%s  at %lu\n", count, still, rdtsc());
+}
+
+static void end_hole(u64 count, const char *still) {
+  tell_hole(count, still);
+  hole_reads += count;
 }
 
 static bool watching(void) {
@@ -41,7 +46,7 @@ static void follow(volatile const u64 *word, u64 value) {
       holes++;
       told = false;
     } else {
-      if (value == ALL_ONES) tell_hole(reads - 1 - hole_start, "");
+      if (value == ALL_ONES) end_hole(reads - 1 - hole_start, "");
       if (known_any && now != known) {
         changes++;
         say("  changed  0x%.16lx -> 0x%.16lx  at %lu\n", known, now, rdtsc());
@@ -50,19 +55,22 @@ static void follow(volatile const u64 *word, u64 value) {
     }
     value = now;
   }
-  if (value == ALL_ONES) tell_hole(reads - hole_start, " and it is still open");
+  if (value == ALL_ONES) end_hole(reads - hole_start, " and it is still open");
 }
 
 void command_watch(u64 address) {
   hotplug_use(address, 8);
   volatile const u64 *word = (volatile const u64 *)address;
   u64 value = *word;
-  reads = 1, changes = 0, holes = value == ALL_ONES;
+  reads = 1, changes = 0, holes = value == ALL_ONES, hole_reads = 0;
   if (value == ALL_ONES) say("0x%.8lx: hole (any key ends)\n", address);
   else say("0x%.8lx: 0x%.16lx (any key ends)\n", address, value);
   follow(word, value);
   if (console_pending()) (void)console_key();
-  say("  %lu reads, %lu change%s, %lu hole%s\n", reads, changes, changes == 1 ? "" : "s", holes, holes == 1 ? "" : "s");
+  say("  %lu reads, %lu change%s, %lu hole%s", reads, changes, changes == 1 ? "" : "s", holes, holes == 1 ? "" : "s");
+  /* The machine counts each of these reads as a hole. */
+  if (holes) say(" of %lu read%s", hole_reads, hole_reads == 1 ? "" : "s");
+  put('\n');
 }
 
 /* As many translations at work as the range has pages: what a zap of all of them costs shows here. */

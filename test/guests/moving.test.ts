@@ -190,7 +190,7 @@ describe('memslot_rehost onto a memory backend', () => {
     await say(`memslot_flags ${slot()} -l`, `memslot_rehost ${slot()} n`);
     expect(await monitor.execute('undo')).toBe(`Error: cannot undo "${slot()} replaced": it ${carried}\n`);
     await monitor.execute(`memslot_flags ${slot()}`);
-    expect(await monitor.execute('undo')).toMatch(/^undid "\d+ flags --"/);
+    expect(await monitor.execute('undo')).toMatch(/^undid "\d+ -L"/);
     expect(await monitor.execute('undo 2')).toBe(`Error: cannot undo 2 commits: "${slot()} replaced" ${carried}\n`);
   });
 

@@ -132,7 +132,7 @@ describe('a DIMM', () => {
     ]);
     expect([at(lab, ELSEWHERE), at(lab, ADDR)]).toEqual([5, undefined]);
     await lab.say('memslot_flags 5 -l');
-    expect((await lab.say('undo'))[0]).toMatch(/^undid "5 flags -L"/);
+    expect((await lab.say('undo'))[0]).toMatch(/^undid "5 \+L"/);
   });
 });
 

@@ -2,7 +2,7 @@
 
 const WATCH = /^0x([0-9a-f]+): (?:0x[0-9a-f]{16}|hole) \(any key ends\)$/;
 const SWEEP = /^0x([0-9a-f]+), \S+ \S+: a word of each page, round and round \(any key ends\)$/;
-const LOOP_END = /^ {2}(?:\d+ reads, \d+ changes?, \d+ holes?|\d+ rounds over \d+ pages?)$/;
+const LOOP_END = /^ {2}(?:\d+ reads, \d+ changes?, \d+ holes?(?: of \d+ reads?)?|\d+ rounds over \d+ pages?)$/;
 const BOOT = /^memlab, /;
 const PROMPT = /(?:^|\n)lab> $/;
 /** Characters; the longest line of interest is far shorter. */

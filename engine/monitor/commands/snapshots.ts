@@ -62,6 +62,7 @@ async function load(context: Context, name: string): Promise<string> {
     if (!bytes) throw new CommandError(`Snapshot '${name}' does not exist in one or more devices`);
     const reason = await env.snapshotFormat!.load(machine, bytes);
     if (reason !== undefined) throw new CommandError(`snapshot '${name}' refused: ${reason}`);
+    context.commits.begins(`loaded from ${name}`);
   });
   return '';
 }
