@@ -1,15 +1,16 @@
 /** What the panes share that is not the machine: selection, what the pointer is over, which view is open. */
 import { getContext, setContext } from 'svelte';
-import type { MemoryRegion, SlotView, StagedEdit } from '../../engine/worker/protocol';
+import type { MemoryRegion, SlotView, StagedEdit, Unasked } from '../../engine/worker/protocol';
 import type { Lab } from '../lab/lab.svelte';
 import { slotAt } from '../lab/slots';
-import { hex, parseNumber, size } from '../shared/format';
+import { hex, parseNumber, sentence, size } from '../shared/format';
 import { Guides } from './guides/runner.svelte';
 import type { Extent } from './memory-map/axis';
 import { Heat } from './memory-map/heat.svelte';
 import { seekIn } from './registers/seek';
 import { Rooms } from './rooms';
 import { finalRanges, type Ghost, ghosts, overlapWords, type Range } from './staging';
+import { guestWord } from './words';
 
 /** A slot on its way to another address, by pointer or by keys; nothing is staged until it is dropped. */
 export interface Moving {
@@ -98,6 +99,36 @@ export class Workspace {
   selectedSlot = $derived.by(() => this.slots.find((slot) => slot.slot === this.selected));
 
   entries = $derived.by(() => this.lab.state?.changeSet.entries ?? []);
+
+  /** What the staged entries would take from under the guest, which nobody has asked. */
+  unasked: readonly Unasked[] = $derived.by(() => this.entries.flatMap((entry) => entry.unasked ?? []));
+
+  /** What would ask the guest first, in place of the first entry that does not. */
+  better = $derived.by(() => {
+    for (const { index, ask } of this.unasked) {
+      if (!ask) continue;
+      const guest = guestWord(this.lab.state?.guest);
+      if (ask.do === 'unplug') return { index, label: `Unplug with ${guest}’s consent`, line: `device_del ${ask.dimm}`, unplug: true };
+      const addr = ask.refusal === undefined ? ask.addr : ask.nearest;
+      if (addr === undefined) continue;
+      const where = ask.refusal === undefined ? '' : ` to ${hex(addr)}`;
+      return { index, label: `Move${where} with ${guest}’s consent`, line: `device_move ${ask.dimm} ${hex(addr)}`, unplug: false };
+    }
+    return undefined;
+  });
+
+  /** Takes the entry out of the change set and asks the guest instead; other entries stay. */
+  async askGuest(): Promise<void> {
+    const { lab, better } = this;
+    if (!better || lab.refuses()) return;
+    await lab.stage(this.entries.length === 1 ? { do: 'abort' } : { do: 'drop', index: better.index });
+    try {
+      await lab.command(better.line);
+      lab.say({ text: `${guestWord(lab.state?.guest)} is asked: ${better.line}.` });
+    } catch (error) {
+      lab.say({ text: sentence((error as Error).message) });
+    }
+  }
 
   /** Not made again while something is dragged. */
   #staged = $derived.by(() => ghosts(this.entries, this.slots));
@@ -279,11 +310,13 @@ export class Workspace {
   }
 
   #fitWords(slot: SlotView, start: number, length: number): string {
+    const kept = this.lab.state?.virtioMems.find(({ addr, maxSize }) => addr < start + length && start < addr + maxSize);
+    if (kept && slot.kind !== 'virtio-mem') return `overlaps the room of ${kept.id}`;
     return overlapWords(this.#others(slot), start, start + length) || `fits, ${size(length)}`;
   }
 
   /** In the layout that all entries would lead to, made once for all that is refused. */
-  #rooms = $derived(new Rooms(finalRanges(this.entries, this.slots, -1)));
+  #rooms = $derived.by(() => new Rooms(withKept(finalRanges(this.entries, this.slots, -1), this.lab.state?.virtioMems ?? [])));
   #sizes = $derived(new Map(this.slots.map((slot) => [slot.slot, slot.memorySize])));
 
   /** A repair for a refused entry: the same edit at the nearest free place. */
@@ -341,6 +374,14 @@ export class Workspace {
       from: { slot: slot.slot, start, end: start + slot.memorySize },
     };
   }
+}
+
+/** With the room that virtio-mem devices keep in the place of what they have plugged of it. */
+function withKept(ranges: Range[], kept: readonly { addr: number; maxSize: number }[]): Range[] {
+  if (!kept.length) return ranges;
+  const rooms = kept.map(({ addr, maxSize }, index) => ({ slot: -1 - index, start: addr, end: addr + maxSize }));
+  const outside = ranges.filter(({ start, end }) => !rooms.some((room) => room.start <= start && end <= room.end));
+  return [...outside, ...rooms].sort((a, b) => a.start - b.start);
 }
 
 const sharesHost = (slot: SlotView, region: MemoryRegion): boolean =>

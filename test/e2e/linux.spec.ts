@@ -59,6 +59,20 @@ test('linux boots to its shell, a DIMM makes it larger, a snapshot brings both b
   expect(await totalMemory(lab)).toBeGreaterThanOrEqual(before + 240);
   expect(await lab.monitor('info memory-devices')).toContain('dimm1');
 
+  // A move of it that does not ask is told of, with the address where Linux would take it, and asks with one key.
+  const dimm = await lab.slot('dimm1');
+  for (const line of ['changeset_begin', `memslot_move ${dimm.id} 0x40200000`]) expect(await lab.monitor(line)).toBe('');
+  const warned = page.getByRole('alert').filter({ hasText: 'Linux will crash' });
+  await expect(warned).toContainText(`It believes dimm1 is at 0x${dimm.gpa.toString(16)} and uses it.`);
+  await expect(page.getByText('1 of 1 fits, 1 not asked')).toBeVisible();
+  await expect(page.getByRole('button', { name: 'Commit without asking' })).toBeEnabled();
+  await expect(warned.getByRole('button', { name: /^Move to 0x40000000 with Linux’s consent/ })).toBeVisible();
+  await page.getByRole('button', { name: 'Drop entry 1' }).focus();
+  await page.keyboard.press('Control+Enter');
+  await expect(warned).toHaveCount(0);
+  await expect.poll(async () => (await lab.slot('dimm1').catch(() => undefined))?.gpa, { timeout: BOOT_MS }).toBe(0x40000000);
+  expect(await totalMemory(lab)).toBeGreaterThanOrEqual(before + 240);
+
   // More random bytes than the machine had memory before: they lie in the DIMM, and stay what they are.
   await type(lab, 'mkdir -p /mnt/t; mount -t tmpfs -o size=90% none /mnt/t; echo rea""dy', /\nready/);
   await type(
@@ -73,5 +87,10 @@ test('linux boots to its shell, a DIMM makes it larger, a snapshot brings both b
   expect(await lab.monitor('device_del dimm1')).toBe('');
   await expect.poll(() => totalMemory(lab), { timeout: BOOT_MS }).toBeLessThanOrEqual(before + 4);
   expect(await lab.monitor('info memory-devices')).toBe('');
+
+  await expect(page.getByRole('status').filter({ hasText: 'Running' })).toBeVisible();
+  await page.evaluate(() => window.lab.console.type('echo c > /proc/sysrq-trigger\r'));
+  await expect(page.getByRole('status').filter({ hasText: 'Panicked' })).toBeVisible({ timeout: BOOT_MS });
+  await expect(page.getByRole('alert').filter({ hasText: 'The guest panicked.' })).toBeVisible();
   expect(lab.errors).toEqual([]);
 });

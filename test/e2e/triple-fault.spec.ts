@@ -27,6 +27,16 @@ test('taking the memory away under the running guest stops it with its registers
   expect(lab.errors).toEqual([]);
 });
 
+test('a guest that halts with interrupts off is shown as halted for good; a reset wakes it', async ({ lab, page }) => {
+  await lab.open();
+  await lab.typeConsole('halt\r');
+  const pill = page.getByRole('status').filter({ hasText: 'Halted for good' });
+  await expect(pill).toBeVisible();
+  await page.getByRole('button', { name: 'Reset', exact: true }).click();
+  await expect(pill).toHaveCount(0);
+  await lab.consoleEndsWith(/lab> $/);
+});
+
 test('a machine that ends is told, and Restart makes a new one', async ({ lab, page }) => {
   await lab.open();
   await lab.page.evaluate(() => void window.lab.monitor('quit').catch(() => undefined));

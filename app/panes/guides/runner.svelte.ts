@@ -129,6 +129,7 @@ export class Guides {
     }
     if (state.run === 'paused') return { text: 'The guest is stopped.', button: 'Run', mend: () => this.#lab.run('cont') };
     if (state.run !== 'running') return { text: 'The guest has crashed.', button: 'Reset', mend: () => this.#lab.run('reset') };
+    if (state.condition) return { text: 'The guest has halted.', button: 'Reset', mend: () => this.#lab.run('reset') };
     if (this.busy) return undefined;
     const live = this.live(guide.id);
     const blocked = live && guide.steps[this.at(guide, live)]?.blocked?.(live);

@@ -67,6 +67,7 @@ export function paintGuest(scene: Scene): Mark[] {
   const found = marks(scene, scene.slots);
   withinLanes(scene, () => {
     paintHoles(scene);
+    paintKept(scene);
     for (const slot of motion?.gone ?? []) paintGone(scene, slot, absence(motion!));
     // What moves passes over what stays.
     const moves = ({ slots }: Mark): boolean => motion!.before.has(slots[0]!.slot);
@@ -121,6 +122,26 @@ function paintHoles(scene: Scene): void {
     end = Math.max(end, slot.guestPhysAddr + slot.memorySize);
   }
   if (end < right && window.axis.end > end) paintHole(scene, end, window.axis.end);
+}
+
+/** Room that a virtio-mem device keeps for what its guest plugs: a line at its foot, and whose it is. */
+function paintKept(scene: Scene): void {
+  const { context, rows, palette } = scene;
+  const { guest } = rows;
+  for (const { id, addr, maxSize } of scene.state.virtioMems) {
+    const left = Math.max(rows.left, toX(scene, addr));
+    const right = Math.min(rows.left + rows.span, toX(scene, addr + maxSize));
+    if (right - left < 4) continue;
+    context.strokeStyle = palette.mark.vmem;
+    context.lineWidth = 1;
+    context.setLineDash([2, 3]);
+    context.strokeRect(Math.round(left) + 0.5, guest.y + 0.5, Math.round(right - left) - 1, guest.h - 1);
+    context.setLineDash([]);
+    const text = `kept for ${id}`;
+    if (right - left > text.length * palette.smallWidth + 12) {
+      paintText(scene, text, right - 6, guest.y + 12, palette.font.small, palette.colour['text-3'], 'right');
+    }
+  }
 }
 
 function paintHole(scene: Scene, start: number, end: number): void {

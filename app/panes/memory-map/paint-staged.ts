@@ -33,7 +33,8 @@ function paintGhosts(scene: Scene, ghosts: readonly Ghost[]): void {
       taken.push(place);
       const { font, colour } = scene.palette;
       const bold = ghost.refused;
-      paintText(scene, text, place.x, rows.staged.y + 15, bold ? font.tiny : font.small, bold ? colour.bad : colour.text);
+      const tone = bold ? colour.bad : text === NOT_ASKED ? colour.warn : colour.text;
+      paintText(scene, text, place.x, rows.staged.y + 15, bold ? font.tiny : font.small, tone);
       break;
     }
   });
@@ -45,6 +46,8 @@ interface Box {
   x: number;
   width: number;
 }
+
+const NOT_ASKED = 'guest not asked';
 
 /** px between a box and the words beside it */
 const BESIDE = 6;
@@ -70,7 +73,8 @@ function inside(scene: Scene, ghost: Ghost, { width }: Box): string | undefined 
 
 /** Words for beside the box, the longest first. */
 function besideOf(scene: Scene, ghost: Ghost, box: Box): { text: string; wide: number }[] {
-  if (inside(scene, ghost, box) !== undefined) return [];
+  const asked = ghost.unasked ? [{ text: NOT_ASKED, wide: NOT_ASKED.length * scene.palette.smallWidth }] : [];
+  if (inside(scene, ghost, box) !== undefined) return asked;
   const words = ghost.refused ? [`× ${ghost.refusal}`, `× ${ghost.shortLabel}`, '×'] : [ghost.shortLabel];
   return words.map((text) => ({ text, wide: text.length * scene.palette.smallWidth }));
 }
