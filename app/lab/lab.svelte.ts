@@ -13,6 +13,7 @@ import type {
 import { arrows, plural, sentence } from '../shared/format';
 import type { BootAttempt } from './boot-attempt';
 import { GuestConsole } from './guest-console';
+import { Keeping } from './keeping.svelte';
 import { Replay } from './replay.svelte';
 import { sameSlots } from './slots';
 import { Snapshots } from './snapshots.svelte';
@@ -23,11 +24,13 @@ import type { Announcement, WorkerClient } from './worker-client';
 
 export interface Banner {
   /** One banner of a kind at a time. */
-  kind: 'link' | 'worker' | 'ended' | 'storage' | 'boot' | 'new-link' | 'snapshot' | 'import' | 'replay';
+  kind: 'link' | 'worker' | 'ended' | 'storage' | 'boot' | 'new-link' | 'snapshot' | 'import' | 'replay' | 'kept';
   tone: 'bad' | 'warn' | 'ok';
   title: string;
   text: string;
   action?: { label: string; run(): void };
+  /** The person has closed it. */
+  closed?(): void;
 }
 
 export interface Toast {
@@ -35,6 +38,8 @@ export interface Toast {
   action?: { label: string; run(): void };
 }
 
+/** Lines of the monitor that change nothing that could be lost. */
+const LOOKS = /^\s*(?:(?:info|help|\?|x|xp|p|print|share|layout_save|delvm|gva2gpa|gpa2hva|changeset_check|sum|i|memsave|pmemsave)\b.*)?$/;
 const TRAIL = 28;
 /** ms */
 const STATE_WAIT = 500;
@@ -56,6 +61,7 @@ export class Lab {
   /** QEMU's -append of the guest that runs. */
   append = $state('');
   readonly starter = new Starter(this);
+  readonly keeping = new Keeping(this);
   readonly snapshots = new Snapshots(this);
   readonly replay = new Replay(this);
   readonly console = new GuestConsole();
@@ -73,6 +79,8 @@ export class Lab {
   adopt(attempt: BootAttempt, append: string, withConsole: boolean): void {
     this.#client?.terminate();
     this.#client = attempt.client;
+    this.keeping.restart();
+    this.snapshots.back = undefined;
     this.append = append;
     this.state = undefined;
     this.figures = undefined;
@@ -80,13 +88,14 @@ export class Lab {
     this.trail.clear();
     this.replay.forget();
     this.silence = undefined;
-    this.banners = this.banners.filter((banner) => banner.kind === 'storage');
+    this.banners = this.banners.filter((banner) => banner.kind === 'storage' || banner.kind === 'kept');
     this.console.clear();
     attempt.adopt((message) => this.#hear(message), withConsole);
   }
 
   run(action: 'stop' | 'cont' | 'reset' | 'step'): void {
     if (this.refuses()) return;
+    this.keeping.did();
     this.#client?.post({ type: 'run', action });
   }
 
@@ -97,6 +106,7 @@ export class Lab {
 
   typeConsole(text: string): void {
     if (this.refuses()) return;
+    this.keeping.did();
     this.#client?.post({ type: 'console', text });
   }
 
@@ -122,6 +132,8 @@ export class Lab {
     try {
       const printed = String((await this.#ask({ type: 'monitor', line })) ?? '');
       if (!printed) await this.snapshots.loaded(line, screen);
+      if (/^\s*savevm\b/.test(line) && !printed.trim()) this.keeping.saved();
+      else if (!LOOKS.test(line)) this.keeping.did();
       return printed;
     } finally {
       this.snapshots.idle();
@@ -184,6 +196,7 @@ export class Lab {
   /** The engine's refusal in words, or ''. */
   stage(action: StageAction): Promise<string> {
     if (this.refuses()) return Promise.resolve(this.held);
+    this.keeping.did();
     return this.#client?.stage(action) ?? Promise.resolve('The worker has stopped.');
   }
 
@@ -256,6 +269,7 @@ export class Lab {
   async goTo(index: number): Promise<void> {
     const { historyAt: from, generation: before } = this.state ?? {};
     if (from === undefined || from === index || this.refuses()) return;
+    this.keeping.did();
     try {
       await this.#ask({ type: 'go-to', index });
       await this.#stateAfter(before);
@@ -292,6 +306,7 @@ export class Lab {
   async #travel(method: 'undo' | 'redo', back: 'undo' | 'redo', word: string): Promise<void> {
     if (this.refuses()) return;
     const before = this.state?.generation;
+    this.keeping.did();
     try {
       await this.#ask({ type: 'call', method });
       await this.#stateAfter(before);

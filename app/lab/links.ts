@@ -30,14 +30,21 @@ export function linkBase(location: Location): string {
   return location.href.split('#')[0] ?? location.href;
 }
 
+export const isShareLink = (hash: string): boolean => sharedLink(hash) !== undefined;
+
 /** The guide that `#guide=NAME` opens. */
 export function guideLink(hash: string): string | undefined {
-  return /^#guide=([a-z]+)$/.exec(hash)?.[1];
+  return /^#guide=(.{1,40})$/.exec(hash)?.[1];
 }
 
-/** The address names the open guide, so that it can be sent and survives a reload; another kind of link in it stays. */
+/** The address names the open guide, so that it can be sent, survives a reload, and Back closes it; another kind of link in it stays. */
 export function showGuideInAddress(name: string | undefined): void {
-  if (location.hash && !location.hash.startsWith('#guide=')) return;
+  if (isShareLink(location.hash)) return;
+  const open = location.hash.startsWith('#guide=');
+  if (name === undefined && !open) return;
   const wanted = name === undefined ? '' : `#guide=${name}`;
-  if (location.hash !== wanted) history.replaceState(history.state, '', `${linkBase(location)}${wanted}`);
+  if (location.hash === wanted) return;
+  const address = `${linkBase(location)}${wanted}`;
+  if (name !== undefined && !open) history.pushState(null, '', address);
+  else history.replaceState(history.state, '', address);
 }

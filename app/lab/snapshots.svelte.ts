@@ -47,6 +47,8 @@ interface Kept {
 export class Snapshots {
   list = $state.raw<readonly Saved[]>([]);
   work = $state.raw<Work | undefined>(undefined);
+  /** What was loaded last, and what takes that back: until the next load, or until another machine is started. */
+  back = $state.raw<{ name: string; run(): void } | undefined>(undefined);
   /** Bytes of this browser's storage for the page, as it tells them. */
   storage = $state.raw<{ used: number; quota: number } | undefined>(undefined);
   readonly #lab: Lab;
@@ -86,9 +88,10 @@ export class Snapshots {
 
   async load(saved: Saved): Promise<void> {
     if (saved.kind === 'layout') {
+      const before = this.#lab.state?.historyAt ?? 0;
       const refusal = withoutError(await this.#lab.monitor(`layout_load ${quote(saved.name)}`));
-      const undo = { label: 'Undo', run: () => void this.#lab.undo() };
-      this.#lab.say(refusal ? { text: refusal } : { text: `Loaded ${saved.name}.`, action: undo });
+      if (refusal) this.#lab.say({ text: refusal });
+      else this.#wayBack(saved.name, () => this.#lab.goTo(before));
       return;
     }
     await this.#busy('machine', `Loading ${saved.name}`, () => this.#loadMachine(saved.machine));
@@ -118,8 +121,8 @@ export class Snapshots {
       lab.tell({ kind: 'snapshot', tone: 'bad', title: `${machine.name} was not loaded:`, text: `${ended(refusal)}${goesOn}` });
     } else if (!alike) {
       await this.#showScreen(machine.name);
-      const undo = before && { label: 'Undo', run: () => void this.#back(before) };
-      lab.say({ text: `Loaded ${machine.name}.`, ...(undo ? { action: undo } : {}) });
+      if (before) this.#wayBack(machine.name, () => this.#putBack(before));
+      else lab.say({ text: `Loaded ${machine.name}.` });
     }
   }
 
@@ -131,7 +134,7 @@ export class Snapshots {
     return bytes && bytes.length <= LARGEST_KEPT ? { bytes, request: lab.starter.request, screen: lab.console.screen() } : undefined;
   }
 
-  async #back({ bytes, request, screen }: Kept): Promise<void> {
+  async #putBack({ bytes, request, screen }: Kept): Promise<void> {
     const lab = this.#lab;
     try {
       await lab.starter.boot({ ...request, link: undefined, replay: undefined });
@@ -163,7 +166,17 @@ export class Snapshots {
         this.#failed(error);
       }
     };
-    this.#lab.say({ text: `Loaded ${name}.`, action: { label: 'Undo', run: () => void undo() } });
+    this.#wayBack(name, undo);
+  }
+
+  /** In the toast, and in the pane for as long as it can be done. */
+  #wayBack(name: string, undo: () => Promise<void>): void {
+    const run = (): void => {
+      this.back = undefined;
+      void undo();
+    };
+    this.back = { name, run };
+    this.#lab.say({ text: `Loaded ${name}.`, action: { label: 'Undo', run } });
   }
 
   async #showScreen(name: string): Promise<void> {

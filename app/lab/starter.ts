@@ -35,6 +35,7 @@ export class Starter {
     window.addEventListener('hashchange', () => this.#hashChanged());
     onLayoutsChanged(() => void this.#lab.snapshots.refresh());
     void this.#lab.snapshots.refresh();
+    void this.#lab.keeping.start();
     await this.#open(sharedLink(location.hash));
   }
 
@@ -65,6 +66,23 @@ export class Starter {
       }
     };
     this.#askToReplace(`Replay ${name}?`, 'Replay', () => void open());
+  }
+
+  /** The replay that another page has kept; the machine that runs ends. */
+  async openKept(bytes: Uint8Array): Promise<void> {
+    try {
+      const found = await this.#lab.inspect(bytes);
+      if (found.kind !== 'replay') throw new Error('it is no replay');
+      const reason = await this.boot({ ...(await requestFor(found.spec, true)), replay: bytes });
+      if (reason) throw new Error(reason);
+    } catch (error) {
+      this.#lab.tell({
+        kind: 'import',
+        tone: 'bad',
+        title: 'What was kept cannot be brought back:',
+        text: sentence((error as Error).message),
+      });
+    }
   }
 
   /**
@@ -168,6 +186,8 @@ export class Starter {
 
   #hashChanged(): void {
     const link = sharedLink(location.hash);
+    // Back takes the question with it.
+    this.#lab.dismiss('new-link');
     if (!link) return;
     const noun = LINK_NOUN[link.kind];
     this.#askToReplace(`Open the ${noun} in this link?`, `Open the ${noun}`, () => void this.#open(link));

@@ -45,6 +45,8 @@ export class Guides {
   /** Commits up to this generation were seen before a step was taken back, and do not count for it again. */
   #forgotten = new Map<string, number>();
   #heardGeneration = -1;
+  /** Steps that a button of the guide has done on this machine: "exchange plug". */
+  readonly #acted = new Set<string>();
 
   constructor(lab: Lab) {
     this.#lab = lab;
@@ -57,15 +59,25 @@ export class Guides {
   follow(): () => void {
     const linked = () => {
       const id = guideLink(location.hash);
-      if (id !== undefined) this.show(GUIDES.find((guide) => guide.id === id)?.id ?? 'list');
+      const known = GUIDES.find((guide) => guide.id === id)?.id;
+      if (known) this.show(known);
+      else if (id !== undefined) {
+        this.show('list');
+        this.#lab.say({ text: `There is no guide “${id}”. There are ${GUIDES.map((guide) => guide.id).join(', ')}.` });
+      }
+    };
+    // Back takes away the guide that its address had opened.
+    const stepped = () => {
+      if (!location.hash && this.shown) this.shown = false;
+      else linked();
     };
     linked();
-    addEventListener('hashchange', linked);
+    addEventListener('popstate', stepped);
     const stop = $effect.root(() => {
       $effect(() => this.#notice());
     });
     return () => {
-      removeEventListener('hashchange', linked);
+      removeEventListener('popstate', stepped);
       stop();
     };
   }
@@ -155,6 +167,7 @@ export class Guides {
     const live = this.live(guide.id);
     if (!live) return;
     await this.#run(guide, step, step.lines(live));
+    if (!this.trouble) this.#acted.add(`${guide.id} ${step.id}`);
   }
 
   canUndo(guide: Guide, step: Step): boolean {
@@ -174,12 +187,14 @@ export class Guides {
     }
   }
 
-  /** Every figure forgotten, every state taken back, last first. */
+  /** Every figure forgotten, and what the guide itself did taken back, last first: what a person did stays. */
   async reset(guide: Guide): Promise<void> {
     this.forgetEarlier(guide.id);
     for (const step of guide.steps.toReversed()) {
       const live = this.live(guide.id);
-      if (live && this.isDone(step, live)) await this.undo(guide, step);
+      if (!live || !this.isDone(step, live)) continue;
+      if (this.#acted.delete(`${guide.id} ${step.id}`)) await this.undo(guide, step);
+      else if ('measures' in step) this.#forget(guide, step);
       if (this.trouble) return;
     }
   }
@@ -273,6 +288,7 @@ export class Guides {
     if (!state) {
       this.#measures = {};
       this.#current.clear();
+      this.#acted.clear();
       this.#forgotten.clear();
       this.#heardGeneration = -1;
       return;

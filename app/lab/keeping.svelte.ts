@@ -1,0 +1,148 @@
+/**
+ * Nothing a person did is lost by a slip: a page that was used and is not saved asks before it goes, and keeps a replay of what was done while it
+ * runs, which the next page offers after a crash or a reload.
+ */
+import { createStore, del, entries, set, type UseStore } from 'idb-keyval';
+import type { Lab } from './lab.svelte';
+
+/** ms between two keepings, at least; more where one takes long. */
+const PACE = 10_000;
+/** Of the time, a keeping takes no more than one part in so many. */
+const SHARE = 40;
+/** Bytes of a replay that is kept. */
+const LARGEST = 8 * 2 ** 20;
+/** ms: what is older is not offered. */
+const OLDEST = 7 * 24 * 3600 * 1000;
+const LOCK = 'memslot-lab page ';
+
+export interface KeptRun {
+  /** Of the page that it is of. */
+  page: string;
+  /** ms since 1970 */
+  at: number;
+  guest: string;
+  bytes: Uint8Array;
+}
+
+let opened: UseStore | undefined;
+const store = (): UseStore => {
+  opened ??= createStore('memslot-lab kept', 'runs');
+  return opened;
+};
+
+export class Keeping {
+  readonly #lab: Lab;
+  readonly #page = Array.from(crypto.getRandomValues(new Uint32Array(2)), (word) => word.toString(36)).join('');
+  readonly #since = Date.now();
+  /** Counts what a person did to the machine. */
+  #done = 0;
+  #savedAt = 0;
+  #keptAt = 0;
+  #next = 0;
+  #busy = false;
+
+  constructor(lab: Lab) {
+    this.#lab = lab;
+  }
+
+  /** What was done since the machine was started or saved would be lost. */
+  get unsaved(): boolean {
+    return this.#done > this.#savedAt && this.#lab.phase === 'ready';
+  }
+
+  /** A person did something to the machine. */
+  did(): void {
+    this.#done++;
+    if (this.#next === 0) this.#next = performance.now() + PACE;
+  }
+
+  /** It is saved as a whole. */
+  saved(): void {
+    this.#savedAt = this.#done;
+    void this.#forget(this.#page);
+  }
+
+  /** Another machine runs: nothing was done to it yet. */
+  restart(): void {
+    this.#done = 0;
+    this.#savedAt = 0;
+    this.#keptAt = 0;
+    this.#next = 0;
+  }
+
+  async start(): Promise<void> {
+    addEventListener('beforeunload', (event) => {
+      if (!this.unsaved) return;
+      void this.#keep();
+      event.preventDefault();
+    });
+    document.addEventListener('visibilitychange', () => {
+      if (document.visibilityState === 'hidden') void this.#keep();
+    });
+    setInterval(() => {
+      if (this.#next > 0 && performance.now() >= this.#next) void this.#keep();
+    }, 1000);
+    // Held as long as the page lives, so that other pages do not offer what is still running.
+    navigator.locks?.request(LOCK + this.#page, () => new Promise<never>(() => {})).catch(() => {});
+    const found = await this.#left().catch(() => undefined);
+    if (found) this.#offer(found);
+  }
+
+  /** The newest that a page has left behind; what is too old goes. */
+  async #left(): Promise<KeptRun | undefined> {
+    const all = (await entries<string, KeptRun>(store())).map(([, kept]) => kept);
+    const held = new Set((await navigator.locks?.query())?.held?.map(({ name }) => name));
+    const orphans = all.filter(({ page, at }) => page !== this.#page && !held.has(LOCK + page) && at <= this.#since);
+    orphans.sort((a, b) => b.at - a.at);
+    const [newest, ...older] = orphans;
+    for (const { page } of older) await this.#forget(page);
+    if (newest && this.#since - newest.at > OLDEST) {
+      await this.#forget(newest.page);
+      return undefined;
+    }
+    return newest;
+  }
+
+  #offer(kept: KeptRun): void {
+    const lab = this.#lab;
+    const time = new Date(kept.at).toLocaleTimeString(undefined, { hour: '2-digit', minute: '2-digit', hourCycle: 'h23' });
+    lab.tell({
+      kind: 'kept',
+      tone: 'ok',
+      title: `What you did with ${kept.guest} is kept,`,
+      text: `up to ${time}. It is played again from its start, and goes on from there.`,
+      action: {
+        label: 'Bring it back',
+        run: () => {
+          lab.dismiss('kept');
+          void lab.starter.openKept(kept.bytes);
+        },
+      },
+      closed: () => void this.#forget(kept.page),
+    });
+  }
+
+  async #keep(): Promise<void> {
+    const lab = this.#lab;
+    if (this.#busy || this.#done === this.#keptAt || !this.unsaved || lab.replay.running) return;
+    this.#busy = true;
+    const done = this.#done;
+    const began = performance.now();
+    try {
+      const bytes = await lab.exported('replay');
+      const guest = lab.state?.guest ?? 'the guest';
+      if (bytes.length <= LARGEST) await set(this.#page, { page: this.#page, at: Date.now(), guest, bytes } satisfies KeptRun, store());
+      this.#keptAt = done;
+    } catch {
+      // No replay can be made, or nothing may be stored: leaving still asks.
+    } finally {
+      this.#busy = false;
+      const now = performance.now();
+      this.#next = this.#done > done ? now + Math.max(PACE, SHARE * (now - began)) : 0;
+    }
+  }
+
+  async #forget(page: string): Promise<void> {
+    await del(page, store()).catch(() => {});
+  }
+}
