@@ -122,9 +122,18 @@ export function putSegmentRaw(seg: i32, selector: u32, base: u64, limit: u32, at
   store<u16>(record, <u16>attr, SEG_ATTR);
 }
 
-/** A null selector: unusable. Base and limit read as 0 (Intel clears the base of FS and GS too). */
+/** A null selector that an instruction loads: unusable. Base and limit become 0, that of FS and GS too, as on Intel's processors. */
 export function putNull(seg: i32, selector: u32): void {
   putSegmentRaw(seg, selector, 0, 0, 0);
+}
+
+/**
+ * What a return to an outer level leaves of a segment that the outer level may not use: unusable, with a null selector, but the hidden base
+ * and limit stay. In 64-bit mode the base of FS and GS counts whatever the selector is.
+ */
+export function nullify(seg: i32): void {
+  store<u16>(segRecord(seg), 0, SEG_SELECTOR);
+  store<u16>(segRecord(seg), 0, SEG_ATTR);
 }
 
 /** Real mode: base = selector * 16, limit and rights stay (so that "unreal mode" works). */

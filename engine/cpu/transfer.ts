@@ -25,6 +25,7 @@ import {
   isCode,
   isNull,
   mayBeNullStack,
+  nullify,
   locateDescriptor,
   putNull,
   putReal,
@@ -245,7 +246,7 @@ export function dropInnerSegments(): void {
     if (seg == SEG_CS || seg == SEG_SS) continue;
     const attr = attrOf(seg);
     const conforming = isCode(attr) && (attr & ATTR_DC) != 0;
-    if (!conforming && attr & ATTR_P && dplOf(attr) < cpl) putNull(seg, 0);
+    if (!conforming && attr & ATTR_P && dplOf(attr) < cpl) nullify(seg);
   }
   modeChanged();
 }
