@@ -15,7 +15,7 @@ import {
   BLOCK_LIMIT, H_CACHED, H_COUNT, H_HVA, H_LENGTH, H_MODE, H_NEXT, H_PAGE_NEXT, HASH, HASH_SIZE, HEADER_SIZE, R_FALL, RECORD_SIZE, SCRATCH, STITCH, VREG_PAGE,
 } from './record';
 import { cpu, raise, VEC_GP } from './state';
-import { blockKey, KEY_64, KEY_32 } from './why';
+import { blockKey, KEY_64, KEY_32, KEY_LIMITED } from './why';
 
 /** Page descriptor, 32 bytes in the arena: granules with decoded bytes, first block of the page. */
 const D_GRANULES: usize = 0; // u64
@@ -166,24 +166,29 @@ export function findBlock(rip: u64): usize {
   ageAtFind = arenaAge;
   const key = blockKey();
   const block = findCached(hva, key);
-  return block != 0 ? block : build(hva, key, BLOCK_LIMIT, false);
+  const fits = block != 0 && !(key & KEY_LIMITED && <u64>load<u32>(block - HEADER_SIZE + H_LENGTH) > bytesLeft);
+  return fits ? block : build(hva, key, BLOCK_LIMIT, block != 0);
 }
 
 /** A block of at most `limit` instructions at RIP that runs once and is not kept. */
 export function scratchBlock(rip: u64, limit: i32): usize {
   const hva = fetchAt(rip);
   if (hva == 0) return 0;
-  return build(hva, blockKey(), limit < SCRATCH_LIMIT ? limit : SCRATCH_LIMIT, true);
+  return build(hva, blockKey(), limit, true);
 }
 
 let linear: u64 = 0;
+/** Bytes from RIP up to the limit of CS. */
+let bytesLeft: u64 = 0;
 /** Linear address of RIP into `linear`, VREG_PAGE, and the host address of its first byte; 0: fault. */
 function fetchAt(rip: u64): usize {
   const key = blockKey();
   const cs = cpu + VCPU_SEG + SEG_CS * VCPU_SEG_SIZE;
   linear = rip;
   if (!(key & KEY_64)) {
-    if (rip > <u64>load<u32>(cs, SEG_LIMIT)) return <usize>raise(VEC_GP, 0);
+    const limit = <u64>load<u32>(cs, SEG_LIMIT);
+    if (rip > limit) return <usize>raise(VEC_GP, 0);
+    bytesLeft = limit - rip + 1;
     linear = (load<u64>(cs, SEG_BASE) + rip) & 0xffffffff;
   }
   exactCountBetween();
@@ -194,10 +199,11 @@ function fetchAt(rip: u64): usize {
 
 /**
  * Remembers in the branch record at p that its way `taken` leads to `target`, which lies in the same page of RIP. Not in 16-bit code,
- * where IP wraps inside a page when CS is not page-aligned.
+ * where IP wraps inside a page when CS is not page-aligned, and not where each block has a limit to respect.
  */
 export function linkBlocks(p: usize, taken: i32, target: usize): void {
-  if (p < <usize>ARENA_BASE || ageAtFind != arenaAge || !(blockKey() & (KEY_64 | KEY_32))) return;
+  const key = blockKey();
+  if (p < <usize>ARENA_BASE || ageAtFind != arenaAge || !(key & (KEY_64 | KEY_32)) || key & KEY_LIMITED) return;
   if (!load<u32>(target - HEADER_SIZE + H_CACHED)) return;
   store<u32>(p + (<usize>taken << 2), <u32>target, R_FALL);
 }
@@ -209,10 +215,12 @@ function stitch(hva: usize, have: usize, next: usize): void {
   if (next != 0) memory.copy(STITCH + have, next, 16);
 }
 
+/** Up to `limit` instructions from `hva` on, as far as CS reaches; `once`: in SCRATCH. */
 function build(hva: usize, key: u32, limit: i32, once: bool): usize {
   if (arenaTop + BLOCK_ROOM + 2 * DESCRIPTOR_SIZE > <usize>ARENA_END) dropAllCode();
   // The descriptor comes first: it may take arena room, and the scan for write tags must precede the decoding.
   const descriptor = descriptorOf(hva >> 12);
+  if (once) limit = min(limit, SCRATCH_LIMIT);
   const header: usize = once ? SCRATCH : arenaTop;
   const first = header + HEADER_SIZE;
   const start = hva & 4095;
@@ -229,16 +237,22 @@ function build(hva: usize, key: u32, limit: i32, once: bool): usize {
     let status = decodeInstruction(tail ? STITCH : at, <u32>off, count);
     if (tail && (<usize>decodedLength > room || status == DECODE_TOO_LONG)) {
       // The only instruction of its block, made of two pages: decoded anew each time, so nothing has to watch the second page.
+      if (key & KEY_LIMITED && <u64>room >= bytesLeft) return <usize>raise(VEC_GP, 0);
       const next = fetchPage(key & KEY_64 ? linear + <u64>room : (linear + <u64>room) & 0xffffffff);
       if (next == 0) return 0;
       stitch(at, room, next);
       startDecoding(SCRATCH + HEADER_SIZE, key);
       status = decodeInstruction(STITCH, <u32>off, 0);
+      if (key & KEY_LIMITED && <u64>decodedLength > bytesLeft) return <usize>raise(VEC_GP, 0);
       finishBlock(SCRATCH + HEADER_SIZE, 1, <u32>off + decodedLength, decodedEnds);
       return describe(SCRATCH, hva, key, 1, <u32>decodedLength);
     }
     count++;
     off += <usize>decodedLength;
+    // Every byte of an instruction has to lie inside the limit.
+    if (key & KEY_LIMITED && <u64>(off - start) > bytesLeft) {
+      return count > 1 ? build(hva, key, count - 1, true) : <usize>raise(VEC_GP, 0);
+    }
     if (decodedEnds) break;
   }
   finishBlock(first, count, <u32>off, decodedEnds);

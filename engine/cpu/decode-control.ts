@@ -3,7 +3,7 @@ import { generic, plain } from './decode-common';
 import { joinWithBranch } from './decode-flags';
 import { unary } from './decode-shift';
 import {
-  addressSize, branchTarget, emit, emitMemory, endsBlock, fetch16, fetch32, fetch8, flatStack, gpr, inLong, invalid, isMemory, memoryAccess, opSize,
+  addressSize, branchTarget, emit, emitMemory, endsBlock, fetch16, fetch32, fetch8, flatStack, gpr, inLong, invalid, isMemory, limited, memoryAccess, opSize,
   reg, rm, setAux, setImm, setSrc, signed8, stackSize,
 } from './decode-state';
 import { jccOp, UNARY_DEC, UNARY_INC } from './generated/lookups';
@@ -72,9 +72,9 @@ export function decodeC8(opcode: u32): void {
   }
 }
 
-/** Near branches: 16-bit operand size wraps IP and goes out of line. In 64-bit mode 66 is ignored (as Intel processors do). */
+/** Near branches: 16-bit operand size wraps IP and goes out of line, as does what a limit may stop. In 64-bit mode 66 is ignored (as Intel processors do). */
 function quickBranch(): bool {
-  return inLong || opSize == 2;
+  return inLong || (opSize == 2 && !limited);
 }
 
 export function jcc(condition: u32, relative: i64): void {

@@ -7,7 +7,7 @@ import { OP_EA32, OP_EA64, OP_EA_FAR, OP_EA_SEGMENTED } from './generated/ops';
 import {
   AUX_MEMORY, R_AFTER, R_AUX, R_BASE, R_DISP, R_DST, R_EXTRA, R_IMM, R_INDEX, R_LEN, R_OFF, R_OP, R_SCALE, R_SRC, RECORD_SIZE, VREG_EA, VREG_PAGE,
 } from './record';
-import { KEY_32, KEY_64, KEY_FLAT, KEY_NARROW } from './why';
+import { KEY_32, KEY_64, KEY_FLAT, KEY_LIMITED, KEY_NARROW } from './why';
 
 export let code: usize = 0;
 /** First byte of the instruction. */
@@ -16,6 +16,8 @@ export let inLong: bool = false;
 /** 32-bit code with flat CS, SS and DS; the same outside long mode. */
 let flat: bool = false;
 let narrow: bool = false;
+/** Branch targets have a CS limit below 4 GiB to respect. */
+export let limited: bool = false;
 /** log2 of the operand and address size in bytes. */
 export let opSize: i32 = 2;
 export let addressSize: i32 = 3;
@@ -67,6 +69,7 @@ export function beginRecords(at: usize, key: u32): void {
   inLong = (key & KEY_64) != 0;
   flat = (key & KEY_FLAT) != 0;
   narrow = (key & KEY_NARROW) != 0;
+  limited = (key & KEY_LIMITED) != 0;
   defaultSize = key & (KEY_32 | KEY_64) ? 2 : 1;
 }
 

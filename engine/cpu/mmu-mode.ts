@@ -84,6 +84,9 @@ export const MODE_ALIGN: u32 = 256;
 export const FL_SYS: usize = VCPU_FLAGS + 4;
 export const F_AC: u32 = 0x40000;
 
+/** Outside 64-bit mode with a CS limit below 4 GiB: each instruction fetch and branch has to look at it. */
+export const MODE_LIMITED: u32 = 512;
+
 export let mode: u32 = 0;
 export let cpl: u32 = 0;
 /** TLB table of the current CPL, and the vCPU's two tables. */
@@ -154,8 +157,9 @@ export function modeChanged(): void {
   if (cpl == 3) digest |= MODE_USER;
   // The record tells of the modes alone: what the core makes of flat segments must not show in a machine's digest.
   store<u32>(cpu, digest, VCPU_MODE);
+  const limited = !(digest & MODE_64) && load<u32>(segRecord(SEG_CS), SEG_LIMIT) != 0xffffffff;
   tlbSuper = <usize>TLB_BASE + <usize>load<u32>(cpu, VCPU_INDEX) * TLB_STRIDE;
-  mode = digest | flatModes(digest) | alignMode();
+  mode = digest | flatModes(digest) | alignMode() | (limited ? MODE_LIMITED : 0);
   tlbBase = cpl == 3 ? tlbSuper + TLB_USER : tlbSuper;
 }
 

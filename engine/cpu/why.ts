@@ -22,9 +22,9 @@ export function setLeavePoint(p: usize): void {
   leavePoint = p;
 }
 
-/** What decoded code depends on besides its bytes: code size, stack size, flat segments; and whether alignment is checked. */
+/** What decoded code depends on besides its bytes: code size, stack size, flat segments, a CS limit; and whether alignment is checked. */
 @inline export function blockKey(): u32 {
-  return (mode >> 2) & 0x77;
+  return (mode >> 2) & 0xf7;
 }
 /** Bits of the key: the MODE_* ones of the same names. */
 export const KEY_64: u32 = 1;
@@ -33,3 +33,4 @@ export const KEY_STACK32: u32 = 4;
 export const KEY_FLAT: u32 = 0x10;
 export const KEY_NARROW: u32 = 0x20;
 export const KEY_ALIGN: u32 = 0x40;
+export const KEY_LIMITED: u32 = 0x80;
