@@ -18,6 +18,8 @@ export interface CoreImports {
   ioWrite(port: number, size: number, value: number): void;
   /** The vector of the interrupt to deliver now, or -1 (spurious: nothing is pending after all). */
   ackInterrupt(vcpu: number): number;
+  /** FERR#: an x87 or MMX instruction waits for a pending error to be handled (CR0.NE = 0). */
+  ferr(vcpu: number): void;
   /** CR8 was written by the guest (already stored in the record): the APIC re-evaluates VCPU_IRQ_PENDING. */
   cr8Written(vcpu: number): void;
   /** RDMSR / WRMSR of an x2APIC or APIC-related MSR; value through MAILBOX; returns 0 ok, 1 #GP. */

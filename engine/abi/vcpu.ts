@@ -124,6 +124,9 @@ export const EVENT_TRAP = 0x100;
 export const EVENT_ERROR_CODE = 0x800;
 export const EVENT_VALID = 0x80000000;
 
+/** u32: 1 while IGNNE# is asserted: with CR0.NE = 0 instructions run on although an x87 error is pending. */
+export const VCPU_IGNNE = 0x308;
+
 /** x87: 8 physical registers of 16 bytes (64-bit significand, 16-bit sign+exponent, padding). */
 export const VCPU_FPU_REGS = 0x400;
 export const VCPU_FCW = 0x480; // u16

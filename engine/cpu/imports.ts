@@ -7,6 +7,7 @@
 @external('env', 'ioRead') export declare function ioRead(port: i32, size: i32): i32;
 @external('env', 'ioWrite') export declare function ioWrite(port: i32, size: i32, value: i32): void;
 @external('env', 'ackInterrupt') export declare function ackInterrupt(vcpu: i32): i32;
+@external('env', 'ferr') export declare function ferr(vcpu: i32): void;
 @external('env', 'cr8Written') export declare function cr8Written(vcpu: i32): void;
 @external('env', 'apicMsr') export declare function apicMsr(vcpu: i32, index: u32, write: i32): i32;
 @external('env', 'log') export declare function log(code: i32, a: u32, b: u32): void;

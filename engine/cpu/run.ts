@@ -40,7 +40,7 @@ import { afterStop, ripOf } from './mem';
 import { modeChanged } from './mmu-mode';
 import { H_COUNT, HEADER_SIZE, LEFT, R_AFTER, STOP_AT, VREG_EA, VREG_PAGE, VREG_T0 } from './record';
 import { nextSample, sampled } from './regions';
-import { clearPending, cpu, PEND_EXCEPTION, PEND_INTERNAL, PEND_RETRY, pending, raise, selectCpu, VEC_DB } from './state';
+import { clearPending, cpu, PEND_EXCEPTION, PEND_INTERNAL, PEND_RETRY, PEND_WAIT, pending, raise, selectCpu, VEC_DB } from './state';
 import { leavePoint, WHY_FAULT, WHY_FETCH, WHY_LEAVE, WHY_OVER, WHY_STOP } from './why';
 
 /** Deliveries without a retired instruction after which a slice gives up (a guest whose handler faults for ever). */
@@ -90,6 +90,7 @@ function stopped(): i32 {
     store<u64>(cpu, load<u64>(cpu, VCPU_STATS + STAT_RETRIES) + 1, VCPU_STATS + STAT_RETRIES);
     return EXIT_RETRY;
   }
+  if (why == PEND_WAIT) store<u32>(cpu, 1, VCPU_HALTED);
   return why == PEND_INTERNAL ? EXIT_INTERNAL_ERROR : GO_ON;
 }
 

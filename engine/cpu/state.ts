@@ -18,6 +18,8 @@ export const PEND_EXCEPTION: i32 = 1;
 export const PEND_RETRY: i32 = 2;
 /** Fetch from a gpa without memslot: leave with EXIT_INTERNAL_ERROR. */
 export const PEND_INTERNAL: i32 = 3;
+/** The processor waits, at this instruction, until an interrupt comes. */
+export const PEND_WAIT: i32 = 4;
 
 export let pending: i32 = PEND_NONE;
 export function clearPending(): void {

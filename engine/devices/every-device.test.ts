@@ -2,6 +2,7 @@
 import { describe, expect, it } from 'vitest';
 import { ApicBus } from './apic-bus';
 import type { BusDevice, IrqLine } from './bus';
+import { CoprocessorError } from './coprocessor-error';
 import { DebugExit } from './debug-exit';
 import { DebugConsole } from './debugcon';
 import { FloatingPorts } from './floating';
@@ -11,6 +12,7 @@ import { Lapic } from './lapic';
 import { MemoryHotplug } from './memhp';
 import { PicPair } from './pic';
 import { Pit } from './pit';
+import { ResetControl, SystemControlA } from './reset-control';
 import { Rtc } from './rtc';
 import { Serial } from './serial';
 import { SystemControl } from './system-control';
@@ -101,6 +103,9 @@ function makeBoard(): Board {
     [new DebugConsole({ output: () => {} }), 1],
     [new DebugExit({ exit: () => {} }), 2],
     [new FloatingPorts('keyboard', 0), 1],
+    [new SystemControlA(() => {}), 1],
+    [new ResetControl(() => {}), 4],
+    [new CoprocessorError({ irq: isa(13), ignore: () => {} }), 1],
   ];
   return { clock, devices, lines: [isa(3), isa(10)], acknowledge: () => void lapics[0]!.acknowledge(), serial };
 }

@@ -1,6 +1,6 @@
 /** Registers of a local APIC (SDM 3A table 11-1) and their power-on values. */
 import { type LapicTimerState, lapicTimerPowerOn, lapicTimerSchema } from './lapic-timer';
-import { flag, list, object, type Schema, u32 } from './state';
+import { flag, int, list, object, type Schema, u32 } from './state';
 
 /** Register numbers: offset in the page / 16, and MSR number - 0x800. */
 export const REG = {
@@ -36,7 +36,9 @@ export const LVT_ERROR = 5;
 export const LVT_MASKED = 0x10000;
 export const LVT_WRITABLE = [0x700ff, 0x107ff, 0x107ff, 0x1a7ff, 0x1a7ff, 0x100ff] as const;
 
-export const APIC_PAGE = 0xfee00000;
+const APIC_PAGE = 0xfee00000;
+/** MAXPHYADDR, as CPUID says: what IA32_APIC_BASE may name. */
+export const PHYS_ADDR_BITS = 46;
 export const APIC_BASE_BSP = 0x100;
 export const APIC_BASE_EXTENDED = 0x400;
 export const APIC_BASE_ENABLE = 0x800;
@@ -69,7 +71,7 @@ export interface LapicState {
 const vectors = list(u32, 8);
 
 export const lapicSchema: Schema<LapicState> = {
-  base: u32,
+  base: int(0, 2 ** PHYS_ADDR_BITS - 1),
   irr: vectors,
   isr: vectors,
   tmr: vectors,

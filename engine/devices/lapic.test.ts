@@ -230,7 +230,28 @@ describe('local APIC', () => {
     expect(lapic.writeMsr(0x1b, 0xfee00100, 0)).toBe(true);
     expect(lapic.enabled).toBe(false);
     expect(lapic.writeMsr(0x1b, 0xfee00d00, 0)).toBe(false);
-    expect(lapic.writeMsr(0x1b, 0xfec00900, 0)).toBe(false);
+    for (const [low, high] of [
+      [0xfee00901, 0],
+      [0xfee00a00, 0],
+      [0xfee00900, 0x4000],
+    ] as const)
+      expect(lapic.writeMsr(0x1b, low, high)).toBe(false);
+  });
+
+  it('moves its page, which INIT leaves where it is and a reset takes back', () => {
+    const { lapic } = cpu;
+    expect(lapic.page).toBe(0xfee00000);
+    expect(lapic.writeMsr(0x1b, 0x42000900, 0x12)).toBe(true);
+    expect(lapic.page).toBe(0x1242000000);
+    expect(lapic.readMsr(0x1b)).toBe(true);
+    expect([lapic.msrLow, lapic.msrHigh]).toEqual([0x42000900, 0x12]);
+    lapic.initReset();
+    expect(lapic.page).toBe(0x1242000000);
+    const state = lapic.save();
+    lapic.reset();
+    expect(lapic.page).toBe(0xfee00000);
+    lapic.restore(state);
+    expect(lapic.page).toBe(0x1242000000);
   });
 
   it('restores a running timer and pending vectors', () => {

@@ -1,11 +1,11 @@
 /**
- * Local APIC of one vCPU (SDM 3A chapter 11): the xAPIC page at 0xfee00000 and, once enabled, the x2APIC MSRs.
+ * Local APIC of one vCPU (SDM 3A chapter 11): the xAPIC page, at 0xfee00000 until IA32_APIC_BASE moves it, and, once enabled, the x2APIC MSRs.
  *
  * IRR/ISR/TMR, task and processor priority (CR8 is the store of the TPR), EOI with broadcast to the I/O APICs, timer, LVT
  * entries, ICR with fixed, lowest-priority, NMI, INIT and SIPI messages and all shorthands, logical destinations (flat,
  * cluster, x2APIC), ESR, and LINT0 as the virtual wire of the 8259s.
  *
- * Not implemented: TPR bits 3-0 (CR8 holds only the class), a writable id, moving the page (WRMSR raises #GP), SMI, arbitration and
+ * Not implemented: TPR bits 3-0 (CR8 holds only the class), a writable id, a page above a memslot (the slot answers), SMI, arbitration and
  * remote read registers (read 0), the performance and thermal entries (kept, nothing raises them), CMCI, EOI-broadcast suppression
  * (not advertised), delivery status (always idle), accesses narrower than 32 bits (writes are ignored), the spurious vector
  * (an interrupt that lost its chance is simply not delivered).
@@ -26,7 +26,6 @@ import {
   APIC_BASE_BSP,
   APIC_BASE_ENABLE,
   APIC_BASE_EXTENDED,
-  APIC_PAGE,
   isReadableByMsr,
   type LapicState,
   LVT_ERROR,
@@ -37,6 +36,7 @@ import {
   LVT_WRITABLE,
   lapicPowerOn,
   lapicSchema,
+  PHYS_ADDR_BITS,
   REG,
   VERSION,
   x2apicLogicalId,
@@ -101,7 +101,7 @@ export class Lapic implements BusDevice, ApicTarget {
     options.bus.lapics.push(this);
   }
 
-  /** IA32_APIC_BASE, low half. */
+  /** IA32_APIC_BASE. */
   get apicBase(): number {
     return this.s.base;
   }
@@ -115,7 +115,12 @@ export class Lapic implements BusDevice, ApicTarget {
     return (this.s.base & APIC_BASE_EXTENDED) !== 0;
   }
 
-  /** The page answers at 0xfee00000. */
+  /** gpa of the page. */
+  get page(): number {
+    return this.s.base - (this.s.base % 4096);
+  }
+
+  /** The page answers. */
   get mmioVisible(): boolean {
     return this.enabled && !this.x2apic;
   }
@@ -234,7 +239,8 @@ export class Lapic implements BusDevice, ApicTarget {
   readMsr(index: number): boolean {
     this.msrHigh = 0;
     if (index === MSR_APIC_BASE) {
-      this.msrLow = this.s.base;
+      this.msrLow = this.s.base >>> 0;
+      this.msrHigh = Math.floor(this.s.base / 2 ** 32);
       return true;
     }
     if (index === MSR_TSC_DEADLINE) {
@@ -304,14 +310,16 @@ export class Lapic implements BusDevice, ApicTarget {
   }
 
   private writeBase(value: number, high: number): boolean {
-    const fixed = (this.s.base & APIC_BASE_BSP) | APIC_PAGE;
+    const bsp = this.s.base & APIC_BASE_BSP;
     const mode = value & (APIC_BASE_ENABLE | APIC_BASE_EXTENDED);
-    if (high !== 0 || (value & ~(mode | APIC_BASE_BSP)) >>> 0 !== APIC_PAGE || mode === APIC_BASE_EXTENDED) return false;
+    const page = value & ~0xfff;
+    const reserved = value & 0xfff & ~(mode | APIC_BASE_BSP);
+    if (high >= 2 ** (PHYS_ADDR_BITS - 32) || reserved !== 0 || mode === APIC_BASE_EXTENDED) return false;
     // Out of x2APIC mode only through "disabled", into it only from xAPIC mode (SDM figure 11-27).
     if (this.x2apic && mode === APIC_BASE_ENABLE) return false;
     if (!this.enabled && (mode & APIC_BASE_EXTENDED) !== 0) return false;
     if (this.enabled && mode === 0) this.reset();
-    this.s.base = (fixed | mode) >>> 0;
+    this.s.base = high * 2 ** 32 + ((page | bsp | mode) >>> 0);
     this.update();
     return true;
   }

@@ -36,13 +36,28 @@ describe('RTC', () => {
     expect(time()).toBe('20 24 03 01 00 00 00 06');
   });
 
-  it('is never caught updating', () => {
-    for (let i = 0; i < 300; i++) {
-      clock.advance(0.01 * SECOND);
-      expect(read(0x0a) & 0x80).toBe(0);
+  it('announces each update for 244 us, once a second, and is whole at any other time', () => {
+    let rises = 0;
+    let before = 0;
+    for (let i = 0; i < 30_000; i++) {
+      clock.advance(100_000);
+      const updating = read(0x0a) >> 7;
+      if (updating > before) {
+        rises++;
+        const second = read(0);
+        clock.advance(250_000);
+        expect([read(0x0a), read(0)]).toEqual([0x26, second === 0x59 ? 0 : second + (second % 16 === 9 ? 7 : 1)]);
+        before = 0;
+      } else before = updating;
     }
-    expect(read(0x0a)).toBe(0x26);
+    expect(rises).toBe(3);
     expect(read(0x0d)).toBe(0x80);
+  });
+
+  it('announces nothing while SET holds the registers', () => {
+    write(0x0b, 0x82);
+    clock.advance(SECOND / 2 - 100_000);
+    expect(read(0x0a)).toBe(0x26);
   });
 
   it('tells binary and 12-hour time when asked to', () => {

@@ -2,8 +2,8 @@
  * MC146818 real-time clock with 128 bytes of CMOS (Motorola data sheet MC146818A), ports 0x70 (index) and 0x71 (data).
  * The time is a start date plus guest time, so it is as deterministic as the guest.
  *
- * Periodic, alarm and update-ended interrupts; BCD or binary, 12 or 24 hours; century at 0x32. UIP always reads 0: the
- * registers change between two instructions, never during a read. A guest may set the time, with or without SET.
+ * Periodic, alarm and update-ended interrupts; BCD or binary, 12 or 24 hours; century at 0x32. UIP is 1 for
+ * the 244 us before the registers change, which they do at once. A guest may set the time, with or without SET.
  *
  * Not implemented: daylight saving (the bit is kept), square wave output, the divider chain's reset (register A's divider bits
  * are kept), the NMI mask in bit 7 of port 0x70, loss of battery (register D always says valid).
@@ -39,7 +39,10 @@ const FLAG_UPDATE = 0x10;
 const DATA_VALID = 0x80;
 const PM = 0x80;
 
+const A_UPDATING = 0x80;
 const SECOND_NS = 1e9;
+/** How long UIP announces an update: 8 ticks of the crystal. */
+const ANNOUNCED_NS = 244_141;
 const CRYSTAL_HZ = 32_768;
 const TIME_REGISTERS = new Set([SECONDS, MINUTES, HOURS, WEEKDAY, DAY, MONTH, YEAR, CENTURY]);
 /** An alarm that fell into a gap longer than a day has matched for certain, if it can match at all. */
@@ -123,6 +126,7 @@ export class Rtc implements BusDevice {
   peek(offset: number, _size: number): number {
     if (offset !== 1) return 0xff;
     const { index, cmos } = this.s;
+    if (index === REG_A) return cmos[REG_A]! | (this.updateComes ? A_UPDATING : 0);
     if (index === REG_C) return this.flagsNow();
     if (index === REG_D) return DATA_VALID;
     if (TIME_REGISTERS.has(index) && (this.b & B_SET) === 0) return this.timeRegister(index, fromSeconds(this.secondAt(this.now)));
@@ -161,6 +165,10 @@ export class Rtc implements BusDevice {
 
   private get b(): number {
     return this.s.cmos[REG_B]!;
+  }
+
+  private get updateComes(): boolean {
+    return (this.b & B_SET) === 0 && (this.now + this.s.phase) % SECOND_NS >= SECOND_NS - ANNOUNCED_NS;
   }
 
   private secondAt(ns: number): number {

@@ -12,6 +12,13 @@ export const SYSTEM_CONTROL_PORT = 0x61;
 export const RTC_PORT = 0x70;
 export const RTC_IRQ = 8;
 export const DEBUGCON_PORT = 0xe9;
+/** System control port A: fast reset. */
+export const PORT92 = 0x92;
+/** PCI configuration address; the reset control register is its second byte, 0xCF9. */
+export const RESET_CONTROL_PORT = 0xcf8;
+/** A write drops IRQ 13 and asserts IGNNE#. */
+export const COPROCESSOR_PORT = 0xf0;
+export const COPROCESSOR_IRQ = 13;
 /** 0x64 must read 0 (no keyboard), not 0xff. */
 export const KEYBOARD_STATUS_PORT = 0x64;
 /** Written there: the 8042's "pulse the reset line", the one part of it that is here. */

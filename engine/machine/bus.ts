@@ -64,9 +64,9 @@ export class PortBus {
 
 export interface MmioRegion {
   name: string;
-  /** gpa, bytes; half-open */
-  start: number;
-  end: number;
+  /** gpa, bytes; half-open. A guest can move a local APIC's page: where ranges overlap, the one that was attached first answers. */
+  readonly start: number;
+  readonly end: number;
   /** Asked at each access: a local APIC is the accessing vCPU's own, and may be switched off. */
   device(): BusDevice | undefined;
 }

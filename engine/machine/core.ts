@@ -19,6 +19,8 @@ export interface CoreWiring {
   lapics: readonly Lapic[];
   vcpus: readonly Vcpu[];
   acknowledge(vcpu: number): number;
+  /** An x87 error that is reported outside the processor. */
+  ferr(): void;
   log(text: string): void;
 }
 
@@ -81,6 +83,7 @@ function coreImports(host: HostMemory, wiring: CoreWiring, jit: Jit | undefined)
     ioRead: (port, size) => wiring.ports.read(port, size),
     ioWrite: (port, size, value) => wiring.ports.write(port, size, value >>> 0),
     ackInterrupt: (vcpu) => wiring.acknowledge(vcpu),
+    ferr: () => wiring.ferr(),
     cr8Written: (vcpu) => wiring.lapics[vcpu]!.priorityChanged(),
     apicMsr(vcpu, index, write) {
       const lapic = wiring.lapics[vcpu]!;

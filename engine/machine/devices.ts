@@ -2,6 +2,7 @@
 import * as abi from '../abi/vcpu';
 import { ApicBus } from '../devices/apic-bus';
 import type { BusDevice, DeviceState, IrqLine } from '../devices/bus';
+import { CoprocessorError } from '../devices/coprocessor-error';
 import { DebugExit } from '../devices/debug-exit';
 import { DebugConsole } from '../devices/debugcon';
 import { FloatingPorts } from '../devices/floating';
@@ -11,6 +12,7 @@ import { Lapic } from '../devices/lapic';
 import { MemoryHotplug } from '../devices/memhp';
 import { PicPair } from '../devices/pic';
 import { Pit } from '../devices/pit';
+import { ResetControl, SystemControlA } from '../devices/reset-control';
 import { Rtc } from '../devices/rtc';
 import { Serial } from '../devices/serial';
 import { SystemControl } from '../devices/system-control';
@@ -69,6 +71,9 @@ export interface BoardContext {
   virtio: VirtioHooks;
 }
 
+/** Snapshots from before these were on the board do not have them: nothing has happened to them then. */
+const NEWCOMERS: ReadonlySet<string> = new Set(['port92', 'reset-control', 'coprocessor-error']);
+
 /** ISA interrupts reach the 8259s and the I/O APIC; the timer's pin there is 2, as on every PC. */
 const TIMER_PIN = 2;
 
@@ -80,6 +85,7 @@ export class Board {
   readonly ioapic: IoApic;
   readonly lapics: Lapic[];
   readonly ged: GenericEventDevice;
+  readonly coprocessor: CoprocessorError;
   readonly memhp: MemoryHotplug;
   balloon: VirtioBalloon | undefined;
   private readonly mems = new Map<string, VirtioMem>();
@@ -118,6 +124,10 @@ export class Board {
     });
     this.setRtcMemory();
     const systemControl = new SystemControl({ clock, pit: this.pit });
+    this.coprocessor = new CoprocessorError({
+      irq: this.isa('coprocessor', board.COPROCESSOR_IRQ),
+      ignore: () => context.current().setU32(abi.VCPU_IGNNE, 1),
+    });
     const debugcon = new DebugConsole({ output: context.debugOutput });
 
     this.onPorts(this.pic.master, board.PIC_MASTER_PORT, 2);
@@ -129,6 +139,9 @@ export class Board {
       if (value === board.KEYBOARD_RESET_COMMAND) context.resetRequested();
     });
     this.onPorts(keyboard, board.KEYBOARD_STATUS_PORT, 1);
+    this.onPorts(new SystemControlA(context.resetRequested), board.PORT92, 1);
+    this.onPorts(new ResetControl(context.resetRequested), board.RESET_CONTROL_PORT, 4);
+    this.onPorts(this.coprocessor, board.COPROCESSOR_PORT, 1);
     this.onPorts(this.rtc, board.RTC_PORT, 2);
     this.onPorts(debugcon, board.DEBUGCON_PORT, 1);
     this.onPorts(this.serial, board.SERIAL_PORT, 8);
@@ -143,19 +156,24 @@ export class Board {
     this.lapics.forEach((lapic) => {
       this.all.set(lapic.name, lapic);
     });
-    this.onMemory(this.ioapic, board.IOAPIC_BASE, 0x1000);
-    this.onMemory(this.ged, board.GED_BASE, board.GED_LENGTH);
-    (options.virtio ?? []).forEach((placed, place) => {
-      this.addVirtio(placed, place);
-    });
+    const page = (): number => this.lapics[context.current().index]!.page;
     context.mmio.attach({
       name: 'lapic',
-      start: board.LAPIC_BASE,
-      end: board.LAPIC_BASE + 0x1000,
+      get start() {
+        return page();
+      },
+      get end() {
+        return page() + 0x1000;
+      },
       device: () => {
         const lapic = this.lapics[context.current().index]!;
         return lapic.mmioVisible ? lapic : undefined;
       },
+    });
+    this.onMemory(this.ioapic, board.IOAPIC_BASE, 0x1000);
+    this.onMemory(this.ged, board.GED_BASE, board.GED_LENGTH);
+    (options.virtio ?? []).forEach((placed, place) => {
+      this.addVirtio(placed, place);
     });
   }
 
@@ -173,8 +191,9 @@ export class Board {
     for (const name of Object.keys(states)) if (!this.all.has(name)) throw new Error(`no device '${name}' on this board`);
     for (const [name, device] of this.all) {
       const state = states[name];
-      if (!state) throw new Error(`device '${name}' is missing`);
-      device.restore(state);
+      if (state) device.restore(state);
+      else if (NEWCOMERS.has(name)) device.reset();
+      else throw new Error(`device '${name}' is missing`);
     }
   }
 

@@ -268,6 +268,7 @@ export abstract class MachineParts extends MachineViews {
       lapics: this.board.lapics,
       vcpus: this.vcpus,
       acknowledge: (vcpu: number) => this.board.acknowledge(vcpu),
+      ferr: () => this.board.coprocessor.raise(),
       log: (text: string) => this.emit({ type: 'log', text }),
     } satisfies CoreWiring);
   }

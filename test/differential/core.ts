@@ -41,6 +41,7 @@ export class CoreRunner {
       ioRead: () => 0xffffffff,
       ioWrite: none,
       ackInterrupt: () => -1,
+      ferr: () => {},
       cr8Written: none,
       apicMsr: () => 1,
       log: none,

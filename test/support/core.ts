@@ -56,6 +56,8 @@ export class TestCore {
   /** What devices answer; by default all ones. */
   deviceRead: (access: Access) => bigint = () => 0xffffffffffffffffn;
   deviceWrite: (access: Access) => void = () => {};
+  /** vCPUs that asserted FERR#. */
+  readonly ferrs: number[] = [];
   /** Vectors that the interrupt controller hands out, in order. */
   readonly vectors: number[] = [];
   view: DataView;
@@ -114,6 +116,7 @@ export class TestCore {
         if (this.vectors.length === 0) this.set32(abi.VCPU_IRQ_PENDING, 0);
         return vector;
       },
+      ferr: (vcpu) => void this.ferrs.push(vcpu),
       cr8Written: () => {},
       apicMsr: () => 1,
       log: (code, a, b) => void this.logs.push([code, a >>> 0, b >>> 0]),

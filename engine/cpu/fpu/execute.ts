@@ -1,12 +1,12 @@
 /**
  * x87 instructions D8..DF and FWAIT (SDM 2, the F... pages; opcode tables A-7..A-22). R_IMM of the record: opcode | ModRM << 8.
- * With CR0.NE = 0 unmasked exceptions also raise #MF: there is no FERR# pin.
+ * With CR0.NE = 0 a pending error is reported by FERR#, which is asserted by the next waiting instruction, not by the failing one.
  */
 import { VCPU_CR0, VCPU_FCW, VCPU_GPR } from '../../abi/index';
-import { memVal, operandVa, rd, ripOf, wr } from '../mem';
+import { exactCount, memVal, operandVa, rd, ripOf, wr } from '../mem';
 import { CR0_EM, CR0_MP, CR0_TS } from '../mmu-mode';
 import { AUX_SIZE, R_AUX, R_IMM } from '../record';
-import { cpu, raise, VEC_MF, VEC_NM, VEC_UD } from '../state';
+import { cpu, raise, VEC_NM, VEC_UD } from '../state';
 import { arithmeticRegister, compareFlags, compareRegister, conditionalMove, endCompare, relationBits } from './arithmetic';
 import { loadEnvironment, restoreState, saveState, storeEnvironment } from './environment';
 import { BIAS, compare, INTEGER_BIT, isDenormal, isInf, isNan, isUnsupported, isZero, signOf } from './float80';
@@ -15,6 +15,7 @@ import { memoryForm } from './memory-forms';
 import {
   beginOperation,
   clearC1,
+  clearSummary,
   copyRegister,
   decrementTop,
   fcw,
@@ -28,6 +29,7 @@ import {
   isEmpty,
   noteInstruction,
   noteOperand,
+  pendingError,
   physical,
   popStack,
   pushResult,
@@ -49,12 +51,12 @@ export function opFpu(p: usize): i32 {
   const cr0 = load<u64>(cpu, VCPU_CR0);
   if (opcode == 0x9b) {
     if ((cr0 & (CR0_MP | CR0_TS)) == (CR0_MP | CR0_TS)) return raise(VEC_NM, 0);
-    return fsw() & FSW_ES ? raise(VEC_MF, 0) : 1;
+    return fsw() & FSW_ES ? waitFor(p) : 1;
   }
   if (cr0 & (CR0_EM | CR0_TS)) return raise(VEC_NM, 0);
   const memory = modrm < 0xc0;
   const reg = (modrm >> 3) & 7;
-  if (!isNonWaiting(opcode, modrm, memory, reg) && fsw() & FSW_ES) return raise(VEC_MF, 0);
+  if (!isNonWaiting(opcode, modrm, memory, reg) && fsw() & FSW_ES && !waitFor(p)) return 0;
   if (memory) {
     const va = operandVa(p);
     if (opcode == 0xd9 && reg >= 4) return controlMemory(p, va, reg);
@@ -73,6 +75,11 @@ export function opFpu(p: usize): i32 {
   return registerForm(opcode, reg, modrm & 7);
 }
 
+function waitFor(p: usize): i32 {
+  exactCount(p);
+  return pendingError();
+}
+
 /** FNINIT FNCLEX FNSTSW FNSTCW FNSTENV FNSAVE do not wait for pending exceptions. */
 function isNonWaiting(opcode: u32, modrm: u32, memory: bool, reg: u32): bool {
   if (memory) return (opcode == 0xd9 && reg >= 6) || (opcode == 0xdd && reg >= 6);
@@ -82,7 +89,7 @@ function isNonWaiting(opcode: u32, modrm: u32, memory: bool, reg: u32): bool {
 /** DB E0..E4: FNENI, FNDISI, FNSETPM (287 relics: nothing), FNCLEX, FNINIT. */
 function controlRegister(modrm: u32): i32 {
   if (modrm > 0xe4) return raise(VEC_UD, 0);
-  if (modrm == 0xe2) setFsw(fsw() & 0x7f00);
+  if (modrm == 0xe2) clearSummary(fsw() & 0x7f00);
   else if (modrm == 0xe3) initialise();
   return 1;
 }

@@ -2,8 +2,10 @@
  * The x87 register stack, status and tag words in the vCPU record (SDM 1 8.1). VCPU_FTW holds 3 (empty) or 0 (anything else) per
  * physical register; the exact tags are worked out when FSTENV or FSAVE stores them.
  */
-import { VCPU_FCW, VCPU_FDP, VCPU_FIP, VCPU_FOP, VCPU_FPU_REGS, VCPU_FSW, VCPU_FTW } from '../../abi/index';
-import { cpu } from '../state';
+import { VCPU_CR0, VCPU_FCW, VCPU_FDP, VCPU_FIP, VCPU_FOP, VCPU_FPU_REGS, VCPU_FSW, VCPU_FTW, VCPU_IGNNE, VCPU_INDEX } from '../../abi/index';
+import { ferr } from '../imports';
+import { CR0_NE } from '../mmu-mode';
+import { PEND_WAIT, VEC_MF, cpu, pend, raise } from '../state';
 import { INDEFINITE_SE, INDEFINITE_SIG, EX_BEFORE, EX_INVALID, begin, raised, roundedUp } from './float80';
 
 export const FSW_SF: u32 = 0x40;
@@ -74,7 +76,25 @@ export function incrementTop(): void {
 /** Recomputes ES and B after the status or the masks changed. */
 export function updateSummary(): void {
   const status = fsw() & ~(FSW_ES | FSW_B);
-  setFsw(status & ~fcw() & 0x3f ? status | FSW_ES | FSW_B : status);
+  if (status & ~fcw() & 0x3f) setFsw(status | FSW_ES | FSW_B);
+  else clearSummary(status);
+}
+
+/** Stores a status without pending errors: FERR# goes off, and IGNNE# with it. */
+export function clearSummary(status: u32): void {
+  setFsw(status);
+  store<u32>(cpu, 0, VCPU_IGNNE);
+}
+
+/**
+ * A waiting instruction meets a pending error. CR0.NE chooses between #MF and FERR#, after which the processor waits for the interrupt that it
+ * raises outside (SDM 1 8.7). 1: it goes on all the same, for IGNNE# is asserted.
+ */
+export function pendingError(): i32 {
+  if (load<u64>(cpu, VCPU_CR0) & CR0_NE) return raise(VEC_MF, 0);
+  if (load<u32>(cpu, VCPU_IGNNE)) return 1;
+  ferr(load<i32>(cpu, VCPU_INDEX));
+  return pend(PEND_WAIT);
 }
 
 /**
@@ -135,7 +155,7 @@ export function beginOperation(controlled: bool): void {
 /** FNINIT. */
 export function initialise(): void {
   store<u16>(cpu, 0x37f, VCPU_FCW);
-  store<u16>(cpu, 0, VCPU_FSW);
+  clearSummary(0);
   store<u16>(cpu, 0xffff, VCPU_FTW);
   store<u16>(cpu, 0, VCPU_FOP);
   store<u64>(cpu, 0, VCPU_FIP);

@@ -57,7 +57,7 @@ export function opSimd(p: usize): i32 {
   const bytes = <i32>(word >> 32) & 255;
   if (opcode == 0xae) return saveGroup(p, <u32>(word >> 16) & 255, (word & SIMD_WIDE) != 0);
   // MOVNTI uses no vector state.
-  if (opcode != 0xc3 && !available(!mmx || mixes(opcode, prefix), mmx)) return 0;
+  if (opcode != 0xc3 && !available(p, !mmx || mixes(opcode, prefix), mmx)) return 0;
   if (opcode == 0x77) {
     enterMmx();
     store<u16>(cpu, 0xffff, VCPU_FTW);

@@ -14,7 +14,7 @@ import { compareStrings } from './strings';
 /** Pointer to the rm operand, after the checks of every SIMD instruction; 0: a fault is pending. */
 function source(p: usize, word: u64): usize {
   const mmx = (word & SIMD_MMX) != 0;
-  if (!available(!mmx, mmx)) return 0;
+  if (!available(p, !mmx, mmx)) return 0;
   if (!inMemory(p)) return cpu + <usize>load<u16>(p, R_SRC);
   return operandPointer(p, <i32>(word >> 32) & 255, (word & SIMD_ALIGNED) != 0);
 }
@@ -61,7 +61,7 @@ export function opSimd3A(p: usize): i32 {
   const wide = (word & SIMD_WIDE) != 0;
   const dst = cpu + <usize>load<u16>(p, R_DST);
   if (opcode >= 0x14 && opcode <= 0x17) {
-    if (!available(true, false)) return 0;
+    if (!available(p, true, false)) return 0;
     // The register is read as ModRM.reg, the target is ModRM.rm.
     const from = extract(opcode, wide, immediate, dst);
     if (inMemory(p)) return storeOperand(p, from, <i32>(word >> 32) & 255, false);

@@ -1,21 +1,22 @@
 /** What every MMX and SSE instruction does before its operation: may it run, and where are its operands? */
 import { VCPU_CR0, VCPU_CR4, VCPU_FSW, VCPU_FTW } from '../../abi/index';
-import { canRead, canWrite, memVal, operandVa, rd, wr } from '../mem';
+import { FSW_ES, fsw, pendingError } from '../fpu/registers';
+import { canRead, canWrite, exactCount, memVal, operandVa, rd, wr } from '../mem';
 import { hostRead, hostWrite } from '../mmu';
 import { CR0_EM, CR0_TS, CR4_OSFXSR } from '../mmu-mode';
-import { VEC_GP, VEC_MF, VEC_NM, VEC_UD, cpu, raise } from '../state';
+import { VEC_GP, VEC_NM, VEC_UD, cpu, raise } from '../state';
 
 /** Buffer of one memory operand (private memory below TLB_BASE). */
 const OPERAND: usize = 0x14f000;
-const FSW_ES: u32 = 0x80;
 
 /** #UD, #NM or #MF before any operand is touched (SDM 3A tables 13-1, 12-1). */
-export function available(xmm: bool, mmx: bool): i32 {
+export function available(p: usize, xmm: bool, mmx: bool): i32 {
   const cr0 = load<u64>(cpu, VCPU_CR0);
   if (cr0 & CR0_EM || (xmm && !(load<u64>(cpu, VCPU_CR4) & CR4_OSFXSR))) return raise(VEC_UD, 0);
   if (cr0 & CR0_TS) return raise(VEC_NM, 0);
-  if (mmx && <u32>load<u16>(cpu, VCPU_FSW) & FSW_ES) return raise(VEC_MF, 0);
-  return 1;
+  if (!mmx || !(fsw() & FSW_ES)) return 1;
+  exactCount(p);
+  return pendingError();
 }
 
 /** Using MMX makes TOP 0 and all registers valid (SDM 1 9.5). */

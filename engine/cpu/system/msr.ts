@@ -1,6 +1,6 @@
 /**
  * RDMSR, WRMSR, the time stamp counter and RDRAND. SDM 4 (MSRs), SDM 3B 18.17 (TSC).
- * An MSR that is not listed here raises #GP(0) and is logged. Not implemented: MTRRs, machine check, performance counters, debug control.
+ * Those of absent features are in absent-msrs.ts; any other raises #GP(0) and is logged. IA32_MISC_ENABLE is kept and does nothing.
  */
 import {
   LOG_MSR,
@@ -48,6 +48,7 @@ import {
   segRecord,
 } from '../mmu-mode';
 import { VEC_GP, cpu, raise } from '../state';
+import { absentMsr, isAbsentMsr, isReadOnlyMsr } from './absent-msrs';
 
 const MSR_TSC: u32 = 0x10;
 const MSR_APIC_BASE: u32 = 0x1b;
@@ -143,6 +144,7 @@ function read(index: u32): i32 {
   else if (index == MSR_EFER) value = efer();
   else if (index == MSR_FS_BASE) value = load<u64>(segRecord(SEG_FS), SEG_BASE);
   else if (index == MSR_GS_BASE) value = load<u64>(segRecord(SEG_GS), SEG_BASE);
+  else if (isAbsentMsr(index)) value = absentMsr(index);
   else return unknown(index, 0);
   return 1;
 }
@@ -193,7 +195,8 @@ function write(index: u32, next: u64): i32 {
   else if (index == MSR_EFER) return writeEfer(next);
   else if (index == MSR_FS_BASE) store<u64>(segRecord(SEG_FS), next, SEG_BASE);
   else if (index == MSR_GS_BASE) store<u64>(segRecord(SEG_GS), next, SEG_BASE);
-  else if (index != MSR_MICROCODE) return unknown(index, 1);
+  else if (isReadOnlyMsr(index)) return raise(VEC_GP, 0);
+  else if (index != MSR_MICROCODE && !isAbsentMsr(index)) return unknown(index, 1);
   return 1;
 }
 
