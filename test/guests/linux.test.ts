@@ -24,6 +24,23 @@ describe.skipIf(missing)('a stock Linux', () => {
     expect(linux.sh('date +%Y')).toBe('2024');
   });
 
+  it('lets a program step itself over a system call: the trap comes behind it, and the kernel does not complain', () => {
+    // write(1, "in\n", 3) right behind POPF that sets TF, then exit(0).
+    const code = 'b801000000 bf01000000 488d3519000000 ba03000000 9c 810c2400010000 9d 0f05 31ff b83c000000 0f05 696e0a'.replaceAll(
+      ' ',
+      '',
+    );
+    const header =
+      '7f454c46020101000000000000000000 02003e0001000000 7800400000000000 4000000000000000 0000000000000000 00000000 4000 3800 0100 000000000000';
+    const segment =
+      '01000000 05000000 0000000000000000 0000400000000000 0000400000000000 0002000000000000 0002000000000000 0010000000000000';
+    const bytes = `${header}${segment}${code}`.replaceAll(' ', '').match(/../g)!;
+    linux.sh(`printf '${bytes.map((byte) => `\\x${byte}`).join('')}' > /tmp/step; head -c 400 /dev/zero >> /tmp/step; chmod +x /tmp/step`);
+    expect(linux.sh('/tmp/step; echo $?')).toMatch(/^in\n(Trace.*\n)?133$/);
+    expect(linux.complaints()).toEqual([]);
+    linux.sh('rm /tmp/step');
+  });
+
   it('takes a DIMM, keeps a file in it that did not fit before, moves that to another DIMM, and gives both back', () => {
     const free = linux.meminfo('MemFree');
     expect(linux.plug('d1', 256 * MIB)).toMatchObject({ addr: BLOCK, slot: 0 });

@@ -1,7 +1,7 @@
 /** boot_params, the Linux "zero page" (Documentation/arch/x86/zero-page.rst), and what it points to: command line, initrd, tables. */
 import { type E820Entry, highestRam } from '../e820';
 import { writeIdentityTables } from './identity';
-import { cString, type EntryState, type LoadContext, loadError, put, RSI, writeGdt } from './image';
+import { cString, type EntryState, LINUX_MEMORY_BLOCK, type LoadContext, loadError, put, RSI, writeGdt } from './image';
 import { brokenArchive } from './initrd';
 
 /** Where things lie in low RAM. */
@@ -21,8 +21,6 @@ const CMD_LINE_PTR = 0x228;
 const E820_TABLE = 0x2d0;
 const E820_MAX = 128;
 const LOADER_UNDEFINED = 0xff;
-/** Linux on x86-64 below 64 GiB of RAM (memory_block_size_bytes): what is not whole blocks it refuses, and ACPI cannot tell. */
-const MEMORY_BLOCK = 0x8000000;
 
 export interface LinuxKernel {
   mode: 'protected' | 'long';
@@ -49,7 +47,7 @@ export function enterLinux(kernel: LinuxKernel, context: LoadContext): EntryStat
   placeE820(view, context.e820, context);
   put(context, PARAMS_AT, params, 'boot_params');
   const { mode, entry: rip } = kernel;
-  const state = { mode, rip, gpr: { [RSI]: PARAMS_AT }, gdt: writeGdt(context, GDT_AT, mode), memoryBlock: MEMORY_BLOCK };
+  const state = { mode, rip, gpr: { [RSI]: PARAMS_AT }, gdt: writeGdt(context, GDT_AT, mode), memoryBlock: LINUX_MEMORY_BLOCK };
   return mode === 'long' ? { ...state, cr3: writeIdentityTables(context, TABLES_AT) } : state;
 }
 

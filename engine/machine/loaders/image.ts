@@ -1,7 +1,7 @@
 /** What loaders get and give. A loader writes guest memory and says how the first vCPU enters the guest. */
 import { MachineError } from '../api';
 import type { E820Entry } from '../e820';
-import { isRam } from '../e820';
+import { E820_RAM, isRam } from '../e820';
 import type { PhysicalMemory } from '../physical';
 
 export interface LoadContext {
@@ -27,6 +27,9 @@ export interface EntryState {
   /** gpa of a GDT with null, 32-bit or 64-bit code at 0x10 and data at 0x18; not in real mode. */
   gdt?: { base: number; limit: number };
 }
+
+/** Linux on x86-64 below 64 GiB of RAM (memory_block_size_bytes): what is not whole blocks it refuses, and ACPI cannot tell. */
+export const LINUX_MEMORY_BLOCK = 0x8000000;
 
 export const RBX = 3;
 export const RAX = 0;
@@ -60,6 +63,19 @@ export function demandRam(context: LoadContext, start: number, end: number, what
     context,
     `${what} needs RAM up to ${hex(end)}: use at least -m ${least}M, and a layout that has RAM from ${hex(start)} on`,
   );
+}
+
+/** The RAM of the memory map without what these pieces (bytes) occupy. */
+export function freeRam(context: LoadContext, pieces: readonly { at: number; length: number }[]): E820Entry[] {
+  let free = context.e820.filter((entry) => entry.type === E820_RAM);
+  for (const { at, length } of pieces) {
+    free = free.flatMap((e) => [
+      { ...e, end: Math.min(e.end, at) },
+      { ...e, start: Math.max(e.start, at + length) },
+    ]);
+    free = free.filter((e) => e.start < e.end);
+  }
+  return free;
 }
 
 /** Text as Latin-1 with a closing NUL. */

@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { le32, pvhElf } from '../../../test/support/pvh-elf';
 import { MemslotEngine } from '../../memory/index';
 import type { GuestImage } from '../api';
 import { makeE820 } from '../e820';
@@ -171,6 +172,72 @@ describe('Multiboot', () => {
   });
 });
 
+describe('PVH', () => {
+  const AT = 2 * MIB;
+  const entryNote = ['Xen', 18, le32(AT + 4)] as const;
+  const code = new Uint8Array(16).fill(0x90);
+  const kernel = (change: Partial<Parameters<typeof pvhElf>[0]> = {}) =>
+    pvhElf({ bits: 64, at: AT, code, memorySize: 32, notes: [['GNU', 3, [1, 2, 3]], entryNote], entry: AT, ...change });
+
+  it('is entered in 32-bit mode with EBX on start information, memory map, command line, root pointer and module', () => {
+    const { load, u32, text, physical } = board();
+    physical.write(AT + 16, new Uint8Array(16).fill(0xff));
+    const entry = load({ name: 'pvh', kernel: kernel(), append: 'a b', initrd: Uint8Array.of(1, 2, 3) });
+    expect(entry).toMatchObject({ mode: 'protected', rip: AT + 4 });
+    expect(entry.memoryBlock).toBeUndefined();
+    expect([u32(AT), u32(AT + 16)]).toEqual([0x90909090, 0]);
+    const info = entry.gpr[3]!;
+    expect([u32(info), u32(info + 4), u32(info + 8), u32(info + 12)]).toEqual([0x336ec578, 1, 0, 1]);
+    expect(text(u32(info + 24))).toBe('a b');
+    expect(u32(info + 32)).toBe(0xe0000);
+    expect(u32(info + 48)).toBe(3);
+    const last = u32(info + 40) + 48;
+    expect([u32(last), u32(last + 8), u32(last + 16)]).toEqual([MIB, 15 * MIB, 1]);
+    const module = u32(info + 16);
+    expect(u32(module + 8)).toBe(3);
+    expect(physical.read(u32(module), 3)).toEqual(Uint8Array.of(1, 2, 3));
+  });
+
+  it('knows Linux by its notes: memory comes in whole blocks, the command line has its limit', () => {
+    for (const note of [
+      ['Linux', 0x100, [0]],
+      ['Xen', 6, [...new TextEncoder().encode('linux')]],
+    ] as const) {
+      const linux = kernel({ notes: [entryNote, note] });
+      expect(board().load({ name: 'vmlinux', kernel: linux }).memoryBlock).toBe(128 * MIB);
+      expect(() => board().load({ name: 'vmlinux', kernel: linux, append: 'x'.repeat(2048) })).toThrow(
+        /2048 characters, the kernel takes at most 2047/,
+      );
+    }
+  });
+
+  it('is what a Multiboot header in the same file is not', () => {
+    const both = kernel({ code: Uint8Array.from([...le32(0x1badb002), ...le32(0), ...le32(-0x1badb002)]) });
+    expect(board().load({ name: 'both', kernel: both }).gpr[0]).toBe(0x2badb002);
+  });
+
+  it.each<[string, Partial<Parameters<typeof pvhElf>[0]>, RegExp]>([
+    ['an entry outside the file', { notes: [['Xen', 18, le32(0x1234)]] }, /its PVH entry 0x1234 lies in none of its segments/],
+    [
+      'a segment outside RAM',
+      { at: 0xa0000, notes: [['Xen', 18, le32(0xa0000)]] },
+      /a kernel segment needs guest memory \[0xa0000, 0xa0020\)/,
+    ],
+    ['a long command line', {}, /characters, the kernel takes at most 4095/],
+  ])('refuses %s', (what, change, message) => {
+    const append = what === 'a long command line' ? 'x'.repeat(4096) : '';
+    expect(() => board().load({ name: 'k', kernel: kernel(change), append })).toThrow(message);
+  });
+
+  it('is no file whose notes are cut short, or that names no entry', () => {
+    const cut = kernel();
+    new DataView(cut.buffer).setUint32(0x100 + 4, 0xfffffff0, true);
+    expect(board().load({ name: 'k', kernel: cut })).toMatchObject({ mode: 'long', rip: AT });
+    expect(board().load({ name: 'k', kernel: kernel({ notes: [['Xen', 18, [1]]] }) })).toMatchObject({ mode: 'long' });
+    expect(board().load({ name: 'k', kernel: kernel({ notes: [['GNU', 18, le32(AT)]] }) })).toMatchObject({ mode: 'long' });
+  });
+});
+
 describe('vmlinux', () => {
   it('is a 64-bit ELF file entered at its own entry with a made-up setup header', () => {
     const image = new Uint8Array(0x2000);
@@ -211,7 +278,7 @@ describe('other files', () => {
     [
       'an ELF without header',
       multibootElf((v) => v.setUint32(0x100, 0, true)),
-      'it is an ELF file, but neither Multiboot nor a 64-bit x86 executable',
+      'it is an ELF file, but neither Multiboot nor PVH nor a 64-bit x86 executable',
     ],
   ])('refuses %s', (_what, kernel, message) => {
     expect(() => board().load({ name: 'x', kernel })).toThrow(message);

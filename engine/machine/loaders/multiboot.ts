@@ -4,7 +4,7 @@
  */
 import { E820_RAM, highestRam } from '../e820';
 import { EM_386, EM_X86_64, isElf, readElf } from './elf';
-import { cString, type EntryState, hex, type LoadContext, loadError, put, RAX, RBX, writeGdt } from './image';
+import { cString, type EntryState, freeRam, hex, type LoadContext, loadError, put, RAX, RBX, writeGdt } from './image';
 
 const SEARCH = 8192;
 const HEADER_MAGIC = 0x1badb002;
@@ -51,7 +51,7 @@ export function loadMultiboot(image: Uint8Array, header: MultibootHeader, contex
   for (const { at, bytes, length } of pieces) put(context, at, bytes, 'a kernel segment', length);
 
   const kernelEnd = Math.max(...pieces.map((piece) => piece.at + piece.length));
-  const info = highestRam(freeOf(context, pieces), INFO_SIZE, 0x1000, 0xa0000);
+  const info = highestRam(freeRam(context, pieces), INFO_SIZE, 0x1000, 0xa0000);
   if (info === undefined) throw loadError(context, 'no room for the Multiboot information below 640 KiB');
   writeInfo(context, info, kernelEnd);
   return {
@@ -93,19 +93,6 @@ function fromAddresses(image: Uint8Array, header: MultibootHeader, context: Load
     throw loadError(context, 'the addresses in its Multiboot header do not fit the file');
   const length = Math.max(size, bssEnd === 0 ? 0 : bssEnd - loadAt);
   return { entry, pieces: [{ at: loadAt, bytes: image.subarray(first, first + size), length }] };
-}
-
-/** The memory map without what the kernel's pieces occupy. */
-function freeOf(context: LoadContext, pieces: readonly Piece[]) {
-  let free = context.e820.filter((entry) => entry.type === E820_RAM);
-  for (const { at, length } of pieces) {
-    free = free.flatMap((e) => [
-      { ...e, end: Math.min(e.end, at) },
-      { ...e, start: Math.max(e.start, at + length) },
-    ]);
-    free = free.filter((e) => e.start < e.end);
-  }
-  return free;
 }
 
 function writeInfo(context: LoadContext, at: number, kernelEnd: number): void {

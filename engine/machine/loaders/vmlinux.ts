@@ -1,6 +1,6 @@
 /**
  * A Linux kernel as a plain 64-bit ELF file (the payload of a bzImage, unpacked beforehand): entered at startup_64 as the 64-bit
- * boot protocol describes, without the decompressor. It brings no setup header, so this makes one.
+ * boot protocol describes, without the decompressor, unless it names a PVH entry (pvh.ts). It brings no setup header, so this makes one.
  */
 import { enterLinux } from './boot-params';
 import { EM_X86_64, isElf, readElf } from './elf';
