@@ -11,9 +11,10 @@ import { memtest } from './soak/memtest';
 import { replay } from './soak/replay';
 import { selftests } from './soak/selftests';
 import type { Soak } from './soak/soak';
+import { stepped } from './soak/stepped';
 import { tiers } from './soak/tiers';
 
-const soaks: readonly Soak[] = [memtest, memslots, selftests, differential, tiers, links, fuzz, replay, linux];
+const soaks: readonly Soak[] = [memtest, memslots, selftests, differential, tiers, links, fuzz, replay, linux, stepped];
 
 function clock(since: number): string {
   const seconds = Math.floor((performance.now() - since) / 1000);
