@@ -1,5 +1,6 @@
 /** Layout of a software TLB entry (32 bytes). Compiled by both tsc and asc. */
 
+/** The entry of a page: ((va >> 12) ^ (va >> 24)) % TLB_ENTRIES. Streams a power of two apart do not share one. */
 export const TLB_ENTRIES = 4096;
 export const TLB_ENTRY_SIZE = 32;
 /** u64 tags: the guest-virtual page address that may be read / written / executed through this entry, or -1. */

@@ -60,7 +60,7 @@ export let hitGpa: u64 = 0;
   store<u64>(cpu + stat, load<u64>(cpu + stat, VCPU_STATS) + n, VCPU_STATS);
 }
 @inline function entryOf(table: usize, va: u64): usize {
-  return table + ((<usize>(va >> 12) & (TLB_ENTRIES - 1)) << 5);
+  return table + (((<usize>(va >> 12) ^ <usize>(va >> 24)) & (TLB_ENTRIES - 1)) << 5);
 }
 @inline function clearTags(entry: usize): void {
   store<u64>(entry, NO_TAG, TLB_TAG_READ);

@@ -75,7 +75,7 @@ let entryAnswer: u32 = 0;
 export function frame(gfn: u64): u32 {
   const asId = load<u32>(cpu, VCPU_AS_ID);
   const key = gfn | ((<u64>asId) << 52);
-  const slot = FRAME_CACHE + ((<usize>gfn & (FRAME_CACHE_ENTRIES - 1)) << 4);
+  const slot = FRAME_CACHE + ((<usize>(gfn ^ (gfn >> 8) ^ (gfn >> 14)) & (FRAME_CACHE_ENTRIES - 1)) << 4);
   const cached = load<u32>(slot, 8);
   if (cached != 0 && load<u64>(slot) == key) return cached;
   const answer = <u32>lookup(<f64>gfn, <i32>asId);
@@ -94,7 +94,7 @@ export function clearFrameCache(): void {
 export function dirtyFrame(gfn: u64): void {
   const asId = load<u32>(cpu, VCPU_AS_ID);
   markDirty(<f64>gfn, <i32>asId);
-  const slot = FRAME_CACHE + ((<usize>gfn & (FRAME_CACHE_ENTRIES - 1)) << 4);
+  const slot = FRAME_CACHE + ((<usize>(gfn ^ (gfn >> 8) ^ (gfn >> 14)) & (FRAME_CACHE_ENTRIES - 1)) << 4);
   if (load<u64>(slot) == (gfn | ((<u64>asId) << 52))) store<u32>(slot, load<u32>(slot, 8) & ~(<u32>PAGE_CLEAN), 8);
 }
 

@@ -32,7 +32,7 @@ export { flushTlb, invlpg, protectGfnRange, resetTlb, stripWriteTags, tlbEpoch, 
 export let slowValue: u64 = 0;
 
 @inline function slot(table: usize, va: u64): usize {
-  return table + ((<usize>(va >> 12) & (TLB_ENTRIES - 1)) << 5);
+  return table + (((<usize>(va >> 12) ^ <usize>(va >> 24)) & (TLB_ENTRIES - 1)) << 5);
 }
 
 /** Host address of the sizeof<T>() bytes at va when the TLB allows to read them all in one page; else 0 (use readSlow). */

@@ -3,8 +3,8 @@
  * one region. Everything that leaves a region does so in front of an instruction, by `exit`.
  */
 import { TLB_ADDEND, TLB_TAG_READ, TLB_TAG_WRITE } from '../abi/tlb';
-import { VCPU_FLAGS, VCPU_GPR, VCPU_RIP, VCPU_ZERO } from '../abi/vcpu';
-import { Code, I32, I64 } from './encoder';
+import { VCPU_CR0, VCPU_CR4, VCPU_GPR, VCPU_MXCSR, VCPU_RIP, VCPU_XMM, VCPU_ZERO } from '../abi/vcpu';
+import { Code, I32, I64, V128 } from './encoder';
 import { type Flags, IN_RECORD, Kind, wordOf } from './flag-kinds';
 import type { FunctionType, Import, Locals } from './module';
 import { type Instruction, LEFT, type Size, VREG_EA, VREG_PAGE } from './records';
@@ -45,10 +45,26 @@ export const R = 36;
 export const T = 37;
 /** What the region returns. */
 const CODE = 38;
+// Vectors, and scratch for them.
+const XMM0 = 39;
+export const V0 = 55;
+export const V1 = 56;
+export const V2 = 57;
+/** May vector instructions run, and does MXCSR stay as it is whatever ordinary arithmetic does? */
+const VECTORS = 58;
+const EXACT = 59;
 export const LOCALS: Locals = [
   [26, I64],
   [7, I32],
+  [19, V128],
+  [2, I32],
 ];
+/** CR0.EM and TS must be clear, CR4.OSFXSR set. */
+const CR0_NO_VECTORS = 0xc;
+const CR4_OSFXSR = 0x200;
+/** MXCSR without the flags below PE: PE, all masks, rounding to nearest, neither DAZ nor FTZ. */
+const MXCSR_SETTLED = 0x1fa0;
+const MXCSR_MASK = 0xffe0;
 
 export const FILL = 0;
 export const FETCH = 1;
@@ -81,6 +97,11 @@ export class Emitter {
   /** Bits of the general registers that the region has in locals, and those that it may have changed. */
   used = 0;
   dirty = 0;
+  /** The same of XMM registers. */
+  vectors = 0;
+  /** XMM registers (offsets) of whose lanes all are known to be ordinary numbers, in this block. */
+  readonly ordinary = new Map<number, 'single' | 'double'>();
+  private vectorsTested = false;
   flags: Flags;
   /** Linear distance of the block's page from the first page. */
   pageDelta = 0;
@@ -119,6 +140,38 @@ export class Emitter {
       code.i64Load(VCPU_GPR + register * 8);
       code.set(GPR0 + register);
     });
+    if (this.vectors === 0) return;
+    this.forEach(this.vectors, (register) => {
+      code.get(VCPU);
+      code.v128Load(VCPU_XMM + register * 16);
+      code.set(XMM0 + register);
+    });
+    code.get(VCPU);
+    code.i32Load(VCPU_MXCSR);
+    code.i32Const(MXCSR_MASK);
+    code.i32And();
+    code.i32Const(MXCSR_SETTLED);
+    code.i32Eq();
+    code.set(EXACT);
+    code.get(VCPU);
+    code.i32Load(VCPU_CR0);
+    code.i32Const(CR0_NO_VECTORS);
+    code.i32And();
+    code.i32Eqz();
+    code.get(VCPU);
+    code.i32Load(VCPU_CR4);
+    code.i32Const(CR4_OSFXSR);
+    code.i32And();
+    code.i32Const(0);
+    code.i32Ne();
+    code.i32And();
+    code.set(VECTORS);
+  }
+
+  /** A block begins: nothing is known from before. */
+  beginBlock(): void {
+    this.ordinary.clear();
+    this.vectorsTested = false;
   }
 
   /** Registers, flags and the count go to the record. */
@@ -128,6 +181,11 @@ export class Emitter {
       code.get(VCPU);
       code.get(GPR0 + register);
       code.i64Store(VCPU_GPR + register * 8);
+    });
+    this.forEach(this.vectors, (register) => {
+      code.get(VCPU);
+      code.get(XMM0 + register);
+      code.v128Store(VCPU_XMM + register * 16);
     });
     code.i32Const(0);
     code.get(LEFT_LOCAL);
@@ -274,9 +332,48 @@ export class Emitter {
     code.return();
     code.end();
     this.reload();
+    this.ordinary.clear();
     code.i32Const(Kind.RECORD);
     code.set(KIND);
     this.flags = IN_RECORD;
+  }
+
+  // Vectors
+
+  xmm(offset: number): number {
+    return XMM0 + ((offset - VCPU_XMM) >> 4);
+  }
+
+  /** From the stack; `type`: all its lanes are ordinary numbers. */
+  setXmm(offset: number, type?: 'single' | 'double'): void {
+    this.code.set(this.xmm(offset));
+    if (type === undefined) this.ordinary.delete(offset);
+    else this.ordinary.set(offset, type);
+  }
+
+  /** Leaves if vector instructions raise exceptions; once in a block, since only instructions that leave change that. */
+  needVectors(at: Instruction): void {
+    if (this.vectorsTested) return;
+    this.vectorsTested = true;
+    const { code } = this;
+    code.get(VECTORS);
+    code.i32Eqz();
+    code.unlikelyIf();
+    this.exitBefore(at, at.number);
+    code.end();
+  }
+
+  /** An i32 on the stack says whether the host's result is what the guest's would be and MXCSR stays; else leaves. */
+  unlessExact(at: Instruction): void {
+    const { code } = this;
+    code.i32Const(0);
+    code.i32Ne();
+    code.get(EXACT);
+    code.i32And();
+    code.i32Eqz();
+    code.unlikelyIf();
+    this.exitBefore(at, at.number);
+    code.end();
   }
 
   // Registers. i32 for 8, 16 and 32 bits (zero-extended), i64 for 64.
@@ -375,6 +472,10 @@ export class Emitter {
     code.get(VA);
     code.i64Const(7);
     code.i64ShrU();
+    code.get(VA);
+    code.i64Const(19);
+    code.i64ShrU();
+    code.i64Xor();
     code.i32WrapI64();
     code.i32Const(TLB_MASK);
     code.i32And();
@@ -628,6 +729,3 @@ export class Emitter {
     return false;
   }
 }
-
-/** Where the core keeps flags: for whoever reads this beside engine/cpu/flags.ts. */
-export const FLAGS_RECORD = VCPU_FLAGS;

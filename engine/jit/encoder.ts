@@ -221,6 +221,20 @@ export class Code extends Bytes {
   private simd(opcode: number): void { this.byte(0xfd); this.u32(opcode); }
   v128Load(offset: number): void { this.simd(0x00); this.byte(0); this.u32(offset); }
   v128Store(offset: number): void { this.simd(0x0b); this.byte(0); this.u32(offset); }
+  v128Load32Zero(offset: number): void { this.simd(0x5c); this.byte(0); this.u32(offset); }
+  v128Load64Zero(offset: number): void { this.simd(0x5d); this.byte(0); this.u32(offset); }
+  v128Store32Lane0(offset: number): void { this.simd(0x5a); this.byte(0); this.u32(offset); this.byte(0); }
+  v128Store64Lane0(offset: number): void { this.simd(0x5b); this.byte(0); this.u32(offset); this.byte(0); }
+  i32x4ExtractLane0(): void { this.simd(0x1b); this.byte(0); }
+  i32x4ReplaceLane0(): void { this.simd(0x1c); this.byte(0); }
+  i64x2ExtractLane0(): void { this.simd(0x1d); this.byte(0); }
+  i64x2ReplaceLane0(): void { this.simd(0x1e); this.byte(0); }
+  /** Lanes 0-15 of the first operand, 16-31 of the second. */
+  shuffle(bytes: readonly number[]): void { this.simd(0x0d); for (const byte of bytes) this.byte(byte); }
+  v128Const(low: bigint, high: bigint): void {
+    this.simd(0x0c);
+    for (const half of [low, high]) for (let at = 0n; at < 64n; at += 8n) this.byte(Number((half >> at) & 255n));
+  }
   /** Any SIMD instruction without immediate, by its number in 5.4.8. */
   lanes(opcode: number): void { this.simd(opcode); }
 }

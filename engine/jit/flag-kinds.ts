@@ -3,6 +3,7 @@
  * an exit hands them to the core (engine/cpu/region-flags.ts, which has the same numbers), which works the flags out when somebody asks.
  */
 import type { Instruction, Size } from './records';
+import { isVector } from './vector-forms';
 
 export const Kind = {
   /** second, result */
@@ -56,8 +57,9 @@ const ALU_KINDS: Record<string, number> = {
 };
 
 /** 'none': leaves the flags alone; 'some': changes them in a way that compiled code does not follow, or part of them. */
-export function effectOf({ row }: Instruction): 'none' | 'some' | { kind: number; size: Size } {
-  if (row.quiet) return 'none';
+export function effectOf(at: Instruction): 'none' | 'some' | { kind: number; size: Size } {
+  const { row } = at;
+  if (row.quiet || isVector(at)) return 'none';
   switch (row.family) {
     case 'alu':
     case 'test':
@@ -77,7 +79,9 @@ export function effectOf({ row }: Instruction): 'none' | 'some' | { kind: number
 }
 
 /** Does the instruction look at flags? */
-export function readsFlags({ row }: Instruction): boolean {
+export function readsFlags(at: Instruction): boolean {
+  const { row } = at;
+  if (isVector(at)) return false;
   if (row.family === 'condition' || row.family === 'out-of-line' || row.action === 'jcc') return true;
   return row.action === 'adc' || row.action === 'sbb' || ((row.action === 'inc' || row.action === 'dec') && row.family === 'unary');
 }

@@ -25,8 +25,8 @@ export interface JitOptions {
 
 export const JIT_DEFAULTS: JitOptions = {
   quantum: 12000,
-  samples: 12,
-  limits: { instructions: 600, pages: 8 },
+  samples: 24,
+  limits: { instructions: 200, pages: 8 },
   regions: 2000,
   thrashing: 12,
 };

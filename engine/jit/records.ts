@@ -1,5 +1,6 @@
 /** Decoded records of the core as objects: the one place that knows their layout here (engine/cpu/record.ts has it for the core). */
 import { type Family, OPERATIONS as ROWS, type Size } from '../abi/ops/index';
+import { VCPU_XMM } from '../abi/vcpu';
 
 export type { Size } from '../abi/ops/index';
 
@@ -33,6 +34,9 @@ export const OPERATIONS: readonly Row[] = ROWS.map(({ name, family, action, form
   quiet: quietOf !== undefined,
   ends,
 }));
+
+/** Is the offset an XMM register's? */
+export const isVectorRegister = (offset: number): boolean => offset >= VCPU_XMM && offset < VCPU_XMM + 256;
 
 export interface Instruction {
   row: Row;
@@ -85,6 +89,7 @@ export function readBlock(view: DataView, header: number, first: number): Record
   for (let at = first; ; at += RECORD_SIZE) {
     const number = view.getUint16(at, true);
     const row = OPERATIONS[number];
+
     if (row === undefined) throw new Error(`record at 0x${at.toString(16)} has the unknown operation ${number}`);
     const instruction: Instruction = {
       row,

@@ -7,6 +7,8 @@ import { moduleOf } from './module';
 import { canonical, OPERATION_WRITERS, popReturn, push } from './operations';
 import type { Instruction } from './records';
 import { Structure } from './structure';
+import { isVector, vectorRegisters } from './vector-forms';
+import { vector } from './vectors';
 
 const RSP = 4;
 
@@ -43,7 +45,7 @@ function registersOf(at: Instruction): [number, number] {
     use(offset);
     if (isGpr(offset)) changed |= 1 << (offset >> 3);
   };
-  const memory = /[mx]/.test(form) || family === 'address';
+  const memory = /[mx]/.test(form) || family === 'address' || isVector(at);
   if (memory) {
     use(at.base);
     use(at.index);
@@ -129,6 +131,11 @@ class RegionWriter {
         const [used, dirty] = registersOf(at);
         this.e.used |= used;
         this.e.dirty |= dirty;
+        if (!isVector(at)) continue;
+        const { xmm, general } = vectorRegisters(at);
+        this.e.vectors |= xmm;
+        this.e.used |= general;
+        this.e.dirty |= general;
       }
     this.followFlags();
     this.e.region(() => this.structure.write(this.e.code, ENTRY, (number, to) => this.node(number, to)));
@@ -229,12 +236,14 @@ class RegionWriter {
     const { instructions, count } = node.records;
     e.pageDelta = page.delta;
     e.flags = this.flagsAt[number];
+    e.beginBlock();
     e.claim(node.delta, count);
     for (const [index, at] of instructions.entries()) {
       e.flagsDead = this.dead(instructions, index);
       if (at === node.last) break;
       const writer = OPERATION_WRITERS[at.row.family];
       if (writer !== undefined) writer(e, at);
+      else if (isVector(at)) vector(e, at);
       else e.callCold(at);
     }
     this.end(node, to);

@@ -52,7 +52,7 @@ export function walkAddress(vcpu: Vcpu, engine: MemslotEngine, host: HostMemory,
 
 /** What the software TLB holds of the address now. */
 function tagsAt({ view }: HostMemory, table: number, gva: bigint): TlbTags {
-  const entry = table + Number((gva >> 12n) % BigInt(TLB_ENTRIES)) * TLB_ENTRY_SIZE;
+  const entry = table + Number(((gva >> 12n) ^ (gva >> 24n)) % BigInt(TLB_ENTRIES)) * TLB_ENTRY_SIZE;
   const has = (tag: number): boolean => view.getBigUint64(entry + tag, true) === gva - (gva % BigInt(PAGE_SIZE));
   return { read: has(TLB_TAG_READ), write: has(TLB_TAG_WRITE), execute: has(TLB_TAG_EXEC) };
 }

@@ -36,6 +36,21 @@ const FAULT_HANDLER =
 /** inc qword [COUNTER]; iretq */
 const TIMER_HANDLER = '48 ff 04 25 00 10 07 00 48 cf';
 
+/** What lies in the data pages at first: integers of all sizes, doubles and singles, ordinary ones and others. */
+function numbers(random: Random): BigUint64Array {
+  const values = new BigUint64Array((DATA_PAGES * PAGE_SIZE) / 8);
+  const doubles = new Float64Array(values.buffer);
+  const singles = new Float32Array(values.buffer);
+  for (let at = 0; at < values.length; at++) {
+    const kind = random.below(8);
+    if (kind < 3) doubles[at] = (random.below(2000) - 1000) / (1 + random.below(16));
+    else if (kind < 6) for (const half of [0, 1]) singles[2 * at + half] = (random.below(2000) - 1000) / (1 + random.below(16));
+    else if (kind === 6) values[at] = BigInt(random.below(300));
+    else values[at] = (BigInt(random.below(2 ** 32)) << 32n) | BigInt(random.below(2 ** 32));
+  }
+  return values;
+}
+
 export class Pair {
   readonly plain: TestCore;
   readonly compiled: TestCore;
@@ -50,7 +65,8 @@ export class Pair {
   }
 
   /** A fresh machine with this program: the cores themselves are used again. */
-  load(program: Uint8Array): void {
+  load(program: Uint8Array, seed = 1): void {
+    const data = numbers(new Random(seed));
     for (const core of this.both) {
       core.pageFlags.clear();
       core.dirtied.length = 0;
@@ -78,6 +94,11 @@ export class Pair {
         core.poke(at, code);
         core.poke64(IDT + 16 * vector, (BigInt(at) & 0xffffn) | 0x80000n | (0x8e00n << 32n) | ((BigInt(at) >> 16n) << 48n));
       }
+      core.set64(abi.VCPU_CR4, 0x620n);
+      core.core.stateChanged(0);
+      data.forEach((value, index) => {
+        core.view.setBigUint64(core.hva(DATA + 8 * index), value, true);
+      });
       core.poke(CODE, program);
       core.setReg('rsp', STACK);
       core.core.setRflags(0, 0x202);
@@ -200,7 +221,7 @@ export interface Difference {
 export function tryProgram(pair: Pair, { seed, slices, last }: Trial): Difference | undefined {
   const random = new Random(seed);
   const program = randomProgram(seed);
-  pair.load(program);
+  pair.load(program, seed);
   const history: string[] = [];
   const told = (text: string): string => `seed ${seed}: ${text}\n${history.slice(-5).join('\n')}`;
   for (let slice = 0; slice < slices; slice++) {

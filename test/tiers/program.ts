@@ -14,6 +14,47 @@ export const STACK = DATA + 0xf000;
 const FREE = [0, 1, 2, 3, 5, 6, 7, 8, 9, 10, 11, 12, 13] as const;
 const R14 = 14;
 
+const range = (from: number, to: number): number[] => Array.from({ length: to - from + 1 }, (_, i) => from + i);
+/** [prefix, opcode, has an immediate byte] of SSE and SSE2 instructions. */
+const VECTORS: readonly (readonly [prefix: number, opcode: number, immediate: boolean])[] = [
+  ...[0x10, 0x11, 0x28, 0x29, 0x14, 0x15, 0x54, 0x55, 0x56, 0x57].flatMap(
+    (opcode) =>
+      [
+        [0, opcode, false],
+        [0x66, opcode, false],
+      ] as const,
+  ),
+  ...[0x51, 0x58, 0x59, 0x5c, 0x5e, 0x58, 0x59, 0x5c, 0x5d, 0x5f].flatMap((opcode) =>
+    [0, 0x66, 0xf2, 0xf3].map((prefix) => [prefix, opcode, false] as const),
+  ),
+  ...[0x10, 0x11].flatMap((opcode) => [0xf2, 0xf3].map((prefix) => [prefix, opcode, false] as const)),
+  ...[
+    ...range(0x60, 0x6d),
+    ...range(0x74, 0x76),
+    0x6f,
+    0x7f,
+    0x6e,
+    0x7e,
+    0xd4,
+    0xd5,
+    0xd6,
+    0xd7,
+    ...range(0xd8, 0xe5),
+    ...range(0xe8, 0xef),
+  ].map((opcode) => [0x66, opcode, false] as const),
+  ...range(0xf4, 0xf6).map((opcode) => [0x66, opcode, false] as const),
+  ...range(0xf8, 0xfe).map((opcode) => [0x66, opcode, false] as const),
+  [0xf3, 0x6f, false],
+  [0xf3, 0x7f, false],
+  [0xf3, 0x7e, false],
+  ...[0x66, 0xf2, 0xf3].map((prefix) => [prefix, 0x70, true] as const),
+  ...[0x71, 0x72, 0x73].map((opcode) => [0x66, opcode, true] as const),
+  [0, 0xc6, true],
+  [0x66, 0xc6, true],
+  [0, 0x50, false],
+  [0x66, 0x50, false],
+];
+
 export class ProgramWriter {
   readonly bytes: number[] = [];
   private readonly fixups: { at: number; label: string }[] = [];
@@ -83,7 +124,7 @@ export class ProgramWriter {
     const wide = size > 0 ? 1 : 0;
     const memory = random.below(3) === 0;
     const reg = this.register();
-    switch (random.below(26)) {
+    switch (random.below(32)) {
       case 0:
       case 1:
       case 2:
@@ -164,9 +205,30 @@ export class ProgramWriter {
       case 24:
         this.modrm(Math.max(size, 1), [0x0f, random.of([0xbc, 0xbd])], reg, memory);
         return;
-      default:
+      case 25:
         this.modrm(Math.max(size, 1), [0x0f, random.of([0xa5, 0xad])], reg, false);
+        return;
+      default:
+        this.vector();
     }
+  }
+
+  /** An SSE instruction: moves, integers, arithmetic; some have no compiled form. Memory operands are aligned more often than not. */
+  private vector(): void {
+    const { random } = this;
+    const [prefix, opcode, immediate] = random.of(VECTORS);
+    const memory = !(opcode >= 0x71 && opcode <= 0x73) && opcode !== 0xd7 && opcode !== 0x50 && random.below(3) === 0;
+    const reg = opcode === 0x73 ? random.of([2, 3, 6, 7]) : opcode === 0x71 || opcode === 0x72 ? random.of([2, 4, 6]) : random.below(8);
+    if (prefix) this.emit(prefix);
+    // To and from a general register: not RSP.
+    const rm = opcode === 0x6e || opcode === 0x7e ? random.of([0, 1, 2, 3, 5, 6, 7]) : random.below(8);
+    const target = opcode === 0xd7 || opcode === 0x50 ? random.of([0, 1, 2, 3, 5, 6, 7]) : reg;
+    if (memory) {
+      const displacement = random.below(DATA_PAGES * 4096 - 4200) & (random.below(8) === 0 ? -1 : -16);
+      this.emit(0x41, 0x0f, opcode, 0x80 | (target << 3) | (R14 & 7));
+      this.d32(displacement);
+    } else this.emit(0x0f, opcode, 0xc0 | (target << 3) | rm);
+    if (immediate) this.emit(random.below(random.below(2) ? 256 : 40));
   }
 
   instructions(most: number): void {

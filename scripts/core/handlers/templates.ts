@@ -40,7 +40,7 @@ export function address(indexed: boolean): string {
 }
 
 const probe = (size: Size, tag: string): string =>
-  `e = tlb + (<usize>(va >> 7) & TLB_MASK); if (load<u64>(e, ${tag}) == (${size === 0 ? 'va' : `(va + ${bytes(size) - 1})`} & PAGE_MASK))`;
+  `e = tlb + ((<usize>(va >> 7) ^ <usize>(va >> 19)) & TLB_MASK); if (load<u64>(e, ${tag}) == (${size === 0 ? 'va' : `(va + ${bytes(size) - 1})`} & PAGE_MASK))`;
 const HOST = '<usize>va + <usize>load<u32>(e, TLB_ADDEND)';
 
 /** Loads the `size` bytes at va into `target`. */
