@@ -47,6 +47,19 @@ export async function listGuests(): Promise<GuestEntry[]> {
   return listed.some((guest) => guest.name === 'memlab') ? listed : [MEMLAB, ...listed];
 }
 
+/** Prepared guests that cannot be had now: there is no network, and the browser has not kept their files. By name. */
+export async function unreachable(guests: readonly GuestEntry[]): Promise<ReadonlySet<string>> {
+  const gone = new Set<string>();
+  if (navigator.onLine || typeof caches === 'undefined') return gone;
+  for (const { name, kernel, initrd } of guests) {
+    for (const file of [kernel, initrd]) {
+      const kept = file === undefined || (await caches.match(new URL(file, GUESTS).href, { ignoreSearch: true }).catch(() => undefined));
+      if (!kept) gone.add(name);
+    }
+  }
+  return gone;
+}
+
 /** Throws one line that names the file at fault. */
 export async function fetchGuest(guest: GuestEntry | OwnGuest, append: string, tell: Telling): Promise<GuestFiles> {
   const files: GuestFiles = { name: guest.name, kernel: 'own' in guest ? await ownKernel(guest, tell) : await served(guest.kernel, tell) };

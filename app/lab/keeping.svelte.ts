@@ -3,6 +3,7 @@
  * runs, which the next page offers after a crash or a reload.
  */
 import { createStore, del, entries, set, type UseStore } from 'idb-keyval';
+import { clock } from '../shared/format';
 import type { Lab } from './lab.svelte';
 
 /** ms between two keepings, at least; more where one takes long. */
@@ -105,12 +106,11 @@ export class Keeping {
 
   #offer(kept: KeptRun): void {
     const lab = this.#lab;
-    const time = new Date(kept.at).toLocaleTimeString(undefined, { hour: '2-digit', minute: '2-digit', hourCycle: 'h23' });
     lab.tell({
       kind: 'kept',
       tone: 'ok',
       title: `What you did with ${kept.guest} is kept,`,
-      text: `up to ${time}. It is played again from its start, and goes on from there.`,
+      text: `up to ${clock(kept.at)}. It is played again from its start, and goes on from there.`,
       action: {
         label: 'Bring it back',
         run: () => {

@@ -135,6 +135,10 @@ export class Lab {
       if (/^\s*savevm\b/.test(line) && !printed.trim()) this.keeping.saved();
       else if (!LOOKS.test(line)) this.keeping.did();
       return printed;
+    } catch (error) {
+      // The machine has ended as it was told to: that is no error.
+      if (/^\s*q(?:uit)?\s*$/.test(line) && this.phase === 'stopped') return '';
+      throw error;
     } finally {
       this.snapshots.idle();
     }

@@ -90,11 +90,36 @@ export class Snapshots {
     if (saved.kind === 'layout') {
       const before = this.#lab.state?.historyAt ?? 0;
       const refusal = withoutError(await this.#lab.monitor(`layout_load ${quote(saved.name)}`));
-      if (refusal) this.#lab.say({ text: refusal });
+      if (/^.*it was saved with/.test(refusal)) this.#offerMatching(saved, refusal);
+      else if (refusal) this.#lab.say({ text: refusal });
       else this.#wayBack(saved.name, () => this.#lab.goTo(before));
       return;
     }
     await this.#busy('machine', `Loading ${saved.name}`, () => this.#loadMachine(saved.machine));
+  }
+
+  /** A layout of a machine of another shape: one of its shape can be started for it. */
+  #offerMatching(saved: Extract<Saved, { kind: 'layout' }>, refusal: string): void {
+    const lab = this.#lab;
+    const shape = shapeOf(saved.layout.text);
+    const line = `layout_load ${quote(saved.name)}`;
+    const boot = async (): Promise<void> => {
+      lab.dismiss('snapshot');
+      const failed =
+        shape && (await lab.starter.boot({ ...lab.starter.request, memory: formatMemory(shape), link: undefined, replay: undefined }));
+      if (failed) return;
+      const printed = withoutError(await lab.monitor(line));
+      lab.say({ text: printed || `Loaded ${saved.name}.` });
+    };
+    lab.tell({
+      kind: 'snapshot',
+      tone: 'bad',
+      title: `${saved.name} was not loaded:`,
+      text: ended(refusal),
+      ...(shape
+        ? { action: { label: `Start ${lab.state?.guest ?? 'a machine'} with -m ${formatMemory(shape)}`, run: () => void boot() } }
+        : {}),
+    });
   }
 
   /** Into the machine that runs when it is one like the snapshot's, else into one that is started for it. */
@@ -316,6 +341,17 @@ function notesOf({
   guest,
 }: Extract<InspectedFile, { kind: 'machine' }>): Omit<SavedSnapshot, 'name'> {
   return { size, date, vmClockNs, icount, guest, memory: formatMemory(shape), smp: shape.smp, devices: formatDevices(shape) };
+}
+
+/** -m of the machine that a layout's text is of; undefined where it tells none. */
+function shapeOf(text: string): { ram: number; slots: number; maxmem: number } | undefined {
+  try {
+    const { machine } = JSON.parse(text) as { machine?: Record<string, unknown> };
+    const { ram, slots, maxmem } = machine ?? {};
+    return typeof ram === 'number' && typeof slots === 'number' && typeof maxmem === 'number' ? { ram, slots, maxmem } : undefined;
+  } catch {
+    return undefined;
+  }
 }
 
 /** A name as one argument of a monitor line. */

@@ -49,12 +49,15 @@ export function sizeInput(bytes: number): string {
   return hex(bytes);
 }
 
-const time = new Intl.DateTimeFormat(undefined, { hour: '2-digit', minute: '2-digit' });
+const time = new Intl.DateTimeFormat(undefined, { hour: '2-digit', minute: '2-digit', hourCycle: 'h23' });
 const date = new Intl.DateTimeFormat(undefined, { day: 'numeric', month: 'short' });
-const full = new Intl.DateTimeFormat(undefined, { dateStyle: 'medium', timeStyle: 'short' });
+const full = new Intl.DateTimeFormat(undefined, { dateStyle: 'medium', timeStyle: 'short', hourCycle: 'h23' });
 
 /** "26 Nov 2026, 14:31", as this browser writes it. */
 export const fullDate = (ms: number): string => full.format(ms);
+
+/** "14:02" */
+export const clock = (ms: number): string => time.format(ms);
 
 /** "14:02" today, else "18 Nov". */
 export function when(ms: number, now: number): string {

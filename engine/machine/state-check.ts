@@ -10,6 +10,7 @@ import type { MachineConfig, RamPiece, SavedDevices, SavedDimm, SavedMachine, Sa
 import { refuseBacking } from './backing-rule';
 import { CLOCK_SHIFT, VIRTIO_COUNT } from './board';
 import { MOST_HOST_MEMORY, rangesOf, refusesRanges } from './host-memory';
+import { shapeRefusal } from './shape';
 import { Halted } from './vcpu';
 
 export const MAX_SLOTS = 32764;
@@ -164,11 +165,8 @@ export function checkMachine(
   const own = devicesOf(config);
   if (boardOf(devices) !== boardOf(own))
     throw new Error(`it is of a machine ${names(devices)}, this one is ${own ? names(own) : 'without any'} (-object, -device)`);
-  for (const name of ['ram', 'slots', 'maxmem', 'smp'] as const) {
-    if (config[name] === saved.config[name]) continue;
-    const option = name === 'smp' ? '-smp' : '-m';
-    throw new Error(`it is of a machine with ${name} ${saved.config[name]}, this one has ${config[name]} (${option})`);
-  }
+  const refusal = shapeRefusal(saved.config, config);
+  if (refusal) throw new Error(refusal);
   if (saved.round.turn >= config.smp) throw new Error(`machine: round turn ${saved.round.turn} is no vCPU`);
   for (const field of ['asleep', 'retrying'] as const) {
     const stranger = saved.round[field]?.find((index) => index >= config.smp);

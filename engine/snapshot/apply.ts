@@ -4,6 +4,7 @@
  * A DIMM or backend that the machine has and the layout has not stays, unmapped; what a virtio-mem device has mapped stays as it is.
  */
 import type { Machine } from '../machine/api';
+import { shapeRefusal } from '../machine/shape';
 import type { MemoryRegion, Refusal } from '../memory/types';
 import { bareRanges, type Layout, type LayoutDimm, virtioParts } from './layout';
 
@@ -55,11 +56,8 @@ export async function applyLayout(machine: Machine, layout: Layout): Promise<str
 /** What is missing; or why the layout cannot be this machine's. */
 function planOf(machine: Machine, layout: Layout): Plan | string {
   const { config } = machine;
-  for (const name of ['ram', 'slots', 'maxmem'] as const) {
-    if (config[name] !== layout.machine[name]) {
-      return `it is for a machine with ${name} ${layout.machine[name]}, this one has ${config[name]} (-m)`;
-    }
-  }
+  const refusal = shapeRefusal(layout.machine, config);
+  if (refusal) return refusal;
   if (machine.changeSet.open) return 'a change set is open: commit or abort it first';
   const present = new Map(machine.backends().map((backend) => [backend.id, backend]));
   for (const { id, size } of layout.board) {

@@ -121,7 +121,7 @@ describe('a layout that is refused', () => {
       await refused((layout) => {
         layout.machine.ram = 128 * MIB;
       }),
-    ).toBe(`it is for a machine with ram ${128 * MIB}, this one has ${256 * MIB} (-m)`);
+    ).toBe('it was saved with 128 MiB of RAM; this machine has 256 MiB of RAM (-m)');
     expect(
       await refused((layout) => {
         layout.board[0]!.size += 4096;

@@ -108,9 +108,11 @@ describe('a machine snapshot', () => {
     machine.changeSet.begin();
     expect(await loadMachine(machine, bytes)).toBe('a change set is open: commit or abort it first');
     expect(await loadMachine(await testMachine({ ram: 64 * MIB }), bytes)).toBe(
-      `it is of a machine with ram ${32 * MIB}, this one has ${64 * MIB} (-m)`,
+      'it was saved with 32 MiB of RAM; this machine has 64 MiB of RAM (-m)',
     );
-    expect(await loadMachine(await testMachine({ ram: 32 * MIB, smp: 2 }), bytes)).toMatch(/smp 1, this one has 2 \(-smp\)/);
+    expect(await loadMachine(await testMachine({ ram: 32 * MIB, smp: 2 }), bytes)).toMatch(
+      /with 1 vCPU; this machine has 2 vCPUs \(-smp\)/,
+    );
   });
 });
 
@@ -358,7 +360,7 @@ describe('a bomb', () => {
   it('for another machine is refused before any RAM is unpacked', async () => {
     const file = await packed({ ...state, machine: { ...state.machine, config: { ...state.machine.config, ram: 64 * MIB } } });
     opened = 0;
-    expect(await loadMachine(machine, file)).toMatch(/^it is of a machine with ram 67108864, this one has 33554432/);
+    expect(await loadMachine(machine, file)).toMatch(/^it was saved with 64 MiB of RAM; this machine has 32 MiB/);
     expect(opened).toBeLessThanOrEqual(1);
   });
 
