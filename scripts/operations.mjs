@@ -1,5 +1,6 @@
 // The rule about operation numbers: they are positions in the table of operations (engine/abi/ops) and nothing else. Code that adds to
 // one or asks whether it lies in a range breaks silently when a row moves, so only the generators may compute with them.
+// And decoded records have one file of writers.
 import { readdirSync, readFileSync } from 'node:fs';
 import { join, resolve, sep } from 'node:path';
 import ts from 'typescript';
@@ -27,6 +28,8 @@ const COMPUTES = new Set([
 /** Modules whose exports are operation numbers, or functions that answer with one. */
 const NUMBERS = /(\/generated\/(ops|lookups)|\/abi\/ops(\/index)?)$/;
 const NOT_NUMBERS = /^(traitsOf|TRAIT_|FORM_|ALU_|UNARY_|EXTEND_|[A-Z]F$|ALL_FLAGS)/;
+/** The only writers of records and block headers (engine/abi/record.ts). */
+const setters = 'engine/cpu/record.ts';
 const mayCompute = (file) => file.startsWith('scripts/core/') || file.startsWith('engine/abi/ops/');
 
 function* filesBelow(folder) {
@@ -61,7 +64,7 @@ function isNumber(node, names) {
   if (ts.isIdentifier(at)) return names.has(at.text);
   if (ts.isConditionalExpression(at)) return isNumber(at.whenTrue, names) || isNumber(at.whenFalse, names);
   if (!ts.isCallExpression(at)) return false;
-  if (ts.isIdentifier(at.expression) && names.has(at.expression.text)) return true;
+  if (ts.isIdentifier(at.expression) && (names.has(at.expression.text) || at.expression.text === 'opOf')) return true;
   return at.arguments.some((argument) => ts.isIdentifier(argument) && argument.text === 'R_OP');
 }
 
@@ -80,19 +83,29 @@ function learn(source, names) {
   return names.size > before;
 }
 
+/** `store<...>(..., R_FIELD)`: writes a field of a record or a block header. */
+const writesField = (node) =>
+  ts.isCallExpression(node) &&
+  ts.isIdentifier(node.expression) &&
+  node.expression.text === 'store' &&
+  node.arguments.slice(2).some((offset) => ts.isIdentifier(offset) && /^[RH]_[A-Z]/.test(offset.text));
+
 /** Breaches in one file, as one line each. */
 export function operationBreaches(file, text) {
+  if (!/\b[RH]_[A-Z]|\/generated\/|\/abi\/ops/.test(text)) return [];
   const source = ts.createSourceFile(file, text, ts.ScriptTarget.Latest, true);
   const names = namesOf(source);
-  if (names.size === 0 && !text.includes('R_OP')) return [];
   while (learn(source, names));
   const breaches = [];
+  const report = (node, what) => {
+    const { line } = source.getLineAndCharacterOfPosition(node.getStart());
+    breaches.push(`${file}:${line + 1} ${what}: ${node.getText()}`);
+  };
   const visit = (node) => {
     const computes = ts.isBinaryExpression(node) && COMPUTES.has(node.operatorToken.kind);
-    if (computes && (isNumber(node.left, names) || isNumber(node.right, names))) {
-      const { line } = source.getLineAndCharacterOfPosition(node.getStart());
-      breaches.push(`${file}:${line + 1} computes with an operation number: ${node.getText()}. Ask the table (engine/abi/ops) instead`);
-    }
+    if (computes && (isNumber(node.left, names) || isNumber(node.right, names)))
+      report(node, 'computes with an operation number (ask the table in engine/abi/ops instead)');
+    if (writesField(node) && file !== setters) report(node, `writes a field of a record or header (${setters} has the setters)`);
     ts.forEachChild(node, visit);
   };
   visit(source);

@@ -20,3 +20,7 @@ it('lets numbers be compared for equality, and everything else be computed', () 
     breaches('if (<i32>load<u16>(p, R_OP) == OP_STOP && traitsOf(op) & TRAIT_ENDS) emit(aluOp(kind + 1, FORM_RR + 1, size - 2));'),
   ).toBe(0);
 });
+
+it('reports a record written past its setters', () => {
+  expect(breaches('store<u16>(r, 4, R_DST); store<u64>(r, 4, OTHER);')).toBe(1);
+});

@@ -12,7 +12,8 @@ import { jitDropped } from './imports';
 import { exactCountBetween } from './mem';
 import { fetchPage, stripWriteTags } from './mmu';
 import {
-  BLOCK_LIMIT, H_CACHED, H_COUNT, H_HVA, H_LENGTH, H_MODE, H_NEXT, H_PAGE_NEXT, HASH, HASH_SIZE, HEADER_SIZE, R_FALL, RECORD_SIZE, SCRATCH, STITCH, VREG_PAGE,
+  BLOCK_LIMIT, blockHva, blockLength, bucketLink, describeBlock, HASH, HASH_SIZE, HEADER_SIZE, isBlockAt, isCached, nextInBucket, nextInPage, RECORD_SIZE, SCRATCH,
+  setBlockChain, setBranchLink, setCached, STITCH, VREG_PAGE,
 } from './record';
 import { cpu, raise, VEC_GP } from './state';
 import { blockKey, KEY_64, KEY_32, KEY_LIMITED } from './why';
@@ -26,7 +27,7 @@ const D_HEAT: usize = 16; // u32
 const D_WATCHED: usize = 20; // u32
 const DESCRIPTOR_SIZE: usize = 32;
 /** Room that one block may need: header, two records per instruction, one record at the end. */
-const BLOCK_ROOM: usize = HEADER_SIZE + (<usize>BLOCK_LIMIT * 3 + 2) * RECORD_SIZE;
+const BLOCK_ROOM: usize = <usize>HEADER_SIZE + (<usize>BLOCK_LIMIT * 3 + 2) * <usize>RECORD_SIZE;
 /** A block that runs once lies in SCRATCH and is shorter. */
 const SCRATCH_LIMIT: i32 = 40;
 
@@ -62,7 +63,7 @@ function dropPage(page: usize): void {
   let block = <usize>load<u32>(descriptor, D_BLOCKS);
   while (block != 0) {
     unlinkBlock(block);
-    block = <usize>load<u32>(block - HEADER_SIZE + H_PAGE_NEXT);
+    block = nextInPage(block);
   }
   store<u32>(cell, 0);
   const watched = load<u32>(descriptor, D_WATCHED);
@@ -74,10 +75,10 @@ function dropPage(page: usize): void {
 }
 
 function unlinkBlock(block: usize): void {
-  store<u32>(block - HEADER_SIZE + H_CACHED, 0);
-  let link = bucket(<usize>load<u32>(block - HEADER_SIZE + H_HVA));
-  while (<usize>load<u32>(link) != block) link = <usize>load<u32>(link) - HEADER_SIZE + H_NEXT;
-  store<u32>(link, load<u32>(block - HEADER_SIZE + H_NEXT));
+  setCached(block, false);
+  let link = bucket(blockHva(block));
+  while (<usize>load<u32>(link) != block) link = bucketLink(<usize>load<u32>(link));
+  store<u32>(link, <u32>nextInBucket(block));
 }
 
 /** Bits of the granules that [first, last] (offsets in a page) touch. */
@@ -121,7 +122,7 @@ function descriptorOf(page: usize): usize {
 
 /** The counter of samples of the page that the block lies in. */
 export function heatOf(block: usize): usize {
-  return <usize>load<u32>(<usize>CODE_PAGES + ((<usize>load<u32>(block - HEADER_SIZE, H_HVA) >> 12) << 2)) + D_HEAT;
+  return <usize>load<u32>(<usize>CODE_PAGES + ((blockHva(block) >> 12) << 2)) + D_HEAT;
 }
 
 /** `jitDropped` shall be called when the page's code goes. 0: it has none. */
@@ -142,8 +143,8 @@ export function firstBlock(page: usize): usize {
 export function findCached(hva: usize, key: u32): usize {
   let block = <usize>load<u32>(bucket(hva));
   while (block != 0) {
-    if (load<u32>(block - HEADER_SIZE + H_HVA) == <u32>hva && load<u32>(block - HEADER_SIZE + H_MODE) == key) return block;
-    block = <usize>load<u32>(block - HEADER_SIZE + H_NEXT);
+    if (isBlockAt(block, hva, key)) return block;
+    block = nextInBucket(block);
   }
   return 0;
 }
@@ -166,7 +167,7 @@ export function findBlock(rip: u64): usize {
   ageAtFind = arenaAge;
   const key = blockKey();
   const block = findCached(hva, key);
-  const fits = block != 0 && !(key & KEY_LIMITED && <u64>load<u32>(block - HEADER_SIZE + H_LENGTH) > bytesLeft);
+  const fits = block != 0 && !(key & KEY_LIMITED && <u64>blockLength(block) > bytesLeft);
   return fits ? block : build(hva, key, BLOCK_LIMIT, block != 0);
 }
 
@@ -204,8 +205,7 @@ function fetchAt(rip: u64): usize {
 export function linkBlocks(p: usize, taken: i32, target: usize): void {
   const key = blockKey();
   if (p < <usize>ARENA_BASE || ageAtFind != arenaAge || !(key & (KEY_64 | KEY_32)) || key & KEY_LIMITED) return;
-  if (!load<u32>(target - HEADER_SIZE + H_CACHED)) return;
-  store<u32>(p + (<usize>taken << 2), <u32>target, R_FALL);
+  if (isCached(target)) setBranchLink(p, taken, target);
 }
 
 /** Copies the last `have` bytes of a page and the first of the next (0: none) to STITCH, zero-padded. */
@@ -245,7 +245,7 @@ function build(hva: usize, key: u32, limit: i32, once: bool): usize {
       status = decodeInstruction(STITCH, <u32>off, 0);
       if (key & KEY_LIMITED && <u64>decodedLength > bytesLeft) return <usize>raise(VEC_GP, 0);
       finishBlock(SCRATCH + HEADER_SIZE, 1, <u32>off + decodedLength, decodedEnds);
-      return describe(SCRATCH, hva, key, 1, <u32>decodedLength);
+      return describeBlock(SCRATCH, hva, key, 1, <u32>decodedLength);
     }
     count++;
     off += <usize>decodedLength;
@@ -256,28 +256,18 @@ function build(hva: usize, key: u32, limit: i32, once: bool): usize {
     if (decodedEnds) break;
   }
   finishBlock(first, count, <u32>off, decodedEnds);
-  describe(header, hva, key, count, <u32>(off - start));
+  describeBlock(header, hva, key, count, <u32>(off - start));
   store<u64>(descriptor, load<u64>(descriptor, D_GRANULES) | granules(start, off > 4096 ? 4095 : off - 1), D_GRANULES);
-  if (!once) keep(header, first, descriptor, hva);
+  if (!once) keep(first, descriptor, hva);
   bump(STAT_BLOCKS_DECODED);
   return first;
 }
 
-function describe(header: usize, hva: usize, key: u32, count: i32, length: u32): usize {
-  memory.fill(header, 0, HEADER_SIZE);
-  store<u32>(header, <u32>hva, H_HVA);
-  store<u32>(header, key, H_MODE);
-  store<i32>(header, count, H_COUNT);
-  store<u32>(header, length, H_LENGTH);
-  return header + HEADER_SIZE;
-}
-
-function keep(header: usize, first: usize, descriptor: usize, hva: usize): void {
+function keep(block: usize, descriptor: usize, hva: usize): void {
   arenaTop = recordsEnd;
   const cell = bucket(hva);
-  store<u32>(header, load<u32>(cell), H_NEXT);
-  store<u32>(header, load<u32>(descriptor, D_BLOCKS), H_PAGE_NEXT);
-  store<u32>(header, 1, H_CACHED);
-  store<u32>(cell, <u32>first);
-  store<u32>(descriptor, <u32>first, D_BLOCKS);
+  setBlockChain(block, load<u32>(cell), load<u32>(descriptor, D_BLOCKS));
+  setCached(block, true);
+  store<u32>(cell, <u32>block);
+  store<u32>(descriptor, <u32>block, D_BLOCKS);
 }

@@ -1,9 +1,9 @@
 /** Two-byte opcode map (0F), SDM 2D table A-3. Prefetches, hint NOPs (ENDBR64 is one) and the fences are NOPs. */
 import { farPointer, jcc, relativeZ } from './decode-control';
-import { extend, generic, lockIfMemory, plain, targetReg, uncheckedMemory } from './decode-common';
+import { extend, generic, lockIfMemory, numbered, plain, targetReg, uncheckedMemory } from './decode-common';
 import {
   addressSize, allowLock, emit, endsBlock, fetch8, gpr, inLong, invalid, isMemory, memoryAccess, mod, opSize, prefix66, readModrm, reg,
-  repeat, rex, rm, setAux, setDst, setExtra, setImm, setSrc, stackSize,
+  repeat, rex, rm, setAux, setDst, setImm, setSrc, stackSize,
 } from './decode-state';
 import { decode30, group6, group7, leaving, loadRights, moveControl } from './decode-system';
 import { cmovOp, multiplyOp } from './generated/lookups';
@@ -12,6 +12,7 @@ import {
   OP_CMPXCHG8B, OP_CPUID, OP_IMUL16, OP_LAR, OP_LSL, OP_NOP, OP_POPCNT, OP_POP_SEG, OP_PUSH_SEG, OP_RDRAND, OP_SETCC_M,
   OP_SETCC_R, OP_SHLD, OP_SHRD, OP_SYSCALL, OP_SYSRET, OP_WBINVD, OP_XADD,
 } from './generated/ops';
+import { setAuxSize, setCondition, setKind, setWhere, WHERE_WRAPS } from './record';
 import { decodeSaveGroup, decodeSimdMap } from './simd/decode';
 
 export function decodeTwoByte(): void {
@@ -116,7 +117,7 @@ function conditionalMove(condition: u32): void {
     size == 1
       ? generic(OP_CMOV16, 1, false)
       : targetReg(cmovOp(0, size), cmovOp(1, size), cmovOp(1, size), size);
-  setImm(r, <i64>condition);
+  setCondition(r, condition);
 }
 
 function setOnCondition(condition: u32): void {
@@ -127,21 +128,21 @@ function setOnCondition(condition: u32): void {
     r = emit(OP_SETCC_R);
     setDst(r, gpr(rm, 0));
   }
-  setImm(r, <i64>condition);
+  setCondition(r, condition);
 }
 
-/** R_EXTRA: 0 BT 1 BTS 2 BTR 3 BTC, + 4: the bit number is the reg operand (and reaches beyond a memory operand). */
+/** R_KIND: 0 BT 1 BTS 2 BTR 3 BTC, + 4: the bit number is the reg operand (and reaches beyond a memory operand). */
 function bitTest(kind: u32, byRegister: bool): void {
   if (kind != 0) lockIfMemory();
   if (byRegister && isMemory && !inLong) {
     // The segment's checks are those of the word that the bit lies in.
-    setExtra(uncheckedMemory(OP_BIT, opSize), kind | 4);
+    setKind(uncheckedMemory(OP_BIT, opSize), kind | 4);
     return;
   }
   const r = generic(OP_BIT, opSize, kind != 0);
-  setExtra(r, kind | (byRegister ? 4 : 0));
+  setKind(r, kind | (byRegister ? 4 : 0));
   if (!byRegister) setImm(r, <i64>fetch8());
-  else if (addressSize < 3) setImm(r, 1); // the address wraps at 4 GiB
+  else if (addressSize < 3) setWhere(r, WHERE_WRAPS);
 }
 
 function doubleShift(op: i32, byCl: bool): void {
@@ -150,9 +151,8 @@ function doubleShift(op: i32, byCl: bool): void {
   setImm(r, byCl ? -1 : <i64>fetch8());
 }
 
-function segmentOnStack(op: i32, seg: i64): void {
-  const r = plain(op, seg);
-  store<u8>(r, <u8>stackSize(), 15);
+function segmentOnStack(op: i32, seg: u32): void {
+  setAuxSize(numbered(op, seg), stackSize());
   if (op == OP_POP_SEG) endsBlock();
 }
 
@@ -199,8 +199,7 @@ function decodeA0(opcode: u32): void {
     case 0xaf: {
       readModrm();
       if (opSize == 1) {
-        const r = generic(OP_IMUL16, 1, false);
-        setExtra(r, 0);
+        generic(OP_IMUL16, 1, false);
       } else targetReg(multiplyOp(0, 0, opSize), multiplyOp(0, 1, opSize), multiplyOp(0, 1, opSize), opSize);
       return;
     }

@@ -1,11 +1,11 @@
 /** Pieces that both opcode maps use. */
 import {
-  addressSize, allowLock, emit, emitEffective, emitMemory, gpr, isIndexed, isMemory, memoryAccess, operandSegment, opSize, reg, rm, setAux, setDst, setExtra, setImm, setSrc,
+  addressSize, allowLock, emit, emitEffective, emitMemory, fetch16, fetch32, gpr, isIndexed, isMemory, memoryAccess, operandSegment, opSize, reg, rm, setAux, setDst, setImm, setSrc,
 } from './decode-state';
 import {
   EXTEND_M, EXTEND_R, EXTEND_X, extendOp, FORM_MI, FORM_MR, FORM_RI, FORM_RM, FORM_RR, FORM_RX, FORM_XR, moveOp,
 } from './generated/lookups';
-import { AUX_MEMORY } from './record';
+import { AUX_MEMORY, setFarPointer, setNumber, setWhere, WHERE_SEGMENT } from './record';
 
 /** Record of an out-of-line handler: R_DST the reg operand, R_SRC or the address the rm operand, its size in R_AUX. */
 export function generic(op: i32, size: i32, writes: bool): usize {
@@ -17,12 +17,12 @@ export function generic(op: i32, size: i32, writes: bool): usize {
   return r;
 }
 
-/** Outside 64-bit mode: the handler itself makes the segment's checks, with `uncheckedVa`. R_IMM: 2, segment << 8, log2 of the address size << 16. */
+/** Outside 64-bit mode: the handler itself makes the segment's checks, with `uncheckedVa`. */
 export function uncheckedMemory(op: i32, size: i32): usize {
   const r = emitEffective(op);
   setAux(r, <u32>size | AUX_MEMORY);
   setDst(r, gpr(reg, size));
-  setImm(r, 2 | (<i64>operandSegment() << 8) | (<i64>addressSize << 16));
+  setWhere(r, WHERE_SEGMENT | (<u32>operandSegment() << 8) | (<u32>addressSize << 16));
   return r;
 }
 
@@ -83,13 +83,28 @@ export function extendRecord(signedMove: bool, from: i32, to: i32): usize {
   return r;
 }
 
-/** An out-of-line instruction without ModRM: `a` in R_IMM, `b` in R_EXTRA, operand size in R_AUX. */
-export function plain(op: i32, a: i64 = 0, b: u32 = 0): usize {
+/** An out-of-line instruction without ModRM: operand size in R_AUX. */
+export function plain(op: i32): usize {
   const r = emit(op);
   setAux(r, <u32>opSize);
-  setImm(r, a);
-  setExtra(r, b);
   return r;
+}
+/** The same with an immediate. */
+export function withImmediate(op: i32, value: i64): usize {
+  const r = plain(op);
+  setImm(r, value);
+  return r;
+}
+/** The same with a number: of a segment or control register, of an interrupt, of one in a group. */
+export function numbered(op: i32, number: u32): usize {
+  const r = plain(op);
+  setNumber(r, number);
+  return r;
+}
+/** The same with a far pointer behind the opcode. */
+export function farImmediate(op: i32): void {
+  const offset: i64 = opSize == 1 ? <i64>fetch16() : <i64>fetch32();
+  setFarPointer(plain(op), fetch16(), offset);
 }
 
 export function lockIfMemory(): void {

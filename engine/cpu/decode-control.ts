@@ -1,5 +1,5 @@
 /** One-byte opcodes that transfer control, and ports: 9A, C2-C3, C8-CF, E0-EF, FF /2-/5. */
-import { generic, plain } from './decode-common';
+import { farImmediate, generic, numbered, plain, withImmediate } from './decode-common';
 import { joinWithBranch } from './decode-flags';
 import { unary } from './decode-shift';
 import {
@@ -12,13 +12,13 @@ import {
   OP_INT, OP_INTO, OP_IRET, OP_JCC_G, OP_JMP, OP_JMPF, OP_JMPF_M, OP_JMP_G, OP_JMP_M32, OP_JMP_M64, OP_JMP_R32, OP_JMP_R64, OP_JMP_RM,
   OP_LEAVE, OP_LEAVE32, OP_LEAVE64, OP_LOAD_FAR, OP_LOOP, OP_OUT, OP_PUSH_M, OP_PUSH_R32, OP_PUSH_R64, OP_RET32, OP_RET64, OP_RETF, OP_RET_G,
 } from './generated/ops';
-import { AUX_ASIZE_SHIFT } from './record';
+import { AUX_ASIZE_SHIFT, setAuxSize, setCondition, setKind, setLevel, setNumber, setPort } from './record';
 
 /** LES LDS LSS LFS LGS. */
 export function farPointer(seg: u32): void {
   const r = generic(OP_LOAD_FAR, opSize, false);
   memoryAccess((1 << opSize) + 2, false);
-  setImm(r, <i64>seg);
+  setNumber(r, seg);
   endsBlock();
 }
 
@@ -34,9 +34,9 @@ export function decodeC8(opcode: u32): void {
   switch (opcode) {
     case 0xc8: {
       const bytes = fetch16();
-      const r = plain(OP_ENTER, <i64>bytes, fetch8() & 31);
-      setAux(r, 0);
-      store<u8>(r, <u8>stackSize(), 15);
+      const r = withImmediate(OP_ENTER, <i64>bytes);
+      setLevel(r, fetch8() & 31);
+      setAuxSize(r, stackSize());
       return;
     }
     case 0xc9: {
@@ -46,19 +46,19 @@ export function decodeC8(opcode: u32): void {
       return;
     }
     case 0xca:
-      plain(OP_RETF, <i64>fetch16());
+      withImmediate(OP_RETF, <i64>fetch16());
       endsBlock();
       return;
     case 0xcb:
-      plain(OP_RETF, 0);
+      plain(OP_RETF);
       endsBlock();
       return;
     case 0xcc:
-      plain(OP_INT, 3, 1);
+      setKind(numbered(OP_INT, 3), 1);
       endsBlock();
       return;
     case 0xcd:
-      plain(OP_INT, <i64>fetch8(), 0);
+      numbered(OP_INT, fetch8());
       endsBlock();
       return;
     case 0xce:
@@ -83,7 +83,8 @@ export function jcc(condition: u32, relative: i64): void {
     branchTarget(r, relative);
     joinWithBranch(r, condition);
   } else {
-    const r = plain(OP_JCC_G, <i64>condition);
+    const r = plain(OP_JCC_G);
+    setCondition(r, condition);
     branchTarget(r, relative);
   }
   endsBlock();
@@ -109,10 +110,8 @@ export function relativeZ(): i64 {
 export function decodeE0(opcode: u32): void {
   if (opcode < 0xe4) {
     const relative = signed8();
-    const r = plain(OP_LOOP, <i64>(opcode & 3));
-    if (inLong) {
-      store<u8>(r, 3, 15);
-    }
+    const r = numbered(OP_LOOP, opcode & 3);
+    if (inLong) setAuxSize(r, 3);
     setAux(r, (<u32>addressSize) << AUX_ASIZE_SHIFT);
     branchTarget(r, relative);
   } else portRecord(opcode, <i64>fetch8());
@@ -120,8 +119,9 @@ export function decodeE0(opcode: u32): void {
 }
 
 function portRecord(opcode: u32, port: i64): void {
-  const r = plain(opcode & 2 ? OP_OUT : OP_IN, port);
-  store<u8>(r, opcode & 1 ? (opSize == 1 ? 1 : 2) : 0, 15);
+  const r = plain(opcode & 2 ? OP_OUT : OP_IN);
+  setPort(r, port);
+  setAuxSize(r, opcode & 1 ? (opSize == 1 ? 1 : 2) : 0);
 }
 
 export function decodeE8(opcode: u32): void {
@@ -137,8 +137,7 @@ export function decodeE8(opcode: u32): void {
         invalid(true);
         return;
       }
-      const offset: i64 = opSize == 1 ? <i64>fetch16() : <i64>fetch32();
-      plain(OP_JMPF, offset, fetch16());
+      farImmediate(OP_JMPF);
       endsBlock();
       return;
     }

@@ -1,12 +1,12 @@
 /** One-byte opcodes that move data: PUSH, POP, MOV, LEA, XCHG, IMUL with immediate, string instructions. */
-import { VCPU_GPR } from '../abi/index';
+import { SEG_DS, VCPU_GPR } from '../abi/index';
 import {
   extendRecord, generic, lockIfMemory, moveToReg, moveToRm, plain, targetReg, targetRm, targetRmImmediate,
   uncheckedMemory,
 } from './decode-common';
 import {
   absoluteOperand, addressSize, emit, emitEffective, emitMemory, endsBlock, fetch64, fetch8, flatStack, gpr, immediateZ, inLong, invalid, isIndexed,
-  isMemory, memoryAccess, opSize, prefix66, readModrm, reg, repeat, rex, rm, segment, setAux, setDst, setExtra, setImm, setSrc, signed8,
+  isMemory, memoryAccess, opSize, prefix66, readModrm, reg, repeat, rex, rm, segment, setAux, setDst, setImm, setSrc, signed8,
   stackSize,
 } from './decode-state';
 import { ALU_CMP, aluOp, FORM_MI, FORM_MR, FORM_RI, FORM_RM, FORM_RR, moveOp, multiplyOp, testOp } from './generated/lookups';
@@ -15,7 +15,7 @@ import {
   OP_PUSH_I, OP_PUSH_I32, OP_PUSH_I64, OP_PUSH_R, OP_PUSH_R32, OP_PUSH_R64, OP_STRING, OP_STRING_IO, OP_XCHG, OP_XCHG_RR32,
   OP_XCHG_RR64,
 } from './generated/ops';
-import { AUX_ASIZE_SHIFT, AUX_REP, AUX_REPNE, R_SCALE } from './record';
+import { AUX_ASIZE_SHIFT, AUX_REP, AUX_REPNE, setKind, setNumber, setStringSegment } from './record';
 
 export function pushRegister(number: u32): void {
   const size = stackSize();
@@ -42,7 +42,7 @@ function multiplyImmediate(narrow: bool): void {
   if (opSize == 1) {
     const r = generic(OP_IMUL16, 1, false);
     setImm(r, narrow ? signed8() : immediateZ(1));
-    setExtra(r, 1);
+    setKind(r, 1);
     return;
   }
   const r = targetReg(multiplyOp(1, 0, opSize), multiplyOp(1, 1, opSize), multiplyOp(1, 1, opSize), opSize);
@@ -147,8 +147,7 @@ export function decode88(opcode: u32, size: i32): void {
         invalid(true);
         return;
       }
-      const r = generic(OP_MOV_FROM_SEG, isMemory ? 1 : opSize, true);
-      setImm(r, <i64>(reg & 7));
+      setNumber(generic(OP_MOV_FROM_SEG, isMemory ? 1 : opSize, true), reg & 7);
       return;
     }
     case 0x8d:
@@ -159,8 +158,7 @@ export function decode88(opcode: u32, size: i32): void {
         invalid(true);
         return;
       }
-      const r = generic(OP_MOV_TO_SEG, 1, false);
-      setImm(r, <i64>(reg & 7));
+      setNumber(generic(OP_MOV_TO_SEG, 1, false), reg & 7);
       endsBlock();
       return;
     }
@@ -215,14 +213,14 @@ export function decodeA0(opcode: u32, size: i32): void {
   } else stringRecord(OP_STRING, opcode);
 }
 
-/** R_EXTRA: the opcode without its size bit. R_SCALE: the source segment. */
+/** R_KIND: the opcode without its size bit. */
 function stringRecord(op: i32, opcode: u32): void {
   const r = emit(op);
   const size = opcode & 1 ? (op == OP_STRING_IO && opSize == 3 ? 2 : opSize) : 0;
   const rep: u32 = repeat == 0xf3 ? AUX_REP : repeat == 0xf2 ? AUX_REPNE : 0;
   setAux(r, <u32>size | rep | ((<u32>addressSize) << AUX_ASIZE_SHIFT));
-  setExtra(r, opcode & 0xfe);
-  store<u8>(r, <u8>(segment >= 0 ? segment : 3), R_SCALE);
+  setKind(r, opcode & 0xfe);
+  setStringSegment(r, segment >= 0 ? segment : SEG_DS);
   endsBlock();
 }
 

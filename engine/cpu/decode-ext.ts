@@ -1,9 +1,9 @@
 /**
- * x87 in the decoder. Each instruction becomes one record of OP_FPU: R_IMM = opcode | ModRM << 8, operand size in R_AUX.
- * MMX and SSE: see simd/decode.ts.
+ * x87 in the decoder. Each instruction becomes one record of OP_FPU: R_FPU, operand size in R_AUX. MMX and SSE: see simd/decode.ts.
  */
-import { emit, emitMemory, invalid, isMemory, memoryAccess, mod, opSize, readModrm, reg, rm, setAux, setImm } from './decode-state';
+import { emit, emitMemory, invalid, isMemory, memoryAccess, mod, opSize, readModrm, reg, rm, setAux } from './decode-state';
 import { OP_FPU } from './generated/ops';
+import { setFpuWord } from './record';
 
 /** Bytes of a memory operand by opcode (D8..DF) and ModRM.reg; 0: no instruction. FLDENV and FSAVE depend on the operand size. */
 function fpuBytes(opcode: u32, which: u32): i32 {
@@ -62,7 +62,7 @@ function fpuRegisterExists(opcode: u32, which: u32, i: u32): bool {
 /** D8..DF, and 9B (FWAIT). ModRM is not read yet. */
 export function decodeFpu(opcode: u32): void {
   if (opcode == 0x9b) {
-    setImm(emit(OP_FPU), <i64>opcode);
+    setFpuWord(emit(OP_FPU), opcode);
     return;
   }
   readModrm();
@@ -74,6 +74,6 @@ export function decodeFpu(opcode: u32): void {
   }
   const r = isMemory ? emitMemory(OP_FPU) : emit(OP_FPU);
   setAux(r, <u32>opSize);
-  setImm(r, <i64>(opcode | (((mod << 6) | (which << 3) | (rm & 7)) << 8)));
+  setFpuWord(r, opcode | (((mod << 6) | (which << 3) | (rm & 7)) << 8));
   memoryAccess(bytes, fpuWrites(opcode, which));
 }

@@ -4,7 +4,7 @@
  * does not store them: only instructions that cannot fault may stand between, so that no fault ever shows stale flags.
  */
 import { joinedForm, NO_OPERATION, quietForm, TRAIT_KEEPS_FLAGS, TRAIT_SETS_FLAGS, traitsOf } from './generated/lookups';
-import { R_OP, RECORD_SIZE } from './record';
+import { opOf, RECORD_SIZE, setOp } from './record';
 
 /** The last instruction whose flags nobody has looked at yet, if it has a quiet form. */
 let candidate: usize = 0;
@@ -19,8 +19,8 @@ export function startFlags(): void {
 /** The branch record at r follows: joins the instruction before it, if there is a handler for the pair. */
 export function joinWithBranch(r: usize, condition: u32): void {
   if (previous == 0 || previous + RECORD_SIZE != r) return;
-  const op = joinedForm(<i32>load<u16>(previous, R_OP), condition);
-  if (op != NO_OPERATION) store<u16>(previous, <u16>op, R_OP);
+  const op = joinedForm(opOf(previous), condition);
+  if (op != NO_OPERATION) setOp(previous, op);
 }
 
 /** An instruction with the records [first, end) was decoded. */
@@ -30,10 +30,10 @@ export function finishFlags(first: usize, end: usize): void {
     candidate = 0;
     return;
   }
-  const op = <i32>load<u16>(first, R_OP);
+  const op = opOf(first);
   const traits = traitsOf(op);
   if (traits & TRAIT_KEEPS_FLAGS) return;
   const setsFlags = (traits & TRAIT_SETS_FLAGS) != 0;
-  if (setsFlags && candidate != 0) store<u16>(candidate, <u16>quietForm(<i32>load<u16>(candidate, R_OP)), R_OP);
+  if (setsFlags && candidate != 0) setOp(candidate, quietForm(opOf(candidate)));
   candidate = setsFlags && quietForm(op) != NO_OPERATION ? first : 0;
 }

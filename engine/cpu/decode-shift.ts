@@ -1,12 +1,13 @@
 /** Shift and unary groups: C0, C1, D0-D3, F6, F7, FE. */
-import { generic, lockIfMemory, plain, targetRmImmediate } from './decode-common';
+import { SEG_DS } from '../abi/index';
+import { generic, lockIfMemory, numbered, plain, targetRmImmediate, withImmediate } from './decode-common';
 import {
-  addressSize, emit, fetch8, gpr, immediateZ, inLong, invalid, isMemory, readModrm, reg, rm, segment, setAux, setDst, setExtra, setImm,
+  addressSize, emit, fetch8, gpr, immediateZ, inLong, invalid, isMemory, readModrm, reg, rm, segment, setAux, setDst, setImm,
   setSrc,
 } from './decode-state';
 import { FORM_MI, FORM_RI, shiftOp, testOp, UNARY_NEG, UNARY_NOT, unaryOp } from './generated/lookups';
 import { OP_AAD, OP_AAM, OP_DIV, OP_FLAG, OP_IDIV, OP_IMUL1, OP_MOV_RR32, OP_MUL, OP_NOP, OP_SHIFT, OP_XLAT } from './generated/ops';
-import { AUX_ASIZE_SHIFT } from './record';
+import { AUX_ASIZE_SHIFT, setKind, setSegmentWord } from './record';
 
 /** Shift group; source of the count: 0 immediate, 1 one, 2 CL. */
 export function shift(size: i32, source: i32): void {
@@ -17,7 +18,7 @@ export function shift(size: i32, source: i32): void {
     return;
   }
   const r = generic(OP_SHIFT, size, true);
-  setExtra(r, kind);
+  setKind(r, kind);
   setImm(r, source == 0 ? <i64>fetch8() : count);
 }
 
@@ -41,7 +42,8 @@ export function decodeD0(opcode: u32, size: i32): void {
     return;
   }
   if (opcode == 0xd7) {
-    const r = plain(OP_XLAT, 0, <u32>(segment >= 0 ? segment : 3));
+    const r = plain(OP_XLAT);
+    setSegmentWord(r, <u32>(segment >= 0 ? segment : SEG_DS));
     setAux(r, (<u32>addressSize) << AUX_ASIZE_SHIFT);
     return;
   }
@@ -49,9 +51,9 @@ export function decodeD0(opcode: u32, size: i32): void {
     invalid(true);
     return;
   }
-  if (opcode == 0xd4) plain(OP_AAM, <i64>fetch8());
-  else if (opcode == 0xd5) plain(OP_AAD, <i64>fetch8());
-  else plain(OP_FLAG, 6); // SALC
+  if (opcode == 0xd4) withImmediate(OP_AAM, <i64>fetch8());
+  else if (opcode == 0xd5) withImmediate(OP_AAD, <i64>fetch8());
+  else numbered(OP_FLAG, 6); // SALC
 }
 
 /** INC DEC NEG NOT of the rm operand. */

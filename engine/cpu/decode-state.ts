@@ -5,7 +5,8 @@ import { SEG_DS, SEG_SS, VCPU_GPR, VCPU_SEG, VCPU_SEG_SIZE, VCPU_ZERO } from '..
 import { TRAIT_INLINE, traitsOf } from './generated/lookups';
 import { OP_EA32, OP_EA64, OP_EA_FAR, OP_EA_SEGMENTED } from './generated/ops';
 import {
-  AUX_MEMORY, R_AFTER, R_AUX, R_BASE, R_DISP, R_DST, R_EXTRA, R_IMM, R_INDEX, R_LEN, R_OFF, R_OP, R_SCALE, R_SRC, RECORD_SIZE, VREG_EA, VREG_PAGE,
+  AUX_MEMORY, clearRecord, moveDisp, moveFar, RECORD_SIZE, setAddress, setAux, setBase, setEaAccess, setEaBase, setEaSegment, setFar, setPlace, setTarget,
+  VREG_EA, VREG_PAGE,
 } from './record';
 import { KEY_32, KEY_64, KEY_FLAT, KEY_LIMITED, KEY_NARROW } from './why';
 
@@ -271,22 +272,13 @@ export function isIndexed(): bool {
 function blank(op: i32): usize {
   const r = recordsEnd;
   recordsEnd += RECORD_SIZE;
-  memory.fill(r, 0, RECORD_SIZE);
-  store<u16>(r, <u16>op, R_OP);
-  store<u16>(r, <u16>VCPU_ZERO, R_BASE);
-  store<u16>(r, <u16>VCPU_ZERO, R_INDEX);
+  clearRecord(r, op);
   return r;
 }
 
 function putAddress(r: usize): void {
-  store<u16>(r, <u16>base, R_BASE);
-  store<u16>(r, <u16>index, R_INDEX);
-  store<u8>(r, <u8>scale, R_SCALE);
-  store<i32>(r, <i32>disp, R_DISP);
-  if (ripRelative) {
-    store<u16>(r, <u16>VREG_PAGE, R_BASE);
-    ripRecord = r;
-  }
+  setAddress(r, ripRelative ? <u32>VREG_PAGE : base, index, scale, <i32>disp);
+  if (ripRelative) ripRecord = r;
 }
 
 /** A record without memory operand. */
@@ -317,7 +309,7 @@ export function emitMemory(op: i32): usize {
   if ((inLong && addressSize == 3 && segment < 4 && !wide) || (plain && narrow && traitsOf(op) & TRAIT_INLINE)) {
     const r = blank(op);
     putAddress(r);
-    store<u8>(r, <u8>AUX_MEMORY, R_AUX);
+    setAux(r, AUX_MEMORY);
     return r;
   }
   let ea: usize;
@@ -325,26 +317,26 @@ export function emitMemory(op: i32): usize {
     ea = blank(OP_EA_FAR);
     ripFar = ripRelative;
     if (ripRelative) ripRecord = ea;
-    store<i64>(ea, ripRelative ? disp : disp, R_IMM);
-    store<u16>(ea, <u16>(ripRelative ? VREG_PAGE : VCPU_ZERO), R_BASE);
-    store<u32>(ea, overrideBase(), R_EXTRA);
+    setFar(ea, disp);
+    if (ripRelative) setBase(ea, <u32>VREG_PAGE);
+    setEaBase(ea, overrideBase());
   } else if (inLong) {
     ea = blank(addressSize == 3 ? OP_EA64 : OP_EA32);
     putAddress(ea);
-    store<u32>(ea, overrideBase(), R_EXTRA);
+    setEaBase(ea, overrideBase());
   } else if (plain) {
     ea = blank(OP_EA32);
     putAddress(ea);
-    store<u32>(ea, VCPU_ZERO, R_EXTRA);
+    setEaBase(ea, VCPU_ZERO);
   } else {
     ea = blank(OP_EA_SEGMENTED);
     putAddress(ea);
-    store<u32>(ea, <u32>(segment >= 0 ? segment : defaultSegment) | (<u32>addressSize << 8), R_EXTRA);
+    setEaSegment(ea, <u32>operandSegment(), addressSize);
     eaRecord = ea;
   }
   const r = blank(op);
-  store<u16>(r, <u16>VREG_EA, R_BASE);
-  store<u8>(r, <u8>AUX_MEMORY, R_AUX);
+  setBase(r, <u32>VREG_EA);
+  setAux(r, AUX_MEMORY);
   return r;
 }
 
@@ -364,18 +356,14 @@ export function operandSegment(): i32 {
 export function endInstruction(): void {
   const length = <u32>(code - codeStart);
   if (ripRecord != 0) {
-    if (ripFar) store<i64>(ripRecord, load<i64>(ripRecord, R_IMM) + <i64>(pageOff + length), R_IMM);
-    else store<i32>(ripRecord, load<i32>(ripRecord, R_DISP) + <i32>(pageOff + length), R_DISP);
+    if (ripFar) moveFar(ripRecord, <i64>(pageOff + length));
+    else moveDisp(ripRecord, <i32>(pageOff + length));
   }
   if (eaRecord != 0) {
     const bytes = <u32>(accessBytes != 0 ? accessBytes : 1 << opSize);
-    store<u32>(eaRecord, load<u32>(eaRecord, R_EXTRA) | (bytes << 16) | (accessWrites ? 0x80000000 : 0), R_EXTRA);
+    setEaAccess(eaRecord, bytes, accessWrites);
   }
-  for (let r = firstRecord; r < recordsEnd; r += RECORD_SIZE) {
-    store<u8>(r, <u8>length, R_LEN);
-    store<u16>(r, <u16>pageOff, R_OFF);
-    store<u8>(r, <u8>instruction, R_AFTER); // becomes the distance to the block's end in finishBlock
-  }
+  for (let r = firstRecord; r < recordsEnd; r += RECORD_SIZE) setPlace(r, length, pageOff, instruction);
 }
 
 /** Drops the records of this instruction. */
@@ -388,22 +376,8 @@ export function restartRecords(): void {
 export function setCode(at: usize): void {
   code = at;
 }
-export function setDst(r: usize, offset: u32): void {
-  store<u16>(r, <u16>offset, R_DST);
-}
-export function setSrc(r: usize, offset: u32): void {
-  store<u16>(r, <u16>offset, R_SRC);
-}
-export function setImm(r: usize, value: i64): void {
-  store<i64>(r, value, R_IMM);
-}
-export function setAux(r: usize, value: u32): void {
-  store<u8>(r, load<u8>(r, R_AUX) | <u8>value, R_AUX);
-}
-export function setExtra(r: usize, value: u32): void {
-  store<u32>(r, value, R_EXTRA);
-}
+export { setAux, setDst, setImm, setSrc } from './record';
 /** Target of a near branch as an offset from the page's start. 0: does not fit. */
 export function branchTarget(r: usize, relative: i64): void {
-  store<i32>(r, <i32>(relative + <i64>(pageOff + <u32>(code - codeStart))), R_DISP);
+  setTarget(r, <i32>(relative + <i64>(pageOff + <u32>(code - codeStart))));
 }

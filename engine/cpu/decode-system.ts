@@ -1,22 +1,21 @@
 /** System groups of the two-byte map: 0F 00, 0F 01, 0F 20-23, 0F 30-35. */
-import { generic, plain } from './decode-common';
+import { generic, numbered, plain } from './decode-common';
 import { decode38, decode3A } from './simd/decode-extended';
-import { endsBlock, fetch8, gpr, inLong, invalid, isMemory, memoryAccess, opSize, reg, rex, rm, setDst, setExtra } from './decode-state';
+import { endsBlock, fetch8, gpr, inLong, invalid, isMemory, memoryAccess, opSize, reg, rex, rm, setDst } from './decode-state';
 import {
   OP_INVLPG, OP_LGDT, OP_LIDT, OP_LLDT, OP_LMSW, OP_LTR, OP_MOV_FROM_CR, OP_MOV_FROM_DR, OP_MOV_TO_CR, OP_MOV_TO_DR, OP_RDMSR, OP_RDPMC,
   OP_RDTSC, OP_RDTSCP, OP_SGDT, OP_SIDT, OP_SLDT, OP_SMSW, OP_STR, OP_SWAPGS, OP_SYSENTER, OP_SYSEXIT, OP_VERR, OP_VERW, OP_WRMSR,
   OP_XGETBV,
 } from './generated/ops';
 
-export function leaving(op: i32, a: i64 = 0): void {
-  plain(op, a);
+export function leaving(op: i32): void {
+  plain(op);
   endsBlock();
 }
 
 export function loadRights(op: i32): void {
-  const r = generic(op, opSize, false);
+  generic(op, opSize, false);
   memoryAccess(2, false);
-  if (isMemory) setExtra(r, 0);
 }
 
 export function group6(): void {
@@ -103,7 +102,7 @@ export function moveControl(opcode: u32): void {
     invalid(true);
     return;
   }
-  const r = plain(debug ? (to ? OP_MOV_TO_DR : OP_MOV_FROM_DR) : to ? OP_MOV_TO_CR : OP_MOV_FROM_CR, <i64>number);
+  const r = numbered(debug ? (to ? OP_MOV_TO_DR : OP_MOV_FROM_DR) : to ? OP_MOV_TO_CR : OP_MOV_FROM_CR, number);
   setDst(r, gpr(other, 3));
   if (to) endsBlock();
 }

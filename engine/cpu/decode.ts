@@ -5,7 +5,7 @@
 import { VCPU_GPR } from '../abi/index';
 import { decodeTwoByte } from './decode-0f';
 import {
-  lockIfMemory, moveImmediate, plain, targetReg, targetRm,
+  farImmediate, lockIfMemory, moveImmediate, numbered, plain, targetReg, targetRm,
 } from './decode-common';
 import { decodeC8, decodeE0, decodeE8, farPointer, group5, jcc, nearReturn } from './decode-control';
 import { decode60, decode80, decode88, decodeA0, exchange, moveByte, moveWide, popRegister, pushRegister } from './decode-data';
@@ -23,7 +23,7 @@ import {
   OP_FLAG, OP_HLT, OP_INT, OP_LAHF, OP_POPF, OP_POP_SEG, OP_PUSHF, OP_PUSH_SEG, OP_SAHF, OP_STI, OP_TOO_LONG,
   OP_UNDEFINED,
 } from './generated/ops';
-import { RECORD_SIZE, R_AFTER, R_LEN, R_OFF } from './record';
+import { countFromEnd, RECORD_SIZE, setBytes, setKind, setLogged, setPlace } from './record';
 
 export { recordsEnd } from './decode-state';
 
@@ -58,8 +58,8 @@ export function decodeInstruction(at: usize, off: u32, number: i32): i32 {
     status = DECODE_BAD;
     restartRecords();
     const r = emit(OP_UNDEFINED);
-    setImm(r, documented || !failed ? 0 : 1);
-    memory.copy(r + 24, codeStart, 8);
+    setLogged(r, failed && !documented);
+    setBytes(r, codeStart);
     endsBlock();
   }
   endInstruction();
@@ -73,11 +73,9 @@ export function decodeInstruction(at: usize, off: u32, number: i32): i32 {
 export function finishBlock(first: usize, count: i32, off: u32, ended: bool): void {
   const last = recordsEnd;
   if (!ended) {
-    const r = emit(OP_FALL);
-    store<u16>(r, <u16>off, R_OFF);
-    store<u8>(r, 0, R_LEN);
+    setPlace(emit(OP_FALL), 0, off, 0);
   }
-  for (let r = first; r < last; r += RECORD_SIZE) store<u8>(r, <u8>(count - <i32>load<u8>(r, R_AFTER)), R_AFTER);
+  for (let r = first; r < last; r += RECORD_SIZE) countFromEnd(r, count);
 }
 
 function decodeOneByte(opcode: u32): void {
@@ -206,9 +204,9 @@ function decodeLow(opcode: u32): void {
       return;
     default:
       if (opcode & 1) {
-        plain(OP_POP_SEG, <i64>(opcode >> 3));
+        numbered(OP_POP_SEG, opcode >> 3);
         endsBlock();
-      } else plain(OP_PUSH_SEG, <i64>(opcode >> 3));
+      } else numbered(OP_PUSH_SEG, opcode >> 3);
   }
 }
 
@@ -230,8 +228,7 @@ function decode98(opcode: u32): void {
         invalid(true);
         return;
       }
-      const offset: i64 = opSize == 1 ? <i64>fetch16() : <i64>fetch32();
-      plain(OP_CALLF, offset, fetch16());
+      farImmediate(OP_CALLF);
       endsBlock();
       return;
     }
@@ -291,7 +288,7 @@ function decodeC0(opcode: u32, size: i32): void {
 function decodeF0(opcode: u32, size: i32): void {
   switch (opcode) {
     case 0xf1:
-      plain(OP_INT, 1, 2);
+      setKind(numbered(OP_INT, 1), 2);
       endsBlock();
       return;
     case 0xf4:
@@ -299,7 +296,7 @@ function decodeF0(opcode: u32, size: i32): void {
       endsBlock();
       return;
     case 0xf5:
-      plain(OP_FLAG, 0);
+      numbered(OP_FLAG, 0);
       return; // CMC
     case 0xf6:
     case 0xf7:
@@ -307,10 +304,10 @@ function decodeF0(opcode: u32, size: i32): void {
       group3(size);
       return;
     case 0xf8:
-      plain(OP_FLAG, 1);
+      numbered(OP_FLAG, 1);
       return; // CLC
     case 0xf9:
-      plain(OP_FLAG, 2);
+      numbered(OP_FLAG, 2);
       return; // STC
     case 0xfa:
       plain(OP_CLI);
@@ -320,10 +317,10 @@ function decodeF0(opcode: u32, size: i32): void {
       endsBlock();
       return;
     case 0xfc:
-      plain(OP_FLAG, 3);
+      numbered(OP_FLAG, 3);
       return; // CLD
     case 0xfd:
-      plain(OP_FLAG, 4);
+      numbered(OP_FLAG, 4);
       return; // STD
     case 0xfe:
       readModrm();

@@ -1,32 +1,11 @@
-/**
- * RFLAGS. The six arithmetic flags are lazy: an instruction stores what it computed and a flag is worked out when something asks.
- * Layout at VCPU_FLAGS: u32 word (kind | (64 - bits) << 8), u32 all other flags, u64 first operand, u64 result, u32 explicit bits.
- * Operands and results are zero-extended; with every kind but FLAGS_RAW a zero result means ZF.
- */
-import { VCPU_FLAGS } from '../abi/index';
-import { F_AC, FL_SYS, modeChanged } from './mmu-mode';
+/** RFLAGS: lazy arithmetic flags (layout and kinds: abi/flags.ts), and the others. */
+import {
+  F_AC, FL_BITS, FL_FIRST, FL_RESULT, FL_SYS, FL_WORD, FLAGS_ADD, FLAGS_DEC, FLAGS_INC, FLAGS_LOGIC, FLAGS_RAW, FLAGS_RES, FLAGS_SUB,
+} from '../abi/flags';
+import { modeChanged } from './mmu-mode';
 import { cpu } from './state';
 
-export { F_AC, FL_SYS } from './mmu-mode';
-
-/** All six flags stand in the explicit bits; the result is 0 where ZF is set. */
-export const FLAGS_RAW: u32 = 0;
-/** ZF SF PF from the result, CF AF OF explicit. */
-export const FLAGS_RES: u32 = 1;
-/** result = first - something. */
-export const FLAGS_SUB: u32 = 2;
-/** result = first + something. */
-export const FLAGS_ADD: u32 = 3;
-/** CF = OF = AF = 0. */
-export const FLAGS_LOGIC: u32 = 4;
-/** CF explicit (INC and DEC keep it). */
-export const FLAGS_INC: u32 = 5;
-export const FLAGS_DEC: u32 = 6;
-
-export const FL_WORD: usize = VCPU_FLAGS;
-export const FL_FIRST: usize = VCPU_FLAGS + 8;
-export const FL_RESULT: usize = VCPU_FLAGS + 16;
-export const FL_BITS: usize = VCPU_FLAGS + 24;
+export * from '../abi/flags';
 
 export const F_CF: u32 = 1;
 export const F_PF: u32 = 4;

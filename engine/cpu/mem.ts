@@ -12,7 +12,7 @@ import { OP_STOP } from './generated/ops';
 import { hostRead, hostWrite, isCanonical, probeRead, probeWrite, readSlow, slowValue, writeSlow } from './mmu';
 import { MODE_64, MODE_ALIGN, mode, wrapLinear } from './mmu-mode';
 import {
-  AUX_MEMORY, AUX_SIZE, LEFT, R_AFTER, R_AUX, R_BASE, R_DISP, R_DST, R_EXTRA, R_IMM, R_INDEX, R_LEN, R_OFF, R_OP, R_SCALE, R_SRC, RECORD_SIZE, STOP_AT, VREG_EA,
+  AUX_MEMORY, AUX_SIZE, LEFT, R_AFTER, R_AUX, R_BASE, R_DISP, R_DST, R_EA_SEGMENT, R_INDEX, R_LEN, R_OFF, R_OP, R_SCALE, R_SRC, R_WHERE, RECORD_SIZE, setOp, STOP_AT, VREG_EA,
   VREG_PAGE,
 } from './record';
 import { segLinear, segVa } from './segments';
@@ -62,7 +62,7 @@ export function stopAfter(p: usize): void {
   while (load<u16>(next, R_OFF) == off) next += RECORD_SIZE;
   patched = next;
   patchedOp = load<u16>(next, R_OP);
-  store<u16>(next, <u16>OP_STOP, R_OP);
+  setOp(next, OP_STOP);
 }
 
 /** The record at which the interpreter will stop because of stopAfter, or 0. */
@@ -73,7 +73,7 @@ export function stopRecord(): usize {
 /** Undoes stopAfter. `execute` has returned. */
 export function afterStop(): void {
   if (patched != 0) {
-    store<u16>(patched, patchedOp, R_OP);
+    setOp(patched, patchedOp);
     patched = 0;
   }
   if (stolen != 0) {
@@ -268,11 +268,10 @@ export function leaveAfter(p: usize): i32 {
 }
 
 /**
- * Address record outside 64-bit mode: offset of the record's address size, segment checks, linear address in VREG_EA.
- * R_EXTRA: segment, log2 of the address size << 8, bytes << 16, write << 31.
+ * Address record outside 64-bit mode: offset of the record's address size, the segment's checks, linear address in VREG_EA.
  */
 export function segmentedAddress(p: usize): i32 {
-  const extra = load<u32>(p, R_EXTRA);
+  const extra = load<u32>(p, R_EA_SEGMENT);
   const seg = <i32>(extra & 255);
   const offset = operandVa(p) & (((extra >> 8) & 255) == 1 ? 0xffff : 0xffffffff);
   return segmentedOffset(seg, offset, <i32>((extra >> 16) & 0x7ff), extra >> 31 != 0);
@@ -280,7 +279,7 @@ export function segmentedAddress(p: usize): i32 {
 
 /** The operand of an `uncheckedMemory` record, `distance` bytes on: linear address in VREG_EA. */
 export function uncheckedVa(p: usize, distance: u64, size: i32, write: bool): i32 {
-  const where = load<u32>(p, R_IMM);
+  const where = load<u32>(p, R_WHERE);
   const offset = (operandVa(p) + distance) & (where >> 16 == 1 ? 0xffff : 0xffffffff);
   return segmentedOffset(<i32>((where >> 8) & 255), offset, size, write);
 }

@@ -24,7 +24,11 @@ import {
   VCPU_SEG,
   VCPU_SEG_SIZE,
 } from '../abi/index';
+import { F_AC, FL_SYS } from '../abi/flags';
+import { MODE_32, MODE_64, MODE_ALIGN, MODE_FLAT, MODE_LIMITED, MODE_LONG, MODE_NARROW, MODE_PROT, MODE_STACK32, MODE_USER } from '../abi/mode';
 import { cpu } from './state';
+
+export * from '../abi/mode';
 
 export const CR0_PE: u64 = 1;
 export const CR0_MP: u64 = 1 << 1;
@@ -56,36 +60,6 @@ export const EFER_NXE: u64 = 1 << 11;
 /** Segment attribute bits (abi/vcpu.ts). */
 export const ATTR_L: u32 = 1 << 9;
 export const ATTR_DB: u32 = 1 << 10;
-
-/** Bits of VCPU_MODE: what decoded code and address arithmetic depend on. */
-/** CR0.PE. */
-export const MODE_PROT: u32 = 1;
-/** EFER.LMA: long mode is active (64-bit or compatibility). */
-export const MODE_LONG: u32 = 2;
-/** 64-bit mode: LMA and CS.L. */
-export const MODE_64: u32 = 4;
-/** Default operand and address size is 32 bits (CS.D, outside 64-bit mode). */
-export const MODE_32: u32 = 8;
-/** Default stack size is 32 bits (SS.B, outside 64-bit mode). */
-export const MODE_STACK32: u32 = 16;
-/** CPL is 3. */
-export const MODE_USER: u32 = 32;
-/** 32-bit protected mode with all of CS, SS and DS from 0 to 4 GiB: their accesses need no base and no checks. */
-export const MODE_FLAT: u32 = 64;
-/** The same outside long mode, where no address above 4 GiB can be in the TLB: one that has overflowed misses, and is cut to 32 bits then. */
-export const MODE_NARROW: u32 = 128;
-/**
- * Alignment is checked: CR0.AM, RFLAGS.AC and CPL 3 (SDM 3A 6.15, interrupt 17). As long as it is, the user TLB has no tags for reads and
- * writes, so that every access takes the slow way, which checks; all others pay nothing.
- */
-export const MODE_ALIGN: u32 = 256;
-
-/** The flags outside the arithmetic six, and of them AC (the others: flags.ts). */
-export const FL_SYS: usize = VCPU_FLAGS + 4;
-export const F_AC: u32 = 0x40000;
-
-/** Outside 64-bit mode with a CS limit below 4 GiB: each instruction fetch and branch has to look at it. */
-export const MODE_LIMITED: u32 = 512;
 
 export let mode: u32 = 0;
 export let cpl: u32 = 0;

@@ -1,35 +1,35 @@
 /** BT BTS BTR BTC BSF BSR POPCNT CRC32. SDM 2. */
 import { arithmeticFlags, F_CF, F_ZF, setArithmeticFlags } from './flags';
 import { canWrite, inMemory, memVal, operandSize, operandVa, rd, regRead, regWrite, rmRead, uncheckedVa, wr, writeReg } from './mem';
-import { R_DST, R_EXTRA, R_IMM, R_SRC, VREG_EA } from './record';
+import { R_DST, R_IMM, R_KIND, R_SRC, R_WHERE, VREG_EA, WHERE_SEGMENT, WHERE_WRAPS } from './record';
 import { cpu } from './state';
 
 /**
- * R_EXTRA: 0 BT 1 BTS 2 BTR 3 BTC; + 4: the bit number is a register, and with a memory operand it may reach any word around it.
- * R_IMM of those: 1 the address wraps at 4 GiB; 2 it is that of an `uncheckedMemory` record.
+ * R_KIND: 0 BT 1 BTS 2 BTR 3 BTC; + 4: the bit number is a register, and with a memory operand it may reach any word around it.
+ * R_WHERE of those: abi/record.ts.
  */
 export function opBit(p: usize): i32 {
   const size = operandSize(p);
-  const extra = load<u32>(p, R_EXTRA);
+  const extra = load<u32>(p, R_KIND);
   const kind = extra & 3;
   const bits = (<i64>size) << 3;
   const raw = extra & 4 ? regRead(p, size) : load<u64>(p, R_IMM);
   const bit = raw & <u64>(bits - 1);
   let va: u64 = 0;
   if (inMemory(p)) {
-    const address = extra & 4 ? load<u32>(p, R_IMM) : 0;
+    const where = extra & 4 ? load<u32>(p, R_WHERE) : 0;
     let distance: u64 = 0;
     if (extra & 4) {
       const shift = 64 - <u64>bits;
       const number = <i64>(raw << shift) >> shift;
       distance = <u64>((number >> (size == 8 ? 6 : size == 4 ? 5 : 4)) * <i64>size);
     }
-    if (address & 2) {
+    if (where & WHERE_SEGMENT) {
       if (!uncheckedVa(p, distance, size, kind != 0)) return 0;
       va = load<u64>(cpu, VREG_EA);
     } else {
       va = operandVa(p) + distance;
-      if (address) va &= 0xffffffff;
+      if (where & WHERE_WRAPS) va &= 0xffffffff;
     }
     if (kind != 0 && !canWrite(p, va, size)) return 0;
     if (!rd(p, va, size)) return 0;

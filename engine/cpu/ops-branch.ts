@@ -4,7 +4,7 @@ import { condition, overflow, zero } from './flags';
 import { exactCount, memVal, operandSize, operandVa, rd, ripAfter, rmRead } from './mem';
 import { mode, MODE_64 } from './mmu-mode';
 import { drop, peek, push } from './ops-stack';
-import { AUX_ASIZE_SHIFT, R_AUX, R_DISP, R_EXTRA, R_IMM, VREG_PAGE } from './record';
+import { AUX_ASIZE_SHIFT, R_AUX, R_CONDITION, R_FAR_OFFSET, R_IMM, R_KIND, R_NUMBER, R_SELECTOR, R_TARGET, VREG_PAGE } from './record';
 import { cpu, raise, VEC_BP, VEC_GP, VEC_OF } from './state';
 import { farCall, farJump, farRet, INT_PRIVILEGED, INT_SOFTWARE, interrupt, iret } from './transfer';
 
@@ -23,7 +23,7 @@ function target(p: usize, rip: u64): i32 {
   return NEAR;
 }
 function relative(p: usize): u64 {
-  return load<u64>(cpu, VREG_PAGE) + <u64><i64>load<i32>(p, R_DISP);
+  return load<u64>(cpu, VREG_PAGE) + <u64><i64>load<i32>(p, R_TARGET);
 }
 function next(p: usize): i32 {
   store<u64>(cpu, ripAfter(p), VCPU_RIP);
@@ -31,7 +31,7 @@ function next(p: usize): i32 {
 }
 
 export function opJccNear(p: usize): i32 {
-  return condition(load<u32>(p, R_IMM)) ? target(p, relative(p)) : next(p);
+  return condition(load<u32>(p, R_CONDITION)) ? target(p, relative(p)) : next(p);
 }
 export function opJmpNear(p: usize): i32 {
   return target(p, relative(p));
@@ -60,9 +60,9 @@ export function opRetNear(p: usize): i32 {
   return NEAR;
 }
 
-/** R_IMM: 0 LOOPNE, 1 LOOPE, 2 LOOP, 3 JCXZ. The count register has the address size. */
+/** R_NUMBER: 0 LOOPNE, 1 LOOPE, 2 LOOP, 3 JCXZ. The count register has the address size. */
 export function opLoop(p: usize): i32 {
-  const kind = load<u32>(p, R_IMM);
+  const kind = load<u32>(p, R_NUMBER);
   const asize = <u32>load<u8>(p, R_AUX) >> AUX_ASIZE_SHIFT;
   const mask: u64 = asize == 3 ? 0xffffffffffffffff : asize == 2 ? 0xffffffff : 0xffff;
   const old = load<u64>(cpu, RCX);
@@ -87,11 +87,11 @@ function prepare(p: usize): void {
 
 export function opJmpFar(p: usize): i32 {
   prepare(p);
-  return leave(farJump(load<u32>(p, R_EXTRA), load<u64>(p, R_IMM), operandSize(p)));
+  return leave(farJump(load<u32>(p, R_SELECTOR), load<u64>(p, R_FAR_OFFSET), operandSize(p)));
 }
 export function opCallFar(p: usize): i32 {
   prepare(p);
-  return leave(farCall(load<u32>(p, R_EXTRA), load<u64>(p, R_IMM), operandSize(p)));
+  return leave(farCall(load<u32>(p, R_SELECTOR), load<u64>(p, R_FAR_OFFSET), operandSize(p)));
 }
 let farOffset: u64 = 0;
 /** Reads m16:16/32/64: the offset into farOffset, the selector into memVal. */
@@ -121,11 +121,11 @@ export function opIret(p: usize): i32 {
   return leave(iret(operandSize(p)));
 }
 
-/** R_IMM vector; R_EXTRA 0 INT n, 1 INT3, 2 INT1. */
+/** R_NUMBER vector; R_KIND 0 INT n, 1 INT3, 2 INT1. */
 export function opInt(p: usize): i32 {
   prepare(p);
-  const kind = load<u32>(p, R_EXTRA);
-  return leave(interrupt(kind == 1 ? VEC_BP : load<i32>(p, R_IMM), kind == 2 ? INT_PRIVILEGED : INT_SOFTWARE));
+  const kind = load<u32>(p, R_KIND);
+  return leave(interrupt(kind == 1 ? VEC_BP : load<i32>(p, R_NUMBER), kind == 2 ? INT_PRIVILEGED : INT_SOFTWARE));
 }
 export function opInto(p: usize): i32 {
   prepare(p);

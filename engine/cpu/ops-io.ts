@@ -5,7 +5,7 @@ import { ioRead, ioWrite } from './imports';
 import { exactCount, leaveAfter, operandSize, writeReg } from './mem';
 import { slowValue, sysRead } from './mmu';
 import { cpl, isProt, segRecord } from './mmu-mode';
-import { R_IMM } from './record';
+import { R_PORT } from './record';
 import { cpu, raise, VEC_GP } from './state';
 import { SEG_BASE } from '../abi/index';
 
@@ -29,9 +29,9 @@ export function countPio(): void {
   store<u64>(cpu, load<u64>(cpu, VCPU_STATS + STAT_PIO) + 1, VCPU_STATS + STAT_PIO);
 }
 
-/** R_IMM: the port, -1: DX. */
+/** R_PORT: the port, -1: DX. */
 @inline function portOf(p: usize): u32 {
-  const given = load<i64>(p, R_IMM);
+  const given = load<i64>(p, R_PORT);
   return given < 0 ? <u32>load<u16>(cpu, VCPU_GPR + 16) : <u32>given;
 }
 

@@ -19,17 +19,17 @@ import {
 import { mode, MODE_64 } from './mmu-mode';
 import { pointerOffset, pointerValue } from './ops-branch';
 import { mayTouchInterrupts } from './ops-stack';
-import { AUX_ASIZE_SHIFT, R_AUX, R_DST, R_EXTRA, R_IMM, VREG_EA } from './record';
+import { AUX_ASIZE_SHIFT, R_AUX, R_CONDITION, R_DST, R_NUMBER, R_SEGMENT, VREG_EA } from './record';
 import { loadSegment, selectorOf } from './segments';
 import { cpu, raise, VEC_BR } from './state';
 import { SEG_BASE, SEG_FS, VCPU_SEG, VCPU_SEG_SIZE } from '../abi/index';
 
 export function opSetccM(p: usize): i32 {
-  return rmWrite(p, 1, <u64>condition(load<u32>(p, R_IMM)));
+  return rmWrite(p, 1, <u64>condition(load<u32>(p, R_CONDITION)));
 }
 export function opCmov16(p: usize): i32 {
   if (!rmRead(p, 2)) return 0;
-  if (condition(load<u32>(p, R_IMM))) regWrite(p, 2, memVal);
+  if (condition(load<u32>(p, R_CONDITION))) regWrite(p, 2, memVal);
   return 1;
 }
 /** LEA with a 16-bit operand or address. */
@@ -62,7 +62,7 @@ export function opXlat(p: usize): i32 {
   const asize = <u32>load<u8>(p, R_AUX) >> AUX_ASIZE_SHIFT;
   let offset = load<u64>(cpu, VCPU_GPR + 24) + <u64>load<u8>(cpu, VCPU_GPR);
   if (asize < 3) offset &= asize == 1 ? 0xffff : 0xffffffff;
-  if (!linearOf(<i32>load<u32>(p, R_EXTRA), offset, 1, false)) return 0;
+  if (!linearOf(<i32>load<u32>(p, R_SEGMENT), offset, 1, false)) return 0;
   if (!rd(p, load<u64>(cpu, VREG_EA), 1)) return 0;
   store<u8>(cpu, <u8>memVal, VCPU_GPR);
   return 1;
@@ -76,10 +76,10 @@ export function opSahf(p: usize): i32 {
   setArithmeticFlags((arithmeticFlags() & 0x800) | (<u32>load<u8>(cpu, VCPU_GPR + 1) & 0xd5));
   return 1;
 }
-/** R_IMM: 0 CMC, 1 CLC, 2 STC, 3 CLD, 4 STD, 6 SALC. */
+/** R_NUMBER: 0 CMC, 1 CLC, 2 STC, 3 CLD, 4 STD, 6 SALC. */
 export function opFlag(p: usize): i32 {
   const old = arithmeticFlags();
-  switch (load<u32>(p, R_IMM)) {
+  switch (load<u32>(p, R_NUMBER)) {
     case 0:
       setArithmeticFlags(old ^ F_CF);
       break;
@@ -136,21 +136,21 @@ export function opSti(p: usize): i32 {
 }
 
 export function opMovFromSeg(p: usize): i32 {
-  return rmWrite(p, operandSize(p), <u64>selectorOf(<i32>load<u32>(p, R_IMM)));
+  return rmWrite(p, operandSize(p), <u64>selectorOf(<i32>load<u32>(p, R_NUMBER)));
 }
 export function opMovToSeg(p: usize): i32 {
   if (!rmRead(p, 2)) return 0;
-  const seg = <i32>load<u32>(p, R_IMM);
+  const seg = <i32>load<u32>(p, R_NUMBER);
   exactCount(p);
   if (!loadSegment(seg, <u32>memVal)) return 0;
   if (seg == SEG_SS) store<u32>(cpu, SHADOW_MOV_SS, VCPU_INTR_SHADOW);
   return leaveAfter(p);
 }
-/** LES LDS LSS LFS LGS: R_IMM the segment. */
+/** LES LDS LSS LFS LGS. */
 export function opLoadFar(p: usize): i32 {
   if (!pointerOffset(p)) return 0;
   exactCount(p);
-  if (!loadSegment(<i32>load<u32>(p, R_IMM), <u32>memVal)) return 0;
+  if (!loadSegment(<i32>load<u32>(p, R_NUMBER), <u32>memVal)) return 0;
   writeReg(<u32>load<u16>(p, R_DST), operandSize(p), pointerValue());
   return leaveAfter(p);
 }

@@ -2,7 +2,7 @@
 import { VCPU_GPR } from '../abi/index';
 import { F_CF, F_OF, setResultFlags } from './flags';
 import { memVal, operandSize, regRead, regWrite, rmRead } from './mem';
-import { R_EXTRA, R_IMM } from './record';
+import { R_IMM, R_KIND } from './record';
 import { cpu, raise, VEC_DE } from './state';
 
 const RAX: usize = VCPU_GPR;
@@ -71,10 +71,10 @@ export function opImul1(p: usize): i32 {
   return setWide(size, size == 1 ? <u64>product : <u64>product & mask, high, product != signExtend(<u64>product, size));
 }
 
-/** 16-bit IMUL r, rm and (R_EXTRA 1) IMUL r, rm, imm. */
+/** 16-bit IMUL r, rm and (R_KIND 1) IMUL r, rm, imm. */
 export function opImul16(p: usize): i32 {
   if (!rmRead(p, 2)) return 0;
-  const other = load<u32>(p, R_EXTRA) ? <i64>(<i16>load<i64>(p, R_IMM)) : <i64>(<i16>regRead(p, 2));
+  const other = load<u32>(p, R_KIND) ? <i64>(<i16>load<i64>(p, R_IMM)) : <i64>(<i16>regRead(p, 2));
   const product = other * <i64>(<i16>memVal);
   regWrite(p, 2, <u64>product);
   setResultFlags(<u64>product & 0xffff, 16, product != <i64>(<i16>product) ? F_CF | F_OF : 0);

@@ -2,7 +2,7 @@
 import { VCPU_GPR } from '../abi/index';
 import { arithmeticFlags, carry, F_CF, F_OF, setArithmeticFlags, setResultFlags } from './flags';
 import { inMemory, memVal, operandSize, regRead, rmModify, rmWrite } from './mem';
-import { R_EXTRA, R_IMM } from './record';
+import { R_IMM, R_KIND } from './record';
 import { cpu } from './state';
 
 let result: u64 = 0;
@@ -65,7 +65,7 @@ function shiftArithmetic(a: u64, bits: u64, count: u64): void {
   over = 0;
 }
 
-/** R_EXTRA: ROL ROR RCL RCR SHL SHR SAL SAR; R_IMM: the count, -1: CL. */
+/** R_KIND: ROL ROR RCL RCR SHL SHR SAL SAR; R_IMM: the count, -1: CL. */
 export function opShift(p: usize): i32 {
   const size = operandSize(p);
   const bits = <u64>size << 3;
@@ -74,7 +74,7 @@ export function opShift(p: usize): i32 {
   if (!rmModify(p, size)) return 0;
   const a = memVal;
   if (count == 0) return inMemory(p) ? 1 : rmWrite(p, size, a);
-  const kind = load<u32>(p, R_EXTRA);
+  const kind = load<u32>(p, R_KIND);
   switch (kind) {
     case 0: rotateLeft(a, bits, count); break;
     case 1: rotateRight(a, bits, count); break;

@@ -4,7 +4,7 @@ import { F_AC, F_DF, F_ID, F_IF, F_IOPL, F_NT, F_TF, F_VIF, F_VIP, F_VM, ARITHME
 import { canWrite, exactCount, leaveAfter, memVal, operandVa, rd, rmRead, uncheckedVa, wr, writeReg } from './mem';
 import { segmentedOffset } from './mem';
 import { cpl, isProt, mode, MODE_64, MODE_STACK32 } from './mmu-mode';
-import { AUX_MEMORY, AUX_SIZE, R_AUX, R_BASE, R_DST, R_EXTRA, R_IMM, R_SRC, RECORD_SIZE, VREG_EA } from './record';
+import { AUX_MEMORY, AUX_SIZE, R_AUX, R_BASE, R_DST, R_IMM, R_LEVEL, R_NUMBER, R_SRC, RECORD_SIZE, VREG_EA } from './record';
 import { loadSegment, selectorOf } from './segments';
 import { cpu, raise, VEC_GP } from './state';
 
@@ -67,7 +67,7 @@ export function opPushM(p: usize): i32 {
 }
 /** The upper bytes of the slot stay 0; Intel processors write only 16 bits of a 32-bit slot, which a guest can hardly tell. */
 export function opPushSeg(p: usize): i32 {
-  return push(p, sizeOf(p), <u64>selectorOf(<i32>load<u32>(p, R_IMM)));
+  return push(p, sizeOf(p), <u64>selectorOf(<i32>load<u32>(p, R_NUMBER)));
 }
 export function opPopR(p: usize): i32 {
   const size = sizeOf(p);
@@ -111,7 +111,7 @@ function popTarget(p: usize, size: i32): u64 {
 
 export function opPopSeg(p: usize): i32 {
   const size = sizeOf(p);
-  const seg = <i32>load<u32>(p, R_IMM);
+  const seg = <i32>load<u32>(p, R_NUMBER);
   if (!peek(p, size)) return 0;
   exactCount(p);
   if (!loadSegment(seg, <u32>memVal & 0xffff)) return 0;
@@ -170,10 +170,10 @@ export function opPopf(p: usize): i32 {
   return leaveAfter(p);
 }
 
-/** R_IMM bytes, R_EXTRA nesting level. */
+/** R_IMM bytes, R_LEVEL nesting level. */
 export function opEnter(p: usize): i32 {
   const size = sizeOf(p);
-  const level = <i32>load<u32>(p, R_EXTRA);
+  const level = <i32>load<u32>(p, R_LEVEL);
   const top = load<u64>(cpu, RSP);
   const bp = load<u64>(cpu, RBP);
   if (!push(p, size, bp)) return 0;

@@ -13,7 +13,7 @@ import { hostRead, hostWrite, is64, isCanonical, tlbBase } from './mmu';
 import { ACCESS_R, ACCESS_W, fill, hitHost } from './mmu-tlb';
 import { linearOf } from './ops-misc';
 import { checkPort, countPio } from './ops-io';
-import { AUX_ASIZE_SHIFT, AUX_REP, AUX_REPNE, AUX_SIZE, R_AUX, R_EXTRA, R_SCALE, VREG_EA } from './record';
+import { AUX_ASIZE_SHIFT, AUX_REP, AUX_REPNE, AUX_SIZE, R_AUX, R_KIND, R_STRING_SEGMENT, VREG_EA } from './record';
 import { cpu, raise, VEC_GP } from './state';
 
 const RAX: usize = VCPU_GPR;
@@ -52,7 +52,7 @@ function setCounter(register: usize, value: u64): void {
 
 function begin(p: usize): void {
   const aux = <u32>load<u8>(p, R_AUX);
-  kind = load<u32>(p, R_EXTRA);
+  kind = load<u32>(p, R_KIND);
   size = 1 << (aux & AUX_SIZE);
   asize = aux >> AUX_ASIZE_SHIFT;
   mask = asize == 3 ? 0xffffffffffffffff : asize == 2 ? 0xffffffff : 0xffff;
@@ -75,7 +75,7 @@ function elementsToWrap(offset: u64): u64 {
 /** Linear addresses of the first elements. Checks segment limits for one element; 0: fault. */
 function locate(p: usize): i32 {
   if (usesSource()) {
-    if (!linearOf(<i32>load<u8>(p, R_SCALE), load<u64>(cpu, RSI) & mask, size, false)) return 0;
+    if (!linearOf(<i32>load<u8>(p, R_STRING_SEGMENT), load<u64>(cpu, RSI) & mask, size, false)) return 0;
     sourceVa = load<u64>(cpu, VREG_EA);
   }
   if (usesTarget()) {
@@ -234,7 +234,7 @@ export function opString(p: usize): i32 {
   if (usesSource()) n = min(n, min(elementsInPage(sourceVa), elementsToWrap(load<u64>(cpu, RSI) & mask)));
   if (usesTarget()) n = min(n, min(elementsInPage(targetVa), elementsToWrap(load<u64>(cpu, RDI) & mask)));
   if (n > 1 && !is64()) {
-    if (usesSource() && !wholeChunk(<i32>load<u8>(p, R_SCALE), load<u64>(cpu, RSI) & mask, n, false)) n = 1;
+    if (usesSource() && !wholeChunk(<i32>load<u8>(p, R_STRING_SEGMENT), load<u64>(cpu, RSI) & mask, n, false)) n = 1;
     if (usesTarget() && !wholeChunk(0, load<u64>(cpu, RDI) & mask, n, writesTarget())) n = 1;
   }
   // A single-step trap comes after each iteration (SDM 3B 18.3.1.4).
@@ -288,7 +288,7 @@ export function opStringIo(p: usize): i32 {
   if (rep && count == 0) return leaveAfter(p);
   const register = input ? RDI : RSI;
   const offset = load<u64>(cpu + register) & mask;
-  if (!linearOf(input ? 0 : <i32>load<u8>(p, R_SCALE), offset, size, input)) return 0;
+  if (!linearOf(input ? 0 : <i32>load<u8>(p, R_STRING_SEGMENT), offset, size, input)) return 0;
   const va = load<u64>(cpu, VREG_EA);
   if (input) {
     if (!canWrite(p, va, size)) return 0;

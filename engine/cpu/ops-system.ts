@@ -34,7 +34,7 @@ import {
   writeReg,
 } from './mem';
 import { is64, isProt } from './mmu-mode';
-import { R_DST, R_IMM, R_LEN, VREG_EA } from './record';
+import { R_BYTES, R_DST, R_LEN, R_LOGGED, R_NUMBER, VREG_EA } from './record';
 import { clearPending, cpu, pending, raise, VEC_GP, VEC_UD } from './state';
 import {
   arpl,
@@ -80,13 +80,13 @@ function prepare(p: usize): void {
   store<u64>(cpu, ripAfter(p), VCPU_RIP);
 }
 
-/** R_IMM 1: the bytes (R_DISP on: the first 8) are an instruction that is not implemented. */
+/** Bytes that are no instruction, or one that is not implemented: that is logged. */
 export function opUndefined(p: usize): i32 {
-  if (load<u32>(p, R_IMM)) {
+  if (load<u32>(p, R_LOGGED)) {
     exactCount(p);
     const rip = ripOf(p);
     const length = <u32>load<u8>(p, R_LEN);
-    store<u64>(cpu, load<u64>(p, 24), VCPU_LOG_BYTES);
+    store<u64>(cpu, load<u64>(p, R_BYTES), VCPU_LOG_BYTES);
     store<u64>(cpu, 0, VCPU_LOG_BYTES + 8);
     store<u32>(cpu, length < 8 ? length : 8, VCPU_LOG_LENGTH);
     store<u64>(cpu, load<u64>(cpu, VCPU_STATS + STAT_UNIMPLEMENTED) + 1, VCPU_STATS + STAT_UNIMPLEMENTED);
@@ -100,24 +100,24 @@ export function opTooLong(p: usize): i32 {
 
 export function opMovFromCr(p: usize): i32 {
   clearPending();
-  const value = readCr(load<i32>(p, R_IMM));
+  const value = readCr(load<i32>(p, R_NUMBER));
   if (pending) return 0;
   writeReg(<u32>load<u16>(p, R_DST), is64() ? 8 : 4, value);
   return 1;
 }
 export function opMovToCr(p: usize): i32 {
   prepare(p);
-  return done(p, writeCr(load<i32>(p, R_IMM), readReg(<u32>load<u16>(p, R_DST), is64() ? 8 : 4)));
+  return done(p, writeCr(load<i32>(p, R_NUMBER), readReg(<u32>load<u16>(p, R_DST), is64() ? 8 : 4)));
 }
 export function opMovFromDr(p: usize): i32 {
   clearPending();
-  const value = readDr(load<i32>(p, R_IMM));
+  const value = readDr(load<i32>(p, R_NUMBER));
   if (pending) return 0;
   writeReg(<u32>load<u16>(p, R_DST), is64() ? 8 : 4, value);
   return 1;
 }
 export function opMovToDr(p: usize): i32 {
-  return done(p, writeDr(load<i32>(p, R_IMM), readReg(<u32>load<u16>(p, R_DST), is64() ? 8 : 4)));
+  return done(p, writeDr(load<i32>(p, R_NUMBER), readReg(<u32>load<u16>(p, R_DST), is64() ? 8 : 4)));
 }
 
 function storeTable(p: usize, base: u64, limit: u32): i32 {

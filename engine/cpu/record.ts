@@ -1,68 +1,180 @@
-/**
- * Layout of decoded code. One instruction is one 32-byte record, or a few (an address record that fills VREG_EA first, for segment
- * bases, limits and short addresses). A block is a 32-byte header followed by its records; it never leaves its page, and holds at most
- * BLOCK_LIMIT instructions. Registers are named by their byte offset in the vCPU record, so AH is VCPU_GPR + 1.
- */
+/** Decoded records and block headers as the core writes and reads them. The layout: abi/record.ts. Nothing else stores into them. */
+import { VCPU_ZERO } from '../abi/index';
+import {
+  H_CACHED, H_COUNT, H_ENTRY, H_HVA, H_LENGTH, H_MODE, H_NEXT, H_PAGE_NEXT, HEADER_SIZE, R_AFTER, R_AUX, R_BASE, R_BYTES, R_CONDITION, R_DISP, R_DST,
+  R_EA_BASE, R_EA_SEGMENT, R_FALL, R_FAR, R_FAR_OFFSET, R_FPU, R_IMM, R_INDEX, R_KIND, R_LEN, R_LEVEL, R_LOGGED, R_NUMBER, R_OFF, R_OP, R_PORT, R_SCALE,
+  R_SEGMENT, R_SELECTOR, R_SIMD, R_SRC, R_STRING_SEGMENT, R_TARGET, R_WHERE, RECORD_SIZE,
+} from '../abi/record';
 
-/** u16 handler number (generated/ops.ts). */
-export const R_OP: usize = 0;
-/** u16 register offset: destination, or the ModRM.reg operand. */
-export const R_DST: usize = 2;
-/** u16 register offset: source, or the ModRM.rm operand when it is a register. */
-export const R_SRC: usize = 4;
-/** u16 register offsets of the address: base + (index << scale) + disp. A missing part is VCPU_ZERO. */
-export const R_BASE: usize = 6;
-export const R_INDEX: usize = 8;
-/** u8 shift of the index. */
-export const R_SCALE: usize = 10;
-/** u8 length of the instruction in bytes. */
-export const R_LEN: usize = 11;
-/** u16 offset of the instruction in its page. */
-export const R_OFF: usize = 12;
-/** u8 instructions from this one to the block's end, this one included. */
-export const R_AFTER: usize = 14;
-/** u8 AUX_* for the generic handlers. */
-export const R_AUX: usize = 15;
-/** i64 immediate. */
-export const R_IMM: usize = 16;
-/** Branches: u32 first record of the next block / of the target, once known (0: not yet). In this order: indexed by "taken". */
-export const R_FALL: usize = 16;
-export const R_TAKEN: usize = 20;
-/** i32 displacement. Branches: the target as an offset from the start of this page. */
-export const R_DISP: usize = 24;
-/** u32 spare: segment of an address record, second immediate. */
-export const R_EXTRA: usize = 28;
-export const RECORD_SIZE: usize = 32;
+export * from '../abi/record';
 
-/** log2 of the operand size in bytes. */
-export const AUX_SIZE: u32 = 3;
-/** The ModRM.rm operand lies in memory. */
-export const AUX_MEMORY: u32 = 4;
-/** REP / REPNE in front of a string instruction. */
-export const AUX_REPNE: u32 = 8;
-export const AUX_REP: u32 = 16;
-/** log2 of the address size in bytes << 5 (string instructions, LOOP). */
-export const AUX_ASIZE_SHIFT: u32 = 5;
+/** An empty record of this operation: no registers, no address, nothing else. */
+export function clearRecord(r: usize, op: i32): void {
+  memory.fill(r, 0, RECORD_SIZE);
+  store<u16>(r, <u16>op, R_OP);
+  store<u16>(r, VCPU_ZERO, R_BASE);
+  store<u16>(r, VCPU_ZERO, R_INDEX);
+}
+@inline export function opOf(r: usize): i32 {
+  return <i32>load<u16>(r, R_OP);
+}
+@inline export function setOp(r: usize, op: i32): void {
+  store<u16>(r, <u16>op, R_OP);
+}
+@inline export function setDst(r: usize, register: u32): void {
+  store<u16>(r, <u16>register, R_DST);
+}
+@inline export function setSrc(r: usize, register: u32): void {
+  store<u16>(r, <u16>register, R_SRC);
+}
+@inline export function setBase(r: usize, register: u32): void {
+  store<u16>(r, <u16>register, R_BASE);
+}
+export function setAddress(r: usize, base: u32, index: u32, scale: u32, disp: i32): void {
+  store<u16>(r, <u16>base, R_BASE);
+  store<u16>(r, <u16>index, R_INDEX);
+  store<u8>(r, <u8>scale, R_SCALE);
+  store<i32>(r, disp, R_DISP);
+}
+@inline export function moveDisp(r: usize, by: i32): void {
+  store<i32>(r, load<i32>(r, R_DISP) + by, R_DISP);
+}
+@inline export function setFar(r: usize, disp: i64): void {
+  store<i64>(r, disp, R_FAR);
+}
+@inline export function moveFar(r: usize, by: i64): void {
+  store<i64>(r, load<i64>(r, R_FAR) + by, R_FAR);
+}
+/** Where the instruction is: bytes, offset in its page, number in its block (until finishBlock turns that round). */
+export function setPlace(r: usize, length: u32, off: u32, number: i32): void {
+  store<u8>(r, <u8>length, R_LEN);
+  store<u16>(r, <u16>off, R_OFF);
+  store<u8>(r, <u8>number, R_AFTER);
+}
+/** Turns the instruction's number in its block of `count` into what is left from it on. */
+@inline export function countFromEnd(r: usize, count: i32): void {
+  store<u8>(r, <u8>(count - <i32>load<u8>(r, R_AFTER)), R_AFTER);
+}
+/** Adds AUX_* bits. */
+@inline export function setAux(r: usize, bits: u32): void {
+  store<u8>(r, load<u8>(r, R_AUX) | <u8>bits, R_AUX);
+}
+/** Replaces the operand size, whatever AUX_* bits there are. */
+@inline export function setAuxSize(r: usize, size: i32): void {
+  store<u8>(r, <u8>size, R_AUX);
+}
 
-/** Block header, at first record - 32. */
-export const H_HVA: usize = 0; // u32 host address of the first byte
-export const H_MODE: usize = 4; // u32 mode key
-export const H_COUNT: usize = 8; // i32 instructions
-export const H_NEXT: usize = 12; // u32 next block of the hash bucket
-export const H_PAGE_NEXT: usize = 16; // u32 next block of the page
-export const H_CACHED: usize = 20; // u32 1: in the cache (0: scratch block, used once)
-export const H_LENGTH: usize = 24; // u32 bytes of guest code
-export const H_ENTRY: usize = 28; // u32 how regions of the JIT contain the block (regions.ts); 0: none does
-export const HEADER_SIZE: usize = 32;
+@inline export function setImm(r: usize, value: i64): void {
+  store<i64>(r, value, R_IMM);
+}
+@inline export function setCondition(r: usize, condition: u32): void {
+  store<u32>(r, condition, R_CONDITION);
+}
+@inline export function setNumber(r: usize, number: u32): void {
+  store<u32>(r, number, R_NUMBER);
+}
+@inline export function setPort(r: usize, port: i64): void {
+  store<i64>(r, port, R_PORT);
+}
+@inline export function setFarPointer(r: usize, selector: u32, offset: i64): void {
+  store<i64>(r, offset, R_FAR_OFFSET);
+  store<u32>(r, selector, R_SELECTOR);
+}
+@inline export function setWhere(r: usize, where: u32): void {
+  store<u32>(r, where, R_WHERE);
+}
+@inline export function setFpuWord(r: usize, word: u32): void {
+  store<u32>(r, word, R_FPU);
+}
+@inline export function setSimdWord(r: usize, word: u64): void {
+  store<u64>(r, word, R_SIMD);
+}
+@inline export function setLogged(r: usize, logged: bool): void {
+  store<u32>(r, u32(logged), R_LOGGED);
+}
+@inline export function setBytes(r: usize, from: usize): void {
+  store<u64>(r, load<u64>(from), R_BYTES);
+}
+@inline export function setTarget(r: usize, offset: i32): void {
+  store<i32>(r, offset, R_TARGET);
+}
+@inline export function setEaBase(r: usize, register: u32): void {
+  store<u32>(r, register, R_EA_BASE);
+}
+@inline export function setEaSegment(r: usize, segment: u32, addressSize: i32): void {
+  store<u32>(r, segment | (<u32>addressSize << 8), R_EA_SEGMENT);
+}
+@inline export function setEaAccess(r: usize, bytes: u32, writes: bool): void {
+  store<u32>(r, load<u32>(r, R_EA_SEGMENT) | (bytes << 16) | (writes ? 0x80000000 : 0), R_EA_SEGMENT);
+}
+@inline export function setKind(r: usize, kind: u32): void {
+  store<u32>(r, kind, R_KIND);
+}
+@inline export function setLevel(r: usize, level: u32): void {
+  store<u32>(r, level, R_LEVEL);
+}
+@inline export function setSegmentWord(r: usize, word: u32): void {
+  store<u32>(r, word, R_SEGMENT);
+}
+@inline export function setStringSegment(r: usize, segment: i32): void {
+  store<u8>(r, <u8>segment, R_STRING_SEGMENT);
+}
+/** The branch record's way `taken` (0 or 1) leads to this block. */
+@inline export function setBranchLink(r: usize, taken: i32, block: usize): void {
+  store<u32>(r + (<usize>taken << 2), <u32>block, R_FALL);
+}
 
-export const BLOCK_LIMIT: i32 = 64;
-
-/** Pseudo registers in the vCPU record. They live within one instruction (EA, T0) or one page of code (PAGE). */
-/** Linear address made by an address record. */
-export const VREG_EA: usize = 0xe00;
-/** RIP of the start of the current code page: RIP-relative operands use it as their base. */
-export const VREG_PAGE: usize = 0xe08;
-export const VREG_T0: usize = 0xe10;
+@inline function header(block: usize): usize {
+  return block - HEADER_SIZE;
+}
+/** A header with nothing but what the decoder knows. Answers the block: where its first record lies. */
+export function describeBlock(at: usize, hva: usize, key: u32, count: i32, length: u32): usize {
+  memory.fill(at, 0, HEADER_SIZE);
+  store<u32>(at, <u32>hva, H_HVA);
+  store<u32>(at, key, H_MODE);
+  store<i32>(at, count, H_COUNT);
+  store<u32>(at, length, H_LENGTH);
+  return at + HEADER_SIZE;
+}
+@inline export function blockHva(block: usize): usize {
+  return <usize>load<u32>(header(block), H_HVA);
+}
+@inline export function isBlockAt(block: usize, hva: usize, key: u32): bool {
+  return load<u32>(header(block), H_HVA) == <u32>hva && load<u32>(header(block), H_MODE) == key;
+}
+@inline export function blockCount(block: usize): i32 {
+  return load<i32>(header(block), H_COUNT);
+}
+@inline export function blockLength(block: usize): u32 {
+  return load<u32>(header(block), H_LENGTH);
+}
+@inline export function nextInBucket(block: usize): usize {
+  return <usize>load<u32>(header(block), H_NEXT);
+}
+/** The cell that holds the next block of the bucket: a link like the bucket itself. */
+@inline export function bucketLink(block: usize): usize {
+  return header(block) + H_NEXT;
+}
+@inline export function nextInPage(block: usize): usize {
+  return <usize>load<u32>(header(block), H_PAGE_NEXT);
+}
+@inline export function isCached(block: usize): bool {
+  return load<u32>(header(block), H_CACHED) != 0;
+}
+/** H_ENTRY: regions.ts says what it means. */
+@inline export function entryOf(block: usize): usize {
+  return <usize>load<u32>(header(block), H_ENTRY);
+}
+export function setEntry(block: usize, entry: usize): void {
+  store<u32>(header(block), <u32>entry, H_ENTRY);
+}
+export function setCached(block: usize, cached: bool): void {
+  store<u32>(header(block), u32(cached), H_CACHED);
+}
+export function setBlockChain(block: usize, nextOfBucket: u32, nextOfPage: u32): void {
+  store<u32>(header(block), nextOfBucket, H_NEXT);
+  store<u32>(header(block), nextOfPage, H_PAGE_NEXT);
+}
 
 /** Fixed cells of the interpreter. */
 /** i32 instructions of the slice that no entered block has claimed. */

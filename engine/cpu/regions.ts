@@ -14,7 +14,9 @@ import { jitHot } from './imports';
 import { exactCountBetween, stopRecord } from './mem';
 import { execHost, fetchPage, quietFill } from './mmu';
 import { tlbBase } from './mmu-mode';
-import { H_CACHED, H_COUNT, H_ENTRY, H_PAGE_NEXT, HEADER_SIZE, LEFT, R_AFTER, RECORD_SIZE, STOP_AT, VREG_PAGE } from './record';
+import {
+  blockCount, entryOf, HEADER_SIZE, isCached, LEFT, nextInPage, opOf, R_AFTER, RECORD_SIZE, setCached, setEntry, setOp, STOP_AT, VREG_PAGE,
+} from './record';
 import { clearPending, cpu } from './state';
 import { storeLazyFlags } from './region-flags';
 import { blockKey, KEY_64 } from './why';
@@ -67,7 +69,7 @@ export function nextSample(left: i32): i32 {
 
 /** A sample fell on this block: it is compiled when its page is hot, unless alignment is checked. */
 export function sampled(block: usize): void {
-  if (quantum == 0 || blockKey() != KEY_64 || load<u32>(block - HEADER_SIZE, H_ENTRY) != 0 || !load<u32>(block - HEADER_SIZE, H_CACHED)) return;
+  if (quantum == 0 || blockKey() != KEY_64 || entryOf(block) != 0 || !isCached(block)) return;
   const heat = heatOf(block);
   const now = load<u32>(heat) + 1;
   store<u32>(heat, now < threshold ? now : 0);
@@ -78,10 +80,9 @@ export function sampled(block: usize): void {
 
 /** Runs the region whose entry the block at p is. */
 export function enterRegion(p: usize): i32 {
-  const header = p - HEADER_SIZE;
-  const entry = <usize>load<u32>(header, H_ENTRY);
+  const entry = entryOf(p);
   store<u32>(entry, load<u32>(entry, E_USES) + 1, E_USES);
-  const left = load<i32>(LEFT) + load<i32>(header, H_COUNT);
+  const left = load<i32>(LEFT) + blockCount(p);
   const page = load<u64>(cpu, VREG_PAGE) - <u64><i64>load<i32>(entry, E_DELTA);
   const result = call_indirect<i32>(
     load<u32>(entry, E_FUNCTION), <i32>cpu, load<i32>(entry, E_NUMBER), left, page, <i32>tlbBase, load<i32>(entry, E_PAGE_BIT),
@@ -95,7 +96,7 @@ export function enterRegion(p: usize): i32 {
 
 /** First record that the interpreter runs for the block at p. */
 export function interpreted(p: usize): usize {
-  return load<u16>(p) == <u16>OP_REGION ? <usize>load<u32>(<usize>load<u32>(p - HEADER_SIZE, H_ENTRY), E_TWIN) : p;
+  return opOf(p) == OP_REGION ? <usize>load<u32>(entryOf(p), E_TWIN) : p;
 }
 
 // For compiled code
@@ -156,14 +157,14 @@ export function jitFirstBlock(hostPage: i32): usize {
 }
 /** The next block of the same page; 0: that was the last. */
 export function jitNextBlock(block: usize): usize {
-  return <usize>load<u32>(block - HEADER_SIZE, H_PAGE_NEXT);
+  return nextInPage(block);
 }
 
 /** Behind the last record of the block. */
 function endOf(block: usize): usize {
   let record = block;
   while (true) {
-    const ends = (traitsOf(<i32>load<u16>(record)) & TRAIT_ENDS) != 0;
+    const ends = (traitsOf(opOf(record)) & TRAIT_ENDS) != 0;
     record += RECORD_SIZE;
     // A compare that is joined with its branch ends the block only with that.
     if (ends && load<u8>(record - RECORD_SIZE, R_AFTER) <= 1) return record;
@@ -173,15 +174,16 @@ function endOf(block: usize): usize {
 /** Prepares an entry at the block: its descriptor and twin. 0: there is one already, or no room in the arena. */
 export function jitPrepare(block: usize): i32 {
   const header = block - HEADER_SIZE;
-  if (load<u32>(header, H_ENTRY) > COVERED) return 0;
+  if (entryOf(block) > COVERED) return 0;
   const size = endOf(block) - header;
   const entry = claimArena(size + ENTRY_SIZE);
   if (entry == 0) return 0;
   memory.fill(entry, 0, ENTRY_SIZE);
   memory.copy(entry + ENTRY_SIZE, header, size);
-  store<u32>(entry + ENTRY_SIZE, 0, H_ENTRY);
-  store<u32>(entry + ENTRY_SIZE, 0, H_CACHED);
-  store<u32>(entry, <u32>(entry + ENTRY_SIZE + HEADER_SIZE), E_TWIN);
+  const twin = entry + ENTRY_SIZE + HEADER_SIZE;
+  setEntry(twin, 0);
+  setCached(twin, false);
+  store<u32>(entry, <u32>twin, E_TWIN);
   return <i32>entry;
 }
 
@@ -196,25 +198,24 @@ export function jitInstall(block: usize, entry: usize, fn: i32, number: i32, del
   store<i32>(entry, number, E_NUMBER);
   store<i32>(entry, delta, E_DELTA);
   store<i32>(entry, pageBit, E_PAGE_BIT);
-  store<u32>(block - HEADER_SIZE, <u32>entry, H_ENTRY);
-  store<u16>(block, <u16>OP_REGION);
+  setEntry(block, entry);
+  setOp(block, OP_REGION);
 }
 
 /** A region contains the block, or (0) no region does. Its entry, if there is one, goes with it. */
 export function jitCover(block: usize, covered: i32): void {
-  const header = block - HEADER_SIZE;
-  const entry = <usize>load<u32>(header, H_ENTRY);
+  const entry = entryOf(block);
   if (covered) {
-    if (entry == 0) store<u32>(header, COVERED, H_ENTRY);
+    if (entry == 0) setEntry(block, COVERED);
     return;
   }
-  if (entry > COVERED) store<u16>(block, load<u16>(<usize>load<u32>(entry, E_TWIN)));
-  store<u32>(header, 0, H_ENTRY);
+  if (entry > COVERED) setOp(block, opOf(<usize>load<u32>(entry, E_TWIN)));
+  setEntry(block, 0);
 }
 
 /** Times that the region was entered at the block, since the last question. */
 export function jitUses(block: usize): i32 {
-  const entry = <usize>load<u32>(block - HEADER_SIZE, H_ENTRY);
+  const entry = entryOf(block);
   if (entry <= COVERED) return 0;
   const uses = load<i32>(entry, E_USES);
   store<u32>(entry, 0, E_USES);

@@ -1,5 +1,25 @@
-/** Decoded records of the core as objects: the one place that knows their layout here (engine/cpu/record.ts has it for the core). */
+/** Decoded records of the core (layout: abi/record.ts) as objects. */
+
 import { type Family, OPERATIONS as ROWS, type Size } from '../abi/ops/index';
+import {
+  H_COUNT,
+  H_HVA,
+  H_LENGTH,
+  HEADER_SIZE,
+  R_AFTER,
+  R_AUX,
+  R_BASE,
+  R_DISP,
+  R_DST,
+  R_IMM,
+  R_INDEX,
+  R_KIND,
+  R_LEN,
+  R_OFF,
+  R_SCALE,
+  R_SRC,
+  RECORD_SIZE,
+} from '../abi/record';
 import { VCPU_XMM } from '../abi/vcpu';
 
 export type { Size } from '../abi/ops/index';
@@ -59,15 +79,8 @@ export interface Instruction {
   extra: number;
 }
 
-const RECORD_SIZE = 32;
-const HEADER_SIZE = 32;
-const H_HVA = 0;
-const H_COUNT = 8;
-const H_LENGTH = 24;
+export { VREG_EA, VREG_PAGE } from '../abi/record';
 
-/** Pseudo registers. */
-export const VREG_EA = 0xe00;
-export const VREG_PAGE = 0xe08;
 /** The cell with the instructions that are left of the slice. */
 export const LEFT = 0x10e000;
 
@@ -95,18 +108,18 @@ export function readBlock(view: DataView, header: number, first: number): Record
       row,
       number,
       at,
-      destination: view.getUint16(at + 2, true),
-      source: view.getUint16(at + 4, true),
-      base: view.getUint16(at + 6, true),
-      index: view.getUint16(at + 8, true),
-      scale: view.getUint8(at + 10),
-      length: view.getUint8(at + 11),
-      offset: view.getUint16(at + 12, true),
-      after: view.getUint8(at + 14),
-      aux: view.getUint8(at + 15),
-      immediate: view.getBigInt64(at + 16, true),
-      displacement: view.getInt32(at + 24, true),
-      extra: view.getUint32(at + 28, true),
+      destination: view.getUint16(at + R_DST, true),
+      source: view.getUint16(at + R_SRC, true),
+      base: view.getUint16(at + R_BASE, true),
+      index: view.getUint16(at + R_INDEX, true),
+      scale: view.getUint8(at + R_SCALE),
+      length: view.getUint8(at + R_LEN),
+      offset: view.getUint16(at + R_OFF, true),
+      after: view.getUint8(at + R_AFTER),
+      aux: view.getUint8(at + R_AUX),
+      immediate: view.getBigInt64(at + R_IMM, true),
+      displacement: view.getInt32(at + R_DISP, true),
+      extra: view.getUint32(at + R_KIND, true),
     };
     instructions.push(instruction);
     if (row.ends && !row.joined) break;

@@ -1,11 +1,11 @@
 /**
- * x87 instructions D8..DF and FWAIT (SDM 2, the F... pages; opcode tables A-7..A-22). R_IMM of the record: opcode | ModRM << 8.
+ * x87 instructions D8..DF and FWAIT (SDM 2, the F... pages; opcode tables A-7..A-22). R_FPU of the record: opcode | ModRM << 8.
  * With CR0.NE = 0 a pending error is reported by FERR#, which is asserted by the next waiting instruction, not by the failing one.
  */
 import { VCPU_CR0, VCPU_FCW, VCPU_GPR } from '../../abi/index';
 import { exactCount, memVal, operandVa, rd, ripOf, wr } from '../mem';
 import { CR0_EM, CR0_MP, CR0_TS } from '../mmu-mode';
-import { AUX_SIZE, R_AUX, R_IMM } from '../record';
+import { AUX_SIZE, R_AUX, R_FPU } from '../record';
 import { cpu, raise, VEC_NM, VEC_UD } from '../state';
 import { arithmeticRegister, compareFlags, compareRegister, conditionalMove, endCompare, relationBits } from './arithmetic';
 import { loadEnvironment, restoreState, saveState, storeEnvironment } from './environment';
@@ -45,7 +45,7 @@ import {
 } from './registers';
 
 export function opFpu(p: usize): i32 {
-  const word = <u32>load<u64>(p, R_IMM);
+  const word = load<u32>(p, R_FPU);
   const opcode = word & 255;
   const modrm = (word >> 8) & 255;
   const cr0 = load<u64>(cpu, VCPU_CR0);

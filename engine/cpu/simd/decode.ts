@@ -1,6 +1,6 @@
 /**
  * MMX and SSE to SSE3 in the 0F map (SDM 2D table A-3). Each form becomes one OP_SIMD record: R_DST the ModRM.reg register, R_SRC the rm
- * register (or the memory operand), as byte offsets of the vCPU record; R_IMM as below. The maps 0F 38 and 0F 3A: decode-extended.ts.
+ * register (or the memory operand), as byte offsets of the vCPU record; R_SIMD as below. The maps 0F 38 and 0F 3A: decode-extended.ts.
  * Not decoded (not advertised): SSE4A, 3DNow!.
  */
 import { VCPU_FPU_REGS, VCPU_GPR, VCPU_XMM } from '../../abi/index';
@@ -22,13 +22,12 @@ import {
   rm,
   segment,
   setDst,
-  setExtra,
-  setImm,
   setSrc,
 } from '../decode-state';
 import { OP_SIMD } from '../generated/ops';
+import { setSegmentWord, setSimdWord } from '../record';
 
-/** R_IMM: opcode in bits 0-7, prefix in 8-9, immediate in 16-23, then these; bytes of the memory operand in bits 32-39. */
+/** R_SIMD: opcode in bits 0-7, prefix in 8-9, immediate in 16-23, then these; bytes of the memory operand in bits 32-39. */
 export const SIMD_WIDE: u64 = 1 << 24; // REX.W
 export const SIMD_MMX: u64 = 1 << 25; // touches MMX registers
 export const SIMD_ALIGNED: u64 = 1 << 26; // memory must be aligned to its size
@@ -233,7 +232,7 @@ export function mandatoryPrefix(): u32 {
 export function decodeSimdMap(opcode: u32): void {
   const p = mandatoryPrefix();
   if (opcode == 0x77) {
-    if (p == 0) setImm(emit(OP_SIMD), <i64>(0x77 | SIMD_MMX));
+    if (p == 0) setSimdWord(emit(OP_SIMD), 0x77 | SIMD_MMX);
     else invalid(true);
     return;
   }
@@ -249,7 +248,7 @@ export function decodeSimdMap(opcode: u32): void {
     return;
   }
   const r = layDown(OP_SIMD, opcode, p, form);
-  if (opcode == 0xf7) setExtra(r, <u32>(inLong && segment < 4 ? 0xff : operandSegment()) | ((<u32>addressSize) << 8));
+  if (opcode == 0xf7) setSegmentWord(r, <u32>(inLong && segment < 4 ? 0xff : operandSegment()) | ((<u32>addressSize) << 8));
 }
 
 /** The record of a form whose ModRM byte is read and allowed. */
@@ -264,7 +263,7 @@ export function layDown(op: i32, opcode: u32, p: u32, form: u32): usize {
   if (rex & 8) word |= SIMD_WIDE;
   if (form & REG_MMX || (form & RM_MMX && (!isMemory || opcode != 0x2a))) word |= SIMD_MMX;
   if (bytes == 16 && !(form & UNALIGNED)) word |= SIMD_ALIGNED;
-  setImm(r, <i64>word);
+  setSimdWord(r, word);
   return r;
 }
 
@@ -278,5 +277,5 @@ export function decodeSaveGroup(): void {
   }
   const r = emitMemory(OP_SIMD);
   memoryAccess(which < 2 ? 512 : which == 7 ? 1 : 4, which == 0 || which == 3);
-  setImm(r, <i64>(<u64>0xae | ((<u64>which) << 16) | (rex & 8 ? SIMD_WIDE : 0)));
+  setSimdWord(r, <u64>0xae | ((<u64>which) << 16) | (rex & 8 ? SIMD_WIDE : 0));
 }

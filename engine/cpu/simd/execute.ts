@@ -5,7 +5,7 @@
 import { SEG_BASE, VCPU_FPU_REGS, VCPU_FTW, VCPU_GPR, VCPU_SEG, VCPU_SEG_SIZE, VCPU_XMM } from '../../abi/index';
 import { canWrite, inMemory, segmentedOffset, wr } from '../mem';
 import { is64, isCanonical } from '../mmu-mode';
-import { R_DST, R_EXTRA, R_IMM, R_SRC, VREG_EA } from '../record';
+import { R_DST, R_SEGMENT, R_SIMD, R_SRC, VREG_EA } from '../record';
 import { VEC_GP, cpu, raise } from '../state';
 import {
   betweenFormats,
@@ -50,7 +50,7 @@ function isStore(opcode: u32, prefix: u32): bool {
 }
 
 export function opSimd(p: usize): i32 {
-  const word = load<u64>(p, R_IMM);
+  const word = load<u64>(p, R_SIMD);
   const opcode = <u32>word & 255;
   const prefix = <u32>(word >> 8) & 3;
   const mmx = (word & SIMD_MMX) != 0;
@@ -283,7 +283,7 @@ function shiftImmediate(opcode: u32, mmx: bool, reg: usize, rm: usize, count: u3
 function maskedStore(p: usize, reg: usize, rm: usize, mmx: bool): i32 {
   if (mmx) enterMmx();
   const mask = i8x16.bitmask(v128.load(rm)) & (mmx ? 0xff : 0xffff);
-  const extra = load<u32>(p, R_EXTRA);
+  const extra = load<u32>(p, R_SEGMENT);
   const size = mmx ? 8 : 16;
   const width = (extra >> 8) & 255;
   const rdi = load<u64>(cpu, VCPU_GPR + 56) & (width == 3 ? <u64>-1 : width == 2 ? 0xffffffff : 0xffff);

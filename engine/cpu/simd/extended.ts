@@ -1,7 +1,7 @@
 /** The instructions of the maps 0F 38 and 0F 3A: SSSE3, SSE4.1, SSE4.2 (opcode tables: decode-extended.ts). */
 import { VCPU_XMM } from '../../abi/index';
 import { inMemory } from '../mem';
-import { R_DST, R_IMM, R_SRC } from '../record';
+import { R_DST, R_SIMD, R_SRC } from '../record';
 import { cpu } from '../state';
 import { alignRight, extract, insertSingle, insertWhole, sumsOfDifferences } from './bytes';
 import { SIMD_ALIGNED, SIMD_MMX, SIMD_WIDE } from './decode';
@@ -20,7 +20,7 @@ function source(p: usize, word: u64): usize {
 }
 
 export function opSimd38(p: usize): i32 {
-  const word = load<u64>(p, R_IMM);
+  const word = load<u64>(p, R_SIMD);
   const src = source(p, word);
   if (src == 0) return 0;
   const dst = cpu + <usize>load<u16>(p, R_DST);
@@ -55,7 +55,7 @@ export function opSimd38(p: usize): i32 {
 }
 
 export function opSimd3A(p: usize): i32 {
-  const word = load<u64>(p, R_IMM);
+  const word = load<u64>(p, R_SIMD);
   const opcode = <u32>word & 255;
   const immediate = <u32>(word >> 16) & 255;
   const wide = (word & SIMD_WIDE) != 0;

@@ -17,20 +17,20 @@ export function extendHandler({ action, form, indexed }: Operation, from: Size, 
   return `${address(indexed)} ${readMemory(from, target, type)} ${target} = ${widen(target)}; ${save} ${NEXT}`;
 }
 
-/** LEA, and the address records, which leave a linear address in VREG_EA. R_EXTRA of those: byte offset of the base that is added. */
+/** LEA, and the address records, which leave a linear address in VREG_EA. */
 export function addressHandler({ name, action, indexed }: Operation, size: Size | undefined): string {
   if (action === 'lea') {
     const offset = indexed ? INDEXED : EFFECTIVE;
     return `store<u64>(${DST}, ${size === 3 ? offset : `(${offset}) & 0xffffffff`}); ${NEXT}`;
   }
-  const put = (offset: string): string => `store<u64>(c, ${offset} + load<u64>(c + <usize>load<u32>(p, R_EXTRA)), VREG_EA); ${NEXT}`;
+  const put = (offset: string): string => `store<u64>(c, ${offset} + load<u64>(c + <usize>load<u32>(p, R_EA_BASE)), VREG_EA); ${NEXT}`;
   switch (name) {
     case 'ea64':
       return put(INDEXED);
     case 'ea32':
       return put(`((${INDEXED}) & 0xffffffff)`);
     case 'ea_far':
-      return put('load<u64>(c + <usize>load<u16>(p, R_BASE)) + load<u64>(p, R_IMM)');
+      return put('load<u64>(c + <usize>load<u16>(p, R_BASE)) + load<u64>(p, R_FAR)');
     default:
       return `if (!segmentedAddress(p)) break; ${NEXT}`;
   }
@@ -70,9 +70,9 @@ export function convertHandler({ action }: Operation, size: Size | undefined): s
   }
 }
 
-/** SETcc and CMOVcc; the condition code is in R_IMM. A CMOV of 32 bits clears the upper half whether it moves or not. */
+/** SETcc and CMOVcc; A CMOV of 32 bits clears the upper half whether it moves or not. */
 export function conditionHandler({ action, form, indexed }: Operation, size: Size): string {
-  const met = 'condition(<u32>load<u8>(p, R_IMM))';
+  const met = 'condition(<u32>load<u8>(p, R_CONDITION))';
   if (action === 'setcc') return `store<u8>(${DST}, <u8>${met}); ${NEXT}`;
   const keep = size === 2 ? `else { store<u64>(${DST}, <u64>load<u32>(${DST})); }` : '';
   if (form === 'rr') return `if (${met}) { ${writeRegister(size, 'R_DST', readRegister(size, 'R_SRC'))} } ${keep} ${NEXT}`;
