@@ -44,8 +44,8 @@ describe('-smp', () => {
 
 describe('-accel', () => {
   it('always tells the index, and a ring where there is one', () => {
-    expect(formatAccel({})).toBe('-accel interp,memslot-index=btree');
-    expect(formatAccel({ index: 'array', dirtyRing: 4096 })).toBe('-accel interp,memslot-index=array,dirty-ring-size=4096');
+    expect(formatAccel({})).toBe('-accel jit,memslot-index=btree');
+    expect(formatAccel({ index: 'array', dirtyRing: 4096 })).toBe('-accel jit,memslot-index=array,dirty-ring-size=4096');
   });
 });
 

@@ -1,4 +1,4 @@
-/** What a machine is started with, in QEMU's words: `-m 192M,slots=8,maxmem=4T`, `-smp 2`, `-accel interp,memslot-index=rbtree`. */
+/** What a machine is started with, in QEMU's words: `-m 192M,slots=8,maxmem=4T`, `-smp 2`, `-accel jit,memslot-index=rbtree`. */
 import type { MachineConfig } from '../../engine/worker/protocol';
 import { MiB } from '../shared/format';
 
@@ -23,9 +23,9 @@ export interface MachineFlags {
   append?: string | undefined;
   /** "-object ... -device ...", unchecked: the engine reads it */
   devices?: string | undefined;
-  /** -accel interp,memslot-index= */
+  /** -accel jit,memslot-index= */
   index?: IndexKind | undefined;
-  /** -accel interp,dirty-ring-size= */
+  /** -accel jit,dirty-ring-size= */
   dirtyRing?: number | undefined;
   /** -S */
   paused?: boolean | undefined;
@@ -72,7 +72,7 @@ export function parseSmp(text: string): number {
 
 /** As `lab` takes it, the index always, since that is what the lab is about. */
 export const formatAccel = ({ index = DEFAULT_INDEX, dirtyRing }: Pick<MachineFlags, 'index' | 'dirtyRing'>): string =>
-  `-accel interp,memslot-index=${index}${dirtyRing === undefined ? '' : `,dirty-ring-size=${dirtyRing}`}`;
+  `-accel jit,memslot-index=${index}${dirtyRing === undefined ? '' : `,dirty-ring-size=${dirtyRing}`}`;
 
 const short = (bytes: number): string => {
   const suffix = ['T', 'G', 'M'].find((letter) => bytes % (SUFFIX[letter] ?? 1) === 0);

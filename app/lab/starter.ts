@@ -122,7 +122,7 @@ export class Starter {
     this.#lab.loading = { what: `Loading ${request.guest.name}`, percent: undefined };
     try {
       const { memory, smp = 1, index, dirtyRing, paused } = request;
-      const config: MachineConfig = { ...parseMemory(memory), smp, accel: 'interp', ...(index ? { index } : {}) };
+      const config: MachineConfig = { ...parseMemory(memory), smp, accel: 'jit', ...(index ? { index } : {}) };
       const guest = await fetchGuest(request.guest, append, (what, percent) => {
         if (number === this.#attempts) this.#lab.loading = { what, percent };
       });

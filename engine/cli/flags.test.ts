@@ -27,7 +27,7 @@ describe('flags', () => {
   it('without any flag the monitor has the terminal', () => {
     expect(parse('')).toEqual({
       smp: 1,
-      accel: 'interp',
+      accel: 'jit',
       paused: false,
       monitors: [{ kind: 'stdio' }],
       qmps: [],
@@ -174,7 +174,7 @@ describe('wrong flags', () => {
     ['-replay f -record g', '-record cannot be given'],
     ['-replay f -guest memlab', '-guest cannot be given'],
     ['-replay f -S', '-S cannot be given'],
-    ['-replay f -accel interp,dirty-ring-size=256', '-accel interp,dirty-ring-size cannot be given'],
+    ['-replay f -accel interp,dirty-ring-size=256', '-accel with dirty-ring-size cannot be given'],
     ['-replay f -serial unix:/tmp/x,server=on', 'what the guest prints goes to -serial stdio or -serial file:PATH'],
     ['-replay', '-replay: requires an argument'],
   ])('%s', (line, message) => {

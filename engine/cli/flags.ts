@@ -122,7 +122,7 @@ const alone: Record<string, (draft: Draft) => void> = {
 
 /** argv: without program names. Throws a FlagError for the first wrong flag. */
 export function parseFlags(argv: readonly string[]): Parsed {
-  const draft: Draft = { smp: 1, monitors: [], qmps: [], accel: 'interp', paused: false };
+  const draft: Draft = { smp: 1, monitors: [], qmps: [], accel: 'jit', paused: false };
   const given = new Set<string>();
   for (let at = 0; at < argv.length; at++) {
     const flag = argv[at]!;
@@ -145,7 +145,7 @@ export function parseFlags(argv: readonly string[]): Parsed {
 }
 
 function checkReplay({ replay, serial, dirtyRing }: Draft, given: ReadonlySet<string>): void {
-  const other = [...given].find((name) => !BESIDE_REPLAY.has(name)) ?? (dirtyRing ? 'accel interp,dirty-ring-size' : undefined);
+  const other = [...given].find((name) => !BESIDE_REPLAY.has(name)) ?? (dirtyRing ? 'accel with dirty-ring-size' : undefined);
   if (other !== undefined)
     throw new FlagError(`-replay ${replay}: it says what the machine is and what reaches it; -${other} cannot be given`);
   if (serial?.kind === 'unix') throw new FlagError(`-replay ${replay}: what the guest prints goes to -serial stdio or -serial file:PATH`);

@@ -11,7 +11,8 @@ Machine:
   -m SIZE[,slots=N,maxmem=SIZE]   RAM; slots for DIMMs and how far they may take it (without a suffix SIZE counts MiB;
                         default: what the guest likes, or 128M)
   -smp N                vCPUs
-  -accel interp|jit[,dirty-ring-size=N,memslot-index=array|rbtree|btree]   how guest code runs; N: entries of each vCPU's dirty ring
+  -accel jit|interp[,dirty-ring-size=N,memslot-index=array|rbtree|btree]   how guest code runs: compiled where it is hot (default), or
+                        interpreted; the guest cannot tell them apart; N: entries of each vCPU's dirty ring
                         (256 to 65536; without: bitmaps); what finds the memslot of an address (default: btree)
   -object memory-backend-ram,id=ID,size=SIZE   memory for a device
   -device virtio-mem-device,id=ID,memdev=ID[,requested-size=SIZE,memaddr=ADDR]   memory that the guest plugs and unplugs itself, on the

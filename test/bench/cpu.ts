@@ -21,7 +21,7 @@ const TARGET_V86 = 2;
 const TARGET_V86_CHROMIUM = 2.3;
 const TARGET_TCG = 1.3;
 /** Of ours; the last one is judged. */
-const TIERS: ('interp' | 'jit')[] = ['interp'];
+const TIERS: ('interp' | 'jit')[] = ['interp', 'jit'];
 
 function progress(text: string): void {
   if (process.stderr.isTTY) process.stderr.write(`\r\x1b[K${text}`);

@@ -30,7 +30,7 @@ export class Guest {
       slots: 4,
       maxmem: 2 * GIB,
       smp: 1,
-      accel: 'interp',
+      accel: process.env.LAB_ACCEL === 'interp' ? 'interp' : 'jit',
       core,
       wallClock: () => 0,
       ...options,

@@ -1,0 +1,47 @@
+/** Real guests in both tiers: the same digest at the same counts of instructions. */
+import { describe, expect, it } from 'vitest';
+import type { MachineOptions } from '../../engine/machine/api';
+import { GIB, Guest, MIB, rootFile } from '../guests/harness';
+import { linuxImage, missing } from '../guests/linux';
+
+/** Digests after each of `counts` instructions; what the guest has said; regions compiled. */
+async function digests(
+  options: Partial<MachineOptions>,
+  counts: readonly number[],
+  typed = '',
+): Promise<{ seen: string[]; compiled: number }> {
+  const guest = await Guest.boot(options);
+  const { machine } = guest;
+  const seen: string[] = [];
+  for (const count of counts) {
+    machine.runInstructions(count - machine.instructions);
+    seen.push(`${machine.instructions} ${await machine.digest()} ${guest.text}`);
+    guest.type(typed);
+  }
+  return { seen, compiled: machine.jitFigures()?.compiled ?? 0 };
+}
+
+async function compare(options: Partial<MachineOptions>, counts: readonly number[], typed = ''): Promise<void> {
+  const interpreted = await digests({ ...options, accel: 'interp' }, counts, typed);
+  const compiled = await digests({ ...options, accel: 'jit' }, counts, typed);
+  expect(compiled.seen).toEqual(interpreted.seen);
+  expect(compiled.compiled).toBeGreaterThan(3);
+}
+
+describe('the same guest in both tiers', () => {
+  it('memlab, typed to', { timeout: 120_000 }, () =>
+    compare(
+      { guest: { name: 'memlab', kernel: rootFile('guests/memlab/memlab.elf') } },
+      [3e6, 7e6, 15_000_001, 40e6, 60_000_007],
+      'bench\rmem\r',
+    ),
+  );
+
+  it.skipIf(missing)('Linux, one vCPU', { timeout: 240_000 }, () =>
+    compare({ guest: linuxImage(), ram: 256 * MIB, slots: 8, maxmem: 4 * GIB }, [40e6, 111_111_111, 200e6]),
+  );
+
+  it.skipIf(missing)('Linux, three vCPUs', { timeout: 240_000 }, () =>
+    compare({ guest: linuxImage(), ram: 256 * MIB, slots: 8, maxmem: 4 * GIB, smp: 3 }, [60e6, 123_456_789]),
+  );
+});
