@@ -39,6 +39,8 @@ export const ARENA_END = 0x1e00000;
 /** The JIT's: one u32 per reason to leave a region, how often it happened, JIT_REASONS of them; then tables of compiled regions. */
 export const JIT_EXITS = 0x1e00000;
 export const JIT_REASONS = 0x1000;
+/** u32: 1 while compiled code asks for a page that the interpreter will ask for again: a `lookup` then is no retry of the guest's. */
+export const JIT_PROBING = 0x1e04000;
 export const JIT_TABLES = 0x1e10000;
 export const JIT_TABLES_END = 0x2000000;
 

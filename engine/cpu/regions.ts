@@ -4,7 +4,7 @@
  * A region runs whole instructions only: it leaves before one that it cannot finish, with RIP, registers, flags and LEFT exact, so an
  * exit is a near jump to where it stopped. Only out-of-line handlers that it calls can fault or ask for a stop inside.
  */
-import { JIT_EXITS, JIT_REASONS, VCPU_ICOUNT } from '../abi/index';
+import { JIT_EXITS, JIT_PROBING, JIT_REASONS, VCPU_ICOUNT } from '../abi/index';
 import { claimArena, findCached, firstBlock, heatOf, watchPage } from './blocks';
 import { arithmeticFlags, carry, condition, F_CF, F_OF, setArithmeticFlags } from './flags';
 import { cold } from './generated/cold';
@@ -104,7 +104,10 @@ export function interpreted(p: usize): usize {
 /** May the access be retried now? Enters va's page into the TLB if that has no other effect than a walk has. kind: size | write << 8. */
 export function jitFill(va: u64, kind: i32, remaining: i32): i32 {
   store<u64>(cpu, load<u64>(STOP_AT) - <u64>remaining, VCPU_ICOUNT);
-  return quietFill(va, kind & 255, kind >> 8 != 0);
+  store<u32>(JIT_PROBING, 1);
+  const done = quietFill(va, kind & 255, kind >> 8 != 0);
+  store<u32>(JIT_PROBING, 0);
+  return done;
 }
 
 /** Is va, the start of a page, executed from this host page now? As a fetch, but for faults: those are the interpreter's. */
@@ -118,7 +121,8 @@ export function jitFetch(va: u64, hostPage: i32, left: i32): i32 {
 
 /** Runs the out-of-line instruction at p; 1: done, else what the region must return. The vCPU's record and LEFT are exact. */
 export function jitCold(p: usize): i32 {
-  const done = cold(p);
+  // Another region may have made its block an entry since.
+  const done = cold(interpreted(p));
   if (done == 1 && stopRecord() == 0) return 1;
   leftAt = done == 1 ? stopRecord() : p;
   return done == 1 ? STOP | 2 : FAULT | 2;

@@ -1,6 +1,7 @@
 /** What a machine is made of and how its parts are wired: memslot engine, vCPUs, clock, buses, devices, DIMMs, change set. */
 import type { CoreExports } from '../abi/core';
 import { PAGE_INVALID } from '../abi/exits';
+import { JIT_PROBING } from '../abi/layout';
 import type { Jit } from '../jit/index';
 import type { MemslotEngine } from '../memory/index';
 import type { GuestImage, Machine, MachineConfig, MachineEvent, MachineOptions } from './api';
@@ -259,7 +260,7 @@ export abstract class MachineParts extends MachineViews {
     Object.assign(wiring, {
       lookup: (gfn: number, asId: number) => {
         const word = vcpuMemory.lookup(executor.current, gfn, asId);
-        if (word === PAGE_INVALID && executor.executing) this.changeSet.retried(gfn);
+        if (word === PAGE_INVALID && executor.executing && this.host.words[JIT_PROBING >>> 2] === 0) this.changeSet.retried(gfn);
         return word;
       },
       markDirty: (gfn: number, asId: number) => vcpuMemory.markDirty(executor.current, gfn, asId),
