@@ -12,6 +12,9 @@ export type Chardev =
 /** A wrong flag: the message is one line that names the value and says what would do. */
 export class FlagError extends Error {}
 
+/** Bytes of sun_path in struct sockaddr_un, without the zero at its end. Node would cut a longer one. */
+const MOST_SOCKET_PATH = 107;
+
 const FORMS = 'stdio, null, file:PATH or unix:PATH,server=on,wait=off';
 
 export function parseChardev(flag: string, text: string): Chardev {
@@ -29,6 +32,11 @@ function neededPath(flag: string, text: string, path: string): string {
 function parseUnix(flag: string, text: string): Chardev {
   const [path = '', ...options] = splitCommas(text.slice('unix:'.length));
   neededPath(flag, text, path);
+  const bytes = Buffer.byteLength(path);
+  if (bytes > MOST_SOCKET_PATH)
+    throw new FlagError(
+      `${flag} ${text}: UNIX socket path '${path}' is too long: it has ${bytes} bytes, at most ${MOST_SOCKET_PATH} are possible`,
+    );
   const values = new Map<string, boolean>([
     ['server', false],
     ['wait', true],

@@ -1,4 +1,5 @@
-import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { execFileSync } from 'node:child_process';
+import { closeSync, constants, existsSync, mkdtempSync, openSync, readFileSync, readSync, rmSync, writeFileSync } from 'node:fs';
 import { connect, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -32,6 +33,16 @@ async function until(socket: Socket, wanted: string): Promise<string> {
     if (text.includes(wanted)) return text;
   }
   throw new Error(`the peer ended after ${JSON.stringify(text)}`);
+}
+
+/** Bytes that are there; 0 for none yet. */
+function readNow(file: number, into: Buffer): number {
+  try {
+    return readSync(file, into);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'EAGAIN') return 0;
+    throw error;
+  }
 }
 
 /** Answers each line with its length; "slow" takes its time. */
@@ -104,6 +115,33 @@ describe('file', () => {
     });
     opened.close();
     expect(readFileSync(path, 'utf8')).toBe('bytes\n');
+  });
+
+  it('may be a FIFO: its reader takes its time, and nothing is lost', async () => {
+    const path = join(folder, 'fifo');
+    execFileSync('mkfifo', [path]);
+    const reader = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK);
+    const { stdio, errors } = streams();
+    const opened = await openChardev('-serial', { kind: 'file', path }, stdio);
+    const sent = Buffer.from(Array.from({ length: 300_000 }, (_, index) => index % 251));
+    opened.onConnection((connection) => {
+      for (let at = 0; at < sent.length; at += 1000) connection.send(sent.subarray(at, at + 1000));
+    });
+    const got: Buffer[] = [];
+    for (let length = 0; length < sent.length; ) {
+      const chunk = Buffer.alloc(70_000);
+      const count = await new Promise<number>((done) => setImmediate(() => done(readNow(reader, chunk))));
+      got.push(chunk.subarray(0, count));
+      length += count;
+    }
+    expect(Buffer.concat(got).equals(sent)).toBe(true);
+    closeSync(reader);
+    opened.onConnection((connection) => {
+      connection.send('nobody');
+      connection.send('hears this');
+    });
+    opened.close();
+    expect(errors).toEqual([`lab: -serial file:${path}: Broken pipe: output is dropped\n`]);
   });
 
   it('says why it cannot be written', async () => {

@@ -1,7 +1,9 @@
 /** Opens a CHARDEV: what comes out are connections, one at a time. */
-import { closeSync, lstatSync, openSync, unlinkSync, writeSync } from 'node:fs';
+import { lstatSync, unlinkSync } from 'node:fs';
 import { createServer, type Server, type Socket } from 'node:net';
 import { type Chardev, FlagError } from './chardev-flag';
+import { errnoText } from './errno';
+import { OutputFile, openForOutput } from './output-file';
 
 /** One peer. Bytes come in order; `onEnd` is called once, after the last of them. */
 export interface Connection {
@@ -28,7 +30,11 @@ export interface Opened {
 export interface Stdio {
   stdin: NodeJS.ReadStream;
   stdout: NodeJS.WriteStream;
-  stderr: { write(text: string): unknown };
+  stderr: {
+    write(text: string): unknown;
+    on?(event: 'error', listener: () => void): unknown;
+    off?(event: 'error', listener: () => void): unknown;
+  };
 }
 
 /** A peer that reads nothing for this long a stretch of output loses the rest, bytes. */
@@ -42,7 +48,7 @@ export async function openChardev(flag: string, chardev: Chardev, stdio: Stdio):
     case 'stdio':
       return fixed(stdioConnection(stdio), () => {});
     case 'file':
-      return openFile(flag, chardev.path);
+      return openFile(flag, chardev.path, stdio);
     case 'unix':
       return listen(flag, chardev.path, chardev.wait, stdio);
   }
@@ -56,7 +62,11 @@ function stdioConnection({ stdin, stdout }: Stdio): Connection {
   return {
     stdio: true,
     send: (data) => {
-      stdout.write(data);
+      try {
+        stdout.write(data);
+      } catch {
+        // A full disk: some versions of Node throw, the others report it as an event, which main.ts hears.
+      }
     },
     onData: (listener) => {
       stdin.on('data', (chunk: Buffer) => listener(chunk));
@@ -69,27 +79,14 @@ function stdioConnection({ stdin, stdout }: Stdio): Connection {
   };
 }
 
-function reason(error: unknown): string {
-  const { code, message } = error as NodeJS.ErrnoException;
-  const texts: Record<string, string> = {
-    ENOENT: 'No such file or directory',
-    EACCES: 'Permission denied',
-    EISDIR: 'Is a directory',
-    ENOTDIR: 'Not a directory',
-    EADDRINUSE: 'Address already in use',
-    ENAMETOOLONG: 'File name too long',
-  };
-  return texts[code ?? ''] ?? message;
-}
-
-function openFile(flag: string, path: string): Opened {
+function openFile(flag: string, path: string, stdio: Stdio): Opened {
   let file: number;
   try {
-    file = openSync(path, 'w');
+    file = openForOutput(path);
   } catch (error) {
-    throw new FlagError(`${flag} file:${path}: Could not open '${path}': ${reason(error)}`);
+    throw new FlagError(`${flag} file:${path}: Could not open '${path}': ${errnoText(error)}`);
   }
-  const sink = new BufferedFile(file);
+  const sink = new OutputFile(file, (why) => stdio.stderr.write(`lab: ${flag} file:${path}: ${why}: output is dropped\n`));
   const connection: Connection = {
     stdio: false,
     send: (data) => sink.write(data),
@@ -99,40 +96,6 @@ function openFile(flag: string, path: string): Opened {
     resume: () => {},
   };
   return fixed(connection, () => sink.close());
-}
-
-/** Gathers small writes (a debug console sends single bytes) until the thread is free. */
-class BufferedFile {
-  private parts: Uint8Array[] = [];
-  private length = 0;
-  private scheduled = false;
-
-  constructor(private readonly file: number) {}
-
-  write(data: string | Uint8Array): void {
-    const bytes = typeof data === 'string' ? Buffer.from(data) : data;
-    this.parts.push(bytes);
-    this.length += bytes.length;
-    if (this.length >= 1 << 16) this.flush();
-    else if (!this.scheduled) {
-      this.scheduled = true;
-      setImmediate(() => this.flush());
-    }
-  }
-
-  close(): void {
-    this.flush();
-    closeSync(this.file);
-    this.flush = () => {};
-  }
-
-  private flush(): void {
-    this.scheduled = false;
-    if (this.length === 0) return;
-    writeSync(this.file, Buffer.concat(this.parts));
-    this.parts = [];
-    this.length = 0;
-  }
 }
 
 /** A socket that a killed lab left behind may be replaced; anything else of that name may not. */
@@ -152,7 +115,7 @@ async function listen(flag: string, path: string, wait: boolean, stdio: Stdio): 
     server.once('error', fail);
     server.listen(path, done);
   }).catch((error: unknown) => {
-    throw new FlagError(`${flag} unix:${path}: Failed to bind socket to ${path}: ${reason(error)}`);
+    throw new FlagError(`${flag} unix:${path}: Failed to bind socket to ${path}: ${errnoText(error)}`);
   });
   if (wait) stdio.stderr.write(`lab: waiting for a client on ${flag} unix:${path}\n`);
   return {

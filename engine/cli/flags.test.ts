@@ -150,6 +150,8 @@ describe('wrong flags', () => {
     ['-serial mon:stdio', "'mon:stdio' is not a valid char driver"],
     ['-serial file:', 'the path is missing'],
     ['-serial unix:,server=on', 'the path is missing'],
+    // "ä" takes two bytes.
+    [`-qmp unix:/tmp/${'ä'.repeat(52)},server=on`, 'is too long: it has 109 bytes, at most 107 are possible'],
     ['-serial unix:/tmp/x', 'only listening sockets are supported; add server=on'],
     ['-serial unix:/tmp/x,server=maybe', "Parameter 'server' expects 'on' or 'off'"],
     ['-serial unix:/tmp/x,server', "Parameter 'server' expects 'on' or 'off'"],

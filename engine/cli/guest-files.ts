@@ -6,6 +6,7 @@ import type { GuestImage } from '../machine/api';
 import { FlagError } from './chardev-flag';
 import type { LabFlags } from './flags';
 import { type MemoryFlag, parseMemory } from './memory-flag';
+import { readRegular, Unreadable } from './regular-file';
 
 /** An entry of public/guests/index.json, made by guests/prepare.ts. */
 interface PreparedGuest {
@@ -79,10 +80,9 @@ async function readPrepared(name: string, path: string): Promise<Uint8Array> {
 
 async function read(flag: string, path: string): Promise<Uint8Array> {
   try {
-    return await readFile(path);
+    return await readRegular(path);
   } catch (error) {
-    const { code } = error as NodeJS.ErrnoException;
-    const why = code === 'ENOENT' ? 'No such file or directory' : code === 'EISDIR' ? 'Is a directory' : (error as Error).message;
-    throw new FlagError(`${flag} ${path}: could not open file '${path}': ${why}`);
+    if (!(error instanceof Unreadable)) throw error;
+    throw new FlagError(`${flag} ${path}: could not open file '${path}': ${error.message}`);
   }
 }

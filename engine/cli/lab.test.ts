@@ -1,7 +1,7 @@
 /** The whole of `lab`, as a person runs it: a process with flags, pipes and sockets. */
-import { type ChildProcessWithoutNullStreams, spawn } from 'node:child_process';
+import { type ChildProcessWithoutNullStreams, execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { closeSync, existsSync, mkdtempSync, openSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { connect, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
@@ -153,6 +153,48 @@ describe('lab', { timeout: 60_000 }, () => {
     expect(await status).toBe(1);
     expect(err.text).toContain('lab: the guest shut down by a triple fault; its registers:');
     expect(err.text).toMatch(/EIP=00007c09/);
+  });
+
+  it('output that finds no room is dropped, said once, and the guest runs on', async () => {
+    const kernel = bootSector('full', ...out(0x3f8, ...ascii('serial')), ...out(0xe9, ...ascii('debug')), ...out(0xf4, 0x10), ...HALT);
+    const exit = ['-kernel', kernel, '-m', '16M', '-device', 'isa-debug-exit,iobase=0xf4'];
+    const disk = join(folder, 'disk');
+    symlinkSync('/dev/full', disk);
+    const files = lab(...exit, '-monitor', 'null', '-serial', 'file:/dev/full', '-debugcon', `file:${disk}`);
+    expect(await files.status).toBe(33);
+    const dropped = (flag: string): string => `lab: ${flag}: No space left on device: output is dropped\n`;
+    expect(files.err.text.split(/(?<=\n)/).sort()).toEqual([dropped(`-debugcon file:${disk}`), dropped('-serial file:/dev/full')]);
+
+    const full = openSync('/dev/full', 'w');
+    const stdout = spawn(process.execPath, [join(root, 'scripts/lab.mjs'), ...exit, '-serial', 'stdio'], {
+      stdio: ['ignore', full, 'pipe'],
+    });
+    const err = new Reader(stdout.stderr as Readable);
+    const [status] = await once(stdout, 'close');
+    closeSync(full);
+    expect(status).toBe(33);
+    expect(err.text).toBe(dropped('stdout'));
+  });
+
+  it('what is no regular file is refused at once, wherever one is read or written whole', async () => {
+    const fifo = join(folder, 'fifo');
+    execFileSync('mkfifo', [fifo, `${fifo}.mslm`]);
+    const refused = async (flags: string[], message: string): Promise<void> => {
+      const { err, status } = lab(...flags);
+      expect(await status).toBe(1);
+      expect(err.text).toBe(message);
+    };
+    const why = `could not open file '${fifo}': Not a regular file\n`;
+    await refused(['-kernel', fifo], `lab: -kernel ${fifo}: ${why}`);
+    await refused(['-snapshots', folder, '-loadvm', 'fifo'], 'lab: -loadvm fifo: Not a regular file\n');
+    await refused(['-serial', `file:${fifo}`], `lab: -serial file:${fifo}: Could not open '${fifo}': nobody reads from it\n`);
+
+    const { child, out: stdout, status } = lab('-m', '16M', '-S', '-snapshots', folder);
+    child.stdin.end(`memsave 0 16 "${fifo}"\nmemsave 0 16 "/dev/full"\ninfo snapshots\n`);
+    expect(await status).toBe(0);
+    expect(stdout.text).toContain(`Error: could not write file '${fifo}': Not a regular file\n`);
+    expect(stdout.text).toContain("Error: could not write file '/dev/full': No space left on device\n");
+    expect(stdout.text).toContain('There is no snapshot available.\n');
   });
 
   it('a monitor on a pipe answers, prompts and quits at the end of input', async () => {

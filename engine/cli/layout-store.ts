@@ -1,9 +1,11 @@
 /** Saved layouts as files: one NAME.json each in a folder. A write is whole or not there. */
 import { randomUUID } from 'node:crypto';
-import { mkdir, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, rename, rm, writeFile } from 'node:fs/promises';
 import { homedir } from 'node:os';
 import { join } from 'node:path';
 import type { LayoutStore } from '../monitor/types';
+import { MAX_LAYOUT_TEXT } from '../snapshot/index';
+import { readRegular, unlessMissing } from './regular-file';
 
 const SUFFIX = '.json';
 
@@ -15,13 +17,25 @@ export function layoutFolder(env: NodeJS.ProcessEnv): string {
 /** Any name is a file name once encoded; a dot first would hide it or leave the folder. */
 const fileOf = (name: string): string => encodeURIComponent(name).replace(/^\./, '%2E') + SUFFIX;
 
+/** None for a file that no layout was saved as. */
+function nameOf(file: string): string[] {
+  try {
+    return [decodeURIComponent(file.slice(0, -SUFFIX.length))];
+  } catch {
+    return [];
+  }
+}
+
 export function layoutStore(folder: string): LayoutStore {
   const missing = (error: NodeJS.ErrnoException): undefined => {
     if (error.code !== 'ENOENT') throw error;
     return undefined;
   };
   return {
-    get: (name) => readFile(join(folder, fileOf(name)), 'utf8').catch(missing),
+    get: async (name) => {
+      const bytes = await readRegular(join(folder, fileOf(name)), MAX_LAYOUT_TEXT * 4).catch(unlessMissing);
+      return bytes && new TextDecoder().decode(bytes);
+    },
     async set(name, text) {
       await mkdir(folder, { recursive: true });
       const fresh = join(folder, `.${randomUUID()}`);
@@ -38,7 +52,7 @@ export function layoutStore(folder: string): LayoutStore {
       const files = (await readdir(folder).catch(missing)) ?? [];
       return files
         .filter((file) => file.endsWith(SUFFIX) && !file.startsWith('.'))
-        .map((file) => decodeURIComponent(file.slice(0, -SUFFIX.length)))
+        .flatMap(nameOf)
         .sort();
     },
   };

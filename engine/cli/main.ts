@@ -10,11 +10,13 @@ import { layoutFormat, snapshotFormat } from '../snapshot/index';
 import { attachDebugcon, attachMonitor, attachQmp, attachSerial, type Desk } from './attach';
 import { FlagError } from './chardev-flag';
 import { type Opened, openChardev, type Stdio } from './connection';
+import { errnoText } from './errno';
 import { type LabFlags, parseFlags } from './flags';
 import { chooseGuest, type GuestChoice } from './guest-files';
 import { HELP } from './help';
 import { layoutFolder, layoutStore } from './layout-store';
 import { Recording } from './recording';
+import { checkTarget } from './regular-file';
 import { playReplay } from './replay';
 import { snapshotStore } from './snapshot-store';
 import { checkWritable } from './whole-file';
@@ -53,6 +55,16 @@ export async function main(argv: readonly string[], root: string, host: LabProce
 /** Wall clock, ms since 1970, that never runs backwards. */
 const wallClock = (): number => performance.timeOrigin + performance.now();
 
+/** memsave and pmemsave. The message is the reason alone. */
+async function saveFile(name: string, bytes: Uint8Array): Promise<void> {
+  await checkTarget(name);
+  try {
+    await writeFile(name, bytes);
+  } catch (error) {
+    throw new Error(errnoText(error));
+  }
+}
+
 /** An opened CHARDEV and what it is for. */
 interface Join {
   opened: Opened;
@@ -79,30 +91,40 @@ class Lab {
   async run(root: string): Promise<number> {
     try {
       this.followSignals();
-      const { record, paused } = this.flags;
-      if (record !== undefined) await checkWritable('-record', record);
-      const joins = await this.openAll();
-      const choice = await chooseGuest(this.flags, root);
-      const machine = await this.makeMachine(root, choice);
-      const runner = this.makeRunner(machine);
-      const commits = new CommitLog(machine, wallClock);
-      const makeFresh = (): Promise<Machine> => this.makeMachine(root, choice);
-      const tell = (text: string): void => void this.host.stderr.write(`lab: ${text}\n`);
-      const recording =
-        record === undefined
-          ? undefined
-          : new Recording({ path: record, machine, runner, commits, makeFresh, linkBase: LINK_BASE, wallClock, tell });
-      if (paused) (recording ?? machine).stop();
-      const desk = this.makeDesk(machine, commits, recording);
-      await this.loadSnapshot(desk);
-      for (const { opened, attach } of joins) attach(desk, opened);
-      machine.subscribe((event) => this.machineEvent(desk, event));
-      await Promise.race([Promise.all(joins.map(({ opened }) => opened.ready)), this.finished]);
-      if (!this.running) return await this.finished;
-      return await this.runUntilFinished(machine, runner, recording);
+      const started = this.start(root);
+      // A signal ends lab also while files are read and the machine is made.
+      started.catch(() => {});
+      const run = await Promise.race([started, this.finished]);
+      return typeof run === 'number' ? run : await run();
     } finally {
+      // A stream reports the failure of its last write a turn later.
+      await new Promise((resolve) => setImmediate(resolve));
       for (const undo of this.undos.reverse()) undo();
     }
+  }
+
+  /** Opens and makes everything; what is left is to run until something ends it. */
+  private async start(root: string): Promise<() => Promise<number>> {
+    const { record, paused } = this.flags;
+    if (record !== undefined) await checkWritable('-record', record);
+    const joins = await this.openAll();
+    const choice = await chooseGuest(this.flags, root);
+    const machine = await this.makeMachine(root, choice);
+    const runner = this.makeRunner(machine);
+    const commits = new CommitLog(machine, wallClock);
+    const makeFresh = (): Promise<Machine> => this.makeMachine(root, choice);
+    const tell = (text: string): void => void this.host.stderr.write(`lab: ${text}\n`);
+    const recording =
+      record === undefined
+        ? undefined
+        : new Recording({ path: record, machine, runner, commits, makeFresh, linkBase: LINK_BASE, wallClock, tell });
+    if (paused) (recording ?? machine).stop();
+    const desk = this.makeDesk(machine, commits, recording);
+    await this.loadSnapshot(desk);
+    for (const { opened, attach } of joins) attach(desk, opened);
+    machine.subscribe((event) => this.machineEvent(desk, event));
+    await Promise.all(joins.map(({ opened }) => opened.ready));
+    return () => this.runUntilFinished(machine, runner, recording);
   }
 
   private async makeMachine(root: string, { guest, memory }: GuestChoice): Promise<Machine> {
@@ -133,7 +155,7 @@ class Lab {
       linkBase: LINK_BASE,
       quit,
       wallClock,
-      writeFile: (name, bytes) => writeFile(name, bytes),
+      writeFile: saveFile,
       commits,
       ...recording?.env,
     };
@@ -170,7 +192,10 @@ class Lab {
   private async loadSnapshot({ machine, env }: Desk): Promise<void> {
     const { loadvm } = this.flags;
     if (loadvm === undefined) return;
-    const bytes = await env.snapshots?.get(loadvm);
+    const unreadable = (error: Error): never => {
+      throw new FlagError(`-loadvm ${loadvm}: ${error.message}`);
+    };
+    const bytes = await env.snapshots?.get(loadvm).catch(unreadable);
     if (!bytes) throw new FlagError(`-loadvm ${loadvm}: Snapshot '${loadvm}' does not exist in ${this.flags.snapshots}`);
     const reason = await env.snapshotFormat?.load(machine, bytes);
     if (reason !== undefined) throw new FlagError(`-loadvm ${loadvm}: ${reason}`);
@@ -182,10 +207,21 @@ class Lab {
       this.host.on(signal, end);
       this.undos.push(() => this.host.off(signal, end));
     }
-    // Nobody reads any more (lab | head): there is nothing left to say.
-    const broken = (): void => end();
+    let said = false;
+    const broken = (error: NodeJS.ErrnoException): void => {
+      // Nobody reads any more (lab | head): there is nothing left to say.
+      if (error.code === 'EPIPE') end();
+      else if (!said) {
+        said = true;
+        this.host.stderr.write(`lab: stdout: ${errnoText(error)}: output is dropped\n`);
+      }
+    };
     this.host.stdout.on('error', broken);
     this.undos.push(() => this.host.stdout.off('error', broken));
+    // Messages that nobody can read end nothing.
+    const unread = (): void => {};
+    this.host.stderr.on?.('error', unread);
+    this.undos.push(() => this.host.stderr.off?.('error', unread));
   }
 
   private machineEvent(desk: Desk, event: MachineEvent): void {

@@ -1,5 +1,5 @@
 /** -replay: plays a replay's file, or link, from its start to its end and says whether the machine is the one that was recorded. */
-import { readFile, stat } from 'node:fs/promises';
+import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Machine, MachineConfig } from '../machine/api';
 import { createMachine } from '../machine/machine';
@@ -17,6 +17,7 @@ import { openChardev } from './connection';
 import type { LabFlags } from './flags';
 import { chooseGuest } from './guest-files';
 import type { LabProcess } from './main';
+import { readRegular, Unreadable } from './regular-file';
 
 type Source = Pick<Asked, 'link' | 'replay'>;
 
@@ -64,13 +65,10 @@ async function read(what: string, wrong: (reason: string) => FlagError): Promise
   const fragment = /#[a-z]=.*$/s.exec(what)?.[0];
   if (fragment !== undefined && linkKind(fragment)) return { link: fragment };
   try {
-    const { size } = await stat(what);
-    if (size > MAX_INFLATED) throw wrong(`it has ${size} bytes, at most ${MAX_INFLATED} are read`);
-    return { replay: new Uint8Array(await readFile(what)) };
+    return { replay: await readRegular(what, MAX_INFLATED) };
   } catch (error) {
-    if (error instanceof FlagError) throw error;
-    const { code, message } = error as NodeJS.ErrnoException;
-    throw wrong(`could not open file: ${code === 'ENOENT' ? 'No such file or directory' : code === 'EISDIR' ? 'Is a directory' : message}`);
+    if (!(error instanceof Unreadable)) throw error;
+    throw wrong(`could not open file: ${error.message}`);
   }
 }
 

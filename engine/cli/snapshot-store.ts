@@ -1,8 +1,10 @@
 /** Machine snapshots as files: one NAME.mslm each in a folder. A write is whole or not there. */
-import { mkdir, open, readdir, readFile, rm } from 'node:fs/promises';
+import { constants } from 'node:fs';
+import { mkdir, open, readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { SnapshotMeta, SnapshotStore } from '../monitor/index';
 import { META_BYTES, readMeta } from '../snapshot/index';
+import { readRegular, unlessMissing } from './regular-file';
 import { writeWhole } from './whole-file';
 
 const SUFFIX = '.mslm';
@@ -20,7 +22,7 @@ export function snapshotStore(folder: string): SnapshotStore {
       await mkdir(folder, { recursive: true });
       await writeWhole(join(folder, fileOf(name)), bytes);
     },
-    get: (name) => readFile(join(folder, fileOf(name))).catch(missing),
+    get: (name) => readRegular(join(folder, fileOf(name))).catch(unlessMissing),
     delete: (name) => rm(join(folder, fileOf(name)), { force: true }),
     async list() {
       const files = (await readdir(folder).catch(missing)) ?? [];
@@ -35,10 +37,12 @@ export function snapshotStore(folder: string): SnapshotStore {
 async function metaOf(folder: string, name: string): Promise<SnapshotMeta | undefined> {
   const tag = nameOf(name);
   if (tag === undefined) return undefined;
-  const file = await open(join(folder, name)).catch(() => undefined);
+  const file = await open(join(folder, name), constants.O_RDONLY | constants.O_NONBLOCK).catch(() => undefined);
   if (!file) return undefined;
   try {
-    const { size, mtimeMs } = await file.stat();
+    const found = await file.stat();
+    if (!found.isFile()) return undefined;
+    const { size, mtimeMs } = found;
     const { buffer, bytesRead } = await file.read(new Uint8Array(META_BYTES), 0, META_BYTES, 0);
     const meta = readMeta(buffer.subarray(0, bytesRead), size) ?? { size, date: mtimeMs, vmClockNs: 0, icount: 0 };
     return { name: tag, ...meta };

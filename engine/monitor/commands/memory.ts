@@ -110,7 +110,11 @@ function portWrite(machine: Machine, args: Args): string {
 
 async function writeFile(context: Context, name: string, bytes: Uint8Array): Promise<string> {
   if (!context.env.writeFile) throw new CommandError(`cannot write '${name}': there are no files here (the headless lab has them)`);
-  await context.env.writeFile(name, bytes);
+  try {
+    await context.env.writeFile(name, bytes);
+  } catch (error) {
+    throw new CommandError(`could not write file '${name}': ${(error as Error).message}`);
+  }
   return '';
 }
 
