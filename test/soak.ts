@@ -8,13 +8,14 @@ import { links } from './soak/links';
 import { linux } from './soak/linux';
 import { memslots } from './soak/memslots';
 import { memtest } from './soak/memtest';
+import { pageMemory } from './soak/page-memory';
 import { replay } from './soak/replay';
 import { selftests } from './soak/selftests';
 import type { Soak } from './soak/soak';
 import { stepped } from './soak/stepped';
 import { tiers } from './soak/tiers';
 
-const soaks: readonly Soak[] = [memtest, memslots, selftests, differential, tiers, links, fuzz, replay, linux, stepped];
+const soaks: readonly Soak[] = [memtest, memslots, selftests, differential, tiers, links, fuzz, replay, linux, stepped, pageMemory];
 
 function clock(since: number): string {
   const seconds = Math.floor((performance.now() - since) / 1000);

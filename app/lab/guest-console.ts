@@ -1,5 +1,7 @@
 /** What the guest prints, on its way to the terminal that shows it: kept until there is one, and heard by whoever listens. */
 
+import { UNSHOWN_CONSOLE } from '../shared/bounds';
+
 /** A terminal; the console pane puts its own here. */
 export interface ConsoleScreen {
   write(text: string): void;
@@ -13,7 +15,8 @@ export class GuestConsole {
   /** Hear what the guest prints; undefined: another machine's console follows. */
   readonly listeners = new Set<(text: string | undefined) => void>();
   #screen: ConsoleScreen | undefined;
-  #early: string[] = [];
+  /** Of what no terminal has shown yet, the end. */
+  #early = '';
 
   text(): string {
     return this.#screen?.text() ?? '';
@@ -27,12 +30,12 @@ export class GuestConsole {
   print(text: string): void {
     for (const hear of this.listeners) hear(text);
     if (this.#screen) this.#screen.write(text);
-    else this.#early.push(text);
+    else this.#early = (this.#early + text).slice(-UNSHOWN_CONSOLE);
   }
 
   /** Another machine's console follows. */
   clear(): void {
-    this.#early = [];
+    this.#early = '';
     this.#screen?.clear();
     for (const hear of this.listeners) hear(undefined);
   }
@@ -46,7 +49,8 @@ export class GuestConsole {
   /** The pane is there: it gets what the guest said before. Returns what takes it away. */
   attach(screen: ConsoleScreen): () => void {
     this.#screen = screen;
-    for (const text of this.#early.splice(0)) screen.write(text);
+    if (this.#early) screen.write(this.#early);
+    this.#early = '';
     return () => {
       this.#screen = undefined;
     };

@@ -1,5 +1,6 @@
 /** The last own guests that booted, by name (IndexedDB database memslot-lab guests, store files), with their files and flags. */
 import { createStore, del, entries, set, type UseStore } from 'idb-keyval';
+import { KEPT_GUEST_BYTES, KEPT_GUESTS } from '../shared/bounds';
 import type { OwnGuest } from './guests';
 import type { MachineFlags } from './machine-flags';
 
@@ -7,10 +8,6 @@ interface Kept extends OwnGuest {
   /** ms since 1970 */
   usedAt: number;
 }
-
-const MOST = 4;
-/** Bytes of files that are kept for one guest. */
-const LARGEST = 128 * 2 ** 20;
 
 let opened: UseStore | undefined;
 const store = (): UseStore => {
@@ -26,10 +23,10 @@ export async function recentGuests(): Promise<OwnGuest[]> {
 
 /** Nothing is told when it cannot be kept: the guest runs, and its files are where they came from. */
 export async function rememberGuest(guest: OwnGuest, flags: MachineFlags, now: number): Promise<void> {
-  if (guest.own.kernel.size + (guest.own.initrd?.size ?? 0) > LARGEST) return;
+  if (guest.own.kernel.size + (guest.own.initrd?.size ?? 0) > KEPT_GUEST_BYTES) return;
   try {
     await set(guest.name, { ...guest, ...flags, usedAt: now } satisfies Kept, store());
-    for (const old of (await recentGuests()).slice(MOST)) await del(old.name, store());
+    for (const old of (await recentGuests()).slice(KEPT_GUESTS)) await del(old.name, store());
   } catch {
     // private window, or no room
   }

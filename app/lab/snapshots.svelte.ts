@@ -1,5 +1,6 @@
 /** What this browser keeps of machines: whole ones (savevm, loadvm, delvm) and layouts (layout_save, layout_load), as one list. */
 import type { InspectedFile } from '../../engine/worker/protocol';
+import { KEPT_MACHINE } from '../shared/bounds';
 import { saveAs } from './download';
 import type { Lab } from './lab.svelte';
 import { DEFAULT_MEMORY, formatDevices, formatMemory } from './machine-flags';
@@ -33,8 +34,6 @@ export interface Work {
 /** Bytes; more than a snapshot of the largest machine that fits into a tab. */
 const LARGEST_IMPORT = 2 ** 31;
 const SCREEN_KEPT = 4000;
-/** Bytes of a machine that is kept for a way back. */
-const LARGEST_KEPT = 2 ** 28;
 const LOADVM = /^\s*loadvm\s+(?:"((?:[^"\\]|\\.)*)"|(\S+))\s*$/;
 
 /** A machine that another one has taken the place of. */
@@ -156,7 +155,7 @@ export class Snapshots {
     const lab = this.#lab;
     if (lab.phase !== 'ready') return undefined;
     const bytes = await lab.exported('state').catch(() => undefined);
-    return bytes && bytes.length <= LARGEST_KEPT ? { bytes, request: lab.starter.request, screen: lab.console.screen() } : undefined;
+    return bytes && bytes.length <= KEPT_MACHINE ? { bytes, request: lab.starter.request, screen: lab.console.screen() } : undefined;
   }
 
   async #putBack({ bytes, request, screen }: Kept): Promise<void> {

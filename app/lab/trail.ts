@@ -1,8 +1,8 @@
 /** The live figures of the last two minutes, for charts. The worker sends figures only while something changes: between two the last ones hold. */
 import type { Figures, Rates } from '../../engine/worker/protocol';
+import { TRAIL_SECONDS } from '../shared/bounds';
 
 export type TrailKey = 'mips' | keyof Rates;
-export const TRAIL_SECONDS = 120;
 /** s: no figures for so long are not a late message, but a guest that waits. */
 const GAP = 0.6;
 const BEFORE = 0.25;

@@ -1,11 +1,11 @@
 /** xterm.js as both terminals use it: the page's tokens as its theme, fitted to its pane, F6 and F8 left to the page. */
 import { FitAddon } from '@xterm/addon-fit';
 import { type ITheme, Terminal } from '@xterm/xterm';
+import { SCROLLBACK_LINES } from './bounds';
 import { screenReader } from './screen-reader.svelte';
 import { type ClipboardKeys, clipboardKey, takeTextWithoutKeys } from './terminal-input';
 import { token } from './theme.svelte';
 
-const SCROLLBACK = 5000;
 /** Function keys that belong to the page even while a terminal has the focus. */
 const PAGE_KEYS = new Set(['F6', 'F8']);
 
@@ -58,7 +58,7 @@ export function makeTerminal(label: string, keys: ClipboardKeys): Terminal {
     fontFamily: token('mono'),
     fontSize: 12,
     lineHeight: 1.2,
-    scrollback: SCROLLBACK,
+    scrollback: SCROLLBACK_LINES,
     // A guest may ask how many rows and columns there are (CSI 18 t); where the cursor is (CSI 6 n) xterm.js answers anyway.
     windowOptions: { getWinSizeChars: true },
     cursorBlink: !matchMedia('(prefers-reduced-motion: reduce)').matches,

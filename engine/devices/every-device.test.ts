@@ -197,3 +197,16 @@ describe('every device', () => {
     }
   });
 });
+
+describe('the file of every device', () => {
+  const devices = import.meta.glob(['./*.ts', './virtio/*.ts', '!./**/*.test.ts'], { query: '?raw', import: 'default', eager: true });
+  const sources = Object.entries(devices as Record<string, string>).filter(([, text]) =>
+    /implements .*(BusDevice|VirtioFunction)/.test(text),
+  );
+
+  it.each(sources)('%s says at its head what it leaves out', (_file, text) => {
+    expect(text.slice(0, text.indexOf('*/'))).toContain('Not implemented: ');
+  });
+
+  it('is among them', () => expect(sources.length).toBeGreaterThan(14));
+});

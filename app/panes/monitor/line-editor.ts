@@ -1,5 +1,7 @@
 /** One editable line with history, as a shell gives it. Pure: it takes keys as a terminal sends them and says what to do. */
 
+import { LINE_HISTORY, LINE_LENGTH } from '../../shared/bounds';
+
 export type Editing =
   /** The line or the cursor changed: draw it again. */
   | { do: 'redraw' }
@@ -13,8 +15,6 @@ export type Editing =
 
 const REDRAW: Editing = { do: 'redraw' };
 const NOTHING: Editing = { do: 'nothing' };
-const LONGEST_HISTORY = 500;
-const LONGEST_LINE = 4096;
 
 export class LineEditor {
   line = '';
@@ -25,7 +25,7 @@ export class LineEditor {
   #draft = '';
 
   constructor(history: readonly string[] = []) {
-    this.history = history.slice(-LONGEST_HISTORY);
+    this.history = history.slice(-LINE_HISTORY);
     this.#at = this.history.length;
   }
 
@@ -39,7 +39,7 @@ export class LineEditor {
   }
 
   insert(text: string): void {
-    const room = LONGEST_LINE - this.line.length;
+    const room = LINE_LENGTH - this.line.length;
     const taken = text.slice(0, Math.max(0, room));
     this.line = this.line.slice(0, this.cursor) + taken + this.line.slice(this.cursor);
     this.cursor += taken.length;
@@ -49,7 +49,7 @@ export class LineEditor {
   submit(): string {
     const { line } = this;
     if (line.trim() && this.history.at(-1) !== line) this.history.push(line);
-    if (this.history.length > LONGEST_HISTORY) this.history.shift();
+    if (this.history.length > LINE_HISTORY) this.history.shift();
     this.reset();
     return line;
   }
