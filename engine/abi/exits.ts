@@ -36,3 +36,13 @@ export const LOG_UNIMPLEMENTED = 1;
 export const LOG_MSR = 2;
 /** Triple fault: args are the first and the last vector. */
 export const LOG_TRIPLE = 3;
+/** Something that the processor does not have, #GP: args are ABSENT_* and a selector or vector. */
+export const LOG_ABSENT = 4;
+/** JMP or CALL to a TSS or task gate. */
+export const ABSENT_TASK_SWITCH = 1;
+/** Task gate in the IDT. */
+export const ABSENT_TASK_GATE = 2;
+/** IRET with NT set. */
+export const ABSENT_NESTED_TASK = 3;
+/** IRET that sets VM. */
+export const ABSENT_VIRTUAL_8086 = 4;

@@ -3,7 +3,8 @@
  * Not implemented: task gates (#GP with a log line), virtual-8086 mode.
  */
 import {
-  LOG_UNIMPLEMENTED,
+  ABSENT_TASK_GATE,
+  LOG_ABSENT,
   SEG_CS,
   SEG_SS,
   STAT_INTERRUPTS,
@@ -133,7 +134,7 @@ function readGate(): i32 {
   if (eventKind == INT_SOFTWARE && ((high >> 13) & 3) < cpl) return raise(VEC_GP, idtError());
   if (!(high & 0x8000)) return raise(VEC_NP, idtError());
   if (gateType == 5) {
-    log(LOG_UNIMPLEMENTED, <i32>load<u64>(cpu, VCPU_RIP), <i32>(load<u64>(cpu, VCPU_RIP) >> 32));
+    log(LOG_ABSENT, ABSENT_TASK_GATE, eventVector);
     return raise(VEC_GP, idtError());
   }
   gateOffset |= gateType >= 14 ? <u64>((low & 0xffff) | (high & 0xffff0000)) : <u64>(low & 0xffff);

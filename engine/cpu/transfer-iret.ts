@@ -2,7 +2,7 @@
  * IRET in real, protected and long mode (SDM 2, IRET). It also ends the blocking of NMIs.
  * Not implemented: return to virtual-8086 mode and from a nested task (#GP(0) with a log line).
  */
-import { LOG_UNIMPLEMENTED, SEG_CS, SEG_LIMIT, VCPU_NMI_BLOCKED, VCPU_RIP } from '../abi/index';
+import { ABSENT_NESTED_TASK, ABSENT_VIRTUAL_8086, LOG_ABSENT, SEG_CS, SEG_LIMIT, VCPU_NMI_BLOCKED, VCPU_RIP } from '../abi/index';
 import { getFlags, setFlags } from './flags';
 import { log } from './imports';
 import { cpl, is64, isLong, isProt, modeChanged, segRecord } from './mmu-mode';
@@ -29,9 +29,8 @@ function returnFlags(image: u32, opsize: i32, from: u32): void {
   setFlags((old & ~allowed) | (image & allowed) | 2);
 }
 
-function unsupported(): i32 {
-  const rip = load<u64>(cpu, VCPU_RIP);
-  log(LOG_UNIMPLEMENTED, <u32>rip, <u32>(rip >> 32));
+function unsupported(what: u32): i32 {
+  log(LOG_ABSENT, what, 0);
   return raise(VEC_GP, 0);
 }
 
@@ -47,7 +46,7 @@ function iretReal(selector: u32, offset: u64, image: u32, opsize: i32): i32 {
 
 /** opsize 2, 4 or 8 bytes. VCPU_RIP is read only for the log. */
 export function iret(opsize: i32): i32 {
-  if (isProt() && !isLong() && getFlags() & FLAG_NT) return unsupported();
+  if (isProt() && !isLong() && getFlags() & FLAG_NT) return unsupported(ABSENT_NESTED_TASK);
   if (isLong() && getFlags() & FLAG_NT) return raise(VEC_GP, 0);
   useCurrentStack();
   if (!popValue(opsize)) return 0;
@@ -61,7 +60,7 @@ export function iret(opsize: i32): i32 {
     store<u32>(cpu, 0, VCPU_NMI_BLOCKED);
     return 1;
   }
-  if (image & FLAG_VM && cpl == 0 && !isLong() && opsize != 2) return unsupported();
+  if (image & FLAG_VM && cpl == 0 && !isLong() && opsize != 2) return unsupported(ABSENT_VIRTUAL_8086);
   return iretProtected(selector, offset, image, opsize);
 }
 

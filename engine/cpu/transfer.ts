@@ -4,7 +4,7 @@
  * target on success; a fault changes nothing but memory below the stack.
  * Not implemented: task switches through a TSS or task gate (#GP(selector) with a log line), virtual-8086 mode.
  */
-import { LOG_UNIMPLEMENTED, SEG_CS, SEG_ES, SEG_GS, SEG_LIMIT, SEG_SS, VCPU_GPR, VCPU_RIP } from '../abi/index';
+import { ABSENT_TASK_SWITCH, LOG_ABSENT, SEG_CS, SEG_ES, SEG_GS, SEG_LIMIT, SEG_SS, VCPU_GPR, VCPU_RIP } from '../abi/index';
 import { log } from './imports';
 import { slowValue, sysRead } from './mmu';
 import { cpl, isCanonical, isLong, isProt, modeChanged, segRecord, setCpl } from './mmu-mode';
@@ -110,8 +110,7 @@ export function enterCode(selector: u32, newCpl: u32, offset: u64): void {
 }
 
 function taskSwitch(selector: u32): i32 {
-  const rip = load<u64>(cpu, VCPU_RIP);
-  log(LOG_UNIMPLEMENTED, <u32>rip, <u32>(rip >> 32));
+  log(LOG_ABSENT, ABSENT_TASK_SWITCH, selector);
   return raise(VEC_GP, selector & 0xfffc);
 }
 

@@ -1,10 +1,11 @@
 /** Loads core.wasm over the machine's host memory and joins its imports with the board. */
 import type { CoreExports, CoreImports } from '../abi/core';
-import { LOG_MSR, LOG_TRIPLE, LOG_UNIMPLEMENTED } from '../abi/exits';
+import { LOG_ABSENT, LOG_MSR, LOG_TRIPLE, LOG_UNIMPLEMENTED } from '../abi/exits';
 import { MAILBOX, MAILBOX_HI, MAX_VCPUS } from '../abi/layout';
-import { VCPU_LOG_BYTES, VCPU_LOG_LENGTH } from '../abi/vcpu';
+import { VCPU_LOG_BYTES, VCPU_LOG_LENGTH, VCPU_RIP } from '../abi/vcpu';
 import type { Lapic } from '../devices/lapic';
 import type { Jit } from '../jit/index';
+import { absentFeature, absentInstruction } from './absent';
 import { MachineError } from './api';
 import type { MmioBus, PortBus } from './bus';
 import type { HostMemory } from './host-memory';
@@ -17,7 +18,8 @@ export interface CoreWiring {
   ports: PortBus;
   mmio: MmioBus;
   lapics: readonly Lapic[];
-  vcpus: readonly Vcpu[];
+  /** The vCPU that runs. */
+  current(): Vcpu;
   acknowledge(vcpu: number): number;
   /** An x87 error that is reported outside the processor. */
   ferr(): void;
@@ -93,13 +95,13 @@ function coreImports(host: HostMemory, wiring: CoreWiring, jit: Jit | undefined)
       host.words[MAILBOX_HI_WORD] = lapic.msrHigh;
       return 0;
     },
-    log: coreLog(host, wiring),
+    log: coreLog(wiring),
     jitHot: (block, pageLow, pageHigh) => jit?.hot(block, pageLow, pageHigh),
     jitDropped: (hostPage) => jit?.dropped(hostPage),
   };
 }
 
-function coreLog(host: HostMemory, wiring: CoreWiring): CoreImports['log'] {
+function coreLog(wiring: CoreWiring): CoreImports['log'] {
   const counts = new Map<string, number>();
   const report = (key: string, text: string) => {
     const count = (counts.get(key) ?? 0) + 1;
@@ -109,9 +111,14 @@ function coreLog(host: HostMemory, wiring: CoreWiring): CoreImports['log'] {
   };
   return (code, a, b) => {
     if (code === LOG_UNIMPLEMENTED) {
-      const bytes = unimplementedBytes(host, wiring);
+      const bytes = unimplementedBytes(wiring);
+      const text = bytes.map((byte) => hex(byte).padStart(2, '0')).join(' ');
+      const family = absentInstruction(bytes);
       const address = hex(b >>> 0) === '0' ? hex(a >>> 0) : `${hex(b >>> 0)}${hex(a >>> 0).padStart(8, '0')}`;
-      report(`op ${bytes}`, `#UD: instruction not implemented at 0x${address}: ${bytes}`);
+      const what = family ? `${family.name} is not there` : 'instruction not implemented';
+      report(`op ${text}`, `#UD: ${what} at 0x${address}: ${text}${family ? `; ${family.instead}` : ''}`);
+    } else if (code === LOG_ABSENT) {
+      report(`absent ${a} ${b}`, absentFeature(a >>> 0, b >>> 0, `0x${wiring.current().u64(VCPU_RIP).toString(16)}`));
     } else if (code === LOG_MSR) {
       report(`msr ${a} ${b}`, `#GP: ${b ? 'wrmsr to' : 'rdmsr of'} unknown MSR 0x${hex(a >>> 0)}`);
     } else if (code === LOG_TRIPLE) {
@@ -120,15 +127,11 @@ function coreLog(host: HostMemory, wiring: CoreWiring): CoreImports['log'] {
   };
 }
 
-/** The bytes lie in the record of the vCPU that runs; it is the one whose length field is set. */
-function unimplementedBytes(host: HostMemory, wiring: CoreWiring): string {
-  for (const vcpu of wiring.vcpus) {
-    const length = Math.min(vcpu.u32(VCPU_LOG_LENGTH), 16);
-    if (length === 0) continue;
-    const bytes = vcpu.recordBytes().subarray(VCPU_LOG_BYTES, VCPU_LOG_BYTES + length);
-    return Array.from(bytes, (byte) => hex(byte).padStart(2, '0')).join(' ');
-  }
-  return host.bytes.length > 0 ? '(bytes unknown)' : '';
+/** The bytes lie in the record of the vCPU that runs. */
+function unimplementedBytes(wiring: CoreWiring): number[] {
+  const vcpu = wiring.current();
+  const length = Math.min(vcpu.u32(VCPU_LOG_LENGTH), 16);
+  return [...vcpu.recordBytes().subarray(VCPU_LOG_BYTES, VCPU_LOG_BYTES + length)];
 }
 
 function hex(value: number): string {

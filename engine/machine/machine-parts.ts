@@ -267,7 +267,7 @@ export abstract class MachineParts extends MachineViews {
       ports: this.ports,
       mmio: this.mmio,
       lapics: this.board.lapics,
-      vcpus: this.vcpus,
+      current: () => executor.current,
       acknowledge: (vcpu: number) => this.board.acknowledge(vcpu),
       ferr: () => this.board.coprocessor.raise(),
       log: (text: string) => this.emit({ type: 'log', text }),
