@@ -1,6 +1,6 @@
 /** The staged change set as people see it: ghosts on the map, words in lists, and the layout it would lead to. */
 import type { SlotView, StagedEdit, StagedEntry } from '../../engine/worker/protocol';
-import { hex, size } from '../shared/format';
+import { count, hex, size } from '../shared/format';
 
 export interface Range {
   slot: number;
@@ -13,6 +13,8 @@ export interface Ghost extends Range {
   /** Index of the entry in the change set. */
   entry: number;
   shape: 'range' | 'chip';
+  /** Of an entry; what is being dragged is none yet. */
+  kind?: string;
   label: string;
   shortLabel: string;
   refused: boolean;
@@ -59,8 +61,39 @@ export function ghosts(entries: readonly StagedEntry[], slots: readonly SlotView
     const [first] = refusals;
     const worded = first?.errno === 'EEXIST' && few ? overlapWords(finalRanges(entries, slots, entry), placed.start, placed.end) : '';
     const refusal = first ? `${edit.op === 'merge' ? edit.slots.join('+') : edit.slot} ${worded || first.errno}` : '';
-    return [{ shape: 'range' as const, ...placed, entry, refused: refusals.length > 0, refusal, ...(unasked ? { unasked: true } : {}) }];
+    return [
+      {
+        shape: 'range' as const,
+        kind: KINDS[edit.op],
+        ...placed,
+        entry,
+        refused: refusals.length > 0,
+        refusal,
+        ...(unasked ? { unasked: true } : {}),
+      },
+    ];
   });
+}
+
+const KINDS: Record<StagedEdit['op'], string> = {
+  add: 'create',
+  move: 'move',
+  resize: 'resize',
+  flags: 'flags',
+  split: 'split',
+  merge: 'merge',
+  rehost: 'rehost',
+  del: 'delete',
+};
+
+/** "230 create, 1 move, 2 refused" */
+export function kindsOf(ghosts: readonly Ghost[]): string {
+  const numbers = new Map<string, number>();
+  for (const { kind, refused } of ghosts) {
+    const word = refused ? 'refused' : (kind ?? 'moving');
+    numbers.set(word, (numbers.get(word) ?? 0) + 1);
+  }
+  return [...numbers].map(([word, number]) => `${count(number)} ${word}`).join(', ');
 }
 
 /** Of more refusals than this only the errno stands on the map. */

@@ -3,6 +3,7 @@ import type { SlotView } from '../../../engine/worker/protocol';
 import { GiB, MiB, size, TiB } from '../../shared/format';
 import { paintFoldMark } from './paint-guest';
 import { kindNow, paintBox, paintText, type Scene } from './scene';
+import { thin } from './thin';
 
 interface Item {
   start: number;
@@ -14,14 +15,13 @@ interface Item {
 }
 
 const SPACE_END = 2 ** 46;
-const MOST_ITEMS = 400;
 
 export class Overview {
   readonly items: readonly Item[];
 
   /** `kept`: these are there however many there are. */
   constructor(slots: readonly SlotView[], kept: ReadonlySet<number>, left: number, span: number, phone: boolean) {
-    const found = collect(slots.length > MOST_ITEMS ? thin(slots, kept) : slots);
+    const found = collect(thin(slots, kept));
     const weights = found.map((item) => weigh(item, phone));
     const total = weights.reduce((sum, weight) => sum + weight, 0) || 1;
     let x = left;
@@ -56,12 +56,6 @@ function collect(slots: readonly SlotView[]): Omit<Item, 'x0' | 'x1'>[] {
   }
   if (end < SPACE_END) found.push({ start: end, end: SPACE_END });
   return found;
-}
-
-/** Thousands of slots: every n-th stands for its neighbours. */
-function thin(slots: readonly SlotView[], kept: ReadonlySet<number>): SlotView[] {
-  const each = Math.ceil(slots.length / MOST_ITEMS);
-  return slots.filter(({ slot }, index) => index % each === 0 || kept.has(slot));
 }
 
 function weigh({ start, end, slot }: Omit<Item, 'x0' | 'x1'>, phone: boolean): number {

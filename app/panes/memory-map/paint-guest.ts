@@ -74,11 +74,11 @@ export function paintGuest(scene: Scene): Mark[] {
     const order = motion ? [...found.filter((mark) => !moves(mark)), ...found.filter(moves)] : found;
     for (const mark of order) paintMark(scene, mark);
     paintRefusedOverlaps(scene);
-    let countRoom = Number.NEGATIVE_INFINITY;
-    for (const mark of order) {
-      if (mark.slots.length > 1) countRoom = paintCount(scene, mark, countRoom);
-      else paintLabel(scene, mark);
-    }
+    for (const mark of order) if (mark.slots.length === 1) paintLabel(scene, mark);
+    paintCounts(
+      scene,
+      found.filter(({ slots }) => slots.length > 1),
+    );
     paintUnderline(scene);
     const chosen = found.find((mark) => mark.slots.some((each) => each.slot === scene.selected));
     if (chosen) paintSelection(scene, chosen);
@@ -87,9 +87,42 @@ export function paintGuest(scene: Scene): Mark[] {
 }
 
 function paintMark(scene: Scene, { x0, x1, slots }: Mark): void {
-  const kind = slots.some((each) => scene.invalid.has(each.slot)) ? 'inv' : kindNow(scene, slots[0]!);
   const { grown, alpha } = slots.every((slot) => scene.motion?.created.has(slot.slot)) ? presence(scene, slots[0]!) : WHOLE;
-  faded(scene, alpha, () => paintBox(scene, kind, x0, Math.max(x0 + 2, x1), grownIn(scene.rows.guest, grown)));
+  const lane = grownIn(scene.rows.guest, grown);
+  faded(scene, alpha, () => {
+    for (const { kind, from, to, band } of partsOf(scene, { x0, x1: Math.max(x0 + 2, x1), slots })) {
+      paintBox(scene, kind, from, to, band ? { y: lane.y + lane.h * band[0], h: lane.h * (band[1] - band[0]) } : lane);
+    }
+  });
+}
+
+interface Part {
+  kind: Kind;
+  from: number;
+  to: number;
+  /** Shares of the lane's height, from its top */
+  band?: [number, number];
+}
+
+/** px: a run of one kind that is narrower could not be told from its neighbours */
+const RUN = 4;
+
+/** Slots of several kinds in one mark: each kind from where it begins to where it ends, or where that is too narrow, one band above the other. */
+function partsOf(scene: Scene, { x0, x1, slots }: Mark): Part[] {
+  const first = kindNow(scene, slots[0]!);
+  const runs: Part[] = [{ kind: first, from: x0, to: x1 }];
+  const kinds = new Set<Kind>([first]);
+  for (const slot of slots) {
+    const kind = kindNow(scene, slot);
+    const last = runs.at(-1)!;
+    if (kind === last.kind) continue;
+    kinds.add(kind);
+    last.to = Math.max(last.from, slotX(scene, slot)[0]);
+    runs.push({ kind, from: last.to, to: x1 });
+  }
+  if (kinds.size === 1 || runs.every(({ from, to }) => to - from >= RUN)) return runs;
+  const height = 1 / kinds.size;
+  return [...kinds].map((kind, index) => ({ kind, from: x0, to: x1, band: [index * height, (index + 1) * height] }));
 }
 
 function paintGone(scene: Scene, slot: SlotView, { grown, alpha }: Presence): void {
@@ -235,13 +268,25 @@ function paintWholeLabel(scene: Scene, { x0, x1, slots }: Mark): void {
   });
 }
 
-/** A box above several slots that are too narrow to tell apart: how many. Returns where the next box may begin. */
-function paintCount(scene: Scene, { x0, slots }: Mark, free: number): number {
+/** Boxes above slots that are too narrow to tell apart, left to right: "3 slots", or the number alone where the next box is near. */
+function paintCounts(scene: Scene, counted: readonly Mark[]): void {
+  let free = Number.NEGATIVE_INFINITY;
+  counted.forEach((mark, index) => {
+    free = paintCount(scene, mark, free, counted[index + 1]?.x0 ?? scene.rows.left + scene.rows.span);
+  });
+}
+
+/** Returns where the next box may begin. */
+function paintCount(scene: Scene, mark: Mark, free: number, next: number): number {
   const { context, rows, palette } = scene;
-  const text = String(slots.length);
+  const { x0, slots } = mark;
   const x = Math.round(x0) + 5.5;
   if (x < free) return free;
-  const width = text.length * 6.5 + 9;
+  const widthOf = (words: string): number => words.length * 6.5 + 9;
+  const long = plural(slots.length, 'slot');
+  const text = x + widthOf(long) < next ? long : String(slots.length);
+  const width = widthOf(text);
+  mark.box = { x0: x0 - 1, x1: x + width };
   const y = rows.guest.y - 13.5;
   context.strokeStyle = palette.colour.edge;
   context.fillStyle = palette.colour.raised;

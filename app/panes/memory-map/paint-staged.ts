@@ -1,5 +1,6 @@
 /** The Staged lane: where each entry of the change set would take effect, and an arrow from where it is now. */
-import type { Ghost } from '../staging';
+import { count } from '../../shared/format';
+import { type Ghost, kindsOf } from '../staging';
 import { toX } from './places';
 import { faded, MANY_SLOTS, paintText, type Scene, withinLanes } from './scene';
 
@@ -88,7 +89,10 @@ function placeBeside({ rows }: Scene, box: Box, width: number, taken: readonly B
   return x === undefined ? undefined : { x, width };
 }
 
-/** Too many to name: where something is staged, and where it is refused. */
+/** Nothing; a chip, which takes no place of its own; a range; something refused */
+const [NOTHING, CHIP, RANGE, REFUSED] = [0, 1, 2, 3];
+
+/** Too many to name each: where something is staged and where it is refused, what takes no place as a line at the foot, and how many of each kind. */
 function paintManyGhosts(scene: Scene, ghosts: readonly Ghost[]): void {
   const { context, rows, palette } = scene;
   const { y, h } = rows.staged;
@@ -96,17 +100,25 @@ function paintManyGhosts(scene: Scene, ghosts: readonly Ghost[]): void {
   for (const ghost of ghosts) {
     const from = Math.max(0, Math.floor(toX(scene, ghost.start) - rows.left));
     const to = Math.max(from + 1, Math.ceil(toX(scene, ghost.end) - rows.left));
-    for (let x = from; x < to && x < staged.length; x++) staged[x] = Math.max(staged[x]!, ghost.refused ? 2 : 1);
+    const what = ghost.refused ? REFUSED : ghost.shape === 'chip' ? CHIP : RANGE;
+    for (let x = from; x < to && x < staged.length; x++) staged[x] = Math.max(staged[x]!, what!);
   }
+  let room: Box = { x: rows.left, width: 0 };
   for (let from = 0; from < staged.length; ) {
     let to = from + 1;
     while (to < staged.length && staged[to] === staged[from]) to++;
-    if (staged[from]) {
-      context.fillStyle = palette.colour[staged[from] === 2 ? 'bad' : 'staged'];
-      context.fillRect(rows.left + from, y + 3, to - from, h - 6);
+    const box = { x: rows.left + from, width: to - from };
+    if (staged[from] === NOTHING && box.width > room.width) room = box;
+    if (staged[from] !== NOTHING) {
+      context.fillStyle = palette.colour[staged[from] === REFUSED ? 'bad' : 'staged'];
+      if (staged[from] === CHIP) context.fillRect(box.x, y + h - 6, box.width, 3);
+      else context.fillRect(box.x, y + 3, box.width, h - 6);
     }
     from = to;
   }
+  const words = [`${count(ghosts.length)} entries in view: ${kindsOf(ghosts)}`, `${count(ghosts.length)} entries`];
+  const text = words.find((each) => each.length * palette.smallWidth + 12 <= room.width);
+  if (text) paintText(scene, text, room.x + 6, y + 15, palette.font.small, palette.colour.text);
 }
 
 function paintGhost(scene: Scene, ghost: Ghost, box: Box): void {

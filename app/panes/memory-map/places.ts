@@ -19,6 +19,8 @@ export interface Mark {
   x0: number;
   x1: number;
   slots: readonly SlotView[];
+  /** px: the box above it that says how many they are, once it is painted */
+  box?: { x0: number; x1: number };
 }
 
 /** px */

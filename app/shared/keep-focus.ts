@@ -1,0 +1,58 @@
+/**
+ * The focus never falls to nowhere. What had it goes away (an entry is dropped, a form is sent) or can no longer have it (the last undo):
+ * then it goes to the next thing in the same list, else to where `fallback` says. A click beside everything still takes it away.
+ */
+export function keepFocus(fallback: (lost: HTMLElement) => HTMLElement | undefined): () => void {
+  let last: { element: HTMLElement; list: Element | undefined; index: number } | undefined;
+
+  const focused = ({ target }: FocusEvent): void => {
+    if (!(target instanceof HTMLElement)) return;
+    const item = target.closest('li, tr');
+    const list = item?.parentElement ?? undefined;
+    last = { element: target, list, index: item && list ? [...list.children].indexOf(item) : 0 };
+  };
+  const pressed = (): void => {
+    last = undefined;
+  };
+  const lost = (): boolean => last !== undefined && nowhere() && !usable(last.element);
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  const look = (): void => {
+    timer = undefined;
+    if (!last || !lost()) return;
+    const { element, list, index } = last;
+    last = undefined;
+    (inList(list, index) ?? fallback(element))?.focus();
+  };
+  // A pane that sees to its own focus comes first: it does so once the page is as its state says.
+  const observer = new MutationObserver(() => {
+    if (timer === undefined && lost()) timer = setTimeout(look);
+  });
+  observer.observe(document.body, { subtree: true, childList: true, attributes: true, attributeFilter: ['disabled', 'hidden'] });
+  document.addEventListener('focusin', focused);
+  for (const input of POINTING) document.addEventListener(input, pressed, { capture: true, passive: true });
+  return () => {
+    clearTimeout(timer);
+    observer.disconnect();
+    document.removeEventListener('focusin', focused);
+    for (const input of POINTING) document.removeEventListener(input, pressed, true);
+  };
+}
+
+/** Whoever scrolls the focused row out of a long table has not lost it by a key. */
+const POINTING = ['pointerdown', 'wheel'];
+
+/** A button that was disabled stays the active element for a moment, and hears nothing. */
+const nowhere = (): boolean => {
+  const active = document.activeElement;
+  return active === null || active === document.body || !usable(active);
+};
+
+const usable = (element: Element): boolean => element.isConnected && element.checkVisibility() && !element.matches(':disabled');
+
+/** What stands where the lost one stood, or before it. */
+function inList(list: Element | undefined, index: number): HTMLElement | undefined {
+  if (!list || !usable(list)) return undefined;
+  const item = list.children[Math.min(index, list.children.length - 1)];
+  if (item instanceof HTMLElement && item.hasAttribute('tabindex')) return item;
+  return item?.querySelector<HTMLElement>('button:not(:disabled), [tabindex="0"]') ?? undefined;
+}
