@@ -44,6 +44,14 @@ test('a saved machine brings back what the guest had in memory; deleting it can 
   await expect(page.getByText('Loaded before the change.')).toBeVisible();
   expect(await peek(lab)).toContain('1111');
 
+  // The way back stays when the toast has gone.
+  await page.getByText('Loaded before the change.', { exact: true }).waitFor({ state: 'detached' });
+  await pane(lab).getByRole('button', { name: 'Undo the load' }).click();
+  await expect(page.getByText('The machine from before is back.')).toBeVisible();
+  await expect(pane(lab).getByRole('button', { name: 'Undo the load' })).toHaveCount(0);
+  expect(await peek(lab)).toContain('2222');
+  await expect(page.getByRole('region', { name: 'History' })).toContainText('as before the load');
+
   await pane(lab).getByRole('button', { name: 'Delete machine before the change' }).click();
   await expect(load).toHaveCount(0);
   expect(await lab.monitor('info snapshots')).toContain('There is no snapshot available');

@@ -1,0 +1,29 @@
+/** The history and the words of the page are true at every moment. */
+import { expect, test } from './page';
+
+test('holes stand at the entry that was live, flags and host moves read as what changed, and quit is no error', async ({ lab, page }) => {
+  await lab.open();
+  const history = page.getByRole('region', { name: 'History' });
+  const commits = history.getByRole('list', { name: 'Commits, oldest first' }).getByRole('listitem');
+  const differences = history.getByRole('list', { name: 'Differences' });
+  await lab.shell('peek 0x40000000');
+  await expect(commits.nth(0)).toContainText('1 hole');
+
+  await lab.monitor('memslot_add 20 1T 2M');
+  await lab.monitor('memslot_flags 20 -l');
+  await expect(commits.nth(2)).toContainText('20 +L');
+  await expect(differences).toContainText('20 bare.20 +L');
+  await lab.monitor('memslot_rehost 20');
+  await expect(differences).toContainText(/20 bare\.20 hva 0x[0-9a-f]+ → 0x[0-9a-f]+/);
+  await lab.monitor('memslot_move 20 2T');
+  await commits.nth(1).getByRole('button').click();
+  await expect(differences).toContainText(/0x10000000000 → 0x20000000000, hva 0x[0-9a-f]+ → 0x[0-9a-f]+, \+L/);
+
+  await lab.monitor('stop');
+  await expect(page.getByText(/^The guest stands on gen \d+/)).toBeVisible();
+  await page.getByRole('textbox', { name: 'Monitor' }).focus();
+  await page.keyboard.type('quit\r');
+  await expect(page.getByRole('alert').filter({ hasText: 'The machine has ended.' })).toBeVisible();
+  await expect.poll(() => lab.monitorText()).not.toContain('Error');
+  expect(lab.errors).toEqual([]);
+});
