@@ -4,7 +4,7 @@
  */
 import type { AddressSpace } from './address-space';
 import { countDirty, dirtyHeat, HEAT_UNKNOWN } from './dirty-heat';
-import { DirtyRing, ENTRY_BYTES, MAX_ENTRIES, RESERVED_ENTRIES, type RingEntry } from './dirty-ring';
+import { DirtyRing, ENTRY_BYTES, MAX_ENTRIES, RESERVED_ENTRIES, type RingEntry, type RingedMap, type SavedRing } from './dirty-ring';
 import { clearBit, DirtyState, runsOf } from './dirty-state';
 import type { Limits } from './limits';
 import { PAGE_SIZE } from './limits';
@@ -26,6 +26,16 @@ export interface ClearDirtyLog {
   numPages: number;
   /** bit 0: firstPage; numPages rounded up to 64 bits */
   bitmap: Uint8Array;
+}
+
+/** Dirty rings as a snapshot has them. */
+export interface SavedRings {
+  /** of each ring */
+  entries: number;
+  /** Beside them there are bitmaps. */
+  bitmap: boolean;
+  /** One per vCPU; none before the guest first runs. */
+  vcpus: SavedRing[];
 }
 
 const fail = (errno: Errno): { ok: false; errno: Errno } => ({ ok: false, errno });
@@ -203,14 +213,39 @@ export class DirtyLog {
     if (ranges.length > 0) this.protect(ranges);
   }
 
+  private readonly mapOf: RingedMap = (asId, slot) => {
+    const space = this.spaces[asId];
+    return space?.table.dirty.get(space.active.byId(slot))?.ringed;
+  };
+
+  /** undefined: rings are off. */
+  saveRings(): SavedRings | undefined {
+    if (!this.ringEnabled) return undefined;
+    return { entries: this.ringBytes / ENTRY_BYTES, bitmap: this.ringBitmap, vcpus: this.rings.map((ring) => ring.save(this.mapOf)) };
+  }
+
+  /**
+   * Rings of this kind from now on, or none, in place of those that there are: whoever has a cache makes a new one, and then `fillRings`. Slots
+   * that log get the maps that go with it.
+   */
+  replaceRings(saved: Omit<SavedRings, 'vcpus'> | undefined): void {
+    this.ringBytes = saved ? saved.entries * ENTRY_BYTES : 0;
+    this.ringBitmap = saved?.bitmap ?? false;
+    this.written.pages = this.dirtied;
+    this.rings.length = 0;
+    const mode = { bitmap: !saved || saved.bitmap, ring: saved !== undefined };
+    for (const { table } of this.spaces) for (const state of new Set(table.dirty.values())) state.reshape(mode);
+  }
+
+  /** What stood in the rings, by vCPU. */
+  fillRings(vcpus: readonly SavedRing[]): void {
+    for (const [index, ring] of this.rings.entries()) if (vcpus[index]) ring.restore(vcpus[index], this.mapOf);
+  }
+
   /** Frees what was harvested from all rings and protects those pages again. The number of entries, or EINVAL without rings. */
   resetRings(): { ok: true; count: number } | { ok: false; errno: Errno } {
     if (!this.ringEnabled) return fail('EINVAL');
     const ranges: GfnRange[] = [];
-    const mapOf = (asId: number, slot: number): Uint8Array | undefined => {
-      const space = this.spaces[asId];
-      return space?.table.dirty.get(space.active.byId(slot))?.ringed;
-    };
     const again = (asId: number, slot: number, offset: number): void => {
       const { table, active } = this.spaces[asId]!;
       const gfn = table.base[active.byId(slot)]! + offset;
@@ -219,7 +254,7 @@ export class DirtyLog {
       else ranges.push({ asId, start: gfn, end: gfn + 1 });
     };
     let count = 0;
-    for (const ring of this.rings) count += ring.reset(mapOf, again);
+    for (const ring of this.rings) count += ring.reset(this.mapOf, again);
     if (ranges.length > 0) this.protect(ranges);
     return { ok: true, count };
   }

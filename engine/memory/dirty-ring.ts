@@ -20,6 +20,19 @@ export interface RingEntry {
   offset: number;
 }
 
+/** What stands in a ring, for snapshots; three lists of equal length, one element per entry, oldest first. */
+export interface SavedRing {
+  /** Entries that were harvested and wait for a reset: the first so many. */
+  harvested: number;
+  overflows: number;
+  /** address space * 0x10000 + slot id */
+  slots: number[];
+  /** page, from the start of the slot */
+  pages: number[];
+  /** 1: the slot that has this id now records nothing more for the page until a reset. 0: the entry is of a slot that is gone. */
+  live: number[];
+}
+
 /** How a reset finds the map that says "stands in a ring" of a slot; undefined: the slot is gone or does not log. */
 export type RingedMap = (asId: number, slot: number) => Uint8Array | undefined;
 
@@ -72,6 +85,35 @@ export class DirtyRing {
     this.words[at + 2] = offset;
     this.words[at + 3] = 0;
     this.pushed++;
+  }
+
+  /** `isLive`: does the slot's map say that the page stands in a ring? */
+  save(mapOf: RingedMap): SavedRing {
+    const { pushed, harvested, collected, overflows } = this;
+    const saved: SavedRing = { harvested: harvested - collected, overflows, slots: [], pages: [], live: [] };
+    for (let entry = collected; entry < pushed; entry++) {
+      const at = (entry % this.size) * WORDS;
+      const [slot, page] = [this.words[at + 1]!, this.words[at + 2]!];
+      const ringed = mapOf(Math.floor(slot / 0x10000), slot % 0x10000);
+      saved.slots.push(slot);
+      saved.pages.push(page);
+      saved.live.push(ringed && page < ringed.length * 8 && testBit(ringed, page) ? 1 : 0);
+    }
+    return saved;
+  }
+
+  /** Of a new ring that is as long; slots have their maps, and nothing stands in them. */
+  restore(saved: SavedRing, mapOf: RingedMap): void {
+    this.pushed = saved.slots.length;
+    this.harvested = saved.harvested;
+    this.collected = 0;
+    this.overflows = saved.overflows;
+    saved.slots.forEach((slot, index) => {
+      const page = saved.pages[index]!;
+      this.words.set([index < saved.harvested ? RESET : DIRTY, slot, page, 0], index * WORDS);
+      const ringed = saved.live[index] ? mapOf(Math.floor(slot / 0x10000), slot % 0x10000) : undefined;
+      if (ringed && page < ringed.length * 8) setBit(ringed, page);
+    });
   }
 
   /** Takes up to `limit` entries in order and marks them for reset. */

@@ -19,6 +19,13 @@ export class DirtyState {
     if (this.bits && mode.allOnes) setBits(this.bits, 0, pages);
   }
 
+  /** The engine's mode is another one from now on: with a bitmap or without, nothing in a ring. May throw RangeError. */
+  reshape(mode: { bitmap: boolean; ring: boolean }): void {
+    this.ringed = mode.ring ? new Uint8Array(bitmapBytes(this.pages)) : undefined;
+    if (!mode.bitmap) this.bits = undefined;
+    else this.bits ??= new Uint8Array(bitmapBytes(this.pages));
+  }
+
   /** Rings came on while the slot was logging already: its bitmap stays. */
   addRing(): void {
     this.ringed = new Uint8Array(bitmapBytes(this.pages));

@@ -15,14 +15,18 @@ const LOW = ORDER / 4;
 /** A merged node keeps this much room, so that the next insert does not split it again. */
 const MERGED = (ORDER * 3) / 4;
 const MAX_HEIGHT = 12;
+/** Nodes kept for the next change: as many as `reserve` demands for one insert in a tree of two levels. */
+const SPARE = 6;
+/** Up to so many the pool of nodes doubles; a node is 1.5 KiB. */
+const FEW_NODES = 4;
 
 export class BTreeIndex implements GfnIndex {
   readonly kind = 'btree';
   count = 0;
-  private keys = new Float64Array(4 * ORDER);
+  private keys = new Float64Array(ORDER);
   /** leaf: records; inner node: children */
-  private items = new Int32Array(4 * ORDER);
-  private sizes = new Int32Array(4);
+  private items = new Int32Array(ORDER);
+  private sizes = new Int32Array(1);
   private readonly freed: number[] = [];
   private top = 1;
   private root = 0;
@@ -46,7 +50,7 @@ export class BTreeIndex implements GfnIndex {
     const splits = Math.min(count, 2 * (inUse + Math.ceil((2 * count) / ORDER)));
     const nodes = inUse + splits + Math.ceil(splits / 8) + this.depth + 3;
     if (nodes <= this.sizes.length) return;
-    this.resize(nodes < 256 ? grownCapacity(this.sizes.length, nodes) : Math.ceil((nodes * 17) / 16));
+    this.resize(nodes < FEW_NODES ? grownCapacity(this.sizes.length, nodes) : Math.ceil((nodes * 17) / 16));
   }
 
   private resize(capacity: number): void {
@@ -60,7 +64,7 @@ export class BTreeIndex implements GfnIndex {
 
   /** Gives back what a large batch reserved for the worst case. */
   private trim(): void {
-    if (this.sizes.length > 256 && this.sizes.length > this.top * 1.5) this.resize(Math.ceil(this.top * 1.125) + MAX_HEIGHT);
+    if (this.sizes.length > FEW_NODES && this.sizes.length > this.top * 1.5) this.resize(Math.ceil(this.top * 1.125) + SPARE);
   }
 
   private allocate(): number {

@@ -1,7 +1,7 @@
 /** One set of memslots (KVM: struct kvm_memslots): three indexes over the shared records, a generation, the last used slot. */
 import { createIndex, type GfnIndex, type IndexKind } from './gfn-index';
 import { HvaTree } from './hva-tree';
-import { grown, type SlotTable } from './slot-table';
+import { grown, grownCapacity, type SlotTable } from './slot-table';
 
 export class SlotSet {
   readonly table: SlotTable;
@@ -28,11 +28,7 @@ export class SlotSet {
   reserve(count: number, maxId: number): void {
     this.gfns.reserve(count);
     this.hvas.reserve();
-    if (maxId >= this.ids.length) {
-      let capacity = this.ids.length;
-      while (capacity <= maxId) capacity *= 2;
-      this.ids = grown(Int32Array, this.ids, capacity);
-    }
+    if (maxId >= this.ids.length) this.ids = grown(Int32Array, this.ids, grownCapacity(this.ids.length, maxId + 1));
   }
 
   byId(id: number): number {

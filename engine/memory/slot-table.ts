@@ -26,7 +26,7 @@ export class SlotTable {
   readonly dirty = new Map<number, DirtyState>();
   /** Only for slots whose arch hook gave something. */
   readonly arch = new Map<number, unknown>();
-  private readonly views = new Map<number, Memslot>();
+  private readonly views: (Memslot | undefined)[] = [];
   private readonly freed: number[] = [];
   /** Handles from here on were never used. */
   private top = 1;
@@ -95,7 +95,7 @@ export class SlotTable {
   free(record: number): void {
     this.dirty.delete(record);
     this.arch.delete(record);
-    this.views.delete(record);
+    if (record < this.views.length) this.views[record] = undefined;
     this.freed.push(record);
   }
 
@@ -114,11 +114,14 @@ export class SlotTable {
 
   /** The same frozen object for as long as the record lives; made when first asked for, so that lookups do not allocate. */
   view(record: number): Memslot {
-    let view = this.views.get(record);
-    if (!view) {
-      view = Object.freeze(this.describe(record));
-      this.views.set(record, view);
-    }
+    return this.views[record] ?? this.makeView(record);
+  }
+
+  private makeView(record: number): Memslot {
+    // Filled up to here, so that it stays an array without holes.
+    while (this.views.length <= record) this.views.push(undefined);
+    const view = Object.freeze(this.describe(record));
+    this.views[record] = view;
     return view;
   }
 
@@ -128,10 +131,10 @@ export class SlotTable {
   }
 }
 
-/** Doubling while small, by eighths when large: at 32 k slots doubling alone would waste half. */
+/** Doubling while small, by eighths from some hundred on: doubling alone would leave half of it empty. */
 export function grownCapacity(capacity: number, needed: number): number {
   let next = capacity;
-  while (next < needed) next = next < 8192 ? next * 2 : Math.ceil((next * 1.125) / 64) * 64;
+  while (next < needed) next = next < 256 ? next * 2 : Math.ceil((next * 1.125) / 64) * 64;
   return next;
 }
 

@@ -1,6 +1,6 @@
 /**
  * `npm run bench:memslots`: the memslot engine, its three indexes, and peers, in one run. Compare ratios: seconds are this machine's.
- * Writes build/bench-memslots.json.
+ * Writes build/bench-memslots.json. With `bytes` as argument: only what a slot costs in memory.
  */
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { cpus } from 'node:os';
@@ -10,10 +10,10 @@ import { type IndexKind, type Memslot, MemslotEngine } from '../../engine/memory
 import { FIRST_GFN, median, PAGE, queries, regionAt, SLOT_PAGES, shuffled } from '../../engine/worker/index-workload';
 import { type Contender, type CTree, contenders, cTree, engineWith, KINDS, SIZES } from './memslots-contenders';
 import { collectGarbage, duration, lookupTime, now, ownLoop, rounds, table, timed } from './memslots-measure';
+import { KERNEL_BYTES, LARGE, measureMemory } from './memslots-memory';
 import { PUBLISHED } from './memslots-published';
 
 const ROUNDS = Number(process.env.BENCH_ROUNDS ?? 7);
-const LARGE = 32763;
 const LOOKUPS = 200_000;
 
 v8.setFlagsFromString('--expose-gc');
@@ -221,41 +221,20 @@ function mailTable(kind: IndexKind, n: number, linear: boolean): Record<string, 
   };
 }
 
-// ---- memory -----------------------------------------------------------------------------------------------------------------
-
-function filled(kind: IndexKind, order: readonly number[]): MemslotEngine {
-  const engine = new MemslotEngine({ index: kind, historyLimit: 0 });
-  for (const id of order) engine.setUserMemoryRegion(regionAt(id));
-  return engine;
-}
-
-/** Compiled code and type feedback are not what is measured. In a frame of its own, so that nothing keeps the engine. */
-function warmUp(kind: IndexKind, order: readonly number[]): number {
-  return filled(kind, order).slotCount();
-}
-
-/** Of an engine whose slots came in ascending or in shuffled order; before anything else has run, so that no garbage is counted. */
-function bytesPerSlot(kind: IndexKind, order: readonly number[]): { columns: number; measured: number } {
-  warmUp(kind, order);
-  collectGarbage();
-  const before = process.memoryUsage();
-  const engine = filled(kind, order);
-  collectGarbage();
-  const after = process.memoryUsage();
-  const used = after.heapUsed + after.arrayBuffers - before.heapUsed - before.arrayBuffers;
-  return { columns: engine.footprint().total / LARGE, measured: used / engine.slotCount() };
-}
-
-/** sizeof(struct kvm_memory_slot) on x86-64, Linux 6.1: two id nodes 32, two interval nodes 96, two gfn nodes 48, payload 88. */
-const KERNEL_BYTES = 264;
-
 // ---- run --------------------------------------------------------------------------------------------------------------------
 
 function main(): void {
   const started = now();
   console.log(`memslot benchmark: node ${process.version}, ${cpus()[0]?.model ?? 'unknown CPU'}, ${ROUNDS} interleaved rounds, medians`);
   const c = cTree();
-  memory();
+  const memory = measureMemory(KINDS);
+  results.bytes = memory.byIndex;
+  results['bytes in use'] = memory.inUse;
+  if (process.argv[2] === 'bytes') {
+    judgeMemory();
+    printTargets();
+    return;
+  }
   const uniform = lookups(0, c);
   keep('lookup uniform', 'Lookup by gfn, uniform random, per lookup; columns: slots', uniform);
   const local = lookups(90, c);
@@ -311,21 +290,20 @@ function compareWithPublished(): void {
   }
 }
 
-function memory(): void {
-  const ascending = Array.from({ length: LARGE }, (_, id) => id);
-  const rows = KINDS.map((kind) => {
-    const [up, mixed] = [bytesPerSlot(kind, ascending), bytesPerSlot(kind, shuffled(LARGE))];
-    results.bytes ??= {};
-    results.bytes[kind] = {
-      columns: up.columns,
-      measured: up.measured,
-      'columns, shuffled': mixed.columns,
-      'measured, shuffled': mixed.measured,
-    };
-    return [kind, ...Object.values(results.bytes[kind]).map((bytes) => bytes.toFixed(1))];
-  });
-  const heads = ['', 'columns', 'measured', 'columns, shuffled', 'measured, shuffled'];
-  table(`Bytes per slot at ${LARGE} slots (kernel: ${KERNEL_BYTES}, struct kvm_memory_slot without arch data)`, heads, rows);
+function judgeMemory(): void {
+  target('bytes per slot, worst order', Math.max(...Object.values(results.bytes![new MemslotEngine().indexKind]!)), 128, 'B');
+  for (const n of Object.keys(results['bytes in use']!).filter((slots) => Number(slots) >= 509)) {
+    const { 'whole set, history': set, '+ memslots()': views } = results['bytes in use']![n]!;
+    target(`bytes per slot in use, with history and views, ${n} slots`, set! + views!, KERNEL_BYTES, 'B');
+  }
+}
+
+function printTargets(): void {
+  table(
+    'Targets',
+    ['', 'value', ''],
+    targets.map(({ target: text, value, met }) => [text, value, met ? 'met' : 'MISSED']),
+  );
 }
 
 function judge(
@@ -352,12 +330,8 @@ function judge(
   const swap = byKind[kind]!['whole set, ten differences']!;
   target('whole set with ten differences, relative to building it', swap[LARGE]! / builds[kind]!['as a whole set']![LARGE]!, 0.25, 'x');
   target('whole set: cost per slot at 32763 relative to 8194 (linear)', swap[LARGE]! / LARGE / (swap[8194]! / 8194), 1.5, 'x');
-  target('bytes per slot, worst order', Math.max(...Object.values(results.bytes![kind]!)), 128, 'B');
-  table(
-    'Targets',
-    ['', 'value', ''],
-    targets.map(({ target: text, value, met }) => [text, value, met ? 'met' : 'MISSED']),
-  );
+  judgeMemory();
+  printTargets();
 }
 
 main();

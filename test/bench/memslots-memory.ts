@@ -1,0 +1,92 @@
+/**
+ * Bytes per slot: of the typed arrays, and of an engine as it is in use, when somebody has asked for every slot (`memslots()` makes a view of
+ * each), the history has the change set that made them, and the page's Index tab has been open.
+ */
+import { type IndexKind, MemslotEngine } from '../../engine/memory/index';
+import { regionAt, shuffled } from '../../engine/worker/index-workload';
+import { collectGarbage, table } from './memslots-measure';
+
+export const LARGE = 32763;
+/** sizeof(struct kvm_memory_slot) on x86-64, Linux 6.1: two id nodes 32, two interval nodes 96, two gfn nodes 48, payload 88. */
+export const KERNEL_BYTES = 264;
+const IN_USE = [100, 509, 1024, 8194, LARGE] as const;
+
+function filled(kind: IndexKind, order: readonly number[]): MemslotEngine {
+  const engine = new MemslotEngine({ index: kind, historyLimit: 0 });
+  for (const id of order) engine.setUserMemoryRegion(regionAt(id));
+  return engine;
+}
+
+function used(): number {
+  collectGarbage();
+  const { heapUsed, arrayBuffers } = process.memoryUsage();
+  return heapUsed + arrayBuffers;
+}
+
+/** Of an engine whose slots came in ascending or in shuffled order; before anything else has run, so that no garbage is counted. */
+export function bytesPerSlot(kind: IndexKind, order: readonly number[]): { columns: number; measured: number } {
+  // Compiled code and type feedback are not what is measured. In a frame of its own, so that nothing keeps the engine.
+  const warmUp = (): number => filled(kind, order).slotCount();
+  warmUp();
+  const before = used();
+  const engine = filled(kind, order);
+  const measured = (used() - before) / engine.slotCount();
+  return { columns: engine.footprint().total / order.length, measured };
+}
+
+/** What each use adds, bytes per slot. Many engines at once where the slots are few, so that a page more of V8's heap does not count. */
+function inUse(n: number): Record<string, number> {
+  const copies = Math.max(1, Math.round(LARGE / n));
+  const regions = Array.from({ length: n }, (_unused, id) => regionAt(id));
+  const engines: MemslotEngine[] = [];
+  const steps: [string, () => void][] = [
+    [
+      'whole set, history',
+      () => {
+        for (let i = 0; i < copies; i++) {
+          const engine = new MemslotEngine();
+          engine.setUserMemoryRegions(regions);
+          engines.push(engine);
+        }
+      },
+    ],
+    ['+ memslots()', () => engines.forEach((engine) => void engine.memslots())],
+    ['+ Index tab', () => engines.forEach((engine) => void engine.inspectIndexes())],
+  ];
+  const figures: Record<string, number> = {};
+  let before = used();
+  for (const [name, act] of steps) {
+    act();
+    const now = used();
+    figures[name] = (now - before) / n / copies;
+    before = now;
+  }
+  figures['of that typed arrays'] = engines[0]!.footprint().total / n;
+  return figures;
+}
+
+/** Prints both tables. The figures by index, and those in use by number of slots. */
+export function measureMemory(kinds: readonly IndexKind[]): {
+  byIndex: Record<string, Record<string, number>>;
+  inUse: Record<string, Record<string, number>>;
+} {
+  const ascending = Array.from({ length: LARGE }, (_unused, id) => id);
+  const byIndex: Record<string, Record<string, number>> = {};
+  for (const kind of kinds) {
+    const [up, mixed] = [bytesPerSlot(kind, ascending), bytesPerSlot(kind, shuffled(LARGE))];
+    byIndex[kind] = {
+      columns: up.columns,
+      measured: up.measured,
+      'columns, shuffled': mixed.columns,
+      'measured, shuffled': mixed.measured,
+    };
+  }
+  const rowsOf = (figures: Record<string, Record<string, number>>): string[][] =>
+    Object.entries(figures).map(([name, row]) => [name, ...Object.values(row).map((bytes) => bytes.toFixed(1))]);
+  const title = `Bytes per slot at ${LARGE} slots (kernel: ${KERNEL_BYTES}, struct kvm_memory_slot without arch data)`;
+  table(title, ['', 'columns', 'measured', 'columns, shuffled', 'measured, shuffled'], rowsOf(byIndex));
+  inUse(IN_USE[1]);
+  const use = Object.fromEntries(IN_USE.map((n) => [String(n), inUse(n)]));
+  table('Bytes per slot in use, default index', ['slots', ...Object.keys(use[LARGE]!)], rowsOf(use));
+  return { byIndex, inUse: use };
+}
