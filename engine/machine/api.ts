@@ -5,6 +5,7 @@
 import type { JitFigures } from '../jit/index';
 import type { MemslotEngine, RingEntry } from '../memory/index';
 import type { Commit, CommitEvent, MemoryRegion, Refusal } from '../memory/types';
+import type { SavedModes } from './modes';
 
 export type RunState =
   | 'running'
@@ -599,6 +600,8 @@ export interface SavedMachine {
   backends: { id: string; size: number; hva: number; kind: Backend['kind'] }[];
   dimms: SavedDimms;
   slots: SavedSlot[];
+  /** Absent: those of a machine that was just made. Snapshots from before they were kept do not have them. */
+  modes?: SavedModes | null;
   /** virtio-mem devices whose memory backend is another than they began with. */
   memdevs?: { device: string; memdev: string }[];
 }

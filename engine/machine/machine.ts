@@ -35,6 +35,7 @@ import { type CoreWiring, loadCore } from './core';
 import { digestOf } from './digest';
 import { HostMemory } from './host-memory';
 import { MachineParts } from './machine-parts';
+import { modesForDigest } from './modes';
 import { captureState, checkSavedMachine, restoreState, type StateParts } from './state';
 import { resetVcpu } from './vcpu-reset';
 
@@ -271,7 +272,8 @@ class LabMachine extends MachineParts implements Machine {
     this.run.hold();
     try {
       const layout = this.memory.layout(0);
-      const state = { devices: this.board.save(), round: this.executor.saveRound(), layout, dimms: this.dimms() };
+      const modes = modesForDigest(this.memory);
+      const state = { devices: this.board.save(), round: this.executor.saveRound(), layout, dimms: this.dimms(), ...modes };
       return await digestOf(
         this.host,
         this.vcpus.map((vcpu) => vcpu.recordBytes()),
@@ -311,8 +313,9 @@ class LabMachine extends MachineParts implements Machine {
 
   private get stateParts(): StateParts {
     const { config, host, memory, board, clock, executor, vcpus, core, firmware, virtio, backendTable: backends, dimmTable: dimms } = this;
+    const { vcpuMemory } = this;
     const boardOptions = this.boardOptions();
-    return { config, host, memory, board, clock, executor, vcpus, core, firmware, backends, dimms, virtio, boardOptions };
+    return { config, host, memory, board, clock, executor, vcpus, core, firmware, backends, dimms, virtio, boardOptions, vcpuMemory };
   }
 
   private refuseBetweenPhases(): void {

@@ -1,9 +1,9 @@
 /**
  * The vCPUs' way into the memslot engine, and their dirty rings. A vCPU whose ring has reached its soft limit leaves the core behind the
- * instruction that filled it and is held until a reset makes room (KVM_EXIT_DIRTY_RING_FULL). Nothing of a ring is the guest's state:
- * neither digests nor snapshots have it, and a restored machine has whatever its rings held before.
+ * instruction that filled it and is held until a reset makes room (KVM_EXIT_DIRTY_RING_FULL). A machine state has what stands in the rings
+ * (modes.ts).
  */
-import { DIRTY_RING_ENTRY_BYTES as ENTRY_BYTES, type GfnCache, type MemslotEngine, type RingEntry } from '../memory/index';
+import { DIRTY_RING_ENTRY_BYTES as ENTRY_BYTES, type GfnCache, type MemslotEngine, type RingEntry, type SavedRings } from '../memory/index';
 import { type DirtyRingOptions, type DirtyRingStatus, MachineError } from './api';
 import type { Vcpu } from './vcpu';
 
@@ -72,6 +72,22 @@ export class VcpuMemory {
       this.told[index] = this.caches?.[vcpu.index]?.ring?.isFull ?? false;
     });
     return done.ok ? done.count : 0;
+  }
+
+  /**
+   * Rings as a machine state has them, in a machine whose memslots are that state's already. A state without rings switches none off: they are
+   * there because this machine was asked for them, and empty.
+   */
+  restore(saved: SavedRings | null): void {
+    const { dirtyLog } = this.engine;
+    const own = dirtyLog.saveRings();
+    const rings = saved ?? (own && { ...own, vcpus: [] });
+    this.told.fill(false);
+    dirtyLog.replaceRings(rings);
+    this.caches = undefined;
+    if (!rings) return;
+    this.makeCaches();
+    dirtyLog.fillRings(rings.vcpus);
   }
 
   status(): DirtyRingStatus[] {

@@ -5,11 +5,13 @@
 import { MAX_VCPUS, PAGE_SIZE, VCPU_STRIDE } from '../abi/layout';
 import * as abi from '../abi/vcpu';
 import { type Check, count, flag, int, list, nullable, object, readFields, type Schema } from '../devices/state';
+import type { SavedRing, SavedRings } from '../memory/index';
 import { MemFlag } from '../memory/types';
 import type { MachineConfig, RamPiece, SavedDevices, SavedDimm, SavedMachine, SavedSlot, UncheckedState, VirtioConfig } from './api';
 import { refuseBacking } from './backing-rule';
 import { CLOCK_SHIFT, VIRTIO_COUNT } from './board';
 import { MOST_HOST_MEMORY, rangesOf, refusesRanges } from './host-memory';
+import type { SavedModes } from './modes';
 import { shapeRefusal } from './shape';
 import { Halted } from './vcpu';
 
@@ -55,6 +57,39 @@ const round = object<Required<SavedMachine['round']>>({
   retrying: someVcpus,
 });
 
+const MAX_RING = 65536;
+const entries = <T>(entry: Check<T>): Check<T[]> => list(entry, 0, MAX_RING);
+
+const ring: Check<SavedRing> = (value) => {
+  const saved = object<SavedRing>({
+    ...{ harvested: count, overflows: count },
+    slots: entries(int(0, 0x1ffff)),
+    pages: entries(count),
+    live: entries(int(0, 1)),
+  })(value);
+  const { length } = saved.slots;
+  if (saved.pages.length !== length || saved.live.length !== length) throw new Error('has lists of different lengths');
+  if (saved.harvested > length) throw new Error(`harvested is ${saved.harvested} of ${length} entries`);
+  return saved;
+};
+
+const rings: Check<SavedRings> = (value) => {
+  const saved = object<SavedRings>({ entries: int(256, MAX_RING), bitmap: flag, vcpus: list(ring, 0, MAX_VCPUS) })(value);
+  if (!Number.isInteger(Math.log2(saved.entries))) throw new Error(`entries is ${saved.entries}, which is no power of two`);
+  const full = saved.vcpus.find(({ slots }) => slots.length > saved.entries);
+  if (full) throw new Error(`has ${full.slots.length} entries in a ring of ${saved.entries}`);
+  return saved;
+};
+
+const modes: Check<SavedModes> = object<SavedModes>({
+  zap: oneOf('slot', 'all'),
+  dirtyLog: (value) => {
+    if (value === 0 || value === 1 || value === 3) return value;
+    throw new Error('must be 0, 1 or 3');
+  },
+  rings: nullable(rings),
+});
+
 const savedSlot = object<Required<SavedSlot>>({
   ...{ slot: int(0, MAX_SLOTS - 1), flags: int(0, 3), gpa: count, size: count, hva: count },
   span: flag,
@@ -70,6 +105,7 @@ const schema: Schema<Required<SavedMachine>> = {
   backends: list(object({ id: text, size: count, hva: count, kind: oneOf('board', 'memory-backend-ram') }), 0, MAX_RANGES),
   dimms: object({ anonymous: int(0, 1e9), plugged: list(dimm, 0, MAX_DIMMS), ejected: nullable(dimm) }),
   slots: list((value) => savedSlot(typeof value === 'object' && value !== null ? { span: false, ...value } : value), 0, MAX_SLOTS),
+  modes: nullable(modes),
   memdevs: list(object({ device: text, memdev: text }), 0, VIRTIO_COUNT),
 };
 
@@ -131,7 +167,7 @@ function boardOf(devices: SavedDevices | undefined): string {
 
 /** They are no field of the schema, so that what was saved before there were any is what it was. */
 function takeDevices(given: unknown): { fields: unknown; devices: SavedDevices | undefined } {
-  const fields = typeof given === 'object' && given !== null ? { memdevs: [], ...given } : given;
+  const fields = typeof given === 'object' && given !== null ? { memdevs: [], modes: null, ...given } : given;
   const saved = (fields as { config?: unknown } | null | undefined)?.config;
   const devices = checkDevices(saved);
   if (devices === undefined) return { fields, devices };
@@ -172,6 +208,8 @@ export function checkMachine(
     const stranger = saved.round[field]?.find((index) => index >= config.smp);
     if (stranger !== undefined) throw new Error(`machine: round ${field} names vCPU ${stranger}, which is none`);
   }
+  const rings = saved.modes?.rings?.vcpus.length ?? 0;
+  if (rings > config.smp) throw new Error(`machine: modes has rings of ${rings} vCPUs, this machine has ${config.smp}`);
   const boot = saved.backends.filter((backend) => backend.kind === 'board');
   const isOwn = ({ id, size }: { id: string; size: number }): boolean => boot.some((each) => each.id === id && each.size === size);
   if (boot.length !== board.length || !board.every(isOwn)) throw new Error('its boot RAM is not that of this machine');

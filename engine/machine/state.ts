@@ -1,6 +1,6 @@
 /**
  * The whole machine as a value, and back. Captured: vCPU records, devices (timers follow from them), the vCPUs' turns, host memory with
- * zero pages left out, backends, DIMMs, memslots with flags and dirty bits, the run state. Not captured, because it is no state of the
+ * zero pages left out, backends, DIMMs, memslots with flags and dirty bits, the modes of the memslot engine, what stands in dirty rings, the run state. Not captured, because it is no state of the
  * guest: TLBs and decoded code (dropped on restore), the counters of `info irq` and of holes, undo history, an open change set, the guest
  * image, address space 1 (this board has no SMM).
  */
@@ -26,6 +26,8 @@ import type { Dimms } from './dimms';
 import type { Executor } from './executor';
 import type { Firmware } from './firmware';
 import type { HostMemory } from './host-memory';
+import { captureModes } from './modes';
+import type { VcpuMemory } from './rings';
 import { checkDirty, checkMachine, checkRam, checkVcpus, devicesOf } from './state-check';
 import type { Vcpu } from './vcpu';
 import type { VirtioDevices } from './virtio';
@@ -48,6 +50,7 @@ export interface StateParts {
   vcpus: readonly Vcpu[];
   core: CoreExports;
   firmware: Firmware;
+  vcpuMemory: VcpuMemory;
 }
 
 export function captureState(parts: StateParts, run: RunState, guest: string): MachineState {
@@ -55,6 +58,7 @@ export function captureState(parts: StateParts, run: RunState, guest: string): M
   const { ram, slots, maxmem, smp } = parts.config;
   const saved = devicesOf(parts.config);
   const devices = board.save();
+  const modes = captureModes(memory);
   const memslots = memory.memslots(0);
   return {
     machine: {
@@ -67,6 +71,7 @@ export function captureState(parts: StateParts, run: RunState, guest: string): M
       backends: parts.backends.list().map(({ id, size, hva, kind }) => ({ id, size, hva, kind })),
       dimms: parts.dimms.save(),
       ...parts.virtio.save(),
+      ...(modes ? { modes } : {}),
       slots: memslots.map(({ slot, flags, baseGfn, npages, userspaceAddr: hva }) => ({
         ...{ slot, flags, hva },
         gpa: baseGfn * PAGE_SIZE,
@@ -118,6 +123,9 @@ export function restoreState(parts: StateParts, state: UncheckedState): RunState
   const { host, memory, core, clock, executor, vcpus } = parts;
   memory.forgetHistory();
   fillRam(host, state.ram);
+  memory.zap = saved.modes?.zap ?? 'slot';
+  memory.dirtyLog.setManualProtect(saved.modes?.dirtyLog ?? 0);
+  parts.vcpuMemory.restore(saved.modes?.rings ?? null);
   for (const { slot, bits } of state.dirty) memory.loadDirtyLog(slot, bits);
   parts.backends.replace(withUsers(saved));
   parts.virtio.restore(saved);

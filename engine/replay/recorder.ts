@@ -61,7 +61,6 @@ export class Recorder {
     this.bytes = 0;
     this.reason = undefined;
     if (file.length > MAX_BASE) this.end(`it goes on from a snapshot of ${file.length} bytes, a replay carries at most ${MAX_BASE}`);
-    if (machine.dirtyRings().length > 0) this.end('dirty rings were on when a snapshot was loaded');
     // What the file does not say; in a new machine it has to be done.
     const then = { ...at, running: machine.state === 'running' || machine.state === 'paused' };
     if (kept.vcpu !== 0) this.push(then, { kind: 'line', line: `cpu ${kept.vcpu}` });

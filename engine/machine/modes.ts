@@ -1,0 +1,34 @@
+/**
+ * How the memslot engine is set at the time: what a commit zaps, whether reading a dirty log clears it, dirty rings and what stands in them.
+ * A machine state has it, and so has the digest, but for what a machine that was just made has anyway: states and digests from before these were
+ * kept stay what they are.
+ */
+import type { MemslotEngine, SavedRings } from '../memory/index';
+
+export interface SavedModes {
+  zap: 'slot' | 'all';
+  /** MANUAL_PROTECT and INITIALLY_SET bits */
+  dirtyLog: number;
+  /** null: off */
+  rings: SavedRings | null;
+}
+
+/** undefined: as in a machine that was just made. */
+export function captureModes({ zap, dirtyLog }: MemslotEngine): SavedModes | undefined {
+  const rings = dirtyLog.saveRings();
+  if (zap === 'slot' && dirtyLog.manualProtect === 0 && !rings) return undefined;
+  return { zap, dirtyLog: dirtyLog.manualProtect, rings: rings ?? null };
+}
+
+/** For the digest. That there are rings is no state, as little as their size; what stands in them is. */
+export function modesForDigest(memory: MemslotEngine): object {
+  const modes = captureModes(memory);
+  if (!modes) return {};
+  const { zap, dirtyLog, rings } = modes;
+  const standing = rings?.vcpus.some(({ slots }) => slots.length > 0) ? rings.vcpus : undefined;
+  return {
+    ...(zap === 'slot' ? {} : { zap }),
+    ...(dirtyLog === 0 ? {} : { dirtyLog }),
+    ...(standing ? { rings: standing } : {}),
+  };
+}
