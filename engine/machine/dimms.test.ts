@@ -121,6 +121,35 @@ describe('plugging', () => {
     expect(dimms.list()).toHaveLength(1);
   });
 
+  it('names every reason with the nearest size and the nearest free address, by the guest’s rule where it has one', () => {
+    backends.add('m1', 127 * MIB);
+    backends.add('m2', 128 * MIB);
+    dimms.plug({ id: 'd2', memdev: 'm2' });
+    const say = (addr?: number): string => {
+      try {
+        dimms.plug({ memdev: 'm1', ...(addr === undefined ? {} : { addr }) });
+      } catch (error) {
+        return (error as Error).message;
+      }
+      return 'plugged';
+    };
+    expect(say(0x1000)).toBe(
+      'address must be aligned to 0x200000 bytes (nearest address: 0x10000000); backend memory size must be multiple of 0x200000 (nearest size: 128M)',
+    );
+    block = 128 * MIB;
+    const rule = ': this guest takes memory in blocks of 128 MiB';
+    expect(say(0x1000)).toBe(
+      `address must be aligned to 0x8000000 bytes${rule} (nearest address: 0x10000000); backend memory size must be multiple of 0x8000000${rule} (nearest size: 128M)`,
+    );
+    expect(say()).toBe(`backend memory size must be multiple of 0x8000000${rule} (nearest size: 128M)`);
+    expect(() => dimms.move('d2', 0x200000)).toThrow(`address must be aligned to 0x8000000 bytes${rule} (nearest address: 0x8000000)`);
+    expect(() => dimms.move('d2', 0)).toThrow(/usable range for memory devices .* \(nearest address: 0x8000000\)$/);
+    backends.add('m3', 128 * MIB);
+    expect(() => dimms.plug({ memdev: 'm3', addr: 0x8000000 })).toThrow(
+      "conflicts with memory device id='d2' (nearest address: 0x10000000)",
+    );
+  });
+
   it('refuses without slots and without maxmem', () => {
     setUp({ ram: 64 * MIB, slots: 0, maxmem: 64 * MIB });
     backends.add('m1', 2 * MIB);
@@ -157,7 +186,7 @@ describe('a guest that takes memory in blocks', () => {
       { memdev: 'good', addr: 0x12000000 },
       'address must be aligned to 0x8000000 bytes: this guest takes memory in blocks of 128 MiB (nearest address: 0x10000000)',
     ],
-    [{ memdev: 'good', addr: 0x1000 }, 'address must be aligned to 0x200000 bytes'],
+    [{ memdev: 'good', addr: 0x1000 }, 'address must be aligned to 0x8000000 bytes'],
   ])('is not given %o', (options, message) => {
     expect(() => dimms.plug(options)).toThrow(message);
   });

@@ -21,8 +21,6 @@ const BLOCK = 128 * MIB;
 const OST_EJECT = 3;
 const OST_SUCCESS = 0;
 const OST_EJECT_IN_PROGRESS = 0x84;
-/** Addresses on each side that are looked at for a free one. */
-const MOST_TRIED = 64;
 
 export interface DimmConfig {
   ram: number;
@@ -153,22 +151,18 @@ export class Dimms {
   private checkMove(id: string, addr: number): void {
     const dimm = this.find(id);
     if (dimm.pendingUnplug) throw new MachineError(`Device '${id}' is already being given back by the guest`);
-    if (addr % GRANULARITY !== 0) throw new MachineError(`address must be aligned to ${hex(GRANULARITY)} bytes`);
-    this.checkGuestBlock(dimm.size, addr, this.hooks.guestBlock());
-    this.checkAddress(addr, dimm.size, this.window(), dimm);
+    const block = this.hooks.guestBlock();
+    this.checkMultiples(dimm.size, addr, block, dimm);
+    this.checkAddress(addr, dimm.size, block, dimm);
   }
 
   /** Why a DIMM cannot be moved there, and the nearest address where it can. */
   moveRefusal(id: string, addr: number): { refusal?: string; nearest?: number } {
     const refusal = this.refusalAt(id, addr);
     if (refusal === undefined) return {};
-    const step = this.hooks.guestBlock() ?? GRANULARITY;
-    const middle = Math.round(addr / step) * step;
-    const far = Array.from({ length: MOST_TRIED }, (_unused, n) => [middle + n * step, middle - n * step]).flat();
-    const ends = this.window().map((range) => range.start);
-    const own = this.find(id).addr;
-    const nearest = [...far, ...ends].find((at) => at >= 0 && at !== own && this.refusalAt(id, at) === undefined);
-    return { refusal, ...(nearest === undefined ? {} : { nearest }) };
+    const dimm = this.find(id);
+    const place = dimm.pendingUnplug ? undefined : this.nearestPlace(addr, dimm.size, stepOf(this.hooks.guestBlock()), dimm);
+    return { refusal, ...(place === undefined ? {} : { nearest: place }) };
   }
 
   private refusalAt(id: string, addr: number): string | undefined {
@@ -394,41 +388,80 @@ export class Dimms {
     if (memory.length === 0) {
       throw new MachineError('memory devices (e.g. for memory hotplug) are not enabled, please specify the maxmem option');
     }
+    const step = stepOf(block);
     if (used + size > total) {
-      throw new MachineError(`not enough space, currently ${hex(used)} in use of total space for memory devices ${hex(total)}`);
-    }
-    const wanted = addr === 0 ? undefined : addr;
-    if (wanted !== undefined && wanted % GRANULARITY !== 0) throw new MachineError(`address must be aligned to ${hex(GRANULARITY)} bytes`);
-    if (size % GRANULARITY !== 0) throw new MachineError(`backend memory size must be multiple of ${hex(GRANULARITY)}`);
-    this.checkGuestBlock(size, wanted, block);
-    return wanted === undefined ? this.freeAddress(size, memory) : this.checkAddress(wanted, size, memory);
-  }
-
-  /** QEMU plugs what the guest then refuses without a word to anyone; here it is refused with the guest's rule. */
-  private checkGuestBlock(size: number, addr: number | undefined, block: number | undefined): void {
-    if (block === undefined) return;
-    const rule = `this guest takes memory in blocks of ${block / MIB} MiB`;
-    if (size % block !== 0) {
+      const room = Math.floor((total - used) / step) * step;
       throw new MachineError(
-        `backend memory size must be multiple of ${hex(block)}: ${rule} (nearest size: ${nearest(size, block) / MIB}M)`,
+        `not enough space, currently ${hex(used)} in use of total space for memory devices ${hex(total)}${room > 0 ? ` (nearest size: ${room / MIB}M)` : ''}`,
       );
     }
-    if (addr !== undefined && addr % block !== 0) {
-      throw new MachineError(`address must be aligned to ${hex(block)} bytes: ${rule} (nearest address: ${hex(nearest(addr, block))})`);
-    }
+    const wanted = addr === 0 ? undefined : addr;
+    this.checkMultiples(size, wanted, block);
+    return wanted === undefined ? this.freeAddress(size, memory) : this.checkAddress(wanted, size, block);
   }
 
-  private checkAddress(addr: number, size: number, memory: Range[], self?: PluggedDimm): number {
+  /**
+   * QEMU's multiples, or the guest's own where they are coarser: QEMU plugs what the guest then refuses without a word to anyone. Every reason
+   * at once, with the nearest size and the nearest free address.
+   */
+  private checkMultiples(size: number, addr: number | undefined, block: number | undefined, self?: PluggedDimm): void {
+    const step = stepOf(block);
+    const rule = block === undefined || block < step ? '' : `: this guest takes memory in blocks of ${block / MIB} MiB`;
+    const reasons: string[] = [];
+    const nearestSize = nearest(size, step);
+    if (addr !== undefined && addr % step !== 0)
+      reasons.push(`address must be aligned to ${hex(step)} bytes${rule}${this.advice(addr, nearestSize, step, self)}`);
+    if (size % step !== 0)
+      reasons.push(`backend memory size must be multiple of ${hex(step)}${rule} (nearest size: ${nearestSize / MIB}M)`);
+    if (reasons.length > 0) throw new MachineError(reasons.join('; '));
+  }
+
+  private checkAddress(addr: number, size: number, block: number | undefined, self?: PluggedDimm): number {
+    const memory = this.window();
+    const refuse = (reason: string): MachineError => new MachineError(reason + this.advice(addr, size, stepOf(block), self));
     if (!memory.some((range) => addr >= range.start && addr + size <= range.end)) {
       const usable = memory.map((range) => `[${hex(range.start)}:${hex(range.end - range.start)}]`).join(' and ');
-      throw new MachineError(`can't add memory device [${hex(addr)}:${hex(size)}], usable range for memory devices ${usable}`);
+      throw refuse(`can't add memory device [${hex(addr)}:${hex(size)}], usable range for memory devices ${usable}`);
     }
     const reserved = this.firstReserved(addr, addr + size);
-    if (reserved) throw new MachineError(`address range conflicts with memory device id='${reserved.id}'`);
+    if (reserved) throw refuse(`address range conflicts with memory device id='${reserved.id}'`);
     const other = this.firstOverlap(addr, addr + size, self);
     if (!other) return addr;
     const dimm = this.ownerOf(other.userspaceAddr);
-    throw new MachineError(`address range conflicts with ${dimm ? `memory device id='${dimm.id}'` : `memslot ${other.slot}`}`);
+    throw refuse(`address range conflicts with ${dimm ? `memory device id='${dimm.id}'` : `memslot ${other.slot}`}`);
+  }
+
+  /** `nearestPlace` as the end of a refusal; '' where there is none. */
+  private advice(addr: number, size: number, step: number, self?: PluggedDimm): string {
+    const place = this.nearestPlace(addr, size, step, self);
+    return place === undefined ? '' : ` (nearest address: ${hex(place)})`;
+  }
+
+  /** The free place for `size` bytes nearest to `addr`, a multiple of `step`; for a DIMM that is to move, another than where it is. */
+  private nearestPlace(addr: number, size: number, step: number, self?: PluggedDimm): number | undefined {
+    let best: number | undefined;
+    for (const { start, end } of this.window()) {
+      for (const gap of this.gapsIn(start, end, self)) {
+        const [low, high] = [alignUp(gap.start, step), Math.floor((gap.end - size) / step) * step];
+        if (low > high) continue;
+        const place = Math.min(Math.max(Math.round(addr / step) * step, low), high);
+        for (const each of place === self?.addr ? [place - step, place + step] : [place])
+          if (each >= low && each <= high && (best === undefined || Math.abs(each - addr) < Math.abs(best - addr))) best = each;
+      }
+    }
+    return best;
+  }
+
+  private gapsIn(start: number, end: number, self?: PluggedDimm): Range[] {
+    const taken = [...this.reserved, ...this.engine.memslots().flatMap((slot) => rangesBeside(slot, self))];
+    const gaps: Range[] = [];
+    let from = start;
+    for (const range of taken.filter((each) => each.start < end && each.end > start).sort((a, b) => a.start - b.start)) {
+      if (range.start > from) gaps.push({ start: from, end: range.start });
+      from = Math.max(from, range.end);
+    }
+    if (from < end) gaps.push({ start: from, end });
+    return gaps;
   }
 
   private freeAddress(size: number, memory: Range[]): number {
@@ -520,6 +553,22 @@ function ostText(status: number): string {
   if (status === 0x81) return 'device not found';
   if (status === 0x80) return 'eject not supported by the guest';
   return 'refused';
+}
+
+/** What size and address of a DIMM must be multiples of. */
+function stepOf(block: number | undefined): number {
+  return Math.max(GRANULARITY, block ?? 0);
+}
+
+/** Guest addresses that a slot maps to other memory than that of `self`. */
+function rangesBeside({ baseGfn, npages, userspaceAddr: hva }: Memslot, self: PluggedDimm | undefined): Range[] {
+  const [start, end] = [baseGfn * PAGE, (baseGfn + npages) * PAGE];
+  if (!self || hva >= self.hva + self.size || self.hva >= hva + end - start) return [{ start, end }];
+  const own = { start: start + self.hva - hva, end: start + self.hva + self.size - hva };
+  return [
+    { start, end: own.start },
+    { start: own.end, end },
+  ].filter((range) => range.start < range.end);
 }
 
 function nearest(value: number, step: number): number {

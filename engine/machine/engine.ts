@@ -8,6 +8,9 @@ import type { HostMemory } from './host-memory';
 /** Bits of a guest-physical address that this board decodes. */
 const PHYS_ADDR_BITS = 46;
 
+/** Commits that undo can take back: a legacy change set is one for each of its calls. */
+const HISTORY = 4096;
+
 export function makeEngine(
   host: HostMemory,
   index: MachineConfig['index'],
@@ -21,6 +24,7 @@ export function makeEngine(
     physAddrBits: PHYS_ADDR_BITS,
     clock,
     backings: makeBackingRule(host),
+    historyLimit: HISTORY,
     onListenerError: (error) => log(`memslots: ${error instanceof Error ? error.message : String(error)}`),
   });
 }

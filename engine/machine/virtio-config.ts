@@ -75,16 +75,21 @@ function placeMem(
     throw new MachineError(`'memdev' property specifies a busy memdev: ${memdev}`);
   if (node !== 0) throw new MachineError(`'node' property has value '${node}', which exceeds the number of numa nodes: 1`);
   checkRequested(requested, backend.size, "'requested-size' property");
-  if (addr !== undefined && addr % MEM_BLOCK !== 0) throw new MachineError(`address must be aligned to ${hex(MEM_BLOCK)} bytes`);
-  if (backend.size % MEM_BLOCK !== 0) throw new MachineError(`backend memory size must be multiple of ${hex(MEM_BLOCK)}`);
+  if (addr !== undefined && addr % MEM_BLOCK !== 0)
+    throw new MachineError(`address must be aligned to ${hex(MEM_BLOCK)} bytes${nearest(addr)}`);
+  if (backend.size % MEM_BLOCK !== 0)
+    throw new MachineError(`backend memory size must be multiple of ${hex(MEM_BLOCK)}${nearest(backend.size)}`);
   return { driver: 'virtio-mem', id, memdev, node, addr: place(id, backend.size, addr), size: backend.size, requested };
 }
 
 /** `what`: the property as the text names it. */
 export function checkRequested(requested: number, size: number, what: string): void {
   if (requested > size) throw new MachineError(`${what} cannot exceed the memory backend size(${hex(size)})`);
-  if (requested % MEM_BLOCK !== 0) throw new MachineError(`${what} has to be multiples of 'block-size' (${hex(MEM_BLOCK)})`);
+  if (requested % MEM_BLOCK !== 0)
+    throw new MachineError(`${what} has to be multiples of 'block-size' (${hex(MEM_BLOCK)})${nearest(requested)}`);
 }
+
+const nearest = (value: number): string => ` (nearest: ${hex(Math.max(1, Math.round(value / MEM_BLOCK)) * MEM_BLOCK)})`;
 
 function hex(value: number): string {
   return `0x${value.toString(16)}`;

@@ -232,7 +232,7 @@ Error: Parameter 'slot' expects int32_t
 (lab) device_add pc-dimm,id=d1,memdev=m1,node=-1
 Error: Parameter 'node' expects uint32_t
 (lab) device_add pc-dimm,id=d1,memdev=m1,addr=0x1000
-Error: address must be aligned to 0x200000 bytes
+Error: address must be aligned to 0x200000 bytes (nearest address: 0x10000000)
 (lab) device_add pc-dimm,id=d1,memdev=m1,slot=8
 Error: invalid slot number 8, valid range is [0-7]
 (lab) device_add pc-dimm,id=d1,memdev=m1,slot=-5
@@ -257,7 +257,7 @@ Error: Duplicate device ID 'd1'
 Error: can't use already busy memdev: m1
 (lab) object_add memory-backend-ram,id=m2,size=256M
 (lab) device_add pc-dimm,id=d2,memdev=m2,addr=0x100000000
-Error: address range conflicts with memory device id='d1'
+Error: address range conflicts with memory device id='d1' (nearest address: 0x110000000)
 (lab) device_add pc-dimm,id=d2,memdev=m2,slot=0
 Error: slot 0 is busy
 (lab) object_del m1
@@ -278,7 +278,7 @@ Error: Attempt to set property 'addr' on device 'd1' (type 'pc-dimm') after it w
 Error: cannot change property size of memory-backend-ram 
 (lab) object_add memory-backend-ram,id=odd,size=1M
 (lab) device_add pc-dimm,id=d5,memdev=odd
-Error: backend memory size must be multiple of 0x200000
+Error: backend memory size must be multiple of 0x200000 (nearest size: 2M)
 `));
 
   it('shows what is plugged', () =>

@@ -236,7 +236,7 @@ describe('errors', () => {
 -> {"execute": "object-add", "arguments": {"qom-type": "memory-backend-ram", "id": "a", "size": 2097152}}
 <- {"return": {}}
 -> {"execute": "device_add", "arguments": {"driver": "pc-dimm", "memdev": "a", "addr": "0x1000"}}
-<- {"error": {"class": "GenericError", "desc": "address must be aligned to 0x200000 bytes"}}
+<- {"error": {"class": "GenericError", "desc": "address must be aligned to 0x200000 bytes (nearest address: 0x10000000)"}}
 -> {"execute": "device_add", "arguments": {"driver": "pc-dimm", "memdev": "a", "slot": "zz", "id": "d1"}}
 <- {"error": {"class": "GenericError", "desc": "Parameter 'slot' expects integer"}}
 -> {"execute": "device_del", "arguments": {"id": "nope"}}

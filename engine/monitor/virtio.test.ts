@@ -57,7 +57,7 @@ plugged memory: 0
 
   it('refuses in QEMU’s words', () =>
     same(`(lab) qom-set vm0 requested-size 301M
-Error: 'requested-size' has to be multiples of 'block-size' (0x200000)
+Error: 'requested-size' has to be multiples of 'block-size' (0x200000) (nearest: 0x12e00000)
 (lab) qom-set vm0 requested-size 2G
 Error: 'requested-size' cannot exceed the memory backend size(0x40000000)
 (lab) qom-set vm0 requested-size -1
@@ -85,7 +85,7 @@ Error: can't use already busy memdev: vmem0
 (lab) device_add pc-dimm,id=vm0,memdev=z
 Error: Duplicate device ID 'vm0'
 (lab) device_add pc-dimm,id=d2,memdev=z,addr=0x100000000
-Error: address range conflicts with memory device id='vm0'
+Error: address range conflicts with memory device id='vm0' (nearest address: 0xd8000000)
 (lab) device_add virtio-mem-pci,id=vm1,memdev=z
 Error: Bus 'virtio-mmio-bus' does not support hotplugging: a guest looks for what is on it only when it boots; give -device virtio-mem-device at the start
 `));

@@ -226,7 +226,7 @@ describe('device_move', () => {
 
   it.each([
     ['device_move nope 0x20000000', "Error: Device 'nope' not found\n"],
-    ['device_move d 0x20000001', 'Error: address must be aligned to 0x200000 bytes\n'],
+    ['device_move d 0x20000001', /^Error: address must be aligned to 0x[28]0+ bytes.*nearest address: 0x20000000\)\n$/],
     ['device_move d 0', /^Error: can't add memory device/],
     ['device_move d', /Try "help device_move"/],
   ])('refuses %s', async (line, answer) => {
