@@ -11,9 +11,11 @@ import { type DeviceShare, judge, shareOf } from './device-undo';
 import { hex, shortSize } from './sizes';
 
 const PAGE = 4096;
-/** Entries kept, and changes that they hold together; older entries are forgotten first. The engine's own history is as long. */
-const MAX_ENTRIES = 256;
+/** Commits kept, and changes that they hold together; older ones are forgotten first. The engine's own history is as long. */
+const MAX_COMMITS = 256;
 const MAX_CHANGES = 65536;
+/** Why a commit cannot be undone that the engine's history has forgotten. */
+const FORGOTTEN = 'lies further back than the history of the memslot engine reaches';
 
 export interface CommitEntry {
   generation: number;
@@ -296,9 +298,31 @@ export class CommitLog {
     this.countHoles(entry.holesBefore);
     this.log.length = this.position + 1;
     this.log.push(entry);
-    while (this.log.length > 2 && (this.log.length > MAX_ENTRIES || this.heldChanges() > MAX_CHANGES)) this.log.shift();
+    while (this.log.length > 2 && (this.log.length > MAX_COMMITS + 1 || this.heldChanges() > MAX_CHANGES)) this.forgetOldest();
     this.position = this.log.length - 1;
+    this.markForgotten();
     this.tell();
+  }
+
+  /** The first entry is what all others can be taken back to. */
+  private forgetOldest(): void {
+    const [start, oldest] = [this.log[0]!, this.log[1]!];
+    const { generation, at } = oldest;
+    this.log.splice(0, 2, { ...start, title: 'earlier commits', generation, at, holes: start.holes + oldest.holes });
+  }
+
+  /** One commit may be many for the engine, whose history is bounded by itself. */
+  private markForgotten(): void {
+    let steps = 0;
+    const depth = this.machine.memory.undoDepth(0);
+    for (const entry of this.log.slice(1).reverse()) {
+      if (entry.final !== undefined) return;
+      steps += entry.steps;
+      if (steps > depth) {
+        entry.final = FORGOTTEN;
+        return;
+      }
+    }
   }
 
   private heldChanges(): number {
