@@ -142,8 +142,8 @@ describe('plugging', () => {
       `address must be aligned to 0x8000000 bytes${rule} (nearest address: 0x10000000); backend memory size must be multiple of 0x8000000${rule} (nearest size: 128M)`,
     );
     expect(say()).toBe(`backend memory size must be multiple of 0x8000000${rule} (nearest size: 128M)`);
-    expect(() => dimms.move('d2', 0x200000)).toThrow(`address must be aligned to 0x8000000 bytes${rule} (nearest address: 0x8000000)`);
-    expect(() => dimms.move('d2', 0)).toThrow(/usable range for memory devices .* \(nearest address: 0x8000000\)$/);
+    expect(() => dimms.move('d2', 0x200000)).toThrow(`address must be aligned to 0x8000000 bytes${rule} (nearest address: 0x10000000)`);
+    expect(() => dimms.move('d2', 0)).toThrow(/usable range for memory devices .* \(nearest address: 0x10000000\)$/);
     backends.add('m3', 128 * MIB);
     expect(() => dimms.plug({ memdev: 'm3', addr: 0x8000000 })).toThrow(
       "conflicts with memory device id='d2' (nearest address: 0x10000000)",
