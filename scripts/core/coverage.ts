@@ -51,7 +51,8 @@ function document(): string {
     'Every implemented encoding is run by a form of the differential tester (test/differential/forms*.ts), beside a real processor, or has a reason',
     'why not (test/differential/exceptions.ts); test/differential/coverage.test.ts fails otherwise. What is compared loosely, since makers differ or',
     'the manual leaves it open, stands in test/differential/makers.ts: RCP and RSQRT to within the relative 1.5 * 2^-12 that the manual allows, the',
-    'x87 transcendentals to within one unit in the last place with C1 left out.',
+    'x87 transcendentals to within one unit in the last place with C1 left out. Where AMD does one thing and Intel another, the core does as Intel',
+    '(amd.ts).',
     '',
   ];
   for (const width of [64, 32] as const) {
