@@ -24,6 +24,8 @@ export const MODE_NARROW = 128;
 export const MODE_ALIGN = 256;
 /** Outside 64-bit mode with a CS limit below 4 GiB: each instruction fetch and branch has to look at it. */
 export const MODE_LIMITED = 512;
+/** Instructions with XMM registers may run: CR4.OSFXSR, and neither CR0.EM nor CR0.TS. Not in the key: handlers ask. */
+export const MODE_XMM = 1024;
 
 /** The key is (mode >> KEY_SHIFT) & KEY_MASK: what decoded code depends on besides its bytes. Its bits: the MODE_* of the same names. */
 export const KEY_SHIFT = 2;

@@ -25,7 +25,7 @@ import {
   VCPU_SEG_SIZE,
 } from '../abi/index';
 import { F_AC, FL_SYS } from '../abi/flags';
-import { MODE_32, MODE_64, MODE_ALIGN, MODE_FLAT, MODE_LIMITED, MODE_LONG, MODE_NARROW, MODE_PROT, MODE_STACK32, MODE_USER } from '../abi/mode';
+import { MODE_32, MODE_64, MODE_ALIGN, MODE_FLAT, MODE_LIMITED, MODE_LONG, MODE_NARROW, MODE_PROT, MODE_STACK32, MODE_USER, MODE_XMM } from '../abi/mode';
 import { cpu } from './state';
 
 export * from '../abi/mode';
@@ -97,6 +97,10 @@ function flatModes(digest: u32): u32 {
   return digest & MODE_LONG ? MODE_FLAT : MODE_FLAT | MODE_NARROW;
 }
 
+function xmmMode(): u32 {
+  return load<u64>(cpu, VCPU_CR4) & CR4_OSFXSR && !(load<u64>(cpu, VCPU_CR0) & (CR0_EM | CR0_TS)) ? MODE_XMM : 0;
+}
+
 /** Record of the vCPU whose user TLB has been made ready for MODE_ALIGN, or 0. */
 let aligned: usize = 0;
 /** MODE_ALIGN, or 0. When it begins, the user TLB loses its tags; it gets none for reads and writes until it ends (mmu-tlb.ts). */
@@ -133,7 +137,7 @@ export function modeChanged(): void {
   store<u32>(cpu, digest, VCPU_MODE);
   const limited = !(digest & MODE_64) && load<u32>(segRecord(SEG_CS), SEG_LIMIT) != 0xffffffff;
   tlbSuper = <usize>TLB_BASE + <usize>load<u32>(cpu, VCPU_INDEX) * TLB_STRIDE;
-  mode = digest | flatModes(digest) | alignMode() | (limited ? MODE_LIMITED : 0);
+  mode = digest | flatModes(digest) | alignMode() | (limited ? MODE_LIMITED : 0) | xmmMode();
   tlbBase = cpl == 3 ? tlbSuper + TLB_USER : tlbSuper;
 }
 

@@ -124,9 +124,12 @@ export type VectorForm =
   | 'toGeneral'
   | 'mask';
 
+/** The core's handlers whose records are laid out as `fieldsOf` reads them. */
+const HANDLERS = new Set(['simd', 'xmm_load', 'xmm_store', 'xmm_load_part', 'xmm_store_part', 'xmm_integer', 'xmm_arithmetic']);
+
 /** Does compiled code have this instruction, or must the core's handler be called? */
 export function isVector(at: Instruction): boolean {
-  if (at.row.name !== 'simd') return false;
+  if (!HANDLERS.has(at.row.name)) return false;
   const fields = fieldsOf(at);
   return !fields.mmx && vectorFormOf(fields) !== undefined;
 }

@@ -9,6 +9,7 @@ const PROTECTION = 13;
 const STACK_FAULT = 12;
 const PAGE_FAULT = 14;
 const ALIGNMENT = 17;
+const SELECTOR_FAULTS = [11, 12, 13];
 
 interface Rule {
   form: RegExp;
@@ -27,9 +28,15 @@ const RULES: readonly Rule[] = [
   // LOCK MOV CR0 is AMD's way to CR8 for 32-bit code (AltMovCr8).
   { form: /cr0/, allows: (c, native, core) => hasLock(c) && vectors(native, core, [PROTECTION], INVALID_OPCODE) },
   // AMD reads the whole frame, and with an operand the stack behind it, before it looks at the selectors.
-  { form: /^(retf|iret)/, allows: (_, native, core) => vectors(native, core, [STACK_FAULT, PAGE_FAULT, ALIGNMENT], PROTECTION) },
+  {
+    form: /^(retf|iret)/,
+    allows: (_, native, core) => [STACK_FAULT, PAGE_FAULT, ALIGNMENT].includes(native.vector) && SELECTOR_FAULTS.includes(core.vector),
+  },
   // The address that IRET returns to is checked before the selectors.
-  { form: /^iret/, allows: (_, native, core) => vectors(native, core, [PROTECTION], PROTECTION) && native.error === 0 },
+  {
+    form: /^iret/,
+    allows: (_, native, core) => native.vector === PROTECTION && native.error === 0 && SELECTOR_FAULTS.includes(core.vector),
+  },
   // A far call whose pushes wrap around address 0.
   { form: /^call [AM]p/, allows: (c, native, core) => c.gpr[4]! < 64n && vectors(native, core, [STACK_FAULT], PAGE_FAULT) },
   // LDMXCSR and FXRSTOR: bit 17 of MXCSR is AMD's misaligned SSE mode, and reserved for Intel.

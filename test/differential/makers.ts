@@ -124,8 +124,9 @@ function applyRule(rule: MakerRule, c: Case, result: Outcome, completed: boolean
 /** The ways in which two outcomes differ, in words; empty: they agree. */
 export function differences(c: Case, native: Outcome, core: Outcome): string[] {
   if (jumpedOutOfCanonical(native)) return native.vector === core.vector ? [] : [`vector ${core.vector}, should be ${native.vector}`];
-  // CALL to a non-canonical address with an unmapped stack: Intel looks at the target first, AMD at the stack.
-  if (c.name.startsWith('call') && MEMORY_FAULTS.includes(native.vector) && MEMORY_FAULTS.includes(core.vector)) {
+  // CALL to an address that is not canonical or outside CS, with an unmapped or unaligned stack: Intel looks at the target first, AMD at the stack.
+  const faults = [...MEMORY_FAULTS, ALIGNMENT];
+  if (c.name.startsWith('call') && faults.includes(native.vector) && faults.includes(core.vector)) {
     if (native.vector === 13 || core.vector === 13) native = { ...native, vector: core.vector, error: core.error, cr2: core.cr2 };
   }
   // An operand that straddles the end of the canonical half: the page fault of its first bytes, or the general protection of its last.

@@ -109,6 +109,14 @@ export const outOfLine: readonly Operation[] = [
   // FCOMI and FUCOMI, COMIS and UCOMIS set flags; FCMOV reads them.
   ...file('fpu/execute', { fpu: { fn: 'opFpu', ...operand, form: 'none', access: 'modify', reads: ALL_FLAGS, alters: ALL_FLAGS } }),
   ...file('simd/execute', { simd: { fn: 'opSimd', ...operand, form: 'none', access: 'modify', alters: ALL_FLAGS } }),
+  ...file('simd/hot', {
+    xmm_load: { fn: 'opXmmLoad', ...operand, form: 'none' },
+    xmm_store: { fn: 'opXmmStore', ...store, form: 'none' },
+    xmm_load_part: { fn: 'opXmmLoadPart', ...operand, form: 'none' },
+    xmm_store_part: { fn: 'opXmmStorePart', ...store, form: 'none' },
+    xmm_integer: { fn: 'opXmmInteger', ...operand, form: 'none' },
+    xmm_arithmetic: { fn: 'opXmmArithmetic', ...operand, form: 'none' },
+  }),
   // PTEST and the string compares set flags; PEXTR stores.
   ...file('simd/extended', {
     simd_38: { fn: 'opSimd38', ...operand, form: 'none', alters: ALL_FLAGS },

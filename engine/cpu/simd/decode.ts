@@ -24,7 +24,7 @@ import {
   setDst,
   setSrc,
 } from '../decode-state';
-import { OP_SIMD } from '../generated/ops';
+import { OP_SIMD, OP_XMM_ARITHMETIC, OP_XMM_INTEGER, OP_XMM_LOAD, OP_XMM_LOAD_PART, OP_XMM_STORE, OP_XMM_STORE_PART } from '../generated/ops';
 import { setSegmentWord, setSimdWord } from '../record';
 
 /** R_SIMD: opcode in bits 0-7, prefix in 8-9, immediate in 16-23, then these; bytes of the memory operand in bits 32-39. */
@@ -228,6 +228,55 @@ export function mandatoryPrefix(): u32 {
   return repeat == 0xf3 ? PREFIX_F3 : repeat == 0xf2 ? PREFIX_F2 : prefix66 ? PREFIX_66 : PREFIX_NONE;
 }
 
+/** One integer operation of two XMM registers, with 66: integerOp's opcodes. */
+function isIntegerOp(opcode: u32): bool {
+  if (opcode < 0x80) return (opcode >= 0x60 && opcode <= 0x6d) || (opcode >= 0x74 && opcode <= 0x76);
+  if (opcode < 0xd1 || opcode == 0xf0) return false;
+  const low = opcode & 15;
+  return low != 7 && (low != 6 || opcode == 0xf6) && opcode != 0xff;
+}
+
+/** The handler of simd/hot.ts that does the form whose ModRM byte is read, or that of execute.ts. */
+function hotOperation(opcode: u32, p: u32): i32 {
+  switch (opcode) {
+    case 0x10:
+    case 0x28:
+      return p < 2 ? OP_XMM_LOAD : isMemory ? OP_XMM_LOAD_PART : OP_SIMD;
+    case 0x11:
+    case 0x29:
+    case 0x2b:
+      return p < 2 ? OP_XMM_STORE : isMemory ? OP_XMM_STORE_PART : OP_SIMD;
+    case 0x13:
+      return OP_XMM_STORE_PART;
+    case 0x54:
+    case 0x55:
+    case 0x56:
+    case 0x57:
+      return OP_XMM_INTEGER;
+    case 0x58:
+    case 0x59:
+    case 0x5c:
+    case 0x5d:
+    case 0x5e:
+    case 0x5f:
+      return OP_XMM_ARITHMETIC;
+    case 0x6e:
+      return p == PREFIX_66 ? OP_XMM_LOAD_PART : OP_SIMD;
+    case 0x6f:
+      return p != 0 ? OP_XMM_LOAD : OP_SIMD;
+    case 0x7e:
+      return p == PREFIX_F3 ? OP_XMM_LOAD_PART : p == PREFIX_66 && isMemory ? OP_XMM_STORE_PART : OP_SIMD;
+    case 0x7f:
+      return p != 0 ? OP_XMM_STORE : OP_SIMD;
+    case 0xd6:
+      return p == PREFIX_66 && isMemory ? OP_XMM_STORE_PART : OP_SIMD;
+    case 0xe7:
+      return p == PREFIX_66 ? OP_XMM_STORE : OP_SIMD;
+    default:
+      return p == PREFIX_66 && isIntegerOp(opcode) ? OP_XMM_INTEGER : OP_SIMD;
+  }
+}
+
 /** ModRM is not read yet. */
 export function decodeSimdMap(opcode: u32): void {
   const p = mandatoryPrefix();
@@ -247,7 +296,7 @@ export function decodeSimdMap(opcode: u32): void {
     invalid(true);
     return;
   }
-  const r = layDown(OP_SIMD, opcode, p, form);
+  const r = layDown(hotOperation(opcode, p), opcode, p, form);
   if (opcode == 0xf7) setSegmentWord(r, <u32>(inLong && segment < 4 ? 0xff : operandSegment()) | ((<u32>addressSize) << 8));
 }
 

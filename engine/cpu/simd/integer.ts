@@ -13,6 +13,10 @@
 
 function unpackOrPack(opcode: u32, a: v128, b: v128, mmx: bool): v128 {
   switch (opcode) {
+    case 0x54: return v128.and(a, b); // ANDPS ANDNPS ORPS XORPS
+    case 0x55: return v128.andnot(b, a);
+    case 0x56: return v128.or(a, b);
+    case 0x57: return v128.xor(a, b);
     case 0x60: return v128.shuffle<i8>(a, b, 0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23);
     case 0x61: return v128.shuffle<i16>(a, b, 0, 8, 1, 9, 2, 10, 3, 11);
     case 0x62: return v128.shuffle<i32>(a, b, 0, 4, 1, 5);
