@@ -244,7 +244,9 @@ class RegionWriter {
       const writer = OPERATION_WRITERS[at.row.family];
       if (writer !== undefined) writer(e, at);
       else if (isVector(at)) vector(e, at);
-      else e.callCold(at);
+      else if (at.row.family === 'out-of-line') e.callCold(at);
+      // Inline in the interpreter, and without a writer here.
+      else e.exitBefore(at, at.number);
     }
     this.end(node, to);
   }
