@@ -28,6 +28,14 @@ function apply(): void {
 export function applyStoredTheme(): void {
   apply();
   system.addEventListener('change', apply);
+  // Paper is light.
+  matchMedia('print').addEventListener('change', ({ matches }) => {
+    if (!matches) delete document.documentElement.dataset.theme;
+    apply();
+    if (!matches) return;
+    document.documentElement.dataset.theme = 'light';
+    theme.current = 'light';
+  });
 }
 
 export function toggleTheme(): void {
