@@ -2,7 +2,7 @@
 import { beforeEach, describe, expect, it } from 'vitest';
 import { type Gpr, TestCore } from '../../test/support/core';
 import { EXIT_HLT } from '../abi/exits';
-import { SEG_DS, SEG_LIMIT, SEG_SELECTOR, VCPU_SEG, VCPU_SEG_SIZE } from '../abi/vcpu';
+import { SEG_BASE, SEG_DS, SEG_GS, SEG_LIMIT, SEG_SELECTOR, VCPU_SEG, VCPU_SEG_SIZE } from '../abi/vcpu';
 
 const CF = 1;
 const PF = 4;
@@ -118,6 +118,18 @@ describe('data movement and bits', () => {
     // bts [0x20000], rbx with rbx = -1
     run64('480fab1c2500000200 0f92c0', { rbx: 0xffffffffffffffffn, rax: 0 });
     expect(t.reg('rax')).toBe(1n);
+  });
+
+  it('wraps the offset of a bit with a 32-bit address, and not what the segment adds', () => {
+    t.longMode(CODE);
+    t.poke64(0x2020, 0x83n); // 4 GiB and up onto physical 0
+    t.set64(VCPU_SEG + SEG_GS * VCPU_SEG_SIZE + SEG_BASE, 0x20004n);
+    t.setReg('rax', 0);
+    t.setReg('rbx', 0xffffffffn);
+    t.poke(CODE, '65670fab18 f4'); // bts gs:[eax], ebx: offset 0xfffffffc
+    t.core.stateChanged(0);
+    expect(t.run(1000)).toBe(EXIT_HLT);
+    expect(t.peek(0x20000, 4)).toBe(0x80000000n);
   });
 
   it('leaves the target of BSF alone when the source is 0', () => {

@@ -1,7 +1,7 @@
 /** BT BTS BTR BTC BSF BSR POPCNT CRC32. SDM 2. */
 import { arithmeticFlags, F_CF, F_ZF, setArithmeticFlags } from './flags';
 import { canWrite, inMemory, memVal, operandSize, operandVa, rd, regRead, regWrite, rmRead, uncheckedVa, wr, writeReg } from './mem';
-import { R_DST, R_IMM, R_KIND, R_SRC, R_WHERE, VREG_EA, WHERE_SEGMENT, WHERE_WRAPS } from './record';
+import { R_DST, R_EA_BASE, R_IMM, R_KIND, R_SRC, R_WHERE, RECORD_SIZE, VREG_EA, WHERE_SEGMENT, WHERE_WRAPS } from './record';
 import { cpu } from './state';
 
 /**
@@ -29,7 +29,11 @@ export function opBit(p: usize): i32 {
       va = load<u64>(cpu, VREG_EA);
     } else {
       va = operandVa(p) + distance;
-      if (where & WHERE_WRAPS) va &= 0xffffffff;
+      if (where & WHERE_WRAPS) {
+        // The offset wraps; the base that the address record before this one has added does not.
+        const base = load<u64>(cpu + <usize>load<u32>(p - RECORD_SIZE, R_EA_BASE));
+        va = ((va - base) & 0xffffffff) + base;
+      }
     }
     if (kind != 0 && !canWrite(p, va, size)) return 0;
     if (!rd(p, va, size)) return 0;
