@@ -423,12 +423,14 @@ export class StagedChangeSet implements ChangeSet {
     return found ? { ok: true, regions: [{ ...regionOf(found), ...fields }] } : refuse('ENOENT', `slot ${slot} does not exist`);
   }
 
-  /** A slot must not come to lie in room that a memory device keeps for what it maps itself. */
-  private keptBy({ slot, guestPhysAddr: start, memorySize: size }: MemoryRegion): string | undefined {
+  /** A slot must not come to lie in room that a memory device keeps for what it maps itself. The parts of what it maps may be split and joined. */
+  private keptBy({ slot, guestPhysAddr: start, memorySize: size, userspaceAddr: hva }: MemoryRegion): string | undefined {
     const end = start + size;
+    const { engine } = this.context;
+    if (engine.gpaToHva(start) === hva && engine.gpaToHva(end - PAGE) === hva + size - PAGE) return undefined;
     const device = size === 0 ? undefined : this.context.kept().find((range) => range.start < end && start < range.end);
     if (!device) return undefined;
-    const now = this.context.engine.memslotById(slot);
+    const now = engine.memslotById(slot);
     const there = now && now.baseGfn * PAGE < device.end && device.start < (now.baseGfn + now.npages) * PAGE;
     return there
       ? undefined

@@ -46,6 +46,8 @@ export class Ownership {
   slots = new Map<number, Slot>();
   owners: Owner[] = [];
   dimms: Dimm[] = [];
+  /** Guest memory that a memory device keeps for what it maps: an edit puts no other slot there. */
+  kept = { start: 0, end: 0 };
 
   ownerAt(hva: number): Owner | undefined {
     return this.owners.find(({ start, size }) => hva >= start && hva < start + size);
@@ -89,6 +91,7 @@ export class Ownership {
     for (const { id, next, span } of wishes) {
       const old = before.get(id);
       if (next && !(old && !differs(old, next)) && !this.mayMap(next, held, span)) return false;
+      if (next && this.isKept(next) && !(old && this.isKept(old)) && !this.isThere(next)) return false;
     }
     const seen = new Set<number>();
     for (const slot of after.values())
@@ -98,6 +101,16 @@ export class Ownership {
       }
     this.slots = after;
     return true;
+  }
+
+  private isKept(slot: Slot): boolean {
+    return slot.gpa < this.kept.end && this.kept.start < endOf(slot);
+  }
+
+  /** Are its first and last grain mapped as it wants them, by whatever slot? */
+  private isThere({ gpa, size, hva }: Slot): boolean {
+    const mapping = this.mapping();
+    return [0, size - GRAIN].every((at) => mapping.get(gpa + at)?.startsWith(`${hva + at} `));
   }
 
   private mayMap({ hva, size }: Slot, held: readonly Slot[], span: boolean): boolean {

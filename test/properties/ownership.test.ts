@@ -40,6 +40,7 @@ class Walk {
     seed: number,
   ) {
     this.random = new Random(seed);
+    this.model.kept = { start: VMEM, end: VMEM + VMEM_SIZE };
     this.adopt();
     this.remember();
   }
@@ -210,7 +211,7 @@ class Walk {
     const known = wishes.every(({ next }) => next?.hva !== 0);
     if (known) {
       const lines = staged.map(({ line }) => line).join('; ');
-      expect(taken ? 'taken' : 'refused', `${how}: ${lines}`).toBe(this.model.change(wishes) ? 'taken' : 'refused');
+      expect(taken ? 'taken' : 'refused', `${how}: ${lines}\n${this.trail.at(-1)}`).toBe(this.model.change(wishes) ? 'taken' : 'refused');
     }
     this.count(`${how}${staged.some(({ line }) => line.endsWith(' -f')) ? ' -f' : ''}`, taken);
     if (this.machine.changeSet.open) await this.line('changeset_abort');
