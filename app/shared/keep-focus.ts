@@ -1,6 +1,7 @@
 /**
  * The focus never falls to nowhere. What had it goes away (an entry is dropped, a form is sent) or can no longer have it (the last undo):
  * then it goes to the next thing in the same list, else to where `fallback` says. A click beside everything still takes it away.
+ * A list with `data-own-focus` sees to its own focus, later: its next thing is not there yet.
  */
 export function keepFocus(fallback: (lost: HTMLElement) => HTMLElement | undefined): () => void {
   let last: { element: HTMLElement; list: Element | undefined; index: number } | undefined;
@@ -21,6 +22,7 @@ export function keepFocus(fallback: (lost: HTMLElement) => HTMLElement | undefin
     if (!last || !lost()) return;
     const { element, list, index } = last;
     last = undefined;
+    if (list?.hasAttribute('data-own-focus')) return;
     (inList(list, index) ?? fallback(element))?.focus();
   };
   // A pane that sees to its own focus comes first: it does so once the page is as its state says.

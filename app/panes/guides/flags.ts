@@ -37,7 +37,7 @@ function flagLines(live: Live, commit: string): Line[] {
 }
 
 const tenFlags = (entry: HistoryView): boolean =>
-  entry.changed.length === CHANGED.length && / flags /.test(entry.title) && CHANGED.every((id) => entry.changed.includes(id));
+  entry.changed.length === CHANGED.length && / [+-]L\b/.test(entry.title) && CHANGED.every((id) => entry.changed.includes(id));
 
 const way = (id: 'delta' | 'single' | 'whole', title: string, text: string, commit: string): MeasureStep => ({
   id,
