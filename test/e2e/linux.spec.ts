@@ -40,8 +40,8 @@ test('linux boots to its shell, a DIMM makes it larger, a snapshot brings both b
   await dialog.getByRole('button', { name: 'Boot', exact: true }).click();
   await expect(page).toHaveTitle(/^linux, running/, { timeout: BOOT_MS });
   await endsWith(lab, PROMPT);
-  // Who asks for the size of the screen (CSI 18 t) is answered by the console's terminal, as by any other.
-  await type(lab, 'printf \'\\033[18t\'; read -t 9 -n 10 size; echo "$size" | cut -c 2-', /\n\[8;25;8\dt/);
+  // Who asks for the size of the screen (CSI 18 t) is answered by the console's terminal, as by any other: the shell's tty echoes the answer.
+  await type(lab, 'printf \'\\033[18t\'; read -t 9 -n 10 size; echo "$size" | cut -c 2-', /\^\[\[8;25;8\dt\s*\[8;25;8\dt/);
 
   const before = await totalMemory(lab);
   expect(await lab.monitor('object_add memory-backend-ram,id=mem1,size=256M')).toBe('');
