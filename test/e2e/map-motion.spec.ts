@@ -27,8 +27,20 @@ function width(lab: LabPage, token: string, y: number): Promise<number> {
   );
 }
 
+/** The picture stays as it is: a frame that is under way when the clock is taken over would never come. */
+async function atRest(lab: LabPage): Promise<void> {
+  let last = '';
+  const unchanged = async (): Promise<boolean> => {
+    const before = last;
+    last = await picture(lab);
+    return last === before;
+  };
+  await expect.poll(unchanged, { intervals: [250] }).toBe(true);
+}
+
 /** From here on the page's frames come when the test says so; the worker and its guest run on. */
 async function holdFrames(lab: LabPage): Promise<void> {
+  await atRest(lab);
   await lab.page.clock.install();
   await lab.page.clock.pauseAt(Date.now() + 60_000);
 }
