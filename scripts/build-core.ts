@@ -1,7 +1,7 @@
 /**
  * npm run asm: generates the interpreter and compiles engine/cpu to build/core.wasm, unless that is newer than everything it is made
  * from. `--force` builds anyway, `-o FILE` writes elsewhere, `--debug` keeps names and a source map, `--profile`
- * counts how often each handler runs (PROFILE_COUNTERS in core/generate.ts).
+ * counts how often each handler runs (PROFILE_COUNTERS in engine/abi/layout.ts).
  */
 import { execFileSync } from 'node:child_process';
 import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, statSync } from 'node:fs';

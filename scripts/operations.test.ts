@@ -24,3 +24,7 @@ it('lets numbers be compared for equality, and everything else be computed', () 
 it('reports a record written past its setters', () => {
   expect(breaches('store<u16>(r, 4, R_DST); store<u64>(r, 4, OTHER);')).toBe(1);
 });
+
+it('reports an address outside the map', () => {
+  expect(breaches('const CELL: usize = 0x14f000; const MASK: usize = 0x1ffe0; const OF_MAP: usize = VCPU_LEFT;')).toBe(1);
+});

@@ -1,33 +1,36 @@
 /**
  * The border between the wasm core and TypeScript, as types (tsc only).
- * gfns and gpas cross as f64 (exact to 2^53), wide values through the MAILBOX, everything else as i32.
+ * gfns and gpas cross as f64 (exact to 2^53), wide values through VCPU_MAILBOX of the vCPU that is named, everything else as i32.
  */
 
-/** What the core asks of the machine. All are called from inside `run` (or `translate`, for lookup only). */
+/**
+ * What the core asks of the machine, and for which vCPU (an index, 0..MAX_VCPUS-1). All are called from inside `run` (or `translate`, for
+ * lookup only).
+ */
 export interface CoreImports {
   /** gfn -> host page. Must not allocate. Answer: see PAGE_* in exits.ts. */
-  lookup(gfn: number, asId: number): number;
+  lookup(vcpu: number, gfn: number, asId: number): number;
   /** First write to a page for which lookup said PAGE_CLEAN. After it the core sets the write tag. */
-  markDirty(gfn: number, asId: number): void;
-  /** size 1, 2, 4 or 8; the result goes to MAILBOX (low) and MAILBOX_HI. */
-  mmioRead(gpa: number, size: number): void;
-  /** The value is in MAILBOX / MAILBOX_HI. */
-  mmioWrite(gpa: number, size: number): void;
+  markDirty(vcpu: number, gfn: number, asId: number): void;
+  /** size 1, 2, 4 or 8; the result goes to the vCPU's VCPU_MAILBOX. */
+  mmioRead(vcpu: number, gpa: number, size: number): void;
+  /** The value is in VCPU_MAILBOX. */
+  mmioWrite(vcpu: number, gpa: number, size: number): void;
   /** size 1, 2 or 4. */
-  ioRead(port: number, size: number): number;
-  ioWrite(port: number, size: number, value: number): void;
+  ioRead(vcpu: number, port: number, size: number): number;
+  ioWrite(vcpu: number, port: number, size: number, value: number): void;
   /** The vector of the interrupt to deliver now, or -1 (spurious: nothing is pending after all). */
   ackInterrupt(vcpu: number): number;
   /** FERR#: an x87 or MMX instruction waits for a pending error to be handled (CR0.NE = 0). */
   ferr(vcpu: number): void;
   /** CR8 was written by the guest (already stored in the record): the APIC re-evaluates VCPU_IRQ_PENDING. */
   cr8Written(vcpu: number): void;
-  /** RDMSR / WRMSR of an x2APIC or APIC-related MSR; value through MAILBOX; returns 0 ok, 1 #GP. */
+  /** RDMSR / WRMSR of an x2APIC or APIC-related MSR; value through VCPU_MAILBOX; returns 0 ok, 1 #GP. */
   apicMsr(vcpu: number, index: number, write: number): number;
   /** See LOG_* in exits.ts. */
-  log(code: number, a: number, b: number): void;
+  log(vcpu: number, code: number, a: number, b: number): void;
   /** Samples found the guest in the page of this block again and again; the linear address of its page in two halves. Between blocks. */
-  jitHot(block: number, pageLow: number, pageHigh: number): void;
+  jitHot(vcpu: number, block: number, pageLow: number, pageHigh: number): void;
   /** Decoded code of a page (hva / 4096) that `jitWatch` named is gone, or (-1) all decoded code. Called by `init` too. */
   jitDropped(hostPage: number): void;
 }
@@ -53,7 +56,7 @@ export interface CoreExports {
   invalidateCode(hva: number, length: number): void;
   /** Drops all decoded code (after loadvm). */
   invalidateAllCode(): void;
-  /** Debugger's walk, no side effects (no A/D, no TLB fill, no fault): 1 and the gpa in MAILBOX2, or 0: unmapped.
+  /** Debugger's walk, no side effects (no A/D, no TLB fill, no fault): 1 and the gpa in the vCPU's VCPU_MAILBOX2, or 0: unmapped.
    *  privilege as the vCPU's current CR0/CR3/CR4/EFER; ignores access rights. */
   translate(vcpu: number, gvaLow: number, gvaHigh: number): number;
   /** Functions that the core calls: those of compiled regions are put in here. */

@@ -1,50 +1,102 @@
 /**
- * Where things lie in the core's linear memory, compiled by both tsc and asc.
+ * Where things lie in the core's linear memory, compiled by both tsc and asc: the one map of what is private to the core. Each part begins
+ * where the one before it ends. Only plain integer constants, and sums of them, may stand here: both compilers read this file.
  *
- * One wasm memory32 holds the core's own state below HOST_BASE and "host memory" (what memslots are backed by) from
- * HOST_BASE up. An hva is a byte offset into this memory, so no legal hva is below HOST_BASE.
- * Only plain integer constants may stand here: both compilers read this file.
+ *   0          ASC_DATA_END   static data of the core's wasm instance
+ *   VCPU_BASE  VCPU_END       vCPU: one block each, with everything that a running vCPU writes besides guest memory and decoded code
+ *   MACHINE_*                 machine: what all vCPUs share
+ *   INSTANCE_*                instance: what one wasm instance makes of guest code, for all vCPUs that it runs
+ *   HOST_BASE                 host memory: what memslots are backed by. An hva is a byte offset into this memory
  */
 
 /** AssemblyScript's own static data lies in [0, ASC_DATA_END). Checked at build time. */
 export const ASC_DATA_END = 0x100000;
 
-/** vCPU records, VCPU_STRIDE bytes each, MAX_VCPUS of them. Offsets: vcpu.ts. */
-export const VCPU_BASE = 0x100000;
-export const VCPU_STRIDE = 0x1000;
+// --- vCPU -----------------------------------------------------------------------------------------------------------------------------
+
+/** MAX_VCPUS blocks of VCPU_BLOCK_SIZE bytes. What follows are offsets in a block, so a block's address is all that a vCPU needs. */
+export const VCPU_BASE = ASC_DATA_END;
 export const MAX_VCPUS = 8;
 
-/** Arguments and results too wide for a wasm<->JS call (i64 across that border is slow): two u32, low then high. */
-export const MAILBOX = 0x110000;
-export const MAILBOX_HI = 0x110004;
-/** Second value of calls that return two (translate: the gpa; low, high). */
-export const MAILBOX2 = 0x110008;
-export const MAILBOX2_HI = 0x11000c;
+/** The record: the whole state of a vCPU (vcpu.ts). The rest of the block is working storage and caches. */
+export const VCPU_RECORD_SIZE = 0x1000;
 
-// The core's private tables between the records and the TLBs; nobody else reads or writes them:
-//   [0x10e000, 0x110000) interpreter cells      [0x120000, 0x150000) MMU, FPU and SIMD scratch
-//   [0x150000, 0x1d0000) block hash             [0x1f0000, 0x200000) handler counters of a --profile build
+/** i32 instructions of the slice that no entered block has claimed. */
+export const VCPU_LEFT = VCPU_RECORD_SIZE;
+/** u32 entries of the fill log. */
+export const VCPU_FILL_COUNT = VCPU_LEFT + 4;
+/** u32 1: the frame cache holds something. */
+export const VCPU_FRAMES_USED = VCPU_FILL_COUNT + 4;
+/** u64 instruction count at which `run` must stop. */
+export const VCPU_STOP_AT = VCPU_FRAMES_USED + 8;
+/** Arguments and results too wide for a wasm<->JS call (i64 across that border is slow): u64 as two u32, low then high. */
+export const VCPU_MAILBOX = VCPU_STOP_AT + 8;
+/** The second value of calls that return two (translate: the gpa). */
+export const VCPU_MAILBOX2 = VCPU_MAILBOX + 8;
+/** u32 32 bits by va >> 30: linear GiB that had pages of 1 GiB since the last full flush. */
+export const VCPU_HUGE_FILTER = VCPU_MAILBOX2 + 8;
+/** 1024 bits by va >> 22: linear 4 MiB that had pages of 2 or 4 MiB since then. */
+export const VCPU_LARGE_FILTER = VCPU_HUGE_FILTER + 8;
+/** The first bytes of an instruction at a page's end, with those of the next page. */
+export const VCPU_STITCH = VCPU_LARGE_FILTER + 128;
+/** Buffers of SIMD (simd/buffers.ts): a memory operand, a result, two rows of lanes, two operands side by side. */
+export const VCPU_OPERAND = VCPU_STITCH + 32;
+export const VCPU_RESULT = VCPU_OPERAND + 32;
+export const VCPU_LANES = VCPU_RESULT + 32;
+export const VCPU_SIDE_BY_SIDE = VCPU_LANES + 32;
+/** Table entries used by the last page walk (mmu-walk.ts): 5 levels of 24 bytes at most. */
+export const VCPU_WALK = VCPU_SIDE_BY_SIDE + 64;
+/** 32 numbers of 32 bytes (fpu/bigfloat.ts). */
+export const VCPU_BIGFLOAT = VCPU_WALK + 128;
+/** Room for cells to come. */
+export const VCPU_CELLS_END = 0x2000;
+/** A block of decoded code that runs once. */
+export const VCPU_SCRATCH = VCPU_CELLS_END;
+export const VCPU_SCRATCH_SIZE = 0x1000;
+/** Cache of gfn -> lookup answer: FRAME_CACHE_ENTRIES of 16 bytes. */
+export const VCPU_FRAME_CACHE = VCPU_SCRATCH + VCPU_SCRATCH_SIZE;
+export const FRAME_CACHE_ENTRIES = 256;
+/** Entries filled since the last flush: FILL_LOG_CAPACITY u16 entry numbers (bit 12: user table). */
+export const VCPU_FILL_LOG = VCPU_FRAME_CACHE + FRAME_CACHE_ENTRIES * 16;
+export const FILL_LOG_CAPACITY = 2048;
+export const VCPU_CACHES_END = VCPU_FILL_LOG + FILL_LOG_CAPACITY * 2;
+/** Software TLBs: two tables (supervisor, user) of TLB_ENTRIES entries (tlb.ts), at the end of the block. */
+export const VCPU_TLB_SIZE = 0x40000;
+export const VCPU_TLB = 0x20000;
+export const VCPU_BLOCK_SIZE = VCPU_TLB + VCPU_TLB_SIZE;
+export const VCPU_END = VCPU_BASE + MAX_VCPUS * VCPU_BLOCK_SIZE;
 
-/** Software TLBs: per vCPU two tables (supervisor, user) of TLB_ENTRIES entries. Entry layout: tlb.ts. */
-export const TLB_BASE = 0x200000;
-export const TLB_STRIDE = 0x40000;
+// --- machine --------------------------------------------------------------------------------------------------------------------------
 
 /** One u32 per host page of 4 KiB: the page's decoded code (0: none). The meaning is the core's own. */
-export const CODE_PAGES = 0x400000;
+export const CODE_PAGES = VCPU_END;
+export const CODE_PAGES_SIZE = 0x400000;
+/** One bit per host page: set when some TLB entry may hold a write tag for it, so that decoding a page nobody writes costs no scan. */
+export const WRITTEN_PAGES = CODE_PAGES + CODE_PAGES_SIZE;
+export const WRITTEN_PAGES_SIZE = 0x20000;
 
-/** Decoded records and block descriptors: the core's arena. */
-export const ARENA_BASE = 0x800000;
+// --- instance -------------------------------------------------------------------------------------------------------------------------
+
+/** Hash of blocks by host address: HASH_SIZE u32. */
+export const HASH = WRITTEN_PAGES + WRITTEN_PAGES_SIZE;
+export const HASH_SIZE = 0x20000;
+/** Counters of a --profile build, one u32 per operation. */
+export const PROFILE_COUNTERS = HASH + HASH_SIZE * 4;
+export const PROFILE_SIZE = 0x10000;
+/** Decoded records and block descriptors. */
+export const ARENA_BASE = PROFILE_COUNTERS + PROFILE_SIZE;
 export const ARENA_END = 0x1e00000;
-
 /** The JIT's: one u32 per reason to leave a region, how often it happened, JIT_REASONS of them; then tables of compiled regions. */
-export const JIT_EXITS = 0x1e00000;
+export const JIT_EXITS = ARENA_END;
 export const JIT_REASONS = 0x1000;
 /** u32: 1 while compiled code asks for a page that the interpreter will ask for again: a `lookup` then is no retry of the guest's. */
-export const JIT_PROBING = 0x1e04000;
-export const JIT_TABLES = 0x1e10000;
+export const JIT_PROBING = JIT_EXITS + JIT_REASONS * 4;
+export const JIT_TABLES = JIT_EXITS + 0x10000;
 export const JIT_TABLES_END = 0x2000000;
 
+// --- host memory ----------------------------------------------------------------------------------------------------------------------
+
 /** First legal hva. */
-export const HOST_BASE = 0x2000000;
+export const HOST_BASE = JIT_TABLES_END;
 
 export const PAGE_SIZE = 4096;

@@ -5,15 +5,16 @@
  * ever points to a dropped block but the hash.
  */
 import {
-  ARENA_BASE, ARENA_END, CODE_PAGES, SEG_BASE, SEG_CS, SEG_LIMIT, STAT_BLOCKS_DECODED, STAT_CODE_INVALIDATED, VCPU_SEG, VCPU_SEG_SIZE, VCPU_STATS,
+  ARENA_BASE, ARENA_END, CODE_PAGES, CODE_PAGES_SIZE, HASH, HASH_SIZE, SEG_BASE, SEG_CS, SEG_LIMIT, STAT_BLOCKS_DECODED, STAT_CODE_INVALIDATED, VCPU_SCRATCH,
+  VCPU_SEG, VCPU_SEG_SIZE, VCPU_STATS, VCPU_STITCH,
 } from '../abi/index';
 import { DECODE_TOO_LONG, decodeInstruction, decodedEnds, decodedLength, finishBlock, recordsEnd, startDecoding } from './decode';
 import { jitDropped } from './imports';
 import { exactCountBetween } from './mem';
 import { fetchPage, stripWriteTags } from './mmu';
 import {
-  BLOCK_LIMIT, blockHva, blockLength, bucketLink, describeBlock, HASH, HASH_SIZE, HEADER_SIZE, isBlockAt, isCached, nextInBucket, nextInPage, RECORD_SIZE, SCRATCH,
-  setBlockChain, setBranchLink, setCached, STITCH, VREG_PAGE,
+  BLOCK_LIMIT, blockHva, blockLength, bucketLink, describeBlock, HEADER_SIZE, isBlockAt, isCached, nextInBucket, nextInPage, RECORD_SIZE,
+  setBlockChain, setBranchLink, setCached, VREG_PAGE,
 } from './record';
 import { cpu, raise, VEC_GP } from './state';
 import { blockKey, KEY_64, KEY_32, KEY_LIMITED } from './why';
@@ -28,7 +29,7 @@ const D_WATCHED: usize = 20; // u32
 const DESCRIPTOR_SIZE: usize = 32;
 /** Room that one block may need: header, two records per instruction, one record at the end. */
 const BLOCK_ROOM: usize = <usize>HEADER_SIZE + (<usize>BLOCK_LIMIT * 3 + 2) * <usize>RECORD_SIZE;
-/** A block that runs once lies in SCRATCH and is shorter. */
+/** A block that runs once lies in VCPU_SCRATCH and is shorter. */
 const SCRATCH_LIMIT: i32 = 40;
 
 let arenaTop: usize = ARENA_BASE;
@@ -43,14 +44,14 @@ let ageAtFind: u32 = 0;
   store<u64>(cpu + stat, load<u64>(cpu + stat, VCPU_STATS) + 1, VCPU_STATS);
 }
 @inline function bucket(hva: usize): usize {
-  return HASH + (((hva ^ (hva >> 15)) & (HASH_SIZE - 1)) << 2);
+  return <usize>HASH + (((hva ^ (hva >> 15)) & (HASH_SIZE - 1)) << 2);
 }
 
 /** Drops everything. Only between blocks. */
 export function dropAllCode(): void {
   jitDropped(-1);
   memory.fill(HASH, 0, HASH_SIZE << 2);
-  memory.fill(CODE_PAGES, 0, ARENA_BASE - CODE_PAGES);
+  memory.fill(CODE_PAGES, 0, CODE_PAGES_SIZE);
   arenaTop = ARENA_BASE;
   freeDescriptor = 0;
   arenaAge++;
@@ -208,11 +209,13 @@ export function linkBlocks(p: usize, taken: i32, target: usize): void {
   if (isCached(target)) setBranchLink(p, taken, target);
 }
 
-/** Copies the last `have` bytes of a page and the first of the next (0: none) to STITCH, zero-padded. */
-function stitch(hva: usize, have: usize, next: usize): void {
-  memory.fill(STITCH, 0, 32);
-  memory.copy(STITCH, hva, have);
-  if (next != 0) memory.copy(STITCH + have, next, 16);
+/** Copies the last `have` bytes of a page and the first of the next (0: none) to VCPU_STITCH, zero-padded; where that is. */
+function stitch(hva: usize, have: usize, next: usize): usize {
+  const at = cpu + VCPU_STITCH;
+  memory.fill(at, 0, 32);
+  memory.copy(at, hva, have);
+  if (next != 0) memory.copy(at + have, next, 16);
+  return at;
 }
 
 /** Up to `limit` instructions from `hva` on, as far as CS reaches; `once`: in SCRATCH. */
@@ -221,7 +224,7 @@ function build(hva: usize, key: u32, limit: i32, once: bool): usize {
   // The descriptor comes first: it may take arena room, and the scan for write tags must precede the decoding.
   const descriptor = descriptorOf(hva >> 12);
   if (once) limit = min(limit, SCRATCH_LIMIT);
-  const header: usize = once ? SCRATCH : arenaTop;
+  const header: usize = once ? cpu + VCPU_SCRATCH : arenaTop;
   const first = header + HEADER_SIZE;
   const start = hva & 4095;
   let off = start;
@@ -233,19 +236,18 @@ function build(hva: usize, key: u32, limit: i32, once: bool): usize {
     // Near the page's end an instruction stands alone, so that one that turns out to cross has nothing before it in its block.
     const tail = room < 16;
     if (tail && count > 0) break;
-    if (tail) stitch(at, room, 0);
-    let status = decodeInstruction(tail ? STITCH : at, <u32>off, count);
+    let status = decodeInstruction(tail ? stitch(at, room, 0) : at, <u32>off, count);
     if (tail && (<usize>decodedLength > room || status == DECODE_TOO_LONG)) {
       // The only instruction of its block, made of two pages: decoded anew each time, so nothing has to watch the second page.
       if (key & KEY_LIMITED && <u64>room >= bytesLeft) return <usize>raise(VEC_GP, 0);
       const next = fetchPage(key & KEY_64 ? linear + <u64>room : (linear + <u64>room) & 0xffffffff);
       if (next == 0) return 0;
-      stitch(at, room, next);
-      startDecoding(SCRATCH + HEADER_SIZE, key);
-      status = decodeInstruction(STITCH, <u32>off, 0);
+      const scratch = cpu + VCPU_SCRATCH;
+      startDecoding(scratch + HEADER_SIZE, key);
+      status = decodeInstruction(stitch(at, room, next), <u32>off, 0);
       if (key & KEY_LIMITED && <u64>decodedLength > bytesLeft) return <usize>raise(VEC_GP, 0);
-      finishBlock(SCRATCH + HEADER_SIZE, 1, <u32>off + decodedLength, decodedEnds);
-      return describeBlock(SCRATCH, hva, key, 1, <u32>decodedLength);
+      finishBlock(scratch + HEADER_SIZE, 1, <u32>off + decodedLength, decodedEnds);
+      return describeBlock(scratch, hva, key, 1, <u32>decodedLength);
     }
     count++;
     off += <usize>decodedLength;

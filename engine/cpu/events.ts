@@ -28,6 +28,7 @@ import { log } from './imports';
 import { isProt } from './mmu-mode';
 import {
   PEND_EXCEPTION, PEND_RETRY, VEC_AC, VEC_DE, VEC_DF, VEC_GP, VEC_NMI, VEC_PF, VEC_TS, clearPending, cpu, pending,
+  vcpuIndex,
 } from './state';
 import { count, deliverEvent, INT_FAULT, INT_HARDWARE, INT_TRAP, interrupt } from './transfer-interrupt';
 
@@ -52,7 +53,7 @@ function combine(first: i32, second: i32): i32 {
 function shutDown(first: i32, last: i32): i32 {
   clearPending();
   store<u32>(cpu, 3, VCPU_HALTED);
-  log(LOG_TRIPLE, first, last);
+  log(vcpuIndex(), LOG_TRIPLE, first, last);
   return 0;
 }
 

@@ -1,9 +1,9 @@
 /** The core's exports (abi/core.ts, CoreExports). */
-import { MAX_VCPUS, VCPU_BASE, VCPU_STRIDE } from '../abi/index';
+import { MAX_VCPUS } from '../abi/index';
 import { codeWritten, dropAllCode } from './blocks';
 import { getFlags, setFlags } from './flags';
 import { translate as walk } from './mmu';
-import { cpu, selectCpu } from './state';
+import { blockOf, cpu, selectCpu } from './state';
 import { resetVcpu as powerOn } from './system';
 
 export { run } from './run';
@@ -14,20 +14,16 @@ export {
 export { protectGfnRange, zapAll, zapGfnRange } from './mmu';
 export { resetVcpu, stateChanged } from './system';
 
-@inline function record(vcpu: i32): usize {
-  return <usize>VCPU_BASE + <usize>vcpu * VCPU_STRIDE;
-}
-
 /** Once, before anything else. */
 export function init(): void {
   for (let vcpu = 0; vcpu < MAX_VCPUS; vcpu++) powerOn(vcpu);
-  selectCpu(record(0));
+  selectCpu(blockOf(0));
   dropAllCode();
 }
 
 export function getRflags(vcpu: i32): u32 {
   const before = cpu;
-  selectCpu(record(vcpu));
+  selectCpu(blockOf(vcpu));
   const flags = getFlags();
   selectCpu(before);
   return flags;
@@ -35,7 +31,7 @@ export function getRflags(vcpu: i32): u32 {
 
 export function setRflags(vcpu: i32, rflags: u32): void {
   const before = cpu;
-  selectCpu(record(vcpu));
+  selectCpu(blockOf(vcpu));
   setFlags(rflags);
   selectCpu(before);
 }
@@ -49,5 +45,5 @@ export function invalidateAllCode(): void {
 }
 
 export function translate(vcpu: i32, gvaLow: u32, gvaHigh: u32): i32 {
-  return walk(record(vcpu), <u64>gvaLow | (<u64>gvaHigh << 32));
+  return walk(blockOf(vcpu), <u64>gvaLow | (<u64>gvaHigh << 32));
 }

@@ -4,7 +4,8 @@
  * makes the interpreter stop behind the instruction. So does a request to leave that came of `markDirty`: the page's dirty ring is full.
  */
 import {
-  SEG_ATTR, SEG_BASE, SEG_LIMIT, STAT_MMIO, VCPU_EXIT_REQUEST, VCPU_GPR, VCPU_ICOUNT, VCPU_RIP, VCPU_SEG, VCPU_SEG_SIZE, VCPU_STATS,
+  SEG_ATTR, SEG_BASE, SEG_LIMIT, STAT_MMIO, VCPU_EXIT_REQUEST, VCPU_GPR, VCPU_ICOUNT, VCPU_LEFT, VCPU_RIP, VCPU_SEG, VCPU_SEG_SIZE,
+  VCPU_STATS, VCPU_STOP_AT,
 } from '../abi/index';
 import { droppedPages } from './blocks';
 import { TRAIT_EITHER, TRAIT_ENDS, TRAIT_STACK, traitsOf } from './generated/lookups';
@@ -12,7 +13,7 @@ import { OP_STOP } from './generated/ops';
 import { hostRead, hostWrite, isCanonical, probeRead, probeWrite, readSlow, slowValue, writeSlow } from './mmu';
 import { MODE_64, MODE_ALIGN, mode, wrapLinear } from './mmu-mode';
 import {
-  AUX_MEMORY, AUX_SIZE, LEFT, R_AFTER, R_AUX, R_BASE, R_DISP, R_DST, R_EA_SEGMENT, R_INDEX, R_LEN, R_OFF, R_OP, R_SCALE, R_SRC, R_WHERE, RECORD_SIZE, setOp, STOP_AT, VREG_EA,
+  AUX_MEMORY, AUX_SIZE, R_AFTER, R_AUX, R_BASE, R_DISP, R_DST, R_EA_SEGMENT, R_INDEX, R_LEN, R_OFF, R_OP, R_SCALE, R_SRC, R_WHERE, RECORD_SIZE, setOp, VREG_EA,
   VREG_PAGE,
 } from './record';
 import { segLinear, segVa } from './segments';
@@ -20,7 +21,7 @@ import { cpu, raise, VEC_AC, VEC_GP, VEC_SS } from './state';
 
 const RSP: usize = VCPU_GPR + 32;
 const RBP: usize = VCPU_GPR + 40;
-/** Taken from LEFT to make the next block boundary stop. */
+/** Taken from VCPU_LEFT to make the next block boundary stop. */
 const STEAL: i32 = 0x60000000;
 let stolen: i32 = 0;
 /** Record whose handler number OP_STOP replaces for the moment, or 0. */
@@ -29,12 +30,12 @@ let patchedOp: u16 = 0;
 
 /** Stores the exact number of retired instructions while the one at p runs. */
 @inline export function exactCount(p: usize): void {
-  store<u64>(cpu, load<u64>(STOP_AT) - <u64>(load<i32>(LEFT) + stolen + <i32>load<u8>(p, R_AFTER)), VCPU_ICOUNT);
+  store<u64>(cpu, load<u64>(cpu, VCPU_STOP_AT) - <u64>(load<i32>(cpu, VCPU_LEFT) + stolen + <i32>load<u8>(p, R_AFTER)), VCPU_ICOUNT);
 }
 
 /** The same between two blocks. */
 @inline export function exactCountBetween(): void {
-  store<u64>(cpu, load<u64>(STOP_AT) - <u64>(load<i32>(LEFT) + stolen), VCPU_ICOUNT);
+  store<u64>(cpu, load<u64>(cpu, VCPU_STOP_AT) - <u64>(load<i32>(cpu, VCPU_LEFT) + stolen), VCPU_ICOUNT);
 }
 
 /** RIP of the instruction at p, and of the one behind it. */
@@ -52,7 +53,7 @@ export function stopAfter(p: usize): void {
   if (traitsOf(<i32>load<u16>(p, R_OP)) & TRAIT_ENDS) {
     if (stolen == 0) {
       stolen = STEAL;
-      store<i32>(LEFT, load<i32>(LEFT) - STEAL);
+      store<i32>(cpu, load<i32>(cpu, VCPU_LEFT) - STEAL, VCPU_LEFT);
     }
     return;
   }
@@ -77,7 +78,7 @@ export function afterStop(): void {
     patched = 0;
   }
   if (stolen != 0) {
-    store<i32>(LEFT, load<i32>(LEFT) + stolen);
+    store<i32>(cpu, load<i32>(cpu, VCPU_LEFT) + stolen, VCPU_LEFT);
     stolen = 0;
   }
 }

@@ -9,20 +9,17 @@ import {
   SEG_DS,
   SEG_LIMIT,
   SEG_SS,
-  TLB_BASE,
   TLB_ENTRIES,
   TLB_ENTRY_SIZE,
-  TLB_STRIDE,
   TLB_USER,
   VCPU_CPL,
   VCPU_CR0,
   VCPU_CR4,
   VCPU_EFER,
-  VCPU_FLAGS,
-  VCPU_INDEX,
   VCPU_MODE,
   VCPU_SEG,
   VCPU_SEG_SIZE,
+  VCPU_TLB,
 } from '../abi/index';
 import { F_AC, FL_SYS } from '../abi/flags';
 import { MODE_32, MODE_64, MODE_ALIGN, MODE_FLAT, MODE_LIMITED, MODE_LONG, MODE_NARROW, MODE_PROT, MODE_STACK32, MODE_USER, MODE_XMM } from '../abi/mode';
@@ -64,8 +61,8 @@ export const ATTR_DB: u32 = 1 << 10;
 export let mode: u32 = 0;
 export let cpl: u32 = 0;
 /** TLB table of the current CPL, and the vCPU's two tables. */
-export let tlbBase: usize = TLB_BASE;
-export let tlbSuper: usize = TLB_BASE;
+export let tlbBase: usize = 0;
+export let tlbSuper: usize = 0;
 
 @inline export function is64(): bool {
   return (mode & MODE_64) != 0;
@@ -136,7 +133,7 @@ export function modeChanged(): void {
   // The record tells of the modes alone: what the core makes of flat segments must not show in a machine's digest.
   store<u32>(cpu, digest, VCPU_MODE);
   const limited = !(digest & MODE_64) && load<u32>(segRecord(SEG_CS), SEG_LIMIT) != 0xffffffff;
-  tlbSuper = <usize>TLB_BASE + <usize>load<u32>(cpu, VCPU_INDEX) * TLB_STRIDE;
+  tlbSuper = cpu + VCPU_TLB;
   mode = digest | flatModes(digest) | alignMode() | (limited ? MODE_LIMITED : 0) | xmmMode();
   tlbBase = cpl == 3 ? tlbSuper + TLB_USER : tlbSuper;
 }

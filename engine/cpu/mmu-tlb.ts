@@ -9,35 +9,22 @@
  * which GiB had pages of 1 GiB. The fragments of 4 MiB lie side by side in the table, so a page of 4 KiB near large ones costs little.
  */
 import {
-  CODE_PAGES, MAX_VCPUS, PAGE_CLEAN, PAGE_INVALID, PAGE_READONLY, STAT_TLB_FLUSH, STAT_TLB_MISS, STAT_ZAPPED_ENTRIES, TLB_ADDEND, TLB_BASE,
-  TLB_ENTRIES, TLB_ENTRY_SIZE, TLB_GFN, TLB_STRIDE, TLB_TAG_EXEC, TLB_TAG_READ, TLB_TAG_WRITE, TLB_USER, VCPU_INDEX, VCPU_STATS,
+  CODE_PAGES, FILL_LOG_CAPACITY, MAX_VCPUS, PAGE_CLEAN, PAGE_INVALID, PAGE_READONLY, STAT_TLB_FLUSH, STAT_TLB_MISS, STAT_ZAPPED_ENTRIES, TLB_ADDEND,
+  TLB_ENTRIES, TLB_ENTRY_SIZE, TLB_GFN, TLB_TAG_EXEC, TLB_TAG_READ, TLB_TAG_WRITE, TLB_USER, VCPU_FILL_COUNT, VCPU_FILL_LOG, VCPU_HUGE_FILTER, VCPU_INDEX, VCPU_LARGE_FILTER, VCPU_STATS,
+  VCPU_TLB, WRITTEN_PAGES,
 } from '../abi/index';
 import { MODE_ALIGN, mode, tlbSuper } from './mmu-mode';
-import {clearFrameCache, commitAccessedDirty, dirtyFrame, faultCode, frame, 
+import { clearFrameCaches, commitAccessedDirty, dirtyFrame, faultCode, frame, 
   WALK_OK, WALK_RETRY, walkAllows, walkAllowsWrite, walkDirty, walkGlobal, walkGpa,
   walkNx, walkShift, walkTables,
 } from './mmu-walk';
-import { cpu, PEND_RETRY, pend, raisePageFault } from './state';
+import { blockOf, cpu, PEND_RETRY, pend, raisePageFault } from './state';
 
 const NO_TAG: u64 = <u64>-1;
 const TABLE_BYTES: usize = TLB_ENTRIES * TLB_ENTRY_SIZE;
 
-/** One bit per host page: set when some TLB entry may hold a write tag for it, so that decoding a page nobody writes costs no scan. */
-/**
- * Below TLB_BASE [0x120000, 0x14e000) is the MMU's (see also mmu-walk.ts); the last two pages before 0x150000 are scratch space of
- * fpu/bigfloat.ts and simd/.
- */
-const WRITTEN_PAGES: usize = 0x120000; // 128 KiB
-/** Fill logs: LOG_CAPACITY u16 entry numbers per vCPU (bit 12: user table), and their counts. */
-const FILL_LOG: usize = 0x144000;
-const LOG_CAPACITY: u32 = 2048;
-const LOG_COUNT: usize = 0x14c000; // u32 per vCPU
-/** 1024-bit filter per vCPU, by va >> 22: linear 4 MiB that had pages of 2 or 4 MiB. */
-const LARGE_FILTER: usize = 0x14d000;
 const LARGE_SHIFT: u64 = 22;
 const LARGE_ENTRIES: usize = 1024;
-/** 32-bit filter per vCPU, by va >> 30: linear GiB that had pages of 1 GiB. */
-const HUGE_FILTER: usize = 0x14d800;
 const HUGE_SHIFT: u64 = 30;
 
 /** vCPUs whose TLB was ever filled: bits. Scans skip the others. */
@@ -133,24 +120,23 @@ function enter(page: u64, table: usize, gfn: u64, answer: u32): void {
   store<u32>(entry, host - <u32>page, TLB_ADDEND);
   store<u32>(entry, <u32>gfn, TLB_GFN);
   if (writable) noteWritten(host);
-  const index = load<u32>(cpu, VCPU_INDEX);
-  usedTlbs |= 1 << index;
-  if (!walkGlobal) noteFill(index, <u32>((entry - tlbSuper) >> 5));
-  if (walkShift > 12) noteLarge(index, page);
+  usedTlbs |= 1 << load<u32>(cpu, VCPU_INDEX);
+  if (!walkGlobal) noteFill(<u32>((entry - tlbSuper) >> 5));
+  if (walkShift > 12) noteLarge(page);
 }
 
 @inline function noteWritten(host: u32): void {
-  const byte = WRITTEN_PAGES + <usize>(host >> 15);
+  const byte = <usize>WRITTEN_PAGES + <usize>(host >> 15);
   store<u8>(byte, load<u8>(byte) | <u8>((<u32>1) << ((host >> 12) & 7)));
 }
-@inline function noteFill(index: u32, number: u32): void {
-  const counter = LOG_COUNT + (<usize>index << 2);
-  const filled = load<u32>(counter);
-  if (filled < LOG_CAPACITY) store<u16>(FILL_LOG + <usize>((index * LOG_CAPACITY + filled) << 1), <u16>number);
-  if (filled <= LOG_CAPACITY) store<u32>(counter, filled + 1);
+@inline function noteFill(number: u32): void {
+  const filled = load<u32>(cpu, VCPU_FILL_COUNT);
+  if (filled < <u32>FILL_LOG_CAPACITY) store<u16>(cpu + (<usize>filled << 1), <u16>number, VCPU_FILL_LOG);
+  if (filled <= <u32>FILL_LOG_CAPACITY) store<u32>(cpu, filled + 1, VCPU_FILL_COUNT);
 }
-@inline function largeByte(index: u32, va: u64): usize {
-  return LARGE_FILTER + <usize>((index << 7) + ((<u32>(va >> LARGE_SHIFT) & 1023) >> 3));
+/** The byte of VCPU_LARGE_FILTER that knows of va, and the bit in it. */
+@inline function largeByte(va: u64): usize {
+  return cpu + VCPU_LARGE_FILTER + <usize>((<u32>(va >> LARGE_SHIFT) & 1023) >> 3);
 }
 @inline function largeBit(va: u64): u8 {
   return <u8>((<u32>1) << (<u32>(va >> LARGE_SHIFT) & 7));
@@ -158,38 +144,36 @@ function enter(page: u64, table: usize, gfn: u64, answer: u32): void {
 @inline function hugeBit(va: u64): u32 {
   return (<u32>1) << (<u32>(va >> HUGE_SHIFT) & 31);
 }
-function noteLarge(index: u32, va: u64): void {
+function noteLarge(va: u64): void {
   if (walkShift == <i32>HUGE_SHIFT) {
-    const cell = HUGE_FILTER + (<usize>index << 2);
-    store<u32>(cell, load<u32>(cell) | hugeBit(va));
+    store<u32>(cpu, load<u32>(cpu, VCPU_HUGE_FILTER) | hugeBit(va), VCPU_HUGE_FILTER);
     return;
   }
-  const byte = largeByte(index, va);
+  const byte = largeByte(va);
   store<u8>(byte, load<u8>(byte) | largeBit(va));
 }
 
-function dropAll(index: u32): void {
-  memory.fill(<usize>TLB_BASE + <usize>index * TLB_STRIDE, 0xff, 2 * TABLE_BYTES);
-  memory.fill(LARGE_FILTER + (<usize>index << 7), 0, 128);
-  store<u32>(HUGE_FILTER + (<usize>index << 2), 0);
-  store<u32>(LOG_COUNT + (<usize>index << 2), 0);
+/** Empties both tables of a vCPU, given by its block. */
+function dropAll(block: usize): void {
+  memory.fill(block + VCPU_TLB, 0xff, 2 * TABLE_BYTES);
+  memory.fill(block + VCPU_LARGE_FILTER, 0, 128);
+  store<u32>(block, 0, VCPU_HUGE_FILTER);
+  store<u32>(block, 0, VCPU_FILL_COUNT);
 }
 
 /** The guest's own flush of the current vCPU (MOV CR3, CR4 changes). keepGlobal keeps pages entered as global. */
 export function flushTlb(keepGlobal: bool): void {
-  const index = load<u32>(cpu, VCPU_INDEX);
-  const counter = LOG_COUNT + (<usize>index << 2);
-  const filled = load<u32>(counter);
+  const filled = load<u32>(cpu, VCPU_FILL_COUNT);
   tlbEpoch++;
   count(STAT_TLB_FLUSH, 1);
-  if (!keepGlobal || filled > LOG_CAPACITY) {
-    dropAll(index);
+  if (!keepGlobal || filled > <u32>FILL_LOG_CAPACITY) {
+    dropAll(cpu);
     return;
   }
-  let at = FILL_LOG + <usize>((index * LOG_CAPACITY) << 1);
+  let at = cpu + VCPU_FILL_LOG;
   const end = at + (<usize>filled << 1);
   for (; at < end; at += 2) clearTags(tlbSuper + (<usize>load<u16>(at) << 5));
-  store<u32>(counter, 0);
+  store<u32>(cpu, 0, VCPU_FILL_COUNT);
 }
 
 /** INVLPG: drops va's page, global or not, with all its fragments if it is large. */
@@ -197,9 +181,8 @@ export function invlpg(va: u64): void {
   tlbEpoch++;
   clearTags(entryOf(tlbSuper, va));
   clearTags(entryOf(tlbSuper + TLB_USER, va));
-  const index = load<u32>(cpu, VCPU_INDEX);
-  if (load<u32>(HUGE_FILTER + (<usize>index << 2)) & hugeBit(va)) dropLinear(va, HUGE_SHIFT, 0, TLB_ENTRIES);
-  else if (load<u8>(largeByte(index, va)) & largeBit(va))
+  if (load<u32>(cpu, VCPU_HUGE_FILTER) & hugeBit(va)) dropLinear(va, HUGE_SHIFT, 0, TLB_ENTRIES);
+  else if (load<u8>(largeByte(va)) & largeBit(va))
     dropLinear(va, LARGE_SHIFT, <usize>(va >> 12) & (TLB_ENTRIES - 1) & ~(LARGE_ENTRIES - 1), LARGE_ENTRIES);
 }
 
@@ -214,15 +197,15 @@ function dropLinear(va: u64, shift: u64, first: usize, count: usize): void {
 
 /** Drops entries of gfns [start, start + npages) on all vCPUs (writeOnly: only their write tags). How many lost something. */
 function dropRange(start: f64, npages: f64, writeOnly: bool): i32 {
-  clearFrameCache();
+  clearFrameCaches();
   tlbEpoch++;
   const first = <u32>(<u64>start);
   const length = npages >= 4294967296.0 ? 0xffffffff : <u32>npages;
   if (length == 0) return 0;
   let dropped = 0;
-  for (let index: u32 = 0; index < <u32>MAX_VCPUS; index++) {
+  for (let index = 0; index < MAX_VCPUS; index++) {
     if (!((usedTlbs >> index) & 1)) continue;
-    let entry: usize = <usize>TLB_BASE + <usize>index * TLB_STRIDE;
+    let entry: usize = blockOf(index) + VCPU_TLB;
     for (const end = entry + 2 * TABLE_BYTES; entry < end; entry += TLB_ENTRY_SIZE) {
       if (load<u32>(entry, TLB_GFN) - first >= length && length != 0xffffffff) continue;
       if (writeOnly) {
@@ -247,8 +230,8 @@ export function zapGfnRange(start: f64, npages: f64): i32 {
 /** Drops every translation of every vCPU; how many there were. */
 export function zapAll(): i32 {
   const dropped = dropRange(0, 4294967296.0, false);
-  for (let index: u32 = 0; index < <u32>MAX_VCPUS; index++) {
-    if ((usedTlbs >> index) & 1) dropAll(index);
+  for (let index = 0; index < MAX_VCPUS; index++) {
+    if ((usedTlbs >> index) & 1) dropAll(blockOf(index));
   }
   return dropped;
 }
@@ -261,21 +244,21 @@ export function protectGfnRange(start: f64, npages: f64): i32 {
 /** Empties the TLB of the current vCPU without counting a guest flush (reset, restore). */
 export function resetTlb(): void {
   tlbEpoch++;
-  clearFrameCache();
-  dropAll(load<u32>(cpu, VCPU_INDEX));
+  clearFrameCaches();
+  dropAll(cpu);
 }
 
 /** Drops the write tags of all entries, on all vCPUs, that map this host page (hva / 4096): it is about to hold decoded code. */
 export function stripWriteTags(hostPage: u32): void {
-  const byte = WRITTEN_PAGES + <usize>(hostPage >> 3);
+  const byte = <usize>WRITTEN_PAGES + <usize>(hostPage >> 3);
   const bit: u32 = 1 << (hostPage & 7);
   if (!(load<u8>(byte) & bit)) return;
   store<u8>(byte, load<u8>(byte) & <u8>~bit);
   tlbEpoch++;
   const host = hostPage << 12;
-  for (let index: u32 = 0; index < <u32>MAX_VCPUS; index++) {
+  for (let index = 0; index < MAX_VCPUS; index++) {
     if (!((usedTlbs >> index) & 1)) continue;
-    let entry: usize = <usize>TLB_BASE + <usize>index * TLB_STRIDE;
+    let entry: usize = blockOf(index) + VCPU_TLB;
     for (const end = entry + 2 * TABLE_BYTES; entry < end; entry += TLB_ENTRY_SIZE) {
       const tag = load<u64>(entry, TLB_TAG_WRITE);
       if (tag != NO_TAG && <u32>tag + load<u32>(entry, TLB_ADDEND) == host) store<u64>(entry, NO_TAG, TLB_TAG_WRITE);

@@ -7,11 +7,14 @@
  * except by changing them without a reload).
  * Not implemented: 5-level paging, PCID, SMEP, SMAP, protection keys (none is advertised), memory types (PAT, PCD, PWT are ignored).
  */
-import { CODE_PAGES, PAGE_CLEAN, PAGE_INVALID, PAGE_READONLY, STAT_PAGE_WALK, VCPU_AS_ID, VCPU_CR3, VCPU_STATS } from '../abi/index';
+import {
+  CODE_PAGES, FRAME_CACHE_ENTRIES, MAX_VCPUS, PAGE_CLEAN, PAGE_INVALID, PAGE_READONLY, STAT_PAGE_WALK, VCPU_AS_ID, VCPU_CR3, VCPU_FRAME_CACHE, VCPU_FRAMES_USED,
+  VCPU_STATS, VCPU_WALK,
+} from '../abi/index';
 import { codeWritten } from './blocks';
 import { lookup, markDirty } from './imports';
 import { CR0_PG, CR0_WP, CR4_PAE, CR4_PGE, CR4_PSE, cr0, cr4, EFER_LMA, EFER_NXE, efer } from './mmu-mode';
-import { cpu } from './state';
+import { blockOf, cpu, vcpuIndex } from './state';
 
 /** MAXPHYADDR 46 (CPUID 0x80000008). */
 export const PHYS_BITS = 46;
@@ -55,14 +58,8 @@ export let walkShift: u32 = 12;
 /** The leaf's dirty bit is set (always, without paging). */
 export let walkDirty: bool = true;
 
-/**
- * Private memory of the MMU below HOST_BASE (free in abi/layout.ts): entries used by the last walk, and the frame cache.
- * An entry record: host u32 (0: open bus), lookup answer u32, value u64, gpa u64.
- */
-const WALK_ENTRIES: usize = 0x142000;
+/** A record of VCPU_WALK: host u32 (0: open bus), lookup answer u32, value u64, gpa u64. */
 const WALK_ENTRY_SIZE: usize = 24;
-const FRAME_CACHE: usize = 0x140000;
-const FRAME_CACHE_ENTRIES: usize = 256;
 let walkCount: usize = 0;
 let entryHost: usize = 0;
 let entryAnswer: u32 = 0;
@@ -75,26 +72,38 @@ let entryAnswer: u32 = 0;
 export function frame(gfn: u64): u32 {
   const asId = load<u32>(cpu, VCPU_AS_ID);
   const key = gfn | ((<u64>asId) << 52);
-  const slot = FRAME_CACHE + ((<usize>(gfn ^ (gfn >> 8) ^ (gfn >> 14)) & (FRAME_CACHE_ENTRIES - 1)) << 4);
+  const slot = frameSlot(gfn);
   const cached = load<u32>(slot, 8);
   if (cached != 0 && load<u64>(slot) == key) return cached;
-  const answer = <u32>lookup(<f64>gfn, <i32>asId);
+  const answer = <u32>lookup(vcpuIndex(), <f64>gfn, <i32>asId);
   if (answer != 0 && !(answer & PAGE_INVALID)) {
     store<u64>(slot, key);
     store<u32>(slot, answer, 8);
+    store<u32>(cpu, 1, VCPU_FRAMES_USED);
   }
   return answer;
 }
 
-export function clearFrameCache(): void {
-  memory.fill(FRAME_CACHE, 0, FRAME_CACHE_ENTRIES << 4);
+@inline function frameSlot(gfn: u64): usize {
+  return cpu + VCPU_FRAME_CACHE + ((<usize>(gfn ^ (gfn >> 8) ^ (gfn >> 14)) & (FRAME_CACHE_ENTRIES - 1)) << 4);
 }
 
-/** Reports the first write to a clean page, so that it may carry a write tag from now on. */
+/** Of all vCPUs. */
+export function clearFrameCaches(): void {
+  for (let vcpu = 0; vcpu < MAX_VCPUS; vcpu++) {
+    const block = blockOf(vcpu);
+    if (!load<u32>(block, VCPU_FRAMES_USED)) continue;
+    memory.fill(block + VCPU_FRAME_CACHE, 0, FRAME_CACHE_ENTRIES << 4);
+    store<u32>(block, 0, VCPU_FRAMES_USED);
+  }
+}
+
+/** Reports the first write to a clean page, so that it may carry a write tag from now on. Another vCPU may have been first. */
 export function dirtyFrame(gfn: u64): void {
+  const vcpu = vcpuIndex();
   const asId = load<u32>(cpu, VCPU_AS_ID);
-  markDirty(<f64>gfn, <i32>asId);
-  const slot = FRAME_CACHE + ((<usize>(gfn ^ (gfn >> 8) ^ (gfn >> 14)) & (FRAME_CACHE_ENTRIES - 1)) << 4);
+  if (<u32>lookup(vcpu, <f64>gfn, <i32>asId) & PAGE_CLEAN) markDirty(vcpu, <f64>gfn, <i32>asId);
+  const slot = frameSlot(gfn);
   if (load<u64>(slot) == (gfn | ((<u64>asId) << 52))) store<u32>(slot, load<u32>(slot, 8) & ~(<u32>PAGE_CLEAN), 8);
 }
 
@@ -111,7 +120,7 @@ function locate(gpa: u64): bool {
 }
 
 function remember(gpa: u64, value: u64): void {
-  const record = WALK_ENTRIES + walkCount * WALK_ENTRY_SIZE;
+  const record = cpu + VCPU_WALK + walkCount * WALK_ENTRY_SIZE;
   store<u32>(record, <u32>entryHost);
   store<u32>(record, entryAnswer, 4);
   store<u64>(record, value, 8);
@@ -238,7 +247,7 @@ export function faultCode(status: i32, write: bool, execute: bool, user: bool): 
  */
 export function commitAccessedDirty(write: bool): void {
   for (let i: usize = 0; i < walkCount; i++) {
-    const record = WALK_ENTRIES + i * WALK_ENTRY_SIZE;
+    const record = cpu + VCPU_WALK + i * WALK_ENTRY_SIZE;
     const host = <usize>load<u32>(record);
     const leaf = i == walkCount - 1;
     const wanted: u64 = leaf && write ? PTE_A | PTE_D : PTE_A;

@@ -7,15 +7,14 @@
  */
 import {
   CODE_PAGES,
-  MAILBOX,
-  MAILBOX2,
-  MAILBOX2_HI,
   STAT_MMIO,
   TLB_ADDEND,
   TLB_ENTRIES,
   TLB_TAG_EXEC,
   TLB_TAG_READ,
   TLB_TAG_WRITE,
+  VCPU_MAILBOX,
+  VCPU_MAILBOX2,
   VCPU_STATS,
 } from '../abi/index';
 import { codeWritten } from './blocks';
@@ -23,7 +22,7 @@ import { mmioRead, mmioWrite } from './imports';
 import { is64, isCanonical, tlbBase, tlbSuper, wrapLinear } from './mmu-mode';
 import { ACCESS_R, ACCESS_W, ACCESS_X, fill, fillPlain, hitGpa, hitHost, setHit } from './mmu-tlb';
 import { WALK_OK, walkGpa, walkTables } from './mmu-walk';
-import { cpu, PEND_INTERNAL, pend, raise, selectCpu, VEC_GP } from './state';
+import { cpu, PEND_INTERNAL, pend, raise, selectCpu, VEC_GP, vcpuIndex } from './state';
 
 export { cpl, is32, is64, isCanonical, isLong, isProt, mode, modeChanged, tlbBase, tlbSuper, wrapLinear } from './mmu-mode';
 export { flushTlb, invlpg, protectGfnRange, resetTlb, stripWriteTags, tlbEpoch, zapAll, zapGfnRange } from './mmu-tlb';
@@ -75,15 +74,15 @@ function countMmio(): void {
 
 function deviceRead(gpa: u64, size: i32): u64 {
   countMmio();
-  mmioRead(<f64>gpa, size);
-  const value = load<u64>(MAILBOX);
+  mmioRead(vcpuIndex(), <f64>gpa, size);
+  const value = load<u64>(cpu, VCPU_MAILBOX);
   return size == 8 ? value : value & (((<u64>1) << (size << 3)) - 1);
 }
 
 function deviceWrite(gpa: u64, size: i32, value: u64): void {
   countMmio();
-  store<u64>(MAILBOX, size == 8 ? value : value & (((<u64>1) << (size << 3)) - 1));
-  mmioWrite(<f64>gpa, size);
+  store<u64>(cpu, size == 8 ? value : value & (((<u64>1) << (size << 3)) - 1), VCPU_MAILBOX);
+  mmioWrite(vcpuIndex(), <f64>gpa, size);
 }
 
 /** Reads n < 8 bytes that lie in one page, low byte first. */
@@ -275,17 +274,15 @@ export function execHost(va: u64): usize {
 }
 
 /**
- * The debugger's walk of a vCPU given by its record: no accessed or dirty bits, no TLB fill, no fault. 1: the gpa is in MAILBOX2.
+ * The debugger's walk of a vCPU given by its block: no accessed or dirty bits, no TLB fill, no fault. 1: the gpa is in VCPU_MAILBOX2.
  * Rights are ignored. 0: not mapped (or a table lies in an INVALID memslot).
  */
-export function translate(record: usize, va: u64): i32 {
+export function translate(block: usize, va: u64): i32 {
   const saved = cpu;
-  selectCpu(record);
+  selectCpu(block);
   const found = walkTables(va) == WALK_OK;
   selectCpu(saved);
   if (!found) return 0;
-  const gpa = walkGpa | (va & 0xfff);
-  store<u32>(MAILBOX2, <u32>gpa);
-  store<u32>(MAILBOX2_HI, <u32>(gpa >> 32));
+  store<u64>(block, walkGpa | (va & 0xfff), VCPU_MAILBOX2);
   return 1;
 }

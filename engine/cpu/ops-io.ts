@@ -6,7 +6,7 @@ import { exactCount, leaveAfter, operandSize, writeReg } from './mem';
 import { slowValue, sysRead } from './mmu';
 import { cpl, isProt, segRecord } from './mmu-mode';
 import { R_PORT } from './record';
-import { cpu, raise, VEC_GP } from './state';
+import { cpu, raise, VEC_GP, vcpuIndex } from './state';
 import { SEG_BASE } from '../abi/index';
 
 /** #GP(0) unless all `size` ports from `port` on are allowed. */
@@ -41,7 +41,7 @@ export function opIn(p: usize): i32 {
   exactCount(p);
   if (!checkPort(port, size)) return 0;
   countPio();
-  writeReg(VCPU_GPR, size, <u64><u32>ioRead(port, size));
+  writeReg(VCPU_GPR, size, <u64><u32>ioRead(vcpuIndex(), port, size));
   return leaveAfter(p);
 }
 export function opOut(p: usize): i32 {
@@ -51,6 +51,6 @@ export function opOut(p: usize): i32 {
   if (!checkPort(port, size)) return 0;
   countPio();
   const value = load<u32>(cpu, VCPU_GPR);
-  ioWrite(port, size, size == 4 ? value : value & ((1 << (size << 3)) - 1));
+  ioWrite(vcpuIndex(), port, size, size == 4 ? value : value & ((1 << (size << 3)) - 1));
   return leaveAfter(p);
 }

@@ -14,7 +14,7 @@ import { ACCESS_R, ACCESS_W, fill, hitHost } from './mmu-tlb';
 import { linearOf } from './ops-misc';
 import { checkPort, countPio } from './ops-io';
 import { AUX_ASIZE_SHIFT, AUX_REP, AUX_REPNE, AUX_SIZE, R_AUX, R_KIND, R_STRING_SEGMENT, VREG_EA } from './record';
-import { cpu, raise, VEC_GP } from './state';
+import { cpu, raise, VEC_GP, vcpuIndex } from './state';
 
 const RAX: usize = VCPU_GPR;
 const RCX: usize = VCPU_GPR + 8;
@@ -293,11 +293,11 @@ export function opStringIo(p: usize): i32 {
   if (input) {
     if (!canWrite(p, va, size)) return 0;
     countPio();
-    if (!wr(p, va, size, <u64><u32>ioRead(port, size))) return 0;
+    if (!wr(p, va, size, <u64><u32>ioRead(vcpuIndex(), port, size))) return 0;
   } else {
     if (!rd(p, va, size)) return 0;
     countPio();
-    ioWrite(port, size, <u32>memVal);
+    ioWrite(vcpuIndex(), port, size, <u32>memVal);
   }
   setCounter(register, offset + (backward ? 0 - <u64>size : <u64>size));
   if (!rep) return leaveAfter(p);

@@ -35,7 +35,7 @@ import {
 } from './mem';
 import { is64, isProt } from './mmu-mode';
 import { R_BYTES, R_DST, R_LEN, R_LOGGED, R_NUMBER, VREG_EA } from './record';
-import { clearPending, cpu, pending, raise, VEC_GP, VEC_UD } from './state';
+import { clearPending, cpu, pending, raise, VEC_GP, VEC_UD, vcpuIndex } from './state';
 import {
   arpl,
   clts,
@@ -90,7 +90,7 @@ export function opUndefined(p: usize): i32 {
     store<u64>(cpu, 0, VCPU_LOG_BYTES + 8);
     store<u32>(cpu, length < 8 ? length : 8, VCPU_LOG_LENGTH);
     store<u64>(cpu, load<u64>(cpu, VCPU_STATS + STAT_UNIMPLEMENTED) + 1, VCPU_STATS + STAT_UNIMPLEMENTED);
-    log(LOG_UNIMPLEMENTED, <u32>rip, <u32>(rip >> 32));
+    log(vcpuIndex(), LOG_UNIMPLEMENTED, <u32>rip, <u32>(rip >> 32));
   }
   return raise(VEC_UD, 0);
 }

@@ -175,15 +175,3 @@ export function setBlockChain(block: usize, nextOfBucket: u32, nextOfPage: u32):
   store<u32>(header(block), nextOfBucket, H_NEXT);
   store<u32>(header(block), nextOfPage, H_PAGE_NEXT);
 }
-
-/** Fixed cells of the interpreter. */
-/** i32 instructions of the slice that no entered block has claimed. */
-export const LEFT: usize = 0x10e000;
-/** u64 instruction count at which `run` must stop. */
-export const STOP_AT: usize = 0x10e008;
-/** The first bytes of an instruction at a page's end, and a block that runs once. */
-export const STITCH: usize = 0x10e100;
-export const SCRATCH: usize = 0x10f000;
-/** Hash of blocks: HASH_SIZE u32. */
-export const HASH: usize = 0x150000;
-export const HASH_SIZE: usize = 0x20000;

@@ -4,7 +4,7 @@
  * A region runs whole instructions only: it leaves before one that it cannot finish, with RIP, registers, flags and LEFT exact, so an
  * exit is a near jump to where it stopped. Only out-of-line handlers that it calls can fault or ask for a stop inside.
  */
-import { JIT_EXITS, JIT_PROBING, JIT_REASONS, VCPU_ICOUNT } from '../abi/index';
+import { JIT_EXITS, JIT_PROBING, JIT_REASONS, VCPU_ICOUNT, VCPU_LEFT, VCPU_STOP_AT } from '../abi/index';
 import { claimArena, findCached, firstBlock, heatOf, watchPage } from './blocks';
 import { arithmeticFlags, carry, condition, F_CF, F_OF, setArithmeticFlags } from './flags';
 import { cold } from './generated/cold';
@@ -15,9 +15,9 @@ import { exactCountBetween, stopRecord } from './mem';
 import { execHost, fetchPage, quietFill } from './mmu';
 import { tlbBase } from './mmu-mode';
 import {
-  blockCount, entryOf, HEADER_SIZE, isCached, LEFT, nextInPage, opOf, R_AFTER, RECORD_SIZE, setCached, setEntry, setOp, STOP_AT, VREG_PAGE,
+  blockCount, entryOf, HEADER_SIZE, isCached, nextInPage, opOf, R_AFTER, RECORD_SIZE, setCached, setEntry, setOp, VREG_PAGE,
 } from './record';
-import { clearPending, cpu } from './state';
+import { clearPending, cpu, vcpuIndex } from './state';
 import { storeLazyFlags } from './region-flags';
 import { blockKey, KEY_64 } from './why';
 
@@ -75,14 +75,14 @@ export function sampled(block: usize): void {
   store<u32>(heat, now < threshold ? now : 0);
   if (now < threshold) return;
   const page = load<u64>(cpu, VREG_PAGE);
-  jitHot(<i32>block, <i32><u32>page, <i32><u32>(page >> 32));
+  jitHot(vcpuIndex(), <i32>block, <i32><u32>page, <i32><u32>(page >> 32));
 }
 
 /** Runs the region whose entry the block at p is. */
 export function enterRegion(p: usize): i32 {
   const entry = entryOf(p);
   store<u32>(entry, load<u32>(entry, E_USES) + 1, E_USES);
-  const left = load<i32>(LEFT) + blockCount(p);
+  const left = load<i32>(cpu, VCPU_LEFT) + blockCount(p);
   const page = load<u64>(cpu, VREG_PAGE) - <u64><i64>load<i32>(entry, E_DELTA);
   const result = call_indirect<i32>(
     load<u32>(entry, E_FUNCTION), <i32>cpu, load<i32>(entry, E_NUMBER), left, page, <i32>tlbBase, load<i32>(entry, E_PAGE_BIT),
@@ -103,7 +103,7 @@ export function interpreted(p: usize): usize {
 
 /** May the access be retried now? Enters va's page into the TLB if that has no other effect than a walk has. kind: size | write << 8. */
 export function jitFill(va: u64, kind: i32, remaining: i32): i32 {
-  store<u64>(cpu, load<u64>(STOP_AT) - <u64>remaining, VCPU_ICOUNT);
+  store<u64>(cpu, load<u64>(cpu, VCPU_STOP_AT) - <u64>remaining, VCPU_ICOUNT);
   store<u32>(JIT_PROBING, 1);
   const done = quietFill(va, kind & 255, kind >> 8 != 0);
   store<u32>(JIT_PROBING, 0);
@@ -112,7 +112,7 @@ export function jitFill(va: u64, kind: i32, remaining: i32): i32 {
 
 /** Is va, the start of a page, executed from this host page now? As a fetch, but for faults: those are the interpreter's. */
 export function jitFetch(va: u64, hostPage: i32, left: i32): i32 {
-  store<i32>(LEFT, left);
+  store<i32>(cpu, left, VCPU_LEFT);
   exactCountBetween();
   const hva = fetchPage(va);
   if (hva == 0) clearPending();

@@ -14,7 +14,6 @@ import {
   EXIT_SHUTDOWN,
   SHADOW_MOV_SS,
   STAT_RETRIES,
-  VCPU_BASE,
   VCPU_BREAK_ICOUNT,
   VCPU_DR6,
   VCPU_EXIT_REQUEST,
@@ -23,12 +22,13 @@ import {
   VCPU_INDEX,
   VCPU_INTR_SHADOW,
   VCPU_IRQ_PENDING,
+  VCPU_LEFT,
   VCPU_NMI_BLOCKED,
   VCPU_NMI_PENDING,
   VCPU_RIP,
   VCPU_SLICE_END,
   VCPU_STATS,
-  VCPU_STRIDE,
+  VCPU_STOP_AT,
 } from '../abi/index';
 import { findBlock, scratchBlock } from './blocks';
 import { arithmeticFlags, F_IF, F_TF, setArithmeticFlags, sysFlags } from './flags';
@@ -38,9 +38,9 @@ import { OP_INT, OP_INTO, OP_SYSCALL, OP_SYSRET } from './generated/ops';
 import { ackInterrupt } from './imports';
 import { afterStop, ripOf } from './mem';
 import { modeChanged } from './mmu-mode';
-import { H_COUNT, HEADER_SIZE, LEFT, R_AFTER, STOP_AT, VREG_EA, VREG_PAGE, VREG_T0 } from './record';
+import { blockCount, R_AFTER, VREG_EA, VREG_PAGE, VREG_T0 } from './record';
 import { nextSample, sampled } from './regions';
-import { clearPending, cpu, PEND_EXCEPTION, PEND_INTERNAL, PEND_RETRY, PEND_WAIT, pending, raise, selectCpu, VEC_DB } from './state';
+import { blockOf, clearPending, cpu, PEND_EXCEPTION, PEND_INTERNAL, PEND_RETRY, PEND_WAIT, pending, raise, selectCpu, VEC_DB } from './state';
 import { leavePoint, WHY_FAULT, WHY_FETCH, WHY_LEAVE, WHY_OVER, WHY_STOP } from './why';
 
 /** Deliveries without a retired instruction after which a slice gives up (a guest whose handler faults for ever). */
@@ -61,7 +61,7 @@ function finish(code: i32): i32 {
 }
 
 export function run(vcpu: i32, budget: i32): i32 {
-  selectCpu(<usize>VCPU_BASE + <usize>vcpu * VCPU_STRIDE);
+  selectCpu(blockOf(vcpu));
   modeChanged();
   clearPending();
   store<u64>(cpu, load<u64>(cpu, VCPU_ICOUNT) + <u64>budget, VCPU_SLICE_END);
@@ -136,22 +136,22 @@ function instructions(now: u64): i32 {
   if (shaded || trap) stopAt = now + 1;
   const most = <i32>(stopAt - now);
   let left = nextSample(most);
-  store<u64>(STOP_AT, now + <u64>left);
-  store<i32>(LEFT, left);
+  store<u64>(cpu, now + <u64>left, VCPU_STOP_AT);
+  store<i32>(cpu, left, VCPU_LEFT);
   const rip = load<u64>(cpu, VCPU_RIP);
   let block = findBlock(rip);
   if (block != 0) {
     // A sample may come late; the end of the slice may not.
-    let count = load<i32>(block - HEADER_SIZE + H_COUNT);
+    let count = blockCount(block);
     if (count > left) {
       left = count < most ? count : most;
-      store<u64>(STOP_AT, now + <u64>left);
-      store<i32>(LEFT, left);
+      store<u64>(cpu, now + <u64>left, VCPU_STOP_AT);
+      store<i32>(cpu, left, VCPU_LEFT);
     }
     if (count > left) block = scratchBlock(rip, left);
   }
   if (block == 0) return settle();
-  store<i32>(LEFT, left - load<i32>(block - HEADER_SIZE + H_COUNT));
+  store<i32>(cpu, left - blockCount(block), VCPU_LEFT);
   store<u32>(cpu, 0, VCPU_INTR_SHADOW);
   const why = execute(block);
   afterStop();
@@ -191,14 +191,14 @@ function singleStep(): i32 {
 
 /** Exact RIP and instruction count after `execute`. */
 function account(why: i32): void {
-  let left = load<i32>(LEFT);
+  let left = load<i32>(cpu, VCPU_LEFT);
   const p = leavePoint;
   if (why == WHY_FAULT || why == WHY_STOP) {
     left += <i32>load<u8>(p, R_AFTER);
     store<u64>(cpu, ripOf(p), VCPU_RIP);
   } else if (why == WHY_OVER) {
-    left += load<i32>(p - HEADER_SIZE + H_COUNT);
+    left += blockCount(p);
     store<u64>(cpu, ripOf(p), VCPU_RIP);
   } else if (why == WHY_LEAVE) left += <i32>load<u8>(p, R_AFTER) - 1;
-  store<u64>(cpu, load<u64>(STOP_AT) - <u64>left, VCPU_ICOUNT);
+  store<u64>(cpu, load<u64>(cpu, VCPU_STOP_AT) - <u64>left, VCPU_ICOUNT);
 }

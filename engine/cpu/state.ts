@@ -1,10 +1,17 @@
 /** The current vCPU and what an instruction leaves behind when it cannot complete. Shared by every file of the core. */
-import { VCPU_BASE, VCPU_FAULT_ADDR, VCPU_FAULT_ERROR, VCPU_FAULT_VECTOR } from '../abi/index';
+import { VCPU_BASE, VCPU_BLOCK_SIZE, VCPU_FAULT_ADDR, VCPU_FAULT_ERROR, VCPU_FAULT_VECTOR, VCPU_INDEX } from '../abi/index';
 
-/** Address of the record of the vCPU that runs. `run` keeps a copy in a local. */
+/** Address of the block of the vCPU that runs (abi/layout.ts), which begins with its record. `execute` keeps a copy in a local. */
 export let cpu: usize = VCPU_BASE;
-export function selectCpu(record: usize): void {
-  cpu = record;
+export function selectCpu(block: usize): void {
+  cpu = block;
+}
+/** Index of the vCPU that runs: every call that leaves the core names it. */
+@inline export function vcpuIndex(): i32 {
+  return load<i32>(cpu, VCPU_INDEX);
+}
+@inline export function blockOf(vcpu: i32): usize {
+  return <usize>VCPU_BASE + <usize>vcpu * VCPU_BLOCK_SIZE;
 }
 
 /**

@@ -41,7 +41,7 @@ import {
   setDescriptor,
   touchDescriptor,
 } from './segments';
-import { VEC_GP, VEC_NMI, VEC_NP, cpu, raise } from './state';
+import { VEC_GP, VEC_NMI, VEC_NP, cpu, raise, vcpuIndex } from './state';
 import { commitStack, innerStack, innerStack64, pushValue, putInnerSegment, useCurrentStack, useFlatStack } from './transfer-stack';
 
 /** Kinds of `interrupt`. Software interrupts check the gate's DPL. */
@@ -134,7 +134,7 @@ function readGate(): i32 {
   if (eventKind == INT_SOFTWARE && ((high >> 13) & 3) < cpl) return raise(VEC_GP, idtError());
   if (!(high & 0x8000)) return raise(VEC_NP, idtError());
   if (gateType == 5) {
-    log(LOG_ABSENT, ABSENT_TASK_GATE, eventVector);
+    log(vcpuIndex(), LOG_ABSENT, ABSENT_TASK_GATE, eventVector);
     return raise(VEC_GP, idtError());
   }
   gateOffset |= gateType >= 14 ? <u64>((low & 0xffff) | (high & 0xffff0000)) : <u64>(low & 0xffff);

@@ -7,7 +7,7 @@ import { getFlags, setFlags } from './flags';
 import { log } from './imports';
 import { cpl, is64, isLong, isProt, modeChanged, segRecord } from './mmu-mode';
 import { descHigh, descLow, putReal } from './segments';
-import { VEC_GP, cpu, raise } from './state';
+import { VEC_GP, cpu, raise, vcpuIndex } from './state';
 import { checkOffset, checkReturnCode, dropInnerSegments, enterCode, returnOuter } from './transfer';
 import { commitStack, popValue, popped, useCurrentStack } from './transfer-stack';
 
@@ -30,7 +30,7 @@ function returnFlags(image: u32, opsize: i32, from: u32): void {
 }
 
 function unsupported(what: u32): i32 {
-  log(LOG_ABSENT, what, 0);
+  log(vcpuIndex(), LOG_ABSENT, what, 0);
   return raise(VEC_GP, 0);
 }
 

@@ -35,7 +35,7 @@ import {
   setDescriptor,
   touchDescriptor,
 } from './segments';
-import { VEC_GP, VEC_NP, cpu, raise } from './state';
+import { VEC_GP, VEC_NP, cpu, raise, vcpuIndex } from './state';
 import {
   commitStack,
   innerStack,
@@ -110,7 +110,7 @@ export function enterCode(selector: u32, newCpl: u32, offset: u64): void {
 }
 
 function taskSwitch(selector: u32): i32 {
-  log(LOG_ABSENT, ABSENT_TASK_SWITCH, selector);
+  log(vcpuIndex(), LOG_ABSENT, ABSENT_TASK_SWITCH, selector);
   return raise(VEC_GP, selector & 0xfffc);
 }
 

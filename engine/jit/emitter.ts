@@ -2,12 +2,14 @@
  * What every operation is written with: guest registers in locals, flags, memory operands behind a TLB probe, exits. One emitter writes
  * one region. Everything that leaves a region does so in front of an instruction, by `exit`.
  */
+
+import { VCPU_LEFT } from '../abi/layout';
 import { TLB_ADDEND, TLB_TAG_READ, TLB_TAG_WRITE } from '../abi/tlb';
 import { VCPU_CR0, VCPU_CR4, VCPU_GPR, VCPU_MXCSR, VCPU_RIP, VCPU_XMM, VCPU_ZERO } from '../abi/vcpu';
 import { Code, I32, I64, V128 } from './encoder';
 import { type Flags, IN_RECORD, Kind, wordOf } from './flag-kinds';
 import type { FunctionType, Import, Locals } from './module';
-import { type Instruction, LEFT, type Size, VREG_EA, VREG_PAGE } from './records';
+import { type Instruction, type Size, VREG_EA, VREG_PAGE } from './records';
 
 // Parameters of a region.
 const VCPU = 0;
@@ -187,9 +189,9 @@ export class Emitter {
       code.get(XMM0 + register);
       code.v128Store(VCPU_XMM + register * 16);
     });
-    code.i32Const(0);
+    code.get(VCPU);
     code.get(LEFT_LOCAL);
-    code.i32Store(LEFT);
+    code.i32Store(VCPU_LEFT);
     this.storeFlags();
   }
 

@@ -81,9 +81,6 @@ export interface Instruction {
 
 export { VREG_EA, VREG_PAGE } from '../abi/record';
 
-/** The cell with the instructions that are left of the slice. */
-export const LEFT = 0x10e000;
-
 export interface Records {
   /** Address of the first record. */
   first: number;

@@ -610,7 +610,7 @@ export interface MachineState {
   machine: SavedMachine;
   /** By device name. */
   devices: Record<string, { [field: string]: unknown }>;
-  /** Records of VCPU_STRIDE bytes. */
+  /** Records of VCPU_RECORD_SIZE bytes. */
   vcpus: Uint8Array[];
   /** Dirty bitmaps of the slots that have one. */
   dirty: { slot: number; bits: Uint8Array }[];

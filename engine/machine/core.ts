@@ -1,7 +1,7 @@
 /** Loads core.wasm over the machine's host memory and joins its imports with the board. */
 import type { CoreExports, CoreImports } from '../abi/core';
 import { LOG_ABSENT, LOG_MSR, LOG_TRIPLE, LOG_UNIMPLEMENTED } from '../abi/exits';
-import { MAILBOX, MAILBOX_HI, MAX_VCPUS } from '../abi/layout';
+import { MAX_VCPUS, VCPU_BASE, VCPU_BLOCK_SIZE, VCPU_MAILBOX } from '../abi/layout';
 import { VCPU_LOG_BYTES, VCPU_LOG_LENGTH, VCPU_RIP } from '../abi/vcpu';
 import type { Lapic } from '../devices/lapic';
 import type { Jit } from '../jit/index';
@@ -13,21 +13,21 @@ import type { Vcpu } from './vcpu';
 
 /** What the core's imports reach. Filled by the composition root before the first instruction runs. */
 export interface CoreWiring {
-  lookup(gfn: number, asId: number): number;
-  markDirty(gfn: number, asId: number): void;
+  lookup(vcpu: number, gfn: number, asId: number): number;
+  markDirty(vcpu: number, gfn: number, asId: number): void;
   ports: PortBus;
   mmio: MmioBus;
   lapics: readonly Lapic[];
   /** The vCPU that runs. */
-  current(): Vcpu;
+  vcpus: readonly Vcpu[];
   acknowledge(vcpu: number): number;
   /** An x87 error that is reported outside the processor. */
   ferr(): void;
   log(text: string): void;
 }
 
-const MAILBOX_WORD = MAILBOX >>> 2;
-const MAILBOX_HI_WORD = MAILBOX_HI >>> 2;
+/** Index in host.words of the low half of the vCPU's mailbox; the high half follows. */
+const mailbox = (vcpu: number): number => (VCPU_BASE + vcpu * VCPU_BLOCK_SIZE + VCPU_MAILBOX) >>> 2;
 /** Repeated reports of one kind stop here, so that a guest that probes in a loop does not drown the log. */
 const LOG_LIMIT = 200;
 
@@ -59,44 +59,44 @@ export function checkVcpuCount(smp: number): void {
 
 function coreImports(host: HostMemory, wiring: CoreWiring, jit: Jit | undefined): CoreImports {
   return {
-    lookup: (gfn, asId) => wiring.lookup(gfn, asId),
-    markDirty: (gfn, asId) => wiring.markDirty(gfn, asId),
-    mmioRead(gpa, size) {
+    lookup: (vcpu, gfn, asId) => wiring.lookup(vcpu, gfn, asId),
+    markDirty: (vcpu, gfn, asId) => wiring.markDirty(vcpu, gfn, asId),
+    mmioRead(vcpu, gpa, size) {
       const { mmio } = wiring;
       if (size < 8) {
         const value = mmio.read(gpa, size);
-        host.words[MAILBOX_WORD] = value;
-        host.words[MAILBOX_HI_WORD] = 0;
+        host.words[mailbox(vcpu)] = value;
+        host.words[mailbox(vcpu) + 1] = 0;
         return;
       }
       const low = mmio.read(gpa, 4);
       // The second half of an unanswered access is not a second hole.
       const high = mmio.answers(gpa + 4) ? mmio.read(gpa + 4, 4) : 0xffffffff;
-      host.words[MAILBOX_WORD] = low;
-      host.words[MAILBOX_HI_WORD] = high;
+      host.words[mailbox(vcpu)] = low;
+      host.words[mailbox(vcpu) + 1] = high;
     },
-    mmioWrite(gpa, size) {
+    mmioWrite(vcpu, gpa, size) {
       const { mmio } = wiring;
-      const low = host.words[MAILBOX_WORD]!;
-      const high = host.words[MAILBOX_HI_WORD]!;
+      const low = host.words[mailbox(vcpu)]!;
+      const high = host.words[mailbox(vcpu) + 1]!;
       mmio.write(gpa, Math.min(size, 4), size === 1 ? low & 0xff : size === 2 ? low & 0xffff : low);
       if (size === 8 && mmio.answers(gpa + 4)) mmio.write(gpa + 4, 4, high);
     },
-    ioRead: (port, size) => wiring.ports.read(port, size),
-    ioWrite: (port, size, value) => wiring.ports.write(port, size, value >>> 0),
+    ioRead: (_vcpu, port, size) => wiring.ports.read(port, size),
+    ioWrite: (_vcpu, port, size, value) => wiring.ports.write(port, size, value >>> 0),
     ackInterrupt: (vcpu) => wiring.acknowledge(vcpu),
     ferr: () => wiring.ferr(),
     cr8Written: (vcpu) => wiring.lapics[vcpu]!.priorityChanged(),
     apicMsr(vcpu, index, write) {
       const lapic = wiring.lapics[vcpu]!;
-      if (write) return lapic.writeMsr(index >>> 0, host.words[MAILBOX_WORD]!, host.words[MAILBOX_HI_WORD]!) ? 0 : 1;
+      if (write) return lapic.writeMsr(index >>> 0, host.words[mailbox(vcpu)]!, host.words[mailbox(vcpu) + 1]!) ? 0 : 1;
       if (!lapic.readMsr(index >>> 0)) return 1;
-      host.words[MAILBOX_WORD] = lapic.msrLow;
-      host.words[MAILBOX_HI_WORD] = lapic.msrHigh;
+      host.words[mailbox(vcpu)] = lapic.msrLow;
+      host.words[mailbox(vcpu) + 1] = lapic.msrHigh;
       return 0;
     },
     log: coreLog(wiring),
-    jitHot: (block, pageLow, pageHigh) => jit?.hot(block, pageLow, pageHigh),
+    jitHot: (_vcpu, block, pageLow, pageHigh) => jit?.hot(block, pageLow, pageHigh),
     jitDropped: (hostPage) => jit?.dropped(hostPage),
   };
 }
@@ -109,16 +109,16 @@ function coreLog(wiring: CoreWiring): CoreImports['log'] {
     if (count <= 3) wiring.log(text);
     if (counts.size > LOG_LIMIT) counts.clear();
   };
-  return (code, a, b) => {
+  return (vcpu, code, a, b) => {
     if (code === LOG_UNIMPLEMENTED) {
-      const bytes = unimplementedBytes(wiring);
+      const bytes = unimplementedBytes(wiring.vcpus[vcpu]!);
       const text = bytes.map((byte) => hex(byte).padStart(2, '0')).join(' ');
       const family = absentInstruction(bytes);
       const address = hex(b >>> 0) === '0' ? hex(a >>> 0) : `${hex(b >>> 0)}${hex(a >>> 0).padStart(8, '0')}`;
       const what = family ? `${family.name} is not there` : 'instruction not implemented';
       report(`op ${text}`, `#UD: ${what} at 0x${address}: ${text}${family ? `; ${family.instead}` : ''}`);
     } else if (code === LOG_ABSENT) {
-      report(`absent ${a} ${b}`, absentFeature(a >>> 0, b >>> 0, `0x${wiring.current().u64(VCPU_RIP).toString(16)}`));
+      report(`absent ${a} ${b}`, absentFeature(a >>> 0, b >>> 0, `0x${wiring.vcpus[vcpu]!.u64(VCPU_RIP).toString(16)}`));
     } else if (code === LOG_MSR) {
       report(`msr ${a} ${b}`, `#GP: ${b ? 'wrmsr to' : 'rdmsr of'} unknown MSR 0x${hex(a >>> 0)}`);
     } else if (code === LOG_TRIPLE) {
@@ -127,9 +127,7 @@ function coreLog(wiring: CoreWiring): CoreImports['log'] {
   };
 }
 
-/** The bytes lie in the record of the vCPU that runs. */
-function unimplementedBytes(wiring: CoreWiring): number[] {
-  const vcpu = wiring.current();
+function unimplementedBytes(vcpu: Vcpu): number[] {
   const length = Math.min(vcpu.u32(VCPU_LOG_LENGTH), 16);
   return [...vcpu.recordBytes().subarray(VCPU_LOG_BYTES, VCPU_LOG_BYTES + length)];
 }

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import type { CoreExports } from '../abi/core';
 import { EXIT_BUDGET, EXIT_HLT, EXIT_RETRY } from '../abi/exits';
-import { VCPU_BASE, VCPU_STRIDE } from '../abi/layout';
+import { VCPU_BASE, VCPU_BLOCK_SIZE } from '../abi/layout';
 import * as abi from '../abi/vcpu';
 import { Clock } from './clock';
 import { Executor } from './executor';
@@ -43,7 +43,7 @@ function rig(scripts: number[][], deaf: number[] = []) {
   } as unknown as CoreExports;
   const vcpus = scripts.map((_script, index) => new Vcpu(index, host, core));
   for (const vcpu of vcpus) {
-    host.bytes.fill(0, VCPU_BASE + vcpu.index * VCPU_STRIDE, VCPU_BASE + (vcpu.index + 1) * VCPU_STRIDE);
+    host.bytes.fill(0, VCPU_BASE + vcpu.index * VCPU_BLOCK_SIZE, VCPU_BASE + (vcpu.index + 1) * VCPU_BLOCK_SIZE);
     vcpu.setU32(abi.VCPU_CLOCK_SHIFT, SHIFT);
   }
   const executor = new Executor(core, vcpus);

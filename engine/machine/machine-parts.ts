@@ -256,18 +256,18 @@ export abstract class MachineParts extends MachineViews {
   }
 
   private connect(wiring: CoreWiring): void {
-    const { executor, vcpuMemory } = this;
+    const { executor, vcpuMemory, vcpus } = this;
     Object.assign(wiring, {
-      lookup: (gfn: number, asId: number) => {
-        const word = vcpuMemory.lookup(executor.current, gfn, asId);
+      lookup: (vcpu: number, gfn: number, asId: number) => {
+        const word = vcpuMemory.lookup(vcpus[vcpu]!, gfn, asId);
         if (word === PAGE_INVALID && executor.executing && this.host.words[JIT_PROBING >>> 2] === 0) this.changeSet.retried(gfn);
         return word;
       },
-      markDirty: (gfn: number, asId: number) => vcpuMemory.markDirty(executor.current, gfn, asId),
+      markDirty: (vcpu: number, gfn: number, asId: number) => vcpuMemory.markDirty(vcpus[vcpu]!, gfn, asId),
       ports: this.ports,
       mmio: this.mmio,
       lapics: this.board.lapics,
-      current: () => executor.current,
+      vcpus,
       acknowledge: (vcpu: number) => this.board.acknowledge(vcpu),
       ferr: () => this.board.coprocessor.raise(),
       log: (text: string) => this.emit({ type: 'log', text }),

@@ -1,6 +1,6 @@
 /** What of the machine monitor and page look at: registers, memory, tables, devices and counters. Nothing here but the writes changes the guest. */
 import type { CoreExports } from '../abi/core';
-import { MAILBOX2 } from '../abi/layout';
+import { VCPU_MAILBOX2 } from '../abi/layout';
 import type { Jit } from '../jit/index';
 import type { MemslotEngine } from '../memory/index';
 import { type IoApicState, type Machine, MachineError, type PicState, type VcpuRegisters } from './api';
@@ -44,7 +44,7 @@ export abstract class MachineViews {
     const low = Number(gva & 0xffffffffn) | 0;
     const high = Number((gva >> 32n) & 0xffffffffn) | 0;
     if (!this.core.translate(this.vcpu(vcpu).index, low, high)) return undefined;
-    return Number(this.host.view.getBigUint64(MAILBOX2, true));
+    return this.vcpu(vcpu).count(VCPU_MAILBOX2);
   }
 
   pageTable(vcpu = 0): ReturnType<Machine['pageTable']> {

@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import type { CoreExports } from '../abi/core';
-import { MAILBOX2 } from '../abi/layout';
+import { VCPU_MAILBOX2 } from '../abi/layout';
 import * as abi from '../abi/vcpu';
 import type { MemslotEngine } from '../memory/index';
 import type { PageWalk } from './api';
@@ -38,7 +38,7 @@ beforeAll(async () => {
     () => {},
   );
   const cache = engine.createCache();
-  const wiring = { lookup: (gfn: number, asId: number) => cache.lookupPage(gfn, asId), log: () => {}, vcpus: [] };
+  const wiring = { lookup: (_vcpu: number, gfn: number, asId: number) => cache.lookupPage(gfn, asId), log: () => {}, vcpus: [] };
   core = await loadCore(
     new WebAssembly.Module(readFileSync(process.env.LAB_CORE ?? resolve(import.meta.dirname, '../../build/core.wasm'))),
     host,
@@ -74,7 +74,7 @@ const walk = (gva: bigint): PageWalk => walkAddress(vcpu, engine, host, gva);
 
 function translated(gva: bigint): number | undefined {
   const found = core.translate(0, Number(gva & 0xffffffffn) | 0, Number(gva >> 32n) | 0);
-  return found ? Number(host.view.getBigUint64(MAILBOX2, true)) : undefined;
+  return found ? vcpu.count(VCPU_MAILBOX2) : undefined;
 }
 
 /** mulberry32 */

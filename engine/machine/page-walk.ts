@@ -3,7 +3,7 @@
  * where it lies, and the reason where the walk stops. It follows engine/cpu/mmu-walk.ts, checks of reserved bits included, but only looks: no
  * accessed or dirty bit is set, no TLB entry filled, no fault raised.
  */
-import { PAGE_SIZE, TLB_BASE, TLB_STRIDE } from '../abi/layout';
+import { PAGE_SIZE, VCPU_BASE, VCPU_BLOCK_SIZE, VCPU_TLB } from '../abi/layout';
 import { TLB_ENTRIES, TLB_ENTRY_SIZE, TLB_TAG_EXEC, TLB_TAG_READ, TLB_TAG_WRITE, TLB_USER } from '../abi/tlb';
 import { VCPU_AS_ID, VCPU_CR0, VCPU_CR3, VCPU_CR4, VCPU_EFER } from '../abi/vcpu';
 import { MEMSLOT_INVALID, type MemslotEngine } from '../memory/index';
@@ -45,7 +45,7 @@ interface Shape {
 
 export function walkAddress(vcpu: Vcpu, engine: MemslotEngine, host: HostMemory, address: bigint): PageWalk {
   const walk = new Walker(vcpu, engine, host).walk(BigInt.asUintN(64, address));
-  const table = TLB_BASE + vcpu.index * TLB_STRIDE;
+  const table = VCPU_BASE + vcpu.index * VCPU_BLOCK_SIZE + VCPU_TLB;
   walk.tlb = { supervisor: tagsAt(host, table, walk.gva), user: tagsAt(host, table + TLB_USER, walk.gva) };
   return walk;
 }

@@ -2,7 +2,7 @@
  * Checks of a machine state that came from anywhere. Each throws an Error that says what is wrong, and touches nothing of the running
  * machine. What a part refers to in another part is checked here too.
  */
-import { MAX_VCPUS, PAGE_SIZE, VCPU_STRIDE } from '../abi/layout';
+import { MAX_VCPUS, PAGE_SIZE, VCPU_RECORD_SIZE } from '../abi/layout';
 import * as abi from '../abi/vcpu';
 import { type Check, count, flag, int, list, nullable, object, readFields, type Schema } from '../devices/state';
 import type { SavedRing, SavedRings } from '../memory/index';
@@ -263,7 +263,7 @@ export function checkVcpus(records: UncheckedState['vcpus'], smp: number): void 
 }
 
 function checkVcpu(index: number, record: Uint8Array): void {
-  if (record.length !== VCPU_STRIDE) throw new Error(`vCPU ${index}: its record has ${record.length} bytes, not ${VCPU_STRIDE}`);
+  if (record.length !== VCPU_RECORD_SIZE) throw new Error(`vCPU ${index}: its record has ${record.length} bytes, not ${VCPU_RECORD_SIZE}`);
   const view = new DataView(record.buffer, record.byteOffset, record.length);
   const u32 = (at: number): number => view.getUint32(at, true);
   const u64 = (at: number): number => u32(at) + u32(at + 4) * TWO_32;

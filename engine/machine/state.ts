@@ -5,7 +5,7 @@
  * image, address space 1 (this board has no SMM).
  */
 import type { CoreExports } from '../abi/core';
-import { PAGE_SIZE, VCPU_BASE, VCPU_STRIDE } from '../abi/layout';
+import { PAGE_SIZE, VCPU_BASE, VCPU_BLOCK_SIZE, VCPU_RECORD_SIZE } from '../abi/layout';
 import type { MemslotEngine } from '../memory/index';
 import { MemFlag, type MemoryRegion } from '../memory/types';
 import {
@@ -80,7 +80,7 @@ export function captureState(parts: StateParts, run: RunState, guest: string): M
       })),
     },
     devices,
-    vcpus: vcpus.map((vcpu) => host.bytes.slice(recordAt(vcpu), recordAt(vcpu) + VCPU_STRIDE)),
+    vcpus: vcpus.map((vcpu) => host.bytes.slice(recordAt(vcpu), recordAt(vcpu) + VCPU_RECORD_SIZE)),
     dirty: memslots.flatMap(({ slot, flags }) => {
       const bits = flags & MemFlag.LogDirtyPages ? memory.peekDirtyLog(slot) : undefined;
       return bits ? [{ slot, bits }] : [];
@@ -246,4 +246,4 @@ function withUsers(saved: SavedMachine): Parameters<Backends['replace']>[0] {
   });
 }
 
-const recordAt = (vcpu: Vcpu): number => VCPU_BASE + vcpu.index * VCPU_STRIDE;
+const recordAt = (vcpu: Vcpu): number => VCPU_BASE + vcpu.index * VCPU_BLOCK_SIZE;

@@ -1,6 +1,6 @@
 /** One vCPU seen from TypeScript: typed access to its record (abi/vcpu.ts) in the core's memory, and its clock. */
 import type { CoreExports } from '../abi/core';
-import { VCPU_BASE, VCPU_STRIDE } from '../abi/layout';
+import { VCPU_BASE, VCPU_BLOCK_SIZE } from '../abi/layout';
 import * as abi from '../abi/vcpu';
 import type { VcpuRegisters } from './api';
 import type { HostMemory } from './host-memory';
@@ -27,7 +27,7 @@ export class Vcpu {
     private readonly host: HostMemory,
     private readonly core: CoreExports,
   ) {
-    this.base = VCPU_BASE + index * VCPU_STRIDE;
+    this.base = VCPU_BASE + index * VCPU_BLOCK_SIZE;
   }
 
   u32(offset: number): number {

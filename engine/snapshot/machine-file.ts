@@ -3,7 +3,7 @@
  * dirty (bitmaps), ram (as many as it takes). docs/snapshots.md has the format, container.ts its outer form. A file is hostile until
  * checked: nothing of the running machine is touched before all of it is, and what a section says bounds what the next ones may unpack to.
  */
-import { MAX_VCPUS, PAGE_SIZE, VCPU_STRIDE } from '../abi/layout';
+import { MAX_VCPUS, PAGE_SIZE, VCPU_RECORD_SIZE } from '../abi/layout';
 import { type Machine, MachineError, type MachineState, type SavedMachine, type UncheckedState } from '../machine/api';
 import { checkDescription, dirtyBytes, MAX_SLOTS, MOST_DIRTY } from '../machine/state-check';
 import {
@@ -24,7 +24,7 @@ const MOST = {
   meta: 64 * 1024,
   machine: 16 * MIB,
   devices: 4 * MIB,
-  vcpu: MAX_VCPUS * VCPU_STRIDE,
+  vcpu: MAX_VCPUS * VCPU_RECORD_SIZE,
   // Each bitmap has a head.
   dirty: MOST_DIRTY + 8 * MAX_SLOTS,
   ram: PIECE_BYTES,
@@ -195,7 +195,7 @@ function parse(name: string, bytes: Uint8Array): unknown {
 
 /** Before they are unpacked: no more of each than the machine that the same file describes can have. */
 function checkSizes(saved: SavedMachine, vcpu: PackedSection, dirty: PackedSection, ram: readonly PackedSection[]): void {
-  const vcpuBytes = saved.config.smp * VCPU_STRIDE;
+  const vcpuBytes = saved.config.smp * VCPU_RECORD_SIZE;
   if (vcpu.length > vcpuBytes) throw new Refused(`section vcpu: ${vcpu.length} bytes, ${saved.config.smp} vCPUs have ${vcpuBytes}`);
   const logs = saved.slots.reduce((sum, slot) => sum + (slot.flags & 1 ? 8 + dirtyBytes(slot) : 0), 0);
   if (dirty.length > logs) throw new Refused(`section dirty: ${dirty.length} bytes, its memslots have dirty logs of ${logs}`);
@@ -205,9 +205,9 @@ function checkSizes(saved: SavedMachine, vcpu: PackedSection, dirty: PackedSecti
 }
 
 function records(bytes: Uint8Array): Uint8Array[] {
-  if (bytes.length % VCPU_STRIDE !== 0) throw new Refused(`section vcpu: ${bytes.length} bytes are no whole number of records`);
-  return Array.from({ length: bytes.length / VCPU_STRIDE }, (_unused, index) =>
-    bytes.subarray(index * VCPU_STRIDE, (index + 1) * VCPU_STRIDE),
+  if (bytes.length % VCPU_RECORD_SIZE !== 0) throw new Refused(`section vcpu: ${bytes.length} bytes are no whole number of records`);
+  return Array.from({ length: bytes.length / VCPU_RECORD_SIZE }, (_unused, index) =>
+    bytes.subarray(index * VCPU_RECORD_SIZE, (index + 1) * VCPU_RECORD_SIZE),
   );
 }
 

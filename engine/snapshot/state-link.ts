@@ -2,7 +2,7 @@
  * A machine's whole state in a link: what differs from the same machine when its guest has just started (`freshState`), which whoever opens the
  * link can make again. Counters that are no state of the guest (info tlb-stats) stay behind.
  */
-import { PAGE_SIZE, VCPU_STRIDE } from '../abi/layout';
+import { PAGE_SIZE, VCPU_RECORD_SIZE } from '../abi/layout';
 import { VCPU_STATS } from '../abi/vcpu';
 import type { Machine, MachineState, RamPiece, UncheckedState } from '../machine/api';
 import { Refused } from './container';
@@ -67,7 +67,7 @@ export function unpackState(content: Uint8Array, fresh: MachineState): Unchecked
   const { head, body } = openParcel(content);
   const lengths = dirtyOf(head.dirty);
   const pages = pagesOf(head.pages);
-  const records = fresh.vcpus.length * VCPU_STRIDE;
+  const records = fresh.vcpus.length * VCPU_RECORD_SIZE;
   const bits = lengths.reduce((sum, [, length]) => sum + length, 0);
   const expected = records + bits + pages.length * PAGE_SIZE;
   if (body.length !== expected) throw new Refused(`${body.length} bytes follow its head, not ${expected}`);
@@ -76,7 +76,7 @@ export function unpackState(content: Uint8Array, fresh: MachineState): Unchecked
     at += length;
     return body.subarray(at - length, at);
   };
-  const vcpus = fresh.vcpus.map((record) => exclusiveOr(take(VCPU_STRIDE), record));
+  const vcpus = fresh.vcpus.map((record) => exclusiveOr(take(VCPU_RECORD_SIZE), record));
   const dirty = lengths.map(([slot, length]) => ({ slot, bits: take(length) }));
   const deltas = new Map(pages.map((page) => [page, take(PAGE_SIZE)]));
   return {

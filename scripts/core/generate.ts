@@ -1,6 +1,7 @@
 /** Writes engine/cpu/generated from the table of operations: their numbers, lookups, the interpreter, the call of out-of-line ones. */
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { PROFILE_COUNTERS } from '../../engine/abi/layout';
 import { isInline, OPERATIONS } from '../../engine/abi/ops/index';
 import { handlerOf } from './handlers/index';
 import { lookupsText } from './lookups';
@@ -34,8 +35,7 @@ ${cases.join('\n')}
 `;
 }
 
-/** Address of the u32 counters, one per handler, that a --profile build keeps. */
-export const PROFILE_COUNTERS = 0x1f0000;
+/** Counts in a --profile build how often each operation runs. */
 const COUNT = `      n = <i32>load<u16>(p); if (n < 0x1000) store<u32>(${PROFILE_COUNTERS} + (n << 2), load<u32>(${PROFILE_COUNTERS} + (n << 2)) + 1);\n`;
 
 function interpText(profile: boolean): string {

@@ -30,7 +30,7 @@ export class CoreRunner {
   #cpu = abi.VCPU_BASE;
 
   constructor(wasm = readFileSync(resolve(import.meta.dirname, '../../build/core.wasm'))) {
-    const lookup = (gfn: number) => (gfn < 0x200 ? abi.HOST_BASE + gfn * 4096 + abi.PAGE_PRESENT : 0);
+    const lookup = (_vcpu: number, gfn: number) => (gfn < 0x200 ? abi.HOST_BASE + gfn * 4096 + abi.PAGE_PRESENT : 0);
     const none = () => 0;
     const env = {
       memory: this.#memory,

@@ -5,7 +5,7 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { CoreExports, CoreImports } from '../../engine/abi/core';
-import { HOST_BASE, MAILBOX, MAILBOX2, PAGE_SIZE, VCPU_BASE, VCPU_STRIDE } from '../../engine/abi/layout';
+import { HOST_BASE, PAGE_SIZE, VCPU_BASE, VCPU_BLOCK_SIZE, VCPU_MAILBOX, VCPU_MAILBOX2 } from '../../engine/abi/layout';
 import * as abi from '../../engine/abi/vcpu';
 import { Jit, type JitOptions } from '../../engine/jit/index';
 
@@ -79,34 +79,34 @@ export class TestCore {
         jit,
       );
     const env: CoreImports = {
-      lookup: (gfn) => {
+      lookup: (_vcpu, gfn) => {
         const pages = this.ramSize / PAGE_SIZE;
         const place = this.moved.get(gfn) ?? gfn;
         return place >= 0 && place < pages ? (HOST_BASE + (pages - 1 - place) * PAGE_SIZE) | 1 | (this.pageFlags.get(gfn) ?? 0) : 0;
       },
-      markDirty: (gfn) => {
+      markDirty: (_vcpu, gfn) => {
         this.dirtied.push(gfn);
         this.pageFlags.delete(gfn);
       },
-      mmioRead: (gpa, size) => {
+      mmioRead: (vcpu, gpa, size) => {
         const access: Access = { kind: 'mmioRead', address: gpa, size, value: 0n, icount: this.icount };
         access.value = this.deviceRead(access);
         this.accesses.push(access);
-        this.view.setBigUint64(MAILBOX, BigInt.asUintN(64, access.value), true);
+        this.set64(VCPU_MAILBOX, access.value, vcpu);
       },
-      mmioWrite: (gpa, size) => {
-        const value = this.view.getBigUint64(MAILBOX, true);
+      mmioWrite: (vcpu, gpa, size) => {
+        const value = this.get64(VCPU_MAILBOX, vcpu);
         const access: Access = { kind: 'mmioWrite', address: gpa, size, value, icount: this.icount };
         this.accesses.push(access);
         this.deviceWrite(access);
       },
-      ioRead: (port, size) => {
+      ioRead: (_vcpu, port, size) => {
         const access: Access = { kind: 'ioRead', address: port, size, value: 0n, icount: this.icount };
         access.value = this.deviceRead(access);
         this.accesses.push(access);
         return Number(BigInt.asIntN(32, access.value));
       },
-      ioWrite: (port, size, value) => {
+      ioWrite: (_vcpu, port, size, value) => {
         const access: Access = { kind: 'ioWrite', address: port, size, value: BigInt(value >>> 0), icount: this.icount };
         this.accesses.push(access);
         this.deviceWrite(access);
@@ -119,8 +119,8 @@ export class TestCore {
       ferr: (vcpu) => void this.ferrs.push(vcpu),
       cr8Written: () => {},
       apicMsr: () => 1,
-      log: (code, a, b) => void this.logs.push([code, a >>> 0, b >>> 0]),
-      jitHot: (block, low, high) => this.jit?.hot(block, low, high),
+      log: (_vcpu, code, a, b) => void this.logs.push([code, a >>> 0, b >>> 0]),
+      jitHot: (_vcpu, block, low, high) => this.jit?.hot(block, low, high),
       jitDropped: (hostPage) => this.jit?.dropped(hostPage),
     };
     const abort = (_message: number, _file: number, line: number, column: number): never => {
@@ -137,16 +137,16 @@ export class TestCore {
   }
 
   get64(field: number, vcpu = 0): bigint {
-    return this.view.getBigUint64(VCPU_BASE + vcpu * VCPU_STRIDE + field, true);
+    return this.view.getBigUint64(VCPU_BASE + vcpu * VCPU_BLOCK_SIZE + field, true);
   }
   set64(field: number, value: bigint, vcpu = 0): void {
-    this.view.setBigUint64(VCPU_BASE + vcpu * VCPU_STRIDE + field, BigInt.asUintN(64, value), true);
+    this.view.setBigUint64(VCPU_BASE + vcpu * VCPU_BLOCK_SIZE + field, BigInt.asUintN(64, value), true);
   }
   get32(field: number, vcpu = 0): number {
-    return this.view.getUint32(VCPU_BASE + vcpu * VCPU_STRIDE + field, true);
+    return this.view.getUint32(VCPU_BASE + vcpu * VCPU_BLOCK_SIZE + field, true);
   }
   set32(field: number, value: number, vcpu = 0): void {
-    this.view.setUint32(VCPU_BASE + vcpu * VCPU_STRIDE + field, value >>> 0, true);
+    this.view.setUint32(VCPU_BASE + vcpu * VCPU_BLOCK_SIZE + field, value >>> 0, true);
   }
   reg(name: Gpr): bigint {
     return this.get64(abi.VCPU_GPR + 8 * GPR_NAMES.indexOf(name));
@@ -247,7 +247,7 @@ export class TestCore {
   }
   /** gpa stored by the last `translate`. */
   get translated(): bigint {
-    return this.view.getBigUint64(MAILBOX2, true);
+    return this.get64(VCPU_MAILBOX2);
   }
 }
 

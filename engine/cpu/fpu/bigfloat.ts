@@ -4,12 +4,12 @@
  * set; zero has high = low = 0. Operations truncate: relative error below 2^-125 each. Exponents do not overflow in practice.
  */
 import { INTEGER_BIT, BIAS, normExp, normSig, normalise, roundPack, signOf } from './float80';
+import { VCPU_BIGFLOAT } from '../../abi/index';
+import { cpu } from '../state';
 import { leadingZeros, multiply, shiftLeft, shiftRightSticky, subtract, wideHi, wideLo } from './wide';
 
-/** Slots lie in the core's private memory below TLB_BASE. */
-const SLOTS: usize = 0x14e000;
 @inline export function slot(n: usize): usize {
-  return SLOTS + (n << 5);
+  return cpu + VCPU_BIGFLOAT + (n << 5);
 }
 
 @inline function signAt(p: usize): u32 {

@@ -1,15 +1,13 @@
 /** Operations of the map 0F 3A that move bytes by an immediate: PALIGNR, PEXTR, PINSR, INSERTPS, MPSADBW. */
-
-/** 64 bytes: both operands side by side, and what is extracted. */
-const SIDE_BY_SIDE: usize = 0x14f060;
+import { sideBySide } from './buffers';
 
 /** PALIGNR: dst:src shifted right by bytes. Zeros come in from the left. */
 export function alignRight(mmx: bool, dst: usize, src: usize, bytes: u32): void {
   const size: usize = mmx ? 8 : 16;
-  memory.copy(SIDE_BY_SIDE, src, size);
-  memory.copy(SIDE_BY_SIDE + size, dst, size);
-  memory.fill(SIDE_BY_SIDE + 2 * size, 0, 2 * size);
-  const from = SIDE_BY_SIDE + min<usize>(<usize>bytes, 2 * size);
+  memory.copy(sideBySide(), src, size);
+  memory.copy(sideBySide() + size, dst, size);
+  memory.fill(sideBySide() + 2 * size, 0, 2 * size);
+  const from = sideBySide() + min<usize>(<usize>bytes, 2 * size);
   memory.copy(dst, from, size);
 }
 
@@ -20,8 +18,8 @@ export function extract(opcode: u32, wide: bool, immediate: u32, register: usize
   else if (opcode == 0x15) value = load<u16>(register + (<usize>(immediate & 7) << 1));
   else if (opcode == 0x16 && wide) value = load<u64>(register + (<usize>(immediate & 1) << 3));
   else value = load<u32>(register + (<usize>(immediate & 3) << 2));
-  store<u64>(SIDE_BY_SIDE, value);
-  return SIDE_BY_SIDE;
+  store<u64>(sideBySide(), value);
+  return sideBySide();
 }
 
 /** PINSRB (20), PINSRD and PINSRQ (22). */
@@ -42,8 +40,8 @@ export function insertSingle(dst: usize, single: u32, immediate: u32): void {
 /** MPSADBW: for each of eight neighbouring starts in dst, the differences of four bytes to the four of src that bits 1:0 name. */
 export function sumsOfDifferences(dst: usize, src: usize, immediate: u32): void {
   const block = src + (<usize>(immediate & 3) << 2);
-  v128.store(SIDE_BY_SIDE, v128.load(dst));
-  const start = SIDE_BY_SIDE + (<usize>(immediate & 4));
+  v128.store(sideBySide(), v128.load(dst));
+  const start = sideBySide() + (<usize>(immediate & 4));
   const fixed = load<u32>(block);
   for (let i: usize = 0; i < 8; i++) {
     let sum: i32 = 0;

@@ -1,9 +1,9 @@
 /** SSE and SSE2 conversions: opcodes 2A, 2C, 2D, 5A, 5B, E6. Flags and rounding: lanes.ts. */
+import { resultBuffer } from './buffers';
 import { ordinary32, zeroOr32, zeroOr64 } from './fast';
 import { acceptLanes, notePrecision, plainMxcsr } from './float';
 import { clearLaneFlags, convertLane, fromIntegerLane, toIntegerLane } from './lanes';
 
-const RESULT: usize = 0x14f020;
 
 /** CVTSI2SS, CVTSI2SD from a 32- or 64-bit integer. */
 export function scalarFromInteger(double: bool, dst: usize, value: i64): i32 {
@@ -101,10 +101,10 @@ export function integersSingles(prefix: u32, dst: usize, src: usize): i32 {
   clearLaneFlags();
   for (let i = 0; i < 16; i += 4) {
     const lane = prefix == 0 ? fromIntegerLane(<i64>load<i32>(src + i), false) : toIntegerLane(load<u32>(src + i), false, 32, prefix == 2);
-    store<u32>(RESULT + i, <u32>lane);
+    store<u32>(resultBuffer() + i, <u32>lane);
   }
   if (!acceptLanes()) return 0;
-  memory.copy(dst, RESULT, 16);
+  memory.copy(dst, resultBuffer(), 16);
   return 1;
 }
 

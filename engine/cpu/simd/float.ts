@@ -2,6 +2,7 @@
  * SSE and SSE2 arithmetic: opcodes 51-59, 5C-5F, C2, 2E, 2F. What rounds to nearest with ordinary operands and results goes to the
  * host's arithmetic: all lanes at once when the precision flag is already set, else lane by lane (fast.ts). lanes.ts does the rest.
  */
+import { resultBuffer } from './buffers';
 import { CR4_OSXMMEXCPT, cr4 } from '../mmu-mode';
 import { VCPU_MXCSR } from '../../abi/index';
 import { F_CF, F_PF, F_ZF, setArithmeticFlags } from '../flags';
@@ -101,8 +102,6 @@ function fastPacked32(op: u32, dst: usize, src: usize): bool {
   return true;
 }
 
-/** Result lanes until all of them are accepted. */
-const RESULT: usize = 0x14f020;
 
 /** All lanes one by one through fast.ts; false with nothing changed when one does not fit. */
 function fastLanes(op: u32, prefix: u32, dst: usize, src: usize): bool {
@@ -123,14 +122,14 @@ function fastLanes(op: u32, prefix: u32, dst: usize, src: usize): bool {
   for (let i = 0; i < 16; i += prefix == 1 ? 8 : 4) {
     if (prefix == 1) {
       if (!fastLane64(op, load<u64>(dst + i), load<u64>(src + i), wanted)) return false;
-      store<u64>(RESULT + i, fastBits);
+      store<u64>(resultBuffer() + i, fastBits);
     } else {
       if (!fastLane32(op, load<u32>(dst + i), load<u32>(src + i), wanted)) return false;
-      store<u32>(RESULT + i, <u32>fastBits);
+      store<u32>(resultBuffer() + i, <u32>fastBits);
     }
     inexact = inexact || fastInexact;
   }
-  memory.copy(dst, RESULT, 16);
+  memory.copy(dst, resultBuffer(), 16);
   notePrecision(inexact);
   return true;
 }
@@ -147,12 +146,12 @@ export function arithmetic(opcode: u32, prefix: u32, dst: usize, src: usize): i3
   const double = (prefix & 1) != 0;
   const bytes = prefix == 0 || prefix == 1 ? 16 : double ? 8 : 4;
   if (double) {
-    for (let i = 0; i < bytes; i += 8) store<u64>(RESULT + i, binaryLane(op, load<u64>(dst + i), load<u64>(src + i), true));
+    for (let i = 0; i < bytes; i += 8) store<u64>(resultBuffer() + i, binaryLane(op, load<u64>(dst + i), load<u64>(src + i), true));
   } else {
-    for (let i = 0; i < bytes; i += 4) store<u32>(RESULT + i, <u32>binaryLane(op, load<u32>(dst + i), load<u32>(src + i), false));
+    for (let i = 0; i < bytes; i += 4) store<u32>(resultBuffer() + i, <u32>binaryLane(op, load<u32>(dst + i), load<u32>(src + i), false));
   }
   if (!acceptLanes()) return 0;
-  memory.copy(dst, RESULT, bytes);
+  memory.copy(dst, resultBuffer(), bytes);
   return 1;
 }
 
@@ -183,11 +182,11 @@ export function squareRoot(prefix: u32, dst: usize, src: usize): i32 {
     } else {
       lane = sqrtLane(v, double);
     }
-    if (double) store<u64>(RESULT + i, lane);
-    else store<u32>(RESULT + i, <u32>lane);
+    if (double) store<u64>(resultBuffer() + i, lane);
+    else store<u32>(resultBuffer() + i, <u32>lane);
   }
   if (!acceptLanes()) return 0;
-  memory.copy(dst, RESULT, bytes);
+  memory.copy(dst, resultBuffer(), bytes);
   return 1;
 }
 
@@ -197,12 +196,12 @@ export function comparePredicate(prefix: u32, dst: usize, src: usize, predicate:
   const bytes = prefix < 2 ? 16 : double ? 8 : 4;
   clearLaneFlags();
   if (double) {
-    for (let i = 0; i < bytes; i += 8) store<u64>(RESULT + i, predicateLane(predicate, load<u64>(dst + i), load<u64>(src + i), true));
+    for (let i = 0; i < bytes; i += 8) store<u64>(resultBuffer() + i, predicateLane(predicate, load<u64>(dst + i), load<u64>(src + i), true));
   } else {
-    for (let i = 0; i < bytes; i += 4) store<u32>(RESULT + i, <u32>predicateLane(predicate, load<u32>(dst + i), load<u32>(src + i), false));
+    for (let i = 0; i < bytes; i += 4) store<u32>(resultBuffer() + i, <u32>predicateLane(predicate, load<u32>(dst + i), load<u32>(src + i), false));
   }
   if (!acceptLanes()) return 0;
-  memory.copy(dst, RESULT, bytes);
+  memory.copy(dst, resultBuffer(), bytes);
   return 1;
 }
 
@@ -228,8 +227,8 @@ export function compareToFlags(double: bool, quiet: bool, dst: usize, src: usize
  */
 export function reciprocal(root: bool, prefix: u32, dst: usize, src: usize): i32 {
   const bytes = prefix == 2 ? 4 : 16;
-  for (let i = 0; i < bytes; i += 4) store<u32>(RESULT + i, reciprocalLane(root, load<u32>(src + i)));
-  memory.copy(dst, RESULT, bytes);
+  for (let i = 0; i < bytes; i += 4) store<u32>(resultBuffer() + i, reciprocalLane(root, load<u32>(src + i)));
+  memory.copy(dst, resultBuffer(), bytes);
   return 1;
 }
 

@@ -5,9 +5,7 @@ import { canRead, canWrite, exactCount, memVal, operandVa, rd, wr } from '../mem
 import { hostRead, hostWrite } from '../mmu';
 import { CR0_EM, CR0_TS, CR4_OSFXSR } from '../mmu-mode';
 import { VEC_GP, VEC_NM, VEC_UD, cpu, raise } from '../state';
-
-/** Buffer of one memory operand (private memory below TLB_BASE). */
-const OPERAND: usize = 0x14f000;
+import { operandBuffer } from './buffers';
 
 /** #UD, #NM or #MF before any operand is touched (SDM 3A tables 13-1, 12-1). */
 export function available(p: usize, xmm: bool, mmx: bool): i32 {
@@ -33,15 +31,15 @@ export function operandPointer(p: usize, bytes: i32, aligned: bool): usize {
     const host = hostRead<v128>(va);
     if (host != 0) return host;
     if (!canRead(p, va, 16) || !rd(p, va, 8)) return 0;
-    store<u64>(OPERAND, memVal);
+    store<u64>(operandBuffer(), memVal);
     if (!rd(p, va + 8, 8)) return 0;
-    store<u64>(OPERAND, memVal, 8);
-    return OPERAND;
+    store<u64>(operandBuffer(), memVal, 8);
+    return operandBuffer();
   }
   if (!rd(p, va, bytes)) return 0;
-  store<u64>(OPERAND, memVal);
-  store<u64>(OPERAND, 0, 8);
-  return OPERAND;
+  store<u64>(operandBuffer(), memVal);
+  store<u64>(operandBuffer(), 0, 8);
+  return operandBuffer();
 }
 
 /** Stores `bytes` from the register at `from`. */

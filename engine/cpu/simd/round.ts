@@ -1,9 +1,9 @@
 /** ROUNDPS, ROUNDPD, ROUNDSS, ROUNDSD (SDM 2). */
+import { resultBuffer } from './buffers';
 import { EX_PRECISION } from '../fpu/float80';
 import { acceptLanes } from './float';
 import { addLaneFlags, clearLaneFlags, flushOperand, isNanLane, mxcsr, quietLane } from './lanes';
 
-const RESULT: usize = 0x14f020;
 /** Bits of the immediate: the rounding is MXCSR's; an inexact result is not reported. */
 const BY_MXCSR: u32 = 4;
 const NO_PRECISION: u32 = 8;
@@ -25,10 +25,10 @@ export function roundLanes(opcode: u32, dst: usize, src: usize, immediate: u32):
   const mode = immediate & BY_MXCSR ? (mxcsr() >> 13) & 3 : immediate & 3;
   clearLaneFlags();
   for (let i: usize = 0; i < bytes; i += double ? 8 : 4) {
-    if (double) store<u64>(RESULT + i, roundLane(load<u64>(src + i), true, mode, quiet));
-    else store<u32>(RESULT + i, <u32>roundLane(<u64>load<u32>(src + i), false, mode, quiet));
+    if (double) store<u64>(resultBuffer() + i, roundLane(load<u64>(src + i), true, mode, quiet));
+    else store<u32>(resultBuffer() + i, <u32>roundLane(<u64>load<u32>(src + i), false, mode, quiet));
   }
   if (!acceptLanes()) return 0;
-  memory.copy(dst, RESULT, bytes);
+  memory.copy(dst, resultBuffer(), bytes);
   return 1;
 }

@@ -4,7 +4,6 @@
  */
 import {
   LOG_MSR,
-  MAILBOX,
   SEG_BASE,
   SEG_FS,
   SEG_GS,
@@ -15,7 +14,7 @@ import {
   VCPU_EFER,
   VCPU_GPR,
   VCPU_ICOUNT,
-  VCPU_INDEX,
+  VCPU_MAILBOX,
   VCPU_KERNEL_GS_BASE,
   VCPU_LSTAR,
   VCPU_MISC_ENABLE,
@@ -47,7 +46,7 @@ import {
   modeChanged,
   segRecord,
 } from '../mmu-mode';
-import { VEC_GP, cpu, raise } from '../state';
+import { VEC_GP, cpu, raise, vcpuIndex } from '../state';
 import { absentMsr, isAbsentMsr, isReadOnlyMsr } from './absent-msrs';
 
 const MSR_TSC: u32 = 0x10;
@@ -117,7 +116,7 @@ function holdsAddress(index: u32): bool {
 }
 
 function unknown(index: u32, write: u32): i32 {
-  log(LOG_MSR, index, write);
+  log(vcpuIndex(), LOG_MSR, index, write);
   return raise(VEC_GP, 0);
 }
 
@@ -134,8 +133,8 @@ function read(index: u32): i32 {
     return 1;
   }
   if (isApicMsr(index)) {
-    if (apicMsr(load<u32>(cpu, VCPU_INDEX), index, 0) != 0) return unknown(index, 0);
-    value = load<u64>(MAILBOX);
+    if (apicMsr(vcpuIndex(), index, 0) != 0) return unknown(index, 0);
+    value = load<u64>(cpu, VCPU_MAILBOX);
     return 1;
   }
   if (index == MSR_TSC) value = readTsc();
@@ -177,9 +176,9 @@ function writePlain(index: u32, field: usize, next: u64): i32 {
 }
 
 function writeApic(index: u32, next: u64): i32 {
-  store<u64>(MAILBOX, next);
+  store<u64>(cpu, next, VCPU_MAILBOX);
   if (index == MSR_TSC_DEADLINE) store<u64>(cpu, next, VCPU_TSC_DEADLINE);
-  if (apicMsr(load<u32>(cpu, VCPU_INDEX), index, 1) != 0) return unknown(index, 1);
+  if (apicMsr(vcpuIndex(), index, 1) != 0) return unknown(index, 1);
   if (index == MSR_APIC_BASE) store<u64>(cpu, next, VCPU_APIC_BASE);
   return 1;
 }

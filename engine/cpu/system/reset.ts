@@ -8,7 +8,6 @@ import {
   SEG_SS,
   SEG_TR,
   VCPU_APIC_BASE,
-  VCPU_BASE,
   VCPU_BREAK_ICOUNT,
   VCPU_CLOCK_SHIFT,
   VCPU_CPL,
@@ -28,22 +27,17 @@ import {
   VCPU_RDRAND,
   VCPU_RIP,
   VCPU_STATS,
-  VCPU_STRIDE,
 } from '../../abi/index';
 import { setFlags } from '../flags';
 import { resetTlb } from '../mmu';
 import { CR0_PE, cr0, modeChanged, segRecord } from '../mmu-mode';
 import { dplOf, putSegmentRaw } from '../segments';
-import { cpu, selectCpu } from '../state';
+import { blockOf, cpu, selectCpu } from '../state';
 import { CPU_SIGNATURE } from './cpuid';
 
 const APIC_BASE_RESET: u64 = 0xfee00800;
 const APIC_BASE_BSP: u64 = 0x100;
 const WAIT_FOR_SIPI: u32 = 2;
-
-@inline function recordOf(vcpu: i32): usize {
-  return <usize>VCPU_BASE + <usize>vcpu * VCPU_STRIDE;
-}
 
 /**
  * Power-on: registers as the manual says, instruction count and clock at 0. What the machine sets once stays: clock shift, RDRAND seed.
@@ -51,7 +45,7 @@ const WAIT_FOR_SIPI: u32 = 2;
  */
 export function resetVcpu(vcpu: i32): void {
   const before = cpu;
-  const record = recordOf(vcpu);
+  const record = blockOf(vcpu);
   const shift = load<u32>(record, VCPU_CLOCK_SHIFT);
   const seed = load<u64>(record, VCPU_RDRAND);
   memory.fill(record, 0, VCPU_STATS);
@@ -87,7 +81,7 @@ export function resetVcpu(vcpu: i32): void {
 /** After JS wrote control or segment fields of a record: CPL is SS.DPL (0 in real mode), derived state is recomputed, the TLB emptied. */
 export function stateChanged(vcpu: i32): void {
   const before = cpu;
-  selectCpu(recordOf(vcpu));
+  selectCpu(blockOf(vcpu));
   store<u32>(cpu, cr0() & CR0_PE ? dplOf(load<u16>(segRecord(SEG_SS), SEG_ATTR)) : 0, VCPU_CPL);
   modeChanged();
   resetTlb();

@@ -71,7 +71,7 @@ export function branch(at: string): string {
   const move = at === 'p' ? '' : `p = ${at};`;
   return `${move} q = <usize>load<u32>(p + (<usize>t << 2), R_FALL);
 if (q == 0) { why = WHY_FALL + t; break; }
-n = load<i32>(LEFT) - load<i32>(q - HEADER_SIZE + H_COUNT); store<i32>(LEFT, n);
+n = load<i32>(c, VCPU_LEFT) - load<i32>(q - HEADER_SIZE + H_COUNT); store<i32>(c, n, VCPU_LEFT);
 p = q;
 if (n < 0) { why = WHY_OVER; break; }
 continue;`;
