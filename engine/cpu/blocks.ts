@@ -5,19 +5,46 @@
  * ever points to a dropped block but the hash.
  */
 import {
-  ARENA_BASE, ARENA_END, CODE_PAGES, CODE_PAGES_SIZE, HASH, HASH_SIZE, SEG_BASE, SEG_CS, SEG_LIMIT, STAT_BLOCKS_DECODED, STAT_CODE_INVALIDATED, VCPU_SCRATCH,
-  VCPU_SEG, VCPU_SEG_SIZE, VCPU_STATS, VCPU_STITCH,
+  ARENA_BASE,
+  ARENA_END,
+  CODE_PAGES,
+  CODE_PAGES_SIZE,
+  HASH,
+  HASH_SIZE,
+  SEG_BASE,
+  SEG_CS,
+  SEG_LIMIT,
+  STAT_BLOCKS_DECODED,
+  STAT_CODE_INVALIDATED,
+  VCPU_SCRATCH,
+  VCPU_SEG,
+  VCPU_SEG_SIZE,
+  VCPU_STATS,
+  VCPU_STITCH,
 } from '../abi/index';
-import { DECODE_TOO_LONG, decodeInstruction, decodedEnds, decodedLength, finishBlock, recordsEnd, startDecoding } from './decode';
+import { DECODE_TOO_LONG, decodedEnds, decodedLength, decodeInstruction, finishBlock, recordsEnd, startDecoding } from './decode';
 import { jitDropped } from './imports';
 import { exactCountBetween } from './mem';
 import { fetchPage, stripWriteTags } from './mmu';
 import {
-  BLOCK_LIMIT, blockHva, blockLength, bucketLink, describeBlock, HEADER_SIZE, isBlockAt, isCached, nextInBucket, nextInPage, RECORD_SIZE,
-  setBlockChain, setBranchLink, setCached, VREG_PAGE,
+  BLOCK_LIMIT,
+  blockHva,
+  blockLength,
+  bucketLink,
+  describeBlock,
+  HEADER_SIZE,
+  isBlockAt,
+  isCached,
+  nextInBucket,
+  nextInPage,
+  RECORD_SIZE,
+  setBlockChain,
+  setBranchLink,
+  setCached,
+  VREG_PAGE,
 } from './record';
 import { cpu, raise, VEC_GP } from './state';
-import { blockKey, KEY_64, KEY_32, KEY_LIMITED } from './why';
+import { blockKey, KEY_32, KEY_64, KEY_LIMITED } from './why';
 
 /** Page descriptor, 32 bytes in the arena: granules with decoded bytes, first block of the page. */
 const D_GRANULES: usize = 0; // u64
@@ -40,10 +67,12 @@ export let droppedPages: u32 = 0;
 let arenaAge: u32 = 0;
 let ageAtFind: u32 = 0;
 
-@inline function bump(stat: usize): void {
+@inline
+function bump(stat: usize): void {
   store<u64>(cpu + stat, load<u64>(cpu + stat, VCPU_STATS) + 1, VCPU_STATS);
 }
-@inline function bucket(hva: usize): usize {
+@inline
+function bucket(hva: usize): usize {
   return <usize>HASH + (((hva ^ (hva >> 15)) & (HASH_SIZE - 1)) << 2);
 }
 
@@ -83,10 +112,11 @@ function unlinkBlock(block: usize): void {
 }
 
 /** Bits of the granules that [first, last] (offsets in a page) touch. */
-@inline function granules(first: usize, last: usize): u64 {
+@inline
+function granules(first: usize, last: usize): u64 {
   const low = first >> 6;
   const high = last >> 6;
-  return (<u64>-1 >> <u64>(63 - high)) & (<u64>-1 << <u64>low);
+  return (<u64>-1 >> <u64>(63 - high)) & ((<u64>-1) << (<u64>low));
 }
 
 /** Host bytes [hva, hva + size) are about to be written, or were: drops decoded code that came from them. */

@@ -1,16 +1,63 @@
 /** Two-byte opcode map (0F), SDM 2D table A-3. Prefetches, hint NOPs (ENDBR64 is one) and the fences are NOPs. */
-import { farPointer, jcc, relativeZ } from './decode-control';
+
 import { extend, generic, lockIfMemory, numbered, plain, targetReg, uncheckedMemory } from './decode-common';
+import { farPointer, jcc, relativeZ } from './decode-control';
 import {
-  addressSize, allowLock, emit, endsBlock, fetch8, gpr, inLong, invalid, isMemory, memoryAccess, mod, opSize, prefix66, readModrm, reg,
-  repeat, rex, rm, setAux, setDst, setImm, setSrc, stackSize,
+  addressSize,
+  allowLock,
+  emit,
+  endsBlock,
+  fetch8,
+  gpr,
+  inLong,
+  invalid,
+  isMemory,
+  memoryAccess,
+  mod,
+  opSize,
+  prefix66,
+  readModrm,
+  reg,
+  repeat,
+  rex,
+  rm,
+  setAux,
+  setDst,
+  setImm,
+  setSrc,
+  stackSize,
 } from './decode-state';
 import { decode30, group6, group7, leaving, loadRights, moveControl } from './decode-system';
 import { cmovOp, multiplyOp } from './generated/lookups';
 import {
-  OP_BIT, OP_BSF, OP_BSR, OP_BSWAP16, OP_BSWAP32, OP_BSWAP64, OP_CLTS, OP_CMOV16, OP_CMPXCHG, OP_CMPXCHG16B,
-  OP_CMPXCHG8B, OP_CPUID, OP_IMUL16, OP_LAR, OP_LSL, OP_NOP, OP_POPCNT, OP_POP_SEG, OP_PUSH_SEG, OP_RDRAND, OP_SETCC_M,
-  OP_SETCC_R, OP_SHLD, OP_SHRD, OP_SYSCALL, OP_SYSRET, OP_WBINVD, OP_XADD,
+  OP_BIT,
+  OP_BSF,
+  OP_BSR,
+  OP_BSWAP16,
+  OP_BSWAP32,
+  OP_BSWAP64,
+  OP_CLTS,
+  OP_CMOV16,
+  OP_CMPXCHG,
+  OP_CMPXCHG8B,
+  OP_CMPXCHG16B,
+  OP_CPUID,
+  OP_IMUL16,
+  OP_LAR,
+  OP_LSL,
+  OP_NOP,
+  OP_POP_SEG,
+  OP_POPCNT,
+  OP_PUSH_SEG,
+  OP_RDRAND,
+  OP_SETCC_M,
+  OP_SETCC_R,
+  OP_SHLD,
+  OP_SHRD,
+  OP_SYSCALL,
+  OP_SYSRET,
+  OP_WBINVD,
+  OP_XADD,
 } from './generated/ops';
 import { setAuxSize, setCondition, setKind, setWhere, WHERE_WRAPS } from './record';
 import { decodeSaveGroup, decodeSimdMap } from './simd/decode';
@@ -27,7 +74,8 @@ export function decodeTwoByte(): void {
       return;
     case 0x2:
       if (opcode < 0x24) moveControl(opcode);
-      else if (opcode < 0x28) invalid(true); // test registers, of the 486
+      else if (opcode < 0x28)
+        invalid(true); // test registers, of the 486
       else decodeSimdMap(opcode);
       return;
     case 0x3:
@@ -113,10 +161,7 @@ function decode00(opcode: u32): void {
 function conditionalMove(condition: u32): void {
   readModrm();
   const size = opSize;
-  const r =
-    size == 1
-      ? generic(OP_CMOV16, 1, false)
-      : targetReg(cmovOp(0, size), cmovOp(1, size), cmovOp(1, size), size);
+  const r = size == 1 ? generic(OP_CMOV16, 1, false) : targetReg(cmovOp(0, size), cmovOp(1, size), cmovOp(1, size), size);
   setCondition(r, condition);
 }
 

@@ -1,9 +1,38 @@
 /** Pieces that both opcode maps use. */
 import {
-  addressSize, allowLock, emit, emitEffective, emitMemory, fetch16, fetch32, gpr, isIndexed, isMemory, memoryAccess, operandSegment, opSize, reg, rm, setAux, setDst, setImm, setSrc,
+  addressSize,
+  allowLock,
+  emit,
+  emitEffective,
+  emitMemory,
+  fetch16,
+  fetch32,
+  gpr,
+  isIndexed,
+  isMemory,
+  memoryAccess,
+  operandSegment,
+  opSize,
+  reg,
+  rm,
+  setAux,
+  setDst,
+  setImm,
+  setSrc,
 } from './decode-state';
 import {
-  EXTEND_M, EXTEND_R, EXTEND_X, extendOp, FORM_MI, FORM_MR, FORM_RI, FORM_RM, FORM_RR, FORM_RX, FORM_XR, moveOp,
+  EXTEND_M,
+  EXTEND_R,
+  EXTEND_X,
+  extendOp,
+  FORM_MI,
+  FORM_MR,
+  FORM_RI,
+  FORM_RM,
+  FORM_RR,
+  FORM_RX,
+  FORM_XR,
+  moveOp,
 } from './generated/lookups';
 import { AUX_MEMORY, setFarPointer, setNumber, setWhere, WHERE_SEGMENT } from './record';
 
@@ -22,7 +51,7 @@ export function uncheckedMemory(op: i32, size: i32): usize {
   const r = emitEffective(op);
   setAux(r, <u32>size | AUX_MEMORY);
   setDst(r, gpr(reg, size));
-  setWhere(r, WHERE_SEGMENT | (<u32>operandSegment() << 8) | (<u32>addressSize << 16));
+  setWhere(r, WHERE_SEGMENT | ((<u32>operandSegment()) << 8) | ((<u32>addressSize) << 16));
   return r;
 }
 

@@ -2,7 +2,21 @@
 import { SEG_DS } from '../abi/index';
 import { generic, lockIfMemory, numbered, plain, targetRmImmediate, withImmediate } from './decode-common';
 import {
-  addressSize, emit, fetch8, gpr, immediateZ, inLong, invalid, isMemory, readModrm, reg, rm, segment, setAux, setDst, setImm,
+  addressSize,
+  emit,
+  fetch8,
+  gpr,
+  immediateZ,
+  inLong,
+  invalid,
+  isMemory,
+  readModrm,
+  reg,
+  rm,
+  segment,
+  setAux,
+  setDst,
+  setImm,
   setSrc,
 } from './decode-state';
 import { FORM_MI, FORM_RI, shiftOp, testOp, UNARY_NEG, UNARY_NOT, unaryOp } from './generated/lookups';

@@ -3,10 +3,24 @@
  */
 import { SEG_DS, SEG_SS, VCPU_GPR, VCPU_SEG, VCPU_SEG_SIZE, VCPU_ZERO } from '../abi/index';
 import { TRAIT_INLINE, traitsOf } from './generated/lookups';
-import { OP_EA32, OP_EA64, OP_EA_FAR, OP_EA_SEGMENTED } from './generated/ops';
+import { OP_EA_FAR, OP_EA_SEGMENTED, OP_EA32, OP_EA64 } from './generated/ops';
 import {
-  AUX_MEMORY, clearRecord, moveDisp, moveFar, RECORD_SIZE, setAddress, setAux, setBase, setEaAccess, setEaBase, setEaSegment, setFar, setPlace, setTarget,
-  VREG_EA, VREG_PAGE,
+  AUX_MEMORY,
+  clearRecord,
+  moveDisp,
+  moveFar,
+  RECORD_SIZE,
+  setAddress,
+  setAux,
+  setBase,
+  setEaAccess,
+  setEaBase,
+  setEaSegment,
+  setFar,
+  setPlace,
+  setTarget,
+  VREG_EA,
+  VREG_PAGE,
 } from './record';
 import { KEY_32, KEY_64, KEY_FLAT, KEY_LIMITED, KEY_NARROW } from './why';
 
@@ -104,17 +118,31 @@ export function readPrefixes(): u32 {
     const byte = <u32>load<u8>(code++);
     if (code - codeStart > 15) return byte;
     switch (byte) {
-      case 0x66: prefix66 = true; break;
-      case 0x67: addressSize = inLong ? 2 : 3 - defaultSize; break;
-      case 0xf0: locked = true; break;
+      case 0x66:
+        prefix66 = true;
+        break;
+      case 0x67:
+        addressSize = inLong ? 2 : 3 - defaultSize;
+        break;
+      case 0xf0:
+        locked = true;
+        break;
       case 0xf2:
-      case 0xf3: repeat = byte; break;
+      case 0xf3:
+        repeat = byte;
+        break;
       case 0x26:
       case 0x2e:
       case 0x36:
-      case 0x3e: if (!inLong) segment = <i32>(byte >> 3) & 3; break;
-      case 0x64: segment = 4; break;
-      case 0x65: segment = 5; break;
+      case 0x3e:
+        if (!inLong) segment = <i32>(byte >> 3) & 3;
+        break;
+      case 0x64:
+        segment = 4;
+        break;
+      case 0x65:
+        segment = 5;
+        break;
       default:
         if (inLong && (byte & 0xf0) == 0x40) {
           rex = byte;
@@ -128,29 +156,34 @@ export function readPrefixes(): u32 {
   }
 }
 
-@inline export function fetch8(): u32 {
+@inline
+export function fetch8(): u32 {
   return <u32>load<u8>(code++);
 }
-@inline export function fetch16(): u32 {
+@inline
+export function fetch16(): u32 {
   code += 2;
   return <u32>load<u16>(code - 2);
 }
-@inline export function fetch32(): u32 {
+@inline
+export function fetch32(): u32 {
   code += 4;
   return load<u32>(code - 4);
 }
-@inline export function fetch64(): u64 {
+@inline
+export function fetch64(): u64 {
   code += 8;
   return load<u64>(code - 8);
 }
-@inline export function signed8(): i64 {
-  return <i64><i8>fetch8();
+@inline
+export function signed8(): i64 {
+  return <i64>(<i8>fetch8());
 }
 /** Immediate of the operand size, at most 32 bits, sign-extended. */
 export function immediateZ(size: i32): i64 {
-  if (size == 0) return <i64><i8>fetch8();
-  if (size == 1) return <i64><i16>fetch16();
-  return <i64><i32>fetch32();
+  if (size == 0) return <i64>(<i8>fetch8());
+  if (size == 1) return <i64>(<i16>fetch16());
+  return <i64>(<i32>fetch32());
 }
 
 export function setOpSize(size: i32): void {
@@ -220,7 +253,7 @@ function address16(): void {
   }
   if (base == register16(5)) defaultSegment = SEG_SS;
   if (mod == 1) disp = signed8();
-  else if (mod == 2 || (rm == 6 && mod == 0)) disp = <i64><i16>fetch16();
+  else if (mod == 2 || (rm == 6 && mod == 0)) disp = <i64>(<i16>fetch16());
 }
 
 function address32(): void {
@@ -237,11 +270,11 @@ function address32(): void {
     number = (sib & 7) | ((rex & 1) << 3);
     if ((sib & 7) == 5 && mod == 0) {
       hasBase = false;
-      disp = <i64><i32>fetch32();
+      disp = <i64>(<i32>fetch32());
     }
   } else if (low == 5 && mod == 0) {
     hasBase = false;
-    disp = <i64><i32>fetch32();
+    disp = <i64>(<i32>fetch32());
     if (inLong) ripRelative = true;
   }
   if (hasBase) {
@@ -249,7 +282,7 @@ function address32(): void {
     if (number == 4 || number == 5) defaultSegment = SEG_SS;
   }
   if (mod == 1) disp = signed8();
-  else if (mod == 2) disp = <i64><i32>fetch32();
+  else if (mod == 2) disp = <i64>(<i32>fetch32());
 }
 
 /** A memory operand at a plain offset (MOV moffs). */
@@ -303,7 +336,7 @@ function flatOperand(): bool {
 
 /** A record with the ModRM memory operand, behind an address record where the plain form does not do. */
 export function emitMemory(op: i32): usize {
-  const wide = disp != <i64><i32>disp || (ripRelative && disp > 0x7fffe000);
+  const wide = disp != <i64>(<i32>disp) || (ripRelative && disp > 0x7fffe000);
   const plain = flatOperand();
   // Handlers out of line get an address that is cut to 32 bits: they may do more with it than one access.
   if ((inLong && addressSize == 3 && segment < 4 && !wide) || (plain && narrow && traitsOf(op) & TRAIT_INLINE)) {

@@ -1,12 +1,35 @@
 /** System groups of the two-byte map: 0F 00, 0F 01, 0F 20-23, 0F 30-35. */
 import { generic, numbered, plain } from './decode-common';
-import { decode38, decode3A } from './simd/decode-extended';
 import { endsBlock, fetch8, gpr, inLong, invalid, isMemory, memoryAccess, opSize, reg, rex, rm, setDst } from './decode-state';
 import {
-  OP_INVLPG, OP_LGDT, OP_LIDT, OP_LLDT, OP_LMSW, OP_LTR, OP_MOV_FROM_CR, OP_MOV_FROM_DR, OP_MOV_TO_CR, OP_MOV_TO_DR, OP_RDMSR, OP_RDPMC,
-  OP_RDTSC, OP_RDTSCP, OP_SGDT, OP_SIDT, OP_SLDT, OP_SMSW, OP_STR, OP_SWAPGS, OP_SYSENTER, OP_SYSEXIT, OP_VERR, OP_VERW, OP_WRMSR,
+  OP_INVLPG,
+  OP_LGDT,
+  OP_LIDT,
+  OP_LLDT,
+  OP_LMSW,
+  OP_LTR,
+  OP_MOV_FROM_CR,
+  OP_MOV_FROM_DR,
+  OP_MOV_TO_CR,
+  OP_MOV_TO_DR,
+  OP_RDMSR,
+  OP_RDPMC,
+  OP_RDTSC,
+  OP_RDTSCP,
+  OP_SGDT,
+  OP_SIDT,
+  OP_SLDT,
+  OP_SMSW,
+  OP_STR,
+  OP_SWAPGS,
+  OP_SYSENTER,
+  OP_SYSEXIT,
+  OP_VERR,
+  OP_VERW,
+  OP_WRMSR,
   OP_XGETBV,
 } from './generated/ops';
+import { decode3A, decode38 } from './simd/decode-extended';
 
 export function leaving(op: i32): void {
   plain(op);

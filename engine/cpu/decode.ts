@@ -4,23 +4,69 @@
  */
 import { VCPU_GPR } from '../abi/index';
 import { decodeTwoByte } from './decode-0f';
-import {
-  farImmediate, lockIfMemory, moveImmediate, numbered, plain, targetReg, targetRm,
-} from './decode-common';
+import { farImmediate, lockIfMemory, moveImmediate, numbered, plain, targetReg, targetRm } from './decode-common';
 import { decodeC8, decodeE0, decodeE8, farPointer, group5, jcc, nearReturn } from './decode-control';
 import { decode60, decode80, decode88, decodeA0, exchange, moveByte, moveWide, popRegister, pushRegister } from './decode-data';
 import { decodeFpu } from './decode-ext';
 import { finishFlags, startFlags } from './decode-flags';
 import { decodeD0, group3, shift, unary } from './decode-shift';
 import {
-  beginInstruction, beginRecords, code, codeStart, documented, emit, endInstruction, ends, endsBlock, failed, fetch16, fetch32,
-  firstRecord, gpr, immediateZ, inLong, invalid, isMemory, lockable, locked, opSize, readModrm, readPrefixes, recordsEnd, reg,
-  restartRecords, setCode, setDst, setImm, signed8,
+  beginInstruction,
+  beginRecords,
+  code,
+  codeStart,
+  documented,
+  emit,
+  endInstruction,
+  ends,
+  endsBlock,
+  failed,
+  fetch16,
+  firstRecord,
+  gpr,
+  immediateZ,
+  inLong,
+  invalid,
+  isMemory,
+  lockable,
+  locked,
+  opSize,
+  readModrm,
+  readPrefixes,
+  recordsEnd,
+  reg,
+  restartRecords,
+  setCode,
+  setDst,
+  setImm,
+  signed8,
 } from './decode-state';
 import { ALU_CMP, aluOp, FORM_MR, FORM_RI, FORM_RM, FORM_RR, FORM_RX, UNARY_DEC, UNARY_INC, unaryOp } from './generated/lookups';
 import {
-  OP_AAA, OP_AAS, OP_CALLF, OP_CBW, OP_CDQ, OP_CDQE, OP_CLI, OP_CQO, OP_CWD, OP_CWDE, OP_DAA, OP_DAS, OP_FALL,
-  OP_FLAG, OP_HLT, OP_INT, OP_LAHF, OP_POPF, OP_POP_SEG, OP_PUSHF, OP_PUSH_SEG, OP_SAHF, OP_STI, OP_TOO_LONG,
+  OP_AAA,
+  OP_AAS,
+  OP_CALLF,
+  OP_CBW,
+  OP_CDQ,
+  OP_CDQE,
+  OP_CLI,
+  OP_CQO,
+  OP_CWD,
+  OP_CWDE,
+  OP_DAA,
+  OP_DAS,
+  OP_FALL,
+  OP_FLAG,
+  OP_HLT,
+  OP_INT,
+  OP_LAHF,
+  OP_POP_SEG,
+  OP_POPF,
+  OP_PUSH_SEG,
+  OP_PUSHF,
+  OP_SAHF,
+  OP_STI,
+  OP_TOO_LONG,
   OP_UNDEFINED,
 } from './generated/ops';
 import { countFromEnd, RECORD_SIZE, setBytes, setKind, setLogged, setPlace } from './record';

@@ -27,7 +27,18 @@ import {
 import { log } from './imports';
 import { isProt } from './mmu-mode';
 import {
-  PEND_EXCEPTION, PEND_RETRY, VEC_AC, VEC_DE, VEC_DF, VEC_GP, VEC_NMI, VEC_PF, VEC_TS, clearPending, cpu, pending,
+  clearPending,
+  cpu,
+  PEND_EXCEPTION,
+  PEND_RETRY,
+  pending,
+  VEC_AC,
+  VEC_DE,
+  VEC_DF,
+  VEC_GP,
+  VEC_NMI,
+  VEC_PF,
+  VEC_TS,
   vcpuIndex,
 } from './state';
 import { count, deliverEvent, INT_FAULT, INT_HARDWARE, INT_TRAP, interrupt } from './transfer-interrupt';
@@ -124,7 +135,8 @@ export function takeNmi(): i32 {
 }
 
 /** Does an event wait in the record? */
-@inline export function eventWaits(): bool {
+@inline
+export function eventWaits(): bool {
   return (load<u32>(cpu, VCPU_EVENT) & EVENT_VALID) != 0;
 }
 
@@ -136,6 +148,7 @@ export function reinject(): i32 {
   store<u32>(cpu, 0, VCPU_EVENT_ERROR);
   const type = event & EVENT_TYPE;
   const vector = <i32>(event & 255);
-  if (type == EVENT_FAULT || type == EVENT_TRAP) return deliverException(vector, type == EVENT_TRAP, (event & EVENT_ERROR_CODE) != 0, error);
+  if (type == EVENT_FAULT || type == EVENT_TRAP)
+    return deliverException(vector, type == EVENT_TRAP, (event & EVENT_ERROR_CODE) != 0, error);
   return deliverHardware(vector, type);
 }

@@ -1,6 +1,18 @@
 /** RFLAGS: lazy arithmetic flags (layout and kinds: abi/flags.ts), and the others. */
 import {
-  F_AC, FL_BITS, FL_FIRST, FL_RESULT, FL_SYS, FL_WORD, FLAGS_ADD, FLAGS_DEC, FLAGS_INC, FLAGS_LOGIC, FLAGS_RAW, FLAGS_RES, FLAGS_SUB,
+  F_AC,
+  FL_BITS,
+  FL_FIRST,
+  FL_RESULT,
+  FL_SYS,
+  FL_WORD,
+  FLAGS_ADD,
+  FLAGS_DEC,
+  FLAGS_INC,
+  FLAGS_LOGIC,
+  FLAGS_RAW,
+  FLAGS_RES,
+  FLAGS_SUB,
 } from '../abi/flags';
 import { modeChanged } from './mmu-mode';
 import { cpu } from './state';
@@ -27,10 +39,12 @@ export const ARITHMETIC: u32 = 0x8d5;
 const SYSTEM: u32 = F_TF | F_IF | F_DF | F_IOPL | F_NT | F_VM | F_AC | F_VIF | F_VIP | F_ID;
 
 /** The flags outside the arithmetic six (and bit 1). */
-@inline export function sysFlags(): u32 {
+@inline
+export function sysFlags(): u32 {
   return load<u32>(cpu, FL_SYS);
 }
-@inline export function setSysFlags(value: u32): void {
+@inline
+export function setSysFlags(value: u32): void {
   store<u32>(cpu, value, FL_SYS);
 }
 
@@ -42,7 +56,8 @@ export function carry(): u32 {
   return load<u32>(cpu, FL_BITS) & F_CF;
 }
 
-@inline export function zero(): u32 {
+@inline
+export function zero(): u32 {
   return u32(load<u64>(cpu, FL_RESULT) == 0);
 }
 
@@ -120,14 +135,30 @@ export function setFlags(value: u32): void {
 export function condition(code: u32): u32 {
   let result: u32;
   switch (code >> 1) {
-    case 0: result = overflow(); break;
-    case 1: result = carry(); break;
-    case 2: result = zero(); break;
-    case 3: result = carry() | zero(); break;
-    case 4: result = sign(); break;
-    case 5: result = parity(); break;
-    case 6: result = sign() ^ overflow(); break;
-    default: result = zero() | (sign() ^ overflow()); break;
+    case 0:
+      result = overflow();
+      break;
+    case 1:
+      result = carry();
+      break;
+    case 2:
+      result = zero();
+      break;
+    case 3:
+      result = carry() | zero();
+      break;
+    case 4:
+      result = sign();
+      break;
+    case 5:
+      result = parity();
+      break;
+    case 6:
+      result = sign() ^ overflow();
+      break;
+    default:
+      result = zero() | (sign() ^ overflow());
+      break;
   }
   return result ^ (code & 1);
 }

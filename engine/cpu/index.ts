@@ -6,12 +6,29 @@ import { translate as walk } from './mmu';
 import { blockOf, cpu, selectCpu } from './state';
 import { resetVcpu as powerOn } from './system';
 
-export { run } from './run';
-export {
-  jitBlock, jitCarry, jitCold, jitCondition, jitCover, jitExec, jitFetch, jitFill, jitFirstBlock, jitFlags, jitInstall, jitNextBlock, jitPrepare, jitRecords,
-  jitRotated, jitSetup, jitTwin, jitUses, jitWatch,
-} from './regions';
 export { protectGfnRange, zapAll, zapGfnRange } from './mmu';
+export {
+  jitBlock,
+  jitCarry,
+  jitCold,
+  jitCondition,
+  jitCover,
+  jitExec,
+  jitFetch,
+  jitFill,
+  jitFirstBlock,
+  jitFlags,
+  jitInstall,
+  jitNextBlock,
+  jitPrepare,
+  jitRecords,
+  jitRotated,
+  jitSetup,
+  jitTwin,
+  jitUses,
+  jitWatch,
+} from './regions';
+export { run } from './run';
 export { resetVcpu, stateChanged } from './system';
 
 /** Once, before anything else. */
@@ -45,5 +62,5 @@ export function invalidateAllCode(): void {
 }
 
 export function translate(vcpu: i32, gvaLow: u32, gvaHigh: u32): i32 {
-  return walk(blockOf(vcpu), <u64>gvaLow | (<u64>gvaHigh << 32));
+  return walk(blockOf(vcpu), <u64>gvaLow | ((<u64>gvaHigh) << 32));
 }

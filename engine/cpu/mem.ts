@@ -4,8 +4,19 @@
  * makes the interpreter stop behind the instruction. So does a request to leave that came of `markDirty`: the page's dirty ring is full.
  */
 import {
-  SEG_ATTR, SEG_BASE, SEG_LIMIT, STAT_MMIO, VCPU_EXIT_REQUEST, VCPU_GPR, VCPU_ICOUNT, VCPU_LEFT, VCPU_RIP, VCPU_SEG, VCPU_SEG_SIZE,
-  VCPU_STATS, VCPU_STOP_AT,
+  SEG_ATTR,
+  SEG_BASE,
+  SEG_LIMIT,
+  STAT_MMIO,
+  VCPU_EXIT_REQUEST,
+  VCPU_GPR,
+  VCPU_ICOUNT,
+  VCPU_LEFT,
+  VCPU_RIP,
+  VCPU_SEG,
+  VCPU_SEG_SIZE,
+  VCPU_STATS,
+  VCPU_STOP_AT,
 } from '../abi/index';
 import { droppedPages } from './blocks';
 import { TRAIT_EITHER, TRAIT_ENDS, TRAIT_STACK, traitsOf } from './generated/lookups';
@@ -13,7 +24,24 @@ import { OP_STOP } from './generated/ops';
 import { hostRead, hostWrite, isCanonical, probeRead, probeWrite, readSlow, slowValue, writeSlow } from './mmu';
 import { MODE_64, MODE_ALIGN, mode, wrapLinear } from './mmu-mode';
 import {
-  AUX_MEMORY, AUX_SIZE, R_AFTER, R_AUX, R_BASE, R_DISP, R_DST, R_EA_SEGMENT, R_INDEX, R_LEN, R_OFF, R_OP, R_SCALE, R_SRC, R_WHERE, RECORD_SIZE, setOp, VREG_EA,
+  AUX_MEMORY,
+  AUX_SIZE,
+  R_AFTER,
+  R_AUX,
+  R_BASE,
+  R_DISP,
+  R_DST,
+  R_EA_SEGMENT,
+  R_INDEX,
+  R_LEN,
+  R_OFF,
+  R_OP,
+  R_SCALE,
+  R_SRC,
+  R_WHERE,
+  RECORD_SIZE,
+  setOp,
+  VREG_EA,
   VREG_PAGE,
 } from './record';
 import { segLinear, segVa } from './segments';
@@ -29,21 +57,25 @@ let patched: usize = 0;
 let patchedOp: u16 = 0;
 
 /** Stores the exact number of retired instructions while the one at p runs. */
-@inline export function exactCount(p: usize): void {
+@inline
+export function exactCount(p: usize): void {
   store<u64>(cpu, load<u64>(cpu, VCPU_STOP_AT) - <u64>(load<i32>(cpu, VCPU_LEFT) + stolen + <i32>load<u8>(p, R_AFTER)), VCPU_ICOUNT);
 }
 
 /** The same between two blocks. */
-@inline export function exactCountBetween(): void {
+@inline
+export function exactCountBetween(): void {
   store<u64>(cpu, load<u64>(cpu, VCPU_STOP_AT) - <u64>(load<i32>(cpu, VCPU_LEFT) + stolen), VCPU_ICOUNT);
 }
 
 /** RIP of the instruction at p, and of the one behind it. */
-@inline export function ripOf(p: usize): u64 {
+@inline
+export function ripOf(p: usize): u64 {
   const rip = load<u64>(cpu, VREG_PAGE) + <u64>load<u16>(p, R_OFF);
   return mode & MODE_64 ? rip : rip & 0xffffffff;
 }
-@inline export function ripAfter(p: usize): u64 {
+@inline
+export function ripAfter(p: usize): u64 {
   const rip = load<u64>(cpu, VREG_PAGE) + <u64>load<u16>(p, R_OFF) + <u64>load<u8>(p, R_LEN);
   return mode & MODE_64 ? rip : rip & 0xffffffff;
 }
@@ -103,13 +135,17 @@ function alignmentOf(size: i32): u64 {
   switch (size) {
     case 2:
     case 14: // FSTENV and FSAVE with 16-bit operands
-    case 94: return 1;
+    case 94:
+      return 1;
     case 4:
     case 28: // and with 32-bit ones
-    case 108: return 3;
+    case 108:
+      return 3;
     case 8:
-    case 10: return 7;
-    default: return 0;
+    case 10:
+      return 7;
+    default:
+      return 0;
   }
 }
 
@@ -209,14 +245,21 @@ export function canWrite(p: usize, va: u64, size: i32): i32 {
 }
 
 /** Linear address of the record's memory operand. */
-@inline export function operandVa(p: usize): u64 {
-  return load<u64>(cpu + <usize>load<u16>(p, R_BASE)) + (load<u64>(cpu + <usize>load<u16>(p, R_INDEX)) << <u64>load<u8>(p, R_SCALE)) + <u64><i64>load<i32>(p, R_DISP);
+@inline
+export function operandVa(p: usize): u64 {
+  return (
+    load<u64>(cpu + <usize>load<u16>(p, R_BASE)) +
+    (load<u64>(cpu + <usize>load<u16>(p, R_INDEX)) << (<u64>load<u8>(p, R_SCALE))) +
+    <u64>(<i64>load<i32>(p, R_DISP))
+  );
 }
 
-@inline export function operandSize(p: usize): i32 {
+@inline
+export function operandSize(p: usize): i32 {
   return 1 << (<i32>load<u8>(p, R_AUX) & AUX_SIZE);
 }
-@inline export function inMemory(p: usize): bool {
+@inline
+export function inMemory(p: usize): bool {
   return (<u32>load<u8>(p, R_AUX) & AUX_MEMORY) != 0;
 }
 
@@ -233,10 +276,12 @@ export function writeReg(offset: u32, size: i32, value: u64): void {
 }
 
 /** The ModRM.reg operand. */
-@inline export function regRead(p: usize, size: i32): u64 {
+@inline
+export function regRead(p: usize, size: i32): u64 {
   return readReg(<u32>load<u16>(p, R_DST), size);
 }
-@inline export function regWrite(p: usize, size: i32, value: u64): void {
+@inline
+export function regWrite(p: usize, size: i32, value: u64): void {
   writeReg(<u32>load<u16>(p, R_DST), size, value);
 }
 

@@ -2,6 +2,8 @@
  * The digest of CR0, CR4, EFER, CS, SS, DS and CPL that the hot paths need, kept in globals for the current vCPU.
  * SDM 3A 2.2 (modes of operation), 4.1.1 (paging modes).
  */
+
+import { F_AC, FL_SYS } from '../abi/flags';
 import {
   SEG_ATTR,
   SEG_BASE,
@@ -21,8 +23,19 @@ import {
   VCPU_SEG_SIZE,
   VCPU_TLB,
 } from '../abi/index';
-import { F_AC, FL_SYS } from '../abi/flags';
-import { MODE_32, MODE_64, MODE_ALIGN, MODE_FLAT, MODE_LIMITED, MODE_LONG, MODE_NARROW, MODE_PROT, MODE_STACK32, MODE_USER, MODE_XMM } from '../abi/mode';
+import {
+  MODE_32,
+  MODE_64,
+  MODE_ALIGN,
+  MODE_FLAT,
+  MODE_LIMITED,
+  MODE_LONG,
+  MODE_NARROW,
+  MODE_PROT,
+  MODE_STACK32,
+  MODE_USER,
+  MODE_XMM,
+} from '../abi/mode';
 import { cpu } from './state';
 
 export * from '../abi/mode';
@@ -64,27 +77,34 @@ export let cpl: u32 = 0;
 export let tlbBase: usize = 0;
 export let tlbSuper: usize = 0;
 
-@inline export function is64(): bool {
+@inline
+export function is64(): bool {
   return (mode & MODE_64) != 0;
 }
-@inline export function is32(): bool {
+@inline
+export function is32(): bool {
   return (mode & MODE_32) != 0;
 }
-@inline export function isLong(): bool {
+@inline
+export function isLong(): bool {
   return (mode & MODE_LONG) != 0;
 }
-@inline export function isProt(): bool {
+@inline
+export function isProt(): bool {
   return (mode & MODE_PROT) != 0;
 }
 
-@inline export function segRecord(seg: i32): usize {
+@inline
+export function segRecord(seg: i32): usize {
   return cpu + VCPU_SEG + <usize>seg * VCPU_SEG_SIZE;
 }
 
 /** Base 0, limit 4 GiB, and present with the attribute bits `wanted` of `mask`. */
 function isFlat(seg: i32, mask: u32, wanted: u32): bool {
   const record = segRecord(seg);
-  return load<u64>(record, SEG_BASE) == 0 && load<u32>(record, SEG_LIMIT) == 0xffffffff && (<u32>load<u16>(record, SEG_ATTR) & mask) == wanted;
+  return (
+    load<u64>(record, SEG_BASE) == 0 && load<u32>(record, SEG_LIMIT) == 0xffffffff && (<u32>load<u16>(record, SEG_ATTR) & mask) == wanted
+  );
 }
 /** Of MODE_FLAT: P, S and the type as in a segment record: code, and writable data that does not grow down. */
 function flatModes(digest: u32): u32 {
@@ -138,25 +158,31 @@ export function modeChanged(): void {
   tlbBase = cpl == 3 ? tlbSuper + TLB_USER : tlbSuper;
 }
 
-@inline export function setCpl(value: u32): void {
+@inline
+export function setCpl(value: u32): void {
   store<u32>(cpu, value, VCPU_CPL);
 }
 
-@inline export function cr0(): u64 {
+@inline
+export function cr0(): u64 {
   return load<u64>(cpu, VCPU_CR0);
 }
-@inline export function cr4(): u64 {
+@inline
+export function cr4(): u64 {
   return load<u64>(cpu, VCPU_CR4);
 }
-@inline export function efer(): u64 {
+@inline
+export function efer(): u64 {
   return load<u64>(cpu, VCPU_EFER);
 }
 
 /** Bits 63:47 all equal (48-bit linear addresses, SDM 1 3.3.7.1). */
-@inline export function isCanonical(va: u64): bool {
+@inline
+export function isCanonical(va: u64): bool {
   return <u64>(<i64>(va << 16) >> 16) == va;
 }
 /** A linear address as the current mode sees it: outside 64-bit mode it wraps at 4 GiB. */
-@inline export function wrapLinear(va: u64): u64 {
+@inline
+export function wrapLinear(va: u64): u64 {
   return mode & MODE_64 ? va : va & 0xffffffff;
 }

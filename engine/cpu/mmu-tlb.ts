@@ -9,14 +9,49 @@
  * which GiB had pages of 1 GiB. The fragments of 4 MiB lie side by side in the table, so a page of 4 KiB near large ones costs little.
  */
 import {
-  CODE_PAGES, FILL_LOG_CAPACITY, MAX_VCPUS, PAGE_CLEAN, PAGE_INVALID, PAGE_READONLY, STAT_TLB_FLUSH, STAT_TLB_MISS, STAT_ZAPPED_ENTRIES, TLB_ADDEND,
-  TLB_ENTRIES, TLB_ENTRY_SIZE, TLB_GFN, TLB_TAG_EXEC, TLB_TAG_READ, TLB_TAG_WRITE, TLB_USER, VCPU_FILL_COUNT, VCPU_FILL_LOG, VCPU_HUGE_FILTER, VCPU_INDEX, VCPU_LARGE_FILTER, VCPU_STATS,
-  VCPU_TLB, WRITTEN_PAGES,
+  CODE_PAGES,
+  FILL_LOG_CAPACITY,
+  MAX_VCPUS,
+  PAGE_CLEAN,
+  PAGE_INVALID,
+  PAGE_READONLY,
+  STAT_TLB_FLUSH,
+  STAT_TLB_MISS,
+  STAT_ZAPPED_ENTRIES,
+  TLB_ADDEND,
+  TLB_ENTRIES,
+  TLB_ENTRY_SIZE,
+  TLB_GFN,
+  TLB_TAG_EXEC,
+  TLB_TAG_READ,
+  TLB_TAG_WRITE,
+  TLB_USER,
+  VCPU_FILL_COUNT,
+  VCPU_FILL_LOG,
+  VCPU_HUGE_FILTER,
+  VCPU_INDEX,
+  VCPU_LARGE_FILTER,
+  VCPU_STATS,
+  VCPU_TLB,
+  WRITTEN_PAGES,
 } from '../abi/index';
 import { MODE_ALIGN, mode, tlbSuper } from './mmu-mode';
-import { clearFrameCaches, commitAccessedDirty, dirtyFrame, faultCode, frame, 
-  WALK_OK, WALK_RETRY, walkAllows, walkAllowsWrite, walkDirty, walkGlobal, walkGpa,
-  walkNx, walkShift, walkTables,
+import {
+  clearFrameCaches,
+  commitAccessedDirty,
+  dirtyFrame,
+  faultCode,
+  frame,
+  WALK_OK,
+  WALK_RETRY,
+  walkAllows,
+  walkAllowsWrite,
+  walkDirty,
+  walkGlobal,
+  walkGpa,
+  walkNx,
+  walkShift,
+  walkTables,
 } from './mmu-walk';
 import { blockOf, cpu, PEND_RETRY, pend, raisePageFault } from './state';
 
@@ -39,25 +74,31 @@ export const ACCESS_X: i32 = 2;
 /** Result of the last `fill`: host address of the byte, or 0 and the gpa when it is MMIO. */
 export let hitHost: usize = 0;
 export let hitGpa: u64 = 0;
-@inline export function setHit(host: usize): void {
+@inline
+export function setHit(host: usize): void {
   hitHost = host;
 }
 
-@inline function count(stat: usize, n: u64): void {
+@inline
+function count(stat: usize, n: u64): void {
   store<u64>(cpu + stat, load<u64>(cpu + stat, VCPU_STATS) + n, VCPU_STATS);
 }
-@inline function entryOf(table: usize, va: u64): usize {
+@inline
+function entryOf(table: usize, va: u64): usize {
   return table + (((<usize>(va >> 12) ^ <usize>(va >> 24)) & (TLB_ENTRIES - 1)) << 5);
 }
-@inline function clearTags(entry: usize): void {
+@inline
+function clearTags(entry: usize): void {
   store<u64>(entry, NO_TAG, TLB_TAG_READ);
   store<u64>(entry, NO_TAG, TLB_TAG_WRITE);
   store<u64>(entry, NO_TAG, TLB_TAG_EXEC);
 }
-@inline function isEmpty(entry: usize): bool {
+@inline
+function isEmpty(entry: usize): bool {
   return (load<u64>(entry, TLB_TAG_READ) & load<u64>(entry, TLB_TAG_WRITE) & load<u64>(entry, TLB_TAG_EXEC)) == NO_TAG;
 }
-@inline function hasCode(host: usize): bool {
+@inline
+function hasCode(host: usize): bool {
   return load<u32>((host >> 12) << 2, CODE_PAGES) != 0;
 }
 
@@ -125,23 +166,28 @@ function enter(page: u64, table: usize, gfn: u64, answer: u32): void {
   if (walkShift > 12) noteLarge(page);
 }
 
-@inline function noteWritten(host: u32): void {
+@inline
+function noteWritten(host: u32): void {
   const byte = <usize>WRITTEN_PAGES + <usize>(host >> 15);
   store<u8>(byte, load<u8>(byte) | <u8>((<u32>1) << ((host >> 12) & 7)));
 }
-@inline function noteFill(number: u32): void {
+@inline
+function noteFill(number: u32): void {
   const filled = load<u32>(cpu, VCPU_FILL_COUNT);
-  if (filled < <u32>FILL_LOG_CAPACITY) store<u16>(cpu + (<usize>filled << 1), <u16>number, VCPU_FILL_LOG);
+  if (filled < <u32>FILL_LOG_CAPACITY) store<u16>(cpu + ((<usize>filled) << 1), <u16>number, VCPU_FILL_LOG);
   if (filled <= <u32>FILL_LOG_CAPACITY) store<u32>(cpu, filled + 1, VCPU_FILL_COUNT);
 }
 /** The byte of VCPU_LARGE_FILTER that knows of va, and the bit in it. */
-@inline function largeByte(va: u64): usize {
+@inline
+function largeByte(va: u64): usize {
   return cpu + VCPU_LARGE_FILTER + <usize>((<u32>(va >> LARGE_SHIFT) & 1023) >> 3);
 }
-@inline function largeBit(va: u64): u8 {
+@inline
+function largeBit(va: u64): u8 {
   return <u8>((<u32>1) << (<u32>(va >> LARGE_SHIFT) & 7));
 }
-@inline function hugeBit(va: u64): u32 {
+@inline
+function hugeBit(va: u64): u32 {
   return (<u32>1) << (<u32>(va >> HUGE_SHIFT) & 31);
 }
 function noteLarge(va: u64): void {
@@ -171,8 +217,8 @@ export function flushTlb(keepGlobal: bool): void {
     return;
   }
   let at = cpu + VCPU_FILL_LOG;
-  const end = at + (<usize>filled << 1);
-  for (; at < end; at += 2) clearTags(tlbSuper + (<usize>load<u16>(at) << 5));
+  const end = at + ((<usize>filled) << 1);
+  for (; at < end; at += 2) clearTags(tlbSuper + ((<usize>load<u16>(at)) << 5));
   store<u32>(cpu, 0, VCPU_FILL_COUNT);
 }
 

@@ -8,8 +8,19 @@
  * Not implemented: 5-level paging, PCID, SMEP, SMAP, protection keys (none is advertised), memory types (PAT, PCD, PWT are ignored).
  */
 import {
-  CODE_PAGES, FRAME_CACHE_ENTRIES, MAX_VCPUS, PAGE_CLEAN, PAGE_INVALID, PAGE_READONLY, STAT_PAGE_WALK, VCPU_AS_ID, VCPU_CR3, VCPU_FRAME_CACHE, VCPU_FRAMES_USED,
-  VCPU_STATS, VCPU_WALK,
+  CODE_PAGES,
+  FRAME_CACHE_ENTRIES,
+  MAX_VCPUS,
+  PAGE_CLEAN,
+  PAGE_INVALID,
+  PAGE_READONLY,
+  STAT_PAGE_WALK,
+  VCPU_AS_ID,
+  VCPU_CR3,
+  VCPU_FRAME_CACHE,
+  VCPU_FRAMES_USED,
+  VCPU_STATS,
+  VCPU_WALK,
 } from '../abi/index';
 import { codeWritten } from './blocks';
 import { lookup, markDirty } from './imports';
@@ -84,7 +95,8 @@ export function frame(gfn: u64): u32 {
   return answer;
 }
 
-@inline function frameSlot(gfn: u64): usize {
+@inline
+function frameSlot(gfn: u64): usize {
   return cpu + VCPU_FRAME_CACHE + ((<usize>(gfn ^ (gfn >> 8) ^ (gfn >> 14)) & (FRAME_CACHE_ENTRIES - 1)) << 4);
 }
 

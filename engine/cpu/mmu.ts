@@ -30,19 +30,22 @@ export { flushTlb, invlpg, protectGfnRange, resetTlb, stripWriteTags, tlbEpoch, 
 /** Result of readSlow and sysRead, zero-extended. */
 export let slowValue: u64 = 0;
 
-@inline function slot(table: usize, va: u64): usize {
+@inline
+function slot(table: usize, va: u64): usize {
   return table + (((<usize>(va >> 12) ^ <usize>(va >> 24)) & (TLB_ENTRIES - 1)) << 5);
 }
 
 /** Host address of the sizeof<T>() bytes at va when the TLB allows to read them all in one page; else 0 (use readSlow). */
-@inline export function hostRead<T>(va: u64): usize {
+@inline
+export function hostRead<T>(va: u64): usize {
   const entry = slot(tlbBase, va);
   const hit = load<u64>(entry, TLB_TAG_READ) == ((va + (sizeof<T>() - 1)) & ~(<u64>0xfff));
   return hit ? <usize>(<u32>va + load<u32>(entry, TLB_ADDEND)) : 0;
 }
 
 /** As hostRead, for writing. A hit needs no dirty tracking and no code check. */
-@inline export function hostWrite<T>(va: u64): usize {
+@inline
+export function hostWrite<T>(va: u64): usize {
   const entry = slot(tlbBase, va);
   const hit = load<u64>(entry, TLB_TAG_WRITE) == ((va + (sizeof<T>() - 1)) & ~(<u64>0xfff));
   return hit ? <usize>(<u32>va + load<u32>(entry, TLB_ADDEND)) : 0;
@@ -59,7 +62,8 @@ function resolve(va: u64, access: i32, table: usize): i32 {
   return fill(va, access, table);
 }
 
-@inline function crosses(va: u64, size: i32): bool {
+@inline
+function crosses(va: u64, size: i32): bool {
   return (<i32>va & 0xfff) + size > 0x1000;
 }
 
@@ -68,7 +72,8 @@ function countMmio(): void {
 }
 
 /** Largest piece a device sees: a power of two not above n. */
-@inline function piece(n: i32): i32 {
+@inline
+function piece(n: i32): i32 {
   return n >= 4 ? 4 : n >= 2 ? 2 : 1;
 }
 
@@ -90,7 +95,7 @@ function readPart(host: usize, gpa: u64, n: i32): u64 {
   let value: u64 = 0;
   for (let done = 0; done < n; ) {
     if (host != 0) {
-      value |= <u64>load<u8>(host + done) << (done << 3);
+      value |= (<u64>load<u8>(host + done)) << (done << 3);
       done++;
     } else {
       const size = piece(n - done);
@@ -115,11 +120,13 @@ function writePart(host: usize, gpa: u64, n: i32, value: u64): void {
   }
 }
 
-@inline function hasCode(host: usize): bool {
+@inline
+function hasCode(host: usize): bool {
   return load<u32>((host >> 12) << 2, CODE_PAGES) != 0;
 }
 
-@inline function loadSized(host: usize, size: i32): u64 {
+@inline
+function loadSized(host: usize, size: i32): u64 {
   return size == 8 ? load<u64>(host) : size == 4 ? <u64>load<u32>(host) : size == 2 ? <u64>load<u16>(host) : <u64>load<u8>(host);
 }
 

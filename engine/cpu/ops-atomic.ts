@@ -9,11 +9,12 @@ const RCX: usize = VCPU_GPR + 8;
 const RDX: usize = VCPU_GPR + 16;
 const RBX: usize = VCPU_GPR + 24;
 
-@inline function maskOf(size: i32): u64 {
-  return size == 8 ? 0xffffffffffffffff : ((<u64>1) << (<u64>size << 3)) - 1;
+@inline
+function maskOf(size: i32): u64 {
+  return size == 8 ? 0xffffffffffffffff : ((<u64>1) << ((<u64>size) << 3)) - 1;
 }
 function lazyFlags(kind: u32, size: i32, first: u64, result: u64): void {
-  store<u32>(cpu, kind | ((64 - (<u32>size << 3)) << 8), FL_WORD);
+  store<u32>(cpu, kind | ((64 - ((<u32>size) << 3)) << 8), FL_WORD);
   store<u64>(cpu, first, FL_FIRST);
   store<u64>(cpu, result & maskOf(size), FL_RESULT);
 }
@@ -70,9 +71,9 @@ export function opCmpxchg8b(p: usize): i32 {
   const va = operandVa(p);
   if (!canWrite(p, va, 8) || !rd(p, va, 8)) return 0;
   const old = memVal;
-  const wanted = <u64>load<u32>(cpu, RAX) | (<u64>load<u32>(cpu, RDX) << 32);
+  const wanted = <u64>load<u32>(cpu, RAX) | ((<u64>load<u32>(cpu, RDX)) << 32);
   const equal = old == wanted;
-  if (!wr(p, va, 8, equal ? <u64>load<u32>(cpu, RBX) | (<u64>load<u32>(cpu, RCX) << 32) : old)) return 0;
+  if (!wr(p, va, 8, equal ? <u64>load<u32>(cpu, RBX) | ((<u64>load<u32>(cpu, RCX)) << 32) : old)) return 0;
   if (!equal) {
     store<u64>(cpu, old & 0xffffffff, RAX);
     store<u64>(cpu, old >> 32, RDX);

@@ -23,10 +23,10 @@ function decimal(subtract: bool): i32 {
   setResultFlags(<u64>(al & 255), 8, set);
   return 1;
 }
-export function opDaa(p: usize): i32 {
+export function opDaa(_p: usize): i32 {
   return decimal(false);
 }
-export function opDas(p: usize): i32 {
+export function opDas(_p: usize): i32 {
   return decimal(true);
 }
 
@@ -44,10 +44,10 @@ function ascii(subtract: bool): i32 {
   setResultFlags(<u64>(value & 255), 8, set);
   return 1;
 }
-export function opAaa(p: usize): i32 {
+export function opAaa(_p: usize): i32 {
   return ascii(false);
 }
-export function opAas(p: usize): i32 {
+export function opAas(_p: usize): i32 {
   return ascii(true);
 }
 

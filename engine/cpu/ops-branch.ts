@@ -2,7 +2,7 @@
 import { SEG_CS, SEG_LIMIT, VCPU_GPR, VCPU_RIP, VCPU_SEG, VCPU_SEG_SIZE } from '../abi/index';
 import { condition, overflow, zero } from './flags';
 import { exactCount, memVal, operandSize, operandVa, rd, ripAfter, rmRead } from './mem';
-import { mode, MODE_64 } from './mmu-mode';
+import { MODE_64, mode } from './mmu-mode';
 import { drop, peek, push } from './ops-stack';
 import { AUX_ASIZE_SHIFT, R_AUX, R_CONDITION, R_FAR_OFFSET, R_IMM, R_KIND, R_NUMBER, R_SELECTOR, R_TARGET, VREG_PAGE } from './record';
 import { cpu, raise, VEC_BP, VEC_GP, VEC_OF } from './state';
@@ -23,7 +23,7 @@ function target(p: usize, rip: u64): i32 {
   return NEAR;
 }
 function relative(p: usize): u64 {
-  return load<u64>(cpu, VREG_PAGE) + <u64><i64>load<i32>(p, R_TARGET);
+  return load<u64>(cpu, VREG_PAGE) + <u64>(<i64>load<i32>(p, R_TARGET));
 }
 function next(p: usize): i32 {
   store<u64>(cpu, ripAfter(p), VCPU_RIP);
@@ -81,7 +81,8 @@ function prepare(p: usize): void {
   exactCount(p);
   store<u64>(cpu, ripAfter(p), VCPU_RIP);
 }
-@inline function leave(done: i32): i32 {
+@inline
+function leave(done: i32): i32 {
   return done ? LEAVE : 0;
 }
 

@@ -1,5 +1,5 @@
 /** IN and OUT. In protected mode above IOPL the TSS's I/O permission bitmap decides (SDM 1, 19.5.2). */
-import { SEG_ATTR, SEG_LIMIT, SEG_TR, STAT_PIO, VCPU_GPR, VCPU_STATS } from '../abi/index';
+import { SEG_ATTR, SEG_BASE, SEG_LIMIT, SEG_TR, STAT_PIO, VCPU_GPR, VCPU_STATS } from '../abi/index';
 import { F_IOPL, sysFlags } from './flags';
 import { ioRead, ioWrite } from './imports';
 import { exactCount, leaveAfter, operandSize, writeReg } from './mem';
@@ -7,11 +7,10 @@ import { slowValue, sysRead } from './mmu';
 import { cpl, isProt, segRecord } from './mmu-mode';
 import { R_PORT } from './record';
 import { cpu, raise, VEC_GP, vcpuIndex } from './state';
-import { SEG_BASE } from '../abi/index';
 
 /** #GP(0) unless all `size` ports from `port` on are allowed. */
 export function checkPort(port: u32, size: i32): i32 {
-  if (!isProt() || cpl <= ((sysFlags() & F_IOPL) >> 12)) return 1;
+  if (!isProt() || cpl <= (sysFlags() & F_IOPL) >> 12) return 1;
   const tr = segRecord(SEG_TR);
   const limit = load<u32>(tr, SEG_LIMIT);
   // Only 32- and 64-bit TSSs have a bitmap.
@@ -30,7 +29,8 @@ export function countPio(): void {
 }
 
 /** R_PORT: the port, -1: DX. */
-@inline function portOf(p: usize): u32 {
+@inline
+function portOf(p: usize): u32 {
   const given = load<i64>(p, R_PORT);
   return given < 0 ? <u32>load<u16>(cpu, VCPU_GPR + 16) : <u32>given;
 }
@@ -41,7 +41,7 @@ export function opIn(p: usize): i32 {
   exactCount(p);
   if (!checkPort(port, size)) return 0;
   countPio();
-  writeReg(VCPU_GPR, size, <u64><u32>ioRead(vcpuIndex(), port, size));
+  writeReg(VCPU_GPR, size, <u64>(<u32>ioRead(vcpuIndex(), port, size)));
   return leaveAfter(p);
 }
 export function opOut(p: usize): i32 {

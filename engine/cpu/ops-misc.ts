@@ -1,5 +1,5 @@
 /** Data movement, flags and segment-register instructions in their general forms. */
-import { SEG_SS, SHADOW_MOV_SS, SHADOW_STI, VCPU_GPR, VCPU_INTR_SHADOW } from '../abi/index';
+import { SEG_BASE, SEG_FS, SEG_SS, SHADOW_MOV_SS, SHADOW_STI, VCPU_GPR, VCPU_INTR_SHADOW, VCPU_SEG, VCPU_SEG_SIZE } from '../abi/index';
 import { arithmeticFlags, carry, condition, F_CF, F_DF, F_IF, setArithmeticFlags, setSysFlags, sysFlags } from './flags';
 import {
   exactCount,
@@ -16,13 +16,12 @@ import {
   uncheckedVa,
   writeReg,
 } from './mem';
-import { mode, MODE_64 } from './mmu-mode';
+import { MODE_64, mode } from './mmu-mode';
 import { pointerOffset, pointerValue } from './ops-branch';
 import { mayTouchInterrupts } from './ops-stack';
 import { AUX_ASIZE_SHIFT, R_AUX, R_CONDITION, R_DST, R_NUMBER, R_SEGMENT, VREG_EA } from './record';
 import { loadSegment, selectorOf } from './segments';
 import { cpu, raise, VEC_BR } from './state';
-import { SEG_BASE, SEG_FS, VCPU_SEG, VCPU_SEG_SIZE } from '../abi/index';
 
 export function opSetccM(p: usize): i32 {
   return rmWrite(p, 1, <u64>condition(load<u32>(p, R_CONDITION)));
@@ -41,11 +40,11 @@ export function opLea16(p: usize): i32 {
   regWrite(p, operandSize(p), value);
   return 1;
 }
-export function opCbw(p: usize): i32 {
+export function opCbw(_p: usize): i32 {
   store<u16>(cpu, <u16>(<i16>load<i8>(cpu, VCPU_GPR)), VCPU_GPR);
   return 1;
 }
-export function opCwd(p: usize): i32 {
+export function opCwd(_p: usize): i32 {
   store<u16>(cpu, <u16>(<i32>load<i16>(cpu, VCPU_GPR) >> 15), VCPU_GPR + 16);
   return 1;
 }
@@ -68,11 +67,11 @@ export function opXlat(p: usize): i32 {
   return 1;
 }
 
-export function opLahf(p: usize): i32 {
+export function opLahf(_p: usize): i32 {
   store<u8>(cpu, <u8>(arithmeticFlags() | 2), VCPU_GPR + 1);
   return 1;
 }
-export function opSahf(p: usize): i32 {
+export function opSahf(_p: usize): i32 {
   setArithmeticFlags((arithmeticFlags() & 0x800) | (<u32>load<u8>(cpu, VCPU_GPR + 1) & 0xd5));
   return 1;
 }
@@ -123,7 +122,7 @@ export function opBound(p: usize): i32 {
   return index > limit ? raise(VEC_BR, 0) : 1;
 }
 
-export function opCli(p: usize): i32 {
+export function opCli(_p: usize): i32 {
   if (!mayTouchInterrupts()) return 0;
   setSysFlags(sysFlags() & ~F_IF);
   return 1;

@@ -9,10 +9,12 @@ let result: u64 = 0;
 let out: u32 = 0;
 let over: u32 = 0;
 
-@inline function maskOf(bits: u64): u64 {
+@inline
+function maskOf(bits: u64): u64 {
   return bits == 64 ? 0xffffffffffffffff : ((<u64>1) << bits) - 1;
 }
-@inline function topBit(value: u64, bits: u64): u32 {
+@inline
+function topBit(value: u64, bits: u64): u32 {
   return <u32>(value >> (bits - 1)) & 1;
 }
 
@@ -40,7 +42,7 @@ function rotateCarry(a: u64, bits: u64, count: u64, left: bool): void {
       cf = top;
     } else {
       const low = <u32>value & 1;
-      value = (value >> 1) | (<u64>cf << (bits - 1));
+      value = (value >> 1) | ((<u64>cf) << (bits - 1));
       cf = low;
     }
   }
@@ -68,7 +70,7 @@ function shiftArithmetic(a: u64, bits: u64, count: u64): void {
 /** R_KIND: ROL ROR RCL RCR SHL SHR SAL SAR; R_IMM: the count, -1: CL. */
 export function opShift(p: usize): i32 {
   const size = operandSize(p);
-  const bits = <u64>size << 3;
+  const bits = (<u64>size) << 3;
   const given = load<i64>(p, R_IMM);
   const count = (given < 0 ? <u64>load<u8>(cpu, VCPU_GPR + 8) : <u64>given) & (size == 8 ? 63 : 31);
   if (!rmModify(p, size)) return 0;
@@ -76,13 +78,26 @@ export function opShift(p: usize): i32 {
   if (count == 0) return inMemory(p) ? 1 : rmWrite(p, size, a);
   const kind = load<u32>(p, R_KIND);
   switch (kind) {
-    case 0: rotateLeft(a, bits, count); break;
-    case 1: rotateRight(a, bits, count); break;
-    case 2: rotateCarry(a, bits, count, true); break;
-    case 3: rotateCarry(a, bits, count, false); break;
-    case 5: shiftRight(a, bits, count); break;
-    case 7: shiftArithmetic(a, bits, count); break;
-    default: shiftLeft(a, bits, count);
+    case 0:
+      rotateLeft(a, bits, count);
+      break;
+    case 1:
+      rotateRight(a, bits, count);
+      break;
+    case 2:
+      rotateCarry(a, bits, count, true);
+      break;
+    case 3:
+      rotateCarry(a, bits, count, false);
+      break;
+    case 5:
+      shiftRight(a, bits, count);
+      break;
+    case 7:
+      shiftArithmetic(a, bits, count);
+      break;
+    default:
+      shiftLeft(a, bits, count);
   }
   const flags = out | (over << 11);
   const before = arithmeticFlags();
@@ -95,7 +110,7 @@ export function opShift(p: usize): i32 {
 /** R_IMM: the count, -1: CL. A count above 16 with 16-bit operands is undefined: the double register rotates on. */
 function doubleShift(p: usize, left: bool): i32 {
   const size = operandSize(p);
-  const bits = <u64>size << 3;
+  const bits = (<u64>size) << 3;
   const given = load<i64>(p, R_IMM);
   const count = (given < 0 ? <u64>load<u8>(cpu, VCPU_GPR + 8) : <u64>given) & (size == 8 ? 63 : 31);
   if (!rmModify(p, size)) return 0;

@@ -1,9 +1,8 @@
 /** Stack instructions in their general forms (any operand and stack size). SDM 2: PUSH, POP, PUSHA, POPA, PUSHF, POPF, ENTER, LEAVE. */
 import { SEG_SS, SHADOW_MOV_SS, VCPU_GPR, VCPU_INTR_SHADOW } from '../abi/index';
-import { F_AC, F_DF, F_ID, F_IF, F_IOPL, F_NT, F_TF, F_VIF, F_VIP, F_VM, ARITHMETIC, getFlags, setFlags, sysFlags } from './flags';
-import { canWrite, exactCount, leaveAfter, memVal, operandVa, rd, rmRead, uncheckedVa, wr, writeReg } from './mem';
-import { segmentedOffset } from './mem';
-import { cpl, isProt, mode, MODE_64, MODE_STACK32 } from './mmu-mode';
+import { ARITHMETIC, F_AC, F_DF, F_ID, F_IF, F_IOPL, F_NT, F_TF, F_VIF, F_VIP, F_VM, getFlags, setFlags, sysFlags } from './flags';
+import { canWrite, exactCount, leaveAfter, memVal, operandVa, rd, rmRead, segmentedOffset, uncheckedVa, wr, writeReg } from './mem';
+import { cpl, isProt, MODE_64, MODE_STACK32, mode } from './mmu-mode';
 import { AUX_MEMORY, AUX_SIZE, R_AUX, R_BASE, R_DST, R_IMM, R_LEVEL, R_NUMBER, R_SRC, RECORD_SIZE, VREG_EA } from './record';
 import { loadSegment, selectorOf } from './segments';
 import { cpu, raise, VEC_GP } from './state';
@@ -12,7 +11,8 @@ const RSP: usize = VCPU_GPR + 32;
 const RBP: usize = VCPU_GPR + 40;
 
 /** SP, ESP or RSP, by the current stack size. */
-@inline function stackMask(): u64 {
+@inline
+function stackMask(): u64 {
   return mode & MODE_64 ? 0xffffffffffffffff : mode & MODE_STACK32 ? 0xffffffff : 0xffff;
 }
 function setSp(value: u64): void {
@@ -44,7 +44,8 @@ export function drop(bytes: u64): void {
   setSp((load<u64>(cpu, RSP) + bytes) & stackMask());
 }
 
-@inline function sizeOf(p: usize): i32 {
+@inline
+function sizeOf(p: usize): i32 {
   return 1 << (<i32>load<u8>(p, R_AUX) & AUX_SIZE);
 }
 /** PUSHF, RETF and the like have 64-bit operands in 64-bit mode unless 66 stands there; the decoder gave opSize. */
@@ -100,7 +101,8 @@ export function opPopM(p: usize): i32 {
   return 1;
 }
 /** An operand address that uses RSP sees it already moved (SDM 2, POP). */
-@inline function moved(base: usize, size: i32): u64 {
+@inline
+function moved(base: usize, size: i32): u64 {
   return base == RSP ? <u64>size : 0;
 }
 /** 64-bit code: behind an address record its base register tells. */
@@ -128,7 +130,7 @@ export function opPusha(p: usize): i32 {
     if (!stackVa((top - <u64>(size * slot)) & stackMask(), size, true) || !canWrite(p, load<u64>(cpu, VREG_EA), size)) return 0;
   }
   for (let n = 0; n < 8; n++) {
-    const value = n == 4 ? top : load<u64>(cpu + (<usize>n << 3), VCPU_GPR);
+    const value = n == 4 ? top : load<u64>(cpu + ((<usize>n) << 3), VCPU_GPR);
     if (!push(p, size, value)) {
       store<u64>(cpu, top, RSP);
       return 0;
@@ -149,7 +151,7 @@ export function opPopa(p: usize): i32 {
     }
     const value = memVal;
     drop(<u64>size);
-    if (n != 4) writeReg(VCPU_GPR + (<u32>n << 3), size, value);
+    if (n != 4) writeReg(VCPU_GPR + ((<u32>n) << 3), size, value);
   }
   return 1;
 }
@@ -164,7 +166,7 @@ export function opPopf(p: usize): i32 {
   const old = getFlags();
   let change: u32 = ARITHMETIC | F_TF | F_DF | F_NT | F_AC | F_ID;
   if (!isProt() || cpl == 0) change |= F_IOPL | F_IF;
-  else if (cpl <= (old >> 12 & 3)) change |= F_IF;
+  else if (cpl <= ((old >> 12) & 3)) change |= F_IF;
   if (size == 2) change &= 0xffff;
   setFlags((old & ~change & ~(F_VIF | F_VIP)) | (<u32>memVal & change));
   return leaveAfter(p);
@@ -214,6 +216,6 @@ export function opLeave(p: usize): i32 {
 
 /** CLI and STI need CPL <= IOPL in protected mode. */
 export function mayTouchInterrupts(): i32 {
-  if (isProt() && cpl > ((sysFlags() & F_IOPL) >> 12)) return raise(VEC_GP, 0);
+  if (isProt() && cpl > (sysFlags() & F_IOPL) >> 12) return raise(VEC_GP, 0);
   return 1;
 }

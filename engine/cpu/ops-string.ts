@@ -11,8 +11,8 @@ import { ioRead, ioWrite } from './imports';
 import { canWrite, checkAlignment, exactCount, leaveAfter, memVal, rd, ripOf, wr, writeReg } from './mem';
 import { hostRead, hostWrite, is64, isCanonical, tlbBase } from './mmu';
 import { ACCESS_R, ACCESS_W, fill, hitHost } from './mmu-tlb';
-import { linearOf } from './ops-misc';
 import { checkPort, countPio } from './ops-io';
+import { linearOf } from './ops-misc';
 import { AUX_ASIZE_SHIFT, AUX_REP, AUX_REPNE, AUX_SIZE, R_AUX, R_KIND, R_STRING_SEGMENT, VREG_EA } from './record';
 import { cpu, raise, VEC_GP, vcpuIndex } from './state';
 
@@ -35,13 +35,16 @@ let backward: bool = false;
 let sourceVa: u64 = 0;
 let targetVa: u64 = 0;
 
-@inline function usesSource(): bool {
+@inline
+function usesSource(): bool {
   return kind == MOVS || kind == CMPS || kind == LODS;
 }
-@inline function usesTarget(): bool {
+@inline
+function usesTarget(): bool {
   return kind != LODS;
 }
-@inline function writesTarget(): bool {
+@inline
+function writesTarget(): bool {
   return kind == MOVS || kind == STOS;
 }
 
@@ -99,10 +102,10 @@ function advance(n: u64): void {
 }
 
 function compareFlags(a: u64, b: u64): void {
-  const bits = <u32>size << 3;
+  const bits = (<u32>size) << 3;
   store<u32>(cpu, FLAGS_SUB | ((64 - bits) << 8), FL_WORD);
   store<u64>(cpu, a, FL_FIRST);
-  store<u64>(cpu, size == 8 ? a - b : (a - b) & (((<u64>1) << <u64>bits) - 1), FL_RESULT);
+  store<u64>(cpu, size == 8 ? a - b : (a - b) & (((<u64>1) << (<u64>bits)) - 1), FL_RESULT);
 }
 
 /** One element at sourceVa / targetVa. Registers move afterwards. */
@@ -111,7 +114,8 @@ function element(p: usize): i32 {
     case MOVS:
       if (!rd(p, sourceVa, size)) return 0;
       return wr(p, targetVa, size, memVal);
-    case STOS: return wr(p, targetVa, size, load<u64>(cpu, RAX));
+    case STOS:
+      return wr(p, targetVa, size, load<u64>(cpu, RAX));
     case LODS:
       if (!rd(p, sourceVa, size)) return 0;
       writeReg(VCPU_GPR, size, memVal);
@@ -126,7 +130,7 @@ function element(p: usize): i32 {
     default: {
       if (!rd(p, targetVa, size)) return 0;
       const a = load<u64>(cpu, RAX);
-      compareFlags(size == 8 ? a : a & (((<u64>1) << <u64>(size << 3)) - 1), memVal);
+      compareFlags(size == 8 ? a : a & (((<u64>1) << (<u64>(size << 3))) - 1), memVal);
       return 1;
     }
   }
@@ -293,7 +297,7 @@ export function opStringIo(p: usize): i32 {
   if (input) {
     if (!canWrite(p, va, size)) return 0;
     countPio();
-    if (!wr(p, va, size, <u64><u32>ioRead(vcpuIndex(), port, size))) return 0;
+    if (!wr(p, va, size, <u64>(<u32>ioRead(vcpuIndex(), port, size)))) return 0;
   } else {
     if (!rd(p, va, size)) return 0;
     countPio();

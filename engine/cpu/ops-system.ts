@@ -94,7 +94,7 @@ export function opUndefined(p: usize): i32 {
   }
   return raise(VEC_UD, 0);
 }
-export function opTooLong(p: usize): i32 {
+export function opTooLong(_p: usize): i32 {
   return raise(VEC_GP, 0);
 }
 
@@ -220,7 +220,7 @@ export function opArpl(p: usize): i32 {
   return setZf();
 }
 
-export function opCpuid(p: usize): i32 {
+export function opCpuid(_p: usize): i32 {
   cpuid();
   return 1;
 }
@@ -232,7 +232,7 @@ export function opRdtscp(p: usize): i32 {
   exactCount(p);
   return rdtscp();
 }
-export function opRdpmc(p: usize): i32 {
+export function opRdpmc(_p: usize): i32 {
   return rdpmc();
 }
 export function opRdrand(p: usize): i32 {
@@ -240,7 +240,7 @@ export function opRdrand(p: usize): i32 {
   setArithmeticFlags(1);
   return 1;
 }
-export function opXgetbv(p: usize): i32 {
+export function opXgetbv(_p: usize): i32 {
   return xgetbv();
 }
 
@@ -270,7 +270,7 @@ export function opSwapgs(p: usize): i32 {
 }
 export function opSyscall(p: usize): i32 {
   prepare(p);
-  return syscall(8) ? 2 : 0;
+  return syscall() ? 2 : 0;
 }
 export function opSysret(p: usize): i32 {
   prepare(p);

@@ -25,7 +25,7 @@ function keep(kind: u32, shift: u32, first: u64, result: u64, bits: u32): void {
 /** CF of a multiplication that lost bits, which OF shares. */
 function lost(a: u64, b: u64, r: u64, bits: u32): u32 {
   if (bits == 64) return u32(<i64>mulHighSigned(a, b) != <i64>r >> 63);
-  return u32(<i64><i32>a * <i64><i32>b != <i64><i32>r);
+  return u32(<i64>(<i32>a) * <i64>(<i32>b) != <i64>(<i32>r));
 }
 
 /** Lazy flags of the operation `word` of `first` and `second` with this result; which of them a kind needs: see each case. */
@@ -64,7 +64,8 @@ export function storeLazyFlags(word: u32, first: u64, second: u64, result: u64):
       setResultFlags(result, bits, cf | (<u32>(first ^ second ^ result) & 16) | (over << 11));
       return;
     }
-    case SHL: { // first, count in second, result
+    case SHL: {
+      // first, count in second, result
       const out = <u32>(first >> <u64>(bits - <u32>second)) & 1;
       setResultFlags(result, bits, out | ((out ^ (<u32>(result >> <u64>(bits - 1)) & 1)) << 11));
       return;
@@ -75,7 +76,7 @@ export function storeLazyFlags(word: u32, first: u64, second: u64, result: u64):
       return;
     }
     case SAR: {
-      setResultFlags(result, bits, <u32>(<i64>(first << <u64>shift) >> <i64>(second - 1 + <u64>shift)) & 1);
+      setResultFlags(result, bits, <u32>(<i64>(first << (<u64>shift)) >> <i64>(second - 1 + <u64>shift)) & 1);
       return;
     }
     case IMUL: {

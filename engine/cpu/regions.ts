@@ -15,10 +15,21 @@ import { exactCountBetween, stopRecord } from './mem';
 import { execHost, fetchPage, quietFill } from './mmu';
 import { tlbBase } from './mmu-mode';
 import {
-  blockCount, entryOf, HEADER_SIZE, isCached, nextInPage, opOf, R_AFTER, RECORD_SIZE, setCached, setEntry, setOp, VREG_PAGE,
+  blockCount,
+  entryOf,
+  HEADER_SIZE,
+  isCached,
+  nextInPage,
+  opOf,
+  R_AFTER,
+  RECORD_SIZE,
+  setCached,
+  setEntry,
+  setOp,
+  VREG_PAGE,
 } from './record';
-import { clearPending, cpu, vcpuIndex } from './state';
 import { storeLazyFlags } from './region-flags';
+import { clearPending, cpu, vcpuIndex } from './state';
 import { blockKey, KEY_64 } from './why';
 
 /** Entry descriptor. */
@@ -63,7 +74,7 @@ export function jitSetup(sample: i32, samples: i32): void {
 export function nextSample(left: i32): i32 {
   if (quantum == 0) return left;
   jitter = jitter * 1664525 + 1013904223;
-  const soft = quantum - <i32>((jitter >> 8) % <u32>(quantum >> 1 | 1));
+  const soft = quantum - <i32>((jitter >> 8) % <u32>((quantum >> 1) | 1));
   return soft < left ? soft : left;
 }
 
@@ -75,7 +86,7 @@ export function sampled(block: usize): void {
   store<u32>(heat, now < threshold ? now : 0);
   if (now < threshold) return;
   const page = load<u64>(cpu, VREG_PAGE);
-  jitHot(vcpuIndex(), <i32>block, <i32><u32>page, <i32><u32>(page >> 32));
+  jitHot(vcpuIndex(), <i32>block, <i32>(<u32>page), <i32>(<u32>(page >> 32)));
 }
 
 /** Runs the region whose entry the block at p is. */
@@ -83,11 +94,17 @@ export function enterRegion(p: usize): i32 {
   const entry = entryOf(p);
   store<u32>(entry, load<u32>(entry, E_USES) + 1, E_USES);
   const left = load<i32>(cpu, VCPU_LEFT) + blockCount(p);
-  const page = load<u64>(cpu, VREG_PAGE) - <u64><i64>load<i32>(entry, E_DELTA);
+  const page = load<u64>(cpu, VREG_PAGE) - <u64>(<i64>load<i32>(entry, E_DELTA));
   const result = call_indirect<i32>(
-    load<u32>(entry, E_FUNCTION), <i32>cpu, load<i32>(entry, E_NUMBER), left, page, <i32>tlbBase, load<i32>(entry, E_PAGE_BIT),
+    load<u32>(entry, E_FUNCTION),
+    <i32>cpu,
+    load<i32>(entry, E_NUMBER),
+    left,
+    page,
+    <i32>tlbBase,
+    load<i32>(entry, E_PAGE_BIT),
   );
-  const counter = <usize>JIT_EXITS + (<usize>(result & (JIT_REASONS - 1)) << 2);
+  const counter = <usize>JIT_EXITS + ((<usize>(result & (JIT_REASONS - 1))) << 2);
   store<u32>(counter, load<u32>(counter) + 1);
   if (result & INTERPRET) return REGION_INTERPRET;
   if (result & FAULT) return REGION_FAULT;
@@ -153,7 +170,7 @@ export function jitRecords(block: usize): usize {
 }
 /** Host address from which va is executed, if the TLB knows; 0: it does not. */
 export function jitExec(low: u32, high: u32): usize {
-  return execHost(<u64>low | (<u64>high << 32));
+  return execHost(<u64>low | ((<u64>high) << 32));
 }
 /** First decoded block of a host page (hva / 4096); 0: none. */
 export function jitFirstBlock(hostPage: i32): usize {

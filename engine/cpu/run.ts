@@ -31,8 +31,8 @@ import {
   VCPU_STOP_AT,
 } from '../abi/index';
 import { findBlock, scratchBlock } from './blocks';
-import { arithmeticFlags, F_IF, F_TF, setArithmeticFlags, sysFlags } from './flags';
 import { deliver, eventWaits, reinject, takeInterrupt, takeNmi } from './events';
+import { arithmeticFlags, F_IF, F_TF, setArithmeticFlags, sysFlags } from './flags';
 import { execute } from './generated/interp';
 import { OP_INT, OP_INTO, OP_SYSCALL, OP_SYSRET } from './generated/ops';
 import { ackInterrupt } from './imports';
@@ -40,7 +40,19 @@ import { afterStop, ripOf } from './mem';
 import { modeChanged } from './mmu-mode';
 import { blockCount, R_AFTER, VREG_EA, VREG_PAGE, VREG_T0 } from './record';
 import { nextSample, sampled } from './regions';
-import { blockOf, clearPending, cpu, PEND_EXCEPTION, PEND_INTERNAL, PEND_RETRY, PEND_WAIT, pending, raise, selectCpu, VEC_DB } from './state';
+import {
+  blockOf,
+  clearPending,
+  cpu,
+  PEND_EXCEPTION,
+  PEND_INTERNAL,
+  PEND_RETRY,
+  PEND_WAIT,
+  pending,
+  raise,
+  selectCpu,
+  VEC_DB,
+} from './state';
 import { leavePoint, WHY_FAULT, WHY_FETCH, WHY_LEAVE, WHY_OVER, WHY_STOP } from './why';
 
 /** Deliveries without a retired instruction after which a slice gives up (a guest whose handler faults for ever). */
@@ -142,7 +154,7 @@ function instructions(now: u64): i32 {
   let block = findBlock(rip);
   if (block != 0) {
     // A sample may come late; the end of the slice may not.
-    let count = blockCount(block);
+    const count = blockCount(block);
     if (count > left) {
       left = count < most ? count : most;
       store<u64>(cpu, now + <u64>left, VCPU_STOP_AT);

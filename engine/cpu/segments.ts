@@ -2,20 +2,10 @@
  * Segment registers: descriptors from GDT and LDT, the checks of MOV/POP to a segment register, and limit and type checks of memory
  * operands. SDM 3A chapters 3.4-3.5, 5.3-5.7; in 64-bit mode 3.4.4 and 5.2.1.
  */
-import {
-  SEG_ATTR,
-  SEG_BASE,
-  SEG_FS,
-  SEG_LDTR,
-  SEG_LIMIT,
-  SEG_SELECTOR,
-  SEG_SS,
-  VCPU_GDT_BASE,
-  VCPU_GDT_LIMIT,
-} from '../abi/index';
-import { cpl, is64, isCanonical, isProt, modeChanged, segRecord } from './mmu-mode';
+import { SEG_ATTR, SEG_BASE, SEG_FS, SEG_LDTR, SEG_LIMIT, SEG_SELECTOR, SEG_SS, VCPU_GDT_BASE, VCPU_GDT_LIMIT } from '../abi/index';
 import { slowValue, sysRead, sysWrite } from './mmu';
-import { VEC_GP, VEC_NP, VEC_SS, cpu, raise } from './state';
+import { cpl, is64, isCanonical, isProt, modeChanged, segRecord } from './mmu-mode';
+import { cpu, raise, VEC_GP, VEC_NP, VEC_SS } from './state';
 
 /** Attribute bits of a segment record (abi/vcpu.ts); types as in SDM 3A table 3-1. */
 export const ATTR_TYPE: u32 = 0xf;
@@ -37,23 +27,29 @@ export let descHigh: u32 = 0;
 export let descAttr: u32 = 0;
 export let descVa: u64 = 0;
 
-@inline export function selectorOf(seg: i32): u32 {
+@inline
+export function selectorOf(seg: i32): u32 {
   return load<u16>(segRecord(seg), SEG_SELECTOR);
 }
-@inline export function attrOf(seg: i32): u32 {
+@inline
+export function attrOf(seg: i32): u32 {
   return load<u16>(segRecord(seg), SEG_ATTR);
 }
-@inline export function dplOf(attr: u32): u32 {
+@inline
+export function dplOf(attr: u32): u32 {
   return (attr >> 5) & 3;
 }
-@inline export function isNull(selector: u32): bool {
+@inline
+export function isNull(selector: u32): bool {
   return (selector & 0xfffc) == 0;
 }
 /** Data segment that may be written. */
-@inline export function isWritableData(attr: u32): bool {
+@inline
+export function isWritableData(attr: u32): bool {
   return (attr & (ATTR_S | ATTR_CODE | ATTR_RW)) == (ATTR_S | ATTR_RW);
 }
-@inline export function isCode(attr: u32): bool {
+@inline
+export function isCode(attr: u32): bool {
   return (attr & (ATTR_S | ATTR_CODE)) == (ATTR_S | ATTR_CODE);
 }
 
@@ -148,7 +144,8 @@ export function putReal(seg: i32, selector: u32): void {
 }
 
 /** May SS have a null selector at privilege `forCpl`? Only in 64-bit code, and not for user code. */
-@inline export function mayBeNullStack(selector: u32, forCpl: u32, wide: bool): bool {
+@inline
+export function mayBeNullStack(selector: u32, forCpl: u32, wide: bool): bool {
   return wide && forCpl != 3 && (selector & 3) == forCpl;
 }
 
@@ -234,6 +231,7 @@ export function segLinear(seg: i32, offset: u64, size: i32, write: bool): i32 {
   return 1;
 }
 
-@inline function segFault(seg: i32): i32 {
+@inline
+function segFault(seg: i32): i32 {
   return raise(seg == SEG_SS ? VEC_SS : VEC_GP, 0);
 }

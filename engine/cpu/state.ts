@@ -7,10 +7,12 @@ export function selectCpu(block: usize): void {
   cpu = block;
 }
 /** Index of the vCPU that runs: every call that leaves the core names it. */
-@inline export function vcpuIndex(): i32 {
+@inline
+export function vcpuIndex(): i32 {
   return load<i32>(cpu, VCPU_INDEX);
 }
-@inline export function blockOf(vcpu: i32): usize {
+@inline
+export function blockOf(vcpu: i32): usize {
   return <usize>VCPU_BASE + <usize>vcpu * VCPU_BLOCK_SIZE;
 }
 

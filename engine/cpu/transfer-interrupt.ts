@@ -28,11 +28,11 @@ import {
   ATTR_P,
   descAttr,
   descHigh,
+  descLimit,
   descLow,
   dplOf,
   isCode,
   isNull,
-  descLimit,
   putNull,
   putReal,
   putSegment,
@@ -41,7 +41,7 @@ import {
   setDescriptor,
   touchDescriptor,
 } from './segments';
-import { VEC_GP, VEC_NMI, VEC_NP, cpu, raise, vcpuIndex } from './state';
+import { cpu, raise, VEC_GP, VEC_NMI, VEC_NP, vcpuIndex } from './state';
 import { commitStack, innerStack, innerStack64, pushValue, putInnerSegment, useCurrentStack, useFlatStack } from './transfer-stack';
 
 /** Kinds of `interrupt`. Software interrupts check the gate's DPL. */
@@ -79,8 +79,9 @@ export function count(stat: usize): void {
   store<u64>(cpu + stat, load<u64>(cpu + stat, VCPU_STATS) + 1, VCPU_STATS);
 }
 
-@inline function idtError(): u32 {
-  return (<u32>eventVector << 3) | 2 | ext;
+@inline
+function idtError(): u32 {
+  return ((<u32>eventVector) << 3) | 2 | ext;
 }
 
 /** RFLAGS as the handler's frame shows them. */
@@ -96,7 +97,7 @@ function enterFlags(interruptGate: bool): void {
 
 /** Real mode: IVT entry of 4 bytes at the IDT base (SDM 3A 20.1.4). No error codes. */
 function deliverReal(): i32 {
-  const at = <u32>eventVector << 2;
+  const at = (<u32>eventVector) << 2;
   if (at + 3 > load<u32>(cpu, VCPU_IDT_LIMIT)) return raise(VEC_GP, 0);
   if (!sysRead(load<u64>(cpu, VCPU_IDT_BASE) + at, 4)) return 0;
   const target = <u32>slowValue;
@@ -115,7 +116,7 @@ function deliverReal(): i32 {
 /** Reads and checks the IDT entry. 1: in gate*. */
 function readGate(): i32 {
   const long = isLong();
-  const at = <u32>eventVector << (long ? 4 : 3);
+  const at = (<u32>eventVector) << (long ? 4 : 3);
   if (at + (long ? 15 : 7) > load<u32>(cpu, VCPU_IDT_LIMIT)) return raise(VEC_GP, idtError());
   const va = load<u64>(cpu, VCPU_IDT_BASE) + at;
   gateOffset = 0;

@@ -7,9 +7,9 @@ import { getFlags, setFlags } from './flags';
 import { log } from './imports';
 import { cpl, is64, isLong, isProt, modeChanged, segRecord } from './mmu-mode';
 import { descHigh, descLow, putReal } from './segments';
-import { VEC_GP, cpu, raise, vcpuIndex } from './state';
+import { cpu, raise, VEC_GP, vcpuIndex } from './state';
 import { checkOffset, checkReturnCode, dropInnerSegments, enterCode, returnOuter } from './transfer';
-import { commitStack, popValue, popped, useCurrentStack } from './transfer-stack';
+import { commitStack, popped, popValue, useCurrentStack } from './transfer-stack';
 
 const FLAG_IF: u32 = 0x200;
 const FLAG_IOPL: u32 = 0x3000;

@@ -5,7 +5,7 @@
 import { SEG_ATTR, SEG_BASE, SEG_LIMIT, SEG_SELECTOR, SEG_SS, SEG_TR, VCPU_GPR } from '../abi/index';
 import { checkAlignment } from './mem';
 import { readSlow, slowValue, sysRead, sysWrite, writeSlow } from './mmu';
-import { MODE_64, MODE_STACK32, cpl, isCanonical, mode, segRecord } from './mmu-mode';
+import { cpl, isCanonical, MODE_64, MODE_STACK32, mode, segRecord } from './mmu-mode';
 import {
   ATTR_BIG,
   ATTR_CODE,
@@ -26,7 +26,7 @@ import {
   setDescriptor,
   touchDescriptor,
 } from './segments';
-import { VEC_SS, VEC_TS, cpu, raise } from './state';
+import { cpu, raise, VEC_SS, VEC_TS } from './state';
 
 const RSP: usize = VCPU_GPR + 32;
 const ALL_ONES: u64 = <u64>-1;

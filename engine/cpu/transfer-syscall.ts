@@ -14,9 +14,9 @@ import {
   VCPU_SYSENTER_ESP,
 } from '../abi/index';
 import { getFlags, setFlags } from './flags';
-import { EFER_SCE, cpl, efer, is64, isCanonical, isLong, isProt, modeChanged, setCpl } from './mmu-mode';
+import { cpl, EFER_SCE, efer, is64, isCanonical, isLong, isProt, modeChanged, setCpl } from './mmu-mode';
 import { isNull, putSegmentRaw } from './segments';
-import { VEC_GP, VEC_UD, cpu, raise } from './state';
+import { cpu, raise, VEC_GP, VEC_UD } from './state';
 
 const RCX: usize = VCPU_GPR + 8;
 const RDX: usize = VCPU_GPR + 16;
@@ -35,7 +35,7 @@ function flat(seg: i32, selector: u32, attr: u32, dpl: u32): void {
 }
 
 /** VCPU_RIP is the next instruction's address. #UD outside 64-bit mode or without EFER.SCE. */
-export function syscall(opsize: i32): i32 {
+export function syscall(): i32 {
   if (!is64() || !(efer() & EFER_SCE)) return raise(VEC_UD, 0);
   const selector = <u32>(load<u64>(cpu, VCPU_STAR) >> 32) & 0xfffc;
   const flags = getFlags() & ~FLAG_RF;

@@ -24,9 +24,9 @@ import {
   dplOf,
   isCode,
   isNull,
+  locateDescriptor,
   mayBeNullStack,
   nullify,
-  locateDescriptor,
   putNull,
   putReal,
   putSegment,
@@ -35,13 +35,13 @@ import {
   setDescriptor,
   touchDescriptor,
 } from './segments';
-import { VEC_GP, VEC_NP, cpu, raise, vcpuIndex } from './state';
+import { cpu, raise, VEC_GP, VEC_NP, vcpuIndex } from './state';
 import {
   commitStack,
   innerStack,
   innerStack64,
-  popValue,
   popped,
+  popValue,
   pushValue,
   putInnerSegment,
   readOldStack,
@@ -58,7 +58,8 @@ const RSP: usize = VCPU_GPR + 32;
 const TYPE_CALL_GATE16: u32 = 4;
 const TYPE_CALL_GATE: u32 = 12;
 
-@inline export function truncate(value: u64, opsize: i32): u64 {
+@inline
+export function truncate(value: u64, opsize: i32): u64 {
   return opsize == 8 ? value : opsize == 4 ? value & 0xffffffff : value & 0xffff;
 }
 
@@ -91,7 +92,8 @@ export function checkCodeForm(error: u32): i32 {
 }
 
 /** Is the last descriptor one of 64-bit code? */
-@inline function isWide(): bool {
+@inline
+function isWide(): bool {
   return isLong() && (descAttr & ATTR_LONG) != 0;
 }
 
@@ -226,7 +228,8 @@ function callGate(): i32 {
   return 1;
 }
 
-@inline function innerStack64Plain(forCpl: u32): i32 {
+@inline
+function innerStack64Plain(forCpl: u32): i32 {
   return innerStack64(forCpl, 0, 0, ~(<u64>0));
 }
 

@@ -10,6 +10,7 @@ export function setLeavePoint(p: usize): void {
 }
 
 /** The mode key (abi/mode.ts) of the current mode. */
-@inline export function blockKey(): u32 {
+@inline
+export function blockKey(): u32 {
   return (mode >> KEY_SHIFT) & KEY_MASK;
 }

@@ -4,11 +4,11 @@ import { add, compare, div, mul, zSe, zSig } from './float80';
 import {
   accept,
   beginOperation,
-  fsw,
   FSW_C0,
   FSW_C1,
   FSW_C2,
   FSW_C3,
+  fsw,
   isEmpty,
   popStack,
   seOf,

@@ -3,25 +3,31 @@
  * bytes in core memory: sign u32, exponent i32, low u64, high u64; value = (-1)^sign * high.low / 2^127 * 2^exponent, high with its top bit
  * set; zero has high = low = 0. Operations truncate: relative error below 2^-125 each. Exponents do not overflow in practice.
  */
-import { INTEGER_BIT, BIAS, normExp, normSig, normalise, roundPack, signOf } from './float80';
+
 import { VCPU_BIGFLOAT } from '../../abi/index';
 import { cpu } from '../state';
+import { BIAS, INTEGER_BIT, normalise, normExp, normSig, roundPack, signOf } from './float80';
 import { leadingZeros, multiply, shiftLeft, shiftRightSticky, subtract, wideHi, wideLo } from './wide';
 
-@inline export function slot(n: usize): usize {
+@inline
+export function slot(n: usize): usize {
   return cpu + VCPU_BIGFLOAT + (n << 5);
 }
 
-@inline function signAt(p: usize): u32 {
+@inline
+function signAt(p: usize): u32 {
   return load<u32>(p);
 }
-@inline function expAt(p: usize): i32 {
+@inline
+function expAt(p: usize): i32 {
   return load<i32>(p, 4);
 }
-@inline function lowAt(p: usize): u64 {
+@inline
+function lowAt(p: usize): u64 {
   return load<u64>(p, 8);
 }
-@inline function highAt(p: usize): u64 {
+@inline
+function highAt(p: usize): u64 {
   return load<u64>(p, 16);
 }
 
@@ -175,7 +181,7 @@ export function divSmall(to: usize, a: usize, n: u32): void {
   }
   const shift = <i32>clz(hi);
   shiftLeft(hi, lo, shift);
-  const tail = shift == 0 ? 0 : shift <= 32 ? qf >> <u64>(32 - shift) : qf << <u64>(shift - 32);
+  const tail = shift == 0 ? 0 : shift <= 32 ? qf >> <u64>(32 - shift) : qf << (<u64>(shift - 32));
   setBig(to, signAt(a), expAt(a) - shift, wideHi, wideLo | tail);
 }
 

@@ -7,23 +7,23 @@ import {
   EX_OVERFLOW,
   EX_PRECISION,
   EX_UNDERFLOW,
-  INTEGER_BIT,
-  RC_DOWN,
-  RC_NEAREST,
-  RC_UP,
   give,
   giveZero,
+  INTEGER_BIT,
   isInf,
   isNan,
   isSignalling,
   isUnmasked,
   isUnsupported,
   isZero,
+  normalise,
   normExp,
   normSig,
-  normalise,
   noteNarrowDenormal,
   noteUp,
+  RC_DOWN,
+  RC_NEAREST,
+  RC_UP,
   raiseFlag,
   roundingMode,
   signOf,
@@ -112,7 +112,7 @@ function packFinite(sign: u32, exp: i32, sig: u64, fracBits: u32, expMax: i32): 
   const mask = ((<u64>1) << (<u64>drop)) - 1;
   narrowLossy = (sig & mask) != 0;
   if (exp <= 0) {
-    packDenormal(sign, exp, sig, fracBits, drop, mask);
+    packDenormal(sign, exp, sig, drop, mask);
     return;
   }
   const up = narrowUp(sign, sig, drop, false);
@@ -139,7 +139,7 @@ function overflow(sign: u32, fracBits: u32, expMax: i32): void {
   narrow = toInf ? (<u64>expMax) << (<u64>fracBits) : ((<u64>expMax) << (<u64>fracBits)) - 1;
 }
 
-function packDenormal(sign: u32, exp: i32, sig: u64, fracBits: u32, drop: u32, mask: u64): void {
+function packDenormal(sign: u32, exp: i32, sig: u64, drop: u32, mask: u64): void {
   // Tiny unless rounding with an unbounded exponent would carry into the normal range.
   const carries = exp == 0 && narrowUp(sign, sig, drop, false) && (sig | mask) == <u64>-1;
   narrowTiny = !carries;

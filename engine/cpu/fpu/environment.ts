@@ -4,8 +4,8 @@
  */
 import { VCPU_CR4, VCPU_FCW, VCPU_FDP, VCPU_FIP, VCPU_FOP, VCPU_FPU_REGS, VCPU_FTW, VCPU_MXCSR, VCPU_XMM } from '../../abi/index';
 import { canRead, canWrite, memVal, rd, wr } from '../mem';
-import { CR4_OSFXSR, MODE_ALIGN, is64, mode } from '../mmu-mode';
-import { VEC_GP, cpu, raise } from '../state';
+import { CR4_OSFXSR, is64, MODE_ALIGN, mode } from '../mmu-mode';
+import { cpu, raise, VEC_GP } from '../state';
 import { INTEGER_BIT } from './float80';
 import { fcw, fsw, initialise, physical, setFsw, setTag, updateSummary } from './registers';
 

@@ -5,7 +5,7 @@
  * A value is a pair: significand u64 with explicit integer bit, and sign << 15 | biased exponent. Operations take pairs and leave their
  * result in zSig and zSe; exceptions gather in `raised`. The caller decides from the masks whether the result is stored.
  */
-import { leadingZeros, multiply, divideFraction, setWide, shiftLeft, shiftRightSticky, wideHi, wideLo } from './wide';
+import { divideFraction, leadingZeros, multiply, setWide, shiftLeft, shiftRightSticky, wideHi, wideLo } from './wide';
 
 export const EX_INVALID: u32 = 1;
 export const EX_DENORMAL: u32 = 2;
@@ -72,29 +72,37 @@ export function isUnmasked(flag: u32): bool {
   return (flag & ~masks) != 0;
 }
 
-@inline export function expOf(se: u32): i32 {
+@inline
+export function expOf(se: u32): i32 {
   return <i32>(se & 0x7fff);
 }
-@inline export function signOf(se: u32): u32 {
+@inline
+export function signOf(se: u32): u32 {
   return (se >> 15) & 1;
 }
-@inline export function isZero(sig: u64, se: u32): bool {
+@inline
+export function isZero(sig: u64, se: u32): bool {
   return sig == 0 && (se & 0x7fff) == 0;
 }
-@inline export function isInf(sig: u64, se: u32): bool {
+@inline
+export function isInf(sig: u64, se: u32): bool {
   return (se & 0x7fff) == 0x7fff && sig == INTEGER_BIT;
 }
-@inline export function isNan(sig: u64, se: u32): bool {
+@inline
+export function isNan(sig: u64, se: u32): bool {
   return (se & 0x7fff) == 0x7fff && sig > INTEGER_BIT;
 }
-@inline export function isSignalling(sig: u64, se: u32): bool {
+@inline
+export function isSignalling(sig: u64, se: u32): bool {
   return isNan(sig, se) && (sig & QUIET_BIT) == 0;
 }
 /** Encodings that no operation accepts: unnormals, pseudo-infinities and pseudo-NaNs (SDM 1 table 8-3). */
-@inline export function isUnsupported(sig: u64, se: u32): bool {
+@inline
+export function isUnsupported(sig: u64, se: u32): bool {
   return (se & 0x7fff) != 0 && sig < INTEGER_BIT;
 }
-@inline export function isDenormal(sig: u64, se: u32): bool {
+@inline
+export function isDenormal(sig: u64, se: u32): bool {
   return (se & 0x7fff) == 0 && sig != 0;
 }
 
@@ -151,7 +159,7 @@ export let normExp: i32 = 0;
 export function normalise(sig: u64, se: u32): void {
   const shift = <i32>clz(sig);
   const exp = expOf(se);
-  normSig = sig << <u64>shift;
+  normSig = sig << (<u64>shift);
   normExp = (exp == 0 ? 1 : exp) - shift;
 }
 
@@ -166,10 +174,10 @@ function roundsUp(sign: u32, hi: u64, lo: u64, drop: i32): bool {
     tie = lo == INTEGER_BIT;
     return above || (tie && (hi & 1) != 0);
   }
-  const mask = ((<u64>1) << <u64>drop) - 1;
+  const mask = ((<u64>1) << (<u64>drop)) - 1;
   const rest = hi & mask;
   if (rounding != RC_NEAREST) return (rest | lo) != 0 && (rounding == RC_DOWN) == (sign != 0);
-  const half = (<u64>1) << <u64>(drop - 1);
+  const half = (<u64>1) << (<u64>(drop - 1));
   above = rest > half || (rest == half && lo != 0);
   tie = rest == half && lo == 0;
   return above || (tie && (hi & (mask + 1)) != 0);
@@ -180,7 +188,7 @@ function roundsUp(sign: u32, hi: u64, lo: u64, drop: i32): bool {
  * Tininess is detected after rounding.
  */
 export function roundPack(sign: u32, exp: i32, hi: u64, lo: u64): void {
-  const mask = ((<u64>1) << <u64>dropBits) - 1;
+  const mask = ((<u64>1) << (<u64>dropBits)) - 1;
   if (exp <= 0) {
     const up = roundsUp(sign, hi, lo, dropBits);
     const tiny = exp < 0 || !up || (hi | mask) != <u64>-1;

@@ -2,11 +2,22 @@
  * The x87 register stack, status and tag words in the vCPU record (SDM 1 8.1). VCPU_FTW holds 3 (empty) or 0 (anything else) per
  * physical register; the exact tags are worked out when FSTENV or FSAVE stores them.
  */
-import { VCPU_CR0, VCPU_FCW, VCPU_FDP, VCPU_FIP, VCPU_FOP, VCPU_FPU_REGS, VCPU_FSW, VCPU_FTW, VCPU_IGNNE, VCPU_INDEX } from '../../abi/index';
+import {
+  VCPU_CR0,
+  VCPU_FCW,
+  VCPU_FDP,
+  VCPU_FIP,
+  VCPU_FOP,
+  VCPU_FPU_REGS,
+  VCPU_FSW,
+  VCPU_FTW,
+  VCPU_IGNNE,
+  VCPU_INDEX,
+} from '../../abi/index';
 import { ferr } from '../imports';
 import { CR0_NE } from '../mmu-mode';
-import { PEND_WAIT, VEC_MF, cpu, pend, raise } from '../state';
-import { INDEFINITE_SE, INDEFINITE_SIG, EX_BEFORE, EX_INVALID, begin, raised, roundedUp } from './float80';
+import { cpu, PEND_WAIT, pend, raise, VEC_MF } from '../state';
+import { begin, EX_BEFORE, EX_INVALID, INDEFINITE_SE, INDEFINITE_SIG, raised, roundedUp } from './float80';
 
 export const FSW_SF: u32 = 0x40;
 export const FSW_ES: u32 = 0x80;
@@ -17,41 +28,51 @@ export const FSW_C3: u32 = 0x4000;
 export const FSW_B: u32 = 0x8000;
 const CONDITIONS: u32 = 0x4700;
 
-@inline export function fcw(): u32 {
+@inline
+export function fcw(): u32 {
   return load<u16>(cpu, VCPU_FCW);
 }
-@inline export function fsw(): u32 {
+@inline
+export function fsw(): u32 {
   return load<u16>(cpu, VCPU_FSW);
 }
-@inline export function setFsw(value: u32): void {
+@inline
+export function setFsw(value: u32): void {
   store<u16>(cpu, <u16>value, VCPU_FSW);
 }
-@inline export function top(): u32 {
+@inline
+export function top(): u32 {
   return (fsw() >> 11) & 7;
 }
-@inline function setTop(value: u32): void {
-  setFsw((fsw() & ~<u32>0x3800) | ((value & 7) << 11));
+@inline
+function setTop(value: u32): void {
+  setFsw((fsw() & ~(<u32>0x3800)) | ((value & 7) << 11));
 }
 
 /** Physical number of ST(i). */
-@inline export function physical(i: u32): u32 {
+@inline
+export function physical(i: u32): u32 {
   return (top() + i) & 7;
 }
-@inline function register(i: u32): usize {
+@inline
+function register(i: u32): usize {
   return cpu + VCPU_FPU_REGS + <usize>(physical(i) << 4);
 }
-@inline export function sigOf(i: u32): u64 {
+@inline
+export function sigOf(i: u32): u64 {
   return load<u64>(register(i));
 }
-@inline export function seOf(i: u32): u32 {
+@inline
+export function seOf(i: u32): u32 {
   return load<u16>(register(i), 8);
 }
-@inline export function isEmpty(i: u32): bool {
+@inline
+export function isEmpty(i: u32): bool {
   return ((<u32>load<u16>(cpu, VCPU_FTW) >> (physical(i) << 1)) & 3) == 3;
 }
 export function setTag(number: u32, tag: u32): void {
   const shift = number << 1;
-  store<u16>(cpu, <u16>((<u32>load<u16>(cpu, VCPU_FTW) & ~(<u32>3 << shift)) | (tag << shift)), VCPU_FTW);
+  store<u16>(cpu, <u16>((<u32>load<u16>(cpu, VCPU_FTW) & ~((<u32>3) << shift)) | (tag << shift)), VCPU_FTW);
 }
 export function setRegister(i: u32, sig: u64, se: u32): void {
   store<u64>(register(i), sig);

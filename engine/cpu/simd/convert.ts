@@ -4,7 +4,6 @@ import { ordinary32, zeroOr32, zeroOr64 } from './fast';
 import { acceptLanes, notePrecision, plainMxcsr } from './float';
 import { clearLaneFlags, convertLane, fromIntegerLane, toIntegerLane } from './lanes';
 
-
 /** CVTSI2SS, CVTSI2SD from a 32- or 64-bit integer. */
 export function scalarFromInteger(double: bool, dst: usize, value: i64): i32 {
   clearLaneFlags();
@@ -25,7 +24,7 @@ export function scalarToInteger(double: bool, truncate: bool, wide: bool, dst: u
     const v = load<f64>(src);
     const whole = truncate ? trunc<f64>(v) : nearest<f64>(v);
     if (whole < 2147483648.0 && whole >= -2147483648.0) {
-      store<u64>(dst, wide ? <u64><i64>whole : <u64><u32><i32>whole);
+      store<u64>(dst, wide ? <u64>(<i64>whole) : <u64>(<u32>(<i32>whole)));
       notePrecision(whole != v);
       return 1;
     }

@@ -3,11 +3,12 @@
  * laid out as in decode.ts. CRC32 is an integer instruction.
  * Not decoded (not advertised): MOVBE, ADCX, ADOX, AES, PCLMULQDQ, SHA, GFNI, INVEPT and its kin.
  */
+
+import { VCPU_GPR } from '../../abi/index';
 import { generic } from '../decode-common';
 import { fetch8, invalid, isMemory, opSize, readModrm, reg, rex, setDst } from '../decode-state';
-import { OP_CRC32, OP_SIMD_38, OP_SIMD_3A } from '../generated/ops';
-import { VCPU_GPR } from '../../abi/index';
-import { IMMEDIATE, MEMORY_ONLY, PREFIX_66, PREFIX_F2, RM_GPR, STORES, UNALIGNED, integer, layDown, mandatoryPrefix } from './decode';
+import { OP_CRC32, OP_SIMD_3A, OP_SIMD_38 } from '../generated/ops';
+import { IMMEDIATE, integer, layDown, MEMORY_ONLY, mandatoryPrefix, PREFIX_66, PREFIX_F2, RM_GPR, STORES, UNALIGNED } from './decode';
 
 /** PMOVSX, PMOVZX: bytes of the source, by the opcode's low three bits (BW BD BQ WD WQ DQ). */
 function extendBytes(which: u32): u32 {

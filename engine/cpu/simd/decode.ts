@@ -24,7 +24,15 @@ import {
   setDst,
   setSrc,
 } from '../decode-state';
-import { OP_SIMD, OP_XMM_ARITHMETIC, OP_XMM_INTEGER, OP_XMM_LOAD, OP_XMM_LOAD_PART, OP_XMM_STORE, OP_XMM_STORE_PART } from '../generated/ops';
+import {
+  OP_SIMD,
+  OP_XMM_ARITHMETIC,
+  OP_XMM_INTEGER,
+  OP_XMM_LOAD,
+  OP_XMM_LOAD_PART,
+  OP_XMM_STORE,
+  OP_XMM_STORE_PART,
+} from '../generated/ops';
 import { setSegmentWord, setSimdWord } from '../record';
 
 /** R_SIMD: opcode in bits 0-7, prefix in 8-9, immediate in 16-23, then these; bytes of the memory operand in bits 32-39. */

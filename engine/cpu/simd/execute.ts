@@ -6,7 +6,7 @@ import { SEG_BASE, VCPU_FPU_REGS, VCPU_FTW, VCPU_GPR, VCPU_SEG, VCPU_SEG_SIZE, V
 import { canWrite, inMemory, segmentedOffset, wr } from '../mem';
 import { is64, isCanonical } from '../mmu-mode';
 import { R_DST, R_SEGMENT, R_SIMD, R_SRC, VREG_EA } from '../record';
-import { VEC_GP, cpu, raise } from '../state';
+import { cpu, raise, VEC_GP } from '../state';
 import {
   betweenFormats,
   integersDoubles,
@@ -18,9 +18,9 @@ import {
 } from './convert';
 import { SIMD_ALIGNED, SIMD_MMX, SIMD_WIDE } from './decode';
 import { arithmetic, comparePredicate, compareToFlags, reciprocal, squareRoot } from './float';
-import { saveGroup } from './mxcsr';
 import { addSubtract, horizontal } from './horizontal';
 import { integerOp, shiftBytes, shiftGroup, shiftVector, shuffleFloats, shuffleImmediate } from './integer';
+import { saveGroup } from './mxcsr';
 import { available, enterMmx, operandPointer, storeOperand } from './operand';
 
 function isStore(opcode: u32, prefix: u32): bool {
@@ -32,20 +32,26 @@ function isStore(opcode: u32, prefix: u32): bool {
     case 0x2b:
     case 0x7f:
     case 0xc3:
-    case 0xe7: return true;
-    case 0x7e: return prefix < 2;
-    case 0xd6: return prefix == 1;
-    default: return false;
+    case 0xe7:
+      return true;
+    case 0x7e:
+      return prefix < 2;
+    case 0xd6:
+      return prefix == 1;
+    default:
+      return false;
   }
 }
 
 /** Do the opcodes of the 0F map that have MMX registers use XMM registers as well? */
-@inline function mixes(opcode: u32, prefix: u32): bool {
+@inline
+function mixes(opcode: u32, prefix: u32): bool {
   return opcode == 0x2a || opcode == 0x2c || opcode == 0x2d || (opcode == 0xd6 && prefix >= 2);
 }
 
 /** Is the register offset one of the MMX (x87) registers? */
-@inline function isMmxRegister(offset: u32): bool {
+@inline
+function isMmxRegister(offset: u32): bool {
   return offset - VCPU_FPU_REGS < 128;
 }
 
@@ -117,11 +123,16 @@ function moveBack(opcode: u32, prefix: u32, reg: usize, rm: usize, word: u64): i
 
 function perform(opcode: u32, prefix: u32, dst: usize, src: usize, word: u64, memory: bool): i32 {
   switch (opcode >> 4) {
-    case 1: return moveFloats(opcode, prefix, dst, src, memory);
-    case 2: return group2(opcode, prefix, dst, src, word);
-    case 5: return group5(opcode, prefix, dst, src);
-    case 12: return groupC(opcode, prefix, dst, src, word);
-    default: return groupInteger(opcode, prefix, dst, src, word);
+    case 1:
+      return moveFloats(opcode, prefix, dst, src, memory);
+    case 2:
+      return group2(opcode, prefix, dst, src, word);
+    case 5:
+      return group5(opcode, prefix, dst, src);
+    case 12:
+      return groupC(opcode, prefix, dst, src, word);
+    default:
+      return groupInteger(opcode, prefix, dst, src, word);
   }
 }
 
@@ -144,8 +155,10 @@ function moveFloats(opcode: u32, prefix: u32, dst: usize, src: usize, memory: bo
       if (prefix >= 2) v128.store(dst, prefix == 2 ? evenSingles(v128.load(src)) : v128.load64_splat(src));
       else store<u64>(dst, load<u64>(src + (memory ? 0 : 8)));
       return 1;
-    case 0x14: return unpackFloats(prefix == 1, false, dst, src);
-    case 0x15: return unpackFloats(prefix == 1, true, dst, src);
+    case 0x14:
+      return unpackFloats(prefix == 1, false, dst, src);
+    case 0x15:
+      return unpackFloats(prefix == 1, true, dst, src);
     default: // 16: MOVHPS, MOVHPD, MOVLHPS, MOVSHDUP
       if (prefix == 2) v128.store(dst, oddSingles(v128.load(src)));
       else store<u64>(dst, load<u64>(src), 8);
@@ -153,10 +166,12 @@ function moveFloats(opcode: u32, prefix: u32, dst: usize, src: usize, memory: bo
   }
 }
 
-@inline function evenSingles(v: v128): v128 {
+@inline
+function evenSingles(v: v128): v128 {
   return v128.shuffle<i32>(v, v, 0, 0, 2, 2);
 }
-@inline function oddSingles(v: v128): v128 {
+@inline
+function oddSingles(v: v128): v128 {
   return v128.shuffle<i32>(v, v, 1, 1, 3, 3);
 }
 
@@ -181,7 +196,8 @@ function group2(opcode: u32, prefix: u32, dst: usize, src: usize, word: u64): i3
     case 0x2d:
       if (prefix < 2) return packedToMmx(prefix == 1, opcode == 0x2c, dst, src);
       return scalarToInteger(prefix == 3, opcode == 0x2c, wide, dst, src);
-    default: return compareToFlags(prefix == 1, opcode == 0x2e, dst, src);
+    default:
+      return compareToFlags(prefix == 1, opcode == 0x2e, dst, src);
   }
 }
 
@@ -190,9 +206,12 @@ function group5(opcode: u32, prefix: u32, dst: usize, src: usize): i32 {
     case 0x50:
       store<u64>(dst, <u64>(prefix == 0 ? i32x4.bitmask(v128.load(src)) : i64x2.bitmask(v128.load(src))));
       return 1;
-    case 0x51: return squareRoot(prefix, dst, src);
-    case 0x52: return reciprocal(true, prefix, dst, src);
-    case 0x53: return reciprocal(false, prefix, dst, src);
+    case 0x51:
+      return squareRoot(prefix, dst, src);
+    case 0x52:
+      return reciprocal(true, prefix, dst, src);
+    case 0x53:
+      return reciprocal(false, prefix, dst, src);
     case 0x54:
       v128.store(dst, v128.and(v128.load(dst), v128.load(src)));
       return 1;
@@ -205,16 +224,20 @@ function group5(opcode: u32, prefix: u32, dst: usize, src: usize): i32 {
     case 0x57:
       v128.store(dst, v128.xor(v128.load(dst), v128.load(src)));
       return 1;
-    case 0x5a: return betweenFormats(prefix, dst, src);
-    case 0x5b: return integersSingles(prefix, dst, src);
-    default: return arithmetic(opcode, prefix, dst, src);
+    case 0x5a:
+      return betweenFormats(prefix, dst, src);
+    case 0x5b:
+      return integersSingles(prefix, dst, src);
+    default:
+      return arithmetic(opcode, prefix, dst, src);
   }
 }
 
 function groupC(opcode: u32, prefix: u32, dst: usize, src: usize, word: u64): i32 {
   const immediate = <u32>(word >> 16) & 255;
   switch (opcode) {
-    case 0xc2: return comparePredicate(prefix, dst, src, immediate & 7);
+    case 0xc2:
+      return comparePredicate(prefix, dst, src, immediate & 7);
     case 0xc4:
       store<u16>(dst + <usize>((immediate & (prefix == 0 ? 3 : 7)) << 1), load<u16>(src));
       return 1;
@@ -243,10 +266,13 @@ function groupInteger(opcode: u32, prefix: u32, dst: usize, src: usize, word: u6
       return 1;
     case 0x71:
     case 0x72:
-    case 0x73: return shiftImmediate(opcode, mmx, dst, src, <u32>(word >> 16) & 255);
+    case 0x73:
+      return shiftImmediate(opcode, mmx, dst, src, <u32>(word >> 16) & 255);
     case 0x7c:
-    case 0x7d: return horizontal(opcode == 0x7d, prefix == 1, dst, src);
-    case 0xd0: return addSubtract(prefix == 1, dst, src);
+    case 0x7d:
+      return horizontal(opcode == 0x7d, prefix == 1, dst, src);
+    case 0xd0:
+      return addSubtract(prefix == 1, dst, src);
     case 0xf0: // LDDQU
       v128.store(dst, v128.load(src));
       return 1;
@@ -258,7 +284,8 @@ function groupInteger(opcode: u32, prefix: u32, dst: usize, src: usize, word: u6
     case 0xd7:
       store<u64>(dst, <u64>(i8x16.bitmask(v128.load(src)) & (mmx ? 0xff : 0xffff)));
       return 1;
-    case 0xe6: return integersDoubles(prefix, dst, src);
+    case 0xe6:
+      return integersDoubles(prefix, dst, src);
     default:
       if (mmx) store<u64>(dst, <u64>i64x2.extract_lane(integerOp(opcode, v128.load64_zero(dst), v128.load64_zero(src), true), 0));
       else v128.store(dst, integerOp(opcode, v128.load(dst), v128.load(src), false));

@@ -5,8 +5,8 @@ import { R_DST, R_SIMD, R_SRC } from '../record';
 import { cpu } from '../state';
 import { alignRight, extract, insertSingle, insertWhole, sumsOfDifferences } from './bytes';
 import { SIMD_ALIGNED, SIMD_MMX, SIMD_WIDE } from './decode';
-import { blendImmediate, blendVariable, extendLanes, integer38, mmx38, smallestWord, testBits } from './integer-38';
 import { dotProduct } from './horizontal';
+import { blendImmediate, blendVariable, extendLanes, integer38, mmx38, smallestWord, testBits } from './integer-38';
 import { available, enterMmx, operandPointer, storeOperand } from './operand';
 import { roundLanes } from './round';
 import { compareStrings } from './strings';
@@ -86,7 +86,8 @@ export function opSimd3A(p: usize): i32 {
       insertSingle(dst, load<u32>(src + (inMemory(p) ? 0 : <usize>((immediate >> 6) << 2))), immediate);
       return 1;
     case 0x40:
-    case 0x41: return dotProduct(opcode == 0x41, dst, src, immediate);
+    case 0x41:
+      return dotProduct(opcode == 0x41, dst, src, immediate);
     case 0x42:
       sumsOfDifferences(dst, src, immediate);
       return 1;

@@ -10,20 +10,25 @@ export let fastBits: u64 = 0;
 export let fastInexact: bool = false;
 
 /** Exponent field in [2, max): nothing tiny, huge or special. */
-@inline export function ordinary64(bits: u64): bool {
+@inline
+export function ordinary64(bits: u64): bool {
   return ((bits >> 52) & 0x7ff) - 2 < 0x7fd;
 }
-@inline export function ordinary32(bits: u32): bool {
+@inline
+export function ordinary32(bits: u32): bool {
   return ((bits >> 23) & 0xff) - 2 < 0xfd;
 }
-@inline export function zeroOr64(bits: u64): bool {
+@inline
+export function zeroOr64(bits: u64): bool {
   return ordinary64(bits) || bits << 1 == 0;
 }
-@inline export function zeroOr32(bits: u32): bool {
+@inline
+export function zeroOr32(bits: u32): bool {
   return ordinary32(bits) || bits << 1 == 0;
 }
 /** Far enough from both ends that products of halves neither overflow nor lose bits. */
-@inline function middle64(bits: u64): bool {
+@inline
+function middle64(bits: u64): bool {
   return ((bits >> 52) & 0x7ff) - 0x80 < 0x700;
 }
 
@@ -46,7 +51,8 @@ function differs(r: f64, b: f64, a: f64): bool {
   return p != a || productError(r, b, p) != 0;
 }
 
-@inline function take(bits: u64, inexact: bool): bool {
+@inline
+function take(bits: u64, inexact: bool): bool {
   fastBits = bits;
   fastInexact = inexact;
   return true;

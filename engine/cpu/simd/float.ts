@@ -2,27 +2,44 @@
  * SSE and SSE2 arithmetic: opcodes 51-59, 5C-5F, C2, 2E, 2F. What rounds to nearest with ordinary operands and results goes to the
  * host's arithmetic: all lanes at once when the precision flag is already set, else lane by lane (fast.ts). lanes.ts does the rest.
  */
-import { resultBuffer } from './buffers';
-import { CR4_OSXMMEXCPT, cr4 } from '../mmu-mode';
+
 import { VCPU_MXCSR } from '../../abi/index';
 import { F_CF, F_PF, F_ZF, setArithmeticFlags } from '../flags';
-import { VEC_UD, VEC_XM, cpu, raise } from '../state';
+import { CR4_OSXMMEXCPT, cr4 } from '../mmu-mode';
+import { cpu, raise, VEC_UD, VEC_XM } from '../state';
+import { resultBuffer } from './buffers';
 import { fastBits, fastInexact, fastLane32, fastLane64, fastRoot32, fastRoot64, zeroOr64 } from './fast';
 import {
-  OP_ADD, OP_DIV, OP_MAX, OP_MIN, OP_MUL, OP_SUB, addLaneFlags, binaryLane, clearLaneFlags, compareLane, laneFlags, mxcsr, predicateLane, sqrtLane,
+  addLaneFlags,
+  binaryLane,
+  clearLaneFlags,
+  compareLane,
+  laneFlags,
+  mxcsr,
+  OP_ADD,
+  OP_DIV,
+  OP_MAX,
+  OP_MIN,
+  OP_MUL,
+  OP_SUB,
+  predicateLane,
+  sqrtLane,
 } from './lanes';
 
 const PE: u32 = 0x20;
 /** RC nearest and PM set: what fast.ts can do. */
-@inline export function plainMxcsr(): bool {
+@inline
+export function plainMxcsr(): bool {
   return (mxcsr() & 0x7000) == 0x1000;
 }
 /** PE is set already: an ordinary inexact result changes nothing in MXCSR. */
-@inline export function isPrecisionNoted(): bool {
+@inline
+export function isPrecisionNoted(): bool {
   return (mxcsr() & PE) != 0;
 }
 /** Sets PE for an inexact result whose exception is masked. */
-@inline export function notePrecision(inexact: bool): void {
+@inline
+export function notePrecision(inexact: bool): void {
   if (inexact) store<u32>(cpu, mxcsr() | PE, VCPU_MXCSR);
 }
 
@@ -40,14 +57,16 @@ export function acceptLanes(): bool {
 }
 
 /** All lanes ordinary or (with `zeros`) zero. */
-@inline function allOrdinary64(v: v128, zeros: bool): bool {
+@inline
+function allOrdinary64(v: v128, zeros: bool): bool {
   const exp = v128.and(v, i64x2.splat(0x7ff0000000000000));
   const shifted = i64x2.sub(i64x2.shr_u(exp, 52), i64x2.splat(2));
   let ok = v128.and(i64x2.ge_s(shifted, i64x2.splat(0)), i64x2.lt_s(shifted, i64x2.splat(0x7fd)));
   if (zeros) ok = v128.or(ok, i64x2.eq(i64x2.shl(v, 1), i64x2.splat(0)));
   return i64x2.all_true(ok);
 }
-@inline function allOrdinary32(v: v128, zeros: bool): bool {
+@inline
+function allOrdinary32(v: v128, zeros: bool): bool {
   const shifted = i32x4.sub(v128.and(v, i32x4.splat(0x7f800000)), i32x4.splat(2 << 23));
   let ok = i32x4.lt_u(shifted, i32x4.splat(0x7e800000));
   if (zeros) ok = v128.or(ok, i32x4.eq(i32x4.shl(v, 1), i32x4.splat(0)));
@@ -57,12 +76,18 @@ export function acceptLanes(): bool {
 /** OP_* of opcodes 58-5F, or 0xff. */
 function operation(opcode: u32): u32 {
   switch (opcode) {
-    case 0x58: return OP_ADD;
-    case 0x59: return OP_MUL;
-    case 0x5c: return OP_SUB;
-    case 0x5d: return OP_MIN;
-    case 0x5e: return OP_DIV;
-    default: return OP_MAX;
+    case 0x58:
+      return OP_ADD;
+    case 0x59:
+      return OP_MUL;
+    case 0x5c:
+      return OP_SUB;
+    case 0x5d:
+      return OP_MIN;
+    case 0x5e:
+      return OP_DIV;
+    default:
+      return OP_MAX;
   }
 }
 
@@ -101,7 +126,6 @@ function fastPacked32(op: u32, dst: usize, src: usize): bool {
   v128.store(dst, r);
   return true;
 }
-
 
 /** All lanes one by one through fast.ts; false with nothing changed when one does not fit. */
 function fastLanes(op: u32, prefix: u32, dst: usize, src: usize): bool {
@@ -196,9 +220,11 @@ export function comparePredicate(prefix: u32, dst: usize, src: usize, predicate:
   const bytes = prefix < 2 ? 16 : double ? 8 : 4;
   clearLaneFlags();
   if (double) {
-    for (let i = 0; i < bytes; i += 8) store<u64>(resultBuffer() + i, predicateLane(predicate, load<u64>(dst + i), load<u64>(src + i), true));
+    for (let i = 0; i < bytes; i += 8)
+      store<u64>(resultBuffer() + i, predicateLane(predicate, load<u64>(dst + i), load<u64>(src + i), true));
   } else {
-    for (let i = 0; i < bytes; i += 4) store<u32>(resultBuffer() + i, <u32>predicateLane(predicate, load<u32>(dst + i), load<u32>(src + i), false));
+    for (let i = 0; i < bytes; i += 4)
+      store<u32>(resultBuffer() + i, <u32>predicateLane(predicate, load<u32>(dst + i), load<u32>(src + i), false));
   }
   if (!acceptLanes()) return 0;
   memory.copy(dst, resultBuffer(), bytes);

@@ -1,7 +1,7 @@
 /** SSE3's HADD, HSUB and ADDSUB, and SSE4.1's dot products: arithmetic on other lanes than its neighbours'. Flags: lanes.ts. */
 import { firstBuffer, secondBuffer } from './buffers';
 import { acceptLanes, arithmetic, oneLane } from './float';
-import { OP_ADD, OP_MUL, OP_SUB, clearLaneFlags } from './lanes';
+import { clearLaneFlags, OP_ADD, OP_MUL, OP_SUB } from './lanes';
 
 /** HADDPD HADDPS, HSUBPD HSUBPS: neighbours of dst, then neighbours of src. */
 export function horizontal(subtract: bool, double: bool, dst: usize, src: usize): i32 {

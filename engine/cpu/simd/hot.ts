@@ -12,19 +12,23 @@ import { arithmetic } from './float';
 import { integerOp } from './integer';
 import { available, operandPointer, storeOperand } from './operand';
 
-@inline function isAligned(p: usize): bool {
+@inline
+function isAligned(p: usize): bool {
   return (load<u64>(p, R_SIMD) & SIMD_ALIGNED) != 0;
 }
-@inline function operandBytes(p: usize): i32 {
+@inline
+function operandBytes(p: usize): i32 {
   return <i32>load<u8>(p, R_SIMD + 4);
 }
 /** May XMM instructions run? 0: a fault is pending. */
-@inline function ready(p: usize): bool {
+@inline
+function ready(p: usize): bool {
   return (mode & MODE_XMM) != 0 || available(p, true, false) != 0;
 }
 
 /** Pointer to the 16 bytes of the rm operand; 0: a fault is pending. */
-@inline function source(p: usize): usize {
+@inline
+function source(p: usize): usize {
   let at: usize = 0;
   if (inMemory(p)) {
     const va = operandVa(p);

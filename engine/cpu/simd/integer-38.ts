@@ -2,16 +2,20 @@
 import { F_CF, F_ZF, setArithmeticFlags } from '../flags';
 
 /** Even and odd lanes of a and then of b: what the horizontal operations take together. */
-@inline function evenWords(a: v128, b: v128): v128 {
+@inline
+function evenWords(a: v128, b: v128): v128 {
   return v128.shuffle<i16>(a, b, 0, 2, 4, 6, 8, 10, 12, 14);
 }
-@inline function oddWords(a: v128, b: v128): v128 {
+@inline
+function oddWords(a: v128, b: v128): v128 {
   return v128.shuffle<i16>(a, b, 1, 3, 5, 7, 9, 11, 13, 15);
 }
-@inline function evenDwords(a: v128, b: v128): v128 {
+@inline
+function evenDwords(a: v128, b: v128): v128 {
   return v128.shuffle<i32>(a, b, 0, 2, 4, 6);
 }
-@inline function oddDwords(a: v128, b: v128): v128 {
+@inline
+function oddDwords(a: v128, b: v128): v128 {
   return v128.shuffle<i32>(a, b, 1, 3, 5, 7);
 }
 
@@ -30,7 +34,8 @@ function multiplyRound(a: v128, b: v128): v128 {
 }
 
 /** PSIGN: `negative` is -a, `sign` and `nothing` tell the lanes of b below and equal to 0. */
-@inline function signed(a: v128, negative: v128, sign: v128, nothing: v128): v128 {
+@inline
+function signed(a: v128, negative: v128, sign: v128, nothing: v128): v128 {
   return v128.andnot(v128.bitselect(negative, a, sign), nothing);
 }
 
@@ -38,20 +43,34 @@ function multiplyRound(a: v128, b: v128): v128 {
 function ssse3(opcode: u32, a: v128, b: v128): v128 {
   const zero = i64x2.splat(0);
   switch (opcode) {
-    case 0x01: return i16x8.add(evenWords(a, b), oddWords(a, b));
-    case 0x02: return i32x4.add(evenDwords(a, b), oddDwords(a, b));
-    case 0x03: return i16x8.add_sat_s(evenWords(a, b), oddWords(a, b));
-    case 0x04: return multiplyAddBytes(a, b);
-    case 0x05: return i16x8.sub(evenWords(a, b), oddWords(a, b));
-    case 0x06: return i32x4.sub(evenDwords(a, b), oddDwords(a, b));
-    case 0x07: return i16x8.sub_sat_s(evenWords(a, b), oddWords(a, b));
-    case 0x08: return signed(a, i8x16.neg(a), i8x16.lt_s(b, zero), i8x16.eq(b, zero));
-    case 0x09: return signed(a, i16x8.neg(a), i16x8.lt_s(b, zero), i16x8.eq(b, zero));
-    case 0x0a: return signed(a, i32x4.neg(a), i32x4.lt_s(b, zero), i32x4.eq(b, zero));
-    case 0x0b: return multiplyRound(a, b);
-    case 0x1c: return i8x16.abs(b);
-    case 0x1d: return i16x8.abs(b);
-    default: return i32x4.abs(b);
+    case 0x01:
+      return i16x8.add(evenWords(a, b), oddWords(a, b));
+    case 0x02:
+      return i32x4.add(evenDwords(a, b), oddDwords(a, b));
+    case 0x03:
+      return i16x8.add_sat_s(evenWords(a, b), oddWords(a, b));
+    case 0x04:
+      return multiplyAddBytes(a, b);
+    case 0x05:
+      return i16x8.sub(evenWords(a, b), oddWords(a, b));
+    case 0x06:
+      return i32x4.sub(evenDwords(a, b), oddDwords(a, b));
+    case 0x07:
+      return i16x8.sub_sat_s(evenWords(a, b), oddWords(a, b));
+    case 0x08:
+      return signed(a, i8x16.neg(a), i8x16.lt_s(b, zero), i8x16.eq(b, zero));
+    case 0x09:
+      return signed(a, i16x8.neg(a), i16x8.lt_s(b, zero), i16x8.eq(b, zero));
+    case 0x0a:
+      return signed(a, i32x4.neg(a), i32x4.lt_s(b, zero), i32x4.eq(b, zero));
+    case 0x0b:
+      return multiplyRound(a, b);
+    case 0x1c:
+      return i8x16.abs(b);
+    case 0x1d:
+      return i16x8.abs(b);
+    default:
+      return i32x4.abs(b);
   }
 }
 
@@ -78,39 +97,66 @@ function multiplyEvenSigned(a: v128, b: v128): v128 {
 /** dst OP src on XMM registers. */
 export function integer38(opcode: u32, a: v128, b: v128): v128 {
   switch (opcode) {
-    case 0x00: return v128.swizzle(a, v128.and(b, i8x16.splat(<i8>0x8f)));
-    case 0x28: return multiplyEvenSigned(a, b);
-    case 0x29: return i64x2.eq(a, b);
-    case 0x2b: return i16x8.narrow_i32x4_u(a, b);
-    case 0x37: return i64x2.gt_s(a, b);
-    case 0x38: return i8x16.min_s(a, b);
-    case 0x39: return i32x4.min_s(a, b);
-    case 0x3a: return i16x8.min_u(a, b);
-    case 0x3b: return i32x4.min_u(a, b);
-    case 0x3c: return i8x16.max_s(a, b);
-    case 0x3d: return i32x4.max_s(a, b);
-    case 0x3e: return i16x8.max_u(a, b);
-    case 0x3f: return i32x4.max_u(a, b);
-    case 0x40: return i32x4.mul(a, b);
-    default: return ssse3(opcode, a, b);
+    case 0x00:
+      return v128.swizzle(a, v128.and(b, i8x16.splat(<i8>0x8f)));
+    case 0x28:
+      return multiplyEvenSigned(a, b);
+    case 0x29:
+      return i64x2.eq(a, b);
+    case 0x2b:
+      return i16x8.narrow_i32x4_u(a, b);
+    case 0x37:
+      return i64x2.gt_s(a, b);
+    case 0x38:
+      return i8x16.min_s(a, b);
+    case 0x39:
+      return i32x4.min_s(a, b);
+    case 0x3a:
+      return i16x8.min_u(a, b);
+    case 0x3b:
+      return i32x4.min_u(a, b);
+    case 0x3c:
+      return i8x16.max_s(a, b);
+    case 0x3d:
+      return i32x4.max_s(a, b);
+    case 0x3e:
+      return i16x8.max_u(a, b);
+    case 0x3f:
+      return i32x4.max_u(a, b);
+    case 0x40:
+      return i32x4.mul(a, b);
+    default:
+      return ssse3(opcode, a, b);
   }
 }
 
 /** PMOVSX (20-25) and PMOVZX (30-35) of the low bytes of v. */
 export function extendLanes(opcode: u32, v: v128): v128 {
   switch (opcode) {
-    case 0x20: return i16x8.extend_low_i8x16_s(v);
-    case 0x21: return i32x4.extend_low_i16x8_s(i16x8.extend_low_i8x16_s(v));
-    case 0x22: return i64x2.extend_low_i32x4_s(i32x4.extend_low_i16x8_s(i16x8.extend_low_i8x16_s(v)));
-    case 0x23: return i32x4.extend_low_i16x8_s(v);
-    case 0x24: return i64x2.extend_low_i32x4_s(i32x4.extend_low_i16x8_s(v));
-    case 0x25: return i64x2.extend_low_i32x4_s(v);
-    case 0x30: return i16x8.extend_low_i8x16_u(v);
-    case 0x31: return i32x4.extend_low_i16x8_u(i16x8.extend_low_i8x16_u(v));
-    case 0x32: return i64x2.extend_low_i32x4_u(i32x4.extend_low_i16x8_u(i16x8.extend_low_i8x16_u(v)));
-    case 0x33: return i32x4.extend_low_i16x8_u(v);
-    case 0x34: return i64x2.extend_low_i32x4_u(i32x4.extend_low_i16x8_u(v));
-    default: return i64x2.extend_low_i32x4_u(v);
+    case 0x20:
+      return i16x8.extend_low_i8x16_s(v);
+    case 0x21:
+      return i32x4.extend_low_i16x8_s(i16x8.extend_low_i8x16_s(v));
+    case 0x22:
+      return i64x2.extend_low_i32x4_s(i32x4.extend_low_i16x8_s(i16x8.extend_low_i8x16_s(v)));
+    case 0x23:
+      return i32x4.extend_low_i16x8_s(v);
+    case 0x24:
+      return i64x2.extend_low_i32x4_s(i32x4.extend_low_i16x8_s(v));
+    case 0x25:
+      return i64x2.extend_low_i32x4_s(v);
+    case 0x30:
+      return i16x8.extend_low_i8x16_u(v);
+    case 0x31:
+      return i32x4.extend_low_i16x8_u(i16x8.extend_low_i8x16_u(v));
+    case 0x32:
+      return i64x2.extend_low_i32x4_u(i32x4.extend_low_i16x8_u(i16x8.extend_low_i8x16_u(v)));
+    case 0x33:
+      return i32x4.extend_low_i16x8_u(v);
+    case 0x34:
+      return i64x2.extend_low_i32x4_u(i32x4.extend_low_i16x8_u(v));
+    default:
+      return i64x2.extend_low_i32x4_u(v);
   }
 }
 
@@ -141,7 +187,7 @@ export function smallestWord(dst: usize, src: usize): void {
   let best: u32 = 0x10000;
   let index: u32 = 0;
   for (let i: u32 = 0; i < 8; i++) {
-    const word = <u32>load<u16>(src + (<usize>i << 1));
+    const word = <u32>load<u16>(src + ((<usize>i) << 1));
     if (word < best) {
       best = word;
       index = i;

@@ -7,7 +7,22 @@
 import { VCPU_MXCSR } from '../../abi/index';
 import { fromDouble, fromInteger, fromSingle, narrow, narrowLossy, narrowTiny, toDouble, toInteger, toSingle } from '../fpu/convert';
 import {
-  EX_DENORMAL, EX_INVALID, EX_PRECISION, EX_UNDERFLOW, EX_ZERO, add, begin, div, give, mul, raised, setRounding, signOf, sqrt80, zSe, zSig,
+  add,
+  begin,
+  div,
+  EX_DENORMAL,
+  EX_INVALID,
+  EX_PRECISION,
+  EX_UNDERFLOW,
+  EX_ZERO,
+  give,
+  mul,
+  raised,
+  setRounding,
+  signOf,
+  sqrt80,
+  zSe,
+  zSig,
 } from '../fpu/float80';
 import { cpu } from '../state';
 
@@ -32,37 +47,47 @@ export function addLaneFlags(flags: u32): void {
   laneFlags |= flags;
 }
 
-@inline export function mxcsr(): u32 {
+@inline
+export function mxcsr(): u32 {
   return load<u32>(cpu, VCPU_MXCSR);
 }
 /** Masks and rounding of MXCSR as an x87 control word. */
-@inline function controlWord(): u32 {
+@inline
+function controlWord(): u32 {
   const m = mxcsr();
   return ((m >> 7) & 0x3f) | (((m >> 13) & 3) << 10) | 0x300;
 }
-@inline function roundingDown(): bool {
+@inline
+function roundingDown(): bool {
   return ((mxcsr() >> 13) & 3) == 1;
 }
 
-@inline function signBit(double: bool): u64 {
+@inline
+function signBit(double: bool): u64 {
   return double ? 0x8000000000000000 : 0x80000000;
 }
-@inline function infinity(double: bool): u64 {
+@inline
+function infinity(double: bool): u64 {
   return double ? 0x7ff0000000000000 : 0x7f800000;
 }
-@inline function quietBit(double: bool): u64 {
+@inline
+function quietBit(double: bool): u64 {
   return double ? 0x8000000000000 : 0x400000;
 }
-@inline function indefinite(double: bool): u64 {
+@inline
+function indefinite(double: bool): u64 {
   return double ? 0xfff8000000000000 : 0xffc00000;
 }
-@inline export function isNanLane(v: u64, double: bool): bool {
+@inline
+export function isNanLane(v: u64, double: bool): bool {
   return (v & ~signBit(double)) > infinity(double);
 }
-@inline function isSignallingLane(v: u64, double: bool): bool {
+@inline
+function isSignallingLane(v: u64, double: bool): bool {
   return isNanLane(v, double) && (v & quietBit(double)) == 0;
 }
-@inline function isDenormalLane(v: u64, double: bool): bool {
+@inline
+function isDenormalLane(v: u64, double: bool): bool {
   return (v & infinity(double)) == 0 && (v & ~signBit(double)) != 0;
 }
 
@@ -73,7 +98,6 @@ function operand(v: u64, double: bool): u64 {
   laneFlags |= EX_DENORMAL;
   return v;
 }
-
 
 /** A denormal is zero under DAZ, and reported by nobody otherwise. */
 export function flushOperand(v: u64, double: bool): u64 {
@@ -91,7 +115,8 @@ function nanOf(a: u64, b: u64, double: bool): u64 {
   return (isNanLane(a, double) ? a : b) | quietBit(double);
 }
 
-@inline function widen(v: u64, double: bool): void {
+@inline
+function widen(v: u64, double: bool): void {
   if (double) fromDouble(v);
   else fromSingle(<u32>v);
 }
@@ -112,7 +137,8 @@ function roundLane(sig: u64, se: u32, double: bool): u64 {
 }
 
 /** The exact result in zSig/zSe, with its lost bits in bit 0. */
-@inline function sticky(): u64 {
+@inline
+function sticky(): u64 {
   return raised & EX_PRECISION ? zSig | 1 : zSig;
 }
 

@@ -1,9 +1,9 @@
 /** LDMXCSR and STMXCSR (0F AE /2, /3), with the checks every SSE instruction makes. */
 import { VCPU_CR0, VCPU_CR4, VCPU_MXCSR } from '../../abi/index';
-import { MXCSR_MASK, fxrstor, fxsave } from '../fpu/environment';
+import { fxrstor, fxsave, MXCSR_MASK } from '../fpu/environment';
 import { canRead, memVal, operandVa, rd, wr } from '../mem';
 import { CR0_EM, CR0_TS, CR4_OSFXSR } from '../mmu-mode';
-import { VEC_GP, VEC_NM, VEC_UD, cpu, raise } from '../state';
+import { cpu, raise, VEC_GP, VEC_NM, VEC_UD } from '../state';
 
 /** 0F AE with a memory operand: FXSAVE (0), FXRSTOR (1), LDMXCSR (2), STMXCSR (3), CLFLUSH (7: checked as a read of one byte). */
 export function saveGroup(p: usize, which: u32, wide: bool): i32 {

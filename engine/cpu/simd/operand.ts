@@ -4,7 +4,7 @@ import { FSW_ES, fsw, pendingError } from '../fpu/registers';
 import { canRead, canWrite, exactCount, memVal, operandVa, rd, wr } from '../mem';
 import { hostRead, hostWrite } from '../mmu';
 import { CR0_EM, CR0_TS, CR4_OSFXSR } from '../mmu-mode';
-import { VEC_GP, VEC_NM, VEC_UD, cpu, raise } from '../state';
+import { cpu, raise, VEC_GP, VEC_NM, VEC_UD } from '../state';
 import { operandBuffer } from './buffers';
 
 /** #UD, #NM or #MF before any operand is touched (SDM 3A tables 13-1, 12-1). */

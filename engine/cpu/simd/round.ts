@@ -1,6 +1,7 @@
 /** ROUNDPS, ROUNDPD, ROUNDSS, ROUNDSD (SDM 2). */
-import { resultBuffer } from './buffers';
+
 import { EX_PRECISION } from '../fpu/float80';
+import { resultBuffer } from './buffers';
 import { acceptLanes } from './float';
 import { addLaneFlags, clearLaneFlags, flushOperand, isNanLane, mxcsr, quietLane } from './lanes';
 

@@ -19,7 +19,7 @@ let signed: bool = false;
 let elements: u32 = 16;
 
 function element(at: usize, i: u32): i32 {
-  if (words) return signed ? <i32>load<i16>(at + (<usize>i << 1)) : <i32>load<u16>(at + (<usize>i << 1));
+  if (words) return signed ? <i32>load<i16>(at + ((<usize>i) << 1)) : <i32>load<u16>(at + ((<usize>i) << 1));
   return signed ? <i32>load<i8>(at + <usize>i) : <i32>load<u8>(at + <usize>i);
 }
 
@@ -81,7 +81,7 @@ function storeMask(bits: u32, whole: bool): void {
   if (!whole) return;
   for (let i: u32 = 0; i < elements; i++) {
     if (!((bits >> i) & 1)) continue;
-    if (words) store<u16>(cpu + (<usize>i << 1), 0xffff, VCPU_XMM);
+    if (words) store<u16>(cpu + ((<usize>i) << 1), 0xffff, VCPU_XMM);
     else store<u8>(cpu + <usize>i, 0xff, VCPU_XMM);
   }
 }
@@ -101,7 +101,5 @@ export function compareStrings(opcode: u32, wide: bool, immediate: u32, a: usize
   } else {
     storeMask(bits, (immediate & LAST) != 0);
   }
-  setArithmeticFlags(
-    (bits != 0 ? F_CF : 0) | (bLength < elements ? F_ZF : 0) | (aLength < elements ? F_SF : 0) | (bits & 1 ? F_OF : 0),
-  );
+  setArithmeticFlags((bits != 0 ? F_CF : 0) | (bLength < elements ? F_ZF : 0) | (aLength < elements ? F_SF : 0) | (bits & 1 ? F_OF : 0));
 }

@@ -24,7 +24,7 @@ import {
   VCPU_KERNEL_GS_BASE,
 } from '../../abi/index';
 import { cr8Written } from '../imports';
-import { flushTlb, invlpg as dropPage } from '../mmu';
+import { invlpg as dropPage, flushTlb } from '../mmu';
 import {
   ATTR_L,
   CR0_AM,
@@ -47,11 +47,11 @@ import {
   CR4_PGE,
   CR4_PSE,
   CR4_TSD,
-  EFER_LMA,
-  EFER_LME,
   cpl,
   cr0,
   cr4,
+  EFER_LMA,
+  EFER_LME,
   efer,
   is64,
   isCanonical,
@@ -59,8 +59,8 @@ import {
   modeChanged,
   segRecord,
 } from '../mmu-mode';
-import { PAE_PDPTE_RESERVED, frame } from '../mmu-walk';
-import { PEND_RETRY, VEC_GP, VEC_UD, cpu, pend, raise } from '../state';
+import { frame, PAE_PDPTE_RESERVED } from '../mmu-walk';
+import { cpu, PEND_RETRY, pend, raise, VEC_GP, VEC_UD } from '../state';
 
 const CR0_BITS: u64 = CR0_PE | CR0_MP | CR0_EM | CR0_TS | CR0_ET | CR0_NE | CR0_WP | CR0_AM | CR0_NW | CR0_CD | CR0_PG;
 const CR4_BITS: u64 = CR4_TSD | CR4_DE | CR4_PSE | CR4_PAE | CR4_MCE | CR4_PGE | CR4_PCE | CR4_OSFXSR | CR4_OSXMMEXCPT;

@@ -24,7 +24,7 @@ import {
   putSegmentRaw,
   setDescriptor,
 } from '../segments';
-import { VEC_GP, VEC_NP, VEC_UD, raise } from '../state';
+import { raise, VEC_GP, VEC_NP, VEC_UD } from '../state';
 
 const TYPE_LDT: u32 = 2;
 const TYPE_TSS16: u32 = 1;

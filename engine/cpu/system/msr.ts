@@ -14,9 +14,9 @@ import {
   VCPU_EFER,
   VCPU_GPR,
   VCPU_ICOUNT,
-  VCPU_MAILBOX,
   VCPU_KERNEL_GS_BASE,
   VCPU_LSTAR,
+  VCPU_MAILBOX,
   VCPU_MISC_ENABLE,
   VCPU_PAT,
   VCPU_RDRAND,
@@ -34,19 +34,19 @@ import { flushTlb } from '../mmu';
 import {
   CR0_PG,
   CR4_TSD,
+  cpl,
+  cr0,
+  cr4,
   EFER_LMA,
   EFER_LME,
   EFER_NXE,
   EFER_SCE,
-  cpl,
-  cr0,
-  cr4,
   efer,
   isCanonical,
   modeChanged,
   segRecord,
 } from '../mmu-mode';
-import { VEC_GP, cpu, raise, vcpuIndex } from '../state';
+import { cpu, raise, VEC_GP, vcpuIndex } from '../state';
 import { absentMsr, isAbsentMsr, isReadOnlyMsr } from './absent-msrs';
 
 const MSR_TSC: u32 = 0x10;
