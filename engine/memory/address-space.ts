@@ -1,5 +1,11 @@
-/** One address space: two sets over one table of records. A change edits the inactive set; one store publishes it. */
+/**
+ * One address space: two sets over one table of records. A change edits the inactive set; one store publishes it.
+ *
+ * The index by hva is one for both sets, where KVM has one in each. It always says what the active set says, because it is changed in the step
+ * that publishes a set. Nobody looks into the inactive set by hva.
+ */
 import type { IndexKind } from './gfn-index';
+import { HvaTree } from './hva-tree';
 import { SlotSet } from './slot-set';
 import { SlotTable } from './slot-table';
 
@@ -9,6 +15,8 @@ export class AddressSpace {
   /** What readers see. Read it once per lookup. */
   active: SlotSet;
   inactive: SlotSet;
+  /** The active set by backing. */
+  readonly hvas: HvaTree;
   /**
    * What caches compare, by asId, for all spaces of an engine: the generation, or NaN (equal to nothing) while a set is published but its
    * predecessor may still be read. KVM marks that time with bit 63 of the generation.
@@ -25,6 +33,7 @@ export class AddressSpace {
     this.table = new SlotTable(asId);
     this.active = new SlotSet(kind, this.table, asId);
     this.inactive = new SlotSet(kind, this.table, asId);
+    this.hvas = new HvaTree(this.table);
   }
 
   get inProgress(): boolean {
@@ -34,6 +43,7 @@ export class AddressSpace {
   /** All that a change set may need, before it starts: `records` new records, `slots` more slots, ids up to `maxId`. */
   reserve(records: number, slots: number, maxId: number): void {
     this.table.reserve(records);
+    this.hvas.reserve();
     this.active.reserve(slots, maxId);
     this.inactive.reserve(slots, maxId);
   }

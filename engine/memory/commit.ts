@@ -308,13 +308,14 @@ export class CommitRun {
     if (this.stale) return this.refuseStale();
     this.host.running = this;
     for (const { plan, flow, prepared } of this.runs) {
-      const { table, inactive } = plan.space;
+      const { table, inactive, hvas } = plan.space;
       const invalidated = new Set(flow.invalidated);
       for (const item of prepared) {
         const { old } = item.plan;
         if (!invalidated.has(item.plan)) continue;
         item.invalid = table.copy(old, table.flagsOf(old) | MEMSLOT_INVALID);
         inactive.replace(old, item.invalid);
+        hvas.replace(old, item.invalid);
       }
     }
     this.publish(
@@ -370,6 +371,7 @@ export class CommitRun {
     for (const run of this.runs) {
       carryDirtyBits(run);
       this.lastDirty(run);
+      exchangeByHva(run);
     }
     this.publish(this.swaps, this.runs);
     const ranges = this.runs.flatMap((run) => this.newlyLogged(run));
@@ -462,6 +464,15 @@ function carryDirtyBits(run: SpaceRun): void {
     const source = table.dirty.get(from.old)?.bits;
     const target = table.dirty.get(nextOf.get(to)!)?.bits;
     if (source && target) orBits(target, start - to.region.base, source, start - table.base[from.old]!, end - start);
+  }
+}
+
+/** The index by hva goes from what readers found so far to the final set. */
+function exchangeByHva({ plan: { space }, prepared }: SpaceRun): void {
+  for (const { plan, invalid } of prepared) if (leaves(plan.kind)) space.hvas.remove(invalid || plan.old);
+  for (const { plan, next } of prepared) {
+    if (arrives(plan.kind)) space.hvas.insert(next);
+    else if (plan.kind === 'flags-only') space.hvas.replace(plan.old, next);
   }
 }
 

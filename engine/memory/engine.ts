@@ -315,7 +315,7 @@ export class MemslotEngine {
     const space = this.spaces[asId];
     if (!space || !(start < end)) return [];
     const records: number[] = [];
-    space.active.hvas.overlapping(start, end, records);
+    space.hvas.overlapping(start, end, records);
     return records.map((record) => space.table.view(record));
   }
 
@@ -324,7 +324,7 @@ export class MemslotEngine {
     const space = this.spaces[asId];
     const records: number[] = [];
     space?.active.gfns.collect(records);
-    return records.map((record) => space!.table.view(record));
+    return records.map((record) => space!.table.freshView(record));
   }
 
   /** In gfn order, as requests name them. */
@@ -512,10 +512,10 @@ export class MemslotEngine {
   }
 
   footprint(asId = 0): Footprint {
-    const { table, active, inactive } = this.spaces[asId]!;
+    const { table, active, inactive, hvas } = this.spaces[asId]!;
     const records = table.bytes;
     const gfnIndexes = active.gfns.shape().bytes + inactive.gfns.shape().bytes;
-    const hvaIndexes = active.hvas.bytes + inactive.hvas.bytes;
+    const hvaIndexes = hvas.bytes;
     const ids = active.idBytes + inactive.idBytes;
     return { slots: active.count, records, gfnIndexes, hvaIndexes, ids, total: records + gfnIndexes + hvaIndexes + ids };
   }

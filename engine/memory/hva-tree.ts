@@ -3,14 +3,14 @@
  * Ranges may overlap or be equal: two slots may share their backing.
  */
 import { RbTree } from './rbtree';
-import { grown, type SlotTable } from './slot-table';
+import { FIRST_CAPACITY, grown, type SlotTable } from './slot-table';
 
 const PAGE = 4096;
 
 export class HvaTree extends RbTree {
   private readonly table: SlotTable;
   /** Greatest end (bytes, exclusive) in the node's subtree. */
-  private maxEnd = new Float64Array(64);
+  private maxEnd = new Float64Array(FIRST_CAPACITY);
 
   constructor(table: SlotTable) {
     super();

@@ -4,13 +4,13 @@
  */
 import type { GfnIndex, IndexShape } from './gfn-index';
 import { IndexTrace } from './index-trace';
-import { grown, grownCapacity, type SlotTable } from './slot-table';
+import { FIRST_CAPACITY, grown, grownCapacity, type SlotTable } from './slot-table';
 
 export class ArrayIndex implements GfnIndex {
   readonly kind = 'array';
   count = 0;
-  private keys = new Float64Array(64);
-  private records = new Int32Array(64);
+  private keys = new Float64Array(FIRST_CAPACITY);
+  private records = new Int32Array(FIRST_CAPACITY);
   private readonly table: SlotTable;
 
   constructor(table: SlotTable) {

@@ -15,26 +15,31 @@ const LOW = ORDER / 4;
 /** A merged node keeps this much room, so that the next insert does not split it again. */
 const MERGED = (ORDER * 3) / 4;
 const MAX_HEIGHT = 12;
-/** Nodes kept for the next change: as many as `reserve` demands for one insert in a tree of two levels. */
-const SPARE = 6;
 /** Up to so many the pool of nodes doubles; a node is 1.5 KiB. */
 const FEW_NODES = 4;
+/** What a tree that never held anything looks at: one empty node, shared, since many address spaces stay empty. Nobody writes to it. */
+const NO_KEYS = new Float64Array(ORDER).fill(Number.POSITIVE_INFINITY);
+const NO_ITEMS = new Int32Array(ORDER);
+const NO_SIZES = new Int32Array(1);
+/** The way down of the last `descend`, in whichever tree: node and place per level, root first. Read before the next one only. */
+const pathNode = new Int32Array(MAX_HEIGHT);
+const pathPlace = new Int32Array(MAX_HEIGHT);
 
 export class BTreeIndex implements GfnIndex {
   readonly kind = 'btree';
   count = 0;
-  private keys = new Float64Array(ORDER);
+  private keys = NO_KEYS;
   /** leaf: records; inner node: children */
-  private items = new Int32Array(ORDER);
-  private sizes = new Int32Array(1);
+  private items = NO_ITEMS;
+  private sizes = NO_SIZES;
+  /** Nodes that the arrays have room for. */
+  private capacity = 0;
   private readonly freed: number[] = [];
-  private top = 1;
+  /** Nodes from here on were never used. */
+  private top = 0;
   private root = 0;
   /** Levels above the leaves. */
   private depth = 0;
-  /** The way down of the last `descend`: node and place per level, root first. */
-  private readonly pathNode = new Int32Array(MAX_HEIGHT);
-  private readonly pathPlace = new Int32Array(MAX_HEIGHT);
   private readonly table: SlotTable;
 
   constructor(table: SlotTable) {
@@ -48,27 +53,35 @@ export class BTreeIndex implements GfnIndex {
   reserve(count: number): void {
     const inUse = this.top - this.freed.length;
     const splits = Math.min(count, 2 * (inUse + Math.ceil((2 * count) / ORDER)));
-    const nodes = inUse + splits + Math.ceil(splits / 8) + this.depth + 3;
-    if (nodes <= this.sizes.length) return;
-    this.resize(nodes < FEW_NODES ? grownCapacity(this.sizes.length, nodes) : Math.ceil((nodes * 17) / 16));
+    const nodes = inUse + this.newNodes(splits);
+    if (nodes <= this.capacity) return;
+    this.resize(nodes < FEW_NODES ? grownCapacity(Math.max(1, this.capacity), nodes) : Math.ceil((nodes * 17) / 16));
+  }
+
+  /** At most so many nodes come with so many splits of leaves. A new root takes ORDER - 2 more splits before it can split itself. */
+  private newNodes(splits: number): number {
+    return splits < ORDER - 2 ? splits * (this.depth + 1) + 1 : splits + Math.ceil(splits / 8) + this.depth + 3;
   }
 
   private resize(capacity: number): void {
-    const live = Math.min(capacity, this.sizes.length);
+    const live = Math.min(capacity, this.capacity);
     const keys = grown(Float64Array, this.keys.subarray(0, live * ORDER), capacity * ORDER);
     const items = grown(Int32Array, this.items.subarray(0, live * ORDER), capacity * ORDER);
     this.sizes = grown(Int32Array, this.sizes.subarray(0, live), capacity);
     this.keys = keys;
     this.items = items;
+    this.capacity = capacity;
   }
 
-  /** Gives back what a large batch reserved for the worst case. */
+  /** Gives back what a large batch reserved for the worst case, but for what one more insert may need. */
   private trim(): void {
-    if (this.sizes.length > FEW_NODES && this.sizes.length > this.top * 1.5) this.resize(Math.ceil(this.top * 1.125) + SPARE);
+    const kept = Math.floor((this.top * 17) / 16) + this.newNodes(1);
+    if (this.capacity > kept * 1.2) this.resize(kept);
   }
 
   private allocate(): number {
     const node = this.freed.pop() ?? this.top++;
+    if (node >= this.capacity) throw new Error(`the B-tree needs node ${node}, reserve made room for ${this.capacity}`);
     this.sizes[node] = 0;
     this.keys.fill(Number.POSITIVE_INFINITY, node * ORDER, (node + 1) * ORDER);
     return node;
@@ -123,7 +136,7 @@ export class BTreeIndex implements GfnIndex {
     const place = this.place(leaf, gfn);
     if (this.keys[leaf * ORDER + place]! <= gfn) return this.items[leaf * ORDER + place]!;
     const before = this.neighbourLeaf(-1);
-    return before ? this.items[before * ORDER + this.sizes[before]! - 1]! : 0;
+    return before >= 0 ? this.items[before * ORDER + this.sizes[before]! - 1]! : 0;
   }
 
   above(gfn: number): number {
@@ -133,7 +146,7 @@ export class BTreeIndex implements GfnIndex {
     if (this.keys[leaf * ORDER + place]! <= gfn) place++;
     if (place < this.sizes[leaf]!) return this.items[leaf * ORDER + place]!;
     const after = this.neighbourLeaf(1);
-    return after ? this.items[after * ORDER]! : 0;
+    return after >= 0 ? this.items[after * ORDER]! : 0;
   }
 
   /** As leafOf, but remembers the way. */
@@ -141,29 +154,29 @@ export class BTreeIndex implements GfnIndex {
     let node = this.root;
     for (let level = 0; level < this.depth; level++) {
       const place = this.place(node, gfn);
-      this.pathNode[level] = node;
-      this.pathPlace[level] = place;
+      pathNode[level] = node;
+      pathPlace[level] = place;
       node = this.items[node * ORDER + place]!;
     }
     return node;
   }
 
-  /** The leaf beside the one of the last `descend`, or 0. */
+  /** The leaf beside the one of the last `descend`, or -1. */
   private neighbourLeaf(step: -1 | 1): number {
     for (let level = this.depth - 1; level >= 0; level--) {
-      const node = this.pathNode[level]!;
-      const place = this.pathPlace[level]! + step;
+      const node = pathNode[level]!;
+      const place = pathPlace[level]! + step;
       if (place < 0 || place >= this.sizes[node]!) continue;
       let at = this.items[node * ORDER + place]!;
       for (let below = level + 1; below < this.depth; below++) at = this.items[at * ORDER + (step < 0 ? this.sizes[at]! - 1 : 0)]!;
       return at;
     }
-    return 0;
+    return -1;
   }
 
   insert(record: number): void {
     const key = this.table.base[record]!;
-    if (this.root === 0) this.root = this.allocate();
+    if (this.top === 0) this.root = this.allocate();
     const leaf = this.descend(key);
     const size = this.sizes[leaf]!;
     let place = size === 0 ? 0 : this.place(leaf, key);
@@ -191,7 +204,7 @@ export class BTreeIndex implements GfnIndex {
     else this.open(node, place, key, item);
     const separator = this.keys[right * ORDER]!;
     if (level > 0) {
-      this.insertAt(level - 1, this.pathNode[level - 1]!, this.pathPlace[level - 1]! + 1, separator, right);
+      this.insertAt(level - 1, pathNode[level - 1]!, pathPlace[level - 1]! + 1, separator, right);
       return;
     }
     const root = this.allocate();
@@ -239,8 +252,8 @@ export class BTreeIndex implements GfnIndex {
     }
     const size = this.sizes[node]!;
     if (size >= LOW) return;
-    const parent = this.pathNode[level - 1]!;
-    const place = this.pathPlace[level - 1]!;
+    const parent = pathNode[level - 1]!;
+    const place = pathPlace[level - 1]!;
     if (size === 0) {
       this.takeChild(level - 1, parent, place, node);
       return;
@@ -298,7 +311,7 @@ export class BTreeIndex implements GfnIndex {
   }
 
   collect(into: number[]): void {
-    if (this.root) this.collectFrom(this.root, this.depth, into);
+    this.collectFrom(this.root, this.depth, into);
   }
 
   private collectFrom(node: number, levels: number, into: number[]): void {
@@ -310,18 +323,18 @@ export class BTreeIndex implements GfnIndex {
   }
 
   shape(): IndexShape {
-    const nodes = this.root ? this.top - 1 - this.freed.length : 0;
+    const nodes = this.top - this.freed.length;
     let used = 0;
     const visit = (node: number, levels: number): void => {
       used += this.sizes[node]!;
       if (levels > 0) for (let i = 0; i < this.sizes[node]!; i++) visit(this.items[node * ORDER + i]!, levels - 1);
     };
-    if (this.root) visit(this.root, this.depth);
-    const bytes = this.sizes.length * (ORDER * 12 + 4);
+    visit(this.root, this.depth);
+    const bytes = this.capacity * (ORDER * 12 + 4);
     return {
       kind: this.kind,
       count: this.count,
-      height: this.root ? this.depth + 1 : 0,
+      height: nodes ? this.depth + 1 : 0,
       nodes,
       bytes,
       fill: nodes ? used / (nodes * ORDER) : 0,

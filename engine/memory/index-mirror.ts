@@ -1,6 +1,6 @@
 /**
- * The slots of one set in an index of another kind, for people who compare. Nobody keeps it up: it is brought up to date when somebody looks,
- * by the same steps with which a commit changes a set. So it is as deep and as full as if it had been in use since the first look.
+ * The slots of one set in the indexes of the other kinds, for people who compare. Nobody keeps it up: it is brought up to date when somebody looks,
+ * by the same steps with which a commit changes a set. So each is as deep and as full as if it had been in use since the first look.
  */
 import { createIndex, type GfnIndex, type IndexKind } from './gfn-index';
 import { SlotTable } from './slot-table';
@@ -8,37 +8,40 @@ import { SlotTable } from './slot-table';
 export class IndexMirror {
   /** Records of its own: the set's are freed and used again between two looks. */
   readonly table: SlotTable;
-  readonly index: GfnIndex;
-  /** In gfn order. */
-  private held: number[] = [];
+  private readonly indexes: readonly GfnIndex[];
 
-  constructor(kind: IndexKind, asId: number) {
+  constructor(kinds: readonly IndexKind[], asId: number) {
     this.table = new SlotTable(asId);
-    this.index = createIndex(kind, this.table);
+    this.indexes = kinds.map((kind) => createIndex(kind, this.table));
+  }
+
+  /** undefined: a kind that it was not made with. */
+  index(kind: IndexKind): GfnIndex | undefined {
+    return this.indexes.find((index) => index.kind === kind);
   }
 
   /** `theirs`: the set's records, in gfn order. Returns how many differed. */
   follow(other: SlotTable, theirs: readonly number[]): number {
-    const { table, index } = this;
-    const { removed, added, replaced, kept } = this.compare(other, theirs);
-    const differed = removed.length + added.length + replaced.length;
-    if (differed === 0) return 0;
-    for (const [old, next] of replaced) index.replace(old, next);
-    index.reserve(added.length);
-    index.update(removed, added);
+    const { table } = this;
+    const { removed, added, replaced } = this.compare(other, theirs);
+    for (const index of this.indexes) {
+      for (const [old, next] of replaced) index.replace(old, next);
+      index.reserve(added.length);
+      index.update(removed, added);
+    }
     for (const old of removed) table.free(old);
     for (const [old] of replaced) table.free(old);
-    this.held = kept;
-    return differed;
+    return removed.length + added.length + replaced.length;
   }
 
   /** Both lists are in gfn order: one walk over both. New records are allocated, none is freed. */
   private compare(other: SlotTable, theirs: readonly number[]) {
-    const { table, held } = this;
+    const { table } = this;
+    const held: number[] = [];
+    this.indexes[0]!.collect(held);
     const removed: number[] = [];
     const added: number[] = [];
     const replaced: [number, number][] = [];
-    const kept: number[] = [];
     const take = (record: number): number => {
       table.reserve(1);
       return table.allocate(other.idOf(record), other.base[record]!, other.pagesOf(record), other.hvaOf(record), other.flagsOf(record));
@@ -48,20 +51,17 @@ export class IndexMirror {
       const base = other.base[record]!;
       while (at < held.length && table.base[held[at]!]! < base) removed.push(held[at++]!);
       const own = at < held.length && table.base[held[at]!] === base ? held[at++]! : 0;
-      if (own && sameRecord(table, own, other, record)) kept.push(own);
-      else if (own && sameRange(table, own, other, record)) {
+      if (own && sameRecord(table, own, other, record)) continue;
+      if (own && sameRange(table, own, other, record)) {
         // Flags only, or INVALID: the commit puts the new record in the old one's place.
-        const next = take(record);
-        replaced.push([own, next]);
-        kept.push(next);
+        replaced.push([own, take(record)]);
       } else {
         if (own) removed.push(own);
         added.push(take(record));
-        kept.push(added.at(-1)!);
       }
     }
     removed.push(...held.slice(at));
-    return { removed, added, replaced, kept };
+    return { removed, added, replaced };
   }
 }
 

@@ -176,7 +176,7 @@ class BTreePicture {
     this.draw(root, -1, 0, depth, 0);
     return {
       nodes: this.nodes,
-      leftOut: { slots: count - this.drawnSlots, nodes: this.index.shape().nodes - this.nodes.length },
+      leftOut: { slots: count - this.drawnSlots, nodes: Math.max(0, this.index.shape().nodes - this.nodes.length) },
     };
   }
 

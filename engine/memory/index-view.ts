@@ -62,24 +62,20 @@ const KINDS: readonly IndexKind[] = ['array', 'rbtree', 'btree'];
 
 /** Made when somebody looks for the first time. */
 export class IndexInspector {
-  /** A set keeps its mirrors when it goes from active to inactive. */
-  private readonly mirrors = new Map<SlotSet, IndexMirror[]>();
+  /** A set keeps its mirror when it goes from active to inactive. */
+  private readonly mirrors = new Map<SlotSet, IndexMirror>();
 
   constructor(
     private readonly space: AddressSpace,
     private readonly inUse: IndexKind,
   ) {
     const others = KINDS.filter((kind) => kind !== inUse);
-    for (const set of [space.active, space.inactive])
-      this.mirrors.set(
-        set,
-        others.map((kind) => new IndexMirror(kind, space.asId)),
-      );
+    for (const set of [space.active, space.inactive]) this.mirrors.set(set, new IndexMirror(others, space.asId));
   }
 
-  /** Brings one index after the other up to date, and comes back after each that had much to do; `look` does what is left, or came since. */
+  /** Brings one set after the other up to date, and comes back after each that had much to do; `look` does what is left, or came since. */
   *catchUp(): Generator<void> {
-    for (const [set, mirrors] of this.mirrors) for (const mirror of mirrors) if (mirror.follow(set.table, recordsOf(set)) > MUCH) yield;
+    for (const [set, mirror] of this.mirrors) if (mirror.follow(set.table, recordsOf(set)) > MUCH) yield;
   }
 
   look(gpa: number | undefined, standing: Standing): IndexView {
@@ -99,11 +95,11 @@ export class IndexInspector {
   }
 
   private view(set: SlotSet, records: readonly number[], differing: ReadonlySet<number>, gfn: number | undefined): IndexSetView {
-    const mirrors = this.mirrors.get(set)!;
-    for (const mirror of mirrors) mirror.follow(set.table, records);
+    const mirror = this.mirrors.get(set)!;
+    mirror.follow(set.table, records);
     const structures = KINDS.map((kind) => {
-      const { index, table } = mirrors.find((mirror) => mirror.index.kind === kind) ?? { index: set.gfns, table: set.table };
-      return structure(index, table, differing, gfn);
+      const index = mirror.index(kind);
+      return index ? structure(index, mirror.table, differing, gfn) : structure(set.gfns, set.table, differing, gfn);
     });
     const { table, generation, count } = set;
     const record = gfn === undefined ? 0 : set.gfns.find(gfn);

@@ -3,16 +3,16 @@
  * rbtree is). Method: Cormen et al., Introduction to Algorithms, 3rd ed., chapter 13, with one array of two children per node, so
  * that every mirrored pair of cases is one case with a direction. Equal keys are allowed.
  */
-import { grown } from './slot-table';
+import { FIRST_CAPACITY, grown } from './slot-table';
 
 const LEFT = 0;
 const RIGHT = 1;
 
 export abstract class RbTree {
   /** child[2 * node] left, child[2 * node + 1] right; 0: none */
-  protected child = new Int32Array(128);
-  protected parent = new Int32Array(64);
-  protected red = new Uint8Array(64);
+  protected child = new Int32Array(FIRST_CAPACITY * 2);
+  protected parent = new Int32Array(FIRST_CAPACITY);
+  protected red = new Uint8Array(FIRST_CAPACITY);
   protected root = 0;
   count = 0;
 

@@ -1,14 +1,15 @@
-/** One set of memslots (KVM: struct kvm_memslots): three indexes over the shared records, a generation, the last used slot. */
+/**
+ * One set of memslots (KVM: struct kvm_memslots): its indexes by gfn and by id over the shared records, a generation, the last used slot.
+ * The index by hva is the address space's.
+ */
 import { createIndex, type GfnIndex, type IndexKind } from './gfn-index';
-import { HvaTree } from './hva-tree';
-import { grown, grownCapacity, type SlotTable } from './slot-table';
+import { FIRST_CAPACITY, grown, grownCapacity, type SlotTable } from './slot-table';
 
 export class SlotSet {
   readonly table: SlotTable;
   readonly gfns: GfnIndex;
-  readonly hvas: HvaTree;
   /** id -> record; a direct table, grown to the highest id in use. */
-  private ids = new Int32Array(64);
+  private ids = new Int32Array(FIRST_CAPACITY);
   generation: number;
   /** A cache of one for lookups by gfn. */
   lastUsed = 0;
@@ -16,7 +17,6 @@ export class SlotSet {
   constructor(kind: IndexKind, table: SlotTable, generation: number) {
     this.table = table;
     this.gfns = createIndex(kind, table);
-    this.hvas = new HvaTree(table);
     this.generation = generation;
   }
 
@@ -27,7 +27,6 @@ export class SlotSet {
   /** Makes room for `count` more slots with ids up to `maxId`. The table must have been grown first. */
   reserve(count: number, maxId: number): void {
     this.gfns.reserve(count);
-    this.hvas.reserve();
     if (maxId >= this.ids.length) this.ids = grown(Int32Array, this.ids, grownCapacity(this.ids.length, maxId + 1));
   }
 
@@ -45,10 +44,9 @@ export class SlotSet {
     return record;
   }
 
-  /** `next` covers the same gfns and the same backing as `old`. */
+  /** `next` covers the same gfns as `old`. */
   replace(old: number, next: number): void {
     this.gfns.replace(old, next);
-    this.hvas.replace(old, next);
     this.ids[this.table.idOf(next)] = next;
     if (this.lastUsed === old) this.lastUsed = next;
   }
@@ -56,15 +54,11 @@ export class SlotSet {
   /** Both lists sorted by first gfn. All removals come before all insertions, so that slots can exchange their places. */
   update(removed: readonly number[], added: readonly number[]): void {
     for (const record of removed) {
-      this.hvas.remove(record);
       this.ids[this.table.idOf(record)] = 0;
       if (this.lastUsed === record) this.lastUsed = 0;
     }
     this.gfns.update(removed, added);
-    for (const record of added) {
-      this.hvas.insert(record);
-      this.ids[this.table.idOf(record)] = record;
-    }
+    for (const record of added) this.ids[this.table.idOf(record)] = record;
   }
 
   get idBytes(): number {

@@ -13,7 +13,10 @@ export const MEMSLOT_INVALID = 0x10000;
 /** MEMSLOT_INVALID is the highest flag (17 bits); ids have 15. */
 const ID_SHIFT = 17;
 const FLAGS_MASK = 0x1ffff;
-const FIRST_CAPACITY = 64;
+/** Of columns and links, in records; small, since an address space may stay empty. */
+export const FIRST_CAPACITY = 8;
+/** Views that are kept, a power of two: a view takes as much as a record in all its columns. */
+const VIEWS = 64;
 
 export class SlotTable {
   readonly asId: number;
@@ -26,7 +29,9 @@ export class SlotTable {
   readonly dirty = new Map<number, DirtyState>();
   /** Only for slots whose arch hook gave something. */
   readonly arch = new Map<number, unknown>();
+  /** The last views that were asked for, each at its record % VIEWS, and whose they are. */
   private readonly views: (Memslot | undefined)[] = [];
+  private readonly viewed = new Int32Array(VIEWS);
   private readonly freed: number[] = [];
   /** Handles from here on were never used. */
   private top = 1;
@@ -95,7 +100,11 @@ export class SlotTable {
   free(record: number): void {
     this.dirty.delete(record);
     this.arch.delete(record);
-    if (record < this.views.length) this.views[record] = undefined;
+    const place = record % VIEWS;
+    if (this.viewed[place] === record) {
+      this.viewed[place] = 0;
+      this.views[place] = undefined;
+    }
     this.freed.push(record);
   }
 
@@ -112,17 +121,24 @@ export class SlotTable {
     };
   }
 
-  /** The same frozen object for as long as the record lives; made when first asked for, so that lookups do not allocate. */
+  /** A frozen object that says what the record says now. Kept for a while, so that who asks for the same slots again does not allocate. */
   view(record: number): Memslot {
-    return this.views[record] ?? this.makeView(record);
+    const place = record % VIEWS;
+    return this.viewed[place] === record ? this.views[place]! : this.keepView(record, place);
   }
 
-  private makeView(record: number): Memslot {
+  private keepView(record: number, place: number): Memslot {
     // Filled up to here, so that it stays an array without holes.
-    while (this.views.length <= record) this.views.push(undefined);
-    const view = Object.freeze(this.describe(record));
-    this.views[record] = view;
+    while (this.views.length <= place) this.views.push(undefined);
+    const view = this.freshView(record);
+    this.views[place] = view;
+    this.viewed[place] = record;
     return view;
+  }
+
+  /** The same, not kept: for whoever asks for every slot. */
+  freshView(record: number): Memslot {
+    return Object.freeze(this.describe(record));
   }
 
   /** Bytes held by the columns. */

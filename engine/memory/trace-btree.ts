@@ -42,7 +42,7 @@ class Tracer {
     let record = this.item(at);
     trace.read('keys', at, 8);
     let offset = gfn - tree.keys[at]!;
-    if (node) this.step(node, at, offset < 0);
+    if (tree.count > 0) this.step(node, at, offset < 0);
     if (offset < 0) {
       record = this.floor();
       trace.read('base', record, 8);
@@ -108,7 +108,7 @@ class Tracer {
     // Left of all keys here, else `find` would not have asked.
     this.compare(this.at(node, this.place(node)));
     const before = this.leafBefore(way);
-    if (!before) return 0;
+    if (before < 0) return 0;
     const last = this.at(before, this.size(before) - 1);
     this.step(before, last, false);
     return this.item(last);
@@ -123,6 +123,6 @@ class Tracer {
       for (let below = level + 1; below < way.length; below++) at = this.item(this.at(at, this.size(at) - 1));
       return at;
     }
-    return 0;
+    return -1;
   }
 }

@@ -7,14 +7,22 @@ import { MEMSLOT_INVALID } from './slot-table';
 export function verifySpace(space: AddressSpace): void {
   const active = verifySet(space.active);
   const inactive = verifySet(space.inactive);
+  verifyHvas(space, active);
   if (active.join() !== inactive.join()) throw new Error('the two sets differ at rest');
   if (space.table.used !== active.length) throw new Error(`${space.table.used} records in use for ${active.length} slots`);
   if (space.inProgress) throw new Error('a grace period never ended');
 }
 
+function verifyHvas({ hvas }: AddressSpace, records: readonly number[]): void {
+  const byHva: number[] = [];
+  hvas.overlapping(0, Number.MAX_SAFE_INTEGER, byHva);
+  hvas.verify();
+  if (byHva.toSorted((a, b) => a - b).join() !== records.toSorted((a, b) => a - b).join()) throw new Error('hva index holds other records');
+}
+
 /** The records in gfn order. */
 function verifySet(set: SlotSet): number[] {
-  const { table, gfns, hvas } = set;
+  const { table, gfns } = set;
   const records: number[] = [];
   gfns.collect(records);
   if (records.length !== set.count) throw new Error(`index holds ${records.length} records, counts ${set.count}`);
@@ -27,10 +35,6 @@ function verifySet(set: SlotSet): number[] {
     if (set.byId(table.idOf(record)) !== record) throw new Error(`id ${table.idOf(record)} names another record`);
     if (gfns.find(base) !== record || gfns.find(end - 1) !== record) throw new Error(`gfn ${base} is not found`);
   }
-  const byHva: number[] = [];
-  hvas.overlapping(0, Number.MAX_SAFE_INTEGER, byHva);
-  hvas.verify();
-  if (byHva.toSorted((a, b) => a - b).join() !== records.toSorted((a, b) => a - b).join()) throw new Error('hva index holds other records');
   if (set.lastUsed && !records.includes(set.lastUsed)) throw new Error('last used slot is gone');
   return records;
 }

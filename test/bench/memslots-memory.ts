@@ -1,6 +1,6 @@
 /**
- * Bytes per slot: of the typed arrays, and of an engine as it is in use, when somebody has asked for every slot (`memslots()` makes a view of
- * each), the history has the change set that made them, and the page's Index tab has been open.
+ * Bytes per slot: of the typed arrays, and of an engine as it is in use, when the history has the change set that made them, somebody has asked
+ * for every slot (all at once and by id), and the page's Index tab has been open.
  */
 import { type IndexKind, MemslotEngine } from '../../engine/memory/index';
 import { regionAt, shuffled } from '../../engine/worker/index-workload';
@@ -50,7 +50,12 @@ function inUse(n: number): Record<string, number> {
         }
       },
     ],
-    ['+ memslots()', () => engines.forEach((engine) => void engine.memslots())],
+    [
+      '+ all asked for',
+      () => {
+        for (const engine of engines) for (const { slot } of engine.memslots()) engine.memslotById(slot);
+      },
+    ],
     ['+ Index tab', () => engines.forEach((engine) => void engine.inspectIndexes())],
   ];
   const figures: Record<string, number> = {};
