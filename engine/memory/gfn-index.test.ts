@@ -1,6 +1,7 @@
 /** The trees at sizes where they split, merge and rotate: thousands of slots, random order, against a sorted list. */
 import { describe, expect, it } from 'vitest';
-import { createIndex, firstOverlap, type GfnIndex, type IndexKind } from './gfn-index';
+import { createIndex } from './create-index';
+import { firstOverlap, type GfnIndex, type IndexKind } from './gfn-index';
 import { HvaTree } from './hva-tree';
 import { ORDER } from './index-btree';
 import { RbTree } from './rbtree';

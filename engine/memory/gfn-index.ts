@@ -1,7 +1,4 @@
 /** The index by gfn of one set: which record holds a gfn. Three forms behind one interface, all in typed arrays. */
-import { ArrayIndex } from './index-array';
-import { BTreeIndex } from './index-btree';
-import { RbTreeIndex } from './index-rbtree';
 import type { IndexTrace } from './index-trace';
 import type { SlotTable } from './slot-table';
 
@@ -45,12 +42,6 @@ export interface GfnIndex {
   shape(): IndexShape;
   /** What `find` does for this gfn; for people, slow. */
   trace(gfn: number): IndexTrace;
-}
-
-export function createIndex(kind: IndexKind, table: SlotTable): GfnIndex {
-  if (kind === 'array') return new ArrayIndex(table);
-  if (kind === 'rbtree') return new RbTreeIndex(table);
-  return new BTreeIndex(table);
 }
 
 /** First record that overlaps [start, end), or 0. Go on with `above(base of the record)`. */

@@ -2,7 +2,8 @@
  * The slots of one set in the indexes of the other kinds, for people who compare. Nobody keeps it up: it is brought up to date when somebody looks,
  * by the same steps with which a commit changes a set. So each is as deep and as full as if it had been in use since the first look.
  */
-import { createIndex, type GfnIndex, type IndexKind } from './gfn-index';
+import { createIndex } from './create-index';
+import type { GfnIndex, IndexKind } from './gfn-index';
 import { SlotTable } from './slot-table';
 
 export class IndexMirror {

@@ -4,7 +4,8 @@
  */
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { createIndex, type GfnIndex, type IndexKind } from './gfn-index';
+import { createIndex } from './create-index';
+import type { GfnIndex, IndexKind } from './gfn-index';
 import { ORDER } from './index-btree';
 import { SlotTable } from './slot-table';
 

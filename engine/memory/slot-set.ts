@@ -2,7 +2,8 @@
  * One set of memslots (KVM: struct kvm_memslots): its indexes by gfn and by id over the shared records, a generation, the last used slot.
  * The index by hva is the address space's.
  */
-import { createIndex, type GfnIndex, type IndexKind } from './gfn-index';
+import { createIndex } from './create-index';
+import type { GfnIndex, IndexKind } from './gfn-index';
 import { FIRST_CAPACITY, grown, grownCapacity, type SlotTable } from './slot-table';
 
 export class SlotSet {

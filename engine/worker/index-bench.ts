@@ -3,7 +3,8 @@
  * that noise meets all alike, and medians. A browser's clock is coarse (0.1 ms), so a sample is a batch that takes some milliseconds; after
  * each sample the worker gets its turn back, so that the guest runs on.
  */
-import { createIndex, type GfnIndex } from '../memory/gfn-index';
+import { createIndex } from '../memory/create-index';
+import type { GfnIndex } from '../memory/gfn-index';
 import { type GfnCache, type IndexKind, MemslotEngine } from '../memory/index';
 import { SlotTable } from '../memory/slot-table';
 import { FIRST_GFN, median, PAGE, queries, regionAt, SLOT_PAGES, shuffled } from './index-workload';

@@ -4,7 +4,7 @@ import { mkdirSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import IntervalTreeModule from '@flatten-js/interval-tree';
 import BTreeModule from 'sorted-btree';
-import { createIndex } from '../../engine/memory/gfn-index';
+import { createIndex } from '../../engine/memory/create-index';
 import { type GfnCache, type IndexKind, MemslotEngine } from '../../engine/memory/index';
 import { SlotTable } from '../../engine/memory/slot-table';
 import { FIRST_GFN, PAGE, regionAt, SLOT_PAGES } from '../../engine/worker/index-workload';
