@@ -4,7 +4,15 @@ import { type Backend, type BackingPart, MachineError } from './api';
 import { piecesOf } from './backing-rule';
 import type { BootSlot } from './boot-ram';
 import type { HostMemory } from './host-memory';
-import type { Rehost } from './rehost';
+
+/** A backing that moves in host memory: hvas and size in bytes; the ranges do not overlap. */
+export interface Rehost {
+  from: number;
+  to: number;
+  size: number;
+  /** The memory backend at `to`: it takes the place of what is at `from`. Absent: the same backend, in other host memory. */
+  onto?: string;
+}
 
 export class Backends {
   private readonly byId = new Map<string, Backend>();

@@ -5,8 +5,9 @@
 import { type Regions, regionOf } from '../memory/index';
 import type { Commit, Errno, MemoryRegion, Refusal } from '../memory/types';
 import { type ChangeSet, MachineError, type PhaseReport, type StagedEdit, type StagedEntry, type Stepping, type Unasked } from './api';
+import type { Rehost } from './backends';
 import { type Counted, unaskedIn } from './consent';
-import { follow, type Rehost, type RehostContext, type RehostEdit, rehostOf } from './rehost';
+import { follow, type RehostContext, type RehostEdit, rehostOf } from './rehost';
 import { SteppedCommit } from './stepped-commit';
 
 const PAGE = 4096;

@@ -6,10 +6,9 @@ import type { MemoryHotplug } from '../devices/memhp';
 import type { MemslotEngine } from '../memory/index';
 import type { Commit, Memslot } from '../memory/types';
 import { type Backend, type DeviceCommit, type Dimm, MachineError, type QmpEvent, type SavedDimm, type SavedDimms } from './api';
-import type { Backends } from './backends';
+import type { Backends, Rehost } from './backends';
 import { FOUR_GIB, PCI_HOLE_START } from './board';
 import { unmapParts } from './partial-slots';
-import type { Rehost } from './rehost';
 
 const PAGE = 4096;
 const MIB = 0x100000;

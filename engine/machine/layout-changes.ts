@@ -6,11 +6,10 @@ import type { CoreExports } from '../abi/core';
 import type { MemslotEngine } from '../memory/index';
 import type { CommitEvent } from '../memory/types';
 import type { DeviceCommit, MachineEvent } from './api';
-import type { Backends } from './backends';
+import type { Backends, Rehost } from './backends';
 import type { StagedChangeSet } from './change-set';
 import type { Dimms } from './dimms';
 import type { HostMemory } from './host-memory';
-import type { Rehost } from './rehost';
 import type { VirtioDevices } from './virtio';
 
 /** Why a commit that moved backings cannot be undone. */

@@ -6,17 +6,8 @@ import type { MemslotEngine } from '../memory/index';
 import { regionOf } from '../memory/index';
 import type { MemoryRegion, Refusal } from '../memory/types';
 import type { Backend, StagedEdit } from './api';
-import type { Backends } from './backends';
+import type { Backends, Rehost } from './backends';
 import type { HostMemory, HostRange } from './host-memory';
-
-/** hvas and size in bytes; the ranges do not overlap. */
-export interface Rehost {
-  from: number;
-  to: number;
-  size: number;
-  /** The memory backend at `to`: it takes the place of what is at `from`. Absent: the same backend, in other host memory. */
-  onto?: string;
-}
 
 export interface RehostContext {
   engine: MemslotEngine;

@@ -6,11 +6,10 @@ import type { MemOutcome, MemRange } from '../devices/virtio/mem';
 import type { MemslotEngine } from '../memory/index';
 import type { MemoryRegion } from '../memory/types';
 import { type DeviceCommit, MachineError, type QmpEvent, type SavedMachine, type VirtioMemInfo } from './api';
-import type { Backends } from './backends';
+import type { Backends, Rehost } from './backends';
 import type { Board } from './devices';
 import type { HostMemory } from './host-memory';
 import { mapPart, unmapParts } from './partial-slots';
-import type { Rehost } from './rehost';
 import { checkRequested, type PlacedMem, type PlacedVirtio } from './virtio-config';
 
 const PAGE = 4096;
