@@ -37,6 +37,12 @@ export interface Stdio {
   };
 }
 
+export interface LabProcess extends Stdio {
+  env: NodeJS.ProcessEnv;
+  on(signal: NodeJS.Signals, listener: () => void): unknown;
+  off(signal: NodeJS.Signals, listener: () => void): unknown;
+}
+
 /** A peer that reads nothing for this long a stretch of output loses the rest, bytes. */
 const MOST_UNSENT = 16 * 2 ** 20;
 

@@ -9,7 +9,7 @@ import { CommitLog, Monitor, type MonitorEnv } from '../monitor/index';
 import { layoutFormat, snapshotFormat } from '../snapshot/index';
 import { attachDebugcon, attachMonitor, attachQmp, attachSerial, type Desk } from './attach';
 import { FlagError } from './chardev-flag';
-import { type Opened, openChardev, type Stdio } from './connection';
+import { type LabProcess, type Opened, openChardev } from './connection';
 import { errnoText } from './errno';
 import { type LabFlags, parseFlags } from './flags';
 import { chooseGuest, type GuestChoice } from './guest-files';
@@ -23,12 +23,6 @@ import { checkWritable } from './whole-file';
 
 /** Where `npm start` serves the page: what `share` puts before the layout. */
 const LINK_BASE = 'http://localhost:4173/';
-
-export interface LabProcess extends Stdio {
-  env: NodeJS.ProcessEnv;
-  on(signal: NodeJS.Signals, listener: () => void): unknown;
-  off(signal: NodeJS.Signals, listener: () => void): unknown;
-}
 
 /**
  * root: the project's folder. prepare: builds what is missing there (core.wasm, guest images); called when the flags are right.

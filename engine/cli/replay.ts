@@ -13,10 +13,9 @@ import type { ReplayView } from '../replay/types';
 import { type Asked, makeMachine, wantedBy } from '../replay/wanted';
 import { configOf, inspectFile, inspectLink, layoutFormat, linkKind, MAX_INFLATED, type MachineSpec } from '../snapshot/index';
 import { FlagError } from './chardev-flag';
-import { openChardev } from './connection';
+import { type LabProcess, openChardev } from './connection';
 import type { LabFlags } from './flags';
 import { chooseGuest } from './guest-files';
-import type { LabProcess } from './main';
 import { readRegular, Unreadable } from './regular-file';
 
 type Source = Pick<Asked, 'link' | 'replay'>;
