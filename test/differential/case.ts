@@ -3,8 +3,6 @@
  * The binary layouts are native.c's.
  */
 
-import type { MakerRule } from './makers';
-
 /** Guest-virtual addresses, the same on the host processor and on the core. */
 export const CODE = 0x10000000;
 export const CODE_SIZE = 0x1000;
@@ -34,6 +32,29 @@ export interface Frame {
   bytes: Uint8Array;
 }
 
+/**
+ * What processors do each in their own way, by name. makers.ts takes it out of what is compared.
+ * - `two-operands`: when neither operand of CMPS or MOVS can be reached or is aligned, which fault comes is the processor's choice. Of CMPS and SCAS
+ *   with REP, Intel restores the flags on a fault (SDM 2, REP), AMD leaves those of the last iteration.
+ * - `short-string`: with REP, 32-bit addresses and nothing done yet, Intel clears the upper halves of RCX, RSI and RDI and AMD does not.
+ * - `any-byte`: MASKMOVDQU, FXSAVE, RETF and their like: which byte of several words faults, and so CR2, is the processor's choice.
+ * - `mmx-memory`: on a fault of an MMX instruction's operand, Intel has already made the x87 registers MMX registers (TOP 0, tags valid).
+ * - `below-stack`: Intel's CALL writes the return address below the stack pointer before it faults for the target, its PUSHA all registers
+ *   before the one that finds no room.
+ * - `partial-store`: of a 10-byte operand that reaches into a page that cannot be written, Intel stores the first 8 bytes.
+ * - `partial-pop`: Intel's POPA has loaded the registers before the one that cannot be read.
+ * - `privileged`: an operand outside its segment beside a lack of privilege: which is told is the processor's choice.
+ */
+export type MakerRule =
+  | 'two-operands'
+  | 'short-string'
+  | 'any-byte'
+  | 'mmx-memory'
+  | 'below-stack'
+  | 'partial-pop'
+  | 'partial-store'
+  | 'privileged';
+
 export interface Case {
   /** Name of the form, for messages. */
   name: string;
@@ -58,7 +79,7 @@ export interface Case {
   undefinedData: readonly (readonly [number, number])[];
   /** Processors round it each in their own way: ST(0) and ST(1) to within 1 ulp, or this XMM register within what RCP and RSQRT may be off. */
   approximate?: 'x87' | number;
-  /** What processors do each in their own way, by name: makers.ts. */
+  /** What processors do each in their own way, by name. */
   makers: readonly MakerRule[];
 }
 

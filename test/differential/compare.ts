@@ -1,7 +1,7 @@
 /** Runs cases on the host processor and on the core and gathers every difference. */
 import { type Case, COMPLETED } from './case';
 import { CoreRunner } from './core';
-import type { Form } from './forms';
+import type { Form } from './form';
 import { makeCases } from './generate';
 import { differences } from './makers';
 import { buildNative, refusesLegacy, runNative } from './native';

@@ -2,7 +2,8 @@
 import { describe, expect, it } from 'vitest';
 import { isNoOpcode, MAPS, MODRM, OpcodeProbe, type Width } from '../../scripts/core/opcodes';
 import { EXCEPTIONS, type Exception } from './exceptions';
-import { allForms, type Form } from './forms';
+import type { Form } from './form';
+import { allForms } from './forms';
 
 interface Encoding {
   width: Width;

@@ -2,7 +2,7 @@
  * MMX, SSE and SSE2 forms. RCP and RSQRT, of which each maker has its own approximation, are compared to within the error that the manual
  * allows; of what FXSAVE stores, the x87 pointers, MXCSR_MASK and reserved bytes are left out.
  */
-import type { Form } from './forms';
+import type { Form } from './form';
 
 const forms: Form[] = [];
 type Prefix = 'none' | '66' | 'f3' | 'f2';

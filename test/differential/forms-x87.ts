@@ -2,7 +2,7 @@
  * x87 forms. The transcendental functions are compared to within one unit in the last place, since makers differ there; of what FSTENV and
  * FSAVE store, the instruction and data pointers are left out. FLDCW, FLDENV and FRSTOR unmask exceptions at random.
  */
-import type { Form } from './forms';
+import type { Form } from './form';
 import { X87_IMAGES } from './pattern';
 
 const forms: Form[] = [];

@@ -1,8 +1,7 @@
 /** Makes cases from forms, reproducibly: the same seed gives the same cases. */
-import { type Case, CODE, CODE_SIZE, DATA, DATA_SIZE, FLAG, type Mode } from './case';
-import type { Form } from './forms';
+import { type Case, CODE, CODE_SIZE, DATA, DATA_SIZE, FLAG, type MakerRule, type Mode } from './case';
+import type { Form } from './form';
 import { drawFrame } from './frames';
-import type { MakerRule } from './makers';
 import { type AddressSize, aimAt, drawOperand, effectiveAddress, type Operand } from './operands';
 import { FX_IMAGES, RETURN_ADDRESS } from './pattern';
 import { drawTexts, fxImage, immediate, littleEndian, Random, registerValue } from './random';

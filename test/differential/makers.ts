@@ -4,30 +4,8 @@
  * and the core follows one of them (it says GenuineIntel), the reason stands at the rule.
  */
 import { isOtherMakers } from './amd';
-import { ALL_FLAGS, type Case, COMPLETED, DATA, FLAG, type Outcome, STATUS_FLAGS } from './case';
+import { ALL_FLAGS, type Case, COMPLETED, DATA, FLAG, type MakerRule, type Outcome, STATUS_FLAGS } from './case';
 import { USER64_CODE } from './segments';
-
-/**
- * - `two-operands`: when neither operand of CMPS or MOVS can be reached or is aligned, which fault comes is the processor's choice. Of CMPS and SCAS
- *   with REP, Intel restores the flags on a fault (SDM 2, REP), AMD leaves those of the last iteration.
- * - `short-string`: with REP, 32-bit addresses and nothing done yet, Intel clears the upper halves of RCX, RSI and RDI and AMD does not.
- * - `any-byte`: MASKMOVDQU, FXSAVE, RETF and their like: which byte of several words faults, and so CR2, is the processor's choice.
- * - `mmx-memory`: on a fault of an MMX instruction's operand, Intel has already made the x87 registers MMX registers (TOP 0, tags valid).
- * - `below-stack`: Intel's CALL writes the return address below the stack pointer before it faults for the target, its PUSHA all registers
- *   before the one that finds no room.
- * - `partial-store`: of a 10-byte operand that reaches into a page that cannot be written, Intel stores the first 8 bytes.
- * - `partial-pop`: Intel's POPA has loaded the registers before the one that cannot be read.
- * - `privileged`: an operand outside its segment beside a lack of privilege: which is told is the processor's choice.
- */
-export type MakerRule =
-  | 'two-operands'
-  | 'short-string'
-  | 'any-byte'
-  | 'mmx-memory'
-  | 'below-stack'
-  | 'partial-pop'
-  | 'partial-store'
-  | 'privileged';
 
 const MEMORY_FAULTS = [12, 13, 14];
 const ALIGNMENT = 17;

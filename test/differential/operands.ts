@@ -1,6 +1,6 @@
 /** ModRM operands: their bytes, and where in memory they will be. */
 import { CODE, DATA, DATA_SIZE, type Mode } from './case';
-import type { Form } from './forms';
+import type { Form } from './form';
 import type { Random } from './random';
 
 export type AddressSize = 16 | 32 | 64;
