@@ -3,8 +3,9 @@
  * runs, which the next page offers after a crash or a reload.
  */
 import { createStore, del, entries, set, type UseStore } from 'idb-keyval';
+import type { LabState, ShareKind } from '../../engine/worker/protocol';
 import { clock } from '../shared/format';
-import type { Lab } from './lab.svelte';
+import type { Notices } from './notices';
 
 /** ms between two keepings, at least; more where one takes long. */
 const PACE = 10_000;
@@ -31,8 +32,17 @@ const store = (): UseStore => {
   return opened;
 };
 
+/** What it needs of the lab whose machine is kept. */
+interface KeepingLab extends Notices {
+  readonly state: LabState | undefined;
+  readonly phase: 'loading' | 'ready' | 'stopped';
+  readonly starter: { openKept(bytes: Uint8Array): Promise<void> };
+  readonly replay: { readonly running: unknown };
+  exported(what: ShareKind): Promise<Uint8Array>;
+}
+
 export class Keeping {
-  readonly #lab: Lab;
+  readonly #lab: KeepingLab;
   readonly #page = Array.from(crypto.getRandomValues(new Uint32Array(2)), (word) => word.toString(36)).join('');
   readonly #since = Date.now();
   /** Counts what a person did to the machine. */
@@ -42,7 +52,7 @@ export class Keeping {
   #next = 0;
   #busy = false;
 
-  constructor(lab: Lab) {
+  constructor(lab: KeepingLab) {
     this.#lab = lab;
   }
 

@@ -14,6 +14,7 @@ import { arrows, plural, sentence } from '../shared/format';
 import type { BootAttempt } from './boot-attempt';
 import { GuestConsole } from './guest-console';
 import { Keeping } from './keeping.svelte';
+import type { Banner, Toast } from './notices';
 import { Replay } from './replay.svelte';
 import { sameSlots } from './slots';
 import { Snapshots } from './snapshots.svelte';
@@ -21,22 +22,6 @@ import { Starter } from './starter';
 import { answerStorage } from './storage';
 import { Trail } from './trail';
 import type { Announcement, WorkerClient } from './worker-client';
-
-export interface Banner {
-  /** One banner of a kind at a time. */
-  kind: 'link' | 'worker' | 'ended' | 'storage' | 'boot' | 'new-link' | 'snapshot' | 'import' | 'replay' | 'kept';
-  tone: 'bad' | 'warn' | 'ok';
-  title: string;
-  text: string;
-  action?: { label: string; run(): void };
-  /** The person has closed it. */
-  closed?(): void;
-}
-
-export interface Toast {
-  text: string;
-  action?: { label: string; run(): void };
-}
 
 /** Lines of the monitor that change nothing that could be lost. */
 const LOOKS = /^\s*(?:(?:info|help|\?|x|xp|p|print|share|layout_save|delvm|gva2gpa|gpa2hva|changeset_check|sum|i|memsave|pmemsave)\b.*)?$/;
@@ -60,9 +45,9 @@ export class Lab {
   loading = $state.raw<{ what: string; percent: number | undefined } | undefined>(undefined);
   /** QEMU's -append of the guest that runs. */
   append = $state('');
-  readonly starter = new Starter(this);
+  readonly starter: Starter = new Starter(this);
   readonly keeping = new Keeping(this);
-  readonly snapshots = new Snapshots(this);
+  readonly snapshots: Snapshots = new Snapshots(this);
   readonly replay = new Replay(this);
   readonly console = new GuestConsole();
   onMonitorEvent: ((text: string) => void) | undefined;

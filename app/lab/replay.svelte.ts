@@ -1,20 +1,14 @@
 /** A replay as the page sees it: how far it is, and what came of it. */
 import type { ReplayView } from '../../engine/worker/protocol';
 import { count, sentence } from '../shared/format';
-import type { Banner, Toast } from './lab.svelte';
-
-interface Told {
-  tell(banner: Banner): void;
-  say(toast: Toast): void;
-  dismiss(kind: Banner['kind']): void;
-}
+import type { Notices } from './notices';
 
 export class Replay {
   /** While one runs. */
   running = $state.raw<Extract<ReplayView, { phase: 'running' }> | undefined>(undefined);
-  readonly #lab: Told;
+  readonly #lab: Notices;
 
-  constructor(lab: Told) {
+  constructor(lab: Notices) {
     this.#lab = lab;
   }
 

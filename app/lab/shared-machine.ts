@@ -1,9 +1,9 @@
 /** From a state or replay, which names its machine, to what can be booted: the guest is one that the page serves, or one of this browser's own. */
 import type { InspectedLink } from '../../engine/worker/protocol';
+import type { BootRequest } from './boot-request';
 import { type GuestEntry, listGuests, MEMLAB, type OwnGuest } from './guests';
 import { formatDevices, formatMemory } from './machine-flags';
 import { recentGuests } from './own-guests';
-import type { BootRequest } from './starter';
 import { WorkerClient } from './worker-client';
 
 type Spec = Extract<InspectedLink, { kind: 'state' | 'replay' }>['spec'];

@@ -1,10 +1,10 @@
 /** What this browser keeps of machines: whole ones (savevm, loadvm, delvm) and layouts (layout_save, layout_load), as one list. */
-import type { InspectedFile } from '../../engine/worker/protocol';
+import type { InspectedFile, LabState, ShareKind } from '../../engine/worker/protocol';
 import { KEPT_MACHINE } from '../shared/bounds';
+import type { BootRequest } from './boot-request';
 import { saveAs } from './download';
-import type { Lab } from './lab.svelte';
 import { DEFAULT_MEMORY, formatDevices, formatMemory } from './machine-flags';
-import type { BootRequest } from './starter';
+import type { Notices } from './notices';
 import {
   deleteLayout,
   listLayouts,
@@ -43,6 +43,24 @@ interface Kept {
   screen: string;
 }
 
+/** What it needs of the lab whose machine is saved and loaded. */
+interface SnapshotsLab extends Notices {
+  readonly state: LabState | undefined;
+  readonly phase: 'loading' | 'ready' | 'stopped';
+  readonly console: { screen(): string; show(screen: string): void };
+  readonly starter: {
+    readonly request: BootRequest;
+    boot(request: BootRequest): Promise<string>;
+    bootSnapshot(name: string, machine: Pick<BootRequest, 'memory' | 'smp' | 'devices'>, line: string): Promise<string>;
+    openReplayFile(name: string, bytes: Uint8Array, spec: Extract<InspectedFile, { kind: 'replay' }>['spec']): void;
+  };
+  monitor(line: string): Promise<string>;
+  exported(what: ShareKind): Promise<Uint8Array>;
+  loadBytes(bytes?: Uint8Array): Promise<void>;
+  inspect(bytes: Uint8Array): Promise<InspectedFile>;
+  goTo(index: number): Promise<void>;
+}
+
 export class Snapshots {
   list = $state.raw<readonly Saved[]>([]);
   work = $state.raw<Work | undefined>(undefined);
@@ -50,9 +68,9 @@ export class Snapshots {
   back = $state.raw<{ name: string; run(): void } | undefined>(undefined);
   /** Bytes of this browser's storage for the page, as it tells them. */
   storage = $state.raw<{ used: number; quota: number } | undefined>(undefined);
-  readonly #lab: Lab;
+  readonly #lab: SnapshotsLab;
 
-  constructor(lab: Lab) {
+  constructor(lab: SnapshotsLab) {
     this.#lab = lab;
   }
 

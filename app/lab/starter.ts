@@ -1,32 +1,40 @@
 /** Starts machines: the one that the address asks for, a guest that was chosen, a snapshot's, a link's, a replay's. The one that runs goes on until another has booted. */
 import coreUrl from '../../build/core.wasm?url';
-import type { MachineConfig } from '../../engine/worker/protocol';
+import type { InspectedFile, LabState, MachineConfig } from '../../engine/worker/protocol';
 import { sentence } from '../shared/format';
 import { BootAttempt } from './boot-attempt';
+import type { BootRequest } from './boot-request';
 import { fetchGuest, type GuestEntry, listGuests, MEMLAB, type OwnGuest } from './guests';
-import type { Lab } from './lab.svelte';
 import { LINK_NOUN, linkBase, type SharedLink, sharedLink } from './links';
-import { DEFAULT_MEMORY, type MachineFlags, parseMemory } from './machine-flags';
+import { DEFAULT_MEMORY, parseMemory } from './machine-flags';
+import type { Notices } from './notices';
 import { recentGuests, rememberGuest } from './own-guests';
 import { inspectLink, requestFor } from './shared-machine';
 import { onLayoutsChanged } from './storage';
+import type { Announcement, WorkerClient } from './worker-client';
 
-export interface BootRequest extends MachineFlags {
-  guest: GuestEntry | OwnGuest;
-  /** A share link's fragment, unchecked */
-  link?: string | undefined;
-  /** A replay file, unchecked */
-  replay?: Uint8Array | undefined;
+/** What it needs of the lab whose machines it starts. */
+interface StarterLab extends Notices {
+  readonly alive: boolean;
+  readonly state: LabState | undefined;
+  phase: 'loading' | 'ready' | 'stopped';
+  loading: { what: string; percent: number | undefined } | undefined;
+  readonly snapshots: { refresh(): Promise<void> };
+  readonly keeping: { start(): Promise<void> };
+  adopt(attempt: BootAttempt, append: string, withConsole: boolean): void;
+  inspect(bytes: Uint8Array): Promise<InspectedFile>;
+  stopped(title: string, text: string): void;
+  store(client: WorkerClient, message: Extract<Announcement, { type: 'storage' }>): Promise<void>;
 }
 
 export class Starter {
   /** What runs now, so that it can be started again; its link is forgotten when that was refused. */
   request: BootRequest = { guest: MEMLAB, memory: DEFAULT_MEMORY };
-  readonly #lab: Lab;
+  readonly #lab: StarterLab;
   #attempts = 0;
   #attempt: BootAttempt | undefined;
 
-  constructor(lab: Lab) {
+  constructor(lab: StarterLab) {
     this.#lab = lab;
   }
 
