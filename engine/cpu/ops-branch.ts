@@ -6,7 +6,9 @@ import { MODE_64, mode } from './mmu-mode';
 import { drop, peek, push } from './ops-stack';
 import { AUX_ASIZE_SHIFT, R_AUX, R_CONDITION, R_FAR_OFFSET, R_IMM, R_KIND, R_NUMBER, R_SELECTOR, R_TARGET, VREG_PAGE } from './record';
 import { cpu, raise, VEC_BP, VEC_GP, VEC_OF } from './state';
-import { farCall, farJump, farRet, INT_PRIVILEGED, INT_SOFTWARE, interrupt, iret } from './transfer';
+import { farCall, farJump, farRet } from './transfer';
+import { INT_PRIVILEGED, INT_SOFTWARE, interrupt } from './transfer-interrupt';
+import { iret } from './transfer-iret';
 
 const NEAR: i32 = 3;
 const LEAVE: i32 = 2;

@@ -70,7 +70,7 @@ import {
   wrmsr,
   xgetbv,
 } from './system';
-import { syscall, sysenter, sysexit, sysret } from './transfer';
+import { syscall, sysenter, sysexit, sysret } from './transfer-syscall';
 
 function done(p: usize, status: i32): i32 {
   return status ? leaveAfter(p) : 0;

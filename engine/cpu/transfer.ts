@@ -50,10 +50,6 @@ import {
   useCurrentStack,
 } from './transfer-stack';
 
-export { INT_PRIVILEGED, INT_SOFTWARE, interrupt } from './transfer-interrupt';
-export { iret } from './transfer-iret';
-export { syscall, sysenter, sysexit, sysret } from './transfer-syscall';
-
 const RSP: usize = VCPU_GPR + 32;
 const TYPE_CALL_GATE16: u32 = 4;
 const TYPE_CALL_GATE: u32 = 12;
