@@ -1,6 +1,6 @@
 /** Saved layouts (IndexedDB database memslot-lab, store layouts: name -> text as the engine wrote it, and when) and machine snapshots. */
 import { createStore, del, delMany, entries, get, getMany, keys, set, setMany, type UseStore } from 'idb-keyval';
-import type { FromWorker, SnapshotView, ToWorker } from '../../engine/worker/protocol';
+import type { FromWorker, NamedSnapshot, ToWorker } from '../../engine/worker/protocol';
 import { sentence, size } from '../shared/format';
 
 export interface SavedLayout {
@@ -78,7 +78,7 @@ export interface SnapshotNotes {
   screen?: string;
 }
 
-export type SavedSnapshot = SnapshotView & SnapshotNotes;
+export type SavedSnapshot = NamedSnapshot & SnapshotNotes;
 
 export async function listSnapshots(): Promise<SavedSnapshot[]> {
   const names = (await keys<string>(snapshotStore())).map(String).filter((key) => key.startsWith(META));

@@ -1,9 +1,9 @@
 /** A commit between its phases, in the page's words. */
-import type { LabState, PhaseName, Stepping } from '../../engine/worker/protocol';
+import type { LabState, Phase, Stepping } from '../../engine/worker/protocol';
 import { clockStep } from '../shared/clock-step';
 import { count, plural } from '../shared/format';
 
-export const PHASES: readonly { phase: PhaseName; name: string }[] = [
+export const PHASES: readonly { phase: Phase; name: string }[] = [
   { phase: 'validate', name: 'Validate' },
   { phase: 'prepare', name: 'Prepare' },
   { phase: 'swap1', name: 'Swap 1' },
@@ -16,7 +16,7 @@ export const PHASES: readonly { phase: PhaseName; name: string }[] = [
 export type Progress = 'done' | 'next' | 'passed' | 'later';
 
 /** How far a phase is. One that the commit has no use for is passed over: without a slot that goes there is only one swap. */
-export function progressOf(stepping: Stepping, phase: PhaseName): Progress {
+export function progressOf(stepping: Stepping, phase: Phase): Progress {
   if (phase === stepping.phase) return 'next';
   if (stepping.done.some((each) => each.phase === phase)) return 'done';
   const unused = stepping.swaps === 1 && (phase === 'swap1' || phase === 'zap');

@@ -1,6 +1,6 @@
 /** Joins the opened CHARDEVs with the machine: serial line, monitors, QMP, debug console. */
-import type { Machine, MachineEvent } from '../machine/api';
-import { TypedInput } from '../machine/typed-input';
+import type { Machine, MachineEvent, SerialConsole } from '../machine/index';
+import { TypedInput } from '../machine/index';
 import { Monitor, type MonitorEnv, noticeOf, QmpSession } from '../monitor/index';
 import type { Connection, Opened, Stdio } from './connection';
 import { type Editor, editMonitor } from './line-editor';
@@ -13,7 +13,7 @@ export interface Desk {
   stdio: Stdio;
   env: MonitorEnv;
   /** Where input for the guest's console goes. */
-  serial: Pick<Machine['serial'], 'input' | 'onRoom'>;
+  serial: Pick<SerialConsole, 'input' | 'onRoom'>;
   makeMonitor(env: MonitorEnv): Monitor;
   wallClock: () => number;
   /** False once lab is on its way out. */
@@ -56,7 +56,7 @@ function rawTerminal(desk: Desk): (bytes: Uint8Array) => void {
 
 export function attachDebugcon(desk: Desk, opened: Opened): void {
   let current: Connection | undefined;
-  desk.machine.onDebugcon((byte) => current?.send(Uint8Array.of(byte)));
+  desk.machine.debugcon.onOutput((byte) => current?.send(Uint8Array.of(byte)));
   opened.onConnection((connection) => {
     current = connection;
     // Input has nowhere to go, but unread it would hold the peer's end back.

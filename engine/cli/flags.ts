@@ -1,5 +1,5 @@
 /** The flags of `lab`, in QEMU's words. Parsing touches nothing but the text. */
-import { type MachineConfig, MachineError, type VirtioConfig } from '../machine/api';
+import { type MachineConfig, MachineError, type VirtioConfig } from '../machine/index';
 import { type DebugExitFlag, parseDevice, parseObject } from '../monitor/device-flags';
 import { splitCommas } from '../monitor/opts';
 import { parseInteger } from '../monitor/sizes';

@@ -2,7 +2,7 @@
 import { readFile } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { gunzipSync } from 'node:zlib';
-import type { GuestImage } from '../machine/api';
+import type { GuestImage } from '../machine/index';
 import { FlagError } from './chardev-flag';
 import type { LabFlags } from './flags';
 import { type MemoryFlag, parseMemory } from './memory-flag';

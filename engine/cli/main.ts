@@ -1,10 +1,8 @@
 /** The headless `lab`: builds a machine from flags, joins it with the process's streams and runs it until something ends it. */
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { Machine, MachineEvent } from '../machine/api';
-import { MachineError } from '../machine/api';
-import { createMachine } from '../machine/machine';
-import { Runner } from '../machine/runner';
+import type { Machine, MachineEvent } from '../machine/index';
+import { createMachine, MachineError, Runner } from '../machine/index';
 import { CommitLog, Monitor, type MonitorEnv } from '../monitor/index';
 import { layoutFormat, snapshotFormat } from '../snapshot/index';
 import { attachDebugcon, attachMonitor, attachQmp, attachSerial, type Desk } from './attach';
@@ -112,7 +110,7 @@ class Lab {
       record === undefined
         ? undefined
         : new Recording({ path: record, machine, runner, commits, makeFresh, linkBase: LINK_BASE, wallClock, tell });
-    if (paused) (recording ?? machine).stop();
+    if (paused) (recording ?? machine.run).stop();
     const desk = this.makeDesk(machine, commits, recording);
     await this.loadSnapshot(desk);
     for (const { opened, attach } of joins) attach(desk, opened);
@@ -254,7 +252,7 @@ class Lab {
     runner.start();
     let status = await this.finished;
     if (recording && !this.failure) status = (await this.writeRecording(runner, recording)) ? status : 1;
-    machine.stop();
+    machine.run.stop();
     await runner.end();
     if (this.failure) throw this.failure;
     return status;

@@ -1,6 +1,5 @@
 /** -record: whatever reaches the machine is written down with its position, and at the end that is a replay, the same file that the page exports. */
-import type { Machine } from '../machine/api';
-import type { Runner } from '../machine/runner';
+import type { Machine, Runner, SerialConsole } from '../machine/index';
 import { type CommitLog, isInputLine, Monitor, type MonitorEnv } from '../monitor/index';
 import { Loads } from '../replay/loads';
 import { Recorder } from '../replay/recorder';
@@ -46,7 +45,7 @@ export class Recording {
 
   /** -S */
   stop(): void {
-    this.recorder.take({ kind: 'run', action: 'stop' }, () => this.options.machine.stop());
+    this.recorder.take({ kind: 'run', action: 'stop' }, () => this.options.machine.run.stop());
   }
 
   /** What the monitor's environment is with it. */
@@ -68,7 +67,7 @@ export class Recording {
   }
 
   /** The guest's serial line. */
-  get serial(): Pick<Machine['serial'], 'input' | 'onRoom'> {
+  get serial(): Pick<SerialConsole, 'input' | 'onRoom'> {
     const { serial } = this.options.machine;
     return {
       onRoom: (listener) => serial.onRoom(listener),

@@ -1,9 +1,8 @@
 /** -replay: plays a replay's file, or link, from its start to its end and says whether the machine is the one that was recorded. */
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { Machine, MachineConfig } from '../machine/api';
-import { createMachine } from '../machine/machine';
-import { TypedInput } from '../machine/typed-input';
+import type { Machine, MachineConfig } from '../machine/index';
+import { createMachine, TypedInput } from '../machine/index';
 import { CommitLog, Monitor } from '../monitor/index';
 import { applyInput } from '../replay/inputs';
 import { Player } from '../replay/player';

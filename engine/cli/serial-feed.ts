@@ -1,12 +1,12 @@
 /** Input for the guest's serial line from peers that can wait: what the line does not take holds its peer back, and nothing is lost. */
-import type { Machine } from '../machine/api';
+import type { SerialConsole } from '../machine/index';
 import type { Connection } from './connection';
 
 export class SerialFeed {
   private rest: Uint8Array[] = [];
   private readonly paused = new Set<Connection>();
 
-  constructor(private readonly serial: Pick<Machine['serial'], 'input' | 'onRoom'>) {
+  constructor(private readonly serial: Pick<SerialConsole, 'input' | 'onRoom'>) {
     // The guest is in the middle of its read when there is room.
     serial.onRoom(() => setImmediate(() => this.offer()));
   }

@@ -2,7 +2,8 @@
 import { constants } from 'node:fs';
 import { mkdir, open, readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { SnapshotMeta, SnapshotStore } from '../monitor/index';
+import type { NamedSnapshot } from '../machine/index';
+import type { SnapshotStore } from '../monitor/index';
 import { META_BYTES, readMeta } from '../snapshot/index';
 import { readRegular, unlessMissing } from './regular-file';
 import { writeWhole } from './whole-file';
@@ -34,7 +35,7 @@ export function snapshotStore(folder: string): SnapshotStore {
 }
 
 /** A file that is no snapshot is listed with its size and time alone: loadvm says what is wrong with it. */
-async function metaOf(folder: string, name: string): Promise<SnapshotMeta | undefined> {
+async function metaOf(folder: string, name: string): Promise<NamedSnapshot | undefined> {
   const tag = nameOf(name);
   if (tag === undefined) return undefined;
   const file = await open(join(folder, name), constants.O_RDONLY | constants.O_NONBLOCK).catch(() => undefined);

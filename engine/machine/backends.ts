@@ -1,6 +1,6 @@
 /** Memory backends: the board's RAM and the objects that `object_add memory-backend-ram` makes. Error texts are QEMU's. */
 import type { MemslotEngine } from '../memory/index';
-import { type Backend, type BackingPart, MachineError } from './api';
+import { type Backend, type BackingPart, type MachineBackends, MachineError } from './api';
 import { piecesOf } from './backing-rule';
 import type { BootSlot } from './boot-ram';
 import type { HostMemory } from './host-memory';
@@ -14,13 +14,19 @@ export interface Rehost {
   onto?: string;
 }
 
-export class Backends {
+export interface BackendHooks {
+  changed(): void;
+  /** MachineError while the layout may not be changed from outside the guest. */
+  editable(): void;
+}
+
+export class Backends implements MachineBackends {
   private readonly byId = new Map<string, Backend>();
 
   constructor(
     private readonly host: HostMemory,
     private readonly engine: MemslotEngine,
-    private readonly changed: () => void,
+    private readonly hooks: BackendHooks,
   ) {}
 
   addBoard(slots: readonly BootSlot[]): void {
@@ -50,11 +56,12 @@ export class Backends {
     }
     const backend: Backend = { id, size, hva: this.host.allocate(size, id), kind: 'memory-backend-ram' };
     this.byId.set(id, backend);
-    this.changed();
+    this.hooks.changed();
     return { ...backend };
   }
 
   delete(id: string): void {
+    this.hooks.editable();
     const backend = this.byId.get(id);
     if (!backend) throw new MachineError(`object '${id}' not found`);
     const mapped = [0, 1].some((asId) => this.engine.memslotsByHva(backend.hva, backend.hva + backend.size, asId).length > 0);
@@ -63,14 +70,14 @@ export class Backends {
     }
     this.host.release(backend.hva);
     this.byId.delete(id);
-    this.changed();
+    this.hooks.changed();
   }
 
   /** Those of a restored machine; their host memory is already there. */
   replace(backends: readonly Backend[]): void {
     this.byId.clear();
     for (const backend of backends) this.byId.set(backend.id, { ...backend });
-    this.changed();
+    this.hooks.changed();
   }
 
   setBusy(id: string, device: string | undefined): void {
@@ -87,7 +94,7 @@ export class Backends {
       this.setBusy(onto, before.busy);
       this.setBusy(before.id, undefined);
     }
-    this.changed();
+    this.hooks.changed();
   }
 
   /** Backend or bare range that holds the hva. */
@@ -96,7 +103,7 @@ export class Backends {
     return range && { id: range.label, offset: hva - range.start };
   }
 
-  /** As `Machine.backingsOf`; memory that nobody owns is left out. */
+  /** As `HostRanges.backingsOf`; memory that nobody owns is left out. */
   backingsOf(hva: number, size: number): BackingPart[] {
     return piecesOf({ start: hva, end: hva + size }, this.host).flatMap(({ start, end }) => {
       const backing = this.backingOf(start);

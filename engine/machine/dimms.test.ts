@@ -35,13 +35,15 @@ const guest = {
 function setUp(config = { ram: 64 * MIB, slots: 4, maxmem: 2 * GIB }) {
   host = new HostMemory();
   engine = new MemslotEngine({ hostBase: 0x2000000, hostSize: host.limit, backings: makeBackingRule(host) });
-  backends = new Backends(host, engine, () => {});
+  backends = new Backends(host, engine, { changed: () => {}, editable: () => {} });
   qmp = [];
   rescans = 0;
   events = 0;
   block = undefined;
   dimms = new Dimms(config, engine, backends, () => memhp, {
     changed: () => {},
+    editable: () => {},
+    wake: () => {},
     qmp: (event, data) => qmp.push([event, data]),
     rescan: () => rescans++,
     guestBlock: () => block,

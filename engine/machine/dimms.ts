@@ -1,21 +1,25 @@
 /**
- * pc-dimm devices: QEMU's rules, order of checks and error texts (hw/mem/memory-device.c, hw/mem/pc-dimm.c as of 7.2),
- * with a window of two ranges because this board also plugs below 4 GiB.
+ * pc-dimm devices and how guest and host agree about them: plug, unplug, eject, _OST, and our move. QEMU's order of checks and error texts
+ * (hw/mem/pc-dimm.c as of 7.2). Where they may lie is in dimm-placement.ts.
  */
 import type { MemoryHotplug } from '../devices/memhp';
 import type { MemslotEngine } from '../memory/index';
-import type { Commit, Memslot } from '../memory/types';
-import { type Backend, type DeviceCommit, type Dimm, MachineError, type QmpEvent, type SavedDimm, type SavedDimms } from './api';
+import type { Commit } from '../memory/types';
+import {
+  type Backend,
+  type DeviceCommit,
+  type Dimm,
+  type MachineDimms,
+  MachineError,
+  type QmpEvent,
+  type SavedDimm,
+  type SavedDimms,
+} from './api';
 import type { Backends, Rehost } from './backends';
-import { FOUR_GIB, PCI_HOLE_START } from './board';
+import { DimmPlacement } from './dimm-placement';
 import { unmapParts } from './partial-slots';
 
 const PAGE = 4096;
-const MIB = 0x100000;
-/** What QEMU demands of address and size of a DIMM on x86. */
-const GRANULARITY = 2 * MIB;
-/** Linux takes memory in blocks of this size at multiples of it: places that are chosen here are always good for it. */
-const BLOCK = 128 * MIB;
 /** _OST source and status codes (ACPI 6.4, 6.3.5). */
 const OST_EJECT = 3;
 const OST_SUCCESS = 0;
@@ -37,6 +41,10 @@ export interface PlugOptions {
 
 export interface DimmHooks {
   changed(): void;
+  /** MachineError while the layout may not be changed from outside the guest. */
+  editable(): void;
+  /** The guest has something to look at. */
+  wake(): void;
   qmp(event: QmpEvent, data: Record<string, unknown>): void;
   /** The guest should look at its DIMMs again. */
   rescan(): void;
@@ -46,11 +54,6 @@ export interface DimmHooks {
   settle(): void;
   /** Runs a commit, and lets it be known that it is made through the device. */
   through<T>(device: DeviceCommit, commit: () => T): T;
-}
-
-interface Range {
-  start: number;
-  end: number;
 }
 
 interface PluggedDimm extends Dimm {
@@ -65,15 +68,14 @@ interface PluggedDimm extends Dimm {
   movedFrom?: number;
 }
 
-export class Dimms {
+export class Dimms implements MachineDimms {
   private readonly plugged: PluggedDimm[] = [];
   private anonymous = 0;
   /** A DIMM on its way: ejected, and not yet plugged in at its new place. */
   private ejected: PluggedDimm | undefined;
-  /** The commit that is running comes from here and tells the guest by itself. */
+  /** The commit that is running comes from here and notifies the guest by itself. */
   private own = false;
-  /** Places in the window that other memory devices keep, mapped or not. */
-  private readonly reserved: (Range & { id: string })[] = [];
+  readonly placement: DimmPlacement;
 
   constructor(
     private readonly config: DimmConfig,
@@ -82,54 +84,44 @@ export class Dimms {
     /** Set by the composition root: device and DIMMs need each other. */
     private readonly memhp: () => MemoryHotplug,
     private readonly hooks: DimmHooks,
-  ) {}
+  ) {
+    const { ram, maxmem } = config;
+    this.placement = new DimmPlacement({ ram, maxmem, engine, plugged: () => this.plugged, ownerOf: (hva) => this.ownerOf(hva) });
+  }
 
   list(): Dimm[] {
     return this.plugged.map(({ path: _path, hva: _hva, seen: _seen, moveTo: _to, movedFrom: _from, ...dimm }) => dimm);
   }
 
-  /** Where memory devices may lie. Empty without maxmem. */
-  window(): Range[] {
-    const { ram, maxmem } = this.config;
-    if (maxmem <= ram) return [];
-    const low = alignUp(Math.min(ram, PCI_HOLE_START), BLOCK);
-    const high = alignUp(FOUR_GIB + Math.max(0, ram - PCI_HOLE_START), BLOCK);
-    const ranges = [
-      { start: low, end: PCI_HOLE_START },
-      { start: high, end: high + alignUp(maxmem - ram, BLOCK) },
-    ];
-    return ranges.filter((range) => range.start < range.end);
-  }
-
-  /** Room that devices keep, mapped or not. */
-  get kept(): readonly (Range & { id: string })[] {
-    return this.reserved;
-  }
-
-  /** Room in the window for a memory device that maps it by itself; gpa. */
-  reserve(id: string, size: number, wanted: number | undefined): number {
-    const start = this.chooseAddress(size, wanted, undefined);
-    this.reserved.push({ id, start, end: start + size });
-    return start;
+  window(): { start: number; end: number }[] {
+    return this.placement.window();
   }
 
   plug(options: PlugOptions): Dimm {
+    this.hooks.editable();
     const { id } = options;
     if (id !== undefined && this.plugged.some((dimm) => dimm.id === id)) throw new MachineError(`Duplicate device ID '${id}'`);
     const memdev = options.memdev.replace(/^\/objects\//, '');
     const backend = this.backends.get(memdev);
     if (!backend) throw new MachineError(`Device '${options.memdev}' not found`);
     const slot = this.chooseSlot(options.slot);
-    const addr = this.chooseAddress(backend.size, options.addr, this.hooks.guestBlock());
+    const addr = this.placement.choose(backend.size, options.addr, this.hooks.guestBlock());
     if (backend.busy !== undefined || backend.kind === 'board') throw new MachineError(`can't use already busy memdev: ${memdev}`);
     const node = options.node ?? 0;
     if (node !== 0) throw new MachineError(`'DIMM property node has value ${node}' which exceeds the number of numa nodes: 1`);
-    return this.realize({ id: id ?? '', memdev, slot, node, addr }, backend, 'person');
+    const dimm = this.realize({ id: id ?? '', memdev, slot, node, addr }, backend, 'person');
+    this.hooks.wake();
+    return dimm;
   }
 
   /** Asks the guest. Asking again while it thinks is silently accepted, as in QEMU. */
   unplug(id: string): void {
-    const dimm = this.find(id);
+    this.hooks.editable();
+    this.askBack(this.find(id));
+    this.hooks.wake();
+  }
+
+  private askBack(dimm: PluggedDimm): void {
     delete dimm.moveTo;
     dimm.pendingUnplug = true;
     this.memhp().requestUnplug(dimm.slot);
@@ -141,18 +133,19 @@ export class Dimms {
    * refuses, the DIMM stays where it is: MEM_UNPLUG_ERROR. The contents stay in any case.
    */
   move(id: string, addr: number): void {
+    this.hooks.editable();
     this.checkMove(id, addr);
-    this.unplug(id);
-    this.find(id).moveTo = addr;
+    const dimm = this.find(id);
+    this.askBack(dimm);
+    dimm.moveTo = addr;
+    this.hooks.wake();
   }
 
   /** MachineError where `move` would refuse. */
   private checkMove(id: string, addr: number): void {
     const dimm = this.find(id);
     if (dimm.pendingUnplug) throw new MachineError(`Device '${id}' is already being given back by the guest`);
-    const block = this.hooks.guestBlock();
-    this.checkMultiples(dimm.size, addr, block, dimm);
-    this.checkAddress(addr, dimm.size, block, dimm);
+    this.placement.checkMove(dimm, addr, this.hooks.guestBlock());
   }
 
   /** Why a DIMM cannot be moved there, and the nearest address where it can. */
@@ -160,7 +153,7 @@ export class Dimms {
     const refusal = this.refusalAt(id, addr);
     if (refusal === undefined) return {};
     const dimm = this.find(id);
-    const place = dimm.pendingUnplug ? undefined : this.nearestPlace(addr, dimm.size, stepOf(this.hooks.guestBlock()), dimm);
+    const place = dimm.pendingUnplug ? undefined : this.placement.nearestTo(addr, dimm, this.hooks.guestBlock());
     return { refusal, ...(place === undefined ? {} : { nearest: place }) };
   }
 
@@ -377,122 +370,6 @@ export class Dimms {
     throw new MachineError('no free slots available');
   }
 
-  private chooseAddress(size: number, addr: number | undefined, block: number | undefined): number {
-    const total = this.config.maxmem - this.config.ram;
-    const used = [...this.plugged, ...this.reserved.map(({ start, end }) => ({ size: end - start }))].reduce(
-      (sum, each) => sum + each.size,
-      0,
-    );
-    const memory = this.window();
-    if (memory.length === 0) {
-      throw new MachineError('memory devices (e.g. for memory hotplug) are not enabled, please specify the maxmem option');
-    }
-    const step = stepOf(block);
-    if (used + size > total) {
-      const room = Math.floor((total - used) / step) * step;
-      throw new MachineError(
-        `not enough space, currently ${hex(used)} in use of total space for memory devices ${hex(total)}${room > 0 ? ` (nearest size: ${room / MIB}M)` : ''}`,
-      );
-    }
-    const wanted = addr === 0 ? undefined : addr;
-    this.checkMultiples(size, wanted, block);
-    return wanted === undefined ? this.freeAddress(size, memory) : this.checkAddress(wanted, size, block);
-  }
-
-  /**
-   * QEMU's multiples, or the guest's own where they are coarser: QEMU plugs what the guest then refuses without a word to anyone. Every reason
-   * at once, with the nearest size and the nearest free address.
-   */
-  private checkMultiples(size: number, addr: number | undefined, block: number | undefined, self?: PluggedDimm): void {
-    const step = stepOf(block);
-    const rule = block === undefined || block < step ? '' : `: this guest takes memory in blocks of ${block / MIB} MiB`;
-    const reasons: string[] = [];
-    const nearestSize = nearest(size, step);
-    if (addr !== undefined && addr % step !== 0)
-      reasons.push(`address must be aligned to ${hex(step)} bytes${rule}${this.advice(addr, nearestSize, step, self)}`);
-    if (size % step !== 0)
-      reasons.push(`backend memory size must be multiple of ${hex(step)}${rule} (nearest size: ${nearestSize / MIB}M)`);
-    if (reasons.length > 0) throw new MachineError(reasons.join('; '));
-  }
-
-  private checkAddress(addr: number, size: number, block: number | undefined, self?: PluggedDimm): number {
-    const memory = this.window();
-    const refuse = (reason: string): MachineError => new MachineError(reason + this.advice(addr, size, stepOf(block), self));
-    if (!memory.some((range) => addr >= range.start && addr + size <= range.end)) {
-      const usable = memory.map((range) => `[${hex(range.start)}:${hex(range.end - range.start)}]`).join(' and ');
-      throw refuse(`can't add memory device [${hex(addr)}:${hex(size)}], usable range for memory devices ${usable}`);
-    }
-    const reserved = this.firstReserved(addr, addr + size);
-    if (reserved) throw refuse(`address range conflicts with memory device id='${reserved.id}'`);
-    const other = this.firstOverlap(addr, addr + size, self);
-    if (!other) return addr;
-    const dimm = this.ownerOf(other.userspaceAddr);
-    throw refuse(`address range conflicts with ${dimm ? `memory device id='${dimm.id}'` : `memslot ${other.slot}`}`);
-  }
-
-  /** `nearestPlace` as the end of a refusal; '' where there is none. */
-  private advice(addr: number, size: number, step: number, self?: PluggedDimm): string {
-    const place = this.nearestPlace(addr, size, step, self);
-    return place === undefined ? '' : ` (nearest address: ${hex(place)})`;
-  }
-
-  /** The free place for `size` bytes nearest to `addr`, a multiple of `step`; for a DIMM that is to move, another than where it is. */
-  private nearestPlace(addr: number, size: number, step: number, self?: PluggedDimm): number | undefined {
-    let best: number | undefined;
-    for (const { start, end } of this.window()) {
-      for (const gap of this.gapsIn(start, end, self)) {
-        const [low, high] = [alignUp(gap.start, step), Math.floor((gap.end - size) / step) * step];
-        if (low > high) continue;
-        const place = Math.min(Math.max(Math.round(addr / step) * step, low), high);
-        for (const each of place === self?.addr ? [place - step, place + step] : [place])
-          if (each >= low && each <= high && (best === undefined || Math.abs(each - addr) < Math.abs(best - addr))) best = each;
-      }
-    }
-    return best;
-  }
-
-  private gapsIn(start: number, end: number, self?: PluggedDimm): Range[] {
-    const taken = [...this.reserved, ...this.engine.memslots().flatMap((slot) => rangesBeside(slot, self))];
-    const gaps: Range[] = [];
-    let from = start;
-    for (const range of taken.filter((each) => each.start < end && each.end > start).sort((a, b) => a.start - b.start)) {
-      if (range.start > from) gaps.push({ start: from, end: range.start });
-      from = Math.max(from, range.end);
-    }
-    if (from < end) gaps.push({ start: from, end });
-    return gaps;
-  }
-
-  private freeAddress(size: number, memory: Range[]): number {
-    if (!memory.some((range) => range.start + size <= range.end)) throw new MachineError("can't add memory device, device too big");
-    for (const range of memory) {
-      for (let addr = range.start; addr + size <= range.end; ) {
-        const reserved = this.firstReserved(addr, addr + size);
-        const other = this.firstOverlap(addr, addr + size);
-        if (!other && !reserved) return addr;
-        addr = alignUp(reserved?.end ?? (other!.baseGfn + other!.npages) * PAGE, BLOCK);
-      }
-    }
-    throw new MachineError('could not find position in guest address space for memory device - memory fragmented due to alignments');
-  }
-
-  private firstReserved(start: number, end: number): (Range & { id: string }) | undefined {
-    return this.reserved.find((range) => range.start < end && start < range.end);
-  }
-
-  /** A memslot that maps other memory than that of `self` in [start, end). */
-  private firstOverlap(start: number, end: number, self?: PluggedDimm): Memslot | undefined {
-    return this.engine.memslots().find((slot) => {
-      const gpa = slot.baseGfn * PAGE;
-      if (gpa >= end || start >= gpa + slot.npages * PAGE) return false;
-      if (!self) return true;
-      // Of the part that lies in the way, the hvas: are there others than those of `self`?
-      const from = slot.userspaceAddr + Math.max(0, start - gpa);
-      const to = slot.userspaceAddr + Math.min(slot.npages * PAGE, end - gpa);
-      return from < self.hva || to > self.hva + self.size;
-    });
-  }
-
   private freeSlotId(): number {
     let id = 0;
     while (this.engine.memslotById(id)) id += 1;
@@ -552,30 +429,6 @@ function ostText(status: number): string {
   if (status === 0x81) return 'device not found';
   if (status === 0x80) return 'eject not supported by the guest';
   return 'refused';
-}
-
-/** What size and address of a DIMM must be multiples of. */
-function stepOf(block: number | undefined): number {
-  return Math.max(GRANULARITY, block ?? 0);
-}
-
-/** Guest addresses that a slot maps to other memory than that of `self`. */
-function rangesBeside({ baseGfn, npages, userspaceAddr: hva }: Memslot, self: PluggedDimm | undefined): Range[] {
-  const [start, end] = [baseGfn * PAGE, (baseGfn + npages) * PAGE];
-  if (!self || hva >= self.hva + self.size || self.hva >= hva + end - start) return [{ start, end }];
-  const own = { start: start + self.hva - hva, end: start + self.hva + self.size - hva };
-  return [
-    { start, end: own.start },
-    { start: own.end, end },
-  ].filter((range) => range.start < range.end);
-}
-
-function nearest(value: number, step: number): number {
-  return Math.max(1, Math.round(value / step)) * step;
-}
-
-function alignUp(value: number, to: number): number {
-  return Math.ceil(value / to) * to;
 }
 
 function hex(value: number): string {

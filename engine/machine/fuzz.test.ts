@@ -40,9 +40,13 @@ function rig() {
   const clock = new Clock({ now: () => now, endSliceBy: () => {} });
   const ports = new PortBus();
   const mmio = new MmioBus(() => false);
-  const backends = new Backends(host, engine, () => {});
+  const backends = new Backends(host, engine, { changed: () => {}, editable: () => {} });
   const through = <T>(_device: DeviceCommit, commit: () => T): T => commit();
-  const hooks = { changed: () => {}, qmp: () => {}, rescan: () => {}, guestBlock: () => undefined, settle: () => {}, through };
+  const nothing = (): void => {};
+  const hooks = {
+    ...{ changed: nothing, editable: nothing, wake: nothing, qmp: nothing, rescan: nothing, settle: nothing },
+    ...{ guestBlock: () => undefined, through },
+  };
   const dimms: Dimms = new Dimms({ ram: 0x4000000, slots: 4, maxmem: 0x40000000 }, engine, backends, () => devices.memhp, hooks);
   let current = 0;
   let plugs = 0;

@@ -1,15 +1,15 @@
 /**
  * What a change of the layout means for the rest of the machine: the core drops translations, backings are carried to other host memory,
- * DIMMs look where they are mapped, listeners hear of it, and host memory that nothing can use again is given back.
+ * DIMMs look where they are mapped, listeners are notified, and host memory that nothing can use again is given back.
  */
 import type { CoreExports } from '../abi/core';
 import type { MemslotEngine } from '../memory/index';
 import type { CommitEvent } from '../memory/types';
 import type { DeviceCommit, MachineEvent } from './api';
 import type { Backends, Rehost } from './backends';
-import type { StagedChangeSet } from './change-set';
 import type { Dimms } from './dimms';
 import type { HostMemory } from './host-memory';
+import type { StagedEdits } from './staged-edits';
 import type { VirtioDevices } from './virtio';
 
 /** Why a commit that moved backings cannot be undone. */
@@ -22,7 +22,7 @@ export interface LayoutContext {
   backends: Backends;
   dimms: Dimms;
   virtio: VirtioDevices;
-  changeSet(): StagedChangeSet;
+  changeSet(): StagedEdits;
   emit(event: MachineEvent): void;
   /** The guest may have something to do now. */
   wake(): void;
@@ -97,7 +97,7 @@ export class LayoutChanges {
     this.context.host.releaseAllBut((keep) => this.forEachHostRangeInUse(keep));
   }
 
-  /** As `Machine.releaseHost`. */
+  /** As `HostRanges.release`. */
   release(hva: number): boolean {
     const range = this.context.host.rangeAt(hva);
     if (range?.start !== hva) return false;

@@ -26,7 +26,7 @@ export function positionOf({ executor, instructions, running }: Pick<Traveller, 
   return { instructions: instructions(), timeNs: executor.earliest(), ...executor.place(), running: running() };
 }
 
-/** As `Machine.runTo`. */
+/** As `MachineRun.to`. */
 export function travel(traveller: Traveller, to: Position, deadline: number): 'there' | 'going' | 'never' {
   const { executor } = traveller;
   /** The guest sleeps and all the time that it may sleep has passed. */

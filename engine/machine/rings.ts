@@ -4,21 +4,28 @@
  * (modes.ts).
  */
 import { DIRTY_RING_ENTRY_BYTES as ENTRY_BYTES, type GfnCache, type MemslotEngine, type RingEntry, type SavedRings } from '../memory/index';
-import { type DirtyRingOptions, type DirtyRingStatus, MachineError } from './api';
+import { type DirtyRingOptions, type DirtyRingStatus, MachineError, type MachineRings } from './api';
 import type { Vcpu } from './vcpu';
 
-export class VcpuMemory {
+export interface RingHooks {
+  /** The vCPU's ring reached its soft limit. */
+  full(vcpu: number): void;
+  /** A reset freed entries; `held`: a vCPU waited for that. */
+  madeRoom(held: boolean): void;
+}
+
+export class VcpuMemory implements MachineRings {
   /** One per vCPU, made with the rings, or when the guest is about to run: until then rings can be switched on. */
   private caches: GfnCache[] | undefined;
-  /** Whose full ring was told. */
-  private readonly told: boolean[];
+  /** vCPUs whose full ring was reported since the last reset. */
+  private readonly reported: boolean[];
 
   constructor(
     private readonly engine: MemslotEngine,
     private readonly vcpus: readonly Vcpu[],
-    private readonly full: (vcpu: number) => void,
+    private readonly hooks: RingHooks,
   ) {
-    this.told = vcpus.map(() => false);
+    this.reported = vcpus.map(() => false);
   }
 
   lookup(vcpu: Vcpu, gfn: number, asId: number): number {
@@ -31,12 +38,12 @@ export class VcpuMemory {
     if (cache.ring?.isFull) vcpu.requestExit();
   }
 
-  /** The vCPU's ring has no room: it must not run. The first time this is found since a reset it is told. */
+  /** The vCPU's ring has no room: it must not run. Reported once after each reset. */
   isHeld(vcpu: Vcpu): boolean {
     if (!this.caches?.[vcpu.index]?.ring?.isFull) return false;
-    if (!this.told[vcpu.index]) {
-      this.told[vcpu.index] = true;
-      this.full(vcpu.index);
+    if (!this.reported[vcpu.index]) {
+      this.reported[vcpu.index] = true;
+      this.hooks.full(vcpu.index);
     }
     return true;
   }
@@ -67,10 +74,13 @@ export class VcpuMemory {
   }
 
   reset(): number {
-    const done = this.enabled().resetRings();
+    const engine = this.enabled();
+    const held = this.anyHeld;
+    const done = engine.resetRings();
     this.vcpus.forEach((vcpu, index) => {
-      this.told[index] = this.caches?.[vcpu.index]?.ring?.isFull ?? false;
+      this.reported[index] = this.caches?.[vcpu.index]?.ring?.isFull ?? false;
     });
+    this.hooks.madeRoom(held);
     return done.ok ? done.count : 0;
   }
 
@@ -82,7 +92,7 @@ export class VcpuMemory {
     const { dirtyLog } = this.engine;
     const own = dirtyLog.saveRings();
     const rings = saved ?? (own && { ...own, vcpus: [] });
-    this.told.fill(false);
+    this.reported.fill(false);
     dirtyLog.replaceRings(rings);
     this.caches = undefined;
     if (!rings) return;

@@ -2,7 +2,17 @@
  * Running and stopping: how far a stretch of running goes, what ends it, and how an idle guest sleeps without getting ahead of the wall
  * clock.
  */
-import { MachineError, type MachineEvent, type MachineOptions, type Position, type RunState, type Seek, type SeekGoal } from './api';
+import {
+  type GuestCondition,
+  MachineError,
+  type MachineEvent,
+  type MachineOptions,
+  type MachineRun,
+  type Position,
+  type RunState,
+  type Seek,
+  type SeekGoal,
+} from './api';
 import type { Clock } from './clock';
 import type { Advance, Executor } from './executor';
 import { positionOf, type Traveller, travel } from './position';
@@ -23,17 +33,17 @@ const NAP_NS = 20e6;
 export interface RunContext {
   /** ms */
   wallClock(): number;
-  /** Retired by all vCPUs together. */
-  instructions(): number;
+  vcpus: readonly Vcpu[];
+  condition(): GuestCondition | undefined;
   /** A vCPU waits for a reset of its dirty ring. */
   anyHeld(): boolean;
-  /** What the guest has sent goes out. */
+  /** Hands on what the guest has sent. */
   flush(): void;
   emit(event: MachineEvent): void;
   betweenCalls: MachineOptions['betweenCalls'];
 }
 
-export class RunControl {
+export class RunControl implements MachineRun {
   private readonly throttle: Throttle;
   private runState: RunState = 'running';
   private wasIdle = false;
@@ -56,13 +66,13 @@ export class RunControl {
     return this.runState;
   }
 
-  runUntil(deadline: number): { idle: boolean; wakeIn?: number } {
+  until(deadline: number): { idle: boolean; wakeIn?: number } {
     if (this.runState !== 'running' || this.held) return { idle: true };
     try {
       if (this.wasIdle && !this.atBreak) this.skipTo(this.throttle.allowed(this.clock.now()));
       this.wasIdle = false;
       for (;;) {
-        const result = this.advance(CHUNK);
+        const result = this.slice(CHUNK);
         if (this.runState !== 'running') return { idle: true };
         // Guest time stands still until the rings are reset.
         if (result === 'idle' && this.context.anyHeld()) return { idle: true };
@@ -75,13 +85,13 @@ export class RunControl {
     }
   }
 
-  runInstructions(n: number): void {
+  advance(n: number): void {
     const { runState } = this;
     if (runState !== 'running' && runState !== 'paused') return;
     const end = this.instructions + n;
     this.fruitless = 0;
     while (this.runState === runState && this.instructions < end) {
-      const result = this.advance(end - this.instructions);
+      const result = this.slice(end - this.instructions);
       if (result === 'break' || result === 'retry') break;
       if (result !== 'idle') continue;
       if (this.context.anyHeld()) break;
@@ -103,7 +113,7 @@ export class RunControl {
     this.executor.skipTo(this.throttle.allowed(this.clock.now()));
   }
 
-  runTo(position: Position, deadline: number): 'there' | 'going' | 'never' {
+  to(position: Position, deadline: number): 'there' | 'going' | 'never' {
     if (this.held) return 'going';
     this.wasIdle = false;
     try {
@@ -114,7 +124,9 @@ export class RunControl {
     }
   }
 
-  seek(vcpu: Vcpu, place: Omit<SeekGoal, 'vcpu'>): Seek {
+  seek({ vcpu: index, ...place }: SeekGoal): Seek {
+    const vcpu = this.context.vcpus[index];
+    if (!vcpu) throw new MachineError('invalid CPU index');
     const go = seeker(this.traveller, vcpu, place);
     return (most, deadline) => {
       if (this.held) return 'going';
@@ -176,20 +188,28 @@ export class RunControl {
   }
 
   /**
-   * Another state of the machine is in place, captured while it was in `run`; `tell` says so before the run state changes. A machine that ran goes
+   * Another state of the machine is in place, captured while it was in `run`; `report` runs before the run state changes. A machine that ran goes
    * on running.
    */
-  restored(run: RunState, tell: () => void): void {
+  restored(run: RunState, report: () => void): void {
     this.wasIdle = false;
     this.resumed();
     if (this.breakpoint !== undefined && this.breakpoint < this.instructions) this.breakpoint = undefined;
-    tell();
+    report();
     if (run === 'shutdown' || run === 'internal-error') this.setState(run);
     else if (this.runState !== 'running') this.setState('paused');
   }
 
-  private get instructions(): number {
-    return this.context.instructions();
+  get condition(): GuestCondition | undefined {
+    return this.context.condition();
+  }
+
+  get instructions(): number {
+    return this.context.vcpus.reduce((sum, vcpu) => sum + vcpu.icount, 0);
+  }
+
+  get guestTimeNs(): number {
+    return this.clock.now();
   }
 
   private get atBreak(): boolean {
@@ -197,7 +217,7 @@ export class RunControl {
   }
 
   /** The executor's `advance`, and never past the breakpoint: before time passes there, so that it is the same instant in every run. */
-  private advance(budget: number): Advance | 'break' {
+  private slice(budget: number): Advance | 'break' {
     const count = this.breakpoint;
     if (count === undefined) return this.executor.advance(budget);
     if (!this.atBreak) {
@@ -237,7 +257,7 @@ export class RunControl {
   }
 
   async runBetween(instructions: number): Promise<boolean> {
-    if (this.runState === 'running') this.runInstructions(instructions);
+    if (this.runState === 'running') this.advance(instructions);
     return (await this.context.betweenCalls?.()) ?? true;
   }
 
@@ -245,9 +265,9 @@ export class RunControl {
     const { executor, context } = this;
     return {
       executor,
-      instructions: () => context.instructions(),
+      instructions: () => this.instructions,
       running: () => this.runState === 'running',
-      advance: (budget) => this.advance(budget),
+      advance: (budget) => this.slice(budget),
       anyHeld: () => context.anyHeld(),
       wallClock: () => context.wallClock(),
     };

@@ -2,22 +2,24 @@ import { describe, expect, it } from 'vitest';
 import type { Machine, MachineEvent, RunState } from './api';
 import { Runner } from './runner';
 
-/** A machine that answers runUntil from a script, then is idle; and a loop whose clock and timers are ours. */
+/** A machine that answers run.until from a script, then is idle; and a loop whose clock and timers are ours. */
 function rig(script: { idle: boolean; wakeIn?: number }[]) {
   let listener: (event: MachineEvent) => void = () => {};
   const calls: string[] = [];
   const timers: { wake: () => void; ms: number }[] = [];
   const machine = {
-    state: 'running' as RunState,
     subscribe(l: typeof listener) {
       listener = l;
       return () => {
         listener = () => {};
       };
     },
-    runUntil(deadline: number) {
-      calls.push(`run ${deadline}`);
-      return script.shift() ?? { idle: true };
+    run: {
+      state: 'running' as RunState,
+      until(deadline: number) {
+        calls.push(`run ${deadline}`);
+        return script.shift() ?? { idle: true };
+      },
     },
   };
   const settled = () => new Promise<void>((resolve) => setImmediate(resolve));
@@ -57,11 +59,11 @@ describe('runner', () => {
 
   it('does nothing while the machine is stopped, and goes on when it runs again', async () => {
     const { runner, machine, calls, timers, settled, emit } = rig([]);
-    machine.state = 'paused';
+    machine.run.state = 'paused';
     runner.start();
     await settled();
     expect([calls, timers]).toEqual([[], []]);
-    machine.state = 'running';
+    machine.run.state = 'running';
     emit({ type: 'state', state: 'running' });
     await settled();
     expect(calls).toEqual(['run 108']);
@@ -70,7 +72,7 @@ describe('runner', () => {
 
   it('reports an internal error once and ends', async () => {
     const { runner, machine, calls, settled } = rig([]);
-    machine.runUntil = () => {
+    machine.run.until = () => {
       throw new Error('broken');
     };
     runner.start();

@@ -72,11 +72,11 @@ export class Runner {
   private async loop(): Promise<void> {
     const { machine, wallClock, yieldTurn, stretch = STRETCH_MS } = this.options;
     while (!this.ended) {
-      if (machine.state !== 'running' || this.holds > 0) {
+      if (machine.run.state !== 'running' || this.holds > 0) {
         await this.sleep(undefined);
         continue;
       }
-      const { idle, wakeIn } = machine.runUntil(wallClock() + stretch);
+      const { idle, wakeIn } = machine.run.until(wallClock() + stretch);
       if (this.ended) return;
       if (idle) await this.sleep(wakeIn === undefined ? LONGEST_SLEEP_MS : Math.min(wakeIn / 1e6, LONGEST_SLEEP_MS));
       else await yieldTurn();

@@ -50,7 +50,7 @@ export interface StateParts {
   vcpus: readonly Vcpu[];
   core: CoreExports;
   firmware: Firmware;
-  vcpuMemory: VcpuMemory;
+  rings: VcpuMemory;
 }
 
 export function captureState(parts: StateParts, run: RunState, guest: string): MachineState {
@@ -125,7 +125,7 @@ export function restoreState(parts: StateParts, state: UncheckedState): RunState
   fillRam(host, state.ram);
   memory.zap = saved.modes?.zap ?? 'slot';
   memory.dirtyLog.setManualProtect(saved.modes?.dirtyLog ?? 0);
-  parts.vcpuMemory.restore(saved.modes?.rings ?? null);
+  parts.rings.restore(saved.modes?.rings ?? null);
   for (const { slot, bits } of state.dirty) memory.loadDirtyLog(slot, bits);
   parts.backends.replace(withUsers(saved));
   parts.virtio.restore(saved);

@@ -2,9 +2,9 @@
  * A commit of the change set phase by phase, the guest running in between. From swap 1 to swap 2 a vCPU that touches an INVALID slot tries
  * again and again; up to swap 1 nothing has happened and the commit can be given up.
  */
-import type { CommitRun } from '../memory/index';
+import type { CommitRun, Phase } from '../memory/index';
 import type { Commit } from '../memory/types';
-import { MachineError, type PhaseName, type PhaseReport, type Stepping } from './api';
+import { MachineError, type PhaseReport, type Stepping } from './api';
 
 export interface SteppedContext {
   /** Guest accesses that were tried again, since power-on. */
@@ -37,7 +37,7 @@ export class SteppedCommit {
     const { run } = this;
     const { swaps = 0, zapped = [], generation = 0 } = run.outlook ?? {};
     return {
-      phase: run.phase as PhaseName,
+      phase: run.phase as Phase,
       done: run.timings.map((time) => ({ ...time })),
       swaps,
       generation,
@@ -51,7 +51,7 @@ export class SteppedCommit {
 
   /** Runs the next phase. */
   step(): PhaseReport {
-    const phase = this.run.phase as PhaseName;
+    const phase = this.run.phase as Phase;
     const publishes = phase === 'swap1' || phase === 'swap2';
     if (publishes && this.retriesBefore === undefined) {
       this.retriesBefore = this.context.retries();

@@ -1,12 +1,12 @@
 /** What a person types or pastes for the guest. Nobody can hold a person back: what the serial line does not take is dropped, and said. */
-import type { Machine } from './api';
+import type { SerialConsole } from './api';
 
 export class TypedInput {
   private dropped = 0;
   private full = false;
 
   constructor(
-    private readonly serial: Pick<Machine['serial'], 'input' | 'onRoom'>,
+    private readonly serial: Pick<SerialConsole, 'input' | 'onRoom'>,
     private readonly say: (text: string) => void,
   ) {
     serial.onRoom(() => this.hasRoom());

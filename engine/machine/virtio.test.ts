@@ -30,15 +30,19 @@ function setUp(
 ): void {
   host = new HostMemory();
   engine = new MemslotEngine({ hostBase: 0x2000000, hostSize: host.limit });
-  backends = new Backends(host, engine, () => {});
+  backends = new Backends(host, engine, { changed: () => {}, editable: () => {} });
   const through = <T>(_device: DeviceCommit, commit: () => T): T => commit();
-  const hooks = { changed: () => {}, qmp: () => {}, rescan: () => {}, guestBlock: () => undefined, settle: () => {}, through };
+  const nothing = (): void => {};
+  const hooks = {
+    ...{ changed: nothing, editable: nothing, wake: nothing, qmp: nothing, rescan: nothing, settle: nothing },
+    ...{ guestBlock: () => undefined, through },
+  };
   const memhp = { plug: () => {}, requestUnplug: () => {} } as unknown as ReturnType<ConstructorParameters<typeof Dimms>[3]>;
   dimms = new Dimms(config, engine, backends, () => memhp, hooks);
-  const placed = placeVirtio({ ...config, objects, virtio: devices }, (id, size, at) => dimms.reserve(id, size, at));
+  const placed = placeVirtio({ ...config, objects, virtio: devices }, (id, size, at) => dimms.placement.reserve(id, size, at));
   virtio = new VirtioDevices(placed, {
     ...{ engine, host, backends, board: () => ({}) as Board, ram: () => config.ram },
-    ...{ invalidateCode: () => {}, endSlice: () => {}, changed: () => {}, qmp: () => {}, through },
+    ...{ invalidateCode: () => {}, endSlice: () => {}, changed: () => {}, wake: () => {}, qmp: () => {}, through },
   });
   for (const { id, size } of objects) backends.add(id, size);
   virtio.claimBackends();

@@ -5,7 +5,7 @@
 import type { MemOutcome, MemRange } from '../devices/virtio/mem';
 import type { MemslotEngine } from '../memory/index';
 import type { MemoryRegion } from '../memory/types';
-import { type DeviceCommit, MachineError, type QmpEvent, type SavedMachine, type VirtioMemInfo } from './api';
+import { type DeviceCommit, MachineError, type MachineVirtio, type QmpEvent, type SavedMachine, type VirtioMemInfo } from './api';
 import type { Backends, Rehost } from './backends';
 import type { Board } from './devices';
 import type { HostMemory } from './host-memory';
@@ -25,12 +25,14 @@ export interface VirtioContext {
   /** The guest has had much done for it: who runs the machine should look at the clock. */
   endSlice(): void;
   changed(): void;
+  /** The guest has something to look at. */
+  wake(): void;
   qmp(event: QmpEvent, data: Record<string, unknown>): void;
   /** Runs a commit, and lets it be known that it is made through the device. */
   through<T>(device: DeviceCommit, commit: () => T): T;
 }
 
-export class VirtioDevices {
+export class VirtioDevices implements MachineVirtio {
   /** Memory backends of the devices that have another one than they began with, by device id. */
   private readonly moved = new Map<string, string>();
 
@@ -58,10 +60,12 @@ export class VirtioDevices {
     checkRequested(size, mem.size, "'requested-size'");
     const board = this.context.board();
     const device = board.virtioMem(id);
-    if (device.requested === size) return;
-    device.resize(size);
-    board.virtioConfigChanged(id);
-    this.context.changed();
+    if (device.requested !== size) {
+      device.resize(size);
+      board.virtioConfigChanged(id);
+      this.context.changed();
+    }
+    this.context.wake();
   }
 
   /** Bytes of RAM that the guest has left; undefined without a balloon. */
@@ -77,6 +81,7 @@ export class VirtioDevices {
     const ram = this.context.ram();
     board.balloon.resize(Math.floor((ram - Math.min(target, ram)) / PAGE) * PAGE);
     board.virtioConfigChanged(this.balloonId);
+    this.context.wake();
   }
 
   /** Is the hva backed by a virtio-mem device's memory? */

@@ -25,11 +25,12 @@ import {
   type Refusal,
 } from './types';
 
-export type Phase = 'validate' | 'prepare' | 'swap1' | 'zap' | 'swap2' | 'hooks' | 'free' | 'done';
+export type Phase = 'validate' | 'prepare' | 'swap1' | 'zap' | 'swap2' | 'hooks' | 'free';
+type Next = Phase | 'done';
 
 /** A phase that ran, and how long it took, microseconds. */
 export interface PhaseTime {
-  phase: Exclude<Phase, 'done'>;
+  phase: Phase;
   us: number;
 }
 
@@ -85,7 +86,7 @@ export interface CommitOptions {
 }
 
 export class CommitRun {
-  phase: Phase = 'validate';
+  phase: Next = 'validate';
   /** Set when `phase` is 'done'. */
   result: Commit | undefined;
   private runs: SpaceRun[] = [];
@@ -107,7 +108,7 @@ export class CommitRun {
   }
 
   /** Runs the current phase and returns the next one; phases with nothing to do are passed over. */
-  step(): Phase {
+  step(): Next {
     if (this.stepping) throw new Error(`step() was called from inside the phase ${this.phase} of the same commit`);
     const ran = this.phase;
     this.stepping = true;
@@ -121,7 +122,7 @@ export class CommitRun {
     return this.phase;
   }
 
-  private advance(): Phase {
+  private advance(): Next {
     switch (this.phase) {
       case 'validate':
         return this.validate();
@@ -196,7 +197,7 @@ export class CommitRun {
     }
   }
 
-  private refuse(refusals: Refusal[]): Phase {
+  private refuse(refusals: Refusal[]): Next {
     this.result = { ok: false, refusals };
     return 'done';
   }
@@ -205,7 +206,7 @@ export class CommitRun {
     return this.host.running !== undefined && this.host.running !== this;
   }
 
-  private validate(): Phase {
+  private validate(): Next {
     if (this.busy)
       return this.refuse([{ index: -1, errno: 'ESTALE', reason: 'another change set is being committed: try again after it' }]);
     const plan = this.makePlan();
@@ -222,7 +223,7 @@ export class CommitRun {
   }
 
   /** A request that changes nothing costs nothing: no swap, no generation, no event. */
-  private finishEmpty(): Phase {
+  private finishEmpty(): Next {
     this.swaps = 0;
     this.host.unchanged(this.options);
     this.result = { ok: true, generation: this.host.generation(this.options.asId), swaps: 0, changes: [], zapped: [] };
@@ -233,14 +234,14 @@ export class CommitRun {
     return this.busy || this.epoch !== this.host.epoch;
   }
 
-  private refuseStale(): Phase {
+  private refuseStale(): Next {
     this.cancelPrepared();
     return this.refuse([
       { index: -1, errno: 'ESTALE', reason: 'the layout changed after this change set was validated: validate it again' },
     ]);
   }
 
-  private prepare(): Phase {
+  private prepare(): Next {
     if (this.stale) return this.refuseStale();
     try {
       for (const run of this.runs) reserve(run);
@@ -304,7 +305,7 @@ export class CommitRun {
   }
 
   /** Publishes removed and moved slots as INVALID: who meets them tries again. */
-  private swap1(): Phase {
+  private swap1(): Next {
     if (this.stale) return this.refuseStale();
     this.host.running = this;
     for (const { plan, flow, prepared } of this.runs) {
@@ -342,7 +343,7 @@ export class CommitRun {
     return this.runs.flatMap((run) => run.flow.zapped);
   }
 
-  private zap(): Phase {
+  private zap(): Next {
     this.endGrace();
     const { zap: mode } = this.host;
     const ranges = this.zapped;
@@ -362,7 +363,7 @@ export class CommitRun {
   }
 
   /** Nothing can write to the pages that go; dirty bits of those that stay are carried over, and the final set is published. */
-  private swap2(): Phase {
+  private swap2(): Next {
     if (this.swaps === 1) {
       if (this.stale) return this.refuseStale();
       this.host.running = this;
@@ -402,7 +403,7 @@ export class CommitRun {
     return ranges;
   }
 
-  private hooks(): Phase {
+  private hooks(): Next {
     this.endGrace();
     for (const { prepared } of this.runs)
       for (const { change } of prepared) this.host.contain(() => this.host.arch.commit?.(change.old, change.next, change));
@@ -410,7 +411,7 @@ export class CommitRun {
   }
 
   /** Brings the other set up to date and frees what neither set refers to any more. */
-  private free(): Phase {
+  private free(): Next {
     for (const run of this.runs) {
       const { inactive, table } = run.plan.space;
       const gone = run.prepared.filter(({ plan }) => leaves(plan.kind)).map(({ plan, invalid }) => invalid || plan.old);

@@ -1,7 +1,7 @@
 /** A memslot lies inside one backing unless -f asks for more, and a device that leaves takes its own bytes only. */
 import { beforeEach, expect, it } from 'vitest';
-import type { Machine } from '../machine/api';
 import { MEMHP_PORT } from '../machine/board';
+import type { Machine } from '../machine/index';
 import { layoutFormat } from '../snapshot/index';
 import { Monitor } from './monitor';
 import { testEnv, testMachine } from './testing';
@@ -20,8 +20,8 @@ const type = async (...lines: string[]): Promise<string> => {
 
 /** The guest gives the DIMM in that hotplug slot back. */
 const eject = (slot: number): void => {
-  machine.ioWrite(MEMHP_PORT, 4, slot);
-  machine.ioWrite(MEMHP_PORT + 0x14, 1, 8);
+  machine.ports.write(MEMHP_PORT, 4, slot);
+  machine.ports.write(MEMHP_PORT + 0x14, 1, 8);
 };
 
 const mapped = (): string[] =>
@@ -29,7 +29,7 @@ const mapped = (): string[] =>
     .memslots(0)
     .filter(({ slot }) => slot > 4)
     .map((slot) => {
-      const parts = machine
+      const parts = machine.host
         .backingsOf(slot.userspaceAddr, slot.npages * 4096)
         .map(({ id, offset, size }) => `${id}+${offset / MIB}:${size / MIB}`);
       return `${slot.slot} at ${(slot.baseGfn * 4096).toString(16)}: ${parts.join(' ')}`;
@@ -71,7 +71,7 @@ it('asked for in words it is done, shown as what it is, and cut when one of its 
   expect(await type('object_del m1', 'object_del m2')).toMatch(/'m1' is in use.*\nError: object 'm2' is in use/);
   await type('device_del d1');
   eject(0);
-  expect(machine.dimms().map(({ id }) => id)).toEqual(['d2']);
+  expect(machine.dimms.list().map(({ id }) => id)).toEqual(['d2']);
   expect(mapped()).toEqual(['5 at 21000000: m2+0:8', '9 at 21800000: m2+8:8']);
   expect(await type('object_del m1')).toBe('');
   machine.memory.verify();
@@ -90,25 +90,25 @@ it('undo and redo go over it, in one step, call by call and as a whole set', asy
 
 it('a layout has it as one slot for each backing; a machine snapshot has it as it is', async () => {
   await type('memslot_merge 5 6 -f', 'layout_save mine');
-  const state = machine.capture();
+  const state = machine.snapshot.capture();
   expect(await type('layout_load mine')).toBe('');
   expect(mapped()).toEqual(['5 at 10000000: m1+0:16', '256 at 11000000: m2+0:16']);
-  machine.restore(state);
+  machine.snapshot.restore(state);
   expect(mapped()).toEqual(['5 at 10000000: m1+0:16 m2+0:16']);
   const silent = structuredClone(state);
   for (const slot of silent.machine.slots) delete slot.span;
-  expect(() => machine.restore(silent)).toThrow("memslots: slot 5 of 0x2000000 bytes goes beyond its backing 'm1'");
+  expect(() => machine.snapshot.restore(silent)).toThrow("memslots: slot 5 of 0x2000000 bytes goes beyond its backing 'm1'");
   expect(mapped()).toEqual(['5 at 10000000: m1+0:16 m2+0:16']);
 });
 
 it('undo does not map memory that has changed hands since', async () => {
   await type('memslot_add 9 0x20000000 8M 0x0');
   await type('object_add memory-backend-ram,id=m3,size=16M');
-  const { hva } = machine.backends().find(({ id }) => id === 'm3')!;
+  const { hva } = machine.backends.list().find(({ id }) => id === 'm3')!;
   expect(await type(`memslot_add 9 0x20000000 16M ${hva}`, 'memslot_del 9', 'object_del m3')).toBe('');
   expect(await type('undo')).toBe('Error: cannot undo "- 9 m3": the host memory of slot 9 was freed\n');
   expect(await type('object_add memory-backend-ram,id=m4,size=16M')).toBe('');
-  expect(machine.backends().find(({ id }) => id === 'm4')!.hva).toBe(hva);
+  expect(machine.backends.list().find(({ id }) => id === 'm4')!.hva).toBe(hva);
   expect(await type('undo')).toBe('Error: cannot undo "- 9 m3": the host memory of slot 9 was freed\n');
   expect(mapped()).toHaveLength(2);
 });

@@ -45,7 +45,7 @@ describe('print', () => {
 
   it('knows registers, by QEMU’s names and by the 64-bit ones', async () => {
     const { monitor, machine } = await testMonitor();
-    const registers = machine.registers();
+    const registers = machine.inspect.registers();
     expect(await monitor.execute('p $rip')).toBe(`0x${registers.rip.toString(16)}\n`);
     expect(await monitor.execute('p $eip - $rip')).toBe('0\n');
     expect(await monitor.execute('p $pc - $cs.base')).toBe(`0x${registers.rip.toString(16)}\n`);
@@ -59,7 +59,7 @@ describe('x, xp and sum', () => {
   it('dumps in QEMU’s columns', async () => {
     const { monitor, machine } = await testMonitor();
     const bytes = [0xea, 0x5b, 0xe0, 0x00, 0xf0, 0x30, 0x36, 0x2f, 0x32, 0x33, 0x2f, 0x39, 0x39, 0x00, 0xfc, 0x00];
-    machine.writePhysical(0x200000, Uint8Array.from(bytes));
+    machine.physical.write(0x200000, Uint8Array.from(bytes));
     const transcript = `(lab) xp /3dw 0x200000
 0000000000200000:   14703594  792080624  959394610
 (lab) xp /2ob 0x200000
@@ -86,7 +86,7 @@ describe('x, xp and sum', () => {
   it('disassembles in QEMU’s lines, in the mode of the code segment', async () => {
     const { monitor, machine } = await testMonitor();
     const code = '6766c7848b78563412efcdab89 f089c8 90 d40a eb80 ea5be000f0 cb'.replaceAll(' ', '');
-    machine.writePhysical(
+    machine.physical.write(
       0x8000,
       Uint8Array.from(code.match(/../g)!, (pair) => Number.parseInt(pair, 16)),
     );
@@ -120,13 +120,13 @@ describe('x, xp and sum', () => {
   it('disassembles through the guest’s page tables in 64-bit mode', async () => {
     const kernel = readFileSync(resolve(import.meta.dirname, '../../guests/memlab/memlab.elf'));
     const { monitor, machine } = await testMonitor({ guest: { name: 'memlab', kernel } });
-    machine.cont();
-    machine.runInstructions(1_000_000);
-    machine.stop();
-    const rip = machine.registers().rip;
+    machine.run.cont();
+    machine.run.advance(1_000_000);
+    machine.run.stop();
+    const rip = machine.inspect.registers().rip;
     const [line] = (await monitor.execute('x /1i $pc')).split('\n');
     expect(line).toMatch(new RegExp(`^0x${rip.toString(16).padStart(8, '0')}:  (?:[0-9a-f]{2} )+ +[a-z]`));
-    machine.writePhysical(0x180000, Uint8Array.from([0x48, 0x8b, 0x04, 0xc5, 0xf0, 0xff, 0xff, 0xff, 0x41, 0x54]));
+    machine.physical.write(0x180000, Uint8Array.from([0x48, 0x8b, 0x04, 0xc5, 0xf0, 0xff, 0xff, 0xff, 0x41, 0x54]));
     expect(await monitor.execute('x /2i 0x180000')).toBe(
       `0x00180000:  48 8b 04 c5 f0 ff ff ff  movq     -0x10(, %rax, 8), %rax\n0x00180008:  41 54                    pushq    %r12\n`,
     );
@@ -135,7 +135,7 @@ describe('x, xp and sum', () => {
 
   it('sums like BSD', async () => {
     const { monitor, machine } = await testMonitor();
-    machine.writePhysical(0x200000, Uint8Array.of(1, 2, 3));
+    machine.physical.write(0x200000, Uint8Array.of(1, 2, 3));
     // ((((1 rotated) + 2) rotated) + 3): 1 -> 0x8002 -> 0x4004
     expect(await monitor.execute('sum 0x200000 3')).toBe('16388\n');
     expect(await monitor.execute('sum 0x80000000 16')).toBe('00000\n');
@@ -203,7 +203,7 @@ describe('help', () => {
 describe('files', () => {
   it('saves memory where there are files', async () => {
     const { monitor, machine, env } = await testMonitor();
-    machine.writePhysical(0x200000, Uint8Array.of(1, 2, 3, 4));
+    machine.physical.write(0x200000, Uint8Array.of(1, 2, 3, 4));
     expect(await monitor.execute('pmemsave 0x200000 4 "a file"')).toBe('');
     expect([...env.files.get('a file')!]).toEqual([1, 2, 3, 4]);
     expect(await monitor.execute('pmemsave 0x90000000 4 "hole"')).toBe('');

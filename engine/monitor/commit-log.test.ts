@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import type { MachineParts } from '../machine/parts';
 import { Monitor } from './monitor';
 import { testEnv, testMachine } from './testing';
 
@@ -34,7 +35,7 @@ describe('the history', () => {
   it('counts holes at the entry that was live when they were met, after undo too', async () => {
     const { machine, commits, say } = await lab();
     const holes = () => commits.entries().map((entry) => entry.holes);
-    const meet = (): void => void (machine as never as { mmio: { read(gpa: number, size: number): number } }).mmio.read(2 ** 43, 8);
+    const meet = (): void => void (machine as never as { parts: MachineParts }).parts.mmio.read(2 ** 43, 8);
     meet();
     expect(holes()).toEqual([1]);
     await say('memslot_add 20 1T 2M');
@@ -46,6 +47,6 @@ describe('the history', () => {
     await say('undo');
     meet();
     expect(holes()).toEqual([1, 3, 1]);
-    expect(machine.holes.total).toBe(5);
+    expect(machine.inspect.holes.total).toBe(5);
   });
 });

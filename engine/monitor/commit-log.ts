@@ -3,8 +3,8 @@
  * position that undo and redo move. One log per machine, shared by its monitors.
  */
 
-import type { DeviceCommit, Machine } from '../machine/api';
-import { BETWEEN_PHASES } from '../machine/change-set';
+import type { DeviceCommit, Machine } from '../machine/index';
+import { BETWEEN_PHASES } from '../machine/index';
 import type { Change, Commit, CommitEvent, GfnRange, Memslot } from '../memory/types';
 import { MemFlag } from '../memory/types';
 import { type DeviceShare, judge, shareOf } from './device-undo';
@@ -111,7 +111,7 @@ export class CommitLog {
   /** A history with nothing to undo. */
   private restart(title: string): void {
     this.log.length = 0;
-    this.holesCounted = this.machine.holes.total;
+    this.holesCounted = this.machine.inspect.holes.total;
     this.log.push({ ...this.blank(title, false), generation: this.machine.memory.generation(0) });
     this.position = 0;
     this.tell();
@@ -151,7 +151,7 @@ export class CommitLog {
       legacy: entry.legacy,
       ...(entry.whole ? { whole: true } : {}),
       ...(entry.by === undefined ? {} : { by: entry.by }),
-      holes: entry.holes + (index === this.position ? this.machine.holes.total - this.holesCounted : 0),
+      holes: entry.holes + (index === this.position ? this.machine.inspect.holes.total - this.holesCounted : 0),
       retries: entry.retries,
       changed: entry.changed,
       at: entry.at,
@@ -238,7 +238,7 @@ export class CommitLog {
     const verdict = next ? judge(this.machine, devices, next) : {};
     if ('refused' in verdict) return `cannot ${verb} ${title}: ${verdict.refused}`;
     this.replaying = true;
-    const holesBefore = this.machine.holes.total;
+    const holesBefore = this.machine.inspect.holes.total;
     let commit: Commit;
     try {
       commit = this.machine.memory[verb](0, steps);
@@ -257,7 +257,7 @@ export class CommitLog {
   }
 
   private retries(): number {
-    return this.machine.stats().retries ?? 0;
+    return this.machine.inspect.stats().retries ?? 0;
   }
 
   private committed(event: Extract<CommitEvent, { type: 'commit' }>, through: DeviceCommit | undefined): void {
@@ -335,8 +335,8 @@ export class CommitLog {
 
   /** "dimm1" for the whole of a DIMM, else "5 ram.a". */
   private readonly nameOf = (slot: Memslot): string => {
-    const backing = this.machine.backingOf(slot.userspaceAddr);
-    const dimm = this.machine.dimms().find(({ memdev, id }) => memdev === backing?.id && id !== '');
+    const backing = this.machine.host.backingOf(slot.userspaceAddr);
+    const dimm = this.machine.dimms.list().find(({ memdev, id }) => memdev === backing?.id && id !== '');
     if (dimm && backing?.offset === 0 && dimm.size === slot.npages * PAGE) return dimm.id;
     const name = dimm?.id ?? backing?.id;
     return name === undefined ? `${slot.slot}` : `${slot.slot} ${name}`;
@@ -344,8 +344,8 @@ export class CommitLog {
 
   /** "dimm1", "ram.a" */
   private shortNameOf({ userspaceAddr }: Memslot): string | undefined {
-    const backing = this.machine.backingOf(userspaceAddr)?.id;
-    return this.machine.dimms().find(({ memdev, id }) => memdev === backing && id !== '')?.id ?? backing;
+    const backing = this.machine.host.backingOf(userspaceAddr)?.id;
+    return this.machine.dimms.list().find(({ memdev, id }) => memdev === backing && id !== '')?.id ?? backing;
   }
 
   /** A DIMM is known by its id only after the commit that mapped it. */
@@ -354,8 +354,8 @@ export class CommitLog {
     const change = entry?.changes[0];
     if (entry?.changes.length !== 1 || !change?.next || change.kind !== 'create') return;
     // One that has lost its backing since keeps the name that it had.
-    const backing = this.machine.backingOf(change.next.userspaceAddr)?.id;
-    const dimm = this.machine.dimms().find(({ memdev }) => memdev === backing);
+    const backing = this.machine.host.backingOf(change.next.userspaceAddr)?.id;
+    const dimm = this.machine.dimms.list().find(({ memdev }) => memdev === backing);
     if (!dimm) return;
     if (dimm.id !== '') entry.names.set(change.next.slot, dimm.id);
     const title = titleOf(entry.changes, this.nameOf);
@@ -365,7 +365,7 @@ export class CommitLog {
   }
 
   private blank(title: string, legacy: boolean): Entry {
-    const holesBefore = this.machine.holes.total;
+    const holesBefore = this.machine.inspect.holes.total;
     return {
       generation: 0,
       title,

@@ -2,7 +2,7 @@
  * -object and -device: what is there from power-on, for `lab` and for the page. Names are QEMU's; what the devices say about each other is
  * the machine's to judge. Throws MachineError: one line that names the flag.
  */
-import { type MachineConfig, MachineError, type VirtioConfig } from '../machine/api';
+import { type MachineConfig, MachineError, type VirtioConfig } from '../machine/index';
 import { splitCommas } from './opts';
 import { IDENTIFIER_RULE, isIdentifier, parseInteger, parseSize } from './sizes';
 

@@ -2,7 +2,7 @@
  * What an undo or redo may do to the memory of devices. A person's edits are taken back wherever they are; what the guest plugged, moved or gave
  * back itself is not changed behind its back, and no memory returns for a device that is gone.
  */
-import type { DeviceCommit, Machine } from '../machine/api';
+import type { DeviceCommit, Machine } from '../machine/index';
 import type { MemoryRegion } from '../memory/types';
 
 /** A device that a commit went through, and its host memory then. */
@@ -13,7 +13,7 @@ export interface DeviceShare extends DeviceCommit {
 }
 
 export function shareOf(machine: Machine, device: DeviceCommit): DeviceShare {
-  const backend = machine.backends().find(({ id }) => id === device.memdev);
+  const backend = machine.backends.list().find(({ id }) => id === device.memdev);
   return { ...device, start: backend?.hva ?? 0, size: backend?.size ?? 0 };
 }
 
@@ -28,7 +28,7 @@ export function judge(machine: Machine, shares: readonly DeviceShare[], next: re
     const share = mine.at(-1)!;
     const after = mapping(next, share);
     if (mapping(now, share) === after) continue;
-    const plugged = share.kind === 'virtio-mem' || machine.dimms().some((dimm) => dimm.memdev === memdev);
+    const plugged = share.kind === 'virtio-mem' || machine.dimms.list().some((dimm) => dimm.memdev === memdev);
     const guests = mine.some(({ who }) => who === 'guest');
     if (guests || !plugged) return { refused: refusal(share, plugged, guests) };
     if (after === '') bare.push(share.device);

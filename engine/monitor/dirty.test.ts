@@ -12,7 +12,7 @@ describe('dirty_log_mode', () => {
     expect(await monitor.execute('dirty_log_mode')).toBe('normal\n');
     expect(await monitor.execute('dirty_log_mode manual')).toBe('');
     await monitor.execute('memslot_add 40 4G 2M -l');
-    machine.writePhysical(GIB4 + 3 * PAGE, Uint8Array.of(1));
+    machine.physical.write(GIB4 + 3 * PAGE, Uint8Array.of(1));
     const dirty = 'slot 40: 1 of 512 pages dirty\n  0x100003000-0x100004000 1\n';
     expect(await monitor.execute('dirty_log 40')).toBe(dirty);
     expect(await monitor.execute('dirty_log 40 -c')).toBe(dirty);
@@ -43,7 +43,7 @@ describe('dirty_ring', () => {
     expect(await monitor.execute('dirty_ring enable 256')).toBe('');
     expect(await monitor.execute('dirty_ring enable')).toBe('Error: EINVAL: dirty rings are on already, with 256 entries\n');
     await monitor.execute('memslot_add 40 4G 2M -l');
-    for (const page of [7, 3, 4]) machine.writePhysical(GIB4 + page * PAGE, Uint8Array.of(1));
+    for (const page of [7, 3, 4]) machine.physical.write(GIB4 + page * PAGE, Uint8Array.of(1));
     expect(await monitor.execute('dirty_log 40')).toBe(
       'Error: ENXIO: pages are recorded in dirty rings, there is no bitmap: see dirty_ring\n',
     );
@@ -65,15 +65,15 @@ describe('dirty_ring', () => {
     const { monitor, machine } = await testMonitor();
     await monitor.execute('dirty_ring enable 256');
     await monitor.execute('memslot_add 40 4G 2M -l');
-    machine.writePhysical(GIB4, new Uint8Array(2 * PAGE));
+    machine.physical.write(GIB4, new Uint8Array(2 * PAGE));
     await monitor.execute('memslot_del 40');
     expect(await monitor.execute('dirty_ring harvest')).toBe('slot 40: gone, 2 entries\n');
   });
 
   it('comes too late when the guest has run', async () => {
     const { monitor, machine } = await testMonitor();
-    machine.cont();
-    machine.runInstructions(1);
+    machine.run.cont();
+    machine.run.advance(1);
     expect(await monitor.execute('dirty_ring enable')).toMatch(/^Error: EINVAL: dirty rings must be on before the guest first runs/);
   });
 

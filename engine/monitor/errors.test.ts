@@ -193,7 +193,7 @@ Error: object 'm1' not found
     };
     for (const [text, size] of Object.entries(sizes)) {
       expect(await monitor.execute(`object_add memory-backend-ram,id=t,size=${text}`)).toBe('');
-      expect(machine.backends().find((backend) => backend.id === 't')?.size).toBe(size);
+      expect(machine.backends.list().find((backend) => backend.id === 't')?.size).toBe(size);
       expect(await monitor.execute('object_del t')).toBe('');
     }
     for (const text of ['2KB', '2Ki', '1e3', '.5M', '17E', '', '1.5', '99999999999999999999']) {

@@ -208,7 +208,7 @@ describe('undo and redo', () => {
     await monitor.execute('object_add memory-backend-ram,id=m1,size=128M');
     await monitor.execute('device_add pc-dimm,id=dimm1,memdev=m1');
     expect(await monitor.execute('info generations')).toMatch(/\* .* \+ dimm1\n$/);
-    const { slot } = machine.memory.memslotAt(machine.dimms()[0]!.addr / 4096)!;
+    const { slot } = machine.memory.memslotAt(machine.dimms.list()[0]!.addr / 4096)!;
     await monitor.execute('memslot_add 40 5G 2M');
     await monitor.execute('memslot_move 40 6G');
     await monitor.execute(`memslot_flags ${slot} -l`);
@@ -226,7 +226,7 @@ describe('undo and redo', () => {
   it('never bring back a slot over host memory that was freed', async () => {
     const { monitor, machine } = await testMonitor();
     await monitor.execute('object_add memory-backend-ram,id=m1,size=2M');
-    const { hva } = machine.backends().find((backend) => backend.id === 'm1')!;
+    const { hva } = machine.backends.list().find((backend) => backend.id === 'm1')!;
     await monitor.execute(`memslot_add 40 4G 2M 0x${hva.toString(16)}`);
     await monitor.execute('memslot_del 40');
     expect(await monitor.execute('object_del m1')).toBe('');
@@ -248,8 +248,8 @@ describe('the rest of the engine', () => {
   it('harvests dirty pages, also with the delete', async () => {
     const { monitor, machine } = await testMonitor();
     await monitor.execute('memslot_add 40 4G 2M -l');
-    machine.writePhysical(GIB4 + 0x1000, new Uint8Array(8192).fill(1));
-    machine.writePhysical(GIB4 + 0x9000, Uint8Array.of(1));
+    machine.physical.write(GIB4 + 0x1000, new Uint8Array(8192).fill(1));
+    machine.physical.write(GIB4 + 0x9000, Uint8Array.of(1));
     const dirty = 'slot 40: 3 of 512 pages dirty\n  0x100001000-0x100003000 2\n  0x100009000-0x10000a000 1\n';
     expect(await monitor.execute('dirty_log 40')).toBe(dirty);
     expect(await monitor.execute('dirty_log 40')).toBe('slot 40: 0 of 512 pages dirty\n');
@@ -257,7 +257,7 @@ describe('the rest of the engine', () => {
       'Error: ENOENT: slot 3 does not log dirty pages: memslot_flags 3 -l switches it on\n',
     );
     expect(await monitor.execute('dirty_log 99')).toBe('Error: slot 99 does not exist\n');
-    machine.writePhysical(GIB4, Uint8Array.of(1));
+    machine.physical.write(GIB4, Uint8Array.of(1));
     expect(await monitor.execute('memslot_harvest 40')).toBe('slot 40: 1 of 512 pages dirty\n  0x100000000-0x100001000 1\n');
     expect(machine.memory.memslotById(40)).toBeUndefined();
     await monitor.execute('changeset_begin');

@@ -1,6 +1,6 @@
 /** The text monitor: one line in, QEMU's kind of text out. Nothing that a user types makes `execute` throw. */
-import type { Machine, MachineEvent } from '../machine/api';
-import { MachineError } from '../machine/api';
+import type { Machine, MachineEvent } from '../machine/index';
+import { MachineError } from '../machine/index';
 import { parseArguments } from './args';
 import { findCommand } from './commands/help';
 import { CommitLog, pagesOf } from './commit-log';
@@ -90,7 +90,7 @@ export class Monitor {
   }
 
   private register(name: string): bigint | undefined {
-    return registerValue(this.context.machine.registers(this.state.vcpu), name);
+    return registerValue(this.context.machine.inspect.registers(this.state.vcpu), name);
   }
 
   private remember(line: string): void {

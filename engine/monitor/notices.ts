@@ -1,5 +1,5 @@
 /** What happens in the machine without anybody having typed it, in a line for the monitor. Events that a command answers for say nothing. */
-import type { MachineEvent } from '../machine/api';
+import type { MachineEvent } from '../machine/index';
 import { hex, shortSize } from './sizes';
 
 const EJECT = 3;

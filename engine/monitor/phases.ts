@@ -1,9 +1,10 @@
 /** Words for a commit that is stepped through its phases. */
-import type { PhaseName, Stepping } from '../machine/api';
+import type { Stepping } from '../machine/index';
+import type { Phase } from '../memory/index';
 
 export const count = (n: number, one: string, many = `${one}s`): string => `${n} ${n === 1 ? one : many}`;
 
-export const PHASE_NAMES: Record<PhaseName, string> = {
+export const PHASE_NAMES: Record<Phase, string> = {
   validate: 'validate',
   prepare: 'prepare',
   swap1: 'swap 1',

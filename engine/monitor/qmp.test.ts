@@ -72,7 +72,7 @@ describe('queries and hotplug', () => {
 -> {"execute": "human-monitor-command", "arguments": {"command-line": "info memory-devices"}}
 <- {"return": "Memory device [dimm]: \\"dimm1\\"\\r\\n  addr: 0x100000000\\r\\n  slot: 0\\r\\n  node: 0\\r\\n  size: 268435456\\r\\n  memdev: /objects/mem1\\r\\n  hotplugged: true\\r\\n  hotpluggable: true\\r\\n"}
 `);
-    expect(machine.dimms()).toHaveLength(1);
+    expect(machine.dimms.list()).toHaveLength(1);
   });
 
   it('list the slots’ _OST and the backends', async () => {
@@ -167,7 +167,7 @@ describe('run state', () => {
 <- {"return": {}}
 `);
     sent.length = 0;
-    machine.stop();
+    machine.run.stop();
     expect(sent).toEqual([]);
   });
 });

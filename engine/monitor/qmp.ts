@@ -2,7 +2,7 @@
  * QMP: the command table as JSON, with QEMU's greeting, negotiation, events and error texts. One session per connection. Out-of-band execution is not
  * offered. Not here: what QEMU has beyond the table (query-qmp-schema, jobs, migration, block devices).
  */
-import { type Machine, MachineError, type MachineEvent } from '../machine/api';
+import { type Machine, MachineError, type MachineEvent } from '../machine/index';
 import { qmpVersion } from './info/machine';
 import { JsonFloat, type JsonValue } from './json/parse';
 import { echo, inOrder, stringify } from './json/print';
@@ -42,7 +42,7 @@ export class QmpSession {
     private readonly wallClock: () => number,
   ) {
     this.context = monitor.commandContext;
-    this.wasRunning = machine.state === 'running';
+    this.wasRunning = machine.run.state === 'running';
     for (const command of [...commands, ...infoCommands]) if (command.qmp) this.bindings.set(command.qmp.name, command.qmp);
     for (const binding of this.own()) this.bindings.set(binding.name, binding);
     this.unsubscribe = machine.subscribe((event) => this.event(event));
@@ -153,7 +153,7 @@ export class QmpSession {
   }
 
   private ospmStatus(): unknown[] {
-    const dimms = this.machine.dimms();
+    const dimms = this.machine.dimms.list();
     return Array.from({ length: this.machine.config.slots }, (_, slot) => {
       const dimm = dimms.find((each) => each.slot === slot);
       const last = this.ost.get(slot) ?? { source: 0, status: 0 };

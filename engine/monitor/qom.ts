@@ -1,6 +1,6 @@
 /** A small QOM tree over backends, DIMMs and virtio devices: what qom-get and qom-list of QEMU's paths can reach here. */
 import { MEM_BLOCK } from '../devices/virtio/mem';
-import type { Machine } from '../machine/api';
+import type { Machine } from '../machine/index';
 import { BACKEND_PROPERTIES } from './info/memory';
 import { parseSize } from './sizes';
 import { type Command, CommandError, getString } from './types';
@@ -27,7 +27,7 @@ function container(path: string, type: string, children: Property[]): Node {
 }
 
 function nodes(machine: Machine): Node[] {
-  const dimms = machine.dimms().map((dimm, index) => ({ ...dimm, node: dimm.node, index }));
+  const dimms = machine.dimms.list().map((dimm, index) => ({ ...dimm, node: dimm.node, index }));
   const named = dimms.filter((dimm) => dimm.id !== '');
   const virtio = virtioNodes(machine);
   const anonymous = dimms.filter((dimm) => dimm.id === '');
@@ -46,7 +46,7 @@ function nodes(machine: Machine): Node[] {
     container(
       '/objects',
       'container',
-      machine.backends().map((backend) => child(backend.id, 'memory-backend-ram')),
+      machine.backends.list().map((backend) => child(backend.id, 'memory-backend-ram')),
     ),
   ];
   const dimmNode = (path: string, dimm: (typeof dimms)[number]): Node => ({
@@ -69,7 +69,7 @@ function nodes(machine: Machine): Node[] {
     all.push(dimmNode(`/machine/peripheral-anon/device[${index}]`, dimm));
   });
   all.push(...virtio);
-  for (const backend of machine.backends()) {
+  for (const backend of machine.backends.list()) {
     all.push({
       path: `/objects/${backend.id}`,
       type: 'memory-backend-ram',
@@ -100,7 +100,7 @@ function virtioNodes(machine: Machine): Node[] {
       ...properties,
     ],
   });
-  const mems = machine.virtioMems().map((mem) =>
+  const mems = machine.virtio.mems().map((mem) =>
     node(mem.id, MEM_TYPE, [
       { name: 'memaddr', type: 'uint64', value: mem.addr },
       { name: 'memdev', type: 'link<memory-backend>', value: `/objects/${mem.memdev}` },
@@ -112,7 +112,7 @@ function virtioNodes(machine: Machine): Node[] {
       { name: 'size', type: 'size', value: mem.size },
     ]),
   );
-  const balloon = machine.balloon();
+  const balloon = machine.virtio.balloon();
   return balloon && balloon.id !== '' ? [...mems, node(balloon.id, 'virtio-balloon-device', [])] : mems;
 }
 
@@ -155,7 +155,7 @@ function qomSet(machine: Machine, path: string, name: string, value: unknown): s
     if (name === 'size') throw new CommandError(`Property '${node.type}.size' is not writable`);
     if (name === 'block-size') throw new CommandError("'block-size' cannot be changed");
     if (name === REQUESTED) {
-      machine.setRequestedSize(id, sizeOf(value));
+      machine.virtio.setRequestedSize(id, sizeOf(value));
       return '';
     }
   }

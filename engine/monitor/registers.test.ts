@@ -1,6 +1,6 @@
 /** info registers against texts that QEMU 7.2 printed: memlab in long mode, and a vCPU after reset. */
 import { describe, expect, it } from 'vitest';
-import type { VcpuRegisters } from '../machine/api';
+import type { VcpuRegisters } from '../machine/index';
 import { dumpRegisters, registerValue } from './registers';
 
 const segment = (selector: number, base: bigint, limit: number, attributes: number): VcpuRegisters['segments'][number] => ({

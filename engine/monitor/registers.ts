@@ -1,5 +1,5 @@
 /** `info registers` in QEMU's layout, and the names that $NAME in an expression may use. */
-import type { VcpuRegisters } from '../machine/api';
+import type { VcpuRegisters } from '../machine/index';
 import type { Bits } from './disasm';
 
 const EFER_LMA = 0x400n;

@@ -1,15 +1,15 @@
 /** savevm, loadvm, delvm, info snapshots: QEMU's texts (reference transcripts), on a store in memory. */
 import { beforeEach, describe, expect, it } from 'vitest';
-import type { Machine } from '../machine/api';
+import type { Machine, NamedSnapshot } from '../machine/index';
 import { Monitor } from './monitor';
 import { replay, testEnv, testMachine } from './testing';
-import type { MonitorEnv, SnapshotMeta } from './types';
+import type { MonitorEnv } from './types';
 
 let machine: Machine;
 let monitor: Monitor;
 let env: MonitorEnv;
 let now: number;
-let saved: Map<string, { bytes: Uint8Array; meta: SnapshotMeta }>;
+let saved: Map<string, { bytes: Uint8Array; meta: NamedSnapshot }>;
 
 /** Stands in for engine/snapshot, which the monitor may not import. */
 const format: NonNullable<MonitorEnv['snapshotFormat']> = {
@@ -91,7 +91,7 @@ Error: " " is no name for a snapshot: 1 to 64 printable characters, no blank at 
 });
 
 describe('host memory of bare memslots', () => {
-  const inUse = (): number => machine.stats().host_memory!;
+  const inUse = (): number => machine.inspect.stats().host_memory!;
 
   it('is given back by what is refused, dropped or aborted', async () => {
     const before = inUse();

@@ -1,8 +1,8 @@
 /** A machine and a monitor for tests. Needs build/core.wasm (npm run asm); LAB_CORE names another one. */
 import { readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
-import type { Machine, MachineOptions } from '../machine/api';
-import { createMachine } from '../machine/machine';
+import type { Machine, MachineOptions } from '../machine/index';
+import { createMachine } from '../machine/index';
 import { Monitor } from './monitor';
 import type { LayoutFormat, MonitorEnv } from './types';
 
@@ -26,7 +26,7 @@ export async function testMachine(options: Partial<MachineOptions> = {}): Promis
     wallClock: () => 0,
     ...options,
   });
-  machine.stop();
+  machine.run.stop();
   return machine;
 }
 

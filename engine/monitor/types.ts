@@ -1,5 +1,5 @@
 /** What a monitor command is, and what the monitor needs from the place it runs in. */
-import type { Machine } from '../machine/api';
+import type { Machine, NamedSnapshot, SnapshotMeta } from '../machine/index';
 import type { CommitLog } from './commit-log';
 
 /** A wrong or refused command. HMP prints "Error: " + message, QMP sends the message as `desc`. */
@@ -34,32 +34,19 @@ export interface LayoutFormat {
   link(text: string, base: string): Promise<string>;
 }
 
-/** A machine snapshot in a list. */
-export interface SnapshotMeta {
-  name: string;
-  /** bytes of the file */
-  size: number;
-  /** ms since 1970 */
-  date: number;
-  /** guest time, ns */
-  vmClockNs: number;
-  /** retired instructions */
-  icount: number;
-}
-
 /** Machine snapshots by name; the page keeps them in IndexedDB, `lab` in a folder. A put that is broken off leaves what was there before. */
 export interface SnapshotStore {
-  put(name: string, bytes: Uint8Array, meta: SnapshotMeta): Promise<void>;
+  put(name: string, bytes: Uint8Array, meta: NamedSnapshot): Promise<void>;
   get(name: string): Promise<Uint8Array | undefined>;
   /** Nothing happens where there is none. */
   delete(name: string): Promise<void>;
-  list(): Promise<SnapshotMeta[]>;
+  list(): Promise<NamedSnapshot[]>;
 }
 
 /** The machine snapshot format (engine/snapshot), handed in because the monitor and it are siblings. */
 export interface SnapshotFormat {
   /** date: ms since 1970 */
-  save(machine: Machine, date: number): Promise<{ bytes: Uint8Array; meta: Omit<SnapshotMeta, 'name'> }>;
+  save(machine: Machine, date: number): Promise<{ bytes: Uint8Array; meta: SnapshotMeta }>;
   /** All or nothing; the reason, one line, when the file is refused. */
   load(machine: Machine, bytes: Uint8Array): Promise<string | undefined>;
 }

@@ -1,5 +1,5 @@
 /** Guest-virtual memory as the host reads it. No side effect on the guest: no accessed bits, no faults. */
-import type { Machine } from '../machine/api';
+import type { Machine } from '../machine/index';
 
 const PAGE = 4096;
 
@@ -9,8 +9,8 @@ export function readVirtual(machine: Machine, vcpu: number, gva: bigint, length:
   for (let done = 0; done < length; ) {
     const at = BigInt.asUintN(64, gva + BigInt(done));
     const piece = Math.min(length - done, PAGE - Number(at % BigInt(PAGE)));
-    const gpa = machine.translate(at, vcpu);
-    const part = gpa === undefined ? undefined : machine.readPhysical(gpa, piece);
+    const gpa = machine.inspect.translate(at, vcpu);
+    const part = gpa === undefined ? undefined : machine.physical.read(gpa, piece);
     if (!part) return undefined;
     bytes.set(part, done);
     done += piece;

@@ -1,6 +1,5 @@
 /** Everything that reaches the machine from outside, done one way whether a person does it or a journal says so. */
-import type { Machine } from '../machine/api';
-import type { TypedInput } from '../machine/typed-input';
+import type { Machine, TypedInput } from '../machine/index';
 import type { CommitLog, Monitor } from '../monitor/index';
 import { type JournalInput, loadLayout } from '../snapshot/index';
 import { refusalText } from './refusals';
@@ -35,12 +34,12 @@ export function applyInput(input: JournalInput, { machine, monitor, commits, typ
 }
 
 function runAction(machine: Machine, action: 'stop' | 'cont' | 'reset' | 'step'): void {
-  if (action === 'stop') machine.stop();
-  else if (action === 'cont') machine.cont();
+  if (action === 'stop') machine.run.stop();
+  else if (action === 'cont') machine.run.cont();
   else if (action === 'reset') machine.reset();
   else {
-    machine.stop();
-    machine.runInstructions(1);
+    machine.run.stop();
+    machine.run.advance(1);
   }
 }
 

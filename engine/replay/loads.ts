@@ -1,5 +1,5 @@
 /** Machine snapshots put into the running machine, and the way back: the machine that was there before the last one is kept, one and not too large. */
-import type { Machine, MachineState } from '../machine/api';
+import type { Machine, MachineState } from '../machine/index';
 import { loadMachine, packMachine } from '../snapshot/index';
 import type { Recorder } from './recorder';
 
@@ -27,7 +27,7 @@ export class Loads {
     if (recorder.playing) return 'a replay is running: cancel it, or wait for its end';
     let before: Loads['kept'];
     const reason = await loadMachine(machine, bytes, progress, () => {
-      before = { state: machine.capture(), vmClockNs: machine.guestTimeNs, icount: machine.instructions };
+      before = { state: machine.snapshot.capture(), vmClockNs: machine.run.guestTimeNs, icount: machine.run.instructions };
     });
     if (reason !== undefined) return reason;
     this.kept = before && sizeOf(before.state) <= MOST ? before : undefined;

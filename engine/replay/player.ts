@@ -1,5 +1,5 @@
 /** Plays a replay's journal on a machine that stands at its start: as fast as it can, in short stretches, and checks the digest at the end. */
-import type { Machine } from '../machine/api';
+import type { Machine } from '../machine/index';
 import type { JournalInput, Replay } from '../snapshot/index';
 import { asReason, otherProgram } from './program';
 import type { Recorder } from './recorder';
@@ -71,7 +71,7 @@ export class Player {
     }
     const stopped = await this.reach(replay.end, replay, 'the end');
     if (stopped) return stopped;
-    const { instructions } = machine;
+    const { instructions } = machine.run;
     const digest = await machine.digest();
     const other = otherProgram(replay.spec);
     return { phase: 'done', expected: replay.digest, digest, instructions: instructions - replay.start.instructions, other };
@@ -80,9 +80,9 @@ export class Player {
   private async reach(at: Replay['end'], replay: Replay, what: string): Promise<ReplayView | undefined> {
     const { machine, monotonic } = this.options;
     for (;;) {
-      const result = machine.runTo(at, monotonic() + STRETCH_MS);
+      const result = machine.run.to(at, monotonic() + STRETCH_MS);
       this.tell(replay);
-      const done = machine.instructions - replay.start.instructions;
+      const done = machine.run.instructions - replay.start.instructions;
       if (result === 'never')
         return {
           phase: 'failed',
@@ -95,7 +95,7 @@ export class Player {
   }
 
   private cancelledAt({ start }: Replay): ReplayView {
-    return { phase: 'cancelled', instructions: this.options.machine.instructions - start.instructions };
+    return { phase: 'cancelled', instructions: this.options.machine.run.instructions - start.instructions };
   }
 
   /** For others, when a stretch is over: many inputs at one position are no stretch, but take their time too. */
@@ -111,6 +111,6 @@ export class Player {
     const now = monotonic();
     if (now - this.told < TELL_MS) return;
     this.told = now;
-    post({ phase: 'running', done: machine.instructions - start.instructions, total: end.instructions - start.instructions });
+    post({ phase: 'running', done: machine.run.instructions - start.instructions, total: end.instructions - start.instructions });
   }
 }

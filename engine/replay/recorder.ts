@@ -2,8 +2,7 @@
  * The journal of a machine: every input with the position at which it came, from power-on or from the snapshot that was loaded last. It is
  * kept all the time, since nobody knows beforehand what will be worth a link; it ends, with a reason, when it would grow beyond its bounds.
  */
-import type { Machine, Position } from '../machine/api';
-import type { Runner } from '../machine/runner';
+import type { Machine, Position, Runner } from '../machine/index';
 import { fitsJournal, type JournalEntry, type JournalInput, MAX_INPUTS, MAX_JOURNAL, sizeOf } from '../snapshot/index';
 
 /** Bytes of a machine file that a journal may start from. */
@@ -42,7 +41,7 @@ export class Recorder {
     private readonly onEnd: (reason: string) => void,
   ) {
     machine.subscribe((event) => {
-      if (event.type === 'restored') this.restored = machine.position;
+      if (event.type === 'restored') this.restored = machine.run.position;
     });
   }
 
@@ -54,7 +53,7 @@ export class Recorder {
   /** The machine was put into the state of this file. */
   startFrom(file: Uint8Array, kept: Kept): void {
     const { machine } = this;
-    const at = this.restored ?? machine.position;
+    const at = this.restored ?? machine.run.position;
     this.base = { kind: 'state', file };
     this.start = { instructions: at.instructions, timeNs: at.timeNs };
     this.entries = [];
@@ -62,10 +61,10 @@ export class Recorder {
     this.reason = undefined;
     if (file.length > MAX_BASE) this.end(`it goes on from a snapshot of ${file.length} bytes, a replay carries at most ${MAX_BASE}`);
     // What the file does not say; in a new machine it has to be done.
-    const then = { ...at, running: machine.state === 'running' || machine.state === 'paused' };
+    const then = { ...at, running: machine.run.state === 'running' || machine.run.state === 'paused' };
     if (kept.vcpu !== 0) this.push(then, { kind: 'line', line: `cpu ${kept.vcpu}` });
-    if (machine.breakCount !== undefined) this.push(then, { kind: 'line', line: `replay_break ${machine.breakCount}` });
-    if (machine.state === 'paused') this.push(then, { kind: 'run', action: 'stop' });
+    if (machine.run.breakCount !== undefined) this.push(then, { kind: 'line', line: `replay_break ${machine.run.breakCount}` });
+    if (machine.run.state === 'paused') this.push(then, { kind: 'run', action: 'stop' });
   }
 
   /** Writes the input down and does it. The machine does not run meanwhile, however many steps that has. */
@@ -94,8 +93,8 @@ export class Recorder {
     };
     let result: T | undefined;
     try {
-      this.machine.catchUp();
-      this.push(this.machine.position, input);
+      this.machine.run.catchUp();
+      this.push(this.machine.run.position, input);
       result = action();
       return result instanceof Promise ? (result.finally(release) as T) : result;
     } finally {
@@ -106,8 +105,8 @@ export class Recorder {
   /** Up to now; the reason when there is no replay of this machine. */
   recording(): Recording | string {
     if (this.reason !== undefined) return this.reason;
-    this.machine.catchUp();
-    return { base: this.base, start: this.start, entries: [...this.entries], end: this.machine.position };
+    this.machine.run.catchUp();
+    return { base: this.base, start: this.start, entries: [...this.entries], end: this.machine.run.position };
   }
 
   private push(at: Position, input: JournalInput): void {

@@ -1,5 +1,5 @@
 /** Links and files of a machine that runs: its layout, its state, and the replay that led to it. */
-import type { Machine, MachineState } from '../machine/api';
+import type { Machine, MachineState } from '../machine/index';
 import {
   captureLayout,
   freshState,
@@ -48,13 +48,13 @@ export async function linkTo(what: ShareKind, shared: Shared, screen = ''): Prom
 export async function fileOf(what: ShareKind, shared: Shared): Promise<Uint8Array> {
   if (what === 'layout') return new TextEncoder().encode(layoutText(captureLayout(shared.machine)));
   if (what === 'replay') return packReplayFile(await replayContent(shared));
-  shared.machine.catchUp();
+  shared.machine.run.catchUp();
   return (await saveMachine(shared.machine, shared.wallClock())).bytes;
 }
 
 async function stateLink({ machine, makeFresh, linkBase }: Shared, screen: string): Promise<string> {
-  machine.catchUp();
-  const state = machine.capture();
+  machine.run.catchUp();
+  const state = machine.snapshot.capture();
   // Begun now, while the machine is what was captured; it does not run before that is read.
   const digest = machine.digest();
   const used = state.ram.reduce((sum, { pages }) => sum + pages.length * PAGE, 0);

@@ -1,6 +1,6 @@
 /** The page's edits of the change set that is being staged. */
 import { HOST_BASE } from '../abi/layout';
-import type { Machine, PhaseReport } from '../machine/api';
+import type { Machine, PhaseReport } from '../machine/index';
 import type { CommitLog } from '../monitor/index';
 import { refusalText } from './refusals';
 import type { StageAction } from './types';
@@ -29,7 +29,7 @@ export async function stage(action: StageAction, machine: Machine, commits: Comm
     case 'finish':
       return ended(changeSet.finish());
     case 'zap':
-      machine.setZap(action.mode);
+      machine.changeSet.setZap(action.mode);
       return '';
     case 'commit': {
       const commit = await commits.commit(action.legacy);
@@ -52,11 +52,11 @@ function stageEdit(machine: Machine, edit: Extract<StageAction, { do: 'stage' }>
     machine.changeSet.stage(edit);
     return;
   }
-  const hva = machine.allocateHost(edit.size, `bare.${edit.slot}`);
+  const hva = machine.host.allocate(edit.size, `bare.${edit.slot}`);
   try {
     machine.changeSet.stage({ ...edit, hva });
   } catch (error) {
-    machine.releaseHost(hva);
+    machine.host.release(hva);
     throw error;
   }
 }

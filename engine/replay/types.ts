@@ -1,5 +1,5 @@
 /** What is said about inputs and replays; the worker's protocol carries it. */
-import type { StagedEdit } from '../machine/api';
+import type { StagedEdit } from '../machine/index';
 
 export type ShareKind = 'layout' | 'state' | 'replay';
 

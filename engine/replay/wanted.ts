@@ -1,5 +1,5 @@
 /** What a machine is asked for, read and made: the layout, the state or the replay that came with it is unpacked and checked, and the machine is built for it. */
-import type { GuestImage, Machine, MachineConfig } from '../machine/api';
+import type { GuestImage, Machine, MachineConfig } from '../machine/index';
 import { isInputLine } from '../monitor/index';
 import {
   applyLayout,
@@ -118,13 +118,13 @@ async function prepare(machine: Machine, wanted: Exclude<Wanted, { kind: 'nothin
   const state = wanted.kind === 'state' ? wanted.link.content : wanted.kind === 'replay' ? wanted.replay.state : undefined;
   if (state) {
     const unpacked = unpackState(state, freshState(machine));
-    machine.restore(unpacked);
+    machine.snapshot.restore(unpacked);
     if (wanted.kind === 'replay') checkStart(machine, wanted.replay);
     if (wanted.kind === 'state') {
       const digest = await machine.digest();
       if (digest !== wanted.link.digest)
         throw new Refused(`it leads to a machine with digest ${digest}, not ${wanted.link.digest}${asReason(wanted.link.spec)}`);
-      if ((unpacked.machine as { run: string }).run === 'paused') machine.stop();
+      if ((unpacked.machine as { run: string }).run === 'paused') machine.run.stop();
     }
     return;
   }
@@ -136,6 +136,6 @@ async function prepare(machine: Machine, wanted: Exclude<Wanted, { kind: 'nothin
 }
 
 function checkStart(machine: Machine, { start }: Replay): void {
-  if (machine.instructions !== start.instructions)
-    throw new Refused(`it starts at instruction ${start.instructions}, its state is of instruction ${machine.instructions}`);
+  if (machine.run.instructions !== start.instructions)
+    throw new Refused(`it starts at instruction ${start.instructions}, its state is of instruction ${machine.run.instructions}`);
 }

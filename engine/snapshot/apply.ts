@@ -3,8 +3,8 @@
  * ranges and DIMMs are made, and one whole-set switch publishes the memslots. Memory that is there keeps its contents, new memory is zero.
  * A DIMM or backend that the machine has and the layout has not stays, unmapped; what a virtio-mem device has mapped stays as it is.
  */
-import type { Machine } from '../machine/api';
-import { shapeRefusal } from '../machine/shape';
+import type { Machine } from '../machine/index';
+import { shapeRefusal } from '../machine/index';
 import type { MemoryRegion, Refusal } from '../memory/types';
 import { bareRanges, type Layout, type LayoutDimm, virtioParts } from './layout';
 
@@ -38,7 +38,7 @@ export async function applyLayout(machine: Machine, layout: Layout): Promise<str
   if (failed !== undefined) return failed;
   try {
     plan.newDimms.forEach((dimm, index) => {
-      machine.plugDimm({
+      machine.dimms.plug({
         ...(dimm.id === '' ? {} : { id: dimm.id }),
         memdev: dimm.memdev,
         slot: dimm.slot,
@@ -59,7 +59,7 @@ function planOf(machine: Machine, layout: Layout): Plan | string {
   const refusal = shapeRefusal(layout.machine, config);
   if (refusal) return refusal;
   if (machine.changeSet.open) return 'a change set is open: commit or abort it first';
-  const present = new Map(machine.backends().map((backend) => [backend.id, backend]));
+  const present = new Map(machine.backends.list().map((backend) => [backend.id, backend]));
   for (const { id, size } of layout.board) {
     const own = present.get(id);
     if (own?.kind !== 'board' || own.size !== size) return `boot RAM "${id}" has ${size} bytes there and ${own?.size ?? 'no place'} here`;
@@ -88,7 +88,7 @@ function planBare(machine: Machine, layout: Layout, plan: Plan): void {
 }
 
 function planDimms(machine: Machine, layout: Layout, plan: Plan): string | undefined {
-  const present = machine.dimms();
+  const present = machine.dimms.list();
   const sizes = new Map(layout.backends.map((backend) => [backend.id, backend.size]));
   for (const dimm of layout.dimms) {
     const own = present.find((each) => (dimm.id === '' ? each.memdev === dimm.memdev && each.id === '' : each.id === dimm.id));
@@ -99,13 +99,13 @@ function planDimms(machine: Machine, layout: Layout, plan: Plan): string | undef
     }
     const taken = present.find((each) => each.slot === dimm.slot);
     if (taken) return `slot ${dimm.slot} of DIMM "${dimm.id}" is taken by "${taken.id}": device_del it first`;
-    const busy = machine.backends().find((each) => each.id === dimm.memdev)?.busy;
+    const busy = machine.backends.list().find((each) => each.id === dimm.memdev)?.busy;
     if (busy !== undefined) return `backend "${dimm.memdev}" of DIMM "${dimm.id}" is used by "${busy}"`;
     const size = sizes.get(dimm.memdev)!;
     if (size % TWO_MIB !== 0) return `DIMM "${dimm.id}": size ${size} is not a multiple of 2 MiB`;
     plan.newDimms.push({ ...dimm, size });
   }
-  const total = [...present, ...plan.newDimms, ...machine.virtioMems().map(({ maxSize: size }) => ({ size }))].reduce(
+  const total = [...present, ...plan.newDimms, ...machine.virtio.mems().map(({ maxSize: size }) => ({ size }))].reduce(
     (sum, device) => sum + device.size,
     0,
   );
@@ -135,7 +135,7 @@ const virtioRegions = (machine: Machine): MemoryRegion[] =>
 /** The engine's own checks on the final layout, before a byte is allocated: memory that is missing is stood in for by memory that is there. */
 function dryRun(machine: Machine, layout: Layout, plan: Plan): string | undefined {
   const standIn = new Map(plan.hva);
-  const anywhere = Math.min(...machine.backends().map((backend) => backend.hva));
+  const anywhere = Math.min(...machine.backends.list().map((backend) => backend.hva));
   for (const { id } of [...plan.newBackends, ...plan.newBare]) standIn.set(id, anywhere);
   const regions = regionsOf(layout, standIn);
   const commit = machine.memory.checkUnbacked([...regions, ...virtioRegions(machine)], 0);
@@ -157,8 +157,8 @@ function placeDimms(machine: Machine, plan: Plan): number[] | string {
   const taken: Range[] = machine.memory
     .memslots(0)
     .map((slot) => ({ start: slot.baseGfn * PAGE, end: (slot.baseGfn + slot.npages) * PAGE }));
-  for (const { addr, maxSize } of machine.virtioMems()) taken.push({ start: addr, end: addr + maxSize });
-  const memory = machine.deviceMemory();
+  for (const { addr, maxSize } of machine.virtio.mems()) taken.push({ start: addr, end: addr + maxSize });
+  const memory = machine.dimms.window();
   const fits = (start: number, size: number): boolean =>
     start % TWO_MIB === 0 &&
     memory.some((range) => start >= range.start && start + size <= range.end) &&
@@ -189,12 +189,12 @@ function allocate(machine: Machine, plan: Plan): string | undefined {
   const made: string[] = [];
   try {
     for (const { id, size } of plan.newBackends) {
-      plan.hva.set(id, machine.addBackend(id, size).hva);
+      plan.hva.set(id, machine.backends.add(id, size).hva);
       made.push(id);
     }
-    for (const { id, size } of plan.newBare) plan.hva.set(id, machine.allocateHost(size, id));
+    for (const { id, size } of plan.newBare) plan.hva.set(id, machine.host.allocate(size, id));
   } catch (error) {
-    for (const id of made) machine.deleteBackend(id);
+    for (const id of made) machine.backends.delete(id);
     return (error as Error).message;
   }
   return undefined;

@@ -1,5 +1,5 @@
 /** Layouts, links and machine snapshots. */
-import type { Machine } from '../machine/api';
+import type { Machine } from '../machine/index';
 import { applyLayout } from './apply';
 import { captureLayout, layoutText } from './layout';
 import { packLink } from './link';
@@ -34,7 +34,7 @@ export {
   unpackBytesLink,
   unpackLink,
 } from './link';
-export { loadMachine, META_BYTES, packMachine, readMeta, readState, type SnapshotMeta, saveMachine } from './machine-file';
+export { loadMachine, META_BYTES, packMachine, readMeta, readState, saveMachine } from './machine-file';
 export { MAX_LAYOUT_TEXT, type ParsedLayout, parseLayout } from './parse';
 export { isReplayFile, packReplayFile, unpackReplayFile } from './replay-file';
 export { configOf, MAX_LINK_RAM, type MachineSpec, otherGuest, specOf } from './spec';

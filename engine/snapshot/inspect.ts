@@ -1,6 +1,6 @@
 /** What a file is before anything is done with it: for imports, which must refuse a damaged one at once. Touches no machine. */
-import type { SavedDevices } from '../machine/api';
-import { checkDevices } from '../machine/state-check';
+import type { SavedDevices } from '../machine/index';
+import { checkDevices } from '../machine/index';
 import { Refused } from './container';
 import { type Replay, readReplay } from './journal';
 import { linkKind, unpackBytesLink } from './link';

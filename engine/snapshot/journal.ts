@@ -6,7 +6,7 @@
  * a varint length and that many bytes of UTF-8. The last has kind 0 and is the end.
  */
 import { MAX_VCPUS } from '../abi/layout';
-import type { Position } from '../machine/api';
+import type { Position } from '../machine/index';
 import { Refused } from './container';
 import { digestIn, openParcel, packParcel } from './parcel';
 import { MAX_LAYOUT_TEXT, parseLayout } from './parse';

@@ -1,6 +1,6 @@
 /** Layouts: what is saved comes back, on the same machine and on a fresh one, and what is refused changes nothing. */
 import { describe, expect, it } from 'vitest';
-import type { Machine } from '../machine/api';
+import type { Machine } from '../machine/index';
 import { testMachine } from '../monitor/testing';
 import { applyLayout, captureLayout, layoutText, loadLayout, parseLayout } from './index';
 import type { Layout } from './layout';
@@ -9,14 +9,14 @@ const MIB = 0x100000;
 const GIB4 = 0x100000000;
 
 function plug(machine: Machine, id: string, addr: number, size = 128 * MIB): void {
-  machine.addBackend(`mem-${id}`, size);
-  machine.plugDimm({ id, memdev: `mem-${id}`, addr });
+  machine.backends.add(`mem-${id}`, size);
+  machine.dimms.plug({ id, memdev: `mem-${id}`, addr });
 }
 
 /** What a layout is about, without hvas. */
 const shape = (machine: Machine): unknown =>
   machine.memory.memslots(0).map((slot) => {
-    const backing = machine.backingOf(slot.userspaceAddr)!;
+    const backing = machine.host.backingOf(slot.userspaceAddr)!;
     return [slot.slot, slot.flags, slot.baseGfn, slot.npages, backing.id, backing.offset];
   });
 
@@ -30,7 +30,7 @@ async function exchanged(): Promise<Machine> {
   machine.changeSet.begin();
   machine.changeSet.stage({ op: 'move', slot: a, gpa: GIB4 + 128 * MIB });
   machine.changeSet.stage({ op: 'move', slot: b, gpa: GIB4 });
-  machine.changeSet.stage({ op: 'add', slot: 40, gpa: 2 ** 40, size: 2 * MIB, hva: machine.allocateHost(2 * MIB, 'bare.40'), flags: 3 });
+  machine.changeSet.stage({ op: 'add', slot: 40, gpa: 2 ** 40, size: 2 * MIB, hva: machine.host.allocate(2 * MIB, 'bare.40'), flags: 3 });
   expect((await machine.changeSet.commit()).ok).toBe(true);
   return machine;
 }
@@ -57,16 +57,16 @@ describe('a layout', () => {
     const target = await testMachine();
     expect(await loadLayout(target, layoutText(captureLayout(source)))).toBeUndefined();
     expect(shape(target)).toEqual(shape(source));
-    expect(target.dimms().map(({ id, memdev, slot }) => [id, memdev, slot])).toEqual(
-      source.dimms().map(({ id, memdev, slot }) => [id, memdev, slot]),
+    expect(target.dimms.list().map(({ id, memdev, slot }) => [id, memdev, slot])).toEqual(
+      source.dimms.list().map(({ id, memdev, slot }) => [id, memdev, slot]),
     );
     expect(layoutText(captureLayout(target))).toBe(layoutText(captureLayout(source)));
   });
 
   it('comes back on the machine it was taken from, with its memory', async () => {
     const machine = await exchanged();
-    machine.writePhysical(GIB4, Uint8Array.of(7));
-    machine.writePhysical(2 ** 40, Uint8Array.of(9));
+    machine.physical.write(GIB4, Uint8Array.of(7));
+    machine.physical.write(2 ** 40, Uint8Array.of(9));
     const saved = layoutText(captureLayout(machine));
     const before = shape(machine);
     const hva = machine.memory.memslotById(40)!.userspaceAddr;
@@ -78,7 +78,7 @@ describe('a layout', () => {
     expect(await loadLayout(machine, saved)).toBeUndefined();
     expect(shape(machine)).toEqual(before);
     expect(machine.memory.memslotById(40)!.userspaceAddr).toBe(hva);
-    expect([...machine.readPhysical(GIB4, 1)!, ...machine.readPhysical(2 ** 40, 1)!]).toEqual([7, 9]);
+    expect([...machine.physical.read(GIB4, 1)!, ...machine.physical.read(2 ** 40, 1)!]).toEqual([7, 9]);
     // One switch: at most two swaps of the two address spaces' generations.
     expect(machine.memory.generation() - generation).toBeLessThanOrEqual(4);
   });
@@ -88,7 +88,7 @@ describe('a layout', () => {
     const saved = layoutText(captureLayout(machine));
     plug(machine, 'd1', GIB4);
     expect(await loadLayout(machine, saved)).toBeUndefined();
-    expect(machine.dimms()).toHaveLength(1);
+    expect(machine.dimms.list()).toHaveLength(1);
     expect(machine.memory.memslotAt(GIB4 / 4096)).toBeUndefined();
   });
 
@@ -96,7 +96,7 @@ describe('a layout', () => {
     const source = await exchanged();
     const target = await testMachine();
     target.changeSet.begin();
-    target.changeSet.stage({ op: 'add', slot: 41, gpa: GIB4, size: 2 * MIB, hva: target.allocateHost(2 * MIB, 'bare.41'), flags: 0 });
+    target.changeSet.stage({ op: 'add', slot: 41, gpa: GIB4, size: 2 * MIB, hva: target.host.allocate(2 * MIB, 'bare.41'), flags: 0 });
     await target.changeSet.commit();
     expect(await loadLayout(target, layoutText(captureLayout(source)))).toBeUndefined();
     expect(shape(target)).toEqual(shape(source));
@@ -109,9 +109,9 @@ describe('a layout that is refused', () => {
     change(layout);
     const machine = await testMachine();
     prepare(machine);
-    const before = [shape(machine), machine.backends(), machine.dimms(), machine.memory.generation()];
+    const before = [shape(machine), machine.backends.list(), machine.dimms.list(), machine.memory.generation()];
     const reason = await applyLayout(machine, layout);
-    expect([shape(machine), machine.backends(), machine.dimms(), machine.memory.generation()]).toEqual(before);
+    expect([shape(machine), machine.backends.list(), machine.dimms.list(), machine.memory.generation()]).toEqual(before);
     expect(reason).toMatch(/^[^\n]+$/);
     return reason!;
   }
@@ -141,7 +141,7 @@ describe('a layout that is refused', () => {
     expect(
       await refused(
         () => {},
-        (machine) => machine.addBackend('mem-d1', 2 * MIB),
+        (machine) => machine.backends.add('mem-d1', 2 * MIB),
       ),
     ).toMatch(/^backend "mem-d1" has 134217728 bytes there and 2097152 here/);
     expect(
@@ -154,9 +154,9 @@ describe('a layout that is refused', () => {
       await refused(
         () => {},
         (machine) => {
-          machine.addBackend('mem-d1', 128 * MIB);
-          machine.addBackend('x', 128 * MIB);
-          machine.plugDimm({ id: 'd1', memdev: 'x', addr: GIB4 });
+          machine.backends.add('mem-d1', 128 * MIB);
+          machine.backends.add('x', 128 * MIB);
+          machine.dimms.plug({ id: 'd1', memdev: 'x', addr: GIB4 });
         },
       ),
     ).toBe('DIMM "d1" uses "mem-d1" there and "x" here');
@@ -246,8 +246,8 @@ describe('a layout and a virtio-mem device', () => {
 
   it('have nothing to do with each other: what the guest plugged is not in it, and stays where one is loaded', async () => {
     const machine = await testMachine(devices);
-    const [{ addr } = { addr: 0 }] = machine.virtioMems();
-    const { hva } = machine.backends().find(({ id }) => id === 'vmem0')!;
+    const [{ addr } = { addr: 0 }] = machine.virtio.mems();
+    const { hva } = machine.backends.list().find(({ id }) => id === 'vmem0')!;
     const own = { slot: 256, guestPhysAddr: addr, memorySize: 4 * MIB, userspaceAddr: hva };
     expect(machine.memory.setUserMemoryRegion(own).ok).toBe(true);
     plug(machine, 'd1', GIB4);
@@ -256,7 +256,7 @@ describe('a layout and a virtio-mem device', () => {
 
     const plain = await testMachine();
     expect(await loadLayout(plain, saved)).toBeUndefined();
-    expect(plain.backends().map(({ id }) => id)).not.toContain('vmem0');
+    expect(plain.backends.list().map(({ id }) => id)).not.toContain('vmem0');
 
     machine.memory.setUserMemoryRegion({ ...own, slot: slotAt(machine, GIB4), memorySize: 0 });
     expect(await loadLayout(machine, saved)).toBeUndefined();
@@ -269,8 +269,8 @@ describe('a layout and a virtio-mem device', () => {
     plug(source, 'd1', 256 * MIB);
     const moved = captureLayout(source);
     const target = await testMachine(devices);
-    expect(target.virtioMems()[0]!.addr).toBe(256 * MIB);
+    expect(target.virtio.mems()[0]!.addr).toBe(256 * MIB);
     expect(await loadLayout(target, layoutText(moved))).toBeUndefined();
-    expect(target.dimms()[0]!.addr).toBe(512 * MIB);
+    expect(target.dimms.list()[0]!.addr).toBe(512 * MIB);
   });
 });

@@ -3,8 +3,8 @@
  * devices. Memslots name what backs them (backend or bare range, and the offset in it), never a raw hva: hvas differ from machine to machine.
  * Only address space 0 is part of it. A slot that spans several backings (memslot_merge -f) is saved as one for each of them. What a virtio-mem device maps is not: that is between the device and its guest. See docs/snapshots.md.
  */
-import type { BackingPart, Machine } from '../machine/api';
-import { FreeIds } from '../machine/partial-slots';
+import type { BackingPart, Machine } from '../machine/index';
+import { FreeIds } from '../machine/index';
 
 export const LAYOUT_FORMAT = 'memslot-lab layout';
 export const LAYOUT_VERSION = 1;
@@ -60,7 +60,7 @@ export interface BareRange {
 
 /** Bare ranges in use. Two with the same label get different ids: "bare.7", "bare.7.2". */
 export function bareRanges(machine: Machine): BareRange[] {
-  const backends = new Set(machine.backends().map((backend) => backend.id));
+  const backends = new Set(machine.backends.list().map((backend) => backend.id));
   const byStart = new Map<number, BareRange>();
   for (const { part: backing } of mappedParts(machine)) {
     if (backends.has(backing.id)) continue;
@@ -81,8 +81,8 @@ export function bareRanges(machine: Machine): BareRange[] {
 
 /** The machine's present layout. */
 export function captureLayout(machine: Machine): Layout {
-  const virtio = new Set(machine.virtioMems().map(({ memdev }) => memdev));
-  const backends = machine.backends().filter(({ id }) => !virtio.has(id));
+  const virtio = new Set(machine.virtio.mems().map(({ memdev }) => memdev));
+  const backends = machine.backends.list().filter(({ id }) => !virtio.has(id));
   const bare = bareRanges(machine);
   const { ram, slots, maxmem } = machine.config;
   return {
@@ -93,7 +93,7 @@ export function captureLayout(machine: Machine): Layout {
     board: backends.filter((backend) => backend.kind === 'board').map(({ id, size }) => ({ id, size })),
     backends: backends.filter((backend) => backend.kind !== 'board').map(({ id, size }) => ({ id, size })),
     bare: bare.map(({ id, size }) => ({ id, size })),
-    dimms: machine.dimms().map(({ id, memdev, slot, node, addr }) => ({ id, memdev, slot, node, addr })),
+    dimms: machine.dimms.list().map(({ id, memdev, slot, node, addr }) => ({ id, memdev, slot, node, addr })),
     memslots: mappedParts(machine)
       .filter(({ part }) => !virtio.has(part.id))
       .map((mapped) => captureSlot(mapped, [...backends, ...bare])),
@@ -113,7 +113,7 @@ export interface MappedPart {
 export function mappedParts(machine: Machine): MappedPart[] {
   const ids = new FreeIds(machine.memory);
   return machine.memory.memslots(0).flatMap(({ slot, flags, baseGfn, npages, userspaceAddr: hva }) =>
-    machine.backingsOf(hva, npages * PAGE).map((part, index) => ({
+    machine.host.backingsOf(hva, npages * PAGE).map((part, index) => ({
       slot: index === 0 ? slot : ids.next(),
       flags,
       gpa: baseGfn * PAGE + part.hva - hva,
@@ -124,7 +124,7 @@ export function mappedParts(machine: Machine): MappedPart[] {
 
 /** What virtio-mem devices map. */
 export function virtioParts(machine: Machine): MappedPart[] {
-  const virtio = new Set(machine.virtioMems().map(({ memdev }) => memdev));
+  const virtio = new Set(machine.virtio.mems().map(({ memdev }) => memdev));
   return mappedParts(machine).filter(({ part }) => virtio.has(part.id));
 }
 

@@ -72,11 +72,11 @@ describe('a link', () => {
 describe('any mutated link', () => {
   it('never throws and never loads in part', async () => {
     const machine = await testMachine();
-    machine.addBackend('m1', 2 * 0x100000);
+    machine.backends.add('m1', 2 * 0x100000);
     const good = fragmentOf(await packLink(layoutText(captureLayout(machine)), BASE));
     const goodText = layoutText(captureLayout(machine));
     const snapshot = (): string =>
-      JSON.stringify([machine.memory.memslots(0), machine.backends(), machine.dimms(), machine.memory.generation()]);
+      JSON.stringify([machine.memory.memslots(0), machine.backends.list(), machine.dimms.list(), machine.memory.generation()]);
     const start = snapshot();
     const cut = fc.record({
       at: fc.nat(good.length),
@@ -102,8 +102,8 @@ describe('any mutated link', () => {
     const state = (): string =>
       JSON.stringify([
         machine.memory.memslots(0).map(({ arch: _arch, ...slot }) => slot),
-        machine.backends(),
-        machine.dimms(),
+        machine.backends.list(),
+        machine.dimms.list(),
         machine.memory.generation(),
       ]);
     const start = state();

@@ -3,7 +3,7 @@ import { existsSync, readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import fc from 'fast-check';
 import { afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
-import type { Machine, MachineState } from '../machine/api';
+import type { Machine, MachineState } from '../machine/index';
 import { testMachine } from '../monitor/testing';
 import { packSections } from './container';
 import { inspectFile } from './inspect';
@@ -18,17 +18,17 @@ const seed = Number(process.env.LAB_SEED ?? 20_261_126);
 /** memlab at its prompt, with something typed that it has not read. */
 async function memlab(): Promise<Machine> {
   const machine = await testMachine({ ram: 32 * MIB, guest: { name: 'memlab', kernel: new Uint8Array(readFileSync(elf!)) } });
-  machine.runInstructions(3_000_000);
+  machine.run.advance(3_000_000);
   return machine;
 }
 
 async function withDimm(): Promise<Machine> {
   const machine = await memlab();
-  machine.addBackend('mem1', 128 * MIB);
-  machine.plugDimm({ id: 'dimm1', memdev: 'mem1' });
-  machine.runInstructions(2_000_000);
+  machine.backends.add('mem1', 128 * MIB);
+  machine.dimms.plug({ id: 'dimm1', memdev: 'mem1' });
+  machine.run.advance(2_000_000);
   machine.serial.input(new TextEncoder().encode('help\r'));
-  machine.runInstructions(10_000);
+  machine.run.advance(10_000);
   return machine;
 }
 
@@ -39,7 +39,7 @@ function answer(machine: Machine, line: string): string {
     text += new TextDecoder().decode(bytes);
   });
   machine.serial.input(new TextEncoder().encode(`${line}\r`));
-  machine.runInstructions(3_000_000);
+  machine.run.advance(3_000_000);
   end();
   return text;
 }
@@ -51,19 +51,19 @@ describe('a machine snapshot', () => {
     const { bytes, meta } = await saveMachine(machine, 1000);
     expect(readMeta(bytes.subarray(0, META_BYTES), bytes.length)).toEqual(meta);
     expect(await machine.digest()).toBe(before);
-    machine.runInstructions(2_000_000);
+    machine.run.advance(2_000_000);
     const after = await machine.digest();
     expect(after).not.toBe(before);
 
     expect(await loadMachine(machine, bytes)).toBeUndefined();
     expect(await machine.digest()).toBe(before);
-    machine.runInstructions(2_000_000);
+    machine.run.advance(2_000_000);
     expect(await machine.digest()).toBe(after);
 
     const other = await testMachine({ ram: 32 * MIB });
     expect(await loadMachine(other, bytes)).toBeUndefined();
     expect(await other.digest()).toBe(before);
-    other.runInstructions(2_000_000);
+    other.run.advance(2_000_000);
     expect(await other.digest()).toBe(after);
     expect(answer(other, 'help')).toContain('peek');
   });
@@ -75,25 +75,25 @@ describe('a machine snapshot', () => {
     const { bytes: withIt } = await saveMachine(plugged, 0);
 
     expect(await loadMachine(plain, withIt)).toBeUndefined();
-    expect(plain.dimms()).toEqual(plugged.dimms());
-    expect(plain.backends()).toEqual(plugged.backends());
+    expect(plain.dimms.list()).toEqual(plugged.dimms.list());
+    expect(plain.backends.list()).toEqual(plugged.backends.list());
     expect(plain.memory.layout(0)).toEqual(plugged.memory.layout(0));
 
     expect(await loadMachine(plugged, without)).toBeUndefined();
-    expect(plugged.dimms()).toEqual([]);
-    expect(plugged.backends().map(({ id }) => id)).not.toContain('mem1');
+    expect(plugged.dimms.list()).toEqual([]);
+    expect(plugged.backends.list().map(({ id }) => id)).not.toContain('mem1');
     // Its host memory is free, its id and slot too.
-    plugged.addBackend('mem1', 256 * MIB);
-    expect(plugged.plugDimm({ id: 'dimm1', memdev: 'mem1', slot: 0 }).size).toBe(256 * MIB);
+    plugged.backends.add('mem1', 256 * MIB);
+    expect(plugged.dimms.plug({ id: 'dimm1', memdev: 'mem1', slot: 0 }).size).toBe(256 * MIB);
     expect(answer(plugged, 'help')).toContain('peek');
   });
 
   it('keeps flags and dirty bits, and ends the undo history', async () => {
     const machine = await testMachine({ ram: 32 * MIB });
-    const hva = machine.allocateHost(64 * 4096, 'bare.9');
+    const hva = machine.host.allocate(64 * 4096, 'bare.9');
     const region = { slot: 9, flags: 1, guestPhysAddr: 2 ** 40, memorySize: 64 * 4096, userspaceAddr: hva };
     expect(machine.memory.setUserMemoryRegion(region).ok).toBe(true);
-    machine.writePhysical(2 ** 40 + 3 * 4096, Uint8Array.of(1));
+    machine.physical.write(2 ** 40 + 3 * 4096, Uint8Array.of(1));
     const { bytes } = await saveMachine(machine, 0);
     machine.memory.getDirtyLog(9);
     machine.memory.setUserMemoryRegion({ ...region, memorySize: 0 });
@@ -126,7 +126,7 @@ describe('a file that is not right', () => {
   beforeAll(async () => {
     machine = await withDimm();
     good = (await saveMachine(machine, 0)).bytes;
-    machine.runInstructions(100_000);
+    machine.run.advance(100_000);
     digest = await machine.digest();
     generation = machine.memory.generation(0);
     const view = new DataView(good.buffer);
@@ -222,7 +222,7 @@ describe('a file from before the sleepers of a round were kept', () => {
     delete old.machine.round.asleep;
     delete old.machine.round.retrying;
     expect(await loadMachine(machine, await packed(old))).toBeUndefined();
-    expect(machine.capture().machine.round.asleep).toEqual([]);
+    expect(machine.snapshot.capture().machine.round.asleep).toEqual([]);
   });
 });
 
@@ -253,17 +253,17 @@ describe('a file with right checksums and one wrong value', () => {
         const other = structuredClone(state) as MachineState;
         const { holder, key } = leaves({ machine: other.machine, devices: other.devices })[index]!;
         holder[key] = value;
-        const before = machine.instructions;
+        const before = machine.run.instructions;
         const reason = await loadMachine(machine, await packed(other));
         if (reason !== undefined) {
           expect(reason).toMatch(/^[^\n]+$/);
           expect(reason).not.toMatch(/undefined|cannot be read/);
-          expect(machine.instructions).toBe(before);
+          expect(machine.run.instructions).toBe(before);
           return;
         }
         accepted += 1;
-        machine.runInstructions(20_000);
-        machine.stop();
+        machine.run.advance(20_000);
+        machine.run.stop();
         expect(await loadMachine(machine, good)).toBeUndefined();
       }),
       { seed, numRuns: RUNS },
@@ -276,7 +276,7 @@ describe('a file with right checksums and one wrong value', () => {
 
 /** As saveMachine packs. */
 function packed(state: MachineState): Promise<Uint8Array> {
-  const stub = { capture: () => state, guestTimeNs: 0, instructions: 0 } as unknown as Machine;
+  const stub = { snapshot: { capture: () => state }, run: { guestTimeNs: 0, instructions: 0 } } as unknown as Machine;
   return saveMachine(stub, 0).then(({ bytes }) => bytes);
 }
 

@@ -4,8 +4,18 @@
  * checked: nothing of the running machine is touched before all of it is, and what a section says bounds what the next ones may unpack to.
  */
 import { MAX_VCPUS, PAGE_SIZE, VCPU_RECORD_SIZE } from '../abi/layout';
-import { type Machine, MachineError, type MachineState, type SavedMachine, type UncheckedState } from '../machine/api';
-import { checkDescription, dirtyBytes, MAX_SLOTS, MOST_DIRTY } from '../machine/state-check';
+import {
+  checkDescription,
+  dirtyBytes,
+  MAX_SLOTS,
+  type Machine,
+  MachineError,
+  type MachineState,
+  MOST_DIRTY,
+  type SavedMachine,
+  type SnapshotMeta,
+  type UncheckedState,
+} from '../machine/index';
 import {
   type PackedSection,
   type Progress,
@@ -33,25 +43,14 @@ const SMALL = ['meta', 'machine', 'devices', 'vcpu', 'dirty'] as const;
 /** Enough of a file for `readMeta`. */
 export const META_BYTES = 4096;
 
-export interface SnapshotMeta {
-  /** bytes of the file */
-  size: number;
-  /** ms since 1970 */
-  date: number;
-  /** guest time, ns */
-  vmClockNs: number;
-  /** retired instructions of all vCPUs */
-  icount: number;
-}
-
 /** The machine at this instant; it may run on while the file is packed. `date`: ms since 1970. */
 export async function saveMachine(
   machine: Machine,
   date: number,
   progress?: Progress,
 ): Promise<{ bytes: Uint8Array<ArrayBuffer>; meta: SnapshotMeta }> {
-  const meta = { date, vmClockNs: machine.guestTimeNs, icount: machine.instructions };
-  const bytes = await packMachine(machine.capture(), meta, progress);
+  const meta = { date, vmClockNs: machine.run.guestTimeNs, icount: machine.run.instructions };
+  const bytes = await packMachine(machine.snapshot.capture(), meta, progress);
   return { bytes, meta: { ...meta, size: bytes.length } };
 }
 
@@ -77,9 +76,9 @@ export async function loadMachine(
   ready: () => void = () => {},
 ): Promise<string | undefined> {
   try {
-    const state = await readState(bytes, (saved) => machine.checkSaved(saved), progress);
+    const state = await readState(bytes, (saved) => machine.snapshot.check(saved), progress);
     ready();
-    machine.restore(state);
+    machine.snapshot.restore(state);
     return undefined;
   } catch (error) {
     if (error instanceof Refused || error instanceof MachineError) return error.message;

@@ -1,6 +1,6 @@
 /** A machine snapshot brings zap mode, dirty-log mode and what stands in the dirty rings, and the digest tells machines apart by them. */
 import { expect, it } from 'vitest';
-import type { Machine } from '../machine/api';
+import type { Machine } from '../machine/index';
 import { Monitor } from '../monitor/monitor';
 import { testEnv, testMachine } from '../monitor/testing';
 import { loadMachine, saveMachine } from './index';
@@ -14,7 +14,7 @@ const monitorOf = (machine: Machine): ((line: string) => Promise<string>) => {
 };
 
 const write = (machine: Machine, ...pages: number[]): void => {
-  for (const page of pages) machine.writePhysical(RAM_A + page * PAGE, Uint8Array.of(1));
+  for (const page of pages) machine.physical.write(RAM_A + page * PAGE, Uint8Array.of(1));
 };
 
 const fileOf = async (machine: Machine): Promise<Uint8Array> => (await saveMachine(machine, 0)).bytes;
@@ -54,15 +54,15 @@ it('brings what stands in dirty rings: harvested, waiting, and of slots that are
   expect(await from.digest()).not.toBe(some);
   expect(await loadMachine(to, await fileOf(from))).toBeUndefined();
   expect(await to.digest()).toBe(await from.digest());
-  expect(to.dirtyRings()).toEqual(from.dirtyRings());
+  expect(to.rings.status()).toEqual(from.rings.status());
   for (const machine of [from, to]) {
     // Pages that stand in a ring are not recorded again before a reset.
     write(machine, 1, 3, 4);
-    expect(machine.dirtyRings()[0]).toMatchObject({ used: 4, pending: 2 });
-    expect(machine.harvestDirtyRings().map(({ offset }) => offset)).toEqual([3, 4]);
-    expect(machine.resetDirtyRings()).toBe(4);
+    expect(machine.rings.status()[0]).toMatchObject({ used: 4, pending: 2 });
+    expect(machine.rings.harvest().map(({ offset }) => offset)).toEqual([3, 4]);
+    expect(machine.rings.reset()).toBe(4);
     write(machine, 1);
-    expect(machine.harvestDirtyRings().map(({ offset }) => offset)).toEqual([1]);
+    expect(machine.rings.harvest().map(({ offset }) => offset)).toEqual([1]);
   }
   // The slot goes and comes back: what stands in the ring is not of the new one.
   await type('memslot_del 3');
@@ -70,7 +70,7 @@ it('brings what stands in dirty rings: harvested, waiting, and of slots that are
   expect(await loadMachine(to, await fileOf(from))).toBeUndefined();
   for (const machine of [from, to]) {
     write(machine, 1);
-    expect(machine.harvestDirtyRings().map(({ offset }) => offset)).toEqual([1]);
+    expect(machine.rings.harvest().map(({ offset }) => offset)).toEqual([1]);
   }
   expect(await to.digest()).toBe(await from.digest());
 });
@@ -81,9 +81,9 @@ it('a state without rings leaves the rings of this machine on, and empty', async
   await monitorOf(to)('memslot_flags 3 -l');
   write(to, 5);
   expect(await loadMachine(to, await fileOf(from))).toBeUndefined();
-  expect(to.dirtyRings()).toMatchObject([{ size: 256, used: 0 }]);
+  expect(to.rings.status()).toMatchObject([{ size: 256, used: 0 }]);
   write(to, 6);
-  expect(to.harvestDirtyRings().map(({ offset }) => offset)).toEqual([6]);
+  expect(to.rings.harvest().map(({ offset }) => offset)).toEqual([6]);
   to.memory.verify();
 });
 
@@ -91,7 +91,7 @@ it('refuses modes and rings that cannot be, in one line, and changes nothing', a
   const machine = await testMachine();
   await monitorOf(machine)('zap_mode all');
   await monitorOf(machine)('dirty_ring enable 256');
-  const good = machine.capture();
+  const good = machine.snapshot.capture();
   const digest = await machine.digest();
   const ring = { harvested: 0, overflows: 0, slots: [3], pages: [1], live: [1] };
   const wrong: [object, RegExp][] = [
@@ -104,7 +104,7 @@ it('refuses modes and rings that cannot be, in one line, and changes nothing', a
   ];
   for (const [change, reason] of wrong) {
     const modes = { ...good.machine.modes, ...change };
-    expect(() => machine.restore({ ...good, machine: { ...good.machine, modes } }), JSON.stringify(change)).toThrow(reason);
+    expect(() => machine.snapshot.restore({ ...good, machine: { ...good.machine, modes } }), JSON.stringify(change)).toThrow(reason);
   }
   expect(await machine.digest()).toBe(digest);
   expect(machine.memory.zap).toBe('all');

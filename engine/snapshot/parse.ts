@@ -2,8 +2,7 @@
  * Reading a layout that came from anywhere. Hostile until checked: size bounded before it is parsed, every member named and bounded, nothing
  * unknown accepted, and the result is built anew, member by member.
  */
-import { MOST_HOST_MEMORY } from '../machine/host-memory';
-import { checkLogs, MAX_SLOTS } from '../machine/state-check';
+import { checkLogs, MAX_SLOTS, MOST_HOST_MEMORY } from '../machine/index';
 import { LAYOUT_FORMAT, LAYOUT_VERSION, type Layout, type LayoutDimm, type LayoutSlot } from './layout';
 
 /** Characters. A layout of 8,000 slots has about 700,000. */

@@ -3,7 +3,7 @@
  * pages. Each page lies in a range that the file describes, and all are in order over the whole file, so that no file can unpack to more than that.
  */
 import { PAGE_SIZE } from '../abi/layout';
-import type { RamPiece, SavedMachine } from '../machine/api';
+import type { RamPiece, SavedMachine } from '../machine/index';
 import { type PackedSection, Refused } from './container';
 
 /** Pages in one section, at most. */

@@ -1,8 +1,8 @@
 /** Which machine a link is for: its flags, and the guest by its name and the hash of its image. Links carry no images. */
 import { MAX_VCPUS } from '../abi/layout';
-import type { GuestImage, Machine, MachineConfig, SavedDevices } from '../machine/api';
+import type { GuestImage, Machine, MachineConfig, SavedDevices } from '../machine/index';
+import { checkDevices, devicesOf } from '../machine/index';
 import { sha256 } from '../machine/sha256';
-import { checkDevices, devicesOf } from '../machine/state-check';
 import { Refused } from './container';
 
 export interface MachineSpec {

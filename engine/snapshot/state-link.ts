@@ -4,7 +4,7 @@
  */
 import { PAGE_SIZE, VCPU_RECORD_SIZE } from '../abi/layout';
 import { VCPU_STATS } from '../abi/vcpu';
-import type { Machine, MachineState, RamPiece, UncheckedState } from '../machine/api';
+import type { Machine, MachineState, RamPiece, UncheckedState } from '../machine/index';
 import { Refused } from './container';
 import { diff, patched } from './json-patch';
 import { MAX_INFLATED } from './link';
@@ -29,8 +29,8 @@ export interface StateLink {
 
 /** Of a machine that has not run yet: it has run a little then. */
 export function freshState(machine: Machine): MachineState {
-  machine.runInstructions(STARTED);
-  return machine.capture();
+  machine.run.advance(STARTED);
+  return machine.snapshot.capture();
 }
 
 /** Throws Refused where the state is too large for any link. */

@@ -2,7 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
-import type { Machine } from '../machine/api';
+import type { Machine } from '../machine/index';
 import { testMachine } from '../monitor/testing';
 import type { CpuView } from './cpu-types';
 import type { Query } from './protocol';
@@ -19,16 +19,16 @@ describe('a vCPU in 64-bit mode', () => {
   let machine: Machine;
   beforeAll(async () => {
     machine = await testMachine({ guest: { name: 'memlab', kernel }, smp: 2 });
-    machine.cont();
-    machine.runInstructions(2_000_000);
-    machine.stop();
+    machine.run.cont();
+    machine.run.advance(2_000_000);
+    machine.run.stop();
   });
 
   it('is told with its code around rip, and a step goes to the next line or to the target', () => {
     const view = cpu(machine);
     expect(view.code.bits).toBe(64);
-    expect(BigInt(view.code.rip)).toBe(machine.registers().rip);
-    expect(value(view, 'rip')?.value).toBe(machine.registers().rip.toString(16).padStart(16, '0'));
+    expect(BigInt(view.code.rip)).toBe(machine.inspect.registers().rip);
+    expect(value(view, 'rip')?.value).toBe(machine.inspect.registers().rip.toString(16).padStart(16, '0'));
     expect(value(view, 'cs')?.note).toMatch(/^base 0x0, limit 0xffffffff, DPL=0 CS64 \[-R[A-]\]$/);
     const known = view.code.lines.filter((line) => !line.guess);
     expect(known).toHaveLength(8);
@@ -37,7 +37,7 @@ describe('a vCPU in 64-bit mode', () => {
     expect(guessed).toHaveLength(4);
     const last = guessed.at(-1)!;
     expect(BigInt(last.gva) + BigInt(last.bytes.split(' ').length)).toBe(BigInt(view.code.rip));
-    machine.runInstructions(1);
+    machine.run.advance(1);
     const after = cpu(machine);
     expect([known[0]?.gva, known[1]?.gva, known[0]?.target]).toContain(after.code.rip);
   });
@@ -51,7 +51,7 @@ describe('a vCPU in 64-bit mode', () => {
   });
 
   it('shows any code by address, and says where it ends', () => {
-    machine.writePhysical(0x180ffa, Uint8Array.of(0x90, 0xeb, 0xfd, 0x48, 0xb8, 0x01));
+    machine.physical.write(0x180ffa, Uint8Array.of(0x90, 0xeb, 0xfd, 0x48, 0xb8, 0x01));
     const lines = (ask(machine, { ask: 'disassemble', from: '0x180ffa', count: 2 }) as { lines: unknown[] }).lines;
     expect(lines).toEqual([
       { gva: '0x180ffa', bytes: '90', mnemonic: 'nop', operands: '', guess: false },
@@ -85,7 +85,7 @@ describe('other states', () => {
     const machine = await testMachine();
     const view = cpu(machine, { count: 4 });
     expect(view.code.bits).toBe(16);
-    const { segments, rip } = machine.registers();
+    const { segments, rip } = machine.inspect.registers();
     expect(BigInt(view.code.rip)).toBe((segments[1]!.base + rip) & 0xffffffffn);
     expect(view.groups[0]?.registers.map(({ name }) => name)).toEqual('eax ebx ecx edx esi edi ebp esp eip'.split(' '));
     expect(value(view, 'st0')).toMatchObject({ note: '0' });
@@ -93,9 +93,9 @@ describe('other states', () => {
 
   it('a slot that was taken away leaves a reason in place of code', async () => {
     const machine = await testMachine({ guest: { name: 'memlab', kernel } });
-    machine.cont();
-    machine.runInstructions(2_000_000);
-    machine.stop();
+    machine.run.cont();
+    machine.run.advance(2_000_000);
+    machine.run.stop();
     for (const slot of machine.memory.memslots(0))
       machine.memory.setUserMemoryRegion({ slot: slot.slot, guestPhysAddr: 0, memorySize: 0, userspaceAddr: 0 });
     const { code } = cpu(machine);

@@ -1,5 +1,5 @@
 /** Registers and code of a vCPU for the page. Looks only: no fault, no accessed bit, no device. */
-import type { Machine, VcpuRegisters } from '../machine/api';
+import type { Machine, VcpuRegisters } from '../machine/index';
 import { codeBits, describeSegment, instructionsBefore, instructionsFrom, type Placed, type Read, readVirtual } from '../monitor/index';
 import type { CodeLine, CodeView, CpuView, RegisterGroup, RegisterView } from './cpu-types';
 import type { Queries } from './protocol';
@@ -39,7 +39,7 @@ const linear = (address: bigint, bits: number): bigint => (bits === 64 ? BigInt.
 export const codeBase = (registers: VcpuRegisters): bigint => (codeBits(registers) === 64 ? 0n : registers.segments[SEG_CS]!.base);
 
 export function translate(machine: Machine, query: Queries['translate']['query']): Queries['translate']['answer'] {
-  const gpa = machine.translate(parseGva(query.gva), vcpuOf(machine, query.vcpu));
+  const gpa = machine.inspect.translate(parseGva(query.gva), vcpuOf(machine, query.vcpu));
   return gpa === undefined ? {} : { gpa };
 }
 
@@ -47,7 +47,7 @@ export function codeView(machine: Machine, query: Queries['disassemble']['query'
   const vcpu = vcpuOf(machine, query.vcpu);
   const count = lineCount('count', query.count);
   const before = lineCount('before', query.before ?? 0);
-  const registers = machine.registers(vcpu);
+  const registers = machine.inspect.registers(vcpu);
   const bits = codeBits(registers);
   const base = codeBase(registers);
   const rip = linear(base + registers.rip, bits);
@@ -77,19 +77,19 @@ export function codeView(machine: Machine, query: Queries['disassemble']['query'
 function whyUnreadable(machine: Machine, vcpu: number, gva: bigint): string {
   const next = BigInt.asUintN(64, (gva | 0xfffn) + 1n);
   for (const at of [gva, next]) {
-    const gpa = machine.translate(at, vcpu);
+    const gpa = machine.inspect.translate(at, vcpu);
     if (gpa === undefined) return `${hex(at)} is not mapped by the guest's page tables`;
-    if (!machine.readPhysical(gpa, 1)) return `${hex(at)} is gpa ${hex(BigInt(gpa))}, which no memslot backs`;
+    if (!machine.physical.read(gpa, 1)) return `${hex(at)} is gpa ${hex(BigInt(gpa))}, which no memslot backs`;
   }
   return `${hex(gva)} cannot be read`;
 }
 
 export function cpuView(machine: Machine, query: Queries['cpu']['query']): CpuView {
   const vcpu = vcpuOf(machine, query.vcpu);
-  const registers = machine.registers(vcpu);
+  const registers = machine.inspect.registers(vcpu);
   const code = codeView(machine, { ...query, ask: 'disassemble' });
   const { cpl, halted, rflags } = registers;
-  return { vcpu, instructions: machine.instructions, cpl, halted, rflags, groups: groups(registers, code.bits === 64), code };
+  return { vcpu, instructions: machine.run.instructions, cpl, halted, rflags, groups: groups(registers, code.bits === 64), code };
 }
 
 function groups(r: VcpuRegisters, wide: boolean): RegisterGroup[] {

@@ -1,5 +1,5 @@
 /** Live figures: speed, and what happened a second, since the last ones. Sent while something changes. */
-import type { Machine } from '../machine/api';
+import type { Machine } from '../machine/index';
 import type { Figures, Rates } from './protocol';
 
 interface Clock {
@@ -35,8 +35,8 @@ export class Figurer {
     private readonly post: (figures: Figures) => void,
   ) {
     this.at = clock.monotonic();
-    this.instructions = machine.instructions;
-    this.counts = machine.stats();
+    this.instructions = machine.run.instructions;
+    this.counts = machine.inspect.stats();
     this.schedule();
   }
 
@@ -48,8 +48,8 @@ export class Figurer {
   send(): void {
     const { machine } = this;
     const now = this.clock.monotonic();
-    const instructions = machine.instructions;
-    const counts = machine.stats();
+    const instructions = machine.run.instructions;
+    const counts = machine.inspect.stats();
     // A snapshot that was loaded may be younger.
     const since = (counter: string): number => Math.max(0, (counts[counter] ?? 0) - (this.counts[counter] ?? 0));
     const done = Math.max(0, instructions - this.instructions);
@@ -61,11 +61,11 @@ export class Figurer {
     const figures: Figures = {
       mips: Math.round(mips * 10) / 10,
       instructions,
-      guestTimeNs: machine.guestTimeNs,
+      guestTimeNs: machine.run.guestTimeNs,
       tlbMissPerMille: done > 0 ? Math.round((since('tlb_misses') * 100_000) / done) / 100 : 0,
       rates,
-      holes: machine.holes.total,
-      idle: machine.state === 'running' && mips < IDLE_MIPS,
+      holes: machine.inspect.holes.total,
+      idle: machine.run.state === 'running' && mips < IDLE_MIPS,
     };
     this.at = now;
     this.instructions = instructions;

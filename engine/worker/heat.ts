@@ -1,5 +1,5 @@
 /** The page's dirty heat map: bounded, and it harvests nothing, so that whoever reads the dirty log finds what was there. */
-import type { Machine } from '../machine/api';
+import type { Machine } from '../machine/index';
 import { type DirtyHeat, type HeatSpan, MAX_HEAT_COLUMNS, MAX_HEAT_SPANS } from './protocol';
 
 const PAGE = 4096;
@@ -21,7 +21,7 @@ export function dirtyHeat(machine: Machine, spans: readonly HeatSpan[], asId: nu
     dirtyLog.heat(asId, span.from / PAGE, span.to / PAGE, span.columns, columns, done);
     done += span.columns;
   }
-  return { columns, rings: machine.dirtyRings(), ...(at === undefined ? {} : pageAt(machine, asId, at)) };
+  return { columns, rings: machine.rings.status(), ...(at === undefined ? {} : pageAt(machine, asId, at)) };
 }
 
 function pageAt(machine: Machine, asId: number, gpa: number): Pick<DirtyHeat, 'at'> {

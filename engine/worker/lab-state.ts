@@ -1,5 +1,5 @@
 /** The machine as the page sees it. */
-import type { ChangeSet, Machine } from '../machine/api';
+import type { Machine, StagedChangeSet } from '../machine/index';
 import { MemFlag, type Memslot } from '../memory/types';
 import { type CommitLog, dumpRegisters, pagesOf, slotName } from '../monitor/index';
 import type { HistoryView, LabState, SlotView } from './protocol';
@@ -15,22 +15,22 @@ export function labState(machine: Machine, commits: CommitLog, host: HostBounds)
   const { changeSet } = machine;
   const preview = changeSet.open ? changeSet.preview() : undefined;
   const { stepping } = changeSet;
-  const stopped = machine.state === 'shutdown' || machine.state === 'internal-error';
+  const stopped = machine.run.state === 'shutdown' || machine.run.state === 'internal-error';
   return {
-    run: machine.state,
+    run: machine.run.state,
     config: machine.config,
     guest: machine.guest?.name,
-    ...(machine.condition ? { condition: machine.condition } : {}),
-    ...(stopped ? { registers: dumpRegisters(machine.registers(0)) } : {}),
+    ...(machine.run.condition ? { condition: machine.run.condition } : {}),
+    ...(stopped ? { registers: dumpRegisters(machine.inspect.registers(0)) } : {}),
     generation: machine.memory.generation(0),
     hostSize: host.hostSize,
     hostBase: host.hostBase,
     slots: slotViews(machine),
-    backends: machine.backends(),
-    dimms: machine.dimms(),
-    deviceMemory: machine.deviceMemory(),
-    virtioMems: machine.virtioMems(),
-    mmio: machine.mmioRegions(),
+    backends: machine.backends.list(),
+    dimms: machine.dimms.list(),
+    deviceMemory: machine.dimms.window(),
+    virtioMems: machine.virtio.mems(),
+    mmio: machine.inspect.mmioRegions(),
     changeSet: { open: changeSet.open, entries: changeSet.entries, ...(preview ? { preview } : {}), ...outlookOf(changeSet) },
     ...(stepping ? { stepping } : {}),
     zap: machine.memory.zap,
@@ -41,7 +41,7 @@ export function labState(machine: Machine, commits: CommitLog, host: HostBounds)
   };
 }
 
-function outlookOf(changeSet: ChangeSet): { outlook?: { swaps: number; zappedPages: number } } {
+function outlookOf(changeSet: StagedChangeSet): { outlook?: { swaps: number; zappedPages: number } } {
   if (!changeSet.open || changeSet.stepping || changeSet.entries.length === 0) return {};
   const commit = changeSet.check();
   return commit.ok ? { outlook: { swaps: commit.swaps, zappedPages: pagesOf(commit.zapped) } } : {};
@@ -49,14 +49,14 @@ function outlookOf(changeSet: ChangeSet): { outlook?: { swaps: number; zappedPag
 
 export function slotViews(machine: Machine, asId = 0): SlotView[] {
   const kinds = new Map<string, SlotView['kind']>();
-  for (const backend of machine.backends()) kinds.set(backend.id, backend.kind === 'board' ? 'ram' : 'bare');
-  for (const { memdev } of machine.dimms()) kinds.set(memdev, 'dimm');
-  for (const { memdev } of machine.virtioMems()) kinds.set(memdev, 'virtio-mem');
+  for (const backend of machine.backends.list()) kinds.set(backend.id, backend.kind === 'board' ? 'ram' : 'bare');
+  for (const { memdev } of machine.dimms.list()) kinds.set(memdev, 'dimm');
+  for (const { memdev } of machine.virtio.mems()) kinds.set(memdev, 'virtio-mem');
   return machine.memory.memslots(asId).map((slot) => slotView(machine, kinds, slot));
 }
 
 function slotView(machine: Machine, kinds: ReadonlyMap<string, SlotView['kind']>, slot: Memslot): SlotView {
-  const kind = kinds.get(machine.backingOf(slot.userspaceAddr)?.id ?? '') ?? 'bare';
+  const kind = kinds.get(machine.host.backingOf(slot.userspaceAddr)?.id ?? '') ?? 'bare';
   return {
     slot: slot.slot,
     asId: slot.asId,

@@ -6,17 +6,17 @@ import type {
   DirtyRingStatus,
   GuestCondition,
   MachineConfig,
+  NamedSnapshot,
   PageWalk,
   PageWalkStep,
-  PhaseName,
   RunState,
   StagedEdit,
   StagedEntry,
   Stepping,
   Unasked,
   VirtioMemInfo,
-} from '../machine/api';
-import type { IndexSetView, IndexStructure, IndexView, PictureCell, PictureNode } from '../memory/index';
+} from '../machine/index';
+import type { IndexSetView, IndexStructure, IndexView, Phase, PictureCell, PictureNode } from '../memory/index';
 import type { MemoryRegion } from '../memory/types';
 import type { SlotDifference, SlotPlace } from '../monitor/index';
 import type { ReplayView, ShareKind, StageAction } from '../replay/types';
@@ -42,9 +42,10 @@ export type {
   MachineConfig,
   MachineShape,
   MemoryRegion,
+  NamedSnapshot,
   PageWalk,
   PageWalkStep,
-  PhaseName,
+  Phase,
   PictureCell,
   PictureNode,
   ReplayView,
@@ -125,7 +126,7 @@ export type ToWorker =
       /** snapshot-get */
       bytes?: Uint8Array;
       /** snapshot-list */
-      snapshots?: SnapshotView[];
+      snapshots?: NamedSnapshot[];
       error?: string;
     };
 
@@ -213,7 +214,7 @@ export type FromWorker =
       value?: string;
       /** snapshot-put */
       bytes?: Uint8Array;
-      meta?: SnapshotView;
+      meta?: NamedSnapshot;
     }
   /** A machine snapshot is being packed or unpacked: bytes of RAM done, at most 10 a second; the end is the command's own answer. */
   | { type: 'snapshot-progress'; doing: 'save' | 'load'; done: number; total: number }
@@ -222,19 +223,6 @@ export type FromWorker =
   | { type: 'state-opened'; digest: string; screen: string }
   | { type: 'quit'; status: number }
   | { type: 'fatal'; reason: string };
-
-/** A machine snapshot in a list. */
-export interface SnapshotView {
-  name: string;
-  /** bytes of the file */
-  size: number;
-  /** ms since 1970 */
-  date: number;
-  /** guest time, ns */
-  vmClockNs: number;
-  /** retired instructions */
-  icount: number;
-}
 
 /** Sent whole after each change of it. */
 export interface LabState {

@@ -1,6 +1,6 @@
 /** The page's questions on a real machine: bounded, and nothing changes by being asked. */
 import { describe, expect, it } from 'vitest';
-import type { Machine } from '../machine/api';
+import type { Machine } from '../machine/index';
 import { testMachine } from '../monitor/testing';
 import { HEAT_ALL, type Query } from './protocol';
 import { answerQuery, type QueryContext } from './queries';
@@ -12,9 +12,9 @@ const GIB4 = 2 ** 32;
 describe('dirty-heat', () => {
   it('shows written pages of a slot that logs, and the page under the pointer', async () => {
     const machine = await testMachine();
-    const hva = machine.allocateHost(16 * PAGE, 'bare.40');
+    const hva = machine.host.allocate(16 * PAGE, 'bare.40');
     machine.memory.setUserMemoryRegion({ slot: 40, flags: 1, guestPhysAddr: GIB4, memorySize: 16 * PAGE, userspaceAddr: hva });
-    machine.writePhysical(GIB4 + 5 * PAGE, Uint8Array.of(1));
+    machine.physical.write(GIB4 + 5 * PAGE, Uint8Array.of(1));
     const spans = [{ from: GIB4, to: GIB4 + 16 * PAGE, columns: 16 }];
     const answer = await answerQuery({ ask: 'dirty-heat', spans, at: GIB4 + 5 * PAGE + 7 }, context(machine));
     expect([...answer.columns]).toEqual([0, 0, 0, 0, 0, HEAT_ALL, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0]);
@@ -42,7 +42,7 @@ describe('page-walk', () => {
     const machine = await testMachine();
     const ask = (address: string) => answerQuery({ ask: 'page-walk', address }, context(machine));
     expect(ask('0x2000+8')).toMatchObject({ mode: 'off', page: { gpa: 0x2008 } });
-    expect((await ask('$rip')).gva).toBe(machine.registers().rip & 0xffffffffn);
+    expect((await ask('$rip')).gva).toBe(machine.inspect.registers().rip & 0xffffffffn);
     for (const text of ['', '0x', '12x', '$nothing', '4 5']) expect(() => ask(text)).toThrow(`'${text}' is not an address (`);
   });
 });
@@ -55,7 +55,7 @@ it('an unknown question is refused', async () => {
 it('memslots-of lists the other address space', async () => {
   const machine = await testMachine();
   expect(answerQuery({ ask: 'memslots-of', asId: 1 }, context(machine))).toEqual([]);
-  const hva = machine.allocateHost(PAGE, 'smram');
+  const hva = machine.host.allocate(PAGE, 'smram');
   machine.memory.setUserMemoryRegion({ slot: 3, asId: 1, guestPhysAddr: 0xa0000, memorySize: PAGE, userspaceAddr: hva });
   expect(answerQuery({ ask: 'memslots-of', asId: 1 }, context(machine))).toMatchObject([{ slot: 3, asId: 1, guestPhysAddr: 0xa0000 }]);
 });

@@ -2,7 +2,7 @@
  * The page's questions: each looks at the machine and changes nothing that the guest or a commit could notice. One entry a question;
  * what is more than a line lives in a file of its own.
  */
-import type { Machine } from '../machine/api';
+import type { Machine } from '../machine/index';
 import { type CommitLog, readAddress } from '../monitor/index';
 import { codeView, cpuView, translate } from './cpu-view';
 import { benchFlags } from './flags-bench';
@@ -23,14 +23,14 @@ type Answer<Ask extends keyof Queries> = Queries[Ask]['answer'] | Promise<Querie
 type Answers = { [Ask in keyof Queries]: (query: Queries[Ask]['query'], context: QueryContext) => Answer<Ask> };
 
 const answers: Answers = {
-  stats: (_query, { machine }) => machine.stats(),
+  stats: (_query, { machine }) => machine.inspect.stats(),
   'flags-bench': ({ slots, changes }, { clock }) => benchFlags(slots, changes, clock),
   index: ({ gpa }, context) => inspect(address(gpa), context),
   'index-bench': ({ slots }, { clock }) => benchIndexes(slots, clock),
   disassemble: (query, { machine }) => codeView(machine, query),
   cpu: (query, { machine }) => cpuView(machine, query),
   translate: (query, { machine }) => translate(machine, query),
-  'page-walk': ({ address, vcpu = 0 }, { machine }) => machine.pageWalk(readAddress(machine, address, vcpu), vcpu),
+  'page-walk': ({ address, vcpu = 0 }, { machine }) => machine.inspect.pageWalk(readAddress(machine, address, vcpu), vcpu),
   'dirty-heat': ({ spans, asId = 0, at }, { machine }) => dirtyHeat(machine, spans, asId, at),
   difference: ({ from, to }, { commits }) => commits?.difference(from, to) ?? [],
   'memslots-of': ({ asId }, { machine }) => slotViews(machine, asId),

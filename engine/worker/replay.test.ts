@@ -86,10 +86,10 @@ async function busySession(page: Page): Promise<void> {
   await page.ask({ type: 'stage', action: { do: 'stage', edit: { op: 'move', slot: 6, gpa: 768 * MIB } } });
   await page.ask({ type: 'stage', action: { do: 'commit-stepped' } });
   for (let phase = 0; phase < 4; phase++) expect(await page.ask({ type: 'stage', action: { do: 'step' } })).toMatchObject({ value: '' });
-  const retries = page.machine!.stats().retries!;
-  for (let waited = 0; waited < 1000 && page.machine!.stats().retries! < retries + 3; waited++)
+  const retries = page.machine!.inspect.stats().retries!;
+  for (let waited = 0; waited < 1000 && page.machine!.inspect.stats().retries! < retries + 3; waited++)
     await new Promise((done) => setTimeout(done, 3));
-  expect(page.machine!.stats().retries).toBeGreaterThan(retries);
+  expect(page.machine!.inspect.stats().retries).toBeGreaterThan(retries);
   expect(await page.ask({ type: 'stage', action: { do: 'finish' } })).toMatchObject({ value: '' });
   await page.ask({ type: 'call', method: 'undo' });
   await page.monitor('memslot_add 40 1T 2M');
@@ -176,13 +176,13 @@ describe('a legacy commit of many calls', () => {
     expect(page.heard.at(-1)).toEqual({ type: 'pong' });
     type(page, 'q');
     page.session.receive({ type: 'run', action: 'stop' });
-    expect(page.machine!.state).toBe('running');
+    expect(page.machine!.run.state).toBe('running');
     // Between its calls nobody sees the set half done.
     await page.holds(() => slotsOf(page) > midway + 20);
     expect(slotsOf(page)).toBeLessThan(SLOTS);
     expect(page.state!.changeSet.entries.flatMap(({ refusals }) => refusals)).toEqual([]);
     expect(await committed).toMatchObject({ value: '' });
-    await page.holds(() => page.machine!.state === 'paused');
+    await page.holds(() => page.machine!.run.state === 'paused');
     expect(page.state!.history.at(-1)).toMatchObject({ legacy: true, swaps: SLOTS, changed: { length: SLOTS } });
     const other = await replayed(await linkOf(page, 'replay'));
     expect(slotsOf(other)).toBe(slotsOf(page));
@@ -411,7 +411,7 @@ describe('a state link', () => {
     const page = await started();
     await shows(page, /lab> $/);
     page.session.receive({ type: 'run', action: 'stop' });
-    for (let gpa = 0x1000000; gpa < 0x1000000 + 10 * MIB; gpa += 4096) page.machine!.writePhysical(gpa, Uint8Array.of(1));
+    for (let gpa = 0x1000000; gpa < 0x1000000 + 10 * MIB; gpa += 4096) page.machine!.physical.write(gpa, Uint8Array.of(1));
     expect((await page.ask({ type: 'share', what: 'state' })).error).toMatch(
       /^the guest uses \d+ bytes of memory, more than a link can carry: save a file$/,
     );

@@ -35,7 +35,7 @@ const seek = async (page: Page, goal: { vcpu?: number; to?: string; stack?: stri
   return value as SeekAnswer;
 };
 
-const state = (page: Page) => page.machine!.state;
+const state = (page: Page) => page.machine!.run.state;
 
 describe('seeking', () => {
   it('goes to a line of the code and is stopped there, exactly', async () => {
@@ -78,8 +78,8 @@ describe('seeking', () => {
     expect(await seek(page, { to: '0x7fffffff' })).toMatchObject({ how: 'most' });
     expect(state(page)).toBe('paused');
     const going = page.ask({ type: 'seek', vcpu: 0, to: '0x7fffffff' });
-    const before = page.machine!.instructions;
-    await page.holds(() => page.machine!.instructions > before + 1000);
+    const before = page.machine!.run.instructions;
+    await page.holds(() => page.machine!.run.instructions > before + 1000);
     page.session.receive({ type: 'run', action: 'stop' });
     const { value } = await going;
     expect(value).toMatchObject({ how: 'stopped' });

@@ -2,8 +2,7 @@
  * Steps over calls and runs to lines, for the CPU pane. To the machine it is Run and Stop at exact positions, and so the journal has it; here
  * the way between them is gone one instruction at a time, in short stretches, so that Stop and everything else still come through.
  */
-import type { Machine } from '../machine/api';
-import type { Runner } from '../machine/runner';
+import type { Machine, Runner, SeekGoal } from '../machine/index';
 import { applyInput, type Reached } from '../replay/inputs';
 import type { Recorder } from '../replay/recorder';
 import { codeBase, parseGva } from './cpu-view';
@@ -24,17 +23,17 @@ export interface SeekingOptions extends Reached {
 /** Throws a one-line reason when it cannot begin; the machine is stopped then, and stopped again afterwards. */
 export async function seek(message: Extract<ToWorker, { type: 'seek' }>, options: SeekingOptions): Promise<SeekAnswer> {
   const { machine, recorder, runner, monotonic, yieldTurn } = options;
-  if (machine.state !== 'paused') throw new Error(`the guest is not stopped: it is ${machine.state}`);
-  const go = machine.seek(goalOf(message, machine));
-  const began = machine.instructions;
+  if (machine.run.state !== 'paused') throw new Error(`the guest is not stopped: it is ${machine.run.state}`);
+  const go = machine.run.seek(goalOf(message, machine));
+  const began = machine.run.instructions;
   const release = runner.hold();
   try {
     take(options, 'cont');
     for (;;) {
       // Somebody else's input may take several turns, and may stop the machine.
-      const how = recorder.busy ? 'going' : go(MOST - (machine.instructions - began), monotonic() + STRETCH_MS);
+      const how = recorder.busy ? 'going' : go(MOST - (machine.run.instructions - began), monotonic() + STRETCH_MS);
       if (how !== 'going') {
-        const instructions = machine.instructions - began;
+        const instructions = machine.run.instructions - began;
         if (how === 'ended' || !runs(machine)) return { how: 'stopped', instructions };
         take(options, 'stop');
         return { how, instructions };
@@ -46,15 +45,15 @@ export async function seek(message: Extract<ToWorker, { type: 'seek' }>, options
   }
 }
 
-const runs = (machine: Machine): boolean => machine.state === 'running';
+const runs = (machine: Machine): boolean => machine.run.state === 'running';
 
 const take = (options: SeekingOptions, action: 'cont' | 'stop'): void => {
   const input = { kind: 'run', action } as const;
   options.recorder.take(input, () => applyInput(input, options));
 };
 
-function goalOf({ vcpu, to, stack }: Extract<ToWorker, { type: 'seek' }>, machine: Machine): Parameters<Machine['seek']>[0] {
+function goalOf({ vcpu, to, stack }: Extract<ToWorker, { type: 'seek' }>, machine: Machine): SeekGoal {
   if (to === undefined) return { vcpu };
-  const rip = BigInt.asUintN(64, parseGva(to) - codeBase(machine.registers(vcpu)));
+  const rip = BigInt.asUintN(64, parseGva(to) - codeBase(machine.inspect.registers(vcpu)));
   return stack === undefined ? { vcpu, rip } : { vcpu, rip, rsp: parseGva(stack) };
 }

@@ -43,7 +43,7 @@ describe('booting', () => {
   it('switches dirty rings on before the guest first runs, waits where it shall, and has the index that was asked for', async () => {
     page = await started({ dirtyRing: 512, paused: true, config: { ...config, index: 'rbtree' } });
     expect((await page.first('state')).state).toMatchObject({ run: 'paused', config: { index: 'rbtree' } });
-    expect(page.machine!.instructions).toBe(0);
+    expect(page.machine!.run.instructions).toBe(0);
     expect((await page.ask({ type: 'monitor', line: 'dirty_ring status' })).value).toMatch(/\n0 +512 +0/);
     await page.monitor('cont');
     await page.until(() => (page.console.includes('lab> ') ? true : undefined));
@@ -84,8 +84,8 @@ describe('booting', () => {
 
   it('boots with the layout of a link, whatever -m that has', async () => {
     const other = await testMachine({ ram: 32 * MIB, slots: 4, maxmem: 512 * MIB });
-    other.addBackend('m1', 128 * MIB);
-    other.plugDimm({ id: 'd1', memdev: 'm1', addr: 2 ** 32 });
+    other.backends.add('m1', 128 * MIB);
+    other.dimms.plug({ id: 'd1', memdev: 'm1', addr: 2 ** 32 });
     const link = await packLink(layoutText(captureLayout(other)), 'https://lab.example/');
     const page = await started({ link: link.slice(link.indexOf('#')) });
     expect(page.heard.some((message) => message.type === 'boot-error')).toBe(false);

@@ -3,11 +3,8 @@
  * the fetching of core.wasm are handed in. Nothing that arrives makes it throw.
  */
 import { HOST_BASE } from '../abi/layout';
-import type { Machine, MachineConfig, MachineEvent, MachineOptions } from '../machine/api';
-import { MAX_WASM_PAGES } from '../machine/host-memory';
-import { createMachine } from '../machine/machine';
-import { Runner } from '../machine/runner';
-import { TypedInput } from '../machine/typed-input';
+import type { Machine, MachineConfig, MachineEvent, MachineOptions } from '../machine/index';
+import { createMachine, MAX_WASM_PAGES, Runner, TypedInput } from '../machine/index';
 import { CommitLog, isInputLine, Monitor, noticeOf, parseDeviceFlags } from '../monitor/index';
 import { applyInput } from '../replay/inputs';
 import { Loads } from '../replay/loads';
@@ -359,14 +356,14 @@ export class Session {
       onError: (error) => this.fatal(error),
     });
     let condition: unknown;
-    let holes = machine.holes.total;
+    let holes = machine.inspect.holes.total;
     const figures = new Figurer(machine, deps, FIGURES_MS, (message) => {
       this.post({ type: 'figures', figures: message });
-      if (machine.condition !== condition) this.states.touch(false);
-      condition = machine.condition;
+      if (machine.run.condition !== condition) this.states.touch(false);
+      condition = machine.run.condition;
       // The history counts the holes since its last commit.
-      if (machine.holes.total !== holes) this.states.touch(false);
-      holes = machine.holes.total;
+      if (machine.inspect.holes.total !== holes) this.states.touch(false);
+      holes = machine.inspect.holes.total;
       // Retries go on between the phases of a commit.
       if (machine.changeSet.stepping) this.states.touch(false);
     });
@@ -430,7 +427,7 @@ export class Session {
   }
 
   private quit(status: number): void {
-    this.running?.machine.stop();
+    this.running?.machine.run.stop();
     this.console.flush();
     this.post({ type: 'quit', status });
   }

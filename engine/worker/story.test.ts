@@ -2,7 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { createMachine } from '../machine/machine';
+import { createMachine } from '../machine/index';
 import { Monitor } from '../monitor/index';
 import { testEnv } from '../monitor/testing';
 import { layoutFormat } from '../snapshot/index';
@@ -27,7 +27,7 @@ async function memlab() {
   });
   const monitor = new Monitor(machine, testEnv(layoutFormat));
   const run = (): string => {
-    machine.runInstructions(3_000_000);
+    machine.run.advance(3_000_000);
     const text = printed;
     printed = '';
     return text;
@@ -65,7 +65,7 @@ describe('two DIMMs exchange places under a running guest', () => {
     const atomic = await lab('changeset_commit', /^generation \d+, 2 swaps, 65536 pages zapped\n$/);
     expect(atomic).toContain('changed  0x0000000000001111 -> 0x0000000000002222');
     expect(atomic).toContain('memory moved: slot 0 from 0x08000000 to 0x10000000');
-    expect(machine.holes.total).toBe(0);
+    expect(machine.inspect.holes.total).toBe(0);
     await lab('changeset_begin');
     await lab('memslot_move 5 0x8000000');
     await lab('memslot_move 6 0x10000000');
@@ -75,6 +75,6 @@ describe('two DIMMs exchange places under a running guest', () => {
     expect(guest('q')).toMatch(/reads, 2 changes, 1 hole/);
     expect(await lab('device_del d1')).toContain('given back, 128 MiB');
     await lab('object_del m1');
-    expect(machine.dimms().map((dimm) => dimm.id)).toEqual(['d2']);
+    expect(machine.dimms.list().map((dimm) => dimm.id)).toEqual(['d2']);
   });
 });

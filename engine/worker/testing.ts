@@ -1,9 +1,9 @@
 /** A page for tests of the session, without a Worker: it remembers what it was told and keeps layouts and snapshots in maps. */
 import { readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
-import type { Machine } from '../machine/api';
-import { createMachine } from '../machine/machine';
-import type { FromWorker, LabState, SnapshotView, ToWorker } from './protocol';
+import type { Machine } from '../machine/index';
+import { createMachine } from '../machine/index';
+import type { FromWorker, LabState, NamedSnapshot, ToWorker } from './protocol';
 import { Session } from './session';
 
 const MIB = 0x100000;
@@ -17,7 +17,7 @@ export type Of<T extends FromWorker['type']> = Extract<FromWorker, { type: T }>;
 export class Page {
   readonly heard: FromWorker[] = [];
   readonly saved = new Map<string, string>();
-  readonly snapshots = new Map<string, { bytes: Uint8Array; meta: SnapshotView }>();
+  readonly snapshots = new Map<string, { bytes: Uint8Array; meta: NamedSnapshot }>();
   storageError: string | undefined;
   readonly kernel = memlab;
   /** The machine itself, for what no message does. */

@@ -1,5 +1,5 @@
 /** This project's machine with the bench image in it. */
-import { createMachine } from '../../engine/machine/machine';
+import { createMachine } from '../../engine/machine/index';
 import { type Contender, Marks, type Measured } from './contender';
 
 /**
@@ -32,7 +32,7 @@ export async function startLab({ core, image, bits, accel, build = 'memslot-lab'
     accel,
     wallClock: () => performance.now(),
   });
-  const marks = new Marks(() => machine.instructions);
+  const marks = new Marks(() => machine.run.instructions);
   machine.serial.onOutput((bytes) => {
     for (const byte of bytes) marks.byte(byte);
   });
@@ -45,14 +45,14 @@ export async function startLab({ core, image, bits, accel, build = 'memslot-lab'
         measured = result;
       });
       machine.serial.input(new TextEncoder().encode(letter));
-      const end = machine.instructions + LIMIT;
+      const end = machine.run.instructions + LIMIT;
       while (measured === undefined) {
-        machine.runInstructions(marks.started ? STRETCH : STRETCH_TO_START);
-        if (machine.instructions > end) throw new Error(`${name}: workload ${letter} does not end`);
-        if (machine.state !== 'running') throw new Error(`${name}: the machine is ${machine.state} in workload ${letter}`);
+        machine.run.advance(marks.started ? STRETCH : STRETCH_TO_START);
+        if (machine.run.instructions > end) throw new Error(`${name}: workload ${letter} does not end`);
+        if (machine.run.state !== 'running') throw new Error(`${name}: the machine is ${machine.run.state} in workload ${letter}`);
       }
       return measured;
     },
-    close: async () => machine.stop(),
+    close: async () => machine.run.stop(),
   };
 }

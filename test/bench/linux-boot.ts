@@ -4,9 +4,8 @@
  */
 import { readFileSync } from 'node:fs';
 import { gunzipSync } from 'node:zlib';
-import type { GuestImage, Machine } from '../../engine/machine/api';
-import { createMachine } from '../../engine/machine/machine';
-import { Runner } from '../../engine/machine/runner';
+import type { GuestImage, Machine } from '../../engine/machine/index';
+import { createMachine, Runner } from '../../engine/machine/index';
 import { loadMachine, saveMachine } from '../../engine/snapshot/index';
 
 export const PROMPT = 'guest# ';
@@ -67,7 +66,7 @@ function prompt(machine: Machine): { came: Promise<number>; end: () => Promise<v
   const came = new Promise<number>((resolve, reject) => {
     machine.serial.onOutput((bytes) => {
       text += new TextDecoder('latin1').decode(bytes);
-      if (text.includes(PROMPT)) resolve(machine.instructions);
+      if (text.includes(PROMPT)) resolve(machine.run.instructions);
     });
     machine.subscribe((event) => {
       if (event.type === 'state' && event.state !== 'running')
@@ -93,7 +92,7 @@ async function load(bytes: Uint8Array, request: BootRequest, guest: GuestImage):
   const refused = await loadMachine(machine, bytes);
   if (refused !== undefined) throw new Error(`loadvm: ${refused}`);
   const { came, end } = prompt(machine);
-  machine.cont();
+  machine.run.cont();
   machine.serial.input(new TextEncoder().encode('\r'));
   await came;
   const ms = performance.now() - start;

@@ -23,7 +23,7 @@ async function logOf(write: (asm: Assembler) => void): Promise<string[]> {
     asm.label('idtr').b(0xff, 7).d(IDT);
   });
   const guest = await Guest.boot({ guest: { name: 'absent', kernel } });
-  guest.machine.runInstructions(1000);
+  guest.machine.run.advance(1000);
   return guest.events.flatMap((event) => (event.type === 'log' ? [event.text] : []));
 }
 

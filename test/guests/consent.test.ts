@@ -24,7 +24,7 @@ describe.skipIf(missing)('a Linux that was not asked', () => {
   });
 
   it('is told of in the dry run, with the command that asks it and the nearest address that it takes', async () => {
-    const slot = linux.machine.memory.memslotAt(linux.machine.dimms()[0]!.addr / 4096)!.slot;
+    const slot = linux.machine.memory.memslotAt(linux.machine.dimms.list()[0]!.addr / 4096)!.slot;
     await hmp('changeset_begin');
     await hmp(`memslot_move ${slot} 0x40200000`);
     const warned = await hmp('changeset_check');
@@ -46,13 +46,13 @@ describe.skipIf(missing)('a Linux that was not asked', () => {
   });
 
   it('that panics is known to have', () => {
-    expect(linux.machine.condition).toBeUndefined();
+    expect(linux.machine.run.condition).toBeUndefined();
     linux.guest.type('echo c > /proc/sysrq-trigger\r');
     linux.guest.until('Kernel panic - not syncing');
-    linux.machine.runInstructions(1e6);
-    expect(linux.machine.condition).toBe('panicked');
+    linux.machine.run.advance(1e6);
+    expect(linux.machine.run.condition).toBe('panicked');
     linux.machine.reset();
-    expect(linux.machine.condition).toBeUndefined();
+    expect(linux.machine.run.condition).toBeUndefined();
   });
 });
 
@@ -62,10 +62,10 @@ describe('memlab', () => {
     guest.until('lab> ');
     const { machine } = guest;
     const hmp = monitorOf(machine);
-    machine.addBackend('m', 64 * MIB);
-    machine.plugDimm({ id: 'dimm1', memdev: 'm' });
+    machine.backends.add('m', 64 * MIB);
+    machine.dimms.plug({ id: 'dimm1', memdev: 'm' });
     guest.until('64 MiB\r\nlab> ');
-    const slot = machine.memory.memslotAt(machine.dimms()[0]!.addr / 4096)!.slot;
+    const slot = machine.memory.memslotAt(machine.dimms.list()[0]!.addr / 4096)!.slot;
     expect(await hmp(`memslot_move ${slot} 0x30000000`)).toBe('');
     await hmp('changeset_begin');
     await hmp('memslot_del 3');
@@ -78,15 +78,15 @@ describe('memlab', () => {
   it('halted with interrupts off is known to have', async () => {
     const guest = await Guest.boot({ guest: { name: 'memlab', kernel } });
     guest.until('lab> ');
-    expect(guest.machine.condition).toBeUndefined();
+    expect(guest.machine.run.condition).toBeUndefined();
     guest.type('halt\r');
     guest.until('halt');
-    guest.machine.runInstructions(100_000);
-    expect(guest.machine.condition).toBe('halted');
+    guest.machine.run.advance(100_000);
+    expect(guest.machine.run.condition).toBe('halted');
     guest.type('mem\r');
-    guest.machine.runInstructions(100_000);
-    expect(guest.machine.condition).toBe('halted');
+    guest.machine.run.advance(100_000);
+    expect(guest.machine.run.condition).toBe('halted');
     guest.machine.reset();
-    expect(guest.machine.condition).toBeUndefined();
+    expect(guest.machine.run.condition).toBeUndefined();
   });
 });

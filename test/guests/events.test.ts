@@ -58,14 +58,14 @@ const kernel = multibootImage((asm) => {
 async function between(zap: string, slot: number, smp = 1): Promise<Guest> {
   const guest = await Guest.boot({ ram: 32 * MIB, smp, guest: { name: 'events', kernel } });
   const { machine } = guest;
-  machine.setZap(zap);
+  machine.changeSet.setZap(zap);
   guest.until('ttt');
   machine.changeSet.begin();
   machine.changeSet.stage({ op: 'rehost', slot });
   machine.changeSet.beginStepped();
   while (machine.changeSet.stepping!.phase !== 'swap2') {
     machine.changeSet.step();
-    machine.runInstructions(1000);
+    machine.run.advance(1000);
   }
   guest.since();
   return guest;
@@ -74,7 +74,7 @@ async function between(zap: string, slot: number, smp = 1): Promise<Guest> {
 describe.each(['slot', 'all'])('zap %s: between the two swaps', (zap) => {
   it('a timer interrupt waits for its stack, and the timer goes on', async () => {
     const guest = await between(zap, RAM_B);
-    for (let n = 0; n < 5; n++) guest.machine.runInstructions(100_000);
+    for (let n = 0; n < 5; n++) guest.machine.run.advance(100_000);
     expect(guest.since()).toBe('');
     expect(guest.machine.changeSet.stepping!.retries).toBeGreaterThan(0);
     guest.machine.changeSet.finish();
@@ -84,7 +84,7 @@ describe.each(['slot', 'all'])('zap %s: between the two swaps', (zap) => {
   it('an NMI waits beside it, and comes once', async () => {
     const guest = await between(zap, RAM_B);
     guest.machine.nmi?.();
-    for (let n = 0; n < 5; n++) guest.machine.runInstructions(100_000);
+    for (let n = 0; n < 5; n++) guest.machine.run.advance(100_000);
     expect(guest.since()).toBe('');
     guest.machine.changeSet.finish();
     expect(guest.until('tttttttt').replaceAll('t', '')).toBe('n');
@@ -93,7 +93,7 @@ describe.each(['slot', 'all'])('zap %s: between the two swaps', (zap) => {
   it('a vCPU that is started waits for its code', async () => {
     const guest = await between(zap, RAM_LOW, 2);
     guest.type('x');
-    for (let n = 0; n < 5; n++) guest.machine.runInstructions(100_000);
+    for (let n = 0; n < 5; n++) guest.machine.run.advance(100_000);
     expect(guest.since()).toMatch(/^t+$/);
     guest.machine.changeSet.finish();
     expect(guest.until('a').replaceAll('t', '')).toBe('a');

@@ -26,10 +26,10 @@ describe.each(guests)('a halted guest whose timer fires for nothing: %s', (_what
     const times: number[] = [];
     for (let run = 0; run < 2; run++) {
       const { machine } = await boot();
-      machine.runInstructions(1_000_000);
-      expect(machine.state).toBe('running');
-      expect(machine.instructions).toBeLessThan(1000);
-      times.push(machine.guestTimeNs);
+      machine.run.advance(1_000_000);
+      expect(machine.run.state).toBe('running');
+      expect(machine.run.instructions).toBeLessThan(1000);
+      times.push(machine.run.guestTimeNs);
     }
     expect(times[0]).toBe(times[1]);
   });
@@ -39,19 +39,19 @@ describe.each(guests)('a halted guest whose timer fires for nothing: %s', (_what
     const { machine } = await boot(() => now);
     let calls = 0;
     for (; now < 2000 && calls < 20_000; calls++) {
-      const { idle, wakeIn } = machine.runUntil(now + 8);
+      const { idle, wakeIn } = machine.run.until(now + 8);
       now += idle && wakeIn !== undefined ? wakeIn / 1e6 : 0;
     }
     expect(calls).toBeLessThan(2000);
-    expect(machine.guestTimeNs).toBeGreaterThan(1.9e9);
+    expect(machine.run.guestTimeNs).toBeGreaterThan(1.9e9);
   });
 
   it('wakes for an NMI all the same', async () => {
     const { machine } = await boot();
-    machine.runInstructions(1_000_000);
+    machine.run.advance(1_000_000);
     machine.nmi?.();
-    machine.runInstructions(1000);
+    machine.run.advance(1000);
     // No IDT: the NMI ends in a shutdown.
-    expect(machine.state).toBe('shutdown');
+    expect(machine.run.state).toBe('shutdown');
   });
 });

@@ -1,8 +1,8 @@
 /** Boots a guest headless and talks to its serial console in instruction counts, never in wall time. */
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import type { Machine, MachineEvent, MachineOptions } from '../../engine/machine/api';
-import { createMachine } from '../../engine/machine/machine';
+import type { Machine, MachineEvent, MachineOptions } from '../../engine/machine/index';
+import { createMachine } from '../../engine/machine/index';
 
 const ROOT = join(import.meta.dirname, '../..');
 const STEP = 500_000;
@@ -55,15 +55,15 @@ export class Guest {
 
   /** Runs until the new output contains `what`; throws with the output when `limit` instructions did not bring it. */
   until(what: string, limit = 100_000_000): string {
-    const end = this.machine.instructions + limit;
+    const end = this.machine.run.instructions + limit;
     for (;;) {
       if (this.text.indexOf(what, this.read) >= 0) return this.since();
-      const before = this.machine.instructions;
-      this.machine.runInstructions(STEP);
-      const stuck = this.machine.instructions === before && this.text.indexOf(what, this.read) < 0;
-      if (this.machine.instructions >= end || stuck) {
+      const before = this.machine.run.instructions;
+      this.machine.run.advance(STEP);
+      const stuck = this.machine.run.instructions === before && this.text.indexOf(what, this.read) < 0;
+      if (this.machine.run.instructions >= end || stuck) {
         const shown = this.text.slice(this.read).slice(-2000);
-        const why = stuck ? `nothing more to run (${this.machine.state})` : `${limit} instructions`;
+        const why = stuck ? `nothing more to run (${this.machine.run.state})` : `${limit} instructions`;
         const logs = this.events.flatMap((event) => (event.type === 'log' ? [event.text] : []));
         throw new Error(`no ${JSON.stringify(what)} after ${why}; output: ${JSON.stringify(shown)}; log: ${logs.slice(-5).join('; ')}`);
       }

@@ -24,19 +24,19 @@ describe.skipIf(missing)('a stock Linux with virtio-mem and a balloon', () => {
   let monitor: Monitor;
   let total: number;
 
-  const plugged = (): number => linux.machine.virtioMems()[0]!.size;
+  const plugged = (): number => linux.machine.virtio.mems()[0]!.size;
   /** First gpa and size of each memslot of vm0. */
   const slots = () =>
     linux.machine.memory
       .memslots()
-      .filter(({ userspaceAddr }) => linux.machine.backingOf(userspaceAddr)?.id === 'vmem0')
+      .filter(({ userspaceAddr }) => linux.machine.host.backingOf(userspaceAddr)?.id === 'vmem0')
       .map(({ baseGfn, npages }) => [baseGfn * 4096, npages * 4096]);
 
   function runUntil(there: () => boolean): void {
-    const end = linux.machine.instructions + LIMIT;
+    const end = linux.machine.run.instructions + LIMIT;
     while (!there()) {
-      if (linux.machine.instructions >= end) throw new Error(`the guest does not get there; its log: ${linux.sh('dmesg | tail')}`);
-      linux.machine.runInstructions(1e6);
+      if (linux.machine.run.instructions >= end) throw new Error(`the guest does not get there; its log: ${linux.sh('dmesg | tail')}`);
+      linux.machine.run.advance(1e6);
     }
   }
 
@@ -65,9 +65,9 @@ describe.skipIf(missing)('a stock Linux with virtio-mem and a balloon', () => {
 
   it('grows by what is asked for, tells of it, and keeps a file there that did not fit before', async () => {
     const free = linux.meminfo('MemFree');
-    const holes = linux.machine.holes.total;
+    const holes = linux.machine.inspect.holes.total;
     await resize('256M', 256 * MIB);
-    expect(linux.machine.holes.total).toBe(holes);
+    expect(linux.machine.inspect.holes.total).toBe(holes);
     expect(linux.meminfo('MemTotal') - total).toBeGreaterThanOrEqual(240 * MIB);
     expect(sizeEvents().at(-1)).toEqual({ size: 256 * MIB, 'qom-path': '/machine/peripheral/vm0', id: 'vm0' });
     expect(slots()).toEqual([[BLOCK, 256 * MIB]]);
@@ -97,14 +97,14 @@ describe.skipIf(missing)('a stock Linux with virtio-mem and a balloon', () => {
     const { guest } = await Linux.boot(DEVICES);
     expect(await loadMachine(guest.machine, bytes)).toBeUndefined();
     expect(await guest.machine.digest()).toBe(before);
-    expect(guest.machine.backends().find(({ id }) => id === 'vmem0')?.busy).toBe('vm0');
+    expect(guest.machine.backends.list().find(({ id }) => id === 'vmem0')?.busy).toBe('vm0');
     guest.since();
     guest.type('md5sum -c /sum\r');
     guest.until('/mnt/t/file: OK', LIMIT);
   });
 
   it('gives memory back block by block around what it cannot move away from, nothing lost', async () => {
-    const holes = linux.machine.holes.total;
+    const holes = linux.machine.inspect.holes.total;
     await resize('160M', 160 * MIB);
     const mapped = slots().reduce((sum, [, size]) => sum + size!, 0);
     expect(mapped).toBe(160 * MIB);
@@ -113,12 +113,12 @@ describe.skipIf(missing)('a stock Linux with virtio-mem and a balloon', () => {
     await resize('0', 0);
     expect(linux.meminfo('MemTotal')).toBe(total);
     // It never looks at what it has unplugged.
-    expect(linux.machine.holes.total).toBe(holes);
+    expect(linux.machine.inspect.holes.total).toBe(holes);
     expect(slots()).toEqual([]);
     expect(sizeEvents().at(-1)).toMatchObject({ size: 0 });
     // What it gave back is zero: host memory beyond boot RAM holds nothing.
-    const { hva, size } = linux.machine.backends().find(({ id }) => id === 'vmem0')!;
-    const { ram } = linux.machine.capture();
+    const { hva, size } = linux.machine.backends.list().find(({ id }) => id === 'vmem0')!;
+    const { ram } = linux.machine.snapshot.capture();
     const kept = ram.flatMap(({ pages }) => [...pages]).filter((page) => page * 4096 >= hva && page * 4096 < hva + size);
     expect(kept).toEqual([]);
   });
@@ -126,7 +126,7 @@ describe.skipIf(missing)('a stock Linux with virtio-mem and a balloon', () => {
   it('fills its balloon as far as is asked, and empties it', async () => {
     expect(await monitor.execute('info balloon')).toBe('balloon: actual=96\n');
     expect(await monitor.execute('balloon 72')).toBe('');
-    runUntil(() => linux.machine.balloon()!.actual === 72 * MIB);
+    runUntil(() => linux.machine.virtio.balloon()!.actual === 72 * MIB);
     linux.sh('sleep 2');
     expect(await monitor.execute('info balloon')).toBe('balloon: actual=72\n');
     expect(total - linux.meminfo('MemTotal')).toBe(24 * MIB);
@@ -135,7 +135,7 @@ describe.skipIf(missing)('a stock Linux with virtio-mem and a balloon', () => {
     // At most one in a second of the guest's time, though it tells of every 256 pages.
     expect(told.length).toBeLessThan(5);
     await monitor.execute('balloon 96');
-    runUntil(() => linux.machine.balloon()!.actual === RAM);
+    runUntil(() => linux.machine.virtio.balloon()!.actual === RAM);
     expect(linux.meminfo('MemTotal')).toBe(total);
   });
 

@@ -61,9 +61,9 @@ describe.skipIf(missing)('a stock Linux', () => {
     linux.sh('umount /mnt/t');
     expect(linux.unplug('d2')).toBe(true);
     expect(linux.meminfo('MemTotal')).toBe(total);
-    expect(linux.machine.dimms()).toEqual([]);
+    expect(linux.machine.dimms.list()).toEqual([]);
     expect(linux.events.filter(({ event }) => event === 'DEVICE_DELETED')).toHaveLength(2);
-    for (const id of ['d1-ram', 'd2-ram']) linux.machine.deleteBackend(id);
+    for (const id of ['d1-ram', 'd2-ram']) linux.machine.backends.delete(id);
   });
 
   it('takes a DIMM above 4 GiB', () => {
@@ -73,7 +73,7 @@ describe.skipIf(missing)('a stock Linux', () => {
     expect(linux.blocks().get(GIB4 / BLOCK)).toBe('online');
     expect(linux.sh('grep -i "system ram" /proc/iomem')).toContain('100000000-107ffffff');
     expect(linux.unplug('high')).toBe(true);
-    linux.machine.deleteBackend('high-ram');
+    linux.machine.backends.delete('high-ram');
   });
 
   it('never sees its memory split, copied to other host memory and merged while it computes checksums there', async () => {
@@ -81,7 +81,7 @@ describe.skipIf(missing)('a stock Linux', () => {
     const { addr } = linux.plug('busy', BLOCK);
     linux.sh('sleep 1; mount -t tmpfs -o size=100m t /mnt/t; dd if=/dev/urandom of=/mnt/t/f bs=1M count=16 2>&1; md5sum /mnt/t/f > /sum');
     linux.sh('(cp /mnt/t/f /mnt/t/g; md5sum -c /sum; cmp /mnt/t/f /mnt/t/g && echo same) > /result 2>&1 &');
-    const backing = () => machine.backends().find(({ id }) => id === 'busy-ram')!.hva;
+    const backing = () => machine.backends.list().find(({ id }) => id === 'busy-ram')!.hva;
     const { slot } = machine.memory.memslotAt(addr / 4096)!;
     for (let n = 0; n < 8; n++) {
       const before = backing();
@@ -90,36 +90,36 @@ describe.skipIf(missing)('a stock Linux', () => {
       machine.changeSet.stage(n % 2 === 0 ? { op: 'split', slot, gpa: addr + 5 * MIB, newSlot: 50 } : { op: 'merge', slots: [slot, 50] });
       expect(await machine.changeSet.commit()).toMatchObject({ ok: true });
       expect(backing()).not.toBe(before);
-      machine.runInstructions(20e6);
+      machine.run.advance(20e6);
     }
     expect(linux.sh('wait; cat /result')).toMatch(/^\/mnt\/t\/f: OK\nsame$/m);
-    expect(linux.machine.dimms()).toMatchObject([{ id: 'busy', addr, size: BLOCK }]);
+    expect(linux.machine.dimms.list()).toMatchObject([{ id: 'busy', addr, size: BLOCK }]);
     linux.sh('rm /mnt/t/g');
   });
 
   it('has a DIMM with a file in it moved to another address', () => {
     const { machine } = linux;
     linux.sh('dd if=/mnt/t/f of=/mnt/t/g bs=1M count=4 2>&1; rm /mnt/t/f; md5sum /mnt/t/g > /sum');
-    machine.moveDimm('busy', GIB4 + BLOCK);
-    const end = machine.instructions + 4e9;
-    while (machine.instructions < end && machine.dimms()[0]?.addr !== GIB4 + BLOCK) machine.runInstructions(1e6);
+    machine.dimms.move('busy', GIB4 + BLOCK);
+    const end = machine.run.instructions + 4e9;
+    while (machine.run.instructions < end && machine.dimms.list()[0]?.addr !== GIB4 + BLOCK) machine.run.advance(1e6);
     linux.sh('sleep 1');
-    expect(machine.dimms()).toMatchObject([{ id: 'busy', addr: GIB4 + BLOCK, pendingUnplug: false }]);
+    expect(machine.dimms.list()).toMatchObject([{ id: 'busy', addr: GIB4 + BLOCK, pendingUnplug: false }]);
     expect([...linux.blocks()].map(([block]) => block)).toEqual([0, GIB4 / BLOCK + 1]);
     expect(linux.sh('md5sum -c /sum')).toBe('/mnt/t/g: OK');
     linux.sh('umount /mnt/t');
     expect(linux.unplug('busy')).toBe(true);
-    machine.deleteBackend('busy-ram');
+    machine.backends.delete('busy-ram');
   });
 
   it('is not offered what it would refuse without a word', () => {
     const { machine } = linux;
-    machine.addBackend('odd', 64 * MIB);
-    expect(() => machine.plugDimm({ memdev: 'odd' })).toThrow(/multiple of 0x8000000: .*128 MiB \(nearest size: 128M\)/);
-    machine.deleteBackend('odd');
-    machine.addBackend('even', BLOCK);
-    expect(() => machine.plugDimm({ memdev: 'even', addr: GIB4 + 2 * MIB })).toThrow(/nearest address: 0x100000000/);
-    machine.deleteBackend('even');
+    machine.backends.add('odd', 64 * MIB);
+    expect(() => machine.dimms.plug({ memdev: 'odd' })).toThrow(/multiple of 0x8000000: .*128 MiB \(nearest size: 128M\)/);
+    machine.backends.delete('odd');
+    machine.backends.add('even', BLOCK);
+    expect(() => machine.dimms.plug({ memdev: 'even', addr: GIB4 + 2 * MIB })).toThrow(/nearest address: 0x100000000/);
+    machine.backends.delete('even');
   });
 
   it('keeps a DIMM that it cannot empty, and says so', () => {
@@ -132,13 +132,13 @@ describe.skipIf(missing)('a stock Linux', () => {
     expect(linux.unplug('stuck')).toBe(false);
     const told = linux.events.slice(before);
     expect(told.find(({ event }) => event === 'MEM_UNPLUG_ERROR')?.data).toMatchObject({ device: 'stuck' });
-    const [stuck] = linux.machine.dimms();
+    const [stuck] = linux.machine.dimms.list();
     expect(stuck).toMatchObject({ id: 'stuck', pendingUnplug: false });
 
     const moved = linux.events.length;
-    linux.machine.moveDimm('stuck', GIB4);
-    while (linux.machine.dimms()[0]?.pendingUnplug) linux.machine.runInstructions(1e6);
-    expect(linux.machine.dimms()).toEqual([stuck]);
+    linux.machine.dimms.move('stuck', GIB4);
+    while (linux.machine.dimms.list()[0]?.pendingUnplug) linux.machine.run.advance(1e6);
+    expect(linux.machine.dimms.list()).toEqual([stuck]);
     expect(linux.events.slice(moved).map(({ event }) => event)).toContain('MEM_UNPLUG_ERROR');
     expect(linux.meminfo('MemTotal') - total).toBeGreaterThanOrEqual(120 * MIB);
   });
@@ -152,8 +152,8 @@ describe.skipIf(missing)('a stock Linux', () => {
     expect(linux.meminfo('MemTotal') - total).toBeGreaterThanOrEqual(120 * MIB);
     expect(linux.complaints()).toEqual([]);
     linux.guest.type('poweroff -f\r');
-    linux.machine.runInstructions(1e9);
-    expect(linux.machine.state).toBe('shutdown');
+    linux.machine.run.advance(1e9);
+    expect(linux.machine.run.state).toBe('shutdown');
     expect(linux.guest.events.at(-1)).toEqual({ type: 'quit', status: 0 });
   });
 });

@@ -1,6 +1,6 @@
 /** The prepared `linux` guest: a stock Debian kernel with a busybox shell on its serial line. */
 import { gunzipSync } from 'node:zlib';
-import type { Dimm, MachineEvent, MachineOptions } from '../../engine/machine/api';
+import type { Dimm, MachineEvent, MachineOptions } from '../../engine/machine/index';
 import { GIB, Guest, hasFile, MIB, rootFile } from './harness';
 
 const PROMPT = 'guest# ';
@@ -74,7 +74,7 @@ export class Linux {
   /** Everything that it prints on its way to the prompt. */
   boots(limit = BOOT_LIMIT): string {
     const output = this.guest.until(`\n${PROMPT}`, limit);
-    this.bootInstructions = this.machine.instructions;
+    this.bootInstructions = this.machine.run.instructions;
     // Else the line editor wraps what is typed at 80 columns.
     this.sh('stty cols 999');
     return output;
@@ -106,20 +106,20 @@ export class Linux {
   }
 
   plug(id: string, size: number, addr?: number): Dimm {
-    this.machine.addBackend(`${id}-ram`, size);
-    return this.machine.plugDimm({ id, memdev: `${id}-ram`, ...(addr === undefined ? {} : { addr }) });
+    this.machine.backends.add(`${id}-ram`, size);
+    return this.machine.dimms.plug({ id, memdev: `${id}-ram`, ...(addr === undefined ? {} : { addr }) });
   }
 
   /** Asks for the DIMM and waits for the guest's answer: true when it is gone. */
   unplug(id: string, limit = 4e9): boolean {
-    this.machine.unplugDimm(id);
-    const end = this.machine.instructions + limit;
-    while (this.machine.dimms().find((dimm) => dimm.id === id)?.pendingUnplug === true) {
-      if (this.machine.instructions >= end)
+    this.machine.dimms.unplug(id);
+    const end = this.machine.run.instructions + limit;
+    while (this.machine.dimms.list().find((dimm) => dimm.id === id)?.pendingUnplug === true) {
+      if (this.machine.run.instructions >= end)
         throw new Error(`no answer to the request to unplug ${id}; output: ${this.guest.text.slice(-1000)}`);
-      this.machine.runInstructions(1e6);
+      this.machine.run.advance(1e6);
     }
-    return !this.machine.dimms().some((dimm) => dimm.id === id);
+    return !this.machine.dimms.list().some((dimm) => dimm.id === id);
   }
 
   /** QMP events so far. */

@@ -1,5 +1,5 @@
 import { beforeEach, describe, expect, it } from 'vitest';
-import type { MachineState } from '../../engine/machine/api';
+import type { MachineState } from '../../engine/machine/index';
 import { Guest, MIB, rootFile } from './harness';
 
 const kernel = rootFile('guests/memlab/memlab.elf');
@@ -12,41 +12,41 @@ let digest: string;
 beforeEach(async () => {
   guest = await boot();
   guest.until('lab> ');
-  guest.machine.addBackend('mem1', 64 * MIB);
-  guest.machine.plugDimm({ id: 'dimm1', memdev: 'mem1' });
+  guest.machine.backends.add('mem1', 64 * MIB);
+  guest.machine.dimms.plug({ id: 'dimm1', memdev: 'mem1' });
   guest.until('64 MiB');
   guest.command('poke 0x8000010 0x5a5a');
   guest.type('watch 0x8000010\r');
   guest.until('any key ends');
-  saved = guest.machine.capture();
+  saved = guest.machine.snapshot.capture();
   digest = await guest.machine.digest();
 });
 
 describe('a captured machine', () => {
   it('comes back in a new one and goes on exactly as the first', async () => {
     const other = await boot();
-    other.machine.restore(saved);
+    other.machine.snapshot.restore(saved);
     expect(await other.machine.digest()).toBe(digest);
-    for (const { machine } of [guest, other]) machine.runInstructions(2_000_000);
+    for (const { machine } of [guest, other]) machine.run.advance(2_000_000);
     expect(await other.machine.digest()).toBe(await guest.machine.digest());
     other.type('q');
     other.until('lab> ');
     expect(other.command('peek 0x8000010')).toContain('5a5a');
-    other.machine.unplugDimm('dimm1');
+    other.machine.dimms.unplug('dimm1');
     other.until('given back');
-    expect(other.machine.dimms()).toEqual([]);
+    expect(other.machine.dimms.list()).toEqual([]);
   });
 
   it('comes back in the same one after its topology changed', async () => {
     const { machine } = guest;
     machine.memory.splitMemslot(machine.memory.memslotAt(0x8000)!.slot, 0x9000000, 20);
-    machine.addBackend('mem2', 2 * MIB);
-    machine.plugDimm({ id: 'dimm2', memdev: 'mem2' });
-    machine.runInstructions(1_000_000);
-    machine.restore(saved);
+    machine.backends.add('mem2', 2 * MIB);
+    machine.dimms.plug({ id: 'dimm2', memdev: 'mem2' });
+    machine.run.advance(1_000_000);
+    machine.snapshot.restore(saved);
     expect(await machine.digest()).toBe(digest);
-    expect(machine.dimms().map((dimm) => dimm.id)).toEqual(['dimm1']);
-    expect(machine.backends().map((backend) => backend.id)).not.toContain('mem2');
+    expect(machine.dimms.list().map((dimm) => dimm.id)).toEqual(['dimm1']);
+    expect(machine.backends.list().map((backend) => backend.id)).not.toContain('mem2');
   });
 });
 
@@ -60,27 +60,31 @@ describe('a captured machine with virtio devices', () => {
   it('comes back in one like it, whatever that was first asked to plug', async () => {
     const first = await boot(devices);
     first.until('lab> ');
-    first.machine.setRequestedSize('vm0', 32 * MIB);
-    const state = first.machine.capture();
+    first.machine.virtio.setRequestedSize('vm0', 32 * MIB);
+    const state = first.machine.snapshot.capture();
     const digest = await first.machine.digest();
     const [mem, balloon] = devices.virtio;
     const other = await boot({ ...devices, virtio: [{ ...mem, requested: 8 * MIB }, balloon] });
-    other.machine.restore(state);
+    other.machine.snapshot.restore(state);
     expect(await other.machine.digest()).toBe(digest);
-    expect(other.machine.virtioMems()).toMatchObject([{ requestedSize: 32 * MIB, size: 0 }]);
-    expect(() => other.machine.deleteBackend('vmem0')).toThrow('is in use');
+    expect(other.machine.virtio.mems()).toMatchObject([{ requestedSize: 32 * MIB, size: 0 }]);
+    expect(() => other.machine.backends.delete('vmem0')).toThrow('is in use');
   });
 
   it('is refused by any other, with the difference', async () => {
     const { machine } = await boot(devices);
-    const state = machine.capture();
-    expect(() => guest.machine.restore(state)).toThrow(
+    const state = machine.snapshot.capture();
+    expect(() => guest.machine.snapshot.restore(state)).toThrow(
       "it is of a machine with virtio-mem 'vm0', virtio-balloon-device '', this one is without any (-object, -device)",
     );
-    expect(() => machine.restore(saved)).toThrow("it is of a machine without virtio devices, this one is with virtio-mem 'vm0'");
+    expect(() => machine.snapshot.restore(saved)).toThrow("it is of a machine without virtio devices, this one is with virtio-mem 'vm0'");
     const larger = await boot({ ...devices, objects: [{ id: 'vmem0', size: 2 * SIZE }] });
-    expect(() => larger.machine.restore(state)).toThrow(`device 'vm0' needs a backend 'vmem0' of ${2 * SIZE} bytes, which it has not`);
+    expect(() => larger.machine.snapshot.restore(state)).toThrow(
+      `device 'vm0' needs a backend 'vmem0' of ${2 * SIZE} bytes, which it has not`,
+    );
     const config = { ...state.machine.config, devices: { objects: [], virtio: [{ driver: 'virtio-mem', id: 7 }] } };
-    expect(() => machine.restore({ ...state, machine: { ...state.machine, config } })).toThrow(/^machine: config devices virtio \[0\] /);
+    expect(() => machine.snapshot.restore({ ...state, machine: { ...state.machine, config } })).toThrow(
+      /^machine: config devices virtio \[0\] /,
+    );
   });
 });

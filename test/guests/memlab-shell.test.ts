@@ -18,8 +18,8 @@ function answer(line: string, limit?: number): string {
 }
 
 function plug(id: string, addr: number): void {
-  guest.machine.addBackend(`${id}-ram`, 64 * MIB);
-  guest.machine.plugDimm({ id, memdev: `${id}-ram`, addr });
+  guest.machine.backends.add(`${id}-ram`, 64 * MIB);
+  guest.machine.dimms.plug({ id, memdev: `${id}-ram`, addr });
   guest.until('64 MiB\r\nlab> ');
 }
 
@@ -48,7 +48,7 @@ describe("memlab's shell", () => {
 
   it('peek tells a hole', () => {
     expect(answer('peek 0x10000000')).toBe('0x10000000: 0xffffffffffffffff  hole\n');
-    expect(guest.machine.holes.total).toBe(1);
+    expect(guest.machine.inspect.holes.total).toBe(1);
   });
 
   it('reaches memory at 1 TiB', () => {
@@ -60,8 +60,8 @@ describe("memlab's shell", () => {
   it('keeps the half-typed line when a message comes in', () => {
     guest.type('pee');
     guest.until('pee');
-    guest.machine.addBackend('m', 64 * MIB);
-    guest.machine.plugDimm({ id: 'd', memdev: 'm', addr: 0x10000000 });
+    guest.machine.backends.add('m', 64 * MIB);
+    guest.machine.dimms.plug({ id: 'd', memdev: 'm', addr: 0x10000000 });
     guest.until('memory hotplug: slot 0 at 0x10000000, 64 MiB\r\nlab> pee');
     guest.type('k 0x10000000\r');
     guest.until('0x10000000: 0x0000000000000000\r\nlab> ');
@@ -100,41 +100,41 @@ describe("memlab's shell", () => {
   it('keeps memory that is held, and answers busy', () => {
     plug('a', 0x10000000);
     expect(answer('hold 0')).toContain('requests to remove it are refused');
-    guest.machine.unplugDimm('a');
+    guest.machine.dimms.unplug('a');
     guest.until('slot 0 at 0x10000000 stays: held');
-    expect(guest.machine.dimms()[0]?.pendingUnplug).toBe(false);
+    expect(guest.machine.dimms.list()[0]?.pendingUnplug).toBe(false);
     answer('release 0');
-    guest.machine.unplugDimm('a');
+    guest.machine.dimms.unplug('a');
     guest.until('given back');
-    expect(guest.machine.dimms()).toEqual([]);
+    expect(guest.machine.dimms.list()).toEqual([]);
   });
 
   it('keeps memory that a running command uses', () => {
     plug('a', 0x10000000);
     guest.type('watch 0x10000000\r');
     guest.until('any key ends');
-    guest.machine.unplugDimm('a');
+    guest.machine.dimms.unplug('a');
     guest.until('stays: in use by the running command');
     guest.type('q');
     guest.until(', 0 changes, 0 holes\r\nlab> ');
-    expect(guest.machine.dimms()).toHaveLength(1);
+    expect(guest.machine.dimms.list()).toHaveLength(1);
   });
 
   it('sweep keeps as many translations at work as its range has pages', () => {
     guest.type('sweep 0x800000 1M\r');
     guest.until('0x00800000, 1 MiB: a word of each page, round and round (any key ends)');
-    guest.machine.runInstructions(100_000);
-    const before = guest.machine.stats().tlb_misses ?? 0;
-    guest.machine.setZap('all');
+    guest.machine.run.advance(100_000);
+    const before = guest.machine.inspect.stats().tlb_misses ?? 0;
+    guest.machine.changeSet.setZap('all');
     guest.machine.memory.setUserMemoryRegion({
       slot: 90,
       guestPhysAddr: 0x40000000,
       memorySize: PAGE,
-      userspaceAddr: guest.machine.allocateHost(PAGE, 'bare'),
+      userspaceAddr: guest.machine.host.allocate(PAGE, 'bare'),
     });
     guest.machine.memory.setUserMemoryRegion({ slot: 90, guestPhysAddr: 0, memorySize: 0, userspaceAddr: 0 });
-    guest.machine.runInstructions(100_000);
-    expect((guest.machine.stats().tlb_misses ?? 0) - before).toBeGreaterThanOrEqual(256);
+    guest.machine.run.advance(100_000);
+    expect((guest.machine.inspect.stats().tlb_misses ?? 0) - before).toBeGreaterThanOrEqual(256);
     guest.type('q');
     guest.until(' rounds over 256 pages\r\nlab> ');
   });
@@ -192,8 +192,8 @@ describe("memlab's shell", () => {
 
   it('crash is a triple fault, after which the machine stands still', () => {
     guest.type('crash\r');
-    guest.machine.runInstructions(5e6);
-    expect(guest.machine.state).toBe('shutdown');
+    guest.machine.run.advance(5e6);
+    expect(guest.machine.run.state).toBe('shutdown');
   });
 
   it('reset starts anew', () => {
@@ -202,7 +202,7 @@ describe("memlab's shell", () => {
 
   it('off switches the machine off', () => {
     guest.type('off\r');
-    guest.machine.runInstructions(5e6);
+    guest.machine.run.advance(5e6);
     expect(guest.events).toContainEqual({ type: 'quit', status: 0 });
   });
 

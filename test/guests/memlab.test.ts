@@ -17,8 +17,8 @@ beforeEach(async () => {
 /** Both DIMMs of 64 MiB, with a different first word. */
 function plugTwo(): void {
   for (const id of ['1', '2']) {
-    guest.machine.addBackend(`mem${id}`, 64 * MIB);
-    guest.machine.plugDimm({ id: `dimm${id}`, memdev: `mem${id}` });
+    guest.machine.backends.add(`mem${id}`, 64 * MIB);
+    guest.machine.dimms.plug({ id: `dimm${id}`, memdev: `mem${id}` });
     guest.until('memory hotplug: slot');
   }
   guest.command('poke 0x8000000 0x1111111111111111');
@@ -41,30 +41,30 @@ describe('memlab', () => {
   });
 
   it('learns of a DIMM by interrupt, uses it, and gives it back', () => {
-    guest.machine.addBackend('mem1', 64 * MIB);
-    guest.machine.plugDimm({ id: 'dimm1', memdev: 'mem1' });
+    guest.machine.backends.add('mem1', 64 * MIB);
+    guest.machine.dimms.plug({ id: 'dimm1', memdev: 'mem1' });
     expect(guest.until('64 MiB')).toContain('memory hotplug: slot 0 at 0x08000000');
     expect(guest.command('mem')).toMatch(/0\s+0x08000000\s+64 MiB\s+plugged/);
-    guest.machine.unplugDimm('dimm1');
+    guest.machine.dimms.unplug('dimm1');
     expect(guest.until('given back')).toContain('slot 0 at 0x08000000');
-    expect(guest.machine.dimms()).toEqual([]);
-    guest.machine.deleteBackend('mem1');
+    expect(guest.machine.dimms.list()).toEqual([]);
+    guest.machine.backends.delete('mem1');
   });
 
   it('uses a DIMM above 4 GiB', () => {
-    guest.machine.addBackend('mem1', 64 * MIB);
-    guest.machine.plugDimm({ memdev: 'mem1', addr: 4 * GIB });
+    guest.machine.backends.add('mem1', 64 * MIB);
+    guest.machine.dimms.plug({ memdev: 'mem1', addr: 4 * GIB });
     guest.until('memory hotplug: slot 0 at 0x100000000');
     guest.command('poke 0x100000008 0x1234');
     expect(guest.command('peek 0x100000008')).toContain('1234');
-    expect(guest.machine.readPhysical(4 * GIB + 8, 2)).toEqual(Uint8Array.of(0x34, 0x12));
+    expect(guest.machine.physical.read(4 * GIB + 8, 2)).toEqual(Uint8Array.of(0x34, 0x12));
   });
 
   it('sees an exchange in one change set as one change and no hole', async () => {
     plugTwo();
     guest.type('watch 0x8000000\r');
     guest.until('any key ends');
-    guest.machine.runInstructions(1_000_000);
+    guest.machine.run.advance(1_000_000);
     stageExchange();
     expect(await guest.machine.changeSet.commit()).toMatchObject({ ok: true, swaps: 2 });
     const seen = guest.until('0x2222222222222222');
@@ -73,7 +73,7 @@ describe('memlab', () => {
     const end = guest.until('lab> ');
     expect(seen + end).not.toContain('hole ');
     expect(end).toContain(', 1 change, 0 holes');
-    expect(guest.machine.holes.total).toBe(0);
+    expect(guest.machine.inspect.holes.total).toBe(0);
     expect(guest.text).toContain('memory moved: slot 0 from 0x08000000 to 0x10000000');
   });
 
@@ -81,14 +81,14 @@ describe('memlab', () => {
     plugTwo();
     guest.type('watch 0x8000000\r');
     guest.until('any key ends');
-    guest.machine.runInstructions(1_000_000);
+    guest.machine.run.advance(1_000_000);
     stageExchange();
     expect((await guest.machine.changeSet.commit({ legacy: true })).ok).toBe(true);
     const seen = guest.until('0x2222222222222222');
     expect(seen).toMatch(/hole\s+\d+ reads answered by the bus/);
     guest.type('q');
     guest.until(', 1 change, 1 hole');
-    expect(guest.machine.holes.total).toBeGreaterThan(0);
+    expect(guest.machine.inspect.holes.total).toBeGreaterThan(0);
   });
 
   it('runs the same in one piece and in many: equal digests', async () => {
@@ -97,44 +97,44 @@ describe('memlab', () => {
       one.type('watch 0x100000\r');
       one.until('any key ends');
     }
-    const goal = Math.max(guest.machine.instructions, other.machine.instructions) + 3_000_000;
-    guest.machine.runInstructions(goal - guest.machine.instructions);
-    while (other.machine.instructions < goal) other.machine.runInstructions(Math.min(7_777, goal - other.machine.instructions));
+    const goal = Math.max(guest.machine.run.instructions, other.machine.run.instructions) + 3_000_000;
+    guest.machine.run.advance(goal - guest.machine.run.instructions);
+    while (other.machine.run.instructions < goal) other.machine.run.advance(Math.min(7_777, goal - other.machine.run.instructions));
     expect(await other.machine.digest()).toBe(await guest.machine.digest());
-    other.machine.runInstructions(1000);
+    other.machine.run.advance(1000);
     expect(await other.machine.digest()).not.toBe(await guest.machine.digest());
   });
 
   it('gives a DIMM back and finds it at its new address with its contents', () => {
     plugTwo();
-    expect(() => guest.machine.moveDimm('dimm1', 0x10000000)).toThrow("address range conflicts with memory device id='dimm2'");
-    guest.machine.moveDimm('dimm1', 4 * GIB);
+    expect(() => guest.machine.dimms.move('dimm1', 0x10000000)).toThrow("address range conflicts with memory device id='dimm2'");
+    guest.machine.dimms.move('dimm1', 4 * GIB);
     guest.until('memory hotplug: slot 0 at 0x100000000');
     expect(guest.command('peek 0x100000000')).toContain('1111111111111111');
-    expect(guest.machine.dimms().find((dimm) => dimm.id === 'dimm1')).toMatchObject({ addr: 4 * GIB, pendingUnplug: false });
+    expect(guest.machine.dimms.list().find((dimm) => dimm.id === 'dimm1')).toMatchObject({ addr: 4 * GIB, pendingUnplug: false });
     const moved = { device: 'dimm1', path: '/machine/peripheral/dimm1', addr: 4 * GIB };
     expect(guest.events).toContainEqual({ type: 'qmp', event: 'DEVICE_MOVED', data: moved });
     guest.command('hold 0');
-    guest.machine.moveDimm('dimm1', 0x20000000);
+    guest.machine.dimms.move('dimm1', 0x20000000);
     guest.until('stays: held');
-    guest.machine.runInstructions(100_000);
-    expect(guest.machine.dimms().find((dimm) => dimm.id === 'dimm1')).toMatchObject({ addr: 4 * GIB, pendingUnplug: false });
+    guest.machine.run.advance(100_000);
+    expect(guest.machine.dimms.list().find((dimm) => dimm.id === 'dimm1')).toMatchObject({ addr: 4 * GIB, pendingUnplug: false });
   });
 
   it('stops with a reason when the layout has no room for it at a reset', () => {
     const { memory } = guest.machine;
     memory.setUserMemoryRegion({ slot: 3, guestPhysAddr: 0, memorySize: 0, userspaceAddr: 0 });
     expect(() => guest.machine.reset()).toThrow(/could not load kernel 'memlab': .*not RAM/);
-    expect(guest.machine.state).toBe('internal-error');
+    expect(guest.machine.run.state).toBe('internal-error');
     memory.undo();
     guest.machine.reset();
-    expect(guest.machine.state).toBe('running');
+    expect(guest.machine.run.state).toBe('running');
     guest.until('lab> ');
   });
 
   it('starts anew after a reset, with its DIMM still plugged', () => {
-    guest.machine.addBackend('mem1', 64 * MIB);
-    guest.machine.plugDimm({ id: 'dimm1', memdev: 'mem1' });
+    guest.machine.backends.add('mem1', 64 * MIB);
+    guest.machine.dimms.plug({ id: 'dimm1', memdev: 'mem1' });
     guest.until('64 MiB');
     guest.machine.reset();
     guest.until('lab> ');
@@ -144,8 +144,8 @@ describe('memlab', () => {
   it('switches off by the power button', () => {
     guest.machine.powerdown();
     guest.until('switching off');
-    guest.machine.runInstructions(1_000_000);
-    expect(guest.machine.state).toBe('shutdown');
+    guest.machine.run.advance(1_000_000);
+    expect(guest.machine.run.state).toBe('shutdown');
     expect(guest.events).toContainEqual({ type: 'quit', status: 0 });
   });
 });

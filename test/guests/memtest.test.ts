@@ -11,7 +11,7 @@ describe('Memtest86+', () => {
     memtest.runUntil(() => memtest.tests.length >= 3, 5e9, 'the third test');
     expect(memtest.errors).toBe(0);
     expect(memtest.screen.line(1)).toContain('Memtest86+ v6.10');
-    expect(memtest.guest.machine.state).toBe('running');
+    expect(memtest.guest.machine.run.state).toBe('running');
   });
 
   it('finds errors in a read-only slot and nowhere else', async () => {

@@ -1,4 +1,4 @@
-import type { MachineOptions } from '../../engine/machine/api';
+import type { MachineOptions } from '../../engine/machine/index';
 import { Guest, rootFile } from './harness';
 import { Screen } from './screen';
 
@@ -61,12 +61,14 @@ export class Memtest {
    */
   runUntil(done: () => boolean, limit: number, what: string): void {
     const { machine } = this.guest;
-    const end = machine.instructions + limit;
+    const end = machine.run.instructions + limit;
     while (!done()) {
-      if (machine.state !== 'running' || machine.instructions >= end) {
-        throw new Error(`no ${what}: the machine is ${machine.state} after ${machine.instructions} instructions\n${this.screen.text}`);
+      if (machine.run.state !== 'running' || machine.run.instructions >= end) {
+        throw new Error(
+          `no ${what}: the machine is ${machine.run.state} after ${machine.run.instructions} instructions\n${this.screen.text}`,
+        );
       }
-      machine.runInstructions(LOOK_EVERY);
+      machine.run.advance(LOOK_EVERY);
     }
   }
 

@@ -13,7 +13,7 @@ let monitor: Monitor;
 let notices: string[];
 
 const slot = () => guest.machine.memory.memslotAt(ADDR / 4096)!.slot;
-const backing = () => guest.machine.backends().find(({ id }) => id === 'm')!.hva;
+const backing = () => guest.machine.backends.list().find(({ id }) => id === 'm')!.hva;
 const sum = () => /0x[0-9a-f]+/.exec(guest.command(`sum ${ADDR} 8M`).split('\n').slice(1).join(''))?.[0];
 
 beforeEach(async () => {
@@ -36,8 +36,8 @@ beforeEach(async () => {
     const notice = noticeOf(event);
     if (notice !== undefined) notices.push(notice);
   });
-  guest.machine.addBackend('m', SIZE);
-  guest.machine.plugDimm({ id: 'd', memdev: 'm', addr: ADDR });
+  guest.machine.backends.add('m', SIZE);
+  guest.machine.dimms.plug({ id: 'd', memdev: 'm', addr: ADDR });
   guest.until('8 MiB\r\nlab> ');
   guest.command(`fill ${ADDR} 8M 0x123456789abcdef`);
 });
@@ -45,7 +45,7 @@ beforeEach(async () => {
 describe('memslot_rehost', () => {
   it('takes contents and slots along, in one change set with a split and a move of the upper half', async () => {
     const before = sum();
-    const [old, inUse] = [backing(), guest.machine.stats().host_memory];
+    const [old, inUse] = [backing(), guest.machine.inspect.stats().host_memory];
     const lines = [
       'changeset_begin',
       `memslot_rehost ${slot()}`,
@@ -61,13 +61,13 @@ describe('memslot_rehost', () => {
     expect(backing()).not.toBe(old);
     expect(guest.machine.memory.memslotById(60)).toMatchObject({ userspaceAddr: backing() + 4 * MIB });
     expect(sum()).toBe(before);
-    expect(guest.machine.dimms()).toMatchObject([{ id: 'd', memdev: 'm', addr: ADDR, pendingUnplug: false }]);
-    expect(guest.machine.stats().host_memory).toBe(inUse);
+    expect(guest.machine.dimms.list()).toMatchObject([{ id: 'd', memdev: 'm', addr: ADDR, pendingUnplug: false }]);
+    expect(guest.machine.inspect.stats().host_memory).toBe(inUse);
     expect(await monitor.execute('undo')).toMatch(/^Error: /);
   });
 
   it('is refused as a legacy commit, for a slot that is not there, and twice for one backing; nothing stays taken', async () => {
-    const inUse = guest.machine.stats().host_memory;
+    const inUse = guest.machine.inspect.stats().host_memory;
     expect(await monitor.execute('memslot_rehost 77')).toBe('Error: EINVAL: slot 77 does not exist\n');
     await monitor.execute('changeset_begin');
     await monitor.execute(`memslot_rehost ${slot()}`);
@@ -76,19 +76,19 @@ describe('memslot_rehost', () => {
     expect(await monitor.execute('changeset_commit')).toMatch(/^entry 2: EINVAL: this backing is moved twice/);
     expect(await monitor.execute('info changeset')).toContain(`1: memslot_rehost ${slot()}\n`);
     await monitor.execute('changeset_abort');
-    expect(guest.machine.stats().host_memory).toBe(inUse);
+    expect(guest.machine.inspect.stats().host_memory).toBe(inUse);
   });
 
   it('leaves a DIMM that can be unplugged, wherever its parts are', async () => {
     await monitor.execute(`memslot_split ${slot()} ${ADDR + MIB} 60`);
     expect(await monitor.execute('memslot_rehost 60')).toBe('');
-    guest.machine.unplugDimm('d');
-    guest.machine.runInstructions(5e6);
-    expect(guest.machine.dimms()).toEqual([]);
+    guest.machine.dimms.unplug('d');
+    guest.machine.run.advance(5e6);
+    expect(guest.machine.dimms.list()).toEqual([]);
     expect(guest.machine.memory.memslotAt(ADDR / 4096)).toBeUndefined();
     const at = backing();
-    guest.machine.deleteBackend('m');
-    expect(guest.machine.backingOf(at)).toBeUndefined();
+    guest.machine.backends.delete('m');
+    expect(guest.machine.host.backingOf(at)).toBeUndefined();
   });
 });
 
@@ -98,16 +98,17 @@ describe('memslot_rehost onto a memory backend', () => {
     for (const line of lines) answers.push(await monitor.execute(line));
     return answers;
   };
-  const busy = () => Object.fromEntries(guest.machine.backends().flatMap(({ id, busy: by, kind }) => (kind === 'board' ? [] : [[id, by]])));
+  const busy = () =>
+    Object.fromEntries(guest.machine.backends.list().flatMap(({ id, busy: by, kind }) => (kind === 'board' ? [] : [[id, by]])));
 
   beforeEach(() => {
-    guest.machine.addBackend('n', SIZE);
+    guest.machine.backends.add('n', SIZE);
   });
 
   it('carries the contents over, leaves the old one free, and the DIMM has the new one', async () => {
     const before = sum();
-    const { hva } = guest.machine.backends().find(({ id }) => id === 'n')!;
-    const inUse = guest.machine.stats().host_memory!;
+    const { hva } = guest.machine.backends.list().find(({ id }) => id === 'n')!;
+    const inUse = guest.machine.inspect.stats().host_memory!;
     expect(await monitor.execute(`memslot_rehost ${slot()} n`)).toBe('');
     expect(guest.machine.memory.memslotById(slot())).toMatchObject({ userspaceAddr: hva });
     expect(sum()).toBe(before);
@@ -117,16 +118,16 @@ describe('memslot_rehost onto a memory backend', () => {
     expect(await monitor.execute('info memslots')).toContain('d (n)\n');
     expect(await monitor.execute('info generations')).toContain('  + d\n');
     expect(await say('object_del n', 'object_del m')).toEqual([expect.stringContaining("'n' is in use"), '']);
-    expect(guest.machine.stats().host_memory).toBe(inUse - SIZE);
-    guest.machine.unplugDimm('d');
-    guest.machine.runInstructions(5e6);
-    expect([guest.machine.dimms(), await monitor.execute('object_del n')]).toEqual([[], '']);
+    expect(guest.machine.inspect.stats().host_memory).toBe(inUse - SIZE);
+    guest.machine.dimms.unplug('d');
+    guest.machine.run.advance(5e6);
+    expect([guest.machine.dimms.list(), await monitor.execute('object_del n')]).toEqual([[], '']);
   });
 
   it('loses nothing under a guest that writes to it all the time, there and back again', async () => {
     const { changeSet } = guest.machine;
     guest.type(`test ${ADDR} 8M\r`);
-    guest.machine.runInstructions(2e6);
+    guest.machine.run.advance(2e6);
     const told = guest.since();
     for (let n = 0; n < 12; n++) {
       changeSet.begin();
@@ -134,25 +135,25 @@ describe('memslot_rehost onto a memory backend', () => {
       if (n % 3 === 2) {
         changeSet.beginStepped();
         while (changeSet.stepping) {
-          guest.machine.runInstructions(200_003);
+          guest.machine.run.advance(200_003);
           changeSet.step();
         }
       } else expect(await changeSet.commit()).toMatchObject({ ok: true });
-      expect(guest.machine.dimms()[0]).toMatchObject({ memdev: n % 2 ? 'm' : 'n' });
-      guest.machine.runInstructions(500_003);
+      expect(guest.machine.dimms.list()[0]).toMatchObject({ memdev: n % 2 ? 'm' : 'n' });
+      guest.machine.run.advance(500_003);
     }
     expect(told).not.toContain('lab> ');
     expect(guest.until('lab> ', 4e9)).toContain('test: no error in 8 MiB');
-    expect(guest.machine.holes.total).toBe(0);
+    expect(guest.machine.inspect.holes.total).toBe(0);
   });
 
   it('takes bare memslots to a backend and gives their host memory back', async () => {
-    const inUse = guest.machine.stats().host_memory!;
+    const inUse = guest.machine.inspect.stats().host_memory!;
     await say('memslot_add 40 4G 8M', 'memslot_add 41 5G 8M', `memslot_split 40 ${2 ** 32 + 4 * MIB} 42`);
-    guest.machine.writePhysical(2 ** 32 + 5 * MIB, Uint8Array.of(7, 8));
+    guest.machine.physical.write(2 ** 32 + 5 * MIB, Uint8Array.of(7, 8));
     expect(await monitor.execute('memslot_rehost 42 /objects/n')).toBe('');
-    expect([...guest.machine.readPhysical(2 ** 32 + 5 * MIB, 2)!]).toEqual([7, 8]);
-    expect(guest.machine.stats().host_memory).toBe(inUse + SIZE);
+    expect([...guest.machine.physical.read(2 ** 32 + 5 * MIB, 2)!]).toEqual([7, 8]);
+    expect(guest.machine.inspect.stats().host_memory).toBe(inUse + SIZE);
     expect(await monitor.execute('memslot_rehost 41 n')).toMatch(
       /^Error: EINVAL: memory backend 'n' is already in use: slot 4[02] maps it/,
     );
@@ -160,9 +161,9 @@ describe('memslot_rehost onto a memory backend', () => {
   });
 
   it('is refused in words, and nothing changes', async () => {
-    guest.machine.addBackend('small', 4 * MIB);
-    guest.machine.addBackend('used', SIZE);
-    guest.machine.plugDimm({ id: 'e', memdev: 'used' });
+    guest.machine.backends.add('small', 4 * MIB);
+    guest.machine.backends.add('used', SIZE);
+    guest.machine.dimms.plug({ id: 'e', memdev: 'used' });
     const id = slot();
     const generation = guest.machine.memory.generation();
     const bytes = `memory backend 'small' has 0x400000 bytes, 'm' under slot ${id} has 0x800000: they must be equal`;
@@ -197,11 +198,11 @@ describe('memslot_rehost onto a memory backend', () => {
   it('is in a snapshot', async () => {
     await monitor.execute(`memslot_rehost ${slot()} n`);
     const before = sum();
-    const state = guest.machine.capture();
+    const state = guest.machine.snapshot.capture();
     expect(await say(`memslot_rehost ${slot()} m`, 'object_del n')).toEqual(['', '']);
-    guest.machine.restore(state);
+    guest.machine.snapshot.restore(state);
     expect(busy()).toEqual({ m: undefined, n: 'd' });
-    expect(guest.machine.dimms()).toMatchObject([{ memdev: 'n' }]);
+    expect(guest.machine.dimms.list()).toMatchObject([{ memdev: 'n' }]);
     expect(sum()).toBe(before);
   });
 });
@@ -209,8 +210,8 @@ describe('memslot_rehost onto a memory backend', () => {
 describe('device_move', () => {
   it('unplugs the DIMM and plugs it in at the new address, and says how it goes', async () => {
     expect(await monitor.execute('device_move d 0x20000000')).toBe('');
-    guest.machine.runInstructions(5e6);
-    expect(guest.machine.dimms()).toMatchObject([{ id: 'd', addr: 0x20000000, pendingUnplug: false }]);
+    guest.machine.run.advance(5e6);
+    expect(guest.machine.dimms.list()).toMatchObject([{ id: 'd', addr: 0x20000000, pendingUnplug: false }]);
     expect(notices).toContain('d: given back, and plugged in again at 0x20000000');
     expect(guest.command('peek 0x20000000')).toContain('123456789abcdef');
   });
@@ -218,8 +219,8 @@ describe('device_move', () => {
   it('leaves the DIMM where it is when the guest keeps it', async () => {
     guest.command('hold 0');
     expect(await monitor.execute('device_move d 0x20000000')).toBe('');
-    guest.machine.runInstructions(5e6);
-    expect(guest.machine.dimms()).toMatchObject([{ id: 'd', addr: ADDR, pendingUnplug: false }]);
+    guest.machine.run.advance(5e6);
+    expect(guest.machine.dimms.list()).toMatchObject([{ id: 'd', addr: ADDR, pendingUnplug: false }]);
     expect(notices.at(-1)).toMatch(/^d: the guest keeps it/);
     expect(guest.machine.memory.memslotAt(0x20000000 / 4096)).toBeUndefined();
   });
@@ -231,6 +232,6 @@ describe('device_move', () => {
     ['device_move d', /Try "help device_move"/],
   ])('refuses %s', async (line, answer) => {
     expect(await monitor.execute(line)).toMatch(answer);
-    expect(guest.machine.dimms()).toMatchObject([{ addr: ADDR, pendingUnplug: false }]);
+    expect(guest.machine.dimms.list()).toMatchObject([{ addr: ADDR, pendingUnplug: false }]);
   });
 });

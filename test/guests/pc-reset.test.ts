@@ -102,20 +102,20 @@ it('the local APIC answers where IA32_APIC_BASE moved it, and no longer where it
   });
   const guest = await Guest.boot({ guest: { name: 'apic', kernel } });
   expect(guest.until('h')).toBe('vh');
-  expect(guest.machine.holes.total).toBe(1);
+  expect(guest.machine.inspect.holes.total).toBe(1);
 });
 
 it('a state from before these devices were on the board is taken, one without another device is not', async () => {
   const boot = () => Guest.boot({ guest: { name: 'resets', kernel: multibootImage(resets) } });
   const { machine } = await boot();
-  machine.runInstructions(10);
-  const state = machine.capture();
+  machine.run.advance(10);
+  const state = machine.snapshot.capture();
   const without = (...names: string[]) => ({
     ...state,
     devices: Object.fromEntries(Object.entries(state.devices).filter(([name]) => !names.includes(name))),
   });
   const other = (await boot()).machine;
-  other.restore(without('port92', 'reset-control', 'coprocessor-error'));
+  other.snapshot.restore(without('port92', 'reset-control', 'coprocessor-error'));
   expect(await other.digest()).toBe(await machine.digest());
-  expect(() => other.restore(without('rtc'))).toThrow("device 'rtc' is missing");
+  expect(() => other.snapshot.restore(without('rtc'))).toThrow("device 'rtc' is missing");
 });

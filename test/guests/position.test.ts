@@ -1,6 +1,6 @@
 /** A run with inputs at moments of the wall clock, and the same inputs at the same positions in another machine: the same machine. */
 import { describe, expect, it } from 'vitest';
-import type { MachineOptions } from '../../engine/machine/api';
+import type { MachineOptions } from '../../engine/machine/index';
 import { multibootImage } from '../support/assembler';
 import { COUNTER, startSecond } from '../support/two-vcpus';
 import { MIB, rootFile } from './harness';

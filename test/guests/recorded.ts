@@ -1,18 +1,18 @@
 /** A run by the wall clock with inputs at moments of it, and the same inputs at the same positions in another machine. */
-import type { MachineOptions, Position } from '../../engine/machine/api';
+import type { MachineOptions, Position } from '../../engine/machine/index';
 import { Random } from '../support/random';
 import { Guest } from './harness';
 
 /** What an input in angle brackets does; every other one is typed. A refusal is the same in both runs. */
 const DEEDS: Record<string, (guest: Guest) => void> = {
-  '<stop>': ({ machine }) => machine.stop(),
-  '<cont>': ({ machine }) => machine.cont(),
+  '<stop>': ({ machine }) => machine.run.stop(),
+  '<cont>': ({ machine }) => machine.run.cont(),
   '<reset>': ({ machine }) => machine.reset(),
   '<plug>': ({ machine }) => {
-    if (!machine.backends().some(({ id }) => id === 'm')) machine.addBackend('m', 128 * 0x100000);
-    machine.plugDimm({ id: 'd', memdev: 'm' });
+    if (!machine.backends.list().some(({ id }) => id === 'm')) machine.backends.add('m', 128 * 0x100000);
+    machine.dimms.plug({ id: 'd', memdev: 'm' });
   },
-  '<unplug>': ({ machine }) => machine.unplugDimm('d'),
+  '<unplug>': ({ machine }) => machine.dimms.unplug('d'),
   '<nmi>': ({ machine }) => machine.nmi?.(0),
 };
 
@@ -43,17 +43,17 @@ export async function record(options: Partial<MachineOptions>, seed: number, inp
   const taken: Recorded['taken'] = [];
   for (let n = 0; n < rounds; n++) {
     for (let runs = random.below(4); runs > 0; runs--) {
-      machine.runUntil(now + random.below(6));
+      machine.run.until(now + random.below(6));
       now += random.below(30);
     }
-    machine.catchUp();
+    machine.run.catchUp();
     const input = random.of(inputs);
-    taken.push({ at: machine.position, input });
+    taken.push({ at: machine.run.position, input });
     apply(guest, input);
   }
-  machine.runUntil(now + 5);
-  machine.catchUp();
-  return { taken, end: machine.position, digest: await machine.digest(), text: guest.text };
+  machine.run.until(now + 5);
+  machine.run.catchUp();
+  return { taken, end: machine.run.position, digest: await machine.digest(), text: guest.text };
 }
 
 /**
@@ -67,9 +67,10 @@ export async function replay(options: Partial<MachineOptions>, seed: number, run
   const { machine } = guest;
   const go = (to: Position): void => {
     for (;;) {
-      const result = machine.runTo(to, now + 1);
+      const result = machine.run.to(to, now + 1);
       if (result === 'there') return;
-      if (result === 'never') throw new Error(`seed ${seed - 1}: at ${JSON.stringify(machine.position)} and not at ${JSON.stringify(to)}`);
+      if (result === 'never')
+        throw new Error(`seed ${seed - 1}: at ${JSON.stringify(machine.run.position)} and not at ${JSON.stringify(to)}`);
     }
   };
   for (const { at, input } of run.taken) {

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import type { Machine, MachineOptions } from '../../engine/machine/api';
+import type { Machine, MachineOptions } from '../../engine/machine/index';
 import { Monitor, noticeOf, QmpSession } from '../../engine/monitor/index';
 import { testEnv } from '../../engine/monitor/testing';
 import { multibootImage } from '../support/assembler';
@@ -17,12 +17,12 @@ const twoCpus = multibootImage((asm) => {
 
 /** Runs up to the breakpoint in stretches whose lengths the seed chooses, as `runUntil` or in counts. */
 function go(machine: Machine, stretch: number): void {
-  machine.cont();
-  for (let n = 0; machine.state === 'running'; n++) {
-    const before = machine.instructions;
-    if (stretch === 0) machine.runUntil(0);
-    else machine.runInstructions(1 + ((n * 7919) % stretch));
-    if (machine.state === 'running' && machine.instructions === before) throw new Error(`nothing more to run at ${before}`);
+  machine.run.cont();
+  for (let n = 0; machine.run.state === 'running'; n++) {
+    const before = machine.run.instructions;
+    if (stretch === 0) machine.run.until(0);
+    else machine.run.advance(1 + ((n * 7919) % stretch));
+    if (machine.run.state === 'running' && machine.run.instructions === before) throw new Error(`nothing more to run at ${before}`);
   }
 }
 
@@ -42,7 +42,7 @@ async function run(options: Partial<MachineOptions>, steps: Step[], stretch: num
   for (const { count, input, command } of steps) {
     expect(await monitor.execute(`replay_break ${count}`)).toBe('');
     go(machine, stretch);
-    expect(machine.instructions).toBe(count);
+    expect(machine.run.instructions).toBe(count);
     seen.push(await monitor.execute('info digest'), guest.text);
     if (input !== undefined) guest.type(input);
     if (command !== undefined) expect(await monitor.execute(command)).not.toContain('Error');
@@ -93,30 +93,30 @@ describe('replay_break', () => {
     const { machine, monitor, lines, guest } = await boot();
     await monitor.execute('replay_break 5000');
     expect(await monitor.execute('info replay')).toBe('Record/replay is not active: instruction count = 0, breakpoint at 5000\n');
-    machine.runUntil(Number.POSITIVE_INFINITY);
-    expect(machine.state).toBe('paused');
+    machine.run.until(Number.POSITIVE_INFINITY);
+    expect(machine.run.state).toBe('paused');
     expect(await monitor.execute('info replay')).toBe('Record/replay is not active: instruction count = 5000\n');
     expect(lines).toEqual(['Stopped at instruction count 5000.']);
     expect(guest.events.filter((event) => event.type === 'state')).toEqual([{ type: 'state', state: 'paused' }]);
-    machine.cont();
-    machine.runInstructions(10_000);
-    expect(machine.state).toBe('running');
-    expect(machine.instructions).toBe(15_000);
+    machine.run.cont();
+    machine.run.advance(10_000);
+    expect(machine.run.state).toBe('running');
+    expect(machine.run.instructions).toBe(15_000);
   });
 
   it('refuses a count that lies behind and names the current one; the current one stops at once', async () => {
     const { machine, monitor } = await boot();
-    machine.runInstructions(777);
+    machine.run.advance(777);
     expect(await monitor.execute('replay_break 776')).toBe(
       'Error: cannot set breakpoint at the instruction in the past: 776 is asked for, the count is 777 now\n',
     );
     expect(await monitor.execute('replay_break 1<<60')).toContain('Try "help replay_break"');
     expect(await monitor.execute('replay_break 0x1000000000000000')).toContain('Error: an instruction count is a whole number below 2^53');
-    expect(machine.breakCount).toBeUndefined();
+    expect(machine.run.breakCount).toBeUndefined();
     expect(await monitor.execute('replay_break 777')).toBe('');
-    machine.runUntil(1e9);
-    expect(machine.state).toBe('paused');
-    expect(machine.instructions).toBe(777);
+    machine.run.until(1e9);
+    expect(machine.run.state).toBe('paused');
+    expect(machine.run.instructions).toBe(777);
   });
 
   it('is there in QMP, with a STOP event', async () => {
@@ -135,13 +135,13 @@ describe('replay_break', () => {
     };
     await ask('qmp_capabilities');
     expect(await ask('replay-break', { icount: 321 })).toEqual({ return: {} });
-    machine.runUntil(1e9);
+    machine.run.until(1e9);
     expect(sent.at(-1)).toMatchObject({ event: 'STOP' });
     expect(await ask('query-replay')).toEqual({ return: { mode: 'none', icount: 321 } });
     expect(await ask('replay-break', { icount: 320 })).toMatchObject({ error: { class: 'GenericError' } });
     expect(await ask('replay-break', { icount: 1000 })).toEqual({ return: {} });
     expect(await ask('replay-delete-break')).toEqual({ return: {} });
-    expect(machine.breakCount).toBeUndefined();
+    expect(machine.run.breakCount).toBeUndefined();
   });
 
   it('can be taken back', async () => {
@@ -149,25 +149,25 @@ describe('replay_break', () => {
     expect(await monitor.execute('replay_delete_break')).toBe('Error: replay breakpoint is not set\n');
     await monitor.execute('replay_break 100');
     expect(await monitor.execute('replay_delete_break')).toBe('');
-    machine.runInstructions(1000);
-    expect(machine.instructions).toBe(1000);
-    expect(machine.state).toBe('running');
+    machine.run.advance(1000);
+    expect(machine.run.instructions).toBe(1000);
+    expect(machine.run.state).toBe('running');
   });
 
   it('stops a guest that a snapshot put back, and is dropped by one that is already past it', async () => {
     const { machine } = await boot();
-    const start = machine.capture();
-    machine.runInstructions(20_000);
-    const late = machine.capture();
+    const start = machine.snapshot.capture();
+    machine.run.advance(20_000);
+    const late = machine.snapshot.capture();
     const digest = await machine.digest();
-    machine.breakAt(20_000);
-    machine.restore(start);
-    machine.runInstructions(1e6);
-    expect(machine.instructions).toBe(20_000);
+    machine.run.breakAt(20_000);
+    machine.snapshot.restore(start);
+    machine.run.advance(1e6);
+    expect(machine.run.instructions).toBe(20_000);
     expect(await machine.digest()).toBe(digest);
-    machine.restore(start);
-    machine.breakAt(19_000);
-    machine.restore(late);
-    expect(machine.breakCount).toBeUndefined();
+    machine.snapshot.restore(start);
+    machine.run.breakAt(19_000);
+    machine.snapshot.restore(late);
+    expect(machine.run.breakCount).toBeUndefined();
   });
 });

@@ -1,5 +1,5 @@
 import { beforeEach, describe, expect, it } from 'vitest';
-import type { PhaseReport } from '../../engine/machine/api';
+import type { PhaseReport } from '../../engine/machine/index';
 import { Guest, MIB, rootFile } from './harness';
 
 const kernel = rootFile('guests/memlab/memlab.elf');
@@ -14,8 +14,8 @@ async function watching(smp = 1): Promise<Guest> {
   const booted = await Guest.boot({ guest: { name: 'memlab', kernel }, smp, wallClock: () => wall });
   booted.until('lab> ');
   for (const id of ['1', '2']) {
-    booted.machine.addBackend(`mem${id}`, 64 * MIB);
-    booted.machine.plugDimm({ id: `dimm${id}`, memdev: `mem${id}` });
+    booted.machine.backends.add(`mem${id}`, 64 * MIB);
+    booted.machine.dimms.plug({ id: `dimm${id}`, memdev: `mem${id}` });
     booted.until('memory hotplug: slot');
   }
   booted.command(`poke 0x${A.toString(16)} 0x1111`);
@@ -43,7 +43,7 @@ function stageExchange(): number[] {
 /** Lets the guest run for `ms` of wall time, as the runner does. */
 function live(ms: number): { idle: boolean; wakeIn?: number } {
   wall += ms;
-  return guest.machine.runUntil(wall);
+  return guest.machine.run.until(wall);
 }
 
 function stepTo(phase: PhaseReport['phase']): void {
@@ -58,9 +58,9 @@ describe('a commit phase by phase under a running guest', () => {
     machine.changeSet.beginStepped();
     expect(machine.changeSet.stepping).toMatchObject({ phase: 'validate', done: [], invalid: [], canAbort: true });
     stepTo('swap1');
-    const before = machine.instructions;
+    const before = machine.run.instructions;
     live(5);
-    expect(machine.instructions).toBeGreaterThan(before);
+    expect(machine.run.instructions).toBeGreaterThan(before);
     expect(machine.changeSet.stepping).toMatchObject({ swaps: 2, zappedPages: 32768, canAbort: true, retries: 0 });
     stepTo('swap2');
     for (let n = 0; n < 20; n++) live(4);
@@ -79,7 +79,7 @@ describe('a commit phase by phase under a running guest', () => {
     expect(guest.until('0x0000000000002222')).toContain('changed  0x0000000000001111 -> 0x0000000000002222');
     guest.type('q');
     expect(guest.until('lab> ')).toContain(', 1 change, 0 holes');
-    expect(machine.holes.total).toBe(0);
+    expect(machine.inspect.holes.total).toBe(0);
   });
 
   it('lets time pass and sleeps while the guest waits, instead of trying all the time', () => {
@@ -88,14 +88,14 @@ describe('a commit phase by phase under a running guest', () => {
     machine.changeSet.beginStepped();
     stepTo('swap2');
     live(1);
-    const before = { retries: machine.stats().retries!, time: machine.guestTimeNs };
+    const before = { retries: machine.inspect.stats().retries!, time: machine.run.guestTimeNs };
     const told = live(200);
     expect(told.idle).toBe(true);
     expect(told.wakeIn).toBeGreaterThan(0);
     expect(told.wakeIn).toBeLessThanOrEqual(10e6);
-    expect(machine.guestTimeNs - before.time).toBeGreaterThan(100e6);
+    expect(machine.run.guestTimeNs - before.time).toBeGreaterThan(100e6);
     // Once for each timer of the guest that came due meanwhile, and once more.
-    expect(machine.stats().retries! - before.retries).toBeLessThan(1000);
+    expect(machine.inspect.stats().retries! - before.retries).toBeLessThan(1000);
     machine.changeSet.finish();
     expect(guest.until('0x0000000000002222')).toContain('changed');
   });
@@ -110,7 +110,7 @@ describe('a commit phase by phase under a running guest', () => {
     expect(machine.changeSet.stepping!.retries).toBeGreaterThan(0);
     machine.changeSet.finish();
     expect(guest.until('0x0000000000002222')).toContain('changed');
-    expect(machine.holes.total).toBe(0);
+    expect(machine.inspect.holes.total).toBe(0);
   });
 
   it('can be given up until swap 1, and the set stays open as it was', () => {
@@ -137,8 +137,8 @@ describe('a commit phase by phase under a running guest', () => {
   it('refuses what else would change the layout, with the reason, and is not disturbed by it', () => {
     const { machine } = guest;
     const { changeSet, memory } = machine;
-    machine.addBackend('mem3', 64 * MIB);
-    const state = machine.capture();
+    machine.backends.add('mem3', 64 * MIB);
+    const state = machine.snapshot.capture();
     stageExchange();
     changeSet.beginStepped();
     for (const phase of ['prepare', 'zap', 'swap2', 'hooks'] as const) {
@@ -149,14 +149,14 @@ describe('a commit phase by phase under a running guest', () => {
         () => changeSet.drop(0),
         () => changeSet.check(),
         () => changeSet.beginStepped(),
-        () => machine.plugDimm({ memdev: 'mem3' }),
-        () => machine.unplugDimm('dimm1'),
-        () => machine.moveDimm('dimm1', 0x20000000),
-        () => machine.deleteBackend('mem3'),
+        () => machine.dimms.plug({ memdev: 'mem3' }),
+        () => machine.dimms.unplug('dimm1'),
+        () => machine.dimms.move('dimm1', 0x20000000),
+        () => machine.backends.delete('mem3'),
         () => machine.reset(),
-        () => machine.capture(),
-        () => machine.restore(state),
-        () => machine.setZap('all'),
+        () => machine.snapshot.capture(),
+        () => machine.snapshot.restore(state),
+        () => machine.changeSet.setZap('all'),
       ];
       for (const action of refused) expect(action).toThrow(/between its phases|already open/);
       expect(memory.zap).toBe('slot');
@@ -171,14 +171,14 @@ describe('a commit phase by phase under a running guest', () => {
     const { machine } = guest;
     guest.type('q');
     guest.until('lab> ');
-    machine.unplugDimm('dimm1');
+    machine.dimms.unplug('dimm1');
     machine.changeSet.begin();
     machine.changeSet.stage({ op: 'move', slot: slotAt(B), gpa: 0x20000000 });
     machine.changeSet.beginStepped();
     stepTo('swap2');
     guest.until('given back');
     expect(machine.changeSet.stepping).toBeUndefined();
-    expect(machine.dimms().map(({ id }) => id)).toEqual(['dimm2']);
+    expect(machine.dimms.list().map(({ id }) => id)).toEqual(['dimm2']);
     expect(machine.memory.memslotAt(0x20000)).toBeDefined();
     machine.memory.verify();
   });
@@ -188,7 +188,7 @@ describe('a commit phase by phase under a running guest', () => {
     stageExchange();
     machine.changeSet.beginStepped();
     stepTo('zap');
-    machine.ioWrite(0x64, 1, 0xfe);
+    machine.ports.write(0x64, 1, 0xfe);
     guest.until('lab> ');
     expect(machine.changeSet.stepping).toBeUndefined();
     expect(slotAt(A)).toBe(6);
@@ -204,7 +204,7 @@ describe('a commit phase by phase under a running guest', () => {
     changeSet.beginStepped();
     stepTo('swap1');
     live(5);
-    guest.machine.writePhysical(A, Uint8Array.of(0x33));
+    guest.machine.physical.write(A, Uint8Array.of(0x33));
     stepTo('zap');
     live(5);
     expect(guest.until('0x0000000000001133')).toContain('changed');
@@ -213,7 +213,7 @@ describe('a commit phase by phase under a running guest', () => {
     live(5);
     guest.type('q');
     expect(guest.until('lab> ')).toContain(', 1 change, 0 holes');
-    expect(machine.readPhysical(A, 2)).toEqual(Uint8Array.of(0x33, 0x11));
+    expect(machine.physical.read(A, 2)).toEqual(Uint8Array.of(0x33, 0x11));
   });
 
   it('ends where a phase refuses, and leaves the set open', () => {

@@ -1,6 +1,6 @@
 /** undo, redo and going to an entry of the history where the guest's devices have changed the layout too. */
 import { describe, expect, it } from 'vitest';
-import type { Machine } from '../../engine/machine/api';
+import type { Machine } from '../../engine/machine/index';
 import { CommitLog, Monitor } from '../../engine/monitor/index';
 import { layoutFormat } from '../../engine/snapshot/index';
 import { Guest, MIB, rootFile } from './harness';
@@ -44,9 +44,9 @@ async function withDimm(): Promise<Lab> {
 }
 
 async function unplugged(lab: Lab): Promise<void> {
-  lab.machine.unplugDimm('d');
-  lab.machine.runInstructions(5e6);
-  expect(lab.machine.dimms()).toEqual([]);
+  lab.machine.dimms.unplug('d');
+  lab.machine.run.advance(5e6);
+  expect(lab.machine.dimms.list()).toEqual([]);
 }
 
 const at = ({ machine }: Lab, gpa: number) => machine.memory.memslotAt(gpa / 4096)?.slot;
@@ -64,7 +64,7 @@ describe('a DIMM', () => {
         /^undid "\+ d": generation .*\nd stays plugged in without this memory: redo brings it back, device_del d takes it out\n$/,
       ),
     ]);
-    expect([at(lab, ADDR), lab.machine.dimms().length]).toEqual([undefined, 1]);
+    expect([at(lab, ADDR), lab.machine.dimms.list().length]).toEqual([undefined, 1]);
     expect(await lab.say('redo')).toEqual([expect.stringMatching(/^redid "\+ d": [^\n]*\n$/)]);
     expect(at(lab, ADDR)).toBe(5);
   });
@@ -99,16 +99,16 @@ describe('a DIMM', () => {
     lab.guest.until('is gone');
     await unplugged(lab);
     expect(await lab.say('object_del m')).toEqual(['']);
-    expect(lab.machine.holes.total).toBe(0);
+    expect(lab.machine.inspect.holes.total).toBe(0);
   });
 
   it('whose memslot an undo took away and that is gone since does not get it back by redo', async () => {
     const lab = await withDimm();
     await lab.say('undo');
     // As a guest does that has not heard of it.
-    lab.machine.ioWrite(0xa00, 4, 0);
-    lab.machine.ioWrite(0xa14, 1, 8);
-    expect(lab.machine.dimms()).toEqual([]);
+    lab.machine.ports.write(0xa00, 4, 0);
+    lab.machine.ports.write(0xa14, 1, 8);
+    expect(lab.machine.dimms.list()).toEqual([]);
     expect((await lab.say('redo'))[0]).toMatch(
       /^Error: cannot redo "\+ d": 'd' is not plugged in any more: device_add pc-dimm,id=d,memdev=m/,
     );
@@ -118,7 +118,7 @@ describe('a DIMM', () => {
   it('that the guest took at another address stays there', async () => {
     const lab = await withDimm();
     await lab.say(`device_move d 0x${ELSEWHERE.toString(16)}`);
-    lab.machine.runInstructions(5e6);
+    lab.machine.run.advance(5e6);
     expect(
       who(lab)
         .slice(2)
@@ -147,7 +147,7 @@ describe('virtio-mem', () => {
     );
     const { machine, log } = lab;
     const until = (size: number) => {
-      for (let n = 0; n < 1e6 && machine.virtioMems()[0]!.size !== size; n++) machine.runInstructions(1);
+      for (let n = 0; n < 1e6 && machine.virtio.mems()[0]!.size !== size; n++) machine.run.advance(1);
     };
     await lab.say('memslot_add 40 1T 2M');
     until(SIZE);

@@ -1,9 +1,8 @@
 /** Random backings, devices and slots on a machine, by the lines that a person types, beside the naive model of who owns what. */
 import { expect, it } from 'vitest';
-import type { Machine, MachineState } from '../../engine/machine/api';
 import { MEMHP_PORT } from '../../engine/machine/board';
-import type { HostMemory } from '../../engine/machine/host-memory';
-import type { VirtioDevices } from '../../engine/machine/virtio';
+import type { Machine, MachineState } from '../../engine/machine/index';
+import type { MachineParts } from '../../engine/machine/parts';
 import { Monitor } from '../../engine/monitor/index';
 import { testEnv, testMachine } from '../../engine/monitor/testing';
 import { layoutFormat } from '../../engine/snapshot/index';
@@ -92,7 +91,7 @@ class Walk {
     const size = (1 + this.random.below(4)) * GRAIN;
     const free = !model.backend(name);
     await this.expectLine('object_add', `object_add memory-backend-ram,id=${name},size=${size}`, free);
-    if (free) this.own(name, 'backend', this.machine.backends().find(({ id }) => id === name)!.hva, size);
+    if (free) this.own(name, 'backend', this.machine.backends.list().find(({ id }) => id === name)!.hva, size);
   }
 
   /** Memory was handed out: nobody may use it yet. */
@@ -111,7 +110,7 @@ class Walk {
   }
 
   private ranges(): readonly { start: number; size: number; label: string; since: number }[] {
-    const { host } = this.machine as unknown as { host: HostMemory };
+    const { host } = (this.machine as unknown as { parts: MachineParts }).parts;
     return host.ranges() as ReturnType<Walk['ranges']>;
   }
 
@@ -159,8 +158,8 @@ class Walk {
     if (model.dimms.length === 0) return;
     const dimm = this.random.of(model.dimms);
     await this.expectLine('device_del', `device_del ${dimm.id}`, true);
-    machine.ioWrite(MEMHP_PORT, 4, dimm.slot);
-    machine.ioWrite(MEMHP_PORT + 0x14, 1, 8);
+    machine.ports.write(MEMHP_PORT, 4, dimm.slot);
+    machine.ports.write(MEMHP_PORT + 0x14, 1, 8);
     const owner = model.backend(dimm.memdev)!;
     model.takeAway(owner.start, owner.size);
     model.dimms.splice(model.dimms.indexOf(dimm), 1);
@@ -325,8 +324,8 @@ class Walk {
 
   private virtio(): void {
     const { model, machine, random } = this;
-    const { virtio } = machine as unknown as { virtio: VirtioDevices };
-    const backing = machine.backends().find(({ id }) => id === 'vm')!;
+    const { virtio } = (machine as unknown as { parts: MachineParts }).parts;
+    const backing = machine.backends.list().find(({ id }) => id === 'vm')!;
     const first = random.below(VMEM_SIZE / GRAIN);
     const count = 1 + random.below(VMEM_SIZE / GRAIN - first);
     const range = { offset: first * GRAIN, size: count * GRAIN };
@@ -370,10 +369,10 @@ class Walk {
   private snapshot(): void {
     const { machine, model } = this;
     if (!this.saved || this.random.below(2) === 0) {
-      this.saved = { state: machine.capture(), slots: new Map(model.slots) };
+      this.saved = { state: machine.snapshot.capture(), slots: new Map(model.slots) };
       return;
     }
-    machine.restore(this.saved.state);
+    machine.snapshot.restore(this.saved.state);
     this.count('loadvm', true);
     model.slots = new Map(this.saved.slots);
     this.past.clear();
@@ -382,7 +381,7 @@ class Walk {
 
   /** What a person reads must not name memory that is not there. */
   private async look(): Promise<void> {
-    const sizes = new Map(this.machine.backends().map(({ id, size }) => [id, size]));
+    const sizes = new Map(this.machine.backends.list().map(({ id, size }) => [id, size]));
     for (const [, id, end] of (await this.monitor.execute('info mtree')).matchAll(/@(\S+) [0-9a-f]+-([0-9a-f]+)/g)) {
       const size = sizes.get(id!);
       if (size !== undefined) expect(Number.parseInt(end!, 16)).toBeLessThan(size);
@@ -409,12 +408,12 @@ class Walk {
   private adopt(): void {
     const { model, machine } = this;
     model.slots = new Map(this.machineSlots().map((slot) => [slot.id, slot]));
-    const backends = new Set(machine.backends().flatMap(({ id, kind }) => (kind === 'board' ? [] : [id])));
+    const backends = new Set(machine.backends.list().flatMap(({ id, kind }) => (kind === 'board' ? [] : [id])));
     model.owners = this.ranges().flatMap(({ label: name, ...range }) => {
       const kind = backends.has(name) ? 'backend' : name.startsWith('bare.') ? 'bare' : undefined;
       return kind ? [{ name, kind, ...range }] : [];
     });
-    model.dimms = machine.dimms().map(({ id, memdev, slot }) => ({ id, memdev, slot }));
+    model.dimms = machine.dimms.list().map(({ id, memdev, slot }) => ({ id, memdev, slot }));
   }
 
   private compare(): void {

@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
-import type { GuestImage, Machine } from '../../engine/machine/api';
-import { createMachine } from '../../engine/machine/machine';
+import type { GuestImage, Machine } from '../../engine/machine/index';
+import { createMachine } from '../../engine/machine/index';
 import { Guest, MIB, rootFile } from '../guests/harness';
 import { nonsense } from '../guests/nonsense';
 import type { Soak } from './soak';
@@ -52,62 +52,62 @@ export async function fuzzMachine(seed: number, instructions: number): Promise<F
     seed,
     wallClock,
   });
-  const memory = machine.stats().host_memory!;
+  const memory = machine.inspect.stats().host_memory!;
   const fuzzed: Fuzzed = { resets: 0, ends: 0, stats: {} };
   machine.subscribe((event) => {
     if (event.type === 'reset') fuzzed.resets++;
   });
   let idle = 0;
   let reset = RESET_EVERY;
-  for (let n = 0; machine.instructions < instructions; n++) {
+  for (let n = 0; machine.run.instructions < instructions; n++) {
     const start = performance.now();
-    const result = machine.runUntil(now + 2);
+    const result = machine.run.until(now + 2);
     const took = performance.now() - start;
     if (took > STRETCH_LIMIT_MS)
-      throw new Error(`seed ${seed}: a stretch took ${took.toFixed(0)} ms at instruction ${machine.instructions}`);
+      throw new Error(`seed ${seed}: a stretch took ${took.toFixed(0)} ms at instruction ${machine.run.instructions}`);
     idle = result.idle ? idle + 1 : 0;
     if (result.idle) now += Math.min((result.wakeIn ?? 1e6) / 1e6, 100);
-    if (machine.state === 'paused') {
+    if (machine.run.state === 'paused') {
       fuzzed.ends++;
-      machine.cont();
-    } else if (machine.state !== 'running' || idle > IDLE_LIMIT) {
+      machine.run.cont();
+    } else if (machine.run.state !== 'running' || idle > IDLE_LIMIT) {
       fuzzed.ends++;
       idle = 0;
       machine.reset();
-    } else if (machine.instructions >= reset) {
-      reset = machine.instructions + RESET_EVERY;
+    } else if (machine.run.instructions >= reset) {
+      reset = machine.run.instructions + RESET_EVERY;
       machine.reset();
     }
     if (n % 3 === 0) machine.serial.input(Uint8Array.of(n & 255));
     if (n % 7 === 0) hotplug(machine);
     if (n % 11 === 0) {
-      machine.setRequestedSize('vm0', (n % 32) * 2 * MIB);
-      machine.setBalloon((n % 32) * MIB);
+      machine.virtio.setRequestedSize('vm0', (n % 32) * 2 * MIB);
+      machine.virtio.setBalloon((n % 32) * MIB);
     }
   }
-  fuzzed.stats = machine.stats();
+  fuzzed.stats = machine.inspect.stats();
   await bootMemlab(machine, image);
-  for (const { id } of machine.dimms()) dropDimm(machine, id);
-  for (const { id, kind } of machine.backends()) if (kind !== 'board' && id !== 'vmem0') machine.deleteBackend(id);
-  const after = machine.stats().host_memory!;
+  for (const { id } of machine.dimms.list()) dropDimm(machine, id);
+  for (const { id, kind } of machine.backends.list()) if (kind !== 'board' && id !== 'vmem0') machine.backends.delete(id);
+  const after = machine.inspect.stats().host_memory!;
   if (after !== memory) throw new Error(`seed ${seed}: the machine holds ${after} bytes of host memory, ${memory} at its start`);
   return fuzzed;
 }
 
 /** Plugs what is not there, and asks for what is: the guest answers with nonsense. */
 function hotplug(machine: Machine): void {
-  const dimm = machine.dimms()[0];
+  const dimm = machine.dimms.list()[0];
   if (dimm) {
-    if (!dimm.pendingUnplug) machine.unplugDimm(dimm.id);
+    if (!dimm.pendingUnplug) machine.dimms.unplug(dimm.id);
     return;
   }
-  if (!machine.backends().some(({ id }) => id === 'mem')) machine.addBackend('mem', 64 * MIB);
-  machine.plugDimm({ id: 'dimm', memdev: 'mem' });
+  if (!machine.backends.list().some(({ id }) => id === 'mem')) machine.backends.add('mem', 64 * MIB);
+  machine.dimms.plug({ id: 'dimm', memdev: 'mem' });
 }
 
 function dropDimm(machine: Machine, id: string): void {
-  machine.unplugDimm(id);
-  for (let n = 0; n < 100 && machine.dimms().length > 0; n++) machine.runInstructions(100_000);
+  machine.dimms.unplug(id);
+  for (let n = 0; n < 100 && machine.dimms.list().length > 0; n++) machine.run.advance(100_000);
 }
 
 /** The same machine with another guest in it: after all that, a reset is a reset. */
@@ -115,12 +115,12 @@ async function bootMemlab(machine: Machine, image: GuestImage): Promise<void> {
   const guest = new Guest(machine);
   image.kernel = rootFile('guests/memlab/memlab.elf');
   machine.reset();
-  if (machine.state === 'paused') machine.cont();
+  if (machine.run.state === 'paused') machine.run.cont();
   guest.until('lab> ');
   // Keys that the other guest never fetched come first.
-  machine.runInstructions(DRAIN);
+  machine.run.advance(DRAIN);
   guest.type('\r');
-  machine.runInstructions(DRAIN);
+  machine.run.advance(DRAIN);
   const answer = guest.command('sum 0x200000 0x1000');
   if (!answer.includes('over 512 words')) throw new Error(`memlab answers ${JSON.stringify(answer)}`);
 }

@@ -31,11 +31,11 @@ async function sampleLayout(): Promise<string> {
     ['a', 0x10000000],
     ['b', 2 ** 36],
   ] as const) {
-    machine.addBackend(`${id}-ram`, 8 * MIB);
-    machine.plugDimm({ id, memdev: `${id}-ram`, addr });
+    machine.backends.add(`${id}-ram`, 8 * MIB);
+    machine.dimms.plug({ id, memdev: `${id}-ram`, addr });
   }
   machine.memory.splitMemslot(machine.memory.memslotAt(0x10000)!.slot, 0x10400000, 60);
-  const userspaceAddr = machine.allocateHost(MIB, 'bare');
+  const userspaceAddr = machine.host.allocate(MIB, 'bare');
   machine.memory.setUserMemoryRegion({ slot: 61, flags: 2, guestPhysAddr: 0x20000000, memorySize: MIB, userspaceAddr });
   return layoutText(captureLayout(machine));
 }

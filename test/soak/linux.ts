@@ -16,7 +16,7 @@ const MAX_PIECES = 24;
 const SLICE = 8_000_000;
 
 function piecesOf({ machine }: Linux, backend: string): Memslot[] {
-  const { hva, size } = machine.backends().find(({ id }) => id === backend)!;
+  const { hva, size } = machine.backends.list().find(({ id }) => id === backend)!;
   return machine.memory.memslotsByHva(hva, hva + size).sort((a, b) => a.baseGfn - b.baseGfn);
 }
 
@@ -56,7 +56,7 @@ async function changeSets(linux: Linux, say: (text: string) => void): Promise<vo
   );
   for (let n = 1; n <= CHANGE_SETS; n++) {
     await changeAtRandom(linux, 'd-ram', random);
-    linux.machine.runInstructions(1 + random.below(SLICE));
+    linux.machine.run.advance(1 + random.below(SLICE));
     if (n % REPORT_EVERY === 0) say(`${n} change sets, the memory is in ${piecesOf(linux, 'd-ram').length} slots`);
   }
   const rounds = Number(/^\d+$/m.exec(linux.sh('touch /stop; wait; cat /rounds', 20e9))?.[0]);
@@ -64,7 +64,7 @@ async function changeSets(linux: Linux, say: (text: string) => void): Promise<vo
   const wrong = linux.sh('cat /wrong; umount /mnt/t; rm -f /stop');
   if (!/No such file/.test(wrong)) throw new Error(`the guest read wrong bytes: ${wrong}`);
   if (!linux.unplug('d')) throw new Error('the guest did not give the DIMM back');
-  linux.machine.deleteBackend('d-ram');
+  linux.machine.backends.delete('d-ram');
   say(`${rounds} rounds of checksums were right`);
 }
 
@@ -75,7 +75,7 @@ function plugging(linux: Linux, say: (text: string) => void): void {
     linux.sh('sleep 1; dd if=/dev/zero of=/tmp/z bs=1M count=8 2>&1; rm /tmp/z');
     if (!(linux.meminfo('MemTotal') >= total + 120 * MIB)) throw new Error(`round ${n}: the DIMM did not come online`);
     if (!linux.unplug('p')) throw new Error(`round ${n}: the guest did not give the DIMM back`);
-    linux.machine.deleteBackend('p-ram');
+    linux.machine.backends.delete('p-ram');
     if (n % 20 === 0) say(`${n} rounds of plugging and unplugging`);
   }
   if (linux.meminfo('MemTotal') !== total) throw new Error('the guest has another MemTotal than before');

@@ -16,7 +16,7 @@ export const memtest: Soak = {
     const start = performance.now();
     let next = start + REPORT_EVERY_MS;
     const speed = () =>
-      `${(machine.instructions / 1e9).toFixed(1)} G instructions, ${(machine.instructions / (performance.now() - start) / 1000).toFixed(0)} MIPS`;
+      `${(machine.run.instructions / 1e9).toFixed(1)} G instructions, ${(machine.run.instructions / (performance.now() - start) / 1000).toFixed(0)} MIPS`;
     const done = () => {
       if (performance.now() >= next) {
         next = performance.now() + REPORT_EVERY_MS;

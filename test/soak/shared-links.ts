@@ -1,7 +1,5 @@
 /** Mutated state and replay links and replay files: each is refused with a reason, or is a machine that runs. */
-import { createMachine } from '../../engine/machine/machine';
-import { Runner } from '../../engine/machine/runner';
-import { TypedInput } from '../../engine/machine/typed-input';
+import { createMachine, Runner, TypedInput } from '../../engine/machine/index';
 import { CommitLog, Monitor } from '../../engine/monitor/index';
 import { testEnv } from '../../engine/monitor/testing';
 import { applyInput } from '../../engine/replay/inputs';
@@ -39,7 +37,7 @@ async function samples(): Promise<{ kind: 's' | 'r'; content: Uint8Array }[]> {
   const running = { machine, monitor, commits: monitor.commits, typed: new TypedInput(machine.serial, () => {}) };
   const take = async (input: Parameters<Recorder['take']>[0]) => recorder.take(input, () => applyInput(input, running));
   for (const line of ['object_add memory-backend-ram,id=m1,size=8M', 'device_add pc-dimm,id=d1,memdev=m1', 'memslot_add 40 1T 2M -l']) {
-    machine.runInstructions(50_000);
+    machine.run.advance(50_000);
     await take({ kind: 'line', line });
   }
   await take({ kind: 'console', text: 'mem\r' });
@@ -48,7 +46,7 @@ async function samples(): Promise<{ kind: 's' | 'r'; content: Uint8Array }[]> {
   await take({ kind: 'stage', action: { do: 'commit', legacy: true } });
   await take({ kind: 'call', method: 'undo' });
   await take({ kind: 'layout', name: 'kept', text: layoutFormat.capture(machine) });
-  machine.runInstructions(100_000);
+  machine.run.advance(100_000);
   const shared = { machine, recorder, makeFresh: () => make(), linkBase: '', own: false, wallClock: () => 0 };
   const content = async (what: 'state' | 'replay', kind: 's' | 'r') => {
     const unpacked = await unpackBytesLink(kind, (await linkTo(what, shared, 'lab> ')).slice(1));
@@ -86,7 +84,7 @@ async function open(sent: Partial<Asked>): Promise<string | undefined> {
   if (wanted.kind === 'nothing') return 'it is no share link';
   const { machine, reason } = await makeMachine(message, make, wanted);
   if (reason === undefined && wanted.kind === 'replay') await play(machine, wanted);
-  machine.runInstructions(10_000);
+  machine.run.advance(10_000);
   await machine.digest();
   return reason;
 }

@@ -18,7 +18,7 @@ const MAX_PIECES = 12;
 
 /** What the kernel itself lives in, its code and page tables included. */
 function ramOf({ machine }: Linux): Memslot[] {
-  const board = machine.backends().filter(({ kind, id }) => kind === 'board' && id.startsWith('ram.'));
+  const board = machine.backends.list().filter(({ kind, id }) => kind === 'board' && id.startsWith('ram.'));
   return board.flatMap(({ hva, size }) => machine.memory.memslotsByHva(hva, hva + size));
 }
 
@@ -42,12 +42,12 @@ function stageAtRandom(linux: Linux, random: Random): void {
 
 /** Runs the guest for a random while; between the two swaps that ends where it meets the INVALID slot. */
 function live(linux: Linux, random: Random): void {
-  for (let n = 0; n <= random.below(3); n++) linux.machine.runInstructions(1 + random.below(BETWEEN));
+  for (let n = 0; n <= random.below(3); n++) linux.machine.run.advance(1 + random.below(BETWEEN));
 }
 
 function commitStepped(linux: Linux, random: Random, n: number): void {
   const { machine, guest } = linux;
-  machine.setZap(random.below(2) === 0 ? 'slot' : 'all');
+  machine.changeSet.setZap(random.below(2) === 0 ? 'slot' : 'all');
   stageAtRandom(linux, random);
   guest.since();
   machine.changeSet.beginStepped();
@@ -83,7 +83,7 @@ export const stepped: Soak = {
     const { machine } = linux;
     for (let n = 1; n <= COMMITS; n++) {
       commitStepped(linux, random, n);
-      if (n % REPORT_EVERY === 0) say(`${n} commits, ${machine.stats().retries} retries, RAM in ${ramOf(linux).length} slots`);
+      if (n % REPORT_EVERY === 0) say(`${n} commits, ${machine.inspect.stats().retries} retries, RAM in ${ramOf(linux).length} slots`);
     }
     const figure = (file: string): number => Number(/^\d+$/m.exec(linux.sh(`cat ${file}`, 20e9))?.[0]);
     linux.sh('touch /stop; wait', 20e9);
@@ -91,9 +91,9 @@ export const stepped: Soak = {
     if (!(rounds > 0 && ticks > COMMITS / 4)) throw new Error(`the guest stood still: ${rounds} rounds of checksums, ${ticks} ticks`);
     const wrong = linux.sh('cat /wrong');
     if (!/No such file/.test(wrong)) throw new Error(`the guest read wrong bytes: ${wrong}`);
-    if (!(machine.stats().retries! > 0)) throw new Error('the guest never met an INVALID slot');
+    if (!(machine.inspect.stats().retries! > 0)) throw new Error('the guest never met an INVALID slot');
     const complaints = linux.complaints().filter((line) => !/NMI received for unknown reason/.test(line));
     if (complaints.length > 0) throw new Error(`the kernel complains: ${complaints.join('; ')}`);
-    return `${rounds} rounds of checksums and ${ticks} ticks were right, ${machine.stats().retries} retries`;
+    return `${rounds} rounds of checksums and ${ticks} ticks were right, ${machine.inspect.stats().retries} retries`;
   },
 };

@@ -1,6 +1,6 @@
 /** Real guests in both tiers: the same digest at the same counts of instructions. */
 import { describe, expect, it } from 'vitest';
-import type { MachineOptions } from '../../engine/machine/api';
+import type { MachineOptions } from '../../engine/machine/index';
 import { GIB, Guest, MIB, rootFile } from '../guests/harness';
 import { linuxImage, missing } from '../guests/linux';
 
@@ -14,11 +14,11 @@ async function digests(
   const { machine } = guest;
   const seen: string[] = [];
   for (const count of counts) {
-    machine.runInstructions(count - machine.instructions);
-    seen.push(`${machine.instructions} ${await machine.digest()} ${guest.text}`);
+    machine.run.advance(count - machine.run.instructions);
+    seen.push(`${machine.run.instructions} ${await machine.digest()} ${guest.text}`);
     guest.type(typed);
   }
-  return { seen, compiled: machine.jitFigures()?.compiled ?? 0 };
+  return { seen, compiled: machine.inspect.jitFigures()?.compiled ?? 0 };
 }
 
 async function compare(options: Partial<MachineOptions>, counts: readonly number[], typed = ''): Promise<void> {

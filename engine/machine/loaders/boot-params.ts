@@ -1,7 +1,8 @@
 /** boot_params, the Linux "zero page" (Documentation/arch/x86/zero-page.rst), and what it points to: command line, initrd, tables. */
+import { LINUX_MEMORY_BLOCK } from '../dimm-placement';
 import { type E820Entry, highestRam } from '../e820';
 import { writeIdentityTables } from './identity';
-import { cString, type EntryState, LINUX_MEMORY_BLOCK, type LoadContext, loadError, put, RSI, writeGdt } from './image';
+import { cString, type EntryState, type LoadContext, loadError, put, RSI, writeGdt } from './image';
 import { brokenArchive } from './initrd';
 
 /** Where things lie in low RAM. */

@@ -28,9 +28,6 @@ export interface EntryState {
   gdt?: { base: number; limit: number };
 }
 
-/** Linux on x86-64 below 64 GiB of RAM (memory_block_size_bytes): what is not whole blocks it refuses, and ACPI cannot tell. */
-export const LINUX_MEMORY_BLOCK = 0x8000000;
-
 export const RBX = 3;
 export const RAX = 0;
 export const RDX = 2;

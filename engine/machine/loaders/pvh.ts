@@ -3,21 +3,10 @@
  * is entered there, in protected mode without paging, with EBX on struct hvm_start_info, version 1. The initrd becomes the one module.
  * Not implemented: command lines of modules.
  */
+import { LINUX_MEMORY_BLOCK } from '../dimm-placement';
 import { highestRam } from '../e820';
 import { type Elf, EM_386, EM_X86_64, isElf, readElf, readNotes } from './elf';
-import {
-  cString,
-  demandRam,
-  type EntryState,
-  freeRam,
-  hex,
-  LINUX_MEMORY_BLOCK,
-  type LoadContext,
-  loadError,
-  put,
-  RBX,
-  writeGdt,
-} from './image';
+import { cString, demandRam, type EntryState, freeRam, hex, type LoadContext, loadError, put, RBX, writeGdt } from './image';
 import { brokenArchive } from './initrd';
 
 const XEN_ELFNOTE_GUEST_OS = 6;

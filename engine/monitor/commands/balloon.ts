@@ -4,7 +4,7 @@ import { type Command, CommandError, type Context, getNumber } from '../types';
 const MIB = 0x100000;
 
 function actual({ machine }: Context): number {
-  const balloon = machine.balloon();
+  const balloon = machine.virtio.balloon();
   if (!balloon) throw new CommandError('No balloon device has been activated', 'DeviceNotActive');
   return balloon.actual;
 }
@@ -14,7 +14,7 @@ function setBalloon(context: Context, target: unknown): void {
   actual(context);
   if (typeof target !== 'number' || !Number.isSafeInteger(target) || target <= 0)
     throw new CommandError("Parameter 'target' expects a size");
-  context.machine.setBalloon(target);
+  context.machine.virtio.setBalloon(target);
 }
 
 export const balloonCommand: Command = {

@@ -72,7 +72,7 @@ function dirtyLogMode(context: Context, mode: string | undefined): string {
 }
 
 function ringStatus({ machine }: Context): string {
-  const rings = machine.dirtyRings();
+  const rings = machine.rings.status();
   if (rings.length === 0) return 'dirty rings are off\n';
   return columns([
     ['vcpu', 'entries', 'used', 'waiting', 'lost', 'state'],
@@ -113,12 +113,12 @@ function dirtyRing(context: Context, args: Args): string {
     case 'status':
       return ringStatus(context);
     case 'enable':
-      machine.enableDirtyRings({ entries: count ?? RING_ENTRIES });
+      machine.rings.enable({ entries: count ?? RING_ENTRIES });
       return '';
     case 'harvest':
-      return entriesText(context, machine.harvestDirtyRings(count));
+      return entriesText(context, machine.rings.harvest(count));
     case 'reset': {
-      const freed = machine.resetDirtyRings();
+      const freed = machine.rings.reset();
       return `${freed} ${freed === 1 ? 'entry' : 'entries'} freed\n`;
     }
     default:

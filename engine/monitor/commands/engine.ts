@@ -17,7 +17,7 @@ function harvest(context: Context, args: Args): string {
 function zapMode(context: Context, mode: string | undefined): string {
   const { memory } = context.machine;
   if (mode === undefined) return `${memory.zap}\n`;
-  context.machine.setZap(mode);
+  context.machine.changeSet.setZap(mode);
   return '';
 }
 

@@ -1,5 +1,5 @@
 /** object_add, object_del, device_add, device_del. Checks and texts in QEMU's order; the rules of DIMMs themselves are the machine's. */
-import type { Machine } from '../../machine/api';
+import type { Machine } from '../../machine/index';
 import { BACKEND_PROPERTIES, freeBackends } from '../info/memory';
 import { JsonFloat } from '../json/parse';
 import { stringify } from '../json/print';
@@ -46,7 +46,7 @@ function createBackend(
     throw new CommandError(dot < 0 ? `Parameter '${name}' is unexpected` : `Parameters '${name.slice(0, dot)}.*' are unexpected`);
   }
   if (!isIdentifier(id)) throw new CommandError(`Parameter 'id' expects an identifier\n${IDENTIFIER_RULE}`);
-  machine.addBackend(id, size);
+  machine.backends.add(id, size);
 }
 
 function stringOf(value: unknown, name: string): string {
@@ -125,7 +125,7 @@ function createDevice(machine: Machine, options: ReadonlyMap<string, unknown>): 
   if (driver !== 'pc-dimm') throw new CommandError(`'${String(driver)}' is not a valid device model name`);
   const id = options.get('id');
   if (id !== undefined && !(typeof id === 'string' && isIdentifier(id))) throw new CommandError("Parameter 'id' expects an identifier");
-  if (id !== undefined && (machine.dimms().some((dimm) => dimm.id === id) || isVirtio(machine, String(id))))
+  if (id !== undefined && (machine.dimms.list().some((dimm) => dimm.id === id) || isVirtio(machine, String(id))))
     throw new CommandError(`Duplicate device ID '${id}'`);
   const plug: { id?: string; memdev?: string; addr?: number; slot?: number; node?: number } = {};
   if (id !== undefined) plug.id = id;
@@ -133,7 +133,7 @@ function createDevice(machine: Machine, options: ReadonlyMap<string, unknown>): 
     if (name !== 'driver' && name !== 'id') setProperty(machine, plug, name, value);
   }
   if (plug.memdev === undefined) throw new CommandError("'memdev' property must be set");
-  machine.plugDimm({ ...plug, memdev: plug.memdev });
+  machine.dimms.plug({ ...plug, memdev: plug.memdev });
 }
 
 function setProperty(
@@ -165,7 +165,7 @@ function setProperty(
 
 function backendId(machine: Machine, path: string): string {
   const id = path.startsWith('/objects/') ? path.slice('/objects/'.length) : path;
-  if (!machine.backends().some((backend) => backend.id === id)) throw new CommandError(`Device '${path}' not found`, 'DeviceNotFound');
+  if (!machine.backends.list().some((backend) => backend.id === id)) throw new CommandError(`Device '${path}' not found`, 'DeviceNotFound');
   return id;
 }
 
@@ -184,7 +184,7 @@ function integer(name: string, value: unknown, low: bigint, high: bigint, type: 
 }
 
 function isVirtio(machine: Machine, id: string): boolean {
-  return id !== '' && (machine.virtioMems().some((mem) => mem.id === id) || machine.balloon()?.id === id);
+  return id !== '' && (machine.virtio.mems().some((mem) => mem.id === id) || machine.virtio.balloon()?.id === id);
 }
 
 function deviceAdd(machine: Machine, options: Map<string, string>): string {
@@ -198,8 +198,8 @@ function deviceAdd(machine: Machine, options: Map<string, string>): string {
 function deviceDel(machine: Machine, name: string): string {
   const prefix = '/machine/peripheral/';
   const id = name.startsWith(prefix) ? name.slice(prefix.length) : name;
-  const known = machine.dimms().some((dimm) => dimm.id === id && id !== '');
-  if (machine.virtioMems().some((mem) => mem.id === id)) throw new CommandError('virtio based memory devices cannot be unplugged.');
+  const known = machine.dimms.list().some((dimm) => dimm.id === id && id !== '');
+  if (machine.virtio.mems().some((mem) => mem.id === id)) throw new CommandError('virtio based memory devices cannot be unplugged.');
   if (isVirtio(machine, id)) throw new CommandError("Bus 'virtio-mmio-bus' does not support hotplugging");
   const isDimm = name.startsWith(prefix) || name.startsWith('/machine/peripheral-anon/');
   // An empty path is the root.
@@ -208,7 +208,7 @@ function deviceDel(machine: Machine, name: string): string {
   }
   if (!known && !name.startsWith('/machine/peripheral-anon/')) throw new CommandError(`Device '${name}' not found`, 'DeviceNotFound');
   try {
-    machine.unplugDimm(known ? id : name);
+    machine.dimms.unplug(known ? id : name);
   } catch (error) {
     throw new CommandError((error as Error).message, 'DeviceNotFound');
   }
@@ -216,16 +216,16 @@ function deviceDel(machine: Machine, name: string): string {
 }
 
 function moveDevice(machine: Machine, id: string, addr: number): string {
-  if (!machine.dimms().some((dimm) => dimm.id === id && id !== '') && !id.startsWith('/machine/peripheral-anon/')) {
+  if (!machine.dimms.list().some((dimm) => dimm.id === id && id !== '') && !id.startsWith('/machine/peripheral-anon/')) {
     throw new CommandError(`Device '${id}' not found`, 'DeviceNotFound');
   }
-  machine.moveDimm(id, addr);
+  machine.dimms.move(id, addr);
   return '';
 }
 
-const dimmIds = ({ machine }: Context): string[] => machine.dimms().flatMap((dimm) => (dimm.id === '' ? [] : [dimm.id]));
+const dimmIds = ({ machine }: Context): string[] => machine.dimms.list().flatMap((dimm) => (dimm.id === '' ? [] : [dimm.id]));
 
-const backendIds = ({ machine }: Context): string[] => machine.backends().map((backend) => backend.id);
+const backendIds = ({ machine }: Context): string[] => machine.backends.list().map((backend) => backend.id);
 
 /** Ids for the value of `memdev=` at the end of an option list, types for its first word. */
 function completeDevice(context: Context, word: string): string[] {
@@ -262,14 +262,14 @@ export const hotplugCommands: Command[] = [
     help: 'destroy QOM object',
     origin: 'qemu',
     run: ({ machine }, args) => {
-      machine.deleteBackend(getString(args, 'id')!);
+      machine.backends.delete(getString(args, 'id')!);
       return '';
     },
     complete: (context) => backendIds(context),
     qmp: {
       name: 'object-del',
       members: { id: { type: 'str', required: true } },
-      run: ({ machine }, members) => machine.deleteBackend(String(members.id)),
+      run: ({ machine }, members) => machine.backends.delete(String(members.id)),
     },
   },
   {

@@ -1,5 +1,5 @@
 /** x, xp, print, sum, gva2gpa, gpa2hva, i, o, memsave, pmemsave. */
-import type { Machine } from '../../machine/api';
+import type { Machine } from '../../machine/index';
 import type { Read } from '../disasm';
 import { dumpInstructions, dumpMemory, printChar } from '../dump';
 import { codeBits } from '../registers';
@@ -16,14 +16,14 @@ const formatOf = (args: Args): Format => args.get('fmt') as Format;
 /** Bytes at a gpa, undefined where one is not in a slot. */
 function physical(machine: Machine, gpa: bigint, length: number): Uint8Array | undefined {
   if (gpa + BigInt(length) > BigInt(MAX_PHYSICAL)) return undefined;
-  return machine.readPhysical(Number(gpa), length);
+  return machine.physical.read(Number(gpa), length);
 }
 
 function dump({ machine, state }: Context, args: Args, read: Read): string {
   const format = formatOf(args);
   const start = getBig(args, 'addr');
   if (format.format !== 'i') return dumpMemory(start, format, read);
-  return dumpInstructions(start, format.count, codeBits(machine.registers(state.vcpu)), read);
+  return dumpInstructions(start, format.count, codeBits(machine.inspect.registers(state.vcpu)), read);
 }
 
 function print(args: Args): string {
@@ -77,8 +77,9 @@ function gpa2hva(machine: Machine, addr: bigint): string {
   const text = hex(addr);
   const gpa = addr < BigInt(MAX_PHYSICAL) ? Number(addr) : -1;
   const hva = gpa < 0 ? -1 : machine.memory.gpaToHva(gpa);
-  if (hva >= 0) return `Host virtual address for ${text} (${machine.backingOf(hva)?.id ?? 'host'}) is ${hex(hva)}\n`;
-  if (machine.mmioRegions().some((region) => gpa >= region.start && gpa < region.end)) return `Memory at address ${text} is not RAM\n`;
+  if (hva >= 0) return `Host virtual address for ${text} (${machine.host.backingOf(hva)?.id ?? 'host'}) is ${hex(hva)}\n`;
+  if (machine.inspect.mmioRegions().some((region) => gpa >= region.start && gpa < region.end))
+    return `Memory at address ${text} is not RAM\n`;
   return `No memory is mapped at address ${text}\n`;
 }
 
@@ -92,11 +93,11 @@ function portRead(machine: Machine, args: Args): string {
   let port = getNumber(args, 'addr')! % 0x10000;
   const index = getNumber(args, 'index');
   if (index !== undefined) {
-    machine.ioWrite(port, 1, index & 0xff);
+    machine.ports.write(port, 1, index & 0xff);
     port = (port + 1) % 0x10000;
   }
   const size = portSize(format);
-  const value = machine.ioRead(port, size) >>> 0;
+  const value = machine.ports.read(port, size) >>> 0;
   const digits = Math.max(format.size, 1) * 2;
   return `port${PORT_SUFFIX[size]}[0x${port.toString(16).padStart(4, '0')}] = 0x${value.toString(16).padStart(digits, '0')}\n`;
 }
@@ -104,7 +105,7 @@ function portRead(machine: Machine, args: Args): string {
 function portWrite(machine: Machine, args: Args): string {
   const size = portSize(formatOf(args));
   const value = getNumber(args, 'val')! % 2 ** (8 * size);
-  machine.ioWrite(getNumber(args, 'addr')! % 0x10000, size, value);
+  machine.ports.write(getNumber(args, 'addr')! % 0x10000, size, value);
   return '';
 }
 
@@ -183,7 +184,7 @@ export const memoryCommands: Command[] = [
     help: 'print the guest physical address corresponding to a guest virtual address',
     origin: 'qemu',
     run: ({ machine, state }, args) => {
-      const gpa = machine.translate(getBig(args, 'addr'), state.vcpu);
+      const gpa = machine.inspect.translate(getBig(args, 'addr'), state.vcpu);
       return gpa === undefined ? 'Unmapped\n' : `gpa: ${gpa === 0 ? '0' : hex(gpa)}\n`;
     },
   },

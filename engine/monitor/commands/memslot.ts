@@ -2,8 +2,8 @@
  * memslot_*, changeset_*, undo, redo: ours. Between changeset_begin and changeset_commit a memslot command is staged; outside it is a change
  * set of one, committed at once.
  */
-import type { StagedEdit } from '../../machine/api';
-import { warningOf } from '../../machine/consent';
+import type { StagedEdit } from '../../machine/index';
+import { warningOf } from '../../machine/index';
 import { type Commit, MemFlag } from '../../memory/types';
 import { type CommitEntry, pagesOf, type Travel } from '../commit-log';
 import { freeBackends } from '../info/memory';
@@ -52,11 +52,11 @@ async function add(context: Context, args: Args): Promise<string> {
     throw new CommandError(`size ${size} must be a multiple of ${PAGE} bytes, and not 0 (nearest: 0x${nearest.toString(16)})`);
   }
   const given = getNumber(args, 'hva');
-  const hva = given ?? context.machine.allocateHost(size, `bare.${slot}`);
+  const hva = given ?? context.machine.host.allocate(size, `bare.${slot}`);
   try {
     return await edit(context, { op: 'add', slot, gpa: getNumber(args, 'gpa')!, size, hva, flags: flagBits(args), ...spanOf(args) });
   } catch (error) {
-    if (given === undefined) context.machine.releaseHost(hva);
+    if (given === undefined) context.machine.host.release(hva);
     throw error;
   }
 }

@@ -2,13 +2,13 @@
 import { type Command, CommandError, type Context, getBig } from '../types';
 
 function breakAt({ machine }: Context, count: number): string {
-  machine.breakAt(count);
+  machine.run.breakAt(count);
   return '';
 }
 
 function deleteBreak({ machine }: Context): string {
-  if (machine.breakCount === undefined) throw new CommandError('replay breakpoint is not set');
-  machine.breakAt(undefined);
+  if (machine.run.breakCount === undefined) throw new CommandError('replay breakpoint is not set');
+  machine.run.breakAt(undefined);
   return '';
 }
 
@@ -50,8 +50,8 @@ export const replayInfo: Command = {
   origin: 'qemu',
   note: 'QEMU names its record file; here there is none: the instruction count, and where `replay_break` will stop.',
   run({ machine }) {
-    const stop = machine.breakCount === undefined ? '' : `, breakpoint at ${machine.breakCount}`;
-    return `Record/replay is not active: instruction count = ${machine.instructions}${stop}\n`;
+    const stop = machine.run.breakCount === undefined ? '' : `, breakpoint at ${machine.run.breakCount}`;
+    return `Record/replay is not active: instruction count = ${machine.run.instructions}${stop}\n`;
   },
-  qmp: { name: 'query-replay', members: {}, run: ({ machine }) => ({ mode: 'none', icount: machine.instructions }) },
+  qmp: { name: 'query-replay', members: {}, run: ({ machine }) => ({ mode: 'none', icount: machine.run.instructions }) },
 };

@@ -38,10 +38,10 @@ export const runCommands: Command[] = [
     help: 'stop emulation',
     origin: 'qemu',
     run: ({ machine }) => {
-      machine.stop();
+      machine.run.stop();
       return '';
     },
-    qmp: { name: 'stop', members: {}, run: ({ machine }) => machine.stop() },
+    qmp: { name: 'stop', members: {}, run: ({ machine }) => machine.run.stop() },
   },
   {
     name: 'cont|c',
@@ -51,10 +51,10 @@ export const runCommands: Command[] = [
     help: 'resume emulation',
     origin: 'qemu',
     run: ({ machine }) => {
-      machine.cont();
+      machine.run.cont();
       return '';
     },
-    qmp: { name: 'cont', members: {}, run: ({ machine }) => machine.cont() },
+    qmp: { name: 'cont', members: {}, run: ({ machine }) => machine.run.cont() },
   },
   {
     name: 'system_reset',

@@ -1,5 +1,6 @@
 /** savevm, loadvm, delvm, info snapshots: QEMU's commands and texts; what a snapshot holds is engine/snapshot's. */
-import { type Command, CommandError, type Context, getString, type SnapshotMeta, type SnapshotStore } from '../types';
+import type { NamedSnapshot } from '../../machine/index';
+import { type Command, CommandError, type Context, getString, type SnapshotStore } from '../types';
 
 function checkName(name: string): string {
   if (!/^[^\p{C}]{1,64}$/u.test(name) || name.trim() !== name) {
@@ -22,7 +23,7 @@ async function stored<T>(access: Promise<T>): Promise<T> {
   }
 }
 
-async function list(context: Context): Promise<SnapshotMeta[]> {
+async function list(context: Context): Promise<NamedSnapshot[]> {
   const all = await stored(storeOf(context).list());
   context.state.snapshotNames = all.map(({ name }) => name).sort();
   return all.sort((a, b) => a.date - b.date || (a.name < b.name ? -1 : 1));

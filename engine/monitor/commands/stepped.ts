@@ -1,5 +1,5 @@
 /** changeset_commit -s and changeset_step: a commit phase by phase, the guest running in between. A line tells what each phase did. */
-import type { PhaseReport, Stepping } from '../../machine/api';
+import type { PhaseReport, Stepping } from '../../machine/index';
 import { refusalLines } from '../info/memslots';
 import { count, PHASE_NAMES, slotList } from '../phases';
 import { type Command, type Context, getFlag } from '../types';

@@ -1,9 +1,9 @@
 import { describe, expect, it } from 'vitest';
 import type { JitFigures } from '../../jit/index';
-import type { Machine } from '../../machine/api';
+import type { Machine } from '../../machine/index';
 import { infoJit } from './jit';
 
-const machine = (figures: JitFigures | undefined): Machine => ({ jitFigures: () => figures }) as unknown as Machine;
+const machine = (figures: JitFigures | undefined): Machine => ({ inspect: { jitFigures: () => figures } }) as unknown as Machine;
 
 describe('info jit', () => {
   it('says that there is nothing with the interpreter alone', () => {

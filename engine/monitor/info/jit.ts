@@ -1,6 +1,6 @@
 /** info jit: what the JIT has translated, why compiled code was left, and why it was dropped; QEMU's words where QEMU has the figure. */
 import type { JitFigures } from '../../jit/index';
-import type { Machine } from '../../machine/api';
+import type { Machine } from '../../machine/index';
 
 /** Reasons to leave that are no instruction's name. */
 const REASONS: Readonly<Record<string, string>> = {
@@ -45,6 +45,6 @@ function figures({ regions, bytes, guestBytes, instructions, compiled, compileTi
 }
 
 export function infoJit(machine: Machine): string {
-  const found = machine.jitFigures();
+  const found = machine.inspect.jitFigures();
   return found === undefined ? 'JIT information is only available with accel=jit\n' : figures(found);
 }

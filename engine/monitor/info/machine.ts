@@ -1,5 +1,5 @@
 /** info status, cpus, version, registers, irq, roms, qtree, jit, tlb-stats, digest, history. */
-import type { Machine } from '../../machine/api';
+import type { Machine } from '../../machine/index';
 import { MemFlag } from '../../memory/types';
 import { dumpRegisters } from '../registers';
 import { type Command, type Context, getFlag, getNumber } from '../types';
@@ -11,7 +11,7 @@ const PAGE = 4096;
 
 /** QEMU's RunState names. */
 export function runStateName(context: Context): string {
-  const { state, instructions } = context.machine;
+  const { state, instructions } = context.machine.run;
   return state === 'paused' && instructions === 0 && !context.state.launched ? 'prelaunch' : state;
 }
 
@@ -32,14 +32,14 @@ function cpus(context: Context): string {
 
 function registers(context: Context, all: boolean, wanted: number | undefined): string {
   const { smp } = context.machine.config;
-  const dump = (cpu: number): string => `\nCPU#${cpu}\n${dumpRegisters(context.machine.registers(cpu))}`;
+  const dump = (cpu: number): string => `\nCPU#${cpu}\n${dumpRegisters(context.machine.inspect.registers(cpu))}`;
   if (all) return Array.from({ length: smp }, (_, cpu) => dump(cpu)).join('');
   const cpu = wanted ?? context.state.vcpu;
   return cpu < smp ? dump(cpu) : `CPU#${cpu} not available\n`;
 }
 
 function irq(machine: Machine): string {
-  const counts = machine.irqCounts().filter((line) => line.count > 0);
+  const counts = machine.inspect.irqCounts().filter((line) => line.count > 0);
   if (counts.length === 0) return '';
   return `IRQ statistics for labpc:\n${counts.map((line) => ` ${line.name}: ${line.count}\n`).join('')}`;
 }
@@ -49,7 +49,7 @@ function roms(machine: Machine): string {
   let text = '';
   for (const slot of machine.memory.memslots(0)) {
     if (!((slot.flags ?? 0) & MemFlag.ReadOnly)) continue;
-    const name = machine.backingOf(slot.userspaceAddr)?.id ?? `slot ${slot.slot}`;
+    const name = machine.host.backingOf(slot.userspaceAddr)?.id ?? `slot ${slot.slot}`;
     const addr = (slot.baseGfn * PAGE).toString(16).padStart(16, '0');
     text += `addr=${addr} size=0x${(slot.npages * PAGE).toString(16).padStart(6, '0')} mem=rom name="${name}"\n`;
   }
@@ -63,7 +63,7 @@ function roms(machine: Machine): string {
 
 function qtree(machine: Machine): string {
   let text = 'bus: main-system-bus\n  type System\n';
-  for (const region of machine.mmioRegions()) {
+  for (const region of machine.inspect.mmioRegions()) {
     const at = region.start.toString(16).padStart(16, '0');
     text += `  dev: ${region.name}, id ""\n    mmio ${at}/${(region.end - region.start).toString(16).padStart(16, '0')}\n`;
   }
@@ -126,7 +126,7 @@ export const machineInfo: Command[] = [
     help: 'show PIC state',
     origin: 'qemu',
     note: "The two 8259s and the I/O APIC, in the order of QEMU's microvm.",
-    run: ({ machine }) => picText(machine.picState()) + ioapicText(machine.ioapicState()),
+    run: ({ machine }) => picText(machine.inspect.picState()) + ioapicText(machine.inspect.ioapicState()),
   },
   {
     name: 'irq',
@@ -170,7 +170,7 @@ export const machineInfo: Command[] = [
     params: '',
     help: 'show counters of the software TLB, of decoded code and of exits',
     origin: 'lab',
-    run: (context) => table(context.machine.stats()),
+    run: (context) => table(context.machine.inspect.stats()),
   },
   {
     name: 'digest',

@@ -1,12 +1,12 @@
 /** info memory-devices, memory_size_summary, memdev, numa. */
 import { MEM_BLOCK } from '../../devices/virtio/mem';
-import type { Backend, Dimm, Machine, VirtioMemInfo } from '../../machine/api';
+import type { Backend, Dimm, Machine, VirtioMemInfo } from '../../machine/index';
 import { hex } from '../sizes';
 import type { Command } from '../types';
 
 /** By address, as QEMU lists them. */
 function byAddress(machine: Machine): (Dimm | VirtioMemInfo)[] {
-  return [...machine.dimms(), ...machine.virtioMems()].sort((a, b) => a.addr - b.addr);
+  return [...machine.dimms.list(), ...machine.virtio.mems()].sort((a, b) => a.addr - b.addr);
 }
 
 function memoryDevices(machine: Machine): string {
@@ -38,14 +38,14 @@ const pluggedBytes = (machine: Machine): number => byAddress(machine).reduce((su
 
 /** Objects first, newest first; then the board's own. */
 export function backendsInOrder(machine: Machine): Backend[] {
-  const backends = machine.backends();
+  const backends = machine.backends.list();
   const objects = backends.filter((backend) => backend.kind !== 'board');
   return [...objects.reverse(), ...backends.filter((backend) => backend.kind === 'board')];
 }
 
 /** Ids of the memory backends that no device uses. */
 export function freeBackends(machine: Machine): string[] {
-  return machine.backends().flatMap(({ id, kind, busy }) => (kind !== 'board' && busy === undefined ? [id] : []));
+  return machine.backends.list().flatMap(({ id, kind, busy }) => (kind !== 'board' && busy === undefined ? [id] : []));
 }
 
 /** The properties that host memory of this engine has; none of them can be set. */

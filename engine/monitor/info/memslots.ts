@@ -1,5 +1,5 @@
 /** info memslots, changeset, generations: ours. */
-import type { Machine, StagedEdit } from '../../machine/api';
+import type { Machine, StagedEdit } from '../../machine/index';
 import { MEMSLOT_INVALID } from '../../memory/index';
 import { MemFlag, type Memslot, type Refusal } from '../../memory/types';
 import { flagLetters } from '../commit-log';
@@ -11,10 +11,10 @@ const PAGE = 4096;
 
 /** "ram.a", "dimm1 (mem1)", with the offset where the slot does not begin at its start; of a slot over several backings each. */
 export function slotName(machine: Machine, slot: Pick<Memslot, 'slot' | 'userspaceAddr' | 'npages'>): string {
-  const parts = machine.backingsOf(slot.userspaceAddr, slot.npages * PAGE);
+  const parts = machine.host.backingsOf(slot.userspaceAddr, slot.npages * PAGE);
   if (parts.length === 0) return `slot ${slot.slot}`;
   const names = parts.map(({ id, offset }) => {
-    const device = [...machine.dimms(), ...machine.virtioMems()].find((each) => each.memdev === id);
+    const device = [...machine.dimms.list(), ...machine.virtio.mems()].find((each) => each.memdev === id);
     const name = device && device.id !== '' ? `${device.id} (${id})` : id;
     return offset > 0 ? `${name} + ${hex(offset)}` : name;
   });

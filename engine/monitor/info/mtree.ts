@@ -2,7 +2,7 @@
  * info mtree in QEMU's layout. The tree here is flat: a memslot is an alias of what backs it, DIMMs lie in `device-memory`, devices beside them.
  * Port I/O is not listed.
  */
-import type { Machine } from '../../machine/api';
+import type { Machine } from '../../machine/index';
 import { MemFlag, type Memslot } from '../../memory/types';
 import { type Command, getFlag } from '../types';
 
@@ -26,16 +26,16 @@ const h16 = (value: number | bigint): string => value.toString(16).padStart(16, 
 const span = (start: number, end: number): string => `${h16(start)}-${h16(end - 1)}`;
 
 function sizeOf(machine: Machine, id: string, slots: Memslot[]): number {
-  const backend = machine.backends().find((each) => each.id === id);
+  const backend = machine.backends.list().find((each) => each.id === id);
   if (backend) return backend.size;
-  const parts = slots.flatMap((slot) => machine.backingsOf(slot.userspaceAddr, slot.npages * PAGE));
+  const parts = slots.flatMap((slot) => machine.host.backingsOf(slot.userspaceAddr, slot.npages * PAGE));
   return Math.max(...parts.map((part) => (part.id === id ? part.offset + part.size : 0)));
 }
 
 /** One alias for each backing that the slot lies in. */
 function slotRegions(machine: Machine, slot: Memslot, all: Memslot[]): Region[] {
   const { userspaceAddr: hva, npages } = slot;
-  return machine.backingsOf(hva, npages * PAGE).map(({ id, offset, size, hva: at }): Region => {
+  return machine.host.backingsOf(hva, npages * PAGE).map(({ id, offset, size, hva: at }): Region => {
     const start = slot.baseGfn * PAGE + at - hva;
     const whole = offset === 0 && size === sizeOf(machine, id, all);
     return {
@@ -55,7 +55,7 @@ const byStart = (a: Region, b: Region): number => a.start - b.start;
 function systemRegions(machine: Machine, asId: number): Region[] {
   const slots = machine.memory.memslots(asId);
   const regions = slots.flatMap((slot) => slotRegions(machine, slot, slots));
-  for (const device of machine.mmioRegions()) {
+  for (const device of machine.inspect.mmioRegions()) {
     regions.push({ start: device.start, end: device.end, prio: 0, kind: 'i/o', name: device.name, offset: 0 });
   }
   return regions.sort(byStart);
@@ -63,8 +63,8 @@ function systemRegions(machine: Machine, asId: number): Region[] {
 
 /** Puts what lies in a window for DIMMs under a `device-memory` container. */
 function withContainers(machine: Machine, regions: Region[]): Region[] {
-  const containers = machine
-    .deviceMemory()
+  const containers = machine.dimms
+    .window()
     .map(({ start, end }): Region => ({ start, end, prio: 0, kind: 'i/o', name: 'device-memory', offset: 0, inside: [] }));
   const outside = regions.filter((region) => {
     const container = containers.find((each) => region.kind !== 'i/o' && region.start >= each.start && region.end <= each.end);

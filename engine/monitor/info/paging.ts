@@ -1,6 +1,6 @@
 /** info mem, info tlb: the guest's page tables, walked as QEMU walks them (not the contents of the software TLB: `info tlb-stats`); info walk, ours. */
-import type { PageWalk, VcpuRegisters, WalkPlace } from '../../machine/api';
-import { PAGE_NX } from '../../machine/page-table';
+import type { PageWalk, VcpuRegisters, WalkPlace } from '../../machine/index';
+import { PAGE_NX } from '../../machine/index';
 import { hex, shortSize } from '../sizes';
 import { type Command, type Context, getBig } from '../types';
 import { columns } from './memslots';
@@ -13,14 +13,14 @@ const h = (value: bigint | number): string => value.toString(16).padStart(16, '0
 const has = (flags: number, bit: number): boolean => (flags & bit) !== 0;
 
 function pagingOff(context: Context): boolean {
-  const registers: VcpuRegisters = context.machine.registers(context.state.vcpu);
+  const registers: VcpuRegisters = context.machine.inspect.registers(context.state.vcpu);
   return (registers.cr0 & PG) === 0n;
 }
 
 function tlb(context: Context): string {
   if (pagingOff(context)) return 'PG disabled\n';
   const lines: string[] = [];
-  for (const { gva, gpa, flags } of context.machine.pageTable(context.state.vcpu)) {
+  for (const { gva, gpa, flags } of context.machine.inspect.pageTable(context.state.vcpu)) {
     const bit = (mask: number, letter: string): string => (has(flags, mask) ? letter : '-');
     const letters =
       bit(PAGE_NX, 'X') +
@@ -45,7 +45,7 @@ function mem(context: Context): string {
   const flush = (): void => {
     if (run) lines.push(`${h(run.start)}-${h(run.end)} ${h(run.end - run.start)} ${run.rights}\n`);
   };
-  for (const { gva, flags, size } of context.machine.pageTable(context.state.vcpu)) {
+  for (const { gva, flags, size } of context.machine.inspect.pageTable(context.state.vcpu)) {
     const rights = `${has(flags, PTE.US) ? 'u' : '-'}r${has(flags, PTE.RW) ? 'w' : '-'}`;
     if (run && run.end === gva && run.rights === rights) {
       run.end += BigInt(size);
@@ -104,6 +104,6 @@ export const pagingInfo: Command[] = [
     params: 'addr',
     help: 'show how the vCPU translates a virtual address: each page table entry on the way, the slot and host memory that it lies in, and where it leads or why it stops',
     origin: 'lab',
-    run: ({ machine, state }, args) => walkText(machine.pageWalk(getBig(args, 'addr'), state.vcpu)),
+    run: ({ machine, state }, args) => walkText(machine.inspect.pageWalk(getBig(args, 'addr'), state.vcpu)),
   },
 ];

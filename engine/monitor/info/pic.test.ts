@@ -14,7 +14,7 @@ it('info pic shows both 8259s and the I/O APIC as QEMU does', async () => {
     [master + 1, 1],
     [master + 1, 0xfb],
   ] as const) {
-    machine.ioWrite(port, 1, value);
+    machine.ports.write(port, 1, value);
   }
   expect(await monitor.execute('info pic')).toMatch(
     /^pic1: irr=\w\w imr=\w\w .* fnm=0\npic0: irr=\w\w imr=fb isr=00 hprio=0 irq_base=30 rr_sel=0 elcr=\w\w fnm=0\nioapic0: /,

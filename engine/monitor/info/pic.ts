@@ -1,5 +1,5 @@
 /** info pic, as QEMU 7.2 prints the 8259s and the I/O APIC. */
-import type { IoApicState, PicState } from '../../machine/api';
+import type { IoApicState, PicState } from '../../machine/index';
 
 const FIRST_REDIRECTION = 0x10;
 const [LOGICAL, ACTIVE_LOW, REMOTE_IRR, LEVEL, MASKED] = [11, 13, 14, 15, 16] as const;

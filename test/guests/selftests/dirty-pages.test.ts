@@ -70,17 +70,17 @@ const clearLog: Collect = (vm, dirty) => {
 };
 
 const dirtyRing: Collect = (vm, dirty) => {
-  const entries = vm.machine.harvestDirtyRings();
+  const entries = vm.machine.rings.harvest();
   for (const { asId, slot, offset } of entries) {
     expect([asId, slot, offset < PAGES]).toEqual([0, SLOT, true]);
     dirty.add(offset);
   }
-  expect(vm.machine.resetDirtyRings()).toBe(entries.length);
+  expect(vm.machine.rings.reset()).toBe(entries.length);
 };
 
 /** A load of the iteration's number whose store is still to come when the host looks: KVM's test excuses that page too. */
 function inFlight(vm: Vm): number | undefined {
-  const { rip, gpr } = vm.machine.registers();
+  const { rip, gpr } = vm.machine.inspect.registers();
   return Number(rip) === writer.at('store') ? (Number(gpr[7]) - G) / PAGE : undefined;
 }
 
@@ -93,11 +93,11 @@ function iterate(vm: Vm, collect: Collect, iteration: number): Set<number> {
     vm.run(997);
     if (slices > 100) throw new Error('the guest stands still');
     // Where the ring is full the guest cannot go on before it is collected.
-    if (slices % 2 === 1 || vm.machine.dirtyRings().some((ring) => ring.full)) collect(vm, dirty);
+    if (slices % 2 === 1 || vm.machine.rings.status().some((ring) => ring.full)) collect(vm, dirty);
   }
-  vm.machine.stop();
+  vm.machine.run.stop();
   collect(vm, dirty);
-  vm.machine.cont();
+  vm.machine.run.cont();
   return dirty;
 }
 
@@ -133,6 +133,6 @@ it.each([
     reported += dirty.size;
   }
   expect(reported).toBeGreaterThan((ITERATIONS * WRITES) / 2);
-  expect(vm.machine.dirtyRings().reduce((sum, ring) => sum + ring.overflows, 0)).toBe(0);
+  expect(vm.machine.rings.status().reduce((sum, ring) => sum + ring.overflows, 0)).toBe(0);
   expect(vm.exits).toEqual([]);
 });

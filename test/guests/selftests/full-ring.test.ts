@@ -1,6 +1,6 @@
 /** Dirty rings end to end: a vCPU that fills its ring is held behind the very instruction, told of, and let on by a reset. */
 import { describe, expect, it } from 'vitest';
-import type { MachineOptions } from '../../../engine/machine/api';
+import type { MachineOptions } from '../../../engine/machine/index';
 import { MemFlag } from '../../../engine/memory/types';
 import { DATA, Program } from './program';
 import { PAGE, Vm } from './vm';
@@ -50,39 +50,41 @@ describe('a full dirty ring', () => {
   it.each([0, 100_000])('holds the vCPU behind the write that filled it, and says so once (slices of %i)', async (slice) => {
     const { vm } = await start(pageByPage);
     for (let run = 0; run < 20; run++) vm.run(slice || 77);
-    expect(vm.machine.registers().rip).toBe(BigInt(pageByPage.at('written')));
-    expect(vm.machine.registers().gpr[1]).toBe(BigInt(SOFT_LIMIT));
+    expect(vm.machine.inspect.registers().rip).toBe(BigInt(pageByPage.at('written')));
+    expect(vm.machine.inspect.registers().gpr[1]).toBe(BigInt(SOFT_LIMIT));
     expect(told(vm)).toBe(1);
-    expect(vm.machine.state).toBe('running');
-    expect(vm.machine.dirtyRings()).toEqual([{ vcpu: 0, size: ENTRIES, used: SOFT_LIMIT, pending: SOFT_LIMIT, full: true, overflows: 0 }]);
+    expect(vm.machine.run.state).toBe('running');
+    expect(vm.machine.rings.status()).toEqual([
+      { vcpu: 0, size: ENTRIES, used: SOFT_LIMIT, pending: SOFT_LIMIT, full: true, overflows: 0 },
+    ]);
   });
 
   it('is let on by a reset, not by a harvest, and only as far as there is room', async () => {
     const { vm } = await start(pageByPage);
     vm.run(100_000);
-    expect(vm.machine.harvestDirtyRings(10).map(({ offset }) => offset)).toEqual([0, 1, 2, 3, 4, 5, 6, 7, 8, 9]);
-    const { instructions, guestTimeNs } = vm.machine;
+    expect(vm.machine.rings.harvest(10).map(({ offset }) => offset)).toEqual([0, 1, 2, 3, 4, 5, 6, 7, 8, 9]);
+    const { instructions, guestTimeNs } = vm.machine.run;
     vm.run(100_000);
-    expect([vm.machine.instructions, vm.machine.guestTimeNs]).toEqual([instructions, guestTimeNs]);
-    expect(vm.machine.resetDirtyRings()).toBe(10);
+    expect([vm.machine.run.instructions, vm.machine.run.guestTimeNs]).toEqual([instructions, guestTimeNs]);
+    expect(vm.machine.rings.reset()).toBe(10);
     vm.run(100_000);
-    expect(vm.machine.registers().gpr[1]).toBe(BigInt(SOFT_LIMIT + 10));
+    expect(vm.machine.inspect.registers().gpr[1]).toBe(BigInt(SOFT_LIMIT + 10));
     expect(told(vm)).toBe(2);
   });
 
   it('leaves the machine’s loop idle until the reset wakes it', async () => {
     const { vm } = await start(pageByPage);
     const { machine } = vm;
-    expect(machine.runUntil(1)).toEqual({ idle: true });
-    expect(machine.dirtyRings()[0]!.full).toBe(true);
-    const time = machine.guestTimeNs;
-    expect(machine.runUntil(1)).toEqual({ idle: true });
-    expect(machine.guestTimeNs).toBe(time);
-    machine.harvestDirtyRings();
+    expect(machine.run.until(1)).toEqual({ idle: true });
+    expect(machine.rings.status()[0]!.full).toBe(true);
+    const time = machine.run.guestTimeNs;
+    expect(machine.run.until(1)).toEqual({ idle: true });
+    expect(machine.run.guestTimeNs).toBe(time);
+    machine.rings.harvest();
     const before = vm.guest.events.length;
-    machine.resetDirtyRings();
+    machine.rings.reset();
     expect(vm.guest.events.slice(before).map(({ type }) => type)).toContain('wake');
-    expect(machine.runUntil(1)).toEqual({ idle: true });
+    expect(machine.run.until(1)).toEqual({ idle: true });
     expect(vm.peek(DATA)).toBe(2 * SOFT_LIMIT - 1);
   });
 
@@ -94,24 +96,24 @@ describe('a full dirty ring', () => {
     const offsets: number[] = [];
     for (let rounds = 0; offsets.length < PAGES && rounds < 20; rounds++) {
       vm.run(100_000);
-      const entries = vm.machine.harvestDirtyRings();
+      const entries = vm.machine.rings.harvest();
       offsets.push(...entries.map(({ offset }) => offset));
       expect(entries.length).toBeLessThan(ENTRIES);
-      expect(vm.machine.resetDirtyRings()).toBe(entries.length);
+      expect(vm.machine.rings.reset()).toBe(entries.length);
     }
     expect(offsets).toEqual(Array.from({ length: PAGES }, (_unused, page) => page));
     expect(backing.firstOfPages(PAGES)).toEqual(offsets.map((page) => (program === allAtOnce ? 7 : page + 1)));
-    expect(vm.machine.dirtyRings()[0]!.overflows).toBe(0);
+    expect(vm.machine.rings.status()[0]!.overflows).toBe(0);
   });
 
   it('does not change what the guest computes', async () => {
     const plain = await start(pageByPage, {});
     plain.vm.run(20_000);
     const ringed = await start(pageByPage);
-    while (ringed.vm.machine.instructions < plain.vm.machine.instructions) {
-      ringed.vm.run(plain.vm.machine.instructions - ringed.vm.machine.instructions);
-      ringed.vm.machine.harvestDirtyRings();
-      ringed.vm.machine.resetDirtyRings();
+    while (ringed.vm.machine.run.instructions < plain.vm.machine.run.instructions) {
+      ringed.vm.run(plain.vm.machine.run.instructions - ringed.vm.machine.run.instructions);
+      ringed.vm.machine.rings.harvest();
+      ringed.vm.machine.rings.reset();
     }
     expect(await ringed.vm.machine.digest()).toBe(await plain.vm.machine.digest());
   });
@@ -120,29 +122,29 @@ describe('a full dirty ring', () => {
     const { vm, region } = await start(pageByPage);
     vm.run(100_000);
     vm.remove(SLOT);
-    expect(vm.machine.harvestDirtyRings()).toHaveLength(SOFT_LIMIT);
-    expect(vm.machine.resetDirtyRings()).toBe(SOFT_LIMIT);
+    expect(vm.machine.rings.harvest()).toHaveLength(SOFT_LIMIT);
+    expect(vm.machine.rings.reset()).toBe(SOFT_LIMIT);
     vm.run(100_000);
     expect(vm.exits).toHaveLength(PAGES - SOFT_LIMIT);
     vm.commit(region);
-    expect(vm.machine.dirtyRings()[0]).toMatchObject({ used: 0, full: false });
+    expect(vm.machine.rings.status()[0]).toMatchObject({ used: 0, full: false });
   });
 
   it('can be asked for until the guest first runs, and once', async () => {
     const { vm } = await start(pageByPage, {});
-    expect(() => vm.machine.harvestDirtyRings()).toThrow('EINVAL: dirty rings are off');
-    expect(() => vm.machine.enableDirtyRings({ entries: 255 })).toThrow(
+    expect(() => vm.machine.rings.harvest()).toThrow('EINVAL: dirty rings are off');
+    expect(() => vm.machine.rings.enable({ entries: 255 })).toThrow(
       'EINVAL: a dirty ring of 255 entries: it has 256 to 65536, a power of two',
     );
-    expect(() => vm.machine.enableDirtyRings({ entries: 131072 })).toThrow('E2BIG');
-    expect(() => vm.machine.enableDirtyRings({ entries: 512, bitmap: true })).toThrow('before there is any memslot');
-    vm.machine.enableDirtyRings({ entries: 512 });
-    expect(() => vm.machine.enableDirtyRings({ entries: 512 })).toThrow('are on already, with 512 entries');
+    expect(() => vm.machine.rings.enable({ entries: 131072 })).toThrow('E2BIG');
+    expect(() => vm.machine.rings.enable({ entries: 512, bitmap: true })).toThrow('before there is any memslot');
+    vm.machine.rings.enable({ entries: 512 });
+    expect(() => vm.machine.rings.enable({ entries: 512 })).toThrow('are on already, with 512 entries');
     vm.run(1000);
-    expect(vm.machine.dirtyRings()).toMatchObject([{ size: 512, used: vm.peek(DATA) }]);
+    expect(vm.machine.rings.status()).toMatchObject([{ size: 512, used: vm.peek(DATA) }]);
     const late = await start(pageByPage, {});
     late.vm.run(10);
-    expect(() => late.vm.machine.enableDirtyRings({ entries: 256 })).toThrow('before the guest first runs');
+    expect(() => late.vm.machine.rings.enable({ entries: 256 })).toThrow('before the guest first runs');
   });
 
   it('with a bitmap, writes of the host go to the bitmap and those of the guest to its ring', async () => {
@@ -151,7 +153,7 @@ describe('a full dirty ring', () => {
     vm.poke(G + 500 * PAGE, 9);
     const log = vm.memory.getDirtyLog(SLOT);
     expect(log.ok && log.bitmap.findIndex((byte) => byte !== 0)).toBe(Math.floor(500 / 8));
-    expect(vm.machine.harvestDirtyRings()).toHaveLength(vm.peek(DATA));
+    expect(vm.machine.rings.harvest()).toHaveLength(vm.peek(DATA));
   });
 
   it('holds its own vCPU only: the other one goes on', async () => {
@@ -160,15 +162,15 @@ describe('a full dirty ring', () => {
     const backing = vm.backing(PAGES * PAGE);
     vm.commit({ slot: SLOT, flags: MemFlag.LogDirtyPages, guestPhysAddr: G, memorySize: PAGES * PAGE, userspaceAddr: backing.hva });
     vm.run(100_000);
-    expect(vm.machine.dirtyRings().map(({ full }) => full)).toEqual([true, false]);
-    const { instructions } = vm.machine;
+    expect(vm.machine.rings.status().map(({ full }) => full)).toEqual([true, false]);
+    const { instructions } = vm.machine.run;
     vm.run(100_000);
-    expect(vm.machine.instructions).toBe(instructions + 100_000);
-    expect(vm.machine.registers(0).gpr[1]).toBe(BigInt(SOFT_LIMIT));
+    expect(vm.machine.run.instructions).toBe(instructions + 100_000);
+    expect(vm.machine.inspect.registers(0).gpr[1]).toBe(BigInt(SOFT_LIMIT));
     expect(told(vm)).toBe(1);
-    vm.machine.harvestDirtyRings();
-    vm.machine.resetDirtyRings();
+    vm.machine.rings.harvest();
+    vm.machine.rings.reset();
     vm.run(100_000);
-    expect(vm.machine.registers(0).gpr[1]).toBe(BigInt(2 * SOFT_LIMIT));
+    expect(vm.machine.inspect.registers(0).gpr[1]).toBe(BigInt(2 * SOFT_LIMIT));
   });
 });

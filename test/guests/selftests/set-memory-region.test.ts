@@ -34,7 +34,7 @@ const watcher = () =>
 const at = (gpa: number, backing: Backing) => ({ slot: SLOT, guestPhysAddr: gpa, memorySize: SIZE, userspaceAddr: backing.hva });
 
 function seen(vm: Vm): number[] {
-  const count = (Number(vm.machine.registers().gpr[3]) - DATA) / 8;
+  const count = (Number(vm.machine.inspect.registers().gpr[3]) - DATA) / 8;
   return Array.from({ length: count }, (_unused, index) => vm.peek(DATA + index * 8));
 }
 
@@ -68,9 +68,9 @@ describe.each(VARIANTS)('set_memory_region_test, $index, zap $zap', ({ index, za
       vm.run(SLICE);
       expect(seen(vm)).toEqual([0, 1]);
       // A guest that meets the INVALID slot tries again; it does not leave for MMIO.
-      expect(vm.machine.stats().retries).toBeGreaterThan(0);
+      expect(vm.machine.inspect.stats().retries).toBeGreaterThan(0);
       expect(vm.exits).toEqual([]);
-      expect(vm.machine.state).toBe('running');
+      expect(vm.machine.run.state).toBe('running');
     }
   });
 
@@ -106,9 +106,9 @@ describe.each(VARIANTS)('set_memory_region_test, $index, zap $zap', ({ index, za
     expect(seen(vm)).toEqual([0, ...Array.from({ length: 2 * ROUNDS }, (_unused, index) => (index % 2 ? 0 : MMIO_VALUE))]);
     vm.remove(CODE_SLOT);
     vm.run(SLICE);
-    expect(['internal-error', 'shutdown']).toContain(vm.machine.state);
-    const rip = Number(vm.machine.registers().rip);
-    if (vm.machine.state === 'internal-error') {
+    expect(['internal-error', 'shutdown']).toContain(vm.machine.run.state);
+    const rip = Number(vm.machine.inspect.registers().rip);
+    if (vm.machine.run.state === 'internal-error') {
       expect(rip).toBeGreaterThanOrEqual(program.at('spin'));
       expect(rip).toBeLessThan(program.at('end'));
     }
@@ -120,22 +120,22 @@ describe.each(['array', 'rbtree', 'btree'] as const)('set_memory_region_test, %s
     const vm = await Vm.start(watcher(), { index });
     accepted(vm.memory.setUserMemoryRegions([], 0));
     vm.run(SLICE);
-    expect([vm.machine.state, vm.machine.instructions]).toEqual(['shutdown', 0]);
+    expect([vm.machine.run.state, vm.machine.run.instructions]).toEqual(['shutdown', 0]);
 
     const { machine } = await Guest.boot({ ram: 4 * MIB });
     accepted(machine.memory.setUserMemoryRegions([], 0));
-    machine.runInstructions(SLICE);
-    expect([machine.state, machine.instructions]).toEqual(['internal-error', 0]);
+    machine.run.advance(SLICE);
+    expect([machine.run.state, machine.run.instructions]).toEqual(['internal-error', 0]);
   });
 
   it('an IDT in unbacked memory: a #GP reads its gate at the IDT + 13 * 16 and stops the vCPU, as a processor that reads all ones does', async () => {
     const program = new Program().set('rdi', DATA).loadIdt('rdi').set('rax', 0xfff8).label('fault').loadSs().label('end').jump('end');
     const vm = await Vm.start(program, { index });
-    vm.machine.writePhysical(DATA, Uint8Array.of(0xff, 0x0f));
+    vm.machine.physical.write(DATA, Uint8Array.of(0xff, 0x0f));
     vm.poke(DATA + 2, G);
     vm.run(SLICE);
-    expect(['shutdown', 'internal-error']).toContain(vm.machine.state);
-    expect(Number(vm.machine.registers().rip)).toBe(program.at('fault'));
+    expect(['shutdown', 'internal-error']).toContain(vm.machine.run.state);
+    expect(Number(vm.machine.inspect.registers().rip)).toBe(program.at('fault'));
     // The gates of #GP and of the #DF after it, and nothing else.
     const gates = vm.exits.map(({ gpa, write }) => (write ? -1 : Math.floor((gpa - G) / 16)));
     expect([...new Set(gates)]).toEqual([13, 8]);
@@ -164,7 +164,7 @@ describe.each(['array', 'rbtree', 'btree'] as const)('set_memory_region_test, %s
       .jump('end');
     const vm = await Vm.start(program, { index });
     vm.mapHigh();
-    const hva = vm.machine.allocateHost(SIZE, 'selftest');
+    const hva = vm.machine.host.allocate(SIZE, 'selftest');
     // The board's own are 0 to 4.
     for (let slot = 5; slot < MAX; slot++)
       vm.commit({ slot, guestPhysAddr: HIGH + (slot - 5) * SIZE, memorySize: SIZE, userspaceAddr: hva });

@@ -63,7 +63,7 @@ describe.each(VARIANTS)('$index, zap $zap', ({ index, zap }) => {
     const [region, dummy] = [vm.backing(SIZE), vm.backing(PAGE)];
     vm.commit({ slot: 10, guestPhysAddr: START, memorySize: SIZE, userspaceAddr: region.hva });
     vm.run(SOME);
-    const misses = vm.machine.stats().tlb_misses!;
+    const misses = vm.machine.inspect.stats().tlb_misses!;
     for (let round = 0; round < 10; round++) {
       const added = { slot: 7, guestPhysAddr: START - PAGE, memorySize: PAGE, userspaceAddr: dummy.hva };
       vm.commitSlowly({ call: 'region', region: added }, 2000 + round);
@@ -71,7 +71,7 @@ describe.each(VARIANTS)('$index, zap $zap', ({ index, zap }) => {
     }
     vm.run(SOME);
     expect(vm.exits).toEqual([]);
-    expect(vm.machine.state).toBe('running');
+    expect(vm.machine.run.state).toBe('running');
     // Each page holds the number of its vCPU's round or of the one before.
     const pages = region.firstOfPages(SIZE / PAGE);
     for (const vcpu of [0, 1]) {
@@ -80,7 +80,7 @@ describe.each(VARIANTS)('$index, zap $zap', ({ index, zap }) => {
       const own = pages.slice((vcpu * pages.length) / 2, ((vcpu + 1) * pages.length) / 2);
       expect(own.filter((value) => value !== rounds && value !== rounds - 1)).toEqual([]);
     }
-    if (zap === 'slot') expect(vm.machine.stats().zapped_entries).toBe(0);
+    if (zap === 'slot') expect(vm.machine.inspect.stats().zapped_entries).toBe(0);
     expect(misses).toBeGreaterThan(0);
   });
 
@@ -116,7 +116,7 @@ describe.each(VARIANTS)('$index, zap $zap', ({ index, zap }) => {
     const { vm, boundary } = await perf(window);
     expect(vm.exits.length).toBeGreaterThan(0);
     expect(vm.exits.filter(({ gpa, write }) => !write || gpa < boundary || gpa >= window.start + window.size)).toEqual([]);
-    expect(vm.machine.state).toBe('running');
+    expect(vm.machine.run.state).toBe('running');
   });
 
   it('memslot_perf_test, move inactive: a window below the moved slot sees no MMIO at all', async () => {
@@ -177,9 +177,9 @@ describe.each(VARIANTS)('$index, zap $zap', ({ index, zap }) => {
     for (let round = 0; round < 4; round++) {
       for (let page = 0; page < PAGES; page++) {
         const gpa = START + page * PAGE;
-        if (round > 0) expect(vm.machine.readPhysical(gpa, 8)).toEqual(new Uint8Array(first));
+        if (round > 0) expect(vm.machine.physical.read(gpa, 8)).toEqual(new Uint8Array(first));
         vm.poke(gpa, 0);
-        vm.machine.writePhysical(gpa + PAGE / 2, half);
+        vm.machine.physical.write(gpa + PAGE / 2, half);
       }
       vm.poke(DATA, 1);
       for (let slice = 0; slice < 100 && vm.peek(DATA) === 1; slice++) vm.run(101 + PAGES / 8);

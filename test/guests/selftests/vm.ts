@@ -1,7 +1,8 @@
 /** A selftest's VM: a real guest that runs in slices, and a host that changes its memslots between them and in the middle of a commit. */
 import { VCPU_INDEX, VCPU_RIP } from '../../../engine/abi/vcpu';
-import type { MachineOptions } from '../../../engine/machine/api';
 import type { MmioBus } from '../../../engine/machine/bus';
+import type { MachineOptions } from '../../../engine/machine/index';
+import type { MachineParts } from '../../../engine/machine/parts';
 import type { CommitRequest } from '../../../engine/memory/index';
 import type { Commit, MemoryRegion } from '../../../engine/memory/types';
 import { Guest, MIB } from '../harness';
@@ -47,7 +48,7 @@ export class Vm {
   }
 
   private get mmio(): MmioBus {
-    return (this.guest.machine as unknown as { mmio: MmioBus }).mmio;
+    return (this.guest.machine as unknown as { parts: MachineParts }).parts.mmio;
   }
 
   /** Reads of the 8 bytes at gpa that no memslot answers are exits that get MMIO_VALUE. */
@@ -63,7 +64,7 @@ export class Vm {
 
   /** Host memory that tests write and read at any time, whatever the guest's layout is. */
   backing(size: number): Backing {
-    const hva = this.machine.allocateHost(size, 'selftest');
+    const hva = this.machine.host.allocate(size, 'selftest');
     const gpa = this.nextView;
     this.nextView += Math.ceil(size / MIB) * MIB + MIB;
     this.commit({ slot: VIEW_SLOT + this.views++, guestPhysAddr: gpa, memorySize: size, userspaceAddr: hva });
@@ -90,34 +91,34 @@ export class Vm {
   }
 
   run(count: number): void {
-    this.machine.runInstructions(count);
+    this.machine.run.advance(count);
   }
 
   /** A qword of guest memory. */
   peek(gpa: number): number {
-    return Number(new DataView(this.machine.readPhysical(gpa, 8)!.buffer).getBigUint64(0, true));
+    return Number(new DataView(this.machine.physical.read(gpa, 8)!.buffer).getBigUint64(0, true));
   }
 
   poke(gpa: number, value: number): void {
     const bytes = new Uint8Array(8);
     new DataView(bytes.buffer).setBigUint64(0, BigInt(value), true);
-    if (this.machine.writePhysical(gpa, bytes) !== 8) throw new Error(`nothing is mapped at 0x${gpa.toString(16)}`);
+    if (this.machine.physical.write(gpa, bytes) !== 8) throw new Error(`nothing is mapped at 0x${gpa.toString(16)}`);
   }
 
   /** Starts vCPU 1 as a copy of vCPU 0 that goes on at gpa `rip`. Before anything else ran. */
   startSecond(rip: number): void {
-    const state = this.machine.capture();
+    const state = this.machine.snapshot.capture();
     const record = state.vcpus[0]!.slice();
     const view = new DataView(record.buffer);
     view.setUint32(VCPU_INDEX, 1, true);
     view.setBigUint64(VCPU_RIP, BigInt(rip), true);
     state.vcpus[1] = record;
-    this.machine.restore(state);
+    this.machine.snapshot.restore(state);
   }
 
   /** Maps [4 GiB, 512 GiB) onto itself too, with pages of 1 GiB. */
   mapHigh(): void {
-    const tables = this.peek(Number(this.machine.registers().cr3)) - 3;
+    const tables = this.peek(Number(this.machine.inspect.registers().cr3)) - 3;
     for (let gib = 4; gib < 512; gib++) this.poke(tables + gib * 8, gib * 2 ** 30 + 0x83);
   }
 }

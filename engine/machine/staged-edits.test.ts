@@ -3,14 +3,14 @@ import { MemFlag, MemslotEngine } from '../memory/index';
 import { MachineError } from './api';
 import { Backends } from './backends';
 import { makeBackingRule } from './backing-rule';
-import { StagedChangeSet } from './change-set';
 import { HostMemory } from './host-memory';
+import { StagedEdits } from './staged-edits';
 
 const MIB = 0x100000;
 
 let host: HostMemory;
 let engine: MemslotEngine;
-let set: StagedChangeSet;
+let set: StagedEdits;
 let between: number[][];
 let told: number;
 /** Called between two ioctls: shall the legacy commit go on? */
@@ -24,10 +24,10 @@ beforeEach(() => {
   between = [];
   told = 0;
   goOn = () => true;
-  set = new StagedChangeSet({
+  set = new StagedEdits({
     engine,
     host,
-    backends: new Backends(host, engine, () => {}),
+    backends: new Backends(host, engine, { changed: () => {}, editable: () => {} }),
     changed: () => told++,
     counted: () => [],
     moveRefusal: () => ({}),

@@ -4,7 +4,15 @@
  */
 import { type Regions, regionOf } from '../memory/index';
 import type { Commit, Errno, MemoryRegion, Refusal } from '../memory/types';
-import { type ChangeSet, MachineError, type PhaseReport, type StagedEdit, type StagedEntry, type Stepping, type Unasked } from './api';
+import {
+  MachineError,
+  type PhaseReport,
+  type StagedChangeSet,
+  type StagedEdit,
+  type StagedEntry,
+  type Stepping,
+  type Unasked,
+} from './api';
 import type { Rehost } from './backends';
 import { type Counted, unaskedIn } from './consent';
 import { follow, type RehostContext, type RehostEdit, rehostOf } from './rehost';
@@ -46,7 +54,7 @@ interface Request {
   moves: Rehost[];
 }
 
-export class StagedChangeSet implements ChangeSet {
+export class StagedEdits implements StagedChangeSet {
   private edits: StagedEdit[] | undefined;
   /** Slot ids that the edits are about. */
   private readonly taken = new Set<number>();
@@ -271,6 +279,13 @@ export class StagedChangeSet implements ChangeSet {
     const reports = [this.step()];
     while (!reports.at(-1)!.commit) reports.push(this.step());
     return reports;
+  }
+
+  setZap(mode: string): void {
+    if (mode !== 'slot' && mode !== 'all') throw new MachineError(`zap mode '${mode}' does not exist: use slot or all`);
+    if (this.stepped) throw new MachineError(BETWEEN_PHASES);
+    this.context.engine.zap = mode;
+    this.context.changed();
   }
 
   private commitAtomic({ regions, moves }: Request, whole = false): Commit {

@@ -4,13 +4,20 @@ import { PAGE_INVALID } from '../abi/exits';
 import { JIT_PROBING } from '../abi/layout';
 import type { Jit } from '../jit/index';
 import type { MemslotEngine } from '../memory/index';
-import type { GuestImage, Machine, MachineConfig, MachineEvent, MachineOptions } from './api';
+import {
+  type GuestCondition,
+  type GuestImage,
+  type MachineConfig,
+  MachineError,
+  type MachineEvent,
+  type MachineOptions,
+  type SerialConsole,
+} from './api';
 import { Backends } from './backends';
 import { GED_EVENT_MEMORY } from './board';
 import { MmioBus, PortBus } from './bus';
-import { StagedChangeSet } from './change-set';
 import { Clock } from './clock';
-import { PanicWatch, standsOn } from './condition';
+import { haltedForGood, PanicWatch, standsOn } from './condition';
 import type { Counted } from './consent';
 import type { CoreWiring } from './core';
 import { Board, type BoardOptions } from './devices';
@@ -20,11 +27,13 @@ import { makeEngine } from './engine';
 import { Executor } from './executor';
 import { Firmware } from './firmware';
 import type { HostMemory } from './host-memory';
+import { Inspection } from './inspect';
 import { LayoutChanges } from './layout-changes';
-import { MachineViews } from './machine-views';
 import { PhysicalMemory } from './physical';
 import { VcpuMemory } from './rings';
 import { RunControl } from './run-control';
+import { BETWEEN_PHASES, StagedEdits } from './staged-edits';
+import type { StateParts } from './state';
 import { ByteStream } from './streams';
 import { Vcpu } from './vcpu';
 import { resetVcpu, startVcpu, sumStats } from './vcpu-reset';
@@ -35,40 +44,51 @@ import { placeVirtio } from './virtio-config';
 const DEFAULT_RTC_START = 1_704_067_200_000;
 const PAGE = 4096;
 
-export abstract class MachineParts extends MachineViews {
-  readonly config: MachineConfig;
-  readonly memory: MemslotEngine;
-  readonly changeSet: StagedChangeSet;
-  readonly guest: GuestImage | undefined;
-  readonly serial: Machine['serial'];
+/** What only the machine as a whole can do. */
+export interface MachineActions {
+  /** The core came back for a reason other than the end of its slice. */
+  exited(reason: number): void;
+  /** The guest asks for a reset, in the middle of an instruction. */
+  resetRequested(): void;
+  poweredOff(): void;
+  quit(status: number): void;
+}
 
-  protected readonly vcpus: Vcpu[];
-  protected readonly vcpuMemory: VcpuMemory;
-  protected readonly clock: Clock;
-  protected readonly executor: Executor;
-  protected readonly ports = new PortBus();
-  protected readonly mmio: MmioBus;
-  protected readonly board: Board;
-  protected readonly physical: PhysicalMemory;
-  protected readonly backendTable: Backends;
-  protected readonly dimmTable: Dimms;
-  protected readonly virtio: VirtioDevices;
-  protected readonly firmware: Firmware;
-  protected readonly layout: LayoutChanges;
-  protected readonly run: RunControl;
-  protected readonly console = new ByteStream();
-  protected readonly panics = new PanicWatch();
-  protected readonly roomListeners = new Set<() => void>();
-  protected readonly debugListeners = new Set<(byte: number) => void>();
-  protected readonly listeners = new Set<(event: MachineEvent) => void>();
+export class MachineParts {
+  readonly config: MachineConfig;
+  readonly guest: GuestImage | undefined;
+  readonly memory: MemslotEngine;
+  readonly changeSet: StagedEdits;
+  readonly serial: SerialConsole;
+  readonly vcpus: Vcpu[];
+  readonly rings: VcpuMemory;
+  readonly clock: Clock;
+  readonly executor: Executor;
+  readonly ports = new PortBus();
+  readonly mmio: MmioBus;
+  readonly board: Board;
+  readonly physical: PhysicalMemory;
+  readonly backends: Backends;
+  readonly dimms: Dimms;
+  readonly virtio: VirtioDevices;
+  readonly firmware: Firmware;
+  readonly layout: LayoutChanges;
+  readonly run: RunControl;
+  readonly inspect: Inspection;
+  readonly console = new ByteStream();
+  readonly panics = new PanicWatch();
+  readonly debugListeners = new Set<(byte: number) => void>();
+  readonly listeners = new Set<(event: MachineEvent) => void>();
+  private readonly roomListeners = new Set<() => void>();
+
   constructor(
-    protected readonly options: MachineOptions,
-    protected readonly host: HostMemory,
-    protected readonly core: CoreExports,
+    private readonly options: MachineOptions,
+    readonly host: HostMemory,
+    readonly core: CoreExports,
     wiring: CoreWiring,
-    protected readonly jit: Jit | undefined,
+    readonly jit: Jit | undefined,
+    private readonly actions: MachineActions,
   ) {
-    super();
     const { ram, slots, maxmem, smp, accel, index, objects, virtio } = options;
     this.config = { ram, slots, maxmem, smp, accel, ...(index && { index }), ...(objects && { objects }), ...(virtio && { virtio }) };
     this.guest = options.guest;
@@ -82,24 +102,36 @@ export abstract class MachineParts extends MachineViews {
     host.onRecycle = (hva, size) => core.invalidateCode(hva, size);
     this.vcpus = Array.from({ length: smp }, (_unused, i) => new Vcpu(i, host, core));
     this.executor = new Executor(core, this.vcpus);
-    this.vcpuMemory = new VcpuMemory(this.memory, this.vcpus, (vcpu) => this.emit({ type: 'dirty-ring-full', vcpu }));
-    this.executor.isHeld = (vcpu) => this.vcpuMemory.isHeld(vcpu);
-    if (options.dirtyRing) this.vcpuMemory.enable(options.dirtyRing);
+    this.rings = new VcpuMemory(this.memory, this.vcpus, {
+      full: (vcpu) => this.emit({ type: 'dirty-ring-full', vcpu }),
+      madeRoom: (held) => {
+        if (held) this.run.resumed();
+        this.wake();
+      },
+    });
+    this.executor.isHeld = (vcpu) => this.rings.isHeld(vcpu);
+    if (options.dirtyRing) this.rings.enable(options.dirtyRing);
     this.clock = new Clock(this.executor);
     this.executor.clock = this.clock;
-    this.executor.onExit = (reason) => this.exited(reason);
+    this.executor.onExit = (reason) => actions.exited(reason);
     this.mmio = new MmioBus((gpa) => this.memory.gpaToHva(gpa) >= 0);
     this.run = new RunControl(this.executor, this.clock, {
       wallClock: () => options.wallClock(),
-      instructions: () => this.instructions,
-      anyHeld: () => this.vcpuMemory.anyHeld,
+      vcpus: this.vcpus,
+      condition: () => this.condition,
+      anyHeld: () => this.rings.anyHeld,
       flush: () => this.console.flush(),
       emit: (event) => this.emit(event),
       betweenCalls: options.betweenCalls,
     });
-    this.backendTable = new Backends(host, this.memory, () => this.emit({ type: 'backends' }));
-    this.dimmTable = new Dimms(this.config, this.memory, this.backendTable, () => this.board.memhp, {
+    this.backends = new Backends(host, this.memory, {
+      changed: () => this.emit({ type: 'backends' }),
+      editable: () => this.refuseBetweenPhases(),
+    });
+    this.dimms = new Dimms(this.config, this.memory, this.backends, () => this.board.memhp, {
       changed: () => this.emit({ type: 'dimms' }),
+      editable: () => this.refuseBetweenPhases(),
+      wake: () => this.wake(),
       qmp: (event, data) => this.emit({ type: 'qmp', event, data }),
       rescan: () => this.board.ged.raise(GED_EVENT_MEMORY),
       guestBlock: () => this.firmware.memoryBlock,
@@ -109,24 +141,24 @@ export abstract class MachineParts extends MachineViews {
     this.virtio = this.makeVirtio();
     this.board = this.makeBoard();
     this.connect(wiring);
-    const isPlugged = (hva: number) => this.dimmTable.ownerOf(hva) !== undefined || this.virtio.owns(hva);
+    const isPlugged = (hva: number) => this.dimms.ownerOf(hva) !== undefined || this.virtio.owns(hva);
     const acpi = { smp, slots, virtio: this.virtio.placed.length };
     this.firmware = new Firmware(host, this.memory, this.physical, core, isPlugged, acpi);
-    this.changeSet = new StagedChangeSet({
+    this.changeSet = new StagedEdits({
       engine: this.memory,
       host,
-      backends: this.backendTable,
+      backends: this.backends,
       changed: () => this.emit({ type: 'stage' }),
       runBetween: (instructions) => this.run.runBetween(instructions),
       carry: (moves) => this.layout.carry(moves),
       retries: () => sumStats(this.vcpus).retries!,
       collect: () => this.layout.collect(),
       counted: () => this.counted(),
-      moveRefusal: (id, addr) => this.dimmTable.moveRefusal(id, addr),
-      kept: () => this.dimmTable.kept,
+      moveRefusal: (id, addr) => this.dimms.moveRefusal(id, addr),
+      kept: () => this.dimms.placement.kept,
     });
     this.layout = new LayoutChanges({
-      ...{ memory: this.memory, host, core, backends: this.backendTable, dimms: this.dimmTable, virtio: this.virtio },
+      ...{ memory: this.memory, host, core, backends: this.backends, dimms: this.dimms, virtio: this.virtio },
       changeSet: () => this.changeSet,
       emit: (event) => this.emit(event),
       wake: () => this.wake(),
@@ -143,87 +175,114 @@ export abstract class MachineParts extends MachineViews {
       },
       onOutput: (listener) => this.console.listen(listener),
     };
+    this.inspect = new Inspection(this);
     this.memory.subscribe((event) => this.layout.committed(event));
   }
 
-  protected get zappedPages(): number {
-    return this.layout.zappedPages;
+  /** What became of a guest whose vCPUs still run. */
+  private get condition(): GuestCondition | undefined {
+    if (!this.guest || this.run.state === 'shutdown' || this.run.state === 'internal-error') return undefined;
+    if (this.panics.seen && this.firmware.memoryBlock !== undefined) return 'panicked';
+    return haltedForGood(this.vcpus) ? 'halted' : undefined;
   }
 
-  /** The core came back for a reason other than the end of its slice. */
-  protected abstract exited(reason: number): void;
-  /** The guest asks for a reset, in the middle of an instruction. */
-  protected abstract resetRequested(): void;
-  protected abstract poweredOff(): void;
-  protected abstract quit(status: number): void;
-  /** The guest itself is about to change the layout, or resets, or a device needs memory that is INVALID: they cannot be told to wait. */
-  protected abstract settle(): void;
+  /** What would change the layout from outside the guest has to wait for the end of a stepped commit. */
+  refuseBetweenPhases(): void {
+    if (this.changeSet.stepping) throw new MachineError(BETWEEN_PHASES);
+  }
+
+  /** The guest itself is about to change the layout, or resets, or a device needs memory that is INVALID: they cannot wait. */
+  settle(): void {
+    const { stepping } = this.changeSet;
+    if (stepping && !stepping.canAbort) this.changeSet.finish();
+  }
+
+  get state(): StateParts {
+    const { config, host, memory, board, clock, executor, vcpus, core, firmware, virtio, backends, dimms, rings } = this;
+    return {
+      config,
+      host,
+      memory,
+      board,
+      clock,
+      executor,
+      vcpus,
+      core,
+      firmware,
+      backends,
+      dimms,
+      virtio,
+      rings,
+      boardOptions: this.boardOptions(),
+    };
+  }
 
   /** Memory that the guest counts on: all that a Linux has taken, of any guest what its vCPUs stand on. */
   private counted(): Counted[] {
     if (!this.guest || this.run.state === 'shutdown' || this.run.state === 'internal-error') return [];
     if (this.firmware.memoryBlock === undefined) {
-      const pages = this.vcpus.flatMap((vcpu) => standsOn(vcpu, (gva) => this.translate(gva, vcpu.index)));
+      const pages = this.vcpus.flatMap((vcpu) => standsOn(vcpu, (gva) => this.inspect.translate(gva, vcpu.index)));
       return pages.flatMap(({ gpa, name }) => {
         const start = Math.floor(gpa / PAGE) * PAGE;
         const hva = this.memory.gpaToHva(start);
         return hva < 0 ? [] : [{ gpa: start, size: PAGE, hva, name }];
       });
     }
-    const taken = this.dimmTable
+    const taken = this.dimms
       .taken()
       .map(({ id, addr: gpa, size, hva }) => ({ gpa, size, hva, name: id || 'a DIMM', ...(id && { dimm: id }) }));
     const mapped = this.memory.memslots(0).flatMap((slot) => {
       const boot = this.firmware.bootKind(slot.userspaceAddr) === 'ram';
       if (!boot && !this.virtio.owns(slot.userspaceAddr)) return [];
       const { baseGfn, npages, userspaceAddr: hva } = slot;
-      return [{ gpa: baseGfn * PAGE, size: npages * PAGE, hva, name: this.backendTable.backingOf(hva)?.id ?? 'RAM' }];
+      return [{ gpa: baseGfn * PAGE, size: npages * PAGE, hva, name: this.backends.backingOf(hva)?.id ?? 'RAM' }];
     });
     return [...taken, ...mapped];
   }
 
-  protected boardOptions(): BoardOptions {
+  private boardOptions(): BoardOptions {
     const { ram, slots } = this.config;
     const { debugExitPort, debugExitSize = 2, rtcStart = DEFAULT_RTC_START } = this.options;
     const virtio = this.virtio.placed;
     return { ram, slots, rtcStart, virtio, ...(debugExitPort === undefined ? {} : { debugExitPort, debugExitSize }) };
   }
 
-  protected wake(): void {
+  wake(): void {
     this.executor.wake();
     this.emit({ type: 'wake' });
   }
 
-  protected emit(event: MachineEvent): void {
+  emit(event: MachineEvent): void {
     for (const listener of this.listeners) listener(event);
   }
 
   private makeVirtio(): VirtioDevices {
-    const { host, dimmTable: dimms } = this;
-    const placed = placeVirtio(this.config, (id, size, addr) => dimms.reserve(id, size, addr));
+    const { host, dimms } = this;
+    const placed = placeVirtio(this.config, (id, size, addr) => dimms.placement.reserve(id, size, addr));
     return new VirtioDevices(placed, {
       engine: this.memory,
       host,
-      backends: this.backendTable,
+      backends: this.backends,
       board: () => this.board,
       ram: () => dimms.list().reduce((sum, dimm) => sum + dimm.size, this.config.ram),
       invalidateCode: (hva, size) => this.core.invalidateCode(hva, size),
       endSlice: () => this.executor.current.requestExit(),
       changed: () => this.emit({ type: 'dimms' }),
+      wake: () => this.wake(),
       qmp: (event, data) => this.emit({ type: 'qmp', event, data }),
       through: (device, commit) => this.layout.through(device, commit),
     });
   }
 
   private makeBoard(): Board {
-    const { virtio } = this;
+    const { virtio, actions } = this;
     const memory = new DeviceMemory(this.memory, this.physical, () => this.settle());
     return new Board(this.boardOptions(), {
       clock: this.clock,
       ports: this.ports,
       mmio: this.mmio,
       vcpus: this.vcpus,
-      dimms: this.dimmTable,
+      dimms: this.dimms,
       current: () => this.executor.current,
       resetVcpu: (index) => resetVcpu(this.core, this.vcpus[index]!, this.clock.now()),
       startVcpu: (index, vector) => startVcpu(this.core, this.vcpus[index]!, vector),
@@ -237,9 +296,9 @@ export abstract class MachineParts extends MachineViews {
       debugOutput: (byte) => {
         for (const listener of this.debugListeners) listener(byte);
       },
-      powerOff: () => this.poweredOff(),
-      resetRequested: () => this.resetRequested(),
-      debugExit: (status) => this.quit(status),
+      powerOff: () => actions.poweredOff(),
+      resetRequested: () => actions.resetRequested(),
+      debugExit: (status) => actions.quit(status),
       virtio: {
         memory,
         plug: (id, range) => virtio.plug(id, range),
@@ -256,14 +315,14 @@ export abstract class MachineParts extends MachineViews {
   }
 
   private connect(wiring: CoreWiring): void {
-    const { executor, vcpuMemory, vcpus } = this;
+    const { executor, rings, vcpus } = this;
     Object.assign(wiring, {
       lookup: (vcpu: number, gfn: number, asId: number) => {
-        const word = vcpuMemory.lookup(vcpus[vcpu]!, gfn, asId);
+        const word = rings.lookup(vcpus[vcpu]!, gfn, asId);
         if (word === PAGE_INVALID && executor.executing && this.host.words[JIT_PROBING >>> 2] === 0) this.changeSet.retried(gfn);
         return word;
       },
-      markDirty: (vcpu: number, gfn: number, asId: number) => vcpuMemory.markDirty(vcpus[vcpu]!, gfn, asId),
+      markDirty: (vcpu: number, gfn: number, asId: number) => rings.markDirty(vcpus[vcpu]!, gfn, asId),
       ports: this.ports,
       mmio: this.mmio,
       lapics: this.board.lapics,

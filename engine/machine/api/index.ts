@@ -1,0 +1,10 @@
+/** What a machine offers, one file per subject. Types, and the error that it refuses with. */
+export * from './config';
+export * from './events';
+export * from './inspect';
+export * from './machine';
+export * from './memory-devices';
+export * from './rings';
+export * from './run';
+export * from './staged-change-set';
+export * from './state';

@@ -1,0 +1,124 @@
+/** What monitor and page look at. Nothing here changes the guest. */
+import type { JitFigures } from '../../jit/index';
+
+/** Where a gpa leads. Without a slot: a hole or a device. `invalid`: the slot stands between the two swaps of a commit. */
+export interface WalkPlace {
+  gpa: number;
+  slot?: number;
+  hva?: number;
+  invalid?: boolean;
+}
+
+export interface PageWalkStep extends WalkPlace {
+  name: 'PML4E' | 'PDPTE' | 'PDE' | 'PTE';
+  /** Bits high..low of the gva are the index. */
+  high: number;
+  low: number;
+  index: number;
+  /** Size of an entry */
+  bytes: 4 | 8;
+  entry: bigint;
+  /** It maps the page; else it points to the next table. */
+  leaf: boolean;
+}
+
+export interface WalkRights {
+  write: boolean;
+  user: boolean;
+  execute: boolean;
+}
+
+/** Accesses that hit the software TLB without a walk. */
+export interface TlbTags {
+  read: boolean;
+  write: boolean;
+  execute: boolean;
+}
+
+export interface PageWalk {
+  mode: 'off' | '32-bit' | 'PAE' | '4-level';
+  /** As the mode takes it: 32 bits but with 4 levels. */
+  gva: bigint;
+  cr3: bigint;
+  asId: number;
+  /** CR0.WP: the supervisor heeds read-only pages too. */
+  writeProtect: boolean;
+  steps: PageWalkStep[];
+  /** gpa of the address itself, size of its page, the rights of all levels together */
+  page?: WalkPlace & { size: number; rights: WalkRights; global: boolean };
+  tlb: { supervisor: TlbTags; user: TlbTags };
+  /** Why there is no page, one line */
+  stop?: { kind: 'not-canonical' | 'not-present' | 'reserved' | 'invalid'; text: string };
+}
+
+export interface PicState {
+  irr: number;
+  imr: number;
+  isr: number;
+  /** input of the highest priority */
+  highest: number;
+  /** vector of input 0 */
+  base: number;
+  /** a read gives the ISR, not the IRR */
+  readIsr: boolean;
+  elcr: number;
+  /** special fully nested mode */
+  fullyNested: boolean;
+}
+
+export interface IoApicState {
+  version: number;
+  id: number;
+  /** The register that the data window shows. */
+  select: number;
+  /** Redirection entries, 64 bits, by pin. */
+  entries: bigint[];
+  /** Bits by pin: requests that wait, and lines of level pins that are asserted. */
+  irr: number;
+}
+
+export interface VcpuRegisters {
+  gpr: bigint[]; // encoding order
+  rip: bigint;
+  rflags: number;
+  cpl: number;
+  halted: boolean;
+  segments: { selector: number; base: bigint; limit: number; attributes: number }[]; // es cs ss ds fs gs ldtr tr
+  gdt: { base: bigint; limit: number };
+  idt: { base: bigint; limit: number };
+  cr0: bigint;
+  cr2: bigint;
+  cr3: bigint;
+  cr4: bigint;
+  cr8: bigint;
+  efer: bigint;
+  dr: bigint[]; // 0 1 2 3 6 7
+  fcw: number;
+  fsw: number;
+  ftw: number;
+  mxcsr: number;
+  fpr: { significand: bigint; exponent: number }[];
+  xmm: { low: bigint; high: bigint }[];
+}
+
+export interface MachineInspect {
+  registers(vcpu?: number): VcpuRegisters;
+  /** gva -> gpa with the vCPU's current tables, undefined: unmapped. */
+  translate(gva: bigint, vcpu?: number): number | undefined;
+  /** Guest TLB entries of a vCPU as the guest's tables say (info tlb walks the tables, as QEMU does). */
+  pageTable(vcpu?: number): Iterable<{ gva: bigint; gpa: number; flags: number; size: number }>;
+  /** How the vCPU's tables translate a gva now, entry by entry. */
+  pageWalk(gva: bigint, vcpu?: number): PageWalk;
+  /** The devices on the memory bus, for info mtree and info qtree. */
+  mmioRegions(): { name: string; start: number; end: number }[];
+  irqCounts(): { name: string; count: number }[];
+  /** The two 8259s, master first. */
+  picState(): PicState[];
+  ioapicState(): IoApicState;
+  /** MMIO reads and writes that no slot and no device answered, since the start. */
+  readonly holes: { total: number };
+  /** Counters by name, for people. */
+  stats(): Record<string, number>;
+  /** Of the JIT; undefined with -accel interp. Nothing of it is state of the machine. */
+  jitFigures(): JitFigures | undefined;
+}

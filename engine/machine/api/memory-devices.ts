@@ -1,0 +1,109 @@
+/** Host memory, memory backends and the devices that map them: QEMU's object_add and device_add. Sizes and addresses are bytes. */
+
+export interface Backend {
+  id: string;
+  /** bytes */
+  size: number;
+  /** bytes, where its host memory starts */
+  hva: number;
+  /** `ram` backends are the board's own (not deletable). */
+  kind: 'board' | 'memory-backend-ram';
+  /** id of the device that uses it */
+  busy?: string;
+}
+
+/** A part of one backing. */
+export interface BackingPart {
+  /** Name of the backing */
+  id: string;
+  /** of the part, inside the backing, bytes */
+  offset: number;
+  hva: number;
+  size: number;
+}
+
+export interface Dimm {
+  id: string;
+  memdev: string;
+  /** hotplug register slot, 0..slots-1 */
+  slot: number;
+  node: number;
+  /** bytes: where the DIMM was plugged. */
+  addr: number;
+  size: number;
+  hotplugged: boolean;
+  /** device_del was asked and the guest has not answered. */
+  pendingUnplug: boolean;
+}
+
+/** A virtio-mem device as the monitor tells of it. */
+export interface VirtioMemInfo {
+  id: string;
+  memdev: string;
+  node: number;
+  /** gpa, bytes */
+  addr: number;
+  /** bytes: of the device, plugged by the guest, and asked for */
+  maxSize: number;
+  size: number;
+  requestedSize: number;
+}
+
+/** Of a commit that plugs or unplugs a memory device, or a part of it. */
+export interface DeviceCommit {
+  kind: 'pc-dimm' | 'virtio-mem';
+  /** Its id; a DIMM that has none: its QOM path. */
+  device: string;
+  memdev: string;
+  /** Who caused it: the guest, or a person with device_add. */
+  who: 'person' | 'guest';
+}
+
+/** Host memory by hva. */
+export interface HostRanges {
+  /** A free, zeroed range of `size` bytes for a bare memslot; MachineError when there is none. */
+  allocate(size: number, label: string): number;
+  /**
+   * Gives back a range of `allocate` that starts at hva, for an edit that came to nothing. False, and nothing happens, while a memslot, a
+   * staged edit or the history may still use it, or when no such range starts there.
+   */
+  release(hva: number): boolean;
+  /** Name of what backs an hva: "ram.a", "mem1", or undefined. With the offset inside it. */
+  backingOf(hva: number): { id: string; offset: number } | undefined;
+  /** The parts of `size` bytes from hva on, by what backs them: one part, but where a slot spans several backings. */
+  backingsOf(hva: number, size: number): BackingPart[];
+}
+
+/** Memory backends: object_add and object_del. */
+export interface MachineBackends {
+  list(): Backend[];
+  add(id: string, size: number): Backend;
+  /** MachineError while it is in use. */
+  delete(id: string): void;
+}
+
+/** pc-dimm devices: device_add, device_del and our device_move. */
+export interface MachineDimms {
+  list(): Dimm[];
+  plug(options: { id?: string; memdev: string; addr?: number; slot?: number; node?: number }): Dimm;
+  /** Asks the guest to give the DIMM back; it may take its time or refuse. */
+  unplug(id: string): void;
+  /**
+   * Unplugs a DIMM and plugs it in at `addr` when the guest has given it back: QMP event DEVICE_MOVED {device, path, addr}. A guest that
+   * refuses keeps it where it is: MEM_UNPLUG_ERROR. MachineError when the address will not do.
+   */
+  move(id: string, addr: number): void;
+  /** Where memory devices may lie: half-open ranges of gpa. Empty without maxmem. */
+  window(): { start: number; end: number }[];
+}
+
+/** virtio-mem and virtio-balloon. */
+export interface MachineVirtio {
+  mems(): VirtioMemInfo[];
+  /** Bytes that a virtio-mem device shall have; the guest plugs and unplugs towards it (QMP event MEMORY_DEVICE_SIZE_CHANGE). */
+  setRequestedSize(id: string, size: number): void;
+  /** The balloon: bytes of RAM that the guest has left. undefined: there is none. */
+  balloon(): { id: string; actual: number } | undefined;
+  /** The guest shall have no more than so many bytes (QMP event BALLOON_CHANGE as it follows). */
+  setBalloon(target: number): void;
+}

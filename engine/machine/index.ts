@@ -1,0 +1,12 @@
+/** The machine's public door. */
+export * from './api';
+export { warningOf } from './consent';
+export { MAX_WASM_PAGES, MOST_HOST_MEMORY } from './host-memory';
+export { createMachine } from './machine';
+export { PAGE_NX } from './page-table';
+export { FreeIds } from './partial-slots';
+export { Runner } from './runner';
+export { shapeRefusal } from './shape';
+export { BETWEEN_PHASES } from './staged-edits';
+export { checkDescription, checkDevices, checkLogs, devicesOf, dirtyBytes, MAX_SLOTS, MOST_DIRTY } from './state-check';
+export { TypedInput } from './typed-input';

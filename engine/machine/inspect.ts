@@ -1,0 +1,91 @@
+/** What monitor and page look at: registers, tables, devices and counters. Nothing here changes the guest. */
+import type { CoreExports } from '../abi/core';
+import { VCPU_MAILBOX2 } from '../abi/layout';
+import type { Jit, JitFigures } from '../jit/index';
+import type { MemslotEngine } from '../memory/index';
+import { type IoApicState, MachineError, type MachineInspect, type PageWalk, type PicState, type VcpuRegisters } from './api';
+import type { MmioBus } from './bus';
+import type { Board } from './devices';
+import type { HostMemory } from './host-memory';
+import { walkPageTable } from './page-table';
+import { walkAddress } from './page-walk';
+import type { PhysicalMemory } from './physical';
+import type { Vcpu } from './vcpu';
+import { sumStats } from './vcpu-reset';
+
+/** The parts of a machine that can be looked at. */
+export interface Inspected {
+  memory: MemslotEngine;
+  host: HostMemory;
+  core: CoreExports;
+  vcpus: readonly Vcpu[];
+  mmio: MmioBus;
+  board: Board;
+  physical: PhysicalMemory;
+  layout: { zappedPages: number };
+  jit: Jit | undefined;
+}
+
+export class Inspection implements MachineInspect {
+  constructor(private readonly parts: Inspected) {}
+
+  registers(vcpu = 0): VcpuRegisters {
+    return this.vcpu(vcpu).registers();
+  }
+
+  translate(gva: bigint, vcpu = 0): number | undefined {
+    const low = Number(gva & 0xffffffffn) | 0;
+    const high = Number((gva >> 32n) & 0xffffffffn) | 0;
+    if (!this.parts.core.translate(this.vcpu(vcpu).index, low, high)) return undefined;
+    return this.vcpu(vcpu).count(VCPU_MAILBOX2);
+  }
+
+  pageTable(vcpu = 0): ReturnType<MachineInspect['pageTable']> {
+    return walkPageTable(this.vcpu(vcpu), this.parts.physical);
+  }
+
+  pageWalk(gva: bigint, vcpu = 0): PageWalk {
+    return walkAddress(this.vcpu(vcpu), this.parts.memory, this.parts.host, gva);
+  }
+
+  mmioRegions(): { name: string; start: number; end: number }[] {
+    return this.parts.mmio.regions().map(({ name, start, end }) => ({ name, start, end }));
+  }
+
+  irqCounts(): { name: string; count: number }[] {
+    return this.parts.board.irqCounts();
+  }
+
+  picState(): PicState[] {
+    return this.parts.board.picState();
+  }
+
+  ioapicState(): IoApicState {
+    return this.parts.board.ioapic.inspect();
+  }
+
+  get holes(): { total: number } {
+    return { total: this.parts.mmio.holes };
+  }
+
+  jitFigures(): JitFigures | undefined {
+    return this.parts.jit?.figures();
+  }
+
+  stats(): Record<string, number> {
+    return {
+      instructions: this.parts.vcpus.reduce((sum, vcpu) => sum + vcpu.icount, 0),
+      ...sumStats(this.parts.vcpus),
+      dirtied_pages: this.parts.memory.dirtyLog.dirtied,
+      zapped_pages: this.parts.layout.zappedPages,
+      holes: this.parts.mmio.holes,
+      host_memory: this.parts.host.inUse,
+    };
+  }
+
+  private vcpu(index: number): Vcpu {
+    const vcpu = this.parts.vcpus[index];
+    if (!vcpu) throw new MachineError('invalid CPU index');
+    return vcpu;
+  }
+}
