@@ -17,7 +17,7 @@ import { type Limits, limitsOf, PAGE_SIZE } from './limits';
 import { pageFlow, swapsOf } from './page-flow';
 import { makePlan, type Plan, type PlanMode, type PlanRules } from './plan';
 import { MEMSLOT_INVALID } from './slot-table';
-import type { Accepted, BackingRule, Commit, CommitEvent, MemoryRegion, Memslot, MemslotEngineOptions, Refused } from './types';
+import type { Accepted, BackingRule, Commit, CommitEvent, MemoryRegion, Memslot, MemslotEngineOptions, Refusal, Refused } from './types';
 import { mergeRegions, type Regions, resizeRegions, splitRegions } from './verbs';
 import { verifySpace } from './verify';
 
@@ -228,8 +228,21 @@ export class MemslotEngine {
     const history = Number.isInteger(asId) ? this.histories[asId] : undefined;
     if (!history) return refused('EINVAL', `asId is ${String(asId)}: use 0 to ${this.spaces.length - 1}`);
     const travel = history[call](steps);
-    const what = steps === 1 ? 'nothing' : `no ${String(steps)} commits`;
-    return travel ? this.planChanges(travel.changes, travel.since) : refused('ENOENT', `${what} to ${call} in address space ${asId}`);
+    if (!travel) return refused('ENOENT', `${steps === 1 ? 'nothing' : `no ${String(steps)} commits`} to ${call} in address space ${asId}`);
+    const { changes, since, mapped } = travel;
+    const foreign = this.foreign(mapped, since);
+    return foreign.length > 0 ? { ok: false, refusals: foreign } : this.planChanges(changes, since);
+  }
+
+  /**
+   * A slot may be at the end of many commits what it is now, and yet map other memory: taken away, its memory freed, and made again over what
+   * was handed out there. The change set between has no word of it, so what was mapped is looked at.
+   */
+  private foreign(mapped: readonly MemoryRegion[], since: number): Refusal[] {
+    return mapped.flatMap(({ slot, userspaceAddr: start, memorySize }) => {
+      const reason = this.backings?.refuse(slot, { start, end: start + memorySize }, { span: false, since, held: () => [] });
+      return reason === undefined ? [] : [{ index: -1, errno: 'EINVAL' as const, reason }];
+    });
   }
 
   // ---- dry runs -----------------------------------------------------------------------------------------------------------

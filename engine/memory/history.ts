@@ -1,7 +1,7 @@
 /** The generations of one address space: what each commit did, and the two stacks of undo and redo. */
 import { ChangeSet } from './change-set';
 import { kindOf, PackedChanges } from './packed-changes';
-import type { Accepted, ChangeKind } from './types';
+import type { Accepted, ChangeKind, MemoryRegion } from './types';
 
 export interface HistoryEntry {
   asId: number;
@@ -33,6 +33,8 @@ export interface Origin {
 export interface Travel {
   changes: ChangeSet;
   since: number;
+  /** Each region that is there at its end and that a commit on the way touched, those included that `changes` leaves as they are now. */
+  mapped: MemoryRegion[];
 }
 
 /** Changes that the entries of a history may hold together; older entries go first, the newest always stays. */
@@ -167,14 +169,14 @@ export class History {
     const entries = this.undos.items.slice(-steps);
     const changes = joined(entries, steps)?.invert();
     // What the oldest of them found was mapped from before it on.
-    return changes && { changes, since: entries[0]!.backings };
+    return changes && { changes, since: entries[0]!.backings, mapped: endsOf(entries, 'old') };
   }
 
   redo(steps = 1): Travel | undefined {
     const entries = this.redos.items.slice(-steps).reverse();
     const changes = joined(entries, steps);
     // What is left in the end was mapped until the newest of them.
-    return changes && { changes, since: entries.at(-1)!.backings };
+    return changes && { changes, since: entries.at(-1)!.backings, mapped: endsOf(entries.toReversed(), 'next') };
   }
 
   /** Everything that happened from generation `from` to generation `to`, as one change set; undefined where the history does not reach. */
@@ -186,6 +188,20 @@ export class History {
     if (first < 0 || last < first) return undefined;
     return this.entries.slice(first, last + 1).reduce((sum, entry) => sum.compose(entry.changes), ChangeSet.of([], []));
   }
+}
+
+/** How the first of these entries that touches a slot leaves it (`next`) or found it (`old`). */
+function endsOf(entries: readonly Kept[], side: 'old' | 'next'): MemoryRegion[] {
+  const seen = new Set<number>();
+  const regions: MemoryRegion[] = [];
+  for (const { packed } of entries)
+    for (const diff of packed.diffs()) {
+      if (seen.has(diff.slot)) continue;
+      seen.add(diff.slot);
+      const region = diff[side];
+      if (region) regions.push(region);
+    }
+  return regions;
 }
 
 /** One change set that does what these do one after another; undefined where there are not `steps` of them. */

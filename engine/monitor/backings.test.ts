@@ -121,3 +121,17 @@ it('a set with several faults names each, with its entry', async () => {
   expect(text).toMatch(/entry 2: EEXIST: slot 6 at .* overlaps slot 5 at .*\(nearest free address: 0x11000000/);
   expect(text).toContain('entry 3: ENOENT: slot 9 does not exist');
 });
+
+it('many commits are not undone at once over memory that has changed hands between them', async () => {
+  await type('object_add memory-backend-ram,id=m3,size=16M');
+  const { hva } = machine.backends.list().find(({ id }) => id === 'm3')!;
+  const add = `memslot_add 9 0x20000000 16M ${hva}`;
+  expect(await type(add, 'memslot_flags 9 -l')).toBe('');
+  const { live } = monitor.commits;
+  expect(await type('memslot_flags 9', 'memslot_del 9', 'object_del m3', 'object_add memory-backend-ram,id=m4,size=16M')).toBe('');
+  expect(await type(add)).toBe('');
+  // Slot 9 is now what it was at both entries, but for the memory that it maps.
+  for (const entry of [live, live + 1])
+    expect(monitor.commits.goTo(entry)).toBe(`cannot undo ${live + 3 - entry} commits: the host memory of slot 9 was freed`);
+  expect(await type('undo')).toMatch(/^undid "\+ 9 m4"/);
+});
