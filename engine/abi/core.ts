@@ -86,4 +86,4 @@ export interface CoreExports {
 }
 
 /** What compiled regions import of the core. None of it is called from JavaScript. */
-export const REGION_IMPORTS = ['jitFill', 'jitFetch', 'jitCold', 'jitFlags', 'jitCarry', 'jitCondition', 'jitRotated'] as const;
+export const REGION_IMPORTS = ['jitFill', 'jitFetch', 'jitCold', 'jitFlags', 'jitCarry', 'jitCondition', 'jitRotated', 'jitX87'] as const;

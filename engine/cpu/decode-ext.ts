@@ -3,6 +3,7 @@
  */
 import { emit, emitMemory, invalid, isMemory, memoryAccess, mod, opSize, readModrm, reg, rm, setAux } from './decode-state';
 import { OP_FPU } from './generated/ops';
+import { shortWay } from './fpu/short-ways';
 import { setFpuWord } from './record';
 
 /** Bytes of a memory operand by opcode (D8..DF) and ModRM.reg; 0: no instruction. FLDENV and FSAVE depend on the operand size. */
@@ -74,6 +75,7 @@ export function decodeFpu(opcode: u32): void {
   }
   const r = isMemory ? emitMemory(OP_FPU) : emit(OP_FPU);
   setAux(r, <u32>opSize);
-  setFpuWord(r, opcode | (((mod << 6) | (which << 3) | (rm & 7)) << 8));
+  const modrm = (mod << 6) | (which << 3) | (rm & 7);
+  setFpuWord(r, opcode | (modrm << 8) | (shortWay(opcode, modrm) << 16));
   memoryAccess(bytes, fpuWrites(opcode, which));
 }

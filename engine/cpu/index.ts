@@ -27,6 +27,7 @@ export {
   jitTwin,
   jitUses,
   jitWatch,
+  jitX87,
 } from './regions';
 export { run } from './run';
 export { resetVcpu, stateChanged } from './system';

@@ -7,6 +7,7 @@
 import { JIT_EXITS, JIT_PROBING, JIT_REASONS, VCPU_ICOUNT, VCPU_LEFT, VCPU_STOP_AT } from '../abi/index';
 import { claimArena, findCached, firstBlock, heatOf, watchPage } from './blocks';
 import { arithmeticFlags, carry, condition, F_CF, F_OF, setArithmeticFlags } from './flags';
+import { shortly } from './fpu/fast';
 import { cold } from './generated/cold';
 import { TRAIT_ENDS, traitsOf } from './generated/lookups';
 import { OP_REGION } from './generated/ops';
@@ -153,6 +154,10 @@ export function jitCarry(): i32 {
 }
 export function jitCondition(code: i32): i32 {
   return <i32>condition(code);
+}
+/** The short way of the x87 instruction at p, whose operand is at va. VREG_PAGE is good. 0: `jitCold` has to do it, nothing was changed. */
+export function jitX87(p: usize, va: u64): i32 {
+  return i32(shortly(p, va));
 }
 /** ROL and ROR change CF and OF only. */
 export function jitRotated(bits: i32): void {

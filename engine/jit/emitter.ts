@@ -75,6 +75,7 @@ export const FLAGS = 3;
 export const CARRY = 4;
 export const CONDITION = 5;
 export const ROTATED = 6;
+export const X87 = 7;
 const type = (parameters: number[], results: number[]): FunctionType => ({ parameters, results });
 export const IMPORTS: readonly Import[] = [
   { name: 'jitFill', type: type([I64, I32, I32], [I32]) },
@@ -84,6 +85,7 @@ export const IMPORTS: readonly Import[] = [
   { name: 'jitCarry', type: type([], [I32]) },
   { name: 'jitCondition', type: type([I32], [I32]) },
   { name: 'jitRotated', type: type([I32], []) },
+  { name: 'jitX87', type: type([I32, I64], [I32]) },
 ];
 
 const TLB_MASK = 0x1ffe0;
@@ -310,13 +312,48 @@ export class Emitter {
 
   /** Runs an out-of-line handler; leaves when it does not simply go on. */
   callCold(at: Instruction): void {
+    this.storePage();
+    this.runCold(at);
+    this.ordinary.clear();
+    this.flagsInRecord();
+  }
+
+  /**
+   * Runs the short way of an x87 instruction, with registers and flags where they are; where that does not do, the handler. `setsFlags`:
+   * it is FCOMI or its like.
+   */
+  callX87(at: Instruction, setsFlags: boolean): void {
     const { code } = this;
-    this.spill();
+    this.storePage();
+    code.i32Const(at.at);
+    this.address(at, true);
+    code.call(X87);
+    code.i32Eqz();
+    code.unlikelyIf();
+    this.runCold(at);
+    code.end();
+    if (setsFlags) this.flagsInRecord();
+  }
+
+  private flagsInRecord(): void {
+    this.code.i32Const(Kind.RECORD);
+    this.code.set(KIND);
+    this.flags = IN_RECORD;
+  }
+
+  private storePage(): void {
+    const { code } = this;
     code.get(VCPU);
     code.get(PAGE);
     code.i64Const(this.pageDelta);
     code.i64Add();
     code.i64Store(VREG_PAGE);
+  }
+
+  /** Calls the handler with everything in the record, and takes up again what it leaves there but the flags. VREG_PAGE is good. */
+  private runCold(at: Instruction): void {
+    const { code } = this;
+    this.spill();
     if (at.base === VREG_EA) {
       code.get(VCPU);
       code.get(EA);
@@ -334,10 +371,6 @@ export class Emitter {
     code.return();
     code.end();
     this.reload();
-    this.ordinary.clear();
-    code.i32Const(Kind.RECORD);
-    code.set(KIND);
-    this.flags = IN_RECORD;
   }
 
   // Vectors

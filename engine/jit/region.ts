@@ -9,6 +9,7 @@ import type { Instruction } from './records';
 import { Structure } from './structure';
 import { isVector, vectorRegisters } from './vector-forms';
 import { vector } from './vectors';
+import { isX87, x87 } from './x87';
 
 const RSP = 4;
 
@@ -45,7 +46,7 @@ function registersOf(at: Instruction): [number, number] {
     use(offset);
     if (isGpr(offset)) changed |= 1 << (offset >> 3);
   };
-  const memory = /[mx]/.test(form) || family === 'address' || isVector(at);
+  const memory = /[mx]/.test(form) || family === 'address' || isVector(at) || isX87(at);
   if (memory) {
     use(at.base);
     use(at.index);
@@ -244,6 +245,7 @@ class RegionWriter {
       const writer = OPERATION_WRITERS[at.row.family];
       if (writer !== undefined) writer(e, at);
       else if (isVector(at)) vector(e, at);
+      else if (isX87(at)) x87(e, at);
       else if (at.row.family === 'out-of-line') e.callCold(at);
       // Inline in the interpreter, and without a writer here.
       else e.exitBefore(at, at.number);

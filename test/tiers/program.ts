@@ -208,9 +208,95 @@ export class ProgramWriter {
       case 25:
         this.modrm(Math.max(size, 1), [0x0f, random.of([0xa5, 0xad])], reg, false);
         return;
+      case 26:
+      case 27:
+        this.x87();
+        return;
       default:
         this.vector();
     }
+  }
+
+  /** An x87 instruction on what lies in the data pages or the stack of registers; now and then the stack is emptied. */
+  private x87(): void {
+    const { random } = this;
+    switch (random.below(8)) {
+      case 0:
+        this.emit(0xdb, 0xe3);
+        return;
+      case 1:
+      case 2: {
+        // FLD and FILD
+        const [opcode, reg] = random.of([
+          [0xd9, 0],
+          [0xdb, 0],
+          [0xdb, 5],
+          [0xdd, 0],
+          [0xdf, 0],
+          [0xdf, 5],
+        ] as const);
+        this.x87Memory(opcode, reg);
+        return;
+      }
+      case 3: {
+        const [opcode, reg] = random.of([
+          [0xd9, 3],
+          [0xdb, 1],
+          [0xdb, 2],
+          [0xdb, 7],
+          [0xdd, 3],
+          [0xdd, 1],
+          [0xdf, 7],
+          [0xdf, 6],
+          [0xd9, 7],
+        ] as const);
+        this.x87Memory(opcode, reg);
+        return;
+      }
+      case 4:
+        this.x87Memory(random.of([0xd8, 0xda, 0xdc, 0xde]), random.below(8));
+        return;
+      case 5:
+        this.emit(random.of([0xd8, 0xdc, 0xde]), 0xc0 | (random.of([0, 1, 4, 5, 6, 7]) << 3) | random.below(8));
+        return;
+      case 6: {
+        // Comparisons, some of which set RFLAGS.
+        const [opcode, reg] = random.of([
+          [0xd8, 2],
+          [0xd8, 3],
+          [0xdb, 5],
+          [0xdb, 6],
+          [0xdd, 4],
+          [0xdd, 5],
+          [0xdf, 5],
+          [0xdf, 6],
+        ] as const);
+        this.emit(opcode, 0xc0 | (reg << 3) | random.below(8));
+        return;
+      }
+      default:
+        // FLD, FXCH, FST, FCMOVcc; FCHS, FABS, FTST, FXAM, FLD1, FLDZ, FSQRT, FRNDINT, FPREM; FNSTSW AX
+        if (random.below(2)) this.emit(random.of([0xd9, 0xda, 0xdb, 0xdd]), 0xc0 | (random.of([0, 1]) << 3) | random.below(8));
+        else
+          this.emit(
+            ...random.of([
+              [0xd9, 0xe0],
+              [0xd9, 0xe1],
+              [0xd9, 0xe4],
+              [0xd9, 0xe5],
+              [0xd9, 0xe8],
+              [0xd9, 0xee],
+              [0xd9, 0xfa],
+              [0xd9, 0xfc],
+              [0xd9, 0xf8],
+              [0xdf, 0xe0],
+            ]),
+          );
+    }
+  }
+  private x87Memory(opcode: number, reg: number): void {
+    this.emit(0x41, opcode, 0x80 | (reg << 3) | (R14 & 7));
+    this.d32(this.random.below(DATA_PAGES * 4096 - 4200) & (this.random.below(8) === 0 ? -1 : -8));
   }
 
   /** An SSE instruction: moves, integers, arithmetic; some have no compiled form. Memory operands are aligned more often than not. */

@@ -1,5 +1,5 @@
 /**
- * x87 instructions D8..DF and FWAIT (SDM 2, the F... pages; opcode tables A-7..A-22). R_FPU of the record: opcode | ModRM << 8.
+ * x87 instructions D8..DF and FWAIT (SDM 2, the F... pages; opcode tables A-7..A-22). R_FPU of the record: opcode | ModRM << 8 | WAY_* << 16.
  * With CR0.NE = 0 a pending error is reported by FERR#, which is asserted by the next waiting instruction, not by the failing one.
  */
 import { VCPU_CR0, VCPU_FCW, VCPU_GPR } from '../../abi/index';
@@ -10,6 +10,7 @@ import { cpu, raise, VEC_NM, VEC_UD } from '../state';
 import { arithmeticRegister, compareFlags, compareRegister, conditionalMove, endCompare, relationBits } from './arithmetic';
 import { loadEnvironment, restoreState, saveState, storeEnvironment } from './environment';
 import { BIAS, compare, INTEGER_BIT, isDenormal, isInf, isNan, isUnsupported, isZero, signOf } from './float80';
+import { shortly } from './fast';
 import { instructionF0 } from './functions';
 import { memoryForm } from './memory-forms';
 import {
@@ -42,11 +43,13 @@ import {
   underflow,
   updateSummary,
 } from './registers';
+import { WAY_NONE } from './short-ways';
 
 export function opFpu(p: usize): i32 {
   const word = load<u32>(p, R_FPU);
   const opcode = word & 255;
   const modrm = (word >> 8) & 255;
+  if (word >> 16 != WAY_NONE && shortly(p, operandVa(p))) return 1;
   const cr0 = load<u64>(cpu, VCPU_CR0);
   if (opcode == 0x9b) {
     if ((cr0 & (CR0_MP | CR0_TS)) == (CR0_MP | CR0_TS)) return raise(VEC_NM, 0);

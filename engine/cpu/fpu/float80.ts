@@ -5,7 +5,7 @@
  * A value is a pair: significand u64 with explicit integer bit, and sign << 15 | biased exponent. Operations take pairs and leave their
  * result in zSig and zSe; exceptions gather in `raised`. The caller decides from the masks whether the result is stored.
  */
-import { divideFraction, leadingZeros, multiply, setWide, shiftLeft, shiftRightSticky, wideHi, wideLo } from './wide';
+import { divide, leadingZeros, multiply, setWide, shiftLeft, shiftRightSticky, wideHi, wideLo } from './wide';
 
 export const EX_INVALID: u32 = 1;
 export const EX_DENORMAL: u32 = 2;
@@ -163,24 +163,29 @@ export function normalise(sig: u64, se: u32): void {
   normExp = (exp == 0 ? 1 : exp) - shift;
 }
 
-/** Does rounding hi.lo, with `drop` bits of hi cut, go away from zero? */
-function roundsUp(sign: u32, hi: u64, lo: u64, drop: i32): bool {
-  if (rounding == RC_ZERO) return false;
+/** Does rounding hi.lo, with `drop` bits of hi cut, go away from zero under the rounding mode RC_*? */
+export function roundsAway(mode: u32, sign: u32, hi: u64, lo: u64, drop: i32): bool {
+  if (mode == RC_ZERO) return false;
   let above: bool;
   let tie: bool;
   if (drop == 0) {
-    if (rounding != RC_NEAREST) return lo != 0 && (rounding == RC_DOWN) == (sign != 0);
+    if (mode != RC_NEAREST) return lo != 0 && (mode == RC_DOWN) == (sign != 0);
     above = lo > INTEGER_BIT;
     tie = lo == INTEGER_BIT;
     return above || (tie && (hi & 1) != 0);
   }
-  const mask = ((<u64>1) << (<u64>drop)) - 1;
+  const mask = ((<u64>1) << <u64>drop) - 1;
   const rest = hi & mask;
-  if (rounding != RC_NEAREST) return (rest | lo) != 0 && (rounding == RC_DOWN) == (sign != 0);
-  const half = (<u64>1) << (<u64>(drop - 1));
+  if (mode != RC_NEAREST) return (rest | lo) != 0 && (mode == RC_DOWN) == (sign != 0);
+  const half = (<u64>1) << <u64>(drop - 1);
   above = rest > half || (rest == half && lo != 0);
   tie = rest == half && lo == 0;
   return above || (tie && (hi & (mask + 1)) != 0);
+}
+
+/** The same under the operation's mode. */
+function roundsUp(sign: u32, hi: u64, lo: u64, drop: i32): bool {
+  return roundsAway(rounding, sign, hi, lo, drop);
 }
 
 /**
@@ -397,29 +402,18 @@ export function div(aSig: u64, aSe: u32, bSig: u64, bSe: u32): void {
 }
 
 /** (hi:low) / divisor with hi < divisor; quotient in wideHi, sticky and half bits in wideLo. */
-function quotient(hi: u64, low: u64, divisor: u64): void {
-  // low has at most its top bit set: divide hi:0 and add that half unit to the last step's remainder.
-  divideFraction(hi, divisor);
-  let q = wideHi;
-  let remainder = wideLo;
-  if (low != 0) {
-    const more = remainder + INTEGER_BIT;
-    if (more < remainder || more >= divisor) {
-      q++;
-      remainder = more - divisor;
-    } else {
-      remainder = more;
-    }
-  }
+export function quotient(hi: u64, low: u64, divisor: u64): void {
+  divide(hi, low, divisor);
+  const remainder = wideLo;
   // Twice the remainder against the divisor tells on which side of one half the rest lies.
   const carry = remainder >> 63;
   const twice = remainder << 1;
   let lo: u64 = 0;
   if (remainder != 0) lo = carry != 0 || twice > divisor ? INTEGER_BIT | 1 : twice == divisor ? INTEGER_BIT : 1;
-  setWide(q, lo);
+  setWide(wideHi, lo);
 }
 
-/** Square root: one bit of the result a step. */
+/** Square root. */
 export function sqrt80(sig: u64, se: u32): void {
   if (handledNan1(sig, se)) return;
   if (isZero(sig, se)) {
@@ -436,32 +430,48 @@ export function sqrt80(sig: u64, se: u32): void {
   }
   noteDenormals(sig, se, 0, 0);
   normalise(sig, se);
-  const odd = ((normExp - BIAS) & 1) != 0;
-  const exp = ((normExp - BIAS) >> 1) + BIAS;
-  // Radicand of 128 bits in [2^126, 2^128): root of 64 bits with the top bit set.
-  let hi = odd ? normSig : normSig >> 1;
-  let lo = odd ? <u64>0 : normSig << 63;
-  let root: u64 = 0;
-  let remHi: u64 = 0;
-  let remLo: u64 = 0;
-  for (let i = 0; i < 64; i++) {
-    remHi = (remHi << 2) | (remLo >> 62);
-    remLo = (remLo << 2) | (hi >> 62);
-    hi = (hi << 2) | (lo >> 62);
-    lo <<= 2;
-    const trialHi = root >> 62;
-    const trialLo = (root << 2) | 1;
-    root <<= 1;
-    if (remHi > trialHi || (remHi == trialHi && remLo >= trialLo)) {
-      remHi -= trialHi + u64(remLo < trialLo);
-      remLo -= trialLo;
-      root |= 1;
-    }
+  const exp = normExp;
+  root(normSig, exp);
+  roundPack(0, rootExp(exp), wideHi, wideLo);
+}
+
+/** Biased exponent of the square root of a number with this one. */
+export function rootExp(exp: i32): i32 {
+  return ((exp - BIAS) >> 1) + BIAS;
+}
+
+/** Square root of a normalised significand with this exponent: 64 bits with the top one set in wideHi, sticky and half bits in wideLo. */
+export function root(sig: u64, exp: i32): void {
+  const odd = ((exp - BIAS) & 1) != 0;
+  // Radicand of 128 bits in [2^126, 2^128).
+  const hi = odd ? sig : sig >> 1;
+  const lo = odd ? <u64>0 : sig << 63;
+  // f64 gives 52 bits of the root; one Newton step on the exact remainder leaves it at most a few units off.
+  const estimate = sqrt<f64>(<f64>hi) * 4294967296.0;
+  let q: u64 = estimate >= 18446744073709551616.0 ? <u64>-1 : <u64>estimate;
+  multiply(q, q);
+  let remLo = lo - wideLo;
+  let remHi = hi - wideHi - u64(lo < wideLo);
+  q += <u64>(<i64>((<f64>(<i64>remHi) * 18446744073709551616.0 + <f64>remLo) / (2.0 * <f64>q)));
+  multiply(q, q);
+  remLo = lo - wideLo;
+  remHi = hi - wideHi - u64(lo < wideLo);
+  while (<i64>remHi < 0) {
+    // (q - 1)^2 = q^2 - 2q + 1
+    q--;
+    const more = (q << 1) | 1;
+    remLo += more;
+    remHi += (q >> 63) + u64(remLo < more);
   }
-  // remainder > root means the rest is above one half.
-  const above = remHi != 0 || remLo > root;
-  const rest: u64 = remHi == 0 && remLo == 0 ? 0 : above ? INTEGER_BIT | 1 : 1;
-  roundPack(0, exp, root, rest);
+  while (remHi > q >> 63 || (remHi == q >> 63 && remLo > q << 1)) {
+    const less = (q << 1) | 1;
+    remHi -= (q >> 63) + u64(remLo < less);
+    remLo -= less;
+    q++;
+  }
+  // A remainder above the root means that the rest is above one half.
+  const above = remHi != 0 || remLo > q;
+  setWide(q, remHi == 0 && remLo == 0 ? 0 : above ? INTEGER_BIT | 1 : 1);
 }
 
 /** Relation of a to b: 0 equal, 1 greater, 2 less, 3 unordered. `quiet`: quiet NaNs raise nothing (FUCOM). */

@@ -60,21 +60,27 @@ export function subtract(aHi: u64, aLo: u64, bHi: u64, bLo: u64): void {
   wideHi = aHi - bHi - u64(aLo < bLo);
 }
 
-/** Quotient of (hi:0) / divisor for hi < divisor, divisor normalised: 64 bits in wideHi, the remainder in wideLo. */
-export function divideFraction(hi: u64, divisor: u64): void {
-  let remainder = hi;
-  let quotient: u64 = 0;
-  for (let i = 0; i < 64; i++) {
-    const carry = remainder >> 63;
-    remainder <<= 1;
-    quotient <<= 1;
-    if (carry != 0 || remainder >= divisor) {
-      remainder -= divisor;
-      quotient |= 1;
-    }
+/** (hi:lo) / divisor for hi < divisor and a divisor with its top bit set: the quotient in wideHi, the remainder in wideLo (Knuth's algorithm D). */
+export function divide(hi: u64, lo: u64, divisor: u64): void {
+  const first = digit(hi, lo >> 32, divisor);
+  const rest = ((hi << 32) | (lo >> 32)) - first * divisor;
+  const second = digit(rest, lo & 0xffffffff, divisor);
+  wideHi = (first << 32) | second;
+  wideLo = ((rest << 32) | (lo & 0xffffffff)) - second * divisor;
+}
+/** Next digit of 32 bits of a quotient: (hi << 32 | next) / divisor. */
+function digit(hi: u64, next: u64, divisor: u64): u64 {
+  const top = divisor >> 32;
+  const low = divisor & 0xffffffff;
+  let q = hi / top;
+  let rest = hi - q * top;
+  // The estimate from the divisor's upper half is at most 2 too large.
+  while (q > 0xffffffff || q * low > ((rest << 32) | next)) {
+    q--;
+    rest += top;
+    if (rest > 0xffffffff) break;
   }
-  wideHi = quotient;
-  wideLo = remainder;
+  return q;
 }
 
 export function setWide(hi: u64, lo: u64): void {
