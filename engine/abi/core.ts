@@ -56,6 +56,8 @@ export interface CoreExports {
   invalidateCode(hva: number, length: number): void;
   /** Drops all decoded code (after loadvm). */
   invalidateAllCode(): void;
+  /** The table of watches or a debug register was written by TypeScript: the core looks out for what it says now. */
+  watchesChanged(): void;
   /** Debugger's walk, no side effects (no A/D, no TLB fill, no fault): 1 and the gpa in the vCPU's VCPU_MAILBOX2, or 0: unmapped.
    *  privilege as the vCPU's current CR0/CR3/CR4/EFER; ignores access rights. */
   translate(vcpu: number, gvaLow: number, gvaHigh: number): number;

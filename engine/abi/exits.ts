@@ -14,6 +14,8 @@ export const EXIT_REQUESTED = 4;
 export const EXIT_BREAK = 5;
 /** Instruction fetch from a gpa that no memslot maps (KVM_EXIT_INTERNAL_ERROR there). */
 export const EXIT_INTERNAL_ERROR = 6;
+/** A watch of the debugger's was hit (watch.ts): a breakpoint's instruction has not run, every other access has happened. */
+export const EXIT_DEBUG = 7;
 
 /** `lookup` answers: hva of the page in the upper 20 bits, these in the lower 12. 0: no memslot, MMIO. */
 export const PAGE_PRESENT = 1;

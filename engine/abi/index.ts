@@ -2,3 +2,4 @@ export * from './exits';
 export * from './layout';
 export * from './tlb';
 export * from './vcpu';
+export * from './watch';

@@ -48,6 +48,9 @@ export const VCPU_SIDE_BY_SIDE = VCPU_LANES + 32;
 export const VCPU_WALK = VCPU_SIDE_BY_SIDE + 64;
 /** 32 numbers of 32 bytes (fpu/bigfloat.ts). */
 export const VCPU_BIGFLOAT = VCPU_WALK + 128;
+/** u64 each: instruction count and RIP at which `run` left for a breakpoint of the debugger's: there it goes on. All ones: nowhere. */
+export const VCPU_PASS_COUNT = VCPU_BIGFLOAT + 0x400;
+export const VCPU_PASS_RIP = VCPU_PASS_COUNT + 8;
 /** Room for cells to come. */
 export const VCPU_CELLS_END = 0x2000;
 /** A block of decoded code that runs once. */
@@ -74,11 +77,14 @@ export const CODE_PAGES_SIZE = 0x400000;
 /** One bit per host page: set when some TLB entry may hold a write tag for it, so that decoding a page nobody writes costs no scan. */
 export const WRITTEN_PAGES = CODE_PAGES + CODE_PAGES_SIZE;
 export const WRITTEN_PAGES_SIZE = 0x20000;
+/** What the debugger looks out for, and what was seen (watch.ts). */
+export const WATCHES = WRITTEN_PAGES + WRITTEN_PAGES_SIZE;
+export const WATCHES_SIZE = 0x1000;
 
 // --- instance -------------------------------------------------------------------------------------------------------------------------
 
 /** Hash of blocks by host address: HASH_SIZE u32. */
-export const HASH = WRITTEN_PAGES + WRITTEN_PAGES_SIZE;
+export const HASH = WATCHES + WATCHES_SIZE;
 export const HASH_SIZE = 0x20000;
 /** Counters of a --profile build, one u32 per operation. */
 export const PROFILE_COUNTERS = HASH + HASH_SIZE * 4;

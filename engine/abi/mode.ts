@@ -37,3 +37,5 @@ export const KEY_NARROW = MODE_NARROW >> KEY_SHIFT;
 export const KEY_ALIGN = MODE_ALIGN >> KEY_SHIFT;
 export const KEY_LIMITED = MODE_LIMITED >> KEY_SHIFT;
 export const KEY_MASK = KEY_64 | KEY_32 | KEY_STACK32 | KEY_FLAT | KEY_NARROW | KEY_ALIGN | KEY_LIMITED;
+/** In the key of decoded code only: it comes from a page with breakpoints, and is cut in front of them (engine/cpu/watch.ts). */
+export const KEY_WATCHED = 0x10000;

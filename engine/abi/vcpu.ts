@@ -126,6 +126,8 @@ export const EVENT_VALID = 0x80000000;
 
 /** u32: 1 while IGNNE# is asserted: with CR0.NE = 0 instructions run on although an x87 error is pending. */
 export const VCPU_IGNNE = 0x308;
+/** u32: DR6 bits of data and I/O breakpoints that MOV SS or POP SS met; the trap comes behind the next instruction (SDM 3A 6.8.3). */
+export const VCPU_PENDING_DEBUG = 0x30c;
 
 /** x87: 8 physical registers of 16 bytes (64-bit significand, 16-bit sign+exponent, padding). */
 export const VCPU_FPU_REGS = 0x400;

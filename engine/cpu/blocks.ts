@@ -43,8 +43,9 @@ import {
   setCached,
   VREG_PAGE,
 } from './record';
-import { cpu, raise, VEC_GP } from './state';
-import { blockKey, KEY_32, KEY_64, KEY_LIMITED } from './why';
+import { cpu, PEND_DEBUG, pend, raise, VEC_GP } from './state';
+import { ARM_CODE, armed, isCodeOffset, isWatchedCode, noteWatchedCode, stopsCode } from './watch';
+import { blockKey, KEY_32, KEY_64, KEY_LIMITED, KEY_WATCHED } from './why';
 
 /** Page descriptor, 32 bytes in the arena: granules with decoded bytes, first block of the page. */
 const D_GRANULES: usize = 0; // u64
@@ -189,17 +190,23 @@ export function claimArena(size: usize): usize {
 }
 
 /**
- * First record of the block at RIP, decoded if need be; sets VREG_PAGE. 0: the fetch faulted, see `pending`.
+ * First record of the block at RIP, decoded if need be; sets VREG_PAGE. 0: the fetch faulted, or a breakpoint is met, see `pending`.
  * The caller has stored nothing; the instruction count must be exact between blocks.
  */
 export function findBlock(rip: u64): usize {
   const hva = fetchAt(rip);
   if (hva == 0) return 0;
   ageAtFind = arenaAge;
-  const key = blockKey();
+  let key = blockKey();
+  let once = false;
+  if (armed & ARM_CODE && isWatchedCode(linear)) {
+    if (stopsCode(rip, linear)) return <usize>pend(PEND_DEBUG);
+    key |= KEY_WATCHED;
+    once = isCodeOffset(hva & 4095);
+  }
   const block = findCached(hva, key);
   const fits = block != 0 && !(key & KEY_LIMITED && <u64>blockLength(block) > bytesLeft);
-  return fits ? block : build(hva, key, BLOCK_LIMIT, block != 0);
+  return fits ? block : build(hva, key, BLOCK_LIMIT, block != 0 || once);
 }
 
 /** A block of at most `limit` instructions at RIP that runs once and is not kept. */
@@ -259,8 +266,10 @@ function build(hva: usize, key: u32, limit: i32, once: bool): usize {
   const start = hva & 4095;
   let off = start;
   let count: i32 = 0;
+  if (key & KEY_WATCHED && !once) noteWatchedCode(hva >> 12);
   startDecoding(first, key);
   while (count < limit && off < 4096) {
+    if (key & KEY_WATCHED && count > 0 && isCodeOffset(off)) break;
     const at = (hva & ~(<usize>4095)) + off;
     const room: usize = 4096 - off;
     // Near the page's end an instruction stands alone, so that one that turns out to cross has nothing before it in its block.

@@ -15,6 +15,7 @@ import {
   LOG_TRIPLE,
   STAT_EXCEPTIONS,
   VCPU_CR2,
+  VCPU_DR7,
   VCPU_EVENT,
   VCPU_EVENT_ERROR,
   VCPU_FAULT_ADDR,
@@ -33,6 +34,7 @@ import {
   PEND_RETRY,
   pending,
   VEC_AC,
+  VEC_DB,
   VEC_DE,
   VEC_DF,
   VEC_GP,
@@ -42,6 +44,9 @@ import {
   vcpuIndex,
 } from './state';
 import { count, deliverEvent, INT_FAULT, INT_HARDWARE, INT_TRAP, interrupt } from './transfer-interrupt';
+
+/** DR7: general detect. */
+const DR7_GD: u64 = 0x2000;
 
 /** #DE #TS #NP #SS #GP: what makes a double fault when it meets another of its kind (SDM 3A table 6-5). */
 function isContributory(vector: i32): bool {
@@ -108,6 +113,11 @@ function deliverException(first: i32, trap: bool, withError: bool, firstError: u
  */
 export function deliver(trap: bool): i32 {
   const vector = load<i32>(cpu, VCPU_FAULT_VECTOR);
+  if (vector == VEC_DB) {
+    // No RF in its frame, whatever its class: an instruction breakpoint's handler sets it, or does not. And its handler may use DR0-DR7.
+    trap = true;
+    store<u64>(cpu, load<u64>(cpu, VCPU_DR7) & ~DR7_GD, VCPU_DR7);
+  }
   if (vector == VEC_PF) store<u64>(cpu, load<u64>(cpu, VCPU_FAULT_ADDR), VCPU_CR2);
   count(STAT_EXCEPTIONS);
   return deliverException(vector, trap, pushesError(vector) && isProt(), load<u32>(cpu, VCPU_FAULT_ERROR));

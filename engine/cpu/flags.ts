@@ -36,7 +36,7 @@ export const F_VIF: u32 = 0x80000;
 export const F_VIP: u32 = 0x100000;
 export const F_ID: u32 = 0x200000;
 export const ARITHMETIC: u32 = 0x8d5;
-const SYSTEM: u32 = F_TF | F_IF | F_DF | F_IOPL | F_NT | F_VM | F_AC | F_VIF | F_VIP | F_ID;
+const SYSTEM: u32 = F_TF | F_IF | F_DF | F_IOPL | F_NT | F_RF | F_VM | F_AC | F_VIF | F_VIP | F_ID;
 
 /** The flags outside the arithmetic six (and bit 1). */
 @inline
@@ -118,12 +118,12 @@ export function setResultFlags(result: u64, bits: u32, explicit: u32): void {
   store<u32>(cpu, explicit, FL_BITS);
 }
 
-/** RFLAGS as PUSHF sees it. */
+/** RFLAGS. */
 export function getFlags(): u32 {
   return arithmeticFlags() | load<u32>(cpu, FL_SYS) | 2;
 }
 
-/** Sets all flags; reserved bits and RF are dropped. */
+/** Sets all flags; reserved bits are dropped. */
 export function setFlags(value: u32): void {
   const changed = value ^ load<u32>(cpu, FL_SYS);
   setArithmeticFlags(value);

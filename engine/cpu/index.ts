@@ -31,6 +31,7 @@ export {
 } from './regions';
 export { run } from './run';
 export { resetVcpu, stateChanged } from './system';
+export { watchesChanged } from './watch';
 
 /** Once, before anything else. */
 export function init(): void {

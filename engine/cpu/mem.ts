@@ -55,10 +55,13 @@ let stolen: i32 = 0;
 /** Record whose handler number OP_STOP replaces for the moment, or 0. */
 let patched: usize = 0;
 let patchedOp: u16 = 0;
+/** The record of the instruction that made the last access of the slow kind; 0: none runs. */
+let running: usize = 0;
 
 /** Stores the exact number of retired instructions while the one at p runs. */
 @inline
 export function exactCount(p: usize): void {
+  running = p;
   store<u64>(cpu, load<u64>(cpu, VCPU_STOP_AT) - <u64>(load<i32>(cpu, VCPU_LEFT) + stolen + <i32>load<u8>(p, R_AFTER)), VCPU_ICOUNT);
 }
 
@@ -98,6 +101,11 @@ export function stopAfter(p: usize): void {
   setOp(next, OP_STOP);
 }
 
+/** The same for the instruction that makes an access now; events are delivered between two instructions, where there is nothing to stop. */
+export function stopHere(): void {
+  if (running != 0) stopAfter(running);
+}
+
 /** The record at which the interpreter will stop because of stopAfter, or 0. */
 export function stopRecord(): usize {
   return patched;
@@ -105,6 +113,7 @@ export function stopRecord(): usize {
 
 /** Undoes stopAfter. `execute` has returned. */
 export function afterStop(): void {
+  running = 0;
   if (patched != 0) {
     setOp(patched, patchedOp);
     patched = 0;

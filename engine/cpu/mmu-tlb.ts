@@ -54,6 +54,7 @@ import {
   walkTables,
 } from './mmu-walk';
 import { blockOf, cpu, PEND_RETRY, pend, raisePageFault } from './state';
+import { armed, TAG_EXEC, TAG_READ, TAG_WRITE, watchedTags } from './watch';
 
 const NO_TAG: u64 = <u64>-1;
 const TABLE_BYTES: usize = TLB_ENTRIES * TLB_ENTRY_SIZE;
@@ -137,6 +138,10 @@ export function fill(va: u64, access: i32, table: usize): i32 {
  * page, no write to decoded code. 0: it is not such an access, and nothing was changed.
  */
 export function fillPlain(va: u64, write: bool, table: usize): i32 {
+  const page = va & ~(<u64>0xfff);
+  const tag = entryOf(table, va) + (write ? TLB_TAG_WRITE : TLB_TAG_READ);
+  // A watched page is entered already, and stays the interpreter's.
+  if (armed && load<u64>(tag) == (page | 1)) return 0;
   if (walkTables(va) != WALK_OK || !walkAllows(write, false, table != tlbSuper)) return 0;
   const gfn = walkGpa >> 12;
   const answer = frame(gfn);
@@ -144,8 +149,8 @@ export function fillPlain(va: u64, write: bool, table: usize): i32 {
   if (write && (answer & (PAGE_READONLY | PAGE_CLEAN) || hasCode(answer & 0xfffff000))) return 0;
   count(STAT_TLB_MISS, 1);
   commitAccessedDirty(write);
-  enter(va & ~(<u64>0xfff), table, gfn, answer);
-  return 1;
+  enter(page, table, gfn, answer);
+  return i32(load<u64>(tag) == page);
 }
 
 function enter(page: u64, table: usize, gfn: u64, answer: u32): void {
@@ -160,6 +165,7 @@ function enter(page: u64, table: usize, gfn: u64, answer: u32): void {
   store<u64>(entry, walkNx ? NO_TAG : page, TLB_TAG_EXEC);
   store<u32>(entry, host - <u32>page, TLB_ADDEND);
   store<u32>(entry, <u32>gfn, TLB_GFN);
+  if (armed) retagEntry(cpu, entry);
   if (writable) noteWritten(host);
   usedTlbs |= 1 << load<u32>(cpu, VCPU_INDEX);
   if (!walkGlobal) noteFill(<u32>((entry - tlbSuper) >> 5));
@@ -197,6 +203,32 @@ function noteLarge(va: u64): void {
   }
   const byte = largeByte(va);
   store<u8>(byte, load<u8>(byte) | largeBit(va));
+}
+
+/** Bit 0 of a tag says that the page is watched (watch.ts): it never hits. */
+@inline
+function setWatched(tag: usize, watched: bool): void {
+  const value = load<u64>(tag);
+  if (value != NO_TAG) store<u64>(tag, (value & ~(<u64>1)) | u64(watched));
+}
+function retagEntry(block: usize, entry: usize): void {
+  if (isEmpty(entry)) return;
+  let page = load<u64>(entry, TLB_TAG_READ);
+  if (page == NO_TAG) page = load<u64>(entry, TLB_TAG_WRITE);
+  if (page == NO_TAG) page = load<u64>(entry, TLB_TAG_EXEC);
+  const tags = armed ? watchedTags(block, page & ~(<u64>1), load<u32>(entry, TLB_GFN)) : 0;
+  setWatched(entry + TLB_TAG_READ, (tags & TAG_READ) != 0);
+  setWatched(entry + TLB_TAG_WRITE, (tags & TAG_WRITE) != 0);
+  setWatched(entry + TLB_TAG_EXEC, (tags & TAG_EXEC) != 0);
+}
+/** Brings all entries of all vCPUs in line with what is watched now. None of them is lost. */
+export function retag(): void {
+  for (let index = 0; index < MAX_VCPUS; index++) {
+    if (!((usedTlbs >> index) & 1)) continue;
+    const block = blockOf(index);
+    let entry: usize = block + VCPU_TLB;
+    for (const end = entry + 2 * TABLE_BYTES; entry < end; entry += TLB_ENTRY_SIZE) retagEntry(block, entry);
+  }
 }
 
 /** Empties both tables of a vCPU, given by its block. */
@@ -307,7 +339,7 @@ export function stripWriteTags(hostPage: u32): void {
     let entry: usize = blockOf(index) + VCPU_TLB;
     for (const end = entry + 2 * TABLE_BYTES; entry < end; entry += TLB_ENTRY_SIZE) {
       const tag = load<u64>(entry, TLB_TAG_WRITE);
-      if (tag != NO_TAG && <u32>tag + load<u32>(entry, TLB_ADDEND) == host) store<u64>(entry, NO_TAG, TLB_TAG_WRITE);
+      if (tag != NO_TAG && (<u32>tag & ~1) + load<u32>(entry, TLB_ADDEND) == host) store<u64>(entry, NO_TAG, TLB_TAG_WRITE);
     }
   }
 }

@@ -3,7 +3,7 @@
  * logging, pages with decoded code) is in the slow ones. All addresses are linear (segmentation is done), already wrapped to the mode.
  *
  * Every function that answers i32: 1 = done, 0 = not done and state.pending says why; nothing was changed then.
- * Alignment (#AC) is checked by the callers for instructions (mem.ts). Not implemented: data breakpoints (DR7).
+ * Alignment (#AC) is checked by the callers for instructions (mem.ts).
  */
 import {
   CODE_PAGES,
@@ -16,6 +16,8 @@ import {
   VCPU_MAILBOX,
   VCPU_MAILBOX2,
   VCPU_STATS,
+  WATCH_READ,
+  WATCH_WRITE,
 } from '../abi/index';
 import { codeWritten } from './blocks';
 import { mmioRead, mmioWrite } from './imports';
@@ -23,6 +25,7 @@ import { is64, isCanonical, tlbBase, tlbSuper, wrapLinear } from './mmu-mode';
 import { ACCESS_R, ACCESS_W, ACCESS_X, fill, fillPlain, hitGpa, hitHost, setHit } from './mmu-tlb';
 import { WALK_OK, walkGpa, walkTables } from './mmu-walk';
 import { cpu, PEND_INTERNAL, pend, raise, selectCpu, VEC_GP, vcpuIndex } from './state';
+import { ARM_DATA, armed, noteData } from './watch';
 
 export { cpl, is32, is64, isCanonical, isLong, isProt, mode, modeChanged, tlbBase, tlbSuper, wrapLinear } from './mmu-mode';
 export { flushTlb, invlpg, protectGfnRange, resetTlb, stripWriteTags, tlbEpoch, zapAll, zapGfnRange } from './mmu-tlb';
@@ -51,11 +54,17 @@ export function hostWrite<T>(va: u64): usize {
   return hit ? <usize>(<u32>va + load<u32>(entry, TLB_ADDEND)) : 0;
 }
 
+/** The page of va at the current CPL, for instructions that work on whole pages: hitHost, or hitHost 0 for a device. */
+export function resolvePage(va: u64, access: i32): i32 {
+  return resolve(va, access, tlbBase);
+}
+
 /** One byte's page through the TLB or a walk: hitHost, or hitHost 0 and hitGpa for MMIO. */
 function resolve(va: u64, access: i32, table: usize): i32 {
   const entry = slot(table, va);
   const offset: usize = access == ACCESS_R ? TLB_TAG_READ : access == ACCESS_W ? TLB_TAG_WRITE : TLB_TAG_EXEC;
-  if (load<u64>(entry + offset) == (va & ~(<u64>0xfff))) {
+  // Bit 0 is the mark of a watched page (watch.ts).
+  if ((load<u64>(entry + offset) & ~(<u64>1)) == (va & ~(<u64>0xfff))) {
     setHit(<usize>(<u32>va + load<u32>(entry, TLB_ADDEND)));
     return 1;
   }
@@ -140,7 +149,9 @@ function storeSized(host: usize, size: i32, value: u64): void {
 function readFrom(va: u64, size: i32, table: usize): i32 {
   if (!crosses(va, size)) {
     if (!resolve(va, ACCESS_R, table)) return 0;
+    const device = hitGpa;
     slowValue = hitHost != 0 ? loadSized(hitHost, size) : deviceRead(hitGpa, size);
+    if (armed & ARM_DATA) noteData(va, size, WATCH_READ, table, device);
     return 1;
   }
   const first = 0x1000 - (<i32>va & 0xfff);
@@ -152,19 +163,21 @@ function readFrom(va: u64, size: i32, table: usize): i32 {
   const gpa2 = hitGpa;
   const low = readPart(host, gpa, first);
   slowValue = low | (readPart(host2, gpa2, size - first) << (first << 3));
+  if (armed & ARM_DATA) noteData(va, size, WATCH_READ, table, gpa);
   return 1;
 }
 
 function writeTo(va: u64, size: i32, value: u64, table: usize): i32 {
   if (!crosses(va, size)) {
     if (!resolve(va, ACCESS_W, table)) return 0;
-    if (hitHost == 0) {
-      deviceWrite(hitGpa, size, value);
-      return 1;
-    }
+    const device = hitGpa;
     const host = hitHost;
-    if (hasCode(host)) codeWritten(host, size);
-    storeSized(host, size, value);
+    if (host == 0) deviceWrite(device, size, value);
+    else {
+      if (hasCode(host)) codeWritten(host, size);
+      storeSized(host, size, value);
+    }
+    if (armed & ARM_DATA) noteData(va, size, WATCH_WRITE, table, device);
     return 1;
   }
   const first = 0x1000 - (<i32>va & 0xfff);
@@ -176,6 +189,7 @@ function writeTo(va: u64, size: i32, value: u64, table: usize): i32 {
   const gpa2 = hitGpa;
   writePart(host, gpa, first, value);
   writePart(host2, gpa2, size - first, value >> (first << 3));
+  if (armed & ARM_DATA) noteData(va, size, WATCH_WRITE, table, gpa);
   return 1;
 }
 

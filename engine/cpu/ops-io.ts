@@ -1,5 +1,5 @@
 /** IN and OUT. In protected mode above IOPL the TSS's I/O permission bitmap decides (SDM 1, 19.5.2). */
-import { SEG_ATTR, SEG_BASE, SEG_LIMIT, SEG_TR, STAT_PIO, VCPU_GPR, VCPU_STATS } from '../abi/index';
+import { SEG_ATTR, SEG_BASE, SEG_LIMIT, SEG_TR, STAT_PIO, VCPU_GPR, VCPU_STATS, WATCH_READ, WATCH_WRITE } from '../abi/index';
 import { F_IOPL, sysFlags } from './flags';
 import { ioRead, ioWrite } from './imports';
 import { exactCount, leaveAfter, operandSize, writeReg } from './mem';
@@ -7,6 +7,7 @@ import { slowValue, sysRead } from './mmu';
 import { cpl, isProt, segRecord } from './mmu-mode';
 import { R_PORT } from './record';
 import { cpu, raise, VEC_GP, vcpuIndex } from './state';
+import { ARM_PORT, armed, notePort } from './watch';
 
 /** #GP(0) unless all `size` ports from `port` on are allowed. */
 export function checkPort(port: u32, size: i32): i32 {
@@ -42,6 +43,7 @@ export function opIn(p: usize): i32 {
   if (!checkPort(port, size)) return 0;
   countPio();
   writeReg(VCPU_GPR, size, <u64>(<u32>ioRead(vcpuIndex(), port, size)));
+  if (armed & ARM_PORT) notePort(port, size, WATCH_READ);
   return leaveAfter(p);
 }
 export function opOut(p: usize): i32 {
@@ -52,5 +54,6 @@ export function opOut(p: usize): i32 {
   countPio();
   const value = load<u32>(cpu, VCPU_GPR);
   ioWrite(vcpuIndex(), port, size, size == 4 ? value : value & ((1 << (size << 3)) - 1));
+  if (armed & ARM_PORT) notePort(port, size, WATCH_WRITE);
   return leaveAfter(p);
 }

@@ -1,6 +1,6 @@
 /** Stack instructions in their general forms (any operand and stack size). SDM 2: PUSH, POP, PUSHA, POPA, PUSHF, POPF, ENTER, LEAVE. */
 import { SEG_SS, SHADOW_MOV_SS, VCPU_GPR, VCPU_INTR_SHADOW } from '../abi/index';
-import { ARITHMETIC, F_AC, F_DF, F_ID, F_IF, F_IOPL, F_NT, F_TF, F_VIF, F_VIP, F_VM, getFlags, setFlags, sysFlags } from './flags';
+import { ARITHMETIC, F_AC, F_DF, F_ID, F_IF, F_IOPL, F_NT, F_RF, F_TF, F_VIF, F_VIP, F_VM, getFlags, setFlags, sysFlags } from './flags';
 import { canWrite, exactCount, leaveAfter, memVal, operandVa, rd, rmRead, segmentedOffset, uncheckedVa, wr, writeReg } from './mem';
 import { cpl, isProt, MODE_64, MODE_STACK32, mode } from './mmu-mode';
 import { AUX_MEMORY, AUX_SIZE, R_AUX, R_BASE, R_DST, R_IMM, R_LEVEL, R_NUMBER, R_SRC, RECORD_SIZE, VREG_EA } from './record';
@@ -157,7 +157,7 @@ export function opPopa(p: usize): i32 {
 }
 
 export function opPushf(p: usize): i32 {
-  return push(p, sizeOfFlags(p), <u64>(getFlags() & ~F_VM));
+  return push(p, sizeOfFlags(p), <u64>(getFlags() & ~(F_VM | F_RF)));
 }
 export function opPopf(p: usize): i32 {
   const size = sizeOfFlags(p);
@@ -168,7 +168,7 @@ export function opPopf(p: usize): i32 {
   if (!isProt() || cpl == 0) change |= F_IOPL | F_IF;
   else if (cpl <= ((old >> 12) & 3)) change |= F_IF;
   if (size == 2) change &= 0xffff;
-  setFlags((old & ~change & ~(F_VIF | F_VIP)) | (<u32>memVal & change));
+  setFlags((old & ~change & ~(F_VIF | F_VIP | F_RF)) | (<u32>memVal & change));
   return leaveAfter(p);
 }
 

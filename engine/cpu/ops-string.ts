@@ -4,17 +4,18 @@
  * one element.
  * Chunks depend on addresses alone, never on the state of caches. SDM 2: MOVS CMPS STOS LODS SCAS INS OUTS, REP.
  */
-import { CODE_PAGES, VCPU_GPR, VCPU_RIP } from '../abi/index';
+import { CODE_PAGES, VCPU_GPR, VCPU_RIP, WATCH_READ, WATCH_WRITE } from '../abi/index';
 import { codeWritten } from './blocks';
-import { F_DF, F_TF, FL_FIRST, FL_RESULT, FL_WORD, FLAGS_SUB, sysFlags, zero } from './flags';
+import { F_DF, F_RF, F_TF, FL_FIRST, FL_RESULT, FL_WORD, FLAGS_SUB, setSysFlags, sysFlags, zero } from './flags';
 import { ioRead, ioWrite } from './imports';
 import { canWrite, checkAlignment, exactCount, leaveAfter, memVal, rd, ripOf, wr, writeReg } from './mem';
-import { hostRead, hostWrite, is64, isCanonical, tlbBase } from './mmu';
-import { ACCESS_R, ACCESS_W, fill, hitHost } from './mmu-tlb';
+import { hostRead, hostWrite, is64, isCanonical, resolvePage, tlbBase } from './mmu';
+import { ACCESS_R, ACCESS_W, hitHost } from './mmu-tlb';
 import { checkPort, countPio } from './ops-io';
 import { linearOf } from './ops-misc';
 import { AUX_ASIZE_SHIFT, AUX_REP, AUX_REPNE, AUX_SIZE, R_AUX, R_KIND, R_STRING_SEGMENT, VREG_EA } from './record';
 import { cpu, raise, VEC_GP, vcpuIndex } from './state';
+import { ARM_DATA, ARM_GUEST_DATA, ARM_PORT, armed, guestWatches, noteData, notePort } from './watch';
 
 const RAX: usize = VCPU_GPR;
 const RCX: usize = VCPU_GPR + 8;
@@ -142,7 +143,7 @@ function bulkHost(va: u64, write: bool): usize {
   if (hit != 0) return hit;
   if (is64() && !isCanonical(va)) return raise(VEC_GP, 0);
   if (!checkAlignment(va, <u64>(size - 1))) return 0;
-  if (!fill(va, write ? ACCESS_W : ACCESS_R, tlbBase)) return 0;
+  if (!resolvePage(va, write ? ACCESS_W : ACCESS_R)) return 0;
   bulkDevice = hitHost == 0;
   return hitHost;
 }
@@ -195,7 +196,14 @@ function bulk(p: usize, n: u64): i32 {
   if (kind == STOS) storePattern(low, <usize>n);
   else if (backward) copyBackward(to, from, <usize>n);
   else copyForward(to, from, bytes);
+  if (armed & ARM_DATA) noteBulk(bytes);
   return 1;
+}
+/** What `bulk` has read and written. */
+function noteBulk(bytes: usize): void {
+  const below: u64 = backward ? <u64>bytes - <u64>size : 0;
+  if (kind == MOVS) noteData(sourceVa - below, <i32>bytes, WATCH_READ, tlbBase, 0);
+  noteData(targetVa - below, <i32>bytes, WATCH_WRITE, tlbBase, 0);
 }
 /** bulkHost said 0 because of a device, not of a fault. */
 function isDevice(): bool {
@@ -241,14 +249,20 @@ export function opString(p: usize): i32 {
     if (usesSource() && !wholeChunk(<i32>load<u8>(p, R_STRING_SEGMENT), load<u64>(cpu, RSI) & mask, n, false)) n = 1;
     if (usesTarget() && !wholeChunk(0, load<u64>(cpu, RDI) & mask, n, writesTarget())) n = 1;
   }
-  // A single-step trap comes after each iteration (SDM 3B 18.3.1.4).
-  if (sysFlags() & F_TF) n = 1;
+  // A debug trap comes after each iteration (SDM 3B 18.3.1.4).
+  if (sysFlags() & F_TF || (armed & ARM_GUEST_DATA && ((usesSource() && guestWatches(sourceVa)) || (usesTarget() && guestWatches(targetVa))))) n = 1;
   stopScan = false;
   n = chunk(p, n, rep);
   if (n == 0) return 0;
   advance(n);
   setCounter(RCX, count - n);
   if (count == n || stopScan) return leaveAfter(p);
+  return goOn(p);
+}
+
+/** There are iterations left. RF keeps an instruction breakpoint from firing at each of them (SDM 3B 18.3.1.1). */
+function goOn(p: usize): i32 {
+  setSysFlags(sysFlags() | F_RF);
   store<u64>(cpu, ripOf(p), VCPU_RIP);
   return 2;
 }
@@ -303,10 +317,9 @@ export function opStringIo(p: usize): i32 {
     countPio();
     ioWrite(vcpuIndex(), port, size, <u32>memVal);
   }
+  if (armed & ARM_PORT) notePort(port, size, input ? WATCH_READ : WATCH_WRITE);
   setCounter(register, offset + (backward ? 0 - <u64>size : <u64>size));
   if (!rep) return leaveAfter(p);
   setCounter(RCX, count - 1);
-  if (count == 1) return leaveAfter(p);
-  store<u64>(cpu, ripOf(p), VCPU_RIP);
-  return 2;
+  return count == 1 ? leaveAfter(p) : goOn(p);
 }

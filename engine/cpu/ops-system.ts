@@ -4,12 +4,15 @@ import {
   STAT_UNIMPLEMENTED,
   VCPU_GDT_BASE,
   VCPU_GDT_LIMIT,
+  VCPU_GPR,
   VCPU_IDT_BASE,
   VCPU_IDT_LIMIT,
   VCPU_LOG_BYTES,
   VCPU_LOG_LENGTH,
   VCPU_RIP,
   VCPU_STATS,
+  WATCH_READ,
+  WATCH_WRITE,
 } from '../abi/index';
 import { arithmeticFlags, F_ZF, setArithmeticFlags } from './flags';
 import { log } from './imports';
@@ -71,6 +74,9 @@ import {
   xgetbv,
 } from './system';
 import { syscall, sysenter, sysexit, sysret } from './transfer-syscall';
+import { ARM_MSR, armed, noteMsr } from './watch';
+
+const RCX: usize = VCPU_GPR + 8;
 
 function done(p: usize, status: i32): i32 {
   return status ? leaveAfter(p) : 0;
@@ -259,11 +265,16 @@ export function opHlt(p: usize): i32 {
 }
 export function opRdmsr(p: usize): i32 {
   exactCount(p);
-  return done(p, rdmsr());
+  const number = load<u32>(cpu, RCX);
+  if (!rdmsr()) return 0;
+  if (armed & ARM_MSR) noteMsr(number, WATCH_READ);
+  return leaveAfter(p);
 }
 export function opWrmsr(p: usize): i32 {
   exactCount(p);
-  return done(p, wrmsr());
+  if (!wrmsr()) return 0;
+  if (armed & ARM_MSR) noteMsr(load<u32>(cpu, RCX), WATCH_WRITE);
+  return leaveAfter(p);
 }
 export function opSwapgs(p: usize): i32 {
   return done(p, swapgs());

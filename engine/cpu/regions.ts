@@ -17,8 +17,10 @@ import { execHost, fetchPage, quietFill } from './mmu';
 import { tlbBase } from './mmu-mode';
 import {
   blockCount,
+  blockHva,
   entryOf,
   HEADER_SIZE,
+  isBlockAt,
   isCached,
   nextInPage,
   opOf,
@@ -31,6 +33,7 @@ import {
 } from './record';
 import { storeLazyFlags } from './region-flags';
 import { clearPending, cpu, vcpuIndex } from './state';
+import { ARM_CODE, armed, isWatchedCode } from './watch';
 import { blockKey, KEY_64 } from './why';
 
 /** Entry descriptor. */
@@ -81,7 +84,7 @@ export function nextSample(left: i32): i32 {
 
 /** A sample fell on this block: it is compiled when its page is hot, unless alignment is checked. */
 export function sampled(block: usize): void {
-  if (quantum == 0 || blockKey() != KEY_64 || entryOf(block) != 0 || !isCached(block)) return;
+  if (quantum == 0 || blockKey() != KEY_64 || entryOf(block) != 0 || !isCached(block) || !isBlockAt(block, blockHva(block), KEY_64)) return;
   const heat = heatOf(block);
   const now = load<u32>(heat) + 1;
   store<u32>(heat, now < threshold ? now : 0);
@@ -134,7 +137,8 @@ export function jitFetch(va: u64, hostPage: i32, left: i32): i32 {
   exactCountBetween();
   const hva = fetchPage(va);
   if (hva == 0) clearPending();
-  return i32(hva >> 12 == <usize>hostPage);
+  // A page with breakpoints is the interpreter's.
+  return i32(hva >> 12 == <usize>hostPage && !(armed & ARM_CODE && isWatchedCode(va)));
 }
 
 /** Runs the out-of-line instruction at p; 1: done, else what the region must return. The vCPU's record and LEFT are exact. */

@@ -2,11 +2,12 @@
  * `run`: slices, interrupts, exceptions, HLT, single steps. Between blocks VCPU_RIP and VCPU_ICOUNT are exact here.
  * An interrupt is looked for whenever `execute` came back; everything that can make one deliverable (devices, STI, POPF, IRET, CR8, a
  * slice's start) makes it come back, so interrupts fall on the same instruction counts whatever the slices are.
- * Not implemented: RF (there are no instruction breakpoints to suppress).
+ * Debug exceptions: SDM 3B 18.3.1. An instruction that faults loses the trap that MOV SS before it held back.
  */
 import {
   EXIT_BREAK,
   EXIT_BUDGET,
+  EXIT_DEBUG,
   EXIT_HLT,
   EXIT_INTERNAL_ERROR,
   EXIT_REQUESTED,
@@ -25,6 +26,7 @@ import {
   VCPU_LEFT,
   VCPU_NMI_BLOCKED,
   VCPU_NMI_PENDING,
+  VCPU_PENDING_DEBUG,
   VCPU_RIP,
   VCPU_SLICE_END,
   VCPU_STATS,
@@ -32,7 +34,7 @@ import {
 } from '../abi/index';
 import { findBlock, scratchBlock } from './blocks';
 import { deliver, eventWaits, reinject, takeInterrupt, takeNmi } from './events';
-import { arithmeticFlags, F_IF, F_TF, setArithmeticFlags, sysFlags } from './flags';
+import { arithmeticFlags, F_IF, F_RF, F_TF, setArithmeticFlags, setSysFlags, sysFlags } from './flags';
 import { execute } from './generated/interp';
 import { OP_INT, OP_INTO, OP_SYSCALL, OP_SYSRET } from './generated/ops';
 import { ackInterrupt } from './imports';
@@ -44,6 +46,7 @@ import {
   blockOf,
   clearPending,
   cpu,
+  PEND_DEBUG,
   PEND_EXCEPTION,
   PEND_INTERNAL,
   PEND_RETRY,
@@ -53,12 +56,15 @@ import {
   selectCpu,
   VEC_DB,
 } from './state';
+import { armed, dropHits, labHits, meetBreakpoint, setPassing, takeGuestHits } from './watch';
 import { leavePoint, WHY_FAULT, WHY_FETCH, WHY_LEAVE, WHY_OVER, WHY_STOP } from './why';
 
 /** Deliveries without a retired instruction after which a slice gives up (a guest whose handler faults for ever). */
 const DELIVERY_LIMIT: i32 = 10000;
 /** The debug exception is a single-step trap. */
-const DR6_BS: u64 = 0x4000;
+const DR6_BS: u32 = 0x4000;
+/** Breakpoints met: those of the last debug exception give way. */
+const DR6_B: u64 = 0xf;
 /** `step` goes on. */
 const GO_ON: i32 = -1;
 
@@ -76,11 +82,13 @@ export function run(vcpu: i32, budget: i32): i32 {
   selectCpu(blockOf(vcpu));
   modeChanged();
   clearPending();
+  if (armed) dropHits();
   store<u64>(cpu, load<u64>(cpu, VCPU_ICOUNT) + <u64>budget, VCPU_SLICE_END);
   let deliveries = 0;
   while (true) {
     const before = load<u64>(cpu, VCPU_ICOUNT);
-    const exit = step();
+    let exit = step();
+    if (exit == GO_ON && armed) exit = watched();
     if (exit != GO_ON) return finish(exit);
     deliveries = load<u64>(cpu, VCPU_ICOUNT) == before ? deliveries + 1 : 0;
     if (deliveries > DELIVERY_LIMIT) return finish(EXIT_BUDGET);
@@ -90,6 +98,11 @@ export function run(vcpu: i32, budget: i32): i32 {
 /** What to answer for the pending reason, or GO_ON once an exception is delivered. */
 function settle(trap: bool = false): i32 {
   if (pending == PEND_EXCEPTION && deliver(trap)) return GO_ON;
+  if (pending == PEND_DEBUG) {
+    clearPending();
+    const bits = meetBreakpoint();
+    return bits ? debugException(bits) : EXIT_DEBUG;
+  }
   return stopped();
 }
 
@@ -132,6 +145,10 @@ function step(): i32 {
   if (!halted && now >= load<u64>(cpu, VCPU_SLICE_END)) return EXIT_BUDGET;
   const taken = interrupts();
   if (taken != GO_ON) return taken;
+  if (armed) {
+    const hit = watched();
+    if (hit != GO_ON) return hit;
+  }
   if (load<u32>(cpu, VCPU_HALTED)) return EXIT_HLT;
   if (now >= load<u64>(cpu, VCPU_SLICE_END)) return EXIT_BUDGET;
   return instructions(now);
@@ -143,14 +160,17 @@ function instructions(now: u64): i32 {
   if (stopAt < now) stopAt = load<u64>(cpu, VCPU_SLICE_END); // the break count lies behind
   const shadow = load<u32>(cpu, VCPU_INTR_SHADOW);
   const trap = (sysFlags() & F_TF) != 0;
+  const resume = sysFlags() & F_RF;
+  const held = load<u32>(cpu, VCPU_PENDING_DEBUG);
   // With nothing pending the shadow cannot matter: whatever makes an interrupt pending also stops behind that instruction.
   const shaded = shadow != 0 && (load<u32>(cpu, VCPU_IRQ_PENDING) | load<u32>(cpu, VCPU_NMI_PENDING)) != 0;
-  if (shaded || trap) stopAt = now + 1;
+  if (shaded || trap || resume || held) stopAt = now + 1;
   const most = <i32>(stopAt - now);
   let left = nextSample(most);
   store<u64>(cpu, now + <u64>left, VCPU_STOP_AT);
   store<i32>(cpu, left, VCPU_LEFT);
   const rip = load<u64>(cpu, VCPU_RIP);
+  setPassing(resume != 0 || shadow == SHADOW_MOV_SS);
   let block = findBlock(rip);
   if (block != 0) {
     // A sample may come late; the end of the slice may not.
@@ -162,22 +182,59 @@ function instructions(now: u64): i32 {
     }
     if (count > left) block = scratchBlock(rip, left);
   }
-  if (block == 0) return settle();
+  if (block == 0) {
+    const exit = settle();
+    setPassing(false);
+    return exit;
+  }
+  setPassing(false);
   store<i32>(cpu, left - blockCount(block), VCPU_LEFT);
   store<u32>(cpu, 0, VCPU_INTR_SHADOW);
+  // RF lasts for this instruction; a repeated one sets it again, and a fault's frame has it anyway.
+  if (resume) setSysFlags(sysFlags() & ~F_RF);
   const why = execute(block);
   afterStop();
   account(why);
   // The end of a slice is no sample: it may fall into the middle of any block.
   if (why == WHY_OVER && load<u64>(cpu, VCPU_ICOUNT) < stopAt) sampled(leavePoint);
-  if (why == WHY_FAULT || why == WHY_FETCH) {
-    if (pending == PEND_RETRY && load<u64>(cpu, VCPU_ICOUNT) == now) store<u32>(cpu, shadow, VCPU_INTR_SHADOW);
+  const retired = load<u64>(cpu, VCPU_ICOUNT) - now;
+  // Where the next instruction cannot be fetched the traps of this one come first. Then it is fetched again.
+  if (why == WHY_FETCH && retired != 0) clearPending();
+  else if (why == WHY_FAULT || why == WHY_FETCH) {
+    // What it did before it failed does not count.
+    if (armed) dropHits();
+    if (retired == 0) {
+      if (pending == PEND_RETRY) {
+        store<u32>(cpu, shadow, VCPU_INTR_SHADOW);
+        setSysFlags(sysFlags() | resume);
+      } else store<u32>(cpu, 0, VCPU_PENDING_DEBUG);
+    }
     return settle();
   }
-  const retired = load<u64>(cpu, VCPU_ICOUNT) - now;
   // Of several MOV SS in a row the first one holds back, as the manual guarantees; else a row without end would keep everything out.
   if (shadow == SHADOW_MOV_SS && retired == 1 && load<u32>(cpu, VCPU_INTR_SHADOW) == SHADOW_MOV_SS) store<u32>(cpu, 0, VCPU_INTR_SHADOW);
-  return retired != 0 && traps(trap, why) ? singleStep() : GO_ON;
+  if (retired == 0) return GO_ON;
+  let debug: u32 = traps(trap, why) ? DR6_BS : 0;
+  if (held) {
+    debug |= held;
+    store<u32>(cpu, 0, VCPU_PENDING_DEBUG);
+  }
+  if (armed) {
+    const hits = takeGuestHits();
+    if (load<u32>(cpu, VCPU_INTR_SHADOW) == SHADOW_MOV_SS) store<u32>(cpu, hits, VCPU_PENDING_DEBUG);
+    else debug |= hits;
+  }
+  return debug ? debugException(debug) : GO_ON;
+}
+
+/** Between two instructions: has the delivery of an event, or the instruction before, met a watch? GO_ON, or an exit. */
+function watched(): i32 {
+  const hits = takeGuestHits();
+  if (hits) {
+    const exit = debugException(hits);
+    if (exit != GO_ON) return exit;
+  }
+  return labHits() ? EXIT_DEBUG : GO_ON;
 }
 
 /** Is there a single-step trap behind the instruction that just retired? `before`: TF as it was at its start (SDM 3B 18.3.1.4). */
@@ -194,9 +251,10 @@ function traps(before: bool, why: i32): bool {
   return load<u32>(cpu, VCPU_HALTED) <= 1;
 }
 
-function singleStep(): i32 {
+/** #DB for these bits of DR6, at RIP. It ends HLT. */
+function debugException(bits: u32): i32 {
   store<u32>(cpu, 0, VCPU_HALTED);
-  store<u64>(cpu, load<u64>(cpu, VCPU_DR6) | DR6_BS, VCPU_DR6);
+  store<u64>(cpu, (load<u64>(cpu, VCPU_DR6) & ~DR6_B) | <u64>bits, VCPU_DR6);
   raise(VEC_DB, 0);
   return settle(true);
 }

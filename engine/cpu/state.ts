@@ -29,6 +29,8 @@ export const PEND_RETRY: i32 = 2;
 export const PEND_INTERNAL: i32 = 3;
 /** The processor waits, at this instruction, until an interrupt comes. */
 export const PEND_WAIT: i32 = 4;
+/** A breakpoint lies on the instruction (watch.ts). */
+export const PEND_DEBUG: i32 = 5;
 
 export let pending: i32 = PEND_NONE;
 export function clearPending(): void {

@@ -43,12 +43,13 @@ import {
 } from './segments';
 import { cpu, raise, VEC_GP, VEC_NMI, VEC_NP, vcpuIndex } from './state';
 import { commitStack, innerStack, innerStack64, pushValue, putInnerSegment, useCurrentStack, useFlatStack } from './transfer-stack';
+import { ARM_VECTOR, armed, noteVector } from './watch';
 
 /** Kinds of `interrupt`. Software interrupts check the gate's DPL. */
 export const INT_HARDWARE: i32 = 0;
 /** INT n, INT3 (CC), INTO. */
 export const INT_SOFTWARE: i32 = 1;
-/** INT1 (F1): #DB as a trap, no DPL check. */
+/** INT1 (F1): #DB as a trap, no DPL check; DR6 stays as it is. */
 export const INT_PRIVILEGED: i32 = 2;
 /** An exception of class fault: its frame shows RF, so that an instruction breakpoint does not fire again (SDM 3B 18.3.1.1). */
 export const INT_FAULT: i32 = 3;
@@ -84,10 +85,11 @@ function idtError(): u32 {
   return ((<u32>eventVector) << 3) | 2 | ext;
 }
 
-/** RFLAGS as the handler's frame shows them. */
+/** RFLAGS as the handler's frame shows them: RF is set between two iterations of a repeated instruction, too. */
 function frameFlags(): u32 {
   const flags = getFlags();
-  return eventKind == INT_FAULT ? flags | FLAG_RF : flags & ~FLAG_RF;
+  if (eventKind == INT_FAULT) return flags | FLAG_RF;
+  return eventKind == INT_SOFTWARE || eventKind == INT_PRIVILEGED ? flags & ~FLAG_RF : flags;
 }
 
 function enterFlags(interruptGate: bool): void {
@@ -221,6 +223,7 @@ export function deliverEvent(vector: i32, kind: i32, hasError: bool, error: u32)
   store<u32>(cpu, 0, VCPU_INTR_SHADOW);
   store<u32>(cpu, 0, VCPU_HALTED);
   if (vector == VEC_NMI) store<u32>(cpu, 1, VCPU_NMI_BLOCKED);
+  if (armed & ARM_VECTOR) noteVector(vector);
   return 1;
 }
 

@@ -15,8 +15,8 @@ const FLAG_IF: u32 = 0x200;
 const FLAG_IOPL: u32 = 0x3000;
 const FLAG_NT: u32 = 0x4000;
 const FLAG_VM: u32 = 0x20000;
-/** Flags that IRET may change with a 32- or 64-bit operand: all but IOPL, IF, VM, VIF, VIP, and RF, which the core never holds. */
-const FREE_FLAGS: u32 = 0x244dd5;
+/** Flags that IRET may change with a 32- or 64-bit operand: all but IOPL, IF, VM, VIF and VIP. */
+const FREE_FLAGS: u32 = 0x254dd5;
 const VIF_VIP: u32 = 0x180000;
 
 /** Flags as a return at privilege `from` sets them. */

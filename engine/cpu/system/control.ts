@@ -14,6 +14,8 @@ import {
   VCPU_CR4,
   VCPU_CR8,
   VCPU_DR0,
+  VCPU_DR6,
+  VCPU_DR7,
   VCPU_EFER,
   VCPU_GDT_BASE,
   VCPU_GDT_LIMIT,
@@ -60,7 +62,8 @@ import {
   segRecord,
 } from '../mmu-mode';
 import { frame, PAE_PDPTE_RESERVED } from '../mmu-walk';
-import { cpu, PEND_RETRY, pend, raise, VEC_GP, VEC_UD } from '../state';
+import { cpu, PEND_RETRY, pend, raise, VEC_DB, VEC_GP, VEC_UD } from '../state';
+import { watchesChanged } from '../watch';
 
 const CR0_BITS: u64 = CR0_PE | CR0_MP | CR0_EM | CR0_TS | CR0_ET | CR0_NE | CR0_WP | CR0_AM | CR0_NW | CR0_CD | CR0_PG;
 const CR4_BITS: u64 = CR4_TSD | CR4_DE | CR4_PSE | CR4_PAE | CR4_MCE | CR4_PGE | CR4_PCE | CR4_OSFXSR | CR4_OSXMMEXCPT;
@@ -195,30 +198,42 @@ export function hlt(): i32 {
   return 1;
 }
 
+const DR6_BD: u64 = 0x2000;
+const DR7_ENABLED: u64 = 0xff;
+const DR7_GD: u64 = 0x2000;
+
 /** DR4 and DR5 are DR6 and DR7 unless CR4.DE forbids them. -1: #UD. */
 function debugSlot(n: i32): i32 {
   if (n == 4 || n == 5) return cr4() & CR4_DE ? -1 : n;
   return n >= 6 ? (n > 7 ? -1 : n - 2) : n;
 }
 
+/** May DRn be accessed? With DR7.GD set any access is #DB, as a fault (SDM 3B 18.2.4). */
+function allowsDebug(slot: i32): i32 {
+  if (cpl != 0) return raise(VEC_GP, 0);
+  if (slot < 0) return raise(VEC_UD, 0);
+  if (!(load<u64>(cpu, VCPU_DR7) & DR7_GD)) return 1;
+  store<u64>(cpu, load<u64>(cpu, VCPU_DR6) | DR6_BD, VCPU_DR6);
+  return raise(VEC_DB, 0);
+}
+
 /** MOV from DRn; a fault is pending as with readCr. */
 export function readDr(n: i32): u64 {
   const slot = debugSlot(n);
-  if (cpl != 0) return <u64>raise(VEC_GP, 0);
-  if (slot < 0) return <u64>raise(VEC_UD, 0);
-  return load<u64>(cpu + <usize>(slot << 3), VCPU_DR0);
+  return allowsDebug(slot) ? load<u64>(cpu + <usize>(slot << 3), VCPU_DR0) : 0;
 }
 
 export function writeDr(n: i32, value: u64): i32 {
   const slot = debugSlot(n);
-  if (cpl != 0) return raise(VEC_GP, 0);
-  if (slot < 0) return raise(VEC_UD, 0);
+  if (!allowsDebug(slot)) return 0;
   let next = value;
   if (slot >= 4) {
     if (value >> 32) return raise(VEC_GP, 0);
     next = slot == 4 ? (value & 0xe00f) | 0xffff0ff0 : (value & 0xffff2bff) | 0x400;
   }
+  const before = load<u64>(cpu, VCPU_DR7);
   store<u64>(cpu + <usize>(slot << 3), next, VCPU_DR0);
+  if (slot != 4 && (before | load<u64>(cpu, VCPU_DR7)) & DR7_ENABLED) watchesChanged();
   return 1;
 }
 

@@ -23,6 +23,7 @@ import {
   VCPU_INDEX,
   VCPU_MISC_ENABLE,
   VCPU_MXCSR,
+  VCPU_PASS_COUNT,
   VCPU_PAT,
   VCPU_RDRAND,
   VCPU_RIP,
@@ -33,6 +34,7 @@ import { resetTlb } from '../mmu';
 import { CR0_PE, cr0, modeChanged, segRecord } from '../mmu-mode';
 import { dplOf, putSegmentRaw } from '../segments';
 import { blockOf, cpu, selectCpu } from '../state';
+import { watchesChanged } from '../watch';
 import { CPU_SIGNATURE } from './cpuid';
 
 const APIC_BASE_RESET: u64 = 0xfee00800;
@@ -73,7 +75,9 @@ export function resetVcpu(vcpu: i32): void {
   putSegmentRaw(SEG_LDTR, 0, 0, 0xffff, 0x82);
   putSegmentRaw(SEG_TR, 0, 0, 0xffff, 0x8b);
   setFlags(2);
+  store<u64>(cpu, <u64>-1, VCPU_PASS_COUNT);
   resetTlb();
+  watchesChanged();
   selectCpu(before);
   modeChanged();
 }
@@ -85,6 +89,7 @@ export function stateChanged(vcpu: i32): void {
   store<u32>(cpu, cr0() & CR0_PE ? dplOf(load<u16>(segRecord(SEG_SS), SEG_ATTR)) : 0, VCPU_CPL);
   modeChanged();
   resetTlb();
+  watchesChanged();
   selectCpu(before);
   modeChanged();
 }
