@@ -3,7 +3,16 @@
  * machine's state, so where a caller stops and goes on again has no influence on what the guest does.
  */
 import type { CoreExports } from '../abi/core';
-import { EXIT_BREAK, EXIT_BUDGET, EXIT_HLT, EXIT_INTERNAL_ERROR, EXIT_REQUESTED, EXIT_RETRY, EXIT_SHUTDOWN } from '../abi/exits';
+import {
+  EXIT_BREAK,
+  EXIT_BUDGET,
+  EXIT_DEBUG,
+  EXIT_HLT,
+  EXIT_INTERNAL_ERROR,
+  EXIT_REQUESTED,
+  EXIT_RETRY,
+  EXIT_SHUTDOWN,
+} from '../abi/exits';
 import { VCPU_EXIT_REQUEST } from '../abi/vcpu';
 import type { SavedMachine } from './api';
 import type { Clock, TimeSource } from './clock';
@@ -16,9 +25,10 @@ const ROUND_NS = 160_000;
 
 /**
  * `idle`: every vCPU waits: for an interrupt, or to be let on (`isHeld`). `left`: the core came back for the machine to look at (`onExit`).
+ * `stopped`: a watch was hit, and who asked for it wants to stop there (`onDebug`).
  * `retry`: every vCPU that does not wait met an INVALID memslot, and so it stays until its commit goes on.
  */
-export type Advance = 'ran' | 'idle' | 'left' | 'retry';
+export type Advance = 'ran' | 'idle' | 'left' | 'retry' | 'stopped';
 
 export type RoundState = SavedMachine['round'];
 
@@ -26,6 +36,8 @@ export class Executor implements TimeSource {
   clock!: Clock;
   /** Called for exits that stop the machine or were asked for. */
   onExit: (reason: number, vcpu: Vcpu) => void = () => {};
+  /** A watch may have been hit: true stops there. */
+  onDebug: (vcpu: Vcpu) => boolean = () => false;
   /** A vCPU that must not run for now, whatever it could do: its dirty ring is full. */
   isHeld: (vcpu: Vcpu) => boolean = () => false;
 
@@ -72,7 +84,7 @@ export class Executor implements TimeSource {
     const left = this.leftOf(vcpu);
     if (left > 0 && this.runnable(vcpu)) {
       const result = this.execute(vcpu, Math.min(budget, left, MAX_SLICE));
-      if (result === 'left') return result;
+      if (result !== 'ran') return result;
       if (this.runnable(vcpu) && this.leftOf(vcpu) > 0) return 'ran';
     }
     this.turn += 1;
@@ -154,7 +166,7 @@ export class Executor implements TimeSource {
     return vcpu.halted === Halted.halted && vcpu.wakeUp && !this.asleep[vcpu.index];
   }
 
-  private execute(vcpu: Vcpu, budget: number): 'ran' | 'left' {
+  private execute(vcpu: Vcpu, budget: number): 'ran' | 'left' | 'stopped' {
     const before = vcpu.icount;
     this.running = vcpu;
     let reason: number;
@@ -179,7 +191,9 @@ export class Executor implements TimeSource {
       case EXIT_REQUESTED:
         vcpu.setU32(VCPU_EXIT_REQUEST, 0);
         this.onExit(reason, vcpu);
-        return 'left';
+        return this.onDebug(vcpu) ? 'stopped' : 'left';
+      case EXIT_DEBUG:
+        return this.onDebug(vcpu) ? 'stopped' : 'ran';
       case EXIT_SHUTDOWN:
       case EXIT_BREAK:
       case EXIT_INTERNAL_ERROR:

@@ -12,6 +12,7 @@ import {
   type Machine,
   type MachineBackends,
   type MachineConfig,
+  type MachineDebug,
   type MachineDimms,
   MachineError,
   type MachineEvent,
@@ -78,6 +79,7 @@ class LabMachine implements Machine {
   readonly serial: SerialConsole;
   readonly debugcon: Machine['debugcon'];
   readonly inspect: MachineInspect;
+  readonly debug: MachineDebug;
   readonly physical: MachinePhysical;
   readonly ports: MachinePorts;
   readonly snapshot: MachineSnapshot;
@@ -96,6 +98,7 @@ class LabMachine implements Machine {
     this.rings = parts.rings;
     this.serial = parts.serial;
     this.inspect = parts.inspect;
+    this.debug = parts.debug;
     this.physical = parts.physical;
     this.host = {
       allocate: (size, label) => host.allocate(size, label),

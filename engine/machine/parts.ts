@@ -20,6 +20,7 @@ import { Clock } from './clock';
 import { haltedForGood, PanicWatch, standsOn } from './condition';
 import type { Counted } from './consent';
 import type { CoreWiring } from './core';
+import { Debugging } from './debug';
 import { Board, type BoardOptions } from './devices';
 import { Dimms } from './dimms';
 import { DeviceMemory } from './dma';
@@ -75,6 +76,7 @@ export class MachineParts {
   readonly layout: LayoutChanges;
   readonly run: RunControl;
   readonly inspect: Inspection;
+  readonly debug: Debugging;
   readonly console = new ByteStream();
   readonly panics = new PanicWatch();
   readonly debugListeners = new Set<(byte: number) => void>();
@@ -119,6 +121,7 @@ export class MachineParts {
       wallClock: () => options.wallClock(),
       vcpus: this.vcpus,
       condition: () => this.condition,
+      watchStop: () => this.debug.lastStop!,
       anyHeld: () => this.rings.anyHeld,
       flush: () => this.console.flush(),
       emit: (event) => this.emit(event),
@@ -176,6 +179,7 @@ export class MachineParts {
       onOutput: (listener) => this.console.listen(listener),
     };
     this.inspect = new Inspection(this);
+    this.debug = new Debugging(this);
     this.memory.subscribe((event) => this.layout.committed(event));
   }
 

@@ -15,7 +15,7 @@ export interface Traveller {
   instructions(): number;
   running(): boolean;
   /** The executor's `advance`, breakpoint and all. */
-  advance(budget: number): Advance | 'break';
+  advance(budget: number): Exclude<Advance, 'stopped'> | 'break';
   /** A vCPU waits for a reset of its dirty ring: guest time stands still. */
   anyHeld(): boolean;
   /** ms */

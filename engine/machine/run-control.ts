@@ -12,6 +12,7 @@ import {
   type RunState,
   type Seek,
   type SeekGoal,
+  type WatchStop,
 } from './api';
 import type { Clock } from './clock';
 import type { Advance, Executor } from './executor';
@@ -37,6 +38,8 @@ export interface RunContext {
   condition(): GuestCondition | undefined;
   /** A vCPU waits for a reset of its dirty ring. */
   anyHeld(): boolean;
+  /** The hit that stopped the machine last. */
+  watchStop(): WatchStop;
   /** Hands on what the guest has sent. */
   flush(): void;
   emit(event: MachineEvent): void;
@@ -217,16 +220,24 @@ export class RunControl implements MachineRun {
   }
 
   /** The executor's `advance`, and never past the breakpoint: before time passes there, so that it is the same instant in every run. */
-  private slice(budget: number): Advance | 'break' {
+  private slice(budget: number): Exclude<Advance, 'stopped'> | 'break' {
     const count = this.breakpoint;
-    if (count === undefined) return this.executor.advance(budget);
+    if (count === undefined) return this.advanced(budget);
     if (!this.atBreak) {
-      const result = this.executor.advance(Math.min(budget, count - this.instructions));
-      if (!this.atBreak) return result;
+      const result = this.advanced(Math.min(budget, count - this.instructions));
+      if (result === 'break' || !this.atBreak) return result;
     }
     this.breakpoint = undefined;
     if (this.runState === 'running') this.setState('paused');
     this.context.emit({ type: 'break', count });
+    return 'break';
+  }
+
+  private advanced(budget: number): Exclude<Advance, 'stopped'> | 'break' {
+    const result = this.executor.advance(budget);
+    if (result !== 'stopped') return result;
+    if (this.runState === 'running') this.setState('paused');
+    this.context.emit({ type: 'watch-stop', stop: this.context.watchStop() });
     return 'break';
   }
 

@@ -1,5 +1,6 @@
 /** What a machine reports without being asked, and how it refuses. */
 import type { CommitEvent } from '../../memory/types';
+import type { WatchStop } from './debug';
 import type { DeviceCommit } from './memory-devices';
 import type { RunState } from './run';
 
@@ -34,6 +35,8 @@ export type MachineEvent =
   | { type: 'stage' }
   /** `breakAt`'s count is reached. The state is paused by now. */
   | { type: 'break'; count: number }
+  /** A watch of `debug` stopped it: the state is paused by now. */
+  | { type: 'watch-stop'; stop: WatchStop }
   /** QMP events by their QMP names. */
   | { type: 'qmp'; event: QmpEvent; data: Record<string, unknown> }
   /** A vCPU's dirty ring reached its soft limit: the vCPU is held until `resetDirtyRings` makes room. The others go on. */

@@ -1,5 +1,6 @@
 /** What a machine offers, one file per subject. Types, and the error that it refuses with. */
 export * from './config';
+export * from './debug';
 export * from './events';
 export * from './inspect';
 export * from './machine';

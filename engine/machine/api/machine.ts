@@ -1,6 +1,7 @@
 /** A machine, by subject. `createMachine(options): Promise<Machine>` in ../machine.ts builds one. */
 import type { MemslotEngine } from '../../memory/index';
 import type { GuestImage, MachineConfig } from './config';
+import type { MachineDebug } from './debug';
 import type { MachineEvent } from './events';
 import type { MachineInspect } from './inspect';
 import type { HostRanges, MachineBackends, MachineDimms, MachineVirtio } from './memory-devices';
@@ -47,6 +48,7 @@ export interface Machine {
   /** The debug console, port 0xe9. */
   readonly debugcon: { onOutput(listener: (byte: number) => void): () => void };
   readonly inspect: MachineInspect;
+  readonly debug: MachineDebug;
   readonly physical: MachinePhysical;
   readonly ports: MachinePorts;
   readonly snapshot: MachineSnapshot;

@@ -1,0 +1,41 @@
+/** What a debugger asks of a machine. Watches cost a guest nothing but where they lie, and change nothing that it can see. */
+
+/** An address range, both ends included, and WATCH_* of abi/watch.ts. */
+export interface Watch {
+  kind: number;
+  first: bigint;
+  last: bigint;
+}
+
+export interface WatchHit {
+  /** Its place in the list that `watch` was given; -1: a hole (`onHole`). */
+  watch: number;
+  access: 'execute' | 'read' | 'write' | 'event';
+  /** Linear address of the access; port, MSR or vector. */
+  address: bigint;
+  /** Guest-physical, where it is an access to memory. */
+  gpa: number;
+  bytes: number;
+}
+
+/** Where the machine stands: in front of the instruction of a breakpoint, behind any other access. */
+export interface WatchStop {
+  vcpu: number;
+  hits: readonly WatchHit[];
+}
+
+/** A register by its name: rax..r15, rip, eflags, cs..gs, fs_base, gs_base, k_gs_base, cr0..cr8, efer, st0..st7, fctrl.., xmm0..xmm15, mxcsr. */
+export type RegisterPatch = Readonly<Record<string, bigint>>;
+
+export interface MachineDebug {
+  /** Replaces all watches. MachineError when there are more than WATCH_LIMIT. */
+  watch(list: readonly Watch[]): void;
+  /** Holes count as hits too. */
+  watchHoles: boolean;
+  /** Asked at each hit whether the machine shall stop there; undefined: nobody asks, and it goes on. */
+  onHit: ((stop: WatchStop) => boolean) | undefined;
+  /** A breakpoint at the instruction that a vCPU stands in front of is not met there: it goes on from it. */
+  passBreakpoint(vcpu: number): void;
+  /** Writes registers of a stopped machine. MachineError for a name that there is not, or a value that cannot be. */
+  setRegisters(vcpu: number, patch: RegisterPatch): void;
+}
