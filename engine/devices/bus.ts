@@ -32,6 +32,8 @@ export interface BusDevice {
   /** Power-on state. */
   reset(): void;
   save(): DeviceState;
-  /** Throws an Error that names the field when a value is of the wrong type or out of range; then nothing was changed. */
+  /** Throws an Error that names the field when a value is of the wrong type or out of range. Changes nothing. */
+  check(state: DeviceState): void;
+  /** Takes a state that `check` accepts; throws as `check` does, and then nothing was changed. */
   restore(state: DeviceState): void;
 }

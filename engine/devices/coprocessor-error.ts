@@ -54,7 +54,11 @@ export class CoprocessorError implements BusDevice {
     return { ...this.s };
   }
 
+  check(state: DeviceState): State {
+    return readFields(this.name, schema, state);
+  }
+
   restore(state: DeviceState): void {
-    this.s = readFields(this.name, schema, state);
+    this.s = this.check(state);
   }
 }

@@ -170,13 +170,23 @@ describe('every device', () => {
     expect(snapshot(second)).toBe(snapshot(first));
   });
 
+  it('checks the state of another board and keeps its own', () => {
+    const [own, other] = [makeBoard(), makeBoard()];
+    const random = randomFrom(8);
+    for (let i = 0; i < 500; i++) act(other, random);
+    const before = snapshot(own);
+    for (const [i, [device]] of own.devices.entries()) device.check(other.devices[i]![0].save());
+    expect(snapshot(own)).toBe(before);
+    expect(snapshot(other)).not.toBe(before);
+  });
+
   it('refuses a state with a field too few, too many or of the wrong type, and keeps its own', () => {
     const board = makeBoard();
     const random = randomFrom(9);
     for (let i = 0; i < 500; i++) act(board, random);
     for (const [device] of board.devices) {
       const good = device.save();
-      expect(() => device.restore({ ...good, unknown: 1 })).toThrow(device.name);
+      for (const take of ['check', 'restore'] as const) expect(() => device[take]({ ...good, unknown: 1 })).toThrow(device.name);
       for (const field of Object.keys(good)) {
         const { [field]: _gone, ...rest } = good;
         expect(() => device.restore(rest)).toThrow(`${device.name}: ${field} is missing`);

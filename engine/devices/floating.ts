@@ -34,7 +34,11 @@ export class FloatingPorts implements BusDevice {
     return {};
   }
 
-  restore(state: DeviceState): void {
+  check(state: DeviceState): void {
     readFields(this.name, {}, state);
+  }
+
+  restore(state: DeviceState): void {
+    this.check(state);
   }
 }

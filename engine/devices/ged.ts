@@ -75,7 +75,11 @@ export class GenericEventDevice implements BusDevice {
     return copyFields(this.s);
   }
 
+  check(state: DeviceState): State {
+    return readFields(this.name, schema, state);
+  }
+
   restore(state: DeviceState): void {
-    this.s = readFields(this.name, schema, state);
+    this.s = this.check(state);
   }
 }

@@ -118,8 +118,12 @@ export class IoApic implements BusDevice {
     return { version: VERSION & 0xff, id, select, entries: words, irr: requests | (lines & levels) };
   }
 
+  check(state: DeviceState): State {
+    return readFields(this.name, schema, state);
+  }
+
   restore(state: DeviceState): void {
-    this.s = readFields(this.name, schema, state);
+    this.s = this.check(state);
   }
 
   private powerOn(lines: number): State {

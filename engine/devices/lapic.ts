@@ -301,9 +301,14 @@ export class Lapic implements BusDevice, ApicTarget {
     return copyFields({ ...this.s, timer: this.timer.s });
   }
 
-  restore(state: DeviceState): void {
+  check(state: DeviceState): LapicState {
     const next = readFields(this.name, lapicSchema, state);
     if (next.timer.running && next.timer.initial === 0) throw new Error(`${this.name}: timer running must not be true with initial 0`);
+    return next;
+  }
+
+  restore(state: DeviceState): void {
+    const next = this.check(state);
     this.s = next;
     this.timer.s = next.timer;
     this.timer.arm();

@@ -142,8 +142,12 @@ export class MemoryHotplug implements BusDevice {
     return copyFields(this.s);
   }
 
+  check(state: DeviceState): State {
+    return readFields(this.name, this.schema, state);
+  }
+
   restore(state: DeviceState): void {
-    this.s = readFields(this.name, this.schema, state);
+    this.s = this.check(state);
   }
 
   private checked(slot: number): number {

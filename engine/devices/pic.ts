@@ -169,8 +169,12 @@ export class PicChip implements BusDevice {
     return copyFields(this.s);
   }
 
+  check(state: DeviceState): State {
+    return readFields(this.name, schema, state);
+  }
+
   restore(state: DeviceState): void {
-    this.s = readFields(this.name, schema, state);
+    this.s = this.check(state);
   }
 
   private isLevel(input: number): boolean {
@@ -311,8 +315,12 @@ export class EdgeLevelControl implements BusDevice {
     return {};
   }
 
-  restore(state: DeviceState): void {
+  check(state: DeviceState): void {
     readFields(this.name, {}, state);
+  }
+
+  restore(state: DeviceState): void {
+    this.check(state);
   }
 }
 

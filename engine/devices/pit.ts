@@ -79,8 +79,12 @@ export class Pit implements BusDevice {
     return copyFields({ channels: this.channels.map((channel) => channel.s) });
   }
 
+  check(state: DeviceState): State {
+    return readFields(this.name, schema, state);
+  }
+
   restore(state: DeviceState): void {
-    const { channels } = readFields(this.name, schema, state);
+    const { channels } = this.check(state);
     for (const [index, channel] of this.channels.entries()) channel.s = channels[index]!;
     this.arm(this.tick());
   }

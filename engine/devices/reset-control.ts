@@ -49,8 +49,12 @@ export class SystemControlA implements BusDevice {
     return { ...this.s };
   }
 
+  check(state: DeviceState): PortState {
+    return readFields(this.name, this.schema, state);
+  }
+
   restore(state: DeviceState): void {
-    this.s = readFields(this.name, this.schema, state);
+    this.s = this.check(state);
   }
 }
 
@@ -83,7 +87,11 @@ export class ResetControl implements BusDevice {
     return { ...this.s };
   }
 
+  check(state: DeviceState): PortState {
+    return readFields(this.name, this.schema, state);
+  }
+
   restore(state: DeviceState): void {
-    this.s = readFields(this.name, this.schema, state);
+    this.s = this.check(state);
   }
 }

@@ -194,8 +194,12 @@ export class Serial implements BusDevice {
     return { ...copyFields(this.s), queue: this.s.queue.slice(this.queueHead) };
   }
 
+  check(state: DeviceState): State {
+    return readFields(this.name, schema, state);
+  }
+
   restore(state: DeviceState): void {
-    this.s = readFields(this.name, schema, state);
+    this.s = this.check(state);
     this.queueHead = 0;
     this.tellRoom();
   }

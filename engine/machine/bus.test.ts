@@ -14,6 +14,7 @@ function recorder(name: string, value = 0x11223344) {
     peek: () => value,
     reset: () => {},
     save: () => ({}),
+    check: () => {},
     restore: () => {},
   };
   return { device, log };

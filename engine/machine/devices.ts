@@ -92,7 +92,7 @@ export class Board {
   private readonly transports = new Map<string, { configChanged(): void }>();
   private readonly interrupts = new Map<string, number>();
   /** Everything with state or a reset, under the name that snapshots use, in a fixed order. */
-  private readonly all = new Map<string, Pick<BusDevice, 'reset' | 'save' | 'restore'>>();
+  private readonly all = new Map<string, Pick<BusDevice, 'reset' | 'save' | 'check' | 'restore'>>();
 
   constructor(
     private readonly options: BoardOptions,
@@ -186,14 +186,25 @@ export class Board {
     return Object.fromEntries([...this.all].map(([name, device]) => [name, device.save()]));
   }
 
-  /** Throws an Error that names device and field; devices before it are then already restored. */
-  restore(states: Record<string, DeviceState>): void {
+  /** Throws an Error that names device and field where `restore` could not take these states. Changes nothing. */
+  check(states: unknown): Record<string, DeviceState> {
+    if (typeof states !== 'object' || states === null) throw new Error('devices: must be an object');
     for (const name of Object.keys(states)) if (!this.all.has(name)) throw new Error(`no device '${name}' on this board`);
+    const named = states as Record<string, DeviceState>;
+    for (const [name, device] of this.all) {
+      const state = named[name];
+      if (state) device.check(state);
+      else if (!NEWCOMERS.has(name)) throw new Error(`device '${name}' is missing`);
+    }
+    return named;
+  }
+
+  /** States that `check` accepts. */
+  restore(states: Record<string, DeviceState>): void {
     for (const [name, device] of this.all) {
       const state = states[name];
       if (state) device.restore(state);
-      else if (NEWCOMERS.has(name)) device.reset();
-      else throw new Error(`device '${name}' is missing`);
+      else device.reset();
     }
   }
 
@@ -222,7 +233,7 @@ export class Board {
     return this.mems.get(id)!;
   }
 
-  /** The driver of the device is told that its configuration is another one. */
+  /** Notifies the driver that the configuration changed. */
   virtioConfigChanged(id: string): void {
     this.transports.get(id)!.configChanged();
   }

@@ -121,7 +121,7 @@ class LabMachine implements Machine {
     };
     this.snapshot = {
       capture: () => this.capture(),
-      check: (machine) => checkSavedMachine(parts.state, machine),
+      check: (machine) => checkSavedMachine(parts, machine),
       restore: (state) => this.restore(state),
     };
   }
@@ -195,7 +195,7 @@ class LabMachine implements Machine {
     const { parts } = this;
     parts.refuseBetweenPhases();
     parts.console.flush();
-    return captureState(parts.state, parts.run.state, parts.guest?.name ?? '');
+    return captureState(parts, parts.run.state, parts.guest?.name ?? '');
   }
 
   private restore(state: Parameters<MachineSnapshot['restore']>[0]): void {
@@ -204,7 +204,7 @@ class LabMachine implements Machine {
     if (parts.changeSet.open) throw new MachineError('a change set is open: commit or abort it first');
     if (parts.run.held) throw new MachineError('the machine is being read: try again');
     parts.console.flush();
-    const run = restoreState(parts.state, state);
+    const run = restoreState(parts, state);
     this.resetAsked = false;
     parts.panics.restart();
     parts.run.restored(run, () => parts.emit({ type: 'restored' }));

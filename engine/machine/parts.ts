@@ -34,7 +34,6 @@ import { PhysicalMemory } from './physical';
 import { VcpuMemory } from './rings';
 import { RunControl } from './run-control';
 import { BETWEEN_PHASES, StagedEdits } from './staged-edits';
-import type { StateParts } from './state';
 import { ByteStream } from './streams';
 import { Vcpu } from './vcpu';
 import { resetVcpu, startVcpu, sumStats } from './vcpu-reset';
@@ -199,26 +198,6 @@ export class MachineParts {
   settle(): void {
     const { stepping } = this.changeSet;
     if (stepping && !stepping.canAbort) this.changeSet.finish();
-  }
-
-  get state(): StateParts {
-    const { config, host, memory, board, clock, executor, vcpus, core, firmware, virtio, backends, dimms, rings } = this;
-    return {
-      config,
-      host,
-      memory,
-      board,
-      clock,
-      executor,
-      vcpus,
-      core,
-      firmware,
-      backends,
-      dimms,
-      virtio,
-      rings,
-      boardOptions: this.boardOptions(),
-    };
   }
 
   /** Memory that the guest counts on: all that a Linux has taken, of any guest what its vCPUs stand on. */

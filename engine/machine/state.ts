@@ -18,9 +18,8 @@ import {
   type UncheckedState,
 } from './api';
 import type { Backends } from './backends';
-import { MmioBus, PortBus } from './bus';
-import { Clock } from './clock';
-import { Board, type BoardOptions } from './devices';
+import type { Clock } from './clock';
+import type { Board } from './devices';
 import { isZeroPage } from './digest';
 import type { Dimms } from './dimms';
 import type { Executor } from './executor';
@@ -44,7 +43,6 @@ export interface StateParts {
   dimms: Dimms;
   virtio: VirtioDevices;
   board: Board;
-  boardOptions: BoardOptions;
   clock: Clock;
   executor: Executor;
   vcpus: readonly Vcpu[];
@@ -153,7 +151,7 @@ function checkAll(parts: StateParts, state: UncheckedState): SavedMachine {
     checkVcpus(state.vcpus, parts.config.smp);
     checkDirty(state.dirty, saved);
     checkRam(state.ram, saved);
-    checkDevices(parts.boardOptions, state.devices, parts.config.smp);
+    parts.board.check(state.devices);
     return saved;
   } catch (error) {
     throw new MachineError((error as Error).message);
@@ -178,34 +176,6 @@ function checkLayout(memory: MemslotEngine, saved: SavedMachine): void {
   // The host memory that they map is not there yet; checkMachine has asked whose it will be.
   const check = memory.checkUnbacked(regionsOf(saved), 0);
   if (!check.ok) throw new Error(`memslots: ${check.refusals[0]?.errno}: ${check.refusals[0]?.reason}`);
-}
-
-/** Restores a board that nobody uses: what it refuses, this machine's board would refuse. */
-function checkDevices(options: BoardOptions, devices: unknown, smp: number): void {
-  if (typeof devices !== 'object' || devices === null) throw new Error('devices: must be an object');
-  const nothing = (): number => 0;
-  const idle = { u32: nothing, count: nothing, setU32: nothing, setCount: nothing, u64: () => 0n, halted: 0 };
-  const vcpus = Array.from({ length: smp }, (_unused, index) => ({ ...idle, index }) as unknown as Vcpu);
-  const board = new Board(options, {
-    clock: new Clock({ now: nothing, endSliceBy: nothing }),
-    ports: new PortBus(),
-    mmio: new MmioBus(() => false),
-    vcpus,
-    dimms: { mapped: () => undefined, eject: () => false, ost: nothing } as unknown as Dimms,
-    current: () => vcpus[0]!,
-    resetVcpu: nothing,
-    startVcpu: nothing,
-    serialOutput: nothing,
-    debugOutput: nothing,
-    powerOff: nothing,
-    resetRequested: nothing,
-    debugExit: nothing,
-    virtio: {
-      ...{ memory: { read: () => undefined, write: () => false }, plug: () => 'refused', unplug: () => 'refused' },
-      ...{ sizeChanged: nothing, discard: nothing, balloonChanged: nothing, log: nothing },
-    },
-  });
-  board.restore(devices as MachineState['devices']);
 }
 
 /** Host memory and memslots, the last things that can fail (no memory); on failure both are as before. */

@@ -135,8 +135,12 @@ export class VirtioMmio<S> implements BusDevice {
     return { ...copyFields(this.s), function: this.behind.save() };
   }
 
+  check(state: DeviceState): State & { function: S } {
+    return readFields(this.name, this.schema, state);
+  }
+
   restore(state: DeviceState): void {
-    const { function: behind, ...s } = readFields(this.name, this.schema, state);
+    const { function: behind, ...s } = this.check(state);
     this.s = s;
     this.behind.load(behind);
   }

@@ -58,7 +58,7 @@ export class Vm {
       return offset === 0 ? MMIO_VALUE : 0;
     };
     const write = (offset: number, size: number) => this.exits.push({ gpa: gpa + offset, size, write: true });
-    const device = { name: 'selftest', read, write, peek: () => 0, reset() {}, save: () => ({}), restore() {} };
+    const device = { name: 'selftest', read, write, peek: () => 0, reset() {}, save: () => ({}), check: () => {}, restore() {} };
     this.mmio.attach({ name: 'selftest', start: gpa, end: gpa + 8, device: () => device });
   }
 
