@@ -1,5 +1,6 @@
 /** One machine as the page knows it: the last state the worker sent, live figures, and the ways to act on it. */
 import type {
+  Answer,
   Figures,
   HistoryView,
   InspectedFile,
@@ -111,31 +112,31 @@ export class Lab {
     return true;
   }
 
-  /** What the monitor prints for the line, without its prompt. */
-  async monitor(line: string): Promise<string> {
+  /** What the monitor answers to the line. */
+  async monitor(line: string): Promise<Answer> {
     const screen = this.snapshots.screenBefore(line);
     try {
-      const printed = String((await this.#ask({ type: 'monitor', line })) ?? '');
-      if (!printed) await this.snapshots.loaded(line, screen);
-      if (/^\s*savevm\b/.test(line) && !printed.trim()) this.keeping.saved();
+      const answer = (await this.#ask({ type: 'monitor', line })) as Answer;
+      if (!answer.failed) await this.snapshots.loaded(line, screen);
+      if (/^\s*savevm\b/.test(line) && !answer.failed) this.keeping.saved();
       else if (!LOOKS.test(line)) this.keeping.did();
-      return printed;
+      return answer;
     } catch (error) {
-      // The machine has ended as it was told to: that is no error.
-      if (/^\s*q(?:uit)?\s*$/.test(line) && this.phase === 'stopped') return '';
+      // `quit` ended the machine: that is no error.
+      if (/^\s*q(?:uit)?\s*$/.test(line) && this.phase === 'stopped') return { text: '', failed: false };
       throw error;
     } finally {
       this.snapshots.idle();
     }
   }
 
-  /** A button's command: shown in the monitor as if typed, so that people learn it. Throws what the monitor answers when that is an error. */
+  /** A button's command: shown in the monitor as if typed, so that people learn it. What it prints; throws the reason where it failed. */
   async command(line: string): Promise<string> {
     this.onMonitorEvent?.(`(lab) ${line}`);
-    const printed = await this.monitor(line);
-    if (printed.trim()) this.onMonitorEvent?.(printed);
-    if (/^Error\b/m.test(printed)) throw new Error(printed.replace(/^Error: /, '').trim());
-    return printed;
+    const answer = await this.monitor(line);
+    if (answer.text.trim()) this.onMonitorEvent?.(answer.text);
+    if (answer.failed) throw new Error(answer.reason);
+    return answer.text;
   }
 
   async complete(line: string): Promise<string[]> {

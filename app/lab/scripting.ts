@@ -26,7 +26,7 @@ declare global {
 
 export function installScripting(lab: Lab): void {
   window.lab = {
-    monitor: (line) => lab.monitor(String(line)),
+    monitor: async (line) => (await lab.monitor(String(line))).text,
     console: {
       text: () => lab.console.text(),
       type: (text) => lab.typeConsole(String(text)),

@@ -1,5 +1,5 @@
 /** What this browser keeps of machines: whole ones (savevm, loadvm, delvm) and layouts (layout_save, layout_load), as one list. */
-import type { InspectedFile, LabState, ShareKind } from '../../engine/worker/protocol';
+import type { Answer, InspectedFile, LabState, ShareKind } from '../../engine/worker/protocol';
 import { KEPT_MACHINE } from '../shared/bounds';
 import type { BootRequest } from './boot-request';
 import { saveAs } from './download';
@@ -54,7 +54,7 @@ interface SnapshotsLab extends Notices {
     bootSnapshot(name: string, machine: Pick<BootRequest, 'memory' | 'smp' | 'devices'>, line: string): Promise<string>;
     openReplayFile(name: string, bytes: Uint8Array, spec: Extract<InspectedFile, { kind: 'replay' }>['spec']): void;
   };
-  monitor(line: string): Promise<string>;
+  monitor(line: string): Promise<Answer>;
   exported(what: ShareKind): Promise<Uint8Array>;
   loadBytes(bytes?: Uint8Array): Promise<void>;
   inspect(bytes: Uint8Array): Promise<InspectedFile>;
@@ -97,16 +97,16 @@ export class Snapshots {
   /** The refusal, or ''. */
   async save(kind: Kind, name: string): Promise<string> {
     const command = kind === 'machine' ? 'savevm' : 'layout_save';
-    const printed = await this.#busy(kind, `Saving ${name}`, () => this.#lab.monitor(`${command} ${quote(name)}`));
+    const answer = await this.#busy(kind, `Saving ${name}`, () => this.#lab.monitor(`${command} ${quote(name)}`));
     await this.refresh();
-    if (!printed.trim()) this.#lab.say({ text: `Saved ${name}.` });
-    return withoutError(printed);
+    if (!answer.failed) this.#lab.say({ text: `Saved ${name}.` });
+    return refusalOf(answer);
   }
 
   async load(saved: Saved): Promise<void> {
     if (saved.kind === 'layout') {
       const before = this.#lab.state?.historyAt ?? 0;
-      const refusal = withoutError(await this.#lab.monitor(`layout_load ${quote(saved.name)}`));
+      const refusal = refusalOf(await this.#lab.monitor(`layout_load ${quote(saved.name)}`));
       if (/^.*it was saved with/.test(refusal)) this.#offerMatching(saved, refusal);
       else if (refusal) this.#lab.say({ text: refusal });
       else this.#wayBack(saved.name, () => this.#lab.goTo(before));
@@ -125,8 +125,8 @@ export class Snapshots {
       const failed =
         shape && (await lab.starter.boot({ ...lab.starter.request, memory: formatMemory(shape), link: undefined, replay: undefined }));
       if (failed) return;
-      const printed = withoutError(await lab.monitor(line));
-      lab.say({ text: printed || `Loaded ${saved.name}.` });
+      const refused = refusalOf(await lab.monitor(line));
+      lab.say({ text: refused || `Loaded ${saved.name}.` });
     };
     lab.tell({
       kind: 'snapshot',
@@ -156,7 +156,7 @@ export class Snapshots {
     const line = `loadvm ${quote(machine.name)}`;
     const before = alike ? undefined : await this.#keep();
     const refusal = alike
-      ? withoutError(await lab.monitor(line))
+      ? refusalOf(await lab.monitor(line))
       : await lab.starter.bootSnapshot(guest, { memory: memory ?? DEFAULT_MEMORY, smp, devices }, line);
     if (refusal) {
       const goesOn = lab.phase === 'ready' ? ` ${lab.state?.guest ?? 'The guest'} goes on as it was.` : '';
@@ -268,7 +268,7 @@ export class Snapshots {
       return () => writeLayout(saved.name, saved.layout.text, saved.date);
     }
     const bytes = await readSnapshot(saved.name);
-    const refusal = withoutError(await this.#lab.monitor(`delvm ${quote(saved.name)}`));
+    const refusal = refusalOf(await this.#lab.monitor(`delvm ${quote(saved.name)}`));
     if (refusal) throw new Error(refusal);
     return async () => {
       if (bytes) await writeSnapshot(saved.name, bytes, saved.machine);
@@ -374,6 +374,6 @@ function shapeOf(text: string): { ram: number; slots: number; maxmem: number } |
 /** A name as one argument of a monitor line. */
 const quote = (name: string): string => (/^[\w.-]+$/.test(name) ? name : `"${name.replace(/(["\\])/g, '\\$1')}"`);
 
-const withoutError = (printed: string): string => printed.trim().replace(/^Error: /, '');
+const refusalOf = (answer: Answer): string => (answer.failed ? answer.reason : '');
 
 const ended = (text: string): string => (/[.!?]$/.test(text) ? text : `${text}.`);

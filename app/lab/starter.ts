@@ -1,6 +1,6 @@
 /** Starts machines: the one that the address asks for, a guest that was chosen, a snapshot's, a link's, a replay's. The one that runs goes on until another has booted. */
 import coreUrl from '../../build/core.wasm?url';
-import type { InspectedFile, LabState, MachineConfig } from '../../engine/worker/protocol';
+import type { Answer, InspectedFile, LabState, MachineConfig } from '../../engine/worker/protocol';
 import { sentence } from '../shared/format';
 import { BootAttempt } from './boot-attempt';
 import type { BootRequest } from './boot-request';
@@ -152,8 +152,8 @@ export class Starter {
       this.#attempt = attempt;
       await attempt.booted;
       if (monitorLine !== undefined) {
-        const printed = String((await attempt.client.request({ type: 'monitor', line: monitorLine })) ?? '');
-        if (printed.trim()) throw new Error(printed.trim().replace(/^Error: /, ''));
+        const answer = (await attempt.client.request({ type: 'monitor', line: monitorLine })) as Answer;
+        if (answer.failed) throw new Error(answer.reason);
       }
       if (number === this.#attempts) this.#adopt(attempt, { ...request, append }, monitorLine === undefined);
       return undefined;

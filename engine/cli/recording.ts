@@ -1,6 +1,6 @@
 /** -record: whatever reaches the machine is written down with its position, and at the end that is a replay, the same file that the page exports. */
 import type { Machine, Runner, SerialConsole } from '../machine/index';
-import { type CommitLog, isInputLine, Monitor, type MonitorEnv } from '../monitor/index';
+import { type Answer, type CommitLog, isInputLine, Monitor, type MonitorEnv } from '../monitor/index';
 import { Loads } from '../replay/loads';
 import { Recorder } from '../replay/recorder';
 import { fileOf, linkTo, type Shared } from '../replay/sharing';
@@ -94,8 +94,8 @@ class RecordedMonitor extends Monitor {
     super(machine, env);
   }
 
-  override execute(line: string): Promise<string> {
-    return isInputLine(line) ? this.recorder.take({ kind: 'line', line }, () => super.execute(line)) : super.execute(line);
+  override answer(line: string): Promise<Answer> {
+    return isInputLine(line) ? this.recorder.take({ kind: 'line', line }, () => super.answer(line)) : super.answer(line);
   }
 }
 

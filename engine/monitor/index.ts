@@ -10,6 +10,6 @@ export { noticeOf } from './notices';
 export { QmpSession } from './qmp';
 export { codeBits, describeSegment, dumpRegisters } from './registers';
 export { commands, infoCommands } from './table';
-export type { Command, LayoutFormat, LayoutStore, MonitorEnv, SnapshotFormat, SnapshotStore } from './types';
+export type { Answer, Command, LayoutFormat, LayoutStore, MonitorEnv, SnapshotFormat, SnapshotStore } from './types';
 export { VERSION } from './version';
 export { readVirtual } from './virtual-memory';

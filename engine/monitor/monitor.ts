@@ -7,7 +7,7 @@ import { CommitLog, pagesOf } from './commit-log';
 import { complete } from './complete';
 import { registerValue } from './registers';
 import { commands } from './table';
-import { type Args, type Command, CommandError, type Context, type MonitorEnv, type MonitorState, UsageError } from './types';
+import { type Answer, type Args, type Command, CommandError, type Context, type MonitorEnv, type MonitorState, UsageError } from './types';
 import { VERSION } from './version';
 
 export const PROMPT = '(lab) ';
@@ -30,12 +30,17 @@ export class Monitor {
     this.refreshNames();
   }
 
-  /** The output without prompt: '' or lines, each ended by "\n". */
+  /** What a terminal shows for the line, without prompt: '' or lines, each ended by "\n". */
   async execute(line: string): Promise<string> {
+    return (await this.answer(line)).text;
+  }
+
+  /** The same as a value, which says whether it failed and why. */
+  async answer(line: string): Promise<Answer> {
     try {
       return await this.run(line.replace(/[\r\n]+$/, ''));
     } catch (error) {
-      return `Error: internal error: ${(error as Error)?.message ?? String(error)}\n`;
+      return refusal(error);
     }
   }
 
@@ -53,24 +58,25 @@ export class Monitor {
     return this.context;
   }
 
-  private async run(line: string): Promise<string> {
-    if (line.trim() === '') return '';
-    if (line.length > MAX_LINE) return `Error: the line has ${line.length} characters, at most ${MAX_LINE} are read\n`;
+  private async run(line: string): Promise<Answer> {
+    if (line.trim() === '') return { text: '', failed: false };
+    if (line.length > MAX_LINE) return refused([`the line has ${line.length} characters, at most ${MAX_LINE} are read`]);
     this.remember(line);
     const found = findLine(line);
-    if (typeof found === 'string') return found;
+    if (typeof found === 'string') return mistyped(found);
     const { command, typed, rest } = found;
     let args: Args;
     try {
       args = parseArguments(rest, command.args, { command: command.name, state: this.state, registers: (name) => this.register(name) });
     } catch (error) {
-      if (error instanceof UsageError) return `${error.message}\nTry "help ${typed}" for more information\n`;
+      if (error instanceof UsageError) return mistyped(error.message, `Try "help ${typed}" for more information\n`);
       return refusal(error);
     }
     try {
-      return (await command.run?.(this.context, args)) ?? '';
+      const result = (await command.run?.(this.context, args)) ?? '';
+      return typeof result === 'string' ? { text: result, failed: false } : result;
     } catch (error) {
-      return error instanceof UsageError ? `${error.message}\n` : refusal(error);
+      return error instanceof UsageError ? mistyped(error.message) : refusal(error);
     }
   }
 
@@ -127,7 +133,7 @@ function findLine(line: string): { command: Command; typed: string; rest: string
     at += name.length;
     const typed = line.slice(0, at);
     const command = findCommand(table, name);
-    if (!command) return `unknown command: '${typed}'\n`;
+    if (!command) return `unknown command: '${typed}'`;
     const rest = line.slice(at);
     if (!command.sub || rest.trim() === '') return { command, typed: typed.trimStart(), rest };
     table = command.sub;
@@ -135,10 +141,20 @@ function findLine(line: string): { command: Command; typed: string; rest: string
 }
 
 /** MachineError and CommandError carry QEMU's words; anything else is a fault of this program and says so. */
-function refusal(error: unknown): string {
-  if (error instanceof CommandError || error instanceof MachineError) return `Error: ${error.message}\n`;
-  return `Error: internal error: ${(error as Error)?.message ?? String(error)}\n`;
+function refusal(error: unknown): Answer {
+  if (error instanceof CommandError) return refused(error.reasons);
+  if (error instanceof MachineError) return refused([error.message]);
+  return refused([`internal error: ${(error as Error)?.message ?? String(error)}`]);
 }
+
+const refused = (reasons: readonly string[]): Answer => ({
+  text: reasons.map((reason) => `Error: ${reason}\n`).join(''),
+  failed: true,
+  reason: reasons.join('\n'),
+});
+
+/** QEMU prints what its parser complains about without "Error: ". */
+const mistyped = (complaint: string, hint = ''): Answer => ({ text: `${complaint}\n${hint}`, failed: true, reason: complaint });
 
 function describe(event: Extract<MachineEvent, { type: 'commit' }>['event']): string {
   switch (event.type) {

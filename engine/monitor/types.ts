@@ -2,14 +2,25 @@
 import type { Machine, NamedSnapshot, SnapshotMeta } from '../machine/index';
 import type { CommitLog } from './commit-log';
 
-/** A wrong or refused command. HMP prints "Error: " + message, QMP sends the message as `desc`. */
+/** What a line came to. */
+export type Answer =
+  /** `text`: what HMP prints, '' or lines, each ended by "\n". */
+  | { text: string; failed: false }
+  /** The command was refused or mistyped, and changed nothing. `reason`: why, a line per reason, without HMP's "Error: ". */
+  | { text: string; failed: true; reason: string };
+
+/** A wrong or refused command. HMP prints "Error: " before each reason, QMP sends the first line of the first one as `desc`. */
 export class CommandError extends Error {
+  readonly reasons: readonly string[];
+
   constructor(
-    message: string,
+    reasons: string | readonly string[],
     /** QMP's error class. */
     readonly errorClass: 'GenericError' | 'CommandNotFound' | 'DeviceNotActive' | 'DeviceNotFound' = 'GenericError',
   ) {
-    super(message);
+    const all = typeof reasons === 'string' ? [reasons] : reasons;
+    super(all.join('\n'));
+    this.reasons = all;
   }
 }
 
@@ -118,6 +129,8 @@ export interface QmpBinding {
   run(context: Context, members: Record<string, unknown>): unknown;
 }
 
+export type Result = string | undefined | Answer;
+
 export interface Command {
   /** "stop", or "stop|s": names in the order that help shows. */
   name: string;
@@ -136,7 +149,8 @@ export interface Command {
   /** It changes the machine and nothing outside of it: its line belongs into a replay's journal, and may come from one. */
   input?: true;
   sub?: readonly Command[];
-  run?(context: Context, args: Args): string | undefined | Promise<string | undefined>;
+  /** What it prints; an Answer where it is refused in words of its own. Throws CommandError or MachineError where it is refused. */
+  run?(context: Context, args: Args): Result | Promise<Result>;
   /** Candidates for the word being typed; `words` are the complete arguments before it. */
   complete?(context: Context, word: string, words: readonly string[]): string[];
   qmp?: QmpBinding;

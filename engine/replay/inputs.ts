@@ -13,13 +13,13 @@ export interface Reached {
   typed: TypedInput;
 }
 
-/** What the person is answered, or a promise of it. Throws the refusal in words. */
+/** The answer, or a promise of it: an Answer for a monitor line. Throws the refusal of anything else in words. */
 export function applyInput(input: JournalInput, { machine, monitor, commits, typed }: Reached): unknown {
   switch (input.kind) {
     case 'console':
       return typed.give(new TextEncoder().encode(input.text));
     case 'line':
-      return monitor.execute(input.line);
+      return monitor.answer(input.line);
     case 'run':
       return runAction(machine, input.action);
     case 'call':

@@ -18,7 +18,7 @@ import type {
 } from '../machine/index';
 import type { IndexSetView, IndexStructure, IndexView, Phase, PictureCell, PictureNode } from '../memory/index';
 import type { MemoryRegion } from '../memory/types';
-import type { SlotDifference, SlotPlace } from '../monitor/index';
+import type { Answer, SlotDifference, SlotPlace } from '../monitor/index';
 import type { ReplayView, ShareKind, StageAction } from '../replay/types';
 import type { InspectedFile, InspectedLink, MachineShape } from '../snapshot/inspect';
 import type { CodeView, CpuView } from './cpu-types';
@@ -27,6 +27,7 @@ import type { IndexBench, IndexBenchRow } from './index-bench';
 
 export type { CodeLine, CodeView, CpuView, RegisterGroup, RegisterView } from './cpu-types';
 export type {
+  Answer,
   Backend,
   Dimm,
   DirtyRingStatus,
@@ -89,6 +90,7 @@ export type ToWorker =
       /** What `share` prepends to "#...". */
       linkBase: string;
     }
+  /** Answered with an Answer. */
   | { type: 'monitor'; id: number; line: string }
   | { type: 'complete'; id: number; line: string }
   | { type: 'console'; text: string }

@@ -49,7 +49,7 @@ it('a machine that began with dirty rings and stopped is played with them', asyn
   type(page, 'poke 0x2000000 0x11\r');
   await shows(page, /poke[\s\S]*lab> $/);
   const other = await replayed(await linkOf(page, 'replay'));
-  expect((await other.ask({ type: 'monitor', line: 'dirty_ring status' })).value).toMatch(/\n0 +256 /);
+  expect(await other.monitor('dirty_ring status')).toMatch(/\n0 +256 /);
 });
 
 /** What a session of a person does, one thing of each kind. */

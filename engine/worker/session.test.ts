@@ -27,7 +27,7 @@ describe('booting', () => {
       objects: [{ id: 'v', size: 64 * MIB }],
       virtio: [{ driver: 'virtio-mem', id: 'vm0' }, {}],
     });
-    expect((await page.ask({ type: 'monitor', line: 'info balloon' })).value).toBe('balloon: actual=64\n');
+    expect(await page.monitor('info balloon')).toBe('balloon: actual=64\n');
     for (const [devices, reason] of [
       ['-device virtio-mem-device,id=vm0,memdev=none', /id=vm0: Device 'none' not found/],
       ['-device nope', /^-device nope: 'nope' is not a valid device model name here/],
@@ -44,7 +44,7 @@ describe('booting', () => {
     page = await started({ dirtyRing: 512, paused: true, config: { ...config, index: 'rbtree' } });
     expect((await page.first('state')).state).toMatchObject({ run: 'paused', config: { index: 'rbtree' } });
     expect(page.machine!.run.instructions).toBe(0);
-    expect((await page.ask({ type: 'monitor', line: 'dirty_ring status' })).value).toMatch(/\n0 +512 +0/);
+    expect(await page.monitor('dirty_ring status')).toMatch(/\n0 +512 +0/);
     await page.monitor('cont');
     await page.until(() => (page.console.includes('lab> ') ? true : undefined));
 

@@ -5,7 +5,7 @@
 import { HOST_BASE } from '../abi/layout';
 import type { Machine, MachineConfig, MachineEvent, MachineOptions } from '../machine/index';
 import { createMachine, MAX_WASM_PAGES, Runner, TypedInput } from '../machine/index';
-import { CommitLog, isInputLine, Monitor, noticeOf, parseDeviceFlags } from '../monitor/index';
+import { type Answer, CommitLog, isInputLine, Monitor, noticeOf, parseDeviceFlags } from '../monitor/index';
 import { applyInput } from '../replay/inputs';
 import { Loads } from '../replay/loads';
 import { Player } from '../replay/player';
@@ -242,8 +242,8 @@ export class Session {
     return true;
   }
 
-  private line(line: string): unknown {
-    return isInputLine(line) ? this.take({ kind: 'line', line }) : this.need().monitor.execute(line);
+  private async line(line: string): Promise<Answer> {
+    return isInputLine(line) ? ((await this.take({ kind: 'line', line })) as Answer) : this.need().monitor.answer(line);
   }
 
   private async load(bytes: Uint8Array | undefined): Promise<string> {
@@ -303,8 +303,8 @@ export class Session {
 
   /** By inputs, so that a replay does the same. */
   private async switchOn({ dirtyRing, paused }: Boot): Promise<void> {
-    const refusal = dirtyRing === undefined ? '' : String(await this.line(`dirty_ring enable ${dirtyRing}`));
-    if (refusal) throw new Error(refusal.trim().replace(/^Error: /, ''));
+    const answer = dirtyRing === undefined ? undefined : await this.line(`dirty_ring enable ${dirtyRing}`);
+    if (answer?.failed) throw new Error(answer.reason);
     if (paused) this.take({ kind: 'run', action: 'stop' });
   }
 

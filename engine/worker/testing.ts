@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import type { Machine } from '../machine/index';
 import { createMachine } from '../machine/index';
-import type { FromWorker, LabState, NamedSnapshot, ToWorker } from './protocol';
+import type { Answer, FromWorker, LabState, NamedSnapshot, ToWorker } from './protocol';
 import { Session } from './session';
 
 const MIB = 0x100000;
@@ -98,7 +98,7 @@ export class Page {
   }
 
   async monitor(line: string): Promise<string> {
-    return String((await this.ask({ type: 'monitor', line })).value);
+    return ((await this.ask({ type: 'monitor', line })).value as Answer).text;
   }
 
   get state(): LabState | undefined {

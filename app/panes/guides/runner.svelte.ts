@@ -221,9 +221,9 @@ export class Guides {
       return;
     }
     if (line.at === 'monitor') {
-      const printed = await this.#lab.command(line.text);
-      const refusal = /^.*\bE[A-Z]{3,}: .*$/m.exec(printed);
-      if (refusal) throw new Error(`${line.text} was refused: ${refusal[0].trim()}`);
+      await this.#lab.command(line.text).catch((error) => {
+        throw new Error(`${line.text} was refused: ${(error as Error).message.split('\n')[0]}`);
+      });
     } else {
       // What is asked for may already be so before the guest has read the line.
       this.#talk.typed();

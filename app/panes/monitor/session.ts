@@ -73,7 +73,7 @@ export class MonitorSession {
     if (line.trim()) {
       let printed: string;
       try {
-        printed = await this.#lab.monitor(line);
+        printed = (await this.#lab.monitor(line)).text;
       } catch (error) {
         printed = `Error: ${(error as Error).message}`;
       }

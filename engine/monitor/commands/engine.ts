@@ -1,7 +1,7 @@
 /** memslot_harvest, zap_mode, generation_diff, and with dirty.ts the rest of the memslot engine, ours. */
 import type { MemoryRegion } from '../../memory/types';
 import { flagLetters } from '../commit-log';
-import { columns } from '../info/memslots';
+import { columns, reasonsOf } from '../info/memslots';
 import { hex, shortSize } from '../sizes';
 import { type Args, type Command, CommandError, type Context, getNumber, getString } from '../types';
 import { dirtyCommands, dirtyText, slotOf } from './dirty';
@@ -10,7 +10,7 @@ function harvest(context: Context, args: Args): string {
   const slot = slotOf(context, args);
   if (context.machine.changeSet.open) throw new CommandError('a change set is open: memslot_harvest is a commit of its own');
   const commit = context.machine.memory.deleteAndHarvest(slot.slot);
-  if (!commit.ok) throw new CommandError(commit.refusals.map((refusal) => `${refusal.errno}: ${refusal.reason}`).join('\nError: '));
+  if (!commit.ok) throw new CommandError(reasonsOf(commit));
   return commit.bitmap ? dirtyText(slot, commit.bitmap) : '';
 }
 

@@ -7,8 +7,8 @@ import { warningOf } from '../../machine/index';
 import { type Commit, MemFlag } from '../../memory/types';
 import { type CommitEntry, pagesOf, type Travel } from '../commit-log';
 import { freeBackends } from '../info/memory';
-import { refusalLines } from '../info/memslots';
-import { type Args, type Command, CommandError, type Context, getFlag, getNumber, getString } from '../types';
+import { reasonsOf, refusalLines, refusedSet } from '../info/memslots';
+import { type Args, type Command, CommandError, type Context, getFlag, getNumber, getString, type Result } from '../types';
 import { beginStepped, steppedCommands } from './stepped';
 
 const PAGE = 4096;
@@ -40,8 +40,7 @@ async function edit(context: Context, staged: StagedEdit): Promise<string> {
     if (!commit?.ok && changeSet.open) changeSet.abort();
   }
   if (commit.ok) return warned;
-  const reasons = commit.refusals.map((refusal) => `${refusal.errno}: ${refusal.reason}`);
-  throw new CommandError(reasons.join('\nError: '));
+  throw new CommandError(reasonsOf(commit));
 }
 
 async function add(context: Context, args: Args): Promise<string> {
@@ -67,13 +66,11 @@ const swapCount = (count: number): string => `${count} ${count === 1 ? 'swap' : 
 const commitLine = (commit: Extract<Commit, { ok: true }>): string =>
   `generation ${commit.generation}, ${swapCount(commit.swaps)}, ${pages(pagesOf(commit.zapped))}\n`;
 
-const refusals = (commit: Extract<Commit, { ok: false }>): string => refusalLines(commit.refusals);
-
-async function commitSet(context: Context, legacy: boolean, whole: boolean): Promise<string> {
+async function commitSet(context: Context, legacy: boolean, whole: boolean): Promise<Result> {
   const before = context.commits.live;
   const warned = context.machine.changeSet.open ? warnings(context) : '';
   const commit = await context.commits.commit(legacy, whole);
-  if (!commit.ok) return refusals(commit);
+  if (!commit.ok) return refusedSet(commit.refusals);
   const entry = context.commits.entries()[context.commits.live];
   // A legacy commit is many: its entry in the history has the totals.
   if (legacy && entry && context.commits.live !== before) return legacyLine(entry) + warned;
@@ -87,14 +84,14 @@ function checkSet(context: Context): string {
   const { changeSet } = context.machine;
   if (!changeSet.open) throw new CommandError('no change set is open: changeset_begin opens one');
   const commit = changeSet.check();
-  if (!commit.ok) return refusals(commit);
+  if (!commit.ok) return refusalLines(commit.refusals);
   return `would commit: ${commit.changes.length} ${commit.changes.length === 1 ? 'change' : 'changes'}, ${swapCount(commit.swaps)}, ${pages(pagesOf(commit.zapped))}\n${warnings(context)}`;
 }
 
 function replay(result: Travel | string, verb: string): string {
   if (typeof result === 'string') throw new CommandError(result);
   const { title, commit, note } = result;
-  if (!commit.ok) throw new CommandError(commit.refusals.map((refusal) => `${refusal.errno}: ${refusal.reason}`).join('; '));
+  if (!commit.ok) throw new CommandError(reasonsOf(commit).join('; '));
   return `${verb} ${title}: ${commit.swaps === 0 ? `generation ${commit.generation}, nothing to change\n` : commitLine(commit)}${note === undefined ? '' : `${note}\n`}`;
 }
 

@@ -1,8 +1,8 @@
-/** changeset_commit -s and changeset_step: a commit phase by phase, the guest running in between. A line tells what each phase did. */
+/** changeset_commit -s and changeset_step: a commit phase by phase, the guest running in between. A line reports what each phase did. */
 import type { PhaseReport, Stepping } from '../../machine/index';
-import { refusalLines } from '../info/memslots';
+import { refusedSet } from '../info/memslots';
 import { count, PHASE_NAMES, slotList } from '../phases';
-import { type Command, type Context, getFlag } from '../types';
+import { type Command, type Context, getFlag, type Result } from '../types';
 
 /** What the phase did. A published set's generation counts from the next phase on. */
 function phaseText({ phase, generation, view }: PhaseReport, context: Context): string {
@@ -31,7 +31,7 @@ const zapped = (view: Stepping, { machine }: Context): string =>
 
 function reportText(report: PhaseReport, context: Context): string {
   const { phase, us, commit } = report;
-  if (commit && !commit.ok) return `${PHASE_NAMES[phase]}: refused, the change set stays open\n${refusalLines(commit.refusals)}`;
+  if (commit && !commit.ok) return `${PHASE_NAMES[phase]}: refused, the change set stays open\n`;
   const text = commit?.ok && commit.changes.length === 0 ? 'nothing to change' : phaseText(report, context);
   return `${PHASE_NAMES[phase]}: ${text}${us === undefined ? '' : ` (${us} us)`}\n`;
 }
@@ -41,10 +41,12 @@ export function beginStepped({ machine }: Context): string {
   return `${count(machine.changeSet.entries.length, 'entry', 'entries')} to commit phase by phase; next: validate (changeset_step)\n`;
 }
 
-function step(context: Context, all: boolean): string {
+function step(context: Context, all: boolean): Result {
   const { changeSet } = context.machine;
   const reports = all ? changeSet.finish() : [changeSet.step()];
-  return reports.map((report) => reportText(report, context)).join('');
+  const text = reports.map((report) => reportText(report, context)).join('');
+  const commit = reports.at(-1)?.commit;
+  return commit && !commit.ok ? refusedSet(commit.refusals, text) : text;
 }
 
 export const steppedCommands: Command[] = [
@@ -53,7 +55,7 @@ export const steppedCommands: Command[] = [
     input: true,
     args: 'all:-a',
     params: '[-a]',
-    help: 'run the next phase of the stepped commit (-a: all that are left) and tell what it did',
+    help: 'run the next phase of the stepped commit (-a: all that are left) and report what it did',
     origin: 'lab',
     note: 'Begun by changeset_commit -s. The guest runs between the phases; until swap 1 changeset_abort ends it and leaves the change set open',
     run: (context, args) => step(context, getFlag(args, 'all')),

@@ -5,7 +5,7 @@ import { MemFlag, type Memslot, type Refusal } from '../../memory/types';
 import { flagLetters } from '../commit-log';
 import { steppingText } from '../phases';
 import { hex, shortSize } from '../sizes';
-import type { Command, Context } from '../types';
+import type { Answer, Command, Context } from '../types';
 
 const PAGE = 4096;
 
@@ -84,6 +84,16 @@ const PRINTED = 64;
 export function refusalLines(refusals: readonly Refusal[]): string {
   const rest = refusals.length - PRINTED;
   return refusals.slice(0, PRINTED).map(refusalLine).join('') + (rest > 0 ? `and ${rest} refusals more\n` : '');
+}
+
+/** "EEXIST: ..." for each refusal. */
+export const reasonsOf = ({ refusals }: { refusals: readonly Refusal[] }): string[] =>
+  refusals.map(({ errno, reason }) => `${errno}: ${reason}`);
+
+/** A change set that was refused: the entries at fault, without "Error: ". */
+export function refusedSet(refusals: readonly Refusal[], before = ''): Answer {
+  const lines = refusalLines(refusals);
+  return { text: before + lines, failed: true, reason: lines.trimEnd() };
 }
 
 function changeset(machine: Machine): string {
