@@ -63,10 +63,14 @@ export const FRAME_CACHE_ENTRIES = 256;
 export const VCPU_FILL_LOG = VCPU_FRAME_CACHE + FRAME_CACHE_ENTRIES * 16;
 export const FILL_LOG_CAPACITY = 2048;
 export const VCPU_CACHES_END = VCPU_FILL_LOG + FILL_LOG_CAPACITY * 2;
+/** Where a guest under SVM has its own fill log and filters: as far behind those of the host. Cells of its own lie at the beginning. */
+export const VCPU_GUEST_CELLS = 0x8000;
 /** Software TLBs: two tables (supervisor, user) of TLB_ENTRIES entries (tlb.ts), at the end of the block. */
 export const VCPU_TLB_SIZE = 0x40000;
 export const VCPU_TLB = 0x20000;
-export const VCPU_BLOCK_SIZE = VCPU_TLB + VCPU_TLB_SIZE;
+/** The same for a guest under SVM. */
+export const VCPU_GUEST_TLB = VCPU_TLB + VCPU_TLB_SIZE;
+export const VCPU_BLOCK_SIZE = VCPU_GUEST_TLB + VCPU_TLB_SIZE;
 export const VCPU_END = VCPU_BASE + MAX_VCPUS * VCPU_BLOCK_SIZE;
 
 // --- machine --------------------------------------------------------------------------------------------------------------------------

@@ -27,6 +27,9 @@ export const MODE_LIMITED = 512;
 /** Instructions with XMM registers may run: CR4.OSFXSR, and neither CR0.EM nor CR0.TS. Not in the key: handlers ask. */
 export const MODE_XMM = 1024;
 
+/** A guest of this vCPU runs under SVM: instructions that its host may intercept have a guard (engine/cpu/svm). */
+export const MODE_GUEST = 1 << 14;
+
 /** The key is (mode >> KEY_SHIFT) & KEY_MASK: what decoded code depends on besides its bytes. Its bits: the MODE_* of the same names. */
 export const KEY_SHIFT = 2;
 export const KEY_64 = MODE_64 >> KEY_SHIFT;
@@ -36,6 +39,7 @@ export const KEY_FLAT = MODE_FLAT >> KEY_SHIFT;
 export const KEY_NARROW = MODE_NARROW >> KEY_SHIFT;
 export const KEY_ALIGN = MODE_ALIGN >> KEY_SHIFT;
 export const KEY_LIMITED = MODE_LIMITED >> KEY_SHIFT;
-export const KEY_MASK = KEY_64 | KEY_32 | KEY_STACK32 | KEY_FLAT | KEY_NARROW | KEY_ALIGN | KEY_LIMITED;
+export const KEY_GUEST = MODE_GUEST >> KEY_SHIFT;
+export const KEY_MASK = KEY_64 | KEY_32 | KEY_STACK32 | KEY_FLAT | KEY_NARROW | KEY_ALIGN | KEY_LIMITED | KEY_GUEST;
 /** In the key of decoded code only: it comes from a page with breakpoints, and is cut in front of them (engine/cpu/watch.ts). */
 export const KEY_WATCHED = 0x10000;

@@ -155,3 +155,5 @@ export const STAT_INTERRUPTS = 0x40;
 export const STAT_RETRIES = 0x48;
 export const STAT_TLB_FLUSH = 0x50;
 export const STAT_UNIMPLEMENTED = 0x58;
+/** #VMEXITs of guests under SVM. */
+export const STAT_VM_EXITS = 0x60;

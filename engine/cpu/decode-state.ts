@@ -406,6 +406,10 @@ export function restartRecords(): void {
   ripFar = false;
   eaRecord = 0;
 }
+/** Room for `bytes` more records has been made among the last ones. */
+export function moveRecordsEnd(bytes: usize): void {
+  recordsEnd += bytes;
+}
 export function setCode(at: usize): void {
   code = at;
 }

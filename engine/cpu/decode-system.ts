@@ -21,6 +21,7 @@ import {
   OP_SLDT,
   OP_SMSW,
   OP_STR,
+  OP_SVM,
   OP_SWAPGS,
   OP_SYSENTER,
   OP_SYSEXIT,
@@ -74,6 +75,10 @@ export function group7(): void {
     if (kind == 7 && (rm & 7) == 0 && inLong) leaving(OP_SWAPGS);
     else if (kind == 7 && (rm & 7) == 1) plain(OP_RDTSCP);
     else if (kind == 2 && (rm & 7) == 0) plain(OP_XGETBV);
+    else if (kind == 3) {
+      numbered(OP_SVM, rm & 7);
+      endsBlock();
+    }
     else invalid(true); // VMX, MONITOR, CLAC, STAC, ...: not advertised
     return;
   }

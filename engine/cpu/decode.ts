@@ -2,7 +2,8 @@
  * The decoder: bytes -> records. One-byte opcode map (SDM 2D appendix A); decode-0f.ts has the two-byte map.
  * Not decoded: VEX, EVEX, XOP (not advertised): #UD with a log line.
  */
-import { VCPU_GPR } from '../abi/index';
+import { SEG_DS, VCPU_GPR } from '../abi/index';
+import { SVM_EXIT_INVLPG } from '../abi/svm';
 import { decodeTwoByte } from './decode-0f';
 import { farImmediate, lockIfMemory, moveImmediate, numbered, plain, targetReg, targetRm } from './decode-common';
 import { decodeC8, decodeE0, decodeE8, farPointer, group5, jcc, nearReturn } from './decode-control';
@@ -11,6 +12,7 @@ import { decodeFpu } from './decode-ext';
 import { finishFlags, startFlags } from './decode-flags';
 import { decodeD0, group3, shift, unary } from './decode-shift';
 import {
+  addressSize,
   beginInstruction,
   beginRecords,
   code,
@@ -30,12 +32,15 @@ import {
   isMemory,
   lockable,
   locked,
+  moveRecordsEnd,
   opSize,
   readModrm,
   readPrefixes,
   recordsEnd,
   reg,
+  repeat,
   restartRecords,
+  segment,
   setCode,
   setDst,
   setImm,
@@ -71,6 +76,9 @@ import {
 } from './generated/ops';
 import { countFromEnd, RECORD_SIZE, setBytes, setKind, setLogged, setPlace } from './record';
 
+import { guardFor, NO_GUARD, putGuard } from './svm/guard';
+import { KEY_GUEST } from './why';
+
 export { recordsEnd } from './decode-state';
 
 export const DECODE_OK: i32 = 0;
@@ -83,7 +91,10 @@ export let decodedLength: i32 = 0;
 /** The last instruction ends its block. */
 export let decodedEnds: bool = false;
 
+let guarded: bool = false;
+
 export function startDecoding(first: usize, key: u32): void {
+  guarded = (key & KEY_GUEST) != 0;
   beginRecords(first, key);
   startFlags();
 }
@@ -109,10 +120,23 @@ export function decodeInstruction(at: usize, off: u32, number: i32): i32 {
     endsBlock();
   }
   endInstruction();
+  if (guarded && status == DECODE_OK) guardLast(opcode);
   decodedLength = <i32>(code - codeStart);
   decodedEnds = ends;
   finishFlags(firstRecord, recordsEnd);
   return status;
+}
+
+/** In guest mode: puts a guard in front of the instruction, if its host can intercept it. INVLPG's needs the address first. */
+function guardLast(opcode: u32): void {
+  const main = recordsEnd - RECORD_SIZE;
+  const last = <u32>load<u8>(code - 1);
+  const exit = guardFor(main, last, opcode == 0x90 && repeat == 0xf3);
+  if (exit == NO_GUARD) return;
+  const at = exit == SVM_EXIT_INVLPG ? main : firstRecord;
+  memory.copy(at + RECORD_SIZE, at, recordsEnd - at);
+  moveRecordsEnd(RECORD_SIZE);
+  putGuard(at, main + RECORD_SIZE, exit, last, addressSize, segment >= 0 ? segment : SEG_DS);
 }
 
 /** Ends the block of `count` instructions: adds the record that goes on behind it, and numbers the records from the end. */

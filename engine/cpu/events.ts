@@ -24,26 +24,33 @@ import {
   VCPU_HALTED,
   VCPU_NMI_BLOCKED,
   VCPU_NMI_PENDING,
+  VCPU_RIP,
 } from '../abi/index';
+import { EVENT_SOFTWARE, SVM_INJECTED_RIP } from '../abi/svm';
 import { log } from './imports';
 import { isProt } from './mmu-mode';
 import {
   clearPending,
   cpu,
   PEND_EXCEPTION,
+  PEND_EXIT,
   PEND_RETRY,
   pending,
   VEC_AC,
+  VEC_BP,
   VEC_DB,
   VEC_DE,
   VEC_DF,
   VEC_GP,
   VEC_NMI,
+  VEC_OF,
   VEC_PF,
   VEC_TS,
   vcpuIndex,
 } from './state';
-import { count, deliverEvent, INT_FAULT, INT_HARDWARE, INT_TRAP, interrupt } from './transfer-interrupt';
+import { exceptionExits, shutdownExits } from './svm/interrupts';
+import { exitEvent, exitWhileDelivering, inGuest } from './svm/state';
+import { count, deliverEvent, INT_FAULT, INT_HARDWARE, INT_SOFTWARE, INT_TRAP, interrupt } from './transfer-interrupt';
 
 /** DR7: general detect. */
 const DR7_GD: u64 = 0x2000;
@@ -91,12 +98,19 @@ function deliverException(first: i32, trap: bool, withError: bool, firstError: u
   for (;;) {
     clearPending();
     if (deliverEvent(vector, trap ? INT_TRAP : INT_FAULT, withError, error)) return 1;
+    const event = <u32>vector | EVENT_FAULT | (withError ? EVENT_ERROR_CODE : 0);
     if (pending == PEND_RETRY) return keepException(vector, trap, withError, error);
+    if (pending == PEND_EXIT) exitWhileDelivering(event, error);
     if (pending != PEND_EXCEPTION) return 0;
     const second = load<i32>(cpu, VCPU_FAULT_VECTOR);
     const next = combine(vector, second);
+    const secondError = load<u32>(cpu, VCPU_FAULT_ERROR);
+    if (exceptionExits(second, secondError) || (next == VEC_DF && exceptionExits(VEC_DF, 0)) || (next < 0 && shutdownExits())) {
+      exitWhileDelivering(event, error);
+      return 0;
+    }
     if (next < 0) return shutDown(first, second);
-    error = next == VEC_DF ? 0 : load<u32>(cpu, VCPU_FAULT_ERROR);
+    error = next == VEC_DF ? 0 : secondError;
     if (second == VEC_PF) store<u64>(cpu, load<u64>(cpu, VCPU_FAULT_ADDR), VCPU_CR2);
     vector = next;
     trap = false;
@@ -113,6 +127,7 @@ function deliverException(first: i32, trap: bool, withError: bool, firstError: u
  */
 export function deliver(trap: bool): i32 {
   const vector = load<i32>(cpu, VCPU_FAULT_VECTOR);
+  if (exceptionExits(vector, load<u32>(cpu, VCPU_FAULT_ERROR))) return 0;
   if (vector == VEC_DB) {
     // No RF in its frame, whatever its class: an instruction breakpoint's handler sets it, or does not. And its handler may use DR0-DR7.
     trap = true;
@@ -127,7 +142,9 @@ export function deliver(trap: bool): i32 {
 function deliverHardware(vector: i32, event: u32): i32 {
   if (interrupt(vector, INT_HARDWARE)) return 1;
   if (pending == PEND_RETRY) return keep(<u32>vector | event, 0);
-  return pending == PEND_EXCEPTION ? deliver(false) : 0;
+  const delivered = pending == PEND_EXCEPTION && deliver(false);
+  if (pending == PEND_EXIT && exitEvent == 0) exitWhileDelivering(<u32>vector | event, 0);
+  return i32(delivered);
 }
 
 /** Takes the vector that the interrupt controller gave. Answers as `deliver`. */
@@ -150,6 +167,18 @@ export function eventWaits(): bool {
   return (load<u32>(cpu, VCPU_EVENT) & EVENT_VALID) != 0;
 }
 
+/** INT n, INT3 or INTO that VMRUN injects: its frame shows the RIP behind the instruction. */
+function injectSoftware(vector: i32, event: u32): i32 {
+  const rip = load<u64>(cpu, VCPU_RIP);
+  store<u64>(cpu, load<u64>(cpu, SVM_INJECTED_RIP), VCPU_RIP);
+  if (deliverEvent(vector, (event & EVENT_TYPE) == EVENT_SOFTWARE ? INT_SOFTWARE : INT_TRAP, false, 0)) return 1;
+  store<u64>(cpu, rip, VCPU_RIP);
+  if (pending == PEND_RETRY) return keep(event, 0);
+  const delivered = pending == PEND_EXCEPTION && deliver(false);
+  if (pending == PEND_EXIT && exitEvent == 0) exitWhileDelivering(event, 0);
+  return i32(delivered);
+}
+
 /** Tries again to deliver the event that waits. Answers as `deliver`. */
 export function reinject(): i32 {
   const event = load<u32>(cpu, VCPU_EVENT);
@@ -158,6 +187,7 @@ export function reinject(): i32 {
   store<u32>(cpu, 0, VCPU_EVENT_ERROR);
   const type = event & EVENT_TYPE;
   const vector = <i32>(event & 255);
+  if (type == EVENT_SOFTWARE || (type == EVENT_FAULT && (vector == VEC_BP || vector == VEC_OF) && inGuest())) return injectSoftware(vector, event);
   if (type == EVENT_FAULT || type == EVENT_TRAP)
     return deliverException(vector, type == EVENT_TRAP, (event & EVENT_ERROR_CODE) != 0, error);
   return deliverHardware(vector, type);

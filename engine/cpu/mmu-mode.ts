@@ -18,16 +18,20 @@ import {
   VCPU_CR0,
   VCPU_CR4,
   VCPU_EFER,
+  VCPU_GUEST_CELLS,
+  VCPU_GUEST_TLB,
   VCPU_MODE,
   VCPU_SEG,
   VCPU_SEG_SIZE,
   VCPU_TLB,
 } from '../abi/index';
+import { SVM_GUEST } from '../abi/svm';
 import {
   MODE_32,
   MODE_64,
   MODE_ALIGN,
   MODE_FLAT,
+  MODE_GUEST,
   MODE_LIMITED,
   MODE_LONG,
   MODE_NARROW,
@@ -66,6 +70,12 @@ export const EFER_SCE: u64 = 1;
 export const EFER_LME: u64 = 1 << 8;
 export const EFER_LMA: u64 = 1 << 10;
 export const EFER_NXE: u64 = 1 << 11;
+export const EFER_SVME: u64 = 1 << 12;
+/** Bits that exist. */
+export const CR0_BITS: u64 = CR0_PE | CR0_MP | CR0_EM | CR0_TS | CR0_ET | CR0_NE | CR0_WP | CR0_AM | CR0_NW | CR0_CD | CR0_PG;
+export const CR4_BITS: u64 = CR4_TSD | CR4_DE | CR4_PSE | CR4_PAE | CR4_MCE | CR4_PGE | CR4_PCE | CR4_OSFXSR | CR4_OSXMMEXCPT;
+/** SVME only with SVM. */
+export const EFER_BITS: u64 = EFER_SCE | EFER_LME | EFER_LMA | EFER_NXE | EFER_SVME;
 
 /** Segment attribute bits (abi/vcpu.ts). */
 export const ATTR_L: u32 = 1 << 9;
@@ -76,6 +86,8 @@ export let cpl: u32 = 0;
 /** TLB table of the current CPL, and the vCPU's two tables. */
 export let tlbBase: usize = 0;
 export let tlbSuper: usize = 0;
+/** What VCPU_FILL_COUNT, VCPU_FILL_LOG and the filters are relative to: the vCPU's block, or further on for a guest under SVM. */
+export let tlbCells: usize = 0;
 
 @inline
 export function is64(): bool {
@@ -118,7 +130,7 @@ function xmmMode(): u32 {
   return load<u64>(cpu, VCPU_CR4) & CR4_OSFXSR && !(load<u64>(cpu, VCPU_CR0) & (CR0_EM | CR0_TS)) ? MODE_XMM : 0;
 }
 
-/** Record of the vCPU whose user TLB has been made ready for MODE_ALIGN, or 0. */
+/** The tables whose user TLB has been made ready for MODE_ALIGN, or 0. */
 let aligned: usize = 0;
 /** MODE_ALIGN, or 0. When it begins, the user TLB loses its tags; it gets none for reads and writes until it ends (mmu-tlb.ts). */
 function alignMode(): u32 {
@@ -126,8 +138,8 @@ function alignMode(): u32 {
     aligned = 0;
     return 0;
   }
-  if (aligned != cpu) memory.fill(tlbSuper + TLB_USER, 0xff, TLB_ENTRIES * TLB_ENTRY_SIZE);
-  aligned = cpu;
+  if (aligned != tlbSuper) memory.fill(tlbSuper + TLB_USER, 0xff, TLB_ENTRIES * TLB_ENTRY_SIZE);
+  aligned = tlbSuper;
   return MODE_ALIGN;
 }
 
@@ -153,7 +165,10 @@ export function modeChanged(): void {
   // The record tells of the modes alone: what the core makes of flat segments must not show in a machine's digest.
   store<u32>(cpu, digest, VCPU_MODE);
   const limited = !(digest & MODE_64) && load<u32>(segRecord(SEG_CS), SEG_LIMIT) != 0xffffffff;
-  tlbSuper = cpu + VCPU_TLB;
+  const guest = load<u32>(cpu, SVM_GUEST) != 0;
+  tlbSuper = cpu + (guest ? VCPU_GUEST_TLB : VCPU_TLB);
+  tlbCells = guest ? cpu + VCPU_GUEST_CELLS : cpu;
+  if (guest) digest |= MODE_GUEST;
   mode = digest | flatModes(digest) | alignMode() | (limited ? MODE_LIMITED : 0) | xmmMode();
   tlbBase = cpl == 3 ? tlbSuper + TLB_USER : tlbSuper;
 }

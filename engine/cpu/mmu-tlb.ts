@@ -28,6 +28,8 @@ import {
   TLB_USER,
   VCPU_FILL_COUNT,
   VCPU_FILL_LOG,
+  VCPU_GUEST_CELLS,
+  VCPU_GUEST_TLB,
   VCPU_HUGE_FILTER,
   VCPU_INDEX,
   VCPU_LARGE_FILTER,
@@ -35,13 +37,14 @@ import {
   VCPU_TLB,
   WRITTEN_PAGES,
 } from '../abi/index';
-import { MODE_ALIGN, mode, tlbSuper } from './mmu-mode';
+import { MODE_ALIGN, mode, tlbCells, tlbSuper } from './mmu-mode';
 import {
   clearFrameCaches,
   commitAccessedDirty,
   dirtyFrame,
   faultCode,
   frame,
+  WALK_EXIT,
   WALK_OK,
   WALK_RETRY,
   walkAllows,
@@ -49,11 +52,13 @@ import {
   walkDirty,
   walkGlobal,
   walkGpa,
+  walkNested,
   walkNx,
   walkShift,
   walkTables,
 } from './mmu-walk';
-import { blockOf, cpu, PEND_RETRY, pend, raisePageFault } from './state';
+import { blockOf, clearPending, cpu, PEND_RETRY, pend, raisePageFault } from './state';
+import { isNested } from './svm/state';
 import { armed, TAG_EXEC, TAG_READ, TAG_WRITE, watchedTags } from './watch';
 
 const NO_TAG: u64 = <u64>-1;
@@ -63,8 +68,14 @@ const LARGE_SHIFT: u64 = 22;
 const LARGE_ENTRIES: usize = 1024;
 const HUGE_SHIFT: u64 = 30;
 
-/** vCPUs whose TLB was ever filled: bits. Scans skip the others. */
+/** vCPUs whose TLB was ever filled: bits, those of their guests behind. Scans skip the others. */
 let usedTlbs: u32 = 0;
+const GUEST_USED: u32 = 1 << MAX_VCPUS;
+/** Number of pairs of tables, and where number i lies. */
+const PAIRS: i32 = 2 * MAX_VCPUS;
+function tablesOf(i: i32): usize {
+  return i < MAX_VCPUS ? blockOf(i) + VCPU_TLB : blockOf(i - MAX_VCPUS) + VCPU_GUEST_TLB;
+}
 /** Counts every event that may have dropped an entry; caches of translations compare it. */
 export let tlbEpoch: u32 = 0;
 
@@ -114,7 +125,12 @@ export function fill(va: u64, access: i32, table: usize): i32 {
   const execute = access == ACCESS_X;
   const status = walkTables(va);
   if (status == WALK_RETRY) return pend(PEND_RETRY);
+  if (status == WALK_EXIT) return 0;
   if (status != WALK_OK || !walkAllows(write, execute, user)) return raisePageFault(va, faultCode(status, write, execute, user));
+  if (isNested()) {
+    const nested = walkNested(va & 0xfff, write, execute);
+    if (nested != WALK_OK) return nested == WALK_RETRY ? pend(PEND_RETRY) : 0;
+  }
   const gfn = walkGpa >> 12;
   let answer = frame(gfn);
   if (answer & PAGE_INVALID) return pend(PEND_RETRY);
@@ -142,7 +158,9 @@ export function fillPlain(va: u64, write: bool, table: usize): i32 {
   const tag = entryOf(table, va) + (write ? TLB_TAG_WRITE : TLB_TAG_READ);
   // A watched page is entered already, and stays the interpreter's.
   if (armed && load<u64>(tag) == (page | 1)) return 0;
-  if (walkTables(va) != WALK_OK || !walkAllows(write, false, table != tlbSuper)) return 0;
+  if (walkTables(va) != WALK_OK) return giveUp();
+  if (!walkAllows(write, false, table != tlbSuper)) return 0;
+  if (isNested() && walkNested(va & 0xfff, write, false) != WALK_OK) return giveUp();
   const gfn = walkGpa >> 12;
   const answer = frame(gfn);
   if (answer == 0 || answer & PAGE_INVALID) return 0;
@@ -151,6 +169,12 @@ export function fillPlain(va: u64, write: bool, table: usize): i32 {
   commitAccessedDirty(write);
   enter(page, table, gfn, answer);
   return i32(load<u64>(tag) == page);
+}
+
+/** A #VMEXIT that a quiet access met is the interpreter's. Answers 0. */
+function giveUp(): i32 {
+  clearPending();
+  return 0;
 }
 
 function enter(page: u64, table: usize, gfn: u64, answer: u32): void {
@@ -167,7 +191,7 @@ function enter(page: u64, table: usize, gfn: u64, answer: u32): void {
   store<u32>(entry, <u32>gfn, TLB_GFN);
   if (armed) retagEntry(cpu, entry);
   if (writable) noteWritten(host);
-  usedTlbs |= 1 << load<u32>(cpu, VCPU_INDEX);
+  usedTlbs |= tlbCells == cpu ? 1 << load<u32>(cpu, VCPU_INDEX) : GUEST_USED << load<u32>(cpu, VCPU_INDEX);
   if (!walkGlobal) noteFill(<u32>((entry - tlbSuper) >> 5));
   if (walkShift > 12) noteLarge(page);
 }
@@ -179,14 +203,14 @@ function noteWritten(host: u32): void {
 }
 @inline
 function noteFill(number: u32): void {
-  const filled = load<u32>(cpu, VCPU_FILL_COUNT);
-  if (filled < <u32>FILL_LOG_CAPACITY) store<u16>(cpu + ((<usize>filled) << 1), <u16>number, VCPU_FILL_LOG);
-  if (filled <= <u32>FILL_LOG_CAPACITY) store<u32>(cpu, filled + 1, VCPU_FILL_COUNT);
+  const filled = load<u32>(tlbCells, VCPU_FILL_COUNT);
+  if (filled < <u32>FILL_LOG_CAPACITY) store<u16>(tlbCells + ((<usize>filled) << 1), <u16>number, VCPU_FILL_LOG);
+  if (filled <= <u32>FILL_LOG_CAPACITY) store<u32>(tlbCells, filled + 1, VCPU_FILL_COUNT);
 }
 /** The byte of VCPU_LARGE_FILTER that knows of va, and the bit in it. */
 @inline
 function largeByte(va: u64): usize {
-  return cpu + VCPU_LARGE_FILTER + <usize>((<u32>(va >> LARGE_SHIFT) & 1023) >> 3);
+  return tlbCells + VCPU_LARGE_FILTER + <usize>((<u32>(va >> LARGE_SHIFT) & 1023) >> 3);
 }
 @inline
 function largeBit(va: u64): u8 {
@@ -198,7 +222,7 @@ function hugeBit(va: u64): u32 {
 }
 function noteLarge(va: u64): void {
   if (walkShift == <i32>HUGE_SHIFT) {
-    store<u32>(cpu, load<u32>(cpu, VCPU_HUGE_FILTER) | hugeBit(va), VCPU_HUGE_FILTER);
+    store<u32>(tlbCells, load<u32>(tlbCells, VCPU_HUGE_FILTER) | hugeBit(va), VCPU_HUGE_FILTER);
     return;
   }
   const byte = largeByte(va);
@@ -223,35 +247,53 @@ function retagEntry(block: usize, entry: usize): void {
 }
 /** Brings all entries of all vCPUs in line with what is watched now. None of them is lost. */
 export function retag(): void {
-  for (let index = 0; index < MAX_VCPUS; index++) {
+  for (let index = 0; index < PAIRS; index++) {
     if (!((usedTlbs >> index) & 1)) continue;
-    const block = blockOf(index);
-    let entry: usize = block + VCPU_TLB;
+    const block = blockOf(index % MAX_VCPUS);
+    let entry: usize = tablesOf(index);
     for (const end = entry + 2 * TABLE_BYTES; entry < end; entry += TLB_ENTRY_SIZE) retagEntry(block, entry);
   }
 }
 
-/** Empties both tables of a vCPU, given by its block. */
-function dropAll(block: usize): void {
-  memory.fill(block + VCPU_TLB, 0xff, 2 * TABLE_BYTES);
-  memory.fill(block + VCPU_LARGE_FILTER, 0, 128);
-  store<u32>(block, 0, VCPU_HUGE_FILTER);
-  store<u32>(block, 0, VCPU_FILL_COUNT);
+/** Empties two tables, and the cells that go with them. */
+function dropTables(tables: usize, cells: usize): void {
+  memory.fill(tables, 0xff, 2 * TABLE_BYTES);
+  memory.fill(cells + VCPU_LARGE_FILTER, 0, 128);
+  store<u32>(cells, 0, VCPU_HUGE_FILTER);
+  store<u32>(cells, 0, VCPU_FILL_COUNT);
 }
 
-/** The guest's own flush of the current vCPU (MOV CR3, CR4 changes). keepGlobal keeps pages entered as global. */
+/** Empties the host's and the guest's tables of a vCPU, given by its block. */
+function dropAll(block: usize): void {
+  dropTables(block + VCPU_TLB, block);
+  dropGuestTlb(block);
+}
+
+/** Empties the tables of a vCPU's guest under SVM. */
+export function dropGuestTlb(block: usize): void {
+  tlbEpoch++;
+  dropTables(block + VCPU_GUEST_TLB, block + VCPU_GUEST_CELLS);
+}
+
+/** Empties the tables that are in use otherwise. */
+export function dropHostTlb(block: usize): void {
+  tlbEpoch++;
+  dropTables(block + VCPU_TLB, block);
+}
+
+/** The running program's own flush (MOV CR3, CR4 changes). keepGlobal keeps pages entered as global. */
 export function flushTlb(keepGlobal: bool): void {
-  const filled = load<u32>(cpu, VCPU_FILL_COUNT);
+  const filled = load<u32>(tlbCells, VCPU_FILL_COUNT);
   tlbEpoch++;
   count(STAT_TLB_FLUSH, 1);
   if (!keepGlobal || filled > <u32>FILL_LOG_CAPACITY) {
-    dropAll(cpu);
+    dropTables(tlbSuper, tlbCells);
     return;
   }
-  let at = cpu + VCPU_FILL_LOG;
-  const end = at + ((<usize>filled) << 1);
-  for (; at < end; at += 2) clearTags(tlbSuper + ((<usize>load<u16>(at)) << 5));
-  store<u32>(cpu, 0, VCPU_FILL_COUNT);
+  let at = tlbCells + VCPU_FILL_LOG;
+  const end = at + (<usize>filled << 1);
+  for (; at < end; at += 2) clearTags(tlbSuper + (<usize>load<u16>(at) << 5));
+  store<u32>(tlbCells, 0, VCPU_FILL_COUNT);
 }
 
 /** INVLPG: drops va's page, global or not, with all its fragments if it is large. */
@@ -259,7 +301,7 @@ export function invlpg(va: u64): void {
   tlbEpoch++;
   clearTags(entryOf(tlbSuper, va));
   clearTags(entryOf(tlbSuper + TLB_USER, va));
-  if (load<u32>(cpu, VCPU_HUGE_FILTER) & hugeBit(va)) dropLinear(va, HUGE_SHIFT, 0, TLB_ENTRIES);
+  if (load<u32>(tlbCells, VCPU_HUGE_FILTER) & hugeBit(va)) dropLinear(va, HUGE_SHIFT, 0, TLB_ENTRIES);
   else if (load<u8>(largeByte(va)) & largeBit(va))
     dropLinear(va, LARGE_SHIFT, <usize>(va >> 12) & (TLB_ENTRIES - 1) & ~(LARGE_ENTRIES - 1), LARGE_ENTRIES);
 }
@@ -281,9 +323,9 @@ function dropRange(start: f64, npages: f64, writeOnly: bool): i32 {
   const length = npages >= 4294967296.0 ? 0xffffffff : <u32>npages;
   if (length == 0) return 0;
   let dropped = 0;
-  for (let index = 0; index < MAX_VCPUS; index++) {
+  for (let index = 0; index < PAIRS; index++) {
     if (!((usedTlbs >> index) & 1)) continue;
-    let entry: usize = blockOf(index) + VCPU_TLB;
+    let entry: usize = tablesOf(index);
     for (const end = entry + 2 * TABLE_BYTES; entry < end; entry += TLB_ENTRY_SIZE) {
       if (load<u32>(entry, TLB_GFN) - first >= length && length != 0xffffffff) continue;
       if (writeOnly) {
@@ -309,7 +351,7 @@ export function zapGfnRange(start: f64, npages: f64): i32 {
 export function zapAll(): i32 {
   const dropped = dropRange(0, 4294967296.0, false);
   for (let index = 0; index < MAX_VCPUS; index++) {
-    if ((usedTlbs >> index) & 1) dropAll(blockOf(index));
+    if ((usedTlbs >> index) & (GUEST_USED + 1)) dropAll(blockOf(index));
   }
   return dropped;
 }
@@ -334,9 +376,9 @@ export function stripWriteTags(hostPage: u32): void {
   store<u8>(byte, load<u8>(byte) & <u8>~bit);
   tlbEpoch++;
   const host = hostPage << 12;
-  for (let index = 0; index < MAX_VCPUS; index++) {
+  for (let index = 0; index < PAIRS; index++) {
     if (!((usedTlbs >> index) & 1)) continue;
-    let entry: usize = blockOf(index) + VCPU_TLB;
+    let entry: usize = tablesOf(index);
     for (const end = entry + 2 * TABLE_BYTES; entry < end; entry += TLB_ENTRY_SIZE) {
       const tag = load<u64>(entry, TLB_TAG_WRITE);
       if (tag != NO_TAG && (<u32>tag & ~1) + load<u32>(entry, TLB_ADDEND) == host) store<u64>(entry, NO_TAG, TLB_TAG_WRITE);

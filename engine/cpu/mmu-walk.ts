@@ -26,14 +26,16 @@ import { codeWritten } from './blocks';
 import { lookup, markDirty } from './imports';
 import { CR0_PG, CR0_WP, CR4_PAE, CR4_PGE, CR4_PSE, cr0, cr4, EFER_LMA, EFER_NXE, efer } from './mmu-mode';
 import { blockOf, cpu, vcpuIndex } from './state';
+import { isNested } from './svm/state';
+import { nestedNx, nestedPage, nestedWritable, translateFinal, translateTable } from './svm/nested';
 
 /** MAXPHYADDR 46 (CPUID 0x80000008). */
 export const PHYS_BITS = 46;
 export const PHYS_MASK: u64 = 0x00003ffffffff000;
 /** Physical-address bits above MAXPHYADDR: reserved in every wide entry. */
-const RSVD_PHYS: u64 = 0x000fc00000000000;
+export const RSVD_PHYS: u64 = 0x000fc00000000000;
 /** In PAE tables bits 62:52 are reserved too. */
-const RSVD_PAE: u64 = 0x7fffc00000000000;
+export const RSVD_PAE: u64 = 0x7fffc00000000000;
 
 export const PTE_P: u64 = 1;
 export const PTE_RW: u64 = 2;
@@ -57,6 +59,8 @@ export const WALK_NOT_PRESENT: i32 = 1;
 export const WALK_RESERVED: i32 = 2;
 /** A table lies in an INVALID memslot. */
 export const WALK_RETRY: i32 = 3;
+/** A #VMEXIT was requested: a table's address has no translation for the guest (svm/nested.ts). */
+export const WALK_EXIT: i32 = 4;
 
 /** Result of the last walk that answered WALK_OK: gpa of the 4 KiB page, and the rights of all levels combined. */
 export let walkGpa: u64 = 0;
@@ -69,11 +73,14 @@ export let walkShift: u32 = 12;
 /** The leaf's dirty bit is set (always, without paging). */
 export let walkDirty: bool = true;
 
-/** A record of VCPU_WALK: host u32 (0: open bus), lookup answer u32, value u64, gpa u64. */
+/** A record of VCPU_WALK: host u32 (0: open bus), lookup answer u32, value u64, gpa u64 (the machine's, whatever the guest calls it). */
 const WALK_ENTRY_SIZE: usize = 24;
 let walkCount: usize = 0;
 let entryHost: usize = 0;
 let entryAnswer: u32 = 0;
+let entryGpa: u64 = 0;
+/** Why `locate` answered false: WALK_RETRY or WALK_EXIT. */
+let missing: i32 = WALK_RETRY;
 
 /**
  * gfn -> host page and PAGE_* bits of the current vCPU's address space, as `lookup` answers, behind a small direct-mapped cache.
@@ -123,20 +130,29 @@ function countWalk(): void {
   store<u64>(cpu, load<u64>(cpu, VCPU_STATS + STAT_PAGE_WALK) + 1, VCPU_STATS + STAT_PAGE_WALK);
 }
 
-/** Finds the table entry at gpa; false: INVALID slot. */
+/** Finds the table entry at gpa; false: see `missing`. */
 function locate(gpa: u64): bool {
-  entryAnswer = frame(gpa >> 12);
-  if (entryAnswer & PAGE_INVALID) return false;
+  entryGpa = gpa;
+  if (isNested()) {
+    missing = translateTable(gpa);
+    if (missing != WALK_OK) return false;
+    entryGpa = nestedPage | (gpa & 0xfff);
+  }
+  entryAnswer = frame(entryGpa >> 12);
+  if (entryAnswer & PAGE_INVALID) {
+    missing = WALK_RETRY;
+    return false;
+  }
   entryHost = entryAnswer == 0 ? 0 : <usize>(entryAnswer & 0xfffff000) + (<usize>gpa & 0xfff);
   return true;
 }
 
-function remember(gpa: u64, value: u64): void {
+function remember(value: u64): void {
   const record = cpu + VCPU_WALK + walkCount * WALK_ENTRY_SIZE;
   store<u32>(record, <u32>entryHost);
   store<u32>(record, entryAnswer, 4);
   store<u64>(record, value, 8);
-  store<u64>(record, gpa, 16);
+  store<u64>(record, entryGpa, 16);
   walkCount++;
 }
 
@@ -148,14 +164,14 @@ function walkWide(va: u64, table: u64, top: u32, reservedHigh: u64): i32 {
   let noExecute: u64 = 0;
   for (let shift = top; ; shift -= 9) {
     const gpa = table + (((va >> shift) & 511) << 3);
-    if (!locate(gpa)) return WALK_RETRY;
+    if (!locate(gpa)) return missing;
     const entry = entryHost == 0 ? <u64>-1 : load<u64>(entryHost);
     if (!(entry & PTE_P)) return WALK_NOT_PRESENT;
     const large = shift > 12 && (entry & PTE_PS) != 0;
     let reserved = reservedAll;
     if (large) reserved |= shift == 39 ? PTE_PS : (((<u64>1) << shift) - 1) & ~(<u64>0x1fff);
     if (entry & reserved) return WALK_RESERVED;
-    remember(gpa, entry);
+    remember(entry);
     rights &= entry;
     noExecute |= entry;
     if (shift == 12 || large) {
@@ -180,7 +196,7 @@ function finish(gpa: u64, rights: u64, leaf: u64, shift: u32): void {
 
 function walkPae(va: u64): i32 {
   const gpa = (load<u64>(cpu, VCPU_CR3) & 0xffffffe0) + ((va >> 30) << 3);
-  if (!locate(gpa)) return WALK_RETRY;
+  if (!locate(gpa)) return missing;
   const entry = entryHost == 0 ? <u64>-1 : load<u64>(entryHost);
   if (!(entry & PTE_P)) return WALK_NOT_PRESENT;
   if (entry & PAE_PDPTE_RESERVED) return WALK_RESERVED;
@@ -191,10 +207,10 @@ export const PAE_PDPTE_RESERVED: u64 = 0xffffc00000000000 | 0x1e6;
 
 function walk32(va: u64): i32 {
   let gpa = (load<u64>(cpu, VCPU_CR3) & 0xfffff000) + (((va >> 22) & 1023) << 2);
-  if (!locate(gpa)) return WALK_RETRY;
+  if (!locate(gpa)) return missing;
   const pde = entryHost == 0 ? <u32>-1 : load<u32>(entryHost);
   if (!(pde & <u32>PTE_P)) return WALK_NOT_PRESENT;
-  remember(gpa, pde);
+  remember(pde);
   if (pde & <u32>PTE_PS && cr4() & CR4_PSE) {
     if (pde & 0x200000) return WALK_RESERVED; // PSE-36 uses bits 20:13 as address bits 39:32
     const base = <u64>(pde & 0xffc00000) | (((<u64>pde >> 13) & 0xff) << 32);
@@ -202,10 +218,10 @@ function walk32(va: u64): i32 {
     return WALK_OK;
   }
   gpa = <u64>(pde & 0xfffff000) + (((va >> 12) & 1023) << 2);
-  if (!locate(gpa)) return WALK_RETRY;
+  if (!locate(gpa)) return missing;
   const pte = entryHost == 0 ? <u32>-1 : load<u32>(entryHost);
   if (!(pte & <u32>PTE_P)) return WALK_NOT_PRESENT;
-  remember(gpa, pte);
+  remember(pte);
   finish(<u64>(pte & 0xfffff000), pde & pte, pte, 12);
   return WALK_OK;
 }
@@ -229,6 +245,19 @@ export function walkTables(va: u64): i32 {
   if (efer() & EFER_LMA) return walkWide(va, load<u64>(cpu, VCPU_CR3) & PHYS_MASK, 39, RSVD_PHYS);
   if (cr4() & CR4_PAE) return walkPae(va & 0xffffffff);
   return walk32(va & 0xffffffff);
+}
+
+/**
+ * For a guest with nested paging: the last walk's page as the machine's physical address, and the host's rights added. WALK_OK, WALK_RETRY, or
+ * WALK_EXIT. Behind the checks of the guest's own rights, which come first.
+ */
+export function walkNested(offset: u64, write: bool, execute: bool): i32 {
+  const status = translateFinal(walkGpa | offset, write, execute);
+  if (status != WALK_OK) return status;
+  walkGpa = nestedPage;
+  walkNx = walkNx || nestedNx;
+  walkDirty = walkDirty && nestedWritable;
+  return WALK_OK;
 }
 
 /** Whether the last walk allows the access (SDM 3A 4.6). CR0.WP decides for supervisor writes. */

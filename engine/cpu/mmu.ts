@@ -23,12 +23,14 @@ import { codeWritten } from './blocks';
 import { mmioRead, mmioWrite } from './imports';
 import { is64, isCanonical, tlbBase, tlbSuper, wrapLinear } from './mmu-mode';
 import { ACCESS_R, ACCESS_W, ACCESS_X, fill, fillPlain, hitGpa, hitHost, setHit } from './mmu-tlb';
-import { WALK_OK, walkGpa, walkTables } from './mmu-walk';
+import { WALK_OK, walkGpa, walkNested, walkTables } from './mmu-walk';
 import { cpu, PEND_INTERNAL, pend, raise, selectCpu, VEC_GP, vcpuIndex } from './state';
+import { setQuiet } from './svm/nested';
+import { isNested } from './svm/state';
 import { ARM_DATA, armed, noteData } from './watch';
 
 export { cpl, is32, is64, isCanonical, isLong, isProt, mode, modeChanged, tlbBase, tlbSuper, wrapLinear } from './mmu-mode';
-export { flushTlb, invlpg, protectGfnRange, resetTlb, stripWriteTags, tlbEpoch, zapAll, zapGfnRange } from './mmu-tlb';
+export { dropGuestTlb, dropHostTlb, flushTlb, invlpg, protectGfnRange, resetTlb, stripWriteTags, tlbEpoch, zapAll, zapGfnRange } from './mmu-tlb';
 
 /** Result of readSlow and sysRead, zero-extended. */
 export let slowValue: u64 = 0;
@@ -301,7 +303,9 @@ export function execHost(va: u64): usize {
 export function translate(block: usize, va: u64): i32 {
   const saved = cpu;
   selectCpu(block);
-  const found = walkTables(va) == WALK_OK;
+  setQuiet(true);
+  const found = walkTables(va) == WALK_OK && (!isNested() || walkNested(va & 0xfff, false, false) == WALK_OK);
+  setQuiet(false);
   selectCpu(saved);
   if (!found) return 0;
   store<u64>(block, walkGpa | (va & 0xfff), VCPU_MAILBOX2);

@@ -48,7 +48,7 @@ import {
   cpu,
   PEND_DEBUG,
   PEND_EXCEPTION,
-  PEND_INTERNAL,
+  PEND_EXIT, PEND_INTERNAL,
   PEND_RETRY,
   PEND_WAIT,
   pending,
@@ -56,6 +56,9 @@ import {
   selectCpu,
   VEC_DB,
 } from './state';
+import { takeByRules, virtualWaits } from './svm/interrupts';
+import { leaveGuest } from './svm/leave';
+import { hasOwnRules } from './svm/state';
 import { armed, dropHits, labHits, meetBreakpoint, setPassing, takeGuestHits } from './watch';
 import { leavePoint, WHY_FAULT, WHY_FETCH, WHY_LEAVE, WHY_OVER, WHY_STOP } from './why';
 
@@ -115,6 +118,7 @@ function stopped(): i32 {
     store<u64>(cpu, load<u64>(cpu, VCPU_STATS + STAT_RETRIES) + 1, VCPU_STATS + STAT_RETRIES);
     return EXIT_RETRY;
   }
+  if (why == PEND_EXIT) return leaveGuest() ? GO_ON : stopped();
   if (why == PEND_WAIT) store<u32>(cpu, 1, VCPU_HALTED);
   return why == PEND_INTERNAL ? EXIT_INTERNAL_ERROR : GO_ON;
 }
@@ -122,6 +126,7 @@ function stopped(): i32 {
 /** Delivers the event that waits; else an NMI or an interrupt if there is one and it may be taken. GO_ON, or an exit. */
 function interrupts(): i32 {
   if (eventWaits() && !reinject()) return stopped();
+  if (hasOwnRules()) return takeByRules() ? GO_ON : stopped();
   if (load<u32>(cpu, VCPU_INTR_SHADOW)) return GO_ON;
   if (load<u32>(cpu, VCPU_NMI_PENDING) && !load<u32>(cpu, VCPU_NMI_BLOCKED)) {
     if (!takeNmi()) return stopped();
@@ -163,7 +168,7 @@ function instructions(now: u64): i32 {
   const resume = sysFlags() & F_RF;
   const held = load<u32>(cpu, VCPU_PENDING_DEBUG);
   // With nothing pending the shadow cannot matter: whatever makes an interrupt pending also stops behind that instruction.
-  const shaded = shadow != 0 && (load<u32>(cpu, VCPU_IRQ_PENDING) | load<u32>(cpu, VCPU_NMI_PENDING)) != 0;
+  const shaded = shadow != 0 && ((load<u32>(cpu, VCPU_IRQ_PENDING) | load<u32>(cpu, VCPU_NMI_PENDING)) != 0 || virtualWaits());
   if (shaded || trap || resume || held) stopAt = now + 1;
   const most = <i32>(stopAt - now);
   let left = nextSample(most);
@@ -204,7 +209,7 @@ function instructions(now: u64): i32 {
     // What it did before it failed does not count.
     if (armed) dropHits();
     if (retired == 0) {
-      if (pending == PEND_RETRY) {
+      if (pending == PEND_RETRY || pending == PEND_EXIT) {
         store<u32>(cpu, shadow, VCPU_INTR_SHADOW);
         setSysFlags(sysFlags() | resume);
       } else store<u32>(cpu, 0, VCPU_PENDING_DEBUG);

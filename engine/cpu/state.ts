@@ -32,6 +32,9 @@ export const PEND_WAIT: i32 = 4;
 /** A breakpoint lies on the instruction (watch.ts). */
 export const PEND_DEBUG: i32 = 5;
 
+/** A #VMEXIT was requested (svm/state.ts). */
+export const PEND_EXIT: i32 = 6;
+
 export let pending: i32 = PEND_NONE;
 export function clearPending(): void {
   pending = PEND_NONE;

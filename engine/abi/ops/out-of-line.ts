@@ -106,6 +106,8 @@ export const outOfLine: readonly Operation[] = [
     rdrand: { fn: 'opRdrand', ...all },
     xgetbv: { fn: 'opXgetbv' },
   }),
+  // It lets a host see everything, flags too.
+  ...file('svm/guard', { guard: { fn: 'opGuard', reads: ALL_FLAGS } }),
   // FCOMI and FUCOMI, COMIS and UCOMIS set flags; FCMOV reads them.
   ...file('fpu/execute', { fpu: { fn: 'opFpu', ...operand, form: 'none', access: 'modify', reads: ALL_FLAGS, alters: ALL_FLAGS } }),
   ...file('simd/execute', { simd: { fn: 'opSimd', ...operand, form: 'none', access: 'modify', alters: ALL_FLAGS } }),
@@ -180,4 +182,5 @@ export const outOfLineEnding: readonly Operation[] = [
     sysenter: { fn: 'opSysenter', ...ENDS },
     sysexit: { fn: 'opSysexit', ...ENDS },
   }),
+  ...file('svm/instructions', { svm: { fn: 'opSvm', ...ENDS, reads: ALL_FLAGS, ...all } }),
 ];

@@ -25,30 +25,24 @@ import {
   VCPU_INDEX,
   VCPU_KERNEL_GS_BASE,
 } from '../../abi/index';
+import { SVM_VINTR } from '../../abi/svm';
 import { cr8Written } from '../imports';
 import { invlpg as dropPage, flushTlb } from '../mmu';
 import {
   ATTR_L,
-  CR0_AM,
+  CR0_BITS,
   CR0_CD,
-  CR0_EM,
   CR0_ET,
-  CR0_MP,
-  CR0_NE,
   CR0_NW,
   CR0_PE,
   CR0_PG,
   CR0_TS,
   CR0_WP,
+  CR4_BITS,
   CR4_DE,
-  CR4_MCE,
-  CR4_OSFXSR,
-  CR4_OSXMMEXCPT,
   CR4_PAE,
-  CR4_PCE,
   CR4_PGE,
   CR4_PSE,
-  CR4_TSD,
   cpl,
   cr0,
   cr4,
@@ -61,12 +55,12 @@ import {
   modeChanged,
   segRecord,
 } from '../mmu-mode';
-import { frame, PAE_PDPTE_RESERVED } from '../mmu-walk';
-import { cpu, PEND_RETRY, pend, raise, VEC_DB, VEC_GP, VEC_UD } from '../state';
+import { PAE_PDPTE_RESERVED } from '../mmu-walk';
+import { clearPending, cpu, PEND_RETRY, pend, pending, raise, VEC_DB, VEC_GP, VEC_UD } from '../state';
+import { guestFrame } from '../svm/nested';
+import { hasVirtualTpr } from '../svm/state';
 import { watchesChanged } from '../watch';
 
-const CR0_BITS: u64 = CR0_PE | CR0_MP | CR0_EM | CR0_TS | CR0_ET | CR0_NE | CR0_WP | CR0_AM | CR0_NW | CR0_CD | CR0_PG;
-const CR4_BITS: u64 = CR4_TSD | CR4_DE | CR4_PSE | CR4_PAE | CR4_MCE | CR4_PGE | CR4_PCE | CR4_OSFXSR | CR4_OSXMMEXCPT;
 /** Address bits above MAXPHYADDR 46. */
 const CR3_RESERVED: u64 = 0xffffc00000000000;
 
@@ -82,7 +76,8 @@ export function readCr(n: i32): u64 {
   if (n == 0) return load<u64>(cpu, VCPU_CR0);
   if (n == 2) return load<u64>(cpu, VCPU_CR2);
   if (n == 3) return load<u64>(cpu, VCPU_CR3);
-  return n == 4 ? load<u64>(cpu, VCPU_CR4) : load<u64>(cpu, VCPU_CR8);
+  if (n == 4) return load<u64>(cpu, VCPU_CR4);
+  return hasVirtualTpr() ? load<u64>(cpu, SVM_VINTR) & 15 : load<u64>(cpu, VCPU_CR8);
 }
 
 /** MOV to CRn; outside 64-bit mode `value` is zero-extended by the caller. Ends the block: mode and translations may change. */
@@ -97,6 +92,10 @@ export function writeCr(n: i32, value: u64): i32 {
     return 1;
   }
   if (value > 15) return raise(VEC_GP, 0);
+  if (hasVirtualTpr()) {
+    store<u64>(cpu, (load<u64>(cpu, SVM_VINTR) & ~(<u64>0xff)) | value, SVM_VINTR);
+    return 1;
+  }
   store<u64>(cpu, value, VCPU_CR8);
   cr8Written(load<u32>(cpu, VCPU_INDEX));
   return 1;
@@ -104,7 +103,9 @@ export function writeCr(n: i32, value: u64): i32 {
 
 /** Reserved bits of the four PDPTEs at `cr3` raise #GP(0) when PAE paging starts or CR3 is loaded (SDM 3A 4.4.1). */
 function checkPdptes(cr3: u64): i32 {
-  const answer = frame((cr3 & 0xffffffe0) >> 12);
+  clearPending();
+  const answer = guestFrame(cr3 & 0xffffffe0);
+  if (pending != 0) return 0;
   if (answer & 8) return pend(PEND_RETRY);
   if (answer == 0) return 1; // all ones of an open bus: the walk reports it
   const table = <usize>(answer & 0xfffff000) + (<usize>cr3 & 0xfe0);

@@ -2,18 +2,36 @@
  * What CPUID says: the one place where features are claimed. A bit stands here only if everything it promises works.
  * SDM 2, CPUID. Leaves beyond the highest answer zeros.
  *
- * Family 6, model 0x36, stepping 1 ("Cedarview"): an in-order core, which guests rightly believe free of speculation bugs, so that none of
- * them spends time on mitigations.
+ * `lab64`: Intel, family 6, model 0x36, stepping 1 ("Cedarview"): an in-order core, which guests rightly believe free of speculation bugs, so
+ * that none of them spends time on mitigations. `lab64-svm`: AMD, of family 4 for the same reason (Linux trusts any vendor's), with SVM.
  */
 import { VCPU_APIC_BASE, VCPU_GPR, VCPU_INDEX } from '../../abi/index';
+import {
+  CPU_MODEL_LAB64_SVM,
+  CPUID_SVM,
+  HIDDEN_1_ECX,
+  HIDDEN_1_EDX,
+  HIDDEN_7_EBX,
+  HIDDEN_SVM,
+  HIDDEN_X1_ECX,
+  HIDDEN_X1_EDX,
+  SVM_ASIDS,
+  SVM_FEATURE_FLUSH_BY_ASID,
+  SVM_FEATURE_NP,
+  SVM_FEATURE_NRIPS,
+  VCPU_CPU_MODEL,
+} from '../../abi/svm';
 import { PHYS_BITS } from '../mmu-walk';
 import { cpu } from '../state';
 
 /** Family, model, stepping; also in EDX after reset. */
-export const CPU_SIGNATURE: u32 = 0x00030661;
+const INTEL_SIGNATURE: u32 = 0x00030661;
+const AMD_SIGNATURE: u32 = 0x000004f4;
 
 const MAX_BASIC: u32 = 0x16;
+const MAX_BASIC_AMD: u32 = 0xb;
 const MAX_EXTENDED: u32 = 0x80000008;
+const MAX_EXTENDED_AMD: u32 = 0x8000000a;
 
 /** Leaf 1 EDX: PSE TSC MSR PAE CX8 SEP PGE CMOV PAT PSE36. APIC (bit 9) follows IA32_APIC_BASE. */
 const LEAF1_EDX: u32 = (1 << 3) | (1 << 4) | (1 << 5) | (1 << 6) | (1 << 8) | (1 << 11) | (1 << 13) | (1 << 15) | (1 << 16) | (1 << 17);
@@ -29,11 +47,33 @@ const LEAF7_EBX: u32 = (1 << 1) | (1 << 9) | (1 << 13);
 /** Leaf 0x80000001 EDX: SYSCALL NX 1G-pages RDTSCP LM; ECX: LAHF in 64-bit mode. */
 const EXT1_EDX: u32 = (1 << 11) | (1 << 20) | (1 << 26) | (1 << 27) | (1 << 29);
 const EXT1_ECX: u32 = 1;
+/** Leaf 0x8000000A: SVM revision 1; nested paging, NRIP save, flush by ASID. */
+const SVM_REVISION: u32 = 1;
+const SVM_EDX: u32 = SVM_FEATURE_NP | SVM_FEATURE_NRIPS | SVM_FEATURE_FLUSH_BY_ASID;
 /** Leaf 0x80000007 EDX: the TSC runs at one rate in all states. */
 const EXT7_EDX: u32 = 1 << 8;
 const TSC_MHZ: u32 = 1000;
 /** The local APIC timer counts at this rate before its divider (leaf 0x15 ECX). */
 const CRYSTAL_HZ: u32 = 1000000000;
+
+export function isAmd(): bool {
+  return load<u32>(cpu, VCPU_CPU_MODEL) == CPU_MODEL_LAB64_SVM;
+}
+export function cpuSignature(): u32 {
+  return isAmd() ? AMD_SIGNATURE : INTEL_SIGNATURE;
+}
+/** What `-cpu MODEL,-feature` does not hide of these bits. `word`: HIDDEN_*. */
+function shown(bits: u32, word: usize): u32 {
+  return bits & ~load<u32>(cpu + word);
+}
+/** 0x80000001 ECX. */
+export function extendedFeatures(): u32 {
+  return shown(isAmd() ? EXT1_ECX | CPUID_SVM : EXT1_ECX, HIDDEN_X1_ECX);
+}
+/** 0x8000000A EDX; 0 without SVM. */
+export function svmFeatures(): u32 {
+  return extendedFeatures() & CPUID_SVM ? shown(SVM_EDX, HIDDEN_SVM) : 0;
+}
 
 let eax: u32 = 0;
 let ebx: u32 = 0;
@@ -59,11 +99,14 @@ function brand(part: u32): void {
 function basic(leaf: u32): void {
   set(0, 0, 0, 0);
   if (leaf == 0) {
-    set(MAX_BASIC, 0x756e6547, 0x6c65746e, 0x49656e69); // GenuineIntel: EBX "Genu", EDX "ineI", ECX "ntel"
+    if (isAmd())
+      set(MAX_BASIC_AMD, 0x68747541, 0x444d4163, 0x69746e65); // AuthenticAMD
+    else set(MAX_BASIC, 0x756e6547, 0x6c65746e, 0x49656e69); // GenuineIntel: EBX "Genu", EDX "ineI", ECX "ntel"
   } else if (leaf == 1) {
     const apic = load<u64>(cpu, VCPU_APIC_BASE) & 0x800 ? LEAF1_APIC : 0;
     // EBX: CLFLUSH line 64 bytes, one logical processor, initial APIC id.
-    set(CPU_SIGNATURE, (load<u32>(cpu, VCPU_INDEX) << 24) | (1 << 16) | (8 << 8), LEAF1_ECX, LEAF1_EDX | LEAF1_EDX_FPU | apic);
+    const features = shown(LEAF1_EDX | LEAF1_EDX_FPU | apic, HIDDEN_1_EDX);
+    set(cpuSignature(), (load<u32>(cpu, VCPU_INDEX) << 24) | (1 << 16) | (8 << 8), shown(LEAF1_ECX, HIDDEN_1_ECX), features);
   } else if (leaf == 2) {
     eax = 1; // one round, no descriptor bytes: leaf 4 describes caches, and there are none
   } else if (leaf == 6) {
@@ -79,11 +122,15 @@ function basic(leaf: u32): void {
 
 function extended(leaf: u32): void {
   set(0, 0, 0, 0);
-  if (leaf == 0x80000000) eax = MAX_EXTENDED;
-  else if (leaf == 0x80000001) set(0, 0, EXT1_ECX, EXT1_EDX);
+  if (leaf == 0x80000000) {
+    if (isAmd()) set(MAX_EXTENDED_AMD, 0x68747541, 0x444d4163, 0x69746e65);
+    else eax = MAX_EXTENDED;
+  }
+  else if (leaf == 0x80000001) set(isAmd() ? AMD_SIGNATURE : 0, 0, extendedFeatures(), shown(EXT1_EDX, HIDDEN_X1_EDX));
   else if (leaf >= 0x80000002 && leaf <= 0x80000004) brand(leaf - 0x80000002);
   else if (leaf == 0x80000007) edx = EXT7_EDX;
   else if (leaf == 0x80000008) eax = PHYS_BITS | (48 << 8);
+  else if (leaf == 0x8000000a && extendedFeatures() & CPUID_SVM) set(SVM_REVISION, SVM_ASIDS, 0, svmFeatures());
 }
 
 /** CPUID: EAX and ECX in, EAX EBX ECX EDX out (upper halves cleared). */
@@ -92,7 +139,7 @@ export function cpuid(): void {
   const subleaf = load<u32>(cpu, VCPU_GPR + 8);
   if (leaf >= 0x80000000) extended(leaf);
   else basic(leaf);
-  if (leaf == 7 && subleaf == 0) ebx = LEAF7_EBX;
+  if (leaf == 7 && subleaf == 0) ebx = shown(LEAF7_EBX, HIDDEN_7_EBX);
   if (leaf == 0xb) ecx = subleaf & 0xff;
   store<u64>(cpu, eax, VCPU_GPR);
   store<u64>(cpu, ecx, VCPU_GPR + 8);

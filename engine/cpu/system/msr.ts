@@ -29,6 +29,7 @@ import {
   VCPU_TSC_DEADLINE,
   VCPU_TSC_OFFSET,
 } from '../../abi/index';
+import { SVM_GUEST_TSC_OFFSET } from '../../abi/svm';
 import { apicMsr, log } from '../imports';
 import { flushTlb } from '../mmu';
 import {
@@ -37,16 +38,19 @@ import {
   cpl,
   cr0,
   cr4,
+  EFER_BITS,
   EFER_LMA,
   EFER_LME,
   EFER_NXE,
-  EFER_SCE,
+  EFER_SVME,
   efer,
   isCanonical,
   modeChanged,
   segRecord,
 } from '../mmu-mode';
 import { cpu, raise, VEC_GP, vcpuIndex } from '../state';
+import { inGuest } from '../svm/state';
+import { isSvmMsr, mayEnableSvm, readSvmMsr, writeSvmMsr } from '../svm/msr';
 import { absentMsr, isAbsentMsr, isReadOnlyMsr } from './absent-msrs';
 
 const MSR_TSC: u32 = 0x10;
@@ -69,7 +73,8 @@ function guestTime(): u64 {
 }
 
 export function readTsc(): u64 {
-  return guestTime() + load<u64>(cpu, VCPU_TSC_OFFSET);
+  const tsc = guestTime() + load<u64>(cpu, VCPU_TSC_OFFSET);
+  return inGuest() ? tsc + load<u64>(cpu, SVM_GUEST_TSC_OFFSET) : tsc;
 }
 
 /** Offset in the vCPU record of an MSR that is only storage. */
@@ -141,6 +146,7 @@ function read(index: u32): i32 {
   else if (index == MSR_TSC_ADJUST) value = load<u64>(cpu, VCPU_TSC_OFFSET);
   else if (index == MSR_MICROCODE) value = 0;
   else if (index == MSR_EFER) value = efer();
+  else if (isSvmMsr(index)) value = readSvmMsr(index);
   else if (index == MSR_FS_BASE) value = load<u64>(segRecord(SEG_FS), SEG_BASE);
   else if (index == MSR_GS_BASE) value = load<u64>(segRecord(SEG_GS), SEG_BASE);
   else if (isAbsentMsr(index)) value = absentMsr(index);
@@ -149,7 +155,7 @@ function read(index: u32): i32 {
 }
 
 /** Each byte of the PAT names a memory type: 0, 1, 4, 5, 6 or 7. */
-function isPat(image: u64): bool {
+export function isPat(image: u64): bool {
   for (let i = 0; i < 8; i++) {
     const type = <u32>(image >> ((<u64>i) << 3)) & 0xff;
     if (type > 7 || type == 2 || type == 3) return false;
@@ -160,7 +166,7 @@ function isPat(image: u64): bool {
 /** LME may change only while paging is off; LMA follows CR0.PG and is not written. */
 function writeEfer(next: u64): i32 {
   const old = efer();
-  if (next & ~(EFER_SCE | EFER_LME | EFER_LMA | EFER_NXE)) return raise(VEC_GP, 0);
+  if (next & ~EFER_BITS || (next & EFER_SVME && !mayEnableSvm())) return raise(VEC_GP, 0);
   if ((old ^ next) & EFER_LME && cr0() & CR0_PG) return raise(VEC_GP, 0);
   store<u64>(cpu, (next & ~EFER_LMA) | (old & EFER_LMA), VCPU_EFER);
   if ((old ^ next) & EFER_NXE) flushTlb(false);
@@ -192,6 +198,7 @@ function write(index: u32, next: u64): i32 {
   if (index == MSR_TSC) store<u64>(cpu, next - guestTime(), VCPU_TSC_OFFSET);
   else if (index == MSR_TSC_ADJUST) store<u64>(cpu, next, VCPU_TSC_OFFSET);
   else if (index == MSR_EFER) return writeEfer(next);
+  else if (isSvmMsr(index)) return writeSvmMsr(index, next);
   else if (index == MSR_FS_BASE) store<u64>(segRecord(SEG_FS), next, SEG_BASE);
   else if (index == MSR_GS_BASE) store<u64>(segRecord(SEG_GS), next, SEG_BASE);
   else if (isReadOnlyMsr(index)) return raise(VEC_GP, 0);

@@ -29,20 +29,21 @@ import {
   VCPU_RIP,
   VCPU_STATS,
 } from '../../abi/index';
+import { VCPU_CONFIG_END, VCPU_CPU_MODEL } from '../../abi/svm';
 import { setFlags } from '../flags';
 import { resetTlb } from '../mmu';
 import { CR0_PE, cr0, modeChanged, segRecord } from '../mmu-mode';
 import { dplOf, putSegmentRaw } from '../segments';
 import { blockOf, cpu, selectCpu } from '../state';
 import { watchesChanged } from '../watch';
-import { CPU_SIGNATURE } from './cpuid';
+import { cpuSignature } from './cpuid';
 
 const APIC_BASE_RESET: u64 = 0xfee00800;
 const APIC_BASE_BSP: u64 = 0x100;
 const WAIT_FOR_SIPI: u32 = 2;
 
 /**
- * Power-on: registers as the manual says, instruction count and clock at 0. What the machine sets once stays: clock shift, RDRAND seed.
+ * Power-on: registers as the manual says, instruction count and clock at 0. What the machine sets once stays: clock shift, RDRAND seed, CPU model.
  * vCPU 0 is the bootstrap processor; the others wait for SIPI.
  */
 export function resetVcpu(vcpu: i32): void {
@@ -50,13 +51,14 @@ export function resetVcpu(vcpu: i32): void {
   const record = blockOf(vcpu);
   const shift = load<u32>(record, VCPU_CLOCK_SHIFT);
   const seed = load<u64>(record, VCPU_RDRAND);
-  memory.fill(record, 0, VCPU_STATS);
+  memory.fill(record, 0, VCPU_CPU_MODEL);
+  memory.fill(record + VCPU_CONFIG_END, 0, VCPU_STATS - VCPU_CONFIG_END);
   selectCpu(record);
   store<u32>(cpu, vcpu, VCPU_INDEX);
   store<u32>(cpu, shift, VCPU_CLOCK_SHIFT);
   store<u64>(cpu, seed, VCPU_RDRAND);
   store<u64>(cpu, <u64>-1, VCPU_BREAK_ICOUNT);
-  store<u64>(cpu, CPU_SIGNATURE, VCPU_GPR + 16);
+  store<u64>(cpu, cpuSignature(), VCPU_GPR + 16);
   store<u64>(cpu, 0xfff0, VCPU_RIP);
   store<u64>(cpu, 0x60000010, VCPU_CR0);
   store<u64>(cpu, 0xffff0ff0, VCPU_DR6);
