@@ -1,5 +1,5 @@
 /** The flags of `lab`, in QEMU's words. Parsing touches nothing but the text. */
-import { type MachineConfig, MachineError, type VirtioConfig } from '../machine/index';
+import { type MachineConfig, MachineError, parseCpu, type VirtioConfig } from '../machine/index';
 import { type DebugExitFlag, parseDevice, parseObject } from '../monitor/device-flags';
 import { splitCommas } from '../monitor/opts';
 import { parseInteger } from '../monitor/sizes';
@@ -10,6 +10,8 @@ export interface LabFlags {
   /** Absent: the guest's own, or 128M. */
   memory?: MemoryFlag;
   smp: number;
+  /** -cpu; absent: lab64 */
+  cpu?: string;
   /** Paths. Without a kernel `guest` is what runs. */
   kernel?: string;
   initrd?: string;
@@ -41,7 +43,7 @@ export interface LabFlags {
   replay?: string;
 }
 
-export type Parsed = LabFlags | 'help';
+export type Parsed = LabFlags | 'help' | 'cpu-help';
 
 const MOST_CPUS = 8;
 const INDEXES = ['array', 'rbtree', 'btree'] as const;
@@ -56,6 +58,9 @@ type Handler = (draft: Draft, value: string, flag: string) => void;
 const withValue: Record<string, Handler> = {
   m: (draft, value) => {
     draft.memory = parseMemory(value);
+  },
+  cpu: (draft, value) => {
+    draft.cpu = flagged(() => parseCpu(value)).name;
   },
   smp: (draft, value) => {
     draft.smp = parseSmp(value);
@@ -130,6 +135,7 @@ export function parseFlags(argv: readonly string[]): Parsed {
     const name = flag.replace(/^--?/, '');
     if (name === 'h' || name === 'help') return 'help';
     given.add(name);
+    if (name === 'cpu' && (argv[at + 1] === 'help' || argv[at + 1] === '?')) return 'cpu-help';
     if (Object.hasOwn(alone, name)) {
       alone[name]!(draft);
     } else if (Object.hasOwn(withValue, name)) {

@@ -11,6 +11,7 @@ Machine:
   -m SIZE[,slots=N,maxmem=SIZE]   RAM; slots for DIMMs and how far they may take it (without a suffix SIZE counts MiB;
                         default: what the guest likes, or 128M)
   -smp N                vCPUs
+  -cpu MODEL[,+feature][,-feature]   lab64 (default), or lab64-svm, in which KVM runs; -cpu help lists models and features
   -accel jit|interp[,dirty-ring-size=N,memslot-index=array|rbtree|btree]   how guest code runs: compiled where it is hot (default), or
                         interpreted; the guest cannot tell them apart; N: entries of each vCPU's dirty ring
                         (256 to 65536; without: bitmaps); what finds the memslot of an address (default: btree)

@@ -2,7 +2,7 @@
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Machine, MachineEvent } from '../machine/index';
-import { createMachine, MachineError, Runner } from '../machine/index';
+import { cpuHelp, createMachine, MachineError, Runner } from '../machine/index';
 import { CommitLog, Monitor, type MonitorEnv } from '../monitor/index';
 import { layoutFormat, snapshotFormat } from '../snapshot/index';
 import { attachDebugcon, attachMonitor, attachQmp, attachSerial, type Desk } from './attach';
@@ -29,8 +29,8 @@ const LINK_BASE = 'http://localhost:4173/';
 export async function main(argv: readonly string[], root: string, host: LabProcess, prepare: () => Promise<void>): Promise<number> {
   try {
     const flags = parseFlags(argv);
-    if (flags === 'help') {
-      host.stdout.write(HELP);
+    if (flags === 'help' || flags === 'cpu-help') {
+      host.stdout.write(flags === 'help' ? HELP : cpuHelp());
       return 0;
     }
     await prepare();
@@ -120,11 +120,12 @@ class Lab {
   }
 
   private async makeMachine(root: string, { guest, memory }: GuestChoice): Promise<Machine> {
-    const { smp, accel, dirtyRing, index, debugExit, objects, virtio } = this.flags;
+    const { smp, cpu, accel, dirtyRing, index, debugExit, objects, virtio } = this.flags;
     const core = new Uint8Array(await readFile(join(root, 'build/core.wasm')));
     return createMachine({
       ...memory,
       smp,
+      ...(cpu && { cpu }),
       accel,
       core,
       guest,

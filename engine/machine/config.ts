@@ -2,13 +2,15 @@
 import { MachineError, type MachineOptions } from './api';
 import { checkRamSize } from './boot-ram';
 import { checkVcpuCount } from './core';
+import { parseCpu } from './cpu-model';
 
 const MAX_DIMM_SLOTS = 32;
 /** DIMMs above 4 GiB must stay within the physical address bits that the core announces. */
 const MAX_MAXMEM = 2 ** 45;
 
 export function checkConfig(options: MachineOptions): void {
-  const { ram, slots, maxmem, smp, accel } = options;
+  const { ram, slots, maxmem, smp, accel, cpu } = options;
+  parseCpu(cpu);
   checkRamSize(ram);
   checkVcpuCount(smp);
   if (!Number.isInteger(slots) || slots < 0 || slots > MAX_DIMM_SLOTS) {

@@ -31,6 +31,7 @@ import { GED_EVENT_POWER_BUTTON } from './board';
 import { type BootSlot, layoutBootRam } from './boot-ram';
 import { checkConfig } from './config';
 import { type CoreWiring, loadCore } from './core';
+import { putCpuModel } from './cpu-model';
 import { digestOf } from './digest';
 import { HostMemory } from './host-memory';
 import { modesForDigest } from './modes';
@@ -137,6 +138,7 @@ class LabMachine implements Machine {
     for (const { id, size } of config.objects ?? []) backends.add(id, size);
     virtio.claimBackends();
     for (const vcpu of vcpus) {
+      putCpuModel(vcpu, this.parts.cpuModel);
       resetVcpu(core, vcpu, 0);
       vcpu.setU64(abi.VCPU_RDRAND, BigInt(seed) + DEFAULT_SEED + BigInt(vcpu.index));
     }

@@ -20,6 +20,7 @@ import { Clock } from './clock';
 import { haltedForGood, PanicWatch, standsOn } from './condition';
 import type { Counted } from './consent';
 import type { CoreWiring } from './core';
+import { type CpuModel, DEFAULT_CPU, parseCpu } from './cpu-model';
 import { Debugging } from './debug';
 import { Board, type BoardOptions } from './devices';
 import { Dimms } from './dimms';
@@ -60,6 +61,7 @@ export class MachineParts {
   readonly memory: MemslotEngine;
   readonly changeSet: StagedEdits;
   readonly serial: SerialConsole;
+  readonly cpuModel: CpuModel;
   readonly vcpus: Vcpu[];
   readonly rings: VcpuMemory;
   readonly clock: Clock;
@@ -91,7 +93,19 @@ export class MachineParts {
     private readonly actions: MachineActions,
   ) {
     const { ram, slots, maxmem, smp, accel, index, objects, virtio } = options;
-    this.config = { ram, slots, maxmem, smp, accel, ...(index && { index }), ...(objects && { objects }), ...(virtio && { virtio }) };
+    this.cpuModel = parseCpu(options.cpu);
+    const cpu = this.cpuModel.name === DEFAULT_CPU ? undefined : this.cpuModel.name;
+    this.config = {
+      ram,
+      slots,
+      maxmem,
+      smp,
+      accel,
+      ...(cpu && { cpu }),
+      ...(index && { index }),
+      ...(objects && { objects }),
+      ...(virtio && { virtio }),
+    };
     this.guest = options.guest;
     this.memory = makeEngine(
       host,

@@ -10,6 +10,7 @@ import { MemFlag } from '../memory/types';
 import type { MachineConfig, RamPiece, SavedDevices, SavedDimm, SavedMachine, SavedSlot, UncheckedState, VirtioConfig } from './api';
 import { refuseBacking } from './backing-rule';
 import { CLOCK_SHIFT, VIRTIO_COUNT } from './board';
+import { parseCpu } from './cpu-model';
 import { MOST_HOST_MEMORY, rangesOf, refusesRanges } from './host-memory';
 import type { SavedModes } from './modes';
 import { shapeRefusal } from './shape';
@@ -166,28 +167,29 @@ function boardOf(devices: SavedDevices | undefined): string {
 }
 
 /** They are no field of the schema, so that what was saved before there were any is what it was. */
-function takeDevices(given: unknown): { fields: unknown; devices: SavedDevices | undefined } {
+function takeDevices(given: unknown): { fields: unknown; devices: SavedDevices | undefined; cpu: string } {
   const fields = typeof given === 'object' && given !== null ? { memdevs: [], modes: null, ...given } : given;
   const saved = (fields as { config?: unknown } | null | undefined)?.config;
   const devices = checkDevices(saved);
-  if (devices === undefined) return { fields, devices };
-  const { devices: _taken, ...rest } = saved as Record<string, unknown>;
-  return { fields: { ...(fields as object), config: rest }, devices };
+  const cpu = parseCpu((saved as { cpu?: string } | undefined)?.cpu).name;
+  if (typeof saved !== 'object' || saved === null) return { fields, devices, cpu };
+  const { devices: _devices, cpu: _cpu, ...rest } = saved as Record<string, unknown>;
+  return { fields: { ...(fields as object), config: rest }, devices, cpu };
 }
 
 /**
  * What a saved state says of its machine, bounded: fields, host memory, backends, DIMMs, memslots. All of it is checked that can be without
  * a machine, before a byte of RAM is unpacked. `most`: bytes that host memory may end at.
  */
-export function checkDescription(raw: unknown, most?: number): { saved: SavedMachine; devices: SavedDevices | undefined } {
-  const { fields, devices } = takeDevices(raw);
+export function checkDescription(raw: unknown, most?: number): { saved: SavedMachine; devices: SavedDevices | undefined; cpu: string } {
+  const { fields, devices, cpu } = takeDevices(raw);
   const saved = readFields('machine', schema, fields as { [field: string]: unknown });
   const ranges = refusesRanges(saved.ranges, most);
   if (ranges !== undefined) throw new Error(`host memory: ${ranges}`);
   checkTopology(saved);
   checkOwners(saved);
   checkLogs(saved.slots);
-  return { saved, devices };
+  return { saved, devices, cpu };
 }
 
 /** The same for this machine: the state must be of one like it. `board`: what its own boot RAM is. */
@@ -197,7 +199,9 @@ export function checkMachine(
   board: readonly { id: string; size: number }[],
   most: number,
 ): SavedMachine {
-  const { saved, devices } = checkDescription(raw, most);
+  const { saved, devices, cpu } = checkDescription(raw, most);
+  const ownCpu = parseCpu(config.cpu).name;
+  if (cpu !== ownCpu) throw new Error(`it was saved with the processor ${cpu}; this machine has ${ownCpu} (-cpu)`);
   const own = devicesOf(config);
   if (boardOf(devices) !== boardOf(own))
     throw new Error(`it is of a machine ${names(devices)}, this one is ${own ? names(own) : 'without any'} (-object, -device)`);

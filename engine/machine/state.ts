@@ -53,14 +53,14 @@ export interface StateParts {
 
 export function captureState(parts: StateParts, run: RunState, guest: string): MachineState {
   const { host, memory, board, vcpus } = parts;
-  const { ram, slots, maxmem, smp } = parts.config;
+  const { ram, slots, maxmem, smp, cpu } = parts.config;
   const saved = devicesOf(parts.config);
   const devices = board.save();
   const modes = captureModes(memory);
   const memslots = memory.memslots(0);
   return {
     machine: {
-      config: { ram, slots, maxmem, smp, ...(saved && { devices: saved }) },
+      config: { ram, slots, maxmem, smp, ...(cpu && { cpu }), ...(saved && { devices: saved }) },
       guest,
       run,
       memoryBlock: parts.firmware.memoryBlock ?? null,

@@ -17,6 +17,8 @@ export interface MachineConfig {
   maxmem: number;
   smp: number;
   accel: 'interp' | 'jit';
+  /** -cpu, as parseCpu names it; absent: lab64. */
+  cpu?: string;
   index?: 'array' | 'rbtree' | 'btree';
   /** -object memory-backend-ram: there from power-on. */
   objects?: { id: string /** bytes */; size: number }[];

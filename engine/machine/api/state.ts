@@ -49,7 +49,7 @@ export interface SavedDevices {
 
 /** What is not device, vCPU or memory content: JSON values only. */
 export interface SavedMachine {
-  config: { ram: number; slots: number; maxmem: number; smp: number; devices?: SavedDevices };
+  config: { ram: number; slots: number; maxmem: number; smp: number; cpu?: string; devices?: SavedDevices };
   /** Name of the guest image, for people; a reset boots the image that the machine has. */
   guest: string;
   run: RunState;
