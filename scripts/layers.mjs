@@ -4,7 +4,9 @@ import { dirname, join, relative, resolve, sep } from 'node:path';
 import { root } from './steps.mjs';
 
 /** What a Worker and a process at the terminal are both made of. */
-const belowTheEnds = ['abi', 'memory', 'jit', 'devices', 'machine', 'monitor', 'snapshot', 'replay'].map((name) => `engine/${name}`);
+const belowTheEnds = ['abi', 'memory', 'jit', 'devices', 'machine', 'debug', 'monitor', 'snapshot', 'replay'].map(
+  (name) => `engine/${name}`,
+);
 /** Each layer and the layers below it that it may import. */
 export const layers = {
   'engine/abi': [],
@@ -13,7 +15,8 @@ export const layers = {
   'engine/jit': ['engine/abi', 'engine/memory'],
   'engine/devices': ['engine/abi', 'engine/memory'],
   'engine/machine': ['engine/abi', 'engine/memory', 'engine/jit', 'engine/devices'],
-  'engine/monitor': ['engine/abi', 'engine/memory', 'engine/jit', 'engine/devices', 'engine/machine'],
+  'engine/debug': ['engine/abi', 'engine/memory', 'engine/jit', 'engine/devices', 'engine/machine'],
+  'engine/monitor': ['engine/abi', 'engine/memory', 'engine/jit', 'engine/devices', 'engine/machine', 'engine/debug'],
   'engine/snapshot': ['engine/abi', 'engine/memory', 'engine/jit', 'engine/devices', 'engine/machine'],
   'engine/replay': ['engine/abi', 'engine/memory', 'engine/jit', 'engine/devices', 'engine/machine', 'engine/monitor', 'engine/snapshot'],
   'engine/worker': belowTheEnds,

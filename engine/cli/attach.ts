@@ -69,7 +69,7 @@ export function attachDebugcon(desk: Desk, opened: Opened): void {
 
 /** What a command was asked for and could not say itself. Scripts get nothing else between prompts, as from QEMU. */
 function isAnswer(event: MachineEvent): boolean {
-  if (event.type === 'break') return true;
+  if (event.type === 'break' || event.type === 'watch-stop') return true;
   return event.type === 'qmp' && (event.event === 'MEM_UNPLUG_ERROR' || event.event === 'DEVICE_MOVED');
 }
 

@@ -19,8 +19,9 @@ export interface DebugParts {
 }
 
 export class Debugging implements MachineDebug {
-  onHit: ((stop: WatchStop) => boolean) | undefined;
-  lastStop: WatchStop | undefined;
+  onHit: ((stop: WatchStop) => string | undefined) | undefined;
+  /** The hit that stopped the machine last. */
+  lastStop: { stop: WatchStop; text: string } | undefined;
   private holes = false;
   private readonly holeHits: WatchHit[] = [];
 
@@ -74,8 +75,11 @@ export class Debugging implements MachineDebug {
   private met(vcpu: Vcpu): boolean {
     const hits = [...this.takeHits(), ...this.holeHits.splice(0)];
     if (hits.length === 0) return false;
-    this.lastStop = { vcpu: vcpu.index, hits };
-    return this.onHit?.(this.lastStop) ?? false;
+    const stop = { vcpu: vcpu.index, hits };
+    const text = this.onHit?.(stop);
+    if (text === undefined) return false;
+    this.lastStop = { stop, text };
+    return true;
   }
 
   private takeHits(): WatchHit[] {

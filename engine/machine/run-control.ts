@@ -39,7 +39,7 @@ export interface RunContext {
   /** A vCPU waits for a reset of its dirty ring. */
   anyHeld(): boolean;
   /** The hit that stopped the machine last. */
-  watchStop(): WatchStop;
+  watchStop(): { stop: WatchStop; text: string };
   /** Hands on what the guest has sent. */
   flush(): void;
   emit(event: MachineEvent): void;
@@ -237,7 +237,7 @@ export class RunControl implements MachineRun {
     const result = this.executor.advance(budget);
     if (result !== 'stopped') return result;
     if (this.runState === 'running') this.setState('paused');
-    this.context.emit({ type: 'watch-stop', stop: this.context.watchStop() });
+    this.context.emit({ type: 'watch-stop', ...this.context.watchStop() });
     return 'break';
   }
 

@@ -5,6 +5,8 @@ import { commands } from './table';
 
 /** They look, or act outside of the machine: on what is kept, on files, on the monitor itself. loadvm and layout_load are recorded by what they load. */
 const NO_INPUT = [
+  'breakpoint_add',
+  'breakpoint_del',
   'changeset_check',
   'delvm',
   'generation_diff',

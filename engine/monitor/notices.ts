@@ -7,6 +7,7 @@ const OST_IN_PROGRESS = 0x84;
 
 export function noticeOf(event: MachineEvent): string | undefined {
   if (event.type === 'qmp') return qmpNotice(event.event, event.data);
+  if (event.type === 'watch-stop') return event.text;
   if (event.type === 'break') return `Stopped at instruction count ${event.count}.`;
   if (event.type === 'dirty-ring-full')
     return `vCPU ${event.vcpu} waits: its dirty ring is full. "dirty_ring harvest", then "dirty_ring reset" let it go on.`;

@@ -1,5 +1,6 @@
 /** The one command table: parser, help, completion, docs/monitor.md and QMP all read it. */
 import { balloonCommand, balloonInfo } from './commands/balloon';
+import { breakpointCommands, breakpointInfo } from './commands/breakpoints';
 import { engineCommands } from './commands/engine';
 import { helpCommand, infoCommand } from './commands/help';
 import { hotplugCommands } from './commands/hotplug';
@@ -28,6 +29,7 @@ export const infoCommands: readonly Command[] = [
   ...pagingInfo,
   snapshotsInfo,
   replayInfo,
+  breakpointInfo,
 ];
 
 export const commands: readonly Command[] = [
@@ -44,4 +46,5 @@ export const commands: readonly Command[] = [
   ...layoutCommands,
   ...snapshotCommands,
   ...replayCommands,
+  ...breakpointCommands,
 ];

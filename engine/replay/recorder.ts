@@ -42,6 +42,9 @@ export class Recorder {
   ) {
     machine.subscribe((event) => {
       if (event.type === 'restored') this.restored = machine.run.position;
+      // A replay has no breakpoints: there it is stopped at the same place.
+      if (event.type === 'watch-stop' && !this.playing)
+        this.push({ ...machine.run.position, running: true }, { kind: 'run', action: 'stop' });
     });
   }
 

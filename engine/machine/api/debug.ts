@@ -32,8 +32,8 @@ export interface MachineDebug {
   watch(list: readonly Watch[]): void;
   /** Holes count as hits too. */
   watchHoles: boolean;
-  /** Asked at each hit whether the machine shall stop there; undefined: nobody asks, and it goes on. */
-  onHit: ((stop: WatchStop) => boolean) | undefined;
+  /** Asked at each hit: why the machine shall stop there, one line; undefined: it goes on. */
+  onHit: ((stop: WatchStop) => string | undefined) | undefined;
   /** A breakpoint at the instruction that a vCPU stands in front of is not met there: it goes on from it. */
   passBreakpoint(vcpu: number): void;
   /** Writes registers of a stopped machine. MachineError for a name that there is not, or a value that cannot be. */

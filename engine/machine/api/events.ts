@@ -36,7 +36,7 @@ export type MachineEvent =
   /** `breakAt`'s count is reached. The state is paused by now. */
   | { type: 'break'; count: number }
   /** A watch of `debug` stopped it: the state is paused by now. */
-  | { type: 'watch-stop'; stop: WatchStop }
+  | { type: 'watch-stop'; stop: WatchStop; text: string }
   /** QMP events by their QMP names. */
   | { type: 'qmp'; event: QmpEvent; data: Record<string, unknown> }
   /** A vCPU's dirty ring reached its soft limit: the vCPU is held until `resetDirtyRings` makes room. The others go on. */

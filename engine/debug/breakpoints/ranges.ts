@@ -1,0 +1,37 @@
+/** A breakpoint as address ranges that the core can watch. */
+import * as watch from '../../abi/watch';
+import type { Machine, Watch } from '../../machine/index';
+import type { Accesses, Breakpoint } from './types';
+
+const PAGE = 4096n;
+
+function accessBits({ execute, read, write }: Accesses): number {
+  return (execute ? watch.WATCH_EXEC : 0) | (read ? watch.WATCH_READ : 0) | (write ? watch.WATCH_WRITE : 0);
+}
+
+/** What the core must watch for it now: a slot is where the layout has it. A hole needs no watch. */
+export function watchesOf({ place, access }: Breakpoint, machine: Machine): Watch[] {
+  const bits = accessBits(access);
+  switch (place.kind) {
+    case 'gva':
+      return [range(bits, place.first, BigInt(place.length))];
+    case 'gpa':
+      return [range(bits | watch.WATCH_PHYSICAL, place.first, BigInt(place.length))];
+    case 'page':
+      return [range(bits | watch.WATCH_PHYSICAL, place.first - (place.first % PAGE), PAGE)];
+    case 'slot': {
+      const slot = machine.memory.memslotById(place.slot, 0);
+      return slot ? [range(bits | watch.WATCH_PHYSICAL, BigInt(slot.baseGfn) * PAGE, BigInt(slot.npages) * PAGE)] : [];
+    }
+    case 'port':
+      return [range((bits & ~watch.WATCH_EXEC) | watch.WATCH_PORT, place.first, BigInt(place.length))];
+    case 'msr':
+      return [range((bits & ~watch.WATCH_EXEC) | watch.WATCH_MSR, place.first, BigInt(place.length))];
+    case 'vector':
+      return [range(watch.WATCH_VECTOR, place.first, BigInt(place.length))];
+    case 'hole':
+      return [];
+  }
+}
+
+const range = (kind: number, first: bigint, length: bigint): Watch => ({ kind, first, last: BigInt.asUintN(64, first + length - 1n) });

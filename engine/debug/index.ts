@@ -1,0 +1,2 @@
+/** What a debugger is made of, above the machine and below monitor, page and `lab`. */
+export * from './breakpoints/index';

@@ -1,0 +1,145 @@
+/** breakpoint_add, breakpoint_del, info breakpoints: ours. They stop the machine at an access, whoever makes it, and change nothing else. */
+import { type Accesses, type BreakpointOptions, breakpointLine, breakpointsOf, type Place, stopText } from '../../debug/index';
+import { parseCondition } from '../condition';
+import { readExpression } from '../expr';
+import { parseKeyval } from '../opts';
+import { registerValue } from '../registers';
+import { type Command, CommandError, type Context, getString, UsageError } from '../types';
+
+const KINDS = ['gva', 'gpa', 'slot', 'page', 'port', 'msr', 'vector', 'hole'] as const;
+type Kind = (typeof KINDS)[number];
+const isKind = (text: string): text is Kind => KINDS.includes(text as Kind);
+/** What is meant where `access` says nothing. */
+const USUAL: Readonly<Record<Kind, string>> = {
+  gva: 'x',
+  gpa: 'rw',
+  slot: 'rw',
+  page: 'rw',
+  port: 'rw',
+  msr: 'rw',
+  vector: 'x',
+  hole: 'rw',
+};
+const MOST: Partial<Record<Kind, bigint>> = { port: 0xffffn, msr: 0xffffffffn, vector: 0xffn };
+const OPTIONS = ['len', 'access', 'if', 'skip', 'once', 'vcpu'];
+
+function number({ machine, state }: Context, name: string, text: string, most = 0xffff_ffff_ffff_ffffn): bigint {
+  try {
+    const registers = machine.inspect.registers(state.vcpu);
+    const { value, end } = readExpression(text, 0, (register) => registerValue(registers, register), { suffixes: true });
+    if (text.slice(end).trim() !== '') throw new UsageError(`it goes on with '${text.slice(end).trim()}'`);
+    if (value > most) throw new UsageError(`at most 0x${most.toString(16)} is possible`);
+    return value;
+  } catch (error) {
+    if (error instanceof UsageError) throw new CommandError(`${name}=${text}: ${error.message}`);
+    throw error;
+  }
+}
+
+function accesses(text: string): Accesses {
+  if (!/^[rwx]+$/.test(text)) throw new CommandError(`access=${text}: use r, w, x or several of them`);
+  return { execute: text.includes('x'), read: text.includes('r'), write: text.includes('w') };
+}
+
+/** "gva=0x1000,access=w,if=$rax==1": the kind and its address first. Throws CommandError. */
+export function parseBreakpoint(context: Context, text: string): BreakpointOptions {
+  const { values } = parseKeyval(text, 'hole');
+  const kinds = [...values.keys()].filter(isKind);
+  const kind = kinds[0];
+  if (kinds.length !== 1 || kind === undefined)
+    throw new CommandError(`say where: one of ${KINDS.map((each) => (each === 'hole' ? each : `${each}=...`)).join(', ')}`);
+  for (const key of values.keys())
+    if (key !== kind && !OPTIONS.includes(key)) throw new CommandError(`Invalid parameter '${key}'; there are ${OPTIONS.join(', ')}`);
+  const access = accesses(values.get('access') ?? USUAL[kind]);
+  if (access.execute && (kind === 'port' || kind === 'msr' || kind === 'hole'))
+    throw new CommandError(`access=x: nothing runs in a ${kind}`);
+  const condition = values.get('if');
+  const once = values.get('once') ?? 'off';
+  if (once !== 'on' && once !== 'off') throw new CommandError(`once=${once}: use on or off`);
+  const vcpu = values.get('vcpu');
+  const holds = condition === undefined ? undefined : parseCondition(condition, context.machine);
+  return {
+    place: placeOf(context, kind, values),
+    access,
+    ...(vcpu !== undefined && { vcpu: Number(number(context, 'vcpu', vcpu, BigInt(context.machine.config.smp - 1))) }),
+    ...(condition !== undefined && holds && { condition: { text: condition, holds } }),
+    skip: Number(number(context, 'skip', values.get('skip') ?? '0', 0xffff_ffffn)),
+    once: once === 'on',
+  };
+}
+
+function placeOf(context: Context, kind: Kind, values: ReadonlyMap<string, string>): Place {
+  const text = values.get(kind)!;
+  const length = Number(number(context, 'len', values.get('len') ?? '1', 0x10_0000_0000_0000n));
+  if (length === 0) throw new CommandError('len=0: at least 1 byte is possible');
+  if (kind === 'hole') return text === 'hole' || text === 'any' ? { kind } : { kind, first: number(context, kind, text), length };
+  const first = number(context, kind, text, MOST[kind]);
+  if (kind === 'slot') return { kind, slot: Number(first) };
+  if (kind === 'page') return { kind, first };
+  return { kind, first, length };
+}
+
+function add(context: Context, text: string): string {
+  const breakpoint = breakpointsOf(context.machine).add(parseBreakpoint(context, text));
+  return `${breakpointLine(breakpoint)}\n`;
+}
+
+function remove(context: Context, id: string): string {
+  const set = breakpointsOf(context.machine);
+  if (id === 'all') {
+    set.clear('lab');
+    return '';
+  }
+  const number = /^\d+$/.test(id) ? Number(id) : -1;
+  if (set.get(number)?.owner === 'gdb') throw new CommandError(`breakpoint ${id} is gdb's: delete it there`);
+  if (!set.delete(number)) throw new CommandError(`breakpoint '${id}' does not exist: "info breakpoints" has the list`);
+  return '';
+}
+
+export const breakpointCommands: Command[] = [
+  {
+    name: 'breakpoint_add',
+    args: 'options:S',
+    params: 'KIND=ADDR[,len=N][,access=r|w|x...][,if=COND][,skip=N][,vcpu=N][,once=on]',
+    help: 'stop the machine when something is accessed (KIND: gva, gpa, slot, page, port, msr, vector, hole)',
+    origin: 'lab',
+    note:
+      'A gva stands for execution unless `access` says otherwise, everything else for reads and writes; `hole` alone is any address that no slot ' +
+      'and no device answers. The machine stops in front of an instruction that is to run, and behind any other access, in either tier at the same ' +
+      'instruction. A slot is watched where the layout has it, also after it was moved. COND: `$rax==1&&$rdi>0x1000`.',
+    run: (context, args) => add(context, getString(args, 'options')!),
+    complete: (_context, word) =>
+      word.includes(',')
+        ? OPTIONS.map((each) => `${word.slice(0, word.lastIndexOf(',') + 1)}${each}=`)
+        : KINDS.map((each) => (each === 'hole' ? each : `${each}=`)),
+  },
+  {
+    name: 'breakpoint_del',
+    args: 'id:s',
+    params: 'ID|all',
+    help: 'delete a breakpoint',
+    origin: 'lab',
+    run: (context, args) => remove(context, getString(args, 'id')!),
+    complete: ({ machine }) => [
+      'all',
+      ...breakpointsOf(machine)
+        .list()
+        .map(({ id }) => String(id)),
+    ],
+  },
+];
+
+export const breakpointInfo: Command = {
+  name: 'breakpoints',
+  args: '',
+  params: '',
+  help: 'show breakpoints, and which of them stopped the machine',
+  origin: 'lab',
+  run({ machine }) {
+    const set = breakpointsOf(machine);
+    const list = set.list();
+    const stop = set.stop ? `stopped at: ${stopText(set.stop)}\n` : '';
+    if (list.length === 0) return `${stop}no breakpoints\n`;
+    return `${list.map((each) => `${breakpointLine(each)}\n`).join('')}${stop}`;
+  },
+};
