@@ -85,6 +85,20 @@ describe('a change set', () => {
     expect(await monitor.execute('info generations')).toContain(`${a} <-> ${b}\n`);
   });
 
+  it('of thousands is shown piece by piece, with what is refused behind', async () => {
+    const { monitor, machine } = await twoDimms();
+    await monitor.execute('changeset_begin');
+    for (let n = 0; n < 3000; n++) machine.changeSet.stage({ op: 'del', slot: 100 + n });
+    const lines = (await monitor.execute('info changeset')).trimEnd().split('\n');
+    expect(lines.filter((line) => /^\d+: /.test(line))).toHaveLength(64);
+    expect(lines.at(-1)).toBe('and 2936 entries more (info changeset 65); 2936 of them refused, the first is entry 65');
+    const last = (await monitor.execute('info changeset 3000')).trimEnd().split('\n');
+    expect(last[0]).toBe('3000: memslot_del 3099');
+    expect(last[1]).toMatch(/^ {3}ENOENT: slot 3099 does not exist/);
+    expect(await monitor.execute('info changeset 3001')).toBe('Error: there is no entry 3001: the change set has 3000\n');
+    expect(await monitor.execute('info changeset 0')).toBe('Error: there is no entry 0: the change set has 3000\n');
+  });
+
   it('stays open and changes nothing when it is refused', async () => {
     const { monitor, machine } = await twoDimms();
     const before = machine.memory.memslots();

@@ -1,11 +1,11 @@
 /** info memslots, changeset, generations: ours. */
-import type { Machine, StagedEdit } from '../../machine/index';
+import type { Machine, StagedEdit, StagedEntry } from '../../machine/index';
 import { MEMSLOT_INVALID } from '../../memory/index';
 import { MemFlag, type Memslot, type Refusal } from '../../memory/types';
 import { flagLetters } from '../commit-log';
-import { steppingText } from '../phases';
+import { count, steppingText } from '../phases';
 import { hex, shortSize } from '../sizes';
-import type { Answer, Command, Context } from '../types';
+import { type Answer, type Command, CommandError, type Context, getNumber } from '../types';
 
 const PAGE = 4096;
 
@@ -96,16 +96,37 @@ export function refusedSet(refusals: readonly Refusal[], before = ''): Answer {
   return { text: before + lines, failed: true, reason: lines.trimEnd() };
 }
 
-function changeset(machine: Machine): string {
+/** Reasons of one entry that are printed. */
+const REASONS = 8;
+
+/** From the entry `first` on, counted from 1; only so many that a person can read them. */
+function changeset(machine: Machine, first: number): string {
   const { changeSet } = machine;
   if (!changeSet.open) return 'No change set is open.\n';
-  if (changeSet.entries.length === 0) return 'The change set is open and empty.\n';
-  const lines = changeSet.entries.map((entry, index) => {
-    const refusals = entry.refusals.map((refusal) => `   ${refusal.errno}: ${refusal.reason}\n`).join('');
-    return `${index + 1}: ${editText(entry.edit)}\n${refusals}`;
-  });
-  const { stepping } = changeSet;
-  return `${stepping ? steppingText(stepping) : ''}${lines.join('')}`;
+  const { entries, stepping } = changeSet;
+  if (entries.length === 0) return 'The change set is open and empty.\n';
+  if (!(first >= 1 && first <= entries.length)) throw new CommandError(`there is no entry ${first}: the change set has ${entries.length}`);
+  const end = first - 1 + PRINTED;
+  const lines = entries.slice(first - 1, end).map((entry, index) => entryLines(entry, first + index));
+  return `${stepping ? steppingText(stepping) : ''}${lines.join('')}${restLine(entries, end)}`;
+}
+
+function entryLines(entry: StagedEntry, number: number): string {
+  const reasons = reasonsOf(entry).map((reason) => `   ${reason}\n`);
+  const more = reasons.length - REASONS;
+  reasons.length = Math.min(reasons.length, REASONS);
+  if (more > 0) reasons.push(`   and ${count(more, 'reason')} more\n`);
+  return `${number}: ${editText(entry.edit)}\n${reasons.join('')}`;
+}
+
+/** What is left out, and where it goes wrong. */
+function restLine(entries: readonly StagedEntry[], from: number): string {
+  const rest = entries.slice(from);
+  if (rest.length === 0) return '';
+  const refused = rest.filter(({ refusals }) => refusals.length > 0);
+  const first = refused[0] && entries.indexOf(refused[0]) + 1;
+  const wrong = first === undefined ? '' : `; ${refused.length} of them refused, the first is entry ${first}`;
+  return `and ${count(rest.length, 'entry', 'entries')} more (info changeset ${from + 1})${wrong}\n`;
 }
 
 function generations(context: Context): string {
@@ -138,11 +159,11 @@ export const memslotInfo: Command[] = [
   },
   {
     name: 'changeset',
-    args: '',
-    params: '',
-    help: 'show the change set that is being staged, each entry with what refuses it',
+    args: 'first:i?',
+    params: '[first]',
+    help: `show the change set that is being staged, ${PRINTED} entries from the first on, each with what refuses it`,
     origin: 'lab',
-    run: (context) => changeset(context.machine),
+    run: (context, args) => changeset(context.machine, getNumber(args, 'first') ?? 1),
   },
   {
     name: 'generations',
