@@ -71,9 +71,9 @@ describe('ranges that come and go', () => {
         const kept = live.filter(() => random(3) > 0);
         host.releaseAllBut((keep) => {
           // Any part of a range keeps it, and so does a piece over several; where nothing lies there is nothing to keep.
-          for (const { start, size } of kept) keep(start + random(size / 4096) * 4096, 1);
-          if (kept[0]) keep(kept[0].start, kept[0].size);
-          keep(host.limit, 4096);
+          for (const { start, size } of kept) keep(start + random(size / 4096) * 4096, 1, host.version);
+          if (kept[0]) keep(kept[0].start, kept[0].size, host.version);
+          keep(host.limit, 4096, host.version);
         });
         live.splice(0, live.length, ...kept);
         expect(host.ranges().map(({ start }) => start)).toEqual(live.map(({ start }) => start).sort((a, b) => a - b));

@@ -30,7 +30,7 @@ export interface HostRanges {
 }
 
 /** A range, and since which `version` it is what it is. */
-interface Owned extends HostRange {
+export interface Owned extends HostRange {
   readonly since: number;
 }
 
@@ -100,14 +100,14 @@ export class HostMemory implements HostRanges {
   }
 
   /**
-   * Gives back all ranges but those that `mark` calls its argument for, with any part of them (hva and size, bytes). One pass, however many
-   * ranges there are.
+   * Gives back all ranges but those that `mark` calls its argument for, with any part of them (hva and size, bytes) and the newest version that
+   * they may be from: what was handed out there later is somebody else's. One pass, however many ranges there are.
    */
-  releaseAllBut(mark: (keep: (start: number, size: number) => void) => void): void {
+  releaseAllBut(mark: (keep: (start: number, size: number, since: number) => void) => void): void {
     const kept = new Uint8Array(this.used.length);
-    mark((start, size) => {
+    mark((start, size, since) => {
       for (let index = this.firstEndingAfter(start); index < this.used.length && this.used[index]!.start < start + size; index++)
-        kept[index] = 1;
+        if (this.used[index]!.since <= since) kept[index] = 1;
     });
     const first = kept.indexOf(0);
     if (first < 0) return;
@@ -134,7 +134,7 @@ export class HostMemory implements HostRanges {
     return this.used.splice(0, this.used.length, ...ranges.map((range) => ({ since, ...range })));
   }
 
-  rangeAt(hva: number): HostRange | undefined {
+  rangeAt(hva: number): Owned | undefined {
     return rangeAt(this.used, hva);
   }
 

@@ -103,16 +103,18 @@ export class LayoutChanges {
     if (range?.start !== hva) return false;
     const end = hva + range.size;
     let used = false;
-    this.forEachHostRangeInUse((start, size) => {
-      used ||= start < end && hva < start + size;
+    this.forEachHostRangeInUse((start, size, since) => {
+      used ||= start < end && hva < start + size && range.since <= since;
     });
     if (!used) this.context.host.release(hva);
     return !used;
   }
 
-  private forEachHostRangeInUse(visit: (start: number, size: number) => void): void {
-    for (const { hva, size } of this.context.backends.list()) visit(hva, size);
-    this.context.changeSet().forEachHostRange(visit);
-    this.context.memory.forEachHostRange(visit);
+  /** `since`: the newest version that the range may be from, to be the one that is used. */
+  private forEachHostRangeInUse(visit: (start: number, size: number, since: number) => void): void {
+    const now = this.context.host.version;
+    for (const { hva, size } of this.context.backends.list()) visit(hva, size, now);
+    this.context.changeSet().forEachHostRange((start, size) => visit(start, size, now));
+    this.context.memory.forEachHostRange((start, size, since = now) => visit(start, size, since));
   }
 }

@@ -434,8 +434,11 @@ export class MemslotEngine {
     return found;
   }
 
-  /** Host memory, bytes, that a memslot maps or that an undo or redo could map again; the same range may come many times. */
-  forEachHostRange(visit: (start: number, size: number) => void): void {
+  /**
+   * Host memory, bytes, that a memslot maps, or that an undo or redo could map again if it has not changed hands since that version of the
+   * backing rule; the same range may come many times.
+   */
+  forEachHostRange(visit: (start: number, size: number, since?: number) => void): void {
     for (const space of this.spaces) {
       const records: number[] = [];
       space.active.gfns.collect(records);

@@ -152,9 +152,10 @@ export class History {
     }
   }
 
-  /** Host memory, bytes, that an undo or a redo could map again. */
-  forEachHostRange(visit: (start: number, size: number) => void): void {
-    for (const { items } of [this.undos, this.redos]) for (const { packed } of items) packed.forEachHostRange(visit);
+  /** Host memory, bytes, that an undo or a redo could map again, if it is since `BackingClaim.since` what it is. */
+  forEachHostRange(visit: (start: number, size: number, since: number) => void): void {
+    for (const { items } of [this.undos, this.redos])
+      for (const { packed, backings } of items) packed.forEachHostRange((start, size) => visit(start, size, backings));
   }
 
   /** Nothing before now can be undone, redone or compared any more. */

@@ -119,4 +119,18 @@ describe('host memory of bare memslots', () => {
     await monitor.execute('memslot_flags 0 -l');
     expect(inUse()).toBe(before);
   });
+
+  it('does not stay for an undo of what lay there before', async () => {
+    await monitor.execute('object_add memory-backend-ram,id=m1,size=1M');
+    const { hva } = machine.backends.list().find(({ id }) => id === 'm1')!;
+    await monitor.execute(`memslot_add 9 0x10000000000 1M ${hva}`);
+    await monitor.execute('memslot_del 9');
+    await monitor.execute('object_del m1');
+    const before = inUse();
+    await monitor.execute('changeset_begin');
+    await monitor.execute('memslot_add 10 0x10000000000 1M');
+    expect(machine.changeSet.entries[0]!.edit).toMatchObject({ hva });
+    await monitor.execute('changeset_abort');
+    expect(inUse()).toBe(before);
+  });
 });
