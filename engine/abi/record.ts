@@ -134,9 +134,8 @@ export const HEADER_SIZE = 32;
 
 export const BLOCK_LIMIT = 64;
 
-/** Pseudo registers in the vCPU record: they live within one instruction (EA, T0) or one page of code (PAGE). */
+/** Pseudo registers in the vCPU record: they live within one instruction (EA) or one page of code (PAGE). */
 /** u64 linear address made by an address record. */
 export const VREG_EA = 0xe00;
 /** u64 RIP of the start of the current page of code: RIP-relative operands use it as their base. */
 export const VREG_PAGE = 0xe08;
-export const VREG_T0 = 0xe10;

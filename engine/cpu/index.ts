@@ -1,6 +1,6 @@
 /** The core's exports (abi/core.ts, CoreExports). */
 import { MAX_VCPUS } from '../abi/index';
-import { codeWritten, dropAllCode } from './blocks';
+import { codeWritten, dropAllCode } from './code-pages';
 import { getFlags, setFlags } from './flags';
 import { translate as walk } from './mmu';
 import { blockOf, cpu, selectCpu } from './state';
@@ -31,7 +31,7 @@ export {
 } from './regions';
 export { run } from './run';
 export { resetVcpu, stateChanged } from './system';
-export { watchesChanged } from './watch';
+export { watchesChanged } from './watches-changed';
 
 /** Once, before anything else. */
 export function init(): void {

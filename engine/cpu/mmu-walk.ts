@@ -22,7 +22,7 @@ import {
   VCPU_STATS,
   VCPU_WALK,
 } from '../abi/index';
-import { codeWritten } from './blocks';
+import { codeWritten } from './code-pages';
 import { lookup, markDirty } from './imports';
 import { CR0_PG, CR0_WP, CR4_PAE, CR4_PGE, CR4_PSE, cr0, cr4, EFER_LMA, EFER_NXE, efer } from './mmu-mode';
 import { blockOf, cpu, vcpuIndex } from './state';

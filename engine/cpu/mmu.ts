@@ -19,7 +19,7 @@ import {
   WATCH_READ,
   WATCH_WRITE,
 } from '../abi/index';
-import { codeWritten } from './blocks';
+import { codeWritten } from './code-pages';
 import { mmioRead, mmioWrite } from './imports';
 import { is64, isCanonical, tlbBase, tlbSuper, wrapLinear } from './mmu-mode';
 import { ACCESS_R, ACCESS_W, ACCESS_X, fill, fillPlain, hitGpa, hitHost, setHit } from './mmu-tlb';

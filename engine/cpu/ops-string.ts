@@ -5,7 +5,7 @@
  * Chunks depend on addresses alone, never on the state of caches. SDM 2: MOVS CMPS STOS LODS SCAS INS OUTS, REP.
  */
 import { CODE_PAGES, VCPU_GPR, VCPU_RIP, WATCH_READ, WATCH_WRITE } from '../abi/index';
-import { codeWritten } from './blocks';
+import { codeWritten } from './code-pages';
 import { F_DF, F_RF, F_TF, FL_FIRST, FL_RESULT, FL_WORD, FLAGS_SUB, setSysFlags, sysFlags, zero } from './flags';
 import { ioRead, ioWrite } from './imports';
 import { canWrite, checkAlignment, exactCount, leaveAfter, memVal, rd, ripOf, wr, writeReg } from './mem';

@@ -186,7 +186,7 @@ export function setSegmentWord(r: usize, word: u32): void {
 export function setStringSegment(r: usize, segment: i32): void {
   store<u8>(r, <u8>segment, R_STRING_SEGMENT);
 }
-/** The branch record's way `taken` (0 or 1) leads to this block. */
+/** The branch record's way `taken` (0 or 1: R_FALL or R_TAKEN) leads to this block. */
 @inline
 export function setBranchLink(r: usize, taken: i32, block: usize): void {
   store<u32>(r + ((<usize>taken) << 2), <u32>block, R_FALL);

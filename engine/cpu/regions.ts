@@ -5,14 +5,13 @@
  * exit is a near jump to where it stopped. Only out-of-line handlers that it calls can fault or ask for a stop inside.
  */
 import { JIT_EXITS, JIT_PROBING, JIT_REASONS, VCPU_ICOUNT, VCPU_LEFT, VCPU_STOP_AT } from '../abi/index';
-import { claimArena, findCached, firstBlock, heatOf, watchPage } from './blocks';
+import { claimArena, findCached, firstBlock, heatOf, watchPage } from './code-pages';
 import { arithmeticFlags, carry, condition, F_CF, F_OF, setArithmeticFlags } from './flags';
 import { shortly } from './fpu/fast';
 import { cold } from './generated/cold';
 import { TRAIT_ENDS, traitsOf } from './generated/lookups';
 import { OP_REGION } from './generated/ops';
 import { jitHot } from './imports';
-import { exactCountBetween, stopRecord } from './mem';
 import { execHost, fetchPage, quietFill } from './mmu';
 import { tlbBase } from './mmu-mode';
 import {
@@ -33,6 +32,7 @@ import {
 } from './record';
 import { storeLazyFlags } from './region-flags';
 import { clearPending, cpu, vcpuIndex } from './state';
+import { exactCountBetween, stopRecord } from './stops';
 import { ARM_CODE, armed, isWatchedCode } from './watch';
 import { blockKey, KEY_64 } from './why';
 

@@ -38,9 +38,8 @@ import { arithmeticFlags, F_IF, F_RF, F_TF, setArithmeticFlags, setSysFlags, sys
 import { execute } from './generated/interp';
 import { OP_INT, OP_INTO, OP_SYSCALL, OP_SYSRET } from './generated/ops';
 import { ackInterrupt } from './imports';
-import { afterStop, ripOf } from './mem';
 import { modeChanged } from './mmu-mode';
-import { blockCount, R_AFTER, VREG_EA, VREG_PAGE, VREG_T0 } from './record';
+import { blockCount, R_AFTER, VREG_EA, VREG_PAGE } from './record';
 import { nextSample, sampled } from './regions';
 import {
   blockOf,
@@ -56,6 +55,7 @@ import {
   selectCpu,
   VEC_DB,
 } from './state';
+import { afterStop, ripOf } from './stops';
 import { takeByRules, virtualWaits } from './svm/interrupts';
 import { leaveGuest } from './svm/leave';
 import { hasOwnRules } from './svm/state';
@@ -77,7 +77,6 @@ function finish(code: i32): i32 {
   store<u64>(cpu, 0, VCPU_SLICE_END);
   store<u64>(cpu, 0, VREG_EA);
   store<u64>(cpu, 0, VREG_PAGE);
-  store<u64>(cpu, 0, VREG_T0);
   return code;
 }
 

@@ -12,11 +12,10 @@ import {
   VCPU_PASS_RIP, WATCH_EXEC, WATCH_FIRST, WATCH_KIND, WATCH_LAST, WATCH_LIMIT, WATCH_MSR, WATCH_PHYSICAL, WATCH_PORT, WATCH_READ, WATCH_SIZE,
   WATCH_VECTOR, WATCH_WRITE, WATCHES,
 } from '../abi/index';
-import { codeWritten, dropAllCode } from './blocks';
-import { stopHere } from './mem';
+import { codeWritten, dropAllCode } from './code-pages';
 import { CR4_DE, isLong, tlbBase, tlbSuper } from './mmu-mode';
-import { retag } from './mmu-tlb';
 import { blockOf, cpu } from './state';
+import { stopHere } from './stops';
 
 /** What is armed, by anybody: ARM_*. 0 is what all fast questions ask for. */
 export let armed: u32 = 0;
@@ -115,16 +114,16 @@ export function isCodeOffset(off: usize): bool {
   return ((load<u8>(<usize>CODE_OFFSETS + (off >> 3)) >> (<u8>off & 7)) & 1) != 0;
 }
 
-/** The table or a debug register has changed. Only between blocks, or in an instruction that ends its block. */
-export function watchesChanged(): void {
+/** Looks at the table and the debug registers anew. False: nothing is watched, and nothing was. */
+export function rearm(): bool {
   const before = armed;
   armed = 0;
   memory.fill(CODE_OFFSETS, 0, CODE_OFFSETS_SIZE);
   for (let vcpu = 0; vcpu < MAX_VCPUS; vcpu++) armed |= guestArms(blockOf(vcpu));
   for (let index: u32 = 0; index < <u32>WATCH_LIMIT; index++) armed |= watchArms(watchAt(index));
-  if (!(before | armed)) return;
+  if (!(before | armed)) return false;
   dropWatchedCode();
-  retag();
+  return true;
 }
 
 // Pages that hold code decoded for KEY_WATCHED

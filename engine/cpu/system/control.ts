@@ -59,7 +59,7 @@ import { PAE_PDPTE_RESERVED } from '../mmu-walk';
 import { clearPending, cpu, PEND_RETRY, pend, pending, raise, VEC_DB, VEC_GP, VEC_UD } from '../state';
 import { guestFrame } from '../svm/nested';
 import { hasVirtualTpr } from '../svm/state';
-import { watchesChanged } from '../watch';
+import { watchesChanged } from '../watches-changed';
 
 /** Address bits above MAXPHYADDR 46. */
 const CR3_RESERVED: u64 = 0xffffc00000000000;

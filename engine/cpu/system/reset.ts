@@ -35,7 +35,7 @@ import { resetTlb } from '../mmu';
 import { CR0_PE, cr0, modeChanged, segRecord } from '../mmu-mode';
 import { dplOf, putSegmentRaw } from '../segments';
 import { blockOf, cpu, selectCpu } from '../state';
-import { watchesChanged } from '../watch';
+import { watchesChanged } from '../watches-changed';
 import { cpuSignature } from './cpuid';
 
 const APIC_BASE_RESET: u64 = 0xfee00800;

@@ -1,0 +1,196 @@
+/**
+ * What is kept of decoded code: the arena that it lies in, the hash that finds it, and a descriptor per host page that has any. Blocks are
+ * keyed by host address and mode, so they survive a move of their memslot and serve every virtual alias. A page with decoded code has no
+ * write tags in any TLB; a store into one of its 64-byte granules that hold decoded bytes drops all blocks of the page. Blocks are chained
+ * only inside their page, so nothing outside ever points to a dropped block but the hash.
+ */
+import {
+  ARENA_BASE,
+  ARENA_END,
+  CODE_PAGES,
+  CODE_PAGES_SIZE,
+  HASH,
+  HASH_SIZE,
+  STAT_BLOCKS_DECODED,
+  STAT_CODE_INVALIDATED,
+  VCPU_STATS,
+} from '../abi/index';
+import { jitDropped } from './imports';
+import {
+  BLOCK_LIMIT,
+  blockHva,
+  bucketLink,
+  HEADER_SIZE,
+  isBlockAt,
+  nextInBucket,
+  nextInPage,
+  RECORD_SIZE,
+  setBlockChain,
+  setCached,
+} from './record';
+import { cpu } from './state';
+
+/** Page descriptor, 32 bytes in the arena: granules with decoded bytes, first block of the page. */
+const D_GRANULES: usize = 0; // u64
+const D_BLOCKS: usize = 8; // u32 first record of the first block
+const D_NEXT_FREE: usize = 12; // u32
+/** Samples that found the guest in this page, and whether compiled regions contain some of it. */
+const D_HEAT: usize = 16; // u32
+const D_WATCHED: usize = 20; // u32
+const DESCRIPTOR_SIZE: usize = 32;
+/** Room that one block may need: header, two records per instruction, one record at the end. */
+const BLOCK_ROOM: usize = <usize>HEADER_SIZE + (<usize>BLOCK_LIMIT * 3 + 2) * <usize>RECORD_SIZE;
+
+/** Where the next block of the arena begins. */
+export let arenaTop: usize = ARENA_BASE;
+let freeDescriptor: usize = 0;
+/** Counts dropped pages; the interpreter compares it around stores. */
+export let droppedPages: u32 = 0;
+/** Counts arena flushes: a record pointer kept across one is stale. */
+export let arenaAge: u32 = 0;
+
+@inline
+function bump(stat: usize): void {
+  store<u64>(cpu + stat, load<u64>(cpu + stat, VCPU_STATS) + 1, VCPU_STATS);
+}
+
+@inline
+function bucket(hva: usize): usize {
+  return <usize>HASH + (((hva ^ (hva >> 15)) & (HASH_SIZE - 1)) << 2);
+}
+
+/** The descriptor of a host page (hva / 4096); 0: it has no decoded code. */
+@inline
+export function descriptorOf(page: usize): usize {
+  return <usize>load<u32>(<usize>CODE_PAGES + (page << 2));
+}
+
+/** Drops everything. Only between blocks. */
+export function dropAllCode(): void {
+  jitDropped(-1);
+  memory.fill(HASH, 0, HASH_SIZE << 2);
+  memory.fill(CODE_PAGES, 0, CODE_PAGES_SIZE);
+  arenaTop = ARENA_BASE;
+  freeDescriptor = 0;
+  arenaAge++;
+  droppedPages++;
+}
+
+/** Makes room for one more block and a descriptor, if need be by dropping everything. Only between blocks. */
+export function makeRoom(): void {
+  if (arenaTop + BLOCK_ROOM + 2 * DESCRIPTOR_SIZE > <usize>ARENA_END) dropAllCode();
+}
+
+function dropPage(page: usize): void {
+  const cell = <usize>CODE_PAGES + (page << 2);
+  const descriptor = <usize>load<u32>(cell);
+  let block = <usize>load<u32>(descriptor, D_BLOCKS);
+  while (block != 0) {
+    unlinkBlock(block);
+    block = nextInPage(block);
+  }
+  store<u32>(cell, 0);
+  const watched = load<u32>(descriptor, D_WATCHED);
+  store<u32>(descriptor, <u32>freeDescriptor, D_NEXT_FREE);
+  freeDescriptor = descriptor;
+  droppedPages++;
+  if (watched) jitDropped(<i32>page);
+  bump(STAT_CODE_INVALIDATED);
+}
+
+function unlinkBlock(block: usize): void {
+  setCached(block, false);
+  let link = bucket(blockHva(block));
+  while (<usize>load<u32>(link) != block) link = bucketLink(<usize>load<u32>(link));
+  store<u32>(link, <u32>nextInBucket(block));
+}
+
+/** Bits of the granules that [first, last] (offsets in a page) touch. */
+@inline
+function granules(first: usize, last: usize): u64 {
+  const low = first >> 6;
+  const high = last >> 6;
+  return (<u64>-1 >> <u64>(63 - high)) & ((<u64>-1) << (<u64>low));
+}
+
+/** Host bytes [hva, hva + size) are about to be written, or were: drops decoded code that came from them. */
+export function codeWritten(hva: usize, size: i32): void {
+  let at = hva;
+  const end = hva + <usize>size;
+  while (at < end) {
+    const page = at >> 12;
+    const pageEnd = (page + 1) << 12;
+    const stop = end < pageEnd ? end : pageEnd;
+    const descriptor = descriptorOf(page);
+    if (descriptor != 0 && load<u64>(descriptor, D_GRANULES) & granules(at & 4095, (stop - 1) & 4095)) dropPage(page);
+    at = stop;
+    if (at == 0) return;
+  }
+}
+
+/** A descriptor for a page that has none. No TLB may hold a write tag for the page. */
+export function describePage(page: usize): usize {
+  let descriptor = freeDescriptor;
+  if (freeDescriptor != 0) {
+    freeDescriptor = <usize>load<u32>(descriptor, D_NEXT_FREE);
+  } else {
+    descriptor = arenaTop;
+    arenaTop += DESCRIPTOR_SIZE;
+  }
+  memory.fill(descriptor, 0, DESCRIPTOR_SIZE);
+  store<u32>(<usize>CODE_PAGES + (page << 2), <u32>descriptor);
+  return descriptor;
+}
+
+/** The counter of samples of the page that the block lies in. */
+export function heatOf(block: usize): usize {
+  return descriptorOf(blockHva(block) >> 12) + D_HEAT;
+}
+
+/** `jitDropped` shall be called when the page's code goes. 0: it has none. */
+export function watchPage(page: usize): i32 {
+  const descriptor = descriptorOf(page);
+  if (descriptor == 0) return 0;
+  store<u32>(descriptor, 1, D_WATCHED);
+  return 1;
+}
+
+/** First block of a host page that was decoded, or 0. */
+export function firstBlock(page: usize): usize {
+  const descriptor = descriptorOf(page);
+  return descriptor == 0 ? 0 : <usize>load<u32>(descriptor, D_BLOCKS);
+}
+
+/** The block at this host address for this key, if it was decoded already; 0: it was not. */
+export function findCached(hva: usize, key: u32): usize {
+  let block = <usize>load<u32>(bucket(hva));
+  while (block != 0) {
+    if (isBlockAt(block, hva, key)) return block;
+    block = nextInBucket(block);
+  }
+  return 0;
+}
+
+/** Room in the arena, until everything is dropped; 0: not without dropping everything. */
+export function claimArena(size: usize): usize {
+  if (arenaTop + size + BLOCK_ROOM + 2 * DESCRIPTOR_SIZE > <usize>ARENA_END) return 0;
+  const at = arenaTop;
+  arenaTop += size;
+  return at;
+}
+
+/** A block of this page was made of the bytes [first, last] (offsets in the page). */
+export function noteDecoded(descriptor: usize, first: usize, last: usize): void {
+  store<u64>(descriptor, load<u64>(descriptor, D_GRANULES) | granules(first, last), D_GRANULES);
+  bump(STAT_BLOCKS_DECODED);
+}
+
+/** Enters a block that was decoded at `arenaTop`; its records end at `end`. */
+export function keep(block: usize, descriptor: usize, hva: usize, end: usize): void {
+  arenaTop = end;
+  const cell = bucket(hva);
+  setBlockChain(block, load<u32>(cell), load<u32>(descriptor, D_BLOCKS));
+  setCached(block, true);
+  store<u32>(cell, <u32>block);
+  store<u32>(descriptor, <u32>block, D_BLOCKS);
+}
