@@ -78,8 +78,7 @@ export function group7(): void {
     else if (kind == 3) {
       numbered(OP_SVM, rm & 7);
       endsBlock();
-    }
-    else invalid(true); // VMX, MONITOR, CLAC, STAC, ...: not advertised
+    } else invalid(true); // VMX, MONITOR, CLAC, STAC, ...: not advertised
     return;
   }
   switch (kind) {

@@ -48,7 +48,7 @@ import {
   VEC_TS,
   vcpuIndex,
 } from './state';
-import { exceptionExits, shutdownExits } from './svm/interrupts';
+import { exceptionExits, shutdownExits } from './svm/exceptions';
 import { exitEvent, exitWhileDelivering, inGuest } from './svm/state';
 import { count, deliverEvent, INT_FAULT, INT_HARDWARE, INT_SOFTWARE, INT_TRAP, interrupt } from './transfer-interrupt';
 
@@ -187,7 +187,8 @@ export function reinject(): i32 {
   store<u32>(cpu, 0, VCPU_EVENT_ERROR);
   const type = event & EVENT_TYPE;
   const vector = <i32>(event & 255);
-  if (type == EVENT_SOFTWARE || (type == EVENT_FAULT && (vector == VEC_BP || vector == VEC_OF) && inGuest())) return injectSoftware(vector, event);
+  if (type == EVENT_SOFTWARE || (type == EVENT_FAULT && (vector == VEC_BP || vector == VEC_OF) && inGuest()))
+    return injectSoftware(vector, event);
   if (type == EVENT_FAULT || type == EVENT_TRAP)
     return deliverException(vector, type == EVENT_TRAP, (event & EVENT_ERROR_CODE) != 0, error);
   return deliverHardware(vector, type);

@@ -25,7 +25,6 @@ import {
   VCPU_SEG_SIZE,
   VCPU_TLB,
 } from '../abi/index';
-import { SVM_GUEST } from '../abi/svm';
 import {
   MODE_32,
   MODE_64,
@@ -40,6 +39,7 @@ import {
   MODE_USER,
   MODE_XMM,
 } from '../abi/mode';
+import { SVM_GUEST } from '../abi/svm';
 import { cpu } from './state';
 
 export * from '../abi/mode';

@@ -37,16 +37,11 @@ import {
   VCPU_TLB,
   WRITTEN_PAGES,
 } from '../abi/index';
+import { clearFrameCaches, dirtyFrame, frame } from './frames';
 import { MODE_ALIGN, mode, tlbCells, tlbSuper } from './mmu-mode';
 import {
-  clearFrameCaches,
   commitAccessedDirty,
-  dirtyFrame,
   faultCode,
-  frame,
-  WALK_EXIT,
-  WALK_OK,
-  WALK_RETRY,
   walkAllows,
   walkAllowsWrite,
   walkDirty,
@@ -57,6 +52,7 @@ import {
   walkShift,
   walkTables,
 } from './mmu-walk';
+import { WALK_EXIT, WALK_OK, WALK_RETRY } from './page-bits';
 import { blockOf, clearPending, cpu, PEND_RETRY, pend, raisePageFault } from './state';
 import { isNested } from './svm/state';
 import { armed, TAG_EXEC, TAG_READ, TAG_WRITE, watchedTags } from './watch';
@@ -291,8 +287,8 @@ export function flushTlb(keepGlobal: bool): void {
     return;
   }
   let at = tlbCells + VCPU_FILL_LOG;
-  const end = at + (<usize>filled << 1);
-  for (; at < end; at += 2) clearTags(tlbSuper + (<usize>load<u16>(at) << 5));
+  const end = at + ((<usize>filled) << 1);
+  for (; at < end; at += 2) clearTags(tlbSuper + ((<usize>load<u16>(at)) << 5));
   store<u32>(tlbCells, 0, VCPU_FILL_COUNT);
 }
 

@@ -7,60 +7,36 @@
  * except by changing them without a reload).
  * Not implemented: 5-level paging, PCID, SMEP, SMAP, protection keys (none is advertised), memory types (PAT, PCD, PWT are ignored).
  */
-import {
-  CODE_PAGES,
-  FRAME_CACHE_ENTRIES,
-  MAX_VCPUS,
-  PAGE_CLEAN,
-  PAGE_INVALID,
-  PAGE_READONLY,
-  STAT_PAGE_WALK,
-  VCPU_AS_ID,
-  VCPU_CR3,
-  VCPU_FRAME_CACHE,
-  VCPU_FRAMES_USED,
-  VCPU_STATS,
-  VCPU_WALK,
-} from '../abi/index';
+import { CODE_PAGES, PAGE_CLEAN, PAGE_INVALID, PAGE_READONLY, STAT_PAGE_WALK, VCPU_CR3, VCPU_STATS, VCPU_WALK } from '../abi/index';
 import { codeWritten } from './code-pages';
-import { lookup, markDirty } from './imports';
+import { dirtyFrame, frame } from './frames';
 import { CR0_PG, CR0_WP, CR4_PAE, CR4_PGE, CR4_PSE, cr0, cr4, EFER_LMA, EFER_NXE, efer } from './mmu-mode';
-import { blockOf, cpu, vcpuIndex } from './state';
-import { isNested } from './svm/state';
+import {
+  PAE_PDPTE_RESERVED,
+  PF_I,
+  PF_P,
+  PF_RSVD,
+  PF_U,
+  PF_W,
+  PHYS_MASK,
+  PTE_A,
+  PTE_D,
+  PTE_G,
+  PTE_NX,
+  PTE_P,
+  PTE_PS,
+  PTE_RW,
+  PTE_US,
+  RSVD_PAE,
+  RSVD_PHYS,
+  WALK_NOT_PRESENT,
+  WALK_OK,
+  WALK_RESERVED,
+  WALK_RETRY,
+} from './page-bits';
+import { cpu } from './state';
 import { nestedNx, nestedPage, nestedWritable, translateFinal, translateTable } from './svm/nested';
-
-/** MAXPHYADDR 46 (CPUID 0x80000008). */
-export const PHYS_BITS = 46;
-export const PHYS_MASK: u64 = 0x00003ffffffff000;
-/** Physical-address bits above MAXPHYADDR: reserved in every wide entry. */
-export const RSVD_PHYS: u64 = 0x000fc00000000000;
-/** In PAE tables bits 62:52 are reserved too. */
-export const RSVD_PAE: u64 = 0x7fffc00000000000;
-
-export const PTE_P: u64 = 1;
-export const PTE_RW: u64 = 2;
-export const PTE_US: u64 = 4;
-export const PTE_A: u64 = 0x20;
-export const PTE_D: u64 = 0x40;
-export const PTE_PS: u64 = 0x80;
-export const PTE_G: u64 = 0x100;
-export const PTE_NX: u64 = 0x8000000000000000;
-
-/** Bits of a #PF error code. */
-export const PF_P: u32 = 1;
-export const PF_W: u32 = 2;
-export const PF_U: u32 = 4;
-export const PF_RSVD: u32 = 8;
-export const PF_I: u32 = 16;
-
-/** Answers of walkTables. */
-export const WALK_OK: i32 = 0;
-export const WALK_NOT_PRESENT: i32 = 1;
-export const WALK_RESERVED: i32 = 2;
-/** A table lies in an INVALID memslot. */
-export const WALK_RETRY: i32 = 3;
-/** A #VMEXIT was requested: a table's address has no translation for the guest (svm/nested.ts). */
-export const WALK_EXIT: i32 = 4;
+import { isNested } from './svm/state';
 
 /** Result of the last walk that answered WALK_OK: gpa of the 4 KiB page, and the rights of all levels combined. */
 export let walkGpa: u64 = 0;
@@ -81,50 +57,6 @@ let entryAnswer: u32 = 0;
 let entryGpa: u64 = 0;
 /** Why `locate` answered false: WALK_RETRY or WALK_EXIT. */
 let missing: i32 = WALK_RETRY;
-
-/**
- * gfn -> host page and PAGE_* bits of the current vCPU's address space, as `lookup` answers, behind a small direct-mapped cache.
- * Holes and INVALID slots are never cached; zaps and protects clear the cache, so every change of a lookup answer other than from
- * "no memslot" must be followed by one of them.
- */
-export function frame(gfn: u64): u32 {
-  const asId = load<u32>(cpu, VCPU_AS_ID);
-  const key = gfn | ((<u64>asId) << 52);
-  const slot = frameSlot(gfn);
-  const cached = load<u32>(slot, 8);
-  if (cached != 0 && load<u64>(slot) == key) return cached;
-  const answer = <u32>lookup(vcpuIndex(), <f64>gfn, <i32>asId);
-  if (answer != 0 && !(answer & PAGE_INVALID)) {
-    store<u64>(slot, key);
-    store<u32>(slot, answer, 8);
-    store<u32>(cpu, 1, VCPU_FRAMES_USED);
-  }
-  return answer;
-}
-
-@inline
-function frameSlot(gfn: u64): usize {
-  return cpu + VCPU_FRAME_CACHE + ((<usize>(gfn ^ (gfn >> 8) ^ (gfn >> 14)) & (FRAME_CACHE_ENTRIES - 1)) << 4);
-}
-
-/** Of all vCPUs. */
-export function clearFrameCaches(): void {
-  for (let vcpu = 0; vcpu < MAX_VCPUS; vcpu++) {
-    const block = blockOf(vcpu);
-    if (!load<u32>(block, VCPU_FRAMES_USED)) continue;
-    memory.fill(block + VCPU_FRAME_CACHE, 0, FRAME_CACHE_ENTRIES << 4);
-    store<u32>(block, 0, VCPU_FRAMES_USED);
-  }
-}
-
-/** Reports the first write to a clean page, so that it may carry a write tag from now on. Another vCPU may have been first. */
-export function dirtyFrame(gfn: u64): void {
-  const vcpu = vcpuIndex();
-  const asId = load<u32>(cpu, VCPU_AS_ID);
-  if (<u32>lookup(vcpu, <f64>gfn, <i32>asId) & PAGE_CLEAN) markDirty(vcpu, <f64>gfn, <i32>asId);
-  const slot = frameSlot(gfn);
-  if (load<u64>(slot) == (gfn | ((<u64>asId) << 52))) store<u32>(slot, load<u32>(slot, 8) & ~(<u32>PAGE_CLEAN), 8);
-}
 
 function countWalk(): void {
   store<u64>(cpu, load<u64>(cpu, VCPU_STATS + STAT_PAGE_WALK) + 1, VCPU_STATS + STAT_PAGE_WALK);
@@ -202,8 +134,6 @@ function walkPae(va: u64): i32 {
   if (entry & PAE_PDPTE_RESERVED) return WALK_RESERVED;
   return walkWide(va, entry & PHYS_MASK, 21, RSVD_PAE);
 }
-/** Reserved bits of a PAE PDPTE (SDM 3A table 4-8). */
-export const PAE_PDPTE_RESERVED: u64 = 0xffffc00000000000 | 0x1e6;
 
 function walk32(va: u64): i32 {
   let gpa = (load<u64>(cpu, VCPU_CR3) & 0xfffff000) + (((va >> 22) & 1023) << 2);

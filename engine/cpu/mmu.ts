@@ -23,14 +23,26 @@ import { codeWritten } from './code-pages';
 import { mmioRead, mmioWrite } from './imports';
 import { is64, isCanonical, tlbBase, tlbSuper, wrapLinear } from './mmu-mode';
 import { ACCESS_R, ACCESS_W, ACCESS_X, fill, fillPlain, hitGpa, hitHost, setHit } from './mmu-tlb';
-import { WALK_OK, walkGpa, walkNested, walkTables } from './mmu-walk';
+import { walkGpa, walkNested, walkTables } from './mmu-walk';
+import { WALK_OK } from './page-bits';
 import { cpu, PEND_INTERNAL, pend, raise, selectCpu, VEC_GP, vcpuIndex } from './state';
 import { setQuiet } from './svm/nested';
 import { isNested } from './svm/state';
 import { ARM_DATA, armed, noteData } from './watch';
 
 export { cpl, is32, is64, isCanonical, isLong, isProt, mode, modeChanged, tlbBase, tlbSuper, wrapLinear } from './mmu-mode';
-export { dropGuestTlb, dropHostTlb, flushTlb, invlpg, protectGfnRange, resetTlb, stripWriteTags, tlbEpoch, zapAll, zapGfnRange } from './mmu-tlb';
+export {
+  dropGuestTlb,
+  dropHostTlb,
+  flushTlb,
+  invlpg,
+  protectGfnRange,
+  resetTlb,
+  stripWriteTags,
+  tlbEpoch,
+  zapAll,
+  zapGfnRange,
+} from './mmu-tlb';
 
 /** Result of readSlow and sysRead, zero-extended. */
 export let slowValue: u64 = 0;

@@ -1,7 +1,7 @@
 /** Debug registers between host and guest: both use DR0 to DR3, and VMRUN and #VMEXIT load DR7 (APM 2 15.5, 15.6). */
 import { VCPU_DR7, VCPU_PENDING_DEBUG } from '../../abi/index';
 import { cpu } from '../state';
-import { watchesChanged } from '../watch';
+import { watchesChanged } from '../watches-changed';
 
 /** DR7: a breakpoint is enabled. */
 const ENABLED: u32 = 0xff;

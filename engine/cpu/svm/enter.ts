@@ -76,14 +76,28 @@ import {
   VMCB_VINTR,
 } from '../../abi/svm';
 import { EVENT_ERROR_CODE, EVENT_FAULT, EVENT_NMI, EVENT_TYPE, EVENT_VALID, SHADOW_STI } from '../../abi/vcpu';
-import { getFlags, F_VM } from '../flags';
-import { ATTR_DB, ATTR_L, CR0_CD, CR0_NW, CR0_PE, CR0_PG, CR4_BITS, CR4_PAE, EFER_BITS, EFER_LME, EFER_SVME, is64, modeChanged } from '../mmu-mode';
-import { PHYS_BITS, RSVD_PHYS } from '../mmu-walk';
+import { F_VM, getFlags } from '../flags';
+import {
+  ATTR_DB,
+  ATTR_L,
+  CR0_CD,
+  CR0_NW,
+  CR0_PE,
+  CR0_PG,
+  CR4_BITS,
+  CR4_PAE,
+  EFER_BITS,
+  EFER_LME,
+  EFER_SVME,
+  is64,
+  modeChanged,
+} from '../mmu-mode';
+import { PHYS_BITS, RSVD_PHYS } from '../page-bits';
 import { clearPending, cpu, PEND_RETRY, pend, raise, VEC_GP } from '../state';
-import { debugRegistersChanged } from './debug';
 import { svmFeatures } from '../system/cpuid';
 import { isPat } from '../system/msr';
 import { enteringTlb } from './asid';
+import { debugRegistersChanged } from './debug';
 import { refuseGuest } from './leave';
 import { physInvalid, physPage } from './physical';
 import { loadGuestState } from './save-area';
@@ -98,7 +112,7 @@ const PAGE_ADDRESS: u64 = 0x000ffffffffff000;
 const NMI_VECTOR: u32 = 2;
 
 function fits(map: u64, size: u64): bool {
-  return (map & PAGE_ADDRESS) + size <= <u64>1 << PHYS_BITS;
+  return (map & PAGE_ADDRESS) + size <= (<u64>1) << PHYS_BITS;
 }
 
 /** EVENTINJ names an event that can be injected (APM 2 15.20). */
@@ -134,7 +148,7 @@ function isStateLegal(vmcb: usize): bool {
   return (<u32>load<u16>(vmcb + VMCB_CS, VMCB_SEG_ATTR) & (ATTR_L | ATTR_DB)) != (ATTR_L | ATTR_DB);
 }
 /** CR3 bits that must be zero in long mode. */
-const LONG_CR3_RESERVED: u64 = <u64>-1 << PHYS_BITS;
+const LONG_CR3_RESERVED: u64 = (<u64>-1) << PHYS_BITS;
 
 function keep(field: usize, to: usize): void {
   store<u64>(cpu + to, load<u64>(cpu + field));

@@ -7,7 +7,6 @@
 import { VCPU_GPR, VCPU_ZERO } from '../../abi/index';
 import {
   INTERCEPT_CR0_SELECTIVE,
-  SVM_EXIT_CLGI,
   SVM_EXIT_CPUID,
   SVM_EXIT_CR0_SEL_WRITE,
   SVM_EXIT_EXCEPTION,
@@ -199,11 +198,11 @@ export function guardFor(r: usize, last: u32, pause: bool): i32 {
 
 /** What EXITINFO1 says of IN, OUT, INS or OUTS (opcode `last` if it is one of strings), besides the port. */
 function ioInfo(r: usize, last: u32, addressSize: i32, segment: i32): u64 {
-  let info = (IO_SIZE << <u64>(<u32>load<u8>(r, R_AUX) & 3)) | ((IO_ADDRESS >> 1) << <u64>addressSize);
+  let info = (IO_SIZE << (<u64>(<u32>load<u8>(r, R_AUX) & 3))) | ((IO_ADDRESS >> 1) << (<u64>addressSize));
   if (opOf(r) != OP_STRING_IO) return info | (opOf(r) == OP_IN ? IO_IN : 0);
   info |= IO_STRING;
   if (last < 0x6e) info |= IO_IN;
-  else info |= <u64>segment << IO_SEGMENT_SHIFT;
+  else info |= (<u64>segment) << IO_SEGMENT_SHIFT;
   return <u32>load<u8>(r, R_AUX) & (AUX_REP | AUX_REPNE) ? info | IO_REP : info;
 }
 
@@ -282,7 +281,7 @@ function guardPort(p: usize, main: usize): i32 {
   const map = load<u64>(cpu, SVM_IOPM);
   const bits = mapByte(map + (port >> 3)) | (mapByte(map + (port >> 3) + 1) << 8);
   if (!((bits >> (port & 7)) & ((1 << size) - 1))) return 1;
-  return requestExit(SVM_EXIT_IOIO, info | (<u64>port << 16), ripAfter(p), ripAfter(p));
+  return requestExit(SVM_EXIT_IOIO, info | ((<u64>port) << 16), ripAfter(p), ripAfter(p));
 }
 
 /** Two bits per MSR, read and write, for three ranges of 0x2000; all others are always intercepted. */

@@ -2,8 +2,8 @@
 import { VCPU_GPR, VCPU_RIP } from '../../abi/index';
 import { SVM_GIF_CLEAR } from '../../abi/svm';
 import { exactCount, leaveAfter, ripAfter } from '../mem';
-import { EFER_SVME, cpl, efer, is64, isProt } from '../mmu-mode';
-import { PHYS_BITS } from '../mmu-walk';
+import { cpl, EFER_SVME, efer, is64, isProt } from '../mmu-mode';
+import { PHYS_BITS } from '../page-bits';
 import { R_NUMBER } from '../record';
 import { cpu, PEND_RETRY, pend, raise, VEC_GP, VEC_UD } from '../state';
 import { flushAsid } from './asid';

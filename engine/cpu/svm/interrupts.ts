@@ -1,13 +1,14 @@
 /**
- * Interrupts and NMIs while a guest runs or the global interrupt flag is clear, virtual interrupts, and the intercepts of all of them and of
- * exceptions (APM 2 15.12, 15.13, 15.17, 15.21). An interrupt or NMI that is intercepted stays pending: its host takes it after STGI.
+ * Interrupts and NMIs while a guest runs or the global interrupt flag is clear, virtual interrupts, and the intercepts of all of them
+ * (APM 2 15.13, 15.17, 15.21). An interrupt or NMI that is intercepted stays pending: its host takes it after STGI.
  */
-import { SVM_EXIT_EXCEPTION, SVM_EXIT_INTR, SVM_EXIT_NMI, SVM_EXIT_SHUTDOWN, SVM_EXIT_VINTR, SVM_GIF_CLEAR, SVM_HOST_RFLAGS, SVM_VINTR } from '../../abi/svm';
-import { VCPU_FAULT_ADDR, VCPU_INDEX, VCPU_INTR_SHADOW, VCPU_IRQ_PENDING, VCPU_NMI_BLOCKED, VCPU_NMI_PENDING } from '../../abi/index';
+
+import { VCPU_INDEX, VCPU_INTR_SHADOW, VCPU_IRQ_PENDING, VCPU_NMI_BLOCKED, VCPU_NMI_PENDING } from '../../abi/index';
+import { SVM_EXIT_INTR, SVM_EXIT_NMI, SVM_EXIT_VINTR, SVM_GIF_CLEAR, SVM_HOST_RFLAGS, SVM_VINTR } from '../../abi/svm';
 import { takeInterrupt, takeNmi } from '../events';
 import { F_IF, sysFlags } from '../flags';
 import { ackInterrupt } from '../imports';
-import { cpu, VEC_PF } from '../state';
+import { cpu } from '../state';
 import { inGuest, intercepts, requestExit, V_IGN_TPR, V_INTR_MASKING, V_IRQ } from './state';
 
 /** A virtual interrupt that the guest's TPR lets through. */
@@ -40,18 +41,4 @@ export function takeByRules(): i32 {
   if (intercepts(SVM_EXIT_VINTR)) return requestExit(SVM_EXIT_VINTR, 0, 0, 0);
   store<u64>(cpu, vintr & ~V_IRQ, SVM_VINTR);
   return takeInterrupt(<i32>(vintr >> 32) & 255);
-}
-
-/** An exception that its host intercepts: the #VMEXIT is pending. CR2 was not written. */
-export function exceptionExits(vector: i32, error: u32): bool {
-  if (!inGuest() || !intercepts(SVM_EXIT_EXCEPTION + vector)) return false;
-  requestExit(SVM_EXIT_EXCEPTION + vector, error, vector == VEC_PF ? load<u64>(cpu, VCPU_FAULT_ADDR) : 0, 0);
-  return true;
-}
-
-/** A triple fault that its host intercepts. */
-export function shutdownExits(): bool {
-  if (!inGuest() || !intercepts(SVM_EXIT_SHUTDOWN)) return false;
-  requestExit(SVM_EXIT_SHUTDOWN, 0, 0, 0);
-  return true;
 }

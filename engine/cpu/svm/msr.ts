@@ -1,7 +1,7 @@
 /** The MSRs of SVM: VM_CR and VM_HSAVE_PA (APM 2 15.30). VM_IGNNE, SMM_CTL and SVM_KEY are not there. */
 import { CPUID_SVM, SVM_HSAVE_PA, SVM_VM_CR } from '../../abi/svm';
 import { EFER_SVME, efer } from '../mmu-mode';
-import { PHYS_BITS } from '../mmu-walk';
+import { PHYS_BITS } from '../page-bits';
 import { cpu, raise, VEC_GP } from '../state';
 import { extendedFeatures } from '../system/cpuid';
 

@@ -5,9 +5,9 @@
  */
 import { PAGE_INVALID, PAGE_READONLY } from '../../abi/index';
 import { NPF_FINAL, NPF_TABLE, SVM_EXIT_NPF, SVM_HOST_CR4, SVM_HOST_EFER, SVM_NCR3 } from '../../abi/svm';
+import { frame } from '../frames';
 import { CR4_PAE, CR4_PSE, EFER_LMA, EFER_NXE } from '../mmu-mode';
 import {
-  frame,
   PAE_PDPTE_RESERVED,
   PF_I,
   PF_P,
@@ -27,7 +27,7 @@ import {
   WALK_EXIT,
   WALK_OK,
   WALK_RETRY,
-} from '../mmu-walk';
+} from '../page-bits';
 import { cpu } from '../state';
 import { noteWrite } from './physical';
 import { isNested, requestExit } from './state';
@@ -105,7 +105,7 @@ function walk(gpa: u64, write: bool, execute: bool): i32 {
     const entry: u64 = narrow ? (host == 0 ? 0xffffffff : <u64>load<u32>(host)) : host == 0 ? <u64>-1 : load<u64>(host);
     if (!(entry & PTE_P)) return fault(0);
     const large = shift > 12 && entry & PTE_PS && (!narrow || load<u64>(cpu, SVM_HOST_CR4) & CR4_PSE);
-    const inside = (<u64>1 << shift) - 1;
+    const inside = ((<u64>1) << shift) - 1;
     let bad = reserved;
     if (large) bad |= narrow ? 0x200000 : shift == 39 ? PTE_PS : inside & ~(<u64>0x1fff);
     if (entry & bad) return fault(PF_P | PF_RSVD);

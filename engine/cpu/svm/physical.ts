@@ -1,7 +1,7 @@
 /** The host's memory as SVM itself uses it (VMCB, permission maps, nested tables): by physical address, through the memslots. */
 import { CODE_PAGES, PAGE_CLEAN, PAGE_INVALID, PAGE_READONLY } from '../../abi/index';
-import { codeWritten } from '../blocks';
-import { dirtyFrame, frame } from '../mmu-walk';
+import { codeWritten } from '../code-pages';
+import { dirtyFrame, frame } from '../frames';
 
 /** The last page that was not found lies in an INVALID memslot. */
 export let physInvalid: bool = false;

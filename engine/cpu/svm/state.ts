@@ -58,5 +58,5 @@ export function requestExit(code: u64, info1: u64, info2: u64, nextRip: u64): i3
 
 /** The exit that was just requested came while this event (vector and EVENT_* bits) was being delivered. */
 export function exitWhileDelivering(event: u32, error: u32): void {
-  exitEvent = <u64>(event | EVENT_VALID) | (event & EVENT_ERROR_CODE ? <u64>error << 32 : 0);
+  exitEvent = <u64>(event | EVENT_VALID) | (event & EVENT_ERROR_CODE ? (<u64>error) << 32 : 0);
 }

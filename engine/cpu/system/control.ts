@@ -55,7 +55,7 @@ import {
   modeChanged,
   segRecord,
 } from '../mmu-mode';
-import { PAE_PDPTE_RESERVED } from '../mmu-walk';
+import { PAE_PDPTE_RESERVED } from '../page-bits';
 import { clearPending, cpu, PEND_RETRY, pend, pending, raise, VEC_DB, VEC_GP, VEC_UD } from '../state';
 import { guestFrame } from '../svm/nested';
 import { hasVirtualTpr } from '../svm/state';

@@ -21,7 +21,7 @@ import {
   SVM_FEATURE_NRIPS,
   VCPU_CPU_MODEL,
 } from '../../abi/svm';
-import { PHYS_BITS } from '../mmu-walk';
+import { PHYS_BITS } from '../page-bits';
 import { cpu } from '../state';
 
 /** Family, model, stepping; also in EDX after reset. */
@@ -125,8 +125,7 @@ function extended(leaf: u32): void {
   if (leaf == 0x80000000) {
     if (isAmd()) set(MAX_EXTENDED_AMD, 0x68747541, 0x444d4163, 0x69746e65);
     else eax = MAX_EXTENDED;
-  }
-  else if (leaf == 0x80000001) set(isAmd() ? AMD_SIGNATURE : 0, 0, extendedFeatures(), shown(EXT1_EDX, HIDDEN_X1_EDX));
+  } else if (leaf == 0x80000001) set(isAmd() ? AMD_SIGNATURE : 0, 0, extendedFeatures(), shown(EXT1_EDX, HIDDEN_X1_EDX));
   else if (leaf >= 0x80000002 && leaf <= 0x80000004) brand(leaf - 0x80000002);
   else if (leaf == 0x80000007) edx = EXT7_EDX;
   else if (leaf == 0x80000008) eax = PHYS_BITS | (48 << 8);

@@ -49,8 +49,8 @@ import {
   segRecord,
 } from '../mmu-mode';
 import { cpu, raise, VEC_GP, vcpuIndex } from '../state';
-import { inGuest } from '../svm/state';
 import { isSvmMsr, mayEnableSvm, readSvmMsr, writeSvmMsr } from '../svm/msr';
+import { inGuest } from '../svm/state';
 import { absentMsr, isAbsentMsr, isReadOnlyMsr } from './absent-msrs';
 
 const MSR_TSC: u32 = 0x10;
