@@ -1,8 +1,12 @@
-// npm run check: types, lint, format, the layer rule, the rule about operation numbers. Prints what is wrong and ends with status 1.
+// npm run check: types, lint, format, and the rules of this project's own. Prints what is wrong and ends with status 1.
+// `--write` mends what Biome can mend.
 import { resolve } from 'node:path';
+import { checkDialect } from './dialect.mjs';
 import { checkLayers } from './layers.mjs';
 import { checkOperations } from './operations.mjs';
 import { main, root, run, say } from './steps.mjs';
+import { checkTyped } from './typed.mjs';
+import { checkUnused } from './unused.mjs';
 
 const bin = (path) => resolve(root, 'node_modules', path);
 
@@ -12,6 +16,7 @@ await main(async () => {
     if ((await status) !== 0) failures.push(name);
   };
   await step('lint and format', run(bin('@biomejs/biome/bin/biome'), ['check', '--error-on-warnings', ...process.argv.slice(2)]));
+  await step('lint and format of engine/cpu', checkDialect({ write: process.argv.includes('--write') }));
   // What did not change since the last check is not checked again.
   const kept = ['--incremental', '--tsBuildInfoFile', resolve(root, 'build/types.tsbuildinfo')];
   await step('types', run(process.execPath, [bin('typescript/bin/tsc'), '-p', '.', ...kept]));
@@ -25,6 +30,8 @@ await main(async () => {
   };
   rule('layers', checkLayers());
   rule('operation numbers', checkOperations());
+  rule('files that are not type-checked', checkTyped());
+  rule('unused exports', checkUnused());
   if (failures.length === 0) return 0;
   say(`check failed: ${failures.join(', ')}`);
   return 1;

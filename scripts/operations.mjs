@@ -1,10 +1,8 @@
 // The rule about operation numbers: they are positions in the table of operations (engine/abi/ops) and nothing else. Code that adds to
 // one or asks whether it lies in a range breaks silently when a row moves, so only the generators may compute with them.
 // And decoded records have one file of writers, and the core's private memory one map.
-import { readdirSync, readFileSync } from 'node:fs';
-import { join, resolve, sep } from 'node:path';
 import ts from 'typescript';
-import { root } from './steps.mjs';
+import { readSources } from './sources.mjs';
 
 const { SyntaxKind } = ts;
 const COMPUTES = new Set([
@@ -33,15 +31,6 @@ const STATIC_DATA_END = 0x100000;
 /** The only writers of records and block headers (engine/abi/record.ts). */
 const setters = 'engine/cpu/record.ts';
 const mayCompute = (file) => file.startsWith('scripts/core/') || file.startsWith('engine/abi/ops/');
-
-function* filesBelow(folder) {
-  for (const entry of readdirSync(resolve(root, folder), { withFileTypes: true })) {
-    const path = join(folder, entry.name);
-    if (entry.isDirectory()) {
-      if (entry.name !== 'generated' && entry.name !== 'node_modules') yield* filesBelow(path);
-    } else if (entry.name.endsWith('.ts')) yield path.split(sep).join('/');
-  }
-}
 
 /** Names of operation numbers in the file: imported ones, and variables that are given one. */
 function namesOf(source) {
@@ -102,7 +91,7 @@ const hidesAddress = (node) =>
 
 /** Breaches in one file, as one line each. */
 export function operationBreaches(file, text) {
-  if (!/\b[RH]_[A-Z]|\/generated\/|\/abi\/ops|: usize = 0x/.test(text)) return [];
+  if (mayCompute(file) || !/\b[RH]_[A-Z]|\/generated\/|\/abi\/ops|: usize = 0x/.test(text)) return [];
   const source = ts.createSourceFile(file, text, ts.ScriptTarget.Latest, true);
   const names = namesOf(source);
   while (learn(source, names));
@@ -124,7 +113,5 @@ export function operationBreaches(file, text) {
 }
 
 /** Every breach of the rule in the engine, the tests and the scripts. */
-export function checkOperations() {
-  const files = ['engine', 'scripts', 'test'].flatMap((folder) => [...filesBelow(folder)]).filter((file) => !mayCompute(file));
-  return files.flatMap((file) => operationBreaches(file, readFileSync(resolve(root, file), 'utf8')));
-}
+export const checkOperations = () =>
+  Object.entries(readSources(['engine', 'scripts', 'test'], /\.ts$/)).flatMap(([file, text]) => operationBreaches(file, text));

@@ -51,7 +51,8 @@ export const VCPU_BIGFLOAT = VCPU_WALK + 128;
 /** u64 each: instruction count and RIP at which `run` left for a breakpoint of the debugger's: there it goes on. All ones: nowhere. */
 export const VCPU_PASS_COUNT = VCPU_BIGFLOAT + 0x400;
 export const VCPU_PASS_RIP = VCPU_PASS_COUNT + 8;
-/** Room for cells to come. */
+export const VCPU_CELLS_USED = VCPU_PASS_RIP + 8;
+/** Room for cells to come lies before it. */
 export const VCPU_CELLS_END = 0x2000;
 /** A block of decoded code that runs once. */
 export const VCPU_SCRATCH = VCPU_CELLS_END;

@@ -38,10 +38,14 @@ ${cases.join('\n')}
 /** Counts in a --profile build how often each operation runs. */
 const COUNT = `      n = <i32>load<u16>(p); if (n < 0x1000) store<u32>(${PROFILE_COUNTERS} + (n << 2), load<u32>(${PROFILE_COUNTERS} + (n << 2)) + 1);\n`;
 
-function interpText(profile: boolean): string {
+function interpText(frame: string, profile: boolean): string {
   const cases = OPERATIONS.filter(isInline).map((row, number) => `      case ${number}: { // ${row.name}\n${handlerOf(row)}\n      }`);
-  const frame = readFileSync(join(import.meta.dirname, 'frame.txt'), 'utf8');
-  return HEAD + frame.replace('/*PROFILE*/', profile ? COUNT : '').replace('/*HANDLERS*/', () => cases.join('\n'));
+  // It stands in engine/cpu and is written to engine/cpu/generated.
+  const moved = frame
+    .replaceAll("from '../", "from '../../")
+    .replaceAll("from './", "from '../")
+    .replaceAll("from '../generated/", "from './");
+  return HEAD + moved.replace('/*PROFILE*/', profile ? COUNT : '').replace('/*HANDLERS*/', () => cases.join('\n'));
 }
 
 /** Answers the number of handlers in the interpreter's switch. */
@@ -51,6 +55,6 @@ export function generate(root: string, profile = false): number {
   writeFileSync(join(target, 'ops.ts'), opsText());
   writeFileSync(join(target, 'lookups.ts'), HEAD + lookupsText());
   writeFileSync(join(target, 'cold.ts'), coldText());
-  writeFileSync(join(target, 'interp.ts'), interpText(profile));
+  writeFileSync(join(target, 'interp.ts'), interpText(readFileSync(join(root, 'engine/cpu/frame.ts'), 'utf8'), profile));
   return inline;
 }

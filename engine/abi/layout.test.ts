@@ -1,0 +1,26 @@
+import { expect, it } from 'vitest';
+import * as layout from './layout';
+import { VREG_PAGE } from './record';
+import { TLB_ENTRIES, TLB_ENTRY_SIZE } from './tlb';
+import { STAT_UNIMPLEMENTED, VCPU_STATS } from './vcpu';
+
+it("fits a vCPU's parts into its block, in order", () => {
+  const parts = [
+    [0, Math.max(VREG_PAGE, VCPU_STATS + STAT_UNIMPLEMENTED) + 8],
+    [layout.VCPU_RECORD_SIZE, layout.VCPU_CELLS_USED],
+    [layout.VCPU_SCRATCH, layout.VCPU_SCRATCH + layout.VCPU_SCRATCH_SIZE],
+    [layout.VCPU_FRAME_CACHE, layout.VCPU_CACHES_END],
+    [layout.VCPU_TLB, layout.VCPU_TLB + layout.VCPU_TLB_SIZE],
+  ] as const;
+  for (const [number, [start, end]] of parts.entries()) {
+    expect(end, `part ${number}`).toBeGreaterThan(start);
+    expect(end, `part ${number}`).toBeLessThanOrEqual(parts[number + 1]?.[0] ?? layout.VCPU_BLOCK_SIZE);
+  }
+  expect(layout.VCPU_TLB_SIZE).toBe(2 * TLB_ENTRIES * TLB_ENTRY_SIZE);
+});
+
+it('leaves room for decoded code below host memory', () => {
+  expect(layout.ARENA_END - layout.ARENA_BASE).toBeGreaterThan(8 << 20);
+  expect(layout.JIT_TABLES).toBeGreaterThanOrEqual(layout.JIT_EXITS + layout.JIT_REASONS * 4);
+  expect(layout.HOST_BASE % layout.PAGE_SIZE).toBe(0);
+});

@@ -1,0 +1,2 @@
+export function untypedFiles(files: readonly string[], config: object): string[];
+export function checkTyped(): string[];

@@ -1,0 +1,2 @@
+export function unusedExports(sources: Readonly<Record<string, string>>): string[];
+export function checkUnused(): string[];
