@@ -26,11 +26,6 @@ export const PAGE_CLEAN = 4;
 /** Slot is INVALID (between the two swaps of a commit): leave with EXIT_RETRY. */
 export const PAGE_INVALID = 8;
 
-/** `translate` access kinds. */
-export const ACCESS_READ = 0;
-export const ACCESS_WRITE = 1;
-export const ACCESS_EXEC = 2;
-
 /** `log` codes. */
 /** Opcode that is not implemented: args are the linear address (low, high); the record's LOG_BYTES holds the bytes. */
 export const LOG_UNIMPLEMENTED = 1;

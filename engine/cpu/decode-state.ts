@@ -186,9 +186,6 @@ export function immediateZ(size: i32): i64 {
   return <i64>(<i32>fetch32());
 }
 
-export function setOpSize(size: i32): void {
-  opSize = size;
-}
 export function setSegment(seg: i32): void {
   segment = seg;
 }

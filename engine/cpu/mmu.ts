@@ -236,33 +236,6 @@ export function sysWrite(va: u64, size: i32, value: u64): i32 {
   return writeTo(va, size, value, tlbSuper);
 }
 
-/** Reads 16 bytes at the current CPL to core memory at `to`, which is written only when the whole read succeeded. */
-export function read128(va: u64, to: usize): i32 {
-  const host = hostRead<v128>(va);
-  if (host != 0) {
-    v128.store(to, v128.load(host));
-    return 1;
-  }
-  if (!readSlow(va, 8)) return 0;
-  const low = slowValue;
-  if (!readSlow(wrapLinear(va + 8), 8)) return 0;
-  store<u64>(to, low);
-  store<u64>(to, slowValue, 8);
-  return 1;
-}
-
-/** Writes 16 bytes from core memory at `from`; all or nothing. */
-export function write128(va: u64, from: usize): i32 {
-  const host = hostWrite<v128>(va);
-  if (host != 0) {
-    v128.store(host, v128.load(from));
-    return 1;
-  }
-  if (!probeWrite(va, 16)) return 0;
-  if (!writeSlow(va, 8, load<u64>(from))) return 0;
-  return writeSlow(wrapLinear(va + 8), 8, load<u64>(from, 8));
-}
-
 /** May [va, va + size) be written at the current CPL (size 1..4096)? Sets A and D as the write will; MMIO counts as writable. */
 export function probeWrite(va: u64, size: i32): i32 {
   const entry = slot(tlbBase, va);

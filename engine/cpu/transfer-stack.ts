@@ -44,10 +44,6 @@ let faultError: u32 = 0;
 let flat: bool = false;
 let system: bool = false;
 
-export function setStackPtr(value: u64): void {
-  stackPtr = value;
-}
-
 /** Starts with the current stack; `error` is the code of an #SS. */
 export function useCurrentStack(error: u32 = 0): void {
   const record = segRecord(SEG_SS);

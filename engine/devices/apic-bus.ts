@@ -5,7 +5,6 @@
 
 export const DELIVERY_FIXED = 0;
 export const DELIVERY_LOWEST = 1;
-export const DELIVERY_SMI = 2;
 export const DELIVERY_NMI = 4;
 export const DELIVERY_INIT = 5;
 export const DELIVERY_SIPI = 6;

@@ -6,7 +6,7 @@
 import type { Timer, VirtualClock } from './bus';
 import { count, flag, type Schema, u32 } from './state';
 
-export const TIMER_ONE_SHOT = 0;
+/** 0: one shot. */
 export const TIMER_PERIODIC = 1;
 export const TIMER_DEADLINE = 2;
 const SHORTEST_PERIOD_NS = 1000;

@@ -29,7 +29,6 @@ export const MEMHP_PORT = 0xa00;
 export const MEMHP_LENGTH = 24;
 
 export const IOAPIC_BASE = 0xfec00000;
-export const IOAPIC_PINS = 24;
 export const LAPIC_BASE = 0xfee00000;
 
 /** Generic event device (ACPI0013): +0 u32 event selector, read clears. Sleep control/status, reset: +0x200.. */
@@ -61,6 +60,5 @@ export const ROM_START = 0xe0000;
 export const PCI_HOLE_START = 0xe0000000;
 export const FOUR_GIB = 0x100000000;
 
-/** Guest TSC and guest clock: 1 GHz; an instruction takes 2^CLOCK_SHIFT ns. */
-export const TSC_HZ = 1_000_000_000;
+/** Guest TSC and guest clock run at 1 GHz; an instruction takes 2^CLOCK_SHIFT ns. */
 export const CLOCK_SHIFT = 3;

@@ -109,9 +109,3 @@ export function runsOf(bits: Uint8Array, pages: number, limit = 256): { start: n
   }
   return runs;
 }
-
-export function countBits(bits: Uint8Array): number {
-  let count = 0;
-  for (let byte of bits) for (; byte; byte &= byte - 1) count++;
-  return count;
-}

@@ -13,8 +13,6 @@ export const MULTIPLY_FORMS = ['rr', 'rm', 'rri', 'rmi'] as const;
 
 /** Condition codes that a compare and its branch are joined for. Overflow and parity are rare. */
 export const COMPARE_CONDITIONS = [2, 3, 4, 5, 6, 7, 8, 9, 12, 13, 14, 15] as const;
-/** Z NZ S NS LE G: what remains of the condition codes where CF and OF are 0. */
-export const LOGIC_CONDITIONS = [4, 5, 8, 9, 14, 15] as const;
 /** Z NZ S NS: depend on the result alone. */
 export const RESULT_CONDITIONS = [4, 5, 8, 9] as const;
 export const JOIN_SIZES: readonly Size[] = [0, 2, 3];
