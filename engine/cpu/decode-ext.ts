@@ -2,8 +2,8 @@
  * x87 in the decoder. Each instruction becomes one record of OP_FPU: R_FPU, operand size in R_AUX. MMX and SSE: see simd/decode.ts.
  */
 import { emit, emitMemory, invalid, isMemory, memoryAccess, mod, opSize, readModrm, reg, rm, setAux } from './decode-state';
-import { OP_FPU } from './generated/ops';
 import { shortWay } from './fpu/short-ways';
+import { OP_FPU } from './generated/ops';
 import { setFpuWord } from './record';
 
 /** Bytes of a memory operand by opcode (D8..DF) and ModRM.reg; 0: no instruction. FLDENV and FSAVE depend on the operand size. */

@@ -250,7 +250,11 @@ export function opString(p: usize): i32 {
     if (usesTarget() && !wholeChunk(0, load<u64>(cpu, RDI) & mask, n, writesTarget())) n = 1;
   }
   // A debug trap comes after each iteration (SDM 3B 18.3.1.4).
-  if (sysFlags() & F_TF || (armed & ARM_GUEST_DATA && ((usesSource() && guestWatches(sourceVa)) || (usesTarget() && guestWatches(targetVa))))) n = 1;
+  if (
+    sysFlags() & F_TF ||
+    (armed & ARM_GUEST_DATA && ((usesSource() && guestWatches(sourceVa)) || (usesTarget() && guestWatches(targetVa))))
+  )
+    n = 1;
   stopScan = false;
   n = chunk(p, n, rep);
   if (n == 0) return 0;

@@ -7,13 +7,45 @@
  * `findBlock` sees every arrival at it, and everything else in the page runs from the cache.
  */
 import {
-  CODE_OFFSETS, CODE_OFFSETS_SIZE, HIT_ACCESS, HIT_ADDRESS, HIT_BYTES, HIT_COUNT, HIT_GPA, HIT_LIMIT, HIT_SIZE, HIT_WATCH, HITS, MAX_VCPUS,
-  TLB_ENTRIES, TLB_GFN, TLB_TAG_EXEC, TLB_TAG_READ, TLB_TAG_WRITE, VCPU_CR4, VCPU_DR0, VCPU_DR7, VCPU_ICOUNT, VCPU_PASS_COUNT,
-  VCPU_PASS_RIP, WATCH_EXEC, WATCH_FIRST, WATCH_KIND, WATCH_LAST, WATCH_LIMIT, WATCH_MSR, WATCH_PHYSICAL, WATCH_PORT, WATCH_READ, WATCH_SIZE,
-  WATCH_VECTOR, WATCH_WRITE, WATCHES,
+  CODE_OFFSETS,
+  CODE_OFFSETS_SIZE,
+  HIT_ACCESS,
+  HIT_ADDRESS,
+  HIT_BYTES,
+  HIT_COUNT,
+  HIT_GPA,
+  HIT_LIMIT,
+  HIT_SIZE,
+  HIT_WATCH,
+  HITS,
+  MAX_VCPUS,
+  TLB_ENTRIES,
+  TLB_GFN,
+  TLB_TAG_EXEC,
+  TLB_TAG_READ,
+  TLB_TAG_WRITE,
+  VCPU_CR4,
+  VCPU_DR0,
+  VCPU_DR7,
+  VCPU_ICOUNT,
+  VCPU_PASS_COUNT,
+  VCPU_PASS_RIP,
+  WATCH_EXEC,
+  WATCH_FIRST,
+  WATCH_KIND,
+  WATCH_LAST,
+  WATCH_LIMIT,
+  WATCH_MSR,
+  WATCH_PHYSICAL,
+  WATCH_PORT,
+  WATCH_READ,
+  WATCH_SIZE,
+  WATCH_VECTOR,
+  WATCH_WRITE,
+  WATCHES,
 } from '../abi/index';
 import { codeWritten, dropAllCode } from './code-pages';
-import { CR4_DE, isLong, tlbBase, tlbSuper } from './mmu-mode';
+import { CR4_DE, isLong, tlbBase } from './mmu-mode';
 import { blockOf, cpu } from './state';
 import { stopHere } from './stops';
 
@@ -59,7 +91,7 @@ function maskOf(dr7: u32, n: u32): u64 {
 }
 @inline
 function addressOf(block: usize, n: u32): u64 {
-  return load<u64>(block + (<usize>n << 3), VCPU_DR0);
+  return load<u64>(block + ((<usize>n) << 3), VCPU_DR0);
 }
 
 function guestArms(block: usize): u32 {
@@ -134,14 +166,14 @@ let pageCount: i32 = 0;
 
 /** Code of this host page is being decoded for KEY_WATCHED. */
 export function noteWatchedCode(page: usize): void {
-  for (let i = 0; i < min(pageCount, PAGE_LIMIT); i++) if (load<u32>(pages + (<usize>i << 2)) == <u32>page) return;
-  if (pageCount < PAGE_LIMIT) store<u32>(pages + (<usize>pageCount << 2), <u32>page);
+  for (let i = 0; i < min(pageCount, PAGE_LIMIT); i++) if (load<u32>(pages + ((<usize>i) << 2)) == <u32>page) return;
+  if (pageCount < PAGE_LIMIT) store<u32>(pages + ((<usize>pageCount) << 2), <u32>page);
   pageCount = min(pageCount + 1, PAGE_LIMIT + 1);
 }
 
 function dropWatchedCode(): void {
   if (pageCount > PAGE_LIMIT) dropAllCode();
-  else for (let i = 0; i < pageCount; i++) codeWritten(<usize>load<u32>(pages + (<usize>i << 2)) << 12, 4096);
+  else for (let i = 0; i < pageCount; i++) codeWritten((<usize>load<u32>(pages + ((<usize>i) << 2))) << 12, 4096);
   pageCount = 0;
 }
 
@@ -260,9 +292,10 @@ function gpaOf(va: u64, table: usize, device: u64): u64 {
   const entry = entryOf(table, va);
   const page = va & ~(<u64>0xfff);
   const known =
-    (load<u64>(entry, TLB_TAG_READ) & ~(<u64>1)) == page || (load<u64>(entry, TLB_TAG_WRITE) & ~(<u64>1)) == page ||
+    (load<u64>(entry, TLB_TAG_READ) & ~(<u64>1)) == page ||
+    (load<u64>(entry, TLB_TAG_WRITE) & ~(<u64>1)) == page ||
     (load<u64>(entry, TLB_TAG_EXEC) & ~(<u64>1)) == page;
-  return known ? (<u64>load<u32>(entry, TLB_GFN) << 12) | (va & 0xfff) : device;
+  return known ? ((<u64>load<u32>(entry, TLB_GFN)) << 12) | (va & 0xfff) : device;
 }
 
 /**

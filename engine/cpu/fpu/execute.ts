@@ -9,8 +9,8 @@ import { AUX_SIZE, R_AUX, R_FPU } from '../record';
 import { cpu, raise, VEC_NM, VEC_UD } from '../state';
 import { arithmeticRegister, compareFlags, compareRegister, conditionalMove, endCompare, relationBits } from './arithmetic';
 import { loadEnvironment, restoreState, saveState, storeEnvironment } from './environment';
-import { BIAS, compare, INTEGER_BIT, isDenormal, isInf, isNan, isUnsupported, isZero, signOf } from './float80';
 import { shortly } from './fast';
+import { BIAS, compare, INTEGER_BIT, isDenormal, isInf, isNan, isUnsupported, isZero, signOf } from './float80';
 import { instructionF0 } from './functions';
 import { memoryForm } from './memory-forms';
 import {

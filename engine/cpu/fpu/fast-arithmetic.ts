@@ -41,9 +41,9 @@ function finish(to: usize, sign: u32, exp: i32, hi: u64, lo: u64): bool {
   if (control == USUAL_CONTROL) {
     up = lo > INTEGER_BIT || (lo == INTEGER_BIT && (hi & 1) != 0);
   } else {
-    const precision = control >> 8 & 3;
+    const precision = (control >> 8) & 3;
     const drop = precision == 0 ? 40 : precision == 2 ? 11 : 0;
-    mask = ((<u64>1) << <u64>drop) - 1;
+    mask = ((<u64>1) << (<u64>drop)) - 1;
     up = roundsAway(control >> 10, sign, hi, lo, drop);
   }
   const inexact = ((hi & mask) | lo) != 0;
@@ -107,10 +107,10 @@ function add(to: usize, aSig: u64, aSe: u32, bSig: u64, bSe: u32): bool {
     const shift = leadingZeros(hi, lo);
     exp -= shift;
     if (shift < 64) {
-      hi = (hi << <u64>shift) | (lo >> <u64>(64 - shift));
+      hi = (hi << (<u64>shift)) | (lo >> <u64>(64 - shift));
       lo <<= <u64>shift;
     } else {
-      hi = lo << <u64>(shift - 64);
+      hi = lo << (<u64>(shift - 64));
       lo = 0;
     }
   }
@@ -204,13 +204,13 @@ export let wideSe: u32 = 0;
 
 /** A normal single or zero as an 80-bit value. */
 export function widenSingle(bits: u32): bool {
-  const exp = bits >> 23 & 0xff;
-  wideSe = bits >> 16 & 0x8000;
+  const exp = (bits >> 23) & 0xff;
+  wideSe = (bits >> 16) & 0x8000;
   wideSig = 0;
   if (bits << 1 == 0) return true;
   if (exp - 1 >= 0xfe) return false;
   wideSe |= exp + (<u32>BIAS - 127);
-  wideSig = INTEGER_BIT | (<u64>bits << 40 & (INTEGER_BIT - 1));
+  wideSig = INTEGER_BIT | (((<u64>bits) << 40) & (INTEGER_BIT - 1));
   return true;
 }
 /** A normal double or zero. */
@@ -221,7 +221,7 @@ export function widenDouble(bits: u64): bool {
   if (bits << 1 == 0) return true;
   if (exp - 1 >= 0x7fe) return false;
   wideSe |= exp + (<u32>BIAS - 1023);
-  wideSig = INTEGER_BIT | (bits << 11 & (INTEGER_BIT - 1));
+  wideSig = INTEGER_BIT | ((bits << 11) & (INTEGER_BIT - 1));
   return true;
 }
 export function widenInteger(value: i64): void {
@@ -241,7 +241,7 @@ export let narrowedUp: bool = false;
 
 @inline
 function roundingControl(): u32 {
-  return <u32>load<u16>(cpu, VCPU_FCW) >> 10 & 3;
+  return (<u32>load<u16>(cpu, VCPU_FCW) >> 10) & 3;
 }
 
 /** To a float with a fraction of `fraction` bits and exponents up to `expMax`: normal ones and zero. */
@@ -253,7 +253,7 @@ function narrowFloat(sig: u64, se: u32, fraction: u32, expMax: i32): bool {
   if (isNormal(sig, se)) {
     let exp = <i32>(se & 0x7fff) - BIAS + (expMax >> 1);
     if (exp < 1) return false;
-    const rest = sig << <u64>(fraction + 1);
+    const rest = sig << (<u64>(fraction + 1));
     let kept = sig >> <u64>(63 - fraction);
     narrowedInexact = rest != 0;
     if (roundsAway(roundingControl(), sign, kept, rest, 0)) {
@@ -265,9 +265,9 @@ function narrowFloat(sig: u64, se: u32, fraction: u32, expMax: i32): bool {
       }
     }
     if (exp >= expMax) return false;
-    narrowed = (<u64>exp << <u64>fraction) + (kept ^ ((<u64>1) << <u64>fraction));
+    narrowed = ((<u64>exp) << (<u64>fraction)) + (kept ^ ((<u64>1) << (<u64>fraction)));
   } else if (sig != 0 || (se & 0x7fff) != 0) return false;
-  narrowed |= <u64>sign << (fraction == 23 ? 31 : 63);
+  narrowed |= (<u64>sign) << (fraction == 23 ? 31 : 63);
   return true;
 }
 export function narrowSingle(sig: u64, se: u32): bool {
@@ -286,7 +286,7 @@ export function narrowInteger(sig: u64, se: u32, bits: u32, chop: bool): bool {
   if (!isNormal(sig, se)) return sig == 0 && (se & 0x7fff) == 0;
   const magnitude = <i32>(se & 0x7fff) - BIAS;
   if (<u32>magnitude > bits - 2) return false;
-  const rest = sig << <u64>(magnitude + 1);
+  const rest = sig << (<u64>(magnitude + 1));
   let whole = sig >> <u64>(63 - magnitude);
   narrowedInexact = rest != 0;
   if (roundsAway(chop ? RC_ZERO : roundingControl(), sign, whole, rest, 0)) {

@@ -9,14 +9,59 @@ import { hostRead, hostWrite } from '../mmu';
 import { CR0_EM, CR0_TS } from '../mmu-mode';
 import { R_FPU } from '../record';
 import { cpu } from '../state';
-import { arithmeticNormal, compareNormal, endInexact, narrowDouble, narrowed, narrowedInexact, narrowedUp, narrowInteger, narrowSingle, rootNormal, wideSe, wideSig, widenDouble, widenInteger, widenSingle } from './fast-arithmetic';
+import {
+  arithmeticNormal,
+  compareNormal,
+  endInexact,
+  narrowDouble,
+  narrowed,
+  narrowedInexact,
+  narrowedUp,
+  narrowInteger,
+  narrowSingle,
+  rootNormal,
+  widenDouble,
+  widenInteger,
+  widenSingle,
+  wideSe,
+  wideSig,
+} from './fast-arithmetic';
 import { BIAS, EX_PRECISION, INTEGER_BIT } from './float80';
 import { FSW_C0, FSW_C1, FSW_C2, FSW_C3, FSW_ES, noteInstruction, noteOperand } from './registers';
 import {
-  WAY_COMPARE, WAY_COMPARE_DOUBLE, WAY_COMPARE_FLAGS, WAY_COMPARE_FLAGS_POP, WAY_COMPARE_POP, WAY_COMPARE_POP2, WAY_COMPARE_SINGLE, WAY_EXCHANGE,
-  WAY_LOAD_DOUBLE, WAY_LOAD_EXTENDED, WAY_LOAD_INT16, WAY_LOAD_INT32, WAY_LOAD_INT64, WAY_LOAD_SINGLE, WAY_MOVE, WAY_ONE, WAY_PUSH, WAY_ROOT,
-  WAY_SIGN, WAY_STORE_DOUBLE, WAY_STORE_EXTENDED, WAY_STORE_INT16, WAY_STORE_INT32, WAY_STORE_INT64, WAY_STORE_SINGLE, WAY_TO_REGISTER,
-  WAY_TO_REGISTER_POP, WAY_TO_TOP, WAY_WITH_DOUBLE, WAY_WITH_INT16, WAY_WITH_INT32, WAY_WITH_SINGLE, WAY_ZERO,
+  WAY_COMPARE,
+  WAY_COMPARE_DOUBLE,
+  WAY_COMPARE_FLAGS,
+  WAY_COMPARE_FLAGS_POP,
+  WAY_COMPARE_POP,
+  WAY_COMPARE_POP2,
+  WAY_COMPARE_SINGLE,
+  WAY_EXCHANGE,
+  WAY_LOAD_DOUBLE,
+  WAY_LOAD_EXTENDED,
+  WAY_LOAD_INT16,
+  WAY_LOAD_INT32,
+  WAY_LOAD_INT64,
+  WAY_LOAD_SINGLE,
+  WAY_MOVE,
+  WAY_ONE,
+  WAY_PUSH,
+  WAY_ROOT,
+  WAY_SIGN,
+  WAY_STORE_DOUBLE,
+  WAY_STORE_EXTENDED,
+  WAY_STORE_INT16,
+  WAY_STORE_INT32,
+  WAY_STORE_INT64,
+  WAY_STORE_SINGLE,
+  WAY_TO_REGISTER,
+  WAY_TO_REGISTER_POP,
+  WAY_TO_TOP,
+  WAY_WITH_DOUBLE,
+  WAY_WITH_INT16,
+  WAY_WITH_INT32,
+  WAY_WITH_SINGLE,
+  WAY_ZERO,
 } from './short-ways';
 
 const CONDITIONS: u32 = FSW_C0 | FSW_C1 | FSW_C2 | FSW_C3;
@@ -47,7 +92,7 @@ function signExponent(at: usize): u32 {
 function moveTop(by: u32, register: u32, tag: u32): void {
   const status = <u32>load<u16>(cpu, VCPU_FSW);
   const shift = register << 1;
-  store<u16>(cpu, <u16>((<u32>load<u16>(cpu, VCPU_FTW) & ~(<u32>3 << shift)) | (tag << shift)), VCPU_FTW);
+  store<u16>(cpu, <u16>((<u32>load<u16>(cpu, VCPU_FTW) & ~((<u32>3) << shift)) | (tag << shift)), VCPU_FTW);
   store<u16>(cpu, <u16>((status & ~(<u32>0x3800)) | ((((status >> 11) + by) & 7) << 11)), VCPU_FSW);
 }
 function pop(): bool {
@@ -194,7 +239,7 @@ function move(i: u32): bool {
   const to = place(i);
   store<u64>(to, significand(from));
   store<u16>(to, <u16>signExponent(from), 8);
-  store<u16>(cpu, load<u16>(cpu, VCPU_FTW) & <u16>~(<u32>3 << (((top() + i) & 7) << 1)), VCPU_FTW);
+  store<u16>(cpu, load<u16>(cpu, VCPU_FTW) & <u16>~((<u32>3) << (((top() + i) & 7) << 1)), VCPU_FTW);
   store<u16>(cpu, load<u16>(cpu, VCPU_FSW) & <u16>~FSW_C1, VCPU_FSW);
   return true;
 }

@@ -174,10 +174,10 @@ export function roundsAway(mode: u32, sign: u32, hi: u64, lo: u64, drop: i32): b
     tie = lo == INTEGER_BIT;
     return above || (tie && (hi & 1) != 0);
   }
-  const mask = ((<u64>1) << <u64>drop) - 1;
+  const mask = ((<u64>1) << (<u64>drop)) - 1;
   const rest = hi & mask;
   if (mode != RC_NEAREST) return (rest | lo) != 0 && (mode == RC_DOWN) == (sign != 0);
-  const half = (<u64>1) << <u64>(drop - 1);
+  const half = (<u64>1) << (<u64>(drop - 1));
   above = rest > half || (rest == half && lo != 0);
   tie = rest == half && lo == 0;
   return above || (tie && (hi & (mask + 1)) != 0);
