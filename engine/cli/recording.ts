@@ -1,9 +1,9 @@
 /** -record: whatever reaches the machine is written down with its position, and at the end that is a replay, the same file that the page exports. */
 import type { Machine, Runner, SerialConsole } from '../machine/index';
 import { type Answer, type CommitLog, isInputLine, Monitor, type MonitorEnv } from '../monitor/index';
-import { Loads } from '../replay/loads';
 import { Recorder } from '../replay/recorder';
-import { fileOf, linkTo, type Shared } from '../replay/sharing';
+import { Loads } from '../shell/loads';
+import { fileOf, linkTo, type Shared } from '../shell/sharing';
 import { layoutFormat, loadLayout, MAX_LINK_RAM, snapshotFormat } from '../snapshot/index';
 import { FlagError } from './chardev-flag';
 import { writeWhole } from './whole-file';

@@ -97,19 +97,6 @@ export class LayoutChanges {
     this.context.host.releaseAllBut((keep) => this.forEachHostRangeInUse(keep));
   }
 
-  /** As `HostRanges.release`. */
-  release(hva: number): boolean {
-    const range = this.context.host.rangeAt(hva);
-    if (range?.start !== hva) return false;
-    const end = hva + range.size;
-    let used = false;
-    this.forEachHostRangeInUse((start, size, since) => {
-      used ||= start < end && hva < start + size && range.since <= since;
-    });
-    if (!used) this.context.host.release(hva);
-    return !used;
-  }
-
   /** `since`: the newest version that the range may be from, to be the one that is used. */
   private forEachHostRangeInUse(visit: (start: number, size: number, since: number) => void): void {
     const now = this.context.host.version;

@@ -87,7 +87,7 @@ class LabMachine implements Machine {
   private resetAsked = false;
 
   constructor(private readonly parts: MachineParts) {
-    const { host, backends, layout, ports, debugListeners } = parts;
+    const { host, backends, ports, debugListeners } = parts;
     this.config = parts.config;
     this.guest = parts.guest;
     this.memory = parts.memory;
@@ -103,7 +103,6 @@ class LabMachine implements Machine {
     this.physical = parts.physical;
     this.host = {
       allocate: (size, label) => host.allocate(size, label),
-      release: (hva) => layout.release(hva),
       backingOf: (hva) => backends.backingOf(hva),
       backingsOf: (hva, size) => backends.backingsOf(hva, size),
     };

@@ -52,6 +52,18 @@ const exchange = () => {
 };
 
 describe('staging', () => {
+  it('gives an added slot without an hva zeroed host memory of its own, when it is staged', () => {
+    const before = host.inUse;
+    set.begin();
+    set.stage({ op: 'add', slot: 9, gpa: 8 * MIB, size: MIB, flags: 0 });
+    const edit = set.entries[0]!.edit as { hva: number };
+    expect([host.inUse - before, host.rangeAt(edit.hva)]).toMatchObject([MIB, { start: edit.hva, size: MIB, label: 'bare.9' }]);
+    expect(() => set.stage({ op: 'add', slot: 9, gpa: 16 * MIB, size: MIB, flags: 0 })).toThrow('slot 9 already has an operation');
+    expect(host.inUse - before).toBe(MIB);
+    set.stage({ op: 'add', slot: 10, gpa: 16 * MIB, size: MIB, hva: edit.hva, flags: 0 });
+    expect(host.inUse - before).toBe(MIB);
+  });
+
   it('commits everything at once: two slots exchange their places', async () => {
     exchange();
     expect(set.check().ok).toBe(true);

@@ -6,6 +6,7 @@ import { type Regions, regionOf } from '../memory/index';
 import type { Commit, Errno, MemoryRegion, Refusal } from '../memory/types';
 import {
   MachineError,
+  type NewEdit,
   type PhaseReport,
   type StagedChangeSet,
   type StagedEdit,
@@ -133,7 +134,7 @@ export class StagedEdits implements StagedChangeSet {
     this.context.changed();
   }
 
-  stage(edit: StagedEdit): void {
+  stage(edit: NewEdit): void {
     const edits = this.editable();
     const mine = slotIds(edit);
     const taken = mine.find((id) => this.taken.has(id));
@@ -141,7 +142,7 @@ export class StagedEdits implements StagedChangeSet {
     if (taken !== undefined || twice !== undefined) {
       throw new MachineError(`slot ${taken ?? twice} already has an operation in this change set: at most one per slot id`);
     }
-    edits.push(edit.op === 'rehost' ? this.withTarget(edit) : edit);
+    edits.push(this.withHostMemory(edit));
     for (const id of mine) this.taken.add(id);
     this.version++;
     this.context.changed();
@@ -393,9 +394,11 @@ export class StagedEdits implements StagedChangeSet {
     request.moves = moves.map(({ move }) => move);
   }
 
-  /** Host memory is taken when the edit is staged, so that a dry run can tell whether there is any. */
-  private withTarget(edit: RehostEdit): RehostEdit {
+  /** Host memory is taken when the edit is staged, so that a dry run can say whether there is any. */
+  private withHostMemory(edit: NewEdit): StagedEdit {
     const { engine, host } = this.context;
+    if (edit.op === 'add') return { ...edit, hva: edit.hva ?? host.allocate(edit.size, `bare.${edit.slot}`) };
+    if (edit.op !== 'rehost') return edit;
     const slot = engine.memslotById(edit.slot);
     const range = slot && host.rangeAt(slot.userspaceAddr);
     return range && edit.hva === undefined && edit.memdev === undefined ? { ...edit, hva: host.allocate(range.size, range.label) } : edit;
@@ -454,7 +457,7 @@ export class StagedEdits implements StagedChangeSet {
   }
 }
 
-function slotIds(edit: StagedEdit): number[] {
+function slotIds(edit: NewEdit): number[] {
   if (edit.op === 'merge') return edit.slots;
   if (edit.op === 'split') return [edit.slot, edit.newSlot];
   if (edit.op === 'rehost') return [];

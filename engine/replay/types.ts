@@ -1,8 +1,3 @@
-/** What is said about inputs and replays; the worker's protocol carries it. */
-import type { StagedEdit } from '../machine/index';
-
-export type ShareKind = 'layout' | 'state' | 'replay';
-
 /** Of a replay that is being played; the last one says what came of it. Counts are of instructions since its start. */
 export type ReplayView =
   | { phase: 'running'; done: number; total: number }
@@ -10,20 +5,3 @@ export type ReplayView =
   | { phase: 'done'; expected: string; digest: string; instructions: number; other: string }
   | { phase: 'cancelled'; instructions: number }
   | { phase: 'failed'; reason: string };
-
-/** The page's edits of the change set, and what becomes of it. */
-export type StageAction =
-  | { do: 'begin' }
-  | { do: 'stage'; edit: StagedEdit }
-  | { do: 'drop'; index: number }
-  | { do: 'commit'; legacy: boolean }
-  /** Begins a commit that runs phase by phase; no phase has run yet. */
-  | { do: 'commit-stepped' }
-  /** The next phase of it. */
-  | { do: 'step' }
-  /** All phases that are left. */
-  | { do: 'finish' }
-  /** Up to swap 1 it ends a stepped commit and leaves the set open. */
-  | { do: 'abort' }
-  /** What commits zap from now on. */
-  | { do: 'zap'; mode: 'slot' | 'all' };

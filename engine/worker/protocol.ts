@@ -19,7 +19,8 @@ import type {
 import type { IndexSetView, IndexStructure, IndexView, Phase, PictureCell, PictureNode } from '../memory/index';
 import type { MemoryRegion } from '../memory/types';
 import type { Answer, SlotDifference, SlotPlace } from '../monitor/index';
-import type { ReplayView, ShareKind, StageAction } from '../replay/types';
+import type { ReplayView } from '../replay/types';
+import type { ShareKind, StageAction } from '../shell/types';
 import type { InspectedFile, InspectedLink, MachineShape } from '../snapshot/inspect';
 import type { CodeView, CpuView } from './cpu-types';
 import type { FlagsBench } from './flags-bench';

@@ -3,8 +3,8 @@
  * the way between them is gone one instruction at a time, in short stretches, so that Stop and everything else still come through.
  */
 import type { Machine, Runner, SeekGoal } from '../machine/index';
-import { applyInput, type Reached } from '../replay/inputs';
 import type { Recorder } from '../replay/recorder';
+import { applyInput, type Reached } from '../shell/inputs';
 import { codeBase, parseGva } from './cpu-view';
 import type { SeekAnswer, ToWorker } from './protocol';
 

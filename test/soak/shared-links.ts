@@ -2,11 +2,11 @@
 import { createMachine, Runner, TypedInput } from '../../engine/machine/index';
 import { CommitLog, Monitor } from '../../engine/monitor/index';
 import { testEnv } from '../../engine/monitor/testing';
-import { applyInput } from '../../engine/replay/inputs';
 import { Player } from '../../engine/replay/player';
 import { Recorder } from '../../engine/replay/recorder';
-import { linkTo } from '../../engine/replay/sharing';
-import { type Asked, makeMachine, type Wanted, wantedBy } from '../../engine/replay/wanted';
+import { applyInput } from '../../engine/shell/inputs';
+import { linkTo } from '../../engine/shell/sharing';
+import { type Asked, makeMachine, type Wanted, wantedBy } from '../../engine/shell/wanted';
 import { layoutFormat, packBytesLink, packReplayFile, unpackBytesLink } from '../../engine/snapshot/index';
 import { Guest, rootFile } from '../guests/harness';
 import { BASE64URL, mutateBytes, mutateCharacters, mutateValues } from '../support/mutations';

@@ -61,13 +61,8 @@ export interface DeviceCommit {
 
 /** Host memory by hva. */
 export interface HostRanges {
-  /** A free, zeroed range of `size` bytes for a bare memslot; MachineError when there is none. */
+  /** A free, zeroed range of `size` bytes; MachineError when there is none. It is given back once no memslot, staged edit or undo can use it. */
   allocate(size: number, label: string): number;
-  /**
-   * Gives back a range of `allocate` that starts at hva, for an edit that came to nothing. False, and nothing happens, while a memslot, a
-   * staged edit or the history may still use it, or when no such range starts there.
-   */
-  release(hva: number): boolean;
   /** Name of what backs an hva: "ram.a", "mem1", or undefined. With the offset inside it. */
   backingOf(hva: number): { id: string; offset: number } | undefined;
   /** The parts of `size` bytes from hva on, by what backs them: one part, but where a slot spans several backings. */

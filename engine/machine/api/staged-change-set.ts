@@ -19,6 +19,9 @@ export type StagedEdit =
   | { op: 'rehost'; slot: number; hva?: number; memdev?: string }
   | { op: 'del'; slot: number };
 
+/** As it is staged: an add without hva gets host memory of its own, zeroed, which goes again when nothing can use it any more. */
+export type NewEdit = Exclude<StagedEdit, { op: 'add' }> | (Omit<Extract<StagedEdit, { op: 'add' }>, 'hva'> & { hva?: number | undefined });
+
 export interface StagedEntry {
   edit: StagedEdit;
   refusals: Refusal[];
@@ -84,8 +87,8 @@ export interface StagedChangeSet {
   readonly entries: readonly StagedEntry[];
   /** MachineError if one is open. */
   begin(): void;
-  /** MachineError if none is open, or if the slot id already has an operation. */
-  stage(edit: StagedEdit): void;
+  /** MachineError if none is open, if the slot id already has an operation, or without host memory for it. */
+  stage(edit: NewEdit): void;
   drop(index: number): void;
   /** Dry run of all entries against the final layout. */
   check(): Commit;

@@ -2,7 +2,7 @@
  * memslot_*, changeset_*, undo, redo: ours. Between changeset_begin and changeset_commit a memslot command is staged; outside it is a change
  * set of one, committed at once.
  */
-import type { StagedEdit } from '../../machine/index';
+import type { NewEdit } from '../../machine/index';
 import { warningOf } from '../../machine/index';
 import { type Commit, MemFlag } from '../../memory/types';
 import { type CommitEntry, pagesOf, type Travel } from '../commit-log';
@@ -23,7 +23,7 @@ const spanOf = (args: Args): { span?: true } => (getFlag(args, 'force') ? { span
 const warnings = ({ machine }: Context): string => machine.changeSet.unasked.map((each) => `${warningOf(each)}\n`).join('');
 
 /** Stages the edit, or commits it alone. Prints nothing on success, as QEMU does, but a warning where the guest would have to be asked. */
-async function edit(context: Context, staged: StagedEdit): Promise<string> {
+async function edit(context: Context, staged: NewEdit): Promise<string> {
   const { changeSet } = context.machine;
   if (changeSet.open) {
     changeSet.stage(staged);
@@ -50,14 +50,8 @@ async function add(context: Context, args: Args): Promise<string> {
     const nearest = Math.max(PAGE, Math.round(size / PAGE) * PAGE);
     throw new CommandError(`size ${size} must be a multiple of ${PAGE} bytes, and not 0 (nearest: 0x${nearest.toString(16)})`);
   }
-  const given = getNumber(args, 'hva');
-  const hva = given ?? context.machine.host.allocate(size, `bare.${slot}`);
-  try {
-    return await edit(context, { op: 'add', slot, gpa: getNumber(args, 'gpa')!, size, hva, flags: flagBits(args), ...spanOf(args) });
-  } catch (error) {
-    if (given === undefined) context.machine.host.release(hva);
-    throw error;
-  }
+  const [gpa, hva] = [getNumber(args, 'gpa')!, getNumber(args, 'hva')];
+  return edit(context, { op: 'add', slot, gpa, size, hva, flags: flagBits(args), ...spanOf(args) });
 }
 
 const pages = (count: number): string => `${count} ${count === 1 ? 'page' : 'pages'} zapped`;

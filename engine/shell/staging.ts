@@ -1,8 +1,8 @@
 /** The page's edits of the change set that is being staged. */
 import { HOST_BASE } from '../abi/layout';
-import type { Machine, PhaseReport } from '../machine/index';
+import type { Machine, PhaseReport, StagedEdit } from '../machine/index';
 import type { CommitLog } from '../monitor/index';
-import { refusalText } from './refusals';
+import { refusalText } from '../replay/refusals';
 import type { StageAction } from './types';
 
 /** '' when it is done; throws the refusal in words. */
@@ -46,17 +46,7 @@ function ended(reports: readonly PhaseReport[]): string {
   return '';
 }
 
-/** An added slot without a legal hva gets host memory here, as memslot_add gives it; a refused edit gives it back. */
-function stageEdit(machine: Machine, edit: Extract<StageAction, { do: 'stage' }>['edit']): void {
-  if (edit.op !== 'add' || edit.hva >= HOST_BASE) {
-    machine.changeSet.stage(edit);
-    return;
-  }
-  const hva = machine.host.allocate(edit.size, `bare.${edit.slot}`);
-  try {
-    machine.changeSet.stage({ ...edit, hva });
-  } catch (error) {
-    machine.host.release(hva);
-    throw error;
-  }
+/** The page, and journals, say hva 0 where an added slot has none. */
+function stageEdit({ changeSet }: Machine, edit: StagedEdit): void {
+  changeSet.stage(edit.op === 'add' && edit.hva < HOST_BASE ? { ...edit, hva: undefined } : edit);
 }

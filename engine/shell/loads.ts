@@ -1,7 +1,7 @@
 /** Machine snapshots put into the running machine, and the way back: the machine that was there before the last one is kept, one and not too large. */
 import type { Machine, MachineState } from '../machine/index';
+import type { Recorder } from '../replay/recorder';
 import { loadMachine, packMachine } from '../snapshot/index';
-import type { Recorder } from './recorder';
 
 /** Bytes of RAM that are kept for a way back. */
 const MOST = 256 * 1024 * 1024;

@@ -1,6 +1,8 @@
 /** What a machine is asked for, read and made: the layout, the state or the replay that came with it is unpacked and checked, and the machine is built for it. */
 import type { GuestImage, Machine, MachineConfig } from '../machine/index';
 import { isInputLine } from '../monitor/index';
+import { asReason } from '../replay/program';
+import { reasonOf } from '../replay/refusals';
 import {
   applyLayout,
   configOf,
@@ -21,8 +23,6 @@ import {
   unpackReplayFile,
   unpackState,
 } from '../snapshot/index';
-import { asReason } from './program';
-import { reasonOf } from './refusals';
 
 /** What a machine is asked for: `layout`, `link` and `replay` as they came, unchecked. */
 export interface Asked {

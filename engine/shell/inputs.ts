@@ -1,8 +1,8 @@
 /** Everything that reaches the machine from outside, done one way whether a person does it or a journal says so. */
 import type { Machine, TypedInput } from '../machine/index';
 import type { CommitLog, Monitor } from '../monitor/index';
+import { refusalText } from '../replay/refusals';
 import { type JournalInput, loadLayout } from '../snapshot/index';
-import { refusalText } from './refusals';
 import { stage } from './staging';
 import type { StageAction } from './types';
 

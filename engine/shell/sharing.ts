@@ -1,5 +1,7 @@
 /** Links and files of a machine that runs: its layout, its state, and the replay that led to it. */
 import type { Machine, MachineState } from '../machine/index';
+import { program } from '../replay/program';
+import type { Recorder } from '../replay/recorder';
 import {
   captureLayout,
   freshState,
@@ -16,8 +18,6 @@ import {
   saveMachine,
   specOf,
 } from '../snapshot/index';
-import { program } from './program';
-import type { Recorder } from './recorder';
 import type { ShareKind } from './types';
 
 const PAGE = 4096;
