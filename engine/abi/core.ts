@@ -33,6 +33,8 @@ export interface CoreImports {
   jitHot(vcpu: number, block: number, pageLow: number, pageHigh: number): void;
   /** Decoded code of a page (hva / 4096) that `jitWatch` named is gone, or (-1) all decoded code. Called by `init` too. */
   jitDropped(hostPage: number): void;
+  /** The window of this number misses again and again. Between blocks. */
+  jitMisses(window: number): void;
 }
 
 /** What the core offers. `vcpu` is an index 0..MAX_VCPUS-1. */

@@ -11,6 +11,8 @@ it("fits a vCPU's parts into its block, in order", () => {
     [layout.VCPU_SCRATCH, layout.VCPU_SCRATCH + layout.VCPU_SCRATCH_SIZE],
     [layout.VCPU_FRAME_CACHE, layout.VCPU_CACHES_END],
     [layout.VCPU_TLB, layout.VCPU_TLB + layout.VCPU_TLB_SIZE],
+    [layout.VCPU_GUEST_TLB, layout.VCPU_GUEST_TLB + layout.VCPU_TLB_SIZE],
+    [layout.VCPU_WINDOWS, layout.VCPU_WINDOWS + layout.VCPU_TLB_SIZE],
   ] as const;
   for (const [number, [start, end]] of parts.entries()) {
     expect(end, `part ${number}`).toBeGreaterThan(start);

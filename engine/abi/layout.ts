@@ -51,7 +51,12 @@ export const VCPU_BIGFLOAT = VCPU_WALK + 128;
 /** u64 each: instruction count and RIP at which `run` left for a breakpoint of the debugger's: there it goes on. All ones: nowhere. */
 export const VCPU_PASS_COUNT = VCPU_BIGFLOAT + 0x400;
 export const VCPU_PASS_RIP = VCPU_PASS_COUNT + 8;
-export const VCPU_CELLS_USED = VCPU_PASS_RIP + 8;
+/** An access whose window did not hold it: u64 address; u32 MISS_* (tlb.ts). */
+export const VCPU_MISS_VA = VCPU_PASS_RIP + 8;
+export const VCPU_MISS = VCPU_MISS_VA + 8;
+/** u32 entries of the list of windows. */
+export const VCPU_WINDOW_COUNT = VCPU_MISS + 4;
+export const VCPU_CELLS_USED = VCPU_WINDOW_COUNT + 4;
 /** Room for cells to come lies before it. */
 export const VCPU_CELLS_END = 0x2000;
 /** A block of decoded code that runs once. */
@@ -63,15 +68,22 @@ export const FRAME_CACHE_ENTRIES = 256;
 /** Entries filled since the last flush: FILL_LOG_CAPACITY u16 entry numbers (bit 12: user table). */
 export const VCPU_FILL_LOG = VCPU_FRAME_CACHE + FRAME_CACHE_ENTRIES * 16;
 export const FILL_LOG_CAPACITY = 2048;
-export const VCPU_CACHES_END = VCPU_FILL_LOG + FILL_LOG_CAPACITY * 2;
+/** One u8 for each TLB entry of both tables: NOTE_* (tlb.ts). */
+export const VCPU_TLB_NOTES = VCPU_FILL_LOG + FILL_LOG_CAPACITY * 2;
+/** Windows filled since the last drop: WINDOW_LIST_CAPACITY u16 cell numbers (bit 12: user table). */
+export const VCPU_WINDOW_LIST = VCPU_TLB_NOTES + 8192;
+export const WINDOW_LIST_CAPACITY = 2048;
+export const VCPU_CACHES_END = VCPU_WINDOW_LIST + WINDOW_LIST_CAPACITY * 2;
 /** Where a guest under SVM has its own fill log and filters: as far behind those of the host. Cells of its own lie at the beginning. */
 export const VCPU_GUEST_CELLS = 0x8000;
-/** Software TLBs: two tables (supervisor, user) of TLB_ENTRIES entries (tlb.ts), at the end of the block. */
+/** Software TLBs: two tables (supervisor, user) of TLB_ENTRIES entries (tlb.ts). */
 export const VCPU_TLB_SIZE = 0x40000;
 export const VCPU_TLB = 0x20000;
 /** The same for a guest under SVM. */
 export const VCPU_GUEST_TLB = VCPU_TLB + VCPU_TLB_SIZE;
-export const VCPU_BLOCK_SIZE = VCPU_GUEST_TLB + VCPU_TLB_SIZE;
+/** Windows of compiled code (tlb.ts): two tables as far apart as the TLB's, so one address leads compiled code to both. None is a guest's. */
+export const VCPU_WINDOWS = VCPU_GUEST_TLB + VCPU_TLB_SIZE;
+export const VCPU_BLOCK_SIZE = VCPU_WINDOWS + VCPU_TLB_SIZE;
 export const VCPU_END = VCPU_BASE + MAX_VCPUS * VCPU_BLOCK_SIZE;
 
 // --- machine --------------------------------------------------------------------------------------------------------------------------
@@ -102,6 +114,10 @@ export const JIT_EXITS = ARENA_END;
 export const JIT_REASONS = 0x1000;
 /** u32: 1 while compiled code asks for a page that the interpreter will ask for again: a `lookup` then is no retry of the guest's. */
 export const JIT_PROBING = JIT_EXITS + JIT_REASONS * 4;
+/** u64: instructions that compiled code has run. u32: windows filled, and dropped. */
+export const JIT_RAN = JIT_PROBING + 8;
+export const JIT_WINDOWS_FILLED = JIT_RAN + 8;
+export const JIT_WINDOWS_DROPPED = JIT_WINDOWS_FILLED + 4;
 export const JIT_TABLES = JIT_EXITS + 0x10000;
 export const JIT_TABLES_END = 0x2000000;
 

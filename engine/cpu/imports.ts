@@ -27,3 +27,5 @@ export declare function log(vcpu: i32, code: i32, a: u32, b: u32): void;
 export declare function jitHot(vcpu: i32, block: i32, pageLow: i32, pageHigh: i32): void;
 @external('env', 'jitDropped')
 export declare function jitDropped(hostPage: i32): void;
+@external('env', 'jitMisses')
+export declare function jitMisses(cell: i32): void;

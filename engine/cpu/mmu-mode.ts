@@ -41,6 +41,7 @@ import {
 } from '../abi/mode';
 import { SVM_GUEST } from '../abi/svm';
 import { cpu } from './state';
+import { dropWindows } from './windows';
 
 export * from '../abi/mode';
 
@@ -136,7 +137,10 @@ function alignMode(): u32 {
     aligned = 0;
     return 0;
   }
-  if (aligned != tlbSuper) memory.fill(tlbSuper + TLB_USER, 0xff, TLB_ENTRIES * TLB_ENTRY_SIZE);
+  if (aligned != tlbSuper) {
+    memory.fill(tlbSuper + TLB_USER, 0xff, TLB_ENTRIES * TLB_ENTRY_SIZE);
+    dropWindows(cpu);
+  }
   aligned = tlbSuper;
   return MODE_ALIGN;
 }

@@ -56,6 +56,7 @@ import { WALK_EXIT, WALK_OK, WALK_RETRY } from './page-bits';
 import { blockOf, clearPending, cpu, PEND_RETRY, pend, raisePageFault } from './state';
 import { isNested } from './svm/state';
 import { armed, TAG_EXEC, TAG_READ, TAG_WRITE, watchedTags } from './watch';
+import { dropPrivateWindows, dropWindows, dropWindowsOf, forgetNotes, isCovered, isGlobal, noteEntry } from './windows';
 
 const NO_TAG: u64 = <u64>-1;
 const TABLE_BYTES: usize = TLB_ENTRIES * TLB_ENTRY_SIZE;
@@ -100,6 +101,22 @@ function clearTags(entry: usize): void {
   store<u64>(entry, NO_TAG, TLB_TAG_READ);
   store<u64>(entry, NO_TAG, TLB_TAG_WRITE);
   store<u64>(entry, NO_TAG, TLB_TAG_EXEC);
+}
+/** Are the tables in use those that windows are made from? Code of a guest under SVM is not compiled. */
+@inline
+function hasWindows(): bool {
+  return tlbCells == cpu;
+}
+/** The number of an entry of this vCPU's own tables, as lists name it: bit 12 is set in the user table. */
+@inline
+function numberIn(block: usize, entry: usize): u32 {
+  return <u32>((entry - (block + VCPU_TLB)) >> 5);
+}
+/** This vCPU's entry is about to lose its page. */
+@inline
+function uncover(entry: usize): void {
+  const number = numberIn(cpu, entry);
+  if (hasWindows() && isCovered(cpu, number)) dropWindowsOf(cpu, number, load<u64>(entry, TLB_TAG_READ));
 }
 @inline
 function isEmpty(entry: usize): bool {
@@ -180,6 +197,18 @@ function enter(page: u64, table: usize, gfn: u64, answer: u32): void {
   // Accesses whose alignment is checked must not hit.
   const checked = user && (mode & MODE_ALIGN) != 0;
   const writable = !checked && walkDirty && walkAllowsWrite(user) && !(answer & (PAGE_READONLY | PAGE_CLEAN)) && !hasCode(host);
+  const number = <u32>((entry - tlbSuper) >> 5);
+  const same =
+    !hasWindows() ||
+    (!checked &&
+    load<u64>(entry, TLB_TAG_READ) == page &&
+    load<u32>(entry, TLB_ADDEND) == host - <u32>page &&
+    (writable || load<u64>(entry, TLB_TAG_WRITE) == NO_TAG) &&
+    isGlobal(cpu, number) == walkGlobal);
+  if (!same) {
+    uncover(entry);
+    noteEntry(cpu, number, walkGlobal);
+  }
   store<u64>(entry, checked ? NO_TAG : page, TLB_TAG_READ);
   store<u64>(entry, writable ? page : NO_TAG, TLB_TAG_WRITE);
   store<u64>(entry, walkNx ? NO_TAG : page, TLB_TAG_EXEC);
@@ -188,7 +217,7 @@ function enter(page: u64, table: usize, gfn: u64, answer: u32): void {
   if (armed) retagEntry(cpu, entry);
   if (writable) noteWritten(host);
   usedTlbs |= tlbCells == cpu ? 1 << load<u32>(cpu, VCPU_INDEX) : GUEST_USED << load<u32>(cpu, VCPU_INDEX);
-  if (!walkGlobal) noteFill(<u32>((entry - tlbSuper) >> 5));
+  if (!walkGlobal) noteFill(number);
   if (walkShift > 12) noteLarge(page);
 }
 
@@ -248,6 +277,7 @@ export function retag(): void {
     const block = blockOf(index % MAX_VCPUS);
     let entry: usize = tablesOf(index);
     for (const end = entry + 2 * TABLE_BYTES; entry < end; entry += TLB_ENTRY_SIZE) retagEntry(block, entry);
+    dropWindows(block);
   }
 }
 
@@ -257,6 +287,7 @@ function dropTables(tables: usize, cells: usize): void {
   memory.fill(cells + VCPU_LARGE_FILTER, 0, 128);
   store<u32>(cells, 0, VCPU_HUGE_FILTER);
   store<u32>(cells, 0, VCPU_FILL_COUNT);
+  if (tables == cells + VCPU_TLB) forgetNotes(cells);
 }
 
 /** Empties the host's and the guest's tables of a vCPU, given by its block. */
@@ -288,15 +319,28 @@ export function flushTlb(keepGlobal: bool): void {
   }
   let at = tlbCells + VCPU_FILL_LOG;
   const end = at + ((<usize>filled) << 1);
-  for (; at < end; at += 2) clearTags(tlbSuper + ((<usize>load<u16>(at)) << 5));
+  // An entry of the log may hold a global page by now.
+  let all = false;
+  for (; at < end; at += 2) {
+    const number = load<u16>(at);
+    all = all || (hasWindows() && isCovered(cpu, number) && isGlobal(cpu, number));
+    clearTags(tlbSuper + ((<usize>number) << 5));
+  }
+  if (all) dropWindows(cpu);
+  else if (hasWindows()) dropPrivateWindows(cpu);
   store<u32>(tlbCells, 0, VCPU_FILL_COUNT);
+}
+
+function dropEntry(entry: usize): void {
+  uncover(entry);
+  clearTags(entry);
 }
 
 /** INVLPG: drops va's page, global or not, with all its fragments if it is large. */
 export function invlpg(va: u64): void {
   tlbEpoch++;
-  clearTags(entryOf(tlbSuper, va));
-  clearTags(entryOf(tlbSuper + TLB_USER, va));
+  dropEntry(entryOf(tlbSuper, va));
+  dropEntry(entryOf(tlbSuper + TLB_USER, va));
   if (load<u32>(tlbCells, VCPU_HUGE_FILTER) & hugeBit(va)) dropLinear(va, HUGE_SHIFT, 0, TLB_ENTRIES);
   else if (load<u8>(largeByte(va)) & largeBit(va))
     dropLinear(va, LARGE_SHIFT, <usize>(va >> 12) & (TLB_ENTRIES - 1) & ~(LARGE_ENTRIES - 1), LARGE_ENTRIES);
@@ -306,8 +350,8 @@ export function invlpg(va: u64): void {
 function dropLinear(va: u64, shift: u64, first: usize, count: usize): void {
   for (let at = first; at < first + count; at++) {
     const entry = tlbSuper + at * TLB_ENTRY_SIZE;
-    if (load<u64>(entry, TLB_TAG_READ) >> shift == va >> shift) clearTags(entry);
-    if (load<u64>(entry + TLB_USER, TLB_TAG_READ) >> shift == va >> shift) clearTags(entry + TLB_USER);
+    if (load<u64>(entry, TLB_TAG_READ) >> shift == va >> shift) dropEntry(entry);
+    if (load<u64>(entry + TLB_USER, TLB_TAG_READ) >> shift == va >> shift) dropEntry(entry + TLB_USER);
   }
 }
 
@@ -321,6 +365,9 @@ function dropRange(start: f64, npages: f64, writeOnly: bool): i32 {
   let dropped = 0;
   for (let index = 0; index < PAIRS; index++) {
     if (!((usedTlbs >> index) & 1)) continue;
+    const block = blockOf(index % MAX_VCPUS);
+    const mayCover = index < MAX_VCPUS;
+    let covered = false;
     let entry: usize = tablesOf(index);
     for (const end = entry + 2 * TABLE_BYTES; entry < end; entry += TLB_ENTRY_SIZE) {
       if (load<u32>(entry, TLB_GFN) - first >= length && length != 0xffffffff) continue;
@@ -331,8 +378,10 @@ function dropRange(start: f64, npages: f64, writeOnly: bool): i32 {
         if (isEmpty(entry)) continue;
         clearTags(entry);
       }
+      covered = covered || (mayCover && isCovered(block, numberIn(block, entry)));
       dropped++;
     }
+    if (covered) dropWindows(block);
   }
   if (!writeOnly) count(STAT_ZAPPED_ENTRIES, dropped);
   return dropped;
@@ -374,10 +423,14 @@ export function stripWriteTags(hostPage: u32): void {
   const host = hostPage << 12;
   for (let index = 0; index < PAIRS; index++) {
     if (!((usedTlbs >> index) & 1)) continue;
+    const block = blockOf(index % MAX_VCPUS);
+    const mayCover = index < MAX_VCPUS;
     let entry: usize = tablesOf(index);
     for (const end = entry + 2 * TABLE_BYTES; entry < end; entry += TLB_ENTRY_SIZE) {
       const tag = load<u64>(entry, TLB_TAG_WRITE);
-      if (tag != NO_TAG && (<u32>tag & ~1) + load<u32>(entry, TLB_ADDEND) == host) store<u64>(entry, NO_TAG, TLB_TAG_WRITE);
+      if (tag == NO_TAG || (<u32>tag & ~1) + load<u32>(entry, TLB_ADDEND) != host) continue;
+      store<u64>(entry, NO_TAG, TLB_TAG_WRITE);
+      if (mayCover && isCovered(block, numberIn(block, entry))) dropWindowsOf(block, numberIn(block, entry), tag);
     }
   }
 }

@@ -275,6 +275,13 @@ export function quietFill(va: u64, size: i32, write: bool): i32 {
   return fillPlain(va, write, tlbBase);
 }
 
+/** `quietFill` unless the access hits. */
+export function probePlain(va: u64, size: i32, write: bool): i32 {
+  const entry = slot(tlbBase, va);
+  const tag = load<u64>(entry + (write ? TLB_TAG_WRITE : TLB_TAG_READ));
+  return tag == ((va + <u64>(size - 1)) & ~(<u64>0xfff)) ? 1 : quietFill(va, size, write);
+}
+
 /** Host address from which va is executed at the current CPL if the TLB knows; else 0. */
 export function execHost(va: u64): usize {
   const entry = slot(tlbBase, va);

@@ -4,7 +4,7 @@
  * A region runs whole instructions only: it leaves before one that it cannot finish, with RIP, registers, flags and LEFT exact, so an
  * exit is a near jump to where it stopped. Only out-of-line handlers that it calls can fault or ask for a stop inside.
  */
-import { JIT_EXITS, JIT_PROBING, JIT_REASONS, VCPU_ICOUNT, VCPU_LEFT, VCPU_STOP_AT } from '../abi/index';
+import { JIT_EXITS, JIT_PROBING, JIT_RAN, JIT_REASONS, VCPU_ICOUNT, VCPU_LEFT, VCPU_STOP_AT } from '../abi/index';
 import { claimArena, findCached, firstBlock, heatOf, watchPage } from './code-pages';
 import { arithmeticFlags, carry, condition, F_CF, F_OF, setArithmeticFlags } from './flags';
 import { shortly } from './fpu/fast';
@@ -35,6 +35,7 @@ import { clearPending, cpu, vcpuIndex } from './state';
 import { exactCountBetween, stopRecord } from './stops';
 import { ARM_CODE, armed, isWatchedCode } from './watch';
 import { blockKey, KEY_64 } from './why';
+import { fillWindow } from './window-fill';
 
 /** Entry descriptor. */
 const E_FUNCTION: usize = 0; // u32 index in the table of functions
@@ -60,6 +61,8 @@ export const REGION_STOP: i32 = 3;
 const INTERPRET: i32 = 0x10000;
 const FAULT: i32 = 0x20000;
 const STOP: i32 = 0x40000;
+/** A window did not hold an access: VCPU_MISS says which. */
+const MISSED: i32 = 0x80000;
 
 export let leftAt: usize = 0;
 
@@ -108,8 +111,10 @@ export function enterRegion(p: usize): i32 {
     <i32>tlbBase,
     load<i32>(entry, E_PAGE_BIT),
   );
+  store<u64>(JIT_RAN, load<u64>(JIT_RAN) + <u64>(left - load<i32>(cpu, VCPU_LEFT)));
   const counter = <usize>JIT_EXITS + ((<usize>(result & (JIT_REASONS - 1))) << 2);
   store<u32>(counter, load<u32>(counter) + 1);
+  if (result & MISSED) fillWindow();
   if (result & INTERPRET) return REGION_INTERPRET;
   if (result & FAULT) return REGION_FAULT;
   return result & STOP ? REGION_STOP : REGION_JUMP;
@@ -163,9 +168,14 @@ export function jitCondition(code: i32): i32 {
 export function jitX87(p: usize, va: u64): i32 {
   return i32(shortly(p, va));
 }
-/** ROL and ROR change CF and OF only. */
-export function jitRotated(bits: i32): void {
-  setArithmeticFlags((arithmeticFlags() & ~(F_CF | F_OF)) | <u32>bits);
+/** CF and OF of a rotation to this result; the other flags stay. word: 1 left, 2 right | (bits - 1) << 8. */
+export function jitRotated(word: i32, result: u64): void {
+  const top = <u64>(word >> 8);
+  const high = <u32>(result >> top) & 1;
+  const low = <u32>result & 1;
+  const cf = word & 1 ? low : high;
+  const over = high ^ (word & 1 ? low : <u32>(result >> (top - 1)) & 1);
+  setArithmeticFlags((arithmeticFlags() & ~(F_CF | F_OF)) | cf | (over << 11));
 }
 
 // For the compiler

@@ -1,5 +1,6 @@
 /** Room for what compiled regions need: slots in the core's table of functions, and memory for their tables of computed jumps. */
-import { JIT_TABLES, JIT_TABLES_END } from '../abi/layout';
+import { JIT_TABLES, JIT_TABLES_END, MAX_VCPUS, VCPU_BASE, VCPU_BLOCK_SIZE, VCPU_WINDOWS } from '../abi/layout';
+import { TLB_USER, WINDOW_LENGTH, WINDOW_MISSES, WINDOW_SIZE, WINDOWS } from '../abi/tlb';
 
 /** Slots that the table grows by. */
 const GROW = 256;
@@ -14,6 +15,10 @@ export class FunctionSlots {
     const slot = this.free.pop() ?? this.grow();
     this.table.set(slot, fn);
     return slot;
+  }
+
+  replace(slot: number, fn: unknown): void {
+    this.table.set(slot, fn);
   }
 
   release(slot: number): void {
@@ -47,5 +52,28 @@ export class TableMemory {
     const list = this.free.get(bits);
     if (list) list.push(address);
     else this.free.set(bits, [address]);
+  }
+}
+
+/** Which cells of windows are free: the same numbers on all vCPUs. */
+export class WindowCells {
+  private readonly free = Array.from({ length: WINDOWS }, (_, index) => WINDOWS - 1 - index);
+
+  /** An empty window's number, or -1: there is none left. */
+  allocate(view: DataView): number {
+    const cell = this.free.pop();
+    if (cell === undefined) return -1;
+    for (let vcpu = 0; vcpu < MAX_VCPUS; vcpu++) {
+      for (const table of [0, TLB_USER]) {
+        const at = VCPU_BASE + vcpu * VCPU_BLOCK_SIZE + VCPU_WINDOWS + table + cell * WINDOW_SIZE;
+        view.setBigUint64(at + WINDOW_LENGTH, 0n, true);
+        view.setUint32(at + WINDOW_MISSES, 0, true);
+      }
+    }
+    return cell;
+  }
+
+  release(cell: number): void {
+    this.free.push(cell);
   }
 }

@@ -3,9 +3,22 @@
  * one region. Everything that leaves a region does so in front of an instruction, by `exit`.
  */
 
-import { VCPU_LEFT } from '../abi/layout';
-import { TLB_ADDEND, TLB_TAG_READ, TLB_TAG_WRITE } from '../abi/tlb';
+import { VCPU_LEFT, VCPU_MISS, VCPU_MISS_VA, VCPU_TLB, VCPU_WINDOWS } from '../abi/layout';
+import {
+  MISS_BYTES_SHIFT,
+  MISS_WRITABLE,
+  MISS_WRITES,
+  TLB_ADDEND,
+  TLB_TAG_READ,
+  TLB_TAG_WRITE,
+  WINDOW_FIRST,
+  WINDOW_HOST,
+  WINDOW_LENGTH,
+  WINDOW_MARGIN,
+  WINDOW_SIZE,
+} from '../abi/tlb';
 import { VCPU_CR0, VCPU_CR4, VCPU_GPR, VCPU_MXCSR, VCPU_RIP, VCPU_XMM, VCPU_ZERO } from '../abi/vcpu';
+import { type Access, GROUPS, type Plan } from './accesses';
 import { Code, I32, I64, V128 } from './encoder';
 import { type Flags, IN_RECORD, Kind, wordOf } from './flag-kinds';
 import type { FunctionType, Import, Locals } from './module';
@@ -55,11 +68,20 @@ export const V2 = 57;
 /** May vector instructions run, and does MXCSR stay as it is whatever ordinary arithmetic does? */
 const VECTORS = 58;
 const EXACT = 59;
+/** Host address of the access at hand, and those of the lowest bytes of tested groups. */
+const HOST = 60;
+const GROUP0 = 61;
+/** 0, or the rotation that set CF and OF last (1 left, 2 right | (bits - 1) << 8), and its result. */
+const TURNED = GROUP0 + GROUPS;
+const TURNED_TO = TURNED + 1;
+/** How far into its window an access lies. */
+const DISTANCE = TURNED_TO + 1;
 export const LOCALS: Locals = [
   [26, I64],
   [7, I32],
   [19, V128],
-  [2, I32],
+  [2 + 1 + GROUPS + 1, I32],
+  [2, I64],
 ];
 /** CR0.EM and TS must be clear, CR4.OSFXSR set. */
 const CR0_NO_VECTORS = 0xc;
@@ -84,15 +106,19 @@ export const IMPORTS: readonly Import[] = [
   { name: 'jitFlags', type: type([I32, I64, I64, I64], []) },
   { name: 'jitCarry', type: type([], [I32]) },
   { name: 'jitCondition', type: type([I32], [I32]) },
-  { name: 'jitRotated', type: type([I32], []) },
+  { name: 'jitRotated', type: type([I32, I64], []) },
   { name: 'jitX87', type: type([I32, I64], [I32]) },
 ];
 
 const TLB_MASK = 0x1ffe0;
 /** Added to a reason: the interpreter must run the next instruction itself. */
 export const INTERPRET = 0x10000;
+/** VCPU_MISS says which window did not hold the access. */
+const MISSED = 0x80000;
+/** The cells lie as far behind the TLB that a region uses. */
+const CELLS = VCPU_WINDOWS - VCPU_TLB;
 /** Reasons to leave that are no operation's number. */
-export const Reason = { jump: 0xf00, slice: 0xf01, memory: 0xf02, page: 0xf03, outOfLine: 0xf04 } as const;
+export const Reason = { jump: 0xf00, slice: 0xf01, memory: 0xf02, page: 0xf03, outOfLine: 0xf04, window: 0xf05 } as const;
 
 export const isGpr = (offset: number): boolean => offset < VCPU_ZERO;
 
@@ -111,6 +137,14 @@ export class Emitter {
   pageDelta = 0;
   /** Nobody will look at the flags of this instruction. */
   flagsDead = false;
+  /** The accesses of the block at hand; the windows' cells, by name. */
+  plan: Plan = new Map();
+  cells: ReadonlyMap<string, number> = new Map();
+  /** Some instruction of the region rotates. */
+  rotates = false;
+  /** Distance of the access at hand from the host address that `host` pushes. */
+  at = 0;
+  private hostLocal = HOST;
   private exitDepth = 0;
 
   // Region
@@ -204,6 +238,39 @@ export class Emitter {
     code.get(SECOND);
     code.get(RESULT);
     code.call(FLAGS);
+    if (!this.rotates) return;
+    code.get(TURNED);
+    code.if();
+    code.get(TURNED);
+    code.get(TURNED_TO);
+    code.call(ROTATED);
+    code.end();
+  }
+
+  /** The record has all flags. */
+  private flagsInRecord(): void {
+    const { code } = this;
+    code.i32Const(Kind.RECORD);
+    code.set(KIND);
+    this.notTurned();
+    this.flags = IN_RECORD;
+  }
+
+  private notTurned(): void {
+    if (!this.rotates) return;
+    this.code.i32Const(0);
+    this.code.set(TURNED);
+  }
+
+  /** CF and OF are a rotation's, with this result; the other flags stay as they are. */
+  turned(left: boolean, size: Size, result: number): void {
+    const { code } = this;
+    code.i32Const((left ? 1 : 2) | (((8 << size) - 1) << 8));
+    code.set(TURNED);
+    code.get(result);
+    if (size < 3) code.i64ExtendI32U();
+    code.set(TURNED_TO);
+    this.flags = undefined;
   }
 
   /** Leaves in front of the instruction at `delta` from the first page's start, of whose block `remaining` instructions have not run. */
@@ -333,12 +400,6 @@ export class Emitter {
     this.runCold(at);
     code.end();
     if (setsFlags) this.flagsInRecord();
-  }
-
-  private flagsInRecord(): void {
-    this.code.i32Const(Kind.RECORD);
-    this.code.set(KIND);
-    this.flags = IN_RECORD;
   }
 
   private storePage(): void {
@@ -501,8 +562,109 @@ export class Emitter {
     this.code.i64Load(offset);
   }
 
-  /** The address in VA is checked for `bytes` bytes; leaves before the instruction unless they are plain memory. Then `host` is good. */
-  probe(at: Instruction, bytes: number, write: boolean): void {
+  /**
+   * The instruction's next memory operand, number `which`: leaves before the instruction unless the access is plain memory. Then `host`
+   * and `at` say where. `aligned`: it must be a multiple of 16, or faults.
+   */
+  operand(at: Instruction, which = 0, aligned = false): void {
+    const { code } = this;
+    const access = this.plan.get(at)![which]!;
+    const { group } = access;
+    if (group !== undefined && !access.first) {
+      this.hostLocal = GROUP0 + group.local;
+      this.at = access.distance - group.low;
+      if (aligned) {
+        // Pages keep their offsets.
+        this.host();
+        code.i32Const(this.at);
+        code.i32Add();
+        this.unlessAligned(at);
+      }
+      return;
+    }
+    this.addressOf(at, access);
+    code.set(VA);
+    if (aligned) {
+      code.get(VA);
+      code.i32WrapI64();
+      this.unlessAligned(at);
+    }
+    if (group === undefined) this.probe(at, access);
+    else this.window(at, access);
+  }
+
+  /** Leaves if the address on the stack, an i32, is no multiple of 16. */
+  private unlessAligned(at: Instruction): void {
+    const { code } = this;
+    code.i32Const(15);
+    code.i32And();
+    code.unlikelyIf();
+    this.exitBefore(at, at.number);
+    code.end();
+  }
+
+  private addressOf(at: Instruction, { place, indexed }: Access): void {
+    const { code } = this;
+    if (place === 'record') {
+      this.address(at, indexed);
+      return;
+    }
+    code.get(GPR0 + (place === 'frame' ? 5 : 4));
+    if (place !== 'push') return;
+    code.i64Const(-8);
+    code.i64Add();
+  }
+
+  /** The group's window must hold the address in VA, and with it all of the group. */
+  private window(at: Instruction, { group, distance, bytes, writes }: Access): void {
+    const { code } = this;
+    const { low, high, local, window } = group!;
+    const cell = this.cells.get(window)!;
+    const field = CELLS + cell * WINDOW_SIZE;
+    const length = (): void => {
+      code.get(TLB);
+      code.i64Load(field + WINDOW_LENGTH);
+    };
+    code.get(VA);
+    if (distance !== low) {
+      code.i64Const(low - distance);
+      code.i64Add();
+    }
+    code.get(TLB);
+    code.i64Load(field + WINDOW_FIRST);
+    code.i64Sub();
+    code.tee(DISTANCE);
+    length();
+    code.i64GeU();
+    if (high - low > WINDOW_MARGIN + 1) {
+      code.get(DISTANCE);
+      code.i64Const(high - low - WINDOW_MARGIN - 1);
+      code.i64Add();
+      length();
+      code.i64GeU();
+      code.i32Or();
+    }
+    code.unlikelyIf();
+    code.get(VCPU);
+    code.get(VA);
+    code.i64Store(VCPU_MISS_VA);
+    code.get(VCPU);
+    code.i32Const(cell | (bytes << MISS_BYTES_SHIFT) | (writes ? MISS_WRITES : 0) | (group!.writes ? MISS_WRITABLE : 0));
+    code.i32Store(VCPU_MISS);
+    this.exitBefore(at, Reason.window | MISSED);
+    code.end();
+    code.get(DISTANCE);
+    code.i32WrapI64();
+    code.get(TLB);
+    code.i32Load(field + WINDOW_HOST);
+    code.i32Add();
+    code.set(GROUP0 + local);
+    this.hostLocal = GROUP0 + local;
+    this.at = distance - low;
+  }
+
+  /** The address in VA is looked up in the TLB. */
+  private probe(at: Instruction, { bytes, writes }: Access): void {
     const { code } = this;
     code.get(VA);
     code.i64Const(7);
@@ -517,7 +679,7 @@ export class Emitter {
     code.get(TLB);
     code.i32Add();
     code.tee(TLB_ENTRY);
-    code.i64Load(write ? TLB_TAG_WRITE : TLB_TAG_READ);
+    code.i64Load(writes ? TLB_TAG_WRITE : TLB_TAG_READ);
     code.get(VA);
     if (bytes > 1) {
       code.i64Const(bytes - 1);
@@ -528,7 +690,7 @@ export class Emitter {
     code.i64Ne();
     code.unlikelyIf();
     code.get(VA);
-    code.i32Const(bytes | (write ? 0x100 : 0));
+    code.i32Const(bytes | (writes ? 0x100 : 0));
     code.get(LEFT_LOCAL);
     code.i32Const(at.after);
     code.i32Add();
@@ -538,38 +700,39 @@ export class Emitter {
     this.exitBefore(at, Reason.memory);
     code.end();
     code.end();
-  }
-
-  /** Host address of the access that was probed last. */
-  host(): void {
-    const { code } = this;
     code.get(VA);
     code.i32WrapI64();
     code.get(TLB_ENTRY);
     code.i32Load(TLB_ADDEND);
     code.i32Add();
+    code.set(HOST);
+    this.hostLocal = HOST;
+    this.at = 0;
+  }
+
+  /** Host address of the operand at hand, which lies `at` bytes behind it. */
+  host(): void {
+    this.code.get(this.hostLocal);
   }
 
   loadSized(size: Size): void {
-    const { code } = this;
-    if (size === 3) code.i64Load(0);
-    else if (size === 2) code.i32Load(0);
-    else if (size === 1) code.i32Load16U(0);
-    else code.i32Load8U(0);
+    const { code, at } = this;
+    if (size === 3) code.i64Load(at);
+    else if (size === 2) code.i32Load(at);
+    else if (size === 1) code.i32Load16U(at);
+    else code.i32Load8U(at);
   }
   storeSized(size: Size): void {
-    const { code } = this;
-    if (size === 3) code.i64Store(0);
-    else if (size === 2) code.i32Store(0);
-    else if (size === 1) code.i32Store16(0);
-    else code.i32Store8(0);
+    const { code, at } = this;
+    if (size === 3) code.i64Store(at);
+    else if (size === 2) code.i32Store(at);
+    else if (size === 1) code.i32Store16(at);
+    else code.i32Store8(at);
   }
 
   /** Value of the instruction's memory operand. */
-  load(at: Instruction, indexed: boolean, size: Size): void {
-    this.address(at, indexed);
-    this.code.set(VA);
-    this.probe(at, 1 << size, false);
+  load(at: Instruction, size: Size): void {
+    this.operand(at);
     this.host();
     this.loadSized(size);
   }
@@ -601,17 +764,15 @@ export class Emitter {
     put(kind === Kind.COMPARE ? undefined : r, RESULT);
     code.i32Const(wordOf(kind, size));
     code.set(KIND);
+    this.notTurned();
     this.flags = { kind, size };
   }
 
   /** Flags go to the record, so that the core can be asked. */
   materialize(): void {
     if (this.flags === IN_RECORD) return;
-    const { code } = this;
     this.storeFlags();
-    code.i32Const(Kind.RECORD);
-    code.set(KIND);
-    this.flags = IN_RECORD;
+    this.flagsInRecord();
   }
 
   /** CF, as i32. */

@@ -86,8 +86,7 @@ export function readsFlags(at: Instruction): boolean {
   return row.action === 'adc' || row.action === 'sbb' || ((row.action === 'inc' || row.action === 'dec') && row.family === 'unary');
 }
 
-/** Can the instruction stop in front of itself, so that all flags must be known there? */
-export function mayLeave({ row }: Instruction): boolean {
-  if ((row.ends && !row.joined) || row.family === 'out-of-line' || row.family === 'stack') return true;
-  return row.family !== 'address' && /[mx]/.test(row.form);
+/** Can the instruction stop in front of itself, so that all flags must be known there? `misses`: its memory operand may be no plain memory. */
+export function mayLeave({ row }: Instruction, misses: boolean): boolean {
+  return misses || (row.ends && !row.joined) || row.family === 'out-of-line';
 }

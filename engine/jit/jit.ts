@@ -4,8 +4,8 @@
  * region runs whole instructions with the same results as the interpreter, or leaves.
  */
 import { type CoreExports, REGION_IMPORTS } from '../abi/core';
-import { JIT_EXITS } from '../abi/layout';
-import { FunctionSlots, TableMemory } from './cache';
+import { JIT_EXITS, JIT_RAN, JIT_WINDOWS_DROPPED, JIT_WINDOWS_FILLED } from '../abi/layout';
+import { FunctionSlots, TableMemory, WindowCells } from './cache';
 import { INTERPRET, Reason } from './emitter';
 import { discover, type Limits } from './graph';
 import { OPERATIONS } from './records';
@@ -43,6 +43,10 @@ export interface JitFigures {
   compiled: number;
   compileTime: number;
   drops: Record<DropReason, number>;
+  /** Instructions that compiled code has run. */
+  ran: number;
+  /** Windows that exist now; how often one was filled and dropped, and how many were given up since they missed too often. */
+  windows: { exist: number; filled: number; dropped: number; given: number };
   /** Why regions were left, and how often, most frequent first. */
   exits: { reason: string; count: number }[];
   /** Why nothing is compiled: run-time compilation is forbidden here. */
@@ -51,6 +55,8 @@ export interface JitFigures {
 
 interface Live {
   region: Region;
+  /** Names of windows that it does without. */
+  solo: Set<string>;
   slot: number;
   hostPages: number[];
   blocks: number[];
@@ -65,6 +71,9 @@ export class Jit {
   private slots!: FunctionSlots;
   private imports!: WebAssembly.Imports;
   private readonly tables = new TableMemory();
+  private readonly cells = new WindowCells();
+  private readonly windowOwner = new Map<number, { live: Live; name: string }>();
+  private soloWindows = 0;
   private view = new DataView(new ArrayBuffer(0));
   private readonly live = new Set<Live>();
   private readonly byPage = new Map<number, Set<Live>>();
@@ -110,7 +119,7 @@ export class Jit {
   }
 
   private compile(core: CoreExports, block: number, page: bigint): void {
-    if (this.view.buffer !== this.memory.buffer) this.view = new DataView(this.memory.buffer);
+    this.refreshView();
     const graph = discover(this.view, core, block, page, this.options.limits);
     const hostPages = graph.pages.map(({ host }) => host);
     if (hostPages.some((host) => (this.written.get(host) ?? 0) >= this.options.thrashing)) {
@@ -127,14 +136,14 @@ export class Jit {
         prepared.set(at, entry);
         return core.jitTwin(entry) >>> 0;
       },
+      window: () => this.cells.allocate(this.view),
     };
     const region = writeRegion(graph, room, this.view);
     if (region === undefined) return;
-    const module = new WebAssembly.Module(region.code);
-    const instance = new WebAssembly.Instance(module, this.imports);
-    const slot = this.slots.put(instance.exports.region);
+    const slot = this.slots.put(this.instantiate(region.code));
     const blocks = [...graph.nodes.values()].map((node) => node.block);
-    const live: Live = { region, slot, hostPages, blocks, entryBlocks: [] };
+    const live: Live = { region, solo: new Set(), slot, hostPages, blocks, entryBlocks: [] };
+    this.own(live);
     for (const at of blocks) core.jitCover(at, 1);
     for (const [number, node] of region.entries.entries()) {
       const entry = prepared.get(node.block);
@@ -153,12 +162,35 @@ export class Jit {
     this.compiled++;
   }
 
+  /** Growing the memory detaches views of it. */
+  private refreshView(): void {
+    if (this.view.buffer !== this.memory.buffer) this.view = new DataView(this.memory.buffer);
+  }
+
+  private instantiate(code: Uint8Array<ArrayBuffer>): unknown {
+    return new WebAssembly.Instance(new WebAssembly.Module(code), this.imports).exports.region;
+  }
+
+  /** CoreImports.jitMisses: the region's accesses through this window look into the TLB from now on. */
+  misses(window: number): void {
+    const owner = this.windowOwner.get(window);
+    if (owner === undefined || owner.live.solo.has(owner.name)) return;
+    const start = this.now();
+    this.refreshView();
+    const { live, name } = owner;
+    live.solo.add(name);
+    this.soloWindows++;
+    live.region.code = live.region.again(live.solo);
+    this.own(live);
+    this.slots.replace(live.slot, this.instantiate(live.region.code));
+    this.compileTime += this.now() - start;
+  }
+
   /** CoreImports.jitDropped. */
   dropped(hostPage: number): void {
     if (hostPage < 0) {
       for (const live of this.live) {
-        this.slots.release(live.slot);
-        this.tables.release(live.region.table.address, live.region.table.bits);
+        this.release(live);
         this.drops.flushed++;
       }
       this.live.clear();
@@ -183,10 +215,23 @@ export class Jit {
       owners?.delete(live);
       if (owners?.size === 0) this.byPage.delete(host);
     }
-    this.slots.release(live.slot);
-    this.tables.release(live.region.table.address, live.region.table.bits);
+    this.release(live);
     this.live.delete(live);
     this.drops[reason]++;
+  }
+
+  /** The windows of the region are its own. */
+  private own(live: Live): void {
+    for (const [name, cell] of live.region.windows) this.windowOwner.set(cell, { live, name });
+  }
+
+  private release({ slot, region }: Live): void {
+    this.slots.release(slot);
+    this.tables.release(region.table.address, region.table.bits);
+    for (const cell of region.windows.values()) {
+      this.windowOwner.delete(cell);
+      this.cells.release(cell);
+    }
   }
 
   /** A quarter of the regions goes: those that were entered least since the last time. */
@@ -200,7 +245,12 @@ export class Jit {
     if (this.compiled % FORGET_AFTER === 0) this.written.clear();
   }
 
+  private counter(at: number): number {
+    return this.view.getUint32(at, true);
+  }
+
   figures(): JitFigures {
+    this.refreshView();
     let bytes = 0;
     let guestBytes = 0;
     let instructions = 0;
@@ -218,6 +268,13 @@ export class Jit {
       compiled,
       compileTime,
       drops: { ...drops },
+      ran: Number(this.view.getBigUint64(JIT_RAN, true)),
+      windows: {
+        exist: this.windowOwner.size,
+        filled: this.counter(JIT_WINDOWS_FILLED),
+        dropped: this.counter(JIT_WINDOWS_DROPPED),
+        given: this.soloWindows,
+      },
       exits: this.exits(),
       ...(refused === undefined ? {} : { refused }),
     };

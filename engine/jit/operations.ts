@@ -3,7 +3,7 @@
  * read before anything is written, and every probe of memory comes before the first change: an exit leaves the instruction undone.
  */
 import { VCPU_GPR } from '../abi/vcpu';
-import { A, B, type Emitter, R, RIP, ROTATED, T, VA, X, Y, Z } from './emitter';
+import { A, B, type Emitter, R, RIP, T, X, Y, Z } from './emitter';
 import { Kind } from './flag-kinds';
 import type { Instruction, Size } from './records';
 
@@ -64,9 +64,7 @@ export function arithmetic(e: Emitter, at: Instruction): void {
     code.set(T);
   }
   if (toMemory || form === 'rm' || form === 'rx') {
-    e.address(at, form !== 'rm');
-    code.set(VA);
-    e.probe(at, 1 << size, toMemory && writes);
+    e.operand(at);
     e.host();
     e.loadSized(size);
     code.set(toMemory ? a : b);
@@ -127,9 +125,7 @@ export function unary(e: Emitter, at: Instruction): void {
   const memory = form === 'm';
   const keepsCarry = action === 'inc' || action === 'dec';
   if (memory) {
-    e.address(at, true);
-    code.set(VA);
-    e.probe(at, 1 << size, true);
+    e.operand(at);
     e.host();
     e.loadSized(size);
   } else e.readRegister(at.destination, size);
@@ -175,14 +171,11 @@ export function unary(e: Emitter, at: Instruction): void {
 
 export function move(e: Emitter, at: Instruction): void {
   const { form, size } = at.row;
-  const { code } = e;
   if (form === 'rr') e.readRegister(at.source, size);
   else if (form === 'ri') e.immediate(at, size);
-  else if (form === 'rm' || form === 'rx') e.load(at, form === 'rx', size);
+  else if (form === 'rm' || form === 'rx') e.load(at, size);
   else {
-    e.address(at, form !== 'mr');
-    code.set(VA);
-    e.probe(at, 1 << size, true);
+    e.operand(at);
     e.host();
     if (form === 'mi') e.immediate(at, size);
     else e.readRegister(at.source, size);
@@ -197,7 +190,7 @@ export function extend(e: Emitter, at: Instruction): void {
   const { action, form, size, from } = at.row;
   const { code } = e;
   if (form === 'r') e.readRegister(at.source, from);
-  else e.load(at, form === 'x', from);
+  else e.load(at, from);
   if (action === 'movsx') {
     if (from === 0) code.i32Extend8S();
     else if (from === 1) code.i32Extend16S();
@@ -217,7 +210,6 @@ export function shift(e: Emitter, at: Instruction): void {
   const { code } = e;
   const byCl = form === 'rc';
   const rotates = action === 'rol' || action === 'ror';
-  const top = (8 << size) - 1;
   e.readRegister(at.destination, size);
   code.set(a);
   if (byCl) {
@@ -228,8 +220,6 @@ export function shift(e: Emitter, at: Instruction): void {
   } else if (size === 3) code.i64Const(Number(at.immediate & 63n));
   else code.i32Const(Number(at.immediate & 31n));
   code.set(b);
-  // A rotation changes part of the flags: the rest must be in the record before.
-  if (rotates && !e.flagsDead) e.materialize();
   code.get(a);
   code.get(b);
   two(e, size, SHIFTS[action]!);
@@ -237,7 +227,7 @@ export function shift(e: Emitter, at: Instruction): void {
   store(e, at.destination, size, r);
   if (quiet || e.flagsDead) return;
   const setAll = (): void => {
-    if (rotates) rotated(e, action === 'rol', size, r, top);
+    if (rotates) e.turned(action === 'rol', size, r);
     else
       e.setFlags(
         SHIFT_KINDS[action]!,
@@ -252,39 +242,12 @@ export function shift(e: Emitter, at: Instruction): void {
     return;
   }
   // A count of 0 leaves the flags alone.
-  const before = e.flags;
   code.get(b);
   if (size === 3) code.i32WrapI64();
   code.if();
   setAll();
   code.end();
-  e.flags = rotates ? before : undefined;
-}
-
-/** CF and OF of a rotation with this result. */
-function rotated(e: Emitter, left: boolean, size: Size, r: number, top: number): void {
-  const { code } = e;
-  const bit = (number: number): void => {
-    code.get(r);
-    if (size === 3) {
-      code.i64Const(number);
-      code.i64ShrU();
-      code.i32WrapI64();
-    } else {
-      code.i32Const(number);
-      code.i32ShrU();
-    }
-    code.i32Const(1);
-    code.i32And();
-  };
-  bit(left ? 0 : top);
-  bit(top);
-  bit(left ? 0 : top - 1);
-  code.i32Xor();
-  code.i32Const(11);
-  code.i32Shl();
-  code.i32Or();
-  code.call(ROTATED);
+  e.flags = undefined;
 }
 
 /** IMUL with two or three operands. */
@@ -292,7 +255,7 @@ export function multiply(e: Emitter, at: Instruction): void {
   const { form, size } = at.row;
   const { a, b, r } = localsOf(size);
   const { code } = e;
-  if (form === 'rm' || form === 'rmi') e.load(at, true, size);
+  if (form === 'rm' || form === 'rmi') e.load(at, size);
   else e.readRegister(at.source, size);
   code.set(a);
   if (form.endsWith('i')) e.immediate(at, size);
@@ -341,13 +304,11 @@ export function stack(e: Emitter, at: Instruction): void {
     push(e, at, () => (form === 'i' ? code.i64Const(at.immediate) : e.readRegister(at.source, 3)));
     return;
   }
-  code.get(e.gpr(action === 'pop' ? RSP : RBP));
-  code.set(VA);
-  e.probe(at, 8, false);
+  e.operand(at);
   e.host();
-  code.i64Load(0);
+  e.loadSized(3);
   code.set(X);
-  code.get(VA);
+  code.get(e.gpr(action === 'pop' ? RSP : RBP));
   code.i64Const(8);
   code.i64Add();
   e.writeRegister(RSP, 3);
@@ -355,31 +316,28 @@ export function stack(e: Emitter, at: Instruction): void {
   e.writeRegister(action === 'pop' ? at.destination : RBP, 3);
 }
 
-export function push(e: Emitter, at: Instruction, value: () => void): void {
+/** `which`: the push among the instruction's memory operands. */
+export function push(e: Emitter, at: Instruction, value: () => void, which = 0): void {
   const { code } = e;
+  e.operand(at, which);
+  e.host();
+  value();
+  e.storeSized(3);
   code.get(e.gpr(RSP));
   code.i64Const(-8);
   code.i64Add();
-  code.set(VA);
-  e.probe(at, 8, true);
-  e.host();
-  value();
-  code.i64Store(0);
-  code.get(VA);
   e.writeRegister(RSP, 3);
 }
 
 /** Reads the return address into RIP, and leaves for the interpreter if it is not canonical. */
 export function popReturn(e: Emitter, at: Instruction): void {
   const { code } = e;
-  code.get(e.gpr(RSP));
-  code.set(VA);
-  e.probe(at, 8, false);
+  e.operand(at);
   e.host();
-  code.i64Load(0);
+  e.loadSized(3);
   code.set(X);
   canonical(e, at);
-  code.get(VA);
+  code.get(e.gpr(RSP));
   code.i64Const(8n + at.immediate);
   code.i64Add();
   e.writeRegister(RSP, 3);
@@ -486,7 +444,7 @@ export function conditional(e: Emitter, at: Instruction): void {
     e.writeRegister(at.destination, 0);
     return;
   }
-  if (form === 'rm') e.load(at, true, size);
+  if (form === 'rm') e.load(at, size);
   else e.readRegister(at.source, size);
   code.set(a);
   e.condition(wanted);

@@ -39,6 +39,8 @@ export interface Row {
   joined: boolean;
   quiet: boolean;
   ends: boolean;
+  /** Its form has a memory operand. */
+  memory: boolean;
 }
 
 /** By operation number. */
@@ -53,6 +55,7 @@ export const OPERATIONS: readonly Row[] = ROWS.map(({ name, family, action, form
   joined: joins !== undefined,
   quiet: quietOf !== undefined,
   ends,
+  memory: /[mx]/.test(form),
 }));
 
 /** Is the offset an XMM register's? */

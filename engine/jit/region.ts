@@ -1,5 +1,6 @@
 /** Writes a region: the nodes of its graph in structured control flow, flags followed across them, computed jumps through a table. */
 import { VCPU_GPR } from '../abi/vcpu';
+import { mayMiss, type Plan, planAccesses } from './accesses';
 import { Emitter, ENTRY, IMPORTS, isGpr, LOCALS, PAGE, REGION_TYPE, Reason, RIP, X } from './emitter';
 import { effectOf, type Flags, mayLeave, readsFlags } from './flag-kinds';
 import type { Graph, Node } from './graph';
@@ -17,6 +18,8 @@ const RSP = 4;
 export interface Room {
   /** Room for the table of computed jumps: address of 8 * 2 ** bits bytes, or 0: there is none. */
   allocate(bits: number): number;
+  /** Number of a window's cell, or -1: there is none left. */
+  window(): number;
   /** The block will be an entry. Address of its twin, whose records are the ones that last; 0: it is some other region's entry already. */
   prepare(block: number): number;
 }
@@ -26,6 +29,10 @@ export interface Region {
   /** By entry number. */
   entries: Node[];
   table: { address: number; bits: number };
+  /** Cells of its windows. */
+  windows: ReadonlyMap<string, number>;
+  /** The code anew, without windows of these names. */
+  again(solo: ReadonlySet<string>): Uint8Array<ArrayBuffer>;
   instructions: number;
   /** Bytes of the guest's code. */
   guestBytes: number;
@@ -46,8 +53,7 @@ function registersOf(at: Instruction): [number, number] {
     use(offset);
     if (isGpr(offset)) changed |= 1 << (offset >> 3);
   };
-  const memory = /[mx]/.test(form) || family === 'address' || isVector(at) || isX87(at);
-  if (memory) {
+  if (at.row.memory || family === 'address' || isVector(at) || isX87(at)) {
     use(at.base);
     use(at.index);
   }
@@ -84,8 +90,15 @@ function registersOf(at: Instruction): [number, number] {
   return [used, changed];
 }
 
+/** Windows of one region at most. */
+const WINDOWS = 200;
+
+const changedBy = (at: Instruction): number => registersOf(at)[1] | (isVector(at) ? vectorRegisters(at).general : 0);
+
 class RegionWriter {
-  private readonly e = new Emitter();
+  private e = new Emitter();
+  private plans: Plan[] = [];
+  private readonly windows = new Map<string, number>();
   private readonly nodes: Node[];
   private readonly numberOf = new Map<number, number>();
   private structure!: Structure;
@@ -127,26 +140,59 @@ class RegionWriter {
       if (twin === 0 || records.first !== block) continue;
       for (const at of records.instructions) at.at += twin - block;
     }
-    for (const node of this.nodes)
-      for (const at of node.records.instructions) {
-        const [used, dirty] = registersOf(at);
-        this.e.used |= used;
-        this.e.dirty |= dirty;
-        if (!isVector(at)) continue;
-        const { xmm, general } = vectorRegisters(at);
-        this.e.vectors |= xmm;
-        this.e.used |= general;
-        this.e.dirty |= general;
-      }
+    this.planAll(new Set());
     this.followFlags();
-    this.e.region(() => this.structure.write(this.e.code, ENTRY, (number, to) => this.node(number, to)));
     return {
-      code: moduleOf(IMPORTS, REGION_TYPE, LOCALS, this.e.code),
+      code: this.emit(),
       entries: order,
       table: { address: table.address, bits: table.bits },
+      windows: this.windows,
+      again: (solo) => {
+        this.planAll(solo);
+        return this.emit();
+      },
       instructions: this.nodes.reduce((sum, { records }) => sum + records.count, 0),
       guestBytes: this.nodes.reduce((sum, { records }) => sum + records.length, 0),
     };
+  }
+
+  /** Plans all blocks' accesses; every window that is left has a cell. */
+  private planAll(solo: ReadonlySet<string>): void {
+    const without = new Set(solo);
+    const plan = (): void => {
+      this.plans = this.nodes.map(({ records, page }) =>
+        planAccesses(records.instructions, this.graph.pages[page]!.delta, without, changedBy),
+      );
+    };
+    plan();
+    const wanted = new Set(this.plans.flatMap((each) => [...each.values()].flat().flatMap(({ group }) => (group ? [group.window] : []))));
+    for (const name of wanted) {
+      if (this.windows.has(name)) continue;
+      const cell = this.windows.size < WINDOWS ? this.room.window() : -1;
+      if (cell < 0) without.add(name);
+      else this.windows.set(name, cell);
+    }
+    if (without.size > solo.size) plan();
+  }
+
+  private emit(): Uint8Array<ArrayBuffer> {
+    this.e = new Emitter();
+    const { e } = this;
+    e.cells = this.windows;
+    for (const node of this.nodes)
+      for (const at of node.records.instructions) {
+        const [used, dirty] = registersOf(at);
+        e.used |= used;
+        e.dirty |= dirty;
+        e.rotates ||= at.row.action === 'rol' || at.row.action === 'ror';
+        if (!isVector(at)) continue;
+        const { xmm, general } = vectorRegisters(at);
+        e.vectors |= xmm;
+        e.used |= general;
+        e.dirty |= general;
+      }
+    e.region(() => this.structure.write(e.code, ENTRY, (number, to) => this.node(number, to)));
+    return moduleOf(IMPORTS, REGION_TYPE, LOCALS, e.code);
   }
 
   /** A multiplier with which no two entries fall on one cell. */
@@ -219,10 +265,10 @@ class RegionWriter {
   }
 
   /** Are the flags of instruction `index` overwritten before anything can see them? */
-  private dead(instructions: readonly Instruction[], index: number): boolean {
+  private dead(instructions: readonly Instruction[], index: number, plan: Plan): boolean {
     for (let next = index + 1; next < instructions.length; next++) {
       const at = instructions[next]!;
-      if (mayLeave(at) || readsFlags(at)) return false;
+      if (mayLeave(at, mayMiss(plan, at)) || readsFlags(at)) return false;
       const effect = effectOf(at);
       if (effect === 'some') return false;
       if (effect !== 'none') return true;
@@ -237,10 +283,11 @@ class RegionWriter {
     const { instructions, count } = node.records;
     e.pageDelta = page.delta;
     e.flags = this.flagsAt[number];
+    e.plan = this.plans[number - 1]!;
     e.beginBlock();
     e.claim(node.delta, count);
     for (const [index, at] of instructions.entries()) {
-      e.flagsDead = this.dead(instructions, index);
+      e.flagsDead = this.dead(instructions, index, e.plan);
       if (at === node.last) break;
       const writer = OPERATION_WRITERS[at.row.family];
       if (writer !== undefined) writer(e, at);
@@ -314,12 +361,12 @@ class RegionWriter {
     if (action === 'ret') popReturn(e, at);
     else {
       if (form === 'r') e.readRegister(at.source, 3);
-      else e.load(at, true, 3);
+      else e.load(at, 3);
       code.set(X);
       canonical(e, at);
       code.get(X);
       code.set(RIP);
-      if (action === 'call') push(e, at, this.returnAddress(at));
+      if (action === 'call') push(e, at, this.returnAddress(at), form === 'r' ? 0 : 1);
     }
     this.computed();
   }

@@ -3,7 +3,7 @@
  * the host while every lane is ordinary (MXCSR would not change), else the instruction is the interpreter's.
  */
 import { VCPU_XMM } from '../abi/vcpu';
-import { type Emitter, V0, V1, V2, VA } from './emitter';
+import { type Emitter, V0, V1, V2 } from './emitter';
 import type { Instruction } from './records';
 import {
   ARITHMETIC,
@@ -28,21 +28,9 @@ export function vector(e: Emitter, at: Instruction): void {
   WRITERS[vectorFormOf(fields)!](e, at, fields);
 }
 
-/** Probes the memory operand; leaves for a fault if it must be aligned and is not. */
-function operandAt(e: Emitter, at: Instruction, { bytes, aligned }: Vector, write: boolean): void {
-  const { code } = e;
-  e.address(at, true);
-  code.set(VA);
-  if (aligned && bytes === 16) {
-    code.get(VA);
-    code.i32WrapI64();
-    code.i32Const(15);
-    code.i32And();
-    code.unlikelyIf();
-    e.exitBefore(at, at.number);
-    code.end();
-  }
-  e.probe(at, bytes, write);
+/** Pushes the memory operand's host address; leaves for a fault if it must be aligned and is not. */
+function operandAt(e: Emitter, at: Instruction, { bytes, aligned }: Vector): void {
+  e.operand(at, 0, aligned && bytes === 16);
   e.host();
 }
 
@@ -53,10 +41,10 @@ function source(e: Emitter, at: Instruction, fields: Vector): void {
     code.get(e.xmm(at.source));
     return;
   }
-  operandAt(e, at, fields, false);
-  if (fields.bytes === 16) code.v128Load(0);
-  else if (fields.bytes === 8) code.v128Load64Zero(0);
-  else code.v128Load32Zero(0);
+  operandAt(e, at, fields);
+  if (fields.bytes === 16) code.v128Load(e.at);
+  else if (fields.bytes === 8) code.v128Load64Zero(e.at);
+  else code.v128Load32Zero(e.at);
 }
 
 const wholeLoad: Writer = (e, at, fields) => {
@@ -70,9 +58,9 @@ const wholeStore: Writer = (e, at, fields) => {
     e.setXmm(at.source, e.ordinary.get(at.destination));
     return;
   }
-  operandAt(e, at, fields, true);
+  operandAt(e, at, fields);
   e.code.get(e.xmm(at.destination));
-  e.code.v128Store(0);
+  e.code.v128Store(e.at);
 };
 
 const plain: Writer = (e, at, fields) => {
@@ -152,10 +140,10 @@ const lowStore: Writer = (e, at, fields) => {
     e.setXmm(at.source);
     return;
   }
-  operandAt(e, at, fields, true);
+  operandAt(e, at, fields);
   code.get(e.xmm(at.destination));
-  if (fields.bytes === 8) code.v128Store64Lane0(0);
-  else code.v128Store32Lane0(0);
+  if (fields.bytes === 8) code.v128Store64Lane0(e.at);
+  else code.v128Store32Lane0(e.at);
 };
 
 /** MOVD, MOVQ xmm, r/m. */

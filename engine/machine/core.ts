@@ -98,6 +98,7 @@ function coreImports(host: HostMemory, wiring: CoreWiring, jit: Jit | undefined)
     log: coreLog(wiring),
     jitHot: (_vcpu, block, pageLow, pageHigh) => jit?.hot(block, pageLow, pageHigh),
     jitDropped: (hostPage) => jit?.dropped(hostPage),
+    jitMisses: (window) => jit?.misses(window),
   };
 }
 

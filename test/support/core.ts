@@ -1,6 +1,6 @@
 /**
- * A bare vCPU for tests: build/core.wasm over a flat test memory (gpa 0 up to `ramSize`, host pages in reversed order, so that nothing
- * works by accident on contiguous host memory), with recorded MMIO and port accesses. Needs `npm run asm` first.
+ * A bare vCPU for tests: build/core.wasm over a flat test memory (gpa 0 up to `ramSize`, host pages in reversed order unless told otherwise, so
+ * that nothing works by accident on contiguous host memory), with recorded MMIO and port accesses. Needs `npm run asm` first.
  */
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -68,6 +68,8 @@ export class TestCore {
   constructor(
     readonly ramSize = 0x800000,
     jit?: JitOptions,
+    /** Neighbours of the guest's are neighbours in host memory. */
+    readonly forward = false,
   ) {
     if (jit)
       this.jit = new Jit(
@@ -82,7 +84,7 @@ export class TestCore {
       lookup: (_vcpu, gfn) => {
         const pages = this.ramSize / PAGE_SIZE;
         const place = this.moved.get(gfn) ?? gfn;
-        return place >= 0 && place < pages ? (HOST_BASE + (pages - 1 - place) * PAGE_SIZE) | 1 | (this.pageFlags.get(gfn) ?? 0) : 0;
+        return place >= 0 && place < pages ? this.hostPage(place) | 1 | (this.pageFlags.get(gfn) ?? 0) : 0;
       },
       markDirty: (_vcpu, gfn) => {
         this.dirtied.push(gfn);
@@ -122,6 +124,7 @@ export class TestCore {
       log: (_vcpu, code, a, b) => void this.logs.push([code, a >>> 0, b >>> 0]),
       jitHot: (_vcpu, block, low, high) => this.jit?.hot(block, low, high),
       jitDropped: (hostPage) => this.jit?.dropped(hostPage),
+      jitMisses: (window) => this.jit?.misses(window),
     };
     const abort = (_message: number, _file: number, line: number, column: number): never => {
       throw new Error(`core aborted at ${line}:${column}`);
@@ -168,8 +171,10 @@ export class TestCore {
   }
 
   hva(gpa: number): number {
-    const pages = this.ramSize / PAGE_SIZE;
-    return HOST_BASE + (pages - 1 - Math.floor(gpa / PAGE_SIZE)) * PAGE_SIZE + (gpa % PAGE_SIZE);
+    return this.hostPage(Math.floor(gpa / PAGE_SIZE)) + (gpa % PAGE_SIZE);
+  }
+  private hostPage(gfn: number): number {
+    return HOST_BASE + (this.forward ? gfn : this.ramSize / PAGE_SIZE - 1 - gfn) * PAGE_SIZE;
   }
   /** Writes guest-physical memory as a device would (decoded code is dropped). */
   poke(gpa: number, bytes: Uint8Array | readonly number[] | string): void {

@@ -1,5 +1,5 @@
 /** Two bare vCPUs in the same state, one with the JIT and one without: whatever happens to one happens to the other. */
-import { PAGE_SIZE } from '../../engine/abi/layout';
+import { HOST_BASE, PAGE_SIZE } from '../../engine/abi/layout';
 import * as abi from '../../engine/abi/vcpu';
 import type { JitOptions } from '../../engine/jit/index';
 import { TestCore } from '../support/core';
@@ -55,9 +55,13 @@ export class Pair {
   readonly plain: TestCore;
   readonly compiled: TestCore;
 
-  constructor(readonly options: JitOptions = EAGER) {
-    this.plain = new TestCore(RAM);
-    this.compiled = new TestCore(RAM, options);
+  /** `forward`: neighbours of the guest's are neighbours in host memory, so windows hold many pages. */
+  constructor(
+    readonly forward = false,
+    readonly options: JitOptions = EAGER,
+  ) {
+    this.plain = new TestCore(RAM, undefined, forward);
+    this.compiled = new TestCore(RAM, options, forward);
   }
 
   get both(): TestCore[] {
@@ -73,7 +77,7 @@ export class Pair {
       core.accesses.length = 0;
       core.vectors.length = 0;
       core.moved.clear();
-      new Uint8Array(core.memory.buffer, core.hva(RAM - PAGE_SIZE), RAM).fill(0);
+      new Uint8Array(core.memory.buffer, HOST_BASE, RAM).fill(0);
       core.core.invalidateAllCode();
       core.core.resetVcpu(0);
       core.core.zapAll();
@@ -123,7 +127,7 @@ export class Pair {
   }
 
   memoryDiffers(): string | undefined {
-    const [a, b] = this.both.map((core) => new BigUint64Array(core.memory.buffer, core.hva(RAM - PAGE_SIZE), RAM / 8));
+    const [a, b] = this.both.map((core) => new BigUint64Array(core.memory.buffer, HOST_BASE, RAM / 8));
     for (let at = 0; at < a!.length; at++)
       if (a![at] !== b![at]) return `memory at hva +0x${(at * 8).toString(16)}: ${a![at]!.toString(16)} and ${b![at]!.toString(16)}`;
     return undefined;

@@ -8,6 +8,7 @@ const REASONS: Readonly<Record<string, string>> = {
   slice: 'end of a slice, or a sample',
   memory: 'memory access that is not plain RAM, or faults',
   page: 'code page not mapped as before',
+  window: 'memory access outside its window, which is filled anew',
   outOfLine: 'instruction that stops behind itself or faults',
 };
 /** Lines of exits. */
@@ -16,7 +17,19 @@ const MOST = 16;
 const line = (label: string, value: string | number): string => `${label.padEnd(27)}${value}\n`;
 const average = (sum: number, count: number): string => (count === 0 ? '0' : (sum / count).toFixed(0));
 
-function figures({ regions, bytes, guestBytes, instructions, compiled, compileTime, drops, exits, refused }: JitFigures): string {
+function figures({
+  regions,
+  bytes,
+  guestBytes,
+  instructions,
+  compiled,
+  compileTime,
+  drops,
+  windows,
+  ran,
+  exits,
+  refused,
+}: JitFigures): string {
   const ratio = guestBytes === 0 ? '0.0' : (bytes / guestBytes).toFixed(1);
   const lines = [
     ...(refused === undefined ? [] : [line('off, the interpreter runs', refused)]),
@@ -26,11 +39,13 @@ function figures({ regions, bytes, guestBytes, instructions, compiled, compileTi
     line('region avg target size', `${average(guestBytes, regions)} bytes, ${average(instructions, regions)} instructions`),
     line('region avg host size', `${average(bytes, regions)} bytes (expansion ratio: ${ratio})`),
     '\nStatistics:\n',
+    line('instructions run', ran),
     line('regions compiled', compiled),
     line('compile time', `${compileTime.toFixed(0)} ms`),
     line('dropped: code written', drops.written),
     line('dropped: all code flushed', drops.flushed),
     line('dropped: little used', drops.evicted),
+    line('windows', `${windows.exist}, ${windows.filled} times filled, ${windows.dropped} times dropped, ${windows.given} given up`),
     '\nExits to the interpreter:\n',
     ...exits
       .slice(0, MOST)

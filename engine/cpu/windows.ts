@@ -1,0 +1,115 @@
+/**
+ * Windows of compiled code (abi/tlb.ts) and what drops them. A window holds only pages that the TLB holds with the same right, so an access
+ * through it does what the interpreter's would: hit. Whatever takes a page or a right out of the TLB comes here first.
+ */
+import {
+  JIT_WINDOWS_DROPPED,
+  NOTE_COVERED,
+  NOTE_GLOBAL,
+  TLB_ENTRIES,
+  TLB_USER,
+  VCPU_TLB_NOTES,
+  VCPU_WINDOW_COUNT,
+  VCPU_WINDOW_LIST,
+  VCPU_WINDOWS,
+  WINDOW_FIRST,
+  WINDOW_GLOBAL,
+  WINDOW_LENGTH,
+  WINDOW_LIST_CAPACITY,
+  WINDOW_MARGIN,
+  WINDOW_SIZE,
+} from '../abi/index';
+
+function countDropped(number: u32): void {
+  store<u32>(JIT_WINDOWS_DROPPED, load<u32>(JIT_WINDOWS_DROPPED) + number);
+}
+
+/** Entries have numbers: their place in the table, and bit 12 in the user table. */
+@inline
+function noteAt(block: usize, entry: u32): usize {
+  return block + VCPU_TLB_NOTES + <usize>entry;
+}
+/** The cell that an entry of the list names, numbered in the same way. */
+@inline
+function cellAt(block: usize, number: u32): usize {
+  return block + VCPU_WINDOWS + (<usize>(number >> 12)) * TLB_USER + (<usize>(number & 4095)) * WINDOW_SIZE;
+}
+
+/** May some window of this vCPU hold the entry's page? */
+@inline
+export function isCovered(block: usize, entry: u32): bool {
+  return (load<u8>(noteAt(block, entry)) & NOTE_COVERED) != 0;
+}
+@inline
+export function isGlobal(block: usize, entry: u32): bool {
+  return (load<u8>(noteAt(block, entry)) & NOTE_GLOBAL) != 0;
+}
+/** The entry has a new page. */
+@inline
+export function noteEntry(block: usize, entry: u32, global: bool): void {
+  store<u8>(noteAt(block, entry), global ? <u8>NOTE_GLOBAL : 0);
+}
+@inline
+export function cover(block: usize, entry: u32): void {
+  store<u8>(noteAt(block, entry), load<u8>(noteAt(block, entry)) | <u8>NOTE_COVERED);
+}
+
+/** Drops all windows of a vCPU. */
+export function dropWindows(block: usize): void {
+  const count = load<u32>(block, VCPU_WINDOW_COUNT);
+  for (let at: u32 = 0; at < count; at++) {
+    store<u64>(cellAt(block, load<u16>(block + ((<usize>at) << 1), VCPU_WINDOW_LIST)), 0, WINDOW_LENGTH);
+  }
+  countDropped(count);
+  store<u32>(block, 0, VCPU_WINDOW_COUNT);
+}
+
+/** The same, and nothing of the TLB is left. */
+export function forgetNotes(block: usize): void {
+  dropWindows(block);
+  memory.fill(block + VCPU_TLB_NOTES, 0, 2 * TLB_ENTRIES);
+}
+
+/** Drops the windows with pages that are not global. */
+export function dropPrivateWindows(block: usize): void {
+  const count = load<u32>(block, VCPU_WINDOW_COUNT);
+  let kept: u32 = 0;
+  for (let at: u32 = 0; at < count; at++) {
+    const number = load<u16>(block + ((<usize>at) << 1), VCPU_WINDOW_LIST);
+    const cell = cellAt(block, number);
+    if (load<u32>(cell, WINDOW_GLOBAL)) {
+      store<u16>(block + ((<usize>kept) << 1), number, VCPU_WINDOW_LIST);
+      kept++;
+    } else store<u64>(cell, 0, WINDOW_LENGTH);
+  }
+  countDropped(count - kept);
+  store<u32>(block, kept, VCPU_WINDOW_COUNT);
+}
+
+/** Drops the windows that hold this page, which the entry has. */
+export function dropWindowsOf(block: usize, entry: u32, page: u64): void {
+  const count = load<u32>(block, VCPU_WINDOW_COUNT);
+  let kept: u32 = 0;
+  for (let at: u32 = 0; at < count; at++) {
+    const number = load<u16>(block + ((<usize>at) << 1), VCPU_WINDOW_LIST);
+    const cell = cellAt(block, number);
+    const length = load<u64>(cell, WINDOW_LENGTH);
+    const holds = (number ^ entry) >> 12 == 0 && page - load<u64>(cell, WINDOW_FIRST) < length + WINDOW_MARGIN;
+    if (holds || length == 0) store<u64>(cell, 0, WINDOW_LENGTH);
+    else {
+      store<u16>(block + ((<usize>kept) << 1), number, VCPU_WINDOW_LIST);
+      kept++;
+    }
+  }
+  countDropped(count - kept);
+  store<u32>(block, kept, VCPU_WINDOW_COUNT);
+  store<u8>(noteAt(block, entry), load<u8>(noteAt(block, entry)) & ~(<u8>NOTE_COVERED));
+}
+
+/** The cell, which was empty, is about to hold something: it is dropped with the others. */
+export function listWindow(block: usize, number: u32): void {
+  if (load<u32>(block, VCPU_WINDOW_COUNT) >= <u32>WINDOW_LIST_CAPACITY) dropWindows(block);
+  const count = load<u32>(block, VCPU_WINDOW_COUNT);
+  store<u16>(block + ((<usize>count) << 1), <u16>number, VCPU_WINDOW_LIST);
+  store<u32>(block, count + 1, VCPU_WINDOW_COUNT);
+}

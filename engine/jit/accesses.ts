@@ -1,0 +1,296 @@
+/**
+ * Which memory an instruction touches, and which accesses of a block are tested together: those at constant distances from each other,
+ * followed through additions, LEA, moves, pushes and pops. The first of a group tests for all; what comes behind it cannot fail.
+ */
+import { VCPU_GPR } from '../abi/vcpu';
+import { type Instruction, VREG_EA, VREG_PAGE } from './records';
+import { fieldsOf, isVector, vectorFormOf } from './vector-forms';
+
+/** Bytes that one test may span. */
+const SPAN = 1024;
+/** Constants farther from each other than this have windows of their own. */
+const FAR = 0x10000;
+/** Constant addresses share a window by page. */
+const PAGE = 0x1000;
+/** Distances that are followed. */
+const NEAR = 0x7fff0000;
+/** Groups that are open at a time: each has a local. */
+export const GROUPS = 12;
+
+const RSP = 4;
+const RBP = 5;
+
+/** What an instruction does with memory. */
+export interface Operand {
+  /** Where: base + index + displacement of the record, below or at RSP, at RBP. */
+  place: 'record' | 'push' | 'pop' | 'frame';
+  /** Of 'record': the index counts. */
+  indexed: boolean;
+  bytes: number;
+  writes: boolean;
+}
+
+const record = (indexed: boolean, bytes: number, writes: boolean): Operand => ({ place: 'record', indexed, bytes, writes });
+const PUSH: Operand = { place: 'push', indexed: false, bytes: 8, writes: true };
+const POP: Operand = { place: 'pop', indexed: false, bytes: 8, writes: false };
+const FRAME: Operand = { place: 'frame', indexed: false, bytes: 8, writes: false };
+
+const STORES = new Set(['wholeStore', 'lowStore', 'toGeneral']);
+
+const NONE: readonly Operand[] = [];
+
+/** The accesses of an instruction that compiled code has, in order. */
+export function operandsOf(at: Instruction): readonly Operand[] {
+  const { family, action, form, size, from } = at.row;
+  const bytes = 1 << size;
+  if (isVector(at)) {
+    const fields = fieldsOf(at);
+    return fields.memory ? [record(true, fields.bytes, STORES.has(vectorFormOf(fields)!))] : [];
+  }
+  switch (family) {
+    case 'alu':
+    case 'test':
+      if (!at.row.memory) return NONE;
+      return [record(form !== 'rm', bytes, form.startsWith('m') && action !== 'cmp' && action !== 'test')];
+    case 'unary':
+      return form === 'm' ? [record(true, bytes, true)] : [];
+    case 'move':
+      if (form === 'rm' || form === 'rx') return [record(form === 'rx', bytes, false)];
+      return form === 'mr' || form === 'xr' || form === 'mi' ? [record(form !== 'mr', bytes, true)] : [];
+    case 'extend':
+      return form === 'r' ? [] : [record(form === 'x', 1 << from, false)];
+    case 'multiply':
+    case 'condition':
+      return form === 'rm' || form === 'rmi' ? [record(true, bytes, false)] : [];
+    case 'stack':
+      return [action === 'push' ? PUSH : action === 'pop' ? POP : FRAME];
+    case 'branch': {
+      if (action === 'ret') return [POP];
+      const loads = form === 'm' ? [record(true, 8, false)] : [];
+      return action === 'call' ? [...loads, PUSH] : loads;
+    }
+    default:
+      return [];
+  }
+}
+
+/** Accesses that are tested together. */
+export interface Group {
+  /** Names the window: the same in all blocks of the region that use it. */
+  window: string;
+  /** First byte and the one behind the last, as distances from the same unknown. */
+  low: number;
+  high: number;
+  writes: boolean;
+  /** Number of its local, below GROUPS. */
+  local: number;
+}
+
+export interface Access extends Operand {
+  /** undefined: tested alone, by the TLB. */
+  group: Group | undefined;
+  /** Distance as the group has it; and is it the one that tests? */
+  distance: number;
+  first: boolean;
+}
+
+export type Plan = ReadonlyMap<Instruction, readonly Access[]>;
+
+/** An unknown, by number, and a constant that is added to it. */
+interface Value {
+  root: number;
+  plus: number;
+}
+
+/** Roots that are no unknown: nothing, and where the region's first page is. */
+const NOTHING = 0;
+const FIRST_PAGE = 1;
+
+class Planner {
+  private readonly plan = new Map<Instruction, Access[]>();
+  private readonly values: Value[] = [];
+  private effective: Value = { root: NOTHING, plus: 0 };
+  private roots = FIRST_PAGE;
+  /** Roots that are sums of others. */
+  private readonly sums = new Map<string, number>();
+  private readonly open = new Map<number, Group>();
+  private local = 0;
+
+  /** `solo`: windows that are not used any more. */
+  constructor(
+    private readonly pageDelta: number,
+    private readonly solo: ReadonlySet<string>,
+  ) {
+    for (let register = 0; register < 16; register++) this.forget(register);
+  }
+
+  private unknown(): Value {
+    return { root: ++this.roots, plus: 0 };
+  }
+  private forget(register: number): void {
+    this.values[register] = this.unknown();
+  }
+  private sum(name: string): number {
+    const known = this.sums.get(name) ?? ++this.roots;
+    this.sums.set(name, known);
+    return known;
+  }
+  private register(offset: number): number {
+    return (offset - VCPU_GPR) >> 3;
+  }
+  private isWhole(offset: number): boolean {
+    return offset < VCPU_GPR + 128 && (offset & 7) === 0;
+  }
+
+  /** base + index + displacement; an unknown where that is not followed. */
+  private addressOf(at: Instruction, indexed: boolean): Value {
+    let root = NOTHING;
+    let plus = at.displacement;
+    if (this.isWhole(at.base)) {
+      const base = this.values[this.register(at.base)]!;
+      root = base.root;
+      plus += base.plus;
+    } else if (at.base === VREG_EA) {
+      root = this.effective.root;
+      plus += this.effective.plus;
+    } else if (at.base === VREG_PAGE) {
+      root = FIRST_PAGE;
+      plus += this.pageDelta;
+    }
+    if (indexed && this.isWhole(at.index)) {
+      const index = this.values[this.register(at.index)]!;
+      root = this.sum(`${root}+${index.root}<${at.scale}`);
+      plus += index.plus * 2 ** at.scale;
+    }
+    return Math.abs(plus) < NEAR ? { root, plus } : this.unknown();
+  }
+
+  private valueAt(at: Instruction, operand: Operand): Value {
+    const { root, plus } = this.values[RSP]!;
+    switch (operand.place) {
+      case 'record':
+        return this.addressOf(at, operand.indexed);
+      case 'push':
+        return { root, plus: plus - 8 };
+      case 'pop':
+        return { root, plus };
+      case 'frame':
+        return this.values[RBP]!;
+    }
+  }
+
+  /** The window of an access: by the registers that it names, so that other blocks share it. */
+  private windowOf(at: Instruction, { place, indexed, writes }: Operand, value: Value): string {
+    const kind = writes ? 'w' : 'r';
+    if (place !== 'record') return `${kind} ${place === 'frame' ? RBP : RSP}`;
+    const index = indexed && this.isWhole(at.index) ? `+${this.register(at.index)}` : '';
+    if (this.isWhole(at.base)) return `${kind} ${this.register(at.base)}${index} ${Math.round(at.displacement / FAR)}`;
+    if (at.base === VREG_EA) return `${kind} ea${at.extra}${index} ${Math.round(value.plus / FAR)}`;
+    return `${kind} ${at.base === VREG_PAGE ? 'page' : 'at'}${index} ${Math.floor(value.plus / PAGE)}`;
+  }
+
+  private access(at: Instruction, operand: Operand): Access {
+    const value = this.valueAt(at, operand);
+    const low = value.plus;
+    const high = low + operand.bytes;
+    const joined = this.open.get(value.root);
+    if (joined !== undefined && Math.max(joined.high, high) - Math.min(joined.low, low) <= SPAN) {
+      const window = operand.writes && !joined.writes ? `w${joined.window.slice(1)}` : joined.window;
+      if (!this.solo.has(window)) {
+        joined.low = Math.min(joined.low, low);
+        joined.high = Math.max(joined.high, high);
+        joined.writes ||= operand.writes;
+        joined.window = window;
+        return { ...operand, group: joined, distance: low, first: false };
+      }
+    }
+    const window = this.windowOf(at, operand, value);
+    if (this.solo.has(window)) {
+      // Its miss may enter a page in place of another: what was tested before must be tested again.
+      this.open.clear();
+      return { ...operand, group: undefined, distance: 0, first: true };
+    }
+    const group: Group = { window, low, high, writes: operand.writes, local: this.local++ % GROUPS };
+    for (const [root, other] of this.open) if (other.local === group.local) this.open.delete(root);
+    this.open.set(value.root, group);
+    return { ...operand, group, distance: low, first: true };
+  }
+
+  /** What the registers hold behind the instruction; `changed`: bits. */
+  private follow(at: Instruction, changed: number): void {
+    const { family, action, form, size } = at.row;
+    const moved = (register: number, by: number): void => {
+      const { root, plus } = this.values[register]!;
+      this.values[register] = Math.abs(plus + by) < NEAR ? { root, plus: plus + by } : this.unknown();
+    };
+    const whole = size === 3 && this.isWhole(at.destination);
+    const target = this.register(at.destination);
+    if (family === 'test' || (family === 'alu' && action === 'cmp')) return;
+    if (family === 'alu' && form === 'ri' && whole && (action === 'add' || action === 'sub')) {
+      const by = Number(at.immediate);
+      moved(target, action === 'add' ? by : -by);
+      return;
+    }
+    if (family === 'unary' && form === 'r' && whole && (action === 'inc' || action === 'dec')) {
+      moved(target, action === 'inc' ? 1 : -1);
+      return;
+    }
+    if (family === 'move' && form === 'rr' && whole && this.isWhole(at.source)) {
+      this.values[target] = this.values[this.register(at.source)]!;
+      return;
+    }
+    if (family === 'address') {
+      if (action === 'lea') this.values[target] = whole ? this.addressOf(at, form === 'x') : this.unknown();
+      else {
+        const value = at.row.name === 'ea64' ? this.addressOf(at, true) : this.unknown();
+        this.effective = { root: this.sum(`${value.root}@${at.extra}`), plus: value.plus };
+      }
+      return;
+    }
+    if (family === 'stack' || family === 'branch') {
+      if (action === 'push' || action === 'call') moved(RSP, -8);
+      else if (action === 'pop') {
+        moved(RSP, 8);
+        this.forget(target);
+      } else if (action === 'leave') {
+        this.forget(RSP);
+        this.forget(RBP);
+      }
+      return;
+    }
+    for (let register = 0; register < 16; register++) if ((changed >> register) & 1) this.forget(register);
+  }
+
+  /** `changes`: bits of the registers that an instruction may change. */
+  run(instructions: readonly Instruction[], changes: (at: Instruction) => number): Plan {
+    for (const at of instructions) {
+      if (at.row.family === 'out-of-line' && !isVector(at)) {
+        // A handler of the core may do anything.
+        for (let register = 0; register < 16; register++) this.forget(register);
+        this.open.clear();
+        continue;
+      }
+      const operands = operandsOf(at);
+      if (operands.length > 0) {
+        const list: Access[] = [];
+        this.plan.set(at, list);
+        for (const operand of operands) list.push(this.access(at, operand));
+      }
+      this.follow(at, changes(at));
+    }
+    return this.plan;
+  }
+}
+
+/** Plans the accesses of one block. */
+export function planAccesses(
+  instructions: readonly Instruction[],
+  pageDelta: number,
+  solo: ReadonlySet<string>,
+  changes: (at: Instruction) => number,
+): Plan {
+  return new Planner(pageDelta, solo).run(instructions, changes);
+}
+
+/** Can the instruction stop in front of itself because of memory? */
+export const mayMiss = (plan: Plan, at: Instruction): boolean => plan.get(at)?.some(({ first }) => first) ?? false;
