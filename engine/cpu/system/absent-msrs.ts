@@ -45,6 +45,7 @@ export function isAbsentMsr(index: u32): bool {
     case 0x258:
     case 0x259:
     case 0x2ff: // IA32_MTRR_DEF_TYPE
+    case 0xc0011029: // AMD's DE_CFG: LFENCE serializes anyhow
     case 0x38d: // IA32_FIXED_CTR_CTRL, IA32_PERF_GLOBAL_STATUS, _CTRL, _OVF_CTRL
     case 0x38e:
     case 0x38f:
