@@ -10,6 +10,8 @@ export interface GuestEntry {
   append?: string;
   /** QEMU's -m, e.g. "64M"; the page's default when absent */
   memory?: string;
+  /** QEMU's -cpu; lab64 when absent */
+  cpu?: string;
   title?: string;
 }
 

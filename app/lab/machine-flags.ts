@@ -7,6 +7,8 @@ const LONGEST_APPEND = 2047;
 
 export const DEFAULT_MEMORY = '192M,slots=8,maxmem=4T';
 
+export const DEFAULT_CPU = 'lab64';
+
 export type IndexKind = NonNullable<MachineConfig['index']>;
 export const INDEX_KINDS: readonly IndexKind[] = ['array', 'rbtree', 'btree'];
 export const DEFAULT_INDEX: IndexKind = 'btree';
@@ -19,6 +21,8 @@ export interface MachineFlags {
   /** -m */
   memory: string;
   smp?: number | undefined;
+  /** -cpu; unchecked: the engine reads it */
+  cpu?: string | undefined;
   /** -append; the guest's own when absent */
   append?: string | undefined;
   /** "-object ... -device ...", unchecked: the engine reads it */

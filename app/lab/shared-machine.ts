@@ -2,7 +2,7 @@
 import type { InspectedLink } from '../../engine/worker/protocol';
 import type { BootRequest } from './boot-request';
 import { type GuestEntry, listGuests, MEMLAB, type OwnGuest } from './guests';
-import { formatDevices, formatMemory } from './machine-flags';
+import { DEFAULT_CPU, formatDevices, formatMemory } from './machine-flags';
 import { recentGuests } from './own-guests';
 import { WorkerClient } from './worker-client';
 
@@ -31,5 +31,13 @@ export async function requestFor(spec: Spec, own: boolean): Promise<BootRequest>
   const guest = known.find((each) => each.name === spec.guest);
   if (!guest) throw new Error(`it is for the guest '${spec.guest}', which this page does not serve`);
   const devices = formatDevices(spec.devices ?? {});
-  return { guest, memory: formatMemory(spec), smp: spec.smp, append: spec.append, ...(devices ? { devices } : {}), index: spec.index };
+  return {
+    guest,
+    memory: formatMemory(spec),
+    smp: spec.smp,
+    cpu: spec.cpu ?? DEFAULT_CPU,
+    append: spec.append,
+    ...(devices ? { devices } : {}),
+    index: spec.index,
+  };
 }

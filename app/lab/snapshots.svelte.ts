@@ -3,7 +3,7 @@ import type { Answer, InspectedFile, LabState, ShareKind } from '../../engine/wo
 import { KEPT_MACHINE } from '../shared/bounds';
 import type { BootRequest } from './boot-request';
 import { saveAs } from './download';
-import { DEFAULT_MEMORY, formatDevices, formatMemory } from './machine-flags';
+import { DEFAULT_CPU, DEFAULT_MEMORY, formatDevices, formatMemory } from './machine-flags';
 import type { Notices } from './notices';
 import {
   deleteLayout,
@@ -51,7 +51,7 @@ interface SnapshotsLab extends Notices {
   readonly starter: {
     readonly request: BootRequest;
     boot(request: BootRequest): Promise<string>;
-    bootSnapshot(name: string, machine: Pick<BootRequest, 'memory' | 'smp' | 'devices'>, line: string): Promise<string>;
+    bootSnapshot(name: string, machine: Pick<BootRequest, 'memory' | 'smp' | 'cpu' | 'devices'>, line: string): Promise<string>;
     openReplayFile(name: string, bytes: Uint8Array, spec: Extract<InspectedFile, { kind: 'replay' }>['spec']): void;
   };
   monitor(line: string): Promise<Answer>;
@@ -144,20 +144,21 @@ export class Snapshots {
     const lab = this.#lab;
     this.#lab.dismiss('snapshot');
     const { state } = lab;
-    const { guest = state?.guest ?? '', memory, smp = 1, devices = '' } = machine;
+    const { guest = state?.guest ?? '', memory, smp = 1, cpu = DEFAULT_CPU, devices = '' } = machine;
     const alike =
       lab.phase === 'ready' &&
       state !== undefined &&
       (memory === undefined ||
         (memory === formatMemory(state.config) &&
           smp === state.config.smp &&
+          cpu === (state.config.cpu ?? DEFAULT_CPU) &&
           devices === formatDevices(state.config) &&
           guest === state.guest));
     const line = `loadvm ${quote(machine.name)}`;
     const before = alike ? undefined : await this.#keep();
     const refusal = alike
       ? refusalOf(await lab.monitor(line))
-      : await lab.starter.bootSnapshot(guest, { memory: memory ?? DEFAULT_MEMORY, smp, devices }, line);
+      : await lab.starter.bootSnapshot(guest, { memory: memory ?? DEFAULT_MEMORY, smp, cpu, devices }, line);
     if (refusal) {
       const goesOn = lab.phase === 'ready' ? ` ${lab.state?.guest ?? 'The guest'} goes on as it was.` : '';
       lab.tell({ kind: 'snapshot', tone: 'bad', title: `${machine.name} was not loaded:`, text: `${ended(refusal)}${goesOn}` });
@@ -241,6 +242,7 @@ export class Snapshots {
       guest: state.guest ?? '',
       memory: formatMemory(state.config),
       smp: state.config.smp,
+      cpu: state.config.cpu ?? DEFAULT_CPU,
       devices: formatDevices(state.config),
       map: JSON.stringify({ memslots: memslots.slice(0, 64), backends: [{ id: 'dimm' }] }),
       ...(console ? { screen: console.screen().slice(-SCREEN_KEPT) } : {}),
@@ -357,7 +359,17 @@ function notesOf({
   shape,
   guest,
 }: Extract<InspectedFile, { kind: 'machine' }>): Omit<SavedSnapshot, 'name'> {
-  return { size, date, vmClockNs, icount, guest, memory: formatMemory(shape), smp: shape.smp, devices: formatDevices(shape) };
+  return {
+    size,
+    date,
+    vmClockNs,
+    icount,
+    guest,
+    memory: formatMemory(shape),
+    smp: shape.smp,
+    cpu: shape.cpu ?? DEFAULT_CPU,
+    devices: formatDevices(shape),
+  };
 }
 
 /** -m of the machine that a layout's text is of; undefined where it tells none. */

@@ -114,7 +114,7 @@ export class Starter {
   }
 
   /** A machine like the snapshot's, with the snapshot loaded into it; takes the place of what runs only then. The refusal, or ''. */
-  async bootSnapshot(name: string, machine: Pick<BootRequest, 'memory' | 'smp' | 'devices'>, line: string): Promise<string> {
+  async bootSnapshot(name: string, machine: Pick<BootRequest, 'memory' | 'smp' | 'cpu' | 'devices'>, line: string): Promise<string> {
     const known: (GuestEntry | OwnGuest)[] = [...(await listGuests().catch(() => [MEMLAB])), ...(await recentGuests())];
     const guest = known.find((each) => each.name === name) ?? MEMLAB;
     return (await this.#try({ guest, ...machine }, line)) ?? '';
@@ -130,7 +130,8 @@ export class Starter {
     this.#lab.loading = { what: `Loading ${request.guest.name}`, percent: undefined };
     try {
       const { memory, smp = 1, index, dirtyRing, paused } = request;
-      const config: MachineConfig = { ...parseMemory(memory), smp, accel: 'jit', ...(index ? { index } : {}) };
+      const cpu = request.cpu ?? ('cpu' in request.guest ? request.guest.cpu : undefined);
+      const config: MachineConfig = { ...parseMemory(memory), smp, accel: 'jit', ...(cpu ? { cpu } : {}), ...(index ? { index } : {}) };
       const guest = await fetchGuest(request.guest, append, (what, percent) => {
         if (number === this.#attempts) this.#lab.loading = { what, percent };
       });

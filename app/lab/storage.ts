@@ -70,6 +70,8 @@ export interface SnapshotNotes {
   /** QEMU's -m of the machine */
   memory?: string;
   smp?: number;
+  /** QEMU's -cpu */
+  cpu?: string;
   /** Its -object and -device */
   devices?: string;
   /** Slots as a layout's text has them, for the small picture. */

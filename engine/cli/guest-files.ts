@@ -17,11 +17,15 @@ interface PreparedGuest {
   append?: string;
   /** -m */
   memory?: string;
+  /** -cpu */
+  cpu?: string;
 }
 
 export interface GuestChoice {
   guest: GuestImage;
   memory: MemoryFlag;
+  /** -cpu; absent: lab64 */
+  cpu?: string;
 }
 
 const DEFAULT_GUEST = 'memlab';
@@ -38,7 +42,7 @@ export async function chooseGuest(flags: LabFlags, root: string): Promise<GuestC
       ...(initrd && { initrd }),
       ...(flags.append !== undefined && { append: flags.append }),
     };
-    return { guest, memory: flags.memory ?? parseMemory(DEFAULT_MEMORY) };
+    return { guest, memory: flags.memory ?? parseMemory(DEFAULT_MEMORY), ...(flags.cpu && { cpu: flags.cpu }) };
   }
   const folder = join(root, 'public/guests');
   const name = flags.guest ?? DEFAULT_GUEST;
@@ -50,7 +54,8 @@ export async function chooseGuest(flags: LabFlags, root: string): Promise<GuestC
     ...(prepared.initrd !== undefined && { initrd: await readPrepared(name, join(folder, prepared.initrd)) }),
     ...(append !== undefined && { append }),
   };
-  return { guest, memory: flags.memory ?? parseMemory(prepared.memory ?? DEFAULT_MEMORY) };
+  const cpu = flags.cpu ?? prepared.cpu;
+  return { guest, memory: flags.memory ?? parseMemory(prepared.memory ?? DEFAULT_MEMORY), ...(cpu && { cpu }) };
 }
 
 async function find(folder: string, name: string): Promise<PreparedGuest> {

@@ -119,8 +119,8 @@ class Lab {
     return () => this.runUntilFinished(machine, runner, recording);
   }
 
-  private async makeMachine(root: string, { guest, memory }: GuestChoice): Promise<Machine> {
-    const { smp, cpu, accel, dirtyRing, index, debugExit, objects, virtio } = this.flags;
+  private async makeMachine(root: string, { guest, memory, cpu }: GuestChoice): Promise<Machine> {
+    const { smp, accel, dirtyRing, index, debugExit, objects, virtio } = this.flags;
     const core = new Uint8Array(await readFile(join(root, 'build/core.wasm')));
     return createMachine({
       ...memory,

@@ -16,6 +16,7 @@ export interface MachineShape {
   slots: number;
   maxmem: number;
   smp: number;
+  cpu?: string;
   objects?: SavedDevices['objects'];
   virtio?: SavedDevices['virtio'];
 }
@@ -66,7 +67,11 @@ export async function inspectFile(bytes: Uint8Array): Promise<InspectedFile> {
   return {
     kind: 'machine',
     ...meta,
-    shape: { ...saved.config, ...devicesOf((machine as { config: unknown }).config) },
+    shape: {
+      ...saved.config,
+      ...cpuOf((machine as { config: { cpu?: string } }).config),
+      ...devicesOf((machine as { config: unknown }).config),
+    },
     guest: saved.guest,
   };
 }
@@ -78,6 +83,9 @@ function inspectLayout(bytes: Uint8Array): InspectedFile {
   if (!parsed.ok) throw new Refused(parsed.reason);
   return { kind: 'layout', text };
 }
+
+/** The description was checked. */
+const cpuOf = ({ cpu }: { cpu?: string }): { cpu?: string } => (cpu === undefined ? {} : { cpu });
 
 function devicesOf(config: unknown): SavedDevices | undefined {
   try {

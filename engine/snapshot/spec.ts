@@ -1,7 +1,7 @@
 /** Which machine a link is for: its flags, and the guest by its name and the hash of its image. Links carry no images. */
 import { MAX_VCPUS } from '../abi/layout';
 import type { GuestImage, Machine, MachineConfig, SavedDevices } from '../machine/index';
-import { checkDevices, devicesOf } from '../machine/index';
+import { checkDevices, DEFAULT_CPU, devicesOf, parseCpu } from '../machine/index';
 import { sha256 } from '../machine/sha256';
 import { Refused } from './container';
 
@@ -15,6 +15,8 @@ export interface MachineSpec {
   slots: number;
   maxmem: number;
   smp: number;
+  /** -cpu; absent: lab64 */
+  cpu?: string;
   index?: 'array' | 'rbtree' | 'btree';
   /** The program that made it, if that is known: another one may have another machine. 12 hex digits */
   program?: string;
@@ -27,22 +29,32 @@ export const MAX_LINK_RAM = 2 ** 30;
 const MAX_APPEND = 2047;
 const MAX_GPA = 2 ** 46;
 const IMAGE_DIGITS = 16;
+const MAX_CPU = 400;
 const INDEXES = ['array', 'rbtree', 'btree'] as const;
 
 /** `program`: the one that asks. */
 export async function specOf(machine: Machine, program?: string): Promise<MachineSpec> {
-  const { ram, slots, maxmem, smp, index } = machine.config;
+  const { ram, slots, maxmem, smp, cpu, index } = machine.config;
   const { guest } = machine;
   if (!guest) throw new Refused('the machine has no guest that could be named');
-  const spec = { guest: guest.name, append: guest.append ?? '', image: await imageOf(guest), ram, slots, maxmem, smp };
+  const spec = {
+    guest: guest.name,
+    append: guest.append ?? '',
+    image: await imageOf(guest),
+    ram,
+    slots,
+    maxmem,
+    smp,
+    ...(cpu ? { cpu } : {}),
+  };
   const { objects = [] } = machine.config;
   const devices = devicesOf(machine.config) ?? (objects.length > 0 ? { objects, virtio: [] } : undefined);
   return { ...spec, ...(index ? { index } : {}), ...(devices ? { devices } : {}), ...(program ? { program } : {}) };
 }
 
 /** What the machine is made with. */
-export function configOf({ ram, slots, maxmem, smp, index, devices }: MachineSpec): Omit<MachineConfig, 'accel'> {
-  return { ram, slots, maxmem, smp, ...(index ? { index } : {}), ...devices };
+export function configOf({ ram, slots, maxmem, smp, cpu, index, devices }: MachineSpec): Omit<MachineConfig, 'accel'> {
+  return { ram, slots, maxmem, smp, ...(cpu ? { cpu } : {}), ...(index ? { index } : {}), ...devices };
 }
 
 /** Throws Refused with the member at fault. */
@@ -71,11 +83,29 @@ export function checkSpec(value: unknown): MachineSpec {
     maxmem: number('maxmem', 0, MAX_GPA),
     smp: number('smp', 1, MAX_VCPUS),
   };
+  const cpu = cpuIn(raw.cpu);
   const index = INDEXES.find((each) => each === raw.index);
   if (raw.index !== undefined && !index) throw new Refused('index is none of array, rbtree and btree');
   const devices = devicesIn(raw);
   const program = raw.program === undefined ? undefined : text('program', /^[0-9a-f]{12}$/);
-  return { ...spec, ...(index ? { index } : {}), ...(devices ? { devices } : {}), ...(program ? { program } : {}) };
+  return {
+    ...spec,
+    ...(cpu ? { cpu } : {}),
+    ...(index ? { index } : {}),
+    ...(devices ? { devices } : {}),
+    ...(program ? { program } : {}),
+  };
+}
+
+function cpuIn(raw: unknown): string | undefined {
+  if (raw === undefined) return undefined;
+  if (typeof raw !== 'string' || raw.length > MAX_CPU) throw new Refused('cpu is no processor');
+  try {
+    const { name } = parseCpu(raw);
+    return name === DEFAULT_CPU ? undefined : name;
+  } catch (error) {
+    throw new Refused((error as Error).message);
+  }
 }
 
 function devicesIn(raw: Record<string, unknown>): SavedDevices | undefined {

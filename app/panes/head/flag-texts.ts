@@ -1,6 +1,7 @@
 /** The flags of a machine as they stand in the picker's fields, and back. */
 import type { LabState } from '../../../engine/worker/protocol';
 import {
+  DEFAULT_CPU,
   DEFAULT_INDEX,
   DEFAULT_MEMORY,
   formatDevices,
@@ -15,6 +16,7 @@ import {
 export interface FlagTexts {
   memory: string;
   smp: string;
+  cpu: string;
   append: string;
   devices: string;
   index: IndexKind;
@@ -26,9 +28,10 @@ export interface FlagTexts {
 export type FlagField = keyof FlagTexts;
 
 /** What stands there when nothing was chosen yet. */
-export const textsOf = ({ memory, smp, append, devices, index, dirtyRing, paused }: Partial<MachineFlags>): FlagTexts => ({
+export const textsOf = ({ memory, smp, cpu, append, devices, index, dirtyRing, paused }: Partial<MachineFlags>): FlagTexts => ({
   memory: memory ?? DEFAULT_MEMORY,
   smp: String(smp ?? 1),
+  cpu: cpu ?? DEFAULT_CPU,
   append: append ?? '',
   devices: devices ?? '',
   index: index ?? DEFAULT_INDEX,
@@ -38,7 +41,15 @@ export const textsOf = ({ memory, smp, append, devices, index, dirtyRing, paused
 
 /** Those of the machine that runs; not whether it once waited to be started. */
 export const textsOfRunning = ({ config }: LabState, append: string, dirtyRing: number | undefined): FlagTexts =>
-  textsOf({ memory: formatMemory(config), smp: config.smp, append, devices: formatDevices(config), index: config.index, dirtyRing });
+  textsOf({
+    memory: formatMemory(config),
+    smp: config.smp,
+    cpu: config.cpu,
+    append,
+    devices: formatDevices(config),
+    index: config.index,
+    dirtyRing,
+  });
 
 /** The flags, or which field is at fault and why. */
 export function readFlags(texts: FlagTexts): MachineFlags | { field: FlagField; reason: string } {
@@ -49,8 +60,8 @@ export function readFlags(texts: FlagTexts): MachineFlags | { field: FlagField; 
     const smp = parseSmp(texts.smp);
     field = 'append';
     const append = parseAppend(texts.append);
-    const { memory, devices, index, ring, paused } = texts;
-    return { memory, smp, append, devices, index, paused, ...(ring ? { dirtyRing: ring } : {}) };
+    const { memory, cpu, devices, index, ring, paused } = texts;
+    return { memory, smp, cpu: cpu.trim() || DEFAULT_CPU, append, devices, index, paused, ...(ring ? { dirtyRing: ring } : {}) };
   } catch (error) {
     return { field, reason: (error as Error).message };
   }
@@ -59,6 +70,7 @@ export function readFlags(texts: FlagTexts): MachineFlags | { field: FlagField; 
 /** Which field the machine's own refusal is about, as far as it says. */
 export function fieldOf(reason: string): FlagField | undefined {
   if (/^-(?:object|device)\b|\bid=|virtio/.test(reason)) return 'devices';
+  if (/CPU model|-cpu\.|Expected key=value/.test(reason)) return 'cpu';
   if (/memory size|maxmem|memory slots/i.test(reason)) return 'memory';
   return /dirty ring/.test(reason) ? 'ring' : undefined;
 }
