@@ -16,6 +16,8 @@ export interface PackagedFile {
 /** Made of what apt offers now; linux/prepare.ts knows how. */
 export interface MadeOfPackages {
   made: 'linux';
+  /** What its initramfs is for. */
+  variant: 'memory' | 'kvm';
   /** File name of the initrd in public/guests/. */
   initrd: string;
   /** File name of the bzImage in the cache. */
@@ -34,6 +36,8 @@ export interface Guest {
   append?: string;
   /** Default of -m. */
   memory: string;
+  /** Default of -cpu, where it is not lab64. */
+  cpu?: string;
   licence: string;
 }
 
@@ -66,10 +70,20 @@ export const guests: readonly Guest[] = [
     name: 'linux',
     title: 'Linux: a stock Debian kernel that takes and gives back memory',
     kernel: 'linux.vmlinux.gz',
-    from: { made: 'linux', initrd: 'linux.cpio.gz', bzImage: 'vmlinuz' },
+    from: { made: 'linux', variant: 'memory', initrd: 'linux.cpio.gz', bzImage: 'vmlinuz' },
     // The self-tests of the crypto layer are 60 % of a boot; memory that is plugged comes online by itself, and can be unplugged.
     append: 'console=ttyS0 cryptomgr.notests memhp_default_state=online_movable',
     memory: '256M,slots=8,maxmem=4G',
+    licence: 'GPL-2.0-only',
+  },
+  {
+    name: 'linux-kvm',
+    title: 'Linux with KVM: its own memslots, and a nested guest that reads them',
+    kernel: 'linux.vmlinux.gz',
+    from: { made: 'linux', variant: 'kvm', initrd: 'linux-kvm.cpio.gz', bzImage: 'vmlinuz' },
+    append: 'console=ttyS0 cryptomgr.notests',
+    memory: '256M,slots=8,maxmem=4G',
+    cpu: 'lab64-svm',
     licence: 'GPL-2.0-only',
   },
 ];

@@ -25,6 +25,8 @@ interface Entry {
   append?: string;
   /** QEMU's -m */
   memory: string;
+  /** -cpu */
+  cpu?: string;
   /** of the kernel file, hex */
   sha256: string;
   /** of the initrd file, hex */
@@ -68,8 +70,8 @@ const checksumOf = (file: string): string | undefined => {
 };
 
 function described(guest: Guest, checksum: string, source: string): Entry {
-  const { name, title, kernel, memory, append } = guest;
-  return { name, title, kernel, memory, sha256: checksum, source, ...(append === undefined ? {} : { append }) };
+  const { name, title, kernel, memory, append, cpu } = guest;
+  return { name, title, kernel, memory, sha256: checksum, source, ...(append === undefined ? {} : { append }), ...(cpu ? { cpu } : {}) };
 }
 
 /** The entry that an earlier run made, if its files are still what it says. */
@@ -84,9 +86,9 @@ function madeBefore(guest: Guest, from: MadeOfPackages, index: readonly Entry[])
 async function make(guest: Guest, from: MadeOfPackages, old: Entry | undefined): Promise<Entry> {
   const tell = (text: string) => say(`${guest.name}: ${text}`);
   try {
-    const { kernel, busybox, source } = await offeredLinux(tell);
+    const { kernel, busybox, source } = await offeredLinux(from.variant, tell);
     if (old?.source === source && existsSync(join(cache, from.bzImage))) return old;
-    const made = await makeLinux(kernel, busybox, cache, tell);
+    const made = await makeLinux(from.variant, kernel, busybox, cache, tell);
     writeWhereDifferent(join(cache, from.bzImage), made.bzImage);
     writeWhereDifferent(join(target, guest.kernel), made.kernel);
     writeWhereDifferent(join(target, from.initrd), made.initrd);

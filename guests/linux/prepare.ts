@@ -10,12 +10,20 @@ import { promisify } from 'node:util';
 import { gzip } from 'node:zlib';
 import { type Offer, offered, offeredFile, offeredFiles, type Say, sha256, Unavailable } from '../debian';
 import { initramfs, MODULES } from './initramfs';
+import { KVM_MODULES, kvmInitramfs } from './kvm/initramfs';
 import { vmlinuxOf } from './vmlinux';
 
 const KERNEL = 'linux-image-cloud-amd64';
 const BUSYBOX = 'busybox-static';
 
 const compress = promisify(gzip);
+
+/** What the initramfs is for: paths of its modules below the kernel's, and who packs it. */
+const VARIANTS = {
+  memory: { modules: MODULES.map((name) => `drivers/virtio/${name}.ko`), pack: initramfs },
+  kvm: { modules: KVM_MODULES, pack: kvmInitramfs },
+} as const;
+export type Variant = keyof typeof VARIANTS;
 
 export interface PreparedLinux {
   /** gzip */
@@ -27,7 +35,7 @@ export interface PreparedLinux {
 }
 
 /** What apt offers now, and a line that names it. Throws Unavailable. */
-export async function offeredLinux(say: Say): Promise<{ kernel: Offer; busybox: Offer; source: string }> {
+export async function offeredLinux(variant: Variant, say: Say): Promise<{ kernel: Offer; busybox: Offer; source: string }> {
   const meta = await offered(KERNEL, say);
   const name = meta.depends.find((depend) => /^linux-image-.*-cloud-amd64$/.test(depend));
   if (name === undefined) throw new Unavailable(`${KERNEL} ${meta.version} names no kernel package`);
@@ -35,10 +43,11 @@ export async function offeredLinux(say: Say): Promise<{ kernel: Offer; busybox: 
   const busybox = await offered(BUSYBOX, say);
   // What we put around busybox and modules counts too: an entry with another checksum is made anew.
   const nothing = new Uint8Array();
+  const { modules, pack } = VARIANTS[variant];
   const ours = sha256(
-    initramfs(
+    pack(
       nothing,
-      MODULES.map(() => nothing),
+      modules.map(() => nothing),
     ),
   ).slice(0, 8);
   const source = `Debian ${kernel.package} ${kernel.version}, ${busybox.package} ${busybox.version}, init ${ours}, GPL-2.0-only`;
@@ -46,9 +55,10 @@ export async function offeredLinux(say: Say): Promise<{ kernel: Offer; busybox: 
 }
 
 /** Fetches, unpacks and packs. Throws Unavailable where something cannot be had or is not what it should be. */
-export async function makeLinux(kernel: Offer, busybox: Offer, cache: string, say: Say): Promise<PreparedLinux> {
+export async function makeLinux(variant: Variant, kernel: Offer, busybox: Offer, cache: string, say: Say): Promise<PreparedLinux> {
   const release = kernel.package.replace(/^linux-image-/, '');
-  const drivers = MODULES.map((name) => join('lib/modules', release, 'kernel/drivers/virtio', `${name}.ko`));
+  const { modules: paths, pack } = VARIANTS[variant];
+  const drivers = paths.map((path) => join('lib/modules', release, 'kernel', path));
   const [bzImage, ...modules] = await offeredFiles(kernel, [join('boot', `vmlinuz-${release}`), ...drivers], cache, say);
   const binary = await offeredFile(busybox, 'bin/busybox', cache, say).catch((error) => {
     if (error instanceof Unavailable && error.message.includes('has no file')) return offeredFile(busybox, 'usr/bin/busybox', cache, say);
@@ -62,5 +72,5 @@ export async function makeLinux(kernel: Offer, busybox: Offer, cache: string, sa
     throw new Unavailable(`${kernel.package} ${kernel.version}: ${(error as Error).message}`);
   }
   say(`packing ${(vmlinux.length / 1e6).toFixed(0)} MB of kernel`);
-  return { kernel: await compress(vmlinux), initrd: await compress(initramfs(binary, modules)), bzImage: bzImage! };
+  return { kernel: await compress(vmlinux), initrd: await compress(pack(binary, modules)), bzImage: bzImage! };
 }

@@ -3,7 +3,6 @@ import { gunzipSync } from 'node:zlib';
 import type { Dimm, MachineEvent, MachineOptions } from '../../engine/machine/index';
 import { GIB, Guest, hasFile, MIB, rootFile } from './harness';
 
-const PROMPT = 'guest# ';
 const ESCAPES = new RegExp(`${String.fromCharCode(27)}\\[[0-9;]*[A-Za-z]`, 'g');
 /** Linux takes memory in blocks of this size. */
 export const BLOCK = 128 * MIB;
@@ -19,21 +18,26 @@ interface Entry {
 
 export const BZIMAGE = '.cache/guests/vmlinuz';
 
-function entry(): Entry | undefined {
+function entry(name = 'linux'): Entry | undefined {
   if (!hasFile('public/guests/index.json')) return undefined;
   const index = JSON.parse(new TextDecoder().decode(rootFile('public/guests/index.json'))) as Entry[];
-  return index.find((listed) => listed.name === 'linux');
+  return index.find((listed) => listed.name === name);
 }
 
 /** Why the tests with Linux cannot run here; undefined when they can. */
 export const missing: string | undefined = entry() ? undefined : 'the linux guest is not prepared: npm run guests -- linux';
 
+/** The same of `linux-kvm`. */
+export const missingKvm: string | undefined = entry('linux-kvm')
+  ? undefined
+  : 'the linux-kvm guest is not prepared: npm run guests -- linux-kvm';
+
 export const file = (name: string): Uint8Array => gunzipSync(rootFile(`public/guests/${name}`));
 
 /** The guest as `lab` and the page start it, with another command line if need be. */
-export function linuxImage(append?: string, bzImage = false): NonNullable<MachineOptions['guest']> {
-  const { kernel, initrd, append: usual } = entry()!;
-  return { name: 'linux', kernel: bzImage ? rootFile(BZIMAGE) : file(kernel), initrd: file(initrd!), append: append ?? usual ?? '' };
+export function linuxImage(append?: string, bzImage = false, name = 'linux'): NonNullable<MachineOptions['guest']> {
+  const { kernel, initrd, append: usual } = entry(name)!;
+  return { name, kernel: bzImage ? rootFile(BZIMAGE) : file(kernel), initrd: file(initrd!), append: append ?? usual ?? '' };
 }
 
 export type DimmEvent = { event: string; data: Record<string, unknown> };
@@ -44,25 +48,31 @@ export interface LinuxOptions extends Partial<MachineOptions> {
   bzImage?: boolean;
   /** instructions */
   bootLimit?: number;
+  /** `linux`, or `linux-kvm`, which has a prompt of its own. */
+  variant?: 'linux' | 'linux-kvm';
 }
 
 export class Linux {
   /** Instructions executed when the prompt came. */
   bootInstructions = 0;
 
-  private constructor(readonly guest: Guest) {}
+  private constructor(
+    readonly guest: Guest,
+    private readonly prompt: string,
+  ) {}
 
   /** Boots to the shell, with the default command line unless told otherwise. */
   static async boot(options: LinuxOptions = {}): Promise<Linux> {
-    const { append, bzImage, bootLimit, ...rest } = options;
+    const { append, bzImage, bootLimit, variant = 'linux', ...rest } = options;
     const guest = await Guest.boot({
       ram: 256 * MIB,
       slots: 8,
       maxmem: 4 * GIB,
-      guest: linuxImage(append, bzImage),
+      guest: linuxImage(append, bzImage, variant),
+      ...(variant === 'linux-kvm' ? { cpu: 'lab64-svm' } : {}),
       ...rest,
     });
-    const linux = new Linux(guest);
+    const linux = new Linux(guest, variant === 'linux' ? 'guest# ' : 'kvm# ');
     linux.boots(bootLimit);
     return linux;
   }
@@ -73,7 +83,7 @@ export class Linux {
 
   /** Everything that it prints on its way to the prompt. */
   boots(limit = BOOT_LIMIT): string {
-    const output = this.guest.until(`\n${PROMPT}`, limit);
+    const output = this.guest.until(`\n${this.prompt}`, limit);
     this.bootInstructions = this.machine.run.instructions;
     // Else the line editor wraps what is typed at 80 columns.
     this.sh('stty cols 999');
@@ -82,7 +92,7 @@ export class Linux {
 
   /** What a command prints. Escape sequences of the line editor are left out. */
   sh(line: string, limit = 2e9): string {
-    const answer = this.guest.command(line, PROMPT, limit).replace(ESCAPES, '').replaceAll('\r', '');
+    const answer = this.guest.command(line, this.prompt, limit).replace(ESCAPES, '').replaceAll('\r', '');
     return answer.slice(answer.indexOf('\n') + 1, answer.lastIndexOf('\n') + 1).trimEnd();
   }
 

@@ -1,0 +1,33 @@
+/* A virtual machine in /dev/kvm with one vCPU whose code reads, writes or computes. */
+#ifndef VM_H
+#define VM_H
+#include "sys.h"
+#include <linux/kvm.h>
+
+/* Where the nested guest's code lies: one page in a memslot of its own, at a fixed host address. */
+#define CODE_GPA 0xf000u
+#define CODE_SLOT 32763
+#define CODE_HVA 0x100000000u
+/* Backings of the memslots under test begin here. */
+#define POOL_HVA 0x200000000u
+#define PAGE 4096u
+
+struct vm {
+	int kvm, vm, vcpu;
+	size_t run_size;
+	struct kvm_run *run;
+};
+
+/* Makes the VM and its code slot. 0, or -errno with the call that failed named on the output. */
+int make_vm(struct vm *vm);
+void drop_vm(struct vm *vm);
+long set_region(int vm, uint32_t slot, uint32_t flags, uint64_t gpa, uint64_t size, uint64_t hva);
+/* What the nested guest's access to an address below 1 MiB comes to. */
+enum outcome { DONE, MMIO, FAULT, OTHER };
+enum outcome touch(struct vm *vm, uint32_t gpa, int write);
+/* Prepares a loop that reads one byte of gpa again and again, counts the reads at CODE_GPA + 0xff0 and never leaves by itself. */
+void prepare_reader(struct vm *vm, uint32_t gpa);
+uint32_t reads_done(void);
+/* The errno's name. */
+void error_name(long result);
+#endif

@@ -1,0 +1,47 @@
+/** Debian's own KVM inside the lab: it loads, and a nested guest runs, falls into the hole, and makes pages dirty. */
+import { beforeAll, describe, expect, it } from 'vitest';
+import { compareAnswers } from '../support/kvm-answers';
+import { Linux, missingKvm } from './linux';
+
+if (missingKvm) console.warn(`left out: ${missingKvm}`);
+
+describe.skipIf(missingKvm)('linux-kvm', () => {
+  let linux: Linux;
+
+  beforeAll(async () => {
+    linux = await Linux.boot({ variant: 'linux-kvm', bootLimit: 3e9 });
+  });
+
+  it('has loaded kvm-amd with nested paging, without a warning', () => {
+    expect(linux.complaints()).toEqual([]);
+    expect(linux.sh('dmesg | grep -c "kvm: Nested Paging enabled"')).toBe('1');
+    expect(linux.sh('cat /sys/module/kvm_amd/parameters/npt /sys/module/kvm_amd/parameters/nrips; ls /dev/kvm')).toBe('Y\n1\n/dev/kvm');
+  });
+
+  it('runs a nested guest that reads and writes through its memslots, and logs what it made dirty', () => {
+    const commands = [
+      'create 0 0x10000 64K',
+      'create 1 0x20000 64K -l',
+      'dirty 1',
+      'read 0x10000',
+      'write 0x25000',
+      'dirty 1',
+      'read 0x50000',
+    ];
+    const lines = linux.sh(`kvm-memslots ${commands.map((command) => `'${command}'`).join(' ')}`).split('\n');
+    expect(lines.slice(2)).toEqual(['no page is dirty', '0x10', 'done', 'dirty: 0x25000', 'a hole: KVM_EXIT_MMIO']);
+  });
+
+  it('lets it fall into the hole that four ioctls leave', () => {
+    const text = linux.sh("kvm-memslots 'create 0 0x10000 64K' 'create 1 0x20000 64K' 'exchange 0 1 21' 'read 0x10000'");
+    expect(text).toMatch(/\n21 exchanges by 84 ioctls, .* fell into the hole [1-9]\d* times \(KVM_EXIT_MMIO\)\n0x11$/);
+  });
+
+  it('answers random calls as the engine does', () => {
+    const lines = linux.sh('kvm-fuzz 20261130 800').split('\n');
+    const { calls, difference } = compareAnswers(lines, { physAddrBits: 46, index: 'btree' });
+    expect(difference).toBeUndefined();
+    expect(calls).toBeGreaterThan(800);
+    expect(linux.complaints()).toEqual([]);
+  });
+});
