@@ -100,7 +100,24 @@ function adjust(): u32 {
 
 /** CF PF AF ZF SF OF in their RFLAGS positions. */
 export function arithmeticFlags(): u32 {
-  if ((load<u32>(cpu, FL_WORD) & 255) == FLAGS_RAW) return load<u32>(cpu, FL_BITS);
+  const word = load<u32>(cpu, FL_WORD);
+  const kind = word & 255;
+  if (kind == FLAGS_RAW) return load<u32>(cpu, FL_BITS);
+  if (kind == FLAGS_SUB) {
+    const result = load<u64>(cpu, FL_RESULT);
+    const first = load<u64>(cpu, FL_FIRST);
+    const second = first - result;
+    const shift = <u64>(word >> 8);
+    const high = ((first ^ second) & (first ^ result)) << shift;
+    return (
+      u32(result > first) |
+      ((~popcnt<u32>(<u32>result & 255) & 1) << 2) |
+      (<u32>(first ^ second ^ result) & F_AF) |
+      (u32(result == 0) << 6) |
+      (<u32>((result << shift) >> 56) & F_SF) |
+      ((<u32>(high >> 63)) << 11)
+    );
+  }
   return carry() | (parity() << 2) | adjust() | (zero() << 6) | (sign() << 7) | (overflow() << 11);
 }
 

@@ -24,6 +24,7 @@ import {
   sign,
 } from './flags';
 import { cold } from './generated/cold';
+import { mayGoOn } from './going-on';
 import { badCall, badTarget, rdSlow, rmwSlow, segmentedAddress, wrSlow } from './mem';
 import { slowValue } from './mmu';
 import { MODE_64, MODE_FLAT, mode, tlbBase } from './mmu-mode';
@@ -69,11 +70,11 @@ const RBP: usize = 40;
  */
 export function execute(start: usize): i32 {
   const c = cpu;
-  const tlb = tlbBase;
-  const key = blockKey();
-  const ripMask: u64 = mode & MODE_64 ? 0xffffffffffffffff : 0xffffffff;
+  let tlb = tlbBase;
+  let key = blockKey();
+  let ripMask: u64 = mode & MODE_64 ? 0xffffffffffffffff : 0xffffffff;
   // RIP is a linear address, and inside CS.
-  const direct = (mode & (MODE_64 | MODE_FLAT)) != 0;
+  let direct = (mode & (MODE_64 | MODE_FLAT)) != 0;
   let p = start;
   let why: i32 = 0;
   let a: u32 = 0;
@@ -103,8 +104,15 @@ export function execute(start: usize): i32 {
         }
         if (n == 0) break;
         if (n == 2) {
-          why = WHY_LEAVE;
-          break;
+          if (!mayGoOn(p)) {
+            why = WHY_LEAVE;
+            break;
+          }
+          // The mode may be another one.
+          tlb = tlbBase;
+          key = blockKey();
+          ripMask = mode & MODE_64 ? 0xffffffffffffffff : 0xffffffff;
+          direct = (mode & (MODE_64 | MODE_FLAT)) != 0;
         }
         rip = load<u64>(c, VCPU_RIP);
         why = WHY_JUMP;

@@ -175,6 +175,20 @@ export function modeChanged(): void {
   tlbBase = cpl == 3 ? tlbSuper + TLB_USER : tlbSuper;
 }
 
+/** From 64-bit code to 64-bit code of another privilege: as modeChanged, of which nothing else can have changed. */
+export function privilegeChanged(newCpl: u32): void {
+  setCpl(newCpl);
+  if (load<u64>(cpu, VCPU_CR0) & CR0_AM) {
+    modeChanged();
+    return;
+  }
+  cpl = newCpl;
+  const user: u32 = newCpl == 3 ? MODE_USER : 0;
+  mode = (mode & ~MODE_USER) | user;
+  store<u32>(cpu, (load<u32>(cpu, VCPU_MODE) & ~MODE_USER) | user, VCPU_MODE);
+  tlbBase = newCpl == 3 ? tlbSuper + TLB_USER : tlbSuper;
+}
+
 @inline
 export function setCpl(value: u32): void {
   store<u32>(cpu, value, VCPU_CPL);

@@ -68,6 +68,25 @@ export function hostWrite<T>(va: u64): usize {
   return hit ? <usize>(<u32>va + load<u32>(entry, TLB_ADDEND)) : 0;
 }
 
+/** Host address of `bytes` bytes at va when the TLB allows to read them at any CPL, all in one page; else 0. */
+export function superRead(va: u64, bytes: u64): usize {
+  const entry = slot(tlbSuper, va);
+  const hit = load<u64>(entry, TLB_TAG_READ) == ((va + (bytes - 1)) & ~(<u64>0xfff));
+  return hit ? <usize>(<u32>va + load<u32>(entry, TLB_ADDEND)) : 0;
+}
+/** As superRead, for writing. */
+export function superWrite(va: u64, bytes: u64): usize {
+  const entry = slot(tlbSuper, va);
+  const hit = load<u64>(entry, TLB_TAG_WRITE) == ((va + (bytes - 1)) & ~(<u64>0xfff));
+  return hit ? <usize>(<u32>va + load<u32>(entry, TLB_ADDEND)) : 0;
+}
+/** As superRead, at the current CPL. */
+export function readHost(va: u64, bytes: u64): usize {
+  const entry = slot(tlbBase, va);
+  const hit = load<u64>(entry, TLB_TAG_READ) == ((va + (bytes - 1)) & ~(<u64>0xfff));
+  return hit ? <usize>(<u32>va + load<u32>(entry, TLB_ADDEND)) : 0;
+}
+
 /** The page of va at the current CPL, for instructions that work on whole pages: hitHost, or hitHost 0 for a device. */
 export function resolvePage(va: u64, access: i32): i32 {
   return resolve(va, access, tlbBase);

@@ -15,6 +15,7 @@ import { checkPort, countPio } from './ops-io';
 import { linearOf } from './ops-misc';
 import { AUX_ASIZE_SHIFT, AUX_REP, AUX_REPNE, AUX_SIZE, R_AUX, R_KIND, R_STRING_SEGMENT, VREG_EA } from './record';
 import { cpu, raise, VEC_GP, vcpuIndex } from './state';
+import { compareElements, copyDown, copyUp, fillElements, found, lastElement, lastFirst, lastSecond, searchElement } from './string-bulk';
 import { ARM_DATA, ARM_GUEST_DATA, ARM_PORT, armed, guestWatches, noteData, notePort } from './watch';
 
 const RAX: usize = VCPU_GPR;
@@ -149,37 +150,6 @@ function bulkHost(va: u64, write: bool): usize {
 }
 let bulkDevice: bool = false;
 
-function storePattern(to: usize, n: usize): void {
-  const value = load<u64>(cpu, RAX);
-  if (size == 1) memory.fill(to, <u8>value, n);
-  else if (size == 2) for (let i: usize = 0; i < n; i++) store<u16>(to + (i << 1), <u16>value);
-  else if (size == 4) for (let i: usize = 0; i < n; i++) store<u32>(to + (i << 2), <u32>value);
-  else for (let i: usize = 0; i < n; i++) store<u64>(to + (i << 3), value);
-}
-
-function copyForward(to: usize, from: usize, bytes: usize): void {
-  if (to <= from || to >= from + bytes) {
-    memory.copy(to, from, bytes);
-    return;
-  }
-  // The ranges overlap so that what is written is read again: element by element, as the processor does.
-  for (let i: usize = 0; i < bytes; i += size) {
-    if (size == 1) store<u8>(to + i, load<u8>(from + i));
-    else if (size == 2) store<u16>(to + i, load<u16>(from + i));
-    else if (size == 4) store<u32>(to + i, load<u32>(from + i));
-    else store<u64>(to + i, load<u64>(from + i));
-  }
-}
-function copyBackward(to: usize, from: usize, n: usize): void {
-  for (let i: usize = 0; i < n; i++) {
-    const at = i * <usize>size;
-    if (size == 1) store<u8>(to - at, load<u8>(from - at));
-    else if (size == 2) store<u16>(to - at, load<u16>(from - at));
-    else if (size == 4) store<u32>(to - at, load<u32>(from - at));
-    else store<u64>(to - at, load<u64>(from - at));
-  }
-}
-
 /** MOVS or STOS of n elements inside one page each. 1 done, 0 fault, 2: a device, go element by element. */
 function bulk(p: usize, n: u64): i32 {
   exactCount(p);
@@ -193,9 +163,9 @@ function bulk(p: usize, n: u64): i32 {
   if (to == 0) return isDevice() ? 2 : 0;
   const low = backward ? to - (bytes - <usize>size) : to;
   if (load<u32>(<usize>CODE_PAGES + ((to >> 12) << 2)) != 0) codeWritten(low, <i32>bytes);
-  if (kind == STOS) storePattern(low, <usize>n);
-  else if (backward) copyBackward(to, from, <usize>n);
-  else copyForward(to, from, bytes);
+  if (kind == STOS) fillElements(low, <usize>n, size, load<u64>(cpu, RAX));
+  else if (backward) copyDown(to, from, <usize>n, size);
+  else copyUp(to, from, bytes, size);
   if (armed & ARM_DATA) noteBulk(bytes);
   return 1;
 }
@@ -212,22 +182,22 @@ function isDevice(): bool {
   return yes;
 }
 
-/** Element loop of CMPS, SCAS and LODS within a chunk; how many were done. */
-let doneElements: u64 = 0;
-function scan(p: usize, n: u64, rep: u32): i32 {
-  const step: u64 = backward ? 0 - <u64>size : <u64>size;
-  doneElements = 0;
-  while (doneElements < n) {
-    if (!element(p)) return doneElements != 0 ? 1 : 0;
-    doneElements++;
-    if (kind != LODS && (zero() != 0) == (rep == AUX_REPNE)) {
-      stopScan = true;
-      return 1;
-    }
-    sourceVa += step;
-    targetVa += step;
+/** CMPS, SCAS or LODS of up to n elements in host pages; how many were done. */
+function scan(from: usize, to: usize, n: u64, rep: u32): u64 {
+  const step: isize = backward ? -(<isize>size) : <isize>size;
+  const count = <usize>n;
+  if (kind == LODS) {
+    writeReg(VCPU_GPR, size, lastElement(from, count, size, step));
+    return n;
   }
-  return 1;
+  const untilEqual = rep == AUX_REPNE;
+  const done =
+    kind == CMPS
+      ? compareElements(from, to, count, size, step, untilEqual)
+      : searchElement(load<u64>(cpu, RAX), to, count, size, step, untilEqual);
+  compareFlags(lastFirst, lastSecond);
+  stopScan = found;
+  return <u64>done;
 }
 let stopScan: bool = false;
 
@@ -282,19 +252,40 @@ function chunk(p: usize, n: u64, rep: u32): u64 {
   if (crossing) n = 1;
   if (writesTarget()) return element(p) ? 1 : 0;
   // Reads from a device are one element a chunk: whether it is one, the first page of each operand tells.
+  let from: usize = 0;
+  let to: usize = 0;
   if (n > 1) {
     exactCount(p);
-    if (usesSource() && bulkHost(sourceVa, false) == 0) {
-      if (!isDevice()) return 0;
-      n = 1;
+    if (usesSource()) {
+      from = bulkHost(sourceVa, false);
+      if (from == 0) {
+        if (!isDevice()) return 0;
+        n = 1;
+      }
     }
-    if (usesTarget() && bulkHost(targetVa, false) == 0) {
-      if (!isDevice()) return 0;
-      n = 1;
+    if (usesTarget()) {
+      to = bulkHost(targetVa, false);
+      if (to == 0) {
+        if (!isDevice()) return 0;
+        n = 1;
+      }
     }
   }
-  if (!scan(p, n, rep)) return 0;
-  return doneElements;
+  if (n > 1) {
+    const done = scan(from, to, n, rep);
+    if (armed & ARM_DATA) noteScan(done);
+    return done;
+  }
+  if (!element(p)) return 0;
+  stopScan = kind != LODS && (zero() != 0) == (rep == AUX_REPNE);
+  return 1;
+}
+/** What `scan` has read. */
+function noteScan(done: u64): void {
+  const bytes = <i32>(done * <u64>size);
+  const below: u64 = backward ? <u64>(bytes - size) : 0;
+  if (usesSource()) noteData(sourceVa - below, bytes, WATCH_READ, tlbBase, 0);
+  if (usesTarget()) noteData(targetVa - below, bytes, WATCH_READ, tlbBase, 0);
 }
 
 /** INS and OUTS; with REP one element retires as one instruction. */

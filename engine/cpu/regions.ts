@@ -44,7 +44,12 @@ const E_DELTA: usize = 8; // i32 linear distance of the block's page from the re
 const E_PAGE_BIT: usize = 12; // u32 bit of the block's page among the region's
 const E_TWIN: usize = 16; // u32 first record of the twin
 const E_USES: usize = 20; // u32 times entered
+const E_RAN: usize = 24; // u32 instructions run in the last E_TRIALS entries
+const E_TRIALS: usize = 28; // u32
 const ENTRY_SIZE: usize = 32;
+/** After so many entries it is asked how far they got: an entry that runs fewer instructions on average costs more than it gains. */
+const TRIALS: u32 = 512;
+const WORTHWHILE: u32 = 12;
 /** H_ENTRY of a block that a region contains without an entry. */
 const COVERED: u32 = 1;
 
@@ -111,13 +116,25 @@ export function enterRegion(p: usize): i32 {
     <i32>tlbBase,
     load<i32>(entry, E_PAGE_BIT),
   );
-  store<u64>(JIT_RAN, load<u64>(JIT_RAN) + <u64>(left - load<i32>(cpu, VCPU_LEFT)));
+  const ran = left - load<i32>(cpu, VCPU_LEFT);
+  store<u64>(JIT_RAN, load<u64>(JIT_RAN) + <u64>ran);
   const counter = <usize>JIT_EXITS + ((<usize>(result & (JIT_REASONS - 1))) << 2);
   store<u32>(counter, load<u32>(counter) + 1);
+  // A window that was missed is filled: the next entry gets further.
   if (result & MISSED) fillWindow();
+  else tryOut(p, entry, ran);
   if (result & INTERPRET) return REGION_INTERPRET;
   if (result & FAULT) return REGION_FAULT;
   return result & STOP ? REGION_STOP : REGION_JUMP;
+}
+
+/** An entry at p has run so many instructions. Where it is not worth it the block is the interpreter's again. */
+function tryOut(p: usize, entry: usize, ran: i32): void {
+  const sum = load<u32>(entry, E_RAN) + <u32>ran;
+  const trials = load<u32>(entry, E_TRIALS) + 1;
+  store<u32>(entry, trials < TRIALS ? sum : 0, E_RAN);
+  store<u32>(entry, trials < TRIALS ? trials : 0, E_TRIALS);
+  if (trials == TRIALS && sum < TRIALS * WORTHWHILE && opOf(p) == OP_REGION) setOp(p, opOf(<usize>load<u32>(entry, E_TWIN)));
 }
 
 /** First record that the interpreter runs for the block at p. */

@@ -1,6 +1,6 @@
 /**
  * `run`: slices, interrupts, exceptions, HLT, single steps. Between blocks VCPU_RIP and VCPU_ICOUNT are exact here.
- * An interrupt is looked for whenever `execute` came back; everything that can make one deliverable (devices, STI, POPF, IRET, CR8, a
+ * An interrupt is looked for whenever `execute` came back, and (going-on.ts) where it would; everything that can make one deliverable (devices, STI, POPF, IRET, CR8, a
  * slice's start) makes it come back, so interrupts fall on the same instruction counts whatever the slices are.
  * Debug exceptions: SDM 3B 18.3.1. An instruction that faults loses the trap that MOV SS before it held back.
  */
@@ -37,6 +37,7 @@ import { deliver, eventWaits, reinject, takeInterrupt, takeNmi } from './events'
 import { arithmeticFlags, F_IF, F_RF, F_TF, setArithmeticFlags, setSysFlags, sysFlags } from './flags';
 import { execute } from './generated/interp';
 import { OP_INT, OP_INTO, OP_SYSCALL, OP_SYSRET } from './generated/ops';
+import { noteSlice, resumeAgain } from './going-on';
 import { ackInterrupt } from './imports';
 import { modeChanged } from './mmu-mode';
 import { blockCount, R_AFTER, VREG_EA, VREG_PAGE } from './record';
@@ -169,7 +170,8 @@ function instructions(now: u64): i32 {
   const held = load<u32>(cpu, VCPU_PENDING_DEBUG);
   // With nothing pending the shadow cannot matter: whatever makes an interrupt pending also stops behind that instruction.
   const shaded = shadow != 0 && ((load<u32>(cpu, VCPU_IRQ_PENDING) | load<u32>(cpu, VCPU_NMI_PENDING)) != 0 || virtualWaits());
-  if (shaded || trap || resume || held) stopAt = now + 1;
+  // Only where there are breakpoints does RF say anything about the instructions behind.
+  if (shaded || trap || (resume && armed) || held) stopAt = now + 1;
   const most = <i32>(stopAt - now);
   let left = nextSample(most);
   store<u64>(cpu, now + <u64>left, VCPU_STOP_AT);
@@ -197,6 +199,7 @@ function instructions(now: u64): i32 {
   store<u32>(cpu, 0, VCPU_INTR_SHADOW);
   // RF lasts for this instruction; a repeated one sets it again, and a fault's frame has it anyway.
   if (resume) setSysFlags(sysFlags() & ~F_RF);
+  noteSlice(stopAt == now + 1);
   const why = execute(block);
   afterStop();
   account(why);
@@ -204,8 +207,10 @@ function instructions(now: u64): i32 {
   if (why == WHY_OVER && load<u64>(cpu, VCPU_ICOUNT) < stopAt) sampled(leavePoint);
   const retired = load<u64>(cpu, VCPU_ICOUNT) - now;
   // Where the next instruction cannot be fetched the traps of this one come first. Then it is fetched again.
-  if (why == WHY_FETCH && retired != 0) clearPending();
-  else if (why == WHY_FAULT || why == WHY_FETCH) {
+  if (why == WHY_FETCH && retired != 0) {
+    clearPending();
+    resumeAgain();
+  } else if (why == WHY_FAULT || why == WHY_FETCH) {
     // What it did before it failed does not count.
     if (armed) dropHits();
     if (retired == 0) {
@@ -213,7 +218,7 @@ function instructions(now: u64): i32 {
         store<u32>(cpu, shadow, VCPU_INTR_SHADOW);
         setSysFlags(sysFlags() | resume);
       } else store<u32>(cpu, 0, VCPU_PENDING_DEBUG);
-    }
+    } else if (pending == PEND_RETRY || pending == PEND_EXIT) resumeAgain();
     return settle();
   }
   // Of several MOV SS in a row the first one holds back, as the manual guarantees; else a row without end would keep everything out.

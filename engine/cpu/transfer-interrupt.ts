@@ -42,6 +42,7 @@ import {
   touchDescriptor,
 } from './segments';
 import { cpu, raise, VEC_GP, VEC_NMI, VEC_NP, vcpuIndex } from './state';
+import { deliverShortly } from './transfer-fast';
 import { commitStack, innerStack, innerStack64, pushValue, putInnerSegment, useCurrentStack, useFlatStack } from './transfer-stack';
 import { ARM_VECTOR, armed, noteVector } from './watch';
 
@@ -214,7 +215,7 @@ export function deliverEvent(vector: i32, kind: i32, hasError: bool, error: u32)
   ext = kind == INT_SOFTWARE ? 0 : 1;
   if (!isProt()) {
     if (!deliverReal()) return 0;
-  } else {
+  } else if (!deliverShortly(vector, kind == INT_SOFTWARE, frameFlags(), hasError, error)) {
     if (!readGate() || !checkTarget()) return 0;
     const low = descLow;
     const high = descHigh;

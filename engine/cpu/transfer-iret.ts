@@ -3,31 +3,18 @@
  * Not implemented: return to virtual-8086 mode and from a nested task (#GP(0) with a log line).
  */
 import { ABSENT_NESTED_TASK, ABSENT_VIRTUAL_8086, LOG_ABSENT, SEG_CS, SEG_LIMIT, VCPU_NMI_BLOCKED, VCPU_RIP } from '../abi/index';
-import { getFlags, setFlags } from './flags';
+import { sysFlags } from './flags';
 import { log } from './imports';
 import { cpl, is64, isLong, isProt, modeChanged, segRecord } from './mmu-mode';
 import { descHigh, descLow, putReal } from './segments';
 import { cpu, raise, VEC_GP, vcpuIndex } from './state';
-import { checkOffset, checkReturnCode, dropInnerSegments, enterCode, returnOuter } from './transfer';
+import { checkOffset, checkReturnCode, enterCode, returnOuter } from './transfer';
+import { iretShortly } from './transfer-fast';
+import { dropInnerSegments, returnFlags } from './transfer-return';
 import { commitStack, popped, popValue, useCurrentStack } from './transfer-stack';
 
-const FLAG_IF: u32 = 0x200;
-const FLAG_IOPL: u32 = 0x3000;
 const FLAG_NT: u32 = 0x4000;
 const FLAG_VM: u32 = 0x20000;
-/** Flags that IRET may change with a 32- or 64-bit operand: all but IOPL, IF, VM, VIF and VIP. */
-const FREE_FLAGS: u32 = 0x254dd5;
-const VIF_VIP: u32 = 0x180000;
-
-/** Flags as a return at privilege `from` sets them. */
-function returnFlags(image: u32, opsize: i32, from: u32): void {
-  const old = getFlags();
-  let allowed = FREE_FLAGS;
-  if (from == 0) allowed |= FLAG_IOPL | VIF_VIP;
-  if (from <= ((old >> 12) & 3)) allowed |= FLAG_IF;
-  if (opsize == 2) allowed &= 0xffff;
-  setFlags((old & ~allowed) | (image & allowed) | 2);
-}
 
 function unsupported(what: u32): i32 {
   log(vcpuIndex(), LOG_ABSENT, what, 0);
@@ -46,8 +33,12 @@ function iretReal(selector: u32, offset: u64, image: u32, opsize: i32): i32 {
 
 /** opsize 2, 4 or 8 bytes. VCPU_RIP is read only for the log. */
 export function iret(opsize: i32): i32 {
-  if (isProt() && !isLong() && getFlags() & FLAG_NT) return unsupported(ABSENT_NESTED_TASK);
-  if (isLong() && getFlags() & FLAG_NT) return raise(VEC_GP, 0);
+  if (opsize == 8 && iretShortly()) {
+    store<u32>(cpu, 0, VCPU_NMI_BLOCKED);
+    return 1;
+  }
+  if (isProt() && !isLong() && sysFlags() & FLAG_NT) return unsupported(ABSENT_NESTED_TASK);
+  if (isLong() && sysFlags() & FLAG_NT) return raise(VEC_GP, 0);
   useCurrentStack();
   if (!popValue(opsize)) return 0;
   const offset = popped;

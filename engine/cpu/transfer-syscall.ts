@@ -14,7 +14,7 @@ import {
   VCPU_SYSENTER_ESP,
 } from '../abi/index';
 import { getFlags, setFlags } from './flags';
-import { cpl, EFER_SCE, efer, is64, isCanonical, isLong, isProt, modeChanged, setCpl } from './mmu-mode';
+import { cpl, EFER_SCE, efer, is64, isCanonical, isLong, isProt, modeChanged, privilegeChanged, setCpl } from './mmu-mode';
 import { isNull, putSegmentRaw } from './segments';
 import { cpu, raise, VEC_GP, VEC_UD } from './state';
 
@@ -45,8 +45,7 @@ export function syscall(): i32 {
   setFlags((flags & ~(<u32>load<u64>(cpu, VCPU_SFMASK))) | 2);
   flat(SEG_CS, selector, CODE64, 0);
   flat(SEG_SS, selector + 8, DATA, 0);
-  setCpl(0);
-  modeChanged();
+  privilegeChanged(0);
   return 1;
 }
 
@@ -61,8 +60,11 @@ export function sysret(opsize: i32): i32 {
   if (opsize == 8) flat(SEG_CS, (selector + 16) | 3, CODE64, 3);
   else flat(SEG_CS, selector | 3, CODE32, 3);
   flat(SEG_SS, (selector + 8) | 3, DATA, 3);
-  setCpl(3);
-  modeChanged();
+  if (opsize == 8) privilegeChanged(3);
+  else {
+    setCpl(3);
+    modeChanged();
+  }
   return 1;
 }
 

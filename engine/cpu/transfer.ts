@@ -4,7 +4,7 @@
  * target on success; a fault changes nothing but memory below the stack.
  * Not implemented: task switches through a TSS or task gate (#GP(selector) with a log line), virtual-8086 mode.
  */
-import { ABSENT_TASK_SWITCH, LOG_ABSENT, SEG_CS, SEG_ES, SEG_GS, SEG_LIMIT, SEG_SS, VCPU_GPR, VCPU_RIP } from '../abi/index';
+import { ABSENT_TASK_SWITCH, LOG_ABSENT, SEG_CS, SEG_LIMIT, SEG_SS, VCPU_GPR, VCPU_RIP } from '../abi/index';
 import { log } from './imports';
 import { slowValue, sysRead } from './mmu';
 import { cpl, isCanonical, isLong, isProt, modeChanged, segRecord, setCpl } from './mmu-mode';
@@ -26,7 +26,6 @@ import {
   isNull,
   locateDescriptor,
   mayBeNullStack,
-  nullify,
   putNull,
   putReal,
   putSegment,
@@ -36,6 +35,7 @@ import {
   touchDescriptor,
 } from './segments';
 import { cpu, raise, VEC_GP, VEC_NP, vcpuIndex } from './state';
+import { dropInnerSegments } from './transfer-return';
 import {
   commitStack,
   innerStack,
@@ -236,17 +236,6 @@ function copyParameters(): i32 {
     if (!pushValue(gateSize, slowValue)) return 0;
   }
   return 1;
-}
-
-/** Drops data segments that the outer level may not use (SDM 2, RET and IRET: "RETURN-TO-OUTER-PRIVILEGE-LEVEL"). */
-export function dropInnerSegments(): void {
-  for (let seg = SEG_ES; seg <= SEG_GS; seg++) {
-    if (seg == SEG_CS || seg == SEG_SS) continue;
-    const attr = attrOf(seg);
-    const conforming = isCode(attr) && (attr & ATTR_DC) != 0;
-    if (!conforming && attr & ATTR_P && dplOf(attr) < cpl) nullify(seg);
-  }
-  modeChanged();
 }
 
 /** Checks the code segment that a RET or IRET returns to and leaves its descriptor as the last one. */
