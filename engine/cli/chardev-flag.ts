@@ -7,7 +7,9 @@ export type Chardev =
   /** Output only; an existing file is emptied. */
   | { kind: 'file'; path: string }
   /** A socket that we listen on, one client at a time. wait: the machine starts when the first has come. */
-  | { kind: 'unix'; path: string; wait: boolean };
+  | { kind: 'unix'; path: string; wait: boolean }
+  /** The same on a TCP port. */
+  | { kind: 'tcp'; host: string; port: number; wait: boolean };
 
 /** A wrong flag: the message is one line that names the value and says what would do. */
 export class FlagError extends Error {}
@@ -27,6 +29,28 @@ export function parseChardev(flag: string, text: string): Chardev {
 function neededPath(flag: string, text: string, path: string): string {
   if (path === '') throw new FlagError(`${flag} ${text}: the path is missing; give ${FORMS}`);
   return path;
+}
+
+/**
+ * -gdb and `gdbserver`: what listens for a debugger. As QEMU's, tcp:HOST:PORT needs no server=on, and nothing waits for a client; without a HOST
+ * it listens for this machine alone.
+ */
+export function parseGdb(flag: string, text: string): Chardev {
+  if (text === 'stdio' || text === 'null' || text.startsWith('unix:')) return parseChardev(flag, text);
+  const match = /^tcp:(\[[0-9a-fA-F:.]+\]|[^:,[\]]*):([^,]*)((?:,.*)?)$/.exec(text);
+  const wrong = (reason: string): FlagError => new FlagError(`${flag} ${text}: ${reason}`);
+  if (!match) throw wrong(`'${text}' is not a valid char driver; give tcp::PORT, tcp:HOST:PORT, unix:PATH,server=on,wait=off or stdio`);
+  const [, host = '', digits = '', options = ''] = match;
+  const port = /^\d{1,5}$/.test(digits) ? Number(digits) : 65536;
+  if (port > 65535) throw wrong(`port '${digits}' is no number from 0 to 65535`);
+  let wait = false;
+  for (const option of options === '' ? [] : splitCommas(options.slice(1))) {
+    const known = /^(server|wait|nodelay|nowait)(=(on|off))?$/.exec(option);
+    if (!known) throw wrong(`Invalid parameter '${option.split('=')[0]}'; a socket takes server=on, wait=on|off and nodelay=on`);
+    if (known[1] === 'server' && known[3] === 'off') throw wrong('only listening sockets are supported; leave server=off out');
+    if (known[1] === 'wait') wait = known[3] !== 'off';
+  }
+  return { kind: 'tcp', host: host.replace(/^\[|\]$/g, '') || '127.0.0.1', port, wait };
 }
 
 function parseUnix(flag: string, text: string): Chardev {

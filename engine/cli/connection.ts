@@ -1,6 +1,6 @@
 /** Opens a CHARDEV: what comes out are connections, one at a time. */
 import { lstatSync, unlinkSync } from 'node:fs';
-import { createServer, type Server, type Socket } from 'node:net';
+import { createServer, type ListenOptions, type Server, type Socket } from 'node:net';
 import { type Chardev, FlagError } from './chardev-flag';
 import { errnoText } from './errno';
 import { OutputFile, openForOutput } from './output-file';
@@ -56,7 +56,12 @@ export async function openChardev(flag: string, chardev: Chardev, stdio: Stdio):
     case 'file':
       return openFile(flag, chardev.path, stdio);
     case 'unix':
-      return listen(flag, chardev.path, chardev.wait, stdio);
+      removeStaleSocket(chardev.path);
+      return listen(`${flag} unix:${chardev.path}`, { path: chardev.path }, chardev.path, chardev.wait, stdio);
+    case 'tcp': {
+      const { host, port, wait } = chardev;
+      return listen(`${flag} tcp:${host}:${port}`, { host, port }, `${host}:${port}`, wait, stdio);
+    }
   }
 }
 
@@ -113,17 +118,16 @@ function removeStaleSocket(path: string): void {
   }
 }
 
-async function listen(flag: string, path: string, wait: boolean, stdio: Stdio): Promise<Opened> {
-  removeStaleSocket(path);
+async function listen(what: string, at: ListenOptions, name: string, wait: boolean, stdio: Stdio): Promise<Opened> {
   const line = new WaitingLine();
   const server = createServer((socket) => line.join(socket));
   await new Promise<void>((done, fail) => {
     server.once('error', fail);
-    server.listen(path, done);
+    server.listen(at, done);
   }).catch((error: unknown) => {
-    throw new FlagError(`${flag} unix:${path}: Failed to bind socket to ${path}: ${errnoText(error)}`);
+    throw new FlagError(`${what}: Failed to bind socket to ${name}: ${errnoText(error)}`);
   });
-  if (wait) stdio.stderr.write(`lab: waiting for a client on ${flag} unix:${path}\n`);
+  if (wait) stdio.stderr.write(`lab: waiting for a client on ${what}\n`);
   return {
     onConnection: (listener) => line.serve(listener),
     ready: wait ? line.first : Promise.resolve(),

@@ -3,7 +3,7 @@ import { type MachineConfig, MachineError, parseCpu, type VirtioConfig } from '.
 import { type DebugExitFlag, parseDevice, parseObject } from '../monitor/device-flags';
 import { splitCommas } from '../monitor/opts';
 import { parseInteger } from '../monitor/sizes';
-import { type Chardev, FlagError, parseChardev } from './chardev-flag';
+import { type Chardev, FlagError, parseChardev, parseGdb } from './chardev-flag';
 import { type MemoryFlag, parseMemory } from './memory-flag';
 
 export interface LabFlags {
@@ -21,6 +21,8 @@ export interface LabFlags {
   monitors: Chardev[];
   qmps: Chardev[];
   debugcon?: Chardev;
+  /** -gdb, -s */
+  gdb?: Chardev;
   debugExit?: DebugExitFlag;
   /** -object */
   objects?: NonNullable<MachineConfig['objects']>;
@@ -91,6 +93,10 @@ const withValue: Record<string, Handler> = {
     if (draft.debugcon) throw new FlagError(`${flag} ${value}: this machine has one debug console; give -debugcon once`);
     draft.debugcon = parseChardev(flag, value);
   },
+  gdb: (draft, value, flag) => {
+    if (draft.gdb) throw new FlagError(`${flag} ${value}: one gdb is served; give -gdb or -s once`);
+    draft.gdb = parseGdb(flag, value);
+  },
   device: (draft, value) => {
     const device = flagged(() => parseDevice(value));
     if ('driver' in device) draft.virtio = [...(draft.virtio ?? []), device];
@@ -120,6 +126,10 @@ const withValue: Record<string, Handler> = {
 const BESIDE_REPLAY = new Set(['replay', 'kernel', 'initrd', 'append', 'serial', 'accel']);
 
 const alone: Record<string, (draft: Draft) => void> = {
+  s: (draft) => {
+    if (draft.gdb) throw new FlagError('-s: one gdb is served; give -gdb or -s once');
+    draft.gdb = parseGdb('-s', 'tcp::1234');
+  },
   S: (draft) => {
     draft.paused = true;
   },
@@ -172,7 +182,7 @@ function complete(draft: Draft): LabFlags {
   if (kernel !== undefined && guest !== undefined) throw new FlagError(`-guest ${guest}: give either -guest or -kernel`);
   if (draft.initrd !== undefined && kernel === undefined)
     throw new FlagError(`-initrd ${draft.initrd}: only allowed with the -kernel option`);
-  const named = [draft.serial, ...draft.monitors, ...draft.qmps, draft.debugcon].filter((chardev) => chardev?.kind === 'stdio');
+  const named = [draft.serial, ...draft.monitors, ...draft.qmps, draft.debugcon, draft.gdb].filter((chardev) => chardev?.kind === 'stdio');
   if (named.length > 1) throw new FlagError('cannot use stdio by multiple character devices; give all but one another CHARDEV');
   if (draft.loadvm !== undefined && draft.snapshots === undefined) {
     throw new FlagError(`-loadvm ${draft.loadvm}: give -snapshots DIR, the folder that it lies in`);
@@ -195,7 +205,7 @@ function flagged<T>(parse: () => T): T {
 
 function checkPaths(draft: Draft): void {
   const seen = new Set<string>();
-  for (const chardev of [draft.serial, ...draft.monitors, ...draft.qmps, draft.debugcon]) {
+  for (const chardev of [draft.serial, ...draft.monitors, ...draft.qmps, draft.debugcon, draft.gdb]) {
     if (chardev?.kind !== 'unix' && chardev?.kind !== 'file') continue;
     if (seen.has(chardev.path)) throw new FlagError(`${chardev.path}: two character devices cannot share one path`);
     seen.add(chardev.path);

@@ -32,6 +32,8 @@ Connections:
   -monitor CHARDEV      HMP, the human monitor; stdio unless something else uses stdio
   -qmp CHARDEV          the same commands as JSON
   -debugcon CHARDEV     what the guest writes to port 0xe9
+  -gdb CHARDEV          gdb stub; also tcp:HOST:PORT, and tcp::PORT for this machine alone (docs/debugging.md)
+  -s                    -gdb tcp::1234
   CHARDEV is stdio, null, file:PATH (output only) or unix:PATH,server=on,wait=off (wait=on: start when a client has come)
 
 End of input on a monitor on stdio quits. Status: isa-debug-exit's, 0 for quit, SIGTERM and power-off, 1 for wrong flags,

@@ -10,6 +10,7 @@ import { FlagError } from './chardev-flag';
 import { type LabProcess, type Opened, openChardev } from './connection';
 import { errnoText } from './errno';
 import { type LabFlags, parseFlags } from './flags';
+import { GdbServer } from './gdb-server';
 import { chooseGuest, type GuestChoice } from './guest-files';
 import { HELP } from './help';
 import { layoutFolder, layoutStore } from './layout-store';
@@ -100,6 +101,7 @@ class Lab {
     const { record, paused } = this.flags;
     if (record !== undefined) await checkWritable('-record', record);
     const joins = await this.openAll();
+    const gdb = await this.openGdb();
     const choice = await chooseGuest(this.flags, root);
     const machine = await this.makeMachine(root, choice);
     const runner = this.makeRunner(machine);
@@ -111,11 +113,13 @@ class Lab {
         ? undefined
         : new Recording({ path: record, machine, runner, commits, makeFresh, linkBase: LINK_BASE, wallClock, tell });
     if (paused) (recording ?? machine.run).stop();
-    const desk = this.makeDesk(machine, commits, recording);
+    const server = this.makeGdb(machine, runner, recording, () => desk);
+    const desk = this.makeDesk(machine, commits, recording, server);
     await this.loadSnapshot(desk);
     for (const { opened, attach } of joins) attach(desk, opened);
+    if (gdb) server.serve(gdb);
     machine.subscribe((event) => this.machineEvent(desk, event));
-    await Promise.all(joins.map(({ opened }) => opened.ready));
+    await Promise.all([...joins.map(({ opened }) => opened.ready), gdb?.ready]);
     return () => this.runUntilFinished(machine, runner, recording);
   }
 
@@ -138,7 +142,7 @@ class Lab {
     });
   }
 
-  private makeDesk(machine: Machine, commits: CommitLog, recording: Recording | undefined): Desk {
+  private makeDesk(machine: Machine, commits: CommitLog, recording: Recording | undefined, gdb: GdbServer): Desk {
     const quit = (): void => this.finish(0);
     const env: MonitorEnv = {
       layouts: layoutStore(layoutFolder(this.host.env)),
@@ -149,6 +153,7 @@ class Lab {
       quit,
       wallClock,
       writeFile: saveFile,
+      gdbserver: (device) => gdb.command(device),
       commits,
       ...recording?.env,
     };
@@ -179,6 +184,38 @@ class Lab {
     for (const qmp of qmps) await open('-qmp', qmp, attachQmp);
     for (const monitor of monitors) await open('-monitor', monitor, attachMonitor);
     return joins;
+  }
+
+  private async openGdb(): Promise<Opened | undefined> {
+    const { gdb } = this.flags;
+    if (!gdb) return undefined;
+    const opened = await GdbServer.open(gdb, this.host);
+    this.undos.push(() => opened.close());
+    return opened;
+  }
+
+  private makeGdb(machine: Machine, runner: Runner, recording: Recording | undefined, desk: () => Desk): GdbServer {
+    let monitor: Monitor | undefined;
+    const server = new GdbServer(
+      {
+        machine,
+        hold: () => runner.hold(),
+        stop: () => (recording ?? machine.run).stop(),
+        cont: () => (recording ?? machine.run).cont(),
+        changed: (what) => recording?.cut(`gdb wrote ${what}`),
+        monitor: (line) => {
+          monitor ??= desk().makeMonitor(desk().env);
+          return monitor.execute(line);
+        },
+        turn: () => new Promise((resolve) => setImmediate(resolve)),
+        wallClock,
+        quit: () => this.finish(0),
+      },
+      this.host,
+    );
+    this.undos.push(() => server.close());
+    void this.finished.then((status) => server.exited(status));
+    return server;
   }
 
   /** -loadvm. */

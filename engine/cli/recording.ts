@@ -43,9 +43,18 @@ export class Recording {
     this.loads = new Loads({ machine, recorder: this.recorder, state, progress: () => {}, wallClock });
   }
 
-  /** -S */
+  /** -S, and gdb. */
   stop(): void {
     this.recorder.take({ kind: 'run', action: 'stop' }, () => this.options.machine.run.stop());
+  }
+
+  cont(): void {
+    this.recorder.take({ kind: 'run', action: 'cont' }, () => this.options.machine.run.cont());
+  }
+
+  /** What happens from now on is no input of a replay. */
+  cut(reason: string): void {
+    this.recorder.cut(reason);
   }
 
   /** What the monitor's environment is with it. */

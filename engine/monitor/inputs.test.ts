@@ -12,6 +12,7 @@ const NO_INPUT = [
   'generation_diff',
   'gpa2hva',
   'gva2gpa',
+  'gdbserver',
   'help|?',
   'info',
   'layout_del',

@@ -16,6 +16,10 @@ const common = {
   fcw: 0x37f,
   fsw: 0,
   ftw: 0xffff,
+
+  fop: 0,
+  fip: 0n,
+  fdp: 0n,
   mxcsr: 0x1f80,
   fpr: Array.from({ length: 8 }, () => ({ significand: 0n, exponent: 0 })),
   xmm: Array.from({ length: 16 }, (_, index) => ({ low: index === 1 ? 0x1234n : 0n, high: index === 1 ? 0xabcdn : 0n })),
@@ -44,6 +48,7 @@ const long: VcpuRegisters = {
   cr0: 0x80010011n,
   cr3: 0x105000n,
   cr4: 0x20n,
+  kernelGsBase: 0n,
   efer: 0x500n,
 };
 
@@ -65,6 +70,7 @@ const reset: VcpuRegisters = {
   cr0: 0x60000010n,
   cr3: 0n,
   cr4: 0n,
+  kernelGsBase: 0n,
   efer: 0n,
 };
 

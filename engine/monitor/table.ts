@@ -2,6 +2,7 @@
 import { balloonCommand, balloonInfo } from './commands/balloon';
 import { breakpointCommands, breakpointInfo } from './commands/breakpoints';
 import { engineCommands } from './commands/engine';
+import { gdbCommand } from './commands/gdbserver';
 import { helpCommand, infoCommand } from './commands/help';
 import { hotplugCommands } from './commands/hotplug';
 import { layoutCommands } from './commands/layouts';
@@ -47,4 +48,5 @@ export const commands: readonly Command[] = [
   ...snapshotCommands,
   ...replayCommands,
   ...breakpointCommands,
+  gdbCommand,
 ];

@@ -75,6 +75,8 @@ export interface MonitorEnv {
   quit(): void;
   /** Wall clock, ms since 1970: dates in `info generations`. */
   wallClock?: () => number;
+  /** gdbserver [CHARDEV|none]: the line that it prints. Throws with a reason; absent where nothing can listen (the page). */
+  gdbserver?(device: string | undefined): Promise<string>;
   /** memsave, pmemsave and logfile: writes a file. Throws with a reason; absent where there are no files (the page). */
   writeFile?(name: string, bytes: Uint8Array): Promise<void>;
   /** Lines that arrive between prompts (`log`). Absent: `log` says that nothing would show them. */

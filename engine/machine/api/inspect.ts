@@ -92,10 +92,14 @@ export interface VcpuRegisters {
   cr4: bigint;
   cr8: bigint;
   efer: bigint;
+  kernelGsBase: bigint;
   dr: bigint[]; // 0 1 2 3 6 7
   fcw: number;
   fsw: number;
   ftw: number;
+  fop: number;
+  fip: bigint;
+  fdp: bigint;
   mxcsr: number;
   fpr: { significand: bigint; exponent: number }[];
   xmm: { low: bigint; high: bigint }[];

@@ -1,0 +1,60 @@
+/** The gdb stub on its CHARDEV: -gdb, -s, and the monitor's `gdbserver`. One client at a time, and another when that has gone. */
+import { type GdbHost, GdbSession } from '../debug/index';
+import type { Chardev } from './chardev-flag';
+import { parseGdb } from './chardev-flag';
+import { type Opened, openChardev, type Stdio } from './connection';
+
+/** What `gdbserver` listens on without a CHARDEV, and -s. */
+export const USUAL_GDB = 'tcp::1234';
+
+export class GdbServer {
+  private opened: Opened | undefined;
+  private session: GdbSession | undefined;
+
+  constructor(
+    private readonly host: GdbHost,
+    private readonly stdio: Stdio,
+  ) {}
+
+  /** Opens it; nobody is served before the machine is there (`serve`). Throws a FlagError. */
+  static open(chardev: Chardev, stdio: Stdio): Promise<Opened> {
+    return openChardev('-gdb', chardev, stdio);
+  }
+
+  serve(opened: Opened): void {
+    this.opened = opened;
+    opened.onConnection((connection) => {
+      const session = new GdbSession(this.host, (bytes) => connection.send(bytes));
+      this.session = session;
+      connection.onData((bytes) => session.receive(bytes));
+      connection.onEnd(() => {
+        session.close();
+        if (this.session === session) this.session = undefined;
+      });
+    });
+  }
+
+  /** `gdbserver [CHARDEV|none]`: the line that QEMU prints. Throws with a reason. */
+  async command(device = USUAL_GDB): Promise<string> {
+    if (device === 'none') {
+      this.close();
+      return 'Disabled gdbserver\n';
+    }
+    const chardev = parseGdb('gdbserver', device);
+    this.close();
+    this.serve(await openChardev('gdbserver', chardev, this.stdio));
+    return `Waiting for gdb connection on device '${device}'\n`;
+  }
+
+  /** `lab` ends. */
+  exited(status: number): void {
+    this.session?.exited(status);
+  }
+
+  close(): void {
+    this.session?.close();
+    this.session = undefined;
+    this.opened?.close();
+    this.opened = undefined;
+  }
+}

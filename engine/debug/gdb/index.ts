@@ -1,0 +1,2 @@
+export type { Backwards, GdbHost } from './host';
+export { GdbSession } from './session';

@@ -1,0 +1,146 @@
+/** Running on under gdb: step, continue, step out of a range, back; and why it stopped, as a stop reply. */
+import type { Breakpoint } from '../breakpoints/index';
+import { breakpointsOf } from '../breakpoints/index';
+import type { GdbHost } from './host';
+
+/** What one thread, or all, shall do. */
+export type Action =
+  | { kind: 'continue' }
+  | { kind: 'step'; vcpu: number; range?: { start: bigint; end: bigint } }
+  | { kind: 'back-step'; vcpu: number }
+  | { kind: 'back' };
+
+export interface Halt {
+  /** GDB's number of a signal. */
+  signal: number;
+  vcpu: number;
+  /** "watch:1000;" and its like, or ''. */
+  detail: string;
+}
+
+const SIGINT = 2;
+const SIGQUIT = 3;
+const SIGTRAP = 5;
+const SIGABRT = 6;
+/** ms without a look at what gdb sends */
+const STRETCH = 20;
+/** Instructions of all vCPUs that a step may take: others run in their turns, and a halted one sleeps. */
+const MOST = 2 ** 40;
+
+export class Resume {
+  private interrupted = false;
+  /** Ends `continue`. */
+  private wake: (() => void) | undefined;
+
+  constructor(
+    private readonly host: GdbHost,
+    /** Which stop replies the client understands. */
+    private readonly features: { swbreak: boolean; hwbreak: boolean },
+    private readonly isSoftware: (breakpoint: Breakpoint) => boolean,
+  ) {}
+
+  /** Ctrl-C. */
+  interrupt(): void {
+    this.interrupted = true;
+    this.wake?.();
+  }
+
+  /** Resolves when the machine stands again. `first`: the vCPU that is named when nothing else names one. */
+  async run(action: Action, first: number): Promise<Halt> {
+    this.interrupted = false;
+    const { machine } = this.host;
+    const { state } = machine.run;
+    if (state === 'shutdown' || state === 'internal-error') return this.ended(first);
+    for (let vcpu = 0; vcpu < machine.config.smp; vcpu++) machine.debug.passBreakpoint(vcpu);
+    if (action.kind === 'back' || action.kind === 'back-step') return this.back(action, first);
+    return action.kind === 'step' ? this.step(action, first) : this.goOn(first);
+  }
+
+  private async goOn(first: number): Promise<Halt> {
+    const { host } = this;
+    const { machine } = host;
+    const stopped = new Promise<void>((resolve) => {
+      const undo = machine.subscribe((event) => {
+        if (event.type !== 'state' || event.state === 'running') return;
+        undo();
+        resolve();
+      });
+      this.wake = () => host.stop();
+    });
+    host.cont();
+    if (machine.run.state === 'running') await stopped;
+    this.wake = undefined;
+    // The event about a watch comes behind the one about the state.
+    await host.turn();
+    return this.halt(first);
+  }
+
+  private async step({ vcpu, range }: Extract<Action, { kind: 'step' }>, first: number): Promise<Halt> {
+    const { host } = this;
+    const { machine } = host;
+    const release = host.hold();
+    try {
+      host.cont();
+      for (;;) {
+        const seek = machine.run.seek({ vcpu });
+        let result = seek(MOST, host.wallClock() + STRETCH);
+        while (result === 'going' && !this.interrupted) {
+          await host.turn();
+          result = seek(MOST, host.wallClock() + STRETCH);
+        }
+        if (result !== 'there' || this.interrupted) break;
+        const { rip } = machine.inspect.registers(vcpu);
+        if (!range || rip < range.start || rip >= range.end) {
+          if (machine.run.state === 'running') host.stop();
+          return { signal: SIGTRAP, vcpu, detail: '' };
+        }
+      }
+      // A breakpoint of another vCPU, Ctrl-C, or a vCPU that sleeps for good.
+      if (machine.run.state === 'running') host.stop();
+      return this.halt(first);
+    } finally {
+      release();
+    }
+  }
+
+  private async back(action: Extract<Action, { kind: 'back' | 'back-step' }>, first: number): Promise<Halt> {
+    const { backwards, hold } = this.host;
+    if (!backwards) throw new Error('this machine keeps no history to go back over');
+    const release = hold();
+    const going = async (): Promise<boolean> => {
+      await this.host.turn();
+      return !this.interrupted;
+    };
+    try {
+      const result = action.kind === 'back' ? await backwards.toBreakpoint(going) : await backwards.step(action.vcpu, going);
+      if (result === 'begin')
+        return { signal: this.interrupted ? SIGINT : SIGTRAP, vcpu: first, detail: this.interrupted ? '' : 'replaylog:begin;' };
+      if (action.kind === 'back-step') return { signal: SIGTRAP, vcpu: action.vcpu, detail: '' };
+      return this.halt(first);
+    } finally {
+      release();
+    }
+  }
+
+  private ended(vcpu: number): Halt {
+    return { signal: this.host.machine.run.state === 'shutdown' ? SIGQUIT : SIGABRT, vcpu, detail: '' };
+  }
+
+  /** Why the machine stands now. */
+  halt(first: number): Halt {
+    const { machine } = this.host;
+    if (machine.run.state === 'shutdown' || machine.run.state === 'internal-error') return this.ended(first);
+    const { stop } = breakpointsOf(machine);
+    if (!stop) return { signal: SIGINT, vcpu: first, detail: '' };
+    const { hit, vcpu, breakpoints } = stop;
+    if (hit.access === 'execute') {
+      const software = breakpoints.some((each) => this.isSoftware(each));
+      const reason = software ? (this.features.swbreak ? 'swbreak:;' : '') : this.features.hwbreak ? 'hwbreak:;' : '';
+      return { signal: SIGTRAP, vcpu, detail: breakpoints.some(({ owner }) => owner === 'gdb') ? reason : '' };
+    }
+    const mine = breakpoints.find(({ owner }) => owner === 'gdb');
+    if (!mine || mine.place.kind !== 'gva') return { signal: SIGTRAP, vcpu, detail: '' };
+    const kind = mine.access.read ? (mine.access.write ? 'awatch' : 'rwatch') : 'watch';
+    return { signal: SIGTRAP, vcpu, detail: `${kind}:${mine.place.first.toString(16)};` };
+  }
+}

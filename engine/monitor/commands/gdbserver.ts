@@ -1,0 +1,19 @@
+/** gdbserver: where there can be one. */
+import { type Command, CommandError, getString } from '../types';
+
+export const gdbCommand: Command = {
+  name: 'gdbserver',
+  args: 'device:s?',
+  params: '[device]',
+  help: "start gdbserver on given device (default 'tcp::1234'), stop with 'none'",
+  origin: 'qemu',
+  note: 'The page cannot listen; there it is refused. Without a host it listens for this machine alone.',
+  async run({ env }, args) {
+    if (!env.gdbserver) throw new CommandError('gdbserver: nothing can listen here; use lab -gdb');
+    try {
+      return await env.gdbserver(getString(args, 'device'));
+    } catch (error) {
+      throw new CommandError((error as Error).message);
+    }
+  },
+};
