@@ -41,9 +41,16 @@ async function installCompiler() {
   else say('no gcc: the check that memlab rebuilds to the same bytes is left out (Debian: apt-get install gcc)');
 }
 
+/** The debugger that the gdb stub is tried with; nothing else needs it. */
+async function installDebugger() {
+  if (await output('gdb', ['--version'])) return;
+  if (await canInstallPackages()) await installPackages(['gdb']);
+  else say('no gdb: the gdb stub is not tried with it (Debian: apt-get install gdb)');
+}
+
 /**
  * `guests`: third-party guests that must be there; `wishes`: those that are left out where they cannot be had, by default the small ones
- * (`npm run guests` brings all); `compiler`: also bring gcc where that is possible; `quiet`: print only what takes long or is left out.
+ * (`npm run guests` brings all); `compiler`: also bring gcc and gdb where that is possible; `quiet`: print only what takes long or is left out.
  */
 export async function setup({ guests = [], wishes = ['memtest86+'], compiler = false, quiet = false } = {}) {
   checkNode();
@@ -51,7 +58,9 @@ export async function setup({ guests = [], wishes = ['memtest86+'], compiler = f
   await buildCore();
   await prepareGuests([...guests, '--optional', ...wishes], quiet);
   if (!quiet) tellOfLinux();
-  if (compiler) await installCompiler();
+  if (!compiler) return;
+  await installCompiler();
+  await installDebugger();
 }
 
 function tellOfLinux() {

@@ -2,42 +2,14 @@
  * Builds guests/memlab/memlab.elf: `npx tsx guests/memlab/build.ts`. With `--check` it builds beside it and compares byte for byte.
  * The committed image is made by Debian 12's gcc 12.2 and binutils 2.40; another compiler gives other bytes, so it is refused.
  */
-import { execFileSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { build, run } from './compile';
 
 const folder = fileURLToPath(new URL('.', import.meta.url));
 const image = join(folder, 'memlab.elf');
-const sources = [
-  'main.c',
-  'shell.c',
-  'console.c',
-  'text.c',
-  'cpu.c',
-  'paging.c',
-  'trap.c',
-  'irq.c',
-  'multiboot.c',
-  'hotplug.c',
-  'memory.c',
-  'watch.c',
-  'memtest.c',
-  'bench.c',
-];
-const flags =
-  '-m64 -Os -std=gnu11 -ffreestanding -nostdlib -mgeneral-regs-only -mno-red-zone -mcmodel=small -fno-pic -fno-pie ' +
-  '-fno-stack-protector -fno-asynchronous-unwind-tables -fno-ident -fcf-protection=none -Wall -Wextra -Werror';
-
-function run(command: string, args: string[]): string {
-  return execFileSync(command, args, {
-    cwd: folder,
-    encoding: 'utf8',
-    env: { ...process.env, LC_ALL: 'C' },
-    stdio: ['ignore', 'pipe', 'pipe'],
-  });
-}
 
 /** Why this machine cannot make the same bytes, in one line; undefined where it can. */
 function missingTool(): string | undefined {
@@ -53,34 +25,6 @@ function missingTool(): string | undefined {
   }
 }
 
-/** Compiles everything into `out` and returns the path of the finished image. */
-function build(out: string): string {
-  const objects = ['boot.S', ...sources].map((source) => {
-    const object = join(out, `${source}.o`);
-    run('gcc', [...flags.split(' '), '-c', source, '-o', object]);
-    return object;
-  });
-  const linked = join(out, 'memlab64.elf');
-  run('ld', [
-    '-m',
-    'elf_x86_64',
-    '-n',
-    '-T',
-    'memlab.ld',
-    '--build-id=none',
-    '--no-warn-rwx-segments',
-    '-z',
-    'noexecstack',
-    '-o',
-    linked,
-    ...objects,
-  ]);
-  const finished = join(out, 'memlab.elf');
-  // Multiboot 1 knows 32-bit ELF only; the code inside stays 64-bit.
-  run('objcopy', ['-I', 'elf64-x86-64', '-O', 'elf32-i386', '--strip-all', linked, finished]);
-  return finished;
-}
-
 function main(): void {
   const check = process.argv.includes('--check');
   const missing = missingTool();
@@ -91,7 +35,7 @@ function main(): void {
   }
   const out = mkdtempSync(join(tmpdir(), 'memlab-'));
   try {
-    const finished = build(out);
+    const { kernel: finished } = build(out);
     const bytes = readFileSync(finished);
     if (!check) writeFileSync(image, bytes);
     else if (!bytes.equals(readFileSync(image))) {

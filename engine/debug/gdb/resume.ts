@@ -139,7 +139,7 @@ export class Resume {
       return { signal: SIGTRAP, vcpu, detail: breakpoints.some(({ owner }) => owner === 'gdb') ? reason : '' };
     }
     const mine = breakpoints.find(({ owner }) => owner === 'gdb');
-    if (!mine || mine.place.kind !== 'gva') return { signal: SIGTRAP, vcpu, detail: '' };
+    if (mine?.place.kind !== 'gva') return { signal: SIGTRAP, vcpu, detail: '' };
     const kind = mine.access.read ? (mine.access.write ? 'awatch' : 'rwatch') : 'watch';
     return { signal: SIGTRAP, vcpu, detail: `${kind}:${mine.place.first.toString(16)};` };
   }
