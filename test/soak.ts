@@ -5,6 +5,7 @@
 import { differential } from './soak/differential';
 import { fuzz } from './soak/fuzz';
 import { gdb } from './soak/gdb';
+import { kvm } from './soak/kvm';
 import { links } from './soak/links';
 import { linux } from './soak/linux';
 import { memslots } from './soak/memslots';
@@ -16,7 +17,21 @@ import type { Soak } from './soak/soak';
 import { stepped } from './soak/stepped';
 import { tiers } from './soak/tiers';
 
-const soaks: readonly Soak[] = [memtest, memslots, selftests, differential, tiers, links, fuzz, gdb, replay, linux, stepped, pageMemory];
+const soaks: readonly Soak[] = [
+  memtest,
+  memslots,
+  selftests,
+  differential,
+  tiers,
+  links,
+  fuzz,
+  gdb,
+  replay,
+  linux,
+  kvm,
+  stepped,
+  pageMemory,
+];
 
 function clock(since: number): string {
   const seconds = Math.floor((performance.now() - since) / 1000);

@@ -4,6 +4,7 @@
 import {
   SEG_CS,
   SEG_SS,
+  VCPU_CSTAR,
   VCPU_GPR,
   VCPU_LSTAR,
   VCPU_RIP,
@@ -17,6 +18,7 @@ import { getFlags, setFlags } from './flags';
 import { cpl, EFER_SCE, efer, is64, isCanonical, isLong, isProt, modeChanged, privilegeChanged, setCpl } from './mmu-mode';
 import { isNull, putSegmentRaw } from './segments';
 import { cpu, raise, VEC_GP, VEC_UD } from './state';
+import { isAmd } from './system/cpuid';
 
 const RCX: usize = VCPU_GPR + 8;
 const RDX: usize = VCPU_GPR + 16;
@@ -34,14 +36,15 @@ function flat(seg: i32, selector: u32, attr: u32, dpl: u32): void {
   putSegmentRaw(seg, selector, 0, 0xffffffff, attr | (dpl << 5));
 }
 
-/** VCPU_RIP is the next instruction's address. #UD outside 64-bit mode or without EFER.SCE. */
+/** VCPU_RIP is the next instruction's address. #UD without EFER.SCE, and outside 64-bit mode; AMD's have it in compatibility mode too. */
 export function syscall(): i32 {
-  if (!is64() || !(efer() & EFER_SCE)) return raise(VEC_UD, 0);
+  const compatible = !is64() && isLong() && isAmd();
+  if ((!is64() && !compatible) || !(efer() & EFER_SCE)) return raise(VEC_UD, 0);
   const selector = <u32>(load<u64>(cpu, VCPU_STAR) >> 32) & 0xfffc;
   const flags = getFlags() & ~FLAG_RF;
   store<u64>(cpu, load<u64>(cpu, VCPU_RIP), RCX);
   store<u64>(cpu, flags, R11);
-  store<u64>(cpu, load<u64>(cpu, VCPU_LSTAR), VCPU_RIP);
+  store<u64>(cpu, compatible ? load<u64>(cpu, VCPU_CSTAR) : load<u64>(cpu, VCPU_LSTAR), VCPU_RIP);
   setFlags((flags & ~(<u32>load<u64>(cpu, VCPU_SFMASK))) | 2);
   flat(SEG_CS, selector, CODE64, 0);
   flat(SEG_SS, selector + 8, DATA, 0);

@@ -192,3 +192,27 @@ describe('MSRs', () => {
     expect(wrmsr(0xc0010114, 0n)).not.toBe(0);
   });
 });
+
+describe('SYSCALL in compatibility mode', () => {
+  it('goes to CSTAR on an AMD processor, and is #UD on an Intel one', () => {
+    const start = (model: number): void => {
+      t.set32(svm.VCPU_CPU_MODEL, model);
+      t.segment(abi.SEG_CS, 0x23, 0n, 0xffffffff, 0xcfb);
+      t.segment(abi.SEG_SS, 0x2b, 0n, 0xffffffff, 0xcf3);
+      t.set64(abi.VCPU_EFER, 0x501n);
+      t.set64(abi.VCPU_STAR, 0x00080000_00000000n);
+      t.set64(abi.VCPU_CSTAR, 0x12000n);
+      t.poke(0x11000, '0f05');
+      t.poke(0x12000, 'f4');
+      t.rip = 0x11000n;
+      t.core.stateChanged(0);
+    };
+    start(svm.CPU_MODEL_LAB64_SVM);
+    t.run(2);
+    expect([t.rip, t.reg('rcx'), t.get32(abi.VCPU_CPL)]).toEqual([0x12001n, 0x11002n, 0]);
+    start(svm.CPU_MODEL_LAB64);
+    t.set32(abi.VCPU_HALTED, 0);
+    t.run(2);
+    expect(t.logs.at(-1)?.[1]).toBe(6);
+  });
+});

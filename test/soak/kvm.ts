@@ -1,0 +1,101 @@
+/**
+ * The engine judged by KVM: kvm-fuzz in the guest linux-kvm, its calls compared with the engine on all three indexes. Every fourth round the
+ * lab's own memslots are split, merged, logged and given other backings under the nested guest meanwhile. Also under QEMU's TCG, where it is
+ * installed: the same seeds must give the same calls and answers there (but for the number of physical address bits).
+ */
+import { spawnSync } from 'node:child_process';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { MIB, rootFile } from '../guests/harness';
+import { BZIMAGE, file, Linux, missingKvm } from '../guests/linux';
+import { compareAnswers } from '../support/kvm-answers';
+import { Random } from '../support/random';
+import { changeAtRandom } from './linux';
+import type { Soak } from './soak';
+
+const ROUND = 10_000;
+const ROUNDS = Number(process.env.LAB_SOAK_RUNS ?? 1_000_000) / ROUND;
+const INDEXES = ['array', 'rbtree', 'btree'] as const;
+const SEED = 20261130;
+/** CPUID 0x80000008 of lab64-svm, and of QEMU's qemu64. */
+const PHYS_BITS = 46;
+const QEMU_PHYS_BITS = 40;
+/** Instructions between two change sets under the nested guest, at most. */
+const SLICE = 20_000_000;
+
+/** Throws with the first call that was answered differently. */
+function compare(output: string, physAddrBits: number, what: string): number {
+  const lines = output.replaceAll('\r', '').split('\n');
+  if (!lines.includes('end')) throw new Error(`${what}: kvm-fuzz did not come to its end: ${output.slice(-300)}`);
+  let calls = 0;
+  for (const index of INDEXES) {
+    const compared = compareAnswers(lines, { physAddrBits, index });
+    if (compared.difference !== undefined) throw new Error(`${what}: ${compared.difference}`);
+    calls = compared.calls;
+  }
+  return calls;
+}
+
+/** kvm-fuzz while the lab's own memslots change under KVM, the kernel and the nested guest. */
+async function shaken(linux: Linux, command: string, random: Random): Promise<{ output: string; sets: number }> {
+  const { guest } = linux;
+  guest.machine.serial.input(new TextEncoder().encode(`${command}\n`));
+  let output = '';
+  let sets = 0;
+  while (!output.includes('\nend\r\n')) {
+    await changeAtRandom(linux, 'd-ram', random);
+    sets++;
+    guest.machine.run.advance(1 + random.below(SLICE));
+    output += guest.since();
+  }
+  return { output: output + guest.until('kvm# '), sets };
+}
+
+function underQemu(seed: number): string | undefined {
+  if (spawnSync('qemu-system-x86_64', ['-version']).error) return undefined;
+  const folder = mkdtempSync(join(tmpdir(), 'kvm-'));
+  try {
+    writeFileSync(join(folder, 'kernel'), rootFile(BZIMAGE));
+    writeFileSync(join(folder, 'initrd'), file('linux-kvm.cpio.gz'));
+    const machine = ['-cpu', 'qemu64,+svm,+npt,+nrip-save', '-m', '512', '-nographic', '-no-reboot'];
+    const kernel = ['-kernel', join(folder, 'kernel'), '-initrd', join(folder, 'initrd'), '-append', 'console=ttyS0 quiet'];
+    const input = `stty -echo\nkvm-fuzz ${seed} ${ROUND}\npoweroff -f\n`;
+    const { stdout } = spawnSync('qemu-system-x86_64', [...machine, ...kernel], { input, timeout: 600_000, maxBuffer: 256 * MIB });
+    return stdout.toString('latin1');
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
+}
+
+export const kvm: Soak = {
+  name: 'kvm',
+  title: `${ROUNDS * ROUND} random memslot calls, answered by Debian's KVM in the lab and by the engine on ${INDEXES.join(', ')}`,
+  async run(say) {
+    if (missingKvm) throw new Error(missingKvm);
+    const random = new Random(SEED);
+    const linux = await Linux.boot({ variant: 'linux-kvm', bootLimit: 3e9 });
+    linux.plug('d', 128 * MIB);
+    linux.sh('sleep 1; echo online > /sys/devices/system/memory/memory2/state; stty -echo');
+    let calls = 0;
+    let sets = 0;
+    for (let round = 0; round < ROUNDS; round++) {
+      const seed = SEED + round;
+      const command = `kvm-fuzz ${seed} ${ROUND}`;
+      let output: string;
+      if (round % 4 === 3) {
+        const run = await shaken(linux, command, random);
+        ({ output } = run);
+        sets += run.sets;
+      } else output = linux.guest.command(command, 'kvm# ', 20e9);
+      calls += compare(output, PHYS_BITS, `seed ${seed}`);
+      const complaints = round % 10 === 0 ? linux.complaints() : [];
+      if (complaints.length > 0) throw new Error(`seed ${seed}: the kernel complains: ${complaints[0]}`);
+      if (round % 5 === 4) say(`${calls} calls, none answered differently; ${sets} change sets of the lab's own memslots meanwhile`);
+    }
+    const qemu = underQemu(SEED);
+    if (qemu === undefined) say('QEMU is not installed: left out');
+    else say(`under QEMU's TCG: ${compare(qemu, QEMU_PHYS_BITS, `QEMU, seed ${SEED}`)} calls, none answered differently`);
+    return `${calls} calls, ${sets} change sets of the lab's own memslots under the nested guest`;
+  },
+};
