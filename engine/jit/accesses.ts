@@ -8,9 +8,7 @@ import { fieldsOf, isVector, vectorFormOf } from './vector-forms';
 
 /** Bytes that one test may span. */
 const SPAN = 1024;
-/** Constants farther from each other than this have windows of their own. */
-const FAR = 0x10000;
-/** Constant addresses share a window by page. */
+/** Constants that lie in other pages have windows of their own: neighbours may be far from each other in host memory. */
 const PAGE = 0x1000;
 /** Distances that are followed. */
 const NEAR = 0x7fff0000;
@@ -184,8 +182,8 @@ class Planner {
     const kind = writes ? 'w' : 'r';
     if (place !== 'record') return `${kind} ${place === 'frame' ? RBP : RSP}`;
     const index = indexed && this.isWhole(at.index) ? `+${this.register(at.index)}` : '';
-    if (this.isWhole(at.base)) return `${kind} ${this.register(at.base)}${index} ${Math.round(at.displacement / FAR)}`;
-    if (at.base === VREG_EA) return `${kind} ea${at.extra}${index} ${Math.round(value.plus / FAR)}`;
+    if (this.isWhole(at.base)) return `${kind} ${this.register(at.base)}${index} ${Math.round(at.displacement / PAGE)}`;
+    if (at.base === VREG_EA) return `${kind} ea${at.extra}${index} ${Math.round(value.plus / PAGE)}`;
     return `${kind} ${at.base === VREG_PAGE ? 'page' : 'at'}${index} ${Math.floor(value.plus / PAGE)}`;
   }
 

@@ -1,0 +1,189 @@
+/**
+ * Compiled code whose memory is taken away from under it: a loop reads and writes two pages through live windows while, in the guest or
+ * from outside, translations change in each of the ways that there are. Both tiers see the same at every stop.
+ */
+import { describe, expect, it } from 'vitest';
+import { PAGE_SIZE, VCPU_BASE, VCPU_BLOCK_SIZE } from '../../engine/abi/layout';
+import * as abi from '../../engine/abi/vcpu';
+import { hex, type TestCore } from '../support/core';
+import { Random } from '../support/random';
+import { Pair } from './pair';
+import { CODE, DATA } from './program';
+
+const SEED = 4711;
+const GFN = DATA / PAGE_SIZE;
+/** Page table of the data, from DATA on: 8 bytes a page. */
+const TABLE = 0x9000;
+const CLEAN = 4;
+const READ_ONLY = 2;
+const INVALID = 8;
+
+/** mov r14, DATA; sums of the first two pages go up, through several registers; `inside` runs once a round. */
+function loop(inside: string): Uint8Array {
+  const body = hex(
+    `49 8b 06  48 83 c0 03  49 89 46 08  49 8b 5e 08  49 01 5e 10  49 8b 9e 00 10 00 00  49 01 9e 08 10 00 00  4c 89 f1  48 8d 51 40  48 89 02  48 ff 02 ${inside} 49 ff c7`,
+  );
+  const start = hex('49 c7 c6 00 00 20 00');
+  return Uint8Array.from([...start, ...body, 0xe9, ...new Uint8Array(Int32Array.of(-body.length - 5).buffer)]);
+}
+
+/** Runs the loop in slices; `outside` happens to both between them. Windows that were filled, and those that were dropped. */
+function run(forward: boolean, inside: string, outside?: (core: TestCore, round: number) => void): { filled: number; dropped: number } {
+  const pair = new Pair(forward);
+  const random = new Random(SEED);
+  pair.load(loop(inside));
+  for (let round = 0; round < 120; round++) {
+    if (outside && round % 3 === 2) for (const core of pair.both) outside(core, Math.floor(round / 3));
+    const wrong = pair.run(1 + random.below(round % 4 === 0 ? 12 : 700));
+    if (wrong) throw new Error(`seed ${SEED}, round ${round}: ${wrong}`);
+  }
+  const wrong = pair.memoryDiffers();
+  if (wrong) throw new Error(wrong);
+  const { windows, ran } = pair.compiled.jit!.figures();
+  expect(ran).toBeGreaterThan(1000);
+  return windows;
+}
+
+describe.each([
+  ['scattered', false],
+  ['side by side', true],
+] as const)('live windows, host pages %s', (_name, forward) => {
+  it('are filled once where nothing changes', () => {
+    const { filled, dropped } = run(forward, '');
+    expect(filled).toBeGreaterThan(1);
+    expect(filled).toBeLessThan(20);
+    expect(dropped).toBe(0);
+  });
+
+  const inside: [name: string, code: string, drops: boolean][] = [
+    ['INVLPG', '41 0f 01 3e', true],
+    ['INVLPG of a page without a window', '41 0f 01 be 00 50 00 00', false],
+    ['a page table entry that changes, and INVLPG', '48 81 34 25 00 90 00 00 00 20 00 00 41 0f 01 3e', true],
+    // Both tiers may use the translation that they have, and must agree on which.
+    ['a page table entry that changes without INVLPG', '48 81 34 25 00 90 00 00 00 20 00 00', false],
+    ['accessed and dirty bits that the guest clears', '48 83 24 25 08 90 00 00 9f', false],
+    ['accessed and dirty bits that it clears, and INVLPG', '48 83 24 25 08 90 00 00 9f 41 0f 01 be 00 10 00 00', true],
+    ['a page that is no longer writable, CR0.WP set and clear', '48 83 34 25 08 90 00 00 02 0f 20 c0 48 35 00 00 01 00 0f 22 c0', true],
+    ['MOV CR3', '0f 20 d8 0f 22 d8', true],
+    ['CR4.PGE', '0f 20 e0 48 35 80 00 00 00 0f 22 e0', true],
+    ['CR4.PSE', '0f 20 e0 48 83 f0 10 0f 22 e0', true],
+    ['EFER.NXE', 'b9 80 00 00 c0 0f 32 35 00 08 00 00 0f 30', true],
+    ['a write to a page of code', '48 8b 04 25 00 08 01 00 48 89 04 25 00 08 01 00', false],
+  ];
+  it.each(inside)('%s in the loop', (_what, code, drops) => {
+    const { filled, dropped } = run(forward, code);
+    expect(filled).toBeGreaterThan(0);
+    if (drops) expect(dropped).toBeGreaterThan(10);
+  });
+
+  it('global pages stay through MOV CR3', () => {
+    const pair = new Pair(forward);
+    pair.load(loop('0f 20 d8 0f 22 d8'));
+    for (const core of pair.both) {
+      core.set64(abi.VCPU_CR4, core.get64(abi.VCPU_CR4) | 0x80n);
+      for (let page = 0; page < 16; page++) core.poke64(TABLE + 8 * page, BigInt((DATA + page * PAGE_SIZE) | 0x107));
+      core.core.stateChanged(0);
+    }
+    for (let round = 0; round < 60; round++) expect(pair.run(301)).toBeUndefined();
+    expect(pair.compiled.jit!.figures().windows.filled).toBeLessThan(40);
+  });
+
+  const page = (round: number): number => GFN + (round & 1);
+  const outside: [name: string, act: (core: TestCore, round: number) => void][] = [
+    [
+      'a memslot that moves in host memory',
+      (core, round) => {
+        if (core.moved.has(page(round))) core.moved.delete(page(round));
+        else core.moved.set(page(round), 0x300 + round);
+        core.core.zapGfnRange(page(round), 1);
+      },
+    ],
+    [
+      'a memslot that is deleted, and made again',
+      (core, round) => {
+        if (core.moved.has(GFN)) core.moved.clear();
+        else core.moved.set(GFN, -1);
+        core.core.zapGfnRange(page(round) - (round & 1), 1);
+      },
+    ],
+    [
+      'a stepped commit: INVALID until the guest retries',
+      (core, round) => {
+        core.pageFlags.set(page(round), INVALID);
+        core.core.zapGfnRange(page(round), 1);
+      },
+    ],
+    [
+      'a memslot that becomes read-only, and writable again',
+      (core, round) => {
+        if (core.pageFlags.has(GFN)) core.pageFlags.clear();
+        else core.pageFlags.set(GFN, READ_ONLY);
+        if (round % 2 === 0) core.core.protectGfnRange(GFN, 1);
+        else core.core.zapGfnRange(GFN, 1);
+      },
+    ],
+    [
+      'a dirty log that begins, and is harvested',
+      (core, round) => {
+        core.pageFlags.set(page(round), CLEAN);
+        core.core.protectGfnRange(page(round), 1);
+      },
+    ],
+    ['zap all', (core) => void core.core.zapAll()],
+    [
+      'a data page that is another name of the code',
+      (core, round) => {
+        core.poke64(TABLE + 8, round & 1 ? BigInt((DATA + PAGE_SIZE) | 7) : BigInt((CODE + PAGE_SIZE) | 7));
+        core.core.stateChanged(0);
+        core.poke(CODE + PAGE_SIZE + 0x800, 'c3');
+        core.core.zapAll();
+      },
+    ],
+    [
+      'code that a device writes',
+      (core, round) => core.poke(CODE + 7 + (round % 30), [core.view.getUint8(core.hva(CODE + 7 + (round % 30)))]),
+    ],
+    [
+      'a watchpoint that comes and goes',
+      (core, round) => {
+        core.set64(abi.VCPU_DR7, round & 1 ? 0n : 0x30002n);
+        core.set64(abi.VCPU_DR0, BigInt(DATA + 0x100));
+        core.core.stateChanged(0);
+      },
+    ],
+    ['a reset of the TLB by a restored state', (core) => core.core.stateChanged(0)],
+  ];
+  it.each(outside)('%s between slices', (_what, act) => {
+    const { filled } = run(forward, '', act);
+    expect(filled).toBeGreaterThan(2);
+  });
+});
+
+describe('windows of several vCPUs and privileges', () => {
+  it('are their own: two vCPUs with other page tables run the same code in turns', () => {
+    const pair = new Pair(true);
+    const { both } = pair;
+    pair.load(loop(''));
+    for (const core of both) {
+      core.core.resetVcpu(1);
+      const [first, second] = [0, 1].map((vcpu) => new Uint8Array(core.memory.buffer, VCPU_BASE + vcpu * VCPU_BLOCK_SIZE, abi.VCPU_STATS));
+      const index = second!.slice(abi.VCPU_INDEX, abi.VCPU_INDEX + 4);
+      second!.set(first!);
+      second!.set(index, abi.VCPU_INDEX);
+      // The same code, and data in other frames.
+      core.poke64(0x80000, 0x81007n);
+      core.poke64(0x81000, 0x82007n);
+      for (let entry = 0; entry < 4; entry++) core.poke64(0x82000 + 8 * entry, entry === 1 ? 0x83007n : BigInt(entry * 0x200000) | 0x87n);
+      for (let entry = 0; entry < 512; entry++) core.poke64(0x83000 + 8 * entry, BigInt(0x380000 + (entry & 15) * PAGE_SIZE) | 7n);
+      core.set64(abi.VCPU_CR3, 0x80000n, 1);
+      core.core.stateChanged(1);
+    }
+    for (let round = 0; round < 80; round++) {
+      const exits = both.map((core) => [core.core.run(0, 97 + round), core.core.run(1, 211)]);
+      expect(exits[0]).toEqual(exits[1]);
+      expect(pair.memoryDiffers()).toBeUndefined();
+      for (const core of both) if (round % 5 === 4) core.core.zapGfnRange(GFN, 1);
+    }
+    expect(pair.compiled.jit!.figures().windows.filled).toBeGreaterThan(10);
+  });
+});
