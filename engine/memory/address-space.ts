@@ -6,38 +6,37 @@
  */
 import type { IndexKind } from './gfn-index';
 import { HvaTree } from './hva-tree';
+import type { SlotReader } from './slot-reader';
 import { SlotSet } from './slot-set';
 import { SlotTable } from './slot-table';
 
 export class AddressSpace {
   readonly asId: number;
   readonly table: SlotTable;
-  /** What readers see. Read it once per lookup. */
-  active: SlotSet;
   inactive: SlotSet;
   /** The active set by backing. */
   readonly hvas: HvaTree;
-  /**
-   * What caches compare, by asId, for all spaces of an engine: the generation, or NaN (equal to nothing) while a set is published but its
-   * predecessor may still be read. KVM marks that time with bit 63 of the generation.
-   */
-  readonly stamps: Float64Array;
+  private readonly reader: SlotReader;
   /** Added per swap: the number of address spaces, so that no two spaces ever have the same generation. */
   private readonly step: number;
 
-  constructor(asId: number, stamps: Float64Array, kind: IndexKind) {
+  constructor(asId: number, reader: SlotReader, kind: IndexKind) {
     this.asId = asId;
-    this.stamps = stamps;
-    this.step = stamps.length;
-    stamps[asId] = asId;
+    this.reader = reader;
+    this.step = reader.stamps.length;
     this.table = new SlotTable(asId);
-    this.active = new SlotSet(kind, this.table, asId);
+    reader.begin(asId, new SlotSet(kind, this.table, asId));
     this.inactive = new SlotSet(kind, this.table, asId);
     this.hvas = new HvaTree(this.table);
   }
 
+  /** What readers see. */
+  get active(): SlotSet {
+    return this.reader.set(this.asId);
+  }
+
   get inProgress(): boolean {
-    return Number.isNaN(this.stamps[this.asId]);
+    return this.reader.inGrace(this.asId);
   }
 
   /** All that a change set may need, before it starts: `records` new records, `slots` more slots, ids up to `maxId`. */
@@ -53,19 +52,18 @@ export class AddressSpace {
     return this.active.generation + this.step;
   }
 
-  /** kvm_swap_active_memslots up to the grace period: the new set is visible, and marked, with the old generation. */
+  /** The sets change places: the new one is visible, with the old generation until `quiesce`. */
   publish(): void {
-    const next = this.inactive;
-    next.generation = this.active.generation;
-    this.stamps[this.asId] = Number.NaN;
-    this.inactive = this.active;
-    this.active = next;
+    const [before, next] = [this.active, this.inactive];
+    next.generation = before.generation;
+    this.inactive = before;
+    this.reader.publish(this.asId, next);
   }
 
-  /** Nobody reads the old set any more: the new generation counts. */
-  endGrace(): void {
+  /** After `publish`: nobody reads the old set any more, which may be changed now, and the new generation counts. */
+  quiesce(): void {
     if (!this.inProgress) return;
     this.active.generation += this.step;
-    this.stamps[this.asId] = this.active.generation;
+    this.reader.quiesce(this.asId);
   }
 }

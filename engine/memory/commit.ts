@@ -335,8 +335,8 @@ export class CommitRun {
     }
   }
 
-  private endGrace(): void {
-    for (const { plan } of this.runs) plan.space.endGrace();
+  private quiesce(): void {
+    for (const { plan } of this.runs) plan.space.quiesce();
   }
 
   private get zapped(): GfnRange[] {
@@ -344,7 +344,7 @@ export class CommitRun {
   }
 
   private zap(): Next {
-    this.endGrace();
+    this.quiesce();
     const { zap: mode } = this.host;
     const ranges = this.zapped;
     if (mode === 'all' || ranges.length > 0) this.host.emit({ type: 'zap', mode, ranges });
@@ -404,7 +404,7 @@ export class CommitRun {
   }
 
   private hooks(): Next {
-    this.endGrace();
+    this.quiesce();
     for (const { prepared } of this.runs)
       for (const { change } of prepared) this.host.contain(() => this.host.arch.commit?.(change.old, change.next, change));
     return 'free';

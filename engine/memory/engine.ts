@@ -16,6 +16,7 @@ import { legacyCalls } from './legacy';
 import { type Limits, limitsOf, PAGE_SIZE } from './limits';
 import { pageFlow, swapsOf } from './page-flow';
 import { makePlan, type Plan, type PlanMode, type PlanRules } from './plan';
+import { SlotReader } from './slot-reader';
 import { MEMSLOT_INVALID } from './slot-table';
 import type { Accepted, BackingRule, Commit, CommitEvent, MemoryRegion, Memslot, MemslotEngineOptions, Refusal, Refused } from './types';
 import { mergeRegions, type Regions, resizeRegions, splitRegions } from './verbs';
@@ -48,6 +49,7 @@ export class MemslotEngine {
   readonly limits: Limits;
   readonly indexKind: IndexKind;
   readonly dirtyLog: DirtyLog;
+  private readonly reader: SlotReader;
   private readonly spaces: AddressSpace[] = [];
   private readonly histories: History[] = [];
   private readonly inspectors: IndexInspector[] = [];
@@ -64,13 +66,13 @@ export class MemslotEngine {
     if (!['array', 'rbtree', 'btree'].includes(this.indexKind))
       throw new RangeError(`option index is ${String(options.index)}: use array, rbtree or btree`);
     this.backings = options.backings;
+    this.reader = new SlotReader(this.limits.spaces);
     this.zapMode = 'slot';
     this.zap = options.zap ?? 'slot';
     this.onListenerError = options.onListenerError ?? (() => {});
     const historyLimit = options.historyLimit ?? 256;
-    const stamps = new Float64Array(this.limits.spaces);
     for (let asId = 0; asId < this.limits.spaces; asId++) {
-      this.spaces.push(new AddressSpace(asId, stamps, this.indexKind));
+      this.spaces.push(new AddressSpace(asId, this.reader, this.indexKind));
       this.histories.push(new History(historyLimit));
     }
     this.dirtyLog = new DirtyLog(this.limits, this.spaces, (ranges) => this.emit({ type: 'protect', ranges }));
@@ -381,7 +383,7 @@ export class MemslotEngine {
 
   /** A vCPU's cache. Rings must be switched on before the first one. */
   createCache(asId = 0): GfnCache {
-    return new GfnCache(this.spaces, asId, this.dirtyLog.newVcpu());
+    return new GfnCache(this.reader, asId, this.dirtyLog.newVcpu());
   }
 
   // ---- dirty pages --------------------------------------------------------------------------------------------------------

@@ -3,9 +3,10 @@
  * address spaces, so a vCPU that changes its space misses by itself. Nothing here allocates.
  */
 import { PAGE_CLEAN, PAGE_INVALID, PAGE_PRESENT, PAGE_READONLY } from '../abi/exits';
-import type { AddressSpace } from './address-space';
 import type { DirtyRing } from './dirty-ring';
 import type { DirtyState } from './dirty-state';
+import { foundBase } from './gfn-index';
+import type { SlotReader } from './slot-reader';
 import { MEMSLOT_INVALID } from './slot-table';
 import { MemFlag } from './types';
 
@@ -14,22 +15,21 @@ const PAGE = 4096;
 export class GfnCache {
   /** The vCPU's dirty ring, when rings were on before this cache was made. */
   readonly ring: DirtyRing | undefined;
-  private readonly spaces: readonly AddressSpace[];
+  private readonly reader: SlotReader;
   private readonly asId: number;
   private readonly stamps: Float64Array;
   // NaN from the start, so that V8 gives these fields the double representation they need and never changes it.
   private stamp = Number.NaN;
   private start = Number.NaN;
-  private end = Number.NaN;
-  /** hva of gfn 0, were the slot to reach so far down. */
-  private origin = Number.NaN;
+  private pages = Number.NaN;
+  private hva = Number.NaN;
   private bits = 0;
   private slot = 0;
   private dirty: DirtyState | undefined;
 
-  constructor(spaces: readonly AddressSpace[], asId: number, ring: DirtyRing | undefined) {
-    this.spaces = spaces;
-    this.stamps = spaces[0]!.stamps;
+  constructor(reader: SlotReader, asId: number, ring: DirtyRing | undefined) {
+    this.reader = reader;
+    this.stamps = reader.stamps;
     this.asId = asId;
     this.ring = ring;
   }
@@ -39,31 +39,36 @@ export class GfnCache {
    * PAGE_INVALID alone: the slot is between the two swaps of a commit, try again.
    */
   lookupPage(gfn: number, asId: number = this.asId): number {
-    if (!(gfn >= this.start && gfn < this.end && this.stamp === this.stamps[asId]) && !this.fill(gfn, asId)) return 0;
+    if (!this.holds(gfn, asId) && !this.fill(gfn, asId)) return 0;
+    const offset = gfn - this.start;
     if (this.bits === PAGE_INVALID) return PAGE_INVALID;
-    const word = this.origin + gfn * PAGE + this.bits;
-    return this.dirty?.isClean(gfn - this.start) ? word + PAGE_CLEAN : word;
+    const word = this.hva + offset * PAGE + this.bits;
+    return this.dirty?.isClean(offset) ? word + PAGE_CLEAN : word;
   }
 
   /** The vCPU writes to this page. No-op where nothing is logged. */
   markDirty(gfn: number, asId: number = this.asId): void {
-    if (!(gfn >= this.start && gfn < this.end && this.stamp === this.stamps[asId]) && !this.fill(gfn, asId)) return;
+    if (!this.holds(gfn, asId) && !this.fill(gfn, asId)) return;
     if (!this.dirty) return;
     const offset = gfn - this.start;
     if (this.ring && this.dirty.ringed) this.ring.push(this.dirty.ringed, asId, this.slot, offset);
     else this.dirty.mark(offset);
   }
 
+  private holds(gfn: number, asId: number): boolean {
+    const offset = gfn - this.start;
+    return offset >= 0 && offset < this.pages && this.stamp === this.stamps[asId];
+  }
+
   private fill(gfn: number, asId: number): boolean {
-    const set = this.spaces[asId]!.active;
-    const table = set.table;
-    const record = set.gfns.find(gfn);
+    const { gfns, table } = this.reader.set(asId);
+    const record = gfns.find(gfn);
     if (!record) return false;
     const flags = table.flagsOf(record);
     this.stamp = this.stamps[asId]!;
-    this.start = table.base[record]!;
-    this.end = this.start + table.pagesOf(record);
-    this.origin = table.hvaOf(record) - this.start * PAGE;
+    this.start = foundBase[0]!;
+    this.pages = table.pagesOf(record);
+    this.hva = table.hvaOf(record);
     this.slot = table.idOf(record);
     this.bits = flags & MEMSLOT_INVALID ? PAGE_INVALID : flags & MemFlag.ReadOnly ? PAGE_PRESENT | PAGE_READONLY : PAGE_PRESENT;
     this.dirty = flags & MemFlag.LogDirtyPages ? table.dirty.get(record) : undefined;

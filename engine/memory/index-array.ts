@@ -2,7 +2,7 @@
  * Sorted array of first gfns: what KVM had before 5.17, but searched without branches. Lookup O(log n) over one dense column,
  * insert and remove O(n) by memmove.
  */
-import type { GfnIndex, IndexShape } from './gfn-index';
+import { foundBase, type GfnIndex, type IndexShape } from './gfn-index';
 import { IndexTrace } from './index-trace';
 import { FIRST_CAPACITY, grown, grownCapacity, type SlotTable } from './slot-table';
 
@@ -44,7 +44,9 @@ export class ArrayIndex implements GfnIndex {
     const at = this.position(gfn);
     if (at < 0) return 0;
     const record = this.records[at]!;
-    return gfn - this.keys[at]! < this.table.pagesOf(record) ? record : 0;
+    const base = this.keys[at]!;
+    foundBase[0] = base;
+    return gfn - base < this.table.pagesOf(record) ? record : 0;
   }
 
   floor(gfn: number): number {

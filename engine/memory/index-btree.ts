@@ -5,7 +5,7 @@
  * Inner nodes hold for every child the smallest base that ever was its first; the key at place 0 is not looked at. A leaf that
  * overflows splits; one that runs low is merged with a neighbour when both fit well into one node (relaxed: no borrowing).
  */
-import type { GfnIndex, IndexShape } from './gfn-index';
+import { foundBase, type GfnIndex, type IndexShape } from './gfn-index';
 import type { IndexTrace } from './index-trace';
 import { grown, grownCapacity, type SlotTable } from './slot-table';
 import { type BTreeInside, traceBTree } from './trace-btree';
@@ -121,12 +121,14 @@ export class BTreeIndex implements GfnIndex {
       at = node * ORDER + this.place(node, gfn);
     }
     let record = items[at]!;
-    let offset = gfn - this.keys[at]!;
-    if (offset < 0) {
-      // The leaf's first keys were removed since its separator was set: who reaches over this gfn ends the leaf before it.
+    let base = this.keys[at]!;
+    if (gfn < base) {
+      // The leaf's first keys were removed since its separator was set: a slot that reaches over this gfn ends the leaf before it.
       record = this.floor(gfn);
-      offset = gfn - this.table.base[record]!;
+      base = this.table.base[record]!;
     }
+    foundBase[0] = base;
+    const offset = gfn - base;
     return offset >= 0 && offset < this.table.pagesOf(record) ? record : 0;
   }
 

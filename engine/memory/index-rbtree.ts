@@ -1,5 +1,5 @@
 /** Red-black tree by first gfn: what KVM has since 5.17. Lookup, insert, remove O(log n); replace O(1). */
-import type { GfnIndex, IndexShape } from './gfn-index';
+import { foundBase, type GfnIndex, type IndexShape } from './gfn-index';
 import { IndexTrace } from './index-trace';
 import { RbTree } from './rbtree';
 import type { SlotTable } from './slot-table';
@@ -23,7 +23,9 @@ export class RbTreeIndex extends RbTree implements GfnIndex {
 
   find(gfn: number): number {
     const record = this.floor(gfn);
-    return record && gfn - this.table.base[record]! < this.table.pagesOf(record) ? record : 0;
+    const base = this.table.base[record]!;
+    foundBase[0] = base;
+    return record && gfn - base < this.table.pagesOf(record) ? record : 0;
   }
 
   floor(gfn: number): number {
