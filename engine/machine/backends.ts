@@ -5,6 +5,9 @@ import { piecesOf } from './backing-rule';
 import type { BootSlot } from './boot-ram';
 import type { HostMemory } from './host-memory';
 
+/** A layout has as many, and so has a file that is read. */
+export const MOST_BACKENDS = 4096;
+
 /** A backing that moves in host memory: hvas and size in bytes; the ranges do not overlap. */
 export interface Rehost {
   from: number;
@@ -54,6 +57,8 @@ export class Backends implements MachineBackends {
     if (!Number.isSafeInteger(size) || size <= 0) {
       throw new MachineError(`property 'size' of memory-backend-ram doesn't take value '${size}'`);
     }
+    if (this.byId.size >= MOST_BACKENDS)
+      throw new MachineError(`there are ${MOST_BACKENDS} memory backends, no more are possible: object_del one`);
     const backend: Backend = { id, size, hva: this.host.allocate(size, id), kind: 'memory-backend-ram' };
     this.byId.set(id, backend);
     this.hooks.changed();

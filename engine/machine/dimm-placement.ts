@@ -199,7 +199,7 @@ export class DimmPlacement {
 }
 
 /** What size and address of a DIMM must be multiples of. */
-function stepOf(block: number | undefined): number {
+export function stepOf(block: number | undefined): number {
   return Math.max(GRANULARITY, block ?? 0);
 }
 

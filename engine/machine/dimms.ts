@@ -16,7 +16,7 @@ import {
   type SavedDimms,
 } from './api';
 import type { Backends, Rehost } from './backends';
-import { DimmPlacement } from './dimm-placement';
+import { DimmPlacement, stepOf } from './dimm-placement';
 import { unmapParts } from './partial-slots';
 
 const PAGE = 4096;
@@ -95,6 +95,10 @@ export class Dimms implements MachineDimms {
 
   window(): { start: number; end: number }[] {
     return this.placement.window();
+  }
+
+  block(): number {
+    return stepOf(this.hooks.guestBlock());
   }
 
   plug(options: PlugOptions): Dimm {

@@ -105,6 +105,7 @@ class LabMachine implements Machine {
       allocate: (size, label) => host.allocate(size, label),
       backingOf: (hva) => backends.backingOf(hva),
       backingsOf: (hva, size) => backends.backingsOf(hva, size),
+      collect: () => parts.layout.collect(),
     };
     this.debugcon = {
       onOutput: (listener) => {

@@ -9,7 +9,8 @@ import type { MemoryRegion, Refusal } from '../memory/types';
 import { bareRanges, type Layout, type LayoutDimm, virtioParts } from './layout';
 
 const PAGE = 4096;
-const TWO_MIB = 0x200000;
+const MIB = 0x100000;
+const TWO_MIB = 2 * MIB;
 
 interface Range {
   start: number;
@@ -102,7 +103,14 @@ function planDimms(machine: Machine, layout: Layout, plan: Plan): string | undef
     const busy = machine.backends.list().find((each) => each.id === dimm.memdev)?.busy;
     if (busy !== undefined) return `backend "${dimm.memdev}" of DIMM "${dimm.id}" is used by "${busy}"`;
     const size = sizes.get(dimm.memdev)!;
-    if (size % TWO_MIB !== 0) return `DIMM "${dimm.id}": size ${size} is not a multiple of 2 MiB`;
+    // As the machine's own rule has it, so that no plug fails half-way.
+    const block = machine.dimms.block();
+    for (const [what, bytes] of [
+      ['size', size],
+      ['address', dimm.addr],
+    ] as const)
+      if (bytes % block !== 0)
+        return `DIMM "${dimm.id}": ${what} 0x${bytes.toString(16)} is not a multiple of ${block / MIB} MiB${ruleOf(block)}`;
     plan.newDimms.push({ ...dimm, size });
   }
   const total = [...present, ...plan.newDimms, ...machine.virtio.mems().map(({ maxSize: size }) => ({ size }))].reduce(
@@ -112,6 +120,8 @@ function planDimms(machine: Machine, layout: Layout, plan: Plan): string | undef
   const room = machine.config.maxmem - machine.config.ram;
   return plan.newDimms.length > 0 && total > room ? `its DIMMs need ${total} bytes, maxmem leaves ${room}` : undefined;
 }
+
+const ruleOf = (block: number): string => (block > TWO_MIB ? ', in whose blocks this guest takes memory' : '');
 
 function regionsOf(layout: Layout, hva: ReadonlyMap<string, number>): MemoryRegion[] {
   return layout.memslots.map((slot) => ({
@@ -159,13 +169,14 @@ function placeDimms(machine: Machine, plan: Plan): number[] | string {
     .map((slot) => ({ start: slot.baseGfn * PAGE, end: (slot.baseGfn + slot.npages) * PAGE }));
   for (const { addr, maxSize } of machine.virtio.mems()) taken.push({ start: addr, end: addr + maxSize });
   const memory = machine.dimms.window();
+  const block = machine.dimms.block();
   const fits = (start: number, size: number): boolean =>
-    start % TWO_MIB === 0 &&
+    start % block === 0 &&
     memory.some((range) => start >= range.start && start + size <= range.end) &&
     !taken.some((range) => start < range.end && range.start < start + size);
   const places: number[] = [];
   for (const dimm of plan.newDimms) {
-    const wanted = fits(dimm.addr, dimm.size) ? dimm.addr : firstGap(memory, taken, dimm.size, fits);
+    const wanted = fits(dimm.addr, dimm.size) ? dimm.addr : firstGap(memory, taken, { size: dimm.size, block }, fits);
     if (wanted === undefined) return `there is no room in guest memory to plug DIMM "${dimm.id}" of ${dimm.size} bytes`;
     taken.push({ start: wanted, end: wanted + dimm.size });
     places.push(wanted);
@@ -176,10 +187,10 @@ function placeDimms(machine: Machine, plan: Plan): number[] | string {
 function firstGap(
   memory: readonly Range[],
   taken: readonly Range[],
-  size: number,
+  { size, block }: { size: number; block: number },
   fits: (start: number, size: number) => boolean,
 ): number | undefined {
-  const up = (value: number): number => Math.ceil(value / TWO_MIB) * TWO_MIB;
+  const up = (value: number): number => Math.ceil(value / block) * block;
   const candidates = [...memory.map((range) => up(range.start)), ...taken.map((range) => up(range.end))].sort((a, b) => a - b);
   return candidates.find((start) => fits(start, size));
 }
@@ -195,6 +206,7 @@ function allocate(machine: Machine, plan: Plan): string | undefined {
     for (const { id, size } of plan.newBare) plan.hva.set(id, machine.host.allocate(size, id));
   } catch (error) {
     for (const id of made) machine.backends.delete(id);
+    machine.host.collect();
     return (error as Error).message;
   }
   return undefined;

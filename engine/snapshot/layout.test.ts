@@ -211,7 +211,7 @@ describe('parseLayout', () => {
     expect(wrong((l) => (l.dimms[1].slot = 0))).toBe('DIMM slot 0 is there twice');
     expect(wrong((l) => (l.dimms[0].slot = 9))).toBe('DIMM "d1" has slot 9, but machine.slots is 8');
     expect(wrong((l) => (l.guest = 'a\nb'))).toMatch(/^guest is "a.*nb"/);
-    expect(wrong((l) => (l.backends = Array(1000).fill({ id: 'a', size: 1 })))).toBe('backends has 1000 entries, at most 256 are read');
+    expect(wrong((l) => (l.backends = Array(5000).fill({ id: 'a', size: 1 })))).toBe('backends has 5000 entries, at most 4096 are read');
     expect(wrong((l) => (l.bare = ['bare.40', 'b'].map((id) => ({ id, size: 2 ** 31 })))).replace(/\d{10}/, 'N')).toBe(
       'its backings take N bytes of host memory, there are 4261412864',
     );
@@ -233,8 +233,49 @@ describe('parseLayout', () => {
       reason: 'layout has a member "__proto__" that is not known',
     });
     expect(parseLayout('['.repeat(4_000_000))).toMatchObject({ ok: false });
-    expect(parseLayout(' '.repeat(5_000_000))).toEqual({ ok: false, reason: 'it has 5000000 characters, at most 4194304 are read' });
+    expect(parseLayout(' '.repeat(9_000_000))).toEqual({ ok: false, reason: 'it has 9000000 characters, at most 8388608 are read' });
     expect(({} as Record<string, unknown>).x).toBeUndefined();
+  });
+});
+
+describe('what a machine saves it loads', () => {
+  it('with hundreds of backends', async () => {
+    const machine = await testMachine();
+    for (let n = 0; n < 300; n++) machine.backends.add(`m${n}`, 4096);
+    const saved = layoutText(captureLayout(machine));
+    const other = await testMachine();
+    expect(await loadLayout(other, saved)).toBeUndefined();
+    expect(other.backends.list()).toHaveLength(machine.backends.list().length);
+  });
+
+  it('or is refused before anything is made: a guest that takes memory in blocks of 128 MiB', async () => {
+    const source = await testMachine();
+    plug(source, 'd1', GIB4, 128 * MIB);
+    plug(source, 'd2', GIB4 + 130 * MIB, 128 * MIB);
+    const saved = layoutText(captureLayout(source));
+    const machine = await testMachine();
+    // As after loading a Linux.
+    Object.assign((machine.dimms as unknown as { hooks: object }).hooks, { guestBlock: () => 128 * MIB });
+    const before = layoutText(captureLayout(machine));
+    expect(await loadLayout(machine, saved)).toBe(
+      'DIMM "d2": address 0x108200000 is not a multiple of 128 MiB, in whose blocks this guest takes memory',
+    );
+    expect(layoutText(captureLayout(machine))).toBe(before);
+  });
+
+  it('or is refused with all its memory given back, where host memory runs out half-way', async () => {
+    const machine = await testMachine();
+    const layout = captureLayout(machine);
+    layout.bare.push({ id: 'bare.40', size: 16 * MIB }, { id: 'bare.41', size: 3000 * MIB });
+    for (const [slot, backing] of [
+      [40, 'bare.40'],
+      [41, 'bare.41'],
+    ] as const)
+      layout.memslots.push({ slot, gpa: slot * 2 ** 40, size: 4096, flags: 0, backing, offset: 0 });
+    machine.backends.add('big', 1024 * MIB);
+    const before = machine.inspect.stats().host_memory;
+    expect(await loadLayout(machine, layoutText(layout))).toMatch(/Cannot allocate memory/);
+    expect(machine.inspect.stats().host_memory).toBe(before);
   });
 });
 

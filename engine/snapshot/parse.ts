@@ -2,13 +2,13 @@
  * Reading a layout that came from anywhere. Hostile until checked: size bounded before it is parsed, every member named and bounded, nothing
  * unknown accepted, and the result is built anew, member by member.
  */
-import { checkLogs, MAX_SLOTS, MOST_HOST_MEMORY } from '../machine/index';
+import { checkLogs, MAX_SLOTS, MOST_BACKENDS, MOST_HOST_MEMORY } from '../machine/index';
 import { LAYOUT_FORMAT, LAYOUT_VERSION, type Layout, type LayoutDimm, type LayoutSlot } from './layout';
 
-/** Characters. A layout of 8,000 slots has about 700,000. */
-export const MAX_LAYOUT_TEXT = 4 * 1024 * 1024;
-const MAX_BACKENDS = 256;
-const MAX_BARE = 4096;
+/** Characters. A layout of 8,000 slots has about 700,000; one of all slots over bare ranges and of all backends has fewer than this. */
+export const MAX_LAYOUT_TEXT = 8 * 1024 * 1024;
+/** Each bare range has a slot. */
+const MAX_BARE = MAX_SLOTS;
 const MAX_DIMMS = 32;
 const MAX_ID = 64;
 const PAGE = 4096;
@@ -58,8 +58,8 @@ function layoutOf(value: unknown): Layout {
       maxmem: integer(machine.maxmem, 'machine.maxmem', 0, MAX_GPA),
     },
     guest: guestName(members.guest),
-    board: list(members.board, 'board', MAX_BACKENDS, backing),
-    backends: list(members.backends, 'backends', MAX_BACKENDS, backing),
+    board: list(members.board, 'board', MOST_BACKENDS, backing),
+    backends: list(members.backends, 'backends', MOST_BACKENDS, backing),
     bare: list(members.bare, 'bare', MAX_BARE, pagedBacking),
     dimms: list(members.dimms, 'dimms', MAX_DIMMS, dimm),
     memslots: list(members.memslots, 'memslots', MAX_SLOTS, slot),

@@ -63,6 +63,8 @@ export interface DeviceCommit {
 export interface HostRanges {
   /** A free, zeroed range of `size` bytes; MachineError when there is none. It is given back once no memslot, staged edit or undo can use it. */
   allocate(size: number, label: string): number;
+  /** Gives back what was allocated and nothing can use; every commit does. */
+  collect(): void;
   /** Name of what backs an hva: "ram.a", "mem1", or undefined. With the offset inside it. */
   backingOf(hva: number): { id: string; offset: number } | undefined;
   /** The parts of `size` bytes from hva on, by what backs them: one part, but where a slot spans several backings. */
@@ -90,6 +92,8 @@ export interface MachineDimms {
   move(id: string, addr: number): void;
   /** Where memory devices may lie: half-open ranges of gpa. Empty without maxmem. */
   window(): { start: number; end: number }[];
+  /** Size and address of a DIMM must be multiples of it, bytes: QEMU's 2 MiB, or the guest's own blocks where they are larger. */
+  block(): number;
 }
 
 /** virtio-mem and virtio-balloon. */
