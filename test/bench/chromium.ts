@@ -1,8 +1,8 @@
-/** Contenders inside a real Chromium: v86 in the page, ours in a worker of it. */
+/** Contenders inside a real Chromium each: v86 in its page, ours in a worker of it. */
 import { copyFileSync, mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { type Browser, chromium } from '@playwright/test';
+import { type Browser, chromium, type Page } from '@playwright/test';
 import { build, preview } from 'vite';
 import { browserArgs, findBrowser } from '../../scripts/browser.mjs';
 import type { Bench } from './browser/page';
@@ -14,7 +14,7 @@ declare const window: { bench: Bench };
 const FOLDER = fileURLToPath(new URL('browser', import.meta.url));
 const PORT = Number(process.env.LAB_PORT ?? 4194);
 
-async function open(images: { 32: Uint8Array; 64: Uint8Array }): Promise<{ browser: Browser; page: import('@playwright/test').Page }> {
+async function serve(images: { 32: Uint8Array; 64: Uint8Array }): Promise<void> {
   const outDir = join(BUILD, 'bench-page');
   const files = join(BUILD, 'bench-files');
   mkdirSync(files, { recursive: true });
@@ -25,6 +25,9 @@ async function open(images: { 32: Uint8Array; 64: Uint8Array }): Promise<{ brows
   const built = { outDir, emptyOutDir: true, target: 'es2023', assetsInlineLimit: 0 };
   await build({ ...config, build: built, worker: { format: 'es' }, define: { __LAB_PROGRAM__: '"bench"' } });
   await preview({ ...config, build: built, preview: { port: PORT, strictPort: true } });
+}
+
+async function open(): Promise<{ browser: Browser; page: Page }> {
   const browser = await chromium.launch({ executablePath: await findBrowser(), args: browserArgs });
   const page = await browser.newPage();
   await page.goto(`http://localhost:${PORT}/`);
@@ -37,9 +40,12 @@ export async function startChromium(
   images: { 32: Uint8Array; 64: Uint8Array },
   tiers: readonly string[],
 ): Promise<{ contenders: Contender[]; version: string }> {
-  const { browser, page } = await open(images);
+  await serve(images);
   const contenders: Contender[] = [];
+  let version = '';
   for (const kind of ['v86', ...tiers]) {
+    const { browser, page } = await open();
+    version = browser.version();
     const { number, name } = await page.evaluate((which) => window.bench.start(which), kind);
     contenders.push({
       name: `Chromium: ${name}`,
@@ -47,5 +53,5 @@ export async function startChromium(
       close: () => browser.close(),
     });
   }
-  return { contenders, version: browser.version() };
+  return { contenders, version };
 }

@@ -1,21 +1,20 @@
 /**
  * `npm run bench [-- ROUNDS] [--core FILE] [--only TEXT] [--accel interp|jit] [--chromium]`: what guests do all day, from one C source, on v86's JIT
- * (compiled for 32 bits, all it can run), on QEMU's TCG and on this project's core (64 bits), one after the other in every round; the
- * median counts. `--core` adds another build of the core, to see what a change did; `--only` takes the workloads whose name contains the
+ * (compiled for 32 bits, all it can run), on QEMU's TCG and on this project's core (64 bits), each in a process of its own, one after the
+ * other in every round; the median counts. `--core` adds another build of the core, to see what a change did; `--only` takes the workloads whose name contains the
  * text; `--accel` leaves the other tier of ours out; `--chromium` runs v86 and ours in a real Chromium instead of Node. Targets: geometric mean and the least of the single ratios. Results: build/bench-cpu.json.
  */
 import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
 import { cpus, loadavg } from 'node:os';
-import { basename } from 'node:path';
+import { basename, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { startChromium } from './chromium';
 import type { Contender, Measured } from './contender';
 import { leastVerdict, meanOver, printTable, rowsOf, verdict } from './cpu-report';
-import { BUILD, CORE, read, v86Version, v86Wasm } from './files';
-import { buildImage, workloads } from './images';
-import { startLab } from './lab';
+import { BUILD, CORE, v86Version } from './files';
+import { buildImage, imagePath, workloads } from './images';
+import { startProcess } from './process';
 import { qemuVersion, startQemu } from './qemu';
-import { startV86 } from './v86';
 
 const TARGET_V86 = 2;
 const TARGET_V86_CHROMIUM = 2.3;
@@ -82,10 +81,12 @@ async function start({ tiers, core, chromium }: Request, qemu: boolean): Promise
     return { contenders: [contenders[0]!, ...tcg, ...contenders.slice(1)], host: `Chromium ${version}` };
   }
   const ours: Contender[] = [];
-  for (const accel of tiers) ours.push(await startLab({ core: read(CORE), image: images[64], bits: 64, accel }));
+  const lab = { kind: 'lab', image: imagePath(64), bits: 64 } as const;
+  for (const accel of tiers) ours.push(await startProcess({ ...lab, core: CORE, accel }));
   if (core !== undefined)
-    for (const accel of tiers) ours.push(await startLab({ core: read(core), image: images[64], bits: 64, accel, build: basename(core) }));
-  return { contenders: [await startV86(images[32], v86Wasm), ...tcg, ...ours], host: `Node ${process.versions.node}` };
+    for (const accel of tiers) ours.push(await startProcess({ ...lab, core: resolve(core), accel, build: basename(core) }));
+  const v86 = await startProcess({ kind: 'v86', image: imagePath(32) });
+  return { contenders: [v86, ...tcg, ...ours], host: `Node ${process.versions.node}` };
 }
 
 async function main(request: Request): Promise<number> {
@@ -121,7 +122,6 @@ async function main(request: Request): Promise<number> {
 }
 
 try {
-  // v86 leaves timers behind that would keep the process alive.
   process.exit(await main(parse()));
 } catch (error) {
   console.error(`bench: ${error instanceof Error ? error.message : String(error)}`);

@@ -56,6 +56,9 @@ function run(command: string, args: string[]): void {
   execFileSync(command, args, { cwd: folder, stdio: ['ignore', 'ignore', 'inherit'] });
 }
 
+/** Where `buildImage` leaves the image. */
+export const imagePath = (bits: 32 | 64): string => `${join(out, `bench${bits}`)}.elf`;
+
 /**
  * A multiboot image of all workloads.
  * @throws Error with one line when gcc is missing or cannot compile for this width
@@ -82,9 +85,9 @@ export function buildImage(bits: 32 | 64): Uint8Array<ArrayBuffer> {
       `${at('linked')}.elf`,
       ...objects,
     ]);
-    run('objcopy', ['-O', 'elf32-i386', '--strip-all', `${at('linked')}.elf`, `${at('bench')}.elf`]);
+    run('objcopy', ['-O', 'elf32-i386', '--strip-all', `${at('linked')}.elf`, imagePath(bits)]);
   } catch (error) {
     throw new Error(`the workloads do not compile for ${bits} bits (Debian: apt-get install gcc binutils): ${(error as Error).message}`);
   }
-  return new Uint8Array(readFileSync(`${at('bench')}.elf`));
+  return new Uint8Array(readFileSync(imagePath(bits)));
 }

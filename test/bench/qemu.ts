@@ -36,6 +36,8 @@ export async function startQemu(image: Uint8Array, bits: 32 | 64): Promise<Conte
   });
   ended.catch(() => undefined);
   const serial = await Promise.race([connected, ended]);
+  // The guest polls its serial line: while the others are measured it must not have a processor.
+  qemu.kill('SIGSTOP');
   const marks = new Marks(() => 0);
   serial.on('data', (bytes: Buffer) => {
     for (const byte of bytes) marks.byte(byte);
@@ -44,11 +46,14 @@ export async function startQemu(image: Uint8Array, bits: 32 | 64): Promise<Conte
     name: `QEMU TCG, ${bits}-bit`,
     async run(letter) {
       const done = new Promise<Measured>((finish) => marks.expect(finish));
+      qemu.kill('SIGCONT');
       serial.write(letter);
-      return Promise.race([done, ended]);
+      const measured = await Promise.race([done, ended]);
+      qemu.kill('SIGSTOP');
+      return measured;
     },
     async close() {
-      qemu.kill();
+      qemu.kill('SIGKILL');
       serial.destroy();
       server.close();
       rmSync(folder, { recursive: true, force: true });
