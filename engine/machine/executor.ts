@@ -14,8 +14,8 @@ import {
   EXIT_SHUTDOWN,
 } from '../abi/exits';
 import { VCPU_EXIT_REQUEST } from '../abi/vcpu';
-import type { SavedMachine } from './api';
-import type { Clock, TimeSource } from './clock';
+import type { Clock } from './clock';
+import type { Advance, RoundState, Scheduler } from './scheduler';
 import { Halted, type Vcpu } from './vcpu';
 
 /** Longest uninterrupted call into the core, instructions: V8 does not replace a wasm frame that runs. */
@@ -23,16 +23,7 @@ const MAX_SLICE = 1_000_000;
 /** Guest time that each vCPU gets in its turn when there are several, ns. */
 const ROUND_NS = 160_000;
 
-/**
- * `idle`: every vCPU waits: for an interrupt, or to be let on (`isHeld`). `left`: the core came back for the machine to look at (`onExit`).
- * `stopped`: a watch was hit, and who asked for it wants to stop there (`onDebug`).
- * `retry`: every vCPU that does not wait met an INVALID memslot, and so it stays until its commit goes on.
- */
-export type Advance = 'ran' | 'idle' | 'left' | 'retry' | 'stopped';
-
-export type RoundState = SavedMachine['round'];
-
-export class Executor implements TimeSource {
+export class Executor implements Scheduler {
   clock!: Clock;
   /** Called for exits that stop the machine or were asked for. */
   onExit: (reason: number, vcpu: Vcpu) => void = () => {};
@@ -99,7 +90,6 @@ export class Executor implements TimeSource {
     this.clock.fireDue(this.now());
   }
 
-  /** Input came: who sleeps has to look again. */
   wake(): void {
     this.asleep.fill(false);
   }
@@ -151,7 +141,7 @@ export class Executor implements TimeSource {
     this.roundEnd = undefined;
     this.turn = 0;
     if (idle) return this.retrying.includes(true) ? 'retry' : 'idle';
-    // Who halted early, or could not go on, waits for the others; with one vCPU there is nobody to wait for.
+    // A vCPU that halted early, or could not go on, waits for the others; with one vCPU there is nobody to wait for.
     if (Number.isFinite(end)) for (const vcpu of this.vcpus) if (vcpu.halted !== Halted.no || !this.runnable(vcpu)) vcpu.sleepUntil(end);
     return 'ran';
   }

@@ -4,14 +4,14 @@
  * wall clock's, and with several vCPUs turns pass without an instruction.
  */
 import type { Position } from './api';
-import type { Advance, Executor } from './executor';
+import type { Advance, Scheduler } from './scheduler';
 
 /** Instructions between two looks at the wall clock. */
 const CHUNK = 200_000;
 
 /** What a journey needs of the machine. */
 export interface Traveller {
-  executor: Executor;
+  executor: Scheduler;
   instructions(): number;
   running(): boolean;
   /** The executor's `advance`, breakpoint and all. */

@@ -15,8 +15,8 @@ import {
   type WatchStop,
 } from './api';
 import type { Clock } from './clock';
-import type { Advance, Executor } from './executor';
 import { positionOf, type Traveller, travel } from './position';
+import type { Advance, Scheduler } from './scheduler';
 import { seeker } from './seek';
 import { Throttle } from './throttle';
 import type { Vcpu } from './vcpu';
@@ -58,7 +58,7 @@ export class RunControl implements MachineRun {
   private holds = 0;
 
   constructor(
-    private readonly executor: Executor,
+    private readonly executor: Scheduler,
     private readonly clock: Clock,
     private readonly context: RunContext,
   ) {

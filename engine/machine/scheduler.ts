@@ -8,9 +8,10 @@ import type { Vcpu } from './vcpu';
 
 /**
  * `idle`: every vCPU waits: for an interrupt, or to be let on (its dirty ring is full). `left`: the core came back for the machine to look at.
- * `retry`: every vCPU that does not wait met an INVALID memslot, and so it stays until its commit goes on.
+ * `stopped`: a watch was hit, and its owner wants to stop there. `retry`: every vCPU that does not wait met an INVALID memslot, and so it
+ * stays until its commit goes on.
  */
-export type Advance = 'ran' | 'idle' | 'left' | 'retry';
+export type Advance = 'ran' | 'idle' | 'left' | 'retry' | 'stopped';
 
 /** What of the schedule is part of a machine's state. */
 export type RoundState = SavedMachine['round'];

@@ -319,6 +319,9 @@ function judge(
   target(`uniform lookup of ${kind}, relative to the best npm peer`, ours / bestNpm, 0.5, 'x');
   const c = uniform['C red-black tree, gcc -O2']?.[LARGE];
   if (c) target(`uniform lookup of ${kind}, relative to the C tree`, ours / c, 1, 'x');
+  const cached = uniform[`${kind}, vCPU cache`]![LARGE]!;
+  target(`uniform lookup through a vCPU's cache, ${kind}, relative to sorted-btree`, cached / uniform['sorted-btree']![LARGE]!, 0.667, 'x');
+  if (c) target(`uniform lookup through a vCPU's cache, ${kind}, relative to the C tree`, cached / c, 1, 'x');
   target('lookup with the last used slot, 90 % local', local[`${kind}, vCPU cache`]![LARGE]!, 30, 'ns');
   for (const name of [
     'create + delete at the end',
