@@ -12,6 +12,7 @@ import { BZIMAGE, file, Linux, missingKvm } from '../guests/linux';
 import { compareAnswers } from '../support/kvm-answers';
 import { Random } from '../support/random';
 import { changeAtRandom } from './linux';
+import { runVitest } from './run-vitest';
 import type { Soak } from './soak';
 
 const ROUND = 10_000;
@@ -68,6 +69,12 @@ function underQemu(seed: number): string | undefined {
   }
 }
 
+/** Programs that run plainly and nested, and VMCBs full of nonsense. */
+const LONG = [
+  ['test/tiers/nested.test.ts', 25_000],
+  ['engine/cpu/svm/fuzz.test.ts', 100_000],
+] as const;
+
 export const kvm: Soak = {
   name: 'kvm',
   title: `${ROUNDS * ROUND} random memslot calls, answered by Debian's KVM in the lab and by the engine on ${INDEXES.join(', ')}`,
@@ -76,7 +83,7 @@ export const kvm: Soak = {
     const random = new Random(SEED);
     const linux = await Linux.boot({ variant: 'linux-kvm', bootLimit: 3e9 });
     linux.plug('d', 128 * MIB);
-    linux.sh('sleep 1; echo online > /sys/devices/system/memory/memory2/state; stty -echo');
+    linux.sh('sleep 1; echo online > /sys/devices/system/memory/memory2/state');
     let calls = 0;
     let sets = 0;
     for (let round = 0; round < ROUNDS; round++) {
@@ -92,6 +99,10 @@ export const kvm: Soak = {
       const complaints = round % 10 === 0 ? linux.complaints() : [];
       if (complaints.length > 0) throw new Error(`seed ${seed}: the kernel complains: ${complaints[0]}`);
       if (round % 5 === 4) say(`${calls} calls, none answered differently; ${sets} change sets of the lab's own memslots meanwhile`);
+    }
+    for (const [path, runs] of LONG) {
+      say(`${path}, ${runs} runs`);
+      if ((await runVitest([path], { LAB_SOAK_RUNS: String(runs) }, say)) !== 0) throw new Error(`${path} fails (see above)`);
     }
     const qemu = underQemu(SEED);
     if (qemu === undefined) say('QEMU is not installed: left out');
