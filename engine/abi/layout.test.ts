@@ -2,16 +2,15 @@ import { expect, it } from 'vitest';
 import * as layout from './layout';
 import { VREG_PAGE } from './record';
 import { TLB_ENTRIES, TLB_ENTRY_SIZE } from './tlb';
-import { STAT_UNIMPLEMENTED, VCPU_STATS } from './vcpu';
+import { STAT_VM_EXITS, VCPU_STATS } from './vcpu';
 
 it("fits a vCPU's parts into its block, in order", () => {
   const parts = [
-    [0, Math.max(VREG_PAGE, VCPU_STATS + STAT_UNIMPLEMENTED) + 8],
+    [0, Math.max(VREG_PAGE, VCPU_STATS + STAT_VM_EXITS) + 8],
     [layout.VCPU_RECORD_SIZE, layout.VCPU_CELLS_USED],
     [layout.VCPU_SCRATCH, layout.VCPU_SCRATCH + layout.VCPU_SCRATCH_SIZE],
     [layout.VCPU_FRAME_CACHE, layout.VCPU_CACHES_END],
     [layout.VCPU_TLB, layout.VCPU_TLB + layout.VCPU_TLB_SIZE],
-    [layout.VCPU_GUEST_TLB, layout.VCPU_GUEST_TLB + layout.VCPU_TLB_SIZE],
     [layout.VCPU_WINDOWS, layout.VCPU_WINDOWS + layout.VCPU_TLB_SIZE],
   ] as const;
   for (const [number, [start, end]] of parts.entries()) {

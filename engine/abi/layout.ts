@@ -74,16 +74,17 @@ export const VCPU_TLB_NOTES = VCPU_FILL_LOG + FILL_LOG_CAPACITY * 2;
 export const VCPU_WINDOW_LIST = VCPU_TLB_NOTES + 8192;
 export const WINDOW_LIST_CAPACITY = 2048;
 export const VCPU_CACHES_END = VCPU_WINDOW_LIST + WINDOW_LIST_CAPACITY * 2;
-/** Where a guest under SVM has its own fill log and filters: as far behind those of the host. Cells of its own lie at the beginning. */
-export const VCPU_GUEST_CELLS = 0x8000;
 /** Software TLBs: two tables (supervisor, user) of TLB_ENTRIES entries (tlb.ts). */
 export const VCPU_TLB_SIZE = 0x40000;
 export const VCPU_TLB = 0x20000;
-/** The same for a guest under SVM. */
-export const VCPU_GUEST_TLB = VCPU_TLB + VCPU_TLB_SIZE;
-/** Windows of compiled code (tlb.ts): two tables as far apart as the TLB's, so one address leads compiled code to both. None is a guest's. */
-export const VCPU_WINDOWS = VCPU_GUEST_TLB + VCPU_TLB_SIZE;
-export const VCPU_BLOCK_SIZE = VCPU_WINDOWS + VCPU_TLB_SIZE;
+/** Windows of compiled code (tlb.ts): two tables as far apart as the TLB's, so one address leads compiled code to both. */
+export const VCPU_WINDOWS = VCPU_TLB + VCPU_TLB_SIZE;
+/**
+ * A guest under SVM has translations of its own: TLB, windows, notes, lists, filters and the fill log lie so far behind those of the host.
+ * Cells of its own lie at the beginning.
+ */
+export const VCPU_GUEST_CONTEXT = VCPU_WINDOWS + VCPU_TLB_SIZE;
+export const VCPU_BLOCK_SIZE = VCPU_GUEST_CONTEXT + VCPU_WINDOWS + VCPU_TLB_SIZE;
 export const VCPU_END = VCPU_BASE + MAX_VCPUS * VCPU_BLOCK_SIZE;
 
 // --- machine --------------------------------------------------------------------------------------------------------------------------

@@ -18,8 +18,7 @@ import {
   VCPU_CR0,
   VCPU_CR4,
   VCPU_EFER,
-  VCPU_GUEST_CELLS,
-  VCPU_GUEST_TLB,
+  VCPU_GUEST_CONTEXT,
   VCPU_MODE,
   VCPU_SEG,
   VCPU_SEG_SIZE,
@@ -85,7 +84,7 @@ export let cpl: u32 = 0;
 /** TLB table of the current CPL, and the vCPU's two tables. */
 export let tlbBase: usize = 0;
 export let tlbSuper: usize = 0;
-/** What VCPU_FILL_COUNT, VCPU_FILL_LOG and the filters are relative to: the vCPU's block, or further on for a guest under SVM. */
+/** What the TLB, its cells and windows are relative to: the vCPU's block, or further on for a guest under SVM (VCPU_GUEST_CONTEXT). */
 export let tlbCells: usize = 0;
 
 @inline
@@ -139,7 +138,7 @@ function alignMode(): u32 {
   }
   if (aligned != tlbSuper) {
     memory.fill(tlbSuper + TLB_USER, 0xff, TLB_ENTRIES * TLB_ENTRY_SIZE);
-    dropWindows(cpu);
+    dropWindows(tlbCells);
   }
   aligned = tlbSuper;
   return MODE_ALIGN;
@@ -168,8 +167,8 @@ export function modeChanged(): void {
   store<u32>(cpu, digest, VCPU_MODE);
   const limited = !(digest & MODE_64) && load<u32>(segRecord(SEG_CS), SEG_LIMIT) != 0xffffffff;
   const guest = load<u32>(cpu, SVM_GUEST) != 0;
-  tlbSuper = cpu + (guest ? VCPU_GUEST_TLB : VCPU_TLB);
-  tlbCells = guest ? cpu + VCPU_GUEST_CELLS : cpu;
+  tlbCells = guest ? cpu + VCPU_GUEST_CONTEXT : cpu;
+  tlbSuper = tlbCells + VCPU_TLB;
   if (guest) digest |= MODE_GUEST;
   mode = digest | flatModes(digest) | alignMode() | (limited ? MODE_LIMITED : 0) | xmmMode();
   tlbBase = cpl == 3 ? tlbSuper + TLB_USER : tlbSuper;

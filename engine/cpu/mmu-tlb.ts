@@ -28,8 +28,7 @@ import {
   TLB_USER,
   VCPU_FILL_COUNT,
   VCPU_FILL_LOG,
-  VCPU_GUEST_CELLS,
-  VCPU_GUEST_TLB,
+  VCPU_GUEST_CONTEXT,
   VCPU_HUGE_FILTER,
   VCPU_INDEX,
   VCPU_LARGE_FILTER,
@@ -68,10 +67,13 @@ const HUGE_SHIFT: u64 = 30;
 /** vCPUs whose TLB was ever filled: bits, those of their guests behind. Scans skip the others. */
 let usedTlbs: u32 = 0;
 const GUEST_USED: u32 = 1 << MAX_VCPUS;
-/** Number of pairs of tables, and where number i lies. */
+/** Number of contexts: the host's of each vCPU, then the guests'. Where number i lies, and its tables. */
 const PAIRS: i32 = 2 * MAX_VCPUS;
+function contextOf(i: i32): usize {
+  return i < MAX_VCPUS ? blockOf(i) : blockOf(i - MAX_VCPUS) + VCPU_GUEST_CONTEXT;
+}
 function tablesOf(i: i32): usize {
-  return i < MAX_VCPUS ? blockOf(i) + VCPU_TLB : blockOf(i - MAX_VCPUS) + VCPU_GUEST_TLB;
+  return contextOf(i) + VCPU_TLB;
 }
 /** Counts every event that may have dropped an entry; caches of translations compare it. */
 export let tlbEpoch: u32 = 0;
@@ -102,21 +104,16 @@ function clearTags(entry: usize): void {
   store<u64>(entry, NO_TAG, TLB_TAG_WRITE);
   store<u64>(entry, NO_TAG, TLB_TAG_EXEC);
 }
-/** Are the tables in use those that windows are made from? Code of a guest under SVM is not compiled. */
+/** The number of an entry of a context's tables, as lists name it: bit 12 is set in the user table. */
 @inline
-function hasWindows(): bool {
-  return tlbCells == cpu;
+function numberIn(context: usize, entry: usize): u32 {
+  return <u32>((entry - (context + VCPU_TLB)) >> 5);
 }
-/** The number of an entry of this vCPU's own tables, as lists name it: bit 12 is set in the user table. */
-@inline
-function numberIn(block: usize, entry: usize): u32 {
-  return <u32>((entry - (block + VCPU_TLB)) >> 5);
-}
-/** This vCPU's entry is about to lose its page. */
+/** This entry of the tables in use is about to lose its page. */
 @inline
 function uncover(entry: usize): void {
-  const number = numberIn(cpu, entry);
-  if (hasWindows() && isCovered(cpu, number)) dropWindowsOf(cpu, number, load<u64>(entry, TLB_TAG_READ));
+  const number = numberIn(tlbCells, entry);
+  if (isCovered(tlbCells, number)) dropWindowsOf(tlbCells, number, load<u64>(entry, TLB_TAG_READ));
 }
 @inline
 function isEmpty(entry: usize): bool {
@@ -199,15 +196,14 @@ function enter(page: u64, table: usize, gfn: u64, answer: u32): void {
   const writable = !checked && walkDirty && walkAllowsWrite(user) && !(answer & (PAGE_READONLY | PAGE_CLEAN)) && !hasCode(host);
   const number = <u32>((entry - tlbSuper) >> 5);
   const same =
-    !hasWindows() ||
-    (!checked &&
+    !checked &&
     load<u64>(entry, TLB_TAG_READ) == page &&
     load<u32>(entry, TLB_ADDEND) == host - <u32>page &&
     (writable || load<u64>(entry, TLB_TAG_WRITE) == NO_TAG) &&
-    isGlobal(cpu, number) == walkGlobal);
+    isGlobal(tlbCells, number) == walkGlobal;
   if (!same) {
     uncover(entry);
-    noteEntry(cpu, number, walkGlobal);
+    noteEntry(tlbCells, number, walkGlobal);
   }
   store<u64>(entry, checked ? NO_TAG : page, TLB_TAG_READ);
   store<u64>(entry, writable ? page : NO_TAG, TLB_TAG_WRITE);
@@ -277,35 +273,34 @@ export function retag(): void {
     const block = blockOf(index % MAX_VCPUS);
     let entry: usize = tablesOf(index);
     for (const end = entry + 2 * TABLE_BYTES; entry < end; entry += TLB_ENTRY_SIZE) retagEntry(block, entry);
-    dropWindows(block);
+    dropWindows(contextOf(index));
   }
 }
 
-/** Empties two tables, and the cells that go with them. */
-function dropTables(tables: usize, cells: usize): void {
-  memory.fill(tables, 0xff, 2 * TABLE_BYTES);
-  memory.fill(cells + VCPU_LARGE_FILTER, 0, 128);
-  store<u32>(cells, 0, VCPU_HUGE_FILTER);
-  store<u32>(cells, 0, VCPU_FILL_COUNT);
-  if (tables == cells + VCPU_TLB) forgetNotes(cells);
+/** Empties a context: its two tables, and what goes with them. */
+function dropContext(context: usize): void {
+  tlbEpoch++;
+  memory.fill(context + VCPU_TLB, 0xff, 2 * TABLE_BYTES);
+  memory.fill(context + VCPU_LARGE_FILTER, 0, 128);
+  store<u32>(context, 0, VCPU_HUGE_FILTER);
+  store<u32>(context, 0, VCPU_FILL_COUNT);
+  forgetNotes(context);
 }
 
 /** Empties the host's and the guest's tables of a vCPU, given by its block. */
 function dropAll(block: usize): void {
-  dropTables(block + VCPU_TLB, block);
-  dropGuestTlb(block);
+  dropContext(block);
+  dropContext(block + VCPU_GUEST_CONTEXT);
 }
 
 /** Empties the tables of a vCPU's guest under SVM. */
 export function dropGuestTlb(block: usize): void {
-  tlbEpoch++;
-  dropTables(block + VCPU_GUEST_TLB, block + VCPU_GUEST_CELLS);
+  dropContext(block + VCPU_GUEST_CONTEXT);
 }
 
 /** Empties the tables that are in use otherwise. */
 export function dropHostTlb(block: usize): void {
-  tlbEpoch++;
-  dropTables(block + VCPU_TLB, block);
+  dropContext(block);
 }
 
 /** The running program's own flush (MOV CR3, CR4 changes). keepGlobal keeps pages entered as global. */
@@ -314,7 +309,7 @@ export function flushTlb(keepGlobal: bool): void {
   tlbEpoch++;
   count(STAT_TLB_FLUSH, 1);
   if (!keepGlobal || filled > <u32>FILL_LOG_CAPACITY) {
-    dropTables(tlbSuper, tlbCells);
+    dropContext(tlbCells);
     return;
   }
   let at = tlbCells + VCPU_FILL_LOG;
@@ -323,11 +318,11 @@ export function flushTlb(keepGlobal: bool): void {
   let all = false;
   for (; at < end; at += 2) {
     const number = load<u16>(at);
-    all = all || (hasWindows() && isCovered(cpu, number) && isGlobal(cpu, number));
+    all = all || (isCovered(tlbCells, number) && isGlobal(tlbCells, number));
     clearTags(tlbSuper + ((<usize>number) << 5));
   }
-  if (all) dropWindows(cpu);
-  else if (hasWindows()) dropPrivateWindows(cpu);
+  if (all) dropWindows(tlbCells);
+  else dropPrivateWindows(tlbCells);
   store<u32>(tlbCells, 0, VCPU_FILL_COUNT);
 }
 
@@ -365,8 +360,7 @@ function dropRange(start: f64, npages: f64, writeOnly: bool): i32 {
   let dropped = 0;
   for (let index = 0; index < PAIRS; index++) {
     if (!((usedTlbs >> index) & 1)) continue;
-    const block = blockOf(index % MAX_VCPUS);
-    const mayCover = index < MAX_VCPUS;
+    const context = contextOf(index);
     let covered = false;
     let entry: usize = tablesOf(index);
     for (const end = entry + 2 * TABLE_BYTES; entry < end; entry += TLB_ENTRY_SIZE) {
@@ -378,10 +372,10 @@ function dropRange(start: f64, npages: f64, writeOnly: bool): i32 {
         if (isEmpty(entry)) continue;
         clearTags(entry);
       }
-      covered = covered || (mayCover && isCovered(block, numberIn(block, entry)));
+      covered = covered || isCovered(context, numberIn(context, entry));
       dropped++;
     }
-    if (covered) dropWindows(block);
+    if (covered) dropWindows(context);
   }
   if (!writeOnly) count(STAT_ZAPPED_ENTRIES, dropped);
   return dropped;
@@ -423,14 +417,13 @@ export function stripWriteTags(hostPage: u32): void {
   const host = hostPage << 12;
   for (let index = 0; index < PAIRS; index++) {
     if (!((usedTlbs >> index) & 1)) continue;
-    const block = blockOf(index % MAX_VCPUS);
-    const mayCover = index < MAX_VCPUS;
+    const context = contextOf(index);
     let entry: usize = tablesOf(index);
     for (const end = entry + 2 * TABLE_BYTES; entry < end; entry += TLB_ENTRY_SIZE) {
       const tag = load<u64>(entry, TLB_TAG_WRITE);
       if (tag == NO_TAG || (<u32>tag & ~1) + load<u32>(entry, TLB_ADDEND) != host) continue;
       store<u64>(entry, NO_TAG, TLB_TAG_WRITE);
-      if (mayCover && isCovered(block, numberIn(block, entry))) dropWindowsOf(block, numberIn(block, entry), tag);
+      if (isCovered(context, numberIn(context, entry))) dropWindowsOf(context, numberIn(context, entry), tag);
     }
   }
 }

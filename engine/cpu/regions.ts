@@ -34,7 +34,7 @@ import { storeLazyFlags } from './region-flags';
 import { clearPending, cpu, vcpuIndex } from './state';
 import { exactCountBetween, stopRecord } from './stops';
 import { ARM_CODE, armed, isWatchedCode } from './watch';
-import { blockKey, KEY_64 } from './why';
+import { blockKey, KEY_64, KEY_GUEST } from './why';
 import { fillWindow } from './window-fill';
 
 /** Entry descriptor. */
@@ -90,9 +90,15 @@ export function nextSample(left: i32): i32 {
   return soft < left ? soft : left;
 }
 
+/** Code of this key is compiled: plain 64-bit code, a guest's under SVM too. */
+@inline
+function isCompiled(key: u32): bool {
+  return (key & ~(<u32>KEY_GUEST)) == KEY_64;
+}
+
 /** A sample fell on this block: it is compiled when its page is hot, unless alignment is checked. */
 export function sampled(block: usize): void {
-  if (quantum == 0 || blockKey() != KEY_64 || entryOf(block) != 0 || !isCached(block) || !isBlockAt(block, blockHva(block), KEY_64)) return;
+  if (quantum == 0 || !isCompiled(blockKey()) || entryOf(block) != 0 || !isCached(block) || !isBlockAt(block, blockHva(block), blockKey())) return;
   const heat = heatOf(block);
   const now = load<u32>(heat) + 1;
   store<u32>(heat, now < threshold ? now : 0);
@@ -197,9 +203,9 @@ export function jitRotated(word: i32, result: u64): void {
 
 // For the compiler
 
-/** The decoded block at this host address in 64-bit mode, as the interpreter runs it; 0: none. */
+/** The decoded block at this host address for the key of the code that runs (`jitHot` calls it); 0: none. */
 export function jitBlock(hva: usize): usize {
-  return findCached(hva, KEY_64);
+  return findCached(hva, blockKey());
 }
 export function jitRecords(block: usize): usize {
   return interpreted(block);

@@ -28,7 +28,7 @@ import {
 } from '../abi/index';
 import { jitMisses } from './imports';
 import { probePlain } from './mmu';
-import { tlbBase, tlbSuper } from './mmu-mode';
+import { tlbBase, tlbCells, tlbSuper } from './mmu-mode';
 import { cpu } from './state';
 import { cover, isGlobal, listWindow } from './windows';
 
@@ -54,7 +54,7 @@ function numberOf(entry: usize): u32 {
 function take(page: u64, right: usize, addend: u32): bool {
   const entry = entryOf(page);
   if (load<u64>(entry + right) != page || load<u32>(entry, TLB_ADDEND) != addend) return false;
-  cover(cpu, numberOf(entry));
+  cover(tlbCells, numberOf(entry));
   return true;
 }
 
@@ -78,7 +78,7 @@ export function fillWindow(): void {
   const va = load<u64>(cpu, VCPU_MISS_VA);
   const number = miss & MISS_CELL;
   const user = tlbBase != tlbSuper;
-  const cell = cpu + VCPU_WINDOWS + (user ? <usize>TLB_USER : 0) + (<usize>number) * WINDOW_SIZE;
+  const cell = tlbCells + VCPU_WINDOWS + (user ? <usize>TLB_USER : 0) + (<usize>number) * WINDOW_SIZE;
   const bytes = <i32>((miss >> MISS_BYTES_SHIFT) & 31);
   const right: usize = miss & MISS_WRITABLE ? TLB_TAG_WRITE : TLB_TAG_READ;
   countMiss(cell, number);
@@ -89,7 +89,7 @@ export function fillWindow(): void {
   if (!take(page, right, addend)) return;
   let first = page;
   let end = page + PAGE;
-  let global = isGlobal(cpu, numberOf(entryOf(page)));
+  let global = isGlobal(tlbCells, numberOf(entryOf(page)));
   // What the window held already is in the TLB still, or it would have been dropped.
   const length = load<u64>(cell, WINDOW_LENGTH);
   if (length != 0 && load<u32>(cell, WINDOW_HOST) - <u32>load<u64>(cell, WINDOW_FIRST) == addend) {
@@ -100,15 +100,15 @@ export function fillWindow(): void {
     if (end - first != PAGE) global = global && load<u32>(cell, WINDOW_GLOBAL) != 0;
   }
   for (let n = 0; n < ABOVE && end != 0 && take(end, right, addend); n++) {
-    global = global && isGlobal(cpu, numberOf(entryOf(end)));
+    global = global && isGlobal(tlbCells, numberOf(entryOf(end)));
     end += PAGE;
   }
   for (let n = 0; n < BELOW && first != 0 && take(first - PAGE, right, addend); n++) {
     first -= PAGE;
-    global = global && isGlobal(cpu, numberOf(entryOf(first)));
+    global = global && isGlobal(tlbCells, numberOf(entryOf(first)));
   }
   store<u32>(JIT_WINDOWS_FILLED, load<u32>(JIT_WINDOWS_FILLED) + 1);
-  if (length == 0) listWindow(cpu, number | (user ? 4096 : 0));
+  if (length == 0) listWindow(tlbCells, number | (user ? 4096 : 0));
   store<u64>(cell, first, WINDOW_FIRST);
   store<u64>(cell, end - first - WINDOW_MARGIN, WINDOW_LENGTH);
   store<u32>(cell, <u32>first + addend, WINDOW_HOST);

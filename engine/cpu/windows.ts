@@ -26,90 +26,90 @@ function countDropped(number: u32): void {
 
 /** Entries have numbers: their place in the table, and bit 12 in the user table. */
 @inline
-function noteAt(block: usize, entry: u32): usize {
-  return block + VCPU_TLB_NOTES + <usize>entry;
+function noteAt(context: usize, entry: u32): usize {
+  return context + VCPU_TLB_NOTES + <usize>entry;
 }
 /** The cell that an entry of the list names, numbered in the same way. */
 @inline
-function cellAt(block: usize, number: u32): usize {
-  return block + VCPU_WINDOWS + (<usize>(number >> 12)) * TLB_USER + (<usize>(number & 4095)) * WINDOW_SIZE;
+function cellAt(context: usize, number: u32): usize {
+  return context + VCPU_WINDOWS + (<usize>(number >> 12)) * TLB_USER + (<usize>(number & 4095)) * WINDOW_SIZE;
 }
 
-/** May some window of this vCPU hold the entry's page? */
+/** May some window of this context hold the entry's page? */
 @inline
-export function isCovered(block: usize, entry: u32): bool {
-  return (load<u8>(noteAt(block, entry)) & NOTE_COVERED) != 0;
+export function isCovered(context: usize, entry: u32): bool {
+  return (load<u8>(noteAt(context, entry)) & NOTE_COVERED) != 0;
 }
 @inline
-export function isGlobal(block: usize, entry: u32): bool {
-  return (load<u8>(noteAt(block, entry)) & NOTE_GLOBAL) != 0;
+export function isGlobal(context: usize, entry: u32): bool {
+  return (load<u8>(noteAt(context, entry)) & NOTE_GLOBAL) != 0;
 }
 /** The entry has a new page. */
 @inline
-export function noteEntry(block: usize, entry: u32, global: bool): void {
-  store<u8>(noteAt(block, entry), global ? <u8>NOTE_GLOBAL : 0);
+export function noteEntry(context: usize, entry: u32, global: bool): void {
+  store<u8>(noteAt(context, entry), global ? <u8>NOTE_GLOBAL : 0);
 }
 @inline
-export function cover(block: usize, entry: u32): void {
-  store<u8>(noteAt(block, entry), load<u8>(noteAt(block, entry)) | <u8>NOTE_COVERED);
+export function cover(context: usize, entry: u32): void {
+  store<u8>(noteAt(context, entry), load<u8>(noteAt(context, entry)) | <u8>NOTE_COVERED);
 }
 
-/** Drops all windows of a vCPU. */
-export function dropWindows(block: usize): void {
-  const count = load<u32>(block, VCPU_WINDOW_COUNT);
+/** Drops all windows of a context: a vCPU's block, or its guest's (VCPU_GUEST_CONTEXT). */
+export function dropWindows(context: usize): void {
+  const count = load<u32>(context, VCPU_WINDOW_COUNT);
   for (let at: u32 = 0; at < count; at++) {
-    store<u64>(cellAt(block, load<u16>(block + ((<usize>at) << 1), VCPU_WINDOW_LIST)), 0, WINDOW_LENGTH);
+    store<u64>(cellAt(context, load<u16>(context + ((<usize>at) << 1), VCPU_WINDOW_LIST)), 0, WINDOW_LENGTH);
   }
   countDropped(count);
-  store<u32>(block, 0, VCPU_WINDOW_COUNT);
+  store<u32>(context, 0, VCPU_WINDOW_COUNT);
 }
 
 /** The same, and nothing of the TLB is left. */
-export function forgetNotes(block: usize): void {
-  dropWindows(block);
-  memory.fill(block + VCPU_TLB_NOTES, 0, 2 * TLB_ENTRIES);
+export function forgetNotes(context: usize): void {
+  dropWindows(context);
+  memory.fill(context + VCPU_TLB_NOTES, 0, 2 * TLB_ENTRIES);
 }
 
 /** Drops the windows with pages that are not global. */
-export function dropPrivateWindows(block: usize): void {
-  const count = load<u32>(block, VCPU_WINDOW_COUNT);
+export function dropPrivateWindows(context: usize): void {
+  const count = load<u32>(context, VCPU_WINDOW_COUNT);
   let kept: u32 = 0;
   for (let at: u32 = 0; at < count; at++) {
-    const number = load<u16>(block + ((<usize>at) << 1), VCPU_WINDOW_LIST);
-    const cell = cellAt(block, number);
+    const number = load<u16>(context + ((<usize>at) << 1), VCPU_WINDOW_LIST);
+    const cell = cellAt(context, number);
     if (load<u32>(cell, WINDOW_GLOBAL)) {
-      store<u16>(block + ((<usize>kept) << 1), number, VCPU_WINDOW_LIST);
+      store<u16>(context + ((<usize>kept) << 1), number, VCPU_WINDOW_LIST);
       kept++;
     } else store<u64>(cell, 0, WINDOW_LENGTH);
   }
   countDropped(count - kept);
-  store<u32>(block, kept, VCPU_WINDOW_COUNT);
+  store<u32>(context, kept, VCPU_WINDOW_COUNT);
 }
 
 /** Drops the windows that hold this page, which the entry has. */
-export function dropWindowsOf(block: usize, entry: u32, page: u64): void {
-  const count = load<u32>(block, VCPU_WINDOW_COUNT);
+export function dropWindowsOf(context: usize, entry: u32, page: u64): void {
+  const count = load<u32>(context, VCPU_WINDOW_COUNT);
   let kept: u32 = 0;
   for (let at: u32 = 0; at < count; at++) {
-    const number = load<u16>(block + ((<usize>at) << 1), VCPU_WINDOW_LIST);
-    const cell = cellAt(block, number);
+    const number = load<u16>(context + ((<usize>at) << 1), VCPU_WINDOW_LIST);
+    const cell = cellAt(context, number);
     const length = load<u64>(cell, WINDOW_LENGTH);
     const holds = (number ^ entry) >> 12 == 0 && page - load<u64>(cell, WINDOW_FIRST) < length + WINDOW_MARGIN;
     if (holds || length == 0) store<u64>(cell, 0, WINDOW_LENGTH);
     else {
-      store<u16>(block + ((<usize>kept) << 1), number, VCPU_WINDOW_LIST);
+      store<u16>(context + ((<usize>kept) << 1), number, VCPU_WINDOW_LIST);
       kept++;
     }
   }
   countDropped(count - kept);
-  store<u32>(block, kept, VCPU_WINDOW_COUNT);
-  store<u8>(noteAt(block, entry), load<u8>(noteAt(block, entry)) & ~(<u8>NOTE_COVERED));
+  store<u32>(context, kept, VCPU_WINDOW_COUNT);
+  store<u8>(noteAt(context, entry), load<u8>(noteAt(context, entry)) & ~(<u8>NOTE_COVERED));
 }
 
 /** The cell, which was empty, is about to hold something: it is dropped with the others. */
-export function listWindow(block: usize, number: u32): void {
-  if (load<u32>(block, VCPU_WINDOW_COUNT) >= <u32>WINDOW_LIST_CAPACITY) dropWindows(block);
-  const count = load<u32>(block, VCPU_WINDOW_COUNT);
-  store<u16>(block + ((<usize>count) << 1), <u16>number, VCPU_WINDOW_LIST);
-  store<u32>(block, count + 1, VCPU_WINDOW_COUNT);
+export function listWindow(context: usize, number: u32): void {
+  if (load<u32>(context, VCPU_WINDOW_COUNT) >= <u32>WINDOW_LIST_CAPACITY) dropWindows(context);
+  const count = load<u32>(context, VCPU_WINDOW_COUNT);
+  store<u16>(context + ((<usize>count) << 1), <u16>number, VCPU_WINDOW_LIST);
+  store<u32>(context, count + 1, VCPU_WINDOW_COUNT);
 }

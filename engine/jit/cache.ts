@@ -1,5 +1,5 @@
 /** Room for what compiled regions need: slots in the core's table of functions, and memory for their tables of computed jumps. */
-import { JIT_TABLES, JIT_TABLES_END, MAX_VCPUS, VCPU_BASE, VCPU_BLOCK_SIZE, VCPU_WINDOWS } from '../abi/layout';
+import { JIT_TABLES, JIT_TABLES_END, MAX_VCPUS, VCPU_BASE, VCPU_BLOCK_SIZE, VCPU_GUEST_CONTEXT, VCPU_WINDOWS } from '../abi/layout';
 import { TLB_USER, WINDOW_LENGTH, WINDOW_MISSES, WINDOW_SIZE, WINDOWS } from '../abi/tlb';
 
 /** Slots that the table grows by. */
@@ -64,7 +64,7 @@ export class WindowCells {
     const cell = this.free.pop();
     if (cell === undefined) return -1;
     for (let vcpu = 0; vcpu < MAX_VCPUS; vcpu++) {
-      for (const table of [0, TLB_USER]) {
+      for (const table of [0, TLB_USER, VCPU_GUEST_CONTEXT, VCPU_GUEST_CONTEXT + TLB_USER]) {
         const at = VCPU_BASE + vcpu * VCPU_BLOCK_SIZE + VCPU_WINDOWS + table + cell * WINDOW_SIZE;
         view.setBigUint64(at + WINDOW_LENGTH, 0n, true);
         view.setUint32(at + WINDOW_MISSES, 0, true);

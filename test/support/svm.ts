@@ -3,6 +3,7 @@ import { expect } from 'vitest';
 import { EXIT_HLT } from '../../engine/abi/exits';
 import * as svm from '../../engine/abi/svm';
 import * as abi from '../../engine/abi/vcpu';
+import type { JitOptions } from '../../engine/jit/index';
 import { TestCore } from './core';
 
 /** VMRUN; HLT. */
@@ -32,8 +33,8 @@ export interface Exit {
 
 export class SvmCore extends TestCore {
   /** The guest: 64-bit, CPL 0, on the host's own page tables, its RIP at GUEST. HLT, shutdown and VMRUN are intercepted. */
-  constructor(ramSize = 0x800000) {
-    super(ramSize);
+  constructor(ramSize = 0x800000, jit?: JitOptions) {
+    super(ramSize, jit);
     this.set32(svm.VCPU_CPU_MODEL, svm.CPU_MODEL_LAB64_SVM);
     this.core.resetVcpu(0);
     this.longMode(HOST);

@@ -7,7 +7,7 @@ import * as abi from '../../engine/abi/vcpu';
 import { GPR_NAMES } from '../support/core';
 import { Random } from '../support/random';
 import { SvmCore, VMCB } from '../support/svm';
-import { Pair } from './pair';
+import { EAGER, Pair } from './pair';
 import { DATA, DATA_PAGES, randomProgram } from './program';
 
 const SEED = 20261202;
@@ -85,10 +85,13 @@ const seen = (t: Pair['plain']): string => {
   ].join(' ');
 };
 
-it(`${PROGRAMS} programs from seed ${SEED} see nothing of ${STRETCHES} exits each`, { timeout: 3_600_000 }, () => {
+it.each([
+  ['interpreted', undefined],
+  ['compiled', EAGER],
+] as const)(`${PROGRAMS} programs from seed ${SEED}, %s, see nothing of ${STRETCHES} exits each`, { timeout: 3_600_000 }, (_name, jit) => {
   const pair = new Pair();
   const random = new Random(SEED);
-  const t = new SvmCore(RAM);
+  const t = new SvmCore(RAM, jit);
   let exits = 0;
   for (let seed = SEED; seed < SEED + PROGRAMS; seed++) {
     pair.load(randomProgram(seed), seed);
@@ -112,5 +115,6 @@ it(`${PROGRAMS} programs from seed ${SEED} see nothing of ${STRETCHES} exits eac
     for (let page = DATA; page < DATA + DATA_PAGES * 4096; page += 4096)
       expect(Buffer.compare(pageOf(t, page), pageOf(plain, page)), `seed ${seed}, page ${page.toString(16)}`).toBe(0);
   }
+  if (t.jit) expect(t.jit.figures().compiled).toBeGreaterThan(PROGRAMS);
   expect(exits).toBeGreaterThan((PROGRAMS * STRETCHES) / 2);
 });

@@ -3,20 +3,20 @@
  * another paging mode or table than the guest had when it left, which real processors would leave to software's flushes.
  */
 import { VCPU_CR0, VCPU_CR3, VCPU_CR4, VCPU_EFER } from '../../abi/index';
-import { VCPU_GUEST_CELLS } from '../../abi/layout';
+import { VCPU_GUEST_CONTEXT } from '../../abi/layout';
 import { SVM_ASID, SVM_NCR3, SVM_NESTED } from '../../abi/svm';
 import { dropGuestTlb, dropHostTlb } from '../mmu';
 import { CR0_PE, CR0_PG, CR0_WP } from '../mmu-mode';
 import { cpu } from '../state';
 
 // Cells of the vCPU's block: whose translations the guest's tables hold.
-const TLB_ASID: usize = VCPU_GUEST_CELLS; // u32, 0: nobody's
-const TLB_NESTED: usize = VCPU_GUEST_CELLS + 4; // u32
-const TLB_CR0: usize = VCPU_GUEST_CELLS + 8;
-const TLB_CR3: usize = VCPU_GUEST_CELLS + 16;
-const TLB_CR4: usize = VCPU_GUEST_CELLS + 24;
-const TLB_EFER: usize = VCPU_GUEST_CELLS + 32;
-const TLB_NCR3: usize = VCPU_GUEST_CELLS + 40;
+const TLB_ASID: usize = VCPU_GUEST_CONTEXT; // u32, 0: nobody's
+const TLB_NESTED: usize = VCPU_GUEST_CONTEXT + 4; // u32
+const TLB_CR0: usize = VCPU_GUEST_CONTEXT + 8;
+const TLB_CR3: usize = VCPU_GUEST_CONTEXT + 16;
+const TLB_CR4: usize = VCPU_GUEST_CONTEXT + 24;
+const TLB_EFER: usize = VCPU_GUEST_CONTEXT + 32;
+const TLB_NCR3: usize = VCPU_GUEST_CONTEXT + 40;
 const PAGING: u64 = CR0_PG | CR0_WP | CR0_PE;
 
 function isOurs(): bool {
