@@ -2,12 +2,13 @@ import { describe, expect, it } from 'vitest';
 import type { Figures } from '../../engine/worker/protocol';
 import { Trail } from './trail';
 
-const figures = (mips: number, holes = 0): Figures => ({
+const figures = (mips: number, holes = 0, share = 0): Figures => ({
   mips,
   instructions: 0,
   guestTimeNs: 0,
   tlbMissPerMille: 0,
   rates: { tlbMisses: 0, zappedPages: 0, dirtyPages: 0, mmio: 0, pio: 0, holes },
+  jit: { share, regions: 1, compileMs: 0, regionsDropped: 0, windowsDropped: 3 },
   holes: 0,
   idle: false,
 });
@@ -15,8 +16,10 @@ const figures = (mips: number, holes = 0): Figures => ({
 describe('Trail', () => {
   it('gives ages and values, oldest first', () => {
     const trail = new Trail();
-    trail.push(figures(1, 7), 10);
+    trail.push(figures(1, 7, 40), 10);
     trail.push(figures(2), 10.25);
+    expect(trail.read('compiled', 10.25).values).toEqual([40, 0]);
+    expect(trail.read('windowsDropped', 10.25).values).toEqual([3, 3]);
     expect(trail.read('mips', 10.25)).toEqual({ ages: [-0.25, 0], values: [1, 2] });
     expect(trail.read('holes', 10.25).values).toEqual([7, 0]);
   });

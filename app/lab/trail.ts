@@ -2,12 +2,18 @@
 import type { Figures, Rates } from '../../engine/worker/protocol';
 import { TRAIL_SECONDS } from '../shared/bounds';
 
-export type TrailKey = 'mips' | keyof Rates;
+export type TrailKey = 'mips' | 'compiled' | 'windowsDropped' | keyof Rates;
 /** s: no figures for so long are not a late message, but a guest that waits. */
 const GAP = 0.6;
 const BEFORE = 0.25;
 
-const KEYS: readonly TrailKey[] = ['mips', 'tlbMisses', 'zappedPages', 'dirtyPages', 'mmio', 'pio', 'holes'];
+const KEYS: readonly TrailKey[] = ['mips', 'compiled', 'windowsDropped', 'tlbMisses', 'zappedPages', 'dirtyPages', 'mmio', 'pio', 'holes'];
+
+function figureOf({ mips, jit, rates }: Figures, key: TrailKey): number {
+  if (key === 'mips') return mips;
+  if (key === 'compiled') return jit?.share ?? 0;
+  return key === 'windowsDropped' ? (jit?.windowsDropped ?? 0) : rates[key];
+}
 
 export class Trail {
   /** s */
@@ -18,7 +24,7 @@ export class Trail {
   push(figures: Figures, now: number): void {
     const last = this.#times.at(-1);
     if (last !== undefined && now - last > GAP) this.#add(now - BEFORE, (key) => this.#values[key].at(-1)!);
-    this.#add(now, (key) => (key === 'mips' ? figures.mips : figures.rates[key]));
+    this.#add(now, (key) => figureOf(figures, key));
     const old = this.#times.findIndex((time) => time > now - TRAIL_SECONDS - 1);
     if (old <= 0) return;
     this.#times.splice(0, old);

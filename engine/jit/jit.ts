@@ -280,6 +280,19 @@ export class Jit {
     };
   }
 
+  /** The figures that change all the time, for those who ask often. All but `jit_regions` only count up. */
+  counters(): Record<'jit_instructions' | 'jit_regions' | 'jit_regions_dropped' | 'jit_windows_dropped' | 'jit_compile_us', number> {
+    this.refreshView();
+    const { written, flushed, evicted } = this.drops;
+    return {
+      jit_instructions: Number(this.view.getBigUint64(JIT_RAN, true)),
+      jit_regions: this.live.size,
+      jit_regions_dropped: written + flushed + evicted,
+      jit_windows_dropped: this.counter(JIT_WINDOWS_DROPPED),
+      jit_compile_us: Math.round(this.compileTime * 1000),
+    };
+  }
+
   private exits(): JitFigures['exits'] {
     const words = new Uint32Array(this.memory.buffer, JIT_EXITS, INTERPRET >> 4);
     const names = new Map<number, string>(Object.entries(Reason).map(([name, number]) => [number, name]));

@@ -80,6 +80,7 @@ export class Inspection implements MachineInspect {
       zapped_pages: this.parts.layout.zappedPages,
       holes: this.parts.mmio.holes,
       host_memory: this.parts.host.inUse,
+      ...this.parts.jit?.counters(),
     };
   }
 

@@ -55,15 +55,25 @@ export class Figurer {
     const done = Math.max(0, instructions - this.instructions);
     const elapsed = Math.max(1, now - this.at);
     const mips = done / elapsed / 1000;
-    const rates = Object.fromEntries(
-      Object.entries(COUNTERS).map(([name, counter]) => [name, Math.round((since(counter) * 1000) / elapsed)]),
-    ) as unknown as Rates;
+    const perSecond = (counter: string): number => Math.round((since(counter) * 1000) / elapsed);
+    const rates = Object.fromEntries(Object.entries(COUNTERS).map(([name, counter]) => [name, perSecond(counter)])) as unknown as Rates;
+    const jit =
+      counts.jit_regions === undefined
+        ? undefined
+        : {
+            share: done > 0 ? Math.min(100, Math.round((since('jit_instructions') * 1000) / done) / 10) : 0,
+            regions: counts.jit_regions,
+            compileMs: Math.round(since('jit_compile_us') / elapsed),
+            regionsDropped: perSecond('jit_regions_dropped'),
+            windowsDropped: perSecond('jit_windows_dropped'),
+          };
     const figures: Figures = {
       mips: Math.round(mips * 10) / 10,
       instructions,
       guestTimeNs: machine.run.guestTimeNs,
       tlbMissPerMille: done > 0 ? Math.round((since('tlb_misses') * 100_000) / done) / 100 : 0,
       rates,
+      ...(jit && { jit }),
       holes: machine.inspect.holes.total,
       idle: machine.run.state === 'running' && mips < IDLE_MIPS,
     };

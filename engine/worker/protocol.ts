@@ -302,8 +302,23 @@ export interface Figures {
   tlbMissPerMille: number;
   /** Of the time since the last figures, each a second: */
   rates: Rates;
+  /** Of the JIT; absent with -accel interp. */
+  jit?: JitRates;
   holes: number;
   idle: boolean;
+}
+
+/** What compiled code did since the last figures. */
+export interface JitRates {
+  /** Percent of the guest's instructions that ran as compiled code. */
+  share: number;
+  /** Compiled regions that exist now. */
+  regions: number;
+  /** ms a second that compiling took. */
+  compileMs: number;
+  /** Regions and windows dropped, a second. */
+  regionsDropped: number;
+  windowsDropped: number;
 }
 
 /** Events a second. */

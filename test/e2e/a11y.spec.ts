@@ -84,7 +84,7 @@ for (const colorScheme of ['dark', 'light'] as const) {
     await check('vCPU stopped, everything unfolded, a target followed');
     await lab.monitor('cont');
     await page.getByRole('tab', { name: 'Live' }).click();
-    await expect(page.locator('.chart canvas')).toHaveCount(6);
+    await expect(page.locator('.chart canvas')).toHaveCount(8);
     await check('live charts');
     await page.getByRole('tab', { name: 'Page walk' }).click();
     await expect(page.getByText('PML4E[0]')).toBeVisible();

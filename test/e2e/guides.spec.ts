@@ -156,6 +156,16 @@ test('zap: a slot zapped costs a guest that does not use it nothing, everything 
   await expect.poll(() => lab.monitor('memslot_zap')).toMatch(/slot/);
 });
 
+test('compiled: a commit drops no compiled code, and windows only where everything is zapped', async ({ lab }) => {
+  test.setTimeout(120_000);
+  await open(lab, 'compiled');
+  expect(await toTheEnd(lab)).toHaveLength(6);
+  expect((await figures(lab, 'Compiled regions dropped a commit')).map(number)).toEqual([0, 0, 0]);
+  const [, slot, all] = (await figures(lab, 'Windows dropped a commit')).map(number);
+  expect(slot).toBe(0);
+  expect(all).toBeGreaterThanOrEqual(1);
+});
+
 test('a guide keeps its place when it is closed, gives way to the inspector, and its link opens it again', async ({ lab, page }) => {
   await open(lab, 'exchange');
   await doIt(lab).click();

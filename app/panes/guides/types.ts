@@ -5,7 +5,7 @@
 import type { LabState } from '../../../engine/worker/protocol';
 import type { Lab } from '../../lab/lab.svelte';
 
-export const GUIDE_IDS = ['move', 'exchange', 'flags', 'index', 'zap', 'swaps'] as const;
+export const GUIDE_IDS = ['move', 'exchange', 'flags', 'index', 'zap', 'compiled', 'swaps'] as const;
 export type GuideId = (typeof GUIDE_IDS)[number];
 
 /** The guest's `watch` command, as its console tells it. */

@@ -1,59 +1,8 @@
 /** What a guest pays when a commit that does not concern it drops every translation, or only those it touched. */
-import type { LabState } from '../../../engine/worker/protocol';
-import { count, hex } from '../../shared/format';
-import { cell, contains, dimmSlots, endLoop, plugStep, toPrompt } from './facts';
-import { freePlace } from './free-places';
-import type { Guide, Live, MeasureStep, Tools } from './types';
-
-/** The small slot that moves; the guest never touches it. */
-const ID = 90;
-/** Where it goes, unless something else is there. */
-const WANTED = 0x60000000;
-const SIZE = 0x200000;
-const MOVES = 40;
-/** MiB that the guest sweeps: half as many pages as its TLB has entries. */
-const SWEEP = 8;
-
-/** Behind the DIMM's first 8 MiB: those would share the TLB's places with memlab's own pages, and miss without any zap. */
-const sweepAt = (dimm: { guestPhysAddr: number }): number => dimm.guestPhysAddr + SWEEP * 2 ** 20;
-
-const bystander = (state: LabState) => state.slots.find((slot) => slot.slot === ID && slot.memorySize === SIZE);
-/** The lower of the two places that it moves between. */
-const placeOf = (state: LabState): number => freePlace(state, (SIZE * 3) / 2, WANTED, (id) => id === ID) ?? WANTED;
-const sweeps = (live: Live): boolean => live.sweep !== undefined && dimmSlots(live.state).some((slot) => contains(slot, live.sweep ?? -1));
-
-/** The bystander moves by half its size and back, so that each commit zaps. */
-async function moves(tools: Tools, mode: 'slot' | 'all'): Promise<void> {
-  const began = performance.now();
-  const before = await tools.query({ ask: 'stats' });
-  for (let i = 0; i < MOVES; i++) {
-    const { state } = tools.live();
-    const at = bystander(state)?.guestPhysAddr;
-    if (at === undefined) throw new Error(`Slot ${ID} is gone.`);
-    const low = placeOf(state);
-    await tools.command(`memslot_move ${ID} ${hex(at === low ? low + SIZE / 2 : low)}`);
-  }
-  const after = await tools.query({ ask: 'stats' });
-  const gained = (name: string): number => (after[name] ?? 0) - (before[name] ?? 0);
-  tools.note(mode, {
-    misses: gained('tlb_misses') / MOVES,
-    dropped: gained('zapped_entries') / MOVES,
-    mips: gained('instructions') / (performance.now() - began) / 1000,
-  });
-}
-
-const mode = (id: 'slot' | 'all', title: string, text: string): MeasureStep => ({
-  id,
-  title,
-  text,
-  measures: true,
-  instead: (live) => (live.sweep === undefined ? 'The guest sweeps nothing now.' : undefined),
-  lines: () => [
-    { at: 'monitor', text: `memslot_zap ${id}` },
-    { at: 'page', text: `${MOVES} times memslot_move ${ID}, there and back, and count`, run: (tools) => moves(tools, id) },
-  ],
-  undo: () => (id === 'all' ? [{ at: 'monitor', text: 'memslot_zap slot' }] : []),
-});
+import { count } from '../../shared/format';
+import { bystanderStep, MOVES, movesStep, sweepStep } from './bystander';
+import { cell, plugStep } from './facts';
+import type { Guide } from './types';
 
 export const zapGuide: Guide = {
   id: 'zap',
@@ -63,35 +12,14 @@ export const zapGuide: Guide = {
     'When a slot goes or moves, x86 KVM by default drops the translations of all slots. Dropping only that slot’s was tried in 2019 and taken back after guests with an assigned GPU broke, cause unknown; since 6.12 it can be asked for by switching a quirk off. Many small changes are why it matters.',
   steps: [
     plugStep(1),
-    {
-      id: 'bystander',
-      title: 'Add a slot that the guest does not use',
-      text: 'A small slot far away. It is the one that will move.',
-      holds: ({ state }) => bystander(state) !== undefined,
-      blocked: ({ state }) =>
-        !bystander(state) && state.slots.some((slot) => slot.slot === ID)
-          ? `Memslot ${ID} is taken by something else: delete it, or begin with a fresh machine.`
-          : undefined,
-      lines: ({ state }) => [{ at: 'monitor', text: `memslot_add ${ID} ${hex(placeOf(state))} 2M` }],
-      undo: () => [{ at: 'monitor', text: `memslot_del ${ID}` }],
-    },
-    {
-      id: 'sweep',
-      title: `Let the guest use ${SWEEP} MiB`,
-      text: 'It reads a word of each page, round and round: some two thousand translations are at work, and after the first round all of them are in its TLB.',
-      holds: sweeps,
-      instead: (live) =>
-        live.atPrompt || live.sweep !== undefined ? undefined : 'The guest is busy with something else; the button ends it first.',
-      lines(live) {
-        const [dimm] = dimmSlots(live.state);
-        if (!dimm) return [];
-        const until = { holds: (now: Live) => now.sweep === sweepAt(dimm), else: 'The guest did not begin to sweep.' };
-        return [...toPrompt(live), { at: 'console', text: `sweep ${hex(sweepAt(dimm))} ${SWEEP}M\r`, until }];
-      },
-      undo: endLoop,
-    },
-    mode('slot', 'Move the other slot, zap that slot', 'Each commit drops the translations of the range that moved, and of nothing else.'),
-    mode(
+    bystanderStep,
+    sweepStep,
+    movesStep(
+      'slot',
+      'Move the other slot, zap that slot',
+      'Each commit drops the translations of the range that moved, and of nothing else.',
+    ),
+    movesStep(
       'all',
       'The same, zap everything',
       'Each commit drops every translation of the guest, which walks its page tables again for every page that it uses. KVM’s default.',

@@ -1,0 +1,76 @@
+/** What a move costs compiled code: regions stay, since they are keyed by host page; the windows that they reach memory through do not. */
+import { count } from '../../shared/format';
+import { bystanderStep, MOVES, movesStep, sweepStep } from './bystander';
+import { cell, plugStep } from './facts';
+import type { Guide, MeasureStep, Tools } from './types';
+
+/** ms that the undisturbed guest is measured for; and those that the JIT gets to find out what is hot. */
+const QUIET = 1500;
+const WARM = 1000;
+
+async function quiet(tools: Tools): Promise<void> {
+  await tools.pause(WARM);
+  const began = performance.now();
+  const before = await tools.query({ ask: 'stats' });
+  await tools.pause(QUIET);
+  const after = await tools.query({ ask: 'stats' });
+  const gained = (name: string): number => (after[name] ?? 0) - (before[name] ?? 0);
+  const instructions = gained('instructions');
+  tools.note('quiet', {
+    mips: instructions / (performance.now() - began) / 1000,
+    share: instructions === 0 ? 0 : (100 * gained('jit_instructions')) / instructions,
+    regions: 0,
+    windows: gained('jit_windows_dropped') / (QUIET / 1000),
+  });
+}
+
+const quietStep: MeasureStep = {
+  id: 'quiet',
+  title: 'Measure the guest undisturbed',
+  text: 'The loop is hot: it was compiled to WebAssembly, and reads memory through windows, runs of pages that need no look into the TLB. The Live tab shows the share of compiled instructions.',
+  measures: true,
+  instead: (live) => (live.sweep === undefined ? 'The guest sweeps nothing now.' : undefined),
+  lines: () => [{ at: 'page', text: `count for ${QUIET / 1000} s`, run: quiet }],
+};
+
+export const compiledGuide: Guide = {
+  id: 'compiled',
+  title: 'What a move costs compiled code',
+  summary: 'Which compiled code and which windows a commit drops, and how far the guest slows down.',
+  argument:
+    'A hypervisor that translates pays for a change of its memory map with its translations. Processors drop what is cached for the guest’s addresses; an emulator that compiled those addresses into its code would have to drop the code. Here compiled code is keyed by host page and survives a move. What it knows of memory, its windows, goes: all of it when everything is zapped, and only what lies in the moved range otherwise.',
+  steps: [
+    plugStep(1),
+    bystanderStep,
+    sweepStep,
+    quietStep,
+    movesStep('slot', 'Move the other slot, zap that slot', 'The guest’s windows hold nothing of it: they stay, and so does the code.'),
+    movesStep(
+      'all',
+      'The same, zap everything',
+      'Every window goes at each commit. The code stays; its next access to each page leaves it, and the window is made anew.',
+    ),
+  ],
+  results({ measures: { quiet: undisturbed, slot, all } }) {
+    const row = (key: string, words: (value: number) => string) => [undisturbed, slot, all].map((measure) => cell(measure?.[key], words));
+    const whole = (value: number): string => count(Math.round(value));
+    const base = undisturbed?.mips;
+    const dip = (mips: number | undefined) =>
+      cell(mips === undefined || !base ? undefined : (100 * mips) / base, (value) => `${value.toFixed(0)} %`);
+    return [
+      {
+        title: 'Measured here',
+        columns: ['undisturbed', 'zap that slot', 'zap everything'],
+        rows: [
+          { name: 'Guest MIPS', cells: row('mips', whole) },
+          { name: 'Of its undisturbed speed', cells: [undisturbed, slot, all].map((measure) => dip(measure?.mips)) },
+          { name: 'Compiled regions dropped a commit', cells: row('regions', (value) => value.toFixed(1)) },
+          { name: 'Windows dropped a commit', cells: row('windows', (value) => value.toFixed(1)) },
+        ],
+        note: `Over ${MOVES} commits, one right after another; undisturbed: windows dropped a second. ${undisturbed ? `${(undisturbed.share ?? 0).toFixed(0)} % of the instructions were compiled ones. ` : ''}With -accel interp nothing is compiled.`,
+      },
+    ];
+  },
+  outcome: ({ measures: { slot, all } }) =>
+    `A commit dropped ${(slot?.regions ?? 0).toFixed(1)} compiled regions and ${(slot?.windows ?? 0).toFixed(1)} windows when only the slot was zapped, ${(all?.regions ?? 0).toFixed(1)} and ${(all?.windows ?? 0).toFixed(1)} when everything was. The machine zaps everything now: \`memslot_zap slot\`, or Undo, switches back.`,
+};
