@@ -98,7 +98,8 @@ function isCompiled(key: u32): bool {
 
 /** A sample fell on this block: it is compiled when its page is hot, unless alignment is checked. */
 export function sampled(block: usize): void {
-  if (quantum == 0 || !isCompiled(blockKey()) || entryOf(block) != 0 || !isCached(block) || !isBlockAt(block, blockHva(block), blockKey())) return;
+  if (quantum == 0 || !isCompiled(blockKey()) || entryOf(block) != 0 || !isCached(block) || !isBlockAt(block, blockHva(block), blockKey()))
+    return;
   const heat = heatOf(block);
   const now = load<u32>(heat) + 1;
   store<u32>(heat, now < threshold ? now : 0);

@@ -78,7 +78,7 @@ export function fillWindow(): void {
   const va = load<u64>(cpu, VCPU_MISS_VA);
   const number = miss & MISS_CELL;
   const user = tlbBase != tlbSuper;
-  const cell = tlbCells + VCPU_WINDOWS + (user ? <usize>TLB_USER : 0) + (<usize>number) * WINDOW_SIZE;
+  const cell = tlbCells + VCPU_WINDOWS + (user ? <usize>TLB_USER : 0) + <usize>number * WINDOW_SIZE;
   const bytes = <i32>((miss >> MISS_BYTES_SHIFT) & 31);
   const right: usize = miss & MISS_WRITABLE ? TLB_TAG_WRITE : TLB_TAG_READ;
   countMiss(cell, number);

@@ -32,7 +32,7 @@ function noteAt(context: usize, entry: u32): usize {
 /** The cell that an entry of the list names, numbered in the same way. */
 @inline
 function cellAt(context: usize, number: u32): usize {
-  return context + VCPU_WINDOWS + (<usize>(number >> 12)) * TLB_USER + (<usize>(number & 4095)) * WINDOW_SIZE;
+  return context + VCPU_WINDOWS + <usize>(number >> 12) * TLB_USER + <usize>(number & 4095) * WINDOW_SIZE;
 }
 
 /** May some window of this context hold the entry's page? */
