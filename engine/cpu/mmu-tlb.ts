@@ -54,6 +54,7 @@ import {
 import { WALK_EXIT, WALK_OK, WALK_RETRY } from './page-bits';
 import { blockOf, clearPending, cpu, PEND_RETRY, pend, raisePageFault } from './state';
 import { isNested } from './svm/state';
+import { forgetTables } from './table-cache';
 import { armed, TAG_EXEC, TAG_READ, TAG_WRITE, watchedTags } from './watch';
 import { dropPrivateWindows, dropWindows, dropWindowsOf, forgetNotes, isCovered, isGlobal, noteEntry } from './windows';
 
@@ -77,6 +78,10 @@ function tablesOf(i: i32): usize {
 }
 /** Counts every event that may have dropped an entry; caches of translations compare it. */
 export let tlbEpoch: u32 = 0;
+function newEpoch(): void {
+  tlbEpoch++;
+  forgetTables();
+}
 
 export const ACCESS_R: i32 = 0;
 export const ACCESS_W: i32 = 1;
@@ -279,7 +284,7 @@ export function retag(): void {
 
 /** Empties a context: its two tables, and what goes with them. */
 function dropContext(context: usize): void {
-  tlbEpoch++;
+  newEpoch();
   memory.fill(context + VCPU_TLB, 0xff, 2 * TABLE_BYTES);
   memory.fill(context + VCPU_LARGE_FILTER, 0, 128);
   store<u32>(context, 0, VCPU_HUGE_FILTER);
@@ -306,7 +311,7 @@ export function dropHostTlb(block: usize): void {
 /** The running program's own flush (MOV CR3, CR4 changes). keepGlobal keeps pages entered as global. */
 export function flushTlb(keepGlobal: bool): void {
   const filled = load<u32>(tlbCells, VCPU_FILL_COUNT);
-  tlbEpoch++;
+  newEpoch();
   count(STAT_TLB_FLUSH, 1);
   if (!keepGlobal || filled > <u32>FILL_LOG_CAPACITY) {
     dropContext(tlbCells);
@@ -333,7 +338,7 @@ function dropEntry(entry: usize): void {
 
 /** INVLPG: drops va's page, global or not, with all its fragments if it is large. */
 export function invlpg(va: u64): void {
-  tlbEpoch++;
+  newEpoch();
   dropEntry(entryOf(tlbSuper, va));
   dropEntry(entryOf(tlbSuper + TLB_USER, va));
   if (load<u32>(tlbCells, VCPU_HUGE_FILTER) & hugeBit(va)) dropLinear(va, HUGE_SHIFT, 0, TLB_ENTRIES);
@@ -353,7 +358,7 @@ function dropLinear(va: u64, shift: u64, first: usize, count: usize): void {
 /** Drops entries of gfns [start, start + npages) on all vCPUs (writeOnly: only their write tags). How many lost something. */
 function dropRange(start: f64, npages: f64, writeOnly: bool): i32 {
   clearFrameCaches();
-  tlbEpoch++;
+  newEpoch();
   const first = <u32>(<u64>start);
   const length = npages >= 4294967296.0 ? 0xffffffff : <u32>npages;
   if (length == 0) return 0;
@@ -402,7 +407,7 @@ export function protectGfnRange(start: f64, npages: f64): i32 {
 
 /** Empties the TLB of the current vCPU without counting a guest flush (reset, restore). */
 export function resetTlb(): void {
-  tlbEpoch++;
+  newEpoch();
   clearFrameCaches();
   dropAll(cpu);
 }
@@ -413,7 +418,7 @@ export function stripWriteTags(hostPage: u32): void {
   const bit: u32 = 1 << (hostPage & 7);
   if (!(load<u8>(byte) & bit)) return;
   store<u8>(byte, load<u8>(byte) & <u8>~bit);
-  tlbEpoch++;
+  newEpoch();
   const host = hostPage << 12;
   for (let index = 0; index < PAIRS; index++) {
     if (!((usedTlbs >> index) & 1)) continue;

@@ -37,6 +37,7 @@ import {
 import { cpu } from './state';
 import { nestedNx, nestedPage, nestedWritable, translateFinal, translateTable } from './svm/nested';
 import { isNested } from './svm/state';
+import { findTable, rememberTable } from './table-cache';
 
 /** Result of the last walk that answered WALK_OK: gpa of the 4 KiB page, and the rights of all levels combined. */
 export let walkGpa: u64 = 0;
@@ -88,12 +89,28 @@ function remember(value: u64): void {
   walkCount++;
 }
 
+/** The walk that runs, if `commitAccessedDirty` shall remember its last table: where it is, its root, the table as rememberTable takes it. */
+let lastPlace: u64 = 0;
+let lastRoot: u64 = 0;
+let lastTable: u64 = 0;
+let afresh: bool = false;
+
+/** A 4-level walk, which begins at the last table where that is known. */
+function walkLong(va: u64): i32 {
+  const root = load<u64>(cpu, VCPU_CR3) & PHYS_MASK;
+  if (isNested()) return walkWide(va, root, 39, RSVD_PHYS);
+  lastPlace = va;
+  lastRoot = root | (efer() & EFER_NXE);
+  const known = afresh ? 0 : findTable(va, lastRoot);
+  return known == 0 ? walkWide(va, root, 39, RSVD_PHYS) : walkWide(va, known & PHYS_MASK, 12, RSVD_PHYS, known);
+}
+
 /** Levels of 512 wide entries, from the one that is indexed by va >> shift down to the leaf. */
-function walkWide(va: u64, table: u64, top: u32, reservedHigh: u64): i32 {
+function walkWide(va: u64, table: u64, top: u32, reservedHigh: u64, above: u64 = PTE_RW | PTE_US): i32 {
   let reservedAll = reservedHigh;
   if (!(efer() & EFER_NXE)) reservedAll |= PTE_NX;
-  let rights: u64 = PTE_RW | PTE_US;
-  let noExecute: u64 = 0;
+  let rights = above & (PTE_RW | PTE_US);
+  let noExecute = above;
   for (let shift = top; ; shift -= 9) {
     const gpa = table + (((va >> shift) & 511) << 3);
     if (!locate(gpa)) return missing;
@@ -104,6 +121,7 @@ function walkWide(va: u64, table: u64, top: u32, reservedHigh: u64): i32 {
     if (large) reserved |= shift == 39 ? PTE_PS : (((<u64>1) << shift) - 1) & ~(<u64>0x1fff);
     if (entry & reserved) return WALK_RESERVED;
     remember(entry);
+    if (shift == 12 && top == 39) lastTable = table | rights | (noExecute & PTE_NX);
     rights &= entry;
     noExecute |= entry;
     if (shift == 12 || large) {
@@ -156,11 +174,20 @@ function walk32(va: u64): i32 {
   return WALK_OK;
 }
 
+/** As walkTables, from the root on: for who must see the tables as they are. */
+export function walkAfresh(va: u64): i32 {
+  afresh = true;
+  const status = walkTables(va);
+  afresh = false;
+  return status;
+}
+
 /**
  * Linear address -> walkGpa and rights, without side effects on the guest and without any check of rights. Answers WALK_*.
  */
 export function walkTables(va: u64): i32 {
   walkCount = 0;
+  lastTable = 0;
   walkNx = false;
   if (!(cr0() & CR0_PG)) {
     walkGpa = va & 0xfffff000;
@@ -172,7 +199,7 @@ export function walkTables(va: u64): i32 {
     return WALK_OK;
   }
   countWalk();
-  if (efer() & EFER_LMA) return walkWide(va, load<u64>(cpu, VCPU_CR3) & PHYS_MASK, 39, RSVD_PHYS);
+  if (efer() & EFER_LMA) return walkLong(va);
   if (cr4() & CR4_PAE) return walkPae(va & 0xffffffff);
   return walk32(va & 0xffffffff);
 }
@@ -230,4 +257,5 @@ export function commitAccessedDirty(write: bool): void {
     store<u8>(host, load<u8>(host) | <u8>wanted);
     if (leaf && write) walkDirty = true;
   }
+  if (lastTable != 0 && !isNested()) rememberTable(lastPlace, lastRoot, lastTable);
 }

@@ -23,7 +23,7 @@ import { codeWritten } from './code-pages';
 import { mmioRead, mmioWrite } from './imports';
 import { is64, isCanonical, tlbBase, tlbSuper, wrapLinear } from './mmu-mode';
 import { ACCESS_R, ACCESS_W, ACCESS_X, fill, fillPlain, hitGpa, hitHost, setHit } from './mmu-tlb';
-import { walkGpa, walkNested, walkTables } from './mmu-walk';
+import { walkAfresh, walkGpa, walkNested } from './mmu-walk';
 import { WALK_OK } from './page-bits';
 import { cpu, PEND_INTERNAL, pend, raise, selectCpu, VEC_GP, vcpuIndex } from './state';
 import { setQuiet } from './svm/nested';
@@ -315,7 +315,7 @@ export function translate(block: usize, va: u64): i32 {
   const saved = cpu;
   selectCpu(block);
   setQuiet(true);
-  const found = walkTables(va) == WALK_OK && (!isNested() || walkNested(va & 0xfff, false, false) == WALK_OK);
+  const found = walkAfresh(va) == WALK_OK && (!isNested() || walkNested(va & 0xfff, false, false) == WALK_OK);
   setQuiet(false);
   selectCpu(saved);
   if (!found) return 0;

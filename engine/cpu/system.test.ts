@@ -94,9 +94,9 @@ describe('CPUID', () => {
 
 describe('MSRs', () => {
   it('raises #GP for one that does not exist, and says which', () => {
-    t.setReg('rcx', 0xc0011029);
+    t.setReg('rcx', 0xc0012345);
     expect(execute('0f32')).toEqual(GP);
-    expect(t.logs).toEqual([[LOG_MSR, 0xc0011029, 0]]);
+    expect(t.logs).toEqual([[LOG_MSR, 0xc0012345, 0]]);
     expect(wrmsr(0x123, 0n)).toEqual(GP);
     expect(t.logs.at(-1)).toEqual([LOG_MSR, 0x123, 1]);
   });

@@ -1,0 +1,87 @@
+/** The paging-structure cache: what the guest, the memslot engine and the debugger may rely on. */
+import { beforeEach, describe, expect, it } from 'vitest';
+import { TestCore } from '../../test/support/core';
+import { EXIT_HLT } from '../abi/exits';
+import * as abi from '../abi/vcpu';
+
+const CODE = 0x10000;
+const DIRECTORY_ENTRY = 0x3000 + 8;
+const AREA = 0x200000;
+/** Two page tables, and what they map page n of the area to. */
+const TABLES = [0x9000, 0xa000];
+const target = (table: number, page: number): number => 0x300000 + table * 0x10000 + page * 0x1000;
+const ACCESSED = 0x20n;
+
+let t: TestCore;
+
+beforeEach(() => {
+  t = new TestCore();
+  t.longMode(CODE);
+  for (const [number, table] of TABLES.entries())
+    for (let page = 0; page < 8; page++) {
+      t.poke64(table + 8 * page, BigInt(target(number, page)) | 7n);
+      t.poke64(target(number, page), BigInt(100 * number + page));
+    }
+  use(0);
+});
+
+const use = (table: number, rights = 7): void => t.poke64(DIRECTORY_ENTRY, BigInt(TABLES[table]! | rights));
+
+/** Runs code with RBX at a page of the area until HLT; RAX. */
+function run(code: string, page: number): bigint {
+  t.poke(CODE, `${code} f4`);
+  t.rip = BigInt(CODE);
+  t.setReg('rbx', AREA + page * 0x1000);
+  t.set32(abi.VCPU_HALTED, 0);
+  expect(t.run(100)).toBe(EXIT_HLT);
+  return t.reg('rax');
+}
+const LOAD = '488b03 ';
+
+describe('a table that a walk has used', () => {
+  it.each([
+    ['INVLPG of another page', '0f01bb00700000 '],
+    ['MOV to CR3', '0f20d8 0f22d8 '],
+    ['a change of CR4', '0f20e0 4835 80000000 0f22e0 '],
+  ])('is forgotten at %s', (_what, flush) => {
+    expect(run(LOAD, 0)).toBe(0n);
+    expect(run(LOAD, 1)).toBe(1n);
+    use(1);
+    expect(run(`${flush}${LOAD}`, 2)).toBe(102n);
+  });
+
+  it('is forgotten when the memslot engine drops translations', () => {
+    expect(run(LOAD, 0)).toBe(0n);
+    use(1);
+    t.core.zapGfnRange(0x345, 1);
+    expect(run(LOAD, 1)).toBe(101n);
+  });
+
+  it('is not what the debugger sees', () => {
+    expect(run(LOAD, 0)).toBe(0n);
+    use(1);
+    expect(t.core.translate(0, AREA + 0x3000, 0)).toBe(1);
+    expect(t.translated).toBe(BigInt(target(1, 3)));
+  });
+
+  it('keeps the rights of the levels above', () => {
+    use(0, 5);
+    t.set64(abi.VCPU_CR0, 0x80010011n);
+    t.core.stateChanged(0);
+    expect(run(LOAD, 0)).toBe(0n);
+    // A write is refused although the leaf allows it: without an IDT that is a shutdown.
+    t.poke(CODE, '488903 f4');
+    t.rip = BigInt(CODE);
+    t.setReg('rbx', AREA + 0x1000);
+    t.set32(abi.VCPU_HALTED, 0);
+    expect(t.run(100)).not.toBe(EXIT_HLT);
+    expect(t.peek(target(0, 1), 8)).toBe(1n);
+  });
+
+  it('still has its own entries marked accessed and dirty', () => {
+    run(`${LOAD} 48898300100000 `, 0);
+    expect(t.peek(TABLES[0]!, 8) & ACCESSED).toBe(ACCESSED);
+    expect(t.peek(TABLES[0]! + 8, 8) & 0x60n).toBe(0x60n);
+    expect(t.peek(TABLES[0]! + 16, 8) & 0x60n).toBe(0n);
+  });
+});
