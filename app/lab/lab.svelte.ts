@@ -11,7 +11,7 @@ import type {
   StageAction,
   StagedEdit,
 } from '../../engine/worker/protocol';
-import { arrows, plural, sentence } from '../shared/format';
+import { arrows, hex, plural, sentence } from '../shared/format';
 import type { BootAttempt } from './boot-attempt';
 import { GuestConsole } from './guest-console';
 import { Keeping } from './keeping.svelte';
@@ -255,10 +255,11 @@ export class Lab {
     await this.#travel('redo', 'undo', 'Redone');
   }
 
-  /** Makes an entry of the history the live one: one commit, and one back. */
-  async goTo(index: number): Promise<void> {
+  /** Makes an entry of the history the live one: one commit, and one back. `sure`: whatever it takes from under the guest. */
+  async goTo(index: number, sure = false): Promise<void> {
     const { historyAt: from, generation: before } = this.state ?? {};
     if (from === undefined || from === index || this.refuses()) return;
+    if (!sure && (await this.asksFirst({ goTo: index }, 'Go there', () => this.goTo(index, true)))) return;
     this.keeping.did();
     try {
       await this.#ask({ type: 'go-to', index });
@@ -269,6 +270,21 @@ export class Lab {
     } catch (error) {
       this.say({ text: (error as Error).message });
     }
+  }
+
+  /**
+   * True where this would take memory from under a guest that nobody has asked: then the person is asked, and `act` does it all the same.
+   */
+  async asksFirst(what: { goTo: number } | { layout: string }, verb: string, act: () => Promise<void>): Promise<boolean> {
+    const unasked = await this.query({ ask: 'unasked', ...what }).catch(() => []);
+    const [first] = unasked;
+    if (!first) return false;
+    const more = unasked.length > 1 ? ` and ${unasked.length - 1} more` : '';
+    this.say({
+      text: `The guest uses ${first.name} at ${hex(first.gpa)}${more} and has not been asked: it will crash.`,
+      action: { label: `${verb} all the same`, run: () => void act() },
+    });
+    return true;
   }
 
   /** The entry of the history that is live now. */
@@ -293,8 +309,11 @@ export class Lab {
     return this.#client?.request(message) ?? Promise.reject(new Error('The worker has not started.'));
   }
 
-  async #travel(method: 'undo' | 'redo', back: 'undo' | 'redo', word: string): Promise<void> {
+  async #travel(method: 'undo' | 'redo', back: 'undo' | 'redo', word: string, sure = false): Promise<void> {
     if (this.refuses()) return;
+    const goTo = (this.state?.historyAt ?? 0) + (method === 'undo' ? -1 : 1);
+    const again = (): Promise<void> => this.#travel(method, back, word, true);
+    if (!sure && (await this.asksFirst({ goTo }, method === 'undo' ? 'Undo' : 'Redo', again))) return;
     const before = this.state?.generation;
     this.keeping.did();
     try {

@@ -59,6 +59,7 @@ interface SnapshotsLab extends Notices {
   loadBytes(bytes?: Uint8Array): Promise<void>;
   inspect(bytes: Uint8Array): Promise<InspectedFile>;
   goTo(index: number): Promise<void>;
+  asksFirst(what: { layout: string }, verb: string, act: () => Promise<void>): Promise<boolean>;
 }
 
 export class Snapshots {
@@ -103,8 +104,9 @@ export class Snapshots {
     return refusalOf(answer);
   }
 
-  async load(saved: Saved): Promise<void> {
+  async load(saved: Saved, sure = false): Promise<void> {
     if (saved.kind === 'layout') {
+      if (!sure && (await this.#lab.asksFirst({ layout: saved.layout.text }, 'Load', () => this.load(saved, true)))) return;
       const before = this.#lab.state?.historyAt ?? 0;
       const refusal = refusalOf(await this.#lab.monitor(`layout_load ${quote(saved.name)}`));
       if (/^.*it was saved with/.test(refusal)) this.#offerMatching(saved, refusal);

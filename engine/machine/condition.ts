@@ -22,9 +22,9 @@ export class PanicWatch {
     }
   }
 
-  /** Another guest, or the same from its start. */
-  restart(): void {
-    this.seen = false;
+  /** Another guest, or the same from its start; `panicked`: one that was saved after its last words. */
+  restart(panicked = false): void {
+    this.seen = panicked;
     this.line = '';
   }
 }

@@ -1,7 +1,7 @@
 /** The machine's public door. */
 export * from './api';
 export { MOST_BACKENDS } from './backends';
-export { warningOf } from './consent';
+export { warningLines, warningOf } from './consent';
 export { cpuHelp, DEFAULT_CPU, parseCpu } from './cpu-model';
 export { MAX_WASM_PAGES, MOST_HOST_MEMORY } from './host-memory';
 export { createMachine } from './machine';

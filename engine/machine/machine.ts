@@ -208,7 +208,6 @@ class LabMachine implements Machine {
     parts.console.flush();
     const run = restoreState(parts, state);
     this.resetAsked = false;
-    parts.panics.restart();
     parts.run.restored(run, () => parts.emit({ type: 'restored' }));
     // Not `wake()`: vCPUs that were asleep when captured stay asleep.
     parts.emit({ type: 'wake' });

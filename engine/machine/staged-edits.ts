@@ -105,7 +105,7 @@ export class StagedEdits implements StagedChangeSet {
   }
 
   private unaskedNow(edits: readonly StagedEdit[]): readonly Unasked[] {
-    const { engine, counted, moveRefusal } = this.context;
+    const { engine, counted } = this.context;
     const { regions, origin, moves } = this.translate(edits);
     const then = engine.preview({ call: 'delta', regions });
     if (!then) return [];
@@ -122,9 +122,27 @@ export class StagedEdits implements StagedChangeSet {
       const index = entries.get(slot);
       return index === undefined ? undefined : { index, edit: edits[index]! };
     });
-    return found.map((each) =>
-      each.ask?.do === 'move' ? { ...each, ask: { ...each.ask, ...moveRefusal(each.ask.dimm, each.ask.addr) } } : each,
-    );
+    return found.map((each) => this.withRefusal(each));
+  }
+
+  unaskedBy(then: readonly MemoryRegion[]): Unasked[] {
+    const { engine, counted } = this.context;
+    const next = new Map(then.filter(({ asId = 0 }) => asId === 0).map((region) => [region.slot, region]));
+    const layouts = { now: engine.memslots(0).map(regionOf), then, carried: (hva: number) => hva };
+    const found = unaskedIn(counted(), layouts, (slot) => {
+      const gpa = next.get(slot)?.guestPhysAddr;
+      return {
+        index: -1,
+        edit:
+          gpa === undefined || gpa === regionOf(engine.memslotById(slot)!).guestPhysAddr ? { op: 'del', slot } : { op: 'move', slot, gpa },
+      };
+    });
+    return found.map((each) => this.withRefusal(each));
+  }
+
+  /** Whether the guest would take the DIMM where it is to go. */
+  private withRefusal(each: Unasked): Unasked {
+    return each.ask?.do === 'move' ? { ...each, ask: { ...each.ask, ...this.context.moveRefusal(each.ask.dimm, each.ask.addr) } } : each;
   }
 
   begin(): void {

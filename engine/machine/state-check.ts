@@ -101,6 +101,7 @@ const schema: Schema<Required<SavedMachine>> = {
   guest: text,
   run: oneOf('running', 'paused', 'shutdown', 'internal-error'),
   memoryBlock: nullable(int(PAGE_SIZE, 2 ** 40)),
+  panicked: flag,
   round: (value) => round(typeof value === 'object' && value !== null ? { asleep: [], retrying: [], ...value } : value),
   ranges: list(object({ start: count, size: count, label: text }), 0, MAX_RANGES),
   backends: list(object({ id: text, size: count, hva: count, kind: oneOf('board', 'memory-backend-ram') }), 0, MAX_RANGES),
@@ -168,7 +169,7 @@ function boardOf(devices: SavedDevices | undefined): string {
 
 /** They are no field of the schema, so that what was saved before there were any is what it was. */
 function takeDevices(given: unknown): { fields: unknown; devices: SavedDevices | undefined; cpu: string } {
-  const fields = typeof given === 'object' && given !== null ? { memdevs: [], modes: null, ...given } : given;
+  const fields = typeof given === 'object' && given !== null ? { memdevs: [], modes: null, panicked: false, ...given } : given;
   const saved = (fields as { config?: unknown } | null | undefined)?.config;
   const devices = checkDevices(saved);
   const cpu = parseCpu((saved as { cpu?: string } | undefined)?.cpu).name;

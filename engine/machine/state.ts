@@ -19,6 +19,7 @@ import {
 } from './api';
 import type { Backends } from './backends';
 import type { Clock } from './clock';
+import type { PanicWatch } from './condition';
 import type { Board } from './devices';
 import { isZeroPage } from './digest';
 import type { Dimms } from './dimms';
@@ -49,6 +50,7 @@ export interface StateParts {
   core: CoreExports;
   firmware: Firmware;
   rings: VcpuMemory;
+  panics: PanicWatch;
 }
 
 export function captureState(parts: StateParts, run: RunState, guest: string): MachineState {
@@ -64,6 +66,7 @@ export function captureState(parts: StateParts, run: RunState, guest: string): M
       guest,
       run,
       memoryBlock: parts.firmware.memoryBlock ?? null,
+      ...(parts.panics.seen ? { panicked: true } : {}),
       round: parts.executor.saveRound(),
       ranges: host.ranges().map(({ start, size, label }) => ({ start, size, label })),
       backends: parts.backends.list().map(({ id, size, hva, kind }) => ({ id, size, hva, kind })),
@@ -129,6 +132,7 @@ export function restoreState(parts: StateParts, state: UncheckedState): RunState
   parts.virtio.restore(saved);
   parts.dimms.restore(saved.dimms);
   parts.firmware.memoryBlock = saved.memoryBlock ?? undefined;
+  parts.panics.restart(saved.panicked === true);
   clock.cancelAll();
   executor.reset();
   // Devices set their timers by the vCPUs' time, and may raise lines that the records know of already.

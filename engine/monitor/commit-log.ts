@@ -3,7 +3,7 @@
  * position that undo and redo move. One log per machine, shared by its monitors.
  */
 
-import type { DeviceCommit, Machine } from '../machine/index';
+import type { DeviceCommit, Machine, Unasked } from '../machine/index';
 import { BETWEEN_PHASES } from '../machine/index';
 import type { Change, Commit, CommitEvent, GfnRange, Memslot } from '../memory/types';
 import { MemFlag } from '../memory/types';
@@ -46,6 +46,8 @@ export interface Travel {
   commit: Commit;
   /** What is odd now, one line. */
   note?: string;
+  /** What it took from under the guest, which nobody had asked. */
+  unasked: readonly Unasked[];
 }
 
 interface Entry extends CommitEntry {
@@ -237,6 +239,7 @@ export class CommitLog {
     const next = devices.length === 0 ? undefined : this.machine.memory.preview({ call: verb, steps });
     const verdict = next ? judge(this.machine, devices, next) : {};
     if ('refused' in verdict) return `cannot ${verb} ${title}: ${verdict.refused}`;
+    const unasked = this.unaskedAt(index);
     this.replaying = true;
     const holesBefore = this.machine.inspect.holes.total;
     let commit: Commit;
@@ -249,7 +252,17 @@ export class CommitLog {
     this.countHoles(holesBefore);
     this.position = index;
     this.tell();
-    return { title, commit, ...verdict };
+    return { title, commit, unasked, ...verdict };
+  }
+
+  /** What making the entry at `index` the live one would take from under the guest; nothing where it cannot be. */
+  unaskedAt(index: number): Unasked[] {
+    const back = index <= this.position;
+    const entries = back ? this.log.slice(Math.max(0, index) + 1, this.position + 1) : this.log.slice(this.position + 1, index + 1);
+    if (entries.length === 0 || entries.length !== Math.abs(index - this.position)) return [];
+    const steps = entries.reduce((sum, entry) => sum + entry.steps, 0);
+    const next = this.machine.memory.preview({ call: back ? 'undo' : 'redo', steps });
+    return next ? this.machine.changeSet.unaskedBy(next) : [];
   }
 
   private published({ swap }: Extract<CommitEvent, { type: 'publish' }>): void {

@@ -66,6 +66,7 @@ export function testEnv(format: LayoutFormat = noFormat): TestEnv {
 const noFormat: LayoutFormat = {
   capture: () => '{}',
   load: async (_machine, text) => (text === '{}' ? undefined : 'it is no JSON'),
+  regions: () => undefined,
   link: async (text, base) => `${base}#l=1.${text.length}`,
 };
 

@@ -1,5 +1,6 @@
 /** What a monitor command is, and what the monitor needs from the place it runs in. */
 import type { Machine, NamedSnapshot, SnapshotMeta } from '../machine/index';
+import type { MemoryRegion } from '../memory/types';
 import type { CommitLog } from './commit-log';
 
 /** What a line came to. */
@@ -41,6 +42,8 @@ export interface LayoutFormat {
   capture(machine: Machine): string;
   /** Applies a layout all-or-nothing; the reason, one line, when it is refused. `name`: what it is saved under. */
   load(machine: Machine, text: string, name: string): Promise<string | undefined>;
+  /** The memslots that it leads to, hva -1 where memory is to be made; undefined: it would be refused. */
+  regions(machine: Machine, text: string): MemoryRegion[] | undefined;
   /** A link that opens this layout: base + "#l=...". */
   link(text: string, base: string): Promise<string>;
 }

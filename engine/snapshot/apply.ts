@@ -54,6 +54,23 @@ export async function applyLayout(machine: Machine, layout: Layout): Promise<str
   return commit.ok ? undefined : reasonOf(layout, commit.refusals);
 }
 
+/** The memslots that the layout leads to, the machine's other memory devices included; hva -1: memory that it would make. undefined: it is refused. */
+export function layoutRegions(machine: Machine, layout: Layout): MemoryRegion[] | undefined {
+  const plan = planOf(machine, layout);
+  if (typeof plan === 'string') return undefined;
+  const regions = layout.memslots.map((slot) => {
+    const hva = plan.hva.get(slot.backing);
+    return {
+      slot: slot.slot,
+      flags: slot.flags,
+      guestPhysAddr: slot.gpa,
+      memorySize: slot.size,
+      userspaceAddr: hva === undefined ? -1 : hva + slot.offset,
+    };
+  });
+  return [...regions, ...virtioRegions(machine)];
+}
+
 /** What is missing; or why the layout cannot be this machine's. */
 function planOf(machine: Machine, layout: Layout): Plan | string {
   const { config } = machine;

@@ -1,6 +1,7 @@
 /** Layouts, links and machine snapshots. */
 import type { Machine } from '../machine/index';
-import { applyLayout } from './apply';
+import type { MemoryRegion } from '../memory/types';
+import { applyLayout, layoutRegions } from './apply';
 import { captureLayout, layoutText } from './layout';
 import { packLink } from './link';
 import { loadMachine, saveMachine } from './machine-file';
@@ -44,6 +45,10 @@ export { freshState, MAX_SCREEN, packState, readStateLink, type StateLink, unpac
 export const layoutFormat = {
   capture: (machine: Machine): string => layoutText(captureLayout(machine)),
   load: loadLayout,
+  regions: (machine: Machine, text: string): MemoryRegion[] | undefined => {
+    const parsed = parseLayout(text);
+    return parsed.ok ? layoutRegions(machine, parsed.layout) : undefined;
+  },
   link: packLink,
 };
 

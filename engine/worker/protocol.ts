@@ -163,6 +163,11 @@ export interface Queries {
   'page-walk': { query: { ask: 'page-walk'; address: string; vcpu?: number }; answer: PageWalk };
   /** Nothing is harvested. At most MAX_HEAT_COLUMNS columns in all, at most MAX_HEAT_SPANS spans. */
   'dirty-heat': { query: { ask: 'dirty-heat'; asId?: number; spans: readonly HeatSpan[]; at?: number }; answer: DirtyHeat };
+  /**
+   * What would be taken from under the guest, which nobody has asked: by making the entry of the history at `goTo` the live one, or by loading the
+   * layout with this text.
+   */
+  unasked: { query: { ask: 'unasked'; goTo?: number; layout?: string }; answer: Unasked[] };
   /** What differs between two entries of the history (indexes), by slot id. */
   difference: { query: { ask: 'difference'; from: number; to: number }; answer: SlotDifference[] };
   /** The slots of an address space that LabState does not carry: 1, SMM. */

@@ -4,6 +4,7 @@
  */
 import type { Machine } from '../machine/index';
 import { type CommitLog, readAddress } from '../monitor/index';
+import { layoutFormat } from '../snapshot/index';
 import { codeView, cpuView, translate } from './cpu-view';
 import { benchFlags } from './flags-bench';
 import { dirtyHeat } from './heat';
@@ -32,6 +33,11 @@ const answers: Answers = {
   translate: (query, { machine }) => translate(machine, query),
   'page-walk': ({ address, vcpu = 0 }, { machine }) => machine.inspect.pageWalk(readAddress(machine, address, vcpu), vcpu),
   'dirty-heat': ({ spans, asId = 0, at }, { machine }) => dirtyHeat(machine, spans, asId, at),
+  unasked: ({ goTo, layout }, { machine, commits }) => {
+    if (goTo !== undefined) return commits?.unaskedAt(goTo) ?? [];
+    const then = layout === undefined ? undefined : layoutFormat.regions(machine, layout);
+    return then ? machine.changeSet.unaskedBy(then) : [];
+  },
   difference: ({ from, to }, { commits }) => commits?.difference(from, to) ?? [],
   'memslots-of': ({ asId }, { machine }) => slotViews(machine, asId),
 };

@@ -2,13 +2,14 @@
 import { beforeAll, describe, expect, it } from 'vitest';
 import { Monitor } from '../../engine/monitor/index';
 import { testEnv } from '../../engine/monitor/testing';
+import { layoutFormat } from '../../engine/snapshot/index';
 import { Guest, MIB, rootFile } from './harness';
 import { BLOCK, Linux, missing } from './linux';
 
 const kernel = rootFile('guests/memlab/memlab.elf');
 
 const monitorOf = (machine: Guest['machine']): ((line: string) => Promise<string>) => {
-  const monitor = new Monitor(machine, testEnv());
+  const monitor = new Monitor(machine, testEnv(layoutFormat));
   return (line) => monitor.execute(line);
 };
 
@@ -45,14 +46,32 @@ describe.skipIf(missing)('a Linux that was not asked', () => {
     await hmp('changeset_abort');
   });
 
-  it('that panics is known to have', () => {
+  it('is told of by undo, redo and layout_load too', async () => {
+    const { machine } = linux;
+    const slot = machine.memory.memslotAt(machine.dimms.list()[0]!.addr / 4096)!.slot;
+    const warning = `warning: the guest uses slot ${slot} (dimm1) at 0x${machine.dimms.list()[0]!.addr.toString(16)} and is not asked; device_move dimm1 0x48000000 asks it\n`;
+    await hmp('layout_save here');
+    expect(await hmp(`memslot_move ${slot} 0x48000000`)).toBe(warning);
+    await hmp('layout_save moved');
+    // The guest has not run in between: what puts its memory back takes nothing from it.
+    expect(await hmp('undo')).toMatch(/^undid /);
+    expect(await hmp('redo')).toMatch(new RegExp(`^${warning.replace(/[()]/g, '\\$&')}redid `));
+    expect(await hmp('layout_load here')).toBe('');
+    expect(await hmp('layout_load moved')).toBe(warning);
+    expect(await hmp('layout_load here')).toBe('');
+  });
+
+  it('that panics is known to have, also where it is loaded', () => {
     expect(linux.machine.run.condition).toBeUndefined();
     linux.guest.type('echo c > /proc/sysrq-trigger\r');
     linux.guest.until('Kernel panic - not syncing');
     linux.machine.run.advance(1e6);
     expect(linux.machine.run.condition).toBe('panicked');
+    const state = linux.machine.snapshot.capture();
     linux.machine.reset();
     expect(linux.machine.run.condition).toBeUndefined();
+    linux.machine.snapshot.restore(state);
+    expect(linux.machine.run.condition).toBe('panicked');
   });
 });
 

@@ -96,6 +96,8 @@ export interface StagedChangeSet {
   preview(): MemoryRegion[] | undefined;
   /** What a commit would take from under the guest, as far as the machine knows; empty while the check refuses. */
   readonly unasked: readonly Unasked[];
+  /** The same of a layout that something else leads to (undo, redo, a saved layout), in any order; of memory that is not there yet hva is -1. */
+  unaskedBy(then: readonly MemoryRegion[]): Unasked[];
   /**
    * One atomic commit; the set is closed when it is accepted and stays open, unchanged, when it is refused.
    * whole: the layout as it will be, handed over whole; the engine finds the difference. Same result, other cost.

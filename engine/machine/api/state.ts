@@ -55,6 +55,8 @@ export interface SavedMachine {
   run: RunState;
   /** Hotplug block of the guest, bytes; null: none */
   memoryBlock: number | null;
+  /** It has printed a panic. Absent in older snapshots, and where it has not. */
+  panicked?: boolean;
   /**
    * `asleep`: vCPUs that halted in this round with interrupts disabled; `retrying`: those that met an INVALID memslot in it. Older snapshots
    * have neither.

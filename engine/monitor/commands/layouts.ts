@@ -1,4 +1,5 @@
 /** layout_save, layout_load, layout_list, layout_del, share: ours. */
+import { warningLines } from '../../machine/index';
 import { type Args, type Command, CommandError, type Context, getFlag, getString } from '../types';
 
 /** Links longer than this are cut by some programs that carry them. */
@@ -32,9 +33,11 @@ const savedNames = (context: Context, _word: string, words: readonly string[]): 
 async function load(context: Context, name: string): Promise<string> {
   const text = await stored(context.env.layouts.get(checkName(name)));
   if (text === undefined) throw new CommandError(`layout '${name}' not found: layout_list shows what there is`);
+  const { machine } = context;
+  const unasked = machine.changeSet.unaskedBy(context.env.format.regions(machine, text) ?? machine.memory.layout(0));
   const reason = await context.commits.group(`layout ${name}`, () => context.env.format.load(context.machine, text, name));
   if (reason !== undefined) throw new CommandError(`layout '${name}' refused: ${reason}`);
-  return '';
+  return warningLines(unasked);
 }
 
 const KEEP = {

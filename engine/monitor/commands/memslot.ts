@@ -3,7 +3,7 @@
  * set of one, committed at once.
  */
 import type { NewEdit } from '../../machine/index';
-import { warningOf } from '../../machine/index';
+import { warningLines } from '../../machine/index';
 import { type Commit, MemFlag } from '../../memory/types';
 import { type CommitEntry, pagesOf, type Travel } from '../commit-log';
 import { freeBackends } from '../info/memory';
@@ -20,7 +20,7 @@ const flagBits = (args: Args): number =>
 const spanOf = (args: Args): { span?: true } => (getFlag(args, 'force') ? { span: true } : {});
 
 /** Lines about what the guest is not asked for. */
-const warnings = ({ machine }: Context): string => machine.changeSet.unasked.map((each) => `${warningOf(each)}\n`).join('');
+const warnings = ({ machine }: Context): string => warningLines(machine.changeSet.unasked);
 
 /** Stages the edit, or commits it alone. Prints nothing on success, as QEMU does, but a warning where the guest would have to be asked. */
 async function edit(context: Context, staged: NewEdit): Promise<string> {
@@ -84,9 +84,9 @@ function checkSet(context: Context): string {
 
 function replay(result: Travel | string, verb: string): string {
   if (typeof result === 'string') throw new CommandError(result);
-  const { title, commit, note } = result;
+  const { title, commit, note, unasked } = result;
   if (!commit.ok) throw new CommandError(reasonsOf(commit).join('; '));
-  return `${verb} ${title}: ${commit.swaps === 0 ? `generation ${commit.generation}, nothing to change\n` : commitLine(commit)}${note === undefined ? '' : `${note}\n`}`;
+  return `${warningLines(unasked)}${verb} ${title}: ${commit.swaps === 0 ? `generation ${commit.generation}, nothing to change\n` : commitLine(commit)}${note === undefined ? '' : `${note}\n`}`;
 }
 
 function countOf(args: Args): number {
