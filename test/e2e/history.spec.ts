@@ -1,7 +1,10 @@
 /** The history and the words of the page are true at every moment. */
 import { expect, test } from './page';
 
-test('holes stand at the entry that was live, flags and host moves read as what changed, and quit is no error', async ({ lab, page }) => {
+test('holes stand at their entry, flags and host moves read as what changed, a redo that would crash the guest asks, quit is no error', async ({
+  lab,
+  page,
+}) => {
   await lab.open();
   const history = page.getByRole('region', { name: 'History' });
   const commits = history.getByRole('list', { name: 'Commits, oldest first' }).getByRole('listitem');
@@ -21,6 +24,20 @@ test('holes stand at the entry that was live, flags and host moves read as what 
 
   await lab.monitor('stop');
   await expect(page.getByText(/^The guest stands on gen \d+/)).toBeVisible();
+  // Stopped, so that it does not crash meanwhile: what would take the guest's own memory from under it asks first.
+  await lab.monitor('memslot_move 3 3T');
+  await history.getByRole('button', { name: 'Undo' }).click();
+  await expect(page.getByText(/^Undone: now/)).toBeVisible();
+  await history.getByRole('button', { name: 'Redo' }).click();
+  await expect(
+    page.getByText(/The guest uses the code that vCPU 0 runs at 0x[0-9a-f]+.* has not been asked: it will crash\./),
+  ).toBeVisible();
+  expect(await lab.monitor('info memslots')).toContain('0x000000100000');
+  await page.getByRole('button', { name: 'Redo all the same' }).click();
+  await expect.poll(() => lab.monitor('info memslots')).toContain('0x030000000000');
+  await history.getByRole('button', { name: 'Undo' }).click();
+  await expect.poll(() => lab.monitor('info memslots')).toContain('0x000000100000');
+
   await page.getByRole('textbox', { name: 'Monitor' }).focus();
   await page.keyboard.type('quit\r');
   await expect(page.getByRole('alert').filter({ hasText: 'The machine has ended.' })).toBeVisible();
