@@ -175,6 +175,28 @@ function build(kind: IndexKind, n: number): Record<string, number> {
   return Object.fromEntries(Object.entries(samples).map(([name, list]) => [name, Math.min(...list)]));
 }
 
+// ---- refusals ---------------------------------------------------------------------------------------------------------------
+
+const REFUSED = [1000, 2000, 4000, 8000];
+
+/** ns until a delta of n deletes and n creates is refused, each of the creates over all that the n slots were; every pair overlaps. */
+function refusals(n: number): Record<string, number> {
+  const { engine } = engineWith('btree', n);
+  const layout = engine.layout();
+  const gone = layout.map((region) => ({ ...region, memorySize: 0 }));
+  const first = layout[0]!;
+  const over = layout.map((region, i) => ({ ...first, slot: n + i, memorySize: region.memorySize * n }));
+  const refuse = (): void => {
+    const commit = engine.changeUserMemoryRegions([...gone, ...over]);
+    if (commit.ok || commit.refusals.length !== n) throw new Error('each create is to be refused, each delete not');
+  };
+  refuse();
+  return { 'n deletes, n creates over all of them': median(Array.from({ length: 5 }, () => timed(1, refuse))) };
+}
+
+const keepRefusals = (): void =>
+  keep('refusals', 'A change set until it is refused, with every reason; columns: n', perSize(refusals, REFUSED), REFUSED);
+
 // ---- the mail's table -------------------------------------------------------------------------------------------------------
 
 /**
@@ -227,6 +249,10 @@ function main(): void {
   const started = now();
   console.log(`memslot benchmark: node ${process.version}, ${cpus()[0]?.model ?? 'unknown CPU'}, ${ROUNDS} interleaved rounds, medians`);
   const c = cTree();
+  if (process.argv[2] === 'refusals') {
+    keepRefusals();
+    return;
+  }
   const memory = measureMemory(KINDS);
   results.bytes = memory.byIndex;
   results['bytes in use'] = memory.inUse;
@@ -247,6 +273,7 @@ function main(): void {
     byKind[kind] = perSize((n) => commits(kind, n));
     keep(`commits ${kind}`, `Whole commits with index ${kind} (checks, two sets, three indexes, events), per commit`, byKind[kind]);
   }
+  keepRefusals();
   const builds: Partial<Record<IndexKind, Figures>> = {};
   for (const kind of KINDS) {
     builds[kind] = perSize((n) => build(kind, n), [100, 8194, LARGE]);
