@@ -38,6 +38,19 @@ describe('what the guest’s console tells', () => {
     expect(talk.sweeping).toBeUndefined();
   });
 
+  it('an exchange in KVM tells its figures; a restart forgets them', () => {
+    const talk = heard(
+      'kvm# ',
+      'kvm-memslots\r\n50 exchanges by 200 ioctls, 734 us each, 147 ms; the nested guest read 971268 times and fell into the ',
+    );
+    expect([talk.shell, talk.exchanged]).toEqual(['linux-kvm', undefined]);
+    expect(talk.hear('hole 445 times (KVM_EXIT_MMIO)\r\nkvm# ')).toBe(true);
+    expect(talk.exchanged).toEqual({ times: 50, ioctls: 200, each: 734, took: 147, reads: 971268, holes: 445 });
+    expect(talk.atPrompt).toBe(true);
+    talk.restart();
+    expect([talk.shell, talk.exchanged]).toEqual([undefined, undefined]);
+  });
+
   it('says when nothing changed', () => {
     const talk = heard('lab> ');
     expect(talk.hear('')).toBe(false);

@@ -1,10 +1,15 @@
-/** What memlab's console says about the guest: is its shell waiting, what does it loop over? Fed with the output as it comes. */
+/** What the console says about the guest: is its shell waiting, what does it loop over, what has KVM measured? Fed with the output as it comes. */
 
 const WATCH = /^0x([0-9a-f]+): (?:0x[0-9a-f]{16}|hole) \(any key ends\)$/;
 const SWEEP = /^0x([0-9a-f]+), \S+ \S+: a word of each page, round and round \(any key ends\)$/;
 const LOOP_END = /^ {2}(?:\d+ reads, \d+ changes?, \d+ holes?(?: of \d+ reads?)?|\d+ rounds over \d+ pages?)$/;
 const BOOT = /^memlab, /;
-const PROMPT = /(?:^|\n)lab> $/;
+/** kvm-memslots: times, ioctls, us of each, ms in all, reads, holes. */
+const EXCHANGE =
+  /^(\d+) exchanges by (\d+) ioctls, (\d+) us each, (\d+) ms; the nested guest read (\d+) times and fell into the hole (\d+) times/;
+const PROMPT = /(?:^|\n)(?:lab|kvm)[>#] $/;
+/** Busybox's shell asks the terminal where its cursor is. */
+const CURSOR_QUESTION = `${String.fromCharCode(27)}[6n`;
 /** Characters; the longest line of interest is far shorter. */
 const LONGEST_LINE = 400;
 
@@ -14,6 +19,10 @@ export class GuestTalk {
   /** Where the range starts that the guest sweeps. */
   sweeping: number | undefined;
   atPrompt = false;
+  /** The guest whose prompt was seen last. */
+  shell: 'memlab' | 'linux-kvm' | undefined;
+  /** Figures of the last exchange that kvm-memslots did. */
+  exchanged: Readonly<Record<string, number>> | undefined;
   #line = '';
 
   /** Something was typed: the prompt that stands there now is used up. */
@@ -26,23 +35,31 @@ export class GuestTalk {
     this.watching = undefined;
     this.sweeping = undefined;
     this.atPrompt = false;
+    this.shell = undefined;
+    this.exchanged = undefined;
     this.#line = '';
   }
 
   /** True when something of the above has changed. */
   hear(text: string): boolean {
-    const before = [this.watching, this.sweeping, this.atPrompt];
+    const before = [this.watching, this.sweeping, this.atPrompt, this.exchanged];
     for (const part of text.replaceAll('\r', '').split(/(\n)/)) {
       if (part === '\n') this.#end();
       else this.#line = (this.#line + part).slice(-LONGEST_LINE);
     }
-    this.atPrompt = PROMPT.test(this.#line);
-    return [this.watching, this.sweeping, this.atPrompt].some((value, index) => value !== before[index]);
+    this.atPrompt = PROMPT.test(this.#line.replace(CURSOR_QUESTION, ''));
+    if (this.atPrompt) this.shell = this.#line.includes('kvm# ') ? 'linux-kvm' : 'memlab';
+    return [this.watching, this.sweeping, this.atPrompt, this.exchanged].some((value, index) => value !== before[index]);
   }
 
   #end(): void {
     const line = this.#line;
     this.#line = '';
+    const exchange = EXCHANGE.exec(line)?.slice(1).map(Number);
+    if (exchange) {
+      const [times = 0, ioctls = 0, each = 0, took = 0, reads = 0, holes = 0] = exchange;
+      this.exchanged = { times, ioctls, each, took, reads, holes };
+    }
     const watch = WATCH.exec(line);
     const sweep = SWEEP.exec(line);
     if (watch) this.watching = Number.parseInt(watch[1] ?? '', 16);

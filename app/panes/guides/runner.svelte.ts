@@ -3,7 +3,7 @@
  * what a person did before a guide was opened counts.
  */
 
-import { MEMLAB } from '../../lab/guests';
+import { listGuests, MEMLAB } from '../../lab/guests';
 import type { Lab } from '../../lab/lab.svelte';
 import { guideLink, showGuideInAddress } from '../../lab/links';
 import { DEFAULT_MEMORY } from '../../lab/machine-flags';
@@ -37,6 +37,8 @@ export class Guides {
   #watch = $state.raw<Watch | undefined>(undefined);
   #sweep = $state<number | undefined>(undefined);
   #atPrompt = $state(false);
+  #shell = $state<string | undefined>(undefined);
+  #exchanged = $state.raw<Measure | undefined>(undefined);
   #measures = $state.raw<Readonly<Partial<Record<GuideId, Readonly<Record<string, Measure>>>>>>({});
   /** Figures of this visit or an earlier one, for when the machine that they are of is gone. */
   #kept = $state.raw<Kept>(loadKept());
@@ -95,7 +97,8 @@ export class Guides {
 
   live(id: GuideId): Live | undefined {
     const state = this.#lab.state;
-    return state && { state, watch: this.#watch, sweep: this.#sweep, atPrompt: this.#atPrompt, measures: this.#measures[id] ?? {} };
+    const heard = { watch: this.#watch, sweep: this.#sweep, atPrompt: this.#atPrompt, shell: this.#shell, exchanged: this.#exchanged };
+    return state && { state, ...heard, measures: this.#measures[id] ?? {} };
   }
 
   /** What was measured on a machine that is gone. */
@@ -131,13 +134,18 @@ export class Guides {
     if (!state || loading) return undefined;
     if (phase === 'stopped') return { text: 'The machine has ended.', button: 'Restart', mend: () => this.#lab.starter.restart() };
     if (this.#lab.held) return { text: this.#lab.held, button: 'Cancel the replay', mend: () => this.#lab.cancelReplay() };
-    const anew = () => void this.#lab.starter.boot({ guest: MEMLAB, memory: DEFAULT_MEMORY });
-    if (state.guest !== 'memlab') {
+    const wanted = guide.guest ?? MEMLAB.name;
+    const anew = () => this.startAnew(guide);
+    if (state.guest !== wanted) {
       const name = state.guest ?? 'no guest';
-      return { text: `The guides talk to memlab, and ${name} runs. Starting memlab ends it.`, button: 'Start memlab', mend: anew };
+      return {
+        text: `This guide talks to ${wanted}, and ${name} runs. Starting ${wanted} ends it.`,
+        button: `Start ${wanted}`,
+        mend: anew,
+      };
     }
     if (state.config.slots < 2) {
-      return { text: 'This machine has too few DIMM sockets (-m slots=).', button: 'Start memlab anew', mend: anew };
+      return { text: 'This machine has too few DIMM sockets (-m slots=).', button: `Start ${wanted} anew`, mend: anew };
     }
     if (state.run === 'paused') return { text: 'The guest is stopped.', button: 'Run', mend: () => this.#lab.run('cont') };
     if (state.run !== 'running') return { text: 'The guest has crashed.', button: 'Reset', mend: () => this.#lab.run('reset') };
@@ -145,7 +153,7 @@ export class Guides {
     if (this.busy) return undefined;
     const live = this.live(guide.id);
     const blocked = live && guide.steps[this.at(guide, live)]?.blocked?.(live);
-    if (blocked) return { text: blocked, button: 'Start memlab anew', mend: () => this.startAnew() };
+    if (blocked) return { text: blocked, button: `Start ${wanted} anew`, mend: anew };
     if (state.stepping) {
       const finish = () => void this.#lab.command('changeset_step -a').catch(() => {});
       return guide.stepped ? undefined : { text: 'A commit is between its phases.', button: 'Run it to its end', mend: finish };
@@ -156,10 +164,16 @@ export class Guides {
     return { text, button: 'Abort it', mend: () => void this.#lab.command('changeset_abort').catch(() => {}) };
   }
 
-  /** The way on when a step could not be done: memlab from the beginning. What was measured stays, as of an earlier machine. */
-  startAnew(): void {
+  /** The way on when a step could not be done: its guest from the beginning. What was measured stays, as of an earlier machine. */
+  startAnew(guide?: Guide): void {
     this.trouble = undefined;
-    void this.#lab.starter.boot({ guest: MEMLAB, memory: DEFAULT_MEMORY });
+    void this.#start(guide?.guest ?? MEMLAB.name);
+  }
+
+  async #start(name: string): Promise<void> {
+    const guest = name === MEMLAB.name ? MEMLAB : (await listGuests().catch(() => [])).find((each) => each.name === name);
+    if (guest) await this.#lab.starter.boot({ guest, memory: guest.memory ?? DEFAULT_MEMORY });
+    else this.#lab.say({ text: `${name} is not prepared here: npm run guests -- ${name}` });
   }
 
   /** The step's own lines, one after another; what goes wrong is told at the step. */
@@ -277,6 +291,8 @@ export class Guides {
     else if (!this.#talk.hear(text)) return;
     this.#atPrompt = this.#talk.atPrompt;
     this.#sweep = this.#talk.sweeping;
+    this.#shell = this.#talk.shell;
+    this.#exchanged = this.#talk.exchanged;
     if (this.#talk.watching === this.#watch?.address) return;
     const address = this.#talk.watching;
     this.#watch = address === undefined ? undefined : { address, since: this.#lab.state?.generation ?? 0 };

@@ -5,7 +5,7 @@
 import type { LabState } from '../../../engine/worker/protocol';
 import type { Lab } from '../../lab/lab.svelte';
 
-export const GUIDE_IDS = ['move', 'exchange', 'flags', 'index', 'zap', 'compiled', 'swaps'] as const;
+export const GUIDE_IDS = ['move', 'exchange', 'flags', 'index', 'zap', 'compiled', 'swaps', 'kvm'] as const;
 export type GuideId = (typeof GUIDE_IDS)[number];
 
 /** The guest's `watch` command, as its console tells it. */
@@ -24,6 +24,10 @@ export interface Live {
   watch: Watch | undefined;
   /** Where the range starts that the guest's `sweep` reads. */
   sweep: number | undefined;
+  /** The guest whose shell has come to its first prompt. */
+  shell: string | undefined;
+  /** The last line of kvm-memslots about an exchange: KVM's own figures. */
+  exchanged: Measure | undefined;
   /** The guest's shell waits for a command. */
   atPrompt: boolean;
   measures: Readonly<Record<string, Measure>>;
@@ -101,6 +105,8 @@ export interface Guide {
   title: string;
   /** One line for the list. */
   summary: string;
+  /** The guest that it talks to; memlab when absent. */
+  guest?: string;
   /** Its steps run while a commit is between its phases. */
   stepped?: true;
   /** The argument of 2021 that it tests, in our words. */
