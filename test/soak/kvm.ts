@@ -44,7 +44,7 @@ async function shaken(linux: Linux, command: string, random: Random): Promise<{ 
   guest.machine.serial.input(new TextEncoder().encode(`${command}\n`));
   let output = '';
   let sets = 0;
-  while (!/\nend\r\n[^]*kvm# /.test(output)) {
+  while (!/\nend\r\n.*kvm# /s.test(output)) {
     await changeAtRandom(linux, 'd-ram', random);
     sets++;
     guest.machine.run.advance(1 + random.below(SLICE));
