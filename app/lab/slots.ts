@@ -1,6 +1,6 @@
 /** Slots and commits of a state: whether two layouts are the same, what lies at an address, and a commit as a line of text. */
 import type { HistoryView, SlotView } from '../../engine/worker/protocol';
-import { arrows, count, hex, plural } from '../shared/format';
+import { arrows, hex, plural } from '../shared/format';
 
 export function sameSlots(before: readonly SlotView[] | undefined, after: readonly SlotView[]): boolean {
   return before?.length === after.length && before.every((slot, index) => sameSlot(slot, after[index]!));
@@ -17,7 +17,7 @@ const sameSlot = (a: SlotView, b: SlotView): boolean =>
 
 /** "gen 26: 4 <-> 5. 2 swaps, 32,768 pages zapped, 0 holes." */
 export function commitLine(entry: HistoryView): string {
-  const zapped = entry.zappedPages ? `, ${count(entry.zappedPages)} pages zapped` : '';
+  const zapped = entry.zappedPages ? `, ${plural(entry.zappedPages, 'page')} zapped` : '';
   const how = entry.legacy ? ', legacy' : '';
   return `gen ${entry.generation}: ${arrows(entry.title)}${how}. ${plural(entry.swaps, 'swap')}${zapped}, ${plural(entry.holes, 'hole')}.`;
 }

@@ -298,7 +298,7 @@ describe('the rest of the engine', () => {
     expect(await monitor.execute(`generation_diff ${now} ${now}`)).toBe('no difference\n');
     expect(await monitor.execute('generation_diff 1 999')).toMatch(/^Error: the history does not reach/);
     expect(await monitor.execute('info index 5G')).toMatch(
-      /^kind btree, 6 slots, height 1, 1 nodes, 5 % full\nbytes: \d+ .*\nactive: generation \d+\nindex .*\narray .*\nrbtree .*\nbtree\* .*\n0x140000000: slot 40 after 1 node\ninactive: same slots\n$/,
+      /^kind btree, 6 slots, height 1, 1 node, 5 % full\nbytes: \d+ .*\nactive: generation \d+\nindex .*\narray .*\nrbtree .*\nbtree\* .*\n0x140000000: slot 40 after 1 node\ninactive: same slots\n$/,
     );
     const [head, array, , btree] = (await monitor.execute('info index 5G')).split('\n').slice(3);
     expect(head).toMatch(/^index +height +nodes +full +bytes +visited +compared +read +lines$/);

@@ -5,6 +5,7 @@ import { parseArguments } from './args';
 import { findCommand } from './commands/help';
 import { CommitLog, pagesOf } from './commit-log';
 import { complete } from './complete';
+import { count } from './phases';
 import { registerValue } from './registers';
 import { commands } from './table';
 import { type Answer, type Args, type Command, CommandError, type Context, type MonitorEnv, type MonitorState, UsageError } from './types';
@@ -162,8 +163,8 @@ function describe(event: Extract<MachineEvent, { type: 'commit' }>['event']): st
       return `memslots: as ${event.asId}: swap ${event.swap} of ${event.of}, generation ${event.generation}`;
     case 'zap':
     case 'protect':
-      return `memslots: ${event.type}: ${pagesOf(event.ranges)} pages in ${event.ranges.length} ranges`;
+      return `memslots: ${event.type}: ${count(pagesOf(event.ranges), 'page')} in ${count(event.ranges.length, 'range')}`;
     default:
-      return `memslots: as ${event.asId}: commit, ${event.commit.changes.length} changes`;
+      return `memslots: as ${event.asId}: commit, ${count(event.commit.changes.length, 'change')}`;
   }
 }

@@ -1,5 +1,5 @@
 /** One commit phase by phase: INVALID slots in the map, a guest that tries again, and no hole. */
-import { count, plural } from '../../shared/format';
+import { plural } from '../../shared/format';
 import { duration } from '../stepping';
 import { cell, commitsSince, measureOf, plugStep, undoCommit } from './facts';
 import { exchangeLines, watchStep } from './two-dimms';
@@ -117,8 +117,8 @@ export const swapsGuide: Guide = {
     const time = (measure: Measure | undefined): Cell => cell(measure?.us, (us) => (us > 0 ? microseconds(us) : duration(us)));
     const rows: [string, Cell, Cell][] = [
       ['Swap 1', cell(swap1?.invalid, (slots) => `${plural(slots, 'slot')} INVALID`), time(swap1)],
-      ['Zap', cell(zap?.pages, (pages) => `${count(pages)} pages`), time(zap)],
-      ['Swap 2', cell(swap2?.retries, (retries) => `${count(retries)} retries`), time(swap2)],
+      ['Zap', cell(zap?.pages, (pages) => plural(pages, 'page')), time(zap)],
+      ['Swap 2', cell(swap2?.retries, (retries) => plural(retries, 'retry', 'retries')), time(swap2)],
       [
         'Whole commit',
         cell(
@@ -139,7 +139,7 @@ export const swapsGuide: Guide = {
     ];
   },
   outcome: ({ measures: { swap2, end } }) =>
-    `The guest’s reads were tried again ${count(swap2?.retries ?? 0)} times and fell into ${plural(end?.holes ?? 0, 'hole')}. That retry is why a reviewer called the 2022 series batching rather than atomicity: it relies on x86, where KVM tries again; elsewhere a vCPU may see an MMIO exit there.`,
+    `The guest’s reads were tried again ${plural(swap2?.retries ?? 0, 'time')} and fell into ${plural(end?.holes ?? 0, 'hole')}. That retry is why a reviewer called the 2022 series batching rather than atomicity: it relies on x86, where KVM tries again; elsewhere a vCPU may see an MMIO exit there.`,
 };
 
 export const microseconds = (us: number): string =>

@@ -2,6 +2,7 @@
 import { INITIALLY_SET, MANUAL_PROTECT, type RingEntry } from '../../memory/index';
 import type { Memslot } from '../../memory/types';
 import { columns } from '../info/memslots';
+import { count } from '../phases';
 import { hex } from '../sizes';
 import { type Args, type Command, CommandError, type Context, getFlag, getNumber, getString } from '../types';
 
@@ -96,7 +97,7 @@ function entriesText({ machine }: Context, entries: readonly RingEntry[]): strin
     .map((list) => {
       const { asId, slot: id } = list[0]!;
       const slot = machine.memory.memslotById(id, asId);
-      if (!slot) return `slot ${id}: gone, ${list.length} entries\n`;
+      if (!slot) return `slot ${id}: gone, ${count(list.length, 'entry', 'entries')}\n`;
       const bitmap = new Uint8Array(Math.ceil(slot.npages / 8));
       for (const { offset } of list) if (offset < slot.npages) bitmap[offset >> 3]! |= 1 << (offset & 7);
       return dirtyText(slot, bitmap);
@@ -107,16 +108,16 @@ function entriesText({ machine }: Context, entries: readonly RingEntry[]): strin
 function dirtyRing(context: Context, args: Args): string {
   const { machine } = context;
   const verb = getString(args, 'verb') ?? 'status';
-  const count = getNumber(args, 'count');
-  if (count !== undefined && (verb === 'status' || verb === 'reset')) throw new CommandError(`dirty_ring ${verb} takes no number`);
+  const most = getNumber(args, 'count');
+  if (most !== undefined && (verb === 'status' || verb === 'reset')) throw new CommandError(`dirty_ring ${verb} takes no number`);
   switch (verb) {
     case 'status':
       return ringStatus(context);
     case 'enable':
-      machine.rings.enable({ entries: count ?? RING_ENTRIES });
+      machine.rings.enable({ entries: most ?? RING_ENTRIES });
       return '';
     case 'harvest':
-      return entriesText(context, machine.rings.harvest(count));
+      return entriesText(context, machine.rings.harvest(most));
     case 'reset': {
       const freed = machine.rings.reset();
       return `${freed} ${freed === 1 ? 'entry' : 'entries'} freed\n`;

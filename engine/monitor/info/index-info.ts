@@ -1,5 +1,6 @@
 /** info index: the slots in all three indexes, and a lookup in each. Ours. */
 import type { IndexSetView, IndexStructure, IndexView } from '../../memory/index';
+import { count } from '../phases';
 import { hex } from '../sizes';
 import { type Args, type Command, type Context, getNumber } from '../types';
 import { columns } from './memslots';
@@ -19,7 +20,7 @@ function index(context: Context, args: Args): string {
   const size = memory.footprint(0);
   const perSlot = size.slots > 0 ? Math.round(size.total / size.slots) : 0;
   const lines = [
-    `kind ${view.inUse}, ${view.active.slots} slots, height ${own.height}, ${own.nodes} nodes, ${percent(own.fill)} full\n`,
+    `kind ${view.inUse}, ${count(view.active.slots, 'slot')}, height ${own.height}, ${count(own.nodes, 'node')}, ${percent(own.fill)} full\n`,
     `bytes: ${size.total} (records ${size.records}, by gfn ${size.gfnIndexes}, by hva ${size.hvaIndexes}, by id ${size.ids}), ${perSlot} a slot\n`,
     `active: generation ${view.active.generation}${invalidText(view.active)}\n`,
     table(view.active, view),
