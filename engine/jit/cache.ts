@@ -63,14 +63,24 @@ export class WindowCells {
   allocate(view: DataView): number {
     const cell = this.free.pop();
     if (cell === undefined) return -1;
-    for (let vcpu = 0; vcpu < MAX_VCPUS; vcpu++) {
-      for (const table of [0, TLB_USER, VCPU_GUEST_CONTEXT, VCPU_GUEST_CONTEXT + TLB_USER]) {
-        const at = VCPU_BASE + vcpu * VCPU_BLOCK_SIZE + VCPU_WINDOWS + table + cell * WINDOW_SIZE;
-        view.setBigUint64(at + WINDOW_LENGTH, 0n, true);
-        view.setUint32(at + WINDOW_MISSES, 0, true);
-      }
+    for (const at of this.places(cell)) {
+      view.setBigUint64(at + WINDOW_LENGTH, 0n, true);
+      view.setUint32(at + WINDOW_MISSES, 0, true);
     }
     return cell;
+  }
+
+  /** How often the window missed since its rate was looked at last, where it missed most. */
+  misses(view: DataView, cell: number): number {
+    let most = 0;
+    for (const at of this.places(cell)) most = Math.max(most, view.getUint32(at + WINDOW_MISSES, true));
+    return most;
+  }
+
+  private *places(cell: number): Iterable<number> {
+    for (let vcpu = 0; vcpu < MAX_VCPUS; vcpu++)
+      for (const table of [0, TLB_USER, VCPU_GUEST_CONTEXT, VCPU_GUEST_CONTEXT + TLB_USER])
+        yield VCPU_BASE + vcpu * VCPU_BLOCK_SIZE + VCPU_WINDOWS + table + cell * WINDOW_SIZE;
   }
 
   release(cell: number): void {

@@ -18,7 +18,7 @@ import {
   WINDOW_SIZE,
 } from '../abi/tlb';
 import { VCPU_CR0, VCPU_CR4, VCPU_GPR, VCPU_MXCSR, VCPU_RIP, VCPU_XMM, VCPU_ZERO } from '../abi/vcpu';
-import { type Access, GROUPS, type Plan } from './accesses';
+import { type Access, GROUPS, type Group, type Plan } from './accesses';
 import { Code, I32, I64, V128 } from './encoder';
 import { type Flags, IN_RECORD, Kind, wordOf } from './flag-kinds';
 import type { FunctionType, Import, Locals } from './module';
@@ -145,6 +145,8 @@ export class Emitter {
   /** Distance of the access at hand from the host address that `host` pushes. */
   at = 0;
   private hostLocal = HOST;
+  /** Groups whose test was written, and nothing since that can change translations. */
+  private readonly tested = new Set<Group>();
   private exitDepth = 0;
 
   // Region
@@ -208,6 +210,7 @@ export class Emitter {
 
   /** A block begins: nothing is known from before. */
   beginBlock(): void {
+    this.tested.clear();
     this.ordinary.clear();
     this.vectorsTested = false;
   }
@@ -413,6 +416,7 @@ export class Emitter {
 
   /** Calls the handler with everything in the record, and takes up again what it leaves there but the flags. VREG_PAGE is good. */
   private runCold(at: Instruction): void {
+    this.tested.clear();
     const { code } = this;
     this.spill();
     if (at.base === VREG_EA) {
@@ -571,6 +575,7 @@ export class Emitter {
     const access = this.plan.get(at)![which]!;
     const { group } = access;
     if (group !== undefined && !access.first) {
+      if (!this.tested.has(group)) throw new Error(`the access at +0x${at.offset.toString(16)} was not tested`);
       this.hostLocal = GROUP0 + group.local;
       this.at = access.distance - group.low;
       if (aligned) {
@@ -658,6 +663,7 @@ export class Emitter {
     code.get(TLB);
     code.i32Load(field + WINDOW_HOST);
     code.i32Add();
+    this.tested.add(group!);
     code.set(GROUP0 + local);
     this.hostLocal = GROUP0 + local;
     this.at = distance - low;
@@ -665,6 +671,7 @@ export class Emitter {
 
   /** The address in VA is looked up in the TLB. */
   private probe(at: Instruction, { bytes, writes }: Access): void {
+    this.tested.clear();
     const { code } = this;
     code.get(VA);
     code.i64Const(7);

@@ -66,6 +66,9 @@ interface Live {
 /** Instructions of the guest's code that thrash are forgotten after so many compilations of others. */
 const FORGET_AFTER = 64;
 
+/** Misses of a window that is given up together with another. */
+const MANY_MISSES = 100;
+
 export class Jit {
   private core: CoreExports | undefined;
   private slots!: FunctionSlots;
@@ -106,11 +109,15 @@ export class Jit {
   hot(block: number, pageLow: number, pageHigh: number): void {
     const { core } = this;
     if (core === undefined) return;
+    this.compiling(core, () => this.compile(core, block >>> 0, (BigInt(pageHigh >>> 0) << 32n) | BigInt(pageLow >>> 0)));
+  }
+
+  /** A policy may forbid compilation at run time; the interpreter can do everything. */
+  private compiling(core: CoreExports, act: () => void): void {
     const start = this.now();
     try {
-      this.compile(core, block >>> 0, (BigInt(pageHigh >>> 0) << 32n) | BigInt(pageLow >>> 0));
+      act();
     } catch (error) {
-      // A policy that forbids compilation at run time; the interpreter can do everything.
       this.refused = (error as Error).message;
       core.jitSetup(0, 0);
       this.report(`the JIT is off: ${this.refused}`);
@@ -174,16 +181,22 @@ export class Jit {
   /** CoreImports.jitMisses: the region's accesses through this window look into the TLB from now on. */
   misses(window: number): void {
     const owner = this.windowOwner.get(window);
-    if (owner === undefined || owner.live.solo.has(owner.name)) return;
-    const start = this.now();
+    const { core } = this;
+    if (core === undefined || owner === undefined || owner.live.solo.has(owner.name)) return;
     this.refreshView();
     const { live, name } = owner;
-    live.solo.add(name);
-    this.soloWindows++;
-    live.region.code = live.region.again(live.solo);
-    this.own(live);
-    this.slots.replace(live.slot, this.instantiate(live.region.code));
-    this.compileTime += this.now() - start;
+    const given = [name];
+    // Those that are on the way there go with it: the region is written once.
+    for (const [other, cell] of live.region.windows) {
+      if (other !== name && !live.solo.has(other) && this.cells.misses(this.view, cell) >= MANY_MISSES) given.push(other);
+    }
+    for (const each of given) live.solo.add(each);
+    this.soloWindows += given.length;
+    this.compiling(core, () => {
+      live.region.code = live.region.again(live.solo);
+      this.own(live);
+      this.slots.replace(live.slot, this.instantiate(live.region.code));
+    });
   }
 
   /** CoreImports.jitDropped. */

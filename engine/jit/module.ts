@@ -49,6 +49,7 @@ function localsOf(locals: Locals): Bytes {
  * `code` must be complete but for the last `end`.
  */
 export function moduleOf(imports: readonly Import[], type: FunctionType, locals: Locals, code: Code): Uint8Array<ArrayBuffer> {
+  if (code.depth !== 0) throw new Error(`${code.depth} blocks of the region are still open`);
   const out = new Bytes();
   out.append(MAGIC);
   section(out, 1, (bytes) => {
