@@ -45,6 +45,7 @@ describe('-smp', () => {
 describe('-accel', () => {
   it('always tells the index, and a ring where there is one', () => {
     expect(formatAccel({})).toBe('-accel jit,memslot-index=btree');
+    expect(formatAccel({ accel: 'interp' })).toBe('-accel interp,memslot-index=btree');
     expect(formatAccel({ index: 'array', dirtyRing: 4096 })).toBe('-accel jit,memslot-index=array,dirty-ring-size=4096');
   });
 });

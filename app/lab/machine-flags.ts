@@ -10,6 +10,9 @@ export const DEFAULT_MEMORY = '192M,slots=8,maxmem=4T';
 export const DEFAULT_CPU = 'lab64';
 
 export type IndexKind = NonNullable<MachineConfig['index']>;
+export type Accel = MachineConfig['accel'];
+export const ACCELS = ['jit', 'interp'] as const satisfies readonly Accel[];
+export const DEFAULT_ACCEL: Accel = 'jit';
 export const INDEX_KINDS: readonly IndexKind[] = ['array', 'rbtree', 'btree'];
 export const DEFAULT_INDEX: IndexKind = 'btree';
 /** Entries of a dirty ring: powers of two, as KVM has them. */
@@ -27,6 +30,8 @@ export interface MachineFlags {
   append?: string | undefined;
   /** "-object ... -device ...", unchecked: the engine reads it */
   devices?: string | undefined;
+  /** -accel: what runs the guest's code */
+  accel?: Accel | undefined;
   /** -accel jit,memslot-index= */
   index?: IndexKind | undefined;
   /** -accel jit,dirty-ring-size= */
@@ -75,8 +80,12 @@ export function parseSmp(text: string): number {
 }
 
 /** As `lab` takes it, the index always, since that is what the lab is about. */
-export const formatAccel = ({ index = DEFAULT_INDEX, dirtyRing }: Pick<MachineFlags, 'index' | 'dirtyRing'>): string =>
-  `-accel jit,memslot-index=${index}${dirtyRing === undefined ? '' : `,dirty-ring-size=${dirtyRing}`}`;
+export const formatAccel = ({
+  accel = DEFAULT_ACCEL,
+  index = DEFAULT_INDEX,
+  dirtyRing,
+}: Pick<MachineFlags, 'accel' | 'index' | 'dirtyRing'>): string =>
+  `-accel ${accel},memslot-index=${index}${dirtyRing === undefined ? '' : `,dirty-ring-size=${dirtyRing}`}`;
 
 const short = (bytes: number): string => {
   const suffix = ['T', 'G', 'M'].find((letter) => bytes % (SUFFIX[letter] ?? 1) === 0);

@@ -6,7 +6,7 @@ import { BootAttempt } from './boot-attempt';
 import type { BootRequest } from './boot-request';
 import { fetchGuest, type GuestEntry, listGuests, MEMLAB, type OwnGuest } from './guests';
 import { LINK_NOUN, linkBase, type SharedLink, sharedLink } from './links';
-import { DEFAULT_MEMORY, parseMemory } from './machine-flags';
+import { DEFAULT_ACCEL, DEFAULT_MEMORY, parseMemory } from './machine-flags';
 import type { Notices } from './notices';
 import { recentGuests, rememberGuest } from './own-guests';
 import { inspectLink, requestFor } from './shared-machine';
@@ -129,9 +129,9 @@ export class Starter {
     if (!this.#lab.alive) this.#lab.phase = 'loading';
     this.#lab.loading = { what: `Loading ${request.guest.name}`, percent: undefined };
     try {
-      const { memory, smp = 1, index, dirtyRing, paused } = request;
+      const { memory, smp = 1, accel = DEFAULT_ACCEL, index, dirtyRing, paused } = request;
       const cpu = request.cpu ?? ('cpu' in request.guest ? request.guest.cpu : undefined);
-      const config: MachineConfig = { ...parseMemory(memory), smp, accel: 'jit', ...(cpu ? { cpu } : {}), ...(index ? { index } : {}) };
+      const config: MachineConfig = { ...parseMemory(memory), smp, accel, ...(cpu ? { cpu } : {}), ...(index ? { index } : {}) };
       const guest = await fetchGuest(request.guest, append, (what, percent) => {
         if (number === this.#attempts) this.#lab.loading = { what, percent };
       });

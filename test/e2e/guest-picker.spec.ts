@@ -98,9 +98,11 @@ test('a kernel dropped on the page is offered, boots, and is remembered by its n
   await page.dispatchEvent('body', 'drop', { dataTransfer: data });
   await expect(picker(lab).getByRole('radio', { name: /mine\.elf/ })).toBeChecked();
   await picker(lab).getByLabel('memslot-index').selectOption('array');
+  await picker(lab).getByLabel('-accel', { exact: true }).selectOption('interp');
   await picker(lab).getByRole('button', { name: 'Boot', exact: true }).click();
   await expect(page).toHaveTitle(/^mine\.elf, running/);
   await lab.consoleEndsWith(/lab> $/);
+  expect(await lab.monitor('info jit')).toContain('only available with accel=jit');
 
   await page.reload();
   await expect(page).toHaveTitle(/^memlab, running/);
@@ -109,6 +111,7 @@ test('a kernel dropped on the page is offered, boots, and is remembered by its n
     .getByRole('radio', { name: /mine\.elf/ })
     .check();
   await expect(picker(lab).getByLabel('memslot-index')).toHaveValue('array');
+  await expect(picker(lab).getByLabel('-accel', { exact: true })).toHaveValue('interp');
   await picker(lab).getByRole('button', { name: 'Boot', exact: true }).click();
   await expect(page).toHaveTitle(/^mine\.elf, running/);
   expect(lab.errors).toEqual([]);

@@ -1,6 +1,8 @@
 /** The flags of a machine as they stand in the picker's fields, and back. */
 import type { LabState } from '../../../engine/worker/protocol';
 import {
+  type Accel,
+  DEFAULT_ACCEL,
   DEFAULT_CPU,
   DEFAULT_INDEX,
   DEFAULT_MEMORY,
@@ -19,6 +21,7 @@ export interface FlagTexts {
   cpu: string;
   append: string;
   devices: string;
+  accel: Accel;
   index: IndexKind;
   /** Entries; 0: bitmaps */
   ring: number;
@@ -28,25 +31,31 @@ export interface FlagTexts {
 export type FlagField = keyof FlagTexts;
 
 /** What stands there when nothing was chosen yet. */
-export const textsOf = ({ memory, smp, cpu, append, devices, index, dirtyRing, paused }: Partial<MachineFlags>): FlagTexts => ({
+export const textsOf = ({ memory, smp, cpu, append, devices, accel, index, dirtyRing, paused }: Partial<MachineFlags>): FlagTexts => ({
   memory: memory ?? DEFAULT_MEMORY,
   smp: String(smp ?? 1),
   cpu: cpu ?? DEFAULT_CPU,
   append: append ?? '',
   devices: devices ?? '',
+  accel: accel ?? DEFAULT_ACCEL,
   index: index ?? DEFAULT_INDEX,
   ring: dirtyRing ?? 0,
   paused: paused ?? false,
 });
 
 /** Those of the machine that runs; not whether it once waited to be started. */
-export const textsOfRunning = ({ config }: LabState, append: string, dirtyRing: number | undefined): FlagTexts =>
+export const textsOfRunning = (
+  { config }: LabState,
+  append: string,
+  { accel, dirtyRing }: Pick<MachineFlags, 'accel' | 'dirtyRing'>,
+): FlagTexts =>
   textsOf({
     memory: formatMemory(config),
     smp: config.smp,
     cpu: config.cpu,
     append,
     devices: formatDevices(config),
+    accel,
     index: config.index,
     dirtyRing,
   });
@@ -60,8 +69,8 @@ export function readFlags(texts: FlagTexts): MachineFlags | { field: FlagField; 
     const smp = parseSmp(texts.smp);
     field = 'append';
     const append = parseAppend(texts.append);
-    const { memory, cpu, devices, index, ring, paused } = texts;
-    return { memory, smp, cpu: cpu.trim() || DEFAULT_CPU, append, devices, index, paused, ...(ring ? { dirtyRing: ring } : {}) };
+    const { memory, cpu, devices, accel, index, ring, paused } = texts;
+    return { memory, smp, cpu: cpu.trim() || DEFAULT_CPU, append, devices, accel, index, paused, ...(ring ? { dirtyRing: ring } : {}) };
   } catch (error) {
     return { field, reason: (error as Error).message };
   }
