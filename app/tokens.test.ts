@@ -4,12 +4,13 @@ import { describe, expect, it } from 'vitest';
 
 const css = readFileSync(new URL('./tokens.css', import.meta.url), 'utf8');
 
-function tokensOf(selector: RegExp): Map<string, string> {
-  const block = css.slice(css.search(selector)).split('\n}')[0] ?? '';
-  return new Map([...block.matchAll(/--([\w-]+):\s*(#[0-9a-f]{6})\b/g)].map(([, name = '', colour = '']) => [name, colour]));
+/** Each colour by its token, as one of the two themes has it. */
+function coloursOf(theme: 'light' | 'dark'): Map<string, string> {
+  const pairs = [...css.matchAll(/--([\w-]+):\s*light-dark\((#[0-9a-f]{6}),\s*(#[0-9a-f]{6})\);/g)];
+  return new Map(pairs.map(([, name = '', light = '', dark = '']) => [name, theme === 'light' ? light : dark]));
 }
 
-const THEMES = { dark: tokensOf(/^:root \{/m), light: tokensOf(/^:root\[data-theme="light"\]/m) };
+const THEMES = { dark: coloursOf('dark'), light: coloursOf('light') };
 
 /** Relative luminance, WCAG 2.2. */
 function luminance(colour: string): number {

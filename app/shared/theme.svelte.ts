@@ -49,7 +49,9 @@ export function toggleTheme(): void {
   }
 }
 
-/** The value of a token as the current theme has it. */
+/** The value of a token as the current theme has it: a canvas does not know light-dark(). */
 export function token(name: string): string {
-  return getComputedStyle(document.documentElement).getPropertyValue(`--${name}`).trim();
+  const value = getComputedStyle(document.documentElement).getPropertyValue(`--${name}`).trim();
+  const [, light, dark] = /^light-dark\(\s*([^,]+?)\s*,\s*([^)]+?)\s*\)$/.exec(value) ?? [];
+  return (theme.current === 'light' ? light : dark) ?? value;
 }
