@@ -1,6 +1,6 @@
 /** Where a guide can put a slot in the layout as it is: what was done before it opened is not in its way. */
 import type { LabState } from '../../../engine/worker/protocol';
-import { Rooms } from '../rooms';
+import { Rooms } from '../workspace/rooms';
 
 /** bytes: the guides stay below it, where memlab and every page table of its kind reaches */
 const LIMIT = 2 ** 40;

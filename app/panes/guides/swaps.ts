@@ -1,6 +1,6 @@
 /** One commit phase by phase: INVALID slots in the map, a guest that tries again, and no hole. */
 import { plural } from '../../shared/format';
-import { duration } from '../stepping';
+import { duration } from '../change-set/stepping';
 import { cell, commitsSince, measureOf, plugStep, undoCommit } from './facts';
 import { exchangeLines, watchStep } from './two-dimms';
 import type { Cell, Guide, Line, Live, Measure, MeasureStep } from './types';

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import type { SlotView } from '../../../engine/worker/protocol';
-import { ghosts, kindsOf } from '../staging';
+import { ghosts, kindsOf } from '../change-set/staging';
 import { thin } from './thin';
 
 const slotAt = (slot: number, flags = 0): SlotView => ({

@@ -6,7 +6,7 @@
 import type { SlotView } from '../../../engine/worker/protocol';
 import { easing, glide, milliseconds } from '../../shared/glide';
 import { token } from '../../shared/theme.svelte';
-import type { Ghost } from '../staging';
+import type { Ghost } from '../change-set/staging';
 import type { Extent } from './axis';
 import type { Window } from './view.svelte';
 

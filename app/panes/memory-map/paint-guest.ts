@@ -1,7 +1,7 @@
 /** Lanes over the guest's address axis: ticks, slots and holes, the cursor. */
 import type { SlotView } from '../../../engine/worker/protocol';
 import { hex, PAGE, plural, shortName, size } from '../../shared/format';
-import { flagLetters } from '../staging';
+import { flagLetters } from '../change-set/staging';
 import type { Colour, Kind } from './palette';
 import { absence, firstVisible, grownIn, HANDLED, type Mark, marks, type Presence, presence, slotX, toX, WHOLE } from './places';
 import { faded, kindNow, paintBox, paintText, type Scene, withinLanes } from './scene';

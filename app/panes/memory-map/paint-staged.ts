@@ -1,6 +1,6 @@
 /** The Staged lane: where each entry of the change set would take effect, and an arrow from where it is now. */
 import { count } from '../../shared/format';
-import { type Ghost, kindsOf } from '../staging';
+import { type Ghost, kindsOf } from '../change-set/staging';
 import { toX } from './places';
 import { faded, MANY_SLOTS, paintText, type Scene, withinLanes } from './scene';
 

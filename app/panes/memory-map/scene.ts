@@ -1,6 +1,6 @@
 /** Everything one frame of the map is painted from, and the small helpers that every lane needs. */
 import type { LabState, SlotView } from '../../../engine/worker/protocol';
-import type { Ghost } from '../staging';
+import type { Ghost } from '../change-set/staging';
 import type { Extent } from './axis';
 import { type Kind, kindOf, type Palette } from './palette';
 import type { Placing } from './places';

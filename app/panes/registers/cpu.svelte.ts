@@ -1,7 +1,7 @@
 /** One vCPU as the page last saw it: read 4 times a second while the guest runs, and after each stop and step. */
 import type { CpuView, RegisterView } from '../../../engine/worker/protocol';
 import type { Lab } from '../../lab/lab.svelte';
-import type { Workspace } from '../workspace.svelte';
+import type { Workspace } from '../workspace/workspace.svelte';
 
 /** ms */
 const PERIOD = 250;

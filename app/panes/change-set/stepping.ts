@@ -1,7 +1,7 @@
 /** A commit between its phases, in the page's words. */
-import type { LabState, Phase, Stepping } from '../../engine/worker/protocol';
-import { clockStep } from '../shared/clock-step';
-import { count, plural } from '../shared/format';
+import type { LabState, Phase, Stepping } from '../../../engine/worker/protocol';
+import { clockStep } from '../../shared/clock-step';
+import { count, plural } from '../../shared/format';
 
 export const PHASES: readonly { phase: Phase; name: string }[] = [
   { phase: 'validate', name: 'Validate' },

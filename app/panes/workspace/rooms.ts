@@ -1,5 +1,5 @@
 /** Free places in a layout, for many questions about one layout: each looks outwards from where it would be, to the first place that will do. */
-import type { Range } from './staging';
+import type { Range } from '../change-set/staging';
 
 export class Rooms {
   readonly #ranges: readonly Range[];

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
-import { Random } from '../../test/support/random';
+import { Random } from '../../../test/support/random';
+import type { Range } from '../change-set/staging';
 import { Rooms } from './rooms';
-import type { Range } from './staging';
 
 const MiB = 2 ** 20;
 const LIMIT = 2 ** 40;

@@ -1,6 +1,6 @@
 /** The staged change set as people see it: ghosts on the map, words in lists, and the layout it would lead to. */
-import type { SlotView, StagedEdit, StagedEntry } from '../../engine/worker/protocol';
-import { count, hex, size } from '../shared/format';
+import type { SlotView, StagedEdit, StagedEntry } from '../../../engine/worker/protocol';
+import { count, hex, size } from '../../shared/format';
 
 export interface Range {
   slot: number;

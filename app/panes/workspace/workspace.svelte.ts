@@ -1,16 +1,18 @@
 /** What the panes share that is not the machine: selection, what the pointer is over, which view is open. */
+
 import { getContext, setContext } from 'svelte';
-import type { MemoryRegion, SlotView, StagedEdit, Unasked } from '../../engine/worker/protocol';
-import type { Lab } from '../lab/lab.svelte';
-import { slotAt } from '../lab/slots';
-import { hex, parseNumber, sentence, size } from '../shared/format';
-import { Guides } from './guides/runner.svelte';
-import type { Extent } from './memory-map/axis';
-import { Heat } from './memory-map/heat.svelte';
-import { seekIn } from './registers/seek';
+import type { MemoryRegion, SlotView, StagedEdit, Unasked } from '../../../engine/worker/protocol';
+import type { Lab } from '../../lab/lab.svelte';
+import { slotAt } from '../../lab/slots';
+import { hex, parseNumber, sentence, size } from '../../shared/format';
+import { guestWord } from '../../shared/guest-word';
+import { finalRanges, type Ghost, ghosts, overlapWords, type Range } from '../change-set/staging';
+import { Guides } from '../guides/runner.svelte';
+import type { Extent } from '../memory-map/axis';
+import { Heat } from '../memory-map/heat.svelte';
+import { edgePlaces, snapSize, snapStart } from '../memory-map/snapping';
+import { seekIn } from '../registers/seek';
 import { Rooms } from './rooms';
-import { finalRanges, type Ghost, ghosts, overlapWords, type Range } from './staging';
-import { guestWord } from './words';
 
 /** A slot on its way to another address, by pointer or by keys; nothing is staged until it is dropped. */
 export interface Moving {
@@ -38,7 +40,6 @@ export type InspectorTask = 'none' | 'add' | 'split';
 export type PhonePane = 'map' | 'terminals' | 'changes' | 'history' | 'inspect' | 'guides' | 'more';
 
 const PHYSICAL_LIMIT = 2 ** 46;
-const DRAG_GRAIN = 2 ** 21;
 const PAGE = 4096;
 /** bytes of the map behind an address that is gone to */
 const REVEALED = 2 ** 20;
@@ -230,33 +231,22 @@ export class Workspace {
     const moving = this.moving;
     if (!moving) return;
     const highest = PHYSICAL_LIMIT - moving.slot.memorySize;
-    this.moving = { ...moving, gpa: Math.min(highest, Math.max(0, Math.floor(gpa / 4096) * 4096)), typed };
+    this.moving = { ...moving, gpa: Math.min(highest, Math.max(0, Math.floor(gpa / PAGE) * PAGE)), typed };
   }
 
   /** Snaps to the edges of other slots within `reach` bytes, else to 2 MiB. */
   snap(gpa: number, reach: number): number {
     const moving = this.moving;
     if (!moving) return gpa;
-    const length = moving.slot.memorySize;
-    let best = Math.round(gpa / DRAG_GRAIN) * DRAG_GRAIN;
-    let distance = reach;
-    for (const edge of this.#edges(moving)) {
-      for (const at of [edge, edge - length]) {
-        if (at >= 0 && Math.abs(at - gpa) < distance) {
-          best = at;
-          distance = Math.abs(at - gpa);
-        }
-      }
-    }
-    return best;
+    return snapStart(gpa, moving.slot.memorySize, this.#others(moving.slot), reach);
   }
 
   /** The next slot edge in a direction where the moving slot could begin or end. */
   nextEdge(step: 1 | -1): number | undefined {
     const moving = this.moving;
     if (!moving) return undefined;
-    const places = this.#edges(moving).flatMap((edge) => [edge, edge - moving.slot.memorySize]);
-    const ahead = places.filter((at) => at >= 0 && (step > 0 ? at > moving.gpa : at < moving.gpa));
+    const places = edgePlaces(this.#others(moving.slot), moving.slot.memorySize);
+    const ahead = places.filter((at) => (step > 0 ? at > moving.gpa : at < moving.gpa));
     return ahead.length ? (step > 0 ? Math.min(...ahead) : Math.max(...ahead)) : undefined;
   }
 
@@ -296,10 +286,7 @@ export class Workspace {
   /** Whole pages; the end snaps to the next slot's start within `reach` bytes, else to 2 MiB. */
   resizeTo(slot: SlotView, wanted: number, reach: number, fine: boolean): void {
     if (this.lab.refuses()) return;
-    const grain = fine ? PAGE : DRAG_GRAIN;
-    const edge = this.#others(slot).find((range) => Math.abs(range.start - slot.guestPhysAddr - wanted) < reach);
-    const length = edge && !fine ? edge.start - slot.guestPhysAddr : Math.round(wanted / grain) * grain;
-    this.resizing = { slot, size: Math.max(fine ? PAGE : Math.min(slot.memorySize, DRAG_GRAIN), length) };
+    this.resizing = { slot, size: snapSize(slot, wanted, this.#others(slot), { reach, fine }) };
   }
 
   async dropResize(): Promise<void> {
@@ -333,10 +320,6 @@ export class Workspace {
   #others(slot: SlotView): Range[] {
     const index = this.entries.findIndex(({ edit }) => edit.op !== 'merge' && edit.slot === slot.slot);
     return finalRanges(this.entries, this.slots, index).filter((range) => range.slot !== slot.slot);
-  }
-
-  #edges(moving: Moving): number[] {
-    return this.#others(moving.slot).flatMap((range) => [range.start, range.end]);
   }
 
   #resizingGhost({ slot, size: length }: Resizing): Ghost {

@@ -1,5 +1,5 @@
 /** Panes have addresses: `#pane=dimms` opens that one. On a phone each pane that was gone to is a step of the browser's history. */
-import { isShareLink } from '../lab/links';
+import { isShareLink } from '../../lab/links';
 import type { InspectorPanel, PhonePane, Workspace } from './workspace.svelte';
 
 const PHONE: readonly PhonePane[] = ['map', 'terminals', 'changes', 'history', 'guides', 'more'];

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import type { SlotView, StagedEntry } from '../../engine/worker/protocol';
+import type { SlotView, StagedEntry } from '../../../engine/worker/protocol';
 import { describeEdit, finalRanges, ghosts, overlapWords, stagedWord } from './staging';
 
 const MiB = 2 ** 20;

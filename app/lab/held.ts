@@ -1,5 +1,5 @@
 /** Buttons while nothing may reach the machine: they can be focused, and say why they do nothing. */
-import type { Lab } from '../lab/lab.svelte';
+import type { Lab } from './lab.svelte';
 
 /** Attributes for a button whose action Lab refuses then, and tells. */
 export const heldBy = (lab: Lab): { 'aria-disabled'?: true; title?: string } =>
