@@ -36,7 +36,7 @@ const LARGEST_IMPORT = 2 ** 31;
 const SCREEN_KEPT = 4000;
 const LOADVM = /^\s*loadvm\s+(?:"((?:[^"\\]|\\.)*)"|(\S+))\s*$/;
 
-/** A machine that another one has taken the place of. */
+/** A machine that has been replaced. */
 interface Kept {
   bytes: Uint8Array;
   request: BootRequest;
@@ -67,7 +67,7 @@ export class Snapshots {
   work = $state.raw<Work | undefined>(undefined);
   /** What was loaded last, and what takes that back: until the next load, or until another machine is started. */
   back = $state.raw<{ name: string; run(): void } | undefined>(undefined);
-  /** Bytes of this browser's storage for the page, as it tells them. */
+  /** Bytes of this browser's storage for the page, as the browser reports them. */
   storage = $state.raw<{ used: number; quota: number } | undefined>(undefined);
   readonly #lab: SnapshotsLab;
 
@@ -343,7 +343,7 @@ export class Snapshots {
     this.work = { words, percent: total ? Math.floor((done / total) * 100) : undefined };
   }
 
-  /** No command of the monitor is under way any more. */
+  /** The monitor's command is over. */
   idle(): void {
     if (this.work && /^(?:Saving|Loading) the machine$/.test(this.work.words)) this.work = undefined;
   }
@@ -374,7 +374,7 @@ function notesOf({
   };
 }
 
-/** -m of the machine that a layout's text is of; undefined where it tells none. */
+/** -m of the machine that a layout's text is of; undefined where it names none. */
 function shapeOf(text: string): { ram: number; slots: number; maxmem: number } | undefined {
   try {
     const { machine } = JSON.parse(text) as { machine?: Record<string, unknown> };

@@ -4,7 +4,7 @@
  */
 import type { Timer, VirtualClock } from '../devices/bus';
 
-/** Whose record tells the time; the one that runs, or vCPU 0 between slices. */
+/** The record that guest time is read from: that of the vCPU that runs, or of vCPU 0 between slices. */
 export interface TimeSource {
   /** ns of guest time */
   now(): number;

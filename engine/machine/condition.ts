@@ -1,4 +1,4 @@
-/** What a guest looks like that will not go on by itself although its machine runs: it says that it panicked, or it halted with interrupts off. */
+/** Detects a guest that cannot go on although its machine runs: it reported a panic, or every vCPU halted with interrupts off. */
 import { Halted, type Vcpu } from './vcpu';
 
 const IF = 0x200;
@@ -7,7 +7,7 @@ const LONGEST = 200;
 /** kernel/panic.c, with or without the time before it. */
 const PANIC = /^(?:\[ *\d+\.\d+\] ?)?Kernel panic - not syncing/;
 
-/** Watches the serial console for Linux's last words. No device tells of a panic here (QEMU has pvpanic for it), so a guest that prints the line lies. */
+/** Watches the serial console for Linux's last words. No device reports a panic here (QEMU has pvpanic), so any guest that prints the line is believed. */
 export class PanicWatch {
   seen = false;
   private line = '';

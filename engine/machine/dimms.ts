@@ -60,7 +60,7 @@ interface PluggedDimm extends Dimm {
   /** QOM path */
   path: string;
   hva: number;
-  /** What the guest could last see of it, to tell whether a commit changed that. */
+  /** What the guest could last see of it: a commit that changes it notifies the guest. */
   seen: string;
   /** gpa where it is plugged in again when the guest has given it back. */
   moveTo?: number;

@@ -41,7 +41,7 @@ import { resetVcpu, startVcpu, sumStats } from './vcpu-reset';
 import { VirtioDevices } from './virtio';
 import { placeVirtio } from './virtio-config';
 
-/** RTC at power-on unless told otherwise: 2024-01-01T00:00:00Z, so that runs are equal. */
+/** RTC at power-on by default: 2024-01-01T00:00:00Z, so that runs are equal. */
 const DEFAULT_RTC_START = 1_704_067_200_000;
 const PAGE = 4096;
 

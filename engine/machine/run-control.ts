@@ -185,7 +185,7 @@ export class RunControl implements MachineRun {
     this.holds -= 1;
   }
 
-  /** Guest time stood still for a reason that was no sleep of the guest's: that time does not count. */
+  /** Guest time stood still although the guest did not sleep: that time does not count. */
   resumed(): void {
     this.throttle.restart(this.clock.now());
   }

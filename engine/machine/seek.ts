@@ -1,5 +1,5 @@
 /**
- * Runs a guest one instruction after another up to a place in its code, for who debugs it. The other vCPUs run in their turns, and sleep is
+ * Runs a guest one instruction after another up to a place in its code, for a debugger. The other vCPUs run in their turns, and sleep is
  * skipped. Where it stops is a position like any other: to go on and to stop there is all that it does to the machine.
  */
 import { VCPU_GPR, VCPU_RIP } from '../abi/vcpu';

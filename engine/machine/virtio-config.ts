@@ -1,4 +1,4 @@
-/** The devices on the virtio-mmio bus that a configuration asks for: checked, and told where they go. Error texts are QEMU's. */
+/** The devices on the virtio-mmio bus that a configuration asks for: checked and placed. Error texts are QEMU's. */
 import { MEM_BLOCK } from '../devices/virtio/mem';
 import { type MachineConfig, MachineError, type VirtioConfig } from './api';
 import { VIRTIO_COUNT } from './board';

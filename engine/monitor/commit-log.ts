@@ -116,13 +116,13 @@ export class CommitLog {
     this.holesCounted = this.machine.inspect.holes.total;
     this.log.push({ ...this.blank(title, false), generation: this.machine.memory.generation(0) });
     this.position = 0;
-    this.tell();
+    this.notify();
   }
 
   /** How the machine came to be: "loaded from grown", "loaded from a file". */
   begins(title: string): void {
     this.log[0]!.title = title;
-    this.tell();
+    this.notify();
   }
 
   /** What differs between two entries, by slot; up to 65536 changes lie between them. */
@@ -208,7 +208,7 @@ export class CommitLog {
     const commit = await this.machine.changeSet.commit({ whole: true });
     const entry = this.log[this.position];
     if (entry && entry !== before) entry.whole = true;
-    this.tell();
+    this.notify();
     return commit;
   }
 
@@ -251,7 +251,7 @@ export class CommitLog {
     if (!commit.ok) return `cannot ${verb} ${title}: ${commit.refusals.map(({ reason }) => reason).join('; ')}`;
     this.countHoles(holesBefore);
     this.position = index;
-    this.tell();
+    this.notify();
     return { title, commit, unasked, ...verdict };
   }
 
@@ -314,7 +314,7 @@ export class CommitLog {
     while (this.log.length > 2 && (this.log.length > MAX_COMMITS + 1 || this.heldChanges() > MAX_CHANGES)) this.forgetOldest();
     this.position = this.log.length - 1;
     this.markForgotten();
-    this.tell();
+    this.notify();
   }
 
   /** The first entry is what all others can be taken back to. */
@@ -342,7 +342,7 @@ export class CommitLog {
     return this.log.reduce((sum, entry) => sum + entry.changes.length, 0);
   }
 
-  private tell(): void {
+  private notify(): void {
     for (const listener of this.listeners) listener();
   }
 
@@ -374,7 +374,7 @@ export class CommitLog {
     const title = titleOf(entry.changes, this.nameOf);
     if (title === entry.title) return;
     entry.title = title;
-    this.tell();
+    this.notify();
   }
 
   private blank(title: string, legacy: boolean): Entry {

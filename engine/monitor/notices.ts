@@ -28,7 +28,7 @@ function qmpNotice(name: string, data: Record<string, unknown>): string | undefi
   const info = data.info as { device?: string; source: number; status: number; slot: string };
   // The last word after an eject comes when the device is already gone.
   if (info.device === undefined) return undefined;
-  // MEM_UNPLUG_ERROR tells of a refusal.
+  // MEM_UNPLUG_ERROR reports a refusal.
   if (info.source === EJECT) return info.status === OST_IN_PROGRESS ? `${info.device}: the guest is giving it back` : undefined;
   return info.status === 0 ? `${info.device}: the guest has taken it` : `${info.device}: the guest refused it (_OST status ${info.status})`;
 }

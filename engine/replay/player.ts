@@ -16,16 +16,16 @@ export interface PlayerOptions {
   post(view: ReplayView): void;
 }
 
-/** ms: how long the worker's messages wait, at most, and how often the page is told. */
+/** ms: how long the worker's messages wait at most, and how often progress is reported. */
 const STRETCH_MS = 8;
-const TELL_MS = 100;
+const REPORT_MS = 100;
 
 export class Player {
   private cancelled = false;
   private playing: Replay | undefined;
   /** An input was given up in its middle. */
   private gaveUp = false;
-  private told = Number.NEGATIVE_INFINITY;
+  private reported = Number.NEGATIVE_INFINITY;
   private yielded = Number.NEGATIVE_INFINITY;
 
   constructor(private readonly options: PlayerOptions) {}
@@ -34,15 +34,15 @@ export class Player {
     this.cancelled = true;
   }
 
-  /** In the middle of an input that takes long: tells how far it is, and lets messages through. False when it is to be given up. */
+  /** In the middle of an input that takes long: reports progress and lets messages through. False: give it up. */
   async pause(): Promise<boolean> {
-    if (this.playing) this.tell(this.playing);
+    if (this.playing) this.report(this.playing);
     await this.turn();
     this.gaveUp = this.cancelled;
     return !this.gaveUp;
   }
 
-  /** To the end, the first thing that goes wrong, or `cancel`. Tells what came of it; never throws. */
+  /** To the end, the first thing that goes wrong, or `cancel`. Reports the outcome; never throws. */
   async play(replay: Replay): Promise<void> {
     const { recorder, post } = this.options;
     recorder.playing = true;
@@ -81,7 +81,7 @@ export class Player {
     const { machine, monotonic } = this.options;
     for (;;) {
       const result = machine.run.to(at, monotonic() + STRETCH_MS);
-      this.tell(replay);
+      this.report(replay);
       const done = machine.run.instructions - replay.start.instructions;
       if (result === 'never')
         return {
@@ -106,11 +106,11 @@ export class Player {
     this.yielded = monotonic();
   }
 
-  private tell({ start, end }: Replay): void {
+  private report({ start, end }: Replay): void {
     const { machine, monotonic, post } = this.options;
     const now = monotonic();
-    if (now - this.told < TELL_MS) return;
-    this.told = now;
+    if (now - this.reported < REPORT_MS) return;
+    this.reported = now;
     post({ phase: 'running', done: machine.run.instructions - start.instructions, total: end.instructions - start.instructions });
   }
 }

@@ -25,7 +25,7 @@ const PAGE = 4096;
 export interface Shared {
   machine: Machine;
   recorder: Recorder;
-  /** A machine of the same kind that has not run: states are told by what differs from it. */
+  /** A machine of the same kind that has not run: a state is saved as its difference from that. */
   makeFresh(): Promise<Machine>;
   linkBase: string;
   /** The guest's image is a file of this computer. */

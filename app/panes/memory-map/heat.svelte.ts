@@ -49,7 +49,7 @@ export class Heat {
     this.#pump();
   }
 
-  /** The layout is another now: what was told of addresses is void. */
+  /** The layout changed, so cached addresses are stale. */
   forget(): void {
     this.spans = [];
     this.answer = undefined;

@@ -47,7 +47,7 @@ export class MapView {
     return this.#shown === undefined;
   }
 
-  // What is told in figures and words does not run along on the way.
+  // Figures and words do not follow each frame of the motion.
   get start(): number {
     return this.axis.toGpa(this.aim.u0);
   }

@@ -36,7 +36,7 @@ export interface Dimm {
   pendingUnplug: boolean;
 }
 
-/** A virtio-mem device as the monitor tells of it. */
+/** A virtio-mem device as the monitor reports it. */
 export interface VirtioMemInfo {
   id: string;
   memdev: string;

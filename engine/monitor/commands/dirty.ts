@@ -9,7 +9,7 @@ import { type Args, type Command, CommandError, type Context, getFlag, getNumber
 const PAGE = 4096;
 /** Ranges listed before the rest is only counted. */
 const MAX_RANGES = 32;
-/** Entries of a ring unless told otherwise; 64 are the reserve. */
+/** Entries of a ring by default; 64 are the reserve. */
 const RING_ENTRIES = 4096;
 
 /** Set bits as runs of pages, half-open. */

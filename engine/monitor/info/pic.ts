@@ -14,7 +14,7 @@ export function picText(pics: readonly PicState[]): string {
       `pic${index}: irr=${two(irr)} imr=${two(imr)} isr=${two(isr)} hprio=${highest} irq_base=${two(base)} ` +
       `rr_sel=${readIsr ? 1 : 0} elcr=${two(elcr)} fnm=${fullyNested ? 1 : 0}\n`,
   );
-  // QEMU 7.2 tells the second one first.
+  // QEMU 7.2 prints the second one first.
   return lines.reverse().join('');
 }
 
