@@ -4,10 +4,11 @@
  * accessed or dirty bit is set, no TLB entry filled, no fault raised.
  */
 import { PAGE_SIZE, VCPU_BASE, VCPU_BLOCK_SIZE, VCPU_TLB } from '../abi/layout';
+import { SVM_NESTED } from '../abi/svm';
 import { TLB_ENTRIES, TLB_ENTRY_SIZE, TLB_TAG_EXEC, TLB_TAG_READ, TLB_TAG_WRITE, TLB_USER } from '../abi/tlb';
 import { VCPU_AS_ID, VCPU_CR0, VCPU_CR3, VCPU_CR4, VCPU_EFER } from '../abi/vcpu';
 import { MEMSLOT_INVALID, type MemslotEngine } from '../memory/index';
-import type { PageWalk, PageWalkStep, TlbTags, WalkPlace, WalkRights } from './api';
+import { MachineError, type PageWalk, type PageWalkStep, type TlbTags, type WalkPlace, type WalkRights } from './api';
 import type { HostMemory } from './host-memory';
 import type { Vcpu } from './vcpu';
 
@@ -44,6 +45,10 @@ interface Shape {
 }
 
 export function walkAddress(vcpu: Vcpu, engine: MemslotEngine, host: HostMemory, address: bigint): PageWalk {
+  if (vcpu.u32(SVM_NESTED))
+    throw new MachineError(
+      `vCPU ${vcpu.index} runs a nested guest: its walk goes through tables of two levels, which is not shown; gva2gpa says where it ends`,
+    );
   const walk = new Walker(vcpu, engine, host).walk(BigInt.asUintN(64, address));
   const table = VCPU_BASE + vcpu.index * VCPU_BLOCK_SIZE + VCPU_TLB;
   walk.tlb = { supervisor: tagsAt(host, table, walk.gva), user: tagsAt(host, table + TLB_USER, walk.gva) };

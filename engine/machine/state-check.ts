@@ -3,6 +3,7 @@
  * machine. What a part refers to in another part is checked here too.
  */
 import { MAX_VCPUS, PAGE_SIZE, VCPU_RECORD_SIZE } from '../abi/layout';
+import * as svm from '../abi/svm';
 import * as abi from '../abi/vcpu';
 import { type Check, count, flag, int, list, nullable, object, readFields, type Schema } from '../devices/state';
 import type { SavedRing, SavedRings } from '../memory/index';
@@ -10,13 +11,14 @@ import { MemFlag } from '../memory/types';
 import type { MachineConfig, RamPiece, SavedDevices, SavedDimm, SavedMachine, SavedSlot, UncheckedState, VirtioConfig } from './api';
 import { refuseBacking } from './backing-rule';
 import { CLOCK_SHIFT, VIRTIO_COUNT } from './board';
-import { parseCpu } from './cpu-model';
+import { type CpuModel, parseCpu } from './cpu-model';
 import { MOST_HOST_MEMORY, rangesOf, refusesRanges } from './host-memory';
 import type { SavedModes } from './modes';
 import { shapeRefusal } from './shape';
 import { Halted } from './vcpu';
 
 export const MAX_SLOTS = 32764;
+const PHYS_BITS = 46;
 const MAX_RANGES = 65536;
 const MAX_DIMMS = 32;
 const MAX_OBJECTS = 1024;
@@ -262,12 +264,12 @@ function byKey<T, K extends string | number>(what: string, items: readonly T[], 
 }
 
 /** Registers may hold anything, as after any guest code; what this program itself relies on may not. */
-export function checkVcpus(records: UncheckedState['vcpus'], smp: number): void {
+export function checkVcpus(records: UncheckedState['vcpus'], smp: number, cpu: CpuModel): void {
   if (records.length !== smp) throw new Error(`it has ${records.length} vCPU records, this machine has ${smp} vCPUs`);
-  for (const [index, record] of records.entries()) checkVcpu(index, record);
+  for (const [index, record] of records.entries()) checkVcpu(index, record, cpu);
 }
 
-function checkVcpu(index: number, record: Uint8Array): void {
+function checkVcpu(index: number, record: Uint8Array, cpu: CpuModel): void {
   if (record.length !== VCPU_RECORD_SIZE) throw new Error(`vCPU ${index}: its record has ${record.length} bytes, not ${VCPU_RECORD_SIZE}`);
   const view = new DataView(record.buffer, record.byteOffset, record.length);
   const u32 = (at: number): number => view.getUint32(at, true);
@@ -289,6 +291,13 @@ function checkVcpu(index: number, record: Uint8Array): void {
   within('ICOUNT', u64(abi.VCPU_ICOUNT), 2 ** 49);
   within('CLOCK_SKEW', u64(abi.VCPU_CLOCK_SKEW), 2 ** 52);
   if (u32(abi.VCPU_CLOCK_SHIFT) !== CLOCK_SHIFT) throw new Error(`vCPU ${index}: its clock is another board's`);
+  const own = [cpu.number, ...cpu.hidden];
+  if (own.some((word, at) => u32(svm.VCPU_CPU_MODEL + at * 4) !== word)) throw new Error(`vCPU ${index}: its record is not of ${cpu.name}`);
+  const mayNest = cpu.number === svm.CPU_MODEL_LAB64_SVM ? 1 : 0;
+  within('GIF', u32(svm.SVM_GIF_CLEAR), mayNest);
+  within('guest mode', u32(svm.SVM_GUEST), mayNest);
+  within('nested paging', u32(svm.SVM_NESTED), u32(svm.SVM_GUEST));
+  within('VMCB', u64(svm.SVM_VMCB), 2 ** PHYS_BITS - PAGE_SIZE);
   if (u32(abi.VCPU_INDEX) !== index) throw new Error(`vCPU ${index}: its record is that of vCPU ${u32(abi.VCPU_INDEX)}`);
 }
 

@@ -20,6 +20,7 @@ import {
 import type { Backends } from './backends';
 import type { Clock } from './clock';
 import type { PanicWatch } from './condition';
+import { parseCpu } from './cpu-model';
 import type { Board } from './devices';
 import { isZeroPage } from './digest';
 import type { Dimms } from './dimms';
@@ -152,7 +153,7 @@ function putRecords({ host, vcpus }: StateParts, records: readonly Uint8Array[])
 function checkAll(parts: StateParts, state: UncheckedState): SavedMachine {
   const saved = checkSavedMachine(parts, state.machine);
   try {
-    checkVcpus(state.vcpus, parts.config.smp);
+    checkVcpus(state.vcpus, parts.config.smp, parseCpu(parts.config.cpu));
     checkDirty(state.dirty, saved);
     checkRam(state.ram, saved);
     parts.board.check(state.devices);
