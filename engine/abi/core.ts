@@ -60,6 +60,10 @@ export interface CoreExports {
   invalidateAllCode(): void;
   /** The table of watches or a debug register was written by TypeScript: the core looks out for what it says now. */
   watchesChanged(): void;
+  /** From now on (1), or no more (0), CHANGED_PAGES notes which host pages are written; it begins empty. */
+  trackWrites(on: number): void;
+  /** The vCPU's TLB was put back as it once was, by TypeScript: what must not hit any more does not. After `stateChanged`. */
+  tlbRestored(vcpu: number): void;
   /** Debugger's walk, no side effects (no A/D, no TLB fill, no fault): 1 and the gpa in the vCPU's VCPU_MAILBOX2, or 0: unmapped.
    *  privilege as the vCPU's current CR0/CR3/CR4/EFER; ignores access rights. */
   translate(vcpu: number, gvaLow: number, gvaHigh: number): number;

@@ -98,11 +98,14 @@ export const WRITTEN_PAGES_SIZE = 0x20000;
 /** What the debugger looks out for, and what was seen (watch.ts). */
 export const WATCHES = WRITTEN_PAGES + WRITTEN_PAGES_SIZE;
 export const WATCHES_SIZE = 0x1000;
+/** One bit per host page: written since `trackWrites`, while that is on. */
+export const CHANGED_PAGES = WATCHES + WATCHES_SIZE;
+export const CHANGED_PAGES_SIZE = 0x20000;
 
 // --- instance -------------------------------------------------------------------------------------------------------------------------
 
 /** Hash of blocks by host address: HASH_SIZE u32. */
-export const HASH = WATCHES + WATCHES_SIZE;
+export const HASH = CHANGED_PAGES + CHANGED_PAGES_SIZE;
 export const HASH_SIZE = 0x20000;
 /** Counters of a --profile build, one u32 per operation. */
 export const PROFILE_COUNTERS = HASH + HASH_SIZE * 4;

@@ -3,8 +3,10 @@ import { MAX_VCPUS } from '../abi/index';
 import { codeWritten, dropAllCode } from './code-pages';
 import { getFlags, setFlags } from './flags';
 import { translate as walk } from './mmu';
+import { restoreTlb, retag } from './mmu-tlb';
 import { blockOf, cpu, selectCpu } from './state';
 import { resetVcpu as powerOn } from './system';
+import { noteRange, startTracking } from './track';
 
 export { protectGfnRange, zapAll, zapGfnRange } from './mmu';
 export {
@@ -56,7 +58,17 @@ export function setRflags(vcpu: i32, rflags: u32): void {
 }
 
 export function invalidateCode(hva: usize, length: i32): void {
+  noteRange(hva, <usize><u32>length);
   codeWritten(hva, length);
+}
+
+export function trackWrites(on: i32): void {
+  startTracking(on != 0);
+  retag();
+}
+
+export function tlbRestored(vcpu: i32): void {
+  restoreTlb(blockOf(vcpu));
 }
 
 export function invalidateAllCode(): void {

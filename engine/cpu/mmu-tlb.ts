@@ -55,6 +55,7 @@ import { WALK_EXIT, WALK_OK, WALK_RETRY } from './page-bits';
 import { blockOf, clearPending, cpu, PEND_RETRY, pend, raisePageFault } from './state';
 import { isNested } from './svm/state';
 import { forgetTables } from './table-cache';
+import { isChanged, noteChanged, tracking } from './track';
 import { armed, TAG_EXEC, TAG_READ, TAG_WRITE, watchedTags } from './watch';
 import { dropPrivateWindows, dropWindows, dropWindowsOf, forgetNotes, isCovered, isGlobal, noteEntry } from './windows';
 
@@ -160,6 +161,7 @@ export function fill(va: u64, access: i32, table: usize): i32 {
     answer &= ~(<u32>PAGE_CLEAN);
   }
   hitHost = <usize>(answer & 0xfffff000) + (<usize>va & 0xfff);
+  if (write && tracking) noteChanged(hitHost);
   enter(va & ~(<u64>0xfff), table, gfn, answer);
   return 1;
 }
@@ -172,7 +174,10 @@ export function fillPlain(va: u64, write: bool, table: usize): i32 {
   const page = va & ~(<u64>0xfff);
   const tag = entryOf(table, va) + (write ? TLB_TAG_WRITE : TLB_TAG_READ);
   // A watched page is entered already, and stays the interpreter's.
-  if (armed && load<u64>(tag) == (page | 1)) return 0;
+  if (load<u64>(tag) == (page | 1)) {
+    if (write) written(tag, load<u32>(tag - TLB_TAG_WRITE, TLB_ADDEND) + <u32>page);
+    return i32(load<u64>(tag) == page);
+  }
   if (walkTables(va) != WALK_OK) return giveUp();
   if (!walkAllows(write, false, table != tlbSuper)) return 0;
   if (isNested() && walkNested(va & 0xfff, write, false) != WALK_OK) return giveUp();
@@ -182,6 +187,7 @@ export function fillPlain(va: u64, write: bool, table: usize): i32 {
   if (write && (answer & (PAGE_READONLY | PAGE_CLEAN) || hasCode(answer & 0xfffff000))) return 0;
   count(STAT_TLB_MISS, 1);
   commitAccessedDirty(write);
+  if (write && tracking) noteChanged(answer & 0xfffff000);
   enter(page, table, gfn, answer);
   return i32(load<u64>(tag) == page);
 }
@@ -215,7 +221,11 @@ function enter(page: u64, table: usize, gfn: u64, answer: u32): void {
   store<u64>(entry, walkNx ? NO_TAG : page, TLB_TAG_EXEC);
   store<u32>(entry, host - <u32>page, TLB_ADDEND);
   store<u32>(entry, <u32>gfn, TLB_GFN);
-  if (armed) retagEntry(cpu, entry);
+  if (armed || tracking) {
+    retagEntry(cpu, entry);
+    // A window that has the page would go past the mark.
+    if (hasWindows()) uncover(entry);
+  }
   if (writable) noteWritten(host);
   usedTlbs |= tlbCells == cpu ? 1 << load<u32>(cpu, VCPU_INDEX) : GUEST_USED << load<u32>(cpu, VCPU_INDEX);
   if (!walkGlobal) noteFill(number);
@@ -266,11 +276,41 @@ function retagEntry(block: usize, entry: usize): void {
   let page = load<u64>(entry, TLB_TAG_READ);
   if (page == NO_TAG) page = load<u64>(entry, TLB_TAG_WRITE);
   if (page == NO_TAG) page = load<u64>(entry, TLB_TAG_EXEC);
-  const tags = armed ? watchedTags(block, page & ~(<u64>1), load<u32>(entry, TLB_GFN)) : 0;
+  page &= ~(<u64>1);
+  const tags = armed ? watchedTags(block, page, load<u32>(entry, TLB_GFN)) : 0;
+  const host = <usize>(<u32>page + load<u32>(entry, TLB_ADDEND));
   setWatched(entry + TLB_TAG_READ, (tags & TAG_READ) != 0);
-  setWatched(entry + TLB_TAG_WRITE, (tags & TAG_WRITE) != 0);
+  setWatched(entry + TLB_TAG_WRITE, (tags & TAG_WRITE) != 0 || (tracking && !isChanged(host)));
   setWatched(entry + TLB_TAG_EXEC, (tags & TAG_EXEC) != 0);
 }
+
+/** A write goes through this write tag, which has bit 0 set, to this host page. From now on it hits, if nothing watches it. */
+export function written(tag: usize, host: u32): void {
+  if (!tracking) return;
+  noteChanged(host);
+  const entry = tag - TLB_TAG_WRITE;
+  const watched = armed ? watchedTags(cpu, load<u64>(tag) & ~(<u64>1), load<u32>(entry, TLB_GFN)) : 0;
+  if (!(watched & TAG_WRITE) && !hasCode(host)) setWatched(tag, false);
+}
+
+/** The TLBs of the vCPU of this block are as they were some time ago: pages that hold decoded code by now take the slow way. */
+export function restoreTlb(block: usize): void {
+  const index = load<u32>(block, VCPU_INDEX);
+  usedTlbs |= (GUEST_USED + 1) << index;
+  clearFrameCaches();
+  for (let i = <i32>index; i < PAIRS; i += MAX_VCPUS) {
+    let entry = tablesOf(i);
+    for (const end = entry + 2 * TABLE_BYTES; entry < end; entry += TLB_ENTRY_SIZE) {
+      retagEntry(block, entry);
+      const tag = load<u64>(entry, TLB_TAG_WRITE);
+      if (tag == NO_TAG) continue;
+      const host = (<u32>tag & ~1) + load<u32>(entry, TLB_ADDEND);
+      noteWritten(host);
+      if (hasCode(host)) setWatched(entry + TLB_TAG_WRITE, true);
+    }
+  }
+}
+
 /** Brings all entries of all vCPUs in line with what is watched now. None of them is lost. */
 export function retag(): void {
   for (let index = 0; index < PAIRS; index++) {

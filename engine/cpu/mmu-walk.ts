@@ -35,6 +35,7 @@ import {
   WALK_RETRY,
 } from './page-bits';
 import { cpu } from './state';
+import { noteChanged, tracking } from './track';
 import { nestedNx, nestedPage, nestedWritable, translateFinal, translateTable } from './svm/nested';
 import { isNested } from './svm/state';
 import { findTable, rememberTable } from './table-cache';
@@ -254,6 +255,7 @@ export function commitAccessedDirty(write: bool): void {
     if (answer & PAGE_READONLY) continue;
     if (answer & PAGE_CLEAN) dirtyFrame(load<u64>(record, 16) >> 12);
     if (load<u32>((host >> 12) << 2, CODE_PAGES) != 0) codeWritten(host, 8);
+    if (tracking) noteChanged(host);
     store<u8>(host, load<u8>(host) | <u8>wanted);
     if (leaf && write) walkDirty = true;
   }

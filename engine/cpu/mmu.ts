@@ -22,7 +22,7 @@ import {
 import { codeWritten } from './code-pages';
 import { mmioRead, mmioWrite } from './imports';
 import { is64, isCanonical, tlbBase, tlbSuper, wrapLinear } from './mmu-mode';
-import { ACCESS_R, ACCESS_W, ACCESS_X, fill, fillPlain, hitGpa, hitHost, setHit } from './mmu-tlb';
+import { ACCESS_R, ACCESS_W, ACCESS_X, fill, fillPlain, hitGpa, hitHost, setHit, written } from './mmu-tlb';
 import { walkAfresh, walkGpa, walkNested } from './mmu-walk';
 import { WALK_OK } from './page-bits';
 import { cpu, PEND_INTERNAL, pend, raise, selectCpu, VEC_GP, vcpuIndex } from './state';
@@ -96,9 +96,12 @@ export function resolvePage(va: u64, access: i32): i32 {
 function resolve(va: u64, access: i32, table: usize): i32 {
   const entry = slot(table, va);
   const offset: usize = access == ACCESS_R ? TLB_TAG_READ : access == ACCESS_W ? TLB_TAG_WRITE : TLB_TAG_EXEC;
-  // Bit 0 is the mark of a watched page (watch.ts).
-  if ((load<u64>(entry + offset) & ~(<u64>1)) == (va & ~(<u64>0xfff))) {
-    setHit(<usize>(<u32>va + load<u32>(entry, TLB_ADDEND)));
+  // Bit 0 is the mark of a page that must not hit (watch.ts, track.ts).
+  const tag = load<u64>(entry + offset);
+  if ((tag & ~(<u64>1)) == (va & ~(<u64>0xfff))) {
+    const host = <u32>va + load<u32>(entry, TLB_ADDEND);
+    if (tag & 1 && access == ACCESS_W) written(entry + offset, host);
+    setHit(<usize>host);
     return 1;
   }
   return fill(va, access, table);

@@ -10,6 +10,9 @@ import type { HostMemory } from './host-memory';
 import { writeRegister } from './register-file';
 import type { Vcpu } from './vcpu';
 
+/** VCPU_BREAK_ICOUNT: no break. */
+const NOWHERE = 0xffff_ffff_ffff_ffffn;
+
 export interface DebugParts {
   host: HostMemory;
   core: CoreExports;
@@ -61,6 +64,14 @@ export class Debugging implements MachineDebug {
     const vcpu = this.vcpu(index);
     vcpu.setU64(VCPU_PASS_COUNT, vcpu.u64(abi.VCPU_ICOUNT));
     vcpu.setU64(VCPU_PASS_RIP, vcpu.u64(abi.VCPU_RIP));
+  }
+
+  breakVcpu(index: number, icount: number | undefined): void {
+    this.vcpu(index).setU64(abi.VCPU_BREAK_ICOUNT, icount === undefined ? NOWHERE : BigInt(icount));
+  }
+
+  icount(index: number): number {
+    return this.vcpu(index).icount;
   }
 
   setRegisters(index: number, patch: RegisterPatch): void {

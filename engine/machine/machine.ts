@@ -11,6 +11,7 @@ import {
   type HostRanges,
   type Machine,
   type MachineBackends,
+  type MachineCheckpoints,
   type MachineConfig,
   type MachineDebug,
   type MachineDimms,
@@ -81,6 +82,7 @@ class LabMachine implements Machine {
   readonly debugcon: Machine['debugcon'];
   readonly inspect: MachineInspect;
   readonly debug: MachineDebug;
+  readonly checkpoints: MachineCheckpoints;
   readonly physical: MachinePhysical;
   readonly ports: MachinePorts;
   readonly snapshot: MachineSnapshot;
@@ -100,6 +102,7 @@ class LabMachine implements Machine {
     this.serial = parts.serial;
     this.inspect = parts.inspect;
     this.debug = parts.debug;
+    this.checkpoints = parts.checkpoints;
     this.physical = parts.physical;
     this.host = {
       allocate: (size, label) => host.allocate(size, label),

@@ -16,6 +16,7 @@ import {
 import { Backends } from './backends';
 import { GED_EVENT_MEMORY } from './board';
 import { MmioBus, PortBus } from './bus';
+import { Checkpoints } from './checkpoints';
 import { Clock } from './clock';
 import { haltedForGood, PanicWatch, standsOn } from './condition';
 import type { Counted } from './consent';
@@ -78,6 +79,7 @@ export class MachineParts {
   readonly run: RunControl;
   readonly inspect: Inspection;
   readonly debug: Debugging;
+  readonly checkpoints: Checkpoints;
   readonly console = new ByteStream();
   readonly panics = new PanicWatch();
   readonly debugListeners = new Set<(byte: number) => void>();
@@ -135,6 +137,10 @@ export class MachineParts {
       vcpus: this.vcpus,
       condition: () => this.condition,
       watchStop: () => this.debug.lastStop!,
+      checkpoint: (instructions) => {
+        const { due } = this.checkpoints;
+        if (due !== undefined && instructions >= due && !this.checkpoints.muted) this.checkpoints.take();
+      },
       anyHeld: () => this.rings.anyHeld,
       flush: () => this.console.flush(),
       emit: (event) => this.emit(event),
@@ -193,6 +199,17 @@ export class MachineParts {
     };
     this.inspect = new Inspection(this);
     this.debug = new Debugging(this);
+    this.checkpoints = new Checkpoints({
+      parts: () => this,
+      guest: this.guest?.name ?? '',
+      host,
+      core,
+      position: () => this.run.position,
+      rewound: () => {
+        this.panics.restart();
+        this.run.rewound();
+      },
+    });
     this.memory.subscribe((event) => this.layout.committed(event));
   }
 
@@ -250,6 +267,8 @@ export class MachineParts {
   }
 
   emit(event: MachineEvent): void {
+    // What happens a second time is no news.
+    if (this.checkpoints?.muted && (event.type === 'qmp' || event.type === 'log' || event.type === 'quit')) return;
     for (const listener of this.listeners) listener(event);
   }
 
@@ -284,14 +303,14 @@ export class MachineParts {
       resetVcpu: (index) => resetVcpu(this.core, this.vcpus[index]!, this.clock.now()),
       startVcpu: (index, vector) => startVcpu(this.core, this.vcpus[index]!, vector),
       serialOutput: (byte) => {
-        this.console.push(byte);
+        if (!this.checkpoints.muted) this.console.push(byte);
         this.panics.hear(byte);
       },
       serialRoom: () => {
         for (const listener of this.roomListeners) listener();
       },
       debugOutput: (byte) => {
-        for (const listener of this.debugListeners) listener(byte);
+        if (!this.checkpoints.muted) for (const listener of this.debugListeners) listener(byte);
       },
       powerOff: () => actions.poweredOff(),
       resetRequested: () => actions.resetRequested(),

@@ -38,6 +38,8 @@ export interface RunContext {
   condition(): GuestCondition | undefined;
   /** A vCPU waits for a reset of its dirty ring. */
   anyHeld(): boolean;
+  /** So many instructions have run: a checkpoint may be due. */
+  checkpoint(instructions: number): void;
   /** The hit that stopped the machine last. */
   watchStop(): { stop: WatchStop; text: string };
   /** Hands on what the guest has sent. */
@@ -203,6 +205,15 @@ export class RunControl implements MachineRun {
     else if (this.runState !== 'running') this.setState('paused');
   }
 
+  /** The machine is as it was earlier: it stands. */
+  rewound(): void {
+    this.wasIdle = false;
+    this.breakpoint = undefined;
+    this.fruitless = 0;
+    this.resumed();
+    this.runState = 'paused';
+  }
+
   get condition(): GuestCondition | undefined {
     return this.context.condition();
   }
@@ -235,6 +246,7 @@ export class RunControl implements MachineRun {
 
   private advanced(budget: number): Exclude<Advance, 'stopped'> | 'break' {
     const result = this.executor.advance(budget);
+    this.context.checkpoint(this.instructions);
     if (result !== 'stopped') return result;
     if (this.runState === 'running') this.setState('paused');
     this.context.emit({ type: 'watch-stop', ...this.context.watchStop() });

@@ -55,6 +55,11 @@ export interface StateParts {
 }
 
 export function captureState(parts: StateParts, run: RunState, guest: string): MachineState {
+  return { ...captureStill(parts, run, guest), ram: captureRam(parts.host) };
+}
+
+/** All but RAM. */
+export function captureStill(parts: StateParts, run: RunState, guest: string): Omit<MachineState, 'ram'> {
   const { host, memory, board, vcpus } = parts;
   const { ram, slots, maxmem, smp, cpu } = parts.config;
   const saved = devicesOf(parts.config);
@@ -85,21 +90,22 @@ export function captureState(parts: StateParts, run: RunState, guest: string): M
     vcpus: vcpus.map((vcpu) => host.bytes.slice(recordAt(vcpu), recordAt(vcpu) + VCPU_RECORD_SIZE)),
     dirty: memslots.flatMap(({ slot, flags }) => {
       const bits = flags & MemFlag.LogDirtyPages ? memory.peekDirtyLog(slot) : undefined;
-      return bits ? [{ slot, bits }] : [];
+      return bits ? [{ slot, bits: bits.slice() }] : [];
     }),
-    ram: captureRam(host),
   };
 }
 
-function captureRam(host: HostMemory): RamPiece[] {
+/** `numbers`: which pages, without what is in them. */
+export function captureRam(host: HostMemory, numbers = false): RamPiece[] {
   const pieces: RamPiece[] = [];
   let pages: number[] = [];
   const finish = (): void => {
     if (pages.length === 0) return;
-    const bytes = new Uint8Array(pages.length * PAGE_SIZE);
-    pages.forEach((page, index) => {
-      bytes.set(host.bytes.subarray(page * PAGE_SIZE, (page + 1) * PAGE_SIZE), index * PAGE_SIZE);
-    });
+    const bytes = new Uint8Array(numbers ? 0 : pages.length * PAGE_SIZE);
+    if (!numbers)
+      pages.forEach((page, index) => {
+        bytes.set(host.bytes.subarray(page * PAGE_SIZE, (page + 1) * PAGE_SIZE), index * PAGE_SIZE);
+      });
     pieces.push({ pages: Uint32Array.from(pages), bytes });
     pages = [];
   };
@@ -120,11 +126,24 @@ function captureRam(host: HostMemory): RamPiece[] {
  */
 export function restoreState(parts: StateParts, state: UncheckedState): RunState {
   const saved = checkAll(parts, state);
+  putState(parts, saved, state, () => fillRam(parts.host, state.ram));
+  parts.core.invalidateAllCode();
+  for (const vcpu of parts.vcpus) parts.core.stateChanged(vcpu.index);
+  return saved.run;
+}
+
+/** A state that `captureStill` gave, of this very machine; `fill` puts RAM back, and drops decoded code of what it changes. */
+export function restoreStill(parts: StateParts, state: Omit<MachineState, 'ram'>, fill: () => void): void {
+  putState(parts, state.machine, state, fill);
+  for (const vcpu of parts.vcpus) parts.core.stateChanged(vcpu.index);
+}
+
+function putState(parts: StateParts, saved: SavedMachine, state: Omit<UncheckedState, 'ram' | 'machine'>, fill: () => void): void {
   switchMemory(parts, saved);
   // From here on nothing can be refused.
-  const { host, memory, core, clock, executor, vcpus } = parts;
+  const { memory, clock, executor } = parts;
   memory.forgetHistory();
-  fillRam(host, state.ram);
+  fill();
   memory.zap = saved.modes?.zap ?? 'slot';
   memory.dirtyLog.setManualProtect(saved.modes?.dirtyLog ?? 0);
   parts.rings.restore(saved.modes?.rings ?? null);
@@ -141,9 +160,6 @@ export function restoreState(parts: StateParts, state: UncheckedState): RunState
   parts.board.restore(state.devices as MachineState['devices']);
   putRecords(parts, state.vcpus);
   executor.restoreRound(saved.round);
-  core.invalidateAllCode();
-  for (const vcpu of vcpus) core.stateChanged(vcpu.index);
-  return saved.run;
 }
 
 function putRecords({ host, vcpus }: StateParts, records: readonly Uint8Array[]): void {

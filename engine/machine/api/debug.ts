@@ -36,6 +36,10 @@ export interface MachineDebug {
   onHit: ((stop: WatchStop) => string | undefined) | undefined;
   /** A breakpoint at the instruction that a vCPU stands in front of is not met there: it goes on from it. */
   passBreakpoint(vcpu: number): void;
+  /** The machine pauses in front of the instruction of this vCPU with that count; undefined: nowhere. */
+  breakVcpu(vcpu: number, icount: number | undefined): void;
+  /** Instructions that this vCPU has retired. */
+  icount(vcpu: number): number;
   /** Writes registers of a stopped machine. MachineError for a name that there is not, or a value that cannot be. */
   setRegisters(vcpu: number, patch: RegisterPatch): void;
 }

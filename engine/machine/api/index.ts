@@ -1,4 +1,5 @@
 /** What a machine offers, one file per subject. Types, and the error that it refuses with. */
+export * from './checkpoints';
 export * from './config';
 export * from './debug';
 export * from './events';

@@ -1,5 +1,6 @@
 /** A machine, by subject. `createMachine(options): Promise<Machine>` in ../machine.ts builds one. */
 import type { MemslotEngine } from '../../memory/index';
+import type { MachineCheckpoints } from './checkpoints';
 import type { GuestImage, MachineConfig } from './config';
 import type { MachineDebug } from './debug';
 import type { MachineEvent } from './events';
@@ -49,6 +50,7 @@ export interface Machine {
   readonly debugcon: { onOutput(listener: (byte: number) => void): () => void };
   readonly inspect: MachineInspect;
   readonly debug: MachineDebug;
+  readonly checkpoints: MachineCheckpoints;
   readonly physical: MachinePhysical;
   readonly ports: MachinePorts;
   readonly snapshot: MachineSnapshot;

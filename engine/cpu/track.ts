@@ -1,0 +1,29 @@
+/**
+ * Which host pages were written since somebody asked (checkpoints of the machine). Until a page's first write its write tags carry bit 0
+ * (mmu-tlb.ts), so the write takes the slow way once, and every other one is as fast as ever.
+ */
+import { CHANGED_PAGES, CHANGED_PAGES_SIZE } from '../abi/index';
+
+export let tracking: bool = false;
+
+export function isChanged(host: usize): bool {
+  return ((load<u8>(<usize>CHANGED_PAGES + (host >> 15)) >> (<u8>(host >> 12) & 7)) & 1) != 0;
+}
+
+/** The page of this host address is being written. */
+export function noteChanged(host: usize): void {
+  const byte = <usize>CHANGED_PAGES + (host >> 15);
+  store<u8>(byte, load<u8>(byte) | <u8>((<u32>1) << ((<u32>host >> 12) & 7)));
+}
+
+/** TypeScript has written, or will. */
+export function noteRange(host: usize, length: usize): void {
+  if (!tracking || length == 0) return;
+  for (let page = host >> 12; page <= (host + length - 1) >> 12; page++) noteChanged(page << 12);
+}
+
+/** Forgets what was noted; from now on pages are noted, or not. The caller brings the TLBs in line. */
+export function startTracking(on: bool): void {
+  tracking = on;
+  memory.fill(CHANGED_PAGES, 0, CHANGED_PAGES_SIZE);
+}

@@ -1,0 +1,1 @@
+export { type Journal, Reverse, type ReverseOptions } from './reverse';
