@@ -7,10 +7,12 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { build } from '../../guests/memlab/compile';
 import { Guest } from '../../test/guests/harness';
 import { type Machine, Runner } from '../machine/index';
-import { Monitor } from '../monitor/index';
+import { CommitLog, Monitor } from '../monitor/index';
 import { testEnv } from '../monitor/testing';
+import { Recorder } from '../replay/recorder';
 import { openChardev } from './connection';
 import { GdbServer } from './gdb-server';
+import { historyOf } from './history';
 
 const folder = mkdtempSync(join(tmpdir(), 'lab-gdb-'));
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
@@ -34,7 +36,6 @@ async function boot(kernel: string): Promise<Guest> {
   // Time passes by looking at it, and slowly: the guest sleeps nothing away.
   const guest = await Guest.boot({ guest: { name: 'memlab', kernel: readFileSync(kernel) }, accel: 'jit', wallClock: () => (now += 0.01) });
   guest.machine.run.stop();
-  guest.type(TYPED);
   return guest;
 }
 
@@ -51,14 +52,19 @@ async function debug(machine: Machine, symbols: string, commands: string): Promi
     clearTimer: (timer) => clearTimeout(timer as NodeJS.Timeout),
   });
   const monitor = new Monitor(machine, testEnv());
+  const recorder = new Recorder(machine, runner, () => {});
+  const commits = new CommitLog(machine, () => 0);
+  const backwards = historyOf({ machine, recorder, commits, wallClock: () => performance.now() });
+  recorder.take({ kind: 'console', text: TYPED }, () => machine.serial.input(new TextEncoder().encode(TYPED)));
   const stdio = { stdin: process.stdin, stdout: process.stdout, stderr: process.stderr };
   const server = new GdbServer(
     {
       machine,
       hold: () => runner.hold(),
-      stop: () => machine.run.stop(),
-      cont: () => machine.run.cont(),
-      changed: () => {},
+      stop: () => recorder.take({ kind: 'run', action: 'stop' }, () => machine.run.stop()),
+      cont: () => recorder.take({ kind: 'run', action: 'cont' }, () => machine.run.cont()),
+      changed: () => backwards.begin(),
+      backwards,
       monitor: (line) => monitor.execute(line),
       turn: () => new Promise((resolve) => setImmediate(resolve)),
       wallClock: () => performance.now(),
@@ -144,9 +150,43 @@ detach
     const count = Number(/instruction count = (\d+)/.exec(text)?.[1]);
     const digest = /[0-9a-f]{64}/.exec(text)?.[0];
     const plain = await boot(kernel);
+    plain.type(TYPED);
     plain.machine.run.advance(count);
     expect(plain.machine.run.instructions).toBe(count);
     expect(await plain.machine.digest()).toBe(digest);
+  });
+
+  it('goes back to the writes that a watchpoint saw, to the beginning, and on to the present; the guest is as it was', async () => {
+    const guest = await boot(kernel);
+    const text = await debug(
+      guest.machine,
+      symbols,
+      `break command_sum
+continue
+monitor info digest
+delete
+watch *(unsigned long *)0x500000
+reverse-continue
+p/x *(unsigned long *)0x500000
+reverse-continue
+reverse-stepi
+stepi
+delete
+reverse-continue
+info registers rip
+continue
+monitor info digest
+detach
+`,
+    );
+    expect(text).toMatch(/Old value = 4660\s+New value = 119\s+command_poke \(address=5242880, value=4660\)/);
+    expect(text).toContain('= 0x77');
+    expect(text).toMatch(/Old value = 119\s+New value = 0\s+command_poke \(address=5242880, value=119\)/);
+    expect(text).toContain('No more reverse-execution history');
+    expect(text).toMatch(/rip +0x100010 +0x100010 <_start>/);
+    const [before, after] = text.match(/[0-9a-f]{64}/g) ?? [];
+    expect(before).toBeDefined();
+    expect(after).toBe(before);
   });
 
   it('sets memory and registers, and says what cannot be read', async () => {

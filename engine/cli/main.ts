@@ -109,9 +109,19 @@ class Lab {
     const makeFresh = (): Promise<Machine> => this.makeMachine(root, choice);
     const tell = (text: string): void => void this.host.stderr.write(`lab: ${text}\n`);
     const recording =
-      record === undefined
+      record === undefined && !this.goesBack
         ? undefined
-        : new Recording({ path: record, machine, runner, commits, makeFresh, linkBase: LINK_BASE, wallClock, tell });
+        : new Recording({
+            ...(record !== undefined && { path: record }),
+            machine,
+            runner,
+            commits,
+            makeFresh,
+            linkBase: LINK_BASE,
+            wallClock,
+            tell,
+          });
+    if (this.goesBack) recording?.keepHistory();
     if (paused) (recording ?? machine.run).stop();
     const server = this.makeGdb(machine, runner, recording, () => desk);
     const desk = this.makeDesk(machine, commits, recording, server);
@@ -186,6 +196,12 @@ class Lab {
     return joins;
   }
 
+  /** Everything that may reach the machine is recorded: gdb can go back over it. */
+  private get goesBack(): boolean {
+    const { gdb, qmps, monitors, dirtyRing } = this.flags;
+    return gdb !== undefined && qmps.length === 0 && monitors.length <= 1 && dirtyRing === undefined;
+  }
+
   private async openGdb(): Promise<Opened | undefined> {
     const { gdb } = this.flags;
     if (!gdb) return undefined;
@@ -210,6 +226,9 @@ class Lab {
         turn: () => new Promise((resolve) => setImmediate(resolve)),
         wallClock,
         quit: () => this.finish(0),
+        get backwards() {
+          return recording?.backwards;
+        },
       },
       this.host,
     );
@@ -289,7 +308,7 @@ class Lab {
   private async runUntilFinished(machine: Machine, runner: Runner, recording: Recording | undefined): Promise<number> {
     runner.start();
     let status = await this.finished;
-    if (recording && !this.failure) status = (await this.writeRecording(runner, recording)) ? status : 1;
+    if (recording && this.flags.record !== undefined && !this.failure) status = (await this.writeRecording(runner, recording)) ? status : 1;
     machine.run.stop();
     await runner.end();
     if (this.failure) throw this.failure;

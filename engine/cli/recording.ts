@@ -1,4 +1,6 @@
-/** -record: whatever reaches the machine is written down with its position, and at the end that is a replay, the same file that the page exports. */
+/** -record, and -gdb, which goes back: whatever reaches the machine is written down with its position, and at the end that is a replay, the same file that the page exports. */
+
+import type { Reverse } from '../debug/index';
 import type { Machine, Runner, SerialConsole } from '../machine/index';
 import { type Answer, type CommitLog, isInputLine, Monitor, type MonitorEnv } from '../monitor/index';
 import { Recorder } from '../replay/recorder';
@@ -6,10 +8,12 @@ import { Loads } from '../shell/loads';
 import { fileOf, linkTo, type Shared } from '../shell/sharing';
 import { layoutFormat, loadLayout, MAX_LINK_RAM, snapshotFormat } from '../snapshot/index';
 import { FlagError } from './chardev-flag';
+import { historyOf } from './history';
 import { writeWhole } from './whole-file';
 
 export interface RecordingOptions {
-  path: string;
+  /** Where the replay goes at the end; undefined: none is written. */
+  path?: string;
   machine: Machine;
   runner: Pick<Runner, 'hold'>;
   commits: CommitLog;
@@ -23,6 +27,8 @@ export interface RecordingOptions {
 export class Recording {
   /** The one monitor that there is with -record. */
   private monitor: Monitor | undefined;
+  /** Of a machine that a gdb may go back over. */
+  history: Reverse | undefined;
   private readonly recorder: Recorder;
   private readonly loads: Loads;
   private readonly shared: Shared;
@@ -30,9 +36,12 @@ export class Recording {
   constructor(private readonly options: RecordingOptions) {
     const { machine, runner, makeFresh, linkBase, wallClock, tell, path } = options;
     const { ram } = machine.config;
-    if (ram > MAX_LINK_RAM)
+    if (path !== undefined && ram > MAX_LINK_RAM)
       throw new FlagError(`-record ${path}: the machine has ${ram} bytes of RAM, a replay is read with ${MAX_LINK_RAM}`);
-    this.recorder = new Recorder(machine, runner, (reason) => tell(`no replay can be made any more: ${reason}`));
+    this.recorder = new Recorder(machine, runner, (reason) => {
+      if (path !== undefined) tell(`no replay can be made any more: ${reason}`);
+      this.history?.end();
+    });
     this.shared = { machine, recorder: this.recorder, makeFresh, linkBase, own: false, wallClock };
     const vcpu = (): number => this.monitor?.commandContext.state.vcpu ?? 0;
     const state = {
@@ -52,9 +61,21 @@ export class Recording {
     this.recorder.take({ kind: 'run', action: 'cont' }, () => this.options.machine.run.cont());
   }
 
-  /** What happens from now on is no input of a replay. */
+  /** gdb wrote something: that is no input of a replay, and history begins behind it. */
   cut(reason: string): void {
-    this.recorder.cut(reason);
+    if (this.options.path !== undefined) this.recorder.cut(reason);
+    else this.history?.begin();
+  }
+
+  /** From now on the machine can be gone back over. */
+  keepHistory(): void {
+    const { machine, commits, wallClock } = this.options;
+    this.history = historyOf({ machine, recorder: this.recorder, commits, wallClock });
+  }
+
+  /** Does it go back still? */
+  get backwards(): Reverse | undefined {
+    return this.recorder.ended ? undefined : this.history;
   }
 
   /** What the monitor's environment is with it. */
@@ -81,6 +102,7 @@ export class Recording {
     return {
       onRoom: (listener) => serial.onRoom(listener),
       input: (bytes) => {
+        if (this.recorder.playing) return 0;
         const text = textOf(bytes);
         if (text === undefined) this.recorder.cut('the serial line got bytes that are no UTF-8 text');
         return this.recorder.take({ kind: 'console', text: text ?? '' }, () => serial.input(bytes));
@@ -90,7 +112,8 @@ export class Recording {
 
   /** Up to now. The machine must not run meanwhile. Throws the reason when there is no replay. */
   async write(): Promise<void> {
-    await writeWhole(this.options.path, await fileOf('replay', this.shared));
+    const { path } = this.options;
+    if (path !== undefined) await writeWhole(path, await fileOf('replay', this.shared));
   }
 }
 

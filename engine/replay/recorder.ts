@@ -105,6 +105,20 @@ export class Recorder {
     }
   }
 
+  /** Inputs so far, and one of them. */
+  get length(): number {
+    return this.entries.length;
+  }
+
+  entry(index: number): JournalEntry {
+    return this.entries[index]!;
+  }
+
+  /** No replay can be made any more. */
+  get ended(): boolean {
+    return this.reason !== undefined;
+  }
+
   /** Up to now; the reason when there is no replay of this machine. */
   recording(): Recording | string {
     if (this.reason !== undefined) return this.reason;

@@ -9,6 +9,9 @@ export interface Backwards {
    */
   step(vcpu: number, going: () => Promise<boolean>): Promise<'there' | 'begin'>;
   toBreakpoint(going: () => Promise<boolean>): Promise<'there' | 'begin'>;
+  /** The machine stands in its past: it runs on by `forward`, with the inputs that came, up to its present. */
+  readonly behind: boolean;
+  forward(going: () => Promise<boolean>, goal?: { vcpu: number; icount: number }): Promise<'stopped' | 'present'>;
 }
 
 export interface GdbHost {
@@ -28,5 +31,5 @@ export interface GdbHost {
   wallClock(): number;
   /** The client said `kill`. */
   quit(): void;
-  backwards?: Backwards;
+  readonly backwards?: Backwards | undefined;
 }

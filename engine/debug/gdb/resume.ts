@@ -1,7 +1,7 @@
 /** Running on under gdb: step, continue, step out of a range, back; and why it stopped, as a stop reply. */
 import type { Breakpoint } from '../breakpoints/index';
 import { breakpointsOf } from '../breakpoints/index';
-import type { GdbHost } from './host';
+import type { Backwards, GdbHost } from './host';
 
 /** What one thread, or all, shall do. */
 export type Action =
@@ -53,6 +53,7 @@ export class Resume {
     if (state === 'shutdown' || state === 'internal-error') return this.ended(first);
     for (let vcpu = 0; vcpu < machine.config.smp; vcpu++) machine.debug.passBreakpoint(vcpu);
     if (action.kind === 'back' || action.kind === 'back-step') return this.back(action, first);
+    if (this.host.backwards?.behind) return this.onFromPast(action, this.host.backwards, first);
     return action.kind === 'step' ? this.step(action, first) : this.goOn(first);
   }
 
@@ -103,10 +104,35 @@ export class Resume {
     }
   }
 
+  private async onFromPast(action: Extract<Action, { kind: 'continue' | 'step' }>, backwards: Backwards, first: number): Promise<Halt> {
+    const { machine } = this.host;
+    const release = this.host.hold();
+    const going = async (): Promise<boolean> => {
+      await this.host.turn();
+      return !this.interrupted;
+    };
+    try {
+      for (;;) {
+        breakpointsOf(machine).stop = undefined;
+        const goal = action.kind === 'step' ? { vcpu: action.vcpu, icount: machine.debug.icount(action.vcpu) + 1 } : undefined;
+        const result = await backwards.forward(going, goal);
+        const arrived = goal !== undefined && machine.debug.icount(goal.vcpu) >= goal.icount;
+        if (breakpointsOf(machine).stop || this.interrupted) return this.halt(first);
+        if (!arrived) return { signal: SIGTRAP, vcpu: first, detail: result === 'present' ? 'replaylog:end;' : '' };
+        const { rip } = machine.inspect.registers(goal.vcpu);
+        const range = action.kind === 'step' ? action.range : undefined;
+        if (result === 'present' || !range || rip < range.start || rip >= range.end)
+          return { signal: SIGTRAP, vcpu: goal.vcpu, detail: '' };
+      }
+    } finally {
+      release();
+    }
+  }
+
   private async back(action: Extract<Action, { kind: 'back' | 'back-step' }>, first: number): Promise<Halt> {
-    const { backwards, hold } = this.host;
+    const { backwards } = this.host;
     if (!backwards) throw new Error('this machine keeps no history to go back over');
-    const release = hold();
+    const release = this.host.hold();
     const going = async (): Promise<boolean> => {
       await this.host.turn();
       return !this.interrupted;
