@@ -123,7 +123,7 @@ const withValue: Record<string, Handler> = {
   },
 };
 /** What may stand beside -replay: the file says everything else. */
-const BESIDE_REPLAY = new Set(['replay', 'kernel', 'initrd', 'append', 'serial', 'accel']);
+const BESIDE_REPLAY = new Set(['replay', 'kernel', 'initrd', 'append', 'serial', 'accel', 'gdb', 's']);
 
 const alone: Record<string, (draft: Draft) => void> = {
   s: (draft) => {

@@ -26,7 +26,8 @@ Machine:
 Replays:
   -record FILE          write a replay of this run to FILE when it ends: the page plays it, and so does -replay
   -replay FILE          play a replay's file (or its link) and print whether the digest at the end is the recorded one; beside it only
-                        -kernel, -initrd, -append for a guest of your own, and -serial stdio|file:PATH
+                        -kernel, -initrd, -append for a guest of your own, -serial stdio|file:PATH, and -gdb or -s: gdb then
+                        goes back from the end
 Connections:
   -serial CHARDEV       the guest's COM1; on a terminal Ctrl-A x ends lab, Ctrl-A Ctrl-A sends Ctrl-A
   -monitor CHARDEV      HMP, the human monitor; stdio unless something else uses stdio

@@ -14,8 +14,11 @@ import { configOf, inspectFile, inspectLink, layoutFormat, linkKind, MAX_INFLATE
 import { FlagError } from './chardev-flag';
 import { type LabProcess, openChardev } from './connection';
 import type { LabFlags } from './flags';
+import { GdbServer } from './gdb-server';
 import { chooseGuest } from './guest-files';
+import { historyOf } from './history';
 import { readRegular, Unreadable } from './regular-file';
+import { debugReplay } from './replay-debug';
 
 type Source = Pick<Asked, 'link' | 'replay'>;
 
@@ -43,19 +46,29 @@ export async function playReplay(
 
   const serial = await openChardev('-serial', flags.serial, host);
   serial.onConnection((connection) => machine.serial.onOutput((bytes) => connection.send(bytes)));
+  const gdb = flags.gdb && (await GdbServer.open(flags.gdb, host));
   let view: ReplayView | undefined;
-  const player = playerFor(machine, wallClock, (each) => {
+  const { player, recorder, commits } = playerFor(machine, wallClock, (each) => {
     view = each;
   });
+  const reverse = gdb && historyOf({ machine, recorder, commits, wallClock });
   const cancel = (): void => player.cancel();
   for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP'] as const) host.on(signal, cancel);
   try {
     await player.play(wanted.replay);
   } finally {
     for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP'] as const) host.off(signal, cancel);
+    if (!gdb) serial.close();
+  }
+  if (!gdb || !reverse) return tell(view, host, wrong);
+  try {
+    const status = tell(view, host, wrong);
+    await debugReplay({ machine, commits, reverse, opened: gdb, host, wallClock });
+    return status;
+  } finally {
+    gdb.close();
     serial.close();
   }
-  return tell(view, host, wrong);
 }
 
 /** A link, or a file: bounded before it is read. */
@@ -81,7 +94,11 @@ async function specIn({ link, replay }: Source, wrong: (reason: string) => FlagE
   }
 }
 
-function playerFor(machine: Machine, wallClock: () => number, post: (view: ReplayView) => void): Player {
+function playerFor(
+  machine: Machine,
+  wallClock: () => number,
+  post: (view: ReplayView) => void,
+): { player: Player; recorder: Recorder; commits: CommitLog } {
   const commits = new CommitLog(machine, wallClock);
   // Nothing that a replay may say reads or writes a file: it gets a monitor without any.
   const none = async (): Promise<never> => {
@@ -90,14 +107,16 @@ function playerFor(machine: Machine, wallClock: () => number, post: (view: Repla
   const layouts = { get: none, set: none, delete: none, keys: async () => [] };
   const monitor = new Monitor(machine, { layouts, format: layoutFormat, linkBase: '', quit: () => {}, wallClock, commits });
   const reached = { machine, monitor, commits, typed: new TypedInput(machine.serial, () => {}) };
-  return new Player({
+  const recorder = new Recorder(machine, { hold: () => () => {} }, () => {});
+  const player = new Player({
     machine,
-    recorder: new Recorder(machine, { hold: () => () => {} }, () => {}),
+    recorder,
     apply: (input) => applyInput(input, reached),
     monotonic: wallClock,
     yieldTurn: () => new Promise((resolve) => setImmediate(resolve)),
     post,
   });
+  return { player, recorder, commits };
 }
 
 function tell(view: ReplayView | undefined, { stdout }: LabProcess, wrong: (reason: string) => FlagError): number {
