@@ -224,7 +224,7 @@ function enter(page: u64, table: usize, gfn: u64, answer: u32): void {
   if (armed || tracking) {
     retagEntry(cpu, entry);
     // A window that has the page would go past the mark.
-    if (hasWindows()) uncover(entry);
+    uncover(entry);
   }
   if (writable) noteWritten(host);
   usedTlbs |= tlbCells == cpu ? 1 << load<u32>(cpu, VCPU_INDEX) : GUEST_USED << load<u32>(cpu, VCPU_INDEX);
@@ -308,6 +308,7 @@ export function restoreTlb(block: usize): void {
       noteWritten(host);
       if (hasCode(host)) setWatched(entry + TLB_TAG_WRITE, true);
     }
+    dropWindows(contextOf(i));
   }
 }
 

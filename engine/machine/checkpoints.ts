@@ -9,8 +9,9 @@ import {
   PAGE_SIZE,
   VCPU_BASE,
   VCPU_BLOCK_SIZE,
-  VCPU_GUEST_CELLS,
+  VCPU_GUEST_CONTEXT,
   VCPU_RECORD_SIZE,
+  VCPU_TLB,
   VCPU_TLB_NOTES,
   VCPU_WINDOWS,
 } from '../abi/layout';
@@ -49,7 +50,12 @@ export interface CheckpointContext {
 /** Parts of a vCPU's block that are its own and no record. Windows and their notes are made anew. */
 const CACHES: readonly [number, number][] = [
   [VCPU_RECORD_SIZE, VCPU_TLB_NOTES],
-  [VCPU_GUEST_CELLS, VCPU_WINDOWS],
+  [VCPU_TLB, VCPU_WINDOWS],
+];
+/** The same of a guest under SVM. */
+const GUEST_CACHES: readonly [number, number][] = [
+  [VCPU_GUEST_CONTEXT, VCPU_GUEST_CONTEXT + VCPU_TLB_NOTES],
+  [VCPU_GUEST_CONTEXT + VCPU_TLB, VCPU_GUEST_CONTEXT + VCPU_WINDOWS],
 ];
 
 export class Checkpoints implements MachineCheckpoints {
@@ -80,7 +86,7 @@ export class Checkpoints implements MachineCheckpoints {
     const pages = this.kept.length === 0 ? allPages(context.host) : this.changed();
     const caches = parts.vcpus.map((vcpu) => {
       const block = VCPU_BASE + vcpu.index * VCPU_BLOCK_SIZE;
-      return CACHES.map(([from, to]) => context.host.bytes.slice(block + from, block + to));
+      return this.cached(parts.config.cpu).map(([from, to]) => context.host.bytes.slice(block + from, block + to));
     });
     this.kept.push({
       position: context.position(),
@@ -105,12 +111,16 @@ export class Checkpoints implements MachineCheckpoints {
     const { host, core } = context;
     for (const [vcpu, parts] of wanted.caches.entries()) {
       const block = VCPU_BASE + vcpu * VCPU_BLOCK_SIZE;
-      for (const [i, [from]] of CACHES.entries()) host.bytes.set(parts[i]!, block + from);
+      for (const [i, [from]] of this.cached(context.parts().config.cpu).entries()) host.bytes.set(parts[i]!, block + from);
       core.tlbRestored(vcpu);
     }
     core.trackWrites(1);
     this.due = wanted.position.instructions + this.options!.instructions;
     context.rewound();
+  }
+
+  private cached(cpu: string | undefined): readonly [number, number][] {
+    return cpu?.includes('svm') ? [...CACHES, ...GUEST_CACHES] : CACHES;
   }
 
   /** Each page as the last checkpoint that is kept has it. Code that did not change stays decoded. */

@@ -1,8 +1,8 @@
 /**
- * Builds guests/memlab/memlab.elf: `npx tsx guests/memlab/build.ts`. With `--check` it builds beside it and compares byte for byte.
+ * Builds guests/memlab/memlab.elf: `npx tsx guests/memlab/build.ts`. With `--check` it builds beside it and compares byte for byte; `--symbols DIR` is for gdb (docs/debugging.md).
  * The committed image is made by Debian 12's gcc 12.2 and binutils 2.40; another compiler gives other bytes, so it is refused.
  */
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -25,8 +25,20 @@ function missingTool(): string | undefined {
   }
 }
 
+/** `--symbols DIR`: builds there, with line numbers, whatever the compiler is. */
+function symbols(out: string): void {
+  mkdirSync(out, { recursive: true });
+  const made = build(out, true);
+  console.log(`memlab: ${made.kernel} boots, ${made.symbols} has the symbols`);
+}
+
 function main(): void {
   const check = process.argv.includes('--check');
+  const at = process.argv.indexOf('--symbols');
+  if (at >= 0) {
+    symbols(process.argv[at + 1] ?? '.');
+    return;
+  }
   const missing = missingTool();
   if (missing !== undefined) {
     console.log(`memlab: not built: ${missing}`);
