@@ -58,7 +58,7 @@ export function setRflags(vcpu: i32, rflags: u32): void {
 }
 
 export function invalidateCode(hva: usize, length: i32): void {
-  noteRange(hva, <usize><u32>length);
+  noteRange(hva, <usize>(<u32>length));
   codeWritten(hva, length);
 }
 

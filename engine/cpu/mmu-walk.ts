@@ -35,10 +35,10 @@ import {
   WALK_RETRY,
 } from './page-bits';
 import { cpu } from './state';
-import { noteChanged, tracking } from './track';
 import { nestedNx, nestedPage, nestedWritable, translateFinal, translateTable } from './svm/nested';
 import { isNested } from './svm/state';
 import { findTable, rememberTable } from './table-cache';
+import { noteChanged, tracking } from './track';
 
 /** Result of the last walk that answered WALK_OK: gpa of the 4 KiB page, and the rights of all levels combined. */
 export let walkGpa: u64 = 0;
