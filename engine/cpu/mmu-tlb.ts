@@ -280,7 +280,8 @@ function retagEntry(block: usize, entry: usize): void {
   const tags = armed ? watchedTags(block, page, load<u32>(entry, TLB_GFN)) : 0;
   const host = <usize>(<u32>page + load<u32>(entry, TLB_ADDEND));
   setWatched(entry + TLB_TAG_READ, (tags & TAG_READ) != 0);
-  setWatched(entry + TLB_TAG_WRITE, (tags & TAG_WRITE) != 0 || (tracking && !isChanged(host)));
+  // A write tag of a page with decoded code is there only in a TLB that was put back.
+  setWatched(entry + TLB_TAG_WRITE, (tags & TAG_WRITE) != 0 || (tracking && !isChanged(host)) || hasCode(host));
   setWatched(entry + TLB_TAG_EXEC, (tags & TAG_EXEC) != 0);
 }
 
@@ -293,7 +294,7 @@ export function written(tag: usize, host: u32): void {
   if (!(watched & TAG_WRITE) && !hasCode(host)) setWatched(tag, false);
 }
 
-/** The TLBs of the vCPU of this block are as they were some time ago: pages that hold decoded code by now take the slow way. */
+/** The TLBs of the vCPU of this block are as they were some time ago. */
 export function restoreTlb(block: usize): void {
   const index = load<u32>(block, VCPU_INDEX);
   usedTlbs |= (GUEST_USED + 1) << index;
@@ -304,9 +305,7 @@ export function restoreTlb(block: usize): void {
       retagEntry(block, entry);
       const tag = load<u64>(entry, TLB_TAG_WRITE);
       if (tag == NO_TAG) continue;
-      const host = (<u32>tag & ~1) + load<u32>(entry, TLB_ADDEND);
-      noteWritten(host);
-      if (hasCode(host)) setWatched(entry + TLB_TAG_WRITE, true);
+      noteWritten((<u32>tag & ~1) + load<u32>(entry, TLB_ADDEND));
     }
     dropWindows(contextOf(i));
   }
