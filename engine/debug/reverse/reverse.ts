@@ -27,8 +27,8 @@ export interface ReverseOptions {
   bytes?: number;
 }
 
-/** A fifth of a second of guest time on one vCPU. */
-const INSTRUCTIONS = 25_000_000;
+/** 0.8 s of guest time on one vCPU: run again in a fraction of a second, and a checkpoint costs a guest in compiled code a few ms. */
+const INSTRUCTIONS = 100_000_000;
 const BYTES = 256 * 0x100000;
 /** ms between two looks at whether to go on */
 const STRETCH = 20;
