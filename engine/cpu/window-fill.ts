@@ -1,5 +1,6 @@
 /** An access of compiled code missed its window: the window is made anew around it, from what the TLB holds. */
 import {
+  JIT_PROBING,
   JIT_WINDOWS_FILLED,
   MISS_BYTES_SHIFT,
   MISS_CELL,
@@ -83,7 +84,11 @@ export function fillWindow(): void {
   const right: usize = miss & MISS_WRITABLE ? TLB_TAG_WRITE : TLB_TAG_READ;
   countMiss(cell, number);
   // As the interpreter's access will, a moment later: no right is asked for that this access does not need.
-  if (!probePlain(va, bytes, (miss & MISS_WRITES) != 0)) return;
+  // The interpreter's access counts as the retry of an INVALID slot; this look does not.
+  store<u32>(JIT_PROBING, 1);
+  const plain = probePlain(va, bytes, (miss & MISS_WRITES) != 0);
+  store<u32>(JIT_PROBING, 0);
+  if (!plain) return;
   const page = va & ~(PAGE - 1);
   const addend = load<u32>(entryOf(page), TLB_ADDEND);
   if (!take(page, right, addend)) return;

@@ -23,9 +23,10 @@ export class RbTreeIndex extends RbTree implements GfnIndex {
 
   find(gfn: number): number {
     const record = this.floor(gfn);
+    if (record === 0) return 0;
     const base = this.table.base[record]!;
     foundBase[0] = base;
-    return record && gfn - base < this.table.pagesOf(record) ? record : 0;
+    return gfn - base < this.table.pagesOf(record) ? record : 0;
   }
 
   floor(gfn: number): number {

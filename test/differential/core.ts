@@ -47,6 +47,7 @@ export class CoreRunner {
       log: none,
       jitHot: none,
       jitDropped: none,
+      jitMisses: none,
       abort: () => {
         throw new Error('the core aborted');
       },
