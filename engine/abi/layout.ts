@@ -56,7 +56,16 @@ export const VCPU_MISS_VA = VCPU_PASS_RIP + 8;
 export const VCPU_MISS = VCPU_MISS_VA + 8;
 /** u32 entries of the list of windows. */
 export const VCPU_WINDOW_COUNT = VCPU_MISS + 4;
-export const VCPU_CELLS_USED = VCPU_WINDOW_COUNT + 4;
+/** i32 what is withheld of VCPU_LEFT so that the next block entry, which finds too little there, stops; else 0. */
+export const VCPU_WITHHELD = VCPU_WINDOW_COUNT + 4;
+/** u32 1: the running instruction is to be the last for now (engine/cpu/stops.ts). */
+export const VCPU_STOP_BEHIND = VCPU_WITHHELD + 4;
+/** u32 1 while compiled code asks for a page that the interpreter will ask for again: a `lookup` then is no retry of the guest's. */
+export const VCPU_PROBING = VCPU_STOP_BEHIND + 4;
+/** The records of an instruction behind which the interpreter stops, and the record that stops it. */
+export const VCPU_LAST = VCPU_PROBING + 8;
+export const VCPU_LAST_RECORDS = 6;
+export const VCPU_CELLS_USED = VCPU_LAST + VCPU_LAST_RECORDS * 32;
 /** Room for cells to come lies before it. */
 export const VCPU_CELLS_END = 0x2000;
 /** A block of decoded code that runs once. */
@@ -116,10 +125,8 @@ export const ARENA_END = 0x1e00000;
 /** The JIT's: one u32 per reason to leave a region, how often it happened, JIT_REASONS of them; then tables of compiled regions. */
 export const JIT_EXITS = ARENA_END;
 export const JIT_REASONS = 0x1000;
-/** u32: 1 while compiled code asks for a page that the interpreter will ask for again: a `lookup` then is no retry of the guest's. */
-export const JIT_PROBING = JIT_EXITS + JIT_REASONS * 4;
 /** u64: instructions that compiled code has run. u32: windows filled, and dropped. */
-export const JIT_RAN = JIT_PROBING + 8;
+export const JIT_RAN = JIT_EXITS + JIT_REASONS * 4;
 export const JIT_WINDOWS_FILLED = JIT_RAN + 8;
 export const JIT_WINDOWS_DROPPED = JIT_WINDOWS_FILLED + 4;
 export const JIT_TABLES = JIT_EXITS + 0x10000;

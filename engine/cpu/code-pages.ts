@@ -29,6 +29,7 @@ import {
   setCached,
 } from './record';
 import { cpu } from './state';
+import { stopBehind } from './stops';
 
 /** Page descriptor, 32 bytes in the arena: granules with decoded bytes, first block of the page. */
 const D_GRANULES: usize = 0; // u64
@@ -44,8 +45,6 @@ const BLOCK_ROOM: usize = <usize>HEADER_SIZE + (<usize>BLOCK_LIMIT * 3 + 2) * <u
 /** Where the next block of the arena begins. */
 export let arenaTop: usize = ARENA_BASE;
 let freeDescriptor: usize = 0;
-/** Counts dropped pages; the interpreter compares it around stores. */
-export let droppedPages: u32 = 0;
 /** Counts arena flushes: a record pointer kept across one is stale. */
 export let arenaAge: u32 = 0;
 
@@ -73,7 +72,7 @@ export function dropAllCode(): void {
   arenaTop = ARENA_BASE;
   freeDescriptor = 0;
   arenaAge++;
-  droppedPages++;
+  stopBehind();
 }
 
 /** Makes room for one more block and a descriptor, if need be by dropping everything. Only between blocks. */
@@ -93,7 +92,7 @@ function dropPage(page: usize): void {
   const watched = load<u32>(descriptor, D_WATCHED);
   store<u32>(descriptor, <u32>freeDescriptor, D_NEXT_FREE);
   freeDescriptor = descriptor;
-  droppedPages++;
+  stopBehind();
   if (watched) jitDropped(<i32>page);
   bump(STAT_CODE_INVALIDATED);
 }

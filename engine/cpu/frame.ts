@@ -25,7 +25,7 @@ import {
 } from './flags';
 import { cold } from './generated/cold';
 import { mayGoOn } from './going-on';
-import { badCall, badTarget, rdSlow, rmwSlow, segmentedAddress, wrSlow } from './mem';
+import { badCall, badTarget, modifyInline, readInline, segmentedAddress, writeInline } from './mem';
 import { slowValue } from './mmu';
 import { MODE_64, MODE_FLAT, mode, tlbBase } from './mmu-mode';
 import { mulHighSigned } from './ops-muldiv';
@@ -55,6 +55,7 @@ import {
 } from './record';
 import { enterRegion, interpreted, leftAt, REGION_FAULT, REGION_INTERPRET } from './regions';
 import { cpu } from './state';
+import { goingOn, stopsBehind } from './stops';
 import { blockKey, setLeavePoint, WHY_FALL, WHY_FAULT, WHY_FETCH, WHY_JUMP, WHY_LEAVE, WHY_OVER, WHY_STOP, WHY_TAKEN } from './why';
 
 const TLB_MASK: usize = 0x1ffe0;
@@ -99,15 +100,16 @@ export function execute(start: usize): i32 {
       default: {
         n = cold(p);
         if (n == 1) {
-          p += RECORD_SIZE;
+          p = goingOn(p) + RECORD_SIZE;
           continue;
         }
         if (n == 0) break;
+        // VCPU_RIP is where it goes on.
+        if (stopsBehind() || (n == 2 && !mayGoOn(p))) {
+          why = WHY_LEAVE;
+          break;
+        }
         if (n == 2) {
-          if (!mayGoOn(p)) {
-            why = WHY_LEAVE;
-            break;
-          }
           // The mode may be another one.
           tlb = tlbBase;
           key = blockKey();

@@ -1,21 +1,9 @@
 /**
  * Data accesses of instructions: the slow ends of the inlined fast paths, and accesses and operands of out-of-line handlers.
- * Around every access that can reach JS the instruction count is exact, and whoever changed the world (a device, or a store to code)
- * makes the interpreter stop behind the instruction. So does a request to leave that came of `markDirty`: the page's dirty ring is full.
+ * Around every access that can reach JS the instruction count is exact. Where the world changed under the instruction (a device was asked,
+ * decoded code was dropped) the interpreter stops behind it: stops.ts. So it does when `markDirty` asks to leave: the dirty ring is full.
  */
-import {
-  SEG_ATTR,
-  SEG_BASE,
-  SEG_LIMIT,
-  STAT_MMIO,
-  VCPU_EXIT_REQUEST,
-  VCPU_GPR,
-  VCPU_RIP,
-  VCPU_SEG,
-  VCPU_SEG_SIZE,
-  VCPU_STATS,
-} from '../abi/index';
-import { droppedPages } from './code-pages';
+import { SEG_ATTR, SEG_BASE, SEG_LIMIT, VCPU_EXIT_REQUEST, VCPU_GPR, VCPU_RIP, VCPU_SEG, VCPU_SEG_SIZE } from '../abi/index';
 import { TRAIT_EITHER, TRAIT_STACK, traitsOf } from './generated/lookups';
 import { hostRead, hostWrite, isCanonical, probeRead, probeWrite, readSlow, slowValue, writeSlow } from './mmu';
 import { MODE_64, MODE_ALIGN, mode, wrapLinear } from './mmu-mode';
@@ -36,7 +24,7 @@ import {
 } from './record';
 import { segLinear, segVa } from './segments';
 import { cpu, raise, VEC_AC, VEC_GP, VEC_SS } from './state';
-import { exactCount, ripAfter, stopAfter } from './stops';
+import { exactCount, goingOn, ripAfter, stopBehind } from './stops';
 
 export { exactCount, ripAfter, ripOf } from './stops';
 
@@ -80,29 +68,37 @@ function alignmentOf(size: i32): u64 {
 export function rdSlow(p: usize, va: u64, size: i32): i32 {
   exactCount(p);
   va = wrapLinear(va);
-  if (!checkCanonical(p, va, size) || !checkAlignment(va, <u64>(size - 1))) return 0;
-  const before = load<u32>(cpu, VCPU_STATS + STAT_MMIO);
-  if (!readSlow(va, size)) return 0;
-  if (load<u32>(cpu, VCPU_STATS + STAT_MMIO) != before || load<u32>(cpu, VCPU_EXIT_REQUEST)) stopAfter(p);
+  if (!checkCanonical(p, va, size) || !checkAlignment(va, <u64>(size - 1)) || !readSlow(va, size)) return 0;
+  if (load<u32>(cpu, VCPU_EXIT_REQUEST)) stopBehind();
   return 1;
 }
 
 export function wrSlow(p: usize, va: u64, size: i32, value: u64): i32 {
   exactCount(p);
   va = wrapLinear(va);
-  if (!checkCanonical(p, va, size) || !checkAlignment(va, <u64>(size - 1))) return 0;
-  const before = load<u32>(cpu, VCPU_STATS + STAT_MMIO) + droppedPages;
-  if (!writeSlow(va, size, value)) return 0;
-  if (load<u32>(cpu, VCPU_STATS + STAT_MMIO) + droppedPages != before || load<u32>(cpu, VCPU_EXIT_REQUEST)) stopAfter(p);
+  if (!checkCanonical(p, va, size) || !checkAlignment(va, <u64>(size - 1)) || !writeSlow(va, size, value)) return 0;
+  if (load<u32>(cpu, VCPU_EXIT_REQUEST)) stopBehind();
   return 1;
 }
 
 /** First half of a read-modify-write whose write may not fault any more. */
-export function rmwSlow(p: usize, va: u64, size: i32): i32 {
+function rmwSlow(p: usize, va: u64, size: i32): i32 {
   exactCount(p);
   va = wrapLinear(va);
   if (!checkCanonical(p, va, size) || !checkAlignment(va, <u64>(size - 1)) || !probeWrite(va, size)) return 0;
   return rdSlow(p, va, size);
+}
+
+// The same for inline handlers: the record to go on with, or 0.
+
+export function readInline(p: usize, va: u64, size: i32): usize {
+  return rdSlow(p, va, size) ? goingOn(p) : 0;
+}
+export function writeInline(p: usize, va: u64, size: i32, value: u64): usize {
+  return wrSlow(p, va, size, value) ? goingOn(p) : 0;
+}
+export function modifyInline(p: usize, va: u64, size: i32): usize {
+  return rmwSlow(p, va, size) ? goingOn(p) : 0;
 }
 
 /** Value of the last rd, or rmRead, zero-extended. */

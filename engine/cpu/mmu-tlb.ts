@@ -77,12 +77,6 @@ function contextOf(i: i32): usize {
 function tablesOf(i: i32): usize {
   return contextOf(i) + VCPU_TLB;
 }
-/** Counts every event that may have dropped an entry; caches of translations compare it. */
-export let tlbEpoch: u32 = 0;
-function newEpoch(): void {
-  tlbEpoch++;
-  forgetTables();
-}
 
 export const ACCESS_R: i32 = 0;
 export const ACCESS_W: i32 = 1;
@@ -324,7 +318,7 @@ export function retag(): void {
 
 /** Empties a context: its two tables, and what goes with them. */
 function dropContext(context: usize): void {
-  newEpoch();
+  forgetTables();
   memory.fill(context + VCPU_TLB, 0xff, 2 * TABLE_BYTES);
   memory.fill(context + VCPU_LARGE_FILTER, 0, 128);
   store<u32>(context, 0, VCPU_HUGE_FILTER);
@@ -351,7 +345,7 @@ export function dropHostTlb(block: usize): void {
 /** The running program's own flush (MOV CR3, CR4 changes). keepGlobal keeps pages entered as global. */
 export function flushTlb(keepGlobal: bool): void {
   const filled = load<u32>(tlbCells, VCPU_FILL_COUNT);
-  newEpoch();
+  forgetTables();
   count(STAT_TLB_FLUSH, 1);
   if (!keepGlobal || filled > <u32>FILL_LOG_CAPACITY) {
     dropContext(tlbCells);
@@ -378,7 +372,7 @@ function dropEntry(entry: usize): void {
 
 /** INVLPG: drops va's page, global or not, with all its fragments if it is large. */
 export function invlpg(va: u64): void {
-  newEpoch();
+  forgetTables();
   dropEntry(entryOf(tlbSuper, va));
   dropEntry(entryOf(tlbSuper + TLB_USER, va));
   if (load<u32>(tlbCells, VCPU_HUGE_FILTER) & hugeBit(va)) dropLinear(va, HUGE_SHIFT, 0, TLB_ENTRIES);
@@ -398,7 +392,7 @@ function dropLinear(va: u64, shift: u64, first: usize, count: usize): void {
 /** Drops entries of gfns [start, start + npages) on all vCPUs (writeOnly: only their write tags). How many lost something. */
 function dropRange(start: f64, npages: f64, writeOnly: bool): i32 {
   clearFrameCaches();
-  newEpoch();
+  forgetTables();
   const first = <u32>(<u64>start);
   const length = npages >= 4294967296.0 ? 0xffffffff : <u32>npages;
   if (length == 0) return 0;
@@ -447,7 +441,7 @@ export function protectGfnRange(start: f64, npages: f64): i32 {
 
 /** Empties the TLB of the current vCPU without counting a guest flush (reset, restore). */
 export function resetTlb(): void {
-  newEpoch();
+  forgetTables();
   clearFrameCaches();
   dropAll(cpu);
 }
@@ -458,7 +452,7 @@ export function stripWriteTags(hostPage: u32): void {
   const bit: u32 = 1 << (hostPage & 7);
   if (!(load<u8>(byte) & bit)) return;
   store<u8>(byte, load<u8>(byte) & <u8>~bit);
-  newEpoch();
+  forgetTables();
   const host = hostPage << 12;
   for (let index = 0; index < PAIRS; index++) {
     if (!((usedTlbs >> index) & 1)) continue;

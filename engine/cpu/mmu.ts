@@ -26,6 +26,7 @@ import { ACCESS_R, ACCESS_W, ACCESS_X, fill, fillPlain, hitGpa, hitHost, setHit,
 import { walkAfresh, walkGpa, walkNested } from './mmu-walk';
 import { WALK_OK } from './page-bits';
 import { cpu, PEND_INTERNAL, pend, raise, selectCpu, VEC_GP, vcpuIndex } from './state';
+import { stopBehind } from './stops';
 import { setQuiet } from './svm/nested';
 import { isNested } from './svm/state';
 import { ARM_DATA, armed, noteData } from './watch';
@@ -39,7 +40,6 @@ export {
   protectGfnRange,
   resetTlb,
   stripWriteTags,
-  tlbEpoch,
   zapAll,
   zapGfnRange,
 } from './mmu-tlb';
@@ -113,6 +113,7 @@ function crosses(va: u64, size: i32): bool {
 }
 
 function countMmio(): void {
+  stopBehind();
   store<u64>(cpu, load<u64>(cpu, VCPU_STATS + STAT_MMIO) + 1, VCPU_STATS + STAT_MMIO);
 }
 

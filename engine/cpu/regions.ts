@@ -4,7 +4,7 @@
  * A region runs whole instructions only: it leaves before one that it cannot finish, with RIP, registers, flags and LEFT exact, so an
  * exit is a near jump to where it stopped. Only out-of-line handlers that it calls can fault or ask for a stop inside.
  */
-import { JIT_EXITS, JIT_PROBING, JIT_RAN, JIT_REASONS, VCPU_ICOUNT, VCPU_LEFT, VCPU_STOP_AT } from '../abi/index';
+import { JIT_EXITS, JIT_RAN, JIT_REASONS, VCPU_ICOUNT, VCPU_LEFT, VCPU_PROBING, VCPU_STOP_AT } from '../abi/index';
 import { claimArena, findCached, firstBlock, heatOf, watchPage } from './code-pages';
 import { arithmeticFlags, carry, condition, F_CF, F_OF, setArithmeticFlags } from './flags';
 import { shortly } from './fpu/fast';
@@ -32,7 +32,7 @@ import {
 } from './record';
 import { storeLazyFlags } from './region-flags';
 import { clearPending, cpu, vcpuIndex } from './state';
-import { exactCountBetween, stopRecord } from './stops';
+import { behind, exactCountBetween, stopsBehind } from './stops';
 import { ARM_CODE, armed, isWatchedCode } from './watch';
 import { blockKey, KEY_64, KEY_GUEST } from './why';
 import { fillWindow } from './window-fill';
@@ -154,9 +154,9 @@ export function interpreted(p: usize): usize {
 /** May the access be retried now? Enters va's page into the TLB if that has no other effect than a walk has. kind: size | write << 8. */
 export function jitFill(va: u64, kind: i32, remaining: i32): i32 {
   store<u64>(cpu, load<u64>(cpu, VCPU_STOP_AT) - <u64>remaining, VCPU_ICOUNT);
-  store<u32>(JIT_PROBING, 1);
+  store<u32>(cpu, 1, VCPU_PROBING);
   const done = quietFill(va, kind & 255, kind >> 8 != 0);
-  store<u32>(JIT_PROBING, 0);
+  store<u32>(cpu, 0, VCPU_PROBING);
   return done;
 }
 
@@ -173,9 +173,10 @@ export function jitFetch(va: u64, hostPage: i32, left: i32): i32 {
 /** Runs the out-of-line instruction at p; 1: done, else what the region must return. The vCPU's record and LEFT are exact. */
 export function jitCold(p: usize): i32 {
   // Another region may have made its block an entry since.
-  const done = cold(interpreted(p));
-  if (done == 1 && stopRecord() == 0) return 1;
-  leftAt = done == 1 ? stopRecord() : p;
+  const record = interpreted(p);
+  const done = cold(record);
+  if (done == 1 && !stopsBehind()) return 1;
+  leftAt = done == 1 ? behind(record) : p;
   return done == 1 ? STOP | 2 : FAULT | 2;
 }
 

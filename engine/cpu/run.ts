@@ -57,7 +57,7 @@ import {
   selectCpu,
   VEC_DB,
 } from './state';
-import { afterStop, ripOf } from './stops';
+import { beginStops, endStops, ripOf } from './stops';
 import { takeByRules, virtualWaits } from './svm/interrupts';
 import { leaveGuest } from './svm/leave';
 import { hasOwnRules } from './svm/state';
@@ -200,8 +200,9 @@ function instructions(now: u64): i32 {
   // RF lasts for this instruction; a repeated one sets it again, and a fault's frame has it anyway.
   if (resume) setSysFlags(sysFlags() & ~F_RF);
   noteSlice(stopAt == now + 1);
+  beginStops();
   const why = execute(block);
-  afterStop();
+  endStops();
   account(why);
   // The end of a slice is no sample: it may fall into the middle of any block.
   if (why == WHY_OVER && load<u64>(cpu, VCPU_ICOUNT) < stopAt) sampled(leavePoint);

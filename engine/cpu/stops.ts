@@ -1,31 +1,28 @@
 /** Exact instruction counts while an instruction runs, and how the interpreter is made to stop behind it. */
-import { VCPU_ICOUNT, VCPU_LEFT, VCPU_STOP_AT } from '../abi/index';
+import { VCPU_ICOUNT, VCPU_LAST, VCPU_LAST_RECORDS, VCPU_LEFT, VCPU_STOP_AT, VCPU_STOP_BEHIND, VCPU_WITHHELD } from '../abi/index';
 import { TRAIT_ENDS, traitsOf } from './generated/lookups';
 import { OP_STOP } from './generated/ops';
 import { MODE_64, mode } from './mmu-mode';
-import { R_AFTER, R_LEN, R_OFF, R_OP, RECORD_SIZE, setOp, VREG_PAGE } from './record';
+import { opOf, R_AFTER, R_LEN, R_OFF, RECORD_SIZE, setOp, VREG_PAGE } from './record';
 import { cpu } from './state';
 
-/** Taken from VCPU_LEFT to make the next block boundary stop. */
-const STEAL: i32 = 0x60000000;
-let stolen: i32 = 0;
-/** Record whose handler number OP_STOP replaces for the moment, or 0. */
-let patched: usize = 0;
-let patchedOp: u16 = 0;
-/** The record of the instruction that made the last access of the slow kind; 0: none runs. */
-let running: usize = 0;
+/** More instructions than a slice has. */
+const ALL: i32 = 0x60000000;
 
 /** Stores the exact number of retired instructions while the one at p runs. */
 @inline
 export function exactCount(p: usize): void {
-  running = p;
-  store<u64>(cpu, load<u64>(cpu, VCPU_STOP_AT) - <u64>(load<i32>(cpu, VCPU_LEFT) + stolen + <i32>load<u8>(p, R_AFTER)), VCPU_ICOUNT);
+  store<u64>(
+    cpu,
+    load<u64>(cpu, VCPU_STOP_AT) - <u64>(load<i32>(cpu, VCPU_LEFT) + load<i32>(cpu, VCPU_WITHHELD) + <i32>load<u8>(p, R_AFTER)),
+    VCPU_ICOUNT,
+  );
 }
 
 /** The same between two blocks. */
 @inline
 export function exactCountBetween(): void {
-  store<u64>(cpu, load<u64>(cpu, VCPU_STOP_AT) - <u64>(load<i32>(cpu, VCPU_LEFT) + stolen), VCPU_ICOUNT);
+  store<u64>(cpu, load<u64>(cpu, VCPU_STOP_AT) - <u64>(load<i32>(cpu, VCPU_LEFT) + load<i32>(cpu, VCPU_WITHHELD)), VCPU_ICOUNT);
 }
 
 /** RIP of the instruction at p, and of the one behind it. */
@@ -40,43 +37,58 @@ export function ripAfter(p: usize): u64 {
   return mode & MODE_64 ? rip : rip & 0xffffffff;
 }
 
-/** Makes the interpreter stop behind the instruction at p. */
-export function stopAfter(p: usize): void {
-  if (traitsOf(<i32>load<u16>(p, R_OP)) & TRAIT_ENDS) {
-    if (stolen == 0) {
-      stolen = STEAL;
-      store<i32>(cpu, load<i32>(cpu, VCPU_LEFT) - STEAL, VCPU_LEFT);
+/** The running instruction is the last for now: a device was asked, decoded code was dropped, a watch was hit, or somebody wants the vCPU to leave. */
+@inline
+export function stopBehind(): void {
+  store<u32>(cpu, 1, VCPU_STOP_BEHIND);
+}
+/** Is it? */
+@inline
+export function stopsBehind(): bool {
+  return load<u32>(cpu, VCPU_STOP_BEHIND) != 0;
+}
+
+/** `execute` begins: whatever happened before is no reason to stop. */
+export function beginStops(): void {
+  store<u32>(cpu, 0, VCPU_STOP_BEHIND);
+}
+
+/** `execute` has returned: nothing is withheld any more. */
+export function endStops(): void {
+  store<i32>(cpu, load<i32>(cpu, VCPU_LEFT) + load<i32>(cpu, VCPU_WITHHELD), VCPU_LEFT);
+  store<i32>(cpu, 0, VCPU_WITHHELD);
+}
+
+/**
+ * The record to go on with when the one at p has done what can make the interpreter stop behind it: p, or a copy of it in VCPU_LAST
+ * that OP_STOP follows. Decoded records are shared and stay as they are. A record that ends its block goes on itself: there the next block
+ * entry stops, because instructions are withheld from it.
+ */
+@inline
+export function goingOn(p: usize): usize {
+  return stopsBehind() ? lastOf(p) : p;
+}
+
+function lastOf(p: usize): usize {
+  const copy = cpu + VCPU_LAST;
+  if (p >= copy && p < copy + VCPU_LAST_RECORDS * RECORD_SIZE) return p;
+  if (traitsOf(opOf(p)) & TRAIT_ENDS) {
+    if (load<i32>(cpu, VCPU_WITHHELD) == 0) {
+      store<i32>(cpu, ALL, VCPU_WITHHELD);
+      store<i32>(cpu, load<i32>(cpu, VCPU_LEFT) - ALL, VCPU_LEFT);
     }
-    return;
+    return p;
   }
-  if (patched != 0) return;
+  const next = behind(p);
+  memory.copy(copy, p, next - p + RECORD_SIZE);
+  setOp(copy + (next - p), OP_STOP);
+  return copy;
+}
+
+/** First record of the instruction behind the one at p, which does not end its block. */
+export function behind(p: usize): usize {
   const off = load<u16>(p, R_OFF);
   let next = p + RECORD_SIZE;
   while (load<u16>(next, R_OFF) == off) next += RECORD_SIZE;
-  patched = next;
-  patchedOp = load<u16>(next, R_OP);
-  setOp(next, OP_STOP);
-}
-
-/** The same for the instruction that makes an access now; events are delivered between two instructions, where there is nothing to stop. */
-export function stopHere(): void {
-  if (running != 0) stopAfter(running);
-}
-
-/** The record at which the interpreter will stop because of stopAfter, or 0. */
-export function stopRecord(): usize {
-  return patched;
-}
-
-/** Undoes stopAfter. `execute` has returned. */
-export function afterStop(): void {
-  running = 0;
-  if (patched != 0) {
-    setOp(patched, patchedOp);
-    patched = 0;
-  }
-  if (stolen != 0) {
-    store<i32>(cpu, load<i32>(cpu, VCPU_LEFT) + stolen, VCPU_LEFT);
-    stolen = 0;
-  }
+  return next;
 }

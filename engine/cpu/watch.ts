@@ -47,7 +47,7 @@ import {
 import { codeWritten, dropAllCode } from './code-pages';
 import { CR4_DE, isLong, tlbBase } from './mmu-mode';
 import { blockOf, cpu } from './state';
-import { stopHere } from './stops';
+import { stopBehind } from './stops';
 
 /** What is armed, by anybody: ARM_*. 0 is what all fast questions ask for. */
 export let armed: u32 = 0;
@@ -306,7 +306,7 @@ export function noteData(va: u64, size: i32, access: u32, table: usize, device: 
   const first = min(<u64>size, 0x1000 - (va & 0xfff));
   let seen = notePart(va, first, access, gpaOf(va, table, device));
   if (first < <u64>size) seen = notePart(va + first, <u64>size - first, access, gpaOf(va + first, table, device)) || seen;
-  if (seen) stopHere();
+  if (seen) stopBehind();
 }
 
 /** IN or OUT is done, in place of WATCH_READ or WATCH_WRITE. */
@@ -322,7 +322,7 @@ export function notePort(port: u32, size: i32, access: u32): void {
       guestHits |= 1 << n;
       seen = true;
     }
-  if (noteNumber(WATCH_PORT, access, <u64>port, <u32>size) || seen) stopHere();
+  if (noteNumber(WATCH_PORT, access, <u64>port, <u32>size) || seen) stopBehind();
 }
 
 function noteNumber(kind: u32, access: u32, number: u64, size: u32): bool {
@@ -340,12 +340,12 @@ function noteNumber(kind: u32, access: u32, number: u64, size: u32): bool {
 
 /** RDMSR or WRMSR is done. */
 export function noteMsr(number: u32, access: u32): void {
-  if (noteNumber(WATCH_MSR, access, <u64>number, 1)) stopHere();
+  if (noteNumber(WATCH_MSR, access, <u64>number, 1)) stopBehind();
 }
 
 /** The handler of a vector was entered. */
 export function noteVector(vector: i32): void {
-  if (noteNumber(WATCH_VECTOR, 0, <u64>vector, 1)) stopHere();
+  if (noteNumber(WATCH_VECTOR, 0, <u64>vector, 1)) stopBehind();
 }
 
 /** While true the next instruction is no breakpoint of the guest's: RFLAGS.RF, or MOV SS before it. */

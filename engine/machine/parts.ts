@@ -1,7 +1,7 @@
 /** What a machine is made of and how its parts are wired: memslot engine, vCPUs, clock, buses, devices, DIMMs, change set. */
 import type { CoreExports } from '../abi/core';
 import { PAGE_INVALID } from '../abi/exits';
-import { JIT_PROBING } from '../abi/layout';
+import { VCPU_BASE, VCPU_BLOCK_SIZE, VCPU_PROBING } from '../abi/layout';
 import type { Jit } from '../jit/index';
 import type { MemslotEngine } from '../memory/index';
 import {
@@ -330,12 +330,17 @@ export class MachineParts {
     });
   }
 
+  /** Compiled code of the vCPU asks for a page that the interpreter will ask for again. */
+  private probes(vcpu: number): boolean {
+    return this.host.words[(VCPU_BASE + vcpu * VCPU_BLOCK_SIZE + VCPU_PROBING) >>> 2] !== 0;
+  }
+
   private connect(wiring: CoreWiring): void {
     const { executor, rings, vcpus } = this;
     Object.assign(wiring, {
       lookup: (vcpu: number, gfn: number, asId: number) => {
         const word = rings.lookup(vcpus[vcpu]!, gfn, asId);
-        if (word === PAGE_INVALID && executor.executing && this.host.words[JIT_PROBING >>> 2] === 0) this.changeSet.retried(gfn);
+        if (word === PAGE_INVALID && executor.executing && !this.probes(vcpu)) this.changeSet.retried(gfn);
         return word;
       },
       markDirty: (vcpu: number, gfn: number, asId: number) => rings.markDirty(vcpus[vcpu]!, gfn, asId),

@@ -46,22 +46,22 @@ const HOST = '<usize>va + <usize>load<u32>(e, TLB_ADDEND)';
 /** Loads the `size` bytes at va into `target`. */
 export function readMemory(size: Size, target: string, type: string): string {
   return `${probe(size, 'TLB_TAG_READ')} ${target} = load<${memoryType(size)}>(${HOST});
-else { if (!rdSlow(p, va, ${bytes(size)})) break; ${target} = <${type}>slowValue; }`;
+else { q = readInline(p, va, ${bytes(size)}); if (q == 0) break; p = q; ${target} = <${type}>slowValue; }`;
 }
 
 export function writeMemory(size: Size, value: string): string {
   return `${probe(size, 'TLB_TAG_WRITE')} store<${memoryType(size)}>(${HOST}, <${memoryType(size)}>(${value}));
-else if (!wrSlow(p, va, ${bytes(size)}, <u64>(${value}))) break;`;
+else { q = writeInline(p, va, ${bytes(size)}, <u64>(${value})); if (q == 0) break; p = q; }`;
 }
 
 /** First half of a read-modify-write: `target` is read, h is the host address (0: only the slow path may write). */
 export function modifyRead(size: Size, target: string, type: string): string {
   return `${probe(size, 'TLB_TAG_WRITE')} { h = ${HOST}; ${target} = load<${memoryType(size)}>(h); }
-else { if (!rmwSlow(p, va, ${bytes(size)})) break; h = 0; ${target} = <${type}>slowValue; }`;
+else { q = modifyInline(p, va, ${bytes(size)}); if (q == 0) break; p = q; h = 0; ${target} = <${type}>slowValue; }`;
 }
 export function modifyWrite(size: Size, value: string): string {
   return `if (h) store<${memoryType(size)}>(h, <${memoryType(size)}>(${value}));
-else if (!wrSlow(p, va, ${bytes(size)}, <u64>(${value}))) break;`;
+else { q = writeInline(p, va, ${bytes(size)}, <u64>(${value})); if (q == 0) break; p = q; }`;
 }
 
 export const NEXT = 'p += RECORD_SIZE; continue;';
