@@ -1,14 +1,9 @@
 /**
  * The engine judged by KVM: kvm-fuzz in the guest linux-kvm, its calls compared with the engine on all three indexes. Every fourth round the
- * lab's own memslots are split, merged, logged and given other backings under the nested guest meanwhile. Also under QEMU's TCG, where it is
- * installed: the same seeds must give the same calls and answers there (but for the number of physical address bits).
+ * lab's own memslots are split, merged, logged and given other backings under the nested guest meanwhile.
  */
-import { spawnSync } from 'node:child_process';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { MIB, rootFile } from '../guests/harness';
-import { BZIMAGE, file, Linux, missingKvm } from '../guests/linux';
+import { MIB } from '../guests/harness';
+import { Linux, missingKvm } from '../guests/linux';
 import { compareAnswers } from '../support/kvm-answers';
 import { Random } from '../support/random';
 import { changeAtRandom } from './linux';
@@ -19,9 +14,8 @@ const ROUND = 10_000;
 const ROUNDS = Number(process.env.LAB_SOAK_RUNS ?? 1_000_000) / ROUND;
 const INDEXES = ['array', 'rbtree', 'btree'] as const;
 const SEED = 20261130;
-/** CPUID 0x80000008 of lab64-svm, and of QEMU's qemu64. */
+/** CPUID 0x80000008 of lab64-svm. */
 const PHYS_BITS = 46;
-const QEMU_PHYS_BITS = 40;
 /** Instructions between two change sets under the nested guest, at most. */
 const SLICE = 20_000_000;
 
@@ -51,22 +45,6 @@ async function shaken(linux: Linux, command: string, random: Random): Promise<{ 
     output += guest.since();
   }
   return { output, sets };
-}
-
-function underQemu(seed: number): string | undefined {
-  if (spawnSync('qemu-system-x86_64', ['-version']).error) return undefined;
-  const folder = mkdtempSync(join(tmpdir(), 'kvm-'));
-  try {
-    writeFileSync(join(folder, 'kernel'), rootFile(BZIMAGE));
-    writeFileSync(join(folder, 'initrd'), file('linux-kvm.cpio.gz'));
-    const machine = ['-cpu', 'qemu64,+svm,+npt,+nrip-save', '-m', '512', '-nographic', '-no-reboot'];
-    const kernel = ['-kernel', join(folder, 'kernel'), '-initrd', join(folder, 'initrd'), '-append', 'console=ttyS0 quiet'];
-    const input = `stty -echo\nkvm-fuzz ${seed} ${ROUND}\npoweroff -f\n`;
-    const { stdout } = spawnSync('qemu-system-x86_64', [...machine, ...kernel], { input, timeout: 600_000, maxBuffer: 256 * MIB });
-    return stdout.toString('latin1');
-  } finally {
-    rmSync(folder, { recursive: true, force: true });
-  }
 }
 
 /** Programs that run plainly and nested, and VMCBs full of nonsense. */
@@ -104,9 +82,6 @@ export const kvm: Soak = {
       say(`${path}, ${runs} runs`);
       if ((await runVitest([path], { LAB_SOAK_RUNS: String(runs) }, say)) !== 0) throw new Error(`${path} fails (see above)`);
     }
-    const qemu = underQemu(SEED);
-    if (qemu === undefined) say('QEMU is not installed: left out');
-    else say(`under QEMU's TCG: ${compare(qemu, QEMU_PHYS_BITS, `QEMU, seed ${SEED}`)} calls, none answered differently`);
     return `${calls} calls, ${sets} change sets of the lab's own memslots under the nested guest`;
   },
 };
