@@ -1,6 +1,5 @@
 /** An access of compiled code missed its window: the window is made anew around it, from what the TLB holds. */
 import {
-  JIT_PROBING,
   JIT_WINDOWS_FILLED,
   MISS_BYTES_SHIFT,
   MISS_CELL,
@@ -16,6 +15,7 @@ import {
   VCPU_LEFT,
   VCPU_MISS,
   VCPU_MISS_VA,
+  VCPU_PROBING,
   VCPU_STOP_AT,
   VCPU_WINDOWS,
   WINDOW_FIRST,
@@ -85,9 +85,9 @@ export function fillWindow(): void {
   countMiss(cell, number);
   // As the interpreter's access will, a moment later: no right is asked for that this access does not need.
   // The interpreter's access counts as the retry of an INVALID slot; this look does not.
-  store<u32>(JIT_PROBING, 1);
+  store<u32>(cpu, 1, VCPU_PROBING);
   const plain = probePlain(va, bytes, (miss & MISS_WRITES) != 0);
-  store<u32>(JIT_PROBING, 0);
+  store<u32>(cpu, 0, VCPU_PROBING);
   if (!plain) return;
   const page = va & ~(PAGE - 1);
   const addend = load<u32>(entryOf(page), TLB_ADDEND);
