@@ -26,8 +26,9 @@ export class IndexMirror {
     const { table } = this;
     const { removed, added, replaced } = this.compare(other, theirs);
     for (const index of this.indexes) {
-      for (const [old, next] of replaced) index.replace(old, next);
+      // First: a new record's handle may lie above what the index has room for.
       index.reserve(added.length);
+      for (const [old, next] of replaced) index.replace(old, next);
       index.update(removed, added);
     }
     for (const old of removed) table.free(old);

@@ -111,6 +111,21 @@ describe.each(KINDS)('machine with %s', (kind) => {
     engine.verify();
   });
 
+  it('shows what a commit replaces, whatever room is left in the columns', () => {
+    for (let count = 2; count < 24; count++) {
+      const engine = engineOf(
+        kind,
+        Array.from({ length: count }, (_, slot) => at(slot, slot * 8)),
+      );
+      look(engine);
+      const run = engine.beginCommit({ call: 'delta', regions: [at(0, 8), at(1, 0)] });
+      for (let phase: string = run.phase; phase !== 'zap'; phase = run.phase) run.step();
+      const invalid = marked(look(engine).active, 'invalid').map((slots) => slots.toSorted());
+      expect(invalid, `${count} slots`).toEqual(Array(3).fill([0, 1]));
+      for (let phase: string = run.phase; phase !== 'done'; phase = run.phase) run.step();
+    }
+  });
+
   it('thousands of slots: some dozens of cells around the lookup, and the number of those left out', () => {
     const count = 5000;
     const engine = engineOf(

@@ -125,7 +125,7 @@ test('5,000 slots: the table makes only the rows on screen, and keys go through 
   await changes(lab)
     .getByRole('button', { name: /^Commit/ })
     .click();
-  await expect(page.locator('#map-describes')).toContainText('5000 slots');
+  await expect(page.locator('#map-describes')).toContainText('5,000 slots');
 
   await page.getByRole('button', { name: 'Table' }).click();
   const table = page.getByRole('grid', { name: 'Slots by address' });
