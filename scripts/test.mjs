@@ -41,7 +41,7 @@ await main(async () => {
   if (unknown) throw new UserError(`npm test -- ${unknown}: there is no such part; parts are ${parts.join(', ')}`);
   const wants = (part) => wanted.length === 0 || wanted.includes(part);
 
-  await setup({ guests: ['memtest86+'], wishes: ['linux'], compiler: true });
+  await setup({ guests: ['memtest86+'], wishes: ['linux', 'linux-kvm'], compiler: true });
   const browser = wants('e2e') ? await findBrowser({ install: true }) : undefined;
   if (browser) await bringOtherBrowsers();
 
