@@ -25,14 +25,14 @@ test('linux resizes its memory through virtio-mem and a balloon, and a snapshot 
   const openPicker = () => page.getByRole('button', { name: /choose another guest/ }).click();
   const boot = () => dialog.getByRole('button', { name: 'Boot', exact: true }).click();
   await openPicker();
-  await dialog.getByRole('radio', { name: /^linux/ }).check();
+  await dialog.getByRole('radio', { name: /^linux\s/ }).check();
   await dialog.getByLabel('-device').fill('-device virtio-mem-device,id=vm0,memdev=nope');
   await boot();
   await expect(page.getByRole('alert').filter({ hasText: 'linux did not start:' })).toContainText("Device 'nope' not found");
 
   // What was refused stands there again.
   await openPicker();
-  await expect(dialog.getByRole('radio', { name: /^linux/ })).toBeChecked();
+  await expect(dialog.getByRole('radio', { name: /^linux\s/ })).toBeChecked();
   await dialog.getByLabel('-device').fill('');
   await dialog.getByRole('button', { name: 'Add virtio-mem and a balloon' }).click();
   await expect(dialog.getByLabel('-device')).toHaveValue(/^-object .* -device virtio-balloon-device/);

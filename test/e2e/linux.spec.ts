@@ -35,7 +35,7 @@ test('linux boots to its shell, a DIMM makes it larger, a snapshot brings both b
   await lab.open();
   await page.getByRole('button', { name: /choose another guest/ }).click();
   const dialog = page.getByRole('dialog', { name: 'Boot a guest' });
-  await dialog.getByRole('radio', { name: /^linux/ }).check();
+  await dialog.getByRole('radio', { name: /^linux\s/ }).check();
   await expect(dialog.getByLabel('-append')).toHaveValue(/console=ttyS0/);
   await dialog.getByRole('button', { name: 'Boot', exact: true }).click();
   await expect(page).toHaveTitle(/^linux, running/, { timeout: BOOT_MS });
