@@ -21,6 +21,8 @@ export const layers = {
   'engine/shell': belowTheEnds.filter((layer) => layer !== 'engine/shell'),
   'engine/worker': belowTheEnds,
   'engine/cli': belowTheEnds,
+  // A script boots a machine by the same words as a person at the terminal.
+  'engine/library': [...belowTheEnds, 'engine/cli'],
   app: [],
 };
 /** The one file of the engine that the page may import; of other engine files only types. */

@@ -1,0 +1,6 @@
+/** `memslot-lab/machine`: a machine for scripts in Node. docs/library.md shows it at work. */
+export type * from '../machine/index';
+export { createMachine, MachineError, Runner } from '../machine/index';
+export type { Answer } from '../monitor/index';
+export { bootLab, type LabOptions } from './boot';
+export { Lab } from './lab';

@@ -1,0 +1,23 @@
+/** Layouts and snapshots of a script's monitor: kept in memory, gone with the process. */
+import type { NamedSnapshot } from '../machine/index';
+import type { LayoutStore, SnapshotStore } from '../monitor/index';
+
+export function memoryLayouts(): LayoutStore {
+  const kept = new Map<string, string>();
+  return {
+    get: async (name) => kept.get(name),
+    set: async (name, text) => void kept.set(name, text),
+    delete: async (name) => void kept.delete(name),
+    keys: async () => [...kept.keys()],
+  };
+}
+
+export function memorySnapshots(): SnapshotStore {
+  const kept = new Map<string, { bytes: Uint8Array; meta: NamedSnapshot }>();
+  return {
+    put: async (name, bytes, meta) => void kept.set(name, { bytes, meta }),
+    get: async (name) => kept.get(name)?.bytes,
+    delete: async (name) => void kept.delete(name),
+    list: async () => [...kept.values()].map(({ meta }) => meta),
+  };
+}
