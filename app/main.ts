@@ -3,6 +3,7 @@ import './tokens.css';
 import './base.css';
 import { mount } from 'svelte';
 import App from './App.svelte';
+import { embedded } from './lab/embedding';
 import { Lab } from './lab/lab.svelte';
 import { Offline } from './lab/offline.svelte';
 import { installScripting } from './lab/scripting';
@@ -15,6 +16,9 @@ installScripting(lab);
 const target = document.getElementById('app');
 if (!target) throw new Error('index.html has no element #app');
 mount(App, { target, props: { lab, offline } });
-void offline.start().then((reloading) => {
-  if (!reloading) void lab.starter.start();
-});
+// Who reads a course page has not asked for a program that is kept for use without a network.
+if (embedded) void lab.starter.start();
+else
+  void offline.start().then((reloading) => {
+    if (!reloading) void lab.starter.start();
+  });

@@ -1,5 +1,6 @@
 /** The page's address: a share link is the fragment `#l=...` (layout), `#s=...` (state) or `#r=...` (replay). Unpacking and checking it is the engine's job. */
 import type { ShareKind } from '../../engine/worker/protocol';
+import { embedded, tidy } from './embedding';
 
 /** Chat programs and mail clients start to cut links at about this length. */
 export const LONG_LINK = 2000;
@@ -25,10 +26,16 @@ export function sharedLink(hash: string): SharedLink | undefined {
   return kind && { kind, fragment: fragment.slice(0, LONGEST_FRAGMENT) };
 }
 
-/** What `share` puts before "#...". */
+/** What `share` puts before "#...": who opens the link gets the whole page, and the guest that the link names. */
 export function linkBase(location: Location): string {
-  return location.href.split('#')[0] ?? location.href;
+  const url = new URL(location.href);
+  url.hash = '';
+  for (const name of ['embed', 'guest']) url.searchParams.delete(name);
+  return tidy(url);
 }
+
+/** The prepared guest that `?guest=NAME` boots. */
+export const wantedGuest = (search: string): string | undefined => new URLSearchParams(search).get('guest')?.slice(0, 64) || undefined;
 
 export const isShareLink = (hash: string): boolean => sharedLink(hash) !== undefined;
 
@@ -44,7 +51,8 @@ export function showGuideInAddress(name: string | undefined): void {
   if (name === undefined && !open) return;
   const wanted = name === undefined ? '' : `#guide=${name}`;
   if (location.hash === wanted) return;
-  const address = `${linkBase(location)}${wanted}`;
-  if (name !== undefined && !open) history.pushState(null, '', address);
+  const address = `${location.pathname}${location.search}${wanted}`;
+  // Inside another page, Back is that page's.
+  if (name !== undefined && !open && !embedded) history.pushState(null, '', address);
   else history.replaceState(history.state, '', address);
 }

@@ -4,8 +4,9 @@ import type { Answer, InspectedFile, LabState, MachineConfig } from '../../engin
 import { sentence } from '../shared/format';
 import { BootAttempt } from './boot-attempt';
 import type { BootRequest } from './boot-request';
+import { embedded } from './embedding';
 import { fetchGuest, type GuestEntry, listGuests, MEMLAB, type OwnGuest } from './guests';
-import { LINK_NOUN, linkBase, type SharedLink, sharedLink } from './links';
+import { LINK_NOUN, linkBase, type SharedLink, sharedLink, wantedGuest } from './links';
 import { DEFAULT_ACCEL, DEFAULT_MEMORY, parseMemory } from './machine-flags';
 import type { Notices } from './notices';
 import { recentGuests, rememberGuest } from './own-guests';
@@ -43,8 +44,22 @@ export class Starter {
     window.addEventListener('hashchange', () => this.#hashChanged());
     onLayoutsChanged(() => void this.#lab.snapshots.refresh());
     void this.#lab.snapshots.refresh();
-    void this.#lab.keeping.start();
-    await this.#open(sharedLink(location.hash));
+    if (!embedded) void this.#lab.keeping.start();
+    const link = sharedLink(location.hash);
+    const wanted = wantedGuest(location.search);
+    if (wanted !== undefined && (!link || link.kind === 'layout')) await this.#bootNamed(wanted, link);
+    else await this.#open(link);
+  }
+
+  /** `?guest=NAME`: memlab where there is no such guest, and a line that says which there are. */
+  async #bootNamed(name: string, link: SharedLink | undefined): Promise<void> {
+    const guests = await listGuests().catch(() => [MEMLAB]);
+    const guest = guests.find((each) => each.name === name);
+    const request = { guest: guest ?? MEMLAB, memory: guest?.memory ?? DEFAULT_MEMORY, link: link?.fragment };
+    await this.boot(request);
+    if (guest) return;
+    const text = `This page serves ${guests.map((each) => each.name).join(', ')}. memlab runs instead.`;
+    this.#lab.tell({ kind: 'link', tone: 'warn', title: `There is no guest “${name}”:`, text });
   }
 
   /** A layout is for memlab; a state or a replay names its machine, so that is asked first. */

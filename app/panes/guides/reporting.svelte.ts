@@ -1,0 +1,34 @@
+/** Reports what is done in the open guide to the page around this one (docs/embedding.md). */
+import { untrack } from 'svelte';
+import { report } from '../../lab/embedding';
+import type { Lab } from '../../lab/lab.svelte';
+import type { Guides } from './runner.svelte';
+
+/** For the page's effect. Returns what ends it. */
+export function reportSteps(guides: Guides, lab: Lab): () => void {
+  let told: { guide: string; done: readonly boolean[] } | undefined;
+  return $effect.root(() => {
+    $effect(() => {
+      if (lab.phase === 'ready' && lab.state?.guest !== undefined) report({ event: 'ready', guest: lab.state.guest });
+    });
+    $effect(() => {
+      const guide = guides.shown ? guides.guide : undefined;
+      const live = guide && guides.live(guide.id);
+      // Between two machines nothing is known of any step.
+      if (guide && !live) return;
+      const done = guide && live ? guide.steps.map((step) => guides.isDone(step, live)) : [];
+      untrack(() => {
+        if (told?.guide !== guide?.id) {
+          const steps = guide?.steps.map(({ id }) => id) ?? [];
+          report({ event: 'guide', guide: guide?.id ?? null, steps, done: steps.filter((_, index) => done[index]) });
+        } else if (guide) {
+          guide.steps.forEach(({ id: step }, index) => {
+            if (told?.done[index] === done[index]) return;
+            report({ event: 'step', guide: guide.id, step, index, of: guide.steps.length, done: done[index]! });
+          });
+        }
+        told = guide && { guide: guide.id, done };
+      });
+    });
+  });
+}
