@@ -60,14 +60,14 @@ export function parseMemory(text: string): Pick<MachineConfig, 'ram' | 'slots' |
     const [key, value = ''] = part.split('=');
     if (key === 'slots') {
       slots = Number(value);
-      if (!/^\d+$/.test(value) || slots > 32) throw new Error(`slots=${value}: a number from 0 to 32 is needed.`);
+      if (!/^\d+$/.test(value) || slots > 32) throw new Error(`slots=${value}: 0 to 32 DIMM slots are possible.`);
     } else if (key === 'maxmem') {
       const parsed = memorySize(value);
       if (parsed === undefined || parsed < ram) throw new Error(`maxmem=${value}: a size of at least ${size} is needed.`);
       maxmem = parsed;
     } else throw new Error(`-m knows size, slots and maxmem, not "${part}".`);
   }
-  if (maxmem > ram && slots === 0) throw new Error('maxmem needs slots=, 1 to 32: without a slot nothing can be plugged.');
+  if (maxmem > ram && slots === 0) throw new Error('maxmem needs slots=, 1 to 32: without a DIMM slot nothing can be plugged.');
   return { ram, slots, maxmem };
 }
 

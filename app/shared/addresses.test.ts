@@ -13,7 +13,7 @@ describe('addressesIn', () => {
       ['0x1000', 0x1000, 'guest'],
       ['0x2001000', 0x2001000, 'host'],
     ]);
-    expect(found('gpa 0x4123 (slot 7, hva 0x2004123), ur-x, page of 4k')).toEqual([
+    expect(found('gpa 0x4123 (memslot 7, hva 0x2004123), ur-x, page of 4k')).toEqual([
       ['0x4123', 0x4123, 'guest'],
       ['0x2004123', 0x2004123, 'host'],
     ]);

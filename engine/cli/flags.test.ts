@@ -108,7 +108,7 @@ describe('wrong flags', () => {
     ['-m 256M,foo=1', "-m 256M,foo=1: Invalid parameter 'foo'; -m takes size, slots and maxmem"],
     ['-m 256M,8', "Invalid parameter '8'"],
     ['-m 256M,slots=x,maxmem=1G', "Parameter 'slots' expects a number, not 'x'"],
-    ['-m 256M,slots=33,maxmem=1G', 'unsupported amount of memory slots: 33; 0 to 32 are possible'],
+    ['-m 256M,slots=33,maxmem=1G', 'unsupported amount of memory slots: 33; 0 to 32 DIMM slots are possible'],
     ['-m 256M,slots=-1,maxmem=1G', 'unsupported amount of memory slots: -1'],
     ['-m 256M,slots=2', 'slots specified but no maxmem; add maxmem=SIZE'],
     ['-m 256M,slots=2,maxmem=x', "Parameter 'maxmem' expects a number with an optional suffix k, M, G or T, not 'x'"],

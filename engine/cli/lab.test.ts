@@ -258,7 +258,7 @@ describe('lab', { timeout: 60_000 }, () => {
     expect(await command('object_add memory-backend-ram,id=mem1,size=128M')).toBe('');
     expect(await command('device_add pc-dimm,id=dimm1,memdev=mem1')).toBe('');
     expect(await command('info memory-devices')).toContain('Memory device [dimm]: "dimm1"');
-    await serial.reader.until('memory hotplug: slot 0 at ');
+    await serial.reader.until('memory hotplug: DIMM slot 0 at ');
     serial.socket.write('mem\r');
     expect(await serial.reader.until('lab> ')).toContain('128');
     qmp.socket.write('{"execute": "query-memory-devices"}');

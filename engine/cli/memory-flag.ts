@@ -58,6 +58,6 @@ function parseSlots(text: string, wrong: (reason: string) => FlagError): number 
   const slots = parseInteger(text);
   if (slots === undefined) throw wrong(`Parameter 'slots' expects a number, not '${text}'`);
   if (slots < 0n || slots > BigInt(MOST_SLOTS))
-    throw wrong(`unsupported amount of memory slots: ${slots}; 0 to ${MOST_SLOTS} are possible`);
+    throw wrong(`unsupported amount of memory slots: ${slots}; 0 to ${MOST_SLOTS} DIMM slots are possible`);
   return Number(slots);
 }

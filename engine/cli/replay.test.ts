@@ -85,7 +85,7 @@ async function busy(lab: Awaited<ReturnType<typeof recorded>>): Promise<void> {
   await lab.shows('lab> ');
   expect(await lab.monitor('object_add memory-backend-ram,id=m1,size=64M')).toBe('');
   expect(await lab.monitor('device_add pc-dimm,id=d1,memdev=m1')).toBe('');
-  await lab.shows('memory hotplug: slot 0');
+  await lab.shows('memory hotplug: DIMM slot 0');
   lab.type('poke 0x2000000 0x4321\r');
   lab.type('watch 0x2000000\r');
   await lab.shows('watch 0x2000000');
@@ -108,7 +108,7 @@ describe('lab -record', () => {
     const played = await replayed(lab.file, '-serial', `file:${join(folder, 'console')}`);
     expect(played).toMatchObject({ status: 0, err: '' });
     expect(played.out).toMatch(/^replayed \d+ instructions\nrecorded {2}([0-9a-f]{64})\nthis run {2}\1\nequal\n$/);
-    expect(readFileSync(join(folder, 'console'), 'latin1')).toContain('memory hotplug: slot 0');
+    expect(readFileSync(join(folder, 'console'), 'latin1')).toContain('memory hotplug: DIMM slot 0');
     // A link of the same machine, and of an earlier moment.
     expect(digest).toMatch(/[0-9a-f]{64}/);
     expect(await replayed(link ?? '')).toMatchObject({ status: 0, out: expect.stringContaining('equal') });

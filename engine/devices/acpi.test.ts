@@ -147,6 +147,6 @@ describe('memory hotplug registers', () => {
     other.device.restore(state);
     expect(other.device.save()).toEqual(state);
     expect(() => make(2).device.restore(state)).toThrow('acpi-mem-hotplug: slots must have 2 entries, not 4');
-    expect(() => device.plug(4)).toThrow('no memory slot 4: there are 4');
+    expect(() => device.plug(4)).toThrow('no DIMM slot 4: there are 4');
   });
 });

@@ -76,7 +76,7 @@ export class MemoryHotplug implements BusDevice {
   constructor(private readonly options: MemoryHotplugOptions) {
     const { slots } = options;
     if (!Number.isInteger(slots) || slots < 0 || slots > MAX_SLOTS)
-      throw new RangeError(`${slots} memory slots: 0 to ${MAX_SLOTS} are possible`);
+      throw new RangeError(`${slots} DIMM slots: 0 to ${MAX_SLOTS} are possible`);
     this.schema = { selector: u32, slots: list(object(slotSchema), slots) };
     this.s = { selector: 0, slots: Array.from({ length: slots }, empty) };
   }
@@ -151,7 +151,7 @@ export class MemoryHotplug implements BusDevice {
   }
 
   private checked(slot: number): number {
-    if (this.s.slots[slot] === undefined) throw new RangeError(`no memory slot ${slot}: there are ${this.s.slots.length}`);
+    if (this.s.slots[slot] === undefined) throw new RangeError(`no DIMM slot ${slot}: there are ${this.s.slots.length}`);
     return slot;
   }
 

@@ -9,7 +9,7 @@ import type { BackingClaim, BackingRule, HostSpan } from '../memory/index';
 import type { HostMemory, HostRanges } from './host-memory';
 
 /** Whoever has taken back a region that was freed says so in these words. */
-export const hostMemoryFreed = (slot: number): string => `the host memory of slot ${slot} was freed`;
+export const hostMemoryFreed = (slot: number): string => `the host memory of memslot ${slot} was freed`;
 
 export function makeBackingRule(host: HostMemory): BackingRule {
   return {
@@ -35,7 +35,7 @@ export function refuseBacking(
   const inside = first.start + first.size;
   if (end <= inside) return undefined;
   const room = inside - start;
-  const beyond = `slot ${slot} of ${hex(end - start)} bytes goes beyond its backing '${first.label}', which has ${hex(room)} bytes from there`;
+  const beyond = `memslot ${slot} of ${hex(end - start)} bytes goes beyond its backing '${first.label}', which has ${hex(room)} bytes from there`;
   if (ranges.runEnd(start) < end) return `${beyond} (nearest size: ${hex(room)})`;
   if (span || held().some((old) => old.start <= start && end <= old.end)) return undefined;
   return `${beyond}, into '${ranges.rangeAt(inside)!.label}' (nearest size: ${hex(room)}; -f: take both all the same)`;

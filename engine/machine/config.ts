@@ -14,7 +14,7 @@ export function checkConfig(options: MachineOptions): void {
   checkRamSize(ram);
   checkVcpuCount(smp);
   if (!Number.isInteger(slots) || slots < 0 || slots > MAX_DIMM_SLOTS) {
-    throw new MachineError(`unsupported amount of memory slots: ${slots}, this machine has 0 to ${MAX_DIMM_SLOTS}`);
+    throw new MachineError(`unsupported amount of memory slots: ${slots}, this machine has 0 to ${MAX_DIMM_SLOTS} DIMM slots`);
   }
   if (!Number.isSafeInteger(maxmem) || maxmem < ram) {
     throw new MachineError(

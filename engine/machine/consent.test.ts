@@ -29,7 +29,7 @@ describe('unaskedIn', () => {
       ask: { do: 'move', dimm: 'dimm1', addr: 256 * M },
     });
     expect(warningOf(unasked!)).toBe(
-      'warning: the guest uses slot 3 (dimm1) at 0x8000000 and is not asked; device_move dimm1 0x10000000 asks it',
+      'warning: the guest uses memslot 3 (dimm1) at 0x8000000 and is not asked; device_move dimm1 0x10000000 asks it',
     );
   });
 

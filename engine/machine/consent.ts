@@ -83,7 +83,7 @@ function cuts({ gpa, size }: Counted, regions: readonly MemoryRegion[]): number[
 export const warningLines = (unasked: readonly Unasked[]): string => unasked.map((each) => `${warningOf(each)}\n`).join('');
 
 export function warningOf({ slot, name, gpa, how, ask }: Unasked): string {
-  const where = `slot ${slot} (${name}) at 0x${gpa.toString(16)}`;
+  const where = `memslot ${slot} (${name}) at 0x${gpa.toString(16)}`;
   if (how === 'read-only') return `warning: the guest writes to ${where} and is not asked: it will crash`;
   const better = !ask
     ? 'it will crash'

@@ -106,7 +106,7 @@ describe('plugging', () => {
       "can't add memory device [0x4000000:0x8000000], usable range for memory devices [0x8000000:0xd8000000] and [0x100000000:0x80000000]",
     ],
     ['an overlap', { memdev: 'm2', addr: 0x8000000 }, "address range conflicts with memory device id='d1'"],
-    ['a slot that is taken', { memdev: 'm2', slot: 0 }, 'slot 0 is busy'],
+    ['a slot that is taken', { memdev: 'm2', slot: 0 }, 'slot 0 is busy (DIMM slot: another DIMM is in it)'],
     ['a slot that does not exist', { memdev: 'm2', slot: 4 }, 'invalid slot number 4, valid range is [0-3]'],
     ['a node that does not exist', { memdev: 'm2', node: 3 }, "'DIMM property node has value 3' which exceeds the number of numa nodes: 1"],
     ['more than maxmem', { memdev: 'huge' }, 'not enough space, currently 0x8000000 in use of total space for memory devices 0x7c000000'],

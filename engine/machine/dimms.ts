@@ -19,6 +19,9 @@ import type { Backends, Rehost } from './backends';
 import { DimmPlacement, stepOf } from './dimm-placement';
 import { unmapParts } from './partial-slots';
 
+/** QEMU's words, its slip included. */
+const NO_DIMM_SLOTS = "no slots where allocated, please specify the 'slots' option";
+
 const PAGE = 4096;
 /** _OST source and status codes (ACPI 6.4, 6.3.5). */
 const OST_EJECT = 3;
@@ -358,20 +361,18 @@ export class Dimms implements MachineDimms {
     const { slots } = this.config;
     if (wanted !== undefined && wanted !== -1 && !(wanted >= 0 && wanted < slots)) {
       throw new MachineError(
-        slots === 0
-          ? "no slots where allocated, please specify the 'slots' option"
-          : `invalid slot number ${wanted}, valid range is [0-${slots - 1}]`,
+        slots === 0 ? NO_DIMM_SLOTS : `invalid slot number ${wanted}, valid range is [0-${slots - 1}] (DIMM slots: -m slots=${slots})`,
       );
     }
-    if (slots === 0) throw new MachineError("no slots where allocated, please specify the 'slots' option");
+    if (slots === 0) throw new MachineError(NO_DIMM_SLOTS);
     const taken = new Set(this.plugged.map((dimm) => dimm.slot));
     if (this.ejected) taken.add(this.ejected.slot);
     if (wanted !== undefined && wanted !== -1) {
-      if (taken.has(wanted)) throw new MachineError(`slot ${wanted} is busy`);
+      if (taken.has(wanted)) throw new MachineError(`slot ${wanted} is busy (DIMM slot: another DIMM is in it)`);
       return wanted;
     }
     for (let slot = 0; slot < slots; slot++) if (!taken.has(slot)) return slot;
-    throw new MachineError('no free slots available');
+    throw new MachineError(`no free slots available (DIMM slots: all ${slots} of -m slots=${slots} hold a DIMM)`);
   }
 
   private freeSlotId(): number {

@@ -124,7 +124,7 @@ class Walker {
       const name = NAMES[shift]!;
       const place = this.place(table + index * shape.entryBytes);
       if (place.invalid) {
-        walk.stop = { kind: 'invalid', text: `the ${name} lies in slot ${place.slot}, which is INVALID: the guest tries again` };
+        walk.stop = { kind: 'invalid', text: `the ${name} lies in memslot ${place.slot}, which is INVALID: the guest tries again` };
         return;
       }
       const entry = this.read(place, shape.entryBytes);

@@ -21,9 +21,9 @@ export type RehostEdit = Extract<StagedEdit, { op: 'rehost' }>;
 export function rehostOf(edit: RehostEdit, context: RehostContext): Rehost | string {
   const { engine, host, backends } = context;
   const slot = engine.memslotById(edit.slot);
-  if (!slot) return `slot ${edit.slot} does not exist`;
+  if (!slot) return `memslot ${edit.slot} does not exist`;
   const range = host.rangeAt(slot.userspaceAddr);
-  if (!range) return `slot ${edit.slot} has no backing`;
+  if (!range) return `memslot ${edit.slot} has no backing`;
   const named = edit.memdev === undefined ? backends.at(edit.hva ?? -1) : backends.get(edit.memdev);
   if (named) return rehostOnto(edit.slot, range, named, context);
   if (edit.memdev !== undefined) return `memory backend '${edit.memdev}' does not exist: object_add makes one`;
@@ -40,17 +40,17 @@ function rehostOnto(slot: number, range: HostRange, target: Backend, context: Re
   const own = backends.at(range.start);
   const size = own?.size ?? range.size;
   const name = `memory backend '${target.id}'`;
-  if (own === target) return `slot ${slot} is on ${name} already`;
+  if (own === target) return `memslot ${slot} is on ${name} already`;
   if (own?.kind === 'board') {
     const alone = `without a memory backend, memslot_rehost ${slot} moves it to new host memory`;
-    return `slot ${slot} is on '${own.id}', the board's own RAM, which keeps its name: ${alone}`;
+    return `memslot ${slot} is on '${own.id}', the board's own RAM, which keeps its name: ${alone}`;
   }
   if (target.kind === 'board') return `'${target.id}' is the board's own RAM: object_add makes a memory backend`;
   if (target.busy !== undefined) return `${name} is already used by '${target.busy}'`;
   const other = mapper({ start: target.hva, size: target.size }, engine);
-  if (other !== undefined) return `${name} is already in use: slot ${other} maps it`;
+  if (other !== undefined) return `${name} is already in use: memslot ${other} maps it`;
   if (target.size !== size)
-    return `${name} has ${hex(target.size)} bytes, '${range.label}' under slot ${slot} has ${hex(size)}: they must be equal`;
+    return `${name} has ${hex(target.size)} bytes, '${range.label}' under memslot ${slot} has ${hex(size)}: they must be equal`;
   return { from: range.start, to: target.hva, size: range.size, onto: target.id };
 }
 
@@ -87,7 +87,7 @@ export function follow(
     const { from, to, size: room } = found.move;
     if (hva >= from && hva + size <= from + room) regions[i] = { ...region, userspaceAddr: hva - from + to };
     else {
-      const reason = `slot ${region.slot} lies only partly in the host memory that moves`;
+      const reason = `memslot ${region.slot} lies only partly in the host memory that moves`;
       request.refusals.push({ index: origin[i]!, errno: 'EINVAL', reason });
     }
   });

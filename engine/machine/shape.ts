@@ -19,7 +19,7 @@ function sizeWords(bytes: number): string {
 
 const WORDS: Record<keyof Shape, { say: (value: number) => string; option: string }> = {
   ram: { say: (value) => `${sizeWords(value)} of RAM`, option: '-m' },
-  slots: { say: (value) => `${value} DIMM ${value === 1 ? 'socket' : 'sockets'}`, option: '-m slots=' },
+  slots: { say: (value) => `${value} DIMM ${value === 1 ? 'slot' : 'slots'}`, option: '-m slots=' },
   maxmem: { say: (value) => `memory up to ${sizeWords(value)}`, option: '-m maxmem=' },
   smp: { say: (value) => `${value} ${value === 1 ? 'vCPU' : 'vCPUs'}`, option: '-smp' },
 };

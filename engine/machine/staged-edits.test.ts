@@ -58,7 +58,7 @@ describe('staging', () => {
     set.stage({ op: 'add', slot: 9, gpa: 8 * MIB, size: MIB, flags: 0 });
     const edit = set.entries[0]!.edit as { hva: number };
     expect([host.inUse - before, host.rangeAt(edit.hva)]).toMatchObject([MIB, { start: edit.hva, size: MIB, label: 'bare.9' }]);
-    expect(() => set.stage({ op: 'add', slot: 9, gpa: 16 * MIB, size: MIB, flags: 0 })).toThrow('slot 9 already has an operation');
+    expect(() => set.stage({ op: 'add', slot: 9, gpa: 16 * MIB, size: MIB, flags: 0 })).toThrow('memslot 9 already has an operation');
     expect(host.inUse - before).toBe(MIB);
     set.stage({ op: 'add', slot: 10, gpa: 16 * MIB, size: MIB, hva: edit.hva, flags: 0 });
     expect(host.inUse - before).toBe(MIB);
@@ -117,11 +117,11 @@ describe('staging', () => {
     expect(engine.memslotById(8)!.flags).toBe(0);
   });
 
-  it('takes one operation per slot id', () => {
+  it('takes one operation per memslot id', () => {
     set.begin();
     set.stage({ op: 'split', slot: 0, gpa: 0x40000, newSlot: 7 });
-    expect(() => set.stage({ op: 'move', slot: 7, gpa: 0 })).toThrow('slot 7 already has an operation in this change set');
-    expect(() => set.stage({ op: 'merge', slots: [1, 1] })).toThrow('slot 1 already has an operation');
+    expect(() => set.stage({ op: 'move', slot: 7, gpa: 0 })).toThrow('memslot 7 already has an operation in this change set');
+    expect(() => set.stage({ op: 'merge', slots: [1, 1] })).toThrow('memslot 1 already has an operation');
     set.drop(0);
     set.stage({ op: 'del', slot: 7 });
     expect(set.entries).toHaveLength(1);
@@ -149,8 +149,8 @@ describe('refusals', () => {
     expect(commit).toMatchObject({
       ok: false,
       refusals: [
-        { index: 1, errno: 'EEXIST', reason: expect.stringContaining('overlaps slot 2') },
-        { index: 2, errno: 'ENOENT', reason: 'slot 5 does not exist' },
+        { index: 1, errno: 'EEXIST', reason: expect.stringContaining('overlaps memslot 2') },
+        { index: 2, errno: 'ENOENT', reason: 'memslot 5 does not exist' },
       ],
     });
     set.drop(2);
@@ -168,14 +168,14 @@ describe('refusals', () => {
     [
       'growing beyond the backing',
       { op: 'resize', slot: 2, size: 2 * MIB } as const,
-      /slot 2 of 0x200000 bytes goes beyond its backing 'mem2', which has 0x100000/,
+      /memslot 2 of 0x200000 bytes goes beyond its backing 'mem2', which has 0x100000/,
     ],
     [
       'host memory that is nobody’s',
       { op: 'add', slot: 9, gpa: 8 * MIB, size: MIB, hva: 0x20000000, flags: 0 } as const,
       /hva 0x20000000 is not host memory in use/,
     ],
-    ['a slot that exists', { op: 'add', slot: 1, gpa: 8 * MIB, size: MIB, hva: 0x2000000, flags: 0 } as const, /slot 1 exists/],
+    ['a slot that exists', { op: 'add', slot: 1, gpa: 8 * MIB, size: MIB, hva: 0x2000000, flags: 0 } as const, /memslot 1 exists/],
   ])('%s', (_what, edit, reason) => {
     set.begin();
     set.stage(edit);

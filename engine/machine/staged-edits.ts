@@ -158,7 +158,7 @@ export class StagedEdits implements StagedChangeSet {
     const taken = mine.find((id) => this.taken.has(id));
     const twice = mine.find((id, index) => mine.indexOf(id) !== index);
     if (taken !== undefined || twice !== undefined) {
-      throw new MachineError(`slot ${taken ?? twice} already has an operation in this change set: at most one per slot id`);
+      throw new MachineError(`memslot ${taken ?? twice} already has an operation in this change set: at most one per memslot id`);
     }
     edits.push(this.withHostMemory(edit));
     for (const id of mine) this.taken.add(id);
@@ -426,8 +426,8 @@ export class StagedEdits implements StagedChangeSet {
   private refuseAdd({ slot, size }: Extract<StagedEdit, { op: 'add' }>): Omit<Refusal, 'index'>[] {
     const refusals: Omit<Refusal, 'index'>[] = [];
     if (this.context.engine.memslotById(slot))
-      refusals.push({ errno: 'EEXIST', reason: `slot ${slot} exists: use another id, or move or resize it` });
-    if (size === 0) refusals.push({ errno: 'EINVAL', reason: 'memorySize is 0: a slot has at least one page (nearest: 0x1000)' });
+      refusals.push({ errno: 'EEXIST', reason: `memslot ${slot} exists: use another id, or move or resize it` });
+    if (size === 0) refusals.push({ errno: 'EINVAL', reason: 'memorySize is 0: a memslot has at least one page (nearest: 0x1000)' });
     return refusals;
   }
 
@@ -457,7 +457,7 @@ export class StagedEdits implements StagedChangeSet {
 
   private changed(slot: number, fields: Partial<MemoryRegion>): Regions {
     const found = this.context.engine.memslotById(slot);
-    return found ? { ok: true, regions: [{ ...regionOf(found), ...fields }] } : refuse('ENOENT', `slot ${slot} does not exist`);
+    return found ? { ok: true, regions: [{ ...regionOf(found), ...fields }] } : refuse('ENOENT', `memslot ${slot} does not exist`);
   }
 
   /** A slot must not come to lie in room that a memory device keeps for what it maps itself. The parts of what it maps may be split and joined. */
@@ -471,7 +471,7 @@ export class StagedEdits implements StagedChangeSet {
     const there = now && now.baseGfn * PAGE < device.end && device.start < (now.baseGfn + now.npages) * PAGE;
     return there
       ? undefined
-      : `slot ${slot} would lie in [${hex(device.start)}:${hex(device.end)}), which memory device '${device.id}' keeps`;
+      : `memslot ${slot} would lie in [${hex(device.start)}:${hex(device.end)}), which memory device '${device.id}' keeps`;
   }
 }
 

@@ -233,12 +233,12 @@ function checkTopology(saved: SavedMachine): void {
   }
   const { plugged, ejected } = saved.dimms;
   const all = ejected ? [...plugged, ejected] : plugged;
-  byKey('DIMM in slot', all, ({ slot }) => slot);
+  byKey('DIMM in DIMM slot', all, ({ slot }) => slot);
   byKey('DIMM', all, ({ path }) => path);
   byKey('DIMM on backend', all, ({ memdev }) => memdev);
   for (const { id, slot, memdev, hva, size } of all) {
     const backend = backends.get(memdev);
-    if (slot >= saved.config.slots) throw new Error(`DIMM '${id}' sits in slot ${slot} of ${saved.config.slots}`);
+    if (slot >= saved.config.slots) throw new Error(`DIMM '${id}' sits in DIMM slot ${slot} of ${saved.config.slots}`);
     if (backend?.kind !== 'memory-backend-ram' || backend.hva !== hva || backend.size !== size) {
       throw new Error(`DIMM '${id}' is not what its backend '${memdev}' is`);
     }
@@ -315,12 +315,12 @@ export function checkLogs(slots: readonly { flags: number; size: number }[]): vo
 /** One bitmap per logging slot and of its size. */
 export function checkDirty(dirty: UncheckedState['dirty'], saved: SavedMachine): void {
   const slots = new Map(saved.slots.map((slot) => [slot.slot, slot]));
-  byKey('dirty log of slot', dirty, ({ slot }) => slot);
+  byKey('dirty log of memslot', dirty, ({ slot }) => slot);
   for (const { slot, bits } of dirty) {
     const owner = slots.get(slot);
-    if (!owner || (owner.flags & 1) === 0) throw new Error(`there is a dirty log of slot ${slot}, which logs nothing`);
+    if (!owner || (owner.flags & 1) === 0) throw new Error(`there is a dirty log of memslot ${slot}, which logs nothing`);
     const bytes = dirtyBytes(owner);
-    if (bits.length !== bytes) throw new Error(`the dirty log of slot ${slot} has ${bits.length} bytes, not ${bytes}`);
+    if (bits.length !== bytes) throw new Error(`the dirty log of memslot ${slot} has ${bits.length} bytes, not ${bytes}`);
   }
 }
 

@@ -60,7 +60,7 @@ export class ChangeSet {
     const slots = byKey(layout);
     for (const { asId, slot, old, next } of this.diffs) {
       const key = keyOf(asId, slot);
-      if (!sameRegion(slots.get(key), old)) throw new Error(`slot ${slot} (as ${asId}) is not what the change set was made for`);
+      if (!sameRegion(slots.get(key), old)) throw new Error(`memslot ${slot} (as ${asId}) is not what the change set was made for`);
       if (next) slots.set(key, next);
       else slots.delete(key);
     }
@@ -79,7 +79,7 @@ export class ChangeSet {
       const key = keyOf(diff.asId, diff.slot);
       const first = merged.get(key);
       if (first && !sameRegion(first.next, diff.old))
-        throw new Error(`slot ${diff.slot} (as ${diff.asId}) differs between the two change sets`);
+        throw new Error(`memslot ${diff.slot} (as ${diff.asId}) differs between the two change sets`);
       if (!first) merged.set(key, diff);
       else if (sameRegion(first.old, diff.next)) merged.delete(key);
       else merged.set(key, { ...first, next: diff.next });
@@ -114,7 +114,7 @@ function byKey(layout: readonly MemoryRegion[]): Map<number, MemoryRegion> {
   const slots = new Map<number, MemoryRegion>();
   for (const region of layout) {
     const key = keyOf(region.asId ?? 0, region.slot);
-    if (slots.has(key)) throw new Error(`slot ${region.slot} is in the layout twice`);
+    if (slots.has(key)) throw new Error(`memslot ${region.slot} is in the layout twice`);
     slots.set(key, { asId: 0, flags: 0, ...region });
   }
   return slots;

@@ -266,7 +266,7 @@ export class CommitRun {
         try {
           this.prepareOne(run, prepared);
         } catch (error) {
-          return { index: plan.index, errno: errnoOf(error), reason: `slot ${plan.region.id} cannot be prepared: ${messageOf(error)}` };
+          return { index: plan.index, errno: errnoOf(error), reason: `memslot ${plan.region.id} cannot be prepared: ${messageOf(error)}` };
         }
       }
     }

@@ -218,7 +218,7 @@ export class MemslotEngine {
   private planChanges(changes: ChangeSet, since?: number): Plan {
     const refusals = changes.diffs.flatMap(({ asId, slot, old }, index) => {
       const now = this.regionById(slot, asId);
-      const reason = `slot ${slot} (as ${asId}) is not what the change set was made for`;
+      const reason = `memslot ${slot} (as ${asId}) is not what the change set was made for`;
       return sameRegion(now, old) ? [] : [{ index, errno: 'ESTALE' as const, reason }];
     });
     if (refusals.length > 0) return { ok: false, refusals };

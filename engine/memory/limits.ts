@@ -118,7 +118,7 @@ function refuseFields(l: Limits, { slot, asId, flags, gpa, size, hva }: Fields):
     reasons.push(reason);
   };
   const known = l.readOnlySlots ? MemFlag.LogDirtyPages | MemFlag.ReadOnly : MemFlag.LogDirtyPages;
-  if (!isAddress(slot) || slot >= l.maxSlots) refuse(`slot is ${String(slot)}: use an id from 0 to ${l.maxSlots - 1}`);
+  if (!isAddress(slot) || slot >= l.maxSlots) refuse(`memslot id is ${String(slot)}: use an id from 0 to ${l.maxSlots - 1}`);
   if (!isAddress(flags) || flags > known || (flags & ~known) !== 0) refuse(`flags is ${hex(flags)}: only bits of ${hex(known)} exist here`);
   const paged = isAddress(size) && size % PAGE_SIZE === 0;
   if (!paged) refuse(`memorySize is ${hex(size)}: use a multiple of 4096${nearestPages(size, PAGE_SIZE)}`);
@@ -134,6 +134,6 @@ function refuseFields(l: Limits, { slot, asId, flags, gpa, size, hva }: Fields):
   if (!isAddress(asId) || asId >= l.spaces) refuse(`asId is ${String(asId)}: use 0 to ${l.spaces - 1}`);
   if (isAddress(gpa) && isAddress(size) && !isAddress(gpa + size)) refuse(`guestPhysAddr ${hex(gpa)} + ${hex(size)} goes beyond 2^53`);
   if (paged && size / PAGE_SIZE > MAX_PAGES)
-    refuse(`memorySize is ${hex(size)}: a slot has at most ${MAX_PAGES} pages (nearest: ${hex(MAX_PAGES * PAGE_SIZE)})`);
+    refuse(`memorySize is ${hex(size)}: a memslot has at most ${MAX_PAGES} pages (nearest: ${hex(MAX_PAGES * PAGE_SIZE)})`);
   return reasons;
 }

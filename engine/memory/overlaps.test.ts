@@ -72,7 +72,7 @@ describe('overlaps', () => {
     const commit = engine.changeUserMemoryRegions([...gone, ...over]);
     expect(commit.ok || commit.refusals).toHaveLength(many);
     expect(commit.ok || commit.refusals[7]!.reason).toBe(
-      'slot 3007 at [0x0, 0xbb8000) overlaps slot 3000 at [0x0, 0xbb8000), slot 3001 at [0x0, 0xbb8000), slot 3002 at [0x0, 0xbb8000), slot 3003 at [0x0, 0xbb8000) and 2995 more (nearest free address: 0xbb8000)',
+      'memslot 3007 at [0x0, 0xbb8000) overlaps memslot 3000 at [0x0, 0xbb8000), memslot 3001 at [0x0, 0xbb8000), memslot 3002 at [0x0, 0xbb8000), memslot 3003 at [0x0, 0xbb8000) and 2995 more (nearest free address: 0xbb8000)',
     );
   });
 });

@@ -76,7 +76,7 @@ class Planner {
     if (!Array.isArray(regions))
       return refuse([{ index: -1, errno: 'EINVAL', reason: `request is ${String(regions)}: give a list of memory regions` }]);
     if (regions.length > bound) {
-      const reason = `request has ${regions.length} entries: at most ${bound} (one per slot id) are possible`;
+      const reason = `request has ${regions.length} entries: at most ${bound} (one per memslot id) are possible`;
       return refuse([{ index: bound, errno: 'E2BIG', reason }]);
     }
     if (this.mode.type === 'whole' && !(Number.isInteger(this.mode.asId) && this.spaces[this.mode.asId]))
@@ -115,7 +115,7 @@ class Planner {
     const before = this.named.get(key);
     const old = this.spaces[region.asId]!.active.byId(region.id);
     if (before !== undefined) {
-      const reason = `slot ${region.id} is named twice: at most one operation per slot id`;
+      const reason = `memslot ${region.id} is named twice: at most one operation per memslot id`;
       if (!this.twice.has(before)) this.refuse(before, 'EINVAL', reason);
       this.twice.add(before);
       this.refuse(index, 'EINVAL', reason);
@@ -140,9 +140,9 @@ class Planner {
   private classify(region: Region, old: number, index: number): void {
     const { table } = this.spaces[region.asId]!;
     if (region.pages === 0) {
-      if (!old) this.refuse(index, 'EINVAL', `slot ${region.id} does not exist: nothing to delete`);
+      if (!old) this.refuse(index, 'EINVAL', `memslot ${region.id} does not exist: nothing to delete`);
       else if (this.mode.type === 'whole')
-        this.refuse(index, 'EINVAL', `memorySize is 0: leave slot ${region.id} out of the set to delete it`);
+        this.refuse(index, 'EINVAL', `memorySize is 0: leave memslot ${region.id} out of the set to delete it`);
       else this.add(index, 'delete', old, region);
       return;
     }
@@ -160,7 +160,11 @@ class Planner {
         return;
       }
       const what = rebacked ? 'userspaceAddr' : resized ? 'memorySize' : 'READONLY';
-      this.refuse(index, 'EINVAL', `${what} of slot ${region.id} cannot change while it exists: use a change set, or delete and create it`);
+      this.refuse(
+        index,
+        'EINVAL',
+        `${what} of memslot ${region.id} cannot change while it exists: use a change set, or delete and create it`,
+      );
       this.leaving[region.asId]!.add(old);
       this.faulty.push({ index, place: region, stands: false });
     } else if (table.base[old] !== region.base) {
@@ -275,7 +279,7 @@ function beyondPhysical({ base, pages }: Place, endGfn: number): string {
 
 function overlapText({ asked, named, count, nearestBase, roomThere }: Overlap): string {
   const { id, base, pages } = asked.place;
-  const others = named.map((other) => `slot ${other.id} at ${range(other.base, other.pages)}`);
+  const others = named.map((other) => `memslot ${other.id} at ${range(other.base, other.pages)}`);
   if (count > named.length) others.push(`${count - named.length} more`);
   const last = others.pop()!;
   const all = others.length > 0 ? `${others.join(', ')} and ${last}` : last;
@@ -283,7 +287,7 @@ function overlapText({ asked, named, count, nearestBase, roomThere }: Overlap): 
     ...(nearestBase === undefined ? [] : [`nearest free address: ${hex(nearestBase * PAGE_SIZE)}`]),
     ...(roomThere > 0 ? [`nearest size: ${hex(roomThere * PAGE_SIZE)}`] : []),
   ];
-  return `slot ${id} at ${range(base, pages)} overlaps ${all}${advice.length > 0 ? ` (${advice.join('; ')})` : ''}`;
+  return `memslot ${id} at ${range(base, pages)} overlaps ${all}${advice.length > 0 ? ` (${advice.join('; ')})` : ''}`;
 }
 
 /** asId * maxSlots + id -> entry. A table when many are named: a map of all slots would cost more than the rest of the check. */

@@ -17,7 +17,7 @@ function find(spaces: readonly AddressSpace[], slot: number, asId: number, index
   const space = Number.isInteger(asId) ? spaces[asId] : undefined;
   if (!space) return refuse(`asId is ${String(asId)}: use 0 to ${spaces.length - 1}`, 'EINVAL', index);
   const record = Number.isInteger(slot) && slot >= 0 ? space.active.byId(slot) : 0;
-  if (!record) return refuse(`slot ${String(slot)} does not exist in address space ${asId}`, 'EINVAL', index);
+  if (!record) return refuse(`memslot ${String(slot)} does not exist in address space ${asId}`, 'EINVAL', index);
   return regionOf(space.table.describe(record));
 }
 
@@ -26,7 +26,7 @@ const isRefusal = (found: MemoryRegion | Regions): found is Regions => 'ok' in f
 export function resizeRegions(spaces: readonly AddressSpace[], slot: number, memorySize: number, asId: number): Regions {
   const region = find(spaces, slot, asId);
   if (isRefusal(region)) return region;
-  if (memorySize === 0) return refuse('memorySize is 0: delete the slot instead');
+  if (memorySize === 0) return refuse('memorySize is 0: delete the memslot instead');
   return { ok: true, regions: [{ ...region, memorySize }] };
 }
 
@@ -43,7 +43,7 @@ export function splitRegions(spaces: readonly AddressSpace[], slot: number, atGp
     refusals.push({ index: 0, errno: 'EINVAL', reason });
   }
   if (Number.isInteger(newSlot) && newSlot >= 0 && spaces[asId]!.active.byId(newSlot))
-    refusals.push({ index: 0, errno: 'EEXIST', reason: `slot ${newSlot} exists: use a free id for the upper part` });
+    refusals.push({ index: 0, errno: 'EEXIST', reason: `memslot ${newSlot} exists: use a free id for the upper part` });
   if (refusals.length > 0) return { ok: false, refusals };
   const upper = {
     ...region,
@@ -57,8 +57,8 @@ export function splitRegions(spaces: readonly AddressSpace[], slot: number, atGp
 
 /** The first id named stays. */
 export function mergeRegions(spaces: readonly AddressSpace[], slots: readonly number[], asId: number): Regions {
-  if (!Array.isArray(slots) || slots.length < 2) return refuse('merge needs at least two slot ids');
-  if (new Set(slots).size !== slots.length) return refuse(`merge names a slot twice: ${slots.join(', ')}`);
+  if (!Array.isArray(slots) || slots.length < 2) return refuse('merge needs at least two memslot ids');
+  if (new Set(slots).size !== slots.length) return refuse(`merge names a memslot twice: ${slots.join(', ')}`);
   const parts: MemoryRegion[] = [];
   const refusals: Refusal[] = [];
   for (const [index, slot] of slots.entries()) {
@@ -73,7 +73,7 @@ export function mergeRegions(spaces: readonly AddressSpace[], slots: readonly nu
     const before = ordered[i - 1];
     if (!before) continue;
     const index = parts.indexOf(next);
-    const pair = `slots ${before.slot} and ${next.slot}`;
+    const pair = `memslots ${before.slot} and ${next.slot}`;
     const against = (reason: string): unknown => refusals.push({ index, errno: 'EINVAL', reason: `${pair} ${reason}` });
     if (before.guestPhysAddr + before.memorySize !== next.guestPhysAddr) against('are not neighbours in guest memory');
     if (before.userspaceAddr + before.memorySize !== next.userspaceAddr) against('are not neighbours in host memory');

@@ -47,15 +47,15 @@ beforeEach(async () => {
 it('two DIMMs that touch are not merged, and a DIMM does not grow into its neighbour', async () => {
   const before = machine.memory.generation();
   expect(await type('memslot_merge 5 6')).toBe(
-    "Error: EINVAL: slot 5 of 0x2000000 bytes goes beyond its backing 'm1', which has 0x1000000 bytes from there, into 'm2' (nearest size: 0x1000000; -f: take both all the same)\n",
+    "Error: EINVAL: memslot 5 of 0x2000000 bytes goes beyond its backing 'm1', which has 0x1000000 bytes from there, into 'm2' (nearest size: 0x1000000; -f: take both all the same)\n",
   );
   await type('memslot_del 6');
   expect(await type('memslot_resize 5 20M')).toMatch(
-    /^Error: EINVAL: slot 5 of 0x1400000 bytes goes beyond its backing 'm1'.*nearest size: 0x1000000/,
+    /^Error: EINVAL: memslot 5 of 0x1400000 bytes goes beyond its backing 'm1'.*nearest size: 0x1000000/,
   );
   await type('undo');
   expect(await type('memslot_resize 5 40M')).toMatch(
-    /EINVAL: slot 5 of 0x2800000 bytes goes beyond its backing 'm1'.*\(nearest size: 0x1000000\)\nError: EEXIST/,
+    /EINVAL: memslot 5 of 0x2800000 bytes goes beyond its backing 'm1'.*\(nearest size: 0x1000000\)\nError: EEXIST/,
   );
   expect(machine.memory.generation() - before).toBe(6);
   expect(mapped()).toEqual(['5 at 10000000: m1+0:16', '6 at 11000000: m2+0:16']);
@@ -97,7 +97,7 @@ it('a layout has it as one slot for each backing; a machine snapshot has it as i
   expect(mapped()).toEqual(['5 at 10000000: m1+0:16 m2+0:16']);
   const silent = structuredClone(state);
   for (const slot of silent.machine.slots) delete slot.span;
-  expect(() => machine.snapshot.restore(silent)).toThrow("memslots: slot 5 of 0x2000000 bytes goes beyond its backing 'm1'");
+  expect(() => machine.snapshot.restore(silent)).toThrow("memslots: memslot 5 of 0x2000000 bytes goes beyond its backing 'm1'");
   expect(mapped()).toEqual(['5 at 10000000: m1+0:16 m2+0:16']);
 });
 
@@ -106,20 +106,20 @@ it('undo does not map memory that has changed hands since', async () => {
   await type('object_add memory-backend-ram,id=m3,size=16M');
   const { hva } = machine.backends.list().find(({ id }) => id === 'm3')!;
   expect(await type(`memslot_add 9 0x20000000 16M ${hva}`, 'memslot_del 9', 'object_del m3')).toBe('');
-  expect(await type('undo')).toBe('Error: cannot undo "- 9 m3": the host memory of slot 9 was freed\n');
+  expect(await type('undo')).toBe('Error: cannot undo "- 9 m3": the host memory of memslot 9 was freed\n');
   expect(await type('object_add memory-backend-ram,id=m4,size=16M')).toBe('');
   expect(machine.backends.list().find(({ id }) => id === 'm4')!.hva).toBe(hva);
-  expect(await type('undo')).toBe('Error: cannot undo "- 9 m3": the host memory of slot 9 was freed\n');
+  expect(await type('undo')).toBe('Error: cannot undo "- 9 m3": the host memory of memslot 9 was freed\n');
   expect(mapped()).toHaveLength(2);
 });
 
 it('a set with several faults names each, with its entry', async () => {
   await type('changeset_begin', 'memslot_add 70000 0x10000800 2M 0x3001', 'memslot_move 6 0x10800000', 'memslot_del 9');
   const text = await type('changeset_check');
-  for (const part of ['slot is 70000', 'guestPhysAddr is 0x10000800', 'userspaceAddr is 0x3001'])
+  for (const part of ['memslot id is 70000', 'guestPhysAddr is 0x10000800', 'userspaceAddr is 0x3001'])
     expect(text, text).toContain(`entry 1: EINVAL: ${part}`);
-  expect(text).toMatch(/entry 2: EEXIST: slot 6 at .* overlaps slot 5 at .*\(nearest free address: 0x11000000/);
-  expect(text).toContain('entry 3: ENOENT: slot 9 does not exist');
+  expect(text).toMatch(/entry 2: EEXIST: memslot 6 at .* overlaps memslot 5 at .*\(nearest free address: 0x11000000/);
+  expect(text).toContain('entry 3: ENOENT: memslot 9 does not exist');
 });
 
 it('many commits are not undone at once over memory that has changed hands between them', async () => {
@@ -132,6 +132,6 @@ it('many commits are not undone at once over memory that has changed hands betwe
   expect(await type(add)).toBe('');
   // Slot 9 is now what it was at both entries, but for the memory that it maps.
   for (const entry of [live, live + 1])
-    expect(monitor.commits.goTo(entry)).toBe(`cannot undo ${live + 3 - entry} commits: the host memory of slot 9 was freed`);
+    expect(monitor.commits.goTo(entry)).toBe(`cannot undo ${live + 3 - entry} commits: the host memory of memslot 9 was freed`);
   expect(await type('undo')).toMatch(/^undid "\+ 9 m4"/);
 });

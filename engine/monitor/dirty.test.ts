@@ -13,10 +13,10 @@ describe('dirty_log_mode', () => {
     expect(await monitor.execute('dirty_log_mode manual')).toBe('');
     await monitor.execute('memslot_add 40 4G 2M -l');
     machine.physical.write(GIB4 + 3 * PAGE, Uint8Array.of(1));
-    const dirty = 'slot 40: 1 of 512 pages dirty\n  0x100003000-0x100004000 1\n';
+    const dirty = 'memslot 40: 1 of 512 pages dirty\n  0x100003000-0x100004000 1\n';
     expect(await monitor.execute('dirty_log 40')).toBe(dirty);
     expect(await monitor.execute('dirty_log 40 -c')).toBe(dirty);
-    expect(await monitor.execute('dirty_log 40')).toBe('slot 40: 0 of 512 pages dirty\n');
+    expect(await monitor.execute('dirty_log 40')).toBe('memslot 40: 0 of 512 pages dirty\n');
     expect(await monitor.execute('dirty_log_mode some')).toBe(
       "Error: dirty log mode 'some' does not exist: use normal, manual or initially-set\n",
     );
@@ -27,8 +27,8 @@ describe('dirty_log_mode', () => {
     await monitor.execute('dirty_log_mode initially-set');
     expect(await monitor.execute('dirty_log_mode')).toBe('initially-set\n');
     await monitor.execute('memslot_add 40 4G 2M -l');
-    expect(await monitor.execute('dirty_log 40 -c')).toBe('slot 40: 512 of 512 pages dirty\n  0x100000000-0x100200000 512\n');
-    expect(await monitor.execute('dirty_log 40')).toBe('slot 40: 0 of 512 pages dirty\n');
+    expect(await monitor.execute('dirty_log 40 -c')).toBe('memslot 40: 512 of 512 pages dirty\n  0x100000000-0x100200000 512\n');
+    expect(await monitor.execute('dirty_log 40')).toBe('memslot 40: 0 of 512 pages dirty\n');
   });
 });
 
@@ -50,8 +50,8 @@ describe('dirty_ring', () => {
     expect(await monitor.execute('dirty_ring status')).toBe(
       'vcpu  entries  used  waiting  lost  state\n0     256      3     3        0     ok\n',
     );
-    expect(await monitor.execute('dirty_ring harvest 1')).toBe('slot 40: 1 of 512 pages dirty\n  0x100007000-0x100008000 1\n');
-    expect(await monitor.execute('dirty_ring harvest')).toBe('slot 40: 2 of 512 pages dirty\n  0x100003000-0x100005000 2\n');
+    expect(await monitor.execute('dirty_ring harvest 1')).toBe('memslot 40: 1 of 512 pages dirty\n  0x100007000-0x100008000 1\n');
+    expect(await monitor.execute('dirty_ring harvest')).toBe('memslot 40: 2 of 512 pages dirty\n  0x100003000-0x100005000 2\n');
     expect(await monitor.execute('dirty_ring harvest')).toBe('');
     await monitor.execute('memslot_del 40');
     expect(await monitor.execute('dirty_ring reset')).toBe('3 entries freed\n');
@@ -67,7 +67,7 @@ describe('dirty_ring', () => {
     await monitor.execute('memslot_add 40 4G 2M -l');
     machine.physical.write(GIB4, new Uint8Array(2 * PAGE));
     await monitor.execute('memslot_del 40');
-    expect(await monitor.execute('dirty_ring harvest')).toBe('slot 40: gone, 2 entries\n');
+    expect(await monitor.execute('dirty_ring harvest')).toBe('memslot 40: gone, 2 entries\n');
   });
 
   it('comes too late when the guest has run', async () => {

@@ -17,12 +17,14 @@ Success is silent. \`help\` lists the commands, \`help CMD\` shows one, Tab comp
   \`$rip\` (QEMU's \`$eip\`, \`$pc\`, \`$sp\` work too).
 - Our own commands also take a suffix k, M, G, T, P or E: \`memslot_move 5 4G+128M\` (without blanks inside).
 - \`/fmt\`: a count, one of \`x d u o c i\`, one of \`b h w g\` (1, 2, 4, 8 bytes); the last one used is the default of the next.
+- A *slot* alone is a memslot, here and in the page; its number is a memslot id. A *DIMM slot* is a socket of the board: \`slot=\` of \`device_add pc-dimm\` is the
+  number of one, \`slots=\` of \`-m\` says how many there are. The two numbers have nothing to do with each other.
 - File names and ids may be "quoted" with \`\\n \\r \\\\ \\' \\"\` inside.
 - \`object_add\` and \`device_add\` take \`key=value,key=value\`; \`,,\` is a comma in a value; the first part may leave its key out.
 
 ## Change sets
 
-Between \`changeset_begin\` and \`changeset_commit\` the \`memslot_*\` commands are staged, at most one per slot id; outside they commit at once, each a change
+Between \`changeset_begin\` and \`changeset_commit\` the \`memslot_*\` commands are staged, at most one per memslot id; outside they commit at once, each a change
 set of one. A commit is atomic for the guest: it is checked against the final layout only, so two slots can exchange addresses, and either all of it
 happens or nothing. A refusal is one line per fault, \`entry 2: EEXIST: ...\`, counted as \`info changeset\` counts; the set stays open.
 \`changeset_commit -l\` does the same one ioctl after another, with the guest running in between, as KVM's users must today.

@@ -234,9 +234,9 @@ Error: Parameter 'node' expects uint32_t
 (lab) device_add pc-dimm,id=d1,memdev=m1,addr=0x1000
 Error: address must be aligned to 0x200000 bytes (nearest address: 0x10000000)
 (lab) device_add pc-dimm,id=d1,memdev=m1,slot=8
-Error: invalid slot number 8, valid range is [0-7]
+Error: invalid slot number 8, valid range is [0-7] (DIMM slots: -m slots=8)
 (lab) device_add pc-dimm,id=d1,memdev=m1,slot=-5
-Error: invalid slot number -5, valid range is [0-7]
+Error: invalid slot number -5, valid range is [0-7] (DIMM slots: -m slots=8)
 (lab) device_add pc-dimm,id=d1,memdev=m1,node=3
 Error: 'DIMM property node has value 3' which exceeds the number of numa nodes: 1
 (lab) device_add pc-dimm,id=d1,memdev=m1 foo
@@ -259,7 +259,7 @@ Error: can't use already busy memdev: m1
 (lab) device_add pc-dimm,id=d2,memdev=m2,addr=0x100000000
 Error: address range conflicts with memory device id='d1' (nearest address: 0x110000000)
 (lab) device_add pc-dimm,id=d2,memdev=m2,slot=0
-Error: slot 0 is busy
+Error: slot 0 is busy (DIMM slot: another DIMM is in it)
 (lab) object_del m1
 Error: object 'm1' is in use, can not be deleted
 (lab) device_del nope

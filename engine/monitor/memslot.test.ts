@@ -94,7 +94,7 @@ describe('a change set', () => {
     expect(lines.at(-1)).toBe('and 2936 entries more (info changeset 65); 2936 of them refused, the first is entry 65');
     const last = (await monitor.execute('info changeset 3000')).trimEnd().split('\n');
     expect(last[0]).toBe('3000: memslot_del 3099');
-    expect(last[1]).toMatch(/^ {3}ENOENT: slot 3099 does not exist/);
+    expect(last[1]).toMatch(/^ {3}ENOENT: memslot 3099 does not exist/);
     expect(await monitor.execute('info changeset 3001')).toBe('Error: there is no entry 3001: the change set has 3000\n');
     expect(await monitor.execute('info changeset 0')).toBe('Error: there is no entry 0: the change set has 3000\n');
   });
@@ -148,9 +148,9 @@ describe('a stepped commit', () => {
     const before = machine.memory.generation();
     expect(await monitor.execute('changeset_step')).toBe('validate: 2 swaps, 65536 pages to zap (0 us)\n');
     expect(await monitor.execute('changeset_step')).toMatch(/^prepare: .* abort \(0 us\)\n$/);
-    expect(await monitor.execute('changeset_step')).toBe(`swap 1: slots ${a} and ${b} INVALID: who meets one tries again (0 us)\n`);
+    expect(await monitor.execute('changeset_step')).toBe(`swap 1: memslots ${a} and ${b} INVALID: who meets one tries again (0 us)\n`);
     expect(await monitor.execute('info changeset')).toBe(
-      `Stepped commit: phases done: validate, prepare, swap 1; next: zap; slots ${a} and ${b} INVALID, 0 retries so far\n` +
+      `Stepped commit: phases done: validate, prepare, swap 1; next: zap; memslots ${a} and ${b} INVALID, 0 retries so far\n` +
         `1: memslot_move ${a} 0x108000000\n2: memslot_move ${b} 0x100000000\n`,
     );
     expect(await monitor.execute('info memslots')).toMatch(new RegExp(`\\n${a} .* d1 \\(m1\\), INVALID\\n`));
@@ -244,7 +244,7 @@ describe('undo and redo', () => {
     await monitor.execute(`memslot_add 40 4G 2M 0x${hva.toString(16)}`);
     await monitor.execute('memslot_del 40');
     expect(await monitor.execute('object_del m1')).toBe('');
-    expect(await monitor.execute('undo')).toBe('Error: cannot undo "- 40 m1": the host memory of slot 40 was freed\n');
+    expect(await monitor.execute('undo')).toBe('Error: cannot undo "- 40 m1": the host memory of memslot 40 was freed\n');
   });
 });
 
@@ -264,15 +264,15 @@ describe('the rest of the engine', () => {
     await monitor.execute('memslot_add 40 4G 2M -l');
     machine.physical.write(GIB4 + 0x1000, new Uint8Array(8192).fill(1));
     machine.physical.write(GIB4 + 0x9000, Uint8Array.of(1));
-    const dirty = 'slot 40: 3 of 512 pages dirty\n  0x100001000-0x100003000 2\n  0x100009000-0x10000a000 1\n';
+    const dirty = 'memslot 40: 3 of 512 pages dirty\n  0x100001000-0x100003000 2\n  0x100009000-0x10000a000 1\n';
     expect(await monitor.execute('dirty_log 40')).toBe(dirty);
-    expect(await monitor.execute('dirty_log 40')).toBe('slot 40: 0 of 512 pages dirty\n');
+    expect(await monitor.execute('dirty_log 40')).toBe('memslot 40: 0 of 512 pages dirty\n');
     expect(await monitor.execute('dirty_log 3')).toBe(
-      'Error: ENOENT: slot 3 does not log dirty pages: memslot_flags 3 -l switches it on\n',
+      'Error: ENOENT: memslot 3 does not log dirty pages: memslot_flags 3 -l switches it on\n',
     );
-    expect(await monitor.execute('dirty_log 99')).toBe('Error: slot 99 does not exist\n');
+    expect(await monitor.execute('dirty_log 99')).toBe('Error: memslot 99 does not exist\n');
     machine.physical.write(GIB4, Uint8Array.of(1));
-    expect(await monitor.execute('memslot_harvest 40')).toBe('slot 40: 1 of 512 pages dirty\n  0x100000000-0x100001000 1\n');
+    expect(await monitor.execute('memslot_harvest 40')).toBe('memslot 40: 1 of 512 pages dirty\n  0x100000000-0x100001000 1\n');
     expect(machine.memory.memslotById(40)).toBeUndefined();
     await monitor.execute('changeset_begin');
     expect(await monitor.execute('memslot_harvest 3')).toMatch(/^Error: a change set is open/);
@@ -298,14 +298,14 @@ describe('the rest of the engine', () => {
     expect(await monitor.execute(`generation_diff ${now} ${now}`)).toBe('no difference\n');
     expect(await monitor.execute('generation_diff 1 999')).toMatch(/^Error: the history does not reach/);
     expect(await monitor.execute('info index 5G')).toMatch(
-      /^kind btree, 6 slots, height 1, 1 node, 5 % full\nbytes: \d+ .*\nactive: generation \d+\nindex .*\narray .*\nrbtree .*\nbtree\* .*\n0x140000000: slot 40 after 1 node\ninactive: same slots\n$/,
+      /^kind btree, 6 slots, height 1, 1 node, 5 % full\nbytes: \d+ .*\nactive: generation \d+\nindex .*\narray .*\nrbtree .*\nbtree\* .*\n0x140000000: memslot 40 after 1 node\ninactive: same slots\n$/,
     );
     const [head, array, , btree] = (await monitor.execute('info index 5G')).split('\n').slice(3);
     expect(head).toMatch(/^index +height +nodes +full +bytes +visited +compared +read +lines$/);
     // Six keys: the array looks at places 0, 3, 4 and 5, then at one record; the B-tree at 3, 4 and 5 of its one node, and at its size.
     expect(array).toMatch(/^array +4 +1 +75 % +96 +4 +4 +40 +3$/);
     expect(btree).toMatch(/^btree\* +1 +1 +5 % +\d+ +1 +3 +36 +4$/);
-    expect(await monitor.execute('info index 6G')).toMatch(/0x180000000: no slot after/);
+    expect(await monitor.execute('info index 6G')).toMatch(/0x180000000: no memslot after/);
   });
 });
 

@@ -17,11 +17,11 @@ export const PHASE_NAMES: Record<Phase, string> = {
 /** Slots that are named; a change set may have thousands. */
 const NAMED = 8;
 
-/** "slots 5 and 6", "slots 1, 2, 3, 4, 5, 6, 7, 8 and 92 more" */
+/** "memslots 5 and 6", "memslots 1, 2, 3, 4, 5, 6, 7, 8 and 92 more" */
 export function slotList(slots: readonly number[]): string {
-  if (slots.length > NAMED + 1) return `slots ${slots.slice(0, NAMED).join(', ')} and ${slots.length - NAMED} more`;
+  if (slots.length > NAMED + 1) return `memslots ${slots.slice(0, NAMED).join(', ')} and ${slots.length - NAMED} more`;
   const last = slots.at(-1);
-  return slots.length > 1 ? `slots ${slots.slice(0, -1).join(', ')} and ${last}` : `slot ${last ?? '-'}`;
+  return slots.length > 1 ? `memslots ${slots.slice(0, -1).join(', ')} and ${last}` : `memslot ${last ?? '-'}`;
 }
 
 /** For `info changeset`. */

@@ -99,7 +99,7 @@ describe('host memory of bare memslots', () => {
     expect(inUse()).toBe(before);
     await monitor.execute('changeset_begin');
     await monitor.execute('memslot_add 9 0x10000000000 1M');
-    expect(await monitor.execute('memslot_add 9 0x20000000000 1M')).toContain('Error: slot 9 already');
+    expect(await monitor.execute('memslot_add 9 0x20000000000 1M')).toContain('Error: memslot 9 already');
     expect(inUse()).toBe(before + 0x100000);
     await monitor.execute('changeset_abort');
     expect(inUse()).toBe(before);

@@ -21,7 +21,7 @@ async function same(transcript: string, options: Parameters<typeof testMonitor>[
 describe('virtio-mem', () => {
   it('keeps its room: no memslot may be moved or added into it, at its edge it may', async () => {
     const { monitor } = await testMonitor(devices);
-    const kept = "Error: EEXIST: slot 20 would lie in [0x100000000:0x140000000), which memory device 'vm0' keeps\n";
+    const kept = "Error: EEXIST: memslot 20 would lie in [0x100000000:0x140000000), which memory device 'vm0' keeps\n";
     expect(await monitor.execute('memslot_add 20 0x13fe00000 4M')).toBe(kept);
     expect(await monitor.execute('memslot_add 20 0x140000000 2M')).toBe('');
     expect(await monitor.execute('memslot_move 20 0x100000000')).toBe(kept);

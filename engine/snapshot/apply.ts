@@ -112,11 +112,11 @@ function planDimms(machine: Machine, layout: Layout, plan: Plan): string | undef
     const own = present.find((each) => (dimm.id === '' ? each.memdev === dimm.memdev && each.id === '' : each.id === dimm.id));
     if (own) {
       if (own.memdev !== dimm.memdev) return `DIMM "${dimm.id}" uses "${dimm.memdev}" there and "${own.memdev}" here`;
-      if (own.slot !== dimm.slot) return `DIMM "${dimm.id}" sits in slot ${dimm.slot} there and in ${own.slot} here`;
+      if (own.slot !== dimm.slot) return `DIMM "${dimm.id}" sits in DIMM slot ${dimm.slot} there and in ${own.slot} here`;
       continue;
     }
     const taken = present.find((each) => each.slot === dimm.slot);
-    if (taken) return `slot ${dimm.slot} of DIMM "${dimm.id}" is taken by "${taken.id}": device_del it first`;
+    if (taken) return `DIMM slot ${dimm.slot}, of "${dimm.id}", is taken by "${taken.id}": device_del it first`;
     const busy = machine.backends.list().find((each) => each.id === dimm.memdev)?.busy;
     if (busy !== undefined) return `backend "${dimm.memdev}" of DIMM "${dimm.id}" is used by "${busy}"`;
     const size = sizes.get(dimm.memdev)!;

@@ -149,7 +149,7 @@ describe('a layout that is refused', () => {
         () => {},
         (machine) => plug(machine, 'other', 2 ** 32 + 512 * MIB),
       ),
-    ).toMatch(/^slot 0 of DIMM "d1" is taken by "other"/);
+    ).toMatch(/^DIMM slot 0, of "d1", is taken by "other"/);
     expect(
       await refused(
         () => {},
@@ -209,7 +209,7 @@ describe('parseLayout', () => {
     expect(wrong((l) => (l.memslots[0].backing = '<b>'))).toMatch(/^memslots\[0\].backing is "<b>": letters/);
     expect(wrong((l) => (l.backends[0].id = 'ram.low'))).toBe('backing "ram.low" is there twice');
     expect(wrong((l) => (l.dimms[1].slot = 0))).toBe('DIMM slot 0 is there twice');
-    expect(wrong((l) => (l.dimms[0].slot = 9))).toBe('DIMM "d1" has slot 9, but machine.slots is 8');
+    expect(wrong((l) => (l.dimms[0].slot = 9))).toBe('DIMM "d1" has DIMM slot 9, but machine.slots is 8');
     expect(wrong((l) => (l.guest = 'a\nb'))).toMatch(/^guest is "a.*nb"/);
     expect(wrong((l) => (l.backends = Array(5000).fill({ id: 'a', size: 1 })))).toBe('backends has 5000 entries, at most 4096 are read');
     expect(wrong((l) => (l.bare = ['bare.40', 'b'].map((id) => ({ id, size: 2 ** 31 })))).replace(/\d{10}/, 'N')).toBe(

@@ -204,7 +204,7 @@ describe('a file that is not right', () => {
         s.machine.slots[1]!.flags = 1;
         s.dirty.push({ slot: 0, bits: new Uint8Array(8) });
       },
-      /dirty log of slot 0, which logs nothing/,
+      /dirty log of memslot 0, which logs nothing/,
     ],
   ];
   it.each(wrong)('with %s is refused', async (_what, spoil, reason) => {

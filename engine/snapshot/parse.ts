@@ -97,7 +97,7 @@ function checkReferences(layout: Layout): void {
       throw new Wrong(`DIMM "${each.id}" names the backend "${each.memdev}", which is not in the layout`);
     }
     if (each.slot >= layout.machine.slots)
-      throw new Wrong(`DIMM "${each.id}" has slot ${each.slot}, but machine.slots is ${layout.machine.slots}`);
+      throw new Wrong(`DIMM "${each.id}" has DIMM slot ${each.slot}, but machine.slots is ${layout.machine.slots}`);
   }
   for (const each of layout.memslots) {
     const size = sizes.get(each.backing);

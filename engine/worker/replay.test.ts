@@ -64,7 +64,7 @@ async function busySession(page: Page): Promise<void> {
     await page.monitor(`object_add memory-backend-ram,id=m${n},size=128M`);
     await page.monitor(`device_add pc-dimm,id=d${n},memdev=m${n},addr=${n * 128 * MIB}`);
   }
-  await shows(page, /slot 1 at 0x10000000, 128 MiB/);
+  await shows(page, /DIMM slot 1 at 0x10000000, 128 MiB/);
   type(page, 'poke 0x8000000 0x1111\rwatch 0x8000000\r');
   await shows(page, /watch 0x8000000\r\n/);
   for (const legacy of [false, true]) {
@@ -379,7 +379,7 @@ describe('a state link', () => {
     expect(plain.length).toBeLessThan(2000);
     await page.monitor('object_add memory-backend-ram,id=m1,size=128M');
     await page.monitor('device_add pc-dimm,id=d1,memdev=m1,addr=0x8000000');
-    await shows(page, /slot 0 at/);
+    await shows(page, /DIMM slot 0 at/);
     type(page, 'poke 0x8000000 0x1234\r');
     await page.monitor('stop');
     const { value } = await page.ask({ type: 'share', what: 'state', screen: 'lab> poke\u001b[31m\nlab> ' });

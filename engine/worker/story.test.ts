@@ -53,8 +53,8 @@ describe('two DIMMs exchange places under a running guest', () => {
     guest('');
     await lab('object_add memory-backend-ram,id=m1,size=128M');
     await lab('object_add memory-backend-ram,id=m2,size=128M');
-    expect(await lab('device_add pc-dimm,id=d1,memdev=m1,addr=0x8000000')).toContain('slot 0 at 0x08000000, 128 MiB');
-    expect(await lab('device_add pc-dimm,id=d2,memdev=m2,addr=0x10000000')).toContain('slot 1 at 0x10000000, 128 MiB');
+    expect(await lab('device_add pc-dimm,id=d1,memdev=m1,addr=0x8000000')).toContain('DIMM slot 0 at 0x08000000, 128 MiB');
+    expect(await lab('device_add pc-dimm,id=d2,memdev=m2,addr=0x10000000')).toContain('DIMM slot 1 at 0x10000000, 128 MiB');
     guest('poke 0x8000000 0x1111\r');
     guest('poke 0x10000000 0x2222\r');
     expect(guest('peek 0x8000000\r')).toContain('0x0000000000001111');
@@ -64,7 +64,7 @@ describe('two DIMMs exchange places under a running guest', () => {
     await lab('memslot_move 6 0x8000000');
     const atomic = await lab('changeset_commit', /^generation \d+, 2 swaps, 65536 pages zapped\n$/);
     expect(atomic).toContain('changed  0x0000000000001111 -> 0x0000000000002222');
-    expect(atomic).toContain('memory moved: slot 0 from 0x08000000 to 0x10000000');
+    expect(atomic).toContain('memory moved: DIMM slot 0 from 0x08000000 to 0x10000000');
     expect(machine.inspect.holes.total).toBe(0);
     await lab('changeset_begin');
     await lab('memslot_move 5 0x8000000');

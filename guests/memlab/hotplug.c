@@ -51,12 +51,12 @@ static bool in_use(const struct slot *s) { return used_base < s->base + s->size 
 
 static void plugged(u32 n, struct slot *s, u64 base, u64 size) {
   *s = (struct slot){base, size, true, false, false};
-  say("memory hotplug: slot %u at 0x%.8lx, %s\n", n, base, size_text(size));
+  say("memory hotplug: DIMM slot %u at 0x%.8lx, %s\n", n, base, size_text(size));
 }
 
 static void changed(u32 n, struct slot *s, u64 base, u64 size) {
-  if (s->base != base) say("memory moved: slot %u from 0x%.8lx to 0x%.8lx\n", n, s->base, base);
-  if (s->size != size) say("memory resized: slot %u at 0x%.8lx from %s to %s\n", n, base, size_text(s->size), size_text(size));
+  if (s->base != base) say("memory moved: DIMM slot %u from 0x%.8lx to 0x%.8lx\n", n, s->base, base);
+  if (s->size != size) say("memory resized: DIMM slot %u at 0x%.8lx from %s to %s\n", n, base, size_text(s->size), size_text(size));
   s->base = base, s->size = size;
 }
 
@@ -65,18 +65,18 @@ static void asked_to_remove(u32 n, struct slot *s) {
   if (s->held || in_use(s)) {
     s->refused = true;
     answer(OST_EJECT_REQUEST, OST_BUSY);
-    say("memory hotplug: slot %u at 0x%.8lx stays: %s\n", n, s->base, s->held ? "held (release gives it back)" : "in use by the running command");
+    say("memory hotplug: DIMM slot %u at 0x%.8lx stays: %s\n", n, s->base, s->held ? "held (release gives it back)" : "in use by the running command");
     return;
   }
   answer(OST_EJECT_REQUEST, OST_IN_PROGRESS);
   write_flags(FLAG_EJECT);
   if (read_flags() & FLAG_ENABLED) {
     answer(OST_EJECT_REQUEST, OST_BUSY);
-    say("memory hotplug: slot %u at 0x%.8lx stays: the board did not take it\n", n, s->base);
+    say("memory hotplug: DIMM slot %u at 0x%.8lx stays: the board did not take it\n", n, s->base);
     return;
   }
   answer(OST_EJECT_REQUEST, OST_SUCCESS);
-  say("memory hotplug: slot %u at 0x%.8lx given back, %s\n", n, s->base, size_text(s->size));
+  say("memory hotplug: DIMM slot %u at 0x%.8lx given back, %s\n", n, s->base, size_text(s->size));
   *s = (struct slot){0};
 }
 
@@ -85,7 +85,7 @@ static void scan_slot(u32 n) {
   select_slot(n);
   u8 flags = read_flags();
   if ((flags & FLAG_ENABLED) == 0) {
-    if (s->present) say("memory hotplug: slot %u at 0x%.8lx is gone\n", n, s->base);
+    if (s->present) say("memory hotplug: DIMM slot %u at 0x%.8lx is gone\n", n, s->base);
     *s = (struct slot){0};
     return;
   }
@@ -142,8 +142,8 @@ void hotplug_table(void) {
     if ((flags & FLAG_ENABLED) == 0) continue;
     u64 base = in32(MEMHP_PORT) | (u64)in32(MEMHP_PORT + 4) << 32;
     u64 size = in32(MEMHP_PORT + 8) | (u64)in32(MEMHP_PORT + 12) << 32;
-    if (shown++ == 0) say("  slot  base            size        state\n");
-    say("  %-4u  0x%-12.8lx  %-10s  %s\n", n, base, size_text(size), state_of(&slots[n], flags));
+    if (shown++ == 0) say("  DIMM slot  base            size        state\n");
+    say("  %-9u  0x%-12.8lx  %-10s  %s\n", n, base, size_text(size), state_of(&slots[n], flags));
   }
   if (!has_registers) say("  the board has no memory hotplug registers\n");
   else if (shown == 0) say("  no memory is plugged in\n");
@@ -151,12 +151,12 @@ void hotplug_table(void) {
 
 void command_hold(u64 n, bool hold) {
   if (n >= SLOTS || !slots[n].present) {
-    say("%s: slot %lu holds no memory (mem lists the slots)\n", hold ? "hold" : "release", n);
+    say("%s: DIMM slot %lu holds no memory (mem lists the DIMM slots)\n", hold ? "hold" : "release", n);
     return;
   }
   slots[n].held = hold;
   if (!hold) slots[n].refused = false;
-  say("slot %lu at 0x%.8lx is %s\n", n, slots[n].base, hold ? "held: requests to remove it are refused" : "free to be removed");
+  say("DIMM slot %lu at 0x%.8lx is %s\n", n, slots[n].base, hold ? "held: requests to remove it are refused" : "free to be removed");
 }
 
 void power_off(void) {

@@ -144,7 +144,7 @@ static const struct command commands[] = {
   {"test", "ADDR LEN", "test a range; overwrites it", 2, 2, {ADDRESS, SIZE}, run_test},
   {"watch", "ADDR", "read a word in a tight loop, tell changes and holes", 1, 1, {ADDRESS}, run_watch},
   {"sweep", "ADDR LEN", "read a word of each page, round and round", 2, 2, {ADDRESS, SIZE}, run_sweep},
-  {"hold", "SLOT", "refuse to give a slot's memory back", 1, 1, {NUMBER}, run_hold},
+  {"hold", "SLOT", "refuse to give a DIMM slot's memory back", 1, 1, {NUMBER}, run_hold},
   {"release", "SLOT", "allow it again", 1, 1, {NUMBER}, run_release},
   {"bench", "", "a few integer loops", 0, 0, {0}, run_bench},
   {"cpuid", "", "what the processor says of itself", 0, 0, {0}, run_cpuid},
@@ -172,7 +172,7 @@ static void run_mem(u64 *a) {
     if (r->type == 1 || r->type == 3) say("  0x%-12.8lx  %-10s  %s\n", r->base, size_text(r->size), r->type == 1 ? "RAM" : "ACPI");
   }
   if (boot_range_count == 0) say("  the loader gave no memory map\n");
-  say("hotplug slots\n");
+  say("DIMM slots\n");
   hotplug_table();
 }
 

@@ -28,7 +28,7 @@ async function story(browser: Driven, base: string): Promise<void> {
   // Hotplug, typed into the monitor; the guest answers its interrupt, and its console takes keys.
   await focus(browser, 'Monitor');
   await type(browser, 'object_add memory-backend-ram,id=mem1,size=64M\ndevice_add pc-dimm,id=dimm1,memdev=mem1\n');
-  await consoleShows(browser, /memory hotplug: slot 0 at 0x10000000, 64 MiB/);
+  await consoleShows(browser, /memory hotplug: DIMM slot 0 at 0x10000000, 64 MiB/);
   await focus(browser, 'Guest console');
   await type(browser, 'mem\n');
   await consoleShows(browser, /plugged[\s\S]*lab> $/);

@@ -13,7 +13,7 @@ async function newcomer(browser: Browser, options: BrowserContextOptions, visit:
     const lab = new LabPage(await context.newPage());
     await lab.open();
     await visit(lab);
-    await lab.consoleShows(/memory hotplug: slot 0 at 0x10000000, 64 MiB/);
+    await lab.consoleShows(/memory hotplug: DIMM slot 0 at 0x10000000, 64 MiB/);
     await expect(line(lab.page)).toHaveCount(0);
     // Whoever pressed a button that is gone goes on from the map.
     await expect(lab.page.getByRole('application', { name: 'Map of guest-physical memory' })).toBeFocused();

@@ -205,7 +205,7 @@ test('what is in the way is said, with the button that mends it', async ({ lab, 
   await page.getByRole('button', { name: /choose another guest/ }).click();
   await page.getByLabel('-m', { exact: true }).fill('64M');
   await page.getByRole('button', { name: 'Boot', exact: true }).click();
-  await expect(pane(lab)).toContainText('too few DIMM sockets');
+  await expect(pane(lab)).toContainText('too few DIMM slots');
   await pane(lab).getByRole('button', { name: 'Start memlab anew' }).click();
   await expect(doIt(lab)).toBeVisible({ timeout: 30_000 });
 });

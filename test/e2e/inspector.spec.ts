@@ -5,10 +5,10 @@ test('first hotplug by buttons: the guest says so, and the monitor shows the com
   await lab.open();
   await page.getByRole('tab', { name: 'DIMMs' }).click();
   await page.getByRole('button', { name: 'Plug a DIMM' }).click();
-  await lab.consoleShows(/memory hotplug: slot 0 at 0x[0-9a-f]+, 64 MiB/);
+  await lab.consoleShows(/memory hotplug: DIMM slot 0 at 0x[0-9a-f]+, 64 MiB/);
   await expect.poll(() => lab.monitorText()).toContain('(lab) device_add pc-dimm,id=dimm1,memdev=mem1');
   await page.getByRole('button', { name: 'Unplug dimm1' }).click();
-  await lab.consoleShows(/slot 0 at 0x[0-9a-f]+ given back, 64 MiB/);
+  await lab.consoleShows(/DIMM slot 0 at 0x[0-9a-f]+ given back, 64 MiB/);
   await expect(page.getByText('mem1, 64 MiB')).toBeVisible();
 
   await page.getByLabel('Size', { exact: true }).last().fill('63X');

@@ -105,7 +105,7 @@ export async function plugTwoDimms(lab: LabPage): Promise<void> {
   for (const n of [1, 2]) {
     await lab.typeMonitor(`object_add memory-backend-ram,id=mem${n},size=64M`);
     await lab.typeMonitor(`device_add pc-dimm,id=dimm${n},memdev=mem${n}`);
-    await lab.consoleShows(new RegExp(`memory hotplug: slot ${n - 1} at 0x[0-9a-f]+, 64 MiB`));
+    await lab.consoleShows(new RegExp(`memory hotplug: DIMM slot ${n - 1} at 0x[0-9a-f]+, 64 MiB`));
   }
 }
 

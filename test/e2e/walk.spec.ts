@@ -12,7 +12,7 @@ test('walks rip and any address, says where it stops, and shows the tables on th
   await field.fill('0x3000123');
   await field.press('Enter');
   const printed = await lab.monitor('info walk 0x3000123');
-  const gpa = /^gpa (0x[0-9a-f]+) \(slot (\d+), hva (0x[0-9a-f]+)\)/m.exec(printed);
+  const gpa = /^gpa (0x[0-9a-f]+) \(memslot (\d+), hva (0x[0-9a-f]+)\)/m.exec(printed);
   if (!gpa) throw new Error(printed);
   await expect(panel.getByRole('button', { name: gpa[1]!, exact: true })).toBeVisible();
   await expect(panel.getByText(gpa[3]!, { exact: true })).toBeVisible();

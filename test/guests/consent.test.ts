@@ -31,14 +31,16 @@ describe.skipIf(missing)('a Linux that was not asked', () => {
     const warned = await hmp('changeset_check');
     expect(warned).toContain('would commit: 1 change');
     expect(warned).toMatch(
-      /warning: the guest uses slot \d+ \(dimm1\) at 0x[0-9a-f]+ and is not asked; device_move dimm1 0x40200000 asks it \(address must be aligned/,
+      /warning: the guest uses memslot \d+ \(dimm1\) at 0x[0-9a-f]+ and is not asked; device_move dimm1 0x40200000 asks it \(address must be aligned/,
     );
     expect(linux.machine.changeSet.entries[0]?.unasked).toMatchObject([{ how: 'moves', ask: { nearest: 0x40000000 } }]);
     await hmp('changeset_abort');
     // Board RAM too; dirty logging takes nothing away.
     await hmp('changeset_begin');
     await hmp('memslot_del 3');
-    expect(await hmp('changeset_check')).toMatch(/warning: the guest uses slot 3 \(ram\.a\) at 0x100000 and is not asked; it will crash\n/);
+    expect(await hmp('changeset_check')).toMatch(
+      /warning: the guest uses memslot 3 \(ram\.a\) at 0x100000 and is not asked; it will crash\n/,
+    );
     await hmp('changeset_abort');
     await hmp('changeset_begin');
     await hmp('memslot_flags 3 -l');
@@ -49,7 +51,7 @@ describe.skipIf(missing)('a Linux that was not asked', () => {
   it('is told of by undo, redo and layout_load too', async () => {
     const { machine } = linux;
     const slot = machine.memory.memslotAt(machine.dimms.list()[0]!.addr / 4096)!.slot;
-    const warning = `warning: the guest uses slot ${slot} (dimm1) at 0x${machine.dimms.list()[0]!.addr.toString(16)} and is not asked; device_move dimm1 0x48000000 asks it\n`;
+    const warning = `warning: the guest uses memslot ${slot} (dimm1) at 0x${machine.dimms.list()[0]!.addr.toString(16)} and is not asked; device_move dimm1 0x48000000 asks it\n`;
     await hmp('layout_save here');
     expect(await hmp(`memslot_move ${slot} 0x48000000`)).toBe(warning);
     await hmp('layout_save moved');
@@ -89,7 +91,7 @@ describe('memlab', () => {
     await hmp('changeset_begin');
     await hmp('memslot_del 3');
     expect(await hmp('changeset_check')).toMatch(
-      /the guest uses slot 3 \(the code that vCPU 0 runs\) at 0x1[0-9a-f]{5} and is not asked; it will crash/,
+      /the guest uses memslot 3 \(the code that vCPU 0 runs\) at 0x1[0-9a-f]{5} and is not asked; it will crash/,
     );
     await hmp('changeset_abort');
   });

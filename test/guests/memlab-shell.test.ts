@@ -62,7 +62,7 @@ describe("memlab's shell", () => {
     guest.until('pee');
     guest.machine.backends.add('m', 64 * MIB);
     guest.machine.dimms.plug({ id: 'd', memdev: 'm', addr: 0x10000000 });
-    guest.until('memory hotplug: slot 0 at 0x10000000, 64 MiB\r\nlab> pee');
+    guest.until('memory hotplug: DIMM slot 0 at 0x10000000, 64 MiB\r\nlab> pee');
     guest.type('k 0x10000000\r');
     guest.until('0x10000000: 0x0000000000000000\r\nlab> ');
   });
@@ -101,7 +101,7 @@ describe("memlab's shell", () => {
     plug('a', 0x10000000);
     expect(answer('hold 0')).toContain('requests to remove it are refused');
     guest.machine.dimms.unplug('a');
-    guest.until('slot 0 at 0x10000000 stays: held');
+    guest.until('DIMM slot 0 at 0x10000000 stays: held');
     expect(guest.machine.dimms.list()[0]?.pendingUnplug).toBe(false);
     answer('release 0');
     guest.machine.dimms.unplug('a');
@@ -144,10 +144,10 @@ describe("memlab's shell", () => {
     const { memory } = guest.machine;
     const { slot } = memory.memslotAt(0x10000)!;
     expect(memory.resizeMemslot(slot, 32 * MIB).ok).toBe(true);
-    guest.until('memory resized: slot 0 at 0x10000000 from 64 MiB to 32 MiB');
+    guest.until('memory resized: DIMM slot 0 at 0x10000000 from 64 MiB to 32 MiB');
     const gone = { slot, guestPhysAddr: 0x10000000, memorySize: 0, userspaceAddr: 0 };
     expect(memory.setUserMemoryRegion(gone).ok).toBe(true);
-    guest.until('slot 0 at 0x10000000 is gone');
+    guest.until('DIMM slot 0 at 0x10000000 is gone');
   });
 
   it('Ctrl-C stops a long command', () => {
@@ -179,7 +179,7 @@ describe("memlab's shell", () => {
     ['poke 0x100000 1', expect.stringContaining('is memlab itself')],
     ['fill 0x800004 8 1', 'fill: 0x800004: the address must be a multiple of 8\n'],
     ['fill 0x800000 0 1', 'fill: 0: the length must be a multiple of 8, at least 8\n'],
-    ['hold 3', 'hold: slot 3 holds no memory (mem lists the slots)\n'],
+    ['hold 3', 'hold: DIMM slot 3 holds no memory (mem lists the DIMM slots)\n'],
     ['nonsense', 'nonsense: unknown command, help lists them\n'],
   ])('answers %j clearly', (line, text) => {
     expect(answer(line)).toEqual(text);

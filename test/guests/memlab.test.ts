@@ -19,7 +19,7 @@ function plugTwo(): void {
   for (const id of ['1', '2']) {
     guest.machine.backends.add(`mem${id}`, 64 * MIB);
     guest.machine.dimms.plug({ id: `dimm${id}`, memdev: `mem${id}` });
-    guest.until('memory hotplug: slot');
+    guest.until('memory hotplug: DIMM slot');
   }
   guest.command('poke 0x8000000 0x1111111111111111');
   guest.command('poke 0x10000000 0x2222222222222222');
@@ -43,10 +43,10 @@ describe('memlab', () => {
   it('learns of a DIMM by interrupt, uses it, and gives it back', () => {
     guest.machine.backends.add('mem1', 64 * MIB);
     guest.machine.dimms.plug({ id: 'dimm1', memdev: 'mem1' });
-    expect(guest.until('64 MiB')).toContain('memory hotplug: slot 0 at 0x08000000');
+    expect(guest.until('64 MiB')).toContain('memory hotplug: DIMM slot 0 at 0x08000000');
     expect(guest.command('mem')).toMatch(/0\s+0x08000000\s+64 MiB\s+plugged/);
     guest.machine.dimms.unplug('dimm1');
-    expect(guest.until('given back')).toContain('slot 0 at 0x08000000');
+    expect(guest.until('given back')).toContain('DIMM slot 0 at 0x08000000');
     expect(guest.machine.dimms.list()).toEqual([]);
     guest.machine.backends.delete('mem1');
   });
@@ -54,7 +54,7 @@ describe('memlab', () => {
   it('uses a DIMM above 4 GiB', () => {
     guest.machine.backends.add('mem1', 64 * MIB);
     guest.machine.dimms.plug({ memdev: 'mem1', addr: 4 * GIB });
-    guest.until('memory hotplug: slot 0 at 0x100000000');
+    guest.until('memory hotplug: DIMM slot 0 at 0x100000000');
     guest.command('poke 0x100000008 0x1234');
     expect(guest.command('peek 0x100000008')).toContain('1234');
     expect(guest.machine.physical.read(4 * GIB + 8, 2)).toEqual(Uint8Array.of(0x34, 0x12));
@@ -74,7 +74,7 @@ describe('memlab', () => {
     expect(seen + end).not.toContain('hole ');
     expect(end).toContain(', 1 change, 0 holes');
     expect(guest.machine.inspect.holes.total).toBe(0);
-    expect(guest.text).toContain('memory moved: slot 0 from 0x08000000 to 0x10000000');
+    expect(guest.text).toContain('memory moved: DIMM slot 0 from 0x08000000 to 0x10000000');
   });
 
   it('sees the same exchange one ioctl after another as a hole', async () => {
@@ -109,7 +109,7 @@ describe('memlab', () => {
     plugTwo();
     expect(() => guest.machine.dimms.move('dimm1', 0x10000000)).toThrow("address range conflicts with memory device id='dimm2'");
     guest.machine.dimms.move('dimm1', 4 * GIB);
-    guest.until('memory hotplug: slot 0 at 0x100000000');
+    guest.until('memory hotplug: DIMM slot 0 at 0x100000000');
     expect(guest.command('peek 0x100000000')).toContain('1111111111111111');
     expect(guest.machine.dimms.list().find((dimm) => dimm.id === 'dimm1')).toMatchObject({ addr: 4 * GIB, pendingUnplug: false });
     const moved = { device: 'dimm1', path: '/machine/peripheral/dimm1', addr: 4 * GIB };

@@ -68,7 +68,7 @@ describe('memslot_rehost', () => {
 
   it('is refused as a legacy commit, for a slot that is not there, and twice for one backing; nothing stays taken', async () => {
     const inUse = guest.machine.inspect.stats().host_memory;
-    expect(await monitor.execute('memslot_rehost 77')).toBe('Error: EINVAL: slot 77 does not exist\n');
+    expect(await monitor.execute('memslot_rehost 77')).toBe('Error: EINVAL: memslot 77 does not exist\n');
     await monitor.execute('changeset_begin');
     await monitor.execute(`memslot_rehost ${slot()}`);
     expect(await monitor.execute('changeset_commit -l')).toMatch(/^Error: memslot_rehost needs an atomic commit/);
@@ -155,7 +155,7 @@ describe('memslot_rehost onto a memory backend', () => {
     expect([...guest.machine.physical.read(2 ** 32 + 5 * MIB, 2)!]).toEqual([7, 8]);
     expect(guest.machine.inspect.stats().host_memory).toBe(inUse + SIZE);
     expect(await monitor.execute('memslot_rehost 41 n')).toMatch(
-      /^Error: EINVAL: memory backend 'n' is already in use: slot 4[02] maps it/,
+      /^Error: EINVAL: memory backend 'n' is already in use: memslot 4[02] maps it/,
     );
     expect(await monitor.execute('object_del n')).toContain("'n' is in use");
   });
@@ -166,11 +166,11 @@ describe('memslot_rehost onto a memory backend', () => {
     guest.machine.dimms.plug({ id: 'e', memdev: 'used' });
     const id = slot();
     const generation = guest.machine.memory.generation();
-    const bytes = `memory backend 'small' has 0x400000 bytes, 'm' under slot ${id} has 0x800000: they must be equal`;
+    const bytes = `memory backend 'small' has 0x400000 bytes, 'm' under memslot ${id} has 0x800000: they must be equal`;
     expect(await say(...['nope', 'used', 'm', 'small', 'ram.a'].map((memdev) => `memslot_rehost ${id} ${memdev}`))).toEqual([
       "Error: EINVAL: memory backend 'nope' does not exist: object_add makes one\n",
       "Error: EINVAL: memory backend 'used' is already used by 'e'\n",
-      `Error: EINVAL: slot ${id} is on memory backend 'm' already\n`,
+      `Error: EINVAL: memslot ${id} is on memory backend 'm' already\n`,
       `Error: EINVAL: ${bytes}\n`,
       "Error: EINVAL: 'ram.a' is the board's own RAM: object_add makes a memory backend\n",
     ]);

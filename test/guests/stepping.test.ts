@@ -16,7 +16,7 @@ async function watching(smp = 1): Promise<Guest> {
   for (const id of ['1', '2']) {
     booted.machine.backends.add(`mem${id}`, 64 * MIB);
     booted.machine.dimms.plug({ id: `dimm${id}`, memdev: `mem${id}` });
-    booted.until('memory hotplug: slot');
+    booted.until('memory hotplug: DIMM slot');
   }
   booted.command(`poke 0x${A.toString(16)} 0x1111`);
   booted.command(`poke 0x${B.toString(16)} 0x2222`);

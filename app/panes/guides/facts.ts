@@ -66,7 +66,7 @@ export function plugStep(wanted: number): StateStep {
     blocked(live) {
       const room = live.state.config.slots - live.state.dimms.length;
       if (room >= missing(live)) return undefined;
-      return `This machine has ${plural(room, 'free DIMM socket')} and the guide needs ${missing(live)}: unplug one, or begin with a fresh machine.`;
+      return `This machine has ${plural(room, 'free DIMM slot')} and the guide needs ${missing(live)}: unplug one, or begin with a fresh machine.`;
     },
     lines: (live) => plugLines(live.state, missing(live)),
     undo: (live) => [

@@ -145,7 +145,7 @@ export class Guides {
       };
     }
     if (state.config.slots < 2) {
-      return { text: 'This machine has too few DIMM sockets (-m slots=).', button: `Start ${wanted} anew`, mend: anew };
+      return { text: 'This machine has too few DIMM slots (-m slots=).', button: `Start ${wanted} anew`, mend: anew };
     }
     if (state.run === 'paused') return { text: 'The guest is stopped.', button: 'Run', mend: () => this.#lab.run('cont') };
     if (state.run !== 'running') return { text: 'The guest has crashed.', button: 'Reset', mend: () => this.#lab.run('reset') };

@@ -10,8 +10,8 @@ describe('colourOutput', () => {
 
   it('tells errors, heads, help and plain lines apart', () => {
     const start = (line: string): string => colourOutput(line).slice(0, 5);
-    expect(start('Error: slot 9 does not exist')).toBe('\x1b[31m');
-    expect(start('entry 2: EEXIST: overlaps slot 2')).toBe('\x1b[31m');
+    expect(start('Error: memslot 9 does not exist')).toBe('\x1b[31m');
+    expect(start('entry 2: EEXIST: overlaps memslot 2')).toBe('\x1b[31m');
     expect(start('   gen  swaps  zapped')).toBe('\x1b[90m');
     expect(start('info walk addr -- show how the vCPU translates')).toBe('\x1b[34m');
     expect(start('stop|s  -- stop emulation')).toBe('\x1b[34m');

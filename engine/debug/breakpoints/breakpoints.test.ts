@@ -13,7 +13,7 @@ async function booted(accel: 'jit' | 'interp', smp = 1): Promise<{ guest: Guest;
   guest.until('lab> ');
   guest.machine.backends.add('mem1', 64 * MIB);
   guest.machine.dimms.plug({ id: 'dimm1', memdev: 'mem1' });
-  guest.until('memory hotplug: slot');
+  guest.until('memory hotplug: DIMM slot');
   return { guest, monitor: new Monitor(guest.machine, testEnv()) };
 }
 

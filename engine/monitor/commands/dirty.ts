@@ -36,13 +36,13 @@ export function dirtyText(slot: Memslot, bitmap: Uint8Array): string {
     .slice(0, MAX_RANGES)
     .map((run) => `  ${hex((slot.baseGfn + run.start) * PAGE)}-${hex((slot.baseGfn + run.end) * PAGE)} ${run.end - run.start}\n`);
   const more = runs.length > MAX_RANGES ? `  and ${runs.length - MAX_RANGES} ranges more\n` : '';
-  return `slot ${slot.slot}: ${dirty} of ${slot.npages} pages dirty\n${lines.join('')}${more}`;
+  return `memslot ${slot.slot}: ${dirty} of ${slot.npages} pages dirty\n${lines.join('')}${more}`;
 }
 
 export function slotOf(context: Context, args: Args): Memslot {
   const id = getNumber(args, 'id')!;
   const slot = context.machine.memory.memslotById(id);
-  if (!slot) throw new CommandError(`slot ${id} does not exist`);
+  if (!slot) throw new CommandError(`memslot ${id} does not exist`);
   return slot;
 }
 
@@ -52,11 +52,11 @@ function dirtyLog(context: Context, args: Args): string {
   const log = memory.getDirtyLog(slot.slot);
   if (!log.ok) {
     if (log.errno === 'ENXIO') throw new CommandError('ENXIO: pages are recorded in dirty rings, there is no bitmap: see dirty_ring');
-    throw new CommandError(`${log.errno}: slot ${slot.slot} does not log dirty pages: memslot_flags ${slot.slot} -l switches it on`);
+    throw new CommandError(`${log.errno}: memslot ${slot.slot} does not log dirty pages: memslot_flags ${slot.slot} -l switches it on`);
   }
   if (getFlag(args, 'clear')) {
     const done = memory.clearDirtyLog({ slot: slot.slot, firstPage: 0, numPages: slot.npages, bitmap: log.bitmap });
-    if (!done.ok) throw new CommandError(`${done.errno}: the log of slot ${slot.slot} cannot be cleared`);
+    if (!done.ok) throw new CommandError(`${done.errno}: the log of memslot ${slot.slot} cannot be cleared`);
   }
   return dirtyText(slot, log.bitmap);
 }
@@ -97,7 +97,7 @@ function entriesText({ machine }: Context, entries: readonly RingEntry[]): strin
     .map((list) => {
       const { asId, slot: id } = list[0]!;
       const slot = machine.memory.memslotById(id, asId);
-      if (!slot) return `slot ${id}: gone, ${count(list.length, 'entry', 'entries')}\n`;
+      if (!slot) return `memslot ${id}: gone, ${count(list.length, 'entry', 'entries')}\n`;
       const bitmap = new Uint8Array(Math.ceil(slot.npages / 8));
       for (const { offset } of list) if (offset < slot.npages) bitmap[offset >> 3]! |= 1 << (offset & 7);
       return dirtyText(slot, bitmap);

@@ -279,7 +279,7 @@ export const hotplugCommands: Command[] = [
     params: 'driver[,prop=value][,...]',
     help: 'add device, like -device on the command line',
     origin: 'qemu',
-    note: 'pc-dimm with id, memdev, addr, slot and node.',
+    note: 'pc-dimm with id, memdev, addr, slot (a DIMM slot, not a memslot) and node.',
     run: ({ machine }, args) => deviceAdd(machine, args.get('device') as Map<string, string>),
     complete: completeDevice,
     qmp: {

@@ -37,7 +37,7 @@ function table(set: IndexSetView, { inUse, lookup }: IndexView): string {
   if (lookup) head.push('visited', 'compared', 'read', 'lines');
   const rows = set.structures.map((each) => [each.index + (each.index === inUse ? '*' : ''), ...figures(each)]);
   if (!lookup) return columns([head, ...rows]);
-  const found = set.found ? `slot ${set.found.slot}${set.found.invalid ? ' (INVALID)' : ''}` : 'no slot';
+  const found = set.found ? `memslot ${set.found.slot}${set.found.invalid ? ' (INVALID)' : ''}` : 'no memslot';
   const { visited } = set.structures.find((each) => each.index === inUse)!.lookup!;
   return `${columns([head, ...rows])}${hex(lookup.gpa)}: ${found} after ${visited} ${visited === 1 ? 'node' : 'nodes'}\n`;
 }

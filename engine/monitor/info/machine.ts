@@ -49,7 +49,7 @@ function roms(machine: Machine): string {
   let text = '';
   for (const slot of machine.memory.memslots(0)) {
     if (!((slot.flags ?? 0) & MemFlag.ReadOnly)) continue;
-    const name = machine.host.backingOf(slot.userspaceAddr)?.id ?? `slot ${slot.slot}`;
+    const name = machine.host.backingOf(slot.userspaceAddr)?.id ?? `memslot ${slot.slot}`;
     const addr = (slot.baseGfn * PAGE).toString(16).padStart(16, '0');
     text += `addr=${addr} size=0x${(slot.npages * PAGE).toString(16).padStart(6, '0')} mem=rom name="${name}"\n`;
   }

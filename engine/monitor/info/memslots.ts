@@ -12,7 +12,7 @@ const PAGE = 4096;
 /** "ram.a", "dimm1 (mem1)", with the offset where the slot does not begin at its start; of a slot over several backings each. */
 export function slotName(machine: Machine, slot: Pick<Memslot, 'slot' | 'userspaceAddr' | 'npages'>): string {
   const parts = machine.host.backingsOf(slot.userspaceAddr, slot.npages * PAGE);
-  if (parts.length === 0) return `slot ${slot.slot}`;
+  if (parts.length === 0) return `memslot ${slot.slot}`;
   const names = parts.map(({ id, offset }) => {
     const device = [...machine.dimms.list(), ...machine.virtio.mems()].find((each) => each.memdev === id);
     const name = device && device.id !== '' ? `${device.id} (${id})` : id;

@@ -76,7 +76,7 @@ function entryLetters(entry: bigint, bytes: number): string {
 }
 
 const placeText = ({ gpa, slot, hva }: WalkPlace): string =>
-  `${hex(gpa)} (${slot === undefined ? 'no slot' : `slot ${slot}`}${hva === undefined ? '' : `, hva ${hex(hva)}`})`;
+  `${hex(gpa)} (${slot === undefined ? 'no memslot' : `memslot ${slot}`}${hva === undefined ? '' : `, hva ${hex(hva)}`})`;
 
 export function walkText(walk: PageWalk): string {
   const { mode, gva, cr3, steps, page, stop } = walk;
