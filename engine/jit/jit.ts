@@ -6,8 +6,9 @@
 import { type CoreExports, REGION_IMPORTS } from '../abi/core';
 import { JIT_EXITS, JIT_RAN, JIT_WINDOWS_DROPPED, JIT_WINDOWS_FILLED } from '../abi/layout';
 import { FunctionSlots, TableMemory, WindowCells } from './cache';
-import { INTERPRET, Reason } from './emitter';
+
 import { discover, type Limits } from './graph';
+import { INTERPRET, Reason } from './locals';
 import { OPERATIONS } from './records';
 import { type Region, writeRegion } from './region';
 

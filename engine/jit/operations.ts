@@ -3,8 +3,9 @@
  * read before anything is written, and every probe of memory comes before the first change: an exit leaves the instruction undone.
  */
 import { VCPU_GPR } from '../abi/vcpu';
-import { A, B, type Emitter, R, RIP, T, X, Y, Z } from './emitter';
+import type { Emitter } from './emitter';
 import { Kind } from './flag-kinds';
+import { A, B, R, RIP, T, X, Y, Z } from './locals';
 import type { Instruction, Size } from './records';
 
 const RAX = VCPU_GPR;

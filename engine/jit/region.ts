@@ -1,9 +1,10 @@
 /** Writes a region: the nodes of its graph in structured control flow, flags followed across them, computed jumps through a table. */
 import { VCPU_GPR } from '../abi/vcpu';
 import { mayMiss, type Plan, planAccesses } from './accesses';
-import { Emitter, ENTRY, IMPORTS, isGpr, LOCALS, PAGE, REGION_TYPE, Reason, RIP, X } from './emitter';
+import { Emitter } from './emitter';
 import { effectOf, type Flags, mayLeave, readsFlags } from './flag-kinds';
 import type { Graph, Node } from './graph';
+import { ENTRY, IMPORTS, isGpr, LOCALS, PAGE, REGION_TYPE, Reason, RIP, X } from './locals';
 import { moduleOf } from './module';
 import { canonical, OPERATION_WRITERS, popReturn, push } from './operations';
 import type { Instruction } from './records';

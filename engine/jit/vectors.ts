@@ -3,7 +3,8 @@
  * the host while every lane is ordinary (MXCSR would not change), else the instruction is the interpreter's.
  */
 import { VCPU_XMM } from '../abi/vcpu';
-import { type Emitter, V0, V1, V2 } from './emitter';
+import type { Emitter } from './emitter';
+import { V0, V1, V2 } from './locals';
 import type { Instruction } from './records';
 import {
   ARITHMETIC,

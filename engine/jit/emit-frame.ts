@@ -1,0 +1,289 @@
+/**
+ * The frame of a region: registers from the record into locals and back, the count of instructions, and how it is left. Everything that
+ * leaves a region does so in front of an instruction, by `exit`.
+ */
+import { VCPU_LEFT } from '../abi/layout';
+import { VCPU_CR0, VCPU_CR4, VCPU_GPR, VCPU_MXCSR, VCPU_RIP, VCPU_XMM } from '../abi/vcpu';
+import { FlagsEmitter } from './emit-flags';
+import { Kind } from './flag-kinds';
+import {
+  CODE,
+  ENTRY,
+  EXACT,
+  FETCH,
+  GPR0,
+  INTERPRET,
+  KIND,
+  LEFT_LOCAL,
+  PAGE,
+  Reason,
+  RIP,
+  T,
+  VCPU,
+  VECTORS,
+  VERIFIED,
+  X,
+  XMM0,
+} from './locals';
+import type { Instruction, Size } from './records';
+
+/** CR0.EM and TS must be clear, CR4.OSFXSR set. */
+const CR0_NO_VECTORS = 0xc;
+const CR4_OSFXSR = 0x200;
+/** MXCSR without the flags below PE: PE, all masks, rounding to nearest, neither DAZ nor FTZ. */
+const MXCSR_SETTLED = 0x1fa0;
+const MXCSR_MASK = 0xffe0;
+
+export class FrameEmitter extends FlagsEmitter {
+  /** Bits of the general registers that the region has in locals, and those that it may have changed. */
+  used = 0;
+  dirty = 0;
+  /** The same of XMM registers. */
+  vectors = 0;
+  /** XMM registers (offsets) of whose lanes all are known to be ordinary numbers, in this block. */
+  readonly ordinary = new Map<number, 'single' | 'double'>();
+  /** Linear distance of the block's page from the first page. */
+  pageDelta = 0;
+  private exitDepth = 0;
+
+  // Region
+
+  /** Loads registers, writes the body, and what every exit goes through. */
+  region(body: () => void): void {
+    const { code } = this;
+    code.i32Const(Kind.RECORD);
+    code.set(KIND);
+    this.reload();
+    code.block();
+    this.exitDepth = code.depth;
+    body();
+    code.unreachable();
+    code.end();
+    this.spill();
+    code.get(VCPU);
+    code.get(RIP);
+    code.i64Store(VCPU_RIP);
+    code.get(CODE);
+  }
+
+  private forEach(bits: number, act: (register: number) => void): void {
+    for (let register = 0; register < 16; register++) if ((bits >> register) & 1) act(register);
+  }
+
+  protected reload(): void {
+    const { code } = this;
+    this.forEach(this.used, (register) => {
+      code.get(VCPU);
+      code.i64Load(VCPU_GPR + register * 8);
+      code.set(GPR0 + register);
+    });
+    if (this.vectors === 0) return;
+    this.forEach(this.vectors, (register) => {
+      code.get(VCPU);
+      code.v128Load(VCPU_XMM + register * 16);
+      code.set(XMM0 + register);
+    });
+    code.get(VCPU);
+    code.i32Load(VCPU_MXCSR);
+    code.i32Const(MXCSR_MASK);
+    code.i32And();
+    code.i32Const(MXCSR_SETTLED);
+    code.i32Eq();
+    code.set(EXACT);
+    code.get(VCPU);
+    code.i32Load(VCPU_CR0);
+    code.i32Const(CR0_NO_VECTORS);
+    code.i32And();
+    code.i32Eqz();
+    code.get(VCPU);
+    code.i32Load(VCPU_CR4);
+    code.i32Const(CR4_OSFXSR);
+    code.i32And();
+    code.i32Const(0);
+    code.i32Ne();
+    code.i32And();
+    code.set(VECTORS);
+  }
+
+  /** Registers, flags and the count go to the record. */
+  protected spill(): void {
+    const { code } = this;
+    this.forEach(this.dirty, (register) => {
+      code.get(VCPU);
+      code.get(GPR0 + register);
+      code.i64Store(VCPU_GPR + register * 8);
+    });
+    this.forEach(this.vectors, (register) => {
+      code.get(VCPU);
+      code.get(XMM0 + register);
+      code.v128Store(VCPU_XMM + register * 16);
+    });
+    code.get(VCPU);
+    code.get(LEFT_LOCAL);
+    code.i32Store(VCPU_LEFT);
+    this.storeFlags();
+  }
+
+  /** Leaves in front of the instruction at `delta` from the first page's start, of whose block `remaining` instructions have not run. */
+  exit(delta: number, remaining: number, reason: number): void {
+    const { code } = this;
+    code.get(PAGE);
+    code.i64Const(delta);
+    code.i64Add();
+    code.set(RIP);
+    this.exitTo(remaining, reason);
+  }
+
+  /** The same with the address in RIP. */
+  exitTo(remaining: number, reason: number): void {
+    const { code } = this;
+    if (remaining !== 0) {
+      code.get(LEFT_LOCAL);
+      code.i32Const(remaining);
+      code.i32Add();
+      code.set(LEFT_LOCAL);
+    }
+    code.i32Const(reason);
+    code.set(CODE);
+    code.br(code.depth - this.exitDepth);
+  }
+
+  /** Leaves in front of this instruction, which is then the interpreter's. */
+  exitBefore(at: Instruction, reason: number): void {
+    this.exit(this.pageDelta + at.offset, at.after, reason | INTERPRET);
+  }
+
+  /** Takes the block's instructions from what is left, or leaves. */
+  claim(delta: number, count: number): void {
+    const { code } = this;
+    code.get(LEFT_LOCAL);
+    code.i32Const(count);
+    code.i32Sub();
+    code.tee(LEFT_LOCAL);
+    code.i32Const(0);
+    code.i32LtS();
+    code.unlikelyIf();
+    this.exit(delta, count, Reason.slice);
+    code.end();
+  }
+
+  /** Goes on only if the page with this bit is executed from `hostPage`; else leaves for `target`. */
+  verify(bit: number, pageDelta: number, hostPage: number, target: number): void {
+    const { code } = this;
+    code.get(VERIFIED);
+    code.i32Const(bit);
+    code.i32And();
+    code.i32Eqz();
+    code.unlikelyIf();
+    code.get(PAGE);
+    code.i64Const(pageDelta);
+    code.i64Add();
+    code.i32Const(hostPage);
+    code.get(LEFT_LOCAL);
+    code.call(FETCH);
+    code.i32Eqz();
+    code.if();
+    this.exit(target, 0, Reason.page);
+    code.end();
+    code.get(VERIFIED);
+    code.i32Const(bit);
+    code.i32Or();
+    code.set(VERIFIED);
+    code.end();
+  }
+
+  /**
+   * RIP holds a computed target: goes to `dispatch` with ENTRY set if it is an entry in a verified page, else leaves. The table has
+   * 8-byte cells {i32 distance from the first page, u16 entry, u16 page bits}, found by a perfect hash.
+   */
+  computedJump(table: { address: number; multiplier: number; shift: number }, dispatch: () => void): void {
+    const { code } = this;
+    code.get(RIP);
+    code.get(PAGE);
+    code.i64Sub();
+    code.tee(X);
+    code.i32WrapI64();
+    code.i32Const(table.multiplier);
+    code.i32Mul();
+    code.i32Const(table.shift);
+    code.i32ShrU();
+    code.i32Const(3);
+    code.i32Shl();
+    code.tee(T);
+    code.i64Load32S(table.address);
+    code.get(X);
+    code.i64Eq();
+    code.if();
+    code.get(T);
+    code.i32Load16U(table.address + 6);
+    code.get(VERIFIED);
+    code.i32And();
+    code.if();
+    code.get(T);
+    code.i32Load16U(table.address + 4);
+    code.set(ENTRY);
+    dispatch();
+    code.end();
+    code.end();
+    this.exitTo(0, Reason.jump);
+  }
+
+  gpr(offset: number): number {
+    return GPR0 + (offset >> 3);
+  }
+
+  readRegister(offset: number, size: Size): void {
+    const { code } = this;
+    code.get(this.gpr(offset));
+    if (size === 3) return;
+    code.i32WrapI64();
+    if (size === 2) return;
+    if (offset & 1) {
+      code.i32Const(8);
+      code.i32ShrU();
+    }
+    code.i32Const(size === 0 ? 0xff : 0xffff);
+    code.i32And();
+  }
+
+  /** From the stack, as readRegister leaves it. 32 bits clear the upper half, 8 and 16 keep the rest. */
+  writeRegister(offset: number, size: Size): void {
+    const { code } = this;
+    const register = this.gpr(offset);
+    if (size < 2) {
+      const high = (offset & 1) !== 0;
+      code.i64ExtendI32U();
+      if (high) {
+        code.i64Const(8);
+        code.i64Shl();
+      }
+      code.get(register);
+      code.i64Const(size === 1 ? -0x10000 : high ? -0xff01 : -0x100);
+      code.i64And();
+      code.i64Or();
+    } else if (size === 2) code.i64ExtendI32U();
+    code.set(register);
+  }
+
+  immediate(at: Instruction, size: Size): void {
+    if (size === 3) this.code.i64Const(at.immediate);
+    else this.code.i32Const(Number(BigInt.asIntN(32, size === 2 ? at.immediate : BigInt.asUintN(8 << size, at.immediate))));
+  }
+
+  xmm(offset: number): number {
+    return XMM0 + ((offset - VCPU_XMM) >> 4);
+  }
+
+  /** From the stack; `type`: all its lanes are ordinary numbers. */
+  setXmm(offset: number, type?: 'single' | 'double'): void {
+    this.code.set(this.xmm(offset));
+    if (type === undefined) this.ordinary.delete(offset);
+    else this.ordinary.set(offset, type);
+  }
+
+  /** u64 field of the record. */
+  recordField(offset: number): void {
+    this.code.get(VCPU);
+    this.code.i64Load(offset);
+  }
+}

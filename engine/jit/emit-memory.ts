@@ -1,0 +1,251 @@
+/** Memory operands of a region: behind the test of a window, or of the TLB. Whatever is not plain memory leaves. */
+import { VCPU_MISS, VCPU_MISS_VA, VCPU_TLB, VCPU_WINDOWS } from '../abi/layout';
+import {
+  MISS_BYTES_SHIFT,
+  MISS_WRITABLE,
+  MISS_WRITES,
+  TLB_ADDEND,
+  TLB_TAG_READ,
+  TLB_TAG_WRITE,
+  WINDOW_FIRST,
+  WINDOW_HOST,
+  WINDOW_LENGTH,
+  WINDOW_MARGIN,
+  WINDOW_SIZE,
+} from '../abi/tlb';
+import type { Access, Group, Plan } from './accesses';
+import { FrameEmitter } from './emit-frame';
+import { DISTANCE, EA, FILL, GPR0, GROUP0, HOST, isGpr, LEFT_LOCAL, MISSED, PAGE, Reason, TLB, TLB_ENTRY, VA, VCPU } from './locals';
+import { type Instruction, type Size, VREG_EA, VREG_PAGE } from './records';
+
+const TLB_MASK = 0x1ffe0;
+/** The cells lie as far behind the TLB that a region uses. */
+const CELLS = VCPU_WINDOWS - VCPU_TLB;
+
+export class MemoryEmitter extends FrameEmitter {
+  /** The accesses of the block at hand; the windows' cells, by name. */
+  plan: Plan = new Map();
+  cells: ReadonlyMap<string, number> = new Map();
+  /** Distance of the access at hand from the host address that `host` pushes. */
+  at = 0;
+  private hostLocal = HOST;
+  /** Groups whose test was written, and nothing since that can change translations. */
+  protected readonly tested = new Set<Group>();
+
+  /** base + (index << scale) + displacement, on the stack. */
+  address(at: Instruction, indexed: boolean, displacement: number | bigint = at.displacement): void {
+    const { code } = this;
+    let pushed = false;
+    const plus = (): void => {
+      if (pushed) code.i64Add();
+      pushed = true;
+    };
+    let constant = BigInt(displacement);
+    if (isGpr(at.base)) {
+      code.get(this.gpr(at.base));
+      plus();
+    } else if (at.base === VREG_EA) {
+      code.get(EA);
+      plus();
+    } else if (at.base === VREG_PAGE) {
+      code.get(PAGE);
+      plus();
+      constant += BigInt(this.pageDelta);
+    }
+    if (indexed && isGpr(at.index)) {
+      code.get(this.gpr(at.index));
+      if (at.scale > 0) {
+        code.i64Const(at.scale);
+        code.i64Shl();
+      }
+      plus();
+    }
+    if (constant !== 0n || !pushed) {
+      code.i64Const(constant);
+      plus();
+    }
+  }
+
+  setEffective(): void {
+    this.code.set(EA);
+  }
+
+  /**
+   * The instruction's next memory operand, number `which`: leaves before the instruction unless the access is plain memory. Then `host`
+   * and `at` say where. `aligned`: it must be a multiple of 16, or faults.
+   */
+  operand(at: Instruction, which = 0, aligned = false): void {
+    const { code } = this;
+    const access = this.plan.get(at)![which]!;
+    const { group } = access;
+    if (group !== undefined && !access.first) {
+      if (!this.tested.has(group)) throw new Error(`the access at +0x${at.offset.toString(16)} was not tested`);
+      this.hostLocal = GROUP0 + group.local;
+      this.at = access.distance - group.low;
+      if (aligned) {
+        // Pages keep their offsets.
+        this.host();
+        code.i32Const(this.at);
+        code.i32Add();
+        this.unlessAligned(at);
+      }
+      return;
+    }
+    this.addressOf(at, access);
+    code.set(VA);
+    if (aligned) {
+      code.get(VA);
+      code.i32WrapI64();
+      this.unlessAligned(at);
+    }
+    if (group === undefined) this.probe(at, access);
+    else this.window(at, access);
+  }
+
+  /** Leaves if the address on the stack, an i32, is no multiple of 16. */
+  private unlessAligned(at: Instruction): void {
+    const { code } = this;
+    code.i32Const(15);
+    code.i32And();
+    code.unlikelyIf();
+    this.exitBefore(at, at.number);
+    code.end();
+  }
+
+  private addressOf(at: Instruction, { place, indexed }: Access): void {
+    const { code } = this;
+    if (place === 'record') {
+      this.address(at, indexed);
+      return;
+    }
+    code.get(GPR0 + (place === 'frame' ? 5 : 4));
+    if (place !== 'push') return;
+    code.i64Const(-8);
+    code.i64Add();
+  }
+
+  /** The group's window must hold the address in VA, and with it all of the group. */
+  private window(at: Instruction, { group, distance, bytes, writes }: Access): void {
+    const { code } = this;
+    const { low, high, local, window } = group!;
+    const cell = this.cells.get(window)!;
+    const field = CELLS + cell * WINDOW_SIZE;
+    const length = (): void => {
+      code.get(TLB);
+      code.i64Load(field + WINDOW_LENGTH);
+    };
+    code.get(VA);
+    if (distance !== low) {
+      code.i64Const(low - distance);
+      code.i64Add();
+    }
+    code.get(TLB);
+    code.i64Load(field + WINDOW_FIRST);
+    code.i64Sub();
+    code.tee(DISTANCE);
+    length();
+    code.i64GeU();
+    if (high - low > WINDOW_MARGIN + 1) {
+      code.get(DISTANCE);
+      code.i64Const(high - low - WINDOW_MARGIN - 1);
+      code.i64Add();
+      length();
+      code.i64GeU();
+      code.i32Or();
+    }
+    code.unlikelyIf();
+    code.get(VCPU);
+    code.get(VA);
+    code.i64Store(VCPU_MISS_VA);
+    code.get(VCPU);
+    code.i32Const(cell | (bytes << MISS_BYTES_SHIFT) | (writes ? MISS_WRITES : 0) | (group!.writes ? MISS_WRITABLE : 0));
+    code.i32Store(VCPU_MISS);
+    this.exitBefore(at, Reason.window | MISSED);
+    code.end();
+    code.get(DISTANCE);
+    code.i32WrapI64();
+    code.get(TLB);
+    code.i32Load(field + WINDOW_HOST);
+    code.i32Add();
+    this.tested.add(group!);
+    code.set(GROUP0 + local);
+    this.hostLocal = GROUP0 + local;
+    this.at = distance - low;
+  }
+
+  /** The address in VA is looked up in the TLB. */
+  private probe(at: Instruction, { bytes, writes }: Access): void {
+    this.tested.clear();
+    const { code } = this;
+    code.get(VA);
+    code.i64Const(7);
+    code.i64ShrU();
+    code.get(VA);
+    code.i64Const(19);
+    code.i64ShrU();
+    code.i64Xor();
+    code.i32WrapI64();
+    code.i32Const(TLB_MASK);
+    code.i32And();
+    code.get(TLB);
+    code.i32Add();
+    code.tee(TLB_ENTRY);
+    code.i64Load(writes ? TLB_TAG_WRITE : TLB_TAG_READ);
+    code.get(VA);
+    if (bytes > 1) {
+      code.i64Const(bytes - 1);
+      code.i64Add();
+    }
+    code.i64Const(-4096);
+    code.i64And();
+    code.i64Ne();
+    code.unlikelyIf();
+    code.get(VA);
+    code.i32Const(bytes | (writes ? 0x100 : 0));
+    code.get(LEFT_LOCAL);
+    code.i32Const(at.after);
+    code.i32Add();
+    code.call(FILL);
+    code.i32Eqz();
+    code.if();
+    this.exitBefore(at, Reason.memory);
+    code.end();
+    code.end();
+    code.get(VA);
+    code.i32WrapI64();
+    code.get(TLB_ENTRY);
+    code.i32Load(TLB_ADDEND);
+    code.i32Add();
+    code.set(HOST);
+    this.hostLocal = HOST;
+    this.at = 0;
+  }
+
+  /** Host address of the operand at hand, which lies `at` bytes behind it. */
+  host(): void {
+    this.code.get(this.hostLocal);
+  }
+
+  loadSized(size: Size): void {
+    const { code, at } = this;
+    if (size === 3) code.i64Load(at);
+    else if (size === 2) code.i32Load(at);
+    else if (size === 1) code.i32Load16U(at);
+    else code.i32Load8U(at);
+  }
+
+  storeSized(size: Size): void {
+    const { code, at } = this;
+    if (size === 3) code.i64Store(at);
+    else if (size === 2) code.i32Store(at);
+    else if (size === 1) code.i32Store16(at);
+    else code.i32Store8(at);
+  }
+
+  /** Value of the instruction's memory operand. */
+  load(at: Instruction, size: Size): void {
+    this.operand(at);
+    this.host();
+    this.loadSized(size);
+  }
+}

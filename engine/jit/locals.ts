@@ -1,0 +1,94 @@
+/** What a region is made of, by number: its parameters and locals, the functions of the core that it calls, and its reasons to leave. */
+import { VCPU_ZERO } from '../abi/vcpu';
+import { GROUPS } from './accesses';
+import { I32, I64, V128 } from './encoder';
+import type { FunctionType, Import, Locals } from './module';
+
+// Parameters of a region.
+export const VCPU = 0;
+export const ENTRY = 1;
+/** Instructions left of the slice, those of the running block taken off. */
+export const LEFT_LOCAL = 2;
+/** RIP of the start of the region's first page. */
+export const PAGE = 3;
+export const TLB = 4;
+/** Bits of the region's pages that are known to be executed from the host pages that it was made of. */
+export const VERIFIED = 5;
+export const REGION_TYPE: FunctionType = { parameters: [I32, I32, I32, I64, I32, I32], results: [I32] };
+
+// 64-bit locals.
+export const GPR0 = 6;
+/** Operands of the last operation that set flags: for conditions, and (`KEPT`) for exits. */
+export const FIRST = 22;
+export const SECOND = 23;
+export const RESULT = 24;
+export const KEPT = 25;
+/** The linear address of an access, and what address records made. */
+export const VA = 26;
+export const EA = 27;
+/** Scratch of the operations. */
+export const X = 28;
+export const Y = 29;
+export const Z = 30;
+export const RIP = 31;
+// 32-bit locals.
+export const KIND = 32;
+export const TLB_ENTRY = 33;
+export const A = 34;
+export const B = 35;
+export const R = 36;
+export const T = 37;
+/** What the region returns. */
+export const CODE = 38;
+// Vectors, and scratch for them.
+export const XMM0 = 39;
+export const V0 = 55;
+export const V1 = 56;
+export const V2 = 57;
+/** May vector instructions run, and does MXCSR stay as it is whatever ordinary arithmetic does? */
+export const VECTORS = 58;
+export const EXACT = 59;
+/** Host address of the access at hand, and those of the lowest bytes of tested groups. */
+export const HOST = 60;
+export const GROUP0 = 61;
+/** 0, or the rotation that set CF and OF last (1 left, 2 right | (bits - 1) << 8), and its result. */
+export const TURNED = GROUP0 + GROUPS;
+export const TURNED_TO = TURNED + 1;
+/** How far into its window an access lies. */
+export const DISTANCE = TURNED_TO + 1;
+export const LOCALS: Locals = [
+  [26, I64],
+  [7, I32],
+  [19, V128],
+  [2 + 1 + GROUPS + 1, I32],
+  [2, I64],
+];
+
+export const FILL = 0;
+export const FETCH = 1;
+export const COLD = 2;
+export const FLAGS = 3;
+export const CARRY = 4;
+export const CONDITION = 5;
+export const ROTATED = 6;
+export const X87 = 7;
+const type = (parameters: number[], results: number[]): FunctionType => ({ parameters, results });
+export const IMPORTS: readonly Import[] = [
+  { name: 'jitFill', type: type([I64, I32, I32], [I32]) },
+  { name: 'jitFetch', type: type([I64, I32, I32], [I32]) },
+  { name: 'jitCold', type: type([I32], [I32]) },
+  { name: 'jitFlags', type: type([I32, I64, I64, I64], []) },
+  { name: 'jitCarry', type: type([], [I32]) },
+  { name: 'jitCondition', type: type([I32], [I32]) },
+  { name: 'jitRotated', type: type([I32, I64], []) },
+  { name: 'jitX87', type: type([I32, I64], [I32]) },
+];
+
+/** Added to a reason: the interpreter must run the next instruction itself. */
+export const INTERPRET = 0x10000;
+/** VCPU_MISS says which window did not hold the access. */
+export const MISSED = 0x80000;
+/** Reasons to leave that are no operation's number. */
+export const Reason = { jump: 0xf00, slice: 0xf01, memory: 0xf02, page: 0xf03, outOfLine: 0xf04, window: 0xf05 } as const;
+
+export const isGpr = (offset: number): boolean => offset < VCPU_ZERO;
