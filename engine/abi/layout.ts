@@ -129,6 +129,8 @@ export const JIT_REASONS = 0x1000;
 export const JIT_RAN = JIT_EXITS + JIT_REASONS * 4;
 export const JIT_WINDOWS_FILLED = JIT_RAN + 8;
 export const JIT_WINDOWS_DROPPED = JIT_WINDOWS_FILLED + 4;
+/** u32 jumps from one region into another. */
+export const JIT_LINKED = JIT_WINDOWS_DROPPED + 4;
 export const JIT_TABLES = JIT_EXITS + 0x10000;
 export const JIT_TABLES_END = 0x2000000;
 

@@ -121,7 +121,10 @@ export function execute(start: usize): i32 {
         break;
       }
     }
-    if (why == WHY_JUMP) {
+    if (why == WHY_JUMP || why == WHY_FALL || why == WHY_TAKEN) {
+      const page = load<u64>(c, VREG_PAGE);
+      if (why == WHY_TAKEN) rip = (page + <u64>(<i64>load<i32>(p, R_TARGET))) & ripMask;
+      else if (why == WHY_FALL) rip = (page + <u64>load<u16>(p, R_OFF) + <u64>load<u8>(p, R_LEN)) & ripMask;
       q = 0;
       if (direct) {
         e = tlb + ((<usize>(rip >> 7) ^ <usize>(rip >> 19)) & TLB_MASK);
@@ -140,21 +143,12 @@ export function execute(start: usize): i32 {
           return WHY_FETCH;
         }
       }
-      if (interpret) {
+      if (why != WHY_JUMP) {
+        if (load<u64>(c, VREG_PAGE) == page) linkBlocks(p, why - WHY_FALL, q);
+      } else if (interpret) {
         interpret = false;
         q = interpreted(q);
       }
-    } else if (why == WHY_FALL || why == WHY_TAKEN) {
-      const page = load<u64>(c, VREG_PAGE);
-      rip =
-        (why == WHY_TAKEN ? page + <u64>(<i64>load<i32>(p, R_TARGET)) : page + <u64>load<u16>(p, R_OFF) + <u64>load<u8>(p, R_LEN)) &
-        ripMask;
-      q = findBlock(rip);
-      if (q == 0) {
-        store<u64>(c, rip, VCPU_RIP);
-        return WHY_FETCH;
-      }
-      if (load<u64>(c, VREG_PAGE) == page) linkBlocks(p, why - WHY_FALL, q);
     } else {
       setLeavePoint(p);
       return why;

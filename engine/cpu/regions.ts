@@ -4,7 +4,7 @@
  * A region runs whole instructions only: it leaves before one that it cannot finish, with RIP, registers, flags and LEFT exact, so an
  * exit is a near jump to where it stopped. Only out-of-line handlers that it calls can fault or ask for a stop inside.
  */
-import { JIT_EXITS, JIT_RAN, JIT_REASONS, VCPU_ICOUNT, VCPU_LEFT, VCPU_PROBING, VCPU_STOP_AT } from '../abi/index';
+import { JIT_EXITS, JIT_LINKED, JIT_RAN, JIT_REASONS, VCPU_ICOUNT, VCPU_LEFT, VCPU_PROBING, VCPU_RIP, VCPU_STOP_AT } from '../abi/index';
 import { claimArena, findCached, firstBlock, heatOf, watchPage } from './code-pages';
 import { arithmeticFlags, carry, condition, F_CF, F_OF, setArithmeticFlags } from './flags';
 import { shortly } from './fpu/fast';
@@ -68,6 +68,8 @@ const FAULT: i32 = 0x20000;
 const STOP: i32 = 0x40000;
 /** A window did not hold an access: VCPU_MISS says which. */
 const MISSED: i32 = 0x80000;
+/** It jumped out, and nothing stands against going on there at once. */
+const JUMPED: i32 = 0xf00;
 
 export let leftAt: usize = 0;
 
@@ -108,31 +110,54 @@ export function sampled(block: usize): void {
   jitHot(vcpuIndex(), <i32>block, <i32>(<u32>page), <i32>(<u32>(page >> 32)));
 }
 
-/** Runs the region whose entry the block at p is. */
+/** Runs the region whose entry the block at p is, and those that it jumps into: registers are exact between them. */
 export function enterRegion(p: usize): i32 {
-  const entry = entryOf(p);
-  store<u32>(entry, load<u32>(entry, E_USES) + 1, E_USES);
-  const left = load<i32>(cpu, VCPU_LEFT) + blockCount(p);
-  const page = load<u64>(cpu, VREG_PAGE) - <u64>(<i64>load<i32>(entry, E_DELTA));
-  const result = call_indirect<i32>(
-    load<u32>(entry, E_FUNCTION),
-    <i32>cpu,
-    load<i32>(entry, E_NUMBER),
-    left,
-    page,
-    <i32>tlbBase,
-    load<i32>(entry, E_PAGE_BIT),
-  );
-  const ran = left - load<i32>(cpu, VCPU_LEFT);
-  store<u64>(JIT_RAN, load<u64>(JIT_RAN) + <u64>ran);
+  const all = load<i32>(cpu, VCPU_LEFT) + blockCount(p);
+  let result: i32 = 0;
+  while (true) {
+    const entry = entryOf(p);
+    store<u32>(entry, load<u32>(entry, E_USES) + 1, E_USES);
+    const left = load<i32>(cpu, VCPU_LEFT) + blockCount(p);
+    const page = load<u64>(cpu, VREG_PAGE) - <u64>(<i64>load<i32>(entry, E_DELTA));
+    result = call_indirect<i32>(
+      load<u32>(entry, E_FUNCTION),
+      <i32>cpu,
+      load<i32>(entry, E_NUMBER),
+      left,
+      page,
+      <i32>tlbBase,
+      load<i32>(entry, E_PAGE_BIT),
+    );
+    if (!(result & MISSED)) tryOut(p, entry, left - load<i32>(cpu, VCPU_LEFT));
+    if (result != JUMPED) break;
+    p = nextEntry(load<u64>(cpu, VCPU_RIP));
+    if (p == 0) break;
+    store<u32>(JIT_LINKED, load<u32>(JIT_LINKED) + 1);
+  }
+  store<u64>(JIT_RAN, load<u64>(JIT_RAN) + <u64>(all - load<i32>(cpu, VCPU_LEFT)));
   const counter = <usize>JIT_EXITS + ((<usize>(result & (JIT_REASONS - 1))) << 2);
   store<u32>(counter, load<u32>(counter) + 1);
   // A window that was missed is filled: the next entry gets further.
   if (result & MISSED) fillWindow();
-  else tryOut(p, entry, ran);
   if (result & INTERPRET) return REGION_INTERPRET;
   if (result & FAULT) return REGION_FAULT;
   return result & STOP ? REGION_STOP : REGION_JUMP;
+}
+
+/**
+ * A region was left by a jump to RIP: the entry there, its first block's instructions taken from what is left; 0: the interpreter must look.
+ * The block is found as the interpreter finds it: through the TLB, which must have the page.
+ */
+function nextEntry(rip: u64): usize {
+  const hva = execHost(rip);
+  if (hva == 0) return 0;
+  const block = findCached(hva, blockKey());
+  if (block == 0 || opOf(block) != OP_REGION) return 0;
+  const left = load<i32>(cpu, VCPU_LEFT) - blockCount(block);
+  if (left < 0) return 0;
+  store<i32>(cpu, left, VCPU_LEFT);
+  store<u64>(cpu, rip - (rip & 4095), VREG_PAGE);
+  return block;
 }
 
 /** An entry at p has run so many instructions. Where it is not worth it the block is the interpreter's again. */

@@ -4,9 +4,8 @@
  * region runs whole instructions with the same results as the interpreter, or leaves.
  */
 import { type CoreExports, REGION_IMPORTS } from '../abi/core';
-import { JIT_EXITS, JIT_RAN, JIT_WINDOWS_DROPPED, JIT_WINDOWS_FILLED } from '../abi/layout';
+import { JIT_EXITS, JIT_LINKED, JIT_RAN, JIT_WINDOWS_DROPPED, JIT_WINDOWS_FILLED } from '../abi/layout';
 import { FunctionSlots, TableMemory, WindowCells } from './cache';
-
 import { discover, type Limits } from './graph';
 import { INTERPRET, Reason } from './locals';
 import { OPERATIONS } from './records';
@@ -46,6 +45,8 @@ export interface JitFigures {
   drops: Record<DropReason, number>;
   /** Instructions that compiled code has run. */
   ran: number;
+  /** Jumps from one region into another. */
+  linked: number;
   /** Windows that exist now; how often one was filled and dropped, and how many were given up since they missed too often. */
   windows: { exist: number; filled: number; dropped: number; given: number };
   /** Why regions were left, and how often, most frequent first. */
@@ -283,6 +284,7 @@ export class Jit {
       compileTime,
       drops: { ...drops },
       ran: Number(this.view.getBigUint64(JIT_RAN, true)),
+      linked: this.counter(JIT_LINKED),
       windows: {
         exist: this.windowOwner.size,
         filled: this.counter(JIT_WINDOWS_FILLED),

@@ -21,6 +21,7 @@ describe('info jit', () => {
         compileTime: 12.4,
         drops: { written: 2, flushed: 1, evicted: 0 },
         ran: 1234,
+        linked: 3000,
         windows: { exist: 9, filled: 30, dropped: 20, given: 1 },
         exits: [
           { reason: 'jump', count: 7 },
@@ -36,6 +37,7 @@ describe('info jit', () => {
     expect(text).toContain('jump                       7 (jump out of the region)\n');
     expect(text).toMatch(/instruction hlt +3\n/);
     expect(text).toMatch(/instructions run +1234\n/);
+    expect(text).toMatch(/jumps between regions +3000\n/);
     expect(text).toMatch(/windows +9, 30 times filled, 20 times dropped, 1 given up\n/);
   });
 });

@@ -27,6 +27,7 @@ function figures({
   drops,
   windows,
   ran,
+  linked,
   exits,
   refused,
 }: JitFigures): string {
@@ -40,6 +41,7 @@ function figures({
     line('region avg host size', `${average(bytes, regions)} bytes (expansion ratio: ${ratio})`),
     '\nStatistics:\n',
     line('instructions run', ran),
+    line('jumps between regions', linked),
     line('regions compiled', compiled),
     line('compile time', `${compileTime.toFixed(0)} ms`),
     line('dropped: code written', drops.written),
