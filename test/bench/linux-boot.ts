@@ -4,6 +4,7 @@
  */
 import { readFileSync } from 'node:fs';
 import { gunzipSync } from 'node:zlib';
+import type { JitFigures } from '../../engine/jit/index';
 import type { GuestImage, Machine } from '../../engine/machine/index';
 import { createMachine, Runner } from '../../engine/machine/index';
 import { loadMachine, saveMachine } from '../../engine/snapshot/index';
@@ -21,6 +22,7 @@ export interface BootRequest {
   append: string;
   /** bytes */
   ram: number;
+  accel: 'jit' | 'interp';
   /** Also measures savevm and loadvm. */
   snapshot: boolean;
 }
@@ -30,6 +32,8 @@ export interface BootResult {
   ms: number;
   /** Guest instructions to the prompt. */
   instructions: number;
+  /** What `info jit` says at the prompt. */
+  jit?: JitFigures;
   snapshot?: SnapshotResult;
 }
 
@@ -45,9 +49,9 @@ const read = (path: string): Uint8Array => (path.endsWith('.gz') ? gunzipSync(re
 
 async function build(request: BootRequest, guest: GuestImage): Promise<Machine> {
   const core = new Uint8Array(readFileSync(request.core));
-  const { ram } = request;
+  const { ram, accel } = request;
   const wallClock = () => performance.now();
-  return createMachine({ core, guest, ram, slots: 8, maxmem: Math.max(4 * GIB, ram), smp: 1, accel: 'interp', wallClock });
+  return createMachine({ core, guest, ram, slots: 8, maxmem: Math.max(4 * GIB, ram), smp: 1, accel, wallClock });
 }
 
 /** Runs until the output that is still to come contains the prompt; the instruction count then. */
@@ -108,7 +112,8 @@ async function main(request: BootRequest): Promise<BootResult> {
   const instructions = await came;
   const ms = performance.now() - start;
   await end();
-  return { ms, instructions, ...(request.snapshot && { snapshot: await snapshot(machine, request, guest) }) };
+  const jit = machine.inspect.jitFigures();
+  return { ms, instructions, ...(jit && { jit }), ...(request.snapshot && { snapshot: await snapshot(machine, request, guest) }) };
 }
 
 if (process.argv[2]?.startsWith('{')) {
