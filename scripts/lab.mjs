@@ -2,6 +2,7 @@
 import { existsSync, readdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
+import { labProgram } from './lab-program.mjs';
 import { programId } from './program.mjs';
 import { main, root, run, UserError } from './steps.mjs';
 
@@ -35,10 +36,8 @@ async function prepare() {
 
 await main(async () => {
   if (!existsSync(tsx)) await step(join(root, 'scripts/setup.mjs'));
-  const { register } = await import('tsx/esm/api');
-  register();
   globalThis.__LAB_PROGRAM__ = programId();
-  const lab = await import(pathToFileURL(join(root, 'engine/cli/main.ts')).href);
+  const lab = await import(pathToFileURL(await labProgram()).href);
   const status = await lab.main(process.argv.slice(2), root, process, prepare);
   // Timers and sockets of a machine that has ended must not hold the process.
   process.exit(status);
