@@ -210,8 +210,12 @@ function switchMemory(parts: StateParts, saved: SavedMachine): void {
   throw new MachineError(`memslots: ${commit.refusals[0]?.errno}: ${commit.refusals[0]?.reason}`);
 }
 
+/** Only pages that hold something are zeroed: to write to all would make the browser take real memory for what no guest ever touched. */
 function fillRam(host: HostMemory, ram: readonly RamPiece[]): void {
-  for (const { start, size } of host.ranges()) host.bytes.fill(0, start, start + size);
+  for (const { start, size } of host.ranges())
+    for (let page = start; page < start + size; page += PAGE_SIZE) {
+      if (!isZeroPage(host.words, page)) host.bytes.fill(0, page, page + PAGE_SIZE);
+    }
   for (const { pages, bytes } of ram) {
     pages.forEach((page, index) => {
       host.bytes.set(bytes.subarray(index * PAGE_SIZE, (index + 1) * PAGE_SIZE), page * PAGE_SIZE);
