@@ -1,10 +1,11 @@
 /** -record and -replay as a person uses them: `lab` processes, and files that go between them and the page's worker. */
 import { type ChildProcessWithoutNullStreams, spawn } from 'node:child_process';
-import { once } from 'node:events';
+import { EventEmitter, once } from 'node:events';
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
+import type { Readable } from 'node:stream';
 import { afterAll, describe, expect, it } from 'vitest';
 import { packReplay, packReplayFile, readReplay, unpackReplayFile } from '../snapshot/index';
 import { type Of, Page } from '../worker/testing';
@@ -26,14 +27,15 @@ function spawned(...flags: string[]) {
   });
   children.add(child);
   const said = { out: '', err: '' };
-  child.stdout.on('data', (chunk: Buffer) => {
-    said.out += chunk.toString();
+  const heard = new Heard();
+  heard.from(child.stdout, (text) => {
+    said.out += text;
   });
-  child.stderr.on('data', (chunk: Buffer) => {
-    said.err += chunk.toString();
+  heard.from(child.stderr, (text) => {
+    said.err += text;
   });
   const status = once(child, 'close').then(([code]) => code as number);
-  return { child, said, status };
+  return { child, said, heard, status };
 }
 
 async function run(...flags: string[]): Promise<{ status: number; out: string; err: string }> {
@@ -44,8 +46,21 @@ async function run(...flags: string[]): Promise<{ status: number; out: string; e
 
 const replayed = (what: string, ...flags: string[]) => run('-replay', what, ...flags);
 
-async function until(holds: () => boolean): Promise<void> {
-  while (!holds()) await new Promise((done) => setImmediate(done));
+/** What a process or a socket sent; `until` looks again each time that more comes. */
+class Heard {
+  private readonly changed = new EventEmitter().setMaxListeners(0);
+
+  /** Keeps what `stream` sends by way of `keep`. */
+  from(stream: Readable, keep: (text: string) => void): void {
+    stream.on('data', (chunk: Buffer) => {
+      keep(chunk.toString());
+      this.changed.emit('more');
+    });
+  }
+
+  async until(holds: () => boolean): Promise<void> {
+    while (!holds()) await once(this.changed, 'more');
+  }
 }
 
 let runs = 0;
@@ -53,24 +68,32 @@ let runs = 0;
 async function recorded(...flags: string[]) {
   const number = runs++;
   const [file, serial] = [join(folder, `run${number}.mslr`), join(folder, `serial${number}`)];
-  const { child, said, status } = spawned('-record', file, '-serial', `unix:${serial},server=on,wait=on`, '-monitor', 'stdio', ...flags);
-  await until(() => said.err.includes('waiting for a client'));
+  const { child, said, heard, status } = spawned(
+    '-record',
+    file,
+    '-serial',
+    `unix:${serial},server=on,wait=on`,
+    '-monitor',
+    'stdio',
+    ...flags,
+  );
+  await heard.until(() => said.err.includes('waiting for a client'));
   let console = '';
   const socket = connect(serial);
-  socket.on('data', (chunk: Buffer) => {
-    console += chunk.toString();
+  heard.from(socket, (text) => {
+    console += text;
   });
-  await until(() => said.out.endsWith('(lab) '));
+  await heard.until(() => said.out.endsWith('(lab) '));
   return {
     file,
-    shows: (words: string) => until(() => console.includes(words)),
-    tells: (words: string) => until(() => said.err.includes(words)),
+    shows: (words: string) => heard.until(() => console.includes(words)),
+    tells: (words: string) => heard.until(() => said.err.includes(words)),
     type: (data: string | Buffer) => socket.write(data),
     /** Resolves to what the monitor printed. */
     async monitor(line: string): Promise<string> {
       const before = said.out.length;
       child.stdin.write(`${line}\n`);
-      await until(() => said.out.slice(before).endsWith('(lab) '));
+      await heard.until(() => said.out.slice(before).endsWith('(lab) '));
       return said.out.slice(before, -'(lab) '.length);
     },
     async end(signal?: NodeJS.Signals): Promise<{ status: number; err: string }> {

@@ -34,8 +34,18 @@ export class Page {
       },
       wallClock: () => Date.now(),
       monotonic: () => performance.now(),
-      yieldTurn: () => new Promise((done) => setImmediate(done)),
-      setTimer: (wake, ms) => setTimeout(wake, ms),
+      yieldTurn: () =>
+        new Promise<void>((done) => {
+          setImmediate(() => {
+            this.wake();
+            done();
+          });
+        }),
+      setTimer: (wake, ms) =>
+        setTimeout(() => {
+          wake();
+          this.wake();
+        }, ms),
       clearTimer: (timer) => clearTimeout(timer as NodeJS.Timeout),
       createMachine: async (options) => {
         const machine = await createMachine(options);
@@ -70,9 +80,9 @@ export class Page {
     }
   }
 
-  /** Looked at in every turn: for what no message tells. */
+  /** For what no message tells: looked at whenever the session gave a turn back, or a timer of its own went off. */
   async holds(condition: () => boolean): Promise<void> {
-    while (!condition()) await new Promise((done) => setImmediate(done));
+    await this.until(() => condition() || undefined);
   }
 
   first<T extends FromWorker['type']>(type: T): Promise<Of<T>> {
@@ -115,6 +125,10 @@ export class Page {
   private hear(message: FromWorker): void {
     this.heard.push(structuredClone(message));
     if (message.type === 'storage') this.store(message);
+    this.wake();
+  }
+
+  private wake(): void {
     for (const watcher of [...this.watchers]) watcher();
   }
 

@@ -3,8 +3,8 @@ import { beforeAll, describe, expect, it } from 'vitest';
 import { Monitor } from '../../engine/monitor/index';
 import { testEnv } from '../../engine/monitor/testing';
 import { loadMachine, saveMachine } from '../../engine/snapshot/index';
-import { GIB, MIB } from './harness';
-import { BLOCK, Linux, missing } from './linux';
+import { GIB, Guest, MIB } from './harness';
+import { BLOCK, Linux, linuxImage, missing } from './linux';
 
 /** Little is free in it, so that files must go where memory was plugged. */
 const RAM = 96 * MIB;
@@ -94,7 +94,7 @@ describe.skipIf(missing)('a stock Linux with virtio-mem and a balloon', () => {
     expect(plugged()).toBe(256 * MIB);
     expect(linux.sh('md5sum -c /sum')).toBe('/mnt/t/file: OK');
 
-    const { guest } = await Linux.boot(DEVICES);
+    const guest = await Guest.boot({ slots: 8, maxmem: 4 * GIB, guest: linuxImage(), ...DEVICES });
     expect(await loadMachine(guest.machine, bytes)).toBeUndefined();
     expect(await guest.machine.digest()).toBe(before);
     expect(guest.machine.backends.list().find(({ id }) => id === 'vmem0')?.busy).toBe('vm0');

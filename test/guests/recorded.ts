@@ -34,8 +34,14 @@ function apply(guest: Guest, input: string): void {
   } catch {}
 }
 
-/** Runs by the wall clock, which a seed moves, and takes inputs now and then. */
-export async function record(options: Partial<MachineOptions>, seed: number, inputs: readonly string[], rounds: number): Promise<Recorded> {
+/** Runs by the wall clock, which a seed moves, and takes inputs now and then. `pace`: how many times longer the stretches between them are. */
+export async function record(
+  options: Partial<MachineOptions>,
+  seed: number,
+  inputs: readonly string[],
+  rounds: number,
+  pace = 1,
+): Promise<Recorded> {
   const random = new Random(seed);
   let now = 0;
   const guest = await Guest.boot({ ...options, wallClock: () => (now += 0.7) });
@@ -43,7 +49,7 @@ export async function record(options: Partial<MachineOptions>, seed: number, inp
   const taken: Recorded['taken'] = [];
   for (let n = 0; n < rounds; n++) {
     for (let runs = random.below(4); runs > 0; runs--) {
-      machine.run.until(now + random.below(6));
+      machine.run.until(now + random.below(6 * pace));
       now += random.below(30);
     }
     machine.run.catchUp();
@@ -87,8 +93,9 @@ export async function sameAgain(
   seed: number,
   inputs: readonly string[],
   rounds: number,
+  pace = 1,
 ): Promise<Recorded> {
-  const first = await record(options, seed, inputs, rounds);
+  const first = await record(options, seed, inputs, rounds, pace);
   const again = await replay(options, seed + 1, first);
   if (again.text !== first.text)
     throw new Error(`seed ${seed}: the guest wrote ${JSON.stringify(again.text)} and not ${JSON.stringify(first.text)}`);
