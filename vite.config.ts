@@ -35,7 +35,8 @@ function contentSecurityPolicy(): Plugin {
     "script-src 'self' 'wasm-unsafe-eval'",
     "style-src 'self' 'unsafe-inline'",
     "img-src 'self' data:",
-    "connect-src 'self'",
+    // Machines and replays that a link names lie where their owner put them; on a person's own computer that may be plain http.
+    "connect-src 'self' https: http://localhost:* http://127.0.0.1:*",
     "worker-src 'self'",
     "base-uri 'none'",
     // Svelte's own templates, and the addresses of our workers.

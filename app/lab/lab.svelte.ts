@@ -305,6 +305,11 @@ export class Lab {
     return (await this.#ask({ type: 'inspect-file', bytes })) as InspectedFile;
   }
 
+  /** SHA-256, 64 hex digits. */
+  async hash(bytes: Uint8Array): Promise<string> {
+    return (await this.#ask({ type: 'hash-file', bytes })) as string;
+  }
+
   #ask(message: Parameters<WorkerClient['request']>[0]): Promise<unknown> {
     return this.#client?.request(message) ?? Promise.reject(new Error('The worker has not started.'));
   }

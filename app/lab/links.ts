@@ -1,4 +1,4 @@
-/** The page's address: a share link is the fragment `#l=...` (layout), `#s=...` (state) or `#r=...` (replay). Unpacking and checking it is the engine's job. */
+/** The page's address: a share link is the fragment `#l=...` (layout), `#s=...` (state), `#r=...` (replay) or `#f=...` (a file that lies elsewhere). Unpacking and checking it is the engine's job. */
 import type { ShareKind } from '../../engine/worker/protocol';
 import { embedded, tidy } from './embedding';
 
@@ -8,13 +8,15 @@ export const LONG_LINK = 2000;
 /** Longer than any link the engine makes; it would refuse it too, but need not be sent it. */
 const LONGEST_FRAGMENT = 4_000_000;
 
-const KINDS: Record<string, ShareKind> = { l: 'layout', s: 'state', r: 'replay' };
+export type LinkKind = ShareKind | 'file';
+
+const KINDS: Record<string, LinkKind> = { l: 'layout', s: 'state', r: 'replay', f: 'file' };
 
 /** What each kind is called where a link is asked about. */
-export const LINK_NOUN: Record<ShareKind, string> = { layout: 'layout', state: 'machine', replay: 'replay' };
+export const LINK_NOUN: Record<LinkKind, string> = { layout: 'layout', state: 'machine', replay: 'replay', file: 'file' };
 
 export interface SharedLink {
-  kind: ShareKind;
+  kind: LinkKind;
   /** without '#' */
   fragment: string;
 }
@@ -22,7 +24,7 @@ export interface SharedLink {
 /** undefined: the fragment does not claim to be a share link. */
 export function sharedLink(hash: string): SharedLink | undefined {
   const fragment = hash.replace(/^#/, '');
-  const kind = KINDS[/^([lsr])=/.exec(fragment)?.[1] ?? ''];
+  const kind = KINDS[/^([lsrf])=/.exec(fragment)?.[1] ?? ''];
   return kind && { kind, fragment: fragment.slice(0, LONGEST_FRAGMENT) };
 }
 

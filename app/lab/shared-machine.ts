@@ -1,6 +1,7 @@
 /** From a state or replay, which names its machine, to what can be booted: the guest is one that the page serves, or one of this browser's own. */
-import type { InspectedLink } from '../../engine/worker/protocol';
+import type { InspectedFile, InspectedLink } from '../../engine/worker/protocol';
 import type { BootRequest } from './boot-request';
+import type { FileLink } from './file-link';
 import { type GuestEntry, listGuests, MEMLAB, type OwnGuest } from './guests';
 import { DEFAULT_CPU, formatDevices, formatMemory } from './machine-flags';
 import { recentGuests } from './own-guests';
@@ -8,8 +9,12 @@ import { WorkerClient } from './worker-client';
 
 type Spec = Extract<InspectedLink, { kind: 'state' | 'replay' }>['spec'];
 
-/** Asks a worker of its own, since a link may come before there is any. Rejects with the engine's reason. */
-export async function inspectLink(link: string): Promise<InspectedLink> {
+/** Rejects with the engine's reason. */
+export const inspectLink = (link: string): Promise<InspectedLink> =>
+  inFreshWorker((client) => client.request<InspectedLink>({ type: 'inspect-link', link }));
+
+/** Asks a worker of its own, since a link may come before there is any. Rejects as `ask` does, and when the worker ends. */
+export async function inFreshWorker<T>(ask: (client: WorkerClient) => Promise<T>): Promise<T> {
   let failed = (_reason: Error): void => {};
   const client = new WorkerClient((said) => {
     if (said.type === 'fatal') failed(new Error(said.reason));
@@ -18,10 +23,19 @@ export async function inspectLink(link: string): Promise<InspectedLink> {
     const broken = new Promise<never>((_resolve, reject) => {
       failed = reject;
     });
-    return await Promise.race([client.request<InspectedLink>({ type: 'inspect-link', link }), broken]);
+    return await Promise.race([ask(client), broken]);
   } finally {
     client.terminate();
   }
+}
+
+/** What the file holds; rejects when it is not the one that the link names, or no whole file. */
+export function inspectLinked(bytes: Uint8Array, { sha256 }: FileLink): Promise<InspectedFile> {
+  return inFreshWorker(async (client) => {
+    const hash = await client.request<string>({ type: 'hash-file', bytes });
+    if (hash !== sha256) throw new Error(`its SHA-256 is ${hash}, the link names ${sha256}: it is another file, or was changed since`);
+    return client.request<InspectedFile>({ type: 'inspect-file', bytes });
+  });
 }
 
 /** Throws when there is no such guest. `own`: files that this browser remembers will do too. */

@@ -5,12 +5,13 @@ import { sentence } from '../shared/format';
 import { BootAttempt } from './boot-attempt';
 import type { BootRequest } from './boot-request';
 import { embedded } from './embedding';
+import { fetchLinked, readFileLink } from './file-link';
 import { fetchGuest, type GuestEntry, listGuests, MEMLAB, type OwnGuest } from './guests';
 import { LINK_NOUN, linkBase, type SharedLink, sharedLink, wantedGuest } from './links';
-import { DEFAULT_ACCEL, DEFAULT_MEMORY, parseMemory } from './machine-flags';
+import { DEFAULT_ACCEL, DEFAULT_CPU, DEFAULT_MEMORY, formatDevices, formatMemory, parseMemory } from './machine-flags';
 import type { Notices } from './notices';
 import { recentGuests, rememberGuest } from './own-guests';
-import { inspectLink, requestFor } from './shared-machine';
+import { inspectLink, inspectLinked, requestFor } from './shared-machine';
 import { onLayoutsChanged } from './storage';
 import type { Announcement, WorkerClient } from './worker-client';
 
@@ -26,6 +27,12 @@ interface StarterLab extends Notices {
   inspect(bytes: Uint8Array): Promise<InspectedFile>;
   stopped(title: string, text: string): void;
   store(client: WorkerClient, message: Extract<Announcement, { type: 'storage' }>): Promise<void>;
+}
+
+/** The guest of this name that the page serves or this browser remembers, for its next reset; memlab where there is none. */
+async function knownGuest(name: string): Promise<GuestEntry | OwnGuest> {
+  const known: (GuestEntry | OwnGuest)[] = [...(await listGuests().catch(() => [MEMLAB])), ...(await recentGuests())];
+  return known.find((each) => each.name === name) ?? MEMLAB;
 }
 
 export class Starter {
@@ -65,17 +72,57 @@ export class Starter {
   /** A layout is for memlab; a state or a replay names its machine, so that is asked first. */
   async #open(link: SharedLink | undefined): Promise<void> {
     if (!link || link.kind === 'layout') return void (await this.boot({ guest: MEMLAB, memory: DEFAULT_MEMORY, link: link?.fragment }));
+    if (link.kind === 'file') return this.#openLinked(link.fragment);
     if (!this.#lab.alive) this.#lab.loading = { what: `Opening the ${LINK_NOUN[link.kind]}`, percent: undefined };
     try {
       const found = await inspectLink(link.fragment);
       if (found.kind === 'layout') throw new Error('it is a layout');
       await this.boot({ ...(await requestFor(found.spec, false)), link: link.fragment });
     } catch (error) {
-      const alive = this.#lab.alive;
-      if (!alive) await this.boot({ guest: MEMLAB, memory: DEFAULT_MEMORY });
-      const after = alive ? `${this.#lab.state?.guest ?? 'The guest'} goes on.` : 'memlab runs instead.';
-      this.#lab.tell({ kind: 'link', tone: 'bad', title: 'Link refused:', text: `${sentence((error as Error).message)} ${after}` });
+      await this.#linkRefused((error as Error).message);
     }
+  }
+
+  async #linkRefused(reason: string): Promise<void> {
+    const alive = this.#lab.alive;
+    if (!alive) await this.boot({ guest: MEMLAB, memory: DEFAULT_MEMORY });
+    const after = alive ? `${this.#lab.state?.guest ?? 'The guest'} goes on.` : 'memlab runs instead.';
+    this.#lab.tell({ kind: 'link', tone: 'bad', title: 'Link refused:', text: `${sentence(reason)} ${after}` });
+  }
+
+  /** A machine or replay that lies elsewhere: fetched, held against the link's hash, and only then looked at. */
+  async #openLinked(fragment: string): Promise<void> {
+    const number = ++this.#attempts;
+    const overtaken = new AbortController();
+    const tell = (what: string, percent: number | undefined): void => {
+      // Another boot was asked for meanwhile: it has the word.
+      if (number === this.#attempts) this.#lab.loading = { what, percent };
+      else overtaken.abort();
+    };
+    try {
+      const link = readFileLink(fragment, location.href);
+      const bytes = await fetchLinked(link, tell, overtaken.signal);
+      tell(`Checking ${link.name}`, undefined);
+      const found = await inspectLinked(bytes, link);
+      if (number !== this.#attempts) return;
+      if (found.kind === 'layout') throw new Error('it is a layout: Import the file, or share the layout in a link of its own');
+      if (found.kind === 'replay') await this.boot({ ...(await requestFor(found.spec, true)), replay: bytes });
+      else await this.#bootFile(link.name, found, bytes);
+    } catch (error) {
+      if (number !== this.#attempts && overtaken.signal.aborted) return;
+      this.#lab.loading = undefined;
+      await this.#linkRefused((error as Error).message);
+    }
+  }
+
+  /** Throws the reason when the machine in the file does not go on here. */
+  async #bootFile(name: string, { shape, guest }: Extract<InspectedFile, { kind: 'machine' }>, bytes: Uint8Array): Promise<void> {
+    const devices = formatDevices(shape);
+    const machine = { memory: formatMemory(shape), smp: shape.smp, cpu: shape.cpu ?? DEFAULT_CPU, ...(devices ? { devices } : {}) };
+    const load = (client: WorkerClient): Promise<unknown> => client.request({ type: 'load', bytes });
+    const reason = await this.#try({ guest: await knownGuest(guest), ...machine }, load);
+    if (reason !== undefined) throw new Error(reason);
+    this.#lab.say({ text: `Opened ${name}: its SHA-256 is the link's. The guest goes on from where it was saved.` });
   }
 
   /** A replay file, looked at already: its machine takes the place of the one that runs, which is asked first. */
@@ -130,13 +177,15 @@ export class Starter {
 
   /** A machine like the snapshot's, with the snapshot loaded into it; takes the place of what runs only then. The refusal, or ''. */
   async bootSnapshot(name: string, machine: Pick<BootRequest, 'memory' | 'smp' | 'cpu' | 'devices'>, line: string): Promise<string> {
-    const known: (GuestEntry | OwnGuest)[] = [...(await listGuests().catch(() => [MEMLAB])), ...(await recentGuests())];
-    const guest = known.find((each) => each.name === name) ?? MEMLAB;
-    return (await this.#try({ guest, ...machine }, line)) ?? '';
+    const load = async (client: WorkerClient): Promise<void> => {
+      const answer = await client.request<Answer>({ type: 'monitor', line });
+      if (answer.failed) throw new Error(answer.reason);
+    };
+    return (await this.#try({ guest: await knownGuest(name), ...machine }, load)) ?? '';
   }
 
-  /** The reason when it does not start; undefined when it runs, or when another boot has overtaken it. */
-  async #try(request: BootRequest, monitorLine?: string): Promise<string | undefined> {
+  /** `load`: puts the machine that has booted into another state. The reason when it does not start; undefined when it runs, or when another boot has overtaken it. */
+  async #try(request: BootRequest, load?: (client: WorkerClient) => Promise<unknown>): Promise<string | undefined> {
     const number = ++this.#attempts;
     this.#attempt?.client.terminate();
     this.#attempt = undefined;
@@ -167,11 +216,8 @@ export class Starter {
       );
       this.#attempt = attempt;
       await attempt.booted;
-      if (monitorLine !== undefined) {
-        const answer = (await attempt.client.request({ type: 'monitor', line: monitorLine })) as Answer;
-        if (answer.failed) throw new Error(answer.reason);
-      }
-      if (number === this.#attempts) this.#adopt(attempt, { ...request, append }, monitorLine === undefined);
+      await load?.(attempt.client);
+      if (number === this.#attempts) this.#adopt(attempt, { ...request, append }, load === undefined);
       return undefined;
     } catch (error) {
       if (number !== this.#attempts) return undefined;

@@ -23,6 +23,7 @@ type Request = DistributiveOmit<
         | 'seek'
         | 'stage'
         | 'inspect-file'
+        | 'hash-file'
         | 'inspect-link'
         | 'share'
         | 'export'

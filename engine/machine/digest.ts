@@ -1,7 +1,7 @@
 /** SHA-256 over the whole state of a machine: equal machines, equal digests; a different byte anywhere, another digest. */
 import { PAGE_SIZE } from '../abi/layout';
 import type { HostMemory, HostRange } from './host-memory';
-import { sha256 } from './sha256';
+import { sha256, sha256Hex } from './sha256';
 
 /** Bytes of host memory that one partial digest covers. */
 const CHUNK = 4 * 0x100000;
@@ -22,8 +22,7 @@ export async function digestOf(host: HostMemory, records: readonly Uint8Array[],
   parts.forEach((part, index) => {
     all.set(part, index * 32);
   });
-  const digest = await sha256(all);
-  return Array.from(digest, (byte) => byte.toString(16).padStart(2, '0')).join('');
+  return sha256Hex(all);
 }
 
 /** The pages of [start, end) that are not zero, each behind its hva; nothing at all when all are zero. */

@@ -8,6 +8,7 @@ export { createMachine } from './machine';
 export { PAGE_NX } from './page-table';
 export { FreeIds } from './partial-slots';
 export { Runner } from './runner';
+export { sha256Hex } from './sha256';
 export { shapeRefusal } from './shape';
 export { BETWEEN_PHASES } from './staged-edits';
 export { checkDescription, checkDevices, checkLogs, devicesOf, dirtyBytes, MAX_SLOTS, MOST_DIRTY } from './state-check';

@@ -6,6 +6,11 @@ export async function sha256(bytes: Uint8Array): Promise<Uint8Array> {
   return subtle ? new Uint8Array(await subtle.digest('SHA-256', bytes as Uint8Array<ArrayBuffer>)) : sha256InScript(bytes);
 }
 
+/** The same as 64 hex digits. */
+export async function sha256Hex(bytes: Uint8Array): Promise<string> {
+  return Array.from(await sha256(bytes), (byte) => byte.toString(16).padStart(2, '0')).join('');
+}
+
 const BLOCK = 64;
 const ROUNDS = 64;
 

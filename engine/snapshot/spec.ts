@@ -2,7 +2,7 @@
 import { MAX_VCPUS } from '../abi/layout';
 import type { GuestImage, Machine, MachineConfig, SavedDevices } from '../machine/index';
 import { checkDevices, DEFAULT_CPU, devicesOf, parseCpu } from '../machine/index';
-import { sha256 } from '../machine/sha256';
+import { sha256, sha256Hex } from '../machine/sha256';
 import { Refused } from './container';
 
 export interface MachineSpec {
@@ -130,7 +130,5 @@ async function imageOf({ kernel, initrd }: GuestImage): Promise<string> {
   hashes.forEach((hash, index) => {
     both.set(hash, index * 32);
   });
-  return hex(await sha256(both)).slice(0, IMAGE_DIGITS);
+  return (await sha256Hex(both)).slice(0, IMAGE_DIGITS);
 }
-
-const hex = (bytes: Uint8Array): string => Array.from(bytes, (byte) => byte.toString(16).padStart(2, '0')).join('');

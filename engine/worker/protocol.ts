@@ -117,6 +117,8 @@ export type ToWorker =
   | { type: 'ping' }
   /** Is this a whole machine snapshot or a layout? Answered with an InspectedFile, or the reason why not. No machine is touched. */
   | { type: 'inspect-file'; id: number; bytes: Uint8Array }
+  /** Answered with the SHA-256 of the bytes, 64 hex digits. */
+  | { type: 'hash-file'; id: number; bytes: Uint8Array }
   /** Answered with `Queries[query.ask]['answer']`. */
   | { type: 'query'; id: number; query: Query }
   /** Change set edits by the page; answered with `result` (text: error or ''). */

@@ -4,7 +4,7 @@
  */
 import { HOST_BASE } from '../abi/layout';
 import type { Machine, MachineConfig, MachineEvent, MachineOptions } from '../machine/index';
-import { createMachine, MAX_WASM_PAGES, Runner, TypedInput } from '../machine/index';
+import { createMachine, MAX_WASM_PAGES, Runner, sha256Hex, TypedInput } from '../machine/index';
 import { type Answer, CommitLog, isInputLine, Monitor, noticeOf, parseDeviceFlags } from '../monitor/index';
 import { Player } from '../replay/player';
 import { Recorder } from '../replay/recorder';
@@ -136,6 +136,9 @@ export class Session {
         return;
       case 'inspect-file':
         this.answer(message.id, () => inspectFile(message.bytes));
+        return;
+      case 'hash-file':
+        this.answer(message.id, () => sha256Hex(message.bytes));
         return;
       case 'inspect-link':
         this.answer(message.id, () => inspectLink(message.link));
