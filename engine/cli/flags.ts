@@ -33,6 +33,8 @@ export interface LabFlags {
   dirtyRing?: number;
   /** What finds the memslot of a gfn; absent: the engine's default. */
   index?: MachineConfig['index'];
+  /** File with the names of the guest's code */
+  symbols?: string;
   /** -S */
   paused: boolean;
   /** Folder of machine snapshots. */
@@ -115,6 +117,9 @@ const withValue: Record<string, Handler> = {
   snapshots: (draft, value) => {
     draft.snapshots = value;
   },
+  symbols: (draft, value) => {
+    draft.symbols = value;
+  },
   record: (draft, value) => {
     draft.record = value;
   },
@@ -123,7 +128,7 @@ const withValue: Record<string, Handler> = {
   },
 };
 /** What may stand beside -replay: the file says everything else. */
-const BESIDE_REPLAY = new Set(['replay', 'kernel', 'initrd', 'append', 'serial', 'accel', 'gdb', 's']);
+const BESIDE_REPLAY = new Set(['replay', 'kernel', 'initrd', 'append', 'serial', 'accel', 'gdb', 's', 'symbols']);
 
 const alone: Record<string, (draft: Draft) => void> = {
   s: (draft) => {

@@ -20,14 +20,15 @@ Machine:
                         board's virtio-mmio bus; 'qom-set ID requested-size SIZE' in the monitor changes how much; needs -m maxmem=
   -device virtio-balloon-device[,id=ID]   a balloon, for 'balloon' and 'info balloon'
   -device isa-debug-exit[,iobase=PORT,iosize=N]   a guest write ends lab with status (value << 1) | 1; default port 0x501
+  -symbols FILE         names of the guest's code: a vmlinux, another ELF file or a System.map (docs/debugging.md)
   -S                    do not start the vCPUs; 'cont' in the monitor does
   -snapshots DIR        where savevm and loadvm keep machine snapshots, as files NAME.mslm
   -loadvm NAME          start with a machine snapshot of that folder; the same -m and -smp as when it was saved
 Replays:
   -record FILE          write a replay of this run to FILE when it ends: the page plays it, and so does -replay
   -replay FILE          play a replay's file (or its link) and print whether the digest at the end is the recorded one; beside it only
-                        -kernel, -initrd, -append for a guest of your own, -serial stdio|file:PATH, and -gdb or -s: gdb then
-                        goes back from the end
+                        -kernel, -initrd, -append for a guest of your own, -serial stdio|file:PATH, -symbols, and -gdb or -s:
+                        gdb then goes back from the end
 Connections:
   -serial CHARDEV       the guest's COM1; on a terminal Ctrl-A x ends lab, Ctrl-A Ctrl-A sends Ctrl-A
   -monitor CHARDEV      HMP, the human monitor; stdio unless something else uses stdio

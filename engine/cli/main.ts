@@ -18,6 +18,7 @@ import { Recording } from './recording';
 import { checkTarget } from './regular-file';
 import { playReplay } from './replay';
 import { snapshotStore } from './snapshot-store';
+import { loadSymbols } from './symbols';
 import { checkWritable } from './whole-file';
 
 /** Where `npm start` serves the page: what `share` puts before the layout. */
@@ -104,6 +105,7 @@ class Lab {
     const gdb = await this.openGdb();
     const choice = await chooseGuest(this.flags, root);
     const machine = await this.makeMachine(root, choice);
+    if (this.flags.symbols !== undefined) await loadSymbols(machine, this.flags.symbols);
     const runner = this.makeRunner(machine);
     const commits = new CommitLog(machine, wallClock);
     const makeFresh = (): Promise<Machine> => this.makeMachine(root, choice);

@@ -19,6 +19,7 @@ import { chooseGuest } from './guest-files';
 import { historyOf } from './history';
 import { readRegular, Unreadable } from './regular-file';
 import { debugReplay } from './replay-debug';
+import { loadSymbols } from './symbols';
 
 type Source = Pick<Asked, 'link' | 'replay'>;
 
@@ -44,6 +45,7 @@ export async function playReplay(
   const { machine, reason } = await makeMachine(asked, make, wanted);
   if (reason !== undefined) throw wrong(reason);
 
+  if (flags.symbols !== undefined) await loadSymbols(machine, flags.symbols);
   const serial = await openChardev('-serial', flags.serial, host);
   serial.onConnection((connection) => machine.serial.onOutput((bytes) => connection.send(bytes)));
   const gdb = flags.gdb && (await GdbServer.open(flags.gdb, host));

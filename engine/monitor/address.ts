@@ -1,14 +1,18 @@
 /** An address as the page's fields take it: what the monitor calls an expression, so `0x400000` and `$rip+8` alike. */
 import type { Machine } from '../machine/index';
+import { symbolsOf } from '../symbols/index';
 import { readExpression } from './expr';
 import { registerValue } from './registers';
 import { CommandError, UsageError } from './types';
 
 /** CommandError, one line, when the text is no expression. */
 export function readAddress(machine: Machine, text: string, vcpu = 0): bigint {
-  const wrong = (why: string): CommandError => new CommandError(`'${text}' is not an address (${why}): use 0x..., or $rip with + and -`);
+  const wrong = (why: string): CommandError =>
+    new CommandError(`'${text}' is not an address (${why}): use 0x..., $rip or a symbol, with + and -`);
   try {
-    const { value, end } = readExpression(text, 0, (name) => registerValue(machine.inspect.registers(vcpu), name));
+    const { value, end } = readExpression(text, 0, (name) => registerValue(machine.inspect.registers(vcpu), name), {
+      symbols: (name) => symbolsOf(machine).find(name),
+    });
     if (text.slice(end).trim() !== '') throw wrong(`it goes on with '${text.slice(end).trim()}'`);
     return value;
   } catch (error) {

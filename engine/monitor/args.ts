@@ -55,6 +55,8 @@ export interface ArgContext {
   command: string;
   state: MonitorState;
   registers: RegisterLookup;
+  /** Of the guest's code and data */
+  symbols?: (name: string) => bigint | undefined;
 }
 
 /** Throws UsageError; the lines of its message are printed before `Try "help ..."`. */
@@ -168,7 +170,7 @@ class ArgParser {
   private expression(slot: Slot): void {
     this.skip();
     if (slot.optional && this.at >= this.text.length) return;
-    const { value, end } = readExpression(this.text, this.at, this.context.registers);
+    const { value, end } = readExpression(this.text, this.at, this.context.registers, this.context);
     this.at = end;
     if (slot.type === 'l') {
       this.args.set(slot.key, value);
@@ -183,7 +185,7 @@ class ArgParser {
   /** A number of MiB, as bytes. */
   private mebibytes(slot: Slot): void {
     this.skip();
-    const { value, end } = readExpression(this.text, this.at, this.context.registers);
+    const { value, end } = readExpression(this.text, this.at, this.context.registers, this.context);
     this.at = end;
     if (BigInt.asIntN(64, value) < 0n) throw new UsageError('enter a positive value');
     this.args.set(slot.key, Number(value) * 0x100000);

@@ -124,7 +124,8 @@ describe('x, xp and sum', () => {
     machine.run.advance(1_000_000);
     machine.run.stop();
     const rip = machine.inspect.registers().rip;
-    const [line] = (await monitor.execute('x /1i $pc')).split('\n');
+    const [where, line] = (await monitor.execute('x /1i $pc')).split('\n');
+    expect(where).toMatch(/^[a-z_0-9]+(\+0x[0-9a-f]+)?:$/);
     expect(line).toMatch(new RegExp(`^0x${rip.toString(16).padStart(8, '0')}:  (?:[0-9a-f]{2} )+ +[a-z]`));
     machine.physical.write(0x180000, Uint8Array.from([0x48, 0x8b, 0x04, 0xc5, 0xf0, 0xff, 0xff, 0xff, 0x41, 0x54]));
     expect(await monitor.execute('x /2i 0x180000')).toBe(

@@ -1,5 +1,5 @@
 /** `x` and `xp`: memory in QEMU's layout. Nothing here has a side effect on the guest. */
-import { type Bits, instructionsFrom, qemuLines, type Read, unreadable } from './disasm';
+import { type Bits, instructionsFrom, type Placed, qemuLines, type Read, unreadable } from './disasm';
 import type { Format } from './types';
 
 /** A dump of more than this many lines is a slip of the finger; QEMU would print it all. */
@@ -65,17 +65,27 @@ export function dumpMemory(start: bigint, format: Format, read: Read): string {
   return lines.map((line) => `${line}\n`).join('');
 }
 
-/** `x /i`; `count` 0 is 1, as in QEMU. */
-export function dumpInstructions(start: bigint, count: number, bits: Bits, read: Read): string {
+/** `x /i`; `count` 0 is 1, as in QEMU. `name`: "main+0x4" of an address; a line of its own says where the code is, and in which function it goes on. */
+export function dumpInstructions(start: bigint, count: number, bits: Bits, read: Read, name: SymbolName = () => undefined): string {
   const wanted = Math.max(1, count);
   const found = instructionsFrom(read, start, Math.min(wanted, MAX_LINES), bits);
-  const lines = found.flatMap(qemuLines);
+  const lines = found.flatMap((placed, index) => [...place(name(placed.address), index === 0), ...withTarget(placed, name)]);
   if (found.length < Math.min(wanted, MAX_LINES)) {
     const last = found.at(-1);
     lines.push(unreadable(last ? last.address + BigInt(last.length) : start));
   } else if (wanted > MAX_LINES)
     lines.push(`... ${wanted - MAX_LINES} instructions more: this monitor prints at most ${MAX_LINES} at once`);
   return lines.map((line) => `${line}\n`).join('');
+}
+
+type SymbolName = (address: bigint) => string | undefined;
+
+const place = (symbol: string | undefined, first: boolean): string[] =>
+  symbol !== undefined && (first || !symbol.includes('+0x')) ? [`${symbol}:`] : [];
+
+function withTarget(placed: Placed, name: SymbolName): string[] {
+  const symbol = placed.target === undefined ? undefined : name(placed.target);
+  return qemuLines(symbol === undefined ? placed : { ...placed, operands: `${placed.operands} <${symbol}>` });
 }
 
 function cells(bytes: Uint8Array, format: Format['format'], size: number): string {

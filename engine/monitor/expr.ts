@@ -1,4 +1,4 @@
-/** Expressions as QEMU's monitor takes them: 64-bit, + - * / % & | ^ ~, parentheses, character constants, $registers. */
+/** Expressions as QEMU's monitor takes them: 64-bit, + - * / % & | ^ ~, parentheses, character constants, $registers; ours: names of symbols. */
 import { UsageError } from './types';
 
 export type RegisterLookup = (name: string) => bigint | undefined;
@@ -20,6 +20,8 @@ const SUFFIX: Record<string, bigint> = {
 export interface ExpressionOptions {
   /** Numbers may carry k, M, G, T, P or E (our own commands only). */
   suffixes?: boolean;
+  /** The address of a name in the guest's code or data. */
+  symbols?: (name: string) => bigint | undefined;
 }
 
 /** One expression read from `text` at `start`; `end` is where it stopped. Throws UsageError with QEMU's words. */
@@ -29,7 +31,7 @@ export function readExpression(
   registers: RegisterLookup,
   options: ExpressionOptions = {},
 ): { value: bigint; end: number } {
-  const reader = new Reader(text, start, registers, options.suffixes ?? false);
+  const reader = new Reader(text, start, registers, options);
   const value = reader.logic();
   return { value: U64(value), end: reader.at };
 }
@@ -39,7 +41,7 @@ class Reader {
     private readonly text: string,
     public at: number,
     private readonly registers: RegisterLookup,
-    private readonly suffixes: boolean,
+    private readonly options: ExpressionOptions,
   ) {
     this.skip();
   }
@@ -139,11 +141,15 @@ class Reader {
   private number(): bigint {
     const rest = this.text.slice(this.at);
     const digits = (/^0[xX][0-9a-fA-F]+/.exec(rest) ?? /^0[0-7]*/.exec(rest) ?? /^[1-9][0-9]*/.exec(rest))?.[0];
-    if (digits === undefined) throw new UsageError(`invalid char '${String.fromCodePoint(rest.codePointAt(0)!)}' in expression`);
+    if (digits === undefined) {
+      const symbol = this.symbol(rest);
+      if (symbol !== undefined) return symbol;
+      throw new UsageError(`invalid char '${String.fromCodePoint(rest.codePointAt(0)!)}' in expression`);
+    }
     this.at += digits.length;
     let value = BigInt(/^0[0-7]+$/.test(digits) ? `0o${digits.slice(1)}` : digits);
     if (value > ALL_ONES) throw new UsageError('number too large');
-    if (this.suffixes) {
+    if (this.options.suffixes) {
       const factor = SUFFIX[(this.text[this.at] ?? '').toLowerCase()];
       if (factor !== undefined) {
         this.at++;
@@ -153,6 +159,15 @@ class Reader {
     }
     this.skip();
     return value;
+  }
+
+  private symbol(rest: string): bigint | undefined {
+    const name = /^[A-Za-z_.][\w.$@]*/.exec(rest)?.[0];
+    const address = name === undefined ? undefined : this.options.symbols?.(name);
+    if (name === undefined || address === undefined) return undefined;
+    this.at += name.length;
+    this.skip();
+    return address;
   }
 
   private peek(): string {

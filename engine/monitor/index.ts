@@ -1,3 +1,4 @@
+export { readVirtual } from '../symbols/index';
 export { readAddress } from './address';
 export { helpLine, helpOf } from './commands/help';
 export { LONG_LINK } from './commands/layouts';
@@ -12,4 +13,3 @@ export { codeBits, describeSegment, dumpRegisters } from './registers';
 export { commands, infoCommands } from './table';
 export type { Answer, Command, LayoutFormat, LayoutStore, MonitorEnv, SnapshotFormat, SnapshotStore } from './types';
 export { VERSION } from './version';
-export { readVirtual } from './virtual-memory';

@@ -1,6 +1,7 @@
 /** The text monitor: one line in, QEMU's kind of text out. Nothing that a user types makes `execute` throw. */
 import type { Machine, MachineEvent } from '../machine/index';
 import { MachineError } from '../machine/index';
+import { symbolsOf } from '../symbols/index';
 import { parseArguments } from './args';
 import { findCommand } from './commands/help';
 import { CommitLog, pagesOf } from './commit-log';
@@ -66,9 +67,16 @@ export class Monitor {
     const found = findLine(line);
     if (typeof found === 'string') return mistyped(found);
     const { command, typed, rest } = found;
+    // What a replay holds must mean the same where nobody has the file with the names.
+    const symbols = command.input ? {} : { symbols: (name: string) => symbolsOf(this.context.machine).find(name) };
     let args: Args;
     try {
-      args = parseArguments(rest, command.args, { command: command.name, state: this.state, registers: (name) => this.register(name) });
+      args = parseArguments(rest, command.args, {
+        command: command.name,
+        state: this.state,
+        registers: (name) => this.register(name),
+        ...symbols,
+      });
     } catch (error) {
       if (error instanceof UsageError) return mistyped(error.message, `Try "help ${typed}" for more information\n`);
       return refusal(error);

@@ -11,6 +11,7 @@ import { memslotCommands } from './commands/memslot';
 import { replayCommands, replayInfo } from './commands/replay';
 import { runCommands } from './commands/run';
 import { snapshotCommands, snapshotsInfo } from './commands/snapshots';
+import { backtraceInfo, symbolCommand } from './commands/symbols';
 import { indexInfo } from './info/index-info';
 import { cpuCommand, machineInfo } from './info/machine';
 import { memoryInfo } from './info/memory';
@@ -31,6 +32,7 @@ export const infoCommands: readonly Command[] = [
   snapshotsInfo,
   replayInfo,
   breakpointInfo,
+  backtraceInfo,
 ];
 
 export const commands: readonly Command[] = [
@@ -49,4 +51,5 @@ export const commands: readonly Command[] = [
   ...replayCommands,
   ...breakpointCommands,
   gdbCommand,
+  symbolCommand,
 ];

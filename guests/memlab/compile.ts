@@ -56,7 +56,7 @@ export function build(out: string, debug = false): { kernel: string; symbols: st
     ...objects,
   ]);
   const finished = join(out, 'memlab.elf');
-  // Multiboot 1 knows 32-bit ELF only; the code inside stays 64-bit.
-  run('objcopy', ['-I', 'elf64-x86-64', '-O', 'elf32-i386', '--strip-all', linked, finished]);
+  // Multiboot 1 knows 32-bit ELF only; the code inside stays 64-bit. Its symbols stay, for monitor and page.
+  run('objcopy', ['-I', 'elf64-x86-64', '-O', 'elf32-i386', '--strip-debug', linked, finished]);
   return { kernel: finished, symbols: linked };
 }

@@ -1,4 +1,6 @@
 import { beforeAll, describe, expect, it } from 'vitest';
+import { breakpointsOf } from '../../engine/debug/index';
+import { symbolsOf } from '../../engine/symbols/index';
 import { hasFile, MIB } from './harness';
 import { BLOCK, BZIMAGE, Linux, missing } from './linux';
 
@@ -39,6 +41,33 @@ describe.skipIf(missing)('a stock Linux', () => {
     expect(linux.sh('/tmp/step; echo $?')).toMatch(/^in\n(Trace.*\n)?133$/);
     expect(linux.complaints()).toEqual([]);
     linux.sh('rm /tmp/step');
+  });
+
+  it('names its own code from its own memory, and tells who called what', () => {
+    const { machine } = linux;
+    const symbols = symbolsOf(machine);
+    expect(symbols.sources()).toEqual([{ name: 'Linux in memory', symbols: expect.any(Number) }]);
+    // /proc/kallsyms is the kernel's own word. Reading all of it takes Linux a second.
+    expect(linux.sh("grep -m 1 ' _text$' /proc/kallsyms")).toBe(`${symbols.find('_text')!.toString(16)} T _text`);
+    breakpointsOf(machine).add({
+      place: { kind: 'gva', first: symbols.find('vfs_write')!, length: 1 },
+      access: { execute: true, read: false, write: false },
+      once: true,
+    });
+    linux.guest.type('echo x > /dev/null\r');
+    machine.run.advance(100e6);
+    expect(machine.run.state).toBe('paused');
+    const { frames, end } = symbols.backtrace(0);
+    expect(frames.map(({ symbol = '', by }) => `${symbol.replace(/\+.*/, '')} ${by}`)).toEqual([
+      'vfs_write registers',
+      'ksys_write ORC',
+      'do_syscall_64 ORC',
+      'entry_SYSCALL_64_after_hwframe ORC',
+      ' ORC',
+    ]);
+    expect(end).toBe('user mode');
+    machine.run.cont();
+    linux.sh('true');
   });
 
   it('takes a DIMM, keeps a file in it that did not fit before, moves that to another DIMM, and gives both back', () => {
@@ -162,6 +191,24 @@ describe.skipIf(missing ?? !hasFile(BZIMAGE))('the untouched bzImage', () => {
   it('boots with nothing but console=ttyS0 as its command line', async () => {
     const linux = await Linux.boot({ bzImage: true, append: 'console=ttyS0', bootLimit: 3e9 });
     expect(linux.sh('cat /proc/cmdline')).toBe('console=ttyS0');
+    // KASLR moved it; a file with the addresses that it was linked to moves along, and one of another build is not used.
+    const symbols = symbolsOf(linux.machine);
+    const text = symbols.find('_text')!;
+    const linked = 0xffffffff81000000n;
+    expect(text).not.toBe(linked);
+    expect(linux.sh("grep -m 1 ' _text$' /proc/kallsyms")).toBe(`${text.toString(16)} T _text`);
+    const inFile = (address: bigint): string => (address - text + linked).toString(16);
+    const map = (name: string, away: bigint): Promise<unknown> => {
+      const lines = `${inFile(text)} T _text\n${inFile(symbols.find('schedule')! + away)} T schedule\n${inFile(text + 0x40n)} T ${name}\n`;
+      const bytes = new TextEncoder().encode(lines);
+      return symbols.load('System.map', { size: bytes.length, read: async (at, length) => bytes.slice(at, at + length) });
+    };
+    await expect(map('mine', 0n)).resolves.toMatchObject({ slide: text - linked });
+    expect(symbols.find('mine')).toBe(text + 0x40n);
+    await expect(map('other', 0x10n)).resolves.toMatchObject({
+      unused: 'the kernel that runs has schedule elsewhere: it is another build',
+    });
+    expect(symbols.find('other')).toBeUndefined();
     expect(linux.complaints()).toEqual([]);
   });
 });

@@ -1,5 +1,6 @@
 /** breakpoint_add, breakpoint_del, info breakpoints: ours. They stop the machine at an access, whoever makes it, and change nothing else. */
 import { type Accesses, type BreakpointOptions, breakpointLine, breakpointsOf, type Place, stopText } from '../../debug/index';
+import { symbolsOf } from '../../symbols/index';
 import { parseCondition } from '../condition';
 import { readExpression } from '../expr';
 import { parseKeyval } from '../opts';
@@ -26,7 +27,10 @@ const OPTIONS = ['len', 'access', 'if', 'skip', 'once', 'vcpu'];
 function number({ machine, state }: Context, name: string, text: string, most = 0xffff_ffff_ffff_ffffn): bigint {
   try {
     const registers = machine.inspect.registers(state.vcpu);
-    const { value, end } = readExpression(text, 0, (register) => registerValue(registers, register), { suffixes: true });
+    const { value, end } = readExpression(text, 0, (register) => registerValue(registers, register), {
+      suffixes: true,
+      symbols: (symbol) => symbolsOf(machine).find(symbol),
+    });
     if (text.slice(end).trim() !== '') throw new UsageError(`it goes on with '${text.slice(end).trim()}'`);
     if (value > most) throw new UsageError(`at most 0x${most.toString(16)} is possible`);
     return value;

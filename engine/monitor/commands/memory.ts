@@ -1,11 +1,11 @@
 /** x, xp, print, sum, gva2gpa, gpa2hva, i, o, memsave, pmemsave. */
 import type { Machine } from '../../machine/index';
+import { readVirtual, symbolsOf } from '../../symbols/index';
 import type { Read } from '../disasm';
 import { dumpInstructions, dumpMemory, printChar } from '../dump';
 import { codeBits } from '../registers';
 import { hex } from '../sizes';
 import { type Args, type Command, CommandError, type Context, type Format, getBig, getNumber, getString } from '../types';
-import { readVirtual } from '../virtual-memory';
 
 const PAGE = 4096;
 /** Physical addresses stop here, and JS numbers are exact beyond it. */
@@ -19,11 +19,11 @@ function physical(machine: Machine, gpa: bigint, length: number): Uint8Array | u
   return machine.physical.read(Number(gpa), length);
 }
 
-function dump({ machine, state }: Context, args: Args, read: Read): string {
+function dump({ machine, state }: Context, args: Args, read: Read, name?: (gva: bigint) => string | undefined): string {
   const format = formatOf(args);
   const start = getBig(args, 'addr');
   if (format.format !== 'i') return dumpMemory(start, format, read);
-  return dumpInstructions(start, format.count, codeBits(machine.inspect.registers(state.vcpu)), read);
+  return dumpInstructions(start, format.count, codeBits(machine.inspect.registers(state.vcpu)), read, name);
 }
 
 function print(args: Args): string {
@@ -148,8 +148,14 @@ export const memoryCommands: Command[] = [
     params: '/fmt addr',
     help: "virtual memory dump starting at 'addr'",
     origin: 'qemu',
-    note: 'Format i: x87, MMX, SSE to SSE4.2; AVX is shown as .byte.',
-    run: (context, args) => dump(context, args, (gva, length) => readVirtual(context.machine, context.state.vcpu, gva, length)),
+    note: 'Format i: x87, MMX, SSE to SSE4.2; AVX is shown as .byte. Where symbols are known, a line `name+offset:` comes before the code, and targets carry theirs.',
+    run: ({ machine, state, ...context }, args) =>
+      dump(
+        { machine, state, ...context },
+        args,
+        (gva, length) => readVirtual(machine, state.vcpu, gva, length),
+        (gva) => symbolsOf(machine).name(gva),
+      ),
   },
   {
     name: 'xp',

@@ -1,6 +1,7 @@
 /** info mem, info tlb: the guest's page tables, walked as QEMU walks them (not the contents of the software TLB: `info tlb-stats`); info walk, ours. */
 import type { PageWalk, VcpuRegisters, WalkPlace } from '../../machine/index';
 import { PAGE_NX } from '../../machine/index';
+import { symbolsOf } from '../../symbols/index';
 import { hex, shortSize } from '../sizes';
 import { type Command, type Context, getBig } from '../types';
 import { columns } from './memslots';
@@ -78,9 +79,11 @@ function entryLetters(entry: bigint, bytes: number): string {
 const placeText = ({ gpa, slot, hva }: WalkPlace): string =>
   `${hex(gpa)} (${slot === undefined ? 'no memslot' : `memslot ${slot}`}${hva === undefined ? '' : `, hva ${hex(hva)}`})`;
 
-export function walkText(walk: PageWalk): string {
+/** `symbol`: what the address is the code or data of. */
+export function walkText(walk: PageWalk, symbol?: string): string {
   const { mode, gva, cr3, steps, page, stop } = walk;
-  const head = mode === 'off' ? `${hex(gva)}: paging is off\n` : `${hex(gva)}: ${mode} paging, CR3 ${hex(cr3)}\n`;
+  const where = symbol === undefined ? hex(gva) : `${hex(gva)} <${symbol}>`;
+  const head = mode === 'off' ? `${where}: paging is off\n` : `${where}: ${mode} paging, CR3 ${hex(cr3)}\n`;
   const rows = steps.map(({ name, high, low, index, bytes, entry, ...place }) => [
     `  ${name}`,
     `bits ${high}-${low} = ${index}`,
@@ -104,6 +107,7 @@ export const pagingInfo: Command[] = [
     params: 'addr',
     help: 'show how the vCPU translates a virtual address: each page table entry on the way, the slot and host memory that it lies in, and where it leads or why it stops',
     origin: 'lab',
-    run: ({ machine, state }, args) => walkText(machine.inspect.pageWalk(getBig(args, 'addr'), state.vcpu)),
+    run: ({ machine, state }, args) =>
+      walkText(machine.inspect.pageWalk(getBig(args, 'addr'), state.vcpu), symbolsOf(machine).name(getBig(args, 'addr'))),
   },
 ];

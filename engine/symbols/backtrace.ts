@@ -1,0 +1,142 @@
+/**
+ * Who called: by ORC in a kernel that has it, by frame pointers where they lead from one call to another, and where neither does by looking
+ * for return addresses on the stack, which also finds some of calls that are over.
+ */
+import { Orc, OrcReg } from './orc';
+import type { FoundBy, Frame, Stack } from './stack';
+import type { SymbolTable } from './table';
+
+export interface Backtrace {
+  frames: Frame[];
+  /** Why there are no more; absent: the stack's end. */
+  end?: string;
+}
+
+const MOST_FRAMES = 64;
+/** Words of the stack that are looked at for return addresses. */
+const MOST_WORDS = 512;
+const MOST_GUESSES = 16;
+/** No frame of a compiler is larger, bytes. */
+const MOST_FRAME = 0x100000n;
+const KERNEL_HALF = 1n << 63n;
+/** struct pt_regs and its tail that the processor pushes (arch/x86/include/asm/ptrace.h). */
+const PT = { bp: 32n, r13: 16n, r10: 56n, dx: 96n, di: 112n, ip: 128n, cs: 136n, sp: 152n } as const;
+const IRET = { ip: 0n, cs: 8n, sp: 24n } as const;
+
+/** `kernel`: the symbols of the Linux that runs, if one does. `name`: of an address in code, undefined where nothing is known of it. */
+export function backtrace(stack: Stack, kernel: SymbolTable | undefined, name: (address: bigint) => string | undefined): Backtrace {
+  const frames: Frame[] = [frame(stack.ip, 'registers', name)];
+  if (stack.bits === 16) return { frames, end: '16-bit code: nothing tells its frames apart' };
+  const orc = kernel && stack.ip >= KERNEL_HALF ? Orc.of(kernel, stack.read) : undefined;
+  if (orc) {
+    const end = byOrc(stack, orc, frames, name);
+    if (frames.length > 1 || end === undefined) return { frames, ...(end !== undefined && { end }) };
+  }
+  if (byFramePointers(stack, frames, name)) return { frames };
+  guess(stack, frames, name);
+  return { frames };
+}
+
+/** A return address names what was called from: the call may be the last instruction of its function. */
+function frame(address: bigint, by: FoundBy, name: (address: bigint) => string | undefined): Frame {
+  const text = by === 'registers' ? name(address) : calledFrom(address, name);
+  return { address, by, ...(text !== undefined && { symbol: text }) };
+}
+
+function calledFrom(address: bigint, name: (address: bigint) => string | undefined): string | undefined {
+  const at = name(address);
+  const before = name(address - 1n);
+  if (at === undefined || before === undefined || symbolOf(at) === symbolOf(before)) return at ?? before;
+  const offset = Number(/\+0x([0-9a-f]+)$/.exec(before) ? `0x${/\+0x([0-9a-f]+)$/.exec(before)![1]}` : 0);
+  return `${symbolOf(before)}+0x${(offset + 1).toString(16)}`;
+}
+
+const symbolOf = (text: string): string => text.replace(/\+0x[0-9a-f]+$/, '');
+
+interface OrcState {
+  ip: bigint;
+  sp: bigint;
+  bp: bigint;
+  /** Where the registers of this frame are saved, all of them. */
+  regs?: bigint;
+  /** The address is where it goes on, not behind a call. */
+  exact: boolean;
+}
+
+/** Adds frames; why it ended, unless at the stack's end. */
+function byOrc(stack: Stack, orc: Orc, frames: Frame[], name: (address: bigint) => string | undefined): string | undefined {
+  const { registers } = stack;
+  let state: OrcState = { ip: stack.ip, sp: stack.sp, bp: stack.bp, exact: true };
+  while (frames.length < MOST_FRAMES) {
+    const entry = orc.at(state.exact ? state.ip : state.ip - 1n);
+    if (!entry || entry.type === 'undefined') return 'the kernel has no ORC entry for this address';
+    if (entry.type === 'end') return undefined;
+    const live = frames.length === 1;
+    const saved = (offset: bigint, index: number): bigint | undefined =>
+      live ? registers.gpr[index]! : state.regs === undefined ? undefined : stack.word(state.regs + offset);
+    let sp: bigint | undefined;
+    const offset = BigInt(entry.spOffset);
+    if (entry.spReg === OrcReg.sp) sp = state.sp + offset;
+    else if (entry.spReg === OrcReg.bp) sp = state.bp + offset;
+    else if (entry.spReg === OrcReg.spIndirect) sp = plus(stack.word(state.sp), offset);
+    else if (entry.spReg === OrcReg.bpIndirect) sp = stack.word(state.bp + offset);
+    else if (entry.spReg === OrcReg.r10) sp = saved(PT.r10, 10);
+    else if (entry.spReg === OrcReg.r13) sp = saved(PT.r13, 13);
+    else if (entry.spReg === OrcReg.di) sp = saved(PT.di, 7);
+    else if (entry.spReg === OrcReg.dx) sp = saved(PT.dx, 2);
+    if (sp === undefined || sp < KERNEL_HALF) return 'its stack pointer is not known here';
+    const next = step(stack, entry.type, sp);
+    if (!next) return `0x${sp.toString(16)} on the stack cannot be read`;
+    const { userMode } = next;
+    if (entry.bpReg === OrcReg.prevSp) next.bp = stack.word(sp + BigInt(entry.bpOffset)) ?? 0n;
+    else if (entry.bpReg === OrcReg.bp) next.bp = stack.word(state.bp + BigInt(entry.bpOffset)) ?? 0n;
+    else if (entry.type === 'regs') next.bp = stack.word(sp + PT.bp) ?? 0n;
+    else next.bp = state.bp;
+    frames.push(frame(next.ip, 'ORC', name));
+    if (userMode) return 'user mode';
+    if (next.ip < KERNEL_HALF) return 'the return address is no kernel code';
+    if (entry.type === 'call' && next.sp <= state.sp) return 'the stack does not go on upwards';
+    state = next;
+  }
+  return `${MOST_FRAMES} frames are shown at most`;
+}
+
+const plus = (value: bigint | undefined, offset: bigint): bigint | undefined => (value === undefined ? undefined : value + offset);
+
+function step(stack: Stack, type: 'call' | 'regs' | 'regs-partial', sp: bigint): (OrcState & { userMode: boolean }) | undefined {
+  if (type === 'call') {
+    const ip = stack.word(sp - 8n);
+    return ip === undefined ? undefined : { ip, sp, bp: 0n, exact: false, userMode: false };
+  }
+  const at = type === 'regs' ? PT : IRET;
+  const [ip, cs, next] = [stack.word(sp + at.ip), stack.word(sp + at.cs), stack.word(sp + at.sp)];
+  if (ip === undefined || cs === undefined || next === undefined) return undefined;
+  return { ip, sp: next, bp: 0n, exact: true, userMode: (cs & 3n) !== 0n, ...(type === 'regs' && { regs: sp }) };
+}
+
+/** False, and nothing is added: RBP is no frame pointer. */
+function byFramePointers(stack: Stack, frames: Frame[], name: (address: bigint) => string | undefined): boolean {
+  const word = BigInt(stack.wordBytes);
+  const found: Frame[] = [];
+  let bp = stack.bp;
+  for (let below = stack.sp - word; found.length < MOST_FRAMES && bp > below && bp - below < MOST_FRAME && bp % word === 0n; ) {
+    const address = stack.word(bp + word);
+    if (address === undefined || !stack.isBehindCall(address)) break;
+    found.push(frame(address, 'frame pointer', name));
+    below = bp;
+    bp = stack.word(bp) ?? 0n;
+  }
+  frames.push(...found);
+  return found.length > 0;
+}
+
+function guess(stack: Stack, frames: Frame[], name: (address: bigint) => string | undefined): void {
+  const word = BigInt(stack.wordBytes);
+  for (let index = 0; index < MOST_WORDS && frames.length <= MOST_GUESSES; index++) {
+    const address = stack.word(stack.sp + BigInt(index) * word);
+    if (address === undefined) return;
+    // Where names are known, code without one is none.
+    if (!stack.isBehindCall(address) || (frames[0]!.symbol !== undefined && name(address - 1n) === undefined)) continue;
+    frames.push(frame(address, 'guess', name));
+  }
+}

@@ -1,0 +1,2 @@
+/** Why a file has no symbols for the lab: one line. */
+export class SymbolError extends Error {}

@@ -1,0 +1,169 @@
+/**
+ * The names of a machine's code: of a file that a person gives, of the ELF image that was booted, of a Linux in memory, in this order. They are
+ * no state of the machine. Addresses are linear.
+ */
+import type { Machine } from '../machine/index';
+import { type Backtrace, backtrace } from './backtrace';
+import { type FilePieces, imageSymbols, readSymbols } from './file';
+import { findLinux, type LinuxSymbols } from './linux';
+import { Stack } from './stack';
+import { placeName, type SymbolPlace, type SymbolTable } from './table';
+
+const all = new WeakMap<Machine, GuestSymbols>();
+
+/** The machine's own. */
+export function symbolsOf(machine: Machine): GuestSymbols {
+  let symbols = all.get(machine);
+  if (!symbols) {
+    symbols = new GuestSymbols(machine);
+    all.set(machine, symbols);
+  }
+  return symbols;
+}
+
+export interface SymbolSource {
+  /** "memlab", "vmlinux", "Linux in memory" */
+  name: string;
+  symbols: number;
+  /** How far a file's addresses are moved, bytes (KASLR). */
+  slide?: bigint;
+  /** Why it is not used. */
+  unused?: string;
+}
+
+/** Instructions until a guest that had no kernel tables is looked at again: twice as many each time, up to the second. */
+const PATIENCE = 20e6;
+const MOST_PATIENCE = 640e6;
+/** Of a file and of the kernel that runs: where these lie shows how far one was moved, and whether they are of one build. */
+const ANCHORS = ['_text', '_stext', 'startup_64'];
+const CHECKS = ['_etext', 'start_kernel', 'schedule', '_sinittext', 'linux_banner'];
+const KERNEL_HALF = 1n << 63n;
+
+export class GuestSymbols {
+  private own: SymbolTable | undefined | null = null;
+  private file: { name: string; table: SymbolTable } | undefined;
+  private linux: LinuxSymbols | undefined;
+  private lookedAt = Number.NEGATIVE_INFINITY;
+  private patience = PATIENCE;
+  private seenAt = -1;
+  private fit: { slide: bigint; unused?: string } | undefined;
+
+  constructor(private readonly machine: Machine) {
+    machine.subscribe((event) => {
+      if (event.type === 'reset' || event.type === 'restored') this.forget();
+    });
+  }
+
+  /** Takes the place of a file that was there. SymbolError, and that one stays, when it has no symbols. */
+  async load(name: string, file: FilePieces): Promise<SymbolSource> {
+    const table = await readSymbols(file);
+    this.file = { name, table };
+    this.fit = undefined;
+    return this.sources()[0]!;
+  }
+
+  /** What there is now, in the order in which it is asked. */
+  sources(): SymbolSource[] {
+    const linux = this.kernel();
+    const found: SymbolSource[] = [];
+    if (this.file) {
+      const { slide, unused } = this.fitOf();
+      found.push({
+        name: this.file.name,
+        symbols: this.file.table.size,
+        ...(slide !== 0n && { slide }),
+        ...(unused !== undefined && { unused }),
+      });
+    }
+    const own = this.image();
+    if (own) found.push({ name: this.machine.guest!.name, symbols: own.size });
+    if (linux) found.push({ name: 'Linux in memory', symbols: linux.size });
+    return found;
+  }
+
+  at(address: bigint): SymbolPlace | undefined {
+    const linear = BigInt.asUintN(64, address);
+    if (this.file) {
+      const { slide, unused } = this.fitOf();
+      const place = unused === undefined ? this.file.table.at(BigInt.asUintN(64, linear - slide)) : undefined;
+      if (place) return place;
+    }
+    return this.image()?.at(linear) ?? (linear >= KERNEL_HALF ? this.kernel()?.at(linear) : undefined);
+  }
+
+  /** "read_while+0x3"; undefined: nothing is known of it. */
+  name(address: bigint): string | undefined {
+    const place = this.at(address);
+    return place && placeName(place);
+  }
+
+  /** The address of a name. */
+  find(name: string): bigint | undefined {
+    if (this.file) {
+      const { slide, unused } = this.fitOf();
+      const address = unused === undefined ? this.file.table.find(name) : undefined;
+      if (address !== undefined) return BigInt.asUintN(64, address + slide);
+    }
+    return this.image()?.find(name) ?? this.kernel()?.find(name);
+  }
+
+  /** For completion: names that begin so, sorted, at most so many. */
+  startingWith(prefix: string, most: number): string[] {
+    const tables = [this.file && this.fitOf().unused === undefined ? this.file.table : undefined, this.image(), this.kernel()];
+    return [...new Set(tables.flatMap((table) => table?.startingWith(prefix, most) ?? []))].sort().slice(0, most);
+  }
+
+  /** Who called what the vCPU runs. */
+  backtrace(vcpu: number): Backtrace {
+    return backtrace(new Stack(this.machine, vcpu), this.kernel(), (address) => this.name(address));
+  }
+
+  private image(): SymbolTable | undefined {
+    const { guest } = this.machine;
+    if (this.own === null) this.own = guest && imageSymbols(guest.kernel);
+    return this.own ?? undefined;
+  }
+
+  /** Found once, and again after a reset; where there is none it is looked for again as the guest gets on. */
+  private kernel(): SymbolTable | undefined {
+    const { instructions } = this.machine.run;
+    if (this.linux) {
+      if (this.seenAt === instructions || this.linux.stillThere()) {
+        this.seenAt = instructions;
+        return this.linux.table;
+      }
+      this.forget();
+    }
+    if (instructions >= this.lookedAt && instructions - this.lookedAt < this.patience) return undefined;
+    if (instructions > this.lookedAt && this.lookedAt >= 0) this.patience = Math.min(2 * this.patience, MOST_PATIENCE);
+    this.lookedAt = instructions;
+    this.linux = findLinux(this.machine);
+    this.seenAt = instructions;
+    if (this.linux) this.fit = undefined;
+    return this.linux?.table;
+  }
+
+  private forget(): void {
+    this.linux = undefined;
+    this.lookedAt = Number.NEGATIVE_INFINITY;
+    this.patience = PATIENCE;
+    this.fit = undefined;
+  }
+
+  /** How far the file's kernel was moved (KASLR), and whether it is the one that runs. */
+  private fitOf(): { slide: bigint; unused?: string } {
+    const running = this.kernel();
+    if (this.fit) return this.fit;
+    const table = this.file!.table;
+    this.fit = { slide: 0n };
+    const anchor = ANCHORS.find((name) => (table.find(name) ?? 0n) >= KERNEL_HALF && running?.find(name) !== undefined);
+    if (!running || anchor === undefined) return this.fit;
+    const slide = running.find(anchor)! - table.find(anchor)!;
+    const wrong = CHECKS.find((name) => {
+      const [here, there] = [table.find(name), running.find(name)];
+      return here !== undefined && there !== undefined && here + slide !== there;
+    });
+    this.fit = { slide, ...(wrong !== undefined && { unused: `the kernel that runs has ${wrong} elsewhere: it is another build` }) };
+    return this.fit;
+  }
+}

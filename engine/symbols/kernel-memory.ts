@@ -1,0 +1,76 @@
+/**
+ * The top 2 GiB of an address space with four-level paging, where a 64-bit Linux has its image, as a vCPU's tables map it: page by page, whole
+ * pages only. In user mode a kernel with page table isolation has its own tables 4 KiB below the ones in CR3.
+ */
+import type { Machine } from '../machine/index';
+
+export interface Extent {
+  gva: bigint;
+  gpa: number;
+  /** bytes */
+  size: number;
+}
+
+const FIRST = 0xffffffff80000000n;
+const END = 0xffffffffc0000000n;
+const ADDRESS = 0x000ffffffffff000n;
+const PRESENT = 1n;
+const LARGE = 0x80n;
+const LARGE_PAGE = 0x200000;
+const PAGE = 4096;
+const PTI = 0x1000n;
+/** More than any kernel's image has, bytes. */
+const MOST = 256 * 1024 * 1024;
+
+const EFER_LMA = 0x400n;
+const CR0_PG = 1n << 31n;
+
+/** Pages that touch in gva and gpa are one extent. Nothing: no 64-bit paging, or nothing is mapped there. */
+export function kernelExtents(machine: Machine): Extent[] {
+  const seen = new Set<bigint>();
+  for (let vcpu = 0; vcpu < machine.config.smp; vcpu++) {
+    const { cr0, cr3, efer } = machine.inspect.registers(vcpu);
+    if ((cr0 & CR0_PG) === 0n || (efer & EFER_LMA) === 0n) continue;
+    for (const root of [cr3 & ADDRESS & ~PTI, cr3 & ADDRESS]) {
+      if (seen.has(root)) continue;
+      seen.add(root);
+      const extents = extentsOf(machine, root);
+      // Of isolated tables a user's hold the entry code alone.
+      if (extents.reduce((sum, { size }) => sum + size, 0) >= LARGE_PAGE) return extents;
+    }
+  }
+  return [];
+}
+
+function extentsOf(machine: Machine, root: bigint): Extent[] {
+  const extents: Extent[] = [];
+  let total = 0;
+  const add = (gva: bigint, gpa: number, size: number): void => {
+    if (total + size > MOST) return;
+    total += size;
+    const last = extents.at(-1);
+    if (last && last.gva + BigInt(last.size) === gva && last.gpa + last.size === gpa) last.size += size;
+    else extents.push({ gva, gpa, size });
+  };
+  const entries = (table: bigint): BigUint64Array | undefined => {
+    const bytes = machine.physical.read(Number(table), PAGE);
+    return bytes && new BigUint64Array(bytes.buffer);
+  };
+  const at = (table: BigUint64Array | undefined, index: number): bigint => table?.[index] ?? 0n;
+  const pml4 = at(entries(root), 511);
+  const pdpt = (pml4 & PRESENT) !== 0n ? entries(pml4 & ADDRESS) : undefined;
+  const directory = at(pdpt, 510);
+  const pd = (directory & PRESENT) !== 0n && (directory & LARGE) === 0n ? entries(directory & ADDRESS) : undefined;
+  for (let index = 0, gva = FIRST; gva < END; index++, gva += BigInt(LARGE_PAGE)) {
+    const entry = at(pd, index);
+    if ((entry & PRESENT) === 0n) continue;
+    if ((entry & LARGE) !== 0n) {
+      add(gva, Number(entry & ADDRESS & ~0x1fffffn), LARGE_PAGE);
+      continue;
+    }
+    entries(entry & ADDRESS)?.forEach((leaf, page) => {
+      if ((leaf & PRESENT) !== 0n) add(gva + BigInt(page * PAGE), Number(leaf & ADDRESS), PAGE);
+    });
+  }
+  return extents;
+}

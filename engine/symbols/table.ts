@@ -1,0 +1,94 @@
+/** Names of addresses: sorted by address, found by binary search. Names are made when they are asked for: a Linux has 150,000. */
+
+export interface SymbolPlace {
+  name: string;
+  /** bytes from the symbol's start */
+  offset: number;
+}
+
+export interface SymbolColumns {
+  /** Ascending; equal ones in the order in which they are preferred. */
+  addresses: BigUint64Array;
+  /** Bytes by symbol; Infinity, or no array: up to the next symbol. 0: a mark, it names nothing. */
+  sizes?: Float64Array;
+  name(index: number): string;
+}
+
+/** Where a size is not known and nothing follows, a name reaches this far, bytes. */
+const REACH = 0x100000n;
+
+export class SymbolTable {
+  private names: Map<string, bigint> | undefined;
+
+  constructor(private readonly columns: SymbolColumns) {}
+
+  get size(): number {
+    return this.columns.addresses.length;
+  }
+
+  /** The symbol that an address lies in; undefined between two of them. */
+  at(address: bigint): SymbolPlace | undefined {
+    const { addresses, sizes } = this.columns;
+    let low = 0;
+    let high = addresses.length;
+    while (low < high) {
+      const middle = (low + high) >>> 1;
+      if (addresses[middle]! <= address) low = middle + 1;
+      else high = middle;
+    }
+    if (low === 0) return undefined;
+    const start = addresses[low - 1]!;
+    const offset = address - start;
+    if (offset > REACH) return undefined;
+    // Of those that begin there, the first.
+    let index = low - 1;
+    while (index > 0 && addresses[index - 1] === start) index -= 1;
+    if (Number(offset) >= (sizes?.[index] ?? Number.POSITIVE_INFINITY)) return undefined;
+    return { name: this.columns.name(index), offset: Number(offset) };
+  }
+
+  /** The address of a name: of the first, where several symbols have it. */
+  find(name: string): bigint | undefined {
+    return this.all().get(name);
+  }
+
+  /** Names that begin so, sorted, at most so many. */
+  startingWith(prefix: string, most: number): string[] {
+    const found: string[] = [];
+    for (const name of this.all().keys()) if (name.startsWith(prefix)) found.push(name);
+    return found.sort().slice(0, most);
+  }
+
+  private all(): Map<string, bigint> {
+    if (this.names) return this.names;
+    const names = new Map<string, bigint>();
+    const { addresses, name } = this.columns;
+    for (let index = 0; index < addresses.length; index++) {
+      const each = name(index);
+      if (!names.has(each)) names.set(each, addresses[index]!);
+    }
+    this.names = names;
+    return names;
+  }
+}
+
+export interface Named {
+  address: bigint;
+  name: string;
+  /** bytes; Infinity: not known; 0: a mark, such as _end */
+  size: number;
+  /** The lower, the better the name among those of one address. */
+  rank: number;
+}
+
+export function tableOf(symbols: Named[]): SymbolTable {
+  const sorted = symbols.sort((a, b) => (a.address < b.address ? -1 : a.address > b.address ? 1 : a.rank - b.rank));
+  return new SymbolTable({
+    addresses: BigUint64Array.from(sorted, ({ address }) => address),
+    sizes: Float64Array.from(sorted, ({ size }) => size),
+    name: (index) => sorted[index]!.name,
+  });
+}
+
+/** "read_while+0x3", as the kernel prints it; "read_while" at its start. */
+export const placeName = ({ name, offset }: SymbolPlace): string => (offset === 0 ? name : `${name}+0x${offset.toString(16)}`);
