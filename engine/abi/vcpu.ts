@@ -4,6 +4,12 @@
  * else of the core) saves the vCPU; TLB and decoded code are caches and are dropped on restore.
  */
 
+/**
+ * Of this record in files and links: higher where a field has moved or means something else, so that an older record is refused or converted.
+ * A field that is new, and right when 0, changes nothing.
+ */
+export const VCPU_RECORD_VERSION = 1;
+
 /** rax rcx rdx rbx rsp rbp rsi rdi r8..r15, in the manual's encoding order, 8 bytes each. */
 export const VCPU_GPR = 0x000;
 /** Pseudo register that is always 0: a record without base or index points here. */

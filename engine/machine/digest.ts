@@ -1,6 +1,7 @@
 /** SHA-256 over the whole state of a machine: equal machines, equal digests; a different byte anywhere, another digest. */
 import { PAGE_SIZE } from '../abi/layout';
 import type { HostMemory, HostRange } from './host-memory';
+import { hvaInDigest } from './saved-hvas';
 import { sha256, sha256Hex } from './sha256';
 
 /** Bytes of host memory that one partial digest covers. */
@@ -25,7 +26,7 @@ export async function digestOf(host: HostMemory, records: readonly Uint8Array[],
   return sha256Hex(all);
 }
 
-/** The pages of [start, end) that are not zero, each behind its hva; nothing at all when all are zero. */
+/** The pages of [start, end) that are not zero, each behind its hvaInDigest; nothing at all when all are zero. */
 function packPages(host: HostMemory, range: HostRange, start: number, end: number): Uint8Array<ArrayBuffer> {
   const pages: number[] = [];
   for (let page = start; page < end; page += PAGE_SIZE) if (!isZeroPage(host.words, page)) pages.push(page);
@@ -34,7 +35,7 @@ function packPages(host: HostMemory, range: HostRange, start: number, end: numbe
   view.setFloat64(0, range.size, true);
   pages.forEach((page, index) => {
     const at = 8 + index * (PAGE_SIZE + 8);
-    view.setFloat64(at, page, true);
+    view.setFloat64(at, hvaInDigest(page), true);
     packed.set(host.bytes.subarray(page, page + PAGE_SIZE), at + 8);
   });
   return packed;

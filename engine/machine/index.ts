@@ -8,6 +8,7 @@ export { createMachine } from './machine';
 export { PAGE_NX } from './page-table';
 export { FreeIds } from './partial-slots';
 export { Runner } from './runner';
+export { FIRST_HOST_BASE, hostBaseOf, machineFrom, machineTo, pageFrom, pageTo } from './saved-hvas';
 export { sha256Hex } from './sha256';
 export { shapeRefusal } from './shape';
 export { BETWEEN_PHASES } from './staged-edits';

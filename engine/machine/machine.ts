@@ -37,6 +37,7 @@ import { digestOf } from './digest';
 import { HostMemory } from './host-memory';
 import { modesForDigest } from './modes';
 import { MachineParts } from './parts';
+import { hvaInDigest } from './saved-hvas';
 import { captureState, checkSavedMachine, restoreState } from './state';
 import { resetVcpu } from './vcpu-reset';
 
@@ -182,7 +183,7 @@ class LabMachine implements Machine {
     const { run, memory, board, executor, dimms, host, vcpus } = parts;
     run.hold();
     try {
-      const layout = memory.layout(0);
+      const layout = memory.layout(0).map((region) => ({ ...region, userspaceAddr: hvaInDigest(region.userspaceAddr) }));
       const state = { devices: board.save(), round: executor.saveRound(), layout, dimms: dimms.list(), ...modesForDigest(memory) };
       return await digestOf(
         host,

@@ -2,7 +2,7 @@
 import type { Machine, MachineEvent } from '../machine/index';
 import { MachineError } from '../machine/index';
 import { symbolsOf } from '../symbols/index';
-import { parseArguments } from './args';
+import { parseArgsType, parseArguments } from './args';
 import { findCommand } from './commands/help';
 import { CommitLog, pagesOf } from './commit-log';
 import { complete } from './complete';
@@ -130,6 +130,18 @@ export class Monitor {
 export function isInputLine(line: string): boolean {
   const found = line.trim() === '' || line.length > MAX_LINE ? '' : findLine(line);
   return typeof found !== 'string' && found.command.input === true;
+}
+
+/** The same line for a machine whose host memory begins `by` bytes higher than the one that it was typed at: an hva in it moves along. */
+export function withHvaMoved(line: string, by: number): string {
+  const found = findLine(line);
+  if (by === 0 || typeof found === 'string') return line;
+  // What stands before an hva are numbers, a word each.
+  const place = parseArgsType(found.command.args).findIndex(({ key }) => key === 'hva');
+  const word = [...found.rest.matchAll(/\S+/g)][place];
+  if (!word || word[0].startsWith('-')) return line;
+  const end = line.length - found.rest.length + word.index + word[0].length;
+  return `${line.slice(0, end)}${by < 0 ? '-' : '+'}${Math.abs(by)}${line.slice(end)}`;
 }
 
 /** The command, how it was typed, and what follows; or the complaint. */

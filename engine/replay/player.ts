@@ -1,6 +1,7 @@
 /** Plays a replay's journal on a machine that stands at its start: as fast as it can, in short stretches, and checks the digest at the end. */
 import type { Machine } from '../machine/index';
 import type { JournalInput, Replay } from '../snapshot/index';
+import { withHvasHere } from './host-base';
 import { asReason, otherProgram } from './program';
 import type { Recorder } from './recorder';
 import { reasonOf } from './refusals';
@@ -59,7 +60,8 @@ export class Player {
 
   private async run(replay: Replay): Promise<ReplayView> {
     const { machine, recorder, apply } = this.options;
-    for (const [index, { at, input }] of replay.entries.entries()) {
+    for (const [index, { at, input: recorded }] of replay.entries.entries()) {
+      const input = withHvasHere(recorded, replay.hostBase);
       const stopped = await this.reach(at, replay, `input ${index + 1} of ${replay.entries.length}`);
       if (stopped) return stopped;
       // What the person was refused then is refused now: that is part of it.

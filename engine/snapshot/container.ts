@@ -10,7 +10,9 @@
 import { crc32 } from './crc32';
 import { pump, TooLong } from './pump';
 
-export const VERSION = 1;
+/** 2: hvas count from where host memory begins, and section vcpu begins with the version of its records. */
+export const VERSION = 2;
+const OLDEST = 1;
 const MAGIC = Uint8Array.of(0x4d, 0x53, 0x4c, 0x4d, 0x0d, 0x0a, 0x1a, 0x0a);
 const HEAD = 16;
 const SECTION_HEAD = 28;
@@ -117,9 +119,12 @@ function checkHead(file: Uint8Array): void {
   const view = new DataView(file.buffer, file.byteOffset, file.length);
   const version = view.getUint32(8, true);
   if (version > VERSION) throw new Refused(`version ${version} is newer than this lab's ${VERSION}`);
-  if (version < VERSION) throw new Refused(`version ${version} is not known, this lab reads ${VERSION}`);
+  if (version < OLDEST) throw new Refused(`version ${version} is not known, this lab reads ${OLDEST} to ${VERSION}`);
   if (crc32(file.subarray(0, 12)) !== view.getUint32(12, true)) throw new Refused('its head is damaged');
 }
+
+/** Of a file that `readSections` accepts. */
+export const versionOf = (file: Uint8Array): number => new DataView(file.buffer, file.byteOffset, HEAD).getUint32(8, true);
 
 function nameAt(file: Uint8Array, at: number): string {
   let end = at;

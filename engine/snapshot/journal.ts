@@ -5,8 +5,8 @@
  * Binary, for each input: u8 kind; u8 turn * 4 + in a round * 2 + running; two varints: instructions and ns since the one before; then, for some kinds,
  * a varint length and that many bytes of UTF-8. The last has kind 0 and is the end.
  */
-import { MAX_VCPUS } from '../abi/layout';
-import type { Position } from '../machine/index';
+import { HOST_BASE, MAX_VCPUS } from '../abi/layout';
+import { FIRST_HOST_BASE, type Position } from '../machine/index';
 import { Refused } from './container';
 import { digestIn, openParcel, packParcel } from './parcel';
 import { MAX_LAYOUT_TEXT, parseLayout } from './parse';
@@ -40,6 +40,8 @@ export interface Replay {
   state?: Uint8Array;
   /** Instructions and ns at the start. */
   start: { instructions: number; timeNs: number };
+  /** hva at which host memory began where it was recorded: people typed hvas of then. Absent: as here. */
+  hostBase?: number;
   entries: readonly JournalEntry[];
   end: Position;
   /** SHA-256 of the machine at the end */
@@ -74,7 +76,7 @@ const FIRST_PLAIN = 8;
 export function packReplay(replay: Replay): Uint8Array {
   const { spec, layout, state, start, digest } = replay;
   const head = {
-    v: 1,
+    base: replay.hostBase ?? HOST_BASE,
     spec,
     digest,
     start: [start.instructions, start.timeNs],
@@ -86,7 +88,7 @@ export function packReplay(replay: Replay): Uint8Array {
 
 /** Throws Refused. */
 export function readReplay(content: Uint8Array): Replay {
-  const { head, body } = openParcel(content);
+  const { version, head, body } = openParcel(content);
   const length = head.state === undefined ? 0 : numberIn(head.state, 'state', body.length);
   const [instructions, timeNs] = Array.isArray(head.start) ? head.start : [];
   const start = {
@@ -98,6 +100,7 @@ export function readReplay(content: Uint8Array): Replay {
     spec: checkSpec(head.spec),
     digest: digestIn(head),
     start,
+    hostBase: version === 1 ? FIRST_HOST_BASE : numberIn(head.base, 'base', 2 ** 32),
     ...(head.layout === undefined ? {} : { layout: layoutIn(head.layout) }),
     ...(length === 0 ? {} : { state: body.subarray(0, length) }),
     ...readEntries(body.subarray(length), start),

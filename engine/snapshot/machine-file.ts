@@ -4,14 +4,19 @@
  * checked: nothing of the running machine is touched before all of it is, and what a section says bounds what the next ones may unpack to.
  */
 import { MAX_VCPUS, PAGE_SIZE, VCPU_RECORD_SIZE } from '../abi/layout';
+import { VCPU_RECORD_VERSION } from '../abi/vcpu';
 import {
   checkDescription,
   dirtyBytes,
+  hostBaseOf,
   MAX_SLOTS,
   type Machine,
   MachineError,
   type MachineState,
   MOST_DIRTY,
+  machineFrom,
+  machineTo,
+  pageTo,
   type SavedMachine,
   type SnapshotMeta,
   type UncheckedState,
@@ -25,6 +30,8 @@ import {
   type Section,
   unpackSection,
   unpackSections,
+  VERSION,
+  versionOf,
 } from './container';
 import { PIECE_BYTES, RamPieces } from './ram-pieces';
 
@@ -34,7 +41,7 @@ const MOST = {
   meta: 64 * 1024,
   machine: 16 * MIB,
   devices: 4 * MIB,
-  vcpu: MAX_VCPUS * VCPU_RECORD_SIZE,
+  vcpu: 4 + MAX_VCPUS * VCPU_RECORD_SIZE,
   // Each bitmap has a head.
   dirty: MOST_DIRTY + 8 * MAX_SLOTS,
   ram: PIECE_BYTES,
@@ -102,14 +109,18 @@ export function readMeta(beginning: Uint8Array, size: number): SnapshotMeta | un
 }
 
 function sectionsOf(state: MachineState, meta: object): Section[] {
+  const base = hostBaseOf(VERSION);
   const json = (value: unknown): Uint8Array => new TextEncoder().encode(JSON.stringify(value));
   return [
     { name: 'meta', bytes: json(meta) },
-    { name: 'machine', bytes: json(state.machine) },
+    { name: 'machine', bytes: json(machineTo(base, state.machine)) },
     { name: 'devices', bytes: json(state.devices) },
-    { name: 'vcpu', bytes: joined(state.vcpus) },
+    { name: 'vcpu', bytes: joined([words(VCPU_RECORD_VERSION), ...state.vcpus]) },
     { name: 'dirty', bytes: joined(state.dirty.flatMap(({ slot, bits }) => [words(slot, bits.length), bits])) },
-    ...state.ram.map(({ pages, bytes }) => ({ name: 'ram', bytes: joined([words(pages.length, ...pages), bytes]) })),
+    ...state.ram.map(({ pages, bytes }) => ({
+      name: 'ram',
+      bytes: joined([words(pages.length, ...pages.map((page) => pageTo(base, page))), bytes]),
+    })),
   ];
 }
 
@@ -142,7 +153,7 @@ export async function readState(
   progress?: Progress,
 ): Promise<UncheckedState> {
   const { ram, ...state } = await readDescription(file, check);
-  const pieces = new RamPieces(ram, state.saved.ranges);
+  const pieces = new RamPieces(ram, state.saved.ranges, hostBaseOf(versionOf(file)));
   await unpackSections(ram, (bytes, index) => pieces.take(bytes, index), progress);
   const { machine, devices, vcpus, dirty } = state;
   return { machine, devices, vcpus, dirty, ram: pieces.all };
@@ -162,14 +173,15 @@ export async function readDescription(
   const odd = ram.find((section) => section.name !== 'ram');
   if (odd) throw new Refused(`section ${odd.name} is there twice`);
   const [, packedMachine, packedDevices, packedVcpu, packedDirty] = sections;
-  const machine = parse('machine', await unpackSection(packedMachine!));
+  const version = versionOf(file);
+  const machine = machineFrom(hostBaseOf(version), parse('machine', await unpackSection(packedMachine!)));
   const saved = check(machine);
   checkSizes(saved, packedVcpu!, packedDirty!, ram);
   return {
     saved,
     machine,
     devices: parse('devices', await unpackSection(packedDevices!)),
-    vcpus: records(await unpackSection(packedVcpu!)),
+    vcpus: records(await unpackSection(packedVcpu!), version),
     dirty: bitmaps(await unpackSection(packedDirty!)),
     ram,
   };
@@ -194,7 +206,7 @@ function parse(name: string, bytes: Uint8Array): unknown {
 
 /** Before they are unpacked: no more of each than the machine that the same file describes can have. */
 function checkSizes(saved: SavedMachine, vcpu: PackedSection, dirty: PackedSection, ram: readonly PackedSection[]): void {
-  const vcpuBytes = saved.config.smp * VCPU_RECORD_SIZE;
+  const vcpuBytes = 4 + saved.config.smp * VCPU_RECORD_SIZE;
   if (vcpu.length > vcpuBytes) throw new Refused(`section vcpu: ${vcpu.length} bytes, ${saved.config.smp} vCPUs have ${vcpuBytes}`);
   const logs = saved.slots.reduce((sum, slot) => sum + (slot.flags & 1 ? 8 + dirtyBytes(slot) : 0), 0);
   if (dirty.length > logs) throw new Refused(`section dirty: ${dirty.length} bytes, its memslots have dirty logs of ${logs}`);
@@ -203,11 +215,22 @@ function checkSizes(saved: SavedMachine, vcpu: PackedSection, dirty: PackedSecti
   if (held > described) throw new Refused(`RAM of ${held} bytes is more than its ${described} bytes of host memory`);
 }
 
-function records(bytes: Uint8Array): Uint8Array[] {
+/** Files of version 1 have records of version 1, and do not say so. */
+function records(section: Uint8Array, fileVersion: number): Uint8Array[] {
+  const head = fileVersion === 1 ? 0 : 4;
+  if (section.length < head) throw new Refused(`section vcpu: ${section.length} bytes have no version`);
+  checkRecordVersion(head === 0 ? 1 : new DataView(section.buffer, section.byteOffset, head).getUint32(0, true));
+  const bytes = section.subarray(head);
   if (bytes.length % VCPU_RECORD_SIZE !== 0) throw new Refused(`section vcpu: ${bytes.length} bytes are no whole number of records`);
   return Array.from({ length: bytes.length / VCPU_RECORD_SIZE }, (_unused, index) =>
     bytes.subarray(index * VCPU_RECORD_SIZE, (index + 1) * VCPU_RECORD_SIZE),
   );
+}
+
+/** Throws Refused for vCPU records that this program does not know. */
+export function checkRecordVersion(version: unknown): void {
+  if (version !== VCPU_RECORD_VERSION)
+    throw new Refused(`its vCPU records have version ${JSON.stringify(version)?.slice(0, 20)}, this lab reads ${VCPU_RECORD_VERSION}`);
 }
 
 function bitmaps(bytes: Uint8Array): UncheckedState['dirty'] {

@@ -1,8 +1,11 @@
 /** The content of state and replay links: u32 length (little-endian), that many bytes of JSON (the head), then bytes that the head describes. */
 import { Refused } from './container';
 
+/** 2: hvas count from where host memory begins, and the vCPU records have a version. */
+export const PARCEL_VERSION = 2;
+
 export function packParcel(head: object, parts: readonly Uint8Array[]): Uint8Array {
-  const text = new TextEncoder().encode(JSON.stringify(head));
+  const text = new TextEncoder().encode(JSON.stringify({ v: PARCEL_VERSION, ...head }));
   const all = new Uint8Array(4 + text.length + parts.reduce((sum, part) => sum + part.length, 0));
   new DataView(all.buffer).setUint32(0, text.length, true);
   all.set(text, 4);
@@ -14,15 +17,16 @@ export function packParcel(head: object, parts: readonly Uint8Array[]): Uint8Arr
   return all;
 }
 
-/** Throws Refused. The head is an object of version 1; nothing else of it is known. */
-export function openParcel(bytes: Uint8Array): { head: Record<string, unknown>; body: Uint8Array } {
+/** Throws Refused. The head is an object of a version that is read; nothing else of it is known. */
+export function openParcel(bytes: Uint8Array): { version: number; head: Record<string, unknown>; body: Uint8Array } {
   const length = bytes.length >= 4 ? new DataView(bytes.buffer, bytes.byteOffset, 4).getUint32(0, true) : Number.POSITIVE_INFINITY;
   if (4 + length > bytes.length) throw new Refused('its head is cut off');
   const head = jsonOf(bytes.subarray(4, 4 + length));
   if (typeof head !== 'object' || head === null || Array.isArray(head)) throw new Refused('its head is no object');
   const fields = head as Record<string, unknown>;
-  if (fields.v !== 1) throw new Refused(`its version is ${JSON.stringify(fields.v)?.slice(0, 20)}, this program reads version 1`);
-  return { head: fields, body: bytes.subarray(4 + length) };
+  if (fields.v !== 1 && fields.v !== PARCEL_VERSION)
+    throw new Refused(`its version is ${JSON.stringify(fields.v)?.slice(0, 20)}, this program reads 1 and ${PARCEL_VERSION}`);
+  return { version: fields.v, head: fields, body: bytes.subarray(4 + length) };
 }
 
 function jsonOf(bytes: Uint8Array): unknown {

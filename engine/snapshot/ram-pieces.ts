@@ -1,9 +1,9 @@
 /**
- * The RAM of a machine file, section by section as they are unpacked: u32 count, that many u32 page numbers of host memory (hva / 4096), the
+ * The RAM of a machine file, section by section as they are unpacked: u32 count, that many u32 page numbers of host memory, the
  * pages. Each page lies in a range that the file describes, and all are in order over the whole file, so that no file can unpack to more than that.
  */
 import { PAGE_SIZE } from '../abi/layout';
-import type { RamPiece, SavedMachine } from '../machine/index';
+import { pageFrom, type RamPiece, type SavedMachine } from '../machine/index';
 import { type PackedSection, Refused } from './container';
 
 /** Pages in one section, at most. */
@@ -17,6 +17,8 @@ export class RamPieces {
   constructor(
     sections: readonly PackedSection[],
     private readonly ranges: SavedMachine['ranges'],
+    /** Where host memory begins in this file. */
+    private readonly base: number,
   ) {
     this.pieces = new Array(sections.length);
   }
@@ -28,7 +30,7 @@ export class RamPieces {
 
   /** A section's bytes; sections may come in any order. Throws Refused. */
   take(bytes: Uint8Array, index: number): void {
-    const piece = pieceOf(bytes);
+    const piece = pieceOf(bytes, this.base);
     this.checkPages(piece.pages);
     const before = this.pieces[index - 1]?.pages.at(-1);
     const after = this.pieces[index + 1]?.pages[0];
@@ -68,11 +70,11 @@ export class RamPieces {
 
 const stray = (page: number): Refused => new Refused(`RAM at hva 0x${(page * PAGE_SIZE).toString(16)} belongs nowhere`);
 
-function pieceOf(bytes: Uint8Array): RamPiece {
+function pieceOf(bytes: Uint8Array, base: number): RamPiece {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
   const count = bytes.length >= 4 ? view.getUint32(0, true) : 0;
   if (count === 0 || count > PIECE_PAGES || bytes.length !== 4 + count * (4 + PAGE_SIZE))
     throw new Refused(`section ram: ${bytes.length} bytes are not ${count} pages`);
-  const pages = Uint32Array.from({ length: count }, (_unused, index) => view.getUint32(4 + index * 4, true));
+  const pages = Uint32Array.from({ length: count }, (_unused, index) => pageFrom(base, view.getUint32(4 + index * 4, true)));
   return { pages, bytes: bytes.subarray(4 + count * 4) };
 }

@@ -3,12 +3,14 @@
  * link can make again. Counters that are no state of the guest (info tlb-stats) stay behind.
  */
 import { PAGE_SIZE, VCPU_RECORD_SIZE } from '../abi/layout';
-import { VCPU_STATS } from '../abi/vcpu';
+import { VCPU_RECORD_VERSION, VCPU_STATS } from '../abi/vcpu';
 import type { Machine, MachineState, RamPiece, UncheckedState } from '../machine/index';
+import { hostBaseOf, machineFrom, machineTo, pageFrom, pageTo } from '../machine/index';
 import { Refused } from './container';
 import { diff, patched } from './json-patch';
 import { MAX_INFLATED } from './link';
-import { digestIn, openParcel, packParcel } from './parcel';
+import { checkRecordVersion } from './machine-file';
+import { digestIn, openParcel, PARCEL_VERSION, packParcel } from './parcel';
 import { checkSpec, type MachineSpec } from './spec';
 
 /** Instructions after which a guest counts as started; one that waits for input before stops there. */
@@ -39,15 +41,16 @@ export function packState(state: MachineState, fresh: MachineState, link: Omit<S
   const size = pages.size * PAGE_SIZE;
   if (size > MAX_INFLATED / 2) throw new Refused(`the guest has changed ${size} bytes of memory, a link takes at most ${MAX_INFLATED / 2}`);
   const numbers = [...pages.keys()].sort((a, b) => a - b);
+  const base = hostBaseOf(PARCEL_VERSION);
   const head = {
-    v: 1,
+    record: VCPU_RECORD_VERSION,
     spec: link.spec,
     digest: link.digest,
     screen: printable(link.screen),
-    machine: diff(fresh.machine, state.machine),
+    machine: diff(machineTo(base, fresh.machine), machineTo(base, state.machine)),
     devices: diff(fresh.devices, state.devices),
     dirty: state.dirty.map(({ slot, bits }) => [slot, bits.length]),
-    pages: numbers.map((page, index) => page - (numbers[index - 1] ?? 0)),
+    pages: numbers.map((page, index) => (index === 0 ? pageTo(base, page) : page - numbers[index - 1]!)),
   };
   const records = state.vcpus.map((record, index) => {
     const delta = exclusiveOr(record, fresh.vcpus[index]!);
@@ -64,9 +67,11 @@ export function readStateLink(content: Uint8Array): StateLink {
 
 /** Throws Refused. The machine's `restore` checks what the state says. */
 export function unpackState(content: Uint8Array, fresh: MachineState): UncheckedState {
-  const { head, body } = openParcel(content);
+  const { version, head, body } = openParcel(content);
+  checkRecordVersion(version === 1 ? 1 : head.record);
+  const base = hostBaseOf(version);
   const lengths = dirtyOf(head.dirty);
-  const pages = pagesOf(head.pages);
+  const pages = pagesOf(head.pages, base);
   const records = fresh.vcpus.length * VCPU_RECORD_SIZE;
   const bits = lengths.reduce((sum, [, length]) => sum + length, 0);
   const expected = records + bits + pages.length * PAGE_SIZE;
@@ -80,7 +85,7 @@ export function unpackState(content: Uint8Array, fresh: MachineState): Unchecked
   const dirty = lengths.map(([slot, length]) => ({ slot, bits: take(length) }));
   const deltas = new Map(pages.map((page) => [page, take(PAGE_SIZE)]));
   return {
-    machine: patched(fresh.machine, head.machine, 'machine'),
+    machine: machineFrom(base, patched(machineTo(base, fresh.machine), head.machine, 'machine')),
     devices: patched(fresh.devices, head.devices, 'devices'),
     vcpus,
     dirty,
@@ -141,13 +146,13 @@ function dirtyOf(value: unknown): [number, number][] {
   return value;
 }
 
-/** Page numbers of host memory, as distances. */
-function pagesOf(value: unknown): number[] {
-  const isStep = (step: unknown): step is number => Number.isSafeInteger(step) && (step as number) > 0;
+/** Page numbers of host memory, the first as it is, the others as distances. */
+function pagesOf(value: unknown, base: number): number[] {
+  const isStep = (step: unknown, index: number): boolean => Number.isSafeInteger(step) && (step as number) >= (index === 0 ? 0 : 1);
   if (!Array.isArray(value) || value.length > MAX_INFLATED / PAGE_SIZE || !value.every(isStep))
     throw new Refused('pages is no list of pages');
-  let page = 0;
-  const pages = value.map((step) => (page += step));
+  let page = pageFrom(base, 0);
+  const pages = (value as number[]).map((step) => (page += step));
   if (page >= 2 ** 32 / PAGE_SIZE) throw new Refused(`page ${page} lies beyond host memory`);
   return pages;
 }
