@@ -1,10 +1,12 @@
 /*
  * COM1: bytes arrive by interrupt into a ring, and leave by polling. A full ring takes no more from the UART: its receive interrupt is
  * off and the line goes quiet (RTS) until half of the ring is free, so a long paste waits in front of the chip and nothing of it is lost.
+ * Ctrl-C is a byte as any other and keeps its place. Once it is in the ring it interrupts, and takes with it what was typed before and has
+ * not been run, as a terminal line of a Unix does; the ring is long, so that it gets there past a long paste while a command runs.
  */
 #include "lab.h"
 
-#define RING 1024u
+#define RING 65536u
 #define CTRL_C 3
 #define IER (SERIAL_PORT + 1)
 #define MCR (SERIAL_PORT + 4)

@@ -56,7 +56,7 @@ void console_init(void);
 void console_interrupt(void);
 int console_key(void);      /* the next key, or -1 */
 bool console_pending(void); /* is there a key? */
-bool console_ctrl_c(void);  /* was Ctrl-C pressed? takes it; other keys stay typed ahead */
+bool console_ctrl_c(void);  /* was Ctrl-C typed? takes it and what was typed before it */
 void put(char c);
 __attribute__((format(printf, 1, 2))) void say(const char *format, ...);
 const char *size_text(u64 bytes); /* "64 MiB"; one of four static buffers */

@@ -269,6 +269,11 @@ void shell(void) {
     hotplug_service();
     read_line();
     if (line[0]) memcpy(last_line, line, sizeof line);
+    /* Of a paste that somebody wants to end, no further line is run. */
+    if (console_ctrl_c()) {
+      say("^C\n");
+      continue;
+    }
     u32 count = split(words);
     if (count) run(words, count);
   }

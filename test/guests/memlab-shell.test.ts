@@ -157,6 +157,25 @@ describe("memlab's shell", () => {
     guest.until('test: stopped, 0 bad words so far\r\nlab> ');
   });
 
+  it('Ctrl-C behind a long paste stops the command that runs, and what was pasted is not run', () => {
+    const pasted = 'poke 0xd00000 0x4711\r'.repeat(400);
+    guest.type('fill 0xd00000 4K 0\rtest 0x400000 8M\r');
+    guest.until('own address');
+    guest.type(`${pasted}\x03`);
+    guest.until('^C\r\n\r\ntest: stopped, 0 bad words so far\r\nlab> ');
+    expect(answer('peek 0xd00000')).toContain('0x0000000000000000');
+    // At the prompt too.
+    guest.type(`${pasted}\x03`);
+    guest.until('^C\r\nlab> ');
+    guest.type('uptime\r');
+    guest.until('s of guest time\r\nlab> ');
+  });
+
+  it('more than fits ahead of a command waits on the line and is lost neither', () => {
+    guest.type(`test 0x400000 64K\r${`${'x'.repeat(100)}\x15`.repeat(700)}poke 0x900000 0x1234\rpeek 0x900000\r`);
+    guest.until('0x0000000000001234\r\nlab> ');
+  });
+
   it('test finds no error in good memory, and the exact range of a read-only slot', () => {
     expect(answer('test 0x900000 256K', 200e6)).toContain('test: no error in 256 KiB');
     const { memory } = guest.machine;
