@@ -16,12 +16,15 @@ import {
 } from './api';
 import type { Rehost } from './backends';
 import { type Counted, unaskedIn } from './consent';
+import { nearestRoom } from './free-room';
 import { follow, type RehostContext, type RehostEdit, rehostOf } from './rehost';
 import { SteppedCommit } from './stepped-commit';
 
 const PAGE = 4096;
 /** Guest instructions between two ioctls of a legacy commit. */
 const LEGACY_SLICE = 200_000;
+/** Entries of a change set up to which a refusal names the nearest address. */
+const ADVISED = 64;
 
 /** Why nothing else may change the layout while a commit is stepped through. */
 export const BETWEEN_PHASES = 'a commit is between its phases: run it to its end (changeset_step -a), or abort it before swap 1';
@@ -460,6 +463,14 @@ export class StagedEdits implements StagedChangeSet {
     return found ? { ok: true, regions: [{ ...regionOf(found), ...fields }] } : refuse('ENOENT', `memslot ${slot} does not exist`);
   }
 
+  /** Each question is a pass over the layout, so a large change set asks none. */
+  private roomNearest(slot: number, wanted: number, size: number): number | undefined {
+    if ((this.edits?.length ?? 0) > ADVISED) return undefined;
+    const slots = this.context.engine.memslots(0).filter((other) => other.slot !== slot);
+    const taken = slots.map(({ baseGfn, npages }) => ({ start: baseGfn * PAGE, end: (baseGfn + npages) * PAGE }));
+    return nearestRoom([...taken, ...this.context.kept()], size, wanted);
+  }
+
   /** A slot must not come to lie in room that a memory device keeps for what it maps itself. The parts of what it maps may be split and joined. */
   private keptBy({ slot, guestPhysAddr: start, memorySize: size, userspaceAddr: hva }: MemoryRegion): string | undefined {
     const end = start + size;
@@ -469,9 +480,12 @@ export class StagedEdits implements StagedChangeSet {
     if (!device) return undefined;
     const now = engine.memslotById(slot);
     const there = now && now.baseGfn * PAGE < device.end && device.start < (now.baseGfn + now.npages) * PAGE;
-    return there
-      ? undefined
-      : `memslot ${slot} would lie in [${hex(device.start)}:${hex(device.end)}), which memory device '${device.id}' keeps`;
+    if (there) return undefined;
+    const grows = now && now.baseGfn * PAGE === start;
+    const nearest = grows ? undefined : this.roomNearest(slot, start, size);
+    const elsewhere = nearest === undefined ? '' : ` (nearest free address: ${hex(nearest)})`;
+    const advice = grows ? ` (nearest size: ${hex(device.start - start)})` : elsewhere;
+    return `memslot ${slot} would lie in [${hex(device.start)}:${hex(device.end)}), which memory device '${device.id}' keeps${advice}`;
   }
 }
 

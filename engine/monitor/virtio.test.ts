@@ -21,10 +21,13 @@ async function same(transcript: string, options: Parameters<typeof testMonitor>[
 describe('virtio-mem', () => {
   it('keeps its room: no memslot may be moved or added into it, at its edge it may', async () => {
     const { monitor } = await testMonitor(devices);
-    const kept = "Error: EEXIST: memslot 20 would lie in [0x100000000:0x140000000), which memory device 'vm0' keeps\n";
-    expect(await monitor.execute('memslot_add 20 0x13fe00000 4M')).toBe(kept);
+    const kept = (nearest: string): string =>
+      `Error: EEXIST: memslot 20 would lie in [0x100000000:0x140000000), which memory device 'vm0' keeps (nearest free address: ${nearest})\n`;
+    expect(await monitor.execute('memslot_add 20 0x13fe00000 4M')).toBe(kept('0x140000000'));
     expect(await monitor.execute('memslot_add 20 0x140000000 2M')).toBe('');
-    expect(await monitor.execute('memslot_move 20 0x100000000')).toBe(kept);
+    expect(await monitor.execute('memslot_move 20 0x100000000')).toBe(kept('0xffe00000'));
+    expect(await monitor.execute('memslot_move 20 0xffc00000')).toBe('');
+    expect(await monitor.execute('memslot_resize 20 8M')).toContain("'vm0' keeps (nearest size: 0x400000)");
     expect(await monitor.execute('memslot_move 20 0xffe00000')).not.toContain('vm0');
   });
 

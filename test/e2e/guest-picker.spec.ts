@@ -64,6 +64,33 @@ test('every flag of the machine can be chosen, a wrong one is named where it sta
   await expect(dialog.getByRole('alert')).toContainText("Device 'nope' not found");
   await expect(dialog.getByLabel('-device')).toHaveValue('-device virtio-mem-device,id=vm0,memdev=nope');
   await expect(dialog.getByLabel('-device')).toHaveAttribute('aria-invalid', 'true');
+
+  // What a virtio-mem device keeps is no place for another slot: a drag into it says where there is one, and so does the refusal.
+  await dialog.getByLabel('-device').fill('');
+  await dialog.getByRole('button', { name: 'Add virtio-mem and a balloon' }).click();
+  await boot.click();
+  await expect.poll(() => lab.monitor('info memory-devices')).toContain('vm0');
+  const room = Number(/memaddr: (0x[0-9a-f]+)/.exec(await lab.monitor('info memory-devices'))?.[1]);
+  const end = room + 2 ** 30;
+  expect(await lab.monitor(`memslot_add 20 0x${end.toString(16)} 256M`)).toBe('');
+  await page.getByRole('application', { name: 'Map of guest-physical memory' }).focus();
+  await page.keyboard.press('/');
+  await page.keyboard.type(`0x${(end + 2 ** 27).toString(16)}`);
+  await page.keyboard.press('Enter');
+  const box = await page.locator('.stage canvas').boundingBox();
+  if (!box) throw new Error('the map has no size');
+  const [middle, y] = [box.x + 84 + (box.width - 98) / 2, box.y + 150];
+  await page.mouse.move(middle, y);
+  await page.mouse.down();
+  await page.mouse.move(middle - 150, y, { steps: 6 });
+  const nearest = `nearest free address: 0x${end.toString(16)}`;
+  await expect(page.getByRole('status').filter({ hasText: 'Move' })).toContainText(`overlaps the room that vm0 keeps (${nearest})`);
+  await page.mouse.up();
+  const changes = page.getByRole('region', { name: 'Change set and snapshots' });
+  await expect(changes).toContainText("which memory device 'vm0' keeps");
+  await expect(changes).toContainText(nearest);
+  await changes.getByRole('button', { name: /^move to 0x/ }).click();
+  await expect(changes).toContainText('1 of 1 fits');
   expect(lab.errors).toEqual([]);
 });
 

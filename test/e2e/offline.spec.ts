@@ -66,6 +66,18 @@ test('what of the guests was used is there without a network too', async ({ lab,
   expect(await list()).toBe(online);
   const refused = await page.evaluate(() => fetch('guests/never-used.bin').catch(() => 'no network'));
   expect(refused).toBe('no network');
+
+  // The picker offers what can be booted now; the rest says why not.
+  await page.getByRole('button', { name: /choose another guest/ }).click();
+  const picker = page.getByRole('dialog', { name: 'Boot a guest' });
+  await expect(picker.getByRole('radio', { name: /^memlab\b/ })).toBeEnabled();
+  for (const { name } of (JSON.parse(online) as { name: string }[]).filter((guest) => guest.name !== 'memlab')) {
+    const kept = picker.locator(`input[value="${name}"]`);
+    await expect(kept).toBeDisabled();
+    await expect(picker.locator('label').filter({ has: page.locator(`input[value="${name}"]`) })).toContainText(
+      'No network, and this browser has not kept it: boot it once with one.',
+    );
+  }
 });
 
 test('a new version leaves old tabs whole, is told, and comes when it is asked for', async ({ lab, page, context }) => {

@@ -203,6 +203,20 @@ test('the monitor and window.lab make the same links', async ({ lab, page }) => 
   expect(await page.evaluate(() => window.lab.share('state'))).toMatch(/#s=1\.[\w-]+$/);
   expect(await lab.monitor('share -r')).toMatch(/#r=1\.[\w-]+\n$/);
   expect(await lab.monitor('share -r -s')).toContain('Error: ');
+
+  // Where no replay can be made there is no file of one either: the button says why.
+  expect(await lab.monitor(`memslot_add 20 1T${'+0'.repeat(2100)} 2M`)).toBe('');
+  await page.getByRole('button', { name: 'Share', exact: true }).click();
+  await dialog(lab).getByRole('button', { name: 'Replay', exact: true }).click();
+  await expect(dialog(lab).getByRole('alert')).toContainText(
+    'No replay can be made any more: a single input was longer than a journal takes',
+  );
+  const save = dialog(lab).getByRole('button', { name: 'Save a file' });
+  await expect(save).toHaveAttribute('aria-disabled', 'true');
+  await expect(save).toHaveAttribute('title', /^No replay can be made any more: /);
+  await dialog(lab).getByRole('button', { name: 'Machine state', exact: true }).click();
+  await expect(dialog(lab).getByLabel('Link')).toHaveValue(/#s=1\./);
+  await expect(save).not.toHaveAttribute('aria-disabled', 'true');
 });
 
 test('loading a machine can be undone, into another machine too', async ({ lab, page }) => {

@@ -120,6 +120,8 @@ test('a snapshot of another machine starts a machine of its kind and is loaded i
   await lab.open();
   await poke(lab, '0x1111');
   await save(lab, 'Machine', 'large');
+  await lab.monitor('memslot_add 20 1T 2M');
+  await save(lab, 'Layout', 'slots');
   await page.getByRole('button', { name: /choose another guest/ }).click();
   await page.getByLabel('-m', { exact: true }).fill('64M');
   await page.getByRole('button', { name: 'Boot', exact: true }).click();
@@ -130,4 +132,18 @@ test('a snapshot of another machine starts a machine of its kind and is loaded i
   await expect(page.getByRole('button', { name: /-m 192M/ })).toBeVisible();
   await lab.consoleEndsWith(/lab> $/);
   expect(await peek(lab)).toContain('1111');
+
+  // A layout has no guest of its own: what does not match is said in MiB, and a machine that matches is one button away.
+  await page.getByRole('button', { name: /choose another guest/ }).click();
+  await page.getByLabel('-m', { exact: true }).fill('64M');
+  await page.getByRole('button', { name: 'Boot', exact: true }).click();
+  await expect(page.getByRole('button', { name: /-m 64M/ })).toBeVisible();
+  await lab.consoleEndsWith(/lab> $/);
+  await pane(lab).getByRole('button', { name: 'Load layout slots' }).click();
+  const refused = page.getByRole('alert').filter({ hasText: 'slots was not loaded:' });
+  await expect(refused).toContainText('it was saved with 192 MiB of RAM; this machine has 64 MiB of RAM (-m).');
+  await refused.getByRole('button', { name: 'Start memlab with -m 192M,slots=8,maxmem=4T' }).click();
+  await expect(page.getByRole('button', { name: /-m 192M/ })).toBeVisible();
+  await expect.poll(async () => (await lab.slot('bare.20').catch(() => undefined))?.gpa).toBe(2 ** 40);
+  await expect(refused).toHaveCount(0);
 });

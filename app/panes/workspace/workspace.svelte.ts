@@ -298,7 +298,12 @@ export class Workspace {
 
   #fitWords(slot: SlotView, start: number, length: number): string {
     const kept = this.lab.state?.virtioMems.find(({ addr, maxSize }) => addr < start + length && start < addr + maxSize);
-    if (kept && slot.kind !== 'virtio-mem') return `overlaps the room of ${kept.id}`;
+    if (kept && slot.kind !== 'virtio-mem') {
+      const grows = start === slot.guestPhysAddr;
+      const room = grows ? kept.addr - start : this.#rooms.nearest(length, start, PHYSICAL_LIMIT, slot.slot);
+      const nearest = grows ? `nearest size: ${size(room ?? 0)}` : `nearest free address: ${hex(room ?? 0)}`;
+      return `overlaps the room that ${kept.id} keeps${room === undefined ? '' : ` (${nearest})`}`;
+    }
     return overlapWords(this.#others(slot), start, start + length) || `fits, ${size(length)}`;
   }
 
