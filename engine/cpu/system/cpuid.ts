@@ -5,7 +5,7 @@
  * `lab64`: Intel, family 6, model 0x36, stepping 1 ("Cedarview"): an in-order core, which guests rightly believe free of speculation bugs, so
  * that none of them spends time on mitigations. `lab64-svm`: AMD, of family 4 for the same reason (Linux trusts any vendor's), with SVM.
  */
-import { VCPU_APIC_BASE, VCPU_GPR, VCPU_INDEX } from '../../abi/index';
+import { MAX_VCPUS, VCPU_APIC_BASE, VCPU_GPR, VCPU_INDEX } from '../../abi/index';
 import {
   CPU_MODEL_LAB64_SVM,
   CPUID_SVM,
@@ -47,6 +47,13 @@ const LEAF7_EBX: u32 = (1 << 1) | (1 << 9) | (1 << 13);
 /** Leaf 0x80000001 EDX: SYSCALL NX 1G-pages RDTSCP LM; ECX: LAHF in 64-bit mode. */
 const EXT1_EDX: u32 = (1 << 11) | (1 << 20) | (1 << 26) | (1 << 27) | (1 << 29);
 const EXT1_ECX: u32 = 1;
+/**
+ * AMD: all vCPUs are cores of one package, whose APIC ids have three bits for the core (leaf 1 EDX: HTT, 0x80000001 ECX: CMP_LEGACY, 0x80000008
+ * ECX). In packages of its own Linux compares each vCPU's TSC with the first one's, and trusts neither: vCPUs run in turns.
+ */
+const AMD_HTT: u32 = 1 << 28;
+const AMD_CMP_LEGACY: u32 = 1 << 1;
+const AMD_CORES: u32 = (3 << 12) | (MAX_VCPUS - 1);
 /** Leaf 0x8000000A: SVM revision 1; nested paging, NRIP save, flush by ASID. */
 const SVM_REVISION: u32 = 1;
 const SVM_EDX: u32 = SVM_FEATURE_NP | SVM_FEATURE_NRIPS | SVM_FEATURE_FLUSH_BY_ASID;
@@ -68,7 +75,7 @@ function shown(bits: u32, word: usize): u32 {
 }
 /** 0x80000001 ECX. */
 export function extendedFeatures(): u32 {
-  return shown(isAmd() ? EXT1_ECX | CPUID_SVM : EXT1_ECX, HIDDEN_X1_ECX);
+  return shown(isAmd() ? EXT1_ECX | AMD_CMP_LEGACY | CPUID_SVM : EXT1_ECX, HIDDEN_X1_ECX);
 }
 /** 0x8000000A EDX; 0 without SVM. */
 export function svmFeatures(): u32 {
@@ -104,9 +111,10 @@ function basic(leaf: u32): void {
     else set(MAX_BASIC, 0x756e6547, 0x6c65746e, 0x49656e69); // GenuineIntel: EBX "Genu", EDX "ineI", ECX "ntel"
   } else if (leaf == 1) {
     const apic = load<u64>(cpu, VCPU_APIC_BASE) & 0x800 ? LEAF1_APIC : 0;
-    // EBX: CLFLUSH line 64 bytes, one logical processor, initial APIC id.
-    const features = shown(LEAF1_EDX | LEAF1_EDX_FPU | apic, HIDDEN_1_EDX);
-    set(cpuSignature(), (load<u32>(cpu, VCPU_INDEX) << 24) | (1 << 16) | (8 << 8), shown(LEAF1_ECX, HIDDEN_1_ECX), features);
+    // EBX: CLFLUSH line 64 bytes, logical processors of the package, initial APIC id.
+    const features = shown(LEAF1_EDX | LEAF1_EDX_FPU | apic, HIDDEN_1_EDX) | (isAmd() ? AMD_HTT : 0);
+    const inPackage: u32 = isAmd() ? MAX_VCPUS : 1;
+    set(cpuSignature(), (load<u32>(cpu, VCPU_INDEX) << 24) | (inPackage << 16) | (8 << 8), shown(LEAF1_ECX, HIDDEN_1_ECX), features);
   } else if (leaf == 2) {
     eax = 1; // one round, no descriptor bytes: leaf 4 describes caches, and there are none
   } else if (leaf == 6) {
@@ -128,7 +136,7 @@ function extended(leaf: u32): void {
   } else if (leaf == 0x80000001) set(isAmd() ? AMD_SIGNATURE : 0, 0, extendedFeatures(), shown(EXT1_EDX, HIDDEN_X1_EDX));
   else if (leaf >= 0x80000002 && leaf <= 0x80000004) brand(leaf - 0x80000002);
   else if (leaf == 0x80000007) edx = EXT7_EDX;
-  else if (leaf == 0x80000008) eax = PHYS_BITS | (48 << 8);
+  else if (leaf == 0x80000008) set(PHYS_BITS | (48 << 8), 0, isAmd() ? AMD_CORES : 0, 0);
   else if (leaf == 0x8000000a && extendedFeatures() & CPUID_SVM) set(SVM_REVISION, SVM_ASIDS, 0, svmFeatures());
 }
 
