@@ -15,6 +15,7 @@ import { replay } from './soak/replay';
 import { selftests } from './soak/selftests';
 import type { Soak } from './soak/soak';
 import { stepped } from './soak/stepped';
+import { svm } from './soak/svm';
 import { tiers } from './soak/tiers';
 
 const soaks: readonly Soak[] = [
@@ -29,6 +30,7 @@ const soaks: readonly Soak[] = [
   replay,
   linux,
   kvm,
+  svm,
   stepped,
   pageMemory,
 ];

@@ -19,6 +19,8 @@ describe.each(['array', 'rbtree', 'btree'] as const)('20,000 random memslot call
     // Every kind of call was both taken and refused.
     for (const kind of ['s 0', 's EINVAL', 's EEXIST', 'g 0', 'g ENOENT', 'g EINVAL', 'c 0', 'c ENOENT', 'c EINVAL', 'm 0', 'm EINVAL'])
       expect(answers.get(kind), kind).toBeGreaterThan(10);
+    for (const kind of ['b EINVAL', 'g ENXIO', 'c ENXIO', 'z EINVAL', 'z 0', 'z 1', 'z 2'])
+      expect(answers.get(kind), kind).toBeGreaterThan(8);
     for (const kind of ['r ok', 'r mmio', 'w ok', 'w mmio', 'w fault']) expect(answers.get(kind), kind).toBeGreaterThan(10);
   });
 });

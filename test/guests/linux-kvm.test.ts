@@ -4,7 +4,7 @@ import { compareAnswers } from '../support/kvm-answers';
 import { GIB, Guest, MIB } from './harness';
 import { Linux, linuxImage, missingKvm } from './linux';
 
-const KVM = { ram: 256 * MIB, slots: 8, maxmem: 4 * GIB, cpu: 'lab64-svm' } as const;
+const KVM = { ram: 256 * MIB, slots: 8, maxmem: 4 * GIB, cpu: 'lab64-svm', smp: 2 } as const;
 
 if (missingKvm) console.warn(`left out: ${missingKvm}`);
 
@@ -12,13 +12,25 @@ describe.skipIf(missingKvm)('linux-kvm', () => {
   let linux: Linux;
 
   beforeAll(async () => {
-    linux = await Linux.boot({ variant: 'linux-kvm', bootLimit: 3e9 });
+    linux = await Linux.boot({ variant: 'linux-kvm', bootLimit: 3e9, smp: 2 });
   });
 
   it('has loaded kvm-amd with nested paging, without a warning', () => {
     expect(linux.complaints()).toEqual([]);
     expect(linux.sh('dmesg | grep -c "kvm: Nested Paging enabled"')).toBe('1');
     expect(linux.sh('cat /sys/module/kvm_amd/parameters/npt /sys/module/kvm_amd/parameters/nrips; ls /dev/kvm')).toBe('Y\n1\n/dev/kvm');
+  });
+
+  it('has two processors whose time stamp counters Linux takes for one', () => {
+    expect(linux.sh('nproc; grep "physical id" /proc/cpuinfo; cat /sys/devices/system/clocksource/clocksource0/current_clocksource')).toBe(
+      '2\nphysical id\t: 0\nphysical id\t: 0\ntsc',
+    );
+  });
+
+  it('runs two virtual machines at once, one on each processor', () => {
+    const command = "kvm-memslots 'create 0 0x10000 64K' 'create 1 0x20000 64K' 'exchange 0 1 25' 'read 0x10000'";
+    const text = linux.sh(`taskset 1 ${command} > /tmp/1 & taskset 2 ${command} > /tmp/2; wait; cat /tmp/1 /tmp/2`, 4e9);
+    expect(text.match(/25 exchanges by 100 ioctls, .* the nested guest read [1-9]\d* times .*\n0x11/g)).toHaveLength(2);
   });
 
   it('runs a nested guest that reads and writes through its memslots, and logs what it made dirty', () => {
@@ -53,7 +65,8 @@ describe.skipIf(missingKvm)('linux-kvm', () => {
     guest.type("kvm-memslots 'create 0 0x10000 64K' 'create 1 0x20000 64K' 'exchange 0 1 40'\r");
     // A stretch that ends while the nested guest reads, not its host.
     let stretches = 0;
-    while (guest.machine.inspect.registers(0).gpr[6] !== 0x10000n && stretches++ < 2000) guest.machine.run.advance(20_000);
+    while (![0, 1].some((vcpu) => guest.machine.inspect.registers(vcpu).gpr[6] === 0x10000n) && stretches++ < 2000)
+      guest.machine.run.advance(20_000);
     expect(stretches).toBeLessThan(2000);
     const other = await Guest.boot({ ...KVM, accel: 'interp', guest: linuxImage(undefined, false, 'linux-kvm') });
     other.machine.snapshot.restore(guest.machine.snapshot.capture());

@@ -10,7 +10,7 @@ import { SvmCore, VMCB } from '../support/svm';
 import { EAGER, Pair } from './pair';
 import { DATA, DATA_PAGES, randomProgram } from './program';
 
-const SEED = 20261202;
+const SEED = Number(process.env.LAB_SEED ?? 20261202);
 const PROGRAMS = Number(process.env.LAB_SOAK_RUNS ?? 60);
 const STRETCHES = 40;
 const RAM = 0x400000;

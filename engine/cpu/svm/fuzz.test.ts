@@ -6,7 +6,7 @@ import * as abi from '../../abi/vcpu';
 import { Random } from '../../../test/support/random';
 import { GUEST, SvmCore, VMCB } from '../../../test/support/svm';
 
-const SEED = 20261201;
+const SEED = Number(process.env.LAB_SEED ?? 20261201);
 const RUNS = Number(process.env.LAB_SOAK_RUNS ?? 400);
 const BUDGET = 400;
 /** Fields worth a wild value more often than chance gives them one. */

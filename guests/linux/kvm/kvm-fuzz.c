@@ -3,11 +3,16 @@
  * test/support/kvm-answers.ts.
  *
  *   n                                      a new virtual machine
+ *   q ANSWER                               KVM_X86_QUIRK_SLOT_ZAP_ALL is disabled (not before Linux 6.12)
+ *   b BYTES ANSWER                         KVM_CAP_DIRTY_LOG_RING, before v or too late
+ *   v                                      the machine has its vCPU, and the slot of the nested guest's code
  *   s SLOT FLAGS GPA SIZE HVA ANSWER       KVM_SET_USER_MEMORY_REGION
  *   g SLOT ANSWER [BITMAP]                 KVM_GET_DIRTY_LOG, words of 64 bits
  *   c SLOT FIRST PAGES WORD ANSWER         KVM_CLEAR_DIRTY_LOG, each word of the bitmap is WORD
  *   m FLAGS ANSWER                         KVM_CAP_MANUAL_DIRTY_LOG_PROTECT2
  *   r GPA OUTCOME, w GPA OUTCOME           the nested guest reads or writes a byte: ok, mmio or fault
+ *   h [SLOT:PAGE]...                       what stands in the vCPU's dirty ring, in its order; all of it is then given back:
+ *   z ANSWER                               KVM_RESET_DIRTY_RINGS: entries, or errno
  *
  * Numbers are hexadecimal, SLOT has the address space in its bits 31:16, ANSWER is 0 or an errno's name.
  */
@@ -16,6 +21,8 @@
 #define POOL_PAGES 512
 #define SLOTS 8
 #define CALLS_PER_VM 400
+/* linux/kvm.h of Linux 6.12 */
+#define QUIRK_SLOT_ZAP_ALL 0x80
 /* Bitmaps that the program asks for have at most so many words. */
 #define MOST_WORDS 64
 
@@ -32,6 +39,11 @@ static uint32_t draw(uint32_t limit)
 /* What live slots are, so that calls can aim at them: pages, 0 none. */
 static struct slot { uint32_t pages, flags; uint64_t gpa, hva; } slots[2][SLOTS];
 static uint64_t bitmap[MOST_WORDS];
+/* gpa of the slot that was changed last, before and after: there a stale translation would show. */
+static uint64_t changed[2];
+/* The vCPU's ring, where the machine has one. */
+static struct kvm_dirty_gfn *ring;
+static uint32_t ring_size, ring_next;
 
 static uint32_t draw_slot(void)
 {
@@ -131,6 +143,8 @@ static void call_set(struct vm *vm)
 		flags &= ~1u;
 	long result = set_region(vm->vm, slot, flags, gpa, size, hva);
 	if (result == 0 && at) {
+		changed[0] = at->pages ? at->gpa : gpa;
+		changed[1] = gpa;
 		if (size)
 			*at = (struct slot){ size / PAGE, flags, gpa, hva };
 		else
@@ -222,8 +236,11 @@ static int logged(uint64_t gpa)
 
 static void call_touch(struct vm *vm)
 {
-	static const char *const names[] = { "ok", "mmio", "fault", "other" };
+	static const char *const names[] = { "ok", "mmio", "fault", "other", "full" };
 	uint32_t gpa = (0x10 + draw(0x70)) * PAGE + draw(PAGE);
+	uint64_t near = changed[draw(2)] + draw(3) * PAGE;
+	if (draw(2) && near >= 0x10000 && near < 0x80000)
+		gpa = near + draw(PAGE);
 	/* A read that maps a page writable marks it dirty in KVM (make_spte): where writes are logged there are only writes. */
 	int write = draw(3) != 0 || logged(gpa);
 	/* A slot without memory behind it ends the run with EFAULT, as it would with QEMU. */
@@ -233,6 +250,82 @@ static void call_touch(struct vm *vm)
 	character(' ');
 	text(names[outcome]);
 	character('\n');
+}
+
+static void call_ring(struct vm *vm, uint32_t bytes)
+{
+	struct kvm_enable_cap cap = { .cap = KVM_CAP_DIRTY_LOG_RING, .args = { bytes } };
+	long result = io(vm->vm, KVM_ENABLE_CAP, (unsigned long)&cap);
+	if (result == 0)
+		ring_size = bytes / sizeof *ring;
+	text("b ");
+	hex(bytes);
+	character(' ');
+	error_name(result);
+	character('\n');
+}
+
+static uint32_t draw_ring(void)
+{
+	return draw(3) ? (uint32_t)1 << (8 + draw(14)) : draw(0x200000);
+}
+
+static void call_harvest(struct vm *vm)
+{
+	if (ring) {
+		text("h");
+		for (;;) {
+			struct kvm_dirty_gfn *entry = &ring[ring_next % ring_size];
+			if (!(__atomic_load_n(&entry->flags, __ATOMIC_ACQUIRE) & KVM_DIRTY_GFN_F_DIRTY))
+				break;
+			character(' ');
+			hex(entry->slot);
+			character(':');
+			hex(entry->offset);
+			__atomic_store_n(&entry->flags, KVM_DIRTY_GFN_F_RESET, __ATOMIC_RELEASE);
+			ring_next++;
+		}
+		character('\n');
+	}
+	long result = io(vm->vm, KVM_RESET_DIRTY_RINGS, 0);
+	text("z ");
+	if (result < 0)
+		error_name(result);
+	else
+		hex(result);
+	character('\n');
+}
+
+static int new_vm(struct vm *vm)
+{
+	text("n\n");
+	if (open_vm(vm) < 0)
+		return -1;
+	if (draw(2)) {
+		struct kvm_enable_cap cap = { .cap = KVM_CAP_DISABLE_QUIRKS2, .args = { QUIRK_SLOT_ZAP_ALL } };
+		text("q ");
+		error_name(io(vm->vm, KVM_ENABLE_CAP, (unsigned long)&cap));
+		character('\n');
+	}
+	ring = 0;
+	ring_size = ring_next = 0;
+	for (uint32_t tries = draw(4) ? 0 : 1 + draw(4); tries; tries--)
+		call_ring(vm, draw_ring());
+	text("v\n");
+	if (add_vcpu(vm) < 0)
+		return -1;
+	if (ring_size)
+		ring = map_fd_at(vm->vcpu, ring_size * sizeof *ring, KVM_DIRTY_LOG_PAGE_OFFSET * PAGE);
+	memset(slots, 0, sizeof slots);
+	changed[0] = changed[1] = 0;
+	return 0;
+}
+
+static void end_vm(struct vm *vm)
+{
+	if (ring)
+		unmap(ring, ring_size * sizeof *ring);
+	drop_vm(vm);
 }
 
 int main(int argc, char **argv)
@@ -249,12 +342,10 @@ int main(int argc, char **argv)
 	for (uint64_t i = 0; i < count; i++) {
 		if (i % CALLS_PER_VM == 0) {
 			if (made)
-				drop_vm(&vm);
+				end_vm(&vm);
 			made = 1;
-			text("n\n");
-			if (make_vm(&vm) < 0)
+			if (new_vm(&vm) < 0)
 				return 1;
-			memset(slots, 0, sizeof slots);
 		}
 		uint32_t kind = draw(32);
 		if (kind < 16)
@@ -265,6 +356,10 @@ int main(int argc, char **argv)
 			call_clear(&vm);
 		else if (kind == 24 && !draw(6))
 			call_manual(&vm);
+		else if (kind == 24 && !draw(10))
+			call_ring(&vm, draw_ring());
+		else if (kind == 25 && (ring || !draw(10)))
+			call_harvest(&vm);
 		else
 			call_touch(&vm);
 	}

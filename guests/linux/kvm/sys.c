@@ -45,9 +45,9 @@ void close_fd(int fd)
 	sys1(__NR_close, fd);
 }
 
-static void *mapped(uintptr_t address, size_t size, int flags, int fd)
+static void *mapped(uintptr_t address, size_t size, int flags, int fd, size_t offset)
 {
-	long at = sys(__NR_mmap, address, size, PROT_RW, flags | (address ? MAP_FIXED : 0), fd, 0);
+	long at = sys(__NR_mmap, address, size, PROT_RW, flags | (address ? MAP_FIXED : 0), fd, offset);
 	if (at < 0 && at > -4096) {
 		text("no memory\n");
 		leave(1);
@@ -57,12 +57,17 @@ static void *mapped(uintptr_t address, size_t size, int flags, int fd)
 
 void *map(uintptr_t address, size_t size)
 {
-	return mapped(address, size, MAP_PRIVATE | MAP_ANONYMOUS, -1);
+	return mapped(address, size, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 }
 
 void *map_fd(int fd, size_t size)
 {
-	return mapped(0, size, MAP_SHARED, fd);
+	return mapped(0, size, MAP_SHARED, fd, 0);
+}
+
+void *map_fd_at(int fd, size_t size, size_t offset)
+{
+	return mapped(0, size, MAP_SHARED, fd, offset);
 }
 
 void unmap(void *at, size_t size)

@@ -18,6 +18,7 @@ void close_fd(int fd);
 /* Zeroed memory at an address of ours, or where there is room (address 0). Exits where there is none. */
 void *map(uintptr_t address, size_t size);
 void *map_fd(int fd, size_t size);
+void *map_fd_at(int fd, size_t size, size_t offset);
 void unmap(void *at, size_t size);
 /* ns */
 uint64_t now(void);

@@ -30,7 +30,7 @@ static long put_registers(struct vm *vm, struct kvm_regs *registers)
 	return result < 0 ? result : io(vm->vcpu, KVM_SET_REGS, (unsigned long)registers);
 }
 
-int make_vm(struct vm *vm)
+int open_vm(struct vm *vm)
 {
 	vm->vm = vm->vcpu = -1;
 	vm->kvm = open_rw("/dev/kvm");
@@ -44,6 +44,11 @@ int make_vm(struct vm *vm)
 		failed("KVM_CREATE_VM", vm->vm);
 		return vm->vm;
 	}
+	return 0;
+}
+
+int add_vcpu(struct vm *vm)
+{
 	vm->vcpu = io(vm->vm, KVM_CREATE_VCPU, 0);
 	if (vm->vcpu < 0) {
 		failed("KVM_CREATE_VCPU", vm->vcpu);
@@ -55,6 +60,12 @@ int make_vm(struct vm *vm)
 	if (result < 0)
 		failed("KVM_SET_USER_MEMORY_REGION", result);
 	return result;
+}
+
+int make_vm(struct vm *vm)
+{
+	int result = open_vm(vm);
+	return result < 0 ? result : add_vcpu(vm);
 }
 
 void drop_vm(struct vm *vm)
@@ -82,6 +93,8 @@ enum outcome touch(struct vm *vm, uint32_t gpa, int write)
 			return OTHER;
 		if (vm->run->exit_reason == KVM_EXIT_HLT)
 			return outcome;
+		if (vm->run->exit_reason == KVM_EXIT_DIRTY_RING_FULL)
+			return FULL;
 		if (vm->run->exit_reason != KVM_EXIT_MMIO)
 			return OTHER;
 		outcome = MMIO;

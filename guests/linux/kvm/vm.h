@@ -18,12 +18,15 @@ struct vm {
 	struct kvm_run *run;
 };
 
-/* Makes the VM and its code slot. 0, or -errno with the call that failed named on the output. */
+/* Makes the VM, its vCPU and the code slot. 0, or -errno with the call that failed named on the output. */
 int make_vm(struct vm *vm);
+/* The same in two steps: what has to be chosen before the first vCPU comes between them. */
+int open_vm(struct vm *vm);
+int add_vcpu(struct vm *vm);
 void drop_vm(struct vm *vm);
 long set_region(int vm, uint32_t slot, uint32_t flags, uint64_t gpa, uint64_t size, uint64_t hva);
 /* What the nested guest's access to an address below 1 MiB comes to. */
-enum outcome { DONE, MMIO, FAULT, OTHER };
+enum outcome { DONE, MMIO, FAULT, OTHER, FULL };
 enum outcome touch(struct vm *vm, uint32_t gpa, int write);
 /* Prepares a loop that reads one byte of gpa again and again, counts the reads at CODE_GPA + 0xff0 and never leaves by itself. */
 void prepare_reader(struct vm *vm, uint32_t gpa);
