@@ -10,8 +10,9 @@ import type {
   ShareKind,
   StageAction,
   StagedEdit,
+  SymbolSource,
 } from '../../engine/worker/protocol';
-import { arrows, hex, plural, sentence } from '../shared/format';
+import { arrows, count, hex, plural, sentence } from '../shared/format';
 import type { BootAttempt } from './boot-attempt';
 import { GuestConsole } from './guest-console';
 import { Keeping } from './keeping.svelte';
@@ -42,6 +43,8 @@ export class Lab {
   phase = $state<'loading' | 'ready' | 'stopped'>('loading');
   banners = $state.raw<readonly Banner[]>([]);
   toast = $state.raw<Toast | undefined>(undefined);
+  /** Files with names of code that were read: panes look again. */
+  symbolFiles = $state(0);
   /** What a guest that is being started waits for. */
   loading = $state.raw<{ what: string; percent: number | undefined } | undefined>(undefined);
   /** QEMU's -append of the guest that runs. */
@@ -176,6 +179,18 @@ export class Lab {
   /** Looks at the machine and changes nothing. */
   async query<Ask extends keyof Queries>(query: Queries[Ask]['query'] & { ask: Ask }): Promise<Queries[Ask]['answer']> {
     return (await this.#ask({ type: 'query', query })) as Queries[Ask]['answer'];
+  }
+
+  /** Names of the guest's code from a file; what is said of it. */
+  async loadSymbols(file: File): Promise<void> {
+    try {
+      const { symbols, unused, slide } = (await this.#ask({ type: 'symbols', name: file.name, file })) as SymbolSource;
+      const moved = slide === undefined ? '' : `, moved as far as KASLR moved the kernel`;
+      this.say({ text: unused ? `${file.name} is not used: ${unused}.` : `${count(symbols)} symbols from ${file.name}${moved}.` });
+      this.symbolFiles += 1;
+    } catch (error) {
+      this.say({ text: `${file.name} gives no symbols: ${(error as Error).message}.` });
+    }
   }
 
   /** Takes a stopped guest to a line of its code, or one vCPU on by one instruction. Rejects with the reason when it cannot begin. */

@@ -24,6 +24,7 @@ type Request = DistributiveOmit<
         | 'stage'
         | 'inspect-file'
         | 'hash-file'
+        | 'symbols'
         | 'inspect-link'
         | 'share'
         | 'export'

@@ -97,6 +97,13 @@ export class GuestSymbols {
     return place && placeName(place);
   }
 
+  /** Of the page at a gpa: what is mapped there by the kernel that runs, or lies at the same linear address. */
+  nameOfPage(gpa: number): string | undefined {
+    const extent = this.kernel() && this.linux?.extents.find((each) => gpa >= each.gpa && gpa < each.gpa + each.size);
+    if (extent) return this.name(extent.gva + BigInt(gpa - extent.gpa));
+    return this.machine.inspect.translate(BigInt(gpa)) === gpa ? this.name(BigInt(gpa)) : undefined;
+  }
+
   /** The address of a name. */
   find(name: string): bigint | undefined {
     if (this.file) {

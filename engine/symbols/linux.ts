@@ -6,6 +6,8 @@ import type { SymbolTable } from './table';
 
 export interface LinuxSymbols {
   table: SymbolTable;
+  /** Where the kernel's image lies */
+  extents: readonly Extent[];
   /** Does the memory that they were found in still hold them? */
   stillThere(): boolean;
 }
@@ -20,8 +22,8 @@ const PROOF = 512;
 
 /** undefined: no vCPU maps a Linux, or not yet. Costs tens of ms where there is a kernel and no table. */
 export function findLinux(machine: Machine): LinuxSymbols | undefined {
-  const extents = runs(kernelExtents(machine));
-  for (const run of extents)
+  const extents = kernelExtents(machine);
+  for (const run of runs(extents))
     for (const at of candidates(machine, run)) {
       const before = Math.min(at, BEFORE);
       const length = Math.min(run.size - (at - before), before + BEHIND);
@@ -30,7 +32,7 @@ export function findLinux(machine: Machine): LinuxSymbols | undefined {
       if (!table) continue;
       const gpa = gpaOf(run, at);
       const proof = machine.physical.read(gpa, PROOF);
-      return { table, stillThere: () => same(machine.physical.read(gpa, PROOF), proof) };
+      return { table, extents, stillThere: () => same(machine.physical.read(gpa, PROOF), proof) };
     }
   return undefined;
 }

@@ -7,8 +7,12 @@ export interface CodeLine {
   bytes: string;
   mnemonic: string;
   operands: string;
+  /** "main+0x4": the first line's place, and each start of another symbol */
+  symbol?: string;
   /** Where a near branch or call leads, linear. */
   target?: string;
+  /** "main+0x4" of the target */
+  targetSymbol?: string;
   /** Before the address that was asked for, where x86 code can only be guessed. */
   guess: boolean;
 }
@@ -35,6 +39,14 @@ export interface RegisterGroup {
   registers: RegisterView[];
 }
 
+/** A frame of a backtrace. */
+export interface FrameView {
+  /** Where it goes on, linear, "0x..." */
+  gva: string;
+  by: 'registers' | 'ORC' | 'frame pointer' | 'guess';
+  symbol?: string;
+}
+
 export interface CpuView {
   vcpu: number;
   /** Retired so far by all vCPUs: equal counts are the same instant. */
@@ -44,4 +56,8 @@ export interface CpuView {
   rflags: number;
   groups: RegisterGroup[];
   code: CodeView;
+  /** Of a vCPU that stands; the innermost first. */
+  frames?: FrameView[];
+  /** Why there are no more frames. */
+  framesEnd?: string;
 }

@@ -4,6 +4,7 @@ import { resolve } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
 import type { Machine } from '../machine/index';
 import { testMachine } from '../monitor/testing';
+import { symbolsOf } from '../symbols/index';
 import type { CpuView } from './cpu-types';
 import type { Query } from './protocol';
 import { answerQuery } from './queries';
@@ -59,6 +60,20 @@ describe('a vCPU in 64-bit mode', () => {
     ]);
     const end = ask(machine, { ask: 'disassemble', from: '0xffff800000000000', count: 2 });
     expect(end).toMatchObject({ lines: [], reason: "0xffff800000000000 is not mapped by the guest's page tables" });
+  });
+
+  it('names code, targets and frames where symbols are known, in the order of the calls', async () => {
+    const at = symbolsOf(machine).find('lab_main')!;
+    const { lines } = ask(machine, { ask: 'disassemble', from: `0x${at.toString(16)}`, count: 6 }) as CpuView['code'];
+    expect(lines[0]).toMatchObject({ symbol: 'lab_main' });
+    expect(lines.slice(1).every(({ symbol }) => symbol === undefined)).toBe(true);
+    expect(lines[1]?.targetSymbol).toMatch(/^[a-z_]+$/);
+    const { frames } = cpu(machine);
+    expect(frames?.[0]).toMatchObject({ by: 'registers', symbol: expect.stringMatching(/\+0x/) });
+    expect(frames?.some(({ symbol = '' }) => symbol.startsWith('lab_main+'))).toBe(true);
+    expect(ask(machine, { ask: 'symbol-at', gpa: Number(at) })).toEqual({ symbol: 'lab_main' });
+    expect(ask(machine, { ask: 'symbol-at', gpa: 0x800000 })).toEqual({});
+    expect(ask(machine, { ask: 'page-walk', address: 'lab_main' })).toMatchObject({ symbol: 'lab_main', page: { gpa: Number(at) } });
   });
 
   it('translates through the tables', () => {

@@ -1,7 +1,8 @@
 /** Registers and code of a vCPU for the page. Looks only: no fault, no accessed bit, no device. */
 import type { Machine, VcpuRegisters } from '../machine/index';
 import { codeBits, describeSegment, instructionsBefore, instructionsFrom, type Placed, type Read, readVirtual } from '../monitor/index';
-import type { CodeLine, CodeView, CpuView, RegisterGroup, RegisterView } from './cpu-types';
+import { symbolsOf } from '../symbols/index';
+import type { CodeLine, CodeView, CpuView, FrameView, RegisterGroup, RegisterView } from './cpu-types';
 import type { Queries } from './protocol';
 
 const MAX_LINES = 256;
@@ -53,12 +54,16 @@ export function codeView(machine: Machine, query: Queries['disassemble']['query'
   const rip = linear(base + registers.rip, bits);
   const from = query.from === undefined ? rip : linear(parseGva(query.from), bits);
   const read: Read = (gva, length) => readVirtual(machine, vcpu, gva, length);
-  const line = (placed: Placed, guess: boolean): CodeLine => ({
+  const symbols = symbolsOf(machine);
+  const line = (placed: Placed, guess: boolean, index: number): CodeLine => ({
     gva: hex(placed.address),
     bytes: [...placed.bytes].map((byte) => padded(byte, 2)).join(' '),
     mnemonic: placed.mnemonic,
     operands: placed.operands,
-    ...(placed.target === undefined ? {} : { target: hex(linear(base + placed.target, bits)) }),
+    ...startOf(symbols.name(placed.address), index === 0),
+    ...(placed.target === undefined
+      ? {}
+      : { target: hex(linear(base + placed.target, bits)), ...targetOf(symbols.name(linear(base + placed.target, bits))) }),
     guess,
   });
   const after = instructionsFrom(read, from, count, bits, base);
@@ -68,10 +73,17 @@ export function codeView(machine: Machine, query: Queries['disassemble']['query'
   return {
     rip: hex(rip),
     bits,
-    lines: [...guessed.map((placed) => line(placed, true)), ...after.map((placed) => line(placed, false))],
+    lines: [
+      ...guessed.map((placed, index) => line(placed, true, index)),
+      ...after.map((placed, index) => line(placed, false, guessed.length + index)),
+    ],
     ...(after.length < count ? { reason: whyUnreadable(machine, vcpu, end) } : {}),
   };
 }
+
+const startOf = (symbol: string | undefined, first: boolean): Pick<CodeLine, 'symbol'> =>
+  symbol !== undefined && (first || !symbol.includes('+0x')) ? { symbol } : {};
+const targetOf = (targetSymbol: string | undefined): Pick<CodeLine, 'targetSymbol'> => (targetSymbol === undefined ? {} : { targetSymbol });
 
 /** `gva`, or the page after it where an instruction is cut. */
 function whyUnreadable(machine: Machine, vcpu: number, gva: bigint): string {
@@ -89,7 +101,16 @@ export function cpuView(machine: Machine, query: Queries['cpu']['query']): CpuVi
   const registers = machine.inspect.registers(vcpu);
   const code = codeView(machine, { ...query, ask: 'disassemble' });
   const { cpl, halted, rflags } = registers;
-  return { vcpu, instructions: machine.run.instructions, cpl, halted, rflags, groups: groups(registers, code.bits === 64), code };
+  return {
+    ...{ vcpu, instructions: machine.run.instructions, cpl, halted, rflags, groups: groups(registers, code.bits === 64), code },
+    ...(machine.run.state !== 'running' && framesOf(machine, vcpu)),
+  };
+}
+
+function framesOf(machine: Machine, vcpu: number): Pick<CpuView, 'frames' | 'framesEnd'> {
+  const { frames, end } = symbolsOf(machine).backtrace(vcpu);
+  const view = frames.map(({ address, by, symbol }): FrameView => ({ gva: hex(address), by, ...(symbol !== undefined && { symbol }) }));
+  return { frames: view, ...(end !== undefined && { framesEnd: end }) };
 }
 
 function groups(r: VcpuRegisters, wide: boolean): RegisterGroup[] {

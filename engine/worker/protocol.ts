@@ -22,11 +22,12 @@ import type { Answer, SlotDifference, SlotPlace } from '../monitor/index';
 import type { ReplayView } from '../replay/types';
 import type { ShareKind, StageAction } from '../shell/types';
 import type { InspectedFile, InspectedLink, MachineShape } from '../snapshot/inspect';
+import type { SymbolSource } from '../symbols/index';
 import type { CodeView, CpuView } from './cpu-types';
 import type { FlagsBench } from './flags-bench';
 import type { IndexBench, IndexBenchRow } from './index-bench';
 
-export type { CodeLine, CodeView, CpuView, RegisterGroup, RegisterView } from './cpu-types';
+export type { CodeLine, CodeView, CpuView, FrameView, RegisterGroup, RegisterView } from './cpu-types';
 export type {
   Answer,
   Backend,
@@ -59,6 +60,7 @@ export type {
   StagedEdit,
   StagedEntry,
   Stepping,
+  SymbolSource,
   Unasked,
   VirtioMemInfo,
 };
@@ -107,6 +109,8 @@ export type ToWorker =
   | { type: 'export'; id: number; what: ShareKind }
   /** Puts the machine into the state of a machine snapshot; without bytes, back to what it was before the last one was loaded. Answered with ''. */
   | { type: 'load'; id: number; bytes?: Uint8Array }
+  /** Names of the guest's code from a file: ELF or System.map, read in pieces. Answered with the SymbolSource that it became. No state of the machine. */
+  | { type: 'symbols'; id: number; name: string; file: Blob }
   | { type: 'cancel-replay' }
   /**
    * A stopped guest goes on until this vCPU stands at `to` (linear, hex), or after one instruction of it, and is stopped there; `stack`: not with a lower
@@ -161,8 +165,10 @@ export interface Queries {
   cpu: { query: { ask: 'cpu'; vcpu?: number; from?: string; before: number; count: number }; answer: CpuView };
   /** Where a gva leads, in the vCPU's tables; `gpa` is absent where they do not map it. */
   translate: { query: { ask: 'translate'; gva: string; vcpu?: number }; answer: { gpa?: number } };
+  /** "main+0x4", what a page of guest-physical memory holds first, where it is code or data with a name; else absent. */
+  'symbol-at': { query: { ask: 'symbol-at'; gpa: number }; answer: { symbol?: string } };
   /** `address`: an expression of the monitor, "0x400000" or "$rip". */
-  'page-walk': { query: { ask: 'page-walk'; address: string; vcpu?: number }; answer: PageWalk };
+  'page-walk': { query: { ask: 'page-walk'; address: string; vcpu?: number }; answer: PageWalk & { symbol?: string } };
   /** Nothing is harvested. At most MAX_HEAT_COLUMNS columns in all, at most MAX_HEAT_SPANS spans. */
   'dirty-heat': { query: { ask: 'dirty-heat'; asId?: number; spans: readonly HeatSpan[]; at?: number }; answer: DirtyHeat };
   /**

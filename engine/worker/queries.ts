@@ -5,6 +5,7 @@
 import type { Machine } from '../machine/index';
 import { type CommitLog, readAddress } from '../monitor/index';
 import { layoutFormat } from '../snapshot/index';
+import { symbolsOf } from '../symbols/index';
 import { codeView, cpuView, translate } from './cpu-view';
 import { benchFlags } from './flags-bench';
 import { dirtyHeat } from './heat';
@@ -31,7 +32,15 @@ const answers: Answers = {
   disassemble: (query, { machine }) => codeView(machine, query),
   cpu: (query, { machine }) => cpuView(machine, query),
   translate: (query, { machine }) => translate(machine, query),
-  'page-walk': ({ address, vcpu = 0 }, { machine }) => machine.inspect.pageWalk(readAddress(machine, address, vcpu), vcpu),
+  'page-walk': ({ address, vcpu = 0 }, { machine }) => {
+    const walk = machine.inspect.pageWalk(readAddress(machine, address, vcpu), vcpu);
+    const symbol = symbolsOf(machine).name(walk.gva);
+    return { ...walk, ...(symbol !== undefined && { symbol }) };
+  },
+  'symbol-at': ({ gpa }, { machine }) => {
+    const symbol = symbolsOf(machine).nameOfPage(address(gpa) ?? 0);
+    return symbol === undefined ? {} : { symbol };
+  },
   'dirty-heat': ({ spans, asId = 0, at }, { machine }) => dirtyHeat(machine, spans, asId, at),
   unasked: ({ goTo, layout }, { machine, commits }) => {
     if (goTo !== undefined) return commits?.unaskedAt(goTo) ?? [];

@@ -14,6 +14,7 @@ import { Loads } from '../shell/loads';
 import { fileOf, linkTo, type Shared } from '../shell/sharing';
 import { makeMachine, type Wanted, wantedBy } from '../shell/wanted';
 import { captureLayout, inspectFile, inspectLink, type JournalInput, layoutFormat, type Replay, saveMachine } from '../snapshot/index';
+import { type SymbolSource, symbolsOf } from '../symbols/index';
 import { ConsoleFeed } from './console-feed';
 import { Figurer } from './figurer';
 import { labState, slotViews } from './lab-state';
@@ -143,6 +144,9 @@ export class Session {
       case 'inspect-link':
         this.answer(message.id, () => inspectLink(message.link));
         return;
+      case 'symbols':
+        this.answer(message.id, () => this.loadSymbols(message.name, message.file));
+        return;
       case 'share':
         this.answer(message.id, () => linkTo(message.what, this.need().shared, message.screen));
         return;
@@ -255,6 +259,12 @@ export class Session {
     if (reason !== undefined) throw new Error(reason);
     this.need().commits.begins(bytes ? 'loaded from a file' : 'as before the load');
     return '';
+  }
+
+  private loadSymbols(name: string, file: Blob): Promise<SymbolSource> {
+    const read = async (offset: number, length: number): Promise<Uint8Array> =>
+      new Uint8Array(await file.slice(offset, offset + length).arrayBuffer());
+    return symbolsOf(this.machine).load(name, { size: file.size, read });
   }
 
   // Boot

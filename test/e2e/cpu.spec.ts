@@ -38,7 +38,14 @@ test('stopped in its work the guest is taken on by F10, one line after another, 
 
   // The monitor tells the same.
   const printed = await lab.monitor('x /1i $pc');
-  expect(BigInt(printed.split(':')[0] ?? '')).toBe(await addressOf(current(page)));
+  expect(BigInt(/^(0x[0-9a-f]+):/m.exec(printed)?.[1] ?? '')).toBe(await addressOf(current(page)));
+  // So do the names of code, and who called it.
+  const [where = ''] = printed.split(':');
+  await expect(code(page).getByText(where, { exact: true }).or(code(page).locator('b').first()).first()).toBeVisible();
+  const frames = page.getByRole('list', { name: 'Backtrace' }).getByRole('listitem');
+  const backtrace = await lab.monitor('info backtrace');
+  await expect(frames).toHaveCount(backtrace.trim().split('\n').length);
+  await expect(frames.first()).toContainText(where);
   const registers = await lab.monitor('info registers');
   for (const name of ['rax', 'rsp', 'rdi']) {
     expect(registers).toContain(`${name.toUpperCase()}=${(await hexOf(page, name)).toString(16).padStart(16, '0')}`);

@@ -120,12 +120,13 @@ function valuesOf(view: CpuView): Map<string, string> {
 export function asText(view: CpuView): string {
   const register = ({ name, value, note }: RegisterView): string => `${name.padEnd(6)} ${value}${note ? `  ${note}` : ''}`;
   const flags = FLAGS.map(([name, bit]) => `${name}=${isSet(view.rflags, bit) ? 1 : 0}`).join(' ');
-  const code = view.code.lines.map(({ gva, bytes, mnemonic, operands, guess }) => {
+  const code = view.code.lines.map(({ gva, bytes, mnemonic, operands, guess, symbol, targetSymbol }) => {
     const mark = gva === view.code.rip ? '>' : guess ? '~' : ' ';
-    return `${mark} ${gva}  ${bytes.padEnd(32)} ${mnemonic.padEnd(8)} ${operands}`.trimEnd();
+    return `${symbol ? `${symbol}:\n` : ''}${mark} ${gva}  ${bytes.padEnd(32)} ${mnemonic.padEnd(8)} ${operands}${targetSymbol ? ` <${targetSymbol}>` : ''}`.trimEnd();
   });
+  const frames = (view.frames ?? []).map(({ gva, symbol, by }, index) => `#${index} ${gva} ${symbol ?? ''} (${by})`);
   const head = `vCPU ${view.vcpu}, CPL ${view.cpl}, ${view.code.bits}-bit, after ${view.instructions} instructions`;
-  return [head, ...view.groups.flatMap(({ registers }) => registers.map(register)), flags, ...code, view.code.reason ?? '']
+  return [head, ...view.groups.flatMap(({ registers }) => registers.map(register)), flags, ...code, view.code.reason ?? '', ...frames]
     .join('\n')
     .trimEnd();
 }
