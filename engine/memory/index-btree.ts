@@ -1,6 +1,7 @@
 /**
  * Dense B+ tree by first gfn: the tree that the 2021 discussion wished for. Nodes of up to ORDER keys lie in one typed array, keys
- * beside keys, so that a lookup touches a few cache lines per level and never chases a pointer per comparison.
+ * beside keys, so that a lookup touches a few cache lines per level and never chases a pointer per comparison. Every eighth key of a node, the first
+ * of a cache line, stands once more among its marks: two lines of marks and one of keys are all that a search in a node reads.
  *
  * Inner nodes hold for every child the smallest base that ever was its first; the key at place 0 is not looked at. A leaf that
  * overflows splits; one that runs low is merged with a neighbour when both fit well into one node (relaxed: no borrowing).
@@ -11,6 +12,9 @@ import { grown, grownCapacity, type SlotTable } from './slot-table';
 import { type BTreeInside, traceBTree } from './trace-btree';
 
 export const ORDER = 128;
+/** Keys in a cache line, and marks of a node. */
+export const LINE_KEYS = 8;
+const MARKS = ORDER / LINE_KEYS;
 const LOW = ORDER / 4;
 /** A merged node keeps this much room, so that the next insert does not split it again. */
 const MERGED = (ORDER * 3) / 4;
@@ -29,6 +33,8 @@ export class BTreeIndex implements GfnIndex {
   readonly kind = 'btree';
   count = 0;
   private keys = NO_KEYS;
+  /** Mark m of a node: its key m * LINE_KEYS. */
+  private marks = NO_KEYS;
   /** leaf: records; inner node: children */
   private items = NO_ITEMS;
   private sizes = NO_SIZES;
@@ -66,9 +72,11 @@ export class BTreeIndex implements GfnIndex {
   private resize(capacity: number): void {
     const live = Math.min(capacity, this.capacity);
     const keys = grown(Float64Array, this.keys.subarray(0, live * ORDER), capacity * ORDER);
+    const marks = grown(Float64Array, this.marks.subarray(0, live * MARKS), capacity * MARKS);
     const items = grown(Int32Array, this.items.subarray(0, live * ORDER), capacity * ORDER);
     this.sizes = grown(Int32Array, this.sizes.subarray(0, live), capacity);
     this.keys = keys;
+    this.marks = marks;
     this.items = items;
     this.capacity = capacity;
   }
@@ -84,7 +92,14 @@ export class BTreeIndex implements GfnIndex {
     if (node >= this.capacity) throw new Error(`the B-tree needs node ${node}, reserve made room for ${this.capacity}`);
     this.sizes[node] = 0;
     this.keys.fill(Number.POSITIVE_INFINITY, node * ORDER, (node + 1) * ORDER);
+    this.mark(node, 0);
     return node;
+  }
+
+  /** The keys of `node` have changed from `place` on. */
+  private mark(node: number, place: number): void {
+    const { keys, marks } = this;
+    for (let m = Math.floor(place / LINE_KEYS); m < MARKS; m++) marks[node * MARKS + m] = keys[node * ORDER + m * LINE_KEYS]!;
   }
 
   /**
@@ -104,13 +119,17 @@ export class BTreeIndex implements GfnIndex {
     return at - start;
   }
 
-  /** The same with a fixed number of steps for nodes of any size: places that are not in use hold infinity. */
+  /**
+   * The same with a fixed number of steps for nodes of any size: places that are not in use hold infinity. Comparisons within a line do not wait
+   * for one another, so seven of them take less time than three steps of a search.
+   */
   private place(node: number, gfn: number): number {
-    const keys = this.keys;
-    const start = node * ORDER;
-    let at = start;
-    for (let half = ORDER >> 1; half > 0; half >>= 1) at += half & -(keys[at + half]! <= gfn);
-    return at - start;
+    const marks = this.marks;
+    const start = node * MARKS;
+    let at = start + (LINE_KEYS & -(marks[start + LINE_KEYS]! <= gfn));
+    at += notAbove(marks, at, gfn);
+    at *= LINE_KEYS;
+    return at + notAbove(this.keys, at, gfn) - node * ORDER;
   }
 
   find(gfn: number): number {
@@ -202,6 +221,8 @@ export class BTreeIndex implements GfnIndex {
     this.sizes[right] = ORDER - cut;
     this.sizes[node] = cut;
     this.keys.fill(Number.POSITIVE_INFINITY, from + cut, from + ORDER);
+    this.mark(right, 0);
+    this.mark(node, cut);
     if (place >= cut) this.open(right, place - cut, key, item);
     else this.open(node, place, key, item);
     const separator = this.keys[right * ORDER]!;
@@ -226,6 +247,7 @@ export class BTreeIndex implements GfnIndex {
     keys[at] = key;
     items[at] = item;
     this.sizes[node]!++;
+    this.mark(node, place);
   }
 
   private close(node: number, place: number): void {
@@ -236,6 +258,7 @@ export class BTreeIndex implements GfnIndex {
       items[i] = items[i + 1]!;
     }
     keys[end] = Number.POSITIVE_INFINITY;
+    this.mark(node, place);
   }
 
   remove(record: number): void {
@@ -282,6 +305,7 @@ export class BTreeIndex implements GfnIndex {
     this.keys.copyWithin(to * ORDER + size, from * ORDER, from * ORDER + count);
     this.items.copyWithin(to * ORDER + size, from * ORDER, from * ORDER + count);
     this.sizes[to] = size + count;
+    this.mark(to, size);
   }
 
   private takeChild(level: number, parent: number, place: number, child: number): void {
@@ -332,7 +356,7 @@ export class BTreeIndex implements GfnIndex {
       if (levels > 0) for (let i = 0; i < this.sizes[node]!; i++) visit(this.items[node * ORDER + i]!, levels - 1);
     };
     visit(this.root, this.depth);
-    const bytes = this.capacity * (ORDER * 12 + 4);
+    const bytes = this.capacity * (ORDER * 12 + MARKS * 8 + 4);
     return {
       kind: this.kind,
       count: this.count,
@@ -345,11 +369,24 @@ export class BTreeIndex implements GfnIndex {
 
   /** How it lies in memory, to be looked at. */
   get inside(): BTreeInside {
-    const { keys, items, sizes, root, depth, count } = this;
-    return { order: ORDER, keys, items, sizes, root, depth, count };
+    const { keys, marks, items, sizes, root, depth, count } = this;
+    return { order: ORDER, lineKeys: LINE_KEYS, keys, marks, items, sizes, root, depth, count };
   }
 
   trace(gfn: number): IndexTrace {
     return traceBTree(this.inside, this.table, gfn);
   }
+}
+
+/** How many of the seven keys behind `at`, which are ascending, are <= gfn. */
+function notAbove(keys: Float64Array, at: number, gfn: number): number {
+  return (
+    +(keys[at + 1]! <= gfn) +
+    +(keys[at + 2]! <= gfn) +
+    +(keys[at + 3]! <= gfn) +
+    +(keys[at + 4]! <= gfn) +
+    +(keys[at + 5]! <= gfn) +
+    +(keys[at + 6]! <= gfn) +
+    +(keys[at + 7]! <= gfn)
+  );
 }

@@ -63,6 +63,7 @@ function watched({ table, index }: World, gfn: number): { record: number; reads:
     });
   };
   watch(index, 'keys', 'keys');
+  watch(index, 'marks', 'marks');
   watch(index, 'items', 'items');
   watch(index, 'records', 'items');
   watch(index, 'sizes', 'sizes');

@@ -18,7 +18,7 @@ export interface IndexStep {
   red?: boolean;
 }
 
-export type Column = 'keys' | 'items' | 'sizes' | 'child' | 'base' | 'slot';
+export type Column = 'keys' | 'marks' | 'items' | 'sizes' | 'child' | 'base' | 'slot';
 
 export class IndexTrace {
   readonly steps: IndexStep[] = [];

@@ -5,7 +5,11 @@ import type { SlotTable } from './slot-table';
 export interface BTreeInside {
   /** Places of a node. */
   readonly order: number;
+  /** Keys in a cache line. */
+  readonly lineKeys: number;
   readonly keys: Float64Array;
+  /** The first key of each line, node by node. */
+  readonly marks: Float64Array;
   /** leaf: records; inner node: children */
   readonly items: Int32Array;
   readonly sizes: Int32Array;
@@ -90,9 +94,26 @@ class Tracer {
   }
 
   private place(node: number): number {
-    let place = 0;
-    for (let half = this.tree.order >> 1; half > 0; half >>= 1) if (this.compare(this.at(node, place + half))) place += half;
-    return place;
+    const { lineKeys, order } = this.tree;
+    const start = (node * order) / lineKeys;
+    let at = start;
+    if (this.compareMark(start + lineKeys)) at += lineKeys;
+    at += this.notAbove((mark) => this.compareMark(mark), at);
+    at *= lineKeys;
+    return at + this.notAbove((key) => this.compare(key), at) - node * order;
+  }
+
+  private compareMark(at: number): boolean {
+    this.trace.read('marks', at, 8);
+    this.trace.compared++;
+    return this.tree.marks[at]! <= this.gfn;
+  }
+
+  /** All behind `at` in its line are compared. */
+  private notAbove(compare: (at: number) => boolean, at: number): number {
+    let count = 0;
+    for (let next = 1; next < this.tree.lineKeys; next++) if (compare(at + next)) count++;
+    return count;
   }
 
   private floor(): number {
