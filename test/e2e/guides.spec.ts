@@ -112,9 +112,13 @@ test('move: a hole between two calls, none within one; start over takes everythi
   await lab.consoleEndsWith(/lab> $/);
 });
 
-test('swaps: INVALID and retries between the swaps, no hole', async ({ lab }) => {
+test('swaps: INVALID and retries between the swaps, no hole; start over leaves what was there before', async ({ lab }) => {
   test.setTimeout(120_000);
   await open(lab, 'swaps');
+  await lab.monitor('object_add memory-backend-ram,id=mine,size=64M');
+  await lab.monitor('device_add pc-dimm,id=own,memdev=mine');
+  await expect(pane(lab)).toContainText('1 of 2 is plugged.');
+  const asFound = await lab.slots();
   for (const title of ['Plug two DIMMs', 'Let the guest read one of them', 'Stage an exchange', 'Validate, prepare, swap 1']) {
     await doIt(lab).click();
     await isDone(lab, title);
@@ -123,6 +127,9 @@ test('swaps: INVALID and retries between the swaps, no hole', async ({ lab }) =>
   await toTheEnd(lab);
   expect(number((await figures(lab, 'Swap 2'))[0])).toBeGreaterThan(0);
   expect(await figures(lab, 'Whole commit')).toEqual(['0 holes', '2 swaps']);
+  await pane(lab).getByRole('button', { name: 'Start over' }).click();
+  await expect.poll(() => lab.slots(), { timeout: 30_000 }).toEqual(asFound);
+  await expect(pane(lab)).toContainText('1 of 2 is plugged.');
 });
 
 test('flags: one swap, ten, one; and microseconds of this browser', async ({ lab }) => {

@@ -69,14 +69,18 @@ export function plugStep(wanted: number): StateStep {
       return `This machine has ${plural(room, 'free DIMM slot')} and the guide needs ${missing(live)}: unplug one, or begin with a fresh machine.`;
     },
     lines: (live) => plugLines(live.state, missing(live)),
-    undo: (live) => [
-      ...toPrompt(live),
-      ...dimmSlots(live.state)
-        .slice(0, wanted)
-        .flatMap((slot) => unplugLines(live.state, slot)),
-    ],
+    undo(live, did) {
+      const found = did
+        ? dimmSlots(live.state).filter((slot) => did.some(({ text }) => plugText(slot) === text))
+        : dimmSlots(live.state).slice(0, wanted);
+      return found.length ? [...toPrompt(live), ...found.flatMap((slot) => unplugLines(live.state, slot))] : [];
+    },
+    makes: true,
   };
 }
+
+/** The line that has plugged the DIMM of a slot named "dimm1 (mem1)". */
+const plugText = ({ name }: SlotView): string => name.replace(/^(\S+) \((\S+)\)$/, 'device_add pc-dimm,id=$1,memdev=$2');
 
 function plugLines(state: LabState, wanted: number): Line[] {
   const used = dimmSlots(state).length;

@@ -84,11 +84,16 @@ export const flagsGuide: Guide = {
           { at: 'monitor', text: 'changeset_commit' },
         ];
       },
-      undo: ({ state }) => [
-        { at: 'monitor', text: 'changeset_begin' },
-        ...[...present(state)].map((id): Line => ({ at: 'monitor', text: `memslot_del ${id}` })),
-        { at: 'monitor', text: 'changeset_commit' },
-      ],
+      undo({ state }, did) {
+        const made = [...present(state)].filter((id) => !did || did.some(({ text }) => text.startsWith(`memslot_add ${id} `)));
+        if (!made.length) return [];
+        return [
+          { at: 'monitor', text: 'changeset_begin' },
+          ...made.map((id): Line => ({ at: 'monitor', text: `memslot_del ${id}` })),
+          { at: 'monitor', text: 'changeset_commit' },
+        ];
+      },
+      makes: true,
     },
     way(
       'delta',

@@ -47,8 +47,8 @@ export class Guides {
   /** Commits up to this generation were seen before a step was taken back, and do not count for it again. */
   #forgotten = new Map<string, number>();
   #heardGeneration = -1;
-  /** Steps that a button of the guide has done on this machine: "exchange plug". */
-  readonly #acted = new Set<string>();
+  /** Steps that a button of the guide has done on this machine, with the lines that it ran: "exchange plug". */
+  readonly #acted = new Map<string, readonly Line[]>();
 
   constructor(lab: Lab) {
     this.#lab = lab;
@@ -180,8 +180,10 @@ export class Guides {
   async act(guide: Guide, step: Step): Promise<void> {
     const live = this.live(guide.id);
     if (!live) return;
-    await this.#run(guide, step, step.lines(live));
-    if (!this.trouble) this.#acted.add(`${guide.id} ${step.id}`);
+    const key = `${guide.id} ${step.id}`;
+    const lines = step.lines(live);
+    await this.#run(guide, step, lines);
+    if (!this.trouble) this.#acted.set(key, [...(this.#acted.get(key) ?? []), ...lines]);
   }
 
   canUndo(guide: Guide, step: Step): boolean {
@@ -190,10 +192,10 @@ export class Guides {
   }
 
   /** Takes the machine back where it can be, and forgets the figure. */
-  async undo(guide: Guide, step: Step): Promise<void> {
+  async undo(guide: Guide, step: Step, did?: readonly Line[]): Promise<void> {
     const live = this.live(guide.id);
     if (!live) return;
-    await this.#run(guide, step, step.undo?.(live) ?? []);
+    await this.#run(guide, step, step.undo?.(live, did) ?? []);
     if (!('measures' in step) || this.trouble) return;
     const from = guide.steps.indexOf(step);
     for (const [index, each] of guide.steps.entries()) {
@@ -206,8 +208,11 @@ export class Guides {
     this.forgetEarlier(guide.id);
     for (const step of guide.steps.toReversed()) {
       const live = this.live(guide.id);
-      if (!live || !this.isDone(step, live)) continue;
-      if (this.#acted.delete(`${guide.id} ${step.id}`)) await this.undo(guide, step);
+      const key = `${guide.id} ${step.id}`;
+      const did = this.#acted.get(key);
+      this.#acted.delete(key);
+      if (!live || !(this.isDone(step, live) || (did && 'makes' in step))) continue;
+      if (did) await this.undo(guide, step, did);
       else if ('measures' in step) this.#forget(guide, step);
       if (this.trouble) return;
     }

@@ -72,7 +72,10 @@ interface StepBase {
 /** Holds or does not hold; asked for only while a later step still needs it. */
 export interface StateStep extends StepBase {
   holds(live: Live): boolean;
-  undo?(live: Live): Line[];
+  /** `did`: the lines that the step's button ran, where only what they made is to go. */
+  undo?(live: Live, did?: readonly Line[]): Line[];
+  /** What it made may be there in part, or beside what a person made: what the button made can be taken back while the step is not done. */
+  makes?: true;
 }
 
 /** Done once its figure is known; `find` notices the figure in the machine's history, whoever made it. */
@@ -82,7 +85,7 @@ export interface MeasureStep extends StepBase {
   chained?: true;
   find?(live: Live): Measure | undefined;
   /** Takes the machine back to before the step, where that is possible now. */
-  undo?(live: Live): Line[] | undefined;
+  undo?(live: Live, did?: readonly Line[]): Line[] | undefined;
 }
 
 export type Step = StateStep | MeasureStep;
