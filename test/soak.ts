@@ -2,6 +2,7 @@
  * `npm run soak [-- NAME...]`: long runs that are too slow for every commit. Without names: all of them.
  * Each says how far it is, and the first failure makes the status 1.
  */
+import { compiled } from './soak/compiled';
 import { differential } from './soak/differential';
 import { fuzz } from './soak/fuzz';
 import { gdb } from './soak/gdb';
@@ -23,6 +24,7 @@ const soaks: readonly Soak[] = [
   memslots,
   selftests,
   differential,
+  compiled,
   tiers,
   links,
   fuzz,

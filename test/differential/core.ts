@@ -6,6 +6,7 @@ import { readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import type { CoreExports } from '../../engine/abi/core';
 import * as abi from '../../engine/abi/index';
+import { JIT_DEFAULTS, Jit } from '../../engine/jit/index';
 import { type Case, CODE, DATA, DATA_SIZE, type Mode, type Outcome } from './case';
 import { dataPattern } from './pattern';
 import { FS_BASE, GDT, GS_BASE, LDT, LDT_ENTRIES, USER_DATA, USER32_CODE, USER64_CODE } from './segments';
@@ -28,6 +29,15 @@ export class CoreRunner {
   #core: CoreExports;
   #pattern = dataPattern();
   #cpu = abi.VCPU_BASE;
+  /** Compiles only what it is given. */
+  #jit = new Jit(
+    this.#memory,
+    () => 0,
+    (text) => {
+      throw new Error(text);
+    },
+    { ...JIT_DEFAULTS, quantum: 0, thrashing: Number.POSITIVE_INFINITY },
+  );
 
   constructor(wasm = readFileSync(resolve(import.meta.dirname, '../../build/core.wasm'))) {
     const lookup = (_vcpu: number, gfn: number) => (gfn < 0x200 ? abi.HOST_BASE + gfn * 4096 + abi.PAGE_PRESENT : 0);
@@ -46,8 +56,8 @@ export class CoreRunner {
       apicMsr: () => 1,
       log: none,
       jitHot: none,
-      jitDropped: none,
-      jitMisses: none,
+      jitDropped: (hostPage: number) => this.#jit.dropped(hostPage),
+      jitMisses: (window: number) => this.#jit.misses(window),
       abort: () => {
         throw new Error('the core aborted');
       },
@@ -56,6 +66,7 @@ export class CoreRunner {
     this.#core = instance.exports as unknown as CoreExports;
     this.#core.init();
     this.#core.resetVcpu(0);
+    this.#jit.attach(this.#core);
     this.#layOut();
   }
 
@@ -116,13 +127,19 @@ export class CoreRunner {
   }
 
   #load(c: Case, long: boolean): void {
+    this.#loadState(c, long);
+    this.#core.invalidateCode(this.#physical(PHYS.code), 4096);
+    this.#core.stateChanged(0);
+  }
+
+  /** Memory and registers: what was decoded and compiled, and the TLB, stay. */
+  #loadState(c: Case, long: boolean): void {
     const view = this.#view;
     const code = this.#physical(PHYS.code);
     this.#bytes.fill(0xcc, code, code + 4096);
     this.#bytes.set(c.code, code + c.offset);
     this.#bytes.set(this.#pattern, this.#physical(PHYS.data));
     if (c.frame) this.#bytes.set(c.frame.bytes, this.#physical(PHYS.data + c.frame.at));
-    this.#core.invalidateCode(code, 4096);
     for (let i = 0; i < 16; i++) this.#field(abi.VCPU_GPR + 8 * i, c.gpr[i]!);
     this.#field(abi.VCPU_RIP, BigInt(c.mode === 16 ? c.offset : CODE + c.offset));
     this.#loadSegments(c.mode);
@@ -140,7 +157,6 @@ export class CoreRunner {
     view.setUint32(this.#cpu + abi.VCPU_HALTED, 0, true);
     view.setUint32(this.#cpu + abi.VCPU_INTR_SHADOW, 0, true);
     this.#loadFx(c.fx);
-    this.#core.stateChanged(0);
     this.#core.setRflags(0, c.flags);
   }
 
@@ -219,6 +235,28 @@ export class CoreRunner {
   /** In long mode, or (32- and 16-bit code) in protected mode with PAE. */
   run(c: Case, long = true): Outcome {
     this.#load(c, long);
+    return this.#outcome(c, long);
+  }
+
+  /**
+   * Runs the case in the interpreter, compiles it, and runs it twice more: `see` is called for either. First no window holds its memory, then
+   * (where it could) one does. How many instructions compiled code has run; 0: the case was left to the interpreter.
+   */
+  runCompiled(c: Case, see: (outcome: Outcome) => void): number {
+    this.run(c);
+    if (c.mode !== 64) return 0;
+    const block = this.#core.jitBlock(this.#physical(PHYS.code + c.offset));
+    if (block === 0) return 0;
+    this.#jit.hot(block, CODE, 0);
+    const before = this.#jit.figures().ran;
+    for (let n = 0; n < 2; n++) {
+      this.#loadState(c, true);
+      see(this.#outcome(c, true));
+    }
+    return this.#jit.figures().ran - before;
+  }
+
+  #outcome(c: Case, long: boolean): Outcome {
     const exit = this.#core.run(0, 1000);
     const view = this.#view;
     const rip = view.getBigUint64(this.#cpu + abi.VCPU_RIP, true);
