@@ -3,7 +3,7 @@
  * followed through additions, LEA, moves, pushes and pops. The first of a group tests for all; what comes behind it cannot fail.
  */
 import { VCPU_GPR } from '../abi/vcpu';
-import { type Instruction, VREG_EA, VREG_PAGE } from './records';
+import { type Instruction, isShort, VREG_EA, VREG_PAGE } from './records';
 import { fieldsOf, isVector, vectorFormOf } from './vector-forms';
 
 /** Bytes that one test may span. */
@@ -214,23 +214,24 @@ class Planner {
     return { ...operand, group, distance: low, first: true };
   }
 
+  private move(register: number, by: number): void {
+    const { root, plus } = this.values[register]!;
+    this.values[register] = Math.abs(plus + by) < NEAR ? { root, plus: plus + by } : this.unknown();
+  }
+
   /** What the registers hold behind the instruction; `changed`: bits. */
   private follow(at: Instruction, changed: number): void {
     const { family, action, form, size } = at.row;
-    const moved = (register: number, by: number): void => {
-      const { root, plus } = this.values[register]!;
-      this.values[register] = Math.abs(plus + by) < NEAR ? { root, plus: plus + by } : this.unknown();
-    };
     const whole = size === 3 && this.isWhole(at.destination);
     const target = this.register(at.destination);
     if (family === 'test' || (family === 'alu' && action === 'cmp')) return;
     if (family === 'alu' && form === 'ri' && whole && (action === 'add' || action === 'sub')) {
-      const by = Number(at.immediate);
-      moved(target, action === 'add' ? by : -by);
+      const by = isShort(at) ? at.low : Number.POSITIVE_INFINITY;
+      this.move(target, action === 'add' ? by : -by);
       return;
     }
     if (family === 'unary' && form === 'r' && whole && (action === 'inc' || action === 'dec')) {
-      moved(target, action === 'inc' ? 1 : -1);
+      this.move(target, action === 'inc' ? 1 : -1);
       return;
     }
     if (family === 'move' && form === 'rr' && whole && this.isWhole(at.source)) {
@@ -246,9 +247,9 @@ class Planner {
       return;
     }
     if (family === 'stack' || family === 'branch') {
-      if (action === 'push' || action === 'call') moved(RSP, -8);
+      if (action === 'push' || action === 'call') this.move(RSP, -8);
       else if (action === 'pop') {
-        moved(RSP, 8);
+        this.move(RSP, 8);
         this.forget(target);
       } else if (action === 'leave') {
         this.forget(RSP);

@@ -55,6 +55,11 @@ export class TableMemory {
   }
 }
 
+/** A vCPU has cells for itself and for its guest, for the supervisor and for the user. */
+const WINDOW_TABLES = [0, TLB_USER, VCPU_GUEST_CONTEXT, VCPU_GUEST_CONTEXT + TLB_USER];
+const placeOf = (vcpu: number, table: number, cell: number): number =>
+  VCPU_BASE + vcpu * VCPU_BLOCK_SIZE + VCPU_WINDOWS + table + cell * WINDOW_SIZE;
+
 /** Which cells of windows are free: the same numbers on all vCPUs. */
 export class WindowCells {
   private readonly free = Array.from({ length: WINDOWS }, (_, index) => WINDOWS - 1 - index);
@@ -63,24 +68,22 @@ export class WindowCells {
   allocate(view: DataView): number {
     const cell = this.free.pop();
     if (cell === undefined) return -1;
-    for (const at of this.places(cell)) {
-      view.setBigUint64(at + WINDOW_LENGTH, 0n, true);
-      view.setUint32(at + WINDOW_MISSES, 0, true);
-    }
+    for (let vcpu = 0; vcpu < MAX_VCPUS; vcpu++)
+      for (const table of WINDOW_TABLES) {
+        const at = placeOf(vcpu, table, cell);
+        view.setUint32(at + WINDOW_LENGTH, 0, true);
+        view.setUint32(at + WINDOW_LENGTH + 4, 0, true);
+        view.setUint32(at + WINDOW_MISSES, 0, true);
+      }
     return cell;
   }
 
   /** How often the window missed since its rate was looked at last, where it missed most. */
   misses(view: DataView, cell: number): number {
     let most = 0;
-    for (const at of this.places(cell)) most = Math.max(most, view.getUint32(at + WINDOW_MISSES, true));
-    return most;
-  }
-
-  private *places(cell: number): Iterable<number> {
     for (let vcpu = 0; vcpu < MAX_VCPUS; vcpu++)
-      for (const table of [0, TLB_USER, VCPU_GUEST_CONTEXT, VCPU_GUEST_CONTEXT + TLB_USER])
-        yield VCPU_BASE + vcpu * VCPU_BLOCK_SIZE + VCPU_WINDOWS + table + cell * WINDOW_SIZE;
+      for (const table of WINDOW_TABLES) most = Math.max(most, view.getUint32(placeOf(vcpu, table, cell) + WINDOW_MISSES, true));
+    return most;
   }
 
   release(cell: number): void {

@@ -7,13 +7,20 @@ import { type Flags, IN_RECORD, Kind, wordOf } from './flag-kinds';
 import { CARRY, CONDITION, FIRST, FLAGS, KEPT, KIND, RESULT, ROTATED, SECOND, TURNED, TURNED_TO } from './locals';
 import type { Size } from './records';
 
+/** One region is written at a time: the bytes' room is used again. */
+const CODE = new Code(0x4000);
+
 export class FlagsEmitter {
-  readonly code = new Code();
+  readonly code = CODE;
   flags: Flags;
   /** Nobody will look at the flags of this instruction. */
   flagsDead = false;
   /** Some instruction of the region rotates. */
   rotates = false;
+
+  constructor() {
+    this.code.clear();
+  }
 
   protected storeFlags(): void {
     const { code } = this;
@@ -64,26 +71,29 @@ export class FlagsEmitter {
       return;
     }
     const { code } = this;
-    const put = (value: (() => void) | undefined, local: number): void => {
-      if (value === undefined) code.i64Const(0);
-      else {
-        value();
-        if (size < 3) code.i64ExtendI32U();
-      }
-      code.set(local);
-    };
     // An exit needs `first` of few kinds; for the others it must not keep a register busy.
     const exitNeedsFirst = kind === Kind.COMPARE || kind >= Kind.ADC;
-    put(a, FIRST);
+    this.put(size, a, FIRST);
     if (exitNeedsFirst) code.get(FIRST);
     else code.i64Const(0);
     code.set(KEPT);
-    put(b, SECOND);
-    put(kind === Kind.COMPARE ? undefined : r, RESULT);
+    this.put(size, b, SECOND);
+    this.put(size, kind === Kind.COMPARE ? undefined : r, RESULT);
     code.i32Const(wordOf(kind, size));
     code.set(KIND);
     this.notTurned();
     this.flags = { kind, size };
+  }
+
+  /** What `value` pushes, as 64 bits, or 0, goes to a local. */
+  private put(size: Size, value: (() => void) | undefined, local: number): void {
+    const { code } = this;
+    if (value === undefined) code.i64Const(0);
+    else {
+      value();
+      if (size < 3) code.i64ExtendI32U();
+    }
+    code.set(local);
   }
 
   /** Flags go to the record, so that the core can be asked. */

@@ -25,7 +25,7 @@ import {
   X,
   XMM0,
 } from './locals';
-import type { Instruction, Size } from './records';
+import { type Instruction, immediateOf, isShort, type Size } from './records';
 
 /** CR0.EM and TS must be clear, CR4.OSFXSR set. */
 const CR0_NO_VECTORS = 0xc;
@@ -266,8 +266,9 @@ export class FrameEmitter extends FlagsEmitter {
   }
 
   immediate(at: Instruction, size: Size): void {
-    if (size === 3) this.code.i64Const(at.immediate);
-    else this.code.i32Const(Number(BigInt.asIntN(32, size === 2 ? at.immediate : BigInt.asUintN(8 << size, at.immediate))));
+    const { code } = this;
+    if (size === 3) code.i64Const(isShort(at) ? at.low : immediateOf(at));
+    else code.i32Const(size === 2 ? at.low : at.low & (size === 1 ? 0xffff : 0xff));
   }
 
   xmm(offset: number): number {

@@ -35,34 +35,27 @@ export class MemoryEmitter extends FrameEmitter {
   /** base + (index << scale) + displacement, on the stack. */
   address(at: Instruction, indexed: boolean, displacement: number | bigint = at.displacement): void {
     const { code } = this;
-    let pushed = false;
-    const plus = (): void => {
-      if (pushed) code.i64Add();
-      pushed = true;
-    };
-    let constant = BigInt(displacement);
-    if (isGpr(at.base)) {
-      code.get(this.gpr(at.base));
-      plus();
-    } else if (at.base === VREG_EA) {
-      code.get(EA);
-      plus();
-    } else if (at.base === VREG_PAGE) {
+    let pushed = true;
+    let constant = displacement;
+    if (isGpr(at.base)) code.get(this.gpr(at.base));
+    else if (at.base === VREG_EA) code.get(EA);
+    else if (at.base === VREG_PAGE) {
       code.get(PAGE);
-      plus();
-      constant += BigInt(this.pageDelta);
-    }
+      constant = typeof constant === 'number' ? constant + this.pageDelta : constant + BigInt(this.pageDelta);
+    } else pushed = false;
     if (indexed && isGpr(at.index)) {
       code.get(this.gpr(at.index));
       if (at.scale > 0) {
         code.i64Const(at.scale);
         code.i64Shl();
       }
-      plus();
+      if (pushed) code.i64Add();
+      pushed = true;
     }
-    if (constant !== 0n || !pushed) {
+    // biome-ignore lint/suspicious/noDoubleEquals: 0 or 0n
+    if (constant != 0 || !pushed) {
       code.i64Const(constant);
-      plus();
+      if (pushed) code.i64Add();
     }
   }
 
@@ -130,10 +123,6 @@ export class MemoryEmitter extends FrameEmitter {
     const { low, high, local, window } = group!;
     const cell = this.cells.get(window)!;
     const field = CELLS + cell * WINDOW_SIZE;
-    const length = (): void => {
-      code.get(TLB);
-      code.i64Load(field + WINDOW_LENGTH);
-    };
     code.get(VA);
     if (distance !== low) {
       code.i64Const(low - distance);
@@ -143,13 +132,15 @@ export class MemoryEmitter extends FrameEmitter {
     code.i64Load(field + WINDOW_FIRST);
     code.i64Sub();
     code.tee(DISTANCE);
-    length();
+    code.get(TLB);
+    code.i64Load(field + WINDOW_LENGTH);
     code.i64GeU();
     if (high - low > WINDOW_MARGIN + 1) {
       code.get(DISTANCE);
       code.i64Const(high - low - WINDOW_MARGIN - 1);
       code.i64Add();
-      length();
+      code.get(TLB);
+      code.i64Load(field + WINDOW_LENGTH);
       code.i64GeU();
       code.i32Or();
     }

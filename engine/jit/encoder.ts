@@ -10,8 +10,13 @@ const EMPTY = 0x40;
 
 /** A growing run of bytes with the number formats of 5.2. */
 export class Bytes {
-  private data = new Uint8Array(4096);
+  private data: Uint8Array<ArrayBuffer>;
   length = 0;
+
+  /** `room`: bytes that are expected. */
+  constructor(room = 64) {
+    this.data = new Uint8Array(room);
+  }
 
   byte(value: number): void {
     if (this.length === this.data.length) this.grow(1);
@@ -147,8 +152,9 @@ export class Code extends Bytes {
   i32Const(value: number): void { this.byte(0x41); this.s32(value); }
   i64Const(value: bigint | number): void {
     this.byte(0x42);
-    if (typeof value === 'number') this.s32(value);
-    else this.s64(value);
+    const short = Number(value);
+    if ((short | 0) === short) this.s32(short);
+    else this.s64(BigInt(value));
   }
 
   // i32

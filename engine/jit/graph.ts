@@ -2,7 +2,7 @@
  * Which code belongs to a region: from one hot block along its branches and calls, through several pages, as far as the interpreter has
  * been (code that never ran is not compiled: getting there is an exit).
  */
-import { headerOf, type Instruction, type Records, readBlock } from './records';
+import { headerOf, type Instruction, immediateOf, type Records, readBlock } from './records';
 
 /** What the graph asks of the core. */
 export interface CodeSource {
@@ -100,8 +100,8 @@ export function discover(view: DataView, source: CodeSource, block: number, page
     graph.nodes.set(delta, node);
     instructions += records.count;
     // Where a computed jump or call went last.
-    if (branches && (form === 'r' || form === 'm') && last.immediate !== 0n) {
-      const seen = Number(BigInt.asIntN(64, BigInt.asUintN(64, last.immediate) - page));
+    if (branches && (form === 'r' || form === 'm') && (last.low | last.high) !== 0) {
+      const seen = Number(BigInt.asIntN(64, BigInt.asUintN(64, immediateOf(last)) - page));
       if (Math.abs(seen) < NEAR) {
         queue.push(seen);
         graph.entries.add(seen);

@@ -44,12 +44,8 @@ function localsOf(locals: Locals): Bytes {
   return bytes;
 }
 
-/**
- * The module with one function `region` of `type`, whose code may call the imports by their position.
- * `code` must be complete but for the last `end`.
- */
-export function moduleOf(imports: readonly Import[], type: FunctionType, locals: Locals, code: Code): Uint8Array<ArrayBuffer> {
-  if (code.depth !== 0) throw new Error(`${code.depth} blocks of the region are still open`);
+/** What all modules with these imports begin with: types, imports, the one function and its name. */
+function prologue(imports: readonly Import[], type: FunctionType): Uint8Array {
   const out = new Bytes();
   out.append(MAGIC);
   section(out, 1, (bytes) => {
@@ -87,6 +83,20 @@ export function moduleOf(imports: readonly Import[], type: FunctionType, locals:
     bytes.byte(0);
     bytes.u32(imports.length);
   });
+  return out.view().slice();
+}
+
+let last: { imports: readonly Import[]; type: FunctionType; bytes: Uint8Array } | undefined;
+
+/**
+ * The module with one function `region` of `type`, whose code may call the imports by their position.
+ * `code` must be complete but for the last `end`.
+ */
+export function moduleOf(imports: readonly Import[], type: FunctionType, locals: Locals, code: Code): Uint8Array<ArrayBuffer> {
+  if (code.depth !== 0) throw new Error(`${code.depth} blocks of the region are still open`);
+  if (last?.imports !== imports || last.type !== type) last = { imports, type, bytes: prologue(imports, type) };
+  const out = new Bytes(last.bytes.length + code.length + 8 * code.hints.length + 256);
+  out.append(last.bytes);
   const head = localsOf(locals);
   // Offsets of hints count from the start of the function's locals (branch hinting proposal).
   if (code.hints.length > 0)
@@ -100,13 +110,15 @@ export function moduleOf(imports: readonly Import[], type: FunctionType, locals:
         bytes.byte(likely ? 1 : 0);
       }
     });
-  section(out, 10, (bytes) => {
-    bytes.u32(1);
-    bytes.u32(head.length + code.length + 1);
-    bytes.append(head.view());
-    bytes.append(code.view());
-    bytes.byte(0x0b);
-  });
+  const size = new Bytes();
+  size.u32(head.length + code.length + 1);
+  out.byte(10);
+  out.u32(1 + size.length + head.length + code.length + 1);
+  out.u32(1);
+  out.append(size.view());
+  out.append(head.view());
+  out.append(code.view());
+  out.byte(0x0b);
   return out.view().slice();
 }
 

@@ -6,7 +6,7 @@ import { VCPU_GPR } from '../abi/vcpu';
 import type { Emitter } from './emitter';
 import { Kind } from './flag-kinds';
 import { A, B, R, RIP, T, X, Y, Z } from './locals';
-import type { Instruction, Size } from './records';
+import { type Instruction, immediateOf, type Size } from './records';
 
 const RAX = VCPU_GPR;
 const RCX = VCPU_GPR + 8;
@@ -218,8 +218,8 @@ export function shift(e: Emitter, at: Instruction): void {
     if (size === 3) code.i64Const(63);
     else code.i32Const(31);
     two(e, size, 'And');
-  } else if (size === 3) code.i64Const(Number(at.immediate & 63n));
-  else code.i32Const(Number(at.immediate & 31n));
+  } else if (size === 3) code.i64Const(at.low & 63);
+  else code.i32Const(at.low & 31);
   code.set(b);
   code.get(a);
   code.get(b);
@@ -286,7 +286,7 @@ export function address(e: Emitter, at: Instruction): void {
     e.writeRegister(at.destination, size);
     return;
   }
-  if (name === 'ea_far') e.address(at, false, at.immediate);
+  if (name === 'ea_far') e.address(at, false, immediateOf(at));
   else e.address(at, true);
   if (name === 'ea32') {
     code.i64Const(0xffffffffn);
@@ -302,7 +302,7 @@ export function stack(e: Emitter, at: Instruction): void {
   const { action, form } = at.row;
   const { code } = e;
   if (action === 'push') {
-    push(e, at, () => (form === 'i' ? code.i64Const(at.immediate) : e.readRegister(at.source, 3)));
+    push(e, at, () => (form === 'i' ? e.immediate(at, 3) : e.readRegister(at.source, 3)));
     return;
   }
   e.operand(at);
@@ -339,7 +339,7 @@ export function popReturn(e: Emitter, at: Instruction): void {
   code.set(X);
   canonical(e, at);
   code.get(e.gpr(RSP));
-  code.i64Const(8n + at.immediate);
+  code.i64Const(8 + at.low);
   code.i64Add();
   e.writeRegister(RSP, 3);
   code.get(X);
@@ -439,7 +439,7 @@ export function conditional(e: Emitter, at: Instruction): void {
   const { action, form, size } = at.row;
   const { a } = localsOf(size);
   const { code } = e;
-  const wanted = Number(at.immediate & 15n);
+  const wanted = at.low & 15;
   if (action === 'setcc') {
     e.condition(wanted);
     e.writeRegister(at.destination, 0);

@@ -41,7 +41,12 @@ export interface Row {
   ends: boolean;
   /** Its form has a memory operand. */
   memory: boolean;
+  /** The handler's record is laid out as vector-forms.ts reads it. */
+  simd: boolean;
 }
+
+/** Handlers of MMX and SSE instructions. */
+const SIMD = new Set(['simd', 'xmm_load', 'xmm_store', 'xmm_load_part', 'xmm_store_part', 'xmm_integer', 'xmm_arithmetic']);
 
 /** By operation number. */
 export const OPERATIONS: readonly Row[] = ROWS.map(({ name, family, action, form, size, from, condition, joins, quietOf, ends }) => ({
@@ -56,6 +61,7 @@ export const OPERATIONS: readonly Row[] = ROWS.map(({ name, family, action, form
   quiet: quietOf !== undefined,
   ends,
   memory: /[mx]/.test(form),
+  simd: SIMD.has(name),
 }));
 
 /** Is the offset an XMM register's? */
@@ -78,9 +84,19 @@ export interface Instruction {
   scale: number;
   displacement: number;
   aux: number;
-  immediate: bigint;
+  /** Halves of the immediate, with their signs. */
+  low: number;
+  high: number;
   extra: number;
+  /** Bits of general registers (registers.ts); `used` -1: not worked out yet. */
+  used: number;
+  changed: number;
 }
+
+/** The immediate as 64 bits with their sign. */
+export const immediateOf = ({ low, high }: Instruction): bigint => (BigInt(high) << 32n) | BigInt(low >>> 0);
+/** Is the immediate its low half, sign-extended? */
+export const isShort = ({ low, high }: Instruction): boolean => high === low >> 31;
 
 export { VREG_EA, VREG_PAGE } from '../abi/record';
 
@@ -117,9 +133,12 @@ export function readBlock(view: DataView, header: number, first: number): Record
       offset: view.getUint16(at + R_OFF, true),
       after: view.getUint8(at + R_AFTER),
       aux: view.getUint8(at + R_AUX),
-      immediate: view.getBigInt64(at + R_IMM, true),
+      low: view.getInt32(at + R_IMM, true),
+      high: view.getInt32(at + R_IMM + 4, true),
       displacement: view.getInt32(at + R_DISP, true),
       extra: view.getUint32(at + R_KIND, true),
+      used: -1,
+      changed: 0,
     };
     instructions.push(instruction);
     if (row.ends && !row.joined) break;

@@ -1,5 +1,4 @@
 /** Writes a region: the nodes of its graph in structured control flow, flags followed across them, computed jumps through a table. */
-import { VCPU_GPR } from '../abi/vcpu';
 import { mayMiss, type Plan, planAccesses } from './accesses';
 import { Emitter } from './emitter';
 import { effectOf, type Flags, mayLeave, readsFlags } from './flag-kinds';
@@ -8,12 +7,11 @@ import { ENTRY, IMPORTS, isGpr, LOCALS, PAGE, REGION_TYPE, Reason, RIP, X } from
 import { moduleOf } from './module';
 import { canonical, OPERATION_WRITERS, popReturn, push } from './operations';
 import type { Instruction } from './records';
+import { changedBy, usedBy } from './registers';
 import { Structure } from './structure';
 import { isVector, vectorRegisters } from './vector-forms';
 import { vector } from './vectors';
 import { isX87, x87 } from './x87';
-
-const RSP = 4;
 
 /** What a region needs of the core's memory while it is written. */
 export interface Room {
@@ -42,59 +40,8 @@ export interface Region {
 const unionOf = (a: Flags, b: Flags): Flags => (a?.kind === b?.kind && a?.size === b?.size ? a : undefined);
 const wordsOf = (flags: Flags): string => (flags === undefined ? '?' : `${flags.kind}/${flags.size}`);
 
-/** Registers of an instruction: [all, those that it may change], bits. */
-function registersOf(at: Instruction): [number, number] {
-  const { family, action, form } = at.row;
-  let used = 0;
-  let changed = 0;
-  const use = (offset: number): void => {
-    if (isGpr(offset)) used |= 1 << (offset >> 3);
-  };
-  const change = (offset: number): void => {
-    use(offset);
-    if (isGpr(offset)) changed |= 1 << (offset >> 3);
-  };
-  if (at.row.memory || family === 'address' || isVector(at) || isX87(at)) {
-    use(at.base);
-    use(at.index);
-  }
-  if (family === 'out-of-line') return [used, 0];
-  switch (family) {
-    case 'stack':
-      change(VCPU_GPR + RSP * 8);
-      if (action === 'leave') change(VCPU_GPR + 5 * 8);
-      if (action === 'pop') change(at.destination);
-      else if (form === 'r') use(at.source);
-      break;
-    case 'convert':
-      if (action === 'bswap') change(at.destination);
-      else if (action !== 'nop') {
-        change(VCPU_GPR);
-        if (action === 'cdq' || action === 'cqo') change(VCPU_GPR + 16);
-      }
-      break;
-    case 'branch':
-      if (action === 'call' || action === 'ret') change(VCPU_GPR + RSP * 8);
-      if (form === 'r') use(at.source);
-      break;
-    case 'exchange':
-      change(at.destination);
-      change(at.source);
-      break;
-    default:
-      if (form === 'mr' || form === 'xr' || form === 'rr' || form === 'r' || form === 'rri') use(at.source);
-      if (form !== 'mr' && form !== 'xr' && form !== 'mi' && form !== 'm') change(at.destination);
-      if (form === 'm' && (family === 'extend' || family === 'address')) change(at.destination);
-      if (form === 'x' || form === 'rm' || form === 'rx') change(at.destination);
-      if (form === 'rc') use(VCPU_GPR + 8);
-  }
-  return [used, changed];
-}
-
 /** Windows of one region at most. */
 const WINDOWS = 200;
-
-const changedBy = (at: Instruction): number => registersOf(at)[1] | (isVector(at) ? vectorRegisters(at).general : 0);
 
 class RegionWriter {
   private e = new Emitter();
@@ -180,17 +127,12 @@ class RegionWriter {
     this.e = new Emitter();
     const { e } = this;
     e.cells = this.windows;
-    for (const node of this.nodes)
-      for (const at of node.records.instructions) {
-        const [used, dirty] = registersOf(at);
-        e.used |= used;
-        e.dirty |= dirty;
+    for (const { records } of this.nodes)
+      for (const at of records.instructions) {
+        e.used |= usedBy(at);
+        e.dirty |= changedBy(at);
         e.rotates ||= at.row.action === 'rol' || at.row.action === 'ror';
-        if (!isVector(at)) continue;
-        const { xmm, general } = vectorRegisters(at);
-        e.vectors |= xmm;
-        e.used |= general;
-        e.dirty |= general;
+        if (isVector(at)) e.vectors |= vectorRegisters(at).xmm;
       }
     e.region(() => this.structure.write(e.code, ENTRY, (number, to) => this.node(number, to)));
     return moduleOf(IMPORTS, REGION_TYPE, LOCALS, e.code);

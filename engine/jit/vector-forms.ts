@@ -21,15 +21,14 @@ export interface Vector {
 
 const AUX_MEMORY = 4;
 
-export function fieldsOf({ immediate, aux }: Instruction): Vector {
-  const low = Number(immediate & 0xffffffffn);
+export function fieldsOf({ low, high, aux }: Instruction): Vector {
   return {
     key: low & 0x3ff,
     immediate: (low >>> 16) & 0xff,
     wide: ((low >>> 24) & 1) === 1,
     mmx: ((low >>> 25) & 1) === 1,
     aligned: ((low >>> 26) & 1) === 1,
-    bytes: Number((immediate >> 32n) & 0xffn),
+    bytes: high & 0xff,
     memory: (aux & AUX_MEMORY) !== 0,
   };
 }
@@ -124,12 +123,9 @@ export type VectorForm =
   | 'toGeneral'
   | 'mask';
 
-/** The core's handlers whose records are laid out as `fieldsOf` reads them. */
-const HANDLERS = new Set(['simd', 'xmm_load', 'xmm_store', 'xmm_load_part', 'xmm_store_part', 'xmm_integer', 'xmm_arithmetic']);
-
 /** Does compiled code have this instruction, or must the core's handler be called? */
 export function isVector(at: Instruction): boolean {
-  if (!HANDLERS.has(at.row.name)) return false;
+  if (!at.row.simd) return false;
   const fields = fieldsOf(at);
   return !fields.mmx && vectorFormOf(fields) !== undefined;
 }

@@ -3,7 +3,7 @@ import type { Emitter } from './emitter';
 import type { Instruction } from './records';
 
 /** Low bytes of R_FPU: opcode, ModRM; above them the short way, 0 where there is none. */
-const wordOf = (at: Instruction): number => Number(BigInt.asUintN(32, at.immediate));
+const wordOf = (at: Instruction): number => at.low >>> 0;
 
 export const isX87 = (at: Instruction): boolean => at.row.name === 'fpu';
 
