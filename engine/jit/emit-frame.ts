@@ -2,9 +2,10 @@
  * The frame of a region: registers from the record into locals and back, the count of instructions, and how it is left. Everything that
  * leaves a region does so in front of an instruction, by `exit`.
  */
-import { VCPU_LEFT } from '../abi/layout';
+import { VCPU_LEFT, VCPU_MISS, VCPU_MISS_VA } from '../abi/layout';
 import { VCPU_CR0, VCPU_CR4, VCPU_GPR, VCPU_MXCSR, VCPU_RIP, VCPU_XMM } from '../abi/vcpu';
 import { FlagsEmitter } from './emit-flags';
+import { EXIT_DELTA, EXIT_MISS, EXIT_REMAINING, EXIT_SHIFT, EXIT_WORD, Exits } from './exits';
 import { Kind } from './flag-kinds';
 import {
   CODE,
@@ -15,10 +16,12 @@ import {
   INTERPRET,
   KIND,
   LEFT_LOCAL,
+  MISSED,
   PAGE,
   Reason,
   RIP,
   T,
+  VA,
   VCPU,
   VECTORS,
   VERIFIED,
@@ -44,7 +47,10 @@ export class FrameEmitter extends FlagsEmitter {
   readonly ordinary = new Map<number, 'single' | 'double'>();
   /** Linear distance of the block's page from the first page. */
   pageDelta = 0;
+  /** Its exits: all but computed jumps have a row there. */
+  readonly exits = new Exits();
   private exitDepth = 0;
+  private leftDepth = 0;
 
   // Region
 
@@ -55,9 +61,13 @@ export class FrameEmitter extends FlagsEmitter {
     code.set(KIND);
     this.reload();
     code.block();
+    this.leftDepth = code.depth;
+    code.block();
     this.exitDepth = code.depth;
     body();
     code.unreachable();
+    code.end();
+    this.lookUpExit();
     code.end();
     this.spill();
     code.get(VCPU);
@@ -126,26 +136,66 @@ export class FrameEmitter extends FlagsEmitter {
 
   /** Leaves in front of the instruction at `delta` from the first page's start, of whose block `remaining` instructions have not run. */
   exit(delta: number, remaining: number, reason: number): void {
-    const { code } = this;
-    code.get(PAGE);
-    code.i64Const(delta);
-    code.i64Add();
-    code.set(RIP);
-    this.exitTo(remaining, reason);
+    this.leave(this.exits.add(delta, remaining, reason), this.exitDepth);
   }
 
-  /** The same with the address in RIP. */
-  exitTo(remaining: number, reason: number): void {
+  /** Leaves in front of the instruction since its access, whose address is in VA, missed; `miss` is what VCPU_MISS shall say. */
+  exitMissed(at: Instruction, miss: number): void {
+    this.leave(this.exits.addMiss(this.pageDelta + at.offset, at.after, miss), this.exitDepth);
+  }
+
+  /** Leaves behind a block, for the address in RIP. */
+  exitJump(): void {
+    this.leave(Reason.jump, this.leftDepth);
+  }
+
+  private leave(word: number, depth: number): void {
     const { code } = this;
-    if (remaining !== 0) {
-      code.get(LEFT_LOCAL);
-      code.i32Const(remaining);
-      code.i32Add();
-      code.set(LEFT_LOCAL);
-    }
-    code.i32Const(reason);
+    code.i32Const(word);
     code.set(CODE);
-    code.br(code.depth - this.exitDepth);
+    code.br(code.depth - depth);
+  }
+
+  /** CODE holds the number of an exit: RIP, what is left, what was missed and the reason come from its row of the table. */
+  private lookUpExit(): void {
+    const { code } = this;
+    code.get(CODE);
+    code.i32Const(3);
+    code.i32Shl();
+    code.set(T);
+    const address = this.exits.place();
+    code.get(PAGE);
+    code.get(T);
+    code.i64Load32S(address + EXIT_DELTA);
+    code.i64Add();
+    code.set(RIP);
+    code.get(T);
+    code.i32Load(address + EXIT_WORD);
+    code.tee(T);
+    code.i32Const(EXIT_REMAINING);
+    code.i32And();
+    code.get(LEFT_LOCAL);
+    code.i32Add();
+    code.set(LEFT_LOCAL);
+    code.get(T);
+    code.i32Const(EXIT_SHIFT);
+    code.i32ShrU();
+    code.set(CODE);
+    code.get(T);
+    code.i32Const(0);
+    code.i32LtS();
+    code.if();
+    code.get(VCPU);
+    code.get(VA);
+    code.i64Store(VCPU_MISS_VA);
+    code.get(VCPU);
+    code.get(CODE);
+    code.i32Const(EXIT_MISS);
+    code.i32And();
+    code.i32Store(VCPU_MISS);
+    code.i32Const(Reason.window | MISSED | INTERPRET);
+    code.set(CODE);
+    code.end();
   }
 
   /** Leaves in front of this instruction, which is then the interpreter's. */
@@ -225,7 +275,7 @@ export class FrameEmitter extends FlagsEmitter {
     dispatch();
     code.end();
     code.end();
-    this.exitTo(0, Reason.jump);
+    this.exitJump();
   }
 
   gpr(offset: number): number {

@@ -1,5 +1,5 @@
 /** Memory operands of a region: behind the test of a window, or of the TLB. Whatever is not plain memory leaves. */
-import { VCPU_MISS, VCPU_MISS_VA, VCPU_TLB, VCPU_WINDOWS } from '../abi/layout';
+import { VCPU_TLB, VCPU_WINDOWS } from '../abi/layout';
 import {
   MISS_BYTES_SHIFT,
   MISS_WRITABLE,
@@ -15,7 +15,7 @@ import {
 } from '../abi/tlb';
 import type { Access, Group, Plan } from './accesses';
 import { FrameEmitter } from './emit-frame';
-import { DISTANCE, EA, FILL, GPR0, GROUP0, HOST, isGpr, LEFT_LOCAL, MISSED, PAGE, Reason, TLB, TLB_ENTRY, VA, VCPU } from './locals';
+import { DISTANCE, EA, FILL, GPR0, GROUP0, HOST, isGpr, LEFT_LOCAL, PAGE, Reason, TLB, TLB_ENTRY, VA } from './locals';
 import { type Instruction, type Size, VREG_EA, VREG_PAGE } from './records';
 
 const TLB_MASK = 0x1ffe0;
@@ -52,8 +52,7 @@ export class MemoryEmitter extends FrameEmitter {
       if (pushed) code.i64Add();
       pushed = true;
     }
-    // biome-ignore lint/suspicious/noDoubleEquals: 0 or 0n
-    if (constant != 0 || !pushed) {
+    if (!pushed || (constant !== 0 && constant !== 0n)) {
       code.i64Const(constant);
       if (pushed) code.i64Add();
     }
@@ -145,13 +144,7 @@ export class MemoryEmitter extends FrameEmitter {
       code.i32Or();
     }
     code.unlikelyIf();
-    code.get(VCPU);
-    code.get(VA);
-    code.i64Store(VCPU_MISS_VA);
-    code.get(VCPU);
-    code.i32Const(cell | (bytes << MISS_BYTES_SHIFT) | (writes ? MISS_WRITES : 0) | (group!.writes ? MISS_WRITABLE : 0));
-    code.i32Store(VCPU_MISS);
-    this.exitBefore(at, Reason.window | MISSED);
+    this.exitMissed(at, cell | (bytes << MISS_BYTES_SHIFT) | (writes ? MISS_WRITES : 0) | (group!.writes ? MISS_WRITABLE : 0));
     code.end();
     code.get(DISTANCE);
     code.i32WrapI64();

@@ -9,7 +9,7 @@ import { FunctionSlots, TableMemory, WindowCells } from './cache';
 import { discover, type Limits } from './graph';
 import { INTERPRET, Reason } from './locals';
 import { OPERATIONS } from './records';
-import { type Region, writeRegion } from './region';
+import { type Region, type Table, writeRegion } from './region';
 
 export interface JitOptions {
   /** Instructions between two samples of where the guest is. */
@@ -146,9 +146,16 @@ export class Jit {
         return core.jitTwin(entry) >>> 0;
       },
       window: () => this.cells.allocate(this.view),
+      release: (table: Table, windows: Iterable<number>) => {
+        this.tables.release(table.address, table.bits);
+        for (const cell of windows) this.cells.release(cell);
+      },
     };
     const region = writeRegion(graph, room, this.view);
-    if (region === undefined) return;
+    if (region === undefined) {
+      this.evict(core);
+      return;
+    }
     const slot = this.slots.put(this.instantiate(region.code));
     const blocks = [...graph.nodes.values()].map((node) => node.block);
     const live: Live = { region, solo: new Set(), slot, hostPages, blocks, entryBlocks: [] };
@@ -195,7 +202,9 @@ export class Jit {
     for (const each of given) live.solo.add(each);
     this.soloWindows += given.length;
     this.compiling(core, () => {
-      live.region.code = live.region.again(live.solo);
+      const { exits } = live.region;
+      if (!live.region.again(this.view, live.solo)) return;
+      this.tables.release(exits.address, exits.bits);
       this.own(live);
       this.slots.replace(live.slot, this.instantiate(live.region.code));
     });
@@ -242,7 +251,7 @@ export class Jit {
 
   private release({ slot, region }: Live): void {
     this.slots.release(slot);
-    this.tables.release(region.table.address, region.table.bits);
+    for (const { address, bits } of [region.table, region.exits]) this.tables.release(address, bits);
     for (const cell of region.windows.values()) {
       this.windowOwner.delete(cell);
       this.cells.release(cell);

@@ -3,7 +3,7 @@ import { mayMiss, type Plan, planAccesses } from './accesses';
 import { Emitter } from './emitter';
 import { effectOf, type Flags, mayLeave, readsFlags } from './flag-kinds';
 import type { Graph, Node } from './graph';
-import { ENTRY, IMPORTS, isGpr, LOCALS, PAGE, REGION_TYPE, Reason, RIP, X } from './locals';
+import { ENTRY, IMPORTS, LOCALS, PAGE, REGION_TYPE, Reason, RIP, X } from './locals';
 import { moduleOf } from './module';
 import { canonical, OPERATION_WRITERS, popReturn, push } from './operations';
 import type { Instruction } from './records';
@@ -19,19 +19,28 @@ export interface Room {
   allocate(bits: number): number;
   /** Number of a window's cell, or -1: there is none left. */
   window(): number;
+  /** Gives back a table and windows' cells. */
+  release(table: Table, windows: Iterable<number>): void;
   /** The block will be an entry. Address of its twin, whose records are the ones that last; 0: it is some other region's entry already. */
   prepare(block: number): number;
+}
+
+export interface Table {
+  address: number;
+  bits: number;
 }
 
 export interface Region {
   code: Uint8Array<ArrayBuffer>;
   /** By entry number. */
   entries: Node[];
-  table: { address: number; bits: number };
+  /** Tables in the core's memory: of computed jumps, and of exits. */
+  table: Table;
+  exits: Table;
   /** Cells of its windows. */
   windows: ReadonlyMap<string, number>;
-  /** The code anew, without windows of these names. */
-  again(solo: ReadonlySet<string>): Uint8Array<ArrayBuffer>;
+  /** Writes the code anew, without windows of these names: `code` and `exits` are new. False: there is no room, all is as before. */
+  again(view: DataView, solo: ReadonlySet<string>): boolean;
   instructions: number;
   /** Bytes of the guest's code. */
   guestBytes: number;
@@ -72,7 +81,7 @@ class RegionWriter {
     return [...inside(node.target), ...inside(node.next)];
   }
 
-  write(): Region | undefined {
+  write(view: DataView): Region | undefined {
     const entries = (): number[] => [...this.graph.entries].map((delta) => this.numberOf.get(delta)!);
     const successors = (): number[][] => [entries(), ...this.nodes.map((node) => this.successors(node))];
     // The heads of loops are entries too, or the interpreter would have to leave a loop before a region could go on with it.
@@ -90,18 +99,27 @@ class RegionWriter {
     }
     this.planAll(new Set());
     this.followFlags();
-    return {
-      code: this.emit(),
+    const written = this.emit(view);
+    if (written === undefined) {
+      this.room.release(table, this.windows.values());
+      return undefined;
+    }
+    this.fill(view);
+    const region: Region = {
+      ...written,
       entries: order,
       table: { address: table.address, bits: table.bits },
       windows: this.windows,
-      again: (solo) => {
+      again: (now, solo) => {
         this.planAll(solo);
-        return this.emit();
+        const anew = this.emit(now);
+        if (anew !== undefined) Object.assign(region, anew);
+        return anew !== undefined;
       },
       instructions: this.nodes.reduce((sum, { records }) => sum + records.count, 0),
       guestBytes: this.nodes.reduce((sum, { records }) => sum + records.length, 0),
     };
+    return region;
   }
 
   /** Plans all blocks' accesses; every window that is left has a cell. */
@@ -123,9 +141,16 @@ class RegionWriter {
     if (without.size > solo.size) plan();
   }
 
-  private emit(): Uint8Array<ArrayBuffer> {
+  /** undefined: there is no room for the table of exits. */
+  private emit(view: DataView): Pick<Region, 'code' | 'exits'> | undefined {
     this.e = new Emitter();
     const { e } = this;
+    const exits: Table = { address: 0, bits: 0 };
+    e.exits.allocate = (rows) => {
+      exits.bits = Math.max(2, Math.ceil(Math.log2(rows)));
+      exits.address = this.room.allocate(exits.bits);
+      return exits.address;
+    };
     e.cells = this.windows;
     for (const { records } of this.nodes)
       for (const at of records.instructions) {
@@ -135,7 +160,7 @@ class RegionWriter {
         if (isVector(at)) e.vectors |= vectorRegisters(at).xmm;
       }
     e.region(() => this.structure.write(e.code, ENTRY, (number, to) => this.node(number, to)));
-    return moduleOf(IMPORTS, REGION_TYPE, LOCALS, e.code);
+    return e.exits.fill(view) ? { code: moduleOf(IMPORTS, REGION_TYPE, LOCALS, e.code), exits } : undefined;
   }
 
   /** A multiplier with which no two entries fall on one cell. */
@@ -158,7 +183,7 @@ class RegionWriter {
   }
 
   /** Fills the table of computed jumps. */
-  fill(view: DataView): void {
+  private fill(view: DataView): void {
     const { address, bits, multiplier, shift } = this.table;
     for (let cell = 0; cell < 1 << bits; cell++) {
       view.setInt32(address + cell * 8, 0x7fffffff, true);
@@ -315,10 +340,7 @@ class RegionWriter {
   }
 }
 
-/** Compiles the graph; undefined: there is no room for its table. */
+/** Compiles the graph; undefined: there is no room for its tables, and what it had taken of it is free again but for entries prepared. */
 export function writeRegion(graph: Graph, room: Room, view: DataView): Region | undefined {
-  const writer = new RegionWriter(graph, room);
-  const region = writer.write();
-  if (region !== undefined) writer.fill(view);
-  return region;
+  return new RegionWriter(graph, room).write(view);
 }

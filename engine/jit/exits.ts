@@ -1,0 +1,52 @@
+/**
+ * The exits of a region, as rows of a table in the core's memory. An exit in the code is a number and a branch: what it means is looked up
+ * behind the region's end, where all exits come together. In code most of a region would be exits.
+ *
+ * A row has 8 bytes: i32 distance of RIP from the first page's start; u32 word: instructions of the running block that have not run, in
+ * the lowest bits, above them the reason, or (the top bit set) what VCPU_MISS shall say of an access that missed its window.
+ */
+
+export const EXIT_DELTA = 0;
+export const EXIT_WORD = 4;
+export const EXIT_REMAINING = 127;
+export const EXIT_SHIFT = 7;
+/** Of the word without EXIT_SHIFT bits: what VCPU_MISS shall say. */
+export const EXIT_MISS = 0xffffff;
+const MISS = 0x80000000;
+
+export class Exits {
+  private readonly rows: number[] = [];
+  /** Room for so many rows: its address; 0: there is none, and the code must not be used. */
+  allocate: (rows: number) => number = () => 0;
+  private address = 0;
+
+  /** Number of an exit for `reason`. */
+  add(delta: number, remaining: number, reason: number): number {
+    return this.row(delta, remaining, reason << EXIT_SHIFT);
+  }
+
+  addMiss(delta: number, remaining: number, miss: number): number {
+    return this.row(delta, remaining, MISS | (miss << EXIT_SHIFT));
+  }
+
+  private row(delta: number, remaining: number, word: number): number {
+    if (remaining < 0 || remaining > EXIT_REMAINING) throw new Error(`an exit cannot give back ${remaining} instructions`);
+    this.rows.push(delta, word | remaining);
+    return this.rows.length / 2 - 1;
+  }
+
+  /** All exits are known: where the table will lie. */
+  place(): number {
+    this.address = this.allocate(this.rows.length / 2);
+    return this.address;
+  }
+
+  /** Writes the table; false: there was no room. */
+  fill(view: DataView): boolean {
+    if (this.address === 0) return false;
+    this.rows.forEach((value, index) => {
+      view.setInt32(this.address + 4 * index, value | 0, true);
+    });
+    return true;
+  }
+}
