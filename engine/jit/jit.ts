@@ -25,7 +25,7 @@ export interface JitOptions {
 
 export const JIT_DEFAULTS: JitOptions = {
   quantum: 12000,
-  samples: 24,
+  samples: 64,
   limits: { instructions: 200, pages: 8 },
   regions: 2000,
   thrashing: 12,
@@ -69,7 +69,7 @@ interface Live {
 const FORGET_AFTER = 64;
 
 /** Misses of a window that is given up together with another. */
-const MANY_MISSES = 100;
+const MANY_MISSES = 32;
 
 export class Jit {
   private core: CoreExports | undefined;
