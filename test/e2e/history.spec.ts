@@ -1,7 +1,7 @@
 /** The history and the words of the page are true at every moment. */
 import { expect, test } from './page';
 
-test('holes stand at their entry, flags and host moves read as what changed, a redo that would crash the guest asks, quit is no error', async ({
+test('holes stand at their entry, flags and host moves read as what changed, what would crash the guest asks, quit is no error', async ({
   lab,
   page,
 }) => {
@@ -35,8 +35,24 @@ test('holes stand at their entry, flags and host moves read as what changed, a r
   expect(await lab.monitor('info memslots')).toContain('0x000000100000');
   await page.getByRole('button', { name: 'Redo all the same' }).click();
   await expect.poll(() => lab.monitor('info memslots')).toContain('0x030000000000');
+  await lab.monitor('layout_save moved');
   await history.getByRole('button', { name: 'Undo' }).click();
   await expect.poll(() => lab.monitor('info memslots')).toContain('0x000000100000');
+
+  // A commit of the history and a saved layout that take as much away ask as well, and each goes on at its button.
+  const ways = {
+    'Go there': () => commits.last().getByRole('button').press('Enter'),
+    Load: () => page.getByRole('button', { name: 'Load layout moved' }).click(),
+  };
+  for (const [verb, act] of Object.entries(ways)) {
+    await act();
+    await expect(page.getByText(/The guest uses the code that vCPU 0 runs at .* has not been asked: it will crash\./)).toBeVisible();
+    expect(await lab.monitor('info memslots')).toContain('0x000000100000');
+    await page.getByRole('button', { name: `${verb} all the same` }).click();
+    await expect.poll(() => lab.monitor('info memslots')).toContain('0x030000000000');
+    await lab.monitor('undo');
+    await expect.poll(() => lab.monitor('info memslots')).toContain('0x000000100000');
+  }
 
   await page.getByRole('textbox', { name: 'Monitor' }).focus();
   await page.keyboard.type('quit\r');

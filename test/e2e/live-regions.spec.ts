@@ -1,4 +1,5 @@
 /** By keyboard and ear: what the live regions say, where the focus goes, and that the keys of the status bar work from anywhere. */
+import { violations } from './axe';
 import { expect, type LabPage, plugTwoDimms, test } from './page';
 
 const map = (lab: LabPage) => lab.page.getByRole('application', { name: 'Map of guest-physical memory' });
@@ -57,9 +58,11 @@ test('a screen reader hears slots, moves, refusals and commits, and the focus ne
   await page.keyboard.press('ArrowRight');
   const words = await heard();
   expect(words.join('\n')).toMatch(/overlaps/);
+  expect(await violations(lab), 'a move that does not fit, said').toEqual([]);
   expect(words.join('\n')).not.toMatch(/2 MiB.*4 KiB|Esc/);
   await page.keyboard.press('Enter');
   await says(new RegExp(`Refused: move ${first.id}.*EEXIST`));
+  expect(await violations(lab), 'a refusal, said').toEqual([]);
   expect(await focusedIn(lab)).toBe('Map of guest-physical memory');
 
   // Dropping the entry leaves the focus on the next one; without one it goes to the map.
@@ -74,6 +77,7 @@ test('a screen reader hears slots, moves, refusals and commits, and the focus ne
   await page.getByRole('tab', { name: 'Index' }).focus();
   await page.keyboard.press('Control+Enter');
   await says(/Committed, gen \d+\. 1 swap, 0 holes/);
+  expect(await violations(lab), 'the end of a commit, said').toEqual([]);
   expect(await focusedIn(lab)).not.toBe('nowhere');
   await page.getByRole('button', { name: 'Undo' }).first().focus();
   await page.keyboard.press('Control+z');

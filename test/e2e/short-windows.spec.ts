@@ -52,7 +52,8 @@ for (const colorScheme of ['dark', 'light'] as const) {
       const at = named(size);
       const check = async (state: string): Promise<void> => {
         expect(await noSidewaysScroll(lab), `${at}, ${state}`).toBe(true);
-        if (index === 0) expect(await violations(lab), `${at}, ${state}`).toEqual([]);
+        // In the largest of them all panes, in the others what has most in it.
+        if (index === 0 || /map|changes/.test(state)) expect(await violations(lab), `${at}, ${state}`).toEqual([]);
       };
       await expect(page.getByRole('region', { name: 'Guide', exact: true })).toBeVisible();
       await fills(lab, page.getByRole('region', { name: 'Guide', exact: true }), 200, `${at}, guide`);
@@ -97,6 +98,7 @@ for (const colorScheme of ['dark', 'light'] as const) {
       const abort = page.getByRole('button', { name: 'Abort' });
       await abort.scrollIntoViewIfNeeded();
       await expect(abort).toBeInViewport({ ratio: 1 });
+      if (colorScheme === 'dark') expect(await violations(lab), `${named(size)}, changes`).toEqual([]);
       await open(lab, 'Map');
       const last = page.getByRole('region', { name: 'Slots' }).getByRole('button').last();
       await last.scrollIntoViewIfNeeded();
