@@ -51,6 +51,8 @@ export class FrameEmitter extends FlagsEmitter {
   readonly exits = new Exits();
   private exitDepth = 0;
   private leftDepth = 0;
+  /** Instructions that the block at hand took from what is left. */
+  private claimed = 0;
 
   // Region
 
@@ -136,17 +138,23 @@ export class FrameEmitter extends FlagsEmitter {
 
   /** Leaves in front of the instruction at `delta` from the first page's start, of whose block `remaining` instructions have not run. */
   exit(delta: number, remaining: number, reason: number): void {
+    this.checkRemaining(remaining);
     this.leave(this.exits.add(delta, remaining, reason), this.exitDepth);
   }
 
   /** Leaves in front of the instruction since its access, whose address is in VA, missed; `miss` is what VCPU_MISS shall say. */
   exitMissed(at: Instruction, miss: number): void {
+    this.checkRemaining(at.after);
     this.leave(this.exits.addMiss(this.pageDelta + at.offset, at.after, miss), this.exitDepth);
   }
 
   /** Leaves behind a block, for the address in RIP. */
   exitJump(): void {
     this.leave(Reason.jump, this.leftDepth);
+  }
+
+  private checkRemaining(remaining: number): void {
+    if (remaining > this.claimed) throw new Error(`an exit gives back ${remaining} instructions of ${this.claimed}`);
   }
 
   private leave(word: number, depth: number): void {
@@ -205,6 +213,7 @@ export class FrameEmitter extends FlagsEmitter {
 
   /** Takes the block's instructions from what is left, or leaves. */
   claim(delta: number, count: number): void {
+    this.claimed = count;
     const { code } = this;
     code.get(LEFT_LOCAL);
     code.i32Const(count);
@@ -279,6 +288,8 @@ export class FrameEmitter extends FlagsEmitter {
   }
 
   gpr(offset: number): number {
+    const register = offset >> 3;
+    if (!((this.used >> register) & 1)) throw new Error(`register ${register} is read, and was not loaded`);
     return GPR0 + (offset >> 3);
   }
 
@@ -300,6 +311,7 @@ export class FrameEmitter extends FlagsEmitter {
   writeRegister(offset: number, size: Size): void {
     const { code } = this;
     const register = this.gpr(offset);
+    if (!((this.dirty >> (offset >> 3)) & 1)) throw new Error(`register ${offset >> 3} is written, and no exit stores it`);
     if (size < 2) {
       const high = (offset & 1) !== 0;
       code.i64ExtendI32U();
@@ -322,7 +334,9 @@ export class FrameEmitter extends FlagsEmitter {
   }
 
   xmm(offset: number): number {
-    return XMM0 + ((offset - VCPU_XMM) >> 4);
+    const register = (offset - VCPU_XMM) >> 4;
+    if (!((this.vectors >> register) & 1)) throw new Error(`xmm${register} is used, and was not loaded`);
+    return XMM0 + register;
   }
 
   /** From the stack; `type`: all its lanes are ordinary numbers. */

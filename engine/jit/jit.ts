@@ -65,7 +65,7 @@ interface Live {
   entryBlocks: number[];
 }
 
-/** Instructions of the guest's code that thrash are forgotten after so many compilations of others. */
+/** Pages that thrash may be compiled again after they were hot in vain so often. */
 const FORGET_AFTER = 64;
 
 /** Misses of a window that is given up together with another. */
@@ -85,6 +85,7 @@ export class Jit {
   private readonly entryOwner = new Map<number, Live>();
   private readonly written = new Map<number, number>();
   private compiled = 0;
+  private inVain = 0;
   private compileTime = 0;
   private readonly drops: Record<DropReason, number> = { written: 0, flushed: 0, evicted: 0 };
   private refused: string | undefined;
@@ -151,7 +152,17 @@ export class Jit {
         for (const cell of windows) this.cells.release(cell);
       },
     };
-    const region = writeRegion(graph, room, this.view);
+    let region: Region | undefined;
+    try {
+      region = writeRegion(graph, room, this.view);
+    } catch (error) {
+      // Something that must hold does not: this code is the interpreter's, everything else goes on.
+      for (const host of hostPages) this.written.set(host, Number.POSITIVE_INFINITY);
+      this.report(
+        `the JIT leaves code at 0x${(page + BigInt(graph.nodes.keys().next().value ?? 0)).toString(16)} alone: ${(error as Error).message}`,
+      );
+      return;
+    }
     if (region === undefined) {
       this.evict(core);
       return;
@@ -265,8 +276,10 @@ export class Jit {
     for (const { live } of used.slice(0, Math.ceil(used.length / 4))) this.drop(live, 'evicted');
   }
 
+  /** Some page was hot, and is not compiled since it thrashes. */
   private forget(): void {
-    if (this.compiled % FORGET_AFTER === 0) this.written.clear();
+    if (++this.inVain % FORGET_AFTER !== 0) return;
+    for (const [page, times] of this.written) if (Number.isFinite(times)) this.written.delete(page);
   }
 
   private counter(at: number): number {

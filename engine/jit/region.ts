@@ -1,7 +1,7 @@
 /** Writes a region: the nodes of its graph in structured control flow, flags followed across them, computed jumps through a table. */
 import { mayMiss, type Plan, planAccesses } from './accesses';
 import { Emitter } from './emitter';
-import { effectOf, type Flags, mayLeave, readsFlags } from './flag-kinds';
+import { effectOf, type Flags, IN_RECORD, mayLeave, readsFlags } from './flag-kinds';
 import type { Graph, Node } from './graph';
 import { ENTRY, IMPORTS, LOCALS, PAGE, REGION_TYPE, Reason, RIP, X } from './locals';
 import { moduleOf } from './module';
@@ -275,12 +275,21 @@ class RegionWriter {
       this.e.exit(delta, 0, Reason.jump);
       return;
     }
+    this.checkFlags(number);
     const target = this.nodes[number - 1]!;
     if (target.page !== node.page) {
       const { delta: start, host } = this.graph.pages[target.page]!;
       this.e.verify(1 << target.page, start, host, delta);
     }
     to(number);
+  }
+
+  /** What the target was written to know of the flags must be so: that they are in the record too does not hurt. */
+  private checkFlags(target: number): void {
+    const expected = this.flagsAt[target];
+    const { flags } = this.e;
+    if (expected !== undefined && flags !== IN_RECORD && wordsOf(flags) !== wordsOf(expected))
+      throw new Error(`flags ${wordsOf(flags)} reach a block that takes them for ${wordsOf(expected)}`);
   }
 
   private computed(): void {

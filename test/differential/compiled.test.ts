@@ -6,7 +6,7 @@ import { allForms } from './forms';
 import { makeCases } from './generate';
 
 /** Each STRIDE-th case of the corpus is compiled; `npm run soak -- compiled` compiles all. */
-const STRIDE = Number(process.env.LAB_STRIDE ?? 29);
+const STRIDE = Number(process.env.LAB_STRIDE ?? 53);
 
 test(`compiled code does what a real processor did with every ${STRIDE}th case of the recorded corpus`, { timeout: 600_000 }, () => {
   const corpus = readCorpus();
