@@ -94,16 +94,15 @@ export class MapPointer {
   release(): void {
     const drag = this.#drag;
     const workspace = this.#workspace;
-    if (drag?.kind === 'slot' && drag.started) void workspace.dropMove();
-    if (drag?.kind === 'end' && drag.started) void workspace.dropResize();
+    if (drag?.kind === 'slot' && drag.started) void workspace.dragging.dropMove();
+    if (drag?.kind === 'end' && drag.started) void workspace.dragging.dropResize();
     // A click beside a handle is for what lies there.
     else if (drag?.kind === 'end') workspace.select(markAt(this.#shown.found, drag.x)?.slots[0]?.slot);
     this.#drag = undefined;
   }
 
   cancel(): void {
-    this.#workspace.moving = undefined;
-    this.#workspace.resizing = undefined;
+    this.#workspace.dragging.cancel();
     this.#drag = undefined;
   }
 
@@ -119,13 +118,13 @@ export class MapPointer {
     if (!drag) return;
     if (!drag.started && Math.abs(x - drag.x) <= DRAG_THRESHOLD) return;
     // Esc has taken it back.
-    if (drag.started && ((drag.kind === 'slot' && !workspace.moving) || (drag.kind === 'end' && !workspace.resizing))) {
+    if (drag.started && ((drag.kind === 'slot' && !workspace.dragging.moving) || (drag.kind === 'end' && !workspace.dragging.resizing))) {
       this.#drag = undefined;
       return;
     }
     if (drag.kind === 'window') this.#centre(x);
     else if (drag.kind === 'end' && drag.slot) {
-      workspace.resizeTo(drag.slot, this.#gpaAt(x) - drag.slot.guestPhysAddr, this.#snapReach(), event.altKey);
+      workspace.dragging.resizeTo(drag.slot, this.#gpaAt(x) - drag.slot.guestPhysAddr, this.#snapReach(), event.altKey);
     } else if (drag.kind === 'pan') {
       view.pan((drag.x - x) / rows.span);
       drag.x = x;
@@ -139,11 +138,11 @@ export class MapPointer {
     const workspace = this.#workspace;
     if (!drag?.slot) return;
     if (!drag.started) {
-      workspace.startMove('pointer', drag.slot);
-      drag.grip = drag.x - toX({ rows, window: view.window }, workspace.moving?.gpa ?? drag.slot.guestPhysAddr);
+      workspace.dragging.startMove('pointer', drag.slot);
+      drag.grip = drag.x - toX({ rows, window: view.window }, workspace.dragging.moving?.gpa ?? drag.slot.guestPhysAddr);
     }
     const wanted = toGpaBeyond({ rows, window: view.window }, x - drag.grip);
-    workspace.moveTo(event.altKey ? wanted : workspace.snap(wanted, this.#snapReach()));
+    workspace.dragging.moveTo(event.altKey ? wanted : workspace.dragging.snap(wanted, this.#snapReach()));
   }
 
   /** The slots too narrow to tell apart whose count box, above them, is there. */

@@ -4,32 +4,15 @@ import { getContext, setContext } from 'svelte';
 import type { MemoryRegion, SlotView, StagedEdit, Unasked } from '../../../engine/worker/protocol';
 import type { Lab } from '../../lab/lab.svelte';
 import { slotAt } from '../../lab/slots';
-import { hex, parseNumber, sentence, size } from '../../shared/format';
+import { hex, sentence } from '../../shared/format';
 import { guestWord } from '../../shared/guest-word';
-import { finalRanges, type Ghost, ghosts, overlapWords, type Range } from '../change-set/staging';
+import { finalRanges, type Ghost, ghosts, type Range } from '../change-set/staging';
 import { Guides } from '../guides/runner.svelte';
 import type { Extent } from '../memory-map/axis';
+import { Dragging, PHYSICAL_LIMIT } from '../memory-map/dragging.svelte';
 import { Heat } from '../memory-map/heat.svelte';
-import { edgePlaces, snapSize, snapStart } from '../memory-map/snapping';
 import { seekIn } from '../registers/seek';
 import { Rooms } from './rooms';
-
-/** A slot on its way to another address, by pointer or by keys; nothing is staged until it is dropped. */
-export interface Moving {
-  slot: SlotView;
-  /** bytes: where it would go */
-  gpa: number;
-  by: 'pointer' | 'keys';
-  /** Digits typed so far */
-  typed: string;
-}
-
-/** A slot whose end is being dragged; nothing is staged until it is dropped. */
-export interface Resizing {
-  slot: SlotView;
-  /** bytes */
-  size: number;
-}
 
 /** What the inspector should put the cursor into. */
 export type InspectorField = 'address' | 'size' | 'flags' | 'split';
@@ -39,8 +22,6 @@ export type InspectorTask = 'none' | 'add' | 'split';
 /** Where one pane is shown at a time; a phone has the inspector below `more`. */
 export type PhonePane = 'map' | 'terminals' | 'changes' | 'history' | 'inspect' | 'guides' | 'more';
 
-const PHYSICAL_LIMIT = 2 ** 46;
-const PAGE = 4096;
 /** bytes of the map behind an address that is gone to */
 const REVEALED = 2 ** 20;
 
@@ -58,8 +39,6 @@ export class Workspace {
   /** The address space that map and table show: 0, or 1 for SMM, which is only looked at. */
   asId = $state<0 | 1>(0);
   #smmSlots = $state.raw<readonly SlotView[]>([]);
-  moving = $state.raw<Moving | undefined>(undefined);
-  resizing = $state.raw<Resizing | undefined>(undefined);
   inspectorField = $state<InspectorField>('address');
   inspectorPanel = $state<InspectorPanel>('slot');
   /** First end of the history's diff: index of an entry. */
@@ -83,11 +62,13 @@ export class Workspace {
   reveal = $state.raw<Extent | undefined>(undefined);
 
   readonly guides: Guides;
+  readonly dragging: Dragging;
 
   constructor(lab: Lab) {
     this.lab = lab;
     this.guides = new Guides(lab);
     this.heat = new Heat(lab);
+    this.dragging = new Dragging(this);
   }
 
   get slots(): readonly SlotView[] {
@@ -136,10 +117,8 @@ export class Workspace {
 
   ghosts: Ghost[] = $derived.by(() => {
     const staged = this.#staged;
-    const { moving, resizing } = this;
-    if (resizing) return [...staged.filter((ghost) => ghost.slot !== resizing.slot.slot), this.#resizingGhost(resizing)];
-    if (!moving) return staged;
-    return [...staged.filter((ghost) => ghost.slot !== moving.slot.slot), this.#movingGhost(moving)];
+    const dragged = this.dragging.ghost;
+    return dragged ? [...staged.filter((ghost) => ghost.slot !== dragged.slot), dragged] : staged;
   });
 
   /** The layout after the commit, while Preview is on and nothing is refused. */
@@ -220,91 +199,9 @@ export class Workspace {
     if (this.inspectorTask === 'split') this.inspectorTask = 'none';
   }
 
-  startMove(by: Moving['by'], slot = this.selectedSlot): void {
-    if (!slot || this.lab.refuses()) return;
-    const staged = this.entries.find(({ edit }) => edit.op === 'move' && edit.slot === slot.slot)?.edit;
-    this.moving = { slot, gpa: staged?.op === 'move' ? staged.gpa : slot.guestPhysAddr, by, typed: '' };
-  }
-
-  /** Pages are the finest step. */
-  moveTo(gpa: number, typed = ''): void {
-    const moving = this.moving;
-    if (!moving) return;
-    const highest = PHYSICAL_LIMIT - moving.slot.memorySize;
-    this.moving = { ...moving, gpa: Math.min(highest, Math.max(0, Math.floor(gpa / PAGE) * PAGE)), typed };
-  }
-
-  /** Snaps to the edges of other slots within `reach` bytes, else to 2 MiB. */
-  snap(gpa: number, reach: number): number {
-    const moving = this.moving;
-    if (!moving) return gpa;
-    return snapStart(gpa, moving.slot.memorySize, this.#others(moving.slot), reach);
-  }
-
-  /** The next slot edge in a direction where the moving slot could begin or end. */
-  nextEdge(step: 1 | -1): number | undefined {
-    const moving = this.moving;
-    if (!moving) return undefined;
-    const places = edgePlaces(this.#others(moving.slot), moving.slot.memorySize);
-    const ahead = places.filter((at) => (step > 0 ? at > moving.gpa : at < moving.gpa));
-    return ahead.length ? (step > 0 ? Math.min(...ahead) : Math.max(...ahead)) : undefined;
-  }
-
-  typeAddress(key: string): void {
-    const moving = this.moving;
-    if (!moving) return;
-    const typed = key === 'Backspace' ? moving.typed.slice(0, -1) : moving.typed + key;
-    const parsed = parseNumber(typed);
-    if (parsed === undefined) this.moving = { ...moving, typed };
-    else this.moveTo(parsed, typed);
-  }
-
-  async dropMove(): Promise<void> {
-    const moving = this.moving;
-    if (!moving) return;
-    this.moving = undefined;
-    const staged = this.entries.findIndex(({ edit }) => edit.op === 'move' && edit.slot === moving.slot.slot);
-    if (moving.gpa === moving.slot.guestPhysAddr) {
-      if (staged >= 0) await this.lab.stage({ do: 'drop', index: staged });
-      return;
-    }
-    await this.lab.stageEdit({ op: 'move', slot: moving.slot.slot, gpa: moving.gpa });
-  }
-
-  /** What the moving slot would run into: "overlaps 2 and 3", or the room it has. */
-  movingWords = $derived.by(() => {
-    const moving = this.moving;
-    if (!moving) return '';
-    return this.#fitWords(moving.slot, moving.gpa, moving.slot.memorySize);
-  });
-
-  resizingWords = $derived.by(() => {
-    const resizing = this.resizing;
-    return resizing ? this.#fitWords(resizing.slot, resizing.slot.guestPhysAddr, resizing.size) : '';
-  });
-
-  /** Whole pages; the end snaps to the next slot's start within `reach` bytes, else to 2 MiB. */
-  resizeTo(slot: SlotView, wanted: number, reach: number, fine: boolean): void {
-    if (this.lab.refuses()) return;
-    this.resizing = { slot, size: snapSize(slot, wanted, this.#others(slot), { reach, fine }) };
-  }
-
-  async dropResize(): Promise<void> {
-    const resizing = this.resizing;
-    this.resizing = undefined;
-    if (!resizing || resizing.size === resizing.slot.memorySize) return;
-    await this.lab.stageEdit({ op: 'resize', slot: resizing.slot.slot, size: resizing.size });
-  }
-
-  #fitWords(slot: SlotView, start: number, length: number): string {
-    const kept = this.lab.state?.virtioMems.find(({ addr, maxSize }) => addr < start + length && start < addr + maxSize);
-    if (kept && slot.kind !== 'virtio-mem') {
-      const grows = start === slot.guestPhysAddr;
-      const room = grows ? kept.addr - start : this.#rooms.nearest(length, start, PHYSICAL_LIMIT, slot.slot);
-      const nearest = grows ? `nearest size: ${size(room ?? 0)}` : `nearest free address: ${hex(room ?? 0)}`;
-      return `overlaps the room that ${kept.id} keeps${room === undefined ? '' : ` (${nearest})`}`;
-    }
-    return overlapWords(this.#others(slot), start, start + length) || `fits, ${size(length)}`;
+  /** The nearest address to `gpa` where so many bytes fit, in the layout that all entries would lead to; `slot` itself is not in its own way. */
+  nearestRoom(length: number, gpa: number, slot: number): number | undefined {
+    return this.#rooms.nearest(length, gpa, PHYSICAL_LIMIT, slot);
   }
 
   /** In the layout that all entries would lead to, made once for all that is refused. */
@@ -318,49 +215,8 @@ export class Workspace {
     const { edit } = entry;
     if (edit.op !== 'move' && edit.op !== 'add') return undefined;
     const length = edit.op === 'add' ? edit.size : (this.#sizes.get(edit.slot) ?? 0);
-    const room = this.#rooms.nearest(length, edit.gpa, PHYSICAL_LIMIT, edit.slot);
+    const room = this.nearestRoom(length, edit.gpa, edit.slot);
     return room === undefined ? undefined : { label: `move to ${hex(room)}`, edit: { ...edit, gpa: room } };
-  }
-
-  #others(slot: SlotView): Range[] {
-    const index = this.entries.findIndex(({ edit }) => edit.op !== 'merge' && edit.slot === slot.slot);
-    return finalRanges(this.entries, this.slots, index).filter((range) => range.slot !== slot.slot);
-  }
-
-  #resizingGhost({ slot, size: length }: Resizing): Ghost {
-    const start = slot.guestPhysAddr;
-    const words = this.resizingWords;
-    const refused = words.startsWith('overlaps');
-    return {
-      slot: slot.slot,
-      start,
-      end: start + length,
-      entry: -1,
-      shape: 'range',
-      label: `${slot.slot} becomes ${size(length)}`,
-      shortLabel: `${slot.slot}`,
-      refused,
-      refusal: refused ? `${slot.slot} ${words}` : '',
-    };
-  }
-
-  #movingGhost(moving: Moving): Ghost {
-    const { slot, gpa } = moving;
-    const start = slot.guestPhysAddr;
-    const words = this.movingWords;
-    const refused = words.startsWith('overlaps');
-    return {
-      slot: slot.slot,
-      start: gpa,
-      end: gpa + slot.memorySize,
-      entry: -1,
-      shape: 'range',
-      label: `${slot.slot} to ${hex(gpa)}`,
-      shortLabel: `${slot.slot}`,
-      refused,
-      refusal: refused ? `${slot.slot} ${words}` : '',
-      from: { slot: slot.slot, start, end: start + slot.memorySize },
-    };
   }
 }
 
