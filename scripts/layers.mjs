@@ -3,9 +3,20 @@ import { circles, importGraph, importsOf } from './imports.mjs';
 import { readSources } from './sources.mjs';
 
 /** What a Worker and a process at the terminal are both made of. */
-const belowTheEnds = ['abi', 'memory', 'jit', 'devices', 'machine', 'symbols', 'debug', 'monitor', 'snapshot', 'replay', 'shell'].map(
-  (name) => `engine/${name}`,
-);
+const belowTheEnds = [
+  'abi',
+  'memory',
+  'jit',
+  'devices',
+  'machine',
+  'symbols',
+  'trace',
+  'debug',
+  'monitor',
+  'snapshot',
+  'replay',
+  'shell',
+].map((name) => `engine/${name}`);
 /** Each layer and the layers below it that it may import. */
 export const layers = {
   'engine/abi': [],
@@ -15,8 +26,18 @@ export const layers = {
   'engine/devices': ['engine/abi', 'engine/memory'],
   'engine/machine': ['engine/abi', 'engine/memory', 'engine/jit', 'engine/devices'],
   'engine/symbols': ['engine/machine'],
+  'engine/trace': ['engine/memory', 'engine/machine'],
   'engine/debug': ['engine/abi', 'engine/memory', 'engine/jit', 'engine/devices', 'engine/machine'],
-  'engine/monitor': ['engine/abi', 'engine/memory', 'engine/jit', 'engine/devices', 'engine/machine', 'engine/symbols', 'engine/debug'],
+  'engine/monitor': [
+    'engine/abi',
+    'engine/memory',
+    'engine/jit',
+    'engine/devices',
+    'engine/machine',
+    'engine/symbols',
+    'engine/trace',
+    'engine/debug',
+  ],
   'engine/snapshot': ['engine/abi', 'engine/memory', 'engine/jit', 'engine/devices', 'engine/machine'],
   'engine/replay': ['engine/abi', 'engine/memory', 'engine/jit', 'engine/devices', 'engine/machine', 'engine/monitor', 'engine/snapshot'],
   'engine/shell': belowTheEnds.filter((layer) => layer !== 'engine/shell'),

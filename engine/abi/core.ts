@@ -60,6 +60,8 @@ export interface CoreExports {
   invalidateAllCode(): void;
   /** The table of watches or a debug register was written by TypeScript: the core looks out for what it says now. */
   watchesChanged(): void;
+  /** From now on (1), or no more (0), `log` gets LOG_EXCEPTION for each exception that is delivered. */
+  traceExceptions(on: number): void;
   /** From now on (1), or no more (0), CHANGED_PAGES notes which host pages are written; it begins empty. */
   trackWrites(on: number): void;
   /** The vCPU's TLB was put back as it once was, by TypeScript: what must not hit any more does not. After `stateChanged`. */

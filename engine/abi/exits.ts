@@ -35,6 +35,8 @@ export const LOG_MSR = 2;
 export const LOG_TRIPLE = 3;
 /** Something that the processor does not have, #GP: args are ABSENT_* and a selector or vector. */
 export const LOG_ABSENT = 4;
+/** An exception is delivered, while `traceExceptions` asks for it: args are its vector and error code. */
+export const LOG_EXCEPTION = 5;
 /** JMP or CALL to a TSS or task gate. */
 export const ABSENT_TASK_SWITCH = 1;
 /** Task gate in the IDT. */

@@ -12,6 +12,7 @@ import {
   EVENT_TRAP,
   EVENT_TYPE,
   EVENT_VALID,
+  LOG_EXCEPTION,
   LOG_TRIPLE,
   STAT_EXCEPTIONS,
   VCPU_CR2,
@@ -51,6 +52,13 @@ import {
 import { exceptionExits, shutdownExits } from './svm/exceptions';
 import { exitEvent, exitWhileDelivering, inGuest } from './svm/state';
 import { count, deliverEvent, INT_FAULT, INT_HARDWARE, INT_SOFTWARE, INT_TRAP, interrupt } from './transfer-interrupt';
+
+/** Each exception is reported (LOG_EXCEPTION). */
+let tracing: bool = false;
+
+export function traceExceptions(on: i32): void {
+  tracing = on != 0;
+}
 
 /** DR7: general detect. */
 const DR7_GD: u64 = 0x2000;
@@ -135,6 +143,7 @@ export function deliver(trap: bool): i32 {
   }
   if (vector == VEC_PF) store<u64>(cpu, load<u64>(cpu, VCPU_FAULT_ADDR), VCPU_CR2);
   count(STAT_EXCEPTIONS);
+  if (tracing) log(vcpuIndex(), LOG_EXCEPTION, vector, pushesError(vector) ? load<u32>(cpu, VCPU_FAULT_ERROR) : 0);
   return deliverException(vector, trap, pushesError(vector) && isProt(), load<u32>(cpu, VCPU_FAULT_ERROR));
 }
 

@@ -8,6 +8,7 @@ import { blockOf, cpu, selectCpu } from './state';
 import { resetVcpu as powerOn } from './system';
 import { noteRange, startTracking } from './track';
 
+export { traceExceptions } from './events';
 export { protectGfnRange, zapAll, zapGfnRange } from './mmu';
 export {
   jitBlock,

@@ -1,6 +1,6 @@
 /** Loads core.wasm over the machine's host memory and joins its imports with the board. */
 import type { CoreExports, CoreImports } from '../abi/core';
-import { LOG_ABSENT, LOG_MSR, LOG_TRIPLE, LOG_UNIMPLEMENTED } from '../abi/exits';
+import { LOG_ABSENT, LOG_EXCEPTION, LOG_MSR, LOG_TRIPLE, LOG_UNIMPLEMENTED } from '../abi/exits';
 import { MAX_VCPUS, VCPU_BASE, VCPU_BLOCK_SIZE, VCPU_MAILBOX } from '../abi/layout';
 import { VCPU_LOG_BYTES, VCPU_LOG_LENGTH, VCPU_RIP } from '../abi/vcpu';
 import type { Lapic } from '../devices/lapic';
@@ -15,8 +15,8 @@ import type { Vcpu } from './vcpu';
 export interface CoreWiring {
   lookup(vcpu: number, gfn: number, asId: number): number;
   markDirty(vcpu: number, gfn: number, asId: number): void;
-  ports: PortBus;
-  mmio: MmioBus;
+  ports: Pick<PortBus, 'read' | 'write'>;
+  mmio: Pick<MmioBus, 'read' | 'write' | 'answers'>;
   lapics: readonly Lapic[];
   /** The vCPU that runs. */
   vcpus: readonly Vcpu[];
@@ -24,6 +24,8 @@ export interface CoreWiring {
   /** An x87 error that is reported outside the processor. */
   ferr(): void;
   log(text: string): void;
+  /** Told of each exception that is delivered, while `traceExceptions` asks for it. */
+  exception(vcpu: number, vector: number, error: number): void;
 }
 
 /** Index in host.words of the low half of the vCPU's mailbox; the high half follows. */
@@ -111,7 +113,9 @@ function coreLog(wiring: CoreWiring): CoreImports['log'] {
     if (counts.size > LOG_LIMIT) counts.clear();
   };
   return (vcpu, code, a, b) => {
-    if (code === LOG_UNIMPLEMENTED) {
+    if (code === LOG_EXCEPTION) {
+      wiring.exception(vcpu, a, b >>> 0);
+    } else if (code === LOG_UNIMPLEMENTED) {
       const bytes = unimplementedBytes(wiring.vcpus[vcpu]!);
       const text = bytes.map((byte) => hex(byte).padStart(2, '0')).join(' ');
       const family = absentInstruction(bytes);

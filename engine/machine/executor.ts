@@ -32,6 +32,9 @@ export class Executor implements Scheduler {
   /** A vCPU that must not run for now, whatever it could do: its dirty ring is full. */
   isHeld: (vcpu: Vcpu) => boolean = () => false;
 
+  /** Told where a vCPU went on, at its time before (ns), and why it left; undefined: nobody asks. */
+  tracer: { entered(vcpu: Vcpu, at: number): void; left(vcpu: Vcpu, reason: number): void } | undefined;
+
   private turn = 0;
   /** Guest time at which this round ends; Infinity: one vCPU and no timer. */
   private roundEnd: number | undefined;
@@ -158,12 +161,20 @@ export class Executor implements Scheduler {
 
   private execute(vcpu: Vcpu, budget: number): 'ran' | 'left' | 'stopped' {
     const before = vcpu.icount;
+    const { tracer } = this;
+    const at = tracer ? vcpu.now() : 0;
     this.running = vcpu;
     let reason: number;
     try {
       reason = this.core.run(vcpu.index, budget);
     } finally {
       this.running = undefined;
+    }
+    if (tracer) {
+      const ran = vcpu.icount !== before;
+      if (ran) tracer.entered(vcpu, at);
+      // A vCPU that stays halted has not left again.
+      if (ran || reason !== EXIT_HLT) tracer.left(vcpu, reason);
     }
     // It may have sent a sleeper what is let in: that one tries once more before the machine counts as idle, or how long it
     // then sleeps would depend on when the host looks at its clock.

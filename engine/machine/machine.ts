@@ -24,6 +24,7 @@ import {
   type MachineRings,
   type MachineRun,
   type MachineSnapshot,
+  type MachineTrace,
   type MachineVirtio,
   type SerialConsole,
   type StagedChangeSet,
@@ -83,6 +84,7 @@ class LabMachine implements Machine {
   readonly debugcon: Machine['debugcon'];
   readonly inspect: MachineInspect;
   readonly debug: MachineDebug;
+  readonly trace: MachineTrace;
   readonly checkpoints: MachineCheckpoints;
   readonly physical: MachinePhysical;
   readonly ports: MachinePorts;
@@ -103,6 +105,7 @@ class LabMachine implements Machine {
     this.serial = parts.serial;
     this.inspect = parts.inspect;
     this.debug = parts.debug;
+    this.trace = parts.trace;
     this.checkpoints = parts.checkpoints;
     this.physical = parts.physical;
     this.host = {

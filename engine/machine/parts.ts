@@ -37,6 +37,7 @@ import { VcpuMemory } from './rings';
 import { RunControl } from './run-control';
 import { BETWEEN_PHASES, StagedEdits } from './staged-edits';
 import { ByteStream } from './streams';
+import { Tracing } from './tracing';
 import { Vcpu } from './vcpu';
 import { resetVcpu, startVcpu, sumStats } from './vcpu-reset';
 import { VirtioDevices } from './virtio';
@@ -79,6 +80,7 @@ export class MachineParts {
   readonly run: RunControl;
   readonly inspect: Inspection;
   readonly debug: Debugging;
+  readonly trace: Tracing;
   readonly checkpoints: Checkpoints;
   readonly console = new ByteStream();
   readonly panics = new PanicWatch();
@@ -199,6 +201,10 @@ export class MachineParts {
     };
     this.inspect = new Inspection(this);
     this.debug = new Debugging(this);
+    this.trace = new Tracing(
+      { core, vcpus: this.vcpus, executor: this.executor, ports: this.ports, mmio: this.mmio, again: () => this.checkpoints.muted },
+      wiring,
+    );
     this.checkpoints = new Checkpoints({
       parts: () => this,
       guest: this.guest?.name ?? '',
@@ -351,6 +357,7 @@ export class MachineParts {
       acknowledge: (vcpu: number) => this.board.acknowledge(vcpu),
       ferr: () => this.board.coprocessor.raise(),
       log: (text: string) => this.emit({ type: 'log', text }),
+      exception: () => {},
     } satisfies CoreWiring);
   }
 }

@@ -12,6 +12,7 @@ import { replayCommands, replayInfo } from './commands/replay';
 import { runCommands } from './commands/run';
 import { snapshotCommands, snapshotsInfo } from './commands/snapshots';
 import { backtraceInfo, symbolCommand } from './commands/symbols';
+import { traceCommands, traceInfo } from './commands/trace';
 import { indexInfo } from './info/index-info';
 import { cpuCommand, machineInfo } from './info/machine';
 import { memoryInfo } from './info/memory';
@@ -33,6 +34,7 @@ export const infoCommands: readonly Command[] = [
   replayInfo,
   breakpointInfo,
   backtraceInfo,
+  ...traceInfo,
 ];
 
 export const commands: readonly Command[] = [
@@ -52,4 +54,5 @@ export const commands: readonly Command[] = [
   ...breakpointCommands,
   gdbCommand,
   symbolCommand,
+  ...traceCommands,
 ];

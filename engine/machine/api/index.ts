@@ -10,3 +10,4 @@ export * from './rings';
 export * from './run';
 export * from './staged-change-set';
 export * from './state';
+export * from './trace';

@@ -10,6 +10,7 @@ import type { MachineRings } from './rings';
 import type { MachineRun } from './run';
 import type { StagedChangeSet } from './staged-change-set';
 import type { MachineSnapshot } from './state';
+import type { MachineTrace } from './trace';
 
 /** The guest's serial console. */
 export interface SerialConsole {
@@ -50,6 +51,7 @@ export interface Machine {
   readonly debugcon: { onOutput(listener: (byte: number) => void): () => void };
   readonly inspect: MachineInspect;
   readonly debug: MachineDebug;
+  readonly trace: MachineTrace;
   readonly checkpoints: MachineCheckpoints;
   readonly physical: MachinePhysical;
   readonly ports: MachinePorts;

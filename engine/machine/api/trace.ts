@@ -1,0 +1,34 @@
+/** What happens under the guest, as it happens. Nobody listens: nothing is called, and nothing asked. */
+
+/** Why a vCPU left the guest's code, where it is not an access. */
+export type LeaveReason = 'hlt' | 'retry' | 'shutdown' | 'internal-error' | 'watch';
+
+/** Called while the guest runs: `machine.trace` says where it stands. Nothing here may change the machine. */
+export interface TraceSink {
+  port(vcpu: number, write: boolean, port: number, bytes: number, value: number): void;
+  /** Of a device. */
+  mmio(vcpu: number, write: boolean, gpa: number, bytes: number, value: number): void;
+  /** No memslot and no device answered. */
+  hole(vcpu: number, write: boolean, gpa: number, bytes: number): void;
+  /** The core asks for a gfn that its TLB does not know. */
+  fill(vcpu: number, gfn: number): void;
+  /** The page's first write since its log was harvested. */
+  dirty(vcpu: number, gfn: number): void;
+  interrupt(vcpu: number, vector: number): void;
+  exception(vcpu: number, vector: number, error: number): void;
+  /** It left for this, at its time `at`, ns; `gfn` of a retry. */
+  leave(vcpu: number, reason: LeaveReason, at: number, gfn: number): void;
+  /** It runs again after `leave`: its time now, ns. */
+  enter(vcpu: number, at: number): void;
+}
+
+export interface MachineTrace {
+  /** Who listens; undefined: nobody. */
+  sink: TraceSink | undefined;
+  /** Instructions that the vCPU has retired. */
+  icount(vcpu: number): number;
+  /** ns of guest time */
+  time(vcpu: number): number;
+  /** The port's device, by name; undefined: none. */
+  portDevice(port: number): string | undefined;
+}

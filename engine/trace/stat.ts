@@ -1,0 +1,53 @@
+/** Exits by reason, as `perf kvm stat` counts them: how often, and how much guest time passed until the vCPU went on. */
+import { EVENTS } from './events';
+
+export interface ExitStat {
+  reason: string;
+  samples: number;
+  /** ns of guest time */
+  total: number;
+  min: number;
+  max: number;
+}
+
+/** One instruction of guest time, ns: what an exit takes that the lab answers on the spot. */
+export const INSTRUCTION_NS = 8;
+
+const reasons = [...new Set(EVENTS.flatMap((each) => ('exit' in each ? [each.exit] : [])))];
+const reasonOf = EVENTS.map((each) => ('exit' in each ? reasons.indexOf(each.exit) : -1));
+
+export class KvmStat {
+  private readonly samples = new Float64Array(reasons.length);
+  private readonly total = new Float64Array(reasons.length);
+  private readonly min = new Float64Array(reasons.length).fill(Number.POSITIVE_INFINITY);
+  private readonly max = new Float64Array(reasons.length);
+
+  /** Of an event by its number; one that is no exit is left out. */
+  add(event: number, duration: number): void {
+    const at = reasonOf[event]!;
+    if (at < 0) return;
+    this.samples[at]! += 1;
+    this.total[at]! += duration;
+    this.min[at] = Math.min(this.min[at]!, duration);
+    this.max[at] = Math.max(this.max[at]!, duration);
+  }
+
+  /** Those that occurred, most first. */
+  rows(): ExitStat[] {
+    const all = reasons.map((reason, at) => ({
+      reason,
+      samples: this.samples[at]!,
+      total: this.total[at]!,
+      min: this.min[at]!,
+      max: this.max[at]!,
+    }));
+    return all.filter(({ samples }) => samples > 0).sort((a, b) => b.samples - a.samples);
+  }
+
+  clear(): void {
+    this.samples.fill(0);
+    this.total.fill(0);
+    this.min.fill(Number.POSITIVE_INFINITY);
+    this.max.fill(0);
+  }
+}

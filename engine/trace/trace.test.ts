@@ -1,0 +1,205 @@
+import { readFileSync } from 'node:fs';
+import { describe, expect, it } from 'vitest';
+import { Guest, MIB } from '../../test/guests/harness';
+import { Monitor } from '../monitor/index';
+import { testEnv } from '../monitor/testing';
+import { RING_SIZE, TraceRing } from './ring';
+import { tracerOf } from './tracer';
+import { type TraceAsked, traceNext, traceView } from './view';
+
+const kernel = new Uint8Array(readFileSync(new URL('../../guests/memlab/memlab.elf', import.meta.url)));
+const KINDS = ['exits', 'commits', 'faults', 'interrupts', 'devices', 'dirty'] as const;
+const ALL: TraceAsked = { kinds: KINDS, filter: '', from: 0, count: 256, columns: 40 };
+const GPA = 0x10000000;
+
+async function boot(options: Parameters<typeof Guest.boot>[0] = {}): Promise<{ guest: Guest; line: (text: string) => Promise<string> }> {
+  const guest = await Guest.boot({ guest: { name: 'memlab', kernel }, ram: 192 * MIB, ...options });
+  guest.until('lab> ');
+  const monitor = new Monitor(guest.machine, testEnv());
+  return { guest, line: (text) => monitor.execute(text) };
+}
+
+/** memlab reads one address while its slot is elsewhere. */
+async function hole(
+  accel: 'jit' | 'interp',
+  trace: string | undefined,
+): Promise<{ guest: Guest; line: (text: string) => Promise<string> }> {
+  const lab = await boot({ accel });
+  for (const text of ['object_add memory-backend-ram,id=m1,size=64M', 'device_add pc-dimm,id=d1,memdev=m1']) await lab.line(text);
+  lab.guest.type(`watch 0x${GPA.toString(16)}\r`);
+  lab.guest.machine.run.advance(5e6);
+  if (trace !== undefined) expect(await lab.line(`trace-event ${trace} on`)).toBe('');
+  await lab.line('memslot_move 5 0x18000000');
+  lab.guest.machine.run.advance(1e5);
+  await lab.line('undo');
+  lab.guest.machine.run.advance(2e6);
+  return lab;
+}
+
+describe('the ring', () => {
+  it('keeps the last events and their numbers, and forgets what lasted too long ago', () => {
+    const ring = new TraceRing();
+    for (let seq = 0; seq < RING_SIZE + 10; seq++) ring.add(1, 0, seq, 0, seq, 0, 0, 2);
+    expect([ring.first, ring.total]).toEqual([10, RING_SIZE + 10]);
+    expect(ring.get(10)).toMatchObject({ seq: 10, time: 10, a: 10, duration: 0 });
+    ring.lasted(5, 99);
+    ring.lasted(RING_SIZE + 9, 7);
+    expect(ring.get(RING_SIZE + 9).duration).toBe(7);
+    expect(ring.get(RING_SIZE + 5 - RING_SIZE + 10).duration).toBe(0);
+  });
+});
+
+describe('a trace', () => {
+  it('changes nothing: the digest is that of a run without, in either tier', async () => {
+    const digests = new Set<string>();
+    const traces: string[] = [];
+    for (const [accel, trace] of [['jit'], ['jit', '*'], ['interp', '*']] as const) {
+      const { machine } = (await hole(accel, trace)).guest;
+      digests.add(await machine.digest());
+      // Fills depend on what a tier keeps.
+      const kinds = KINDS.filter((kind) => kind !== 'faults');
+      if (trace) traces.push(JSON.stringify([0, 256, 512].map((from) => traceView(machine, { ...ALL, kinds, from, columns: 0 }).rows)));
+    }
+    expect(digests.size).toBe(1);
+    expect(traces[0]!.length).toBeGreaterThan(1000);
+    expect(traces[1]).toBe(traces[0]);
+  });
+
+  it('shows a move from inside: phases, holes at the watched address, accesses by device, all in order', async () => {
+    const { guest, line } = await hole('jit', '*');
+    const { machine } = guest;
+    const holes = traceView(machine, { ...ALL, filter: `event:vcpu_hole gpa:0x${GPA.toString(16)}` });
+    expect(holes.matched).toBe(machine.inspect.holes.total);
+    expect(holes.matched).toBeGreaterThan(10);
+    // Alike ones are one row.
+    expect(holes.rowCount).toBeLessThan(holes.matched / 5);
+    expect(holes.rows[0]).toMatchObject({ lane: 'vCPU 0', what: expect.stringContaining('at 0x10000000: nothing is there') });
+    const phases = traceView(machine, { ...ALL, kinds: ['commits'] }).rows.map(({ event, what, lane }) => `${lane} ${event} ${what}`);
+    expect(phases.slice(0, 4)).toEqual([
+      'commits memslot_publish swap 1 of 2',
+      'commits memslot_zap 16384 pages in 1 range',
+      'commits memslot_publish swap 2 of 2',
+      'commits memslot_commit move 5',
+    ]);
+    const serial = traceView(machine, { ...ALL, kinds: ['devices'], filter: 'serial' });
+    expect(serial.rows[0]?.what).toMatch(/^(in|out) 1 byte at port 0x3f[0-9a-f] serial, 0x/);
+    // What the view counts and what info kvm-stat counts is the same.
+    const stat = await line('info kvm-stat');
+    expect(stat).toMatch(/VM-EXIT +Samples +Samples% +Time% +Min Time +Max Time +Avg time\n/);
+    expect(stat).toContain(` HOLE ${String(holes.matched).padStart(10)} `);
+    expect(Number(/Total Samples:(\d+)/.exec(stat)?.[1])).toBe(
+      tracerOf(machine)
+        .stat.rows()
+        .reduce((sum, { samples }) => sum + samples, 0),
+    );
+    for (const row of traceView(machine, { ...ALL, filter: 'vcpu:0' }).rows) expect(row.until).toBeGreaterThanOrEqual(row.time);
+    // The next one of a kind, and the one before.
+    const view = traceView(machine, ALL);
+    const next = traceNext(machine, { ...ALL, seq: view.rows[0]!.seq, event: 'memslot_commit' })!;
+    const [found] = traceView(machine, { ...ALL, from: next, count: 1 }).rows;
+    expect(found?.event).toBe('memslot_commit');
+    expect(traceNext(machine, { ...ALL, seq: found!.seq, event: 'memslot_commit', back: true })).toBeUndefined();
+    // Lanes count what the rows count.
+    const sum = (numbers: number[]): number => numbers.reduce((all, each) => all + each, 0);
+    expect(sum(holes.lanes.flatMap((lane) => lane.holes))).toBe(holes.matched);
+  });
+
+  it('sees a stepped commit: retries take as long as they wait, and halts as long as they sleep', async () => {
+    let wall = 0;
+    const { guest, line } = await boot({ smp: 2, wallClock: () => wall });
+    const { machine } = guest;
+    for (const text of ['object_add memory-backend-ram,id=m1,size=64M', 'device_add pc-dimm,id=d1,memdev=m1']) await line(text);
+    guest.type(`watch 0x${GPA.toString(16)}\r`);
+    machine.run.advance(10e6);
+    await line('trace-event vcpu_* on');
+    for (const text of [
+      'changeset_begin',
+      'memslot_move 5 0x18000000',
+      'changeset_commit -s',
+      'changeset_step',
+      'changeset_step',
+      'changeset_step',
+      'changeset_step',
+    ])
+      await line(text);
+    // An idle machine's time is the wall's.
+    for (let n = 0; n < 5; n++) {
+      wall += 4;
+      machine.run.until(wall);
+    }
+    await line('changeset_step -a');
+    // The vCPU tries again in its next round.
+    for (let n = 0; n < 3; n++) machine.run.advance(1e5);
+    const rows = tracerOf(machine).stat.rows();
+    const retry = rows.find(({ reason }) => reason === 'RETRY')!;
+    expect(retry.samples).toBe(machine.inspect.stats().retries);
+    expect(retry.total).toBeGreaterThan(0);
+    expect(retry.max).toBeLessThanOrEqual(retry.total);
+    expect(traceView(machine, { ...ALL, filter: 'event:vcpu_retry' }).rows[0]?.what).toMatch(
+      /^0x10000[0-9a-f]{3} lies in an INVALID slot(, \d+ ns)?$/,
+    );
+    // Only what is on is in the ring.
+    expect(new Set(traceView(machine, ALL).rows.map(({ event }) => event.split('_')[0]))).toEqual(new Set(['vcpu']));
+  });
+
+  it('has exceptions and interrupts, with their vectors', async () => {
+    const { guest, line } = await boot();
+    await line('trace-event exception on');
+    await line('trace-event interrupt on');
+    guest.type('fault\r');
+    guest.machine.run.advance(3e6);
+    const { rows } = traceView(guest.machine, ALL);
+    expect(rows.some(({ event, what }) => event === 'exception' && /^#[A-Z]{2}, error code 0x/.test(what))).toBe(true);
+    expect(rows.some(({ event, what }) => event === 'interrupt' && /^vector 0x[0-9a-f]+$/.test(what))).toBe(true);
+  });
+});
+
+describe('at the monitor', () => {
+  it('events go on and off by name and pattern, as in QEMU', async () => {
+    const { line } = await boot();
+    expect(await line('info trace-events cpu_*')).toBe('cpu_in : state 0\ncpu_out : state 0\n');
+    expect(await line('info kvm-stat')).toMatch(/^The trace is off/);
+    expect(await line('trace-event cpu_out on')).toBe('');
+    expect(await line('info trace-events cpu_*')).toBe('cpu_in : state 0\ncpu_out : state 1\n');
+    expect(await line('trace-event nonsense on')).toBe('Error: unknown event "nonsense"\n');
+    expect(await line('trace-event * maybe')).toMatch(/neither on nor off/);
+    expect(await line('info trace-events (((')).toBe('Error: unknown event "((("\n');
+    await line('trace-event * off');
+    expect(await line('info trace-events')).not.toContain('state 1');
+  });
+
+  it('trace_dump writes what Perfetto reads: trace-event JSON with a thread for each vCPU', async () => {
+    const { guest } = await hole('jit', '*');
+    const env = testEnv();
+    const monitor = new Monitor(guest.machine, env);
+    expect(await monitor.execute('trace_dump /tmp/t.json')).toBe('');
+    const { traceEvents, displayTimeUnit } = JSON.parse(new TextDecoder().decode(env.files.get('/tmp/t.json')!));
+    expect(displayTimeUnit).toBe('ns');
+    const names = traceEvents.filter(({ ph }: { ph: string }) => ph === 'M').map(({ args }: { args: { name: string } }) => args.name);
+    expect(names).toEqual(['memlab', 'commits', 'vCPU 0']);
+    const rest = traceEvents.slice(names.length);
+    const { ring } = tracerOf(guest.machine);
+    expect(rest).toHaveLength(ring!.total - ring!.first);
+    for (const event of rest) {
+      expect(event).toMatchObject({ name: expect.any(String), ts: expect.any(Number), pid: 1, tid: expect.any(Number) });
+      expect(event.ph === 'X' ? event.dur > 0 : event.ph === 'i' && event.s === 't').toBe(true);
+    }
+    await monitor.execute('trace_clear');
+    expect(await monitor.execute('trace_dump /tmp/t.json')).toMatch(/no event was recorded/);
+  });
+});
+
+describe('a view that nobody should ask for', () => {
+  it('is bounded and says what is wrong', async () => {
+    const { guest } = await hole('jit', '*');
+    const { machine } = guest;
+    const odd = { ...ALL, from: -5, count: 1e9, columns: 1e9, start: Number.NaN, end: Number.NaN };
+    const view = traceView(machine, odd);
+    expect(view.rows.length).toBeLessThanOrEqual(256);
+    expect(view.lanes.every(({ counts }) => counts.length <= 1024)).toBe(true);
+    expect(traceView(machine, { ...ALL, filter: 'gpa:zz' }).wrong).toMatch(/gpa:zz is no address/);
+    expect(traceView(machine, { ...ALL, filter: 'event:none' }).wrong).toMatch(/no such event/);
+    expect(traceView(machine, { ...ALL, kinds: [] }).rows).toEqual([]);
+    expect(traceView(machine, { ...ALL, filter: '( [ \\ *' }).matched).toBe(0);
+  });
+});
