@@ -105,7 +105,8 @@ function deliverException(first: i32, trap: bool, withError: bool, firstError: u
   let error = firstError;
   for (;;) {
     clearPending();
-    if (deliverEvent(vector, trap ? INT_TRAP : INT_FAULT, withError, error)) return 1;
+    // #DF is an abort: no RF of its own in its frame.
+    if (deliverEvent(vector, trap || vector == VEC_DF ? INT_TRAP : INT_FAULT, withError, error)) return 1;
     const event = <u32>vector | EVENT_FAULT | (withError ? EVENT_ERROR_CODE : 0);
     if (pending == PEND_RETRY) return keepException(vector, trap, withError, error);
     if (pending == PEND_EXIT) exitWhileDelivering(event, error);

@@ -65,7 +65,7 @@ export function mayGoOn(p: usize): bool {
   return true;
 }
 
-/** The next instruction could not be run, and will be tried again: it gets RF back, if it had it. */
+/** The next instruction did not succeed: it gets RF back, if it had it. */
 export function resumeAgain(): void {
   if (load<u64>(cpu, VCPU_ICOUNT) == resumedAt) setSysFlags(sysFlags() | F_RF);
 }

@@ -197,7 +197,7 @@ function instructions(now: u64): i32 {
   setPassing(false);
   store<i32>(cpu, left - blockCount(block), VCPU_LEFT);
   store<u32>(cpu, 0, VCPU_INTR_SHADOW);
-  // RF lasts for this instruction; a repeated one sets it again, and a fault's frame has it anyway.
+  // RF lasts for this instruction; a repeated one sets it again.
   if (resume) setSysFlags(sysFlags() & ~F_RF);
   noteSlice(stopAt == now + 1);
   beginStops();
@@ -214,12 +214,12 @@ function instructions(now: u64): i32 {
   } else if (why == WHY_FAULT || why == WHY_FETCH) {
     // What it did before it failed does not count.
     if (armed) dropHits();
+    // RF goes when an instruction succeeds; the frame of a double fault shows it as it is.
     if (retired == 0) {
-      if (pending == PEND_RETRY || pending == PEND_EXIT) {
-        store<u32>(cpu, shadow, VCPU_INTR_SHADOW);
-        setSysFlags(sysFlags() | resume);
-      } else store<u32>(cpu, 0, VCPU_PENDING_DEBUG);
-    } else if (pending == PEND_RETRY || pending == PEND_EXIT) resumeAgain();
+      if (pending == PEND_RETRY || pending == PEND_EXIT) store<u32>(cpu, shadow, VCPU_INTR_SHADOW);
+      else store<u32>(cpu, 0, VCPU_PENDING_DEBUG);
+      setSysFlags(sysFlags() | resume);
+    } else resumeAgain();
     return settle();
   }
   // Of several MOV SS in a row the first one holds back, as the manual guarantees; else a row without end would keep everything out.

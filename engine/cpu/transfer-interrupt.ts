@@ -54,7 +54,7 @@ export const INT_SOFTWARE: i32 = 1;
 export const INT_PRIVILEGED: i32 = 2;
 /** An exception of class fault: its frame shows RF, so that an instruction breakpoint does not fire again (SDM 3B 18.3.1.1). */
 export const INT_FAULT: i32 = 3;
-/** An exception of class trap: RFLAGS as they are. */
+/** An exception of class trap, or an abort: RFLAGS as they are. */
 export const INT_TRAP: i32 = 4;
 
 const FLAG_TF: u32 = 0x100;
