@@ -147,6 +147,13 @@ export const VCPU_MXCSR = 0x498; // u32
 /** XMM0..15, 16 bytes each. */
 export const VCPU_XMM = 0x500;
 
+/** u32: accesses to devices of the instruction at VCPU_DONE_RIP, which met an INVALID memslot and is tried again; 0: there is none. */
+export const VCPU_DONE_COUNT = 0x940;
+export const VCPU_DONE_RIP = 0x948;
+/** 16 bytes each: gpa, size << 56 and 1 << 60 for a write; value. ENTER makes most of them before it can meet a memslot: 30 reads. */
+export const VCPU_DONE_ACCESSES = 0x950;
+export const DONE_MOST = 43;
+
 /** Counters, u64 each, only ever counted up. Not part of the digest. */
 export const VCPU_STATS = 0xc00;
 export const STAT_TLB_MISS = 0x00;

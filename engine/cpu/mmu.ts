@@ -20,6 +20,7 @@ import {
   WATCH_WRITE,
 } from '../abi/index';
 import { codeWritten } from './code-pages';
+import { DONE_READ, DONE_WRITE, doneValue, noteDone, wasDone } from './device-accesses';
 import { mmioRead, mmioWrite } from './imports';
 import { is64, isCanonical, tlbBase, tlbSuper, wrapLinear } from './mmu-mode';
 import { ACCESS_R, ACCESS_W, ACCESS_X, fill, fillPlain, hitGpa, hitHost, setHit, written } from './mmu-tlb';
@@ -113,7 +114,6 @@ function crosses(va: u64, size: i32): bool {
 }
 
 function countMmio(): void {
-  stopBehind();
   store<u64>(cpu, load<u64>(cpu, VCPU_STATS + STAT_MMIO) + 1, VCPU_STATS + STAT_MMIO);
 }
 
@@ -124,16 +124,23 @@ function piece(n: i32): i32 {
 }
 
 function deviceRead(gpa: u64, size: i32): u64 {
+  stopBehind();
+  if (wasDone(DONE_READ, gpa, size)) return doneValue;
   countMmio();
   mmioRead(vcpuIndex(), <f64>gpa, size);
-  const value = load<u64>(cpu, VCPU_MAILBOX);
-  return size == 8 ? value : value & (((<u64>1) << (size << 3)) - 1);
+  const answer = load<u64>(cpu, VCPU_MAILBOX);
+  const value = size == 8 ? answer : answer & (((<u64>1) << (size << 3)) - 1);
+  noteDone(DONE_READ, gpa, size, value);
+  return value;
 }
 
 function deviceWrite(gpa: u64, size: i32, value: u64): void {
+  stopBehind();
+  if (wasDone(DONE_WRITE, gpa, size)) return;
   countMmio();
   store<u64>(cpu, size == 8 ? value : value & (((<u64>1) << (size << 3)) - 1), VCPU_MAILBOX);
   mmioWrite(vcpuIndex(), <f64>gpa, size);
+  noteDone(DONE_WRITE, gpa, size, 0);
 }
 
 /** Reads n < 8 bytes that lie in one page, low byte first. */

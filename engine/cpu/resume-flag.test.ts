@@ -30,11 +30,19 @@ interface Setting {
 const settings = [true, false].flatMap((wide) => [true, false].map((jit) => ({ wide, jit })));
 const nameOf = ({ wide, jit }: Setting): string => `${wide ? '64' : '32'}-bit code, ${jit ? 'JIT' : 'interpreter'}`;
 
-/** Every vector's handler halts. */
-function machine({ wide, jit }: Setting, code: string, flags: number): TestCore {
-  const t = jit
+const cores = [false, true].map((jit) =>
+  jit
     ? new TestCore(undefined, { quantum: 40, samples: 1, limits: { instructions: 200, pages: 8 }, regions: 100, thrashing: 1000 })
-    : new TestCore();
+    : new TestCore(),
+);
+
+/** As from power-on; every vector's handler halts. */
+function machine({ wide, jit }: Setting, code: string, flags: number): TestCore {
+  const t = cores[Number(jit)]!;
+  t.core.resetVcpu(0);
+  t.core.invalidateAllCode();
+  t.vectors.length = 0;
+  t.deviceWrite = () => {};
   if (wide) t.longMode(CODE);
   else t.flat32(CODE);
   const size = wide ? 16 : 8;

@@ -33,6 +33,7 @@ import {
   VCPU_STOP_AT,
 } from '../abi/index';
 import { findBlock, scratchBlock } from './blocks';
+import { dropAccesses, endAccesses, holdAccesses, inMidst, resumeAccesses } from './device-accesses';
 import { deliver, eventWaits, reinject, takeInterrupt, takeNmi } from './events';
 import { arithmeticFlags, F_IF, F_RF, F_TF, setArithmeticFlags, setSysFlags, sysFlags } from './flags';
 import { execute } from './generated/interp';
@@ -75,6 +76,7 @@ const GO_ON: i32 = -1;
 
 /** The record holds nothing that depends on how instructions were grouped: flags are plain, pseudo registers and the slice's end 0. */
 function finish(code: i32): i32 {
+  endAccesses();
   setArithmeticFlags(arithmeticFlags());
   store<u64>(cpu, 0, VCPU_SLICE_END);
   store<u64>(cpu, 0, VREG_EA);
@@ -86,6 +88,7 @@ export function run(vcpu: i32, budget: i32): i32 {
   selectCpu(blockOf(vcpu));
   modeChanged();
   clearPending();
+  resumeAccesses();
   if (armed) dropHits();
   store<u64>(cpu, load<u64>(cpu, VCPU_ICOUNT) + <u64>budget, VCPU_SLICE_END);
   let deliveries = 0;
@@ -101,7 +104,10 @@ export function run(vcpu: i32, budget: i32): i32 {
 
 /** What to answer for the pending reason, or GO_ON once an exception is delivered. */
 function settle(trap: bool = false): i32 {
-  if (pending == PEND_EXCEPTION && deliver(trap)) return GO_ON;
+  if (pending == PEND_EXCEPTION) {
+    dropAccesses();
+    if (deliver(trap)) return GO_ON;
+  }
   if (pending == PEND_DEBUG) {
     clearPending();
     const bits = meetBreakpoint();
@@ -116,9 +122,11 @@ function stopped(): i32 {
   const why = pending;
   clearPending();
   if (why == PEND_RETRY) {
+    holdAccesses();
     store<u64>(cpu, load<u64>(cpu, VCPU_STATS + STAT_RETRIES) + 1, VCPU_STATS + STAT_RETRIES);
     return EXIT_RETRY;
   }
+  dropAccesses();
   if (why == PEND_EXIT) return leaveGuest() ? GO_ON : stopped();
   if (why == PEND_WAIT) store<u32>(cpu, 1, VCPU_HALTED);
   return why == PEND_INTERNAL ? EXIT_INTERNAL_ERROR : GO_ON;
@@ -127,6 +135,8 @@ function stopped(): i32 {
 /** Delivers the event that waits; else an NMI or an interrupt if there is one and it may be taken. GO_ON, or an exit. */
 function interrupts(): i32 {
   if (eventWaits() && !reinject()) return stopped();
+  // An instruction that has asked a device is finished first.
+  if (inMidst()) return GO_ON;
   if (hasOwnRules()) return takeByRules() ? GO_ON : stopped();
   if (load<u32>(cpu, VCPU_INTR_SHADOW)) return GO_ON;
   if (load<u32>(cpu, VCPU_NMI_PENDING) && !load<u32>(cpu, VCPU_NMI_BLOCKED)) {

@@ -17,6 +17,7 @@ import {
   VCPU_RIP,
   VCPU_STATS,
 } from '../abi/index';
+import { dropAccesses } from './device-accesses';
 import { getFlags, setFlags } from './flags';
 import { log } from './imports';
 import { slowValue, sysRead } from './mmu';
@@ -221,6 +222,7 @@ export function deliverEvent(vector: i32, kind: i32, hasError: bool, error: u32)
     const high = descHigh;
     if (!(isLong() ? deliverLong(low, high) : deliverProtected(low, high))) return 0;
   }
+  dropAccesses();
   store<u32>(cpu, 0, VCPU_INTR_SHADOW);
   store<u32>(cpu, 0, VCPU_HALTED);
   if (vector == VEC_NMI) store<u32>(cpu, 1, VCPU_NMI_BLOCKED);

@@ -288,6 +288,7 @@ function checkVcpu(index: number, record: Uint8Array, cpu: CpuModel): void {
     within(`field 0x${at.toString(16)}`, u32(at), 1);
   }
   within('INTR_SHADOW', u32(abi.VCPU_INTR_SHADOW), abi.SHADOW_MOV_SS);
+  within('accesses to devices', u32(abi.VCPU_DONE_COUNT), abi.DONE_MOST);
   within('ICOUNT', u64(abi.VCPU_ICOUNT), 2 ** 49);
   within('CLOCK_SKEW', u64(abi.VCPU_CLOCK_SKEW), 2 ** 52);
   if (u32(abi.VCPU_CLOCK_SHIFT) !== CLOCK_SHIFT) throw new Error(`vCPU ${index}: its clock is another board's`);
