@@ -63,7 +63,7 @@ export interface LapicState {
   extInt: boolean;
   /** LINT0. */
   picLine: boolean;
-  /** What was last told to the vCPU. */
+  /** What was last reported to the vCPU. */
   output: boolean;
   timer: LapicTimerState;
 }

@@ -75,7 +75,7 @@ export class LapicTimer {
     return Math.max(0, s.initial - counted);
   }
 
-  /** Divide configuration register: a running count goes on from where it is. */
+  /** Divide configuration register: a running count continues from its current value. */
   setDivide(value: number): void {
     this.expire();
     const left = this.current();

@@ -10,7 +10,7 @@
  *   0x10    proximity domain
  *   0x14    1 enabled, 2 insert event, 4 remove     2 clears insert, 4 clears remove, 8 ejects
  *
- * Base and length are asked from the board at each read, so that they tell where a DIMM is mapped now, even after its slot
+ * Base and length are asked from the board at each read, so that they report where a DIMM is mapped now, even after its slot
  * was moved. A selector out of range reads 0 everywhere and ignores writes; unknown registers read all ones.
  *
  * Not implemented: nothing known of QEMU's block.
@@ -132,7 +132,7 @@ export class MemoryHotplug implements BusDevice {
     }
   }
 
-  /** A reset keeps what is plugged; events not yet seen are dropped, since the guest looks at every slot when it boots. */
+  /** A reset keeps plugged DIMMs; events not yet seen are dropped, since the guest scans every slot when it boots. */
   reset(): void {
     const slots = this.s.slots.map((slot) => ({ ...empty(), enabled: slot.enabled }));
     this.s = { selector: 0, slots };

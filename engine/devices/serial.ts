@@ -2,7 +2,7 @@
  * 16550A UART (National Semiconductor PC16550D data sheet), as a PC's COM port.
  *
  * Transmission takes no guest time: a byte written to THR is handed on at once, so THRE and TEMT always read 1. Received
- * bytes wait in a queue (1 MiB; what comes on top is not taken, and who brings it is told) and move into the 16-byte FIFO (one byte without FIFO) when it has
+ * bytes wait in a queue (1 MiB; more is refused, and the caller learns it) and move into the 16-byte FIFO (one byte without FIFO) when it has
  * room, so nothing is lost to overrun. A FIFO filled below its trigger level reports the character timeout at once.
  *
  * Not implemented: baud rate timing (the divisor is only kept), word length and parity on the wire (8 bits always pass), line

@@ -1,4 +1,4 @@
-/** A guest clock for device tests: time moves only when told, timers fire in order at their exact time. */
+/** A guest clock for device tests: time moves only on request, timers fire in order at their exact time. */
 import type { Timer, VirtualClock } from './bus';
 
 class TestTimer implements Timer {

@@ -60,7 +60,7 @@ export class AddressSpace {
     this.reader.publish(this.asId, next);
   }
 
-  /** After `publish`: nobody reads the old set any more, which may be changed now, and the new generation counts. */
+  /** After `publish`: the old set has no readers and may be changed, and the new generation counts. */
   quiesce(): void {
     if (!this.inProgress) return;
     this.active.generation += this.step;

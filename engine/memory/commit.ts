@@ -304,7 +304,7 @@ export class CommitRun {
     this.runs = [];
   }
 
-  /** Publishes removed and moved slots as INVALID: who meets them tries again. */
+  /** Publishes removed and moved slots as INVALID: a vCPU that meets one retries. */
   private swap1(): Next {
     if (this.stale) return this.refuseStale();
     this.host.running = this;
@@ -352,7 +352,7 @@ export class CommitRun {
     return 'swap2';
   }
 
-  /** The final set, in the inactive one, which nobody reads since the grace period ended. */
+  /** The final set, built in the inactive one, which has had no readers since the grace period ended. */
   private build(): void {
     for (const run of this.runs) {
       const { inactive, table } = run.plan.space;

@@ -225,7 +225,7 @@ export class DirtyLog {
   }
 
   /**
-   * Rings of this kind from now on, or none, in place of those that there are: whoever has a cache makes a new one, and then `fillRings`. Slots
+   * Rings of this kind from now on, or none, in place of those that there are: holders of a cache make a new one, and then `fillRings` is called. Slots
    * that log get the maps that go with it.
    */
   replaceRings(saved: Omit<SavedRings, 'vcpus'> | undefined): void {

@@ -128,7 +128,7 @@ export class DirtyRing {
     return entries;
   }
 
-  /** Frees harvested entries, and tells each page that may be write-protected again. Returns how many entries were freed. */
+  /** Frees harvested entries, and reports each page that may be write-protected again. Returns how many entries were freed. */
   reset(mapOf: RingedMap, protect: (asId: number, slot: number, offset: number) => void): number {
     let count = 0;
     for (; this.collected < this.harvested; this.collected++, count++) {

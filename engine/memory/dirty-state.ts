@@ -19,7 +19,7 @@ export class DirtyState {
     if (this.bits && mode.allOnes) setBits(this.bits, 0, pages);
   }
 
-  /** The engine's mode is another one from now on: with a bitmap or without, nothing in a ring. May throw RangeError. */
+  /** Switches to another mode of the engine: with a bitmap or without, nothing in a ring. May throw RangeError. */
   reshape(mode: { bitmap: boolean; ring: boolean }): void {
     this.ringed = mode.ring ? new Uint8Array(bitmapBytes(this.pages)) : undefined;
     if (!mode.bitmap) this.bits = undefined;

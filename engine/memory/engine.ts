@@ -1,6 +1,6 @@
 /**
  * The memslot engine: guest-physical memory as memslots per address space, changed by KVM's call and by the atomic calls that KVM
- * never got. Pure: it knows no vCPU and no device; who must act on a commit subscribes. docs/memslots.md has the semantics.
+ * never got. Pure: it knows no vCPU and no device; parts that must act on a commit subscribe. docs/memslots.md has the semantics.
  */
 import { AddressSpace } from './address-space';
 import { ChangeSet, regionOf, sameRegion } from './change-set';
@@ -238,7 +238,7 @@ export class MemslotEngine {
 
   /**
    * A slot may be at the end of many commits what it is now, and yet map other memory: taken away, its memory freed, and made again over what
-   * was handed out there. The change set between has no word of it, so what was mapped is looked at.
+   * was handed out there. The change set between does not show that, so what was mapped is checked.
    */
   private foreign(mapped: readonly MemoryRegion[], since: number): Refusal[] {
     return mapped.flatMap(({ slot, userspaceAddr: start, memorySize }) => {
@@ -260,7 +260,7 @@ export class MemslotEngine {
   }
 
   /**
-   * Dry run of `changeUserMemoryRegions`, or with `asId` of `setUserMemoryRegions`, that does not ask the backing rule: for whoever is about to
+   * Dry run of `changeUserMemoryRegions`, or with `asId` of `setUserMemoryRegions`, that does not ask the backing rule: for callers about to
    * change the backings too.
    */
   checkUnbacked(regions: readonly MemoryRegion[], asId?: number): Commit {
@@ -484,7 +484,7 @@ export class MemslotEngine {
       try {
         this.onListenerError(error);
       } catch {
-        // The reporter itself failed: there is nobody left to tell.
+        // The reporter itself failed: the error cannot be reported.
       }
     }
   }

@@ -3,7 +3,7 @@
  * beside keys, so that a lookup touches a few cache lines per level and never chases a pointer per comparison. Every eighth key of a node, the first
  * of a cache line, stands once more among its marks: two lines of marks and one of keys are all that a search in a node reads.
  *
- * Inner nodes hold for every child the smallest base that ever was its first; the key at place 0 is not looked at. A leaf that
+ * Inner nodes hold for every child the smallest base that ever was its first; the key at place 0 is not read. A leaf that
  * overflows splits; one that runs low is merged with a neighbour when both fit well into one node (relaxed: no borrowing).
  */
 import { foundBase, type GfnIndex, type IndexShape } from './gfn-index';
@@ -21,7 +21,7 @@ const MERGED = (ORDER * 3) / 4;
 const MAX_HEIGHT = 12;
 /** Up to so many the pool of nodes doubles; a node is 1.5 KiB. */
 const FEW_NODES = 4;
-/** What a tree that never held anything looks at: one empty node, shared, since many address spaces stay empty. Nobody writes to it. */
+/** The one node of trees that never held anything, empty and shared, since many address spaces stay empty. It is never written. */
 const NO_KEYS = new Float64Array(ORDER).fill(Number.POSITIVE_INFINITY);
 const NO_ITEMS = new Int32Array(ORDER);
 const NO_SIZES = new Int32Array(1);
@@ -269,7 +269,7 @@ export class BTreeIndex implements GfnIndex {
     this.shrink(this.depth, leaf);
   }
 
-  /** Merges a node that runs low with a neighbour, and goes on upwards where that took a child away. */
+  /** Merges a node that runs low with a neighbour, and continues upwards where that removed a child. */
   private shrink(level: number, node: number): void {
     if (level === 0) {
       this.shrinkRoot();
@@ -292,7 +292,7 @@ export class BTreeIndex implements GfnIndex {
     const left = this.items[parent * ORDER + place]!;
     const right = this.items[parent * ORDER + place + 1]!;
     if (this.sizes[left]! + this.sizes[right]! > MERGED) return false;
-    // The key at place 0 of an inner node was never kept right; from here on it is looked at.
+    // The key at place 0 of an inner node was never kept right; from here on it is read.
     if (level < this.depth) this.keys[right * ORDER] = this.keys[parent * ORDER + place + 1]!;
     this.append(left, right);
     this.takeChild(level - 1, parent, place + 1, right);
@@ -367,7 +367,7 @@ export class BTreeIndex implements GfnIndex {
     };
   }
 
-  /** How it lies in memory, to be looked at. */
+  /** How it lies in memory, for display. */
   get inside(): BTreeInside {
     const { keys, marks, items, sizes, root, depth, count } = this;
     return { order: ORDER, lineKeys: LINE_KEYS, keys, marks, items, sizes, root, depth, count };

@@ -1,5 +1,5 @@
 /**
- * The slots of one set in the indexes of the other kinds, for people who compare. Nobody keeps it up: it is brought up to date when somebody looks,
+ * The slots of one set in the indexes of the other kinds, for comparison. Commits do not maintain it: each query brings it up to date,
  * by the same steps with which a commit changes a set. So each is as deep and as full as if it had been in use since the first look.
  */
 import { createIndex } from './create-index';

@@ -26,9 +26,9 @@ export interface PictureCell {
   invalid?: true;
   /** The other set has not got this slot as it is here. */
   differs?: true;
-  /** The lookup goes on here; in the last node, what it found or the greatest key not above the gfn. */
+  /** The lookup continues here; in the last node, what it found or the greatest key not above the gfn. */
   taken?: true;
-  /** When the lookup looked at this place, from 1; only the array's, whose places are its nodes. */
+  /** The probe that read this place, from 1; for the array only, whose places are its nodes. */
   visit?: number;
 }
 
@@ -82,7 +82,7 @@ function drawnPlaces(size: number, at: number, around: number, also: Iterable<nu
 
 function arrayPicture(index: ArrayIndex, table: SlotTable, describe: Describe, trace: IndexTrace | undefined): IndexPicture {
   const order = visits(trace);
-  // The greatest place whose key is not above the gfn was looked at, as was place 0.
+  // The lookup has read the greatest place whose key is not above the gfn, and place 0.
   const taken = Math.max(-1, ...(trace?.steps ?? []).filter((step) => step.taken === 0).map((step) => step.node));
   const places =
     index.count <= WHOLE ? drawnPlaces(index.count, 0, index.count) : drawnPlaces(index.count, Math.max(0, taken), AROUND, order.keys());

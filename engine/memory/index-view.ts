@@ -18,7 +18,7 @@ export type Standing =
   | 'behind';
 
 export interface IndexLookup {
-  /** Different nodes; the array's nodes are the places that were looked at. */
+  /** Different nodes; the array's nodes are the places that were read. */
   visited: number;
   /** Keys compared with the gfn, each as often as it was. */
   compared: number;

@@ -1,5 +1,5 @@
 /**
- * The checks of KVM_SET_USER_MEMORY_REGION that look at one region alone, in the kernel's order (kvm_vm_ioctl_set_memory_region,
+ * The checks of KVM_SET_USER_MEMORY_REGION that concern one region alone, in the kernel's order (kvm_vm_ioctl_set_memory_region,
  * check_memory_region_flags, kvm_set_memory_region in virt/kvm/kvm_main.c). All of them are EINVAL.
  */
 import { MemFlag, type MemslotEngineOptions } from './types';
@@ -104,7 +104,7 @@ export function checkRegion(limits: Limits, fields: Fields): Region | string[] {
   return { id: slot, asId, flags, base: gpa / PAGE_SIZE, pages: size / PAGE_SIZE, hva, span: fields.span };
 }
 
-/** Where a region with faults of its own would lie, if that can be told: it may be in somebody's way beside them. */
+/** Where an invalid region would lie, if that is known: besides its own faults it may overlap others. */
 export function placeOf(limits: Limits, { slot, asId, gpa, size }: Fields): Place | undefined {
   if (!isAddress(slot) || !isAddress(asId) || asId >= limits.spaces) return undefined;
   if (!isAddress(gpa) || gpa % PAGE_SIZE !== 0 || !isAddress(size) || size % PAGE_SIZE !== 0 || size === 0) return undefined;

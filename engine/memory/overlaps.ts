@@ -58,7 +58,7 @@ export function findOverlaps(asked: readonly Asked[], staying: readonly Place[],
   return found;
 }
 
-/** The NAMED furthest-reaching are all that a later range can need to be told of. */
+/** A later range need only be compared with the NAMED furthest-reaching ones. */
 function keepFurthest(reaching: Place[], place: Place): void {
   let at = reaching.length;
   while (at > 0 && endOf(reaching[at - 1]!) < endOf(place)) at--;

@@ -52,7 +52,7 @@ export function pageFlow(plan: SpacePlan): PageFlow {
     const before = zapped.at(-1)?.end;
     addRange(zapped, asId, unmapped, end);
     const lost = unmapped < end || (before !== undefined && before > base);
-    // A moved slot takes its dirty state along: nobody may mark pages of it while it is in two places.
+    // A moved slot keeps its dirty state: no page of it may be marked while it is in two places.
     if (change.kind === 'move' || lost) invalidated.push(change);
   }
   return { kept, zapped, invalidated };

@@ -54,7 +54,7 @@ export function makePlan(
 class Planner {
   private readonly refusals: Refusal[] = [];
   private readonly plans: (SpacePlan | undefined)[] = [];
-  /** Per space: the records that will not stand where they stand, and those of refused entries (so that one error is not told twice). */
+  /** Per space: the records that will change or go, and those of refused entries (so that no error is reported twice). */
   private readonly leaving: Set<number>[] = [];
   /** Entries whose slot id a later one names again. */
   private readonly twice = new Set<number>();
@@ -127,7 +127,7 @@ class Planner {
     this.classify(region, old, index);
   }
 
-  /** The slot that a refused entry means, if that can be told, is in nobody's way; slots may be in the way of the entry. */
+  /** The slot that a refused entry names, if known, overlaps nothing; other slots may overlap the entry. */
   private forget(fields: Fields, index: number): void {
     const { slot, asId } = fields;
     if (typeof slot !== 'number' || typeof asId !== 'number') return;

@@ -33,14 +33,14 @@ export class SlotReader {
     this.sets[asId] = next;
   }
 
-  /** Readers may still stand in the set before the published one. */
+  /** The previous set may still have readers. */
   inGrace(asId: number): boolean {
     return Number.isNaN(this.stamps[asId]);
   }
 
   /**
-   * The grace period (KVM: synchronize_srcu_expedited): comes back when nobody reads the set before the published one, and lets its generation
-   * count. Guest and engine share one thread and a lookup is never interrupted, so there is nobody to wait for.
+   * The grace period (KVM: synchronize_srcu_expedited): returns when the previous set has no readers left, and makes the new generation
+   * count. Guest and engine share one thread and a lookup is never interrupted, so there is no reader to wait for.
    */
   quiesce(asId: number): void {
     this.stamps[asId] = this.sets[asId]!.generation;

@@ -7,7 +7,7 @@
 import type { DirtyState } from './dirty-state';
 import type { Memslot } from './types';
 
-/** Internal flag, as KVM_MEMSLOT_INVALID: the slot is being removed or moved, whoever meets it tries again. */
+/** Internal flag, as KVM_MEMSLOT_INVALID: the slot is being removed or moved, and lookups that meet it are retried. */
 export const MEMSLOT_INVALID = 0x10000;
 
 /** MEMSLOT_INVALID is the highest flag (17 bits); ids have 15. */
@@ -29,7 +29,7 @@ export class SlotTable {
   readonly dirty = new Map<number, DirtyState>();
   /** Only for slots whose arch hook gave something. */
   readonly arch = new Map<number, unknown>();
-  /** The last views that were asked for, each at its record % VIEWS, and whose they are. */
+  /** The last views handed out, each at its record % VIEWS, and the records they belong to. */
   private readonly views: (Memslot | undefined)[] = [];
   private readonly viewed = new Int32Array(VIEWS);
   private readonly freed: number[] = [];
@@ -121,7 +121,7 @@ export class SlotTable {
     };
   }
 
-  /** A frozen object that says what the record says now. Kept for a while, so that who asks for the same slots again does not allocate. */
+  /** A frozen object that says what the record says now. Kept for a while, so that repeated lookups of the same slots do not allocate. */
   view(record: number): Memslot {
     const place = record % VIEWS;
     return this.viewed[place] === record ? this.views[place]! : this.keepView(record, place);
@@ -136,7 +136,7 @@ export class SlotTable {
     return view;
   }
 
-  /** The same, not kept: for whoever asks for every slot. */
+  /** The same, not kept: for lists of all slots. */
   freshView(record: number): Memslot {
     return Object.freeze(this.describe(record));
   }

@@ -16,7 +16,7 @@ export interface MemoryRegion {
   memorySize: number;
   /** hva, bytes */
   userspaceAddr: number;
-  /** Beyond KVM: true where a person asked for a slot over several backings. Only a `BackingRule` looks at it. */
+  /** Beyond KVM: true where a person asked for a slot over several backings. Only a `BackingRule` reads it. */
   span?: boolean;
 }
 
@@ -134,7 +134,7 @@ export interface MemslotEngineOptions {
   readOnlySlots?: boolean;
   /** Commits kept per address space for diff, undo and redo; default 256, 0: none. */
   historyLimit?: number;
-  /** Gets what a listener or a commit hook threw; the commit goes on. */
+  /** Receives what a listener or a commit hook threw; the commit continues. */
   onListenerError?: (error: unknown) => void;
 }
 

@@ -13,7 +13,7 @@ export function readAddress(machine: Machine, text: string, vcpu = 0): bigint {
     const { value, end } = readExpression(text, 0, (name) => registerValue(machine.inspect.registers(vcpu), name), {
       symbols: (name) => symbolsOf(machine).find(name),
     });
-    if (text.slice(end).trim() !== '') throw wrong(`it goes on with '${text.slice(end).trim()}'`);
+    if (text.slice(end).trim() !== '') throw wrong(`unexpected text after it: '${text.slice(end).trim()}'`);
     return value;
   } catch (error) {
     throw error instanceof UsageError ? wrong(error.message) : error;

@@ -37,6 +37,6 @@ function compare(text: string, registers: RegisterLookup): boolean {
   const operator = ['==', '!=', '<=', '>=', '<', '>'].find((each) => rest.startsWith(each));
   if (!operator) throw new UsageError(`'${rest}' is no comparison`);
   const right = readExpression(rest, operator.length, registers);
-  if (rest.slice(right.end).trim() !== '') throw new UsageError(`it goes on with '${rest.slice(right.end).trim()}'`);
+  if (rest.slice(right.end).trim() !== '') throw new UsageError(`unexpected text after it: '${rest.slice(right.end).trim()}'`);
   return COMPARE[operator]!(left.value, right.value);
 }

@@ -30,6 +30,7 @@ const NO_INPUT = [
   'savevm',
   'share',
   'sum',
+  'symbol',
   'x',
   'xp',
 ];

@@ -148,7 +148,7 @@ describe('a stepped commit', () => {
     const before = machine.memory.generation();
     expect(await monitor.execute('changeset_step')).toBe('validate: 2 swaps, 65536 pages to zap (0 us)\n');
     expect(await monitor.execute('changeset_step')).toMatch(/^prepare: .* abort \(0 us\)\n$/);
-    expect(await monitor.execute('changeset_step')).toBe(`swap 1: memslots ${a} and ${b} INVALID: who meets one tries again (0 us)\n`);
+    expect(await monitor.execute('changeset_step')).toBe(`swap 1: memslots ${a} and ${b} INVALID: accesses to them are retried (0 us)\n`);
     expect(await monitor.execute('info changeset')).toBe(
       `Stepped commit: phases done: validate, prepare, swap 1; next: zap; memslots ${a} and ${b} INVALID, 0 retries so far\n` +
         `1: memslot_move ${a} 0x108000000\n2: memslot_move ${b} 0x100000000\n`,

@@ -1,11 +1,11 @@
-/** Which build of the program this is, where whoever builds or starts it says so (scripts/program.mjs). */
+/** Which build of the program this is, if the build or the start script sets it (scripts/program.mjs). */
 import type { MachineSpec } from '../snapshot/index';
 
 declare const __LAB_PROGRAM__: string | undefined;
 
 export const program: string | undefined = typeof __LAB_PROGRAM__ === 'undefined' ? undefined : __LAB_PROGRAM__;
 
-/** Why what was made there may lead elsewhere here; '' when it was made by this very program, or nobody knows. */
+/** Why a file or link from there may behave differently here; '' when it was made by this very program, or that is not known. */
 export function otherProgram({ program: made }: MachineSpec, here = program): string {
   if (made === undefined || here === undefined || made === here) return '';
   return `it was made with another version of memslot-lab (${made}, this is ${here}), whose machine may do other things`;

@@ -1,6 +1,6 @@
 /**
  * The journal of a machine: every input with the position at which it came, from power-on or from the snapshot that was loaded last. It is
- * kept all the time, since nobody knows beforehand what will be worth a link; it ends, with a reason, when it would grow beyond its bounds.
+ * kept all the time, since a link may be wanted later; it ends, with a reason, when it would grow beyond its bounds.
  */
 import type { Machine, Position, Runner } from '../machine/index';
 import { fitsJournal, type JournalEntry, type JournalInput, MAX_INPUTS, MAX_JOURNAL, sizeOf } from '../snapshot/index';
@@ -86,7 +86,7 @@ export class Recorder {
     if (this.reason === undefined) this.end(reason);
   }
 
-  /** As `take`, for who plays a journal. */
+  /** As `take`, for the player of a journal. */
   note<T>(input: JournalInput, action: () => T): T {
     const free = this.runner.hold();
     this.taking += 1;

@@ -9,7 +9,7 @@ const MOST = 256 * 1024 * 1024;
 export interface LoadsOptions {
   machine: Machine;
   recorder: Recorder;
-  /** The monitor's: which vCPU it looks at. */
+  /** The monitor's current vCPU. */
   state: { vcpu: number };
   progress(done: number, total: number): void;
   /** ms since 1970 */

@@ -1,4 +1,4 @@
-/** What a machine is asked for, read and made: the layout, the state or the replay that came with it is unpacked and checked, and the machine is built for it. */
+/** Reads what a machine is to start with, and builds it: the layout, state or replay is unpacked and checked, and the machine is made for it. */
 import type { GuestImage, Machine, MachineConfig } from '../machine/index';
 import { isInputLine } from '../monitor/index';
 import { asReason } from '../replay/program';
@@ -24,7 +24,7 @@ import {
   unpackState,
 } from '../snapshot/index';
 
-/** What a machine is asked for: `layout`, `link` and `replay` as they came, unchecked. */
+/** What a machine is to start with: `layout`, `link` and `replay` as received, unchecked. */
 export interface Asked {
   config: MachineConfig;
   guest?: GuestImage;
@@ -93,7 +93,7 @@ async function checkGuest(spec: MachineSpec, message: Asked): Promise<void> {
   if (other !== undefined) throw new Refused(other);
 }
 
-/** A machine that starts with what is wanted; when any of that fails, the machine that the page asked for, and the reason. */
+/** A machine that starts with what was asked for; if any of that fails, the plain machine of the page's flags, and the reason. */
 export async function makeMachine(
   message: Asked,
   make: (config: MachineConfig) => Promise<Machine>,

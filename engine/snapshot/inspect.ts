@@ -60,10 +60,10 @@ export async function inspectFile(bytes: Uint8Array): Promise<InspectedFile> {
   // '{' or a blank before it: JSON. Everything else is held against the machine format, which names what is wrong.
   if (/^\s*\{/.test(String.fromCharCode(...bytes.subarray(0, 64)))) return inspectLayout(bytes);
   if (isReplayFile(bytes)) return { kind: 'replay', ...replayView(readReplay(await unpackReplayFile(bytes))) };
-  // Its RAM stays packed: it may be gigabytes, and whoever loads it looks at each page anyway.
+  // Its RAM stays packed: it may be gigabytes, and loading it checks each page anyway.
   const { saved, machine } = await readDescription(bytes);
   const meta = readMeta(bytes, bytes.length);
-  if (!meta) throw new Refused('section meta: it tells no date');
+  if (!meta) throw new Refused('section meta: it has no date');
   return {
     kind: 'machine',
     ...meta,

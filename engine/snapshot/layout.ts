@@ -39,7 +39,7 @@ export interface Layout {
   machine: { ram: number; slots: number; maxmem: number };
   /** For people; a layout may be loaded under another guest. */
   guest: string;
-  /** The board's own RAM, so that another board is told from this one. */
+  /** The board's own RAM, to recognise another board. */
   board: { id: string; size: number }[];
   /** memory-backend-ram objects. */
   backends: { id: string; size: number }[];

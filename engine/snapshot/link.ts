@@ -6,7 +6,7 @@ import { crc32 } from './crc32';
 import { pump, TooLong } from './pump';
 
 const VERSION = '1';
-/** Characters of a link that are looked at at all, and of the longest that is made. */
+/** Characters of the longest link that is read or made. */
 export const MAX_LINK = 262_144;
 /** Bytes that a link may inflate to. */
 export const MAX_INFLATED = 4 * 1024 * 1024;

@@ -18,7 +18,7 @@ export interface MachineSpec {
   /** -cpu; absent: lab64 */
   cpu?: string;
   index?: 'array' | 'rbtree' | 'btree';
-  /** The program that made it, if that is known: another one may have another machine. 12 hex digits */
+  /** The program that made it, if known: another version may behave differently. 12 hex digits */
   program?: string;
   /** -object and -device */
   devices?: SavedDevices;
@@ -32,7 +32,7 @@ const IMAGE_DIGITS = 16;
 const MAX_CPU = 400;
 const INDEXES = ['array', 'rbtree', 'btree'] as const;
 
-/** `program`: the one that asks. */
+/** `program`: this one. */
 export async function specOf(machine: Machine, program?: string): Promise<MachineSpec> {
   const { ram, slots, maxmem, smp, cpu, index } = machine.config;
   const { guest } = machine;

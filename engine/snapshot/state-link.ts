@@ -1,6 +1,6 @@
 /**
- * A machine's whole state in a link: what differs from the same machine when its guest has just started (`freshState`), which whoever opens the
- * link can make again. Counters that are no state of the guest (info tlb-stats) stay behind.
+ * A machine's whole state in a link: the difference from the same machine when its guest has just started (`freshState`), which the browser that
+ * opens the link can make again. Counters that are no state of the guest (info tlb-stats) stay behind.
  */
 import { PAGE_SIZE, VCPU_RECORD_SIZE } from '../abi/layout';
 import { VCPU_RECORD_VERSION, VCPU_STATS } from '../abi/vcpu';

@@ -1,6 +1,6 @@
 /**
  * Traditional memory balloon (virtio 1.2, 5.5): the host names a number of pages that the guest shall give up, the guest's driver takes
- * them from its free memory and tells which ones. A page in the balloon is zeroed: host memory of this machine never shrinks (a
+ * them from its free memory and reports which ones. A page in the balloon is zeroed: host memory of this machine never shrinks (a
  * WebAssembly memory cannot), but a zero page costs nothing in a snapshot.
  *
  * A request names at most 1,024 pages (Linux: 256), so that no driver keeps the machine busy for long. Pages that are no writable memory
@@ -56,7 +56,7 @@ export class VirtioBalloon implements VirtioFunction<State> {
     return this.actual * PAGE;
   }
 
-  /** Bytes, whole pages; the transport must tell the driver. */
+  /** Bytes, whole pages; the transport must notify the driver. */
   resize(size: number): void {
     this.wanted = size / PAGE;
   }
@@ -83,7 +83,7 @@ export class VirtioBalloon implements VirtioFunction<State> {
     return new Uint8Array();
   }
 
-  /** The old guest's pages are the new one's; what the host asked for stays, as in QEMU. */
+  /** The old guest's pages are the new one's; the host's request stays, as in QEMU. */
   reset(): void {
     this.actual = 0;
     this.gate.reset();

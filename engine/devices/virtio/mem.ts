@@ -103,7 +103,7 @@ export class VirtioMem implements VirtioFunction<State> {
     return this.s.requested;
   }
 
-  /** Bytes, whole blocks, at most the device's size; the transport must tell the driver. */
+  /** Bytes, whole blocks, at most the device's size; the transport must notify the driver. */
   resize(size: number): void {
     this.s.requested = size;
     this.s.usable = Math.max(this.s.usable, this.usableFor(size));

@@ -105,7 +105,7 @@ export class VirtioMmio<S> implements BusDevice {
     };
   }
 
-  /** The configuration is another one now: the driver is told. */
+  /** Notifies the driver that the configuration changed. */
   configChanged(): void {
     this.s.generation = (this.s.generation + 1) >>> 0;
     if ((this.s.status & STATUS_DRIVER_OK) !== 0) this.interrupt(CONFIG_CHANGE);
@@ -153,7 +153,7 @@ export class VirtioMmio<S> implements BusDevice {
   }
 
   private resetDriver(): void {
-    // The generation goes on: a driver that read half of the configuration before must see that it did.
+    // The generation advances, so that a driver that had read half of the configuration notices.
     this.s = { ...this.powerOn(), generation: this.s.generation };
     this.options.irq(0);
   }

@@ -63,7 +63,7 @@ export class TestDriver {
     this.set(0x70, 15);
   }
 
-  /** Flags: 1 another one follows (`next`), 2 the device writes it, 4 indirect. */
+  /** Flags: 1 more follow (`next`), 2 the device writes it, 4 indirect. */
   describe(index: number, gpa: number, length: number, flags: number, next = 0): void {
     const { view } = this.memory;
     const at = TABLE + 16 * index;
@@ -73,7 +73,7 @@ export class TestDriver {
     view.setUint16(at + 14, next, true);
   }
 
-  /** Makes the chain at `head` available and tells the device. */
+  /** Makes the chain at `head` available and notifies the device. */
   offer(head: number, queue = 0): void {
     const { view } = this.memory;
     view.setUint16(DRIVER + 4 + 2 * (this.sent % this.size), head, true);

@@ -31,7 +31,7 @@ function number({ machine, state }: Context, name: string, text: string, most = 
       suffixes: true,
       symbols: (symbol) => symbolsOf(machine).find(symbol),
     });
-    if (text.slice(end).trim() !== '') throw new UsageError(`it goes on with '${text.slice(end).trim()}'`);
+    if (text.slice(end).trim() !== '') throw new UsageError(`unexpected text after it: '${text.slice(end).trim()}'`);
     if (value > most) throw new UsageError(`at most 0x${most.toString(16)} is possible`);
     return value;
   } catch (error) {

@@ -54,7 +54,7 @@ export const engineCommands: Command[] = [
     input: true,
     args: 'mode:s?',
     params: '[slot|all]',
-    help: 'show or set what a commit zaps: what it touched (slot), or every translation (all)',
+    help: 'show or set what a commit zaps: the slots that it changed (slot), or every translation (all)',
     origin: 'lab',
     run: (context, args) => zapMode(context, getString(args, 'mode')),
     complete: (_context, _word, words) => (words.length === 0 ? ['slot', 'all'] : []),

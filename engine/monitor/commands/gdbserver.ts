@@ -7,7 +7,7 @@ export const gdbCommand: Command = {
   params: '[device]',
   help: "start gdbserver on given device (default 'tcp::1234'), stop with 'none'",
   origin: 'qemu',
-  note: 'The page cannot listen; there it is refused. Without a host it listens for this machine alone.',
+  note: 'Refused in the page, which cannot listen. Without a host it listens on the loopback interface only.',
   async run({ env }, args) {
     if (!env.gdbserver) throw new CommandError('gdbserver: nothing can listen here; use lab -gdb');
     try {

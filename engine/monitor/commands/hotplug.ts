@@ -309,9 +309,9 @@ export const hotplugCommands: Command[] = [
     input: true,
     args: 'id:s,addr:z',
     params: 'device addr',
-    help: 'move a DIMM: the guest gives it back, and it is plugged in again at addr; what the guest says is printed as it comes',
+    help: 'move a DIMM: the guest ejects it, and it is plugged in again at addr; its answers are printed as they arrive',
     origin: 'lab',
-    note: 'A guest that does not give it back keeps it where it is (MEM_UNPLUG_ERROR). Events: those of device_del and device_add, and DEVICE_MOVED {device, path, addr} instead of DEVICE_DELETED',
+    note: 'If the guest does not eject it, it stays where it is (MEM_UNPLUG_ERROR). Events: those of device_del and device_add, and DEVICE_MOVED {device, path, addr} instead of DEVICE_DELETED',
     run: ({ machine }, args) => moveDevice(machine, getString(args, 'id')!, getNumber(args, 'addr')!),
     complete: (context, _word, words) => (words.length === 0 ? dimmIds(context) : []),
     qmp: {

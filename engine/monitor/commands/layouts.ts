@@ -77,7 +77,7 @@ export const layoutCommands: Command[] = [
   {
     ...ownName,
     name: 'layout_load',
-    help: 'switch to a saved layout, all or nothing; memory that is there keeps its contents',
+    help: 'switch to a saved layout, all or nothing; memory that exists keeps its contents',
     run: (context, args) => load(context, getString(args, 'name')!),
   },
   {

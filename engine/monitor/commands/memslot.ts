@@ -156,7 +156,7 @@ export const memslotCommands: Command[] = [
     params: 'id id... [-f]',
     help: 'merge memslots that touch in gpa and hva; the first id stays (-f: across several backings)',
     origin: 'lab',
-    note: 'A slot lies inside one backing, unless -f says otherwise. A device that leaves takes its own bytes only: what is left of such a slot stays mapped',
+    note: 'A slot lies inside one backing, unless -f says otherwise. Removing a device unmaps its own bytes only; the rest of such a slot stays mapped',
     run: (context, args) => {
       const slots = args.get('ids') as number[];
       if (slots.length < 2) throw new CommandError(`memslot_merge needs at least two ids, it got ${slots[0]}`);
@@ -208,7 +208,7 @@ export const memslotCommands: Command[] = [
     input: true,
     args: 'legacy:-l,stepped:-s,whole:-w',
     params: '[-l] [-s] [-w]',
-    help: 'commit the change set in one step (-l: legacy, one ioctl after another with the guest running in between; -s: phase by phase, by changeset_step; -w: the layout as it will be, handed over whole)',
+    help: 'commit the change set in one step (-l: legacy, one ioctl after another with the guest running in between; -s: phase by phase, with changeset_step; -w: as a whole-set switch)',
     origin: 'lab',
     run: (context, args) => {
       const [legacy, stepped, whole] = ['legacy', 'stepped', 'whole'].map((flag) => getFlag(args, flag));
@@ -231,7 +231,7 @@ export const memslotCommands: Command[] = [
     input: true,
     args: '',
     params: '',
-    help: 'close the change set without committing it; a stepped commit before swap 1: end that, and leave the change set open',
+    help: 'close the change set without committing it; during a stepped commit before swap 1: end the commit and leave the change set open',
     origin: 'lab',
     run: ({ machine }) => {
       if (!machine.changeSet.open) throw new CommandError('no change set is open');
@@ -244,9 +244,9 @@ export const memslotCommands: Command[] = [
     input: true,
     args: 'count:i?',
     params: '[count]',
-    help: 'take back the live commit, or the last count commits in one (itself a commit: a new generation)',
+    help: 'revert the live commit, or the last count commits in one (itself a commit: a new generation)',
     origin: 'lab',
-    note: 'What the guest plugged or gave back itself stays as it is: an undo or redo that would change that is refused, with the command that does it properly',
+    note: 'Memory that the guest itself plugged or ejected is left alone: an undo or redo that would change it is refused, with the command that does it properly',
     run: ({ commits }, args) => replay(commits.undo(countOf(args)), 'undid'),
   },
   {
@@ -254,7 +254,7 @@ export const memslotCommands: Command[] = [
     input: true,
     args: 'count:i?',
     params: '[count]',
-    help: 'do again what undo took back, count commits in one',
+    help: 'repeat what undo reverted, count commits in one',
     origin: 'lab',
     run: ({ commits }, args) => replay(commits.redo(countOf(args)), 'redid'),
   },

@@ -48,7 +48,7 @@ export const replayInfo: Command = {
   params: '',
   help: 'show record/replay information',
   origin: 'qemu',
-  note: 'QEMU names its record file; here there is none: the instruction count, and where `replay_break` will stop.',
+  note: 'Shows the instruction count, and where `replay_break` will stop. QEMU also names its record file; there is none here.',
   run({ machine }) {
     const stop = machine.run.breakCount === undefined ? '' : `, breakpoint at ${machine.run.breakCount}`;
     return `Record/replay is not active: instruction count = ${machine.run.instructions}${stop}\n`;

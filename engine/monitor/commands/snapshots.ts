@@ -127,7 +127,7 @@ export const snapshotCommands: Command[] = [
     params: 'tag',
     help: 'save a VM snapshot. If no tag is provided, a new snapshot is created',
     origin: 'qemu',
-    note: 'The memory topology (backends, DIMMs, memslots with flags and dirty bits) is part of it. The guest runs on while the file is packed.',
+    note: 'The memory topology (backends, DIMMs, memslots with flags and dirty bits) is part of it. The guest keeps running while the file is packed.',
     run: (context, args) => save(context, getString(args, 'name')),
     complete: known,
   },

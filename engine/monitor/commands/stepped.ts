@@ -12,7 +12,7 @@ function phaseText({ phase, generation, view }: PhaseReport, context: Context): 
     case 'prepare':
       return 'everything that can fail is done; the guest sees nothing yet, and this is the last moment to abort';
     case 'swap1':
-      return `${slotList(view.invalid)} INVALID: who meets one tries again`;
+      return `${slotList(view.invalid)} INVALID: accesses to them are retried`;
     case 'zap':
       return `generation ${generation}; ${zapped(view, context)}`;
     case 'swap2':

@@ -76,7 +76,7 @@ export const memoryInfo: Command[] = [
     params: '',
     help: 'show memory devices',
     origin: 'qemu',
-    note: '`addr` is where the DIMM was plugged, as in QEMU; where its memory is mapped now, `info memslots` tells.',
+    note: '`addr` is where the DIMM was plugged, as in QEMU; `info memslots` shows where its memory is mapped now.',
     run: (context) => memoryDevices(context.machine),
     qmp: {
       name: 'query-memory-devices',
@@ -103,7 +103,7 @@ export const memoryInfo: Command[] = [
     params: '',
     help: 'show memory backends',
     origin: 'qemu',
-    note: '`used by`, for a backend that a device has, is ours.',
+    note: '`used by`, the device that uses the backend, is ours.',
     run: (context) => memdev(context.machine),
     qmp: {
       name: 'query-memdev',

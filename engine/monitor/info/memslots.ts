@@ -169,7 +169,7 @@ export const memslotInfo: Command[] = [
     name: 'generations',
     args: '',
     params: '',
-    help: 'show the commits so far, by a person or, through a device, by the guest; * is the live one, which undo takes back',
+    help: 'show the commits so far, by a person or, through a device, by the guest; * is the live one, which undo reverts',
     origin: 'lab',
     run: generations,
   },
