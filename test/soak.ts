@@ -7,6 +7,7 @@ import { differential } from './soak/differential';
 import { fuzz } from './soak/fuzz';
 import { gdb } from './soak/gdb';
 import { kvm } from './soak/kvm';
+import { kvmModes } from './soak/kvm-modes';
 import { links } from './soak/links';
 import { linux } from './soak/linux';
 import { memslots } from './soak/memslots';
@@ -32,6 +33,7 @@ const soaks: readonly Soak[] = [
   replay,
   linux,
   kvm,
+  kvmModes,
   svm,
   stepped,
   pageMemory,

@@ -52,6 +52,14 @@ describe.skipIf(missingKvm)('linux-kvm', () => {
     expect(text).toMatch(/\n21 exchanges by 84 ioctls, .* fell into the hole [1-9]\d* times \(KVM_EXIT_MMIO\)\n0x11$/);
   });
 
+  it('runs code in six modes as it runs plainly: ports, MMIO, interrupts, NMIs and a timer, on one vCPU and on two', () => {
+    const [one, two] = [linux.sh('kvm-modes 20261130 220', 4e9), linux.sh('kvm-modes 20261131 120 2', 4e9)];
+    for (const text of [one, two]) expect(text).toMatch(/\nno register differs$/);
+    const count = (what: string): number => Number(new RegExp(`(\\d+) ${what}`).exec(one)?.[1]);
+    for (const what of ['ports', 'MMIO']) expect(count(what), what).toBeGreaterThan(1000);
+    for (const what of ['interrupts', 'NMIs', 'timer ticks']) expect(count(what), what).toBeGreaterThan(30);
+  });
+
   it('answers random calls as the engine does', () => {
     const lines = linux.sh('kvm-fuzz 20261130 800').split('\n');
     const { calls, difference } = compareAnswers(lines, { physAddrBits: 46, index: 'btree' });

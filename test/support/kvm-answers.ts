@@ -91,7 +91,9 @@ class Player {
     const ours = this.engine.dirtyLog
       .harvestRings()
       .map(({ asId, slot, offset }) => `${(asId * 0x10000 + slot).toString(16)}:${offset.toString(16)}`);
-    const pages = [...new Set(ours)].toSorted();
+    // With INITIALLY_SET, KVM protects nothing when logging comes on: pages that the guest could write before escape its ring.
+    const escaped = this.engine.dirtyLog.initiallySet;
+    const pages = [...new Set(escaped ? ours.filter((page) => theirs.includes(page)) : ours)].toSorted();
     return [...new Set(theirs)].toSorted().join(' ') === pages.join(' ') ? given : pages.join(' ');
   }
 

@@ -188,7 +188,10 @@ function loadControl(vmcb: usize): void {
 function inject(vmcb: usize): void {
   const event = load<u64>(vmcb, VMCB_EVENTINJ);
   if (!(event & EVENT_VALID)) return;
-  store<u32>(cpu, <u32>event & (EVENT_VALID | EVENT_ERROR_CODE | EVENT_TYPE | 255), VCPU_EVENT);
+  let bits = <u32>event & (EVENT_VALID | EVENT_ERROR_CODE | EVENT_TYPE | 255);
+  // An NMI's vector is not looked at: KVM leaves it 0.
+  if ((bits & EVENT_TYPE) == EVENT_NMI) bits = (bits & ~255) | NMI_VECTOR;
+  store<u32>(cpu, bits, VCPU_EVENT);
   store<u32>(cpu, <u32>(event >> 32), VCPU_EVENT_ERROR);
   const next = load<u64>(vmcb, VMCB_NRIP);
   store<u64>(cpu, next != 0 ? next : load<u64>(cpu, VCPU_RIP), SVM_INJECTED_RIP);

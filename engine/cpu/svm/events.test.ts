@@ -30,6 +30,12 @@ describe('EVENTINJ', () => {
     expect(t.get(svm.VMCB_EVENTINJ) & VALID).toBe(0n);
   });
 
+  it('an NMI has vector 2, whatever its vector field says', () => {
+    t.put(svm.VMCB_EVENTINJ, VALID | 0x200n);
+    expect(t.done(t.guest('90'))).toBe(true);
+    expect(handled()).toBe(2);
+  });
+
   it('pushes the error code, and is not intercepted itself', () => {
     t.intercept('exceptions', 1 << 13);
     t.put(svm.VMCB_EVENTINJ, VALID | EV | 0x300n | 13n | (0x1234n << 32n));

@@ -11,6 +11,8 @@ import { PROGRAMS } from './programs';
 
 const folder = fileURLToPath(new URL('.', import.meta.url));
 const shared = ['sys.c', 'vm.c'];
+/** Further sources of one program. */
+const parts: Readonly<Record<string, readonly string[]>> = { 'kvm-modes': ['modes.c'] };
 const flags =
   '-m64 -Os -std=gnu11 -ffreestanding -nostdlib -static -fno-pic -fno-pie -no-pie -mgeneral-regs-only -mno-red-zone ' +
   '-fno-stack-protector -fno-asynchronous-unwind-tables -fno-ident -fcf-protection=none -Wall -Wextra -Werror -s ' +
@@ -52,7 +54,7 @@ function main(): void {
   try {
     for (const name of PROGRAMS) {
       const made = join(out, name);
-      run('gcc', [...flags.split(' '), '-o', made, ...shared, `${name}.c`]);
+      run('gcc', [...flags.split(' '), '-o', made, ...shared, ...(parts[name] ?? []), `${name}.c`]);
       const bytes = readFileSync(made);
       if (!check) writeFileSync(join(folder, name), bytes, { mode: 0o755 });
       else if (!bytes.equals(readFileSync(join(folder, name)))) {

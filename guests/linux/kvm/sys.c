@@ -257,19 +257,16 @@ int number(const char *string, uint64_t *value)
 /* What the compiler may call. */
 void *memcpy(void *to, const void *from, size_t size)
 {
-	char *t = to;
-	const char *f = from;
-	while (size--)
-		*t++ = *f++;
-	return to;
+	void *result = to;
+	__asm__ volatile("rep movsb" : "+D"(to), "+S"(from), "+c"(size) : : "memory");
+	return result;
 }
 
 void *memset(void *to, int value, size_t size)
 {
-	char *t = to;
-	while (size--)
-		*t++ = value;
-	return to;
+	void *result = to;
+	__asm__ volatile("rep stosb" : "+D"(to), "+c"(size) : "a"(value) : "memory");
+	return result;
 }
 
 int main(int argc, char **argv);
