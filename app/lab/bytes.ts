@@ -24,7 +24,7 @@ export async function readAll(
       throw new Error(`it has more than ${most} bytes`);
     }
     chunks.push(value);
-    // A server that inflates on the way announces the packed length: then no share can be told.
+    // A server that inflates on the way announces the packed length: then no percentage can be shown.
     progress(length, total !== undefined && length <= total ? total : undefined);
   }
   const all = new Uint8Array(length);

@@ -1,6 +1,6 @@
 /**
  * Links to machines and replays that do not fit into a link: `#f=1.SHA256.ADDRESS` names a file by where it lies and by its hash. The file is
- * fetched bounded, and nothing of it is looked at before its hash is the link's. docs/snapshots.md has the format.
+ * fetched bounded, and it is not parsed before its hash matches the link's. docs/snapshots.md has the format.
  */
 import { readAll } from './bytes';
 import type { Telling } from './guests';

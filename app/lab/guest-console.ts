@@ -1,4 +1,4 @@
-/** What the guest prints, on its way to the terminal that shows it: kept until there is one, and heard by whoever listens. */
+/** The guest's output on its way to a terminal: kept until there is one, and passed to all listeners. */
 
 import { UNSHOWN_CONSOLE } from '../shared/bounds';
 

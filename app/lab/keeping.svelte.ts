@@ -120,7 +120,7 @@ export class Keeping {
       kind: 'kept',
       tone: 'ok',
       title: `What you did with ${kept.guest} is kept,`,
-      text: `up to ${clock(kept.at)}. It is played again from its start, and goes on from there.`,
+      text: `up to ${clock(kept.at)}. It will be replayed from its start and continue from there.`,
       action: {
         label: 'Bring it back',
         run: () => {

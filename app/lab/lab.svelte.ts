@@ -288,7 +288,7 @@ export class Lab {
   }
 
   /**
-   * True where this would take memory from under a guest that nobody has asked: then the person is asked, and `act` does it all the same.
+   * True where this would remove memory that the guest uses without its consent: then the person is asked, and `act` does it anyway.
    */
   async asksFirst(what: { goTo: number } | { layout: string }, verb: string, act: () => Promise<void>): Promise<boolean> {
     const unasked = await this.query({ ask: 'unasked', ...what }).catch(() => []);
@@ -347,7 +347,7 @@ export class Lab {
     }
   }
 
-  /** The worker answers a request and tells the state it led to in two messages: waits for the second, not for ever. */
+  /** The worker answers a request and posts the new state in two messages: waits for the second, for a limited time. */
   #stateAfter(generation: number | undefined): Promise<void> {
     if (this.state?.generation !== generation) return Promise.resolve();
     return new Promise((resolve) => {

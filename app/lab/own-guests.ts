@@ -21,7 +21,7 @@ export async function recentGuests(): Promise<OwnGuest[]> {
   return all.map(([, kept]) => kept).sort((a, b) => b.usedAt - a.usedAt);
 }
 
-/** Nothing is told when it cannot be kept: the guest runs, and its files are where they came from. */
+/** A failure to keep it is not reported: the guest runs, and its files still exist where they came from. */
 export async function rememberGuest(guest: OwnGuest, flags: MachineFlags, now: number): Promise<void> {
   if (guest.own.kernel.size + (guest.own.initrd?.size ?? 0) > KEPT_GUEST_BYTES) return;
   try {

@@ -13,7 +13,7 @@ export interface PulseDeps {
 }
 
 export const PULSE_MS = 1000;
-/** ms without an answer that are told. */
+/** ms without an answer before it is reported. */
 const TOO_LONG = 4000;
 
 export class Pulse {

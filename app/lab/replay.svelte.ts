@@ -35,9 +35,12 @@ export class Replay {
     this.running = view.phase === 'running' ? view : undefined;
     if (view.phase === 'running') return;
     if (view.phase === 'cancelled')
-      this.#lab.say({ text: `Replay cancelled after ${count(view.instructions)} instructions: the machine goes on from here.` });
+      this.#lab.say({ text: `Replay cancelled after ${count(view.instructions)} instructions: the machine continues from here.` });
     else if (view.phase === 'failed')
-      this.#bad('The replay stopped.', `${sentence(view.reason)} The machine goes on from here, but it is not the one that was recorded.`);
+      this.#bad(
+        'The replay stopped.',
+        `${sentence(view.reason)} The machine continues from here, but it is not the one that was recorded.`,
+      );
     else if (view.digest !== view.expected)
       this.#bad(
         'Replayed, but the digest differs.',

@@ -162,7 +162,7 @@ export class Snapshots {
       ? refusalOf(await lab.monitor(line))
       : await lab.starter.bootSnapshot(guest, { memory: memory ?? DEFAULT_MEMORY, smp, cpu, devices }, line);
     if (refusal) {
-      const goesOn = lab.phase === 'ready' ? ` ${lab.state?.guest ?? 'The guest'} goes on as it was.` : '';
+      const goesOn = lab.phase === 'ready' ? ` ${lab.state?.guest ?? 'The guest'} keeps running.` : '';
       lab.tell({ kind: 'snapshot', tone: 'bad', title: `${machine.name} was not loaded:`, text: `${ended(refusal)}${goesOn}` });
     } else if (!alike) {
       await this.#showScreen(machine.name);
@@ -171,7 +171,7 @@ export class Snapshots {
     }
   }
 
-  /** The machine that runs, before another one takes its place; undefined where none runs, or where it is too large. */
+  /** The running machine, before another replaces it; undefined where none runs, or where it is too large. */
   async #keep(): Promise<Kept | undefined> {
     const lab = this.#lab;
     if (lab.phase !== 'ready') return undefined;
@@ -310,7 +310,7 @@ export class Snapshots {
         lab.say({ text: `Imported ${name}.` });
       } catch (error) {
         const reason = error instanceof DOMException ? storageFailure(error) : (error as Error).message;
-        const running = lab.phase === 'ready' ? ` Nothing was imported; ${lab.state?.guest ?? 'the guest'} goes on.` : '';
+        const running = lab.phase === 'ready' ? ` Nothing was imported; ${lab.state?.guest ?? 'the guest'} keeps running.` : '';
         lab.tell({ kind: 'import', tone: 'bad', title: `${file.name} was refused:`, text: `${ended(reason)}${running}` });
       }
     });

@@ -1,4 +1,4 @@
-/** Starts machines: the one that the address asks for, a guest that was chosen, a snapshot's, a link's, a replay's. The one that runs goes on until another has booted. */
+/** Starts machines: the one that the address asks for, a guest that was chosen, a snapshot's, a link's, a replay's. The running one continues until the new one has booted. */
 import coreUrl from '../../build/core.wasm?url';
 import type { Answer, InspectedFile, LabState, MachineConfig } from '../../engine/worker/protocol';
 import { sentence } from '../shared/format';
@@ -86,7 +86,7 @@ export class Starter {
   async #linkRefused(reason: string): Promise<void> {
     const alive = this.#lab.alive;
     if (!alive) await this.boot({ guest: MEMLAB, memory: DEFAULT_MEMORY });
-    const after = alive ? `${this.#lab.state?.guest ?? 'The guest'} goes on.` : 'memlab runs instead.';
+    const after = alive ? `${this.#lab.state?.guest ?? 'The guest'} keeps running.` : 'memlab runs instead.';
     this.#lab.tell({ kind: 'link', tone: 'bad', title: 'Link refused:', text: `${sentence(reason)} ${after}` });
   }
 
@@ -122,7 +122,7 @@ export class Starter {
     const load = (client: WorkerClient): Promise<unknown> => client.request({ type: 'load', bytes });
     const reason = await this.#try({ guest: await knownGuest(guest), ...machine }, load);
     if (reason !== undefined) throw new Error(reason);
-    this.#lab.say({ text: `Opened ${name}: its SHA-256 is the link's. The guest goes on from where it was saved.` });
+    this.#lab.say({ text: `Opened ${name}: its SHA-256 is the link's. The guest continues from where it was saved.` });
   }
 
   /** A replay file, looked at already: its machine takes the place of the one that runs, which is asked first. */
@@ -156,7 +156,7 @@ export class Starter {
   }
 
   /**
-   * Starts the guest in a worker of its own and lets it take the place of the one that runs; when it does not start, that one goes on,
+   * Starts the guest in a worker of its own and lets it take the place of the one that runs; when it does not start, that one keeps running,
    * and where none runs, memlab starts. A link is passed on unchecked: the engine judges it. The refusal, or ''.
    */
   async boot(request: BootRequest): Promise<string> {
@@ -165,7 +165,7 @@ export class Starter {
     const name = request.guest.name;
     const title = `${name} did not start:`;
     if (this.#lab.alive) {
-      const goesOn = `${this.#lab.state?.guest ?? 'The guest'} goes on.`;
+      const goesOn = `${this.#lab.state?.guest ?? 'The guest'} keeps running.`;
       this.#lab.tell({ kind: 'boot', tone: 'bad', title, text: `${sentence(reason)} ${goesOn}` });
     } else if (request.guest === MEMLAB) this.#lab.stopped('The machine did not start.', reason);
     else {

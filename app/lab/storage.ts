@@ -64,7 +64,7 @@ const snapshotStore = (): UseStore => {
 const FILE = 'file ';
 const META = 'meta ';
 
-/** What the page notes of a machine snapshot beside what the engine tells. */
+/** What the page stores of a machine snapshot besides the engine's own data. */
 export interface SnapshotNotes {
   guest?: string;
   /** QEMU's -m of the machine */
@@ -157,11 +157,11 @@ export async function storageUse(): Promise<{ used: number; quota: number } | un
   return told?.usage === undefined || told.quota === undefined ? undefined : { used: told.usage, quota: told.quota };
 }
 
-/** Chromium tells every page 10 GiB more than it uses, whatever it really has: pages shall not tell people apart by their disks. */
+/** Chromium reports 10 GiB more than is used, whatever the disk has, so that pages cannot identify people by their disks. */
 function leftWords(needed: number, use: { used: number; quota: number } | undefined): string {
   if (!use) return '';
   const left = Math.max(0, use.quota - use.used);
-  return left < needed ? `, ${size(left)} are left` : `; it tells that ${size(left)} are left, but does not give them`;
+  return left < needed ? `, ${size(left)} are left` : `; it reports ${size(left)} left, but does not grant them`;
 }
 
 /** `needed`: bytes that were to be kept. */

@@ -1,4 +1,4 @@
-/** The finest time that this browser's clock tells apart; what took less was measured as nothing. */
+/** The resolution of this browser's clock; shorter times measure as 0. */
 const MOST_LOOKS = 200_000;
 let known: number | undefined;
 

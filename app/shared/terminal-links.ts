@@ -19,7 +19,7 @@ export function linkAddresses(terminal: Terminal, find: (address: number, inHost
 
 const PAGE_ADDRESS = /https?:\/\/[^\s"'<>`]*[^\s"'<>`.,:;!?)\]}]/g;
 
-/** Opens in a tab of its own: the machine that runs here goes on. */
+/** Opens in a new tab: the machine here keeps running. */
 export function linkPages(terminal: Terminal): IDisposable {
   return terminal.registerLinkProvider({
     provideLinks(y, callback) {

@@ -31,6 +31,9 @@ const NO_INPUT = [
   'share',
   'sum',
   'symbol',
+  'trace-event',
+  'trace_clear',
+  'trace_dump',
   'x',
   'xp',
 ];

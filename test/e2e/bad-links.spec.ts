@@ -50,7 +50,7 @@ test('a replay link that was cut is refused, and a guest that runs goes on', asy
     new URL(link).hash.slice(0, -9),
   );
   await page.getByRole('button', { name: 'Open the replay' }).click();
-  await expect(page.getByRole('alert').filter({ hasText: 'Link refused:' })).toContainText('memlab goes on.');
+  await expect(page.getByRole('alert').filter({ hasText: 'Link refused:' })).toContainText('memlab keeps running.');
   expect(await lab.monitor('info status')).toContain('running');
 });
 

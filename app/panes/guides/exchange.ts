@@ -34,7 +34,7 @@ export const exchangeGuide: Guide = {
   steps: [
     plugStep(2),
     watchStep(
-      'Two different marks, so that the exchange can be seen, then `watch`: the guest reads one word in a tight loop and tells each change and each hole.',
+      'Two different marks, so that the exchange can be seen, then `watch`: the guest reads one word in a tight loop and reports each change and each hole.',
     ),
     exchange(
       'legacy',

@@ -176,7 +176,7 @@ export class Guides {
     else this.#lab.say({ text: `${name} is not prepared here: npm run guests -- ${name}` });
   }
 
-  /** The step's own lines, one after another; what goes wrong is told at the step. */
+  /** The step's own lines, one after another; errors are shown at the step. */
   async act(guide: Guide, step: Step): Promise<void> {
     const live = this.live(guide.id);
     if (!live) return;

@@ -8,7 +8,7 @@ import type { Lab } from '../../lab/lab.svelte';
 export const GUIDE_IDS = ['move', 'exchange', 'flags', 'index', 'zap', 'compiled', 'swaps', 'kvm'] as const;
 export type GuideId = (typeof GUIDE_IDS)[number];
 
-/** The guest's `watch` command, as its console tells it. */
+/** The guest's `watch` command, as seen on its console. */
 export interface Watch {
   address: number;
   /** Generation of the layout when it began: commits after it were seen by the guest. */
@@ -78,7 +78,7 @@ export interface StateStep extends StepBase {
   makes?: true;
 }
 
-/** Done once its figure is known; `find` notices the figure in the machine's history, whoever made it. */
+/** Done once its figure is known; `find` finds the figure in the machine's history, no matter who made it. */
 export interface MeasureStep extends StepBase {
   measures: true;
   /** Undoing it undoes the steps after it too. */

@@ -42,7 +42,7 @@ export class Heat {
     this.#lab = lab;
   }
 
-  /** What to ask is worked out when it is asked, not with every frame. undefined: nobody looks. */
+  /** Computed per query, not per frame. undefined: not shown. */
   want(request: (() => HeatRequest) | undefined): void {
     this.#wanted = request;
     if (!request) this.forget();

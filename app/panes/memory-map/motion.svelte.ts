@@ -94,7 +94,7 @@ export class MapMotion {
   underlined = $state.raw<readonly Extent[]>([]);
   #stop: (() => void) | undefined;
 
-  /** The layout has become another one, or staged changes were committed that do not show in it. */
+  /** The layout has changed, or staged changes were committed that do not show in it. */
   change(before: Shown, after: Shown, backwards: boolean): void {
     this.#stop?.();
     this.now = undefined;

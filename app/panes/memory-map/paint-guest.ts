@@ -104,7 +104,7 @@ interface Part {
   band?: [number, number];
 }
 
-/** px: a run of one kind that is narrower could not be told from its neighbours */
+/** px: a narrower run of one kind could not be distinguished from its neighbours */
 const RUN = 4;
 
 /** Slots of several kinds in one mark: each kind from where it begins to where it ends, or where that is too narrow, one band above the other. */

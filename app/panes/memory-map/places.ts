@@ -33,7 +33,7 @@ const between = (from: number, to: number, share: number): number => from + (to 
 
 const xIn = ({ axis, u0, u1 }: Window, { left, span }: Rows, gpa: number): number => left + ((axis.toU(gpa) - u0) / (u1 - u0)) * span;
 
-/** With another layout the axis itself may become another one. */
+/** A new layout may change the axis itself. */
 export function toX({ rows, window, motion }: Placing, gpa: number): number {
   const x = xIn(window, rows, gpa);
   return motion ? between(xIn(motion.from, rows, gpa), x, motion.share) : x;

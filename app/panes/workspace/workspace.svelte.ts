@@ -82,10 +82,10 @@ export class Workspace {
 
   entries = $derived.by(() => this.lab.state?.changeSet.entries ?? []);
 
-  /** What the staged entries would take from under the guest, which nobody has asked. */
+  /** Memory that the staged entries would remove without the guest's consent. */
   unasked: readonly Unasked[] = $derived.by(() => this.entries.flatMap((entry) => entry.unasked ?? []));
 
-  /** What would ask the guest first, in place of the first entry that does not. */
+  /** The command that asks the guest first, in place of the first entry that does not. */
   better = $derived.by(() => {
     for (const { index, ask } of this.unasked) {
       if (!ask) continue;
@@ -134,7 +134,7 @@ export class Workspace {
     });
   });
 
-  /** One instruction: of the machine, or where there are several vCPUs, of the one that is looked at. */
+  /** One instruction: of the machine, or with several vCPUs, of the one that is shown. */
   step(): void {
     const { lab, vcpu } = this;
     if (lab.state?.run !== 'paused' || lab.refuses()) return;
