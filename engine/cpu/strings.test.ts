@@ -102,3 +102,31 @@ it(`does element by element what the manual says, on ${CASES} random cases (seed
     for (let at = 0; at < SIZE; at += PAGE) expect(Buffer.compare(page(t, at), m.bytes.subarray(at, at + PAGE)), text).toBe(0);
   }
 });
+
+it('a step of a repeated instruction goes to the next page boundary, RIP stays on it while RCX is not 0, and stepping changes nothing', () => {
+  const start = (): TestCore => {
+    const t = new TestCore();
+    t.longMode(CODE);
+    t.poke(CODE, 'f3a4 f4');
+    t.setReg('rsi', DATA + 0xff0);
+    t.setReg('rdi', DATA + 0x2ff8);
+    t.setReg('rcx', 40);
+    return t;
+  };
+  const stepped = start();
+  const seen: [rip: number, rcx: number][] = [];
+  for (let n = 0; n < 4; n++) {
+    stepped.run(1);
+    seen.push([Number(stepped.rip) - CODE, Number(stepped.reg('rcx'))]);
+  }
+  // 8 bytes to the end of the target's page, 8 to the end of the source's, and the rest.
+  expect(seen).toEqual([
+    [0, 32],
+    [0, 24],
+    [2, 0],
+    [3, 0],
+  ]);
+  const whole = start();
+  expect(whole.run(100)).toBe(EXIT_HLT);
+  expect(stepped.state()).toBe(whole.state());
+});
