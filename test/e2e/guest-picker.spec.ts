@@ -104,7 +104,7 @@ test('a file that is no kernel is refused by the machine, and the old guest goes
   await expect(picker(lab).getByRole('radio', { name: /notes\.txt/ })).toBeChecked();
   await picker(lab).getByRole('button', { name: 'Boot', exact: true }).click();
   await expect(page.getByRole('alert').filter({ hasText: 'notes.txt did not start:' })).toContainText(
-    /no bzImage, no Multiboot image and no boot sector\. memlab goes on/,
+    /no bzImage, no Multiboot image and no boot sector\. memlab keeps running/,
   );
   expect(await lab.shell('peek 0x2000000')).toContain('4711');
   expect(lab.errors).toEqual([]);

@@ -92,7 +92,7 @@ test('a snapshot travels as a file; a damaged one is refused with its reason and
   flipped[at] = (flipped[at] ?? 0) ^ 1;
   const refusal = page.getByRole('alert').filter({ hasText: 'was refused:' });
   for (const [name, bytes, reason] of [
-    ['flipped.mslm', flipped, /flipped\.mslm was refused: .*checksum differs.* memlab goes on/],
+    ['flipped.mslm', flipped, /flipped\.mslm was refused: .*checksum differs.* memlab keeps running/],
     ['cut.mslm', file.subarray(0, file.length - 100), /cut\.mslm was refused: .*cut short/],
     ['picture.png', Buffer.from('\x89PNG\r\n\x1a\nrest of it'), /picture\.png was refused: .*no machine snapshot/],
     ['broken.json', Buffer.from('{"format":1'), /broken\.json was refused: /],
