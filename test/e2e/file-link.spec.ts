@@ -52,7 +52,7 @@ test('a machine too large for a link opens from a file on another site, or is re
       await other.page.getByRole('button', { name: 'Open the file' }).click();
       await expect(other.page.getByText(words)).toBeVisible({ timeout: 30_000 });
     };
-    await refused(link.replace('lesson', 'gone'), /127\.0\.0\.1:\d+ answered HTTP 404 for gone\.mslm\. memlab goes on\./);
+    await refused(link.replace('lesson', 'gone'), /127\.0\.0\.1:\d+ answered HTTP 404 for gone\.mslm\. memlab keeps running\./);
     await refused(link.replace('%2Flesson', '%2Fprivate%2Flesson'), /does not let other pages read it \(Access-Control-Allow-Origin\)/);
     bytes[bytes.length - 100]! ^= 1;
     files.set('/changed.mslm', bytes);
