@@ -7,6 +7,17 @@ test('first hotplug by buttons: the guest says so, and the monitor shows the com
   await page.getByRole('button', { name: 'Plug a DIMM' }).click();
   await lab.consoleShows(/memory hotplug: DIMM slot 0 at 0x[0-9a-f]+, 64 MiB/);
   await expect.poll(() => lab.monitorText()).toContain('(lab) device_add pc-dimm,id=dimm1,memdev=mem1');
+
+  // To another address with the guest's consent, and to other host memory, which it does not notice.
+  await page.getByRole('button', { name: 'Move dimm1' }).click();
+  await page.getByLabel('New address of dimm1').fill('0x18000000');
+  await page.getByRole('button', { name: /^Move with memlab’s consent/ }).click();
+  await lab.consoleShows(/memory hotplug: DIMM slot 0 at 0x18000000, 64 MiB/);
+  await expect(page.getByRole('row').filter({ hasText: 'mem1' })).toContainText('0x18000000');
+  const host = async () => / (0x[0-9a-f]+) .*dimm1/.exec(await lab.monitor('info memslots'))?.[0];
+  const before = await host();
+  await page.getByRole('button', { name: 'Rehost dimm1' }).click();
+  await expect.poll(host).not.toBe(before);
   await page.getByRole('button', { name: 'Unplug dimm1' }).click();
   await lab.consoleShows(/DIMM slot 0 at 0x[0-9a-f]+ given back, 64 MiB/);
   await expect(page.getByText('mem1, 64 MiB')).toBeVisible();

@@ -40,7 +40,12 @@ test('linux resizes its memory through virtio-mem and a balloon, and a snapshot 
   await expect(page).toHaveTitle(/^linux, running/, { timeout: BOOT_MS });
   await expect.poll(async () => `${await lab.consoleText()} `, { timeout: BOOT_MS }).toMatch(/[#$] $/);
   const before = await totalMemory(lab);
-  expect(await lab.monitor('qom-set vm0 requested-size 256M')).toBe('');
+  await page.getByRole('tab', { name: 'DIMMs' }).click();
+  await page.getByLabel('shall have').fill('2G');
+  await page.getByRole('button', { name: 'Ask the guest' }).click();
+  await expect(page.getByText('vm0 has 1 GiB at most.')).toBeVisible();
+  await page.getByLabel('shall have').fill('256M');
+  await page.getByRole('button', { name: 'Ask the guest' }).click();
   await expect.poll(() => totalMemory(lab), { timeout: BOOT_MS }).toBeGreaterThanOrEqual(before + 240);
   expect(await lab.monitor('info memory-devices')).toContain('size: 268435456');
   await expect(page.getByRole('list', { name: 'Legend' })).toContainText('virtio-mem');
