@@ -52,6 +52,7 @@ test('linux resizes its memory through virtio-mem and a balloon, and a snapshot 
   await page.getByRole('button', { name: 'Table' }).click();
   await page.getByRole('row').filter({ hasText: 'vm0 (vmem0)' }).click();
   await expect(page.getByRole('row', { selected: true })).toContainText('virtio-mem');
+  await page.getByRole('tab', { name: /^Slot/ }).click();
   await expect(page.getByRole('tabpanel', { name: /^Slot/ }).getByText('virtio-mem', { exact: true })).toBeVisible();
   expect(await lab.monitor('savevm grown')).toBe('');
 
