@@ -38,6 +38,8 @@ const D_NEXT_FREE: usize = 12; // u32
 /** Samples that found the guest in this page, and whether compiled regions contain some of it. */
 const D_HEAT: usize = 16; // u32
 const D_WATCHED: usize = 20; // u32
+/** Behind the heat: how many samples had been taken at the page's first. */
+export const SINCE: usize = 8; // u32
 const DESCRIPTOR_SIZE: usize = 32;
 /** Room that one block may need: header, two records per instruction, one record at the end. */
 const BLOCK_ROOM: usize = <usize>HEADER_SIZE + (<usize>BLOCK_LIMIT * 3 + 2) * <usize>RECORD_SIZE;

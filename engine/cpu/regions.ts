@@ -5,7 +5,7 @@
  * exit is a near jump to where it stopped. Only out-of-line handlers that it calls can fault or ask for a stop inside.
  */
 import { JIT_EXITS, JIT_LINKED, JIT_RAN, JIT_REASONS, VCPU_ICOUNT, VCPU_LEFT, VCPU_PROBING, VCPU_RIP, VCPU_STOP_AT } from '../abi/index';
-import { claimArena, findCached, firstBlock, heatOf, watchPage } from './code-pages';
+import { claimArena, findCached, firstBlock, heatOf, SINCE, watchPage } from './code-pages';
 import { arithmeticFlags, carry, condition, F_CF, F_OF, setArithmeticFlags } from './flags';
 import { shortly } from './fpu/fast';
 import { cold } from './generated/cold';
@@ -76,6 +76,11 @@ export let leftAt: usize = 0;
 /** Instructions between two samples of where the guest is, less a random part; 0: no JIT. */
 let quantum: i32 = 0;
 let threshold: u32 = 0;
+/** Samples taken. */
+let samples: u32 = 0;
+/** A page with less than one in SHARE of the samples needs LUKEWARM times as many as one that has all. */
+const SHARE: u32 = 8;
+const LUKEWARM: u32 = 6;
 let jitter: u32 = 1;
 
 /** Switches compilation on (sample: instructions between samples) or off (0). A page is hot after `samples` of them. */
@@ -98,14 +103,20 @@ function isCompiled(key: u32): bool {
   return (key & ~(<u32>KEY_GUEST)) == KEY_64;
 }
 
-/** A sample fell on this block: it is compiled when its page is hot, unless alignment is checked. */
+/**
+ * A sample fell on this block: it is compiled when its page is hot, unless alignment is checked. The smaller the page's share of all samples
+ * since its first one, the more samples it takes: a region costs the same whether the guest comes there often or now and then.
+ */
 export function sampled(block: usize): void {
-  if (quantum == 0 || !isCompiled(blockKey()) || entryOf(block) != 0 || !isCached(block) || !isBlockAt(block, blockHva(block), blockKey()))
-    return;
+  if (quantum == 0) return;
+  samples++;
+  if (!isCompiled(blockKey()) || entryOf(block) != 0 || !isCached(block) || !isBlockAt(block, blockHva(block), blockKey())) return;
   const heat = heatOf(block);
   const now = load<u32>(heat) + 1;
-  store<u32>(heat, now < threshold ? now : 0);
-  if (now < threshold) return;
+  if (now == 1) store<u32>(heat, samples, SINCE);
+  const wanted = min(threshold * LUKEWARM, threshold + (samples - load<u32>(heat, SINCE)) / SHARE);
+  store<u32>(heat, now < wanted ? now : 0);
+  if (now < wanted) return;
   const page = load<u64>(cpu, VREG_PAGE);
   jitHot(vcpuIndex(), <i32>block, <i32>(<u32>page), <i32>(<u32>(page >> 32)));
 }

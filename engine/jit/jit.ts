@@ -14,7 +14,7 @@ import { type Region, type Table, writeRegion } from './region';
 export interface JitOptions {
   /** Instructions between two samples of where the guest is. */
   quantum: number;
-  /** Samples that make a page hot. */
+  /** Samples that make a page hot which has all of them; one with few needs more (engine/cpu/regions.ts). */
   samples: number;
   limits: Limits;
   /** Compiled regions at most; those entered least give way. */
