@@ -35,7 +35,7 @@ export function attachSerial(desk: Desk, opened: Opened): void {
     current = connection;
     const give = (bytes: Uint8Array): void => feed.give(bytes, connection);
     connection.onData(isTerminal(desk, connection) ? rawTerminal(desk) : give);
-    // The guest goes on talking to a stdout whose stdin has ended.
+    // The guest keeps writing to a stdout whose stdin has ended.
     connection.onEnd(() => {
       if (!connection.stdio && current === connection) current = undefined;
     });

@@ -33,7 +33,7 @@ function neededPath(flag: string, text: string, path: string): string {
 
 /**
  * -gdb and `gdbserver`: what listens for a debugger. As QEMU's, tcp:HOST:PORT needs no server=on, and nothing waits for a client; without a HOST
- * it listens for this machine alone.
+ * it listens on the loopback interface only.
  */
 export function parseGdb(flag: string, text: string): Chardev {
   if (text === 'stdio' || text === 'null' || text.startsWith('unix:')) return parseChardev(flag, text);

@@ -13,7 +13,7 @@ const TEXTS: Record<string, string> = {
   EFBIG: 'File too large',
   EIO: 'Input/output error',
   EPIPE: 'Broken pipe',
-  // Opening a FIFO for writing that nobody reads, without waiting.
+  // Opening a FIFO without a reader for writing, without waiting.
   ENXIO: 'nobody reads from it',
 };
 

@@ -43,7 +43,7 @@ export interface LabFlags {
   loadvm?: string;
   /** File that a replay is written to at the end. */
   record?: string;
-  /** A replay's file or link: played instead of a machine that goes on. */
+  /** A replay's file or link: played instead of running a machine. */
   replay?: string;
 }
 

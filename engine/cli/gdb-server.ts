@@ -16,7 +16,7 @@ export class GdbServer {
     private readonly stdio: Stdio,
   ) {}
 
-  /** Opens it; nobody is served before the machine is there (`serve`). Throws a FlagError. */
+  /** Opens it; clients are served once the machine exists (`serve`). Throws a FlagError. */
   static open(chardev: Chardev, stdio: Stdio): Promise<Opened> {
     return openChardev('-gdb', chardev, stdio);
   }

@@ -7,7 +7,7 @@ const MOST_WAITING = 16 * 2 ** 20;
 const AT_ONCE = 1 << 16;
 const RETRY_MS = 10;
 
-/** Emptied when opened. Never waits: a FIFO that nobody reads is an error (ENXIO). */
+/** Emptied when opened. Never waits: a FIFO without a reader is an error (ENXIO). */
 export function openForOutput(path: string): number {
   return openSync(path, constants.O_WRONLY | constants.O_CREAT | constants.O_TRUNC | constants.O_NONBLOCK, 0o666);
 }

@@ -20,7 +20,7 @@ const notRegular = 'Not a regular file';
 export async function readRegular(path: string, most = 2 ** 31 - 1): Promise<Uint8Array<ArrayBuffer>> {
   let file: Awaited<ReturnType<typeof open>> | undefined;
   try {
-    // Without O_NONBLOCK the open of a FIFO waits for somebody who writes.
+    // Without O_NONBLOCK the open of a FIFO waits for a writer.
     file = await open(path, constants.O_RDONLY | constants.O_NONBLOCK);
     const found = await file.stat();
     if (!found.isFile()) throw new Unreadable(found.isDirectory() ? 'Is a directory' : notRegular);

@@ -12,7 +12,7 @@ export async function loadSymbols(machine: Machine, path: string): Promise<void>
   const wrong = (reason: string): FlagError => new FlagError(`-symbols ${path}: ${reason}`);
   let file: FileHandle | undefined;
   try {
-    // Without O_NONBLOCK the open of a FIFO waits for somebody who writes.
+    // Without O_NONBLOCK the open of a FIFO waits for a writer.
     file = await open(path, constants.O_RDONLY | constants.O_NONBLOCK);
     const found = await file.stat();
     if (!found.isFile()) throw wrong('it is no regular file');

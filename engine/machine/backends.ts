@@ -108,7 +108,7 @@ export class Backends implements MachineBackends {
     return range && { id: range.label, offset: hva - range.start };
   }
 
-  /** As `HostRanges.backingsOf`; memory that nobody owns is left out. */
+  /** As `HostRanges.backingsOf`; memory without an owner is left out. */
   backingsOf(hva: number, size: number): BackingPart[] {
     return piecesOf({ start: hva, end: hva + size }, this.host).flatMap(({ start, end }) => {
       const backing = this.backingOf(start);

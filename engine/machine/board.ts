@@ -1,4 +1,4 @@
-/** The board's fixed numbers: who sits where. One fact, one place: loaders, ACPI tables, guests and docs follow these. */
+/** The board's fixed numbers: addresses, ports and lines. One fact, one place: loaders, ACPI tables, guests and docs follow these. */
 
 /** COM1, 16550A. */
 export const SERIAL_PORT = 0x3f8;

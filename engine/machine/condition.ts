@@ -17,7 +17,7 @@ export class PanicWatch {
     if (byte === NEWLINE) this.line = '';
     else if (this.line.length < LONGEST) {
       this.line += String.fromCharCode(byte);
-      // Each byte of a panic's line is looked at while it is short: its end may never come.
+      // Each byte of a panic's line is checked while it is short: its end may never come.
       if (byte === 0x67 && PANIC.test(this.line)) this.seen = true;
     }
   }

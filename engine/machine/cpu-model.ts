@@ -59,7 +59,7 @@ const FEATURES: Readonly<Record<string, readonly [word: number, bits: number]>> 
 const SVM_FEATURES = new Set(['svm', 'npt', 'nrip-save', 'flushbyasid']);
 
 export interface CpuModel {
-  /** As it is told and saved: `lab64-svm,-npt`, without what makes no difference. */
+  /** As it is shown and saved: `lab64-svm,-npt`, without what makes no difference. */
   name: string;
   number: number;
   /** CPUID bits that are hidden, CPUID_HIDDEN_WORDS words. */

@@ -53,7 +53,7 @@ export interface DimmHooks {
   rescan(): void;
   /** The guest takes memory only in blocks of so many bytes; undefined: it does not care. */
   guestBlock(): number | undefined;
-  /** The guest is about to cause a commit: whoever is in the middle of one ends it. */
+  /** The guest is about to cause a commit: a commit that is under way is completed first. */
   settle(): void;
   /** Runs a commit, and lets it be known that it is made through the device. */
   through<T>(device: DeviceCommit, commit: () => T): T;

@@ -1,6 +1,6 @@
 /**
  * Runs vCPUs for exact numbers of instructions. Several vCPUs take turns in rounds of fixed guest time; a round is part of the
- * machine's state, so where a caller stops and goes on again has no influence on what the guest does.
+ * machine's state, so where a caller stops and continues has no influence on the guest.
  */
 import type { CoreExports } from '../abi/core';
 import {
@@ -32,7 +32,7 @@ export class Executor implements Scheduler {
   /** A vCPU that must not run for now, whatever it could do: its dirty ring is full. */
   isHeld: (vcpu: Vcpu) => boolean = () => false;
 
-  /** Told where a vCPU went on, at its time before (ns), and why it left; undefined: nobody asks. */
+  /** Called with where a vCPU entered, at its time before (ns), and why it left, if set. */
   tracer: { entered(vcpu: Vcpu, at: number): void; left(vcpu: Vcpu, reason: number): void } | undefined;
 
   private turn = 0;
@@ -104,7 +104,7 @@ export class Executor implements Scheduler {
     this.retrying.fill(false);
   }
 
-  /** Whose turn it is, and whether the round has begun: what tells two moments at the same instruction count apart. */
+  /** Whose turn it is, and whether the round has begun: which distinguishes two moments at the same instruction count. */
   place(): { turn: number; inRound: boolean } {
     return { turn: this.turn, inRound: this.roundEnd !== undefined };
   }
@@ -144,7 +144,7 @@ export class Executor implements Scheduler {
     this.roundEnd = undefined;
     this.turn = 0;
     if (idle) return this.retrying.includes(true) ? 'retry' : 'idle';
-    // A vCPU that halted early, or could not go on, waits for the others; with one vCPU there is nobody to wait for.
+    // A vCPU that halted early, or could not continue, waits for the others; a single vCPU has none to wait for.
     if (Number.isFinite(end)) for (const vcpu of this.vcpus) if (vcpu.halted !== Halted.no || !this.runnable(vcpu)) vcpu.sleepUntil(end);
     return 'ran';
   }

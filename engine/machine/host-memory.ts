@@ -1,6 +1,6 @@
 /**
  * Host memory: the core's wasm linear memory, from HOST_BASE up, handed out in labelled ranges. An hva is a byte offset into it.
- * A range that was handed out never overlaps another one, is page-aligned and reads as zeros at first.
+ * A range that was handed out never overlaps another, is page-aligned and reads as zeros at first.
  */
 import { HOST_BASE, PAGE_SIZE } from '../abi/layout';
 import { MachineError } from './api';

@@ -13,7 +13,7 @@ import type { PhysicalMemory } from './physical';
 import type { Vcpu } from './vcpu';
 import { sumStats } from './vcpu-reset';
 
-/** The parts of a machine that can be looked at. */
+/** The parts of a machine that can be inspected. */
 export interface Inspected {
   memory: MemslotEngine;
   host: HostMemory;

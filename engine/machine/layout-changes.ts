@@ -1,6 +1,6 @@
 /**
  * What a change of the layout means for the rest of the machine: the core drops translations, backings are carried to other host memory,
- * DIMMs look where they are mapped, listeners are notified, and host memory that nothing can use again is given back.
+ * DIMMs find where they are mapped now, listeners are notified, and host memory that nothing can use again is freed.
  */
 import type { CoreExports } from '../abi/core';
 import type { MemslotEngine } from '../memory/index';
@@ -92,7 +92,7 @@ export class LayoutChanges {
     }
   }
 
-  /** Host memory that no backend owns and that no memslot, staged edit or undo can use again is given back. */
+  /** Host memory that no backend owns and that no memslot, staged edit or undo can use again is freed. */
   collect(): void {
     this.context.host.releaseAllBut((keep) => this.forEachHostRangeInUse(keep));
   }

@@ -195,7 +195,7 @@ class LabMachine implements Machine {
       );
     } finally {
       run.release();
-      // For whoever runs the machine. Not `wake()`: a digest must not change what the guest does.
+      // For the machine's runner. Not `wake()`: a digest must not change what the guest does.
       parts.emit({ type: 'wake' });
     }
   }

@@ -1,13 +1,13 @@
 /**
  * The change sets that map a part of a backing, or take it away, so that each run of mapped memory is one memslot. What stays keeps
  * gfn and backing: the engine's page flow zaps nothing of it (memory/page-flow.ts). People may have moved, split or flagged the slots
- * meanwhile: what is there is looked at, not remembered.
+ * meanwhile: they are found anew each time, not remembered.
  */
 import { PAGE_SIZE } from '../abi/layout';
 import { type MemslotEngine, regionOf } from '../memory/index';
 import type { MemoryRegion, Memslot } from '../memory/types';
 
-/** Ids from here on, so that the low ones stay with those who type them. */
+/** Ids from here on, so that the low ones stay free for people who type them. */
 const FIRST_ID = 256;
 
 /** Bytes, half-open. */

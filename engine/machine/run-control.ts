@@ -262,7 +262,7 @@ export class RunControl implements MachineRun {
     return wakeIn === Infinity ? { idle: true } : { idle: true, wakeIn };
   }
 
-  /** An idle guest: lets allowed time pass. false: it goes on sleeping. */
+  /** An idle guest: lets allowed time pass. false: it stays asleep. */
   private sleep(): boolean {
     const next = this.clock.next;
     const allowed = this.throttle.allowed(this.clock.now());

@@ -9,7 +9,7 @@ import type { Vcpu } from './vcpu';
 /**
  * `idle`: every vCPU waits: for an interrupt, or to be let on (its dirty ring is full). `left`: the core came back for the machine to look at.
  * `stopped`: a watch was hit, and its owner wants to stop there. `retry`: every vCPU that does not wait met an INVALID memslot, and so it
- * stays until its commit goes on.
+ * stays until its commit continues.
  */
 export type Advance = 'ran' | 'idle' | 'left' | 'retry' | 'stopped';
 

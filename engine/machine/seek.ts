@@ -10,7 +10,7 @@ import type { Vcpu } from './vcpu';
 const RSP = VCPU_GPR + 4 * 8;
 /** Instructions between two looks at the wall clock. */
 const LOOK = 64;
-/** Timers that fire for nothing, one after another, until nobody waits any longer. */
+/** Idle timers that may fire one after another before the wait ends. */
 const FRUITLESS = 500_000;
 
 export function seeker(traveller: Traveller, vcpu: Vcpu, { rip, rsp }: Omit<SeekGoal, 'vcpu'>): Seek {

@@ -51,7 +51,7 @@ const dimm = object<SavedDimm>({
   moveTo: nullable(count),
 });
 
-/** Snapshots from before these were kept do not have them: nobody sleeps or retries then. */
+/** Older snapshots do not have them: no vCPU sleeps or retries then. */
 const someVcpus = list(int(0, MAX_VCPUS - 1), 0, MAX_VCPUS);
 const round = object<Required<SavedMachine['round']>>({
   turn: int(0, MAX_VCPUS - 1),

@@ -121,8 +121,8 @@ export function captureRam(host: HostMemory, numbers = false): RamPiece[] {
 }
 
 /**
- * MachineError when the state is refused: nothing was changed then. Returns the run state that was captured. Synchronous, so nobody sees
- * the machine between two states.
+ * MachineError when the state is refused: nothing was changed then. Returns the run state that was captured. Synchronous, so the machine is never seen
+ * between two states.
  */
 export function restoreState(parts: StateParts, state: UncheckedState): RunState {
   const saved = checkAll(parts, state);

@@ -22,7 +22,7 @@ export interface VirtioContext {
   /** Bytes of RAM that a balloon counts from: boot RAM and DIMMs. */
   ram: () => number;
   invalidateCode(hva: number, size: number): void;
-  /** The guest has had much done for it: who runs the machine should look at the clock. */
+  /** The device did much work for the guest: the runner should check the clock. */
   endSlice(): void;
   changed(): void;
   /** The guest has something to look at. */
@@ -33,7 +33,7 @@ export interface VirtioContext {
 }
 
 export class VirtioDevices implements MachineVirtio {
-  /** Memory backends of the devices that have another one than they began with, by device id. */
+  /** Memory backends of the devices whose backend was replaced, by device id. */
   private readonly moved = new Map<string, string>();
 
   constructor(
@@ -127,7 +127,7 @@ export class VirtioDevices implements MachineVirtio {
     this.context.changed();
   }
 
-  /** A memory backend took the place of another one: so it does for the device that had that. */
+  /** A memory backend replaced another: the device that had the old one gets the new one. */
   rehosted({ from, onto }: Rehost): void {
     if (onto === undefined) return;
     const mem = this.placedMems.find((each) => this.backingOf(each).start === from);

@@ -26,7 +26,7 @@ export interface CommitEntry {
   /** What its phases took, microseconds; the time between two phases, or two ioctls of a legacy commit, does not count. */
   us: number;
   legacy: boolean;
-  /** The layout was handed over whole. */
+  /** It was a whole-set switch. */
   whole?: boolean;
   /** Guest accesses that no slot answered, from this commit to the next. */
   holes: number;

@@ -41,7 +41,7 @@ export interface RegisterGroup {
 
 /** A frame of a backtrace. */
 export interface FrameView {
-  /** Where it goes on, linear, "0x..." */
+  /** Where it continues, linear, "0x..." */
   gva: string;
   by: 'registers' | 'ORC' | 'frame pointer' | 'guess';
   symbol?: string;

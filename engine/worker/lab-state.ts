@@ -60,7 +60,7 @@ function slotView(machine: Machine, kinds: ReadonlyMap<string, SlotView['kind']>
   return {
     slot: slot.slot,
     asId: slot.asId,
-    // What INVALID is, `stepping` tells.
+    // `stepping` says which slots are INVALID.
     flags: slot.flags & (MemFlag.LogDirtyPages | MemFlag.ReadOnly),
     guestPhysAddr: slot.baseGfn * PAGE,
     memorySize: slot.npages * PAGE,

@@ -83,7 +83,7 @@ export type ToWorker =
       layout?: string;
       /**
        * A share link's fragment as it came (location.hash), unchecked; the worker unpacks it. "l=" is a layout, "s=" a state, "r=" a replay, which the
-       * machine plays once it has booted; anything else is no share link. For a state or a replay `config` and `guest` are what `inspect-link` told.
+       * machine plays once it has booted; anything else is no share link. For a state or a replay `config` and `guest` are what `inspect-link` returned.
        */
       link?: string;
       /** A replay from a file, unchecked, instead of a link. */
@@ -113,11 +113,11 @@ export type ToWorker =
   | { type: 'symbols'; id: number; name: string; file: Blob }
   | { type: 'cancel-replay' }
   /**
-   * A stopped guest goes on until this vCPU stands at `to` (linear, hex), or after one instruction of it, and is stopped there; `stack`: not with a lower
+   * A stopped guest runs until this vCPU reaches `to` (linear, hex), or after one instruction of it, and is stopped there; `stack`: not with a lower
    * stack pointer (hex). Slow, since it goes step by step; 'run' with 'stop' ends it. Answered with a SeekAnswer.
    */
   | { type: 'seek'; id: number; vcpu: number; to?: string; stack?: string }
-  /** Answered with 'pong', whatever else goes on. */
+  /** Answered with 'pong' at any time. */
   | { type: 'ping' }
   /** Is this a whole machine snapshot or a layout? Answered with an InspectedFile, or the reason why not. No machine is touched. */
   | { type: 'inspect-file'; id: number; bytes: Uint8Array }
@@ -148,7 +148,7 @@ export interface SeekAnswer {
 
 /** The page's questions: what each sends and gets. A question changes nothing (engine/worker/queries.ts answers them). */
 export interface Queries {
-  /** Counters since the start, as `info tlb-stats` tells them. */
+  /** Counters since the start, as `info tlb-stats` prints them. */
   stats: { query: { ask: 'stats' }; answer: Record<string, number> };
   /** So many flags changed among so many slots, by each of the three calls, measured now on scratch engines; takes a second or two. */
   'flags-bench': { query: { ask: 'flags-bench'; slots: number; changes: number }; answer: FlagsBench };
@@ -172,7 +172,7 @@ export interface Queries {
   /** Nothing is harvested. At most MAX_HEAT_COLUMNS columns in all, at most MAX_HEAT_SPANS spans. */
   'dirty-heat': { query: { ask: 'dirty-heat'; asId?: number; spans: readonly HeatSpan[]; at?: number }; answer: DirtyHeat };
   /**
-   * What would be taken from under the guest, which nobody has asked: by making the entry of the history at `goTo` the live one, or by loading the
+   * Memory that would be removed without the guest's consent: by making the entry of the history at `goTo` the live one, or by loading the
    * layout with this text.
    */
   unasked: { query: { ask: 'unasked'; goTo?: number; layout?: string }; answer: Unasked[] };
@@ -293,7 +293,7 @@ export interface HistoryView {
   /** What its phases took, measured microseconds; a legacy one: all its calls, without the guest between them. */
   us: number;
   legacy: boolean;
-  /** The layout was handed over whole (changeset_commit -w). */
+  /** It was a whole-set switch (changeset_commit -w). */
   whole?: boolean;
   /** The device that the guest made it through; absent: a person made it. */
   by?: string;

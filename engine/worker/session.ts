@@ -92,12 +92,12 @@ export class Session {
     }
   }
 
-  /** What has no answer is told in the monitor. */
+  /** Errors of requests without an answer are printed in the monitor. */
   private refused(error: unknown): void {
     this.post({ type: 'monitor-event', text: `Error: ${reasonOf(error)}` });
   }
 
-  /** Ends the loop; for tests and for a host that goes on living. */
+  /** Ends the loop; for tests and for a host that outlives it. */
   async end(): Promise<void> {
     await this.running?.runner.end();
     this.running?.figures.end();

@@ -1,4 +1,4 @@
-/** A page for tests of the session, without a Worker: it remembers what it was told and keeps layouts and snapshots in maps. */
+/** A page for tests of the session, without a Worker: it records the messages and keeps layouts and snapshots in maps. */
 import { readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import type { Machine } from '../machine/index';
@@ -80,7 +80,7 @@ export class Page {
     }
   }
 
-  /** For what no message tells: looked at whenever the session gave a turn back, or a timer of its own went off. */
+  /** Polls on every turn that the session yields, and on a timer, for what no message announces. */
   async holds(condition: () => boolean): Promise<void> {
     await this.until(() => condition() || undefined);
   }

@@ -3,7 +3,7 @@ import type { Position } from './run';
 
 export interface CheckpointInfo {
   position: Position;
-  /** What whoever took it wanted to know again. */
+  /** The caller's own mark. */
   mark: number;
   /** bytes that it holds */
   bytes: number;
@@ -18,7 +18,7 @@ export interface MachineCheckpoints {
   take(): void;
   /**
    * Puts the machine back to the one at this place in the list; those behind it are gone. Undo history ends. RAM, vCPUs, their TLBs, devices
-   * and layout are as they were; the machine is paused. Nothing is emitted: who goes back says so when it is there.
+   * and layout are as they were; the machine is paused. Nothing is emitted: the caller reports it on arrival.
    */
   back(index: number): void;
   /** What goes out (serial line, debug console, logs, events for QMP) went out already: nothing does while this is set. */

@@ -32,9 +32,9 @@ export interface MachineDebug {
   watch(list: readonly Watch[]): void;
   /** Holes count as hits too. */
   watchHoles: boolean;
-  /** Asked at each hit: why the machine shall stop there, one line; undefined: it goes on. */
+  /** Called at each hit: why the machine should stop there, one line; undefined: it continues. */
   onHit: ((stop: WatchStop) => string | undefined) | undefined;
-  /** A breakpoint at the instruction that a vCPU stands in front of is not met there: it goes on from it. */
+  /** A breakpoint at a vCPU's next instruction is skipped once, so that the vCPU can continue from it. */
   passBreakpoint(vcpu: number): void;
   /** The machine pauses in front of the instruction of this vCPU with that count; undefined: nowhere. */
   breakVcpu(vcpu: number, icount: number | undefined): void;

@@ -42,7 +42,7 @@ export type MachineEvent =
   /** A vCPU's dirty ring reached its soft limit: the vCPU is held until `resetDirtyRings` makes room. The others go on. */
   | { type: 'dirty-ring-full'; vcpu: number }
   | { type: 'log'; text: string }
-  /** Something came in that may end a halt: whoever sleeps for this machine should run it again. */
+  /** Input arrived that may end a halt: a runner that sleeps should run the machine again. */
   | { type: 'wake' }
   /** isa-debug-exit was written, or the guest powered off: status as QEMU exits with. */
   | { type: 'quit'; status: number };

@@ -32,7 +32,7 @@ export interface Dimm {
   addr: number;
   size: number;
   hotplugged: boolean;
-  /** device_del was asked and the guest has not answered. */
+  /** device_del was requested and the guest has not answered. */
   pendingUnplug: boolean;
 }
 
@@ -61,7 +61,7 @@ export interface DeviceCommit {
 
 /** Host memory by hva. */
 export interface HostRanges {
-  /** A free, zeroed range of `size` bytes; MachineError when there is none. It is given back once no memslot, staged edit or undo can use it. */
+  /** A free, zeroed range of `size` bytes; MachineError when there is none. It is freed once no memslot, staged edit or undo can use it. */
   allocate(size: number, label: string): number;
   /** Gives back what was allocated and nothing can use; every commit does. */
   collect(): void;

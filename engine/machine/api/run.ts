@@ -62,7 +62,7 @@ export interface MachineRun {
    * 'never': it cannot come there, so that machine had other inputs.
    */
   to(position: Position, deadline: number): 'there' | 'going' | 'never';
-  /** A way to a place in a vCPU's code, for a machine that runs and that nobody else runs meanwhile. Instruction by instruction, so it is slow. */
+  /** A way to a place in a vCPU's code, for a running machine that nothing else runs meanwhile. Instruction by instruction, so it is slow. */
   seek(goal: SeekGoal): Seek;
   readonly breakCount: number | undefined;
   /**

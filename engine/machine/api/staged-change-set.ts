@@ -25,7 +25,7 @@ export type NewEdit = Exclude<StagedEdit, { op: 'add' }> | (Omit<Extract<StagedE
 export interface StagedEntry {
   edit: StagedEdit;
   refusals: Refusal[];
-  /** What it would take from under the guest, which nobody has asked. */
+  /** Memory that it would remove without the guest's consent. */
   unasked?: Unasked[];
 }
 
@@ -100,7 +100,7 @@ export interface StagedChangeSet {
   unaskedBy(then: readonly MemoryRegion[]): Unasked[];
   /**
    * One atomic commit; the set is closed when it is accepted and stays open, unchanged, when it is refused.
-   * whole: the layout as it will be, handed over whole; the engine finds the difference. Same result, other cost.
+   * whole: a whole-set switch: the engine finds the difference. Same result, other cost.
    * legacy: one ioctl after another as KVM's users must today (deletes first, then the adds), the guest running in between.
    */
   commit(options?: { legacy?: boolean; whole?: boolean }): Promise<Commit>;

@@ -101,7 +101,7 @@ export interface MachineSnapshot {
   /**
    * Puts a captured state in place of everything: RAM, vCPUs, devices, backends, DIMMs, memslots. Host memory, backends and DIMMs that the
    * state does not have are dropped; undo history ends. All or nothing: the state is distrusted and checked whole first, and a MachineError
-   * (one line) means that the machine goes on untouched. A machine that ran goes on running, a stopped one stays stopped.
+   * (one line) means that the machine is unchanged. A running machine keeps running, a stopped one stays stopped.
    */
   restore(state: UncheckedState): void;
 }

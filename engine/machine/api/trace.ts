@@ -23,7 +23,7 @@ export interface TraceSink {
 }
 
 export interface MachineTrace {
-  /** Who listens; undefined: nobody. */
+  /** The listener, if any. */
   sink: TraceSink | undefined;
   /** Instructions that the vCPU has retired. */
   icount(vcpu: number): number;
