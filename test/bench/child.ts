@@ -1,7 +1,7 @@
 /** The process of one contender (process.ts): the first message starts it, each later one is the letter of a workload. */
 import type { Contender } from './contender';
 import { read, v86Wasm } from './files';
-import { startLab } from './lab';
+import type { startLab } from './lab';
 import type { ChildAnswer, ChildRequest } from './process';
 import { startV86 } from './v86';
 
@@ -10,7 +10,11 @@ let contender: Contender | undefined;
 async function answer(message: ChildRequest | string): Promise<ChildAnswer> {
   if (typeof message === 'string') return { measured: await contender!.run(message) };
   const image = read(message.image);
-  contender = message.kind === 'v86' ? await startV86(image, v86Wasm) : await startLab({ ...message, core: read(message.core), image });
+  if (message.kind === 'v86') contender = await startV86(image, v86Wasm);
+  else {
+    const lab = (await import(message.engine)) as { startLab: typeof startLab };
+    contender = await lab.startLab({ ...message, core: read(message.core), image });
+  }
   return { name: contender.name };
 }
 

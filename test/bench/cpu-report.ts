@@ -2,13 +2,13 @@
 import type { Measured } from './contender';
 import { geometricMean, median } from './statistics';
 
-/** v86 is contender 0; QEMU, where it is there, contender 1. Ratios are speeds: over 1 is faster than the peer. */
+/** v86 is contender 0, unless peers are left out; QEMU, where it is there, contender 1. Ratios are speeds: over 1 is faster than the peer. */
 export interface Row {
   workload: string;
   /** median, one per contender */
   ms: number[];
-  /** speed over v86, one per contender */
-  overV86: number[];
+  /** speed over contender 0, one per contender */
+  overFirst: number[];
 }
 
 /** Workloads that need not be as fast as v86: the least ratio that counts as reached. Every other one: 0.8. */
@@ -19,7 +19,7 @@ const LEAST_ELSE = 0.8;
 export function rowsOf(names: readonly string[], results: Measured[][][]): Row[] {
   return names.map((workload, w) => {
     const ms = results.map((result) => median(result[w]!.map((measured) => measured.ms)));
-    return { workload, ms, overV86: ms.map((time) => ms[0]! / time) };
+    return { workload, ms, overFirst: ms.map((time) => ms[0]! / time) };
   });
 }
 
@@ -31,10 +31,10 @@ export function printTable(names: readonly string[], rows: readonly Row[]): void
   const line = (first: string, cells: string[]) =>
     console.log(`${first.padEnd(18)} ${cells.map((cell) => cell.padStart(width)).join(' ')}`);
   line('', [...names]);
-  for (const { workload, ms, overV86 } of rows)
+  for (const { workload, ms, overFirst } of rows)
     line(
       workload,
-      ms.map((time, c) => `${time.toFixed(time < 20 ? 1 : 0)} ms ${overV86[c]!.toFixed(2).padStart(6)}x`),
+      ms.map((time, c) => `${time.toFixed(time < 20 ? 1 : 0)} ms ${overFirst[c]!.toFixed(2).padStart(6)}x`),
     );
   line(
     'geometric mean',
@@ -49,10 +49,25 @@ export function verdict(ok: boolean, text: string): boolean {
 
 /** No workload of `contender` may be much slower than v86. */
 export function leastVerdict(rows: readonly Row[], contender: number): boolean {
-  const short = rows.filter(({ workload, overV86 }) => overV86[contender]! < (LEAST[workload] ?? LEAST_ELSE));
-  const list = short.map(({ workload, overV86 }) => `${workload} ${overV86[contender]!.toFixed(2)}x`).join(', ');
+  const short = rows.filter(({ workload, overFirst }) => overFirst[contender]! < (LEAST[workload] ?? LEAST_ELSE));
+  const list = short.map(({ workload, overFirst }) => `${workload} ${overFirst[contender]!.toFixed(2)}x`).join(', ');
   return verdict(
     short.length === 0,
     `single workloads at 0.8x v86 or more (faults and page tables 0.7x, chase 32 MiB 0.85x)${list && `: ${list}`}`,
   );
 }
+
+/** How much longer than another build of the core a workload may take, in percent. */
+const SLOWER = 3;
+
+/** A table of times, and a verdict: no workload of contender `now` may take much longer than that of contender `before`. */
+export function compareBuilds(rows: readonly Row[], now: number, before: number, name: string): boolean {
+  console.log(`times relative to ${name}:`);
+  for (const { workload, ms } of rows) console.log(`${workload.padEnd(18)} ${percent(ms[now]! / ms[before]!)}`);
+  console.log(`${'geometric mean'.padEnd(18)} ${percent(1 / meanOver(rows, now, before))}`);
+  const slow = rows.filter(({ ms }) => ms[now]! > ms[before]! * (1 + SLOWER / 100));
+  const list = slow.map(({ workload, ms }) => `${workload} ${percent(ms[now]! / ms[before]!)}`).join(', ');
+  return verdict(slow.length === 0, `no workload over ${SLOWER} % slower than ${name}${list && `: ${list}`}`);
+}
+
+const percent = (ratio: number): string => `${ratio < 1 ? '' : '+'}${((ratio - 1) * 100).toFixed(1)} %`;

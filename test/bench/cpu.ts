@@ -1,17 +1,17 @@
 /**
- * `npm run bench [-- ROUNDS] [--core FILE] [--only TEXT] [--accel interp|jit] [--chromium]`: what guests do all day, from one C source, on v86's JIT
+ * `npm run bench [-- ROUNDS] [--core FILE] [--alone] [--only TEXT] [--accel interp|jit] [--chromium]`: what guests do all day, from one C source, on v86's JIT
  * (compiled for 32 bits, all it can run), on QEMU's TCG and on this project's core (64 bits), each in a process of its own, one after the
- * other in every round; the median counts. `--core` adds another build of the core, to see what a change did; `--only` takes the workloads whose name contains the
+ * other in every round; the median counts. `--core` adds another build of the core, to see what a change did (build/core.wasm of another
+ * checkout runs with that checkout's engine), `--alone` leaves v86 and QEMU out; `--only` takes the workloads whose name contains the
  * text; `--accel` leaves the other tier of ours out; `--chromium` runs v86 and ours in a real Chromium instead of Node. Targets: geometric mean and the least of the single ratios. Results: build/bench-cpu.json.
  */
 import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
 import { cpus, loadavg } from 'node:os';
-import { basename, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { startChromium } from './chromium';
 import type { Contender, Measured } from './contender';
-import { leastVerdict, meanOver, printTable, rowsOf, verdict } from './cpu-report';
-import { BUILD, CORE, v86Version } from './files';
+import { compareBuilds, leastVerdict, meanOver, printTable, rowsOf, verdict } from './cpu-report';
+import { BUILD, buildOf, CORE, v86Version } from './files';
 import { buildImage, imagePath, workloads } from './images';
 import { startProcess } from './process';
 import { qemuVersion, startQemu } from './qemu';
@@ -53,27 +53,36 @@ interface Request {
   tiers: ('interp' | 'jit')[];
   /** another build of the core */
   core?: string;
+  /** without v86 and QEMU */
+  alone: boolean;
   chromium: boolean;
 }
 
 /** @throws Error with one line that names the wrong value */
 function parse(): Request {
-  const options = { core: { type: 'string' }, only: { type: 'string' }, accel: { type: 'string' }, chromium: { type: 'boolean' } } as const;
+  const options = {
+    core: { type: 'string' },
+    alone: { type: 'boolean' },
+    only: { type: 'string' },
+    accel: { type: 'string' },
+    chromium: { type: 'boolean' },
+  } as const;
   const { values, positionals } = parseArgs({ options, allowPositionals: true });
   const argument = positionals[0] ?? '5';
   const rounds = Number(argument);
   if (!Number.isInteger(rounds) || rounds < 1 || rounds > 99) throw new Error(`${argument}: rounds are a number from 1 to 99`);
-  const { core, only, accel, chromium = false } = values;
+  const { core, alone = false, only, accel, chromium = false } = values;
+  if (chromium && alone) throw new Error('--alone and --chromium do not go together');
   if (chromium && core !== undefined) throw new Error('--core and --chromium do not go together');
   if (core !== undefined && !existsSync(core)) throw new Error(`--core ${core}: there is no such file`);
   const names = workloads.filter((name) => only === undefined || name.includes(only));
   if (names.length === 0) throw new Error(`--only ${only}: no workload's name contains that; they are ${workloads.join('; ')}`);
   if (accel !== undefined && accel !== 'interp' && accel !== 'jit') throw new Error(`--accel ${accel}: it is interp or jit`);
-  return { rounds, names, tiers: accel === undefined ? TIERS : [accel], chromium, ...(core !== undefined && { core }) };
+  return { rounds, names, tiers: accel === undefined ? TIERS : [accel], alone, chromium, ...(core !== undefined && { core }) };
 }
 
-/** v86 first, TCG second where it is installed, then ours. `host`: what runs them. */
-async function start({ tiers, core, chromium }: Request, qemu: boolean): Promise<{ contenders: Contender[]; host: string }> {
+/** v86 first, TCG second where it is installed, then ours, then the other build's. `host`: what runs them. */
+async function start({ tiers, core, alone, chromium }: Request, qemu: boolean): Promise<{ contenders: Contender[]; host: string }> {
   const images = { 32: buildImage(32), 64: buildImage(64) };
   const tcg = qemu ? [await startQemu(images[64], 64)] : [];
   if (chromium) {
@@ -82,34 +91,41 @@ async function start({ tiers, core, chromium }: Request, qemu: boolean): Promise
   }
   const ours: Contender[] = [];
   const lab = { kind: 'lab', image: imagePath(64), bits: 64 } as const;
-  for (const accel of tiers) ours.push(await startProcess({ ...lab, core: CORE, accel }));
-  if (core !== undefined)
-    for (const accel of tiers) ours.push(await startProcess({ ...lab, core: resolve(core), accel, build: basename(core) }));
+  for (const accel of tiers) ours.push(await startProcess({ ...lab, core: CORE, engine: buildOf(CORE).engine, accel }));
+  if (core !== undefined) {
+    const { name: build, ...other } = buildOf(core);
+    for (const accel of tiers) ours.push(await startProcess({ ...lab, ...other, accel, build }));
+  }
+  if (alone) return { contenders: ours, host: `Node ${process.versions.node}` };
   const v86 = await startProcess({ kind: 'v86', image: imagePath(32) });
   return { contenders: [v86, ...tcg, ...ours], host: `Node ${process.versions.node}` };
 }
 
 async function main(request: Request): Promise<number> {
-  const { rounds, names, tiers, chromium } = request;
+  const { rounds, names, tiers, core, alone, chromium } = request;
   const load = loadavg()[0]!;
-  const qemu = qemuVersion();
-  if (qemu === undefined)
+  const qemu = alone ? undefined : qemuVersion();
+  if (qemu === undefined && !alone)
     console.log('qemu-system-x86_64 is not installed (Debian: apt-get install qemu-system-x86): no comparison with TCG');
   const { contenders, host } = await start(request, qemu !== undefined);
-  const first = qemu === undefined ? 1 : 2;
+  const first = alone ? 0 : qemu === undefined ? 1 : 2;
   const rows = rowsOf(names, await measure(contenders, names, rounds));
   const titles = contenders.map((contender) => contender.name);
   const processor = cpus()[0]?.model.trim();
   console.log(
-    `${processor}, ${host}, v86 ${v86Version}, QEMU ${qemu ?? 'none'}, median of ${rounds}, load before: ${load.toFixed(1)}; ratios: speed over v86`,
+    `${processor}, ${host}, v86 ${v86Version}, QEMU ${qemu ?? 'none'}, median of ${rounds}, load before: ${load.toFixed(1)}; ratios: speed over ${alone ? titles[0] : 'v86'}`,
   );
   printTable(titles, rows);
   mkdirSync(BUILD, { recursive: true });
   const record = { processor, host, v86: v86Version, qemu, rounds, load, contenders: titles, rows };
   writeFileSync(`${BUILD}/bench-cpu${chromium ? '-chromium' : ''}.json`, `${JSON.stringify(record, null, 2)}\n`);
   for (const contender of contenders) await contender.close();
-  // The verdict is on the best tier, over all workloads only.
-  if (names.length < workloads.length) return 0;
+  const kept =
+    core === undefined ||
+    tiers.map((_tier, t) => compareBuilds(rows, first + t, first + tiers.length + t, titles[first + tiers.length + t]!));
+  const same = kept === true || kept.every((each) => each);
+  // The verdict on peers is on the best tier, over all workloads only.
+  if (alone || names.length < workloads.length) return same ? 0 : 1;
   const ours = first + tiers.length - 1;
   const target = chromium ? TARGET_V86_CHROMIUM : TARGET_V86;
   const reached = [verdict(meanOver(rows, ours, 0) >= target, `${meanOver(rows, ours, 0).toFixed(2)}x of at least ${target}x v86's speed`)];
@@ -118,7 +134,7 @@ async function main(request: Request): Promise<number> {
       verdict(meanOver(rows, ours, 1) >= TARGET_TCG, `${meanOver(rows, ours, 1).toFixed(2)}x of at least ${TARGET_TCG}x TCG's speed`),
     );
   reached.push(leastVerdict(rows, ours));
-  return reached.every((each) => each) ? 0 : 1;
+  return same && reached.every((each) => each) ? 0 : 1;
 }
 
 try {
