@@ -71,11 +71,12 @@ export const VCPU_CELLS_END = 0x2000;
 /** A block of decoded code that runs once. */
 export const VCPU_SCRATCH = VCPU_CELLS_END;
 export const VCPU_SCRATCH_SIZE = 0x1000;
-/** Cache of gfn -> lookup answer: FRAME_CACHE_ENTRIES of 16 bytes. */
+/** Cache of gfn -> lookup answer: FRAME_CACHE_ENTRIES of 8 bytes, for what a TLB of half as many entries misses (engine/cpu/frames.ts). */
 export const VCPU_FRAME_CACHE = VCPU_SCRATCH + VCPU_SCRATCH_SIZE;
-export const FRAME_CACHE_ENTRIES = 256;
+export const FRAME_CACHE_ENTRIES = 8192;
+export const FRAME_CACHE_SHIFT = 13;
 /** Entries filled since the last flush: FILL_LOG_CAPACITY u16 entry numbers (bit 12: user table). */
-export const VCPU_FILL_LOG = VCPU_FRAME_CACHE + FRAME_CACHE_ENTRIES * 16;
+export const VCPU_FILL_LOG = VCPU_FRAME_CACHE + FRAME_CACHE_ENTRIES * 8;
 export const FILL_LOG_CAPACITY = 2048;
 /** One u8 for each TLB entry of both tables: NOTE_* (tlb.ts). */
 export const VCPU_TLB_NOTES = VCPU_FILL_LOG + FILL_LOG_CAPACITY * 2;
