@@ -26,10 +26,12 @@ function signOfSe(se: u32): u32 {
 }
 
 /** Ends an operation that raised nothing, or PE: the status word. */
+@inline
 export function endInexact(inexact: bool, up: bool): void {
-  const status = <u32>load<u16>(cpu, VCPU_FSW) & ~FSW_C1;
-  store<u16>(cpu, <u16>(status | (inexact ? EX_PRECISION : 0) | (up ? FSW_C1 : 0)), VCPU_FSW);
-  store<u32>(cpu, 0, VCPU_IGNNE);
+  const c = cpu;
+  const status = <u32>load<u16>(c, VCPU_FSW) & ~FSW_C1;
+  store<u16>(c, <u16>(status | (inexact ? EX_PRECISION : 0) | (up ? FSW_C1 : 0)), VCPU_FSW);
+  store<u32>(c, 0, VCPU_IGNNE);
 }
 
 /** Rounds +-hi.lo * 2^(exp - BIAS - 63), hi with its top bit set, into the register at `to`, with the status word. */

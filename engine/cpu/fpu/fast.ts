@@ -2,7 +2,7 @@
  * The short ways of x87 instructions (short-ways.ts): ordinary operands in registers that are in use, memory that the TLB knows, nothing
  * unmasked that could happen. Whatever is not so changes nothing here and is execute.ts's.
  */
-import { VCPU_CR0, VCPU_FCW, VCPU_FPU_REGS, VCPU_FSW, VCPU_FTW } from '../../abi/index';
+import { VCPU_CR0, VCPU_FCW, VCPU_FPU_REGS, VCPU_FSW, VCPU_FTW, VCPU_IGNNE } from '../../abi/index';
 import { F_CF, F_ZF, setArithmeticFlags } from '../flags';
 import { ripOf } from '../mem';
 import { hostRead, hostWrite } from '../mmu';
@@ -66,18 +66,32 @@ import {
 
 const CONDITIONS: u32 = FSW_C0 | FSW_C1 | FSW_C2 | FSW_C3;
 
+// Loads of one function are not merged by the engines' compilers, so block and TOP are read once and handed on.
+
 @inline
-function top(): u32 {
-  return (<u32>load<u16>(cpu, VCPU_FSW) >> 11) & 7;
+function topOf(c: usize): u32 {
+  return (<u32>load<u16>(c, VCPU_FSW) >> 11) & 7;
 }
 /** Where ST(i) lies. */
 @inline
-function place(i: u32): usize {
-  return cpu + VCPU_FPU_REGS + <usize>(((top() + i) & 7) << 4);
+function placeOf(c: usize, top: u32, i: u32): usize {
+  return c + VCPU_FPU_REGS + <usize>(((top + i) & 7) << 4);
+}
+/** Is ST(i) empty, in this tag word? */
+@inline
+function emptyIn(tags: u32, top: u32, i: u32): bool {
+  return ((tags >> (((top + i) & 7) << 1)) & 3) == 3;
 }
 @inline
-function isEmpty(i: u32): bool {
-  return ((<u32>load<u16>(cpu, VCPU_FTW) >> (((top() + i) & 7) << 1)) & 3) == 3;
+function tagsOf(c: usize): u32 {
+  return load<u16>(c, VCPU_FTW);
+}
+/** Where ST(0) lies; 0: it is empty. */
+@inline
+function filled(): usize {
+  const c = cpu;
+  const top = topOf(c);
+  return emptyIn(tagsOf(c), top, 0) ? 0 : placeOf(c, top, 0);
 }
 @inline
 function significand(at: usize): u64 {
@@ -89,48 +103,56 @@ function signExponent(at: usize): u32 {
 }
 
 /** TOP goes up by one, or (7) down; the register that it leaves, or reaches, gets this tag. */
-function moveTop(by: u32, register: u32, tag: u32): void {
-  const status = <u32>load<u16>(cpu, VCPU_FSW);
+@inline
+function moveTop(c: usize, status: u32, by: u32, register: u32, tag: u32): void {
   const shift = register << 1;
-  store<u16>(cpu, <u16>((<u32>load<u16>(cpu, VCPU_FTW) & ~((<u32>3) << shift)) | (tag << shift)), VCPU_FTW);
-  store<u16>(cpu, <u16>((status & ~(<u32>0x3800)) | ((((status >> 11) + by) & 7) << 11)), VCPU_FSW);
+  store<u16>(c, <u16>((tagsOf(c) & ~((<u32>3) << shift)) | (tag << shift)), VCPU_FTW);
+  store<u16>(c, <u16>((status & ~(<u32>0x3800)) | ((((status >> 11) + by) & 7) << 11)), VCPU_FSW);
 }
 function pop(): bool {
-  moveTop(1, top(), 3);
+  const c = cpu;
+  const status = <u32>load<u16>(c, VCPU_FSW);
+  moveTop(c, status, 1, (status >> 11) & 7, 3);
   return true;
 }
 /** Pushes a value that its load found without raising anything. */
 function push(sig: u64, se: u32): bool {
-  if (!isEmpty(7)) return false;
-  endInexact(false, false);
-  const register = (top() + 7) & 7;
-  moveTop(7, register, 0);
-  const at = cpu + VCPU_FPU_REGS + <usize>(register << 4);
+  const c = cpu;
+  const status = <u32>load<u16>(c, VCPU_FSW);
+  const register = ((status >> 11) + 7) & 7;
+  if (!emptyIn(tagsOf(c), register, 0)) return false;
+  store<u32>(c, 0, VCPU_IGNNE); // as endInexact
+  moveTop(c, status & ~FSW_C1, 7, register, 0);
+  const at = placeOf(c, register, 0);
   store<u64>(at, sig);
   store<u16>(at, <u16>se, 8);
   return true;
 }
 
 function withRegister(op: u32, i: u32, to: u32): bool {
-  if (isEmpty(0) || isEmpty(i)) return false;
-  const a = place(0);
-  const b = place(i);
-  return arithmeticNormal(op, place(to), significand(a), signExponent(a), significand(b), signExponent(b));
+  const c = cpu;
+  const top = topOf(c);
+  const tags = tagsOf(c);
+  if (emptyIn(tags, top, 0) || emptyIn(tags, top, i)) return false;
+  const a = placeOf(c, top, 0);
+  const b = placeOf(c, top, i);
+  return arithmeticNormal(op, to == 0 ? a : b, significand(a), signExponent(a), significand(b), signExponent(b));
 }
 /** ST(0) with the value that widening found. */
 function withWide(op: u32): bool {
-  if (isEmpty(0)) return false;
-  const at = place(0);
-  return arithmeticNormal(op, at, significand(at), signExponent(at), wideSig, wideSe);
+  const at = filled();
+  return at != 0 && arithmeticNormal(op, at, significand(at), signExponent(at), wideSig, wideSe);
 }
 
 function relationTo(sig: u64, se: u32): i32 {
-  const at = place(0);
-  return isEmpty(0) ? -1 : compareNormal(significand(at), signExponent(at), sig, se);
+  const at = filled();
+  return at == 0 ? -1 : compareNormal(significand(at), signExponent(at), sig, se);
 }
 function relation(i: u32): i32 {
-  const at = place(i);
-  return isEmpty(i) ? -1 : relationTo(significand(at), signExponent(at));
+  const c = cpu;
+  const top = topOf(c);
+  const at = placeOf(c, top, i);
+  return emptyIn(tagsOf(c), top, i) ? -1 : relationTo(significand(at), signExponent(at));
 }
 function compared(found: i32): bool {
   if (found < 0) return false;
@@ -185,24 +207,24 @@ function pushExtended(va: u64): bool {
 
 function storeSingle(va: u64): bool {
   const host = hostWrite<u32>(va);
-  const at = place(0);
-  if (host == 0 || isEmpty(0) || !narrowSingle(significand(at), signExponent(at))) return false;
+  const at = filled();
+  if (host == 0 || at == 0 || !narrowSingle(significand(at), signExponent(at))) return false;
   store<u32>(host, <u32>narrowed);
   endInexact(narrowedInexact, narrowedUp);
   return true;
 }
 function storeDouble(va: u64): bool {
   const host = hostWrite<u64>(va);
-  const at = place(0);
-  if (host == 0 || isEmpty(0) || !narrowDouble(significand(at), signExponent(at))) return false;
+  const at = filled();
+  if (host == 0 || at == 0 || !narrowDouble(significand(at), signExponent(at))) return false;
   store<u64>(host, narrowed);
   endInexact(narrowedInexact, narrowedUp);
   return true;
 }
 function storeExtended(va: u64): bool {
   const host = hostWrite<v128>(va);
-  if (host == 0 || isEmpty(0)) return false;
-  const at = place(0);
+  const at = filled();
+  if (host == 0 || at == 0) return false;
   store<u64>(host, significand(at));
   store<u16>(host, <u16>signExponent(at), 8);
   store<u16>(cpu, load<u16>(cpu, VCPU_FSW) & <u16>~FSW_C1, VCPU_FSW);
@@ -211,8 +233,8 @@ function storeExtended(va: u64): bool {
 /** /1 FISTTP, /2 FIST, /3 and /7 FISTP. */
 function storeInteger(va: u64, bits: u32, reg: u32): bool {
   const host = bits == 64 ? hostWrite<u64>(va) : bits == 32 ? hostWrite<u32>(va) : hostWrite<u16>(va);
-  const at = place(0);
-  if (host == 0 || isEmpty(0) || !narrowInteger(significand(at), signExponent(at), bits, reg == 1)) return false;
+  const at = filled();
+  if (host == 0 || at == 0 || !narrowInteger(significand(at), signExponent(at), bits, reg == 1)) return false;
   if (bits == 64) store<u64>(host, narrowed);
   else if (bits == 32) store<u32>(host, <u32>narrowed);
   else store<u16>(host, <u16>narrowed);
@@ -221,31 +243,39 @@ function storeInteger(va: u64, bits: u32, reg: u32): bool {
 }
 
 function exchange(i: u32): bool {
-  if (isEmpty(0) || isEmpty(i)) return false;
-  const a = place(0);
-  const b = place(i);
+  const c = cpu;
+  const status = <u32>load<u16>(c, VCPU_FSW);
+  const top = (status >> 11) & 7;
+  const tags = tagsOf(c);
+  if (emptyIn(tags, top, 0) || emptyIn(tags, top, i)) return false;
+  const a = placeOf(c, top, 0);
+  const b = placeOf(c, top, i);
   const sig = significand(a);
   const se = signExponent(a);
   store<u64>(a, significand(b));
   store<u16>(a, <u16>signExponent(b), 8);
   store<u64>(b, sig);
   store<u16>(b, <u16>se, 8);
-  store<u16>(cpu, load<u16>(cpu, VCPU_FSW) & <u16>~FSW_C1, VCPU_FSW);
+  store<u16>(c, <u16>(status & ~FSW_C1), VCPU_FSW);
   return true;
 }
 function move(i: u32): bool {
-  if (isEmpty(0)) return false;
-  const from = place(0);
-  const to = place(i);
+  const c = cpu;
+  const status = <u32>load<u16>(c, VCPU_FSW);
+  const top = (status >> 11) & 7;
+  const tags = tagsOf(c);
+  if (emptyIn(tags, top, 0)) return false;
+  const from = placeOf(c, top, 0);
+  const to = placeOf(c, top, i);
   store<u64>(to, significand(from));
   store<u16>(to, <u16>signExponent(from), 8);
-  store<u16>(cpu, load<u16>(cpu, VCPU_FTW) & <u16>~((<u32>3) << (((top() + i) & 7) << 1)), VCPU_FTW);
-  store<u16>(cpu, load<u16>(cpu, VCPU_FSW) & <u16>~FSW_C1, VCPU_FSW);
+  store<u16>(c, <u16>(tags & ~((<u32>3) << (((top + i) & 7) << 1))), VCPU_FTW);
+  store<u16>(c, <u16>(status & ~FSW_C1), VCPU_FSW);
   return true;
 }
 function changeSign(clear: bool): bool {
-  if (isEmpty(0)) return false;
-  const at = place(0);
+  const at = filled();
+  if (at == 0) return false;
   const se = signExponent(at);
   store<u16>(at, <u16>(clear ? se & 0x7fff : se ^ 0x8000), 8);
   store<u16>(cpu, load<u16>(cpu, VCPU_FSW) & <u16>~FSW_C1, VCPU_FSW);
@@ -255,15 +285,27 @@ function changeSign(clear: bool): bool {
 /** Does the instruction at p the short way, if it has one; va: of its operand. False: nothing was changed. */
 export function shortly(p: usize, va: u64): bool {
   const word = load<u32>(p, R_FPU);
-  if (!shortWay(word >> 16, (word >> 8) & 255, va)) return false;
-  noteInstruction(word & 255, (word >> 8) & 255, ripOf(p));
-  if (((word >> 8) & 255) < 0xc0) noteOperand(va);
+  const modrm = (word >> 8) & 255;
+  if (!shortWay(word >> 16, modrm, va)) return false;
+  noteInstruction(word & 255, modrm, ripOf(p));
+  if (modrm < 0xc0) noteOperand(va);
   return true;
+}
+function pushRegister(i: u32): bool {
+  const c = cpu;
+  const top = topOf(c);
+  const at = placeOf(c, top, i);
+  return !emptyIn(tagsOf(c), top, i) && push(significand(at), signExponent(at));
+}
+function rootOfTop(): bool {
+  const at = filled();
+  return at != 0 && rootNormal(at, significand(at), signExponent(at));
 }
 
 function shortWay(way: u32, modrm: u32, va: u64): bool {
-  if (load<u64>(cpu, VCPU_CR0) & (CR0_EM | CR0_TS)) return false;
-  if (load<u16>(cpu, VCPU_FSW) & <u16>FSW_ES || !(load<u16>(cpu, VCPU_FCW) & <u16>EX_PRECISION)) return false;
+  const c = cpu;
+  if (load<u64>(c, VCPU_CR0) & (CR0_EM | CR0_TS)) return false;
+  if (load<u16>(c, VCPU_FSW) & <u16>FSW_ES || !(load<u16>(c, VCPU_FCW) & <u16>EX_PRECISION)) return false;
   const i = modrm & 7;
   const reg = (modrm >> 3) & 7;
   switch (way) {
@@ -320,7 +362,7 @@ function shortWay(way: u32, modrm: u32, va: u64): bool {
     case WAY_STORE_INT64:
       return storeInteger(va, 64, reg);
     case WAY_PUSH:
-      return !isEmpty(i) && push(significand(place(i)), signExponent(place(i)));
+      return pushRegister(i);
     case WAY_EXCHANGE:
       return exchange(i);
     case WAY_MOVE:
@@ -332,7 +374,7 @@ function shortWay(way: u32, modrm: u32, va: u64): bool {
     case WAY_SIGN:
       return changeSign(i != 0);
     case WAY_ROOT:
-      return !isEmpty(0) && rootNormal(place(0), significand(place(0)), signExponent(place(0)));
+      return rootOfTop();
     default:
       return false;
   }

@@ -184,10 +184,12 @@ export function initialise(): void {
 }
 
 /** Where the last instruction that is not a control instruction stood: what FSTENV and FXSAVE report. */
+@inline
 export function noteInstruction(opcode: u32, modrm: u32, rip: u64): void {
   store<u16>(cpu, <u16>(((opcode & 7) << 8) | modrm), VCPU_FOP);
   store<u64>(cpu, rip, VCPU_FIP);
 }
+@inline
 export function noteOperand(va: u64): void {
   store<u64>(cpu, va, VCPU_FDP);
 }
