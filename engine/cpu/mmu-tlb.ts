@@ -54,7 +54,7 @@ import {
 import { WALK_EXIT, WALK_OK, WALK_RETRY } from './page-bits';
 import { blockOf, clearPending, cpu, PEND_RETRY, pend, raisePageFault } from './state';
 import { isNested } from './svm/state';
-import { forgetTables } from './table-cache';
+import { forgetTable, forgetTables } from './table-cache';
 import { isChanged, noteChanged, tracking } from './track';
 import { armed, TAG_EXEC, TAG_READ, TAG_WRITE, watchedTags } from './watch';
 import { dropPrivateWindows, dropWindows, dropWindowsOf, forgetNotes, isCovered, isGlobal, noteEntry } from './windows';
@@ -136,7 +136,11 @@ export function fill(va: u64, access: i32, table: usize): i32 {
   const status = walkTables(va);
   if (status == WALK_RETRY) return pend(PEND_RETRY);
   if (status == WALK_EXIT) return 0;
-  if (status != WALK_OK || !walkAllows(write, execute, user)) return raisePageFault(va, faultCode(status, write, execute, user));
+  if (status != WALK_OK || !walkAllows(write, execute, user)) {
+    // A page fault drops what the paging-structure cache has for its address (SDM 3A 4.10.4.1): the table above may be another one by now.
+    forgetTable(va);
+    return raisePageFault(va, faultCode(status, write, execute, user));
+  }
   if (isNested()) {
     const nested = walkNested(va & 0xfff, write, execute);
     if (nested != WALK_OK) return nested == WALK_RETRY ? pend(PEND_RETRY) : 0;

@@ -11,6 +11,9 @@ const AREA = 0x200000;
 const TABLES = [0x9000, 0xa000];
 const target = (table: number, page: number): number => 0x300000 + table * 0x10000 + page * 0x1000;
 const ACCESSED = 0x20n;
+const IDT = 0x6000;
+const GDT = 0x7800;
+const HANDLER = 0x5000;
 
 let t: TestCore;
 
@@ -55,6 +58,23 @@ describe('a table that a walk has used', () => {
     use(1);
     t.core.zapGfnRange(0x345, 1);
     expect(run(LOAD, 1)).toBe(101n);
+  });
+
+  it('is forgotten at a page fault there, whose handler may have put another table in its place', () => {
+    t.poke64(TABLES[0]! + 8 * 3, 0n);
+    t.poke64(IDT + 14 * 16, (BigInt(HANDLER) & 0xffffn) | 0x80000n | (0x8e00n << 32n));
+    t.poke64(IDT + 14 * 16 + 8, 0n);
+    for (const [i, words] of [0x00af9b000000ffffn, 0x00cf93000000ffffn].entries()) t.poke64(GDT + 8 + 8 * i, words);
+    t.set64(abi.VCPU_IDT_BASE, BigInt(IDT));
+    t.set32(abi.VCPU_IDT_LIMIT, 0xfff);
+    t.set64(abi.VCPU_GDT_BASE, BigInt(GDT));
+    t.set32(abi.VCPU_GDT_LIMIT, 0x17);
+    t.setReg('rsp', 0x80000);
+    // mov qword [DIRECTORY_ENTRY], the other table; add rsp, 8; iretq
+    t.poke(HANDLER, '48c704250830000007a00000 4883c408 48cf');
+    expect(run(LOAD, 0)).toBe(0n);
+    // mov rcx, [rbx - 0x3000]: another page by the same table
+    expect(run(`488b8b00d0ffff ${LOAD}`, 3)).toBe(103n);
   });
 
   it('is not what the debugger sees', () => {

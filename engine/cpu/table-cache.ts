@@ -1,7 +1,7 @@
 /**
  * What a processor calls a paging-structure cache (SDM 3A 4.10.3): for 2 MiB of linear space the last table of a 4-level walk, with the rights
  * and NX of the levels above. It is used for walks that start at CR3 only, filled when their accessed bits are set, and forgotten whenever
- * a translation is dropped.
+ * a translation is dropped; a page fault forgets that of its address.
  */
 import { cpu } from './state';
 
@@ -19,6 +19,11 @@ let age: u32 = 1;
 
 export function forgetTables(): void {
   age++;
+}
+
+/** The entry that a walk for va would begin with. */
+export function forgetTable(va: u64): void {
+  store<u32>(entryOf(va), 0, E_AGE);
 }
 
 @inline
