@@ -15,3 +15,5 @@ export const WHY_OVER = 5;
 export const WHY_LEAVE = 6;
 /** No instruction could be fetched at VCPU_RIP (see `pending`). */
 export const WHY_FETCH = 7;
+/** The last instruction could not complete, and its exception is delivered, or could not be either (going-on.ts). VCPU_RIP is where it goes on. */
+export const WHY_EVENT = 8;

@@ -2,7 +2,17 @@
  * The frame of the interpreter: scripts/core/generate.ts puts a handler per inline operation where HANDLERS stands, and writes
  * generated/interp.ts, which is what runs. The locals are the handlers' (scripts/core/handlers), and so are imports that only they use.
  */
-import { HASH, HASH_SIZE, TLB_ADDEND, TLB_TAG_EXEC, TLB_TAG_READ, TLB_TAG_WRITE, VCPU_LEFT, VCPU_RIP } from '../abi/index';
+import {
+  HASH,
+  HASH_SIZE,
+  TLB_ADDEND,
+  TLB_TAG_EXEC,
+  TLB_TAG_READ,
+  TLB_TAG_WRITE,
+  VCPU_LEFT,
+  VCPU_RIP,
+  VCPU_STOP_BEHIND,
+} from '../abi/index';
 import { findBlock, linkBlocks } from './blocks';
 import {
   arithmeticFlags,
@@ -24,7 +34,7 @@ import {
   sign,
 } from './flags';
 import { cold } from './generated/cold';
-import { mayGoOn } from './going-on';
+import { faultGoesOn, mayGoOn } from './going-on';
 import { badCall, badTarget, modifyInline, readInline, segmentedAddress, writeInline } from './mem';
 import { slowValue } from './mmu';
 import { MODE_64, MODE_FLAT, mode, tlbBase } from './mmu-mode';
@@ -55,8 +65,20 @@ import {
 } from './record';
 import { enterRegion, interpreted, leftAt, REGION_FAULT, REGION_INTERPRET } from './regions';
 import { cpu } from './state';
-import { goingOn, stopsBehind } from './stops';
-import { blockKey, setLeavePoint, WHY_FALL, WHY_FAULT, WHY_FETCH, WHY_JUMP, WHY_LEAVE, WHY_OVER, WHY_STOP, WHY_TAKEN } from './why';
+import { lastOf } from './stops';
+import {
+  blockKey,
+  setLeavePoint,
+  WHY_EVENT,
+  WHY_FALL,
+  WHY_FAULT,
+  WHY_FETCH,
+  WHY_JUMP,
+  WHY_LEAVE,
+  WHY_OVER,
+  WHY_STOP,
+  WHY_TAKEN,
+} from './why';
 
 const TLB_MASK: usize = 0x1ffe0;
 const PAGE_MASK: u64 = 0xfffffffffffff000;
@@ -100,12 +122,14 @@ export function execute(start: usize): i32 {
       default: {
         n = cold(p);
         if (n == 1) {
-          p = goingOn(p) + RECORD_SIZE;
+          // goingOn(p), by the local: most of these are so short that a load or two of their own would show.
+          if (load<u32>(c, VCPU_STOP_BEHIND)) p = lastOf(p);
+          p += RECORD_SIZE;
           continue;
         }
         if (n == 0) break;
         // VCPU_RIP is where it goes on.
-        if (stopsBehind() || (n == 2 && !mayGoOn(p))) {
+        if (load<u32>(c, VCPU_STOP_BEHIND) || (n == 2 && !mayGoOn(p))) {
           why = WHY_LEAVE;
           break;
         }
@@ -119,6 +143,18 @@ export function execute(start: usize): i32 {
         rip = load<u64>(c, VCPU_RIP);
         why = WHY_JUMP;
         break;
+      }
+    }
+    if (why == WHY_FAULT) {
+      n = faultGoesOn(p);
+      if (n < 0) return WHY_EVENT;
+      if (n > 0) {
+        tlb = tlbBase;
+        key = blockKey();
+        ripMask = mode & MODE_64 ? 0xffffffffffffffff : 0xffffffff;
+        direct = (mode & (MODE_64 | MODE_FLAT)) != 0;
+        rip = load<u64>(c, VCPU_RIP);
+        why = WHY_JUMP;
       }
     }
     if (why == WHY_JUMP || why == WHY_FALL || why == WHY_TAKEN) {

@@ -1,6 +1,7 @@
 /**
  * Behind an instruction that asks to leave the interpreter (system instructions, I/O, far transfers) mostly nothing has to be looked at.
  * `mayGoOn` asks for everything that `run` would look at before the next instruction; where it finds nothing, the interpreter goes on.
+ * `faultGoesOn` does the same for an instruction that failed: it delivers the exception first.
  */
 import {
   EVENT_VALID,
@@ -9,18 +10,22 @@ import {
   VCPU_EXIT_REQUEST,
   VCPU_HALTED,
   VCPU_ICOUNT,
-  VCPU_INTR_SHADOW,
   VCPU_IRQ_PENDING,
   VCPU_LEFT,
-  VCPU_NMI_PENDING,
   VCPU_PENDING_DEBUG,
+  VCPU_RIP,
   VCPU_SLICE_END,
   VCPU_STOP_AT,
+  VCPU_STOP_BEHIND,
+  VCPU_WITHHELD,
 } from '../abi/index';
-import { F_RF, F_TF, setSysFlags, sysFlags } from './flags';
+import { SVM_GIF_CLEAR } from '../abi/svm';
+import { dropAccesses } from './device-accesses';
+import { deliver } from './events';
+import { F_RF, F_TF, FL_SYS } from './flags';
 import { BLOCK_LIMIT, R_AFTER } from './record';
-import { cpu } from './state';
-import { hasOwnRules } from './svm/state';
+import { cpu, PEND_EXCEPTION, pending } from './state';
+import { ripOf } from './stops';
 import { armed } from './watch';
 
 /** No instruction count. */
@@ -31,41 +36,83 @@ let sliceEnd: u64 = 0;
 let breakAt: u64 = 0;
 /** Instruction count at which `mayGoOn` took RF away: it has lasted for the instruction there, unless that did not run. */
 let resumedAt: u64 = NEVER;
+/** Instruction count at which the interpreter was entered, and at which `faultGoesOn` delivered an exception last. */
+let enteredAt: u64 = 0;
+let deliveredAt: u64 = NEVER;
+/** Why `faultGoesOn` answered -1: the exception could not be delivered. */
+export let undelivered: bool = false;
 
 /** The interpreter is entered. `single`: for one instruction, whose end must be seen. */
 export function noteSlice(single: bool): void {
   sliceEnd = single ? 0 : load<u64>(cpu, VCPU_SLICE_END);
   breakAt = load<u64>(cpu, VCPU_BREAK_ICOUNT);
   resumedAt = NEVER;
+  enteredAt = load<u64>(cpu, VCPU_ICOUNT);
+  deliveredAt = NEVER;
 }
 
 /** The instruction at p is done and wants to leave: is there nothing to leave for? */
 export function mayGoOn(p: usize): bool {
+  return load<u8>(p, R_AFTER) == 1 && nothingWaits();
+}
+
+/** Between two instructions, with VCPU_LEFT exact: would `run` find nothing to do but go on? */
+function nothingWaits(): bool {
+  const c = cpu;
+  const flags = load<u32>(c, FL_SYS);
+  // Pairs of u32 cells that lie side by side; SVM's rules are hasOwnRules.
   const waits =
-    load<u32>(cpu, VCPU_IRQ_PENDING) |
-    load<u32>(cpu, VCPU_NMI_PENDING) |
-    load<u32>(cpu, VCPU_HALTED) |
-    load<u32>(cpu, VCPU_INTR_SHADOW) |
-    load<u32>(cpu, VCPU_EXIT_REQUEST) |
-    load<u32>(cpu, VCPU_PENDING_DEBUG) |
-    (load<u32>(cpu, VCPU_EVENT) & EVENT_VALID) |
-    (sysFlags() & F_TF) |
-    u32(hasOwnRules()) |
-    armed;
-  if (waits || load<u8>(p, R_AFTER) != 1) return false;
+    load<u64>(c, VCPU_IRQ_PENDING) |
+    load<u64>(c, VCPU_HALTED) |
+    load<u64>(c, SVM_GIF_CLEAR) |
+    <u64>(
+      (load<u32>(c, VCPU_EXIT_REQUEST) |
+        load<u32>(c, VCPU_PENDING_DEBUG) |
+        (load<u32>(c, VCPU_EVENT) & EVENT_VALID) |
+        (flags & F_TF) |
+        armed)
+    );
+  if (waits) return false;
   // A device may have lowered the end of the slice.
-  if (load<u64>(cpu, VCPU_SLICE_END) != sliceEnd || load<u64>(cpu, VCPU_BREAK_ICOUNT) != breakAt) return false;
-  if (sysFlags() & F_RF) {
+  if (load<u64>(c, VCPU_SLICE_END) != sliceEnd || load<u64>(c, VCPU_BREAK_ICOUNT) != breakAt) return false;
+  if (flags & F_RF) {
     // RF lasts for the next instruction, so that one has to run: any block fits into what is left.
-    const left = load<i32>(cpu, VCPU_LEFT);
+    const left = load<i32>(c, VCPU_LEFT);
     if (left < BLOCK_LIMIT) return false;
-    setSysFlags(sysFlags() & ~F_RF);
-    resumedAt = load<u64>(cpu, VCPU_STOP_AT) - <u64>left;
+    store<u32>(c, flags & ~F_RF, FL_SYS);
+    resumedAt = load<u64>(c, VCPU_STOP_AT) - <u64>left;
   }
   return true;
 }
 
+/**
+ * The instruction at p could not complete: delivers its exception as `run` does, where nothing stands against it. 1: the handler is entered,
+ * and the interpreter goes on there; -1: `run` goes on, with WHY_EVENT; 0: nothing was done. A second exception at the same count is
+ * left to `run`, which gives up on a guest that gets no further.
+ */
+export function faultGoesOn(p: usize): i32 {
+  const c = cpu;
+  if (pending != PEND_EXCEPTION || sliceEnd == 0 || armed || load<u64>(c, SVM_GIF_CLEAR)) return 0;
+  if (load<u32>(c, VCPU_STOP_BEHIND) | load<u32>(c, VCPU_WITHHELD)) return 0;
+  const left = load<i32>(c, VCPU_LEFT) + <i32>load<u8>(p, R_AFTER);
+  const now = load<u64>(c, VCPU_STOP_AT) - <u64>left;
+  if (now == enteredAt || now == deliveredAt) return 0;
+  deliveredAt = now;
+  store<i32>(c, left, VCPU_LEFT);
+  store<u64>(c, now, VCPU_ICOUNT);
+  store<u64>(c, ripOf(p), VCPU_RIP);
+  resumeAgain();
+  dropAccesses();
+  undelivered = !deliver(false);
+  return !undelivered && left > 0 && !load<u32>(c, VCPU_STOP_BEHIND) && nothingWaits() ? 1 : -1;
+}
+
+/** An exception is to be delivered at the count of the last one that `faultGoesOn` delivered. */
+export function faultsAgain(): bool {
+  return load<u64>(cpu, VCPU_ICOUNT) == deliveredAt;
+}
+
 /** The next instruction did not succeed: it gets RF back, if it had it. */
 export function resumeAgain(): void {
-  if (load<u64>(cpu, VCPU_ICOUNT) == resumedAt) setSysFlags(sysFlags() | F_RF);
+  if (load<u64>(cpu, VCPU_ICOUNT) == resumedAt) store<u32>(cpu, load<u32>(cpu, FL_SYS) | F_RF, FL_SYS);
 }

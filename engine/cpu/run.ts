@@ -38,7 +38,7 @@ import { deliver, eventWaits, reinject, takeInterrupt, takeNmi } from './events'
 import { arithmeticFlags, F_IF, F_RF, F_TF, setArithmeticFlags, setSysFlags, sysFlags } from './flags';
 import { execute } from './generated/interp';
 import { OP_INT, OP_INTO, OP_SYSCALL, OP_SYSRET } from './generated/ops';
-import { noteSlice, resumeAgain } from './going-on';
+import { faultsAgain, noteSlice, resumeAgain, undelivered } from './going-on';
 import { ackInterrupt } from './imports';
 import { modeChanged } from './mmu-mode';
 import { blockCount, R_AFTER, VREG_EA, VREG_PAGE } from './record';
@@ -63,7 +63,7 @@ import { takeByRules, virtualWaits } from './svm/interrupts';
 import { leaveGuest } from './svm/leave';
 import { hasOwnRules } from './svm/state';
 import { armed, dropHits, labHits, meetBreakpoint, setPassing, takeGuestHits } from './watch';
-import { leavePoint, WHY_FAULT, WHY_FETCH, WHY_LEAVE, WHY_OVER, WHY_STOP } from './why';
+import { leavePoint, WHY_EVENT, WHY_FAULT, WHY_FETCH, WHY_LEAVE, WHY_OVER, WHY_STOP } from './why';
 
 /** Deliveries without a retired instruction after which a slice gives up (a guest whose handler faults for ever). */
 const DELIVERY_LIMIT: i32 = 10000;
@@ -73,6 +73,8 @@ const DR6_BS: u32 = 0x4000;
 const DR6_B: u64 = 0xf;
 /** `step` goes on. */
 const GO_ON: i32 = -1;
+/** In the last step two exceptions were delivered at its last instruction count. */
+let faultedTwice: bool = false;
 
 /** The record holds nothing that depends on how instructions were grouped: flags are plain, pseudo registers and the slice's end 0. */
 function finish(code: i32): i32 {
@@ -97,7 +99,7 @@ export function run(vcpu: i32, budget: i32): i32 {
     let exit = step();
     if (exit == GO_ON && armed) exit = watched();
     if (exit != GO_ON) return finish(exit);
-    deliveries = load<u64>(cpu, VCPU_ICOUNT) == before ? deliveries + 1 : 0;
+    deliveries = load<u64>(cpu, VCPU_ICOUNT) == before ? deliveries + 1 : i32(faultedTwice);
     if (deliveries > DELIVERY_LIMIT) return finish(EXIT_BUDGET);
   }
 }
@@ -149,6 +151,7 @@ function interrupts(): i32 {
 }
 
 function step(): i32 {
+  faultedTwice = false;
   if (load<u32>(cpu, VCPU_EXIT_REQUEST)) {
     store<u32>(cpu, 0, VCPU_EXIT_REQUEST);
     return EXIT_REQUESTED;
@@ -214,6 +217,7 @@ function instructions(now: u64): i32 {
   const why = execute(block);
   endStops();
   account(why);
+  if (why == WHY_EVENT) return undelivered ? stopped() : GO_ON;
   // The end of a slice is no sample: it may fall into the middle of any block.
   if (why == WHY_OVER && load<u64>(cpu, VCPU_ICOUNT) < stopAt) sampled(leavePoint);
   const retired = load<u64>(cpu, VCPU_ICOUNT) - now;
@@ -225,6 +229,7 @@ function instructions(now: u64): i32 {
     // What it did before it failed does not count.
     if (armed) dropHits();
     // RF goes when an instruction succeeds; the frame of a double fault shows it as it is.
+    faultedTwice = faultsAgain();
     if (retired == 0) {
       if (pending == PEND_RETRY || pending == PEND_EXIT) store<u32>(cpu, shadow, VCPU_INTR_SHADOW);
       else store<u32>(cpu, 0, VCPU_PENDING_DEBUG);

@@ -69,7 +69,7 @@ export function goingOn(p: usize): usize {
   return stopsBehind() ? lastOf(p) : p;
 }
 
-function lastOf(p: usize): usize {
+export function lastOf(p: usize): usize {
   const copy = cpu + VCPU_LAST;
   if (p >= copy && p < copy + VCPU_LAST_RECORDS * RECORD_SIZE) return p;
   if (traitsOf(opOf(p)) & TRAIT_ENDS) {

@@ -12,7 +12,6 @@ import {
   VCPU_HALTED,
   VCPU_IDT_BASE,
   VCPU_IDT_LIMIT,
-  VCPU_INTR_SHADOW,
   VCPU_NMI_BLOCKED,
   VCPU_RIP,
   VCPU_STATS,
@@ -223,8 +222,8 @@ export function deliverEvent(vector: i32, kind: i32, hasError: bool, error: u32)
     if (!(isLong() ? deliverLong(low, high) : deliverProtected(low, high))) return 0;
   }
   dropAccesses();
-  store<u32>(cpu, 0, VCPU_INTR_SHADOW);
-  store<u32>(cpu, 0, VCPU_HALTED);
+  // With VCPU_INTR_SHADOW, which lies behind it: going-on.ts reads both at once, and a load that spans two stores has to wait for them.
+  store<u64>(cpu, 0, VCPU_HALTED);
   if (vector == VEC_NMI) store<u32>(cpu, 1, VCPU_NMI_BLOCKED);
   if (armed & ARM_VECTOR) noteVector(vector);
   return 1;

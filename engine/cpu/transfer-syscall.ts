@@ -32,6 +32,7 @@ const FLAG_IF: u32 = 0x200;
 const FLAG_VM: u32 = 0x20000;
 const FLAG_RF: u32 = 0x10000;
 
+@inline
 function flat(seg: i32, selector: u32, attr: u32, dpl: u32): void {
   putSegmentRaw(seg, selector, 0, 0xffffffff, attr | (dpl << 5));
 }
@@ -40,12 +41,13 @@ function flat(seg: i32, selector: u32, attr: u32, dpl: u32): void {
 export function syscall(): i32 {
   const compatible = !is64() && isLong() && isAmd();
   if ((!is64() && !compatible) || !(efer() & EFER_SCE)) return raise(VEC_UD, 0);
-  const selector = <u32>(load<u64>(cpu, VCPU_STAR) >> 32) & 0xfffc;
+  const c = cpu;
+  const selector = <u32>(load<u64>(c, VCPU_STAR) >> 32) & 0xfffc;
   const flags = getFlags() & ~FLAG_RF;
-  store<u64>(cpu, load<u64>(cpu, VCPU_RIP), RCX);
-  store<u64>(cpu, flags, R11);
-  store<u64>(cpu, compatible ? load<u64>(cpu, VCPU_CSTAR) : load<u64>(cpu, VCPU_LSTAR), VCPU_RIP);
-  setFlags((flags & ~(<u32>load<u64>(cpu, VCPU_SFMASK))) | 2);
+  store<u64>(c, load<u64>(c, VCPU_RIP), RCX);
+  store<u64>(c, flags, R11);
+  store<u64>(c, compatible ? load<u64>(c, VCPU_CSTAR) : load<u64>(c, VCPU_LSTAR), VCPU_RIP);
+  setFlags((flags & ~(<u32>load<u64>(c, VCPU_SFMASK))) | 2);
   flat(SEG_CS, selector, CODE64, 0);
   flat(SEG_SS, selector + 8, DATA, 0);
   privilegeChanged(0);
