@@ -4,4 +4,4 @@ export { perfettoBytes } from './perfetto';
 export { RING_SIZE } from './ring';
 export type { ExitStat } from './stat';
 export { type Tracer, tracerOf } from './tracer';
-export { type TraceAsked, type TraceRow, type TraceView, traceNext, traceView } from './view';
+export { type TraceAsked, type TraceLane, type TraceRow, type TraceView, traceNext, traceView } from './view';

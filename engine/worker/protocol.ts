@@ -23,6 +23,7 @@ import type { ReplayView } from '../replay/types';
 import type { ShareKind, StageAction } from '../shell/types';
 import type { InspectedFile, InspectedLink, MachineShape } from '../snapshot/inspect';
 import type { SymbolSource } from '../symbols/index';
+import type { EventKind, ExitStat, TraceAsked, TraceLane, TraceRow, TraceView } from '../trace/index';
 import type { CodeView, CpuView } from './cpu-types';
 import type { FlagsBench } from './flags-bench';
 import type { IndexBench, IndexBenchRow } from './index-bench';
@@ -33,6 +34,8 @@ export type {
   Backend,
   Dimm,
   DirtyRingStatus,
+  EventKind,
+  ExitStat,
   FlagsBench,
   GuestCondition,
   IndexBench,
@@ -61,6 +64,9 @@ export type {
   StagedEntry,
   Stepping,
   SymbolSource,
+  TraceLane,
+  TraceRow,
+  TraceView,
   Unasked,
   VirtioMemInfo,
 };
@@ -165,6 +171,15 @@ export interface Queries {
   cpu: { query: { ask: 'cpu'; vcpu?: number; from?: string; before: number; count: number }; answer: CpuView };
   /** Where a gva leads, in the vCPU's tables; `gpa` is absent where they do not map it. */
   translate: { query: { ask: 'translate'; gva: string; vcpu?: number }; answer: { gpa?: number } };
+  /** Events and exits by reason, as `info kvm-stat` counts them; bounded, whatever is asked. */
+  trace: { query: { ask: 'trace' } & TraceAsked; answer: TraceView };
+  /** The row of the next run of this event after the one that begins with `seq`, or before it. */
+  'trace-next': {
+    query: { ask: 'trace-next'; seq: number; event: string; back?: boolean } & Pick<TraceAsked, 'kinds' | 'filter'>;
+    answer: { row?: number };
+  };
+  /** Chrome's trace-event JSON. */
+  'trace-file': { query: { ask: 'trace-file' }; answer: Uint8Array };
   /** "main+0x4", what a page of guest-physical memory holds first, where it is code or data with a name; else absent. */
   'symbol-at': { query: { ask: 'symbol-at'; gpa: number }; answer: { symbol?: string } };
   /** `address`: an expression of the monitor, "0x400000" or "$rip". */

@@ -6,6 +6,7 @@ import type { Machine } from '../machine/index';
 import { type CommitLog, readAddress } from '../monitor/index';
 import { layoutFormat } from '../snapshot/index';
 import { symbolsOf } from '../symbols/index';
+import { perfettoBytes, traceNext, tracerOf, traceView } from '../trace/index';
 import { codeView, cpuView, translate } from './cpu-view';
 import { benchFlags } from './flags-bench';
 import { dirtyHeat } from './heat';
@@ -37,6 +38,12 @@ const answers: Answers = {
     const symbol = symbolsOf(machine).name(walk.gva);
     return { ...walk, ...(symbol !== undefined && { symbol }) };
   },
+  trace: (query, { machine }) => traceView(machine, query),
+  'trace-next': (query, { machine }) => {
+    const row = traceNext(machine, query);
+    return row === undefined ? {} : { row };
+  },
+  'trace-file': (_query, { machine }) => perfettoBytes(machine, tracerOf(machine)),
   'symbol-at': ({ gpa }, { machine }) => {
     const symbol = symbolsOf(machine).nameOfPage(address(gpa) ?? 0);
     return symbol === undefined ? {} : { symbol };

@@ -17,7 +17,7 @@ import { Rooms } from './rooms';
 /** What the inspector should put the cursor into. */
 export type InspectorField = 'address' | 'size' | 'flags' | 'split';
 /** The inspector's tabs. */
-export type InspectorPanel = 'slot' | 'dimms' | 'index' | 'walk' | 'live' | 'cpu';
+export type InspectorPanel = 'slot' | 'dimms' | 'index' | 'walk' | 'live' | 'cpu' | 'trace';
 export type InspectorTask = 'none' | 'add' | 'split';
 /** Where one pane is shown at a time; a phone has the inspector below `more`. */
 export type PhonePane = 'map' | 'terminals' | 'changes' | 'history' | 'inspect' | 'guides' | 'more';

@@ -1,0 +1,45 @@
+/** The Trace pane: a move from inside, by keys; the filter; exits by reason. */
+import { expect, plugTwoDimms, test } from './page';
+
+test('a hole is found in the trace, events are filtered, and exits counted by reason', async ({ lab, page }) => {
+  await lab.open();
+  await plugTwoDimms(lab);
+  const dimm = await lab.slot('dimm1');
+  await page.getByRole('tab', { name: 'Trace' }).click();
+  const pane = page.getByRole('tabpanel', { name: 'Trace' });
+  await expect(pane).toContainText('Not recording');
+  await pane.getByRole('button', { name: 'Record' }).click();
+  await lab.typeConsole(`watch 0x${dimm.gpa.toString(16)}\r`);
+  await lab.consoleShows(/any key ends/);
+  await lab.monitor(`memslot_move ${dimm.id} 0x100000000`);
+  await lab.monitor('undo');
+  const list = pane.getByRole('listbox', { name: 'Events' });
+  await expect(list.getByRole('option').first()).toBeVisible();
+  await pane.getByRole('button', { name: 'Pause' }).click();
+
+  // Of everything that was recorded few rows are made.
+  expect(await list.getByRole('option').count()).toBeLessThan(120);
+  await list.focus();
+  await page.keyboard.press('h');
+  const selected = list.getByRole('option', { selected: true });
+  await expect(selected).toContainText('vcpu_hole');
+  await expect(selected).toContainText(`at 0x${dimm.gpa.toString(16)}`);
+  await expect(selected).toBeInViewport();
+  await page.keyboard.press('Home');
+  await expect(selected).toHaveAttribute('aria-posinset', '1');
+  await page.keyboard.press('ArrowDown');
+  await expect(selected).toHaveAttribute('aria-posinset', '2');
+
+  await page.keyboard.press('/');
+  await page.keyboard.type('event:memslot_* swap');
+  await expect(list.getByRole('option').first()).toContainText('swap 1 of 2');
+  await expect(pane.getByRole('status')).toHaveText(/^\d+ match$/);
+  await page.keyboard.press('Control+a');
+  await page.keyboard.type('gpa:nowhere');
+  await expect(pane.getByRole('status')).toContainText('is no address');
+  await page.keyboard.press('Control+a');
+  await page.keyboard.press('Delete');
+  await expect(pane.getByRole('row', { name: /^HOLE/ })).toBeVisible();
+  await expect(pane.getByRole('row', { name: /^IO_INSTRUCTION/ })).toBeVisible();
+  expect(lab.errors).toEqual([]);
+});
