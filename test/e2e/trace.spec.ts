@@ -12,6 +12,8 @@ test('a hole is found in the trace, events are filtered, and exits counted by re
   await lab.typeConsole(`watch 0x${dimm.gpa.toString(16)}\r`);
   await lab.consoleShows(/any key ends/);
   await lab.monitor(`memslot_move ${dimm.id} 0x100000000`);
+  // The guest has to have had its turn.
+  await expect.poll(() => lab.monitor('info kvm-stat')).toContain(' HOLE ');
   await lab.monitor('undo');
   const list = pane.getByRole('listbox', { name: 'Events' });
   await expect(list.getByRole('option').first()).toBeVisible();
