@@ -1,6 +1,7 @@
 /**
  * Checkpoints: the state without RAM, and the pages of host memory that changed since the one before. Distances grow with age: where there are
- * too many, the one that is missed least is joined with the next.
+ * too many, the one that is missed least is joined with the next. Those ahead of a machine that went back stay: a machine that gets the same
+ * inputs again comes through the same states, and can be put on as well as back.
  */
 import type { CoreExports } from '../abi/core';
 import {
@@ -15,8 +16,9 @@ import {
   VCPU_TLB_NOTES,
   VCPU_WINDOWS,
 } from '../abi/layout';
-import type { CheckpointInfo, MachineCheckpoints, MachineState, Position } from './api';
-import type { HostMemory } from './host-memory';
+import type { Timeline } from '../memory/index';
+import type { CheckpointInfo, CheckpointOptions, MachineCheckpoints, MachineState, Position, RunState } from './api';
+import type { HostMemory, HostRange } from './host-memory';
 import { captureRam, captureStill, restoreStill, type StateParts } from './state';
 
 /** More would be no help: a step between two is a second's work at most. */
@@ -30,7 +32,12 @@ interface Pages {
 
 interface Checkpoint {
   position: Position;
-  mark: number;
+  mark: unknown;
+  run: RunState;
+  timeline: Timeline;
+  ranges: readonly HostRange[];
+  /** How many accesses fell into a hole until then. */
+  holes: number;
   state: Omit<MachineState, 'ram'>;
   /** Of each vCPU, what lies behind its record: TLB, its log and filters. */
   caches: Uint8Array[][];
@@ -38,13 +45,14 @@ interface Checkpoint {
 }
 
 export interface CheckpointContext {
-  parts(): StateParts;
+  parts(): StateParts & { mmio: { holes: number } };
   guest: string;
   host: HostMemory;
   core: CoreExports;
   position(): Position;
-  /** The machine was put back. */
-  rewound(): void;
+  run(): RunState;
+  /** The machine was put there; it stands, or has ended. */
+  rewound(run: 'paused' | 'shutdown' | 'internal-error'): void;
 }
 
 /** Parts of a vCPU's block that are its own and no record. Windows and their notes are made anew. */
@@ -62,12 +70,14 @@ export class Checkpoints implements MachineCheckpoints {
   muted = false;
   /** Instructions of all vCPUs at which the next is due; undefined: none. */
   due: number | undefined;
-  private options: { instructions: number; bytes: number; mark: () => number } | undefined;
+  private options: CheckpointOptions | undefined;
   private kept: Checkpoint[] = [];
+  /** The core's bits are of pages that changed since this one. */
+  private base = 0;
 
   constructor(private readonly context: CheckpointContext) {}
 
-  keep(options: { instructions: number; bytes: number; mark: () => number } | undefined): void {
+  keep(options: CheckpointOptions | undefined): void {
     this.options = options;
     this.kept = [];
     this.due = undefined;
@@ -83,7 +93,8 @@ export class Checkpoints implements MachineCheckpoints {
     const { options, context } = this;
     if (!options) return;
     const parts = context.parts();
-    const pages = this.kept.length === 0 ? allPages(context.host) : this.changed();
+    const { memory, mmio } = parts;
+    const pages = this.kept.length === 0 ? allPages(context.host) : this.changedSince();
     const caches = parts.vcpus.map((vcpu) => {
       const block = VCPU_BASE + vcpu.index * VCPU_BLOCK_SIZE;
       return this.cached(parts.config.cpu).map(([from, to]) => context.host.bytes.slice(block + from, block + to));
@@ -91,6 +102,10 @@ export class Checkpoints implements MachineCheckpoints {
     this.kept.push({
       position: context.position(),
       mark: options.mark(),
+      run: context.run(),
+      timeline: memory.timeline(),
+      ranges: context.host.held(),
+      holes: mmio.holes,
       state: captureStill(parts, 'running', context.guest),
       caches,
       pages,
@@ -98,25 +113,48 @@ export class Checkpoints implements MachineCheckpoints {
     context.core.trackWrites(1);
     this.due = context.position().instructions + options.instructions;
     this.thin();
+    this.base = this.kept.length - 1;
   }
 
-  back(index: number): void {
-    const { context, kept } = this;
+  to(index: number): void {
+    const { context, kept, base } = this;
     const wanted = kept[index];
     if (!wanted) throw new RangeError(`there is no checkpoint ${index}`);
     const stale = new Set(this.changedPages());
-    for (const { pages } of kept.slice(index + 1)) for (const page of pages.at.keys()) stale.add(page);
-    this.kept = kept.slice(0, index + 1);
-    restoreStill(context.parts(), wanted.state, () => this.revert(stale));
+    for (const { pages } of kept.slice(Math.min(base, index) + 1, Math.max(base, index) + 1))
+      for (const page of pages.at.keys()) stale.add(page);
+    this.base = index;
+    const parts = context.parts();
+    restoreStill(parts, wanted.state, () => this.revert(stale));
     const { host, core } = context;
-    for (const [vcpu, parts] of wanted.caches.entries()) {
+    host.adopt(wanted.ranges);
+    parts.memory.rewind(wanted.timeline);
+    parts.mmio.holes = wanted.holes;
+    for (const [vcpu, saved] of wanted.caches.entries()) {
       const block = VCPU_BASE + vcpu * VCPU_BLOCK_SIZE;
-      for (const [i, [from]] of this.cached(context.parts().config.cpu).entries()) host.bytes.set(parts[i]!, block + from);
+      for (const [i, [from]] of this.cached(parts.config.cpu).entries()) host.bytes.set(saved[i]!, block + from);
       core.tlbRestored(vcpu);
     }
     core.trackWrites(1);
     this.due = wanted.position.instructions + this.options!.instructions;
-    context.rewound();
+    context.rewound(wanted.run === 'running' ? 'paused' : wanted.run);
+  }
+
+  forget(from: number): void {
+    if (from <= this.base) throw new RangeError(`the machine goes on from checkpoint ${this.base}`);
+    this.kept.length = Math.min(from, this.kept.length);
+  }
+
+  changed(index: number, { start, end }: { start: number; end: number }): boolean {
+    const pages = this.kept[index + 1]?.pages.at;
+    if (!pages) return true;
+    for (const page of pages.keys()) if (page * PAGE_SIZE < end && (page + 1) * PAGE_SIZE > start) return true;
+    return false;
+  }
+
+  memory({ start, end }: { start: number; end: number }): Uint8Array | undefined {
+    const { host } = this.context;
+    return host.rangeAt(start) && end <= host.runEnd(start) ? host.bytes.slice(start, end) : undefined;
   }
 
   private cached(cpu: string | undefined): readonly [number, number][] {
@@ -128,7 +166,7 @@ export class Checkpoints implements MachineCheckpoints {
     const { host, core } = this.context;
     for (const page of pages) {
       const hva = page * PAGE_SIZE;
-      const holder = this.kept.findLast(({ pages: { at } }) => at.has(page));
+      const holder = this.holder(page);
       if (!holder) {
         if (!host.rangeAt(hva)) continue;
         host.bytes.fill(0, hva, hva + PAGE_SIZE);
@@ -143,6 +181,11 @@ export class Checkpoints implements MachineCheckpoints {
     }
   }
 
+  private holder(page: number): Checkpoint | undefined {
+    for (let index = this.base; index >= 0; index--) if (this.kept[index]!.pages.at.has(page)) return this.kept[index];
+    return undefined;
+  }
+
   private changedPages(): number[] {
     const { host } = this.context;
     const bits = host.bytes.subarray(CHANGED_PAGES, CHANGED_PAGES + CHANGED_PAGES_SIZE);
@@ -155,7 +198,7 @@ export class Checkpoints implements MachineCheckpoints {
     return pages;
   }
 
-  private changed(): Pages {
+  private changedSince(): Pages {
     const { host } = this.context;
     return copyOf(
       host,

@@ -72,6 +72,11 @@ export class HostMemory implements HostRanges {
     return this.used;
   }
 
+  /** For `adopt`: each range with the version since which it is what it is. */
+  held(): readonly HostRange[] {
+    return this.used.map((range) => ({ ...range }));
+  }
+
   /** A free, zeroed range of `size` bytes (rounded up to pages), first fit. MachineError when there is none. */
   allocate(size: number, label: string): number {
     if (!Number.isSafeInteger(size) || size <= 0) throw new MachineError(`cannot allocate ${size} bytes of host memory for '${label}'`);

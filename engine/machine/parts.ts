@@ -57,6 +57,9 @@ export interface MachineActions {
   quit(status: number): void;
 }
 
+/** What is no news when it happens a second time. */
+const AGAIN: ReadonlySet<MachineEvent['type']> = new Set(['qmp', 'log', 'quit', 'break']);
+
 export class MachineParts {
   readonly config: MachineConfig;
   readonly guest: GuestImage | undefined;
@@ -211,10 +214,8 @@ export class MachineParts {
       host,
       core,
       position: () => this.run.position,
-      rewound: () => {
-        this.panics.restart();
-        this.run.rewound();
-      },
+      run: () => this.run.state,
+      rewound: (run) => this.run.rewound(run),
     });
     this.memory.subscribe((event) => this.layout.committed(event));
   }
@@ -274,7 +275,7 @@ export class MachineParts {
 
   emit(event: MachineEvent): void {
     // What happens a second time is no news.
-    if (this.checkpoints?.muted && (event.type === 'qmp' || event.type === 'log' || event.type === 'quit')) return;
+    if (this.checkpoints?.muted && AGAIN.has(event.type)) return;
     for (const listener of this.listeners) listener(event);
   }
 

@@ -205,13 +205,13 @@ export class RunControl implements MachineRun {
     else if (this.runState !== 'running') this.setState('paused');
   }
 
-  /** The machine is as it was earlier: it stands. */
-  rewound(): void {
+  /** The machine is as it was at another time: it stands, or has ended. */
+  rewound(run: Exclude<RunState, 'running'>): void {
     this.wasIdle = false;
     this.breakpoint = undefined;
     this.fruitless = 0;
     this.resumed();
-    this.runState = 'paused';
+    this.runState = run;
   }
 
   get condition(): GuestCondition | undefined {

@@ -66,4 +66,10 @@ export class AddressSpace {
     this.active.generation += this.step;
     this.reader.quiesce(this.asId);
   }
+
+  /** What is published is of this generation again. */
+  rewind(generation: number): void {
+    this.active.generation = generation;
+    this.reader.quiesce(this.asId);
+  }
 }

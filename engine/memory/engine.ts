@@ -9,7 +9,7 @@ import { describeChanges, inheritedArch } from './describe-change';
 import { type ClearDirtyLog, DirtyLog, type DirtyLogAnswer, type Done } from './dirty-log';
 import { GfnCache } from './gfn-cache';
 import type { IndexKind, IndexShape } from './gfn-index';
-import { History, type HistoryEntry } from './history';
+import { History, type HistoryEntry, type SavedHistory } from './history';
 import type { IndexStep } from './index-trace';
 import { IndexInspector, type IndexView } from './index-view';
 import { legacyCalls } from './legacy';
@@ -45,6 +45,9 @@ export interface Footprint {
   total: number;
 }
 
+/** By asId: its generation, and what can be undone and redone there. */
+export type Timeline = readonly { generation: number; history: SavedHistory }[];
+
 export class MemslotEngine {
   readonly limits: Limits;
   readonly indexKind: IndexKind;
@@ -52,6 +55,7 @@ export class MemslotEngine {
   private readonly reader: SlotReader;
   private readonly spaces: AddressSpace[] = [];
   private readonly histories: History[] = [];
+  private readonly caches: GfnCache[] = [];
   private readonly inspectors: IndexInspector[] = [];
   private readonly listeners = new Set<(event: CommitEvent) => void>();
   private readonly host: CommitHost;
@@ -383,7 +387,9 @@ export class MemslotEngine {
 
   /** A vCPU's cache. Rings must be switched on before the first one. */
   createCache(asId = 0): GfnCache {
-    return new GfnCache(this.reader, asId, this.dirtyLog.newVcpu());
+    const cache = new GfnCache(this.reader, asId, this.dirtyLog.newVcpu());
+    this.caches.push(cache);
+    return cache;
   }
 
   // ---- dirty pages --------------------------------------------------------------------------------------------------------
@@ -452,6 +458,20 @@ export class MemslotEngine {
   /** The commits so far can no longer be undone, redone or compared: their host memory is another now. */
   forgetHistory(): void {
     for (const history of this.histories) history.forget();
+  }
+
+  /** Generations and histories of all address spaces. */
+  timeline(): Timeline {
+    return this.spaces.map(({ active }, asId) => ({ generation: active.generation, history: this.histories[asId]!.save() }));
+  }
+
+  /** The layout was put back to what it was when `timeline` was asked: generations and histories follow, and commits count on from there. */
+  rewind(timeline: Timeline): void {
+    for (const [asId, { generation, history }] of timeline.entries()) {
+      this.spaces[asId]!.rewind(generation);
+      this.histories[asId]!.load(history);
+    }
+    for (const cache of this.caches) cache.forget();
   }
 
   canUndo(asId = 0): boolean {

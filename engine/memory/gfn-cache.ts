@@ -34,6 +34,11 @@ export class GfnCache {
     this.ring = ring;
   }
 
+  /** Generations begin again where they were: what was found in one of them may be another slot the next time. */
+  forget(): void {
+    this.stamp = Number.NaN;
+  }
+
   /**
    * hva of the page | PAGE_* bits (abi/exits.ts), as a number 0 .. 2^32-1: hvas must lie below 2^32. 0: no memslot.
    * PAGE_INVALID alone: the slot is between the two swaps of a commit, try again.

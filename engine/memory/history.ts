@@ -98,9 +98,20 @@ class Bounded {
   }
 
   clear(): void {
-    this.items = [];
-    this.held = 0;
+    this.put([]);
   }
+
+  put(items: readonly Kept[]): void {
+    this.items = [...items];
+    this.held = items.reduce((sum, { packed }) => sum + packed.count, 0);
+  }
+}
+
+/** All that a history holds at one moment; its entries never change. */
+export interface SavedHistory {
+  list: readonly Kept[];
+  undos: readonly Kept[];
+  redos: readonly Kept[];
 }
 
 export class History {
@@ -116,6 +127,17 @@ export class History {
 
   get entries(): readonly HistoryEntry[] {
     return this.list.items;
+  }
+
+  save(): SavedHistory {
+    const { list, undos, redos } = this;
+    return { list: [...list.items], undos: [...undos.items], redos: [...redos.items] };
+  }
+
+  load({ list, undos, redos }: SavedHistory): void {
+    this.list.put(list);
+    this.undos.put(undos);
+    this.redos.put(redos);
   }
 
   /** Commits that can be undone. */

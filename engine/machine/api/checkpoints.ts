@@ -3,24 +3,38 @@ import type { Position } from './run';
 
 export interface CheckpointInfo {
   position: Position;
-  /** The caller's own mark. */
-  mark: number;
+  /** What whoever took it wanted to know again. */
+  mark: unknown;
   /** bytes that it holds */
   bytes: number;
 }
 
+export interface CheckpointOptions {
+  /** of all vCPUs together, between two checkpoints */
+  instructions: number;
+  /** What all of them may take: beyond it the oldest go. */
+  bytes: number;
+  mark(): unknown;
+}
+
 export interface MachineCheckpoints {
   /** On: the first is taken, and the others every so many instructions, `mark` being asked for each. Off: all are dropped. */
-  keep(options: { instructions: number; bytes: number; mark: () => number } | undefined): void;
+  keep(options: CheckpointOptions | undefined): void;
   /** Oldest first. */
   list(): readonly CheckpointInfo[];
-  /** Takes one now. */
+  /** Takes one now, behind all others. */
   take(): void;
   /**
-   * Puts the machine back to the one at this place in the list; those behind it are gone. Undo history ends. RAM, vCPUs, their TLBs, devices
-   * and layout are as they were; the machine is paused. Nothing is emitted: the caller reports it on arrival.
+   * Puts the machine to the one at this place in the list. RAM, vCPUs, their TLBs, devices and layout are as they were, generations, undo
+   * history and the count of holes too; the machine is paused, or has ended where it had. Nothing is emitted: who goes there says so.
    */
-  back(index: number): void;
+  to(index: number): void;
+  /** The machine goes on from where it stands another way than it went: those from this one on are gone. */
+  forget(from: number): void;
+  /** May a byte of this host memory have changed from the one at this place to the next? */
+  changed(index: number, range: { start: number; end: number }): boolean;
+  /** What this host memory holds now; undefined where none is handed out. */
+  memory(range: { start: number; end: number }): Uint8Array | undefined;
   /** What goes out (serial line, debug console, logs, events for QMP) went out already: nothing does while this is set. */
   muted: boolean;
 }
