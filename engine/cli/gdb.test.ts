@@ -10,9 +10,9 @@ import { type Machine, Runner } from '../machine/index';
 import { CommitLog, Monitor } from '../monitor/index';
 import { testEnv } from '../monitor/testing';
 import { Recorder } from '../replay/recorder';
+import { historyOf } from '../shell/history';
 import { openChardev } from './connection';
 import { GdbServer } from './gdb-server';
-import { historyOf } from './history';
 
 const folder = mkdtempSync(join(tmpdir(), 'lab-gdb-'));
 afterAll(() => rmSync(folder, { recursive: true, force: true }));

@@ -4,11 +4,11 @@ import type { Reverse } from '../debug/index';
 import type { Machine, Runner, SerialConsole } from '../machine/index';
 import { type Answer, type CommitLog, isInputLine, Monitor, type MonitorEnv } from '../monitor/index';
 import { Recorder } from '../replay/recorder';
+import { historyOf } from '../shell/history';
 import { Loads } from '../shell/loads';
 import { fileOf, linkTo, type Shared } from '../shell/sharing';
 import { layoutFormat, loadLayout, MAX_LINK_RAM, snapshotFormat } from '../snapshot/index';
 import { FlagError } from './chardev-flag';
-import { historyOf } from './history';
 import { writeWhole } from './whole-file';
 
 export interface RecordingOptions {
@@ -40,7 +40,7 @@ export class Recording {
       throw new FlagError(`-record ${path}: the machine has ${ram} bytes of RAM, a replay is read with ${MAX_LINK_RAM}`);
     this.recorder = new Recorder(machine, runner, (reason) => {
       if (path !== undefined) tell(`no replay can be made any more: ${reason}`);
-      this.history?.end();
+      if (this.recorder.ended !== undefined) this.history?.end();
     });
     this.shared = { machine, recorder: this.recorder, makeFresh, linkBase, own: false, wallClock };
     const vcpu = (): number => this.monitor?.commandContext.state.vcpu ?? 0;
@@ -70,12 +70,13 @@ export class Recording {
   /** From now on the machine can be gone back over. */
   keepHistory(): void {
     const { machine, commits, wallClock } = this.options;
-    this.history = historyOf({ machine, recorder: this.recorder, commits, wallClock });
+    const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
+    this.history = historyOf({ machine, recorder: this.recorder, commits, wallClock, turn, runner: this.options.runner });
   }
 
   /** Does it go back still? */
   get backwards(): Reverse | undefined {
-    return this.recorder.ended ? undefined : this.history;
+    return this.recorder.ended === undefined ? this.history : undefined;
   }
 
   /** What the monitor's environment is with it. */
@@ -102,7 +103,7 @@ export class Recording {
     return {
       onRoom: (listener) => serial.onRoom(listener),
       input: (bytes) => {
-        if (this.recorder.playing) return 0;
+        if (this.recorder.playing || this.recorder.past) return 0;
         const text = textOf(bytes);
         if (text === undefined) this.recorder.cut('the serial line got bytes that are no UTF-8 text');
         return this.recorder.take({ kind: 'console', text: text ?? '' }, () => serial.input(bytes));

@@ -38,6 +38,8 @@ export interface CommitEntry {
   changed: number[];
   /** ms since 1970 */
   at: number;
+  /** The guest's count of instructions then, of all vCPUs. */
+  instructions: number;
 }
 
 export interface Travel {
@@ -62,6 +64,12 @@ interface Entry extends CommitEntry {
   devices: DeviceShare[];
   /** Why it cannot be undone: "it ...". */
   final?: string;
+}
+
+interface KeptLog {
+  log: readonly Entry[];
+  position: number;
+  holesCounted: number;
 }
 
 /** A slot at two moments of the history; absent: it was not there. */
@@ -108,6 +116,18 @@ export class CommitLog {
       else if (event.type === 'restored') this.restart('loaded');
       else if (event.type === 'dimms') this.nameDimm();
     });
+  }
+
+  /** All of it as it is now, for a machine that may be put back to here. */
+  keep(): KeptLog {
+    return { log: this.log.map((entry) => ({ ...entry })), position: this.position, holesCounted: this.holesCounted };
+  }
+
+  putBack({ log, position, holesCounted }: KeptLog): void {
+    this.log.splice(0, this.log.length, ...log.map((entry) => ({ ...entry })));
+    this.position = position;
+    this.holesCounted = holesCounted;
+    this.notify();
   }
 
   /** A history with nothing to undo. */
@@ -157,6 +177,7 @@ export class CommitLog {
       retries: entry.retries,
       changed: entry.changed,
       at: entry.at,
+      instructions: entry.instructions,
     }));
   }
 
@@ -390,6 +411,7 @@ export class CommitLog {
       retries: 0,
       changed: [],
       at: this.wallClock(),
+      instructions: this.machine.run.instructions,
       changes: [],
       steps: 0,
       devices: [],

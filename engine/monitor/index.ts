@@ -2,6 +2,7 @@ export { readVirtual } from '../symbols/index';
 export { readAddress } from './address';
 export { helpLine, helpOf } from './commands/help';
 export { LONG_LINK } from './commands/layouts';
+export { hostRange, slotRange } from './commands/past';
 export { type CommitEntry, CommitLog, pagesOf, type SlotDifference, type SlotPlace } from './commit-log';
 export { parseDeviceFlags } from './device-flags';
 export * from './disasm';

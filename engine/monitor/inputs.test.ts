@@ -7,6 +7,8 @@ import { commands } from './table';
 const NO_INPUT = [
   'breakpoint_add',
   'breakpoint_del',
+  'breakpoint_disable',
+  'breakpoint_enable',
   'changeset_check',
   'delvm',
   'gdbserver',
@@ -27,6 +29,7 @@ const NO_INPUT = [
   'qom-get',
   'qom-list',
   'quit|q',
+  'replay_seek',
   'savevm',
   'share',
   'sum',
@@ -34,6 +37,7 @@ const NO_INPUT = [
   'trace-event',
   'trace_clear',
   'trace_dump',
+  'who_wrote',
   'x',
   'xp',
 ];

@@ -8,6 +8,7 @@ import { hotplugCommands } from './commands/hotplug';
 import { layoutCommands } from './commands/layouts';
 import { memoryCommands } from './commands/memory';
 import { memslotCommands } from './commands/memslot';
+import { pastCommands } from './commands/past';
 import { replayCommands, replayInfo } from './commands/replay';
 import { runCommands } from './commands/run';
 import { snapshotCommands, snapshotsInfo } from './commands/snapshots';
@@ -52,6 +53,7 @@ export const commands: readonly Command[] = [
   ...snapshotCommands,
   ...replayCommands,
   ...breakpointCommands,
+  ...pastCommands,
   gdbCommand,
   symbolCommand,
   ...traceCommands,

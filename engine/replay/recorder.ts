@@ -25,11 +25,17 @@ interface Kept {
 export class Recorder {
   /** A journal is being played: nothing else reaches the machine. */
   playing = false;
+  /** The machine stands in its past: nothing but what was recorded reaches it. */
+  past = false;
+  /** It begins anew, from a snapshot. */
+  onStart: (() => void) | undefined;
   private base: JournalBase = { kind: 'power-on' };
   private start: Recording['start'] = { instructions: 0, timeNs: 0 };
   private entries: JournalEntry[] = [];
   private bytes = 0;
   private reason: string | undefined;
+  /** Inputs are written down still, but what they begin with is too large for a replay: why. */
+  private baseReason: string | undefined;
   private restored: Position | undefined;
   /** Inputs that are being done: those that take several turns. */
   private taking = 0;
@@ -43,7 +49,7 @@ export class Recorder {
     machine.subscribe((event) => {
       if (event.type === 'restored') this.restored = machine.run.position;
       // A replay has no breakpoints: there it is stopped at the same place.
-      if (event.type === 'watch-stop' && !this.playing)
+      if (event.type === 'watch-stop' && !this.playing && !this.past)
         this.push({ ...machine.run.position, running: true }, { kind: 'run', action: 'stop' });
     });
   }
@@ -62,17 +68,29 @@ export class Recorder {
     this.entries = [];
     this.bytes = 0;
     this.reason = undefined;
-    if (file.length > MAX_BASE) this.end(`it goes on from a snapshot of ${file.length} bytes, a replay carries at most ${MAX_BASE}`);
+    this.baseReason = undefined;
+    if (file.length > MAX_BASE) {
+      this.baseReason = `it goes on from a snapshot of ${file.length} bytes, a replay carries at most ${MAX_BASE}`;
+      this.onEnd(this.baseReason);
+    }
     // What the file does not say; in a new machine it has to be done.
     const then = { ...at, running: machine.run.state === 'running' || machine.run.state === 'paused' };
     if (kept.vcpu !== 0) this.push(then, { kind: 'line', line: `cpu ${kept.vcpu}` });
     if (machine.run.breakCount !== undefined) this.push(then, { kind: 'line', line: `replay_break ${machine.run.breakCount}` });
     if (machine.run.state === 'paused') this.push(then, { kind: 'run', action: 'stop' });
+    this.onStart?.();
+  }
+
+  /** Inputs from this one on never came: the machine was put back to before it, and stands. `ran`: it ran there then. */
+  drop(from: number, ran: boolean): void {
+    for (const { input } of this.entries.splice(from)) this.bytes -= sizeOf(input);
+    if (ran) this.push({ ...this.machine.run.position, running: true }, { kind: 'run', action: 'stop' });
   }
 
   /** Writes the input down and does it. The machine does not run meanwhile, however many steps that has. */
   take<T>(input: JournalInput, action: () => T): T {
     if (this.playing) throw new Error('a replay is running: cancel it, or wait for its end');
+    if (this.past) throw new Error('the machine stands in its past: go to its present first, or start a new run here');
     return this.note(input, action);
   }
 
@@ -114,14 +132,15 @@ export class Recorder {
     return this.entries[index]!;
   }
 
-  /** No replay can be made any more. */
-  get ended(): boolean {
-    return this.reason !== undefined;
+  /** Why inputs are not written down any more; undefined: they are. */
+  get ended(): string | undefined {
+    return this.reason;
   }
 
   /** Up to now; the reason when there is no replay of this machine. */
   recording(): Recording | string {
-    if (this.reason !== undefined) return this.reason;
+    const none = this.reason ?? this.baseReason;
+    if (none !== undefined) return none;
     this.machine.run.catchUp();
     return { base: this.base, start: this.start, entries: [...this.entries], end: this.machine.run.position };
   }

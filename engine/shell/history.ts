@@ -1,19 +1,29 @@
-/** The machine's past, for a gdb that goes back: checkpoints, and the inputs that a recorder has. */
+/** The machine's past, for who goes back: checkpoints, and the inputs that a recorder has. */
 import { type Journal, Reverse } from '../debug/index';
-import { type Machine, TypedInput } from '../machine/index';
+import { type Machine, type Runner, TypedInput } from '../machine/index';
 import { type CommitLog, Monitor } from '../monitor/index';
 import type { Recorder } from '../replay/recorder';
-import { applyInput, type Reached } from '../shell/inputs';
 import { layoutFormat } from '../snapshot/index';
+import { applyInput, type Reached } from './inputs';
 
 export interface HistoryOptions {
   machine: Machine;
   recorder: Recorder;
   commits: CommitLog;
+  /** ms, monotonic */
   wallClock(): number;
+  /** Other events are handled meanwhile. */
+  turn?(): Promise<void>;
+  /** Nobody else runs the machine while it is on its way. */
+  runner?: Pick<Runner, 'hold'>;
+  /** The end of each way through the past. */
+  arrived?(): void;
+  /** What all checkpoints may take, bytes. */
+  bytes?: number;
 }
 
-export function historyOf({ machine, recorder, commits, wallClock }: HistoryOptions): Reverse {
+/** History begins now, and anew when a snapshot is loaded. */
+export function historyOf({ machine, recorder, commits, wallClock, turn, runner, bytes, arrived }: HistoryOptions): Reverse {
   // What is done again is what was done: it needs no files.
   const none = async (): Promise<never> => {
     throw new Error('an input that is done again has no saved layouts');
@@ -28,13 +38,21 @@ export function historyOf({ machine, recorder, commits, wallClock }: HistoryOpti
     at: (index) => recorder.entry(index).at,
     redo: (index) => Promise.resolve(applyInput(recorder.entry(index).input, reached)).catch(() => {}),
     past: (stands) => {
-      recorder.playing = stands;
+      recorder.past = stands;
     },
+    drop: (from, ran) => recorder.drop(from, ran),
+    keep: () => commits.keep(),
+    putBack: (kept) => commits.putBack(kept as ReturnType<CommitLog['keep']>),
   };
-  const reverse = new Reverse({ machine, journal, wallClock });
-  machine.subscribe((event) => {
-    // A snapshot was loaded: the recorder begins anew a moment later, and so does history.
-    if (event.type === 'restored') setImmediate(() => reverse.begin());
+  const reverse = new Reverse({
+    machine,
+    journal,
+    wallClock,
+    ...(turn && { turn }),
+    ...(arrived && { arrived }),
+    ...(runner && { hold: () => runner.hold() }),
+    ...(bytes !== undefined && { bytes }),
   });
+  recorder.onStart = () => reverse.begin();
   return reverse;
 }

@@ -10,13 +10,20 @@ function accessBits({ execute, read, write }: Accesses): number {
 }
 
 /** What the core must watch for it now: a slot is where the layout has it. A hole needs no watch. */
-export function watchesOf({ place, access }: Breakpoint, machine: Machine): Watch[] {
+export function watchesOf({ place, access, waits }: Breakpoint, machine: Machine): Watch[] {
+  if (waits) return [];
   const bits = accessBits(access);
   switch (place.kind) {
     case 'gva':
       return [range(bits, place.first, BigInt(place.length))];
     case 'gpa':
       return [range(bits | watch.WATCH_PHYSICAL, place.first, BigInt(place.length))];
+    case 'hva':
+      return machine.memory.memslots(0).flatMap(({ baseGfn, npages, userspaceAddr }) => {
+        const [start, end] = [Number(place.first), Number(place.first) + place.length];
+        const [from, to] = [Math.max(start, userspaceAddr), Math.min(end, userspaceAddr + npages * 4096)];
+        return from < to ? [range(bits | watch.WATCH_PHYSICAL, BigInt(baseGfn * 4096 + from - userspaceAddr), BigInt(to - from))] : [];
+      });
     case 'page':
       return [range(bits | watch.WATCH_PHYSICAL, place.first - (place.first % PAGE), PAGE)];
     case 'slot': {

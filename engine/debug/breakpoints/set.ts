@@ -27,6 +27,8 @@ export class BreakpointSet {
   /** By place in the list of watches. */
   private owners: Breakpoint[] = [];
   private next = 1;
+  /** All others are as if they were not there. */
+  private lone: Breakpoint | undefined;
   /** While somebody else asks for the hits (going back), nothing stops here. */
   private diverted: ((stop: WatchStop, met: Breakpoint[]) => string | undefined) | undefined;
 
@@ -34,8 +36,10 @@ export class BreakpointSet {
     machine.debug.onHit = (stop) => this.met(stop);
     machine.subscribe((event) => {
       if (event.type === 'restored') this.arm();
-      else if (event.type === 'commit' && event.event.type === 'commit') this.arm();
-      else if (event.type === 'state' && event.state === 'running') this.stop = undefined;
+      else if (event.type === 'commit' && event.event.type === 'commit') {
+        for (const { next, old } of event.event.commit.changes) this.committed((next ?? old)!.slot);
+        this.arm();
+      } else if (event.type === 'state' && event.state === 'running') this.stop = undefined;
     });
   }
 
@@ -53,7 +57,7 @@ export class BreakpointSet {
     if (place.kind === 'slot' && !this.machine.memory.memslotById(place.slot, 0))
       throw new MachineError(`memslot ${place.slot} does not exist`);
     if (place.kind !== 'vector' && !access.execute && !access.read && !access.write) throw new MachineError('no access is asked for');
-    const breakpoint: Breakpoint = { owner: 'lab', ...options, id: this.next, enabled: true, hits: 0 };
+    const breakpoint: Breakpoint = { owner: 'lab', ...options, id: this.next, enabled: true, hits: 0, waits: options.afterCommit === true };
     this.known.set(breakpoint.id, breakpoint);
     try {
       this.arm();
@@ -105,8 +109,20 @@ export class BreakpointSet {
     };
   }
 
+  /** For a search of the past: until `undo` this one is armed and no other. It is in no list. */
+  alone(options: BreakpointOptions): { breakpoint: Breakpoint; undo(): void } {
+    const breakpoint: Breakpoint = { owner: 'lab', ...options, id: 0, enabled: true, hits: 0, waits: false };
+    this.lone = breakpoint;
+    this.arm();
+    const undo = (): void => {
+      this.lone = undefined;
+      this.arm();
+    };
+    return { breakpoint, undo };
+  }
+
   private arm(): void {
-    const list = this.list().filter(({ enabled }) => enabled);
+    const list = this.lone ? [this.lone] : this.list().filter(({ enabled }) => enabled);
     const watches = list.flatMap((breakpoint) => watchesOf(breakpoint, this.machine).map((watch) => ({ breakpoint, watch })));
     this.machine.debug.watch(watches.map(({ watch }) => watch));
     this.machine.debug.watchHoles = list.some(({ place }) => place.kind === 'hole');
@@ -131,10 +147,17 @@ export class BreakpointSet {
     this.stop = { vcpu: stop.vcpu, breakpoints: stops.map(([breakpoint]) => breakpoint), hit: stops[0]![1] };
     const gone = stops.filter(([{ once }]) => once);
     for (const [{ id }] of gone) this.known.delete(id);
+    const waiting = stops.filter(([{ afterCommit }]) => afterCommit);
+    for (const [breakpoint] of waiting) breakpoint.waits = true;
     // The core reads its table between two runs only.
-    if (gone.length > 0) this.arm();
+    if (gone.length > 0 || waiting.length > 0) this.arm();
     this.changed();
     return stopText(this.stop);
+  }
+
+  private committed(slot: number): void {
+    for (const breakpoint of this.known.values())
+      if (breakpoint.afterCommit && breakpoint.place.kind === 'slot' && breakpoint.place.slot === slot) breakpoint.waits = false;
   }
 
   private hitBy(hit: WatchHit): Breakpoint[] {

@@ -37,15 +37,25 @@ export function stopText({ vcpu, breakpoints, hit }: Stop): string {
   return `Breakpoint ${ids}, vCPU ${vcpu}: ${hitText(hit)}`;
 }
 
+/** Which hits count: vCPU, condition, count; '' for all. */
+export function conditionText({ vcpu, condition, skip, once, afterCommit }: Breakpoint): string {
+  const parts = [
+    vcpu === undefined ? '' : `vCPU ${vcpu}`,
+    once ? 'once' : '',
+    afterCommit ? 'first after each commit' : '',
+    skip ? `after ${skip} hits` : '',
+    condition ? `if ${condition.text}` : '',
+  ];
+  return parts.filter((part) => part !== '').join(', ');
+}
+
 /** One line of `info breakpoints`. */
-export function breakpointLine({ id, owner, place, access, enabled, hits, vcpu, condition, skip, once }: Breakpoint): string {
+export function breakpointLine(breakpoint: Breakpoint): string {
+  const { id, owner, place, access, enabled, hits } = breakpoint;
   const parts = [
     place.kind === 'vector' ? '' : accessText(access),
     enabled ? '' : 'disabled',
-    vcpu === undefined ? '' : `vCPU ${vcpu}`,
-    once ? 'once' : '',
-    skip ? `after ${skip} hits` : '',
-    condition ? `if ${condition.text}` : '',
+    conditionText(breakpoint),
     owner === 'gdb' ? 'set by gdb' : '',
   ].filter((part) => part !== '');
   return `${String(id).padEnd(4)} ${placeText(place).padEnd(28)} ${String(hits).padStart(6)} ${hits === 1 ? 'hit ' : 'hits'}  ${parts.join(', ')}`;

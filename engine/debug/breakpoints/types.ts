@@ -9,7 +9,8 @@ export interface Accesses {
 
 /** Addresses are in bytes. `page` is the frame of 4 KiB around a gpa, `slot` whatever the slot maps when it is accessed (address space 0). */
 export type Place =
-  | { kind: 'gva' | 'gpa'; first: bigint; length: number }
+  /** `hva`: the memory itself, wherever slots show it. */
+  | { kind: 'gva' | 'gpa' | 'hva'; first: bigint; length: number }
   | { kind: 'page'; first: bigint }
   | { kind: 'slot'; slot: number }
   | { kind: 'port' | 'msr' | 'vector'; first: bigint; length: number }
@@ -31,6 +32,8 @@ export interface BreakpointOptions {
   skip?: number;
   /** It goes with the first stop. */
   once?: boolean;
+  /** Of a slot: once behind each commit that changes it, and not before the next one. */
+  afterCommit?: boolean;
   /** Who set it: a monitor's or the page's, or a gdb. */
   owner?: 'lab' | 'gdb';
 }
@@ -41,6 +44,8 @@ export interface Breakpoint extends BreakpointOptions {
   enabled: boolean;
   /** Hits whose condition held, those that were skipped among them. */
   hits: number;
+  /** With `afterCommit`: no commit has come since the last stop. */
+  waits: boolean;
 }
 
 /** What stopped the machine. */

@@ -7,13 +7,14 @@ import { parseKeyval } from '../opts';
 import { registerValue } from '../registers';
 import { type Command, CommandError, type Context, getString, UsageError } from '../types';
 
-const KINDS = ['gva', 'gpa', 'slot', 'page', 'port', 'msr', 'vector', 'hole'] as const;
+const KINDS = ['gva', 'gpa', 'hva', 'slot', 'page', 'port', 'msr', 'vector', 'hole'] as const;
 type Kind = (typeof KINDS)[number];
 const isKind = (text: string): text is Kind => KINDS.includes(text as Kind);
 /** What is meant where `access` says nothing. */
 const USUAL: Readonly<Record<Kind, string>> = {
   gva: 'x',
   gpa: 'rw',
+  hva: 'rw',
   slot: 'rw',
   page: 'rw',
   port: 'rw',
@@ -22,7 +23,7 @@ const USUAL: Readonly<Record<Kind, string>> = {
   hole: 'rw',
 };
 const MOST: Partial<Record<Kind, bigint>> = { port: 0xffffn, msr: 0xffffffffn, vector: 0xffn };
-const OPTIONS = ['len', 'access', 'if', 'skip', 'once', 'vcpu'];
+const OPTIONS = ['len', 'access', 'if', 'skip', 'once', 'vcpu', 'after'];
 
 function number({ machine, state }: Context, name: string, text: string, most = 0xffff_ffff_ffff_ffffn): bigint {
   try {
@@ -60,6 +61,9 @@ export function parseBreakpoint(context: Context, text: string): BreakpointOptio
   const condition = values.get('if');
   const once = values.get('once') ?? 'off';
   if (once !== 'on' && once !== 'off') throw new CommandError(`once=${once}: use on or off`);
+  const after = values.get('after');
+  if (after !== undefined && (after !== 'commit' || kind !== 'slot'))
+    throw new CommandError(`after=${after}: after=commit is possible, of a slot`);
   const vcpu = values.get('vcpu');
   const holds = condition === undefined ? undefined : parseCondition(condition, context.machine);
   return {
@@ -69,6 +73,7 @@ export function parseBreakpoint(context: Context, text: string): BreakpointOptio
     ...(condition !== undefined && holds && { condition: { text: condition, holds } }),
     skip: Number(number(context, 'skip', values.get('skip') ?? '0', 0xffff_ffffn)),
     once: once === 'on',
+    afterCommit: after === 'commit',
   };
 }
 
@@ -100,17 +105,32 @@ function remove(context: Context, id: string): string {
   return '';
 }
 
+function enable({ machine }: Context, id: string, enabled: boolean): string {
+  const set = breakpointsOf(machine);
+  const known = /^\d+$/.test(id) ? set.get(Number(id)) : undefined;
+  if (!known) throw new CommandError(`breakpoint '${id}' does not exist: "info breakpoints" has the list`);
+  if (known.owner === 'gdb') throw new CommandError(`breakpoint ${id} is gdb's: it is switched there`);
+  set.enable(known.id, enabled);
+  return '';
+}
+
+const ids = ({ machine }: Context): string[] =>
+  breakpointsOf(machine)
+    .list()
+    .map(({ id }) => String(id));
+
 export const breakpointCommands: Command[] = [
   {
     name: 'breakpoint_add',
     args: 'options:S',
-    params: 'KIND=ADDR[,len=N][,access=r|w|x...][,if=COND][,skip=N][,vcpu=N][,once=on]',
-    help: 'stop the machine when something is accessed (KIND: gva, gpa, slot, page, port, msr, vector, hole)',
+    params: 'KIND=ADDR[,len=N][,access=r|w|x...][,if=COND][,skip=N][,vcpu=N][,once=on][,after=commit]',
+    help: 'stop the machine when something is accessed (KIND: gva, gpa, hva, slot, page, port, msr, vector, hole)',
     origin: 'lab',
     note:
       'A gva stands for execution unless `access` says otherwise, everything else for reads and writes; `hole` alone is any address that no slot ' +
       'and no device answers. The machine stops in front of an instruction that is to run, and behind any other access, in either tier at the same ' +
-      'instruction. A slot is watched where the layout has it, also after it was moved. COND: `$rax==1&&$rdi>0x1000`.',
+      'instruction. A slot is watched where the layout has it, also after it was moved; with `after=commit` the first access behind ' +
+      'each commit that changes it stops. COND: `$rax==1&&$rdi>0x1000`.',
     run: (context, args) => add(context, getString(args, 'options')!),
     complete: (_context, word) =>
       word.includes(',')
@@ -124,12 +144,25 @@ export const breakpointCommands: Command[] = [
     help: 'delete a breakpoint',
     origin: 'lab',
     run: (context, args) => remove(context, getString(args, 'id')!),
-    complete: ({ machine }) => [
-      'all',
-      ...breakpointsOf(machine)
-        .list()
-        .map(({ id }) => String(id)),
-    ],
+    complete: (context) => ['all', ...ids(context)],
+  },
+  {
+    name: 'breakpoint_enable',
+    args: 'id:s',
+    params: 'ID',
+    help: 'a breakpoint stops the machine again',
+    origin: 'lab',
+    run: (context, args) => enable(context, getString(args, 'id')!, true),
+    complete: ids,
+  },
+  {
+    name: 'breakpoint_disable',
+    args: 'id:s',
+    params: 'ID',
+    help: 'a breakpoint stays, and stops nothing',
+    origin: 'lab',
+    run: (context, args) => enable(context, getString(args, 'id')!, false),
+    complete: ids,
   },
 ];
 
