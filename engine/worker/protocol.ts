@@ -25,10 +25,12 @@ import type { InspectedFile, InspectedLink, MachineShape } from '../snapshot/ins
 import type { SymbolSource } from '../symbols/index';
 import type { EventKind, ExitStat, TraceAsked, TraceLane, TraceRow, TraceView } from '../trace/index';
 import type { CodeView, CpuView } from './cpu-types';
+import type { DebugView, Journey, WroteWhere } from './debug-types';
 import type { FlagsBench } from './flags-bench';
 import type { IndexBench, IndexBenchRow } from './index-bench';
 
 export type { CodeLine, CodeView, CpuView, FrameView, RegisterGroup, RegisterView } from './cpu-types';
+export type { BreakpointView, CommitMark, DebugView, Journey, JourneyEnd, PastView, StopView, WroteView, WroteWhere } from './debug-types';
 export type {
   Answer,
   Backend,
@@ -123,6 +125,12 @@ export type ToWorker =
    * stack pointer (hex). Slow, since it goes step by step; 'run' with 'stop' ends it. Answered with a SeekAnswer.
    */
   | { type: 'seek'; id: number; vcpu: number; to?: string; stack?: string }
+  /** A stopped guest goes through what has run; answered with a JourneyEnd. */
+  | { type: 'go'; id: number; journey: Journey }
+  /** Looks through what has run; the machine is where it was afterwards. Answered with a WroteView. */
+  | { type: 'who-wrote'; id: number; where: WroteWhere }
+  /** Ends either. */
+  | { type: 'cancel-going' }
   /** Answered with 'pong' at any time. */
   | { type: 'ping' }
   /** Is this a whole machine snapshot or a layout? Answered with an InspectedFile, or the reason why not. No machine is touched. */
@@ -235,6 +243,8 @@ export type FromWorker =
   | { type: 'result'; id: number; value?: unknown; error?: string }
   | { type: 'state'; state: LabState }
   | { type: 'figures'; figures: Figures }
+  /** After each change of it. */
+  | { type: 'debug'; view: DebugView }
   /** localStorage/IndexedDB lives in the page: the engine asks for it. Keys are names of layouts. */
   | {
       type: 'storage';
@@ -320,6 +330,8 @@ export interface HistoryView {
   changed: number[];
   /** ms since 1970 */
   at: number;
+  /** The guest's count of instructions then, of all vCPUs. */
+  instructions: number;
 }
 
 /** At most 4 a second. */

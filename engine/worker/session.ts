@@ -16,6 +16,7 @@ import { makeMachine, type Wanted, wantedBy } from '../shell/wanted';
 import { captureLayout, inspectFile, inspectLink, type JournalInput, layoutFormat, type Replay, saveMachine } from '../snapshot/index';
 import { type SymbolSource, symbolsOf } from '../symbols/index';
 import { ConsoleFeed } from './console-feed';
+import { PageDebugging } from './debugging';
 import { Figurer } from './figurer';
 import { labState, slotViews } from './lab-state';
 import type { FromWorker, ToWorker } from './protocol';
@@ -60,6 +61,8 @@ export interface Running {
   recorder: Recorder;
   shared: Shared;
   loads: Loads;
+  /** Absent until what the machine begins with is there. */
+  debugging?: PageDebugging;
 }
 
 export class Session {
@@ -162,6 +165,15 @@ export class Session {
       case 'seek':
         this.seek(message);
         return;
+      case 'go':
+        this.answer(message.id, () => this.debugging.go(message.journey));
+        return;
+      case 'who-wrote':
+        this.answer(message.id, () => this.debugging.whoWrote(message.where));
+        return;
+      case 'cancel-going':
+        this.running?.debugging?.cancel();
+        return;
       case 'stage':
         this.answer(message.id, () => this.take({ kind: 'stage', action: { ...message.action } }));
         return;
@@ -171,6 +183,11 @@ export class Session {
   private need(): Running {
     if (!this.running) throw new Error('the machine has not started yet');
     return this.running;
+  }
+  private get debugging(): PageDebugging {
+    const { debugging } = this.need();
+    if (!debugging) throw new Error('the machine has not started yet');
+    return debugging;
   }
   private get machine(): Machine {
     return this.need().machine;
@@ -286,6 +303,7 @@ export class Session {
       if (refusal !== undefined) this.post({ type: 'boot-error', reason: refusal, fallback: true });
       const begun: Wanted = refusal === undefined && typeof wanted !== 'string' ? wanted : { kind: 'nothing' };
       await this.begin(begun);
+      this.debug();
       if (begun.kind === 'nothing' || begun.kind === 'layout') await this.switchOn(message);
       this.post({ type: 'booted' });
       this.states.send();
@@ -312,6 +330,30 @@ export class Session {
     if (wanted.kind === 'state') this.post({ type: 'state-opened', digest: wanted.link.digest, screen: wanted.link.screen });
     if (wanted.kind === 'state' || (wanted.kind === 'replay' && wanted.replay.state))
       recorder.startFrom((await saveMachine(machine, this.deps.wallClock())).bytes, monitor.commandContext.state);
+  }
+
+  /** From here on the machine can be gone back over. */
+  private debug(): void {
+    const running = this.need();
+    const { monotonic, yieldTurn } = this.deps;
+    let due = false;
+    const send = (): void => {
+      due = false;
+      if (!debugging.travelling) this.post({ type: 'debug', view: debugging.view() });
+    };
+    const changed = (): void => {
+      if (due) return;
+      due = true;
+      queueMicrotask(send);
+    };
+    const arrived = (): void => {
+      changed();
+      this.states.touch(true);
+      running.figures.send();
+    };
+    const debugging = new PageDebugging({ ...running, monotonic, yieldTurn, changed, arrived });
+    running.debugging = debugging;
+    changed();
   }
 
   /** By inputs, so that a replay does the same. */
@@ -384,12 +426,13 @@ export class Session {
       this.post({ type: 'monitor-event', text });
       this.post({ type: 'notice', text });
     });
-    const recorder = new Recorder(machine, runner, (reason) =>
+    const recorder = new Recorder(machine, runner, (reason) => {
       this.post({
         type: 'monitor-event',
         text: `No replay link can be made any more: ${reason}. "loadvm" or a reboot starts a new record.`,
-      }),
-    );
+      });
+      if (recorder.ended !== undefined) this.running?.debugging?.ended();
+    });
     const shared = { machine, recorder, makeFresh, linkBase, own, wallClock: () => deps.wallClock() };
     const loads = new Loads({
       machine,
@@ -431,6 +474,8 @@ export class Session {
   // What the machine says
 
   private event(event: MachineEvent): void {
+    // What happens again on the way through the past is no news.
+    if (this.running?.debugging?.travelling) return;
     const notice = noticeOf(event);
     if (notice !== undefined) this.post({ type: 'monitor-event', text: notice });
     if (event.type === 'quit') this.quit(event.status);
@@ -451,7 +496,8 @@ export class Session {
   }
 
   private sendState(): void {
-    const { machine, commits } = this.need();
+    const { machine, commits, debugging } = this.need();
+    if (debugging?.travelling) return;
     try {
       this.post({ type: 'state', state: labState(machine, commits, { hostBase: HOST_BASE, hostSize: MAX_WASM_PAGES * WASM_PAGE }) });
     } catch (error) {

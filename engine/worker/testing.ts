@@ -100,6 +100,8 @@ export class Page {
       | Omit<Extract<ToWorker, { type: 'export' }>, 'id'>
       | Omit<Extract<ToWorker, { type: 'load' }>, 'id'>
       | Omit<Extract<ToWorker, { type: 'seek' }>, 'id'>
+      | Omit<Extract<ToWorker, { type: 'go' }>, 'id'>
+      | Omit<Extract<ToWorker, { type: 'who-wrote' }>, 'id'>
       | Omit<Extract<ToWorker, { type: 'inspect-link' }>, 'id'>,
   ): Promise<Of<'result'>> {
     const id = this.nextId++;

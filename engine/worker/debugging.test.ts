@@ -1,0 +1,198 @@
+/** Debugging by the page's messages: breakpoints, a way back and on, who wrote what. memlab is the guest. */
+import { afterEach, describe, expect, it } from 'vitest';
+import type { DebugView, Journey, JourneyEnd, LabState, ToWorker, WroteView } from './protocol';
+import { Page } from './testing';
+
+const DIMM = 0x8000000;
+let page: Page;
+afterEach(() => page.session.end());
+
+async function booted(): Promise<void> {
+  page = new Page();
+  page.boot({ config: { ram: 64 * 0x100000, slots: 8, maxmem: 1024 * 0x100000, smp: 1, accel: 'jit' } });
+  await page.first('booted');
+  await says(/lab> $/);
+}
+
+/** What it answers; rejects with its refusal. */
+async function ask(message: Parameters<Page['ask']>[0]): Promise<unknown> {
+  const { value, error } = await page.ask(message);
+  if (error !== undefined) throw new Error(error);
+  return value;
+}
+const says = (what: RegExp): Promise<void> => page.holds(() => what.test(page.console));
+const view = (): DebugView => {
+  const all = page.heard.filter((message) => message.type === 'debug');
+  return all.at(-1)!.view;
+};
+const state = (): LabState => page.state!;
+async function type(line: string): Promise<void> {
+  const before = page.console.length;
+  page.session.receive({ type: 'console', text: `${line}\r` });
+  await page.holds(() => /lab> $/.test(page.console.slice(before)));
+}
+const line = (text: string): Promise<string> => page.monitor(text);
+const go = async (journey: Journey): Promise<JourneyEnd> => (await ask({ type: 'go', journey })) as JourneyEnd;
+const digest = async (): Promise<string> => (await ask({ type: 'call', method: 'digest' })) as string;
+const word = async (gpa: number): Promise<string> => (await line(`xp /1gx ${gpa}`)).trim().split(': ')[1]!;
+const runs = (): string => page.machine!.run.state;
+const run = async (action: 'stop' | 'cont'): Promise<void> => {
+  page.session.receive({ type: 'run', action } satisfies ToWorker);
+  await page.holds(() => runs() === (action === 'stop' ? 'paused' : 'running'));
+};
+
+async function plugged(): Promise<void> {
+  await line('object_add memory-backend-ram,id=mem1,size=64M');
+  await line('device_add pc-dimm,id=dimm1,memdev=mem1');
+  await says(/memory hotplug: slot/);
+}
+
+describe('the past in the page', () => {
+  it('breaks on a hole, goes back to the commit that made it, and forwards again to the same present', async () => {
+    await booted();
+    await plugged();
+    await type(`poke 0x${DIMM.toString(16)} 0x1111`);
+    await line('breakpoint_add hole');
+    const slot = page.machine!.memory.memslotAt(DIMM / 4096)!.slot;
+    await line(`memslot_move ${slot} 0x20000000`);
+    const { generation, slots, history } = state();
+    page.session.receive({ type: 'console', text: `peek 0x${DIMM.toString(16)}\r` });
+    await page.holds(() => view().stop !== undefined);
+    expect(view().stop).toMatchObject({ ids: [1], vcpu: 0, gpa: DIMM });
+    expect(view().stop?.access).toContain('in the hole at gpa 0x8000000');
+    await line('breakpoint_disable 1');
+    const present = {
+      digest: await digest(),
+      count: page.machine!.run.instructions,
+      text: page.console,
+      holes: page.machine!.inspect.holes.total,
+    };
+
+    expect(await go({ do: 'commit', generation })).toBe('there');
+    expect(view().past).toMatchObject({ behind: true, present: present.count });
+    expect(view().past.now).toBeLessThan(present.count);
+    expect(state().slots.find((each) => each.slot === slot)?.guestPhysAddr).toBe(DIMM);
+    expect(state().generation).toBeLessThan(generation);
+    expect(state().historyAt).toBe(history.length - 2);
+    expect(await word(DIMM)).toBe('0x0000000000001111');
+    // Nothing else reaches it there.
+    await expect(ask({ type: 'monitor', line: 'memslot_move 5 0x30000000' })).rejects.toThrow('stands in its past');
+
+    expect(await go({ do: 'forward' })).toBe('present');
+    expect(view().past.behind).toBe(false);
+    expect(state()).toMatchObject({ generation, historyAt: history.length - 1 });
+    expect(state().slots).toEqual(slots);
+    expect({
+      digest: await digest(),
+      count: page.machine!.run.instructions,
+      text: page.console,
+      holes: page.machine!.inspect.holes.total,
+    }).toEqual(present);
+    // The way on is as if nobody had looked, undo too.
+    await run('cont');
+    await page.holds(() => /lab> $/.test(page.console.slice(present.text.length)));
+    expect(await line('undo')).not.toContain('Error');
+    expect(await word(DIMM)).toBe('0x0000000000001111');
+  });
+
+  it('finds who wrote an address, a slot, and what has moved since; the guest stays where it is', async () => {
+    await booted();
+    await plugged();
+    const gpa = DIMM + 0x1008;
+    await type(`poke 0x${gpa.toString(16)} 0x1234`);
+    const slot = page.machine!.memory.memslotAt(DIMM / 4096)!.slot;
+    await line(`memslot_move ${slot} 0x20000000`);
+    await type('peek 0x20000000');
+    await run('stop');
+    const before = await digest();
+    for (const where of [{ gpa: 0x20001008, size: 8 }, { slot }] as const) {
+      const wrote = (await ask({ type: 'who-wrote', where })) as WroteView;
+      expect(wrote.write).toMatchObject({ vcpu: 0, gpa, bytes: 8, value: '0x1234' });
+      expect(await digest()).toBe(before);
+      expect(view().past.behind).toBe(false);
+      const { icount, instructions, rip } = wrote.write!;
+      expect(await go({ do: 'instruction', vcpu: 0, icount: icount - 1, instructions: instructions - 1 })).toBe('there');
+      expect(`0x${page.machine!.inspect.registers().rip.toString(16)}`).toBe(rip);
+      expect(await word(gpa)).toBe('0x0000000000000000');
+      await go({ do: 'step', vcpu: 0 });
+      expect(await word(gpa)).toBe('0x0000000000001234');
+      expect(await go({ do: 'present' })).toBe('present');
+      expect(await digest()).toBe(before);
+    }
+    expect(await line('who_wrote 0x20001008 8')).toContain('0x1234, 8 bytes');
+    expect(await line('who_wrote 0x20002000 8')).toContain('nobody since');
+    expect(await line('who_wrote 0x7000000000')).toContain('no memslot backs');
+    // What the monitor does is no vCPU's; a guest that runs is asked as well, and runs on.
+    await run('cont');
+    await type('peek 0x20000000');
+    expect(await line('who_wrote 0x20001008 8')).toContain('0x1234, 8 bytes');
+    expect(runs()).toBe('running');
+    await type('peek 0x20001008');
+    expect(page.console).toMatch(/1234\r\nlab> $/);
+  });
+
+  it('steps back and on, runs back to a breakpoint, seeks, and starts a new run from there', async () => {
+    await booted();
+    await type('poke 0x500000 0x77');
+    await type('poke 0x500000 0x88');
+    await line('breakpoint_add gpa=0x500000,len=8,access=w');
+    await run('stop');
+    const count = page.machine!.run.instructions;
+    expect(await go({ do: 'step-back', vcpu: 0 })).toBe('there');
+    expect(page.machine!.run.instructions).toBe(count - 1);
+    expect(await go({ do: 'back' })).toBe('there');
+    expect(view().stop?.ids).toEqual([1]);
+    expect(await word(0x500000)).toBe('0x0000000000000077');
+    expect(await go({ do: 'back' })).toBe('there');
+    const first = page.machine!.run.instructions;
+    expect(await go({ do: 'back' })).toBe('begin');
+    expect(page.machine!.run.instructions).toBe(first);
+    expect(await go({ do: 'forward' })).toBe('stopped');
+    expect(await word(0x500000)).toBe('0x0000000000000077');
+    expect(view().breakpoints[0]).toMatchObject({ hits: 1, enabled: true, kind: 'gpa', first: '0x500000' });
+    expect(await go({ do: 'count', count: first + 1000 })).toBe('there');
+    expect(page.machine!.run.instructions).toBe(first + 1000);
+    expect(await go({ do: 'count', count: count + 5 })).toBe('present');
+    expect(await go({ do: 'count', count: first + 1000 })).toBe('there');
+    expect(await go({ do: 'go-on-from-here' })).toBe('there');
+    expect(view().past).toMatchObject({ behind: false, now: first + 1000, present: first + 1000 });
+    await line('breakpoint_del all');
+    await run('cont');
+    await type('poke 0x500000 0x99');
+    expect(await word(0x500000)).toBe('0x0000000000000099');
+    // A replay of it has the new run only.
+    await run('stop');
+    const replay = await ask({ type: 'export', what: 'replay' });
+    const before = await digest();
+    const other = new Page();
+    other.boot({ replay: replay as Uint8Array, config: state().config });
+    const end = await other.until(() => other.heard.find((message) => message.type === 'replay' && message.view.phase !== 'running'));
+    expect(end).toMatchObject({ view: { phase: 'done', digest: before, expected: before } });
+    await other.session.end();
+  });
+
+  it('goes back over an undo and a redo', async () => {
+    await booted();
+    await plugged();
+    const slot = page.machine!.memory.memslotAt(DIMM / 4096)!.slot;
+    await line(`memslot_move ${slot} 0x20000000`);
+    page.machine!.checkpoints.take();
+    await type('peek 0x500000');
+    await line('undo');
+    await type('peek 0x500000');
+    await line('redo');
+    await run('stop');
+    const before = await digest();
+    const { historyAt, generation } = state();
+    await go({ do: 'step-back', vcpu: 0 });
+    await go({ do: 'step', vcpu: 0 });
+    await go({ do: 'forward' });
+    expect(await digest()).toBe(before);
+    expect(state()).toMatchObject({ historyAt, generation, canUndo: true });
+  });
+
+  it('refuses while the guest runs', async () => {
+    await booted();
+    await expect(go({ do: 'back' })).rejects.toThrow('the guest runs');
+  });
+});
