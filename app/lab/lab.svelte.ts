@@ -14,6 +14,7 @@ import type {
 } from '../../engine/worker/protocol';
 import { arrows, count, hex, plural, sentence } from '../shared/format';
 import type { BootAttempt } from './boot-attempt';
+import { Debugger } from './debugger.svelte';
 import { GuestConsole } from './guest-console';
 import { Keeping } from './keeping.svelte';
 import type { Banner, Toast } from './notices';
@@ -53,6 +54,7 @@ export class Lab {
   readonly keeping = new Keeping(this);
   readonly snapshots: Snapshots = new Snapshots(this);
   readonly replay = new Replay(this);
+  readonly debug: Debugger = new Debugger(this);
   readonly console = new GuestConsole();
   onMonitorEvent: ((text: string) => void) | undefined;
 
@@ -76,6 +78,7 @@ export class Lab {
     this.mipsTrail = [];
     this.trail.clear();
     this.replay.forget();
+    this.debug.forget();
     this.silence = undefined;
     this.banners = this.banners.filter((banner) => banner.kind === 'storage' || banner.kind === 'kept');
     this.console.clear();
@@ -83,6 +86,10 @@ export class Lab {
   }
 
   run(action: 'stop' | 'cont' | 'reset' | 'step'): void {
+    if (this.debug.behind && (action === 'cont' || action === 'step')) {
+      void this.debug.go(action === 'cont' ? { do: 'forward' } : { do: 'step', vcpu: 0 });
+      return;
+    }
     if (this.refuses()) return;
     this.keeping.did();
     this.#client?.post({ type: 'run', action });
@@ -99,19 +106,27 @@ export class Lab {
     this.#client?.post({ type: 'console', text });
   }
 
+  cancelGoing(): void {
+    this.#client?.post({ type: 'cancel-going' });
+  }
+
   cancelReplay(): void {
     this.#client?.post({ type: 'cancel-replay' });
   }
 
   /** Why nothing may reach the machine now, or ''. */
   get held(): string {
-    return this.replay.running ? 'A replay runs: nothing else reaches the machine until it ends.' : '';
+    if (this.replay.running) return 'A replay runs: nothing else reaches the machine until it ends.';
+    return this.debug.behind ? 'The guest stands in its past: nothing reaches it there.' : '';
   }
 
   /** Says so, where nothing may reach the machine now. */
   refuses(): boolean {
     if (!this.held) return false;
-    this.say({ text: this.held, action: { label: 'Cancel it', run: () => this.cancelReplay() } });
+    const action = this.replay.running
+      ? { label: 'Cancel it', run: () => this.cancelReplay() }
+      : { label: 'Start a new run here', run: () => void this.debug.go({ do: 'go-on-from-here' }) };
+    this.say({ text: this.held, action });
     return true;
   }
 
@@ -119,7 +134,7 @@ export class Lab {
   async monitor(line: string): Promise<Answer> {
     const screen = this.snapshots.screenBefore(line);
     try {
-      const answer = (await this.#ask({ type: 'monitor', line })) as Answer;
+      const answer = (await this.ask({ type: 'monitor', line })) as Answer;
       if (!answer.failed) await this.snapshots.loaded(line, screen);
       if (/^\s*savevm\b/.test(line) && !answer.failed) this.keeping.saved();
       else if (!LOOKS.test(line)) this.keeping.did();
@@ -143,34 +158,34 @@ export class Lab {
   }
 
   async complete(line: string): Promise<string[]> {
-    const found = await this.#ask({ type: 'complete', line });
+    const found = await this.ask({ type: 'complete', line });
     return Array.isArray(found) ? found.map(String) : [];
   }
 
   async layout(): Promise<unknown> {
-    const value = await this.#ask({ type: 'call', method: 'layout' });
+    const value = await this.ask({ type: 'call', method: 'layout' });
     return typeof value === 'string' ? JSON.parse(value) : value;
   }
 
   async digest(): Promise<string> {
-    return String(await this.#ask({ type: 'call', method: 'digest' }));
+    return String(await this.ask({ type: 'call', method: 'digest' }));
   }
 
   /** Rejects with the reason when there is no such link. */
   async share(what: ShareKind = 'layout'): Promise<string> {
     const screen = what === 'state' ? this.console.screen() : undefined;
-    return String(await this.#ask({ type: 'share', what, ...(screen === undefined ? {} : { screen }) }));
+    return String(await this.ask({ type: 'share', what, ...(screen === undefined ? {} : { screen }) }));
   }
 
   /** The bytes of a file: a layout, a machine snapshot or a replay. */
   async exported(what: ShareKind): Promise<Uint8Array> {
-    return (await this.#ask({ type: 'export', what })) as Uint8Array;
+    return (await this.ask({ type: 'export', what })) as Uint8Array;
   }
 
   /** Without bytes: the machine as it was before the last snapshot was loaded. Rejects with the refusal. */
   async loadBytes(bytes?: Uint8Array): Promise<void> {
     try {
-      await this.#ask(bytes ? { type: 'load', bytes } : { type: 'load' });
+      await this.ask(bytes ? { type: 'load', bytes } : { type: 'load' });
     } finally {
       this.snapshots.idle();
     }
@@ -178,13 +193,13 @@ export class Lab {
 
   /** Looks at the machine and changes nothing. */
   async query<Ask extends keyof Queries>(query: Queries[Ask]['query'] & { ask: Ask }): Promise<Queries[Ask]['answer']> {
-    return (await this.#ask({ type: 'query', query })) as Queries[Ask]['answer'];
+    return (await this.ask({ type: 'query', query })) as Queries[Ask]['answer'];
   }
 
   /** Names of the guest's code from a file; what is said of it. */
   async loadSymbols(file: File): Promise<void> {
     try {
-      const { symbols, unused, slide } = (await this.#ask({ type: 'symbols', name: file.name, file })) as SymbolSource;
+      const { symbols, unused, slide } = (await this.ask({ type: 'symbols', name: file.name, file })) as SymbolSource;
       const moved = slide === undefined ? '' : `, moved as far as KASLR moved the kernel`;
       this.say({ text: unused ? `${file.name} is not used: ${unused}.` : `${count(symbols)} symbols from ${file.name}${moved}.` });
       this.symbolFiles += 1;
@@ -195,7 +210,7 @@ export class Lab {
 
   /** Takes a stopped guest to a line of its code, or one vCPU on by one instruction. Rejects with the reason when it cannot begin. */
   async seek(goal: { vcpu: number; to?: string; stack?: string }): Promise<SeekAnswer> {
-    return (await this.#ask({ type: 'seek', ...goal })) as SeekAnswer;
+    return (await this.ask({ type: 'seek', ...goal })) as SeekAnswer;
   }
 
   /** The engine's refusal in words, or ''. */
@@ -277,7 +292,7 @@ export class Lab {
     if (!sure && (await this.asksFirst({ goTo: index }, 'Go there', () => this.goTo(index, true)))) return;
     this.keeping.did();
     try {
-      await this.#ask({ type: 'go-to', index });
+      await this.ask({ type: 'go-to', index });
       await this.#stateAfter(before);
       const live = this.live;
       const where = live ? `gen ${live.generation}, ${arrows(live.title)}` : 'as booted';
@@ -317,15 +332,16 @@ export class Lab {
 
   /** Rejects with the reason when the bytes are neither a machine snapshot nor a layout. */
   async inspect(bytes: Uint8Array): Promise<InspectedFile> {
-    return (await this.#ask({ type: 'inspect-file', bytes })) as InspectedFile;
+    return (await this.ask({ type: 'inspect-file', bytes })) as InspectedFile;
   }
 
   /** SHA-256, 64 hex digits. */
   async hash(bytes: Uint8Array): Promise<string> {
-    return (await this.#ask({ type: 'hash-file', bytes })) as string;
+    return (await this.ask({ type: 'hash-file', bytes })) as string;
   }
 
-  #ask(message: Parameters<WorkerClient['request']>[0]): Promise<unknown> {
+  /** What the worker answers; rejects with its refusal. */
+  ask(message: Parameters<WorkerClient['request']>[0]): Promise<unknown> {
     return this.#client?.request(message) ?? Promise.reject(new Error('The worker has not started.'));
   }
 
@@ -337,7 +353,7 @@ export class Lab {
     const before = this.state?.generation;
     this.keeping.did();
     try {
-      await this.#ask({ type: 'call', method });
+      await this.ask({ type: 'call', method });
       await this.#stateAfter(before);
       const live = this.live;
       const label = back === 'undo' ? 'Undo' : 'Redo';
@@ -383,6 +399,9 @@ export class Lab {
         this.trail.push(message.figures, performance.now() / 1000);
         this.figures = message.figures;
         this.mipsTrail = [...this.mipsTrail.slice(1 - TRAIL), message.figures.mips];
+        return;
+      case 'debug':
+        this.debug.hear(message.view);
         return;
       case 'storage':
         return;

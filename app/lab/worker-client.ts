@@ -21,6 +21,8 @@ type Request = DistributiveOmit<
         | 'go-to'
         | 'query'
         | 'seek'
+        | 'go'
+        | 'who-wrote'
         | 'stage'
         | 'inspect-file'
         | 'hash-file'
@@ -151,6 +153,10 @@ function wordsOf(message: Request): string | undefined {
       return message.line.slice(0, 60);
     case 'stage':
       return message.action.do === 'commit' || message.action.do === 'finish' ? 'commit' : undefined;
+    case 'go':
+      return 'going back';
+    case 'who-wrote':
+      return 'who wrote this';
     case 'load':
     case 'export':
     case 'share':

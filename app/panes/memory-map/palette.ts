@@ -3,7 +3,7 @@ import type { SlotView } from '../../../engine/worker/protocol';
 import { token } from '../../shared/theme.svelte';
 
 const COLOURS = [
-  'pane', 'well', 'raised', 'line', 'edge', 'text', 'text-2', 'text-3', 'accent', 'on-accent', 'staged', 'staged-bg', 'bad', 'bad-bg', 'warn',
+  'pane', 'well', 'raised', 'line', 'edge', 'text', 'text-2', 'text-3', 'accent', 'accent-bg', 'on-accent', 'staged', 'staged-bg', 'bad', 'bad-bg', 'warn',
   'ram', 'ram-mark', 'dimm', 'dimm-mark', 'ro', 'ro-mark', 'inv', 'inv-mark', 'slot-text', 'slot-text-2',
   'heat-0', 'heat-1', 'heat-2', 'heat-3', 'heat-4',
 ] as const; // biome-ignore format: one list

@@ -1,5 +1,5 @@
 /** Everything one frame of the map is painted from, and the small helpers that every lane needs. */
-import type { LabState, SlotView } from '../../../engine/worker/protocol';
+import type { BreakpointView, LabState, SlotView } from '../../../engine/worker/protocol';
 import type { Ghost } from '../change-set/staging';
 import type { Extent } from './axis';
 import { type Kind, kindOf, type Palette } from './palette';
@@ -21,6 +21,9 @@ export interface Scene extends Placing {
   cursor: number | undefined;
   /** Slots that are INVALID now, by id, with how often a vCPU met each. */
   invalid: ReadonlyMap<number, number>;
+  breakpoints: readonly BreakpointView[];
+  /** Those that stopped the guest. */
+  stopped: ReadonlySet<number>;
   /** Ids that the last commit touched. */
   changed: ReadonlySet<number>;
   /** Where a line stands under what changed in one frame. */

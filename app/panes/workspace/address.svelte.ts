@@ -3,7 +3,7 @@ import { isShareLink } from '../../lab/links';
 import type { InspectorPanel, PhonePane, Workspace } from './workspace.svelte';
 
 const PHONE: readonly PhonePane[] = ['map', 'terminals', 'changes', 'history', 'guides', 'more'];
-const PANELS: readonly InspectorPanel[] = ['slot', 'dimms', 'index', 'walk', 'live', 'cpu', 'trace'];
+const PANELS: readonly InspectorPanel[] = ['slot', 'dimms', 'index', 'walk', 'live', 'cpu', 'breakpoints', 'trace'];
 /** On a phone where the others have no pane of their own; else what takes the focus. */
 const OTHERS: Record<string, { phone: PhonePane; label: string }> = {
   console: { phone: 'terminals', label: 'Guest console' },

@@ -17,7 +17,7 @@ import { Rooms } from './rooms';
 /** What the inspector should put the cursor into. */
 export type InspectorField = 'address' | 'size' | 'flags' | 'split';
 /** The inspector's tabs. */
-export type InspectorPanel = 'slot' | 'dimms' | 'index' | 'walk' | 'live' | 'cpu' | 'trace';
+export type InspectorPanel = 'slot' | 'dimms' | 'index' | 'walk' | 'live' | 'cpu' | 'breakpoints' | 'trace';
 export type InspectorTask = 'none' | 'add' | 'split';
 /** Where one pane is shown at a time; a phone has the inspector below `more`. */
 export type PhonePane = 'map' | 'terminals' | 'changes' | 'history' | 'inspect' | 'guides' | 'more';
@@ -137,7 +137,12 @@ export class Workspace {
   /** One instruction: of the machine, or with several vCPUs, of the one that is shown. */
   step(): void {
     const { lab, vcpu } = this;
-    if (lab.state?.run !== 'paused' || lab.refuses()) return;
+    if (lab.state?.run !== 'paused') return;
+    if (lab.debug.behind) {
+      void lab.debug.go({ do: 'step', vcpu });
+      return;
+    }
+    if (lab.refuses()) return;
     if (lab.state.config.smp === 1) lab.run('step');
     else void seekIn(lab, { vcpu });
   }

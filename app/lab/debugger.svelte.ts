@@ -1,0 +1,147 @@
+/** Breakpoints, and what has run, as the page knows them; the ways to set the one and to go through the other. */
+import type { BreakpointView, DebugView, Journey, JourneyEnd, WroteView, WroteWhere } from '../../engine/worker/protocol';
+import { count, sentence } from '../shared/format';
+import type { Lab } from './lab.svelte';
+
+/** What was asked last, and the answer to it. */
+export interface Wrote {
+  about: string;
+  answer: WroteView;
+}
+
+export class Debugger {
+  view = $state.raw<DebugView | undefined>(undefined);
+  /** It is on its way through the past, or looks there: in words. */
+  going = $state('');
+  wrote = $state.raw<Wrote | undefined>(undefined);
+  /** How the guest came to where it stands, for the head: '' while it runs. */
+  arrival = $state('');
+  readonly #lab: Lab;
+
+  constructor(lab: Lab) {
+    this.#lab = lab;
+  }
+
+  get breakpoints(): readonly BreakpointView[] {
+    return this.view?.breakpoints ?? [];
+  }
+
+  get behind(): boolean {
+    return this.view?.past.behind ?? false;
+  }
+
+  hear(view: DebugView): void {
+    this.view = view;
+  }
+
+  forget(): void {
+    this.view = undefined;
+    this.going = '';
+    this.wrote = undefined;
+    this.arrival = '';
+  }
+
+  /** As the monitor's command, which shows it; says why where it is refused. */
+  async command(line: string): Promise<boolean> {
+    try {
+      await this.#lab.command(line);
+      return true;
+    } catch (error) {
+      this.#lab.say({ text: sentence((error as Error).message) });
+      return false;
+    }
+  }
+
+  add(options: string): Promise<boolean> {
+    return this.command(`breakpoint_add ${options}`);
+  }
+
+  remove(id: number): Promise<boolean> {
+    return this.command(`breakpoint_del ${id}`);
+  }
+
+  enable(id: number, on: boolean): Promise<boolean> {
+    return this.command(`breakpoint_${on ? 'enable' : 'disable'} ${id}`);
+  }
+
+  /** Sets a breakpoint on this line of code, or takes it away. */
+  async toggleCode(gva: string): Promise<void> {
+    const there = this.codeAt(gva);
+    if (there) await this.remove(there.id);
+    else await this.add(`gva=${gva}`);
+  }
+
+  codeAt(gva: string): BreakpointView | undefined {
+    return this.breakpoints.find(({ kind, first, access }) => kind === 'gva' && access.includes('x') && first === gva);
+  }
+
+  /** Those that lie in [start, end) of guest-physical memory. */
+  within(start: number, end: number): BreakpointView[] {
+    return this.breakpoints.filter(({ spans }) => spans.some((span) => span.start < end && start < span.end));
+  }
+
+  /** Says where it came to, or why it did not. */
+  async go(journey: Journey): Promise<void> {
+    if (this.going || this.#lab.replay.running) return;
+    this.going = 'On its way';
+    try {
+      const how = (await this.#lab.ask({ type: 'go', journey })) as JourneyEnd;
+      this.arrival = arrivals[journey.do];
+      if (how === 'begin' && journey.do === 'back')
+        this.#lab.say({ text: `No breakpoint was met before here, back to ${count(this.view?.past.begin ?? 0)} instructions.` });
+      else if (how === 'begin') this.#lab.say({ text: 'This is the beginning of what is kept: there is no way further back.' });
+      else if (how === 'present' && journey.do === 'forward') this.#lab.say({ text: 'This is the present. Run goes on from here.' });
+      if (how === 'present') this.arrival = '';
+    } catch (error) {
+      this.#lab.say({ text: sentence((error as Error).message) });
+    } finally {
+      this.going = '';
+    }
+  }
+
+  async whoWrote(about: string, where: WroteWhere): Promise<void> {
+    if (this.going) return;
+    this.going = `Looking for the last write to ${about}`;
+    this.wrote = undefined;
+    try {
+      const answer = (await this.#lab.ask({ type: 'who-wrote', where })) as WroteView;
+      this.wrote = { about, answer };
+      const { write } = answer;
+      const text = write
+        ? `${about}: written last by ${write.rip} on vCPU ${write.vcpu}, ${write.value}, at instruction ${count(write.instructions)}.`
+        : `${about}: ${answer.text}.`;
+      this.#lab.say({ text, ...(write ? { action: { label: 'Go there', run: () => void this.goToWrite() } } : {}) });
+    } catch (error) {
+      this.#lab.say({ text: sentence((error as Error).message) });
+    } finally {
+      this.going = '';
+    }
+  }
+
+  /** In front of the instruction that wrote. */
+  async goToWrite(): Promise<void> {
+    const write = this.wrote?.answer.write;
+    if (!write) return;
+    if (this.#lab.state?.run === 'running') {
+      this.#lab.run('stop');
+      await this.#lab.digest();
+    }
+    await this.go({ do: 'instruction', vcpu: write.vcpu, icount: write.icount - 1, instructions: write.instructions - 1 });
+  }
+
+  cancel(): void {
+    this.#lab.cancelGoing();
+  }
+}
+
+const arrivals: Record<Journey['do'], string> = {
+  'step-back': 'Stepped back',
+  back: 'Went back',
+  step: 'Stepped',
+  forward: 'Stopped',
+  present: '',
+  count: 'Went there',
+  commit: 'Before the commit',
+  instruction: 'Went there',
+  'go-on-from-here': '',
+};
