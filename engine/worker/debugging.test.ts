@@ -44,7 +44,7 @@ const run = async (action: 'stop' | 'cont'): Promise<void> => {
 async function plugged(): Promise<void> {
   await line('object_add memory-backend-ram,id=mem1,size=64M');
   await line('device_add pc-dimm,id=dimm1,memdev=mem1');
-  await says(/memory hotplug: slot/);
+  await says(/memory hotplug: DIMM slot/);
 }
 
 describe('the past in the page', () => {
