@@ -1,7 +1,19 @@
 /** Breakpoints, and what has run, as the page knows them; the ways to set the one and to go through the other. */
-import type { BreakpointView, DebugView, Journey, JourneyEnd, WroteView, WroteWhere } from '../../engine/worker/protocol';
+import type { BreakpointView, DebugView, Journey, JourneyEnd, LabState, WroteView, WroteWhere } from '../../engine/worker/protocol';
 import { count, sentence } from '../shared/format';
-import type { Lab } from './lab.svelte';
+import type { Notices } from './notices';
+import type { WorkerClient } from './worker-client';
+
+/** What it needs of the machine. */
+interface Debugged extends Pick<Notices, 'say'> {
+  readonly state: Pick<LabState, 'run'> | undefined;
+  readonly replay: { readonly running: unknown };
+  ask(message: Parameters<WorkerClient['request']>[0]): Promise<unknown>;
+  command(line: string): Promise<string>;
+  digest(): Promise<string>;
+  run(action: 'stop'): void;
+  cancelGoing(): void;
+}
 
 /** What was asked last, and the answer to it. */
 export interface Wrote {
@@ -16,9 +28,9 @@ export class Debugger {
   wrote = $state.raw<Wrote | undefined>(undefined);
   /** How the guest came to where it stands, for the head: '' while it runs. */
   arrival = $state('');
-  readonly #lab: Lab;
+  readonly #lab: Debugged;
 
-  constructor(lab: Lab) {
+  constructor(lab: Debugged) {
     this.#lab = lab;
   }
 
