@@ -51,7 +51,7 @@ for (const colorScheme of ['dark', 'light'] as const) {
       await page.setViewportSize(size);
       const at = named(size);
       const check = async (state: string): Promise<void> => {
-        expect(await noSidewaysScroll(lab), `${at}, ${state}`).toBe(true);
+        await expect.poll(() => noSidewaysScroll(lab), { message: `${at}, ${state}` }).toBe(true);
         // In the largest of them all panes, in the others what has most in it.
         if (index === 0 || /map|changes/.test(state)) expect(await violations(lab), `${at}, ${state}`).toEqual([]);
       };
@@ -92,7 +92,7 @@ for (const colorScheme of ['dark', 'light'] as const) {
       await page.setViewportSize(size);
       for (const pane of ['Map', 'Terminals', 'Changes', 'History', 'Guides', 'More']) {
         await open(lab, pane);
-        expect(await noSidewaysScroll(lab), `${named(size)}, ${pane}`).toBe(true);
+        await expect.poll(() => noSidewaysScroll(lab), { message: `${named(size)}, ${pane}` }).toBe(true);
       }
       await open(lab, 'Changes');
       const abort = page.getByRole('button', { name: 'Abort' });
