@@ -121,7 +121,7 @@ test('a kernel dropped on the page is offered, boots, and is remembered by its n
     [...memlab],
   );
   await page.dispatchEvent('body', 'dragenter', { dataTransfer: data });
-  await expect(page.getByText('Drop a kernel, a kernel and its initrd, a snapshot or a replay')).toBeVisible();
+  await expect(page.getByText('Drop a kernel, a kernel and its initrd, a snapshot, a replay, or symbols')).toBeVisible();
   await page.dispatchEvent('body', 'drop', { dataTransfer: data });
   await expect(picker(lab).getByRole('radio', { name: /mine\.elf/ })).toBeChecked();
   await picker(lab).getByLabel('memslot-index').selectOption('array');
