@@ -49,6 +49,8 @@ export interface CheckpointContext {
   guest: string;
   host: HostMemory;
   core: CoreExports;
+  /** The core's, for checkpoints. Windows that it drops are not counted among those that a commit drops. */
+  trackWrites(on: 0 | 1): void;
   position(): Position;
   run(): RunState;
   /** The machine was put there; it stands, or has ended. */
@@ -82,7 +84,7 @@ export class Checkpoints implements MachineCheckpoints {
     this.kept = [];
     this.due = undefined;
     if (options) this.take();
-    else this.context.core.trackWrites(0);
+    else this.context.trackWrites(0);
   }
 
   list(): readonly CheckpointInfo[] {
@@ -110,7 +112,7 @@ export class Checkpoints implements MachineCheckpoints {
       caches,
       pages,
     });
-    context.core.trackWrites(1);
+    context.trackWrites(1);
     this.due = context.position().instructions + options.instructions;
     this.thin();
     this.base = this.kept.length - 1;
@@ -135,7 +137,7 @@ export class Checkpoints implements MachineCheckpoints {
       for (const [i, [from]] of this.cached(parts.config.cpu).entries()) host.bytes.set(saved[i]!, block + from);
       core.tlbRestored(vcpu);
     }
-    core.trackWrites(1);
+    context.trackWrites(1);
     this.due = wanted.position.instructions + this.options!.instructions;
     context.rewound(wanted.run === 'running' ? 'paused' : wanted.run);
   }

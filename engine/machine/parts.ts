@@ -213,6 +213,7 @@ export class MachineParts {
       guest: this.guest?.name ?? '',
       host,
       core,
+      trackWrites: (on) => (jit ? jit.countApart(() => core.trackWrites(on)) : core.trackWrites(on)),
       position: () => this.run.position,
       run: () => this.run.state,
       rewound: (run) => this.run.rewound(run),

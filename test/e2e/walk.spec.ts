@@ -54,5 +54,5 @@ test('an address in the monitor leads to its place on the map, a host address to
   await expect(page.locator('#panel-monitor .xterm-cursor-pointer')).toHaveCount(1);
   await page.mouse.click(place.x, place.y);
   await expect(page.getByRole('tab', { name: `Slot ${id}` })).toBeVisible();
-  await expect(page.getByLabel('Address', { exact: true })).toHaveValue(`0x${gpa.toString(16)}`);
+  await expect(page.locator('#panel-slot').getByLabel('Address', { exact: true })).toHaveValue(`0x${gpa.toString(16)}`);
 });
