@@ -96,15 +96,7 @@ function machine({ wide, jit }: Setting, { code, device = '', set = {} }: Omit<C
     for (let i = 0; i < 512; i++) t.poke64(0x5000 + 8 * i, BigInt(i * 4096) | 7n);
   } else t.flat32(CODE);
   t.moved.set(DEVICE >> 12, -1);
-  const size = wide ? 16 : 8;
-  for (let vector = 0; vector < 48; vector++) {
-    const at = HANDLERS + 16 * vector;
-    t.poke(at, 'f4');
-    t.poke64(IDT + size * vector, BigInt(at & 0xffff) | 0x80000n | (0xee00n << 32n) | (BigInt(at >>> 16) << 48n));
-    if (wide) t.poke64(IDT + 8 + size * vector, 0n);
-  }
-  t.set64(abi.VCPU_IDT_BASE, BigInt(IDT));
-  t.set32(abi.VCPU_IDT_LIMIT, 48 * size - 1);
+  t.haltingHandlers(wide, IDT, HANDLERS);
   t.set64(abi.VCPU_GDT_BASE, BigInt(GDT));
   t.set32(abi.VCPU_GDT_LIMIT, 0x3f);
   t.poke64(GDT + 8, wide ? 0x00af9b000000ffffn : 0x00cf9b000000ffffn);

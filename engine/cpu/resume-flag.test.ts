@@ -45,15 +45,7 @@ function machine({ wide, jit }: Setting, code: string, flags: number): TestCore 
   t.deviceWrite = () => {};
   if (wide) t.longMode(CODE);
   else t.flat32(CODE);
-  const size = wide ? 16 : 8;
-  for (let vector = 0; vector < 48; vector++) {
-    const at = HANDLERS + 16 * vector;
-    t.poke(at, 'f4');
-    t.poke64(IDT + size * vector, BigInt(at & 0xffff) | 0x80000n | (0xee00n << 32n) | (BigInt(at >>> 16) << 48n));
-    if (wide) t.poke64(IDT + 8 + size * vector, 0n);
-  }
-  t.set64(abi.VCPU_IDT_BASE, BigInt(IDT));
-  t.set32(abi.VCPU_IDT_LIMIT, 48 * size - 1);
+  t.haltingHandlers(wide, IDT, HANDLERS);
   t.set64(abi.VCPU_GDT_BASE, BigInt(GDT));
   t.set32(abi.VCPU_GDT_LIMIT, 0x1f);
   t.poke64(GDT + 8, wide ? 0x00af9b000000ffffn : 0x00cf9b000000ffffn);

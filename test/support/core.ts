@@ -216,6 +216,19 @@ export class TestCore {
     this.core.stateChanged(0);
   }
 
+  /** A gate of ring 3 for each of 48 vectors, by the code segment at selector 8, to a handler of its own that halts: 16 bytes each from `handlers` on. */
+  haltingHandlers(wide: boolean, idt: number, handlers: number): void {
+    const size = wide ? 16 : 8;
+    for (let vector = 0; vector < 48; vector++) {
+      const at = handlers + 16 * vector;
+      this.poke(at, 'f4');
+      this.poke64(idt + size * vector, BigInt(at & 0xffff) | 0x80000n | (0xee00n << 32n) | (BigInt(at >>> 16) << 48n));
+      if (wide) this.poke64(idt + 8 + size * vector, 0n);
+    }
+    this.set64(abi.VCPU_IDT_BASE, BigInt(idt));
+    this.set32(abi.VCPU_IDT_LIMIT, 48 * size - 1);
+  }
+
   /** 32-bit flat protected mode without paging, CPL 0. */
   flat32(eip: number): void {
     this.segment(abi.SEG_CS, 8, 0n, 0xffffffff, 0xc9b);
