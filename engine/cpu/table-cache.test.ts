@@ -72,9 +72,12 @@ describe('a table that a walk has used', () => {
     t.setReg('rsp', 0x80000);
     // mov qword [DIRECTORY_ENTRY], the other table; add rsp, 8; iretq
     t.poke(HANDLER, '48c704250830000007a00000 4883c408 48cf');
-    expect(run(LOAD, 0)).toBe(0n);
-    // mov rcx, [rbx - 0x3000]: another page by the same table
-    expect(run(`488b8b00d0ffff ${LOAD}`, 3)).toBe(103n);
+    // mov rcx, [rbx - 0x3000]: page 0, through the same table; INVLPG, so that this walk begins at CR3. Only the second run tests the fault:
+    // in the first one the handler is decoded, which drops translations by itself.
+    for (let pass = 0; pass < 2; pass++) {
+      use(0);
+      expect(run(`0f01bb00700000 488b8b00d0ffff ${LOAD}`, 3)).toBe(103n);
+    }
   });
 
   it('is not what the debugger sees', () => {

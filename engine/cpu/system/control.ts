@@ -1,6 +1,6 @@
 /**
  * Control and debug registers, and small privileged instructions. SDM 3A 2.5 (CRs), 10.8.6 (task priority), 17.2 (DRs).
- * Debug registers are storage: breakpoints are not implemented. CR0.CD and NW, and cache invalidation, have no effect.
+ * A write to DR0-DR3 or DR7 arms the breakpoints (../watches-changed.ts). CR0.CD and NW, and cache invalidation, have no effect.
  */
 import {
   SEG_ATTR,
