@@ -1,6 +1,7 @@
 /** Nested paging: codes of nested page faults, accessed and dirty bits on both levels, and when translations go. APM 2 15.25. */
 import { beforeEach, describe, expect, it } from 'vitest';
 import { EXIT_RETRY, PAGE_CLEAN, PAGE_INVALID, PAGE_READONLY } from '../../abi/exits';
+import { CHANGED_PAGES } from '../../abi/layout';
 import * as svm from '../../abi/svm';
 import { GUEST, SvmCore, VMCB } from '../../../test/support/svm';
 
@@ -204,6 +205,30 @@ describe('translations', () => {
     t.put(svm.VMCB_RIP, BigInt(GUEST));
     t.guest(WRITE);
     expect(t.accesses).toMatchObject([{ kind: 'mmioWrite', address: DATA, size: 4 }]);
+  });
+});
+
+describe('what the processor itself writes', () => {
+  /** Is the page among those that a checkpoint of the machine holds? */
+  const isNoted = (gpa: number): boolean => {
+    const page = t.hva(gpa) >>> 12;
+    return ((t.view.getUint8(CHANGED_PAGES + (page >> 3)) >> (page & 7)) & 1) === 1;
+  };
+
+  it('is noted while changes are tracked: the VMCB, and accessed and dirty bits of both levels', () => {
+    t.core.trackWrites(1);
+    expect([VMCB, PML4, LEAVES, 0x1000, DATA].map(isNoted)).toEqual([false, false, false, false, false]);
+    t.guest(READ);
+    expect([VMCB, PML4, LEAVES, 0x1000, DATA].map(isNoted)).toEqual([true, true, true, true, false]);
+  });
+
+  it('is noted of VMSAVE', () => {
+    t.poke(0x11000, '0f01db f4');
+    t.rip = 0x11000n;
+    t.setReg('rax', VMCB);
+    t.core.trackWrites(1);
+    t.run(5);
+    expect(isNoted(VMCB)).toBe(true);
   });
 });
 

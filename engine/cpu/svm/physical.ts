@@ -2,6 +2,7 @@
 import { CODE_PAGES, PAGE_CLEAN, PAGE_INVALID, PAGE_READONLY } from '../../abi/index';
 import { codeWritten } from '../code-pages';
 import { dirtyFrame, frame } from '../frames';
+import { noteChanged, tracking } from '../track';
 
 /** The last page that was not found lies in an INVALID memslot. */
 export let physInvalid: bool = false;
@@ -19,6 +20,7 @@ export function physPage(gpa: u64, write: bool): usize {
 /** The `size` bytes at host, of the page that `frame` answered for, are about to be written. */
 export function noteWrite(host: usize, answer: u32, gpa: u64, size: i32): void {
   if (answer & PAGE_CLEAN) dirtyFrame(gpa >> 12);
+  if (tracking) noteChanged(host);
   if (load<u32>((host >> 12) << 2, CODE_PAGES) != 0) codeWritten(host, size);
 }
 
