@@ -18,6 +18,8 @@ export interface MadeOfPackages {
   made: 'linux';
   /** What its initramfs is for. */
   variant: 'memory' | 'kvm';
+  /** The package that names the kernel's. */
+  package: 'linux-image-cloud-amd64' | 'linux-image-6.12-cloud-amd64';
   /** File name of the initrd in public/guests/. */
   initrd: string;
   /** File name of the bzImage in the cache. */
@@ -40,6 +42,9 @@ export interface Guest {
   cpu?: string;
   licence: string;
 }
+
+const KERNEL = 'linux-image-cloud-amd64';
+const KVM_APPEND = 'console=ttyS0 cryptomgr.notests';
 
 export const guests: readonly Guest[] = [
   {
@@ -70,7 +75,7 @@ export const guests: readonly Guest[] = [
     name: 'linux',
     title: 'Linux: a stock Debian kernel that takes and gives back memory',
     kernel: 'linux.vmlinux.gz',
-    from: { made: 'linux', variant: 'memory', initrd: 'linux.cpio.gz', bzImage: 'vmlinuz' },
+    from: { made: 'linux', variant: 'memory', package: KERNEL, initrd: 'linux.cpio.gz', bzImage: 'vmlinuz' },
     // The self-tests of the crypto layer are 60 % of a boot; memory that is plugged comes online by itself, and can be unplugged.
     append: 'console=ttyS0 cryptomgr.notests memhp_default_state=online_movable',
     memory: '256M,slots=8,maxmem=4G',
@@ -80,8 +85,24 @@ export const guests: readonly Guest[] = [
     name: 'linux-kvm',
     title: 'Linux with KVM: its own memslots, and a nested guest that reads them',
     kernel: 'linux.vmlinux.gz',
-    from: { made: 'linux', variant: 'kvm', initrd: 'linux-kvm.cpio.gz', bzImage: 'vmlinuz' },
-    append: 'console=ttyS0 cryptomgr.notests',
+    from: { made: 'linux', variant: 'kvm', package: KERNEL, initrd: 'linux-kvm.cpio.gz', bzImage: 'vmlinuz' },
+    append: KVM_APPEND,
+    memory: '256M,slots=8,maxmem=4G',
+    cpu: 'lab64-svm',
+    licence: 'GPL-2.0-only',
+  },
+  {
+    name: 'linux-kvm-6.12',
+    title: 'Linux 6.12 with KVM: the newer kernel that Debian 12 offers beside its own',
+    kernel: 'linux-6.12.vmlinux.gz',
+    from: {
+      made: 'linux',
+      variant: 'kvm',
+      package: 'linux-image-6.12-cloud-amd64',
+      initrd: 'linux-kvm-6.12.cpio.gz',
+      bzImage: 'vmlinuz-6.12',
+    },
+    append: KVM_APPEND,
     memory: '256M,slots=8,maxmem=4G',
     cpu: 'lab64-svm',
     licence: 'GPL-2.0-only',

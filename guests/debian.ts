@@ -131,15 +131,21 @@ export async function offeredFile(offer: Offer, path: string, cache: string, say
   return (await offeredFiles(offer, [path], cache, say))[0]!;
 }
 
-/** The same for several files of one package, in their order. */
-export async function offeredFiles(offer: Offer, paths: readonly string[], cache: string, say: Say): Promise<Uint8Array[]> {
+/** The same for several files of one package, in their order. Where a file may have several names, the first one that is there counts. */
+export async function offeredFiles(
+  offer: Offer,
+  paths: readonly (string | readonly string[])[],
+  cache: string,
+  say: Say,
+): Promise<Uint8Array[]> {
   const hint = 'try again later';
   const archive = await packageFile(offer, cache, hint, say);
   return await unpacked(archive, cache, hint, (folder) =>
     paths.map((path) => {
-      const file = join(folder, path);
-      if (!existsSync(file)) throw new Unavailable(`${offer.package} ${offer.version} has no file ${path}`);
-      return readFileSync(file);
+      const names = typeof path === 'string' ? [path] : path;
+      const found = names.map((name) => join(folder, name)).find((file) => existsSync(file));
+      if (found === undefined) throw new Unavailable(`${offer.package} ${offer.version} has no file ${names[0]}`);
+      return readFileSync(found);
     }),
   );
 }

@@ -86,7 +86,7 @@ function madeBefore(guest: Guest, from: MadeOfPackages, index: readonly Entry[])
 async function make(guest: Guest, from: MadeOfPackages, old: Entry | undefined): Promise<Entry> {
   const tell = (text: string) => say(`${guest.name}: ${text}`);
   try {
-    const { kernel, busybox, source } = await offeredLinux(from.variant, tell);
+    const { kernel, busybox, source } = await offeredLinux(from, tell);
     if (old?.source === source && existsSync(join(cache, from.bzImage))) return old;
     const made = await makeLinux(from.variant, kernel, busybox, cache, tell);
     writeWhereDifferent(join(cache, from.bzImage), made.bzImage);

@@ -1,7 +1,9 @@
+import { spawnSync } from 'node:child_process';
 import { describe, expect, it } from 'vitest';
 import { type CpioEntry, cpio, DIRECTORY, EXECUTABLE, SYMLINK } from './cpio';
 import { initramfs, MODULES } from './initramfs';
 import { unpackLz4Legacy } from './lz4';
+import { unpackModule } from './packed';
 import { vmlinuxOf } from './vmlinux';
 
 const bytes = (text: string): Uint8Array => new TextEncoder().encode(text);
@@ -121,7 +123,23 @@ describe('vmlinuxOf', () => {
     expect(() => vmlinuxOf(good.subarray(0, good.length - 1))).toThrow(/cut short/);
     expect(() => vmlinuxOf(bzImage(Uint8Array.from([...packed, 0, 0, 0, 0x7f])))).toThrow(/256 MiB/);
     expect(() => vmlinuxOf(bzImage(new Uint8Array(2)))).toThrow(/too short/);
-    const xz = bzImage(Uint8Array.from([0xfd, 0x37, 0x7a, 0x58, 0x5a, 0, 0, 0, 3, 0, 0, 0]));
-    expect(() => vmlinuxOf(xz)).toThrow(/legacy frame magic/);
+    const lzma = bzImage(Uint8Array.from([0x5d, 0, 0, 0x80, 0, 0, 0, 0, 3, 0, 0, 0]));
+    expect(() => vmlinuxOf(lzma)).toThrow(/legacy frame magic/);
+  });
+
+  /** A frame of one raw block. */
+  const zstd = [0x28, 0xb5, 0x2f, 0xfd, 0x20, 3, 0x19, 0, 0, 0x61, 0x62, 0x63];
+  const xz = [
+    ...[0xfd, 0x37, 0x7a, 0x58, 0x5a, 0, 0, 1, 0x69, 0x22, 0xde, 0x36, 2, 0, 0x21, 1, 0x16, 0, 0, 0, 0x74, 0x2f, 0xe5, 0xa3],
+    ...[1, 0, 2, 0x61, 0x62, 0x63, 0, 0, 0xc2, 0x41, 0x24, 0x35, 0, 1, 0x17, 3, 7, 0x60, 0xc, 0xbc, 0x90, 0x42, 0x99, 0xd],
+    ...[1, 0, 0, 0, 0, 1, 0x59, 0x5a],
+  ];
+
+  it.skipIf(spawnSync('dpkg-deb', ['--version']).error)('takes a payload of zstd and modules of xz, as Debian packs Linux 6.12', () => {
+    expect(text(vmlinuxOf(bzImage(Uint8Array.from([...zstd, 3, 0, 0, 0]))))).toBe('abc');
+    expect(() => vmlinuxOf(bzImage(Uint8Array.from([...zstd, 4, 0, 0, 0])))).toThrow('unpacks to 3 bytes, and should to 4');
+    expect(() => vmlinuxOf(bzImage(Uint8Array.from([...zstd.slice(0, 9), 3, 0, 0, 0])))).toThrow(/^dpkg-deb does not unpack zst: /);
+    expect(text(unpackModule(Uint8Array.from(xz)))).toBe('abc');
+    expect(text(unpackModule(bytes('abc')))).toBe('abc');
   });
 });

@@ -1,6 +1,6 @@
 /**
- * The `linux` guest: the kernel of Debian's linux-image-cloud-amd64 as apt offers it now (a fixed version would be gone with the next
- * security update), its payload unpacked ahead of time, and an initramfs of Debian's static busybox.
+ * The `linux` guests: the kernel of Debian's linux-image-cloud-amd64, or of another package that the catalog names, as apt offers it now (a
+ * fixed version would be gone with the next security update), its payload unpacked ahead of time, and an initramfs of Debian's static busybox.
  *
  * Both are stored as gzip files: 53 MB of kernel become 13 MB. Who loads them inflates what starts with gzip's magic number, since a
  * web server may have done that already.
@@ -8,12 +8,13 @@
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { gzip } from 'node:zlib';
+import type { MadeOfPackages } from '../catalog';
 import { type Offer, offered, offeredFile, offeredFiles, type Say, sha256, Unavailable } from '../debian';
 import { initramfs, MODULES } from './initramfs';
 import { KVM_MODULES, kvmInitramfs } from './kvm/initramfs';
+import { unpackModule } from './packed';
 import { vmlinuxOf } from './vmlinux';
 
-const KERNEL = 'linux-image-cloud-amd64';
 const BUSYBOX = 'busybox-static';
 
 const compress = promisify(gzip);
@@ -35,10 +36,13 @@ export interface PreparedLinux {
 }
 
 /** What apt offers now, and a line that names it. Throws Unavailable. */
-export async function offeredLinux(variant: Variant, say: Say): Promise<{ kernel: Offer; busybox: Offer; source: string }> {
-  const meta = await offered(KERNEL, say);
+export async function offeredLinux(
+  { variant, package: wanted }: MadeOfPackages,
+  say: Say,
+): Promise<{ kernel: Offer; busybox: Offer; source: string }> {
+  const meta = await offered(wanted, say);
   const name = meta.depends.find((depend) => /^linux-image-.*-cloud-amd64$/.test(depend));
-  if (name === undefined) throw new Unavailable(`${KERNEL} ${meta.version} names no kernel package`);
+  if (name === undefined) throw new Unavailable(`${wanted} ${meta.version} names no kernel package`);
   const kernel = await offered(name, say);
   const busybox = await offered(BUSYBOX, say);
   // What we put around busybox and modules counts too: an entry with another checksum is made anew.
@@ -58,16 +62,21 @@ export async function offeredLinux(variant: Variant, say: Say): Promise<{ kernel
 export async function makeLinux(variant: Variant, kernel: Offer, busybox: Offer, cache: string, say: Say): Promise<PreparedLinux> {
   const release = kernel.package.replace(/^linux-image-/, '');
   const { modules: paths, pack } = VARIANTS[variant];
-  const drivers = paths.map((path) => join('lib/modules', release, 'kernel', path));
-  const [bzImage, ...modules] = await offeredFiles(kernel, [join('boot', `vmlinuz-${release}`), ...drivers], cache, say);
+  const drivers = paths.map((path) => {
+    const plain = join('lib/modules', release, 'kernel', path);
+    return [plain, `${plain}.xz`];
+  });
+  const [bzImage, ...files] = await offeredFiles(kernel, [join('boot', `vmlinuz-${release}`), ...drivers], cache, say);
   const binary = await offeredFile(busybox, 'bin/busybox', cache, say).catch((error) => {
     if (error instanceof Unavailable && error.message.includes('has no file')) return offeredFile(busybox, 'usr/bin/busybox', cache, say);
     throw error;
   });
   say('unpacking the kernel');
   let vmlinux: Uint8Array;
+  let modules: Uint8Array[];
   try {
     vmlinux = vmlinuxOf(bzImage!);
+    modules = files.map(unpackModule);
   } catch (error) {
     throw new Unavailable(`${kernel.package} ${kernel.version}: ${(error as Error).message}`);
   }

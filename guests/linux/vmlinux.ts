@@ -1,5 +1,5 @@
 /** Takes the ELF kernel out of a bzImage (Linux Documentation/arch/x86/boot.rst), so that the guest need not unpack itself. */
-import { unpackLz4Legacy } from './lz4';
+import { unpackPayload } from './packed';
 
 /** Throws an Error that says what is wrong with the image. */
 export function vmlinuxOf(bzImage: Uint8Array): Uint8Array {
@@ -15,5 +15,5 @@ export function vmlinuxOf(bzImage: Uint8Array): Uint8Array {
   if (length < 12) throw new Error(`the bzImage has a payload of ${length} bytes: too short for a kernel`);
   const size = view.getUint32(start + length - 4, true);
   if (size > 1 << 28) throw new Error(`the bzImage says that its payload unpacks to ${size} bytes: more than 256 MiB is not believed`);
-  return unpackLz4Legacy(bzImage.subarray(start, start + length - 4), size);
+  return unpackPayload(bzImage.subarray(start, start + length - 4), size);
 }

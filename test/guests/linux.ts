@@ -18,26 +18,31 @@ interface Entry {
 
 export const BZIMAGE = '.cache/guests/vmlinuz';
 
+/** Names of the guests that boot a Debian kernel. */
+export type LinuxVariant = 'linux' | 'linux-kvm' | 'linux-kvm-6.12';
+
+/** The kernel of the guest as Debian has it. */
+export const bzImageOf = (name: LinuxVariant): Uint8Array => rootFile(name === 'linux-kvm-6.12' ? `${BZIMAGE}-6.12` : BZIMAGE);
+
 function entry(name = 'linux'): Entry | undefined {
   if (!hasFile('public/guests/index.json')) return undefined;
   const index = JSON.parse(new TextDecoder().decode(rootFile('public/guests/index.json'))) as Entry[];
   return index.find((listed) => listed.name === name);
 }
 
-/** Why the tests with Linux cannot run here; undefined when they can. */
-export const missing: string | undefined = entry() ? undefined : 'the linux guest is not prepared: npm run guests -- linux';
+/** Why tests with the guest cannot run here; undefined when they can. */
+export const missingGuest = (name: LinuxVariant): string | undefined =>
+  entry(name) ? undefined : `the ${name} guest is not prepared: npm run guests -- ${name}`;
 
-/** The same of `linux-kvm`. */
-export const missingKvm: string | undefined = entry('linux-kvm')
-  ? undefined
-  : 'the linux-kvm guest is not prepared: npm run guests -- linux-kvm';
+export const missing = missingGuest('linux');
+export const missingKvm = missingGuest('linux-kvm');
 
 export const file = (name: string): Uint8Array => gunzipSync(rootFile(`public/guests/${name}`));
 
 /** The guest as `lab` and the page start it, with another command line if need be. */
-export function linuxImage(append?: string, bzImage = false, name = 'linux'): NonNullable<MachineOptions['guest']> {
+export function linuxImage(append?: string, bzImage = false, name: LinuxVariant = 'linux'): NonNullable<MachineOptions['guest']> {
   const { kernel, initrd, append: usual } = entry(name)!;
-  return { name, kernel: bzImage ? rootFile(BZIMAGE) : file(kernel), initrd: file(initrd!), append: append ?? usual ?? '' };
+  return { name, kernel: bzImage ? bzImageOf(name) : file(kernel), initrd: file(initrd!), append: append ?? usual ?? '' };
 }
 
 export type DimmEvent = { event: string; data: Record<string, unknown> };
@@ -48,8 +53,8 @@ export interface LinuxOptions extends Partial<MachineOptions> {
   bzImage?: boolean;
   /** instructions */
   bootLimit?: number;
-  /** `linux`, or `linux-kvm`, which has a prompt of its own. */
-  variant?: 'linux' | 'linux-kvm';
+  /** Those with KVM have a prompt of their own. */
+  variant?: LinuxVariant;
 }
 
 export class Linux {
@@ -69,7 +74,7 @@ export class Linux {
       slots: 8,
       maxmem: 4 * GIB,
       guest: linuxImage(append, bzImage, variant),
-      ...(variant === 'linux-kvm' ? { cpu: 'lab64-svm' } : {}),
+      ...(variant === 'linux' ? {} : { cpu: 'lab64-svm' }),
       ...rest,
     });
     const linux = new Linux(guest, variant === 'linux' ? 'guest# ' : 'kvm# ');
