@@ -107,3 +107,39 @@ describe.each([
     expect([...states.keys()].at(-1)).toBe([...reference.keys()].at(-1));
   });
 });
+
+it.each([
+  ['INT3', '90 cc'],
+  ['SYSCALL', '90 0f05'],
+  ['RETF', '90 48cb'],
+  ['WRMSR', '90 0f30'],
+  ['the last instruction of a page', '90 90'],
+  ['JMP', '90 e9fa0f1f00'],
+])('a slice that ends behind %s has not walked to the next page yet, in however many runs it came there', (_name, code) => {
+  const next = 0x300000;
+  const table = 0x9000;
+  const entry = table + 8;
+  const [whole, single] = [[2], [1, 1]].map((budgets) => {
+    const t = machine(0x81000);
+    // The next page has an entry of its own in a page table: its accessed bit says whether somebody came by.
+    t.poke64(0x3000 + 8, BigInt(table | 7));
+    t.poke64(entry, BigInt(next | 7));
+    t.poke(next, '90 f4');
+    const at = code.endsWith('30') ? 0x200ffd : code.endsWith('90') ? 0x200ffe : CODE;
+    t.poke64(table, BigInt(0x200000 | 7));
+    t.poke(at, code);
+    t.rip = BigInt(at);
+    t.poke64(IDT + 16 * 3, 0x80000n | 0x1000n | (0x8e00n << 32n) | (0x20n << 48n));
+    t.set64(abi.VCPU_LSTAR, 0x201000n);
+    t.setReg('rsp', 0x80000);
+    t.poke64(0x80000, 0x201000n);
+    t.poke64(0x80008, BigInt(KCODE));
+    t.setReg('rcx', 0xc0000102);
+    t.setReg('rdx', 0);
+    t.core.stateChanged(0);
+    for (const budget of budgets) t.core.run(0, budget);
+    expect([t.icount, t.rip]).toEqual([2n, 0x201000n]);
+    return t.peek(entry, 8);
+  });
+  expect(whole).toBe(single);
+});

@@ -51,9 +51,12 @@ export function noteSlice(single: bool): void {
   deliveredAt = NEVER;
 }
 
-/** The instruction at p is done and wants to leave: is there nothing to leave for? */
+/**
+ * The instruction at p is done and wants to leave: is there nothing to leave for? At the end of the slice it leaves, before the next
+ * instruction's page is walked: the page tables there are the same whether the slice has one instruction or many.
+ */
 export function mayGoOn(p: usize): bool {
-  return load<u8>(p, R_AFTER) == 1 && nothingWaits();
+  return load<u8>(p, R_AFTER) == 1 && load<i32>(cpu, VCPU_LEFT) > 0 && nothingWaits();
 }
 
 /** Between two instructions, with VCPU_LEFT exact: would `run` find nothing to do but go on? */
