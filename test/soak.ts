@@ -14,6 +14,7 @@ import { memslots } from './soak/memslots';
 import { memtest } from './soak/memtest';
 import { pageMemory } from './soak/page-memory';
 import { replay } from './soak/replay';
+import { segments } from './soak/segments';
 import { selftests } from './soak/selftests';
 import type { Soak } from './soak/soak';
 import { stepped } from './soak/stepped';
@@ -27,6 +28,7 @@ const soaks: readonly Soak[] = [
   differential,
   compiled,
   tiers,
+  segments,
   links,
   fuzz,
   gdb,
