@@ -1,6 +1,6 @@
 /**
- * Who called: by ORC in a kernel that has it, by frame pointers where they lead from one call to another, and where neither does by looking
- * for return addresses on the stack, which also finds some of calls that are over.
+ * Backtraces: by ORC in a kernel that has it, by frame pointers where they lead from one call to the next, and otherwise by scanning the
+ * stack for return addresses, which also finds some of calls that have returned.
  */
 import { Orc, OrcReg } from './orc';
 import type { FoundBy, Frame, Stack } from './stack';
@@ -8,22 +8,22 @@ import type { SymbolTable } from './table';
 
 export interface Backtrace {
   frames: Frame[];
-  /** Why there are no more; absent: the stack's end. */
+  /** Why there are no more; absent: the end of the stack. */
   end?: string;
 }
 
 const MOST_FRAMES = 64;
-/** Words of the stack that are looked at for return addresses. */
+/** Words of the stack that are scanned for return addresses. */
 const MOST_WORDS = 512;
 const MOST_GUESSES = 16;
-/** No frame of a compiler is larger, bytes. */
+/** Compilers make no larger frames; bytes. */
 const MOST_FRAME = 0x100000n;
 const KERNEL_HALF = 1n << 63n;
-/** struct pt_regs and its tail that the processor pushes (arch/x86/include/asm/ptrace.h). */
+/** struct pt_regs, and its tail that the processor pushes (arch/x86/include/asm/ptrace.h). */
 const PT = { bp: 32n, r13: 16n, r10: 56n, dx: 96n, di: 112n, ip: 128n, cs: 136n, sp: 152n } as const;
 const IRET = { ip: 0n, cs: 8n, sp: 24n } as const;
 
-/** `kernel`: the symbols of the Linux that runs, if one does. `name`: of an address in code, undefined where nothing is known of it. */
+/** `kernel`: symbols of the running Linux, if there is one. `name`: name of a code address, undefined if unknown. */
 export function backtrace(stack: Stack, kernel: SymbolTable | undefined, name: (address: bigint) => string | undefined): Backtrace {
   const frames: Frame[] = [frame(stack.ip, 'registers', name)];
   if (stack.bits === 16) return { frames, end: '16-bit code: nothing tells its frames apart' };
@@ -37,7 +37,7 @@ export function backtrace(stack: Stack, kernel: SymbolTable | undefined, name: (
   return { frames };
 }
 
-/** A return address names what was called from: the call may be the last instruction of its function. */
+/** Names the call in front of a return address: the call may be the last instruction of its function. */
 function frame(address: bigint, by: FoundBy, name: (address: bigint) => string | undefined): Frame {
   const text = by === 'registers' ? name(address) : calledFrom(address, name);
   return { address, by, ...(text !== undefined && { symbol: text }) };
@@ -57,13 +57,13 @@ interface OrcState {
   ip: bigint;
   sp: bigint;
   bp: bigint;
-  /** Where the registers of this frame are saved, all of them. */
+  /** Where all registers of this frame are saved. */
   regs?: bigint;
-  /** The address is where it goes on, not behind a call. */
+  /** Execution continues at the address itself: it is not behind a call. */
   exact: boolean;
 }
 
-/** Adds frames; why it ended, unless at the stack's end. */
+/** Adds frames. Returns why it stopped, undefined at the end of the stack. */
 function byOrc(stack: Stack, orc: Orc, frames: Frame[], name: (address: bigint) => string | undefined): string | undefined {
   const { registers } = stack;
   let state: OrcState = { ip: stack.ip, sp: stack.sp, bp: stack.bp, exact: true };
@@ -114,7 +114,7 @@ function step(stack: Stack, type: 'call' | 'regs' | 'regs-partial', sp: bigint):
   return { ip, sp: next, bp: 0n, exact: true, userMode: (cs & 3n) !== 0n, ...(type === 'regs' && { regs: sp }) };
 }
 
-/** False, and nothing is added: RBP is no frame pointer. */
+/** Returns false and adds nothing if RBP is no frame pointer. */
 function byFramePointers(stack: Stack, frames: Frame[], name: (address: bigint) => string | undefined): boolean {
   const word = BigInt(stack.wordBytes);
   const found: Frame[] = [];
@@ -135,7 +135,7 @@ function guess(stack: Stack, frames: Frame[], name: (address: bigint) => string 
   for (let index = 0; index < MOST_WORDS && frames.length <= MOST_GUESSES; index++) {
     const address = stack.word(stack.sp + BigInt(index) * word);
     if (address === undefined) return;
-    // Where names are known, code without one is none.
+    // Where names are known, an address without a name is not code.
     if (!stack.isBehindCall(address) || (frames[0]!.symbol !== undefined && name(address - 1n) === undefined)) continue;
     frames.push(frame(address, 'guess', name));
   }

@@ -1,18 +1,18 @@
 /**
  * The symbol table of an ELF file (System V gABI, chapter 4: .symtab, else .dynsym), 32 or 64 bits, little-endian. Only the headers and the two
- * tables are read, however large the file is. Everything in it is doubted.
+ * tables are read, however large the file is. Nothing in it is trusted.
  */
 import { SymbolError } from './error';
 import { type Named, type SymbolTable, tableOf } from './table';
 
-/** What a reader wants next. The bytes that come back may be fewer where the file ends. */
+/** The range that the reader needs next. At the end of the file fewer bytes may come back. */
 export interface Wanted {
   offset: number;
   length: number;
 }
 export type Reading = Generator<Wanted, SymbolTable, Uint8Array>;
 
-/** Bounds of what is believed: a kernel with everything in it has 600,000 symbols. */
+/** Larger tables are refused: a kernel with everything built in has 600,000 symbols. */
 const MOST_SECTIONS = 65_536;
 const MOST_SYMBOLS = 2_000_000;
 const MOST_BYTES = 128 * 1024 * 1024;
@@ -123,11 +123,11 @@ function readSymbols(entries: Uint8Array, strings: Uint8Array, count: number, wi
   return found;
 }
 
-/** Assembly says no size: what it names ends with the section at the latest. A mark at its end names nothing. */
+/** Symbols from assembly have no size: they end with the section at the latest. A mark at its end names nothing. */
 function roomBehind(section: Section | undefined, address: bigint): number {
   if (!section) return Number.POSITIVE_INFINITY;
   return Math.max(0, section.address + section.size - Number(address));
 }
 
-/** Names go to terminals: nothing in them may steer one. */
+/** Names are printed on terminals: no control characters. */
 export const printable = (name: string): boolean => /^[\x21-\x7e\xa1-\xff]+$/.test(name);

@@ -1,14 +1,14 @@
-/** A file that names addresses: ELF (a vmlinux, any program) or a System.map. */
+/** A symbol file: ELF (a vmlinux, any program) or a System.map. */
 import { elfSymbols, type Reading } from './elf';
 import { SymbolError } from './error';
 import { systemMapSymbols } from './system-map';
 import type { SymbolTable } from './table';
 
-/** A file, read in pieces: a vmlinux with line numbers has 500 MB, of which 20 are of interest. */
+/** A file, read in pieces: of the 500 MB of a vmlinux with line numbers 20 are needed. */
 export interface FilePieces {
   /** bytes */
   size: number;
-  /** Fewer bytes where the file ends. */
+  /** Returns fewer bytes at the end of the file. */
   read(offset: number, length: number): Promise<Uint8Array>;
 }
 
@@ -39,7 +39,7 @@ export async function readSymbols(file: FilePieces): Promise<SymbolTable> {
   return systemMapSymbols(new TextDecoder('latin1').decode(await file.read(0, file.size)));
 }
 
-/** The symbols of an ELF image in memory; undefined where it has none, or is none. */
+/** The symbols of an ELF image in memory; undefined if it has none or is not ELF. */
 export function imageSymbols(image: Uint8Array): SymbolTable | undefined {
   if (!isElf(image.subarray(0, 4))) return undefined;
   const reading: Reading = elfSymbols();

@@ -1,6 +1,6 @@
 /**
- * The names of a machine's code: of a file that a person gives, of the ELF image that was booted, of a Linux in memory, in this order. They are
- * no state of the machine. Addresses are linear.
+ * Symbols of the guest's code: from a file that a person loads, from the ELF image that was booted, from a Linux in memory, in this order. They
+ * are not part of the machine's state. Addresses are linear.
  */
 import type { Machine } from '../machine/index';
 import { type Backtrace, backtrace } from './backtrace';
@@ -25,16 +25,16 @@ export interface SymbolSource {
   /** "memlab", "vmlinux", "Linux in memory" */
   name: string;
   symbols: number;
-  /** How far a file's addresses are moved, bytes (KASLR). */
+  /** Offset added to the file's addresses, bytes (KASLR). */
   slide?: bigint;
   /** Why it is not used. */
   unused?: string;
 }
 
-/** Instructions until a guest that had no kernel tables is looked at again: twice as many each time, up to the second. */
+/** Instructions until the next search in a guest that had no kernel tables: doubled after each search, up to the second figure. */
 const PATIENCE = 20e6;
 const MOST_PATIENCE = 640e6;
-/** Of a file and of the kernel that runs: where these lie shows how far one was moved, and whether they are of one build. */
+/** Symbols looked up both in a file and in the running kernel: their distance is the KASLR offset, if both are the same build. */
 const ANCHORS = ['_text', '_stext', 'startup_64'];
 const CHECKS = ['_etext', 'start_kernel', 'schedule', '_sinittext', 'linux_banner'];
 const KERNEL_HALF = 1n << 63n;
@@ -54,7 +54,7 @@ export class GuestSymbols {
     });
   }
 
-  /** Takes the place of a file that was there. SymbolError, and that one stays, when it has no symbols. */
+  /** Replaces the file loaded before. Throws SymbolError and keeps that one if the new file has no symbols. */
   async load(name: string, file: FilePieces): Promise<SymbolSource> {
     const table = await readSymbols(file);
     this.file = { name, table };
@@ -62,7 +62,7 @@ export class GuestSymbols {
     return this.sources()[0]!;
   }
 
-  /** What there is now, in the order in which it is asked. */
+  /** The present sources, in the order in which they are searched. */
   sources(): SymbolSource[] {
     const linux = this.kernel();
     const found: SymbolSource[] = [];
@@ -91,13 +91,13 @@ export class GuestSymbols {
     return this.image()?.at(linear) ?? (linear >= KERNEL_HALF ? this.kernel()?.at(linear) : undefined);
   }
 
-  /** "read_while+0x3"; undefined: nothing is known of it. */
+  /** "read_while+0x3"; undefined if unknown. */
   name(address: bigint): string | undefined {
     const place = this.at(address);
     return place && placeName(place);
   }
 
-  /** Of the page at a gpa: what is mapped there by the kernel that runs, or lies at the same linear address. */
+  /** Name for a gpa: of the running kernel's mapping of that page, or of the equal linear address. */
   nameOfPage(gpa: number): string | undefined {
     const extent = this.kernel() && this.linux?.extents.find((each) => gpa >= each.gpa && gpa < each.gpa + each.size);
     if (extent) return this.name(extent.gva + BigInt(gpa - extent.gpa));
@@ -114,13 +114,13 @@ export class GuestSymbols {
     return this.image()?.find(name) ?? this.kernel()?.find(name);
   }
 
-  /** For completion: names that begin so, sorted, at most so many. */
+  /** For completion: names that begin with the prefix, sorted, at most `most`. */
   startingWith(prefix: string, most: number): string[] {
     const tables = [this.file && this.fitOf().unused === undefined ? this.file.table : undefined, this.image(), this.kernel()];
     return [...new Set(tables.flatMap((table) => table?.startingWith(prefix, most) ?? []))].sort().slice(0, most);
   }
 
-  /** Who called what the vCPU runs. */
+  /** Backtrace of what the vCPU runs. */
   backtrace(vcpu: number): Backtrace {
     return backtrace(new Stack(this.machine, vcpu), this.kernel(), (address) => this.name(address));
   }
@@ -131,7 +131,7 @@ export class GuestSymbols {
     return this.own ?? undefined;
   }
 
-  /** Found once, and again after a reset; where there is none it is looked for again as the guest gets on. */
+  /** Found once, and again after a reset. As long as there is none, the search is repeated while the guest runs on. */
   private kernel(): SymbolTable | undefined {
     const { instructions } = this.machine.run;
     if (this.linux) {
@@ -157,7 +157,7 @@ export class GuestSymbols {
     this.fit = undefined;
   }
 
-  /** How far the file's kernel was moved (KASLR), and whether it is the one that runs. */
+  /** The KASLR offset of the file's kernel, and whether it is the one that runs. */
   private fitOf(): { slide: bigint; unused?: string } {
     const running = this.kernel();
     if (this.fit) return this.fit;

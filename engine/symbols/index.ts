@@ -1,4 +1,4 @@
-/** Names of addresses in the guest's code, and who called what. Above the machine, below debugger and monitor. */
+/** Names of addresses in the guest's code, and backtraces. Above the machine, below debugger and monitor. */
 export type { Backtrace } from './backtrace';
 export { SymbolError } from './error';
 export { type FilePieces, readSymbols } from './file';

@@ -1,12 +1,12 @@
 /**
- * Linux's own symbols as they lie in its memory (scripts/kallsyms.c, kernel/kallsyms.c), 64-bit kernels with CONFIG_KALLSYMS_BASE_RELATIVE:
+ * Linux's kallsyms tables in guest memory (scripts/kallsyms.c, kernel/kallsyms.c), 64-bit kernels with CONFIG_KALLSYMS_BASE_RELATIVE:
  *
  *   up to 6.3:  offsets, relative_base, num_syms, names, markers, (seqs_of_names), token_table, token_index
  *   since 6.4:  num_syms, names, markers, token_table, token_index, offsets, relative_base, seqs_of_names
  *
- * each at a multiple of 8. The token index is what can be recognized: 256 rising 16-bit numbers, behind the 256 strings that they count.
- * All else is found from there and must fit, so bytes that are no tables are refused, whatever they are.
- * Not read: symbols of modules, of kernels with absolute addresses (before 4.6) and of 32-bit kernels.
+ * each at a multiple of 8. The token index can be recognized: 256 rising 16-bit offsets, behind the 256 strings that they point to.
+ * Everything else is found from there and must be consistent, so other bytes are refused.
+ * Not supported: symbols of modules, kernels with absolute addresses (before 4.6), 32-bit kernels.
  */
 import { printable } from './elf';
 import { SymbolTable } from './table';
@@ -16,12 +16,12 @@ const INDEX_BYTES = 2 * TOKENS;
 const MOST_TOKEN = 128;
 const MOST_SYMBOLS = 2_000_000;
 const LEAST_SYMBOLS = 256;
-/** The longest that 256 names can be: what lies between two markers, bytes. */
+/** Most bytes between two markers, that is of 256 names. */
 const MOST_BLOCK = 256 * 514;
-/** How far from the token table its markers may begin: all of seqs_of_names may lie between. */
+/** Farthest start of the markers before the token table: all of seqs_of_names may lie between. */
 const MARKER_REACH = 8 * 1024 * 1024;
 const KERNEL_HALF = 1n << 63n;
-/** Names looked at in one search, and places where markers may begin: memory that was made to mislead ends it. */
+/** Bounds of one search, against memory that was made to mislead it: names, and places where markers may begin. */
 const MOST_NAMES_SEEN = 16_000_000;
 const MOST_MARKERS_SEEN = 64;
 /** Characters that stand for themselves in any kernel's table. */
@@ -49,7 +49,7 @@ export interface Around {
   index: number;
 }
 
-/** The symbols whose token index that is; undefined: it is none. */
+/** The symbols that belong to this token index; undefined: it is not one. */
 export function kallsymsAt({ bytes, index }: Around): SymbolTable | undefined {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   const table = tokenTable(bytes, view, index);
@@ -118,7 +118,7 @@ function* markersBefore(view: DataView, table: number): Iterable<Markers> {
 }
 
 interface Names {
-  /** Where the word with their number lies. */
+  /** Offset of the word with their number. */
   countAt: number;
   /** Offset of each name's first byte, behind its length */
   starts: Uint32Array;
@@ -184,7 +184,7 @@ function addressesOf(view: DataView, { countAt, starts }: Names, index: number):
   return undefined;
 }
 
-/** With CONFIG_KALLSYMS_ABSOLUTE_PERCPU what is not negative is a number of its own, else everything counts from the base. */
+/** With CONFIG_KALLSYMS_ABSOLUTE_PERCPU an offset that is not negative is absolute; without, all offsets count from the base. */
 function decode(view: DataView, at: number, count: number, base: bigint): BigUint64Array | undefined {
   const addresses = new BigUint64Array(count);
   const signed = view.getInt32(at + 4 * (count - 1), true) < 0 && view.getInt32(at + 4 * (count >> 1), true) < 0;
@@ -199,7 +199,7 @@ function decode(view: DataView, at: number, count: number, base: bigint): BigUin
   return addresses.at(-1)! >= KERNEL_HALF ? addresses : undefined;
 }
 
-/** Copies what it needs: guest memory goes on changing. */
+/** Copies what it needs, since guest memory keeps changing. */
 function build(bytes: Uint8Array, { starts, lengths }: Names, tokens: readonly string[], all: BigUint64Array): SymbolTable | undefined {
   const first = starts[0]!;
   const text = bytes.slice(first, starts.at(-1)! + lengths.at(-1)!);

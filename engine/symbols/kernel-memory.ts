@@ -1,6 +1,6 @@
 /**
- * The top 2 GiB of an address space with four-level paging, where a 64-bit Linux has its image, as a vCPU's tables map it: page by page, whole
- * pages only. In user mode a kernel with page table isolation has its own tables 4 KiB below the ones in CR3.
+ * The top 2 GiB of an address space with four-level paging, where a 64-bit Linux maps its image, read through a vCPU's page tables, whole pages
+ * only. In user mode under page table isolation the kernel's tables lie 4 KiB below those in CR3.
  */
 import type { Machine } from '../machine/index';
 
@@ -19,13 +19,13 @@ const LARGE = 0x80n;
 const LARGE_PAGE = 0x200000;
 const PAGE = 4096;
 const PTI = 0x1000n;
-/** More than any kernel's image has, bytes. */
+/** Larger than any kernel image; bytes. */
 const MOST = 256 * 1024 * 1024;
 
 const EFER_LMA = 0x400n;
 const CR0_PG = 1n << 31n;
 
-/** Pages that touch in gva and gpa are one extent. Nothing: no 64-bit paging, or nothing is mapped there. */
+/** Pages that touch in gva and gpa form one extent. Empty without 64-bit paging, or if nothing is mapped there. */
 export function kernelExtents(machine: Machine): Extent[] {
   const seen = new Set<bigint>();
   for (let vcpu = 0; vcpu < machine.config.smp; vcpu++) {
@@ -35,7 +35,7 @@ export function kernelExtents(machine: Machine): Extent[] {
       if (seen.has(root)) continue;
       seen.add(root);
       const extents = extentsOf(machine, root);
-      // Of isolated tables a user's hold the entry code alone.
+      // The user's tables under page table isolation map the entry code only.
       if (extents.reduce((sum, { size }) => sum + size, 0) >= LARGE_PAGE) return extents;
     }
   }

@@ -1,4 +1,4 @@
-/** The symbols of a running Linux, out of its own memory. Looks only. */
+/** The symbols of a running Linux, read from its memory without side effects. */
 import type { Machine } from '../machine/index';
 import { kallsymsAt, tokenIndexes } from './kallsyms';
 import { type Extent, kernelExtents } from './kernel-memory';
@@ -8,19 +8,19 @@ export interface LinuxSymbols {
   table: SymbolTable;
   /** Where the kernel's image lies */
   extents: readonly Extent[];
-  /** Does the memory that they were found in still hold them? */
+  /** Are the tables still in memory where they were found? */
   stillThere(): boolean;
 }
 
-/** What lies around a token index, bytes: names and markers before it, offsets behind. */
+/** Bytes read around a token index: names and markers before it, offsets behind. */
 const BEFORE = 24 * 1024 * 1024;
 const BEHIND = 10 * 1024 * 1024;
-/** Read at once; a token index that lies across the end of a piece is found in the next one. */
+/** Bytes of one piece; a token index across the end of a piece is found in the next. */
 const PIECE = 2 * 1024 * 1024;
 const OVERLAP = 4096;
 const PROOF = 512;
 
-/** undefined: no vCPU maps a Linux, or not yet. Costs tens of ms where there is a kernel and no table. */
+/** undefined: no vCPU maps a Linux, or not yet. Takes tens of ms if there is a kernel without tables. */
 export function findLinux(machine: Machine): LinuxSymbols | undefined {
   const extents = kernelExtents(machine);
   for (const run of runs(extents))
@@ -37,7 +37,7 @@ export function findLinux(machine: Machine): LinuxSymbols | undefined {
   return undefined;
 }
 
-/** Pages that follow one another in gva, wherever they lie. */
+/** Pages that follow one another in gva, at any gpa. */
 interface Run {
   size: number;
   parts: (Extent & { from: number })[];
@@ -61,7 +61,7 @@ const gpaOf = ({ parts }: Run, at: number): number => {
   return part.gpa + at - part.from;
 };
 
-/** Zeros where no slot backs a page. */
+/** Reads zeros where no slot backs a page. */
 function readRun(machine: Machine, { parts }: Run, at: number, length: number): Uint8Array {
   const bytes = new Uint8Array(length);
   for (const { gpa, size, from } of parts) {

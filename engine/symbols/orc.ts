@@ -1,6 +1,6 @@
 /**
- * Linux's ORC unwind tables (arch/x86/include/asm/orc_types.h, arch/x86/kernel/unwind_orc.c), read from guest memory: for each place in the
- * kernel's code, where the caller's stack pointer, RBP and return address are. Both layouts: 6.1's, and that of 6.4 and newer.
+ * Linux's ORC unwind tables (arch/x86/include/asm/orc_types.h, arch/x86/kernel/unwind_orc.c), read from guest memory: where the caller's stack
+ * pointer, RBP and return address are, for each place in the kernel's code. Both layouts: 6.1's, and that of 6.4 and newer.
  */
 import type { SymbolTable } from './table';
 
@@ -14,7 +14,7 @@ export interface OrcEntry {
 
 export const OrcReg = { undefined: 0, prevSp: 1, dx: 2, di: 3, bp: 4, sp: 5, r10: 6, r13: 7, bpIndirect: 8, spIndirect: 9 } as const;
 
-/** Bytes at a gva, undefined where one is not there. */
+/** Bytes at a gva; undefined if one of them cannot be read. */
 export type ReadBytes = (gva: bigint, length: number) => Uint8Array | undefined;
 
 const ENTRY = 6;
@@ -29,11 +29,11 @@ export class Orc {
     private readonly ips: bigint,
     private readonly entries: bigint,
     private readonly count: number,
-    /** Types have three bits and mean something else. */
+    /** Types have three bits and other meanings. */
     private readonly since64: boolean,
   ) {}
 
-  /** undefined: this kernel has none, or they cannot be read now. */
+  /** undefined: this kernel has no tables, or they cannot be read now. */
   static of(symbols: SymbolTable, read: ReadBytes): Orc | undefined {
     const [ips, ipsEnd, entries, entriesEnd] = [
       '__start_orc_unwind_ip',
@@ -48,7 +48,7 @@ export class Orc {
     return since64 === undefined ? undefined : new Orc(read, ips, entries, count, since64);
   }
 
-  /** What is known of the code at an address; undefined: nothing. */
+  /** The entry for a code address, or undefined. */
   at(ip: bigint): OrcEntry | undefined {
     let low = 0;
     let high = this.count;
@@ -81,13 +81,13 @@ export class Orc {
       bpOffset: view(bytes).getInt16(2, true),
       spReg: flags & 15,
       bpReg: (flags >> 4) & 15,
-      // Before 6.4 bit 10 ended a stack.
+      // Before 6.4 bit 10 marks the end of a stack.
       type: !this.since64 && (flags & 0x400) !== 0 ? 'end' : (types[this.since64 ? kind : kind & 3] ?? 'undefined'),
     };
   }
 }
 
-/** Calls are most of a kernel: 0 was their number before 6.4, 2 is it since. */
+/** Most entries are of type call: 0 before 6.4, 2 since. */
 function isSince64(read: ReadBytes, entries: bigint, count: number): boolean | undefined {
   let calls = 0;
   let seen = 0;

@@ -1,13 +1,13 @@
-/** What a stack is walked with: registers and memory of one vCPU, and the names of code. Looks only. */
+/** Input of a stack walk: registers and memory of one vCPU, and the names of code. Without side effects. */
 import type { Machine, VcpuRegisters } from '../machine/index';
 import type { ReadBytes } from './orc';
 import { readVirtual } from './virtual-memory';
 
-/** By what a frame was found: certain for a frame pointer that a compiler kept and for ORC, a guess where stack words only look like return addresses. */
+/** How a frame was found: certain by ORC and by a compiler's frame pointer, a guess where a stack word only looks like a return address. */
 export type FoundBy = 'registers' | 'ORC' | 'frame pointer' | 'guess';
 
 export interface Frame {
-  /** Where it goes on, linear */
+  /** Linear address at which it continues */
   address: bigint;
   by: FoundBy;
   /** "schedule+0x5f" */
@@ -56,7 +56,7 @@ export class Stack {
     return this.bits === 64 ? view.getBigUint64(0, true) : BigInt(view.getUint32(0, true));
   }
 
-  /** Does an instruction that calls end at this address? */
+  /** Does a call instruction end at this address? */
   isBehindCall(address: bigint): boolean {
     const bytes = this.read(BigInt.asUintN(64, address - 7n), 7);
     if (!bytes) return false;

@@ -166,7 +166,7 @@ describe('memlab', () => {
     expect(frames[0]).toMatch(/^#0 {2}0x[0-9a-f]{16} [a-z_]+\+0x[0-9a-f]+$/);
     expect(frames.some((frame) => /lab_main\+0x[0-9a-f]+ \(guess\)$/.test(frame))).toBe(true);
     expect(await monitor.execute('info backtrace 7')).toBe('Error: invalid CPU index\n');
-    // A breakpoint by name, and who called what stands there.
+    // A breakpoint by name, and the backtrace there.
     await monitor.execute('breakpoint_add gva=command_poke,once=on');
     guest.type('poke 0x500000 1\r');
     guest.machine.run.advance(5e6);

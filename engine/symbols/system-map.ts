@@ -5,10 +5,10 @@ import { type Named, type SymbolTable, tableOf } from './table';
 
 const MOST_SYMBOLS = 2_000_000;
 const LINE = /^([0-9a-f]{8,16}) ([A-Za-z?]) (\S{1,512})(?:\s+\[\S*\])?\s*$/i;
-/** The half of the address space that a kernel lies in. */
+/** The half of the address space that kernels use. */
 const KERNEL_HALF = 1n << 63n;
 
-/** Throws SymbolError with the line that is none. */
+/** Throws SymbolError with the first malformed line. */
 export function systemMapSymbols(text: string): SymbolTable {
   const found: Named[] = [];
   let row = 0;
@@ -21,7 +21,7 @@ export function systemMapSymbols(text: string): SymbolTable {
     const match = LINE.exec(line);
     if (!match) throw new SymbolError(`line ${row} is not "address type name": ${JSON.stringify(line.slice(0, 40))}`);
     const [, address, type, name] = match;
-    // Absolute ones are numbers, not places.
+    // Absolute symbols are numbers, not addresses.
     if (type === 'A' || type === 'a' || !printable(name!)) continue;
     if (found.length === MOST_SYMBOLS) throw new SymbolError(`it has more than ${MOST_SYMBOLS} symbols`);
     found.push({ address: BigInt(`0x${address}`), name: name!, size: Number.POSITIVE_INFINITY, rank: found.length });
@@ -29,7 +29,7 @@ export function systemMapSymbols(text: string): SymbolTable {
   if (found.length === 0) throw new SymbolError('it names no symbol');
   if (found.every(({ address }) => address === 0n))
     throw new SymbolError('all its addresses are 0: /proc/kallsyms hides them from readers without CAP_SYSLOG (kernel.kptr_restrict)');
-  // Offsets into per-CPU areas stand in a kernel's map too.
+  // A kernel's map has offsets into per-CPU areas too.
   const kernel = found.filter(({ address }) => address >= KERNEL_HALF);
   return tableOf(kernel.length > 0 ? kernel : found);
 }

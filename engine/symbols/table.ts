@@ -1,4 +1,4 @@
-/** Names of addresses: sorted by address, found by binary search. Names are made when they are asked for: a Linux has 150,000. */
+/** Names of addresses: sorted by address, found by binary search. Strings are built on demand: a Linux has 150,000. */
 
 export interface SymbolPlace {
   name: string;
@@ -7,14 +7,14 @@ export interface SymbolPlace {
 }
 
 export interface SymbolColumns {
-  /** Ascending; equal ones in the order in which they are preferred. */
+  /** Ascending; equal addresses in order of preference. */
   addresses: BigUint64Array;
-  /** Bytes by symbol; Infinity, or no array: up to the next symbol. 0: a mark, it names nothing. */
+  /** Bytes of each symbol; Infinity, or no array: up to the next symbol. 0: a mark, which names nothing. */
   sizes?: Float64Array;
   name(index: number): string;
 }
 
-/** Where a size is not known and nothing follows, a name reaches this far, bytes. */
+/** Size of a symbol of unknown size that nothing follows, bytes. */
 const REACH = 0x100000n;
 
 export class SymbolTable {
@@ -26,7 +26,7 @@ export class SymbolTable {
     return this.columns.addresses.length;
   }
 
-  /** The symbol that an address lies in; undefined between two of them. */
+  /** The symbol that contains an address; undefined between two symbols. */
   at(address: bigint): SymbolPlace | undefined {
     const { addresses, sizes } = this.columns;
     let low = 0;
@@ -40,19 +40,19 @@ export class SymbolTable {
     const start = addresses[low - 1]!;
     const offset = address - start;
     if (offset > REACH) return undefined;
-    // Of those that begin there, the first.
+    // The first of those that begin there.
     let index = low - 1;
     while (index > 0 && addresses[index - 1] === start) index -= 1;
     if (Number(offset) >= (sizes?.[index] ?? Number.POSITIVE_INFINITY)) return undefined;
     return { name: this.columns.name(index), offset: Number(offset) };
   }
 
-  /** The address of a name: of the first, where several symbols have it. */
+  /** The address of a name; of the first symbol if several have it. */
   find(name: string): bigint | undefined {
     return this.all().get(name);
   }
 
-  /** Names that begin so, sorted, at most so many. */
+  /** Names that begin with the prefix, sorted, at most `most`. */
   startingWith(prefix: string, most: number): string[] {
     const found: string[] = [];
     for (const name of this.all().keys()) if (name.startsWith(prefix)) found.push(name);
@@ -77,7 +77,7 @@ export interface Named {
   name: string;
   /** bytes; Infinity: not known; 0: a mark, such as _end */
   size: number;
-  /** The lower, the better the name among those of one address. */
+  /** Preference among the names of one address; the lowest wins. */
   rank: number;
 }
 

@@ -47,10 +47,10 @@ export function elf64(symbols: readonly Made[]): Uint8Array {
   return bytes;
 }
 
-/** Bytes 0x80 and up stand for these; the rest for themselves. */
+/** Bytes 0x80 and up stand for these tokens, the others for themselves. */
 const PAIRS = ['do_', 'sys_', '_init', 'get_', 'set_', 'kernel_', 'free', 'alloc'];
 
-/** `base`: what addresses count from. `late`: the order of 6.4 and newer, without CONFIG_KALLSYMS_ABSOLUTE_PERCPU. Where the token index is. */
+/** Returns the offset of the token index. `base`: addresses count from it. `late`: the order of 6.4 and newer, without CONFIG_KALLSYMS_ABSOLUTE_PERCPU. */
 export function kallsymsImage(symbols: readonly Made[], base: bigint, late: boolean): { bytes: Uint8Array; index: number } {
   const token = (code: number): string =>
     code >= 0x80 && code < 0x80 + PAIRS.length ? PAIRS[code - 0x80]! : String.fromCharCode(code === 0 ? 0xf7 : code);
@@ -116,7 +116,7 @@ export function kallsymsImage(symbols: readonly Made[], base: bigint, late: bool
   return { bytes, index: where };
 }
 
-/** Names that differ, every eighth of them with two bytes of length. */
+/** Distinct names, every eighth with a two-byte length. */
 export function manySymbols(count: number, base: bigint): Made[] {
   return Array.from({ length: count }, (_unused, index) => ({
     name: `${['do_', 'sys_get_', 'x', 'free_init'][index % 4]}n${index}${index % 8 === 0 ? 'q'.repeat(180) : ''}`,

@@ -1,9 +1,9 @@
-/** Guest-virtual memory as the host reads it. No side effect on the guest: no accessed bits, no faults. */
+/** The host's reads of guest-virtual memory. No side effect on the guest: no accessed bits, no faults. */
 import type { Machine } from '../machine/index';
 
 const PAGE = 4096;
 
-/** Bytes at a gva through the vCPU's tables, page by page; undefined where one of them is unmapped or in no slot. */
+/** Bytes at a gva through the vCPU's page tables; undefined if a page of them is unmapped or in no slot. */
 export function readVirtual(machine: Machine, vcpu: number, gva: bigint, length: number): Uint8Array | undefined {
   const bytes = new Uint8Array(length);
   for (let done = 0; done < length; ) {
