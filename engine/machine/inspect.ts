@@ -3,10 +3,19 @@ import type { CoreExports } from '../abi/core';
 import { VCPU_MAILBOX2 } from '../abi/layout';
 import type { Jit, JitFigures } from '../jit/index';
 import type { MemslotEngine } from '../memory/index';
-import { type IoApicState, MachineError, type MachineInspect, type PageWalk, type PicState, type VcpuRegisters } from './api';
+import {
+  type IoApicState,
+  MachineError,
+  type MachineInspect,
+  type NestedGuest,
+  type PageWalk,
+  type PicState,
+  type VcpuRegisters,
+} from './api';
 import type { MmioBus } from './bus';
 import type { Board } from './devices';
 import type { HostMemory } from './host-memory';
+import { nestedGuest, nestedPhysical } from './nested-tables';
 import { walkPageTable } from './page-table';
 import { walkAddress } from './page-walk';
 import type { PhysicalMemory } from './physical';
@@ -41,11 +50,17 @@ export class Inspection implements MachineInspect {
   }
 
   pageTable(vcpu = 0): ReturnType<MachineInspect['pageTable']> {
-    return walkPageTable(this.vcpu(vcpu), this.parts.physical);
+    const { memory, host, physical } = this.parts;
+    return walkPageTable(this.vcpu(vcpu), nestedPhysical(this.vcpu(vcpu), memory, host, physical));
   }
 
   pageWalk(gva: bigint, vcpu = 0): PageWalk {
     return walkAddress(this.vcpu(vcpu), this.parts.memory, this.parts.host, gva);
+  }
+
+  nestedGuests(): NestedGuest[] {
+    const { memory, host, vcpus } = this.parts;
+    return vcpus.flatMap((vcpu) => nestedGuest(vcpu, memory, host) ?? []);
   }
 
   mmioRegions(): { name: string; start: number; end: number }[] {

@@ -1,9 +1,8 @@
 /**
  * The guest's page tables as `info tlb` shows them (SDM 3A chapter 4): every present leaf, in address order. Reads memory only;
- * accessed and dirty bits stay as they are. Paging off: nothing.
+ * accessed and dirty bits stay as they are. Paging off: nothing. A nested guest's physical addresses are as it calls them.
  */
 import { VCPU_CR0, VCPU_CR3, VCPU_CR4, VCPU_EFER } from '../abi/vcpu';
-import type { PhysicalMemory } from './physical';
 import type { Vcpu } from './vcpu';
 
 export interface PageMapping {
@@ -13,6 +12,11 @@ export interface PageMapping {
   flags: number;
   /** bytes */
   size: number;
+}
+
+/** Where tables lie: bytes at a physical address, undefined where there are none. */
+export interface TableMemory {
+  read(gpa: number, length: number): Uint8Array | undefined;
 }
 
 export const PAGE_NX = 0x1000;
@@ -41,7 +45,7 @@ const LEVEL4: Level = { shift: 39n, entries: 512, large: false };
 const LONG = [LEVEL4, LEVEL3, LEVEL2, LEVEL1];
 const PAE = [{ shift: 30n, entries: 4, large: false }, LEVEL2, LEVEL1];
 
-export function* walkPageTable(vcpu: Vcpu, memory: PhysicalMemory): Iterable<PageMapping> {
+export function* walkPageTable(vcpu: Vcpu, memory: TableMemory): Iterable<PageMapping> {
   if ((vcpu.u64(VCPU_CR0) & CR0_PG) === 0n) return;
   const cr3 = vcpu.u64(VCPU_CR3);
   const cr4 = vcpu.u64(VCPU_CR4);
@@ -50,7 +54,7 @@ export function* walkPageTable(vcpu: Vcpu, memory: PhysicalMemory): Iterable<Pag
   else yield* walkTwoLevels(memory, cr3 & 0xfffff000n, (cr4 & CR4_PSE) !== 0n);
 }
 
-function* walk(memory: PhysicalMemory, levels: readonly Level[], depth: number, table: bigint, base: bigint): Iterable<PageMapping> {
+function* walk(memory: TableMemory, levels: readonly Level[], depth: number, table: bigint, base: bigint): Iterable<PageMapping> {
   const level = levels[depth]!;
   const bytes = memory.read(Number(table), level.entries * 8);
   if (!bytes) return;
@@ -68,7 +72,7 @@ function* walk(memory: PhysicalMemory, levels: readonly Level[], depth: number, 
   }
 }
 
-function* walkTwoLevels(memory: PhysicalMemory, table: bigint, pse: boolean): Iterable<PageMapping> {
+function* walkTwoLevels(memory: TableMemory, table: bigint, pse: boolean): Iterable<PageMapping> {
   const directory = readTable32(memory, Number(table));
   for (let index = 0; directory && index < 1024; index++) {
     const entry = directory.getUint32(index * 4, true);
@@ -82,7 +86,7 @@ function* walkTwoLevels(memory: PhysicalMemory, table: bigint, pse: boolean): It
   }
 }
 
-function* walkLastLevel32(memory: PhysicalMemory, at: number, base: number): Iterable<PageMapping> {
+function* walkLastLevel32(memory: TableMemory, at: number, base: number): Iterable<PageMapping> {
   const table = readTable32(memory, at);
   for (let index = 0; table && index < 1024; index++) {
     const entry = table.getUint32(index * 4, true);
@@ -91,7 +95,7 @@ function* walkLastLevel32(memory: PhysicalMemory, at: number, base: number): Ite
   }
 }
 
-function readTable32(memory: PhysicalMemory, gpa: number): DataView | undefined {
+function readTable32(memory: TableMemory, gpa: number): DataView | undefined {
   const bytes = memory.read(gpa, 0x1000);
   return bytes && new DataView(bytes.buffer);
 }

@@ -3,7 +3,10 @@ import type { JitFigures } from '../../jit/index';
 
 /** Where a gpa leads. Without a slot: a hole or a device. `invalid`: the slot stands between the two swaps of a commit. */
 export interface WalkPlace {
+  /** The machine's, also where a nested guest has another name for it. */
   gpa: number;
+  /** What a nested guest takes for its physical address. */
+  nestedGpa?: number;
   slot?: number;
   hva?: number;
   invalid?: boolean;
@@ -20,6 +23,8 @@ export interface PageWalkStep extends WalkPlace {
   entry: bigint;
   /** It maps the page; else it points to the next table. */
   leaf: boolean;
+  /** An entry of the nested tables: those in a row translate the nestedGpa of the next other step, or of the page. */
+  nested?: boolean;
 }
 
 export interface WalkRights {
@@ -44,11 +49,35 @@ export interface PageWalk {
   /** CR0.WP: the supervisor heeds read-only pages too. */
   writeProtect: boolean;
   steps: PageWalkStep[];
-  /** gpa of the address itself, size of its page, the rights of all levels together */
-  page?: WalkPlace & { size: number; rights: WalkRights; global: boolean };
+  /** A nested guest runs: its host's tables, through which each of its physical addresses goes. */
+  nested?: { mode: '32-bit' | 'PAE' | '4-level'; ncr3: bigint };
+  /** gpa of the address itself, size of its page, the rights of all levels together; the same of the nested page. */
+  page?: WalkPlace & { size: number; rights: WalkRights; global: boolean; nested?: { size: number; rights: WalkRights } };
   tlb: { supervisor: TlbTags; user: TlbTags };
-  /** Why there is no page, one line */
-  stop?: { kind: 'not-canonical' | 'not-present' | 'reserved' | 'invalid'; text: string };
+  stop?: WalkStop;
+}
+
+/** Why there is no page. */
+export interface WalkStop {
+  kind: 'not-canonical' | 'not-present' | 'reserved' | 'invalid' | 'nested-rights';
+  /** one line */
+  text: string;
+}
+
+/** A guest that a vCPU runs by nested paging, or ran last. */
+export interface NestedGuest {
+  vcpu: number;
+  /** Between VMRUN and #VMEXIT now. */
+  running: boolean;
+  /** gpa of its VMCB */
+  vmcb: number;
+  asid: number;
+  ncr3: bigint;
+  mode: '32-bit' | 'PAE' | '4-level';
+  /** The machine's gpas that its nested tables map, in address order. */
+  memory: { start: number; end: number }[];
+  /** false: the tables have more than is read. */
+  whole: boolean;
 }
 
 export interface PicState {
@@ -113,6 +142,8 @@ export interface MachineInspect {
   pageTable(vcpu?: number): Iterable<{ gva: bigint; gpa: number; flags: number; size: number }>;
   /** How the vCPU's tables translate a gva now, entry by entry. */
   pageWalk(gva: bigint, vcpu?: number): PageWalk;
+  /** Of each vCPU that runs a guest with nested paging, or ran one whose tables are still there. */
+  nestedGuests(): NestedGuest[];
   /** The devices on the memory bus, for info mtree and info qtree. */
   mmioRegions(): { name: string; start: number; end: number }[];
   irqCounts(): { name: string; count: number }[];

@@ -1,5 +1,5 @@
 /** info mem, info tlb: the guest's page tables, walked as QEMU walks them (not the contents of the software TLB: `info tlb-stats`); info walk, ours. */
-import type { PageWalk, VcpuRegisters, WalkPlace } from '../../machine/index';
+import type { NestedGuest, PageWalk, VcpuRegisters, WalkPlace, WalkRights } from '../../machine/index';
 import { PAGE_NX } from '../../machine/index';
 import { symbolsOf } from '../../symbols/index';
 import { hex, shortSize } from '../sizes';
@@ -76,16 +76,20 @@ function entryLetters(entry: bigint, bytes: number): string {
   return has(flags, 1) ? letters.map(([set, letter]) => (set ? letter : '-')).join('') : 'not present';
 }
 
-const placeText = ({ gpa, slot, hva }: WalkPlace): string =>
-  `${hex(gpa)} (${slot === undefined ? 'no memslot' : `memslot ${slot}`}${hva === undefined ? '' : `, hva ${hex(hva)}`})`;
+const placeText = ({ gpa, nestedGpa, slot, hva }: WalkPlace): string =>
+  `${nestedGpa === undefined ? '' : `nested gpa ${hex(nestedGpa)} = `}${hex(gpa)} ` +
+  `(${slot === undefined ? 'no memslot' : `memslot ${slot}`}${hva === undefined ? '' : `, hva ${hex(hva)}`})`;
+
+const rightsText = ({ write, user, execute }: WalkRights): string => `${user ? 'u' : '-'}r${write ? 'w' : '-'}${execute ? 'x' : '-'}`;
 
 /** `symbol`: what the address is the code or data of. */
 export function walkText(walk: PageWalk, symbol?: string): string {
-  const { mode, gva, cr3, steps, page, stop } = walk;
+  const { mode, gva, cr3, steps, page, stop, nested } = walk;
   const where = symbol === undefined ? hex(gva) : `${hex(gva)} <${symbol}>`;
-  const head = mode === 'off' ? `${where}: paging is off\n` : `${where}: ${mode} paging, CR3 ${hex(cr3)}\n`;
-  const rows = steps.map(({ name, high, low, index, bytes, entry, ...place }) => [
-    `  ${name}`,
+  const own = mode === 'off' ? 'paging is off' : `${mode} paging, CR3 ${hex(cr3)}`;
+  const head = `${where}: ${own}${nested ? `; nested paging, ${nested.mode}, N_CR3 ${hex(nested.ncr3)}` : ''}\n`;
+  const rows = steps.map(({ name, high, low, index, bytes, entry, nested: byHost, ...place }) => [
+    byHost ? `    nested ${name}` : `  ${name}`,
     `bits ${high}-${low} = ${index}`,
     `at ${placeText(place)}`,
     hex(entry, bytes * 2),
@@ -93,9 +97,33 @@ export function walkText(walk: PageWalk, symbol?: string): string {
   ]);
   const table = rows.length > 0 ? columns(rows) : '';
   if (!page) return `${head}${table}${stop?.text}\n`;
-  const { write, user, execute } = page.rights;
-  const rights = mode === 'off' ? '' : `, ${user ? 'u' : '-'}r${write ? 'w' : '-'}${execute ? 'x' : '-'}, page of ${shortSize(page.size)}`;
-  return `${head}${table}gpa ${placeText(page)}${rights}\n`;
+  const rights = mode === 'off' ? '' : `, ${rightsText(page.rights)}, page of ${shortSize(page.size)}`;
+  const outer = page.nested ? `, nested ${rightsText(page.nested.rights)}, page of ${shortSize(page.nested.size)}` : '';
+  return `${head}${table}gpa ${placeText(page)}${rights}${outer}\n`;
+}
+
+/** Ranges that `info nested` prints of one guest. */
+const MOST_RANGES = 64;
+
+export function nestedText(guests: readonly NestedGuest[]): string {
+  if (guests.length === 0) return 'no vCPU runs a guest with nested paging, or has run one whose tables are still there\n';
+  return guests
+    .map(({ vcpu, running, vmcb, asid, ncr3, mode, memory, whole }) => {
+      const bytes = memory.reduce((sum, { start, end }) => sum + end - start, 0);
+      const more = memory.length > MOST_RANGES ? `  and ${memory.length - MOST_RANGES} more ranges\n` : '';
+      const cut = whole ? '' : '  the tables have more than is read\n';
+      return (
+        `vCPU ${vcpu}: ${running ? 'runs' : 'ran last'} the guest of VMCB ${hex(vmcb)}, ASID ${asid}; ${mode} tables, N_CR3 ${hex(ncr3)}\n` +
+        `  ${shortSize(bytes)} of memory in ${memory.length} ${memory.length === 1 ? 'range' : 'ranges'}\n` +
+        memory
+          .slice(0, MOST_RANGES)
+          .map(({ start, end }) => `  ${hex(start)}-${hex(end - 1)} ${shortSize(end - start)}\n`)
+          .join('') +
+        more +
+        cut
+      );
+    })
+    .join('');
 }
 
 export const pagingInfo: Command[] = [
@@ -105,9 +133,17 @@ export const pagingInfo: Command[] = [
     name: 'walk',
     args: 'addr:l',
     params: 'addr',
-    help: 'show how the vCPU translates a virtual address: each page table entry on the way, the slot and host memory that it lies in, and where it leads or why it stops',
+    help: 'show how the vCPU translates a virtual address: each page table entry on the way, the slot and host memory that it lies in, and where it leads or why it stops; of a nested guest through the nested tables too',
     origin: 'lab',
     run: ({ machine, state }, args) =>
       walkText(machine.inspect.pageWalk(getBig(args, 'addr'), state.vcpu), symbolsOf(machine).name(getBig(args, 'addr'))),
+  },
+  {
+    name: 'nested',
+    args: '',
+    params: '',
+    help: 'show the guests that the vCPUs run by nested paging, or ran last, and the guest-physical memory that their nested tables map',
+    origin: 'lab',
+    run: ({ machine }) => nestedText(machine.inspect.nestedGuests()),
   },
 ];
