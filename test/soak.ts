@@ -8,6 +8,7 @@ import { fuzz } from './soak/fuzz';
 import { gdb } from './soak/gdb';
 import { kvm } from './soak/kvm';
 import { kvmModes } from './soak/kvm-modes';
+import { kvmSets } from './soak/kvm-sets';
 import { links } from './soak/links';
 import { linux } from './soak/linux';
 import { memslots } from './soak/memslots';
@@ -36,6 +37,7 @@ const soaks: readonly Soak[] = [
   linux,
   kvm,
   kvmModes,
+  kvmSets,
   svm,
   stepped,
   pageMemory,

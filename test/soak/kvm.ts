@@ -3,12 +3,11 @@
  * lab's own memslots are split, merged, logged and given other backings under the nested guest meanwhile. Then as many under QEMU's TCG, where
  * it is installed: what KVM answers on another machine counts as well. LAB_GUEST=linux-kvm-6.12 asks the KVM of Linux 6.12.
  */
-import { MIB } from '../guests/harness';
 import { bzImageOf, Linux, type LinuxVariant, linuxImage, missingGuest } from '../guests/linux';
 import { compareAnswers } from '../support/kvm-answers';
 import { Random } from '../support/random';
-import { changeAtRandom } from './linux';
 import { QemuLinux, qemuInstalled } from './qemu-linux';
+import { plugForShaking, shaken } from './shaken';
 import type { Soak } from './soak';
 
 const ROUND = 10_000;
@@ -19,7 +18,7 @@ const GUEST = (process.env.LAB_GUEST ?? 'linux-kvm') as LinuxVariant;
 /** CPUID 0x80000008 of lab64-svm, and of QEMU's qemu64. */
 const PHYS_BITS = 46;
 const QEMU_PHYS_BITS = 40;
-/** Instructions */
+/** Instructions between two change sets under a round, at most. */
 const SLICE = 20_000_000;
 
 /** Throws with the first call that was answered differently. */
@@ -33,28 +32,6 @@ function compare(output: string, physAddrBits: number, what: string): number {
     calls = compared.calls;
   }
   return calls;
-}
-
-/** A DIMM for `shaken`, whose memory the kernel takes. */
-export function plugForShaking(linux: Linux): void {
-  linux.plug('d', 128 * MIB);
-  linux.sh('sleep 1; echo online > /sys/devices/system/memory/memory2/state');
-}
-
-/** A command while the lab's own memslots change under KVM, the kernel and the nested guest. `slice`: instructions between two change sets, at most. */
-export async function shaken(linux: Linux, command: string, random: Random, slice = SLICE): Promise<{ output: string; sets: number }> {
-  const { guest } = linux;
-  guest.since();
-  guest.machine.serial.input(new TextEncoder().encode(`${command}\n`));
-  let output = '';
-  let sets = 0;
-  while (!/\nkvm# /.test(output)) {
-    await changeAtRandom(linux, 'd-ram', random);
-    sets++;
-    guest.machine.run.advance(1 + random.below(slice));
-    output += guest.since();
-  }
-  return { output, sets };
 }
 
 /** The same rounds under QEMU. */
@@ -91,7 +68,7 @@ export const kvm: Soak = {
       const command = `kvm-fuzz ${seed} ${ROUND}`;
       let output: string;
       if (round % 4 === 3) {
-        const run = await shaken(linux, command, random);
+        const run = await shaken(linux, command, random, SLICE);
         ({ output } = run);
         sets += run.sets;
       } else output = linux.guest.command(command, 'kvm# ', 20e9);
