@@ -40,7 +40,7 @@ import { modesForDigest } from './modes';
 import { MachineParts } from './parts';
 import { hvaInDigest } from './saved-hvas';
 import { captureState, checkSavedMachine, restoreState } from './state';
-import { resetVcpu } from './vcpu-reset';
+import { powerOnVcpu, resetVcpu } from './vcpu-reset';
 
 const DEFAULT_SEED = 0x6d656d736c6f74n;
 
@@ -146,7 +146,7 @@ class LabMachine implements Machine {
     virtio.claimBackends();
     for (const vcpu of vcpus) {
       putCpuModel(vcpu, this.parts.cpuModel);
-      resetVcpu(core, vcpu, 0);
+      powerOnVcpu(core, vcpu);
       vcpu.setU64(abi.VCPU_RDRAND, BigInt(seed) + DEFAULT_SEED + BigInt(vcpu.index));
     }
     firmware.start(vcpus[0]!, this.guest);

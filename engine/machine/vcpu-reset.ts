@@ -7,22 +7,29 @@ import { Halted, type Vcpu } from './vcpu';
 const NEVER = 0xffffffffffffffffn;
 const CODE16 = 0x9b;
 
-/**
- * Power-on state at guest time `now` (ns). The count of instructions and the random generator go on, so that nothing repeats
- * itself after a reset. All but vCPU 0 wait for a start-up message.
- */
-export function resetVcpu(core: CoreExports, vcpu: Vcpu, now: number): void {
-  const { icount } = vcpu;
-  const random = vcpu.u64(abi.VCPU_RDRAND);
+/** Power-on state, at guest time 0. All but vCPU 0 wait for a start-up message. */
+export function powerOnVcpu(core: CoreExports, vcpu: Vcpu): void {
   core.resetVcpu(vcpu.index);
   vcpu.setU32(abi.VCPU_INDEX, vcpu.index);
   vcpu.setU32(abi.VCPU_CLOCK_SHIFT, CLOCK_SHIFT);
   vcpu.setU64(abi.VCPU_BREAK_ICOUNT, NEVER);
+  if (vcpu.index > 0) vcpu.setU32(abi.VCPU_HALTED, Halted.waitForSipi);
+  core.stateChanged(vcpu.index);
+}
+
+/**
+ * The same at guest time `now` (ns). The count of instructions and the random generator go on, so that nothing repeats itself after a reset;
+ * so does a break at a count, which somebody outside waits for.
+ */
+export function resetVcpu(core: CoreExports, vcpu: Vcpu, now: number): void {
+  const { icount } = vcpu;
+  const random = vcpu.u64(abi.VCPU_RDRAND);
+  const breakAt = vcpu.u64(abi.VCPU_BREAK_ICOUNT);
+  powerOnVcpu(core, vcpu);
   vcpu.setCount(abi.VCPU_ICOUNT, icount);
   vcpu.setCount(abi.VCPU_CLOCK_SKEW, Math.max(0, now - icount * 2 ** CLOCK_SHIFT));
   vcpu.setU64(abi.VCPU_RDRAND, random);
-  if (vcpu.index > 0) vcpu.setU32(abi.VCPU_HALTED, Halted.waitForSipi);
-  core.stateChanged(vcpu.index);
+  vcpu.setU64(abi.VCPU_BREAK_ICOUNT, breakAt);
 }
 
 /** Start-up message (SDM 3A 9.4): real mode at vector << 12. */
