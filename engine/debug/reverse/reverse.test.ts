@@ -1,6 +1,8 @@
 /** Going back over memlab: the state at an earlier count is that state, by digest, and the way forward leads to the same present. */
 import { describe, expect, it } from 'vitest';
 import { Guest, rootFile } from '../../../test/guests/harness';
+import { multibootImage } from '../../../test/support/assembler';
+import { COUNTER, startSecond } from '../../../test/support/two-vcpus';
 import type { Position } from '../../machine/index';
 import { breakpointsOf } from '../breakpoints/index';
 import { type Journal, Reverse } from './index';
@@ -14,9 +16,9 @@ interface Lab {
   type(text: string): void;
 }
 
-async function lab(accel: 'jit' | 'interp', smp = 1): Promise<Lab> {
+async function lab(accel: 'jit' | 'interp', image = kernel, smp = 1, instructions = 20_000): Promise<Lab> {
   let now = 0;
-  const guest = await Guest.boot({ guest: { name: 'memlab', kernel }, accel, smp, wallClock: () => (now += 0.01) });
+  const guest = await Guest.boot({ guest: { name: 'guest', kernel: image }, accel, smp, wallClock: () => (now += 0.01) });
   const { machine } = guest;
   const entries: { at: Position; text: string }[] = [];
   const send = (text: string): void => void machine.serial.input(new TextEncoder().encode(text));
@@ -28,7 +30,7 @@ async function lab(accel: 'jit' | 'interp', smp = 1): Promise<Lab> {
     redo: (index) => send(entries[index]!.text),
     past: () => {},
   };
-  const reverse = new Reverse({ machine, journal, wallClock: () => performance.now(), instructions: 20_000 });
+  const reverse = new Reverse({ machine, journal, wallClock: () => performance.now(), instructions });
   return {
     guest,
     reverse,
@@ -40,8 +42,8 @@ async function lab(accel: 'jit' | 'interp', smp = 1): Promise<Lab> {
 }
 
 /** Boots, types, and runs until the guest has nothing to do. */
-async function session(accel: 'jit' | 'interp', smp = 1): Promise<Lab> {
-  const made = await lab(accel, smp);
+async function session(accel: 'jit' | 'interp'): Promise<Lab> {
+  const made = await lab(accel);
   const { guest, type } = made;
   guest.until('lab> ');
   for (const line of ['poke 0x500000 0x77', 'fill 0x600000 0x40000 0x5a', 'poke 0x500000 0x1234', 'sum 0x600000 0x40000']) {
@@ -50,6 +52,11 @@ async function session(accel: 'jit' | 'interp', smp = 1): Promise<Lab> {
   }
   return made;
 }
+
+const writesTo = (gpa: number) => ({
+  place: { kind: 'gpa', first: BigInt(gpa), length: 4 } as const,
+  access: { execute: false, read: false, write: true },
+});
 
 describe.each(['interp', 'jit'] as const)('going back (%s)', (accel) => {
   it('finds the last write, what memory was before it, and the way to the present again', async () => {
@@ -116,6 +123,40 @@ describe.each(['interp', 'jit'] as const)('going back (%s)', (accel) => {
     set.clear('lab');
     expect(await reverse.toBreakpoint(going)).toBe('begin');
     expect(machine.run.instructions).toBe(0);
+  });
+});
+
+/** vCPU 1 counts, in 16-bit code, beside vCPU 0. */
+const counters = multibootImage((asm) => {
+  startSecond(asm, 16);
+  // xor ax, ax; mov ds, ax; L: lock inc dword [COUNTER]; jmp L
+  asm.b(0x31, 0xc0, 0x8e, 0xd8, 0xf0, 0x66, 0xff, 0x06, COUNTER & 255, COUNTER >> 8, 0xeb, -8 & 255);
+});
+
+describe('from where a breakpoint stopped the machine', () => {
+  it('goes back in front of that access and of each before it, over the start of another vCPU, whichever vCPU made it', async () => {
+    const { guest, reverse } = await lab('jit', counters, 2, 10_000_000);
+    const { machine } = guest;
+    const set = breakpointsOf(machine);
+    const counted = (): number => new DataView(machine.physical.read(COUNTER, 4)!.buffer).getUint32(0, true);
+    set.add({ ...writesTo(COUNTER), vcpu: 1 });
+    for (let stops = 0; stops < 3; stops++) {
+      machine.run.cont();
+      machine.run.advance(1_000_000);
+    }
+    const before = [counted() - 1, counted() - 2, counted() - 3];
+    const places: number[] = [];
+    for (const value of before) {
+      expect(await reverse.toBreakpoint(going)).toBe('there');
+      expect([counted(), set.stop?.vcpu]).toEqual([value, 1]);
+      places.push(machine.run.instructions);
+    }
+    expect(await reverse.toBreakpoint(going)).toBe('begin');
+    expect(counted()).toBe(0);
+    for (const place of places.reverse()) {
+      expect(await reverse.forward(going)).toBe('stopped');
+      expect([machine.run.instructions, set.stop?.vcpu]).toEqual([place + 1, 1]);
+    }
   });
 });
 

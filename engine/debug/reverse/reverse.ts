@@ -456,7 +456,6 @@ export class Reverse {
       const hit = hits[0]!;
       // The way ends at `end`: an access there is behind it. In front of that instruction execution stands already.
       if (met.length === 0 || instructions > below || (instructions === below && hit.access === 'execute')) return undefined;
-      if (instructions === below && !look) return undefined;
       last = { stop: { vcpu, breakpoints: met, hit }, icount: machine.debug.icount(vcpu), instructions, applied: this.applied };
       look?.(hit);
       return undefined;
