@@ -1,2 +1,3 @@
-export { type Finding, type Going, type Journal, type Met, Reverse, type ReverseOptions, reverseOf, type Span } from './reverse';
+export { Reverse, reverseOf } from './reverse';
+export type { Finding, Going, Journal, Met, ReverseOptions, Span } from './types';
 export { type HostRange, type WhoWrote, type Written, whoWrote, writtenText } from './who-wrote';

@@ -158,6 +158,30 @@ describe('from where a breakpoint stopped the machine', () => {
       expect([machine.run.instructions, set.stop?.vcpu]).toEqual([place + 1, 1]);
     }
   });
+
+  it('goes back in front of an instruction that faulted, from its handler', async () => {
+    const { guest, reverse, type } = await lab('jit');
+    const { machine } = guest;
+    guest.until('lab> ');
+    const set = breakpointsOf(machine);
+    set.add({ place: { kind: 'vector', first: 14n, length: 1 }, access: { execute: true, read: false, write: false } });
+    const rips: bigint[] = [];
+    for (const address of ['0x7000000000', '0x6000000000']) {
+      type(`peek ${address}\r`);
+      machine.run.cont();
+      machine.run.advance(1_000_000);
+      expect(set.stop?.hit.address).toBe(14n);
+      rips.push(machine.inspect.registers().rip);
+    }
+    const stopped = machine.run.instructions;
+    expect(await reverse.toBreakpoint(going)).toBe('there');
+    expect(machine.run.instructions).toBe(stopped - 1);
+    expect(machine.inspect.registers().rip).not.toBe(rips[1]);
+    expect(await reverse.toBreakpoint(going)).toBe('there');
+    expect(machine.run.instructions).toBeLessThan(stopped - 1000);
+    expect(await reverse.forward(going)).toBe('stopped');
+    expect(machine.inspect.registers().rip).toBe(rips[0]);
+  });
 });
 
 it('keeps within its bounds, at growing distances', async () => {

@@ -4,7 +4,8 @@
  */
 import type { Machine, WatchHit } from '../../machine/index';
 import { type Breakpoint, breakpointsOf } from '../breakpoints/index';
-import type { Going, Reverse } from './reverse';
+import type { Reverse } from './reverse';
+import type { Going } from './types';
 
 /** Bytes that are compared where no vCPU wrote. */
 const MOST_COMPARED = 1024 * 1024;

@@ -1,0 +1,187 @@
+/**
+ * Where a machine stands in what has run: on a checkpoint, and from there on with the inputs that were recorded. Where nothing was recorded there
+ * is nothing to go back over. What the guest sent goes out once only. The present that was left is a checkpoint itself, so the way to it is short.
+ */
+import { type Machine, MachineError, type Position } from '../../machine/index';
+import { breakpointsOf, type Stop } from '../breakpoints/index';
+import type { Going, Mark, Moment, ReverseOptions } from './types';
+
+/** 0.8 s of guest time on one vCPU: run again in a fraction of a second, and a checkpoint costs a guest in compiled code a few ms. */
+const INSTRUCTIONS = 100_000_000;
+const BYTES = 256 * 0x100000;
+/** ms between two looks at whether to go on */
+const STRETCH = 20;
+
+export class Past {
+  /** Where the machine came to before it went back; undefined: it stands at its present. */
+  present: (Moment & { kept: unknown }) | undefined;
+  /** Did the machine run where it stands now, when it was there first? */
+  ran = false;
+  /** What the machine stands in front of, by a way back to it. */
+  ahead: Stop | undefined;
+  /** Of a machine in its past. */
+  private applied = 0;
+
+  constructor(readonly options: ReverseOptions) {}
+
+  get machine(): Machine {
+    return this.options.machine;
+  }
+
+  /** It begins here: what was is forgotten. */
+  begin(): void {
+    const { instructions = INSTRUCTIONS, bytes = BYTES, journal } = this.options;
+    this.leave();
+    const mark = (): Mark => ({ applied: this.inputs, kept: journal.keep?.() });
+    this.machine.checkpoints.keep({ instructions, bytes, mark });
+  }
+
+  /** Inputs that had come by now. */
+  get inputs(): number {
+    return this.present ? this.applied : this.options.journal.length;
+  }
+
+  /** Where the machine is becomes its past. `behindStop`: a breakpoint's access stopped it just now, and it stands behind it. */
+  enter(): Moment & { behindStop: boolean } {
+    const { machine } = this;
+    const { journal } = this.options;
+    const set = breakpointsOf(machine);
+    const behindStop = set.stop !== undefined && set.stop !== this.ahead && set.stop.hit.access !== 'execute';
+    set.stop = undefined;
+    this.ahead = undefined;
+    if (!this.present) {
+      machine.run.catchUp();
+      const { now } = this;
+      const last = machine.checkpoints.list().at(-1);
+      if (!last || !samePlace(last.position, now.position) || (last.mark as Mark).applied !== now.applied) machine.checkpoints.take();
+      this.present = { ...now, kept: journal.keep?.() };
+      this.applied = now.applied;
+      this.ran = now.position.running;
+      journal.past(true);
+    }
+    return { ...this.now, behindStop };
+  }
+
+  /** Where the machine is becomes its present. */
+  leave(): void {
+    this.present = undefined;
+    this.options.journal.past(false);
+  }
+
+  toPresent(): 'present' {
+    const present = this.present!;
+    this.goTo(this.machine.checkpoints.list().length - 1);
+    this.options.journal.putBack?.(present.kept);
+    this.leave();
+    return 'present';
+  }
+
+  toBegin(): 'begin' {
+    if (this.machine.checkpoints.list().length > 0) this.goTo(0);
+    return this.stand('begin');
+  }
+
+  /** The machine stands here; `ahead`: in front of this. */
+  stand<T>(result: T, ahead?: Stop): T {
+    if (this.machine.run.state === 'running') this.machine.run.stop();
+    breakpointsOf(this.machine).stop = ahead;
+    this.ahead = ahead;
+    return result;
+  }
+
+  checkpoint(index: number): { position: Position; mark: Mark } {
+    const { position, mark } = this.machine.checkpoints.list()[index]!;
+    return { position, mark: mark as Mark };
+  }
+
+  /** The newest checkpoint at which `isBefore` holds; -1: none. */
+  newest(isBefore: (position: Position) => boolean): number {
+    return this.machine.checkpoints.list().findLastIndex(({ position }) => isBefore(position));
+  }
+
+  goTo(index: number): void {
+    const { checkpoints, run } = this.machine;
+    const { position, mark } = this.checkpoint(index);
+    checkpoints.to(index);
+    this.applied = mark.applied;
+    this.ran = position.running;
+    this.options.journal.putBack?.(mark.kept);
+    if (position.running) run.cont();
+  }
+
+  /** False: that is before all checkpoints. */
+  async toMoment(moment: Moment, going: Going): Promise<boolean> {
+    const { instructions } = moment.position;
+    const index = this.machine.checkpoints
+      .list()
+      .findLastIndex(
+        ({ position, mark }) =>
+          (mark as Mark).applied <= moment.applied &&
+          (position.instructions < instructions || (position.instructions === instructions && position.timeNs <= moment.position.timeNs)),
+      );
+    if (index < 0) return false;
+    this.goTo(index);
+    await this.unstopped(() => this.walk(moment, going, () => false));
+    return true;
+  }
+
+  /** Forward to in front of the instruction of the vCPU with this count. */
+  async until(vcpu: number, icount: number, end: Moment, going: Going): Promise<void> {
+    const { debug } = this.machine;
+    debug.breakVcpu(vcpu, icount);
+    try {
+      await this.unstopped(() => this.walk(end, going, () => debug.icount(vcpu) >= icount));
+    } finally {
+      debug.breakVcpu(vcpu, undefined);
+    }
+  }
+
+  /**
+   * Runs on with the inputs that came, up to `end`. False: the machine stopped before, or `there` held. Throws when it goes another way than
+   * it went: then something reached it that was not recorded.
+   */
+  async walk(end: Moment, going: Going, there: () => boolean): Promise<boolean> {
+    const { journal } = this.options;
+    while (this.applied < end.applied) {
+      if (!(await this.reach(journal.at(this.applied), going, there))) return false;
+      await journal.redo(this.applied);
+      this.applied += 1;
+      this.ran = this.machine.run.state === 'running';
+    }
+    return this.reach(end.position, going, there);
+  }
+
+  /** No breakpoint stops the machine meanwhile. */
+  async unstopped<T>(act: () => Promise<T>): Promise<T> {
+    const undo = breakpointsOf(this.machine).divert(() => undefined);
+    return act().finally(undo);
+  }
+
+  private get now(): Moment {
+    return { position: this.machine.run.position, applied: this.inputs };
+  }
+
+  private async reach(position: Position, going: Going, there: () => boolean): Promise<boolean> {
+    const { machine } = this;
+    for (;;) {
+      if (there()) return false;
+      // A stop that was no input is none now.
+      const result = machine.run.to({ ...position, running: machine.run.state === 'running' }, this.options.wallClock() + STRETCH);
+      if (result === 'there') return !there();
+      if (there() || machine.run.state === 'paused') return false;
+      // It ended, as it did.
+      if (machine.run.state !== 'running') return machine.run.instructions === position.instructions;
+      if (result === 'never') throw new MachineError('it went another way than it went: something reached it that was not recorded');
+      if (!(await going())) {
+        machine.run.stop();
+        return false;
+      }
+    }
+  }
+}
+
+function samePlace(a: Position, b: Position): boolean {
+  return (
+    a.instructions === b.instructions && a.timeNs === b.timeNs && a.turn === b.turn && a.inRound === b.inRound && a.running === b.running
+  );
+}
