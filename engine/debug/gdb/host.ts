@@ -12,6 +12,8 @@ export interface Backwards {
   /** The machine stands in its past: it runs on by `forward`, with the inputs that came, up to its present. */
   readonly behind: boolean;
   forward(going: () => Promise<boolean>, goal?: { vcpu: number; icount: number }): Promise<'stopped' | 'present'>;
+  /** To its present, if it stands in its past. */
+  home(): Promise<void>;
 }
 
 export interface GdbHost {
@@ -21,7 +23,7 @@ export interface GdbHost {
   /** As inputs, where they are recorded. */
   stop(): void;
   cont(): void;
-  /** gdb writes memory or registers: no recording has that. */
+  /** gdb wrote memory or registers: no recording has that. The machine still stands where it did so. */
   changed(what: string): void;
   /** `monitor LINE`: the output. */
   monitor(line: string): Promise<string>;

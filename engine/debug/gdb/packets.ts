@@ -100,34 +100,62 @@ function unescaped(data: Uint8Array): Uint8Array {
 }
 
 function frame(data: Uint8Array): Uint8Array {
-  const bytes: number[] = [DOLLAR];
+  const bytes = new Uint8Array(2 * data.length + 4);
+  bytes[0] = DOLLAR;
+  let length = 1;
   let sum = 0;
-  const put = (byte: number): void => {
-    sum = (sum + byte) & 255;
-    bytes.push(byte);
-  };
   for (const byte of data) {
-    if (byte !== DOLLAR && byte !== HASH && byte !== ESCAPE && byte !== STAR) put(byte);
-    else {
-      put(ESCAPE);
-      put(byte ^ FLIP);
+    const escaped = byte === DOLLAR || byte === HASH || byte === ESCAPE || byte === STAR;
+    if (escaped) {
+      bytes[length++] = ESCAPE;
+      sum += ESCAPE;
     }
+    const sent = escaped ? byte ^ FLIP : byte;
+    bytes[length++] = sent;
+    sum += sent;
   }
-  const digits = sum.toString(16).padStart(2, '0');
-  bytes.push(HASH, digits.charCodeAt(0), digits.charCodeAt(1));
-  return Uint8Array.from(bytes);
+  const digits = HEX[sum & 255]!;
+  bytes[length++] = HASH;
+  bytes[length++] = digits.charCodeAt(0);
+  bytes[length++] = digits.charCodeAt(1);
+  return bytes.subarray(0, length);
 }
 
-export const textOf = (bytes: Uint8Array): string => Array.from(bytes, (byte) => String.fromCharCode(byte)).join('');
-export const bytesOf = (text: string): Uint8Array => Uint8Array.from(text, (letter) => letter.charCodeAt(0) & 255);
+/** Of each byte, two digits. */
+const HEX = Array.from({ length: 256 }, (_unused, byte) => byte.toString(16).padStart(2, '0'));
+/** Characters that one call makes of bytes. */
+const PIECE = 0x2000;
+
+/** One character for each byte. */
+export function textOf(bytes: Uint8Array): string {
+  let text = '';
+  for (let at = 0; at < bytes.length; at += PIECE) text += String.fromCharCode(...bytes.subarray(at, at + PIECE));
+  return text;
+}
+
+export function bytesOf(text: string): Uint8Array {
+  const bytes = new Uint8Array(text.length);
+  for (let at = 0; at < text.length; at++) bytes[at] = text.charCodeAt(at);
+  return bytes;
+}
 
 export function toHex(bytes: Iterable<number>): string {
   let text = '';
-  for (const byte of bytes) text += byte.toString(16).padStart(2, '0');
+  for (const byte of bytes) text += HEX[byte]!;
   return text;
 }
+
+const VALUES = Int8Array.from({ length: 256 }, (_unused, code) => '0123456789abcdef'.indexOf(String.fromCharCode(code).toLowerCase()));
+
 /** undefined: it is not an even number of hexadecimal digits. */
 export function fromHex(text: string): Uint8Array | undefined {
-  if (text.length % 2 !== 0 || /[^0-9a-fA-F]/.test(text)) return undefined;
-  return Uint8Array.from({ length: text.length / 2 }, (_unused, i) => Number.parseInt(text.slice(2 * i, 2 * i + 2), 16));
+  if (text.length % 2 !== 0) return undefined;
+  const bytes = new Uint8Array(text.length / 2);
+  for (let at = 0; at < bytes.length; at++) {
+    const high = VALUES[text.charCodeAt(2 * at)] ?? -1;
+    const low = VALUES[text.charCodeAt(2 * at + 1)] ?? -1;
+    if (high < 0 || low < 0) return undefined;
+    bytes[at] = high * 16 + low;
+  }
+  return bytes;
 }

@@ -39,6 +39,8 @@ export class GdbSession {
   private queue: Promise<void> = Promise.resolve();
   private queued = 0;
   private over = false;
+  /** What the client wrote since the machine stood: said once, when it goes on. */
+  private wrote: string | undefined;
 
   constructor(
     private readonly host: GdbHost,
@@ -68,6 +70,7 @@ export class GdbSession {
   close(): void {
     if (this.over) return;
     this.over = true;
+    this.sayWritten();
     this.resume.interrupt();
     breakpointsOf(this.host.machine).clear('gdb');
   }
@@ -191,7 +194,7 @@ export class GdbSession {
     );
     if (changed.length === 0) return OK;
     if (changed.some((name) => /^(fi|fo)(seg|off)|^foo/.test(name))) return WRONG;
-    this.host.changed(`registers ${changed.join(', ')}`);
+    this.wrote = `registers ${changed.join(', ')}`;
     machine.debug.setRegisters(this.general, Object.fromEntries(changed.map((name) => [name, values[name]!])));
     return OK;
   }
@@ -216,8 +219,15 @@ export class GdbSession {
     const bytes = decode(text.slice(colon + 1));
     if (!range || bytes?.length !== range.length) return WRONG;
     if (range.length === 0) return OK;
-    this.host.changed('memory');
-    return writeMemory(this.host.machine, this.view, range.address, bytes) ? OK : FAULT;
+    if (!writeMemory(this.host.machine, this.view, range.address, bytes)) return FAULT;
+    this.wrote = 'memory';
+    return OK;
+  }
+
+  private sayWritten(): void {
+    const { wrote } = this;
+    this.wrote = undefined;
+    if (wrote !== undefined) this.host.changed(wrote);
   }
 
   // Breakpoints
@@ -272,7 +282,7 @@ export class GdbSession {
   // Running
 
   private async go(action: Action): Promise<string> {
-    this.physical = false;
+    this.sayWritten();
     return this.haltReply(await this.resume.run(action, this.general));
   }
 
@@ -330,7 +340,10 @@ export class GdbSession {
     return chosen ?? { kind: 'continue' };
   }
 
-  private detach(): string {
+  private async detach(): Promise<string> {
+    this.sayWritten();
+    // The guest goes on from where it had come to, not from where gdb looked last.
+    await this.host.backwards?.home();
     breakpointsOf(this.host.machine).clear('gdb');
     this.inserted.clear();
     this.software.clear();
@@ -397,6 +410,7 @@ export class GdbSession {
   private async command(rest: string): Promise<string> {
     const bytes = rest[0] === ',' ? fromHex(rest.slice(1)) : undefined;
     if (!bytes) return WRONG;
+    this.sayWritten();
     const output = new TextEncoder().encode(await this.host.monitor(new TextDecoder().decode(bytes)));
     for (let at = 0; at < output.length; at += MOST_DATA / 4)
       this.reader.reply(bytesOf(`O${toHex(output.subarray(at, at + MOST_DATA / 4))}`));
