@@ -118,7 +118,8 @@ export class Recording {
   }
 }
 
-class RecordedMonitor extends Monitor {
+/** What changes the machine is written down. */
+export class RecordedMonitor extends Monitor {
   constructor(
     machine: Machine,
     env: MonitorEnv,
@@ -127,8 +128,8 @@ class RecordedMonitor extends Monitor {
     super(machine, env);
   }
 
-  override answer(line: string): Promise<Answer> {
-    return isInputLine(line) ? this.recorder.take({ kind: 'line', line }, () => super.answer(line)) : super.answer(line);
+  protected override async run(line: string): Promise<Answer> {
+    return isInputLine(line) ? this.recorder.take({ kind: 'line', line }, () => super.run(line)) : super.run(line);
   }
 }
 

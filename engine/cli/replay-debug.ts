@@ -1,13 +1,17 @@
-/** -replay with -gdb: a machine that stands at the end of its replay, for a gdb that goes back from there. */
+/** -replay with -gdb: a machine that stands at the end of its replay, for a gdb that goes back from there. What it adds is recorded behind the end. */
 import type { Reverse } from '../debug/index';
-import { type Machine, Runner } from '../machine/index';
-import { type CommitLog, Monitor } from '../monitor/index';
+import type { Machine, Runner } from '../machine/index';
+import type { CommitLog } from '../monitor/index';
+import type { Recorder } from '../replay/recorder';
 import { layoutFormat } from '../snapshot/index';
 import type { LabProcess, Opened } from './connection';
 import { GdbServer } from './gdb-server';
+import { RecordedMonitor } from './recording';
 
 export interface ReplayDebugging {
   machine: Machine;
+  runner: Runner;
+  recorder: Recorder;
   commits: CommitLog;
   reverse: Reverse;
   opened: Opened;
@@ -16,27 +20,31 @@ export interface ReplayDebugging {
 }
 
 /** Serves gdb until it kills the machine or a signal ends `lab`. */
-export async function debugReplay({ machine, commits, reverse, opened, host, wallClock }: ReplayDebugging): Promise<void> {
-  const runner = new Runner({
-    machine,
-    wallClock,
-    yieldTurn: () => new Promise((resolve) => setImmediate(resolve)),
-    setTimer: (wake, ms) => setTimeout(wake, ms),
-    clearTimer: (timer) => clearTimeout(timer as NodeJS.Timeout),
-  });
+export async function debugReplay({
+  machine,
+  runner,
+  recorder,
+  commits,
+  reverse,
+  opened,
+  host,
+  wallClock,
+}: ReplayDebugging): Promise<void> {
   const none = async (): Promise<never> => {
     throw new Error('a replay has no saved layouts');
   };
   const layouts = { get: none, set: none, delete: none, keys: async () => [] };
-  const monitor = new Monitor(machine, { layouts, format: layoutFormat, linkBase: '', quit: () => {}, wallClock, commits });
-  machine.run.stop();
+  const env = { layouts, format: layoutFormat, linkBase: '', quit: () => {}, wallClock, commits };
+  const monitor = new RecordedMonitor(machine, env, recorder);
+  const stop = (): void => recorder.take({ kind: 'run', action: 'stop' }, () => machine.run.stop());
+  stop();
   await new Promise<void>((finish) => {
     const server = new GdbServer(
       {
         machine,
         hold: () => runner.hold(),
-        stop: () => machine.run.stop(),
-        cont: () => machine.run.cont(),
+        stop,
+        cont: () => recorder.take({ kind: 'run', action: 'cont' }, () => machine.run.cont()),
         // What is behind the end of a replay, or beside it, is a history of its own.
         changed: () => reverse.begin(),
         monitor: (line) => monitor.execute(line),

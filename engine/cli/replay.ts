@@ -2,7 +2,7 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Machine, MachineConfig } from '../machine/index';
-import { createMachine, TypedInput } from '../machine/index';
+import { createMachine, Runner, TypedInput } from '../machine/index';
 import { CommitLog, Monitor } from '../monitor/index';
 import { Player } from '../replay/player';
 import { Recorder } from '../replay/recorder';
@@ -20,6 +20,8 @@ import { chooseGuest } from './guest-files';
 import { readRegular, Unreadable } from './regular-file';
 import { debugReplay } from './replay-debug';
 import { loadSymbols } from './symbols';
+
+const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
 
 type Source = Pick<Asked, 'link' | 'replay'>;
 
@@ -50,10 +52,17 @@ export async function playReplay(
   serial.onConnection((connection) => machine.serial.onOutput((bytes) => connection.send(bytes)));
   const gdb = flags.gdb && (await GdbServer.open(flags.gdb, host));
   let view: ReplayView | undefined;
-  const { player, recorder, commits } = playerFor(machine, wallClock, (each) => {
+  const runner = new Runner({
+    machine,
+    wallClock,
+    yieldTurn: turn,
+    setTimer: (wake, ms) => setTimeout(wake, ms),
+    clearTimer: (timer) => clearTimeout(timer as NodeJS.Timeout),
+  });
+  const { player, recorder, commits } = playerFor(machine, runner, wallClock, (each) => {
     view = each;
   });
-  const reverse = gdb && historyOf({ machine, recorder, commits, wallClock });
+  const reverse = gdb && historyOf({ machine, recorder, commits, wallClock, turn, runner });
   const cancel = (): void => player.cancel();
   for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP'] as const) host.on(signal, cancel);
   try {
@@ -65,7 +74,7 @@ export async function playReplay(
   if (!gdb || !reverse) return tell(view, host, wrong);
   try {
     const status = tell(view, host, wrong);
-    await debugReplay({ machine, commits, reverse, opened: gdb, host, wallClock });
+    await debugReplay({ machine, runner, recorder, commits, reverse, opened: gdb, host, wallClock });
     return status;
   } finally {
     gdb.close();
@@ -98,6 +107,7 @@ async function specIn({ link, replay }: Source, wrong: (reason: string) => FlagE
 
 function playerFor(
   machine: Machine,
+  runner: Runner,
   wallClock: () => number,
   post: (view: ReplayView) => void,
 ): { player: Player; recorder: Recorder; commits: CommitLog } {
@@ -109,13 +119,13 @@ function playerFor(
   const layouts = { get: none, set: none, delete: none, keys: async () => [] };
   const monitor = new Monitor(machine, { layouts, format: layoutFormat, linkBase: '', quit: () => {}, wallClock, commits });
   const reached = { machine, monitor, commits, typed: new TypedInput(machine.serial, () => {}) };
-  const recorder = new Recorder(machine, { hold: () => () => {} }, () => {});
+  const recorder = new Recorder(machine, runner, () => {});
   const player = new Player({
     machine,
     recorder,
     apply: (input) => applyInput(input, reached),
     monotonic: wallClock,
-    yieldTurn: () => new Promise((resolve) => setImmediate(resolve)),
+    yieldTurn: turn,
     post,
   });
   return { player, recorder, commits };

@@ -60,7 +60,8 @@ export class Monitor {
     return this.context;
   }
 
-  private async run(line: string): Promise<Answer> {
+  /** Throws what is no answer: a CommandError, a MachineError, or a fault of this program. */
+  protected async run(line: string): Promise<Answer> {
     if (line.trim() === '') return { text: '', failed: false };
     if (line.length > MAX_LINE) return refused([`the line has ${line.length} characters, at most ${MAX_LINE} are read`]);
     this.remember(line);

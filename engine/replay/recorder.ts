@@ -2,7 +2,7 @@
  * The journal of a machine: every input with the position at which it came, from power-on or from the snapshot that was loaded last. It is
  * kept all the time, since a link may be wanted later; it ends, with a reason, when it would grow beyond its bounds.
  */
-import type { Machine, Position, Runner } from '../machine/index';
+import { type Machine, MachineError, type Position, type Runner } from '../machine/index';
 import { fitsJournal, type JournalEntry, type JournalInput, MAX_INPUTS, MAX_JOURNAL, sizeOf } from '../snapshot/index';
 
 /** Bytes of a machine file that a journal may start from. */
@@ -87,10 +87,10 @@ export class Recorder {
     if (ran) this.push({ ...this.machine.run.position, running: true }, { kind: 'run', action: 'stop' });
   }
 
-  /** Writes the input down and does it. The machine does not run meanwhile, however many steps that has. */
+  /** Writes the input down and does it. The machine does not run meanwhile, however many steps that has. MachineError where nothing may reach it. */
   take<T>(input: JournalInput, action: () => T): T {
-    if (this.playing) throw new Error('a replay is running: cancel it, or wait for its end');
-    if (this.past) throw new Error('the machine stands in its past: go to its present first, or start a new run here');
+    if (this.playing) throw new MachineError('a replay is running: cancel it, or wait for its end');
+    if (this.past) throw new MachineError('the machine stands in its past: go to its present first, or start a new run here');
     return this.note(input, action);
   }
 
