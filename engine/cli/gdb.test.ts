@@ -1,35 +1,15 @@
-/** Debian's gdb, unmodified, on memlab as its sources build it with symbols. Without gdb or gcc (npm run setup brings both) it says so and passes. */
-import { execFileSync, spawn } from 'node:child_process';
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+/** Debian's gdb, unmodified, on memlab as its sources build it with symbols; on other guests: gdb-guests.test.ts. */
+import { readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { build } from '../../guests/memlab/compile';
 import { Guest } from '../../test/guests/harness';
-import { type Machine, Runner } from '../machine/index';
-import { CommitLog, Monitor } from '../monitor/index';
-import { testEnv } from '../monitor/testing';
-import { Recorder } from '../replay/recorder';
-import { historyOf } from '../shell/history';
-import { openChardev } from './connection';
-import { GdbServer } from './gdb-server';
+import { debug, gdbFolder, gdbReady } from '../../test/support/gdb-client';
 
-const folder = mkdtempSync(join(tmpdir(), 'lab-gdb-'));
-afterAll(() => rmSync(folder, { recursive: true, force: true }));
+afterAll(() => rmSync(gdbFolder, { recursive: true, force: true }));
 
-const works = (command: string): boolean => {
-  try {
-    execFileSync(command, ['--version'], { stdio: 'ignore' });
-    return true;
-  } catch {
-    return false;
-  }
-};
-const ready = works('gdb') && works('gcc');
-if (!ready) console.log('gdb or gcc is missing: the gdb stub was not tried with them (npm run setup)');
-
-/** What the guest is told, all of it before it starts: no wall clock has a say then. */
 const TYPED = 'poke 0x500000 0x77\rpeek 0x500000\rpoke 0x500000 0x1234\rfill 0x600000 0x10000 0x5a\rsum 0x600000 0x10000\r';
+const typed = { typed: TYPED };
 
 async function boot(kernel: string): Promise<Guest> {
   let now = 0;
@@ -39,70 +19,16 @@ async function boot(kernel: string): Promise<Guest> {
   return guest;
 }
 
-/** Runs gdb's commands against the machine; what gdb prints. */
-async function debug(machine: Machine, symbols: string, commands: string): Promise<string> {
-  const path = join(folder, `gdb${Math.random()}.sock`);
-  const script = join(folder, 'script.gdb');
-  writeFileSync(script, `set pagination off\nset confirm off\nset width 0\ntarget remote ${path}\n${commands}`);
-  const runner = new Runner({
-    machine,
-    wallClock: () => performance.now(),
-    yieldTurn: () => new Promise((resolve) => setImmediate(resolve)),
-    setTimer: (wake, ms) => setTimeout(wake, ms),
-    clearTimer: (timer) => clearTimeout(timer as NodeJS.Timeout),
-  });
-  const monitor = new Monitor(machine, testEnv());
-  const recorder = new Recorder(machine, runner, () => {});
-  const commits = new CommitLog(machine, () => 0);
-  const backwards = historyOf({ machine, recorder, commits, wallClock: () => performance.now() });
-  recorder.take({ kind: 'console', text: TYPED }, () => machine.serial.input(new TextEncoder().encode(TYPED)));
-  const stdio = { stdin: process.stdin, stdout: process.stdout, stderr: process.stderr };
-  const server = new GdbServer(
-    {
-      machine,
-      hold: () => runner.hold(),
-      stop: () => recorder.take({ kind: 'run', action: 'stop' }, () => machine.run.stop()),
-      cont: () => recorder.take({ kind: 'run', action: 'cont' }, () => machine.run.cont()),
-      changed: () => backwards.begin(),
-      backwards,
-      monitor: (line) => monitor.execute(line),
-      turn: () => new Promise((resolve) => setImmediate(resolve)),
-      wallClock: () => performance.now(),
-      quit: () => {},
-    },
-    stdio,
-  );
-  server.serve(await openChardev('-gdb', { kind: 'unix', path, wait: false }, stdio));
-  runner.start();
-  try {
-    return await new Promise((resolve, reject) => {
-      let text = '';
-      const gdb = spawn('gdb', ['-nx', '-batch', '-x', script, symbols], { env: { ...process.env, LC_ALL: 'C' } });
-      for (const stream of [gdb.stdout, gdb.stderr]) stream.on('data', (chunk) => (text += chunk));
-      // A gdb that waits for ever is shown with what it said.
-      const late = setTimeout(() => gdb.kill('SIGKILL'), 60_000);
-      gdb.on('error', reject);
-      gdb.on('close', () => {
-        clearTimeout(late);
-        resolve(text);
-      });
-    });
-  } finally {
-    server.close();
-    machine.run.stop();
-    await runner.end();
-  }
-}
-
-describe.runIf(ready)('gdb', () => {
+describe.runIf(gdbReady)('gdb', () => {
   let kernel: string;
   let symbols: string;
   beforeAll(() => {
-    ({ kernel, symbols } = build(folder, true));
+    ({ kernel, symbols } = build(gdbFolder, true));
   });
 
-  it('attaches before the first instruction, breaks, steps, finishes, watches, reads and detaches; the guest is as it is without', async () => {
+  it('attaches before the first instruction, breaks, steps, finishes, watches, reads and kills; the guest is as it is without', async () => {
     const guest = await boot(kernel);
+    let quits = 0;
     const text = await debug(
       guest.machine,
       symbols,
@@ -132,8 +58,9 @@ monitor info replay
 monitor info digest
 p $rip
 x/4i $pc
-detach
+kill
 `,
+      { ...typed, quit: () => quits++ },
     );
     expect(text).toMatch(/rip +0x100010 +0x100010 <_start>/);
     expect(text).toContain('Breakpoint 1, lab_main');
@@ -154,6 +81,7 @@ detach
     plain.machine.run.advance(count);
     expect(plain.machine.run.instructions).toBe(count);
     expect(await plain.machine.digest()).toBe(digest);
+    expect(quits).toBe(1);
   });
 
   it('goes back to the writes that a watchpoint saw, to the beginning, and on to the present; the guest is as it was', async () => {
@@ -169,6 +97,9 @@ watch *(unsigned long *)0x500000
 reverse-continue
 p/x *(unsigned long *)0x500000
 reverse-continue
+continue
+continue
+reverse-continue
 reverse-stepi
 stepi
 delete
@@ -176,8 +107,10 @@ reverse-continue
 info registers rip
 continue
 monitor info digest
+reverse-stepi
 detach
 `,
+      typed,
     );
     expect(text).toMatch(/Old value = 4660\s+New value = 119\s+command_poke \(address=5242880, value=4660\)/);
     expect(text).toContain('= 0x77');
@@ -189,7 +122,7 @@ detach
     expect(after).toBe(before);
   });
 
-  it('sets memory and registers, and says what cannot be read', async () => {
+  it('sets memory and registers, watches reads, moves whole megabytes, and says what cannot be', async () => {
     const guest = await boot(kernel);
     const text = await debug(
       guest.machine,
@@ -204,12 +137,35 @@ finish
 p/x *(unsigned long *)0x500000
 p $xmm0.uint128 = 5
 p $xmm0.uint128
+maintenance packet QNonStop:1
+delete
+rwatch *(unsigned long *)0x500008
+awatch *(unsigned long *)0x500010
+hbreak command_sum
+continue
+continue
+continue
+dump binary memory DUMP 0x100000 0x300000
+restore DUMP binary 0x1000000
+dump binary memory DUMP2 0x1000000 0x1200000
+set var *(char[8] *)0x700000 = "abcdefg"
+x/s 0x700000
+step
+next
 x/1gx 0xffffffff00000000
-`,
+`.replaceAll('DUMP', join(gdbFolder, 'memory')),
+      { typed: `${TYPED}peek 0x500008\rpoke 0x500010 7\r` },
     );
     expect(text).toContain('= 0x1122334455667788');
     expect(text).toContain('= 0x99');
     expect(text).toContain('Cannot access memory at address 0xffffffff00000000');
     expect(text.match(/= 5$/gm)).toHaveLength(2);
+    expect(text).toContain('received: "E.non-stop mode is not supported');
+    expect(text).toMatch(/Hardware read watchpoint \d: [^\n]*0x500008\s+Value = 0\s/);
+    expect(text).toMatch(/Hardware access \(read\/write\) watchpoint \d: [^\n]*0x500010\s+Old value = 0\s+New value = 7\s/);
+    expect(text).toContain('command_sum (address=6291456');
+    expect(readFileSync(join(gdbFolder, 'memory2')).equals(readFileSync(join(gdbFolder, 'memory')))).toBe(true);
+    expect(text).toContain('0x700000:\t"abcdefg"');
+    expect(text).toMatch(/^command_poke \(address=5242896, value=7\) at memory.c:15$/m);
   });
 });

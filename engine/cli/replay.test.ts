@@ -7,6 +7,7 @@ import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import type { Readable } from 'node:stream';
 import { afterAll, describe, expect, it } from 'vitest';
+import { gdbReady, runGdb } from '../../test/support/gdb-client';
 import { packReplay, packReplayFile, readReplay, unpackReplayFile } from '../snapshot/index';
 import { type Of, Page } from '../worker/testing';
 
@@ -252,6 +253,39 @@ describe('lab -replay', () => {
     // An end that the machine never comes to.
     writeFileSync(file, await packReplayFile(packReplay({ ...replay, end: { ...replay.end, instructions: replay.end.instructions + 1 } })));
     expect(await replayed(file)).toMatchObject({ status: 1, out: '', err: expect.stringContaining('went another way than the end') });
+  });
+
+  it.runIf(gdbReady)('serves gdb at its end: back to who wrote, and on; what gdb adds there is part of the way back', async () => {
+    const lab = await recorded(...MACHINE);
+    await lab.shows('lab> ');
+    lab.type('poke 0x2000000 0x77\r');
+    lab.type('poke 0x2000000 0x1234\r');
+    lab.type('mem\r');
+    await lab.shows('no memory is plugged in');
+    await lab.end();
+    const path = join(folder, 'gdb');
+    const { heard, said, status } = spawned('-replay', lab.file, '-gdb', `unix:${path},server=on,wait=off`, '-serial', 'null');
+    await heard.until(() => said.out.endsWith('equal\n'));
+    const text = await runGdb(
+      path,
+      undefined,
+      `monitor memslot_add 40 1T 2M
+monitor who_wrote 0x2000000
+watch *(long *)0x2000000
+reverse-continue
+reverse-continue
+monitor memslot_add 41 2T 2M
+delete
+continue
+monitor info memslots
+kill
+`,
+    );
+    expect(text).toMatch(/vCPU 0 at rip 0x[0-9a-f]+, instruction \d+ .*: 0x1234, 8 bytes/);
+    expect(text).toMatch(/Old value = 4660\s+New value = 119\s[\s\S]*Old value = 119\s+New value = 0\s/);
+    expect(text).toContain('the machine stands in its past');
+    expect(text).toMatch(/No more reverse-execution history[\s\S]*^40 +0 +0x0*10000000000 +2M/m);
+    expect(await status).toBe(0);
   });
 
   it('refuses what it cannot play, in one line', async () => {

@@ -1,10 +1,11 @@
 /** Compiles memlab. The same code comes out with symbols and without. */
 import { execFileSync } from 'node:child_process';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 const folder = fileURLToPath(new URL('.', import.meta.url));
 const sources = [
+  'boot.S',
   'main.c',
   'shell.c',
   'console.c',
@@ -33,10 +34,13 @@ export function run(command: string, args: string[]): string {
   });
 }
 
-/** Compiles everything into `out`: the image as it is booted, and the 64-bit ELF that it is made of, with line numbers if `debug`. */
-export function build(out: string, debug = false): { kernel: string; symbols: string } {
-  const objects = ['boot.S', ...sources].map((source) => {
-    const object = join(out, `${source}.o`);
+/**
+ * Compiles everything into `out`: the image as it is booted, and the 64-bit ELF that it is made of, with line numbers if `debug`. Another guest
+ * that starts the same way is built from `files`, paths from here.
+ */
+export function build(out: string, debug = false, files: readonly string[] = sources): { kernel: string; symbols: string } {
+  const objects = files.map((source) => {
+    const object = join(out, `${basename(source)}.o`);
     run('gcc', [...flags.split(' '), ...(debug ? ['-g'] : []), '-c', source, '-o', object]);
     return object;
   });

@@ -1,0 +1,111 @@
+/** Debian's gdb, unmodified, on a machine of this process. */
+import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
+import { mkdtempSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { openChardev } from '../../engine/cli/connection';
+import { GdbServer } from '../../engine/cli/gdb-server';
+import { type Machine, Runner } from '../../engine/machine/index';
+import { CommitLog, Monitor } from '../../engine/monitor/index';
+import { testEnv } from '../../engine/monitor/testing';
+import { Recorder } from '../../engine/replay/recorder';
+import { historyOf } from '../../engine/shell/history';
+
+const works = (command: string): boolean => {
+  try {
+    execFileSync(command, ['--version'], { stdio: 'ignore' });
+    return true;
+  } catch {
+    return false;
+  }
+};
+
+/** Without gdb or gcc (npm run setup brings both) the tests with them say so and pass. */
+export const gdbReady = works('gdb') && works('gcc');
+if (!gdbReady) console.log('gdb or gcc is missing: the gdb stub was not tried with them (npm run setup)');
+
+export const gdbFolder = mkdtempSync(join(tmpdir(), 'lab-gdb-'));
+let scripts = 0;
+
+/** What gdb prints. `symbols`: an ELF file; undefined: none. `started`: it runs. */
+export function runGdb(
+  target: string,
+  symbols: string | undefined,
+  commands: string,
+  started?: (gdb: ChildProcess) => void,
+): Promise<string> {
+  const script = join(gdbFolder, `script${scripts++}.gdb`);
+  writeFileSync(script, `set pagination off\nset confirm off\nset width 0\ntarget remote ${target}\n${commands}`);
+  return new Promise((resolve, reject) => {
+    let text = '';
+    const gdb = spawn('gdb', ['-nx', '-batch', '-x', script, ...(symbols === undefined ? [] : [symbols])], {
+      env: { ...process.env, LC_ALL: 'C' },
+    });
+    for (const stream of [gdb.stdout, gdb.stderr]) stream.on('data', (chunk) => (text += chunk));
+    // A gdb that waits for ever is shown with what it said.
+    const late = setTimeout(() => gdb.kill('SIGKILL'), 60_000);
+    gdb.on('error', reject);
+    gdb.on('close', () => {
+      clearTimeout(late);
+      resolve(text);
+    });
+    started?.(gdb);
+  });
+}
+
+export interface Debugging {
+  /** What is typed at the guest's console, all of it before it starts: no wall clock has a say then. */
+  typed?: string;
+  started?(gdb: ChildProcess): void;
+  /** gdb said `kill`. */
+  quit?(): void;
+}
+
+/** Runs gdb's commands against the machine, as `lab -gdb` serves it; what gdb prints. */
+export async function debug(
+  machine: Machine,
+  symbols: string,
+  commands: string,
+  { typed = '', started, quit }: Debugging = {},
+): Promise<string> {
+  const path = join(gdbFolder, `gdb${scripts}.sock`);
+  const wallClock = (): number => performance.now();
+  const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
+  const runner = new Runner({
+    machine,
+    wallClock,
+    yieldTurn: turn,
+    setTimer: (wake, ms) => setTimeout(wake, ms),
+    clearTimer: (timer) => clearTimeout(timer as NodeJS.Timeout),
+  });
+  const monitor = new Monitor(machine, testEnv());
+  const recorder = new Recorder(machine, runner, () => {});
+  const commits = new CommitLog(machine, () => 0);
+  const backwards = historyOf({ machine, recorder, commits, wallClock });
+  if (typed !== '') recorder.take({ kind: 'console', text: typed }, () => machine.serial.input(new TextEncoder().encode(typed)));
+  const stdio = { stdin: process.stdin, stdout: process.stdout, stderr: process.stderr };
+  const server = new GdbServer(
+    {
+      machine,
+      hold: () => runner.hold(),
+      stop: () => recorder.take({ kind: 'run', action: 'stop' }, () => machine.run.stop()),
+      cont: () => recorder.take({ kind: 'run', action: 'cont' }, () => machine.run.cont()),
+      changed: () => backwards.begin(),
+      backwards,
+      monitor: (line) => monitor.execute(line),
+      turn,
+      wallClock,
+      quit: () => quit?.(),
+    },
+    stdio,
+  );
+  server.serve(await openChardev('-gdb', { kind: 'unix', path, wait: false }, stdio));
+  runner.start();
+  try {
+    return await runGdb(path, symbols, commands, started);
+  } finally {
+    server.close();
+    machine.run.stop();
+    await runner.end();
+  }
+}
