@@ -8,7 +8,7 @@ const figures = (mips: number, holes = 0, share = 0): Figures => ({
   guestTimeNs: 0,
   tlbMissPerMille: 0,
   rates: { tlbMisses: 0, zappedPages: 0, dirtyPages: 0, mmio: 0, pio: 0, holes },
-  jit: { share, regions: 1, compileMs: 0, regionsDropped: 0, windowsDropped: 3 },
+  jit: { share, refused: false, regions: 1, compileMs: 0, regionsDropped: 0, windowsDropped: 3 },
   holes: 0,
   idle: false,
 });

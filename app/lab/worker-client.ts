@@ -6,7 +6,7 @@ import { PULSE_MS, Pulse } from './pulse';
 
 /** What the worker says unasked, everything but answers, and that it says nothing. */
 export type Announcement =
-  | Exclude<FromWorker, { type: 'result' | 'pong' | 'living' }>
+  | Exclude<FromWorker, { type: 'result' | 'pong' | 'living' | 'core-wanted' }>
   /** It has not answered for so many seconds; 0: it answers again. `asked`: what it may be busy with. */
   | { type: 'silent'; seconds: number; asked: string | undefined };
 
@@ -80,12 +80,23 @@ export class WorkerClient {
       this.#pulse.heard();
       if (data.type === 'result') this.#answer(data.id, data.value, data.error);
       else if (data.type === 'living') void this.#outlive(name, fatal);
+      else if (data.type === 'core-wanted') void this.#compile(data.url);
       else if (data.type !== 'pong') onAnnouncement(data);
     };
     this.#worker.onerror = (event) => {
       event.preventDefault();
       fatal(event.message || 'The worker script did not load.');
     };
+  }
+
+  /** For a worker that may not do it itself. */
+  async #compile(url: string): Promise<void> {
+    try {
+      const response = await fetch(url);
+      this.post({ type: 'core', module: await WebAssembly.compile(await response.arrayBuffer()) });
+    } catch (error) {
+      this.post({ type: 'core', error: `neither worker nor page may compile WebAssembly: ${(error as Error).message}` });
+    }
   }
 
   /** A worker that ends by itself or is killed sends no event, but the lock that it held is free then. */

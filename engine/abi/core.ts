@@ -60,6 +60,8 @@ export interface CoreExports {
   invalidateAllCode(): void;
   /** The table of watches or a debug register was written by TypeScript: the core looks out for what it says now. */
   watchesChanged(): void;
+  /** Is there a breakpoint for the vCPU in the page of this gva, which maps this gfn (its low 32 bits)? */
+  watchesCode(vcpu: number, gvaLow: number, gvaHigh: number, gfn: number): number;
   /** From now on (1), or no more (0), `log` gets LOG_EXCEPTION for each exception that is delivered. */
   traceExceptions(on: number): void;
   /** From now on (1), or no more (0), CHANGED_PAGES notes which host pages are written; it begins empty. */
@@ -91,6 +93,8 @@ export interface CoreExports {
   jitCover(block: number, covered: number): void;
   /** How often the region was entered there since the last question. */
   jitUses(block: number): number;
+  /** Samples that found the guest in the block's page since it was hot last; << 16: how many make it hot. */
+  jitHeat(block: number): number;
   /** From now on `jitDropped` reports when this page's code goes. 0: it has none. */
   jitWatch(hostPage: number): number;
 }

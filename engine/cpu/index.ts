@@ -7,6 +7,7 @@ import { restoreTlb, retag } from './mmu-tlb';
 import { blockOf, cpu, selectCpu } from './state';
 import { resetVcpu as powerOn } from './system';
 import { noteRange, startTracking } from './track';
+import { breaksIn } from './watch';
 
 export { traceExceptions } from './events';
 export { protectGfnRange, zapAll, zapGfnRange } from './mmu';
@@ -21,6 +22,7 @@ export {
   jitFill,
   jitFirstBlock,
   jitFlags,
+  jitHeat,
   jitInstall,
   jitNextBlock,
   jitPrepare,
@@ -74,6 +76,10 @@ export function tlbRestored(vcpu: i32): void {
 
 export function invalidateAllCode(): void {
   dropAllCode();
+}
+
+export function watchesCode(vcpu: i32, gvaLow: u32, gvaHigh: u32, gfn: u32): i32 {
+  return i32(breaksIn(blockOf(vcpu), <u64>gvaLow | ((<u64>gvaHigh) << 32), gfn));
 }
 
 export function translate(vcpu: i32, gvaLow: u32, gvaHigh: u32): i32 {

@@ -103,6 +103,11 @@ function isCompiled(key: u32): bool {
   return (key & ~(<u32>KEY_GUEST)) == KEY_64;
 }
 
+/** Samples that make a page with this heat hot. */
+function wantedAt(heat: usize): u32 {
+  return min(threshold * LUKEWARM, threshold + (samples - load<u32>(heat, SINCE)) / SHARE);
+}
+
 /**
  * A sample fell on this block: it is compiled when its page is hot, unless alignment is checked. The smaller the page's share of all samples
  * since its first one, the more samples it takes: a region costs the same whether the guest comes there often or now and then.
@@ -114,7 +119,7 @@ export function sampled(block: usize): void {
   const heat = heatOf(block);
   const now = load<u32>(heat) + 1;
   if (now == 1) store<u32>(heat, samples, SINCE);
-  const wanted = min(threshold * LUKEWARM, threshold + (samples - load<u32>(heat, SINCE)) / SHARE);
+  const wanted = wantedAt(heat);
   store<u32>(heat, now < wanted ? now : 0);
   if (now < wanted) return;
   const page = load<u64>(cpu, VREG_PAGE);
@@ -326,4 +331,11 @@ export function jitUses(block: usize): i32 {
 /** Code of this page (hva / 4096) has regions: `jitDropped` is called when it goes. 0: the page has no code. */
 export function jitWatch(hostPage: i32): i32 {
   return watchPage(<usize>hostPage);
+}
+
+/** Samples that found the guest in the block's page since it was hot last, and how many make it hot, << 16. */
+export function jitHeat(block: usize): u32 {
+  const heat = heatOf(block);
+  const now = load<u32>(heat);
+  return now | ((now == 0 ? threshold : wantedAt(heat)) << 16);
 }

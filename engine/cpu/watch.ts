@@ -211,6 +211,11 @@ function entryOf(table: usize, va: u64): usize {
   return table + (((<usize>(va >> 12) ^ <usize>(va >> 24)) & (TLB_ENTRIES - 1)) << 5);
 }
 
+/** Has the page of linear memory that maps this gfn a breakpoint for the vCPU of this block? */
+export function breaksIn(block: usize, page: u64, gfn: u32): bool {
+  return (armed & ARM_CODE) != 0 && (watchedTags(block, page, gfn) & TAG_EXEC) != 0;
+}
+
 /** Is the page of va, which has just been fetched from, a watched one? */
 export function isWatchedCode(va: u64): bool {
   return (load<u64>(entryOf(tlbBase, va), TLB_TAG_EXEC) & 1) != 0;

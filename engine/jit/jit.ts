@@ -10,6 +10,7 @@ import { discover, type Limits } from './graph';
 import { INTERPRET, Reason } from './locals';
 import { OPERATIONS } from './records';
 import { type Region, type Table, writeRegion } from './region';
+import { type CodePlace, type CodeTier, tierOf } from './tier';
 
 export interface JitOptions {
   /** Instructions between two samples of where the guest is. */
@@ -65,6 +66,26 @@ interface Live {
   entryBlocks: number[];
 }
 
+const describe = ({ region, blocks }: Live) => ({
+  nodes: region.nodes,
+  blocks,
+  instructions: region.instructions,
+  bytes: region.code.length,
+});
+
+/** Why nothing can be compiled from here on; undefined: it can. */
+function refusal(): string | undefined {
+  try {
+    new WebAssembly.Module(EMPTY_MODULE);
+    return undefined;
+  } catch (error) {
+    return (error as Error).message;
+  }
+}
+
+/** Magic number and version. */
+const EMPTY_MODULE = Uint8Array.of(0, 0x61, 0x73, 0x6d, 1, 0, 0, 0);
+
 /** Pages that thrash may be compiled again after they were hot in vain so often. */
 const FORGET_AFTER = 64;
 
@@ -106,7 +127,8 @@ export class Jit {
     const env: Record<string, unknown> = { memory: this.memory };
     for (const name of REGION_IMPORTS) env[name] = (core as unknown as Record<string, unknown>)[name];
     this.imports = { env } as WebAssembly.Imports;
-    core.jitSetup(this.options.quantum, this.options.samples);
+    this.refused = refusal();
+    if (this.refused === undefined) core.jitSetup(this.options.quantum, this.options.samples);
   }
 
   /** CoreImports.jitHot. */
@@ -327,8 +349,20 @@ export class Jit {
     this.droppedApart += this.counter(JIT_WINDOWS_DROPPED) - before;
   }
 
+  /** What runs the code there. */
+  tier(place: CodePlace): CodeTier {
+    this.refreshView();
+    const at = (hostPage: number) => [...(this.byPage.get(hostPage) ?? [])].map(describe);
+    const written = (hostPage: number): number => this.written.get(hostPage) ?? 0;
+    const { view, refused } = this;
+    return tierOf({ view, core: this.core!, at, written, thrashing: this.options.thrashing, refused }, place);
+  }
+
   /** The figures that change all the time, for those who ask often. All but `jit_regions` only count up. */
-  counters(): Record<'jit_instructions' | 'jit_regions' | 'jit_regions_dropped' | 'jit_windows_dropped' | 'jit_compile_us', number> {
+  counters(): Record<
+    'jit_instructions' | 'jit_regions' | 'jit_regions_dropped' | 'jit_windows_dropped' | 'jit_compile_us' | 'jit_refused',
+    number
+  > {
     this.refreshView();
     const { written, flushed, evicted } = this.drops;
     return {
@@ -337,6 +371,7 @@ export class Jit {
       jit_regions_dropped: written + flushed + evicted,
       jit_windows_dropped: this.counter(JIT_WINDOWS_DROPPED) - this.droppedApart,
       jit_compile_us: Math.round(this.compileTime * 1000),
+      jit_refused: Number(this.refused !== undefined),
     };
   }
 

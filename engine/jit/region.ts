@@ -32,6 +32,8 @@ export interface Table {
 
 export interface Region {
   code: Uint8Array<ArrayBuffer>;
+  /** The node that was hot comes first. */
+  nodes: readonly Node[];
   /** By entry number. */
   entries: Node[];
   /** Tables in the core's memory: of computed jumps, and of exits. */
@@ -51,6 +53,19 @@ const wordsOf = (flags: Flags): string => (flags === undefined ? '?' : `${flags.
 
 /** Windows of one region at most. */
 const WINDOWS = 200;
+
+/** What writes an instruction in the middle of a block; undefined: it is inline in the interpreter, and has no writer here. */
+function writerOf(at: Instruction): ((e: Emitter, at: Instruction) => void) | undefined {
+  const writer = OPERATION_WRITERS[at.row.family];
+  if (writer !== undefined) return writer;
+  if (isVector(at)) return vector;
+  if (isX87(at)) return x87;
+  return at.row.family === 'out-of-line' ? (e) => e.callCold(at) : undefined;
+}
+
+/** Is the region left in front of this instruction of the node, whatever it does? */
+export const isLeftBefore = (at: Instruction, node: Node): boolean =>
+  at === node.last ? at.row.family !== 'branch' : writerOf(at) === undefined;
 
 class RegionWriter {
   private e = new Emitter();
@@ -107,6 +122,7 @@ class RegionWriter {
     this.fill(view);
     const region: Region = {
       ...written,
+      nodes: this.nodes,
       entries: order,
       table: { address: table.address, bits: table.bits },
       windows: this.windows,
@@ -257,12 +273,8 @@ class RegionWriter {
     for (const [index, at] of instructions.entries()) {
       e.flagsDead = this.dead(instructions, index, e.plan);
       if (at === node.last) break;
-      const writer = OPERATION_WRITERS[at.row.family];
+      const writer = writerOf(at);
       if (writer !== undefined) writer(e, at);
-      else if (isVector(at)) vector(e, at);
-      else if (isX87(at)) x87(e, at);
-      else if (at.row.family === 'out-of-line') e.callCold(at);
-      // Inline in the interpreter, and without a writer here.
       else e.exitBefore(at, at.number);
     }
     this.end(node, to);
@@ -309,8 +321,8 @@ class RegionWriter {
     const { e } = this;
     const { code } = e;
     const at = node.last;
-    const { family, action, form } = at.row;
-    if (family !== 'branch') {
+    const { action, form } = at.row;
+    if (isLeftBefore(at, node)) {
       e.exitBefore(at, at.number);
       return;
     }

@@ -1,7 +1,9 @@
 /** What monitor and page look at: registers, tables, devices and counters. Nothing here changes the guest. */
 import type { CoreExports } from '../abi/core';
 import { VCPU_MAILBOX2 } from '../abi/layout';
-import type { Jit, JitFigures } from '../jit/index';
+import { MODE_64 } from '../abi/mode';
+import { VCPU_MODE } from '../abi/vcpu';
+import type { CodeTier, Jit, JitFigures } from '../jit/index';
 import type { MemslotEngine } from '../memory/index';
 import {
   type IoApicState,
@@ -35,6 +37,8 @@ export interface Inspected {
   jit: Jit | undefined;
 }
 
+const halvesOf = (gva: bigint): [low: number, high: number] => [Number(gva & 0xffffffffn) | 0, Number((gva >> 32n) & 0xffffffffn) | 0];
+
 export class Inspection implements MachineInspect {
   constructor(private readonly parts: Inspected) {}
 
@@ -43,9 +47,7 @@ export class Inspection implements MachineInspect {
   }
 
   translate(gva: bigint, vcpu = 0): number | undefined {
-    const low = Number(gva & 0xffffffffn) | 0;
-    const high = Number((gva >> 32n) & 0xffffffffn) | 0;
-    if (!this.parts.core.translate(this.vcpu(vcpu).index, low, high)) return undefined;
+    if (!this.parts.core.translate(this.vcpu(vcpu).index, ...halvesOf(gva))) return undefined;
     return this.vcpu(vcpu).count(VCPU_MAILBOX2);
   }
 
@@ -85,6 +87,17 @@ export class Inspection implements MachineInspect {
 
   jitFigures(): JitFigures | undefined {
     return this.parts.jit?.figures();
+  }
+
+  codeTier(vcpu = 0): CodeTier {
+    const { core, jit, memory } = this.parts;
+    if (jit === undefined) return { tier: 'interpreter', why: 'accel' };
+    const { rip } = this.registers(vcpu);
+    const gpa = this.translate(rip, vcpu);
+    const hva = gpa === undefined ? -1 : memory.gpaToHva(gpa);
+    const is64 = (this.vcpu(vcpu).u32(VCPU_MODE) & MODE_64) !== 0;
+    const watched = gpa !== undefined && core.watchesCode(vcpu, ...halvesOf(rip), Math.floor(gpa / 4096)) !== 0;
+    return jit.tier({ linear: rip, hva: hva < 0 ? undefined : hva, is64, watched });
   }
 
   stats(): Record<string, number> {

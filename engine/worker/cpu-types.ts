@@ -1,3 +1,5 @@
+import type { InterpreterReason } from '../jit/index';
+
 /** A vCPU as the page shows it. Numbers of 64 bits are hex text: the page never counts with them. */
 
 export interface CodeLine {
@@ -25,6 +27,15 @@ export interface CodeView {
   /** Why there are fewer lines than were asked for. */
   reason?: string;
 }
+
+/** What runs the code at rip. */
+export type TierView =
+  /**
+   * A compiled region: where it begins, linear; guest instructions, and bytes of WebAssembly. `except`: the operation of the instruction at
+   * rip, which is the interpreter's all the same.
+   */
+  | { tier: 'compiled'; entry: string; entrySymbol?: string; instructions: number; bytes: number; except?: string }
+  | ({ tier: 'interpreter' } & InterpreterReason);
 
 export interface RegisterView {
   name: string;
@@ -56,6 +67,7 @@ export interface CpuView {
   rflags: number;
   groups: RegisterGroup[];
   code: CodeView;
+  tier: TierView;
   /** Of a vCPU that stands; the innermost first. */
   frames?: FrameView[];
   /** Why there are no more frames. */

@@ -2,6 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
+import { WATCH_EXEC } from '../abi/index';
 import type { Machine } from '../machine/index';
 import { testMachine } from '../monitor/testing';
 import { symbolsOf } from '../symbols/index';
@@ -92,6 +93,31 @@ describe('a vCPU in 64-bit mode', () => {
     [{ ask: 'translate', gva: 7 }, "'7' is no address"],
   ])('refuses %o', (query, reason) => {
     expect(() => ask(machine, query as Query)).toThrow(reason);
+  });
+});
+
+describe('the tier of the code at rip', () => {
+  it('is the region that a hot loop was compiled to, until a breakpoint stands in its page', async () => {
+    const machine = await testMachine({ guest: { name: 'memlab', kernel }, accel: 'jit' });
+    machine.run.cont();
+    machine.run.advance(2_000_000);
+    expect(cpu(machine).tier).toMatchObject({ tier: 'interpreter' });
+    machine.serial.input(new TextEncoder().encode('sweep 0x1000000 4M\r'));
+    machine.run.advance(40_000_003);
+    const { tier, code } = cpu(machine);
+    expect(tier).toMatchObject({ tier: 'compiled', entrySymbol: expect.stringMatching(/^\w+(\+0x|$)/) });
+    const here = BigInt(code.rip);
+    machine.debug.watch([{ kind: WATCH_EXEC, first: here, last: here }]);
+    machine.debug.onHit = () => 'here';
+    machine.run.advance(1_000_000);
+    const stopped = cpu(machine);
+    expect(stopped.code.rip).toBe(code.rip);
+    expect(stopped.tier).toEqual({ tier: 'interpreter', why: 'breakpoint' });
+  });
+
+  it('is the interpreter in 16-bit code, and with -accel interp', async () => {
+    expect(cpu(await testMachine({ accel: 'jit' })).tier).toEqual({ tier: 'interpreter', why: 'mode' });
+    expect(cpu(await testMachine()).tier).toEqual({ tier: 'interpreter', why: 'accel' });
   });
 });
 

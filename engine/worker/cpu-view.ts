@@ -2,7 +2,7 @@
 import type { Machine, VcpuRegisters } from '../machine/index';
 import { codeBits, describeSegment, instructionsBefore, instructionsFrom, type Placed, type Read, readVirtual } from '../monitor/index';
 import { symbolsOf } from '../symbols/index';
-import type { CodeLine, CodeView, CpuView, FrameView, RegisterGroup, RegisterView } from './cpu-types';
+import type { CodeLine, CodeView, CpuView, FrameView, RegisterGroup, RegisterView, TierView } from './cpu-types';
 import type { Queries } from './protocol';
 
 const MAX_LINES = 256;
@@ -102,9 +102,25 @@ export function cpuView(machine: Machine, query: Queries['cpu']['query']): CpuVi
   const code = codeView(machine, { ...query, ask: 'disassemble' });
   const { cpl, halted, rflags } = registers;
   return {
-    ...{ vcpu, instructions: machine.run.instructions, cpl, halted, rflags, groups: groups(registers, code.bits === 64), code },
+    ...{
+      vcpu,
+      instructions: machine.run.instructions,
+      cpl,
+      halted,
+      rflags,
+      groups: groups(registers, code.bits === 64),
+      code,
+      tier: tierView(machine, vcpu),
+    },
     ...(machine.run.state !== 'running' && framesOf(machine, vcpu)),
   };
+}
+
+function tierView(machine: Machine, vcpu: number): TierView {
+  const found = machine.inspect.codeTier(vcpu);
+  if (found.tier === 'interpreter') return found;
+  const entrySymbol = symbolsOf(machine).name(found.entry);
+  return { ...found, entry: hex(found.entry), ...(entrySymbol !== undefined && { entrySymbol }) };
 }
 
 function framesOf(machine: Machine, vcpu: number): Pick<CpuView, 'frames' | 'framesEnd'> {

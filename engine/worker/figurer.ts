@@ -62,6 +62,7 @@ export class Figurer {
         ? undefined
         : {
             share: done > 0 ? Math.min(100, Math.round((since('jit_instructions') * 1000) / done) / 10) : 0,
+            refused: counts.jit_refused === 1,
             regions: counts.jit_regions,
             compileMs: Math.round(since('jit_compile_us') / elapsed),
             regionsDropped: perSecond('jit_regions_dropped'),

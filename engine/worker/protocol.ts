@@ -29,7 +29,7 @@ import type { DebugView, Journey, WroteWhere } from './debug-types';
 import type { FlagsBench } from './flags-bench';
 import type { IndexBench, IndexBenchRow } from './index-bench';
 
-export type { CodeLine, CodeView, CpuView, FrameView, RegisterGroup, RegisterView } from './cpu-types';
+export type { CodeLine, CodeView, CpuView, FrameView, RegisterGroup, RegisterView, TierView } from './cpu-types';
 export type { BreakpointView, CommitMark, DebugView, Journey, JourneyEnd, PastView, StopView, WroteView, WroteWhere } from './debug-types';
 export type {
   Answer,
@@ -131,6 +131,8 @@ export type ToWorker =
   | { type: 'who-wrote'; id: number; where: WroteWhere }
   /** Ends either. */
   | { type: 'cancel-going' }
+  /** What 'core-wanted' asked for, or why there is none. */
+  | { type: 'core'; module?: WebAssembly.Module; error?: string }
   /** Answered with 'pong' at any time. */
   | { type: 'ping' }
   /** Is this a whole machine snapshot or a layout? Answered with an InspectedFile, or the reason why not. No machine is touched. */
@@ -233,6 +235,8 @@ export type FromWorker =
   /** From here on this worker holds the Web Lock of its own name, as long as it lives. */
   | { type: 'living' }
   | { type: 'pong' }
+  /** A policy forbids this worker to compile WebAssembly; the page may be allowed to. Answered with 'core'. */
+  | { type: 'core-wanted'; url: string }
   | { type: 'booted' }
   /** The machine could not be made, or a link's layout was refused: the reason, one line. The worker then started the default, if `fallback`. */
   | { type: 'boot-error'; reason: string; fallback: boolean }
@@ -352,6 +356,8 @@ export interface Figures {
 export interface JitRates {
   /** Percent of the guest's instructions that ran as compiled code. */
   share: number;
+  /** Compiling at run time is forbidden here: the interpreter runs everything. */
+  refused: boolean;
   /** Compiled regions that exist now. */
   regions: number;
   /** ms a second that compiling took. */

@@ -47,6 +47,10 @@ const STRETCH_MS = 8;
 const PROMPT_STATE_SIZE = 512;
 const WASM_PAGE = 0x10000;
 
+/** What a person sees where guest code cannot be compiled. */
+const NOT_COMPILED =
+  'Guest code is not compiled: the browser or this site’s policy forbids it. The interpreter runs it, slower; `info jit` has the reason.';
+
 type Call = Extract<ToWorker, { type: 'call' }>;
 type Boot = Extract<ToWorker, { type: 'boot' }>;
 
@@ -306,6 +310,7 @@ export class Session {
       this.debug();
       if (begun.kind === 'nothing' || begun.kind === 'layout') await this.switchOn(message);
       this.post({ type: 'booted' });
+      if (machine.inspect.jitFigures()?.refused !== undefined) this.post({ type: 'notice', text: NOT_COMPILED });
       this.states.send();
       if (begun.kind === 'replay') void this.play(begun.replay);
       this.running?.runner.start();

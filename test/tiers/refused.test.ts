@@ -21,5 +21,10 @@ it('falls back to the interpreter', async () => {
   expect(guest.command('bench', 'lab> ', 1e9)).toMatch(/sieve[\s\S]*crc32[\s\S]*chase[\s\S]*fib/);
   const logs = guest.events.flatMap((event) => (event.type === 'log' ? [event.text] : []));
   expect(logs.filter((text) => text.includes('JIT'))).toEqual(['the JIT is off: unsafe-eval is not an allowed source of script']);
+  expect(guest.machine.inspect.codeTier()).toEqual({
+    tier: 'interpreter',
+    why: 'refused',
+    text: 'unsafe-eval is not an allowed source of script',
+  });
   expect(await new Monitor(guest.machine, testEnv()).execute('info jit')).toContain('off, the interpreter runs');
 });

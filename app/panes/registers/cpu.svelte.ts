@@ -2,6 +2,7 @@
 import type { CpuView, RegisterView } from '../../../engine/worker/protocol';
 import type { Lab } from '../../lab/lab.svelte';
 import type { Workspace } from '../workspace/workspace.svelte';
+import { reason } from './tier';
 
 /** ms */
 const PERIOD = 250;
@@ -106,6 +107,12 @@ function differences(before: Stop | undefined, now: Stop | undefined): Set<strin
   return names;
 }
 
+function tierText(tier: CpuView['tier']): string {
+  if (tier.tier === 'interpreter') return `interpreter: ${reason(tier).short}`;
+  const { entry, entrySymbol, instructions, except } = tier;
+  return `compiled region at ${entry}${entrySymbol ? ` <${entrySymbol}>` : ''}, ${instructions} instructions${except ? `; ${except} is interpreted` : ''}`;
+}
+
 export const isSet = (rflags: number, bit: number): boolean => ((rflags >>> bit) & 1) === 1;
 
 function valuesOf(view: CpuView): Map<string, string> {
@@ -126,7 +133,15 @@ export function asText(view: CpuView): string {
   });
   const frames = (view.frames ?? []).map(({ gva, symbol, by }, index) => `#${index} ${gva} ${symbol ?? ''} (${by})`);
   const head = `vCPU ${view.vcpu}, CPL ${view.cpl}, ${view.code.bits}-bit, after ${view.instructions} instructions`;
-  return [head, ...view.groups.flatMap(({ registers }) => registers.map(register)), flags, ...code, view.code.reason ?? '', ...frames]
+  return [
+    head,
+    ...view.groups.flatMap(({ registers }) => registers.map(register)),
+    flags,
+    tierText(view.tier),
+    ...code,
+    view.code.reason ?? '',
+    ...frames,
+  ]
     .join('\n')
     .trimEnd();
 }

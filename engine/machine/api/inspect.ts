@@ -1,5 +1,5 @@
 /** What monitor and page look at. Nothing here changes the guest. */
-import type { JitFigures } from '../../jit/index';
+import type { CodeTier, JitFigures } from '../../jit/index';
 
 /** Where a gpa leads. Without a slot: a hole or a device. `invalid`: the slot stands between the two swaps of a commit. */
 export interface WalkPlace {
@@ -156,4 +156,6 @@ export interface MachineInspect {
   stats(): Record<string, number>;
   /** Of the JIT; undefined with -accel interp. Nothing of it is state of the machine. */
   jitFigures(): JitFigures | undefined;
+  /** What runs the code at the vCPU's next instruction: a compiled region, or the interpreter and why. */
+  codeTier(vcpu?: number): CodeTier;
 }
