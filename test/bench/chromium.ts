@@ -1,4 +1,4 @@
-/** Contenders inside a real Chromium each: v86 in its page, ours in a worker of it. */
+/** Contenders inside a real Chromium each: v86 in its page, ours in a worker of it; and what commits cost ours there. */
 import { copyFileSync, mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -6,6 +6,7 @@ import { type Browser, chromium, type Page } from '@playwright/test';
 import { build, preview } from 'vite';
 import { browserArgs, findBrowser } from '../../scripts/browser.mjs';
 import type { Bench } from './browser/page';
+import type { CommitCost } from './commit-cost';
 import type { Contender } from './contender';
 import { BUILD, CORE } from './files';
 
@@ -14,12 +15,12 @@ declare const window: { bench: Bench };
 const FOLDER = fileURLToPath(new URL('browser', import.meta.url));
 const PORT = Number(process.env.LAB_PORT ?? 4194);
 
-async function serve(images: { 32: Uint8Array; 64: Uint8Array }): Promise<void> {
+async function serve(images: { 32?: Uint8Array; 64: Uint8Array }): Promise<void> {
   const outDir = join(BUILD, 'bench-page');
   const files = join(BUILD, 'bench-files');
   mkdirSync(files, { recursive: true });
   copyFileSync(CORE, join(files, 'core.wasm'));
-  writeFileSync(join(files, 'image32.elf'), images[32]);
+  if (images[32]) writeFileSync(join(files, 'image32.elf'), images[32]);
   writeFileSync(join(files, 'image64.elf'), images[64]);
   const config = { configFile: false, root: FOLDER, publicDir: files, logLevel: 'error' } as const;
   const built = { outDir, emptyOutDir: true, target: 'es2023', assetsInlineLimit: 0 };
@@ -54,4 +55,14 @@ export async function startChromium(
     });
   }
   return { contenders, version };
+}
+
+export async function commitsInChromium(image: Uint8Array, accel: string, rounds: number): Promise<CommitCost[]> {
+  await serve({ 64: image });
+  const { browser, page } = await open();
+  try {
+    return await page.evaluate(([tier, count]) => window.bench.commits(tier, count), [accel, rounds] as const);
+  } finally {
+    await browser.close();
+  }
 }

@@ -1,6 +1,6 @@
 /** The table and the verdicts of `npm run bench`, in Node and in Chromium. */
 import type { Measured } from './contender';
-import { geometricMean, median } from './statistics';
+import { geometricMean, median, verdict } from './statistics';
 
 /** v86 is contender 0, unless peers are left out; QEMU, where it is there, contender 1. Ratios are speeds: over 1 is faster than the peer. */
 export interface Row {
@@ -40,11 +40,6 @@ export function printTable(names: readonly string[], rows: readonly Row[]): void
     'geometric mean',
     names.map((_, c) => `${meanOver(rows, c, 0).toFixed(2)}x`),
   );
-}
-
-export function verdict(ok: boolean, text: string): boolean {
-  console.log(`${ok ? 'reached' : 'MISSED'}: ${text}`);
-  return ok;
 }
 
 /** No workload of `contender` may be much slower than v86. */

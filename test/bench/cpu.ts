@@ -10,11 +10,13 @@ import { cpus, loadavg } from 'node:os';
 import { parseArgs } from 'node:util';
 import { startChromium } from './chromium';
 import type { Contender, Measured } from './contender';
-import { compareBuilds, leastVerdict, meanOver, printTable, rowsOf, verdict } from './cpu-report';
+import { compareBuilds, leastVerdict, meanOver, printTable, rowsOf } from './cpu-report';
 import { BUILD, buildOf, CORE, v86Version } from './files';
-import { buildImage, imagePath, workloads } from './images';
+import { buildImage, imagePath } from './images';
 import { startProcess } from './process';
 import { qemuVersion, startQemu } from './qemu';
+import { verdict } from './statistics';
+import { workloads } from './workload-names';
 
 const TARGET_V86 = 2;
 const TARGET_V86_CHROMIUM = 2.3;

@@ -8,36 +8,6 @@ const root = fileURLToPath(new URL('../..', import.meta.url));
 const folder = join(root, 'test/bench/workloads');
 const out = join(root, 'build/bench');
 
-/** In the order of the table `all` in main.c; the letter that starts one is 'a' + its index. */
-export const workloads = [
-  'ALU loop',
-  'crc32, table',
-  'sha256',
-  '64-bit multiply',
-  'sieve',
-  'qsort, pointer',
-  'fib',
-  'records, strings',
-  'list, matrix',
-  'bytecode VM',
-  'REP STOS',
-  'REP MOVS',
-  'store loop 64 MiB',
-  'copy loop 64 MiB',
-  'chase 256 KiB',
-  'chase 32 MiB',
-  'SSE2 float',
-  'SSE2 integer',
-  'x87',
-  'INVLPG churn',
-  'CR3 flush',
-  'page faults',
-  'port I/O',
-  'INT from ring 0',
-  'INT from ring 3',
-  'SYSCALL',
-] as const;
-
 const common =
   '-O2 -std=gnu11 -ffreestanding -nostdlib -mno-red-zone -fno-pic -fno-pie -fno-stack-protector -fno-math-errno -fno-tree-vectorize ' +
   '-fno-tree-loop-distribute-patterns -fno-asynchronous-unwind-tables -fno-ident -fcf-protection=none -Wall -Wextra -Werror';

@@ -11,8 +11,9 @@ import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { gunzipSync } from 'node:zlib';
 import type { JitFigures } from '../../engine/jit/index';
-import { type BootRequest, type BootResult, PROMPT, type SnapshotResult } from './linux-boot';
-import { median } from './statistics';
+import { type BootResult, bootLab, PROMPT, type SnapshotResult } from './linux-boot';
+import { findLinux } from './linux-files';
+import { median, verdict } from './statistics';
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 const MIB = 0x100000;
@@ -30,40 +31,12 @@ const KERNELS: readonly Kernel[] = ['vmlinux', 'bzImage'];
 const TIERS = ['jit', 'interp'] as const;
 type Tier = (typeof TIERS)[number];
 
-interface Files {
-  /** vmlinux with its payload unpacked, gzipped on disk */
-  vmlinux: string;
-  bzImage: string;
-  initrd: string;
-  append: string;
-}
-
-/** @throws Error with one line that says what to run */
-function findFiles(): Files {
-  const hint = 'the linux guest is not prepared: npm run guests -- linux';
-  const index = join(ROOT, 'public/guests/index.json');
-  if (!existsSync(index)) throw new Error(hint);
-  const listed = JSON.parse(readFileSync(index, 'utf8')) as { name: string; kernel: string; initrd?: string; append?: string }[];
-  const linux = listed.find((entry) => entry.name === 'linux');
-  const bzImage = join(ROOT, '.cache/guests/vmlinuz');
-  if (linux?.initrd === undefined || !existsSync(bzImage)) throw new Error(hint);
-  const at = (name: string) => join(ROOT, 'public/guests', name);
-  return { vmlinux: at(linux.kernel), bzImage, initrd: at(linux.initrd), append: linux.append ?? '' };
-}
-
 async function qemuVersion(): Promise<string | undefined> {
   try {
     return /version (\S+)/.exec((await promisify(execFile)(QEMU, ['--version'])).stdout)?.[1];
   } catch {
     return undefined;
   }
-}
-
-async function bootLab(request: BootRequest): Promise<BootResult> {
-  const script = fileURLToPath(new URL('linux-boot.ts', import.meta.url));
-  const options = { timeout: BOOT_LIMIT_MS, maxBuffer: 16 * MIB };
-  const { stdout } = await promisify(execFile)(process.execPath, ['--import', 'tsx', script, JSON.stringify(request)], options);
-  return JSON.parse(stdout) as BootResult;
 }
 
 /** ms from the process's start to the prompt. */
@@ -146,11 +119,6 @@ function line(cells: string[]): void {
   );
 }
 
-function verdict(ok: boolean, text: string): boolean {
-  console.log(`${ok ? 'reached' : 'MISSED'}: ${text}`);
-  return ok;
-}
-
 function report(rows: Row[], snapshot: SnapshotResult, sizes: { ram: number; result: BootResult }[]): boolean {
   line(['to the shell, 256 MiB', 'median', 'instructions', 'MIPS', 'over QEMU']);
   for (const { name, medianMs, instructions, ratio } of rows) {
@@ -184,7 +152,7 @@ function report(rows: Row[], snapshot: SnapshotResult, sizes: { ram: number; res
 }
 
 async function run(rounds: number, scratch: string): Promise<boolean> {
-  const files = findFiles();
+  const files = findLinux();
   const core = join(ROOT, 'build/core.wasm');
   if (!existsSync(core)) throw new Error('build/core.wasm is not built: npm run asm');
   const version = await qemuVersion();

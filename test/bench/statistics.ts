@@ -1,4 +1,4 @@
-/** What the benchmarks make of their rounds. */
+/** What the benchmarks make of their rounds, and say of it. */
 
 export function median(values: readonly number[]): number {
   const sorted = [...values].sort((a, b) => a - b);
@@ -8,4 +8,9 @@ export function median(values: readonly number[]): number {
 
 export function geometricMean(values: readonly number[]): number {
   return Math.exp(values.reduce((sum, value) => sum + Math.log(value), 0) / values.length);
+}
+
+export function verdict(ok: boolean, text: string): boolean {
+  console.log(`${ok ? 'reached' : 'MISSED'}: ${text}`);
+  return ok;
 }

@@ -1,17 +1,21 @@
-/** The lab in a worker, as the page runs it. The first message starts it, each later one is the letter of a workload. */
+/** The lab in a worker, as the page runs it. The first message starts it, each later one is the letter of a workload; or it asks what commits cost. */
+import { type CommitCost, type CommitRequest, measureCommits } from '../commit-cost';
 import type { Contender } from '../contender';
 import { type LabRequest, startLab } from '../lab';
 
 let contender: Promise<Contender> | undefined;
 
-addEventListener('message', async ({ data }: MessageEvent<LabRequest | string>) => {
-  try {
-    if (typeof data === 'string') postMessage({ measured: await (await contender)?.run(data) });
-    else {
-      contender = startLab(data);
-      postMessage({ name: (await contender).name });
-    }
-  } catch (error) {
-    postMessage({ error: String(error) });
+async function answer(asked: LabRequest | CommitRequest | string): Promise<unknown> {
+  if (typeof asked === 'string') return { measured: await (await contender)?.run(asked) };
+  if ('rounds' in asked) {
+    const costs: CommitCost[] = [];
+    await measureCommits(asked, (cost) => costs.push(cost));
+    return { costs };
   }
+  contender = startLab(asked);
+  return { name: (await contender).name };
+}
+
+addEventListener('message', async ({ data }: MessageEvent<LabRequest | CommitRequest | string>) => {
+  postMessage(await answer(data).catch((error: unknown) => ({ error: String(error) })));
 });

@@ -1,0 +1,156 @@
+/**
+ * What change sets cost a guest that computes: a workload of the bench image is run again and again, without commits and with some at fixed
+ * instruction counts, in turn. It executes the same instructions each time, so what it takes longer is what the commits cost it: the time it
+ * stands, and what it has to look up and make anew afterwards. The slots that move are none that it uses.
+ */
+import { createMachine, type Machine } from '../../engine/machine/index';
+import { Marks, type Measured } from './contender';
+import { median } from './statistics';
+import { workloads } from './workload-names';
+
+export const SLOTS = [1, 10, 100] as const;
+export const ZAPS = ['slot', 'all'] as const;
+type Zap = (typeof ZAPS)[number];
+/** In registers and few windows; through many windows; over more pages than windows hold at once. */
+const GUESTS = ['sha256', 'sieve', 'chase 256 KiB'] as const;
+/** Commits in one run of a workload. */
+const COMMITS = 4;
+const FIRST_ID = 100;
+const FIRST_GPA = 2 ** 32;
+const SIZE = 0x10000;
+/** Guest instructions: a commit can fall between two stretches. Until the workload begins they are short. */
+const STRETCH = 100_000;
+const STRETCH_TO_START = 20;
+
+export interface CommitRequest {
+  /** core.wasm, and the 64-bit image */
+  core: Uint8Array<ArrayBuffer>;
+  image: Uint8Array<ArrayBuffer>;
+  accel: 'interp' | 'jit';
+  rounds: number;
+}
+
+export interface CommitCost {
+  workload: string;
+  zap: Zap;
+  slots: number;
+  /** us, medians: what a commit cost the guest in all, and how long it stood for it. */
+  lost: number;
+  stood: number;
+  /** Dropped by a commit, on average. */
+  windows: number;
+  regions: number;
+}
+
+/** All combinations; `say` gets each as it is known. */
+export async function measureCommits({ core, image, accel, rounds }: CommitRequest, say: (cost: CommitCost) => void): Promise<void> {
+  for (const slots of SLOTS) {
+    const guest = await Computing.start(core, image, accel, slots);
+    for (const zap of ZAPS) for (const workload of GUESTS) say(await guest.cost(workload, zap, rounds));
+  }
+}
+
+class Computing {
+  /** Each slot is at the upper of its two places. */
+  private up = false;
+
+  private constructor(
+    private readonly machine: Machine,
+    private readonly marks: Marks,
+    private readonly slots: number,
+  ) {}
+
+  static async start(
+    core: Uint8Array<ArrayBuffer>,
+    image: Uint8Array<ArrayBuffer>,
+    accel: 'interp' | 'jit',
+    slots: number,
+  ): Promise<Computing> {
+    const machine = await createMachine({
+      core,
+      guest: { name: 'bench', kernel: image },
+      ram: 256 << 20,
+      slots: 0,
+      maxmem: 256 << 20,
+      smp: 1,
+      accel,
+      wallClock: () => performance.now(),
+    });
+    const marks = new Marks(() => machine.run.instructions);
+    machine.serial.onOutput((bytes) => {
+      for (const byte of bytes) marks.byte(byte);
+    });
+    const { changeSet } = machine;
+    changeSet.begin();
+    for (let n = 0; n < slots; n++) changeSet.stage({ op: 'add', slot: FIRST_ID + n, gpa: placeOf(n, false), size: SIZE, flags: 0 });
+    const done = await changeSet.commit();
+    if (!done.ok) throw new Error(done.refusals[0]?.reason);
+    return new Computing(machine, marks, slots);
+  }
+
+  async cost(workload: (typeof GUESTS)[number], zap: Zap, rounds: number): Promise<CommitCost> {
+    this.machine.changeSet.setZap(zap);
+    const stood: number[] = [];
+    const lost: number[] = [];
+    const dropped = { windows: 0, regions: 0 };
+    const count = (name: string): number => this.machine.inspect.stats()[name] ?? 0;
+    const commit = async (): Promise<void> => {
+      const [windows, regions] = [count('jit_windows_dropped'), count('jit_regions_dropped')];
+      stood.push(await this.commit());
+      dropped.windows += count('jit_windows_dropped') - windows;
+      dropped.regions += count('jit_regions_dropped') - regions;
+    };
+    const { instructions } = await this.run(workload, Number.POSITIVE_INFINITY, commit);
+    const every = instructions / (COMMITS + 1);
+    // What is compiled late is compiled.
+    await this.run(workload, every, async () => void (await this.commit()));
+    for (let round = 0; round < rounds; round++) {
+      const quiet = await this.run(workload, Number.POSITIVE_INFINITY, commit);
+      const moved = await this.run(workload, every, commit);
+      if (moved.checksum !== quiet.checksum) throw new Error(`${workload}: another checksum with commits`);
+      lost.push((moved.ms - quiet.ms) / COMMITS);
+    }
+    const commits = COMMITS * rounds;
+    return {
+      ...{ workload, zap, slots: this.slots, lost: median(lost) * 1000, stood: median(stood) * 1000 },
+      ...{ windows: dropped.windows / commits, regions: dropped.regions / commits },
+    };
+  }
+
+  /** Runs the workload, with a commit behind each `every` instructions. */
+  private async run(workload: (typeof GUESTS)[number], every: number, commit: () => Promise<void>): Promise<Measured> {
+    const { machine, marks } = this;
+    let measured: Measured | undefined;
+    marks.expect((result) => {
+      measured = result;
+    });
+    machine.serial.input(new TextEncoder().encode(String.fromCharCode(97 + workloads.indexOf(workload))));
+    while (!marks.started) machine.run.advance(STRETCH_TO_START);
+    let next = machine.run.instructions + every;
+    for (let done = 0; measured === undefined; ) {
+      if (done < COMMITS && machine.run.instructions >= next) {
+        await commit();
+        next += every;
+        done++;
+      }
+      machine.run.advance(STRETCH);
+      if (machine.run.state !== 'running') throw new Error(`the machine is ${machine.run.state} in ${workload}`);
+    }
+    return measured;
+  }
+
+  /** All slots move to their other place, in one change set. ms that the commit took; what is typed before it, the guest runs through. */
+  private async commit(): Promise<number> {
+    const { changeSet } = this.machine;
+    this.up = !this.up;
+    changeSet.begin();
+    for (let n = 0; n < this.slots; n++) changeSet.stage({ op: 'move', slot: FIRST_ID + n, gpa: placeOf(n, this.up) });
+    const start = performance.now();
+    const done = await changeSet.commit();
+    const ms = performance.now() - start;
+    if (!done.ok) throw new Error(done.refusals[0]?.reason);
+    return ms;
+  }
+}
+
+const placeOf = (slot: number, up: boolean): number => FIRST_GPA + slot * 2 * SIZE + (up ? SIZE / 2 : 0);

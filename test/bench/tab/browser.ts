@@ -1,0 +1,105 @@
+/** The built page in a real Chromium, and what it notes of itself: when the guest was started and what it printed, and long tasks. */
+import { existsSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import { type Browser, chromium, type Page } from '@playwright/test';
+import { preview } from 'vite';
+import { browserArgs, findBrowser } from '../../../scripts/browser.mjs';
+
+export const ROOT = fileURLToPath(new URL('../../..', import.meta.url));
+const PORT = Number(process.env.LAB_PORT ?? 4193);
+
+export interface LongTask {
+  /** ms since the page's start */
+  start: number;
+  duration: number;
+}
+
+/** In the page. */
+interface Notes {
+  /** ms since the page's start: the worker was asked for a machine, and the guest printed what was waited for. */
+  booted?: number;
+  printed?: number;
+  tasks: LongTask[];
+}
+
+declare const window: {
+  notes: Notes;
+  lab: { console: { text(): string; type(text: string): void }; monitor(line: string): Promise<string> };
+};
+
+/** Serves the page until `act` is done. */
+export async function withPages<T>(act: (open: (address: string, waitFor: string) => Promise<Tab>) => Promise<T>): Promise<T> {
+  if (!existsSync(`${ROOT}dist/index.html`)) throw new Error('there is no built page: run npm run build first');
+  const server = await preview({ root: ROOT, preview: { port: PORT, strictPort: true }, logLevel: 'warn' });
+  try {
+    return await act((address, waitFor) => Tab.open(`http://localhost:${PORT}/${address}`, waitFor));
+  } finally {
+    await server.close();
+  }
+}
+
+/** One page in a browser of its own. */
+export class Tab {
+  private constructor(
+    readonly browser: Browser,
+    readonly page: Page,
+  ) {}
+
+  /** Opens the address and waits until its guest has printed `waitFor`. */
+  static async open(address: string, waitFor: string): Promise<Tab> {
+    const browser = await chromium.launch({ executablePath: await findBrowser(), args: browserArgs });
+    const page = await browser.newPage({ viewport: { width: 1440, height: 900 } });
+    // tsx names functions by a helper that the page does not have.
+    await page.addInitScript({ content: 'globalThis.__name = (value) => value;' });
+    await page.addInitScript(note, waitFor);
+    await page.goto(address);
+    await page.waitForFunction(() => window.notes.printed !== undefined, undefined, { timeout: 120_000 });
+    return new Tab(browser, page);
+  }
+
+  notes(): Promise<Notes> {
+    return this.page.evaluate(() => window.notes);
+  }
+
+  /** Long tasks since the last call. */
+  tasks(): Promise<LongTask[]> {
+    return this.page.evaluate(() => window.notes.tasks.splice(0));
+  }
+
+  monitor(line: string): Promise<string> {
+    return this.page.evaluate((text) => window.lab.monitor(text), line);
+  }
+
+  type(text: string): Promise<void> {
+    return this.page.evaluate((typed) => window.lab.console.type(typed), text);
+  }
+
+  close(): Promise<void> {
+    return this.browser.close();
+  }
+}
+
+/** Runs in the page before its own scripts. What the guest prints is looked at where it arrives, not in the terminal. */
+function note(waitFor: string): void {
+  const notes: Notes = { tasks: [] };
+  window.notes = notes;
+  new PerformanceObserver((list) => {
+    for (const { startTime, duration } of list.getEntries()) notes.tasks.push({ start: startTime, duration });
+  }).observe({ type: 'longtask', buffered: true });
+  const scope = globalThis as unknown as { Worker: typeof Worker };
+  let text = '';
+  scope.Worker = class extends scope.Worker {
+    constructor(url: string | URL, options?: WorkerOptions) {
+      super(url, options);
+      this.addEventListener('message', ({ data }) => {
+        if (data?.type !== 'console' || notes.printed !== undefined) return;
+        text = (text + data.text).slice(-1000);
+        if (text.includes(waitFor)) notes.printed = performance.now();
+      });
+    }
+    override postMessage(message: unknown, more?: unknown): void {
+      if ((message as { type?: string })?.type === 'boot') notes.booted ??= performance.now();
+      super.postMessage(message, more as Transferable[]);
+    }
+  };
+}

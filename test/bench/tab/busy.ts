@@ -1,0 +1,41 @@
+/** The page's long tasks while a guest computes flat out, and its code is compiled. */
+import { verdict } from '../statistics';
+import type { Tab } from './browser';
+
+const LONGEST_TASK_MS = 50;
+/** What the CPU pane and the Live tab show changes all the time: each is open for so long. */
+const OPEN_MS = 8000;
+
+export interface BusyTasks {
+  /** ms */
+  tasks: number[];
+  /** Regions compiled meanwhile. */
+  compiled: number;
+}
+
+const compiledSoFar = async (tab: Tab): Promise<number> => Number(/regions compiled +(\d+)/.exec(await tab.monitor('info jit'))?.[1] ?? 0);
+
+export async function measureBusy(open: (address: string, waitFor: string) => Promise<Tab>): Promise<BusyTasks> {
+  const tab = await open('', 'lab> ');
+  await tab.page.waitForTimeout(2000);
+  const before = await compiledSoFar(tab);
+  await tab.tasks();
+  // memlab reads ahead: one benchmark after the other.
+  await tab.type('bench\r'.repeat(40));
+  for (const name of ['Live', 'CPU']) {
+    await tab.page.getByRole('tab', { name }).click();
+    await tab.page.waitForTimeout(OPEN_MS);
+  }
+  const tasks = (await tab.tasks()).map(({ duration }) => duration);
+  const compiled = (await compiledSoFar(tab)) - before;
+  await tab.close();
+  return { tasks, compiled };
+}
+
+export function reportBusy({ tasks, compiled }: BusyTasks): boolean {
+  const longest = Math.max(0, ...tasks);
+  return verdict(
+    longest <= LONGEST_TASK_MS,
+    `longest task while memlab computes and ${compiled} regions are compiled: ${longest.toFixed(0)} of at most ${LONGEST_TASK_MS} ms`,
+  );
+}

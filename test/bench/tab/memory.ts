@@ -1,0 +1,56 @@
+/**
+ * What a tab with a 256 MiB Linux holds, over ten minutes in which the guest makes new code all the time: a busybox that is copied, run at
+ * work enough to be compiled, and removed, so that its page cache is written again and again.
+ */
+import { verdict } from '../statistics';
+import type { Tab } from './browser';
+import { type Memory, tabMemory } from './processes';
+
+/** MiB, at most. */
+const TARGET = 600;
+/** MiB that the second half may lie above the first, once the guest has written most of its memory. */
+const FLAT = 30;
+const SAMPLE_MS = 10_000;
+const WORK =
+  'i=0; while :; do i=$((i+1)); cp /bin/busybox /tmp/b$i; /tmp/b$i sha256sum /tmp/b$i /tmp/b$i /tmp/b$i; /tmp/b$i md5sum /tmp/b$i; /tmp/b$i sort /tmp/b$i; rm /tmp/b$i; done >/dev/null';
+
+export interface MemoryRun {
+  minutes: number;
+  samples: (Memory & { seconds: number })[];
+  /** `info jit` at the end: regions there, compiled and dropped. */
+  regions: number;
+  compiled: number;
+}
+
+export async function measureMemory(
+  open: (address: string, waitFor: string) => Promise<Tab>,
+  minutes: number,
+  say: (text: string) => void,
+): Promise<MemoryRun> {
+  const tab = await open('?guest=linux', 'guest# ');
+  await tab.type(`${WORK}\r`);
+  const samples: MemoryRun['samples'] = [];
+  const start = performance.now();
+  for (let next = SAMPLE_MS; next <= minutes * 60_000; next += SAMPLE_MS) {
+    await new Promise((resolve) => setTimeout(resolve, start + next - performance.now()));
+    const sample = { seconds: Math.round((performance.now() - start) / 1000), ...tabMemory() };
+    samples.push(sample);
+    say(`${sample.seconds} s: ${sample.rss.toFixed(0)} MiB resident, ${sample.pss.toFixed(0)} by share`);
+  }
+  const text = await tab.monitor('info jit');
+  const figure = (label: string): number => Number(new RegExp(`^${label} +(\\d+)`, 'm').exec(text)?.[1] ?? 0);
+  await tab.close();
+  return { minutes, samples, regions: figure('region count'), compiled: figure('regions compiled') };
+}
+
+export function reportMemory({ minutes, samples, regions, compiled }: MemoryRun): boolean {
+  const rss = samples.map((sample) => sample.rss);
+  const most = Math.max(...rss);
+  const half = (from: number, to: number): number => Math.max(...rss.slice(Math.floor(rss.length * from), Math.ceil(rss.length * to)));
+  const growth = half(0.5, 1) - half(0.2, 0.5);
+  console.log(`Linux that makes code for ${minutes} minutes: ${compiled} regions compiled, ${regions} at the end`);
+  return [
+    verdict(most < TARGET, `the tab's renderer: at most ${most.toFixed(0)} MiB resident, less than ${TARGET}`),
+    verdict(growth < FLAT, `its most in the second half, over that from the first fifth on: ${growth.toFixed(0)} MiB, less than ${FLAT}`),
+  ].every((each) => each);
+}

@@ -1,0 +1,31 @@
+/** The workloads of the bench image. */
+
+/** In the order of the table `all` in main.c; the letter that starts one is 'a' + its index. */
+export const workloads = [
+  'ALU loop',
+  'crc32, table',
+  'sha256',
+  '64-bit multiply',
+  'sieve',
+  'qsort, pointer',
+  'fib',
+  'records, strings',
+  'list, matrix',
+  'bytecode VM',
+  'REP STOS',
+  'REP MOVS',
+  'store loop 64 MiB',
+  'copy loop 64 MiB',
+  'chase 256 KiB',
+  'chase 32 MiB',
+  'SSE2 float',
+  'SSE2 integer',
+  'x87',
+  'INVLPG churn',
+  'CR3 flush',
+  'page faults',
+  'port I/O',
+  'INT from ring 0',
+  'INT from ring 3',
+  'SYSCALL',
+] as const;
