@@ -26,6 +26,7 @@ async function installDependencies() {
 }
 
 async function buildCore() {
+  if (!existsSync(resolve(root, 'build/core.wasm'))) say('building the wasm core (about a minute)');
   if ((await tsx('scripts/build-core.ts')) !== 0) throw new UserError('the wasm core does not build (see above)');
 }
 

@@ -1,6 +1,7 @@
 // npm start: sets up what is missing, builds, serves, prints the address and nothing else that went as it should.
 import { spawn } from 'node:child_process';
 import { resolve } from 'node:path';
+import { choosePort, USUAL } from './port.mjs';
 import { setup } from './setup.mjs';
 import { main, must, root, say } from './steps.mjs';
 
@@ -26,9 +27,15 @@ function serve(vite, args) {
 }
 
 await main(async () => {
+  const args = process.argv.slice(2);
+  // Before all that takes minutes: a port that was named may be in use.
+  await choosePort(args);
   await setup({ quiet: true });
   const vite = resolve(root, 'node_modules/vite/bin/vite.js');
   say('building the page');
   await must(process.execPath, [vite, 'build', '--logLevel', 'error']);
-  return serve(vite, process.argv.slice(2));
+  const port = await choosePort(args);
+  if (!args.some((each) => each.startsWith('--port')) && port !== USUAL)
+    say(`port ${USUAL} is in use: the address is another one, for which the browser keeps snapshots of its own`);
+  return serve(vite, [...args, '--port', `${port}`]);
 });

@@ -1,0 +1,2 @@
+export const USUAL: number;
+export function choosePort(args: readonly string[], usual?: number): Promise<number>;
