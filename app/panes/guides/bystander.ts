@@ -3,7 +3,7 @@ import type { LabState } from '../../../engine/worker/protocol';
 import { hex } from '../../shared/format';
 import { contains, dimmSlots, endLoop, toPrompt } from './facts';
 import { freePlace } from './free-places';
-import type { Live, MeasureStep, StateStep, Tools } from './types';
+import type { Line, Live, MeasureStep, StateStep, Tools } from './types';
 
 /** The small slot that moves; the guest never touches it. */
 const ID = 90;
@@ -73,15 +73,20 @@ export const sweepStep: StateStep = {
   undo: endLoop,
 };
 
+/** The mode as it was found; one that a person has set since stays. */
+const zapModeBack =
+  (found: LabState['zap'], set: LabState['zap']) =>
+  ({ state }: Live): Line[] =>
+    found !== set && state.zap === set ? [{ at: 'monitor', text: `memslot_zap ${found}` }] : [];
+
 export const movesStep = (id: 'slot' | 'all', title: string, text: string): MeasureStep => ({
   id,
   title,
   text,
   measures: true,
   instead: (live) => (live.sweep === undefined ? 'The guest sweeps nothing now.' : undefined),
-  lines: () => [
-    { at: 'monitor', text: `memslot_zap ${id}` },
+  lines: ({ state }) => [
+    { at: 'monitor', text: `memslot_zap ${id}`, back: zapModeBack(state.zap, id) },
     { at: 'page', text: `${MOVES} times memslot_move ${ID}, there and back, and count`, run: (tools) => moves(tools, id) },
   ],
-  undo: () => (id === 'all' ? [{ at: 'monitor', text: 'memslot_zap slot' }] : []),
 });

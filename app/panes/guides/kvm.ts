@@ -38,6 +38,13 @@ function exchangeLines(live: Live): Line[] {
   ];
 }
 
+/** The exchange, or with it also the slots that the step's button added. */
+function takeBack(live: Live, did?: readonly Line[]): Line[] | undefined {
+  const made = SLOTS.filter(({ id }) => isThere(live, id) && did?.some(({ text }) => text.startsWith(`memslot_add ${id} `)));
+  if (made.length < SLOTS.length) return undoCommit(live, live.measures.lab);
+  return made.map(({ id }): Line => ({ at: 'monitor', text: `memslot_del ${id}` }));
+}
+
 export const kvmGuide: Guide = {
   id: 'kvm',
   guest: 'linux-kvm',
@@ -75,7 +82,7 @@ export const kvmGuide: Guide = {
       measures: true,
       find: found,
       lines: exchangeLines,
-      undo: (live) => undoCommit(live, live.measures.lab),
+      undo: takeBack,
     },
   ],
   results(live) {

@@ -49,6 +49,8 @@ export class Guides {
   #heardGeneration = -1;
   /** Steps that a button of the guide has done on this machine, with the lines that it ran: "exchange plug". */
   readonly #acted = new Map<string, readonly Line[]>();
+  /** What puts back the modes that a step has changed on this machine, the last change first. */
+  readonly #backs = new Map<string, ((live: Live) => Line[])[]>();
 
   constructor(lab: Lab) {
     this.#lab = lab;
@@ -195,7 +197,10 @@ export class Guides {
   async undo(guide: Guide, step: Step, did?: readonly Line[]): Promise<void> {
     const live = this.live(guide.id);
     if (!live) return;
-    await this.#run(guide, step, step.undo?.(live, did) ?? []);
+    const key = `${guide.id} ${step.id}`;
+    const backs = this.#backs.get(key) ?? [];
+    this.#backs.delete(key);
+    await this.#run(guide, step, [...(step.undo?.(live, did) ?? []), ...backs.flatMap((back) => back(live))]);
     if (!('measures' in step) || this.trouble) return;
     const from = guide.steps.indexOf(step);
     for (const [index, each] of guide.steps.entries()) {
@@ -211,8 +216,9 @@ export class Guides {
       const key = `${guide.id} ${step.id}`;
       const did = this.#acted.get(key);
       this.#acted.delete(key);
-      if (!live || !(this.isDone(step, live) || (did && 'makes' in step))) continue;
-      if (did) await this.undo(guide, step, did);
+      const changedModes = this.#backs.has(key);
+      if (!live || !(this.isDone(step, live) || changedModes || (did && 'makes' in step))) continue;
+      if (did || changedModes) await this.undo(guide, step, did);
       else if ('measures' in step) this.#forget(guide, step);
       if (this.trouble) return;
     }
@@ -220,10 +226,14 @@ export class Guides {
 
   async #run(guide: Guide, step: Step, lines: Line[]): Promise<void> {
     if (this.busy) return;
+    const key = `${guide.id} ${step.id}`;
     this.busy = { guide: guide.id, step: step.id, lines };
     this.trouble = undefined;
     try {
-      for (const line of lines) await this.#do(guide, line);
+      for (const line of lines) {
+        await this.#do(guide, line);
+        if (line.at === 'monitor' && line.back) this.#backs.set(key, [line.back, ...(this.#backs.get(key) ?? [])]);
+      }
       this.#notice();
     } catch (error) {
       this.trouble = { guide: guide.id, step: step.id, text: (error as Error).message };
@@ -310,6 +320,7 @@ export class Guides {
       this.#measures = {};
       this.#current.clear();
       this.#acted.clear();
+      this.#backs.clear();
       this.#forgotten.clear();
       this.#heardGeneration = -1;
       return;

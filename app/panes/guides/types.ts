@@ -44,8 +44,9 @@ export interface Tools {
   pause(ms: number): Promise<void>;
 }
 
+/** `back`: puts a mode of the machine back that the line changed, and that no `undo` of the layout does. */
 export type Line =
-  | { at: 'monitor'; text: string; until?: Until }
+  | { at: 'monitor'; text: string; until?: Until; back?(live: Live): Line[] }
   | { at: 'console'; text: string; until?: Until }
   /** A button of the page; `text` says which. */
   | { at: 'page'; text: string; run(tools: Tools): Promise<void> };
