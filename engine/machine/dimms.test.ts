@@ -123,6 +123,15 @@ describe('plugging', () => {
     expect(dimms.list()).toHaveLength(1);
   });
 
+  it('names what is wrong with slot, address, backend and node at once', () => {
+    backends.add('m1', 128 * MIB);
+    dimms.plug({ id: 'd1', memdev: 'm1' });
+    expect(() => dimms.plug({ memdev: 'm1', slot: 0, addr: 0x1000, node: 3 })).toThrow(
+      /^slot 0 is busy .*; address must be aligned to 0x200000 bytes \(nearest address: 0x[0-9a-f]+\); can't use already busy memdev: m1; 'DIMM property node has value 3'/,
+    );
+    expect(dimms.list()).toHaveLength(1);
+  });
+
   it('names every reason with the nearest size and the nearest free address, by the guest’s rule where it has one', () => {
     backends.add('m1', 127 * MIB);
     backends.add('m2', 128 * MIB);

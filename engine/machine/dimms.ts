@@ -111,11 +111,17 @@ export class Dimms implements MachineDimms {
     const memdev = options.memdev.replace(/^\/objects\//, '');
     const backend = this.backends.get(memdev);
     if (!backend) throw new MachineError(`Device '${options.memdev}' not found`);
-    const slot = this.chooseSlot(options.slot);
-    const addr = this.placement.choose(backend.size, options.addr, this.hooks.guestBlock());
-    if (backend.busy !== undefined || backend.kind === 'board') throw new MachineError(`can't use already busy memdev: ${memdev}`);
     const node = options.node ?? 0;
-    if (node !== 0) throw new MachineError(`'DIMM property node has value ${node}' which exceeds the number of numa nodes: 1`);
+    const { slot, addr } = everyReason({
+      slot: () => this.chooseSlot(options.slot),
+      addr: () => this.placement.choose(backend.size, options.addr, this.hooks.guestBlock()),
+      memdev: () => {
+        if (backend.busy !== undefined || backend.kind === 'board') throw new MachineError(`can't use already busy memdev: ${memdev}`);
+      },
+      node: () => {
+        if (node !== 0) throw new MachineError(`'DIMM property node has value ${node}' which exceeds the number of numa nodes: 1`);
+      },
+    });
     const dimm = this.realize({ id: id ?? '', memdev, slot, node, addr }, backend, 'person');
     this.hooks.wake();
     return dimm;
@@ -438,4 +444,20 @@ function ostText(status: number): string {
 
 function hex(value: number): string {
   return `0x${value.toString(16)}`;
+}
+
+/** The answers of all, or one MachineError with the reason of each that throws one. */
+function everyReason<T extends Record<string, () => unknown>>(checks: T): { [K in keyof T]: ReturnType<T[K]> } {
+  const reasons: string[] = [];
+  const answers = Object.entries(checks).map(([name, check]) => {
+    try {
+      return [name, check()];
+    } catch (error) {
+      if (!(error instanceof MachineError)) throw error;
+      reasons.push(error.message);
+      return [name, undefined];
+    }
+  });
+  if (reasons.length > 0) throw new MachineError(reasons.join('; '));
+  return Object.fromEntries(answers) as { [K in keyof T]: ReturnType<T[K]> };
 }

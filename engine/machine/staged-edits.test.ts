@@ -121,7 +121,7 @@ describe('staging', () => {
     set.begin();
     set.stage({ op: 'split', slot: 0, gpa: 0x40000, newSlot: 7 });
     expect(() => set.stage({ op: 'move', slot: 7, gpa: 0 })).toThrow('memslot 7 already has an operation in this change set');
-    expect(() => set.stage({ op: 'merge', slots: [1, 1] })).toThrow('memslot 1 already has an operation');
+    expect(() => set.stage({ op: 'merge', slots: [1, 1] })).toThrow('memslot 1 is named twice');
     set.drop(0);
     set.stage({ op: 'del', slot: 7 });
     expect(set.entries).toHaveLength(1);

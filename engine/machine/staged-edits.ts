@@ -2,6 +2,7 @@
  * The change set that is being staged. Its edits are what monitor and page say; here they become memory regions, all of them
  * for one commit. At most one operation per slot id, so their order cannot matter.
  */
+import { HOST_BASE } from '../abi/layout';
 import { type Regions, regionOf } from '../memory/index';
 import type { Commit, Errno, MemoryRegion, Refusal } from '../memory/types';
 import {
@@ -25,6 +26,8 @@ const PAGE = 4096;
 const LEGACY_SLICE = 200_000;
 /** Entries of a change set up to which a refusal names the nearest address. */
 const ADVISED = 64;
+/** Reasons that the refusal of a stepped commit names. */
+const NAMED = 8;
 
 /** Why nothing else may change the layout while a commit is stepped through. */
 export const BETWEEN_PHASES = 'a commit is between its phases: run it to its end (changeset_step -a), or abort it before swap 1';
@@ -160,9 +163,9 @@ export class StagedEdits implements StagedChangeSet {
     const mine = slotIds(edit);
     const taken = mine.find((id) => this.taken.has(id));
     const twice = mine.find((id, index) => mine.indexOf(id) !== index);
-    if (taken !== undefined || twice !== undefined) {
-      throw new MachineError(`memslot ${taken ?? twice} already has an operation in this change set: at most one per memslot id`);
-    }
+    if (twice !== undefined) throw new MachineError(`memslot ${twice} is named twice`);
+    if (taken !== undefined)
+      throw new MachineError(`memslot ${taken} already has an operation in this change set: at most one per memslot id`);
     edits.push(this.withHostMemory(edit));
     for (const id of mine) this.taken.add(id);
     this.version++;
@@ -198,7 +201,7 @@ export class StagedEdits implements StagedChangeSet {
   /** Host memory, bytes, that a staged edit maps; of that of a rehost the first byte. */
   forEachHostRange(visit: (start: number, size: number) => void): void {
     for (const edit of this.edits ?? []) {
-      if (edit.op === 'add') visit(edit.hva, edit.size);
+      if (edit.op === 'add' && isSize(edit.size)) visit(edit.hva, edit.size);
       else if (edit.op === 'rehost' && edit.hva !== undefined) visit(edit.hva, 1);
     }
   }
@@ -223,6 +226,13 @@ export class StagedEdits implements StagedChangeSet {
     if (request.refusals.length === 0) return commit;
     const refusals = [...request.refusals, ...(commit.ok ? [] : commit.refusals)];
     return { ok: false, refusals: refusals.sort((a, b) => a.index - b.index) };
+  }
+
+  private reasons(request: Request): string {
+    const commit = this.judge(request);
+    const refusals = commit.ok ? [] : commit.refusals;
+    const texts = refusals.slice(0, NAMED).map(({ index, errno, reason }) => `entry ${index + 1}: ${errno}: ${reason}`);
+    return [...texts, ...(refusals.length > NAMED ? [`and ${refusals.length - NAMED} more (changeset_check)`] : [])].join('; ');
   }
 
   preview(): MemoryRegion[] | undefined {
@@ -263,8 +273,7 @@ export class StagedEdits implements StagedChangeSet {
     const edits = this.editable();
     if (edits.length === 0) throw new MachineError('the change set is empty: there is nothing to step through');
     const request = this.translate(edits);
-    const refusal = request.refusals[0];
-    if (refusal) throw new MachineError(`entry ${refusal.index + 1}: ${refusal.errno}: ${refusal.reason}`);
+    if (request.refusals.length > 0) throw new MachineError(this.reasons(request));
     const run = this.context.engine.beginCommit({ call: 'delta', regions: request.regions });
     const commit = new SteppedCommit(run, {
       retries: () => this.context.retries(),
@@ -415,10 +424,14 @@ export class StagedEdits implements StagedChangeSet {
     request.moves = moves.map(({ move }) => move);
   }
 
-  /** Host memory is taken when the edit is staged, so that a dry run can say whether there is any. */
+  /**
+   * Host memory is taken when the edit is staged, so that a dry run can say whether there is any. A size that is refused gets none: the dry
+   * run names what else is wrong with the edit.
+   */
   private withHostMemory(edit: NewEdit): StagedEdit {
     const { engine, host } = this.context;
-    if (edit.op === 'add') return { ...edit, hva: edit.hva ?? host.allocate(edit.size, `bare.${edit.slot}`) };
+    if (edit.op === 'add')
+      return { ...edit, hva: edit.hva ?? (isSize(edit.size) ? host.allocate(edit.size, `bare.${edit.slot}`) : HOST_BASE) };
     if (edit.op !== 'rehost') return edit;
     const slot = engine.memslotById(edit.slot);
     const range = slot && host.rangeAt(slot.userspaceAddr);
@@ -439,9 +452,9 @@ export class StagedEdits implements StagedChangeSet {
     const { engine } = this.context;
     switch (edit.op) {
       case 'add': {
-        if (edit.size === 0) return { ok: true, regions: [] };
-        const { slot, flags, gpa: guestPhysAddr, size: memorySize, hva: userspaceAddr } = edit;
-        return { ok: true, regions: [{ slot, asId: 0, flags, guestPhysAddr, memorySize, userspaceAddr }] };
+        const { slot, flags, gpa: guestPhysAddr, size, hva: userspaceAddr } = edit;
+        // Size 0 is refused above and would mean a delete: the other fields are checked with the least size.
+        return { ok: true, regions: [{ slot, asId: 0, flags, guestPhysAddr, memorySize: size === 0 ? PAGE : size, userspaceAddr }] };
       }
       case 'move':
         return this.changed(edit.slot, { guestPhysAddr: edit.gpa });
@@ -495,6 +508,8 @@ function slotIds(edit: NewEdit): number[] {
   if (edit.op === 'rehost') return [];
   return [edit.slot];
 }
+
+const isSize = (size: number): boolean => size > 0 && size % PAGE === 0;
 
 function refuse(errno: Errno, reason: string): Regions {
   return { ok: false, refusals: [{ index: 0, errno, reason }] };

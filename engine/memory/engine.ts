@@ -304,7 +304,7 @@ export class MemslotEngine {
   regionsOf(request: Extract<CommitRequest, { call: 'resize' | 'split' | 'merge' }>): Regions {
     const { asId = 0 } = request;
     if (request.call === 'resize') return resizeRegions(this.spaces, request.slot, request.memorySize, asId);
-    if (request.call === 'split') return splitRegions(this.spaces, request.slot, request.atGpa, request.newSlot, asId);
+    if (request.call === 'split') return splitRegions(this.limits, this.spaces, { ...request, asId });
     return mergeRegions(this.spaces, request.slots, asId);
   }
 

@@ -104,11 +104,14 @@ export function checkRegion(limits: Limits, fields: Fields): Region | string[] {
   return { id: slot, asId, flags, base: gpa / PAGE_SIZE, pages: size / PAGE_SIZE, hva, span: fields.span };
 }
 
-/** Where an invalid region would lie, if that is known: besides its own faults it may overlap others. */
+/**
+ * Where an invalid region would lie, if that is known: besides its own faults it may overlap others. An address or a size that is no multiple of a
+ * page counts as the nearest one, which its refusal names: where that is taken, the refusal of the overlap names one that is free.
+ */
 export function placeOf(limits: Limits, { slot, asId, gpa, size }: Fields): Place | undefined {
   if (!isAddress(slot) || !isAddress(asId) || asId >= limits.spaces) return undefined;
-  if (!isAddress(gpa) || gpa % PAGE_SIZE !== 0 || !isAddress(size) || size % PAGE_SIZE !== 0 || size === 0) return undefined;
-  return isAddress(gpa + size) ? { id: slot, asId, base: gpa / PAGE_SIZE, pages: size / PAGE_SIZE } : undefined;
+  if (!isAddress(gpa) || !isAddress(size) || size === 0 || !isAddress(gpa + size)) return undefined;
+  return { id: slot, asId, base: Math.round(gpa / PAGE_SIZE), pages: Math.max(1, Math.round(size / PAGE_SIZE)) };
 }
 
 function refuseFields(l: Limits, { slot, asId, flags, gpa, size, hva }: Fields): string[] | undefined {

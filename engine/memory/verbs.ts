@@ -4,7 +4,7 @@
  */
 import type { AddressSpace } from './address-space';
 import { regionOf } from './change-set';
-import { hex, PAGE_SIZE } from './limits';
+import { hex, type Limits, PAGE_SIZE } from './limits';
 import type { Errno, MemoryRegion, Refusal } from './types';
 
 export type Regions = { ok: true; regions: MemoryRegion[] } | { ok: false; refusals: Refusal[] };
@@ -30,10 +30,16 @@ export function resizeRegions(spaces: readonly AddressSpace[], slot: number, mem
   return { ok: true, regions: [{ ...region, memorySize }] };
 }
 
-export function splitRegions(spaces: readonly AddressSpace[], slot: number, atGpa: number, newSlot: number, asId: number): Regions {
+export function splitRegions(
+  { maxSlots }: Limits,
+  spaces: readonly AddressSpace[],
+  { slot, atGpa, newSlot, asId }: { slot: number; atGpa: number; newSlot: number; asId: number },
+): Regions {
   const region = find(spaces, slot, asId);
-  if (isRefusal(region)) return region;
   const refusals: Refusal[] = [];
+  if (!(Number.isInteger(newSlot) && newSlot >= 0 && newSlot < maxSlots))
+    refusals.push({ index: 1, errno: 'EINVAL', reason: `memslot id is ${String(newSlot)}: use an id from 0 to ${maxSlots - 1}` });
+  if (isRefusal(region)) return region.ok ? region : { ok: false, refusals: [...region.refusals, ...refusals] };
   const low = Number.isSafeInteger(atGpa) ? atGpa - region.guestPhysAddr : 0;
   if (low % PAGE_SIZE !== 0 || low <= 0 || low >= region.memorySize) {
     const { guestPhysAddr: start, memorySize: size } = region;

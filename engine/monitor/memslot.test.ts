@@ -46,10 +46,11 @@ describe('memslot commands outside a change set', () => {
     const generation = machine.memory.generation();
     expect(await monitor.execute('memslot_add 40 1M 2M')).toMatch(/^Error: EEXIST: .*\n$/);
     expect(await monitor.execute('memslot_del 99')).toMatch(/^Error: E\w+: .*99.*\n$/);
-    expect(await monitor.execute('memslot_move 3 0x123')).toMatch(/^Error: EINVAL: .*\n$/);
+    expect(await monitor.execute('memslot_move 3 0x123')).toMatch(/^Error: EINVAL: .*\nError: EEXIST: .*\n$/);
     expect(await monitor.execute('memslot_add 40 4G 100')).toBe(
-      'Error: size 100 must be a multiple of 4096 bytes, and not 0 (nearest: 0x1000)\n',
+      'Error: EINVAL: memorySize is 0x64: use a multiple of 4096 (nearest: 0x1000)\n',
     );
+    expect(await monitor.execute('memslot_merge 3 3')).toBe('Error: memslot 3 is named twice\n');
     expect(await monitor.execute('memslot_merge 3')).toBe('Error: memslot_merge needs at least two ids, it got 3\n');
     expect(await monitor.execute('memslot_move 3 zz')).toBe(
       `invalid char 'z' in expression\nTry "help memslot_move" for more information\n`,
@@ -62,6 +63,39 @@ describe('memslot commands outside a change set', () => {
     expect(machine.memory.memslots()).toEqual(before);
     expect(machine.memory.generation()).toBe(generation);
     expect(machine.changeSet.open).toBe(false);
+  });
+});
+
+describe('a command with several faults', () => {
+  it.each([
+    ['memslot_add 70000 0x200001001 0x123', ['memslot id is 70000', 'memorySize is 0x123', 'guestPhysAddr is 0x200001001']],
+    ['memslot_add 70000 0x200001001 0', ['memorySize is 0', 'memslot id is 70000', 'guestPhysAddr is 0x200001001']],
+    ['memslot_add 3 0x200001001 0 0x77', ['memslot 3 exists', 'memorySize is 0', 'guestPhysAddr is 0x200001001', 'userspaceAddr is 0x77']],
+    ['memslot_split 3 0x123 70000', ['memslot id is 70000', 'split address is 0x123']],
+    ['memslot_split 99 1M 70000', ['memslot 99 does not exist', 'memslot id is 70000']],
+  ])('%s names each', async (line, reasons) => {
+    const { monitor, machine } = await testMonitor();
+    const before = machine.memory.memslots();
+    const lines = (await monitor.execute(line)).trimEnd().split('\n');
+    expect(lines.map((text) => reasons.find((reason) => text.includes(`: ${reason}`)) ?? text)).toEqual(reasons);
+    expect(machine.memory.memslots()).toEqual(before);
+  });
+
+  it('names a free place where the multiple nearest to an address is taken', async () => {
+    const { monitor } = await testMonitor();
+    const text = await monitor.execute('memslot_add 40 0x100123 1M');
+    expect(text).toContain('guestPhysAddr is 0x100123: use a multiple of 4096 below 2^53 (nearest: 0x100000)');
+    const place = /EEXIST: memslot 40 at \[0x100000, 0x200000\) overlaps .*nearest free address: (0x[0-9a-f]+)/.exec(text)?.[1];
+    expect(await monitor.execute(`memslot_add 40 ${place} 1M`)).toBe('');
+  });
+
+  it('to step through a change set names those of each entry', async () => {
+    const { monitor, machine } = await testMonitor();
+    for (const line of ['changeset_begin', 'memslot_add 3 0x200000123 1M', 'memslot_del 99']) expect(await monitor.execute(line)).toBe('');
+    expect(await monitor.execute('changeset_commit -s')).toMatch(
+      /^Error: entry 1: EEXIST: memslot 3 exists[^;]*; entry 1: EINVAL: guestPhysAddr[^;]*; entry 2: ENOENT: memslot 99 does not exist\n$/,
+    );
+    expect(machine.changeSet.stepping).toBeUndefined();
   });
 });
 

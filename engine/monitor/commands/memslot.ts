@@ -11,8 +11,6 @@ import { reasonsOf, refusalLines, refusedSet } from '../info/memslots';
 import { type Args, type Command, CommandError, type Context, getFlag, getNumber, getString, type Result } from '../types';
 import { beginStepped, steppedCommands } from './stepped';
 
-const PAGE = 4096;
-
 const flagBits = (args: Args): number =>
   (getFlag(args, 'readonly') ? MemFlag.ReadOnly : 0) | (getFlag(args, 'log') ? MemFlag.LogDirtyPages : 0);
 
@@ -45,12 +43,7 @@ async function edit(context: Context, staged: NewEdit): Promise<string> {
 
 async function add(context: Context, args: Args): Promise<string> {
   const slot = getNumber(args, 'id')!;
-  const size = getNumber(args, 'size')!;
-  if (size <= 0 || size % PAGE !== 0) {
-    const nearest = Math.max(PAGE, Math.round(size / PAGE) * PAGE);
-    throw new CommandError(`size ${size} must be a multiple of ${PAGE} bytes, and not 0 (nearest: 0x${nearest.toString(16)})`);
-  }
-  const [gpa, hva] = [getNumber(args, 'gpa')!, getNumber(args, 'hva')];
+  const [gpa, size, hva] = [getNumber(args, 'gpa')!, getNumber(args, 'size')!, getNumber(args, 'hva')];
   return edit(context, { op: 'add', slot, gpa, size, hva, flags: flagBits(args), ...spanOf(args) });
 }
 
