@@ -27,6 +27,8 @@ const HLT = 0xf4;
 /** Of the page tables, by page of the data: present, writable, user. */
 const DATA_PAGE_FLAGS: readonly (number | undefined)[] = [undefined, 5, undefined, 6, undefined, 3];
 const ROUNDS = 40;
+/** No exit of the core. */
+const STUCK = -1;
 /** Entries of the GDT behind the null descriptor: segments, gates, the TSS. */
 const SEGMENTS = 25;
 const GATES = SEGMENTS;
@@ -309,6 +311,8 @@ export class Trio {
   /** How often each vector was delivered. */
   readonly faults = new Map<number, number>();
   rounds = 0;
+  /** Rounds that a guest ended by faulting for ever. */
+  stuck = 0;
   /** Instructions that the rounds ran. */
   instructions = 0n;
 
@@ -321,7 +325,12 @@ export class Trio {
     const until = this.single.icount + BigInt(budget);
     const exits = [this.sliced, this.compiled].map((core) => core.core.run(0, budget));
     let exit = 0;
-    while (exit === 0 && this.single.icount < until) exit = this.single.core.run(0, 1);
+    while (exit === 0 && this.single.icount < until) {
+      const before = this.single.icount;
+      exit = this.single.core.run(0, 1);
+      // A handler that faults for ever: the core gave up, at a depth of the stack that depends on the budget.
+      if (exit === 0 && this.single.icount === before) return STUCK;
+    }
     const names = ['one at a time', 'in slices', 'compiled'];
     const states = this.all.map((core) => core.state());
     const ends = [exit, ...exits];
@@ -361,6 +370,7 @@ export class Trio {
         if (typeof result === 'string')
           return `seed ${seed}, ${scene.mode} mode, round ${round}, slice ${slice}: ${result}\n  begun at ${begin}`;
         this.instructions += this.single.icount - before;
+        if (result === STUCK) this.stuck++;
         if (result === 0) continue;
         const vector = (Number(this.single.rip) - 1 - HANDLERS) / 16;
         if (Number.isInteger(vector) && vector >= 0 && vector < VECTORS) this.faults.set(vector, (this.faults.get(vector) ?? 0) + 1);
