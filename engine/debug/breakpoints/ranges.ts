@@ -9,7 +9,7 @@ function accessBits({ execute, read, write }: Accesses): number {
   return (execute ? watch.WATCH_EXEC : 0) | (read ? watch.WATCH_READ : 0) | (write ? watch.WATCH_WRITE : 0);
 }
 
-/** What the core must watch for it now: a slot is where the layout has it. A hole needs no watch. */
+/** The ranges that the core must watch for it now. A slot's range is taken from the layout; a hole needs no watch. */
 export function watchesOf({ place, access, waits }: Breakpoint, machine: Machine): Watch[] {
   if (waits) return [];
   const bits = accessBits(access);

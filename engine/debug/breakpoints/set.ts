@@ -1,6 +1,6 @@
 /**
- * The breakpoints of a machine: one set, whoever sets them. They are no state of the machine; a snapshot has none. Hits are met between two
- * instructions, at the same one in either tier.
+ * The breakpoints of a machine: one set for monitor, page and gdb. They are not part of the machine's state or its snapshots. Hits are handled
+ * between two instructions, the same two in either tier.
  */
 import { type Machine, MachineError, type WatchHit, type WatchStop } from '../../machine/index';
 import { watchesOf } from './ranges';
@@ -20,16 +20,16 @@ export function breakpointsOf(machine: Machine): BreakpointSet {
 }
 
 export class BreakpointSet {
-  /** Why the machine stands, until it runs again. */
+  /** Why the machine stopped, until it runs again. */
   stop: Stop | undefined;
   private readonly known = new Map<number, Breakpoint>();
   private readonly listeners = new Set<() => void>();
-  /** By place in the list of watches. */
+  /** By index in the list of watches. */
   private owners: Breakpoint[] = [];
   private next = 1;
-  /** All others are as if they were not there. */
+  /** If set, the only breakpoint that is armed. */
   private lone: Breakpoint | undefined;
-  /** While somebody else asks for the hits (going back), nothing stops here. */
+  /** While a reverse search takes the hits, nothing stops here. */
   private diverted: ((stop: WatchStop, met: Breakpoint[]) => string | undefined) | undefined;
 
   constructor(private readonly machine: Machine) {
@@ -51,7 +51,7 @@ export class BreakpointSet {
     return this.known.get(id);
   }
 
-  /** MachineError when it cannot be: no such slot, no access, or too many ranges. */
+  /** Throws MachineError if it cannot be set: no such slot, no access, or too many ranges. */
   add(options: BreakpointOptions): Breakpoint {
     const { place, access } = options;
     if (place.kind === 'slot' && !this.machine.memory.memslotById(place.slot, 0))
@@ -71,7 +71,7 @@ export class BreakpointSet {
     return breakpoint;
   }
 
-  /** False: there is none of this id. */
+  /** Returns false if there is no breakpoint with this id. */
   delete(id: number): boolean {
     if (!this.known.delete(id)) return false;
     this.arm();
@@ -79,7 +79,7 @@ export class BreakpointSet {
     return true;
   }
 
-  /** Those of an owner go. */
+  /** Deletes the breakpoints of one owner. */
   clear(owner: Breakpoint['owner']): void {
     for (const each of this.list()) if (each.owner === owner) this.known.delete(each.id);
     this.arm();
@@ -101,7 +101,7 @@ export class BreakpointSet {
     return () => this.listeners.delete(listener);
   }
 
-  /** Until `undo`, hits go to `met` with the breakpoints they belong to, whose counts stay as they are; what it answers stops the machine. */
+  /** Until `undo`, hits go to `met` with their breakpoints, whose counts do not change; a result of `met` stops the machine. */
   divert(met: (stop: WatchStop, breakpoints: Breakpoint[]) => string | undefined): () => void {
     this.diverted = met;
     return () => {
@@ -109,7 +109,7 @@ export class BreakpointSet {
     };
   }
 
-  /** For a search of the past: until `undo` this one is armed and no other. It is in no list. */
+  /** For a search of the past: until `undo`, only this one is armed. It is not listed. */
   alone(options: BreakpointOptions): { breakpoint: Breakpoint; undo(): void } {
     const breakpoint: Breakpoint = { owner: 'lab', ...options, id: 0, enabled: true, hits: 0, waits: false };
     this.lone = breakpoint;
@@ -149,7 +149,7 @@ export class BreakpointSet {
     for (const [{ id }] of gone) this.known.delete(id);
     const waiting = stops.filter(([{ afterCommit }]) => afterCommit);
     for (const [breakpoint] of waiting) breakpoint.waits = true;
-    // The core reads its table between two runs only.
+    // The core reads its table only between two runs.
     if (gone.length > 0 || waiting.length > 0) this.arm();
     this.changed();
     return stopText(this.stop);

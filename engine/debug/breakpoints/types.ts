@@ -1,4 +1,4 @@
-/** What the lab's own breakpoints and watchpoints are. */
+/** The lab's own breakpoints and watchpoints. */
 import type { WatchHit } from '../../machine/index';
 
 export interface Accesses {
@@ -7,34 +7,34 @@ export interface Accesses {
   write: boolean;
 }
 
-/** Addresses are in bytes. `page` is the frame of 4 KiB around a gpa, `slot` whatever the slot maps when it is accessed (address space 0). */
+/** Addresses are in bytes. `page` is the 4 KiB frame around a gpa, `slot` whatever the slot maps at the time of the access (address space 0). */
 export type Place =
-  /** `hva`: the memory itself, wherever slots show it. */
+  /** `hva`: host memory, at whatever gpas slots map it. */
   | { kind: 'gva' | 'gpa' | 'hva'; first: bigint; length: number }
   | { kind: 'page'; first: bigint }
   | { kind: 'slot'; slot: number }
   | { kind: 'port' | 'msr' | 'vector'; first: bigint; length: number }
-  /** What no slot and no device answers: anywhere, or in a range of gpas. */
+  /** Accesses that no slot and no device answers: anywhere, or in a range of gpas. */
   | { kind: 'hole'; first?: bigint; length?: number };
 
 export interface BreakpointOptions {
   place: Place;
-  /** Of vectors, nothing of it counts. */
+  /** Not used for vectors. */
   access: Accesses;
   /** One vCPU's accesses only. */
   vcpu?: number;
   condition?: {
     text: string;
-    /** Asked between two instructions. */
+    /** Evaluated between two instructions. */
     holds(vcpu: number, hit: WatchHit): boolean;
   };
-  /** So many hits pass first. */
+  /** Hits to ignore first. */
   skip?: number;
-  /** It goes with the first stop. */
+  /** Deleted by its first stop. */
   once?: boolean;
-  /** Of a slot: once behind each commit that changes it, and not before the next one. */
+  /** For a slot: stops once after each commit that changes it. */
   afterCommit?: boolean;
-  /** Who set it: a monitor's or the page's, or a gdb. */
+  /** Who set it: monitor and page, or a gdb. */
   owner?: 'lab' | 'gdb';
 }
 
@@ -42,9 +42,9 @@ export interface Breakpoint extends BreakpointOptions {
   readonly id: number;
   readonly owner: 'lab' | 'gdb';
   enabled: boolean;
-  /** Hits whose condition held, those that were skipped among them. */
+  /** Hits whose condition held, including those ignored by `skip`. */
   hits: number;
-  /** With `afterCommit`: no commit has come since the last stop. */
+  /** With `afterCommit`: no commit since the last stop. */
   waits: boolean;
 }
 

@@ -1,37 +1,37 @@
-/** What a gdb session needs of the place that it runs in. */
+/** What a gdb session needs from its host. */
 import type { Machine } from '../../machine/index';
 
-/** Going back, where the machine can (engine/debug/reverse). */
+/** Reverse execution, if the machine supports it (engine/debug/reverse). */
 export interface Backwards {
   /**
-   * One instruction of this vCPU, or to the last stop of a breakpoint; it may take a while. `begin`: the start of what can be gone back over was
-   * reached first.
+   * Goes back one instruction of this vCPU, or to the last breakpoint hit; may take a while. `begin`: the start of the recorded past was reached
+   * first.
    */
   step(vcpu: number, going: () => Promise<boolean>): Promise<'there' | 'begin'>;
   toBreakpoint(going: () => Promise<boolean>): Promise<'there' | 'begin'>;
-  /** The machine stands in its past: it runs on by `forward`, with the inputs that came, up to its present. */
+  /** The machine stands in its past: `forward` runs it on, with the recorded inputs, up to its present. */
   readonly behind: boolean;
   forward(going: () => Promise<boolean>, goal?: { vcpu: number; icount: number }): Promise<'stopped' | 'present'>;
-  /** To its present, if it stands in its past. */
+  /** Returns to the present, if the machine stands in its past. */
   home(): Promise<void>;
 }
 
 export interface GdbHost {
   machine: Machine;
-  /** Nobody else runs the machine until the result is called. */
+  /** Keeps others from running the machine until the result is called. */
   hold(): () => void;
-  /** As inputs, where they are recorded. */
+  /** Applied as inputs, so that they are recorded. */
   stop(): void;
   cont(): void;
-  /** gdb wrote memory or registers: no recording has that. The machine still stands where it did so. */
+  /** gdb wrote memory or registers, which recordings do not contain. The machine has not run since. */
   changed(what: string): void;
-  /** `monitor LINE`: the output. */
+  /** `monitor LINE`; returns the output. */
   monitor(line: string): Promise<string>;
-  /** Comes back soon; other events are handled meanwhile. */
+  /** Lets other events be handled. */
   turn(): Promise<void>;
   /** ms, monotonic */
   wallClock(): number;
-  /** The client said `kill`. */
+  /** The client sent `kill`. */
   quit(): void;
   readonly backwards?: Backwards | undefined;
 }

@@ -1,4 +1,4 @@
-/** Memory as gdb asks for it: by gva as a vCPU translates now, or by gpa (QEMU's PhyMemMode). Devices are never touched. */
+/** gdb's memory accesses: by gva, translated as the vCPU would now, or by gpa (QEMU's PhyMemMode). Devices are never accessed. */
 import type { Machine } from '../../machine/index';
 
 const PAGE = 4096;
@@ -8,7 +8,7 @@ export interface View {
   physical: boolean;
 }
 
-/** gpa of an address and how many bytes from there on lie in its page; undefined: it is not mapped. */
+/** gpa of an address, and the bytes from there to the end of its page; undefined if not mapped. */
 function place(machine: Machine, { vcpu, physical }: View, address: bigint): { gpa: number; room: number } | undefined {
   const at = BigInt.asUintN(64, address);
   if (physical && at >= 1n << 52n) return undefined;
@@ -16,7 +16,7 @@ function place(machine: Machine, { vcpu, physical }: View, address: bigint): { g
   return gpa === undefined ? undefined : { gpa, room: PAGE - (gpa % PAGE) };
 }
 
-/** As many bytes as there are from the address on; none: the first is not there. */
+/** The bytes that can be read from the address on; empty if the first cannot. */
 export function readMemory(machine: Machine, view: View, address: bigint, length: number): Uint8Array {
   const bytes = new Uint8Array(length);
   let done = 0;

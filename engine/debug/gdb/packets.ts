@@ -13,15 +13,15 @@ const MINUS = 0x2d;
 const FLIP = 0x20;
 
 export interface PacketHandler {
-  /** A whole packet with the right sum, escapes undone. */
+  /** A whole packet with the right checksum, unescaped. */
   packet(data: Uint8Array): void;
-  /** A packet with more data than MOST_DATA; it is dropped. */
+  /** A packet with more data than MOST_DATA, dropped. */
   tooLong(): void;
   interrupt(): void;
   send(bytes: Uint8Array): void;
 }
 
-/** Takes bytes as they come, in pieces of any size. */
+/** Parses bytes in pieces of any size. */
 export class PacketReader {
   acknowledge = true;
   private state: 'between' | 'data' | 'sum1' | 'sum2' = 'between';
@@ -38,7 +38,7 @@ export class PacketReader {
     for (const byte of bytes) this.byte(byte);
   }
 
-  /** A reply; kept until it is acknowledged. */
+  /** Sends a reply and keeps it until it is acknowledged. */
   reply(data: Uint8Array): void {
     const bytes = frame(data);
     this.last = this.acknowledge ? bytes : undefined;
@@ -55,7 +55,7 @@ export class PacketReader {
         return;
       case 'data':
         if (byte === HASH) this.state = 'sum1';
-        // The packet before was cut off.
+        // The previous packet was cut off.
         else if (byte === DOLLAR) this.begin();
         else {
           this.sum = (this.sum + byte) & 255;
@@ -147,7 +147,7 @@ export function toHex(bytes: Iterable<number>): string {
 
 const VALUES = Int8Array.from({ length: 256 }, (_unused, code) => '0123456789abcdef'.indexOf(String.fromCharCode(code).toLowerCase()));
 
-/** undefined: it is not an even number of hexadecimal digits. */
+/** undefined if the text is not an even number of hexadecimal digits. */
 export function fromHex(text: string): Uint8Array | undefined {
   if (text.length % 2 !== 0) return undefined;
   const bytes = new Uint8Array(text.length / 2);

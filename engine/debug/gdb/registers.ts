@@ -1,4 +1,4 @@
-/** Registers as QEMU's x86-64 target numbers them, and the target description that says so to gdb. */
+/** Registers, numbered as in QEMU's x86-64 target, and the target description that gdb reads. */
 import type { VcpuRegisters } from '../../machine/index';
 
 interface Register {
@@ -16,7 +16,7 @@ const SSE = 'org.gnu.gdb.i386.sse';
 /** Ours: gdb shows what it does not know by name. */
 const SYSTEM = 'org.memslot-lab.i386.system';
 
-/** gdb's order, and the place in the manual's encoding order. */
+/** gdb's order, and the index in the manual's encoding order. */
 const GPRS: readonly (readonly [string, number])[] = [
   ...([
     ['rax', 0],

@@ -1,9 +1,9 @@
-/** Running on under gdb: step, continue, step out of a range, back; and why it stopped, as a stop reply. */
+/** Resuming under gdb: step, continue, range step, reverse; and the stop reply. */
 import type { Breakpoint } from '../breakpoints/index';
 import { breakpointsOf } from '../breakpoints/index';
 import type { Backwards, GdbHost } from './host';
 
-/** What one thread, or all, shall do. */
+/** Action for one thread, or for all. */
 export type Action =
   | { kind: 'continue' }
   | { kind: 'step'; vcpu: number; range?: { start: bigint; end: bigint } }
@@ -14,7 +14,7 @@ export interface Halt {
   /** GDB's number of a signal. */
   signal: number;
   vcpu: number;
-  /** "watch:1000;" and its like, or ''. */
+  /** "watch:1000;" or the like, or ''. */
   detail: string;
 }
 
@@ -22,9 +22,9 @@ const SIGINT = 2;
 const SIGQUIT = 3;
 const SIGTRAP = 5;
 const SIGABRT = 6;
-/** ms without a look at what gdb sends */
+/** ms between two polls of gdb's input */
 const STRETCH = 20;
-/** Instructions of all vCPUs that a step may take: others run in their turns, and a halted one sleeps. */
+/** Bound on the instructions of all vCPUs during one step: the others run in turn, and a halted one sleeps. */
 const MOST = 2 ** 40;
 
 export class Resume {
@@ -34,7 +34,7 @@ export class Resume {
 
   constructor(
     private readonly host: GdbHost,
-    /** Which stop replies the client understands. */
+    /** Stop replies that the client supports. */
     private readonly features: { swbreak: boolean; hwbreak: boolean },
     private readonly isSoftware: (breakpoint: Breakpoint) => boolean,
   ) {}
@@ -45,7 +45,7 @@ export class Resume {
     this.wake?.();
   }
 
-  /** Resolves when the machine stands again. `first`: the vCPU that is named when nothing else names one. */
+  /** Resolves when the machine has stopped. `first`: the vCPU to report if the stop names none. */
   async run(action: Action, first: number): Promise<Halt> {
     this.interrupted = false;
     const { machine } = this.host;
@@ -71,7 +71,7 @@ export class Resume {
     host.cont();
     if (machine.run.state === 'running') await stopped;
     this.wake = undefined;
-    // The event about a watch comes behind the one about the state.
+    // The watch event follows the state event.
     await host.turn();
     return this.halt(first);
   }
@@ -152,7 +152,7 @@ export class Resume {
     return { signal: this.host.machine.run.state === 'shutdown' ? SIGQUIT : SIGABRT, vcpu, detail: '' };
   }
 
-  /** Why the machine stands now. */
+  /** Why the machine is stopped now. */
   halt(first: number): Halt {
     const { machine } = this.host;
     if (machine.run.state === 'shutdown' || machine.run.state === 'internal-error') return this.ended(first);

@@ -1,7 +1,7 @@
 /**
  * One gdb, as QEMU's stub serves it: all-stop, vCPU n is thread n + 1. Breakpoints of all kinds are the machine's (engine/debug/breakpoints):
- * guest memory is never patched. Whatever a client sends is answered, and what is wrong with "E..": it is no friend until it has shown it.
- * Not there: non-stop mode, multiprocess ids, tracepoints, files.
+ * guest memory is never patched. The client is not trusted: every packet is answered, a wrong one with "E..".
+ * Not implemented: non-stop mode, multiprocess ids, tracepoints, files.
  */
 import { breakpointsOf } from '../breakpoints/index';
 import type { GdbHost } from './host';
@@ -13,9 +13,9 @@ import { type Action, type Halt, Resume } from './resume';
 const OK = 'OK';
 const WRONG = 'E22';
 const FAULT = 'E14';
-/** Not understood, which the protocol says with nothing. */
+/** The protocol's empty reply: not supported. */
 const UNKNOWN = '';
-/** What a Z packet may ask for, by its number. */
+/** Kinds of breakpoint, by the number in the Z packet. */
 const WATCHED = [
   { execute: true, read: false, write: false },
   { execute: true, read: false, write: false },
@@ -30,7 +30,7 @@ export class GdbSession {
   private readonly reader: PacketReader;
   private readonly resume: Resume;
   private readonly features = { swbreak: false, hwbreak: false };
-  /** Threads that g and c packets are about: vCPU numbers. */
+  /** Threads selected for g and c packets: vCPU numbers. */
   private general = 0;
   private running = 0;
   private physical = false;
@@ -53,7 +53,7 @@ export class GdbSession {
       interrupt: () => this.resume.interrupt(),
       send,
     });
-    // As QEMU does: who looks wants to see something that stands still.
+    // As QEMU does: a debugger attaches to a stopped machine.
     if (host.machine.run.state === 'running') host.stop();
   }
 
@@ -61,12 +61,12 @@ export class GdbSession {
     if (!this.over) this.reader.receive(bytes);
   }
 
-  /** Resolved when all that was received is answered. */
+  /** Resolves when everything received has been answered. */
   idle(): Promise<void> {
     return this.queue;
   }
 
-  /** The client is gone: its breakpoints too. A client that did not say goodbye leaves the machine standing. */
+  /** The client disconnected: deletes its breakpoints. Without a detach the machine stays stopped. */
   close(): void {
     if (this.over) return;
     this.over = true;
@@ -81,7 +81,7 @@ export class GdbSession {
   }
 
   private enqueue(act: () => Promise<string | Uint8Array | undefined>): void {
-    // A client that does not wait for its answers is held to its turn; one that floods is not kept.
+    // A client that does not wait for replies is throttled; one that floods is disconnected.
     if (++this.queued > 4096) {
       this.queued--;
       return;
@@ -99,7 +99,7 @@ export class GdbSession {
     });
   }
 
-  /** The reply; undefined: none is to be sent. */
+  /** The reply; undefined: send none. */
   private async packet(data: Uint8Array): Promise<string | Uint8Array | undefined> {
     const text = textOf(data);
     const rest = text.slice(1);
@@ -185,7 +185,7 @@ export class GdbSession {
     return this.patch({ [register.name]: registerValueOf(bytes) });
   }
 
-  /** Only what changes: all of it can be written, or nothing is. */
+  /** Writes the registers that changed: all of them or none. */
   private patch(values: Record<string, bigint>): string {
     const { machine } = this.host;
     const now = machine.inspect.registers(this.general);
@@ -263,7 +263,7 @@ export class GdbSession {
 
   // Threads
 
-  /** "-1" all, "0" any: the first; undefined: there is no such thread. */
+  /** "-1" is all, "0" any, so the first; undefined: no such thread. */
   private vcpuOf(text: string): number | undefined {
     if (text === '-1' || text === '0') return text === '0' ? 0 : -1;
     if (!/^[0-9a-fA-F]{1,8}$/.test(text)) return undefined;
@@ -321,7 +321,7 @@ export class GdbSession {
     return UNKNOWN;
   }
 
-  /** The first action of a step counts, the other threads run on beside it as they do under QEMU. */
+  /** The first step action counts; the other threads run meanwhile, as under QEMU. */
   private actionOf(text: string): Action | undefined {
     const actions = text.split(';').map((part) => /^([cCsSr])([0-9a-fA-F,]*)(?::(-?[0-9a-fA-F]+))?$/.exec(part));
     if (actions.length > 64 || actions.some((match) => match === null)) return undefined;
@@ -366,7 +366,7 @@ export class GdbSession {
           (backwards ? ';ReverseStep+;ReverseContinue+' : '')
         );
       case 'QStartNoAckMode':
-        // This reply is the last that is acknowledged.
+        // This reply is the last one to be acknowledged.
         queueMicrotask(() => {
           this.reader.acknowledge = false;
         });
@@ -427,7 +427,7 @@ function breakpointOf(text: string): { key: string; type: number; address: bigin
   const match = /^(\d),([0-9a-fA-F]{1,16}),([0-9a-fA-F]{1,9})(;.*)?$/s.exec(text);
   if (!match) return undefined;
   const length = Number.parseInt(match[3]!, 16);
-  // The third number of a breakpoint is its kind.
+  // The third field of a breakpoint is its kind.
   if (Number(match[1]) > 1 && (length === 0 || length > MOST_WATCHED)) return undefined;
   return { key: `${match[1]},${match[2]},${match[3]}`, type: Number(match[1]), address: BigInt(`0x${match[2]}`), length };
 }

@@ -1,6 +1,6 @@
 /**
- * Where a machine stands in what has run: on a checkpoint, and from there on with the inputs that were recorded. Where nothing was recorded there
- * is nothing to go back over. What the guest sent goes out once only. The present that was left is a checkpoint itself, so the way to it is short.
+ * Moves a machine through its past: restores a checkpoint and runs on from there with the recorded inputs. Without a recording there is no past.
+ * Output that the guest repeats is dropped. The present that was left is itself a checkpoint, so the way back to it is short.
  */
 import { type Machine, MachineError, type Position } from '../../machine/index';
 import { breakpointsOf, type Stop } from '../breakpoints/index';
@@ -9,13 +9,13 @@ import type { Going, Mark, Moment, ReverseOptions } from './types';
 /** 0.8 s of guest time on one vCPU: run again in a fraction of a second, and a checkpoint costs a guest in compiled code a few ms. */
 const INSTRUCTIONS = 100_000_000;
 const BYTES = 256 * 0x100000;
-/** ms between two looks at whether to go on */
+/** ms between two calls of `goesOn` */
 const STRETCH = 20;
 
 export class Past {
-  /** Where the machine came to before it went back; undefined: it stands at its present. */
+  /** The present that the machine left; undefined: it stands there. */
   present: (Moment & { kept: unknown }) | undefined;
-  /** Did the machine run where it stands now, when it was there first? */
+  /** Did the machine run on from here the first time? */
   ran = false;
   /** What the machine stands in front of, by a way back to it. */
   ahead: Stop | undefined;
@@ -28,7 +28,7 @@ export class Past {
     return this.options.machine;
   }
 
-  /** It begins here: what was is forgotten. */
+  /** Forgets the past: it begins here. */
   begin(): void {
     const { instructions = INSTRUCTIONS, bytes = BYTES, journal } = this.options;
     this.leave();
@@ -36,12 +36,12 @@ export class Past {
     this.machine.checkpoints.keep({ instructions, bytes, mark });
   }
 
-  /** Inputs that had come by now. */
+  /** Inputs applied so far. */
   get inputs(): number {
     return this.present ? this.applied : this.options.journal.length;
   }
 
-  /** Where the machine is becomes its past. `behindStop`: a breakpoint's access stopped it just now, and it stands behind it. */
+  /** Enters the past at this moment. `behindStop`: a breakpoint's access has just stopped the machine, which stands behind it. */
   enter(): Moment & { behindStop: boolean } {
     const { machine } = this;
     const { journal } = this.options;
@@ -62,7 +62,7 @@ export class Past {
     return { ...this.now, behindStop };
   }
 
-  /** Where the machine is becomes its present. */
+  /** Makes this moment the present. */
   leave(): void {
     this.present = undefined;
     this.options.journal.past(false);
@@ -109,7 +109,7 @@ export class Past {
     if (position.running) run.cont();
   }
 
-  /** False: that is before all checkpoints. */
+  /** Returns false if that is before all checkpoints. */
   async toMoment(moment: Moment, going: Going): Promise<boolean> {
     const { instructions } = moment.position;
     const index = this.machine.checkpoints
@@ -125,7 +125,7 @@ export class Past {
     return true;
   }
 
-  /** Forward to in front of the instruction of the vCPU with this count. */
+  /** Runs forward, to in front of the instruction of the vCPU with this count. */
   async until(vcpu: number, icount: number, end: Moment, going: Going): Promise<void> {
     const { debug } = this.machine;
     debug.breakVcpu(vcpu, icount);
@@ -137,8 +137,8 @@ export class Past {
   }
 
   /**
-   * Runs on with the inputs that came, up to `end`. False: the machine stopped before, or `there` held. Throws when it goes another way than
-   * it went: then something reached it that was not recorded.
+   * Runs on with the recorded inputs, up to `end`. Returns false if the machine stopped before, or `there` held. Throws if the run diverges:
+   * then an input was not recorded.
    */
   async walk(end: Moment, going: Going, there: () => boolean): Promise<boolean> {
     const { journal } = this.options;
@@ -165,11 +165,11 @@ export class Past {
     const { machine } = this;
     for (;;) {
       if (there()) return false;
-      // A stop that was no input is none now.
+      // A stop that was not an input does not count now.
       const result = machine.run.to({ ...position, running: machine.run.state === 'running' }, this.options.wallClock() + STRETCH);
       if (result === 'there') return !there();
       if (there() || machine.run.state === 'paused') return false;
-      // It ended, as it did.
+      // It ended here the first time too.
       if (machine.run.state !== 'running') return machine.run.instructions === position.instructions;
       if (result === 'never') throw new MachineError('it went another way than it went: something reached it that was not recorded');
       if (!(await going())) {

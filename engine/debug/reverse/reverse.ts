@@ -1,6 +1,6 @@
 /**
- * Going back: to the checkpoint before, and forward again to the exact instruction, with the inputs that were recorded (past.ts). Where to, is
- * said as an instruction, a count, an input, or the last hit of a breakpoint (search.ts).
+ * Reverse execution: restores the checkpoint before the target and runs forward to the exact instruction with the recorded inputs (past.ts). The
+ * target is an instruction, a count, an input, or the last hit of a breakpoint (search.ts).
  */
 import type { Machine } from '../../machine/index';
 import type { Breakpoint } from '../breakpoints/index';
@@ -10,7 +10,7 @@ import type { Finding, Going, Mark, Met, ReverseOptions, Span } from './types';
 
 const histories = new WeakMap<Machine, Reverse>();
 
-/** The machine's way back, where it keeps one. */
+/** Reverse execution of a machine that keeps checkpoints. */
 export const reverseOf = (machine: Machine): Reverse | undefined => histories.get(machine);
 
 export class Reverse {
@@ -23,7 +23,7 @@ export class Reverse {
     this.begin();
   }
 
-  /** History begins here: what was is forgotten. */
+  /** Forgets the past: it begins here. */
   begin(): void {
     this.past.begin();
   }
@@ -34,7 +34,7 @@ export class Reverse {
     histories.delete(this.options.machine);
   }
 
-  /** Goes on until `cancel`. */
+  /** Runs until `cancel`. */
   get going(): Going {
     this.cancelled = false;
     return async () => {
@@ -43,7 +43,7 @@ export class Reverse {
     };
   }
 
-  /** Ends what is on its way by `going`. */
+  /** Ends what `going` runs. */
   cancel(): void {
     this.cancelled = true;
   }
@@ -65,23 +65,23 @@ export class Reverse {
     };
   }
 
-  /** Inputs that had come by now. */
+  /** Inputs applied so far. */
   get inputs(): number {
     return this.past.inputs;
   }
 
-  /** In front of the last instruction of this vCPU. */
+  /** Goes in front of the last instruction of this vCPU. */
   async step(vcpu: number, going: Going): Promise<'there' | 'begin'> {
     const target = this.options.machine.debug.icount(vcpu) - 1;
     return this.quietly(() => this.before(vcpu, target, this.options.machine.run.instructions - 1, going));
   }
 
-  /** In front of the instruction of this vCPU with that count, which comes at most `instructions` behind power-on; back or on. */
+  /** Goes, back or forward, in front of the instruction of this vCPU with that count, at most `instructions` after power-on. */
   async toInstruction(vcpu: number, icount: number, instructions: number, going: Going): Promise<'there' | 'begin'> {
     return this.quietly(() => this.before(vcpu, icount, instructions, going));
   }
 
-  /** To where so many instructions had run, back or on. */
+  /** Goes, back or forward, to where so many instructions had run. */
   async toCount(count: number, going: Going): Promise<'there' | 'begin' | 'present'> {
     return this.quietly(async () => {
       const { past } = this;
@@ -102,7 +102,7 @@ export class Reverse {
     });
   }
 
-  /** In front of an input, back or on. */
+  /** Goes, back or forward, in front of an input. */
   async toInput(index: number, going: Going): Promise<'there' | 'begin'> {
     return this.quietly(async () => {
       const { past } = this;
@@ -112,12 +112,12 @@ export class Reverse {
     });
   }
 
-  /** To where it came to before it went back; it goes on running if it ran. */
+  /** Returns to the present; the machine runs on if it ran there. */
   async home(): Promise<void> {
     if (this.behind) await this.quietly(async () => this.past.toPresent());
   }
 
-  /** The past is the present from now on: what lay ahead never comes. The machine stands. */
+  /** Makes this moment the present and discards what lay ahead. The machine is stopped. */
   goOnFromHere(): void {
     if (!this.behind) return;
     const { past } = this;
@@ -132,18 +132,18 @@ export class Reverse {
     journal.drop?.(inputs, ran);
   }
 
-  /** To the last hit of a breakpoint: in front of its instruction, or of the one that made the access. */
+  /** Goes to the last breakpoint hit: in front of its instruction, or of the one that made the access. */
   async toBreakpoint(going: Going): Promise<'there' | 'begin'> {
     return this.toHit(going, () => true);
   }
 
-  /** To the last access that `wanted` picks among the hits of all breakpoints. */
+  /** Goes to the last hit of any breakpoint that `wanted` accepts. */
   async toHit(going: Going, wanted: (breakpoint: Breakpoint) => boolean): Promise<'there' | 'begin'> {
     return this.quietly(() => toLastHit(this.past, going, wanted));
   }
 
   /**
-   * On from the past, with the inputs that came: to a breakpoint, to `goal` (a vCPU's count), or to the present, where the machine stops.
+   * Runs on from the past with the recorded inputs: to a breakpoint, to `goal` (a vCPU's count), or to the present, where the machine stops.
    */
   async forward(going: Going, goal?: { vcpu: number; icount: number }): Promise<'stopped' | 'present'> {
     const { past } = this;
@@ -167,8 +167,8 @@ export class Reverse {
   }
 
   /**
-   * The last access that a breakpoint of `watch` sees, before here, among what came between two checkpoints that `may` holds for. The machine is
-   * back where it was afterwards. `look`: asked at each such access, behind it; what it answers to the last one comes with it.
+   * Finds the last access before here that a breakpoint of `watch` sees, between two checkpoints for which `may` holds. Afterwards the machine is
+   * where it was. `look` is called behind each such access; its result for the last one is returned too.
    */
   async findLast<T>(find: Finding<T>, going: Going): Promise<{ met: Met; rip: bigint; seen: T } | 'cancelled' | undefined> {
     return this.quietly(() => findLast(this.past, find, going));
@@ -191,7 +191,7 @@ export class Reverse {
     const { past } = this;
     const { debug } = this.options.machine;
     past.enter();
-    // The checkpoint's own count of that vCPU shows once it is put back.
+    // The checkpoint's count of that vCPU is known once it is restored.
     for (let index = past.newest((position) => position.instructions <= instructions); index >= 0; index--) {
       past.goTo(index);
       if (debug.icount(vcpu) > target) continue;

@@ -1,4 +1,4 @@
-/** The last hit of a breakpoint before a moment: each stretch between two checkpoints is run again, the newest first, until one has a hit. */
+/** Finds the last hit of a breakpoint before a moment: runs each stretch between two checkpoints again, the newest first, until one has a hit. */
 import type { WatchHit } from '../../machine/index';
 import { type Breakpoint, breakpointsOf, stopText } from '../breakpoints/index';
 import type { Past } from './past';
@@ -9,13 +9,13 @@ interface Stretch {
   end: Moment;
   /** Instructions at the moment before which hits count. */
   below: number;
-  /** The access that stopped the machine at the end belongs to it, also where its instruction did not complete. */
+  /** The access that stopped the machine at the end counts too, even if its instruction did not complete. */
   over: boolean;
   wanted(breakpoint: Breakpoint): boolean;
   look?(hit: WatchHit): void;
 }
 
-/** Puts the machine in front of the instruction of the last hit, or at the beginning. */
+/** Leaves the machine in front of the instruction of the last hit, or at the beginning. */
 export async function toLastHit(past: Past, going: Going, wanted: (breakpoint: Breakpoint) => boolean): Promise<'there' | 'begin'> {
   const from = past.enter();
   let end: Moment = from;

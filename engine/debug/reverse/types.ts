@@ -1,19 +1,19 @@
-/** What going back needs, and what it answers. */
+/** The interface of reverse execution. */
 import type { Machine, Position, WatchHit } from '../../machine/index';
 import type { Breakpoint, Stop } from '../breakpoints/index';
 
 /** The inputs so far. */
 export interface Journal {
-  /** How many there are. */
+  /** Number of inputs. */
   readonly length: number;
   at(index: number): Position;
-  /** Does it once more, and records nothing. */
+  /** Applies the input again without recording it. */
   redo(index: number): unknown;
-  /** The machine stands in its past from now on (or no more): nothing but what was recorded may reach it. */
+  /** The machine stands in its past from now on (or no longer): only recorded inputs may reach it. */
   past(stands: boolean): void;
-  /** Those from this one on never come: the machine goes on another way, stopped. `ran`: it ran there. */
+  /** Discards the inputs from this one on: the stopped machine takes another way. `ran`: it ran there. */
   drop?(from: number, ran: boolean): void;
-  /** What is no part of the machine and goes back with it (the history of commits), and puts that back. */
+  /** Saves state outside the machine that goes back with it (the history of commits); the result restores it. */
   keep?(): unknown;
   putBack?(kept: unknown): void;
 }
@@ -23,31 +23,31 @@ export interface ReverseOptions {
   journal: Journal;
   /** ms, monotonic */
   wallClock(): number;
-  /** Nobody else runs the machine until the result is called. */
+  /** Keeps others from running the machine until the result is called. */
   hold?(): () => void;
-  /** Other events are handled meanwhile. */
+  /** Lets other events be handled. */
   turn?(): Promise<void>;
-  /** The end of each way through the past. */
+  /** Called at the end of each way through the past. */
   arrived?(): void;
   /** Instructions between two checkpoints. */
   instructions?: number;
-  /** What all of them may take, bytes. */
+  /** Bound on the size of all checkpoints, bytes. */
   bytes?: number;
 }
 
-/** A moment: `applied` inputs had come. */
+/** A moment, after `applied` inputs. */
 export interface Moment {
   position: Position;
   applied: number;
 }
 
-/** What a checkpoint's `mark` is. */
+/** Type of a checkpoint's `mark`. */
 export interface Mark {
   applied: number;
   kept: unknown;
 }
 
-/** A hit on the way: of which vCPU, at which count of its instructions, behind how many inputs. */
+/** A hit on the way: its vCPU, the count of that vCPU's instructions, and the inputs before it. */
 export interface Met {
   stop: Stop;
   icount: number;
@@ -55,22 +55,22 @@ export interface Met {
   applied: number;
 }
 
-/** What `findLast` looks for. */
+/** What `findLast` searches for. */
 export interface Finding<T> {
-  /** May it lie between the checkpoint at this place and the next? */
+  /** Can it lie between the checkpoint with this index and the next? */
   may(index: number): boolean;
-  /** Sets breakpoints; the result takes them away. */
+  /** Sets breakpoints; the result removes them. */
   watch(): () => void;
   wanted(breakpoint: Breakpoint): boolean;
   look(hit: WatchHit): T;
-  /** Nothing was seen between these two. */
+  /** Nothing was found between these two. */
   passed?(from: Position, to: Position): void;
 }
 
-/** Asked every few ms whether to go on. */
+/** Called every few ms: whether to go on. */
 export type Going = () => Promise<boolean>;
 
-/** Where it can go: counts of instructions, of all vCPUs together. */
+/** The reachable range, in instructions of all vCPUs together. */
 export interface Span {
   begin: number;
   now: number;

@@ -1,6 +1,6 @@
 /**
- * Who wrote this last? Goes back, from checkpoint to checkpoint, only through stretches in which a page of it changed, with a watch on the memory
- * itself: a slot that was moved since does not hide the write. The machine is where it was afterwards.
+ * Finds the last write to a range. Goes back from checkpoint to checkpoint, only through stretches in which one of its pages changed, with a
+ * watch on the host memory: a slot that has moved since does not hide the write. Afterwards the machine is where it was.
  */
 import type { Machine, WatchHit } from '../../machine/index';
 import { type Breakpoint, breakpointsOf } from '../breakpoints/index';
@@ -16,7 +16,7 @@ export interface HostRange {
   end: number;
 }
 
-/** The write: which instruction, and where the machine was behind it. */
+/** The write: its instruction, and where the machine was behind it. */
 export interface Written {
   by: 'vcpu';
   vcpu: number;
@@ -26,19 +26,19 @@ export interface Written {
   instructions: number;
   timeNs: number;
   generation: number;
-  /** Where it went through: a slot may have moved since. */
+  /** The gpa of the access: a slot may have moved since. */
   gva: bigint;
   gpa: number;
   bytes: number;
-  /** Of at most 8 of the bytes, little-endian. */
+  /** At most 8 of the bytes, little-endian. */
   value: bigint;
 }
 
 export type WhoWrote =
   | Written
-  /** Between two counts of instructions, by no vCPU: a device, the monitor, a loader. */
+  /** Written between two instruction counts, by a device, the monitor or a loader. */
   | { by: 'other'; from: number; to: number }
-  /** Not since this count. */
+  /** Not written since this count. */
   | { by: 'nobody'; since: number }
   | { by: 'cancelled' };
 
