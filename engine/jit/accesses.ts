@@ -1,6 +1,6 @@
 /**
- * Which memory an instruction touches, and which accesses of a block are tested together: those at constant distances from each other,
- * followed through additions, LEA, moves, pushes and pops. The first of a group tests for all; what comes behind it cannot fail.
+ * Which memory an instruction accesses, and which accesses of a block are tested together: those at constant distances from each other,
+ * followed through additions, LEA, moves, pushes and pops. The first access of a group tests for all, so the later ones cannot fail.
  */
 import { VCPU_GPR } from '../abi/vcpu';
 import { type Instruction, isShort, VREG_EA, VREG_PAGE } from './records';
@@ -8,11 +8,11 @@ import { fieldsOf, isVector, vectorFormOf } from './vector-forms';
 
 /** Bytes that one test may span. */
 const SPAN = 1024;
-/** Constants that lie in other pages have windows of their own: neighbours may be far from each other in host memory. */
+/** Constant addresses in different pages get separate windows: neighbours may be far apart in host memory. */
 const PAGE = 0x1000;
 /** Distances that are followed. */
 const NEAR = 0x7fff0000;
-/** Groups that are open at a time: each has a local. */
+/** Groups that can be open at a time: each has a local. */
 export const GROUPS = 12;
 
 const RSP = 4;
@@ -20,9 +20,9 @@ const RBP = 5;
 
 /** What an instruction does with memory. */
 export interface Operand {
-  /** Where: base + index + displacement of the record, below or at RSP, at RBP. */
+  /** Address: base + index + displacement of the record, below or at RSP, at RBP. */
   place: 'record' | 'push' | 'pop' | 'frame';
-  /** Of 'record': the index counts. */
+  /** For 'record': the index is added. */
   indexed: boolean;
   bytes: number;
   writes: boolean;
@@ -37,7 +37,7 @@ const STORES = new Set(['wholeStore', 'lowStore', 'toGeneral']);
 
 const NONE: readonly Operand[] = [];
 
-/** The accesses of an instruction that compiled code has, in order. */
+/** The accesses of an instruction of compiled code, in order. */
 export function operandsOf(at: Instruction): readonly Operand[] {
   const { family, action, form, size, from } = at.row;
   const bytes = 1 << size;
@@ -74,9 +74,9 @@ export function operandsOf(at: Instruction): readonly Operand[] {
 
 /** Accesses that are tested together. */
 export interface Group {
-  /** Names the window: the same in all blocks of the region that use it. */
+  /** Name of the window, shared by all blocks of the region that use it. */
   window: string;
-  /** First byte and the one behind the last, as distances from the same unknown. */
+  /** First byte and end, as distances from the same unknown. */
   low: number;
   high: number;
   writes: boolean;
@@ -87,7 +87,7 @@ export interface Group {
 export interface Access extends Operand {
   /** undefined: tested alone, by the TLB. */
   group: Group | undefined;
-  /** Distance as the group has it; and is it the one that tests? */
+  /** Distance within the group, and whether this access is the one that tests. */
   distance: number;
   first: boolean;
 }
@@ -100,7 +100,7 @@ interface Value {
   plus: number;
 }
 
-/** Roots that are no unknown: nothing, and where the region's first page is. */
+/** Roots that are known: zero, and the region's first page. */
 const NOTHING = 0;
 const FIRST_PAGE = 1;
 
@@ -114,7 +114,7 @@ class Planner {
   private readonly open = new Map<number, Group>();
   private local = 0;
 
-  /** `solo`: windows that are not used any more. */
+  /** `solo`: windows that are no longer used. */
   constructor(
     private readonly pageDelta: number,
     private readonly solo: ReadonlySet<string>,
@@ -140,7 +140,7 @@ class Planner {
     return offset < VCPU_GPR + 128 && (offset & 7) === 0;
   }
 
-  /** base + index + displacement; an unknown where that is not followed. */
+  /** base + index + displacement; an unknown if that is not followed. */
   private addressOf(at: Instruction, indexed: boolean): Value {
     let root = NOTHING;
     let plus = at.displacement;
@@ -177,7 +177,7 @@ class Planner {
     }
   }
 
-  /** The window of an access: by the registers that it names, so that other blocks share it. */
+  /** The window of an access, named by its registers so that other blocks share it. */
   private windowOf(at: Instruction, { place, indexed, writes }: Operand, value: Value): string {
     const kind = writes ? 'w' : 'r';
     if (place !== 'record') return `${kind} ${place === 'frame' ? RBP : RSP}`;
@@ -204,7 +204,7 @@ class Planner {
     }
     const window = this.windowOf(at, operand, value);
     if (this.solo.has(window)) {
-      // Its miss may enter a page in place of another: what was tested before must be tested again.
+      // A miss may replace a TLB entry: what was tested before must be tested again.
       this.open.clear();
       return { ...operand, group: undefined, distance: 0, first: true };
     }
@@ -219,7 +219,7 @@ class Planner {
     this.values[register] = Math.abs(plus + by) < NEAR ? { root, plus: plus + by } : this.unknown();
   }
 
-  /** What the registers hold behind the instruction; `changed`: bits. */
+  /** Tracks the registers across the instruction; `changed`: bits. */
   private follow(at: Instruction, changed: number): void {
     const { family, action, form, size } = at.row;
     const whole = size === 3 && this.isWhole(at.destination);
@@ -291,5 +291,5 @@ export function planAccesses(
   return new Planner(pageDelta, solo).run(instructions, changes);
 }
 
-/** Can the instruction stop in front of itself because of memory? */
+/** Can an access make the region exit in front of this instruction? */
 export const mayMiss = (plan: Plan, at: Instruction): boolean => plan.get(at)?.some(({ first }) => first) ?? false;

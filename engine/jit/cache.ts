@@ -1,4 +1,4 @@
-/** Room for what compiled regions need: slots in the core's table of functions, and memory for their tables of computed jumps. */
+/** Allocates what compiled regions need: slots in the core's function table, and memory for their tables of computed jumps. */
 import { JIT_TABLES, JIT_TABLES_END, MAX_VCPUS, VCPU_BASE, VCPU_BLOCK_SIZE, VCPU_GUEST_CONTEXT, VCPU_WINDOWS } from '../abi/layout';
 import { TLB_USER, WINDOW_LENGTH, WINDOW_MISSES, WINDOW_SIZE, WINDOWS } from '../abi/tlb';
 
@@ -38,7 +38,7 @@ export class TableMemory {
   private top = JIT_TABLES;
   private readonly free = new Map<number, number[]>();
 
-  /** Address, or 0: there is no room. */
+  /** Address, or 0 if there is no room. */
   allocate(bits: number): number {
     const again = this.free.get(bits)?.pop();
     if (again !== undefined) return again;
@@ -55,16 +55,16 @@ export class TableMemory {
   }
 }
 
-/** A vCPU has cells for itself and for its guest, for the supervisor and for the user. */
+/** A vCPU has cells for host and guest mode, each for supervisor and user. */
 const WINDOW_TABLES = [0, TLB_USER, VCPU_GUEST_CONTEXT, VCPU_GUEST_CONTEXT + TLB_USER];
 const placeOf = (vcpu: number, table: number, cell: number): number =>
   VCPU_BASE + vcpu * VCPU_BLOCK_SIZE + VCPU_WINDOWS + table + cell * WINDOW_SIZE;
 
-/** Which cells of windows are free: the same numbers on all vCPUs. */
+/** Free window cells: the same numbers on all vCPUs. */
 export class WindowCells {
   private readonly free = Array.from({ length: WINDOWS }, (_, index) => WINDOWS - 1 - index);
 
-  /** An empty window's number, or -1: there is none left. */
+  /** Number of an empty window, or -1 if none is left. */
   allocate(view: DataView): number {
     const cell = this.free.pop();
     if (cell === undefined) return -1;
@@ -78,7 +78,7 @@ export class WindowCells {
     return cell;
   }
 
-  /** How often the window missed since its rate was looked at last, where it missed most. */
+  /** Misses of the window since its rate was last checked, on the vCPU where it missed most. */
   misses(view: DataView, cell: number): number {
     let most = 0;
     for (let vcpu = 0; vcpu < MAX_VCPUS; vcpu++)

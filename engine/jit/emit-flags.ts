@@ -1,19 +1,19 @@
 /**
- * Flags of a region: the last operation's kind and operands in locals (flag-kinds.ts), conditions computed from those, and what an exit
- * hands to the core.
+ * Flags of a region: the last operation's kind and operands in locals (flag-kinds.ts), conditions computed from those, and what an exit passes to
+ * the core.
  */
 import { Code } from './encoder';
 import { type Flags, IN_RECORD, Kind, wordOf } from './flag-kinds';
 import { CARRY, CONDITION, FIRST, FLAGS, KEPT, KIND, RESULT, ROTATED, SECOND, TURNED, TURNED_TO } from './locals';
 import type { Size } from './records';
 
-/** One region is written at a time: the bytes' room is used again. */
+/** Only one region is written at a time: the buffer is reused. */
 const CODE = new Code(0x4000);
 
 export class FlagsEmitter {
   readonly code = CODE;
   flags: Flags;
-  /** Nobody will look at the flags of this instruction. */
+  /** The flags of this instruction are never read. */
   flagsDead = false;
   /** Some instruction of the region rotates. */
   rotates = false;
@@ -53,7 +53,7 @@ export class FlagsEmitter {
     this.code.set(TURNED);
   }
 
-  /** CF and OF are a rotation's, with this result; the other flags stay as they are. */
+  /** CF and OF come from a rotation with this result; the other flags do not change. */
   turned(left: boolean, size: Size, result: number): void {
     const { code } = this;
     code.i32Const((left ? 1 : 2) | (((8 << size) - 1) << 8));
@@ -71,7 +71,7 @@ export class FlagsEmitter {
       return;
     }
     const { code } = this;
-    // An exit needs `first` of few kinds; for the others it must not keep a register busy.
+    // Few kinds need `first` at an exit; for the others it must not occupy a register.
     const exitNeedsFirst = kind === Kind.COMPARE || kind >= Kind.ADC;
     this.put(size, a, FIRST);
     if (exitNeedsFirst) code.get(FIRST);
@@ -85,7 +85,7 @@ export class FlagsEmitter {
     this.flags = { kind, size };
   }
 
-  /** What `value` pushes, as 64 bits, or 0, goes to a local. */
+  /** Stores what `value` pushes, as 64 bits, or 0, in a local. */
   private put(size: Size, value: (() => void) | undefined, local: number): void {
     const { code } = this;
     if (value === undefined) code.i64Const(0);
@@ -96,7 +96,7 @@ export class FlagsEmitter {
     code.set(local);
   }
 
-  /** Flags go to the record, so that the core can be asked. */
+  /** Writes the flags to the record, where the core finds them. */
   materialize(): void {
     if (this.flags === IN_RECORD) return;
     this.storeFlags();
@@ -186,7 +186,7 @@ export class FlagsEmitter {
     }
   }
 
-  /** An even condition from the operands; false: this kind does not tell. */
+  /** An even condition from the operands; false: this kind cannot decide it. */
   private compared(wanted: number, kind: number, size: Size): boolean {
     const { code } = this;
     const wide = size === 3;

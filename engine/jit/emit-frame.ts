@@ -1,6 +1,6 @@
 /**
- * The frame of a region: registers from the record into locals and back, the count of instructions, and how it is left. Everything that
- * leaves a region does so in front of an instruction, by `exit`.
+ * The frame of a region: registers from the record into locals and back, the instruction count, and the exits. A region always exits in front of
+ * an instruction, through `exit`.
  */
 import { VCPU_LEFT, VCPU_MISS, VCPU_MISS_VA } from '../abi/layout';
 import { VCPU_CR0, VCPU_CR4, VCPU_GPR, VCPU_MXCSR, VCPU_RIP, VCPU_XMM } from '../abi/vcpu';
@@ -47,16 +47,16 @@ export class FrameEmitter extends FlagsEmitter {
   readonly ordinary = new Map<number, 'single' | 'double'>();
   /** Linear distance of the block's page from the first page. */
   pageDelta = 0;
-  /** Its exits: all but computed jumps have a row there. */
+  /** Its exits: all but computed jumps have a row. */
   readonly exits = new Exits();
   private exitDepth = 0;
   private leftDepth = 0;
-  /** Instructions that the block at hand took from what is left. */
+  /** Instructions that the current block took from the slice. */
   private claimed = 0;
 
   // Region
 
-  /** Loads registers, writes the body, and what every exit goes through. */
+  /** Loads registers, writes the body and the common exit code. */
   region(body: () => void): void {
     const { code } = this;
     code.i32Const(Kind.RECORD);
@@ -117,7 +117,7 @@ export class FrameEmitter extends FlagsEmitter {
     code.set(VECTORS);
   }
 
-  /** Registers, flags and the count go to the record. */
+  /** Writes registers, flags and the count to the record. */
   protected spill(): void {
     const { code } = this;
     this.forEach(this.dirty, (register) => {
@@ -136,19 +136,19 @@ export class FrameEmitter extends FlagsEmitter {
     this.storeFlags();
   }
 
-  /** Leaves in front of the instruction at `delta` from the first page's start, of whose block `remaining` instructions have not run. */
+  /** Exits in front of the instruction at `delta` from the first page's start; `remaining` instructions of its block have not run. */
   exit(delta: number, remaining: number, reason: number): void {
     this.checkRemaining(remaining);
     this.leave(this.exits.add(delta, remaining, reason), this.exitDepth);
   }
 
-  /** Leaves in front of the instruction since its access, whose address is in VA, missed; `miss` is what VCPU_MISS shall say. */
+  /** Exits in front of the instruction because its access, whose address is in VA, missed; `miss` goes to VCPU_MISS. */
   exitMissed(at: Instruction, miss: number): void {
     this.checkRemaining(at.after);
     this.leave(this.exits.addMiss(this.pageDelta + at.offset, at.after, miss), this.exitDepth);
   }
 
-  /** Leaves behind a block, for the address in RIP. */
+  /** Exits behind a block, to the address in RIP. */
   exitJump(): void {
     this.leave(Reason.jump, this.leftDepth);
   }
@@ -164,7 +164,7 @@ export class FrameEmitter extends FlagsEmitter {
     code.br(code.depth - depth);
   }
 
-  /** CODE holds the number of an exit: RIP, what is left, what was missed and the reason come from its row of the table. */
+  /** CODE holds the number of an exit: RIP, the remaining instructions, the missed window and the reason come from its row of the table. */
   private lookUpExit(): void {
     const { code } = this;
     code.get(CODE);
@@ -206,12 +206,12 @@ export class FrameEmitter extends FlagsEmitter {
     code.end();
   }
 
-  /** Leaves in front of this instruction, which is then the interpreter's. */
+  /** Exits in front of this instruction, which the interpreter then runs. */
   exitBefore(at: Instruction, reason: number): void {
     this.exit(this.pageDelta + at.offset, at.after, reason | INTERPRET);
   }
 
-  /** Takes the block's instructions from what is left, or leaves. */
+  /** Takes the block's instructions from the slice, or exits. */
   claim(delta: number, count: number): void {
     this.claimed = count;
     const { code } = this;
@@ -226,7 +226,7 @@ export class FrameEmitter extends FlagsEmitter {
     code.end();
   }
 
-  /** Goes on only if the page with this bit is executed from `hostPage`; else leaves for `target`. */
+  /** Continues only if the page with this bit is executed from `hostPage`; else exits to `target`. */
   verify(bit: number, pageDelta: number, hostPage: number, target: number): void {
     const { code } = this;
     code.get(VERIFIED);
@@ -252,7 +252,7 @@ export class FrameEmitter extends FlagsEmitter {
   }
 
   /**
-   * RIP holds a computed target: goes to `dispatch` with ENTRY set if it is an entry in a verified page, else leaves. The table has
+   * RIP holds a computed target: goes to `dispatch` with ENTRY set if it is an entry in a verified page, else exits. The table has
    * 8-byte cells {i32 distance from the first page, u16 entry, u16 page bits}, found by a perfect hash.
    */
   computedJump(table: { address: number; multiplier: number; shift: number }, dispatch: () => void): void {
@@ -307,7 +307,7 @@ export class FrameEmitter extends FlagsEmitter {
     code.i32And();
   }
 
-  /** From the stack, as readRegister leaves it. 32 bits clear the upper half, 8 and 16 keep the rest. */
+  /** Pops a value in readRegister's form. 32 bits clear the upper half, 8 and 16 keep the rest. */
   writeRegister(offset: number, size: Size): void {
     const { code } = this;
     const register = this.gpr(offset);
@@ -339,7 +339,7 @@ export class FrameEmitter extends FlagsEmitter {
     return XMM0 + register;
   }
 
-  /** From the stack; `type`: all its lanes are ordinary numbers. */
+  /** Pops a value; `type`: all its lanes are ordinary numbers. */
   setXmm(offset: number, type?: 'single' | 'double'): void {
     this.code.set(this.xmm(offset));
     if (type === undefined) this.ordinary.delete(offset);

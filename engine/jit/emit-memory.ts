@@ -1,4 +1,4 @@
-/** Memory operands of a region: behind the test of a window, or of the TLB. Whatever is not plain memory leaves. */
+/** Memory operands of a region, behind a test of a window or of the TLB. Accesses to anything but plain memory exit. */
 import { VCPU_TLB, VCPU_WINDOWS } from '../abi/layout';
 import {
   MISS_BYTES_SHIFT,
@@ -19,17 +19,17 @@ import { DISTANCE, EA, FILL, GPR0, GROUP0, HOST, isGpr, LEFT_LOCAL, PAGE, Reason
 import { type Instruction, type Size, VREG_EA, VREG_PAGE } from './records';
 
 const TLB_MASK = 0x1ffe0;
-/** The cells lie as far behind the TLB that a region uses. */
+/** Distance of the cells from the TLB that a region uses. */
 const CELLS = VCPU_WINDOWS - VCPU_TLB;
 
 export class MemoryEmitter extends FrameEmitter {
-  /** The accesses of the block at hand; the windows' cells, by name. */
+  /** The accesses of the current block; the windows' cells, by name. */
   plan: Plan = new Map();
   cells: ReadonlyMap<string, number> = new Map();
-  /** Distance of the access at hand from the host address that `host` pushes. */
+  /** Distance of the current access from the host address that `host` pushes. */
   at = 0;
   private hostLocal = HOST;
-  /** Groups whose test was written, and nothing since that can change translations. */
+  /** Groups whose test is still valid: nothing since can have changed translations. */
   protected readonly tested = new Set<Group>();
 
   /** base + (index << scale) + displacement, on the stack. */
@@ -63,8 +63,8 @@ export class MemoryEmitter extends FrameEmitter {
   }
 
   /**
-   * The instruction's next memory operand, number `which`: leaves before the instruction unless the access is plain memory. Then `host`
-   * and `at` say where. `aligned`: it must be a multiple of 16, or faults.
+   * The instruction's next memory operand, number `which`: exits before the instruction unless the access is plain memory. Then `host` and `at` are
+   * its place. `aligned`: an address that is no multiple of 16 faults.
    */
   operand(at: Instruction, which = 0, aligned = false): void {
     const { code } = this;
@@ -94,7 +94,7 @@ export class MemoryEmitter extends FrameEmitter {
     else this.window(at, access);
   }
 
-  /** Leaves if the address on the stack, an i32, is no multiple of 16. */
+  /** Exits if the address on the stack, an i32, is no multiple of 16. */
   private unlessAligned(at: Instruction): void {
     const { code } = this;
     code.i32Const(15);
@@ -116,7 +116,7 @@ export class MemoryEmitter extends FrameEmitter {
     code.i64Add();
   }
 
-  /** The group's window must hold the address in VA, and with it all of the group. */
+  /** Tests that the group's window holds the address in VA, and with it the whole group. */
   private window(at: Instruction, { group, distance, bytes, writes }: Access): void {
     const { code } = this;
     const { low, high, local, window } = group!;
@@ -157,7 +157,7 @@ export class MemoryEmitter extends FrameEmitter {
     this.at = distance - low;
   }
 
-  /** The address in VA is looked up in the TLB. */
+  /** Looks the address in VA up in the TLB. */
   private probe(at: Instruction, { bytes, writes }: Access): void {
     this.tested.clear();
     const { code } = this;
@@ -205,7 +205,7 @@ export class MemoryEmitter extends FrameEmitter {
     this.at = 0;
   }
 
-  /** Host address of the operand at hand, which lies `at` bytes behind it. */
+  /** Host address of the current operand, which lies `at` bytes behind it. */
   host(): void {
     this.code.get(this.hostLocal);
   }

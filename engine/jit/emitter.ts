@@ -1,6 +1,6 @@
 /**
- * What every operation is written with. One emitter writes one region: flags, frame and memory are in the classes that it extends; here are
- * the calls of the core's own handlers, and what vector instructions ask.
+ * Base of all operations' writers. One emitter writes one region: flags, frame and memory are in the classes that it extends; here are the calls
+ * of the core's handlers, and the checks of vector instructions.
  */
 import { MemoryEmitter } from './emit-memory';
 import { CODE, COLD, EA, EXACT, PAGE, Reason, VCPU, VECTORS, X87 } from './locals';
@@ -9,14 +9,14 @@ import { type Instruction, VREG_EA, VREG_PAGE } from './records';
 export class Emitter extends MemoryEmitter {
   private vectorsTested = false;
 
-  /** A block begins: nothing is known from before. */
+  /** Begins a block: nothing is known from before. */
   beginBlock(): void {
     this.tested.clear();
     this.ordinary.clear();
     this.vectorsTested = false;
   }
 
-  /** Runs an out-of-line handler; leaves when it does not simply go on. */
+  /** Calls an out-of-line handler; exits if it faults or asks for a stop. */
   callCold(at: Instruction): void {
     this.storePage();
     this.runCold(at);
@@ -25,8 +25,8 @@ export class Emitter extends MemoryEmitter {
   }
 
   /**
-   * Runs the short way of an x87 instruction, with registers and flags where they are; where that does not do, the handler. `setsFlags`:
-   * it is FCOMI or its like.
+   * Runs the short way of an x87 instruction, with registers and flags in their locals; if that cannot do it, the handler. `setsFlags`: FCOMI and
+   * the like.
    */
   callX87(at: Instruction, setsFlags: boolean): void {
     const { code } = this;
@@ -50,7 +50,7 @@ export class Emitter extends MemoryEmitter {
     code.i64Store(VREG_PAGE);
   }
 
-  /** Calls the handler with everything in the record, and takes up again what it leaves there but the flags. VREG_PAGE is good. */
+  /** Calls the handler with everything in the record, and reloads from there all but the flags. VREG_PAGE is valid. */
   private runCold(at: Instruction): void {
     this.tested.clear();
     const { code } = this;
@@ -74,7 +74,7 @@ export class Emitter extends MemoryEmitter {
     this.reload();
   }
 
-  /** Leaves if vector instructions raise exceptions; once in a block, since only instructions that leave change that. */
+  /** Exits if vector instructions raise exceptions; once a block, since only instructions that exit change that. */
   needVectors(at: Instruction): void {
     if (this.vectorsTested) return;
     this.vectorsTested = true;
@@ -86,7 +86,7 @@ export class Emitter extends MemoryEmitter {
     code.end();
   }
 
-  /** An i32 on the stack says whether the host's result is what the guest's would be and MXCSR stays; else leaves. */
+  /** Pops an i32: does the host's result equal the guest's, with MXCSR unchanged? If not, exits. */
   unlessExact(at: Instruction): void {
     const { code } = this;
     code.i32Const(0);

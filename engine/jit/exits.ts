@@ -1,22 +1,22 @@
 /**
- * The exits of a region, as rows of a table in the core's memory. An exit in the code is a number and a branch: what it means is looked up
- * behind the region's end, where all exits come together. In code most of a region would be exits.
+ * The exits of a region, as rows of a table in the core's memory. An exit in the code is only a number and a branch to the region's end, which
+ * looks the row up. Written out, exits would be most of a region.
  *
  * A row has 8 bytes: i32 distance of RIP from the first page's start; u32 word: instructions of the running block that have not run, in
- * the lowest bits, above them the reason, or (the top bit set) what VCPU_MISS shall say of an access that missed its window.
+ * the lowest bits, above them the reason, or (the top bit set) the window that an access missed, for VCPU_MISS.
  */
 
 export const EXIT_DELTA = 0;
 export const EXIT_WORD = 4;
 export const EXIT_REMAINING = 127;
 export const EXIT_SHIFT = 7;
-/** Of the word without EXIT_SHIFT bits: what VCPU_MISS shall say. */
+/** Set in the word without EXIT_SHIFT bits: the rest is the value of VCPU_MISS. */
 export const EXIT_MISS = 0xffffff;
 const MISS = 0x80000000;
 
 export class Exits {
   private readonly rows: number[] = [];
-  /** Room for so many rows: its address; 0: there is none, and the code must not be used. */
+  /** Allocates the rows and returns their address; 0: no room, the code must not be used. */
   allocate: (rows: number) => number = () => 0;
   private address = 0;
 
@@ -35,13 +35,13 @@ export class Exits {
     return this.rows.length / 2 - 1;
   }
 
-  /** All exits are known: where the table will lie. */
+  /** Allocates the table, once all exits are known. */
   place(): number {
     this.address = this.allocate(this.rows.length / 2);
     return this.address;
   }
 
-  /** Writes the table; false: there was no room. */
+  /** Writes the table; returns false if there was no room. */
   fill(view: DataView): boolean {
     if (this.address === 0) return false;
     this.rows.forEach((value, index) => {

@@ -1,6 +1,6 @@
 /**
- * Flags in compiled code. The last operation that set them leaves its kind and operands in locals; a condition is computed from those, and
- * an exit hands them to the core (engine/cpu/region-flags.ts, which has the same numbers), which works the flags out when somebody asks.
+ * Flags in compiled code. The last operation that set them leaves its kind and operands in locals. Conditions are computed from those, and an exit
+ * passes them to the core (engine/cpu/region-flags.ts, with the same numbers), which computes the flags on demand.
  */
 import type { Instruction, Size } from './records';
 import { isVector } from './vector-forms';
@@ -29,12 +29,12 @@ export const Kind = {
   RECORD: 255,
 } as const;
 
-/** A kind and its operand size; undefined: not known when compiling, the local holds it. */
+/** A kind and its operand size; undefined: not known at compile time, the local holds it. */
 export type Flags = { readonly kind: number; readonly size: Size } | undefined;
 
 export const IN_RECORD: Flags = { kind: Kind.RECORD, size: 3 };
 
-/** What the local `kind` holds: the number and how far the operand is from 64 bits. */
+/** Value of the local `kind`: the number, and 64 minus the operand size in bits. */
 export const wordOf = (kind: number, size: Size): number => kind | ((64 - (8 << size)) << 8);
 
 const ALU_KINDS: Record<string, number> = {
@@ -56,7 +56,7 @@ const ALU_KINDS: Record<string, number> = {
   imul: Kind.IMUL,
 };
 
-/** 'none': leaves the flags alone; 'some': changes them in a way that compiled code does not follow, or part of them. */
+/** 'none': does not change the flags; 'some': changes some of them, or in a way that compiled code does not follow. */
 export function effectOf(at: Instruction): 'none' | 'some' | { kind: number; size: Size } {
   const { row } = at;
   if (row.quiet || isVector(at)) return 'none';
@@ -78,7 +78,7 @@ export function effectOf(at: Instruction): 'none' | 'some' | { kind: number; siz
   }
 }
 
-/** Does the instruction look at flags? */
+/** Does the instruction read flags? */
 export function readsFlags(at: Instruction): boolean {
   const { row } = at;
   if (isVector(at)) return false;
@@ -86,7 +86,7 @@ export function readsFlags(at: Instruction): boolean {
   return row.action === 'adc' || row.action === 'sbb' || ((row.action === 'inc' || row.action === 'dec') && row.family === 'unary');
 }
 
-/** Can the instruction stop in front of itself, so that all flags must be known there? `misses`: its memory operand may be no plain memory. */
+/** Can the region exit in front of the instruction, so that all flags must be known there? `misses`: its memory operand may not be plain memory. */
 export function mayLeave({ row }: Instruction, misses: boolean): boolean {
   return misses || (row.ends && !row.joined) || row.family === 'out-of-line';
 }

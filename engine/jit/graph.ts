@@ -1,17 +1,17 @@
 /**
- * Which code belongs to a region: from one hot block along its branches and calls, through several pages, as far as the interpreter has
- * been (code that never ran is not compiled: getting there is an exit).
+ * Which code belongs to a region: from one hot block along its branches and calls, through several pages, as far as the interpreter has been.
+ * Code that never ran is not compiled: reaching it is an exit.
  */
 import { headerOf, type Instruction, immediateOf, type Records, readBlock } from './records';
 
-/** What the graph asks of the core. */
+/** What the graph needs from the core. */
 export interface CodeSource {
   /** The decoded block at this hva, or 0; the first block of its host page and the one behind a block; the records to read. */
   jitBlock(hva: number): number;
   jitFirstBlock(hostPage: number): number;
   jitNextBlock(block: number): number;
   jitRecords(block: number): number;
-  /** hva of the code at a linear address if it can be told without side effects, or 0. */
+  /** hva of the code at a linear address if it can be found without side effects, else 0. */
   jitExec(low: number, high: number): number;
 }
 
@@ -36,7 +36,7 @@ export interface Node {
   delta: number;
   /** The branch at its end. */
   last: Instruction;
-  /** Where it goes on, and where its branch or call leads: deltas. */
+  /** Deltas of the next block and of the target of its branch or call. */
   next: number | undefined;
   target: number | undefined;
 }
@@ -45,7 +45,7 @@ export interface Graph {
   pages: Page[];
   /** By delta. */
   nodes: Map<number, Node>;
-  /** Deltas at which the region may be entered from outside, and is by computed jumps. */
+  /** Deltas at which the region may be entered, from outside and by computed jumps. */
   entries: Set<number>;
 }
 
@@ -99,7 +99,7 @@ export function discover(view: DataView, source: CodeSource, block: number, page
     };
     graph.nodes.set(delta, node);
     instructions += records.count;
-    // Where a computed jump or call went last.
+    // The last target of a computed jump or call.
     if (branches && (form === 'r' || form === 'm') && (last.low | last.high) !== 0) {
       const seen = Number(BigInt.asIntN(64, BigInt.asUintN(64, immediateOf(last)) - page));
       if (Math.abs(seen) < NEAR) {
@@ -109,7 +109,7 @@ export function discover(view: DataView, source: CodeSource, block: number, page
     }
     if (node.next !== undefined) {
       queue.push(node.next);
-      // Behind a call, and behind what only the interpreter does, the region is entered anew.
+      // The region is entered again behind a call, and behind what only the interpreter does.
       if (action === 'call' || !branches) graph.entries.add(node.next);
     }
     if (node.target !== undefined) {
@@ -124,7 +124,7 @@ export function discover(view: DataView, source: CodeSource, block: number, page
   };
   graph.entries.add(first.hva % PAGE);
   follow();
-  // A jump through a table: every block of its page that nothing leads to may be a target.
+  // A jump through a table: every block of its page without a predecessor may be a target.
   const jumps = [...graph.nodes.values()].filter(({ last }) => last.row.action === 'jmp' && last.row.form !== 'near');
   for (const index of new Set(jumps.map(({ page: at }) => at))) {
     const { host, delta } = pages[index]!;

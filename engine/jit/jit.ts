@@ -1,7 +1,7 @@
 /**
- * Guest code as WebAssembly: compiles a region when the core's samples find a page hot, joins it with the core, and drops it when its code
- * is written. Emission is in region.ts, what belongs to a region in graph.ts. Nothing here has an influence on what the guest does: a
- * region runs whole instructions with the same results as the interpreter, or leaves.
+ * Guest code as WebAssembly: compiles a region when the core's samples find a page hot, links it into the core, and drops it when its code is
+ * written. region.ts emits, graph.ts chooses the code of a region. Nothing here changes what the guest does: a region runs whole instructions with
+ * the interpreter's results, or exits.
  */
 import { type CoreExports, REGION_IMPORTS } from '../abi/core';
 import { JIT_EXITS, JIT_LINKED, JIT_RAN, JIT_WINDOWS_DROPPED, JIT_WINDOWS_FILLED } from '../abi/layout';
@@ -13,14 +13,14 @@ import { type Region, type Table, writeRegion } from './region';
 import { type CodePlace, type CodeTier, tierOf } from './tier';
 
 export interface JitOptions {
-  /** Instructions between two samples of where the guest is. */
+  /** Instructions between two samples of the guest's RIP. */
   quantum: number;
-  /** Samples that make a page hot which has all of them; one with few needs more (engine/cpu/regions.ts). */
+  /** Samples that make a page hot if it has all of them; a page with a smaller share needs more (engine/cpu/regions.ts). */
   samples: number;
   limits: Limits;
-  /** Compiled regions at most; those entered least give way. */
+  /** Most compiled regions; those entered least are evicted. */
   regions: number;
-  /** A page whose code was written so often is not compiled for a while. */
+  /** A page whose code was written this often is not compiled for a while. */
   thrashing: number;
 }
 
@@ -35,7 +35,7 @@ export const JIT_DEFAULTS: JitOptions = {
 export type DropReason = 'written' | 'flushed' | 'evicted';
 
 export interface JitFigures {
-  /** Regions that exist now, their wasm bytes, and how much of the guest's code they stand for. */
+  /** Present regions, their wasm bytes, and the bytes of guest code in them. */
   regions: number;
   bytes: number;
   guestBytes: number;
@@ -48,17 +48,17 @@ export interface JitFigures {
   ran: number;
   /** Jumps from one region into another. */
   linked: number;
-  /** Windows that exist now; how often one was filled and dropped, and how many were given up since they missed too often. */
+  /** Present windows; fills and drops of windows, and windows given up because they missed too often. */
   windows: { exist: number; filled: number; dropped: number; given: number };
-  /** Why regions were left, and how often, most frequent first. */
+  /** Reasons of exits with their counts, most frequent first. */
   exits: { reason: string; count: number }[];
-  /** Why nothing is compiled: run-time compilation is forbidden here. */
+  /** Why nothing is compiled: run-time compilation is forbidden. */
   refused?: string;
 }
 
 interface Live {
   region: Region;
-  /** Names of windows that it does without. */
+  /** Names of windows that it does not use. */
   solo: Set<string>;
   slot: number;
   hostPages: number[];
@@ -73,7 +73,7 @@ const describe = ({ region, blocks }: Live) => ({
   bytes: region.code.length,
 });
 
-/** Why nothing can be compiled from here on; undefined: it can. */
+/** Why nothing can be compiled; undefined: it can. */
 function refusal(): string | undefined {
   try {
     new WebAssembly.Module(EMPTY_MODULE);
@@ -86,10 +86,10 @@ function refusal(): string | undefined {
 /** Magic number and version. */
 const EMPTY_MODULE = Uint8Array.of(0, 0x61, 0x73, 0x6d, 1, 0, 0, 0);
 
-/** Pages that thrash may be compiled again after they were hot in vain so often. */
+/** A page that thrashes may be compiled again after it was hot this often without being compiled. */
 const FORGET_AFTER = 64;
 
-/** Misses of a window that is given up together with another. Forty commits that drop every window must not be enough: it was a good one. */
+/** Misses of a window that is given up together with another. Forty commits that drop every window must not reach it: they say nothing about it. */
 const MANY_MISSES = 100;
 
 export class Jit {
@@ -120,7 +120,7 @@ export class Jit {
     private readonly options: JitOptions = JIT_DEFAULTS,
   ) {}
 
-  /** The core has been loaded: sampling begins. */
+  /** Called when the core is loaded: begins sampling. */
   attach(core: CoreExports): void {
     this.core = core;
     this.slots = new FunctionSlots(core.table);
@@ -138,7 +138,7 @@ export class Jit {
     this.compiling(core, () => this.compile(core, block >>> 0, (BigInt(pageHigh >>> 0) << 32n) | BigInt(pageLow >>> 0)));
   }
 
-  /** A policy may forbid compilation at run time; the interpreter can do everything. */
+  /** A policy may forbid run-time compilation; then the interpreter runs everything. */
   private compiling(core: CoreExports, act: () => void): void {
     const start = this.now();
     try {
@@ -179,7 +179,7 @@ export class Jit {
     try {
       region = writeRegion(graph, room, this.view);
     } catch (error) {
-      // Something that must hold does not: this code is the interpreter's, everything else goes on.
+      // An invariant is broken: the interpreter runs this code, everything else continues.
       for (const host of hostPages) this.written.set(host, Number.POSITIVE_INFINITY);
       this.report(
         `the JIT leaves code at 0x${(page + BigInt(graph.nodes.keys().next().value ?? 0)).toString(16)} alone: ${(error as Error).message}`,
@@ -221,7 +221,7 @@ export class Jit {
     return new WebAssembly.Instance(new WebAssembly.Module(code), this.imports).exports.region;
   }
 
-  /** CoreImports.jitMisses: the region's accesses through this window look into the TLB from now on. */
+  /** CoreImports.jitMisses: the region's accesses through this window use the TLB from now on. */
   misses(window: number): void {
     const owner = this.windowOwner.get(window);
     const { core } = this;
@@ -229,7 +229,7 @@ export class Jit {
     this.refreshView();
     const { live, name } = owner;
     const given = [name];
-    // Those that are on the way there go with it: the region is written once.
+    // Others that are close to the limit go with it: the region is written only once.
     for (const [other, cell] of live.region.windows) {
       if (other !== name && !live.solo.has(other) && this.cells.misses(this.view, cell) >= MANY_MISSES) given.push(other);
     }
@@ -278,7 +278,7 @@ export class Jit {
     this.drops[reason]++;
   }
 
-  /** The windows of the region are its own. */
+  /** Frees the region's windows. */
   private own(live: Live): void {
     for (const [name, cell] of live.region.windows) this.windowOwner.set(cell, { live, name });
   }
@@ -292,14 +292,14 @@ export class Jit {
     }
   }
 
-  /** A quarter of the regions goes: those that were entered least since the last time. */
+  /** Evicts a quarter of the regions: those entered least since the last eviction. */
   private evict(core: CoreExports): void {
     const used = [...this.live].map((live) => ({ live, uses: live.entryBlocks.reduce((sum, block) => sum + core.jitUses(block), 0) }));
     used.sort((a, b) => a.uses - b.uses);
     for (const { live } of used.slice(0, Math.ceil(used.length / 4))) this.drop(live, 'evicted');
   }
 
-  /** Some page was hot, and is not compiled since it thrashes. */
+  /** Notes a hot page that is not compiled because it thrashes. */
   private forget(): void {
     if (++this.inVain % FORGET_AFTER !== 0) return;
     for (const [page, times] of this.written) if (Number.isFinite(times)) this.written.delete(page);
@@ -341,7 +341,7 @@ export class Jit {
     };
   }
 
-  /** The windows that `work` drops are no cost of moving memory: `counters` leaves them out, `info jit` has all. */
+  /** Windows that `work` drops are not a cost of moving memory: `counters` leaves them out, `info jit` counts all. */
   countApart(work: () => void): void {
     this.refreshView();
     const before = this.counter(JIT_WINDOWS_DROPPED);
@@ -358,7 +358,7 @@ export class Jit {
     return tierOf({ view, core: this.core!, at, written, thrashing: this.options.thrashing, refused }, place);
   }
 
-  /** The figures that change all the time, for those who ask often. All but `jit_regions` only count up. */
+  /** The figures that change all the time, for frequent polling. All but `jit_regions` only count up. */
   counters(): Record<
     'jit_instructions' | 'jit_regions' | 'jit_regions_dropped' | 'jit_windows_dropped' | 'jit_compile_us' | 'jit_refused',
     number

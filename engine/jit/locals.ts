@@ -1,4 +1,4 @@
-/** What a region is made of, by number: its parameters and locals, the functions of the core that it calls, and its reasons to leave. */
+/** Numbers of a region's parameters and locals, of the core's functions that it calls, and of its exit reasons. */
 import { VCPU_ZERO } from '../abi/vcpu';
 import { GROUPS } from './accesses';
 import { I32, I64, V128 } from './encoder';
@@ -7,12 +7,12 @@ import type { FunctionType, Import, Locals } from './module';
 // Parameters of a region.
 export const VCPU = 0;
 export const ENTRY = 1;
-/** Instructions left of the slice, those of the running block taken off. */
+/** Instructions left of the slice, without those of the running block. */
 export const LEFT_LOCAL = 2;
 /** RIP of the start of the region's first page. */
 export const PAGE = 3;
 export const TLB = 4;
-/** Bits of the region's pages that are known to be executed from the host pages that it was made of. */
+/** Bits of the region's pages that are verified to be executed from the host pages that it was compiled from. */
 export const VERIFIED = 5;
 export const REGION_TYPE: FunctionType = { parameters: [I32, I32, I32, I64, I32, I32], results: [I32] };
 
@@ -23,7 +23,7 @@ export const FIRST = 22;
 export const SECOND = 23;
 export const RESULT = 24;
 export const KEPT = 25;
-/** The linear address of an access, and what address records made. */
+/** The linear address of an access, and the result of address records. */
 export const VA = 26;
 export const EA = 27;
 /** Scratch of the operations. */
@@ -45,16 +45,16 @@ export const XMM0 = 39;
 export const V0 = 55;
 export const V1 = 56;
 export const V2 = 57;
-/** May vector instructions run, and does MXCSR stay as it is whatever ordinary arithmetic does? */
+/** May vector instructions run, without ordinary arithmetic changing MXCSR? */
 export const VECTORS = 58;
 export const EXACT = 59;
-/** Host address of the access at hand, and those of the lowest bytes of tested groups. */
+/** Host address of the current access, and of the lowest bytes of tested groups. */
 export const HOST = 60;
 export const GROUP0 = 61;
 /** 0, or the rotation that set CF and OF last (1 left, 2 right | (bits - 1) << 8), and its result. */
 export const TURNED = GROUP0 + GROUPS;
 export const TURNED_TO = TURNED + 1;
-/** How far into its window an access lies. */
+/** Offset in its window of an access */
 export const DISTANCE = TURNED_TO + 1;
 export const LOCALS: Locals = [
   [26, I64],
@@ -88,7 +88,7 @@ export const IMPORTS: readonly Import[] = [
 export const INTERPRET = 0x10000;
 /** VCPU_MISS says which window did not hold the access. */
 export const MISSED = 0x80000;
-/** Reasons to leave that are no operation's number. */
+/** Exit reasons other than the number of an operation. */
 export const Reason = { jump: 0xf00, slice: 0xf01, memory: 0xf02, page: 0xf03, outOfLine: 0xf04, window: 0xf05 } as const;
 
 export const isGpr = (offset: number): boolean => offset < VCPU_ZERO;

@@ -15,7 +15,7 @@ export interface Import {
 export type Locals = readonly (readonly [count: number, type: number])[];
 
 const MAGIC = Uint8Array.of(0, 0x61, 0x73, 0x6d, 1, 0, 0, 0);
-/** As in every region's module: the memory is imported from "env", and may have any size. */
+/** In every region's module: the memory is imported from "env" and may have any size. */
 const MAX_PAGES = 65536;
 
 function section(out: Bytes, id: number, content: (bytes: Bytes) => void): void {

@@ -1,6 +1,6 @@
 /**
- * What each operation becomes, one function per family; the interpreter's handlers of the same names stand in scripts/core. Operands are
- * read before anything is written, and every probe of memory comes before the first change: an exit leaves the instruction undone.
+ * Writes each operation, one function per family; the interpreter's handlers of the same names are in scripts/core. Operands are read before
+ * anything is written, and all probes of memory come before the first change: an exit leaves the instruction undone.
  */
 import { VCPU_GPR } from '../abi/vcpu';
 import type { Emitter } from './emitter';
@@ -242,7 +242,7 @@ export function shift(e: Emitter, at: Instruction): void {
     setAll();
     return;
   }
-  // A count of 0 leaves the flags alone.
+  // A count of 0 does not change the flags.
   code.get(b);
   if (size === 3) code.i32WrapI64();
   code.if();
@@ -276,7 +276,7 @@ export function multiply(e: Emitter, at: Instruction): void {
   );
 }
 
-/** LEA, and the records that make an address for the instruction behind them. */
+/** LEA, and the records that compute an address for the instruction behind them. */
 export function address(e: Emitter, at: Instruction): void {
   const { action, form, size, name } = at.row;
   const { code } = e;
@@ -330,7 +330,7 @@ export function push(e: Emitter, at: Instruction, value: () => void, which = 0):
   e.writeRegister(RSP, 3);
 }
 
-/** Reads the return address into RIP, and leaves for the interpreter if it is not canonical. */
+/** Reads the return address into RIP, and exits to the interpreter if it is not canonical. */
 export function popReturn(e: Emitter, at: Instruction): void {
   const { code } = e;
   e.operand(at);
@@ -346,7 +346,7 @@ export function popReturn(e: Emitter, at: Instruction): void {
   code.set(RIP);
 }
 
-/** Leaves before the instruction unless the target in X is canonical. */
+/** Exits before the instruction unless the target in X is canonical. */
 export function canonical(e: Emitter, at: Instruction): void {
   const { code } = e;
   code.get(X);
@@ -400,7 +400,7 @@ function swapBytes(e: Emitter, at: Instruction): void {
   const { a } = localsOf(size);
   const constant = (value: bigint): void => (size === 3 ? code.i64Const(value) : code.i32Const(Number(BigInt.asIntN(32, value))));
   e.readRegister(at.destination, size);
-  // Bytes change places in pairs, then pairs, then halves.
+  // Swaps bytes in pairs, then the pairs, then the halves.
   const masks: [bigint, bigint][] = [
     [8n, 0x00ff00ff00ff00ffn],
     ...(size === 3 ? ([[16n, 0x0000ffff0000ffffn]] as [bigint, bigint][]) : []),

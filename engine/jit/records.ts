@@ -24,18 +24,18 @@ import { VCPU_XMM } from '../abi/vcpu';
 
 export type { Size } from '../abi/ops/index';
 
-/** What compiled code needs of a row of the table of operations. */
+/** What compiled code needs from a row of the table of operations. */
 export interface Row {
   name: string;
   family: Family;
   action: string;
   form: string;
-  /** 3 where the operation has none of its own. */
+  /** 3 if the operation has no size. */
   size: Size;
   from: Size;
-  /** Of Jcc and of a joined compare; -1: none. */
+  /** For Jcc and a fused compare; -1: none. */
   condition: number;
-  /** The branch behind it has its own record. */
+  /** The branch behind it has a separate record. */
   joined: boolean;
   quiet: boolean;
   ends: boolean;
@@ -88,7 +88,7 @@ export interface Instruction {
   low: number;
   high: number;
   extra: number;
-  /** Bits of general registers (registers.ts); `used` -1: not worked out yet. */
+  /** Bits of general registers (registers.ts); `used` -1: not computed yet. */
   used: number;
   changed: number;
 }

@@ -13,15 +13,15 @@ import { isVector, vectorRegisters } from './vector-forms';
 import { vector } from './vectors';
 import { isX87, x87 } from './x87';
 
-/** What a region needs of the core's memory while it is written. */
+/** The core's memory as a region needs it while it is written. */
 export interface Room {
-  /** Room for the table of computed jumps: address of 8 * 2 ** bits bytes, or 0: there is none. */
+  /** Allocates the table of computed jumps: address of 8 * 2 ** bits bytes, or 0 if there is no room. */
   allocate(bits: number): number;
-  /** Number of a window's cell, or -1: there is none left. */
+  /** Number of a window's cell, or -1 if none is left. */
   window(): number;
   /** Gives back a table and windows' cells. */
   release(table: Table, windows: Iterable<number>): void;
-  /** The block will be an entry. Address of its twin, whose records are the ones that last; 0: it is some other region's entry already. */
+  /** Makes the block an entry. Returns the address of its twin, whose records stay; 0: it is already another region's entry. */
   prepare(block: number): number;
 }
 
@@ -32,7 +32,7 @@ export interface Table {
 
 export interface Region {
   code: Uint8Array<ArrayBuffer>;
-  /** The node that was hot comes first. */
+  /** The hot node comes first. */
   nodes: readonly Node[];
   /** By entry number. */
   entries: Node[];
@@ -41,7 +41,7 @@ export interface Region {
   exits: Table;
   /** Cells of its windows. */
   windows: ReadonlyMap<string, number>;
-  /** Writes the code anew, without windows of these names: `code` and `exits` are new. False: there is no room, all is as before. */
+  /** Writes `code` and `exits` again, without the windows of these names. Returns false, with nothing changed, if there is no room. */
   again(view: DataView, solo: ReadonlySet<string>): boolean;
   instructions: number;
   /** Bytes of the guest's code. */
@@ -54,7 +54,7 @@ const wordsOf = (flags: Flags): string => (flags === undefined ? '?' : `${flags.
 /** Windows of one region at most. */
 const WINDOWS = 200;
 
-/** What writes an instruction in the middle of a block; undefined: it is inline in the interpreter, and has no writer here. */
+/** The writer of an instruction in the middle of a block; undefined: the interpreter has it inline, and there is no writer here. */
 function writerOf(at: Instruction): ((e: Emitter, at: Instruction) => void) | undefined {
   const writer = OPERATION_WRITERS[at.row.family];
   if (writer !== undefined) return writer;
@@ -63,7 +63,7 @@ function writerOf(at: Instruction): ((e: Emitter, at: Instruction) => void) | un
   return at.row.family === 'out-of-line' ? (e) => e.callCold(at) : undefined;
 }
 
-/** Is the region left in front of this instruction of the node, whatever it does? */
+/** Does the region always exit in front of this instruction of the node? */
 export const isLeftBefore = (at: Instruction, node: Node): boolean =>
   at === node.last ? at.row.family !== 'branch' : writerOf(at) === undefined;
 
@@ -99,7 +99,7 @@ class RegionWriter {
   write(view: DataView): Region | undefined {
     const entries = (): number[] => [...this.graph.entries].map((delta) => this.numberOf.get(delta)!);
     const successors = (): number[][] => [entries(), ...this.nodes.map((node) => this.successors(node))];
-    // The heads of loops are entries too, or the interpreter would have to leave a loop before a region could go on with it.
+    // Loop heads are entries too: else a region could take over a loop only after the interpreter has left it.
     const first = new Structure({ successors: successors() });
     for (const [index, node] of this.nodes.entries()) if (first.isLoopHead(index + 1)) this.graph.entries.add(node.delta);
     this.structure = new Structure({ successors: successors() });
@@ -138,7 +138,7 @@ class RegionWriter {
     return region;
   }
 
-  /** Plans all blocks' accesses; every window that is left has a cell. */
+  /** Plans all blocks' accesses; every remaining window has a cell. */
   private planAll(solo: ReadonlySet<string>): void {
     const without = new Set(solo);
     const plan = (): void => {
@@ -157,7 +157,7 @@ class RegionWriter {
     if (without.size > solo.size) plan();
   }
 
-  /** undefined: there is no room for the table of exits. */
+  /** undefined if there is no room for the table of exits. */
   private emit(view: DataView): Pick<Region, 'code' | 'exits'> | undefined {
     this.e = new Emitter();
     const { e } = this;
@@ -179,7 +179,7 @@ class RegionWriter {
     return e.exits.fill(view) ? { code: moduleOf(IMPORTS, REGION_TYPE, LOCALS, e.code), exits } : undefined;
   }
 
-  /** A multiplier with which no two entries fall on one cell. */
+  /** A multiplier that maps no two entries to one cell. */
   private hash(entries: readonly Node[]): RegionWriter['table'] | undefined {
     let bits = Math.max(2, Math.ceil(Math.log2(entries.length * 4)));
     for (let seed = 1, tries = 0; ; tries++) {
@@ -214,7 +214,7 @@ class RegionWriter {
     }
   }
 
-  /** What is known of the flags at each node's start: forward, to a fixed point. */
+  /** The known flags at each node's start: forward dataflow to a fixed point. */
   private followFlags(): void {
     const { flagsAt } = this;
     const known: boolean[] = [];
@@ -237,7 +237,7 @@ class RegionWriter {
     }
   }
 
-  /** The same states that the operations' writers come to, or fewer. */
+  /** The states that the operations' writers reach, or fewer. */
   private flagsAfter(node: Node, before: Flags): Flags {
     let flags = before;
     for (const at of node.records.instructions) {
@@ -248,7 +248,7 @@ class RegionWriter {
     return flags;
   }
 
-  /** Are the flags of instruction `index` overwritten before anything can see them? */
+  /** Are the flags of instruction `index` overwritten before anything can read them? */
   private dead(instructions: readonly Instruction[], index: number, plan: Plan): boolean {
     for (let next = index + 1; next < instructions.length; next++) {
       const at = instructions[next]!;
@@ -280,7 +280,7 @@ class RegionWriter {
     this.end(node, to);
   }
 
-  /** Goes to a delta: inside the region, or out of it. */
+  /** Goes to a delta, inside the region or out of it. */
   private go(node: Node, delta: number, to: (target: number) => void): void {
     const number = this.numberOf.get(delta);
     if (number === undefined) {
@@ -296,7 +296,7 @@ class RegionWriter {
     to(number);
   }
 
-  /** What the target was written to know of the flags must be so: that they are in the record too does not hurt. */
+  /** Establishes the flags that the target's code assumes; they may be in the record too. */
   private checkFlags(target: number): void {
     const expected = this.flagsAt[target];
     const { flags } = this.e;

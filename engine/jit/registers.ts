@@ -11,7 +11,7 @@ const RDX = 1 << 2;
 const RSP = 1 << 4;
 const RBP = 1 << 5;
 
-/** The bit of the register at this offset of the record; 0: it is none. */
+/** The bit of the register at this offset of the record; 0: not a general register. */
 const bitOf = (offset: number): number => (isGpr(offset) ? 1 << ((offset - VCPU_GPR) >> 3) : 0);
 
 /** Registers that a general instruction may change; those in memory operands are only read. */
@@ -35,7 +35,7 @@ function changes(at: Instruction): number {
   }
 }
 
-/** Registers that a general instruction only reads, beside those of its address. */
+/** Registers that a general instruction only reads, besides those of its address. */
 function reads({ row: { family, action, form }, source }: Instruction): number {
   switch (family) {
     case 'stack':
@@ -70,7 +70,7 @@ export function changedBy(at: Instruction): number {
   return at.changed;
 }
 
-/** All that the instruction names, changed or not. */
+/** All registers that the instruction names, changed or not. */
 export function usedBy(at: Instruction): number {
   if (at.used < 0) note(at);
   return at.used;

@@ -9,7 +9,7 @@ export interface Flow {
   successors: number[][];
 }
 
-/** What writes a node: its code, which must end in branches made by `to`. */
+/** Writes a node's code, which must end in branches made by `to`. */
 export type NodeWriter = (node: number, to: (target: number) => void) => void;
 
 export class Structure {
@@ -110,7 +110,7 @@ export class Structure {
     return at === above;
   }
 
-  /** False: an entry was added, do it again. */
+  /** Returns false if an entry was added: repeat. */
   private analyse(): boolean {
     this.number();
     this.dominate();

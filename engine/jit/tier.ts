@@ -1,4 +1,4 @@
-/** Which tier runs the code at an address of the guest, and why the interpreter does. Looks only. */
+/** Which tier runs the code at a guest address, and why if it is the interpreter. No side effects. */
 import type { CoreExports } from '../abi/core';
 import { KEY_64, KEY_ALIGN } from '../abi/mode';
 import { H_HVA, H_LENGTH, H_MODE, R_OP } from '../abi/record';
@@ -17,13 +17,13 @@ export type InterpreterReason =
   | { why: 'alignment' }
   /** There is a breakpoint in its page. */
   | { why: 'breakpoint' }
-  /** It did not run since its page was written, or never, or is not mapped. */
+  /** Not run since its page was written, never run, or not mapped. */
   | { why: 'unseen' }
-  /** Code was written in its page so often; not to be compiled for a while. */
+  /** Code in its page was written this often: not compiled for a while. */
   | { why: 'thrashing'; written: number }
   /** A check of the compiler failed on it (the log has a line). */
   | { why: 'failed' }
-  /** Regions entered here were left after a few instructions: their entries were taken away. */
+  /** Regions entered here exited after a few instructions: their entries were removed. */
   | { why: 'short' }
   /** The samples that fell on its page, and those that make it hot. */
   | { why: 'cold'; samples: number; wanted: number };

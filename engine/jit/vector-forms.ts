@@ -1,6 +1,6 @@
 /**
- * Which SSE and SSE2 instructions compiled code has, and what of WebAssembly they are (specification 5.4.8). One line per opcode; what is
- * not here runs in the core's handler.
+ * The SSE and SSE2 instructions of compiled code, and their WebAssembly instructions (specification 5.4.8). One line per opcode; all others run in
+ * the core's handler.
  */
 import { VCPU_XMM } from '../abi/vcpu';
 import { type Instruction, isVectorRegister } from './records';
@@ -123,7 +123,7 @@ export type VectorForm =
   | 'toGeneral'
   | 'mask';
 
-/** Does compiled code have this instruction, or must the core's handler be called? */
+/** Is this instruction compiled, or must the core's handler be called? */
 export function isVector(at: Instruction): boolean {
   if (!at.row.simd) return false;
   const fields = fieldsOf(at);
@@ -142,7 +142,7 @@ export function vectorRegisters(at: Instruction): { xmm: number; general: number
   return { xmm, general };
 }
 
-/** Which writer of vectors.ts has it; undefined: none. */
+/** Its writer in vectors.ts, or undefined. */
 export function vectorFormOf({ key, memory }: Vector): VectorForm | undefined {
   const opcode = key & 0xff;
   const prefix = key & 0x300;

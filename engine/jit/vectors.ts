@@ -1,6 +1,6 @@
 /**
- * SSE and SSE2 in v128 locals. Moves, logic, integers and shuffles map onto WebAssembly; sums, products, quotients and roots are taken by
- * the host while every lane is ordinary (MXCSR would not change), else the instruction is the interpreter's.
+ * SSE and SSE2 in v128 locals. Moves, logic, integers and shuffles map onto WebAssembly. The host computes sums, products, quotients and roots if
+ * every lane is ordinary (MXCSR would not change); else the interpreter runs the instruction.
  */
 import { VCPU_XMM } from '../abi/vcpu';
 import type { Emitter } from './emitter';
@@ -29,7 +29,7 @@ export function vector(e: Emitter, at: Instruction): void {
   WRITERS[vectorFormOf(fields)!](e, at, fields);
 }
 
-/** Pushes the memory operand's host address; leaves for a fault if it must be aligned and is not. */
+/** Pushes the memory operand's host address; exits to a fault if it must be aligned and is not. */
 function operandAt(e: Emitter, at: Instruction, { bytes, aligned }: Vector): void {
   e.operand(at, 0, aligned && bytes === 16);
   e.host();
@@ -180,7 +180,7 @@ const mask: Writer = (e, at, { key }) => {
   e.writeRegister(at.destination, 2);
 };
 
-/** What the judgements below need of singles and doubles. */
+/** Constants of singles and doubles for the tests below. */
 const SINGLE = { abs: 0xe0, add: 0xe4, eq: 0x41, lt: 0x43, ge: 0x46, all: 0xa3, tiny: 0x0100000001000000n, huge: 0x7f0000007f000000n };
 const DOUBLE = { abs: 0xec, add: 0xf0, eq: 0x47, lt: 0x49, ge: 0x4c, all: 0xc3, tiny: 0x0020000000000000n, huge: 0x7fd0000000000000n };
 

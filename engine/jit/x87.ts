@@ -1,4 +1,4 @@
-/** x87 instructions: calls of the core's short ways (engine/cpu/fpu/fast.ts), or of the handler of all. */
+/** x87 instructions: calls of the core's short ways (engine/cpu/fpu/fast.ts), or of the general handler. */
 import type { Emitter } from './emitter';
 import type { Instruction } from './records';
 
