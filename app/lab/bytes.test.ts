@@ -6,7 +6,7 @@ const plain = Uint8Array.from({ length: 300_000 }, (_unused, index) => (index * 
 const packed = new Uint8Array(gzipSync(plain));
 
 describe('a file that was packed by gzip', () => {
-  it('is known by its bytes, comes out whole, and tells how far it is up to the end', async () => {
+  it('is recognized by its bytes, unpacked whole, and reports its progress up to the end', async () => {
     const told: [number, number | undefined][] = [];
     expect(isGzip(packed)).toBe(true);
     expect(isGzip(plain)).toBe(false);

@@ -43,7 +43,7 @@ describe('-smp', () => {
 });
 
 describe('-accel', () => {
-  it('always tells the index, and a ring where there is one', () => {
+  it('always includes the index, and a ring if there is one', () => {
     expect(formatAccel({})).toBe('-accel jit,memslot-index=btree');
     expect(formatAccel({ accel: 'interp' })).toBe('-accel interp,memslot-index=btree');
     expect(formatAccel({ index: 'array', dirtyRing: 4096 })).toBe('-accel jit,memslot-index=array,dirty-ring-size=4096');

@@ -21,13 +21,13 @@ function page() {
 }
 
 describe('the worker’s pulse', () => {
-  test('a worker that answers is never told', () => {
+  test('a worker that answers is never reported', () => {
     const { told, seconds } = page();
     seconds(60);
     expect(told).toEqual([]);
   });
 
-  test('one that does not is told within seconds, and again each second', () => {
+  test('one that does not is reported within seconds, and again each second', () => {
     const { world, told, seconds } = page();
     world.alive = false;
     seconds(5);

@@ -4,7 +4,7 @@ import { addressesIn } from './addresses';
 const found = (line: string) => addressesIn(line).map(({ text, address, inHost }) => [text, address, inHost ? 'host' : 'guest']);
 
 describe('addressesIn', () => {
-  it('tells guest from host addresses in what the monitor prints', () => {
+  it('distinguishes guest and host addresses in what the monitor prints', () => {
     expect(found('2   0   0x000000100000  63M   0x02000000  --     ram.a')).toEqual([
       ['0x000000100000', 0x100000, 'guest'],
       ['0x02000000', 0x2000000, 'host'],

@@ -74,7 +74,7 @@ describe('unix socket', () => {
     expect(existsSync(path)).toBe(false);
   });
 
-  it('waits for its first client when told to', async () => {
+  it('waits for its first client with wait=on', async () => {
     const path = join(folder, 'wait');
     const { stdio, errors } = streams();
     const opened = await openChardev('-qmp', { kind: 'unix', path, wait: true }, stdio);

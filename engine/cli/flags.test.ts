@@ -62,7 +62,7 @@ describe('flags', () => {
     });
   });
 
-  it('the terminal is the monitor only when nobody else has it', () => {
+  it('the terminal is the monitor only when nothing else uses it', () => {
     expect(parse('-serial stdio').monitors).toEqual([]);
     expect(parse('-qmp stdio').monitors).toEqual([]);
     expect(parse('-monitor null').monitors).toEqual([{ kind: 'null' }]);

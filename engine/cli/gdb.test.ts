@@ -26,7 +26,7 @@ describe.runIf(gdbReady)('gdb', () => {
     ({ kernel, symbols } = build(gdbFolder, true));
   });
 
-  it('attaches before the first instruction, breaks, steps, finishes, watches, reads and kills; the guest is as it is without', async () => {
+  it('attaches before the first instruction, breaks, steps, finishes, watches, reads and kills; the guest runs as without gdb', async () => {
     const guest = await boot(kernel);
     let quits = 0;
     const text = await debug(

@@ -35,7 +35,7 @@ describe('chooseGuest', () => {
     expect(memory.ram).toBe(96 << 20);
   });
 
-  it('takes a file that is named as it is', async () => {
+  it('takes a file by its exact name', async () => {
     const { guest } = await choose('-kernel', join(root, 'public/guests/k.gz'));
     expect(guest.kernel[0]).toBe(0x1f);
   });

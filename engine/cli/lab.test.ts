@@ -128,7 +128,7 @@ describe('lab', { timeout: 60_000 }, () => {
     expect(stdout.text).toBe('b');
   });
 
-  it('holds back who sends more than the guest has room for, and loses nothing', async () => {
+  it('throttles a sender when the guest has no room, and loses nothing', async () => {
     // Waits for LSR.DR, reads, adds up the bytes in bl and counts them in esi; after 3 MiB it exits with the sum.
     const kernel = bootSector(
       'sum',

@@ -240,7 +240,7 @@ describe('lab -replay', () => {
     if (view.phase === 'done') expect(view.digest).toBe(view.expected);
   });
 
-  it('has status 1 when the digest differs, and tells both', async () => {
+  it('has status 1 when the digest differs, and prints both', async () => {
     const lab = await recorded(...MACHINE);
     await lab.shows('lab> ');
     await lab.end();
@@ -255,7 +255,7 @@ describe('lab -replay', () => {
     expect(await replayed(file)).toMatchObject({ status: 1, out: '', err: expect.stringContaining('went another way than the end') });
   });
 
-  it.runIf(gdbReady)('serves gdb at its end: back to who wrote, and on; what gdb adds there is part of the way back', async () => {
+  it.runIf(gdbReady)('serves gdb at its end: back to the last writer, and forward; what gdb adds there is part of the past', async () => {
     const lab = await recorded(...MACHINE);
     await lab.shows('lab> ');
     lab.type('poke 0x2000000 0x77\r');

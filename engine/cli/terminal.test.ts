@@ -67,7 +67,7 @@ describe('saved layouts', () => {
     expect(await store.get('plain')).toBeUndefined();
   });
 
-  it('lies where XDG says', () => {
+  it('is where XDG says', () => {
     expect(layoutFolder({ XDG_DATA_HOME: '/data' })).toBe('/data/memslot-lab/layouts');
     expect(layoutFolder({})).toMatch(/\/\.local\/share\/memslot-lab\/layouts$/);
   });

@@ -198,7 +198,7 @@ describe('invalid code', () => {
     expect(t.icount).toBe(1n);
   });
 
-  it('knows an invalid instruction by its own bytes, though nothing lies behind it', () => {
+  it('recognizes an invalid instruction by its own bytes, without reading behind it', () => {
     t.longMode(t.ramSize - 2);
     t.poke(t.ramSize - 2, '0f0b');
     expect(t.run(10)).toBe(2); // no IDT: triple fault
@@ -238,7 +238,7 @@ describe('what a processor does at the edges', () => {
   const WRITABLE = 0xc93;
   const READ_ONLY = 0xc91;
 
-  it('checks the segment where the bit of BTS lies, not where its operand starts', () => {
+  it('checks the segment at the bit of BTS, not at the start of its operand', () => {
     // bts [eax], ebx: 0x20000 is inside, 0x100 doublewords further is not; and the other way round.
     expect(limited('0fab18', 0x200ff, WRITABLE, { rax: 0x20000, rbx: 0x2000 })).toBe(false);
     expect(limited('0fab18', 0x200ff, WRITABLE, { rax: 0x20400, rbx: 0xffffe000 })).toBe(true);
@@ -257,7 +257,7 @@ describe('what a processor does at the edges', () => {
     expect(limited('6318', 0xffffffff, READ_ONLY, { rax: 0x20000, rbx: 3 })).toBe(false);
   });
 
-  it('tells of a BOUND index below the lower bound before it reads the upper one', () => {
+  it('reports a BOUND index below the lower bound before it reads the upper one', () => {
     t.poke(0x20000, '05000000');
     // bound ebx, [eax], with only the lower bound inside the segment
     expect(limited('6218', 0x20003, WRITABLE, { rax: 0x20000, rbx: 4 })).toBe(false);

@@ -101,7 +101,7 @@ describe('flat 32-bit code', () => {
     expect([t.reg('rax'), t.reg('rcx'), t.reg('rdx')]).toEqual([0x12345678n, 0x12345678n, 0x20000n]);
   });
 
-  it('goes on at address 0 behind the last one', () => {
+  it('continues at address 0 behind the last one', () => {
     t.poke(0, '3412cdab');
     t.setReg('rsi', 0xfffffffe);
     // The last two bytes are no memory here: devices answer all ones.
@@ -117,7 +117,7 @@ describe('flat 32-bit code', () => {
 });
 
 describe('stack instructions at the edges of segments', () => {
-  it('POP to memory reads the stack before it looks at its operand', () => {
+  it('POP to memory reads the stack before it checks its operand', () => {
     // mov cx, 0x18; mov ds, cx; mov ss, cx; pop dword [0x10000]: both are beyond the limit
     t.setReg('rsp', 0x10000);
     expect(execute('66b91800 8ed9 8ed1 8f0500000100')).toEqual([SS, 8]);

@@ -80,14 +80,14 @@ describe('a return to ring 3', () => {
       expect(segment(t, seg)).toEqual({ selector, base, usable: true });
   });
 
-  it('by SYSRET looks at no data segment', () => {
+  it('by SYSRET changes no data segment', () => {
     const t = kernel('480f07');
     t.run(1);
     expect(t.get32(abi.VCPU_CPL)).toBe(3);
     expect(segment(t, abi.SEG_FS)).toEqual({ selector: 0x10, base: FS_BASE, usable: true });
   });
 
-  it('and IRETQ inside ring 0 leaves all as it is', () => {
+  it('and IRETQ within ring 0 changes none', () => {
     const t = kernel(`${push(0x10)} ${push(0x30000)} ${push(2)} ${push(8)} ${push(CODE + 0x100)} 48cf`);
     t.run(6);
     expect(segment(t, abi.SEG_GS)).toEqual({ selector: 0x10, base: GS_BASE, usable: true });

@@ -75,7 +75,7 @@ describe('the limit of CS', () => {
     for (const slice of [1, 2, 1000]) expect(outcome(prepare(code, last), slice)).toEqual(expected);
   });
 
-  it('is told before a page behind it that is missing', () => {
+  it('is checked before a missing page behind it', () => {
     const code = `${'40'.repeat(14)} b878563412`;
     expect(outcome(prepare(code, 15, { hole: true }))).toEqual({ fault: [13, 14], eax: 14 });
     expect(outcome(prepare(code, 18, { hole: true })).fault?.[0]).toBe(14);

@@ -60,7 +60,7 @@ describe('a table that a walk has used', () => {
     expect(run(LOAD, 1)).toBe(101n);
   });
 
-  it('is forgotten at a page fault there, whose handler may have put another table in its place', () => {
+  it('is forgotten at a page fault there, whose handler may have replaced it', () => {
     t.poke64(TABLES[0]! + 8 * 3, 0n);
     t.poke64(IDT + 14 * 16, (BigInt(HANDLER) & 0xffffn) | 0x80000n | (0x8e00n << 32n));
     t.poke64(IDT + 14 * 16 + 8, 0n);

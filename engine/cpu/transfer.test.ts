@@ -211,7 +211,7 @@ describe('long mode', () => {
     expect([stack64(1), stack64(2), stack64(4), stack64(5)]).toEqual([0x20002n, 0x2bn, 0x90000n, 0x33n]);
   });
 
-  it('returns to compatibility mode and comes back', () => {
+  it('returns to compatibility mode and back', () => {
     user('b8ffffffff 40 f4', UCODE32); // inc eax exists only there
     expect(halted()).toBe(13);
     expect(t.reg('rax')).toBe(0n);

@@ -69,7 +69,7 @@ describe('an x87 error', () => {
     expect(t.reg('rax') & 0x84n).toBe(0x84n);
   });
 
-  it('is handled by an interrupt that comes at the waiting instruction, and comes back to it', () => {
+  it('is handled by an interrupt at the waiting instruction, and returns to it', () => {
     const t = prepare('9b b055');
     t.poke(HANDLERS + 16 * 0x2d, 'dbe2 48cf'); // fnclex; iretq
     expect(t.run(100)).toBe(EXIT_HLT);
@@ -91,7 +91,7 @@ describe('an x87 error', () => {
     expect(t.get32(abi.VCPU_IGNNE)).toBe(0);
   });
 
-  it('asserts FERR# once more when another interrupt comes back to the waiting instruction', () => {
+  it('asserts FERR# again when another interrupt returns to the waiting instruction', () => {
     const t = prepare('9b');
     t.poke(HANDLERS + 16 * 0x21, '48cf');
     expect(t.run(100)).toBe(EXIT_HLT);

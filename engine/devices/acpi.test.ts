@@ -71,7 +71,7 @@ describe('memory hotplug registers', () => {
     return [0, 4, 8, 0xc, 0x10].map((offset) => device.read(offset, 4)).concat(device.read(0x14, 1));
   };
 
-  it('tells what is plugged, through the whole life of a DIMM', () => {
+  it('reports what is plugged, through the whole life of a DIMM', () => {
     const { device, dimms, log } = make();
     dimms.set(2, { base: 0x1_4000_0000, length: 0x1_1000_0000, node: 1 });
     device.plug(2);

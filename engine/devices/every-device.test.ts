@@ -153,7 +153,7 @@ describe('every device', () => {
     for (let i = 0; i < 6000; i++) act(board, random);
   });
 
-  it.each([5, 6, 7])('goes on from a restored state as from the original (seed %i)', (seed) => {
+  it.each([5, 6, 7])('continues from a restored state as from the original (seed %i)', (seed) => {
     const first = makeBoard();
     const random = randomFrom(seed);
     for (let i = 0; i < 3000; i++) act(first, random);

@@ -73,7 +73,7 @@ describe('8254', () => {
     expect(Math.abs(waited - 50 * MS)).toBeLessThan(5000);
   });
 
-  it('counter 2 stands while its gate is low', () => {
+  it('counter 2 stops while its gate is low', () => {
     load(2, 0, 1000);
     clock.advance(ticks(5000));
     expect(pit.out2()).toBe(false);
@@ -104,7 +104,7 @@ describe('8254', () => {
     expect(pit.out2()).toBe(false);
   });
 
-  it('latches a count that goes on underneath, byte by byte', () => {
+  it('latches a count, byte by byte, while it continues', () => {
     load(0, 2, 0x8000);
     clock.advance(ticks(0x100));
     pit.write(3, 1, 0);

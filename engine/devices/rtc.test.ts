@@ -28,7 +28,7 @@ const write = (index: number, value: number): void => {
 const time = (): string => [0x32, 9, 8, 7, 4, 2, 0, 6].map((index) => read(index).toString(16).padStart(2, '0')).join(' ');
 
 describe('RTC', () => {
-  it('tells the start date in BCD and counts over a leap day', () => {
+  it('shows the start date in BCD and counts over a leap day', () => {
     expect(time()).toBe('20 24 02 28 23 59 58 04');
     clock.advance(1.6 * SECOND);
     expect(time()).toBe('20 24 02 29 00 00 00 05');
@@ -60,7 +60,7 @@ describe('RTC', () => {
     expect(read(0x0a)).toBe(0x26);
   });
 
-  it('tells binary and 12-hour time when asked to', () => {
+  it('shows binary and 12-hour time when set to', () => {
     write(0x0b, 0x06);
     expect(read(4)).toBe(23);
     write(0x0b, 0x04);

@@ -66,7 +66,7 @@ describe('serial', () => {
     expect(() => serial.restore(serial.save())).not.toThrow();
   });
 
-  it('says how much it took, and once when there is room again: nothing is lost to who waits for it', () => {
+  it('reports how much it took, and once when there is room again: a sender that waits loses nothing', () => {
     let told = 0;
     const { serial, read } = make(() => void told++);
     const bytes = Uint8Array.from({ length: 3 << 19 }, (_unused, index) => index % 251);

@@ -64,7 +64,7 @@ function visits(successors: number[][], entry: number, choose: (node: number) =>
 }
 
 describe('structured control flow', () => {
-  it('walks loops, diamonds and irreducible graphs as they are', () => {
+  it('preserves loops, diamonds and irreducible graphs', () => {
     const random = new Random(99);
     for (let round = 0; round < 300; round++) {
       const count = 1 + random.below(14);

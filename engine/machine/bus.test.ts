@@ -56,7 +56,7 @@ describe('port bus', () => {
 });
 
 describe('memory-mapped bus', () => {
-  it('counts what nobody answers, but not a write to a READONLY slot', () => {
+  it('counts accesses that no device answers, but not a write to a READONLY slot', () => {
     const bus = new MmioBus((gpa) => gpa < 0x1000);
     const { device } = recorder('ioapic');
     bus.attach({ name: 'ioapic', start: 0xfec00000, end: 0xfec01000, device: () => device });

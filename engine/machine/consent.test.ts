@@ -18,7 +18,7 @@ const found = (now: MemoryRegion[], then: MemoryRegion[], edit: StagedEdit, carr
   unaskedIn([dimm], { now, then, carried }, () => ({ index: 0, edit }));
 
 describe('unaskedIn', () => {
-  it('tells a DIMM that moves, and what would ask the guest', () => {
+  it('names a DIMM that moves, and the command that would ask the guest', () => {
     const [unasked] = found([whole], [{ ...whole, guestPhysAddr: 256 * M }], { op: 'move', slot: 3, gpa: 256 * M });
     expect(unasked).toEqual({
       index: 0,
@@ -33,7 +33,7 @@ describe('unaskedIn', () => {
     );
   });
 
-  it('tells one that goes, shrinks or becomes read-only, once', () => {
+  it('names one that is removed, shrinks or becomes read-only, once', () => {
     expect(found([whole], [], { op: 'del', slot: 3 })).toMatchObject([{ how: 'goes', ask: { do: 'unplug', dimm: 'dimm1' } }]);
     const half = [{ ...whole, memorySize: 32 * M }];
     expect(found([whole], half, { op: 'resize', slot: 3, size: 32 * M })).toMatchObject([{ how: 'goes' }]);
@@ -45,7 +45,7 @@ describe('unaskedIn', () => {
     expect(part).not.toHaveProperty('ask');
   });
 
-  it('tells nothing where the same bytes stay at the same address: split, merge, dirty logging, rehost', () => {
+  it('names nothing where the same bytes stay at the same address: split, merge, dirty logging, rehost', () => {
     const split = [slot(3, 128 * M, 32 * M, 512 * M), slot(4, 160 * M, 32 * M, 544 * M)];
     expect(found([whole], split, { op: 'split', slot: 3, gpa: 160 * M, newSlot: 4 })).toEqual([]);
     expect(found(split, [whole], { op: 'merge', slots: [3, 4] })).toEqual([]);
@@ -54,7 +54,7 @@ describe('unaskedIn', () => {
     expect(found([whole], rehosted, { op: 'rehost', slot: 3 }, (hva) => hva + 1536 * M)).toEqual([]);
   });
 
-  it('tells nothing of what is not there any more, nor of what comes back', () => {
+  it('names neither memory that is already gone nor memory that is added back', () => {
     const away = { ...whole, guestPhysAddr: 256 * M };
     expect(found([away], [whole], { op: 'move', slot: 3, gpa: 128 * M })).toEqual([]);
     expect(found([away], [{ ...whole, guestPhysAddr: 512 * M }], { op: 'move', slot: 3, gpa: 512 * M })).toEqual([]);

@@ -68,7 +68,7 @@ function setUp(config = { ram: 64 * MIB, slots: 4, maxmem: 2 * GIB }) {
 beforeEach(() => setUp());
 
 describe('plugging', () => {
-  it('takes the first block below 4 GiB, the lowest memslot id and hotplug slot, and tells the guest once', () => {
+  it('takes the first block below 4 GiB, the lowest memslot id and hotplug slot, and notifies the guest once', () => {
     backends.add('m1', 128 * MIB);
     expect(dimms.plug({ id: 'd1', memdev: 'm1' })).toMatchObject({ id: 'd1', addr: 128 * MIB, slot: 0, size: 128 * MIB, node: 0 });
     expect(engine.memslotById(5)).toMatchObject({ baseGfn: 0x8000, npages: 0x8000 });
@@ -284,7 +284,7 @@ describe('what the guest sees of a DIMM whose memory moves', () => {
     expect(guest.base()).toBe(128 * MIB);
   });
 
-  it('is not enabled while its first byte is not mapped, and comes back', () => {
+  it('is disabled while its first byte is not mapped', () => {
     engine.setUserMemoryRegion({ slot: 5, guestPhysAddr: 0, memorySize: 0, userspaceAddr: 0 });
     expect(guest.flags() & 1).toBe(0);
     engine.undo();
@@ -339,7 +339,7 @@ describe('moving', () => {
     ]);
   });
 
-  it('brings it back when something else is there by then; nobody else gets its backend or slot meanwhile', () => {
+  it('plugs it in again at its old address if the new one is taken by then; its backend and slot stay reserved meanwhile', () => {
     dimms.move('d1', away);
     guest.eject();
     expect(() => backends.delete('m1')).toThrow(/in use/);

@@ -68,7 +68,7 @@ describe('executor', () => {
     expect(firedAt).toBe(1000);
   });
 
-  it('is idle when the vCPU halts, and goes on at the next timer with guest time moved, not instructions', () => {
+  it('is idle when the vCPU halts, and continues at the next timer with guest time advanced, not instructions', () => {
     const { executor, clock, vcpus } = rig([[100]]);
     const timer = clock.timer('t', () => vcpus[0]!.setU32(abi.VCPU_IRQ_PENDING, 1));
     timer.set(1_000_000);
@@ -130,7 +130,7 @@ describe('executor', () => {
     }
   });
 
-  it('keeps in its saved state which vCPU sleeps although an interrupt waits: its clock goes on as it would have', () => {
+  it('saves which vCPU sleeps although an interrupt is pending: its clock continues as it would have', () => {
     const scripts = () => rig([[], [100], []], [1]);
     const straight = scripts();
     const resumed = scripts();

@@ -6,7 +6,7 @@ import { HostMemory } from './host-memory';
 const MIB = 0x100000;
 
 describe('host memory', () => {
-  it('hands out zeroed, disjoint, page-aligned ranges above HOST_BASE', () => {
+  it('allocates zeroed, disjoint, page-aligned ranges above HOST_BASE', () => {
     const host = new HostMemory();
     const a = host.allocate(3 * MIB, 'a');
     const b = host.allocate(100, 'b');

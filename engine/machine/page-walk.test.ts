@@ -241,7 +241,7 @@ describe('walkAddress', () => {
     });
   });
 
-  it('follows large pages, and a page that lies in a hole has no slot', () => {
+  it('follows large pages, and a page in a hole has no slot', () => {
     poke(0, 0x1007n);
     poke(0x1000, 0x40000087n);
     poke(0x1000 + 8, 0x2007n);
@@ -273,7 +273,7 @@ describe('walkAddress', () => {
     expect(walk(0x1_0000_0123n)).toMatchObject({ mode: 'off', gva: 0x123n, steps: [], page: { gpa: 0x123, slot: 7 } });
   });
 
-  it('tells what the software TLB holds of the address', () => {
+  it('shows the software TLB entries of the address', () => {
     enter('off');
     // MOV EAX, [0x3000]; HLT
     for (const [i, byte] of [0x66, 0x67, 0xa1, 0x00, 0x30, 0, 0, 0xf4].entries()) host.bytes[engine.gpaToHva(0x2000) + i] = byte;

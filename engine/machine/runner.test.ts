@@ -37,7 +37,7 @@ function rig(script: { idle: boolean; wakeIn?: number }[]) {
 }
 
 describe('runner', () => {
-  it('gives way after each stretch while the guest is busy', async () => {
+  it('yields after each stretch while the guest is busy', async () => {
     const { runner, calls, settled } = rig([{ idle: false }, { idle: false }]);
     runner.start();
     await settled();
@@ -57,7 +57,7 @@ describe('runner', () => {
     await runner.end();
   });
 
-  it('does nothing while the machine is stopped, and goes on when it runs again', async () => {
+  it('does nothing while the machine is stopped, and continues when it runs again', async () => {
     const { runner, machine, calls, timers, settled, emit } = rig([]);
     machine.run.state = 'paused';
     runner.start();

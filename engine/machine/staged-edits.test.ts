@@ -52,7 +52,7 @@ const exchange = () => {
 };
 
 describe('staging', () => {
-  it('gives an added slot without an hva zeroed host memory of its own, when it is staged', () => {
+  it('allocates zeroed host memory for an added slot without an hva when it is staged', () => {
     const before = host.inUse;
     set.begin();
     set.stage({ op: 'add', slot: 9, gpa: 8 * MIB, size: MIB, flags: 0 });
@@ -139,7 +139,7 @@ describe('staging', () => {
 });
 
 describe('refusals', () => {
-  it('are told with the staged entry at fault, and change nothing', async () => {
+  it('name the staged entry at fault, and change nothing', async () => {
     set.begin();
     set.stage({ op: 'split', slot: 1, gpa: MIB + 0x1000, newSlot: 9 });
     set.stage({ op: 'move', slot: 0, gpa: 2 * MIB });

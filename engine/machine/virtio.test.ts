@@ -116,7 +116,7 @@ describe('the memslots of a virtio-mem device', () => {
     expect(log.ok && [log.bitmap[0], log.bitmap[64]]).toEqual([8, 16]);
   });
 
-  it('are found wherever somebody moved or split them to', () => {
+  it('are found after moves and splits', () => {
     virtio.plug('vm0', blocks(0, 4));
     const { slot } = engine.memslots()[0]!;
     engine.splitMemslot(slot, addr + 3 * BLOCK, 9);

@@ -27,7 +27,7 @@ function heat(engine: MemslotEngine, from: number, to: number, columns: number):
 }
 
 describe('dirty heat', () => {
-  it('tells clean, a share, all dirty and not logged apart', () => {
+  it('distinguishes clean, a share, all dirty and not logged', () => {
     const engine = engineWith([1, 0, 64, LOG], [2, 64, 64, 0], [3, 128, 64, LOG]);
     for (let page = 128; page < 160; page++) engine.markDirty(page);
     expect(heat(engine, 0, 256, 8)).toEqual([0, 0, HEAT_UNKNOWN, HEAT_UNKNOWN, HEAT_ALL, 0, HEAT_UNKNOWN, HEAT_UNKNOWN]);
@@ -69,7 +69,7 @@ describe('dirty heat', () => {
     expect(engine.dirtyLog.summary(2, 0, 0)).toBeUndefined();
   });
 
-  it('with rings it shows what stands in them until the reset', () => {
+  it('with rings it shows their entries until the reset', () => {
     const engine = new MemslotEngine();
     engine.dirtyLog.enableRing(PAGE);
     const cache = engine.createCache();

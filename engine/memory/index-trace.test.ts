@@ -128,7 +128,7 @@ describe.each(KINDS)('%s: the trace of a lookup', (kind) => {
     );
   });
 
-  it('also where the first slots of a leaf are gone and the one before reaches over', () => {
+  it('also where the first slots of a leaf were deleted and the one before reaches across', () => {
     const made = world(kind);
     for (let place = 0; place < 4 * ORDER; place++) insert(made, place, 1);
     for (let place = ORDER; place < ORDER + 5; place++) remove(made, place);

@@ -32,7 +32,7 @@ it('a packed change set is the change set, at the ends of every field too', () =
   }
 });
 
-it('the kind of a change is told from its sides', () => {
+it('the kind of a change follows from its two sides', () => {
   const region: MemoryRegion = { slot: 1, asId: 0, flags: 0, guestPhysAddr: 0, memorySize: 8192, userspaceAddr: 0 };
   const kind = (next: Partial<MemoryRegion> | undefined) => kindOf({ asId: 0, slot: 1, old: region, next: next && { ...region, ...next } });
   expect(kindOf({ asId: 0, slot: 1, old: undefined, next: region })).toBe('create');

@@ -88,7 +88,7 @@ it('undo and redo go over it, in one step, call by call and as a whole set', asy
   }
 });
 
-it('a layout has it as one slot for each backing; a machine snapshot has it as it is', async () => {
+it('a layout stores it as one slot for each backing; a machine snapshot stores it unchanged', async () => {
   await type('memslot_merge 5 6 -f', 'layout_save mine');
   const state = machine.snapshot.capture();
   expect(await type('layout_load mine')).toBe('');

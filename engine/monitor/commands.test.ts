@@ -144,7 +144,7 @@ describe('x, xp and sum', () => {
 });
 
 describe('addresses', () => {
-  it('tells what backs a gpa', async () => {
+  it('shows what backs a gpa', async () => {
     const { monitor, machine } = await testMonitor();
     expect(await monitor.execute('gpa2hva 0xdeadbeef000')).toBe('No memory is mapped at address 0xdeadbeef000\n');
     expect(await monitor.execute('gpa2hva -1')).toBe('No memory is mapped at address 0xffffffffffffffff\n');
@@ -155,7 +155,7 @@ describe('addresses', () => {
 });
 
 describe('run state', () => {
-  it('tells prelaunch, running and paused apart', async () => {
+  it('distinguishes prelaunch, running and paused', async () => {
     const { monitor } = await testMonitor();
     const transcript = `(lab) info status
 VM status: paused (prelaunch)

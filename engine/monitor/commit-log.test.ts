@@ -14,7 +14,7 @@ async function lab() {
 }
 
 describe('the history', () => {
-  it('tells what differs between any two entries, also in host memory and over several commits', async () => {
+  it('shows what differs between any two entries, also in host memory and over several commits', async () => {
     const { commits, say } = await lab();
     await say('memslot_add 20 1T 2M', 'memslot_rehost 20', 'memslot_move 20 2T', 'memslot_flags 20 -l', 'memslot_del 20');
     expect(commits.difference(1, 2)).toMatchObject([{ slot: 20, before: { gpa: 2 ** 40 }, after: { gpa: 2 ** 40 } }]);

@@ -61,7 +61,7 @@ describe('dirty_ring', () => {
     );
   });
 
-  it('tells of entries whose slot is gone', async () => {
+  it('reports entries whose slot was deleted', async () => {
     const { monitor, machine } = await testMonitor();
     await monitor.execute('dirty_ring enable 256');
     await monitor.execute('memslot_add 40 4G 2M -l');

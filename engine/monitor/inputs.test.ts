@@ -52,7 +52,7 @@ describe('inputs', () => {
     ).toEqual(NO_INPUT);
   });
 
-  it('are told by their line, whatever stands in it', () => {
+  it('are recognized by their line, whatever it contains', () => {
     for (const line of ['stop', ' s', 'o /b 0x80 1', 'memslot_move 5 1T', 'cpu 0']) expect(isInputLine(line), line).toBe(true);
     for (const line of ['', ' ', 'info status', 'savevm stop', 'stop;quit', 'nope', `stop ${' '.repeat(70_000)}`])
       expect(isInputLine(line), line.slice(0, 20)).toBe(false);

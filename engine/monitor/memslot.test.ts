@@ -167,7 +167,7 @@ describe('a change set', () => {
 });
 
 describe('a stepped commit', () => {
-  it('tells phase by phase what it did', async () => {
+  it('reports phase by phase what it did', async () => {
     const { monitor, machine } = await twoDimms();
     const [a, b] = [machine.memory.memslotAt(GIB4 / 4096)!.slot, machine.memory.memslotAt((GIB4 + 0x8000000) / 4096)!.slot];
     expect(await monitor.execute('changeset_step')).toBe('Error: no stepped commit runs: changeset_commit -s begins one\n');

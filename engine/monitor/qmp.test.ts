@@ -90,7 +90,7 @@ describe('queries and hotplug', () => {
 });
 
 describe('an id', () => {
-  it('comes back as it was: large numbers, fractions, any character, in ASCII', () =>
+  it('is returned unchanged: large numbers, fractions, any character, in ASCII', () =>
     talk(`-> {"execute": "query-name", "id": 18446744073709551615}
 <- {"return": {}, "id": 18446744073709551615}
 -> {"execute": "query-name", "id": -9223372036854775808}

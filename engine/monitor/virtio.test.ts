@@ -143,7 +143,7 @@ Error: Device 'vm0' not found
 });
 
 describe('QMP', () => {
-  it('tells and sets the same', async () => {
+  it('reads and sets the same', async () => {
     const { machine, monitor } = await testMonitor(devices);
     const sent: string[] = [];
     const send = (text: string) => sent.push(text.trimEnd());

@@ -52,7 +52,7 @@ describe('a layout', () => {
     expect(layoutText(layout)).not.toContain('hva');
   });
 
-  it('comes back on a fresh machine', async () => {
+  it('is restored on a fresh machine', async () => {
     const source = await exchanged();
     const target = await testMachine();
     expect(await loadLayout(target, layoutText(captureLayout(source)))).toBeUndefined();
@@ -63,7 +63,7 @@ describe('a layout', () => {
     expect(layoutText(captureLayout(target))).toBe(layoutText(captureLayout(source)));
   });
 
-  it('comes back on the machine it was taken from, with its memory', async () => {
+  it('is restored, with its memory, on the machine it was taken from', async () => {
     const machine = await exchanged();
     machine.physical.write(GIB4, Uint8Array.of(7));
     machine.physical.write(2 ** 40, Uint8Array.of(9));
@@ -92,7 +92,7 @@ describe('a layout', () => {
     expect(machine.memory.memslotAt(GIB4 / 4096)).toBeUndefined();
   });
 
-  it('plugs a DIMM elsewhere first when a slot lies in its place', async () => {
+  it('plugs a DIMM elsewhere first when a slot occupies its place', async () => {
     const source = await exchanged();
     const target = await testMachine();
     target.changeSet.begin();

@@ -45,7 +45,7 @@ function answer(machine: Machine, line: string): string {
 }
 
 describe('a machine snapshot', () => {
-  it('comes back bit for bit, and the guest goes on as the original does', async () => {
+  it('is restored bit for bit, and the guest continues as the original does', async () => {
     const machine = await withDimm();
     const before = await machine.digest();
     const { bytes, meta } = await saveMachine(machine, 1000);
@@ -215,7 +215,7 @@ describe('a file that is not right', () => {
 });
 
 describe('a file from before the sleepers of a round were kept', () => {
-  it('is loaded: nobody sleeps', async () => {
+  it('wakes vCPUs when it is loaded', async () => {
     const machine = await withDimm();
     const state = await readState((await saveMachine(machine, 0)).bytes);
     const old = structuredClone(state) as MachineState;

@@ -43,7 +43,7 @@ it('brings both modes, in place of whatever the other machine has', async () => 
   expect(await to.digest()).toBe(plain);
 });
 
-it('brings what stands in dirty rings: harvested, waiting, and of slots that are gone', async () => {
+it('includes the entries of dirty rings: harvested, waiting, and of deleted slots', async () => {
   const [from, to] = [await testMachine(), await testMachine()];
   const type = monitorOf(from);
   await type('dirty_ring enable 256');

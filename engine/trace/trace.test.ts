@@ -189,7 +189,7 @@ describe('at the monitor', () => {
   });
 });
 
-describe('a view that nobody should ask for', () => {
+describe('an invalid view request', () => {
   it('is bounded and says what is wrong', async () => {
     const { guest } = await hole('jit', '*');
     const { machine } = guest;

@@ -26,7 +26,7 @@ describe('a vCPU in 64-bit mode', () => {
     machine.run.stop();
   });
 
-  it('is told with its code around rip, and a step goes to the next line or to the target', () => {
+  it('is shown with its code around rip, and a step goes to the next line or to the target', () => {
     const view = cpu(machine);
     expect(view.code.bits).toBe(64);
     expect(BigInt(view.code.rip)).toBe(machine.inspect.registers().rip);
@@ -97,7 +97,7 @@ describe('a vCPU in 64-bit mode', () => {
 });
 
 describe('the tier of the code at rip', () => {
-  it('is the region that a hot loop was compiled to, until a breakpoint stands in its page', async () => {
+  it('is the region that a hot loop was compiled to, until a breakpoint is set in its page', async () => {
     const machine = await testMachine({ guest: { name: 'memlab', kernel }, accel: 'jit' });
     machine.run.cont();
     machine.run.advance(2_000_000);

@@ -95,7 +95,7 @@ describe('the past in the page', () => {
     expect(await word(DIMM)).toBe('0x0000000000001111');
   });
 
-  it('finds who wrote an address, a slot, and what has moved since; the guest stays where it is', async () => {
+  it('finds the last writer of an address, of a slot, and of memory that has moved since; the guest does not move', async () => {
     await booted();
     await plugged();
     const gpa = DIMM + 0x1008;

@@ -6,7 +6,7 @@ import { answerQuery } from './queries';
 const clock = { monotonic: () => performance.now(), yieldTurn: () => new Promise<void>((done) => setImmediate(done)) };
 
 describe('index', () => {
-  it('tells the slots of the machine in three forms, and where a gpa is found', async () => {
+  it('returns the machine’s slots in three forms, and where a gpa is found', async () => {
     const machine = await testMachine();
     const digest = await machine.digest();
     const slots = machine.memory.memslots();

@@ -209,7 +209,7 @@ describe('a legacy commit of many calls', () => {
 });
 
 describe('a replay link', () => {
-  it('leads to the same machine in another browser, which goes on live and can be replayed in turn', async () => {
+  it('ends in the same machine in another browser, which continues live and can be replayed in turn', async () => {
     const page = await started();
     await busySession(page);
     await page.monitor('stop');
@@ -282,7 +282,7 @@ describe('a replay link', () => {
     expect(view.phase === 'done' && view.digest === view.expected).toBe(true);
   });
 
-  it('tells progress, lets nothing else in, and can be cancelled', async () => {
+  it('reports progress, refuses other inputs, and can be cancelled', async () => {
     const page = await started();
     await shows(page, /lab> $/);
     type(page, 'watch 0x2000000\r');

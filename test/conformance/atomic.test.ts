@@ -56,7 +56,7 @@ onEachIndex('delta', (make) => {
     expect(stateOf(engine)).toEqual(before);
   });
 
-  it('a range that encloses several others is told to all of them', () => {
+  it('a range that encloses several others is reported for each of them', () => {
     const commit = make().check([0, 4, 8].map((gfn, i) => region(i, 0, gfn * P, gfn === 0 ? 16 * P : P, 0)));
     expect(commit.ok || commit.refusals.map(({ index, errno }) => `${index} ${errno}`)).toEqual(['0 EEXIST', '1 EEXIST', '2 EEXIST']);
   });
@@ -117,7 +117,7 @@ onEachIndex('delta', (make) => {
     expect(engine.check([gone(9)])).toMatchObject({ ok: false, refusals: [{ index: 0, errno: 'EINVAL' }] });
   });
 
-  it('tells phase by phase what is INVALID and how long each took; the time between two phases does not count', () => {
+  it('reports phase by phase what is INVALID and how long each took; the time between two phases does not count', () => {
     let now = 0;
     const engine = make({ clock: () => (now += 10) });
     accepted(engine.changeUserMemoryRegions([region(3, 0, 0, P, 0), region(7, 0, P, P, P), region(8, 0, 2 * P, P, 2 * P)]));
@@ -282,7 +282,7 @@ onEachIndex('resize, split, merge', (make) => {
     expect(harvest(engine, 1)).toEqual([0, 4, 11]);
   });
 
-  it('arch data: prepare learns whose pages a slot takes over', () => {
+  it('arch data: prepare is passed the slot whose pages a slot takes over', () => {
     const seen: string[] = [];
     const text = (change: Change) =>
       `${change.kind} ${change.next?.slot ?? '-'} from ${(change.from ?? []).map((slot) => slot.slot).join()}`;
@@ -297,7 +297,7 @@ onEachIndex('resize, split, merge', (make) => {
     expect(engine.memslotById(1)?.arch).toEqual({ made: 1 });
   });
 
-  it('arch data without a hook of its own stays with the pages', () => {
+  it('arch data without a hook stays with the pages', () => {
     let first = true;
     const prepare = (): unknown => {
       const made = first ? { rmap: 1 } : undefined;

@@ -106,7 +106,7 @@ onEachIndex('R: dirty ring', (make) => {
     expect(engine.dirtyLog.harvestRings().map((entry) => entry.offset)).toEqual([2, 1]);
   });
 
-  it('R4 entries of a slot that is gone are counted and skipped', () => {
+  it('R4 entries of a deleted slot are counted and skipped', () => {
     const engine = make();
     const cache = withRing(engine);
     cache.markDirty(1);

@@ -87,7 +87,7 @@ onEachIndex('V: EINVAL', (make) => {
     expectRefused(engine, () => engine.setUserMemoryRegion(region(MAX, 0, 0, 1, 0)), 'EINVAL');
   });
 
-  it('V14 hva ranges lie inside host memory', () => {
+  it('V14 hva ranges must lie inside host memory', () => {
     const engine = make({ hostBase: 0x2000000, hostSize: 0x3000000 });
     expectRefused(engine, () => engine.setUserMemoryRegion(region(0, 0, 0, P, 0x1fff000)), 'EINVAL');
     expectRefused(engine, () => engine.setUserMemoryRegion(region(0, 0, 0, 2 * P, 0x2fff000)), 'EINVAL');
@@ -95,7 +95,7 @@ onEachIndex('V: EINVAL', (make) => {
     accepted(engine.setUserMemoryRegion(gone(0)));
   });
 
-  it('V15 create and move must end inside physical memory, which is looked at after overlap', () => {
+  it('V15 create and move must end inside physical memory, which is checked after overlap', () => {
     const engine = make({ physAddrBits: 32 });
     accepted(engine.setUserMemoryRegion(region(0, 0, 2 ** 32 - P, P, 0)));
     expectRefused(engine, () => engine.setUserMemoryRegion(region(1, 0, 2 ** 32, P, 0)), 'EINVAL');

@@ -47,7 +47,7 @@ function check(bytes: Uint8Array, bits: Bits): string | undefined {
   return `${bits} ${Buffer.from(bytes.subarray(0, found.length)).toString('hex')} ${text}: the core takes ${whole ? 'less' : 'more'} than ${found.length}`;
 }
 
-test('the core fetches as many bytes of each form of the differential tester as the disassembler tells', () => {
+test('the core fetches as many bytes of each form of the differential tester as the disassembler counts', () => {
   const random = new Random(20210204);
   const wrong: string[] = [];
   for (const form of allForms) {

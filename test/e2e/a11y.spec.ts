@@ -217,7 +217,7 @@ test('no size scrolls sideways', async ({ lab, page }) => {
   }
 });
 
-test('F6 goes round the panes and comes back', async ({ lab, page }) => {
+test('F6 cycles through the panes', async ({ lab, page }) => {
   await lab.open();
   const map = page.getByRole('application', { name: 'Map of guest-physical memory' });
   await map.focus();

@@ -40,7 +40,7 @@ for (const [what, fragment] of Object.entries(SHARED)) {
   });
 }
 
-test('a replay link that was cut is refused, and a guest that runs goes on', async ({ lab, page }) => {
+test('a truncated replay link is refused, and the running guest runs on', async ({ lab, page }) => {
   await lab.open();
   const link = await page.evaluate(() => window.lab.share('replay'));
   await page.evaluate(

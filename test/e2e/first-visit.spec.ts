@@ -13,7 +13,7 @@ test('the guest answers what is typed into its console', async ({ lab }) => {
   expect(await lab.shell('help')).toMatch(/watch/);
 });
 
-test('stop freezes the guest and run goes on', async ({ lab, page }) => {
+test('stop freezes the guest and run resumes it', async ({ lab, page }) => {
   await lab.open();
   await page.getByRole('button', { name: 'Stop' }).click();
   await expect(page.getByRole('button', { name: 'Run' })).toBeEnabled();

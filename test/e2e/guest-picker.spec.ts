@@ -25,10 +25,7 @@ test('-m and -append are checked at their fields, and a guest boots with them', 
   await expect(page.getByLabel('-append')).toHaveValue('quiet');
 });
 
-test('every flag of the machine can be chosen, a wrong one is named where it stands, and the page tells what runs', async ({
-  lab,
-  page,
-}) => {
+test('every flag of the machine can be chosen, a wrong one is marked in its field, and the page shows what runs', async ({ lab, page }) => {
   await lab.open();
   await openPicker(lab);
   const dialog = picker(lab);
@@ -94,7 +91,7 @@ test('every flag of the machine can be chosen, a wrong one is named where it sta
   expect(lab.errors).toEqual([]);
 });
 
-test('a file that is no kernel is refused by the machine, and the old guest goes on', async ({ lab, page }) => {
+test('a file that is no kernel is refused by the machine, and the old guest runs on', async ({ lab, page }) => {
   await lab.open();
   await lab.shell('poke 0x2000000 0x4711');
   await openPicker(lab);
@@ -144,7 +141,7 @@ test('a kernel dropped on the page is offered, boots, and is remembered by its n
   expect(lab.errors).toEqual([]);
 });
 
-test('three files are one too many, and a kernel and an initrd are told apart by what is in them', async ({ lab, page }) => {
+test('three files are one too many, and a kernel and an initrd are distinguished by their contents', async ({ lab, page }) => {
   await lab.open();
   await openPicker(lab);
   const file = (name: string, buffer: Buffer) => ({ name, mimeType: 'application/octet-stream', buffer });

@@ -234,7 +234,7 @@ test('a guide in the middle of a move that was left half done offers the way bac
   await expect.poll(async () => (await lab.slot('dimm1')).gpa).toBe(gpa);
 });
 
-test('what was measured is there after a reload, told as measured earlier, until Start over', async ({ lab, page }) => {
+test('what was measured is there after a reload, marked as measured earlier, until Start over', async ({ lab, page }) => {
   test.setTimeout(120_000);
   await open(lab, 'move');
   const earlier = pane(lab).getByRole('region', { name: 'Measured earlier' });

@@ -1,7 +1,7 @@
 /** A page that was used does not go without asking, and what was done comes back; panes and guides have addresses. */
 import { expect, plugTwoDimms, test } from './page';
 
-test('closing asks once the machine was used and not after saving; after a reload what was done comes back', async ({ lab, page }) => {
+test('closing asks once the machine was used and not after saving; after a reload what was done is restored', async ({ lab, page }) => {
   test.setTimeout(120_000);
   const asked: string[] = [];
   page.on('dialog', (dialog) => {

@@ -18,7 +18,7 @@ async function totalMemory(lab: LabPage): Promise<number> {
   return Number(answer.exec(await below())?.[1]);
 }
 
-test('linux resizes its memory through virtio-mem and a balloon, and a snapshot of it comes back', async ({ lab, page }) => {
+test('linux resizes its memory through virtio-mem and a balloon, and a snapshot of it is restored', async ({ lab, page }) => {
   test.setTimeout(300_000);
   await lab.open();
   const dialog = page.getByRole('dialog', { name: 'Boot a guest' });

@@ -93,7 +93,7 @@ test('a drag snaps to 2 MiB, with Alt to 4 KiB, and Esc takes it back', async ({
   await expect(changes(lab).getByText('Nothing staged')).toBeVisible();
 });
 
-test('slots too narrow to tell apart: their count box zooms to them', async ({ lab, page }) => {
+test('slots too narrow to distinguish: their count box zooms to them', async ({ lab, page }) => {
   await lab.open();
   const { x, y } = await lanes(lab);
   await mapOf(lab).focus();
@@ -105,7 +105,7 @@ test('slots too narrow to tell apart: their count box zooms to them', async ({ l
   await expect(describes).toContainText('Guest-physical space 0x91000 to 0x10f000,');
 });
 
-test('as 1 is shown as it is: empty; and back', async ({ lab, page }) => {
+test('address space 1 is shown empty; and back', async ({ lab, page }) => {
   await lab.open();
   await page.getByRole('button', { name: 'as 1 SMM' }).click();
   await expect(page.getByText('No slots in as 1')).toBeVisible();

@@ -101,10 +101,7 @@ test('a commit is shown on its way, and ends as the layout; so does the undo', a
   expect(lab.errors).toEqual([]);
 });
 
-test('with reduced motion the picture changes at once, and a line stands under what changed until the next input', async ({
-  lab,
-  page,
-}) => {
+test('with reduced motion the picture changes at once, and a line underlines what changed until the next input', async ({ lab, page }) => {
   await page.emulateMedia({ reducedMotion: 'reduce' });
   await lab.open();
   await plugTwoDimms(lab);

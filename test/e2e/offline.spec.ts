@@ -80,7 +80,7 @@ test('what of the guests was used is there without a network too', async ({ lab,
   }
 });
 
-test('a new version leaves old tabs whole, is told, and comes when it is asked for', async ({ lab, page, context }) => {
+test('a new version leaves old tabs intact, is announced, and is installed on request', async ({ lab, page, context }) => {
   test.setTimeout(180_000);
   const next = nextVersion();
   try {

@@ -81,7 +81,7 @@ test('a layout link, a state link and a replay link open the same layout and the
   for (const each of [lab, byLayout, byState, byReplay]) expect(each.errors).toEqual([]);
 });
 
-test('a long replay tells how far it is, takes no other input, and can be cancelled', async ({ lab, browser }) => {
+test('a long replay reports its progress, takes no other input, and can be cancelled', async ({ lab, browser }) => {
   test.setTimeout(180_000);
   await lab.open();
   await lab.typeConsole('watch 0x2000000\r');
@@ -102,7 +102,7 @@ test('a long replay tells how far it is, takes no other input, and can be cancel
   await other.consoleEndsWith(/lab> $/);
 });
 
-test('a replay with a wrong digest is told with both values, and that another version made it', async ({ lab, browser }) => {
+test('a replay with a wrong digest is reported with both values and the version that made it', async ({ lab, browser }) => {
   await lab.open();
   const link = await linkFrom(lab, 'Replay');
   // Another digest and another program in its head, packed as the engine packs.

@@ -80,7 +80,10 @@ test('savevm and loadvm typed into the monitor do the same, and layouts stand in
   expect(await lab.typeMonitor('loadvm nope')).toContain("Snapshot 'nope' does not exist");
 });
 
-test('a snapshot travels as a file; a damaged one is refused with its reason and the guest goes on', async ({ lab, page }) => {
+test('a snapshot is exported and imported as a file; a damaged one is refused with its reason and the guest runs on', async ({
+  lab,
+  page,
+}) => {
   await lab.open();
   await poke(lab, '0x1111');
   await save(lab, 'Machine', 'travelling');

@@ -31,7 +31,7 @@ test('two tabs that save and delete at once do not spoil each other’s snapshot
   for (const each of [lab, other]) expect(each.errors).toEqual([]);
 });
 
-test('a worker that dies is told; a restart finds everything that was saved', async ({ lab, page }) => {
+test('a dead worker is reported; a restart finds everything that was saved', async ({ lab, page }) => {
   await lab.open();
   await lab.shell('poke 0x2000000 0x4321');
   await lab.monitor('savevm kept');
@@ -122,7 +122,12 @@ test.describe('without room', () => {
   // What it keeps of the page would take from the little there is.
   test.use({ serviceWorkers: 'block' });
 
-  test('a browser says what was needed and what it tells is left, and keeps what is there', async ({ lab, page, context, baseURL }) => {
+  test('a full storage is reported with what was needed and what is left, and what is stored stays', async ({
+    lab,
+    page,
+    context,
+    baseURL,
+  }) => {
     // The browser's own quota, set before its first use: a change of it takes half a minute to be noticed.
     const cdp = await context.newCDPSession(page);
     const { origin } = new URL(baseURL ?? '');

@@ -37,7 +37,7 @@ test('a guest that halts with interrupts off is shown as halted for good; a rese
   await lab.consoleEndsWith(/lab> $/);
 });
 
-test('a machine that ends is told, and Restart makes a new one', async ({ lab, page }) => {
+test('a machine that ends is reported, and Restart makes a new one', async ({ lab, page }) => {
   await lab.open();
   await lab.page.evaluate(() => void window.lab.monitor('quit').catch(() => undefined));
   const banner = page.getByRole('alert').filter({ hasText: 'The machine has ended.' });
@@ -47,7 +47,7 @@ test('a machine that ends is told, and Restart makes a new one', async ({ lab, p
   await expect(banner).toHaveCount(0);
 });
 
-test('a worker that dies is told, and Restart brings a machine back with saved layouts still there', async ({ lab, page }) => {
+test('a dead worker is reported, and Restart brings a machine back with saved layouts still there', async ({ lab, page }) => {
   await lab.open();
   await lab.monitor('layout_save kept');
   await page.workers()[0]?.evaluate(() => {

@@ -20,7 +20,7 @@ async function findsWhatWasSaved(lab: LabPage): Promise<void> {
   expect(lab.errors).toEqual([]);
 }
 
-test('a worker that is killed silently is told; a restart finds everything that was saved', async ({ lab, page }) => {
+test('a worker that is killed silently is reported; a restart finds everything that was saved', async ({ lab, page }) => {
   await lab.open();
   await lab.shell('poke 0x2000000 0x4321');
   await lab.monitor('savevm kept');
@@ -35,7 +35,7 @@ test('a worker that is killed silently is told; a restart finds everything that 
   await findsWhatWasSaved(lab);
 });
 
-test('a worker that hangs is told as silent, not as dead, and a restart takes its place', async ({ lab, page }) => {
+test('a worker that hangs is reported as silent, not as dead, and a restart replaces it', async ({ lab, page }) => {
   await lab.open();
   await lab.shell('poke 0x2000000 0x4321');
   await lab.monitor('savevm kept');
@@ -50,7 +50,7 @@ test('a worker that hangs is told as silent, not as dead, and a restart takes it
   await findsWhatWasSaved(lab);
 });
 
-test('a worker that is busy for seconds is asked to be waited for, and goes on as if nothing was', async ({ lab, page }) => {
+test('for a worker that is busy for seconds the page offers to wait, and it continues as if nothing was', async ({ lab, page }) => {
   await lab.open();
   await lab.shell('poke 0x2000000 0x4321');
   await occupy(lab, 9000);
@@ -61,7 +61,7 @@ test('a worker that is busy for seconds is asked to be waited for, and goes on a
   await expect(page.getByRole('alert')).toHaveCount(0);
 });
 
-test('a worker that is killed while its guest starts is told', async ({ page, lab }) => {
+test('a worker that is killed while its guest starts is reported', async ({ page, lab }) => {
   // It is never told what to boot.
   await page.addInitScript(() => {
     const post = Worker.prototype.postMessage;

@@ -24,7 +24,7 @@ describe.skipIf(missing)('a Linux that was not asked', () => {
     linux.sh('sleep 1');
   });
 
-  it('is told of in the dry run, with the command that asks it and the nearest address that it takes', async () => {
+  it('is reported in the dry run, with the command that asks it and the nearest address that it accepts', async () => {
     const slot = linux.machine.memory.memslotAt(linux.machine.dimms.list()[0]!.addr / 4096)!.slot;
     await hmp('changeset_begin');
     await hmp(`memslot_move ${slot} 0x40200000`);
@@ -48,7 +48,7 @@ describe.skipIf(missing)('a Linux that was not asked', () => {
     await hmp('changeset_abort');
   });
 
-  it('is told of by undo, redo and layout_load too', async () => {
+  it('is reported by undo, redo and layout_load too', async () => {
     const { machine } = linux;
     const slot = machine.memory.memslotAt(machine.dimms.list()[0]!.addr / 4096)!.slot;
     const warning = `warning: the guest uses memslot ${slot} (dimm1) at 0x${machine.dimms.list()[0]!.addr.toString(16)} and is not asked; device_move dimm1 0x48000000 asks it\n`;

@@ -72,7 +72,7 @@ async function between(zap: string, slot: number, smp = 1): Promise<Guest> {
 }
 
 describe.each(['slot', 'all'])('zap %s: between the two swaps', (zap) => {
-  it('a timer interrupt waits for its stack, and the timer goes on', async () => {
+  it('a timer interrupt waits for its stack, and the timer continues', async () => {
     const guest = await between(zap, RAM_B);
     for (let n = 0; n < 5; n++) guest.machine.run.advance(100_000);
     expect(guest.since()).toBe('');

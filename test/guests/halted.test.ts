@@ -19,7 +19,7 @@ const guests: [string, number][] = [
   ['pending with interrupts disabled', 0xfe],
 ];
 
-describe.each(guests)('a halted guest whose timer fires for nothing: %s', (_what, mask) => {
+describe.each(guests)('a halted guest whose timer fires without effect: %s', (_what, mask) => {
   const boot = (wallClock = () => 0) => Guest.boot({ guest: { name: 'halted', kernel: halted(mask) }, wallClock });
 
   it('does not keep runInstructions for ever, and ends at the same guest time in every run', async () => {
@@ -34,7 +34,7 @@ describe.each(guests)('a halted guest whose timer fires for nothing: %s', (_what
     expect(times[0]).toBe(times[1]);
   });
 
-  it('is looked at less and less often by the loop that follows the wall clock, and its time goes on', async () => {
+  it('is polled less and less often by the loop that follows the wall clock, and its time continues', async () => {
     let now = 0;
     const { machine } = await boot(() => now);
     let calls = 0;

@@ -63,7 +63,7 @@ describe.skipIf(missing)('a stock Linux with virtio-mem and a balloon', () => {
     expect(slots()).toEqual([]);
   });
 
-  it('grows by what is asked for, tells of it, and keeps a file there that did not fit before', async () => {
+  it('grows by the requested size, reports it, and stores a file that did not fit before', async () => {
     const free = linux.meminfo('MemFree');
     const holes = linux.machine.inspect.holes.total;
     await resize('256M', 256 * MIB);
@@ -83,7 +83,7 @@ describe.skipIf(missing)('a stock Linux with virtio-mem and a balloon', () => {
     expect(linux.sh('md5sum -c /sum')).toBe('/mnt/t/file: OK');
   });
 
-  it('is the same in a snapshot of the middle, and goes on in another machine', async () => {
+  it('is the same in a snapshot of the middle, and continues in another machine', async () => {
     const { machine } = linux;
     const before = await machine.digest();
     const { bytes } = await saveMachine(machine, 0);

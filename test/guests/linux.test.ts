@@ -43,7 +43,7 @@ describe.skipIf(missing)('a stock Linux', () => {
     linux.sh('rm /tmp/step');
   });
 
-  it('names its own code from its own memory, and tells who called what', () => {
+  it('names its code from its own memory, and prints a backtrace', () => {
     const { machine } = linux;
     const symbols = symbolsOf(machine);
     expect(symbols.sources()).toEqual([{ name: 'Linux in memory', symbols: expect.any(Number) }]);

@@ -23,7 +23,7 @@ beforeEach(async () => {
 });
 
 describe('a captured machine', () => {
-  it('comes back in a new one and goes on exactly as the first', async () => {
+  it('is restored in a new one and continues exactly as the first', async () => {
     const other = await boot();
     other.machine.snapshot.restore(saved);
     expect(await other.machine.digest()).toBe(digest);
@@ -37,7 +37,7 @@ describe('a captured machine', () => {
     expect(other.machine.dimms.list()).toEqual([]);
   });
 
-  it('comes back in the same one after its topology changed', async () => {
+  it('is restored in the same one after its topology changed', async () => {
     const { machine } = guest;
     machine.memory.splitMemslot(machine.memory.memslotAt(0x8000)!.slot, 0x9000000, 20);
     machine.backends.add('mem2', 2 * MIB);
@@ -57,7 +57,7 @@ describe('a captured machine with virtio devices', () => {
     virtio: [{ driver: 'virtio-mem' as const, id: 'vm0', memdev: 'vmem0' }, { driver: 'virtio-balloon-device' as const }],
   };
 
-  it('comes back in one like it, whatever that was first asked to plug', async () => {
+  it('is restored in one like it, whatever was plugged there first', async () => {
     const first = await boot(devices);
     first.until('lab> ');
     first.machine.virtio.setRequestedSize('vm0', 32 * MIB);

@@ -34,7 +34,7 @@ describe("memlab's shell", () => {
     expect(guest.text).toContain('beyond on demand to 46 bits');
   });
 
-  it('mem tells boot memory and that nothing is plugged in', () => {
+  it('mem prints boot memory and that nothing is plugged in', () => {
     const text = answer('mem');
     expect(text).toMatch(/0x00000000 +6\d\d KiB +RAM/);
     expect(text).toMatch(/0x00100000 +15 MiB +RAM/);
@@ -46,7 +46,7 @@ describe("memlab's shell", () => {
     expect(answer('sum 0x800000 1M')).toBe('sum 0x0000000000060000 over 131072 words\n');
   });
 
-  it('peek tells a hole', () => {
+  it('peek reports a hole', () => {
     expect(answer('peek 0x10000000')).toBe('0x10000000: 0xffffffffffffffff  hole\n');
     expect(guest.machine.inspect.holes.total).toBe(1);
   });
@@ -139,7 +139,7 @@ describe("memlab's shell", () => {
     guest.until(' rounds over 256 pages\r\nlab> ');
   });
 
-  it('tells a slot that shrinks and one that goes', () => {
+  it('reports a slot that shrinks and one that is removed', () => {
     plug('a', 0x10000000);
     const { memory } = guest.machine;
     const { slot } = memory.memslotAt(0x10000)!;
@@ -204,12 +204,12 @@ describe("memlab's shell", () => {
     expect(answer(line)).toEqual(text);
   });
 
-  it('tells an exception and comes back to the prompt', () => {
+  it('reports an exception and returns to the prompt', () => {
     expect(answer('fault')).toMatch(/invalid opcode \(vector 6, error code 0x0\) at rip 0x10[0-9a-f]{4}\n/);
     expect(answer('uptime')).toMatch(/^up \d+\.\d{3} s of guest time\n$/);
   });
 
-  it('crash is a triple fault, after which the machine stands still', () => {
+  it('crash is a triple fault, after which the machine stops', () => {
     guest.type('crash\r');
     guest.machine.run.advance(5e6);
     expect(guest.machine.run.state).toBe('shutdown');

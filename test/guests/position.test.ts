@@ -59,7 +59,7 @@ describe('inputs at the positions of another run lead to the same machine', () =
     120_000,
   );
 
-  it('a run with other inputs is told from it', async () => {
+  it('a run with other inputs differs from it', async () => {
     const options = { guest: { name: 'memlab', kernel } };
     const first = await record(options, 11, ['mem\r', '\r'], 20);
     first.taken[10]!.input += 'mem\r';

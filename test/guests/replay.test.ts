@@ -68,7 +68,7 @@ describe('two runs with the same inputs at the same instruction counts', () => {
     for (const other of others) expect(other).toEqual(first);
   });
 
-  it('are equal with two vCPUs, and the guest cannot tell them apart either', async () => {
+  it('are equal with two vCPUs, for the guest as well', async () => {
     const steps: Step[] = [];
     for (let n = 1; n <= 20; n++) steps.push({ count: n * 41_017, input: String.fromCharCode(64 + n) });
     const guest = { name: 'two', kernel: twoCpus };
@@ -89,7 +89,7 @@ describe('replay_break', () => {
     return { guest, machine: guest.machine, lines, monitor: new Monitor(guest.machine, testEnv()) };
   };
 
-  it('pauses at the count, says so once, and is gone', async () => {
+  it('pauses at the count, reports it once, and is deleted', async () => {
     const { machine, monitor, lines, guest } = await boot();
     await monitor.execute('replay_break 5000');
     expect(await monitor.execute('info replay')).toBe('Record/replay is not active: instruction count = 0, breakpoint at 5000\n');
@@ -104,7 +104,7 @@ describe('replay_break', () => {
     expect(machine.run.instructions).toBe(15_000);
   });
 
-  it('refuses a count that lies behind and names the current one; the current one stops at once', async () => {
+  it('refuses a past count and names the current one; the current one stops at once', async () => {
     const { machine, monitor } = await boot();
     machine.run.advance(777);
     expect(await monitor.execute('replay_break 776')).toBe(

@@ -102,7 +102,7 @@ describe('a DIMM', () => {
     expect(lab.machine.inspect.holes.total).toBe(0);
   });
 
-  it('whose memslot an undo took away and that is gone since does not get it back by redo', async () => {
+  it('does not get its memslot back by redo if it was unplugged since the undo', async () => {
     const lab = await withDimm();
     await lab.say('undo');
     // As a guest does that has not heard of it.

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import { duration } from './stepping';
 
-test('what a clock is too coarse to tell reads as less than its step', () => {
+test('what a clock is too coarse to measure reads as less than its step', () => {
   expect(duration(0, () => 5)).toBe('< 5 µs');
   expect(duration(0, () => 100)).toBe('< 100 µs');
   expect(duration(0, () => 1000)).toBe('< 1 ms');

@@ -7,7 +7,7 @@ function heard(...chunks: string[]): GuestTalk {
   return talk;
 }
 
-describe('what the guest’s console tells', () => {
+describe('what the guest’s console says', () => {
   it('a prompt waits until something is typed behind it', () => {
     expect(heard('memlab, x86-64\r\nlab> ').atPrompt).toBe(true);
     expect(heard('lab> ', 'm').atPrompt).toBe(false);
@@ -38,7 +38,7 @@ describe('what the guest’s console tells', () => {
     expect(talk.sweeping).toBeUndefined();
   });
 
-  it('an exchange in KVM tells its figures; a restart forgets them', () => {
+  it('an exchange in KVM reports its figures; a restart forgets them', () => {
     const talk = heard(
       'kvm# ',
       'kvm-memslots\r\n50 exchanges by 200 ioctls, 734 us each, 147 ms; the nested guest read 971268 times and fell into the ',

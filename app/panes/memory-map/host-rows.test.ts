@@ -8,7 +8,7 @@ describe('hostRows', () => {
     expect(hostRows([slot(1, 0, 10), slot(2, 10, 20), slot(3, 30, 40)]).size).toBe(0);
   });
 
-  it('puts two that overlap above each other, and nobody else', () => {
+  it('stacks two that overlap, and no others', () => {
     expect([...hostRows([slot(1, 0, 10), slot(2, 5, 15), slot(3, 15, 20)])]).toEqual([
       [1, { row: 'upper', until: 10 }],
       [2, { row: 'lower', until: 15 }],
@@ -25,7 +25,7 @@ describe('hostRows', () => {
     expect([...rows.values()].map(({ row }) => row)).toEqual(['upper', 'lower', 'lower', 'lower']);
   });
 
-  it('tells of three over the same bytes how far each is to be seen', () => {
+  it('reports for three slots over the same bytes how much of each is visible', () => {
     expect([...hostRows([slot(1, 0, 100), slot(2, 10, 50), slot(3, 30, 60)]).values()]).toEqual([
       { row: 'upper', until: 100 },
       { row: 'lower', until: 30 },

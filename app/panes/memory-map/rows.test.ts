@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import { type Lane, layOutRows } from './rows';
 
-test('every lane of the map stands below the one before it, and the last ends inside the canvas, from 200 px on', () => {
+test('every lane of the map is below the one before it, and the last ends inside the canvas, from 200 px on', () => {
   for (let height = 200; height < 500; height++) {
     const rows = layOutRows(720, height, false);
     let end = 0;

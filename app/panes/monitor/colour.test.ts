@@ -2,13 +2,13 @@ import { describe, expect, it } from 'vitest';
 import { colourOutput } from './colour';
 
 describe('colourOutput', () => {
-  it('leaves the text as it is but for colour', () => {
+  it('changes nothing but colour', () => {
     const text = "id  as  gpa\nError: no\nmemslot_move id gpa -- move a memslot\nunknown command: 'x'\n0x1000 plain";
     // biome-ignore lint/suspicious/noControlCharactersInRegex: escape sequences are what is taken out
     expect(colourOutput(text).replace(/\x1b\[\d+m/g, '')).toBe(text.replace(/\n/g, '\r\n'));
   });
 
-  it('tells errors, heads, help and plain lines apart', () => {
+  it('distinguishes errors, heads, help and plain lines', () => {
     const start = (line: string): string => colourOutput(line).slice(0, 5);
     expect(start('Error: memslot 9 does not exist')).toBe('\x1b[31m');
     expect(start('entry 2: EEXIST: overlaps memslot 2')).toBe('\x1b[31m');

@@ -25,7 +25,7 @@ describe('LineEditor', () => {
     expect(editor.line).toBe('info');
   });
 
-  it('recalls earlier lines and comes back to the draft', () => {
+  it('recalls earlier lines and returns to the draft', () => {
     const editor = new LineEditor(['info status', 'info memslots']);
     type(editor, 'dra\x1b[A');
     expect(editor.line).toBe('info memslots');

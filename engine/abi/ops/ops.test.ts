@@ -1,7 +1,7 @@
 import { expect, it } from 'vitest';
 import { ALL_FLAGS, CF, isInline, OPERATIONS, operationNamed, operationNumber } from './index';
 
-it('gives every operation a name and a number of its own', () => {
+it('gives every operation a unique name and number', () => {
   expect(new Set(OPERATIONS.map(({ name }) => name)).size).toBe(OPERATIONS.length);
   for (const [number, { name }] of OPERATIONS.entries()) expect(operationNumber(name)).toBe(number);
   expect(() => operationNumber('frobnicate')).toThrow(/'frobnicate'/);

@@ -63,7 +63,7 @@ describe('floating point', () => {
     expect([0, 1, 2, 3].map(third)).toEqual([0x55n, 0x55n, 0x56n, 0x55n]);
   });
 
-  it('flushes denormals only when told to', () => {
+  it('flushes denormals only with DAZ or FTZ set', () => {
     doubles(0, 2 ** -1000, 0);
     doubles(1, 2 ** -60, 0);
     t.set32(abi.VCPU_MXCSR, 0x1f80);

@@ -115,7 +115,7 @@ describe('VMRUN', () => {
     expect(t.reg('rdx')).toBe(0x100n);
   });
 
-  it('waits while the VMCB lies in an INVALID memslot, at its entry and at its exit', () => {
+  it('waits while the VMCB is in an INVALID memslot, at its entry and at its exit', () => {
     t.poke(GUEST, '48ffc3 f4');
     t.rip = 0x10000n;
     t.setReg('rax', VMCB);

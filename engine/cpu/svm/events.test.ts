@@ -50,7 +50,7 @@ describe('EVENTINJ', () => {
     expect([handled(), frame(0)]).toEqual([0x50, BigInt(GUEST + 2)]);
   });
 
-  it('an event that cannot be delivered is told in EXITINTINFO', () => {
+  it('an event that cannot be delivered is reported in EXITINTINFO', () => {
     t.intercept('exceptions', 1 << 11);
     t.poke(IDT + 16 * 0x40 + 5, [0x0e]); // not present
     t.put(svm.VMCB_EVENTINJ, VALID | 0x40n);
@@ -72,7 +72,7 @@ describe('exceptions', () => {
     if (vector === 14) expect([exit.info2, t.get(svm.VMCB_CR2)]).toEqual([0xffffffff80000000n, 0n]);
   });
 
-  it('are the guest’s where nobody intercepts them', () => {
+  it('are delivered to the guest if they are not intercepted', () => {
     expect(t.done(t.guest('0f0b'))).toBe(true);
     expect(handled()).toBe(6);
   });
@@ -83,7 +83,7 @@ describe('exceptions', () => {
     expect(t.guest('0f0b')).toMatchObject({ code: 0x4bn, event: VALID | 0x306n, rip: BigInt(GUEST) });
   });
 
-  it('a double fault is one, of two that nobody intercepts', () => {
+  it('two faults that are not intercepted make a double fault', () => {
     t.intercept('exceptions', 1 << 8);
     t.poke(IDT + 16 * 13 + 5, [0x0e]);
     t.setReg('rcx', 0x123456);
@@ -153,7 +153,7 @@ describe('virtual interrupts', () => {
     expect(t.get(svm.VMCB_VINTR)).toBe(VIRQ & ~0x100n);
   });
 
-  it('VINTR tells that the window is open, and V_IRQ stays', () => {
+  it('VINTR reports that the window is open, and V_IRQ stays set', () => {
     t.intercept('third', 1 << 4);
     t.put(svm.VMCB_VINTR, VIRQ);
     expect(t.guest('90 fb 90 90')).toMatchObject({ code: 0x64n, rip: BigInt(GUEST + 3) });
@@ -194,7 +194,7 @@ describe('virtual interrupts', () => {
 });
 
 describe('EXITINTINFO of a nested page fault', () => {
-  it('names the interrupt on whose way it came', () => {
+  it('names the interrupt during whose delivery it came', () => {
     t.put(svm.VMCB_NP_ENABLE, 1n);
     t.put(svm.VMCB_RSP, 0x3fffff8n); // the guest's tables know this address, the host's do not
     t.put(svm.VMCB_EVENTINJ, VALID | 0x40n);

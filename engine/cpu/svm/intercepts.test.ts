@@ -66,7 +66,7 @@ describe.each(INSTRUCTIONS)('%s', (_name, code, exitCode, info1, without) => {
     expect(exit).toEqual({ code: BigInt(exitCode), info1, info2: 0n, event: 0n, nrip: BigInt(GUEST + length(code)), rip: BigInt(GUEST) });
   });
 
-  it('runs where nobody intercepts it', () => {
+  it('runs if it is not intercepted', () => {
     const exit = t.guest(code);
     expect(exit.code).toBe(0x78n);
     const at = Number(exit.rip);

@@ -183,7 +183,7 @@ describe('translations', () => {
     expect(t.get(svm.VMCB_RAX) & 0xffn).toBe(0x11n);
   });
 
-  it('of the host are its own: the same address is another page for each', () => {
+  it('are separate for host and guest: the same address is a different page for each', () => {
     // mov eax, [rbx] in the host, around a guest that has it elsewhere
     setLeaf(DATA, 0x70000n | 7n);
     t.poke(0x11000, '8b0b 0f01d8 8b13 f4');

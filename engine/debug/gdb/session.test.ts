@@ -53,7 +53,7 @@ describe('the gdb stub', () => {
     expect(await ask('?')).toMatch(/^T02thread:01;/);
   });
 
-  it('answers bad sums with -, sends again when asked to, and stops acknowledging when told', async () => {
+  it('answers bad checksums with -, resends on request, and stops acknowledging on QStartNoAckMode', async () => {
     session.receive(bytes('$qC#00'));
     expect(sent).toBe('-');
     expect(await ask('qC')).toBe('QC01');
@@ -85,7 +85,7 @@ describe('the gdb stub', () => {
     expect(BigInt(`0x${(await ask('p10')).match(/../g)!.reverse().join('')}`)).toBe(rip);
   });
 
-  it('refuses what is no packet of its own with an error, or with nothing where it does not know it', async () => {
+  it('answers a malformed packet with an error, and an unknown one with an empty reply', async () => {
     for (const wrong of [
       'pzz',
       'p999',

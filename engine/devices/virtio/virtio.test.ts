@@ -94,7 +94,7 @@ describe('virtio-mmio', () => {
     expect(line.level).toBe(0);
   });
 
-  it('tells a driver that is ready of another configuration', () => {
+  it('notifies a ready driver of a configuration change', () => {
     const { driver, device, mem } = memRig();
     const before = driver.get(0xfc);
     mem.resize(128 * MIB);
@@ -207,7 +207,7 @@ describe('a queue of nonsense', () => {
 });
 
 describe('virtio-mem', () => {
-  it('tells sizes as the specification lays them out', () => {
+  it('reports sizes as the specification lays them out', () => {
     const { device } = memRig();
     const bytes = Uint8Array.from({ length: 56 }, (_unused, at) => device.read(0x100 + at, 1));
     const view = new DataView(bytes.buffer);
@@ -292,7 +292,7 @@ describe('virtio-mem', () => {
     expect(sizes).toEqual([2 * MIB, 10 * MIB, 8 * MIB]);
   });
 
-  it('goes on from a saved state, the event that waits included', () => {
+  it('continues from a saved state, with the pending event', () => {
     const first = memRig();
     first.ask(PLUG, 0, 1);
     first.ask(PLUG, 1, 2);
@@ -337,7 +337,7 @@ describe('virtio-balloon', () => {
     expect(pages).toHaveLength(2);
   });
 
-  it('tells how much the guest says is in it', () => {
+  it('reports how much the guest says is in it', () => {
     const { device, sizes, balloon } = balloonRig();
     device.write(0x104, 4, 3);
     device.write(0x104, 4, 3);

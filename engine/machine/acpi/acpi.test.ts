@@ -58,7 +58,7 @@ describe('tables', () => {
     expect(ascii(without.bytes)).not.toContain('MHPC');
   });
 
-  it('list virtio-mmio devices that are there, each with its window and a level interrupt of its own', () => {
+  it('list present virtio-mmio devices, each with its window and its own level interrupt', () => {
     const at = (virtio: number) => buildAcpi(AT, { smp: 1, slots: 0, virtio }).bytes;
     expect(ascii(at(0))).not.toContain('LNRO0005');
     expect(at(0)).toEqual(buildAcpi(AT, { smp: 1, slots: 0 }).bytes);

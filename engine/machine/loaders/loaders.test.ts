@@ -229,7 +229,7 @@ describe('PVH', () => {
     expect(() => board().load({ name: 'k', kernel: kernel(change), append })).toThrow(message);
   });
 
-  it('is no file whose notes are cut short, or that names no entry', () => {
+  it('refuses a file whose notes are truncated or name no entry', () => {
     const cut = kernel();
     new DataView(cut.buffer).setUint32(0x100 + 4, 0xfffffff0, true);
     expect(board().load({ name: 'k', kernel: cut })).toMatchObject({ mode: 'long', rip: AT });

@@ -15,7 +15,7 @@ function text(bits: Bits, hex: string, address = 0x1000n): string {
 }
 
 describe('one instruction', () => {
-  it('is told as QEMU tells it', () => {
+  it('is printed as in QEMU', () => {
     const lines = readFileSync(join(import.meta.dirname, 'cases.txt'), 'utf8')
       .trim()
       .split('\n');
@@ -52,7 +52,7 @@ describe('one instruction', () => {
     expect(disassemble(bytesOf('ffe0'), 0n, 64)?.target).toBeUndefined();
   });
 
-  it('shows a byte that begins nothing as itself, and goes on behind it', () => {
+  it('shows a byte that begins no instruction as itself, and continues behind it', () => {
     expect(text(64, '06')).toBe('.byte 0x06');
     expect(text(64, 'c5f8770000')).toBe('.byte 0xc5; 1 bytes');
     expect(text(64, 'f089c8')).toBe('.byte 0xf0; 1 bytes');

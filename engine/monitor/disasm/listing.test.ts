@@ -47,7 +47,7 @@ describe('instructions around an address', () => {
     expect(instructionsBefore(page(0n, bytesOf('06')), 4096n, 4, 64)).toEqual([]);
   });
 
-  it('tell targets as offsets in the code segment', () => {
+  it('print targets as offsets in the code segment', () => {
     const real = page(0xf0000n, bytesOf('ebfe eb10'));
     const found = instructionsFrom(real, 0xf0ffcn, 2, 16, 0xf0000n);
     expect(found.map(({ operands, target }) => [operands, target])).toEqual([

@@ -32,7 +32,7 @@ it('info pic shows both 8259s and the I/O APIC as QEMU does', async () => {
   ]);
 });
 
-it('the I/O APIC is told pin by pin, in words, with what waits', () => {
+it('the I/O APIC is printed pin by pin, in words, with what is pending', () => {
   const ioapic = new IoApic({ bus: new ApicBus() });
   for (const [register, value] of [
     [0x18, 0x24],

@@ -118,7 +118,7 @@ describe('a full dirty ring', () => {
     expect(await ringed.vm.machine.digest()).toBe(await plain.vm.machine.digest());
   });
 
-  it('entries of a slot that went away are reset without harm, and the vCPU goes on', async () => {
+  it('entries of a deleted slot are reset without harm, and the vCPU continues', async () => {
     const { vm, region } = await start(pageByPage);
     vm.run(100_000);
     vm.remove(SLOT);
@@ -156,7 +156,7 @@ describe('a full dirty ring', () => {
     expect(vm.machine.rings.harvest()).toHaveLength(vm.peek(DATA));
   });
 
-  it('holds its own vCPU only: the other one goes on', async () => {
+  it('holds its own vCPU only: the other one continues', async () => {
     const vm = await Vm.start(pageByPage, { dirtyRing: { entries: ENTRIES }, smp: 2 });
     vm.startSecond(pageByPage.at('end'));
     const backing = vm.backing(PAGES * PAGE);

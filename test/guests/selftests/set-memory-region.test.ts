@@ -55,7 +55,7 @@ describe.each(VARIANTS)('set_memory_region_test, $index, zap $zap', ({ index, za
     return { vm, backing, program };
   }
 
-  it('move in use: the guest sees 0, then 1, never the 2 that lies below the region’s new place', async () => {
+  it('move in use: the guest sees 0, then 1, never the 2 below the region’s new place', async () => {
     for (let round = 0; round < ROUNDS; round++) {
       const { vm, backing } = await start();
       vm.run(SLICE + round);
