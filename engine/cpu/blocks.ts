@@ -1,4 +1,4 @@
-/** Finds the block of decoded code at RIP, and decodes it if need be. Where blocks are kept: code-pages.ts. */
+/** Finds the block of decoded code at RIP, and decodes it if necessary. code-pages.ts stores the blocks. */
 import { ARENA_BASE, SEG_BASE, SEG_CS, SEG_LIMIT, VCPU_SCRATCH, VCPU_SEG, VCPU_SEG_SIZE, VCPU_STITCH } from '../abi/index';
 import { arenaAge, arenaTop, describePage, descriptorOf, findCached, keep, makeRoom, noteDecoded } from './code-pages';
 import { DECODE_TOO_LONG, decodedEnds, decodedLength, decodeInstruction, finishBlock, recordsEnd, startDecoding } from './decode';
@@ -9,13 +9,13 @@ import { exactCountBetween } from './stops';
 import { ARM_CODE, armed, isCodeOffset, isWatchedCode, noteWatchedCode, stopsCode } from './watch';
 import { blockKey, KEY_32, KEY_64, KEY_LIMITED, KEY_WATCHED } from './why';
 
-/** A block that runs once lies in VCPU_SCRATCH and is shorter. */
+/** A block that runs only once is in VCPU_SCRATCH and is shorter. */
 const SCRATCH_LIMIT: i32 = 40;
 
 let ageAtFind: u32 = 0;
 
 /**
- * First record of the block at RIP, decoded if need be; sets VREG_PAGE. 0: the fetch faulted, or a breakpoint is met, see `pending`.
+ * First record of the block at RIP, decoded if necessary; sets VREG_PAGE. 0: the fetch faulted or met a breakpoint, see `pending`.
  * The caller has stored nothing; the instruction count must be exact between blocks.
  */
 export function findBlock(rip: u64): usize {
@@ -34,7 +34,7 @@ export function findBlock(rip: u64): usize {
   return fits ? block : build(hva, key, BLOCK_LIMIT, block != 0 || once);
 }
 
-/** A block of at most `limit` instructions at RIP that runs once and is not kept. */
+/** A block of at most `limit` instructions at RIP that runs once and is not stored. */
 export function scratchBlock(rip: u64, limit: i32): usize {
   const hva = fetchAt(rip);
   if (hva == 0) return 0;
@@ -62,8 +62,8 @@ function fetchAt(rip: u64): usize {
 }
 
 /**
- * Remembers in the branch record at p that its way `taken` leads to `target`, which lies in the same page of RIP. Not in 16-bit code,
- * where IP wraps inside a page when CS is not page-aligned, and not where each block has a limit to respect.
+ * Links the branch record at p, for its direction `taken`, to `target` in the same page of RIP. Not in 16-bit code, where IP wraps inside a page if
+ * CS is not page-aligned, and not in blocks with a CS limit.
  */
 export function linkBlocks(p: usize, taken: i32, target: usize): void {
   const key = blockKey();
@@ -71,7 +71,7 @@ export function linkBlocks(p: usize, taken: i32, target: usize): void {
   if (isCached(target)) setBranchLink(p, taken, target);
 }
 
-/** Copies the last `have` bytes of a page and the first of the next (0: none) to VCPU_STITCH, zero-padded; where that is. */
+/** Copies the last `have` bytes of a page and the first of the next (0: none) to VCPU_STITCH, zero-padded; returns its address. */
 function stitch(hva: usize, have: usize, next: usize): usize {
   const at = cpu + VCPU_STITCH;
   memory.fill(at, 0, 32);
@@ -101,12 +101,12 @@ function build(hva: usize, key: u32, limit: i32, once: bool): usize {
     if (key & KEY_WATCHED && count > 0 && isCodeOffset(off)) break;
     const at = (hva & ~(<usize>4095)) + off;
     const room: usize = 4096 - off;
-    // Near the page's end an instruction stands alone, so that one that turns out to cross has nothing before it in its block.
+    // Near the page's end each instruction is a block, so that nothing precedes one that turns out to cross.
     const tail = room < 16;
     if (tail && count > 0) break;
     let status = decodeInstruction(tail ? stitch(at, room, 0) : at, <u32>off, count);
     if (tail && (<usize>decodedLength > room || status == DECODE_TOO_LONG)) {
-      // The only instruction of its block, made of two pages: decoded anew each time, so nothing has to watch the second page.
+      // The only instruction of its block, from two pages: decoded each time, so nothing has to watch the second page.
       if (key & KEY_LIMITED && <u64>room >= bytesLeft) return <usize>raise(VEC_GP, 0);
       const next = fetchPage(key & KEY_64 ? linear + <u64>room : (linear + <u64>room) & 0xffffffff);
       if (next == 0) return 0;
@@ -119,7 +119,7 @@ function build(hva: usize, key: u32, limit: i32, once: bool): usize {
     }
     count++;
     off += <usize>decodedLength;
-    // Every byte of an instruction has to lie inside the limit.
+    // Every byte of an instruction must be within the limit.
     if (key & KEY_LIMITED && <u64>(off - start) > bytesLeft) {
       return count > 1 ? build(hva, key, count - 1, true) : <usize>raise(VEC_GP, 0);
     }

@@ -1,8 +1,8 @@
 /**
- * What is kept of decoded code: the arena that it lies in, the hash that finds it, and a descriptor per host page that has any. Blocks are
- * keyed by host address and mode, so they survive a move of their memslot and serve every virtual alias. A page with decoded code has no
- * write tags in any TLB; a store into one of its 64-byte granules that hold decoded bytes drops all blocks of the page. Blocks are chained
- * only inside their page, so nothing outside ever points to a dropped block but the hash.
+ * Storage of decoded code: the arena, the hash that finds blocks, and a descriptor for each host page with decoded code. Blocks are keyed by host
+ * address and mode, so they survive a move of their memslot and serve every virtual alias. A page with decoded code has no write tags in any TLB; a
+ * store into one of its 64-byte granules with decoded bytes drops all blocks of the page. Blocks are linked only within their page, so from outside
+ * only the hash points to them.
  */
 import {
   ARENA_BASE,
@@ -41,13 +41,13 @@ const D_WATCHED: usize = 20; // u32
 /** Behind the heat: how many samples had been taken at the page's first. */
 export const SINCE: usize = 8; // u32
 const DESCRIPTOR_SIZE: usize = 32;
-/** Room that one block may need: header, two records per instruction, one record at the end. */
+/** Most bytes of one block: header, two records per instruction, one record at the end. */
 const BLOCK_ROOM: usize = <usize>HEADER_SIZE + (<usize>BLOCK_LIMIT * 3 + 2) * <usize>RECORD_SIZE;
 
 /** Where the next block of the arena begins. */
 export let arenaTop: usize = ARENA_BASE;
 let freeDescriptor: usize = 0;
-/** Counts arena flushes: a record pointer kept across one is stale. */
+/** Counts arena flushes: a record pointer from before one is stale. */
 export let arenaAge: u32 = 0;
 
 @inline
@@ -77,7 +77,7 @@ export function dropAllCode(): void {
   stopBehind();
 }
 
-/** Makes room for one more block and a descriptor, if need be by dropping everything. Only between blocks. */
+/** Makes room for one more block and a descriptor, if necessary by dropping everything. Only between blocks. */
 export function makeRoom(): void {
   if (arenaTop + BLOCK_ROOM + 2 * DESCRIPTOR_SIZE > <usize>ARENA_END) dropAllCode();
 }
@@ -148,7 +148,7 @@ export function heatOf(block: usize): usize {
   return descriptorOf(blockHva(block) >> 12) + D_HEAT;
 }
 
-/** `jitDropped` shall be called when the page's code goes. 0: it has none. */
+/** Has `jitDropped` called when the page's code is dropped. 0: it has none. */
 export function watchPage(page: usize): i32 {
   const descriptor = descriptorOf(page);
   if (descriptor == 0) return 0;
@@ -162,7 +162,7 @@ export function firstBlock(page: usize): usize {
   return descriptor == 0 ? 0 : <usize>load<u32>(descriptor, D_BLOCKS);
 }
 
-/** The block at this host address for this key, if it was decoded already; 0: it was not. */
+/** The block decoded at this host address for this key, or 0. */
 export function findCached(hva: usize, key: u32): usize {
   let block = <usize>load<u32>(bucket(hva));
   while (block != 0) {
@@ -180,7 +180,7 @@ export function claimArena(size: usize): usize {
   return at;
 }
 
-/** A block of this page was made of the bytes [first, last] (offsets in the page). */
+/** Notes that a block was decoded from the bytes [first, last] (offsets in the page). */
 export function noteDecoded(descriptor: usize, first: usize, last: usize): void {
   store<u64>(descriptor, load<u64>(descriptor, D_GRANULES) | granules(first, last), D_GRANULES);
   bump(STAT_BLOCKS_DECODED);

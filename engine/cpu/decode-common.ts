@@ -46,7 +46,7 @@ export function generic(op: i32, size: i32, writes: bool): usize {
   return r;
 }
 
-/** Outside 64-bit mode: the handler itself makes the segment's checks, with `uncheckedVa`. */
+/** Outside 64-bit mode: the handler makes the segment's checks itself, with `uncheckedVa`. */
 export function uncheckedMemory(op: i32, size: i32): usize {
   const r = emitEffective(op);
   setAux(r, <u32>size | AUX_MEMORY);

@@ -1,12 +1,12 @@
 /**
- * Two things the decoder does about flags within a block. A compare (or simple arithmetic) directly in front of a conditional branch is
- * replaced by a handler that does both. And an instruction whose flags are overwritten before anything can see them gets a handler that
- * does not store them: only instructions that cannot fault may stand between, so that no fault ever shows stale flags.
+ * Two optimizations of flags within a block. A compare (or simple arithmetic) directly in front of a conditional branch is fused with it into one
+ * handler. And an instruction whose flags are overwritten before anything can read them gets a handler that does not store them: only instructions
+ * that cannot fault may be between, so that no fault shows stale flags.
  */
 import { joinedForm, NO_OPERATION, quietForm, TRAIT_KEEPS_FLAGS, TRAIT_SETS_FLAGS, traitsOf } from './generated/lookups';
 import { opOf, RECORD_SIZE, setOp } from './record';
 
-/** The last instruction whose flags nobody has looked at yet, if it has a quiet form. */
+/** The last instruction whose flags have not been read yet, if it has a quiet form. */
 let candidate: usize = 0;
 /** The last record of the instruction before this one, or 0 at the block's start. */
 let previous: usize = 0;
@@ -16,7 +16,7 @@ export function startFlags(): void {
   previous = 0;
 }
 
-/** The branch record at r follows: joins the instruction before it, if there is a handler for the pair. */
+/** Fuses the branch record at r with the instruction before it, if there is a handler for the pair. */
 export function joinWithBranch(r: usize, condition: u32): void {
   if (previous == 0 || previous + RECORD_SIZE != r) return;
   const op = joinedForm(opOf(previous), condition);

@@ -1,5 +1,5 @@
 /**
- * What the decoder knows while it works on one instruction, and how records are laid down. SDM 2A chapter 2.
+ * The decoder's state during one instruction, and the writing of records. SDM 2A chapter 2.
  */
 import { SEG_DS, SEG_SS, VCPU_GPR, VCPU_SEG, VCPU_SEG_SIZE, VCPU_ZERO } from '../abi/index';
 import { TRAIT_INLINE, traitsOf } from './generated/lookups';
@@ -31,12 +31,12 @@ export let inLong: bool = false;
 /** 32-bit code with flat CS, SS and DS; the same outside long mode. */
 let flat: bool = false;
 let narrow: bool = false;
-/** Branch targets have a CS limit below 4 GiB to respect. */
+/** Branch targets are checked against a CS limit below 4 GiB. */
 export let limited: bool = false;
 /** log2 of the operand and address size in bytes. */
 export let opSize: i32 = 2;
 export let addressSize: i32 = 3;
-/** The 66 prefix stands there. */
+/** There is a 66 prefix. */
 export let prefix66: bool = false;
 /** Last of F2 / F3, or 0. */
 export let repeat: u32 = 0;
@@ -47,14 +47,14 @@ export let rex: u32 = 0;
 /** This instruction may have a LOCK prefix: set by the forms that may. */
 export let lockable: bool = false;
 export let failed: bool = false;
-/** Known to the manual as invalid (no log line), or just not implemented. */
+/** Invalid by the manual (no log line), rather than not implemented. */
 export let documented: bool = false;
 export let ends: bool = false;
 let defaultSize: i32 = 2;
 let pageOff: u32 = 0;
 let instruction: i32 = 0;
 
-/** Where the next record goes. */
+/** Address of the next record. */
 export let recordsEnd: usize = 0;
 /** First record of this instruction. */
 export let firstRecord: usize = 0;
@@ -70,7 +70,7 @@ let scale: u32 = 0;
 let disp: i64 = 0;
 let ripRelative: bool = false;
 let defaultSegment: i32 = SEG_DS;
-/** The record whose displacement still lacks the instruction's end. */
+/** The record whose RIP-relative displacement still needs the instruction's end. */
 let ripRecord: usize = 0;
 let ripFar: bool = false;
 /** The address record outside 64-bit mode: gets the access's size and direction at the end. */
@@ -200,7 +200,7 @@ export function endsBlock(): void {
 export function allowLock(): void {
   lockable = true;
 }
-/** The bytes are no instruction. `known`: the manual says so. */
+/** The bytes are not an instruction. `known`: by the manual. */
 export function invalid(known: bool): void {
   failed = true;
   documented = known;
@@ -382,7 +382,7 @@ export function operandSegment(): i32 {
   return segment >= 0 ? segment : defaultSegment;
 }
 
-/** Fills in what is known only at the end of the instruction. */
+/** Fills in fields that are known only at the end of the instruction. */
 export function endInstruction(): void {
   const length = <u32>(code - codeStart);
   if (ripRecord != 0) {
@@ -403,7 +403,7 @@ export function restartRecords(): void {
   ripFar = false;
   eaRecord = 0;
 }
-/** Room for `bytes` more records has been made among the last ones. */
+/** Adjusts to `bytes` bytes of records that were inserted among the last ones. */
 export function moveRecordsEnd(bytes: usize): void {
   recordsEnd += bytes;
 }

@@ -99,7 +99,7 @@ export function startDecoding(first: usize, key: u32): void {
   startFlags();
 }
 
-/** Decodes one instruction from `at` (16 readable bytes), which lies at offset `off` of its page and is number `number` of its block. */
+/** Decodes one instruction from `at` (16 readable bytes), at offset `off` of its page, number `number` of its block. */
 export function decodeInstruction(at: usize, off: u32, number: i32): i32 {
   beginInstruction(at, off, number);
   const opcode = readPrefixes();
@@ -139,7 +139,7 @@ function guardLast(opcode: u32): void {
   putGuard(at, main + RECORD_SIZE, exit, last, addressSize, segment >= 0 ? segment : SEG_DS);
 }
 
-/** Ends the block of `count` instructions: adds the record that goes on behind it, and numbers the records from the end. */
+/** Ends the block of `count` instructions: adds the record that continues behind it, and numbers the records from the end. */
 export function finishBlock(first: usize, count: i32, off: u32, ended: bool): void {
   const last = recordsEnd;
   if (!ended) {

@@ -1,8 +1,8 @@
 /**
- * What the running instruction has done to devices. Where it then meets an INVALID memslot it is run again from its start, and takes from here
- * what it has read already: a device must not be asked twice for one instruction. KVM's emulator does the same with completed MMIO
- * (`mmio_fragments`, `mem_read` of x86_emulate_ctxt). An instruction that faults is another matter: the guest sees that it did not happen, and
- * a processor, too, asks the device again.
+ * The device accesses of the running instruction. If it then meets an INVALID memslot, it is run again from its start and takes the values read
+ * before from here: one instruction must not access a device twice. KVM's emulator does the same with completed MMIO (`mmio_fragments`, `mem_read`
+ * of x86_emulate_ctxt). An instruction that faults is different: the guest sees that it did not happen, and a processor, too, accesses the device
+ * again.
  */
 import { DONE_MOST, VCPU_DONE_ACCESSES, VCPU_DONE_COUNT, VCPU_DONE_RIP, VCPU_ICOUNT, VCPU_RIP } from '../abi/index';
 import { cpu } from './state';
@@ -13,13 +13,13 @@ export const DONE_WRITE: u64 = (<u64>1) << 60;
 
 /** Instruction count of the instruction that the accesses belong to. */
 let owner: u64 = <u64>-1;
-/** How many of them this attempt has made or taken. */
+/** How many of them this attempt has made or replayed. */
 let position: u32 = 0;
 
-/** What `wasDone` found. */
+/** The value that `wasDone` found. */
 export let doneValue: u64 = 0;
 
-/** `run` begins: the vCPU may be in the midst of an instruction. */
+/** Called when `run` begins: the vCPU may be in the middle of an instruction. */
 export function resumeAccesses(): void {
   // A debugger may have moved it elsewhere.
   if (load<u64>(cpu, VCPU_DONE_RIP) != load<u64>(cpu, VCPU_RIP)) store<u32>(cpu, 0, VCPU_DONE_COUNT);
@@ -39,12 +39,12 @@ export function holdAccesses(): void {
   store<u64>(cpu, load<u32>(cpu, VCPU_DONE_COUNT) ? load<u64>(cpu, VCPU_RIP) : 0, VCPU_DONE_RIP);
 }
 
-/** Has the instruction at RIP begun, and is to be tried again? Nothing may come before it then. */
+/** Has the instruction at RIP begun, to be tried again? Then no event may be taken before it. */
 export function inMidst(): bool {
   return load<u32>(cpu, VCPU_DONE_COUNT) != 0 && position == 0 && owner == load<u64>(cpu, VCPU_ICOUNT);
 }
 
-/** `run` ends: the record keeps nothing of instructions that are done. */
+/** Called when `run` ends: clears the accesses of completed instructions from the record. */
 export function endAccesses(): void {
   if (inMidst()) return;
   dropAccesses();

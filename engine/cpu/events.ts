@@ -1,8 +1,8 @@
 /**
- * Events that reach the processor between instructions: exceptions with what they become when another one arises on the way (SDM 3A
- * 6.15), external interrupts, NMI. An event whose delivery meets an INVALID memslot waits in the vCPU record and comes before everything
- * else when the vCPU runs again (what KVM calls event re-injection): its interrupt controller has given the vector away and would never
- * raise it again. An instruction that delivers by itself (INT n, INT3, INTO, INT1) needs none of this, it is run again.
+ * Events between instructions: exceptions, with what they become if another one arises during delivery (SDM 3A 6.15), external interrupts, NMI. An
+ * event whose delivery meets an INVALID memslot waits in the vCPU record and is delivered first when the vCPU runs again (KVM's event re-injection):
+ * the interrupt controller has already acknowledged the vector and would not raise it again. INT n, INT3, INTO and INT1 do not need this: the
+ * instruction is run again.
  */
 import {
   EVENT_ERROR_CODE,
@@ -63,7 +63,7 @@ export function traceExceptions(on: i32): void {
 /** DR7: general detect. */
 const DR7_GD: u64 = 0x2000;
 
-/** #DE #TS #NP #SS #GP: what makes a double fault when it meets another of its kind (SDM 3A table 6-5). */
+/** #DE #TS #NP #SS #GP: the contributory exceptions (SDM 3A table 6-5). */
 function isContributory(vector: i32): bool {
   return vector == VEC_DE || (vector >= VEC_TS && vector <= VEC_GP);
 }
@@ -99,7 +99,7 @@ function keepException(vector: i32, trap: bool, withError: bool, error: u32): i3
   return keep(<u32>vector | (trap ? EVENT_TRAP : EVENT_FAULT) | (withError ? EVENT_ERROR_CODE : 0), error);
 }
 
-/** Delivers an exception and what follows from it. CR2 is set already. */
+/** Delivers an exception, and the double fault that it may become. CR2 is already set. */
 function deliverException(first: i32, trap: bool, withError: bool, firstError: u32): i32 {
   let vector = first;
   let error = firstError;
@@ -148,7 +148,7 @@ export function deliver(trap: bool): i32 {
   return deliverException(vector, trap, pushesError(vector) && isProt(), load<u32>(cpu, VCPU_FAULT_ERROR));
 }
 
-/** An external interrupt or NMI. A fault on the way is delivered in its place, and the event is gone (SDM 3A 6.15, benign first event). */
+/** An external interrupt or NMI. A fault during delivery replaces the event (SDM 3A 6.15, benign first event). */
 function deliverHardware(vector: i32, event: u32): i32 {
   if (interrupt(vector, INT_HARDWARE)) return 1;
   if (pending == PEND_RETRY) return keep(<u32>vector | event, 0);
@@ -157,13 +157,13 @@ function deliverHardware(vector: i32, event: u32): i32 {
   return i32(delivered);
 }
 
-/** Takes the vector that the interrupt controller gave. Answers as `deliver`. */
+/** Delivers the vector that the interrupt controller returned. Returns as `deliver`. */
 export function takeInterrupt(vector: i32): i32 {
   store<u32>(cpu, 0, VCPU_HALTED);
   return deliverHardware(vector & 255, EVENT_EXTERNAL);
 }
 
-/** Takes the NMI that waits; others stay blocked until the next IRET. Answers as `deliver`. */
+/** Delivers the pending NMI; others stay blocked until the next IRET. Returns as `deliver`. */
 export function takeNmi(): i32 {
   store<u32>(cpu, 0, VCPU_HALTED);
   store<u32>(cpu, 0, VCPU_NMI_PENDING);
@@ -171,7 +171,7 @@ export function takeNmi(): i32 {
   return deliverHardware(VEC_NMI, EVENT_NMI);
 }
 
-/** Does an event wait in the record? */
+/** Is an event waiting in the record? */
 @inline
 export function eventWaits(): bool {
   return (load<u32>(cpu, VCPU_EVENT) & EVENT_VALID) != 0;
@@ -189,7 +189,7 @@ function injectSoftware(vector: i32, event: u32): i32 {
   return i32(delivered);
 }
 
-/** Tries again to deliver the event that waits. Answers as `deliver`. */
+/** Retries delivery of the waiting event. Returns as `deliver`. */
 export function reinject(): i32 {
   const event = load<u32>(cpu, VCPU_EVENT);
   const error = load<u32>(cpu, VCPU_EVENT_ERROR);

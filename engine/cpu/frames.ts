@@ -35,7 +35,7 @@ function findFrame(gfn: u64, slot: usize): u32 {
 
 /** Entry: u32 key, u32 answer (0: empty). A gfn has 40 bits at most. */
 const ANSWER: usize = 4;
-/** What the number of the entry does not tell of a gfn, and the address space. */
+/** The bits of a gfn that the number of the entry does not hold, and the address space. */
 @inline
 function keyOf(gfn: u64): u32 {
   return <u32>(gfn >> FRAME_CACHE_SHIFT) | (load<u32>(cpu, VCPU_AS_ID) << 31);

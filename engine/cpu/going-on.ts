@@ -31,10 +31,10 @@ import { armed } from './watch';
 /** No instruction count. */
 const NEVER: u64 = <u64>-1;
 
-/** Ends of the slice for which the interpreter was entered; 0: it shall come back behind each instruction. */
+/** End of the slice for which the interpreter was entered; 0: it returns behind each instruction. */
 let sliceEnd: u64 = 0;
 let breakAt: u64 = 0;
-/** Instruction count at which `mayGoOn` took RF away: it has lasted for the instruction there, unless that did not run. */
+/** Instruction count at which `mayGoOn` cleared RF: it was valid for the instruction there, unless that did not run. */
 let resumedAt: u64 = NEVER;
 /** Instruction count at which the interpreter was entered, and at which `faultGoesOn` delivered an exception last. */
 let enteredAt: u64 = 0;
@@ -52,8 +52,8 @@ export function noteSlice(single: bool): void {
 }
 
 /**
- * The instruction at p is done and wants to leave: is there nothing to leave for? At the end of the slice it leaves, before the next
- * instruction's page is walked: the page tables there are the same whether the slice has one instruction or many.
+ * The instruction at p is done and wants to leave: is there nothing to leave for? At the end of the slice it leaves before the next instruction's
+ * page is walked, so that accessed bits do not depend on the length of slices.
  */
 export function mayGoOn(p: usize): bool {
   return load<u8>(p, R_AFTER) == 1 && load<i32>(cpu, VCPU_LEFT) > 0 && nothingWaits();
@@ -89,9 +89,9 @@ function nothingWaits(): bool {
 }
 
 /**
- * The instruction at p could not complete: delivers its exception as `run` does, where nothing stands against it. 1: the handler is entered,
- * and the interpreter goes on there; -1: `run` goes on, with WHY_EVENT; 0: nothing was done. A second exception at the same count is
- * left to `run`, which gives up on a guest that gets no further.
+ * The instruction at p could not complete: delivers its exception as `run` would, if possible. 1: the handler is entered, and the interpreter
+ * continues there; -1: `run` continues, with WHY_EVENT; 0: nothing was done. A second exception at the same count is left to `run`, which gives
+ * up on a guest that makes no progress.
  */
 export function faultGoesOn(p: usize): i32 {
   const c = cpu;
@@ -110,7 +110,7 @@ export function faultGoesOn(p: usize): i32 {
   return !undelivered && left > 0 && !load<u32>(c, VCPU_STOP_BEHIND) && nothingWaits() ? 1 : -1;
 }
 
-/** An exception is to be delivered at the count of the last one that `faultGoesOn` delivered. */
+/** Is an exception to be delivered at the count of the last one that `faultGoesOn` delivered? */
 export function faultsAgain(): bool {
   return load<u64>(cpu, VCPU_ICOUNT) == deliveredAt;
 }

@@ -1,7 +1,7 @@
 /**
- * Data accesses of instructions: the slow ends of the inlined fast paths, and accesses and operands of out-of-line handlers.
- * Around every access that can reach JS the instruction count is exact. Where the world changed under the instruction (a device was asked,
- * decoded code was dropped) the interpreter stops behind it: stops.ts. So it does when `markDirty` asks to leave: the dirty ring is full.
+ * Data accesses of instructions: the slow ends of the inlined fast paths, and accesses and operands of out-of-line handlers. The instruction count
+ * is exact around every access that can call JS. The interpreter stops behind an instruction that accessed a device or dropped decoded code, or for
+ * which `markDirty` asked to leave because the dirty ring is full: stops.ts.
  */
 import { SEG_ATTR, SEG_BASE, SEG_LIMIT, VCPU_EXIT_REQUEST, VCPU_GPR, VCPU_RIP, VCPU_SEG, VCPU_SEG_SIZE } from '../abi/index';
 import { TRAIT_EITHER, TRAIT_STACK, traitsOf } from './generated/lookups';
@@ -30,7 +30,7 @@ export { exactCount, ripAfter, ripOf } from './stops';
 
 const RSP: usize = VCPU_GPR + 32;
 const RBP: usize = VCPU_GPR + 40;
-/** In 64-bit mode an address that is not canonical is #GP, or #SS for an operand on the stack; 1: it is fine. */
+/** In 64-bit mode a non-canonical address is #GP, or #SS for an operand on the stack; 1: canonical. */
 function checkCanonical(p: usize, va: u64, size: i32): i32 {
   if (!(mode & MODE_64) || (isCanonical(va) && isCanonical(va + <u64>(size - 1)))) return 1;
   const base = <usize>load<u16>(p, R_BASE);
@@ -40,12 +40,12 @@ function checkCanonical(p: usize, va: u64, size: i32): i32 {
   return raise(onStack ? VEC_SS : VEC_GP, 0);
 }
 
-/** #AC when alignment is checked and va is none of `mask` + 1 bytes; 1: it is fine. */
+/** #AC if alignment is checked and va is not a multiple of `mask` + 1 bytes; 1: no fault. */
 export function checkAlignment(va: u64, mask: u64): i32 {
   return mode & MODE_ALIGN && va & mask ? raise(VEC_AC, 0) : 1;
 }
 
-/** Alignment of an operand of `size` bytes less 1 (SDM 3A table 6-7); vectors and FXSAVE's area have rules of their own. */
+/** Alignment of an operand of `size` bytes minus 1 (SDM 3A table 6-7); not for vectors and FXSAVE's area. */
 function alignmentOf(size: i32): u64 {
   switch (size) {
     case 2:
@@ -64,7 +64,7 @@ function alignmentOf(size: i32): u64 {
   }
 }
 
-/** Reads into slowValue. 0: could not. The plain address of flat 32-bit code may have overflowed. */
+/** Reads into slowValue. 0: failed. The plain address of flat 32-bit code may have overflowed. */
 export function rdSlow(p: usize, va: u64, size: i32): i32 {
   exactCount(p);
   va = wrapLinear(va);
@@ -81,7 +81,7 @@ export function wrSlow(p: usize, va: u64, size: i32, value: u64): i32 {
   return 1;
 }
 
-/** First half of a read-modify-write whose write may not fault any more. */
+/** First half of a read-modify-write whose write must not fault later. */
 function rmwSlow(p: usize, va: u64, size: i32): i32 {
   exactCount(p);
   va = wrapLinear(va);
@@ -89,7 +89,7 @@ function rmwSlow(p: usize, va: u64, size: i32): i32 {
   return rdSlow(p, va, size);
 }
 
-// The same for inline handlers: the record to go on with, or 0.
+// The same for inline handlers: returns the record to continue with, or 0.
 
 export function readInline(p: usize, va: u64, size: i32): usize {
   return rdSlow(p, va, size) ? goingOn(p) : 0;
@@ -214,7 +214,7 @@ export function rmRead(p: usize, size: i32): i32 {
   memVal = readReg(<u32>load<u16>(p, R_SRC), size);
   return 1;
 }
-/** The same for an operand that is written afterwards: it faults now or not at all. */
+/** The same for an operand that is written afterwards: a fault is raised now. */
 export function rmModify(p: usize, size: i32): i32 {
   if (inMemory(p)) {
     const va = operandVa(p);
@@ -230,7 +230,7 @@ export function rmWrite(p: usize, size: i32, value: u64): i32 {
   return 1;
 }
 
-/** Stores RIP of the next instruction and answers "leave". */
+/** Stores RIP of the next instruction and returns "leave". */
 export function leaveAfter(p: usize): i32 {
   store<u64>(cpu, ripAfter(p), VCPU_RIP);
   return 2;

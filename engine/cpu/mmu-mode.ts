@@ -163,7 +163,7 @@ export function modeChanged(): void {
   }
   cpl = load<u32>(cpu, VCPU_CPL);
   if (cpl == 3) digest |= MODE_USER;
-  // The record tells of the modes alone: what the core makes of flat segments must not show in a machine's digest.
+  // The record holds the architectural modes only: the core's flat-segment bits must not change a machine's digest.
   store<u32>(cpu, digest, VCPU_MODE);
   const limited = !(digest & MODE_64) && load<u32>(segRecord(SEG_CS), SEG_LIMIT) != 0xffffffff;
   const guest = load<u32>(cpu, SVM_GUEST) != 0;
@@ -174,7 +174,7 @@ export function modeChanged(): void {
   tlbBase = cpl == 3 ? tlbSuper + TLB_USER : tlbSuper;
 }
 
-/** From 64-bit code to 64-bit code of another privilege: as modeChanged, of which nothing else can have changed. */
+/** As modeChanged, for a change of privilege from 64-bit code to 64-bit code: only the CPL can have changed. */
 export function privilegeChanged(newCpl: u32): void {
   setCpl(newCpl);
   if (load<u64>(cpu, VCPU_CR0) & CR0_AM) {

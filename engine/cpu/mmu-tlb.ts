@@ -66,7 +66,7 @@ const LARGE_SHIFT: u64 = 22;
 const LARGE_ENTRIES: usize = 1024;
 const HUGE_SHIFT: u64 = 30;
 
-/** vCPUs whose TLB was ever filled: bits, those of their guests behind. Scans skip the others. */
+/** Bits of vCPUs whose TLB was ever filled, then of their guests. Scans skip the others. */
 let usedTlbs: u32 = 0;
 const GUEST_USED: u32 = 1 << MAX_VCPUS;
 /** Number of contexts: the host's of each vCPU, then the guests'. Where number i lies, and its tables. */
@@ -104,7 +104,7 @@ function clearTags(entry: usize): void {
   store<u64>(entry, NO_TAG, TLB_TAG_WRITE);
   store<u64>(entry, NO_TAG, TLB_TAG_EXEC);
 }
-/** The number of an entry of a context's tables, as lists name it: bit 12 is set in the user table. */
+/** Number of an entry in a context's tables, as in the lists: bit 12 is set in the user table. */
 @inline
 function numberIn(context: usize, entry: usize): u32 {
   return <u32>((entry - (context + VCPU_TLB)) >> 5);
@@ -137,7 +137,7 @@ export function fill(va: u64, access: i32, table: usize): i32 {
   if (status == WALK_RETRY) return pend(PEND_RETRY);
   if (status == WALK_EXIT) return 0;
   if (status != WALK_OK || !walkAllows(write, execute, user)) {
-    // A page fault drops what the paging-structure cache has for its address (SDM 3A 4.10.4.1): the table above may be another one by now.
+    // A page fault drops the paging-structure cache's entry for its address (SDM 3A 4.10.4.1): the table above may have been replaced.
     forgetTable(va);
     return raisePageFault(va, faultCode(status, write, execute, user));
   }
@@ -190,7 +190,7 @@ export function fillPlain(va: u64, write: bool, table: usize): i32 {
   return i32(load<u64>(tag) == page);
 }
 
-/** A #VMEXIT that a quiet access met is the interpreter's. Answers 0. */
+/** Leaves a #VMEXIT that a quiet access met to the interpreter. Returns 0. */
 function giveUp(): i32 {
   clearPending();
   return 0;
@@ -241,7 +241,7 @@ function noteFill(number: u32): void {
   if (filled < <u32>FILL_LOG_CAPACITY) store<u16>(tlbCells + ((<usize>filled) << 1), <u16>number, VCPU_FILL_LOG);
   if (filled <= <u32>FILL_LOG_CAPACITY) store<u32>(tlbCells, filled + 1, VCPU_FILL_COUNT);
 }
-/** The byte of VCPU_LARGE_FILTER that knows of va, and the bit in it. */
+/** The byte of VCPU_LARGE_FILTER for va, and the bit in it. */
 @inline
 function largeByte(va: u64): usize {
   return tlbCells + VCPU_LARGE_FILTER + <usize>((<u32>(va >> LARGE_SHIFT) & 1023) >> 3);
@@ -309,7 +309,7 @@ export function restoreTlb(block: usize): void {
   }
 }
 
-/** Brings all entries of all vCPUs in line with what is watched now. None of them is lost. */
+/** Updates all entries of all vCPUs to what is watched now, without dropping any. */
 export function retag(): void {
   for (let index = 0; index < PAIRS; index++) {
     if (!((usedTlbs >> index) & 1)) continue;

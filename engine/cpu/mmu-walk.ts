@@ -57,7 +57,7 @@ let walkCount: usize = 0;
 let entryHost: usize = 0;
 let entryAnswer: u32 = 0;
 let entryGpa: u64 = 0;
-/** Why `locate` answered false: WALK_RETRY or WALK_EXIT. */
+/** Why `locate` returned false: WALK_RETRY or WALK_EXIT. */
 let missing: i32 = WALK_RETRY;
 
 function countWalk(): void {
@@ -96,7 +96,7 @@ let lastRoot: u64 = 0;
 let lastTable: u64 = 0;
 let afresh: bool = false;
 
-/** A 4-level walk, which begins at the last table where that is known. */
+/** A 4-level walk, which begins at the last-level table if that is cached. */
 function walkLong(va: u64): i32 {
   const root = load<u64>(cpu, VCPU_CR3) & PHYS_MASK;
   if (isNested()) return walkWide(va, root, 39, RSVD_PHYS);
@@ -175,7 +175,7 @@ function walk32(va: u64): i32 {
   return WALK_OK;
 }
 
-/** As walkTables, from the root on: for who must see the tables as they are. */
+/** As walkTables, but always from the root: for callers that must see the tables in memory. */
 export function walkAfresh(va: u64): i32 {
   afresh = true;
   const status = walkTables(va);
@@ -184,7 +184,7 @@ export function walkAfresh(va: u64): i32 {
 }
 
 /**
- * Linear address -> walkGpa and rights, without side effects on the guest and without any check of rights. Answers WALK_*.
+ * Linear address -> walkGpa and rights, without side effects on the guest and without a check of rights. Returns WALK_*.
  */
 export function walkTables(va: u64): i32 {
   walkCount = 0;

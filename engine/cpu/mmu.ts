@@ -1,6 +1,6 @@
 /**
- * Guest memory by linear address. The fast paths are a compare and an add; everything else (page walks, pages that cross, MMIO, dirty
- * logging, pages with decoded code) is in the slow ones. All addresses are linear (segmentation is done), already wrapped to the mode.
+ * Guest memory by linear address. The fast paths are a compare and an add; everything else (page walks, page crossings, MMIO, dirty logging, pages
+ * with decoded code) is in the slow ones. All addresses are linear (segmentation is done), already wrapped to the mode.
  *
  * Every function that answers i32: 1 = done, 0 = not done and state.pending says why; nothing was changed then.
  * Alignment (#AC) is checked by the callers for instructions (mem.ts).

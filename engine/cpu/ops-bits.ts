@@ -50,7 +50,7 @@ export function opBit(p: usize): i32 {
   return 1;
 }
 
-/** A zero source sets ZF and leaves the target as it is, as all processors do (for 32 bits with the upper half cleared or kept: kept). */
+/** A zero source sets ZF and does not change the target, as on all processors (with 32 bits some clear the upper half; here it is kept). */
 function scanned(p: usize, size: i32, found: bool, index: u64): i32 {
   setArithmeticFlags((arithmeticFlags() & ~F_ZF) | (found ? 0 : F_ZF));
   if (found) regWrite(p, size, index);

@@ -111,7 +111,7 @@ function readBound(p: usize, distance: u64, size: i32): i32 {
   limit = size == 2 ? <i64>(<i16>memVal) : <i64>(<i32>memVal);
   return 1;
 }
-/** An index below the lower bound is told before the upper one is read. */
+/** An index below the lower bound faults before the upper bound is read. */
 export function opBound(p: usize): i32 {
   const size = operandSize(p);
   const raw = regRead(p, size);

@@ -48,7 +48,7 @@ export function drop(bytes: u64): void {
 function sizeOf(p: usize): i32 {
   return 1 << (<i32>load<u8>(p, R_AUX) & AUX_SIZE);
 }
-/** PUSHF, RETF and the like have 64-bit operands in 64-bit mode unless 66 stands there; the decoder gave opSize. */
+/** PUSHF, RETF and the like have 64-bit operands in 64-bit mode without 66; opSize comes from the decoder. */
 function sizeOfFlags(p: usize): i32 {
   const size = sizeOf(p);
   return mode & MODE_64 && size == 4 ? 8 : size;
@@ -66,7 +66,7 @@ export function opPushM(p: usize): i32 {
   if (!rmRead(p, size)) return 0;
   return push(p, size, memVal);
 }
-/** The upper bytes of the slot stay 0; Intel processors write only 16 bits of a 32-bit slot, which a guest can hardly tell. */
+/** The upper bytes of the slot stay 0; Intel processors write only 16 bits of a 32-bit slot, which guests hardly notice. */
 export function opPushSeg(p: usize): i32 {
   return push(p, sizeOf(p), <u64>selectorOf(<i32>load<u32>(p, R_NUMBER)));
 }
@@ -79,7 +79,7 @@ export function opPopR(p: usize): i32 {
   return 1;
 }
 
-/** The stack is read before the operand's address is looked at. */
+/** The stack is read before the operand's address is checked. */
 export function opPopM(p: usize): i32 {
   const size = sizeOf(p);
   const inMemory = (<u32>load<u8>(p, R_AUX) & AUX_MEMORY) != 0;
@@ -105,7 +105,7 @@ export function opPopM(p: usize): i32 {
 function moved(base: usize, size: i32): u64 {
   return base == RSP ? <u64>size : 0;
 }
-/** 64-bit code: behind an address record its base register tells. */
+/** 64-bit code: behind an address record, decided by its base register. */
 function popTarget(p: usize, size: i32): u64 {
   const base = <usize>load<u16>(p, R_BASE);
   return operandVa(p) + moved(base == VREG_EA ? <usize>load<u16>(p - RECORD_SIZE, R_BASE) : base, size);

@@ -90,7 +90,7 @@ function locate(p: usize): i32 {
   return 1;
 }
 
-/** Do all `n` elements from the register's offset on pass the segment checks? Only asked outside 64-bit mode. */
+/** Do all `n` elements from the register's offset on pass the segment checks? Called only outside 64-bit mode. */
 function wholeChunk(seg: i32, offset: u64, n: u64, write: bool): bool {
   const bytes = n * <u64>size;
   const first = backward ? offset - (bytes - <u64>size) : offset;
@@ -175,7 +175,7 @@ function noteBulk(bytes: usize): void {
   if (kind == MOVS) noteData(sourceVa - below, <i32>bytes, WATCH_READ, tlbBase, 0);
   noteData(targetVa - below, <i32>bytes, WATCH_WRITE, tlbBase, 0);
 }
-/** bulkHost said 0 because of a device, not of a fault. */
+/** bulkHost returned 0 because of a device, not a fault. */
 function isDevice(): bool {
   const yes = bulkDevice;
   bulkDevice = false;
@@ -241,7 +241,7 @@ function goOn(p: usize): i32 {
   return 2;
 }
 
-/** Does up to n elements; how many, 0: fault. */
+/** Processes up to n elements; returns how many, 0: fault. */
 function chunk(p: usize, n: u64, rep: u32): u64 {
   const crossing = (usesSource() && (sourceVa & 4095) + <u64>size > 4096) || (usesTarget() && (targetVa & 4095) + <u64>size > 4096);
   if (writesTarget() && !crossing) {
@@ -251,7 +251,7 @@ function chunk(p: usize, n: u64, rep: u32): u64 {
   }
   if (crossing) n = 1;
   if (writesTarget()) return element(p) ? 1 : 0;
-  // Reads from a device are one element a chunk: whether it is one, the first page of each operand tells.
+  // Reads from a device are one element a chunk: the first page of each operand decides whether it is a device.
   let from: usize = 0;
   let to: usize = 0;
   if (n > 1) {

@@ -86,7 +86,7 @@ function prepare(p: usize): void {
   store<u64>(cpu, ripAfter(p), VCPU_RIP);
 }
 
-/** Bytes that are no instruction, or one that is not implemented: that is logged. */
+/** Bytes that are not an instruction, or one that is not implemented, which is logged. */
 export function opUndefined(p: usize): i32 {
   if (load<u32>(p, R_LOGGED)) {
     exactCount(p);
@@ -213,7 +213,7 @@ export function opLsl(p: usize): i32 {
   if (systemZf) regWrite(p, operandSize(p), <u64>systemValue);
   return setZf();
 }
-/** Reads, and writes only what changes: a segment or page that may be read is enough until then. */
+/** Reads, and writes only a changed value: otherwise the segment or page need only be readable. */
 export function opArpl(p: usize): i32 {
   const memory = inMemory(p);
   if (memory && !uncheckedVa(p, 0, 2, false)) return 0;

@@ -46,7 +46,7 @@ import {
 
 export * from '../abi/record';
 
-/** An empty record of this operation: no registers, no address, nothing else. */
+/** An empty record of this operation. */
 export function clearRecord(r: usize, op: i32): void {
   memory.fill(r, 0, RECORD_SIZE);
   store<u16>(r, <u16>op, R_OP);
@@ -196,7 +196,7 @@ export function setBranchLink(r: usize, taken: i32, block: usize): void {
 function header(block: usize): usize {
   return block - HEADER_SIZE;
 }
-/** A header with nothing but what the decoder knows. Answers the block: where its first record lies. */
+/** Writes a header with the decoder's fields. Returns the block: the address of its first record. */
 export function describeBlock(at: usize, hva: usize, key: u32, count: i32, length: u32): usize {
   memory.fill(at, 0, HEADER_SIZE);
   store<u32>(at, <u32>hva, H_HVA);
@@ -238,7 +238,7 @@ export function nextInPage(block: usize): usize {
 export function isCached(block: usize): bool {
   return load<u32>(header(block), H_CACHED) != 0;
 }
-/** H_ENTRY: regions.ts says what it means. */
+/** H_ENTRY: see regions.ts. */
 @inline
 export function entryOf(block: usize): usize {
   return <usize>load<u32>(header(block), H_ENTRY);

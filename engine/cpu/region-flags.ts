@@ -1,7 +1,6 @@
 /**
- * Flags that a compiled region leaves behind: it keeps the last operation that set them with its operands, and only an exit that happens
- * works them out. `word` is the kind | (64 - bits) << 8, operands and results are zero-extended. engine/jit/flag-kinds.ts names the kinds
- * beyond the lazy ones of flags.ts.
+ * Flags at the exit of a compiled region, which keeps only the last operation that set them and its operands. `word` is the kind |
+ * (64 - bits) << 8; operands and results are zero-extended. engine/jit/flag-kinds.ts lists the kinds besides the lazy ones of flags.ts.
  */
 import { FL_BITS, FL_FIRST, FL_RESULT, FL_WORD, FLAGS_ADD, FLAGS_DEC, FLAGS_INC, FLAGS_LOGIC, FLAGS_SUB, setResultFlags } from './flags';
 import { mulHighSigned } from './ops-muldiv';

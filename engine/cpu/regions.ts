@@ -1,8 +1,8 @@
 /**
- * Compiled regions, as the core sees them (engine/jit makes them). A block at which a region can be entered has an entry descriptor, and
- * the handler `region` in place of its first record; a copy of the whole block, its twin, keeps what the interpreter would run.
- * A region runs whole instructions only: it leaves before one that it cannot finish, with RIP, registers, flags and LEFT exact, so an
- * exit is a near jump to where it stopped. Only out-of-line handlers that it calls can fault or ask for a stop inside.
+ * The core's side of compiled regions (engine/jit). A block at which a region can be entered has an entry descriptor, and the handler `region`
+ * instead of its first record; a copy of the whole block, its twin, has the interpreter's records. A region runs whole instructions only: it exits
+ * before one that it cannot finish, with RIP, registers, flags and LEFT exact, so an exit is a near jump to where it stopped. Only out-of-line
+ * handlers that it calls can fault or request a stop inside.
  */
 import { JIT_EXITS, JIT_LINKED, JIT_RAN, JIT_REASONS, VCPU_ICOUNT, VCPU_LEFT, VCPU_PROBING, VCPU_RIP, VCPU_STOP_AT } from '../abi/index';
 import { claimArena, findCached, firstBlock, heatOf, SINCE, watchPage } from './code-pages';
@@ -47,38 +47,38 @@ const E_USES: usize = 20; // u32 times entered
 const E_RAN: usize = 24; // u32 instructions run in the last E_TRIALS entries
 const E_TRIALS: usize = 28; // u32
 const ENTRY_SIZE: usize = 32;
-/** After so many entries it is asked how far they got: an entry that runs fewer instructions on average costs more than it gains. */
+/** Entries between two checks of an entry's average length: a shorter one costs more than it gains. */
 const TRIALS: u32 = 512;
 const WORTHWHILE: u32 = 12;
 /** H_ENTRY of a block that a region contains without an entry. */
 const COVERED: u32 = 1;
 
-/** What `enterRegion` answers, beside REGION_JUMP. */
+/** Results of `enterRegion`, besides REGION_JUMP. */
 export const REGION_JUMP: i32 = 0;
-/** The instruction at RIP is the interpreter's, whatever regions begin there. */
+/** The interpreter must run the instruction at RIP, even if a region begins there. */
 export const REGION_INTERPRET: i32 = 1;
 /** The out-of-line handler of the record `leftAt` could not complete. */
 export const REGION_FAULT: i32 = 2;
-/** It asked for a stop behind it: `leftAt` is the record that follows. */
+/** It requested a stop behind it: `leftAt` is the record that follows. */
 export const REGION_STOP: i32 = 3;
 
-/** What a region returns: a reason to leave, and this. */
+/** Bits of a region's result, besides the exit reason. */
 const INTERPRET: i32 = 0x10000;
 const FAULT: i32 = 0x20000;
 const STOP: i32 = 0x40000;
 /** A window did not hold an access: VCPU_MISS says which. */
 const MISSED: i32 = 0x80000;
-/** It jumped out, and nothing stands against going on there at once. */
+/** It jumped out, and execution can continue there at once. */
 const JUMPED: i32 = 0xf00;
 
 export let leftAt: usize = 0;
 
-/** Instructions between two samples of where the guest is, less a random part; 0: no JIT. */
+/** Instructions between two samples of RIP, minus a random part; 0: no JIT. */
 let quantum: i32 = 0;
 let threshold: u32 = 0;
 /** Samples taken. */
 let samples: u32 = 0;
-/** A page with less than one in SHARE of the samples needs LUKEWARM times as many as one that has all. */
+/** A page with less than one in SHARE of the samples needs LUKEWARM times as many as a page with all of them. */
 const SHARE: u32 = 8;
 const LUKEWARM: u32 = 6;
 let jitter: u32 = 1;
@@ -109,8 +109,8 @@ function wantedAt(heat: usize): u32 {
 }
 
 /**
- * A sample fell on this block: it is compiled when its page is hot, unless alignment is checked. The smaller the page's share of all samples
- * since its first one, the more samples it takes: a region costs the same whether the guest comes there often or now and then.
+ * A sample fell on this block: it is compiled if its page is hot, unless alignment is checked. The smaller the page's share of all samples since
+ * its first one, the more samples it needs: a region costs the same whether it runs often or seldom.
  */
 export function sampled(block: usize): void {
   if (quantum == 0) return;
@@ -153,7 +153,7 @@ export function enterRegion(p: usize): i32 {
   store<u64>(JIT_RAN, load<u64>(JIT_RAN) + <u64>(all - load<i32>(cpu, VCPU_LEFT)));
   const counter = <usize>JIT_EXITS + ((<usize>(result & (JIT_REASONS - 1))) << 2);
   store<u32>(counter, load<u32>(counter) + 1);
-  // A window that was missed is filled: the next entry gets further.
+  // Fills the window that was missed: the next entry gets further.
   if (result & MISSED) fillWindow();
   if (result & INTERPRET) return REGION_INTERPRET;
   if (result & FAULT) return REGION_FAULT;
@@ -161,8 +161,8 @@ export function enterRegion(p: usize): i32 {
 }
 
 /**
- * A region was left by a jump to RIP: the entry there, its first block's instructions taken from what is left; 0: the interpreter must look.
- * The block is found as the interpreter finds it: through the TLB, which must have the page.
+ * A region exited by a jump to RIP: returns the entry there, with its first block's instructions taken from the slice; 0: the interpreter must find
+ * the block. The lookup is the interpreter's: through the TLB, which must have the page.
  */
 function nextEntry(rip: u64): usize {
   const hva = execHost(rip);
@@ -176,7 +176,7 @@ function nextEntry(rip: u64): usize {
   return block;
 }
 
-/** An entry at p has run so many instructions. Where it is not worth it the block is the interpreter's again. */
+/** An entry at p ran that many instructions. If entries are too short, the interpreter gets the block back. */
 function tryOut(p: usize, entry: usize, ran: i32): void {
   const sum = load<u32>(entry, E_RAN) + <u32>ran;
   const trials = load<u32>(entry, E_TRIALS) + 1;
@@ -192,7 +192,7 @@ export function interpreted(p: usize): usize {
 
 // For compiled code
 
-/** May the access be retried now? Enters va's page into the TLB if that has no other effect than a walk has. kind: size | write << 8. */
+/** Can the access be retried now? Enters va's page into the TLB if that has no other effect than a walk. kind: size | write << 8. */
 export function jitFill(va: u64, kind: i32, remaining: i32): i32 {
   store<u64>(cpu, load<u64>(cpu, VCPU_STOP_AT) - <u64>remaining, VCPU_ICOUNT);
   store<u32>(cpu, 1, VCPU_PROBING);
@@ -201,19 +201,19 @@ export function jitFill(va: u64, kind: i32, remaining: i32): i32 {
   return done;
 }
 
-/** Is va, the start of a page, executed from this host page now? As a fetch, but for faults: those are the interpreter's. */
+/** Is va, the start of a page, executed from this host page now? As a fetch, but faults are left to the interpreter. */
 export function jitFetch(va: u64, hostPage: i32, left: i32): i32 {
   store<i32>(cpu, left, VCPU_LEFT);
   exactCountBetween();
   const hva = fetchPage(va);
   if (hva == 0) clearPending();
-  // A page with breakpoints is the interpreter's.
+  // A page with breakpoints runs in the interpreter.
   return i32(hva >> 12 == <usize>hostPage && !(armed & ARM_CODE && isWatchedCode(va)));
 }
 
 /** Runs the out-of-line instruction at p; 1: done, else what the region must return. The vCPU's record and LEFT are exact. */
 export function jitCold(p: usize): i32 {
-  // Another region may have made its block an entry since.
+  // Another region may have made the block an entry since.
   const record = interpreted(p);
   const done = cold(record);
   if (done == 1 && !stopsBehind()) return 1;
@@ -230,7 +230,7 @@ export function jitCarry(): i32 {
 export function jitCondition(code: i32): i32 {
   return <i32>condition(code);
 }
-/** The short way of the x87 instruction at p, whose operand is at va. VREG_PAGE is good. 0: `jitCold` has to do it, nothing was changed. */
+/** The short way of the x87 instruction at p, whose operand is at va. VREG_PAGE is valid. 0: nothing was changed, `jitCold` must run it. */
 export function jitX87(p: usize, va: u64): i32 {
   return i32(shortly(p, va));
 }
@@ -253,7 +253,7 @@ export function jitBlock(hva: usize): usize {
 export function jitRecords(block: usize): usize {
   return interpreted(block);
 }
-/** Host address from which va is executed, if the TLB knows; 0: it does not. */
+/** Host address from which va is executed, if the TLB has it; else 0. */
 export function jitExec(low: u32, high: u32): usize {
   return execHost(<u64>low | ((<u64>high) << 32));
 }
@@ -272,7 +272,7 @@ function endOf(block: usize): usize {
   while (true) {
     const ends = (traitsOf(opOf(record)) & TRAIT_ENDS) != 0;
     record += RECORD_SIZE;
-    // A compare that is joined with its branch ends the block only with that.
+    // A compare that is fused with its branch ends the block only with that.
     if (ends && load<u8>(record - RECORD_SIZE, R_AFTER) <= 1) return record;
   }
 }
@@ -308,7 +308,7 @@ export function jitInstall(block: usize, entry: usize, fn: i32, number: i32, del
   setOp(block, OP_REGION);
 }
 
-/** A region contains the block, or (0) no region does. Its entry, if there is one, goes with it. */
+/** Marks whether a region contains the block. With 0, removes its entry, if any. */
 export function jitCover(block: usize, covered: i32): void {
   const entry = entryOf(block);
   if (covered) {
@@ -319,7 +319,7 @@ export function jitCover(block: usize, covered: i32): void {
   setEntry(block, 0);
 }
 
-/** Times that the region was entered at the block, since the last question. */
+/** Times that the region was entered at the block since the last call. */
 export function jitUses(block: usize): i32 {
   const entry = entryOf(block);
   if (entry <= COVERED) return 0;
@@ -328,7 +328,7 @@ export function jitUses(block: usize): i32 {
   return uses;
 }
 
-/** Code of this page (hva / 4096) has regions: `jitDropped` is called when it goes. 0: the page has no code. */
+/** Code of this page (hva / 4096) has regions: has `jitDropped` called when it is dropped. 0: the page has no code. */
 export function jitWatch(hostPage: i32): i32 {
   return watchPage(<usize>hostPage);
 }

@@ -1,8 +1,8 @@
 /**
  * `run`: slices, interrupts, exceptions, HLT, single steps. Between blocks VCPU_RIP and VCPU_ICOUNT are exact here.
- * An interrupt is looked for whenever `execute` came back, and (going-on.ts) where it would; everything that can make one deliverable (devices, STI, POPF, IRET, CR8, a
- * slice's start) makes it come back, so interrupts fall on the same instruction counts whatever the slices are.
- * Debug exceptions: SDM 3B 18.3.1. An instruction that faults loses the trap that MOV SS before it held back.
+ * Interrupts are checked whenever `execute` returns, and (going-on.ts) where it would. Everything that can make one deliverable (devices, STI, POPF,
+ * IRET, CR8, the start of a slice) makes it return, so interrupts are taken at instruction counts that do not depend on the slices.
+ * Debug exceptions: SDM 3B 18.3.1. A fault discards the trap that a MOV SS in front of the instruction held back.
  */
 import {
   EXIT_BREAK,
@@ -71,12 +71,12 @@ const DELIVERY_LIMIT: i32 = 10000;
 const DR6_BS: u32 = 0x4000;
 /** Breakpoints met: those of the last debug exception give way. */
 const DR6_B: u64 = 0xf;
-/** `step` goes on. */
+/** `step` continues. */
 const GO_ON: i32 = -1;
 /** In the last step two exceptions were delivered at its last instruction count. */
 let faultedTwice: bool = false;
 
-/** The record holds nothing that depends on how instructions were grouped: flags are plain, pseudo registers and the slice's end 0. */
+/** Clears everything in the record that depends on how instructions were grouped: flags are plain, pseudo registers and the slice's end 0. */
 function finish(code: i32): i32 {
   endAccesses();
   setArithmeticFlags(arithmeticFlags());
@@ -104,7 +104,7 @@ export function run(vcpu: i32, budget: i32): i32 {
   }
 }
 
-/** What to answer for the pending reason, or GO_ON once an exception is delivered. */
+/** The exit for the pending reason, or GO_ON after delivering an exception. */
 function settle(trap: bool = false): i32 {
   if (pending == PEND_EXCEPTION) {
     dropAccesses();
@@ -118,7 +118,7 @@ function settle(trap: bool = false): i32 {
   return stopped();
 }
 
-/** What to answer when an event could not be delivered, or an instruction not be run, for the pending reason. */
+/** The exit for the pending reason if an event could not be delivered or an instruction not run. */
 function stopped(): i32 {
   if (load<u32>(cpu, VCPU_HALTED) == 3) return EXIT_SHUTDOWN;
   const why = pending;
@@ -134,10 +134,10 @@ function stopped(): i32 {
   return why == PEND_INTERNAL ? EXIT_INTERNAL_ERROR : GO_ON;
 }
 
-/** Delivers the event that waits; else an NMI or an interrupt if there is one and it may be taken. GO_ON, or an exit. */
+/** Delivers the waiting event; else an NMI or interrupt that is pending and not blocked. GO_ON, or an exit. */
 function interrupts(): i32 {
   if (eventWaits() && !reinject()) return stopped();
-  // An instruction that has asked a device is finished first.
+  // An instruction that has accessed a device is finished first.
   if (inMidst()) return GO_ON;
   if (hasOwnRules()) return takeByRules() ? GO_ON : stopped();
   if (load<u32>(cpu, VCPU_INTR_SHADOW)) return GO_ON;
@@ -183,7 +183,7 @@ function instructions(now: u64): i32 {
   const held = load<u32>(cpu, VCPU_PENDING_DEBUG);
   // With nothing pending the shadow cannot matter: whatever makes an interrupt pending also stops behind that instruction.
   const shaded = shadow != 0 && ((load<u32>(cpu, VCPU_IRQ_PENDING) | load<u32>(cpu, VCPU_NMI_PENDING)) != 0 || virtualWaits());
-  // Only where there are breakpoints does RF say anything about the instructions behind.
+  // RF matters for the following instructions only if there are breakpoints.
   if (shaded || trap || (resume && armed) || held) stopAt = now + 1;
   const most = <i32>(stopAt - now);
   let left = nextSample(most);
@@ -193,7 +193,7 @@ function instructions(now: u64): i32 {
   setPassing(resume != 0 || shadow == SHADOW_MOV_SS);
   let block = findBlock(rip);
   if (block != 0) {
-    // A sample may come late; the end of the slice may not.
+    // A sample may be late; the end of the slice must be exact.
     const count = blockCount(block);
     if (count > left) {
       left = count < most ? count : most;

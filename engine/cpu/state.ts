@@ -1,4 +1,4 @@
-/** The current vCPU and what an instruction leaves behind when it cannot complete. Shared by every file of the core. */
+/** The current vCPU, and the reason why an instruction could not complete. Shared by every file of the core. */
 import { VCPU_BASE, VCPU_BLOCK_SIZE, VCPU_FAULT_ADDR, VCPU_FAULT_ERROR, VCPU_FAULT_VECTOR, VCPU_INDEX } from '../abi/index';
 
 /** Address of the block of the vCPU that runs (abi/layout.ts), which begins with its record. `execute` keeps a copy in a local. */
@@ -6,7 +6,7 @@ export let cpu: usize = VCPU_BASE;
 export function selectCpu(block: usize): void {
   cpu = block;
 }
-/** Index of the vCPU that runs: every call that leaves the core names it. */
+/** Index of the vCPU that runs: an argument of every call that leaves the core. */
 @inline
 export function vcpuIndex(): i32 {
   return load<i32>(cpu, VCPU_INDEX);
@@ -17,7 +17,7 @@ export function blockOf(vcpu: i32): usize {
 }
 
 /**
- * Why the last helper answered "did not complete". Faults are return values (helpers return 0), never traps: the
+ * Why the last helper returned "did not complete". Faults are return values (helpers return 0), never traps: the
  * interpreter leaves through one exit label, sets RIP back to the instruction and calls `deliver`.
  */
 export const PEND_NONE: i32 = 0;
@@ -29,7 +29,7 @@ export const PEND_RETRY: i32 = 2;
 export const PEND_INTERNAL: i32 = 3;
 /** The processor waits, at this instruction, until an interrupt comes. */
 export const PEND_WAIT: i32 = 4;
-/** A breakpoint lies on the instruction (watch.ts). */
+/** There is a breakpoint on the instruction (watch.ts). */
 export const PEND_DEBUG: i32 = 5;
 
 /** A #VMEXIT was requested (svm/state.ts). */
@@ -58,7 +58,7 @@ export const VEC_MF: i32 = 16;
 export const VEC_AC: i32 = 17;
 export const VEC_XM: i32 = 19;
 
-/** Pends an exception and answers 0, so that a helper can `return raise(VEC_GP, 0)`. */
+/** Pends an exception and returns 0, so that a helper can `return raise(VEC_GP, 0)`. */
 export function raise(vector: i32, error: u32): i32 {
   pending = PEND_EXCEPTION;
   store<u32>(cpu, vector, VCPU_FAULT_VECTOR);

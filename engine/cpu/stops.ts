@@ -1,4 +1,4 @@
-/** Exact instruction counts while an instruction runs, and how the interpreter is made to stop behind it. */
+/** Exact instruction counts while an instruction runs, and stopping the interpreter behind it. */
 import { VCPU_ICOUNT, VCPU_LAST, VCPU_LAST_RECORDS, VCPU_LEFT, VCPU_STOP_AT, VCPU_STOP_BEHIND, VCPU_WITHHELD } from '../abi/index';
 import { TRAIT_ENDS, traitsOf } from './generated/lookups';
 import { OP_STOP } from './generated/ops';
@@ -37,32 +37,32 @@ export function ripAfter(p: usize): u64 {
   return mode & MODE_64 ? rip : rip & 0xffffffff;
 }
 
-/** The running instruction is the last for now: a device was asked, decoded code was dropped, a watch was hit, or somebody wants the vCPU to leave. */
+/** Stops behind the running instruction: a device was accessed, decoded code dropped, a watch hit, or the vCPU was asked to leave. */
 @inline
 export function stopBehind(): void {
   store<u32>(cpu, 1, VCPU_STOP_BEHIND);
 }
-/** Is it? */
+/** Was `stopBehind` called? */
 @inline
 export function stopsBehind(): bool {
   return load<u32>(cpu, VCPU_STOP_BEHIND) != 0;
 }
 
-/** `execute` begins: whatever happened before is no reason to stop. */
+/** Called when `execute` begins: discards earlier requests. */
 export function beginStops(): void {
   store<u32>(cpu, 0, VCPU_STOP_BEHIND);
 }
 
-/** `execute` has returned: nothing is withheld any more. */
+/** Called when `execute` has returned: gives back the withheld instructions. */
 export function endStops(): void {
   store<i32>(cpu, load<i32>(cpu, VCPU_LEFT) + load<i32>(cpu, VCPU_WITHHELD), VCPU_LEFT);
   store<i32>(cpu, 0, VCPU_WITHHELD);
 }
 
 /**
- * The record to go on with when the one at p has done what can make the interpreter stop behind it: p, or a copy of it in VCPU_LAST
- * that OP_STOP follows. Decoded records are shared and stay as they are. A record that ends its block goes on itself: there the next block
- * entry stops, because instructions are withheld from it.
+ * The record to continue with after the one at p did what can request a stop: p, or a copy of it in VCPU_LAST that OP_STOP follows. Decoded
+ * records are shared and never modified. A record that ends its block continues itself: the next block entry stops, because instructions are
+ * withheld from it.
  */
 @inline
 export function goingOn(p: usize): usize {

@@ -1,4 +1,4 @@
-/** What string instructions do inside host pages: fills, copies with their overlaps, comparisons and searches, at the host's speed. */
+/** String instructions inside host pages, at the host's speed: fills, copies with their overlaps, comparisons and searches. */
 
 @inline
 function loadElement(at: usize, size: i32): u64 {
@@ -72,7 +72,7 @@ export function copyDown(to: usize, from: usize, n: usize, size: i32): void {
 /** The last elements that `compareElements` or `searchElement` looked at. */
 export let lastFirst: u64 = 0;
 export let lastSecond: u64 = 0;
-/** They ended it: equal, or (until different) not. */
+/** They ended it: equal, or (until different) different. */
 export let found: bool = false;
 
 function equalLanes(a: v128, b: v128, size: i32): v128 {

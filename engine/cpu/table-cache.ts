@@ -1,7 +1,7 @@
 /**
- * What a processor calls a paging-structure cache (SDM 3A 4.10.3): for 2 MiB of linear space the last table of a 4-level walk, with the rights
- * and NX of the levels above. It is used for walks that start at CR3 only, filled when their accessed bits are set, and forgotten whenever
- * a translation is dropped; a page fault forgets that of its address.
+ * The paging-structure cache (SDM 3A 4.10.3): for 2 MiB of linear space the last-level table of a 4-level walk, with the rights and NX of the levels
+ * above. It is used only for walks that start at CR3, filled when their accessed bits are set, and emptied whenever a translation is dropped; a page
+ * fault drops the entry of its address.
  */
 import { cpu } from './state';
 
@@ -21,7 +21,7 @@ export function forgetTables(): void {
   age++;
 }
 
-/** The entry that a walk for va would begin with. */
+/** Drops the entry that a walk for va would begin with. */
 export function forgetTable(va: u64): void {
   store<u32>(entryOf(va), 0, E_AGE);
 }
@@ -31,7 +31,7 @@ function entryOf(va: u64): usize {
   return cells + ((<usize>(va >> 21) & (ENTRIES - 1)) << 5);
 }
 
-/** As rememberTable got it, or 0. `root`: CR3 and whatever else the meaning of the levels above hangs on. */
+/** The `table` of rememberTable, or 0. `root`: CR3 and whatever else determines the levels above. */
 export function findTable(va: u64, root: u64): u64 {
   const entry = entryOf(va);
   const known =
@@ -42,7 +42,7 @@ export function findTable(va: u64, root: u64): u64 {
   return known ? load<u64>(entry, E_TABLE) : 0;
 }
 
-/** `table`: its address, R/W and U/S of all levels above, NX if one of them has it. */
+/** `table`: its address, R/W and U/S of all levels above, NX if set in one of them. */
 export function rememberTable(va: u64, root: u64, table: u64): void {
   const entry = entryOf(va);
   store<u64>(entry, va >> 21, E_PLACE);

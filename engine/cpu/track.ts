@@ -1,6 +1,6 @@
 /**
- * Which host pages were written since somebody asked (checkpoints of the machine). Until a page's first write its write tags carry bit 0
- * (mmu-tlb.ts), so the write takes the slow way once, and every other one is as fast as ever.
+ * Host pages written since the last checkpoint of the machine. Until a page's first write its write tags carry bit 0 (mmu-tlb.ts), so that only
+ * this write takes the slow way.
  */
 import { CHANGED_PAGES, CHANGED_PAGES_SIZE } from '../abi/index';
 
@@ -16,13 +16,13 @@ export function noteChanged(host: usize): void {
   store<u8>(byte, load<u8>(byte) | <u8>((<u32>1) << ((<u32>host >> 12) & 7)));
 }
 
-/** TypeScript has written, or will. */
+/** Notes a write by TypeScript, before or after it. */
 export function noteRange(host: usize, length: usize): void {
   if (!tracking || length == 0) return;
   for (let page = host >> 12; page <= (host + length - 1) >> 12; page++) noteChanged(page << 12);
 }
 
-/** Forgets what was noted; from now on pages are noted, or not. The caller brings the TLBs in line. */
+/** Clears the notes, and switches noting on or off. The caller updates the TLBs. */
 export function startTracking(on: bool): void {
   tracking = on;
   memory.fill(CHANGED_PAGES, 0, CHANGED_PAGES_SIZE);

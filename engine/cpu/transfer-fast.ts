@@ -1,7 +1,7 @@
 /**
- * The short ways of events through 64-bit interrupt and trap gates and of IRET in 64-bit code: tables and stacks in pages that the TLB
- * knows, plain descriptors in the GDT that were used before (accessed), no fault on the way. Whatever is not so changes nothing here and
- * goes the general way (transfer-interrupt.ts, transfer-iret.ts). SDM 3A 6.14, SDM 2 IRET.
+ * Short ways of events through 64-bit interrupt and trap gates and of IRET in 64-bit code: for tables and stacks in pages that the TLB has, plain
+ * accessed descriptors in the GDT, and no fault on the way. In all other cases nothing is changed here, and the general way runs
+ * (transfer-interrupt.ts, transfer-iret.ts). SDM 3A 6.14, SDM 2 IRET.
  */
 import {
   SEG_BASE,
@@ -77,7 +77,7 @@ function enter(selector: u32, words: u64, rip: u64, newCpl: u32): void {
   }
 }
 
-/** Delivers an event. `software`: INT n and its kin. `image`: RFLAGS as the frame shows them. */
+/** Delivers an event. `software`: INT n and the like. `image`: RFLAGS for the frame. */
 export function deliverShortly(vector: i32, software: bool, image: u32, hasError: bool, error: u32): bool {
   const at = (<u32>vector) << 4;
   if (!isLong() || at + 15 > load<u32>(cpu, VCPU_IDT_LIMIT)) return false;

@@ -50,7 +50,7 @@ import { ARM_VECTOR, armed, noteVector } from './watch';
 export const INT_HARDWARE: i32 = 0;
 /** INT n, INT3 (CC), INTO. */
 export const INT_SOFTWARE: i32 = 1;
-/** INT1 (F1): #DB as a trap, no DPL check; DR6 stays as it is. */
+/** INT1 (F1): #DB as a trap, no DPL check; DR6 does not change. */
 export const INT_PRIVILEGED: i32 = 2;
 /** An exception of class fault: its frame shows RF, so that an instruction breakpoint does not fire again (SDM 3B 18.3.1.1). */
 export const INT_FAULT: i32 = 3;
@@ -65,7 +65,7 @@ const FLAG_VM: u32 = 0x20000;
 const FLAG_AC: u32 = 0x40000;
 const RSP: usize = VCPU_GPR + 32;
 
-/** Of the event that is being delivered. */
+/** Of the event being delivered. */
 let eventVector: i32 = 0;
 let eventKind: i32 = 0;
 let eventHasError: bool = false;

@@ -1,4 +1,4 @@
-/** What returns from events and far calls have in common: flags, and segments that the outer level may not keep. */
+/** Shared by returns from events and far calls: flags, and data segments that the outer level must not keep. */
 import { SEG_CS, SEG_ES, SEG_GS, SEG_SS } from '../abi/index';
 import { setFlags, sysFlags } from './flags';
 import { cpl, modeChanged } from './mmu-mode';
@@ -12,7 +12,7 @@ const VIF_VIP: u32 = 0x180000;
 
 /** Flags as a return at privilege `from` sets them. */
 export function returnFlags(image: u32, opsize: i32, from: u32): void {
-  // IRET may change all arithmetic flags: what they were does not matter.
+  // IRET may change all arithmetic flags: their old values do not matter.
   const old = sysFlags();
   let allowed = FREE_FLAGS;
   if (from == 0) allowed |= FLAG_IOPL | VIF_VIP;

@@ -1,6 +1,6 @@
 /**
- * The stack of a far transfer while it is being made: pushes and pops go through a local pointer, and RSP changes only when the whole
- * transfer has succeeded. Also the task-state segment as the source of inner stacks (SDM 3A 7.2, 7.7).
+ * The stack during a far transfer: pushes and pops use a local pointer, and RSP changes only when the whole transfer has succeeded. Also the
+ * task-state segment as the source of inner stacks (SDM 3A 7.2, 7.7).
  */
 import { SEG_ATTR, SEG_BASE, SEG_LIMIT, SEG_SELECTOR, SEG_SS, SEG_TR, VCPU_GPR } from '../abi/index';
 import { checkAlignment } from './mem';
@@ -31,11 +31,11 @@ import { cpu, raise, VEC_SS, VEC_TS } from './state';
 const RSP: usize = VCPU_GPR + 32;
 const ALL_ONES: u64 = <u64>-1;
 
-/** Where the next push or pop goes. */
+/** Stack pointer of the next push or pop. */
 export let stackPtr: u64 = 0;
 let base: u64 = 0;
 let mask: u64 = ALL_ONES;
-/** Bits of RSP that the stack's width leaves alone. */
+/** Bits of RSP that the stack's width does not change. */
 let high: u64 = 0;
 let limit: u32 = 0;
 let attr: u32 = 0;
@@ -124,7 +124,7 @@ export function skipBytes(bytes: u32): void {
   stackPtr = (stackPtr + bytes) & mask;
 }
 
-/** Makes the local pointer RSP. */
+/** Stores the local pointer in RSP. */
 export function commitStack(): void {
   store<u64>(cpu, high | stackPtr, RSP);
 }

@@ -165,7 +165,7 @@ export function farJump(selector: u32, offset: u64, opsize: i32): i32 {
   return 1;
 }
 
-/** Pushes CS and the return address on the stack that is in use. */
+/** Pushes CS and the return address on the current stack. */
 function pushReturn(size: i32): i32 {
   if (!pushValue(size, selectorOf(SEG_CS))) return 0;
   return pushValue(size, load<u64>(cpu, VCPU_RIP));

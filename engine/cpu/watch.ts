@@ -1,10 +1,10 @@
 /**
- * Breakpoints and watchpoints: the guest's own (DR0-DR7; SDM 3B 18.2) and the debugger's (abi/watch.ts). Where none is armed nothing asks
- * for one: what is watched gets TLB tags that never hit (bit 0 set), so every access and every jump to it takes the slow way, which looks.
- * The translation stays in the entry, or a guest that changed its tables without a flush could tell.
+ * Breakpoints and watchpoints: the guest's (DR0-DR7; SDM 3B 18.2) and the debugger's (abi/watch.ts). They cost nothing while none is armed: watched
+ * pages get TLB tags that never hit (bit 0 set), so every access and every jump to them takes the slow way, which checks.
+ * The translation stays in the entry, or a guest that changed its tables without a flush could see the difference.
  *
- * Code of a watched page is decoded for a key of its own (KEY_WATCHED) and cut in front of each breakpoint, which is never cached: so
- * `findBlock` sees every arrival at it, and everything else in the page runs from the cache.
+ * Code of a watched page is decoded under a separate key (KEY_WATCHED) and cut in front of each breakpoint, where the block is never cached: so
+ * `findBlock` sees every arrival there, and everything else in the page runs from the cache.
  */
 import {
   CODE_OFFSETS,
@@ -49,11 +49,11 @@ import { CR4_DE, isLong, tlbBase } from './mmu-mode';
 import { blockOf, cpu } from './state';
 import { stopBehind } from './stops';
 
-/** What is armed, by anybody: ARM_*. 0 is what all fast questions ask for. */
+/** What is armed, by guest or debugger: ARM_*. Fast checks compare it with 0. */
 export let armed: u32 = 0;
 export const ARM_CODE: u32 = 1;
 export const ARM_DATA: u32 = 2;
-/** Data breakpoints of the guest's own: they see each iteration of a repeated string instruction. */
+/** The guest's data breakpoints: they see each iteration of a repeated string instruction. */
 export const ARM_GUEST_DATA: u32 = 4;
 export const ARM_PORT: u32 = 8;
 export const ARM_MSR: u32 = 16;
@@ -128,7 +128,7 @@ function watchAt(index: u32): usize {
   return <usize>WATCHES + <usize>index * WATCH_SIZE;
 }
 
-/** Code is cut at these addresses, in whatever page it lies. */
+/** Addresses at which code is cut, in any page. */
 function noteOffsets(first: u64, last: u64): void {
   if (last - first >= 4095) {
     memory.fill(CODE_OFFSETS, 0xff, CODE_OFFSETS_SIZE);
@@ -146,7 +146,7 @@ export function isCodeOffset(off: usize): bool {
   return ((load<u8>(<usize>CODE_OFFSETS + (off >> 3)) >> (<u8>off & 7)) & 1) != 0;
 }
 
-/** Looks at the table and the debug registers anew. False: nothing is watched, and nothing was. */
+/** Reads the table and the debug registers again. False: nothing is watched, and nothing was. */
 export function rearm(): bool {
   const before = armed;
   armed = 0;
@@ -179,7 +179,7 @@ function dropWatchedCode(): void {
 
 // Pages
 
-/** TAG_* of a page of linear memory that maps this gfn (its low 32 bits), for the vCPU of this block. Only asked while something is armed. */
+/** TAG_* of a page of linear memory that maps this gfn (its low 32 bits), for the vCPU of this block. Called only while something is armed. */
 export function watchedTags(block: usize, page: u64, gfn: u32): u32 {
   let tags: u32 = 0;
   const dr7 = load<u32>(block, VCPU_DR7);
@@ -211,17 +211,17 @@ function entryOf(table: usize, va: u64): usize {
   return table + (((<usize>(va >> 12) ^ <usize>(va >> 24)) & (TLB_ENTRIES - 1)) << 5);
 }
 
-/** Has the page of linear memory that maps this gfn a breakpoint for the vCPU of this block? */
+/** Does the page of linear memory that maps this gfn have a breakpoint for the vCPU of this block? */
 export function breaksIn(block: usize, page: u64, gfn: u32): bool {
   return (armed & ARM_CODE) != 0 && (watchedTags(block, page, gfn) & TAG_EXEC) != 0;
 }
 
-/** Is the page of va, which has just been fetched from, a watched one? */
+/** Is the page of va, which has just been fetched from, watched? */
 export function isWatchedCode(va: u64): bool {
   return (load<u64>(entryOf(tlbBase, va), TLB_TAG_EXEC) & 1) != 0;
 }
 
-/** Does a data breakpoint of the guest's lie in va's page? */
+/** Is one of the guest's data breakpoints in va's page? */
 export function guestWatches(va: u64): bool {
   const dr7 = load<u32>(cpu, VCPU_DR7);
   for (let n: u32 = 0; n < 4; n++) if (enabled(dr7, n) && rwOf(dr7, n) & 1 && addressOf(cpu, n) >> 12 == va >> 12) return true;
@@ -242,7 +242,7 @@ function hit(index: u32, access: u32, address: u64, gpa: u64, bytes: u32): void 
   store<u32>(at, bytes, HIT_BYTES);
 }
 
-/** Did the debugger's watches see something? */
+/** Was a watch of the debugger hit? */
 @inline
 export function labHits(): bool {
   return load<u32>(HIT_COUNT) != 0;
@@ -252,7 +252,7 @@ export function takeGuestHits(): u32 {
   guestHits = 0;
   return hits;
 }
-/** `run` begins, or the instruction that hit has not happened after all. */
+/** Discards hits: `run` begins, or the instruction that hit did not complete. */
 export function dropHits(): void {
   guestHits = 0;
   store<u32>(HIT_COUNT, 0);
@@ -353,7 +353,7 @@ export function noteVector(vector: i32): void {
   if (noteNumber(WATCH_VECTOR, 0, <u64>vector, 1)) stopBehind();
 }
 
-/** While true the next instruction is no breakpoint of the guest's: RFLAGS.RF, or MOV SS before it. */
+/** While true, the guest's breakpoint on the next instruction is ignored: RFLAGS.RF, or MOV SS in front of it. */
 let passing: bool = false;
 export function setPassing(value: bool): void {
   passing = value;

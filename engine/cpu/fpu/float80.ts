@@ -405,7 +405,7 @@ export function div(aSig: u64, aSe: u32, bSig: u64, bSe: u32): void {
 export function quotient(hi: u64, low: u64, divisor: u64): void {
   divide(hi, low, divisor);
   const remainder = wideLo;
-  // Twice the remainder against the divisor tells on which side of one half the rest lies.
+  // Comparing twice the remainder with the divisor decides on which side of one half the rest is.
   const carry = remainder >> 63;
   const twice = remainder << 1;
   let lo: u64 = 0;

@@ -140,7 +140,7 @@ export function clearC1(): void {
   setFsw(fsw() & ~FSW_C1);
 }
 
-/** Stack fault: #IS with C1 telling overflow. True when it is masked: the caller uses the indefinite value. */
+/** Stack fault: #IS, C1 set for overflow. True if it is masked: the caller uses the indefinite value. */
 export function stackFault(overflow: bool): bool {
   setFsw((fsw() & ~FSW_C1) | FSW_SF | EX_INVALID | (overflow ? FSW_C1 : 0));
   updateSummary();

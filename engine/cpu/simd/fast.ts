@@ -43,7 +43,7 @@ function productError(a: f64, b: f64, p: f64): f64 {
   return ah * bh - p + ah * bl + al * bh + al * bl;
 }
 
-/** r * b is not exactly a: tells inexact quotients and square roots. False in fastKnown: out of range. */
+/** r * b is not exactly a: detects inexact quotients and square roots. False in fastKnown: out of range. */
 let fastKnown: bool = true;
 function differs(r: f64, b: f64, a: f64): bool {
   fastKnown = middle64(reinterpret<u64>(r)) && middle64(reinterpret<u64>(b)) && middle64(reinterpret<u64>(a));

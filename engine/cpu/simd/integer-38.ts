@@ -33,7 +33,7 @@ function multiplyRound(a: v128, b: v128): v128 {
   return v128.xor(i16x8.q15mulr_sat_s(a, b), both);
 }
 
-/** PSIGN: `negative` is -a, `sign` and `nothing` tell the lanes of b below and equal to 0. */
+/** PSIGN: `negative` is -a, `sign` and `nothing` mark the lanes of b below and equal to 0. */
 @inline
 function signed(a: v128, negative: v128, sign: v128, nothing: v128): v128 {
   return v128.andnot(v128.bitselect(negative, a, sign), nothing);
