@@ -17,11 +17,13 @@ export interface LabRequest {
   image: Uint8Array<ArrayBuffer>;
   bits: 32 | 64;
   accel: 'interp' | 'jit';
+  /** -cpu; lab64 when absent */
+  cpu?: string;
   /** of the build, where it is not this one */
   build?: string;
 }
 
-export async function startLab({ core, image, bits, accel, build = 'memslot-lab' }: LabRequest): Promise<Contender> {
+export async function startLab({ core, image, bits, accel, cpu, build = 'memslot-lab' }: LabRequest): Promise<Contender> {
   const machine = await createMachine({
     core,
     guest: { name: 'bench', kernel: image },
@@ -30,6 +32,7 @@ export async function startLab({ core, image, bits, accel, build = 'memslot-lab'
     maxmem: 256 << 20,
     smp: 1,
     accel,
+    ...(cpu === undefined ? {} : { cpu }),
     wallClock: () => performance.now(),
   });
   const marks = new Marks(() => machine.run.instructions);

@@ -17,14 +17,14 @@ export function qemuVersion(): string | undefined {
   }
 }
 
-export async function startQemu(image: Uint8Array, bits: 32 | 64): Promise<Contender> {
+export async function startQemu(image: Uint8Array, bits: 32 | 64, cpu = 'qemu64'): Promise<Contender> {
   const folder = mkdtempSync(join(tmpdir(), 'memslot-lab-bench-'));
   const [kernel, path] = [join(folder, 'image'), join(folder, 'serial')];
   writeFileSync(kernel, image);
   const server = createServer();
   const connected = new Promise<Socket>((resolve) => server.once('connection', resolve));
   await new Promise<void>((listening) => server.listen(path, listening));
-  const flags = `-accel tcg -M pc -cpu qemu64 -m 256M -nodefaults -display none -no-reboot -kernel ${kernel} -serial unix:${path}`;
+  const flags = `-accel tcg -M pc -cpu ${cpu} -m 256M -nodefaults -display none -no-reboot -kernel ${kernel} -serial unix:${path}`;
   const qemu: ChildProcess = spawn(QEMU, flags.split(' '), { stdio: ['ignore', 'ignore', 'pipe'] });
   let complaint = '';
   qemu.stderr?.on('data', (bytes: Buffer) => {
