@@ -67,6 +67,11 @@ export const VCPU_MISC_ENABLE = 0x218;
 /** Added to the clock to give the TSC (WRMSR TSC, TSC_ADJUST). */
 export const VCPU_TSC_OFFSET = 0x220;
 export const VCPU_TSC_DEADLINE = 0x228;
+/**
+ * u64: the latest guest time (ns) that any vCPU's TSC has shown, as far as this one knows: the executor brings it along from turn to turn. vCPUs run
+ * in turns through the same stretch of guest time, so without it the next one's TSC would be behind what memory says already. 0: the only vCPU.
+ */
+export const VCPU_TSC_SHOWN = 0x230;
 
 /** u32 each from here. */
 export const VCPU_CPL = 0x280;

@@ -13,7 +13,7 @@ import {
   EXIT_RETRY,
   EXIT_SHUTDOWN,
 } from '../abi/exits';
-import { VCPU_EXIT_REQUEST } from '../abi/vcpu';
+import { VCPU_EXIT_REQUEST, VCPU_TSC_SHOWN } from '../abi/vcpu';
 import type { Clock } from './clock';
 import type { Advance, RoundState, Scheduler } from './scheduler';
 import { Halted, type Vcpu } from './vcpu';
@@ -159,10 +159,18 @@ export class Executor implements Scheduler {
     return vcpu.halted === Halted.halted && vcpu.wakeUp && !this.asleep[vcpu.index];
   }
 
+  /** No TSC goes back behind what another vCPU's has shown. */
+  private bringTsc(vcpu: Vcpu): void {
+    let shown = 1;
+    for (const each of this.vcpus) shown = Math.max(shown, each.count(VCPU_TSC_SHOWN));
+    vcpu.setCount(VCPU_TSC_SHOWN, shown);
+  }
+
   private execute(vcpu: Vcpu, budget: number): 'ran' | 'left' | 'stopped' {
     const before = vcpu.icount;
     const { tracer } = this;
     const at = tracer ? vcpu.now() : 0;
+    if (this.vcpus.length > 1) this.bringTsc(vcpu);
     this.running = vcpu;
     let reason: number;
     try {

@@ -291,6 +291,7 @@ function checkVcpu(index: number, record: Uint8Array, cpu: CpuModel): void {
   within('accesses to devices', u32(abi.VCPU_DONE_COUNT), abi.DONE_MOST);
   within('ICOUNT', u64(abi.VCPU_ICOUNT), 2 ** 49);
   within('CLOCK_SKEW', u64(abi.VCPU_CLOCK_SKEW), 2 ** 52);
+  within('TSC_SHOWN', u64(abi.VCPU_TSC_SHOWN), 2 ** 52);
   if (u32(abi.VCPU_CLOCK_SHIFT) !== CLOCK_SHIFT) throw new Error(`vCPU ${index}: its clock is another board's`);
   const own = [cpu.number, ...cpu.hidden];
   if (own.some((word, at) => u32(svm.VCPU_CPU_MODEL + at * 4) !== word)) throw new Error(`vCPU ${index}: its record is not of ${cpu.name}`);

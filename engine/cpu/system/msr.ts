@@ -28,6 +28,7 @@ import {
   VCPU_TSC_AUX,
   VCPU_TSC_DEADLINE,
   VCPU_TSC_OFFSET,
+  VCPU_TSC_SHOWN,
 } from '../../abi/index';
 import { SVM_GUEST_TSC_OFFSET } from '../../abi/svm';
 import { apicMsr, log } from '../imports';
@@ -72,8 +73,18 @@ function guestTime(): u64 {
   return (load<u64>(cpu, VCPU_ICOUNT) << (<u64>load<u32>(cpu, VCPU_CLOCK_SHIFT))) + load<u64>(cpu, VCPU_CLOCK_SKEW);
 }
 
+/** Guest time as the TSC shows it: later than any that a vCPU has shown before. */
+function shownTime(): u64 {
+  const time = guestTime();
+  const shown = load<u64>(cpu, VCPU_TSC_SHOWN);
+  if (shown == 0) return time;
+  const next = time > shown ? time : shown + 1;
+  store<u64>(cpu, next, VCPU_TSC_SHOWN);
+  return next;
+}
+
 export function readTsc(): u64 {
-  const tsc = guestTime() + load<u64>(cpu, VCPU_TSC_OFFSET);
+  const tsc = shownTime() + load<u64>(cpu, VCPU_TSC_OFFSET);
   return inGuest() ? tsc + load<u64>(cpu, SVM_GUEST_TSC_OFFSET) : tsc;
 }
 
@@ -195,7 +206,7 @@ function write(index: u32, next: u64): i32 {
   if (field != NO_FIELD) return writePlain(index, field, next);
   if (isApicMsr(index)) return writeApic(index, next);
   // A write to the TSC moves TSC_ADJUST by as much, so one offset is both.
-  if (index == MSR_TSC) store<u64>(cpu, next - guestTime(), VCPU_TSC_OFFSET);
+  if (index == MSR_TSC) store<u64>(cpu, next - shownTime(), VCPU_TSC_OFFSET);
   else if (index == MSR_TSC_ADJUST) store<u64>(cpu, next, VCPU_TSC_OFFSET);
   else if (index == MSR_EFER) return writeEfer(next);
   else if (isSvmMsr(index)) return writeSvmMsr(index, next);
