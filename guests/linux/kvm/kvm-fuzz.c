@@ -21,8 +21,6 @@
 #define POOL_PAGES 512
 #define SLOTS 8
 #define CALLS_PER_VM 400
-/* linux/kvm.h of Linux 6.12 */
-#define QUIRK_SLOT_ZAP_ALL 0x80
 /* Bitmaps that the program asks for have at most so many words. */
 #define MOST_WORDS 64
 

@@ -264,6 +264,41 @@ static void exchange(struct arguments a)
 	text(" times (KVM_EXIT_MMIO)\n");
 }
 
+/* What this KVM says of its memslots: kernels differ. Numbers of linux/kvm.h that Debian 12's headers do not have stand here as numbers. */
+static void capabilities(void)
+{
+	static const struct { const char *name; int number; } asked[] = {
+		{ "NR_MEMSLOTS", KVM_CAP_NR_MEMSLOTS },
+		{ "MULTI_ADDRESS_SPACE", KVM_CAP_MULTI_ADDRESS_SPACE },
+		{ "READONLY_MEM", KVM_CAP_READONLY_MEM },
+		{ "MANUAL_DIRTY_LOG_PROTECT2", KVM_CAP_MANUAL_DIRTY_LOG_PROTECT2 },
+		{ "DIRTY_LOG_RING", KVM_CAP_DIRTY_LOG_RING },
+		{ "DIRTY_LOG_RING_ACQ_REL", KVM_CAP_DIRTY_LOG_RING_ACQ_REL },
+		{ "DISABLE_QUIRKS2", KVM_CAP_DISABLE_QUIRKS2 },
+		{ "USER_MEMORY2", 231 },
+		{ "MEMORY_ATTRIBUTES", 233 },
+		{ "GUEST_MEMFD", 234 },
+		{ "PRE_FAULT_MEMORY", 236 },
+	};
+	for (unsigned i = 0; i < sizeof asked / sizeof *asked; i++) {
+		text(asked[i].name);
+		text(" 0x");
+		hex(io(vm.vm, KVM_CHECK_EXTENSION, asked[i].number));
+		character('\n');
+	}
+}
+
+/* A deleted or moved slot takes its own translations along only, not all of the machine: Linux 6.12 and newer. */
+static void zap_slot(void)
+{
+	struct kvm_enable_cap cap = { .cap = KVM_CAP_DISABLE_QUIRKS2, .args = { QUIRK_SLOT_ZAP_ALL } };
+	long result = io(vm.vm, KVM_ENABLE_CAP, (unsigned long)&cap);
+	if (result < 0)
+		report(result);
+	else
+		text("KVM_X86_QUIRK_SLOT_ZAP_ALL is disabled\n");
+}
+
 static void help(void)
 {
 	text("create ID GPA SIZE [-l] [-r]   KVM_SET_USER_MEMORY_REGION; -l logs dirty pages, -r read-only\n"
@@ -271,6 +306,8 @@ static void help(void)
 	     "read GPA, write GPA            by the nested guest (real mode, below 1M)\n"
 	     "dirty ID                       KVM_GET_DIRTY_LOG\n"
 	     "exchange ID ID [TIMES]         two slots change places by four ioctls under a nested guest that reads\n"
+	     "caps                           what KVM_CHECK_EXTENSION says of memslots\n"
+	     "zap-slot                       disable KVM_X86_QUIRK_SLOT_ZAP_ALL (Linux 6.12 and newer)\n"
 	     "quit\n");
 }
 
@@ -303,6 +340,10 @@ static int command(char *line)
 		dirty(a.value[0]);
 	else if (same(name, "exchange") && a.count >= 2)
 		exchange(a);
+	else if (same(name, "caps") && !a.count)
+		capabilities();
+	else if (same(name, "zap-slot") && !a.count)
+		zap_slot();
 	else if (same(name, "help"))
 		help();
 	else if (same(name, "quit"))

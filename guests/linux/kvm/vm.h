@@ -11,6 +11,8 @@
 /* Backings of the memslots under test begin here. */
 #define POOL_HVA 0x200000000u
 #define PAGE 4096u
+/* KVM_X86_QUIRK_SLOT_ZAP_ALL of Linux 6.12's linux/kvm.h */
+#define QUIRK_SLOT_ZAP_ALL 0x80
 
 struct vm {
 	int kvm, vm, vcpu;
