@@ -105,15 +105,21 @@ export class HostMemory implements HostRanges {
   }
 
   /**
-   * Gives back all ranges but those that `mark` calls its argument for, with any part of them (hva and size, bytes) and the newest version that
-   * they may be from: what was handed out there later is somebody else's. One pass, however many ranges there are.
+   * Gives back all ranges but those that a mark calls its argument for, with any part of them (hva and size, bytes) and the newest version
+   * that they may be from: what was handed out there later is somebody else's. One pass, however many ranges there are; a mark is only
+   * asked while something is left that those before it did not name, so the dearest comes last.
    */
-  releaseAllBut(mark: (keep: (start: number, size: number, since: number) => void) => void): void {
+  releaseAllBut(marks: readonly ((keep: (start: number, size: number, since: number) => void) => void)[]): void {
     const kept = new Uint8Array(this.used.length);
-    mark((start, size, since) => {
-      for (let index = this.firstEndingAfter(start); index < this.used.length && this.used[index]!.start < start + size; index++)
-        if (this.used[index]!.since <= since) kept[index] = 1;
-    });
+    let left = kept.length;
+    const keep = (start: number, size: number, since: number): void => {
+      for (let index = this.firstEndingAfter(start); index < this.used.length && this.used[index]!.start < start + size; index++) {
+        if (kept[index] || this.used[index]!.since > since) continue;
+        kept[index] = 1;
+        left--;
+      }
+    };
+    for (const mark of marks) if (left > 0) mark(keep);
     const first = kept.indexOf(0);
     if (first < 0) return;
     let length = first;

@@ -94,14 +94,15 @@ export class LayoutChanges {
 
   /** Host memory that no backend owns and that no memslot, staged edit or undo can use again is freed. */
   collect(): void {
-    this.context.host.releaseAllBut((keep) => this.forEachHostRangeInUse(keep));
-  }
-
-  /** `since`: the newest version that the range may be from, to be the one that is used. */
-  private forEachHostRangeInUse(visit: (start: number, size: number, since: number) => void): void {
-    const now = this.context.host.version;
-    for (const { hva, size } of this.context.backends.list()) visit(hva, size, now);
-    this.context.changeSet().forEachHostRange((start, size) => visit(start, size, now));
-    this.context.memory.forEachHostRange((start, size, since = now) => visit(start, size, since));
+    const { host, memory, backends, changeSet } = this.context;
+    const now = host.version;
+    host.releaseAllBut([
+      (keep) => {
+        for (const { hva, size } of backends.list()) keep(hva, size, now);
+        memory.forEachMappedRange((start, size) => keep(start, size, now));
+      },
+      (keep) => changeSet().forEachHostRange((start, size) => keep(start, size, now)),
+      (keep) => memory.forEachKeptRange(keep),
+    ]);
   }
 }

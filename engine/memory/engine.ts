@@ -442,16 +442,17 @@ export class MemslotEngine {
     return found;
   }
 
-  /**
-   * Host memory, bytes, that a memslot maps, or that an undo or redo could map again if it has not changed hands since that version of the
-   * backing rule; the same range may come many times.
-   */
-  forEachHostRange(visit: (start: number, size: number, since?: number) => void): void {
+  /** Host memory, bytes, that a memslot maps; the same range may come many times, here and below. */
+  forEachMappedRange(visit: (start: number, size: number) => void): void {
     for (const space of this.spaces) {
       const records: number[] = [];
       space.active.gfns.collect(records);
       for (const record of records) visit(space.table.hvaOf(record), space.table.pagesOf(record) * PAGE_SIZE);
     }
+  }
+
+  /** Host memory, bytes, that an undo or redo could map again if it has not changed hands since that version of the backing rule. */
+  forEachKeptRange(visit: (start: number, size: number, since: number) => void): void {
     for (const history of this.histories) history.forEachHostRange(visit);
   }
 
