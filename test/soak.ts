@@ -21,6 +21,7 @@ import type { Soak } from './soak/soak';
 import { stepped } from './soak/stepped';
 import { svm } from './soak/svm';
 import { tiers } from './soak/tiers';
+import { tiersLinux } from './soak/tiers-linux';
 
 const soaks: readonly Soak[] = [
   memtest,
@@ -29,6 +30,7 @@ const soaks: readonly Soak[] = [
   differential,
   compiled,
   tiers,
+  tiersLinux,
   segments,
   links,
   fuzz,

@@ -87,16 +87,20 @@ export async function replay(options: Partial<MachineOptions>, seed: number, run
   return { digest: await machine.digest(), text: guest.text };
 }
 
-/** @throws Error when the repetition went another way, or ended in another state */
+/**
+ * `then`: what the machine that repeats it has of its own.
+ * @throws Error when the repetition went another way, or ended in another state
+ */
 export async function sameAgain(
   options: Partial<MachineOptions>,
   seed: number,
   inputs: readonly string[],
   rounds: number,
   pace = 1,
+  then: Partial<MachineOptions> = {},
 ): Promise<Recorded> {
   const first = await record(options, seed, inputs, rounds, pace);
-  const again = await replay(options, seed + 1, first);
+  const again = await replay({ ...options, ...then }, seed + 1, first);
   if (again.text !== first.text)
     throw new Error(`seed ${seed}: the guest wrote ${JSON.stringify(again.text)} and not ${JSON.stringify(first.text)}`);
   if (again.digest !== first.digest) throw new Error(`seed ${seed}: digest ${again.digest} and not ${first.digest}`);

@@ -5,7 +5,9 @@ import { describe, expect, it } from 'vitest';
 import type { MachineOptions } from '../../engine/machine/index';
 import { GIB, Guest, MIB, rootFile } from '../guests/harness';
 import { linuxImage, missing } from '../guests/linux';
+import { sameAgain } from '../guests/recorded';
 
+const SEED = 20261130;
 const MEMTEST = join(import.meta.dirname, '../../public/guests/memtest86plus.bin');
 
 /** Digests after each of `counts` instructions; what the guest has said; regions compiled. */
@@ -55,4 +57,14 @@ describe('the same guest in both tiers', () => {
   it.skipIf(missing)('Linux, three vCPUs', { timeout: 240_000 }, () =>
     compare({ guest: linuxImage(), ram: 256 * MIB, slots: 8, maxmem: 4 * GIB, smp: 3 }, [60e6, 123_456_789]),
   );
+});
+
+it.each([
+  ['jit', 'interp'],
+  ['interp', 'jit'],
+] as const)('what memlab did with -accel %s, it does again with -accel %s', async (first, then) => {
+  const options = { guest: { name: 'memlab', kernel: rootFile('guests/memlab/memlab.elf') }, accel: first };
+  const inputs = ['bench\r', 'mem\r', 'fill 0x1000000 1M 7\r', '<plug>', '<unplug>', '<stop>', '<cont>', '<cont>', '<cont>'];
+  const { text } = await sameAgain(options, SEED, inputs, 80, 12, { accel: then });
+  expect(text).toContain('crc32');
 });
