@@ -132,10 +132,10 @@ export class Lab {
 
   /** What the monitor answers to the line. */
   async monitor(line: string): Promise<Answer> {
-    const screen = this.snapshots.screenBefore(line);
+    const replaced = this.snapshots.before(line);
     try {
       const answer = (await this.ask({ type: 'monitor', line })) as Answer;
-      if (!answer.failed) await this.snapshots.loaded(line, screen);
+      if (!answer.failed) await this.snapshots.loaded(replaced);
       if (/^\s*savevm\b/.test(line) && !answer.failed) this.keeping.saved();
       else if (!LOOKS.test(line)) this.keeping.did();
       return answer;

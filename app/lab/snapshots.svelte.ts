@@ -34,7 +34,11 @@ export interface Work {
 /** Bytes; more than a snapshot of the largest machine that fits into a tab. */
 const LARGEST_IMPORT = 2 ** 31;
 const SCREEN_KEPT = 4000;
-const LOADVM = /^\s*loadvm\s+(?:"((?:[^"\\]|\\.)*)"|(\S+))\s*$/;
+/** The command, and its name in quotes or plain. */
+const LOAD = /^\s*(loadvm|layout_load)\s+(?:"((?:[^"\\]|\\.)*)"|(\S+))\s*$/;
+
+/** What a load that a line of the monitor asks for is about to replace. */
+type Replaced = { kind: 'machine'; name: string; screen: string } | { kind: 'layout'; name: string; at: number };
 
 /** A machine that has been replaced. */
 interface Kept {
@@ -107,11 +111,9 @@ export class Snapshots {
   async load(saved: Saved, sure = false): Promise<void> {
     if (saved.kind === 'layout') {
       if (!sure && (await this.#lab.asksFirst({ layout: saved.layout.text }, 'Load', () => this.load(saved, true)))) return;
-      const before = this.#lab.state?.historyAt ?? 0;
       const refusal = refusalOf(await this.#lab.monitor(`layout_load ${quote(saved.name)}`));
       if (/^.*it was saved with/.test(refusal)) this.#offerMatching(saved, refusal);
       else if (refusal) this.#lab.say({ text: refusal });
-      else this.#wayBack(saved.name, () => this.#lab.goTo(before));
       return;
     }
     await this.#busy('machine', `Loading ${saved.name}`, () => this.#loadMachine(saved.machine));
@@ -191,16 +193,26 @@ export class Snapshots {
     }
   }
 
-  /** What the console shows before a line of the monitor that loads another machine. */
-  screenBefore(line: string): string | undefined {
-    return LOADVM.test(line) ? this.#lab.console.screen() : undefined;
+  /** What a line of the monitor that loads something takes away: the console's screen, or the place in the history. */
+  before(line: string): Replaced | undefined {
+    const found = LOAD.exec(line);
+    if (!found) return undefined;
+    const [, command, quoted, plain = ''] = found;
+    const name = quoted?.replace(/\\(.)/g, '$1') ?? plain;
+    return command === 'loadvm'
+      ? { kind: 'machine', name, screen: this.#lab.console.screen() }
+      : { kind: 'layout', name, at: this.#lab.state?.historyAt ?? 0 };
   }
 
-  /** A loadvm that was typed or clicked has succeeded: the console shows what it showed when the snapshot was made, and there is a way back. */
-  async loaded(line: string, screen = ''): Promise<void> {
-    const found = LOADVM.exec(line);
-    if (!found) return;
-    const name = found[1]?.replace(/\\(.)/g, '$1') ?? found[2] ?? '';
+  /** The line was typed or clicked and has succeeded. There is a way back; after a loadvm the console shows what it showed when the snapshot was made. */
+  async loaded(replaced: Replaced | undefined): Promise<void> {
+    if (!replaced) return;
+    const { name } = replaced;
+    if (replaced.kind === 'layout') {
+      this.#wayBack(name, () => this.#lab.goTo(replaced.at));
+      return;
+    }
+    const { screen } = replaced;
     await this.#showScreen(name);
     const undo = async (): Promise<void> => {
       try {
