@@ -5,22 +5,36 @@ import type { LabPage } from './page';
 
 const axeSource = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
 const TAGS = ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice'];
+/** The rules that look at colours. */
+const OF_COLOURS = ['color-contrast', 'link-in-text-block'];
+/** The rules that look at sizes, and at what is out of sight. */
+export const OF_SIZES = ['target-size', 'scrollable-region-focusable', 'css-orientation-lock', 'meta-viewport'];
 
 interface Violation {
   id: string;
   nodes: { html: string; failureSummary: string }[];
 }
 
-/** What axe (WCAG 2.0 A to 2.2 AA and best practice) finds in the page as it is. */
-export async function violations(lab: LabPage): Promise<string[]> {
+/** What axe (WCAG 2.0 A to 2.2 AA and best practice, or these rules alone) finds in the page as it is. */
+export async function violations(lab: LabPage, rules?: readonly string[]): Promise<string[]> {
   await lab.page.evaluate(axeSource);
+  // Colours on their way from one theme to the other are neither's.
+  await lab.page.evaluate(() => Promise.allSettled(document.getAnimations().map(({ finished }) => finished)).then(() => {}));
   const found = await lab.page.evaluate(
-    async (tags) =>
-      (await (window as unknown as { axe: { run(options: object): Promise<{ violations: Violation[] }> } }).axe.run({ runOnly: tags }))
+    async (runOnly) =>
+      (await (window as unknown as { axe: { run(options: object): Promise<{ violations: Violation[] }> } }).axe.run({ runOnly }))
         .violations,
-    TAGS,
+    rules ? { type: 'rule', values: rules } : { type: 'tag', values: TAGS },
   );
   return found.flatMap(({ id, nodes }) => nodes.map(({ html, failureSummary }) => `${id}: ${html.slice(0, 160)} ${failureSummary}`));
+}
+
+/** The page as it is, dark and then light, of which colours are all that differs. */
+export async function violationsInBothThemes(lab: LabPage): Promise<string[]> {
+  await lab.page.emulateMedia({ colorScheme: 'light' });
+  const light = await violations(lab, OF_COLOURS);
+  await lab.page.emulateMedia({ colorScheme: 'dark' });
+  return [...light.map((found) => `light: ${found}`), ...(await violations(lab))];
 }
 
 export const noSidewaysScroll = (lab: LabPage): Promise<boolean> =>

@@ -16,7 +16,7 @@ test('an atomic exchange is seen by the guest as one change and no hole; the leg
 }) => {
   test.setTimeout(180_000);
   await lab.open();
-  await plugTwoDimms(lab);
+  await plugTwoDimms(lab, (line) => lab.typeMonitor(line));
   expect(await lab.shell('mem')).toMatch(/64 MiB[\s\S]*64 MiB/);
 
   const { gpa } = await lab.slot('dimm1');

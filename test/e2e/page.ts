@@ -100,11 +100,11 @@ interface Layout {
   memslots: { slot: number; guestPhysAddr: number; memorySize: number; flags: number; name: string }[];
 }
 
-/** Two 64 MiB DIMMs, typed into the monitor as in QEMU, and seen by the guest. */
-export async function plugTwoDimms(lab: LabPage): Promise<void> {
+/** Two 64 MiB DIMMs, and seen by the guest. `say`: how the lines reach the monitor; typed as in QEMU they take seconds. */
+export async function plugTwoDimms(lab: LabPage, say = (line: string) => lab.monitor(line)): Promise<void> {
   for (const n of [1, 2]) {
-    await lab.typeMonitor(`object_add memory-backend-ram,id=mem${n},size=64M`);
-    await lab.typeMonitor(`device_add pc-dimm,id=dimm${n},memdev=mem${n}`);
+    await say(`object_add memory-backend-ram,id=mem${n},size=64M`);
+    await say(`device_add pc-dimm,id=dimm${n},memdev=mem${n}`);
     await lab.consoleShows(new RegExp(`memory hotplug: DIMM slot ${n - 1} at 0x[0-9a-f]+, 64 MiB`));
   }
 }
