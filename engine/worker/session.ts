@@ -43,8 +43,8 @@ const FIGURES_MS = 250;
 const PROGRESS_MS = 100;
 /** ms that messages wait while an input is being done. */
 const STRETCH_MS = 8;
-/** Up to this many slots and staged entries a state is sent with every command that changed it. */
-const PROMPT_STATE_SIZE = 512;
+/** Up to this many slots and staged entries, more than a person makes by hand, a state is sent with every command that changed it. */
+const PROMPT_STATE_SIZE = 128;
 const WASM_PAGE = 0x10000;
 
 /** What a person sees where guest code cannot be compiled. */
