@@ -213,3 +213,28 @@ test('with two vCPUs each has its registers; Step takes the chosen one on, and o
   await expect(page.getByText(/vCPU 1 did not come to its next instruction: .*\. Stopped at 0x/)).toBeVisible({ timeout: 60_000 });
   expect(lab.errors).toEqual([]);
 });
+
+test('the pane names the tier of the code at rip: a region while the guest computes, the interpreter where a breakpoint stands', async ({
+  lab,
+  page,
+}) => {
+  await lab.open();
+  await page.getByRole('tab', { name: 'CPU' }).click();
+  const tier = page.getByRole('list', { name: 'Tier of the code at rip' });
+  await expect(tier).toContainText('Interpreter');
+  await lab.typeConsole('sweep 0x1000000 64M\r');
+  // It is read again and again while the guest runs.
+  await expect(tier).toContainText(/Compiled, region at command_sweep/);
+  await expect(tier).toContainText(/[1-9]\d* instructions, [\d,]+ bytes of WebAssembly/);
+  await page.keyboard.press('F8');
+  await expect(current(page)).toHaveCount(1);
+  await expect(tier).toContainText('Compiled');
+  await tier.getByRole('button', { name: /show the region's first code$/ }).click();
+  await expect(page.getByRole('list', { name: 'Code', exact: true })).toContainText('command_sweep');
+  await page.getByRole('button', { name: 'Back to rip' }).click();
+  await current(page)
+    .getByRole('button', { name: /^Breakpoint at/ })
+    .click();
+  await expect(tier).toContainText('Interpreter: breakpoint in its page');
+  expect(lab.errors).toEqual([]);
+});

@@ -1,4 +1,4 @@
-/** Where the browser gives a page less: plain http from another computer, and a frame of another site whose storage is blocked. */
+/** Where the browser gives a page less: plain http from another computer, a frame of another site whose storage is blocked, no compiling. */
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
@@ -95,4 +95,34 @@ test('in a frame of another site without storage it runs, and says once that not
     server.close();
     rmSync(profile, { recursive: true, force: true });
   }
+});
+
+test.describe('where a policy forbids compiling', () => {
+  const strict = { 'content-security-policy': "script-src 'self'" };
+
+  test('in workers, the guest runs in the interpreter, and the page says so', async ({ lab, page }) => {
+    const host = await staticHost('dist', (name) => (name.endsWith('.js') ? strict : {}));
+    try {
+      await lab.open(host.address);
+      await expect(page.getByText(/^Guest code is not compiled:.*policy forbids it\. The interpreter runs it/)).toBeVisible();
+      expect(await lab.monitor('info jit')).toMatch(/^off, the interpreter runs +WebAssembly\.Module\(\): .*Content Security Policy/);
+      await lab.shell('bench');
+      await page.getByRole('tab', { name: 'Live' }).click();
+      await expect(page.getByRole('tabpanel', { name: 'Live' })).toContainText('Guest code is not compiled:');
+      await page.getByRole('tab', { name: 'CPU' }).click();
+      await expect(page.getByRole('list', { name: 'Tier of the code at rip' })).toContainText('Interpreter: compiling forbidden');
+    } finally {
+      host.close();
+    }
+  });
+
+  test('everywhere, the page says what it would need', async ({ page }) => {
+    const host = await staticHost('dist', () => strict);
+    try {
+      await page.goto(host.address);
+      await expect(page.getByRole('alert')).toContainText(/neither worker nor page may compile WebAssembly/);
+    } finally {
+      host.close();
+    }
+  });
 });

@@ -1,4 +1,4 @@
-/** A plain static host for a built page: a folder below a path, no header of ours. */
+/** A plain static host for a built page: a folder below a path, no header of ours, but those that a story adds by file name. */
 import { createReadStream, existsSync, statSync } from 'node:fs';
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
@@ -23,7 +23,7 @@ export interface StaticHost {
   close(): void;
 }
 
-export async function staticHost(first: string): Promise<StaticHost> {
+export async function staticHost(first: string, headers: (name: string) => Record<string, string> = () => ({})): Promise<StaticHost> {
   let folder = first;
   const served = new Set<string>();
   const server: Server = createServer((request, response) => {
@@ -36,7 +36,7 @@ export async function staticHost(first: string): Promise<StaticHost> {
     }
     served.add(name);
     // A host that knows no wasm serves it as plain bytes.
-    response.writeHead(200, { 'content-type': TYPES[extname(file)] ?? 'application/octet-stream' });
+    response.writeHead(200, { 'content-type': TYPES[extname(file)] ?? 'application/octet-stream', ...headers(name) });
     createReadStream(file).pipe(response);
   });
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
