@@ -8,6 +8,7 @@ import { fileURLToPath } from 'node:url';
 import { type Browser, type CDPSession, chromium, type Page } from '@playwright/test';
 import { preview } from 'vite';
 import { browserArgs, findBrowser } from '../../scripts/browser.mjs';
+import { longestWork } from './main-thread';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
 const PORT = Number(process.env.LAB_PORT ?? 4193);
@@ -54,29 +55,6 @@ const rounded = (value: number): number => Math.round(value * 10) / 10;
 /** The longtask observer's entries since the last call. */
 const longTasks = (page: Page): Promise<number[]> =>
   page.evaluate(() => (window as unknown as { longTasks: number[] }).longTasks.splice(0));
-
-interface TraceEvent {
-  name: string;
-  pid: number;
-  tid: number;
-  /** us of CPU */
-  tdur?: number;
-  args: { name?: string };
-}
-
-/** CPU of the longest task of the page's main thread while `act` runs, ms. */
-async function longestWork(page: Page, act: () => Promise<void>): Promise<number> {
-  const browser = page.context().browser()!;
-  await browser.startTracing(page, { categories: ['toplevel', 'devtools.timeline'] });
-  await act();
-  const { traceEvents } = JSON.parse((await browser.stopTracing()).toString()) as { traceEvents: TraceEvent[] };
-  const main = new Set(
-    traceEvents.filter(({ name, args }) => name === 'thread_name' && args.name === 'CrRendererMain').map(({ pid, tid }) => `${pid} ${tid}`),
-  );
-  const tasks = traceEvents.filter(({ name, pid, tid }) => name.endsWith('RunTask') && main.has(`${pid} ${tid}`));
-  if (!tasks.length) throw new Error('the trace has no tasks');
-  return tasks.reduce((most, { tdur = 0 }) => Math.max(most, tdur), 0) / 1000;
-}
 
 async function taskSeconds(session: CDPSession): Promise<number> {
   const { metrics } = await session.send('Performance.getMetrics');

@@ -4,11 +4,11 @@ import { bootLab, PROMPT } from '../linux-boot';
 import { findLinux } from '../linux-files';
 import { median, verdict } from '../statistics';
 import { ROOT, type Tab } from './browser';
+import { LONGEST_TASK_MS, taskText } from './busy';
 
 const MIB = 0x100000;
 /** Time in Chromium over the time in Node, at most. */
 const TARGET = 1.3;
-const LONGEST_TASK_MS = 50;
 
 export interface BootTimes {
   /** ms, median: from the start of building the machine to the prompt. */
@@ -16,7 +16,8 @@ export interface BootTimes {
   chromium: number;
   /** ms, median: from the start of the page, its files included. */
   opened: number;
-  /** ms: main-thread tasks of 50 ms and more from the machine's start to the prompt, of all rounds. */
+  /** ms: CPU of the longest main-thread task from the machine's start to the prompt, and tasks over 50 ms by the clock, of all rounds. */
+  longest: number;
   tasks: number[];
 }
 
@@ -35,6 +36,7 @@ export async function measureBoot(open: (address: string, waitFor: string) => Pr
   const chromium: number[] = [];
   const opened: number[] = [];
   const tasks: number[] = [];
+  let longest = 0;
   for (let round = 0; round < rounds; round++) {
     node.push((await bootLab(request)).ms);
     const tab = await open('?guest=linux', PROMPT);
@@ -42,18 +44,18 @@ export async function measureBoot(open: (address: string, waitFor: string) => Pr
     chromium.push(printed - booted);
     opened.push(printed);
     tasks.push(...(await tab.tasks()).filter(({ start }) => start >= booted && start <= printed).map(({ duration }) => duration));
+    longest = Math.max(longest, tab.longest);
     await tab.close();
   }
-  return { node: median(node), chromium: median(chromium), opened: median(opened), tasks };
+  return { node: median(node), chromium: median(chromium), opened: median(opened), longest, tasks };
 }
 
-export function reportBoot({ node, chromium, opened, tasks }: BootTimes): boolean {
+export function reportBoot({ node, chromium, opened, longest, tasks }: BootTimes): boolean {
   const seconds = (ms: number): string => `${(ms / 1000).toFixed(2)} s`;
   console.log(`Linux to its shell: Node ${seconds(node)}, Chromium ${seconds(chromium)} (${seconds(opened)} from the page's start)`);
   const slower = chromium / node;
-  const longest = Math.max(0, ...tasks);
   return [
     verdict(slower <= TARGET, `${slower.toFixed(2)}x of at most ${TARGET}x Node's time`),
-    verdict(longest <= LONGEST_TASK_MS, `longest task while Linux boots: ${longest.toFixed(0)} of at most ${LONGEST_TASK_MS} ms`),
+    verdict(longest <= LONGEST_TASK_MS, `longest task while Linux boots: ${taskText(longest, tasks)}`),
   ].every((each) => each);
 }

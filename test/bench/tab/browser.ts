@@ -4,9 +4,13 @@ import { fileURLToPath } from 'node:url';
 import { type Browser, chromium, type Page } from '@playwright/test';
 import { preview } from 'vite';
 import { browserArgs, findBrowser } from '../../../scripts/browser.mjs';
+import { longestWork } from '../main-thread';
 
 export const ROOT = fileURLToPath(new URL('../../..', import.meta.url));
 const PORT = Number(process.env.LAB_PORT ?? 4193);
+
+/** The page's mark where its machine is started. */
+const BOOTED = 'machine asked for';
 
 export interface LongTask {
   /** ms since the page's start */
@@ -40,9 +44,11 @@ export async function withPages<T>(act: (open: (address: string, waitFor: string
 
 /** One page in a browser of its own. */
 export class Tab {
+  /** CPU of the longest task of the main thread from the machine's start until the guest printed what was waited for, ms. */
   private constructor(
     readonly browser: Browser,
     readonly page: Page,
+    readonly longest: number,
   ) {}
 
   /** Opens the address and waits until its guest has printed `waitFor`. */
@@ -51,10 +57,12 @@ export class Tab {
     const page = await browser.newPage({ viewport: { width: 1440, height: 900 } });
     // tsx names functions by a helper that the page does not have.
     await page.addInitScript({ content: 'globalThis.__name = (value) => value;' });
-    await page.addInitScript(note, waitFor);
-    await page.goto(address);
-    await page.waitForFunction(() => window.notes.printed !== undefined, undefined, { timeout: 120_000 });
-    return new Tab(browser, page);
+    await page.addInitScript(note, { waitFor, booted: BOOTED });
+    const boot = async (): Promise<void> => {
+      await page.goto(address);
+      await page.waitForFunction(() => window.notes.printed !== undefined, undefined, { timeout: 120_000 });
+    };
+    return new Tab(browser, page, await longestWork(page, boot, BOOTED));
   }
 
   notes(): Promise<Notes> {
@@ -80,7 +88,7 @@ export class Tab {
 }
 
 /** Runs in the page before its own scripts. What the guest prints is looked at where it arrives, not in the terminal. */
-function note(waitFor: string): void {
+function note({ waitFor, booted }: { waitFor: string; booted: string }): void {
   const notes: Notes = { tasks: [] };
   window.notes = notes;
   new PerformanceObserver((list) => {
@@ -98,7 +106,10 @@ function note(waitFor: string): void {
       });
     }
     override postMessage(message: unknown, more?: unknown): void {
-      if ((message as { type?: string })?.type === 'boot') notes.booted ??= performance.now();
+      if ((message as { type?: string })?.type === 'boot' && notes.booted === undefined) {
+        notes.booted = performance.now();
+        performance.mark(booted);
+      }
       super.postMessage(message, more as Transferable[]);
     }
   };
