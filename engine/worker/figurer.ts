@@ -11,6 +11,9 @@ interface Clock {
 /** A guest below this many million instructions a second is waiting, not working. */
 const IDLE_MIPS = 0.5;
 
+/** ms between two figures of a guest that waits: its timers change them a little all the time, and each makes the page draw. */
+const IDLE_PERIOD = 1000;
+
 /** The machine's counter behind each rate. */
 const COUNTERS: Record<keyof Rates, string> = {
   tlbMisses: 'tlb_misses',
@@ -27,6 +30,7 @@ export class Figurer {
   private instructions: number;
   private counts: Record<string, number>;
   private last = '';
+  private wasIdle = false;
 
   constructor(
     private readonly machine: Machine,
@@ -55,6 +59,9 @@ export class Figurer {
     const done = Math.max(0, instructions - this.instructions);
     const elapsed = Math.max(1, now - this.at);
     const mips = done / elapsed / 1000;
+    const idle = machine.run.state === 'running' && mips < IDLE_MIPS;
+    if (idle && this.wasIdle && elapsed < IDLE_PERIOD) return;
+    this.wasIdle = idle;
     const perSecond = (counter: string): number => Math.round((since(counter) * 1000) / elapsed);
     const rates = Object.fromEntries(Object.entries(COUNTERS).map(([name, counter]) => [name, perSecond(counter)])) as unknown as Rates;
     const jit =
@@ -76,7 +83,7 @@ export class Figurer {
       rates,
       ...(jit && { jit }),
       holes: machine.inspect.holes.total,
-      idle: machine.run.state === 'running' && mips < IDLE_MIPS,
+      idle,
     };
     this.at = now;
     this.instructions = instructions;
