@@ -9,7 +9,11 @@ async function answer(asked: LabRequest | CommitRequest | string): Promise<unkno
   if (typeof asked === 'string') return { measured: await (await contender)?.run(asked) };
   if ('rounds' in asked) {
     const costs: CommitCost[] = [];
-    await measureCommits(asked, (cost) => costs.push(cost));
+    await measureCommits(
+      asked,
+      () => performance.now(),
+      (cost) => costs.push(cost),
+    );
     return { costs };
   }
   contender = startLab(asked);
