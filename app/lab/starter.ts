@@ -39,11 +39,22 @@ export class Starter {
   /** What runs now, so that it can be started again; its link is forgotten when that was refused. */
   request: BootRequest = { guest: MEMLAB, memory: DEFAULT_MEMORY };
   readonly #lab: StarterLab;
-  #attempts = 0;
+  /** Of the machine that was asked for last: aborted when another is. */
+  #turn = new AbortController();
   #attempt: BootAttempt | undefined;
 
   constructor(lab: StarterLab) {
     this.#lab = lab;
+  }
+
+  /** Another machine is asked for: what was on its way ends without a word. A caller that waits for something asks its turn before it acts. */
+  #next(): AbortSignal {
+    this.#turn.abort();
+    this.#turn = new AbortController();
+    this.#attempt?.client.terminate();
+    this.#attempt = undefined;
+    this.#lab.loading = undefined;
+    return this.#turn.signal;
   }
 
   /** Boots what the address asks for, else memlab. */
@@ -60,11 +71,13 @@ export class Starter {
 
   /** `?guest=NAME`: memlab where there is no such guest, and a line that says which there are. */
   async #bootNamed(name: string, link: SharedLink | undefined): Promise<void> {
+    const turn = this.#next();
     const guests = await listGuests().catch(() => [MEMLAB]);
+    if (turn.aborted) return;
     const guest = guests.find((each) => each.name === name);
     const request = { guest: guest ?? MEMLAB, memory: guest?.memory ?? DEFAULT_MEMORY, link: link?.fragment };
-    await this.boot(request);
-    if (guest) return;
+    await this.boot(request, turn);
+    if (guest || turn.aborted) return;
     const text = `This page serves ${guests.map((each) => each.name).join(', ')}. memlab runs instead.`;
     this.#lab.tell({ kind: 'link', tone: 'warn', title: `There is no guest “${name}”:`, text });
   }
@@ -73,13 +86,15 @@ export class Starter {
   async #open(link: SharedLink | undefined): Promise<void> {
     if (!link || link.kind === 'layout') return void (await this.boot({ guest: MEMLAB, memory: DEFAULT_MEMORY, link: link?.fragment }));
     if (link.kind === 'file') return this.#openLinked(link.fragment);
+    const turn = this.#next();
     if (!this.#lab.alive) this.#lab.loading = { what: `Opening the ${LINK_NOUN[link.kind]}`, percent: undefined };
     try {
       const found = await inspectLink(link.fragment);
       if (found.kind === 'layout') throw new Error('it is a layout');
-      await this.boot({ ...(await requestFor(found.spec, false)), link: link.fragment });
+      const request = await requestFor(found.spec, false);
+      if (!turn.aborted) await this.boot({ ...request, link: link.fragment }, turn);
     } catch (error) {
-      await this.#linkRefused((error as Error).message);
+      if (!turn.aborted) await this.#linkRefused((error as Error).message);
     }
   }
 
@@ -92,46 +107,51 @@ export class Starter {
 
   /** A machine or replay that lies elsewhere: fetched, held against the link's hash, and only then looked at. */
   async #openLinked(fragment: string): Promise<void> {
-    const number = ++this.#attempts;
-    const overtaken = new AbortController();
+    const turn = this.#next();
     const tell = (what: string, percent: number | undefined): void => {
-      // Another boot was asked for meanwhile: it has the word.
-      if (number === this.#attempts) this.#lab.loading = { what, percent };
-      else overtaken.abort();
+      if (!turn.aborted) this.#lab.loading = { what, percent };
     };
     try {
       const link = readFileLink(fragment, location.href);
-      const bytes = await fetchLinked(link, tell, overtaken.signal);
+      const bytes = await fetchLinked(link, tell, turn);
       tell(`Checking ${link.name}`, undefined);
       const found = await inspectLinked(bytes, link);
-      if (number !== this.#attempts) return;
       if (found.kind === 'layout') throw new Error('it is a layout: Import the file, or share the layout in a link of its own');
-      if (found.kind === 'replay') await this.boot({ ...(await requestFor(found.spec, true)), replay: bytes });
-      else await this.#bootFile(link.name, found, bytes);
+      if (found.kind === 'machine') return await this.#bootFile(link.name, found, bytes, turn);
+      const request = await requestFor(found.spec, true);
+      if (!turn.aborted) await this.boot({ ...request, replay: bytes }, turn);
     } catch (error) {
-      if (number !== this.#attempts && overtaken.signal.aborted) return;
+      if (turn.aborted) return;
       this.#lab.loading = undefined;
       await this.#linkRefused((error as Error).message);
     }
   }
 
   /** Throws the reason when the machine in the file does not go on here. */
-  async #bootFile(name: string, { shape, guest }: Extract<InspectedFile, { kind: 'machine' }>, bytes: Uint8Array): Promise<void> {
+  async #bootFile(
+    name: string,
+    { shape, guest }: Extract<InspectedFile, { kind: 'machine' }>,
+    bytes: Uint8Array,
+    turn: AbortSignal,
+  ): Promise<void> {
     const devices = formatDevices(shape);
     const machine = { memory: formatMemory(shape), smp: shape.smp, cpu: shape.cpu ?? DEFAULT_CPU, ...(devices ? { devices } : {}) };
     const load = (client: WorkerClient): Promise<unknown> => client.request({ type: 'load', bytes });
-    const reason = await this.#try({ guest: await knownGuest(guest), ...machine }, load);
+    const reason = await this.#try({ guest: await knownGuest(guest), ...machine }, turn, load);
     if (reason !== undefined) throw new Error(reason);
-    this.#lab.say({ text: `Opened ${name}: its SHA-256 is the link's. The guest continues from where it was saved.` });
+    if (!turn.aborted) this.#lab.say({ text: `Opened ${name}: its SHA-256 is the link's. The guest continues from where it was saved.` });
   }
 
   /** A replay file, looked at already: its machine takes the place of the one that runs, which is asked first. */
   openReplayFile(name: string, bytes: Uint8Array, spec: Parameters<typeof requestFor>[0]): void {
     const open = async (): Promise<void> => {
       this.#lab.dismiss('new-link');
+      const turn = this.#next();
       try {
-        await this.boot({ ...(await requestFor(spec, true)), replay: bytes });
+        const request = await requestFor(spec, true);
+        if (!turn.aborted) await this.boot({ ...request, replay: bytes }, turn);
       } catch (error) {
+        if (turn.aborted) return;
         this.#lab.tell({ kind: 'import', tone: 'bad', title: `${name} was refused:`, text: sentence((error as Error).message) });
       }
     };
@@ -140,12 +160,15 @@ export class Starter {
 
   /** The replay that another page has kept; the machine that runs ends. */
   async openKept(bytes: Uint8Array): Promise<void> {
+    const turn = this.#next();
     try {
       const found = await this.#lab.inspect(bytes);
       if (found.kind !== 'replay') throw new Error('it is no replay');
-      const reason = await this.boot({ ...(await requestFor(found.spec, true)), replay: bytes });
+      const request = await requestFor(found.spec, true);
+      const reason = turn.aborted ? '' : await this.boot({ ...request, replay: bytes }, turn);
       if (reason) throw new Error(reason);
     } catch (error) {
+      if (turn.aborted) return;
       this.#lab.tell({
         kind: 'import',
         tone: 'bad',
@@ -159,8 +182,8 @@ export class Starter {
    * Starts the guest in a worker of its own and lets it take the place of the one that runs; when it does not start, that one keeps running,
    * and where none runs, memlab starts. A link is passed on unchecked: the engine judges it. The refusal, or ''.
    */
-  async boot(request: BootRequest): Promise<string> {
-    const reason = await this.#try(request);
+  async boot(request: BootRequest, turn = this.#next()): Promise<string> {
+    const reason = await this.#try(request, turn);
     if (reason === undefined) return '';
     const name = request.guest.name;
     const title = `${name} did not start:`;
@@ -181,14 +204,13 @@ export class Starter {
       const answer = await client.request<Answer>({ type: 'monitor', line });
       if (answer.failed) throw new Error(answer.reason);
     };
-    return (await this.#try({ guest: await knownGuest(name), ...machine }, load)) ?? '';
+    const turn = this.#next();
+    return (await this.#try({ guest: await knownGuest(name), ...machine }, turn, load)) ?? '';
   }
 
-  /** `load`: puts the machine that has booted into another state. The reason when it does not start; undefined when it runs, or when another boot has overtaken it. */
-  async #try(request: BootRequest, load?: (client: WorkerClient) => Promise<unknown>): Promise<string | undefined> {
-    const number = ++this.#attempts;
-    this.#attempt?.client.terminate();
-    this.#attempt = undefined;
+  /** `load`: puts the machine that has booted into another state. The reason when it does not start; undefined when it runs, or when its turn is over. */
+  async #try(request: BootRequest, turn: AbortSignal, load?: (client: WorkerClient) => Promise<unknown>): Promise<string | undefined> {
+    if (turn.aborted) return undefined;
     const append = request.append ?? request.guest.append ?? '';
     if (!this.#lab.alive) this.#lab.phase = 'loading';
     this.#lab.loading = { what: `Loading ${request.guest.name}`, percent: undefined };
@@ -197,9 +219,9 @@ export class Starter {
       const cpu = request.cpu ?? ('cpu' in request.guest ? request.guest.cpu : undefined);
       const config: MachineConfig = { ...parseMemory(memory), smp, accel, ...(cpu ? { cpu } : {}), ...(index ? { index } : {}) };
       const guest = await fetchGuest(request.guest, append, (what, percent) => {
-        if (number === this.#attempts) this.#lab.loading = { what, percent };
+        if (!turn.aborted) this.#lab.loading = { what, percent };
       });
-      if (number !== this.#attempts) return undefined;
+      if (turn.aborted) return undefined;
       this.#lab.loading = { what: `Starting ${request.guest.name}`, percent: undefined };
       const link = {
         ...(request.link === undefined ? {} : { link: request.link }),
@@ -215,16 +237,17 @@ export class Starter {
         (client, asked) => void this.#lab.store(client, asked),
       );
       this.#attempt = attempt;
-      await attempt.booted;
-      await load?.(attempt.client);
-      if (number === this.#attempts) this.#adopt(attempt, { ...request, append }, load === undefined);
+      // A worker that was ended says nothing more.
+      const overtaken = new Promise<void>((resolve) => turn.addEventListener('abort', () => resolve()));
+      await Promise.race([overtaken, attempt.booted.then(() => load?.(attempt.client))]);
+      if (!turn.aborted) this.#adopt(attempt, { ...request, append }, load === undefined);
       return undefined;
     } catch (error) {
-      if (number !== this.#attempts) return undefined;
+      if (turn.aborted) return undefined;
       this.#attempt?.client.terminate();
       return (error as Error).message;
     } finally {
-      if (number === this.#attempts) {
+      if (!turn.aborted) {
         this.#lab.loading = undefined;
         this.#attempt = undefined;
       }
