@@ -4,7 +4,7 @@
  */
 import { Orc, OrcReg } from './orc';
 import type { FoundBy, Frame, Stack } from './stack';
-import type { SymbolTable } from './table';
+import { placeName, type SymbolPlace, type SymbolTable } from './table';
 
 export interface Backtrace {
   frames: Frame[];
@@ -23,13 +23,23 @@ const KERNEL_HALF = 1n << 63n;
 const PT = { bp: 32n, r13: 16n, r10: 56n, dx: 96n, di: 112n, ip: 128n, cs: 136n, sp: 152n } as const;
 const IRET = { ip: 0n, cs: 8n, sp: 24n } as const;
 
-/** `kernel`: symbols of the running Linux, if there is one. `name`: name of a code address, undefined if unknown. */
-export function backtrace(stack: Stack, kernel: SymbolTable | undefined, name: (address: bigint) => string | undefined): Backtrace {
+type Named = (address: bigint) => SymbolPlace | undefined;
+
+/**
+ * `kernel`: the symbols of the Linux that runs, if one does, and `moduleOrc` the tables of the module that an address lies in. `name`: the symbol of
+ * an address in code.
+ */
+export function backtrace(
+  stack: Stack,
+  kernel: SymbolTable | undefined,
+  moduleOrc: (address: bigint) => Orc | undefined,
+  name: Named,
+): Backtrace {
   const frames: Frame[] = [frame(stack.ip, 'registers', name)];
   if (stack.bits === 16) return { frames, end: '16-bit code: nothing tells its frames apart' };
   const orc = kernel && stack.ip >= KERNEL_HALF ? Orc.of(kernel, stack.read) : undefined;
   if (orc) {
-    const end = byOrc(stack, orc, frames, name);
+    const end = byOrc(stack, (ip) => moduleOrc(ip) ?? orc, frames, name);
     if (frames.length > 1 || end === undefined) return { frames, ...(end !== undefined && { end }) };
   }
   if (byFramePointers(stack, frames, name)) return { frames };
@@ -38,20 +48,17 @@ export function backtrace(stack: Stack, kernel: SymbolTable | undefined, name: (
 }
 
 /** Names the call in front of a return address: the call may be the last instruction of its function. */
-function frame(address: bigint, by: FoundBy, name: (address: bigint) => string | undefined): Frame {
-  const text = by === 'registers' ? name(address) : calledFrom(address, name);
-  return { address, by, ...(text !== undefined && { symbol: text }) };
+function frame(address: bigint, by: FoundBy, name: Named): Frame {
+  const place = by === 'registers' ? name(address) : calledFrom(address, name);
+  return { address, by, ...(place && { symbol: placeName(place) }) };
 }
 
-function calledFrom(address: bigint, name: (address: bigint) => string | undefined): string | undefined {
+function calledFrom(address: bigint, name: Named): SymbolPlace | undefined {
   const at = name(address);
   const before = name(address - 1n);
-  if (at === undefined || before === undefined || symbolOf(at) === symbolOf(before)) return at ?? before;
-  const offset = Number(/\+0x([0-9a-f]+)$/.exec(before) ? `0x${/\+0x([0-9a-f]+)$/.exec(before)![1]}` : 0);
-  return `${symbolOf(before)}+0x${(offset + 1).toString(16)}`;
+  if (at && before?.name === at.name) return at;
+  return before ? { ...before, offset: before.offset + 1 } : at;
 }
-
-const symbolOf = (text: string): string => text.replace(/\+0x[0-9a-f]+$/, '');
 
 interface OrcState {
   ip: bigint;
@@ -64,11 +71,12 @@ interface OrcState {
 }
 
 /** Adds frames. Returns why it stopped, undefined at the end of the stack. */
-function byOrc(stack: Stack, orc: Orc, frames: Frame[], name: (address: bigint) => string | undefined): string | undefined {
+function byOrc(stack: Stack, orc: (ip: bigint) => Orc, frames: Frame[], name: Named): string | undefined {
   const { registers } = stack;
   let state: OrcState = { ip: stack.ip, sp: stack.sp, bp: stack.bp, exact: true };
   while (frames.length < MOST_FRAMES) {
-    const entry = orc.at(state.exact ? state.ip : state.ip - 1n);
+    const ip = state.exact ? state.ip : state.ip - 1n;
+    const entry = orc(ip).at(ip);
     if (!entry || entry.type === 'undefined') return 'the kernel has no ORC entry for this address';
     if (entry.type === 'end') return undefined;
     const live = frames.length === 1;
@@ -115,7 +123,7 @@ function step(stack: Stack, type: 'call' | 'regs' | 'regs-partial', sp: bigint):
 }
 
 /** Returns false and adds nothing if RBP is no frame pointer. */
-function byFramePointers(stack: Stack, frames: Frame[], name: (address: bigint) => string | undefined): boolean {
+function byFramePointers(stack: Stack, frames: Frame[], name: Named): boolean {
   const word = BigInt(stack.wordBytes);
   const found: Frame[] = [];
   let bp = stack.bp;
@@ -130,7 +138,7 @@ function byFramePointers(stack: Stack, frames: Frame[], name: (address: bigint) 
   return found.length > 0;
 }
 
-function guess(stack: Stack, frames: Frame[], name: (address: bigint) => string | undefined): void {
+function guess(stack: Stack, frames: Frame[], name: Named): void {
   const word = BigInt(stack.wordBytes);
   for (let index = 0; index < MOST_WORDS && frames.length <= MOST_GUESSES; index++) {
     const address = stack.word(stack.sp + BigInt(index) * word);

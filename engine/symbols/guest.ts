@@ -5,7 +5,9 @@
 import type { Machine } from '../machine/index';
 import { type Backtrace, backtrace } from './backtrace';
 import { type FilePieces, imageSymbols, readSymbols } from './file';
+import { kernelReader } from './kernel-memory';
 import { findLinux, type LinuxSymbols } from './linux';
+import { LinuxModules, MODULES_START } from './modules';
 import { Stack } from './stack';
 import { placeName, type SymbolPlace, type SymbolTable } from './table';
 
@@ -43,6 +45,7 @@ export class GuestSymbols {
   private own: SymbolTable | undefined | null = null;
   private file: { name: string; table: SymbolTable } | undefined;
   private linux: LinuxSymbols | undefined;
+  private modules: LinuxModules | undefined;
   private lookedAt = Number.NEGATIVE_INFINITY;
   private patience = PATIENCE;
   private seenAt = -1;
@@ -78,6 +81,9 @@ export class GuestSymbols {
     const own = this.image();
     if (own) found.push({ name: this.machine.guest!.name, symbols: own.size });
     if (linux) found.push({ name: 'Linux in memory', symbols: linux.size });
+    const loaded = this.modules?.count;
+    if (loaded?.modules)
+      found.push({ name: `${loaded.modules} module${loaded.modules === 1 ? '' : 's'} in memory`, symbols: loaded.symbols });
     return found;
   }
 
@@ -88,7 +94,10 @@ export class GuestSymbols {
       const place = unused === undefined ? this.file.table.at(BigInt.asUintN(64, linear - slide)) : undefined;
       if (place) return place;
     }
-    return this.image()?.at(linear) ?? (linear >= KERNEL_HALF ? this.kernel()?.at(linear) : undefined);
+    const own = this.image()?.at(linear);
+    if (own || linear < KERNEL_HALF) return own;
+    const kernel = this.kernel();
+    return linear >= MODULES_START ? this.modules?.at(linear) : kernel?.at(linear);
   }
 
   /** "read_while+0x3"; undefined if unknown. */
@@ -111,18 +120,25 @@ export class GuestSymbols {
       const address = unused === undefined ? this.file.table.find(name) : undefined;
       if (address !== undefined) return BigInt.asUintN(64, address + slide);
     }
-    return this.image()?.find(name) ?? this.kernel()?.find(name);
+    return this.image()?.find(name) ?? this.kernel()?.find(name) ?? this.modules?.find(name);
   }
 
   /** For completion: names that begin with the prefix, sorted, at most `most`. */
   startingWith(prefix: string, most: number): string[] {
     const tables = [this.file && this.fitOf().unused === undefined ? this.file.table : undefined, this.image(), this.kernel()];
-    return [...new Set(tables.flatMap((table) => table?.startingWith(prefix, most) ?? []))].sort().slice(0, most);
+    const names = tables.flatMap((table) => table?.startingWith(prefix, most) ?? []);
+    return [...new Set([...names, ...(this.modules?.startingWith(prefix, most) ?? [])])].sort().slice(0, most);
   }
 
   /** Backtrace of what the vCPU runs. */
   backtrace(vcpu: number): Backtrace {
-    return backtrace(new Stack(this.machine, vcpu), this.kernel(), (address) => this.name(address));
+    const stack = new Stack(this.machine, vcpu);
+    return backtrace(
+      stack,
+      this.kernel(),
+      (address) => this.modules?.orc(address, stack.read),
+      (address) => this.at(address),
+    );
   }
 
   private image(): SymbolTable | undefined {
@@ -147,11 +163,13 @@ export class GuestSymbols {
     this.linux = findLinux(this.machine);
     this.seenAt = instructions;
     if (this.linux) this.fit = undefined;
+    this.modules = this.linux && new LinuxModules(this.machine, this.linux.table, (data) => kernelReader(this.machine, data));
     return this.linux?.table;
   }
 
   private forget(): void {
     this.linux = undefined;
+    this.modules = undefined;
     this.lookedAt = Number.NEGATIVE_INFINITY;
     this.patience = PATIENCE;
     this.fit = undefined;

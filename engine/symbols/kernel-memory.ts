@@ -27,6 +27,61 @@ const CR0_PG = 1n << 31n;
 
 /** Pages that touch in gva and gpa form one extent. Empty without 64-bit paging, or if nothing is mapped there. */
 export function kernelExtents(machine: Machine): Extent[] {
+  for (const root of roots(machine)) {
+    const extents = extentsOf(machine, root);
+    // Of isolated tables a user's hold the entry code alone.
+    if (extents.reduce((sum, { size }) => sum + size, 0) >= LARGE_PAGE) return extents;
+  }
+  return [];
+}
+
+/** Bytes at a gva of the kernel, undefined where one is not mapped. */
+export type KernelReader = (gva: bigint, length: number) => Uint8Array | undefined;
+
+/** Reads by the kernel's tables, whatever a vCPU runs now: by those that map `data`, of the kernel's own. undefined: none do. */
+export function kernelReader(machine: Machine, data: bigint): KernelReader | undefined {
+  const root = [...roots(machine)].find((each) => walk(machine, each, data) !== undefined);
+  if (root === undefined) return undefined;
+  const pages = new Map<bigint, number | undefined>();
+  const translate = (page: bigint): number | undefined => {
+    if (!pages.has(page)) pages.set(page, walk(machine, root, page * BigInt(PAGE)));
+    return pages.get(page);
+  };
+  return (gva, length) => {
+    const bytes = new Uint8Array(length);
+    for (let done = 0; done < length; ) {
+      const at = gva + BigInt(done);
+      const within = Number(at % BigInt(PAGE));
+      const piece = Math.min(length - done, PAGE - within);
+      const gpa = translate(at / BigInt(PAGE));
+      const part = gpa === undefined ? undefined : machine.physical.read(gpa + within, piece);
+      if (!part) return undefined;
+      bytes.set(part, done);
+      done += piece;
+    }
+    return bytes;
+  };
+}
+
+/** gpa of a page by four levels of tables. */
+function walk(machine: Machine, root: bigint, gva: bigint): number | undefined {
+  let table = root;
+  for (let level = 3; level >= 0; level--) {
+    const shift = BigInt(12 + 9 * level);
+    const bytes = machine.physical.read(Number(table) + Number((gva >> shift) & 511n) * 8, 8);
+    const entry = bytes ? new DataView(bytes.buffer, bytes.byteOffset).getBigUint64(0, true) : 0n;
+    if ((entry & PRESENT) === 0n) return undefined;
+    if (level === 0 || (level < 3 && (entry & LARGE) !== 0n)) {
+      const mask = (1n << shift) - 1n;
+      return Number((entry & ADDRESS & ~mask) | (gva & mask));
+    }
+    table = entry & ADDRESS;
+  }
+  return undefined;
+}
+
+/** Of the vCPUs in 64-bit mode, each once. */
+function* roots(machine: Machine): Iterable<bigint> {
   const seen = new Set<bigint>();
   for (let vcpu = 0; vcpu < machine.config.smp; vcpu++) {
     const { cr0, cr3, efer } = machine.inspect.registers(vcpu);
@@ -34,12 +89,9 @@ export function kernelExtents(machine: Machine): Extent[] {
     for (const root of [cr3 & ADDRESS & ~PTI, cr3 & ADDRESS]) {
       if (seen.has(root)) continue;
       seen.add(root);
-      const extents = extentsOf(machine, root);
-      // The user's tables under page table isolation map the entry code only.
-      if (extents.reduce((sum, { size }) => sum + size, 0) >= LARGE_PAGE) return extents;
+      yield root;
     }
   }
-  return [];
 }
 
 function extentsOf(machine: Machine, root: bigint): Extent[] {

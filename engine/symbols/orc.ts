@@ -44,6 +44,11 @@ export class Orc {
     if (ips === undefined || ipsEnd === undefined || entries === undefined || entriesEnd === undefined) return undefined;
     const count = Number((ipsEnd - ips) / 4n);
     if (count < 2 || count > MOST_ENTRIES || entriesEnd - entries < BigInt(count * ENTRY)) return undefined;
+    return Orc.at(read, ips, entries, count);
+  }
+
+  /** Tables at a place that is known, as a module's are. */
+  static at(read: ReadBytes, ips: bigint, entries: bigint, count: number): Orc | undefined {
     const since64 = isSince64(read, entries, count);
     return since64 === undefined ? undefined : new Orc(read, ips, entries, count, since64);
   }

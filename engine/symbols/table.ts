@@ -4,6 +4,8 @@ export interface SymbolPlace {
   name: string;
   /** bytes from the symbol's start */
   offset: number;
+  /** Of Linux, that it belongs to */
+  module?: string;
 }
 
 export interface SymbolColumns {
@@ -24,6 +26,15 @@ export class SymbolTable {
 
   get size(): number {
     return this.columns.addresses.length;
+  }
+
+  /** From the first symbol to the end of the last; undefined: there is none. */
+  get range(): { start: bigint; end: bigint } | undefined {
+    const { addresses, sizes } = this.columns;
+    const last = addresses.length - 1;
+    if (last < 0) return undefined;
+    const size = sizes?.[last] ?? Number.POSITIVE_INFINITY;
+    return { start: addresses[0]!, end: addresses[last]! + (Number.isFinite(size) ? BigInt(Math.max(1, size)) : REACH) };
   }
 
   /** The symbol that contains an address; undefined between two symbols. */
@@ -90,5 +101,6 @@ export function tableOf(symbols: Named[]): SymbolTable {
   });
 }
 
-/** "read_while+0x3", as the kernel prints it; "read_while" at its start. */
-export const placeName = ({ name, offset }: SymbolPlace): string => (offset === 0 ? name : `${name}+0x${offset.toString(16)}`);
+/** "read_while+0x3" and "kvm_vcpu_ioctl+0x5 [kvm]", as the kernel prints them; "read_while" at its start. */
+export const placeName = ({ name, offset, module }: SymbolPlace): string =>
+  `${name}${offset === 0 ? '' : `+0x${offset.toString(16)}`}${module === undefined ? '' : ` [${module}]`}`;

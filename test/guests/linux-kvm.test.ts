@@ -1,5 +1,8 @@
 /** Debian's own KVM inside the lab: it loads, and a nested guest runs, falls into the hole, and makes pages dirty. */
 import { beforeAll, describe, expect, it } from 'vitest';
+import { breakpointsOf } from '../../engine/debug/index';
+import { Monitor } from '../../engine/monitor/index';
+import { testEnv } from '../../engine/monitor/testing';
 import { compareAnswers } from '../support/kvm-answers';
 import { GIB, Guest, MIB } from './harness';
 import { Linux, linuxImage, missingKvm } from './linux';
@@ -38,6 +41,35 @@ describe.skipIf(missingKvm)('linux-kvm', () => {
     expect(linux.sh('nproc; grep "physical id" /proc/cpuinfo; cat /sys/devices/system/clocksource/clocksource0/current_clocksource')).toBe(
       '2\nphysical id\t: 0\nphysical id\t: 0\ntsc',
     );
+  });
+
+  it('has names for the code of its modules, the same as its own kallsyms, and backtraces through them', async () => {
+    const { guest } = linux;
+    const monitor = new Monitor(guest.machine, testEnv());
+    expect(await monitor.execute('symbol')).toMatch(/^Linux in memory: \d+ symbols\n3 modules in memory: \d{4} symbols\n$/);
+    const kallsyms = linux.sh('grep -E " (svm_vcpu_run|kvm_vm_ioctl|irq_bypass_register_consumer)\\b" /proc/kallsyms').split('\n');
+    expect(kallsyms).toHaveLength(3);
+    for (const row of kallsyms) {
+      const [, address, name, module] = /^(\w+) [tT] (\w+)\s+\[(\w+)\]$/.exec(row)!;
+      expect(await monitor.execute(`symbol ${name}`)).toBe(`${name} 0x${address}\n`);
+      expect(await monitor.execute(`symbol ${name}+1`)).toBe(`0x${(BigInt(`0x${address}`) + 1n).toString(16)} ${name}+0x1 [${module}]\n`);
+    }
+    expect(await monitor.execute('x /1i svm_vcpu_run')).toMatch(/^svm_vcpu_run \[kvm_amd\]:\n/);
+    await monitor.execute('breakpoint_add gva=svm_vcpu_run,once=on');
+    guest.type("kvm-memslots 'create 0 0x10000 64K' 'read 0x10000'\r");
+    for (let rounds = 0; guest.machine.run.state === 'running' && rounds < 300; rounds++) guest.machine.run.advance(1e7);
+    expect(guest.machine.run.state).toBe('paused');
+    const { stop } = breakpointsOf(guest.machine);
+    const trace = await monitor.execute(`info backtrace ${stop!.vcpu}`);
+    await monitor.execute('cont');
+    guest.until('kvm# ', 3e9);
+    // From one module into the other, into the kernel, to its border: no frame is a guess.
+    const frames = trace.split('\n').map((line) => line.replace(/^#\d+ +0x\w+ /, '').replace(/\+0x\w+/, ''));
+    expect(frames[0]).toBe('svm_vcpu_run [kvm_amd]');
+    expect(frames[1]).toMatch(/^\w+ \[kvm\] \(ORC\)$/);
+    for (const each of ['kvm_arch_vcpu_ioctl_run [kvm] (ORC)', 'kvm_vcpu_ioctl [kvm] (ORC)', 'do_syscall_64 (ORC)'])
+      expect(frames).toContain(each);
+    expect(trace).not.toContain('guess');
   });
 
   it('runs two virtual machines at once, one on each processor', () => {
