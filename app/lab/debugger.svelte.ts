@@ -120,7 +120,7 @@ export class Debugger {
       this.wrote = { about, answer };
       const { write } = answer;
       const text = write
-        ? `${about}: written last by ${write.rip} on vCPU ${write.vcpu}, ${write.value}, at instruction ${count(write.instructions)}.`
+        ? `${about}: written last by ${write.code ?? write.rip} on vCPU ${write.vcpu}, ${write.value}, at instruction ${count(write.instructions)}.`
         : `${about}: ${answer.text}.`;
       this.#lab.say({ text, ...(write ? { action: { label: 'Go there', run: () => void this.goToWrite() } } : {}) });
     } catch (error) {

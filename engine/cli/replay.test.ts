@@ -281,7 +281,7 @@ monitor info memslots
 kill
 `,
     );
-    expect(text).toMatch(/vCPU 0 at rip 0x[0-9a-f]+, instruction \d+ .*: 0x1234, 8 bytes/);
+    expect(text).toMatch(/vCPU 0 at rip 0x[0-9a-f]+( \(command_poke\))?, instruction \d+ .*: 0x1234, 8 bytes/);
     expect(text).toMatch(/Old value = 4660\s+New value = 119\s[\s\S]*Old value = 119\s+New value = 0\s/);
     expect(text).toContain('the machine stands in its past');
     expect(text).toMatch(/No more reverse-execution history[\s\S]*^40 +0 +0x0*10000000000 +2M/m);

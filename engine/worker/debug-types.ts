@@ -29,6 +29,8 @@ export interface StopView {
   access: string;
   /** Of the instruction that it stands in front of, "0x101b46". */
   rip: string;
+  /** "read_while+0x3" */
+  code?: string;
   /** Of the access, bytes; absent where it is none to memory. */
   gpa?: number;
 }
@@ -94,6 +96,8 @@ export interface WroteView {
   write?: {
     vcpu: number;
     rip: string;
+    /** "read_while+0x3" */
+    code?: string;
     icount: number;
     instructions: number;
     timeNs: number;

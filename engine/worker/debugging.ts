@@ -15,6 +15,7 @@ import type { Machine, Runner } from '../machine/index';
 import { type CommitLog, hostRange, slotRange } from '../monitor/index';
 import type { Recorder } from '../replay/recorder';
 import { historyOf } from '../shell/history';
+import { symbolsOf } from '../symbols/index';
 import { codeBase, parseGva } from './cpu-view';
 import type { BreakpointView, CommitMark, DebugView, Journey, JourneyEnd, StopView, WroteView, WroteWhere } from './debug-types';
 
@@ -103,10 +104,13 @@ export class PageDebugging {
     if (recorder.playing) throw new Error('a replay is running: cancel it, or wait for its end');
     if (machine.changeSet.stepping) throw new Error('a commit is between its phases: finish or abort it first');
     const who = await whoWrote(this.reverse, this.rangeOf(where), this.reverse.going);
-    const text = writtenText(who);
+    const name = (address: bigint): string | undefined => symbolsOf(machine).name(address);
+    const text = writtenText(who, name);
     if (who.by !== 'vcpu') return { text };
     const { vcpu, rip, icount, instructions, timeNs, generation, gpa, bytes, value } = who;
-    const write = { vcpu, rip: hex(rip), icount, instructions, timeNs, generation, gpa, bytes, value: hex(value) };
+    const code = name(rip);
+    const place = { vcpu, rip: hex(rip), ...(code !== undefined && { code }) };
+    const write = { ...place, icount, instructions, timeNs, generation, gpa, bytes, value: hex(value) };
     return { text, write };
   }
 
@@ -197,12 +201,15 @@ export class PageDebugging {
     if (!stop || machine.run.state === 'running') return undefined;
     const { vcpu, breakpoints, hit } = stop;
     const registers = machine.inspect.registers(vcpu);
+    const rip = codeBase(registers) + registers.rip;
+    const code = symbolsOf(machine).name(rip);
     const memory = hit.access !== 'event' && !(hit.gpa === 0 && hit.address < 0x10000n);
     return {
       ids: breakpoints.map(({ id }) => id),
       vcpu,
       access: hitText(hit),
-      rip: hex(codeBase(registers) + registers.rip),
+      rip: hex(rip),
+      ...(code !== undefined && { code }),
       ...(memory && hit.access !== 'execute' ? { gpa: hit.gpa } : {}),
     };
   }

@@ -82,14 +82,15 @@ function lookAt(machine: Machine, { address: gva, gpa, bytes }: WatchHit): Omit<
   return { instructions, timeNs, generation: machine.memory.generation(0), gva, gpa, bytes, value };
 }
 
-/** In words, one line. */
-export function writtenText(who: WhoWrote): string {
+/** In words, one line. `name`: of an address in code, where it has one. */
+export function writtenText(who: WhoWrote, name: (address: bigint) => string | undefined): string {
   switch (who.by) {
     case 'vcpu': {
       const { vcpu, rip, instructions, timeNs, generation, gva, gpa, bytes, value } = who;
       const size = bytes === 1 ? '1 byte' : `${bytes} bytes`;
+      const code = name(rip);
       return (
-        `vCPU ${vcpu} at rip 0x${rip.toString(16)}, instruction ${instructions} (${(timeNs / 1e9).toFixed(6)} s), generation ${generation}: ` +
+        `vCPU ${vcpu} at rip 0x${rip.toString(16)}${code === undefined ? '' : ` (${code})`}, instruction ${instructions} (${(timeNs / 1e9).toFixed(6)} s), generation ${generation}: ` +
         `0x${value.toString(16)}, ${size} at gva 0x${gva.toString(16)}, gpa 0x${gpa.toString(16)}`
       );
     }

@@ -5,6 +5,7 @@ import { parseCondition } from '../condition';
 import { readExpression } from '../expr';
 import { parseKeyval } from '../opts';
 import { registerValue } from '../registers';
+import { hex } from '../sizes';
 import { type Command, CommandError, type Context, getString, UsageError } from '../types';
 
 const KINDS = ['gva', 'gpa', 'hva', 'slot', 'page', 'port', 'msr', 'vector', 'hole'] as const;
@@ -175,8 +176,14 @@ export const breakpointInfo: Command = {
   run({ machine }) {
     const set = breakpointsOf(machine);
     const list = set.list();
-    const stop = set.stop ? `stopped at: ${stopText(set.stop)}\n` : '';
+    const symbols = symbolsOf(machine);
+    const named = (address: bigint): string => {
+      const name = symbols.name(address);
+      return name === undefined ? '' : ` <${name}>`;
+    };
+    const at = set.stop && machine.inspect.registers(set.stop.vcpu).rip;
+    const stop = set.stop && at !== undefined ? `stopped at: ${stopText(set.stop)}, rip ${hex(at)}${named(at)}\n` : '';
     if (list.length === 0) return `${stop}no breakpoints\n`;
-    return `${list.map((each) => `${breakpointLine(each)}\n`).join('')}${stop}`;
+    return `${list.map((each) => `${breakpointLine(each)}${each.place.kind === 'gva' ? named(each.place.first) : ''}\n`).join('')}${stop}`;
   },
 };

@@ -1,6 +1,7 @@
 /** who_wrote and replay_seek: what a machine that keeps its past can say about it, and going there. */
 import { type HostRange, type Reverse, reverseOf, type WhoWrote, whoWrote, writtenText } from '../../debug/index';
 import type { Machine } from '../../machine/index';
+import { symbolsOf } from '../../symbols/index';
 import { readExpression } from '../expr';
 import { registerValue } from '../registers';
 import { type Command, CommandError, type Context, getBig, getFlag, getString, UsageError } from '../types';
@@ -33,7 +34,10 @@ function rangeOf({ machine, state }: Context, where: string, size: number, virtu
   const slot = /^slot=(\d{1,5})$/.exec(where);
   if (slot) return slotRange(machine, Number(slot[1]));
   const registers = machine.inspect.registers(state.vcpu);
-  const { value, end } = readExpression(where, 0, (register) => registerValue(registers, register), { suffixes: true });
+  const { value, end } = readExpression(where, 0, (register) => registerValue(registers, register), {
+    suffixes: true,
+    symbols: (name) => symbolsOf(machine).find(name),
+  });
   if (where.slice(end).trim() !== '') throw new UsageError(`'${where}': it goes on with '${where.slice(end).trim()}'`);
   if (!virtual && value >= 2n ** 53n) throw new CommandError(`${where} is no gpa: with -v it is a gva`);
   const gpa = virtual ? machine.inspect.translate(value, state.vcpu) : Number(value);
@@ -45,7 +49,7 @@ async function ask(context: Context, where: string, size: bigint, virtual: boole
   const reverse = pastOf(context.machine);
   if (size < 1n || size > 0x4000_0000n) throw new CommandError(`size ${size}: 1 byte to 1 GiB is possible`);
   const who: WhoWrote = await whoWrote(reverse, rangeOf(context, where, Number(size), virtual), reverse.going);
-  return `${writtenText(who)}\n`;
+  return `${writtenText(who, (address) => symbolsOf(context.machine).name(address))}\n`;
 }
 
 async function seek({ machine }: Context, where: string): Promise<string> {
