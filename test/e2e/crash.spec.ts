@@ -1,0 +1,46 @@
+/** Somebody sends a link to a guest that crashed: it opens, crashes again at the same instruction, and the page says who wrote a word last. */
+import { expect, LabPage, plugTwoDimms, test } from './page';
+
+test('a replay link of a crashed guest opens elsewhere, and says who wrote the word that was moved', async ({ lab, page, browser }) => {
+  await lab.open();
+  await plugTwoDimms(lab);
+  const dimm = await lab.slot('dimm1');
+  await lab.shell('poke 0x10000000 0x1111');
+  await lab.shell('fill 0x18000000 16M 0x2222');
+  await lab.shell('poke 0x10000000 0xbad');
+  // A wrong change set: the module moves, and the memory goes that the guest's code lies in.
+  const code = (await lab.slots()).find(({ gpa, size }) => gpa <= 0x100000 && gpa + size > 0x13e000)!;
+  for (const line of ['changeset_begin', `memslot_move ${dimm.id} 0x20000000`, `memslot_del ${code.id}`, 'changeset_commit'])
+    expect(await lab.monitor(line)).not.toContain('Error');
+  // It sleeps at its prompt: the key's interrupt makes it fetch.
+  await lab.typeConsole('x');
+  const crashed = /Triple fault|fetched code where no slot is/;
+  await expect(page.getByRole('alert').filter({ hasText: crashed })).toBeVisible();
+  const link = await page.evaluate(() => window.lab.share('replay'));
+  expect(link).toMatch(/#r=/);
+  const digest = await page.evaluate(() => window.lab.digest());
+
+  const other = new LabPage(await (await browser.newContext()).newPage());
+  await other.page.goto(link);
+  await expect(other.page.getByText('Replayed:')).toBeVisible({ timeout: 60_000 });
+  await expect(other.page.getByRole('alert').filter({ hasText: crashed })).toBeVisible();
+  expect(await other.page.evaluate(() => window.lab.digest())).toBe(digest);
+
+  await other.page.getByRole('tab', { name: 'Breakpoints' }).click();
+  const panel = other.page.getByRole('tabpanel', { name: 'Breakpoints' });
+  await panel.getByLabel('Stop at').selectOption('gpa');
+  await panel.getByLabel('Address').fill('0x20000000');
+  await panel.getByRole('button', { name: 'Who wrote this last?' }).click();
+  const answer = panel.getByText(
+    /vCPU 0 at rip 0x[0-9a-f]+ \(command_poke\), instruction \d+ .*: 0xbad, 8 bytes at gva 0x10000000, gpa 0x10000000/,
+  );
+  await expect(answer).toBeVisible();
+  // Looking changes nothing: it stands where it crashed. Going there brings back the module, and the guest's code.
+  expect(await other.page.evaluate(() => window.lab.digest())).toBe(digest);
+  await panel.getByRole('button', { name: 'Go there' }).click();
+  await expect(other.page.getByRole('status').filter({ hasText: 'Went there' })).toBeVisible();
+  expect((await other.slot('dimm1')).gpa).toBe(0x10000000);
+  expect(await other.monitor('xp /1gx 0x10000000')).toContain('0x0000000000001111');
+  expect(other.errors).toEqual([]);
+  await other.page.context().close();
+});
