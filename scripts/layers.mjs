@@ -26,7 +26,7 @@ export const layers = {
   'engine/devices': ['engine/abi', 'engine/memory'],
   'engine/machine': ['engine/abi', 'engine/memory', 'engine/jit', 'engine/devices'],
   'engine/symbols': ['engine/machine'],
-  'engine/trace': ['engine/memory', 'engine/machine'],
+  'engine/trace': ['engine/memory', 'engine/machine', 'engine/symbols'],
   'engine/debug': ['engine/abi', 'engine/memory', 'engine/jit', 'engine/devices', 'engine/machine'],
   'engine/monitor': [
     'engine/abi',

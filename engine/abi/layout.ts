@@ -62,6 +62,8 @@ export const VCPU_WITHHELD = VCPU_WINDOW_COUNT + 4;
 export const VCPU_STOP_BEHIND = VCPU_WITHHELD + 4;
 /** u32 1 while compiled code asks for a page that the interpreter will ask for again: a `lookup` then is no retry of the guest's. */
 export const VCPU_PROBING = VCPU_STOP_BEHIND + 4;
+/** u32 address of the record of the instruction whose count is in VCPU_ICOUNT; 0: between two blocks. A trace names the code by it. */
+export const VCPU_RECORD_AT = VCPU_PROBING + 4;
 /** The records of an instruction behind which the interpreter stops, and the record that stops it. */
 export const VCPU_LAST = VCPU_PROBING + 8;
 export const VCPU_LAST_RECORDS = 6;

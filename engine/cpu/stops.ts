@@ -1,5 +1,14 @@
 /** Exact instruction counts while an instruction runs, and stopping the interpreter behind it. */
-import { VCPU_ICOUNT, VCPU_LAST, VCPU_LAST_RECORDS, VCPU_LEFT, VCPU_STOP_AT, VCPU_STOP_BEHIND, VCPU_WITHHELD } from '../abi/index';
+import {
+  VCPU_ICOUNT,
+  VCPU_LAST,
+  VCPU_LAST_RECORDS,
+  VCPU_LEFT,
+  VCPU_RECORD_AT,
+  VCPU_STOP_AT,
+  VCPU_STOP_BEHIND,
+  VCPU_WITHHELD,
+} from '../abi/index';
 import { TRAIT_ENDS, traitsOf } from './generated/lookups';
 import { OP_STOP } from './generated/ops';
 import { MODE_64, mode } from './mmu-mode';
@@ -9,9 +18,10 @@ import { cpu } from './state';
 /** More instructions than a slice has. */
 const ALL: i32 = 0x60000000;
 
-/** Stores the exact number of retired instructions while the one at p runs. */
+/** Stores the exact number of retired instructions while the one at p runs, and p. */
 @inline
 export function exactCount(p: usize): void {
+  store<u32>(cpu, <u32>p, VCPU_RECORD_AT);
   store<u64>(
     cpu,
     load<u64>(cpu, VCPU_STOP_AT) - <u64>(load<i32>(cpu, VCPU_LEFT) + load<i32>(cpu, VCPU_WITHHELD) + <i32>load<u8>(p, R_AFTER)),
@@ -22,6 +32,7 @@ export function exactCount(p: usize): void {
 /** The same between two blocks. */
 @inline
 export function exactCountBetween(): void {
+  store<u32>(cpu, 0, VCPU_RECORD_AT);
   store<u64>(cpu, load<u64>(cpu, VCPU_STOP_AT) - <u64>(load<i32>(cpu, VCPU_LEFT) + load<i32>(cpu, VCPU_WITHHELD)), VCPU_ICOUNT);
 }
 
@@ -57,6 +68,8 @@ export function beginStops(): void {
 export function endStops(): void {
   store<i32>(cpu, load<i32>(cpu, VCPU_LEFT) + load<i32>(cpu, VCPU_WITHHELD), VCPU_LEFT);
   store<i32>(cpu, 0, VCPU_WITHHELD);
+  // What an interrupt reads and writes on its way in is no instruction's.
+  store<u32>(cpu, 0, VCPU_RECORD_AT);
 }
 
 /**

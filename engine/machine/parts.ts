@@ -125,7 +125,10 @@ export class MachineParts {
     this.vcpus = Array.from({ length: smp }, (_unused, i) => new Vcpu(i, host, core));
     this.executor = new Executor(core, this.vcpus);
     this.rings = new VcpuMemory(this.memory, this.vcpus, {
-      full: (vcpu) => this.emit({ type: 'dirty-ring-full', vcpu }),
+      full: (vcpu) => {
+        this.trace.ringFull(vcpu);
+        this.emit({ type: 'dirty-ring-full', vcpu });
+      },
       madeRoom: (held) => {
         if (held) this.run.resumed();
         this.wake();
@@ -205,7 +208,15 @@ export class MachineParts {
     this.inspect = new Inspection(this);
     this.debug = new Debugging(this);
     this.trace = new Tracing(
-      { core, vcpus: this.vcpus, executor: this.executor, ports: this.ports, mmio: this.mmio, again: () => this.checkpoints.muted },
+      {
+        core,
+        vcpus: this.vcpus,
+        executor: this.executor,
+        ports: this.ports,
+        mmio: this.mmio,
+        memory: this.memory,
+        again: () => this.checkpoints.muted,
+      },
       wiring,
     );
     this.checkpoints = new Checkpoints({

@@ -4,6 +4,10 @@
  */
 import type { CoreExports } from '../abi/core';
 import { EXIT_DEBUG, EXIT_HLT, EXIT_INTERNAL_ERROR, EXIT_RETRY, EXIT_SHUTDOWN, PAGE_INVALID } from '../abi/exits';
+import { VCPU_PROBING, VCPU_RECORD_AT } from '../abi/layout';
+import { R_OFF, VREG_PAGE } from '../abi/record';
+import { SEG_BASE, VCPU_EFER, VCPU_RIP, VCPU_SEG, VCPU_SEG_SIZE } from '../abi/vcpu';
+import type { MemslotEngine } from '../memory/index';
 import type { LeaveReason, MachineTrace, TraceSink } from './api';
 import type { MmioBus, PortBus } from './bus';
 import type { CoreWiring } from './core';
@@ -18,6 +22,9 @@ const REASONS: Readonly<Record<number, LeaveReason>> = {
   [EXIT_DEBUG]: 'watch',
 };
 const PAGE = 4096;
+const CS_BASE = VCPU_SEG + VCPU_SEG_SIZE + SEG_BASE;
+/** 64-bit and compatibility mode: of code in the latter CS has no base but 0 in any system that is known. */
+const EFER_LMA = 0x400;
 
 export interface TracedParts {
   core: CoreExports;
@@ -25,12 +32,14 @@ export interface TracedParts {
   executor: Executor;
   ports: PortBus;
   mmio: MmioBus;
+  memory: MemslotEngine;
   /** What happens now happened before: a machine that goes back over its past. */
   again(): boolean;
 }
 
 export class Tracing implements MachineTrace {
   private listener: TraceSink | undefined;
+  private unobserve: (() => void) | undefined;
   private readonly plain: CoreWiring;
   /** Of the last lookup that met an INVALID slot */
   private retriedGfn = 0;
@@ -48,7 +57,9 @@ export class Tracing implements MachineTrace {
 
   set sink(sink: TraceSink | undefined) {
     this.listener = sink;
-    const { core, executor } = this.parts;
+    const { core, executor, memory } = this.parts;
+    this.unobserve?.();
+    this.unobserve = sink && memory.observe((note) => !this.parts.again() && sink.note(note));
     core.traceExceptions(sink ? 1 : 0);
     executor.tracer = sink && {
       entered: (vcpu, at) => {
@@ -59,12 +70,33 @@ export class Tracing implements MachineTrace {
     Object.assign(this.wiring, sink ? this.reporting(sink) : this.plain);
   }
 
+  codeLow = 0;
+  codeHigh = 0;
+
+  locate(vcpu: number, access: boolean): void {
+    const it = this.parts.vcpus[vcpu]!;
+    const record = access ? it.u32(VCPU_RECORD_AT) : 0;
+    this.codeLow = 0;
+    this.codeHigh = 0;
+    if (access && (record === 0 || it.u32(VCPU_PROBING) !== 0)) return;
+    const at = access ? VREG_PAGE : VCPU_RIP;
+    const low = it.u32(at) + (access ? it.halfAt(record + R_OFF) : 0);
+    const wide = (it.u32(VCPU_EFER) & EFER_LMA) !== 0;
+    this.codeLow = (wide ? low : low + it.count(CS_BASE)) >>> 0;
+    this.codeHigh = wide ? it.u32(at + 4) : 0;
+  }
+
   icount(vcpu: number): number {
     return this.parts.vcpus[vcpu]!.icount;
   }
 
   time(vcpu: number): number {
     return this.parts.vcpus[vcpu]!.now();
+  }
+
+  /** A vCPU's dirty ring reached its soft limit. */
+  ringFull(vcpu: number): void {
+    if (!this.parts.again()) this.listener?.full(vcpu, this.time(vcpu));
   }
 
   portDevice(port: number): string | undefined {
@@ -117,12 +149,12 @@ export class Tracing implements MachineTrace {
         const word = plain.lookup(vcpu, gfn, asId);
         if (quiet()) return word;
         if (word === PAGE_INVALID) this.retriedGfn = gfn;
-        else if (word >= PAGE) sink.fill(vcpu, gfn);
+        else if (word >= PAGE) sink.fill(vcpu, gfn, asId);
         return word;
       },
       markDirty: (vcpu, gfn, asId) => {
         plain.markDirty(vcpu, gfn, asId);
-        if (!quiet()) sink.dirty(vcpu, gfn);
+        if (!quiet()) sink.dirty(vcpu, gfn, asId);
       },
       acknowledge: (vcpu) => {
         const vector = plain.acknowledge(vcpu);

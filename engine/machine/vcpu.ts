@@ -34,6 +34,11 @@ export class Vcpu {
     return this.host.words[(this.base + offset) >>> 2]!;
   }
 
+  /** A u16 at an address of the core's memory, as cells of the record have it. */
+  halfAt(address: number): number {
+    return this.host.view.getUint16(address, true);
+  }
+
   setU32(offset: number, value: number): void {
     this.host.words[(this.base + offset) >>> 2] = value;
   }

@@ -6,6 +6,7 @@
  */
 import type { AddressSpace } from './address-space';
 import { describeChanges, inheritedArch } from './describe-change';
+import { countDirty } from './dirty-heat';
 import type { DirtyLog } from './dirty-log';
 import type { DirtyState } from './dirty-state';
 import { orBits } from './dirty-state';
@@ -18,14 +19,15 @@ import {
   type Change,
   type Commit,
   type CommitEvent,
+  type EngineNote,
   type Errno,
   type GfnRange,
   MemFlag,
   type MemslotArch,
+  type Phase,
   type Refusal,
 } from './types';
 
-export type Phase = 'validate' | 'prepare' | 'swap1' | 'zap' | 'swap2' | 'hooks' | 'free';
 type Next = Phase | 'done';
 
 /** A phase that ran, and how long it took, microseconds. */
@@ -46,6 +48,9 @@ export interface CommitHost {
   /** The commit that is past Prepare; it excludes all others. */
   running: CommitRun | undefined;
   emit(event: CommitEvent): void;
+  /** Somebody listens to notes; else none are made. */
+  readonly observed: boolean;
+  note(note: EngineNote): void;
   /** Calls what belongs to others and must not break a commit. */
   contain(hook: () => void): void;
   /** After the last phase, before the 'commit' event; once per address space. */
@@ -112,6 +117,7 @@ export class CommitRun {
     if (this.stepping) throw new Error(`step() was called from inside the phase ${this.phase} of the same commit`);
     const ran = this.phase;
     this.stepping = true;
+    if (this.host.observed && ran !== 'validate' && ran !== 'done') this.host.note({ type: 'phase', phase: ran, slots: this.slots });
     this.phaseBegan = this.host.clock?.() ?? 0;
     try {
       this.phase = this.advance();
@@ -199,7 +205,12 @@ export class CommitRun {
 
   private refuse(refusals: Refusal[]): Next {
     this.result = { ok: false, refusals };
+    if (this.host.observed && this.phase !== 'done') this.host.note({ type: 'refused', phase: this.phase, refusals });
     return 'done';
+  }
+
+  private get slots(): number[] {
+    return this.runs.flatMap(({ plan }) => plan.changes.map(({ region }) => region.id));
   }
 
   private get busy(): boolean {
@@ -218,6 +229,7 @@ export class CommitRun {
       prepared: [],
       from: space.space.active.generation,
     }));
+    if (this.host.observed) this.host.note({ type: 'phase', phase: 'validate', slots: this.slots });
     if (this.runs.some((run) => swapsOf(run.flow) === 2)) this.swaps = 2;
     return this.runs.length > 0 ? 'prepare' : this.finishEmpty();
   }
@@ -383,7 +395,13 @@ export class CommitRun {
   private lastDirty(run: SpaceRun): void {
     const { onLastDirty } = this.options;
     if (!onLastDirty) return;
-    for (const { plan } of run.prepared) if (plan.old) onLastDirty(run.plan.space.table.dirty.get(plan.old));
+    for (const { plan } of run.prepared) {
+      if (!plan.old) continue;
+      const state = run.plan.space.table.dirty.get(plan.old);
+      onLastDirty(state);
+      if (state && this.host.observed)
+        this.host.note({ type: 'harvest', from: 'log', slots: [plan.region.id], pages: countDirty(state, 0, state.pages) });
+    }
   }
 
   /** Pages that keep their translation but whose first write must be seen from now on. */

@@ -8,7 +8,7 @@ import { DirtyRing, ENTRY_BYTES, MAX_ENTRIES, RESERVED_ENTRIES, type RingEntry, 
 import { clearBit, DirtyState, runsOf } from './dirty-state';
 import type { Limits } from './limits';
 import { PAGE_SIZE } from './limits';
-import { type Errno, type GfnRange, MemFlag } from './types';
+import { type EngineNote, type Errno, type GfnRange, MemFlag } from './types';
 
 /** KVM_DIRTY_LOG_MANUAL_PROTECT_ENABLE: GET only copies, CLEAR clears. */
 export const MANUAL_PROTECT = 1;
@@ -38,6 +38,15 @@ export interface SavedRings {
   vcpus: SavedRing[];
 }
 
+/** What a dirty log needs of its engine. */
+export interface DirtyLogHost {
+  /** Write tags of these gfns must go. */
+  protect(ranges: GfnRange[]): void;
+  /** Somebody listens to notes. */
+  readonly observed: boolean;
+  note(note: EngineNote): void;
+}
+
 const fail = (errno: Errno): { ok: false; errno: Errno } => ({ ok: false, errno });
 
 export class DirtyLog {
@@ -52,8 +61,12 @@ export class DirtyLog {
   constructor(
     private readonly limits: Limits,
     private readonly spaces: readonly AddressSpace[],
-    private readonly protect: (ranges: GfnRange[]) => void,
+    private readonly host: DirtyLogHost,
   ) {}
+
+  private protect(ranges: GfnRange[]): void {
+    this.host.protect(ranges);
+  }
 
   get initiallySet(): boolean {
     return (this.manual & INITIALLY_SET) !== 0;
@@ -144,6 +157,7 @@ export class DirtyLog {
     if (this.manual & MANUAL_PROTECT) return { ok: true, bitmap };
     bits.fill(0);
     this.protectRuns(space, record, bitmap, 0);
+    this.harvested(slot, bitmap);
     return { ok: true, bitmap };
   }
 
@@ -204,7 +218,14 @@ export class DirtyLog {
       bits[firstPage / 8 + i]! &= ~both;
     }
     this.protectRuns(space, record, cleared, firstPage);
+    this.harvested(slot, cleared);
     return { ok: true };
+  }
+
+  private harvested(slot: number, bits: Uint8Array): void {
+    if (!this.host.observed) return;
+    const pages = runsOf(bits, bits.length * 8).reduce((sum, { start, end }) => sum + end - start, 0);
+    this.host.note({ type: 'harvest', from: 'log', slots: [slot], pages });
   }
 
   private protectRuns(space: AddressSpace, record: number, bits: Uint8Array, firstPage: number): void {
@@ -256,11 +277,17 @@ export class DirtyLog {
     let count = 0;
     for (const ring of this.rings) count += ring.reset(this.mapOf, again);
     if (ranges.length > 0) this.protect(ranges);
+    if (this.host.observed) this.host.note({ type: 'ring-reset', pages: count });
     return { ok: true, count };
   }
 
   /** Entries of all vCPUs' rings, in each ring's order. */
   harvestRings(limit?: number): RingEntry[] {
-    return this.rings.flatMap((ring) => ring.harvest(limit));
+    const entries = this.rings.flatMap((ring) => ring.harvest(limit));
+    if (this.host.observed) {
+      const slots = [...new Set(entries.map(({ slot }) => slot))];
+      this.host.note({ type: 'harvest', from: 'ring', slots, pages: entries.length });
+    }
+    return entries;
   }
 }

@@ -18,7 +18,18 @@ import { pageFlow, swapsOf } from './page-flow';
 import { makePlan, type Plan, type PlanMode, type PlanRules } from './plan';
 import { SlotReader } from './slot-reader';
 import { MEMSLOT_INVALID } from './slot-table';
-import type { Accepted, BackingRule, Commit, CommitEvent, MemoryRegion, Memslot, MemslotEngineOptions, Refusal, Refused } from './types';
+import type {
+  Accepted,
+  BackingRule,
+  Commit,
+  CommitEvent,
+  EngineNote,
+  MemoryRegion,
+  Memslot,
+  MemslotEngineOptions,
+  Refusal,
+  Refused,
+} from './types';
 import { mergeRegions, type Regions, resizeRegions, splitRegions } from './verbs';
 import { verifySpace } from './verify';
 
@@ -58,6 +69,7 @@ export class MemslotEngine {
   private readonly caches: GfnCache[] = [];
   private readonly inspectors: IndexInspector[] = [];
   private readonly listeners = new Set<(event: CommitEvent) => void>();
+  private readonly observers = new Set<(note: EngineNote) => void>();
   private readonly host: CommitHost;
   private readonly onListenerError: (error: unknown) => void;
   private readonly backings: BackingRule | undefined;
@@ -79,7 +91,14 @@ export class MemslotEngine {
       this.spaces.push(new AddressSpace(asId, this.reader, this.indexKind));
       this.histories.push(new History(historyLimit));
     }
-    this.dirtyLog = new DirtyLog(this.limits, this.spaces, (ranges) => this.emit({ type: 'protect', ranges }));
+    const engine = this;
+    this.dirtyLog = new DirtyLog(this.limits, this.spaces, {
+      protect: (ranges) => this.emit({ type: 'protect', ranges }),
+      get observed() {
+        return engine.observers.size > 0;
+      },
+      note: (note) => this.note(note),
+    });
     this.host = this.makeHost(options);
   }
 
@@ -95,6 +114,10 @@ export class MemslotEngine {
       epoch: 0,
       running: undefined,
       emit: (event) => engine.emit(event),
+      get observed() {
+        return engine.observers.size > 0;
+      },
+      note: (note) => engine.note(note),
       contain: (hook) => engine.contain(hook),
       generation: (asId) => engine.generation(asId),
       committed: ({ via, legacy, steps }, space, from, commit) => {
@@ -323,6 +346,13 @@ export class MemslotEngine {
     return record ? space!.table.view(record) : undefined;
   }
 
+  /** The id of the slot at a gfn, INVALID or not; -1: there is none. Allocates nothing. */
+  slotIdAt(gfn: number, asId = 0): number {
+    const space = this.spaces[asId];
+    const record = space?.active.find(gfn);
+    return record ? space!.table.idOf(record) : -1;
+  }
+
   memslotById(slot: number, asId = 0): Memslot | undefined {
     const space = this.spaces[asId];
     const record = space && Number.isInteger(slot) && slot >= 0 ? space.active.byId(slot) : 0;
@@ -492,6 +522,16 @@ export class MemslotEngine {
   subscribe(listener: (event: CommitEvent) => void): () => void {
     this.listeners.add(listener);
     return () => this.listeners.delete(listener);
+  }
+
+  /** What else happens: phases, refusals, harvests. Without a listener it is not even put into words. Returns how to stop. */
+  observe(listener: (note: EngineNote) => void): () => void {
+    this.observers.add(listener);
+    return () => this.observers.delete(listener);
+  }
+
+  private note(note: EngineNote): void {
+    for (const listener of this.observers) this.contain(() => listener(note));
   }
 
   private emit(event: CommitEvent): void {

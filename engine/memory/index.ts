@@ -1,6 +1,6 @@
 /** The memslot engine's public door. */
 export { ChangeSet, regionOf, type SlotDiff } from './change-set';
-export { CommitRun, type Phase, type PhaseTime } from './commit';
+export { CommitRun, type PhaseTime } from './commit';
 export { type ClearDirtyLog, type DirtyLogAnswer, type Done, INITIALLY_SET, MANUAL_PROTECT, type SavedRings } from './dirty-log';
 export { DirtyRing, ENTRY_BYTES as DIRTY_RING_ENTRY_BYTES, type RingEntry, type SavedRing } from './dirty-ring';
 export { type CommitRequest, DEFAULT_INDEX, type Footprint, MemslotEngine, type Timeline } from './engine';

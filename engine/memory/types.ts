@@ -148,3 +148,16 @@ export type CommitEvent =
   | { type: 'protect'; ranges: GfnRange[] }
   /** The commit is complete. */
   | { type: 'commit'; asId: number; commit: Extract<Commit, { ok: true }> };
+
+export type Phase = 'validate' | 'prepare' | 'swap1' | 'zap' | 'swap2' | 'hooks' | 'free';
+
+/** What `observe` listeners get: nobody has to act on it, a trace shows it. `slots`: ids, of all address spaces. */
+export type EngineNote =
+  /** A phase of a commit begins; of Validate: it is over, and accepted. */
+  | { type: 'phase'; phase: Phase; slots: readonly number[] }
+  /** A commit ends without a change. */
+  | { type: 'refused'; phase: Phase; refusals: readonly Refusal[] }
+  /** Dirty pages were taken out of bitmaps or rings. */
+  | { type: 'harvest'; from: 'log' | 'ring'; slots: readonly number[]; pages: number }
+  /** Harvested ring entries are free again. */
+  | { type: 'ring-reset'; pages: number };

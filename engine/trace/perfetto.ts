@@ -5,7 +5,7 @@
 import type { Machine } from '../machine/index';
 import { eventOf } from './events';
 import type { Tracer } from './tracer';
-import { deviceOf, vectorName, wordsOf } from './words';
+import { type CodeNames, codeNames, deviceOf, vectorName, wordsOf } from './words';
 
 const PID = 1;
 /** Threads: commits, then the vCPUs. */
@@ -39,7 +39,8 @@ export function* perfettoPieces(machine: Machine, tracer: Tracer): Iterable<stri
     )
     .join(',\n');
   const { ring } = tracer;
-  for (let seq = ring?.first ?? 0; seq < (ring?.total ?? 0); seq++) yield `,\n${JSON.stringify(eventAt(machine, tracer, seq))}`;
+  const codes = codeNames(machine);
+  for (let seq = ring?.first ?? 0; seq < (ring?.total ?? 0); seq++) yield `,\n${JSON.stringify(eventAt(machine, tracer, seq, codes))}`;
   yield ']}\n';
 }
 
@@ -63,13 +64,14 @@ export function perfettoBytes(machine: Machine, tracer: Tracer): Uint8Array {
   return bytes;
 }
 
-function eventAt(machine: Machine, tracer: Tracer, seq: number): TraceEvent {
+function eventAt(machine: Machine, tracer: Tracer, seq: number, codes: CodeNames): TraceEvent {
   const record = tracer.ring!.get(seq);
   const { event, vcpu, time, duration, icount, generation, a } = record;
   const { name, kind } = eventOf(event);
   const device = deviceOf(machine, record);
   const title = name === 'exception' ? vectorName(a) : device === undefined ? name : `${name} ${device}`;
   const lasts = duration > 0;
+  const code = codes(record.code);
   return {
     name: title,
     cat: kind,
@@ -79,6 +81,6 @@ function eventAt(machine: Machine, tracer: Tracer, seq: number): TraceEvent {
     pid: PID,
     tid: vcpu < 0 ? COMMITS : COMMITS + 1 + vcpu,
     ...(!lasts && { s: 't' as const }),
-    args: { what: wordsOf(machine, tracer, record), instructions: icount, generation },
+    args: { what: wordsOf(machine, tracer, record), instructions: icount, generation, ...(code !== undefined && { code }) },
   };
 }

@@ -22,6 +22,10 @@ export interface TraceRecord {
   /** ns of guest time that it took; 0: an instant */
   duration: number;
   generation: number;
+  /** Linear address of its code; 0: not known. */
+  code: bigint;
+  /** Memslot id of its address, -1: none. Of a hole: the slot that was there last. */
+  slot: number;
 }
 
 export class TraceRing {
@@ -34,15 +38,30 @@ export class TraceRing {
   private readonly b = new Float64Array(RING_SIZE);
   private readonly duration = new Float64Array(RING_SIZE);
   private readonly generation = new Float64Array(RING_SIZE);
+  private readonly slot = new Int16Array(RING_SIZE);
+  private readonly codeLow = new Uint32Array(RING_SIZE);
+  private readonly codeHigh = new Uint32Array(RING_SIZE);
   /** Events so far. */
   total = 0;
+  /** Of those before it other events were written over. */
+  private lost = 0;
 
   /** Number of the oldest that is kept. */
   get first(): number {
-    return Math.max(0, this.total - RING_SIZE);
+    return Math.max(this.lost, this.total - RING_SIZE);
   }
 
-  add(event: number, vcpu: number, time: number, icount: number, a: number, b: number, size: number, generation: number): number {
+  add(
+    event: number,
+    vcpu: number,
+    time: number,
+    icount: number,
+    a: number,
+    b: number,
+    size: number,
+    generation: number,
+    slot: number,
+  ): number {
     const at = this.total % RING_SIZE;
     this.event[at] = event;
     this.vcpu[at] = vcpu;
@@ -53,8 +72,18 @@ export class TraceRing {
     this.size[at] = size;
     this.duration[at] = 0;
     this.generation[at] = generation;
+    this.slot[at] = slot;
+    this.codeLow[at] = 0;
+    this.codeHigh[at] = 0;
     this.total += 1;
     return this.total - 1;
+  }
+
+  /** Where the code of the event that was added last stands, if that is known. */
+  codeAt(low: number, high: number): void {
+    const at = (this.total - 1) % RING_SIZE;
+    this.codeLow[at] = low;
+    this.codeHigh[at] = high;
   }
 
   /** It took so long, if it is still kept. */
@@ -68,6 +97,10 @@ export class TraceRing {
 
   vcpuAt(seq: number): number {
     return this.vcpu[seq % RING_SIZE]!;
+  }
+
+  slotAt(seq: number): number {
+    return this.slot[seq % RING_SIZE]!;
   }
 
   timeAt(seq: number): number {
@@ -88,10 +121,19 @@ export class TraceRing {
       size: this.size[at]!,
       duration: this.duration[at]!,
       generation: this.generation[at]!,
+      slot: this.slot[at]!,
+      code: BigInt(this.codeLow[at]!) | (BigInt(this.codeHigh[at]!) << 32n),
     };
+  }
+
+  /** Those from this one on did not happen. */
+  cut(seq: number): void {
+    this.lost = this.first;
+    this.total = Math.max(seq, this.lost);
   }
 
   clear(): void {
     this.total = 0;
+    this.lost = 0;
   }
 }

@@ -8,6 +8,8 @@ export interface ExitStat {
   total: number;
   min: number;
   max: number;
+  /** Standard deviation of the mean over the mean, 0 for one sample: what perf prints behind the average, there in per cent. */
+  deviation: number;
 }
 
 /** One instruction of guest time, ns: what an exit takes that the lab answers on the spot. */
@@ -21,13 +23,17 @@ export class KvmStat {
   private readonly total = new Float64Array(reasons.length);
   private readonly min = new Float64Array(reasons.length).fill(Number.POSITIVE_INFINITY);
   private readonly max = new Float64Array(reasons.length);
+  /** Sum of squared distances from the mean (Welford) */
+  private readonly spread = new Float64Array(reasons.length);
 
   /** Of an event by its number; one that is no exit is left out. */
   add(event: number, duration: number): void {
     const at = reasonOf[event]!;
     if (at < 0) return;
+    const before = this.samples[at]! === 0 ? 0 : this.total[at]! / this.samples[at]!;
     this.samples[at]! += 1;
     this.total[at]! += duration;
+    this.spread[at]! += (duration - before) * (duration - this.total[at]! / this.samples[at]!);
     this.min[at] = Math.min(this.min[at]!, duration);
     this.max[at] = Math.max(this.max[at]!, duration);
   }
@@ -40,11 +46,19 @@ export class KvmStat {
       total: this.total[at]!,
       min: this.min[at]!,
       max: this.max[at]!,
+      deviation: this.deviation(at),
     }));
     return all.filter(({ samples }) => samples > 0).sort((a, b) => b.samples - a.samples);
   }
 
+  private deviation(at: number): number {
+    const samples = this.samples[at]!;
+    if (samples < 2 || this.total[at] === 0) return 0;
+    return Math.sqrt(Math.max(0, this.spread[at]!) / (samples - 1) / samples) / (this.total[at]! / samples);
+  }
+
   clear(): void {
+    this.spread.fill(0);
     this.samples.fill(0);
     this.total.fill(0);
     this.min.fill(Number.POSITIVE_INFINITY);

@@ -39,13 +39,18 @@ async function hole(
 describe('the ring', () => {
   it('keeps the last events and their numbers, and forgets what lasted too long ago', () => {
     const ring = new TraceRing();
-    for (let seq = 0; seq < RING_SIZE + 10; seq++) ring.add(1, 0, seq, 0, seq, 0, 0, 2);
+    for (let seq = 0; seq < RING_SIZE + 10; seq++) ring.add(1, 0, seq, 0, seq, 0, 0, 2, -1);
     expect([ring.first, ring.total]).toEqual([10, RING_SIZE + 10]);
     expect(ring.get(10)).toMatchObject({ seq: 10, time: 10, a: 10, duration: 0 });
     ring.lasted(5, 99);
     ring.lasted(RING_SIZE + 9, 7);
     expect(ring.get(RING_SIZE + 9).duration).toBe(7);
     expect(ring.get(RING_SIZE + 5 - RING_SIZE + 10).duration).toBe(0);
+    // What never happened makes room, and what it was written over does not come back.
+    ring.cut(100);
+    expect([ring.first, ring.total, ring.get(99).a]).toEqual([10, 100, 99]);
+    ring.cut(3);
+    expect([ring.first, ring.total]).toEqual([10, 10]);
   });
 });
 
@@ -74,8 +79,14 @@ describe('a trace', () => {
     // Alike ones are one row.
     expect(holes.rowCount).toBeLessThan(holes.matched / 5);
     expect(holes.rows[0]).toMatchObject({ lane: 'vCPU 0', what: expect.stringContaining('at 0x10000000: nothing is there') });
+    // The instruction that read, by name: what watch runs in.
+    const read = holes.rows[0]!.code!;
+    expect(read).toMatch(/^[a-z_]+\+0x[0-9a-f]+$/);
+    expect(await line(`x /1i ${read}`)).toMatch(/ mov/);
     const phases = traceView(machine, { ...ALL, kinds: ['commits'] }).rows.map(({ event, what, lane }) => `${lane} ${event} ${what}`);
-    expect(phases.slice(0, 4)).toEqual([
+    expect(phases.slice(0, 6)).toEqual([
+      'commits memslot_validate memslot 5',
+      'commits memslot_prepare memslot 5',
       'commits memslot_publish swap 1 of 2',
       'commits memslot_zap 16384 pages in 1 range',
       'commits memslot_publish swap 2 of 2',
@@ -85,7 +96,12 @@ describe('a trace', () => {
     expect(serial.rows[0]?.what).toMatch(/^(in|out) 1 byte at port 0x3f[0-9a-f] serial, 0x/);
     // What the view counts and what info kvm-stat counts is the same.
     const stat = await line('info kvm-stat');
-    expect(stat).toMatch(/VM-EXIT +Samples +Samples% +Time% +Min Time +Max Time +Avg time\n/);
+    // As perf prints them: scripts that read its report read this one.
+    expect(stat).toContain('             VM-EXIT    Samples  Samples%     Time%    Min Time    Max Time         Avg time\n\n');
+    for (const row of stat.split('\n').slice(2, -2).filter(Boolean))
+      expect(row).toMatch(
+        /^[A-Z_ ]{20} {1,10}\d+ +\d+\.\d\d% +\d+\.\d\d% +\d+\.\d\dus +\d+\.\d\dus +\d+\.\d\dus \( \+- {1,6}\d+\.\d\d% \)$/,
+      );
     expect(stat).toContain(` HOLE ${String(holes.matched).padStart(10)} `);
     expect(Number(/Total Samples:(\d+)/.exec(stat)?.[1])).toBe(
       tracerOf(machine)
@@ -140,6 +156,133 @@ describe('a trace', () => {
     );
     // Only what is on is in the ring.
     expect(new Set(traceView(machine, ALL).rows.map(({ event }) => event.split('_')[0]))).toEqual(new Set(['vcpu']));
+  });
+
+  it('knows the slots of accesses, holes and commits, and filters by them and by exit', async () => {
+    const { guest, line } = await hole('jit', '*');
+    const { machine } = guest;
+    const of = (filter: string) => traceView(machine, { ...ALL, filter });
+    const holes = of('reason:hole');
+    expect(holes.matched).toBe(machine.inspect.holes.total);
+    expect(of('slot:5 reason:HOLE').matched).toBe(holes.matched);
+    expect(holes.rows[0]).toMatchObject({ slot: 5, event: 'vcpu_hole' });
+    expect(of('slot:4 reason:HOLE').matched).toBe(0);
+    const commits = traceView(machine, { ...ALL, kinds: ['commits'] });
+    expect(commits.matched).toBe(12);
+    expect(of('slot:5 event:memslot_*').matched).toBe(12);
+    expect(of('slot:4,5 event:memslot_*').matched).toBe(12);
+    expect(of('slot:4 event:memslot_*').matched).toBe(0);
+    expect(of('slot:5 event:tlb_fill').rows.every(({ slot }) => slot === 5)).toBe(true);
+    // The same at the monitor, with the code that ran: alike ones are one line.
+    expect(await line('info trace slot:5 reason:HOLE')).toMatch(
+      new RegExp(
+        `^${holes.matched} of \\d+ events match\n *\\d+\\.\\d{6} ms vCPU 0 .* vcpu_hole: read 4 bytes at 0x10000000: nothing is there, [a-z_]+\\+0x[0-9a-f]+; ${holes.matched} alike until `,
+      ),
+    );
+    expect(await line('info trace /2 vcpu:0')).toMatch(/^\d+ of \d+ events match, \d+ older lines are left out\n.*\n.*\n$/);
+    expect(await line('info trace slot:x')).toBe('Error: slot:x is no memslot id\n');
+    expect(await line('info trace reason:none')).toMatch(/^Error: reason:none: there is no such exit; there are HLT, HOLE, RETRY, /);
+    expect(await line('info trace /x')).toMatch(/'\/x' is no count of lines/);
+    expect((await line('info trace /1 event:memslot_commit')).split('\n')).toHaveLength(3);
+    await line('trace_clear');
+    expect(await line('info trace')).toMatch(/no event was recorded/);
+  });
+
+  it('has one past only: what happens again is not recorded twice, and what never happened is gone', async () => {
+    const { guest, line } = await hole('jit', undefined);
+    const { machine } = guest;
+    const { checkpoints } = machine;
+    checkpoints.keep({ instructions: 1e9, bytes: 64 * MIB, mark: () => undefined });
+    await line('trace-event memslot_* on');
+    const commits = (): string[] =>
+      traceView(machine, { ...ALL, kinds: ['commits'], filter: 'event:memslot_commit' }).rows.map(({ what }) => what);
+    await line('memslot_move 5 0x18000000');
+    machine.run.advance(1e6);
+    checkpoints.take();
+    const back = (): void => checkpoints.to(checkpoints.list().length - 1);
+    machine.run.advance(1e6);
+    await line('memslot_move 5 0x1c000000');
+    expect(commits()).toEqual(['move 5', 'move 5']);
+    const { total } = tracerOf(machine).ring!;
+    // Back, and the same again.
+    checkpoints.muted = true;
+    back();
+    machine.run.cont();
+    machine.run.advance(1e6);
+    await line('memslot_move 5 0x1c000000');
+    checkpoints.muted = false;
+    expect(tracerOf(machine).ring!.total).toBe(total);
+    // From there on another way.
+    back();
+    await line('memslot_flags 5 -l');
+    expect(commits()).toEqual(['move 5', 'flags-only 5']);
+    checkpoints.keep(undefined);
+  });
+
+  it('shows commits that were refused, with the phase and the reason; dry runs are none', async () => {
+    const { guest, line } = await hole('jit', '*');
+    await line('trace_clear');
+    await line('changeset_begin');
+    await line('memslot_move 5 0x1000');
+    await line('changeset_check');
+    expect(traceView(guest.machine, { ...ALL, kinds: ['commits'] }).matched).toBe(0);
+    expect(await line('changeset_commit')).toMatch(/^entry 1: EEXIST: /);
+    const [refused, ...more] = traceView(guest.machine, { ...ALL, kinds: ['commits'] }).rows;
+    expect(more).toEqual([]);
+    expect(refused).toMatchObject({ event: 'memslot_refused', what: expect.stringMatching(/^in validate: EEXIST, /) });
+    await line('changeset_abort');
+    // Given up between two phases.
+    for (const text of [
+      'changeset_begin',
+      'memslot_move 5 0x18000000',
+      'changeset_commit -s',
+      'changeset_step',
+      'changeset_step',
+      'changeset_abort',
+    ])
+      await line(text);
+    const rows = traceView(guest.machine, { ...ALL, kinds: ['commits'] }).rows.map(({ event, what }) => `${event} ${what}`);
+    expect(rows.slice(1)).toEqual([
+      'memslot_validate memslot 5',
+      'memslot_prepare memslot 5',
+      'memslot_refused in swap1: ESTALE, the change set was aborted',
+    ]);
+  });
+
+  it('shows what a harvest of a bitmap takes', async () => {
+    const { guest, line } = await hole('jit', '*');
+    await line('memslot_flags 5 -l');
+    guest.machine.run.advance(1e6);
+    await line('trace_clear');
+    guest.type('\rfill 0x10000000 0x40000 0x5a\r');
+    guest.machine.run.advance(5e6);
+    await line('dirty_log 5');
+    const rows = traceView(guest.machine, { ...ALL, kinds: ['dirty'], filter: 'event:*harvest' }).rows;
+    expect(rows.map(({ what }) => what)).toEqual(['64 pages of memslot 5']);
+    expect(traceView(guest.machine, { ...ALL, kinds: ['dirty'], filter: 'slot:5 event:dirty_page' }).matched).toBe(64);
+    expect(traceView(guest.machine, { ...ALL, kinds: ['dirty'], filter: 'slot:5 event:dirty_protect' }).matched).toBe(1);
+  });
+
+  it('shows how long a full dirty ring holds its vCPU, and the harvest and the reset that let it go on', async () => {
+    const { guest, line } = await boot({ dirtyRing: { entries: 256 } });
+    const { machine } = guest;
+    for (const text of ['object_add memory-backend-ram,id=m1,size=64M', 'device_add pc-dimm,id=d1,memdev=m1', 'memslot_flags 5 -l'])
+      await line(text);
+    machine.run.advance(1e6);
+    await line('trace-event *dirty_ring* on');
+    guest.type('fill 0x10000000 0x200000 0x5a\r');
+    machine.run.advance(5e6);
+    await line('dirty_ring harvest 10');
+    expect(await line('dirty_ring reset')).toBe('10 entries freed\n');
+    machine.run.advance(1e5);
+    const rows = traceView(machine, ALL).rows.map(({ lane, event, what }) => `${lane} ${event} ${what}`);
+    // Alone it takes no guest time to wait: the clock follows instructions.
+    expect(rows).toEqual([
+      'vCPU 0 vcpu_dirty_ring_full its dirty ring is full',
+      'commits dirty_ring_harvest 10 pages of memslot 5',
+      'commits dirty_ring_reset 10 entries are free',
+      'vCPU 0 vcpu_dirty_ring_full its dirty ring is full',
+    ]);
   });
 
   it('has exceptions and interrupts, with their vectors', async () => {

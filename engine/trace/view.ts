@@ -1,15 +1,14 @@
 /** The trace as the page shows it: a window of rows, runs of alike events in one, and lanes over time. */
 import type { Machine } from '../machine/index';
-import { EVENTS, type EventKind, matches } from './events';
+import { EVENTS, type EventKind } from './events';
+import { filterOf, HAS_GPA, type Test, type TraceFilter } from './filter';
+import { lanesOf, type TraceLane } from './lanes';
 import type { TraceRing } from './ring';
 import type { ExitStat } from './stat';
 import { type Tracer, tracerOf } from './tracer';
-import { deviceOf, laneOf, wordsOf } from './words';
+import { type CodeNames, codeNames, laneOf, wordsOf } from './words';
 
-export interface TraceAsked {
-  kinds: readonly EventKind[];
-  /** Words and `vcpu:N`, `gpa:ADDR` (its page), `event:NAME` (with *), all of which must hold. */
-  filter: string;
+export interface TraceAsked extends TraceFilter {
   /** Rows from this one on, and how many. */
   from: number;
   count: number;
@@ -35,15 +34,10 @@ export interface TraceRow {
   what: string;
   generation: number;
   gpa?: number;
-}
-
-export interface TraceLane {
-  name: string;
-  /** Events in each column */
-  counts: number[];
-  /** Of them holes and retries, which must not be missed */
-  holes: number[];
-  retries: number[];
+  /** Memslot id of its address */
+  slot?: number;
+  /** The code that made it: "read_while+0x3", or its address where it has no name. */
+  code?: string;
 }
 
 export interface TraceView {
@@ -67,46 +61,6 @@ export interface TraceView {
 
 const MOST_ROWS = 256;
 const MOST_COLUMNS = 1024;
-const PAGE = 4096;
-const KIND_OF = EVENTS.map(({ kind }) => kind);
-const HAS_GPA = EVENTS.map(({ name }) => /^(vcpu_hole|vcpu_retry|tlb_fill|dirty_page|memory_region_ops_.*)$/.test(name));
-const HOLE = EVENTS.findIndex(({ name }) => name === 'vcpu_hole');
-const RETRY = EVENTS.findIndex(({ name }) => name === 'vcpu_retry');
-
-type Test = (ring: TraceRing, seq: number) => boolean;
-
-function filterOf(
-  machine: Machine,
-  tracer: Tracer,
-  { kinds, filter }: Pick<TraceAsked, 'kinds' | 'filter'>,
-): { test: Test; wrong?: string } {
-  const wanted = KIND_OF.map((kind) => kinds.includes(kind));
-  const tests: Test[] = [(ring, seq) => wanted[ring.eventAt(seq)]!];
-  let wrong: string | undefined;
-  for (const word of filter.split(/\s+/).filter(Boolean).slice(0, 16)) {
-    const [, key, value = ''] = /^(vcpu|gpa|event):(.*)$/.exec(word) ?? [];
-    if (key === 'vcpu') {
-      if (!/^\d$/.test(value)) wrong = `vcpu:${value} is no number of a vCPU`;
-      tests.push((ring, seq) => ring.vcpuAt(seq) === Number(value));
-    } else if (key === 'gpa') {
-      const gpa = /^(0x[0-9a-f]{1,13}|\d{1,15})$/i.test(value) ? Number(value) : Number.NaN;
-      if (Number.isNaN(gpa)) wrong = `gpa:${value} is no address: use 0x...`;
-      tests.push((ring, seq) => HAS_GPA[ring.eventAt(seq)]! && Math.floor(ring.get(seq).a / PAGE) === Math.floor(gpa / PAGE));
-    } else if (key === 'event') {
-      const named = EVENTS.map(({ name }) => matches(value, name));
-      if (!named.includes(true)) wrong = `event:${value}: there is no such event`;
-      tests.push((ring, seq) => named[ring.eventAt(seq)]!);
-    } else {
-      const text = word.toLowerCase();
-      tests.push((ring, seq) => {
-        const record = ring.get(seq);
-        const all = `${EVENTS[record.event]!.name} ${laneOf(record)} ${wordsOf(machine, tracer, record)}`;
-        return all.toLowerCase().includes(text);
-      });
-    }
-  }
-  return { test: (ring, seq) => tests.every((test) => test(ring, seq)), ...(wrong !== undefined && { wrong }) };
-}
 
 /** First event of each run, its length, and its last event, of what matches. */
 function runsOf(ring: TraceRing, test: Test): { runs: [first: number, length: number, last: number][]; matched: number } {
@@ -139,18 +93,42 @@ export function traceView(machine: Machine, asked: TraceAsked): TraceView {
   const { test, wrong } = filterOf(machine, tracer, asked);
   const { runs, matched } = runsOf(ring, test);
   const from = whole(asked.from, runs.length);
-  const rows = runs.slice(from, from + whole(asked.count, MOST_ROWS)).map((run) => rowOf(machine, tracer, ring, run));
+  const names = codeNames(machine);
+  const rows = runs.slice(from, from + whole(asked.count, MOST_ROWS)).map((run) => rowOf(machine, tracer, ring, run, names));
   const span = spanOf(ring);
-  const start = asked.start ?? span[0];
-  const end = Math.max(start + 1, asked.end ?? span[1]);
-  const lanes = lanesOf(machine, ring, test, start, end, whole(asked.columns, MOST_COLUMNS));
+  const start = Number.isFinite(asked.start) ? asked.start! : span[0];
+  const end = Math.max(start + 1, Number.isFinite(asked.end) ? asked.end! : span[1]);
+  const lanes = lanesOf(machine, tracer, ring, test, [start, end], whole(asked.columns, MOST_COLUMNS));
   return { ...head, matched, rowCount: runs.length, from, rows, span, shown: [start, end], lanes, ...(wrong !== undefined && { wrong }) };
 }
 
-function rowOf(machine: Machine, tracer: Tracer, ring: TraceRing, [seq, alike, last]: [number, number, number]): TraceRow {
+/** The last rows that match, at most so many, for a monitor. */
+export function traceTail(
+  machine: Machine,
+  asked: TraceFilter,
+  most: number,
+): { matched: number; rowCount: number; rows: TraceRow[]; wrong?: string } {
+  const tracer = tracerOf(machine);
+  const { ring } = tracer;
+  if (!ring) return { matched: 0, rowCount: 0, rows: [] };
+  const { test, wrong } = filterOf(machine, tracer, asked);
+  const { runs, matched } = runsOf(ring, test);
+  const names = codeNames(machine);
+  const rows = runs.slice(-most).map((run) => rowOf(machine, tracer, ring, run, names));
+  return { matched, rowCount: runs.length, rows, ...(wrong !== undefined && { wrong }) };
+}
+
+function rowOf(
+  machine: Machine,
+  tracer: Tracer,
+  ring: TraceRing,
+  [seq, alike, last]: [number, number, number],
+  names: CodeNames,
+): TraceRow {
   const record = ring.get(seq);
   const { name, kind } = EVENTS[record.event]!;
   const { time, icount, vcpu, generation, a } = record;
+  const code = names(record.code);
   return {
     ...{ seq, alike, time, icount, vcpu, generation, kind },
     until: ring.timeAt(last),
@@ -158,6 +136,8 @@ function rowOf(machine: Machine, tracer: Tracer, ring: TraceRing, [seq, alike, l
     event: name,
     what: wordsOf(machine, tracer, record),
     ...(HAS_GPA[record.event] && { gpa: a }),
+    ...(record.slot >= 0 && { slot: record.slot }),
+    ...(code !== undefined && { code }),
   };
 }
 
@@ -173,50 +153,8 @@ function spanOf(ring: TraceRing): [number, number] {
   return [least, most + 1];
 }
 
-function lanesOf(machine: Machine, ring: TraceRing, test: Test, start: number, end: number, columns: number): TraceLane[] {
-  const lanes = new Map<string, TraceLane>();
-  const zeros = (): number[] => new Array<number>(columns).fill(0);
-  const lane = (name: string): TraceLane => {
-    let found = lanes.get(name);
-    if (!found) {
-      found = { name, counts: zeros(), holes: zeros(), retries: zeros() };
-      lanes.set(name, found);
-    }
-    return found;
-  };
-  lane('commits');
-  for (let vcpu = 0; vcpu < machine.config.smp; vcpu++) lane(`vCPU ${vcpu}`);
-  if (columns === 0) return [];
-  const devices = new Map<number, string>();
-  for (let seq = ring.first; seq < ring.total; seq++) {
-    const time = ring.timeAt(seq);
-    if (time < start || time >= end || !test(ring, seq)) continue;
-    const column = Math.min(columns - 1, Math.floor(((time - start) / (end - start)) * columns));
-    const record = ring.get(seq);
-    const { event } = record;
-    let name = laneOf(record);
-    if (KIND_OF[event] === 'devices') {
-      const key = record.a * 2 + (EVENTS[event]!.name.startsWith('cpu') ? 1 : 0);
-      let device = devices.get(key);
-      if (device === undefined) {
-        device = deviceOf(machine, record) ?? 'no device';
-        if (devices.size < 4096) devices.set(key, device);
-      }
-      name = device;
-    }
-    const found = lane(name);
-    found.counts[column]! += 1;
-    if (event === HOLE) found.holes[column]! += 1;
-    if (event === RETRY) found.retries[column]! += 1;
-  }
-  return [...lanes.values()];
-}
-
 /** The row of the next run of this event after the one that begins with `seq`, or before it; undefined: there is none. */
-export function traceNext(
-  machine: Machine,
-  asked: Pick<TraceAsked, 'kinds' | 'filter'> & { seq: number; event: string; back?: boolean },
-): number | undefined {
+export function traceNext(machine: Machine, asked: TraceFilter & { seq: number; event: string; back?: boolean }): number | undefined {
   const tracer = tracerOf(machine);
   const { ring } = tracer;
   if (!ring) return undefined;

@@ -1,5 +1,6 @@
 /** An event in words, and the lane that it belongs to. */
 import type { Machine } from '../machine/index';
+import { symbolsOf } from '../symbols/index';
 import { eventOf } from './events';
 import type { TraceRecord } from './ring';
 import type { Tracer } from './tracer';
@@ -10,6 +11,9 @@ const hex = (value: number): string => `0x${value.toString(16)}`;
 const counts = (count: number, what: string): string => `${count} ${what}${count === 1 ? '' : 's'}`;
 
 export const vectorName = (vector: number): string => (VECTORS[vector] && VECTORS[vector] !== '-' ? VECTORS[vector]! : `vector ${vector}`);
+
+const slotsText = (slots: Int16Array | undefined): string =>
+  slots && slots.length > 0 ? `memslot${slots.length === 1 ? '' : 's'} ${slots.slice(0, 8).join(', ')}` : 'memslots';
 
 /** "vCPU 0", "commits" */
 export const laneOf = ({ vcpu }: TraceRecord): string => (vcpu < 0 ? 'commits' : `vCPU ${vcpu}`);
@@ -56,6 +60,14 @@ export function wordsOf(machine: Machine, tracer: Tracer, record: TraceRecord): 
       return `${vectorName(a)}, error code ${hex(b)}`;
     case 'interrupt':
       return `vector ${hex(a)}`;
+    case 'vcpu_dirty_ring_full':
+      return `its dirty ring is full${took}`;
+    case 'dirty_log_harvest':
+      return `${counts(a, 'page')} of ${slotsText(tracer.slotsOf(seq))}`;
+    case 'dirty_ring_harvest':
+      return `${counts(a, 'page')}${a > 0 ? ` of ${slotsText(tracer.slotsOf(seq))}` : ''}`;
+    case 'dirty_ring_reset':
+      return `${a} ${a === 1 ? 'entry is' : 'entries are'} free`;
     case 'memslot_publish':
       return `swap ${a} of ${size}`;
     case 'memslot_zap':
@@ -65,4 +77,18 @@ export function wordsOf(machine: Machine, tracer: Tracer, record: TraceRecord): 
     default:
       return tracer.titleOf(seq) ?? counts(a, 'change');
   }
+}
+
+/** The code that made an event: "read_while+0x3", or its address where it has no name. */
+export type CodeNames = (code: bigint) => string | undefined;
+
+/** Of one look at the ring: names are looked up once each. */
+export function codeNames(machine: Machine): CodeNames {
+  const symbols = symbolsOf(machine);
+  const known = new Map<bigint, string | undefined>();
+  return (code) => {
+    if (code === 0n) return undefined;
+    if (!known.has(code)) known.set(code, symbols.name(code));
+    return known.get(code) ?? `0x${code.toString(16)}`;
+  };
 }

@@ -23,7 +23,7 @@ import type { ReplayView } from '../replay/types';
 import type { ShareKind, StageAction } from '../shell/types';
 import type { InspectedFile, InspectedLink, MachineShape } from '../snapshot/inspect';
 import type { SymbolSource } from '../symbols/index';
-import type { EventKind, ExitStat, TraceAsked, TraceLane, TraceRow, TraceView } from '../trace/index';
+import type { EventKind, ExitStat, TraceAsked, TraceLane, TraceMark, TraceRow, TraceSpan, TraceView } from '../trace/index';
 import type { CodeView, CpuView } from './cpu-types';
 import type { DebugView, Journey, WroteWhere } from './debug-types';
 import type { FlagsBench } from './flags-bench';
@@ -67,7 +67,9 @@ export type {
   Stepping,
   SymbolSource,
   TraceLane,
+  TraceMark,
   TraceRow,
+  TraceSpan,
   TraceView,
   Unasked,
   VirtioMemInfo,

@@ -1,9 +1,9 @@
 /**
- * `npm run bench [-- ROUNDS] [--core FILE] [--alone] [--only TEXT] [--accel interp|jit] [--chromium]`: what guests do all day, from one C source, on v86's JIT
+ * `npm run bench [-- ROUNDS] [--core FILE] [--alone] [--only TEXT] [--accel interp|jit] [--trace] [--least] [--chromium]`: what guests do all day, from one C source, on v86's JIT
  * (compiled for 32 bits, all it can run), on QEMU's TCG and on this project's core (64 bits), each in a process of its own, one after the
  * other in every round; the median counts. `--core` adds another build of the core, to see what a change did (build/core.wasm of another
  * checkout runs with that checkout's engine), `--alone` leaves v86 and QEMU out; `--only` takes the workloads whose name contains the
- * text; `--accel` leaves the other tier of ours out; `--chromium` runs v86 and ours in a real Chromium instead of Node. Targets: geometric mean and the least of the single ratios. Results: build/bench-cpu.json.
+ * text; `--accel` leaves the other tier of ours out; `--trace` adds ours with every event of the trace on; `--least` counts the shortest round in place of the median, for a busy machine; `--chromium` runs v86 and ours in a real Chromium instead of Node. Targets: geometric mean and the least of the single ratios. Results: build/bench-cpu.json.
  */
 import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
 import { cpus, loadavg } from 'node:os';
@@ -57,6 +57,9 @@ interface Request {
   core?: string;
   /** without v86 and QEMU */
   alone: boolean;
+  /** ours a second time, traced */
+  trace: boolean;
+  least: boolean;
   chromium: boolean;
 }
 
@@ -67,24 +70,36 @@ function parse(): Request {
     alone: { type: 'boolean' },
     only: { type: 'string' },
     accel: { type: 'string' },
+    trace: { type: 'boolean' },
+    least: { type: 'boolean' },
     chromium: { type: 'boolean' },
   } as const;
   const { values, positionals } = parseArgs({ options, allowPositionals: true });
   const argument = positionals[0] ?? '5';
   const rounds = Number(argument);
   if (!Number.isInteger(rounds) || rounds < 1 || rounds > 99) throw new Error(`${argument}: rounds are a number from 1 to 99`);
-  const { core, alone = false, only, accel, chromium = false } = values;
+  const { core, alone = false, only, accel, trace = false, least = false, chromium = false } = values;
   if (chromium && alone) throw new Error('--alone and --chromium do not go together');
+  if (chromium && trace) throw new Error('--trace and --chromium do not go together');
   if (chromium && core !== undefined) throw new Error('--core and --chromium do not go together');
   if (core !== undefined && !existsSync(core)) throw new Error(`--core ${core}: there is no such file`);
   const names = workloads.filter((name) => only === undefined || name.includes(only));
   if (names.length === 0) throw new Error(`--only ${only}: no workload's name contains that; they are ${workloads.join('; ')}`);
   if (accel !== undefined && accel !== 'interp' && accel !== 'jit') throw new Error(`--accel ${accel}: it is interp or jit`);
-  return { rounds, names, tiers: accel === undefined ? TIERS : [accel], alone, chromium, ...(core !== undefined && { core }) };
+  return {
+    rounds,
+    names,
+    tiers: accel === undefined ? TIERS : [accel],
+    alone,
+    trace,
+    least,
+    chromium,
+    ...(core !== undefined && { core }),
+  };
 }
 
 /** v86 first, TCG second where it is installed, then ours, then the other build's. `host`: what runs them. */
-async function start({ tiers, core, alone, chromium }: Request, qemu: boolean): Promise<{ contenders: Contender[]; host: string }> {
+async function start({ tiers, core, alone, trace, chromium }: Request, qemu: boolean): Promise<{ contenders: Contender[]; host: string }> {
   const images = { 32: buildImage(32), 64: buildImage(64) };
   const tcg = qemu ? [await startQemu(images[64], 64)] : [];
   if (chromium) {
@@ -98,24 +113,26 @@ async function start({ tiers, core, alone, chromium }: Request, qemu: boolean): 
     const { name: build, ...other } = buildOf(core);
     for (const accel of tiers) ours.push(await startProcess({ ...lab, ...other, accel, build }));
   }
+  if (trace)
+    for (const accel of tiers) ours.push(await startProcess({ ...lab, core: CORE, engine: buildOf(CORE).engine, accel, traced: true }));
   if (alone) return { contenders: ours, host: `Node ${process.versions.node}` };
   const v86 = await startProcess({ kind: 'v86', image: imagePath(32) });
   return { contenders: [v86, ...tcg, ...ours], host: `Node ${process.versions.node}` };
 }
 
 async function main(request: Request): Promise<number> {
-  const { rounds, names, tiers, core, alone, chromium } = request;
+  const { rounds, names, tiers, core, alone, least, chromium } = request;
   const load = loadavg()[0]!;
   const qemu = alone ? undefined : qemuVersion();
   if (qemu === undefined && !alone)
     console.log('qemu-system-x86_64 is not installed (Debian: apt-get install qemu-system-x86): no comparison with TCG');
   const { contenders, host } = await start(request, qemu !== undefined);
   const first = alone ? 0 : qemu === undefined ? 1 : 2;
-  const rows = rowsOf(names, await measure(contenders, names, rounds));
+  const rows = rowsOf(names, await measure(contenders, names, rounds), least);
   const titles = contenders.map((contender) => contender.name);
   const processor = cpus()[0]?.model.trim();
   console.log(
-    `${processor}, ${host}, v86 ${v86Version}, QEMU ${qemu ?? 'none'}, median of ${rounds}, load before: ${load.toFixed(1)}; ratios: speed over ${alone ? titles[0] : 'v86'}`,
+    `${processor}, ${host}, v86 ${v86Version}, QEMU ${qemu ?? 'none'}, ${least ? 'least' : 'median'} of ${rounds}, load before: ${load.toFixed(1)}; ratios: speed over ${alone ? titles[0] : 'v86'}`,
   );
   printTable(titles, rows);
   mkdirSync(BUILD, { recursive: true });

@@ -1,5 +1,6 @@
 /** This project's machine with the bench image in it. */
 import { createMachine } from '../../engine/machine/index';
+import { tracerOf } from '../../engine/trace/index';
 import { type Contender, Marks, type Measured } from './contender';
 
 /**
@@ -21,9 +22,11 @@ export interface LabRequest {
   cpu?: string;
   /** of the build, where it is not this one */
   build?: string;
+  /** Every event of the trace is on. */
+  traced?: boolean;
 }
 
-export async function startLab({ core, image, bits, accel, cpu, build = 'memslot-lab' }: LabRequest): Promise<Contender> {
+export async function startLab({ core, image, bits, accel, cpu, build = 'memslot-lab', traced = false }: LabRequest): Promise<Contender> {
   const machine = await createMachine({
     core,
     guest: { name: 'bench', kernel: image },
@@ -35,11 +38,12 @@ export async function startLab({ core, image, bits, accel, cpu, build = 'memslot
     ...(cpu === undefined ? {} : { cpu }),
     wallClock: () => performance.now(),
   });
+  if (traced) tracerOf(machine).set('*', true);
   const marks = new Marks(() => machine.run.instructions);
   machine.serial.onOutput((bytes) => {
     for (const byte of bytes) marks.byte(byte);
   });
-  const name = `${build} ${accel === 'jit' ? 'JIT' : 'interpreter'}, ${bits}-bit`;
+  const name = `${build} ${accel === 'jit' ? 'JIT' : 'interpreter'}, ${bits}-bit${traced ? ', traced' : ''}`;
   return {
     name,
     async run(letter) {

@@ -1,3 +1,5 @@
+import type { EngineNote } from '../../memory/types';
+
 /** What happens under the guest, as it happens. Nobody listens: nothing is called, and nothing asked. */
 
 /** Why a vCPU left the guest's code, where it is not an access. */
@@ -11,13 +13,17 @@ export interface TraceSink {
   /** No memslot and no device answered. */
   hole(vcpu: number, write: boolean, gpa: number, bytes: number): void;
   /** The core asks for a gfn that its TLB does not know. */
-  fill(vcpu: number, gfn: number): void;
+  fill(vcpu: number, gfn: number, asId: number): void;
   /** The page's first write since its log was harvested. */
-  dirty(vcpu: number, gfn: number): void;
+  dirty(vcpu: number, gfn: number, asId: number): void;
   interrupt(vcpu: number, vector: number): void;
   exception(vcpu: number, vector: number, error: number): void;
   /** It left for this, at its time `at`, ns; `gfn` of a retry. */
   leave(vcpu: number, reason: LeaveReason, at: number, gfn: number): void;
+  /** Its dirty ring is full: it stays out until a reset makes room. `at`: its time, ns. */
+  full(vcpu: number, at: number): void;
+  /** The memslot engine's own: phases of commits, refusals, harvests. */
+  note(note: EngineNote): void;
   /** It runs again after `leave`: its time now, ns. */
   enter(vcpu: number, at: number): void;
 }
@@ -29,6 +35,11 @@ export interface MachineTrace {
   icount(vcpu: number): number;
   /** ns of guest time */
   time(vcpu: number): number;
+  /** Reads into `codeLow` and `codeHigh` where the vCPU's code stands: that of the running access, or where it goes on. Allocates nothing. */
+  locate(vcpu: number, access: boolean): void;
+  /** Linear address, low and high half; both 0: not known. */
+  readonly codeLow: number;
+  readonly codeHigh: number;
   /** The port's device, by name; undefined: none. */
   portDevice(port: number): string | undefined;
 }

@@ -1,6 +1,6 @@
 /** trace-event, info trace-events, info kvm-stat, trace_clear, trace_dump. */
 import { MachineError } from '../../machine/index';
-import { EVENTS, type ExitStat, matches, perfettoBytes, tracerOf } from '../../trace/index';
+import { EVENT_KINDS, EVENTS, type ExitStat, matches, perfettoBytes, tracerOf, traceTail } from '../../trace/index';
 import { type Command, CommandError, type Context, getString, UsageError } from '../types';
 
 function set({ machine }: Context, name: string, option: string): string {
@@ -25,12 +25,14 @@ const OFF = 'The trace is off: "trace-event * on" begins to count\n';
 const us = (ns: number): string => `${(ns / 1000).toFixed(2)}us`;
 const share = (part: number, all: number): string => (all === 0 ? '0.00%' : `${((100 * part) / all).toFixed(2)}%`);
 
-/** As `perf kvm stat report` lays it out; times are of the guest. */
+/** perf's columns (tools/perf/builtin-kvm.c, print_result), characters */
+const WIDTHS = [20, 10, 9, 9, 11, 11, 16];
+
+/** As `perf kvm stat report` prints it; times are of the guest. */
 export function kvmStatText(rows: readonly ExitStat[]): string {
   const samples = rows.reduce((sum, row) => sum + row.samples, 0);
   const time = rows.reduce((sum, row) => sum + row.total, 0);
-  const line = (cells: readonly string[]): string =>
-    `${cells.map((cell, index) => cell.padStart([20, 10, 9, 9, 13, 13, 13][index]!)).join(' ')}\n`;
+  const line = (cells: readonly string[]): string => `${cells.map((cell, index) => cell.padStart(WIDTHS[index]!)).join(' ')}\n`;
   const head = line(['VM-EXIT', 'Samples', 'Samples%', 'Time%', 'Min Time', 'Max Time', 'Avg time']);
   const body = rows.map((row) =>
     line([
@@ -40,10 +42,33 @@ export function kvmStatText(rows: readonly ExitStat[]): string {
       share(row.total, time),
       us(row.min),
       us(row.max),
-      us(row.total / row.samples),
+      `${us(row.total / row.samples).padStart(11)} ( +-${(100 * row.deviation).toFixed(2).padStart(7)}% )`,
     ]),
   );
   return `${head}\n${body.join('')}\nTotal Samples:${samples}, Total events handled time:${us(time)}.\n`;
+}
+
+const LINES = 64;
+const MOST_LINES = 1024;
+
+/** `asked`: "/COUNT" and a filter, both optional. */
+function show({ machine }: Context, asked = ''): string {
+  const [, count, filter = ''] = /^(?:\/(\d{1,9})(?:\s+|$))?(.*)$/s.exec(asked.trim())!;
+  if (filter.startsWith('/')) throw new UsageError(`info trace: '${filter.split(/\s/)[0]}' is no count of lines`);
+  const { ring } = tracerOf(machine);
+  if (!ring || ring.total === 0) throw new CommandError('no event was recorded: "trace-event * on" begins');
+  const lines = Math.max(1, Math.min(MOST_LINES, count === undefined ? LINES : Number(count)));
+  const view = traceTail(machine, { kinds: EVENT_KINDS, filter }, lines);
+  if (view.wrong !== undefined) throw new CommandError(view.wrong);
+  const kept = ring.total - ring.first;
+  const rows = view.rows.map(
+    ({ time, lane, icount, generation, event, what, alike, until, code }) =>
+      `${(time / 1e6).toFixed(6).padStart(14)} ms ${lane.padEnd(7)} ${String(icount).padStart(13)} gen ${generation} ${event}: ${what}${code === undefined ? '' : `, ${code}`}` +
+      (alike > 1 ? `; ${alike} alike until ${(until / 1e6).toFixed(6)} ms` : ''),
+  );
+  const older = view.rowCount - view.rows.length;
+  const head = `${view.matched} of ${kept} events match${older > 0 ? `, ${older} older lines are left out` : ''}\n`;
+  return `${head}${rows.map((row) => `${row}\n`).join('')}`;
 }
 
 async function dump({ machine, env }: Context, file: string): Promise<string> {
@@ -103,6 +128,17 @@ export const traceInfo: Command[] = [
     help: 'show available trace-events & their state (name: event name pattern)',
     origin: 'qemu',
     run: (context, args) => list(context, getString(args, 'name')),
+  },
+  {
+    name: 'trace',
+    args: 'filter:S?',
+    params: '[/count] [filter]',
+    help: 'show the last recorded events that match, alike ones in one line',
+    origin: 'lab',
+    note:
+      'Words of the filter must all hold: `slot:5,6`, `reason:HLT`, `gpa:0x10000000` (its page), `vcpu:0`, `event:memslot_*`, or any text. 64 lines, with ' +
+      '/count up to 1,024; trace_dump writes all.',
+    run: (context, args) => show(context, getString(args, 'filter')),
   },
   {
     name: 'kvm-stat',
