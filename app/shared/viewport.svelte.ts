@@ -37,6 +37,9 @@ const INSPECTOR = 280;
 const GUIDE = 376;
 
 const KEY = 'memslot-lab sizes';
+const WIDE_KEY = 'memslot-lab wide pane';
+/** Arrangements whose lower row the inspector can have to itself. */
+const WIDENS: readonly View[] = ['short', 'desktop', 'wide'];
 
 export function viewOf(width: number, height: number): View {
   if (width < 640 || (width < 720 && height >= 560)) return 'phone';
@@ -85,8 +88,19 @@ export class Viewport {
   sizes = $derived(this.#arranged.sizes);
   limits = $derived(this.#arranged.limits);
 
+  #widened = $state<Partial<Record<View, boolean>>>(restoreWide());
+  canWiden = $derived(WIDENS.includes(this.view));
+  /** The inspector has the lower row to itself; remembered for each arrangement. */
+  widened = $derived(this.canWiden && (this.#widened[this.view] ?? false));
+
   constructor() {
     this.#mark();
+  }
+
+  widen(on: boolean): void {
+    if (!this.canWiden) return;
+    this.#widened = { ...this.#widened, [this.view]: on };
+    keep(WIDE_KEY, this.#widened);
   }
 
   follow(): () => void {
@@ -116,13 +130,27 @@ export class Viewport {
   }
 
   #keep(): void {
-    try {
-      localStorage.setItem(KEY, JSON.stringify(this.#chosen));
-    } catch {
-      // Storage is blocked: the sizes last as long as the page.
-    }
+    keep(KEY, this.#chosen);
   }
 }
+
+function keep(key: string, value: unknown): void {
+  try {
+    localStorage.setItem(key, JSON.stringify(value));
+  } catch {
+    // Storage is blocked: it lasts as long as the page.
+  }
+}
+
+function restoreWide(): Partial<Record<View, boolean>> {
+  try {
+    const kept = JSON.parse(localStorage.getItem(WIDE_KEY) ?? '{}') as Record<string, unknown> | null;
+    return Object.fromEntries(WIDENS.filter((view) => kept?.[view] === true).map((view) => [view, true]));
+  } catch {
+    return {};
+  }
+}
+
 function restore(): Partial<Record<View, Partial<Sizes>>> {
   try {
     const kept: unknown = JSON.parse(localStorage.getItem(KEY) ?? '{}');

@@ -41,6 +41,8 @@ export class Workspace {
   #smmSlots = $state.raw<readonly SlotView[]>([]);
   inspectorField = $state<InspectorField>('address');
   inspectorPanel = $state<InspectorPanel>('slot');
+  /** In the wide pane: what stands in the inspector's place; undefined: the inspector's own panel. */
+  wideTab = $state<'wide-terminals' | 'wide-changes' | undefined>(undefined);
   /** First end of the history's diff: index of an entry. */
   historyMark = $state<number | undefined>(undefined);
   /** Its second end; undefined: the live entry. */
@@ -150,6 +152,7 @@ export class Workspace {
   /** Brings one of the inspector's tabs to the front, from anywhere. */
   openPanel(panel: InspectorPanel): void {
     this.inspectorPanel = panel;
+    this.wideTab = undefined;
     this.phonePane = 'inspect';
   }
 
