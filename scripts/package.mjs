@@ -59,6 +59,21 @@ function nameFiles() {
   }
 }
 
+/** What the declarations name of WebAssembly: its types are the DOM library's, which a program for Node need not have. With it they merge. */
+const WASM = `declare namespace WebAssembly {
+  interface Memory {}
+  interface Module {}
+  interface Table {}
+}
+`;
+
+/** The declarations stand alone: without the DOM library, and without another package's types. */
+function declareWasm() {
+  const door = join(lib, 'types/library/index.d.ts');
+  writeFileSync(join(lib, 'types/wasm.d.ts'), WASM);
+  writeFileSync(door, `/// <reference path="../wasm.d.ts" />\n${readFileSync(door, 'utf8')}`);
+}
+
 await main(async () => {
   if (!existsSync(resolve(root, 'node_modules/vite'))) throw new UserError('nothing is installed yet: npm run setup');
   if ((await tsx('scripts/build-core.ts', [], { stdio: ['ignore', 2, 2] })) !== 0)
@@ -68,6 +83,7 @@ await main(async () => {
   await bundle();
   declare();
   nameFiles();
+  declareWasm();
   copyFileSync(resolve(root, 'build/core.wasm'), join(lib, 'core.wasm'));
   copyFileSync(resolve(root, 'guests/memlab/memlab.elf'), join(lib, 'memlab.elf'));
 });

@@ -12,7 +12,7 @@ import type {
   StagedEdit,
   SymbolSource,
 } from '../../engine/worker/protocol';
-import { arrows, count, hex, plural, sentence } from '../shared/format';
+import { arrows, hex, plural, sentence } from '../shared/format';
 import type { BootAttempt } from './boot-attempt';
 import { Debugger } from './debugger.svelte';
 import { GuestConsole } from './guest-console';
@@ -201,7 +201,7 @@ export class Lab {
     try {
       const { symbols, unused, slide } = (await this.ask({ type: 'symbols', name: file.name, file })) as SymbolSource;
       const moved = slide === undefined ? '' : `, moved as far as KASLR moved the kernel`;
-      this.say({ text: unused ? `${file.name} is not used: ${unused}.` : `${count(symbols)} symbols from ${file.name}${moved}.` });
+      this.say({ text: unused ? `${file.name} is not used: ${unused}.` : `${plural(symbols, 'symbol')} from ${file.name}${moved}.` });
       this.symbolFiles += 1;
     } catch (error) {
       this.say({ text: `${file.name} gives no symbols: ${(error as Error).message}.` });

@@ -6,7 +6,7 @@
  *
  * each at a multiple of 8. The token index can be recognized: 256 rising 16-bit offsets, behind the 256 strings that they point to.
  * Everything else is found from there and must be consistent, so other bytes are refused.
- * Not supported: symbols of modules, kernels with absolute addresses (before 4.6), 32-bit kernels.
+ * Not supported: symbols of modules (modules.ts reads them), kernels with absolute addresses (before 4.6), 32-bit kernels.
  */
 import { printable } from './elf';
 import { SymbolTable } from './table';
