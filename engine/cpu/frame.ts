@@ -88,7 +88,7 @@ const RSP: usize = 32;
 const RBP: usize = 40;
 
 /**
- * Runs records from `start` (the first of a block whose instructions VCPU_LEFT has already lost) until something needs the caller.
+ * Runs records from `start` (the first of a block whose instructions are already subtracted from VCPU_LEFT) until something needs the caller.
  * Answers WHY_*; the record at which it stopped is the leave point.
  */
 export function execute(start: usize): i32 {

@@ -1,4 +1,4 @@
-/** Bits of page-table entries and of #PF error codes (SDM 3A 4), and what a walk answers. */
+/** Bits of page-table entries and of #PF error codes (SDM 3A 4), and the results of a walk. */
 
 /** MAXPHYADDR 46 (CPUID 0x80000008). */
 export const PHYS_BITS = 46;
@@ -30,7 +30,7 @@ export const PF_I: u32 = 16;
 export const WALK_OK: i32 = 0;
 export const WALK_NOT_PRESENT: i32 = 1;
 export const WALK_RESERVED: i32 = 2;
-/** A table lies in an INVALID memslot. */
+/** A table is in an INVALID memslot. */
 export const WALK_RETRY: i32 = 3;
 /** A #VMEXIT was requested: a table's address has no translation for the guest (svm/nested.ts). */
 export const WALK_EXIT: i32 = 4;

@@ -53,7 +53,7 @@ export function isCode(attr: u32): bool {
   return (attr & (ATTR_S | ATTR_CODE)) == (ATTR_S | ATTR_CODE);
 }
 
-/** Takes a descriptor whose words are known. */
+/** Uses a descriptor whose words are known. */
 export function setDescriptor(low: u32, high: u32): void {
   descLow = low;
   descHigh = high;
@@ -70,7 +70,7 @@ export function descLimit(): u32 {
 }
 
 /**
- * Linear address of a selector's descriptor in descVa; false when it lies outside its table (`bytes` long) or there is no LDT.
+ * Linear address of a selector's descriptor in descVa; false if it is outside its table (`bytes` long) or there is no LDT.
  */
 export function locateDescriptor(selector: u32, bytes: u32): bool {
   let base: u64;

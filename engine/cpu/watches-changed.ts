@@ -1,4 +1,4 @@
-/** What follows a change of what is watched: the tags of the TLB follow it, which ask watch.ts themselves. */
+/** Called after a change of what is watched: updates the tags of the TLB, which are computed by watch.ts. */
 import { retag } from './mmu-tlb';
 import { rearm } from './watch';
 

@@ -1,4 +1,4 @@
-/** An access of compiled code missed its window: the window is made anew around it, from what the TLB holds. */
+/** Fills a window again around an access of compiled code that missed it, with pages of the TLB. */
 import {
   JIT_WINDOWS_FILLED,
   MISS_BYTES_SHIFT,

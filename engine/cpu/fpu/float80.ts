@@ -121,7 +121,7 @@ export function invalid(): void {
   give(INDEFINITE_SIG, INDEFINITE_SE);
 }
 
-/** NaN or unsupported operand: gives the result and answers true (SDM 1 table 4-7). */
+/** NaN or unsupported operand: sets the result and returns true (SDM 1 table 4-7). */
 export function handledNan(aSig: u64, aSe: u32, bSig: u64, bSe: u32): bool {
   if (isUnsupported(aSig, aSe) || isUnsupported(bSig, bSe)) {
     invalid();

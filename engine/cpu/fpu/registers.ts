@@ -183,7 +183,7 @@ export function initialise(): void {
   store<u64>(cpu, 0, VCPU_FDP);
 }
 
-/** Where the last instruction that is not a control instruction stood: what FSTENV and FXSAVE report. */
+/** Address of the last instruction that is not a control instruction: reported by FSTENV and FXSAVE. */
 @inline
 export function noteInstruction(opcode: u32, modrm: u32, rip: u64): void {
   store<u16>(cpu, <u16>(((opcode & 7) << 8) | modrm), VCPU_FOP);

@@ -1,4 +1,4 @@
-/** Where a memory operand and a result lie that cannot stay where they are: in the block of the running vCPU. */
+/** Buffers in the running vCPU's block, for memory operands and results that cannot be used in place. */
 import { VCPU_LANES, VCPU_OPERAND, VCPU_RESULT, VCPU_SIDE_BY_SIDE } from '../../abi/index';
 import { cpu } from '../state';
 

@@ -1,7 +1,7 @@
 /** Integer operations of the map 0F 38 on 128-bit vectors (SSSE3, SSE4.1, SSE4.2). */
 import { F_CF, F_ZF, setArithmeticFlags } from '../flags';
 
-/** Even and odd lanes of a and then of b: what the horizontal operations take together. */
+/** Even and odd lanes of a and then of b, for the horizontal operations. */
 @inline
 function evenWords(a: v128, b: v128): v128 {
   return v128.shuffle<i16>(a, b, 0, 2, 4, 6, 8, 10, 12, 14);

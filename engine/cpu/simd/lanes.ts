@@ -99,7 +99,7 @@ function operand(v: u64, double: bool): u64 {
   return v;
 }
 
-/** A denormal is zero under DAZ, and reported by nobody otherwise. */
+/** A denormal is zero under DAZ; otherwise it is not reported here. */
 export function flushOperand(v: u64, double: bool): u64 {
   return isDenormalLane(v, double) && mxcsr() & DAZ ? v & signBit(double) : v;
 }

@@ -60,7 +60,7 @@ export function absentMsr(index: u32): u64 {
   return index == FEATURE_CONTROL ? LOCKED : 0;
 }
 
-/** Those whose write is #GP on every processor: capabilities and states. */
+/** MSRs whose write is #GP on every processor: capabilities and states. */
 export function isReadOnlyMsr(index: u32): bool {
   return index == 0xfe || index == 0x179 || index == 0x17 || index == 0x198;
 }

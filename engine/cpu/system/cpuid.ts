@@ -1,5 +1,5 @@
 /**
- * What CPUID says: the one place where features are claimed. A bit stands here only if everything it promises works.
+ * CPUID, the one place where features are claimed. A bit is set only if everything that it promises works.
  * SDM 2, CPUID. Leaves beyond the highest answer zeros.
  *
  * `lab64`: Intel, family 6, model 0x36, stepping 1 ("Cedarview"): an in-order core, which guests rightly believe free of speculation bugs, so
@@ -49,7 +49,7 @@ const EXT1_EDX: u32 = (1 << 11) | (1 << 20) | (1 << 26) | (1 << 27) | (1 << 29);
 const EXT1_ECX: u32 = 1;
 /**
  * AMD: all vCPUs are cores of one package, whose APIC ids have three bits for the core (leaf 1 EDX: HTT, 0x80000001 ECX: CMP_LEGACY, 0x80000008
- * ECX). In packages of its own Linux compares each vCPU's TSC with the first one's, and trusts neither: vCPUs run in turns.
+ * ECX). With one package per vCPU, Linux would compare each vCPU's TSC with the first one's and trust neither, since vCPUs run in turns.
  */
 const AMD_HTT: u32 = 1 << 28;
 const AMD_CMP_LEGACY: u32 = 1 << 1;

@@ -1,4 +1,4 @@
-/** Power-on state of a vCPU (SDM 3A table 10-1), and what must follow a change of its record from outside. */
+/** Power-on state of a vCPU (SDM 3A table 10-1), and the updates needed after a change of its record from outside. */
 import {
   SEG_ATTR,
   SEG_CS,
