@@ -2,6 +2,7 @@
 
 const TEXTS: Record<string, string> = {
   ENOENT: 'No such file or directory',
+  EEXIST: 'File exists',
   EACCES: 'Permission denied',
   EISDIR: 'Is a directory',
   ENOTDIR: 'Not a directory',
@@ -20,4 +21,13 @@ const TEXTS: Record<string, string> = {
 export function errnoText(error: unknown): string {
   const { code, message } = error as NodeJS.ErrnoException;
   return TEXTS[code ?? ''] ?? message;
+}
+
+/** Runs `write`; its failure becomes an error in words that names the file. */
+export async function writing(path: string, write: () => Promise<void>): Promise<void> {
+  try {
+    await write();
+  } catch (error) {
+    throw new Error(`could not write file '${path}': ${errnoText(error)}`, { cause: error });
+  }
 }

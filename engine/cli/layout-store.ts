@@ -1,11 +1,12 @@
 /** Saved layouts as files: one NAME.json each in a folder. A write is whole or not there. */
-import { randomUUID } from 'node:crypto';
-import { mkdir, readdir, rename, rm, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, rm } from 'node:fs/promises';
 import { homedir } from 'node:os';
 import { join } from 'node:path';
 import type { LayoutStore } from '../monitor/types';
 import { MAX_LAYOUT_TEXT } from '../snapshot/index';
+import { writing } from './errno';
 import { readRegular, unlessMissing } from './regular-file';
+import { writeWhole } from './whole-file';
 
 const SUFFIX = '.json';
 
@@ -36,16 +37,12 @@ export function layoutStore(folder: string): LayoutStore {
       const bytes = await readRegular(join(folder, fileOf(name)), MAX_LAYOUT_TEXT * 4).catch(unlessMissing);
       return bytes && new TextDecoder().decode(bytes);
     },
-    async set(name, text) {
-      await mkdir(folder, { recursive: true });
-      const fresh = join(folder, `.${randomUUID()}`);
-      try {
-        await writeFile(fresh, text);
-        await rename(fresh, join(folder, fileOf(name)));
-      } catch (error) {
-        await rm(fresh, { force: true });
-        throw error;
-      }
+    set(name, text) {
+      const path = join(folder, fileOf(name));
+      return writing(path, async () => {
+        await mkdir(folder, { recursive: true });
+        await writeWhole(path, new TextEncoder().encode(text));
+      });
     },
     delete: (name) => rm(join(folder, fileOf(name)), { force: true }),
     async keys() {

@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import type { NamedSnapshot } from '../machine/index';
 import type { SnapshotStore } from '../monitor/index';
 import { META_BYTES, readMeta } from '../snapshot/index';
+import { writing } from './errno';
 import { readRegular, unlessMissing } from './regular-file';
 import { writeWhole } from './whole-file';
 
@@ -19,9 +20,12 @@ export function snapshotStore(folder: string): SnapshotStore {
     return undefined;
   };
   return {
-    async put(name, bytes) {
-      await mkdir(folder, { recursive: true });
-      await writeWhole(join(folder, fileOf(name)), bytes);
+    put(name, bytes) {
+      const path = join(folder, fileOf(name));
+      return writing(path, async () => {
+        await mkdir(folder, { recursive: true });
+        await writeWhole(path, bytes);
+      });
     },
     get: (name) => readRegular(join(folder, fileOf(name))).catch(unlessMissing),
     delete: (name) => rm(join(folder, fileOf(name)), { force: true }),

@@ -199,6 +199,7 @@ describe('parseLayout', () => {
     expect(wrong((l) => delete l.dimms)).toBe('layout lacks the member "dimms"');
     expect(wrong((l) => (l.memslots = {}))).toBe('memslots is an object, not a list');
     expect(wrong((l) => (l.memslots[0].gpa = 1.5))).toBe('memslots[0].gpa is 1.5, not a whole number');
+    expect(wrong((l) => (l.memslots[0].gpa = 2 ** 53))).toBe('memslots[0].gpa is 9007199254740992, not within 0 to 70368744173568');
     expect(wrong((l) => (l.memslots[0].gpa = 4097))).toBe('memslots[0].gpa is 4097, not a multiple of 4096');
     expect(wrong((l) => (l.memslots[0].gpa = 2 ** 46))).toMatch(/^memslots\[0\].gpa is 70368744177664, not within/);
     expect(wrong((l) => (l.memslots[0].size = -4096))).toMatch(/^memslots\[0\].size is -4096, not within/);

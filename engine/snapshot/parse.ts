@@ -186,7 +186,7 @@ function list<T>(value: unknown, at: string, most: number, read: (value: unknown
 }
 
 function integer(value: unknown, at: string, low: number, high: number): number {
-  if (typeof value !== 'number' || !Number.isSafeInteger(value)) throw new Wrong(`${at} is ${show(value)}, not a whole number`);
+  if (typeof value !== 'number' || !Number.isInteger(value)) throw new Wrong(`${at} is ${show(value)}, not a whole number`);
   if (value < low || value > high) throw new Wrong(`${at} is ${value}, not within ${low} to ${high}`);
   // -0 is 0.
   return value + 0;
