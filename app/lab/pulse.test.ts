@@ -57,7 +57,7 @@ describe('the worker’s pulse', () => {
     expect(told).toEqual([4]);
   });
 
-  test('nor does a night in which the computer slept', () => {
+  test('nor does a night with the computer asleep', () => {
     const { world, told, pulse, seconds } = page();
     world.alive = false;
     seconds(3);

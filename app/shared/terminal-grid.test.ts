@@ -15,12 +15,12 @@ test('80 by 25 at the largest letters that show it', () => {
   expect(gridFor('auto', fits(536, 335))).toEqual({ letters: 2, grid: { columns: 81, rows: 25 } });
 });
 
-test('25 rows stay where the pane shows fewer, and columns come before large letters', () => {
+test('25 rows stay if the pane shows fewer, and columns have priority over large letters', () => {
   expect(gridFor('auto', fits(600, 166))).toEqual({ letters: 0, grid: { columns: 83, rows: 25 } });
   expect(gridFor('auto', fits(540, 281))).toEqual({ letters: 2, grid: { columns: 81, rows: 25 } });
 });
 
-test('a pane too narrow for 80 columns has what fits', () => {
+test('a pane too narrow for 80 columns has as many as fit', () => {
   expect(gridFor('auto', fits(370, 690))).toEqual({ letters: 0, grid: { columns: 51, rows: 40 } });
 });
 

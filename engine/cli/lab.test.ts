@@ -96,7 +96,7 @@ describe('lab', { timeout: 60_000 }, () => {
     expect(await status).toBe(0);
   }, 180_000);
 
-  it('ends with the status that isa-debug-exit is given; serial and debug console go where they should', async () => {
+  it('ends with isa-debug-exit’s status; serial and debug console go where their flags say', async () => {
     const kernel = bootSector('exit', ...out(0x3f8, ...ascii('OK\n')), ...out(0xe9, ...ascii('debug')), ...out(0xf4, 0x10), ...HALT);
     const debug = join(folder, 'debug.txt');
     const {

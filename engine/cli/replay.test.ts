@@ -154,7 +154,7 @@ describe('lab -record', () => {
     expect(await replayed(off.file)).toMatchObject({ status: 0, err: '' });
   });
 
-  it('begins anew with a snapshot that is loaded', async () => {
+  it('begins again with a loaded snapshot', async () => {
     const lab = await recorded(...MACHINE, '-snapshots', join(folder, 'kept'));
     await lab.shows('lab> ');
     lab.type('poke 0x2000000 0x4321\r');

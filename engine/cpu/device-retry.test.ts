@@ -195,7 +195,7 @@ describe.each(settings)('64-bit code: $wide, JIT: $jit', (setting) => {
     expect(t.accesses.map(({ address }) => address)).toEqual([DEVICE, DEVICE + 8]);
   });
 
-  it('a vCPU that a debugger moves elsewhere asks anew', () => {
+  it('a vCPU that a debugger moves accesses the device again', () => {
     const t = machine(setting, { code: 'ff33 ff33' });
     setInvalid(t, STACK - 0x1000);
     expect(t.run(100)).toBe(EXIT_RETRY);

@@ -52,7 +52,7 @@ function model(m: Model, kind: number, size: number, step: number, untilEqual: b
   }
 }
 
-it(`does element by element what the manual says, on ${CASES} random cases (seed ${SEED})`, () => {
+it(`follows the manual element by element, in ${CASES} random cases (seed ${SEED})`, () => {
   const t = new TestCore();
   t.longMode(CODE);
   const random = new Random(SEED);

@@ -141,7 +141,7 @@ describe('RTC', () => {
     expect(read(0x0c) & 0x90).toBe(0x10);
   });
 
-  it('holds memory sizes where firmware puts them', () => {
+  it('holds memory sizes at the firmware’s offsets', () => {
     rtc.setMemorySize(256 * 0x100000, 3 * 2 ** 30);
     const word = (index: number): number => read(index) | (read(index + 1) << 8);
     expect(word(0x15)).toBe(640);

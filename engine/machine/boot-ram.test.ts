@@ -27,7 +27,7 @@ describe('boot RAM', () => {
     });
   });
 
-  it('puts what does not fit below the hole above 4 GiB', () => {
+  it('puts memory that does not fit below the hole above 4 GiB', () => {
     let next = 0x2000000;
     const allocate = (size: number) => {
       next += size;

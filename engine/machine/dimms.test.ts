@@ -351,7 +351,7 @@ describe('moving', () => {
     expect(qmp.at(-1)?.[0]).toBe('MEM_UNPLUG_ERROR');
   });
 
-  it('ends it when there is no place left at all', () => {
+  it('ends the move if there is no place left', () => {
     dimms.move('d1', away);
     guest.eject();
     for (const [n, addr] of [away, home].entries()) {

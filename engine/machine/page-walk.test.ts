@@ -104,7 +104,7 @@ function seeded(seed: number): () => number {
 }
 
 describe('walkAddress', () => {
-  it('leads where the core leads, or nowhere where it leads nowhere, on random tables', () => {
+  it('translates as the core does, or fails where it fails, on random tables', () => {
     for (const mode of ['32-bit', 'PAE', '4-level'] as const) {
       const random = seeded(mode.length);
       const pick = (count: number): number => Math.floor(random() * count);
@@ -137,7 +137,7 @@ describe('walkAddress', () => {
     }
   });
 
-  it('of a nested guest leads where the core leads, or nowhere, in every mode of guest and host', () => {
+  it('of a nested guest translates as the core does, or fails, in every mode of guest and host', () => {
     const stops = new Set<string | undefined>();
     const entries = { '32-bit': 4, PAE: 8, '4-level': 8, off: 8 };
     for (const hostMode of ['32-bit', 'PAE', '4-level'] as const) {

@@ -9,7 +9,7 @@ beforeAll(async () => {
 });
 
 describe('an answer', () => {
-  it('is what is printed where nothing failed', async () => {
+  it('is printed if nothing failed', async () => {
     expect(await monitor.answer('info status')).toEqual({ text: 'VM status: paused (prelaunch)\n', failed: false });
     expect(await monitor.answer('   ')).toEqual({ text: '', failed: false });
     expect(await monitor.answer('p 6 * 7')).toEqual({ text: '0x2a\n', failed: false });

@@ -61,7 +61,7 @@ it('two DIMMs that touch are not merged, and a DIMM does not grow into its neigh
   expect(mapped()).toEqual(['5 at 10000000: m1+0:16', '6 at 11000000: m2+0:16']);
 });
 
-it('asked for in words it is done, shown as what it is, and cut when one of its devices leaves', async () => {
+it('with -f it is done, shown as such, and cut when one of its devices is removed', async () => {
   expect(await type('memslot_merge 5 6 -f')).toBe('');
   expect(mapped()).toEqual(['5 at 10000000: m1+0:16 m2+0:16']);
   expect(await type('info memslots')).toMatch(/d1 \(m1\), d2 \(m2\)/);

@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { testMonitor } from './testing';
 
 describe('completion', () => {
-  it('completes what QEMU completes', async () => {
+  it('completes as QEMU does', async () => {
     const { monitor } = await testMonitor();
     await monitor.execute('object_add memory-backend-ram,id=m1,size=128M');
     await monitor.execute('object_add memory-backend-ram,id=m2,size=128M');

@@ -8,7 +8,7 @@ const root = resolve(import.meta.dirname, '../..');
 const file = resolve(root, 'docs/monitor.md');
 
 describe('docs/monitor.md', () => {
-  it('is what the command table says', () => {
+  it('agrees with the command table', () => {
     if (process.env.LAB_UPDATE_DOCS) writeFileSync(file, monitorDocs());
     expect(readFileSync(file, 'utf8')).toBe(monitorDocs());
   });

@@ -93,7 +93,7 @@ Error: " " is no name for a snapshot: 1 to 64 printable characters, no blank at 
 describe('host memory of bare memslots', () => {
   const inUse = (): number => machine.inspect.stats().host_memory!;
 
-  it('is given back by what is refused, dropped or aborted', async () => {
+  it('is freed by refused, dropped and aborted edits', async () => {
     const before = inUse();
     expect(await monitor.execute('memslot_add 9 0x0 1M')).toContain('Error: EEXIST');
     expect(inUse()).toBe(before);
@@ -120,7 +120,7 @@ describe('host memory of bare memslots', () => {
     expect(inUse()).toBe(before);
   });
 
-  it('does not stay for an undo of what lay there before', async () => {
+  it('does not survive an undo of what was there before', async () => {
     await monitor.execute('object_add memory-backend-ram,id=m1,size=1M');
     const { hva } = machine.backends.list().find(({ id }) => id === 'm1')!;
     await monitor.execute(`memslot_add 9 0x10000000000 1M ${hva}`);

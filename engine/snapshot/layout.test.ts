@@ -286,7 +286,7 @@ describe('a layout and a virtio-mem device', () => {
     virtio: [{ driver: 'virtio-mem' as const, id: 'vm0', memdev: 'vmem0' }],
   };
 
-  it('have nothing to do with each other: what the guest plugged is not in it, and stays where one is loaded', async () => {
+  it('are independent: a layout does not contain what the guest plugged, and loading one keeps it', async () => {
     const machine = await testMachine(devices);
     const [{ addr } = { addr: 0 }] = machine.virtio.mems();
     const { hva } = machine.backends.list().find(({ id }) => id === 'vmem0')!;
@@ -306,7 +306,7 @@ describe('a layout and a virtio-mem device', () => {
     expect(machine.memory.gpaToHva(GIB4)).toBeGreaterThan(0);
   });
 
-  it('do not share a place: a new DIMM goes elsewhere', async () => {
+  it('do not share a place: a new DIMM gets another one', async () => {
     const source = await testMachine();
     plug(source, 'd1', 256 * MIB);
     const moved = captureLayout(source);

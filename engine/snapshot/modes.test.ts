@@ -19,7 +19,7 @@ const write = (machine: Machine, ...pages: number[]): void => {
 
 const fileOf = async (machine: Machine): Promise<Uint8Array> => (await saveMachine(machine, 0)).bytes;
 
-it('brings both modes, in place of whatever the other machine has', async () => {
+it('restores both modes, replacing those of the other machine', async () => {
   const [from, to] = [await testMachine(), await testMachine()];
   const plain = await from.digest();
   const before = await fileOf(from);

@@ -44,7 +44,7 @@ describe('a vCPU in 64-bit mode', () => {
     expect([known[0]?.gva, known[1]?.gva, known[0]?.target]).toContain(after.code.rip);
   });
 
-  it('changes nothing by being looked at', async () => {
+  it('is not changed by viewing it', async () => {
     const before = await machine.digest();
     cpu(machine);
     cpu(machine, { vcpu: 1 });

@@ -352,7 +352,7 @@ describe('a replay link', () => {
 });
 
 describe('a snapshot that was loaded', () => {
-  it('can be taken back: what was there before is there again, and can be replayed', async () => {
+  it('can be undone: the previous machine is restored, and can be replayed', async () => {
     const page = await started();
     await shows(page, /lab> $/);
     expect((await page.ask({ type: 'load' })).error).toBe('no snapshot was loaded: there is nothing to go back to');

@@ -82,7 +82,7 @@ describe('booting', () => {
     expect(await page.first('boot-error')).toMatchObject({ reason: expect.stringContaining('1000'), fallback: false });
   });
 
-  it('boots with the layout of a link, whatever -m that has', async () => {
+  it('boots with the layout of a link, regardless of its -m', async () => {
     const other = await testMachine({ ram: 32 * MIB, slots: 4, maxmem: 512 * MIB });
     other.backends.add('m1', 128 * MIB);
     other.dimms.plug({ id: 'd1', memdev: 'm1', addr: 2 ** 32 });
@@ -134,7 +134,7 @@ describe('booting', () => {
 });
 
 describe('requests', () => {
-  it('before the machine is there are answered with an error', async () => {
+  it('before the machine exists are answered with an error', async () => {
     page = new Page();
     expect((await page.ask({ type: 'monitor', line: 'help' })).error).toBe('the machine has not started yet');
     expect((await page.ask({ type: 'complete', line: 'he' })).error).toBe('the machine has not started yet');

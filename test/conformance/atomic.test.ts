@@ -250,7 +250,7 @@ onEachIndex('resize, split, merge', (make) => {
     ]);
   });
 
-  it('a dry run foretells what the commit then is', () => {
+  it('a dry run predicts the commit', () => {
     const engine = withDirty(make());
     for (const request of [
       { call: 'split', slot: 0, atGpa: 21 * P, newSlot: 9 },

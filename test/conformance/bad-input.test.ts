@@ -160,7 +160,7 @@ onEachIndex('bad input', (make) => {
     engine.verify();
   });
 
-  it('a listener or a commit hook that throws is reported and breaks nothing', () => {
+  it('a listener or a commit hook that throws is reported and has no other effect', () => {
     const errors: unknown[] = [];
     const seen: string[] = [];
     const commit = (): never => {

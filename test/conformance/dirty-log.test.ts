@@ -192,7 +192,7 @@ onEachIndex('D: dirty log', (make) => {
     expect(engine.deleteAndHarvest(0)).toMatchObject({ ok: false, refusals: [{ errno: 'EINVAL' }] });
   });
 
-  it('a log can be looked at and put back, for snapshots; what is clean then is protected', () => {
+  it('a log can be read and restored, for snapshots; clean pages are then protected', () => {
     const engine = logged(make(), 70, 0, 8);
     engine.markDirty(8 + 69);
     const saved = engine.peekDirtyLog(0)!;

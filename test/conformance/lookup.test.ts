@@ -57,7 +57,7 @@ onEachIndex('L: lookup', (make) => {
     expect(seen).toEqual([64 * P, 32 * P, 64 * P, 32 * P]);
   });
 
-  it('L7 nothing that is found while a generation is in progress may be cached', () => {
+  it('L7 a lookup while a generation is in progress must not be cached', () => {
     const engine = make();
     accepted(engine.setUserMemoryRegion(region(0, 0, 0, P, 64 * P)));
     const cache = engine.createCache();

@@ -125,7 +125,7 @@ onEachIndex('G: generations', (make) => {
     expect(engine.generation()).toBe(N);
   });
 
-  it('G4 a failing prepare costs nothing: it runs before anything is published (KVM: two swaps and a way back)', () => {
+  it('G4 a failing prepare costs nothing: it runs before anything is published (KVM: two swaps and a rollback)', () => {
     let fail = false;
     const prepare = (): unknown => {
       if (fail) throw new Error('no memory for rmap');

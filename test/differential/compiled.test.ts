@@ -8,7 +8,7 @@ import { makeCases } from './generate';
 /** Each STRIDE-th case of the corpus is compiled; `npm run soak -- compiled` compiles all. */
 const STRIDE = Number(process.env.LAB_STRIDE ?? 53);
 
-test(`compiled code does what a real processor did with every ${STRIDE}th case of the recorded corpus`, { timeout: 600_000 }, () => {
+test(`compiled code gets the results of a real processor in every ${STRIDE}th case of the recorded corpus`, { timeout: 600_000 }, () => {
   const corpus = readCorpus();
   const digests = Buffer.from(corpus.digests, 'base64');
   const core = new CoreRunner();

@@ -132,7 +132,7 @@ test('a version that waits is taken by the next visit, when no other tab is open
   }
 });
 
-test('a version of which one file is not what was built is not installed', async ({ lab, page }) => {
+test('a version with one changed file is not installed', async ({ lab, page }) => {
   const next = nextVersion();
   try {
     writeFileSync(join(next, 'favicon.svg'), '<svg xmlns="http://www.w3.org/2000/svg"/>');

@@ -122,7 +122,7 @@ test('a short window by keys: F6 goes round its panes, Enter on a slot opens the
   await expect(page.getByRole('textbox', { name: /name/i })).toBeFocused();
 });
 
-test('a window that becomes smaller keeps every pane, whatever the splitters said', async ({ lab, page }) => {
+test('a window that becomes smaller keeps every pane, at any position of the splitters', async ({ lab, page }) => {
   await page.setViewportSize({ width: 1440, height: 1300 });
   await lab.open();
   await page.getByRole('separator', { name: 'Height of the memory map' }).press('End');

@@ -123,7 +123,7 @@ test('a snapshot is exported and imported as a file; a damaged one is refused wi
   expect(lab.errors).toEqual([]);
 });
 
-test('a snapshot of another machine starts a machine of its kind and is loaded into it', async ({ lab, page }) => {
+test('a snapshot of a different machine starts a matching machine and is loaded into it', async ({ lab, page }) => {
   await lab.open();
   await poke(lab, '0x1111');
   await save(lab, 'Machine', 'large');

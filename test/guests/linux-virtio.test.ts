@@ -103,7 +103,7 @@ describe.skipIf(missing)('a stock Linux with virtio-mem and a balloon', () => {
     guest.until('/mnt/t/file: OK', LIMIT);
   });
 
-  it('gives memory back block by block around what it cannot move away from, nothing lost', async () => {
+  it('gives memory back block by block, except where it cannot move pages, and loses nothing', async () => {
     const holes = linux.machine.inspect.holes.total;
     await resize('160M', 160 * MIB);
     const mapped = slots().reduce((sum, [, size]) => sum + size!, 0);

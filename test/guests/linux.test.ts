@@ -141,7 +141,7 @@ describe.skipIf(missing)('a stock Linux', () => {
     machine.backends.delete('busy-ram');
   });
 
-  it('is not offered what it would refuse without a word', () => {
+  it('is not offered what it would silently refuse', () => {
     const { machine } = linux;
     machine.backends.add('odd', 64 * MIB);
     expect(() => machine.dimms.plug({ memdev: 'odd' })).toThrow(/multiple of 0x8000000: .*128 MiB \(nearest size: 128M\)/);

@@ -225,7 +225,7 @@ describe("memlab's shell", () => {
     expect(guest.events).toContainEqual({ type: 'quit', status: 0 });
   });
 
-  it('bench computes what it computes on any processor', () => {
+  it('bench computes the same as on any processor', () => {
     const text = answer('bench', 500e6);
     const results = [...text.matchAll(/(\w+) +0x([0-9a-f]{8}) /g)].map(([, name, result]) => `${name} ${result}`);
     // The same figures as under QEMU.

@@ -66,7 +66,7 @@ describe('memslot_rehost', () => {
     expect(await monitor.execute('undo')).toMatch(/^Error: /);
   });
 
-  it('is refused as a legacy commit, for a slot that is not there, and twice for one backing; nothing stays taken', async () => {
+  it('is refused as a legacy commit, for a missing slot, and twice for one backing; no memory stays allocated', async () => {
     const inUse = guest.machine.inspect.stats().host_memory;
     expect(await monitor.execute('memslot_rehost 77')).toBe('Error: EINVAL: memslot 77 does not exist\n');
     await monitor.execute('changeset_begin');
@@ -124,7 +124,7 @@ describe('memslot_rehost onto a memory backend', () => {
     expect([guest.machine.dimms.list(), await monitor.execute('object_del n')]).toEqual([[], '']);
   });
 
-  it('loses nothing under a guest that writes to it all the time, there and back again', async () => {
+  it('loses nothing under a guest that keeps writing to it, there and back again', async () => {
     const { changeSet } = guest.machine;
     guest.type(`test ${ADDR} 8M\r`);
     guest.machine.run.advance(2e6);

@@ -105,7 +105,7 @@ it('the local APIC answers where IA32_APIC_BASE moved it, and no longer where it
   expect(guest.machine.inspect.holes.total).toBe(1);
 });
 
-it('a state from before these devices were on the board is taken, one without another device is not', async () => {
+it('a state from before these devices existed is accepted, one without any other device is not', async () => {
   const boot = () => Guest.boot({ guest: { name: 'resets', kernel: multibootImage(resets) } });
   const { machine } = await boot();
   machine.run.advance(10);

@@ -216,7 +216,7 @@ describe('a commit phase by phase under a running guest', () => {
     expect(machine.physical.read(A, 2)).toEqual(Uint8Array.of(0x33, 0x11));
   });
 
-  it('ends where a phase refuses, and leaves the set open', () => {
+  it('ends at a phase that refuses, and leaves the set open', () => {
     const { machine } = guest;
     const { changeSet, memory } = machine;
     stageExchange();

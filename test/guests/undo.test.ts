@@ -82,7 +82,7 @@ describe('a DIMM', () => {
     expect((await lab.say('undo'))[0]).toMatch(/^Error: cannot undo "- d": /);
   });
 
-  it('is no hindrance where it was plugged in and given back within what is undone', async () => {
+  it('is not refused if the device was plugged in and given back within the undone commits', async () => {
     const lab = await withDimm();
     await lab.say('memslot_add 40 4G 2M');
     await unplugged(lab);

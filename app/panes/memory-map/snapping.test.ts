@@ -17,7 +17,7 @@ describe('a dragged slot', () => {
     expect(snapStart(9.6 * MIB, 23 * MIB, others, 4 * MIB)).toBe(10 * MIB);
   });
 
-  it('comes to whole 2 MiB where no edge is within reach', () => {
+  it('snaps to 2 MiB if no edge is within reach', () => {
     expect(snapStart(16.9 * MIB, 8 * MIB, others, 0.5 * MIB)).toBe(16 * MIB);
     expect(snapStart(17.1 * MIB, 8 * MIB, others, 0.5 * MIB)).toBe(18 * MIB);
   });

@@ -57,7 +57,7 @@ describe('LineEditor', () => {
 });
 
 describe('commonStart', () => {
-  it('is what all candidates begin with', () => {
+  it('is the common prefix of all candidates', () => {
     expect(commonStart(['memslot_add', 'memslot_move', 'memslot_merge'])).toBe('memslot_');
     expect(commonStart([])).toBe('');
   });

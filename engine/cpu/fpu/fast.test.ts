@@ -132,7 +132,7 @@ function outcome(t: TestCore, at: number, c: Case, control: number): string {
   return [...rest.map((value) => value.toString(16)), ...registers].join(' ');
 }
 
-it(`does what the general way does, on ${CASES} random cases (seed ${SEED})`, () => {
+it(`equals the general way, in ${CASES} random cases (seed ${SEED})`, () => {
   const t = bareLongMode();
   const bytes = FORMS.flatMap(([opcode, modrm]) => [opcode, modrm]);
   t.poke(CODE, bytes);

@@ -32,7 +32,7 @@ const readXmm = (n: number) => [t.get64(abi.VCPU_XMM + 16 * n), t.get64(abi.VCPU
 const mxcsr = () => t.get32(abi.VCPU_MXCSR);
 
 describe('floating point', () => {
-  it('adds packed doubles and notes what was inexact', () => {
+  it('adds packed doubles and reports inexact results', () => {
     t.set32(abi.VCPU_MXCSR, 0x1f80);
     doubles(0, 1.5, 2);
     doubles(1, 0.25, 3);

@@ -51,7 +51,7 @@ describe('VMEXIT_INVALID', () => {
     expect(t.reg('rax')).toBe(BigInt(VMCB));
   });
 
-  it('is not the answer to what is right', () => {
+  it('does not refuse valid bytes', () => {
     expect(t.done(t.guest('90'))).toBe(true);
   });
 });
@@ -78,7 +78,7 @@ describe('VMRUN', () => {
     expect(t.logs[0]?.[1]).toBe(6);
   });
 
-  it('loads the guest and leaves the host as it was, whatever the guest did to its registers', () => {
+  it('loads the guest and restores the host, whatever the guest did to its registers', () => {
     t.set64(abi.VCPU_CR8, 5n);
     t.setReg('rbx', 7);
     t.putSegment(svm.VMCB_DS, 0x33, 0xcf3, 0xfffff, 0x123000n);

@@ -30,7 +30,7 @@ describe('EVENTINJ', () => {
     expect(t.get(svm.VMCB_EVENTINJ) & VALID).toBe(0n);
   });
 
-  it('an NMI has vector 2, whatever its vector field says', () => {
+  it('an NMI has vector 2, regardless of its vector field', () => {
     t.put(svm.VMCB_EVENTINJ, VALID | 0x200n);
     expect(t.done(t.guest('90'))).toBe(true);
     expect(handled()).toBe(2);
@@ -43,7 +43,7 @@ describe('EVENTINJ', () => {
     expect([handled(), frame(0), frame(1)]).toEqual([13, 0x1234n, BigInt(GUEST)]);
   });
 
-  it('a software interrupt shows the RIP behind its instruction, which NRIP says', () => {
+  it('a software interrupt shows the RIP behind its instruction, from NRIP', () => {
     t.put(svm.VMCB_EVENTINJ, VALID | 0x400n | 0x50n);
     t.put(svm.VMCB_NRIP, BigInt(GUEST + 2));
     t.guest('cd50');

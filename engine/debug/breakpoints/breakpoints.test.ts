@@ -130,7 +130,7 @@ describe('other breakpoints', () => {
     expect(await monitor.execute('info breakpoints')).toContain('no breakpoints\n');
   });
 
-  it('refuse what they cannot be, and change nothing then', async () => {
+  it('refuse invalid values, and then change nothing', async () => {
     const { guest, monitor } = await booted('jit');
     for (const [line, why] of [
       ['gva=', 'unexpected end'],

@@ -32,7 +32,7 @@ describe('brokenArchive', () => {
     expect(brokenArchive(bytes.subarray(0, trailer + 50))).toMatch(/^cut short after 'init'/);
   });
 
-  it('names the place of what makes no sense', () => {
+  it('names the place of a value that makes no sense', () => {
     const at = entry('init', 'hello').length;
     expect(brokenArchive(encode(`${entry('init', 'hello')}${'x'.repeat(200)}`))).toBe(
       `damaged: byte ${at} should start an entry of the archive`,

@@ -211,7 +211,7 @@ describe('PVH', () => {
     }
   });
 
-  it('is what a Multiboot header in the same file is not', () => {
+  it('takes precedence over a Multiboot header in the same file', () => {
     const both = kernel({ code: Uint8Array.from([...le32(0x1badb002), ...le32(0), ...le32(-0x1badb002)]) });
     expect(board().load({ name: 'both', kernel: both }).gpr[0]).toBe(0x2badb002);
   });

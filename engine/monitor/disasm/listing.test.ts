@@ -37,7 +37,7 @@ describe('instructions around an address', () => {
     }
   });
 
-  it('begin where memory begins', () => {
+  it('begin at the start of memory', () => {
     expect(instructionsBefore(read, bottom, 4, 64)).toEqual([]);
     expect(offsets(instructionsBefore(read, bottom + 2n, 4, 64))).toHaveLength(2);
     expect(instructionsBefore(page(0n, bytes), 0n, 4, 64)).toEqual([]);

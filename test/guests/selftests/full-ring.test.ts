@@ -59,7 +59,7 @@ describe('a full dirty ring', () => {
     ]);
   });
 
-  it('is let on by a reset, not by a harvest, and only as far as there is room', async () => {
+  it('is resumed by a reset, not by a harvest, and only as far as there is room', async () => {
     const { vm } = await start(pageByPage);
     vm.run(100_000);
     expect(vm.machine.rings.harvest(10).map(({ offset }) => offset)).toEqual([0, 1, 2, 3, 4, 5, 6, 7, 8, 9]);
