@@ -196,6 +196,8 @@ export interface Queries {
   'symbol-at': { query: { ask: 'symbol-at'; gpa: number }; answer: { symbol?: string } };
   /** `address`: an expression of the monitor, "0x400000" or "$rip". */
   'page-walk': { query: { ask: 'page-walk'; address: string; vcpu?: number }; answer: PageWalk & { symbol?: string } };
+  /** The machine's memory that is a nested guest's, of those that vCPUs run or ran last. */
+  'nested-memory': { query: { ask: 'nested-memory' }; answer: NestedMemory };
   /** Nothing is harvested. At most MAX_HEAT_COLUMNS columns in all, at most MAX_HEAT_SPANS spans. */
   'dirty-heat': { query: { ask: 'dirty-heat'; asId?: number; spans: readonly HeatSpan[]; at?: number }; answer: DirtyHeat };
   /**
@@ -228,6 +230,17 @@ export interface DirtyHeat {
   rings: DirtyRingStatus[];
 }
 
+export interface NestedMemory {
+  /** gpas, in address order, at most MAX_NESTED_RANGES. */
+  ranges: { start: number; end: number }[];
+  /** What they are without gaps that were joined. */
+  bytes: number;
+  /** Guests whose memory is known; vCPUs that run theirs at this instant. */
+  guests: number;
+  running: number[];
+}
+
+export const MAX_NESTED_RANGES = 4096;
 export const MAX_HEAT_COLUMNS = 4096;
 export const MAX_HEAT_SPANS = 1024;
 export { HEAT_ALL, HEAT_UNKNOWN } from '../memory/dirty-heat';

@@ -2,12 +2,47 @@
 import { describe, expect, it } from 'vitest';
 import type { Machine } from '../machine/index';
 import { testMachine } from '../monitor/testing';
-import { HEAT_ALL, type Query } from './protocol';
+import { HEAT_ALL, MAX_NESTED_RANGES, type Query } from './protocol';
 import { answerQuery, type QueryContext } from './queries';
 
 const PAGE = 4096;
 const context = (machine: Machine): QueryContext => ({ machine, clock: { monotonic: () => 0, yieldTurn: async () => {} } });
 const GIB4 = 2 ** 32;
+
+describe('nested-memory', () => {
+  const PAGES = 3 * MAX_NESTED_RANGES;
+  /** A machine two of whose vCPUs have such guests. */
+  const nesting = (...memory: { start: number; end: number }[][]): Machine =>
+    ({ inspect: { nestedGuests: () => memory.map((each, vcpu) => ({ vcpu, running: vcpu === 1, memory: each })) } }) as unknown as Machine;
+
+  it('is the memory of all guests in one list, each byte once', async () => {
+    const machine = nesting(
+      [{ start: 0x5000, end: 0x7000 }],
+      [
+        { start: 0x1000, end: 0x2000 },
+        { start: 0x6000, end: 0x9000 },
+      ],
+    );
+    expect(await answerQuery({ ask: 'nested-memory' }, context(machine))).toEqual({
+      ranges: [
+        { start: 0x1000, end: 0x2000 },
+        { start: 0x5000, end: 0x9000 },
+      ],
+      bytes: 0x5000,
+      guests: 2,
+      running: [1],
+    });
+    expect(await answerQuery({ ask: 'nested-memory' }, context(await testMachine()))).toMatchObject({ ranges: [], guests: 0 });
+  });
+
+  it('is bounded: many ranges are joined over their gaps, and their bytes stay what they are', async () => {
+    const scattered = Array.from({ length: PAGES }, (_unused, i) => ({ start: 2 * i * PAGE, end: (2 * i + 1) * PAGE }));
+    const { ranges, bytes } = await answerQuery({ ask: 'nested-memory' }, context(nesting(scattered)));
+    expect(ranges.length).toBeLessThanOrEqual(MAX_NESTED_RANGES);
+    expect([ranges[0]!.start, ranges.at(-1)!.end]).toEqual([0, (2 * PAGES - 1) * PAGE]);
+    expect(bytes).toBe(PAGES * PAGE);
+  });
+});
 
 describe('dirty-heat', () => {
   it('shows written pages of a slot that logs, and the page under the pointer', async () => {

@@ -12,6 +12,7 @@ import { benchFlags } from './flags-bench';
 import { dirtyHeat } from './heat';
 import { type BenchClock, benchIndexes } from './index-bench';
 import { slotViews } from './lab-state';
+import { nestedMemory } from './nested-memory';
 import type { Queries, Query } from './protocol';
 
 export interface QueryContext {
@@ -48,6 +49,7 @@ const answers: Answers = {
     const symbol = symbolsOf(machine).nameOfPage(address(gpa) ?? 0);
     return symbol === undefined ? {} : { symbol };
   },
+  'nested-memory': (_query, { machine }) => nestedMemory(machine),
   'dirty-heat': ({ spans, asId = 0, at }, { machine }) => dirtyHeat(machine, spans, asId, at),
   unasked: ({ goTo, layout }, { machine, commits }) => {
     if (goTo !== undefined) return commits?.unaskedAt(goTo) ?? [];

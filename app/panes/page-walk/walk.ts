@@ -51,6 +51,11 @@ export function rightsWords({ mode, page, writeProtect }: PageWalk): string {
   return `${user ? 'user' : 'supervisor'}, ${writes}, ${execute ? 'execute' : 'no execute'}${page.global ? ', global' : ''}`;
 }
 
+/** What the host lets its nested guest do with the page. */
+export function nestedRightsWords({ write, execute }: { write: boolean; execute: boolean }): string {
+  return `${write ? 'read and write' : 'read only'}, ${execute ? 'execute' : 'no execute'}`;
+}
+
 /** "supervisor read, write" or "no entry" */
 export function tlbWords({ tlb }: PageWalk): string {
   const of = (who: 'supervisor' | 'user'): string[] => {

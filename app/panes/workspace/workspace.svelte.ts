@@ -11,6 +11,7 @@ import { Guides } from '../guides/runner.svelte';
 import type { Extent } from '../memory-map/axis';
 import { Dragging, PHYSICAL_LIMIT } from '../memory-map/dragging.svelte';
 import { Heat } from '../memory-map/heat.svelte';
+import { Nested } from '../memory-map/nested.svelte';
 import { seekIn } from '../registers/seek';
 import { Rooms } from './rooms';
 
@@ -28,6 +29,7 @@ const REVEALED = 2 ** 20;
 export class Workspace {
   readonly lab: Lab;
   readonly heat: Heat;
+  readonly nested: Nested;
   selected = $state<number | undefined>(undefined);
   /** The keyboard is in the map or its table. */
   mapFocused = $state(false);
@@ -70,6 +72,7 @@ export class Workspace {
     this.lab = lab;
     this.guides = new Guides(lab);
     this.heat = new Heat(lab);
+    this.nested = new Nested(lab);
     this.dragging = new Dragging(this);
   }
 
