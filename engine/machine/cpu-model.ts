@@ -4,6 +4,7 @@ import {
   CPU_MODEL_LAB64_SVM,
   CPUID_HIDDEN_WORDS,
   CPUID_SVM,
+  SVM_FEATURE_DECODE_ASSISTS,
   SVM_FEATURE_FLUSH_BY_ASID,
   SVM_FEATURE_NP,
   SVM_FEATURE_NRIPS,
@@ -54,9 +55,10 @@ const FEATURES: Readonly<Record<string, readonly [word: number, bits: number]>> 
   npt: [5, SVM_FEATURE_NP],
   'nrip-save': [5, SVM_FEATURE_NRIPS],
   flushbyasid: [5, SVM_FEATURE_FLUSH_BY_ASID],
+  decodeassists: [5, SVM_FEATURE_DECODE_ASSISTS],
 };
 /** Of lab64-svm only. */
-const SVM_FEATURES = new Set(['svm', 'npt', 'nrip-save', 'flushbyasid']);
+const SVM_FEATURES = new Set(['svm', 'npt', 'nrip-save', 'flushbyasid', 'decodeassists']);
 
 export interface CpuModel {
   /** As it is shown and saved: `lab64-svm,-npt`, without what makes no difference. */

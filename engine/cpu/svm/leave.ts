@@ -1,5 +1,8 @@
 /** #VMEXIT (APM 2 15.6): saves the guest into its VMCB, loads the host. */
 import {
+  PAGE_INVALID,
+  SEG_BASE,
+  SEG_CS,
   SEG_ES,
   VCPU_CPL,
   VCPU_CR0,
@@ -15,6 +18,7 @@ import {
   VCPU_IDT_BASE,
   VCPU_IDT_LIMIT,
   VCPU_INTR_SHADOW,
+  VCPU_MAILBOX2,
   VCPU_NMI_BLOCKED,
   VCPU_PAT,
   VCPU_RIP,
@@ -23,6 +27,9 @@ import {
   VCPU_STATS,
 } from '../../abi/index';
 import {
+  SVM_EXIT_EXCEPTION,
+  SVM_EXIT_NPF,
+  SVM_FEATURE_DECODE_ASSISTS,
   SVM_GIF_CLEAR,
   SVM_GUEST,
   SVM_HOST_CR0,
@@ -43,6 +50,7 @@ import {
   SVM_NESTED,
   SVM_VINTR,
   SVM_VMCB,
+  VMCB_BYTES_FETCHED,
   VMCB_EVENTINJ,
   VMCB_EXITCODE,
   VMCB_EXITINFO1,
@@ -54,8 +62,12 @@ import {
 } from '../../abi/svm';
 import { STAT_VM_EXITS } from '../../abi/vcpu';
 import { setFlags } from '../flags';
-import { CR0_PE, modeChanged } from '../mmu-mode';
-import { cpu, PEND_RETRY, pend } from '../state';
+import { frame } from '../frames';
+import { translate } from '../mmu';
+import { CR0_PE, is64, modeChanged, wrapLinear } from '../mmu-mode';
+import { PF_I } from '../page-bits';
+import { cpu, PEND_RETRY, pend, VEC_PF } from '../state';
+import { svmFeatures } from '../system/cpuid';
 import { exitingTlb } from './asid';
 import { debugRegistersChanged } from './debug';
 import { physInvalid, physPage } from './physical';
@@ -63,6 +75,8 @@ import { saveGuestState } from './save-area';
 import { exitCode, exitEvent, exitInfo1, exitInfo2, exitNextRip } from './state';
 
 const RSP: usize = VCPU_GPR + 32;
+/** Instruction bytes that a VMCB has room for. */
+const MOST_BYTES: u32 = 15;
 /** V_TPR and V_IRQ: what the processor writes back of the virtual interrupt. */
 const VINTR_WRITTEN: u64 = 0x1ff;
 
@@ -72,6 +86,31 @@ function storeExit(vmcb: usize): void {
   store<u64>(vmcb, exitInfo2, VMCB_EXITINFO2);
   store<u64>(vmcb, exitEvent, VMCB_EXITINTINFO);
   store<u64>(vmcb, exitNextRip, VMCB_NRIP);
+}
+
+/**
+ * Decode assists (APM 2 15.8.4): the bytes at CS:RIP, where an access of the instruction there to data is what the exit is about. Bytes that
+ * the guest's tables do not lead to, and those of a fetch, are not given.
+ */
+function storeBytes(vmcb: usize): void {
+  if (!(svmFeatures() & SVM_FEATURE_DECODE_ASSISTS)) return;
+  let count: u32 = 0;
+  if ((exitCode == SVM_EXIT_NPF || exitCode == SVM_EXIT_EXCEPTION + VEC_PF) && !(exitInfo1 & PF_I)) {
+    const base = is64() ? 0 : load<u64>(cpu + VCPU_SEG + SEG_CS * VCPU_SEG_SIZE, SEG_BASE);
+    let host: usize = 0;
+    for (; count < MOST_BYTES; count++) {
+      const va = wrapLinear(base + load<u64>(cpu, VCPU_RIP) + count);
+      const offset = <usize>va & 0xfff;
+      if (count == 0 || offset == 0) {
+        if (!translate(cpu, va)) break;
+        const answer = frame(load<u64>(cpu, VCPU_MAILBOX2) >> 12);
+        if (answer == 0 || answer & PAGE_INVALID) break;
+        host = <usize>(answer & 0xfffff000);
+      }
+      store<u8>(vmcb + count, load<u8>(host + offset), VMCB_BYTES_FETCHED + 1);
+    }
+  }
+  store<u8>(vmcb, count, VMCB_BYTES_FETCHED);
 }
 
 /** The exit of a VMRUN whose VMCB is refused: nothing was loaded, so nothing is saved. GIF is clear then. */
@@ -93,6 +132,7 @@ export function leaveGuest(): i32 {
   if (vmcb == 0 && physInvalid) return pend(PEND_RETRY);
   if (vmcb != 0) {
     storeExit(vmcb);
+    storeBytes(vmcb);
     saveGuestState(vmcb);
     store<u64>(vmcb, u64(load<u32>(cpu, VCPU_INTR_SHADOW) != 0), VMCB_INTERRUPT_SHADOW);
     const virtual = load<u64>(vmcb, VMCB_VINTR) & ~VINTR_WRITTEN;

@@ -94,6 +94,42 @@ describe('a nested page fault', () => {
   });
 });
 
+describe('instruction bytes', () => {
+  const bytes = (): number[] => Array.from({ length: 16 }, (_unused, i) => Number(t.peek(VMCB + svm.VMCB_BYTES_FETCHED + i, 1)));
+
+  it('are given of an access to data that is a nested page fault, or a page fault that its host intercepts', () => {
+    setLeaf(DATA, 0n);
+    expect(t.guest(READ).code).toBe(0x400n);
+    expect(bytes().slice(0, 4)).toEqual([15, 0x8b, 0x03, 0xf4]);
+    t.setReg('rbx', 0x40000000);
+    t.intercept('exceptions', 1 << 14);
+    t.put(svm.VMCB_RIP, BigInt(GUEST));
+    expect(t.guest(WRITE).code).toBe(0x4en);
+    expect(bytes().slice(0, 4)).toEqual([15, 0x89, 0x03, 0xf4]);
+  });
+
+  it('end where the next page is not there, and there are none of a fetch', () => {
+    const end = GUEST + 0x1000;
+    t.poke(end - 2, READ);
+    setLeaf(DATA, 0n);
+    setLeaf(end, 0n);
+    t.put(svm.VMCB_RIP, BigInt(end - 2));
+    expect(t.enter()).toMatchObject({ code: 0x400n, info2: BigInt(DATA) });
+    expect(bytes().slice(0, 3)).toEqual([2, 0x8b, 0x03]);
+    t.put(svm.VMCB_RIP, BigInt(GUEST));
+    expect(t.guest(JUMP)).toMatchObject({ code: 0x400n, rip: BigInt(DATA) });
+    expect(bytes()[0]).toBe(0);
+  });
+
+  it('are not touched where CPUID does not have decode assists', () => {
+    t.set32(svm.HIDDEN_SVM, svm.SVM_FEATURE_DECODE_ASSISTS);
+    t.poke(VMCB + svm.VMCB_BYTES_FETCHED, [0x77]);
+    setLeaf(DATA, 0n);
+    t.guest(READ);
+    expect(bytes()[0]).toBe(0x77);
+  });
+});
+
 describe('accessed and dirty bits', () => {
   it('are set on both levels: D in the leaf by writes only', () => {
     t.guest(READ);

@@ -16,6 +16,7 @@ import {
   HIDDEN_X1_ECX,
   HIDDEN_X1_EDX,
   SVM_ASIDS,
+  SVM_FEATURE_DECODE_ASSISTS,
   SVM_FEATURE_FLUSH_BY_ASID,
   SVM_FEATURE_NP,
   SVM_FEATURE_NRIPS,
@@ -56,7 +57,7 @@ const AMD_CMP_LEGACY: u32 = 1 << 1;
 const AMD_CORES: u32 = (3 << 12) | (MAX_VCPUS - 1);
 /** Leaf 0x8000000A: SVM revision 1; nested paging, NRIP save, flush by ASID. */
 const SVM_REVISION: u32 = 1;
-const SVM_EDX: u32 = SVM_FEATURE_NP | SVM_FEATURE_NRIPS | SVM_FEATURE_FLUSH_BY_ASID;
+const SVM_EDX: u32 = SVM_FEATURE_NP | SVM_FEATURE_NRIPS | SVM_FEATURE_FLUSH_BY_ASID | SVM_FEATURE_DECODE_ASSISTS;
 /** Leaf 0x80000007 EDX: the TSC runs at one rate in all states. */
 const EXT7_EDX: u32 = 1 << 8;
 const TSC_MHZ: u32 = 1000;
