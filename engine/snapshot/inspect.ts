@@ -1,7 +1,7 @@
 /** What a file is before anything is done with it: for imports, which must refuse a damaged one at once. Touches no machine. */
 import type { SavedDevices } from '../machine/index';
 import { checkDevices } from '../machine/index';
-import { Refused } from './container';
+import { isContainer, Refused } from './container';
 import { type Replay, readReplay } from './journal';
 import { linkKind, unpackBytesLink } from './link';
 import { readDescription, readMeta } from './machine-file';
@@ -57,9 +57,10 @@ export async function inspectLink(fragment: string): Promise<InspectedLink> {
 /** Throws an Error with the reason, one line, when it is no whole machine snapshot, layout or replay. */
 export async function inspectFile(bytes: Uint8Array): Promise<InspectedFile> {
   if (bytes.length === 0) throw new Refused('the file is empty');
-  // '{' or a blank before it: JSON. Everything else is held against the machine format, which names what is wrong.
+  // '{' or a blank before it: JSON.
   if (/^\s*\{/.test(String.fromCharCode(...bytes.subarray(0, 64)))) return inspectLayout(bytes);
   if (isReplayFile(bytes)) return { kind: 'replay', ...replayView(readReplay(await unpackReplayFile(bytes))) };
+  if (!isContainer(bytes)) throw new Refused('it is no machine snapshot, layout or replay');
   // Its RAM stays packed: it may be gigabytes, and loading it checks each page anyway.
   const { saved, machine } = await readDescription(bytes);
   const meta = readMeta(bytes, bytes.length);

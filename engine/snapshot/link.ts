@@ -71,9 +71,20 @@ export async function unpackContent(bytes: Uint8Array, what: string): Promise<Un
     const content = await pump(bytes.subarray(CHECKSUM), new DecompressionStream('deflate-raw'), MAX_INFLATED);
     const checksum = new DataView(bytes.buffer, bytes.byteOffset, CHECKSUM).getUint32(0, true);
     if (crc32(content) !== checksum) return wrong('is damaged: its checksum does not match');
+    if (await endsBefore(bytes.subarray(CHECKSUM))) return wrong('is damaged: bytes follow its end');
     return { ok: true, bytes: content };
   } catch (error) {
     return wrong(error instanceof TooLong ? `unpacks to more than ${MAX_INFLATED} bytes` : 'is damaged: it does not unpack');
+  }
+}
+
+/** Does the deflated content end before the last byte? Browsers refuse that by themselves, Node's stream ignores what follows. */
+async function endsBefore(packed: Uint8Array): Promise<boolean> {
+  try {
+    await pump(packed.subarray(0, -1), new DecompressionStream('deflate-raw'), MAX_INFLATED);
+    return true;
+  } catch {
+    return false;
   }
 }
 
