@@ -1,7 +1,8 @@
 /** A newcomer's first minute: from the address to a module that the guest has taken, by pointer, by keyboard and on a phone; and on along the README's path. */
+import { readFileSync } from 'node:fs';
 import type { Browser, BrowserContextOptions, Page } from '@playwright/test';
 import { violations } from './axe';
-import { expect, LabPage, plugTwoDimms, test } from './page';
+import { expect, LabPage, test } from './page';
 
 /** The time that a first visit may take, from the address to the hotplug. */
 const A_MINUTE = 60_000;
@@ -55,6 +56,17 @@ test('the first step on a phone', async ({ browser, baseURL }) => {
     const plug = line(page).getByRole('button', { name: 'Plug in 64 MiB' });
     await expect(plug).toBeInViewport({ ratio: 1 });
     expect((await plug.boundingBox())!.height).toBeGreaterThanOrEqual(44);
+    // No keyboard, no keys to mention.
+    const bar = page.getByRole('navigation', { name: 'Panes' });
+    for (const [pane, words] of [
+      ['More', 'No slot selected'],
+      ['Changes', 'Nothing staged'],
+    ] as const) {
+      await bar.getByRole('button', { name: pane }).tap();
+      await expect(page.locator('.empty').getByText(words, { exact: true })).toBeVisible();
+      await expect(page.locator('.empty kbd:visible')).toHaveCount(0);
+    }
+    await bar.getByRole('button', { name: 'Map' }).tap();
     await plug.tap();
   });
 });
@@ -78,21 +90,60 @@ test('the line is gone for good once dismissed, and not there for a link', async
   await context.close();
 });
 
-test("after the README's five steps every guide that moves memory still ends", async ({ lab, page }) => {
+/** What the README has people type in its first five minutes: the lines of its fenced blocks, one after another. */
+const README = (() => {
+  const text = readFileSync('README.md', 'utf8');
+  const part = text.slice(text.indexOf('## The first five minutes'), text.indexOf('## Guides'));
+  return [...part.matchAll(/^ *```\n([\s\S]*?)^ *```$/gm)].map(([, block]) =>
+    block!
+      .trim()
+      .split('\n')
+      .map((each) => each.trim()),
+  );
+})();
+
+test("the README's first five minutes, word for word, show no hole and then one; after them every guide that moves memory still ends", async ({
+  lab,
+  page,
+}) => {
   test.setTimeout(180_000);
   await lab.open();
-  await plugTwoDimms(lab);
-  const [first, second] = [await lab.slot('dimm1'), await lab.slot('dimm2')];
-  const exchange = (a: number, b: number) => [
-    'changeset_begin',
-    `memslot_move ${first.id} 0x${a.toString(16)}`,
-    `memslot_move ${second.id} 0x${b.toString(16)}`,
-  ];
-  for (const text of exchange(second.gpa, first.gpa)) await lab.monitor(text);
-  await lab.monitor('changeset_commit');
-  for (const text of exchange(first.gpa, second.gpa)) await lab.monitor(text);
-  await lab.monitor('changeset_commit -l');
+  const [plug, look, exchange, back] = README;
+  const say = async (block: readonly string[] | undefined): Promise<void> => {
+    for (const text of block ?? []) expect(await lab.monitor(text), text).not.toMatch(/error/i);
+  };
+  const live = page.getByRole('list', { name: 'Commits, oldest first' }).getByRole('listitem').last();
+  await say(plug);
+  await lab.consoleShows(/DIMM slot 0 at 0x10000000[\s\S]*DIMM slot 1 at 0x18000000/);
+  for (const text of look ?? []) await lab.typeConsole(`${text}\r`);
+  await lab.consoleShows(/0x10000000: 0x0*1111 \(any key ends\)/);
+  await say(exchange);
+  await lab.consoleShows(/changed +0x0*1111 -> 0x0*2222/);
+  expect(await lab.consoleText()).not.toContain('hole');
+  await say(back);
+  await lab.consoleShows(/hole +[1-9]\d* reads/);
+  await lab.consoleShows(/changed +0x0*2222 -> 0x0*1111/);
+  await expect(live).toContainText(/legacy.*[1-9][\d,]* holes?/s);
   await lab.monitor('undo');
+  await lab.monitor('layout_save mine');
+  const exchanged = await lab.slots();
+  page.once('dialog', (dialog) => void dialog.accept());
+  await page.reload();
+  await lab.consoleEndsWith(/lab> $/);
+  await lab.monitor('layout_load mine');
+  expect(await lab.slots()).toEqual(exchanged);
+  await expect(page.getByRole('button', { name: 'Undo the load' })).toBeVisible();
+  // "Watch one from inside."
+  await lab.typeConsole('watch 0x10000000\r');
+  await lab.consoleShows(/any key ends/);
+  await say(back?.slice(0, -1));
+  // Validate, prepare, swap 1, zap.
+  await say(['changeset_commit -s', ...Array.from({ length: 4 }, () => 'changeset_step')]);
+  await expect(page.getByText(/[1-9][\d,]* retr(y|ies)/).first()).toBeVisible();
+  await say(['changeset_step -a']);
+  await lab.typeConsole('q');
+  await lab.consoleShows(/ 0 holes[\s\S]*lab>$/);
+
   // What the flags' and the zap guide would have taken is taken too.
   for (const [slot, gpa] of [
     [300, 0x40000000],
