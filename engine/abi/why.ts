@@ -17,3 +17,5 @@ export const WHY_LEAVE = 6;
 export const WHY_FETCH = 7;
 /** The last instruction could not complete, and its exception is delivered, or could not be either (going-on.ts). VCPU_RIP is where it goes on. */
 export const WHY_EVENT = 8;
+/** Inside `execute` only: it goes on at VCPU_RIP, in a mode that may be another one. */
+export const WHY_AGAIN = 9;

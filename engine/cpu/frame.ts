@@ -69,6 +69,7 @@ import { lastOf } from './stops';
 import {
   blockKey,
   setLeavePoint,
+  WHY_AGAIN,
   WHY_EVENT,
   WHY_FALL,
   WHY_FAULT,
@@ -87,17 +88,50 @@ const RDX: usize = 16;
 const RSP: usize = 32;
 const RBP: usize = 40;
 
+/** The decoded block at rip, which the TLB and the hash of blocks mostly know; 0: findBlock has to look. */
+@inline
+function knownBlock(rip: u64, tlb: usize, key: u32): usize {
+  const entry = tlb + ((<usize>(rip >> 7) ^ <usize>(rip >> 19)) & TLB_MASK);
+  if (load<u64>(entry, TLB_TAG_EXEC) != (rip & PAGE_MASK)) return 0;
+  const hva = <usize>rip + <usize>load<u32>(entry, TLB_ADDEND);
+  let block = <usize>load<u32>(<usize>HASH + (((hva ^ (hva >> 15)) & (HASH_SIZE - 1)) << 2));
+  while (block != 0 && (load<u32>(block - HEADER_SIZE + H_HVA) != <u32>hva || load<u32>(block - HEADER_SIZE + H_MODE) != key))
+    block = <usize>load<u32>(block - HEADER_SIZE + H_NEXT);
+  if (block != 0) store<u64>(cpu, rip & PAGE_MASK, VREG_PAGE);
+  return block;
+}
+
 /**
  * Runs records from `start` (the first of a block whose instructions are already subtracted from VCPU_LEFT) until something needs the caller.
  * Answers WHY_*; the record at which it stopped is the leave point.
  */
 export function execute(start: usize): i32 {
+  let why = inMode(start);
+  while (why == WHY_AGAIN) {
+    const block = findBlock(load<u64>(cpu, VCPU_RIP));
+    if (block == 0) return WHY_FETCH;
+    const left = load<i32>(cpu, VCPU_LEFT) - load<i32>(block - HEADER_SIZE + H_COUNT);
+    store<i32>(cpu, left, VCPU_LEFT);
+    if (left < 0) {
+      setLeavePoint(block);
+      return WHY_OVER;
+    }
+    why = inMode(block);
+  }
+  return why;
+}
+
+/**
+ * The same until the mode may be another one: WHY_AGAIN. What follows from the mode stays as it is in here; variables in its place would be
+ * carried through every handler, which cost calls and computed jumps a tenth of their speed.
+ */
+function inMode(start: usize): i32 {
   const c = cpu;
-  let tlb = tlbBase;
-  let key = blockKey();
-  let ripMask: u64 = mode & MODE_64 ? 0xffffffffffffffff : 0xffffffff;
+  const tlb = tlbBase;
+  const key = blockKey();
+  const ripMask: u64 = mode & MODE_64 ? 0xffffffffffffffff : 0xffffffff;
   // RIP is a linear address, and inside CS.
-  let direct = (mode & (MODE_64 | MODE_FLAT)) != 0;
+  const direct = (mode & (MODE_64 | MODE_FLAT)) != 0;
   let p = start;
   let why: i32 = 0;
   let a: u32 = 0;
@@ -133,59 +167,37 @@ export function execute(start: usize): i32 {
           why = WHY_LEAVE;
           break;
         }
-        if (n == 2) {
-          // The mode may be another one.
-          tlb = tlbBase;
-          key = blockKey();
-          ripMask = mode & MODE_64 ? 0xffffffffffffffff : 0xffffffff;
-          direct = (mode & (MODE_64 | MODE_FLAT)) != 0;
-        }
+        if (n == 2) return WHY_AGAIN;
         rip = load<u64>(c, VCPU_RIP);
         why = WHY_JUMP;
         break;
       }
     }
-    if (why == WHY_FAULT) {
-      n = faultGoesOn(p);
-      if (n < 0) return WHY_EVENT;
-      if (n > 0) {
-        tlb = tlbBase;
-        key = blockKey();
-        ripMask = mode & MODE_64 ? 0xffffffffffffffff : 0xffffffff;
-        direct = (mode & (MODE_64 | MODE_FLAT)) != 0;
-        rip = load<u64>(c, VCPU_RIP);
-        why = WHY_JUMP;
-      }
-    }
-    if (why == WHY_JUMP || why == WHY_FALL || why == WHY_TAKEN) {
-      const page = load<u64>(c, VREG_PAGE);
-      if (why == WHY_TAKEN) rip = (page + <u64>(<i64>load<i32>(p, R_TARGET))) & ripMask;
-      else if (why == WHY_FALL) rip = (page + <u64>load<u16>(p, R_OFF) + <u64>load<u8>(p, R_LEN)) & ripMask;
-      q = 0;
-      if (direct) {
-        e = tlb + ((<usize>(rip >> 7) ^ <usize>(rip >> 19)) & TLB_MASK);
-        if (load<u64>(e, TLB_TAG_EXEC) == (rip & PAGE_MASK)) {
-          h = <usize>rip + <usize>load<u32>(e, TLB_ADDEND);
-          q = <usize>load<u32>(<usize>HASH + (((h ^ (h >> 15)) & (HASH_SIZE - 1)) << 2));
-          while (q != 0 && (load<u32>(q - HEADER_SIZE + H_HVA) != <u32>h || load<u32>(q - HEADER_SIZE + H_MODE) != key))
-            q = <usize>load<u32>(q - HEADER_SIZE + H_NEXT);
-          if (q != 0) store<u64>(c, rip & PAGE_MASK, VREG_PAGE);
-        }
-      }
+    if (why == WHY_JUMP) {
+      q = direct ? knownBlock(rip, tlb, key) : 0;
+      if (q == 0) q = findBlock(rip);
       if (q == 0) {
-        q = findBlock(rip);
-        if (q == 0) {
-          store<u64>(c, rip, VCPU_RIP);
-          return WHY_FETCH;
-        }
+        store<u64>(c, rip, VCPU_RIP);
+        return WHY_FETCH;
       }
-      if (why != WHY_JUMP) {
-        if (load<u64>(c, VREG_PAGE) == page) linkBlocks(p, why - WHY_FALL, q);
-      } else if (interpret) {
+      if (interpret) {
         interpret = false;
         q = interpreted(q);
       }
+    } else if (why == WHY_FALL || why == WHY_TAKEN) {
+      const page = load<u64>(c, VREG_PAGE);
+      if (why == WHY_TAKEN) rip = (page + <u64>(<i64>load<i32>(p, R_TARGET))) & ripMask;
+      else rip = (page + <u64>load<u16>(p, R_OFF) + <u64>load<u8>(p, R_LEN)) & ripMask;
+      q = direct ? knownBlock(rip, tlb, key) : 0;
+      if (q == 0) q = findBlock(rip);
+      if (q == 0) {
+        store<u64>(c, rip, VCPU_RIP);
+        return WHY_FETCH;
+      }
+      if (load<u64>(c, VREG_PAGE) == page) linkBlocks(p, why - WHY_FALL, q);
     } else {
+      n = why == WHY_FAULT ? faultGoesOn(p) : 0;
+      if (n != 0) return n > 0 ? WHY_AGAIN : WHY_EVENT;
       setLeavePoint(p);
       return why;
     }
