@@ -9,7 +9,7 @@ import { arithmetic, joined, shiftsAndProducts } from './arithmetic';
 import { branches } from './branches';
 import { moves, simple } from './moves';
 import { type Operation, operation } from './operation';
-import { outOfLine, outOfLineEnding } from './out-of-line';
+import { outOfLine, outOfLineCalled, outOfLineEnding } from './out-of-line';
 
 /** Put over the record behind an instruction after which the interpreter has to stop. */
 const stop = operation({ name: 'stop', family: 'control', action: 'stop', form: 'none' });
@@ -17,7 +17,7 @@ const stop = operation({ name: 'stop', family: 'control', action: 'stop', form: 
 /** Put over the first record of a block at which a compiled region can be entered. */
 const region = operation({ name: 'region', family: 'control', action: 'region', form: 'none', ends: true });
 
-/** The inline ones come first: the interpreter's switch is dense over them, and over those out of line. */
+/** The inline ones come first, then those that the interpreter's switch calls: it is dense over both, as a second one is over those out of line. */
 export const OPERATIONS: readonly Operation[] = [
   ...arithmetic,
   ...moves,
@@ -27,6 +27,7 @@ export const OPERATIONS: readonly Operation[] = [
   ...joined,
   ...branches,
   region,
+  ...outOfLineCalled,
   ...outOfLine,
   ...outOfLineEnding,
 ];

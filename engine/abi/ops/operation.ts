@@ -96,6 +96,8 @@ export interface Operation {
   readonly joins?: string;
   /** Out of line: function and file (below engine/cpu). */
   readonly run?: readonly [fn: string, file: string];
+  /** Out of line, and called from the interpreter's own switch. */
+  readonly called?: boolean;
 }
 
 /** What a row need not say, since it is so for most: no memory, no flags, no fault, goes on with the next record. */
