@@ -66,6 +66,8 @@ export class BTreeIndex implements GfnIndex {
 
   /** At most so many nodes come with so many splits of leaves. A new root takes ORDER - 2 more splits before it can split itself. */
   private newNodes(splits: number): number {
+    // The root above the leaves takes them while it has places.
+    if (this.depth === 1 && this.sizes[this.root]! + splits <= ORDER) return splits;
     return splits < ORDER - 2 ? splits * (this.depth + 1) + 1 : splits + Math.ceil(splits / 8) + this.depth + 3;
   }
 
