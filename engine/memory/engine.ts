@@ -373,7 +373,7 @@ export class MemslotEngine {
     const space = this.spaces[asId];
     const records: number[] = [];
     space?.active.gfns.collect(records);
-    return records.map((record) => space!.table.freshView(record));
+    return records.map((record) => space!.table.view(record));
   }
 
   /** In gfn order, as requests name them. */

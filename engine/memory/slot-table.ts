@@ -15,8 +15,6 @@ const ID_SHIFT = 17;
 const FLAGS_MASK = 0x1ffff;
 /** Of columns and links, in records; small, since an address space may stay empty. */
 export const FIRST_CAPACITY = 8;
-/** Views that are kept, a power of two: a view takes as much as a record in all its columns. */
-const VIEWS = 64;
 
 export class SlotTable {
   readonly asId: number;
@@ -29,9 +27,8 @@ export class SlotTable {
   readonly dirty = new Map<number, DirtyState>();
   /** Only for slots whose arch hook gave something. */
   readonly arch = new Map<number, unknown>();
-  /** The last views handed out, each at its record % VIEWS, and the records they belong to. */
+  /** By record: the frozen objects that were asked for. */
   private readonly views: (Memslot | undefined)[] = [];
-  private readonly viewed = new Int32Array(VIEWS);
   private readonly freed: number[] = [];
   /** Handles from here on were never used. */
   private top = 1;
@@ -100,11 +97,7 @@ export class SlotTable {
   free(record: number): void {
     this.dirty.delete(record);
     this.arch.delete(record);
-    const place = record % VIEWS;
-    if (this.viewed[place] === record) {
-      this.viewed[place] = 0;
-      this.views[place] = undefined;
-    }
+    if (record < this.views.length) this.views[record] = undefined;
     this.freed.push(record);
   }
 
@@ -121,24 +114,17 @@ export class SlotTable {
     };
   }
 
-  /** A frozen object that says what the record says now. Kept for a while, so that repeated lookups of the same slots do not allocate. */
+  /** The frozen object that says what the record says, made when somebody first asks: as long as the record lives it is the same one. */
   view(record: number): Memslot {
-    const place = record % VIEWS;
-    return this.viewed[place] === record ? this.views[place]! : this.keepView(record, place);
+    return this.views[record] ?? this.makeView(record);
   }
 
-  private keepView(record: number, place: number): Memslot {
+  private makeView(record: number): Memslot {
     // Filled up to here, so that it stays an array without holes.
-    while (this.views.length <= place) this.views.push(undefined);
-    const view = this.freshView(record);
-    this.views[place] = view;
-    this.viewed[place] = record;
+    while (this.views.length <= record) this.views.push(undefined);
+    const view = Object.freeze(this.describe(record));
+    this.views[record] = view;
     return view;
-  }
-
-  /** The same, not kept: for lists of all slots. */
-  freshView(record: number): Memslot {
-    return Object.freeze(this.describe(record));
   }
 
   /** Bytes held by the columns. */
