@@ -7,6 +7,8 @@ export interface Row {
   workload: string;
   /** median or least, one per contender */
   ms: number[];
+  /** every round's time, one list per contender */
+  rounds: number[][];
   /** speed over contender 0, one per contender */
   overFirst: number[];
 }
@@ -19,8 +21,9 @@ const LEAST_ELSE = 0.8;
 export function rowsOf(names: readonly string[], results: Measured[][][], least = false): Row[] {
   const pick = (times: number[]): number => (least ? Math.min(...times) : median(times));
   return names.map((workload, w) => {
-    const ms = results.map((result) => pick(result[w]!.map((measured) => measured.ms)));
-    return { workload, ms, overFirst: ms.map((time) => ms[0]! / time) };
+    const rounds = results.map((result) => result[w]!.map((measured) => measured.ms));
+    const ms = rounds.map(pick);
+    return { workload, ms, rounds, overFirst: ms.map((time) => ms[0]! / time) };
   });
 }
 
@@ -56,13 +59,23 @@ export function leastVerdict(rows: readonly Row[], contender: number): boolean {
 /** How much longer than another build of the core a workload may take, in percent. */
 const SLOWER = 3;
 
-/** A table of times, and a verdict: no workload of contender `now` may take much longer than that of contender `before`. */
+/**
+ * A table of times, and a verdict: no workload of contender `now` may take much longer than that of contender `before`. What counts is
+ * the median of the rounds' own ratios, in each of which both ran one after the other: a machine that gets slower meanwhile slows both.
+ */
 export function compareBuilds(rows: readonly Row[], now: number, before: number, name: string): boolean {
-  console.log(`times relative to ${name}:`);
-  for (const { workload, ms } of rows) console.log(`${workload.padEnd(18)} ${percent(ms[now]! / ms[before]!)}`);
-  console.log(`${'geometric mean'.padEnd(18)} ${percent(1 / meanOver(rows, now, before))}`);
-  const slow = rows.filter(({ ms }) => ms[now]! > ms[before]! * (1 + SLOWER / 100));
-  const list = slow.map(({ workload, ms }) => `${workload} ${percent(ms[now]! / ms[before]!)}`).join(', ');
+  console.log(`times relative to ${name}; median, least and most of the rounds:`);
+  const compared = rows.map(({ workload, ms, rounds }) => {
+    const ratios = rounds[now]!.map((time, round) => time / rounds[before]![round]!);
+    const ratio = median(ratios);
+    const [least, most] = [Math.min(...ratios), Math.max(...ratios)].map(percent);
+    const times = [before, now].map((contender) => `${ms[contender]!.toFixed(1).padStart(8)} ms`).join(' ->');
+    console.log(`${workload.padEnd(18)}${times} ${percent(ratio).padStart(9)}  (${least} to ${most})`);
+    return { workload, ratio };
+  });
+  console.log(`${'geometric mean'.padEnd(18)}${percent(geometricMean(compared.map(({ ratio }) => ratio))).padStart(35)}`);
+  const slow = compared.filter(({ ratio }) => ratio > 1 + SLOWER / 100);
+  const list = slow.map(({ workload, ratio }) => `${workload} ${percent(ratio)}`).join(', ');
   return verdict(slow.length === 0, `no workload over ${SLOWER} % slower than ${name}${list && `: ${list}`}`);
 }
 

@@ -1,15 +1,19 @@
 /**
- * `npm run bench [-- ROUNDS] [--core FILE] [--alone] [--only TEXT] [--accel interp|jit] [--trace] [--least] [--chromium]`: what guests do all day, from one C source, on v86's JIT
- * (compiled for 32 bits, all it can run), on QEMU's TCG and on this project's core (64 bits), each in a process of its own, one after the
- * other in every round; the median counts. `--core` adds another build of the core, to see what a change did (build/core.wasm of another
- * checkout runs with that checkout's engine), `--alone` leaves v86 and QEMU out; `--only` takes the workloads whose name contains the
- * text; `--accel` leaves the other tier of ours out; `--trace` adds ours with every event of the trace on; `--least` counts the shortest round in place of the median, for a busy machine; `--chromium` runs v86 and ours in a real Chromium instead of Node. Targets: geometric mean and the least of the single ratios. Results: build/bench-cpu.json.
+ * `npm run bench [-- ROUNDS] [--core COMMIT|FILE] [--alone] [--only TEXT] [--accel interp|jit] [--trace] [--least] [--chromium]`: what
+ * guests do all day, from one C source, on v86's JIT (compiled for 32 bits, all it can run), on QEMU's TCG and on this project's core (64
+ * bits), each in a process of its own, one after the other in every round; the median counts. `--core` adds another build of the core, to
+ * see what a change did: a commit, which is built in build/cores, or a core.wasm (that of another checkout runs with that checkout's engine).
+ * `--alone` leaves v86 and QEMU out; `--only` takes the workloads whose name contains the text, or one of several with commas between;
+ * `--accel` leaves the other tier of ours out; `--trace` adds ours with every event of the trace on; `--least` counts the shortest round in
+ * place of the median, for a busy machine; `--chromium` runs v86 and ours in a real Chromium instead of Node. Targets: geometric mean and the
+ * least of the single ratios. Results: build/bench-cpu.json.
  */
-import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
+import { mkdirSync, writeFileSync } from 'node:fs';
 import { cpus, loadavg } from 'node:os';
 import { parseArgs } from 'node:util';
 import { startChromium } from './chromium';
 import type { Contender, Measured } from './contender';
+import { coreOf } from './core-of';
 import { compareBuilds, leastVerdict, meanOver, printTable, rowsOf } from './cpu-report';
 import { BUILD, buildOf, CORE, v86Version } from './files';
 import { buildImage, imagePath } from './images';
@@ -36,7 +40,9 @@ async function measure(contenders: Contender[], names: readonly string[], rounds
     for (const [w, name] of names.entries()) {
       const letter = String.fromCharCode(97 + (workloads as readonly string[]).indexOf(name));
       const sums = new Set<string>();
-      for (const [c, contender] of contenders.entries()) {
+      // Every other round backwards: what one leaves in the caches is not always the same one's gain.
+      const order = [...contenders.entries()];
+      for (const [c, contender] of round % 2 ? order : order.reverse()) {
         progress(`round ${round} of ${rounds}: ${name} on ${contender.name}`);
         const measured = await contender.run(letter);
         if (round > 0) results[c]![w]!.push(measured);
@@ -82,8 +88,8 @@ function parse(): Request {
   if (chromium && alone) throw new Error('--alone and --chromium do not go together');
   if (chromium && trace) throw new Error('--trace and --chromium do not go together');
   if (chromium && core !== undefined) throw new Error('--core and --chromium do not go together');
-  if (core !== undefined && !existsSync(core)) throw new Error(`--core ${core}: there is no such file`);
-  const names = workloads.filter((name) => only === undefined || name.includes(only));
+  const texts = only?.split(',') ?? [''];
+  const names = workloads.filter((name) => texts.some((text) => name.includes(text)));
   if (names.length === 0) throw new Error(`--only ${only}: no workload's name contains that; they are ${workloads.join('; ')}`);
   if (accel !== undefined && accel !== 'interp' && accel !== 'jit') throw new Error(`--accel ${accel}: it is interp or jit`);
   return {
@@ -94,7 +100,7 @@ function parse(): Request {
     trace,
     least,
     chromium,
-    ...(core !== undefined && { core }),
+    ...(core !== undefined && { core: coreOf(core) }),
   };
 }
 

@@ -69,7 +69,9 @@ function lookups(localPercent: number, c: CTree | undefined): Figures {
     for (const kind of KINDS) {
       const { engine, cache } = engineWith(kind, n);
       add(`${kind}, vCPU cache`, (gfn) => cache.lookupPage(gfn, 0));
-      if (kind === KINDS.at(-1)) add(`${kind}, last used slot of the set`, (gfn) => engine.gpaToHva(gfn * PAGE));
+      if (kind !== KINDS.at(-1)) continue;
+      add(`${kind}, last used slot of the set`, (gfn) => engine.gpaToHva(gfn * PAGE));
+      add(`${kind}, memslotAt`, (gfn) => engine.memslotAt(gfn)!.userspaceAddr);
     }
     if (c) jobs['C red-black tree, gcc -O2'] = () => c.run(n, LOOKUPS, localPercent).lookup;
     return rounds(ROUNDS, jobs);
@@ -349,6 +351,14 @@ function judge(
   const cached = uniform[`${kind}, vCPU cache`]![LARGE]!;
   target(`uniform lookup through a vCPU's cache, ${kind}, relative to sorted-btree`, cached / uniform['sorted-btree']![LARGE]!, 0.667, 'x');
   if (c) target(`uniform lookup through a vCPU's cache, ${kind}, relative to the C tree`, cached / c, 1, 'x');
+  const viewed = uniform[`${kind}, memslotAt`]![LARGE]!;
+  target(
+    `uniform memslotAt and its userspaceAddr, ${kind}, relative to sorted-btree`,
+    viewed / uniform['sorted-btree']![LARGE]!,
+    0.667,
+    'x',
+  );
+  if (c) target(`uniform memslotAt and its userspaceAddr, ${kind}, relative to the C tree`, viewed / c, 1, 'x');
   target('lookup with the last used slot, 90 % local', local[`${kind}, vCPU cache`]![LARGE]!, 30, 'ns');
   for (const name of [
     'create + delete at the end',
