@@ -3,18 +3,19 @@
  *
  * Not implemented: nothing known. What the host does with the status (an exit code has 8 bits) is its own business.
  */
-import type { BusDevice, DeviceState } from './bus';
-import { readFields } from './state';
+import { StatelessDevice } from './state';
 
 export interface DebugExitOptions {
   /** status: (value << 1) | 1, an unsigned 32-bit number. */
   exit: (status: number) => void;
 }
 
-export class DebugExit implements BusDevice {
+export class DebugExit extends StatelessDevice {
   readonly name = 'isa-debug-exit';
 
-  constructor(private readonly options: DebugExitOptions) {}
+  constructor(private readonly options: DebugExitOptions) {
+    super();
+  }
 
   read(): number {
     return 0;
@@ -26,19 +27,5 @@ export class DebugExit implements BusDevice {
 
   peek(): number {
     return 0;
-  }
-
-  reset(): void {}
-
-  save(): DeviceState {
-    return {};
-  }
-
-  check(state: DeviceState): void {
-    readFields(this.name, {}, state);
-  }
-
-  restore(state: DeviceState): void {
-    this.check(state);
   }
 }

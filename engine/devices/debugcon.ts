@@ -3,17 +3,18 @@
  *
  * Not implemented: input (there is none in QEMU either).
  */
-import type { BusDevice, DeviceState } from './bus';
-import { readFields } from './state';
+import { StatelessDevice } from './state';
 
 export interface DebugConsoleOptions {
   output: (byte: number) => void;
 }
 
-export class DebugConsole implements BusDevice {
+export class DebugConsole extends StatelessDevice {
   readonly name = 'isa-debugcon';
 
-  constructor(private readonly options: DebugConsoleOptions) {}
+  constructor(private readonly options: DebugConsoleOptions) {
+    super();
+  }
 
   read(_offset: number, size: number): number {
     return this.peek(_offset, size);
@@ -26,19 +27,5 @@ export class DebugConsole implements BusDevice {
 
   peek(_offset: number, _size: number): number {
     return 0xe9;
-  }
-
-  reset(): void {}
-
-  save(): DeviceState {
-    return {};
-  }
-
-  check(state: DeviceState): void {
-    readFields(this.name, {}, state);
-  }
-
-  restore(state: DeviceState): void {
-    this.check(state);
   }
 }

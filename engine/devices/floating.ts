@@ -5,16 +5,17 @@
  *
  * Not implemented: anything behind the ports.
  */
-import type { BusDevice, DeviceState } from './bus';
-import { allOnes, readFields } from './state';
+import { allOnes, StatelessDevice } from './state';
 
-export class FloatingPorts implements BusDevice {
+export class FloatingPorts extends StatelessDevice {
   constructor(
     readonly name: string,
     private readonly value: 0 | 0xffffffff,
     /** Gets what is written, where the board makes an exception. */
     private readonly written: (value: number) => void = () => {},
-  ) {}
+  ) {
+    super();
+  }
 
   read(_offset: number, size: number): number {
     return this.value === 0 ? 0 : allOnes(size);
@@ -26,19 +27,5 @@ export class FloatingPorts implements BusDevice {
 
   peek(offset: number, size: number): number {
     return this.read(offset, size);
-  }
-
-  reset(): void {}
-
-  save(): DeviceState {
-    return {};
-  }
-
-  check(state: DeviceState): void {
-    readFields(this.name, {}, state);
-  }
-
-  restore(state: DeviceState): void {
-    this.check(state);
   }
 }

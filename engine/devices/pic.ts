@@ -10,7 +10,7 @@
  * (ICW1.SNGL only skips ICW3).
  */
 import type { BusDevice, DeviceState, IrqLine } from './bus';
-import { bit, copyFields, flag, int, readFields, type Schema, u8 } from './state';
+import { bit, copyFields, flag, int, readFields, type Schema, StatelessDevice, u8 } from './state';
 
 const COMMAND = 0;
 const CASCADE = 2;
@@ -290,10 +290,12 @@ export class PicChip implements BusDevice {
 }
 
 /** Ports 0x4d0 and 0x4d1: one bit per IRQ, 1 = level. Its state lies in the chips. */
-export class EdgeLevelControl implements BusDevice {
+export class EdgeLevelControl extends StatelessDevice {
   readonly name = 'elcr';
 
-  constructor(private readonly chips: readonly [PicChip, PicChip]) {}
+  constructor(private readonly chips: readonly [PicChip, PicChip]) {
+    super();
+  }
 
   read(offset: number, size: number): number {
     return this.peek(offset, size);
@@ -307,20 +309,8 @@ export class EdgeLevelControl implements BusDevice {
     this.chips[offset === 0 ? 0 : 1].elcr = value & 0xff;
   }
 
-  reset(): void {
+  override reset(): void {
     for (const chip of this.chips) chip.elcr = 0;
-  }
-
-  save(): DeviceState {
-    return {};
-  }
-
-  check(state: DeviceState): void {
-    readFields(this.name, {}, state);
-  }
-
-  restore(state: DeviceState): void {
-    this.check(state);
   }
 }
 

@@ -2,7 +2,7 @@
  * Named device state, checked on the way in. A device declares its state as a schema: one check per field; `readFields`
  * builds a complete new state or throws an Error that names device and field, so that a restore is all or nothing.
  */
-import type { DeviceState } from './bus';
+import type { BusDevice, DeviceState } from './bus';
 
 /** Returns the value with its type, or throws an Error that says what was expected. */
 export type Check<T> = (value: unknown) => T;
@@ -95,4 +95,26 @@ export function copyFields<S extends object>(state: S): DeviceState {
 /** All ones in the low `size` bytes: what an undriven bus reads. */
 export function allOnes(size: number): number {
   return size >= 4 ? 0xffffffff : 2 ** (8 * size) - 1;
+}
+
+/** A device without state of its own: a snapshot holds its name and nothing else. */
+export abstract class StatelessDevice implements BusDevice {
+  abstract readonly name: string;
+  abstract read(offset: number, size: number): number;
+  abstract write(offset: number, size: number, value: number): void;
+  abstract peek(offset: number, size: number): number;
+
+  reset(): void {}
+
+  save(): DeviceState {
+    return {};
+  }
+
+  check(state: DeviceState): void {
+    readFields(this.name, {}, state);
+  }
+
+  restore(state: DeviceState): void {
+    this.check(state);
+  }
 }
