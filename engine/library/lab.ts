@@ -1,8 +1,8 @@
 /** A machine, its serial console as text, and its monitor. The guest runs only while a call says so, so a script's runs are all equal. */
 import type { Machine } from '../machine/index';
-import { type Answer, Monitor } from '../monitor/index';
+import { type Answer, Monitor, memoryLayouts } from '../monitor/index';
 import { layoutFormat, loadMachine, saveMachine, snapshotFormat } from '../snapshot/index';
-import { memoryLayouts, memorySnapshots } from './stores';
+import { memorySnapshots } from './stores';
 
 /** Instructions between two looks at what the guest printed. */
 const STRIDE = 500_000;

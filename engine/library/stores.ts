@@ -1,16 +1,6 @@
-/** Layouts and snapshots of a script's monitor: kept in memory, gone with the process. */
+/** Snapshots of a script's monitor: kept in memory, gone with the process. */
 import type { NamedSnapshot } from '../machine/index';
-import type { LayoutStore, SnapshotStore } from '../monitor/index';
-
-export function memoryLayouts(): LayoutStore {
-  const kept = new Map<string, string>();
-  return {
-    get: async (name) => kept.get(name),
-    set: async (name, text) => void kept.set(name, text),
-    delete: async (name) => void kept.delete(name),
-    keys: async () => [...kept.keys()],
-  };
-}
+import type { SnapshotStore } from '../monitor/index';
 
 export function memorySnapshots(): SnapshotStore {
   const kept = new Map<string, { bytes: Uint8Array; meta: NamedSnapshot }>();

@@ -7,6 +7,7 @@ export { type CommitEntry, CommitLog, pagesOf, type SlotDifference, type SlotPla
 export { parseDeviceFlags } from './device-flags';
 export * from './disasm';
 export { slotName } from './info/memslots';
+export { memoryLayouts } from './memory-layouts';
 export { isInputLine, Monitor, PROMPT, withHvaMoved } from './monitor';
 export { noticeOf } from './notices';
 export { QmpSession } from './qmp';

@@ -3,6 +3,7 @@ import { readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import type { Machine, MachineOptions } from '../machine/index';
 import { createMachine } from '../machine/index';
+import { memoryLayouts } from './memory-layouts';
 import { Monitor } from './monitor';
 import type { LayoutFormat, MonitorEnv } from './types';
 
@@ -44,12 +45,7 @@ export function testEnv(format: LayoutFormat = noFormat): TestEnv {
     files: new Map(),
     printed: [],
     quits: 0,
-    layouts: {
-      get: async (name) => saved.get(name),
-      set: async (name, text) => void saved.set(name, text),
-      delete: async (name) => void saved.delete(name),
-      keys: async () => [...saved.keys()],
-    },
+    layouts: memoryLayouts(saved),
     format,
     linkBase: 'https://lab.example/app/',
     wallClock: () => 0,

@@ -1,0 +1,11 @@
+/** Saved layouts that live as long as the process: a script's, and those of tests. */
+import type { LayoutStore } from './types';
+
+export function memoryLayouts(kept: Map<string, string> = new Map()): LayoutStore {
+  return {
+    get: async (name) => kept.get(name),
+    set: async (name, text) => void kept.set(name, text),
+    delete: async (name) => void kept.delete(name),
+    keys: async () => [...kept.keys()],
+  };
+}
