@@ -2,7 +2,7 @@
 import type { Machine, StagedChangeSet } from '../machine/index';
 import { MemFlag, type Memslot } from '../memory/types';
 import { type CommitLog, dumpRegisters, pagesOf, slotName } from '../monitor/index';
-import type { HistoryView, LabState, SlotView } from './protocol';
+import type { LabState, SlotView } from './protocol';
 
 const PAGE = 4096;
 
@@ -34,7 +34,7 @@ export function labState(machine: Machine, commits: CommitLog, host: HostBounds)
     changeSet: { open: changeSet.open, entries: changeSet.entries, ...(preview ? { preview } : {}), ...outlookOf(changeSet) },
     ...(stepping ? { stepping } : {}),
     zap: machine.memory.zap,
-    history: commits.entries() satisfies HistoryView[],
+    history: commits.entries(),
     historyAt: commits.live,
     canUndo: commits.canUndo,
     canRedo: commits.canRedo,

@@ -18,7 +18,7 @@ import type {
 } from '../machine/index';
 import type { IndexSetView, IndexStructure, IndexView, Phase, PictureCell, PictureNode } from '../memory/index';
 import type { MemoryRegion } from '../memory/types';
-import type { Answer, SlotDifference, SlotPlace } from '../monitor/index';
+import type { Answer, CommitEntry, SlotDifference, SlotPlace } from '../monitor/index';
 import type { ReplayView } from '../replay/types';
 import type { ShareKind, StageAction } from '../shell/types';
 import type { InspectedFile, InspectedLink, MachineShape } from '../snapshot/inspect';
@@ -328,30 +328,7 @@ export interface SlotView extends MemoryRegion {
   kind: 'ram' | 'dimm' | 'virtio-mem' | 'rom' | 'bare';
 }
 
-export interface HistoryView {
-  generation: number;
-  /** "+ dimm1", "4 <-> 5": made from the changes. */
-  title: string;
-  swaps: number;
-  zappedPages: number;
-  /** What its phases took, measured microseconds; a legacy one: all its calls, without the guest between them. */
-  us: number;
-  legacy: boolean;
-  /** It was a whole-set switch (changeset_commit -w). */
-  whole?: boolean;
-  /** The device that the guest made it through; absent: a person made it. */
-  by?: string;
-  /** Guest accesses that fell into a hole from this commit to the next. */
-  holes: number;
-  /** Guest accesses that waited for its second swap, each time they were tried again. */
-  retries: number;
-  /** Slots that this commit created, moved, changed or deleted: ids. */
-  changed: number[];
-  /** ms since 1970 */
-  at: number;
-  /** The guest's count of instructions then, of all vCPUs. */
-  instructions: number;
-}
+export type HistoryView = CommitEntry;
 
 /** At most 4 a second. */
 export interface Figures {
