@@ -43,16 +43,7 @@ function machine(code: string, wide = true, jit = false, data = 0): TestCore {
     : new TestCore();
   if (wide) t.longMode(CODE);
   else t.flat32(CODE);
-  const size = wide ? 16 : 8;
-  for (let vector = 0; vector < 48; vector++) {
-    const at = HANDLERS + 128 * vector;
-    t.poke(at, vector === 6 ? (wide ? '4883042402 48cf' : '83042402 cf') : wide ? '48cf' : 'cf');
-    t.poke64(IDT + size * vector, BigInt(at & 0xffff) | 0x80000n | (0xee00n << 32n) | (BigInt(at >>> 16) << 48n));
-    if (wide) t.poke64(IDT + 8 + size * vector, 0n);
-  }
-  t.poke(HANDLERS + 128, wide ? LOG64 : LOG32);
-  t.set64(abi.VCPU_IDT_BASE, BigInt(IDT));
-  t.set32(abi.VCPU_IDT_LIMIT, 48 * size - 1);
+  t.returningHandlers(wide, IDT, HANDLERS, { 1: wide ? LOG64 : LOG32 });
   t.set64(abi.VCPU_GDT_BASE, BigInt(GDT));
   t.set32(abi.VCPU_GDT_LIMIT, 0x1f);
   t.poke64(GDT + 8, wide ? 0x00af9b000000ffffn : 0x00cf9b000000ffffn);

@@ -36,17 +36,7 @@ function traps(t: TestCore): Trap[] {
 }
 
 function gates(t: TestCore, wide: boolean): void {
-  const size = wide ? 16 : 8;
-  for (let vector = 0; vector < 48; vector++) {
-    const at = HANDLERS + 128 * vector;
-    t.poke(at, vector === 6 ? (wide ? '4883042402 48cf' : '83042402 cf') : wide ? '48cf' : 'cf');
-    t.poke64(IDT + size * vector, BigInt(at & 0xffff) | 0x80000n | (0xee00n << 32n) | (BigInt(at >>> 16) << 48n));
-    if (wide) t.poke64(IDT + 8 + size * vector, 0n);
-  }
-  t.poke(HANDLERS + 128, wide ? LOG64 : LOG32);
-  if (wide) t.poke(HANDLERS + 128 * 0x20, IRQ64);
-  t.set64(abi.VCPU_IDT_BASE, BigInt(IDT));
-  t.set32(abi.VCPU_IDT_LIMIT, 48 * size - 1);
+  t.returningHandlers(wide, IDT, HANDLERS, wide ? { 1: LOG64, 0x20: IRQ64 } : { 1: LOG32 });
   t.set64(abi.VCPU_GDT_BASE, BigInt(GDT));
   t.set32(abi.VCPU_GDT_LIMIT, 0x3f);
   const code = wide ? 0x00af9b000000ffffn : 0x00cf9b000000ffffn;

@@ -218,10 +218,21 @@ export class TestCore {
 
   /** A gate of ring 3 for each of 48 vectors, by the code segment at selector 8, to a handler of its own that halts: 16 bytes each from `handlers` on. */
   haltingHandlers(wide: boolean, idt: number, handlers: number): void {
+    this.gates(wide, idt, handlers, 16, () => 'f4');
+  }
+
+  /** The same, 128 bytes each; the handlers return at once but for those in `own`. That of #UD goes on behind two bytes. */
+  returningHandlers(wide: boolean, idt: number, handlers: number, own: Readonly<Record<number, string>>): void {
+    const back = wide ? '48cf' : 'cf';
+    const skip = wide ? '4883042402 48cf' : '83042402 cf';
+    this.gates(wide, idt, handlers, 128, (vector) => own[vector] ?? (vector === 6 ? skip : back));
+  }
+
+  private gates(wide: boolean, idt: number, handlers: number, bytes: number, codeOf: (vector: number) => string): void {
     const size = wide ? 16 : 8;
     for (let vector = 0; vector < 48; vector++) {
-      const at = handlers + 16 * vector;
-      this.poke(at, 'f4');
+      const at = handlers + bytes * vector;
+      this.poke(at, codeOf(vector));
       this.poke64(idt + size * vector, BigInt(at & 0xffff) | 0x80000n | (0xee00n << 32n) | (BigInt(at >>> 16) << 48n));
       if (wide) this.poke64(idt + 8 + size * vector, 0n);
     }
