@@ -12,6 +12,15 @@ export const VCPU_RECORD_VERSION = 1;
 
 /** rax rcx rdx rbx rsp rbp rsi rdi r8..r15, in the manual's encoding order, 8 bytes each. */
 export const VCPU_GPR = 0x000;
+export const VCPU_RAX = VCPU_GPR + 0;
+export const VCPU_RCX = VCPU_GPR + 8;
+export const VCPU_RDX = VCPU_GPR + 16;
+export const VCPU_RBX = VCPU_GPR + 24;
+export const VCPU_RSP = VCPU_GPR + 32;
+export const VCPU_RBP = VCPU_GPR + 40;
+export const VCPU_RSI = VCPU_GPR + 48;
+export const VCPU_RDI = VCPU_GPR + 56;
+export const VCPU_R11 = VCPU_GPR + 88;
 /** Pseudo register that is always 0: a record without base or index points here. */
 export const VCPU_ZERO = 0x080;
 export const VCPU_RIP = 0x088;

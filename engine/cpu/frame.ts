@@ -10,7 +10,11 @@ import {
   TLB_TAG_READ,
   TLB_TAG_WRITE,
   VCPU_LEFT,
+  VCPU_RAX,
+  VCPU_RBP,
+  VCPU_RDX,
   VCPU_RIP,
+  VCPU_RSP,
   VCPU_STOP_BEHIND,
 } from '../abi/index';
 import { findBlock, linkBlocks } from './blocks';
@@ -83,10 +87,6 @@ import {
 
 const TLB_MASK: usize = 0x1ffe0;
 const PAGE_MASK: u64 = 0xfffffffffffff000;
-const RAX: usize = 0;
-const RDX: usize = 16;
-const RSP: usize = 32;
-const RBP: usize = 40;
 
 /** The decoded block at rip, which the TLB and the hash of blocks mostly know; 0: findBlock has to look. */
 @inline

@@ -3,7 +3,7 @@
  * is exact around every access that can call JS. The interpreter stops behind an instruction that accessed a device or dropped decoded code, or for
  * which `markDirty` asked to leave because the dirty ring is full: stops.ts.
  */
-import { SEG_ATTR, SEG_BASE, SEG_LIMIT, VCPU_EXIT_REQUEST, VCPU_GPR, VCPU_RIP, VCPU_SEG, VCPU_SEG_SIZE } from '../abi/index';
+import { SEG_ATTR, SEG_BASE, SEG_LIMIT, VCPU_EXIT_REQUEST, VCPU_RBP, VCPU_RIP, VCPU_RSP, VCPU_SEG, VCPU_SEG_SIZE } from '../abi/index';
 import { TRAIT_EITHER, TRAIT_STACK, traitsOf } from './generated/lookups';
 import { hostRead, hostWrite, isCanonical, probeRead, probeWrite, readSlow, slowValue, writeSlow } from './mmu';
 import { MODE_64, MODE_ALIGN, mode, wrapLinear } from './mmu-mode';
@@ -28,15 +28,13 @@ import { exactCount, goingOn, ripAfter, stopBehind } from './stops';
 
 export { exactCount, ripAfter, ripOf } from './stops';
 
-const RSP: usize = VCPU_GPR + 32;
-const RBP: usize = VCPU_GPR + 40;
 /** In 64-bit mode a non-canonical address is #GP, or #SS for an operand on the stack; 1: canonical. */
 function checkCanonical(p: usize, va: u64, size: i32): i32 {
   if (!(mode & MODE_64) || (isCanonical(va) && isCanonical(va + <u64>(size - 1)))) return 1;
   const base = <usize>load<u16>(p, R_BASE);
   const traits = traitsOf(<i32>load<u16>(p, R_OP));
-  const atTop = va + 8 - load<u64>(cpu, RSP) <= 8;
-  const onStack = base == RSP || base == RBP || (traits & TRAIT_STACK) != 0 || ((traits & TRAIT_EITHER) != 0 && atTop);
+  const atTop = va + 8 - load<u64>(cpu, VCPU_RSP) <= 8;
+  const onStack = base == VCPU_RSP || base == VCPU_RBP || (traits & TRAIT_STACK) != 0 || ((traits & TRAIT_EITHER) != 0 && atTop);
   return raise(onStack ? VEC_SS : VEC_GP, 0);
 }
 

@@ -1,13 +1,8 @@
 /** XCHG XADD CMPXCHG CMPXCHG8B CMPXCHG16B. One vCPU runs at a time and a slice ends between instructions, so all are atomic. SDM 2. */
-import { VCPU_GPR } from '../abi/index';
+import { VCPU_GPR, VCPU_RAX, VCPU_RBX, VCPU_RCX, VCPU_RDX } from '../abi/index';
 import { arithmeticFlags, F_ZF, FL_FIRST, FL_RESULT, FL_WORD, FLAGS_ADD, FLAGS_SUB, setArithmeticFlags } from './flags';
 import { canWrite, inMemory, memVal, operandSize, operandVa, rd, regRead, regWrite, rmModify, rmWrite, wr, writeReg } from './mem';
 import { cpu, raise, VEC_GP } from './state';
-
-const RAX: usize = VCPU_GPR;
-const RCX: usize = VCPU_GPR + 8;
-const RDX: usize = VCPU_GPR + 16;
-const RBX: usize = VCPU_GPR + 24;
 
 @inline
 function maskOf(size: i32): u64 {
@@ -50,7 +45,7 @@ export function opCmpxchg(p: usize): i32 {
   const size = operandSize(p);
   if (!rmModify(p, size)) return 0;
   const old = memVal;
-  const wanted = load<u64>(cpu, RAX) & maskOf(size);
+  const wanted = load<u64>(cpu, VCPU_RAX) & maskOf(size);
   if (old == wanted) {
     if (!rmWrite(p, size, regRead(p, size))) return 0;
   } else {
@@ -71,12 +66,12 @@ export function opCmpxchg8b(p: usize): i32 {
   const va = operandVa(p);
   if (!canWrite(p, va, 8) || !rd(p, va, 8)) return 0;
   const old = memVal;
-  const wanted = <u64>load<u32>(cpu, RAX) | ((<u64>load<u32>(cpu, RDX)) << 32);
+  const wanted = <u64>load<u32>(cpu, VCPU_RAX) | ((<u64>load<u32>(cpu, VCPU_RDX)) << 32);
   const equal = old == wanted;
-  if (!wr(p, va, 8, equal ? <u64>load<u32>(cpu, RBX) | ((<u64>load<u32>(cpu, RCX)) << 32) : old)) return 0;
+  if (!wr(p, va, 8, equal ? <u64>load<u32>(cpu, VCPU_RBX) | ((<u64>load<u32>(cpu, VCPU_RCX)) << 32) : old)) return 0;
   if (!equal) {
-    store<u64>(cpu, old & 0xffffffff, RAX);
-    store<u64>(cpu, old >> 32, RDX);
+    store<u64>(cpu, old & 0xffffffff, VCPU_RAX);
+    store<u64>(cpu, old >> 32, VCPU_RDX);
   }
   return setZero(equal);
 }
@@ -88,11 +83,11 @@ export function opCmpxchg16b(p: usize): i32 {
   const low = memVal;
   if (!rd(p, va + 8, 8)) return 0;
   const high = memVal;
-  const equal = low == load<u64>(cpu, RAX) && high == load<u64>(cpu, RDX);
-  if (!wr(p, va, 8, equal ? load<u64>(cpu, RBX) : low) || !wr(p, va + 8, 8, equal ? load<u64>(cpu, RCX) : high)) return 0;
+  const equal = low == load<u64>(cpu, VCPU_RAX) && high == load<u64>(cpu, VCPU_RDX);
+  if (!wr(p, va, 8, equal ? load<u64>(cpu, VCPU_RBX) : low) || !wr(p, va + 8, 8, equal ? load<u64>(cpu, VCPU_RCX) : high)) return 0;
   if (!equal) {
-    store<u64>(cpu, low, RAX);
-    store<u64>(cpu, high, RDX);
+    store<u64>(cpu, low, VCPU_RAX);
+    store<u64>(cpu, high, VCPU_RDX);
   }
   return setZero(equal);
 }

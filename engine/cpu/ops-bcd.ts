@@ -1,12 +1,12 @@
 /** Decimal adjustments (16- and 32-bit code only). SDM 2: DAA, DAS, AAA, AAS, AAM, AAD. */
-import { VCPU_GPR } from '../abi/index';
+import { VCPU_RAX } from '../abi/index';
 import { arithmeticFlags, F_AF, F_CF, setResultFlags } from './flags';
 import { R_IMM } from './record';
 import { cpu, raise, VEC_DE } from './state';
 
 function decimal(subtract: bool): i32 {
   const flags = arithmeticFlags();
-  const old = <u32>load<u8>(cpu, VCPU_GPR);
+  const old = <u32>load<u8>(cpu, VCPU_RAX);
   let al = old;
   let set: u32 = 0;
   if ((old & 15) > 9 || flags & F_AF) {
@@ -19,7 +19,7 @@ function decimal(subtract: bool): i32 {
     set |= F_CF;
   }
   if (flags & F_CF) set |= F_CF;
-  store<u8>(cpu, <u8>al, VCPU_GPR);
+  store<u8>(cpu, <u8>al, VCPU_RAX);
   setResultFlags(<u64>(al & 255), 8, set);
   return 1;
 }
@@ -32,7 +32,7 @@ export function opDas(_p: usize): i32 {
 
 function ascii(subtract: bool): i32 {
   const flags = arithmeticFlags();
-  const ax = <u32>load<u16>(cpu, VCPU_GPR);
+  const ax = <u32>load<u16>(cpu, VCPU_RAX);
   let value = ax;
   let set: u32 = 0;
   if ((ax & 15) > 9 || flags & F_AF) {
@@ -40,7 +40,7 @@ function ascii(subtract: bool): i32 {
     set = F_AF | F_CF;
   }
   value &= 0xff0f;
-  store<u16>(cpu, <u16>value, VCPU_GPR);
+  store<u16>(cpu, <u16>value, VCPU_RAX);
   setResultFlags(<u64>(value & 255), 8, set);
   return 1;
 }
@@ -54,14 +54,14 @@ export function opAas(_p: usize): i32 {
 export function opAam(p: usize): i32 {
   const base = load<u32>(p, R_IMM) & 255;
   if (base == 0) return raise(VEC_DE, 0);
-  const al = <u32>load<u8>(cpu, VCPU_GPR);
-  store<u16>(cpu, <u16>(((al / base) << 8) | (al % base)), VCPU_GPR);
+  const al = <u32>load<u8>(cpu, VCPU_RAX);
+  store<u16>(cpu, <u16>(((al / base) << 8) | (al % base)), VCPU_RAX);
   setResultFlags(<u64>(al % base), 8, 0);
   return 1;
 }
 export function opAad(p: usize): i32 {
-  const value = (<u32>load<u8>(cpu, VCPU_GPR) + <u32>load<u8>(cpu, VCPU_GPR + 1) * (load<u32>(p, R_IMM) & 255)) & 255;
-  store<u16>(cpu, <u16>value, VCPU_GPR);
+  const value = (<u32>load<u8>(cpu, VCPU_RAX) + <u32>load<u8>(cpu, VCPU_RAX + 1) * (load<u32>(p, R_IMM) & 255)) & 255;
+  store<u16>(cpu, <u16>value, VCPU_RAX);
   setResultFlags(<u64>value, 8, 0);
   return 1;
 }

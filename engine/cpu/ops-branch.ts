@@ -1,5 +1,5 @@
 /** Near branches in their general forms, and far ones (transfer.ts does those). SDM 2: JMP, CALL, RET, LOOP, JRCXZ, INT, IRET. */
-import { SEG_CS, SEG_LIMIT, VCPU_GPR, VCPU_RIP, VCPU_SEG, VCPU_SEG_SIZE } from '../abi/index';
+import { SEG_CS, SEG_LIMIT, VCPU_RCX, VCPU_RIP, VCPU_SEG, VCPU_SEG_SIZE } from '../abi/index';
 import { condition, overflow, zero } from './flags';
 import { exactCount, memVal, operandSize, operandVa, rd, ripAfter, rmRead } from './mem';
 import { MODE_64, mode } from './mmu-mode';
@@ -12,7 +12,6 @@ import { iret } from './transfer-iret';
 
 const NEAR: i32 = 3;
 const LEAVE: i32 = 2;
-const RCX: usize = VCPU_GPR + 8;
 
 /** RIP of a near target, cut to the operand size; #GP(0) beyond the CS limit. */
 function target(p: usize, rip: u64): i32 {
@@ -67,14 +66,14 @@ export function opLoop(p: usize): i32 {
   const kind = load<u32>(p, R_NUMBER);
   const asize = <u32>load<u8>(p, R_AUX) >> AUX_ASIZE_SHIFT;
   const mask: u64 = asize == 3 ? 0xffffffffffffffff : asize == 2 ? 0xffffffff : 0xffff;
-  const old = load<u64>(cpu, RCX);
+  const old = load<u64>(cpu, VCPU_RCX);
   if (kind == 3) return (old & mask) == 0 ? target(p, relative(p)) : next(p);
   const left = (old - 1) & mask;
   let taken = left != 0;
   if (kind == 0) taken = taken && !zero();
   else if (kind == 1) taken = taken && zero() != 0;
   if (taken && !target(p, relative(p))) return 0;
-  store<u64>(cpu, asize == 1 ? (old & ~(<u64>0xffff)) | left : left, RCX);
+  store<u64>(cpu, asize == 1 ? (old & ~(<u64>0xffff)) | left : left, VCPU_RCX);
   return taken ? NEAR : next(p);
 }
 

@@ -1,5 +1,17 @@
 /** IN and OUT. In protected mode above IOPL the TSS's I/O permission bitmap decides (SDM 1, 19.5.2). */
-import { SEG_ATTR, SEG_BASE, SEG_LIMIT, SEG_TR, STAT_PIO, VCPU_GPR, VCPU_STATS, WATCH_READ, WATCH_WRITE } from '../abi/index';
+import {
+  SEG_ATTR,
+  SEG_BASE,
+  SEG_LIMIT,
+  SEG_TR,
+  STAT_PIO,
+  VCPU_GPR,
+  VCPU_RAX,
+  VCPU_RDX,
+  VCPU_STATS,
+  WATCH_READ,
+  WATCH_WRITE,
+} from '../abi/index';
 import { F_IOPL, sysFlags } from './flags';
 import { ioRead, ioWrite } from './imports';
 import { exactCount, leaveAfter, operandSize, writeReg } from './mem';
@@ -33,7 +45,7 @@ export function countPio(): void {
 @inline
 function portOf(p: usize): u32 {
   const given = load<i64>(p, R_PORT);
-  return given < 0 ? <u32>load<u16>(cpu, VCPU_GPR + 16) : <u32>given;
+  return given < 0 ? <u32>load<u16>(cpu, VCPU_RDX) : <u32>given;
 }
 
 export function opIn(p: usize): i32 {
@@ -52,7 +64,7 @@ export function opOut(p: usize): i32 {
   exactCount(p);
   if (!checkPort(port, size)) return 0;
   countPio();
-  const value = load<u32>(cpu, VCPU_GPR);
+  const value = load<u32>(cpu, VCPU_RAX);
   ioWrite(vcpuIndex(), port, size, size == 4 ? value : value & ((1 << (size << 3)) - 1));
   if (armed & ARM_PORT) notePort(port, size, WATCH_WRITE);
   return leaveAfter(p);

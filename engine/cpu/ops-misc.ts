@@ -1,5 +1,17 @@
 /** Data movement, flags and segment-register instructions in their general forms. */
-import { SEG_BASE, SEG_FS, SEG_SS, SHADOW_MOV_SS, SHADOW_STI, VCPU_GPR, VCPU_INTR_SHADOW, VCPU_SEG, VCPU_SEG_SIZE } from '../abi/index';
+import {
+  SEG_BASE,
+  SEG_FS,
+  SEG_SS,
+  SHADOW_MOV_SS,
+  SHADOW_STI,
+  VCPU_INTR_SHADOW,
+  VCPU_RAX,
+  VCPU_RBX,
+  VCPU_RDX,
+  VCPU_SEG,
+  VCPU_SEG_SIZE,
+} from '../abi/index';
 import { arithmeticFlags, carry, condition, F_CF, F_DF, F_IF, setArithmeticFlags, setSysFlags, sysFlags } from './flags';
 import {
   exactCount,
@@ -41,11 +53,11 @@ export function opLea16(p: usize): i32 {
   return 1;
 }
 export function opCbw(_p: usize): i32 {
-  store<u16>(cpu, <u16>(<i16>load<i8>(cpu, VCPU_GPR)), VCPU_GPR);
+  store<u16>(cpu, <u16>(<i16>load<i8>(cpu, VCPU_RAX)), VCPU_RAX);
   return 1;
 }
 export function opCwd(_p: usize): i32 {
-  store<u16>(cpu, <u16>(<i32>load<i16>(cpu, VCPU_GPR) >> 15), VCPU_GPR + 16);
+  store<u16>(cpu, <u16>(<i32>load<i16>(cpu, VCPU_RAX) >> 15), VCPU_RDX);
   return 1;
 }
 
@@ -59,20 +71,20 @@ export function linearOf(seg: i32, offset: u64, size: i32, write: bool): i32 {
 
 export function opXlat(p: usize): i32 {
   const asize = <u32>load<u8>(p, R_AUX) >> AUX_ASIZE_SHIFT;
-  let offset = load<u64>(cpu, VCPU_GPR + 24) + <u64>load<u8>(cpu, VCPU_GPR);
+  let offset = load<u64>(cpu, VCPU_RBX) + <u64>load<u8>(cpu, VCPU_RAX);
   if (asize < 3) offset &= asize == 1 ? 0xffff : 0xffffffff;
   if (!linearOf(<i32>load<u32>(p, R_SEGMENT), offset, 1, false)) return 0;
   if (!rd(p, load<u64>(cpu, VREG_EA), 1)) return 0;
-  store<u8>(cpu, <u8>memVal, VCPU_GPR);
+  store<u8>(cpu, <u8>memVal, VCPU_RAX);
   return 1;
 }
 
 export function opLahf(_p: usize): i32 {
-  store<u8>(cpu, <u8>(arithmeticFlags() | 2), VCPU_GPR + 1);
+  store<u8>(cpu, <u8>(arithmeticFlags() | 2), VCPU_RAX + 1);
   return 1;
 }
 export function opSahf(_p: usize): i32 {
-  setArithmeticFlags((arithmeticFlags() & 0x800) | (<u32>load<u8>(cpu, VCPU_GPR + 1) & 0xd5));
+  setArithmeticFlags((arithmeticFlags() & 0x800) | (<u32>load<u8>(cpu, VCPU_RAX + 1) & 0xd5));
   return 1;
 }
 /** R_NUMBER: 0 CMC, 1 CLC, 2 STC, 3 CLD, 4 STD, 6 SALC. */
@@ -95,7 +107,7 @@ export function opFlag(p: usize): i32 {
       setSysFlags(sysFlags() | F_DF);
       break;
     default:
-      store<u8>(cpu, carry() ? 255 : 0, VCPU_GPR);
+      store<u8>(cpu, carry() ? 255 : 0, VCPU_RAX);
   }
   return 1;
 }

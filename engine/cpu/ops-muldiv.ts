@@ -1,12 +1,9 @@
 /** MUL, IMUL, DIV, IDIV of all sizes. SDM 2. ZF SF AF PF after a multiplication come from the low half; they are undefined. */
-import { VCPU_GPR } from '../abi/index';
+import { VCPU_RAX, VCPU_RDX } from '../abi/index';
 import { F_CF, F_OF, setResultFlags } from './flags';
 import { memVal, operandSize, regRead, regWrite, rmRead } from './mem';
 import { R_IMM, R_KIND } from './record';
 import { cpu, raise, VEC_DE } from './state';
-
-const RAX: usize = VCPU_GPR;
-const RDX: usize = VCPU_GPR + 16;
 
 export function mulHigh(a: u64, b: u64): u64 {
   const a0 = a & 0xffffffff;
@@ -23,13 +20,13 @@ export function mulHighSigned(a: u64, b: u64): u64 {
 }
 
 function setWide(size: i32, low: u64, high: u64, carried: bool): i32 {
-  if (size == 1) store<u16>(cpu, <u16>low, RAX);
+  if (size == 1) store<u16>(cpu, <u16>low, VCPU_RAX);
   else if (size == 2) {
-    store<u16>(cpu, <u16>low, RAX);
-    store<u16>(cpu, <u16>high, RDX);
+    store<u16>(cpu, <u16>low, VCPU_RAX);
+    store<u16>(cpu, <u16>high, VCPU_RDX);
   } else {
-    store<u64>(cpu, low, RAX);
-    store<u64>(cpu, high, RDX);
+    store<u64>(cpu, low, VCPU_RAX);
+    store<u64>(cpu, high, VCPU_RDX);
   }
   const result = size == 8 ? low : low & (((<u64>1) << ((<u64>size) << 3)) - 1);
   setResultFlags(result, (<u32>size) << 3, carried ? F_CF | F_OF : 0);
@@ -41,12 +38,12 @@ export function opMul(p: usize): i32 {
   if (!rmRead(p, size)) return 0;
   const b = memVal;
   if (size == 8) {
-    const a = load<u64>(cpu, RAX);
+    const a = load<u64>(cpu, VCPU_RAX);
     const high = mulHigh(a, b);
     return setWide(8, a * b, high, high != 0);
   }
   const mask = ((<u64>1) << ((<u64>size) << 3)) - 1;
-  const product = (load<u64>(cpu, RAX) & mask) * b;
+  const product = (load<u64>(cpu, VCPU_RAX) & mask) * b;
   const high = (product >> ((<u64>size) << 3)) & mask;
   return setWide(size, size == 1 ? product : product & mask, high, high != 0);
 }
@@ -60,12 +57,12 @@ export function opImul1(p: usize): i32 {
   const size = operandSize(p);
   if (!rmRead(p, size)) return 0;
   if (size == 8) {
-    const a = load<u64>(cpu, RAX);
+    const a = load<u64>(cpu, VCPU_RAX);
     const low = a * memVal;
     const high = mulHighSigned(a, memVal);
     return setWide(8, low, high, <i64>high != <i64>low >> 63);
   }
-  const product = signExtend(load<u64>(cpu, RAX), size) * signExtend(memVal, size);
+  const product = signExtend(load<u64>(cpu, VCPU_RAX), size) * signExtend(memVal, size);
   const mask = ((<u64>1) << ((<u64>size) << 3)) - 1;
   const high = (<u64>product >> ((<u64>size) << 3)) & mask;
   return setWide(size, size == 1 ? <u64>product : <u64>product & mask, high, product != signExtend(<u64>product, size));
@@ -104,22 +101,22 @@ function divide128(high: u64, low: u64, divisor: u64): u64 {
 }
 
 function setQuotient(size: i32, quotient: u64, rest: u64): i32 {
-  if (size == 1) store<u16>(cpu, <u16>((quotient & 255) | (rest << 8)), RAX);
+  if (size == 1) store<u16>(cpu, <u16>((quotient & 255) | (rest << 8)), VCPU_RAX);
   else if (size == 2) {
-    store<u16>(cpu, <u16>quotient, RAX);
-    store<u16>(cpu, <u16>rest, RDX);
+    store<u16>(cpu, <u16>quotient, VCPU_RAX);
+    store<u16>(cpu, <u16>rest, VCPU_RDX);
   } else {
-    store<u64>(cpu, size == 4 ? quotient & 0xffffffff : quotient, RAX);
-    store<u64>(cpu, size == 4 ? rest & 0xffffffff : rest, RDX);
+    store<u64>(cpu, size == 4 ? quotient & 0xffffffff : quotient, VCPU_RAX);
+    store<u64>(cpu, size == 4 ? rest & 0xffffffff : rest, VCPU_RDX);
   }
   return 1;
 }
 
 /** The dividend of an 8-, 16- or 32-bit division. */
 function dividend(size: i32): u64 {
-  if (size == 1) return <u64>load<u16>(cpu, RAX);
-  if (size == 2) return ((<u64>load<u16>(cpu, RDX)) << 16) | <u64>load<u16>(cpu, RAX);
-  return ((<u64>load<u32>(cpu, RDX)) << 32) | <u64>load<u32>(cpu, RAX);
+  if (size == 1) return <u64>load<u16>(cpu, VCPU_RAX);
+  if (size == 2) return ((<u64>load<u16>(cpu, VCPU_RDX)) << 16) | <u64>load<u16>(cpu, VCPU_RAX);
+  return ((<u64>load<u32>(cpu, VCPU_RDX)) << 32) | <u64>load<u32>(cpu, VCPU_RAX);
 }
 
 export function opDiv(p: usize): i32 {
@@ -128,9 +125,9 @@ export function opDiv(p: usize): i32 {
   const divisor = memVal;
   if (divisor == 0) return raise(VEC_DE, 0);
   if (size == 8) {
-    const high = load<u64>(cpu, RDX);
+    const high = load<u64>(cpu, VCPU_RDX);
     if (high >= divisor) return raise(VEC_DE, 0);
-    const quotient = divide128(high, load<u64>(cpu, RAX), divisor);
+    const quotient = divide128(high, load<u64>(cpu, VCPU_RAX), divisor);
     return setQuotient(8, quotient, remainder);
   }
   const value = dividend(size);
@@ -153,8 +150,8 @@ export function opIdiv(p: usize): i32 {
 }
 
 function signedDivide128(raw: u64): i32 {
-  let high = load<u64>(cpu, RDX);
-  let low = load<u64>(cpu, RAX);
+  let high = load<u64>(cpu, VCPU_RDX);
+  let low = load<u64>(cpu, VCPU_RAX);
   const negative = <i64>high < 0;
   const divisorNegative = <i64>raw < 0;
   const divisor = divisorNegative ? 0 - raw : raw;

@@ -1,5 +1,5 @@
 /** Shifts and rotates in their general forms, SHLD and SHRD. SDM 2. Undefined OF (count above 1) gets the count-1 formula. */
-import { VCPU_GPR } from '../abi/index';
+import { VCPU_RCX } from '../abi/index';
 import { arithmeticFlags, carry, F_CF, F_OF, setArithmeticFlags, setResultFlags } from './flags';
 import { inMemory, memVal, operandSize, regRead, rmModify, rmWrite } from './mem';
 import { R_IMM, R_KIND } from './record';
@@ -67,12 +67,18 @@ function shiftArithmetic(a: u64, bits: u64, count: u64): void {
   over = 0;
 }
 
-/** R_KIND: ROL ROR RCL RCR SHL SHR SAL SAR; R_IMM: the count, -1: CL. */
+/** R_IMM: the count, -1: CL. */
+@inline
+function countOf(p: usize, size: i32): u64 {
+  const given = load<i64>(p, R_IMM);
+  return (given < 0 ? <u64>load<u8>(cpu, VCPU_RCX) : <u64>given) & (size == 8 ? 63 : 31);
+}
+
+/** R_KIND: ROL ROR RCL RCR SHL SHR SAL SAR. */
 export function opShift(p: usize): i32 {
   const size = operandSize(p);
   const bits = (<u64>size) << 3;
-  const given = load<i64>(p, R_IMM);
-  const count = (given < 0 ? <u64>load<u8>(cpu, VCPU_GPR + 8) : <u64>given) & (size == 8 ? 63 : 31);
+  const count = countOf(p, size);
   if (!rmModify(p, size)) return 0;
   const a = memVal;
   if (count == 0) return inMemory(p) ? 1 : rmWrite(p, size, a);
@@ -107,12 +113,11 @@ export function opShift(p: usize): i32 {
   return 1;
 }
 
-/** R_IMM: the count, -1: CL. A count above 16 with 16-bit operands is undefined: the double register rotates on. */
+/** A count above 16 with 16-bit operands is undefined: the double register rotates on. */
 function doubleShift(p: usize, left: bool): i32 {
   const size = operandSize(p);
   const bits = (<u64>size) << 3;
-  const given = load<i64>(p, R_IMM);
-  const count = (given < 0 ? <u64>load<u8>(cpu, VCPU_GPR + 8) : <u64>given) & (size == 8 ? 63 : 31);
+  const count = countOf(p, size);
   if (!rmModify(p, size)) return 0;
   const a = memVal;
   if (count == 0) return inMemory(p) ? 1 : rmWrite(p, size, a);

@@ -1,5 +1,5 @@
 /** Stack instructions in their general forms (any operand and stack size). SDM 2: PUSH, POP, PUSHA, POPA, PUSHF, POPF, ENTER, LEAVE. */
-import { SEG_SS, SHADOW_MOV_SS, VCPU_GPR, VCPU_INTR_SHADOW } from '../abi/index';
+import { SEG_SS, SHADOW_MOV_SS, VCPU_GPR, VCPU_INTR_SHADOW, VCPU_RBP, VCPU_RSP } from '../abi/index';
 import { ARITHMETIC, F_AC, F_DF, F_ID, F_IF, F_IOPL, F_NT, F_RF, F_TF, F_VIF, F_VIP, F_VM, getFlags, setFlags, sysFlags } from './flags';
 import { canWrite, exactCount, leaveAfter, memVal, operandVa, rd, rmRead, segmentedOffset, uncheckedVa, wr, writeReg } from './mem';
 import { cpl, isProt, MODE_64, MODE_STACK32, mode } from './mmu-mode';
@@ -7,18 +7,15 @@ import { AUX_MEMORY, AUX_SIZE, R_AUX, R_BASE, R_DST, R_IMM, R_LEVEL, R_NUMBER, R
 import { loadSegment, selectorOf } from './segments';
 import { cpu, raise, VEC_GP } from './state';
 
-const RSP: usize = VCPU_GPR + 32;
-const RBP: usize = VCPU_GPR + 40;
-
 /** SP, ESP or RSP, by the current stack size. */
 @inline
 function stackMask(): u64 {
   return mode & MODE_64 ? 0xffffffffffffffff : mode & MODE_STACK32 ? 0xffffffff : 0xffff;
 }
 function setSp(value: u64): void {
-  if (mode & MODE_64) store<u64>(cpu, value, RSP);
-  else if (mode & MODE_STACK32) store<u64>(cpu, value & 0xffffffff, RSP);
-  else store<u16>(cpu, <u16>value, RSP);
+  if (mode & MODE_64) store<u64>(cpu, value, VCPU_RSP);
+  else if (mode & MODE_STACK32) store<u64>(cpu, value & 0xffffffff, VCPU_RSP);
+  else store<u16>(cpu, <u16>value, VCPU_RSP);
 }
 function stackVa(sp: u64, size: i32, write: bool): i32 {
   if (mode & MODE_64) {
@@ -29,19 +26,19 @@ function stackVa(sp: u64, size: i32, write: bool): i32 {
 }
 
 export function push(p: usize, size: i32, value: u64): i32 {
-  const sp = (load<u64>(cpu, RSP) - <u64>size) & stackMask();
+  const sp = (load<u64>(cpu, VCPU_RSP) - <u64>size) & stackMask();
   if (!stackVa(sp, size, true) || !wr(p, load<u64>(cpu, VREG_EA), size, value)) return 0;
   setSp(sp);
   return 1;
 }
 /** Reads the top of the stack into memVal; RSP stays. */
 export function peek(p: usize, size: i32): i32 {
-  if (!stackVa(load<u64>(cpu, RSP) & stackMask(), size, false)) return 0;
+  if (!stackVa(load<u64>(cpu, VCPU_RSP) & stackMask(), size, false)) return 0;
   return rd(p, load<u64>(cpu, VREG_EA), size);
 }
 /** Moves RSP up. */
 export function drop(bytes: u64): void {
-  setSp((load<u64>(cpu, RSP) + bytes) & stackMask());
+  setSp((load<u64>(cpu, VCPU_RSP) + bytes) & stackMask());
 }
 
 @inline
@@ -103,7 +100,7 @@ export function opPopM(p: usize): i32 {
 /** An operand address that uses RSP sees it already moved (SDM 2, POP). */
 @inline
 function moved(base: usize, size: i32): u64 {
-  return base == RSP ? <u64>size : 0;
+  return base == VCPU_RSP ? <u64>size : 0;
 }
 /** 64-bit code: behind an address record, decided by its base register. */
 function popTarget(p: usize, size: i32): u64 {
@@ -124,7 +121,7 @@ export function opPopSeg(p: usize): i32 {
 
 export function opPusha(p: usize): i32 {
   const size = sizeOf(p);
-  const top = load<u64>(cpu, RSP);
+  const top = load<u64>(cpu, VCPU_RSP);
   // All slots first, from the top: after that nothing can fault.
   for (let slot = 1; slot <= 8; slot++) {
     if (!stackVa((top - <u64>(size * slot)) & stackMask(), size, true) || !canWrite(p, load<u64>(cpu, VREG_EA), size)) return 0;
@@ -132,7 +129,7 @@ export function opPusha(p: usize): i32 {
   for (let n = 0; n < 8; n++) {
     const value = n == 4 ? top : load<u64>(cpu + ((<usize>n) << 3), VCPU_GPR);
     if (!push(p, size, value)) {
-      store<u64>(cpu, top, RSP);
+      store<u64>(cpu, top, VCPU_RSP);
       return 0;
     }
   }
@@ -140,13 +137,13 @@ export function opPusha(p: usize): i32 {
 }
 export function opPopa(p: usize): i32 {
   const size = sizeOf(p);
-  const top = load<u64>(cpu, RSP);
+  const top = load<u64>(cpu, VCPU_RSP);
   // Both ends first: after that nothing can fault.
   if (!peek(p, size)) return 0;
   if (!stackVa((top + <u64>(size * 7)) & stackMask(), size, false) || !rd(p, load<u64>(cpu, VREG_EA), size)) return 0;
   for (let n = 7; n >= 0; n--) {
     if (!peek(p, size)) {
-      store<u64>(cpu, top, RSP);
+      store<u64>(cpu, top, VCPU_RSP);
       return 0;
     }
     const value = memVal;
@@ -176,21 +173,21 @@ export function opPopf(p: usize): i32 {
 export function opEnter(p: usize): i32 {
   const size = sizeOf(p);
   const level = <i32>load<u32>(p, R_LEVEL);
-  const top = load<u64>(cpu, RSP);
-  const bp = load<u64>(cpu, RBP);
+  const top = load<u64>(cpu, VCPU_RSP);
+  const bp = load<u64>(cpu, VCPU_RBP);
   if (!push(p, size, bp)) return 0;
-  const frame = load<u64>(cpu, RSP);
+  const frame = load<u64>(cpu, VCPU_RSP);
   if (!enterLevels(p, size, level, bp, frame)) {
-    store<u64>(cpu, top, RSP);
+    store<u64>(cpu, top, VCPU_RSP);
     return 0;
   }
-  const end = (load<u64>(cpu, RSP) - load<u64>(p, R_IMM)) & stackMask();
+  const end = (load<u64>(cpu, VCPU_RSP) - load<u64>(p, R_IMM)) & stackMask();
   // The new top must be writable (SDM 2, ENTER).
   if (!stackVa(end, size, true) || !canWrite(p, load<u64>(cpu, VREG_EA), size)) {
-    store<u64>(cpu, top, RSP);
+    store<u64>(cpu, top, VCPU_RSP);
     return 0;
   }
-  writeReg(VCPU_GPR + 40, size, frame);
+  writeReg(VCPU_RBP, size, frame);
   setSp(end);
   return 1;
 }
@@ -207,10 +204,10 @@ function enterLevels(p: usize, size: i32, level: i32, bp: u64, frame: u64): i32 
 
 export function opLeave(p: usize): i32 {
   const size = sizeOf(p);
-  const sp = load<u64>(cpu, RBP) & stackMask();
+  const sp = load<u64>(cpu, VCPU_RBP) & stackMask();
   if (!stackVa(sp, size, false) || !rd(p, load<u64>(cpu, VREG_EA), size)) return 0;
   setSp((sp + <u64>size) & stackMask());
-  writeReg(VCPU_GPR + 40, size, memVal);
+  writeReg(VCPU_RBP, size, memVal);
   return 1;
 }
 

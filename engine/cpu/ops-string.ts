@@ -4,7 +4,7 @@
  * one element.
  * Chunks depend on addresses alone, never on the state of caches. SDM 2: MOVS CMPS STOS LODS SCAS INS OUTS, REP.
  */
-import { CODE_PAGES, VCPU_GPR, VCPU_RIP, WATCH_READ, WATCH_WRITE } from '../abi/index';
+import { CODE_PAGES, VCPU_GPR, VCPU_RAX, VCPU_RCX, VCPU_RDI, VCPU_RDX, VCPU_RIP, VCPU_RSI, WATCH_READ, WATCH_WRITE } from '../abi/index';
 import { codeWritten } from './code-pages';
 import { F_DF, F_RF, F_TF, FL_FIRST, FL_RESULT, FL_WORD, FLAGS_SUB, setSysFlags, sysFlags, zero } from './flags';
 import { ioRead, ioWrite } from './imports';
@@ -18,11 +18,6 @@ import { cpu, raise, VEC_GP, vcpuIndex } from './state';
 import { compareElements, copyDown, copyUp, fillElements, found, lastElement, lastFirst, lastSecond, searchElement } from './string-bulk';
 import { ARM_DATA, ARM_GUEST_DATA, ARM_PORT, armed, guestWatches, noteData, notePort } from './watch';
 
-const RAX: usize = VCPU_GPR;
-const RCX: usize = VCPU_GPR + 8;
-const RDX: usize = VCPU_GPR + 16;
-const RSI: usize = VCPU_GPR + 48;
-const RDI: usize = VCPU_GPR + 56;
 const MOVS: u32 = 0xa4;
 const CMPS: u32 = 0xa6;
 const STOS: u32 = 0xaa;
@@ -80,11 +75,11 @@ function elementsToWrap(offset: u64): u64 {
 /** Linear addresses of the first elements. Checks segment limits for one element; 0: fault. */
 function locate(p: usize): i32 {
   if (usesSource()) {
-    if (!linearOf(<i32>load<u8>(p, R_STRING_SEGMENT), load<u64>(cpu, RSI) & mask, size, false)) return 0;
+    if (!linearOf(<i32>load<u8>(p, R_STRING_SEGMENT), load<u64>(cpu, VCPU_RSI) & mask, size, false)) return 0;
     sourceVa = load<u64>(cpu, VREG_EA);
   }
   if (usesTarget()) {
-    if (!linearOf(0, load<u64>(cpu, RDI) & mask, size, writesTarget())) return 0;
+    if (!linearOf(0, load<u64>(cpu, VCPU_RDI) & mask, size, writesTarget())) return 0;
     targetVa = load<u64>(cpu, VREG_EA);
   }
   return 1;
@@ -99,8 +94,8 @@ function wholeChunk(seg: i32, offset: u64, n: u64, write: bool): bool {
 
 function advance(n: u64): void {
   const step = n * <u64>size;
-  if (usesSource()) setCounter(RSI, load<u64>(cpu, RSI) + (backward ? 0 - step : step));
-  if (usesTarget()) setCounter(RDI, load<u64>(cpu, RDI) + (backward ? 0 - step : step));
+  if (usesSource()) setCounter(VCPU_RSI, load<u64>(cpu, VCPU_RSI) + (backward ? 0 - step : step));
+  if (usesTarget()) setCounter(VCPU_RDI, load<u64>(cpu, VCPU_RDI) + (backward ? 0 - step : step));
 }
 
 function compareFlags(a: u64, b: u64): void {
@@ -117,7 +112,7 @@ function element(p: usize): i32 {
       if (!rd(p, sourceVa, size)) return 0;
       return wr(p, targetVa, size, memVal);
     case STOS:
-      return wr(p, targetVa, size, load<u64>(cpu, RAX));
+      return wr(p, targetVa, size, load<u64>(cpu, VCPU_RAX));
     case LODS:
       if (!rd(p, sourceVa, size)) return 0;
       writeReg(VCPU_GPR, size, memVal);
@@ -131,7 +126,7 @@ function element(p: usize): i32 {
     }
     default: {
       if (!rd(p, targetVa, size)) return 0;
-      const a = load<u64>(cpu, RAX);
+      const a = load<u64>(cpu, VCPU_RAX);
       compareFlags(size == 8 ? a : a & (((<u64>1) << (<u64>(size << 3))) - 1), memVal);
       return 1;
     }
@@ -163,7 +158,7 @@ function bulk(p: usize, n: u64): i32 {
   if (to == 0) return isDevice() ? 2 : 0;
   const low = backward ? to - (bytes - <usize>size) : to;
   if (load<u32>(<usize>CODE_PAGES + ((to >> 12) << 2)) != 0) codeWritten(low, <i32>bytes);
-  if (kind == STOS) fillElements(low, <usize>n, size, load<u64>(cpu, RAX));
+  if (kind == STOS) fillElements(low, <usize>n, size, load<u64>(cpu, VCPU_RAX));
   else if (backward) copyDown(to, from, <usize>n, size);
   else copyUp(to, from, bytes, size);
   if (armed & ARM_DATA) noteBulk(bytes);
@@ -194,7 +189,7 @@ function scan(from: usize, to: usize, n: u64, rep: u32): u64 {
   const done =
     kind == CMPS
       ? compareElements(from, to, count, size, step, untilEqual)
-      : searchElement(load<u64>(cpu, RAX), to, count, size, step, untilEqual);
+      : searchElement(load<u64>(cpu, VCPU_RAX), to, count, size, step, untilEqual);
   compareFlags(lastFirst, lastSecond);
   stopScan = found;
   return <u64>done;
@@ -204,7 +199,7 @@ let stopScan: bool = false;
 export function opString(p: usize): i32 {
   begin(p);
   const rep = <u32>load<u8>(p, R_AUX) & (AUX_REP | AUX_REPNE);
-  const count = load<u64>(cpu, RCX) & mask;
+  const count = load<u64>(cpu, VCPU_RCX) & mask;
   if (rep && count == 0) return leaveAfter(p);
   if (!locate(p)) return 0;
   if (!rep) {
@@ -213,11 +208,11 @@ export function opString(p: usize): i32 {
     return leaveAfter(p);
   }
   let n = count;
-  if (usesSource()) n = min(n, min(elementsInPage(sourceVa), elementsToWrap(load<u64>(cpu, RSI) & mask)));
-  if (usesTarget()) n = min(n, min(elementsInPage(targetVa), elementsToWrap(load<u64>(cpu, RDI) & mask)));
+  if (usesSource()) n = min(n, min(elementsInPage(sourceVa), elementsToWrap(load<u64>(cpu, VCPU_RSI) & mask)));
+  if (usesTarget()) n = min(n, min(elementsInPage(targetVa), elementsToWrap(load<u64>(cpu, VCPU_RDI) & mask)));
   if (n > 1 && !is64()) {
-    if (usesSource() && !wholeChunk(<i32>load<u8>(p, R_STRING_SEGMENT), load<u64>(cpu, RSI) & mask, n, false)) n = 1;
-    if (usesTarget() && !wholeChunk(0, load<u64>(cpu, RDI) & mask, n, writesTarget())) n = 1;
+    if (usesSource() && !wholeChunk(<i32>load<u8>(p, R_STRING_SEGMENT), load<u64>(cpu, VCPU_RSI) & mask, n, false)) n = 1;
+    if (usesTarget() && !wholeChunk(0, load<u64>(cpu, VCPU_RDI) & mask, n, writesTarget())) n = 1;
   }
   // A debug trap comes after each iteration (SDM 3B 18.3.1.4).
   if (
@@ -229,7 +224,7 @@ export function opString(p: usize): i32 {
   n = chunk(p, n, rep);
   if (n == 0) return 0;
   advance(n);
-  setCounter(RCX, count - n);
+  setCounter(VCPU_RCX, count - n);
   if (count == n || stopScan) return leaveAfter(p);
   return goOn(p);
 }
@@ -292,14 +287,14 @@ function noteScan(done: u64): void {
 export function opStringIo(p: usize): i32 {
   begin(p);
   const rep = <u32>load<u8>(p, R_AUX) & (AUX_REP | AUX_REPNE);
-  const count = load<u64>(cpu, RCX) & mask;
-  const port = <u32>load<u16>(cpu, RDX);
+  const count = load<u64>(cpu, VCPU_RCX) & mask;
+  const port = <u32>load<u16>(cpu, VCPU_RDX);
   const input = kind == INS;
   exactCount(p);
   // Also when there is nothing to do.
   if (!checkPort(port, size)) return 0;
   if (rep && count == 0) return leaveAfter(p);
-  const register = input ? RDI : RSI;
+  const register = input ? VCPU_RDI : VCPU_RSI;
   const offset = load<u64>(cpu + register) & mask;
   if (!linearOf(input ? 0 : <i32>load<u8>(p, R_STRING_SEGMENT), offset, size, input)) return 0;
   const va = load<u64>(cpu, VREG_EA);
@@ -315,6 +310,6 @@ export function opStringIo(p: usize): i32 {
   if (armed & ARM_PORT) notePort(port, size, input ? WATCH_READ : WATCH_WRITE);
   setCounter(register, offset + (backward ? 0 - <u64>size : <u64>size));
   if (!rep) return leaveAfter(p);
-  setCounter(RCX, count - 1);
+  setCounter(VCPU_RCX, count - 1);
   return count == 1 ? leaveAfter(p) : goOn(p);
 }

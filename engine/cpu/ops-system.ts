@@ -4,11 +4,11 @@ import {
   STAT_UNIMPLEMENTED,
   VCPU_GDT_BASE,
   VCPU_GDT_LIMIT,
-  VCPU_GPR,
   VCPU_IDT_BASE,
   VCPU_IDT_LIMIT,
   VCPU_LOG_BYTES,
   VCPU_LOG_LENGTH,
+  VCPU_RCX,
   VCPU_RIP,
   VCPU_STATS,
   WATCH_READ,
@@ -75,8 +75,6 @@ import {
 } from './system';
 import { syscall, sysenter, sysexit, sysret } from './transfer-syscall';
 import { ARM_MSR, armed, noteMsr } from './watch';
-
-const RCX: usize = VCPU_GPR + 8;
 
 function done(p: usize, status: i32): i32 {
   return status ? leaveAfter(p) : 0;
@@ -265,7 +263,7 @@ export function opHlt(p: usize): i32 {
 }
 export function opRdmsr(p: usize): i32 {
   exactCount(p);
-  const number = load<u32>(cpu, RCX);
+  const number = load<u32>(cpu, VCPU_RCX);
   if (!rdmsr()) return 0;
   if (armed & ARM_MSR) noteMsr(number, WATCH_READ);
   return leaveAfter(p);
@@ -273,7 +271,7 @@ export function opRdmsr(p: usize): i32 {
 export function opWrmsr(p: usize): i32 {
   exactCount(p);
   if (!wrmsr()) return 0;
-  if (armed & ARM_MSR) noteMsr(load<u32>(cpu, RCX), WATCH_WRITE);
+  if (armed & ARM_MSR) noteMsr(load<u32>(cpu, VCPU_RCX), WATCH_WRITE);
   return leaveAfter(p);
 }
 export function opSwapgs(p: usize): i32 {

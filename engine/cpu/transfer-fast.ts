@@ -11,10 +11,10 @@ import {
   SEG_TR,
   VCPU_GDT_BASE,
   VCPU_GDT_LIMIT,
-  VCPU_GPR,
   VCPU_IDT_BASE,
   VCPU_IDT_LIMIT,
   VCPU_RIP,
+  VCPU_RSP,
 } from '../abi/index';
 import { F_IF, F_NT, F_RF, F_TF, F_VM, setSysFlags, sysFlags } from './flags';
 import { readHost, superRead, superWrite } from './mmu';
@@ -23,7 +23,6 @@ import { ATTR_LONG, attrOf, isNull, mayBeNullStack, putNull, putSegment, selecto
 import { cpu } from './state';
 import { dropInnerSegments, returnFlags } from './transfer-return';
 
-const RSP: usize = VCPU_GPR + 32;
 /** Second word of a gate: P and the type but for the trap gate's bit. */
 const GATE_KNOWN: u32 = 0x9e00;
 const GATE_WANTED: u32 = 0x8e00;
@@ -91,7 +90,7 @@ export function deliverShortly(vector: i32, software: bool, image: u32, hasError
   const words = descriptorOf(selector);
   const target = dplOfHigh(<u32>(words >> 32));
   if ((<u32>(words >> 32) & CODE_KNOWN) != CODE_WANTED || target > cpl || target == 3 || !isCanonical(rip)) return false;
-  let top = load<u64>(cpu, RSP);
+  let top = load<u64>(cpu, VCPU_RSP);
   const ist = high & 7;
   if (target < cpl || ist != 0) {
     const tr = segRecord(SEG_TR);
@@ -109,10 +108,10 @@ export function deliverShortly(vector: i32, software: bool, image: u32, hasError
   store<u64>(place(base), load<u64>(cpu, VCPU_RIP));
   store<u64>(place(base + 8), selectorOf(SEG_CS));
   store<u64>(place(base + 16), image);
-  store<u64>(place(base + 24), load<u64>(cpu, RSP));
+  store<u64>(place(base + 24), load<u64>(cpu, VCPU_RSP));
   store<u64>(place(base + 32), selectorOf(SEG_SS));
   if (target < cpl) putNull(SEG_SS, target);
-  store<u64>(cpu, rsp, RSP);
+  store<u64>(cpu, rsp, VCPU_RSP);
   // AC, on which the mode depends, stays.
   setSysFlags(sysFlags() & ~(F_TF | F_NT | F_RF | F_VM | (high & 0x100 ? 0 : F_IF)));
   enter((selector & 0xfffc) | target, words, rip, target);
@@ -122,7 +121,7 @@ export function deliverShortly(vector: i32, software: bool, image: u32, hasError
 /** IRET with 64-bit operands, from 64-bit code to 64-bit code. */
 export function iretShortly(): bool {
   if (!is64() || sysFlags() & F_NT) return false;
-  const at = load<u64>(cpu, RSP);
+  const at = load<u64>(cpu, VCPU_RSP);
   if (at & 7 || !openFrame(readHost(at, 8), readHost(at + 32, 8), at, 40)) return false;
   const rip = load<u64>(place(0));
   const selector = <u32>load<u16>(place(8));
@@ -144,7 +143,7 @@ export function iretShortly(): bool {
     setDescriptor(<u32>stackWords, stackHigh);
     putSegment(SEG_SS, stack);
   }
-  store<u64>(cpu, rsp, RSP);
+  store<u64>(cpu, rsp, VCPU_RSP);
   enter(selector, words, rip, rpl);
   if (rpl != from) dropInnerSegments();
   returnFlags(image, 8, from);

@@ -8,12 +8,12 @@ import {
   SEG_CS,
   SEG_SS,
   STAT_INTERRUPTS,
-  VCPU_GPR,
   VCPU_HALTED,
   VCPU_IDT_BASE,
   VCPU_IDT_LIMIT,
   VCPU_NMI_BLOCKED,
   VCPU_RIP,
+  VCPU_RSP,
   VCPU_STATS,
 } from '../abi/index';
 import { dropAccesses } from './device-accesses';
@@ -63,7 +63,6 @@ const FLAG_NT: u32 = 0x4000;
 export const FLAG_RF: u32 = 0x10000;
 const FLAG_VM: u32 = 0x20000;
 const FLAG_AC: u32 = 0x40000;
-const RSP: usize = VCPU_GPR + 32;
 
 /** Of the event being delivered. */
 let eventVector: i32 = 0;
@@ -161,7 +160,7 @@ function checkTarget(): i32 {
 function pushFrame(size: i32, withStack: bool): i32 {
   if (withStack) {
     if (!pushValue(size, selectorOf(SEG_SS))) return 0;
-    if (!pushValue(size, load<u64>(cpu, RSP))) return 0;
+    if (!pushValue(size, load<u64>(cpu, VCPU_RSP))) return 0;
   }
   if (!pushValue(size, frameFlags())) return 0;
   if (!pushValue(size, selectorOf(SEG_CS))) return 0;
@@ -196,7 +195,7 @@ function deliverProtected(low: u32, high: u32): i32 {
 /** 64-bit gates (SDM 3A 6.14): the frame always holds SS:RSP and is 16-byte aligned. */
 function deliverLong(low: u32, high: u32): i32 {
   const inner = newCpl < cpl;
-  if (!inner && gateIst == 0) useFlatStack(load<u64>(cpu, RSP) & ~(<u64>15), newCpl, ext);
+  if (!inner && gateIst == 0) useFlatStack(load<u64>(cpu, VCPU_RSP) & ~(<u64>15), newCpl, ext);
   else if (!innerStack64(newCpl, gateIst, ext, ~(<u64>15))) return 0;
   if (!isCanonical(gateOffset)) return raise(VEC_GP, ext);
   if (!pushFrame(8, true)) return 0;

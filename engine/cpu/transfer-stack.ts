@@ -2,7 +2,7 @@
  * The stack during a far transfer: pushes and pops use a local pointer, and RSP changes only when the whole transfer has succeeded. Also the
  * task-state segment as the source of inner stacks (SDM 3A 7.2, 7.7).
  */
-import { SEG_ATTR, SEG_BASE, SEG_LIMIT, SEG_SELECTOR, SEG_SS, SEG_TR, VCPU_GPR } from '../abi/index';
+import { SEG_ATTR, SEG_BASE, SEG_LIMIT, SEG_SELECTOR, SEG_SS, SEG_TR, VCPU_RSP } from '../abi/index';
 import { checkAlignment } from './mem';
 import { readSlow, slowValue, sysRead, sysWrite, writeSlow } from './mmu';
 import { cpl, isCanonical, MODE_64, MODE_STACK32, mode, segRecord } from './mmu-mode';
@@ -28,7 +28,6 @@ import {
 } from './segments';
 import { cpu, raise, VEC_SS, VEC_TS } from './state';
 
-const RSP: usize = VCPU_GPR + 32;
 const ALL_ONES: u64 = <u64>-1;
 
 /** Stack pointer of the next push or pop. */
@@ -52,8 +51,8 @@ export function useCurrentStack(error: u32 = 0): void {
   attr = load<u16>(record, SEG_ATTR);
   flat = (mode & MODE_64) != 0;
   mask = flat ? ALL_ONES : mode & MODE_STACK32 ? 0xffffffff : 0xffff;
-  stackPtr = load<u64>(cpu, RSP) & mask;
-  high = mask == 0xffff ? load<u64>(cpu, RSP) & ~mask : 0;
+  stackPtr = load<u64>(cpu, VCPU_RSP) & mask;
+  high = mask == 0xffff ? load<u64>(cpu, VCPU_RSP) & ~mask : 0;
   faultError = error;
   system = cpl != 3;
 }
@@ -126,14 +125,14 @@ export function skipBytes(bytes: u32): void {
 
 /** Stores the local pointer in RSP. */
 export function commitStack(): void {
-  store<u64>(cpu, high | stackPtr, RSP);
+  store<u64>(cpu, high | stackPtr, VCPU_RSP);
 }
 
 /** New outer stack pointer of a return: `bits32` is the new SS.B, `wide` a 64-bit target. */
 export function setOuterPointer(value: u64, wide: bool, bits32: bool): void {
-  if (wide) store<u64>(cpu, value, RSP);
-  else if (bits32) store<u64>(cpu, value & 0xffffffff, RSP);
-  else store<u16>(cpu, <u16>value, RSP);
+  if (wide) store<u64>(cpu, value, VCPU_RSP);
+  else if (bits32) store<u64>(cpu, value & 0xffffffff, VCPU_RSP);
+  else store<u16>(cpu, <u16>value, VCPU_RSP);
 }
 
 /** Reads `size` bytes of the current TSS into slowValue; beyond its limit #TS(TR). */
@@ -187,7 +186,7 @@ export function innerStack64(forCpl: u32, ist: u32, ext: u32, align: u64): i32 {
 /** Reads a parameter at `offset` above the caller's stack pointer into slowValue (call gates, before the switch). */
 export function readOldStack(offset: u64, size: i32): i32 {
   const width: u64 = mode & MODE_STACK32 ? 0xffffffff : 0xffff;
-  const at = (load<u64>(cpu, RSP) + offset) & width;
+  const at = (load<u64>(cpu, VCPU_RSP) + offset) & width;
   if (!segLinear(SEG_SS, at, size, false) || !checkAlignment(segVa, <u64>(size - 1))) return 0;
   return readSlow(segVa, size);
 }

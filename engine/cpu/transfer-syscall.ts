@@ -5,9 +5,12 @@ import {
   SEG_CS,
   SEG_SS,
   VCPU_CSTAR,
-  VCPU_GPR,
   VCPU_LSTAR,
+  VCPU_R11,
+  VCPU_RCX,
+  VCPU_RDX,
   VCPU_RIP,
+  VCPU_RSP,
   VCPU_SFMASK,
   VCPU_STAR,
   VCPU_SYSENTER_CS,
@@ -20,10 +23,6 @@ import { isNull, putSegmentRaw } from './segments';
 import { cpu, raise, VEC_GP, VEC_UD } from './state';
 import { isAmd } from './system/cpuid';
 
-const RCX: usize = VCPU_GPR + 8;
-const RDX: usize = VCPU_GPR + 16;
-const RSP: usize = VCPU_GPR + 32;
-const R11: usize = VCPU_GPR + 88;
 /** Flat code (execute/read, accessed) 64-bit and 32-bit, flat data; DPL 0. */
 const CODE64: u32 = 0xa9b;
 const CODE32: u32 = 0xc9b;
@@ -44,8 +43,8 @@ export function syscall(): i32 {
   const c = cpu;
   const selector = <u32>(load<u64>(c, VCPU_STAR) >> 32) & 0xfffc;
   const flags = getFlags() & ~FLAG_RF;
-  store<u64>(c, load<u64>(c, VCPU_RIP), RCX);
-  store<u64>(c, flags, R11);
+  store<u64>(c, load<u64>(c, VCPU_RIP), VCPU_RCX);
+  store<u64>(c, flags, VCPU_R11);
   store<u64>(c, compatible ? load<u64>(c, VCPU_CSTAR) : load<u64>(c, VCPU_LSTAR), VCPU_RIP);
   setFlags((flags & ~(<u32>load<u64>(c, VCPU_SFMASK))) | 2);
   flat(SEG_CS, selector, CODE64, 0);
@@ -57,11 +56,11 @@ export function syscall(): i32 {
 /** opsize 8 returns to 64-bit code, 4 to compatibility mode. #GP(0) above CPL 0 or when RCX is not canonical. */
 export function sysret(opsize: i32): i32 {
   if (!is64() || !(efer() & EFER_SCE)) return raise(VEC_UD, 0);
-  const rcx = load<u64>(cpu, RCX);
+  const rcx = load<u64>(cpu, VCPU_RCX);
   if (cpl != 0 || (opsize == 8 && !isCanonical(rcx))) return raise(VEC_GP, 0);
   const selector = <u32>(load<u64>(cpu, VCPU_STAR) >> 48);
   store<u64>(cpu, opsize == 8 ? rcx : rcx & 0xffffffff, VCPU_RIP);
-  setFlags((<u32>load<u64>(cpu, R11) & 0x3c7fd7) | 2);
+  setFlags((<u32>load<u64>(cpu, VCPU_R11) & 0x3c7fd7) | 2);
   if (opsize == 8) flat(SEG_CS, (selector + 16) | 3, CODE64, 3);
   else flat(SEG_CS, selector | 3, CODE32, 3);
   flat(SEG_SS, (selector + 8) | 3, DATA, 3);
@@ -80,7 +79,7 @@ export function sysenter(): i32 {
   const long = isLong();
   const mask: u64 = long ? ~(<u64>0) : 0xffffffff;
   setFlags(getFlags() & ~(FLAG_IF | FLAG_VM | FLAG_RF));
-  store<u64>(cpu, load<u64>(cpu, VCPU_SYSENTER_ESP) & mask, RSP);
+  store<u64>(cpu, load<u64>(cpu, VCPU_SYSENTER_ESP) & mask, VCPU_RSP);
   store<u64>(cpu, load<u64>(cpu, VCPU_SYSENTER_EIP) & mask, VCPU_RIP);
   flat(SEG_CS, selector, long ? CODE64 : CODE32, 0);
   flat(SEG_SS, selector + 8, DATA, 0);
@@ -93,11 +92,11 @@ export function sysenter(): i32 {
 export function sysexit(opsize: i32): i32 {
   const base = <u32>load<u64>(cpu, VCPU_SYSENTER_CS) & 0xfffc;
   if (!isProt() || isNull(base) || cpl != 0) return raise(VEC_GP, 0);
-  const rcx = load<u64>(cpu, RCX);
-  const rdx = load<u64>(cpu, RDX);
+  const rcx = load<u64>(cpu, VCPU_RCX);
+  const rdx = load<u64>(cpu, VCPU_RDX);
   const wide = opsize == 8;
   if (wide && (!isCanonical(rcx) || !isCanonical(rdx))) return raise(VEC_GP, 0);
-  store<u64>(cpu, wide ? rcx : rcx & 0xffffffff, RSP);
+  store<u64>(cpu, wide ? rcx : rcx & 0xffffffff, VCPU_RSP);
   store<u64>(cpu, wide ? rdx : rdx & 0xffffffff, VCPU_RIP);
   flat(SEG_CS, (base + (wide ? 32 : 16)) | 3, wide ? CODE64 : CODE32, 3);
   flat(SEG_SS, (base + (wide ? 40 : 24)) | 3, DATA, 3);

@@ -4,7 +4,7 @@
  * target on success; a fault changes nothing but memory below the stack.
  * Not implemented: task switches through a TSS or task gate (#GP(selector) with a log line), virtual-8086 mode.
  */
-import { ABSENT_TASK_SWITCH, LOG_ABSENT, SEG_CS, SEG_LIMIT, SEG_SS, VCPU_GPR, VCPU_RIP } from '../abi/index';
+import { ABSENT_TASK_SWITCH, LOG_ABSENT, SEG_CS, SEG_LIMIT, SEG_SS, VCPU_RIP, VCPU_RSP } from '../abi/index';
 import { log } from './imports';
 import { slowValue, sysRead } from './mmu';
 import { cpl, isCanonical, isLong, isProt, modeChanged, segRecord, setCpl } from './mmu-mode';
@@ -50,7 +50,6 @@ import {
   useCurrentStack,
 } from './transfer-stack';
 
-const RSP: usize = VCPU_GPR + 32;
 const TYPE_CALL_GATE16: u32 = 4;
 const TYPE_CALL_GATE: u32 = 12;
 
@@ -208,7 +207,7 @@ function callGate(): i32 {
   } else {
     const found = isLong() ? innerStack64Plain(dpl) : innerStack(dpl, 0);
     if (!found) return 0;
-    if (!pushValue(gateSize, selectorOf(SEG_SS)) || !pushValue(gateSize, load<u64>(cpu, RSP))) return 0;
+    if (!pushValue(gateSize, selectorOf(SEG_SS)) || !pushValue(gateSize, load<u64>(cpu, VCPU_RSP))) return 0;
     if (!isLong() && !copyParameters()) return 0;
   }
   if (!pushReturn(gateSize)) return 0;

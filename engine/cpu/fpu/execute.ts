@@ -2,7 +2,7 @@
  * x87 instructions D8..DF and FWAIT (SDM 2, the F... pages; opcode tables A-7..A-22). R_FPU of the record: opcode | ModRM << 8 | WAY_* << 16.
  * With CR0.NE = 0 a pending error is reported by FERR#, which is asserted by the next waiting instruction, not by the failing one.
  */
-import { VCPU_CR0, VCPU_FCW, VCPU_GPR } from '../../abi/index';
+import { VCPU_CR0, VCPU_FCW, VCPU_RAX } from '../../abi/index';
 import { exactCount, memVal, operandVa, rd, ripOf, wr } from '../mem';
 import { CR0_EM, CR0_MP, CR0_TS } from '../mmu-mode';
 import { AUX_SIZE, R_AUX, R_FPU } from '../record';
@@ -70,7 +70,7 @@ export function opFpu(p: usize): i32 {
   }
   if (opcode == 0xdb && reg == 4) return controlRegister(modrm);
   if (opcode == 0xdf && modrm == 0xe0) {
-    store<u16>(cpu, <u16>fsw(), VCPU_GPR);
+    store<u16>(cpu, <u16>fsw(), VCPU_RAX);
     return 1;
   }
   noteInstruction(opcode, modrm, ripOf(p));

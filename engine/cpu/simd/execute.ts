@@ -2,7 +2,7 @@
  * MMX, SSE, SSE2 and SSE3 instructions (opcode table: decode.ts). Operands become pointers: registers in the vCPU record, guest memory that the
  * TLB maps in place, and anything else through a buffer.
  */
-import { SEG_BASE, VCPU_FPU_REGS, VCPU_FTW, VCPU_GPR, VCPU_SEG, VCPU_SEG_SIZE, VCPU_XMM } from '../../abi/index';
+import { SEG_BASE, VCPU_FPU_REGS, VCPU_FTW, VCPU_RDI, VCPU_SEG, VCPU_SEG_SIZE, VCPU_XMM } from '../../abi/index';
 import { canWrite, inMemory, segmentedOffset, wr } from '../mem';
 import { is64, isCanonical } from '../mmu-mode';
 import { R_DST, R_SEGMENT, R_SIMD, R_SRC, VREG_EA } from '../record';
@@ -313,7 +313,7 @@ function maskedStore(p: usize, reg: usize, rm: usize, mmx: bool): i32 {
   const extra = load<u32>(p, R_SEGMENT);
   const size = mmx ? 8 : 16;
   const width = (extra >> 8) & 255;
-  const rdi = load<u64>(cpu, VCPU_GPR + 56) & (width == 3 ? <u64>-1 : width == 2 ? 0xffffffff : 0xffff);
+  const rdi = load<u64>(cpu, VCPU_RDI) & (width == 3 ? <u64>-1 : width == 2 ? 0xffffffff : 0xffff);
   let va = rdi;
   if (!is64()) {
     if (!segmentedOffset(<i32>(extra & 255), rdi, size, true)) return 0;

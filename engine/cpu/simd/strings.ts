@@ -1,5 +1,5 @@
 /** PCMPESTRM (60), PCMPESTRI (61), PCMPISTRM (62), PCMPISTRI (63) (SDM 2, 4.1). */
-import { VCPU_GPR, VCPU_XMM } from '../../abi/index';
+import { VCPU_GPR, VCPU_RCX, VCPU_XMM } from '../../abi/index';
 import { F_CF, F_OF, F_SF, F_ZF, setArithmeticFlags } from '../flags';
 import { cpu } from '../state';
 
@@ -97,7 +97,7 @@ export function compareStrings(opcode: u32, wide: bool, immediate: u32, a: usize
   if (immediate & NEGATIVE) bits ^= immediate & MASKED ? (1 << bLength) - 1 : (1 << elements) - 1;
   if (opcode & 1) {
     const index = bits == 0 ? elements : immediate & LAST ? 31 - clz<u32>(bits) : ctz<u32>(bits);
-    store<u64>(cpu, <u64>index, VCPU_GPR + 8);
+    store<u64>(cpu, <u64>index, VCPU_RCX);
   } else {
     storeMask(bits, (immediate & LAST) != 0);
   }

@@ -17,6 +17,7 @@ import {
   VCPU_NMI_BLOCKED,
   VCPU_PAT,
   VCPU_RIP,
+  VCPU_RSP,
   VCPU_SEG,
   VCPU_SEG_SIZE,
 } from '../../abi/index';
@@ -103,7 +104,6 @@ import { physInvalid, physPage } from './physical';
 import { loadGuestState } from './save-area';
 import { EXIT_INVALID, requestExit } from './state';
 
-const RSP: usize = VCPU_GPR + 32;
 /** Bytes of the I/O and MSR permission maps. */
 const IOPM_SIZE: u64 = 0x3000;
 const MSRPM_SIZE: u64 = 0x2000;
@@ -167,7 +167,7 @@ function keepHost(): void {
   keep(VCPU_EFER, SVM_HOST_EFER);
   keep(VCPU_PAT, SVM_HOST_PAT);
   keep(VCPU_GPR, SVM_HOST_RAX);
-  keep(RSP, SVM_HOST_RSP);
+  keep(VCPU_RSP, SVM_HOST_RSP);
   keep(VCPU_RIP, SVM_HOST_RIP);
   store<u64>(cpu, <u64>getFlags(), SVM_HOST_RFLAGS);
   store<u32>(cpu, load<u32>(cpu, VCPU_NMI_BLOCKED), SVM_HOST_NMI_BLOCKED);

@@ -4,7 +4,7 @@
  *
  * Faults that come before the intercept are left to the instruction itself: the guard lets it run. Those of its memory operand come behind.
  */
-import { VCPU_GPR, VCPU_ZERO } from '../../abi/index';
+import { VCPU_GPR, VCPU_RCX, VCPU_RDX, VCPU_ZERO } from '../../abi/index';
 import {
   INTERCEPT_CR0_SELECTIVE,
   SVM_EXIT_CPUID,
@@ -269,12 +269,12 @@ function guardRegister(p: usize, main: usize, code: i32): i32 {
 /** The I/O permission map has a bit per port; one set among those that are accessed is enough. */
 function guardPort(p: usize, main: usize): i32 {
   const given = opOf(main) == OP_STRING_IO ? -1 : load<i64>(main, R_PORT);
-  const port = given < 0 ? <u32>load<u16>(cpu, VCPU_GPR + 16) : <u32>given;
+  const port = given < 0 ? <u32>load<u16>(cpu, VCPU_RDX) : <u32>given;
   const size = operandSize(main);
   const info = load<u64>(p, R_IMM);
   if (!checkPort(port, size)) return 0;
   if (info & IO_REP) {
-    const rcx = load<u64>(cpu, VCPU_GPR + 8);
+    const rcx = load<u64>(cpu, VCPU_RCX);
     const count = info & (IO_ADDRESS << 2) ? rcx : info & (IO_ADDRESS << 1) ? rcx & 0xffffffff : rcx & 0xffff;
     if (count == 0) return 1;
   }
@@ -286,7 +286,7 @@ function guardPort(p: usize, main: usize): i32 {
 
 /** Two bits per MSR, read and write, for three ranges of 0x2000; all others are always intercepted. */
 function guardMsr(p: usize, main: usize): i32 {
-  const index = load<u32>(cpu, VCPU_GPR + 8);
+  const index = load<u32>(cpu, VCPU_RCX);
   const writes = u32(opOf(main) == OP_WRMSR);
   const range: u32 = index < 0x2000 ? 0 : index - 0xc0000000 < 0x2000 ? 0x800 : index - 0xc0010000 < 0x2000 ? 0x1000 : 0xffff;
   if (range != 0xffff) {

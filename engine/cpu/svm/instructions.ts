@@ -1,5 +1,5 @@
 /** VMRUN, VMLOAD, VMSAVE, VMMCALL, STGI, CLGI, INVLPGA. SKINIT is not there (#UD). APM 3, the instructions' pages. */
-import { VCPU_GPR, VCPU_RIP } from '../../abi/index';
+import { VCPU_RAX, VCPU_RCX, VCPU_RIP } from '../../abi/index';
 import { SVM_GIF_CLEAR } from '../../abi/svm';
 import { exactCount, leaveAfter, ripAfter } from '../mem';
 import { cpl, EFER_SVME, efer, is64, isProt } from '../mmu-mode';
@@ -30,7 +30,7 @@ export function svmFault(number: i32): i32 {
 
 /** The physical address in rAX. */
 function address(): u64 {
-  const rax = load<u64>(cpu, VCPU_GPR);
+  const rax = load<u64>(cpu, VCPU_RAX);
   return is64() ? rax : rax & 0xffffffff;
 }
 
@@ -66,7 +66,7 @@ export function opSvm(p: usize): i32 {
       store<u32>(cpu, u32(number == SVM_CLGI), SVM_GIF_CLEAR);
       return leaveAfter(p);
     case SVM_INVLPGA:
-      flushAsid(load<u32>(cpu, VCPU_GPR + 8));
+      flushAsid(load<u32>(cpu, VCPU_RCX));
       return leaveAfter(p);
     default:
       return raise(VEC_UD, 0); // VMMCALL that nobody intercepts

@@ -22,6 +22,7 @@ import {
   VCPU_NMI_BLOCKED,
   VCPU_PAT,
   VCPU_RIP,
+  VCPU_RSP,
   VCPU_SEG,
   VCPU_SEG_SIZE,
   VCPU_STATS,
@@ -74,7 +75,6 @@ import { physInvalid, physPage } from './physical';
 import { saveGuestState } from './save-area';
 import { exitCode, exitEvent, exitInfo1, exitInfo2, exitNextRip } from './state';
 
-const RSP: usize = VCPU_GPR + 32;
 /** Instruction bytes that a VMCB has room for. */
 const MOST_BYTES: u32 = 15;
 /** V_TPR and V_IRQ: what the processor writes back of the virtual interrupt. */
@@ -155,7 +155,7 @@ export function leaveGuest(): i32 {
   restore(VCPU_EFER, SVM_HOST_EFER);
   if (nested) restore(VCPU_PAT, SVM_HOST_PAT);
   restore(VCPU_GPR, SVM_HOST_RAX);
-  restore(RSP, SVM_HOST_RSP);
+  restore(VCPU_RSP, SVM_HOST_RSP);
   restore(VCPU_RIP, SVM_HOST_RIP);
   setFlags(load<u32>(cpu, SVM_HOST_RFLAGS));
   const watched = load<u32>(cpu, VCPU_DR7);

@@ -30,6 +30,7 @@ import {
   VCPU_LSTAR,
   VCPU_PAT,
   VCPU_RIP,
+  VCPU_RSP,
   VCPU_SFMASK,
   VCPU_STAR,
   VCPU_SYSENTER_CS,
@@ -79,8 +80,6 @@ import { CR0_BITS, CR0_ET, CR0_PE, CR0_PG, cr0, EFER_LMA, EFER_LME, segRecord } 
 import { ATTR_P, putSegmentRaw } from '../segments';
 import { cpu } from '../state';
 
-const RSP: usize = VCPU_GPR + 32;
-
 function move(field: usize, from: usize): void {
   store<u64>(cpu + field, load<u64>(from));
 }
@@ -119,7 +118,7 @@ export function loadGuestState(vmcb: usize): void {
   store<u64>(cpu, active ? wanted | EFER_LMA : wanted & ~EFER_LMA, VCPU_EFER);
   store<u64>(cpu, (load<u64>(vmcb, VMCB_DR6) & 0xe00f) | 0xffff0ff0, VCPU_DR6);
   store<u64>(cpu, (load<u64>(vmcb, VMCB_DR7) & 0xffff2bff) | 0x400, VCPU_DR7);
-  move(RSP, vmcb + VMCB_RSP);
+  move(VCPU_RSP, vmcb + VMCB_RSP);
   move(VCPU_GPR, vmcb + VMCB_RAX);
   if (load<u32>(cpu, SVM_NESTED)) move(VCPU_PAT, vmcb + VMCB_G_PAT);
   setFlags((load<u32>(vmcb, VMCB_RFLAGS) & 0x3f7fd7) | 2);
@@ -152,7 +151,7 @@ export function saveGuestState(vmcb: usize): void {
   put(VCPU_DR6, vmcb + VMCB_DR6);
   put(VCPU_DR7, vmcb + VMCB_DR7);
   put(VCPU_RIP, vmcb + VMCB_RIP);
-  put(RSP, vmcb + VMCB_RSP);
+  put(VCPU_RSP, vmcb + VMCB_RSP);
   put(VCPU_GPR, vmcb + VMCB_RAX);
   store<u64>(vmcb, <u64>getFlags(), VMCB_RFLAGS);
   store<u8>(vmcb, <u8>load<u32>(cpu, VCPU_CPL), VMCB_CPL);

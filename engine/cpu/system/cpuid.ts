@@ -5,7 +5,7 @@
  * `lab64`: Intel, family 6, model 0x36, stepping 1 ("Cedarview"): an in-order core, which guests rightly believe free of speculation bugs, so
  * that none of them spends time on mitigations. `lab64-svm`: AMD, of family 4 for the same reason (Linux trusts any vendor's), with SVM.
  */
-import { MAX_VCPUS, VCPU_APIC_BASE, VCPU_GPR, VCPU_INDEX } from '../../abi/index';
+import { MAX_VCPUS, VCPU_APIC_BASE, VCPU_INDEX, VCPU_RAX, VCPU_RBX, VCPU_RCX, VCPU_RDX } from '../../abi/index';
 import {
   CPU_MODEL_LAB64_SVM,
   CPUID_SVM,
@@ -143,14 +143,14 @@ function extended(leaf: u32): void {
 
 /** CPUID: EAX and ECX in, EAX EBX ECX EDX out (upper halves cleared). */
 export function cpuid(): void {
-  const leaf = load<u32>(cpu, VCPU_GPR);
-  const subleaf = load<u32>(cpu, VCPU_GPR + 8);
+  const leaf = load<u32>(cpu, VCPU_RAX);
+  const subleaf = load<u32>(cpu, VCPU_RCX);
   if (leaf >= 0x80000000) extended(leaf);
   else basic(leaf);
   if (leaf == 7 && subleaf == 0) ebx = shown(LEAF7_EBX, HIDDEN_7_EBX);
   if (leaf == 0xb) ecx = subleaf & 0xff;
-  store<u64>(cpu, eax, VCPU_GPR);
-  store<u64>(cpu, ecx, VCPU_GPR + 8);
-  store<u64>(cpu, edx, VCPU_GPR + 16);
-  store<u64>(cpu, ebx, VCPU_GPR + 24);
+  store<u64>(cpu, eax, VCPU_RAX);
+  store<u64>(cpu, ecx, VCPU_RCX);
+  store<u64>(cpu, edx, VCPU_RDX);
+  store<u64>(cpu, ebx, VCPU_RBX);
 }

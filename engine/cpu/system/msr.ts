@@ -12,14 +12,16 @@ import {
   VCPU_CLOCK_SKEW,
   VCPU_CSTAR,
   VCPU_EFER,
-  VCPU_GPR,
   VCPU_ICOUNT,
   VCPU_KERNEL_GS_BASE,
   VCPU_LSTAR,
   VCPU_MAILBOX,
   VCPU_MISC_ENABLE,
   VCPU_PAT,
+  VCPU_RAX,
+  VCPU_RCX,
   VCPU_RDRAND,
+  VCPU_RDX,
   VCPU_SFMASK,
   VCPU_STAR,
   VCPU_SYSENTER_CS,
@@ -220,31 +222,31 @@ function write(index: u32, next: u64): i32 {
 /** RDMSR: ECX in, EDX:EAX out. #GP(0) above CPL 0 or for an unknown MSR. */
 export function rdmsr(): i32 {
   if (cpl != 0) return raise(VEC_GP, 0);
-  if (!read(load<u32>(cpu, VCPU_GPR + 8))) return 0;
-  store<u64>(cpu, value & 0xffffffff, VCPU_GPR);
-  store<u64>(cpu, value >> 32, VCPU_GPR + 16);
+  if (!read(load<u32>(cpu, VCPU_RCX))) return 0;
+  store<u64>(cpu, value & 0xffffffff, VCPU_RAX);
+  store<u64>(cpu, value >> 32, VCPU_RDX);
   return 1;
 }
 
 /** WRMSR: ECX, EDX:EAX in. */
 export function wrmsr(): i32 {
   if (cpl != 0) return raise(VEC_GP, 0);
-  return write(load<u32>(cpu, VCPU_GPR + 8), <u64>load<u32>(cpu, VCPU_GPR) | ((<u64>load<u32>(cpu, VCPU_GPR + 16)) << 32));
+  return write(load<u32>(cpu, VCPU_RCX), <u64>load<u32>(cpu, VCPU_RAX) | ((<u64>load<u32>(cpu, VCPU_RDX)) << 32));
 }
 
 /** RDTSC: EDX:EAX. #GP(0) above CPL 0 with CR4.TSD. */
 export function rdtsc(): i32 {
   if (cpl != 0 && cr4() & CR4_TSD) return raise(VEC_GP, 0);
   const tsc = readTsc();
-  store<u64>(cpu, tsc & 0xffffffff, VCPU_GPR);
-  store<u64>(cpu, tsc >> 32, VCPU_GPR + 16);
+  store<u64>(cpu, tsc & 0xffffffff, VCPU_RAX);
+  store<u64>(cpu, tsc >> 32, VCPU_RDX);
   return 1;
 }
 
 /** RDTSCP: also ECX = IA32_TSC_AUX. */
 export function rdtscp(): i32 {
   if (!rdtsc()) return 0;
-  store<u64>(cpu, load<u64>(cpu, VCPU_TSC_AUX) & 0xffffffff, VCPU_GPR + 8);
+  store<u64>(cpu, load<u64>(cpu, VCPU_TSC_AUX) & 0xffffffff, VCPU_RCX);
   return 1;
 }
 

@@ -17,7 +17,6 @@ import {
   VCPU_FCW,
   VCPU_FTW,
   VCPU_GDT_LIMIT,
-  VCPU_GPR,
   VCPU_HALTED,
   VCPU_IDT_LIMIT,
   VCPU_INDEX,
@@ -26,6 +25,7 @@ import {
   VCPU_PASS_COUNT,
   VCPU_PAT,
   VCPU_RDRAND,
+  VCPU_RDX,
   VCPU_RIP,
   VCPU_STATS,
 } from '../../abi/index';
@@ -58,7 +58,7 @@ export function resetVcpu(vcpu: i32): void {
   store<u32>(cpu, shift, VCPU_CLOCK_SHIFT);
   store<u64>(cpu, seed, VCPU_RDRAND);
   store<u64>(cpu, <u64>-1, VCPU_BREAK_ICOUNT);
-  store<u64>(cpu, cpuSignature(), VCPU_GPR + 16);
+  store<u64>(cpu, cpuSignature(), VCPU_RDX);
   store<u64>(cpu, 0xfff0, VCPU_RIP);
   store<u64>(cpu, 0x60000010, VCPU_CR0);
   store<u64>(cpu, 0xffff0ff0, VCPU_DR6);

@@ -52,7 +52,7 @@ const QUICK: Readonly<Record<number, string>> = {
 
 const JUMP = 'why = WHY_JUMP; break;';
 /** A near branch to an address that is not canonical: a CALL whose push faults faults for that. In flat 32-bit code there is none. */
-const CHECK_CALL = 'if ((rip + 0x800000000000) >> 48) { badCall(p, load<u64>(c, RSP) - 8); break; }';
+const CHECK_CALL = 'if ((rip + 0x800000000000) >> 48) { badCall(p, load<u64>(c, VCPU_RSP) - 8); break; }';
 const CHECK_TARGET = 'if ((rip + 0x800000000000) >> 48) { badTarget(); break; }';
 
 /** CALL JMP RET of 64-bit (size 3) and of flat 32-bit code. */
@@ -61,12 +61,12 @@ function callHandler({ action, form, indexed }: Operation, size: Size): string {
   const { a, type } = names(size);
   const returnAddress = 'load<u64>(c, VREG_PAGE) + <u64>load<u16>(p, R_OFF) + <u64>load<u8>(p, R_LEN)';
   const push = wide
-    ? `va = load<u64>(c, RSP) - 8; x = ${returnAddress}; ${writeMemory(3, 'x')} store<u64>(c, va, RSP);`
-    : `va = (load<u64>(c, RSP) - 4) & 0xffffffff; ${a} = <u32>(${returnAddress}); ${writeMemory(2, a)} store<u64>(c, va, RSP);`;
+    ? `va = load<u64>(c, VCPU_RSP) - 8; x = ${returnAddress}; ${writeMemory(3, 'x')} store<u64>(c, va, VCPU_RSP);`
+    : `va = (load<u64>(c, VCPU_RSP) - 4) & 0xffffffff; ${a} = <u32>(${returnAddress}); ${writeMemory(2, a)} store<u64>(c, va, VCPU_RSP);`;
   const checkTarget = wide ? CHECK_TARGET : '';
   if (action === 'ret') {
     const next = wide ? 'va + 8 + load<u64>(p, R_IMM)' : '(va + 4 + load<u64>(p, R_IMM)) & 0xffffffff';
-    return `va = <u64>load<${type}>(c, RSP); ${readMemory(size, 'rip', 'u64')} ${checkTarget} store<u64>(c, ${next}, RSP); ${JUMP}`;
+    return `va = <u64>load<${type}>(c, VCPU_RSP); ${readMemory(size, 'rip', 'u64')} ${checkTarget} store<u64>(c, ${next}, VCPU_RSP); ${JUMP}`;
   }
   if (form === 'near') return `${push} t = 1; ${branch('p')}`;
   const target = form === 'r' ? `rip = <u64>load<${type}>(${SRC});` : `${address(indexed)} ${readMemory(size, 'rip', 'u64')}`;

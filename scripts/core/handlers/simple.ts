@@ -44,11 +44,11 @@ export function stackHandler({ action, form }: Operation, size: Size): string {
   const bytes = size === 3 ? 8 : 4;
   if (action === 'push') {
     const value = form === 'r' ? `load<${type}>(${SRC})` : `load<${type}>(p, R_IMM)`;
-    return `va = ${cut(`load<u64>(c, RSP) - ${bytes}`)}; ${a} = ${value}; ${writeMemory(size, a)} store<u64>(c, va, RSP); ${NEXT}`;
+    return `va = ${cut(`load<u64>(c, VCPU_RSP) - ${bytes}`)}; ${a} = ${value}; ${writeMemory(size, a)} store<u64>(c, va, VCPU_RSP); ${NEXT}`;
   }
-  const from = action === 'pop' ? 'RSP' : 'RBP';
-  const target = action === 'pop' ? `store<u64>(${DST}, <u64>${a});` : `store<u64>(c, <u64>${a}, RBP);`;
-  return `va = <u64>${at(from)}; ${readMemory(size, a, type)} store<u64>(c, ${cut(`va + ${bytes}`)}, RSP); ${target} ${NEXT}`;
+  const from = action === 'pop' ? 'VCPU_RSP' : 'VCPU_RBP';
+  const target = action === 'pop' ? `store<u64>(${DST}, <u64>${a});` : `store<u64>(c, <u64>${a}, VCPU_RBP);`;
+  return `va = <u64>${at(from)}; ${readMemory(size, a, type)} store<u64>(c, ${cut(`va + ${bytes}`)}, VCPU_RSP); ${target} ${NEXT}`;
 }
 
 export function convertHandler({ action }: Operation, size: Size | undefined): string {
@@ -56,13 +56,13 @@ export function convertHandler({ action }: Operation, size: Size | undefined): s
     case 'nop':
       return NEXT;
     case 'cwde':
-      return `store<u64>(c, <u64><u32><i32>load<i16>(c), RAX); ${NEXT}`;
+      return `store<u64>(c, <u64><u32><i32>load<i16>(c, VCPU_RAX), VCPU_RAX); ${NEXT}`;
     case 'cdqe':
-      return `store<u64>(c, <u64><i64>load<i32>(c), RAX); ${NEXT}`;
+      return `store<u64>(c, <u64><i64>load<i32>(c, VCPU_RAX), VCPU_RAX); ${NEXT}`;
     case 'cdq':
-      return `store<u64>(c, <u64><u32>(load<i32>(c) >> 31), RDX); ${NEXT}`;
+      return `store<u64>(c, <u64><u32>(load<i32>(c, VCPU_RAX) >> 31), VCPU_RDX); ${NEXT}`;
     case 'cqo':
-      return `store<u64>(c, <u64>(load<i64>(c) >> 63), RDX); ${NEXT}`;
+      return `store<u64>(c, <u64>(load<i64>(c, VCPU_RAX) >> 63), VCPU_RDX); ${NEXT}`;
     default: {
       const type = memoryType(size!); // bswap
       return `store<u64>(${DST}, <u64>bswap<${type}>(load<${type}>(${DST}))); ${NEXT}`;
