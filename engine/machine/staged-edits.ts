@@ -1,10 +1,9 @@
 /**
- * The change set that is being staged. Its edits are what monitor and page say; here they become memory regions, all of them
- * for one commit. At most one operation per slot id, so their order cannot matter.
+ * The change set that is being staged. Its edits are what monitor and page say; edit-regions.ts makes memory regions of them, all for one
+ * commit. At most one operation per slot id, so their order cannot matter.
  */
-import { HOST_BASE } from '../abi/layout';
-import { type Regions, regionOf } from '../memory/index';
-import type { Commit, Errno, MemoryRegion, Refusal } from '../memory/types';
+import { regionOf } from '../memory/index';
+import type { Commit, MemoryRegion } from '../memory/types';
 import {
   MachineError,
   type NewEdit,
@@ -17,11 +16,9 @@ import {
 } from './api';
 import type { Rehost } from './backends';
 import { type Counted, unaskedIn } from './consent';
-import { nearestRoom } from './free-room';
-import { follow, type RehostContext, type RehostEdit, rehostOf } from './rehost';
+import { type EditContext, EditRegions, isSize, type Request } from './edit-regions';
 import { SteppedCommit } from './stepped-commit';
 
-const PAGE = 4096;
 /** Guest instructions between two ioctls of a legacy commit. */
 const LEGACY_SLICE = 200_000;
 /** Entries of a change set up to which a refusal names the nearest address. */
@@ -32,7 +29,7 @@ const NAMED = 8;
 /** Why nothing else may change the layout while a commit is stepped through. */
 export const BETWEEN_PHASES = 'a commit is between its phases: run it to its end (changeset_step -a), or abort it before swap 1';
 
-export interface ChangeSetContext extends RehostContext {
+export interface ChangeSetContext extends EditContext {
   changed(): void;
   /** Lets the guest run, if it runs at all, and others have a turn. False: the commit is to be given up. */
   runBetween(instructions: number): Promise<boolean>;
@@ -47,18 +44,8 @@ export interface ChangeSetContext extends RehostContext {
   counted(): Counted[];
   /** Why a DIMM cannot be moved there with the guest's consent, and where it can. */
   moveRefusal(id: string, addr: number): { refusal?: string; nearest?: number };
-  /** Room for memory that devices keep: nothing else may lie there. Bytes. */
-  kept(): readonly { id: string; start: number; end: number }[];
   /** Edits went away or were done: host memory that was taken for them may be free now. */
   collect(): void;
-}
-
-/** Regions for the engine, and which staged entry each comes from. */
-interface Request {
-  regions: MemoryRegion[];
-  origin: number[];
-  refusals: Refusal[];
-  moves: Rehost[];
 }
 
 export class StagedEdits implements StagedChangeSet {
@@ -76,7 +63,11 @@ export class StagedEdits implements StagedChangeSet {
   /** The last dry run, and what it was of: with thousands of entries it is too dear to do again for every look. */
   private dryRun: { of: string; commit: Commit; unasked?: readonly Unasked[] } | undefined;
 
-  constructor(private readonly context: ChangeSetContext) {}
+  private readonly regions: EditRegions;
+
+  constructor(private readonly context: ChangeSetContext) {
+    this.regions = new EditRegions(context);
+  }
 
   get open(): boolean {
     return this.edits !== undefined;
@@ -112,7 +103,7 @@ export class StagedEdits implements StagedChangeSet {
 
   private unaskedNow(edits: readonly StagedEdit[]): readonly Unasked[] {
     const { engine, counted } = this.context;
-    const { regions, origin, moves } = this.translate(edits);
+    const { regions, origin, moves } = this.translated(edits);
     const then = engine.preview({ call: 'delta', regions });
     if (!then) return [];
     const entries = new Map(regions.map((region, i) => [region.slot, origin[i]!]));
@@ -166,7 +157,7 @@ export class StagedEdits implements StagedChangeSet {
     if (twice !== undefined) throw new MachineError(`memslot ${twice} is named twice`);
     if (taken !== undefined)
       throw new MachineError(`memslot ${taken} already has an operation in this change set: at most one per memslot id`);
-    edits.push(this.withHostMemory(edit));
+    edits.push(this.regions.withHostMemory(edit));
     for (const id of mine) this.taken.add(id);
     this.version++;
     this.context.changed();
@@ -216,8 +207,12 @@ export class StagedEdits implements StagedChangeSet {
     return this.dryRun.commit;
   }
 
+  private translated(edits: readonly StagedEdit[]): Request {
+    return this.regions.translate(edits, (this.edits?.length ?? 0) <= ADVISED);
+  }
+
   private checkNow(edits: readonly StagedEdit[]): Commit {
-    return this.judge(this.translate(edits));
+    return this.judge(this.translated(edits));
   }
 
   /** Every reason: of entries that mean nothing, and of the regions that the others mean. */
@@ -238,13 +233,13 @@ export class StagedEdits implements StagedChangeSet {
   preview(): MemoryRegion[] | undefined {
     if (this.stepped) return this.stepped.preview;
     if (this.before) return this.before.preview;
-    const request = this.translate(this.opened());
+    const request = this.translated(this.opened());
     return request.refusals.length > 0 ? undefined : this.context.engine.preview({ call: 'delta', regions: request.regions });
   }
 
   async commit(options: { legacy?: boolean; whole?: boolean } = {}): Promise<Commit> {
     const edits = this.editable();
-    const request = this.translate(edits);
+    const request = this.translated(edits);
     if (request.refusals.length > 0) return this.judge(request);
     if (options.legacy && request.moves.length > 0)
       throw new MachineError('memslot_rehost needs an atomic commit: the guest would write to the old memory while it is copied');
@@ -272,7 +267,7 @@ export class StagedEdits implements StagedChangeSet {
   beginStepped(): void {
     const edits = this.editable();
     if (edits.length === 0) throw new MachineError('the change set is empty: there is nothing to step through');
-    const request = this.translate(edits);
+    const request = this.translated(edits);
     if (request.refusals.length > 0) throw new MachineError(this.reasons(request));
     const run = this.context.engine.beginCommit({ call: 'delta', regions: request.regions });
     const commit = new SteppedCommit(run, {
@@ -388,118 +383,6 @@ export class StagedEdits implements StagedChangeSet {
     const refusals = commit.refusals.map((refusal) => ({ ...refusal, index: request.origin[refusal.index] ?? -1 }));
     return { ok: false, refusals: refusals.filter((r) => !seen.has(`${r.index} ${r.reason}`) && seen.add(`${r.index} ${r.reason}`)) };
   }
-
-  private translate(edits: readonly StagedEdit[]): Request {
-    const request: Request = { regions: [], origin: [], refusals: [], moves: [] };
-    edits.forEach((edit, index) => {
-      if (edit.op === 'rehost') return;
-      if (edit.op === 'add') request.refusals.push(...this.refuseAdd(edit).map((refusal) => ({ ...refusal, index })));
-      const meant = this.regionsOf(edit);
-      if (!meant.ok) {
-        request.refusals.push(...meant.refusals.map((refusal) => ({ ...refusal, index })));
-        return;
-      }
-      for (const region of meant.regions) {
-        const kept = this.keptBy(region);
-        if (kept) request.refusals.push({ index, errno: 'EEXIST', reason: kept });
-        request.regions.push('span' in edit && edit.span ? { ...region, span: true } : region);
-        request.origin.push(index);
-      }
-    });
-    this.translateMoves(edits, request);
-    return request;
-  }
-
-  /** After all others, since what they lead to moves too. */
-  private translateMoves(edits: readonly StagedEdit[], request: Request): void {
-    const moves: { move: Rehost; index: number }[] = [];
-    edits.forEach((edit, index) => {
-      if (edit.op !== 'rehost') return;
-      const move = rehostOf(edit, this.context);
-      const twice = typeof move !== 'string' && moves.some((other) => other.move.from === move.from || other.move.to === move.to);
-      if (typeof move !== 'string' && !twice) moves.push({ move, index });
-      else request.refusals.push({ index, errno: 'EINVAL', reason: twice ? 'this backing is moved twice' : String(move) });
-    });
-    follow(moves, this.context.engine, request);
-    request.moves = moves.map(({ move }) => move);
-  }
-
-  /**
-   * Host memory is taken when the edit is staged, so that a dry run can say whether there is any. A size that is refused gets none: the dry
-   * run names what else is wrong with the edit.
-   */
-  private withHostMemory(edit: NewEdit): StagedEdit {
-    const { engine, host } = this.context;
-    if (edit.op === 'add')
-      return { ...edit, hva: edit.hva ?? (isSize(edit.size) ? host.allocate(edit.size, `bare.${edit.slot}`) : HOST_BASE) };
-    if (edit.op !== 'rehost') return edit;
-    const slot = engine.memslotById(edit.slot);
-    const range = slot && host.rangeAt(slot.userspaceAddr);
-    return range && edit.hva === undefined && edit.memdev === undefined ? { ...edit, hva: host.allocate(range.size, range.label) } : edit;
-  }
-
-  /** What the engine would not refuse: there it would change a slot that exists, or delete one. */
-  private refuseAdd({ slot, size }: Extract<StagedEdit, { op: 'add' }>): Omit<Refusal, 'index'>[] {
-    const refusals: Omit<Refusal, 'index'>[] = [];
-    if (this.context.engine.memslotById(slot))
-      refusals.push({ errno: 'EEXIST', reason: `memslot ${slot} exists: use another id, or move or resize it` });
-    if (size === 0) refusals.push({ errno: 'EINVAL', reason: 'memorySize is 0: a memslot has at least one page (nearest: 0x1000)' });
-    return refusals;
-  }
-
-  /** The regions that an edit means, or why it means nothing. */
-  private regionsOf(edit: Exclude<StagedEdit, RehostEdit>): Regions {
-    const { engine } = this.context;
-    switch (edit.op) {
-      case 'add': {
-        const { slot, flags, gpa: guestPhysAddr, size, hva: userspaceAddr } = edit;
-        // Size 0 is refused above and would mean a delete: the other fields are checked with the least size.
-        return { ok: true, regions: [{ slot, asId: 0, flags, guestPhysAddr, memorySize: size === 0 ? PAGE : size, userspaceAddr }] };
-      }
-      case 'move':
-        return this.changed(edit.slot, { guestPhysAddr: edit.gpa });
-      case 'flags':
-        return this.changed(edit.slot, { flags: edit.flags });
-      case 'del':
-        return this.changed(edit.slot, { memorySize: 0 });
-      case 'resize':
-        return engine.regionsOf({ call: 'resize', slot: edit.slot, memorySize: edit.size });
-      case 'split':
-        return engine.regionsOf({ call: 'split', slot: edit.slot, atGpa: edit.gpa, newSlot: edit.newSlot });
-      case 'merge':
-        return engine.regionsOf({ call: 'merge', slots: edit.slots });
-    }
-  }
-
-  private changed(slot: number, fields: Partial<MemoryRegion>): Regions {
-    const found = this.context.engine.memslotById(slot);
-    return found ? { ok: true, regions: [{ ...regionOf(found), ...fields }] } : refuse('ENOENT', `memslot ${slot} does not exist`);
-  }
-
-  /** Each question is a pass over the layout, so a large change set asks none. */
-  private roomNearest(slot: number, wanted: number, size: number): number | undefined {
-    if ((this.edits?.length ?? 0) > ADVISED) return undefined;
-    const slots = this.context.engine.memslots(0).filter((other) => other.slot !== slot);
-    const taken = slots.map(({ baseGfn, npages }) => ({ start: baseGfn * PAGE, end: (baseGfn + npages) * PAGE }));
-    return nearestRoom([...taken, ...this.context.kept()], size, wanted);
-  }
-
-  /** A slot must not come to lie in room that a memory device keeps for what it maps itself. The parts of what it maps may be split and joined. */
-  private keptBy({ slot, guestPhysAddr: start, memorySize: size, userspaceAddr: hva }: MemoryRegion): string | undefined {
-    const end = start + size;
-    const { engine } = this.context;
-    if (engine.gpaToHva(start) === hva && engine.gpaToHva(end - PAGE) === hva + size - PAGE) return undefined;
-    const device = size === 0 ? undefined : this.context.kept().find((range) => range.start < end && start < range.end);
-    if (!device) return undefined;
-    const now = engine.memslotById(slot);
-    const there = now && now.baseGfn * PAGE < device.end && device.start < (now.baseGfn + now.npages) * PAGE;
-    if (there) return undefined;
-    const grows = now && now.baseGfn * PAGE === start;
-    const nearest = grows ? undefined : this.roomNearest(slot, start, size);
-    const elsewhere = nearest === undefined ? '' : ` (nearest free address: ${hex(nearest)})`;
-    const advice = grows ? ` (nearest size: ${hex(device.start - start)})` : elsewhere;
-    return `memslot ${slot} would lie in [${hex(device.start)}:${hex(device.end)}), which memory device '${device.id}' keeps${advice}`;
-  }
 }
 
 function slotIds(edit: NewEdit): number[] {
@@ -507,14 +390,4 @@ function slotIds(edit: NewEdit): number[] {
   if (edit.op === 'split') return [edit.slot, edit.newSlot];
   if (edit.op === 'rehost') return [];
   return [edit.slot];
-}
-
-const isSize = (size: number): boolean => size > 0 && size % PAGE === 0;
-
-function refuse(errno: Errno, reason: string): Regions {
-  return { ok: false, refusals: [{ index: 0, errno, reason }] };
-}
-
-function hex(value: number): string {
-  return `0x${value.toString(16)}`;
 }

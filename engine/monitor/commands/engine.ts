@@ -1,6 +1,6 @@
 /** memslot_harvest, zap_mode, generation_diff, and with dirty.ts the rest of the memslot engine, ours. */
 import type { MemoryRegion } from '../../memory/types';
-import { flagLetters } from '../commit-log';
+import { flagLetters } from '../commit-title';
 import { columns, reasonsOf } from '../info/memslots';
 import { hex, shortSize } from '../sizes';
 import { type Args, type Command, CommandError, type Context, getNumber, getString } from '../types';

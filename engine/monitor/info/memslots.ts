@@ -2,7 +2,7 @@
 import type { Machine, StagedEdit, StagedEntry } from '../../machine/index';
 import { MEMSLOT_INVALID } from '../../memory/index';
 import { MemFlag, type Memslot, type Refusal } from '../../memory/types';
-import { flagLetters } from '../commit-log';
+import { flagLetters } from '../commit-title';
 import { count, steppingText } from '../phases';
 import { hex, shortSize } from '../sizes';
 import { type Answer, type Command, CommandError, type Context, getNumber } from '../types';
