@@ -1,12 +1,13 @@
 /**
- * `npm run bench [-- ROUNDS] [--core COMMIT|FILE] [--alone] [--only TEXT] [--accel interp|jit] [--trace] [--least] [--chromium]`: what
- * guests do all day, from one C source, on v86's JIT (compiled for 32 bits, all it can run), on QEMU's TCG and on this project's core (64
- * bits), each in a process of its own, one after the other in every round; the median counts. `--core` adds another build of the core, to
- * see what a change did: a commit, which is built in build/cores, or a core.wasm (that of another checkout runs with that checkout's engine).
- * `--alone` leaves v86 and QEMU out; `--only` takes the workloads whose name contains the text, or one of several with commas between;
+ * `npm run bench [-- ROUNDS] [--core COMMIT|FILE] [--alone] [--processor-time] [--only TEXT] [--accel interp|jit] [--trace] [--least]
+ * [--chromium]`: what guests do all day, from one C source, on v86's JIT (compiled for 32 bits, all it can run), on QEMU's TCG and on this
+ * project's core (64 bits), each in a process of its own, one after the other in every round; the median counts. `--core` adds another build
+ * of the core, to see what a change did: a commit, which is built in build/cores, or a core.wasm (that of another checkout runs with that
+ * checkout's engine). `--alone` leaves v86 and QEMU out; with it `--processor-time` counts only the time for which a process had a processor,
+ * for a machine that does other work. `--only` takes the workloads whose name contains the text, or one of several with commas between;
  * `--accel` leaves the other tier of ours out; `--trace` adds ours with every event of the trace on; `--least` counts the shortest round in
- * place of the median, for a busy machine; `--chromium` runs v86 and ours in a real Chromium instead of Node. Targets: geometric mean and the
- * least of the single ratios. Results: build/bench-cpu.json.
+ * place of the median; `--chromium` runs v86 and ours in a real Chromium instead of Node. Targets: geometric mean and the least of the single
+ * ratios. Results: build/bench-cpu.json.
  */
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { cpus, loadavg } from 'node:os';
@@ -63,6 +64,7 @@ interface Request {
   core?: string;
   /** without v86 and QEMU */
   alone: boolean;
+  processorTime: boolean;
   /** ours a second time, traced */
   trace: boolean;
   least: boolean;
@@ -74,6 +76,7 @@ function parse(): Request {
   const options = {
     core: { type: 'string' },
     alone: { type: 'boolean' },
+    'processor-time': { type: 'boolean' },
     only: { type: 'string' },
     accel: { type: 'string' },
     trace: { type: 'boolean' },
@@ -85,6 +88,8 @@ function parse(): Request {
   const rounds = Number(argument);
   if (!Number.isInteger(rounds) || rounds < 1 || rounds > 99) throw new Error(`${argument}: rounds are a number from 1 to 99`);
   const { core, alone = false, only, accel, trace = false, least = false, chromium = false } = values;
+  const processorTime = values['processor-time'] ?? false;
+  if (processorTime && !alone) throw new Error('--processor-time needs --alone: it cannot be had of QEMU');
   if (chromium && alone) throw new Error('--alone and --chromium do not go together');
   if (chromium && trace) throw new Error('--trace and --chromium do not go together');
   if (chromium && core !== undefined) throw new Error('--core and --chromium do not go together');
@@ -97,6 +102,7 @@ function parse(): Request {
     names,
     tiers: accel === undefined ? TIERS : [accel],
     alone,
+    processorTime,
     trace,
     least,
     chromium,
@@ -105,7 +111,10 @@ function parse(): Request {
 }
 
 /** v86 first, TCG second where it is installed, then ours, then the other build's. `host`: what runs them. */
-async function start({ tiers, core, alone, trace, chromium }: Request, qemu: boolean): Promise<{ contenders: Contender[]; host: string }> {
+async function start(
+  { tiers, core, alone, processorTime, trace, chromium }: Request,
+  qemu: boolean,
+): Promise<{ contenders: Contender[]; host: string }> {
   const images = { 32: buildImage(32), 64: buildImage(64) };
   const tcg = qemu ? [await startQemu(images[64], 64)] : [];
   if (chromium) {
@@ -113,7 +122,7 @@ async function start({ tiers, core, alone, trace, chromium }: Request, qemu: boo
     return { contenders: [contenders[0]!, ...tcg, ...contenders.slice(1)], host: `Chromium ${version}` };
   }
   const ours: Contender[] = [];
-  const lab = { kind: 'lab', image: imagePath(64), bits: 64 } as const;
+  const lab = { kind: 'lab', image: imagePath(64), bits: 64, processorTime } as const;
   for (const accel of tiers) ours.push(await startProcess({ ...lab, core: CORE, engine: buildOf(CORE).engine, accel }));
   if (core !== undefined) {
     const { name: build, ...other } = buildOf(core);
@@ -127,7 +136,7 @@ async function start({ tiers, core, alone, trace, chromium }: Request, qemu: boo
 }
 
 async function main(request: Request): Promise<number> {
-  const { rounds, names, tiers, core, alone, least, chromium } = request;
+  const { rounds, names, tiers, core, alone, processorTime, least, chromium } = request;
   const load = loadavg()[0]!;
   const qemu = alone ? undefined : qemuVersion();
   if (qemu === undefined && !alone)
@@ -138,7 +147,7 @@ async function main(request: Request): Promise<number> {
   const titles = contenders.map((contender) => contender.name);
   const processor = cpus()[0]?.model.trim();
   console.log(
-    `${processor}, ${host}, v86 ${v86Version}, QEMU ${qemu ?? 'none'}, ${least ? 'least' : 'median'} of ${rounds}, load before: ${load.toFixed(1)}; ratios: speed over ${alone ? titles[0] : 'v86'}`,
+    `${processor}, ${host}, v86 ${v86Version}, QEMU ${qemu ?? 'none'}, ${least ? 'least' : 'median'} of ${rounds}, load before: ${load.toFixed(1)}${processorTime ? ', processor time' : ''}; ratios: speed over ${alone ? titles[0] : 'v86'}`,
   );
   printTable(titles, rows);
   mkdirSync(BUILD, { recursive: true });

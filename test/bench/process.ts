@@ -10,7 +10,8 @@ import type { LabRequest } from './lab';
 /** What a child is to run: an image of its width, and of ours the core's file, the URL of the lab.ts that runs it, and the tier. */
 export type ChildRequest =
   | { kind: 'v86'; image: string }
-  | ({ kind: 'lab'; core: string; engine: string; image: string } & Omit<LabRequest, 'core' | 'image'>);
+  // `processorTime`: what counts is the time that the process had a processor.
+  | ({ kind: 'lab'; core: string; engine: string; image: string; processorTime?: boolean } & Omit<LabRequest, 'core' | 'image'>);
 /** Its answers: the first is its name, each later one the measurement of the letter that it got. */
 export type ChildAnswer = { name: string } | { measured: Measured } | { error: string };
 
