@@ -270,6 +270,74 @@ describe('DR7', () => {
   });
 });
 
+/** In real mode, at 0x7000. IRET there sets no RF, so the handler disarms everything. */
+const CODE16 = 0x7000;
+const LOG16 =
+  '6650 6653 668b1e0090 66670fb7442408 66678904dd10900000 0f21f0 66678904dd18900000 66670fb744240c 66678904dd20900000' +
+  '66678305 00900000 03 66b8f00fffff 0f23f0 6631c0 0f23f8 665b 6658 cf';
+
+function real(code: string, jit: boolean): TestCore {
+  const t = new TestCore(undefined, jit ? { quantum: 40, samples: 1, limits: { instructions: 200, pages: 8 }, regions: 100, thrashing: 1000 } : undefined);
+  t.real(CODE16);
+  for (let vector = 0; vector < 48; vector++) t.poke(4 * vector, [vector === 1 ? 0x80 : 0, 0xa0, 0, 0]);
+  t.poke(0xa000, 'f4');
+  t.poke(0xa080, LOG16);
+  t.poke(CODE16, `${code} ${'90'.repeat(16)} f4`);
+  t.setReg('rsp', 0x6000);
+  t.setReg('rbx', DATA);
+  t.setReg('rcx', 0x10);
+  t.setReg('rsi', DATA);
+  t.setReg('rdi', DATA + 0x100);
+  t.set64(abi.VCPU_CR4, 8n);
+  t.core.setRflags(0, 2);
+  t.core.stateChanged(0);
+  return t;
+}
+
+describe.each([16, 32, 64])('in %i-bit code', (bits) => {
+  const base = bits === 16 ? CODE16 : CODE;
+  const prepared = (code: string, breakpoints: readonly Breakpoint[], dr6 = 0xffff0ff0, trap = false) =>
+    logged((jit) => {
+      const t = bits === 16 ? real(code, jit) : machine(code, bits === 64, jit);
+      if (bits !== 16) t.set64(abi.VCPU_CR4, t.get64(abi.VCPU_CR4) | 8n);
+      t.core.stateChanged(0);
+      t.set64(abi.VCPU_DR6, BigInt(dr6));
+      if (trap) t.core.setRflags(0, TF | 2);
+      return arm(t, breakpoints);
+    }).map((each) => [each.at + CODE - base, each.dr6]);
+  // mov byte [rbx], 1: by SI where addresses have 16 bits.
+  const write = bits === 16 ? 'c60401' : 'c60301';
+
+  it('an instruction breakpoint is met in front, a data breakpoint behind the access, a port breakpoint behind it', () => {
+    expect(prepared('90 90 90', [[base + 1, EXEC]])).toEqual([[1, 1]]);
+    expect(prepared(`90 ${write} 90`, [[DATA, WRITE]])).toEqual([[4, 1]]);
+    expect(prepared('90 e580 90', [[0x80, PORT]])).toEqual([[3, 1]]);
+  });
+
+  it('bits of DR6 that are set stay but those of the breakpoints, which are those that were met', () => {
+    expect(prepared('90 90', [[base + 1, EXEC]], 0xffff4ff8)).toEqual([[1, BS | 1]]);
+    expect(prepared(`90 ${write} 90`, [[DATA + 8, WRITE], [DATA, ACCESS]], 0xffff2ff1)).toEqual([[4, BD | 2]]);
+  });
+
+  it('a single-step trap and a data breakpoint are one exception, an instruction breakpoint is one of its own', () => {
+    expect(prepared(`${write} 90`, [[DATA, WRITE]], undefined, true)[0]).toEqual([3, BS | 1]);
+    // Behind the first instruction both are due: the trap comes first, and its handler returns to the breakpoint.
+    const [first, second] = prepared('90 90 90', [[base + 1, EXEC]], undefined, true);
+    expect(first).toEqual([1, BS]);
+    expect(second).toEqual([2, BS]);
+  });
+
+  it('MOV SS keeps back what a data breakpoint of its own saw, no access to a debug register', () => {
+    // mov ss, [rbx]: what DATA has there. mov ax, ss; mov ss, ax; mov dr7, rax with GD: a fault, whatever MOV SS does.
+    const seen = logged((jit) => {
+      const t = bits === 16 ? real('8cd0 8ed0 0f23f8', jit) : machine('668cd0 8ed0 0f23f8', bits === 64, jit);
+      t.set64(abi.VCPU_DR7, 0x2400n);
+      return t;
+    });
+    expect(seen[0]).toMatchObject({ at: (bits === 16 ? 4 : 5) + base - CODE, dr6: BD });
+  });
+});
+
 describe('RF', () => {
   it('is set by IRET, and not shown by PUSHF nor kept by POPF', () => {
     const t = machine('9c 58 90');
