@@ -207,7 +207,7 @@ export class PageDebugging {
     return {
       ids: breakpoints.map(({ id }) => id),
       vcpu,
-      access: hitText(hit),
+      access: hitText(hit, breakpoints[0]?.place.kind),
       rip: hex(rip),
       ...(code !== undefined && { code }),
       ...(memory && hit.access !== 'execute' ? { gpa: hit.gpa } : {}),

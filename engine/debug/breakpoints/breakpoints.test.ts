@@ -1,6 +1,7 @@
 /** The lab's own breakpoints on memlab: the same stop at the same instruction in either tier, and a guest that does not notice. */
 import { describe, expect, it } from 'vitest';
 import { Guest, MIB, rootFile } from '../../../test/guests/harness';
+import { image, SIZE } from '../../../test/guests/virtio-mem-driver';
 import { Monitor } from '../../monitor/index';
 import { testEnv } from '../../monitor/testing';
 import { breakpointsOf } from './index';
@@ -82,6 +83,70 @@ describe('a breakpoint on memory', () => {
     expect(await digest(watched, 'jit')).toBe(plain);
   });
 
+  it('stops at the first access behind each commit that changes the slot, and not before', async () => {
+    const stops = await both(async ({ guest, monitor }) => {
+      const { slot } = guest.machine.memory.memslotAt(DIMM / 4096)!;
+      await monitor.execute(`breakpoint_add slot=${slot},access=r,after=commit`);
+      const seen: string[] = [];
+      const peeks = (gpa: number): void => {
+        guest.type(`peek ${hex(gpa)}\r`);
+        seen.push(run(guest));
+        guest.machine.run.cont();
+        guest.machine.run.advance(2_000_000);
+      };
+      peeks(DIMM);
+      for (const gpa of [0x20000000, DIMM]) {
+        expect(await monitor.execute(`memslot_move ${slot} ${hex(gpa)}`)).not.toContain('Error');
+        peeks(gpa);
+        peeks(gpa);
+      }
+      return seen;
+    });
+    expect(stops.map((stop) => /read of 8 bytes at gva (0x\w+)|no stop/.exec(stop)?.[1])).toEqual([
+      undefined,
+      '0x20000000',
+      undefined,
+      hex(DIMM),
+      undefined,
+    ]);
+  });
+
+  it('stops behind a commit that the guest itself makes: at the first write to memory that it plugged, in the hole that it left', async () => {
+    const plugged = async (accel: 'jit' | 'interp'): Promise<string[]> => {
+      const guest = await Guest.boot({
+        guest: { name: 'driver', kernel: image },
+        accel,
+        objects: [{ id: 'vmem0', size: SIZE }],
+        virtio: [{ driver: 'virtio-mem', id: 'vm0', memdev: 'vmem0', requested: SIZE }],
+      });
+      const { machine } = guest;
+      const monitor = new Monitor(machine, testEnv());
+      const { addr } = machine.virtio.mems()[0]!;
+      const slot = () => machine.memory.memslotAt(addr / 4096);
+      for (let n = 0; n < 1000 && !slot(); n++) machine.run.advance(100);
+      await monitor.execute(`breakpoint_add slot=${slot()!.slot},access=w,after=commit`);
+      const seen: string[] = [];
+      for (let stops = 0; stops < 3; stops++) {
+        const generation = machine.memory.generation(0);
+        seen.push(run(guest, 1_000_000));
+        expect(machine.memory.generation(0)).toBeGreaterThan(generation);
+        machine.run.cont();
+      }
+      return seen;
+    };
+    const interpreted = await plugged('interp');
+    expect(await plugged('jit')).toEqual(interpreted);
+    for (const stop of interpreted) expect(stop).toMatch(/^Breakpoint 1, vCPU 0: write of \d bytes? at gva/);
+    const [hole] = await both(async ({ guest, monitor }) => {
+      await monitor.execute('breakpoint_add hole,access=r');
+      guest.machine.dimms.unplug('dimm1');
+      guest.until('given back');
+      guest.type(`peek ${hex(DIMM)}\r`);
+      return [run(guest)];
+    });
+    expect(hole).toMatch(/^Breakpoint 1, vCPU 0: read of 4 bytes in the hole at gpa 0x8000000 at/);
+  });
+
   it('is where the slot is after a move', async () => {
     const { guest, monitor } = await booted('jit');
     const slot = guest.machine.memory.memslotAt(DIMM / 4096)!.slot;
@@ -93,12 +158,15 @@ describe('a breakpoint on memory', () => {
 });
 
 describe('other breakpoints', () => {
-  it('stop at a port, a vector and a hole', async () => {
+  it('stop at a port, a vector, an MSR, an instruction, memory itself and a hole', async () => {
     const stops = await both(async ({ guest, monitor }) => {
       const seen: string[] = [];
       for (const [line, typed] of [
         ['port=0x3f8,access=w', '\r'],
         ['vector=14', `peek ${hex(0x7000000000)}\r`],
+        ['msr=0xc0000080,access=r', 'regs\r'],
+        ['gva=command_regs', 'regs\r'],
+        [`hva=${hex(guest.machine.memory.memslotAt(DIMM / 4096)!.userspaceAddr)},len=8`, `poke ${hex(DIMM)} 3\r`],
         ['hole', `peek ${hex(0x40000000)}\r`],
       ]) {
         expect(await monitor.execute(`breakpoint_add ${line},once=on`)).not.toContain('Error');
@@ -108,8 +176,11 @@ describe('other breakpoints', () => {
       }
       return seen;
     });
-    expect(stops[0]).toContain('write of 0x3f8');
-    expect(stops[2]).toContain('in the hole at gpa 0x40000000');
+    expect(stops[0]).toContain('write of port 0x3f8');
+    expect(stops[2]).toContain('read of MSR 0xc0000080');
+    expect(stops[3]).toContain('execution at gva 0x');
+    expect(stops[4]).toContain('write of 8 bytes at gva 0x8000000, gpa 0x8000000');
+    expect(stops[5]).toContain('in the hole at gpa 0x40000000');
   });
 
   it('count their hits, heed a condition and a count, and can be deleted', async () => {

@@ -1,6 +1,6 @@
 /** Breakpoints and stops in words, for monitor and page. */
 import type { WatchHit } from '../../machine/index';
-import type { Accesses, Breakpoint, Place, Stop } from './types';
+import type { Accesses, Breakpoint, BreakpointOptions, Place, Stop } from './types';
 
 const hex = (value: bigint | number): string => `0x${value.toString(16)}`;
 
@@ -23,18 +23,19 @@ export function accessText({ execute, read, write }: Accesses): string {
   return `${read ? 'r' : ''}${write ? 'w' : ''}${execute ? 'x' : ''}`;
 }
 
-/** "0x1000 (gpa 0x1000)": what was accessed, and how. */
-export function hitText({ access, address, gpa, bytes, watch }: WatchHit): string {
+/** What was accessed, and how; `kind`: of the breakpoint that it hit. */
+export function hitText({ access, address, gpa, bytes, watch }: WatchHit, kind: Place['kind'] | undefined): string {
   const size = bytes === 1 ? '1 byte' : `${bytes} bytes`;
   if (watch < 0) return `${access} of ${size} in the hole at gpa ${hex(gpa)}`;
   if (access === 'execute') return `execution at gva ${hex(address)}`;
   if (access === 'event') return `vector ${hex(address)}`;
-  return gpa === 0 && address < 0x10000n ? `${access} of ${hex(address)}` : `${access} of ${size} at gva ${hex(address)}, gpa ${hex(gpa)}`;
+  if (kind === 'port' || kind === 'msr') return `${access} of ${kind === 'port' ? 'port' : 'MSR'} ${hex(address)}`;
+  return `${access} of ${size} at gva ${hex(address)}, gpa ${hex(gpa)}`;
 }
 
 export function stopText({ vcpu, breakpoints, hit }: Stop): string {
   const ids = breakpoints.map(({ id }) => id).join(', ');
-  return `Breakpoint ${ids}, vCPU ${vcpu}: ${hitText(hit)}`;
+  return `Breakpoint ${ids}, vCPU ${vcpu}: ${hitText(hit, breakpoints[0]?.place.kind)}`;
 }
 
 /** Which hits count: vCPU, condition, count; '' for all. */
@@ -47,6 +48,28 @@ export function conditionText({ vcpu, condition, skip, once, afterCommit }: Brea
     condition ? `if ${condition.text}` : '',
   ];
   return parts.filter((part) => part !== '').join(', ');
+}
+
+/** As `breakpoint_add` reads it again, anywhere: numbers only. undefined: by host address, which is another one in another machine. */
+export function breakpointOptions({ place, access, vcpu, condition, skip, once, afterCommit }: BreakpointOptions): string | undefined {
+  const parts: string[] = [];
+  const length = (bytes: number | undefined): void => {
+    if (bytes !== undefined && bytes !== 1) parts.push(`len=${hex(bytes)}`);
+  };
+  if (place.kind === 'hva') return undefined;
+  if (place.kind === 'slot') parts.push(`slot=${place.slot}`);
+  else if (place.kind === 'hole' && place.first === undefined) parts.push('hole');
+  else {
+    parts.push(`${place.kind}=${hex(place.first!)}`);
+    if (place.kind !== 'page') length(place.length);
+  }
+  if (place.kind !== 'vector') parts.push(`access=${accessText(access)}`);
+  if (condition) parts.push(`if=${condition.text.replaceAll(',', ',,')}`);
+  if (skip) parts.push(`skip=${skip}`);
+  if (vcpu !== undefined) parts.push(`vcpu=${vcpu}`);
+  if (once) parts.push('once=on');
+  if (afterCommit) parts.push('after=commit');
+  return parts.join(',');
 }
 
 /** One line of `info breakpoints`. */
