@@ -135,7 +135,7 @@ export class Lab {
     const replaced = this.snapshots.before(line);
     try {
       const answer = (await this.ask({ type: 'monitor', line })) as Answer;
-      if (!answer.failed) await this.snapshots.loaded(replaced);
+      if (!answer.failed) await this.snapshots.loaded(replaced, answer.text);
       if (/^\s*savevm\b/.test(line) && !answer.failed) this.keeping.saved();
       else if (!LOOKS.test(line)) this.keeping.did();
       return answer;
@@ -171,15 +171,15 @@ export class Lab {
     return String(await this.ask({ type: 'call', method: 'digest' }));
   }
 
-  /** Rejects with the reason when there is no such link. */
-  async share(what: ShareKind = 'layout'): Promise<string> {
+  /** Rejects with the reason when there is no such link. `breakpoints`: a layout takes them along. */
+  async share(what: ShareKind = 'layout', breakpoints = false): Promise<string> {
     const screen = what === 'state' ? this.console.screen() : undefined;
-    return String(await this.ask({ type: 'share', what, ...(screen === undefined ? {} : { screen }) }));
+    return String(await this.ask({ type: 'share', what, breakpoints, ...(screen === undefined ? {} : { screen }) }));
   }
 
   /** The bytes of a file: a layout, a machine snapshot or a replay. */
-  async exported(what: ShareKind): Promise<Uint8Array> {
-    return (await this.ask({ type: 'export', what })) as Uint8Array;
+  async exported(what: ShareKind, breakpoints = false): Promise<Uint8Array> {
+    return (await this.ask({ type: 'export', what, breakpoints })) as Uint8Array;
   }
 
   /** Without bytes: the machine as it was before the last snapshot was loaded. Rejects with the refusal. */

@@ -1,6 +1,7 @@
 /** What this browser keeps of machines: whole ones (savevm, loadvm, delvm) and layouts (layout_save, layout_load), as one list. */
 import type { Answer, InspectedFile, LabState, ShareKind } from '../../engine/worker/protocol';
 import { KEPT_MACHINE } from '../shared/bounds';
+import { plural } from '../shared/format';
 import type { BootRequest } from './boot-request';
 import { saveAs } from './download';
 import { DEFAULT_CPU, DEFAULT_MEMORY, formatDevices, formatMemory } from './machine-flags';
@@ -100,8 +101,8 @@ export class Snapshots {
   }
 
   /** The refusal, or ''. */
-  async save(kind: Kind, name: string): Promise<string> {
-    const command = kind === 'machine' ? 'savevm' : 'layout_save';
+  async save(kind: Kind, name: string, breakpoints = false): Promise<string> {
+    const command = kind === 'machine' ? 'savevm' : breakpoints ? 'layout_save -b' : 'layout_save';
     const answer = await this.#busy(kind, `Saving ${name}`, () => this.#lab.monitor(`${command} ${quote(name)}`));
     await this.refresh();
     if (!answer.failed) this.#lab.say({ text: `Saved ${name}.` });
@@ -204,12 +205,14 @@ export class Snapshots {
       : { kind: 'layout', name, at: this.#lab.state?.historyAt ?? 0 };
   }
 
-  /** The line was typed or clicked and has succeeded. There is a way back; after a loadvm the console shows what it showed when the snapshot was made. */
-  async loaded(replaced: Replaced | undefined): Promise<void> {
+  /** The line was typed or clicked, has succeeded and printed this. There is a way back; after a loadvm the console shows what it showed when the snapshot was made. */
+  async loaded(replaced: Replaced | undefined, printed: string): Promise<void> {
     if (!replaced) return;
     const { name } = replaced;
     if (replaced.kind === 'layout') {
-      this.#wayBack(name, () => this.#lab.goTo(replaced.at));
+      // A line for each breakpoint that came with it.
+      const set = printed.match(/^\d+ .* hits {2}/gm)?.length ?? 0;
+      this.#wayBack(set > 0 ? `${name}, with ${plural(set, 'breakpoint')}` : name, () => this.#lab.goTo(replaced.at));
       return;
     }
     const { screen } = replaced;

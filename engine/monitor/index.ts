@@ -1,5 +1,6 @@
 export { readVirtual } from '../symbols/index';
 export { readAddress } from './address';
+export { addBreakpoints, readBreakpoints } from './commands/breakpoints';
 export { helpLine, helpOf } from './commands/help';
 export { LONG_LINK } from './commands/layouts';
 export { hostRange, slotRange } from './commands/past';

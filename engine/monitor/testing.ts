@@ -63,6 +63,7 @@ const noFormat: LayoutFormat = {
   capture: () => '{}',
   load: async (_machine, text) => (text === '{}' ? undefined : 'it is no JSON'),
   regions: () => undefined,
+  parts: () => undefined,
   link: async (text, base) => `${base}#l=1.${text.length}`,
 };
 

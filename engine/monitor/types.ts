@@ -38,8 +38,10 @@ export interface LayoutStore {
 
 /** The layout format (engine/snapshot), handed in because the monitor and it are siblings. */
 export interface LayoutFormat {
-  /** The machine's present layout as JSON text. */
-  capture(machine: Machine): string;
+  /** The machine's present layout as JSON text, with these breakpoints. */
+  capture(machine: Machine, breakpoints?: readonly string[]): string;
+  /** The layout without its breakpoints, and these; undefined: it would be refused. */
+  parts(text: string): { memory: string; breakpoints: readonly string[] } | undefined;
   /** Applies a layout all-or-nothing; the reason, one line, when it is refused. `name`: what it is saved under. */
   load(machine: Machine, text: string, name: string): Promise<string | undefined>;
   /** The memslots that it leads to, hva -1 where memory is to be made; undefined: it would be refused. */

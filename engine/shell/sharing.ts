@@ -1,12 +1,11 @@
 /** Links and files of a machine that runs: its layout, its state, and the replay that led to it. */
+import { keptBreakpoints } from '../debug/index';
 import type { Machine, MachineState } from '../machine/index';
 import { program } from '../replay/program';
 import type { Recorder } from '../replay/recorder';
 import {
-  captureLayout,
   freshState,
   layoutFormat,
-  layoutText,
   MAX_INFLATED,
   MAX_LINK,
   packBytesLink,
@@ -34,10 +33,18 @@ export interface Shared {
   wallClock(): number;
 }
 
+/** What a person may want in it. */
+export interface Extras {
+  /** What stands on the console, for a state link. */
+  screen?: string | undefined;
+  /** Of a layout. */
+  breakpoints?: boolean | undefined;
+}
+
 /** Throws the reason when there is no such link. */
-export async function linkTo(what: ShareKind, shared: Shared, screen = ''): Promise<string> {
+export async function linkTo(what: ShareKind, shared: Shared, { screen = '', breakpoints = false }: Extras = {}): Promise<string> {
   const { machine, linkBase } = shared;
-  if (what === 'layout') return layoutFormat.link(layoutText(captureLayout(machine)), linkBase);
+  if (what === 'layout') return layoutFormat.link(layoutOf(machine, breakpoints), linkBase);
   if (shared.own) throw new Error(`'${machine.guest?.name ?? ''}' is a file of this computer, and a link cannot carry it: save a file`);
   const link = what === 'state' ? await stateLink(shared, screen) : await packBytesLink('r', await replayContent(shared), linkBase);
   if (link.length > MAX_LINK) throw new Error(`the link would have ${link.length} characters, at most ${MAX_LINK} are opened: save a file`);
@@ -45,12 +52,15 @@ export async function linkTo(what: ShareKind, shared: Shared, screen = ''): Prom
 }
 
 /** The bytes of a file: whole, however long a link would be. */
-export async function fileOf(what: ShareKind, shared: Shared): Promise<Uint8Array> {
-  if (what === 'layout') return new TextEncoder().encode(layoutText(captureLayout(shared.machine)));
+export async function fileOf(what: ShareKind, shared: Shared, breakpoints = false): Promise<Uint8Array> {
+  if (what === 'layout') return new TextEncoder().encode(layoutOf(shared.machine, breakpoints));
   if (what === 'replay') return packReplayFile(await replayContent(shared));
   shared.machine.run.catchUp();
   return (await saveMachine(shared.machine, shared.wallClock())).bytes;
 }
+
+const layoutOf = (machine: Machine, breakpoints: boolean): string =>
+  layoutFormat.capture(machine, breakpoints ? keptBreakpoints(machine) : undefined);
 
 async function stateLink({ machine, makeFresh, linkBase }: Shared, screen: string): Promise<string> {
   machine.run.catchUp();

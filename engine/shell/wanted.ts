@@ -1,6 +1,8 @@
 /** Reads what a machine is to start with, and builds it: the layout, state or replay is unpacked and checked, and the machine is made for it. */
+
+import type { BreakpointOptions } from '../debug/index';
 import type { GuestImage, Machine, MachineConfig } from '../machine/index';
-import { isInputLine } from '../monitor/index';
+import { addBreakpoints, isInputLine, readBreakpoints } from '../monitor/index';
 import { asReason } from '../replay/program';
 import { reasonOf } from '../replay/refusals';
 import {
@@ -8,6 +10,7 @@ import {
   configOf,
   freshState,
   type Layout,
+  layoutText,
   linkKind,
   MAX_LINK_RAM,
   type MachineSpec,
@@ -75,7 +78,9 @@ function layoutOf(text: string): Extract<Wanted, { kind: 'layout' }> {
   if (!parsed.ok) throw new Refused(parsed.reason);
   const { ram } = parsed.layout.machine;
   if (ram > MAX_LINK_RAM) throw new Refused(`it asks for ${ram} bytes of boot RAM, at most ${MAX_LINK_RAM} are given to a link`);
-  return { kind: 'layout', layout: parsed.layout, text };
+  // Recordings get the memory: breakpoints are no part of them.
+  const { breakpoints: _none, ...memory } = parsed.layout;
+  return { kind: 'layout', layout: parsed.layout, text: parsed.layout.breakpoints ? layoutText(memory) : text };
 }
 
 async function replayOf(content: Uint8Array, message: Asked): Promise<Wanted> {
@@ -133,6 +138,19 @@ async function prepare(machine: Machine, wanted: Exclude<Wanted, { kind: 'nothin
   if (reason !== undefined) throw new Refused(reason);
   // The guest was loaded where boot RAM was: once more, into the memory that there is now, with a memory map that says so.
   machine.reset();
+  if (wanted.kind === 'layout') addBreakpoints(machine, breakpointsIn(machine, wanted.layout));
+}
+
+function breakpointsIn(machine: Machine, { breakpoints = [], memslots }: Layout): BreakpointOptions[] {
+  try {
+    return readBreakpoints(
+      { machine, state: { vcpu: 0 } },
+      breakpoints,
+      memslots.map(({ slot }) => slot),
+    );
+  } catch (error) {
+    throw new Refused((error as Error).message);
+  }
 }
 
 function checkStart(machine: Machine, { start }: Replay): void {

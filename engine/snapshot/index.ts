@@ -43,7 +43,13 @@ export { freshState, MAX_SCREEN, packState, readStateLink, type StateLink, unpac
 
 /** For the monitor, which must not import this folder. */
 export const layoutFormat = {
-  capture: (machine: Machine): string => layoutText(captureLayout(machine)),
+  capture: (machine: Machine, breakpoints?: readonly string[]): string => layoutText(captureLayout(machine, breakpoints)),
+  parts: (text: string): { memory: string; breakpoints: readonly string[] } | undefined => {
+    const parsed = parseLayout(text);
+    if (!parsed.ok) return undefined;
+    const { breakpoints = [], ...memory } = parsed.layout;
+    return { memory: layoutText(memory), breakpoints };
+  },
   load: loadLayout,
   regions: (machine: Machine, text: string): MemoryRegion[] | undefined => {
     const parsed = parseLayout(text);

@@ -47,6 +47,8 @@ export interface Layout {
   bare: { id: string; size: number }[];
   dimms: LayoutDimm[];
   memslots: LayoutSlot[];
+  /** Only on request, and no memory: what `breakpoint_add` reads. */
+  breakpoints?: string[];
 }
 
 const PAGE = 4096;
@@ -79,8 +81,8 @@ export function bareRanges(machine: Machine): BareRange[] {
   });
 }
 
-/** The machine's present layout. */
-export function captureLayout(machine: Machine): Layout {
+/** The machine's present layout, with these breakpoints. */
+export function captureLayout(machine: Machine, breakpoints?: readonly string[]): Layout {
   const virtio = new Set(machine.virtio.mems().map(({ memdev }) => memdev));
   const backends = machine.backends.list().filter(({ id }) => !virtio.has(id));
   const bare = bareRanges(machine);
@@ -97,6 +99,7 @@ export function captureLayout(machine: Machine): Layout {
     memslots: mappedParts(machine)
       .filter(({ part }) => !virtio.has(part.id))
       .map((mapped) => captureSlot(mapped, [...backends, ...bare])),
+    ...(breakpoints && { breakpoints: [...breakpoints] }),
   };
 }
 

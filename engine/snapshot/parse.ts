@@ -11,6 +11,9 @@ export const MAX_LAYOUT_TEXT = 8 * 1024 * 1024;
 const MAX_BARE = MAX_SLOTS;
 const MAX_DIMMS = 32;
 const MAX_ID = 64;
+/** What can be watched at once, and characters of each. */
+const MAX_BREAKPOINTS = 64;
+const MAX_LINE = 400;
 const PAGE = 4096;
 /** Bytes of one backing, and of all together. */
 const MAX_BACKING = MOST_HOST_MEMORY;
@@ -47,6 +50,8 @@ function layoutOf(value: unknown): Layout {
   if (head.get('version') !== LAYOUT_VERSION) {
     throw new Wrong(`version is ${show(head.get('version'))}: this program reads version ${LAYOUT_VERSION}`);
   }
+  const breakpoints = head.has('breakpoints') ? list(head.get('breakpoints'), 'breakpoints', MAX_BREAKPOINTS, line) : undefined;
+  head.delete('breakpoints');
   const members = membersOf(head, 'layout', ['format', 'version', 'machine', 'guest', 'board', 'backends', 'bare', 'dimms', 'memslots']);
   const machine = membersOf(object(members.machine, 'machine'), 'machine', ['ram', 'slots', 'maxmem']);
   const layout: Layout = {
@@ -63,6 +68,7 @@ function layoutOf(value: unknown): Layout {
     bare: list(members.bare, 'bare', MAX_BARE, pagedBacking),
     dimms: list(members.dimms, 'dimms', MAX_DIMMS, dimm),
     memslots: list(members.memslots, 'memslots', MAX_SLOTS, slot),
+    ...(breakpoints && { breakpoints }),
   };
   checkReferences(layout);
   checkTotals(layout);
@@ -190,6 +196,12 @@ function integer(value: unknown, at: string, low: number, high: number): number 
   if (value < low || value > high) throw new Wrong(`${at} is ${value}, not within ${low} to ${high}`);
   // -0 is 0.
   return value + 0;
+}
+
+function line(value: unknown, at: string): string {
+  if (typeof value !== 'string' || !/^[ -~]+$/.test(value) || value.length > MAX_LINE)
+    throw new Wrong(`${at} is ${show(value)}, not a line of 1 to ${MAX_LINE} printable characters`);
+  return value;
 }
 
 function paged(value: number, at: string): number {

@@ -113,10 +113,10 @@ export type ToWorker =
   | { type: 'go-to'; id: number; index: number }
   /** Answered with an InspectedLink, or the reason why it is none. No machine is touched. */
   | { type: 'inspect-link'; id: number; link: string }
-  /** Answered with the link. `screen`: what stands on the console, for a state link. */
-  | { type: 'share'; id: number; what: ShareKind; screen?: string }
+  /** Answered with the link. `screen`: what stands on the console, for a state link. `breakpoints`: a layout takes them along. */
+  | { type: 'share'; id: number; what: ShareKind; screen?: string; breakpoints?: boolean }
   /** Answered with the bytes of a file: a layout, a machine snapshot (for 'state'), or a replay. */
-  | { type: 'export'; id: number; what: ShareKind }
+  | { type: 'export'; id: number; what: ShareKind; breakpoints?: boolean }
   /** Puts the machine into the state of a machine snapshot; without bytes, back to what it was before the last one was loaded. Answered with ''. */
   | { type: 'load'; id: number; bytes?: Uint8Array }
   /** Names of the guest's code from a file: ELF or System.map, read in pieces. Answered with the SymbolSource that it became. No state of the machine. */

@@ -3,6 +3,7 @@
  * the fetching of core.wasm are handed in. Nothing that arrives makes it throw.
  */
 import { HOST_BASE } from '../abi/layout';
+import { breakpointsOf, placeText } from '../debug/index';
 import type { Machine, MachineConfig, MachineEvent, MachineOptions } from '../machine/index';
 import { createMachine, MAX_WASM_PAGES, Runner, sha256Hex, TypedInput } from '../machine/index';
 import { type Answer, CommitLog, isInputLine, Monitor, noticeOf, parseDeviceFlags } from '../monitor/index';
@@ -155,10 +156,10 @@ export class Session {
         this.answer(message.id, () => this.loadSymbols(message.name, message.file));
         return;
       case 'share':
-        this.answer(message.id, () => linkTo(message.what, this.need().shared, message.screen));
+        this.answer(message.id, () => linkTo(message.what, this.need().shared, message));
         return;
       case 'export':
-        this.answer(message.id, () => fileOf(message.what, this.need().shared));
+        this.answer(message.id, () => fileOf(message.what, this.need().shared, message.breakpoints));
         return;
       case 'load':
         this.answer(message.id, () => this.load(message.bytes));
@@ -332,6 +333,9 @@ export class Session {
     if (wanted.kind === 'replay' && wanted.replay.layout !== undefined) recorder.startWith(wanted.replay.layout);
     if (wanted.kind === 'state') commits.begins('opened from a link');
     if (wanted.kind === 'layout') commits.begins('power on, layout from a link');
+    const set = breakpointsOf(machine).list();
+    if (set.length > 0)
+      this.post({ type: 'notice', text: `The layout sets breakpoints: ${set.map(({ place }) => placeText(place)).join(', ')}` });
     if (wanted.kind === 'state') this.post({ type: 'state-opened', digest: wanted.link.digest, screen: wanted.link.screen });
     if (wanted.kind === 'state' || (wanted.kind === 'replay' && wanted.replay.state))
       recorder.startFrom((await saveMachine(machine, this.deps.wallClock())).bytes, monitor.commandContext.state);

@@ -69,3 +69,39 @@ test('a guest that falls into a hole is stopped there, taken back to before the 
   await expect.poll(() => noSidewaysScroll(lab)).toBe(true);
   expect(lab.errors).toEqual([]);
 });
+
+test('a saved layout and a link take breakpoints along where the box is checked', async ({ lab, page }) => {
+  await lab.open();
+  await page.getByRole('button', { name: 'Share' }).click();
+  const share = page.getByRole('dialog', { name: 'Share' });
+  await expect(share.getByLabel('Link')).toHaveValue(/#l=1\./);
+  await expect(share.getByRole('checkbox', { name: 'with its breakpoints' })).toHaveCount(0);
+  await page.keyboard.press('Escape');
+  await lab.monitor('breakpoint_add gpa=0x500000,len=8,access=w');
+  await lab.monitor('breakpoint_add hole');
+  await page.getByRole('application', { name: 'Map of guest-physical memory' }).focus();
+  await page.keyboard.press('Control+s');
+  await page.getByRole('button', { name: 'Layout', exact: true }).click();
+  await page.getByLabel('Name', { exact: true }).fill('watched');
+  await page.getByRole('checkbox', { name: 'with its breakpoints' }).check();
+  await page.keyboard.press('Enter');
+  await expect(page.getByRole('button', { name: 'Load layout watched' })).toBeVisible();
+  await page.getByRole('button', { name: 'Share' }).click();
+  await share.getByRole('checkbox', { name: 'with its breakpoints' }).check();
+  await expect(share.getByLabel('Link')).toHaveValue(/#l=1\./);
+  const link = await share.getByLabel('Link').inputValue();
+  await page.keyboard.press('Escape');
+
+  await lab.monitor('breakpoint_del all');
+  await page.getByRole('button', { name: 'Load layout watched' }).click();
+  await page.getByRole('tab', { name: 'Breakpoints' }).click();
+  const panel = page.getByRole('tabpanel', { name: 'Breakpoints' });
+  await expect(panel.getByRole('checkbox', { name: /^Breakpoint \d, gpa 0x500000\+0x8, on/ })).toBeChecked();
+  await expect(panel.getByRole('checkbox', { name: /^Breakpoint \d, any hole, on/ })).toBeChecked();
+  // Opened elsewhere, it has them from the first instruction on.
+  await page.goto('about:blank');
+  await lab.open(link.slice(link.indexOf('#')));
+  expect(await lab.monitor('info breakpoints')).toMatch(/^1 +gpa 0x500000\+0x8 .*\n2 +any hole /m);
+  await lab.shell('poke 0x400000 1');
+  expect(lab.errors).toEqual([]);
+});

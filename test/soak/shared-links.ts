@@ -49,7 +49,7 @@ async function samples(): Promise<{ kind: 's' | 'r'; content: Uint8Array }[]> {
   machine.run.advance(100_000);
   const shared = { machine, recorder, makeFresh: () => make(), linkBase: '', own: false, wallClock: () => 0 };
   const content = async (what: 'state' | 'replay', kind: 's' | 'r') => {
-    const unpacked = await unpackBytesLink(kind, (await linkTo(what, shared, 'lab> ')).slice(1));
+    const unpacked = await unpackBytesLink(kind, (await linkTo(what, shared, { screen: 'lab> ' })).slice(1));
     if (!unpacked.ok) throw new Error(unpacked.reason);
     return { kind, content: unpacked.bytes };
   };

@@ -4,7 +4,7 @@
  */
 import { type Machine, MachineError, type WatchHit, type WatchStop } from '../../machine/index';
 import { watchesOf } from './ranges';
-import { stopText } from './text';
+import { breakpointOptions, stopText } from './text';
 import type { Breakpoint, BreakpointOptions, Stop } from './types';
 
 const sets = new WeakMap<Machine, BreakpointSet>();
@@ -17,6 +17,14 @@ export function breakpointsOf(machine: Machine): BreakpointSet {
     sets.set(machine, set);
   }
   return set;
+}
+
+/** Those that a layout keeps, as `breakpoint_add` reads them: people's, not gdb's, that are switched on. */
+export function keptBreakpoints(machine: Machine): string[] {
+  return breakpointsOf(machine)
+    .list()
+    .filter(({ owner, enabled }) => owner === 'lab' && enabled)
+    .flatMap((breakpoint) => breakpointOptions(breakpoint) ?? []);
 }
 
 export class BreakpointSet {

@@ -1,5 +1,16 @@
 /** breakpoint_add, breakpoint_del, info breakpoints: ours. They stop the machine at an access, whoever makes it, and change nothing else. */
-import { type Accesses, type BreakpointOptions, breakpointLine, breakpointsOf, type Place, stopText } from '../../debug/index';
+import { WATCH_LIMIT } from '../../abi/watch';
+import {
+  type Accesses,
+  type BreakpointOptions,
+  breakpointLine,
+  breakpointOptions,
+  breakpointsOf,
+  type Place,
+  stopText,
+  watchesOf,
+} from '../../debug/index';
+import type { Machine } from '../../machine/index';
 import { symbolsOf } from '../../symbols/index';
 import { parseCondition } from '../condition';
 import { readExpression } from '../expr';
@@ -26,7 +37,13 @@ const USUAL: Readonly<Record<Kind, string>> = {
 const MOST: Partial<Record<Kind, bigint>> = { port: 0xffffn, msr: 0xffffffffn, vector: 0xffn };
 const OPTIONS = ['len', 'access', 'if', 'skip', 'once', 'vcpu', 'after'];
 
-function number({ machine, state }: Context, name: string, text: string, most = 0xffff_ffff_ffff_ffffn): bigint {
+/** Where numbers are read: registers are the vCPU's. */
+export interface Where {
+  machine: Machine;
+  state: { vcpu: number };
+}
+
+function number({ machine, state }: Where, name: string, text: string, most = 0xffff_ffff_ffff_ffffn): bigint {
   try {
     const registers = machine.inspect.registers(state.vcpu);
     const { value, end } = readExpression(text, 0, (register) => registerValue(registers, register), {
@@ -48,7 +65,7 @@ function accesses(text: string): Accesses {
 }
 
 /** "gva=0x1000,access=w,if=$rax==1": the kind and its address first. Throws CommandError. */
-export function parseBreakpoint(context: Context, text: string): BreakpointOptions {
+export function parseBreakpoint(context: Where, text: string): BreakpointOptions {
   const { values } = parseKeyval(text, 'hole');
   const kinds = [...values.keys()].filter(isKind);
   const kind = kinds[0];
@@ -78,7 +95,7 @@ export function parseBreakpoint(context: Context, text: string): BreakpointOptio
   };
 }
 
-function placeOf(context: Context, kind: Kind, values: ReadonlyMap<string, string>): Place {
+function placeOf(context: Where, kind: Kind, values: ReadonlyMap<string, string>): Place {
   const text = values.get(kind)!;
   const length = Number(number(context, 'len', values.get('len') ?? '1', 0x10_0000_0000_0000n));
   if (length === 0) throw new CommandError('len=0: at least 1 byte is possible');
@@ -87,6 +104,40 @@ function placeOf(context: Context, kind: Kind, values: ReadonlyMap<string, strin
   if (kind === 'slot') return { kind, slot: Number(first) };
   if (kind === 'page') return { kind, first };
   return { kind, first, length };
+}
+
+/** Breakpoints from a layout that leads to these memslots. CommandError where one of them cannot be, or all together; those that are there are left out. */
+export function readBreakpoints(where: Where, texts: readonly string[], slots: readonly number[]): BreakpointOptions[] {
+  const { machine } = where;
+  const set = breakpointsOf(machine);
+  const known = new Set(set.list().map((each) => breakpointOptions(each)));
+  const wanted = texts.flatMap((text, index) => {
+    try {
+      const options = parseBreakpoint(where, text);
+      const { place } = options;
+      if (place.kind === 'hva') throw new CommandError('an hva means nothing in another machine');
+      if (place.kind === 'slot' && !slots.includes(place.slot)) throw new CommandError(`memslot ${place.slot} is not in the layout`);
+      const written = breakpointOptions(options)!;
+      if (known.has(written)) return [];
+      known.add(written);
+      return options;
+    } catch (error) {
+      if (error instanceof CommandError) throw new CommandError(`breakpoint ${index + 1}, '${text}': ${error.message}`);
+      throw error;
+    }
+  });
+  const ranges = set.list().reduce((sum, each) => sum + watchesOf(each, machine).length, 0);
+  const more = wanted.filter(({ place }) => place.kind !== 'hole').length;
+  if (ranges + more > WATCH_LIMIT)
+    throw new CommandError(
+      `its breakpoints watch ${more} address ranges, ${ranges} are watched already, at most ${WATCH_LIMIT} are possible`,
+    );
+  return wanted;
+}
+
+/** The lines that `info breakpoints` shows of them. */
+export function addBreakpoints(machine: Machine, wanted: readonly BreakpointOptions[]): string {
+  return wanted.map((options) => `${breakpointLine(breakpointsOf(machine).add(options))}\n`).join('');
 }
 
 function add(context: Context, text: string): string {

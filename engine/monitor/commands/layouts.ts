@@ -1,6 +1,9 @@
 /** layout_save, layout_load, layout_list, layout_del, share: ours. */
+
+import { keptBreakpoints } from '../../debug/index';
 import { warningLines } from '../../machine/index';
 import { type Args, type Command, CommandError, type Context, getFlag, getString } from '../types';
+import { addBreakpoints, readBreakpoints } from './breakpoints';
 
 /** Links longer than this are cut by some programs that carry them. */
 export const LONG_LINK = 2000;
@@ -31,13 +34,26 @@ const savedNames = (context: Context, _word: string, words: readonly string[]): 
   words.length === 0 ? context.state.layoutNames : [];
 
 async function load(context: Context, name: string): Promise<string> {
-  const text = await stored(context.env.layouts.get(checkName(name)));
-  if (text === undefined) throw new CommandError(`layout '${name}' not found: layout_list shows what there is`);
+  const saved = await stored(context.env.layouts.get(checkName(name)));
+  if (saved === undefined) throw new CommandError(`layout '${name}' not found: layout_list shows what there is`);
   const { machine } = context;
-  const unasked = machine.changeSet.unaskedBy(context.env.format.regions(machine, text) ?? machine.memory.layout(0));
+  const regions = context.env.format.regions(machine, saved);
+  // Breakpoints are no input: a recording gets the memory.
+  const { memory: text, breakpoints } = context.env.format.parts(saved) ?? { memory: saved, breakpoints: [] };
+  const wanted = inLayout(name, () => readBreakpoints(context, breakpoints, regions?.map(({ slot }) => slot) ?? []));
+  const unasked = machine.changeSet.unaskedBy(regions ?? machine.memory.layout(0));
   const reason = await context.commits.group(`layout ${name}`, () => context.env.format.load(context.machine, text, name));
   if (reason !== undefined) throw new CommandError(`layout '${name}' refused: ${reason}`);
-  return warningLines(unasked);
+  return warningLines(unasked) + addBreakpoints(machine, wanted);
+}
+
+function inLayout<T>(name: string, act: () => T): T {
+  try {
+    return act();
+  } catch (error) {
+    if (error instanceof CommandError) throw new CommandError(`layout '${name}' refused: ${error.message}`);
+    throw error;
+  }
 }
 
 const KEEP = {
@@ -50,16 +66,21 @@ async function share(context: Context, args: Args): Promise<string> {
   const [state, replay] = [getFlag(args, 'state'), getFlag(args, 'replay')];
   if (state && replay) throw new CommandError('a link opens a state (-s) or a replay (-r), not both');
   const what = state ? 'state' : replay ? 'replay' : 'layout';
-  const link = await linkTo(context, what);
+  const breakpoints = getFlag(args, 'breakpoints');
+  if (breakpoints && what !== 'layout') throw new CommandError('only a layout takes breakpoints along (-b)');
+  const link = await linkTo(context, what, breakpoints);
   if (link.length <= LONG_LINK) return `${link}\n`;
   return `${link}\nThis link has ${link.length} characters; some programs cut links after ${LONG_LINK}. ${KEEP[what]}.\n`;
 }
 
-async function linkTo({ env, machine }: Context, what: keyof typeof KEEP): Promise<string> {
-  if (what === 'layout') return env.format.link(env.format.capture(machine), env.linkBase);
+async function linkTo({ env, machine }: Context, what: keyof typeof KEEP, breakpoints: boolean): Promise<string> {
+  if (what === 'layout') return env.format.link(capture({ env, machine }, breakpoints), env.linkBase);
   if (!env.share) throw new CommandError(`a link to a ${what} is made in the page, which can open it`);
   return stored(env.share(what));
 }
+
+const capture = ({ env, machine }: Pick<Context, 'env' | 'machine'>, breakpoints: boolean): string =>
+  env.format.capture(machine, breakpoints ? keptBreakpoints(machine) : undefined);
 
 const ownName = { args: 'name:s', params: 'name', origin: 'lab', complete: savedNames } as const;
 
@@ -67,17 +88,20 @@ export const layoutCommands: Command[] = [
   {
     ...ownName,
     name: 'layout_save',
-    help: 'save the present layout (not the contents of memory) under a name',
+    args: 'breakpoints:-b,name:s',
+    params: '[-b] name',
+    help: 'save the present layout (not the contents of memory) under a name (-b: with its breakpoints)',
+    note: 'gdb’s breakpoints, those that are switched off and those by hva are never kept.',
     run: async (context, args) => {
       const name = checkName(getString(args, 'name')!);
-      await stored(context.env.layouts.set(name, context.env.format.capture(context.machine)));
+      await stored(context.env.layouts.set(name, capture(context, getFlag(args, 'breakpoints'))));
       return refresh(context);
     },
   },
   {
     ...ownName,
     name: 'layout_load',
-    help: 'switch to a saved layout, all or nothing; memory that exists keeps its contents',
+    help: 'switch to a saved layout, all or nothing; memory that exists keeps its contents, its breakpoints are shown',
     run: (context, args) => load(context, getString(args, 'name')!),
   },
   {
@@ -105,9 +129,9 @@ export const layoutCommands: Command[] = [
   },
   {
     name: 'share',
-    args: 'state:-s,replay:-r',
-    params: '[-s|-r]',
-    help: 'print a link that opens this layout elsewhere (-s: the whole machine as it is now; -r: a replay, from its start to now)',
+    args: 'state:-s,replay:-r,breakpoints:-b',
+    params: '[-s|-r|-b]',
+    help: 'print a link that opens this layout elsewhere (-s: the whole machine as it is now; -r: a replay, from its start to now; -b: with breakpoints)',
     origin: 'lab',
     note: 'A layout does not carry the contents of memory. -s and -r are for guests that the page serves itself; `docs/snapshots.md` has their bounds.',
     run: share,
