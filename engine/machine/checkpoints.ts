@@ -23,6 +23,8 @@ import { captureRam, captureStill, restoreStill, type StateParts } from './state
 
 /** More would be no help: a step between two is a second's work at most. */
 const MOST = 48;
+/** Between two checkpoints passes so many times what the first of them took. */
+const REST = 19;
 
 interface Pages {
   /** Page number -> offset of its bytes. */
@@ -71,11 +73,13 @@ const GUEST_CACHES: readonly [number, number][] = [
 export class Checkpoints implements MachineCheckpoints {
   muted = false;
   /** Instructions of all vCPUs at which the next is due; undefined: none. */
-  due: number | undefined;
+  private due: number | undefined;
   private options: CheckpointOptions | undefined;
   private kept: Checkpoint[] = [];
   /** The core's bits are of pages that changed since this one. */
   private base = 0;
+  /** None is taken by itself before, ms. */
+  private notBefore = Number.NEGATIVE_INFINITY;
 
   constructor(private readonly context: CheckpointContext) {}
 
@@ -91,9 +95,18 @@ export class Checkpoints implements MachineCheckpoints {
     return this.kept.map(({ position, mark, pages }) => ({ position, mark, bytes: pages.bytes.length }));
   }
 
+  /** So many instructions have run: takes one if it is due, and the last is paid for. */
+  passed(instructions: number): void {
+    const { due, muted, options } = this;
+    if (due === undefined || instructions < due || muted) return;
+    if (options?.wallClock && options.wallClock() < this.notBefore) return;
+    this.take();
+  }
+
   take(): void {
     const { options, context } = this;
     if (!options) return;
+    const began = options.wallClock?.() ?? 0;
     const parts = context.parts();
     const { memory, mmio } = parts;
     const pages = this.kept.length === 0 ? allPages(context.host) : this.changedSince();
@@ -116,6 +129,8 @@ export class Checkpoints implements MachineCheckpoints {
     this.due = context.position().instructions + options.instructions;
     this.thin();
     this.base = this.kept.length - 1;
+    const ended = options.wallClock?.() ?? 0;
+    this.notBefore = ended + REST * (ended - began);
   }
 
   to(index: number): void {

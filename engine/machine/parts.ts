@@ -146,8 +146,7 @@ export class MachineParts {
       condition: () => this.condition,
       watchStop: () => this.debug.lastStop!,
       checkpoint: (instructions) => {
-        const { due } = this.checkpoints;
-        if (due !== undefined && instructions >= due && !this.checkpoints.muted) this.checkpoints.take();
+        this.checkpoints.passed(instructions);
       },
       anyHeld: () => this.rings.anyHeld,
       flush: () => this.console.flush(),

@@ -33,7 +33,7 @@ export class Past {
     const { instructions = INSTRUCTIONS, bytes = BYTES, journal } = this.options;
     this.leave();
     const mark = (): Mark => ({ applied: this.inputs, kept: journal.keep?.() });
-    this.machine.checkpoints.keep({ instructions, bytes, mark });
+    this.machine.checkpoints.keep({ instructions, bytes, mark, wallClock: this.options.wallClock });
   }
 
   /** Inputs applied so far. */

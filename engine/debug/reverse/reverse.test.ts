@@ -30,7 +30,7 @@ async function lab(accel: 'jit' | 'interp', image = kernel, smp = 1, instruction
     redo: (index) => send(entries[index]!.text),
     past: () => {},
   };
-  const reverse = new Reverse({ machine, journal, wallClock: () => performance.now(), instructions });
+  const reverse = new Reverse({ machine, journal, wallClock: () => now, instructions });
   return {
     guest,
     reverse,
@@ -199,4 +199,23 @@ it('keeps within its bounds, at growing distances', async () => {
   const list = machine.checkpoints.list();
   expect(list.length).toBeLessThanOrEqual(48);
   expect(list.reduce((sum, { bytes }) => sum + bytes, 0)).toBeLessThan(64 * 0x100000);
+});
+
+it('takes none before the last is paid for: what they cost is bounded, not how far apart they are', async () => {
+  const { guest, reverse } = await session('jit');
+  const { machine } = guest;
+  reverse.end();
+  // Each look at the clock is 1 ms later, so a checkpoint takes 1 ms, and 19 looks have to pass.
+  let now = 0;
+  machine.checkpoints.keep({ instructions: 1000, bytes: 64 * 0x100000, mark: () => 0, wallClock: () => now++ });
+  const taken = (): number => machine.checkpoints.list().length;
+  const looks: number[] = [];
+  for (let known = taken(); looks.length < 4; ) {
+    guest.type('x');
+    machine.run.advance(2000);
+    if (taken() === known) continue;
+    known = taken();
+    looks.push(now);
+  }
+  for (const [i, at] of looks.entries()) expect(at - (looks[i - 1] ?? 0)).toBeGreaterThanOrEqual(20);
 });
