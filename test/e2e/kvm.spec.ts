@@ -1,4 +1,4 @@
-/** The guide about KVM itself: starts linux-kvm, counts the holes of its own ioctls, and does the same in one commit. */
+/** The guide about KVM itself: starts linux-kvm, counts the holes of its own ioctls, and does the same in one commit; its nested guest's page walk and memory. */
 import { existsSync, readFileSync } from 'node:fs';
 import { expect, test } from './page';
 
@@ -31,4 +31,27 @@ test('the hole in KVM itself: counted in a nested guest, none in one commit', as
   expect(none).toBe('0');
   await pane.getByRole('button', { name: 'Start over' }).click();
   await expect.poll(() => lab.slots()).toEqual(asBooted);
+  await pane.getByRole('button', { name: 'Close the guide' }).click();
+
+  // Stopped while its nested guest runs: both levels of tables, and the memory that is the nested guest's.
+  const command = "kvm-memslots 'create 0 0x10000 64K' 'create 1 0x20000 64K' 'exchange 0 1 100000'";
+  await page.evaluate((text) => window.lab.console.type(text), `\rquit\r${command}\r`);
+  const stopsInside = async (): Promise<string> => {
+    await lab.monitor('stop');
+    const text = await lab.monitor('info nested');
+    if (!text.includes('runs the guest')) await lab.monitor('cont');
+    return text;
+  };
+  await expect.poll(stopsInside, { timeout: 60_000 }).toMatch(/^vCPU 0: runs the guest of VMCB 0x[0-9a-f]+, ASID \d+; 4-level tables/);
+  await page.getByRole('tab', { name: 'Page walk' }).click();
+  const panel = page.getByRole('tabpanel', { name: 'Page walk' });
+  await panel.getByLabel('gva').fill('0xf000');
+  await panel.getByLabel('gva').press('Enter');
+  await expect(panel.getByText('A nested guest runs')).toBeVisible();
+  for (const name of ['nested PML4E[0]', 'nested PTE[15]']) await expect(panel.getByText(name)).toBeVisible();
+  const gpa = /^gpa nested gpa 0xf000 = (0x[0-9a-f]+) /m.exec(await lab.monitor('info walk 0xf000'))?.[1];
+  if (!gpa) throw new Error(await lab.monitor('info walk 0xf000'));
+  await panel.getByRole('button', { name: gpa, exact: true }).click();
+  await expect(page.getByRole('list', { name: 'Legend' }).getByText('Nested guest')).toBeAttached();
+  await expect(page.locator('#map-describes')).toContainText(/[0-9.]+ [KM]iB are a nested guest’s memory/);
 });
