@@ -1,7 +1,8 @@
 /** The page inside a teacher's page: what is left out, what is reported, and the way to a tab of its own. */
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { expect, test } from './page';
+import type { Frame, Page } from '@playwright/test';
+import { expect, plugTwoDimms, test } from './page';
 
 interface Heard {
   source: string;
@@ -11,17 +12,34 @@ interface Heard {
   done?: unknown;
 }
 
-test('a course page embeds a guide, and follows its steps', async ({ page, lab, baseURL }) => {
-  const address = `${baseURL}?embed#guide=two-swaps`.replace('two-swaps', 'move');
-  const course = `<!doctype html><title>Course</title><h1>Lesson 3</h1>
-    <iframe title="The lab" src="${address}" style="width: 1100px; height: 720px"></iframe>
-    <script>heard = []; addEventListener('message', (event) => heard.push({ origin: event.origin, ...event.data }))</script>`;
-  const server = createServer((_request, response) => response.writeHead(200, { 'content-type': 'text/html' }).end(course));
+/** A teacher's page on another site, with the address in a frame; it keeps what it hears. */
+async function coursePage(): Promise<{ around(address: string): string; close(): void }> {
+  const server = createServer(({ url = '/' }, response) => {
+    const address = new URL(url, 'http://course').searchParams.get('src') ?? '';
+    const course = `<!doctype html><title>Course</title><h1>Lesson 3</h1>
+      <iframe title="The lab" src="${address.replaceAll('&', '&amp;')}" style="width: 1100px; height: 720px"></iframe>
+      <script>heard = []; addEventListener('message', (event) => heard.push({ origin: event.origin, ...event.data }))</script>`;
+    response.writeHead(200, { 'content-type': 'text/html' }).end(course);
+  });
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const { port } = server.address() as AddressInfo;
+  return {
+    around: (address) => `http://127.0.0.1:${port}/?src=${encodeURIComponent(address)}`,
+    close: () => {
+      server.close();
+      server.closeAllConnections();
+    },
+  };
+}
+
+const heardBy = (page: Page) => page.evaluate(() => (globalThis as unknown as { heard: Heard[] }).heard);
+
+test('a course page embeds a guide, and follows its steps', async ({ page, lab, baseURL }) => {
+  const course = await coursePage();
   try {
-    await page.goto(`http://127.0.0.1:${(server.address() as AddressInfo).port}/`);
+    await page.goto(course.around(`${baseURL}?embed#guide=move`));
     const frame = page.frameLocator('iframe');
-    const heard = () => page.evaluate(() => (globalThis as unknown as { heard: Heard[] }).heard);
+    const heard = () => heardBy(page);
     await expect(frame.getByRole('region', { name: 'Guide' })).toContainText('step 1 of');
     // What a course page has no room for.
     await expect(frame.getByRole('region', { name: 'First step' })).toHaveCount(0);
@@ -42,8 +60,46 @@ test('a course page embeds a guide, and follows its steps', async ({ page, lab, 
     // Leaving a used machine asks nothing here: the page around it is the one that is left.
     await page.goto('about:blank');
   } finally {
-    server.close();
-    server.closeAllConnections();
+    course.close();
+  }
+});
+
+test('a guest, a layout and a replay open in a frame without storage, and each says once that it is ready', async ({
+  page,
+  lab,
+  baseURL,
+}) => {
+  await lab.open();
+  await plugTwoDimms(lab);
+  await lab.shell('poke 0x10000000 0x1111');
+  const links = await page.evaluate(async () => ({ layout: await window.lab.share(), replay: await window.lab.share('replay') }));
+  const course = await coursePage();
+  const inFrame = (): Frame => page.frames()[1]!;
+  const isReady = async (guest: string): Promise<void> => {
+    await expect.poll(async () => (await heardBy(page)).filter(({ event }) => event === 'ready')).toMatchObject([{ guest }]);
+  };
+  try {
+    await page.goto(course.around(`${baseURL}?embed&guest=memtest86%2B`));
+    await isReady('memtest86+');
+    // Another site's frame: this browser gives it no storage at all.
+    const storage = await inFrame().evaluate(async () => [
+      await indexedDB.databases().catch(({ name }: Error) => name),
+      await navigator.locks.query().catch(({ name }: Error) => name),
+    ]);
+    expect(storage).toEqual(['UnknownError', 'SecurityError']);
+
+    const embedded = (link: string): string => link.replace('#', '?embed#');
+    await page.goto(course.around(embedded(links.layout)));
+    await isReady('memlab');
+    expect(await inFrame().evaluate(() => window.lab.monitor('info memory-devices'))).toContain('addr: 0x18000000');
+
+    await page.goto(course.around(embedded(links.replay)));
+    await expect(page.frameLocator('iframe').getByText('Replayed:')).toBeVisible({ timeout: 60_000 });
+    await isReady('memlab');
+    expect(await inFrame().evaluate(() => window.lab.monitor('xp /1gx 0x10000000'))).toContain('0x0000000000001111');
+    expect(lab.errors).toEqual([]);
+  } finally {
+    course.close();
   }
 });
 

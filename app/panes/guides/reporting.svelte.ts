@@ -8,8 +8,12 @@ import type { Guides } from './runner.svelte';
 export function reportSteps(guides: Guides, lab: Lab): () => void {
   let told: { guide: string; done: readonly boolean[] } | undefined;
   return $effect.root(() => {
+    let ready: string | undefined;
     $effect(() => {
-      if (lab.phase === 'ready' && lab.state?.guest !== undefined) report({ event: 'ready', guest: lab.state.guest });
+      const guest = lab.phase === 'ready' ? lab.state?.guest : undefined;
+      // Its state changes all the time.
+      if (guest !== undefined && guest !== ready) report({ event: 'ready', guest });
+      ready = guest;
     });
     $effect(() => {
       const guide = guides.shown ? guides.guide : undefined;
