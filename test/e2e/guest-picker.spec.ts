@@ -107,6 +107,35 @@ test('a file that is no kernel is refused by the machine, and the old guest runs
   expect(lab.errors).toEqual([]);
 });
 
+test('names of code dropped on the page are used at once, or refused in words', async ({ lab, page }) => {
+  await lab.open();
+  const drop = async (name: string, bytes: Uint8Array): Promise<void> => {
+    const data = await page.evaluateHandle(
+      ([file, content]) => {
+        const transfer = new DataTransfer();
+        transfer.items.add(new File([Uint8Array.from(content)], file));
+        return transfer;
+      },
+      [name, [...bytes]] as const,
+    );
+    await page.dispatchEvent('body', 'drop', { dataTransfer: data });
+  };
+  const text = (lines: string): Uint8Array => new TextEncoder().encode(lines);
+  const main = /0x[0-9a-f]+/.exec(await lab.monitor('symbol lab_main'))![0].slice(2);
+  await drop('System.map', text('no map at all\n'));
+  await expect(page.getByText('System.map gives no symbols: line 1 is not "address type name": "no map at all".')).toBeVisible();
+  await drop('vmlinux', memlab.subarray(0, memlab.length / 2));
+  await expect(page.getByText(/^vmlinux gives no symbols: .* is cut short/)).toBeVisible();
+  await drop('System.map', text(`${main} T named_by_the_map\n`));
+  await expect(page.getByText('1 symbol from System.map.')).toBeVisible();
+  expect(await lab.monitor('x /1i lab_main')).toMatch(/^named_by_the_map:/);
+  await page.getByRole('tab', { name: 'Page walk' }).click();
+  await page.getByRole('tabpanel', { name: 'Page walk' }).getByRole('textbox').first().fill('lab_main+4');
+  await page.keyboard.press('Enter');
+  await expect(page.getByRole('tabpanel', { name: 'Page walk' })).toContainText('named_by_the_map+0x4');
+  expect(lab.errors).toEqual([]);
+});
+
 test('a kernel dropped on the page is offered, boots, and is remembered by its name', async ({ lab, page }) => {
   await lab.open();
   const data = await page.evaluateHandle(
