@@ -7,9 +7,10 @@ import { type CoreExports, REGION_IMPORTS } from '../abi/core';
 import { JIT_EXITS, JIT_LINKED, JIT_RAN, JIT_WINDOWS_DROPPED, JIT_WINDOWS_FILLED } from '../abi/layout';
 import { FunctionSlots, TableMemory, WindowCells } from './cache';
 import { discover, type Limits } from './graph';
+import type { Table } from './jump-table';
 import { INTERPRET, Reason } from './locals';
 import { OPERATIONS } from './records';
-import { type Region, type Table, writeRegion } from './region';
+import { type Region, writeRegion } from './region';
 import { type CodePlace, type CodeTier, tierOf } from './tier';
 
 export interface JitOptions {

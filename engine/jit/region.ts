@@ -1,13 +1,16 @@
 /** Writes a region: the nodes of its graph in structured control flow, flags followed across them, computed jumps through a table. */
 import { mayMiss, type Plan, planAccesses } from './accesses';
 import { Emitter } from './emitter';
+import { followFlags, wordsOf } from './flag-flow';
 import { effectOf, type Flags, IN_RECORD, mayLeave, readsFlags } from './flag-kinds';
 import type { Graph, Node } from './graph';
+import { fillJumps, type JumpTable, planJumps, type Table } from './jump-table';
 import { ENTRY, IMPORTS, LOCALS, PAGE, REGION_TYPE, Reason, RIP, X } from './locals';
 import { moduleOf } from './module';
-import { canonical, OPERATION_WRITERS, popReturn, push } from './operations';
+import { OPERATION_WRITERS } from './operations';
 import type { Instruction } from './records';
 import { changedBy, usedBy } from './registers';
+import { canonical, popReturn, push } from './stack';
 import { Structure } from './structure';
 import { isVector, vectorRegisters } from './vector-forms';
 import { vector } from './vectors';
@@ -23,11 +26,6 @@ export interface Room {
   release(table: Table, windows: Iterable<number>): void;
   /** Makes the block an entry. Returns the address of its twin, whose records stay; 0: it is already another region's entry. */
   prepare(block: number): number;
-}
-
-export interface Table {
-  address: number;
-  bits: number;
 }
 
 export interface Region {
@@ -47,9 +45,6 @@ export interface Region {
   /** Bytes of the guest's code. */
   guestBytes: number;
 }
-
-const unionOf = (a: Flags, b: Flags): Flags => (a?.kind === b?.kind && a?.size === b?.size ? a : undefined);
-const wordsOf = (flags: Flags): string => (flags === undefined ? '?' : `${flags.kind}/${flags.size}`);
 
 /** Windows of one region at most. */
 const WINDOWS = 200;
@@ -74,8 +69,8 @@ class RegionWriter {
   private readonly nodes: Node[];
   private readonly numberOf = new Map<number, number>();
   private structure!: Structure;
-  private readonly flagsAt: Flags[] = [];
-  private table!: { address: number; bits: number; multiplier: number; shift: number };
+  private flagsAt: Flags[] = [];
+  private table!: JumpTable;
 
   constructor(
     private readonly graph: Graph,
@@ -104,7 +99,10 @@ class RegionWriter {
     for (const [index, node] of this.nodes.entries()) if (first.isLoopHead(index + 1)) this.graph.entries.add(node.delta);
     this.structure = new Structure({ successors: successors() });
     const order = this.structure.entries.map((number) => this.nodes[number - 1]!);
-    const table = this.hash(order);
+    const table = planJumps(
+      order.map(({ delta }) => delta),
+      (bits) => this.room.allocate(bits),
+    );
     if (table === undefined) return undefined;
     this.table = table;
     for (const { block, records } of order) {
@@ -113,13 +111,17 @@ class RegionWriter {
       for (const at of records.instructions) at.at += twin - block;
     }
     this.planAll(new Set());
-    this.followFlags();
+    this.flagsAt = followFlags(this.nodes, this.structure.entries, (node) => this.successors(node));
     const written = this.emit(view);
     if (written === undefined) {
       this.room.release(table, this.windows.values());
       return undefined;
     }
-    this.fill(view);
+    fillJumps(
+      view,
+      table,
+      order.map(({ delta, page }) => ({ distance: delta, page })),
+    );
     const region: Region = {
       ...written,
       nodes: this.nodes,
@@ -177,75 +179,6 @@ class RegionWriter {
       }
     e.region(() => this.structure.write(e.code, ENTRY, (number, to) => this.node(number, to)));
     return e.exits.fill(view) ? { code: moduleOf(IMPORTS, REGION_TYPE, LOCALS, e.code), exits } : undefined;
-  }
-
-  /** A multiplier that maps no two entries to one cell. */
-  private hash(entries: readonly Node[]): RegionWriter['table'] | undefined {
-    let bits = Math.max(2, Math.ceil(Math.log2(entries.length * 4)));
-    for (let seed = 1, tries = 0; ; tries++) {
-      if (tries === 200) {
-        bits++;
-        tries = 0;
-      }
-      if (bits > 14) return undefined;
-      seed = (Math.imul(seed, 1664525) + 1013904223) | 0;
-      const multiplier = seed | 1;
-      const shift = 32 - bits;
-      const cells = new Set(entries.map(({ delta }) => Math.imul(delta, multiplier) >>> shift));
-      if (cells.size < entries.length) continue;
-      const address = this.room.allocate(bits);
-      return address === 0 ? undefined : { address, bits, multiplier, shift };
-    }
-  }
-
-  /** Fills the table of computed jumps. */
-  private fill(view: DataView): void {
-    const { address, bits, multiplier, shift } = this.table;
-    for (let cell = 0; cell < 1 << bits; cell++) {
-      view.setInt32(address + cell * 8, 0x7fffffff, true);
-      view.setInt32(address + cell * 8 + 4, 0, true);
-    }
-    for (const [number, index] of this.structure.entries.entries()) {
-      const { delta, page } = this.nodes[index - 1]!;
-      const cell = address + (Math.imul(delta, multiplier) >>> shift) * 8;
-      view.setInt32(cell, delta, true);
-      view.setUint16(cell + 4, number, true);
-      view.setUint16(cell + 6, 1 << page, true);
-    }
-  }
-
-  /** The known flags at each node's start: forward dataflow to a fixed point. */
-  private followFlags(): void {
-    const { flagsAt } = this;
-    const known: boolean[] = [];
-    const queue = [...this.structure.entries];
-    for (const number of queue) {
-      flagsAt[number] = undefined;
-      known[number] = true;
-    }
-    for (let at = 0; at < queue.length; at++) {
-      const number = queue[at]!;
-      const node = this.nodes[number - 1]!;
-      const after = this.flagsAfter(node, flagsAt[number]);
-      for (const next of this.successors(node)) {
-        const met = known[next] ? unionOf(flagsAt[next], after) : after;
-        if (known[next] && wordsOf(met) === wordsOf(flagsAt[next])) continue;
-        known[next] = true;
-        flagsAt[next] = met;
-        queue.push(next);
-      }
-    }
-  }
-
-  /** The states that the operations' writers reach, or fewer. */
-  private flagsAfter(node: Node, before: Flags): Flags {
-    let flags = before;
-    for (const at of node.records.instructions) {
-      const effect = effectOf(at);
-      if (effect === 'some') flags = undefined;
-      else if (effect !== 'none') flags = effect;
-    }
-    return flags;
   }
 
   /** Are the flags of instruction `index` overwritten before anything can read them? */

@@ -1,0 +1,31 @@
+/** What the writers of operations share: their locals by size, and arithmetic of either width. */
+import type { Emitter } from './emitter';
+import { A, B, R, X, Y, Z } from './locals';
+import type { Size } from './records';
+
+/** First operand, second operand and result: 32-bit locals up to 32 bits, else 64-bit ones. */
+export const localsOf = (size: Size): { a: number; b: number; r: number } => (size === 3 ? { a: X, b: Y, r: Z } : { a: A, b: B, r: R });
+
+export type Two = 'Add' | 'Sub' | 'Mul' | 'And' | 'Or' | 'Xor' | 'Shl' | 'ShrS' | 'ShrU' | 'Rotl' | 'Rotr';
+export function two(e: Emitter, size: Size, operation: Two): void {
+  e.code[size === 3 ? (`i64${operation}` as const) : (`i32${operation}` as const)]();
+}
+
+/** Cuts an i32 on the stack to 8 or 16 bits. */
+export function cut(e: Emitter, size: Size): void {
+  if (size > 1) return;
+  e.code.i32Const(size === 0 ? 0xff : 0xffff);
+  e.code.i32And();
+}
+
+/** The local goes to a register, or (undefined) to the memory that was probed. */
+export function store(e: Emitter, register: number | undefined, size: Size, local: number): void {
+  if (register === undefined) {
+    e.host();
+    e.code.get(local);
+    e.storeSized(size);
+  } else {
+    e.code.get(local);
+    e.writeRegister(register, size);
+  }
+}
