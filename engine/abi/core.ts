@@ -31,7 +31,7 @@ export interface CoreImports {
   log(vcpu: number, code: number, a: number, b: number): void;
   /** Samples found the guest in the page of this block again and again; the linear address of its page in two halves. Between blocks. */
   jitHot(vcpu: number, block: number, pageLow: number, pageHigh: number): void;
-  /** Decoded code of a page (hva / 4096) that `jitWatch` named is gone, or (-1) all decoded code. Called by `init` too. */
+  /** Some of the decoded code of a page (hva / 4096) that `jitWatch` named is gone, or (-1) all decoded code. Called by `init` too. */
   jitDropped(hostPage: number): void;
   /** The window of this number misses again and again. Between blocks. */
   jitMisses(window: number): void;

@@ -1,8 +1,8 @@
 /**
  * Storage of decoded code: the arena, the hash that finds blocks, and a descriptor for each host page with decoded code. Blocks are keyed by host
  * address and mode, so they survive a move of their memslot and serve every virtual alias. A page with decoded code has no write tags in any TLB; a
- * store into one of its 64-byte granules with decoded bytes drops all blocks of the page. Blocks are linked only within their page, so from outside
- * only the hash points to them.
+ * store into one of its 64-byte granules drops the blocks that were made of it (codeWritten). Blocks are linked only within their page, so from
+ * outside only the hash points to them.
  */
 import {
   ARENA_BASE,
@@ -19,15 +19,18 @@ import { jitDropped } from './imports';
 import {
   BLOCK_LIMIT,
   blockHva,
+  blockLength,
   bucketLink,
   HEADER_SIZE,
   isBlockAt,
   nextInBucket,
   nextInPage,
+  pageLink,
   RECORD_SIZE,
   setBlockChain,
   setCached,
 } from './record';
+import { forgetDropped } from './regions';
 import { cpu } from './state';
 import { stopBehind } from './stops';
 
@@ -82,18 +85,33 @@ export function makeRoom(): void {
   if (arenaTop + BLOCK_ROOM + 2 * DESCRIPTOR_SIZE > <usize>ARENA_END) dropAllCode();
 }
 
-function dropPage(page: usize): void {
-  const cell = <usize>CODE_PAGES + (page << 2);
-  const descriptor = <usize>load<u32>(cell);
-  let block = <usize>load<u32>(descriptor, D_BLOCKS);
-  while (block != 0) {
-    unlinkBlock(block);
-    block = nextInPage(block);
+/**
+ * Drops the blocks of a page that were made of these granules. Others that were linked to them link to nothing; the running block ends
+ * behind its instruction, whichever it is.
+ */
+function dropGranules(page: usize, descriptor: usize, written: u64): void {
+  let left: u64 = 0;
+  let link = descriptor + D_BLOCKS;
+  for (let block = <usize>load<u32>(link); block != 0; block = <usize>load<u32>(link)) {
+    const offset = blockHva(block) & 4095;
+    const made = granules(offset, min(offset + <usize>blockLength(block) - 1, 4095));
+    if (made & written) {
+      unlinkBlock(block);
+      store<u32>(link, <u32>nextInPage(block));
+    } else {
+      left |= made;
+      link = pageLink(block);
+    }
   }
-  store<u32>(cell, 0);
   const watched = load<u32>(descriptor, D_WATCHED);
-  store<u32>(descriptor, <u32>freeDescriptor, D_NEXT_FREE);
-  freeDescriptor = descriptor;
+  if (left == 0) {
+    store<u32>(<usize>CODE_PAGES + (page << 2), 0);
+    store<u32>(descriptor, <u32>freeDescriptor, D_NEXT_FREE);
+    freeDescriptor = descriptor;
+  } else {
+    store<u64>(descriptor, left, D_GRANULES);
+    for (let block = <usize>load<u32>(descriptor, D_BLOCKS); block != 0; block = nextInPage(block)) forgetDropped(block);
+  }
   stopBehind();
   if (watched) jitDropped(<i32>page);
   bump(STAT_CODE_INVALIDATED);
@@ -123,7 +141,10 @@ export function codeWritten(hva: usize, size: i32): void {
     const pageEnd = (page + 1) << 12;
     const stop = end < pageEnd ? end : pageEnd;
     const descriptor = descriptorOf(page);
-    if (descriptor != 0 && load<u64>(descriptor, D_GRANULES) & granules(at & 4095, (stop - 1) & 4095)) dropPage(page);
+    if (descriptor != 0) {
+      const written = load<u64>(descriptor, D_GRANULES) & granules(at & 4095, (stop - 1) & 4095);
+      if (written) dropGranules(page, descriptor, written);
+    }
     at = stop;
     if (at == 0) return;
   }

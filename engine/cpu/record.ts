@@ -188,6 +188,10 @@ export function setStringSegment(r: usize, segment: i32): void {
 }
 /** The branch record's way `taken` (0 or 1: R_FALL or R_TAKEN) leads to this block. */
 @inline
+export function branchLink(r: usize, taken: i32): usize {
+  return <usize>load<u32>(r + ((<usize>taken) << 2), R_FALL);
+}
+@inline
 export function setBranchLink(r: usize, taken: i32, block: usize): void {
   store<u32>(r + ((<usize>taken) << 2), <u32>block, R_FALL);
 }
@@ -229,6 +233,11 @@ export function nextInBucket(block: usize): usize {
 @inline
 export function bucketLink(block: usize): usize {
   return header(block) + H_NEXT;
+}
+/** The cell that holds the next block of the page. */
+@inline
+export function pageLink(block: usize): usize {
+  return header(block) + H_PAGE_NEXT;
 }
 @inline
 export function nextInPage(block: usize): usize {

@@ -9,7 +9,7 @@ import { claimArena, findCached, firstBlock, heatOf, SINCE, watchPage } from './
 import { arithmeticFlags, carry, condition, F_CF, F_OF, setArithmeticFlags } from './flags';
 import { shortly } from './fpu/fast';
 import { cold } from './generated/cold';
-import { TRAIT_ENDS, traitsOf } from './generated/lookups';
+import { TRAIT_ENDS, TRAIT_LINKS, traitsOf } from './generated/lookups';
 import { OP_REGION } from './generated/ops';
 import { jitHot } from './imports';
 import { execHost, fetchPage, quietFill } from './mmu';
@@ -17,6 +17,7 @@ import { tlbBase } from './mmu-mode';
 import {
   blockCount,
   blockHva,
+  branchLink,
   entryOf,
   HEADER_SIZE,
   isBlockAt,
@@ -25,6 +26,7 @@ import {
   opOf,
   R_AFTER,
   RECORD_SIZE,
+  setBranchLink,
   setCached,
   setEntry,
   setOp,
@@ -274,6 +276,23 @@ function endOf(block: usize): usize {
     record += RECORD_SIZE;
     // A compare that is fused with its branch ends the block only with that.
     if (ends && load<u8>(record - RECORD_SIZE, R_AFTER) <= 1) return record;
+  }
+}
+
+/** Blocks of the page that this one is in were dropped: it has no links to them any more, and neither has its twin. */
+export function forgetDropped(block: usize): void {
+  const entry = entryOf(block);
+  const twin = entry > COVERED ? <usize>load<u32>(entry, E_TWIN) : block;
+  const last = endOf(twin) - RECORD_SIZE;
+  if (!(traitsOf(opOf(last)) & TRAIT_LINKS)) return;
+  forgetLinks(last);
+  if (twin != block) forgetLinks(block + (last - twin));
+}
+
+function forgetLinks(branch: usize): void {
+  for (let taken = 0; taken < 2; taken++) {
+    const target = branchLink(branch, taken);
+    if (target != 0 && !isCached(target)) setBranchLink(branch, taken, 0);
   }
 }
 

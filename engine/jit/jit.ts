@@ -9,7 +9,7 @@ import { FunctionSlots, TableMemory, WindowCells } from './cache';
 import { discover, type Limits } from './graph';
 import type { Table } from './jump-table';
 import { INTERPRET, Reason } from './locals';
-import { OPERATIONS } from './records';
+import { isCached, OPERATIONS } from './records';
 import { type Region, writeRegion } from './region';
 import { type CodePlace, type CodeTier, tierOf } from './tier';
 
@@ -245,7 +245,7 @@ export class Jit {
     });
   }
 
-  /** CoreImports.jitDropped. */
+  /** CoreImports.jitDropped: blocks of the page were dropped; below 0: everything was. */
   dropped(hostPage: number): void {
     if (hostPage < 0) {
       for (const live of this.live) {
@@ -257,8 +257,10 @@ export class Jit {
       this.entryOwner.clear();
       return;
     }
-    this.written.set(hostPage, (this.written.get(hostPage) ?? 0) + 1);
-    for (const live of [...(this.byPage.get(hostPage) ?? [])]) this.drop(live, 'written');
+    this.refreshView();
+    const gone = [...(this.byPage.get(hostPage) ?? [])].filter(({ blocks }) => blocks.some((at) => !isCached(this.view, at)));
+    if (gone.length > 0) this.written.set(hostPage, (this.written.get(hostPage) ?? 0) + 1);
+    for (const live of gone) this.drop(live, 'written');
   }
 
   private drop(live: Live, reason: DropReason): void {

@@ -2,6 +2,7 @@
 
 import { type Family, OPERATIONS as ROWS, type Size } from '../abi/ops/index';
 import {
+  H_CACHED,
   H_COUNT,
   H_HVA,
   H_LENGTH,
@@ -153,3 +154,6 @@ export function readBlock(view: DataView, header: number, first: number): Record
 }
 
 export const headerOf = (block: number): number => block - HEADER_SIZE;
+
+/** Is the block, which was decoded, still the one that runs? */
+export const isCached = (view: DataView, block: number): boolean => view.getUint32(headerOf(block) + H_CACHED, true) !== 0;

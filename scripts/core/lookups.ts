@@ -44,6 +44,7 @@ function lookup(name: string, comment: string, axes: readonly (readonly [string,
 const TRAITS: readonly (readonly [name: string, comment: string, holds: (row: Operation) => boolean])[] = [
   ['ENDS', 'It is the last of its block.', (row) => row.ends],
   ['INLINE', "A handler of the interpreter's switch runs it, not a function.", isInline],
+  ['LINKS', 'Its record holds links to blocks of its page.', (row) => row.family === 'branch' && row.form === 'near'],
   ['STACK', 'All its accesses are to the stack.', (row) => row.segment === 'stack'],
   ['EITHER', 'It has a memory operand and uses the stack.', (row) => row.segment === 'either'],
   ['SETS_FLAGS', 'It cannot fault and sets all arithmetic flags without reading one.', (row) => quietly(row) && row.writes === ALL_FLAGS],
