@@ -15,6 +15,7 @@ import { jitHot } from './imports';
 import { execHost, fetchPage, quietFill } from './mmu';
 import { tlbBase } from './mmu-mode';
 import {
+  BLOCK_LIMIT,
   blockCount,
   blockHva,
   branchLink,
@@ -77,6 +78,8 @@ export let leftAt: usize = 0;
 
 /** Instructions between two samples of RIP, minus a random part; 0: no JIT. */
 let quantum: i32 = 0;
+/** Instructions until the next sample, however often the interpreter comes back before. */
+let due: i32 = 0;
 let threshold: u32 = 0;
 /** Samples taken. */
 let samples: u32 = 0;
@@ -91,12 +94,19 @@ export function jitSetup(sample: i32, samples: i32): void {
   threshold = samples;
 }
 
-/** Instructions until the next sample. */
+/** Instructions until the next sample, `left` at most. */
 export function nextSample(left: i32): i32 {
   if (quantum == 0) return left;
-  jitter = jitter * 1664525 + 1013904223;
-  const soft = quantum - <i32>((jitter >> 8) % <u32>((quantum >> 1) | 1));
-  return soft < left ? soft : left;
+  if (due <= 0) {
+    jitter = jitter * 1664525 + 1013904223;
+    due = quantum - <i32>((jitter >> 8) % <u32>((quantum >> 1) | 1));
+  }
+  return due < left ? due : left;
+}
+/** So many instructions have run. Is a sample due at the next block, which did not fit? */
+export function sampleDue(ran: i32): bool {
+  due -= ran;
+  return due < BLOCK_LIMIT;
 }
 
 /** Code of this key is compiled: plain 64-bit code, a guest's under SVM too. */
@@ -116,6 +126,7 @@ function wantedAt(heat: usize): u32 {
  */
 export function sampled(block: usize): void {
   if (quantum == 0) return;
+  due = 0;
   samples++;
   if (!isCompiled(blockKey()) || entryOf(block) != 0 || !isCached(block) || !isBlockAt(block, blockHva(block), blockKey())) return;
   const heat = heatOf(block);

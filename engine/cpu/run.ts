@@ -42,7 +42,7 @@ import { faultsAgain, noteSlice, resumeAgain, undelivered } from './going-on';
 import { ackInterrupt } from './imports';
 import { modeChanged } from './mmu-mode';
 import { blockCount, R_AFTER, VREG_EA, VREG_PAGE } from './record';
-import { nextSample, sampled } from './regions';
+import { nextSample, sampleDue, sampled } from './regions';
 import {
   blockOf,
   clearPending,
@@ -217,9 +217,10 @@ function instructions(now: u64): i32 {
   const why = execute(block);
   endStops();
   account(why);
+  const due = sampleDue(<i32>(load<u64>(cpu, VCPU_ICOUNT) - now));
   if (why == WHY_EVENT) return undelivered ? stopped() : GO_ON;
   // The end of a slice is no sample: it may fall into the middle of any block.
-  if (why == WHY_OVER && load<u64>(cpu, VCPU_ICOUNT) < stopAt) sampled(leavePoint);
+  if (due && why == WHY_OVER && load<u64>(cpu, VCPU_ICOUNT) < stopAt) sampled(leavePoint);
   const retired = load<u64>(cpu, VCPU_ICOUNT) - now;
   // Where the next instruction cannot be fetched the traps of this one come first. Then it is fetched again.
   if (why == WHY_FETCH && retired != 0) {
