@@ -141,6 +141,7 @@ export function getFlags(): u32 {
 }
 
 /** Sets all flags; reserved bits are dropped. */
+@inline
 export function setFlags(value: u32): void {
   const changed = value ^ load<u32>(cpu, FL_SYS);
   setArithmeticFlags(value);

@@ -60,6 +60,7 @@ export function mayGoOn(p: usize): bool {
 }
 
 /** Between two instructions, with VCPU_LEFT exact: would `run` find nothing to do but go on? */
+@inline
 function nothingWaits(): bool {
   const c = cpu;
   const flags = load<u32>(c, FL_SYS);

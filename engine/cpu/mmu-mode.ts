@@ -175,6 +175,7 @@ export function modeChanged(): void {
 }
 
 /** As modeChanged, for a change of privilege from 64-bit code to 64-bit code: only the CPL can have changed. */
+@inline
 export function privilegeChanged(newCpl: u32): void {
   setCpl(newCpl);
   if (load<u64>(cpu, VCPU_CR0) & CR0_AM) {

@@ -2,7 +2,9 @@
  * SYSCALL, SYSRET (Intel's: 64-bit mode only), SYSENTER, SYSEXIT. SDM 2, the instructions' pages; SDM 3A 5.8.7, 5.8.8.
  */
 import {
+  SEG_BASE,
   SEG_CS,
+  SEG_LIMIT,
   SEG_SS,
   VCPU_CSTAR,
   VCPU_LSTAR,
@@ -18,8 +20,8 @@ import {
   VCPU_SYSENTER_ESP,
 } from '../abi/index';
 import { getFlags, setFlags } from './flags';
-import { cpl, EFER_SCE, efer, is64, isCanonical, isLong, isProt, modeChanged, privilegeChanged, setCpl } from './mmu-mode';
-import { isNull, putSegmentRaw } from './segments';
+import { cpl, EFER_SCE, efer, is64, isCanonical, isLong, isProt, modeChanged, privilegeChanged, segRecord, setCpl } from './mmu-mode';
+import { isNull } from './segments';
 import { cpu, raise, VEC_GP, VEC_UD } from './state';
 import { isAmd } from './system/cpuid';
 
@@ -31,9 +33,12 @@ const FLAG_IF: u32 = 0x200;
 const FLAG_VM: u32 = 0x20000;
 const FLAG_RF: u32 = 0x10000;
 
+/** Base 0 and limit 4 GiB. The limit, the selector and the attributes lie side by side. */
 @inline
 function flat(seg: i32, selector: u32, attr: u32, dpl: u32): void {
-  putSegmentRaw(seg, selector, 0, 0xffffffff, attr | (dpl << 5));
+  const record = segRecord(seg);
+  store<u64>(record, 0, SEG_BASE);
+  store<u64>(record, 0xffffffff | (<u64>(selector & 0xffff) << 32) | (<u64>(attr | (dpl << 5)) << 48), SEG_LIMIT);
 }
 
 /** VCPU_RIP is the next instruction's address. #UD without EFER.SCE, and outside 64-bit mode; AMD's have it in compatibility mode too. */
