@@ -99,5 +99,15 @@ export interface CoreExports {
   jitWatch(hostPage: number): number;
 }
 
-/** What compiled regions import of the core. None of it is called from JavaScript. */
-export const REGION_IMPORTS = ['jitFill', 'jitFetch', 'jitCold', 'jitFlags', 'jitCarry', 'jitCondition', 'jitRotated', 'jitX87'] as const;
+/** What compiled regions call of the core, by its place in their table of helpers. None of it is called from JavaScript. */
+export const REGION_HELPERS = [
+  'jitFill',
+  'jitFetch',
+  'jitCold',
+  'jitEnd',
+  'jitFlags',
+  'jitCarry',
+  'jitCondition',
+  'jitRotated',
+  'jitX87',
+] as const;

@@ -15,6 +15,7 @@ import {
   STAT_CODE_INVALIDATED,
   VCPU_STATS,
 } from '../abi/index';
+import { forgetDropped } from './block-ends';
 import { jitDropped } from './imports';
 import {
   BLOCK_LIMIT,
@@ -30,7 +31,6 @@ import {
   setBlockChain,
   setCached,
 } from './record';
-import { forgetDropped } from './regions';
 import { cpu } from './state';
 import { stopBehind } from './stops';
 

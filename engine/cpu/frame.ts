@@ -67,7 +67,7 @@ import {
   VREG_EA,
   VREG_PAGE,
 } from './record';
-import { enterRegion, interpreted, leftAt, REGION_FAULT, REGION_INTERPRET } from './regions';
+import { enterRegion, interpreted, leftAt, REGION_FAULT, REGION_INTERPRET, REGION_MODE, REGION_STOP } from './regions';
 import { cpu } from './state';
 import { lastOf } from './stops';
 import {

@@ -17,6 +17,7 @@ export {
   jitCold,
   jitCondition,
   jitCover,
+  jitEnd,
   jitExec,
   jitFetch,
   jitFill,

@@ -5,12 +5,13 @@
  * handlers that it calls can fault or request a stop inside.
  */
 import { JIT_EXITS, JIT_LINKED, JIT_RAN, JIT_REASONS, VCPU_ICOUNT, VCPU_LEFT, VCPU_PROBING, VCPU_RIP, VCPU_STOP_AT } from '../abi/index';
+import { COVERED, E_TWIN, endOf } from './block-ends';
 import { claimArena, findCached, firstBlock, heatOf, SINCE, watchPage } from './code-pages';
 import { arithmeticFlags, carry, condition, F_CF, F_OF, setArithmeticFlags } from './flags';
 import { shortly } from './fpu/fast';
 import { cold } from './generated/cold';
-import { TRAIT_ENDS, TRAIT_LINKS, traitsOf } from './generated/lookups';
 import { OP_REGION } from './generated/ops';
+import { mayGoOn } from './going-on';
 import { jitHot } from './imports';
 import { execHost, fetchPage, quietFill } from './mmu';
 import { tlbBase } from './mmu-mode';
@@ -18,16 +19,12 @@ import {
   BLOCK_LIMIT,
   blockCount,
   blockHva,
-  branchLink,
   entryOf,
   HEADER_SIZE,
   isBlockAt,
   isCached,
   nextInPage,
   opOf,
-  R_AFTER,
-  RECORD_SIZE,
-  setBranchLink,
   setCached,
   setEntry,
   setOp,
@@ -45,7 +42,6 @@ const E_FUNCTION: usize = 0; // u32 index in the table of functions
 const E_NUMBER: usize = 4; // u32 which entry of the region
 const E_DELTA: usize = 8; // i32 linear distance of the block's page from the region's first page
 const E_PAGE_BIT: usize = 12; // u32 bit of the block's page among the region's
-const E_TWIN: usize = 16; // u32 first record of the twin
 const E_USES: usize = 20; // u32 times entered
 const E_RAN: usize = 24; // u32 instructions run in the last E_TRIALS entries
 const E_TRIALS: usize = 28; // u32
@@ -53,17 +49,22 @@ const ENTRY_SIZE: usize = 32;
 /** Entries between two checks of an entry's average length: a shorter one costs more than it gains. */
 const TRIALS: u32 = 512;
 const WORTHWHILE: u32 = 12;
-/** H_ENTRY of a block that a region contains without an entry. */
-const COVERED: u32 = 1;
+/** One that ends its block out of line counts as so many: the interpreter takes longer for it. */
+const END_WORTH: i32 = 8;
+let ended: i32 = 0;
 
 /** Results of `enterRegion`, besides REGION_JUMP. */
 export const REGION_JUMP: i32 = 0;
+/** The same, and the mode is another one. */
+export const REGION_MODE: i32 = -1;
 /** The interpreter must run the instruction at RIP, even if a region begins there. */
 export const REGION_INTERPRET: i32 = 1;
 /** The out-of-line handler of the record `leftAt` could not complete. */
 export const REGION_FAULT: i32 = 2;
 /** It requested a stop behind it: `leftAt` is the record that follows. */
 export const REGION_STOP: i32 = 3;
+/** The instruction at `leftAt`, which ends its block, is done, and something waits before the next. */
+export const REGION_LEAVE: i32 = 4;
 
 /** Bits of a region's result, besides the exit reason. */
 const INTERPRET: i32 = 0x10000;
@@ -71,6 +72,8 @@ const FAULT: i32 = 0x20000;
 const STOP: i32 = 0x40000;
 /** A window did not hold an access: VCPU_MISS says which. */
 const MISSED: i32 = 0x80000;
+/** The interpreter would have left behind the instruction. */
+const LEAVE: i32 = 0x100000;
 /** It jumped out, and execution can continue there at once. */
 const JUMPED: i32 = 0xf00;
 
@@ -141,6 +144,8 @@ export function sampled(block: usize): void {
 
 /** Runs the region whose entry the block at p is, and those that it jumps into: registers are exact between them. */
 export function enterRegion(p: usize): i32 {
+  const key = blockKey();
+  const table = tlbBase;
   const all = load<i32>(cpu, VCPU_LEFT) + blockCount(p);
   let result: i32 = 0;
   while (true) {
@@ -148,6 +153,7 @@ export function enterRegion(p: usize): i32 {
     store<u32>(entry, load<u32>(entry, E_USES) + 1, E_USES);
     const left = load<i32>(cpu, VCPU_LEFT) + blockCount(p);
     const page = load<u64>(cpu, VREG_PAGE) - <u64>(<i64>load<i32>(entry, E_DELTA));
+    ended = 0;
     result = call_indirect<i32>(
       load<u32>(entry, E_FUNCTION),
       <i32>cpu,
@@ -157,8 +163,8 @@ export function enterRegion(p: usize): i32 {
       <i32>tlbBase,
       load<i32>(entry, E_PAGE_BIT),
     );
-    if (!(result & MISSED)) tryOut(p, entry, left - load<i32>(cpu, VCPU_LEFT));
-    if (result != JUMPED) break;
+    if (!(result & MISSED)) tryOut(p, entry, left - load<i32>(cpu, VCPU_LEFT) + ended * END_WORTH);
+    if (result != JUMPED || key != blockKey() || table != tlbBase) break;
     p = nextEntry(load<u64>(cpu, VCPU_RIP));
     if (p == 0) break;
     store<u32>(JIT_LINKED, load<u32>(JIT_LINKED) + 1);
@@ -170,6 +176,8 @@ export function enterRegion(p: usize): i32 {
   if (result & MISSED) fillWindow();
   if (result & INTERPRET) return REGION_INTERPRET;
   if (result & FAULT) return REGION_FAULT;
+  if (result & LEAVE) return REGION_LEAVE;
+  if (result == JUMPED && (key != blockKey() || table != tlbBase)) return REGION_MODE;
   return result & STOP ? REGION_STOP : REGION_JUMP;
 }
 
@@ -234,6 +242,29 @@ export function jitCold(p: usize): i32 {
   return done == 1 ? STOP | 2 : FAULT | 2;
 }
 
+/**
+ * Runs the instruction at p, which ends its block out of line. 1: the region goes on at `next`, which is executed from `hostPage` still (0:
+ * that is outside). Else what the region must return; RIP is where it goes on. The vCPU's record, LEFT and VREG_PAGE are exact.
+ */
+export function jitEnd(p: usize, next: u64, hostPage: i32): i32 {
+  const record = interpreted(p);
+  const key = blockKey();
+  const table = tlbBase;
+  const done = cold(record);
+  if (done == 0) {
+    leftAt = p;
+    return FAULT;
+  }
+  ended++;
+  if (stopsBehind() || (done == 2 && !mayGoOn(record))) {
+    leftAt = record;
+    return LEAVE;
+  }
+  // Its translation may be another one now, or its mode.
+  const same = load<u64>(cpu, VCPU_RIP) == next && key == blockKey() && table == tlbBase && hostPage != 0;
+  return same && execHost(next) >> 12 == <usize>hostPage ? 1 : JUMPED;
+}
+
 export function jitFlags(word: i32, first: u64, second: u64, result: u64): void {
   storeLazyFlags(word, first, second, result);
 }
@@ -277,34 +308,6 @@ export function jitFirstBlock(hostPage: i32): usize {
 /** The next block of the same page; 0: that was the last. */
 export function jitNextBlock(block: usize): usize {
   return nextInPage(block);
-}
-
-/** Behind the last record of the block. */
-function endOf(block: usize): usize {
-  let record = block;
-  while (true) {
-    const ends = (traitsOf(opOf(record)) & TRAIT_ENDS) != 0;
-    record += RECORD_SIZE;
-    // A compare that is fused with its branch ends the block only with that.
-    if (ends && load<u8>(record - RECORD_SIZE, R_AFTER) <= 1) return record;
-  }
-}
-
-/** Blocks of the page that this one is in were dropped: it has no links to them any more, and neither has its twin. */
-export function forgetDropped(block: usize): void {
-  const entry = entryOf(block);
-  const twin = entry > COVERED ? <usize>load<u32>(entry, E_TWIN) : block;
-  const last = endOf(twin) - RECORD_SIZE;
-  if (!(traitsOf(opOf(last)) & TRAIT_LINKS)) return;
-  forgetLinks(last);
-  if (twin != block) forgetLinks(block + (last - twin));
-}
-
-function forgetLinks(branch: usize): void {
-  for (let taken = 0; taken < 2; taken++) {
-    const target = branchLink(branch, taken);
-    if (target != 0 && !isCached(target)) setBranchLink(branch, taken, 0);
-  }
 }
 
 /** Prepares an entry at the block: its descriptor and twin. 0: there is one already, or no room in the arena. */

@@ -38,7 +38,7 @@ const FLAG_RF: u32 = 0x10000;
 function flat(seg: i32, selector: u32, attr: u32, dpl: u32): void {
   const record = segRecord(seg);
   store<u64>(record, 0, SEG_BASE);
-  store<u64>(record, 0xffffffff | (<u64>(selector & 0xffff) << 32) | (<u64>(attr | (dpl << 5)) << 48), SEG_LIMIT);
+  store<u64>(record, 0xffffffff | ((<u64>(selector & 0xffff)) << 32) | ((<u64>(attr | (dpl << 5))) << 48), SEG_LIMIT);
 }
 
 /** VCPU_RIP is the next instruction's address. #UD without EFER.SCE, and outside 64-bit mode; AMD's have it in compatibility mode too. */

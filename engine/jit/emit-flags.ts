@@ -28,13 +28,13 @@ export class FlagsEmitter {
     code.get(KEPT);
     code.get(SECOND);
     code.get(RESULT);
-    code.call(FLAGS);
+    code.callHelper(FLAGS);
     if (!this.rotates) return;
     code.get(TURNED);
     code.if();
     code.get(TURNED);
     code.get(TURNED_TO);
-    code.call(ROTATED);
+    code.callHelper(ROTATED);
     code.end();
   }
 
@@ -128,7 +128,7 @@ export class FlagsEmitter {
         return;
       default:
         this.materialize();
-        code.call(CARRY);
+        code.callHelper(CARRY);
     }
   }
 
@@ -138,7 +138,7 @@ export class FlagsEmitter {
     if (flags === undefined || !this.compared(wanted & ~1, flags.kind, flags.size)) {
       this.materialize();
       code.i32Const(wanted & ~1);
-      code.call(CONDITION);
+      code.callHelper(CONDITION);
     }
     if (wanted & 1) code.i32Eqz();
   }

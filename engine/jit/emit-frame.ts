@@ -239,7 +239,7 @@ export class FrameEmitter extends FlagsEmitter {
     code.i64Add();
     code.i32Const(hostPage);
     code.get(LEFT_LOCAL);
-    code.call(FETCH);
+    code.callHelper(FETCH);
     code.i32Eqz();
     code.if();
     this.exit(target, 0, Reason.page);

@@ -189,7 +189,7 @@ export class MemoryEmitter extends FrameEmitter {
     code.get(LEFT_LOCAL);
     code.i32Const(at.after);
     code.i32Add();
-    code.call(FILL);
+    code.callHelper(FILL);
     code.i32Eqz();
     code.if();
     this.exitBefore(at, Reason.memory);

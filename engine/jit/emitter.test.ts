@@ -34,6 +34,8 @@ describe('a region cannot be written', () => {
   it('with a block that is still open', () => {
     const e = new Emitter();
     e.code.block();
-    expect(() => moduleOf([], { parameters: [], results: [] }, [], e.code)).toThrow('1 blocks of the region are still open');
+    expect(() => moduleOf({ imports: [], helpers: [] }, { parameters: [], results: [] }, [], e.code)).toThrow(
+      '1 blocks of the region are still open',
+    );
   });
 });

@@ -2,8 +2,10 @@
  * Base of all operations' writers. One emitter writes one region: flags, frame and memory are in the classes that it extends; here are the calls
  * of the core's handlers, and the checks of vector instructions.
  */
+
+import { VCPU_LEFT } from '../abi/layout';
 import { MemoryEmitter } from './emit-memory';
-import { CODE, COLD, EA, EXACT, PAGE, Reason, VCPU, VECTORS, X87 } from './locals';
+import { CODE, COLD, EA, END, EXACT, LEFT_LOCAL, PAGE, Reason, VCPU, VECTORS, VERIFIED, X87 } from './locals';
 import { type Instruction, VREG_EA, VREG_PAGE } from './records';
 
 export class Emitter extends MemoryEmitter {
@@ -33,12 +35,55 @@ export class Emitter extends MemoryEmitter {
     this.storePage();
     code.i32Const(at.at);
     this.address(at, true);
-    code.call(X87);
+    code.callHelper(X87);
     code.i32Eqz();
     code.unlikelyIf();
     this.runCold(at);
     code.end();
     if (setsFlags) this.flagsInRecord();
+  }
+
+  /**
+   * Runs an out-of-line instruction that ends its block; leaves unless it goes on at `next`, whose page has this bit and host page (0: the
+   * next block is outside).
+   */
+  runEnd(at: Instruction, next: number, bit: number, hostPage: number): void {
+    const { code } = this;
+    this.storePage();
+    this.toRecord(at);
+    code.i32Const(at.at);
+    code.get(PAGE);
+    code.i64Const(next);
+    code.i64Add();
+    code.i32Const(hostPage);
+    code.callHelper(END);
+    code.set(CODE);
+    if (hostPage !== 0) {
+      code.get(CODE);
+      code.i32Const(1);
+      code.i32Ne();
+      code.if();
+    }
+    // The instruction is the reason, unless the region was left by a jump.
+    code.get(CODE);
+    code.i32Const(at.number);
+    code.i32Const(0);
+    code.get(CODE);
+    code.i32Const(Reason.jump);
+    code.i32Ne();
+    code.select();
+    code.i32Or();
+    code.return();
+    if (hostPage === 0) return;
+    code.end();
+    // Others may not be executed from where they were.
+    code.i32Const(bit);
+    code.set(VERIFIED);
+    code.get(VCPU);
+    code.i32Load(VCPU_LEFT);
+    code.set(LEFT_LOCAL);
+    this.reload();
+    this.flagsInRecord();
   }
 
   private storePage(): void {
@@ -50,18 +95,23 @@ export class Emitter extends MemoryEmitter {
     code.i64Store(VREG_PAGE);
   }
 
+  /** Everything that the instruction's handler may want to know. */
+  private toRecord(at: Instruction): void {
+    const { code } = this;
+    this.spill();
+    if (at.base !== VREG_EA) return;
+    code.get(VCPU);
+    code.get(EA);
+    code.i64Store(VREG_EA);
+  }
+
   /** Calls the handler with everything in the record, and reloads from there all but the flags. VREG_PAGE is valid. */
   private runCold(at: Instruction): void {
     this.tested.clear();
     const { code } = this;
-    this.spill();
-    if (at.base === VREG_EA) {
-      code.get(VCPU);
-      code.get(EA);
-      code.i64Store(VREG_EA);
-    }
+    this.toRecord(at);
     code.i32Const(at.at);
-    code.call(COLD);
+    code.callHelper(COLD);
     code.tee(CODE);
     code.i32Const(1);
     code.i32Ne();

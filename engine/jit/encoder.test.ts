@@ -22,7 +22,7 @@ describe('numbers in WebAssembly code', () => {
       code.i64Const(value);
       code.get(0);
       code.i64Xor();
-      const module = moduleOf([], { parameters: [I64], results: [I64] }, [[1, I32]], code);
+      const module = moduleOf({ imports: [], helpers: [] }, { parameters: [I64], results: [I64] }, [[1, I32]], code);
       const memory = new WebAssembly.Memory({ initial: 1, maximum: 65536 });
       const { region } = new WebAssembly.Instance(new WebAssembly.Module(module), { env: { memory } }).exports;
       expect((region as (x: bigint) => bigint)(0x5555n)).toBe(value ^ 0x5555n);

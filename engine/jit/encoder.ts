@@ -117,6 +117,8 @@ export class Code extends Bytes {
   }
   return(): void { this.byte(0x0f); }
   call(fn: number): void { this.byte(0x10); this.u32(fn); }
+  /** Of type `index`, in place `index` of the first table. */
+  callHelper(index: number): void { this.i32Const(index); this.byte(0x11); this.u32(index); this.u32(0); }
   unreachable(): void { this.byte(0x00); }
 
   // Locals

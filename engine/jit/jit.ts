@@ -3,7 +3,7 @@
  * written. region.ts emits, graph.ts chooses the code of a region. Nothing here changes what the guest does: a region runs whole instructions with
  * the interpreter's results, or exits.
  */
-import { type CoreExports, REGION_IMPORTS } from '../abi/core';
+import { type CoreExports, REGION_HELPERS } from '../abi/core';
 import { JIT_EXITS, JIT_LINKED, JIT_RAN, JIT_WINDOWS_DROPPED, JIT_WINDOWS_FILLED } from '../abi/layout';
 import { FunctionSlots, TableMemory, WindowCells } from './cache';
 import { discover, type Limits } from './graph';
@@ -125,9 +125,9 @@ export class Jit {
   attach(core: CoreExports): void {
     this.core = core;
     this.slots = new FunctionSlots(core.table);
-    const env: Record<string, unknown> = { memory: this.memory };
-    for (const name of REGION_IMPORTS) env[name] = (core as unknown as Record<string, unknown>)[name];
-    this.imports = { env } as WebAssembly.Imports;
+    const helpers = new WebAssembly.Table({ initial: REGION_HELPERS.length, element: 'anyfunc' });
+    for (const [place, name] of REGION_HELPERS.entries()) helpers.set(place, (core as unknown as Record<string, unknown>)[name]);
+    this.imports = { env: { memory: this.memory, helpers } };
     this.refused = refusal();
     if (this.refused === undefined) core.jitSetup(this.options.quantum, this.options.samples);
   }

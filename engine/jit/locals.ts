@@ -2,7 +2,7 @@
 import { VCPU_ZERO } from '../abi/vcpu';
 import { GROUPS } from './accesses';
 import { I32, I64, V128 } from './encoder';
-import type { FunctionType, Import, Locals } from './module';
+import type { Callees, FunctionType, Locals } from './module';
 
 // Parameters of a region.
 export const VCPU = 0;
@@ -64,25 +64,30 @@ export const LOCALS: Locals = [
   [2, I64],
 ];
 
+/** Helpers of the core, by their places in the table. */
 export const FILL = 0;
 export const FETCH = 1;
 export const COLD = 2;
-export const FLAGS = 3;
-export const CARRY = 4;
-export const CONDITION = 5;
-export const ROTATED = 6;
-export const X87 = 7;
+export const END = 3;
+export const FLAGS = 4;
+export const CARRY = 5;
+export const CONDITION = 6;
+export const ROTATED = 7;
+export const X87 = 8;
 const type = (parameters: number[], results: number[]): FunctionType => ({ parameters, results });
-export const IMPORTS: readonly Import[] = [
-  { name: 'jitFill', type: type([I64, I32, I32], [I32]) },
-  { name: 'jitFetch', type: type([I64, I32, I32], [I32]) },
-  { name: 'jitCold', type: type([I32], [I32]) },
-  { name: 'jitFlags', type: type([I32, I64, I64, I64], []) },
-  { name: 'jitCarry', type: type([], [I32]) },
-  { name: 'jitCondition', type: type([I32], [I32]) },
-  { name: 'jitRotated', type: type([I32, I64], []) },
-  { name: 'jitX87', type: type([I32, I64], [I32]) },
+/** In the order of REGION_HELPERS (engine/abi/core.ts), as above. */
+const HELPERS: readonly FunctionType[] = [
+  type([I64, I32, I32], [I32]),
+  type([I64, I32, I32], [I32]),
+  type([I32], [I32]),
+  type([I32, I64, I32], [I32]),
+  type([I32, I64, I64, I64], []),
+  type([], [I32]),
+  type([I32], [I32]),
+  type([I32, I64], []),
+  type([I32, I64], [I32]),
 ];
+export const CALLEES: Callees = { imports: [], helpers: HELPERS };
 
 /** Added to a reason: the interpreter must run the next instruction itself. */
 export const INTERPRET = 0x10000;

@@ -1,4 +1,7 @@
-/** One region as a WebAssembly module: imports, one function, its name and the hints of its branches. Specification 2.0, chapter 5. */
+/**
+ * One region as a WebAssembly module: imports, one function, its name and the hints of its branches. Specification 2.0, chapter 5.
+ * Helpers are called through a table: for each type of an imported function engines compile a wrapper anew in every module.
+ */
 import { Bytes, type Code, I32, I64 } from './encoder';
 
 export interface FunctionType {
@@ -17,6 +20,8 @@ export type Locals = readonly (readonly [count: number, type: number])[];
 const MAGIC = Uint8Array.of(0, 0x61, 0x73, 0x6d, 1, 0, 0, 0);
 /** In every region's module: the memory is imported from "env" and may have any size. */
 const MAX_PAGES = 65536;
+/** Reference type of the elements of a table of functions. */
+const FUNCTIONS = 0x70;
 
 function section(out: Bytes, id: number, content: (bytes: Bytes) => void): void {
   const bytes = new Bytes();
@@ -44,13 +49,20 @@ function localsOf(locals: Locals): Bytes {
   return bytes;
 }
 
-/** What all modules with these imports begin with: types, imports, the one function and its name. */
-function prologue(imports: readonly Import[], type: FunctionType): Uint8Array {
+/** What a function may call: imports by their position, and helpers by theirs in the imported table `helpers`. */
+export interface Callees {
+  imports: readonly Import[];
+  helpers: readonly FunctionType[];
+}
+
+/** What all modules with these callees begin with: types, imports, the one function and its name. Helpers have the first types. */
+function prologue({ imports, helpers }: Callees, type: FunctionType): Uint8Array {
+  const types = [...helpers, ...imports.map((entry) => entry.type), type];
   const out = new Bytes();
   out.append(MAGIC);
   section(out, 1, (bytes) => {
-    bytes.u32(imports.length + 1);
-    for (const { parameters, results } of [...imports.map((entry) => entry.type), type]) {
+    bytes.u32(types.length);
+    for (const { parameters, results } of types) {
       bytes.byte(0x60);
       bytes.u32(parameters.length);
       for (const parameter of parameters) bytes.byte(parameter);
@@ -59,23 +71,31 @@ function prologue(imports: readonly Import[], type: FunctionType): Uint8Array {
     }
   });
   section(out, 2, (bytes) => {
-    bytes.u32(imports.length + 1);
+    bytes.u32(imports.length + (helpers.length > 0 ? 2 : 1));
     bytes.text('env');
     bytes.text('memory');
     bytes.byte(2);
     bytes.byte(1);
     bytes.u32(1);
     bytes.u32(MAX_PAGES);
+    if (helpers.length > 0) {
+      bytes.text('env');
+      bytes.text('helpers');
+      bytes.byte(1);
+      bytes.byte(FUNCTIONS);
+      bytes.byte(0);
+      bytes.u32(helpers.length);
+    }
     for (const [index, { name }] of imports.entries()) {
       bytes.text('env');
       bytes.text(name);
       bytes.byte(0);
-      bytes.u32(index);
+      bytes.u32(helpers.length + index);
     }
   });
   section(out, 3, (bytes) => {
     bytes.u32(1);
-    bytes.u32(imports.length);
+    bytes.u32(types.length - 1);
   });
   section(out, 7, (bytes) => {
     bytes.u32(1);
@@ -86,15 +106,13 @@ function prologue(imports: readonly Import[], type: FunctionType): Uint8Array {
   return out.view().slice();
 }
 
-let last: { imports: readonly Import[]; type: FunctionType; bytes: Uint8Array } | undefined;
+let last: { callees: Callees; type: FunctionType; bytes: Uint8Array } | undefined;
 
-/**
- * The module with one function `region` of `type`, whose code may call the imports by their position.
- * `code` must be complete but for the last `end`.
- */
-export function moduleOf(imports: readonly Import[], type: FunctionType, locals: Locals, code: Code): Uint8Array<ArrayBuffer> {
+/** The module with one function `region` of `type`. `code` must be complete but for the last `end`. */
+export function moduleOf(callees: Callees, type: FunctionType, locals: Locals, code: Code): Uint8Array<ArrayBuffer> {
+  const { imports } = callees;
   if (code.depth !== 0) throw new Error(`${code.depth} blocks of the region are still open`);
-  if (last?.imports !== imports || last.type !== type) last = { imports, type, bytes: prologue(imports, type) };
+  if (last?.callees !== callees || last.type !== type) last = { callees, type, bytes: prologue(callees, type) };
   const out = new Bytes(last.bytes.length + code.length + 8 * code.hints.length + 256);
   out.append(last.bytes);
   const head = localsOf(locals);

@@ -5,7 +5,7 @@ import { followFlags, wordsOf } from './flag-flow';
 import { effectOf, type Flags, IN_RECORD, mayLeave, readsFlags } from './flag-kinds';
 import type { Graph, Node } from './graph';
 import { fillJumps, type JumpTable, planJumps, type Table } from './jump-table';
-import { ENTRY, IMPORTS, LOCALS, PAGE, REGION_TYPE, Reason, RIP, X } from './locals';
+import { CALLEES, ENTRY, LOCALS, PAGE, REGION_TYPE, Reason, RIP, X } from './locals';
 import { moduleOf } from './module';
 import { OPERATION_WRITERS } from './operations';
 import type { Instruction } from './records';
@@ -60,7 +60,7 @@ function writerOf(at: Instruction): ((e: Emitter, at: Instruction) => void) | un
 
 /** Does the region always exit in front of this instruction of the node? */
 export const isLeftBefore = (at: Instruction, node: Node): boolean =>
-  at === node.last ? at.row.family !== 'branch' : writerOf(at) === undefined;
+  at === node.last ? at.row.family !== 'branch' && at.row.family !== 'out-of-line' : writerOf(at) === undefined;
 
 class RegionWriter {
   private e = new Emitter();
@@ -86,6 +86,7 @@ class RegionWriter {
       return number === undefined ? [] : [number];
     };
     const { family, action } = node.last.row;
+    if (family === 'out-of-line') return inside(node.next);
     if (family !== 'branch') return [];
     if (action === 'call') return inside(node.target);
     return [...inside(node.target), ...inside(node.next)];
@@ -178,7 +179,7 @@ class RegionWriter {
         if (isVector(at)) e.vectors |= vectorRegisters(at).xmm;
       }
     e.region(() => this.structure.write(e.code, ENTRY, (number, to) => this.node(number, to)));
-    return e.exits.fill(view) ? { code: moduleOf(IMPORTS, REGION_TYPE, LOCALS, e.code), exits } : undefined;
+    return e.exits.fill(view) ? { code: moduleOf(CALLEES, REGION_TYPE, LOCALS, e.code), exits } : undefined;
   }
 
   /** Are the flags of instruction `index` overwritten before anything can read them? */
@@ -254,7 +255,14 @@ class RegionWriter {
     const { e } = this;
     const { code } = e;
     const at = node.last;
-    const { action, form } = at.row;
+    const { family, action, form } = at.row;
+    if (family === 'out-of-line') {
+      const next = this.numberOf.get(node.next ?? Number.NaN);
+      const page = next === undefined ? undefined : this.graph.pages[this.nodes[next - 1]!.page]!;
+      e.runEnd(at, node.next ?? 0, page === undefined ? 0 : 1 << this.nodes[next! - 1]!.page, page?.host ?? 0);
+      if (next !== undefined) this.go(node, node.next!, to);
+      return;
+    }
     if (isLeftBefore(at, node)) {
       e.exitBefore(at, at.number);
       return;

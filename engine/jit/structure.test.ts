@@ -45,7 +45,12 @@ function visits(successors: number[][], entry: number, choose: (node: number) =>
   code.unreachable();
   code.end();
   code.i32Const(0);
-  const module = moduleOf([{ name: 'step', type: { parameters: [I32], results: [I32] } }], { parameters: [I32], results: [I32] }, [], code);
+  const module = moduleOf(
+    { imports: [{ name: 'step', type: { parameters: [I32], results: [I32] } }], helpers: [] },
+    { parameters: [I32], results: [I32] },
+    [],
+    code,
+  );
   const path: number[] = [];
   let asked = -1;
   const step = (node: number): number => {

@@ -124,7 +124,7 @@ export class ProgramWriter {
     const wide = size > 0 ? 1 : 0;
     const memory = random.below(3) === 0;
     const reg = this.register();
-    switch (random.below(32)) {
+    switch (random.below(34)) {
       case 0:
       case 1:
       case 2:
@@ -212,8 +212,64 @@ export class ProgramWriter {
       case 27:
         this.x87();
         return;
+      case 28:
+        this.ending();
+        return;
       default:
         this.vector();
+    }
+  }
+
+  /** An instruction that ends its block but is no branch: ports, flags, interrupts, translations, system registers, strings. */
+  private ending(): void {
+    const { random } = this;
+    const displacement = random.below(DATA_PAGES * 4096 - 4200);
+    switch (random.below(12)) {
+      case 0:
+        this.emit(random.of([0xe4, 0xe5, 0xe6, 0xe7]), random.below(256));
+        return;
+      case 1:
+        this.emit(random.of([0xec, 0xed, 0xee, 0xef]));
+        return;
+      case 2:
+        this.emit(0x9c, 0x9d);
+        return;
+      case 3:
+        this.emit(0xfa);
+        if (random.below(2)) this.instruction();
+        this.emit(0xfb);
+        return;
+      case 4:
+      case 5:
+        // INVLPG
+        this.emit(0x41, 0x0f, 0x01, 0xb8 | (R14 & 7));
+        this.d32(displacement);
+        return;
+      case 6:
+        // CR3 to RAX and back
+        this.emit(0x0f, 0x20, 0xd8, 0x0f, 0x22, 0xd8);
+        return;
+      case 7:
+        // INT 40h, the timer's
+        this.emit(0xcd, 0x40);
+        return;
+      case 8:
+        this.emit(...random.of([[0x0f, 0x06] as const, [0x0f, 0x01, 0xf8] as const]));
+        return;
+      case 9:
+        // MSR KERNEL_GS_BASE, read and written
+        this.emit(0xb9);
+        this.d32(0xc0000102);
+        this.emit(0x0f, 0x32, 0x0f, 0x30);
+        return;
+      default:
+        // RCX elements to [RDI]: STOS or, from the same place on, MOVS
+        this.emit(0xb9);
+        this.d32(random.below(random.below(4) ? 20 : 600));
+        this.emit(0x49, 0x8d, 0xb8 | (R14 & 7));
+        this.d32(displacement);
+        if (random.below(2)) this.emit(0xf3, random.of([0xaa, 0xab]));
+        else this.emit(0x49, 0x8d, 0xb0 | (R14 & 7), displacement & 255, displacement >> 8, 0, 0, 0xf3, random.of([0xa4, 0xa5]));
     }
   }
 
