@@ -1,4 +1,5 @@
 /** The Trace pane: a move from inside, by keys; the filter; exits by reason. */
+import { violations } from './axe';
 import { expect, plugTwoDimms, test } from './page';
 
 test('a hole is found in the trace, events are filtered, and exits counted by reason', async ({ lab, page }) => {
@@ -43,5 +44,63 @@ test('a hole is found in the trace, events are filtered, and exits counted by re
   await page.keyboard.press('Delete');
   await expect(pane.getByRole('row', { name: /^HOLE/ })).toBeVisible();
   await expect(pane.getByRole('row', { name: /^IO_INSTRUCTION/ })).toBeVisible();
+  expect(lab.errors).toEqual([]);
+});
+
+test('the trace has the whole row by a key, with terminals and change set as its first tabs, and knows slots and code', async ({
+  lab,
+  page,
+}) => {
+  await lab.open();
+  await plugTwoDimms(lab);
+  const dimm = await lab.slot('dimm1');
+  await page.getByRole('tab', { name: 'Trace' }).click();
+  const pane = page.getByRole('tabpanel', { name: 'Trace' });
+  await pane.getByRole('button', { name: 'Record' }).click();
+  await lab.typeConsole(`watch 0x${dimm.gpa.toString(16)}\r`);
+  await lab.consoleShows(/any key ends/);
+  await lab.monitor('changeset_begin');
+  await lab.monitor(`memslot_move ${dimm.id} 0x1000`);
+  expect(await lab.monitor('changeset_commit')).toContain('EEXIST');
+  await lab.monitor('changeset_abort');
+  const list = pane.getByRole('listbox', { name: 'Events' });
+  const filter = pane.getByLabel('Filter');
+  // Before the holes come, which fill the ring in no time.
+  await filter.fill('event:memslot_refused');
+  await expect(list.getByRole('option')).toContainText(/in validate: EEXIST, memslot \d+ at/);
+  await lab.monitor(`memslot_move ${dimm.id} 0x100000000`);
+  await expect.poll(() => lab.monitor('info kvm-stat')).toContain(' HOLE ');
+  await lab.monitor('undo');
+  await pane.getByRole('button', { name: 'Pause' }).click();
+
+  const narrow = (await pane.boundingBox())!.width;
+  await filter.fill(`slot:${dimm.id} reason:HOLE`);
+  await expect(list.getByRole('option').first()).toContainText(/vcpu_hole[\s\S]* [a-z_]+\+0x[0-9a-f]+/);
+  await filter.fill(`slot:${dimm.id} event:memslot_*`);
+  await expect(list.getByRole('option').first()).toContainText(`memslot_validate`);
+  await filter.fill('');
+
+  await list.focus();
+  await page.keyboard.press('f');
+  await expect.poll(async () => (await pane.boundingBox())!.width).toBeGreaterThan(narrow * 2);
+  await expect(page.getByRole('textbox', { name: 'Guest console' })).toBeHidden();
+  // The exits are beside the events, which still have the keyboard.
+  const exits = (await pane.getByRole('table').boundingBox())!;
+  expect(exits.x).toBeGreaterThan((await list.boundingBox())!.x + (await list.boundingBox())!.width - 1);
+  await expect(list).toBeFocused();
+  expect(await violations(lab)).toEqual([]);
+  await page.getByRole('tab', { name: 'Terminals' }).click();
+  await expect(page.getByRole('textbox', { name: 'Guest console' })).toBeVisible();
+  await expect(pane).toBeHidden();
+  await page.getByRole('tab', { name: 'Change set' }).click();
+  await expect(page.getByRole('textbox', { name: 'Guest console' })).toBeHidden();
+
+  // Kept for the next visit; the button takes it back.
+  await page.reload();
+  await lab.consoleEndsWith(/lab> $/);
+  await page.getByRole('tab', { name: 'CPU' }).click();
+  await expect(page.getByRole('textbox', { name: 'Guest console' })).toBeHidden();
+  await page.getByRole('button', { name: 'Wide pane' }).click();
+  await expect(page.getByRole('textbox', { name: 'Guest console' })).toBeVisible();
   expect(lab.errors).toEqual([]);
 });
