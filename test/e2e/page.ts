@@ -110,15 +110,20 @@ export async function plugTwoDimms(lab: LabPage, say = (line: string) => lab.mon
 }
 
 /**
- * The guest is kept busy for up to a billion instructions, so that their replay takes a while: it runs on this page from then on. They read more
- * pages than the TLB holds, which the JIT makes little faster.
+ * Keeps the guest busy for up to a billion instructions, so that their replay takes a while. They read more pages than the TLB holds, which the
+ * JIT makes little faster.
  */
-export async function openLongReplay(lab: LabPage): Promise<void> {
+export async function recordLong(lab: LabPage): Promise<void> {
   await lab.typeConsole('sweep 0x1000000 160M\r');
   // On a busy machine less will do: what was slow to record is slow to replay.
   const since = Date.now();
   const longEnough = async () => /count = \d{10}/.test(await lab.monitor('info replay')) || Date.now() - since > 20_000;
   await expect.poll(longEnough, { timeout: 60_000 }).toBe(true);
+}
+
+/** A long recording is replayed on this page from then on. */
+export async function openLongReplay(lab: LabPage): Promise<void> {
+  await recordLong(lab);
   const link = await lab.page.evaluate(() => window.lab.share('replay'));
   await lab.page.goto('about:blank');
   await lab.page.goto(link);
