@@ -96,7 +96,7 @@ const MANY_MISSES = 100;
 export class Jit {
   private core: CoreExports | undefined;
   private slots!: FunctionSlots;
-  private imports!: WebAssembly.Imports;
+  private helpers: readonly unknown[] = [];
   private readonly tables = new TableMemory();
   private readonly cells = new WindowCells();
   private readonly windowOwner = new Map<number, { live: Live; name: string }>();
@@ -125,9 +125,7 @@ export class Jit {
   attach(core: CoreExports): void {
     this.core = core;
     this.slots = new FunctionSlots(core.table);
-    const helpers = new WebAssembly.Table({ initial: REGION_HELPERS.length, element: 'anyfunc' });
-    for (const [place, name] of REGION_HELPERS.entries()) helpers.set(place, (core as unknown as Record<string, unknown>)[name]);
-    this.imports = { env: { memory: this.memory, helpers } };
+    this.helpers = REGION_HELPERS.map((name) => (core as unknown as Record<string, unknown>)[name]);
     this.refused = refusal();
     if (this.refused === undefined) core.jitSetup(this.options.quantum, this.options.samples);
   }
@@ -218,8 +216,15 @@ export class Jit {
     if (this.view.buffer !== this.memory.buffer) this.view = new DataView(this.memory.buffer);
   }
 
+  /** A table of helpers for each module: engines keep every instance that imports a table as long as the table, also of dropped regions. */
+  private imports(): WebAssembly.Imports {
+    const helpers = new WebAssembly.Table({ initial: this.helpers.length, element: 'anyfunc' });
+    for (const [place, helper] of this.helpers.entries()) helpers.set(place, helper);
+    return { env: { memory: this.memory, helpers } };
+  }
+
   private instantiate(code: Uint8Array<ArrayBuffer>): unknown {
-    return new WebAssembly.Instance(new WebAssembly.Module(code), this.imports).exports.region;
+    return new WebAssembly.Instance(new WebAssembly.Module(code), this.imports()).exports.region;
   }
 
   /** CoreImports.jitMisses: the region's accesses through this window use the TLB from now on. */
