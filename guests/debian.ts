@@ -76,12 +76,13 @@ async function packageFile(file: Omit<Offer, 'depends'>, cache: string, hint: st
   return archive;
 }
 
-/** Calls `take` with a folder where the package is unpacked, and clears that folder away. */
-async function unpacked<T>(archive: string, cache: string, hint: string, take: (folder: string) => T): Promise<T> {
+/** Calls `take` with a folder where the packages are unpacked, one over the other, and clears that folder away. */
+async function unpacked<T>(archives: readonly string[], cache: string, hint: string, take: (folder: string) => T): Promise<T> {
   const folder = join(cache, `unpacking-${process.pid}`);
   try {
-    if (!(await succeeds('dpkg-deb', ['-x', archive, folder], cache)))
-      throw new Unavailable(`dpkg-deb does not unpack ${archive}; ${hint}`);
+    for (const archive of archives)
+      if (!(await succeeds('dpkg-deb', ['-x', archive, folder], cache)))
+        throw new Unavailable(`dpkg-deb does not unpack ${archive}; ${hint}`);
     return take(folder);
   } finally {
     rmSync(folder, { recursive: true, force: true });
@@ -97,7 +98,7 @@ export async function packagedFile(file: PackagedFile, cache: string, say: Say):
   if (good(result, file.sha256)) return result;
   const hint = `or put ${file.path} of Debian's ${packageName(file)} at ${result}`;
   const archive = await packageFile(file, cache, hint, say);
-  await unpacked(archive, cache, hint, (folder) => renameSync(join(folder, file.path), result));
+  await unpacked([archive], cache, hint, (folder) => renameSync(join(folder, file.path), result));
   if (!good(result, file.sha256)) throw new Unavailable(`${result} has another checksum than ${file.sha256}; ${hint}`);
   return result;
 }
@@ -140,7 +141,7 @@ export async function offeredFiles(
 ): Promise<Uint8Array[]> {
   const hint = 'try again later';
   const archive = await packageFile(offer, cache, hint, say);
-  return await unpacked(archive, cache, hint, (folder) =>
+  return await unpacked([archive], cache, hint, (folder) =>
     paths.map((path) => {
       const names = typeof path === 'string' ? [path] : path;
       const found = names.map((name) => join(folder, name)).find((file) => existsSync(file));
@@ -148,4 +149,15 @@ export async function offeredFiles(
       return readFileSync(found);
     }),
   );
+}
+
+/**
+ * Calls `take` with a folder that the packages were unpacked into, one over the other, and clears it away afterwards.
+ * @throws Unavailable where one cannot be had
+ */
+export async function offeredTree<T>(offers: readonly Offer[], cache: string, say: Say, take: (folder: string) => T): Promise<T> {
+  const hint = 'try again later';
+  const archives: string[] = [];
+  for (const offer of offers) archives.push(await packageFile(offer, cache, hint, say));
+  return await unpacked(archives, cache, hint, take);
 }

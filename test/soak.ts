@@ -6,6 +6,7 @@ import { compiled } from './soak/compiled';
 import { differential } from './soak/differential';
 import { fuzz } from './soak/fuzz';
 import { gdb } from './soak/gdb';
+import { guestGdb } from './soak/guest-gdb';
 import { kvm } from './soak/kvm';
 import { kvmModes } from './soak/kvm-modes';
 import { kvmSets } from './soak/kvm-sets';
@@ -35,6 +36,7 @@ const soaks: readonly Soak[] = [
   links,
   fuzz,
   gdb,
+  guestGdb,
   replay,
   linux,
   kvm,
