@@ -79,6 +79,8 @@ export default defineConfig({
     sourcemap: true,
     assetsInlineLimit: 0,
     chunkSizeWarningLimit: 700,
+    // One file of styles: a part of the page that comes later is never seen without its own.
+    cssCodeSplit: false,
     rolldownOptions: {
       input: { index: 'index.html', sw: 'app/offline/service-worker.ts' },
       output: { entryFileNames: ({ name }) => (name === 'sw' ? 'sw.js' : 'assets/[name]-[hash].js') },

@@ -1,6 +1,6 @@
 /**
  * `npm run bench:page` (after `npm run build`): frame times of the built page in a real Chromium while the map is zoomed and panned with ever more
- * slots, at rest and while the guest runs flat out, and main-thread tasks over 50 ms meanwhile. Writes build/bench-page.json.
+ * slots, at rest and while the guest runs flat out, and main-thread tasks over 50 ms meanwhile; before that, what a first visit fetches. Writes build/bench-page.json.
  */
 import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
 import { cpus, loadavg } from 'node:os';
@@ -8,6 +8,7 @@ import { fileURLToPath } from 'node:url';
 import { type Browser, type CDPSession, chromium, type Page } from '@playwright/test';
 import { preview } from 'vite';
 import { browserArgs, findBrowser } from '../../scripts/browser.mjs';
+import { firstLoad, sum } from '../first-load';
 import { longestWork } from './main-thread';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
@@ -200,6 +201,11 @@ function printCommits(results: readonly Result[]): void {
 
 async function main(): Promise<void> {
   if (!existsSync(`${root}dist/index.html`)) throw new Error('there is no built page: run npm run build first');
+  const { atPrompt, all } = firstLoad(`${root}dist`);
+  const load = { atPrompt: sum(atPrompt), all: sum(all), allUncompressed: sum(all, 'bytes') };
+  console.log(
+    `First load by gzip -9: ${load.atPrompt} bytes up to the prompt, ${load.all} with all that comes after it (${load.allUncompressed} uncompressed)\n`,
+  );
   const server = await preview({ root, preview: { port: PORT, strictPort: true }, logLevel: 'warn' });
   const browser = await chromium.launch({ executablePath: await findBrowser(), args: browserArgs });
   try {
@@ -213,7 +219,7 @@ async function main(): Promise<void> {
     printCommits(results);
     mkdirSync(`${root}build`, { recursive: true });
     const machine = { cpu: cpus()[0]?.model, cores: cpus().length, load: loadavg().map(rounded), chromium: browser.version() };
-    writeFileSync(`${root}build/bench-page.json`, `${JSON.stringify({ machine, results }, null, 2)}\n`);
+    writeFileSync(`${root}build/bench-page.json`, `${JSON.stringify({ machine, load, results }, null, 2)}\n`);
   } finally {
     await browser.close();
     await server.close();

@@ -82,7 +82,7 @@ test('axe finds nothing in any state', async ({ lab, page }) => {
   await check('vCPU stopped, everything unfolded, a target followed');
   await lab.monitor('cont');
   await page.getByRole('tab', { name: 'Live' }).click();
-  await expect(page.locator('.chart canvas')).toHaveCount(8);
+  await expect(page.locator('.chart .line')).toHaveCount(8);
   await check('live charts');
   await page.getByRole('tab', { name: 'Page walk' }).click();
   await expect(page.getByText('PML4E[0]')).toBeVisible();

@@ -6,7 +6,7 @@ const chart = (lab: LabPage, name: string) => lab.page.locator('.chart').filter(
 test('the charts show what the guest does', async ({ lab, page }) => {
   await lab.open();
   await page.getByRole('tab', { name: 'Live' }).click();
-  await expect(page.locator('.chart canvas')).toHaveCount(8);
+  await expect(page.locator('.chart .line')).toHaveCount(8);
   await lab.typeConsole('sweep 0x1000000 64M\r');
   await expect(chart(lab, 'Speed')).toContainText(/[1-9]\d*\.\d\s*MIPS/);
   await expect(chart(lab, 'Compiled')).toContainText(/[1-9]\d*\.\d\s*%/);

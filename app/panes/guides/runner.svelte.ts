@@ -7,10 +7,22 @@ import { listGuests, MEMLAB } from '../../lab/guests';
 import type { Lab } from '../../lab/lab.svelte';
 import { guideLink, showGuideInAddress } from '../../lab/links';
 import { DEFAULT_MEMORY } from '../../lab/machine-flags';
-import { GUIDES } from './all';
+import { Late } from '../../shared/late.svelte';
 import { GuestTalk } from './guest-talk';
 import { BUILD, type Kept, type KeptMeasures, loadKept, saveKept } from './kept';
-import type { Guide, GuideId, Line, Live, Measure, MeasureStep, Step, Tools, Until, Watch } from './types';
+import {
+  GUIDE_IDS,
+  type Guide,
+  type GuideId,
+  type Line,
+  type Live,
+  type Measure,
+  type MeasureStep,
+  type Step,
+  type Tools,
+  type Until,
+  type Watch,
+} from './types';
 
 /** ms: longer than a guest needs for anything that a guide asks of it, also on a busy machine. */
 const PATIENCE = 15_000;
@@ -57,17 +69,23 @@ export class Guides {
     lab.console.listeners.add((text) => this.#hear(text));
   }
 
-  guide: Guide | undefined = $derived(GUIDES.find((guide) => guide.id === this.open));
+  /** All of them, in the order of the list. */
+  readonly all: Late<readonly Guide[]> = new Late(
+    () => import('./all'),
+    ({ GUIDES }: typeof import('./all')) => GUIDES,
+  );
+
+  guide: Guide | undefined = $derived(this.all.value?.find((guide) => guide.id === this.open));
 
   /** For the page's effect: notices figures, follows the address, forgets with the machine. Returns what ends it. */
   follow(): () => void {
     const linked = () => {
       const id = guideLink(location.hash);
-      const known = GUIDES.find((guide) => guide.id === id)?.id;
+      const known = GUIDE_IDS.find((each) => each === id);
       if (known) this.show(known);
       else if (id !== undefined) {
         this.show('list');
-        this.#lab.say({ text: `There is no guide “${id}”. There are ${GUIDES.map((guide) => guide.id).join(', ')}.` });
+        this.#lab.say({ text: `There is no guide “${id}”. There are ${GUIDE_IDS.join(', ')}.` });
       }
     };
     // Back takes away the guide that its address had opened.
@@ -87,6 +105,7 @@ export class Guides {
   }
 
   show(id: GuideId | 'list' = this.open): void {
+    void this.all.load();
     this.open = id;
     this.shown = true;
     showGuideInAddress(id === 'list' ? undefined : id);
@@ -327,7 +346,7 @@ export class Guides {
     }
     if (state.generation < this.#heardGeneration) this.#forgotten.clear();
     this.#heardGeneration = state.generation;
-    for (const guide of GUIDES) {
+    for (const guide of this.all.value ?? []) {
       for (const step of guide.steps) {
         if ('measures' in step && step.find) this.#look(guide, step);
       }

@@ -5,7 +5,10 @@
 import type { LabState } from '../../../engine/worker/protocol';
 import type { Lab } from '../../lab/lab.svelte';
 
-export const GUIDE_IDS = ['move', 'exchange', 'flags', 'index', 'zap', 'compiled', 'swaps', 'kvm'] as const;
+/** In the order of the list. */
+export const GUIDE_IDS = ['move', 'exchange', 'swaps', 'flags', 'index', 'zap', 'compiled', 'kvm'] as const;
+/** The first of them, for who has not opened any. */
+export const FIRST_GUIDE = { id: 'move', steps: 4 } as const;
 export type GuideId = (typeof GUIDE_IDS)[number];
 
 /** The guest's `watch` command, as seen on its console. */

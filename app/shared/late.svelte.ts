@@ -1,0 +1,50 @@
+/** What the page does without at first: fetched when it is wanted, or once the page has nothing else to do. */
+
+/** A browser may remember that an address did not load (Firefox does): where its error names the address, the next try asks for another one. */
+const ADDRESS = /https?:\/\/\S+?\.js/;
+
+export class Late<Value> {
+  /** undefined: not there yet. */
+  value = $state.raw<Value | undefined>(undefined);
+  /** It was wanted and did not load; it can be asked for again. */
+  failed = $state(false);
+  readonly #fetch: () => Promise<Value>;
+  readonly #pick: (module: unknown) => Value;
+  #loading: Promise<Value | undefined> | undefined;
+  #tries = 0;
+  #address: string | undefined;
+
+  /** `fetch` imports a module of this program, of which `pick` takes what is wanted. */
+  constructor(fetch: () => Promise<unknown>, pick: (module: never) => Value) {
+    this.#pick = pick as (module: unknown) => Value;
+    this.#fetch = async () => this.#pick(await fetch());
+  }
+
+  /** undefined: it did not load, and `failed` says so. Never rejects. */
+  load(): Promise<Value | undefined> {
+    this.#loading ??= this.#load();
+    return this.#loading;
+  }
+
+  /** Fetched while nobody waits for it: nobody needs to hear that it did not work. */
+  async prepare(): Promise<void> {
+    await this.load();
+    this.failed = false;
+  }
+
+  async #load(): Promise<Value | undefined> {
+    try {
+      this.value = await (this.#address ? this.#again(this.#address) : this.#fetch());
+      this.failed = false;
+    } catch (error) {
+      this.#address = ADDRESS.exec((error as Error).message)?.[0];
+      this.failed = true;
+      this.#loading = undefined;
+    }
+    return this.value;
+  }
+
+  async #again(address: string): Promise<Value> {
+    return this.#pick(await import(/* @vite-ignore */ `${address}?again=${++this.#tries}`));
+  }
+}
