@@ -1,6 +1,6 @@
 /**
  * `npm run soak [-- NAME...]`: long runs that are too slow for every commit. Without names: all of them.
- * Each says how far it is, and the first failure makes the status 1.
+ * Each reports its progress, and the first failure sets the status to 1.
  */
 import { compiled } from './soak/compiled';
 import { differential } from './soak/differential';

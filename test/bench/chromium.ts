@@ -1,4 +1,4 @@
-/** Contenders inside a real Chromium each: v86 in its page, ours in a worker of it; and what commits cost ours there. */
+/** Contenders in a real Chromium: v86 in its page, this project's machine in a worker. Also measures commits there. */
 import { copyFileSync, mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';

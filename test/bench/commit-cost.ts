@@ -1,7 +1,7 @@
 /**
- * What change sets cost a guest that computes: a workload of the bench image is run again and again, without commits and with some at fixed
- * instruction counts, in turn. It executes the same instructions each time, so what it takes longer is what the commits cost it: the time it
- * stands, and what it has to look up and make anew afterwards. The slots that move are none that it uses.
+ * Measures what change sets cost a guest that computes. A workload of the bench image runs repeatedly, alternately without commits and with some at
+ * fixed instruction counts. It executes the same instructions each time, so the extra time is the cost of the commits: the time the guest is stopped,
+ * plus the lookups and compiled code it has to redo. The slots that move are not used by the workload.
  */
 import { createMachine, type Machine } from '../../engine/machine/index';
 import { Marks, type Measured } from './contender';
@@ -34,7 +34,7 @@ export interface CommitCost {
   workload: string;
   zap: Zap;
   slots: number;
-  /** us, medians: what a commit cost the guest in all, and how long it stood for it. */
+  /** us, medians: what a commit cost the guest in total, and how long it was stopped. */
   lost: number;
   stood: number;
   /** Dropped by a commit, on average. */
@@ -42,7 +42,10 @@ export interface CommitCost {
   regions: number;
 }
 
-/** All combinations; `say` gets each as it is known. `now`: ms; a clock of processor time, where there is one, does not count waiting. */
+/**
+ * All combinations; `say` is called with each result as it comes in. `now`: ms; a clock of processor time, where there is one, does not count
+ * waiting.
+ */
 export async function measureCommits(
   { core, image, accel, rounds }: CommitRequest,
   now: () => number,
@@ -108,7 +111,7 @@ class Computing {
     };
     const { instructions } = await this.run(workload, Number.POSITIVE_INFINITY, commit);
     const every = instructions / (COMMITS + 1);
-    // What is compiled late is compiled.
+    // Warm up: code that is compiled late is compiled by now.
     await this.run(workload, every, async () => void (await this.commit()));
     for (let round = 0; round < rounds; round++) {
       const quiet = await this.run(workload, Number.POSITIVE_INFINITY, commit);
@@ -123,7 +126,7 @@ class Computing {
     };
   }
 
-  /** Runs the workload, with a commit behind each `every` instructions; `ms` ends with the stretch of its end, which is the same each time. */
+  /** Runs the workload with a commit after every `every` instructions. `ms` includes the whole last stretch, which is the same each time. */
   private async run(workload: (typeof GUESTS)[number], every: number, commit: () => Promise<void>): Promise<Measured> {
     const { machine, marks, now } = this;
     let measured: Measured | undefined;
@@ -146,7 +149,9 @@ class Computing {
     return { ...measured, ms: now() - start };
   }
 
-  /** All slots move to their other place, in one change set. ms that the commit took; what is typed before it, the guest runs through. */
+  /**
+   * All slots move to their other place, in one change set. Returns the ms that the commit took. The guest runs while the lines before it are typed.
+   */
   private async commit(): Promise<number> {
     const { changeSet } = this.machine;
     this.up = !this.up;

@@ -11,15 +11,15 @@ import { BUILD, CORE, read } from './files';
 import { buildImage } from './images';
 import { verdict } from './statistics';
 
-/** us that a change set of ten slots may cost the guest with zap 'slot', less than. */
+/** A change set of ten slots must cost the guest less than this with zap 'slot', us. */
 const TARGET = 1000;
 const TARGET_SLOTS = 10;
 
-const HEAD = '| workload | zap | slots | lost by the guest | it stood | windows dropped | regions dropped |\n|---|---|---|---|---|---|---|';
+const HEAD = '| workload | zap | slots | lost by the guest | stopped | windows dropped | regions dropped |\n|---|---|---|---|---|---|---|';
 const row = ({ workload, zap, slots, lost, stood, windows, regions }: CommitCost): string =>
   `| ${workload} | ${zap} | ${slots} | ${lost.toFixed(0)} us | ${stood.toFixed(0)} us | ${windows.toFixed(1)} | ${regions.toFixed(1)} |`;
 
-/** ms that this process has run, all threads: on a busy machine the clock counts waiting too. */
+/** Processor time of this process, all threads, ms. On a busy machine the wall clock would count waiting too. */
 function processorTime(): number {
   const { user, system } = process.cpuUsage();
   return (user + system) / 1000;
@@ -30,7 +30,7 @@ async function main(): Promise<number> {
   const { values, positionals } = parseArgs({ options, allowPositionals: true });
   const { accel, chromium } = values;
   const rounds = Number(positionals[0] ?? '15');
-  if (!Number.isInteger(rounds) || rounds < 1 || rounds > 999) throw new Error(`${positionals[0]}: rounds are a number from 1 to 999`);
+  if (!Number.isInteger(rounds) || rounds < 1 || rounds > 999) throw new Error(`${positionals[0]}: ROUNDS must be a number from 1 to 999`);
   if (accel !== 'jit' && accel !== 'interp') throw new Error(`--accel ${accel}: jit or interp`);
   const load = loadavg()[0]!;
   const image = buildImage(64);

@@ -11,7 +11,7 @@ function git(...args: string[]): string {
   return execFileSync('git', ['-C', root, ...args], { encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] }).trim();
 }
 
-/** A whole checkout in build/cores, as its core is driven by its own engine (buildOf). It is kept: a commit does not change. */
+/** A whole checkout in build/cores, since a core is driven by its own engine (buildOf). It is kept, since a commit never changes. */
 function build(commit: string): string {
   const folder = join(BUILD, 'cores', commit.slice(0, 10));
   const core = join(folder, 'build/core.wasm');

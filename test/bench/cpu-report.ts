@@ -2,7 +2,7 @@
 import type { Measured } from './contender';
 import { geometricMean, median, verdict } from './statistics';
 
-/** v86 is contender 0, unless peers are left out; QEMU, where it is there, contender 1. Ratios are speeds: over 1 is faster than the peer. */
+/** v86 is contender 0 unless peers are left out; QEMU, where installed, is contender 1. Ratios are speeds: above 1 means faster than the peer. */
 export interface Row {
   workload: string;
   /** median or least, one per contender */
@@ -13,11 +13,14 @@ export interface Row {
   overFirst: number[];
 }
 
-/** Workloads that need not be as fast as v86: the least ratio that counts as reached. Every other one: 0.8. */
+/** The lowest acceptable ratio for workloads that may be slower than on v86. All others: 0.8. */
 const LEAST: Record<string, number> = { 'page faults': 0.7, 'CR3 flush': 0.7, 'INVLPG churn': 0.7, 'chase 32 MiB': 0.85 };
 const LEAST_ELSE = 0.8;
 
-/** results[contender][workload][round]. `least`: of the rounds the shortest counts, not the median: on a busy machine the others say little. */
+/**
+ * results[contender][workload][round]. `least`: take the shortest round instead of the median, since on a busy machine longer rounds mostly measure
+ * other processes.
+ */
 export function rowsOf(names: readonly string[], results: Measured[][][], least = false): Row[] {
   const pick = (times: number[]): number => (least ? Math.min(...times) : median(times));
   return names.map((workload, w) => {
@@ -56,12 +59,12 @@ export function leastVerdict(rows: readonly Row[], contender: number): boolean {
   );
 }
 
-/** How much longer than another build of the core a workload may take, in percent. */
+/** How much slower than the other build of the core a workload may be, in percent. */
 const SLOWER = 3;
 
 /**
- * A table of times, and a verdict: no workload of contender `now` may take much longer than that of contender `before`. What counts is
- * the median of the rounds' own ratios, in each of which both ran one after the other: a machine that gets slower meanwhile slows both.
+ * A table of times, and a verdict: no workload of contender `now` may take much longer than that of contender `before`. The verdict uses the median
+ * of the ratios per round. Both run one after the other within a round, so a machine that gets slower affects both.
  */
 export function compareBuilds(rows: readonly Row[], now: number, before: number, name: string): boolean {
   console.log(`times relative to ${name}; median, least and most of the rounds:`);

@@ -1,13 +1,12 @@
 /**
- * `npm run bench [-- ROUNDS] [--core COMMIT|FILE] [--alone] [--processor-time] [--only TEXT] [--accel interp|jit] [--trace] [--least]
- * [--chromium]`: what guests do all day, from one C source, on v86's JIT (compiled for 32 bits, all it can run), on QEMU's TCG and on this
- * project's core (64 bits), each in a process of its own, one after the other in every round; the median counts. `--core` adds another build
- * of the core, to see what a change did: a commit, which is built in build/cores, or a core.wasm (that of another checkout runs with that
- * checkout's engine). `--alone` leaves v86 and QEMU out; with it `--processor-time` counts only the time for which a process had a processor,
- * for a machine that does other work. `--only` takes the workloads whose name contains the text, or one of several with commas between;
- * `--accel` leaves the other tier of ours out; `--trace` adds ours with every event of the trace on; `--least` counts the shortest round in
- * place of the median; `--chromium` runs v86 and ours in a real Chromium instead of Node. Targets: geometric mean and the least of the single
- * ratios. Results: build/bench-cpu.json.
+ * `npm run bench [-- ROUNDS] [--core COMMIT|FILE] [--alone] [--processor-time] [--only TEXT] [--accel interp|jit] [--trace] [--least] [--chromium]`:
+ * typical guest work, from one C source, on v86's JIT (compiled for 32 bits, the only width it runs), on QEMU's TCG and on this project's core (64
+ * bits). Each runs in its own process, one after the other in every round, and the median counts. `--core` adds another build of the core, to measure
+ * a change: a commit, which is built in build/cores, or a core.wasm (one in another checkout runs with that checkout's engine). `--alone` leaves out
+ * v86 and QEMU; with it, `--processor-time` counts only processor time, for a busy machine. `--only` selects the workloads whose name contains the
+ * text, or one of several separated by commas; `--accel` leaves out the other tier; `--trace` adds a run with every trace event enabled; `--least`
+ * takes the shortest round instead of the median; `--chromium` runs v86 and this project in a real Chromium instead of Node. Targets: geometric mean
+ * and the least of the single ratios. Results: build/bench-cpu.json.
  */
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { cpus, loadavg } from 'node:os';
@@ -41,7 +40,7 @@ async function measure(contenders: Contender[], names: readonly string[], rounds
     for (const [w, name] of names.entries()) {
       const letter = String.fromCharCode(97 + (workloads as readonly string[]).indexOf(name));
       const sums = new Set<string>();
-      // Every other round backwards: what one leaves in the caches is not always the same one's gain.
+      // Reverse the order every other round, so that cache contents left behind do not always favour the same contender.
       const order = [...contenders.entries()];
       for (const [c, contender] of round % 2 ? order : order.reverse()) {
         progress(`round ${round} of ${rounds}: ${name} on ${contender.name}`);
@@ -89,7 +88,7 @@ function parse(): Request {
   if (!Number.isInteger(rounds) || rounds < 1 || rounds > 99) throw new Error(`${argument}: rounds are a number from 1 to 99`);
   const { core, alone = false, only, accel, trace = false, least = false, chromium = false } = values;
   const processorTime = values['processor-time'] ?? false;
-  if (processorTime && !alone) throw new Error('--processor-time needs --alone: it cannot be had of QEMU');
+  if (processorTime && !alone) throw new Error('--processor-time needs --alone: QEMU does not report it');
   if (chromium && alone) throw new Error('--alone and --chromium do not go together');
   if (chromium && trace) throw new Error('--trace and --chromium do not go together');
   if (chromium && core !== undefined) throw new Error('--core and --chromium do not go together');

@@ -1,7 +1,7 @@
 /**
  * `npm run bench:debug [-- ROUNDS]`: what a debugger costs a guest that runs in compiled code. Checkpoints, kept as the page keeps them, on three
- * workloads, off and on in turn on one machine; breakpoints that are not there, that were, and that lie elsewhere; and how long it takes
- * to go back over one second of guest time. Best runs count: whatever else runs makes them longer only.
+ * workloads, off and on in turn on one machine; no breakpoint, a deleted one and one on another page; and how long it takes to go back over one
+ * second of guest time. The best run counts, since other processes can only make a run longer.
  */
 import { cpus, loadavg } from 'node:os';
 import { breakpointsOf, type Journal, Reverse } from '../../engine/debug/index';
@@ -24,11 +24,11 @@ const percent = (part: number): string => `${(100 * part).toFixed(1)} %`;
 
 interface Variant {
   name: string;
-  /** Behind it the machine is as it was. */
+  /** The machine is in the same state afterwards. */
   around(act: () => void): void;
 }
 
-/** Variants in turn, each round from another one on; ms of the best run of each. */
+/** Runs the variants in turn, each round starting with the next one; ms of the best run of each. */
 function compare(rounds: number, work: () => void, variants: readonly Variant[]): number[] {
   const best = variants.map(() => Number.POSITIVE_INFINITY);
   work();

@@ -12,8 +12,8 @@ export const BUILD = fileURLToPath(new URL('../../build', import.meta.url));
 export const CORE = join(BUILD, 'core.wasm');
 
 /**
- * A core and what drives it. A core and its engine share a memory map (engine/abi), so a core that lies in build/ of another checkout is
- * driven by that checkout's engine; any other file by this one's, whose map it must have.
+ * A core and what drives it. A core and its engine share a memory map (engine/abi), so a core in build/ of another checkout is driven by that
+ * checkout's engine. Any other file is driven by this engine and must have its memory map.
  */
 export function buildOf(core: string): { name: string; core: string; engine: string } {
   const file = resolve(core);

@@ -4,8 +4,8 @@ import { tracerOf } from '../../engine/trace/index';
 import { type Contender, Marks, type Measured } from './contender';
 
 /**
- * Guest instructions per stretch; serial output is handed over at its end, so this is the resolution of the end mark (about 0.5 ms). Until
- * the start mark stretches are short: a workload may be a few string instructions that take as long as millions of others.
+ * Guest instructions per stretch; serial output is handed over at its end, so this is the resolution of the end mark (about 0.5 ms). Stretches are
+ * short up to the start mark, since a workload may be a few string instructions that take as long as millions of others.
  */
 const STRETCH = 100_000;
 const STRETCH_TO_START = 20;

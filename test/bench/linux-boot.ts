@@ -1,6 +1,6 @@
 /**
- * One boot of Linux in a process of its own, so that nothing is compiled or warm already: `linux-boot.ts JSON` prints what it measured as
- * JSON. The machine is driven as `lab` drives it, with its clock held to the wall clock while the guest sleeps.
+ * Boots Linux once in a fresh process, so that nothing is compiled or warm: `linux-boot.ts JSON` prints its measurements as JSON. The machine is
+ * driven as by `lab`: its clock follows the wall clock while the guest sleeps.
  */
 import { execFile } from 'node:child_process';
 import { readFileSync } from 'node:fs';
@@ -14,7 +14,7 @@ import { loadMachine, saveMachine } from '../../engine/snapshot/index';
 
 export const PROMPT = 'guest# ';
 const GIB = 0x40000000;
-/** An odd number: the median counts. */
+/** Odd, since the median counts. */
 const LOADS = 3;
 
 export interface BootRequest {
@@ -35,7 +35,7 @@ export interface BootResult {
   ms: number;
   /** Guest instructions to the prompt. */
   instructions: number;
-  /** What `info jit` says at the prompt. */
+  /** The output of `info jit` at the prompt. */
   jit?: JitFigures;
   snapshot?: SnapshotResult;
 }
@@ -67,7 +67,7 @@ async function build(request: BootRequest, guest: GuestImage): Promise<Machine> 
   return createMachine({ core, guest, ram, slots: 8, maxmem: Math.max(4 * GIB, ram), smp: 1, accel, wallClock });
 }
 
-/** Runs until the output that is still to come contains the prompt; the instruction count then. */
+/** Runs until new output contains the prompt; returns the instruction count. */
 function prompt(machine: Machine): { came: Promise<number>; end: () => Promise<void> } {
   let text = '';
   const runner = new Runner({

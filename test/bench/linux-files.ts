@@ -13,7 +13,7 @@ export interface LinuxFiles {
   append: string;
 }
 
-/** @throws Error with one line that says what to run */
+/** @throws Error with one line that names the command to run */
 export function findLinux(): LinuxFiles {
   const hint = 'the linux guest is not prepared: npm run guests -- linux';
   const index = join(ROOT, 'public/guests/index.json');

@@ -1,7 +1,7 @@
 /**
- * `npm run bench:linux [-- ROUNDS]`: a stock Linux to its shell, on this project's machine with the JIT and with the interpreter alone, and
- * on QEMU's TCG with the same kernel, initramfs and command line, one after the other in every round; the median counts. Then the snapshot
- * of the booted machine, and boots with little and with much RAM. Results: build/bench-linux.json.
+ * `npm run bench:linux [-- ROUNDS]`: boots a stock Linux to its shell on this project's machine, with the JIT and with the interpreter alone, and on
+ * QEMU's TCG with the same kernel, initramfs and command line, one after the other in every round; the median counts. Then measures a snapshot of the
+ * booted machine, and boots with little and with much RAM. Results: build/bench-linux.json.
  */
 import { execFile, spawn } from 'node:child_process';
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
@@ -72,7 +72,7 @@ interface Row {
   /** one per round */
   ms: number[];
   medianMs: number;
-  /** undefined: QEMU, which does not count them */
+  /** undefined for QEMU, which does not count them */
   instructions?: number;
   /** Of the last round. */
   jit?: JitFigures;

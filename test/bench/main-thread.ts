@@ -1,4 +1,4 @@
-/** Processor time of the page's main thread, by Chromium's trace: what a task waits for a processor does not count. */
+/** Processor time of the page's main thread, from Chromium's trace. Time that a task waits for a processor does not count. */
 import type { Page } from '@playwright/test';
 
 interface TraceEvent {
@@ -12,7 +12,7 @@ interface TraceEvent {
   args: { name?: string };
 }
 
-/** CPU of the longest task of the page's main thread while `act` runs, ms; `since`: from this mark of the page on (performance.mark). */
+/** CPU time of the longest task of the page's main thread while `act` runs, ms. `since`: count only from this mark of the page (performance.mark). */
 export async function longestWork(page: Page, act: () => Promise<unknown>, since?: string): Promise<number> {
   const browser = page.context().browser()!;
   await browser.startTracing(page, { categories: ['toplevel', 'devtools.timeline', 'blink.user_timing'] });

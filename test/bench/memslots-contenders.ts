@@ -1,4 +1,4 @@
-/** Who is measured: our three indexes, npm's ordered structures, a plain sorted array, and a red-black tree in C. */
+/** The contenders: our three indexes, npm's ordered structures, a plain sorted array, and a red-black tree in C. */
 import { spawnSync } from 'node:child_process';
 import { mkdirSync } from 'node:fs';
 import { createRequire } from 'node:module';
@@ -17,7 +17,7 @@ export const KINDS: readonly IndexKind[] = ['array', 'rbtree', 'btree'];
 export interface Contender {
   name: string;
   ours: boolean;
-  /** What stands for a slot: any number that the lookup had to reach the slot for. */
+  /** Stands for a slot: any number that a lookup can only read from the slot itself. */
   find(gfn: number): number;
   insert(id: number): void;
   remove(id: number): void;
@@ -115,7 +115,7 @@ function functionalTree(): Contender {
   };
 }
 
-/** What most would write: an array of objects, binary search, splice. */
+/** The obvious implementation: an array of objects, binary search, splice. */
 function plainArray(): Contender {
   const slots: Slot[] = [];
   const place = (gfn: number): number => {
@@ -162,13 +162,13 @@ export interface CTree {
   run(slots: number, count: number, localPercent: number): { lookup: number; insert: number; move: number };
 }
 
-/** Compiled at run time; undefined and a clear line where there is no gcc. */
+/** Compiled at run time. Without gcc, prints one clear line and returns undefined. */
 export function cTree(): CTree | undefined {
   mkdirSync('build', { recursive: true });
   const built = spawnSync('gcc', ['-O2', '-o', 'build/bench-rbtree', 'test/bench/c/rbtree.c'], { encoding: 'utf8' });
   if (built.error || built.status !== 0) {
     console.log(
-      `C red-black tree: left out, gcc is not there or fails (${built.error?.message ?? built.stderr.trim()}); install gcc to compare`,
+      `C red-black tree: left out, gcc is missing or fails (${built.error?.message ?? built.stderr.trim()}); install gcc to compare`,
     );
     return undefined;
   }

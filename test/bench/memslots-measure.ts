@@ -1,4 +1,7 @@
-/** Timing: interleaved rounds, medians, and a loop of its own per contender so that none is measured through another's type feedback. */
+/**
+ * Timing: interleaved rounds, medians, and a separate copy of the loop for each contender, so that none is measured with the type feedback of
+ * another.
+ */
 import { median } from '../../engine/worker/index-workload';
 
 export const now = (): number => Number(process.hrtime.bigint());
@@ -13,8 +16,8 @@ export function ownLoop(): Loop {
 const CHUNK = 2000;
 
 /**
- * Nanoseconds per lookup: the median over chunks that are shorter than a time slice, so that other processes on the machine cost whole
- * chunks and not a share of each. c/rbtree.c does the same.
+ * Nanoseconds per lookup: the median over chunks that are shorter than a time slice, so that other processes disturb a few whole chunks rather than a
+ * part of each. c/rbtree.c does the same.
  */
 export function lookupTime(loop: Loop, find: (gfn: number) => number, list: Float64Array): number {
   const took: number[] = [];
@@ -32,7 +35,7 @@ export function timed(count: number, act: () => void): number {
   return (now() - start) / count;
 }
 
-/** Medians over rounds; within a round everybody runs once, so that noise of the machine meets all alike. */
+/** Medians over rounds. Every contender runs once per round, so that noise affects all of them alike. */
 export function rounds(count: number, jobs: Record<string, () => number>): Record<string, number> {
   const samples: Record<string, number[]> = {};
   for (let round = 0; round < count; round++)

@@ -1,6 +1,6 @@
 /**
- * Bytes per slot: of the typed arrays, and of an engine as it is in use, when the history has the change set that made them, somebody has asked
- * for every slot (all at once and by id), and the page's Index tab has been open.
+ * Bytes per slot: of the typed arrays, and of an engine in use, with the creating change set in its history, every slot queried (all at once and by
+ * id), and the page's Index tab opened once.
  */
 import { type IndexKind, MemslotEngine } from '../../engine/memory/index';
 import { regionAt, shuffled } from '../../engine/worker/index-workload';
@@ -23,9 +23,9 @@ function used(): number {
   return heapUsed + arrayBuffers;
 }
 
-/** Of an engine whose slots came in ascending or in shuffled order; before anything else has run, so that no garbage is counted. */
+/** For slots added in ascending or in shuffled order. Runs before anything else, so that no garbage is counted. */
 export function bytesPerSlot(kind: IndexKind, order: readonly number[]): { columns: number; measured: number } {
-  // Compiled code and type feedback are not what is measured. In a frame of its own, so that nothing keeps the engine.
+  // Warm up first: compiled code and type feedback must not count. A separate frame, so that nothing keeps the engine alive.
   const warmUp = (): number => filled(kind, order).slotCount();
   warmUp();
   const before = used();
@@ -34,7 +34,7 @@ export function bytesPerSlot(kind: IndexKind, order: readonly number[]): { colum
   return { columns: engine.footprint().total / order.length, measured };
 }
 
-/** What each use adds, bytes per slot. Many engines at once where the slots are few, so that a page more of V8's heap does not count. */
+/** What each use adds, bytes per slot. With few slots many engines are measured at once, so that one more page of V8's heap does not matter. */
 function inUse(n: number): Record<string, number> {
   const copies = Math.max(1, Math.round(LARGE / n));
   const regions = Array.from({ length: n }, (_unused, id) => regionAt(id));
@@ -51,7 +51,7 @@ function inUse(n: number): Record<string, number> {
       },
     ],
     [
-      '+ all asked for',
+      '+ all queried',
       () => {
         for (const engine of engines) for (const { slot } of engine.memslots()) engine.memslotById(slot);
       },

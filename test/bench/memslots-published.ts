@@ -1,7 +1,6 @@
 /**
- * Published kernel figures: memslot_perf_test, array (before) and tree (after), from the covers of "KVM: Scalable memslots
- * implementation" v2 and v4 (M. S. Szmigiero, 2021; Xeon 8167M, TDP MMU off). Another machine and another language: compare the shape, not
- * the seconds.
+ * Published kernel figures: memslot_perf_test, array (before) and tree (after), from the covers of "KVM: Scalable memslots implementation" v2 and v4
+ * (M. S. Szmigiero, 2021; Xeon 8167M, TDP MMU off). The machine and the language differ: compare the shape, not the seconds.
  */
 
 /** row -> slots -> [array, tree], seconds */

@@ -127,7 +127,7 @@ function commitCost(count: number, act: (i: number) => void, pick: (samples: num
   return pick(samples);
 }
 
-/** For what takes longer than a time slice: on a busy machine the median would measure the others. */
+/** For operations longer than a time slice, where the median would measure other processes on a busy machine. */
 const fastest = (samples: number[]): number => Math.min(...samples);
 
 function repeat(count: number, act: (i: number) => void): void {
@@ -181,7 +181,7 @@ function build(kind: IndexKind, n: number): Record<string, number> {
 
 const REFUSED = [1000, 2000, 4000, 8000];
 
-/** ns until a delta of n deletes and n creates is refused, each of the creates over all that the n slots were; every pair overlaps. */
+/** ns until a delta of n deletes and n creates is refused. Each create covers the range of all n old slots, so every pair overlaps. */
 function refusals(n: number): Record<string, number> {
   const { engine } = engineWith('btree', n);
   const layout = engine.layout();
@@ -190,21 +190,21 @@ function refusals(n: number): Record<string, number> {
   const over = layout.map((region, i) => ({ ...first, slot: n + i, memorySize: region.memorySize * n }));
   const refuse = (): void => {
     const commit = engine.changeUserMemoryRegions([...gone, ...over]);
-    if (commit.ok || commit.refusals.length !== n) throw new Error('each create is to be refused, each delete not');
+    if (commit.ok || commit.refusals.length !== n) throw new Error('every create must be refused, and no delete');
   };
   refuse();
   return { 'n deletes, n creates over all of them': median(Array.from({ length: 5 }, () => timed(1, refuse))) };
 }
 
 const keepRefusals = (): void =>
-  keep('refusals', 'A change set until it is refused, with every reason; columns: n', perSize(refusals, REFUSED), REFUSED);
+  keep('refusals', 'Time until a change set is refused with every reason; columns: n', perSize(refusals, REFUSED), REFUSED);
 
-// ---- the mail's table -------------------------------------------------------------------------------------------------------
+// ---- the mailing list's table -------------------------------------------------------------------------------------------------------
 
 /**
- * The rows of the kernel's memslot_perf_test, as far as they are the memslot code's work: Map = a vCPU's translation of each page of a
- * 32 MiB window; Unmap = the host takes 128 MiB away, page by page or by 2 MiB, and each time the slots of that hva are found; Move =
- * the last slot away and back, its pages being used or not; Setup = all slots. `linear` finds slots by hva as KVM did before 5.17.
+ * The rows of the kernel's memslot_perf_test that measure memslot code: Map = a vCPU's translation of each page of a 32 MiB window; Unmap = the host
+ * unmaps 128 MiB, page by page or by 2 MiB, and looks up the slots of each hva; Move = move the last slot away and back, with its pages in use or
+ * not; Setup = create all slots. `linear` finds slots by hva as KVM did before 5.17.
  */
 function mailTable(kind: IndexKind, n: number, linear: boolean): Record<string, number> {
   const { engine, cache } = engineWith(kind, n);
@@ -322,7 +322,7 @@ function compareWithPublished(): void {
 function judgeMemory(): void {
   target('bytes per slot, worst order', Math.max(...Object.values(results.bytes![new MemslotEngine().indexKind]!)), 128, 'B');
   for (const n of Object.keys(results['bytes in use']!).filter((slots) => Number(slots) >= 509)) {
-    const { 'whole set, history': set, '+ all asked for': views } = results['bytes in use']![n]!;
+    const { 'whole set, history': set, '+ all queried': views } = results['bytes in use']![n]!;
     target(`bytes per slot in use, with history and views, ${n} slots`, set! + views!, KERNEL_BYTES, 'B');
   }
 }

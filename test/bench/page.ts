@@ -1,6 +1,6 @@
 /**
- * `npm run bench:page` (after `npm run build`): frame times of the built page in a real Chromium while the map is zoomed and panned with ever more
- * slots, at rest and while the guest runs flat out, and main-thread tasks over 50 ms meanwhile; before that, what a first visit fetches. Writes build/bench-page.json.
+ * `npm run bench:page` (after `npm run build`): what a first visit fetches, then frame times of the built page in a real Chromium while the map is
+ * zoomed and panned with a growing number of slots, with the guest idle and busy, and main-thread tasks over 50 ms. Writes build/bench-page.json.
  */
 import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
 import { cpus, loadavg } from 'node:os';
@@ -13,14 +13,14 @@ import { longestWork } from './main-thread';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
 const PORT = Number(process.env.LAB_PORT ?? 4193);
-/** Slots in all, the board's own among them. */
+/** Total number of slots, including the board's own. */
 const SIZES = (process.argv.slice(2).length ? process.argv.slice(2) : ['10', '200', '5000', '32000']).map(Number);
 const FRAMES = 180;
 const AT_REST_MS = 5000;
 const FIRST_ID = 100;
 const FIRST_GPA = 2 ** 32;
 const STEP = 8192;
-/** Every third slot logs its dirty pages, so that there is heat to ask for and to draw. */
+/** Every third slot logs dirty pages, so that there is heat to query and draw. */
 const LOGS_EVERY = 3;
 
 interface Motion {
@@ -28,9 +28,9 @@ interface Motion {
   p50: number;
   p95: number;
   max: number;
-  /** ms of CPU that the main thread takes for a frame, on average */
+  /** average CPU time of the main thread per frame, ms */
   work: number;
-  /** tasks over 50 ms by the clock, ms; on a busy machine most of that is waiting for a processor */
+  /** tasks over 50 ms of wall-clock time, ms; on a busy machine they mostly wait for a processor */
   longTasks: number[];
   /** CPU of the longest task, ms */
   longestWork: number;
@@ -62,7 +62,7 @@ async function taskSeconds(session: CDPSession): Promise<number> {
   return metrics.find(({ name }) => name === 'TaskDuration')?.value ?? 0;
 }
 
-/** One wheel event a frame, as a touchpad sends them: in and out again, or to the right and back. */
+/** One wheel event per frame, as a touchpad sends them: in and out, or right and left. */
 async function move(page: Page, session: CDPSession, kind: 'zoom' | 'pan'): Promise<Motion> {
   await longTasks(page);
   const before = await taskSeconds(session);
@@ -125,7 +125,7 @@ async function addSlots(page: Page, wanted: number): Promise<{ staging: number; 
     async ({ wanted: slots, first, gpa, step, logs }) => {
       const there = ((await window.lab.layout()) as { memslots: unknown[] }).memslots.length;
       const start = performance.now();
-      // tsx names functions by a helper that the page does not have: none stands here.
+      // tsx names functions with a helper that the page lacks, so no named function may appear here.
       await window.lab.monitor('changeset_begin');
       for (let i = 0; i < slots - there; i++) {
         const line = `memslot_add ${first + i} 0x${(gpa + i * step).toString(16)} 4k${i % logs ? '' : ' -l'}`;
@@ -146,7 +146,7 @@ async function measure(browser: Browser, slots: number): Promise<Result> {
   try {
     const page = await context.newPage();
     const session = await context.newCDPSession(page);
-    // CPU time of the main thread: what else the machine does does not count.
+    // CPU time of the main thread, so that other processes do not count.
     await session.send('Performance.enable', { timeDomain: 'threadTicks' });
     await page.addInitScript(() => {
       const found: number[] = [];
@@ -161,7 +161,7 @@ async function measure(browser: Browser, slots: number): Promise<Result> {
     const { staging, commit } = await addSlots(page, slots);
     await page.waitForTimeout(1000);
     const idle = await both(page, session);
-    // The guest reads a word of each of its pages, round and round.
+    // The guest reads one word of each page, over and over.
     await page.evaluate(() => window.lab.console.type('sweep 0x1000000 64M\r'));
     await page.getByRole('tab', { name: 'Live' }).click();
     await page.waitForTimeout(1500);

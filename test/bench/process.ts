@@ -1,6 +1,6 @@
 /**
- * A contender in a Node process of its own. In one process with others an emulator is measured with their heaps, their compilers' queues and
- * what the engine has learnt of the functions that they share: v86's times then vary tenfold between runs.
+ * A contender in a Node process of its own. Sharing one process would also measure the others' heaps, compiler queues and type feedback of shared
+ * functions: v86's times then vary tenfold between runs.
  */
 import { type ChildProcess, fork } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
@@ -10,7 +10,7 @@ import type { LabRequest } from './lab';
 /** What a child is to run: an image of its width, and of ours the core's file, the URL of the lab.ts that runs it, and the tier. */
 export type ChildRequest =
   | { kind: 'v86'; image: string }
-  // `processorTime`: what counts is the time that the process had a processor.
+  // `processorTime`: measure processor time instead of wall-clock time.
   | ({ kind: 'lab'; core: string; engine: string; image: string; processorTime?: boolean } & Omit<LabRequest, 'core' | 'image'>);
 /** Its answers: the first is its name, each later one the measurement of the letter that it got. */
 export type ChildAnswer = { name: string } | { measured: Measured } | { error: string };
@@ -43,7 +43,7 @@ export async function startProcess(request: ChildRequest): Promise<Contender> {
     name: 'name' in first ? first.name : request.kind,
     async run(letter) {
       const got = await ask(letter);
-      if (!('measured' in got)) throw new Error(`${request.kind}: no measurement came`);
+      if (!('measured' in got)) throw new Error(`${request.kind}: no measurement received`);
       return got.measured;
     },
     close: async () => void child.kill(),

@@ -36,7 +36,7 @@ export async function startQemu(image: Uint8Array, bits: 32 | 64, cpu = 'qemu64'
   });
   ended.catch(() => undefined);
   const serial = await Promise.race([connected, ended]);
-  // The guest polls its serial line: while the others are measured it must not have a processor.
+  // The guest polls its serial line, so QEMU is stopped while the others are measured.
   qemu.kill('SIGSTOP');
   const marks = new Marks(() => 0);
   serial.on('data', (bytes: Buffer) => {

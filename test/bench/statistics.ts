@@ -1,4 +1,4 @@
-/** What the benchmarks make of their rounds, and say of it. */
+/** Summarises the rounds of a benchmark and prints verdicts. */
 
 export function median(values: readonly number[]): number {
   const sorted = [...values].sort((a, b) => a - b);

@@ -1,7 +1,7 @@
 /**
  * A hypervisor of a few instructions with a 64-bit guest under nested paging, for `npm run bench:svm`. It waits for a letter on the serial line and
- * marks start and end as the images of contender.ts do:
- * a: ROUND_TRIPS times VMRUN, and the #VMEXIT of the guest's VMMCALL. b: a loop over memory, run plainly. c: the same loop in the guest.
+ * marks start and end as the images of contender.ts do: a: ROUND_TRIPS times VMRUN and the #VMEXIT of the guest's VMMCALL. b: a loop over memory, run
+ * without virtualization. c: the same loop in the guest.
  */
 import * as svm from '../../engine/abi/svm';
 import { multibootImage } from '../support/assembler';

@@ -1,6 +1,7 @@
 /**
  * `npm run bench:svm [-- ROUNDS]`: what nested virtualization costs, here and under QEMU's TCG in the same run: a VMRUN with its #VMEXIT, and a loop
- * over memory in a nested guest beside the same loop run plainly. Medians. Targets: a round trip under 2 us, nested code at 0.8 of its speed or more.
+ * over memory in a nested guest compared with the same loop outside it. Medians. Targets: a round trip under 2 us, nested code at 0.8 of the plain
+ * speed or more.
  */
 import { cpus, loadavg } from 'node:os';
 import type { Contender } from './contender';
@@ -29,7 +30,7 @@ async function contenders(): Promise<Contender[]> {
 
 async function main(argument = '5'): Promise<number> {
   const rounds = Number(argument);
-  if (!Number.isInteger(rounds) || rounds < 1 || rounds > 99) throw new Error(`${argument}: rounds are a number from 1 to 99`);
+  if (!Number.isInteger(rounds) || rounds < 1 || rounds > 99) throw new Error(`${argument}: ROUNDS must be a number from 1 to 99`);
   const list = await contenders();
   const ms = list.map(() => ({ a: [] as number[], b: [] as number[], c: [] as number[] }));
   // Round 0 warms the wasm engine's tiers up and does not count.

@@ -12,7 +12,7 @@ export async function startV86(image: Uint8Array, wasm: string): Promise<Contend
     autostart: false,
   });
   await new Promise<void>((ready) => emulator.add_listener('emulator-ready', () => ready()));
-  // Its counter is 32 bits wide: differences are taken modulo 2^32.
+  // v86's counter is 32 bits wide, so differences are taken modulo 2^32.
   const marks = new Marks(() => emulator.get_instruction_counter());
   emulator.add_listener('serial0-output-byte', (byte: number) => marks.byte(byte));
   return {

@@ -1,7 +1,7 @@
 /**
- * `npx tsx test/bench/who-wrote.ts [ROUNDS]` (after `npm run build`): somebody opens a replay link of a guest that crashed and asks who wrote a word last, in
- * a real Chromium. Measured are the replay and the answers, as a person waits for them: for a word that was written just before the crash, for one
- * written before half a billion instructions of other work, and for one that nobody wrote. The median of the rounds counts.
+ * `npx tsx test/bench/who-wrote.ts [ROUNDS]` (after `npm run build`): opens a replay link of a crashed guest in a real Chromium and asks who wrote a
+ * word last. Measures how long a person waits for the replay and for the answers: for a word written just before the crash, for one written half a
+ * billion instructions earlier, and for one that was never written. The median of the rounds counts.
  */
 import { cpus, loadavg } from 'node:os';
 import { fileURLToPath } from 'node:url';
@@ -14,7 +14,7 @@ const ADDRESS = `http://localhost:${PORT}/`;
 const ROUNDS = Number(process.argv[2] ?? 5);
 const WORK = 5e8;
 const WAIT = { timeout: 120_000 };
-/** Asked for by gpa, each of 8 bytes: where the words lie when the guest has crashed. */
+/** The words, by gpa and of 8 bytes each, where they lie after the crash. */
 const WORDS = { 'just before': '0x20000008', 'long before': '0x20000000', nobody: '0x20002000' };
 
 const monitor = (page: Page, line: string): Promise<string> => page.evaluate((text) => window.lab.monitor(text), line);
@@ -29,7 +29,7 @@ async function prompt(page: Page, typed = ''): Promise<void> {
   );
 }
 
-/** A link to a replay whose guest dies of a wrong change set. */
+/** A link to a replay whose guest crashes because of a wrong change set. */
 async function crashed(browser: Browser): Promise<string> {
   const page = await browser.newPage();
   await page.goto(ADDRESS);

@@ -1,4 +1,4 @@
-/** What KVM has no call for: change sets, whole sets, resize, split, merge, history. The rules: docs/memslots.md. */
+/** Operations without a KVM ioctl: change sets, whole sets, resize, split, merge, history. The rules: docs/memslots.md. */
 import { expect, it } from 'vitest';
 import { PAGE_CLEAN, PAGE_PRESENT } from '../../engine/abi/exits';
 import { type Change, ChangeSet, type CommitEvent, type MemslotArch, type MemslotEngine } from '../../engine/memory/index';
@@ -117,7 +117,7 @@ onEachIndex('delta', (make) => {
     expect(engine.check([gone(9)])).toMatchObject({ ok: false, refusals: [{ index: 0, errno: 'EINVAL' }] });
   });
 
-  it('reports phase by phase what is INVALID and how long each took; the time between two phases does not count', () => {
+  it('reports for each phase which slots are INVALID and how long it took; the time between two phases does not count', () => {
     let now = 0;
     const engine = make({ clock: () => (now += 10) });
     accepted(engine.changeUserMemoryRegions([region(3, 0, 0, P, 0), region(7, 0, P, P, P), region(8, 0, 2 * P, P, 2 * P)]));

@@ -1,4 +1,4 @@
-/** Nonsense is refused with errno, entry and reason, or contained; the state is the same before and after. */
+/** Invalid input is refused with errno, entry and reason, or contained; it never changes the state. */
 import { describe, expect, it } from 'vitest';
 import { type Commit, MemslotEngine, type MemslotEngineOptions } from '../../engine/memory/index';
 import { accepted, expectRefused, gone, LOG, MAX, onEachIndex, P, region, stateOf } from './support';

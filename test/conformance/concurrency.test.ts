@@ -1,5 +1,5 @@
 /**
- * C and the kernel selftests that say something about the engine alone, with a guest that is a loop over a TLB. Parameters are the
+ * C, and the kernel selftests that concern the engine alone, with a loop over a TLB as the guest. Parameters are the
  * selftests' own (set_memory_region_test, memslot_perf_test, memslot_modification_stress_test, mmu_stress_test).
  */
 import { expect, it } from 'vitest';
@@ -38,7 +38,7 @@ class Guest {
     return word;
   }
 
-  /** undefined: met an INVALID slot, try again. */
+  /** undefined: the slot is INVALID, try again. */
   read(gpa: number): number | undefined {
     const word = this.page(Math.floor(gpa / P));
     if (word === PAGE_INVALID) {

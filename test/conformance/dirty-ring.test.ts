@@ -84,7 +84,7 @@ onEachIndex('R: dirty ring', (make) => {
     ]);
   });
 
-  it('R3 a driver that runs on past the reserve loses no page: it stays clean and is recorded later', () => {
+  it('R3 a driver that runs past the reserve loses no page: the page stays clean and is recorded later', () => {
     const engine = make();
     const cache = withRing(engine);
     for (let gfn = 0; gfn < 300; gfn++) cache.markDirty(gfn);

@@ -1,6 +1,6 @@
 /**
- * The engine judged by KVM itself: 20,000 calls of kvm-fuzz (seed 7) with the answers of Debian's 6.1 kernel, recorded in the lab
- * (`npm run soak -- kvm` asks anew, with other seeds). The calls are not aimed at the engine; the answers are not ours.
+ * Compares the engine with KVM: 20,000 calls of kvm-fuzz (seed 7) with the answers of Debian's 6.1 kernel, recorded in the lab (`npm run soak -- kvm`
+ * repeats it with other seeds). Neither the calls nor the answers come from this engine.
  */
 import { readFileSync } from 'node:fs';
 import { gunzipSync } from 'node:zlib';
@@ -16,7 +16,7 @@ describe.each(['array', 'rbtree', 'btree'] as const)('20,000 random memslot call
     const { calls, answers, difference } = compareAnswers(lines, { physAddrBits: 46, index });
     expect(difference).toBeUndefined();
     expect(calls).toBeGreaterThanOrEqual(20_000);
-    // Every kind of call was both taken and refused.
+    // Every kind of call was both accepted and refused.
     for (const kind of ['s 0', 's EINVAL', 's EEXIST', 'g 0', 'g ENOENT', 'g EINVAL', 'c 0', 'c ENOENT', 'c EINVAL', 'm 0', 'm EINVAL'])
       expect(answers.get(kind), kind).toBeGreaterThan(10);
     for (const kind of ['b EINVAL', 'g ENXIO', 'c ENXIO', 'z EINVAL', 'z 0', 'z 1', 'z 2'])

@@ -1,4 +1,4 @@
-/** L: lookups, the vCPU's cache and what the guest meets. */
+/** L: lookups, the vCPU's cache and what the guest observes. */
 import { expect, it } from 'vitest';
 import { PAGE_INVALID, PAGE_PRESENT, PAGE_READONLY } from '../../engine/abi/exits';
 import { MEMSLOT_INVALID } from '../../engine/memory/index';

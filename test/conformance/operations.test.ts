@@ -1,4 +1,4 @@
-/** O and G: what changes cost in swaps and generations, and that they do what they say. */
+/** O and G: the effect of each change, and its cost in swaps and generations. */
 import { expect, it } from 'vitest';
 import { accepted, gone, harvest, LOG, MAX, onEachIndex, P, region, stateOf } from './support';
 

@@ -1,4 +1,4 @@
-/** Words that the conformance tests share, as docs of KVM's selftests use them. */
+/** Helpers that the conformance tests share, named as in KVM's selftests. */
 import { describe, expect } from 'vitest';
 import {
   type Accepted,

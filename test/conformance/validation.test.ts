@@ -1,4 +1,4 @@
-/** V and E: what KVM_SET_USER_MEMORY_REGION refuses, with which errno, and that nothing changes then. */
+/** V and E: what KVM_SET_USER_MEMORY_REGION refuses, with which errno, and that a refusal changes nothing. */
 import { expect, it } from 'vitest';
 import { accepted, expectRefused, gone, LOG, M, MAX, onEachIndex, P, RO, region } from './support';
 

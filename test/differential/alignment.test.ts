@@ -1,4 +1,4 @@
-/** #AC: what one instruction of the differential tester cannot show, and who is exempt. */
+/** #AC: cases that a single instruction of the differential tester cannot show, and accesses that are exempt. */
 import { expect, test } from 'vitest';
 import { type Case, CODE, COMPLETED, DATA, FLAG } from './case';
 import { CoreRunner } from './core';
@@ -6,7 +6,7 @@ import { CoreRunner } from './core';
 const core = new CoreRunner();
 const ALIGNMENT = 17;
 
-/** Runs bytes at CPL 3 in 64-bit code, RBX on the data and RSP in its middle. */
+/** Runs bytes at CPL 3 in 64-bit code, with RBX at the start of the data and RSP in its middle. */
 function run(code: string, flags: number, given: Partial<Case> = {}) {
   const bytes = new Uint8Array(16).fill(0xcc);
   bytes.set(Buffer.from(code.replaceAll(' ', ''), 'hex'));

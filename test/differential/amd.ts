@@ -1,6 +1,6 @@
 /**
- * Where AMD's processors do consistently what Intel's do not, and the core, which says GenuineIntel, follows Intel. A rule holds for one
- * kind of case and one pair of outcomes only, so that an error of the core is still seen on either maker's processor.
+ * Cases in which AMD's processors consistently differ from Intel's. The core reports GenuineIntel and follows Intel. Each rule covers one kind of
+ * case and one pair of outcomes only, so that a bug in the core still shows on either vendor's processor.
  */
 import { type Case, CODE, COMPLETED, type Outcome } from './case';
 
@@ -23,7 +23,7 @@ const hasLock = (c: Case): boolean => c.code.indexOf(0xf0) >= 0 && c.code.indexO
 const RULES: readonly Rule[] = [
   // 0F 0D with a register operand is a NOP for Intel.
   { form: /^prefetchw/, allows: (_, native, core) => vectors(native, core, [INVALID_OPCODE], COMPLETED) },
-  // At CPL 3 in 32-bit code: for Intel it does not exist there, for AMD it lacks the privilege.
+  // At CPL 3 in 32-bit code: on Intel the instruction does not exist there, on AMD it lacks the privilege.
   { form: /^sysret/, allows: (_, native, core) => vectors(native, core, [PROTECTION], INVALID_OPCODE) },
   // LOCK MOV CR0 is AMD's way to CR8 for 32-bit code (AltMovCr8).
   { form: /cr0/, allows: (c, native, core) => hasLock(c) && vectors(native, core, [PROTECTION], INVALID_OPCODE) },
@@ -60,7 +60,7 @@ const RULES: readonly Rule[] = [
   },
 ];
 
-/** Is the difference one of the two makers? */
+/** Is this a known difference between the two vendors? */
 export function isOtherMakers(c: Case, native: Outcome, core: Outcome): boolean {
   return RULES.some(({ form, allows }) => form.test(c.name) && allows(c, native, core));
 }

@@ -1,5 +1,5 @@
 /**
- * A differential case: one instruction and the whole state that it starts from, and what a processor made of it.
+ * A differential case: one instruction with its whole initial state, and the outcome on a processor.
  * The binary layouts are native.c's.
  */
 
@@ -16,16 +16,16 @@ export const OUTPUT_SIZE = 128 + 8 * 8 + 512 + DATA_SIZE;
 
 export const FLAG = { CF: 1, PF: 4, AF: 0x10, ZF: 0x40, SF: 0x80, DF: 0x400, OF: 0x800, NT: 0x4000, AC: 0x40000 } as const;
 export const STATUS_FLAGS = FLAG.CF | FLAG.PF | FLAG.AF | FLAG.ZF | FLAG.SF | FLAG.OF;
-/** All that is compared: the status flags, TF, IF, DF, IOPL, NT, AC and ID. RF depends on how the state was captured. */
+/** The flags compared: the status flags, TF, IF, DF, IOPL, NT, AC and ID. RF depends on how the state was captured. */
 export const ALL_FLAGS = STATUS_FLAGS | 0x100 | 0x200 | FLAG.DF | 0x3000 | FLAG.NT | FLAG.AC | 0x200000;
 
 /** Bits of the code: 64-bit mode, or 32 or 16 bits in compatibility mode. */
 export type Mode = 64 | 32 | 16;
 
-/** Vectors that both sides report; 3 means: the instruction completed and met the int3 behind it. */
+/** Vectors that both sides report; 3 means that the instruction completed and reached the int3 after it. */
 export const COMPLETED = 3;
 
-/** What lies on the stack of a case that needs something special there. */
+/** The stack contents of a case that needs special ones. */
 export interface Frame {
   /** Offset in the data pages. */
   at: number;
@@ -33,17 +33,17 @@ export interface Frame {
 }
 
 /**
- * What processors do each in their own way, by name. makers.ts takes it out of what is compared.
- * - `two-operands`: when neither operand of CMPS or MOVS can be reached or is aligned, which fault comes is the processor's choice. Of CMPS and SCAS
- *   with REP, Intel restores the flags on a fault (SDM 2, REP), AMD leaves those of the last iteration.
+ * Behaviour that differs between processors, by name. makers.ts excludes it from the comparison.
+ * - `two-operands`: when neither operand of CMPS or MOVS can be reached or is aligned, which fault is raised is the processor's choice. For
+ *   CMPS and SCAS with REP, Intel restores the flags on a fault (SDM 2, REP), AMD leaves those of the last iteration.
  * - `short-string`: with REP, 32-bit addresses and nothing done yet, Intel clears the upper halves of RCX, RSI and RDI and AMD does not.
- * - `any-byte`: MASKMOVDQU, FXSAVE, RETF and their like: which byte of several words faults, and so CR2, is the processor's choice.
- * - `mmx-memory`: on a fault of an MMX instruction's operand, Intel has already made the x87 registers MMX registers (TOP 0, tags valid).
- * - `below-stack`: Intel's CALL writes the return address below the stack pointer before it faults for the target, its PUSHA all registers
- *   before the one that finds no room.
- * - `partial-store`: of a 10-byte operand that reaches into a page that cannot be written, Intel stores the first 8 bytes.
+ * - `any-byte`: MASKMOVDQU, FXSAVE, RETF and similar: which byte of several words faults, and so CR2, is the processor's choice.
+ * - `mmx-memory`: when the operand of an MMX instruction faults, Intel has already switched the x87 registers to MMX (TOP 0, tags valid).
+ * - `below-stack`: Intel's CALL writes the return address below the stack pointer before it faults on the target; its PUSHA writes all
+ *   registers before the one that does not fit.
+ * - `partial-store`: Intel stores the first 8 bytes of a 10-byte operand that extends into a page that cannot be written.
  * - `partial-pop`: Intel's POPA has loaded the registers before the one that cannot be read.
- * - `privileged`: an operand outside its segment beside a lack of privilege: which is told is the processor's choice.
+ * - `privileged`: an operand outside its segment and a lack of privilege at once: which one is reported is the processor's choice.
  */
 export type MakerRule =
   | 'two-operands'
@@ -77,9 +77,9 @@ export interface Case {
   usesFs: boolean;
   /** Half-open ranges of the data pages that the manual leaves undefined or that only the processor knows. */
   undefinedData: readonly (readonly [number, number])[];
-  /** Processors round it each in their own way: ST(0) and ST(1) to within 1 ulp, or this XMM register within what RCP and RSQRT may be off. */
+  /** Processors round differently: compare ST(0) and ST(1) to within 1 ulp, or this XMM register to within the error allowed for RCP and RSQRT. */
   approximate?: 'x87' | number;
-  /** What processors do each in their own way, by name. */
+  /** Behaviour that differs between processors, by name. */
   makers: readonly MakerRule[];
 }
 

@@ -1,4 +1,4 @@
-/** Runs cases on the host processor and on the core and gathers every difference. */
+/** Runs cases on the host processor and on the core and collects every difference. */
 import { type Case, COMPLETED } from './case';
 import { CoreRunner } from './core';
 import type { Form } from './form';
@@ -10,7 +10,7 @@ export interface Comparison {
   forms: readonly Form[];
   cases: number;
   seed: number;
-  /** Told of at most `show` differences, two a form. */
+  /** Called for at most `show` differences, two per form. */
   show: number;
   tell: (line: string) => void;
   progress: (done: number) => void;
@@ -22,7 +22,7 @@ export interface Verdict {
   failed: number;
   /** Forms that only ever faulted: their result was not compared. */
   neverCompleted: string[];
-  /** Why there were no cases of 32- and 16-bit code. */
+  /** Why 32- and 16-bit code was left out. */
   noLegacy: string | undefined;
 }
 
@@ -36,7 +36,7 @@ function describe(c: Case): string {
   return `${c.name}: ${bytes} flags 0x${c.flags.toString(16)} ${registers}`;
 }
 
-/** Throws an Error that says why, where cases cannot run natively. */
+/** @throws Error with the reason if cases cannot run natively */
 export function compare({ forms, cases: total, seed, show, tell, progress }: Comparison): Verdict {
   const problem = buildNative();
   if (problem) throw new Error(`cases cannot run natively here: ${problem}`);

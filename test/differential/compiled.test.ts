@@ -1,4 +1,4 @@
-/** Compiled code, one instruction at a time, against what a real processor did. */
+/** Compares compiled code, one instruction at a time, with the results of a real processor. */
 import { expect, test } from 'vitest';
 import { CoreRunner } from './core';
 import { digestOf, NOT_COMPARED, readCorpus } from './corpus';
@@ -21,7 +21,7 @@ test(`compiled code gets the results of a real processor in every ${STRIDE}th ca
     tried++;
     const before = digestOf(c, core.run(c));
     const ran = core.runCompiled(c, (outcome) => {
-      // What the interpreter does otherwise than this processor, the other tests tell.
+      // Differences between the interpreter and this processor are reported by the other tests.
       if (before === recorded && digestOf(c, outcome) !== recorded)
         wrong.push(`${c.name} ${Buffer.from(c.code).toString('hex')}, case ${i}`);
     });

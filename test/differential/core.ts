@@ -1,6 +1,6 @@
 /**
  * The core's side: the same cases in a bare user-mode setting in long mode, with Linux's selectors. Code and data are mapped where the native runner
- * has them; every vector has a gate to a HLT of its own, so the halted RIP tells the vector and the stack the frame.
+ * has them; every vector has a gate to a separate HLT, so the halted RIP identifies the vector and the stack holds the frame.
  */
 import { readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
@@ -29,7 +29,7 @@ export class CoreRunner {
   #core: CoreExports;
   #pattern = dataPattern();
   #cpu = abi.VCPU_BASE;
-  /** Compiles only what it is given. */
+  /** Compiles only on request. */
   #jit = new Jit(
     this.#memory,
     () => 0,
@@ -132,7 +132,7 @@ export class CoreRunner {
     this.#core.stateChanged(0);
   }
 
-  /** Memory and registers: what was decoded and compiled, and the TLB, stay. */
+  /** Resets memory and registers; decoded and compiled code and the TLB stay. */
   #loadState(c: Case, long: boolean): void {
     const view = this.#view;
     const code = this.#physical(PHYS.code);
@@ -239,8 +239,8 @@ export class CoreRunner {
   }
 
   /**
-   * Runs the case in the interpreter, compiles it, and runs it twice more: `see` is called for either. First no window holds its memory, then
-   * (where it could) one does. How many instructions compiled code has run; 0: the case was left to the interpreter.
+   * Runs the case in the interpreter, compiles it, and runs it twice more, first without and then (if possible) with a window on its memory. `see` is
+   * called for each of the two. Returns the number of instructions that compiled code ran; 0: the case was left to the interpreter.
    */
   runCompiled(c: Case, see: (outcome: Outcome) => void): number {
     this.run(c);

@@ -1,7 +1,7 @@
 /**
- * The recorded corpus: what a real processor made of COUNT cases, as a 32-bit digest each, for machines without gcc or with
- * another processor. The cases themselves come from the generator; `inputs` tells when generator or forms have changed
- * and the corpus must be recorded again (npx tsx test/differential/record.ts).
+ * The recorded corpus: a real processor's results for COUNT cases, as one 32-bit digest per case, for machines without gcc or with another processor.
+ * The generator makes the cases themselves; `inputs` shows when the generator or the forms have changed, so that the corpus must be recorded again
+ * (npx tsx test/differential/record.ts).
  */
 import { createHash } from 'node:crypto';
 import { readFileSync, writeFileSync } from 'node:fs';
@@ -16,7 +16,7 @@ const file = resolve(import.meta.dirname, 'corpus.json.gz');
 export interface Corpus {
   seed: number;
   count: number;
-  /** Processor that it was recorded on. */
+  /** The processor that the corpus was recorded on. */
   processor: string;
   /** SHA-256 over all inputs. */
   inputs: string;
@@ -28,10 +28,10 @@ export interface Corpus {
 
 const pattern = Buffer.from(dataPattern());
 
-/** Digest of a recorded outcome that processors differ in. */
+/** Stands for an outcome that differs between processors. */
 export const NOT_COMPARED = 0;
 
-/** Everything of an outcome that is compared exactly, in 32 bits. */
+/** A 32-bit digest of the parts of an outcome that are compared exactly. */
 export function digestOf(c: Case, outcome: Outcome): number {
   if (jumpedOutOfCanonical(outcome)) return NOT_COMPARED;
   const { vector, rip, flags, error, cr2, gpr, segments, fx, data } = defined(c, outcome);
@@ -42,13 +42,13 @@ export function digestOf(c: Case, outcome: Outcome): number {
   return hash.digest().readUInt32LE(0);
 }
 
-/** The bytes that `Corpus.approximate` holds of this case. */
+/** The bytes of this case in `Corpus.approximate`. */
 export function approximateResults(c: Case, outcome: Outcome): Uint8Array {
   const { fx } = defined(c, outcome);
   return Buffer.concat(approximateParts(c, fx).map(([at, length]) => fx.subarray(at, at + length)));
 }
 
-/** What is wrong with approximate results beside recorded ones. */
+/** Compares approximate results with recorded ones; returns what is wrong. */
 export function approximatelyWrong(c: Case, recorded: Uint8Array, outcome: Outcome): string[] {
   const got = defined(c, outcome).fx;
   const expected = got.slice();

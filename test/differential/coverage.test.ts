@@ -1,4 +1,4 @@
-/** Every encoding that the core implements is run by a differential form, or stands in exceptions.ts with its reason. */
+/** A differential form runs every encoding that the core implements, or exceptions.ts gives the reason why not. */
 import { describe, expect, it } from 'vitest';
 import { isNoOpcode, MAPS, MODRM, OpcodeProbe, type Width } from '../../scripts/core/opcodes';
 import { EXCEPTIONS, type Exception } from './exceptions';
@@ -25,14 +25,14 @@ function startsWith(bytes: readonly number[], start: readonly number[], plusReg:
   );
 }
 
-/** F2, F3 and 66 change nothing or the operand size where they are not part of the opcode. */
+/** Where F2, F3 and 66 are not part of the opcode, they change nothing or the operand size. */
 function prefixFits(form: Form, prefix: number | undefined): boolean {
   return form.mandatory === prefix || (form.mandatory === undefined && !form.fpu);
 }
 
 function covers(form: Form, { width, prefix, opcode, modrm }: Encoding): boolean {
   if (form.only === (width === 64 ? 'legacy' : 'long') || !prefixFits(form, prefix)) return false;
-  // REX.R makes it another register, not another instruction.
+  // REX.R selects another register, not another instruction.
   const own = form.opcode[0] === 0x44 && width === 64 ? form.opcode.slice(1) : form.opcode;
   if (!startsWith([...opcode, modrm], own, form.plusReg === true) || own.length < opcode.length) return false;
   if (own.length > opcode.length) return true;
@@ -79,7 +79,7 @@ describe.each([64, 32] as const)('%i-bit code', (width) => {
     expect(open.filter((encoding) => !allForms.some((form) => covers(form, encoding))).map(text)).toEqual([]);
   });
 
-  it('has no reason for something that is not there, or that a form runs all the same', () => {
+  it('has no reason for an encoding that is not implemented, or that a form runs after all', () => {
     for (const exception of EXCEPTIONS) {
       const own = encodings.filter((encoding) => excepts(exception, encoding));
       // 64-bit code has them all.

@@ -32,16 +32,16 @@ test('the core does what a real processor did with every case of the recorded co
 });
 
 const cpuInfo = existsSync('/proc/cpuinfo') ? readFileSync('/proc/cpuinfo', 'utf8') : '';
-/** makers.ts and amd.ts say what these two do each in their own way; on another maker's, `npm run soak -- differential` compares and tells. */
+/** makers.ts and amd.ts list how Intel and AMD differ. On another vendor's processor, `npm run soak -- differential` compares and reports. */
 const otherMaker = /^vendor_id\s*: (?!GenuineIntel|AuthenticAMD)(.*)$/m.exec(cpuInfo)?.[1];
 const problem = otherMaker ? `this processor is ${otherMaker}'s` : buildNative();
 const noLegacy = problem === undefined ? refusesLegacy() : undefined;
 if (problem !== undefined) console.log(`only the recorded corpus is compared: ${problem}`);
 
-test.skipIf(problem !== undefined)('the core does what this processor does, on cases beside those of the corpus', () => {
+test.skipIf(problem !== undefined)('the core does what this processor does, on cases outside the corpus', () => {
   const seed = Number(process.env.LAB_SEED ?? 20_261_126);
   console.log(`differential seed ${seed} (LAB_SEED=${seed} runs the same cases)`);
-  if (noLegacy !== undefined) console.log(`without cases of 32- and 16-bit code: ${noLegacy}`);
+  if (noLegacy !== undefined) console.log(`32- and 16-bit code is left out: ${noLegacy}`);
   const core = new CoreRunner();
   const wrong: string[] = [];
   for (let batch = 0; batch < 5; batch++) {
@@ -56,7 +56,7 @@ test.skipIf(problem !== undefined)('the core does what this processor does, on c
 });
 
 test('32- and 16-bit code does the same in protected mode as in long mode', () => {
-  // What knows of the mode: 64-bit code segments, and the way into the kernel. FPU images have pointers to what ran before.
+  // These depend on the mode: 64-bit code segments, and system calls. FPU images contain pointers to earlier instructions.
   const ofMode = /^(retf|iret|(call|jmp) [AM]p|sys)/;
   const image = (form: Form) => form.image === 'x87' || form.image === 'fx';
   const forms = allForms.filter((form) => form.only !== 'long' && !ofMode.test(form.name) && !image(form));
@@ -73,12 +73,12 @@ test('32- and 16-bit code does the same in protected mode as in long mode', () =
   expect(wrong).toEqual([]);
 });
 
-/** An outcome field by field; its memory is the core's, which the next case changes. */
+/** Copies an outcome field by field, since its memory is the core's and the next case changes it. */
 function lines(outcome: Outcome): string[] {
   return Object.entries(outcome).map(([name, value]) => `${name} ${value}`);
 }
 
-test('a single wrong bit in any part of an outcome would be seen', () => {
+test('a single wrong bit in any part of an outcome is detected', () => {
   const c = makeCases(allForms, 1, 7)[0]!;
   const core = new CoreRunner();
   const good = core.run(c);

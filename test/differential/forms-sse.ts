@@ -1,6 +1,6 @@
 /**
- * MMX, SSE and SSE2 forms. RCP and RSQRT, of which each maker has its own approximation, are compared to within the error that the manual
- * allows; of what FXSAVE stores, the x87 pointers, MXCSR_MASK and reserved bytes are left out.
+ * MMX, SSE and SSE2 forms. RCP and RSQRT, which each vendor approximates differently, are compared to within the error that the manual allows. The
+ * x87 pointers, MXCSR_MASK and reserved bytes that FXSAVE stores are not compared.
  */
 import type { Form } from './form';
 

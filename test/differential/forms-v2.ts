@@ -1,4 +1,4 @@
-/** SSE3, SSSE3, SSE4.1, SSE4.2 and POPCNT: what x86-64-v2 has beyond the baseline. FISTTP stands with the x87 forms. */
+/** SSE3, SSSE3, SSE4.1, SSE4.2 and POPCNT: what x86-64-v2 has beyond the baseline. FISTTP is among the x87 forms. */
 import type { Form } from './form';
 
 const forms: Form[] = [];

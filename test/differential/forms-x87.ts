@@ -1,6 +1,6 @@
 /**
- * x87 forms. The transcendental functions are compared to within one unit in the last place, since makers differ there; of what FSTENV and
- * FSAVE store, the instruction and data pointers are left out. FLDCW, FLDENV and FRSTOR unmask exceptions at random.
+ * x87 forms. The transcendental functions are compared to within one unit in the last place, since vendors differ there. The instruction and data
+ * pointers that FSTENV and FSAVE store are not compared. FLDCW, FLDENV and FRSTOR unmask exceptions at random.
  */
 import type { Form } from './form';
 import { X87_IMAGES } from './pattern';
@@ -108,7 +108,7 @@ for (const [first, modrm, name] of single) {
 }
 forms.push({ name: 'fwait', opcode: [0x9b], fpu: true });
 
-/** Other encodings of the same, which no manual lists any more. */
+/** Alias encodings that current manuals no longer list. */
 const aliases: readonly (readonly [number, number, string])[] = [
   [0xd9, 0xd8, 'fstp1'],
   [0xdc, 0xd0, 'fcom2'],

@@ -213,7 +213,7 @@ for (const [i, name] of ['in AL', 'in eAX', 'out AL', 'out eAX'].entries()) {
   add({ name: `${name},Ib`, opcode: [0xe4 + i], imm: 1, ...sized });
   add({ name: `${name},DX`, opcode: [0xec + i], ...sized });
 }
-// The mod field of moves to and from CRn and DRn says nothing.
+// Moves to and from CRn and DRn ignore the mod field.
 for (const digit of [0, 2, 3, 4]) {
   add({ name: `mov reg,cr${digit}`, opcode: [0x0f, 0x20], modrm: 'any', digit });
   add({ name: `mov cr${digit},reg`, opcode: [0x0f, 0x22], modrm: 'any', digit });
@@ -244,7 +244,7 @@ add({ name: 'swapgs', opcode: [0x0f, 0x01, 0xf8], only: 'long' });
 add({ name: 'ud0', opcode: [0x0f, 0xff], modrm: 'any' });
 add({ name: 'ud1', opcode: [0x0f, 0xb9], modrm: 'any' });
 
-// What 64-bit mode took out, and raises #UD for.
+// Removed in 64-bit mode, where they raise #UD.
 const gone: readonly (readonly [string, number])[] = [
   ['push es', 0x06],
   ['pop es', 0x07],

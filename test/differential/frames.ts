@@ -1,21 +1,20 @@
 /**
- * Frames for IRET and RETF: mostly good ones with one thing or two wrong, so that each of the checks gets its turn and the order of two
- * checks shows.
+ * Frames for IRET and RETF: mostly valid ones with one or two errors, so that each check is exercised and the order of two checks shows.
  */
 import { CODE, DATA, DATA_SIZE, FLAG, FRAME_SIZE, type Frame, type Mode, STATUS_FLAGS } from './case';
 import { littleEndian, type Random } from './random';
 import { CODE_SELECTORS, GDT, LDT, LDT_ENTRIES, SELECTORS, USER_DATA } from './segments';
 
-/** All that there are: TF, IF, IOPL, RF, VM, VIF, VIP and ID beside those with names. */
+/** All of them: TF, IF, IOPL, RF, VM, VIF, VIP and ID besides the named ones. */
 const ANY_FLAG = STATUS_FLAGS | FLAG.DF | FLAG.NT | FLAG.AC | 0x3b3300;
 
 /**
- * Only with an aligned frame: an IRET that pops AC from a frame that is not aligned never came back where the host is a virtual machine.
- * It took no time of the process: the hypervisor ran it again and again (an #AC while RFLAGS has no AC yet looks like a split lock).
+ * Only with an aligned frame: on a virtualized host, an IRET that pops AC from a misaligned frame never completed. It used no processor time: the
+ * hypervisor restarted it over and over (an #AC while RFLAGS.AC is still clear looks like a split lock).
  */
 const AC = BigInt(FLAG.AC);
 
-/** The same selector of another level or table, or one that is behind the last of its table. */
+/** The same selector with another RPL or table, or one past the end of its table. */
 function spoil(selector: number, random: Random): number {
   const kind = random.below(4);
   if (kind === 0) return selector ^ (1 + random.below(3));
@@ -38,7 +37,7 @@ function drawFlags(random: Random): number {
   return 2 | (random.u32() & (random.chance(60) ? STATUS_FLAGS | FLAG.DF | 0x200 : ANY_FLAG));
 }
 
-/** A frame, some across the pages' ends, and the stack pointer as an offset in them. `size`: of the operands, in bytes. */
+/** A frame, sometimes across the end of the pages, and the stack pointer as an offset in them. `size`: of the operands, in bytes. */
 export function drawFrame(kind: 'iret' | 'retf', mode: Mode, size: 2 | 4 | 8, random: Random): { top: number; frame: Frame } {
   let selector = random.pick(CODE_SELECTORS);
   const offset = drawOffset(selector, size, random);
@@ -51,7 +50,7 @@ export function drawFrame(kind: 'iret' | 'retf', mode: Mode, size: 2 | 4 | 8, ra
     words.push(BigInt(random.chance(25) ? spoil(stack, random) : stack));
   }
   const bytes = words.flatMap((word) => littleEndian(word, size));
-  // Where the pages end, between two words: of a selector's word Intel reads two bytes and AMD all.
+  // At the end of the pages, between two words: Intel reads two bytes of a selector's word, AMD all of it.
   let top = random.chance(8) ? random.pick([0, DATA_SIZE]) - size * random.below(6) : random.below(DATA_SIZE - FRAME_SIZE);
   if (kind === 'iret' && words[2]! & AC) top &= ~7;
   const before = Math.max(0, -top);

@@ -1,4 +1,4 @@
-/** Makes cases from forms, reproducibly: the same seed gives the same cases. */
+/** Generates cases from forms; the same seed gives the same cases. */
 import { type Case, CODE, CODE_SIZE, DATA, DATA_SIZE, FLAG, type MakerRule, type Mode } from './case';
 import type { Form } from './form';
 import { drawFrame } from './frames';
@@ -10,7 +10,7 @@ import { CODE_SELECTORS, FS_BASE, GS_BASE, LDT, SELECTORS } from './segments';
 const FS = 0x64;
 const GS = 0x65;
 
-/** Everything about a case that is drawn before its registers. */
+/** The parts of a case that are drawn before its registers. */
 interface Shape {
   form: Form;
   mode: Mode;
@@ -52,7 +52,7 @@ function immediateBytes(form: Form, operandSize: number, addressSize: number): n
   }
 }
 
-/** Near branches: 4 bytes in 64-bit code, else as the operand size says. */
+/** Near branches: 4 bytes in 64-bit code, otherwise by operand size. */
 function branchBytes(form: Form, mode: Mode, operandSize: number): number {
   return form.imm === 1 ? 1 : mode === 64 || operandSize !== 16 ? 4 : 2;
 }
@@ -99,7 +99,7 @@ function drawImmediate({ form, mode, operandSize, addressSize }: Shape, random: 
     const length = branchBytes(form, mode, operandSize);
     const distance = random.below(400) - 200;
     const near = length === 1 ? distance % 100 : distance;
-    // Never back into the instruction itself: that loops for ever.
+    // Never back into the instruction itself, which would loop forever.
     return littleEndian(BigInt(near < 0 && near >= -15 ? near - 20 : near), length);
   }
   const length = immediateBytes(form, operandSize, addressSize);
@@ -114,7 +114,7 @@ function drawImmediate({ form, mode, operandSize, addressSize }: Shape, random: 
 
 const dataStart = (mode: Mode): bigint => (mode === 16 ? 0n : BigInt(DATA));
 
-/** What the segment of the memory operand adds; undefined where the operand is nowhere that a form cares about. */
+/** The base that the segment of the memory operand adds; undefined where the operand's place does not matter to the form. */
 function segmentBase({ mode, segment }: Shape): bigint {
   if (segment === FS) return BigInt(FS_BASE);
   if (segment === GS) return BigInt(GS_BASE);
@@ -135,7 +135,7 @@ function drawStack({ form, mode, operandSize }: Shape, random: Random): ReturnTy
   return drawFrame(form.stack, mode, (operandSize / 8) as 2 | 4 | 8, random);
 }
 
-/** Of a string: shorter than a register mostly, and the magnitude counts. */
+/** A string's length: mostly shorter than a register; only the magnitude matters. */
 function stringLength(random: Random, mode: Mode): bigint {
   const length = BigInt(random.below(20));
   return BigInt.asUintN(mode === 64 ? 64 : 32, random.chance(25) ? -length : length);
@@ -146,9 +146,9 @@ function drawRegisters(shape: Shape, top: number | undefined, random: Random): B
   const gpr = new BigUint64Array(16);
   for (let i = 0; i < (mode === 64 ? 16 : 8); i++) gpr[i] = registerValue(random, mode);
   if (!random.chance(3)) gpr[4] = dataStart(mode) + BigInt(512 + random.below(DATA_SIZE - 1024));
-  // The same host loops on far calls that wrap around the start of the stack segment.
+  // That host also loops on far calls that wrap around the start of the stack segment.
   if (/^call [AM]p/.test(form.name) && mode !== 64 && (gpr[4]! & 0xffffn) < 64n) gpr[4]! |= 0x400n;
-  // A call would push over the code that it goes to.
+  // A call would overwrite its own target with the return address.
   if (gpr[4]! >> 12n === BigInt(CODE >> 12) || gpr[4]! >> 12n === BigInt((CODE >> 12) + 1)) gpr[4] = BigInt(DATA + 2048);
   // Most packed operands must be aligned.
   if (form.fpu && random.chance(70)) for (let i = 0; i < 16; i++) gpr[i]! &= ~15n;
@@ -197,17 +197,17 @@ function outsideDomain(form: Form, fx: Uint8Array): boolean {
   return exponent === 0x7fff ? significand === 1 : significand * 2 ** (exponent - 0x3fff) > form.domain;
 }
 
-/** Would a store of many bytes change the code that runs? */
+/** Could a large store overwrite the running code? */
 function storesIntoCode({ form, operand, offset, bytes, segment, mode }: Shape, gpr: BigUint64Array): boolean {
   if (form.image !== 'fx' && form.image !== 'x87') return false;
-  // 16-bit code reaches its own page only through CS, which is not written to.
+  // 16-bit code reaches its own page only through CS, which is not writable.
   if (!operand?.memory || mode === 16) return false;
   const base = segment === FS ? FS_BASE : segment === GS ? GS_BASE : 0;
   const address = effectiveAddress(operand.memory, gpr, offset + bytes.length) + BigInt(base);
   return address + 512n > BigInt(CODE) && address < BigInt(CODE + CODE_SIZE);
 }
 
-/** Parts of what the form stores at its operand or pushes that are not compared, as offsets in the data pages. */
+/** Parts of stored or pushed data that are not compared, as offsets in the data pages. */
 function undefinedData(shape: Shape, gpr: BigUint64Array): [number, number][] {
   const { form, operand, bytes, offset } = shape;
   if (form.image === 'selector') {

@@ -1,7 +1,7 @@
 /**
- * What is compared of an outcome. `defined` takes out what the manuals leave undefined and what processors do each in their own way, so
- * that the same test passes on every maker's processor; everything else has to be equal. Where two makers each do one thing consistently
- * and the core follows one of them (it says GenuineIntel), the reason stands at the rule.
+ * Compares outcomes. `defined` removes what the manuals leave undefined and what differs between processors, so that the same test passes on every
+ * vendor's processor; everything else must be equal. Where two vendors differ consistently and the core follows one of them (it reports
+ * GenuineIntel), the rule gives the reason.
  */
 import { isOtherMakers } from './amd';
 import { ALL_FLAGS, type Case, COMPLETED, DATA, FLAG, type MakerRule, type Outcome, STATUS_FLAGS } from './case';
@@ -18,7 +18,7 @@ export function jumpedOutOfCanonical(outcome: Outcome): boolean {
   return outcome.vector === 13 && high !== 0n && high !== 0x1ffffn;
 }
 
-/** The outcome with everything that is not compared made 0, x87 registers in the order of their numbers and not of the stack. */
+/** The outcome with everything that is not compared set to 0, and x87 registers in order of register number, not stack position. */
 export function defined(c: Case, outcome: Outcome): Outcome {
   const completed = outcome.vector === COMPLETED;
   const result: Outcome = { ...outcome, gpr: outcome.gpr.slice(), fx: new Uint8Array(512), data: outcome.data.slice() };
@@ -26,13 +26,13 @@ export function defined(c: Case, outcome: Outcome): Outcome {
   if (outcome.vector === 14) result.error &= 0x12; // P: the host's kernel half is mapped and the core's is not.
   if (completed) result.error = 0;
   if (outcome.vector !== 14) result.cr2 = 0n;
-  // What the kernel returned with before it told us: IRET makes null selectors with an RPL 0.
+  // The kernel has returned to user code before: IRET turns null selectors with an RPL into 0.
   result.segments = result.segments.map((selector) => (selector < 4 ? 0 : selector));
   if (c.mode !== 64) legacyOnly(result);
   // A return from a 16-bit stack to 64-bit code: what becomes of the upper part of RSP when SP and the bytes to release overflow.
   if (c.mode === 16 && c.name.startsWith('retf Iw') && result.segments[1] === USER64_CODE) result.gpr[4]! &= 0xffffn;
   else if (result.segments[1] !== USER64_CODE) result.gpr[4]! &= LOW;
-  // A packed operand that is neither aligned nor inside its segment: which of the two is told is the processor's choice.
+  // A packed operand that is neither aligned nor inside its segment: which of the two is reported is the processor's choice.
   const aligned = c.usesFpu && (c.mode !== 64 || c.makers.includes('any-byte'));
   if (aligned && result.vector === 12 && result.error === 0) result.vector = 13;
   if (c.usesFpu) result.fx = registersOf(c, outcome.fx);
@@ -47,7 +47,7 @@ function legacyOnly(result: Outcome): void {
   if (result.segments[1] !== USER64_CODE) result.rip &= LOW;
 }
 
-/** FXSAVE image: control, status, tags, MXCSR, registers; the instruction and data pointers differ between makers. */
+/** FXSAVE image: control, status, tags, MXCSR, registers; the instruction and data pointers differ between vendors. */
 function registersOf(c: Case, fx: Uint8Array): Uint8Array {
   const image = new Uint8Array(512);
   image.set(fx.subarray(0, 5));
@@ -102,7 +102,7 @@ function applyRule(rule: MakerRule, c: Case, result: Outcome, completed: boolean
 /** The ways in which two outcomes differ, in words; empty: they agree. */
 export function differences(c: Case, native: Outcome, core: Outcome): string[] {
   if (jumpedOutOfCanonical(native)) return native.vector === core.vector ? [] : [`vector ${core.vector}, should be ${native.vector}`];
-  // CALL to an address that is not canonical or outside CS, with an unmapped or unaligned stack: Intel looks at the target first, AMD at the stack.
+  // CALL to an address that is not canonical or outside CS, with an unmapped or unaligned stack: Intel checks the target first, AMD the stack.
   const faults = [...MEMORY_FAULTS, ALIGNMENT];
   if (c.name.startsWith('call') && faults.includes(native.vector) && faults.includes(core.vector)) {
     if (native.vector === 13 || core.vector === 13) native = { ...native, vector: core.vector, error: core.error, cr2: core.cr2 };
@@ -154,19 +154,19 @@ function wraps(native: Outcome, core: Outcome): boolean {
   return pageFault.vector === 14 && wrapped && (other.vector === 12 || other.vector === 13);
 }
 
-/** PUSH and POP of a segment register: Intel writes and reads 16 bits of the slot, AMD all: at the end of a page that may fault. */
+/** PUSH and POP of a segment register: Intel accesses 16 bits of the slot, AMD all of it, which may fault at the end of a page. */
 function popsPartOfSlot(c: Case, native: Outcome, core: Outcome): boolean {
   const push = /^push [cefgds]s/.test(c.name);
   const atEnd = ((c.gpr[4]! - (push ? 4n : 0n)) & 4095n) > 4088n;
   return (push || /^pop [efgds]s/.test(c.name)) && atEnd && [native.vector, core.vector].some((vector) => vector === 12 || vector === 14);
 }
 
-/** LSL of the only segment with a limit of 0, which natively is the number of the processor that happens to run the case. */
+/** LSL of the segment with a limit of 0 here; natively its limit is the number of the processor that runs the case. */
 function readsProcessorNumber(c: Case, native: Outcome, core: Outcome): boolean {
   return /^lsl /.test(c.name) && (core.flags & FLAG.ZF) !== 0 && core.gpr.some((value, i) => value === 0n && native.gpr[i] !== 0n);
 }
 
-/** A far call to code of another mode: Intel pushes as that mode addresses the stack (64-bit: base 0), which no manual tells. */
+/** A far call to code of another mode: Intel pushes as that mode addresses the stack (64-bit: base 0), which no manual documents. */
 function pushesInOtherMode(c: Case, native: Outcome, core: Outcome): boolean {
   if (!/^call [AM]p/.test(c.name)) return false;
   if (c.mode === 16) return core.segments[1] === USER64_CODE || (native.vector === 14 && core.vector === 12);
@@ -194,7 +194,7 @@ function fpuDifferences(expected: Uint8Array, got: Uint8Array, found: string[]):
   for (let i = 0; i < 16; i++) compare(`xmm${i}`, 160 + 16 * i, 16);
 }
 
-/** Where the approximate results of a case lie in an image of `defined`: [offset, bytes]. */
+/** Location of the approximate results of a case in an image of `defined`: [offset, bytes]. */
 export function approximateParts(c: Case, fx: Uint8Array): [number, number][] {
   if (c.approximate === undefined) return [];
   if (c.approximate !== 'x87') return [0, 4, 8, 12].map((lane) => [160 + 16 * (c.approximate as number) + lane, 4]);
@@ -202,7 +202,7 @@ export function approximateParts(c: Case, fx: Uint8Array): [number, number][] {
   return [0, 1].map((i) => [32 + 16 * ((top + i) & 7), 10]);
 }
 
-/** Compares the approximate results and then takes them out of both images. */
+/** Compares the approximate results and then clears them in both images. */
 export function approximateDifferences(c: Case, expected: Uint8Array, got: Uint8Array): string[] {
   const found: string[] = [];
   for (const [at, length] of approximateParts(c, expected)) {
@@ -227,7 +227,7 @@ function nearSingle(a: Uint8Array, b: Uint8Array): boolean {
   return Math.abs(x - y) <= RELATIVE * Math.abs(y) + Math.abs(y) * 2 ** -23;
 }
 
-/** 80-bit numbers next to each other have next integers here. */
+/** Maps adjacent 80-bit numbers to adjacent integers. */
 function ordinal(bytes: Uint8Array): bigint {
   const view = new DataView(bytes.buffer);
   const top = BigInt(view.getUint16(8, true));

@@ -4,7 +4,7 @@
  * A case starts with every register loaded, runs the instruction at CODE and ends with the int3 bytes that fill the rest
  * of the page, or with a fault; the signal frame then holds the state. Vectors come from REG_TRAPNO, as the kernel saw them.
  * Cases of 32- and 16-bit code are entered by a far jump; their segments lie in the LDT (segments.ts says which).
- * `native legacy` only tells whether this host can do that: status 0, or a line with the reason.
+ * `native legacy` only checks whether this host can do that: status 0, or a line with the reason.
  */
 #define _GNU_SOURCE
 #include <asm/ldt.h>
@@ -38,7 +38,7 @@ struct input {
   uint64_t flags;
   uint64_t offset; /* where in the page the instruction starts */
   uint32_t mode; /* 64, 32 or 16 */
-  uint32_t uses_fs; /* 64-bit code with an FS override: the base is ours for a moment, not C's */
+  uint32_t uses_fs; /* 64-bit code with an FS override: the FS base is temporarily ours, not C's */
   uint32_t frame_at; /* in the data */
   uint32_t frame_size;
   uint8_t fx[512];
@@ -71,7 +71,7 @@ static long set_base(long which, uint64_t base) {
   return result;
 }
 
-/* First of all C's own world: FS, GS, flags. Compiled without stack protector, which would look behind FS before. */
+/* Restore C's environment first: FS, GS, flags. Compiled without stack protector, which would use FS before that. */
 static void on_signal(int number, siginfo_t *info, void *context) {
   __asm__ volatile("movw %%es, %0\n movw %%ds, %1\n movw %%fs, %2\n movw %%gs, %3\n"
                    : "=m"(out.segments[0]), "=m"(out.segments[3]), "=m"(out.segments[4]), "=m"(out.segments[5]));
@@ -110,7 +110,7 @@ static struct {
 } far_target __attribute__((used));
 static uint16_t stack_selector __attribute__((used));
 
-/* Loads the whole state and jumps: nothing of C's is left in a register, so the way back is the signal handler's longjmp. */
+/* Loads the whole state and jumps. No register keeps a value of C's, so the signal handler returns by longjmp. */
 #define LOAD_STATE                \
   "fxrstor64 in+176(%rip)\n"      \
   "pushq in+144(%rip)\n"          \
@@ -211,7 +211,7 @@ static int check_legacy(int has_ldt) {
 }
 
 int main(int argc, char **argv) {
-  /* Nothing of ours below 4 GiB, where 32-bit cases reach: a PIE; and nothing elsewhere in one run that was not there in the other. */
+  /* A PIE, since nothing of this program may lie below 4 GiB, where 32-bit cases reach; and with the same addresses in every run. */
   int persona = personality(0xffffffff);
   if (persona != -1 && !(persona & ADDR_NO_RANDOMIZE) && personality(persona | ADDR_NO_RANDOMIZE) != -1) execv("/proc/self/exe", argv);
   if (mmap((void *)CODE, CODE_SIZE, PROT_READ | PROT_WRITE | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0) == MAP_FAILED ||
@@ -228,7 +228,7 @@ int main(int argc, char **argv) {
   __asm__ volatile("syscall" : : "a"(SYS_arch_prctl), "D"(ARCH_GET_FS), "S"(&c_fs_base) : "rcx", "r11", "memory");
   int has_ldt = write_ldt();
   set_base(ARCH_SET_GS, GS_BASE);
-  alarm(60); /* no batch takes this long: a case loops */
+  alarm(60); /* no batch takes this long, so a case must be looping */
   if (argc > 1 && strcmp(argv[1], "legacy") == 0) return check_legacy(has_ldt);
   if (!read_all(pattern, sizeof pattern)) return 1;
   while (read_all(&in, sizeof in)) {

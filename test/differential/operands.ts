@@ -1,4 +1,4 @@
-/** ModRM operands: their bytes, and where in memory they will be. */
+/** ModRM operands: their bytes and their location in memory. */
 import { CODE, DATA, DATA_SIZE, type Mode } from './case';
 import type { Form } from './form';
 import type { Random } from './random';
@@ -43,7 +43,7 @@ function le(value: number, bytes: number): number[] {
   return Array.from({ length: bytes }, (_, i) => (value >> (8 * i)) & 0xff);
 }
 
-/** `rex`: the prefix byte or 0. `mode` tells where the data page is and whether there is RIP-relative addressing. */
+/** `rex`: the prefix byte or 0. `mode` determines where the data page is and whether RIP-relative addressing exists. */
 export function drawOperand(random: Random, form: Form, mode: Mode, size: AddressSize, rex: number): Operand {
   const reg = form.digit ?? random.below(8);
   const memory = form.modrm === 'mem' || (form.modrm === 'any' && random.chance(55));
@@ -89,7 +89,7 @@ function operand32(random: Random, first: number, mode: Mode, size: AddressSize,
   const noBase = mod === 0 && base === 5;
   if (noBase) {
     memory.ripRelative = rm === 5 && mode === 64;
-    // Never the bytes behind the instruction: changing the int3 there would make the case run on.
+    // Never the bytes after the instruction: without the int3 there, the case would run on.
     if (memory.ripRelative) memory.displacement = random.pick([32, 64, -64, 0x123, -0x123]);
     else memory.displacement = (mode === 16 ? 0 : DATA) + random.below(DATA_SIZE);
   } else memory.base = base | ((rex & 1) << 3);
@@ -108,7 +108,7 @@ export function effectiveAddress(memory: MemoryOperand, gpr: BigUint64Array, nex
   return BigInt.asUintN(memory.size, address);
 }
 
-/** Changes the base register so that the operand lies at `wanted`; false where it has none that may change. */
+/** Changes the base register so that the operand lies at `wanted`; false if no base register may change. */
 export function aimAt(memory: MemoryOperand, gpr: BigUint64Array, wanted: bigint): boolean {
   const { base, index } = memory;
   if (base === undefined || base === 4 || base === index) return false;

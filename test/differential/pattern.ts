@@ -1,4 +1,4 @@
-/** What the data pages hold before every case: runs of equal bytes, small numbers, and things that an operand may have to be. */
+/** The initial contents of the data pages: runs of equal bytes, small numbers, and structures that operands may need. */
 import { CODE, DATA, DATA_SIZE } from './case';
 import { fxImage, Random } from './random';
 import { CODE_SELECTORS, LDT, SELECTORS, USER32_CODE } from './segments';
@@ -6,12 +6,12 @@ import { CODE_SELECTORS, LDT, SELECTORS, USER32_CODE } from './segments';
 /** Offsets in every 256 bytes. An address in the code page; far pointers with 32-, 16- and 64-bit offsets; a selector. */
 export const RETURN_ADDRESS = 0x60;
 export const FAR_POINTER = { 32: 0x70, 16: 0x78, 64: 0xe0 } as const;
-/** The same with a selector of data. */
+/** The same with a data selector. */
 export const DATA_POINTER = { 32: 0xd0, 16: 0xd8, 64: 0xd0 } as const;
 export const SELECTOR = 0x7c;
 /** A pair of bounds, 16- and 32-bit. */
 export const BOUNDS = { 16: 0xc0, 32: 0xc8 } as const;
-/** Offsets in the data: images that FXRSTOR takes, and then what FRSTOR and FLDENV take. */
+/** Offsets in the data of images for FXRSTOR, and of those for FRSTOR and FLDENV. */
 export const FX_IMAGES = [0x1800, 0x1a00] as const;
 export const X87_IMAGES = [0x1000, 0x1100, 0x1200] as const;
 
@@ -32,7 +32,7 @@ export function dataPattern(): Uint8Array {
     x ^= x << 13;
     x ^= x >>> 17;
     x ^= x << 5;
-    // Runs of equal bytes, zeros and small numbers: so that compares, scans and divisions do something.
+    // Runs of equal bytes, zeros and small numbers, so that compares, scans and divisions have an effect.
     bytes[i] = (i & 0x1f0) === 0 ? 0 : (i & 0x1f0) === 0x10 ? i & 3 : x;
   }
   const view = new DataView(bytes.buffer);

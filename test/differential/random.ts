@@ -1,11 +1,11 @@
 /** Random numbers and values for cases, the same on every machine. */
 import { CODE, DATA, DATA_SIZE, type Mode } from './case';
 
-/** xoshiro128** (Blackman and Vigna): 2^128 - 1 numbers before it repeats, and the same ones everywhere. */
+/** xoshiro128** (Blackman and Vigna): period 2^128 - 1, and the same sequence on every machine. */
 export class Random {
   readonly #s = new Uint32Array(4);
   constructor(seed: number) {
-    // SplitMix32, so that near seeds give unlike states.
+    // SplitMix32, so that similar seeds give unrelated states.
     let z = seed >>> 0;
     for (let i = 0; i < 4; i++) {
       z = (z + 0x9e3779b9) >>> 0;
@@ -90,7 +90,7 @@ function xmmLane(view: DataView, at: number, random: Random): void {
   } else view.setBigUint64(at, random.chance(30) ? random.pick(edges) : random.u64(), true);
 }
 
-/** An 80-bit register: mostly normal numbers of all sizes, some special, few that no instruction makes (unnormals). */
+/** An 80-bit register: mostly normal numbers of all sizes, some special, a few that no instruction produces (unnormals). */
 function x87Register(view: DataView, at: number, random: Random): void {
   const sign = random.chance(40) ? 0x8000 : 0;
   const integer = 1n << 63n;
@@ -99,7 +99,7 @@ function x87Register(view: DataView, at: number, random: Random): void {
     view.setBigUint64(at, random.u64() | integer, true);
     view.setUint16(at + 8, sign | (0x3fff + random.below(140) - 70), true);
   } else if (kind < 10) {
-    // A small integer or half: what compares, rounds and scales.
+    // A small integer or half: useful for compares, rounding and scaling.
     const value = BigInt(random.below(4000) + 1);
     const length = value.toString(2).length;
     view.setBigUint64(at, value << BigInt(64 - length), true);
@@ -120,7 +120,7 @@ function x87Register(view: DataView, at: number, random: Random): void {
   }
 }
 
-/** FXSAVE image with all x87 exceptions masked; rounding and precision vary, and MXCSR now and then in all its bits. */
+/** FXSAVE image with all x87 exceptions masked; rounding and precision vary, and occasionally all bits of MXCSR. */
 export function fxImage(random: Random): Uint8Array {
   const image = new Uint8Array(512);
   const view = new DataView(image.buffer);

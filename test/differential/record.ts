@@ -24,7 +24,7 @@ for (let start = 0; start < count; start += 2000) {
     approximate.push(approximateResults(c, outcome));
     let digest = digestOf(c, outcome);
     const got = core.run(c);
-    // Where two makers' ways are both right, the digest of one of them says nothing.
+    // Where both vendors' results are right, the digest of one of them proves nothing.
     if (digest !== digestOf(c, got) && differences(c, outcome, got).length === 0) digest = NOT_COMPARED;
     if (digest === NOT_COMPARED) skipped++;
     digests.writeUInt32LE(digest, (start + i) * 4);

@@ -34,11 +34,11 @@ export const GDT: readonly bigint[] = [
   0x00cff3000000ffffn,
   0x00affb000000ffffn,
   ...new Array<bigint>(8).fill(0n),
-  // The number of the processor, as its limit; 0 here.
+  // Its limit is the number of the processor; 0 here.
   0x0040f50000000000n,
 ];
 
-/** As the kernel writes what modify_ldt(2) is given: always accessed. */
+/** As the kernel writes a descriptor from modify_ldt(2): always accessed. */
 function descriptor(base: number, limit: number, type: number, flags: { wide?: boolean; pages?: boolean; absent?: boolean }): bigint {
   const access = 0x60 | 0x10 | type | 1 | (flags.absent ? 0 : 0x80);
   const high = (flags.pages ? 8 : 0) | (flags.wide ? 4 : 0);

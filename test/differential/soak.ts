@@ -30,7 +30,7 @@ const { failing, failed, neverCompleted, noLegacy } = compare({
   tell: console.log,
   progress,
 });
-if (noLegacy !== undefined) console.log(`no cases of 32- and 16-bit code: ${noLegacy}`);
+if (noLegacy !== undefined) console.log(`32- and 16-bit code is left out: ${noLegacy}`);
 console.log(`forms that never completed natively (faults only): ${neverCompleted.join(', ') || 'none'}`);
 for (const [name, count] of [...failing].sort((a, b) => b[1] - a[1])) console.log(`  ${count} differences: ${name}`);
 console.log(`${cases - failed} passed, ${failed} failed`);

@@ -1,4 +1,4 @@
-/* What a compiler makes of everyday code: integer, x87, SSE, strings, atomics. Compiled, never run. */
+/* Everyday code for a compiler: integer, x87, SSE, strings, atomics. Compiled, never run. */
 typedef unsigned long long u64;
 typedef unsigned char u8;
 typedef short s16;

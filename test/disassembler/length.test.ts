@@ -1,6 +1,6 @@
 /**
- * Lengths against the core's own decoder: an instruction is put at the very end of memory. When all of it is there the core gets past its fetch;
- * when its last byte is not, the fetch leaves for a gpa that nothing backs.
+ * Compares lengths with the core's own decoder. An instruction is placed at the very end of memory: if it is complete the core can fetch it, and if
+ * its last byte is missing the fetch exits for a gpa that nothing backs.
  */
 import { expect, test } from 'vitest';
 import { EXIT_INTERNAL_ERROR } from '../../engine/abi/exits';
@@ -25,7 +25,7 @@ const ENTER: Record<Bits, (address: number) => void> = {
   },
 };
 
-/** Does the core get all of an instruction whose first bytes are these, the last of memory? */
+/** Does the core fetch a complete instruction from these bytes, the last of memory? */
 function fetched(bytes: Uint8Array, bits: Bits): boolean {
   core.core.resetVcpu(0);
   const address = SIZE - bytes.length;
@@ -33,7 +33,7 @@ function fetched(bytes: Uint8Array, bits: Bits): boolean {
   ENTER[bits](address);
   const [rip, before] = [core.rip, core.icount];
   const exit = core.run(1);
-  // Behind an instruction that is whole the core may look for the next one.
+  // After a complete instruction the core may fetch the next one.
   return exit !== EXIT_INTERNAL_ERROR || core.icount !== before || core.rip !== rip;
 }
 

@@ -18,7 +18,7 @@ interface Comparison {
   different: string[];
 }
 
-/** What the disassembler does not know and says so: VEX and EVEX, and objdump's own words for bytes that are no instruction. */
+/** What the disassembler reports as unknown: VEX and EVEX, and objdump's own words for bytes that are no instruction. */
 const outside = (text: string, first: number): boolean =>
   /\(bad\)|^\.byte|^(?:rex|data16|[c-gs]s|lock|rep\w*|addr\d+)\S*$/.test(text) || [0xc4, 0xc5, 0x62].includes(first);
 
@@ -61,7 +61,7 @@ function compile(flags: readonly string[]): Uint8Array {
   }
 }
 
-describe.skipIf(noObjdump)('objdump says the same of', () => {
+describe.skipIf(noObjdump)('objdump agrees on', () => {
   test('all of memlab', () => {
     const { compared, different } = compare(textSection(join(root, 'guests/memlab/memlab.elf')), 64);
     expect(compared).toBeGreaterThan(3000);

@@ -1,4 +1,4 @@
-/** binutils' objdump as a peer of the disassembler: its lines for some bytes, and both sides' texts in one spelling. */
+/** binutils' objdump as a peer of the disassembler: runs it on some bytes, and brings both outputs into one spelling. */
 import { spawnSync } from 'node:child_process';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -38,7 +38,7 @@ export function objdump(bytes: Uint8Array, bits: Bits): Line[] {
 
 const MASKS: Record<string, bigint> = { b: 0xffn, w: 0xffffn, l: 0xffffffffn };
 
-/** Immediates as unsigned numbers of the operand's size, which the mnemonic's last letter tells. */
+/** Immediates as unsigned numbers of the operand's size, taken from the mnemonic's last letter. */
 function immediates(mnemonic: string, operands: string): string {
   const mask = MASKS[mnemonic.at(-1)!] ?? 0xffffffffffffffffn;
   return operands.replace(/\$(-?)(0x[0-9a-f]+|\d+)/g, (_all, sign: string, digits: string) => {
@@ -65,7 +65,7 @@ export function ourSpelling({ mnemonic, operands, target }: Instruction): string
   return `${name} ${bare(text)}`.trim();
 }
 
-/** Names that one side gives a size and the other does not: both lose it. */
+/** Mnemonics to which only one side adds a size suffix; removed from both. */
 const UNSIZED =
   /^(leave|enter|loop|loope|loopne|bswap|rdrand|rdseed|[sl][gi]dt|ltr|lldt|(?:rd|wr)[fg]sbase|sysexit|bound|ud[01]|smsw|lmsw|jmp)[wlq]$/;
 const NAMES: Record<string, string> = { fwait: 'wait', xlat: 'xlatb' };
@@ -78,7 +78,7 @@ export function theirSpelling(text: string, bits: Bits): string {
     .replace(/\s*<[^>]*>/, '')
     .replace(/^(?:(?:data16|addr32|addr16|bnd|notrack|rex\S*) )+/, '')
     .trim();
-  // A segment override without a memory operand is its own word there, and "cs nopw (mem)" is nopw %cs:(mem).
+  // objdump prints a segment override without a memory operand as a separate word, and nopw %cs:(mem) as "cs nopw (mem)".
   const segment = /^([c-gs]s) (.*)$/.exec(line);
   if (segment) line = segment[2]!.replace(/ (\S*)\(/, (_all, offset: string) => ` %${segment[1]}:${offset}(`);
   const match = /^((?:lock |repz |repnz |rep |xacquire |xrelease )*)(\S+)\s*(.*)$/.exec(line);

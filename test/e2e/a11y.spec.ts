@@ -2,7 +2,7 @@
 import { noSidewaysScroll, violationsInBothThemes } from './axe';
 import { expect, type LabPage, openLongReplay, plugTwoDimms, test } from './page';
 
-/** A DIMM on its way: between the swaps of its move. */
+/** Leaves a DIMM between the two swaps of its move. */
 async function plugOneAndStep(lab: LabPage): Promise<void> {
   await lab.monitor('object_add memory-backend-ram,id=mem1,size=64M');
   await lab.monitor('device_add pc-dimm,id=dimm1,memdev=mem1');
@@ -169,7 +169,7 @@ test('axe finds nothing when the worker is silent, or gone, or a guide has earli
   await lab.open('./#guide=move');
   await expect(page.getByRole('region', { name: 'Measured earlier' })).toContainText('by another build of the page (older)');
   expect(await violationsInBothThemes(lab), 'earlier figures').toEqual([]);
-  // As long as the page is looked at.
+  // For as long as the page is visible.
   await page.workers()[0]?.evaluate(() => {
     setTimeout(() => {
       for (;;);
@@ -184,7 +184,7 @@ test('axe finds nothing when the worker is silent, or gone, or a guide has earli
   await page.getByRole('button', { name: 'Restart' }).click();
   await expect(page.getByRole('alert')).toHaveCount(0);
   await lab.consoleEndsWith(/lab> $/);
-  // The one that hangs may still be on its way out.
+  // The hung worker may not have ended yet.
   await page
     .workers()
     .at(-1)
@@ -221,7 +221,7 @@ test('F6 cycles through the panes', async ({ lab, page }) => {
   await expect(map).toBeFocused();
 });
 
-test('every row of tabs is one stop, and arrow keys go round in it', async ({ lab, page }) => {
+test('every row of tabs is one tab stop, and arrow keys cycle through it', async ({ lab, page }) => {
   await page.setViewportSize({ width: 1280, height: 720 });
   await lab.open();
   for (const [label, titles] of [

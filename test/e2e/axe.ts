@@ -1,13 +1,13 @@
-/** What the stories about access share. */
+/** Helpers that the accessibility stories share. */
 import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import type { LabPage } from './page';
 
 const axeSource = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
 const TAGS = ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice'];
-/** The rules that look at colours. */
+/** The rules that check colours. */
 const OF_COLOURS = ['color-contrast', 'link-in-text-block'];
-/** The rules that look at sizes, and at what is out of sight. */
+/** The rules that check sizes and hidden content. */
 export const OF_SIZES = ['target-size', 'scrollable-region-focusable', 'css-orientation-lock', 'meta-viewport'];
 
 interface Violation {
@@ -18,7 +18,7 @@ interface Violation {
 /** What axe (WCAG 2.0 A to 2.2 AA and best practice, or these rules alone) finds in the page as it is. */
 export async function violations(lab: LabPage, rules?: readonly string[]): Promise<string[]> {
   await lab.page.evaluate(axeSource);
-  // Colours on their way from one theme to the other are neither's.
+  // During a transition between themes, colours belong to neither.
   await lab.page.evaluate(() => Promise.allSettled(document.getAnimations().map(({ finished }) => finished)).then(() => {}));
   const found = await lab.page.evaluate(
     async (runOnly) =>
@@ -29,7 +29,7 @@ export async function violations(lab: LabPage, rules?: readonly string[]): Promi
   return found.flatMap(({ id, nodes }) => nodes.map(({ html, failureSummary }) => `${id}: ${html.slice(0, 160)} ${failureSummary}`));
 }
 
-/** The page as it is, dark and then light, of which colours are all that differs. */
+/** The page as it is, dark and then light; only colours differ. */
 export async function violationsInBothThemes(lab: LabPage): Promise<string[]> {
   await lab.page.emulateMedia({ colorScheme: 'light' });
   const light = await violations(lab, OF_COLOURS);

@@ -1,17 +1,17 @@
-/** A link from somewhere: whatever is wrong with it, it is refused with a reason and memlab runs with its own layout. */
+/** Any broken link is refused with a reason, and memlab runs with its own layout. */
 import { expect, test } from './page';
 
 const LINKS: Record<string, string> = {
   'no version': '#l=abc',
   'a version from the future': '#l=99.AAAA',
   'not base64url': '#l=1.%00%00<script>alert(1)</script>',
-  'not what it was packed as': '#l=1.AAAAAAAAAAAAAAAA',
+  'changed after packing': '#l=1.AAAAAAAAAAAAAAAA',
   'no content': '#l=1.',
   'too long': `#l=1.${'A'.repeat(300_000)}`,
 };
 
 for (const [what, fragment] of Object.entries(LINKS)) {
-  test(`a link with ${what} is refused in words and memlab starts`, async ({ lab, page }) => {
+  test(`a link with ${what} is refused with a reason and memlab starts`, async ({ lab, page }) => {
     await lab.open(`./${fragment}`);
     const banner = page.getByRole('alert').filter({ hasText: 'Link refused:' });
     await expect(banner).toBeVisible();
@@ -32,7 +32,7 @@ const SHARED: Record<string, string> = {
 };
 
 for (const [what, fragment] of Object.entries(SHARED)) {
-  test(`a link with ${what} is refused in words and memlab starts`, async ({ lab, page }) => {
+  test(`a link with ${what} is refused with a reason and memlab starts`, async ({ lab, page }) => {
     await lab.open(`./${fragment}`);
     const banner = page.getByRole('alert').filter({ hasText: 'Link refused:' });
     await expect(banner).toHaveText(/Link refused: .{10,}\. memlab runs instead/);
@@ -40,7 +40,7 @@ for (const [what, fragment] of Object.entries(SHARED)) {
   });
 }
 
-test('a truncated replay link is refused, and the running guest runs on', async ({ lab, page }) => {
+test('a truncated replay link is refused, and the running guest continues', async ({ lab, page }) => {
   await lab.open();
   const link = await page.evaluate(() => window.lab.share('replay'));
   await page.evaluate(

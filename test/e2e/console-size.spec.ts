@@ -1,11 +1,14 @@
-/** The console's grid: 80 by 25 whatever the pane, seen whole where the window allows it, chosen and remembered. (linux.spec.ts: a guest that asks hears it.) */
+/**
+ * The console's grid: 80 by 25 whatever the pane's size, shown whole if the window allows it, selectable and remembered. (linux.spec.ts: a guest that
+ * queries the size.)
+ */
 import { expect, type LabPage, test } from './page';
 
 const screen = (lab: LabPage) => lab.page.locator('#panel-console .xterm-screen');
 const rows = (lab: LabPage) => lab.page.locator('#panel-console .xterm-rows > div');
 const size = (lab: LabPage) => lab.page.getByRole('combobox', { name: 'Size of the console' });
 
-/** Is every row of the console's grid on the screen? */
+/** Is every row of the console's grid visible? */
 async function whole(lab: LabPage): Promise<boolean> {
   const [grid, pane] = [await screen(lab).boundingBox(), await lab.page.locator('#panel-console .frame').boundingBox()];
   return (
@@ -45,7 +48,7 @@ test('25 rows stay in a small pane, which follows the cursor; the size is chosen
   expect(await whole(lab)).toBe(true);
   await size(lab).selectOption('80×25 at least');
 
-  // In one terminal at a time, in a smaller window with all the height, and on a phone's side.
+  // With one terminal at a time, in a smaller window at full height, and on a phone in landscape.
   await page.getByRole('button', { name: 'One terminal at a time' }).click();
   await expect.poll(() => whole(lab)).toBe(true);
   await page.setViewportSize({ width: 1280, height: 720 });

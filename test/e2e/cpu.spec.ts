@@ -1,4 +1,4 @@
-/** The CPU pane: code around rip, one instruction at a time, registers that change, and addresses that lead into the map. */
+/** The CPU pane: code around rip, single steps, changed registers, and addresses that link to the map. */
 import type { Locator, Page } from '@playwright/test';
 import { expect, test } from './page';
 
@@ -9,7 +9,7 @@ const register = (page: Page, name: string): Locator =>
   page.getByRole('button', { name: new RegExp(`^${name} [0-9a-f]+, look up in the map$`) });
 const hexOf = async (page: Page, name: string): Promise<bigint> => BigInt(`0x${(await register(page, name).innerText()).trim()}`);
 
-test('stopped in its work the guest is taken on by F10, one line after another, and what changed is marked', async ({ lab, page }) => {
+test('F10 steps a stopped guest line by line, and marks what changed', async ({ lab, page }) => {
   await lab.open();
   await page.getByRole('tab', { name: 'CPU' }).click();
   await lab.typeConsole('watch 0x200000\r');
@@ -33,13 +33,13 @@ test('stopped in its work the guest is taken on by F10, one line after another, 
     expect([next, taken]).toContain(now);
     await expect.poll(() => hexOf(page, 'rip')).toBe(now);
   }
-  // rip is another than before the step, and says so in words.
+  // rip differs from before the step, and its label says so.
   await expect(page.getByRole('term').filter({ hasText: /rip\s+changed/ })).toBeVisible();
 
-  // The monitor tells the same.
+  // The monitor reports the same.
   const printed = await lab.monitor('x /1i $pc');
   expect(BigInt(/^(0x[0-9a-f]+):/m.exec(printed)?.[1] ?? '')).toBe(await addressOf(current(page)));
-  // So do the names of code, and who called it.
+  // So do the symbol and the backtrace.
   const [where = ''] = printed.split(':');
   await expect(code(page).getByText(where, { exact: true }).or(code(page).locator('b').first()).first()).toBeVisible();
   const frames = page.getByRole('list', { name: 'Backtrace' }).getByRole('listitem');
@@ -53,7 +53,10 @@ test('stopped in its work the guest is taken on by F10, one line after another, 
   expect(lab.errors).toEqual([]);
 });
 
-test('an address of the code and a register lead into the map; a target shows its code, and there is a way back', async ({ lab, page }) => {
+test('an address in the code and a register link to the map; a branch target shows its code, and there is a way back', async ({
+  lab,
+  page,
+}) => {
   await lab.open();
   await lab.monitor('stop');
   await page.getByRole('tab', { name: 'CPU' }).click();
@@ -85,7 +88,7 @@ test('an address of the code and a register lead into the map; a target shows it
   await expect(current(page)).toHaveCount(1);
 });
 
-test('the code is one tab stop: arrows go through its addresses', async ({ lab, page }) => {
+test('the code is one tab stop: arrow keys move through its addresses', async ({ lab, page }) => {
   await lab.open();
   await lab.monitor('stop');
   await page.getByRole('tab', { name: 'CPU' }).click();
@@ -113,7 +116,7 @@ test('Copy puts registers and code on the clipboard', async ({ lab, page }) => {
   expect(copied).toMatch(/^CF=[01] PF=[01] AF=[01] ZF=[01]/m);
 });
 
-test('where no slot backs rip the pane says so, and Undo brings the code back', async ({ lab, page }) => {
+test('if no slot backs rip the pane says so, and Undo brings the code back', async ({ lab, page }) => {
   await lab.open();
   await lab.monitor('stop');
   await page.getByRole('tab', { name: 'CPU' }).click();
@@ -125,7 +128,7 @@ test('where no slot backs rip the pane says so, and Undo brings the code back', 
   await expect(current(page)).toHaveCount(1);
 });
 
-test('a line of the code is run to, by its button and by F4; a call is stepped over by F9', async ({ lab, page }) => {
+test('the guest runs to a line of code by its button and by F4, and steps over a call by F9', async ({ lab, page }) => {
   test.setTimeout(120_000);
   await lab.open();
   await page.getByRole('tab', { name: 'CPU' }).click();
@@ -140,7 +143,7 @@ test('a line of the code is run to, by its button and by F4; a call is stepped o
     await expect.poll(() => hexOf(page, 'rip')).toBe(wanted);
     await expect(over).toBeEnabled();
   };
-  // It reads in a loop: once round it and back to this very line.
+  // It reads in a loop: one iteration leads back to this line.
   const here = await addressOf(current(page));
   await current(page).getByRole('button').first().press('F4');
   await arrivesAt(here);
@@ -149,7 +152,7 @@ test('a line of the code is run to, by its button and by F4; a call is stepped o
   await next.getByRole('button', { name: /^Run to/ }).click();
   await arrivesAt(wanted);
 
-  // At its prompt it sleeps, and looks for keys by calls.
+  // At its prompt it sleeps, and checks for keys through calls.
   await page.keyboard.press('F8');
   await lab.typeConsole('q');
   await lab.consoleEndsWith(/lab> $/);
@@ -172,7 +175,7 @@ test('a line of the code is run to, by its button and by F4; a call is stepped o
   expect(lab.errors).toEqual([]);
 });
 
-test('with two vCPUs each has its registers; Step takes the chosen one on, and one that sleeps says so', async ({ lab, page }) => {
+test('with two vCPUs each has its own registers; Step steps the selected one, and a sleeping one says so', async ({ lab, page }) => {
   test.setTimeout(120_000);
   await lab.open();
   await page.getByRole('button', { name: /choose another guest/ }).click();
@@ -205,7 +208,7 @@ test('with two vCPUs each has its registers; Step takes the chosen one on, and o
     await expect.poll(() => addressOf(current(page))).not.toBe(before);
     await registers(0);
   }
-  // memlab runs on one: the other waits to be started.
+  // memlab uses one vCPU: the other waits for its start-up message.
   await registers(1);
   await expect(page.getByText('16-bit, halted')).toBeVisible();
   await over.focus();
@@ -223,7 +226,7 @@ test('the pane names the tier of the code at rip: a region while the guest compu
   const tier = page.getByRole('list', { name: 'Tier of the code at rip' });
   await expect(tier).toContainText('Interpreter');
   await lab.typeConsole('sweep 0x1000000 64M\r');
-  // It is read again and again while the guest runs.
+  // The pane polls it while the guest runs.
   await expect(tier).toContainText(/Compiled, region at command_sweep/);
   await expect(tier).toContainText(/[1-9]\d* instructions, [\d,]+ bytes of WebAssembly/);
   await page.keyboard.press('F8');

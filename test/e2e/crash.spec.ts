@@ -1,18 +1,22 @@
-/** Somebody sends a link to a guest that crashed: it opens, crashes again at the same instruction, and the page says who wrote a word last. */
+/** A link to a crashed guest opens, the guest crashes again at the same instruction, and the page reports which instruction wrote a word last. */
 import { expect, LabPage, plugTwoDimms, test } from './page';
 
-test('a replay link of a crashed guest opens elsewhere, and says who wrote the word that was moved', async ({ lab, page, browser }) => {
+test('a replay link of a crashed guest opens in another browser, and the page finds the last write to a word that moved', async ({
+  lab,
+  page,
+  browser,
+}) => {
   await lab.open();
   await plugTwoDimms(lab);
   const dimm = await lab.slot('dimm1');
   await lab.shell('poke 0x10000000 0x1111');
   await lab.shell('fill 0x18000000 16M 0x2222');
   await lab.shell('poke 0x10000000 0xbad');
-  // A wrong change set: the module moves, and the memory goes that the guest's code lies in.
+  // A wrong change set: it moves the module, and removes the memory that holds the guest's code.
   const code = (await lab.slots()).find(({ gpa, size }) => gpa <= 0x100000 && gpa + size > 0x13e000)!;
   for (const line of ['changeset_begin', `memslot_move ${dimm.id} 0x20000000`, `memslot_del ${code.id}`, 'changeset_commit'])
     expect(await lab.monitor(line)).not.toContain('Error');
-  // It sleeps at its prompt: the key's interrupt makes it fetch.
+  // The guest sleeps at its prompt; the interrupt of a key makes it fetch code.
   await lab.typeConsole('x');
   const crashed = /Triple fault|fetched code where no slot is/;
   await expect(page.getByRole('alert').filter({ hasText: crashed })).toBeVisible();
@@ -35,7 +39,7 @@ test('a replay link of a crashed guest opens elsewhere, and says who wrote the w
     /vCPU 0 at rip 0x[0-9a-f]+ \(command_poke\), instruction \d+ .*: 0xbad, 8 bytes at gva 0x10000000, gpa 0x10000000/,
   );
   await expect(answer).toBeVisible();
-  // Looking changes nothing: it stands where it crashed. Going there brings back the module, and the guest's code.
+  // The search changes nothing: the guest is still at its crash. Going to the write brings back the module and the guest's code.
   expect(await other.page.evaluate(() => window.lab.digest())).toBe(digest);
   await panel.getByRole('button', { name: 'Go there' }).click();
   await expect(other.page.getByRole('status').filter({ hasText: 'Went there' })).toBeVisible();

@@ -1,4 +1,4 @@
-/** Crowds and long names: nothing is drawn over something else, kinds stay apart, and what has no room is whole somewhere. */
+/** Many slots and long names: nothing overlaps, kinds stay distinguishable, and text that does not fit can be read in full elsewhere. */
 import { noSidewaysScroll } from './axe';
 import { textTroubles } from './overlaps';
 import { expect, type LabPage, plugTwoDimms, test } from './page';
@@ -15,7 +15,7 @@ async function calm(lab: LabPage, state: string): Promise<void> {
   expect(await noSidewaysScroll(lab), state).toBe(true);
 }
 
-test('names of 110 characters lie over nothing, push nothing out of sight, and can be read whole', async ({ lab, page }) => {
+test('names of 110 characters overlap nothing, push nothing out of view, and can be read in full', async ({ lab, page }) => {
   test.setTimeout(120_000);
   await page.setViewportSize({ width: 1280, height: 720 });
   await lab.open();
@@ -88,7 +88,7 @@ async function say(lab: LabPage, lines: string[]): Promise<void> {
   expect(printed.filter((text) => /error/i.test(text))).toEqual([]);
 }
 
-/** How many px at the right end of three lanes, where the crowd is, have about the colours of each kind. */
+/** Counts the pixels at the crowded right end of three lanes that have roughly the colours of each kind. */
 const fills = (lab: LabPage): Promise<Record<'overview' | 'staged' | 'guest', Record<string, number>>> =>
   lab.page.evaluate((NEAR) => {
     const canvas = document.querySelector<HTMLCanvasElement>('.stage canvas')!;
@@ -107,7 +107,7 @@ const fills = (lab: LabPage): Promise<Record<'overview' | 'staged' | 'guest', Re
         .getImageData(canvas.width * 0.7, top * scale, canvas.width * 0.3 - 14 * scale, height * scale);
       const found: Record<string, number> = {};
       for (let i = 0; i < data.length; i += 4) {
-        // An edge is drawn over its fill, so no pixel has exactly its colour.
+        // Edges are drawn over fills, so no pixel has exactly the token's colour.
         let [nearest, least] = ['', NEAR];
         for (const [kind, parts] of colours) {
           const far = Math.hypot(...parts.map((part, at) => part - data[i + at]!));
@@ -120,7 +120,10 @@ const fills = (lab: LabPage): Promise<Record<'overview' | 'staged' | 'guest', Re
     return { overview: count(8, 20), staged: count(60, 22), guest: count(114, 60) };
   }, 40);
 
-test('hundreds of narrow slots of every kind side by side: kinds stay apart, entries are counted by theirs', async ({ lab, page }) => {
+test('hundreds of narrow slots of every kind side by side: kinds stay distinguishable, entries are counted by kind', async ({
+  lab,
+  page,
+}) => {
   test.setTimeout(120_000);
   await lab.open();
   const PIECES = 70;
@@ -130,7 +133,7 @@ test('hundreds of narrow slots of every kind side by side: kinds stay apart, ent
   await plugTwoDimms(lab);
   const [dimm] = [await lab.slot('dimm1')];
   const at = (index: number, kind: number): string => `0x${(BASE + (3 * index + kind) * 4096).toString(16)}`;
-  // The DIMM in pieces of a page, and between them bare memory, and bare memory that is read-only.
+  // The DIMM in pieces of one page, with bare memory and read-only bare memory between them.
   const pieces = Array.from({ length: PIECES }, (_, i) => i);
   const part = (i: number): number => (i ? 999 + i : dimm.id);
   await say(
@@ -151,7 +154,7 @@ test('hundreds of narrow slots of every kind side by side: kinds stay apart, ent
   }
   await calm(lab, 'a crowd of kinds');
 
-  // Entries at other places than their slots, one of them refused among them.
+  // Entries in other places than their slots, one of them refused.
   const away = pieces.map((i) => `memslot_move ${2000 + i} 0x${(BASE + 2 ** 26 + i * 8192).toString(16)}`);
   await say(lab, ['changeset_begin', ...away, `memslot_move 3000 ${at(0, 0)}`]);
   await expect(page.getByText(`1 of ${PIECES + 1} refused`)).toBeVisible();
@@ -162,7 +165,7 @@ test('hundreds of narrow slots of every kind side by side: kinds stay apart, ent
   expect(lab.errors).toEqual([]);
 });
 
-test('the phases of a stepped commit wrap where they must, beside nothing that they would cover', async ({ lab, page }) => {
+test('the phases of a stepped commit wrap when they must, and cover nothing', async ({ lab, page }) => {
   await lab.open();
   await plugTwoDimms(lab);
   const [first, second] = [await lab.slot('dimm1'), await lab.slot('dimm2')];
@@ -182,7 +185,7 @@ test('the phases of a stepped commit wrap where they must, beside nothing that t
       const where = `step ${step}, ${size.width}x${size.height}`;
       for (const phase of await phases.getByRole('listitem').all()) await expect(phase, where).toBeInViewport({ ratio: 1 });
       await calm(lab, where);
-      // The canvas ends above what comes below the map.
+      // The canvas ends above the content below the map.
       const [pane, canvas] = [await page.locator('#map').boundingBox(), await page.locator('.stage canvas').boundingBox()];
       expect(canvas!.y + canvas!.height, where).toBeLessThanOrEqual(pane!.y + pane!.height + 1);
     }

@@ -1,8 +1,10 @@
-/** Debugging in the page: break on a hole, see who fell into it, go back to before the commit that made it, forwards again; who wrote what. */
+/**
+ * Debugging in the page: break on a hole, see which code hit it, go back to before the commit that made it and forward again; find the last write.
+ */
 import { noSidewaysScroll, violations } from './axe';
 import { expect, plugTwoDimms, test } from './page';
 
-test('a guest that falls into a hole is stopped there, taken back to before the commit that made it, and forwards again', async ({
+test('a guest that falls into a hole stops there, goes back to before the commit that made it, and forward again', async ({
   lab,
   page,
 }) => {
@@ -24,7 +26,7 @@ test('a guest that falls into a hole is stopped there, taken back to before the 
   const digest = await page.evaluate(() => window.lab.digest());
   const text = await lab.consoleText();
 
-  // In the code the line is the one behind the access; a breakpoint is set there and taken away by key.
+  // The current line is the one after the access; a key sets and removes a breakpoint there.
   await page.getByRole('tab', { name: 'CPU' }).click();
   const code = page.getByRole('list', { name: 'Code around rip' });
   const line = code.locator('[aria-current="step"]').getByRole('button', { name: /^Breakpoint at/ });
@@ -50,7 +52,7 @@ test('a guest that falls into a hole is stopped there, taken back to before the 
   expect(await page.evaluate(() => window.lab.digest())).toBe(digest);
   expect(await lab.consoleText()).toBe(text);
 
-  // Who wrote the memory that has moved since: by the map's menu, and there.
+  // Find the last write to memory that has moved since, from the map's menu, and go there.
   await page.getByRole('button', { name: 'Table' }).click();
   await page.getByRole('row', { name: new RegExp(`^${dimm.id} dimm1`) }).click();
   await page.keyboard.press('w');
@@ -70,7 +72,7 @@ test('a guest that falls into a hole is stopped there, taken back to before the 
   expect(lab.errors).toEqual([]);
 });
 
-test('a saved layout and a link take breakpoints along where the box is checked', async ({ lab, page }) => {
+test('a saved layout and a link include breakpoints if the box is checked', async ({ lab, page }) => {
   await lab.open();
   await page.getByRole('button', { name: 'Share' }).click();
   const share = page.getByRole('dialog', { name: 'Share' });
@@ -98,7 +100,7 @@ test('a saved layout and a link take breakpoints along where the box is checked'
   const panel = page.getByRole('tabpanel', { name: 'Breakpoints' });
   await expect(panel.getByRole('checkbox', { name: /^Breakpoint \d, gpa 0x500000\+0x8, on/ })).toBeChecked();
   await expect(panel.getByRole('checkbox', { name: /^Breakpoint \d, any hole, on/ })).toBeChecked();
-  // Opened elsewhere, it has them from the first instruction on.
+  // Opened in another browser, they are set before the first instruction.
   await page.goto('about:blank');
   await lab.open(link.slice(link.indexOf('#')));
   expect(await lab.monitor('info breakpoints')).toMatch(/^1 +gpa 0x500000\+0x8 .*\n2 +any hole /m);

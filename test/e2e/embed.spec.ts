@@ -1,4 +1,4 @@
-/** The page inside a teacher's page: what is left out, what is reported, and the way to a tab of its own. */
+/** The page inside a course page: what it leaves out, what it reports, and how to open it in a separate tab. */
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import type { Frame, Page } from '@playwright/test';
@@ -12,7 +12,7 @@ interface Heard {
   done?: unknown;
 }
 
-/** A teacher's page on another site, with the address in a frame; it keeps what it hears. */
+/** A course page on another site, with the address in a frame; it keeps the messages it receives. */
 async function coursePage(): Promise<{ around(address: string): string; close(): void }> {
   const server = createServer(({ url = '/' }, response) => {
     const address = new URL(url, 'http://course').searchParams.get('src') ?? '';
@@ -41,7 +41,7 @@ test('a course page embeds a guide, and follows its steps', async ({ page, lab, 
     const frame = page.frameLocator('iframe');
     const heard = () => heardBy(page);
     await expect(frame.getByRole('region', { name: 'Guide' })).toContainText('step 1 of');
-    // What a course page has no room for.
+    // Left out, since a course page has no room for it.
     await expect(frame.getByRole('region', { name: 'First step' })).toHaveCount(0);
     await expect(frame.locator('footer')).toHaveCount(0);
     await expect(frame.getByRole('separator')).toHaveCount(0);
@@ -57,7 +57,7 @@ test('a course page embeds a guide, and follows its steps', async ({ page, lab, 
     const done = (await heard()).filter(({ event }) => event === 'step');
     expect(done[0]).toMatchObject({ guide: 'move', index: 0, done: true });
     expect(lab.errors).toEqual([]);
-    // Leaving a used machine asks nothing here: the page around it is the one that is left.
+    // Closing a used machine asks nothing here, since the person leaves the surrounding page.
     await page.goto('about:blank');
   } finally {
     course.close();
@@ -103,7 +103,7 @@ test('a guest, a layout and a replay open in a frame without storage, and each s
   }
 });
 
-test('?guest= boots that guest, or says which there are', async ({ page, lab }) => {
+test('?guest= boots that guest, or lists the available ones', async ({ page, lab }) => {
   await page.goto('./?guest=memtest86%2B');
   await expect(page.getByRole('button', { name: /memtest86\+/ })).toBeVisible({ timeout: 30_000 });
   await page.goto('./?guest=solaris');

@@ -1,4 +1,6 @@
-/** The page in two engines besides Chromium's: hotplug by keys, a slot moved by the pointer, a link that opens to the same machine, a phone's size. */
+/**
+ * The page in two engines besides Chromium's: hotplug by keys, a slot moved by the pointer, a link that opens the same machine, a phone-sized window.
+ */
 import { expect, test } from '@playwright/test';
 import { findFirefox, findWebKit } from '../../scripts/other-browsers.mjs';
 import { click, type Driven, drag, eventually, type } from './engines/driven';

@@ -1,4 +1,4 @@
-/** The lab's story: two DIMMs change places under a guest that is watching, first all at once, then one ioctl after another. */
+/** The lab's story: two DIMMs change places while the guest watches, first atomically, then one ioctl after another. */
 import { expect, type LabPage, plugTwoDimms, test } from './page';
 
 async function exchange(lab: LabPage, options = ''): Promise<void> {
@@ -9,11 +9,7 @@ async function exchange(lab: LabPage, options = ''): Promise<void> {
   await lab.typeMonitor(`changeset_commit${options}`);
 }
 
-test('an atomic exchange is seen by the guest as one change and no hole; the legacy way shows it the hole', async ({
-  lab,
-  page,
-  browser,
-}) => {
+test('the guest sees an atomic exchange as one change and no hole; the legacy way shows the hole', async ({ lab, page, browser }) => {
   test.setTimeout(180_000);
   await lab.open();
   await plugTwoDimms(lab, (line) => lab.typeMonitor(line));
@@ -41,7 +37,7 @@ test('an atomic exchange is seen by the guest as one change and no hole; the leg
   await lab.consoleShows(/reads, [1-9]\d* changes?, [1-9]\d* holes?/);
   await expect(page.getByRole('region', { name: 'History' }).locator('li.legacy')).toContainText(/[1-9][\d,]* holes?/);
 
-  // The layout outlives a reload and travels in a link.
+  // The layout survives a reload and fits into a link.
   await exchange(lab);
   const wanted = await lab.slots();
   await lab.typeMonitor('layout_save exchanged');
@@ -67,7 +63,7 @@ test('an atomic exchange is seen by the guest as one change and no hole; the leg
   expect(lab.errors).toEqual([]);
 });
 
-test('the same exchange by keys in the map: stage, see a refusal, mend it, commit, undo', async ({ lab, page }) => {
+test('the same exchange by keys in the map: stage, see a refusal, fix it, commit, undo', async ({ lab, page }) => {
   await lab.open();
   await plugTwoDimms(lab);
   const before = await lab.slots();
@@ -122,7 +118,7 @@ test('a slot dragged in the map is staged, not moved', async ({ lab, page }) => 
   expect(await lab.slots()).toEqual(before);
 });
 
-test('saving by Ctrl S, loading and deleting with a way back', async ({ lab, page }) => {
+test('saving by Ctrl S, loading and deleting with undo', async ({ lab, page }) => {
   await lab.open();
   await page.getByRole('application', { name: 'Map of guest-physical memory' }).focus();
   await page.keyboard.press('Control+s');

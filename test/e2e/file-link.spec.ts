@@ -1,10 +1,10 @@
-/** A link to a machine that lies on somebody's server: made in Share, opened from another site, refused when the file is another one. */
+/** A link to a machine file on a server: made in Share, opened from another site, refused if the file differs. */
 import { readFile } from 'node:fs/promises';
 import { createServer, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { expect, LabPage, test } from './page';
 
-test('a machine too large for a link opens from a file on another site, or is refused in words', async ({ lab, page, browser }) => {
+test('a machine too large for a link opens from a file on another site, or is refused with a reason', async ({ lab, page, browser }) => {
   const files = new Map<string, Uint8Array>();
   let held: ServerResponse | undefined;
   const server = createServer(({ url = '/' }, response) => {
@@ -55,7 +55,7 @@ test('a machine too large for a link opens from a file on another site, or is re
       }, new URL(to).hash);
       await other.page.getByRole('button', { name: 'Open the file' }).click();
     };
-    // One that does not answer is overtaken by another, and has no say when it fails then, not for a moment.
+    // A later link overtakes one that does not answer; the earlier one then fails without any visible effect.
     files.set('/again.mslm', bytes);
     await other.page.evaluate(() => {
       new MutationObserver(() => {
@@ -71,7 +71,7 @@ test('a machine too large for a link opens from a file on another site, or is re
     await other.consoleEndsWith(/lab> $/);
     expect(await other.page.locator('body').getAttribute('data-refused')).toBeNull();
 
-    // The same page goes on where a link leads to something else.
+    // The page continues if a link leads to something else.
     const refused = async (to: string, words: RegExp): Promise<void> => {
       await follow(to);
       await expect(other.page.getByText(words)).toBeVisible({ timeout: 30_000 });

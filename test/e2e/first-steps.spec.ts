@@ -1,10 +1,13 @@
-/** A newcomer's first minute: from the address to a module that the guest has taken, by pointer, by keyboard and on a phone; and on along the README's path. */
+/**
+ * A newcomer's first minute: from opening the page to a module that the guest uses, by pointer, by keyboard and on a phone; then the README's first
+ * five minutes.
+ */
 import { readFileSync } from 'node:fs';
 import type { Browser, BrowserContextOptions, Page } from '@playwright/test';
 import { violations } from './axe';
 import { expect, LabPage, test } from './page';
 
-/** The time that a first visit may take, from the address to the hotplug. */
+/** Time limit of a first visit, from opening the page to the hotplug. */
 const A_MINUTE = 60_000;
 const line = (page: Page) => page.getByRole('region', { name: 'First step' });
 
@@ -16,7 +19,7 @@ async function newcomer(browser: Browser, options: BrowserContextOptions, visit:
     await visit(lab);
     await lab.consoleShows(/memory hotplug: DIMM slot 0 at 0x10000000, 64 MiB/);
     await expect(line(lab.page)).toHaveCount(0);
-    // Whoever pressed a button that is gone goes on from the map.
+    // When the pressed button disappears, the focus moves to the map.
     await expect(lab.page.getByRole('application', { name: 'Map of guest-physical memory' })).toBeFocused();
     expect(lab.errors).toEqual([]);
     await lab.page.reload();
@@ -56,7 +59,7 @@ test('the first step on a phone', async ({ browser, baseURL }) => {
     const plug = line(page).getByRole('button', { name: 'Plug in 64 MiB' });
     await expect(plug).toBeInViewport({ ratio: 1 });
     expect((await plug.boundingBox())!.height).toBeGreaterThanOrEqual(44);
-    // No keyboard, no keys to mention.
+    // Without a keyboard, no keys are mentioned.
     const bar = page.getByRole('navigation', { name: 'Panes' });
     for (const [pane, words] of [
       ['More', 'No slot selected'],
@@ -71,7 +74,7 @@ test('the first step on a phone', async ({ browser, baseURL }) => {
   });
 });
 
-test('the line is gone for good once dismissed, and not there for a link', async ({ browser, baseURL }) => {
+test('the line stays away once dismissed, and is not shown for a link', async ({ browser, baseURL }) => {
   const context = await browser.newContext({ baseURL: baseURL! });
   const lab = new LabPage(await context.newPage());
   await lab.open();
@@ -90,7 +93,7 @@ test('the line is gone for good once dismissed, and not there for a link', async
   await context.close();
 });
 
-/** What the README has people type in its first five minutes: the lines of its fenced blocks, one after another. */
+/** The lines to type in the README's first five minutes: those of its fenced blocks, in order. */
 const README = (() => {
   const text = readFileSync('README.md', 'utf8');
   const part = text.slice(text.indexOf('## The first five minutes'), text.indexOf('## Guides'));
@@ -102,7 +105,7 @@ const README = (() => {
   );
 })();
 
-test("the README's first five minutes, word for word, show no hole and then one; after them every guide that moves memory still ends", async ({
+test("the README's first five minutes, word for word, show no hole and then one; every guide that moves memory still works afterwards", async ({
   lab,
   page,
 }) => {
@@ -144,7 +147,7 @@ test("the README's first five minutes, word for word, show no hole and then one;
   await lab.typeConsole('q');
   await lab.consoleShows(/ 0 holes[\s\S]*lab>$/);
 
-  // What the flags' and the zap guide would have taken is taken too.
+  // The names and addresses that the flags and zap guides would use are taken too.
   for (const [slot, gpa] of [
     [300, 0x40000000],
     [301, 0x60000000],

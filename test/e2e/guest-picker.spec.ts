@@ -1,4 +1,4 @@
-/** Other guests: flags in QEMU's words, own kernels by choice and by drop, and what happens when one is none. */
+/** Other guests: QEMU's flags, own kernels chosen or dropped, and files that are no kernel. */
 import { readFileSync } from 'node:fs';
 import { expect, type LabPage, test } from './page';
 
@@ -25,7 +25,7 @@ test('-m and -append are checked at their fields, and a guest boots with them', 
   await expect(page.getByLabel('-append')).toHaveValue('quiet');
 });
 
-test('every flag of the machine can be chosen, a wrong one is marked in its field, and the page shows what runs', async ({ lab, page }) => {
+test('every flag of the machine can be set, a wrong one is marked at its field, and the page shows what runs', async ({ lab, page }) => {
   await lab.open();
   await openPicker(lab);
   const dialog = picker(lab);
@@ -49,7 +49,7 @@ test('every flag of the machine can be chosen, a wrong one is marked in its fiel
   await page.getByRole('button', { name: 'Run' }).click();
   await lab.consoleEndsWith(/lab> $/);
 
-  // The engine's refusal of a device leaves the machine as it is, and what was written there to be mended.
+  // If the engine refuses a device, the machine stays as it is, and the input can be corrected.
   await openPicker(lab);
   await expect(dialog.getByLabel('-smp')).toHaveValue('2');
   await expect(dialog.getByLabel('memslot-index')).toHaveValue('rbtree');
@@ -62,7 +62,7 @@ test('every flag of the machine can be chosen, a wrong one is marked in its fiel
   await expect(dialog.getByLabel('-device')).toHaveValue('-device virtio-mem-device,id=vm0,memdev=nope');
   await expect(dialog.getByLabel('-device')).toHaveAttribute('aria-invalid', 'true');
 
-  // What a virtio-mem device keeps is no place for another slot: a drag into it says where there is one, and so does the refusal.
+  // No other slot can be placed in the range of a virtio-mem device: a drag into it and the refusal both name a free address.
   await dialog.getByLabel('-device').fill('');
   await dialog.getByRole('button', { name: 'Add virtio-mem and a balloon' }).click();
   await boot.click();
@@ -91,7 +91,7 @@ test('every flag of the machine can be chosen, a wrong one is marked in its fiel
   expect(lab.errors).toEqual([]);
 });
 
-test('a file that is no kernel is refused by the machine, and the old guest runs on', async ({ lab, page }) => {
+test('the machine refuses a file that is no kernel, and the old guest continues', async ({ lab, page }) => {
   await lab.open();
   await lab.shell('poke 0x2000000 0x4711');
   await openPicker(lab);
@@ -107,7 +107,7 @@ test('a file that is no kernel is refused by the machine, and the old guest runs
   expect(lab.errors).toEqual([]);
 });
 
-test('names of code dropped on the page are used at once, or refused in words', async ({ lab, page }) => {
+test('symbols dropped on the page are used at once, or refused with a reason', async ({ lab, page }) => {
   await lab.open();
   const drop = async (name: string, bytes: Uint8Array): Promise<void> => {
     const data = await page.evaluateHandle(

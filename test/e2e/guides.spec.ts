@@ -1,4 +1,4 @@
-/** The guides: each to its end by pointer, one by keyboard, one by hand; what they say when the machine is not as they want it. */
+/** The guides: each completed by pointer, one by keyboard, one by hand; and their messages when the machine is in an unexpected state. */
 import type { Locator } from '@playwright/test';
 import { expect, type LabPage, test } from './page';
 
@@ -12,7 +12,7 @@ async function open(lab: LabPage, guide: string): Promise<void> {
   await expect(pane(lab)).toBeVisible();
 }
 
-/** Does step after step by its button; the titles, in their order. */
+/** Does every step by its button; returns the titles in order. */
 async function toTheEnd(lab: LabPage, press: (button: Locator) => Promise<void> = (button) => button.click()): Promise<string[]> {
   const done: string[] = [];
   for (;;) {
@@ -26,7 +26,7 @@ async function toTheEnd(lab: LabPage, press: (button: Locator) => Promise<void> 
   }
 }
 
-/** A row of the table of results: its figures as they are written. */
+/** The figures in a row of the results table, as text. */
 async function figures(lab: LabPage, row: string | RegExp): Promise<string[]> {
   return pane(lab)
     .getByRole('row')
@@ -38,7 +38,10 @@ async function figures(lab: LabPage, row: string | RegExp): Promise<string[]> {
 
 const number = (text: string | undefined): number => Number((text ?? '').replace(/[^0-9.]/g, '') || Number.NaN);
 
-test('exchange, wholly by keyboard: holes one by one, none in one commit, and the commands are in the monitor', async ({ lab, page }) => {
+test('exchange, entirely by keyboard: holes with separate calls, none in one commit, and the commands appear in the monitor', async ({
+  lab,
+  page,
+}) => {
   test.setTimeout(120_000);
   await lab.open();
   await expect(pane(lab)).toBeHidden();
@@ -51,7 +54,7 @@ test('exchange, wholly by keyboard: holes one by one, none in one commit, and th
   await page.keyboard.press('Enter');
   await expect(page).toHaveURL(/#guide=exchange$/);
   await doIt(lab).focus();
-  // From one step to the next the focus goes by itself.
+  // The focus moves from one step to the next by itself.
   await toTheEnd(lab, async (button) => {
     await expect(button).toBeFocused();
     await page.keyboard.press('Enter');
@@ -89,7 +92,7 @@ test('exchange by hand, at the monitor and in the console: the guide follows', a
   await expect(doIt(lab)).toHaveAttribute('aria-label', /KVM’s users/);
   expect(await figures(lab, 'Holes the guest saw')).toEqual(['–', '0']);
 
-  // Taken back: the machine and the figure.
+  // Undo reverts both the machine and the figure.
   const before = await lab.slots();
   await pane(lab).getByRole('button', { name: 'Undo: Stage both moves, commit once' }).click();
   await expect.poll(() => figures(lab, 'Holes the guest saw')).toEqual(['–', '–']);
@@ -112,7 +115,7 @@ test('move: a hole between two calls, none within one; start over takes everythi
   await lab.consoleEndsWith(/lab> $/);
 });
 
-test('swaps: INVALID and retries between the swaps, no hole; start over leaves what was there before', async ({ lab }) => {
+test('swaps: INVALID and retries between the swaps, no hole; start over keeps what was there before', async ({ lab }) => {
   test.setTimeout(120_000);
   await open(lab, 'swaps');
   await lab.monitor('object_add memory-backend-ram,id=mine,size=64M');
@@ -141,7 +144,7 @@ test('flags: one swap, ten, one; and microseconds of this browser', async ({ lab
   expect((await lab.slots()).filter((slot) => slot.size === 65536)).toHaveLength(100);
 });
 
-test('index: three sizes in each of the three, beside what was published', async ({ lab }) => {
+test('index: three sizes in each of the three, next to the published figures', async ({ lab }) => {
   test.setTimeout(180_000);
   await open(lab, 'index');
   expect(await toTheEnd(lab)).toHaveLength(3);
@@ -150,7 +153,7 @@ test('index: three sizes in each of the three, beside what was published', async
   await expect(pane(lab)).toContainText('Another machine, another language');
 });
 
-test('zap: a slot zapped costs a guest that does not use it nothing, everything zapped costs it its translations', async ({ lab }) => {
+test('zap: zapping one slot costs a guest that does not use it nothing, zapping all costs it its translations', async ({ lab }) => {
   test.setTimeout(120_000);
   await open(lab, 'zap');
   const asBooted = await lab.slots();
@@ -161,7 +164,7 @@ test('zap: a slot zapped costs a guest that does not use it nothing, everything 
   expect(slot).toBeLessThan(all! / 4);
   const [, dropped] = (await figures(lab, 'Translations dropped a commit')).map(number);
   expect(dropped).toBeGreaterThan(1000);
-  // What the machine zapped before the guide began, it zaps again.
+  // The machine's zap mode from before the guide is restored.
   await pane(lab).getByRole('button', { name: 'Start over' }).click();
   await expect.poll(() => lab.slots(), { timeout: 30_000 }).toEqual(asBooted);
   await expect.poll(() => lab.monitor('memslot_zap')).toMatch(/all/);
@@ -204,7 +207,7 @@ test('a guide keeps its place when it is closed, gives way to the inspector, and
   await expect(pane(lab).getByRole('heading', { name: 'Guides' })).toBeVisible();
 });
 
-test('what is in the way is said, with the button that mends it', async ({ lab, page }) => {
+test('the guide names an obstacle and offers a button that removes it', async ({ lab, page }) => {
   await open(lab, 'move');
   await page.getByRole('button', { name: 'Stop' }).click();
   await expect(pane(lab)).toContainText('The guest is stopped.');
@@ -223,7 +226,7 @@ test('what is in the way is said, with the button that mends it', async ({ lab, 
   await expect(doIt(lab)).toBeVisible({ timeout: 30_000 });
 });
 
-test('a guide in the middle of a move that was left half done offers the way back', async ({ lab }) => {
+test('a guide finds a half-done move and offers to undo it', async ({ lab }) => {
   await open(lab, 'move');
   await doIt(lab).click();
   await isDone(lab, 'Plug a DIMM');
@@ -234,7 +237,7 @@ test('a guide in the middle of a move that was left half done offers the way bac
   await expect.poll(async () => (await lab.slot('dimm1')).gpa).toBe(gpa);
 });
 
-test('what was measured is there after a reload, marked as measured earlier, until Start over', async ({ lab, page }) => {
+test('figures survive a reload, marked as measured earlier, until Start over', async ({ lab, page }) => {
   test.setTimeout(120_000);
   await open(lab, 'move');
   const earlier = pane(lab).getByRole('region', { name: 'Measured earlier' });
@@ -247,7 +250,7 @@ test('what was measured is there after a reload, marked as measured earlier, unt
   await lab.consoleEndsWith(/lab> $/);
   await expect(earlier).toContainText(/Measured earlier: .*\d{4}.*, by this build of the page, on a machine that is gone\./);
   await expect(earlier.getByRole('row', { name: 'Holes the guest saw' }).getByRole('cell')).toHaveText([two!, '0']);
-  // This machine has measured nothing: its own figures are unknown, and its steps are to be done.
+  // This machine has measured nothing yet: its own figures are unknown, and its steps are open.
   expect(await figures(lab, 'Holes the guest saw')).toEqual(['–', '–']);
   await expect(doIt(lab)).toHaveAttribute('aria-label', 'Do it: Plug a DIMM');
   await pane(lab).getByRole('button', { name: 'All guides' }).click();

@@ -1,7 +1,7 @@
-/** The history and the words of the page are true at every moment. */
+/** The history and the page's texts are accurate at every moment. */
 import { expect, test } from './page';
 
-test('holes stand at their entry, flags and host moves read as what changed, what would crash the guest asks, quit is no error', async ({
+test('holes are listed at their entry, flags and host moves say what changed, crashing the guest needs confirmation, quit is no error', async ({
   lab,
   page,
 }) => {
@@ -18,7 +18,7 @@ test('holes stand at their entry, flags and host moves read as what changed, wha
   await expect(differences).toContainText('20 bare.20 +L');
   await lab.monitor('memslot_rehost 20');
   await expect(differences).toContainText(/20 bare\.20 hva 0x[0-9a-f]+ → 0x[0-9a-f]+/);
-  // The live one clicked is what it changed, not the machine as booted.
+  // A click on the live entry shows what it changed, not the machine as booted.
   await commits.nth(3).getByRole('button').click();
   await expect(differences).toContainText(/20 bare\.20 hva 0x[0-9a-f]+ → 0x[0-9a-f]+/);
   await lab.monitor('memslot_move 20 2T');
@@ -27,7 +27,7 @@ test('holes stand at their entry, flags and host moves read as what changed, wha
 
   await lab.monitor('stop');
   await expect(page.getByText(/^The guest stands on gen \d+/)).toBeVisible();
-  // Stopped, so that it does not crash meanwhile: what would take the guest's own memory from under it asks first.
+  // Stopped, so that it does not crash: removing memory that the guest's own code uses needs confirmation.
   await lab.monitor('memslot_move 3 3T');
   await history.getByRole('button', { name: 'Undo' }).click();
   await expect(page.getByText(/^Undone: now/)).toBeVisible();
@@ -42,7 +42,7 @@ test('holes stand at their entry, flags and host moves read as what changed, wha
   await history.getByRole('button', { name: 'Undo' }).click();
   await expect.poll(() => lab.monitor('info memslots')).toContain('0x000000100000');
 
-  // A commit of the history and a saved layout that take as much away ask as well, and each goes on at its button.
+  // A history entry and a saved layout that remove the same memory need confirmation too, each with its own button.
   const ways = {
     'Go there': () => commits.last().getByRole('button').press('Enter'),
     Load: () => page.getByRole('button', { name: 'Load layout moved' }).click(),

@@ -9,7 +9,7 @@ async function openIndex(lab: LabPage): Promise<void> {
   await expect(drawing(lab, 'B-tree, active set')).toBeVisible();
 }
 
-test('a typed address is found in all three indexes, and its way is drawn', async ({ lab, page }) => {
+test('a typed address is found in all three indexes, and its path is drawn', async ({ lab, page }) => {
   await lab.open();
   await plugTwoDimms(lab);
   await openIndex(lab);
@@ -25,7 +25,7 @@ test('a typed address is found in all three indexes, and its way is drawn', asyn
   expect(await drawing(lab, 'Red-black tree, active set').locator('line.way').count()).toBe((await visited.count()) - 1);
   await expect(drawing(lab, 'Red-black tree, active set').locator('.taken text')).toHaveText(String(id));
 
-  // The table counts what the drawings show, and the monitor says the same.
+  // The table's counts match the drawings, and the monitor reports the same.
   const row = panel(lab).getByRole('row', { name: /^Red-black tree/ });
   await expect(row.getByRole('cell').first()).toHaveText(String(await visited.count()));
   const printed = await lab.monitor(`info index ${gpa + 0x402000}`);
@@ -65,7 +65,7 @@ test('without a typed address it follows the selected slot; a hotplug and an und
   await expect(drawing(lab, 'Array, active set')).toHaveAccessibleName(new RegExp(`slots ${after.join(', ')}\\.`));
 });
 
-test('lookup and update are measured when asked for, while the guest runs on', async ({ lab, page }) => {
+test('lookup and update are measured on request, while the guest keeps running', async ({ lab, page }) => {
   await lab.open();
   await openIndex(lab);
   const row = (name: string) => panel(lab).getByRole('row', { name: new RegExp(`^${name}`) });
@@ -130,7 +130,7 @@ test('between its swaps a commit shows INVALID slots in the active set and the f
   for (const set of ['active', 'inactive']) await expect(array(set)).toHaveAccessibleName(names(final));
 });
 
-test('more than a hundred slots: what is around the lookup is drawn, the rest is counted', async ({ lab, page }) => {
+test('more than a hundred slots: the neighbourhood of the lookup is drawn, the rest is counted', async ({ lab, page }) => {
   await lab.open();
   await page.evaluate(async () => {
     for (let i = 0; i < 150; i++) await window.lab.monitor(`memslot_add ${100 + i} ${4 * 2 ** 30 + i * 0x4000} 8K`);
@@ -145,7 +145,7 @@ test('more than a hundred slots: what is around the lookup is drawn, the rest is
   ).toBeVisible();
   expect(await panel(lab).locator('svg rect').count()).toBeLessThan(200);
   await expect(drawing(lab, 'B-tree, active set').locator('.taken text').last()).toHaveText('175');
-  // What is wider than the pane scrolls by keyboard, and the lookup's end is in view.
+  // A drawing wider than the pane scrolls by keyboard, and the lookup's end is in view.
   await page.setViewportSize({ width: 1280, height: 720 });
   await page.getByLabel('Look up').fill(`0x${(4 * 2 ** 30 + 149 * 0x4000).toString(16)}`);
   const tree = panel(lab).getByRole('region', { name: 'Red-black tree, active set, scrolls' });

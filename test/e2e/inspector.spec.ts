@@ -1,14 +1,14 @@
 /** Plugging by button, and the edits of a slot by pointer and by keys: each ends as an entry of the change set. */
 import { expect, plugTwoDimms, test } from './page';
 
-test('first hotplug by buttons: the guest says so, and the monitor shows the commands', async ({ lab, page }) => {
+test('first hotplug by buttons: the guest reports it, and the monitor shows the commands', async ({ lab, page }) => {
   await lab.open();
   await page.getByRole('tab', { name: 'DIMMs' }).click();
   await page.getByRole('button', { name: 'Plug a DIMM' }).click();
   await lab.consoleShows(/memory hotplug: DIMM slot 0 at 0x[0-9a-f]+, 64 MiB/);
   await expect.poll(() => lab.monitorText()).toContain('(lab) device_add pc-dimm,id=dimm1,memdev=mem1');
 
-  // To another address with the guest's consent, and to other host memory, which it does not notice.
+  // Move it to another address with the guest's consent, then to other host memory, which the guest does not notice.
   await page.getByRole('button', { name: 'Move dimm1' }).click();
   await page.getByLabel('New address of dimm1').fill('0x18000000');
   await page.getByRole('button', { name: /^Move with memlab’s consent/ }).click();
@@ -58,7 +58,7 @@ test('a slot is resized by its handle and by R, its flags by F; Preview shows th
   await expect(changeSet.getByText('64 MiB → 32 MiB')).toBeVisible();
   await expect(changeSet.getByText('1 of 1 fit')).toBeVisible();
 
-  // Another edit of the same slot takes the place of the first.
+  // A second edit of the same slot replaces the first.
   await map.focus();
   await page.keyboard.press('f');
   await page.keyboard.press('Space');
@@ -84,7 +84,7 @@ test('a wrong address in the inspector is named and stages nothing', async ({ la
   await expect(page.getByText('Nothing staged')).toBeVisible();
 });
 
-test('memtest86+ boots in the page, where it has been prepared', async ({ lab, page }) => {
+test('memtest86+ boots in the page, if it has been prepared', async ({ lab, page }) => {
   await lab.open();
   const prepared = await page.request.get('guests/index.json');
   test.skip(!(await prepared.text()).includes('memtest86+'), 'npm run guests has not been run');

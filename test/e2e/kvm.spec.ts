@@ -1,4 +1,7 @@
-/** The guide about KVM itself: starts linux-kvm, counts the holes of its own ioctls, and does the same in one commit; its nested guest's page walk and memory. */
+/**
+ * The guide on KVM itself: starts linux-kvm, counts the holes caused by its ioctls, and repeats the exchange in one commit; the nested guest's page
+ * walk and memory.
+ */
 import { existsSync, readFileSync } from 'node:fs';
 import { expect, test } from './page';
 
@@ -33,7 +36,7 @@ test('the hole in KVM itself: counted in a nested guest, none in one commit', as
   await expect.poll(() => lab.slots()).toEqual(asBooted);
   await pane.getByRole('button', { name: 'Close the guide' }).click();
 
-  // Stopped while its nested guest runs: both levels of tables, and the memory that is the nested guest's.
+  // Stopped while its nested guest runs: shows both levels of page tables and the nested guest's memory.
   const command = "kvm-memslots 'create 0 0x10000 64K' 'create 1 0x20000 64K' 'exchange 0 1 100000'";
   await page.evaluate((text) => window.lab.console.type(text), `\rquit\r${command}\r`);
   const stopsInside = async (): Promise<string> => {

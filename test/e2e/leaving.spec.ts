@@ -1,7 +1,7 @@
-/** A page that was used does not go without asking, and what was done comes back; panes and guides have addresses. */
+/** A page that was used asks before it closes, and the work can be restored; panes and guides have addresses. */
 import { expect, plugTwoDimms, test } from './page';
 
-test('closing asks once the machine was used and not after saving; after a reload what was done is restored', async ({ lab, page }) => {
+test('closing asks once the machine was used and not after saving; after a reload the work is restored', async ({ lab, page }) => {
   test.setTimeout(120_000);
   const asked: string[] = [];
   page.on('dialog', (dialog) => {
@@ -49,7 +49,7 @@ test('closing asks once the machine was used and not after saving; after a reloa
     .filter({ hasText: 'What you did with memlab is kept' })
     .getByRole('button', { name: 'Bring it back' })
     .click();
-  // Another worker takes over meanwhile: whoever asks the old one gets an error.
+  // A new worker takes over; requests to the old one fail.
   await expect(page.getByText('Replayed: ')).toBeVisible({ timeout: 30_000 });
   expect((await lab.slots()).some(({ name }) => name.startsWith('dimm2'))).toBe(true);
   expect(await lab.shell(`peek 0x${gpa.toString(16)}`)).toContain('4711');

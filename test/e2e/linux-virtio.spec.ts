@@ -1,4 +1,6 @@
-/** Stock Linux in the page with a virtio-mem device from the picker: it grows and shrinks as the monitor asks, also after a snapshot and a reload. */
+/**
+ * Stock Linux in the page with a virtio-mem device from the picker: it grows and shrinks as the monitor requests, also after a snapshot and a reload.
+ */
 import { existsSync, readFileSync } from 'node:fs';
 import { expect, type LabPage, test } from './page';
 
@@ -30,7 +32,7 @@ test('linux resizes its memory through virtio-mem and a balloon, and a snapshot 
   await boot();
   await expect(page.getByRole('alert').filter({ hasText: 'linux did not start:' })).toContainText("Device 'nope' not found");
 
-  // What was refused stands there again.
+  // The refused input is still there.
   await openPicker();
   await expect(dialog.getByRole('radio', { name: /^linux\s/ })).toBeChecked();
   await dialog.getByLabel('-device').fill('');

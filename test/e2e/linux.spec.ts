@@ -12,7 +12,10 @@ test.skip(!prepared, 'the guest linux is not prepared: npm run guests');
 const endsWith = (lab: LabPage, pattern: RegExp) =>
   expect.poll(async () => `${await lab.consoleText()} `, { timeout: BOOT_MS, message: "the shell's prompt" }).toMatch(pattern);
 
-/** Types a line and returns what stands below it when `done` matches that. The kernel may print behind the prompt at any time: no pattern ends with it. */
+/**
+ * Types a line and returns the text below it once `done` matches. The kernel may print after the prompt at any time, so no pattern may end with the
+ * prompt.
+ */
 async function type(lab: LabPage, line: string, done: RegExp): Promise<RegExpExecArray> {
   const before = (await lab.consoleText()).length;
   await lab.page.evaluate((text) => window.lab.console.type(text), `${line}\r`);
@@ -40,7 +43,7 @@ test('linux boots to its shell, a DIMM makes it larger, a snapshot brings both b
   await dialog.getByRole('button', { name: 'Boot', exact: true }).click();
   await expect(page).toHaveTitle(/^linux, running/, { timeout: BOOT_MS });
   await endsWith(lab, PROMPT);
-  // Who asks for the size of the screen (CSI 18 t) is answered by the console's terminal, as by any other: the shell's tty echoes the answer.
+  // The console's terminal answers a query for the screen size (CSI 18 t) as any other does: the shell's tty echoes the answer.
   await type(lab, 'printf \'\\033[18t\'; read -t 9 -n 10 size; echo "$size" | cut -c 2-', /\^\[\[8;25;8\dt\s*\[8;25;8\dt/);
 
   const before = await totalMemory(lab);
@@ -59,7 +62,7 @@ test('linux boots to its shell, a DIMM makes it larger, a snapshot brings both b
   expect(await totalMemory(lab)).toBeGreaterThanOrEqual(before + 240);
   expect(await lab.monitor('info memory-devices')).toContain('dimm1');
 
-  // A move of it that does not ask is told of, with the address where Linux would take it, and asks with one key.
+  // A move without the guest's consent raises a warning with an address that Linux would accept, and one key asks for consent.
   const dimm = await lab.slot('dimm1');
   for (const line of ['changeset_begin', `memslot_move ${dimm.id} 0x40200000`]) expect(await lab.monitor(line)).toBe('');
   const warned = page.getByRole('alert').filter({ hasText: 'Linux will crash' });
@@ -73,7 +76,7 @@ test('linux boots to its shell, a DIMM makes it larger, a snapshot brings both b
   await expect.poll(async () => (await lab.slot('dimm1').catch(() => undefined))?.gpa, { timeout: BOOT_MS }).toBe(0x40000000);
   expect(await totalMemory(lab)).toBeGreaterThanOrEqual(before + 240);
 
-  // More random bytes than the machine had memory before: they lie in the DIMM, and stay what they are.
+  // More random bytes than the machine had memory before, so they lie in the DIMM, and they stay intact.
   await type(lab, 'mkdir -p /mnt/t; mount -t tmpfs -o size=90% none /mnt/t; echo rea""dy', /\nready/);
   await type(
     lab,

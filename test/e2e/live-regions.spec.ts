@@ -1,11 +1,11 @@
-/** By keyboard and ear: what the live regions say, where the focus goes, and that the keys of the status bar work from anywhere. */
+/** Keyboard and screen reader: what the live regions announce, where the focus goes, and that the keys of the status bar work everywhere. */
 import { violations } from './axe';
 import { expect, type LabPage, plugTwoDimms, test } from './page';
 
 const map = (lab: LabPage) => lab.page.getByRole('application', { name: 'Map of guest-physical memory' });
 const changes = (lab: LabPage) => lab.page.getByRole('region', { name: 'Change set and snapshots' });
 
-/** From now on each text that comes into a live region, as a screen reader would say it. */
+/** Collects each text that enters a live region from now on, as a screen reader would read it. */
 async function listen(lab: LabPage): Promise<() => Promise<string[]>> {
   await lab.page.evaluate(() => {
     const heard: string[] = [];
@@ -29,7 +29,7 @@ const focusedIn = (lab: LabPage): Promise<string> =>
     return active.getAttribute('aria-label') ?? active.closest('[data-pane]')?.getAttribute('aria-label') ?? active.tagName;
   });
 
-test('a screen reader hears slots, moves, refusals and commits, and the focus never falls to nowhere', async ({ lab, page }) => {
+test('a screen reader announces slots, moves, refusals and commits, and the focus is never lost', async ({ lab, page }) => {
   test.setTimeout(120_000);
   await lab.open();
   await plugTwoDimms(lab);
@@ -38,7 +38,7 @@ test('a screen reader hears slots, moves, refusals and commits, and the focus ne
   const says = (pattern: RegExp): Promise<void> =>
     expect.poll(async () => (await heard()).join('\n'), { message: String(pattern) }).toMatch(pattern);
 
-  // Arrows from nowhere reach the map, and each slot is said.
+  // Arrow keys without focus reach the map, and each slot is announced.
   await page.evaluate(() => (document.activeElement as HTMLElement | null)?.blur());
   await page.keyboard.press('ArrowRight');
   await expect(map(lab)).toBeFocused();
@@ -48,7 +48,7 @@ test('a screen reader hears slots, moves, refusals and commits, and the focus ne
   await page.keyboard.press('ArrowLeft');
   await says(new RegExp(`Slot ${first.id} dimm1`));
 
-  // A move: its keys once, each place with what it would run into, and why it was refused.
+  // A move announces its keys once, each position with the slots it would hit, and the reason of a refusal.
   await page.keyboard.press('m');
   await says(/Moving slot \d+\. Arrows: 2 MiB/);
   await heard();
@@ -58,14 +58,14 @@ test('a screen reader hears slots, moves, refusals and commits, and the focus ne
   await page.keyboard.press('ArrowRight');
   const words = await heard();
   expect(words.join('\n')).toMatch(/overlaps/);
-  expect(await violations(lab), 'a move that does not fit, said').toEqual([]);
+  expect(await violations(lab), 'a move that does not fit, announced').toEqual([]);
   expect(words.join('\n')).not.toMatch(/2 MiB.*4 KiB|Esc/);
   await page.keyboard.press('Enter');
   await says(new RegExp(`Refused: move ${first.id}.*EEXIST`));
   expect(await violations(lab), 'a refusal, said').toEqual([]);
   expect(await focusedIn(lab)).toBe('Map of guest-physical memory');
 
-  // Dropping the entry leaves the focus on the next one; without one it goes to the map.
+  // Dropping an entry moves the focus to the next one, or to the map if there is none.
   await lab.monitor(`memslot_flags ${second.id} -l`);
   await changes(lab).getByRole('button', { name: 'Drop entry 1' }).focus();
   await page.keyboard.press('Enter');
@@ -73,11 +73,11 @@ test('a screen reader hears slots, moves, refusals and commits, and the focus ne
   await expect(changes(lab).locator('li:focus-within')).toHaveCount(1);
   await says(/Staged: flags/);
 
-  // Ctrl Enter commits from the inspector; its end is said, and what vanished left the focus somewhere.
+  // Ctrl Enter commits from the inspector; its end is announced, and the focus survives what disappears.
   await page.getByRole('tab', { name: 'Index' }).focus();
   await page.keyboard.press('Control+Enter');
   await says(/Committed, gen \d+\. 1 swap, 0 holes/);
-  expect(await violations(lab), 'the end of a commit, said').toEqual([]);
+  expect(await violations(lab), 'the end of a commit, announced').toEqual([]);
   expect(await focusedIn(lab)).not.toBe('nowhere');
   await page.getByRole('button', { name: 'Undo' }).first().focus();
   await page.keyboard.press('Control+z');
@@ -87,12 +87,12 @@ test('a screen reader hears slots, moves, refusals and commits, and the focus ne
   await page.keyboard.press('Escape');
   await expect(map(lab)).toBeFocused();
 
-  // A commit that the monitor makes is said as well.
+  // A commit made in the monitor is announced as well.
   await heard();
   await lab.monitor(`memslot_flags ${second.id} -l`);
   await says(/Now at gen \d+: /);
 
-  // A button that goes away with its form.
+  // A button that disappears with its form.
   await map(lab).focus();
   await page.keyboard.press('Delete');
   await expect(changes(lab).getByText('delete', { exact: true })).toBeVisible();

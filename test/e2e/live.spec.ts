@@ -1,4 +1,4 @@
-/** Live charts and the dirty heat: what the guest does shows, without a look taking anything from who reads the log. */
+/** Live charts and the dirty heat show the guest's activity; viewing them does not harvest the log. */
 import { expect, type LabPage, plugTwoDimms, test } from './page';
 
 const chart = (lab: LabPage, name: string) => lab.page.locator('.chart').filter({ hasText: name });
@@ -13,7 +13,7 @@ test('the charts show what the guest does', async ({ lab, page }) => {
   await expect(page.getByRole('tabpanel', { name: 'Live' })).toContainText(/JIT [1-9]\d* regions?,/);
   await expect(chart(lab, 'TLB misses')).toContainText(/[1-9][\d,]*( M)?\s*\/s/);
   await expect(chart(lab, 'Holes')).toContainText(/\s0\s*\/s/);
-  // Reads where nothing is.
+  // Reads from a hole.
   await lab.typeConsole('x');
   await lab.shell('peek 0x200000000 64');
   await expect(chart(lab, 'Holes')).toContainText(/peak [1-9]/);
@@ -26,7 +26,7 @@ test('written pages of a slot that logs are hot on the map, and the log still ha
   const map = page.getByRole('application', { name: 'Map of guest-physical memory' });
   const status = page.locator('footer');
 
-  // Logging is switched on as any other edit: staged, then committed.
+  // Logging is enabled like any other edit: staged, then committed.
   await map.focus();
   await page.keyboard.press('/');
   await page.keyboard.type(`0x${dimm.gpa.toString(16)}`);
@@ -48,7 +48,7 @@ test('written pages of a slot that logs are hot on the map, and the log still ha
   await expect(page.getByRole('row').filter({ hasText: 'dimm1' })).toContainText('to 15 %');
   await expect(page.getByRole('row').filter({ hasText: 'dimm2' })).toContainText('not logged');
 
-  // Nobody harvested so far; this does, and is shown in the monitor.
+  // Nothing was harvested so far; this button harvests, and the command appears in the monitor.
   await inspector.getByRole('button', { name: 'Harvest' }).click();
   await expect.poll(() => lab.monitorText()).toContain('1536 of 16384 pages dirty');
   await expect(inspector.getByText('0 of 16,384 pages')).toBeVisible();

@@ -1,11 +1,11 @@
-/** Every action of the map by keys and by pointer: each ends as an entry of the change set, and Esc ends as nothing. */
+/** Every action of the map by keys and by pointer: each becomes an entry of the change set, and Esc cancels it. */
 import { expect, type LabPage, plugTwoDimms, test } from './page';
 
 const mapOf = (lab: LabPage) => lab.page.getByRole('application', { name: 'Map of guest-physical memory' });
 const changes = (lab: LabPage) => lab.page.getByRole('region', { name: 'Change set and snapshots' });
 const status = (lab: LabPage) => lab.page.locator('footer');
 
-/** Goes to an address by the map's own key, and gives the focus back to the map. */
+/** Goes to an address by the map's own key, and returns the focus to the map. */
 async function goTo(lab: LabPage, gpa: number): Promise<void> {
   await mapOf(lab).focus();
   await lab.page.keyboard.press('/');
@@ -67,7 +67,7 @@ test('split, merge, move, delete and add by keys', async ({ lab, page }) => {
   await expect(page.getByRole('tab', { name: /^Slot \d/ }).or(page.getByRole('tab', { name: 'New slot' }))).toBeVisible();
 });
 
-test('a drag snaps to 2 MiB, with Alt to 4 KiB, and Esc takes it back', async ({ lab, page }) => {
+test('a drag snaps to 2 MiB, with Alt to 4 KiB, and Esc cancels it', async ({ lab, page }) => {
   await lab.open();
   await plugTwoDimms(lab);
   const { gpa } = await lab.slot('dimm2');
@@ -113,7 +113,7 @@ test('address space 1 is shown empty; and back', async ({ lab, page }) => {
   await expect(page.locator('#map-describes')).toContainText('5 slots');
 });
 
-test('5,000 slots: the table makes only the rows on screen, and keys go through all of them', async ({ lab, page }) => {
+test('5,000 slots: the table renders only the rows on screen, and keys reach all of them', async ({ lab, page }) => {
   test.setTimeout(180_000);
   await lab.open();
   await page.evaluate(async () => {

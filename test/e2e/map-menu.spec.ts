@@ -2,10 +2,7 @@
 import { violations } from './axe';
 import { expect, test } from './page';
 
-test('the context menu does to what is under it what the keys do; rows and addresses are copied; the page prints', async ({
-  lab,
-  page,
-}) => {
+test('the context menu offers the same actions as the keys; rows and addresses are copied; the page prints', async ({ lab, page }) => {
   await lab.open();
   const map = page.getByRole('application', { name: 'Map of guest-physical memory' });
   const clipboard = (): Promise<string> => page.evaluate(() => navigator.clipboard.readText());

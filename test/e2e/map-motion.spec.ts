@@ -1,4 +1,4 @@
-/** What a commit looks like on the map: on its way by the clock, at its end the layout; without motion one change and a line under it. */
+/** A commit on the map: animated by the clock, ending in the new layout; without motion a single change and an underline. */
 import { expect, type LabPage, plugTwoDimms, type Slot, test } from './page';
 
 const HALF_WAY = 96;
@@ -27,7 +27,7 @@ function width(lab: LabPage, token: string, y: number): Promise<number> {
   );
 }
 
-/** The picture stays as it is: a frame that is under way when the clock is taken over would never come. */
+/** Waits until the picture is stable: a pending frame would be lost when the test takes over the clock. */
 async function atRest(lab: LabPage): Promise<void> {
   let last = '';
   const unchanged = async (): Promise<boolean> => {
@@ -38,7 +38,7 @@ async function atRest(lab: LabPage): Promise<void> {
   await expect.poll(unchanged, { intervals: [250] }).toBe(true);
 }
 
-/** From here on the page's frames come when the test says so; the worker and its guest run on. */
+/** From here on the test triggers the page's frames; the worker and its guest keep running. */
 async function holdFrames(lab: LabPage): Promise<void> {
   await atRest(lab);
   await lab.page.clock.install();
@@ -54,7 +54,7 @@ async function exchange(lab: LabPage, a: Slot, b: Slot): Promise<void> {
   await lab.monitor('changeset_commit');
 }
 
-test('what is new grows from its base, and shrinks again when that is undone', async ({ lab }) => {
+test('a new slot grows from its base, and shrinks again on undo', async ({ lab }) => {
   await lab.open();
   await holdFrames(lab);
   await frames(lab, ALL_THE_WAY);
@@ -69,7 +69,7 @@ test('what is new grows from its base, and shrinks again when that is undone', a
   expect(await width(lab, 'ram', TOP)).toBeLessThan((await width(lab, 'ram', BASE)) - 50);
 });
 
-test('a commit is shown on its way, and ends as the layout; so does the undo', async ({ lab, page }) => {
+test('a commit is animated and ends in the new layout; so is the undo', async ({ lab, page }) => {
   await lab.open();
   await plugTwoDimms(lab);
   const [a, b] = [await lab.slot('dimm1'), await lab.slot('dimm2')];
@@ -91,7 +91,7 @@ test('a commit is shown on its way, and ends as the layout; so does the undo', a
   expect(await picture(lab)).toBe(before);
   expect(new Set([before, back, after]).size).toBe(3);
 
-  // Without motion the same layout is the same picture.
+  // Without motion the final picture is the same.
   await page.emulateMedia({ reducedMotion: 'reduce' });
   await lab.monitor('redo');
   await frames(lab, ALL_THE_WAY);
@@ -101,7 +101,7 @@ test('a commit is shown on its way, and ends as the layout; so does the undo', a
   expect(lab.errors).toEqual([]);
 });
 
-test('with reduced motion the picture changes at once, and a line underlines what changed until the next input', async ({ lab, page }) => {
+test('with reduced motion the picture changes at once, and changes stay underlined until the next input', async ({ lab, page }) => {
   await page.emulateMedia({ reducedMotion: 'reduce' });
   await lab.open();
   await plugTwoDimms(lab);
@@ -114,14 +114,14 @@ test('with reduced motion the picture changes at once, and a line underlines wha
   await page.keyboard.press('Shift');
   await expect.poll(() => width(lab, 'accent', BELOW)).toBe(0);
 
-  // What is deleted leaves its place, and that is marked.
+  // The place of a deleted slot is marked.
   await lab.monitor(`memslot_del ${b.id}`);
   await expect.poll(() => width(lab, 'accent', BELOW)).toBeGreaterThan(100);
   await canvas(lab).click({ position: { x: 900, y: 90 } });
   await expect.poll(() => width(lab, 'accent', BELOW)).toBe(0);
 });
 
-test('more than 500 slots that change at once do not slide: one change and the line', async ({ lab, page }) => {
+test('more than 500 slots that change at once are not animated: a single change and the underline', async ({ lab, page }) => {
   await lab.open();
   await page.evaluate(async () => {
     await window.lab.monitor('changeset_begin');
@@ -137,7 +137,7 @@ test('more than 500 slots that change at once do not slide: one change and the l
   expect(await picture(lab)).toBe(after);
 });
 
-test('zooming by keys takes a moment, with reduced motion none, and both end at the same place', async ({ lab, page }) => {
+test('zooming by keys is animated, with reduced motion it is not, and both end at the same place', async ({ lab, page }) => {
   await lab.open();
   const map = page.getByRole('application', { name: 'Map of guest-physical memory' });
   await holdFrames(lab);

@@ -16,7 +16,7 @@ test.afterEach(() => host.close());
 
 const isReady = (page: Page) => expect(page.getByText('offline ready')).toBeVisible({ timeout: 30_000 });
 
-/** Another build: each file under assets/ has another name, as if its contents had changed. */
+/** Simulates another build: renames every file under assets/, as if its contents had changed. */
 function nextVersion(): string {
   const folder = mkdtempSync(join(tmpdir(), 'lab-next-'));
   cpSync('dist', folder, { recursive: true, filter: (path) => !path.endsWith('.map') && !/guests\/(?!memlab|index)./.test(path) });
@@ -34,7 +34,7 @@ function nextVersion(): string {
 const script = (page: Page) => page.evaluate(() => document.querySelector<HTMLScriptElement>('script[type=module]')?.src ?? '');
 const caches = (page: Page) => page.evaluate(async () => (await window.caches.keys()).filter((name) => !name.endsWith(' guests')).length);
 
-/** A new worker, from the files that this tab was opened with; its console has nothing of the old one's. */
+/** Starts a new worker from the files that this tab was opened with; its console starts empty. */
 async function bootAgain(lab: LabPage): Promise<void> {
   await lab.shell('uptime');
   await lab.page.getByRole('button', { name: /choose another guest/ }).click();
@@ -56,7 +56,7 @@ test('after the first load the page starts and the guest boots without a network
   expect(lab.errors).toEqual([]);
 });
 
-test('what of the guests was used is there without a network too', async ({ lab, page, context }) => {
+test('guests that were used before boot without a network too', async ({ lab, page, context }) => {
   await lab.open(host.address);
   await isReady(page);
   const list = () => page.evaluate(async () => (await fetch('guests/index.json')).text());
@@ -67,7 +67,7 @@ test('what of the guests was used is there without a network too', async ({ lab,
   const refused = await page.evaluate(() => fetch('guests/never-used.bin').catch(() => 'no network'));
   expect(refused).toBe('no network');
 
-  // The picker offers what can be booted now; the rest says why not.
+  // The picker offers the guests that can boot now; the others give the reason.
   await page.getByRole('button', { name: /choose another guest/ }).click();
   const picker = page.getByRole('dialog', { name: 'Boot a guest' });
   await expect(picker.getByRole('radio', { name: /^memlab\b/ })).toBeEnabled();
@@ -93,7 +93,7 @@ test('a new version leaves old tabs intact, is announced, and is installed on re
     host.serve(next);
     await page.evaluate(async () => void (await (await navigator.serviceWorker.ready).update()));
     await expect(page.getByText('New version ready.')).toBeVisible({ timeout: 30_000 });
-    // The server has none of the old files any more, and the old tab starts a worker anew.
+    // The server no longer has the old files, and the old tab restarts its worker.
     await bootAgain(lab);
     await second.page.reload();
     await second.consoleEndsWith(/lab> $/);
@@ -115,7 +115,7 @@ test('a new version leaves old tabs intact, is announced, and is installed on re
   }
 });
 
-test('a version that waits is taken by the next visit, when no other tab is open', async ({ lab, page }) => {
+test('the next visit installs a waiting version, if no other tab is open', async ({ lab, page }) => {
   const next = nextVersion();
   try {
     await lab.open(host.address);
@@ -162,7 +162,7 @@ test('a version with one changed file is not installed', async ({ lab, page }) =
   }
 });
 
-test('the first load is under 600 KB, compressed and without guests, what is kept for offline included', async ({ lab, page }) => {
+test('the first load is under 600 KB, compressed and without guests, including the files kept for offline use', async ({ lab, page }) => {
   await lab.open(host.address);
   await isReady(page);
   const sizes = sizesOf('dist', host.served);

@@ -1,7 +1,7 @@
-/** Text that is drawn over other text, or cut off where nobody can scroll to it: what a crowd or a long name does to a page. */
+/** Finds text that overlaps other text, or is cut off and cannot be scrolled into view. */
 import type { LabPage } from './page';
 
-/** Each as a sentence. Popovers, dialogs and what stands still while the rest scrolls lie over it on purpose, and are compared among themselves. */
+/** One sentence for each. Popovers, dialogs and fixed elements cover the page on purpose, so they are compared only among themselves. */
 export const textTroubles = (lab: LabPage): Promise<string[]> =>
   lab.page.evaluate(() => {
     interface Piece {
@@ -41,7 +41,7 @@ export const textTroubles = (lab: LabPage): Promise<string[]> =>
           box.right = Math.min(box.right, edge.right);
           box.bottom = Math.min(box.bottom, edge.bottom);
         }
-        // What has no room at all is left out, not cut.
+        // Text without any room is left out, not cut.
         if (box.right - box.left <= 2 || box.bottom - box.top <= 2) continue;
         if (cut) found.push(`"${words.slice(0, 40)}" is cut off`);
         pieces.push({ words, node, layer: layers.get(element) ?? null, box });

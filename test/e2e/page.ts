@@ -1,4 +1,4 @@
-/** What every story needs: the page with memlab at its prompt, typing into its terminals, and a watch on the browser's console. */
+/** What every story needs: the page with memlab at its prompt, typing into its terminals, and errors in the browser's console. */
 import { test as base, expect, type Page } from '@playwright/test';
 
 export const MEMLAB_PROMPT = /lab> $/;
@@ -25,7 +25,7 @@ export class LabPage {
     return this.page.evaluate(() => window.lab.console.text());
   }
 
-  /** The console's text loses blanks at its end, so a prompt is waited for without its last blank. */
+  /** The console's text loses trailing blanks, so the expected prompt has none either. */
   async consoleEndsWith(pattern: RegExp): Promise<void> {
     await expect.poll(async () => `${await this.consoleText()} `, { timeout: 30_000 }).toMatch(pattern);
   }
@@ -69,12 +69,12 @@ export class LabPage {
     );
   }
 
-  /** What the monitor prints, by way of window.lab. */
+  /** The monitor's output, through window.lab. */
   monitor(line: string): Promise<string> {
     return this.page.evaluate((text) => window.lab.monitor(text), line);
   }
 
-  /** Slots as any browser would show them: host addresses differ from machine to machine and are left out. */
+  /** Slots as every browser shows them, without host addresses, which differ between machines. */
   async slots(): Promise<Slot[]> {
     const { memslots } = (await this.page.evaluate(() => window.lab.layout())) as Layout;
     return memslots.map(({ slot, guestPhysAddr: gpa, memorySize: size, flags, name }) => ({ id: slot, gpa, size, flags, name }));
@@ -100,7 +100,7 @@ interface Layout {
   memslots: { slot: number; guestPhysAddr: number; memorySize: number; flags: number; name: string }[];
 }
 
-/** Two 64 MiB DIMMs, and seen by the guest. `say`: how the lines reach the monitor; typed as in QEMU they take seconds. */
+/** Plugs two 64 MiB DIMMs and waits until the guest has seen them. `say` sends a line to the monitor; typing them as in QEMU takes seconds. */
 export async function plugTwoDimms(lab: LabPage, say = (line: string) => lab.monitor(line)): Promise<void> {
   for (const n of [1, 2]) {
     await say(`object_add memory-backend-ram,id=mem${n},size=64M`);
@@ -110,18 +110,18 @@ export async function plugTwoDimms(lab: LabPage, say = (line: string) => lab.mon
 }
 
 /**
- * Keeps the guest busy for up to a billion instructions, so that their replay takes a while. They read more pages than the TLB holds, which the
- * JIT makes little faster.
+ * Keeps the guest busy for up to a billion instructions, so that their replay takes a while. They read more pages than the TLB holds, which the JIT
+ * can hardly speed up.
  */
 export async function recordLong(lab: LabPage): Promise<void> {
   await lab.typeConsole('sweep 0x1000000 160M\r');
-  // On a busy machine less will do: what was slow to record is slow to replay.
+  // On a busy machine fewer are enough: what was slow to record is slow to replay.
   const since = Date.now();
   const longEnough = async () => /count = \d{10}/.test(await lab.monitor('info replay')) || Date.now() - since > 20_000;
   await expect.poll(longEnough, { timeout: 60_000 }).toBe(true);
 }
 
-/** A long recording is replayed on this page from then on. */
+/** Starts to replay a long recording on this page. */
 export async function openLongReplay(lab: LabPage): Promise<void> {
   await recordLong(lab);
   const link = await lab.page.evaluate(() => window.lab.share('replay'));
@@ -132,7 +132,7 @@ export async function openLongReplay(lab: LabPage): Promise<void> {
 
 export const test = base.extend<{ lab: LabPage }>({
   lab: async ({ page }, use) => {
-    // Not a first visit: the line for newcomers has a story of its own (first-steps.spec.ts).
+    // Not a first visit: first-steps.spec.ts covers the line for newcomers.
     await page.addInitScript(() => {
       try {
         localStorage.setItem('memslot-lab first step', 'done');

@@ -1,4 +1,4 @@
-/** Where the browser gives a page less: plain http from another computer, a frame of another site whose storage is blocked, no compiling. */
+/** Restricted environments: plain http from another computer, a cross-site frame without storage, no run-time compilation. */
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
@@ -8,7 +8,7 @@ import { chromium } from '@playwright/test';
 import { expect, LabPage, test } from './page';
 import { staticHost } from './static-host';
 
-test('from plain http: digest, every kind of link and copying work, and what cannot is one line', async ({ launchOptions }) => {
+test('from plain http: digest, every kind of link and copying work, and one line says what does not', async ({ launchOptions }) => {
   test.setTimeout(120_000);
   const host = await staticHost('dist');
   const address = host.address.replace('127.0.0.1', 'lan.test');
@@ -42,7 +42,7 @@ test('from plain http: digest, every kind of link and copying work, and what can
       await dialog.getByRole('button', { name: 'Copy', exact: true }).click();
       await expect(dialog.getByText('Link copied')).toBeVisible();
     }
-    // What was copied comes out where it is pasted.
+    // Pasting returns what was copied.
     await page.keyboard.press('Escape');
     await page.getByRole('textbox', { name: 'Monitor' }).focus();
     await page.keyboard.type('print 1 ');
@@ -63,7 +63,7 @@ test('from plain http: digest, every kind of link and copying work, and what can
   }
 });
 
-test('in a frame of another site without storage it runs, and says once that nothing is kept', async ({ launchOptions, baseURL }) => {
+test('in a cross-site frame without storage it runs, and says once that nothing is kept', async ({ launchOptions, baseURL }) => {
   const profile = mkdtempSync(join(tmpdir(), 'memslot-lab-frame-'));
   mkdirSync(join(profile, 'Default'));
   const blocked = { profile: { block_third_party_cookies: true, cookie_controls_mode: 1 } };
@@ -97,7 +97,7 @@ test('in a frame of another site without storage it runs, and says once that not
   }
 });
 
-test.describe('where a policy forbids compiling', () => {
+test.describe('if a policy forbids compilation', () => {
   const strict = { 'content-security-policy': "script-src 'self'" };
 
   test('in workers, the guest runs in the interpreter, and the page says so', async ({ lab, page }) => {
@@ -116,7 +116,7 @@ test.describe('where a policy forbids compiling', () => {
     }
   });
 
-  test('everywhere, the page says what it would need', async ({ page }) => {
+  test('everywhere, the page says what it needs', async ({ page }) => {
     const host = await staticHost('dist', () => strict);
     try {
       await page.goto(host.address);

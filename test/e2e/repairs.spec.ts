@@ -1,9 +1,9 @@
-/** Refused edits, however many: each offers the nearest place that would do. */
+/** Any number of refused edits: each offers the nearest valid place. */
 import { expect, test } from './page';
 
 const EDITS = 1000;
 
-test('each of 1,000 refused moves offers a repair, and its link mends it', async ({ lab, page }) => {
+test('each of 1,000 refused moves offers a repair, and its link applies it', async ({ lab, page }) => {
   test.setTimeout(120_000);
   await lab.open();
   await page.evaluate(async (edits) => {

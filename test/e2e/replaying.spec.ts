@@ -1,9 +1,9 @@
-/** While a replay runs nothing else reaches the machine: every control says so, and none acts. */
+/** While a replay runs, no other input reaches the machine: every control says so, and none acts. */
 import { expect, openLongReplay, plugTwoDimms, test } from './page';
 
 const REASON = 'A replay runs: nothing else reaches the machine until it ends.';
 
-test('controls are held, with the reason, while a replay runs, and act again when it is cancelled', async ({ lab, page }) => {
+test('controls are disabled, with the reason, while a replay runs, and work again when it is cancelled', async ({ lab, page }) => {
   test.setTimeout(180_000);
   await lab.open();
   await plugTwoDimms(lab);
@@ -19,12 +19,12 @@ test('controls are held, with the reason, while a replay runs, and act again whe
     const button = page.getByRole('button', { name, exact: true }).last();
     await expect(button).toHaveAttribute('aria-disabled', 'true');
     await expect(button).toHaveAttribute('title', REASON);
-    // Playwright takes it for disabled and would wait.
+    // Playwright considers it disabled and would wait.
     await button.click({ force: true });
     await expect(toast).toBeVisible();
   }
   await expect(page.getByRole('dialog')).toHaveCount(0);
-  // The map: neither a drag nor a key begins an edit.
+  // On the map, neither a drag nor a key starts an edit.
   const map = page.getByRole('application', { name: 'Map of guest-physical memory' });
   await map.focus();
   await page.keyboard.press('End');
@@ -33,7 +33,7 @@ test('controls are held, with the reason, while a replay runs, and act again whe
   await page.keyboard.press('Delete');
   await page.keyboard.press('Control+z');
   await expect(page.getByText('1 of 1 fit')).toBeVisible();
-  // The monitor still answers what only looks.
+  // The monitor still runs commands that change nothing.
   expect(await lab.typeMonitor('undo')).toContain('a replay is running: cancel it, or wait for its end');
   expect(await lab.monitor('info status')).toContain('VM status:');
   await lab.typeConsole('x');

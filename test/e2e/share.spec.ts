@@ -1,4 +1,4 @@
-/** Links in fresh browsers: a layout, a machine's state and a replay lead to the same layout and the same digest; files do the same; nothing is lost. */
+/** Links in fresh browsers: a layout, a machine's state and a replay give the same layout and the same digest; so do files, and nothing is lost. */
 import { readFileSync } from 'node:fs';
 import type { Browser, Locator } from '@playwright/test';
 import { expect, LabPage, plugTwoDimms, recordLong, test } from './page';
@@ -75,7 +75,7 @@ test('a layout link, a state link and a replay link open the same layout and the
   expect(await digest(byReplay)).toBe(hash);
   expect(await byReplay.slots()).toEqual(slots);
   expect(await byReplay.consoleText()).toMatch(/hole/);
-  // It goes on from there.
+  // The guest continues from there.
   await byReplay.page.getByRole('button', { name: 'Run' }).click();
   expect(await byReplay.shell('mem')).toContain('lab>');
   for (const each of [lab, byLayout, byState, byReplay]) expect(each.errors).toEqual([]);
@@ -86,7 +86,7 @@ test('a long replay reports its progress, takes no other input, and can be cance
   await lab.open();
   await recordLong(lab);
   const link = await linkFrom(lab, 'Replay');
-  // Two guests that never rest take both cores of a small machine from the page.
+  // Two busy guests would take both cores of a small machine from the page.
   await lab.page.goto('about:blank');
   const other = await elsewhere(browser);
   await other.page.goto(link);
@@ -105,7 +105,7 @@ test('a long replay reports its progress, takes no other input, and can be cance
 test('a replay with a wrong digest is reported with both values and the version that made it', async ({ lab, browser }) => {
   await lab.open();
   const link = await linkFrom(lab, 'Replay');
-  // Another digest and another program in its head, packed as the engine packs.
+  // Another digest and another program version in its head, packed as the engine does.
   const wrong = await lab.page.evaluate(async (text) => {
     const binary = atob((text.split('#r=1.')[1] ?? '').replaceAll('-', '+').replaceAll('_', '/'));
     const packed = Uint8Array.from(binary, (char) => char.charCodeAt(0)).slice(4);
@@ -143,7 +143,7 @@ test('a replay with a wrong digest is reported with both values and the version 
   );
 });
 
-test('a replay and a state travel as files too, dropped on the page or imported', async ({ lab, page, browser }) => {
+test('a replay and a state can be saved as files, and dropped on the page or imported', async ({ lab, page, browser }) => {
   test.setTimeout(120_000);
   await lab.open();
   await lab.shell('poke 0x2000000 0x1234');
@@ -181,7 +181,7 @@ test('a replay and a state travel as files too, dropped on the page or imported'
   await expect(banner(other, 'damaged.replay was refused:')).toContainText('damaged');
 });
 
-test('a guest of one’s own cannot be named in a link: the reason, and a file instead', async ({ lab, page }) => {
+test('a link cannot name a local guest file: the page gives the reason, and offers a file instead', async ({ lab, page }) => {
   await lab.open();
   await page.getByRole('button', { name: /choose another guest/ }).click();
   const kernel = readFileSync('guests/memlab/memlab.elf');
@@ -204,7 +204,7 @@ test('the monitor and window.lab make the same links', async ({ lab, page }) => 
   expect(await lab.monitor('share -r')).toMatch(/#r=1\.[\w-]+\n$/);
   expect(await lab.monitor('share -r -s')).toContain('Error: ');
 
-  // Where no replay can be made there is no file of one either: the button says why.
+  // If no replay can be made, no replay file can be saved either; the button gives the reason.
   expect(await lab.monitor(`memslot_add 20 1T${'+0'.repeat(2100)} 2M`)).toBe('');
   await page.getByRole('button', { name: 'Share', exact: true }).click();
   await dialog(lab).getByRole('button', { name: 'Replay', exact: true }).click();
@@ -219,7 +219,7 @@ test('the monitor and window.lab make the same links', async ({ lab, page }) => 
   await expect(save).not.toHaveAttribute('aria-disabled', 'true');
 });
 
-test('loading a machine can be undone, into another machine too', async ({ lab, page }) => {
+test('loading a machine can be undone, also after a change of machine', async ({ lab, page }) => {
   await lab.open();
   await lab.monitor('savevm small');
   await lab.shell('poke 0x2000000 0x4321');

@@ -1,4 +1,4 @@
-/** Windows with little height: a phone on its side, a laptop at 150, 200 and 400 %. Every pane can be reached, read and used there. */
+/** Short windows: a phone in landscape, a laptop at 150, 200 and 400 %. Every pane can be reached, read and used. */
 import type { Locator } from '@playwright/test';
 import { noSidewaysScroll, OF_SIZES, violations, violationsInBothThemes } from './axe';
 import { expect, type LabPage, plugTwoDimms, test } from './page';
@@ -9,7 +9,7 @@ const RAILED = [
   { width: 853, height: 480 },
   { width: 640, height: 360 },
 ];
-/** Narrow as well: the page scrolls, as WCAG 2.2, 1.4.10 has it for 320 by 256. */
+/** Narrow as well: the page scrolls, as WCAG 2.2, 1.4.10 allows at 320 by 256. */
 const SCROLLED = [
   { width: 568, height: 320 },
   { width: 320, height: 256 },
@@ -19,7 +19,7 @@ const named = ({ width, height }: { width: number; height: number }): string => 
 const bar = (lab: LabPage): Locator => lab.page.getByRole('navigation', { name: 'Panes' });
 const open = (lab: LabPage, pane: string): Promise<void> => bar(lab).getByRole('button', { name: pane }).click();
 
-/** Is the element whole inside the window, at least `height` px of it? */
+/** Is the element inside the window, with at least `height` px of it? */
 async function fills(lab: LabPage, element: Locator, height: number, where: string): Promise<void> {
   const box = await element.boundingBox();
   const window = lab.page.viewportSize()!;
@@ -49,7 +49,7 @@ test('every pane of a short window can be reached and used', async ({ lab, page 
     const at = named(size);
     const check = async (state: string): Promise<void> => {
       await expect.poll(() => noSidewaysScroll(lab), { message: `${at}, ${state}` }).toBe(true);
-      // In the largest of them all panes, in the others what has most in it, where sizes are all that differs.
+      // All panes in the largest window; in the others, which differ only in size, the fullest ones.
       if (index === 0) expect(await violationsInBothThemes(lab), `${at}, ${state}`).toEqual([]);
       else if (/map|changes/.test(state)) expect(await violations(lab, OF_SIZES), `${at}, ${state}`).toEqual([]);
     };
@@ -105,7 +105,7 @@ test('every pane of a short window can be reached and used', async ({ lab, page 
   expect(await violationsInBothThemes(lab), 'the smallest').toEqual([]);
 });
 
-test('a short window by keys: F6 goes round its panes, Enter on a slot opens the inspector', async ({ lab, page }) => {
+test('a short window by keys: F6 cycles through its panes, Enter on a slot opens the inspector', async ({ lab, page }) => {
   await page.setViewportSize({ width: 844, height: 390 });
   await lab.open();
   const visited: string[] = [];

@@ -1,4 +1,4 @@
-/** Machine snapshots and layouts as a person keeps them: saved, loaded, deleted with a way back, exported, imported, refused. */
+/** Machine snapshots and layouts: saved, loaded, deleted with undo, exported, imported, refused. */
 import { readFileSync } from 'node:fs';
 import type { Locator } from '@playwright/test';
 import { expect, type LabPage, test } from './page';
@@ -14,7 +14,7 @@ async function save(lab: LabPage, kind: 'Machine' | 'Layout', name: string): Pro
   await expect(pane(lab).getByRole('button', { name: `Load ${kind.toLowerCase()} ${name}` })).toBeEnabled();
 }
 
-/** What the guest itself reads. */
+/** The memory as the guest reads it. */
 const peek = async (lab: LabPage): Promise<string> => (await lab.shell(`peek 0x${WORD.toString(16)}`)).split('\n').slice(1).join('\n');
 const poke = (lab: LabPage, value: string) => lab.shell(`poke 0x${WORD.toString(16)} ${value}`);
 
@@ -44,7 +44,7 @@ test('a saved machine brings back what the guest had in memory; deleting it can 
   await expect(page.getByText('Loaded before the change.')).toBeVisible();
   expect(await peek(lab)).toContain('1111');
 
-  // The way back stays when the toast has gone: here, since another came.
+  // Undo remains available when the toast is gone, here because another toast replaced it.
   await page.getByRole('application', { name: 'Map of guest-physical memory' }).focus();
   await page.keyboard.press('Home');
   await page.keyboard.press('Control+c');
@@ -71,7 +71,7 @@ test('a saved machine brings back what the guest had in memory; deleting it can 
   expect(lab.errors).toEqual([]);
 });
 
-test('savevm and loadvm typed into the monitor do the same, and layouts stand in the same list', async ({ lab }) => {
+test('savevm and loadvm typed into the monitor do the same, and layouts appear in the same list', async ({ lab }) => {
   await lab.open();
   await poke(lab, '0x1111');
   expect(await lab.typeMonitor('savevm typed')).toBe('');
@@ -84,7 +84,7 @@ test('savevm and loadvm typed into the monitor do the same, and layouts stand in
   expect(await lab.typeMonitor('loadvm nope')).toContain("Snapshot 'nope' does not exist");
 });
 
-test('a snapshot is exported and imported as a file; a damaged one is refused with its reason and the guest runs on', async ({
+test('a snapshot is exported and imported as a file; a damaged one is refused with a reason and the guest continues', async ({
   lab,
   page,
 }) => {
@@ -140,7 +140,7 @@ test('a snapshot of a different machine starts a matching machine and is loaded 
   await lab.consoleEndsWith(/lab> $/);
   expect(await peek(lab)).toContain('1111');
 
-  // A layout has no guest of its own: what does not match is said in MiB, and a machine that matches is one button away.
+  // A layout includes no guest: the page reports a mismatch in MiB, and one button starts a matching machine.
   await page.getByRole('button', { name: /choose another guest/ }).click();
   await page.getByLabel('-m', { exact: true }).fill('64M');
   await page.getByRole('button', { name: 'Boot', exact: true }).click();

@@ -1,4 +1,4 @@
-/** A plain static host for a built page: a folder below a path, no header of ours, but those that a story adds by file name. */
+/** A plain static host for a built page: a folder below a path, without special headers except those that a story adds by file name. */
 import { createReadStream, existsSync, statSync } from 'node:fs';
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
@@ -16,9 +16,9 @@ const TYPES: Record<string, string> = {
 
 export interface StaticHost {
   address: string;
-  /** Files that were asked for so far, each once: paths in the folder. */
+  /** Files requested so far, each once, as paths in the folder. */
   readonly served: ReadonlySet<string>;
-  /** From now on this folder is served. */
+  /** Serves this folder from now on. */
   serve(folder: string): void;
   close(): void;
 }
@@ -35,7 +35,7 @@ export async function staticHost(first: string, headers: (name: string) => Recor
       return;
     }
     served.add(name);
-    // A host that knows no wasm serves it as plain bytes.
+    // A host that does not know wasm serves it as plain bytes.
     response.writeHead(200, { 'content-type': TYPES[extname(file)] ?? 'application/octet-stream', ...headers(name) });
     createReadStream(file).pipe(response);
   });

@@ -1,4 +1,4 @@
-/** A commit watched phase by phase: two DIMMs change places under a guest that reads one of them all the time. */
+/** A commit watched phase by phase: two DIMMs change places while the guest keeps reading one of them. */
 import type { Locator } from '@playwright/test';
 import { expect, type LabPage, plugTwoDimms, type Slot, test } from './page';
 
@@ -11,7 +11,7 @@ interface Story {
   phases: Locator;
 }
 
-/** Both DIMMs with a word of their own, `watch` on the first, and their exchange staged. */
+/** Gives both DIMMs a distinct word, starts `watch` on the first, and stages their exchange. */
 async function stageExchange(lab: LabPage): Promise<Story> {
   await lab.open();
   await plugTwoDimms(lab);
@@ -57,7 +57,7 @@ test('by keys: each phase, INVALID between the swaps, retries and no hole, and u
   await expect(page.getByRole('region', { name: 'History' })).toContainText('swap 1 of 2');
   await expect(story.phases.getByRole('listitem').filter({ hasText: 'Zap' })).toContainText(/done/);
 
-  // The table says the same: the guest waits at the first DIMM and nowhere else.
+  // The table agrees: the guest waits at the first DIMM and nowhere else.
   await page.getByRole('button', { name: 'Table' }).click();
   const rowOf = (slot: Slot) => page.getByRole('row', { name: new RegExp(`^${slot.id} dimm`) });
   await expect(rowOf(first)).toContainText(/INVALID, [1-9]\d* retr/);
@@ -65,7 +65,7 @@ test('by keys: each phase, INVALID between the swaps, retries and no hole, and u
   await page.getByRole('button', { name: 'Map', exact: true }).click();
   expect(await lab.slots()).toEqual(before);
 
-  // Nothing else gets in between.
+  // No other change is accepted in between.
   expect(await lab.monitor('undo')).toMatch(/^Error: a commit is between its phases/);
   expect(await lab.monitor('savevm now')).toMatch(/^Error: a commit is between its phases/);
 
@@ -85,7 +85,7 @@ test('by keys: each phase, INVALID between the swaps, retries and no hole, and u
   expect(lab.errors).toEqual([]);
 });
 
-test('by pointer: given up before swap 1, the zap mode chosen, then run to its end', async ({ lab, page }) => {
+test('by pointer: cancelled before swap 1, the zap mode selected, then run to its end', async ({ lab, page }) => {
   test.setTimeout(120_000);
   const story = await stageExchange(lab);
   const { changeSet, phases, second } = story;

@@ -1,4 +1,4 @@
-/** What this browser keeps: two tabs on one store, a worker that dies, a tab that is closed midway, a browser without room. */
+/** Browser storage: two tabs on one store, a worker that dies, a tab that is closed midway, a full disk quota. */
 import { expect, LabPage, test } from './page';
 
 test('two tabs that save and delete at once do not spoil each other’s snapshots', async ({ lab, context }) => {
@@ -23,7 +23,7 @@ test('two tabs that save and delete at once do not spoil each other’s snapshot
   expect(names?.sort()).toEqual(['a5', 'b5', 'both']);
   await expect(lab.page.getByRole('button', { name: /^Load machine/ })).toHaveCount(3);
   await expect(other.page.getByRole('button', { name: /^Load machine/ })).toHaveCount(3);
-  // Each is whole, and one of the two that was saved.
+  // Each snapshot is intact, and one of the two that were saved.
   for (const name of ['both', 'a5', 'b5']) {
     expect(await lab.monitor(`loadvm ${name}`)).toBe('');
     expect(digests).toContain(await lab.monitor('info digest'));
@@ -52,7 +52,7 @@ test('a dead worker is reported; a restart finds everything that was saved', asy
   expect(await lab.shell('peek 0x2000000')).toContain('4321');
 });
 
-/** Where the tab is when it is closed: a script for it, and what is waited for. */
+/** Where the tab is when it is closed: a script that stops there, and the condition to wait for. */
 const CLOSINGS = {
   'while the machine is packed': { hangAfter: 0, outcome: 'old' },
   'between the two records of a snapshot': { hangAfter: 1, outcome: 'old' },
@@ -61,7 +61,7 @@ const CLOSINGS = {
 } as const;
 
 for (const [when, { hangAfter, outcome }] of Object.entries(CLOSINGS)) {
-  test(`a tab closed during a save, ${when}, leaves the old snapshot or the new one, whole`, async ({ lab, page, context }) => {
+  test(`a tab closed during a save, ${when}, leaves the old snapshot or the new one, intact`, async ({ lab, page, context }) => {
     test.setTimeout(120_000);
     await lab.open();
     await lab.shell('fill 0x2000000 64M 0x1111');
@@ -74,7 +74,7 @@ for (const [when, { hangAfter, outcome }] of Object.entries(CLOSINGS)) {
     const next = await lab.monitor('info digest');
     expect(next).not.toBe(old);
     const cdp = await context.newCDPSession(page);
-    // The tab hangs after so many writes into the database, so that it is closed exactly there.
+    // The tab hangs after this many writes to the database, so that it is closed exactly there.
     const reached = hangAfter ? page.waitForEvent('console', (message) => message.text() === 'here') : undefined;
     await page.evaluate((writes) => {
       const put = IDBObjectStore.prototype.put;
@@ -93,7 +93,7 @@ for (const [when, { hangAfter, outcome }] of Object.entries(CLOSINGS)) {
     }, hangAfter);
     if (hangAfter === 0) await expect(page.getByText(/^Saving the machine/)).toBeVisible();
     else await reached;
-    // A tab that hangs is killed, as the browser's own "Page unresponsive" does.
+    // Kill the hung tab, as the browser's own "Page unresponsive" does.
     if (hangAfter === 1 || hangAfter === 2) {
       const crashed = page.waitForEvent('crash');
       void cdp.send('Page.crash').catch(() => {});
@@ -119,16 +119,11 @@ for (const [when, { hangAfter, outcome }] of Object.entries(CLOSINGS)) {
 }
 
 test.describe('without room', () => {
-  // What it keeps of the page would take from the little there is.
+  // Cached files of the page would use up the small quota.
   test.use({ serviceWorkers: 'block' });
 
-  test('a full storage is reported with what was needed and what is left, and what is stored stays', async ({
-    lab,
-    page,
-    context,
-    baseURL,
-  }) => {
-    // The browser's own quota, set before its first use: a change of it takes half a minute to be noticed.
+  test('full storage is reported with the needed and the free space, and stored data stays', async ({ lab, page, context, baseURL }) => {
+    // The browser's own quota, set before its first use: the browser takes half a minute to notice a change.
     const cdp = await context.newCDPSession(page);
     const { origin } = new URL(baseURL ?? '');
     await cdp.send('Storage.overrideQuotaForOrigin', { origin, quotaSize: 300_000 });
@@ -141,7 +136,7 @@ test.describe('without room', () => {
     expect(await lab.monitor('savevm more')).toMatch(full);
     await expect(page.getByRole('alert').filter({ hasText: 'Not stored.' })).toContainText(full);
     await expect(page.getByRole('button', { name: /^Load machine/ })).toHaveCount(1);
-    // A smaller one still goes in, in the place of the old one.
+    // A smaller snapshot still fits and replaces the old one.
     expect(await lab.monitor('loadvm kept')).toBe('');
     expect(await lab.shell('peek 0x2000000')).toContain('4321');
     expect(await lab.monitor('savevm kept')).toBe('');

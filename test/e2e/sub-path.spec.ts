@@ -1,13 +1,13 @@
-/** The built page from a plain static host, below a path, without any header of ours. */
+/** The built page on a plain static host, below a path, without special headers. */
 import { expect, test } from './page';
 import { staticHost } from './static-host';
 
-test('the built page works below a path of a plain static host, and boots the guests beside it', async ({ lab, page }) => {
+test('the built page works below a path of a plain static host, and boots the guests next to it', async ({ lab, page }) => {
   const host = await staticHost('dist');
   try {
     await lab.open(host.address);
     expect(await lab.shell('mem')).toMatch(/\S/);
-    // Its service worker has that path for itself, and nothing above it.
+    // The scope of its service worker is that path.
     await expect(page.getByText('offline ready')).toBeVisible({ timeout: 30_000 });
     const scopes = await page.evaluate(async () => (await navigator.serviceWorker.getRegistrations()).map(({ scope }) => scope));
     expect(scopes).toEqual([host.address]);

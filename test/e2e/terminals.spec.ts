@@ -1,7 +1,7 @@
-/** Both terminals belong to who types in them: keys, text without keys, copy and paste, printed links. */
+/** Input in both terminals: keys, text without keys, copy and paste, printed links. */
 import { expect, MEMLAB_PROMPT, test } from './page';
 
-/** The platform's terminals give Ctrl C and Ctrl V to the guest; the monitor is the page's. */
+/** As in the platform's terminals, Ctrl C and Ctrl V go to the guest in the console; in the monitor the page handles them. */
 test('keys stay in the terminal, text without keys is typed once, the clipboard works, with and without a screen reader', async ({
   lab,
   page,
@@ -23,7 +23,7 @@ test('keys stay in the terminal, text without keys is typed once, the clipboard 
     await console.focus();
     for (const key of ['F5', 'F1', 'F3', 'Control+r']) await page.keyboard.press(key);
     await page.keyboard.press('Control+u');
-    // As an emoji picker, dictation or a text expander does it: no key before the text, or one that never came up.
+    // As from an emoji picker, dictation or a text expander: text without a key event, or with a key that is never released.
     await page.keyboard.insertText('peek ');
     await page.keyboard.down('Meta');
     await page.keyboard.insertText('0x');
@@ -70,7 +70,7 @@ test('keys stay in the terminal, text without keys is typed once, the clipboard 
   expect(lab.errors).toEqual([]);
 });
 
-test('a printed share link is a link over all the rows that it takes; the rows can be read as text', async ({ lab, page, context }) => {
+test('a printed share link is clickable over all of its rows; the rows can be read as text', async ({ lab, page, context }) => {
   await lab.open();
   await lab.typeMonitor('share');
   const rows = page.locator('#panel-monitor .xterm-rows > div').filter({ hasText: /[\w-]{20}/ });
@@ -87,7 +87,7 @@ test('a printed share link is a link over all the rows that it takes; the rows c
   expect((await opened).url()).toBe(link.slice(link.indexOf('http')));
 });
 
-test('a phone copies and pastes with buttons, and a terminal in it names no keys', async ({ lab, page }) => {
+test('a phone copies and pastes with buttons, and its terminals mention no keys', async ({ lab, page }) => {
   await page.setViewportSize({ width: 390, height: 844 });
   await lab.open();
   await page.getByRole('button', { name: 'Terminals' }).click();

@@ -1,4 +1,4 @@
-/** The Trace pane: a move from inside, by keys; the filter; exits by reason. */
+/** The Trace pane: the events of a move, by keys; the filter; exits by reason. */
 import { violations } from './axe';
 import { expect, plugTwoDimms, test } from './page';
 
@@ -13,14 +13,14 @@ test('a hole is found in the trace, events are filtered, and exits counted by re
   await lab.typeConsole(`watch 0x${dimm.gpa.toString(16)}\r`);
   await lab.consoleShows(/any key ends/);
   await lab.monitor(`memslot_move ${dimm.id} 0x100000000`);
-  // The guest has to have had its turn.
+  // Wait until the guest has run.
   await expect.poll(() => lab.monitor('info kvm-stat')).toContain(' HOLE ');
   await lab.monitor('undo');
   const list = pane.getByRole('listbox', { name: 'Events' });
   await expect(list.getByRole('option').first()).toBeVisible();
   await pane.getByRole('button', { name: 'Pause' }).click();
 
-  // Of everything that was recorded few rows are made.
+  // Only a few of the recorded events become rows.
   expect(await list.getByRole('option').count()).toBeLessThan(120);
   await list.focus();
   await page.keyboard.press('h');
@@ -47,7 +47,7 @@ test('a hole is found in the trace, events are filtered, and exits counted by re
   expect(lab.errors).toEqual([]);
 });
 
-test('the trace has the whole row by a key, with terminals and change set as its first tabs, and knows slots and code', async ({
+test('a key gives the trace the whole row, with terminals and change set as its first tabs; it shows slots and code', async ({
   lab,
   page,
 }) => {
@@ -65,7 +65,7 @@ test('the trace has the whole row by a key, with terminals and change set as its
   await lab.monitor('changeset_abort');
   const list = pane.getByRole('listbox', { name: 'Events' });
   const filter = pane.getByLabel('Filter');
-  // Before the holes come, which fill the ring in no time.
+  // Before the holes start, which fill the ring quickly.
   await filter.fill('event:memslot_refused');
   await expect(list.getByRole('option')).toContainText(/in validate: EEXIST, memslot \d+ at/);
   await lab.monitor(`memslot_move ${dimm.id} 0x100000000`);
@@ -84,7 +84,7 @@ test('the trace has the whole row by a key, with terminals and change set as its
   await page.keyboard.press('f');
   await expect.poll(async () => (await pane.boundingBox())!.width).toBeGreaterThan(narrow * 2);
   await expect(page.getByRole('textbox', { name: 'Guest console' })).toBeHidden();
-  // The exits are beside the events, which still have the keyboard.
+  // The exits are next to the events, which keep the keyboard focus.
   const exits = (await pane.getByRole('table').boundingBox())!;
   expect(exits.x).toBeGreaterThan((await list.boundingBox())!.x + (await list.boundingBox())!.width - 1);
   await expect(list).toBeFocused();
@@ -95,7 +95,7 @@ test('the trace has the whole row by a key, with terminals and change set as its
   await page.getByRole('tab', { name: 'Change set' }).click();
   await expect(page.getByRole('textbox', { name: 'Guest console' })).toBeHidden();
 
-  // Kept for the next visit; the button takes it back.
+  // Remembered for the next visit; the button restores the old view.
   await page.reload();
   await lab.consoleEndsWith(/lab> $/);
   await page.getByRole('tab', { name: 'CPU' }).click();

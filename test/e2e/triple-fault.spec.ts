@@ -1,7 +1,7 @@
-/** A guest that cannot go on stops with its registers shown; page and monitor stay alive. */
+/** A guest that cannot continue stops with its registers shown; page and monitor keep working. */
 import { expect, test } from './page';
 
-test('taking the memory away under the running guest stops it with its registers; Reset brings it back', async ({ lab, page }) => {
+test('removing memory under the running guest stops it with its registers shown; Reset brings it back', async ({ lab, page }) => {
   await lab.open();
   // memlab's code lies at 1 MiB: the slot there is board RAM.
   const memslots = await lab.slots();
@@ -9,7 +9,7 @@ test('taking the memory away under the running guest stops it with its registers
   expect(code).toBeDefined();
   await lab.typeMonitor(`memslot_del ${code?.id}`);
 
-  // It sleeps at its prompt: the key's interrupt makes it fetch.
+  // The guest sleeps at its prompt; the interrupt of a key makes it fetch code.
   await lab.typeConsole('x');
 
   const banner = page.getByRole('alert').filter({ hasText: /Triple fault|fetched code where no slot is/ });

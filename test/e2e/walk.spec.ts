@@ -1,4 +1,4 @@
-/** The page walk: by register, by address, where it stops, and its addresses lead to the map. */
+/** The page walk: by register, by address, where it stops, and links from its addresses to the map. */
 import { expect, test } from './page';
 
 test('walks rip and any address, says where it stops, and shows the tables on the map', async ({ lab, page }) => {
@@ -30,11 +30,11 @@ test('walks rip and any address, says where it stops, and shows the tables on th
   await expect(panel.getByText('PML4E[0]')).toBeVisible();
 });
 
-test('an address in the monitor leads to its place on the map, a host address to where the guest sees it', async ({ lab, page }) => {
+test('an address in the monitor links to its place on the map, a host address to where the guest sees it', async ({ lab, page }) => {
   await lab.open();
   const { id, gpa } = await lab.slot('ram.b');
   await lab.typeMonitor('info memslots');
-  // The row's second address of that length is the hva; it stands in one piece of text or in several.
+  // The row's second address of that length is the hva; it may be split over several text nodes.
   const row = page.locator('#panel-monitor .xterm-rows > div').filter({ hasText: 'ram.b' });
   const place = await row.evaluate((element) => {
     const walker = document.createTreeWalker(element, NodeFilter.SHOW_TEXT);

@@ -1,7 +1,7 @@
-/** A worker that ends without a word, one that hangs, and one that is only busy. */
+/** A worker that ends silently, one that hangs, and one that is only busy. */
 import { expect, type LabPage, test } from './page';
 
-/** Busy for so long that no message gets through; `ms` undefined: for ever. */
+/** Keeps the worker busy for `ms`, so that it handles no message; undefined: forever. */
 const occupy = async (lab: LabPage, ms?: number): Promise<void> => {
   await lab.page.workers()[0]?.evaluate((length) => {
     setTimeout(() => {
@@ -11,7 +11,7 @@ const occupy = async (lab: LabPage, ms?: number): Promise<void> => {
   }, ms);
 };
 
-/** What was saved before is there, and loads. */
+/** What was saved before is still there and can be loaded. */
 async function findsWhatWasSaved(lab: LabPage): Promise<void> {
   await lab.consoleEndsWith(/lab> $/);
   await lab.page.getByRole('button', { name: 'Load machine kept' }).click();
@@ -28,7 +28,7 @@ test('a worker that is killed silently is reported; a restart finds everything t
   const told = page.getByRole('alert').filter({ hasText: 'The worker stopped.' });
   await expect(told).toContainText('It ended without an error. Saved layouts and snapshots are safe.');
   await expect(told).toContainText('memlab anew');
-  // Nothing hangs on it: a command is refused at once.
+  // No request waits for it: a command is refused at once.
   expect(await lab.page.evaluate(() => window.lab.monitor('info status').catch(String))).toContain('The worker has stopped.');
   await told.getByRole('button', { name: 'Restart' }).click();
   await expect(told).toHaveCount(0);
@@ -50,7 +50,7 @@ test('a worker that hangs is reported as silent, not as dead, and a restart repl
   await findsWhatWasSaved(lab);
 });
 
-test('for a worker that is busy for seconds the page offers to wait, and it continues as if nothing was', async ({ lab, page }) => {
+test('if a worker is busy for seconds the page offers to wait, and the worker then continues normally', async ({ lab, page }) => {
   await lab.open();
   await lab.shell('poke 0x2000000 0x4321');
   await occupy(lab, 9000);
@@ -62,7 +62,7 @@ test('for a worker that is busy for seconds the page offers to wait, and it cont
 });
 
 test('a worker that is killed while its guest starts is reported', async ({ page, lab }) => {
-  // It is never told what to boot.
+  // It never receives the message to boot.
   await page.addInitScript(() => {
     const post = Worker.prototype.postMessage;
     Worker.prototype.postMessage = function (...message: unknown[]) {
@@ -73,7 +73,7 @@ test('a worker that is killed while its guest starts is reported', async ({ page
   const born = page.waitForEvent('worker');
   await page.goto('./');
   const worker = await born;
-  // From when it lives in earnest: before that only its silence could tell.
+  // Only once it holds its lock: before that, silence is the only sign of its end.
   const waitedFor = () => page.evaluate(async () => (await navigator.locks.query()).pending?.length);
   await expect.poll(waitedFor).toBe(1);
   await worker.evaluate(() => self.close());

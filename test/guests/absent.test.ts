@@ -1,4 +1,4 @@
-/** What the processor does not have is named in the log, with what to do instead. */
+/** The log names features that the processor lacks, and what to do instead. */
 import { describe, expect, it } from 'vitest';
 import { type Assembler, LOAD_AT, multibootImage } from '../support/assembler';
 import { Guest } from './harness';

@@ -1,4 +1,4 @@
-/** What the machine knows of a guest that was not asked, and of one that does not go on. */
+/** What the machine knows about a guest that was not asked for consent, and about one that cannot continue. */
 import { beforeAll, describe, expect, it } from 'vitest';
 import { Monitor } from '../../engine/monitor/index';
 import { testEnv } from '../../engine/monitor/testing';
@@ -24,7 +24,7 @@ describe.skipIf(missing)('a Linux that was not asked', () => {
     linux.sh('sleep 1');
   });
 
-  it('is reported in the dry run, with the command that asks it and the nearest address that it accepts', async () => {
+  it('is reported in the dry run, with the command that asks it and the nearest address it accepts', async () => {
     const slot = linux.machine.memory.memslotAt(linux.machine.dimms.list()[0]!.addr / 4096)!.slot;
     await hmp('changeset_begin');
     await hmp(`memslot_move ${slot} 0x40200000`);
@@ -35,7 +35,7 @@ describe.skipIf(missing)('a Linux that was not asked', () => {
     );
     expect(linux.machine.changeSet.entries[0]?.unasked).toMatchObject([{ how: 'moves', ask: { nearest: 0x40000000 } }]);
     await hmp('changeset_abort');
-    // Board RAM too; dirty logging takes nothing away.
+    // Board RAM too; dirty logging removes nothing.
     await hmp('changeset_begin');
     await hmp('memslot_del 3');
     expect(await hmp('changeset_check')).toMatch(
@@ -55,7 +55,7 @@ describe.skipIf(missing)('a Linux that was not asked', () => {
     await hmp('layout_save here');
     expect(await hmp(`memslot_move ${slot} 0x48000000`)).toBe(warning);
     await hmp('layout_save moved');
-    // The guest has not run in between: what puts its memory back takes nothing from it.
+    // The guest has not run in between, so putting its memory back takes nothing from it.
     expect(await hmp('undo')).toMatch(/^undid /);
     expect(await hmp('redo')).toMatch(new RegExp(`^${warning.replace(/[()]/g, '\\$&')}redid `));
     expect(await hmp('layout_load here')).toBe('');
@@ -63,7 +63,7 @@ describe.skipIf(missing)('a Linux that was not asked', () => {
     expect(await hmp('layout_load here')).toBe('');
   });
 
-  it('that panics is known to have, also where it is loaded', () => {
+  it('that panics is known to have panicked, also after a load', () => {
     expect(linux.machine.run.condition).toBeUndefined();
     linux.guest.type('echo c > /proc/sysrq-trigger\r');
     linux.guest.until('Kernel panic - not syncing');
@@ -78,7 +78,7 @@ describe.skipIf(missing)('a Linux that was not asked', () => {
 });
 
 describe('memlab', () => {
-  it('follows its DIMMs, so nothing is said of them; but its own code and tables are counted on', async () => {
+  it('follows its DIMMs, so they raise no warning; its own code and tables do', async () => {
     const guest = await Guest.boot({ guest: { name: 'memlab', kernel }, slots: 4, maxmem: 2 ** 30 });
     guest.until('lab> ');
     const { machine } = guest;
@@ -96,7 +96,7 @@ describe('memlab', () => {
     await hmp('changeset_abort');
   });
 
-  it('halted with interrupts off is known to have', async () => {
+  it('that halts with interrupts off is known to be halted', async () => {
     const guest = await Guest.boot({ guest: { name: 'memlab', kernel } });
     guest.until('lab> ');
     expect(guest.machine.run.condition).toBeUndefined();

@@ -1,4 +1,4 @@
-/** Interrupts, NMI and start-up messages that come while a commit is between its two swaps, and what they need lies in an INVALID slot. */
+/** Interrupts, NMIs and start-up messages that arrive between the two swaps of a commit, while the memory they need lies in an INVALID slot. */
 import { describe, expect, it } from 'vitest';
 import { type Assembler, multibootImage } from '../support/assembler';
 import { Guest, MIB } from './harness';
@@ -23,7 +23,7 @@ function gate(asm: Assembler, vector: number, handler: string): void {
 /** Sends a byte to the serial line. */
 const say = (character: string): number[] => [0x66, 0xba, 0xf8, 0x03, 0xb0, character.charCodeAt(0), 0xee];
 
-/** A timer ten thousand times a second that says t, an NMI handler that says n; a byte on the serial line starts vCPU 1, which says a. */
+/** A timer at 10 kHz that prints t, an NMI handler that prints n; a byte on the serial line starts vCPU 1, which prints a. */
 const kernel = multibootImage((asm) => {
   asm.b(0x0f, 0x01, 0x15).at('gdtr').b(0xea).at('here').b(8, 0).label('here'); // lgdt [gdtr]; jmp 8:here
   asm.b(0xb8, 0x10, 0, 0, 0, 0x8e, 0xd8, 0x8e, 0xc0, 0x8e, 0xd0); // mov eax, 16; mov ds, es, ss
@@ -72,7 +72,7 @@ async function between(zap: string, slot: number, smp = 1): Promise<Guest> {
 }
 
 describe.each(['slot', 'all'])('zap %s: between the two swaps', (zap) => {
-  it('a timer interrupt waits for its stack, and the timer continues', async () => {
+  it('a timer interrupt waits for its stack, and the timer keeps running', async () => {
     const guest = await between(zap, RAM_B);
     for (let n = 0; n < 5; n++) guest.machine.run.advance(100_000);
     expect(guest.since()).toBe('');
@@ -81,7 +81,7 @@ describe.each(['slot', 'all'])('zap %s: between the two swaps', (zap) => {
     expect(guest.until('tttttttt')).not.toContain('n');
   });
 
-  it('an NMI waits beside it, and comes once', async () => {
+  it('an NMI waits as well, and is delivered once', async () => {
     const guest = await between(zap, RAM_B);
     guest.machine.nmi?.();
     for (let n = 0; n < 5; n++) guest.machine.run.advance(100_000);

@@ -4,7 +4,7 @@ import { Guest } from './harness';
 
 const outb = (port: number, value: number): number[] => [0xb0, value, 0xe6, port]; // mov al, value; out port, al
 
-/** The PIT runs at about 10 kHz, and its interrupt is let in nowhere. */
+/** The PIT runs at about 10 kHz, but its interrupt is never delivered. */
 function halted(mask: number): Uint8Array {
   return multibootImage((asm) => {
     asm.b(0xfa, ...outb(0x21, mask), ...outb(0xa1, 0xff));
@@ -22,7 +22,7 @@ const guests: [string, number][] = [
 describe.each(guests)('a halted guest whose timer fires without effect: %s', (_what, mask) => {
   const boot = (wallClock = () => 0) => Guest.boot({ guest: { name: 'halted', kernel: halted(mask) }, wallClock });
 
-  it('does not keep runInstructions for ever, and ends at the same guest time in every run', async () => {
+  it('does not keep runInstructions running forever, and ends at the same guest time in every run', async () => {
     const times: number[] = [];
     for (let run = 0; run < 2; run++) {
       const { machine } = await boot();
@@ -46,7 +46,7 @@ describe.each(guests)('a halted guest whose timer fires without effect: %s', (_w
     expect(machine.run.guestTimeNs).toBeGreaterThan(1.9e9);
   });
 
-  it('wakes for an NMI all the same', async () => {
+  it('still wakes for an NMI', async () => {
     const { machine } = await boot();
     machine.run.advance(1_000_000);
     machine.nmi?.();

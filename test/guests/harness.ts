@@ -74,7 +74,7 @@ export class Guest {
     this.machine.serial.input(new TextEncoder().encode(text));
   }
 
-  /** Types a line and returns what comes back up to the prompt. */
+  /** Types a line and returns the output up to the prompt. */
   command(line: string, prompt = 'lab> ', limit?: number): string {
     this.since();
     this.type(`${line}\r`);

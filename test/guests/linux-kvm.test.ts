@@ -1,4 +1,4 @@
-/** Debian's own KVM inside the lab: it loads, and a nested guest runs, falls into the hole, and makes pages dirty. */
+/** Debian's own KVM inside the lab: it loads, and a nested guest runs, falls into the hole, and dirties pages. */
 import { beforeAll, describe, expect, it } from 'vitest';
 import { breakpointsOf } from '../../engine/debug/index';
 import { Monitor } from '../../engine/monitor/index';
@@ -11,7 +11,7 @@ import { Linux, linuxImage, missingKvm } from './linux';
 
 const KVM = { ram: 256 * MIB, slots: 8, maxmem: 4 * GIB, cpu: 'lab64-svm', smp: 2 } as const;
 
-/** The end of what an exchange prints, and the prompt behind it. */
+/** The end of an exchange's output, and the prompt after it. */
 const DONE = 'KVM_EXIT_MMIO)\r\nkvm# ';
 
 if (missingKvm) console.warn(`left out: ${missingKvm}`);
@@ -23,7 +23,7 @@ describe.skipIf(missingKvm)('linux-kvm', () => {
     linux = await Linux.boot({ variant: 'linux-kvm', bootLimit: 3e9, smp: 2 });
   });
 
-  /** Up to where a stretch ends while the nested guest of an exchange reads, not its host: the vCPU. */
+  /** Runs until a stretch ends while the nested guest of an exchange reads, rather than its host; returns the vCPU. */
   function untilNested(): number {
     const { guest } = linux;
     guest.type("kvm-memslots 'create 0 0x10000 64K' 'create 1 0x20000 64K' 'exchange 0 1 40'\r");
@@ -42,13 +42,13 @@ describe.skipIf(missingKvm)('linux-kvm', () => {
     expect(linux.sh('cat /sys/module/kvm_amd/parameters/npt /sys/module/kvm_amd/parameters/nrips; ls /dev/kvm')).toBe('Y\n1\n/dev/kvm');
   });
 
-  it('has two processors whose time stamp counters Linux takes for one', () => {
+  it('has two processors whose time stamp counters Linux finds synchronized', () => {
     expect(linux.sh('nproc; grep "physical id" /proc/cpuinfo; cat /sys/devices/system/clocksource/clocksource0/current_clocksource')).toBe(
       '2\nphysical id\t: 0\nphysical id\t: 0\ntsc',
     );
   });
 
-  it('has names for the code of its modules, the same as its own kallsyms, and backtraces through them', async () => {
+  it('has symbols for its modules, the same as its own kallsyms, and backtraces through them', async () => {
     const { guest } = linux;
     const monitor = new Monitor(guest.machine, testEnv());
     expect(await monitor.execute('symbol')).toMatch(/^Linux in memory: \d+ symbols\n3 modules in memory: \d{4} symbols\n$/);
@@ -68,7 +68,7 @@ describe.skipIf(missingKvm)('linux-kvm', () => {
     const trace = await monitor.execute(`info backtrace ${stop!.vcpu}`);
     await monitor.execute('cont');
     guest.until('kvm# ', 3e9);
-    // From one module into the other, into the kernel, to its border: no frame is a guess.
+    // From one module through the other into the kernel and up to its entry: no frame is a guess.
     const frames = trace.split('\n').map((line) => line.replace(/^#\d+ +0x\w+ /, '').replace(/\+0x\w+/, ''));
     expect(frames[0]).toBe('svm_vcpu_run [kvm_amd]');
     expect(frames[1]).toMatch(/^\w+ \[kvm\] \(ORC\)$/);
@@ -83,7 +83,7 @@ describe.skipIf(missingKvm)('linux-kvm', () => {
     expect(text.match(/25 exchanges by 100 ioctls, .* the nested guest read [1-9]\d* times .*\n0x11/g)).toHaveLength(2);
   });
 
-  it('runs a nested guest that reads and writes through its memslots, and logs what it made dirty', () => {
+  it('runs a nested guest that reads and writes through its memslots, and logs the pages that it dirties', () => {
     const commands = [
       'create 0 0x10000 64K',
       'create 1 0x20000 64K -l',
@@ -102,7 +102,7 @@ describe.skipIf(missingKvm)('linux-kvm', () => {
     expect(text).toMatch(/\n21 exchanges by 84 ioctls, .* fell into the hole [1-9]\d* times \(KVM_EXIT_MMIO\)\n0x11$/);
   });
 
-  it('runs code in six modes as it runs plainly: ports, MMIO, interrupts, NMIs and a timer, on one vCPU and on two', () => {
+  it('runs code in six modes as without nesting: ports, MMIO, interrupts, NMIs and a timer, on one vCPU and on two', () => {
     const [one, two] = [linux.sh('kvm-modes 20261130 220', 4e9), linux.sh('kvm-modes 20261131 120 2', 4e9)];
     for (const text of [one, two]) expect(text).toMatch(/\nno register differs$/);
     const count = (what: string): number => Number(new RegExp(`(\\d+) ${what}`).exec(one)?.[1]);
@@ -118,7 +118,7 @@ describe.skipIf(missingKvm)('linux-kvm', () => {
     expect(linux.complaints()).toEqual([]);
   });
 
-  it('shows the walk through both levels of tables, and what of the machine’s memory is the nested guest’s', () => {
+  it('shows the walk through both levels of tables, and which of the machine’s memory belongs to the nested guest', () => {
     const vcpu = untilNested();
     const { inspect } = linux.machine;
     const { mode, nested, steps, page } = inspect.pageWalk(0xf000n, vcpu);
@@ -128,14 +128,14 @@ describe.skipIf(missingKvm)('linux-kvm', () => {
     const own = inspect.nestedGuests().find((each) => each.vcpu === vcpu)!;
     expect(own).toMatchObject({ running: true, ncr3: nested?.ncr3, mode: '4-level', whole: true });
     expect(own.memory.some(({ start, end }) => page!.gpa >= start && page!.gpa < end)).toBe(true);
-    // Behind its last exit its memory is still known, until the machine is closed.
+    // After its last exit its memory is still known, until the VM is closed.
     for (let i = 0; i < 200 && inspect.nestedGuests().some((each) => each.running); i++) linux.machine.run.advance(997);
     expect(inspect.nestedGuests()).toContainEqual({ ...own, running: false, memory: expect.anything() });
     linux.guest.until(DONE, 2e9);
     expect(inspect.nestedGuests().flatMap(({ memory }) => memory)).toEqual([]);
   });
 
-  it('is the same in a snapshot of the middle of its nested guest, and in both tiers', async () => {
+  it('ends in the same state from a snapshot taken inside its nested guest, and in both tiers', async () => {
     const { guest } = linux;
     untilNested();
     const other = await Guest.boot({ ...KVM, accel: 'interp', guest: linuxImage(undefined, false, 'linux-kvm') });
@@ -145,7 +145,7 @@ describe.skipIf(missingKvm)('linux-kvm', () => {
     guest.until(DONE, 2e9);
   });
 
-  it('computes what it computes plainly while the machine’s own memslots change under it', async () => {
+  it('computes the same results while the machine’s own memslots change under it', async () => {
     plugForShaking(linux, 'online_movable');
     const { output, under } = await shaken(linux, 'kvm-modes 20261204 150 2', new Random(20261204), 2_000_000);
     expect(output).toMatch(/\nno register differs/);

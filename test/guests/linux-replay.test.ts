@@ -1,4 +1,4 @@
-/** A session with stock Linux, recorded and played again: it boots, takes a DIMM and is typed to, and ends in the same digest. */
+/** A recorded session with stock Linux, replayed: it boots, uses a DIMM, receives typed input, and ends in the same digest. */
 import { expect, it } from 'vitest';
 import { type Of, Page } from '../../engine/worker/testing';
 import { GIB, MIB } from './harness';
@@ -23,7 +23,7 @@ it.skipIf(missing)(
     expect((await page.ask({ type: 'share', what: 'state' })).error).toMatch(/^the guest uses \d+ bytes of memory/);
     await page.session.end();
     const other = new Page();
-    // Recorded with the JIT, played by the interpreter.
+    // Recorded with the JIT, replayed by the interpreter.
     other.boot({ config: { ...config, accel: 'interp' }, guest, link: String(link).replace(/^[^#]*/, '') });
     const ended = (said: (typeof other.heard)[number]): said is Of<'replay'> => said.type === 'replay' && said.view.phase !== 'running';
     const { view } = await other.until(() => other.heard.find(ended));

@@ -1,4 +1,4 @@
-/** A stock Linux with virtio-mem and a balloon: it plugs and unplugs its memory itself, as the monitor asks. */
+/** A stock Linux with virtio-mem and a balloon: it plugs and unplugs its memory itself, as the monitor requests. */
 import { beforeAll, describe, expect, it } from 'vitest';
 import { Monitor } from '../../engine/monitor/index';
 import { testEnv } from '../../engine/monitor/testing';
@@ -6,7 +6,7 @@ import { loadMachine, saveMachine } from '../../engine/snapshot/index';
 import { GIB, Guest, MIB } from './harness';
 import { BLOCK, Linux, linuxImage, missing } from './linux';
 
-/** Little is free in it, so that files must go where memory was plugged. */
+/** Little of its memory is free, so that files must go to plugged memory. */
 const RAM = 96 * MIB;
 const DEVICES = {
   ram: RAM,
@@ -16,7 +16,7 @@ const DEVICES = {
     { driver: 'virtio-balloon-device' as const, id: 'balloon0' },
   ],
 };
-/** Instructions that the guest may take to plug or unplug what it is asked for. */
+/** Limit of instructions for the guest to plug or unplug the requested size. */
 const LIMIT = 4e9;
 
 describe.skipIf(missing)('a stock Linux with virtio-mem and a balloon', () => {
@@ -35,7 +35,8 @@ describe.skipIf(missing)('a stock Linux with virtio-mem and a balloon', () => {
   function runUntil(there: () => boolean): void {
     const end = linux.machine.run.instructions + LIMIT;
     while (!there()) {
-      if (linux.machine.run.instructions >= end) throw new Error(`the guest does not get there; its log: ${linux.sh('dmesg | tail')}`);
+      if (linux.machine.run.instructions >= end)
+        throw new Error(`the guest does not reach that size; its log: ${linux.sh('dmesg | tail')}`);
       linux.machine.run.advance(1e6);
     }
   }
@@ -83,7 +84,7 @@ describe.skipIf(missing)('a stock Linux with virtio-mem and a balloon', () => {
     expect(linux.sh('md5sum -c /sum')).toBe('/mnt/t/file: OK');
   });
 
-  it('is the same in a snapshot of the middle, and continues in another machine', async () => {
+  it('survives a snapshot in the middle, and continues in another machine', async () => {
     const { machine } = linux;
     const before = await machine.digest();
     const { bytes } = await saveMachine(machine, 0);
@@ -112,18 +113,18 @@ describe.skipIf(missing)('a stock Linux with virtio-mem and a balloon', () => {
     linux.sh('umount /mnt/t');
     await resize('0', 0);
     expect(linux.meminfo('MemTotal')).toBe(total);
-    // It never looks at what it has unplugged.
+    // It never accesses unplugged memory.
     expect(linux.machine.inspect.holes.total).toBe(holes);
     expect(slots()).toEqual([]);
     expect(sizeEvents().at(-1)).toMatchObject({ size: 0 });
-    // What it gave back is zero: host memory beyond boot RAM holds nothing.
+    // Unplugged memory is zero: host memory beyond boot RAM holds nothing.
     const { hva, size } = linux.machine.backends.list().find(({ id }) => id === 'vmem0')!;
     const { ram } = linux.machine.snapshot.capture();
     const kept = ram.flatMap(({ pages }) => [...pages]).filter((page) => page * 4096 >= hva && page * 4096 < hva + size);
     expect(kept).toEqual([]);
   });
 
-  it('fills its balloon as far as is asked, and empties it', async () => {
+  it('fills its balloon as far as requested, and empties it', async () => {
     expect(await monitor.execute('info balloon')).toBe('balloon: actual=96\n');
     expect(await monitor.execute('balloon 72')).toBe('');
     runUntil(() => linux.machine.virtio.balloon()!.actual === 72 * MIB);
@@ -132,7 +133,7 @@ describe.skipIf(missing)('a stock Linux with virtio-mem and a balloon', () => {
     expect(total - linux.meminfo('MemTotal')).toBe(24 * MIB);
     const told = linux.events.filter(({ event }) => event === 'BALLOON_CHANGE').map(({ data }) => data.actual);
     expect(told.at(-1)).toBe(72 * MIB);
-    // At most one in a second of the guest's time, though it tells of every 256 pages.
+    // At most one event per second of guest time, although it reports every 256 pages.
     expect(told.length).toBeLessThan(5);
     await monitor.execute('balloon 96');
     runUntil(() => linux.machine.virtio.balloon()!.actual === RAM);
@@ -147,7 +148,7 @@ describe.skipIf(missing)('a stock Linux with virtio-mem and a balloon', () => {
     expect(linux.unplug('d1')).toBe(true);
   });
 
-  it('plugs what is asked for anew after a reboot', () => {
+  it('plugs the requested size again after a reboot', () => {
     linux.guest.type('reboot -f\r');
     linux.boots();
     runUntil(() => plugged() === 128 * MIB);

@@ -6,7 +6,7 @@ import { BLOCK, BZIMAGE, Linux, missing } from './linux';
 
 if (missing) console.warn(`left out: ${missing}`);
 
-/** The least RAM that is asked of the lab: little is free, so that files must go where memory was plugged. */
+/** The minimum RAM that the lab supports: little is free, so that files must go to plugged memory. */
 const RAM = 96 * MIB;
 const GIB4 = 2 ** 32;
 
@@ -26,8 +26,8 @@ describe.skipIf(missing)('a stock Linux', () => {
     expect(linux.sh('date +%Y')).toBe('2024');
   });
 
-  it('lets a program step itself over a system call: the trap comes behind it, and the kernel does not complain', () => {
-    // write(1, "in\n", 3) right behind POPF that sets TF, then exit(0).
+  it('lets a program step itself over a system call: the trap follows it, and the kernel does not complain', () => {
+    // write(1, "in\n", 3) right after a POPF that sets TF, then exit(0).
     const code = 'b801000000 bf01000000 488d3519000000 ba03000000 9c 810c2400010000 9d 0f05 31ff b83c000000 0f05 696e0a'.replaceAll(
       ' ',
       '',
@@ -47,7 +47,7 @@ describe.skipIf(missing)('a stock Linux', () => {
     const { machine } = linux;
     const symbols = symbolsOf(machine);
     expect(symbols.sources()).toEqual([{ name: 'Linux in memory', symbols: expect.any(Number) }]);
-    // /proc/kallsyms is the kernel's own word. Reading all of it takes Linux a second.
+    // /proc/kallsyms is the kernel's own list. Linux takes a second to read all of it.
     expect(linux.sh("grep -m 1 ' _text$' /proc/kallsyms")).toBe(`${symbols.find('_text')!.toString(16)} T _text`);
     breakpointsOf(machine).add({
       place: { kind: 'gva', first: symbols.find('vfs_write')!, length: 1 },
@@ -70,7 +70,7 @@ describe.skipIf(missing)('a stock Linux', () => {
     linux.sh('true');
   });
 
-  it('takes a DIMM, keeps a file in it that did not fit before, moves that to another DIMM, and gives both back', () => {
+  it('uses a DIMM, stores a file in it that did not fit before, moves it to another DIMM, and gives both back', () => {
     const free = linux.meminfo('MemFree');
     expect(linux.plug('d1', 256 * MIB)).toMatchObject({ addr: BLOCK, slot: 0 });
     linux.sh('sleep 1');
@@ -95,7 +95,7 @@ describe.skipIf(missing)('a stock Linux', () => {
     for (const id of ['d1-ram', 'd2-ram']) linux.machine.backends.delete(id);
   });
 
-  it('takes a DIMM above 4 GiB', () => {
+  it('uses a DIMM above 4 GiB', () => {
     linux.plug('high', BLOCK, GIB4);
     linux.sh('sleep 1');
     expect(linux.meminfo('MemTotal') - total).toBeGreaterThanOrEqual(120 * MIB);
@@ -105,7 +105,7 @@ describe.skipIf(missing)('a stock Linux', () => {
     linux.machine.backends.delete('high-ram');
   });
 
-  it('never sees its memory split, copied to other host memory and merged while it computes checksums there', async () => {
+  it('never notices that its memory is split, copied to other host memory and merged while it computes checksums there', async () => {
     const { machine } = linux;
     const { addr } = linux.plug('busy', BLOCK);
     linux.sh('sleep 1; mount -t tmpfs -o size=100m t /mnt/t; dd if=/dev/urandom of=/mnt/t/f bs=1M count=16 2>&1; md5sum /mnt/t/f > /sum');
@@ -126,7 +126,7 @@ describe.skipIf(missing)('a stock Linux', () => {
     linux.sh('rm /mnt/t/g');
   });
 
-  it('has a DIMM with a file in it moved to another address', () => {
+  it('keeps a file in a DIMM that moves to another address', () => {
     const { machine } = linux;
     linux.sh('dd if=/mnt/t/f of=/mnt/t/g bs=1M count=4 2>&1; rm /mnt/t/f; md5sum /mnt/t/g > /sum');
     machine.dimms.move('busy', GIB4 + BLOCK);
@@ -141,7 +141,7 @@ describe.skipIf(missing)('a stock Linux', () => {
     machine.backends.delete('busy-ram');
   });
 
-  it('is not offered what it would silently refuse', () => {
+  it('is never offered a DIMM that it would silently reject', () => {
     const { machine } = linux;
     machine.backends.add('odd', 64 * MIB);
     expect(() => machine.dimms.plug({ memdev: 'odd' })).toThrow(/multiple of 0x8000000: .*128 MiB \(nearest size: 128M\)/);
@@ -154,7 +154,7 @@ describe.skipIf(missing)('a stock Linux', () => {
   it('keeps a DIMM that it cannot empty, and says so', () => {
     linux.plug('stuck', BLOCK);
     linux.sh('sleep 1');
-    // Kernel memory cannot be moved: the block comes online for it, and is then filled with directories.
+    // Kernel memory cannot be moved: the block goes online for kernel use, and is then filled with directory entries.
     linux.sh('cd /sys/devices/system/memory/memory1; echo 0 > online; echo online_kernel > state; cat valid_zones; cd');
     linux.sh('for i in $(seq 60); do mkdir -p /tmp/d/$i/$i; done; ls -R /proc > /dev/null 2>&1');
     const before = linux.events.length;
@@ -173,7 +173,7 @@ describe.skipIf(missing)('a stock Linux', () => {
   });
 
   it('reboots with the DIMM in place, and powers the machine off', () => {
-    // Of everything above.
+    // Complaints since the boot, from all the tests above.
     expect(linux.complaints()).toEqual([]);
     linux.guest.type('reboot -f\r');
     linux.boots();
@@ -191,7 +191,7 @@ describe.skipIf(missing ?? !hasFile(BZIMAGE))('the untouched bzImage', () => {
   it('boots with nothing but console=ttyS0 as its command line', async () => {
     const linux = await Linux.boot({ bzImage: true, append: 'console=ttyS0', bootLimit: 3e9 });
     expect(linux.sh('cat /proc/cmdline')).toBe('console=ttyS0');
-    // KASLR moved it; a file with the addresses that it was linked to moves along, and one of another build is not used.
+    // KASLR moved the kernel: a symbol file with link addresses moves along, and one of another build is not used.
     const symbols = symbolsOf(linux.machine);
     const text = symbols.find('_text')!;
     const linked = 0xffffffff81000000n;

@@ -18,10 +18,10 @@ interface Entry {
 
 export const BZIMAGE = '.cache/guests/vmlinuz';
 
-/** Names of the guests that boot a Debian kernel. */
+/** The guests that boot a Debian kernel. */
 export type LinuxVariant = 'linux' | 'linux-kvm' | 'linux-kvm-6.12';
 
-/** The kernel of the guest as Debian has it. */
+/** The guest's kernel as Debian ships it. */
 export const bzImageOf = (name: LinuxVariant): Uint8Array => rootFile(name === 'linux-kvm-6.12' ? `${BZIMAGE}-6.12` : BZIMAGE);
 
 function entry(name = 'linux'): Entry | undefined {
@@ -49,16 +49,16 @@ export type DimmEvent = { event: string; data: Record<string, unknown> };
 
 export interface LinuxOptions extends Partial<MachineOptions> {
   append?: string;
-  /** The kernel as Debian has it, with its own decompressor. */
+  /** The kernel as Debian ships it, with its own decompressor. */
   bzImage?: boolean;
   /** instructions */
   bootLimit?: number;
-  /** Those with KVM have a prompt of their own. */
+  /** The KVM guests have a different prompt. */
   variant?: LinuxVariant;
 }
 
 export class Linux {
-  /** Instructions executed when the prompt came. */
+  /** Instructions executed up to the prompt. */
   bootInstructions = 0;
 
   private constructor(
@@ -66,7 +66,7 @@ export class Linux {
     private readonly prompt: string,
   ) {}
 
-  /** Boots to the shell, with the default command line unless told otherwise. */
+  /** Boots to the shell, by default with the default command line. */
   static async boot(options: LinuxOptions = {}): Promise<Linux> {
     const { append, bzImage, bootLimit, variant = 'linux', ...rest } = options;
     const guest = await Guest.boot({
@@ -86,16 +86,16 @@ export class Linux {
     return this.guest.machine;
   }
 
-  /** Everything that it prints on its way to the prompt. */
+  /** Its whole output up to the prompt. */
   boots(limit = BOOT_LIMIT): string {
     const output = this.guest.until(`\n${this.prompt}`, limit);
     this.bootInstructions = this.machine.run.instructions;
-    // Else the line editor wraps what is typed at 80 columns.
+    // Otherwise the line editor wraps typed lines at 80 columns.
     this.sh('stty cols 999');
     return output;
   }
 
-  /** What a command prints. Escape sequences of the line editor are left out. */
+  /** The output of a command, without the line editor's escape sequences. */
   sh(line: string, limit = 2e9): string {
     const answer = this.guest.command(line, this.prompt, limit).replace(ESCAPES, '').replaceAll('\r', '');
     return answer.slice(answer.indexOf('\n') + 1, answer.lastIndexOf('\n') + 1).trimEnd();
@@ -106,13 +106,13 @@ export class Linux {
     return 1024 * Number(new RegExp(`^${field}: +(\\d+) kB`, 'm').exec(this.sh('cat /proc/meminfo'))?.[1] ?? Number.NaN);
   }
 
-  /** Numbers of the memory blocks that are there, with their states. */
+  /** Numbers and states of the present memory blocks. */
   blocks(): Map<number, string> {
     const lines = this.sh('grep . /sys/devices/system/memory/memory*/state').matchAll(/memory(\d+)\/state:(\w+)/g);
     return new Map([...lines].map(([, number, state]) => [Number(number), state!]));
   }
 
-  /** The kernel's messages that a healthy one does not print. */
+  /** Messages that a healthy kernel does not print. */
   complaints(): string[] {
     const bad = /\bBUG\b|\bOops\b|WARNING|Call Trace|lockup|unstable|hung task|rcu.*stall|general protection|segfault|unhandled|corrupt/;
     return this.sh('dmesg')
@@ -125,7 +125,7 @@ export class Linux {
     return this.machine.dimms.plug({ id, memdev: `${id}-ram`, ...(addr === undefined ? {} : { addr }) });
   }
 
-  /** Asks for the DIMM and waits for the guest's answer: true when it is gone. */
+  /** Requests the removal of the DIMM and waits for the guest's answer; true when it is gone. */
   unplug(id: string, limit = 4e9): boolean {
     this.machine.dimms.unplug(id);
     const end = this.machine.run.instructions + limit;

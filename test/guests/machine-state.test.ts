@@ -23,7 +23,7 @@ beforeEach(async () => {
 });
 
 describe('a captured machine', () => {
-  it('is restored in a new one and continues exactly as the first', async () => {
+  it('is restored in a new one and continues exactly like the first', async () => {
     const other = await boot();
     other.machine.snapshot.restore(saved);
     expect(await other.machine.digest()).toBe(digest);
@@ -57,7 +57,7 @@ describe('a captured machine with virtio devices', () => {
     virtio: [{ driver: 'virtio-mem' as const, id: 'vm0', memdev: 'vmem0' }, { driver: 'virtio-balloon-device' as const }],
   };
 
-  it('is restored in one like it, whatever was plugged there first', async () => {
+  it('is restored in a matching one, whatever was plugged there first', async () => {
     const first = await boot(devices);
     first.until('lab> ');
     first.machine.virtio.setRequestedSize('vm0', 32 * MIB);

@@ -1,4 +1,4 @@
-/** What memlab's shell does with good and bad lines. How it sees the memory move under it: memlab.test.ts. */
+/** memlab's shell with valid and invalid lines. For memory that moves under it, see memlab.test.ts. */
 import { beforeEach, describe, expect, it } from 'vitest';
 import { MemFlag } from '../../engine/memory/types';
 import { Guest, MIB, rootFile } from './harness';
@@ -8,7 +8,7 @@ const PAGE = 4096;
 
 let guest: Guest;
 
-/** What a command prints, without its echo and the prompt. */
+/** The output of a command, without its echo and the prompt. */
 function answer(line: string, limit?: number): string {
   return guest
     .command(line, 'lab> ', limit)
@@ -29,7 +29,7 @@ beforeEach(async () => {
 });
 
 describe("memlab's shell", () => {
-  it('says on what it runs', () => {
+  it('prints the machine it runs on', () => {
     expect(guest.text).toMatch(/memlab, x86-64, \d+ [KM]iB in 2 ranges\r\n/);
     expect(guest.text).toContain('beyond on demand to 46 bits');
   });
@@ -67,13 +67,13 @@ describe("memlab's shell", () => {
     guest.until('0x10000000: 0x0000000000000000\r\nlab> ');
   });
 
-  it('takes keys that were typed before it could listen', async () => {
+  it('accepts keys that were typed before it was ready', async () => {
     const early = await Guest.boot({ guest: { name: 'memlab', kernel } });
     early.type('peek 0x100000\r');
     early.until('lab> peek 0x100000\r\n0x00100000: ');
   });
 
-  it('takes a paste of 400 lines whole, at its prompt, behind a command and before it could listen', async () => {
+  it('accepts a paste of 400 lines completely, at its prompt, after a command and before it was ready', async () => {
     const words = Array.from({ length: 400 }, (_, n) => 0x800000 + n * 8);
     const paste = words.map((at, n) => `poke 0x${at.toString(16)} ${n + 1}\r`).join('');
     const sum = `sum 0x800000 ${400 * 8}\r`;
@@ -97,7 +97,7 @@ describe("memlab's shell", () => {
     guest.until('s of guest time');
   });
 
-  it('keeps memory that is held, and answers busy', () => {
+  it('keeps held memory, and answers busy', () => {
     plug('a', 0x10000000);
     expect(answer('hold 0')).toContain('requests to remove it are refused');
     guest.machine.dimms.unplug('a');
@@ -120,7 +120,7 @@ describe("memlab's shell", () => {
     expect(guest.machine.dimms.list()).toHaveLength(1);
   });
 
-  it('sweep keeps as many translations at work as its range has pages', () => {
+  it('sweep uses as many translations as its range has pages', () => {
     guest.type('sweep 0x800000 1M\r');
     guest.until('0x00800000, 1 MiB: a word of each page, round and round (any key ends)');
     guest.machine.run.advance(100_000);
@@ -157,7 +157,7 @@ describe("memlab's shell", () => {
     guest.until('test: stopped, 0 bad words so far\r\nlab> ');
   });
 
-  it('Ctrl-C behind a long paste stops the command that runs, and what was pasted is not run', () => {
+  it('Ctrl-C after a long paste stops the running command, and the pasted lines are not run', () => {
     const pasted = 'poke 0xd00000 0x4711\r'.repeat(400);
     guest.type('fill 0xd00000 4K 0\rtest 0x400000 8M\r');
     guest.until('own address');
@@ -171,7 +171,7 @@ describe("memlab's shell", () => {
     guest.until('s of guest time\r\nlab> ');
   });
 
-  it('more than fits ahead of a command waits on the line and is lost neither', () => {
+  it('input beyond the type-ahead buffer waits on the line and is not lost either', () => {
     guest.type(`test 0x400000 64K\r${`${'x'.repeat(100)}\x15`.repeat(700)}poke 0x900000 0x1234\rpeek 0x900000\r`);
     guest.until('0x0000000000001234\r\nlab> ');
   });

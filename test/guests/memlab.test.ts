@@ -14,7 +14,7 @@ beforeEach(async () => {
   guest = await boot();
 });
 
-/** Both DIMMs of 64 MiB, with a different first word. */
+/** Two DIMMs of 64 MiB with different first words. */
 function plugTwo(): void {
   for (const id of ['1', '2']) {
     guest.machine.backends.add(`mem${id}`, 64 * MIB);
@@ -35,12 +35,12 @@ function stageExchange(): void {
 }
 
 describe('memlab', () => {
-  it('comes to its prompt and answers', () => {
+  it('reaches its prompt and answers', () => {
     expect(guest.command('help')).toContain('watch');
     expect(guest.command('peek 0x100000')).toContain('1badb002');
   });
 
-  it('learns of a DIMM by interrupt, uses it, and gives it back', () => {
+  it('is notified of a DIMM by an interrupt, uses it, and gives it back', () => {
     guest.machine.backends.add('mem1', 64 * MIB);
     guest.machine.dimms.plug({ id: 'dimm1', memdev: 'mem1' });
     expect(guest.until('64 MiB')).toContain('memory hotplug: DIMM slot 0 at 0x08000000');
@@ -91,7 +91,7 @@ describe('memlab', () => {
     expect(guest.machine.inspect.holes.total).toBeGreaterThan(0);
   });
 
-  it('runs the same in one piece and in many: equal digests', async () => {
+  it('runs the same in one slice and in many: equal digests', async () => {
     const other = await boot();
     for (const one of [guest, other]) {
       one.type('watch 0x100000\r');
@@ -132,7 +132,7 @@ describe('memlab', () => {
     guest.until('lab> ');
   });
 
-  it('starts anew after a reset, with its DIMM still plugged', () => {
+  it('restarts after a reset, with its DIMM still plugged', () => {
     guest.machine.backends.add('mem1', 64 * MIB);
     guest.machine.dimms.plug({ id: 'dimm1', memdev: 'mem1' });
     guest.until('64 MiB');

@@ -6,7 +6,7 @@ const MIB = 1 << 20;
 const PAGE = 4096;
 
 describe('Memtest86+', () => {
-  it('gets to its third test without an error', async () => {
+  it('reaches its third test without an error', async () => {
     const memtest = await Memtest.boot({ ram: 16 * MIB });
     memtest.runUntil(() => memtest.tests.length >= 3, 5e9, 'the third test');
     expect(memtest.errors).toBe(0);

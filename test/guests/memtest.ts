@@ -10,12 +10,12 @@ interface Entry {
   append?: string;
 }
 
-/** Memtest86+ on the real machine, with the screen that it draws on the serial line. */
+/** Memtest86+ on the whole machine, with the screen that it draws on the serial line. */
 export class Memtest {
   readonly screen = new Screen();
-  /** Numbers of the tests shown so far, in order. Tests that are over in no time are never shown. */
+  /** Numbers of the tests shown so far, in order. Very short tests are never shown. */
   readonly tests: string[] = [];
-  /** Every address that it reported, bytes. */
+  /** Every address it reported, bytes. */
   readonly failing = new Set<number>();
   private text = '';
 
@@ -38,7 +38,7 @@ export class Memtest {
     );
   }
 
-  /** As its screen counts them; NaN before it does. */
+  /** The number on its screen; NaN until it is shown. */
   get errors(): number {
     return Number(/Errors: *(\d+)/.exec(this.screen.line(9))?.[1] ?? Number.NaN);
   }

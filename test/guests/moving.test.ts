@@ -1,4 +1,4 @@
-/** DIMMs that move: in host memory (memslot_rehost) and in the guest's (device_move), under memlab. */
+/** DIMMs that move in host memory (memslot_rehost) and in guest memory (device_move), under memlab. */
 import { beforeEach, describe, expect, it } from 'vitest';
 import { Monitor, noticeOf } from '../../engine/monitor/index';
 import { layoutFormat } from '../../engine/snapshot/index';
@@ -43,7 +43,7 @@ beforeEach(async () => {
 });
 
 describe('memslot_rehost', () => {
-  it('takes contents and slots along, in one change set with a split and a move of the upper half', async () => {
+  it('moves contents and slots, in one change set with a split and a move of the upper half', async () => {
     const before = sum();
     const [old, inUse] = [backing(), guest.machine.inspect.stats().host_memory];
     const lines = [
@@ -105,7 +105,7 @@ describe('memslot_rehost onto a memory backend', () => {
     guest.machine.backends.add('n', SIZE);
   });
 
-  it('carries the contents over, leaves the old one free, and the DIMM has the new one', async () => {
+  it('copies the contents, frees the old backend, and the DIMM uses the new one', async () => {
     const before = sum();
     const { hva } = guest.machine.backends.list().find(({ id }) => id === 'n')!;
     const inUse = guest.machine.inspect.stats().host_memory!;
@@ -124,7 +124,7 @@ describe('memslot_rehost onto a memory backend', () => {
     expect([guest.machine.dimms.list(), await monitor.execute('object_del n')]).toEqual([[], '']);
   });
 
-  it('loses nothing under a guest that keeps writing to it, there and back again', async () => {
+  it('loses nothing under a guest that keeps writing to it, in both directions', async () => {
     const { changeSet } = guest.machine;
     guest.type(`test ${ADDR} 8M\r`);
     guest.machine.run.advance(2e6);
@@ -147,7 +147,7 @@ describe('memslot_rehost onto a memory backend', () => {
     expect(guest.machine.inspect.holes.total).toBe(0);
   });
 
-  it('takes bare memslots to a backend and gives their host memory back', async () => {
+  it('moves bare memslots to a backend and frees their host memory', async () => {
     const inUse = guest.machine.inspect.stats().host_memory!;
     await say('memslot_add 40 4G 8M', 'memslot_add 41 5G 8M', `memslot_split 40 ${2 ** 32 + 4 * MIB} 42`);
     guest.machine.physical.write(2 ** 32 + 5 * MIB, Uint8Array.of(7, 8));
@@ -160,7 +160,7 @@ describe('memslot_rehost onto a memory backend', () => {
     expect(await monitor.execute('object_del n')).toContain("'n' is in use");
   });
 
-  it('is refused in words, and nothing changes', async () => {
+  it('is refused with a reason, and nothing changes', async () => {
     guest.machine.backends.add('small', 4 * MIB);
     guest.machine.backends.add('used', SIZE);
     guest.machine.dimms.plug({ id: 'e', memdev: 'used' });
@@ -208,7 +208,7 @@ describe('memslot_rehost onto a memory backend', () => {
 });
 
 describe('device_move', () => {
-  it('unplugs the DIMM and plugs it in at the new address, and says how it goes', async () => {
+  it('unplugs the DIMM, plugs it in at the new address, and reports the progress', async () => {
     expect(await monitor.execute('device_move d 0x20000000')).toBe('');
     guest.machine.run.advance(5e6);
     expect(guest.machine.dimms.list()).toMatchObject([{ id: 'd', addr: 0x20000000, pendingUnplug: false }]);
@@ -216,7 +216,7 @@ describe('device_move', () => {
     expect(guest.command('peek 0x20000000')).toContain('123456789abcdef');
   });
 
-  it('leaves the DIMM where it is when the guest keeps it', async () => {
+  it('leaves the DIMM in place when the guest keeps it', async () => {
     guest.command('hold 0');
     expect(await monitor.execute('device_move d 0x20000000')).toBe('');
     guest.machine.run.advance(5e6);

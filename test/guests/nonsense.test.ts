@@ -6,7 +6,7 @@ const INSTRUCTIONS = 3e6;
 /** `npm run soak -- fuzz` runs more of it. */
 describe('a guest that writes nonsense to every port, device and MSR', () => {
   it.each([1, 2])(
-    'neither stops the machine nor keeps memory, is the same run each time, and memlab boots afterwards: seed %i',
+    'neither stops the machine nor leaks memory, runs the same each time, and memlab boots afterwards: seed %i',
     async (seed) => {
       const first = await fuzzMachine(seed, INSTRUCTIONS);
       expect(first.stats.pio! + first.stats.mmio!).toBeGreaterThan(10_000);

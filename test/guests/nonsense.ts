@@ -1,6 +1,6 @@
 /**
- * A guest that writes nonsense to every device: it never ends, chooses port, address, MSR, size and value at random, and whatever vector
- * comes (a fault, an interrupt, an NMI) starts its loop again. It begins anew, with other numbers, after every reset.
+ * A guest that writes nonsense to every device: it never ends, and chooses port, address, MSR, size and value at random. Every vector (a fault, an
+ * interrupt, an NMI) restarts its loop. After each reset it begins again with other numbers.
  */
 import { GED_BASE, IOAPIC_BASE, LAPIC_BASE, MEMHP_PORT, virtioBase } from '../../engine/machine/board';
 import { type Assembler, multibootImage } from '../support/assembler';
@@ -8,7 +8,7 @@ import { type Assembler, multibootImage } from '../support/assembler';
 const STACK = 0x180000;
 const CODE_SELECTOR = 0x10;
 const INTERRUPT_GATE = 0x8e00;
-/** Where ports, addresses and MSRs come from; each list is repeated up to this length. */
+/** Lists of ports, addresses and MSRs, each repeated up to this length. */
 const LIST = 64;
 
 const PORTS = [
@@ -65,7 +65,7 @@ const OPERATIONS: [string, number[]][] = [
   ['mov ecx, edi; rdmsr', [0x89, 0xf9, 0x0f, 0x32]],
   ['sti; rep outsb, at most 16; cli', [0xfb, 0x89, 0xd9, 0x83, 0xe1, 0x0f, 0xbe, 0, 0, 0x10, 0, 0xf3, 0x6e, 0xfa]],
 ];
-/** As long as the longest operation with its `jmp`, and a power of two. */
+/** Fits the longest operation with its `jmp`; a power of two. */
 const OPERATION_SIZE = 32;
 
 function list(asm: Assembler, name: string, values: number[]): void {

@@ -1,4 +1,4 @@
-/** The PC's ways to report x87 errors, to reset, and to move the local APIC, used by a guest. */
+/** A guest uses the PC's ways to report x87 errors, to reset, and to move the local APIC. */
 import { expect, it } from 'vitest';
 import { type Assembler, multibootImage } from '../support/assembler';
 import { Guest } from './harness';
@@ -48,7 +48,7 @@ it('a PCI configuration address resets nothing', async () => {
 
 const IDT = 0x180000;
 
-it('an x87 error with CR0.NE clear comes as IRQ 13, and port 0xF0 drops it', async () => {
+it('an x87 error with CR0.NE clear raises IRQ 13, and port 0xF0 lowers it', async () => {
   const kernel = multibootImage((asm) => {
     asm.b(0x0f, 0x01, 0x15).at('gdtr').b(0xea).at('here').b(8, 0).label('here');
     asm.b(0xb8, 0x10, 0, 0, 0, 0x8e, 0xd8, 0x8e, 0xc0, 0x8e, 0xd0, 0xbc).d(0x190000);
@@ -88,7 +88,7 @@ it('an x87 error with CR0.NE clear comes as IRQ 13, and port 0xF0 drops it', asy
   expect(guest.until('b')).toBe('aib');
 });
 
-it('the local APIC answers where IA32_APIC_BASE moved it, and no longer where it was', async () => {
+it('the local APIC answers at its new IA32_APIC_BASE, and no longer at the old one', async () => {
   const kernel = multibootImage((asm) => {
     asm.b(0xb9).d(0x1b).b(0x31, 0xd2, 0xb8).d(0x42000900).b(0x0f, 0x30); // wrmsr
     asm

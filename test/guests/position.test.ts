@@ -1,4 +1,4 @@
-/** A run with inputs at moments of the wall clock, and the same inputs at the same positions in another machine: the same machine. */
+/** A run with inputs at wall-clock times, repeated with the same inputs at the same positions in another machine, ends in the same state. */
 import { describe, expect, it } from 'vitest';
 import type { MachineOptions } from '../../engine/machine/index';
 import { multibootImage } from '../support/assembler';
@@ -9,7 +9,7 @@ import { record, replay, sameAgain } from './recorded';
 
 const kernel = rootFile('guests/memlab/memlab.elf');
 
-/** vCPU 1 counts and then sleeps for ever with interrupts off; vCPU 0 reads the serial line by polling, and sleeps too on a '!'. */
+/** vCPU 1 counts and then halts forever with interrupts off; vCPU 0 polls the serial line, and halts too on a '!'. */
 const sleepers = multibootImage((asm) => {
   startSecond(asm, 64);
   // 16 bits: xor ax, ax; mov ds, ax; mov cx, 5000; L: lock inc dword [COUNTER]; loop L; hlt; jmp to hlt
@@ -35,7 +35,7 @@ const sleepers = multibootImage((asm) => {
   );
 });
 
-describe('inputs at the positions of another run lead to the same machine', () => {
+describe('inputs at the positions of another run lead to the same state', () => {
   const same = async (options: Partial<MachineOptions>, inputs: readonly string[], rounds: number, seeds: readonly number[]) => {
     for (const seed of seeds) expect((await sameAgain(options, seed, inputs, rounds)).taken).toHaveLength(rounds);
   };
@@ -45,7 +45,7 @@ describe('inputs at the positions of another run lead to the same machine', () =
     await same({ guest: { name: 'memlab', kernel } }, inputs, 60, [1, 2, 3]);
   });
 
-  it('three vCPUs of which some sleep', async () => {
+  it('three vCPUs, some of them asleep', async () => {
     await same({ guest: { name: 'sleepers', kernel: sleepers }, smp: 3 }, ['a', 'bc', '<stop>', '<cont>', '<cont>'], 80, [5, 6, 7]);
   });
 

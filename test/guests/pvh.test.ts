@@ -1,4 +1,4 @@
-/** An ELF with the Xen PHYS32_ENTRY note is entered there, whatever its class and its own entry. */
+/** An ELF with the Xen PHYS32_ENTRY note is entered there, regardless of its class and its ELF entry. */
 import { expect, it } from 'vitest';
 import { le32, pvhElf } from '../support/pvh-elf';
 import { Guest } from './harness';
@@ -7,7 +7,7 @@ const AT = 0x200000;
 const HERE = 0x200006;
 const out = [0x66, 0xba, 0xf8, 0x03, 0xee]; // mov dx, 0x3f8; out dx, al
 
-/** Prints E when entered at its ELF entry; from its PVH entry P, the first letter of the command line, and how long the module is. */
+/** Prints E at its ELF entry; at its PVH entry P, the first letter of the command line, and the length of the module. */
 const code = Uint8Array.from([
   ...[0xb0, 0x45, 0xeb, 0x02, 0x90, 0x90], // mov al, 'E'; jmp print
   ...[0xb0, 0x50, ...out], // PVH entry: mov al, 'P'; print: out

@@ -1,9 +1,9 @@
-/** A run by the wall clock with inputs at moments of it, and the same inputs at the same positions in another machine. */
+/** A run with inputs at wall-clock times, and its repetition with the same inputs at the same positions in another machine. */
 import type { MachineOptions, Position } from '../../engine/machine/index';
 import { Random } from '../support/random';
 import { Guest } from './harness';
 
-/** What an input in angle brackets does; every other one is typed. A refusal is the same in both runs. */
+/** The actions for inputs in angle brackets; all others are typed. A refusal must be the same in both runs. */
 const DEEDS: Record<string, (guest: Guest) => void> = {
   '<stop>': ({ machine }) => machine.run.stop(),
   '<cont>': ({ machine }) => machine.run.cont(),
@@ -34,7 +34,7 @@ function apply(guest: Guest, input: string): void {
   } catch {}
 }
 
-/** Runs by the wall clock, which a seed moves, and takes inputs now and then. `pace`: how many times longer the stretches between them are. */
+/** Runs by a wall clock that a seed advances, with occasional inputs. `pace`: factor for the stretches between them. */
 export async function record(
   options: Partial<MachineOptions>,
   seed: number,
@@ -63,8 +63,8 @@ export async function record(
 }
 
 /**
- * The same again, in stretches that another seed chooses.
- * @throws Error with both positions when it cannot come where an input was
+ * Repeats it, in stretches that another seed chooses.
+ * @throws Error with both positions when it cannot reach the position of an input
  */
 export async function replay(options: Partial<MachineOptions>, seed: number, run: Recorded): Promise<Pick<Recorded, 'digest' | 'text'>> {
   const random = new Random(seed);
@@ -88,8 +88,8 @@ export async function replay(options: Partial<MachineOptions>, seed: number, run
 }
 
 /**
- * `then`: what the machine that repeats it has of its own.
- * @throws Error when the repetition went another way, or ended in another state
+ * `then`: options of the machine that repeats it.
+ * @throws Error when the repetition diverged, or ended in another state
  */
 export async function sameAgain(
   options: Partial<MachineOptions>,

@@ -8,14 +8,14 @@ import { Guest, rootFile } from './harness';
 
 const kernel = rootFile('guests/memlab/memlab.elf');
 
-/** Both vCPUs count in one word, in turns that the guest does not choose; a byte from the serial line is answered with what the word holds. */
+/** Both vCPUs increment one word, in an order that the scheduler chooses. A byte on the serial line is answered with the word's value. */
 const twoCpus = multibootImage((asm) => {
   startSecond(asm, 32);
   // 16 bits: xor ax, ax; mov ds, ax; lock inc dword [COUNTER]; add bl, 3; jmp back
   asm.b(0x31, 0xc0, 0x8e, 0xd8, 0xf0, 0x66, 0xff, 0x06, COUNTER & 255, COUNTER >> 8, 0x80, 0xc3, 0x03, 0xeb, -11 & 255);
 });
 
-/** Runs up to the breakpoint in stretches whose lengths the seed chooses, as `runUntil` or in counts. */
+/** Runs up to the breakpoint in stretches of seeded lengths, by `runUntil` or by count. */
 function go(machine: Machine, stretch: number): void {
   machine.run.cont();
   for (let n = 0; machine.run.state === 'running'; n++) {
@@ -32,7 +32,7 @@ interface Step {
   command?: string;
 }
 
-/** Digests and output at each count of a run with the same inputs at the same counts. */
+/** Digests and output at each count of a run with the same inputs. */
 async function run(options: Partial<MachineOptions>, steps: Step[], stretch: number): Promise<string[]> {
   let now = 0;
   const guest = await Guest.boot({ ...options, wallClock: () => (now += 1 + stretch / 1000) });
@@ -51,7 +51,7 @@ async function run(options: Partial<MachineOptions>, steps: Step[], stretch: num
 }
 
 describe('two runs with the same inputs at the same instruction counts', () => {
-  it('are equal in every bit, whatever stretches they run in: memlab', async () => {
+  it('are equal in every bit, regardless of their stretches: memlab', async () => {
     const steps: Step[] = [
       { count: 12_345 },
       { count: 27_000, input: 'help\r' },
@@ -154,7 +154,7 @@ describe('replay_break', () => {
     expect(machine.run.state).toBe('running');
   });
 
-  it('stops a guest that a snapshot put back, and is dropped by one that is already past it', async () => {
+  it('stops a guest that a snapshot restored to before it, and is dropped if the snapshot is past it', async () => {
     const { machine } = await boot();
     const start = machine.snapshot.capture();
     machine.run.advance(20_000);

@@ -12,7 +12,7 @@ describe('Screen', () => {
     expect(show('\x1b[2;3Hab\x1b[1;1Hc').text.trimEnd()).toBe('c\n  ab');
   });
 
-  it('overwrites, erases all, and drops colours', () => {
+  it('overwrites, erases everything, and drops colours', () => {
     const screen = show('old text\x1b[1;1H\x1b[7mnew\x1b[0m');
     expect(screen.line(1)).toBe('new text');
     screen.write(new TextEncoder().encode('\x1b[2J'));

@@ -1,4 +1,4 @@
-/** What a guest's serial output would show on an 80 x 25 terminal: cursor addressing, erasing, text. Colours are dropped. */
+/** An 80 x 25 terminal for a guest's serial output: cursor addressing, erasing, text. Colours are dropped. */
 
 const COLUMNS = 80;
 const ROWS = 25;

@@ -40,7 +40,7 @@ function stageExchange(): number[] {
   return slots;
 }
 
-/** Lets the guest run for `ms` of wall time, as the runner does. */
+/** Runs the guest for `ms` of wall time, as the runner does. */
 function live(ms: number): { idle: boolean; wakeIn?: number } {
   wall += ms;
   return guest.machine.run.until(wall);
@@ -52,7 +52,7 @@ function stepTo(phase: PhaseReport['phase']): void {
 }
 
 describe('a commit phase by phase under a running guest', () => {
-  it('makes the guest wait at an INVALID slot and shows it no hole', () => {
+  it('makes the guest wait at an INVALID slot and shows no hole', () => {
     const { machine } = guest;
     const slots = stageExchange();
     machine.changeSet.beginStepped();
@@ -82,7 +82,7 @@ describe('a commit phase by phase under a running guest', () => {
     expect(machine.inspect.holes.total).toBe(0);
   });
 
-  it('lets time pass and sleeps while the guest waits, instead of trying all the time', () => {
+  it('lets time pass and sleeps while the guest waits, instead of retrying all the time', () => {
     const { machine } = guest;
     stageExchange();
     machine.changeSet.beginStepped();
@@ -94,7 +94,7 @@ describe('a commit phase by phase under a running guest', () => {
     expect(told.wakeIn).toBeGreaterThan(0);
     expect(told.wakeIn).toBeLessThanOrEqual(10e6);
     expect(machine.run.guestTimeNs - before.time).toBeGreaterThan(100e6);
-    // Once for each timer of the guest that came due meanwhile, and once more.
+    // Once for each guest timer that expired, and once more.
     expect(machine.inspect.stats().retries! - before.retries).toBeLessThan(1000);
     machine.changeSet.finish();
     expect(guest.until('0x0000000000002222')).toContain('changed');
@@ -113,7 +113,7 @@ describe('a commit phase by phase under a running guest', () => {
     expect(machine.inspect.holes.total).toBe(0);
   });
 
-  it('can be given up until swap 1, and the set stays open as it was', () => {
+  it('can be cancelled before swap 1, and the set stays open as it was', () => {
     const { machine } = guest;
     const { changeSet } = machine;
     stageExchange();
@@ -134,7 +134,7 @@ describe('a commit phase by phase under a running guest', () => {
     expect(changeSet.finish().at(-1)!.commit!.ok).toBe(true);
   });
 
-  it('refuses what else would change the layout, with the reason, and is not disturbed by it', () => {
+  it('refuses every other change of the layout with a reason, and is not affected by it', () => {
     const { machine } = guest;
     const { changeSet, memory } = machine;
     machine.backends.add('mem3', 64 * MIB);
@@ -167,7 +167,7 @@ describe('a commit phase by phase under a running guest', () => {
     expect(slotAt(A)).toBe(6);
   });
 
-  it('is ended by the guest that gives a DIMM back in the middle of it', () => {
+  it('is finished when the guest gives a DIMM back in the middle of it', () => {
     const { machine } = guest;
     guest.type('q');
     guest.until('lab> ');
@@ -183,7 +183,7 @@ describe('a commit phase by phase under a running guest', () => {
     machine.memory.verify();
   });
 
-  it('is ended by a guest that resets in the middle of it', () => {
+  it('is finished when the guest resets in the middle of it', () => {
     const { machine } = guest;
     stageExchange();
     machine.changeSet.beginStepped();
@@ -194,7 +194,7 @@ describe('a commit phase by phase under a running guest', () => {
     expect(slotAt(A)).toBe(6);
   });
 
-  it('carries a backing to other host memory at its zap', () => {
+  it('copies a backing to other host memory at its zap', () => {
     const { machine } = guest;
     const { changeSet, memory } = machine;
     const slot = slotAt(A);

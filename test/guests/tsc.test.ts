@@ -1,4 +1,4 @@
-/** Two vCPUs that take turns show time stamps in one order: as a kernel's check for a warp between processors reads them, under a lock. */
+/** The time stamps of two vCPUs that take turns are ordered. They are read under a lock, as in a kernel's check for TSC warps. */
 import { expect, it } from 'vitest';
 import { multibootImage } from '../support/assembler';
 import { wakeSecond } from '../support/two-vcpus';
@@ -6,7 +6,7 @@ import { Guest } from './harness';
 
 const LOCK = 0x9004;
 const LAST = 0x9008;
-/** How often a time stamp was not later than the one before, and how many each vCPU read. */
+/** How often a time stamp was not later than the previous one, and how many each vCPU read. */
 const WRONG = 0x900c;
 const READ = [0x9010, 0x9014] as const;
 
@@ -39,9 +39,9 @@ const kernel = multibootImage((asm) => {
     .b(0xeb, -50 & 255);
 });
 
-it('no vCPU reads a time stamp that another has read already, or one before it', async () => {
+it('no vCPU reads a time stamp that another has already read, or an earlier one', async () => {
   const { machine } = await Guest.boot({ smp: 2, guest: { name: 'tsc', kernel } });
-  // Into the middle of turns, too.
+  // Also stop in the middle of turns.
   for (let slice = 0; slice < 60; slice++) machine.run.advance(7_000 + 997 * slice);
   const dword = (at: number): number => new DataView(machine.physical.read(at, 4)!.buffer).getUint32(0, true);
   for (const count of READ.map(dword)) expect(count).toBeGreaterThan(10_000);

@@ -1,4 +1,4 @@
-/** undo, redo and going to an entry of the history where the guest's devices have changed the layout too. */
+/** undo, redo and going to an entry of the history when the guest's devices have changed the layout too. */
 import { describe, expect, it } from 'vitest';
 import type { Machine } from '../../engine/machine/index';
 import { CommitLog, Monitor } from '../../engine/monitor/index';
@@ -53,7 +53,7 @@ const at = ({ machine }: Lab, gpa: number) => machine.memory.memslotAt(gpa / 409
 const who = ({ log }: Lab) => log.entries().map(({ title, by }) => [title, by]);
 
 describe('a DIMM', () => {
-  it('that a person plugged: undo takes its memslot away and says what is left, redo brings it back', async () => {
+  it('that a person plugged: undo removes its memslot and says what is left, redo brings it back', async () => {
     const lab = await withDimm();
     expect(who(lab)).toEqual([
       ['power on', undefined],
@@ -69,7 +69,7 @@ describe('a DIMM', () => {
     expect(at(lab, ADDR)).toBe(5);
   });
 
-  it('that the guest gave back does not come back without its device, one by one or by going there', async () => {
+  it('that the guest gave back does not return without its device, by undo or by going to a commit', async () => {
     const lab = await withDimm();
     await lab.say('memslot_add 40 4G 2M');
     await unplugged(lab);
@@ -93,7 +93,7 @@ describe('a DIMM', () => {
     expect([at(lab, 2 ** 32), at(lab, ADDR)]).toEqual([40, undefined]);
   });
 
-  it('without its memory, which an undo took away, can still be taken out', async () => {
+  it('without its memory, which an undo removed, can still be unplugged', async () => {
     const lab = await withDimm();
     await lab.say('undo');
     lab.guest.until('is gone');
@@ -105,7 +105,7 @@ describe('a DIMM', () => {
   it('does not get its memslot back by redo if it was unplugged since the undo', async () => {
     const lab = await withDimm();
     await lab.say('undo');
-    // As a guest does that has not heard of it.
+    // As a guest does that was not notified.
     lab.machine.ports.write(0xa00, 4, 0);
     lab.machine.ports.write(0xa14, 1, 8);
     expect(lab.machine.dimms.list()).toEqual([]);
@@ -115,7 +115,7 @@ describe('a DIMM', () => {
     expect(await lab.say('object_del m')).toEqual(['']);
   });
 
-  it('that the guest took at another address stays there', async () => {
+  it('that the guest uses at another address stays there', async () => {
     const lab = await withDimm();
     await lab.say(`device_move d 0x${ELSEWHERE.toString(16)}`);
     lab.machine.run.advance(5e6);
@@ -137,7 +137,7 @@ describe('a DIMM', () => {
 });
 
 describe('virtio-mem', () => {
-  it('is not undone below its guest, which plugged and unplugged itself', async () => {
+  it('is not undone if the guest itself plugged and unplugged the memory', async () => {
     const lab = labOf(
       await Guest.boot({
         guest: { name: 'driver', kernel: image },

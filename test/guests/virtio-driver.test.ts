@@ -1,4 +1,4 @@
-/** A guest that plugs and unplugs virtio-mem's memory without end. */
+/** A guest that plugs and unplugs virtio-mem's memory endlessly. */
 import { expect, it } from 'vitest';
 import type { Machine } from '../../engine/machine/index';
 import { Guest } from './harness';
@@ -9,7 +9,7 @@ const counterOf = (machine: Machine, index: number): number => {
   return new DataView(bytes.buffer, bytes.byteOffset).getUint32(0, true);
 };
 
-it('a device that needs memory in an INVALID slot ends the stepped commit, and never takes it for a hole', async () => {
+it('a device that needs memory in an INVALID slot finishes the stepped commit, and never treats it as a hole', async () => {
   const { machine } = await Guest.boot({
     guest: { name: 'driver', kernel: image },
     objects: [{ id: 'vmem0', size: SIZE }],
@@ -25,7 +25,7 @@ it('a device that needs memory in an INVALID slot ends the stepped commit, and n
   changeSet.begin();
   changeSet.stage({ op: 'rehost', slot: machine.memory.memslotAt(TABLE / 4096)!.slot });
   changeSet.beginStepped();
-  // The guest still holds its translations and asks the device, whose rings and buffers lie in the slot that goes.
+  // The guest still holds its translations and notifies the device, whose rings and buffers lie in the slot being removed.
   while (changeSet.stepping!.phase !== 'zap') changeSet.step();
   for (let n = 0; n < 1000 && changeSet.stepping; n++) machine.run.advance(100);
   expect(changeSet.open).toBe(false);
@@ -35,7 +35,7 @@ it('a device that needs memory in an INVALID slot ends the stepped commit, and n
   machine.memory.verify();
 });
 
-it('a guest that plugs and unplugs without end finds zeros each time, and does not keep the machine from looking at the clock', async () => {
+it('a guest that plugs and unplugs endlessly finds zeros each time, and does not keep the machine from checking the clock', async () => {
   let now = 0;
   const { machine } = await Guest.boot({
     guest: { name: 'driver', kernel: image },
@@ -53,7 +53,7 @@ it('a guest that plugs and unplugs without end finds zeros each time, and does n
     machine.run.until(now + 5);
     expect(counter(0) - before).toBeLessThanOrEqual(5);
   }
-  // The clock goes on with each look at it, those that measure the commits included.
+  // The clock advances with each reading, including those that measure commits.
   expect(counter(0)).toBeGreaterThanOrEqual(4);
   expect([counter(1), counter(2)]).toEqual([0, 0]);
   expect(machine.inspect.holes.total).toBe(0);
@@ -61,7 +61,7 @@ it('a guest that plugs and unplugs without end finds zeros each time, and does n
   machine.memory.verify();
 });
 
-it('a virtio-mem device goes onto another memory backend and back under a guest that plugs, writes and unplugs; snapshots know', async () => {
+it('a virtio-mem device moves to another memory backend and back under a guest that plugs, writes and unplugs; snapshots record it', async () => {
   const { machine } = await Guest.boot({
     guest: { name: 'driver', kernel: image },
     objects: [{ id: 'vmem0', size: SIZE }],

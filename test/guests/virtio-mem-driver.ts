@@ -1,4 +1,4 @@
-/** A guest of our own that drives the first virtio-mem device as hard as it can: plugs all, writes into it, unplugs all, without end. */
+/** A custom guest that stresses the first virtio-mem device: it plugs all memory, writes to it and unplugs all, endlessly. */
 import { virtioBase } from '../../engine/machine/board';
 import { multibootImage } from '../support/assembler';
 import { MIB } from './harness';
@@ -10,7 +10,7 @@ export const SIZE = 256 * MIB;
 export const ADDR = 128 * MIB;
 const [PLUG, UNPLUG_ALL] = [0, 2];
 
-/** COUNTERS: rounds; everything ever found in freshly plugged memory; answers that were no ACK. */
+/** COUNTERS: rounds; any non-zero bits found in freshly plugged memory; answers other than ACK. */
 export const image = multibootImage((asm) => {
   const set = (at: number, value: number) => asm.b(0xc7, 0x05).d(at).d(value); // mov dword [at], value
   const register = (offset: number, value: number) => set(virtioBase(0) + offset, value);

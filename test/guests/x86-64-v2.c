@@ -1,6 +1,6 @@
 /*
- * A userland program built for x86-64-v2, as those of distributions are: compiled loops, the C library's own choices (by CPUID), and one
- * use of each kind of instruction. Prints one checksum, the same wherever it is right. With an argument: alignment checks.
+ * A userland program built for x86-64-v2, like those of distributions: compiled loops, the C library's CPUID-based choices, and one use of each kind
+ * of instruction. Prints one checksum, which must be the same everywhere. With an argument: alignment checks.
  */
 #include <immintrin.h>
 #include <signal.h>

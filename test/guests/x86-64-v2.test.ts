@@ -1,10 +1,10 @@
-/** A real userland program of the x86-64-v2 kind, compiled here, in a stock Linux. */
+/** A userland program compiled here for x86-64-v2, in a stock Linux. */
 import { beforeAll, describe, expect, it } from 'vitest';
 import { MIB } from './harness';
 import { Linux, linuxImage, missing } from './linux';
 import { staticProgram, withProgram } from './own-program';
 
-/** What the program prints on a real processor: its results leave no choice to compilers and makers. */
+/** What the program prints on a real processor. Its results do not depend on compiler or vendor. */
 const CHECKSUM = 'x86-64-v2: 8d2a3120';
 
 const program = missing ?? staticProgram('x86-64-v2.c', ['-O2', '-ftree-vectorize', '-march=x86-64-v2']);

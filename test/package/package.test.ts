@@ -1,4 +1,4 @@
-/** What `npm pack` makes, installed by a stranger: both doors, their types, and the examples of docs/examples, word for word. */
+/** Installs the package that `npm pack` makes as a user would: both entry points, their types, and the examples of docs/examples, word for word. */
 import { execFile } from 'node:child_process';
 import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -11,7 +11,7 @@ const root = resolve(import.meta.dirname, '../..');
 const place = mkdtempSync(join(tmpdir(), 'memslot-lab-package-'));
 const consumer = join(place, 'consumer');
 
-/** Type-checked against the packed declarations alone; a wrong type is refused there too. */
+/** Type-checked against the packed declarations alone; a wrong type must be an error. */
 const TYPED = `import { bootLab, type Lab, type Machine } from 'memslot-lab/machine';
 import { type Commit, type MemoryRegion, MemslotEngine } from 'memslot-lab/memory';
 
@@ -42,7 +42,7 @@ beforeAll(async () => {
   mkdirSync(consumer);
   writeFileSync(join(consumer, 'package.json'), '{ "name": "consumer", "private": true, "type": "module" }');
   const { version } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as { version: string };
-  // Offline: the package needs nothing else.
+  // Offline, since the package has no dependencies.
   await npm(consumer, 'install', '--offline', `../memslot-lab-${version}.tgz`);
 });
 afterAll(() => rmSync(place, { recursive: true, force: true }));
@@ -61,7 +61,7 @@ describe('the packed package', () => {
     expect(printed).toMatch(/\d+ bytes, digest as before\n$/);
   });
 
-  it('refuses in words: a wrong option, a wrong line, a text that never comes, a file that is none', async () => {
+  it('refuses with a reason: a wrong option, a wrong line, a text that never comes, a file of the wrong kind', async () => {
     const script = `
       import { bootLab } from 'memslot-lab/machine';
       const say = (error) => console.log(error.message);
@@ -83,7 +83,7 @@ describe('the packed package', () => {
     ]);
   });
 
-  it.each(MODES)('has types that a strict program is checked by: tsc %s', async (mode) => {
+  it.each(MODES)('has types that a strict program compiles against: tsc %s', async (mode) => {
     const tsc = join(root, 'node_modules/typescript/bin/tsc');
     writeFileSync(join(consumer, 'typed.ts'), TYPED);
     const checked = run(process.execPath, [tsc, 'typed.ts', ...TSC, ...mode.split(' ')], { cwd: consumer });

@@ -1,4 +1,4 @@
-/** Small worlds, so that slots meet: 10 ids, 48 gfns, 64 host pages, 2 address spaces. */
+/** Small worlds, so that slots collide: 10 ids, 48 gfns, 64 host pages, 2 address spaces. */
 import fc from 'fast-check';
 import { describe, vi } from 'vitest';
 import type { MemoryRegion } from '../../engine/memory/index';
@@ -33,7 +33,7 @@ const region = fc.record({
   userspaceAddr: fc.nat(63).map((page) => page * P),
 });
 
-/** How an entry is bent towards the layout it meets: as it is, a delete, a move, flags only, a resize, another place of the same backing. */
+/** How an entry is adapted to the current layout: as it is, a delete, a move, flags only, a resize, another place in the same backing. */
 const twist = fc.constantFrom('raw', 'delete', 'move', 'flags', 'resize', 'shift', 'swap') as fc.Arbitrary<Twist>;
 type Twist = 'raw' | 'delete' | 'move' | 'flags' | 'resize' | 'shift' | 'swap';
 
@@ -49,7 +49,7 @@ export const drafts = fc.uniqueArray(draft, { minLength: 1, maxLength: 6, select
 export const writes = fc.array(fc.nat(GFNS + 9), { maxLength: 6 });
 export const sequence = fc.array(fc.record({ drafts, writes, single: fc.nat(3) }), { minLength: LENGTH, maxLength: LENGTH });
 
-/** A request that makes sense more often than chance: drafts applied to slots that exist. One operation per slot id. */
+/** A request that is valid more often than by chance: drafts applied to existing slots, one operation per slot id. */
 export function requestFor(layout: Layout, list: readonly Draft[]): MemoryRegion[] {
   const request = new Map<number, MemoryRegion>();
   for (const { region: r, twist: how, pick } of list) {

@@ -2,7 +2,7 @@
 import { expect, it } from 'vitest';
 import { openMutated } from '../soak/shared-links';
 
-it('mutated states and replays are refused in words, or run', async () => {
+it('mutated states and replays are refused with a reason, or run', async () => {
   const told = await openMutated(200, 7);
   expect(told).toMatch(/^200 state and replay links and files, 1\d\d refused with a reason, \d+ opened$/);
 });

@@ -1,4 +1,4 @@
-/** A reader at every point of a commit: the old layout, the new one or "try again", never a mixture, never a hole. */
+/** A reader at any point of a commit sees the old layout, the new one or "try again", never a mixture or a hole. */
 import fc from 'fast-check';
 import { expect, it } from 'vitest';
 import { PAGE_INVALID } from '../../engine/abi/exits';
@@ -8,7 +8,7 @@ import { applyDelta, emptyLayout, type Layout, P, pagesOf } from './model';
 
 const END = GFNS + 10;
 
-/** Page words of all gfns of both address spaces, as a vCPU finds them: from its TLB, else by lookup. */
+/** Page words of all gfns of both address spaces as a vCPU sees them: from its TLB, otherwise by lookup. */
 function view(cache: GfnCache, tlb: ReadonlyMap<number, number>): number[] {
   const words: number[] = [];
   for (const asId of [0, 1]) for (let gfn = 0; gfn < END; gfn++) words.push(tlb.get(asId * 1000 + gfn) ?? cache.lookupPage(gfn, asId) & ~4);

@@ -1,4 +1,4 @@
-/** The engine against the naive model, and what must hold of change sets as such. */
+/** Compares the engine with the naive model, and checks laws that every change set must obey. */
 import fc from 'fast-check';
 import { expect, it } from 'vitest';
 import { PAGE_CLEAN, PAGE_PRESENT, PAGE_READONLY } from '../../engine/abi/exits';
@@ -10,12 +10,12 @@ type Kind = (typeof INDEXES)[number];
 
 function engineOf(index: Kind, regions: readonly MemoryRegion[] = []): MemslotEngine {
   const engine = new MemslotEngine({ index });
-  engine.dirtyLog.setManualProtect(MANUAL_PROTECT); // looking at a log must not change it
+  engine.dirtyLog.setManualProtect(MANUAL_PROTECT); // reading a log must not change it
   expect(engine.changeUserMemoryRegions(regions).ok).toBe(true);
   return engine;
 }
 
-/** What a guest and its owner can see of one address space, one line per fact; strings, since a soak compares millions of them. */
+/** The visible state of one address space, one line per fact; strings, since a soak compares millions of them. */
 function seenBy(engine: MemslotEngine, layout: Layout, asId: number): string {
   const lines = [JSON.stringify(engine.layout(asId))];
   for (let gfn = 0; gfn < GFNS + 12; gfn++) lines.push(`${gfn}: ${engine.gpaToHva(gfn * P, asId)} ${engine.memslotAt(gfn, asId)?.slot}`);
@@ -109,7 +109,7 @@ onEachIndex((index) => {
     );
   });
 
-  it('entry order means nothing', () => {
+  it('entry order does not matter', () => {
     fc.assert(
       fc.property(fc.array(draft, { maxLength: 12 }), drafts, fc.nat(), (seedSlots, list, turn) => {
         const start = layoutOf(seedSlots);
@@ -134,7 +134,7 @@ onEachIndex((index) => {
     );
   });
 
-  it('delta, whole set and legacy calls rest in the same layout', () => {
+  it('delta, whole set and legacy calls lead to the same layout', () => {
     fc.assert(
       fc.property(fc.array(draft, { maxLength: 12 }), drafts, (seedSlots, list) => {
         const start = layoutOf(seedSlots.map((item) => ({ ...item, region: { ...item.region, asId: 0 } })));
@@ -158,7 +158,7 @@ onEachIndex((index) => {
     );
   });
 
-  it('invert restores the layout, compose equals doing both, undo and redo walk the same way', () => {
+  it('invert restores the layout, compose equals doing both, undo and redo agree with them', () => {
     fc.assert(
       fc.property(fc.array(draft, { maxLength: 12 }), drafts, drafts, (seedSlots, first, second) => {
         const start = layoutOf(seedSlots);
@@ -242,7 +242,7 @@ class SoftTlb {
     if (write || !(word & PAGE_CLEAN)) this.writable.add(key);
   }
 
-  /** Every entry is what a fresh lookup gives; a writable one is of a page whose next write need not be recorded. */
+  /** Every entry equals a fresh lookup, and a writable one belongs to a page whose next write need not be recorded. */
   expectRight(): void {
     const wrong: string[] = [];
     for (const [key, word] of this.words) {

@@ -1,7 +1,7 @@
 /**
- * Who owns which byte of host memory, and what memslots map of it: a naive model beside the machine's. Everything is counted in grains of
- * 2 MiB and looked at grain by grain. It knows the rule (a slot lies inside one backing unless it was asked for in words; a device that leaves
- * takes its own bytes only) and nothing of how the machine keeps it.
+ * A naive model of which backing owns which byte of host memory, and what memslots map of it. It works in grains of 2 MiB, one at a time. It states
+ * the rule (a slot lies inside one backing unless a command explicitly asked otherwise; a device that leaves takes only its own bytes) and knows
+ * nothing of the machine's implementation.
  */
 export const GRAIN = 0x200000;
 
@@ -14,13 +14,13 @@ export interface Slot {
   flags: number;
 }
 
-/** A memory backend or bare host memory, from when it was made until it is freed. */
+/** A memory backend or bare host memory, from its allocation until it is freed. */
 export interface Owner {
   name: string;
   kind: 'backend' | 'bare';
   start: number;
   size: number;
-  /** Tells it from what was there before. */
+  /** Distinguishes it from earlier memory at the same place. */
   since: number;
 }
 
@@ -30,7 +30,7 @@ export interface Dimm {
   slot: number;
 }
 
-/** What an operation makes of slots; `span`: it was asked for in words. */
+/** The slots that an operation results in; `span`: the command asked to span backings. */
 export interface Wish {
   id: number;
   next: Slot | undefined;
@@ -46,7 +46,7 @@ export class Ownership {
   slots = new Map<number, Slot>();
   owners: Owner[] = [];
   dimms: Dimm[] = [];
-  /** Guest memory that a memory device keeps for what it maps: an edit puts no other slot there. */
+  /** Guest-physical space that a memory device reserves; an edit puts no other slot there. */
   kept = { start: 0, end: 0 };
 
   ownerAt(hva: number): Owner | undefined {
@@ -65,7 +65,7 @@ export class Ownership {
     return map;
   }
 
-  /** Does any slot map a part of these bytes of host memory? */
+  /** Does any slot map some of these bytes of host memory? */
   maps(start: number, size: number): boolean {
     return [...this.slots.values()].some((slot) => slot.hva < start + size && start < slot.hva + slot.size);
   }
@@ -107,7 +107,7 @@ export class Ownership {
     return slot.gpa < this.kept.end && this.kept.start < endOf(slot);
   }
 
-  /** Are its first and last grain mapped as it wants them, by whatever slot? */
+  /** Are its first and last grain mapped as the device wants, by any slot? */
   private isThere({ gpa, size, hva }: Slot): boolean {
     const mapping = this.mapping();
     return [0, size - GRAIN].every((at) => mapping.get(gpa + at)?.startsWith(`${hva + at} `));
@@ -120,7 +120,7 @@ export class Ownership {
     return span || held.some((old) => old.hva <= hva && hva + size <= old.hva + old.size);
   }
 
-  /** These bytes of host memory leave every slot; what a slot maps beside them stays. The first piece keeps the id. */
+  /** Removes these bytes of host memory from every slot; the rest of a slot stays mapped. The first piece keeps the id. */
   takeAway(start: number, size: number): void {
     const end = start + size;
     let free = 256;
@@ -130,7 +130,7 @@ export class Ownership {
       return free++;
     };
     const touched = [...this.slots.values()].filter((slot) => slot.hva < end && start < slot.hva + slot.size);
-    // Where two slots begin at the same byte, either may come first: the mapping says what counts.
+    // Where two slots begin at the same byte, either may come first; only the mapping matters.
     for (const slot of touched.sort((a, b) => a.hva - b.hva)) {
       this.slots.delete(slot.id);
       const pieces = [

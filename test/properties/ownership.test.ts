@@ -1,4 +1,4 @@
-/** Random backings, devices and slots on a machine, by the lines that a person types, beside the naive model of who owns what. */
+/** Random backings, devices and slots on a machine, made by typed monitor lines and compared with the naive ownership model. */
 import { expect, it } from 'vitest';
 import { MEMHP_PORT } from '../../engine/machine/board';
 import type { Machine, MachineState } from '../../engine/machine/index';
@@ -28,9 +28,9 @@ class Walk {
   readonly counts = new Map<string, number>();
   private readonly random: Random;
   private saved: { state: MachineState; slots: Map<number, Slot> } | undefined;
-  /** By generation: what was mapped then, and by whom it was owned. */
+  /** By generation: what was mapped, and which memory it was. */
   private readonly past = new Map<number, string[]>();
-  /** The last lines and what they answered. */
+  /** The last lines with their answers. */
   readonly trail: string[] = [];
 
   constructor(
@@ -61,7 +61,7 @@ class Walk {
     this.remember();
   }
 
-  /** True when the line was taken; '' or what it says is no error. */
+  /** True when the line was accepted: it printed nothing or no error. */
   private async line(text: string): Promise<boolean> {
     return !REFUSED.test(await this.execute(text));
   }
@@ -94,17 +94,17 @@ class Walk {
     if (free) this.own(name, 'backend', this.machine.backends.list().find(({ id }) => id === name)!.hva, size);
   }
 
-  /** Memory was handed out: nobody may use it yet. */
+  /** Checks newly allocated memory: nothing may use it yet. */
   private own(name: string, kind: 'backend' | 'bare', start: number, size: number): void {
     const { model } = this;
-    expect(model.maps(start, size), `${name} is handed out while a slot maps it`).toBe(false);
+    expect(model.maps(start, size), `${name} is allocated while a slot maps it`).toBe(false);
     const overlapped = model.owners.filter((owner) => owner.start < start + size && start < owner.start + owner.size);
     expect(overlapped.filter(({ kind: each }) => each === 'backend')).toEqual([]);
     model.owners = model.owners.filter((owner) => !overlapped.includes(owner));
     model.owners.push({ name, kind, start, size, since: this.since(start) });
   }
 
-  /** When the machine handed that memory out. */
+  /** When the machine allocated that memory. */
   private since(start: number): number {
     return this.ranges().find((range) => range.start === start)!.since;
   }
@@ -114,13 +114,13 @@ class Walk {
     return host.ranges() as ReturnType<Walk['ranges']>;
   }
 
-  /** Bare memory is given back when no slot, edit or undo can use it: never while a slot does. */
+  /** Bare memory is freed once no slot, edit or undo can use it, never while a slot does. */
   private noticeFreed(): void {
     const { model } = this;
     const kept = new Set(this.ranges().map(({ start, since }) => `${start} ${since}`));
     for (const owner of model.owners.filter(({ start, since }) => !kept.has(`${start} ${since}`))) {
       expect(owner.kind).toBe('bare');
-      expect(model.maps(owner.start, owner.size), `${owner.name} was given back while a slot maps it`).toBe(false);
+      expect(model.maps(owner.start, owner.size), `${owner.name} was freed while a slot maps it`).toBe(false);
       model.owners.splice(model.owners.indexOf(owner), 1);
     }
   }
@@ -184,7 +184,7 @@ class Walk {
       if (edit) staged.push(edit);
     }
     if (staged.length === 0) return;
-    // What is staged twice is refused while staging; what is staged alone is left to the commit.
+    // Conflicts between staged edits are refused while staging; a single one is checked by the commit.
     const ids = staged.flatMap(({ wishes }) => wishes.map(({ id }) => id));
     if (new Set(ids).size < ids.length) return;
     const wishes = staged.flatMap((edit) => edit.wishes);
@@ -199,14 +199,14 @@ class Walk {
       if (how === 'commit -s') await this.execute('changeset_check');
       taken = how === 'commit -s' ? await this.stepped() : await this.line(`changeset_${how}`);
     }
-    // Host memory without hva was taken when the line was read; only the machine knows where.
+    // Without an hva, host memory was allocated when the line was read; only the machine knows where.
     if (taken)
       for (const { id, next } of wishes) {
         if (next?.hva !== 0) continue;
         next.hva = this.machine.memory.memslotById(id)!.userspaceAddr;
         this.own(`bare.${id}`, 'bare', next.hva, next.size);
       }
-    // Refused, and so nobody knows where that memory would have been: the model has nothing to say.
+    // Refused, so the place of that memory is unknown and the model cannot predict anything.
     const known = wishes.every(({ next }) => next?.hva !== 0);
     if (known) {
       const lines = staged.map(({ line }) => line).join('; ');
@@ -234,7 +234,7 @@ class Walk {
       const gpa = this.place();
       const owner = random.below(3) > 0 && model.owners.length > 0 ? random.of(model.owners) : undefined;
       if (!owner) {
-        // A refusal has no place for memory that nobody knows: it is taken alone and where there is room.
+        // A refused edit leaves no known place for its memory, so this one is staged alone and where there is room.
         if (index > 0 || !model.isFree(gpa, size)) return undefined;
         return { line: `memslot_add ${id} ${gpa} ${size}`, wishes: [{ id, next: { id, gpa, size, hva: 0, flags: 0 }, span: false }] };
       }
@@ -280,7 +280,7 @@ class Walk {
     }
   }
 
-  /** Moves a slot behind the one that it follows in host memory: merges across backings need that. */
+  /** Moves a slot next to the one that precedes it in host memory, as merges across backings need. */
   private neighbour(of: Slot): ReturnType<Walk['edit']> {
     const next = [...this.model.slots.values()].find((each) => each.id !== of.id && each.hva === of.hva + of.size);
     if (!next) return undefined;
@@ -290,7 +290,7 @@ class Walk {
 
   // What goes back and forth
 
-  /** Undo, redo or go-to: where it is taken, everything is mapped as it was then, and it is the same memory. */
+  /** Undo, redo or go-to: if accepted, everything is mapped as it was then, to the same memory. */
   private async travel(): Promise<void> {
     const { commits } = this.monitor;
     const at = Math.max(0, commits.live - 6 + this.random.below(10));
@@ -335,7 +335,7 @@ class Walk {
       const free = model.isFree(gpa, range.size);
       const before = model.mapping();
       const outcome = virtio.plug('vm0', range);
-      // A slot of its own memory next to it grows; people may have put that anywhere, also where another slot is in the way then.
+      // An adjacent slot with its own memory grows. A person may have put it anywhere, also where another slot is now in the way.
       if (free) expect(outcome).toBe('done');
       this.count('plug', outcome === 'done');
       if (outcome !== 'done') return;
@@ -359,7 +359,7 @@ class Walk {
     const before = this.facts();
     const answer = await this.execute('layout_load mine');
     const taken = !answer.startsWith('Error');
-    // What a machine saves it can read: it may only be another machine by now.
+    // A machine can always read what it saves, but by now its devices may differ.
     expect(answer).not.toMatch(/bytes into/);
     this.count('layout_load', taken);
     this.adopt();
@@ -379,7 +379,7 @@ class Walk {
     this.adopt();
   }
 
-  /** What a person reads must not name memory that is not there. */
+  /** Printed text must not name memory that does not exist. */
   private async look(): Promise<void> {
     const sizes = new Map(this.machine.backends.list().map(({ id, size }) => [id, size]));
     for (const [, id, end] of (await this.monitor.execute('info mtree')).matchAll(/@(\S+) [0-9a-f]+-([0-9a-f]+)/g)) {
@@ -404,7 +404,7 @@ class Walk {
     }));
   }
 
-  /** After what the model does not foresee: takes over what is there. What must hold of it is said by whoever calls. */
+  /** After an operation that the model does not predict: adopts the machine's state. The caller states what must hold. */
   private adopt(): void {
     const { model, machine } = this;
     model.slots = new Map(this.machineSlots().map((slot) => [slot.id, slot]));
@@ -427,7 +427,7 @@ class Walk {
   }
 }
 
-it(`who owns which byte: ${STEPS} random steps beside the model (LAB_SEED=${SEED})`, async () => {
+it(`ownership of every byte: ${STEPS} random steps beside the model (LAB_SEED=${SEED})`, async () => {
   const machine = await testMachine({
     ram: RAM,
     slots: 4,

@@ -8,26 +8,26 @@ import type { Soak } from './soak';
 const SEEDS = 12;
 /** Guest instructions with each seed. */
 const INSTRUCTIONS = 200e6;
-/** The longest that a stretch may take that is asked to end after a few ms, ms; the machine is shared. */
+/** Limit for a stretch that should end after a few ms, ms; the machine is shared. */
 const STRETCH_LIMIT_MS = 10_000;
-/** Bytes that the process may hold more after the last seed than after the first ones. */
+/** Bytes by which the process may grow between the first seeds and the last. */
 const GROWTH = 48 * MIB;
 const WARM_UP = 4;
-/** Guest instructions in which memlab reads what was typed before. */
+/** Guest instructions that memlab needs to read what was typed before. */
 const DRAIN = 5e6;
-/** Guest instructions after which it is reset: its nonsense may have sent a vCPU elsewhere, where it runs nothing of interest. */
+/** Guest instructions between resets: the random operations may have sent a vCPU somewhere where it runs nothing of interest. */
 const RESET_EVERY = 3e6;
-/** Idle stretches after which the guest has switched itself off. */
+/** Idle stretches after which the guest counts as switched off. */
 const IDLE_LIMIT = 50;
 
 export interface Fuzzed {
   resets: number;
-  /** Times that the guest powered off, shut down or left where no memory is. */
+  /** How often the guest powered off, shut down or jumped to unbacked memory. */
   ends: number;
   stats: Record<string, number>;
 }
 
-/** One machine under one seed; afterwards it boots memlab. Its time comes from a counter, so a seed is always the same run. */
+/** One machine with one seed; afterwards it boots memlab. Its clock is a counter, so a seed always gives the same run. */
 export async function fuzzMachine(seed: number, instructions: number): Promise<Fuzzed> {
   let now = 0;
   const wallClock = () => {
@@ -94,7 +94,7 @@ export async function fuzzMachine(seed: number, instructions: number): Promise<F
   return fuzzed;
 }
 
-/** Plugs what is not there, and asks for what is: the guest answers with nonsense. */
+/** Plugs missing DIMMs and requests the removal of the others; the guest answers at random. */
 function hotplug(machine: Machine): void {
   const dimm = machine.dimms.list()[0];
   if (dimm) {
@@ -110,14 +110,14 @@ function dropDimm(machine: Machine, id: string): void {
   for (let n = 0; n < 100 && machine.dimms.list().length > 0; n++) machine.run.advance(100_000);
 }
 
-/** The same machine with another guest in it: after all that, a reset is a reset. */
+/** Boots another guest on the same machine: a reset must still reset everything. */
 async function bootMemlab(machine: Machine, image: GuestImage): Promise<void> {
   const guest = new Guest(machine);
   image.kernel = rootFile('guests/memlab/memlab.elf');
   machine.reset();
   if (machine.run.state === 'paused') machine.run.cont();
   guest.until('lab> ');
-  // Keys that the other guest never fetched come first.
+  // Keys that the previous guest never fetched come first.
   machine.run.advance(DRAIN);
   guest.type('\r');
   machine.run.advance(DRAIN);

@@ -1,4 +1,4 @@
-/** The gdb stub under a hostile client: ten thousand packets, and the guest stays as it was. */
+/** The gdb stub under a hostile client: ten thousand packets must leave the guest unchanged. */
 import { Guest, rootFile } from '../guests/harness';
 import { attack } from '../support/gdb-fuzz';
 import { Random } from '../support/random';

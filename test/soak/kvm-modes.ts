@@ -1,5 +1,5 @@
 /**
- * kvm-modes in the guest linux-kvm: random programs in six modes, nested and plainly, until so many exits of nested guests went to their VMM.
+ * kvm-modes in the guest linux-kvm: random programs in six modes, nested and not, until a given number of nested exits have reached their VMM.
  */
 import { Linux, missingKvm } from '../guests/linux';
 import type { Soak } from './soak';
@@ -11,7 +11,7 @@ const REPORT_EVERY = 5;
 
 export const kvmModes: Soak = {
   name: 'kvm-modes',
-  title: `${EXITS} port and MMIO exits of nested guests in real, protected, paged, PAE, long and compatibility mode, against the same code run plainly`,
+  title: `${EXITS} port and MMIO exits of nested guests in real, protected, paged, PAE, long and compatibility mode, compared with the same code run without nesting`,
   async run(say) {
     if (missingKvm) throw new Error(missingKvm);
     const linux = await Linux.boot({ variant: 'linux-kvm', bootLimit: 3e9, smp: 2 });

@@ -1,6 +1,6 @@
 /**
- * Change sets of the lab's own memslots under nested guests: random programs of kvm-modes compute, nested and plainly, while the DIMM that holds
- * their memory is split, merged, logged and given other backings.
+ * Change sets of the lab's own memslots under nested guests: random programs of kvm-modes run nested and without nesting while the DIMM that holds
+ * their memory is split, merged, logged and moved to other backings.
  */
 import { Linux, missingKvm } from '../guests/linux';
 import { Random } from '../support/random';
@@ -15,7 +15,7 @@ const SEED = Number(process.env.LAB_SEED ?? 20261204);
 
 export const kvmSets: Soak = {
   name: 'kvm-sets',
-  title: `${CHANGE_SETS} random change sets under nested guests whose results, registers and memory have to be those of the same code run plainly`,
+  title: `${CHANGE_SETS} random change sets under nested guests whose results, registers and memory must equal those of the same code run without nesting`,
   async run(say) {
     if (missingKvm) throw new Error(missingKvm);
     const linux = await Linux.boot({ variant: 'linux-kvm', bootLimit: 3e9, smp: 2 });

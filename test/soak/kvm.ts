@@ -1,7 +1,7 @@
 /**
- * The engine judged by KVM: kvm-fuzz in the guest linux-kvm, its calls compared with the engine on all three indexes. Every fourth round the
- * lab's own memslots are split, merged, logged and given other backings under the nested guest meanwhile. Then as many under QEMU's TCG, where
- * it is installed: what KVM answers on another machine counts as well. LAB_GUEST=linux-kvm-6.12 asks the KVM of Linux 6.12.
+ * Compares the engine with KVM: kvm-fuzz runs in the guest linux-kvm, and the engine makes the same calls on all three indexes. In every fourth round
+ * the lab's own memslots are also split, merged, logged and moved to other backings under the nested guest. Then the same number of calls under
+ * QEMU's TCG, if installed, as a second machine. LAB_GUEST=linux-kvm-6.12 selects the KVM of Linux 6.12.
  */
 import { bzImageOf, Linux, type LinuxVariant, linuxImage, missingGuest } from '../guests/linux';
 import { compareAnswers } from '../support/kvm-answers';
@@ -21,10 +21,10 @@ const QEMU_PHYS_BITS = 40;
 /** Instructions between two change sets under a round, at most. */
 const SLICE = 20_000_000;
 
-/** Throws with the first call that was answered differently. */
+/** @throws Error with the first call that was answered differently */
 function compare(output: string, physAddrBits: number, what: string): number {
   const lines = output.replaceAll('\r', '').split('\n');
-  if (!lines.includes('end')) throw new Error(`${what}: kvm-fuzz did not come to its end: ${output.slice(-300)}`);
+  if (!lines.includes('end')) throw new Error(`${what}: kvm-fuzz did not finish: ${output.slice(-300)}`);
   let calls = 0;
   for (const index of INDEXES) {
     const compared = compareAnswers(lines, { physAddrBits, index });

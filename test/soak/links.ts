@@ -7,12 +7,12 @@ import type { Soak } from './soak';
 
 const LINKS = 10_000;
 const REPORT_EVERY = 1000;
-/** A link that holds a browser up for longer than this is an attack that works, ms. */
+/** A link that blocks a browser for longer than this is a successful attack, ms. */
 const SLOWEST = 2000;
 const MIB = 1 << 20;
 const SEED = 20210201;
 
-/** A mutated link: damaged itself, or whole with a damaged layout inside. */
+/** A mutated link: damaged itself, or intact with a damaged layout inside. */
 async function mutatedLink(text: string, random: Random): Promise<string> {
   const kind = random.below(3);
   if (kind === 0) return mutateCharacters((await packLink(text, '')).slice(1), random, `${BASE64URL}=.#%<`);
@@ -24,7 +24,7 @@ async function plainMachine(): Promise<Guest> {
   return Guest.boot({ guest: { name: 'memlab', kernel: rootFile('guests/memlab/memlab.elf') }, ram: 16 * MIB, slots: 8, maxmem: 2 ** 40 });
 }
 
-/** A layout with something of everything: DIMMs, one of them split, a bare slot, a read-only one. */
+/** A layout with every kind of content: DIMMs, one of them split, a bare slot, a read-only one. */
 async function sampleLayout(): Promise<string> {
   const { machine } = await plainMachine();
   for (const [id, addr] of [
@@ -40,7 +40,7 @@ async function sampleLayout(): Promise<string> {
   return layoutText(captureLayout(machine));
 }
 
-/** Loads what the link carries, as the page does; the reason where it is refused. */
+/** Loads the link as the page does; returns the reason if it is refused. */
 async function open(guest: Guest, link: string): Promise<string | undefined> {
   const unpacked = await unpackLink(link);
   return unpacked.ok ? loadLayout(guest.machine, unpacked.text) : unpacked.reason;
@@ -66,7 +66,7 @@ export const links: Soak = {
         throw new Error(`link ${n} took ${(performance.now() - start).toFixed(0)} ms: ${link.slice(0, 2000)}`);
       if (reason === undefined) {
         accepted++;
-        // Nothing that was loaded may weigh on the next one.
+        // A loaded layout must not affect the next one.
         guest = await plainMachine();
       } else {
         checkReason(reason);

@@ -20,7 +20,7 @@ function piecesOf({ machine }: Linux, backend: string): Memslot[] {
   return machine.memory.memslotsByHva(hva, hva + size).sort((a, b) => a.baseGfn - b.baseGfn);
 }
 
-/** Stages splits, merges, dirty logging and a new backing at random: nothing that the guest may notice. */
+/** Stages random splits, merges, dirty logging and a new backing; the guest must notice none of them. */
 export async function changeAtRandom(linux: Linux, backend: string, random: Random): Promise<void> {
   const { changeSet, memory } = linux.machine;
   const pieces = piecesOf(linux, backend);
@@ -60,7 +60,7 @@ async function changeSets(linux: Linux, say: (text: string) => void): Promise<vo
     if (n % REPORT_EVERY === 0) say(`${n} change sets, the memory is in ${piecesOf(linux, 'd-ram').length} slots`);
   }
   const rounds = Number(/^\d+$/m.exec(linux.sh('touch /stop; wait; cat /rounds', 20e9))?.[0]);
-  if (!(rounds > 0)) throw new Error('no checksum was ever finished');
+  if (!(rounds > 0)) throw new Error('no checksum was completed');
   const wrong = linux.sh('cat /wrong; umount /mnt/t; rm -f /stop');
   if (!/No such file/.test(wrong)) throw new Error(`the guest read wrong bytes: ${wrong}`);
   if (!linux.unplug('d')) throw new Error('the guest did not give the DIMM back');
@@ -78,10 +78,10 @@ function plugging(linux: Linux, say: (text: string) => void): void {
     linux.machine.backends.delete('p-ram');
     if (n % 20 === 0) say(`${n} rounds of plugging and unplugging`);
   }
-  if (linux.meminfo('MemTotal') !== total) throw new Error('the guest has another MemTotal than before');
+  if (linux.meminfo('MemTotal') !== total) throw new Error('MemTotal of the guest has changed');
 }
 
-/** Memory comes, goes and is taken apart under a stock kernel that computes checksums. */
+/** Memory is plugged, unplugged and taken apart under a stock kernel that computes checksums. */
 export const linux: Soak = {
   name: 'linux',
   title: `Linux: ${CHANGE_SETS} random change sets under a checksum loop, ${ROUNDS} rounds of plugging and unplugging, seed ${SEED}`,

@@ -4,7 +4,7 @@ import type { Soak } from './soak';
 const RUNS = 100_000;
 const INDEXES = ['array', 'rbtree', 'btree'];
 
-/** The tests of test/properties are grouped by the name of the index; those of no group compare the indexes. */
+/** The tests of test/properties are grouped by index name; those outside the groups compare the indexes. */
 const ACROSS = `^(?!(${INDEXES.join('|')}) )`;
 
 /** Those whose full name fits the pattern. */

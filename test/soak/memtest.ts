@@ -2,11 +2,11 @@ import { Memtest } from '../guests/memtest';
 import type { Soak } from './soak';
 
 const RAM = 24 << 20;
-/** A pass takes about 42 G instructions; half of them wait in the bit fade test. */
+/** A pass takes about 42 G instructions, half of them waiting in the bit fade test. */
 const LIMIT = 200e9;
 const REPORT_EVERY_MS = 15_000;
 
-/** One whole pass of Memtest86+: any error in the core, the paging or the mapping of the slots shows up as a memory error. */
+/** One whole pass of Memtest86+: any bug in the core, the paging or the slot mapping shows up as a memory error. */
 export const memtest: Soak = {
   name: 'memtest',
   title: 'a whole pass of Memtest86+ over 24 MiB',

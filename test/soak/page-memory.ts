@@ -1,6 +1,6 @@
 /**
- * What the built page keeps: a busy guest, and change sets without end, as fast as a monitor takes them. Every list that a page fills has a bound
- * (app/shared/bounds.ts); once all are full, the heaps of page and worker, DOM nodes and listeners must stay where they are.
+ * Memory of the built page with a busy guest and endless change sets, as fast as a monitor accepts them. Every list that a page fills has a bound
+ * (app/shared/bounds.ts); once all are full, the heaps of page and worker, DOM nodes and listeners must stop growing.
  */
 import { existsSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
@@ -14,12 +14,12 @@ const root = fileURLToPath(new URL('../..', import.meta.url));
 const PORT = Number(process.env.LAB_PORT ?? 4193);
 const MINUTES = Number(process.env.LAB_SOAK_MINUTES ?? 12);
 const SAMPLE_SECONDS = 20;
-/** Of the time: what fills no faster than it runs (charts, 256 commits). */
+/** Share of the time for lists that fill at a fixed rate (charts, 256 commits). */
 const WARM_UP = 0.4;
 /** Lines that fill the console's scrollback, 20 rows each, and inputs of 4 KiB that end the recording of a replay. */
 const FILL_CONSOLE = 300;
 const FILL_JOURNAL = 300;
-/** Bytes that a heap may grow by from the middle of the rest to its end: what V8 compiles and optimizes late is in it. */
+/** Bytes by which a heap may grow in the second half of the remaining time; this includes code that V8 compiles and optimizes late. */
 const SLACK = 1.5 * MIB;
 interface Region {
   slot: number;
@@ -75,7 +75,7 @@ async function workerSession(cdp: CDPSession): Promise<() => Promise<number>> {
 
 const monitor = (page: Page, line: string): Promise<string> => page.evaluate((text) => window.lab.monitor(text), line);
 
-/** Two DIMMs that exchange their addresses again and again. In the page: one call from here costs more than a change set. */
+/** Two DIMMs exchange their addresses repeatedly. The loop runs in the page, since one call from here costs more than a change set. */
 const exchange = (page: Page, lines: readonly string[]): Promise<void> =>
   page.evaluate(async (all) => {
     for (const line of all) {
@@ -148,7 +148,7 @@ async function measure(browser: Browser, say: (text: string) => void): Promise<S
   }
 }
 
-/** The lowest of a stretch: what is there when nothing waits to be drawn or sent. */
+/** The minimum over a stretch: memory in use when nothing is waiting to be drawn or sent. */
 const least = (samples: readonly Sample[], of: (sample: Sample) => number): number => Math.min(...samples.map(of));
 
 function judge(samples: readonly Sample[]): string {
@@ -157,10 +157,10 @@ function judge(samples: readonly Sample[]): string {
   const growth = (of: (sample: Sample) => number): number => least(after, of) - least(before, of);
   for (const heap of ['page', 'worker'] as const) {
     const bytes = growth((sample) => sample[heap]);
-    if (bytes > SLACK) throw new Error(`the ${heap}'s heap still grows when everything it keeps is full: ${(bytes / MIB).toFixed(2)} MiB`);
+    if (bytes > SLACK) throw new Error(`the ${heap}'s heap still grows when all of its lists are full: ${(bytes / MIB).toFixed(2)} MiB`);
   }
   const nodes = growth(({ nodes: count }) => count);
-  if (nodes > 200) throw new Error(`${nodes} DOM nodes came and did not go`);
+  if (nodes > 200) throw new Error(`${nodes} DOM nodes were added and not removed`);
   const { commits, page, worker } = samples.at(-1)!;
   return `${commits} change sets in ${MINUTES} minutes; page ${(page / MIB).toFixed(1)} MiB, worker ${(worker / MIB).toFixed(1)} MiB`;
 }

@@ -1,4 +1,4 @@
-/** The guest linux-kvm under QEMU's TCG, on a processor with SVM: the same kernel and programs on a machine that is not ours. */
+/** The guest linux-kvm under QEMU's TCG, on a processor with SVM: the same kernel and programs on an independent machine. */
 import { type ChildProcessWithoutNullStreams, spawn, spawnSync } from 'node:child_process';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -42,7 +42,7 @@ export class QemuLinux {
   }
 
   /**
-   * What a command prints. Nothing is typed before the prompt is there: firmware and kernel reset the serial port, and what waits in it is lost.
+   * The output of a command. Nothing may be typed before the first prompt: firmware and kernel reset the serial port, and pending input is lost.
    */
   async command(line: string): Promise<string> {
     this.text = '';

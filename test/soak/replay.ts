@@ -5,14 +5,14 @@ import type { Soak } from './soak';
 
 const SEED = 20261126;
 const RUNS = 4;
-/** Inputs: enough for a boot and as much again at the prompt. */
+/** Inputs: enough for a boot and the same number at the prompt. */
 const ROUNDS = 30_000;
-/** Once in about a thousand: most are typed, or let it go on. */
+/** About one in a thousand; most inputs are typed or let the guest continue. */
 const RARE = ['<plug>', '<unplug>', '<nmi>', '<stop>'];
 const USUAL = ['a', '\r', '<cont>', '<cont>', 'free -m\r', 'cat /proc/interrupts\r'];
 const INPUTS = [...RARE, ...Array.from({ length: 1000 }, (_unused, n) => USUAL[n % USUAL.length]!)];
 
-/** What a machine does depends on its inputs and their positions alone, however many vCPUs it has and whenever the host looks at its clock. */
+/** A machine's behaviour depends only on its inputs and their positions, regardless of the number of vCPUs and of when the host reads its clock. */
 export const replay: Soak = {
   name: 'replay',
   title: `Linux with 1 to 4 vCPUs, ${RUNS} runs each with ${ROUNDS} inputs by the wall clock, repeated by position in the other tier, seed ${SEED}`,
@@ -30,7 +30,7 @@ export const replay: Soak = {
         const [accel, other] = n % 2 === 0 ? (['jit', 'interp'] as const) : (['interp', 'jit'] as const);
         const options = { guest: linuxImage(), ram: 256 * MIB, smp, slots: 4, accel };
         const { end, text } = await sameAgain(options, SEED + 2 * n, INPUTS, ROUNDS, 1, { accel: other });
-        if (!text.includes('guest# ')) throw new Error(`with ${smp} vCPUs it did not come to its prompt`);
+        if (!text.includes('guest# ')) throw new Error(`with ${smp} vCPUs it did not reach its prompt`);
         say(
           `${smp} vCPUs, recorded with ${accel}: equal after ${end.instructions} instructions and ${Math.round(end.timeNs / 1e9)} s of guest time`,
         );

@@ -2,10 +2,10 @@ import { spawn } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
-/** ms: as good as none */
+/** ms: practically unlimited */
 const TIMEOUT = 7_200_000;
 
-/** Runs test files with another environment than `npm test` gives them, telling of each test. Resolves to vitest's exit status. */
+/** Runs test files with a different environment than `npm test`, reporting each test. Resolves to vitest's exit status. */
 export function runVitest(args: readonly string[], env: Record<string, string>, say: (text: string) => void): Promise<number> {
   const options = ['run', '--reporter=verbose', `--testTimeout=${TIMEOUT}`, ...args];
   return new Promise((done, fail) => {
@@ -16,7 +16,7 @@ export function runVitest(args: readonly string[], env: Record<string, string>, 
     });
     child.stdout.setEncoding('utf8');
     child.stdout.on('data', (text: string) => {
-      // Tests that a pattern leaves out are listed as skipped: no news.
+      // Tests that the pattern excludes are listed as skipped; do not report them.
       for (const line of text.split('\n')) if (line.trim() !== '' && !line.includes('↓')) say(line.trimEnd());
     });
     child.on('error', fail);

@@ -22,6 +22,6 @@ export const segments: Soak = {
       }
     }
     const faults = [...trio.faults].sort(([a], [b]) => a - b).map(([vector, times]) => `${vector}: ${times}`);
-    return `${scenes} scenes, ${trio.rounds} rounds, ${trio.instructions} instructions agree (${trio.stuck} rounds faulted for ever); faults by vector: ${faults.join(', ')}`;
+    return `${scenes} scenes, ${trio.rounds} rounds, ${trio.instructions} instructions agree (${trio.stuck} rounds faulted forever); faults by vector: ${faults.join(', ')}`;
   },
 };

@@ -1,10 +1,10 @@
-/** A command in a Linux guest while the memslots of its DIMM change under it. */
+/** Runs a command in a Linux guest while the memslots of its DIMM change. */
 import { MIB } from '../guests/harness';
 import type { Linux } from '../guests/linux';
 import type { Random } from '../support/random';
 import { changeAtRandom } from './linux';
 
-/** A DIMM for `shaken`. `zone`: online_movable has it hold what programs map (and so a nested guest's memory), as far as it goes. */
+/** A DIMM for `shaken`. `zone`: with online_movable, Linux prefers it for memory that programs map, including a nested guest's memory. */
 export function plugForShaking(linux: Linux, zone: 'online' | 'online_movable' = 'online'): void {
   linux.plug('d', 128 * MIB);
   linux.sh(`sleep 1; echo ${zone} > /sys/devices/system/memory/memory2/state`);
@@ -12,9 +12,9 @@ export function plugForShaking(linux: Linux, zone: 'online' | 'online_movable' =
 
 export interface Shaken {
   output: string;
-  /** Change sets that were committed meanwhile. */
+  /** Change sets committed while the command ran. */
   sets: number;
-  /** Of them those under which a vCPU was in its nested guest, or had just left it, with memory of its own in the DIMM. */
+  /** Those of them during which a vCPU was in its nested guest, or had just left it, with nested guest memory in the DIMM. */
   under: number;
 }
 

@@ -14,7 +14,7 @@ import { Random } from '../support/random';
 
 const MIB = 1 << 20;
 const CONFIG = { ram: 16 * MIB, slots: 8, maxmem: 2 ** 40, smp: 1, accel: 'interp' } as const;
-/** Turns that a mutated replay gets. */
+/** Turns that a mutated replay may take. */
 const TURNS = 4;
 const guest = { name: 'memlab', kernel: rootFile('guests/memlab/memlab.elf') };
 let core: WebAssembly.Module | undefined;
@@ -29,7 +29,7 @@ export function checkReason(reason: string): void {
     throw new Error(`the reason is not one clear line: ${JSON.stringify(reason.slice(0, 200))}`);
 }
 
-/** A state and a replay with something of everything. */
+/** A state and a replay with every kind of content. */
 async function samples(): Promise<{ kind: 's' | 'r'; content: Uint8Array }[]> {
   const { machine } = new Guest(await make());
   const monitor = new Monitor(machine, testEnv(layoutFormat));
@@ -76,7 +76,7 @@ async function mutated({ kind, content }: { kind: 's' | 'r'; content: Uint8Array
   return { replay: random.below(2) === 0 ? file : mutateBytes(file, random) };
 }
 
-/** As the worker opens it; the reason where it is refused. */
+/** Opens the link as the worker does; returns the reason if it is refused. */
 async function open(sent: Partial<Asked>): Promise<string | undefined> {
   const message: Asked = { config: CONFIG, guest, ...sent };
   const wanted = await wantedBy(message);

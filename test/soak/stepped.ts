@@ -8,21 +8,21 @@ const COMMITS = 200;
 const REPORT_EVERY = 20;
 const SEED = 20260811;
 const PAGE = 4096;
-/** Guest instructions between two phases, at most: far more than there are between two ticks of its timer. */
+/** Maximum guest instructions between two phases: far more than between two ticks of its timer. */
 const BETWEEN = 3_000_000;
-/** ...and for the guest to answer what was typed. */
+/** Maximum guest instructions to answer typed input. */
 const ANSWER = 400e6;
 /** First id for pieces of RAM. */
 const PIECES = 200;
 const MAX_PIECES = 12;
 
-/** What the kernel itself lives in, its code and page tables included. */
+/** The memory of the kernel itself, including its code and page tables. */
 function ramOf({ machine }: Linux): Memslot[] {
   const board = machine.backends.list().filter(({ kind, id }) => kind === 'board' && id.startsWith('ram.'));
   return board.flatMap(({ hva, size }) => machine.memory.memslotsByHva(hva, hva + size));
 }
 
-/** Stages another backing for one piece of RAM at least, and splits or merges others. */
+/** Stages another backing for at least one piece of RAM, and splits or merges others. */
 function stageAtRandom(linux: Linux, random: Random): void {
   const { changeSet, memory } = linux.machine;
   const pieces = ramOf(linux).sort((a, b) => a.baseGfn - b.baseGfn);
@@ -40,7 +40,7 @@ function stageAtRandom(linux: Linux, random: Random): void {
   });
 }
 
-/** Runs the guest for a random while; between the two swaps that ends where it meets the INVALID slot. */
+/** Runs the guest for a random time; between the two swaps it stops when it accesses the INVALID slot. */
 function live(linux: Linux, random: Random): void {
   for (let n = 0; n <= random.below(3); n++) linux.machine.run.advance(1 + random.below(BETWEEN));
 }
@@ -64,8 +64,8 @@ function commitStepped(linux: Linux, random: Random, n: number): void {
 }
 
 /**
- * Stock Linux whose own RAM gets other backings, phase by phase, while its timers fire, files are copied and compared, and somebody types:
- * no interrupt may be lost, whatever it meets between the two swaps.
+ * Stock Linux whose own RAM gets other backings, phase by phase, while its timers fire, files are copied and compared, and keys are typed. No
+ * interrupt may be lost, whatever happens between the two swaps.
  */
 export const stepped: Soak = {
   name: 'stepped',
@@ -88,10 +88,10 @@ export const stepped: Soak = {
     const figure = (file: string): number => Number(/^\d+$/m.exec(linux.sh(`cat ${file}`, 20e9))?.[0]);
     linux.sh('touch /stop; wait', 20e9);
     const [rounds, ticks] = [figure('/rounds'), figure('/ticks')];
-    if (!(rounds > 0 && ticks > COMMITS / 4)) throw new Error(`the guest stood still: ${rounds} rounds of checksums, ${ticks} ticks`);
+    if (!(rounds > 0 && ticks > COMMITS / 4)) throw new Error(`the guest made no progress: ${rounds} rounds of checksums, ${ticks} ticks`);
     const wrong = linux.sh('cat /wrong');
     if (!/No such file/.test(wrong)) throw new Error(`the guest read wrong bytes: ${wrong}`);
-    if (!(machine.inspect.stats().retries! > 0)) throw new Error('the guest never met an INVALID slot');
+    if (!(machine.inspect.stats().retries! > 0)) throw new Error('the guest never accessed an INVALID slot');
     const complaints = linux.complaints().filter((line) => !/NMI received for unknown reason/.test(line));
     if (complaints.length > 0) throw new Error(`the kernel complains: ${complaints.join('; ')}`);
     return `${rounds} rounds of checksums and ${ticks} ticks were right, ${machine.inspect.stats().retries} retries`;

@@ -1,8 +1,8 @@
-/** Random programs that run plainly and nested on the bare core, and VMCBs, maps and tables full of nonsense. */
+/** Random programs, plain and nested, on the bare core, and VMCBs, maps and tables with random contents. */
 import { runVitest } from './run-vitest';
 import type { Soak } from './soak';
 
-/** Test files, and how many runs a long one is; LAB_SOAK_RUNS takes the place of both. */
+/** Test files with their number of runs in a soak; LAB_SOAK_RUNS overrides both. */
 const LONG = [
   ['test/tiers/nested.test.ts', 25_000],
   ['engine/cpu/svm/fuzz.test.ts', 100_000],
@@ -17,6 +17,6 @@ export const svm: Soak = {
       say(`${path}, ${count} runs`);
       if ((await runVitest([path], { LAB_SOAK_RUNS: count }, say)) !== 0) throw new Error(`${path} fails (see above)`);
     }
-    return 'not one register differs, and nothing that VMRUN was given broke the core';
+    return 'no register differs, and no input to VMRUN broke the core';
   },
 };

@@ -3,10 +3,10 @@ import { GIB, Guest, MIB } from '../guests/harness';
 import { linuxImage, missing } from '../guests/linux';
 import type { Soak } from './soak';
 
-/** Instructions between two digests: a prime, so that they fall anywhere. */
+/** Instructions between two digests: a prime, so that they do not align with anything. */
 const EVERY = 24_999_983;
 const PROMPT = 'guest# ';
-/** As many more digests at the prompt. */
+/** Number of additional digests at the prompt. */
 const AFTER = 2;
 
 const boot = (smp: number, accel: 'jit' | 'interp'): Promise<Guest> =>

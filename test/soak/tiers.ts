@@ -12,7 +12,7 @@ export const tiers: Soak = {
     const first = Number(process.env.SEED ?? Math.floor(Date.now() / 1000));
     say(`seeds from ${first} (SEED=${first})`);
     const programs = Number(process.env.PROGRAMS ?? PROGRAMS);
-    // Host memory scattered, and side by side.
+    // With scattered and with contiguous host memory.
     const pairs = [new Pair(false), new Pair(true)] as const;
     for (let n = 0; n < programs; n++) {
       const trial = { seed: first + n, slices: SLICES };

@@ -1,7 +1,7 @@
 /** Bytes, labels and a Multiboot header: enough to write small 32-bit guests in a test. Instructions are given as bytes. */
 
 const MULTIBOOT_MAGIC = 0x1badb002;
-/** The header says itself where the image goes (Multiboot 1, 3.1.3). */
+/** The header itself gives the load address of the image (Multiboot 1, 3.1.3). */
 const MULTIBOOT_ADDRESSES = 0x10000;
 export const LOAD_AT = 0x100000;
 
@@ -39,7 +39,7 @@ export class Assembler {
     return this.d(0);
   }
 
-  /** 32-bit distance to a label, from behind it. */
+  /** 32-bit distance to a label, from the end of this field. */
   to(label: string): this {
     this.fixups.push({ at: this.bytes.length, label, relative: true });
     return this.d(0);

@@ -1,4 +1,4 @@
-/** A core in 64-bit mode at CPL 0 where a fault is told by its vector: every gate leads to a HLT of its own. */
+/** A core in 64-bit mode at CPL 0 that reports a fault by its vector: every gate leads to a separate HLT. */
 import { expect } from 'vitest';
 import { EXIT_HLT } from '../../engine/abi/exits';
 import * as abi from '../../engine/abi/vcpu';

@@ -1,6 +1,6 @@
 /**
- * A bare vCPU for tests: build/core.wasm over a flat test memory (gpa 0 up to `ramSize`, host pages in reversed order unless told otherwise, so
- * that nothing works by accident on contiguous host memory), with recorded MMIO and port accesses. Needs `npm run asm` first.
+ * A bare vCPU for tests: build/core.wasm over a flat test memory (gpa 0 up to `ramSize`, host pages in reversed order by default, so that nothing
+ * works by accident on contiguous host memory), with recorded MMIO and port accesses. Needs `npm run asm` first.
  */
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -51,9 +51,9 @@ export class TestCore {
   /** Extra PAGE_* bits of `lookup` answers by gfn, and the gfns that `markDirty` named. */
   readonly pageFlags = new Map<number, number>();
   readonly dirtied: number[] = [];
-  /** gfns whose memory is another gfn's, or (-1) a device's. */
+  /** gfns redirected to the memory of another gfn, or (-1) to a device. */
   readonly moved = new Map<number, number>();
-  /** What devices answer; by default all ones. */
+  /** The devices' answers; all ones by default. */
   deviceRead: (access: Access) => bigint = () => 0xffffffffffffffffn;
   deviceWrite: (access: Access) => void = () => {};
   /** vCPUs that asserted FERR#. */
@@ -64,11 +64,11 @@ export class TestCore {
 
   readonly jit: Jit | undefined;
 
-  /** `jit`: compile what these options say; undefined: the interpreter alone. */
+  /** `jit`: options of the compiler; undefined: the interpreter alone. */
   constructor(
     readonly ramSize = 0x800000,
     jit?: JitOptions,
-    /** Neighbours of the guest's are neighbours in host memory. */
+    /** Guest pages that are adjacent are adjacent in host memory. */
     readonly forward = false,
   ) {
     if (jit)
@@ -216,12 +216,15 @@ export class TestCore {
     this.core.stateChanged(0);
   }
 
-  /** A gate of ring 3 for each of 48 vectors, by the code segment at selector 8, to a handler of its own that halts: 16 bytes each from `handlers` on. */
+  /**
+   * A gate with DPL 3 for each of 48 vectors, through the code segment at selector 8, to separate handlers that halt, 16 bytes each, starting at
+   * `handlers`.
+   */
   haltingHandlers(wide: boolean, idt: number, handlers: number): void {
     this.gates(wide, idt, handlers, 16, () => 'f4');
   }
 
-  /** The same, 128 bytes each; the handlers return at once but for those in `own`. That of #UD goes on behind two bytes. */
+  /** The same, 128 bytes each; the handlers return at once except those in `own`. The #UD handler skips two bytes. */
   returningHandlers(wide: boolean, idt: number, handlers: number, own: Readonly<Record<number, string>>): void {
     const back = wide ? '48cf' : 'cf';
     const skip = wide ? '4883042402 48cf' : '83042402 cf';
@@ -269,7 +272,7 @@ export class TestCore {
     return exit;
   }
 
-  /** Everything a guest can see of the vCPU, as text. */
+  /** The guest-visible state of the vCPU, as text. */
   state(): string {
     const regs = GPR_NAMES.map((name) => `${name}=${this.reg(name).toString(16)}`).join(' ');
     return `${regs} rip=${this.rip.toString(16)} flags=${this.flags.toString(16)} icount=${this.icount} cr2=${this.get64(abi.VCPU_CR2).toString(16)}`;
@@ -280,7 +283,7 @@ export class TestCore {
   }
 }
 
-/** "48 89 c3" -> bytes. Everything behind a ';' in a line is a comment. */
+/** "48 89 c3" -> bytes. Text after a ';' is a comment. */
 export function hex(text: string): Uint8Array {
   const digits = text.replaceAll(/;[^\n]*/g, '').replaceAll(/\s+/g, '');
   return Uint8Array.from(digits.match(/../g) ?? [], (pair) => Number.parseInt(pair, 16));

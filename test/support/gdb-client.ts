@@ -20,14 +20,14 @@ const works = (command: string): boolean => {
   }
 };
 
-/** Without gdb or gcc (npm run setup brings both) the tests with them say so and pass. */
+/** Without gdb or gcc (npm run setup installs both), the tests that need them print a note and pass. */
 export const gdbReady = works('gdb') && works('gcc');
-if (!gdbReady) console.log('gdb or gcc is missing: the gdb stub was not tried with them (npm run setup)');
+if (!gdbReady) console.log('gdb or gcc is missing: the gdb stub was not tested with them (npm run setup)');
 
 export const gdbFolder = mkdtempSync(join(tmpdir(), 'lab-gdb-'));
 let scripts = 0;
 
-/** What gdb prints. `symbols`: an ELF file; undefined: none. `started`: it runs. */
+/** Returns what gdb prints. `symbols`: an ELF file, or undefined. `started`: called once gdb runs. */
 export function runGdb(
   target: string,
   symbols: string | undefined,
@@ -42,7 +42,7 @@ export function runGdb(
       env: { ...process.env, LC_ALL: 'C' },
     });
     for (const stream of [gdb.stdout, gdb.stderr]) stream.on('data', (chunk) => (text += chunk));
-    // A gdb that waits for ever is shown with what it said.
+    // If gdb hangs, show its output.
     const late = setTimeout(() => gdb.kill('SIGKILL'), 60_000);
     gdb.on('error', reject);
     gdb.on('close', () => {
@@ -54,14 +54,14 @@ export function runGdb(
 }
 
 export interface Debugging {
-  /** What is typed at the guest's console, all of it before it starts: no wall clock has a say then. */
+  /** Typed at the guest's console, all before it starts, so that the wall clock has no influence. */
   typed?: string;
   started?(gdb: ChildProcess): void;
-  /** gdb said `kill`. */
+  /** gdb sent `kill`. */
   quit?(): void;
 }
 
-/** Runs gdb's commands against the machine, as `lab -gdb` serves it; what gdb prints. */
+/** Runs gdb's commands against the machine, served as by `lab -gdb`; returns what gdb prints. */
 export async function debug(
   machine: Machine,
   symbols: string,

@@ -45,7 +45,7 @@ const SAMPLES = [
   'X100000,4:abcd',
 ]; // prettier-ignore
 
-/** What may change the guest, run it, or end it: no part of this test. */
+/** Packets that may change the guest, run it or end it are left out. */
 const CHANGES = /^[GPMXcsCSvDkQZb]/;
 
 function sum(text: string): string {
@@ -68,7 +68,7 @@ function mutate(text: string, random: Random): string {
   return letters.filter((letter) => letter !== '#' && letter !== '$').join('');
 }
 
-/** Sends `count` of them in pieces; how many were answered. Throws what a session throws. */
+/** Sends `count` of them in pieces; returns how many were answered. Throws what a session throws. */
 export async function attack(host: GdbHost, random: Random, count: number): Promise<number> {
   let answers = 0;
   const session = new GdbSession(host, (bytes) => {

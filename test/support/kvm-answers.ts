@@ -1,6 +1,6 @@
 /**
- * Reads what guests/linux/kvm/kvm-fuzz.c prints and asks the engine the same: the first call that it answers differently. The program says
- * what each line means.
+ * Reads the output of guests/linux/kvm/kvm-fuzz.c and makes the same calls to the engine; finds the first call with a different answer. The program
+ * documents its lines.
  */
 import { type Errno, MemFlag, MemslotEngine } from '../../engine/memory/index';
 
@@ -21,7 +21,7 @@ const answerOf = (result: { ok: true } | { ok: false; errno: Errno } | { ok: fal
   return 'errno' in result ? result.errno : result.refusals[0]!.errno;
 };
 
-/** Words of 64 bits, as kvm-fuzz prints them. */
+/** 64-bit words, as kvm-fuzz prints them. */
 function wordsOf(bitmap: Uint8Array): string {
   const padded = new Uint8Array(Math.ceil(bitmap.length / 8) * 8);
   padded.set(bitmap);
@@ -36,9 +36,9 @@ class Player {
 
   constructor(private readonly machine: KvmMachine) {}
 
-  /** The answer that the line should have. `fields`: its words behind the call's letter. `given`: KVM's answer. */
+  /** The answer that the line should have. `fields`: its words after the call's letter. `given`: KVM's answer. */
   answer(call: string, fields: readonly string[], given: string): string {
-    // Addresses beyond 2^53 are no numbers; they are refused for what they are beyond in any case.
+    // Addresses beyond 2^53 are not exact numbers, but they are out of range and refused in any case.
     const at = (i: number): number => Number(BigInt(`0x${fields[i]}`));
     const slot = fields[0] === undefined ? 0 : at(0);
     const id = { slot: slot & 0xffff, asId: slot >>> 16 };
@@ -49,7 +49,7 @@ class Player {
         return '';
       }
       case 'q':
-        // Which slots lose their translations shows in no answer; kernels before 6.12 do not know the quirk.
+        // No answer shows which slots lose their translations; kernels before 6.12 do not know the quirk.
         return given === 'EINVAL' ? given : '0';
       case 'b':
         return answerOf(this.engine.dirtyLog.enableRing(at(0)));
@@ -82,8 +82,8 @@ class Player {
   }
 
   /**
-   * The same pages, each named once: a page whose translation was zapped is pushed again by KVM's next write fault while it still stands in
-   * the ring; the engine has it there once until it is reset.
+   * The same pages, each once. KVM pushes a zapped page again on its next write fault even if it is still in the ring; the engine keeps it there once
+   * until the reset.
    */
   private harvest(given: string): string {
     const theirs = given === '' ? [] : given.split(' ');
@@ -118,18 +118,18 @@ class Player {
   }
 }
 
-/** Words of a line that are not the answer. */
+/** The number of words of a line before its answer. */
 const ARGUMENTS: Readonly<Record<string, number>> = { n: 0, q: 0, b: 1, v: 0, s: 5, g: 1, c: 4, m: 1, r: 1, w: 1, h: 0, z: 0 };
 
 export interface Compared {
   calls: number;
-  /** What each kind of answer was given how often. */
+  /** How often each kind of answer was given. */
   answers: Map<string, number>;
-  /** The first call that the engine answers otherwise. */
+  /** The first call that the engine answers differently. */
   difference?: string;
 }
 
-/** `lines`: from kvm-fuzz, others among them are left out. */
+/** `lines`: the output of kvm-fuzz; other lines in it are ignored. */
 export function compareAnswers(lines: Iterable<string>, machine: KvmMachine): Compared {
   const player = new Player(machine);
   const compared: Compared = { calls: 0, answers: new Map() };
@@ -143,7 +143,7 @@ export function compareAnswers(lines: Iterable<string>, machine: KvmMachine): Co
     const kind = `${call} ${given.split(' ')[0]}`;
     compared.calls += 1;
     compared.answers.set(kind, (compared.answers.get(kind) ?? 0) + 1);
-    // ENOMEM is the machine's answer, not the interface's.
+    // ENOMEM depends on the machine, not on the interface.
     if (given === ours || given === 'ENOMEM') continue;
     compared.difference = `call ${compared.calls}: ${line}\n  KVM answers '${given}', the engine (${machine.index}) '${ours}'`;
     break;

@@ -1,4 +1,4 @@
-/** Hostile changes to texts, JSON and bytes, for whatever comes by link or file. */
+/** Hostile changes to texts, JSON and bytes, for input from links and files. */
 import type { Random } from './random';
 
 const hostileValues: readonly unknown[] = [
@@ -36,7 +36,7 @@ function containers(value: unknown): { holder: Record<string, unknown>; key: str
   return Object.keys(holder).flatMap((key) => [{ holder, key }, ...containers(holder[key])]);
 }
 
-/** Changes, drops or doubles one to three members of the layout. */
+/** Changes, drops or duplicates one to three members of the layout. */
 export function mutateValues(text: string, random: Random): string {
   const value: unknown = JSON.parse(text);
   for (let n = 1 + random.below(3); n > 0; n--) {
@@ -71,7 +71,7 @@ export function mutateCharacters(text: string, random: Random, alphabet: string)
 export const BASE64URL = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_';
 export const JSON_CHARACTERS = '{}[]",:0123456789-eE.\\u truefalsn';
 
-/** Flips, cuts, doubles or overwrites a few bytes. */
+/** Flips, cuts, duplicates or overwrites a few bytes. */
 export function mutateBytes(bytes: Uint8Array, random: Random): Uint8Array {
   let result = bytes.slice();
   for (let n = 1 + random.below(4); n > 0; n--) {

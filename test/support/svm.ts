@@ -10,7 +10,7 @@ import { TestCore } from './core';
 const HOST = 0x10000;
 export const GUEST = 0x30000;
 export const GUEST_STACK = 0x38000;
-/** Where the guest's gates lead: vector 0 here, each next one 16 bytes on; a HLT each. */
+/** The targets of the guest's gates: vector 0 here, each next one 16 bytes further, each a HLT. */
 export const GUEST_HANDLERS = 0x50000;
 export const IDT = 0x52000;
 export const VMCB = 0x100000;
@@ -99,12 +99,12 @@ export class SvmCore extends TestCore {
     this.put(svm.VMCB_RSP, 0x7000n);
   }
 
-  /** VMRUN with RAX at the VMCB: until the host halts behind its exit. */
+  /** VMRUN with RAX at the VMCB; runs until the host halts after the exit. */
   enter(budget = 10_000): Exit {
     this.rip = BigInt(HOST);
     this.setReg('rax', VMCB);
     this.set32(abi.VCPU_HALTED, 0);
-    // As hypervisors do: nothing comes between.
+    // As hypervisors do: nothing can interrupt the host.
     this.set32(svm.SVM_GIF_CLEAR, 1);
     expect(this.run(budget)).toBe(EXIT_HLT);
     expect(this.get32(svm.SVM_GUEST), 'the host halted').toBe(0);
@@ -126,7 +126,7 @@ export class SvmCore extends TestCore {
     this.poke(GUEST, `${code} f4`);
     return this.enter();
   }
-  /** Ended by the HLT that `guest` puts behind the code. */
+  /** Ended by the HLT that `guest` appends to the code. */
   done(exit: Exit): boolean {
     return exit.code === BigInt(HLT);
   }

@@ -1,11 +1,11 @@
-/** A guest with two vCPUs that count in one word, in turns that the guest does not choose. */
+/** A guest with two vCPUs that increment one word, in an order that the scheduler chooses. */
 import type { Assembler } from './assembler';
 
 const AP_CODE = 0x8000;
-/** gpa of the word that they count in. */
+/** gpa of the counter. */
 export const COUNTER = 0x9000;
 
-/** vCPU 0 starts vCPU 1 with `length` bytes of 16-bit code behind the label 'ap', and goes on. */
+/** vCPU 0 starts vCPU 1 with `length` bytes of 16-bit code at the label 'ap', and continues. */
 export function wakeSecond(asm: Assembler, length: number): void {
   asm.b(0xbe).at('ap').b(0xbf).d(AP_CODE).b(0xb9).d(length).b(0xf3, 0xa4); // mov esi, ap; mov edi, AP_CODE; mov ecx, length; rep movsb
   asm.b(0xc7, 0x05).d(0xfee000f0, 0x1ff); // local APIC on
@@ -14,8 +14,8 @@ export function wakeSecond(asm: Assembler, length: number): void {
 }
 
 /**
- * vCPU 0 starts vCPU 1 with the first `length` bytes behind the label 'ap', which the caller writes next (16-bit code), then counts and
- * polls the serial line: a byte is answered with what the word holds.
+ * vCPU 0 starts vCPU 1 with the first `length` bytes at the label 'ap', which the caller writes next (16-bit code). It then counts and polls the
+ * serial line, and answers each byte with the value of the counter.
  */
 export function startSecond(asm: Assembler, length: number): void {
   wakeSecond(asm, length);

@@ -1,4 +1,4 @@
-/** Compiled code goes on behind instructions that end their block out of line, and leaves where the interpreter would. */
+/** Compiled code continues after out-of-line instructions that end their block, and exits where the interpreter would. */
 import { describe, expect, it } from 'vitest';
 import * as abi from '../../engine/abi/vcpu';
 import { JIT_DEFAULTS } from '../../engine/jit/jit';
@@ -23,7 +23,7 @@ function machine(jit: boolean): TestCore {
   return t;
 }
 
-/** The same in both tiers: state when it ends, the last exit, and everything that devices were asked. */
+/** Both tiers must agree on the final state, the last exit, and every device access. */
 function agree(prepare: (t: TestCore) => void, budget: number): TestCore {
   const [plain, compiled] = [false, true].map((jit) => {
     const t = machine(jit);
@@ -43,20 +43,20 @@ function expectCompiled(t: TestCore, share: number): void {
 /** OUT 80h, AL; INC EAX; IN AL, 81h; DEC ECX; JNZ back; HLT. */
 const PORTS = 'e680 ffc0 e481 ffc9 75f6 f4';
 
-describe('behind an instruction that ends its block', () => {
-  it('compiled code goes on', () => {
+describe('after an instruction that ends its block', () => {
+  it('compiled code continues', () => {
     const t = agree((core) => {
       core.poke(CODE, PORTS);
       core.setReg('rcx', 20_000);
     }, 200_000);
     expect(t.rip).toBe(BigInt(CODE + 11));
     expectCompiled(t, 0.9);
-    // Of 40,000 accesses hardly one made it leave: those with which a slice ends.
+    // Of 40,000 accesses only those at the end of a slice made it exit.
     const left = t.jit!.figures().exits.filter(({ reason }) => reason === 'in' || reason === 'out');
     expect(left.reduce((sum, { count }) => sum + count, 0)).toBeLessThan(1000);
   });
 
-  it('an interrupt that a device raises comes at once', () => {
+  it('an interrupt that a device raises is delivered at once', () => {
     const t = agree((core) => {
       core.poke(CODE, PORTS);
       core.core.setRflags(0, 0x202);
@@ -72,7 +72,7 @@ describe('behind an instruction that ends its block', () => {
     expectCompiled(t, 0.3);
   });
 
-  it('a device that asks for it makes the vCPU leave', () => {
+  it('a device can request an exit of the vCPU', () => {
     const t = agree((core) => {
       core.poke(CODE, PORTS);
       core.setReg('rcx', 20_000);
@@ -84,7 +84,7 @@ describe('behind an instruction that ends its block', () => {
     expect(t.icount).toBe(14_999n * 5n + 1n);
   });
 
-  it('code that a device writes is met', () => {
+  it('code that a device writes takes effect', () => {
     agree((core) => {
       core.poke(CODE, PORTS);
       core.setReg('rcx', 20_000);
@@ -96,7 +96,7 @@ describe('behind an instruction that ends its block', () => {
     }, 200_000);
   });
 
-  it('the code of another address space is met', () => {
+  it('the code of another address space takes effect', () => {
     // MOV CR3, RDX; INC EBX (in the other page: INC EAX); XCHG RDX, RSI; DEC ECX; JNZ back; HLT
     const loop = (inc: string): string => `0f22da ${inc} 4887f2 ffc9 75f4 f4`;
     const t = agree((core) => {

@@ -10,7 +10,7 @@ import { sameAgain } from '../guests/recorded';
 const SEED = 20261130;
 const MEMTEST = join(import.meta.dirname, '../../public/guests/memtest86plus.bin');
 
-/** Digests after each of `counts` instructions; what the guest has said; regions compiled. */
+/** Digests after each of `counts` instructions, the guest's output, and the number of compiled regions. */
 async function digests(
   options: Partial<MachineOptions>,
   counts: readonly number[],
@@ -62,7 +62,7 @@ describe('the same guest in both tiers', () => {
 it.each([
   ['jit', 'interp'],
   ['interp', 'jit'],
-] as const)('what memlab did with -accel %s, it does again with -accel %s', async (first, then) => {
+] as const)('what memlab did with -accel %s, it repeats with -accel %s', async (first, then) => {
   const options = { guest: { name: 'memlab', kernel: rootFile('guests/memlab/memlab.elf') }, accel: first };
   const inputs = ['bench\r', 'mem\r', 'fill 0x1000000 1M 7\r', '<plug>', '<unplug>', '<stop>', '<cont>', '<cont>', '<cont>'];
   const { text } = await sameAgain(options, SEED, inputs, 80, 12, { accel: then });

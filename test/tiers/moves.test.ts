@@ -1,4 +1,7 @@
-/** A machine whose memory moves under compiled code: memlab sweeps over two DIMMs while every command that moves memory comes at a set count. */
+/**
+ * A machine whose memory moves under compiled code: memlab sweeps over two DIMMs while every command that moves memory runs at a fixed instruction
+ * count.
+ */
 import { expect, it } from 'vitest';
 import { Monitor } from '../../engine/monitor/index';
 import { testEnv } from '../../engine/monitor/testing';
@@ -7,7 +10,7 @@ import { Guest, MIB, rootFile } from '../guests/harness';
 const A = 0x10000000;
 const B = 0x18000000;
 
-/** What the monitor is asked, one line after each stretch. */
+/** Monitor lines, one after each stretch. */
 const LINES = [
   'changeset_begin',
   `memslot_move SLOT1 ${B}`,
@@ -69,7 +72,7 @@ async function story(accel: 'interp' | 'jit', zap: 'slot' | 'all'): Promise<{ se
   return { seen, filled: windows?.filled ?? 0, dropped: windows?.dropped ?? 0 };
 }
 
-it.each(['slot', 'all'] as const)('the same digests whatever moves, zap %s', { timeout: 120_000 }, async (zap) => {
+it.each(['slot', 'all'] as const)('the same digests in both tiers, whatever moves, zap %s', { timeout: 120_000 }, async (zap) => {
   const interpreted = await story('interp', zap);
   const compiled = await story('jit', zap);
   expect(compiled.seen).toEqual(interpreted.seen);

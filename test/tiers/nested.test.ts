@@ -1,4 +1,4 @@
-/** The same random programs run plainly and in a nested guest, which an interrupt throws out again and again: not one register may differ. */
+/** The same random programs run plainly and in a nested guest that interrupts force to exit repeatedly: no register may differ. */
 import { expect, it } from 'vitest';
 import { EXIT_BUDGET } from '../../engine/abi/exits';
 import { HOST_BASE } from '../../engine/abi/layout';
@@ -14,7 +14,7 @@ const SEED = Number(process.env.LAB_SEED ?? 20261202);
 const PROGRAMS = Number(process.env.LAB_SOAK_RUNS ?? 60);
 const STRETCHES = 40;
 const RAM = 0x400000;
-/** VMCB, maps and the host's program; what of RAM is the host's. */
+/** VMCB, maps and the host's program; the part of RAM that belongs to the host. */
 const HOST = 0x10b000;
 const NESTED = 0x380000;
 const INTR = 0x60n;
@@ -105,7 +105,7 @@ it.each([
       // The program's last HLT is intercepted, and a triple fault too.
       if (ended) break;
       expect(seen(t), `seed ${seed}, stretch ${stretch}`).toBe(seen(plain));
-      // Out by an interrupt, and in again: a jump and VMRUN.
+      // An interrupt forces an exit; a jump and VMRUN enter again.
       t.set32(abi.VCPU_IRQ_PENDING, 1);
       t.run(2);
       t.set32(abi.VCPU_IRQ_PENDING, 0);

@@ -1,4 +1,4 @@
-/** Two bare vCPUs in the same state, one with the JIT and one without: whatever happens to one happens to the other. */
+/** Two bare vCPUs in the same state, one with the JIT and one without. Every event is applied to both. */
 import { HOST_BASE, PAGE_SIZE } from '../../engine/abi/layout';
 import * as abi from '../../engine/abi/vcpu';
 import type { JitOptions } from '../../engine/jit/index';
@@ -36,7 +36,7 @@ const FAULT_HANDLER =
 /** inc qword [COUNTER]; iretq */
 const TIMER_HANDLER = '48 ff 04 25 00 10 07 00 48 cf';
 
-/** What lies in the data pages at first: integers of all sizes, doubles and singles, ordinary ones and others. */
+/** The initial contents of the data pages: integers of all sizes, doubles and singles, ordinary and special ones. */
 function numbers(random: Random): BigUint64Array {
   const values = new BigUint64Array((DATA_PAGES * PAGE_SIZE) / 8);
   const doubles = new Float64Array(values.buffer);
@@ -55,7 +55,7 @@ export class Pair {
   readonly plain: TestCore;
   readonly compiled: TestCore;
 
-  /** `forward`: neighbours of the guest's are neighbours in host memory, so windows hold many pages. */
+  /** `forward`: adjacent guest pages are adjacent in host memory, so windows hold many pages. */
   constructor(
     readonly forward = false,
     readonly options: JitOptions = EAGER,
@@ -68,7 +68,7 @@ export class Pair {
     return [this.plain, this.compiled];
   }
 
-  /** A fresh machine with this program: the cores themselves are used again. */
+  /** Resets the machine and loads this program; the cores themselves are reused. */
   load(program: Uint8Array, seed = 1): void {
     const data = numbers(new Random(seed));
     for (const core of this.both) {
@@ -110,7 +110,7 @@ export class Pair {
     }
   }
 
-  /** Both run; the first thing in which they differ, or undefined. */
+  /** Runs both; returns the first difference, or undefined. */
   run(budget: number): string | undefined {
     const exits = this.both.map((core) => core.core.run(0, budget));
     const [a, b] = this.both.map((core) => core.state());
@@ -133,7 +133,7 @@ export class Pair {
     return undefined;
   }
 
-  /** Something from outside: an interrupt, a change of memory's layout or rights, a write to code. What it was. */
+  /** Applies an external event: an interrupt, a change of the memory layout or of access rights, a write to code. Returns a description. */
   event(random: Random, program: Uint8Array): string {
     const page = random.below(DATA_PAGES);
     const gfn = DATA / PAGE_SIZE + page;
@@ -148,7 +148,7 @@ export class Pair {
         });
         return 'interrupt';
       case 2:
-        // The guest's page goes away; its handler brings it back.
+        // Unmaps a page of the guest; its handler maps it again.
         each((core) => {
           core.poke64(PAGE_TABLE + 8 * page, BigInt((DATA + page * PAGE_SIZE) | 6));
           core.core.stateChanged(0);
@@ -209,11 +209,11 @@ export class Pair {
 export interface Trial {
   seed: number;
   slices: number;
-  /** The last slice is this long, whatever was drawn; for narrowing. */
+  /** Overrides the length of the last slice; for narrowing. */
   last?: number;
 }
 
-/** What went wrong, and where, or undefined. */
+/** What differed and where, or undefined. */
 export interface Difference {
   text: string;
   slice: number;
@@ -240,8 +240,8 @@ export function tryProgram(pair: Pair, { seed, slices, last }: Trial): Differenc
 }
 
 /**
- * Narrows a difference to one instruction: the shortest last slice after which the tiers differ. `fresh` makes a new pair, so that what was
- * compiled before is compiled again in the same way.
+ * Narrows a difference to one instruction: finds the shortest last slice after which the tiers differ. `fresh` makes a new pair, so that the same
+ * code is compiled in the same way again.
  */
 export function narrow(fresh: () => Pair, trial: Trial, found: Difference): Difference {
   const slices = Math.min(found.slice + 1, trial.slices);

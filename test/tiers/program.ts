@@ -10,7 +10,7 @@ export const DATA = 0x200000;
 export const DATA_PAGES = 16;
 export const STACK = DATA + 0xf000;
 
-/** Left alone by random instructions: the stack, the counter of the outer loop (R15), the base of data (R14). */
+/** Registers that random instructions do not touch: the stack pointer, the counter of the outer loop (R15), the base of data (R14). */
 const FREE = [0, 1, 2, 3, 5, 6, 7, 8, 9, 10, 11, 12, 13] as const;
 const R14 = 14;
 
@@ -117,7 +117,7 @@ export class ProgramWriter {
     this.d32(displacement >> (indexed ? 1 : 0));
   }
 
-  /** One instruction that changes registers, flags or data and goes on. */
+  /** One instruction that changes registers, flags or data and does not branch. */
   instruction(): void {
     const { random } = this;
     const size = random.of([0, 1, 2, 2, 2, 3, 3, 3]);
@@ -263,7 +263,7 @@ export class ProgramWriter {
         this.emit(0x0f, 0x32, 0x0f, 0x30);
         return;
       default:
-        // RCX elements to [RDI]: STOS or, from the same place on, MOVS
+        // RCX elements to [RDI]: STOS, or MOVS from the same place
         this.emit(0xb9);
         this.d32(random.below(random.below(4) ? 20 : 600));
         this.emit(0x49, 0x8d, 0xb8 | (R14 & 7));
@@ -273,7 +273,7 @@ export class ProgramWriter {
     }
   }
 
-  /** An x87 instruction on what lies in the data pages or the stack of registers; now and then the stack is emptied. */
+  /** An x87 instruction on the data pages or the register stack; occasionally empties the stack. */
   private x87(): void {
     const { random } = this;
     switch (random.below(8)) {
@@ -422,7 +422,7 @@ export class ProgramWriter {
   }
 }
 
-/** A program that never ends: an outer loop around a body, and some functions behind it. */
+/** A program that never ends: an outer loop around a body, followed by some functions. */
 export function randomProgram(seed: number): Uint8Array {
   const random = new Random(seed * 2654435761 + 1);
   const writer = new ProgramWriter(random);

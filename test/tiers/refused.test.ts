@@ -1,4 +1,4 @@
-/** Where WebAssembly must not be compiled at run time, the guest runs all the same, and the log says what is missing. */
+/** If WebAssembly may not be compiled at run time, the guest still runs, and the log says what is missing. */
 import { afterEach, expect, it } from 'vitest';
 import { Monitor } from '../../engine/monitor/index';
 import { testEnv } from '../../engine/monitor/testing';

@@ -1,6 +1,6 @@
 /**
  * Random code for segment corners: accesses through every segment with addresses near limits, loads of segment registers, near and far
- * transfers, stack and string instructions. It is written for one default size, and decodes to something else in code of another.
+ * transfers, stack and string instructions. It is written for one default size and decodes differently in code of another size.
  */
 import type { Random } from '../support/random';
 
@@ -74,7 +74,7 @@ const SEGMENTS: readonly (readonly [reg: number, pop: readonly number[]])[] = [
 
 export interface SegmentProgram {
   bytes: Uint8Array;
-  /** Offsets at which an instruction begins. */
+  /** Offsets of instruction starts. */
   starts: readonly number[];
 }
 
@@ -83,7 +83,7 @@ export interface ProgramOptions {
   width: number;
   /** Bytes. */
   length: number;
-  /** No loads of segment registers and no far transfers: loops run long enough to be compiled. */
+  /** No loads of segment registers and no far transfers, so that loops run long enough to be compiled. */
   quiet: boolean;
   /** A selector, and the offset of some code in the segment that it names. */
   target: () => { selector: number; offset: number };

@@ -1,6 +1,6 @@
 /**
- * Random segments under random code, in real mode, protected mode, compatibility mode and 64-bit mode: one vCPU runs an instruction at a time,
- * one in slices, one with the JIT. After each slice all three are in the same state.
+ * Random segments under random code, in real mode, protected mode, compatibility mode and 64-bit mode: one vCPU runs an instruction at a time, one in
+ * slices, one with the JIT. All three must be in the same state after each slice.
  */
 import { HOST_BASE } from '../../engine/abi/layout';
 import * as abi from '../../engine/abi/vcpu';
@@ -24,12 +24,12 @@ const HANDLER_STACK = 0x60000;
 const VECTORS = 32;
 const TABLES_END = 0xa000;
 const HLT = 0xf4;
-/** Of the page tables, by page of the data: present, writable, user. */
+/** Page table bits for each data page: present, writable, user. */
 const DATA_PAGE_FLAGS: readonly (number | undefined)[] = [undefined, 5, undefined, 6, undefined, 3];
 const ROUNDS = 40;
 /** No exit of the core. */
 const STUCK = -1;
-/** Entries of the GDT behind the null descriptor: segments, gates, the TSS. */
+/** GDT entries after the null descriptor: segments, gates, the TSS. */
 const SEGMENTS = 25;
 const GATES = SEGMENTS;
 const TSS_SELECTOR = 8 + 8 * (GATES + 4);
@@ -38,7 +38,7 @@ type Mode = 'real' | 'protected' | 'paged' | 'long';
 
 interface Descriptor {
   base: number;
-  /** Of its last byte, as G makes it. */
+  /** Offset of its last byte, scaled by G. */
   limit: number;
   /** Type, S, DPL, P, AVL, L, D/B and G as SEG_ATTR has them. */
   attr: number;
@@ -97,7 +97,7 @@ class Scene {
     this.mode = random.of(['real', 'protected', 'protected', 'paged', 'long', 'long', 'long']);
     const long = this.mode === 'long';
     this.descriptors.push({ base: 0, limit: 0xffffffff, attr: long ? 0xa9b : 0xc9b }, { base: 0, limit: 0xffffffff, attr: 0xc93 });
-    // Something for each ring that can be code, and that can be a stack.
+    // At least one code segment and one stack segment for each ring.
     for (const dpl of [0, 3])
       this.descriptors.push(
         { base: 0, limit: 0xffffffff, attr: 0xc9b | (dpl << 5) },
@@ -138,7 +138,7 @@ class Scene {
     this.tables = this.makeTables();
   }
 
-  /** A selector of anything, and the offset of some code in it. */
+  /** A random selector, and the offset of some code in its segment. */
   target(): { selector: number; offset: number } {
     const { random } = this;
     if (random.below(10) === 0) return { selector: random.of([0, 1, 3, TSS_SELECTOR, 0x1f8, 0xfffc]), offset: random.of(EDGES) };
@@ -148,7 +148,7 @@ class Scene {
     return { selector: (8 + 8 * n) | (random.below(2) * 3), offset: (at - base) >>> 0 };
   }
 
-  /** Puts memory as it is at first. */
+  /** Restores the initial contents of memory. */
   load(core: TestCore): void {
     core.pageFlags.clear();
     core.dirtied.length = 0;
@@ -208,12 +208,12 @@ class Scene {
     return bytes;
   }
 
-  /** The state in which a round begins; what it draws is the same for each core. */
+  /** Sets the state in which a round begins; the draws are the same for each core. */
   start(): (core: TestCore) => void {
     const { random, mode } = this;
     const real = mode === 'real';
     const cpl = real ? 0 : random.below(2) * 3;
-    // Half of the rounds begin with segments and registers with which most instructions succeed.
+    // In half of the rounds, the initial segments and registers let most instructions succeed.
     const calm = random.below(2) === 0;
     const usable = this.descriptors
       .map((descriptor, n) => ({ descriptor, selector: 8 + 8 * n }))
@@ -311,7 +311,7 @@ export class Trio {
   /** How often each vector was delivered. */
   readonly faults = new Map<number, number>();
   rounds = 0;
-  /** Rounds that a guest ended by faulting for ever. */
+  /** Rounds that ended because the guest faulted forever. */
   stuck = 0;
   /** Instructions that the rounds ran. */
   instructions = 0n;
@@ -320,7 +320,7 @@ export class Trio {
     return [this.single, this.sliced, this.compiled];
   }
 
-  /** All run that many instructions, or to the same exit: the exit, or in what they differ. */
+  /** Runs all of them for that many instructions or to the same exit; returns the exit, or how they differ. */
   private run(budget: number): number | string {
     const until = this.single.icount + BigInt(budget);
     const exits = [this.sliced, this.compiled].map((core) => core.core.run(0, budget));
@@ -328,7 +328,7 @@ export class Trio {
     while (exit === 0 && this.single.icount < until) {
       const before = this.single.icount;
       exit = this.single.core.run(0, 1);
-      // A handler that faults for ever: the core gave up, at a depth of the stack that depends on the budget.
+      // A handler that faults forever: the core gave up, at a stack depth that depends on the budget.
       if (exit === 0 && this.single.icount === before) return STUCK;
     }
     const names = ['one at a time', 'in slices', 'compiled'];

@@ -1,6 +1,6 @@
 /**
- * Compiled code whose memory is taken away from under it: a loop reads and writes two pages through live windows while, in the guest or
- * from outside, translations change in each of the ways that there are. Both tiers see the same at every stop.
+ * Compiled code whose memory changes underneath it: a loop reads and writes two pages through live windows while translations change in every
+ * possible way, from inside the guest or from outside. Both tiers must agree at every stop.
  */
 import { describe, expect, it } from 'vitest';
 import { PAGE_SIZE, VCPU_BASE, VCPU_BLOCK_SIZE } from '../../engine/abi/layout';
@@ -18,7 +18,7 @@ const CLEAN = 4;
 const READ_ONLY = 2;
 const INVALID = 8;
 
-/** mov r14, DATA; sums of the first two pages go up, through several registers; `inside` runs once a round. */
+/** mov r14, DATA; sums in the first two pages are incremented through several registers; `inside` runs once per round. */
 function loop(inside: string): Uint8Array {
   const body = hex(
     `49 8b 06  48 83 c0 03  49 89 46 08  49 8b 5e 08  49 01 5e 10  49 8b 9e 00 10 00 00  49 01 9e 08 10 00 00  4c 89 f1  48 8d 51 40  48 89 02  48 ff 02 ${inside} 49 ff c7`,
@@ -27,7 +27,7 @@ function loop(inside: string): Uint8Array {
   return Uint8Array.from([...start, ...body, 0xe9, ...new Uint8Array(Int32Array.of(-body.length - 5).buffer)]);
 }
 
-/** Runs the loop in slices; `outside` happens to both between them. Windows that were filled, and those that were dropped. */
+/** Runs the loop in slices and applies `outside` to both between them. Returns how many windows were filled and how many dropped. */
 function run(forward: boolean, inside: string, outside?: (core: TestCore, round: number) => void): { filled: number; dropped: number } {
   const pair = new Pair(forward);
   const random = new Random(SEED);
@@ -48,7 +48,7 @@ describe.each([
   ['scattered', false],
   ['side by side', true],
 ] as const)('live windows, host pages %s', (_name, forward) => {
-  it('are filled once where nothing changes', () => {
+  it('are filled once if nothing changes', () => {
     const { filled, dropped } = run(forward, '');
     expect(filled).toBeGreaterThan(1);
     expect(filled).toBeLessThan(20);
@@ -59,7 +59,7 @@ describe.each([
     ['INVLPG', '41 0f 01 3e', true],
     ['INVLPG of a page without a window', '41 0f 01 be 00 50 00 00', false],
     ['a page table entry that changes, and INVLPG', '48 81 34 25 00 90 00 00 00 20 00 00 41 0f 01 3e', true],
-    // Both tiers may use the translation that they have, and must agree on which.
+    // Both tiers may use a cached translation, and must agree on which.
     ['a page table entry that changes without INVLPG', '48 81 34 25 00 90 00 00 00 20 00 00', false],
     ['accessed and dirty bits that the guest clears', '48 83 24 25 08 90 00 00 9f', false],
     ['accessed and dirty bits that it clears, and INVLPG', '48 83 24 25 08 90 00 00 9f 41 0f 01 be 00 10 00 00', true],
@@ -131,7 +131,7 @@ describe.each([
     ],
     ['zap all', (core) => void core.core.zapAll()],
     [
-      'a data page that is another name of the code',
+      'a data page that aliases the code',
       (core, round) => {
         core.poke64(TABLE + 8, round & 1 ? BigInt((DATA + PAGE_SIZE) | 7) : BigInt((CODE + PAGE_SIZE) | 7));
         core.core.stateChanged(0);
@@ -160,7 +160,7 @@ describe.each([
 });
 
 describe('windows of several vCPUs and privileges', () => {
-  it('are their own: two vCPUs with other page tables run the same code in turns', () => {
+  it('are separate: two vCPUs with different page tables run the same code in turns', () => {
     const pair = new Pair(true);
     const { both } = pair;
     pair.load(loop(''));

@@ -40,7 +40,7 @@ async function startLab(accel: string): Promise<Contender> {
 const contenders: Contender[] = [];
 
 const bench = {
-  /** `v86`, or a tier of ours. Its number and its name. */
+  /** `v86`, or a tier of this project's core. Returns its number and its name. */
   async start(kind: string): Promise<{ number: number; name: string }> {
     const contender = kind === 'v86' ? await startV86(await bytesOf('image32.elf'), v86Wasm) : await startLab(kind);
     return { number: contenders.push(contender) - 1, name: contender.name };

@@ -1,4 +1,7 @@
-/** The lab in a worker, as the page runs it. The first message starts it, each later one is the letter of a workload; or it asks what commits cost. */
+/**
+ * The lab in a worker, as the page runs it. The first message starts the machine or asks for the cost of commits; each later one is the letter of a
+ * workload.
+ */
 import { type CommitCost, type CommitRequest, measureCommits } from '../commit-cost';
 import type { Contender } from '../contender';
 import { type LabRequest, startLab } from '../lab';

@@ -151,7 +151,7 @@ static int ascending(const void *a, const void *b) {
   return (x > y) - (x < y);
 }
 
-/* Median over chunks that are shorter than a time slice: other processes on the machine cost whole chunks, not a share of each. */
+/* Median over chunks that are shorter than a time slice, so that other processes disturb a few whole chunks rather than a part of each. */
 #define CHUNK 2000
 
 int main(int argc, char **argv) {

@@ -1,4 +1,4 @@
-/** Linux to its shell in the page, beside the same in Node, in turn; and the page's long tasks meanwhile. */
+/** Boots Linux to its shell in the page and in Node, alternately, and records the page's long tasks. */
 import { join } from 'node:path';
 import { bootLab, PROMPT } from '../linux-boot';
 import { findLinux } from '../linux-files';
@@ -14,9 +14,11 @@ export interface BootTimes {
   /** ms, median: from the start of building the machine to the prompt. */
   node: number;
   chromium: number;
-  /** ms, median: from the start of the page, its files included. */
+  /** ms, median: from the start of the page, including loading its files. */
   opened: number;
-  /** ms: CPU of the longest main-thread task from the machine's start to the prompt, and tasks over 50 ms by the clock, of all rounds. */
+  /**
+   * ms: CPU time of the longest main-thread task from the machine's start to the prompt, and tasks over 50 ms of wall-clock time, over all rounds.
+   */
   longest: number;
   tasks: number[];
 }

@@ -1,4 +1,4 @@
-/** The built page in a real Chromium, and what it notes of itself: when the guest was started and what it printed, and long tasks. */
+/** The built page in a real Chromium, which records when its guest started, what the guest printed, and long tasks. */
 import { existsSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { type Browser, chromium, type Page } from '@playwright/test';
@@ -20,7 +20,7 @@ export interface LongTask {
 
 /** In the page. */
 interface Notes {
-  /** ms since the page's start: the worker was asked for a machine, and the guest printed what was waited for. */
+  /** ms since the page's start: when the machine was requested from the worker, and when the guest printed the expected text. */
   booted?: number;
   printed?: number;
   tasks: LongTask[];
@@ -44,7 +44,7 @@ export async function withPages<T>(act: (open: (address: string, waitFor: string
 
 /** One page in a browser of its own. */
 export class Tab {
-  /** CPU of the longest task of the main thread from the machine's start until the guest printed what was waited for, ms. */
+  /** CPU time of the longest main-thread task from the machine's start until the guest printed the expected text, ms. */
   private constructor(
     readonly browser: Browser,
     readonly page: Page,
@@ -55,7 +55,7 @@ export class Tab {
   static async open(address: string, waitFor: string): Promise<Tab> {
     const browser = await chromium.launch({ executablePath: await findBrowser(), args: browserArgs });
     const page = await browser.newPage({ viewport: { width: 1440, height: 900 } });
-    // tsx names functions by a helper that the page does not have.
+    // tsx names functions with a helper that the page lacks.
     await page.addInitScript({ content: 'globalThis.__name = (value) => value;' });
     await page.addInitScript(note, { waitFor, booted: BOOTED });
     const boot = async (): Promise<void> => {
@@ -87,7 +87,7 @@ export class Tab {
   }
 }
 
-/** Runs in the page before its own scripts. What the guest prints is looked at where it arrives, not in the terminal. */
+/** Runs in the page before its own scripts. It reads the guest's output as it arrives, not from the terminal. */
 function note({ waitFor, booted }: { waitFor: string; booted: string }): void {
   const notes: Notes = { tasks: [] };
   window.notes = notes;

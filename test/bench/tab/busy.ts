@@ -1,21 +1,21 @@
-/** The page's long tasks while a guest computes flat out, and its code is compiled. */
+/** The page's long tasks while a guest computes at full speed and its code is compiled. */
 import { longestWork } from '../main-thread';
 import { verdict } from '../statistics';
 import type { Tab } from './browser';
 
 /** CPU, at most. */
 export const LONGEST_TASK_MS = 50;
-/** What the CPU pane and the Live tab show changes all the time: each is open for so long. */
+/** The CPU pane and the Live tab redraw all the time; each is kept open this long. */
 const OPEN_MS = 8000;
 
 export const taskText = (longest: number, tasks: readonly number[]): string =>
   `${longest.toFixed(0)} of at most ${LONGEST_TASK_MS} ms of CPU (over 50 ms by the clock: ${tasks.map((ms) => ms.toFixed(0)).join(', ') || 'none'})`;
 
 export interface BusyTasks {
-  /** ms: CPU of the longest, and those over 50 ms by the clock. */
+  /** ms: CPU time of the longest, and those over 50 ms of wall-clock time. */
   longest: number;
   tasks: number[];
-  /** Regions compiled meanwhile. */
+  /** Regions compiled during the measurement. */
   compiled: number;
 }
 
@@ -26,7 +26,7 @@ export async function measureBusy(open: (address: string, waitFor: string) => Pr
   await tab.page.waitForTimeout(2000);
   const before = await compiledSoFar(tab);
   await tab.tasks();
-  // memlab reads ahead: one benchmark after the other.
+  // memlab buffers what is typed ahead, so the benchmarks run one after the other.
   await tab.type('bench\r'.repeat(40));
   const longest = await longestWork(tab.page, async () => {
     for (const name of ['Live', 'CPU']) {

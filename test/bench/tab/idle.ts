@@ -20,7 +20,7 @@ export async function measureIdle(open: (address: string, waitFor: string) => Pr
     const tab = await open(address, prompt);
     await tab.page.waitForTimeout(SETTLE_MS);
     const [cpu, start] = [browserCpu(), performance.now()];
-    // Nothing is asked of the page meanwhile.
+    // The page is left alone during the measurement.
     await new Promise((resolve) => setTimeout(resolve, MEASURE_MS));
     shares[name] = (100 * (browserCpu() - cpu)) / (performance.now() - start);
     await tab.close();

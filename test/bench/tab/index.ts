@@ -1,7 +1,7 @@
 /**
- * `npm run bench:tab [-- PART...] [--rounds N] [--minutes N]` (after `npm run build`): what the JIT is to hold in the page, in a real Chromium.
- * Parts: `boot` Linux to its shell beside Node, `busy` long tasks while a guest computes, `idle` processor time of an idle guest, `memory`
- * what a tab holds over ten minutes of new code (alone only when it is named). Results: build/bench-tab.json.
+ * `npm run bench:tab [-- PART...] [--rounds N] [--minutes N]` (after `npm run build`): the JIT's targets in the page, in a real Chromium. Parts:
+ * `boot` Linux to its shell beside Node, `busy` long tasks while a guest computes, `idle` processor time of an idle guest, `memory` what a tab holds
+ * over ten minutes of new code (runs only when named). Results: build/bench-tab.json.
  */
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { cpus, loadavg } from 'node:os';
@@ -34,7 +34,7 @@ async function main(): Promise<number> {
   const { values, positionals } = parseArgs({ options, allowPositionals: true });
   const parts = positionals.length > 0 ? positionals : DEFAULT;
   const unknown = parts.find((part) => !(PARTS as readonly string[]).includes(part));
-  if (unknown !== undefined) throw new Error(`${unknown}: parts are ${PARTS.join(', ')}`);
+  if (unknown !== undefined) throw new Error(`${unknown}: PART is one of ${PARTS.join(', ')}`);
   const [rounds, minutes] = [Number(values.rounds), Number(values.minutes)];
   if (!(rounds >= 1 && minutes > 0)) throw new Error('--rounds and --minutes are numbers above 0');
   console.log(`${cpus()[0]?.model.trim()}, ${cpus().length} cores, load before: ${loadavg()[0]!.toFixed(1)}`);

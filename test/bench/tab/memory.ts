@@ -1,14 +1,14 @@
 /**
- * What a tab with a 256 MiB Linux holds, over ten minutes in which the guest makes new code all the time: a busybox that is copied, run at
- * work enough to be compiled, and removed, so that its page cache is written again and again. A pause leaves the machine to others.
+ * The memory of a tab with a 256 MiB Linux over ten minutes in which the guest keeps making new code: it copies busybox, runs the copy long enough to
+ * be compiled and removes it, so that its page cache is rewritten again and again. Pauses leave the processor to other processes.
  */
 import { verdict } from '../statistics';
 import type { Tab } from './browser';
 import { type Memory, tabMemory } from './processes';
 
-/** MiB, less than; pages that the browser's processes share count by their share. */
+/** Upper limit, MiB; pages shared between the browser's processes count proportionally. */
 const TARGET = 600;
-/** MiB that the second half may lie above the first, once the guest has written most of its memory. */
+/** MiB by which the second half may exceed the first, once the guest has written most of its memory. */
 const FLAT = 30;
 const SAMPLE_MS = 10_000;
 const WORK =

@@ -1,4 +1,4 @@
-/** The browser's processes as Linux counts them (/proc): what a person would see in a task manager. */
+/** The browser's processes as Linux counts them (/proc), as a task manager shows them. */
 import { readdirSync, readFileSync } from 'node:fs';
 
 export interface BrowserProcess {
@@ -16,7 +16,7 @@ const read = (path: string): string | undefined => {
   try {
     return readFileSync(path, 'utf8');
   } catch {
-    // It has ended since.
+    // The process has ended.
     return undefined;
   }
 };
@@ -26,7 +26,7 @@ export function browserProcesses(): BrowserProcess[] {
   const parents = new Map<number, { parent: number; cpu: number }>();
   for (const name of readdirSync('/proc')) {
     const stat = /^\d+$/.test(name) ? read(`/proc/${name}/stat`) : undefined;
-    // The name in parentheses may hold blanks: fields are counted behind it, from field 3 on.
+    // The name in parentheses may contain blanks, so fields are counted after it, starting with field 3.
     const fields = stat?.slice(stat.lastIndexOf(')') + 2).split(' ');
     if (fields) parents.set(Number(name), { parent: Number(fields[1]), cpu: (Number(fields[11]) + Number(fields[12])) * TICK_MS });
   }
@@ -48,12 +48,12 @@ export function browserProcesses(): BrowserProcess[] {
 export const browserCpu = (): number => browserProcesses().reduce((sum, { cpu }) => sum + cpu, 0);
 
 export interface Memory {
-  /** MiB: pages in memory, and the same with shared pages counted by their share. */
+  /** MiB: resident pages, and the same with shared pages counted proportionally. */
   rss: number;
   pss: number;
 }
 
-/** The renderer that holds most: the tab, beside a spare one that the browser may keep. */
+/** The largest renderer: the tab, not the spare renderer that the browser may keep. */
 export function tabMemory(): Memory {
   const sizes = browserProcesses()
     .filter(({ type }) => type === 'renderer')

@@ -140,7 +140,7 @@ __attribute__((noinline)) static int differ(const char *a, const char *b) {
   return (u8)*a - (u8)*b;
 }
 
-/* Names made, hashed, looked up in a table with open addresses and compared, as a symbol table does. */
+/* Generates, hashes, looks up and compares names in a table with open addressing, like a symbol table. */
 u32 records(void) {
   struct record *table = (struct record *)bytes;
   enum { SLOTS = 16384 };
@@ -169,7 +169,7 @@ struct node {
   u32 value;
 };
 
-/* A linked list turned round and summed, a small matrix product and a state machine over text, by turns. */
+/* Alternates between reversing and summing a linked list, a small matrix product and a state machine over text. */
 u32 list(void) {
   struct node *nodes = (struct node *)bytes, *head = NULL;
   static u32 a[32][32], b[32][32], c[32][32];

@@ -1,4 +1,4 @@
-/* Work whose time is memory: string instructions, plain loops far apart, dependent loads. */
+/* Memory-bound work: string instructions, loops over large arrays, dependent loads. */
 #include "workloads.h"
 
 #define APART (64u << 20)
@@ -47,7 +47,7 @@ u32 store_loop(void) {
   return sum_of(ARENA, APART);
 }
 
-/* From one place to another 64 MiB away. */
+/* Copies to a place 64 MiB away. */
 u32 copy_loop(void) {
   volatile u64 *to = (volatile u64 *)(ARENA + APART);
   const volatile u64 *from = (const volatile u64 *)ARENA;

@@ -1,5 +1,5 @@
 /* SSE2, float and integer. */
-#define _MM_MALLOC_H_INCLUDED /* it wants a C library */
+#define _MM_MALLOC_H_INCLUDED /* the header needs a C library */
 #include <emmintrin.h>
 #include "workloads.h"
 

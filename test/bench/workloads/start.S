@@ -1,6 +1,6 @@
 /*
  * Multiboot 1 entry of the bench image, for -m32 (protected mode) and -m64 (long mode; an identity map of 1 GiB until system_init makes
- * its own), and the ends of interrupts and system calls.
+ * its own), and the entry points of interrupts and system calls.
  */
 .intel_syntax noprefix
 .section .multiboot, "a"

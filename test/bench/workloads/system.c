@@ -1,4 +1,4 @@
-/* What an operating system makes a processor do: page tables, faults, ports, interrupts and system calls. Interrupts stay disabled. */
+/* The work of an operating system: page tables, faults, ports, interrupts and system calls. Interrupts stay disabled. */
 #include "workloads.h"
 
 #ifdef __x86_64__
@@ -88,7 +88,7 @@ void system_init(void) {
 #endif
 }
 
-/* 1024 pages of a window, each mapped anew, flushed and read. */
+/* 1024 pages of a window, each remapped, flushed and read. */
 u32 invlpg(void) {
   enum { WINDOW = 0x8000, TARGET = 0x4000 };
   u32 sum = 0;
@@ -117,7 +117,7 @@ u32 cr3_flush(void) {
   return sum;
 }
 
-/* Pages taken away and touched: the handler puts them back. */
+/* Pages unmapped and touched: the handler maps them again. */
 u32 page_fault(void) {
   u32 sum = 0, before = faults;
   for (u32 i = 0; i < 300000; i++) {

@@ -1,4 +1,4 @@
-/* What the workloads share: one source for 32 and 64 bits, freestanding. */
+/* Shared by the workloads: one source for 32 and 64 bits, freestanding. */
 #pragma once
 #include <stddef.h>
 #include <stdint.h>
@@ -9,7 +9,7 @@ typedef uint32_t u32;
 typedef uint64_t u64;
 typedef uintptr_t word; /* as wide as a register */
 
-/* Physical memory behind the image that workloads may use, mapped 1:1 in 4 KiB pages. The machine needs 256 MiB. */
+/* Physical memory after the image that workloads may use, mapped 1:1 in 4 KiB pages. The machine needs 256 MiB. */
 #define ARENA ((u8 *)0x1000000)
 #define ARENA_SIZE (208u << 20)
 

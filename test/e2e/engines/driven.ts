@@ -1,14 +1,17 @@
-/** A browser that Playwright does not drive, by the little that the stories need. Firefox and WebKitGTK take the same input actions: those of the WebDriver standard. */
+/**
+ * A browser that Playwright does not drive, reduced to what the stories need. Firefox and WebKitGTK take the same input actions: those of the
+ * WebDriver standard.
+ */
 export interface Driven {
   /** Goes to the address and waits until the page has loaded. */
   go(url: string): Promise<void>;
-  /** The value of an expression in the page, promises waited for; it travels as JSON. */
+  /** The value of an expression in the page, as JSON; promises are awaited. */
   evaluate<T>(expression: string): Promise<T>;
   /** "Input sources" of W3C WebDriver, section 17. */
   perform(actions: readonly object[]): Promise<void>;
-  /** CSS pixels of the page, as near as the window can be made. */
+  /** Size of the page in CSS pixels, as close as the window allows. */
   resize(width: number, height: number): Promise<void>;
-  /** What went wrong in the page, as far as the browser reports it. */
+  /** Errors in the page, as far as the browser reports them. */
   readonly errors: readonly string[];
   close(): Promise<void>;
 }
@@ -32,7 +35,7 @@ interface Point {
   y: number;
 }
 
-/** Presses the mouse at the first point, moves it over the others, lets go at the last. */
+/** Presses the mouse at the first point, moves it over the others, releases it at the last. */
 export async function drag(browser: Driven, [from, ...way]: readonly [Point, ...Point[]]): Promise<void> {
   const move = ({ x, y }: Point) => ({ type: 'pointerMove', x: Math.round(x), y: Math.round(y), duration: 40 });
   const actions = [move(from), { type: 'pointerDown', button: 0 }, ...way.map(move), { type: 'pointerUp', button: 0 }];
@@ -52,7 +55,7 @@ export async function click(browser: Driven, selector: string, text = ''): Promi
   await drag(browser, [at]);
 }
 
-/** Asks again until there is an answer other than false, null and undefined. */
+/** Polls until the answer is not false, null or undefined. */
 export async function eventually<T>(browser: Driven, what: string, ask: () => Promise<T | undefined | null | false>): Promise<T> {
   for (const end = Date.now() + PATIENCE_MS; Date.now() < end; ) {
     const answer = await ask();

@@ -18,7 +18,7 @@ interface Answer {
   params?: { level?: string; text?: string };
 }
 
-/** Starts it with a fresh profile and without a screen. */
+/** Starts Firefox headless with a fresh profile. */
 export async function startFirefox(program: string): Promise<Driven> {
   const profile = mkdtempSync(join(tmpdir(), 'lab-firefox-'));
   const args = ['--headless', '--no-remote', '--profile', profile, '--remote-debugging-port', '0', 'about:blank'];
@@ -36,7 +36,7 @@ export async function startFirefox(program: string): Promise<Driven> {
     return {
       errors: connection.errors,
       async go(url) {
-        // An address that differs in its fragment only would not load again.
+        // A change of the fragment alone would not reload the page.
         await connection.send('browsingContext.navigate', { context, url: 'about:blank', wait: 'complete' });
         await connection.send('browsingContext.navigate', { context, url, wait: 'complete' });
       },

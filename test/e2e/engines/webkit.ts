@@ -5,7 +5,7 @@ import type { Driven } from './driven';
 
 const START_MS = 30_000;
 const PAUSE_MS = 50;
-/** px: what the window may have around the page at most */
+/** px: the largest window border around the page */
 const FRAME = 120;
 
 export async function startWebKit({ driver, browser }: { driver: string; browser: string }): Promise<Driven> {
@@ -41,7 +41,7 @@ export async function startWebKit({ driver, browser }: { driver: string; browser
       async go(url) {
         await call('POST', `${session}/url`, { url: 'about:blank' });
         await call('POST', `${session}/url`, { url });
-        // WebDriver has no log: the page notes what goes wrong from now on.
+        // WebDriver has no log, so the page records its own errors from now on.
         await evaluate(`(() => {
           window.labErrors = [];
           addEventListener('error', ({ message }) => window.labErrors.push(String(message)));

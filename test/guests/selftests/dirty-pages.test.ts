@@ -1,7 +1,7 @@
 /**
- * dirty_log_test.c: the guest writes the number of the iteration to random pages; the log is collected while it runs and once it is stopped.
- * A page that is reported dirty holds this iteration's number, any other an older one. Modes dirty-log, clear-log and dirty-ring. 32
- * iterations of at least 0x100 writes, as there; the region of 1 GiB + 3 pages has 4 MiB + 3 pages where a commit waits (scale.ts).
+ * dirty_log_test.c: the guest writes the number of the iteration to random pages; the log is collected while it runs and once it is stopped. A page
+ * reported dirty holds this iteration's number, any other an older one. Modes dirty-log, clear-log and dirty-ring. As in the kernel, 32 iterations of
+ * at least 0x100 writes; the region is 4 MiB + 3 pages instead of 1 GiB + 3 pages in quick runs (scale.ts).
  */
 import { expect, it } from 'vitest';
 import { MANUAL_PROTECT } from '../../../engine/memory/index';
@@ -78,21 +78,21 @@ const dirtyRing: Collect = (vm, dirty) => {
   expect(vm.machine.rings.reset()).toBe(entries.length);
 };
 
-/** A load of the iteration's number whose store is still to come when the host looks: KVM's test excuses that page too. */
+/** The guest may have loaded the iteration's number but not yet stored it; KVM's test also exempts that page. */
 function inFlight(vm: Vm): number | undefined {
   const { rip, gpr } = vm.machine.inspect.registers();
   return Number(rip) === writer.at('store') ? (Number(gpr[7]) - G) / PAGE : undefined;
 }
 
-/** Runs one iteration, collecting as it goes; the pages that were reported. */
+/** Runs one iteration, collecting as it goes; returns the reported pages. */
 function iterate(vm: Vm, collect: Collect, iteration: number): Set<number> {
   vm.poke(DATA, iteration);
   const before = vm.peek(DATA + 8);
   const dirty = new Set<number>();
   for (let slices = 0; vm.peek(DATA + 8) - before < WRITES; slices++) {
     vm.run(997);
-    if (slices > 100) throw new Error('the guest stands still');
-    // Where the ring is full the guest cannot go on before it is collected.
+    if (slices > 100) throw new Error('the guest makes no progress');
+    // While the ring is full, the guest cannot continue until it is collected.
     if (slices % 2 === 1 || vm.machine.rings.status().some((ring) => ring.full)) collect(vm, dirty);
   }
   vm.machine.run.stop();

@@ -1,4 +1,4 @@
-/** Dirty rings end to end: a vCPU that fills its ring is held behind the very instruction, told of, and let on by a reset. */
+/** Dirty rings end to end: a vCPU that fills its ring stops right after that instruction, is reported, and resumes after a reset. */
 import { describe, expect, it } from 'vitest';
 import type { MachineOptions } from '../../../engine/machine/index';
 import { MemFlag } from '../../../engine/memory/types';
@@ -47,7 +47,7 @@ async function start(program: Program, options: Partial<MachineOptions> = { dirt
 const told = (vm: Vm) => vm.guest.events.filter(({ type }) => type === 'dirty-ring-full').length;
 
 describe('a full dirty ring', () => {
-  it.each([0, 100_000])('holds the vCPU behind the write that filled it, and says so once (slices of %i)', async (slice) => {
+  it.each([0, 100_000])('holds the vCPU after the write that filled it, and reports it once (slices of %i)', async (slice) => {
     const { vm } = await start(pageByPage);
     for (let run = 0; run < 20; run++) vm.run(slice || 77);
     expect(vm.machine.inspect.registers().rip).toBe(BigInt(pageByPage.at('written')));
@@ -59,7 +59,7 @@ describe('a full dirty ring', () => {
     ]);
   });
 
-  it('is resumed by a reset, not by a harvest, and only as far as there is room', async () => {
+  it('resumes after a reset, not after a harvest, and only as far as there is room', async () => {
     const { vm } = await start(pageByPage);
     vm.run(100_000);
     expect(vm.machine.rings.harvest(10).map(({ offset }) => offset)).toEqual([0, 1, 2, 3, 4, 5, 6, 7, 8, 9]);
@@ -130,7 +130,7 @@ describe('a full dirty ring', () => {
     expect(vm.machine.rings.status()[0]).toMatchObject({ used: 0, full: false });
   });
 
-  it('can be asked for until the guest first runs, and once', async () => {
+  it('can be enabled until the guest first runs, and only once', async () => {
     const { vm } = await start(pageByPage, {});
     expect(() => vm.machine.rings.harvest()).toThrow('EINVAL: dirty rings are off');
     expect(() => vm.machine.rings.enable({ entries: 255 })).toThrow(
@@ -147,7 +147,7 @@ describe('a full dirty ring', () => {
     expect(() => late.vm.machine.rings.enable({ entries: 256 })).toThrow('before the guest first runs');
   });
 
-  it('with a bitmap, writes of the host go to the bitmap and those of the guest to its ring', async () => {
+  it('with a bitmap, host writes go to the bitmap and guest writes to its ring', async () => {
     const { vm } = await start(pageByPage, { dirtyRing: { entries: ENTRIES, bitmap: true } });
     vm.run(100);
     vm.poke(G + 500 * PAGE, 9);

@@ -1,4 +1,4 @@
-/** Guest programs of the kernel selftests: a small assembler for 64-bit code, and an image that the board enters in long mode. */
+/** Guest programs of the kernel selftests: a small assembler for 64-bit code, and an image that the board starts in long mode. */
 
 export const Reg = { rax: 0, rcx: 1, rdx: 2, rbx: 3, rsi: 6, rdi: 7, r8: 8, r9: 9, r10: 10, r11: 11 } as const;
 export type RegName = keyof typeof Reg;
@@ -89,7 +89,7 @@ export class Program {
     return this;
   }
 
-  /** mov ss, ax: #GP where ax names no segment. */
+  /** mov ss, ax: #GP if ax is not a valid selector. */
   loadSs(): this {
     this.bytes.push(0x8e, 0xd0);
     return this;

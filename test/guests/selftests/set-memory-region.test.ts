@@ -15,7 +15,7 @@ const ROUNDS = 10;
 const CODE_SLOT = 3;
 const SLICE = 500;
 
-/** DATA: values as they were seen. */
+/** DATA: the values seen, in order. */
 const watcher = () =>
   new Program()
     .set('rsi', G)
@@ -67,7 +67,7 @@ describe.each(VARIANTS)('set_memory_region_test, $index, zap $zap', ({ index, za
       vm.commitSlowly({ call: 'region', region: at(G, backing) }, 100 + round);
       vm.run(SLICE);
       expect(seen(vm)).toEqual([0, 1]);
-      // A guest that meets the INVALID slot tries again; it does not leave for MMIO.
+      // A guest that accesses the INVALID slot retries; it does not exit for MMIO.
       expect(vm.machine.inspect.stats().retries).toBeGreaterThan(0);
       expect(vm.exits).toEqual([]);
       expect(vm.machine.run.state).toBe('running');
@@ -90,7 +90,7 @@ describe.each(VARIANTS)('set_memory_region_test, $index, zap $zap', ({ index, za
     vm.run(SLICE);
     expect(seen(vm)).toEqual([0, MMIO_VALUE, 0, MMIO_VALUE, 1]);
     expect(isMoveChain(seen(vm))).toBe(true);
-    // 8 bytes, which the bus asks for in two halves.
+    // 8 bytes, which the bus reads in two halves.
     expect(new Set(vm.exits.map(({ gpa, size, write }) => `${gpa - G} ${size} ${write}`))).toEqual(new Set(['0 4 false', '4 4 false']));
   });
 
@@ -116,7 +116,7 @@ describe.each(VARIANTS)('set_memory_region_test, $index, zap $zap', ({ index, za
 });
 
 describe.each(['array', 'rbtree', 'btree'] as const)('set_memory_region_test, %s', (index) => {
-  it('a vCPU without any memslot stops at once: with an internal error, or in a triple fault where it has page tables to miss', async () => {
+  it('a vCPU without any memslot stops at once: with an internal error, or with a triple fault if paging is on', async () => {
     const vm = await Vm.start(watcher(), { index });
     accepted(vm.memory.setUserMemoryRegions([], 0));
     vm.run(SLICE);
@@ -136,12 +136,12 @@ describe.each(['array', 'rbtree', 'btree'] as const)('set_memory_region_test, %s
     vm.run(SLICE);
     expect(['shutdown', 'internal-error']).toContain(vm.machine.run.state);
     expect(Number(vm.machine.inspect.registers().rip)).toBe(program.at('fault'));
-    // The gates of #GP and of the #DF after it, and nothing else.
+    // It reads the gates of #GP and of the following #DF, and nothing else.
     const gates = vm.exits.map(({ gpa, write }) => (write ? -1 : Math.floor((gpa - G) / 16)));
     expect([...new Set(gates)]).toEqual([13, 8]);
   });
 
-  it('as many slots of 2 MiB as there are ids, side by side: all can be read by the guest, one more is refused', async () => {
+  it('as many slots of 2 MiB as there are ids, side by side: the guest can read all of them, one more is refused', async () => {
     const MAX = 32764;
     const HIGH = 4096 * MIB;
     // DATA: sum of the first qwords of all slots; DATA + 8: done.

@@ -1,6 +1,6 @@
 /**
- * memslot_modification_stress_test, memslot_perf_test (what it demands, not how fast it is) and mmu_stress_test, with real guests and the
- * kernel's parameters; where the guest fills gigabytes there, less of it (scale.ts).
+ * memslot_modification_stress_test, memslot_perf_test (its checks, not its timing) and mmu_stress_test, with real guests and the kernel's parameters;
+ * less memory where the kernel's guests fill gigabytes (scale.ts).
  */
 import { describe, expect, it } from 'vitest';
 import { MemFlag } from '../../../engine/memory/types';
@@ -72,7 +72,7 @@ describe.each(VARIANTS)('$index, zap $zap', ({ index, zap }) => {
     vm.run(SOME);
     expect(vm.exits).toEqual([]);
     expect(vm.machine.run.state).toBe('running');
-    // Each page holds the number of its vCPU's round or of the one before.
+    // Each page holds its vCPU's current round number or the previous one.
     const pages = region.firstOfPages(SIZE / PAGE);
     for (const vcpu of [0, 1]) {
       const rounds = vm.peek(DATA + 8 * vcpu);

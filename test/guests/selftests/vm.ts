@@ -1,4 +1,4 @@
-/** A selftest's VM: a real guest that runs in slices, and a host that changes its memslots between them and in the middle of a commit. */
+/** A selftest's VM: a real guest that runs in slices, and a host that changes its memslots between slices. The guest also runs within commits. */
 import { VCPU_INDEX, VCPU_RIP } from '../../../engine/abi/vcpu';
 import type { MmioBus } from '../../../engine/machine/bus';
 import type { MachineOptions } from '../../../engine/machine/index';
@@ -10,12 +10,12 @@ import type { Program } from './program';
 
 export const PAGE = 4096;
 export const MMIO_VALUE = 0xbeef;
-/** Every zap mode on every gfn index: what a guest sees may depend on neither. */
+/** Every zap mode on every gfn index: the guest's view must depend on neither. */
 export const VARIANTS = (['array', 'rbtree', 'btree'] as const).flatMap((index) =>
   (['slot', 'all'] as const).map((zap) => ({ index, zap })),
 );
 
-/** Host memory is looked at through slots up here: slots may share their backing, and the guest's tables do not reach this far. */
+/** Host memory is accessed through slots at these addresses: slots may share their backing, and the guest's page tables do not reach this far. */
 const VIEW_GPA = 2 ** 40;
 const VIEW_SLOT = 30_000;
 
@@ -51,7 +51,7 @@ export class Vm {
     return (this.guest.machine as unknown as { parts: MachineParts }).parts.mmio;
   }
 
-  /** Reads of the 8 bytes at gpa that no memslot answers are exits that get MMIO_VALUE. */
+  /** Reads of the 8 bytes at gpa that no memslot backs exit and return MMIO_VALUE. */
   answerMmio(gpa: number): void {
     const read = (offset: number, size: number): number => {
       this.exits.push({ gpa: gpa + offset, size, write: false });
@@ -62,7 +62,7 @@ export class Vm {
     this.mmio.attach({ name: 'selftest', start: gpa, end: gpa + 8, device: () => device });
   }
 
-  /** Host memory that tests write and read at any time, whatever the guest's layout is. */
+  /** Host memory that tests can access at any time, independent of the guest's layout. */
   backing(size: number): Backing {
     const hva = this.machine.host.allocate(size, 'selftest');
     const gpa = this.nextView;
@@ -80,7 +80,7 @@ export class Vm {
     this.commit({ slot, guestPhysAddr: 0, memorySize: 0, userspaceAddr: 0 });
   }
 
-  /** The same, and the guest runs `count` instructions between each two steps of the commit, INVALID slots included. */
+  /** The same, with the guest running `count` instructions after each step of the commit, including while slots are INVALID. */
   commitSlowly(request: CommitRequest, count = 300): void {
     const run = this.memory.beginCommit(request);
     while (run.phase !== 'done') {
@@ -105,7 +105,7 @@ export class Vm {
     if (this.machine.physical.write(gpa, bytes) !== 8) throw new Error(`nothing is mapped at 0x${gpa.toString(16)}`);
   }
 
-  /** Starts vCPU 1 as a copy of vCPU 0 that goes on at gpa `rip`. Before anything else ran. */
+  /** Starts vCPU 1 as a copy of vCPU 0 that continues at gpa `rip`. Call it before anything has run. */
   startSecond(rip: number): void {
     const state = this.machine.snapshot.capture();
     const record = state.vcpus[0]!.slice();

@@ -33,7 +33,7 @@ void lab_main(void) {
   for (u64 number = 1;; number++) round_of(number);
 }
 
-/* What boot.S names, and this guest has no use for. */
+/* boot.S refers to these; this guest does not use them. */
 void trap(void) {
   for (;;) __asm__ volatile("cli; hlt");
 }

@@ -1,4 +1,4 @@
-/* memlab's way into 64-bit code, and vCPU 1's, which begins in 16-bit code at 0x8000. */
+/* memlab's entry to 64-bit code, and that of vCPU 1, which begins in 16-bit code at 0x8000. */
 #include "../../../guests/memlab/boot.S"
 
 .section .text
