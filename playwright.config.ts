@@ -1,16 +1,16 @@
 import { defineConfig } from '@playwright/test';
 import { browserArgs, findBrowser } from './scripts/browser.mjs';
 
-/** LAB_PORT: another one, for a second checkout on the same machine. */
+/** LAB_PORT: a different port, for a second checkout on the same machine. */
 const PORT = Number(process.env.LAB_PORT ?? 4173);
 
-/** The built page (`npx vite build` first) in a real Chromium: LAB_BROWSER names one, else scripts/browser.mjs finds one. */
+/** The built page (`npx vite build` first) in a real Chromium: LAB_BROWSER names one, otherwise scripts/browser.mjs finds one. */
 export default defineConfig({
   testDir: 'test/e2e',
   outputDir: 'test-results',
   timeout: 90_000,
   expect: { timeout: 15_000 },
-  // Two cores: one guest at a time, or their timings disturb each other.
+  // On two cores, guests that run at the same time would disturb each other's timings.
   workers: 1,
   forbidOnly: Boolean(process.env.CI),
   use: {

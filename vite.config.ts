@@ -7,7 +7,7 @@ import { programId } from './scripts/program.mjs';
 const MEMLAB_IMAGE = 'guests/memlab/memlab.elf';
 const SERVED_GUESTS = 'public/guests';
 
-/** memlab is ours and committed, so it is always served; `npm run guests` adds third-party guests beside it. */
+/** memlab is part of the repository, so it is always served; `npm run guests` adds third-party guests. */
 function servedGuests(): Plugin {
   return {
     name: 'served-guests',
@@ -35,11 +35,11 @@ function contentSecurityPolicy(): Plugin {
     "script-src 'self' 'wasm-unsafe-eval'",
     "style-src 'self' 'unsafe-inline'",
     "img-src 'self' data:",
-    // Machines and replays that a link names lie where their owner put them; on a person's own computer that may be plain http.
+    // A link may name machines and replays on any server; on the local computer that may be plain http.
     "connect-src 'self' https: http://localhost:* http://127.0.0.1:*",
     "worker-src 'self'",
     "base-uri 'none'",
-    // Svelte's own templates, and the addresses of our workers.
+    // Svelte's own templates, and the URLs of our workers.
     'trusted-types svelte-trusted-html memslot-lab',
     "require-trusted-types-for 'script'",
     "form-action 'none'",
@@ -53,7 +53,7 @@ function contentSecurityPolicy(): Plugin {
   };
 }
 
-/** The service worker is a file of its own beside index.html, and lists all others. */
+/** The service worker is a separate file next to index.html, and lists all others. */
 function offline(): Plugin {
   let folder = 'dist';
   return {

@@ -13,12 +13,12 @@ export interface PackagedFile {
   sha256: string;
 }
 
-/** Made of what apt offers now; linux/prepare.ts knows how. */
+/** Prepared by linux/prepare.ts from the packages that apt offers now. */
 export interface MadeOfPackages {
   made: 'linux';
   /** What its initramfs is for. */
   variant: 'memory' | 'kvm';
-  /** The package that names the kernel's. */
+  /** The package that depends on the kernel package. */
   package: 'linux-image-cloud-amd64' | 'linux-image-6.12-cloud-amd64';
   /** File name of the initrd in public/guests/. */
   initrd: string;

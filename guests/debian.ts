@@ -1,6 +1,6 @@
 /**
- * Files out of Debian packages, fetched with apt-get and dpkg-deb and kept in .cache/: a file at a fixed version, whose checksums the
- * catalog has, or whatever apt offers now, whose checksum apt's own signed lists have.
+ * Files from Debian packages, fetched with apt-get and dpkg-deb and kept in .cache/: either a file at a fixed version, with its checksums in the
+ * catalog, or the version that apt offers now, with its checksum in apt's signed lists.
  */
 import { execFile } from 'node:child_process';
 import { createHash } from 'node:crypto';
@@ -11,7 +11,7 @@ import type { PackagedFile } from './catalog';
 
 const execute = promisify(execFile);
 
-/** The file cannot be had here: one line that says what to do. */
+/** The file is not available here: one line that says what to do. */
 export class Unavailable extends Error {}
 
 /** A package as apt offers it. */
@@ -50,7 +50,7 @@ async function output(program: string, args: string[], cwd?: string): Promise<st
 
 const succeeds = async (program: string, args: string[], cwd: string): Promise<boolean> => (await output(program, args, cwd)) !== undefined;
 
-/** A fresh container has no package lists: fetches them where we may. */
+/** A fresh container has no package lists: fetches them if permitted. */
 async function updateLists(say: Say): Promise<boolean> {
   if (process.getuid?.() !== 0 || (await output('apt-get', ['--version'])) === undefined) return false;
   say('apt-get update');
@@ -72,11 +72,11 @@ async function packageFile(file: Omit<Offer, 'depends'>, cache: string, hint: st
   rmSync(archive, { force: true });
   if (!(await download(file, cache, say)))
     throw new Unavailable(`apt-get does not deliver ${file.package} ${file.version} (Debian 12: apt-get update); ${hint}`);
-  if (!good(archive, file.packageSha256)) throw new Unavailable(`${archive} has another checksum than ${file.packageSha256}; ${hint}`);
+  if (!good(archive, file.packageSha256)) throw new Unavailable(`${archive} has a different checksum than ${file.packageSha256}; ${hint}`);
   return archive;
 }
 
-/** Calls `take` with a folder where the packages are unpacked, one over the other, and clears that folder away. */
+/** Calls `take` with a folder that holds the unpacked packages, one over the other, and then deletes the folder. */
 async function unpacked<T>(archives: readonly string[], cache: string, hint: string, take: (folder: string) => T): Promise<T> {
   const folder = join(cache, `unpacking-${process.pid}`);
   try {
@@ -90,8 +90,8 @@ async function unpacked<T>(archives: readonly string[], cache: string, hint: str
 }
 
 /**
- * Path of the file in the cache, fetched at need.
- * @throws Unavailable where apt-get cannot deliver this very version, or a checksum differs
+ * Path of the file in the cache, fetched if necessary.
+ * @throws Unavailable if apt-get cannot deliver this exact version, or a checksum differs
  */
 export async function packagedFile(file: PackagedFile, cache: string, say: Say): Promise<string> {
   const result = join(cache, basename(file.path));
@@ -99,7 +99,7 @@ export async function packagedFile(file: PackagedFile, cache: string, say: Say):
   const hint = `or put ${file.path} of Debian's ${packageName(file)} at ${result}`;
   const archive = await packageFile(file, cache, hint, say);
   await unpacked([archive], cache, hint, (folder) => renameSync(join(folder, file.path), result));
-  if (!good(result, file.sha256)) throw new Unavailable(`${result} has another checksum than ${file.sha256}; ${hint}`);
+  if (!good(result, file.sha256)) throw new Unavailable(`${result} has a different checksum than ${file.sha256}; ${hint}`);
   return result;
 }
 
@@ -115,7 +115,7 @@ export function parseOffer(text: string): Offer | undefined {
 
 /**
  * The version of a package that apt would install now.
- * @throws Unavailable where there is no apt, or it does not know the package
+ * @throws Unavailable if there is no apt, or it does not know the package
  */
 export async function offered(name: string, say: Say): Promise<Offer> {
   const ask = async () => parseOffer((await output('apt-cache', ['show', '--no-all-versions', name])) ?? '');
@@ -126,13 +126,13 @@ export async function offered(name: string, say: Say): Promise<Offer> {
 
 /**
  * Bytes of one file of the package.
- * @throws Unavailable where it cannot be had
+ * @throws Unavailable if it cannot be fetched
  */
 export async function offeredFile(offer: Offer, path: string, cache: string, say: Say): Promise<Uint8Array> {
   return (await offeredFiles(offer, [path], cache, say))[0]!;
 }
 
-/** The same for several files of one package, in their order. Where a file may have several names, the first one that is there counts. */
+/** The same for several files of one package, in order. If a file has several possible names, the first existing one counts. */
 export async function offeredFiles(
   offer: Offer,
   paths: readonly (string | readonly string[])[],

@@ -1,7 +1,7 @@
 /**
- * `npm run guests [-- [--quiet] NAME...] [--optional NAME...]`: puts the guest images and their list (index.json) into public/guests/.
- * Without names: all. memlab is always there. A third-party guest that cannot be had is one line; it is an error only when it was
- * asked for by name, and not after --optional. --quiet: what went as it should is not printed, only what takes long or is left out.
+ * `npm run guests [-- [--quiet] NAME...] [--optional NAME...]`: puts the guest images and their list (index.json) into public/guests/. Without names:
+ * all. memlab is always included. A third-party guest that is not available is reported in one line; it is an error only if it was named, and not
+ * after --optional. --quiet prints only what takes long or is left out.
  */
 import { existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { join, relative } from 'node:path';
@@ -14,7 +14,7 @@ const root = fileURLToPath(new URL('..', import.meta.url));
 const cache = join(root, '.cache/guests');
 const target = join(root, 'public/guests');
 
-/** An entry of public/guests/index.json. Files that start with gzip's magic number (1f 8b) are to be inflated before use. */
+/** An entry of public/guests/index.json. Files that start with gzip's magic number (1f 8b) must be inflated before use. */
 interface Entry {
   name: string;
   title: string;
@@ -31,7 +31,7 @@ interface Entry {
   sha256: string;
   /** of the initrd file, hex */
   initrdSha256?: string;
-  /** Where it came from and its licence, for people. */
+  /** Origin and licence, as text. */
   source: string;
 }
 
@@ -41,12 +41,12 @@ function say(text: string): void {
   process.stderr.write(`guests: ${text}\n`);
 }
 
-/** What nobody waits for. */
+/** Progress that --quiet does not print. */
 function mention(text: string): void {
   if (!quiet) say(text);
 }
 
-/** Never half a file: whoever looks at the folder meanwhile sees the old one. */
+/** Replaces the file atomically: readers see either the old one or the new one. */
 function writeWhereDifferent(path: string, bytes: Uint8Array): void {
   if (existsSync(path) && readFileSync(path).equals(bytes)) return;
   const part = `${path}.${process.pid}.part`;
@@ -55,7 +55,7 @@ function writeWhereDifferent(path: string, bytes: Uint8Array): void {
   mention(`${relative(root, path)}, ${bytes.length} bytes`);
 }
 
-/** What the list had before this run. */
+/** The list as it was before this run. */
 function oldIndex(): Entry[] {
   try {
     return JSON.parse(readFileSync(join(target, 'index.json'), 'utf8')) as Entry[];
@@ -74,7 +74,7 @@ function described(guest: Guest, checksum: string, source: string): Entry {
   return { name, title, kernel, memory, sha256: checksum, source, ...(append === undefined ? {} : { append }), ...(cpu ? { cpu } : {}) };
 }
 
-/** The entry that an earlier run made, if its files are still what it says. */
+/** The entry of an earlier run, if its files still match it. */
 function madeBefore(guest: Guest, from: MadeOfPackages, index: readonly Entry[]): Entry | undefined {
   const old = index.find((entry) => entry.name === guest.name);
   if (!old || old.kernel !== guest.kernel || old.initrd !== from.initrd) return undefined;
@@ -82,7 +82,7 @@ function madeBefore(guest: Guest, from: MadeOfPackages, index: readonly Entry[])
   return { ...described(guest, old.sha256, old.source), initrd: from.initrd, initrdSha256: old.initrdSha256! };
 }
 
-/** Linux as apt has it now. What was made before stays where apt is out of reach. */
+/** Linux in the version that apt offers now. If apt is out of reach, the earlier files stay. */
 async function make(guest: Guest, from: MadeOfPackages, old: Entry | undefined): Promise<Entry> {
   const tell = (text: string) => say(`${guest.name}: ${text}`);
   try {
@@ -112,7 +112,7 @@ async function prepare(guest: Guest, index: readonly Entry[]): Promise<Entry> {
   return listed(guest, index)!;
 }
 
-/** What is in public/guests/ now; a file that is not the catalog's (an older run's) is left out. */
+/** The files in public/guests/; files that are not in the catalog (from an older run) are left out. */
 function listed(guest: Guest, index: readonly Entry[]): Entry | undefined {
   const { from } = guest;
   if (typeof from === 'object' && 'made' in from) return madeBefore(guest, from, index);
@@ -137,7 +137,7 @@ async function main(args: string[]): Promise<number> {
   const index: Entry[] = [];
   let status = 0;
   for (const guest of guests) {
-    // memlab costs nothing and everything else counts on it
+    // memlab costs nothing, and everything else depends on it
     const wanted = args.length === 0 || names.includes(guest.name) || guest.name === 'memlab';
     try {
       const entry = wanted ? await prepare(guest, before) : listed(guest, before);

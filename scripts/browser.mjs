@@ -1,4 +1,4 @@
-// Finds a Chromium for the tests: LAB_BROWSER, the PATH, the usual places, Playwright's own, and at last Debian's package.
+// Finds a Chromium for the tests: LAB_BROWSER, the PATH, the usual places, Playwright's own, and finally Debian's package.
 import { existsSync } from 'node:fs';
 import { canInstallPackages, installPackages, output, UserError } from './steps.mjs';
 
@@ -21,7 +21,7 @@ export const browserArgs = [
 ];
 
 async function answers(path) {
-  // Some distributions ship a stub in place of the browser: only one that tells its version counts.
+  // Some distributions ship a stub in place of the browser: only one that prints its version counts.
   return /\d+\.\d+/.test((await output(path, ['--version'])) ?? '');
 }
 
@@ -35,7 +35,7 @@ async function playwrightsOwn() {
   }
 }
 
-/** The path of a browser that starts. `install`: may apt-get bring one, where that is possible. */
+/** The path of a browser that starts. `install`: apt-get may install one if possible. */
 export async function findBrowser({ install = false } = {}) {
   const chosen = process.env.LAB_BROWSER;
   if (chosen) {

@@ -1,7 +1,7 @@
 /**
- * npm run asm: generates the interpreter and compiles engine/cpu to build/core.wasm, unless that is newer than everything it is made
- * from. `--force` builds anyway, `-o FILE` writes elsewhere, `--debug` keeps names and a source map, `--profile`
- * counts how often each handler runs (PROFILE_COUNTERS in engine/abi/layout.ts).
+ * npm run asm: generates the interpreter and compiles engine/cpu to build/core.wasm, unless the result is newer than all of its sources. `--force`
+ * builds anyway, `-o FILE` writes elsewhere, `--debug` keeps names and a source map, `--profile` counts how often each handler runs (PROFILE_COUNTERS
+ * in engine/abi/layout.ts).
  */
 import { execFileSync } from 'node:child_process';
 import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, statSync } from 'node:fs';
@@ -37,11 +37,11 @@ function upToDate(): boolean {
 function build(): void {
   const handlers = generate(root, process.argv.includes('--profile'));
   mkdirSync(dirname(target), { recursive: true });
-  // Readers never see a half-written file: build beside it, then rename.
+  // Build to a temporary file and rename it, so that readers never see a half-written one.
   const fresh = `${target}.${process.pid}`;
   const asc = join(root, 'node_modules/assemblyscript/bin/asc.js');
   try {
-    // Warning 112: v128 parameters cannot cross to JavaScript; none does, they stay between functions of the core.
+    // Warning 112: v128 parameters cannot cross to JavaScript. None does; only functions of the core pass them.
     execFileSync(
       process.execPath,
       [asc, '--config', 'asconfig.json', '--target', flavour, '--disableWarning', '112', '-o', relative(root, fresh)],

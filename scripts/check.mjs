@@ -1,5 +1,4 @@
-// npm run check: types, lint, format, and the rules of this project's own. Prints what is wrong and ends with status 1.
-// `--write` mends what Biome can mend.
+// npm run check: types, lint, format, and this project's own rules. Prints what is wrong and exits with status 1. `--write` fixes what Biome can fix.
 import { resolve } from 'node:path';
 import { checkDialect } from './dialect.mjs';
 import { checkLayers } from './layers.mjs';
@@ -17,7 +16,7 @@ await main(async () => {
   };
   await step('lint and format', run(bin('@biomejs/biome/bin/biome'), ['check', '--error-on-warnings', ...process.argv.slice(2)]));
   await step('lint and format of engine/cpu', checkDialect({ write: process.argv.includes('--write') }));
-  // What did not change since the last check is not checked again.
+  // Files that have not changed since the last check are skipped.
   const kept = ['--incremental', '--tsBuildInfoFile', resolve(root, 'build/types.tsbuildinfo')];
   await step('types', run(process.execPath, [bin('typescript/bin/tsc'), '-p', '.', ...kept]));
   await step(

@@ -61,7 +61,7 @@ describe('lint and format of engine/cpu', () => {
   it('reports a decorator that shares its line, behind which nothing would be checked', async () => {
     const shared = CODE.replace('@inline\n', '@inline ');
     expect(sharedLines('engine/cpu/x.ts', shared)).toEqual([
-      'engine/cpu/x.ts:1 a decorator stands on a line of its own: @inline export function low(value: u64): u32 {',
+      'engine/cpu/x.ts:1 put the decorator on a separate line: @inline export function low(value: u64): u32 {',
     ]);
     expect(await status(shared)).toBe(1);
   });

@@ -1,5 +1,5 @@
-// Lint and format for engine/cpu. AssemblyScript allows decorators on functions and variables, which Biome cannot parse. So a decorator stands
-// on a line of its own, and Biome sees a copy of the tree in which that line is a comment. Line numbers are the same in both.
+// Lint and format for engine/cpu. AssemblyScript allows decorators on functions and variables, which Biome cannot parse. So each decorator is on a
+// separate line, and Biome checks a copy of the tree in which that line is a comment. Line numbers are the same in both.
 import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import { readSources } from './sources.mjs';
@@ -8,7 +8,7 @@ import { root, run, say } from './steps.mjs';
 const FOLDER = 'engine/cpu';
 const decorator = /^(\s*)@(\w.*)$/gm;
 const masked = /^(\s*)\/\/@(\w.*)$/gm;
-/** `@inline function f()`: hidden with its decorator, such a function would escape the linter. */
+/** `@inline function f()` on one line: the linter would miss the whole function. */
 const shared = /^\s*@\w+(\([^)]*\))?\s+\S/;
 
 /** The text as TypeScript that Biome can parse. */
@@ -20,16 +20,16 @@ export const showDecorators = (text) => text.replace(masked, '$1@$2');
 export const sharedLines = (file, text) =>
   text
     .split('\n')
-    .flatMap((row, line) => (shared.test(row) ? [`${file}:${line + 1} a decorator stands on a line of its own: ${row.trim()}`] : []));
+    .flatMap((row, line) => (shared.test(row) ? [`${file}:${line + 1} put the decorator on a separate line: ${row.trim()}`] : []));
 
-/** The rules of biome.json, for a tree whose files are all meant. */
+/** The rules of biome.json, applied to every file of the tree. */
 function configuration() {
   const config = JSON.parse(readFileSync(resolve(root, 'biome.json'), 'utf8'));
   return JSON.stringify({ ...config, $schema: undefined, root: true, files: { includes: ['**'] } });
 }
 
 /**
- * Lints and formats the core's sources, or those given as { path: text }. `write` mends the files in place where that is safe.
+ * Lints and formats the core's sources, or those given as { path: text }. `write` fixes the files in place where that is safe.
  * Resolves to the exit status, 0 when all is well; `options` go to `run`.
  */
 export async function checkDialect({ sources = coreSources(), write = false, mirror = resolve(root, 'build/dialect'), options = {} } = {}) {

@@ -5,7 +5,7 @@ import { root } from './steps.mjs';
 const importStatement =
   /^\s*(import|export)\b([^;'"]*?)from\s*['"]([^'"]+)['"]|^\s*import\s*['"]([^'"]+)['"]|import\(\s*['"]([^'"]+)['"]\s*\)|new URL\(\s*['"](\.[^'"]+)['"]/gm;
 
-/** Relative imports of a file: the path from the root without a query, whether only types come, whether only the address of a file does. */
+/** Relative imports of a file: the path from the root without a query, and whether the import is only of types or only of a file's URL. */
 export function importsOf(file, text) {
   const found = [];
   for (const match of text.matchAll(importStatement)) {
@@ -19,7 +19,7 @@ export function importsOf(file, text) {
   return found;
 }
 
-/** Who imports whom among the sources ({ path: text }). Imports of types count: a circle of types has no bottom to read from either. */
+/** The import graph of the sources ({ path: text }). Type imports count: a circle of types has no file to start reading from either. */
 export function importGraph(sources) {
   const graph = new Map();
   for (const [file, text] of Object.entries(sources)) {
@@ -31,7 +31,7 @@ export function importGraph(sources) {
   return graph;
 }
 
-/** Circles of a graph: one way round for each group of files that reach one another. Tarjan's algorithm. */
+/** Circles of a graph: one circle for each group of files that reach one another. Tarjan's algorithm. */
 export function circles(graph) {
   const number = new Map();
   const lowest = new Map();
@@ -53,7 +53,7 @@ export function circles(graph) {
   return found;
 }
 
-/** The shortest way from a file back to itself inside its group. */
+/** The shortest path from a file back to itself inside its group. */
 function wayRound(graph, start, group) {
   const from = new Map();
   const queue = [start];

@@ -16,7 +16,7 @@ function sourcesHash() {
   return hash.digest('hex').slice(0, 16);
 }
 
-/** Builds the file under a name of its own and renames it, so that two labs that start at once do not disturb each other. */
+/** Builds the file under a temporary name and renames it, so that two labs that start at once do not disturb each other. */
 async function bundle(name) {
   const { build } = await import('vite');
   const made = join(folder, `making-${process.pid}`);
@@ -37,7 +37,7 @@ async function bundle(name) {
   rmSync(made, { recursive: true });
 }
 
-/** The path of the file for the sources as they are; it is made when they changed. */
+/** The path of the file for the current sources; builds it if they changed. */
 export async function labProgram() {
   const name = `${sourcesHash()}.mjs`;
   const path = join(folder, name);

@@ -1,4 +1,4 @@
-// npm run --silent lab -- FLAGS: the headless machine. Nothing but lab itself writes to stdout.
+// npm run --silent lab -- FLAGS: the headless machine. Only lab itself writes to stdout.
 import { existsSync, readdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
@@ -21,7 +21,7 @@ function newest(folder) {
   return time;
 }
 
-/** The wasm core is there and not older than its source (build-core.ts decides for good). */
+/** The wasm core exists and is not older than its sources (build-core.ts makes the final decision). */
 function coreIsFresh() {
   const core = join(root, 'build/core.wasm');
   return existsSync(core) && statSync(core).mtimeMs > Math.max(newest('engine/cpu'), newest('engine/abi'), newest('scripts/core'));
@@ -39,6 +39,6 @@ await main(async () => {
   globalThis.__LAB_PROGRAM__ = programId();
   const lab = await import(pathToFileURL(await labProgram()).href);
   const status = await lab.main(process.argv.slice(2), root, process, prepare);
-  // Timers and sockets of a machine that has ended must not hold the process.
+  // Timers and sockets of an ended machine must not keep the process alive.
   process.exit(status);
 });

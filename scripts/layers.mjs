@@ -1,8 +1,8 @@
-// The layer rule: who may import whom. An import that points upwards or sideways is a breach, and so is a circle in any folder.
+// The layer rule: which folder may import which. An import that points upwards or sideways is a breach, and so is a circle in any folder.
 import { circles, importGraph, importsOf } from './imports.mjs';
 import { readSources } from './sources.mjs';
 
-/** What a Worker and a process at the terminal are both made of. */
+/** The layers shared by a Worker and a process at the terminal. */
 const belowTheEnds = [
   'abi',
   'memory',
@@ -43,13 +43,13 @@ export const layers = {
   'engine/shell': belowTheEnds.filter((layer) => layer !== 'engine/shell'),
   'engine/worker': belowTheEnds,
   'engine/cli': belowTheEnds,
-  // A script boots a machine by the same words as a person at the terminal.
+  // A script boots a machine with the same flags as a person at the terminal.
   'engine/library': [...belowTheEnds, 'engine/cli'],
   app: [],
 };
 /** The one file of the engine that the page may import; of other engine files only types. */
 const pageMayImport = 'engine/worker/protocol';
-/** The engine runs in a Worker, in Node and in tests: it may not know where. */
+/** The engine runs in a Worker, in Node and in tests, and may not depend on any of them. */
 const namesOfTheDom = /(?<![.\w'"`-])(window|document|indexedDB|localStorage)\s*[.[]/;
 
 const layerOf = (file) => Object.keys(layers).find((layer) => file.startsWith(`${layer}/`));

@@ -1,6 +1,6 @@
-// The rule about operation numbers: they are positions in the table of operations (engine/abi/ops) and nothing else. Code that adds to
-// one or asks whether it lies in a range breaks silently when a row moves, so only the generators may compute with them.
-// And decoded records have one file of writers, and the core's private memory one map.
+// The rule about operation numbers: they are only positions in the table of operations (engine/abi/ops). Code that adds to one or compares it with a
+// range breaks silently when a row moves, so only the generators may compute with them. In addition, only one file writes decoded records, and only
+// one file maps the core's private memory.
 import ts from 'typescript';
 import { readSources } from './sources.mjs';
 
@@ -23,16 +23,16 @@ const COMPUTES = new Set([
   SyntaxKind.PlusEqualsToken,
   SyntaxKind.MinusEqualsToken,
 ]);
-/** Modules whose exports are operation numbers, or functions that answer with one. */
+/** Modules whose exports are operation numbers, or functions that return one. */
 const NUMBERS = /(\/generated\/(ops|lookups)|\/abi\/ops(\/index)?)$/;
 const NOT_NUMBERS = /^(traitsOf|TRAIT_|FORM_|ALU_|UNARY_|EXTEND_|[A-Z]F$|ALL_FLAGS)/;
-/** Below lies what AssemblyScript places itself: ASC_DATA_END of engine/abi/layout.ts. */
+/** AssemblyScript places its own data below: ASC_DATA_END of engine/abi/layout.ts. */
 const STATIC_DATA_END = 0x100000;
 /** The only writers of records and block headers (engine/abi/record.ts). */
 const setters = 'engine/cpu/record.ts';
 const mayCompute = (file) => file.startsWith('scripts/core/') || file.startsWith('engine/abi/ops/');
 
-/** Names of operation numbers in the file: imported ones, and variables that are given one. */
+/** Names of operation numbers in the file: imported ones, and variables that hold one. */
 function namesOf(source) {
   const names = new Set();
   for (const statement of source.statements) {
@@ -81,7 +81,7 @@ const writesField = (node) =>
   node.expression.text === 'store' &&
   node.arguments.slice(2).some((offset) => ts.isIdentifier(offset) && /^[RH]_[A-Z]/.test(offset.text));
 
-/** `const CELL: usize = 0x14f000`: an address of the core's private memory that the map does not know. */
+/** `const CELL: usize = 0x14f000`: an address of the core's private memory outside the map. */
 const hidesAddress = (node) =>
   ts.isVariableDeclaration(node) &&
   node.type?.getText() === 'usize' &&

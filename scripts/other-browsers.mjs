@@ -1,11 +1,12 @@
-// Firefox and WebKitGTK for the page's stories in other engines: LAB_FIREFOX and LAB_WEBKIT, the PATH, else Debian's packages. Each may be missing.
+// Firefox and WebKitGTK for the page's stories in other engines: LAB_FIREFOX and LAB_WEBKIT, the PATH, otherwise Debian's packages. Each may be
+// missing.
 import { readdirSync } from 'node:fs';
 import { canInstallPackages, installPackages, output, say, UserError } from './steps.mjs';
 
 const LIBRARIES = ['/usr/lib/x86_64-linux-gnu', '/usr/lib/aarch64-linux-gnu', '/usr/lib64', '/usr/lib'];
 const PACKAGES = { firefox: ['firefox-esr'], webkit: ['webkit2gtk-driver', 'xvfb'] };
 
-/** Does the program start and say which version it is? */
+/** Does the program start and print its version? */
 async function answers(path) {
   return /\d+\.\d+/.test((await output(path, ['--version'])) ?? '');
 }
@@ -21,7 +22,7 @@ export async function findFirefox() {
   return undefined;
 }
 
-/** The browser that WebKitGTK's packages bring for automation; it is not on the PATH. */
+/** The browser that WebKitGTK's packages install for automation; it is not on the PATH. */
 function miniBrowser() {
   for (const folder of LIBRARIES) {
     let names = [];
@@ -37,7 +38,7 @@ function miniBrowser() {
   return undefined;
 }
 
-/** WebKitGTK: its WebDriver, its browser, and the X server that the browser draws on where there is no screen. Undefined where one is missing. */
+/** WebKitGTK: its WebDriver, its browser, and the X server for machines without a screen. Undefined if one is missing. */
 export async function findWebKit() {
   const browser = process.env.LAB_WEBKIT ?? miniBrowser();
   if (!browser || !(await output('which', ['WebKitWebDriver']))) return undefined;
@@ -45,7 +46,7 @@ export async function findWebKit() {
   return { driver: 'WebKitWebDriver', browser };
 }
 
-/** Brings what apt-get can bring. What cannot be had is left out, and one line says so. */
+/** Installs what apt-get can install. Anything else is left out and reported in one line. */
 export async function bringOtherBrowsers() {
   const missing = async () => ({ firefox: !(await findFirefox()), webkit: !(await findWebKit()) });
   let wanted = await missing();

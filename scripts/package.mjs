@@ -9,7 +9,7 @@ import { main, root, tsx, UserError } from './steps.mjs';
 const lib = resolve(root, 'lib');
 const entries = { memory: 'engine/memory/index.ts', machine: 'engine/library/index.ts' };
 
-/** Both doors as ES modules; what they share is a chunk beside them. Node's own modules stay imports. */
+/** Both entry points as ES modules; shared code is a separate chunk. Node's own modules stay imports. */
 function bundle() {
   return build({
     configFile: false,
@@ -28,7 +28,7 @@ function bundle() {
   });
 }
 
-/** Declarations of all that the doors show, in the tree's own folders. */
+/** Declarations of everything the entry points export, in the tree's own folders. */
 function declare() {
   const file = resolve(root, 'tsconfig.json');
   const { config } = ts.parseConfigFileTextToJson(file, readFileSync(file, 'utf8'));
@@ -46,7 +46,7 @@ function declare() {
   if (diagnostics.length > 0) throw new UserError(ts.formatDiagnostics(diagnostics, ts.createCompilerHost(options)));
 }
 
-/** Node resolves no './x': declarations name './x.js' or './x/index.js', as a stranger's `moduleResolution: nodenext` wants them. */
+/** Node does not resolve './x': declarations name './x.js' or './x/index.js', as `moduleResolution: nodenext` requires. */
 function nameFiles() {
   for (const entry of readdirSync(join(lib, 'types'), { recursive: true, withFileTypes: true })) {
     if (!entry.isFile()) continue;
@@ -59,7 +59,7 @@ function nameFiles() {
   }
 }
 
-/** What the declarations name of WebAssembly: its types are the DOM library's, which a program for Node need not have. With it they merge. */
+/** The WebAssembly types that the declarations use. They belong to the DOM library, which a program for Node may lack; if present, both merge. */
 const WASM = `declare namespace WebAssembly {
   interface Memory {}
   interface Module {}
@@ -67,7 +67,7 @@ const WASM = `declare namespace WebAssembly {
 }
 `;
 
-/** The declarations stand alone: without the DOM library, and without another package's types. */
+/** The declarations are self-contained: they need neither the DOM library nor another package's types. */
 function declareWasm() {
   const door = join(lib, 'types/library/index.d.ts');
   writeFileSync(join(lib, 'types/wasm.d.ts'), WASM);

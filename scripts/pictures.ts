@@ -1,6 +1,6 @@
 /**
  * Pictures of the running page for the documentation: `npx tsx scripts/pictures.ts [NAME...]` after `npm run build`.
- * Every figure in them is measured by the page that is pictured; the guest really runs.
+ * The page measures every figure that it shows, with a running guest.
  */
 import { mkdirSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
@@ -152,7 +152,7 @@ const pictures: Picture[] = [
       while (!(await end.isVisible())) {
         await next.or(end).waitFor();
         if (await next.isVisible()) await next.click();
-        // The step that runs now has its button disabled, and then none.
+        // The button of a running step is disabled, and then removed.
         await page.waitForTimeout(500);
       }
     },
@@ -217,7 +217,7 @@ async function take(browser: Browser, picture: Picture): Promise<void> {
   const context = await browser.newContext({ viewport: picture.size, colorScheme: picture.theme });
   try {
     const page = await context.newPage();
-    // The line for newcomers is gone once something was done; `opened` is the page as a newcomer meets it.
+    // The line for newcomers disappears after the first action; `opened` shows the page as a newcomer sees it.
     if (picture.name !== 'opened') await page.addInitScript(() => localStorage.setItem('memslot-lab first step', 'done'));
     await page.goto(`http://localhost:${PORT}/`);
     await consoleShows(page, 'lab>');

@@ -1,4 +1,4 @@
-// Where `npm start` serves: the port that a person names, or the first free one.
+// The port of `npm start`: the one given, or the first free one.
 import { createServer } from 'node:net';
 import { UserError } from './steps.mjs';
 
@@ -21,7 +21,7 @@ function isFree(port, host = 'localhost') {
   });
 }
 
-/** The port for these arguments of `npm start`; one that was named and is in use is refused. `usual`: where the search begins without one. */
+/** The port for these arguments of `npm start`. A given port that is in use is refused. `usual`: where the search begins if none is given. */
 export async function choosePort(args, usual = USUAL) {
   const host = argument(args, 'host');
   const named = argument(args, 'port');
@@ -29,8 +29,10 @@ export async function choosePort(args, usual = USUAL) {
     const port = Number(named);
     if (!Number.isInteger(port) || port < 1 || port > 65535) throw new UserError(`--port ${named}: not a port`);
     if (await isFree(port, host)) return port;
-    throw new UserError(`port ${port} is in use: end what listens there, or name another one with npm start -- --port PORT`);
+    throw new UserError(
+      `port ${port} is in use: stop the program that listens there, or choose another port with npm start -- --port PORT`,
+    );
   }
   for (let port = usual; port < usual + TRIES; port++) if (await isFree(port, host)) return port;
-  throw new UserError(`ports ${usual} to ${usual + TRIES - 1} are in use: name another one with npm start -- --port PORT`);
+  throw new UserError(`ports ${usual} to ${usual + TRIES - 1} are in use: choose another port with npm start -- --port PORT`);
 }

@@ -27,7 +27,7 @@ test('a port that was named is taken, or refused with the way out', async () => 
   const port = await taken();
   for (const args of [['--port', `${port}`], [`--port=${port}`]])
     await expect(choosePort(args)).rejects.toThrow(
-      `port ${port} is in use: end what listens there, or name another one with npm start -- --port PORT`,
+      `port ${port} is in use: stop the program that listens there, or choose another port with npm start -- --port PORT`,
     );
   await expect(choosePort(['--port', 'x'])).rejects.toThrow('--port x: not a port');
   const free = await choosePort([], port);

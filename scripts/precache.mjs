@@ -1,10 +1,10 @@
-// Writes into the built service worker what the version consists of: each file with its hash.
+// Writes the list of this version's files, with their hashes, into the built service worker.
 import { createHash } from 'node:crypto';
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 
 const WORKER = 'sw.js';
-// Guests are many megabytes and kept when they are used; memlab is what the page starts with.
+// Guests are many megabytes and are stored when first used; the page starts with memlab.
 const ALWAYS_KEPT = 'guests/memlab.elf';
 
 const isKept = (path) => path !== WORKER && !path.endsWith('.map') && (!path.startsWith('guests/') || path === ALWAYS_KEPT);

@@ -1,4 +1,5 @@
-// Which program this is: a hash of everything that a machine's behaviour depends on. A replay or a state made by another one may lead elsewhere.
+// Identifies this program: a hash of everything that a machine's behaviour depends on. A replay or state made by another program may lead to another
+// result.
 import { createHash } from 'node:crypto';
 import { readdirSync, readFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';

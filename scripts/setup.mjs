@@ -1,4 +1,4 @@
-// Brings a fresh machine to where the project can be built: packages, the wasm core, the guests. Safe to run again: what is there is kept.
+// Prepares a fresh machine to build the project: packages, the wasm core, the guests. Safe to run again: existing files are kept.
 import { createHash } from 'node:crypto';
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { resolve } from 'node:path';
@@ -13,7 +13,7 @@ function checkNode() {
   throw new UserError(`Node ${process.versions.node} is too old: install Node ${oldest.join('.')} or newer`);
 }
 
-/** npm ci, when package-lock.json is not the one that node_modules was made from. */
+/** npm ci, if package-lock.json is not the one that node_modules was made from. */
 async function installDependencies() {
   const stamp = resolve(root, 'node_modules/.lab-lock');
   const lock = createHash('sha256')
@@ -35,23 +35,23 @@ async function prepareGuests(names, quiet) {
     throw new UserError('the guests could not be prepared (see above)');
 }
 
-/** The compiler that memlab is built with; only its own check needs it. */
+/** The compiler for memlab; only the check of its committed image needs it. */
 async function installCompiler() {
   if ((await output('gcc', ['--version'])) && (await output('ld', ['--version']))) return;
   if (await canInstallPackages()) await installPackages(['gcc', 'binutils', 'libc6-dev']);
   else say('no gcc: the check that memlab rebuilds to the same bytes is left out (Debian: apt-get install gcc)');
 }
 
-/** The debugger that the gdb stub is tried with; nothing else needs it. */
+/** The debugger that tests the gdb stub; nothing else needs it. */
 async function installDebugger() {
   if (await output('gdb', ['--version'])) return;
   if (await canInstallPackages()) await installPackages(['gdb']);
-  else say('no gdb: the gdb stub is not tried with it (Debian: apt-get install gdb)');
+  else say('no gdb: the gdb stub is not tested with it (Debian: apt-get install gdb)');
 }
 
 /**
- * `guests`: third-party guests that must be there; `wishes`: those that are left out where they cannot be had, by default the small ones
- * (`npm run guests` brings all); `compiler`: also bring gcc and gdb where that is possible; `quiet`: print only what takes long or is left out.
+ * `guests`: third-party guests that are required; `wishes`: those that may be left out if unavailable, by default the small ones (`npm run guests`
+ * prepares all); `compiler`: also install gcc and gdb if possible; `quiet`: print only what takes long or is left out.
  */
 export async function setup({ guests = [], wishes = ['memtest86+'], compiler = false, quiet = false } = {}) {
   checkNode();

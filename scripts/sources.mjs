@@ -1,4 +1,4 @@
-// The source files below a folder of the project, as paths from its root with forward slashes. Generated files are none.
+// The source files below a folder of the project, as paths from its root with forward slashes. Generated files do not count.
 import { readdirSync, readFileSync } from 'node:fs';
 import { join, resolve, sep } from 'node:path';
 import { root } from './steps.mjs';

@@ -1,14 +1,14 @@
-// npm start: sets up what is missing, builds, serves, prints the address and nothing else that went as it should.
+// npm start: sets up what is missing, builds, serves, and prints only the address unless something is wrong.
 import { spawn } from 'node:child_process';
 import { resolve } from 'node:path';
 import { choosePort, USUAL } from './port.mjs';
 import { setup } from './setup.mjs';
 import { main, must, root, say } from './steps.mjs';
 
-/** Vite's server announces itself with its version, a key to press and one line an address: only the addresses matter. */
+/** Vite's server prints its version, a key to press and one line per address: only the addresses matter. */
 function serve(vite, args) {
   return new Promise((done, fail) => {
-    // Started as node, not through npx: a killed npx leaves its server behind.
+    // Started with node rather than npx: a killed npx leaves its server running.
     const options = { cwd: root, stdio: ['ignore', 'pipe', 'inherit'], env: { ...process.env, NO_COLOR: '1', FORCE_COLOR: '0' } };
     const server = spawn(process.execPath, [vite, 'preview', ...args], options);
     let rest = '';
@@ -28,7 +28,7 @@ function serve(vite, args) {
 
 await main(async () => {
   const args = process.argv.slice(2);
-  // Before all that takes minutes: a port that was named may be in use.
+  // Check the port before the steps that take minutes.
   await choosePort(args);
   await setup({ quiet: true });
   const vite = resolve(root, 'node_modules/vite/bin/vite.js');
@@ -36,6 +36,6 @@ await main(async () => {
   await must(process.execPath, [vite, 'build', '--logLevel', 'error']);
   const port = await choosePort(args);
   if (!args.some((each) => each.startsWith('--port')) && port !== USUAL)
-    say(`port ${USUAL} is in use: the address is another one, for which the browser keeps snapshots of its own`);
+    say(`port ${USUAL} is in use: the address differs, and the browser keeps separate snapshots for it`);
   return serve(vite, [...args, '--port', `${port}`]);
 });

@@ -1,11 +1,11 @@
-// Small helpers that every script shares: run a program, say what is going on, end with one clear line.
+// Small helpers that every script shares: run a program, report progress, end with one clear line.
 import { spawn } from 'node:child_process';
 import { dirname, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 export const root = resolve(dirname(fileURLToPath(import.meta.url)), '..');
 
-/** An error whose message is for the person at the terminal: printed as one line, without a stack. */
+/** An error for the user: printed as one line, without a stack. */
 export class UserError extends Error {}
 
 export function say(text) {
@@ -27,12 +27,12 @@ export async function must(program, args, options = {}) {
   if (status !== 0) throw new UserError(`${program} ${args.join(' ')} ended with status ${status}`);
 }
 
-/** Runs a TypeScript file in a Node of its own. */
+/** Runs a TypeScript file in a new Node process. */
 export function tsx(file, args = [], options = {}) {
   return run(process.execPath, [resolve(root, 'node_modules/tsx/dist/cli.mjs'), file, ...args], options);
 }
 
-/** What a program prints, or undefined where it cannot be started or fails. */
+/** The output of a program, or undefined if it cannot be started or fails. */
 export function output(program, args, options = {}) {
   return new Promise((done) => {
     let text = '';
@@ -45,7 +45,7 @@ export function output(program, args, options = {}) {
   });
 }
 
-/** Is this a Debian where we may install packages without asking? */
+/** Is this a Debian system where packages can be installed without asking? */
 export async function canInstallPackages() {
   return process.getuid?.() === 0 && (await output('apt-get', ['--version'])) !== undefined;
 }

@@ -1,4 +1,4 @@
-// Is every TypeScript file type-checked? tsconfig.json names folders; a file that none of them holds would be compiled by nobody but esbuild.
+// Checks that every TypeScript file is type-checked. tsconfig.json names folders; only esbuild would compile a file outside of them.
 import { readFileSync } from 'node:fs';
 import { relative, resolve, sep } from 'node:path';
 import ts from 'typescript';

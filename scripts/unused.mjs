@@ -1,4 +1,4 @@
-// Exports that nothing uses: whose name stands nowhere in the project but in its own declaration.
+// Unused exports: those whose name occurs nowhere in the project except in its own declaration.
 import { readdirSync, readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { readSources } from './sources.mjs';
@@ -9,10 +9,10 @@ const declaration =
 const word = /[A-Za-z_$][\w$]*/g;
 /** Type declarations of scripts repeat the scripts' own names. */
 const repeats = (file) => file.endsWith('.d.mts');
-/** Layouts of memory and of hardware are written down whole. */
+/** Layouts of memory and hardware are listed completely, used or not. */
 const isLayout = (file) => file.startsWith('engine/abi/');
 
-/** Unused exports among the sources ({ path: text }), as one line each. Words in comments count as uses: the rule is a net, no proof. */
+/** Unused exports among the sources ({ path: text }), as one line each. Words in comments count as uses: the rule is a heuristic, not a proof. */
 export function unusedExports(sources) {
   const uses = new Map();
   for (const [file, text] of Object.entries(sources)) {

@@ -1,4 +1,4 @@
-/** Writes cpio archives in the "newc" format (Linux Documentation/driver-api/early-userspace/buffer-format.rst): what an initramfs is. */
+/** Writes cpio archives in the "newc" format (Linux Documentation/driver-api/early-userspace/buffer-format.rst), the format of an initramfs. */
 
 export interface CpioEntry {
   path: string;

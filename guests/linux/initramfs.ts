@@ -4,11 +4,11 @@ import { CHARACTER_DEVICE, type CpioEntry, cpio, DIRECTORY, EXECUTABLE, FILE, SY
 
 const directories = ['bin', 'dev', 'proc', 'sys', 'tmp', 'root', 'mnt', 'lib', 'lib/virtio'];
 
-/** Drivers of what the board's virtio-mmio bus may have, in the order in which init loads them. */
+/** Drivers for the devices on the board's virtio-mmio bus, in the order in which init loads them. */
 export const MODULES = ['virtio_ring', 'virtio', 'virtio_mmio', 'virtio_mem', 'virtio_balloon'];
 
 /**
- * `busybox`: the static binary. Applet links are made by init, at boot: they cost no archive space that way. `modules`: those of MODULES,
+ * `busybox`: the static binary. init makes the applet links at boot, so that they take no space in the archive. `modules`: those of MODULES,
  * from the package that the kernel comes from.
  */
 export function initramfs(busybox: Uint8Array, modules: readonly Uint8Array[]): Uint8Array {

@@ -4,7 +4,7 @@ const MAGIC = 0x184c2102;
 /** A legacy frame is a run of blocks that unpack to this many bytes each; only the last is shorter. */
 const BLOCK = 8 << 20;
 
-/** Unpacks one block into `to` at `at`; returns where it ended. Throws where the block points outside of what is there. */
+/** Unpacks one block into `to` at `at`; returns the end position. Throws if the block points outside of the unpacked data. */
 function block(from: Uint8Array, to: Uint8Array, at: number): number {
   let i = 0;
   let o = at;
@@ -37,7 +37,7 @@ function block(from: Uint8Array, to: Uint8Array, at: number): number {
   return o;
 }
 
-/** `size`: bytes that it unpacks to (a kernel's payload tells it in its last 4 bytes). Throws an Error that says what is wrong. */
+/** `size`: bytes that it unpacks to (a kernel's payload has it in its last 4 bytes). Throws an Error that says what is wrong. */
 export function unpackLz4Legacy(frame: Uint8Array, size: number): Uint8Array {
   const view = new DataView(frame.buffer, frame.byteOffset, frame.byteLength);
   if (frame.length < 8 || view.getUint32(0, true) !== MAGIC) throw new Error('LZ4: the data does not start with the legacy frame magic');

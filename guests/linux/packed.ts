@@ -1,6 +1,6 @@
 /**
- * Unpacks what a kernel package holds packed: the kernel's payload (LZ4 or zstd) and modules (xz, from Linux 6.12 on). Node has neither xz nor
- * zstd, but dpkg-deb, which the package came out of, has both: it unpacks the data member of any package, so the bytes are put into one.
+ * Unpacks the compressed parts of a kernel package: the kernel's payload (LZ4 or zstd) and modules (xz, from Linux 6.12 on). Node supports neither xz
+ * nor zstd, but dpkg-deb does: it unpacks the data member of any package, so the bytes are wrapped in one.
  */
 import { execFileSync } from 'node:child_process';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
@@ -10,9 +10,9 @@ import { unpackLz4Legacy } from './lz4';
 
 const XZ = [0xfd, 0x37, 0x7a, 0x58, 0x5a, 0];
 const ZSTD = [0x28, 0xb5, 0x2f, 0xfd];
-/** Bytes; more is not believed. */
+/** Bytes; larger sizes are refused. */
 const LIMIT = 1 << 28;
-/** dpkg-deb looks for a control member, and does not read it. */
+/** dpkg-deb requires a control member, but does not read it. */
 const NO_CONTROL = new Uint8Array(1024);
 
 const startsWith = (bytes: Uint8Array, magic: readonly number[]): boolean => magic.every((byte, i) => bytes[i] === byte);
@@ -23,7 +23,7 @@ function member(name: string, data: Uint8Array): Buffer {
   return Buffer.concat([Buffer.from(header), data, Buffer.from(data.length % 2 ? '\n' : '')]);
 }
 
-/** `extension`: what dpkg-deb knows the packing by. Throws an Error that says what is wrong. */
+/** `extension`: tells dpkg-deb the compression. Throws an Error that says what is wrong. */
 function unpackByDpkg(packed: Uint8Array, extension: 'xz' | 'zst'): Uint8Array {
   const folder = mkdtempSync(join(tmpdir(), 'unpacking-'));
   try {

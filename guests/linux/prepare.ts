@@ -2,8 +2,8 @@
  * The `linux` guests: the kernel of Debian's linux-image-cloud-amd64, or of another package that the catalog names, as apt offers it now (a
  * fixed version would be gone with the next security update), its payload unpacked ahead of time, and an initramfs of Debian's static busybox.
  *
- * Both are stored as gzip files: 53 MB of kernel become 13 MB. Who loads them inflates what starts with gzip's magic number, since a
- * web server may have done that already.
+ * Both are stored as gzip files: 53 MB of kernel become 13 MB. The loader inflates files that start with gzip's magic number, since a web server may
+ * have inflated them already.
  */
 import { join } from 'node:path';
 import { promisify } from 'node:util';
@@ -19,7 +19,7 @@ const BUSYBOX = 'busybox-static';
 
 const compress = promisify(gzip);
 
-/** What the initramfs is for: paths of its modules below the kernel's, and who packs it. */
+/** By purpose of the initramfs: paths of its modules below the kernel's, and the function that packs it. */
 const VARIANTS = {
   memory: { modules: MODULES.map((name) => `drivers/virtio/${name}.ko`), pack: initramfs },
   kvm: { modules: KVM_MODULES, pack: kvmInitramfs },
@@ -45,7 +45,7 @@ export async function offeredLinux(
   if (name === undefined) throw new Unavailable(`${wanted} ${meta.version} names no kernel package`);
   const kernel = await offered(name, say);
   const busybox = await offered(BUSYBOX, say);
-  // What we put around busybox and modules counts too: an entry with another checksum is made anew.
+  // Our own files in the initramfs count too: an entry with a different checksum is rebuilt.
   const nothing = new Uint8Array();
   const { modules, pack } = VARIANTS[variant];
   const ours = sha256(
@@ -58,7 +58,7 @@ export async function offeredLinux(
   return { kernel, busybox, source };
 }
 
-/** Fetches, unpacks and packs. Throws Unavailable where something cannot be had or is not what it should be. */
+/** Fetches, unpacks and packs. Throws Unavailable if something cannot be fetched or is not as expected. */
 export async function makeLinux(variant: Variant, kernel: Offer, busybox: Offer, cache: string, say: Say): Promise<PreparedLinux> {
   const release = kernel.package.replace(/^linux-image-/, '');
   const { modules: paths, pack } = VARIANTS[variant];

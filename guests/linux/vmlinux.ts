@@ -7,7 +7,7 @@ export function vmlinuxOf(bzImage: Uint8Array): Uint8Array {
   if (bzImage.length < 0x264 || view.getUint32(0x202, true) !== 0x53726448)
     throw new Error('not a bzImage: the "HdrS" signature is missing');
   if (view.getUint16(0x206, true) < 0x208)
-    throw new Error('the bzImage is older than boot protocol 2.08: it does not tell where its payload is');
+    throw new Error('the bzImage is older than boot protocol 2.08: it does not say where its payload is');
   const setupSectors = view.getUint8(0x1f1) || 4;
   const start = (setupSectors + 1) * 512 + view.getUint32(0x248, true);
   const length = view.getUint32(0x24c, true);

@@ -103,7 +103,7 @@ start64:
   mov fs, eax
   mov gs, eax
   mov rsp, offset stack_top
-  /* The TSS only serves the stack of the double fault handler. Its address is below 16 MiB, so base 31:24 stay 0. */
+  /* The TSS only provides the stack of the double fault handler. Its address is below 16 MiB, so base 31:24 stay 0. */
   mov rax, offset tss
   mov [gdt_tss + 2], ax
   shr eax, 16
@@ -119,7 +119,7 @@ start64:
   hlt
   jmp 7b
 
-/* Abandons whatever command was running: the stack starts over. */
+/* Abandons the running command: the stack starts over. */
 .globl shell_restart
 shell_restart:
   mov rsp, offset stack_top
@@ -127,7 +127,7 @@ shell_restart:
   call shell
   ud2
 
-/* One 16-byte entry point per vector: 0 to 47 and 255. The vector goes where the CPU's error code lies on the stack. */
+/* One 16-byte entry point per vector: 0 to 47 and 255. The vector is stored in the place of the CPU's error code on the stack. */
 .balign 16
 .globl trap_entries
 trap_entries:

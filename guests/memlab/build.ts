@@ -1,6 +1,7 @@
 /**
- * Builds guests/memlab/memlab.elf: `npx tsx guests/memlab/build.ts`. With `--check` it builds beside it and compares byte for byte; `--symbols DIR` is for gdb (docs/debugging.md).
- * The committed image is made by Debian 12's gcc 12.2 and binutils 2.40; another compiler gives other bytes, so it is refused.
+ * Builds guests/memlab/memlab.elf: `npx tsx guests/memlab/build.ts`. With `--check` it builds into another folder and compares byte for byte;
+ * `--symbols DIR` is for gdb (docs/debugging.md). The committed image is made by Debian 12's gcc 12.2 and binutils 2.40; other compilers give
+ * different bytes and are refused.
  */
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -11,7 +12,7 @@ import { build, run } from './compile';
 const folder = fileURLToPath(new URL('.', import.meta.url));
 const image = join(folder, 'memlab.elf');
 
-/** Why this machine cannot make the same bytes, in one line; undefined where it can. */
+/** Why this machine cannot make the same bytes, in one line; undefined if it can. */
 function missingTool(): string | undefined {
   try {
     const gcc = run('gcc', ['-dumpfullversion']).trim();
@@ -25,7 +26,7 @@ function missingTool(): string | undefined {
   }
 }
 
-/** `--symbols DIR`: builds there, with line numbers, whatever the compiler is. */
+/** `--symbols DIR`: builds there, with line numbers and with any compiler. */
 function symbols(out: string): void {
   mkdirSync(out, { recursive: true });
   const made = build(out, true);

@@ -1,4 +1,4 @@
-/** Compiles memlab. The same code comes out with symbols and without. */
+/** Compiles memlab. The code is the same with and without symbols. */
 import { execFileSync } from 'node:child_process';
 import { basename, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -35,8 +35,8 @@ export function run(command: string, args: string[]): string {
 }
 
 /**
- * Compiles everything into `out`: the image as it is booted, and the 64-bit ELF that it is made of, with line numbers if `debug`. Another guest
- * that starts the same way is built from `files`, paths from here.
+ * Compiles everything into `out`: the bootable image and the 64-bit ELF it is made from, with line numbers if `debug`. `files`, paths relative to
+ * this folder, builds another guest that starts in the same way.
  */
 export function build(out: string, debug = false, files: readonly string[] = sources): { kernel: string; symbols: string } {
   const objects = files.map((source) => {

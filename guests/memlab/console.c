@@ -1,8 +1,8 @@
 /*
- * COM1: bytes arrive by interrupt into a ring, and leave by polling. A full ring takes no more from the UART: its receive interrupt is
- * off and the line goes quiet (RTS) until half of the ring is free, so a long paste waits in front of the chip and nothing of it is lost.
- * Ctrl-C is a byte as any other and keeps its place. Once it is in the ring it interrupts, and takes with it what was typed before and has
- * not been run, as a terminal line of a Unix does; the ring is long, so that it gets there past a long paste while a command runs.
+ * COM1: bytes are received by interrupt into a ring, and sent by polling. A full ring reads no more from the UART: the receive interrupt is off and
+ * RTS is low until half of the ring is free, so a long paste waits before the chip and nothing is lost. Ctrl-C is a byte like any other and keeps its
+ * place. When it enters the ring it interrupts, and discards input that was typed before it and has not been run, as a Unix terminal does. The ring
+ * is long, so that Ctrl-C can enter it after a long paste while a command runs.
  */
 #include "lab.h"
 
@@ -15,14 +15,14 @@
 #define WAIT 0x09  /* without RTS */
 
 static volatile u8 ring[RING];
-static volatile u32 ring_head, ring_tail; /* free running; head is the interrupt's, tail the reader's */
+static volatile u32 ring_head, ring_tail; /* free running; the interrupt handler advances head, the reader tail */
 static volatile u32 ctrl_c_count;
 static volatile bool held; /* the line waits for room in the ring */
 
 void console_init(void) {
   out8(SERIAL_PORT + 1, 0);
   out8(SERIAL_PORT + 3, 0x03);
-  console_interrupt(); /* keys from before this moment: switching the FIFOs on would drop them */
+  console_interrupt(); /* earlier keys: enabling the FIFOs would drop them */
   out8(SERIAL_PORT + 3, 0x80);
   out8(SERIAL_PORT + 0, 1); /* 115200 baud */
   out8(SERIAL_PORT + 1, 0);
@@ -32,7 +32,7 @@ void console_init(void) {
   irq_route(SERIAL_IRQ);
   if (held) return; /* console_key switches the interrupt on */
   out8(IER, RECEIVE);
-  console_interrupt(); /* what came before the route was set would give no edge */
+  console_interrupt(); /* an earlier event would raise no edge */
 }
 
 void console_interrupt(void) {
@@ -60,7 +60,7 @@ int console_key(void) {
   if (held && ring_head - ring_tail <= RING / 2) {
     held = false;
     out8(MCR, READY);
-    out8(IER, RECEIVE); /* what waits in the chip raises the interrupt anew */
+    out8(IER, RECEIVE); /* bytes waiting in the chip raise the interrupt again */
   }
   return key;
 }

@@ -1,7 +1,7 @@
 /*
- * Memory hotplug by interrupt. The event device says that something happened; the registers (QEMU's ACPI memory hotplug
- * block: docs/specs/acpi_mem_hotplug in QEMU) say what. The interrupt only notes the event: the registers have a selector,
- * and messages must not cut into a line, so the answer is given between two pieces of a command or at the prompt.
+ * Memory hotplug by interrupt. The event device reports that something happened; the registers (QEMU's ACPI memory hotplug block:
+ * docs/specs/acpi_mem_hotplug in QEMU) say what. The interrupt only records the event: the registers have a selector, and messages must not cut into
+ * a line, so the event is handled between two pieces of a command or at the prompt.
  */
 #include "lab.h"
 
@@ -123,7 +123,7 @@ void hotplug_init(void) {
   if (has_gpe) out8(GPE_ENABLE_PORT, GPE_MEMORY);
   if (has_registers) say("memory hotplug: irq %u\n", GED_IRQ);
   else say("memory hotplug: this board has no registers for it\n");
-  /* An event from before the route was set gave no edge: look once. */
+  /* An event before the route was set raised no edge, so check once. */
   hotplug_interrupt();
   events |= GED_EVENT_MEMORY;
 }

@@ -1,4 +1,4 @@
-/* Interrupts come through the I/O APIC; the 8259 pair is silenced. */
+/* Interrupts arrive through the I/O APIC; the 8259 pair is masked. */
 #include "lab.h"
 
 #define LAPIC_ID 0x20
@@ -11,7 +11,7 @@
 #define LAPIC_MASKED 0x10000
 
 void irq_init(void) {
-  /* The 8259s get vectors of their own first: a spurious interrupt must not look like an exception. */
+  /* Give the 8259s separate vectors first, so that a spurious interrupt does not look like an exception. */
   out8(0x20, 0x11), out8(0xa0, 0x11);
   out8(0x21, FIRST_IRQ_VECTOR), out8(0xa1, FIRST_IRQ_VECTOR + 8);
   out8(0x21, 4), out8(0xa1, 2);

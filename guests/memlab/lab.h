@@ -1,4 +1,4 @@
-/* What memlab's files share. One address space, one thread of commands, interrupts that only set flags. */
+/* Shared by memlab's files. One address space, one thread of commands, interrupts that only set flags. */
 #ifndef LAB_H
 #define LAB_H
 
@@ -56,7 +56,7 @@ void console_init(void);
 void console_interrupt(void);
 int console_key(void);      /* the next key, or -1 */
 bool console_pending(void); /* is there a key? */
-bool console_ctrl_c(void);  /* was Ctrl-C typed? takes it and what was typed before it */
+bool console_ctrl_c(void);  /* was Ctrl-C typed? consumes it and the input before it */
 void put(char c);
 __attribute__((format(printf, 1, 2))) void say(const char *format, ...);
 const char *size_text(u64 bytes); /* "64 MiB"; one of four static buffers */
@@ -66,7 +66,7 @@ size_t length(const char *text);
 bool same(const char *a, const char *b);
 void *memset(void *to, int value, size_t n);
 void *memcpy(void *to, const void *from, size_t n);
-/* 0x.., decimal, K/M/G/T suffix; false where the text is no number below 2^64. */
+/* 0x.., decimal, K/M/G/T suffix; false if the text is not a number below 2^64. */
 bool parse_number(const char *text, u64 *value);
 
 /* cpu.c */
@@ -86,7 +86,7 @@ void command_regs(void);
 
 /* paging.c */
 void paging_init(void);
-bool paging_map(u64 address); /* maps what lies around a physical address to itself */
+bool paging_map(u64 address); /* identity-maps the surroundings of a physical address */
 u64 paging_root(void);
 
 /* trap.c */
@@ -113,11 +113,11 @@ u32 boot_ram_ranges(void);
 void hotplug_init(void);
 void hotplug_interrupt(void);
 bool hotplug_pending(void);
-/* Answers the board's requests and says so on lines of its own. The caller stands at the start of a line. */
+/* Handles the board's requests and reports them on separate lines. The cursor must be at the start of a line. */
 void hotplug_service(void);
 void hotplug_table(void);
 void command_hold(u64 slot, bool hold);
-/* The range that the running command uses: memory in it is not given back. */
+/* The range that the running command uses; requests to remove its memory are refused. */
 void hotplug_use(u64 base, u64 size);
 void hotplug_release(void);
 void power_off(void) __attribute__((noreturn));
@@ -125,7 +125,7 @@ void power_off(void) __attribute__((noreturn));
 /* shell.c */
 void shell(void) __attribute__((noreturn));
 void shell_restart(void) __attribute__((noreturn));
-/* Long commands call this between pieces of work: serves hotplug, and says whether to stop (Ctrl-C). */
+/* Long commands call this between pieces of work: it handles hotplug, and returns whether to stop (Ctrl-C). */
 bool interrupted(void);
 
 /* The commands; arguments are checked by shell.c. */

@@ -1,4 +1,4 @@
-/* peek, poke, fill, sum. All ones is what the bus answers where no memory is: it is told as a hole. */
+/* peek, poke, fill, sum. The bus returns all ones where there is no memory; that is reported as a hole. */
 #include "lab.h"
 
 void command_peek(u64 address, u64 words) {

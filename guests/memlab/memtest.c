@@ -7,7 +7,7 @@
 #define PIECE (256 * KIB)
 #define PROGRESS_EVERY 100000000ul /* ns of guest time */
 #define MOST_RANGES 32u
-#define JOIN 4096u /* bad words closer than this are told as one range */
+#define JOIN 4096u /* bad words closer than this are reported as one range */
 
 struct bad_range { u64 start, end, words, wrote, read; };
 
@@ -24,7 +24,7 @@ static void tell_progress(void) {
   say("\r  %-28s %u %%", phase, (u32)(work_done * 100 / work_total));
 }
 
-/* After each piece: false where the user wants no more. */
+/* Called after each piece; false if the user wants to stop. */
 static bool step(u64 words) {
   work_done += words;
   tell_progress();

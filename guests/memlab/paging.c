@@ -1,6 +1,6 @@
 /*
- * Every physical address is mapped to itself. The low 4 GiB are mapped from the start (boot.S); the rest is mapped at its
- * first use, out of a small pool of tables. When the pool is empty all of it is taken back and filled anew.
+ * Every physical address is mapped to itself. The low 4 GiB are mapped from the start (boot.S); the rest is mapped at first use, from a small pool of
+ * tables. When the pool is empty, all of its tables are reclaimed.
  */
 #include "lab.h"
 
@@ -25,7 +25,7 @@ static void take_back(void) {
   reload();
 }
 
-/* The table that an entry points to, a fresh one where there is none; 0 where the pool is empty. */
+/* The table that an entry points to, or a new one; 0 if the pool is empty. */
 static u64 *table_of(u64 *entry) {
   if (*entry & 1) return (u64 *)(*entry & ADDRESS_MASK);
   if (pool_used == POOL) return 0;

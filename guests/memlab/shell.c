@@ -28,7 +28,7 @@ bool interrupted(void) {
   return true;
 }
 
-/* Sleeps until a key comes. Hotplug messages get lines of their own and the half-typed line is shown again. */
+/* Sleeps until a key arrives. Hotplug messages go on separate lines, and the half-typed line is shown again. */
 static int wait_key(void) {
   for (;;) {
     __asm__ volatile("cli");
@@ -65,7 +65,7 @@ static void recall(void) {
   for (const char *p = last_line; *p;) insert(*p++);
 }
 
-/* Cursor keys and the like: ESC [ digits letter. Up brings the last line back, the others do nothing. */
+/* Cursor keys etc.: ESC [ digits letter. Up recalls the last line, the others do nothing. */
 static void escape_sequence(void) {
   if (wait_key() != '[') return;
   int key = wait_key();
@@ -181,7 +181,7 @@ static bool usage(const struct command *c) {
   return false;
 }
 
-/* Where an address takes words of 8 bytes up to the end that the page tables reach. */
+/* Checks that 8-byte words fit at the address, within reach of the page tables. */
 static bool check_range(const struct command *c, const char *word, u64 address, u64 size) {
   u64 limit = 1ul << cpu.physical_bits;
   if (address < limit && size <= limit - address) return true;
@@ -269,7 +269,7 @@ void shell(void) {
     hotplug_service();
     read_line();
     if (line[0]) memcpy(last_line, line, sizeof line);
-    /* Of a paste that somebody wants to end, no further line is run. */
+    /* After Ctrl-C, no further line of a paste is run. */
     if (console_ctrl_c()) {
       say("^C\n");
       continue;

@@ -1,4 +1,4 @@
-/* Exceptions and interrupts. An exception in a command is told with its registers, then the prompt comes back. */
+/* Exceptions and interrupts. An exception in a command is reported with its registers, then the prompt returns. */
 #include "lab.h"
 
 struct gate { u16 low; u16 selector; u8 ist; u8 type; u16 middle; u32 high; u32 zero; };
@@ -45,7 +45,7 @@ static void interrupt(u64 vector) {
   switch (vector - FIRST_IRQ_VECTOR) {
     case SERIAL_IRQ: console_interrupt(); break;
     case GED_IRQ: hotplug_interrupt(); break;
-    default: return; /* spurious, from an 8259: no end-of-interrupt is owed */
+    default: return; /* spurious, from an 8259: needs no end-of-interrupt */
   }
   irq_done();
 }
@@ -68,7 +68,7 @@ void trap(struct trap_frame *f) {
 
 void command_fault(void) { __asm__ volatile("ud2"); }
 
-/* With no entry in the table neither the exception nor the double fault after it can be delivered. */
+/* With an empty table, neither the exception nor the following double fault can be delivered. */
 void command_crash(void) {
   struct { u16 limit; u64 base; } __attribute__((packed)) nothing = {0, 0};
   say("crashing\n");

@@ -1,4 +1,4 @@
-/* Loops until a key is pressed. watch: reads one word and tells each change and each hole; sweep: reads a word of each page of a range. */
+/* Loops until a key is pressed. watch: reads one word and reports each change and each hole; sweep: reads a word of each page of a range. */
 #include "lab.h"
 
 #define READS_PER_LOOK 8192u
@@ -73,7 +73,7 @@ void command_watch(u64 address) {
   put('\n');
 }
 
-/* As many translations at work as the range has pages: what a zap of all of them costs shows here. */
+/* Uses one translation per page of the range, which shows the cost of zapping all of them. */
 void command_sweep(u64 address, u64 size) {
   u64 pages = (size + PAGE - 1) / PAGE, rounds = 0;
   hotplug_use(address, size);

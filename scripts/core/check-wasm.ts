@@ -1,4 +1,4 @@
-/** Checks on the compiled core that no test of its behaviour would notice. */
+/** Checks of the compiled core for errors that no test of its behaviour would find. */
 
 /** Reads just enough of the wasm format (core specification, 5): sections, data segments, the br_tables of the code section. */
 class Reader {

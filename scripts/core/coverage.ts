@@ -1,7 +1,7 @@
 /**
- * Writes docs/x86-coverage.md, by trying every opcode on the built core and from the table of operations: `npx tsx scripts/core/coverage.ts [--check]`.
- * An opcode counts as missing when any of its forms (register and memory operand, every ModRM.reg) is logged as not implemented.
- * `--check` compares with the file instead of writing it and ends with status 1 when they differ.
+ * Writes docs/x86-coverage.md from the table of operations, and by trying every opcode on the built core: `npx tsx scripts/core/coverage.ts
+ * [--check]`. An opcode counts as missing when any of its forms (register and memory operand, every ModRM.reg) is logged as not implemented.
+ * `--check` compares with the file instead of writing it and exits with status 1 if they differ.
  */
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -42,16 +42,16 @@ function document(): string {
   const parts = [
     '# What the core decodes',
     '',
-    'Written by `npx tsx scripts/core/coverage.ts`, which tries every opcode on the built core. Nothing is skipped in silence: what is',
-    'missing raises #UD and a log line with its bytes, and CPUID does not advertise it.',
+    'Written by `npx tsx scripts/core/coverage.ts`, which tries every opcode on the built core. No opcode is ignored silently: a missing one',
+    'raises #UD and logs its bytes, and CPUID does not advertise it.',
     '',
-    '`+` implemented, `.` #UD by the manual (or an extension that CPUID does not advertise and the decoder knows), `n` not implemented,',
+    '`+` implemented, `.` #UD as the manual says (or an extension that the decoder knows and CPUID does not advertise), `n` not implemented,',
     '`p` some ModRM.reg or operand forms not implemented, blank: prefix or escape.',
     '',
-    'Every implemented encoding is run by a form of the differential tester (test/differential/forms*.ts), beside a real processor, or has a reason',
-    'why not (test/differential/exceptions.ts); test/differential/coverage.test.ts fails otherwise. What is compared loosely, since makers differ or',
-    'the manual leaves it open, stands in test/differential/makers.ts: RCP and RSQRT to within the relative 1.5 * 2^-12 that the manual allows, the',
-    'x87 transcendentals to within one unit in the last place with C1 left out. Where AMD does one thing and Intel another, the core does as Intel',
+    'The differential tester (test/differential/forms*.ts) compares every implemented encoding with a real processor, or lists the reason why it',
+    'cannot (test/differential/exceptions.ts); test/differential/coverage.test.ts enforces this. Where vendors differ or the manual leaves results',
+    'undefined, the comparison is looser (test/differential/makers.ts): RCP and RSQRT to within the relative error of 1.5 * 2^-12 that the manual',
+    'allows, and the x87 transcendentals to within one unit in the last place, without C1. Where AMD and Intel differ, the core follows Intel',
     '(amd.ts).',
     '',
   ];
@@ -70,7 +70,7 @@ const file = join(import.meta.dirname, '../../docs/x86-coverage.md');
 const text = document();
 if (process.argv.includes('--check')) {
   if (readFileSync(file, 'utf8') !== text) {
-    console.error('docs/x86-coverage.md is not what the core does: run npx tsx scripts/core/coverage.ts');
+    console.error('docs/x86-coverage.md is out of date: run npx tsx scripts/core/coverage.ts');
     process.exitCode = 1;
   }
 } else {

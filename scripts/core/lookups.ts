@@ -1,4 +1,4 @@
-/** Prints engine/cpu/generated/lookups.ts: what the core asks of the table of operations, as static data and one function per question. */
+/** Prints engine/cpu/generated/lookups.ts: the core's queries of the table of operations, as static data and one function per query. */
 import { ALU, ALU_FORMS, MULTIPLY_FORMS, type SHIFTS, TEST_FORMS, UNARY } from '../../engine/abi/ops/arithmetic';
 import { ALL_FLAGS, isInline, OPERATIONS, type Operation, operationNumber } from '../../engine/abi/ops/index';
 import { EXTEND_FORMS, MOVE_FORMS } from '../../engine/abi/ops/moves';
@@ -8,9 +8,9 @@ const FORMS = [...new Set([...ALU_FORMS, ...MOVE_FORMS, ...TEST_FORMS])];
 /** ModRM.reg of the shift group -> mnemonic; RCL and RCR run out of line. SDM 2D table A-6; /6 is SHL as well. */
 const SHIFT_GROUP: readonly ((typeof SHIFTS)[number] | undefined)[] = ['rol', 'ror', undefined, undefined, 'shl', 'shr', 'shl', 'sar'];
 
-/** What a lookup answers when no operation fits. The core knows it as NO_OPERATION. */
+/** The result of a lookup when no operation matches; NO_OPERATION in the core. */
 const NONE = -1;
-/** Number of the operation whose row is like `wanted`, or NONE. Two such rows are a mistake in the question. */
+/** Number of the operation whose row matches `wanted`, or NONE. Two matches are an error in the query. */
 function find(wanted: Readonly<Partial<Record<keyof Operation, string | number | undefined>>>): number {
   const fields = Object.entries(wanted) as [keyof Operation, unknown][];
   const found = OPERATIONS.filter(
@@ -42,13 +42,13 @@ function lookup(name: string, comment: string, axes: readonly (readonly [string,
 }
 
 const TRAITS: readonly (readonly [name: string, comment: string, holds: (row: Operation) => boolean])[] = [
-  ['ENDS', 'It is the last of its block.', (row) => row.ends],
+  ['ENDS', 'The operation is the last of its block.', (row) => row.ends],
   ['INLINE', "A handler of the interpreter's switch runs it, not a function.", isInline],
   ['LINKS', 'Its record holds links to blocks of its page.', (row) => row.family === 'branch' && row.form === 'near'],
   ['STACK', 'All its accesses are to the stack.', (row) => row.segment === 'stack'],
   ['EITHER', 'It has a memory operand and uses the stack.', (row) => row.segment === 'either'],
   ['SETS_FLAGS', 'It cannot fault and sets all arithmetic flags without reading one.', (row) => quietly(row) && row.writes === ALL_FLAGS],
-  ['KEEPS_FLAGS', 'It cannot fault and has nothing to do with the arithmetic flags.', (row) => quietly(row) && row.alters === 0],
+  ['KEEPS_FLAGS', 'It cannot fault and neither reads nor sets arithmetic flags.', (row) => quietly(row) && row.alters === 0],
 ];
 const quietly = (row: Operation): boolean => !row.mayFault && !row.ends && row.reads === 0;
 
@@ -74,7 +74,7 @@ function joins(): string {
   );
   return `const JOIN_ROW = ${data('i8', which)};
 const JOIN_TABLE = ${data('i16', table)};
-/** The operation that also runs a Jcc of \`condition\` behind \`op\`, or NO_OPERATION. */
+/** The operation that runs \`op\` and a following Jcc of \`condition\`, or NO_OPERATION. */
 export function joinedForm(op: i32, condition: u32): i32 {
   const row = <i32>load<i8>(JOIN_ROW + <usize>op);
   return row < 0 ? NO_OPERATION : <i32>load<i16>(JOIN_TABLE + (<usize>((row << 4) + <i32>condition) << 1));

@@ -32,7 +32,7 @@ export function isNoOpcode(width: Width, lead: readonly number[], opcode: number
   return lead.at(-1) === 0x0f && (opcode === 0x38 || opcode === 0x3a);
 }
 
-/** ModRM bytes that stand for all: every ModRM.reg with a register and a memory operand. */
+/** ModRM bytes that represent all others: every ModRM.reg with a register and a memory operand. */
 export const MODRM: readonly number[] = Array.from({ length: 16 }, (_, i) => (i & 1 ? 0 : 0xc0) | ((i >> 1) << 3));
 
 export class OpcodeProbe {

@@ -16,7 +16,7 @@ const flags = (mask: number): string =>
 const unique = (values: readonly (string | number | undefined)[]): string =>
   [...new Set(values.filter((value) => value !== undefined))].join(' ');
 
-/** One line: all rows of a family that do the same. */
+/** One line for all rows of a family that do the same. */
 function line(rows: readonly Operation[]): string {
   const first = rows[0]!;
   const basic = rows.filter((row) => row.quietOf === undefined && row.joins === undefined);
@@ -46,10 +46,10 @@ export function operationsPage(): string {
   return [
     '## Operations',
     '',
-    'What a decoded instruction can be: the table in engine/abi/ops. Forms: `r` register, `i` immediate, `m` and `x` memory without and with an index,',
-    '`c` count in CL, `near` a branch target, `rm?` register or memory. Flags by their first letters, in parentheses those that may stay as they are.',
-    '`faults` it may raise an exception or reach a device, `ends` it ends its block, `stack` it pushes or pops, `quiet` it has a form without flags,',
-    '`joined` it has forms with the Jcc behind it.',
+    'The operations that an instruction can decode to (engine/abi/ops). Forms: `r` register, `i` immediate, `m` and `x` memory without and with an index,',
+    '`c` count in CL, `near` a branch target, `rm?` register or memory. Flags by their first letters, in parentheses those that may stay unchanged.',
+    '`faults`: it may raise an exception or access a device; `ends`: it ends its block; `stack`: it pushes or pops; `quiet`: it has a form without flags;',
+    '`joined`: it has forms with the following Jcc.',
     '',
     '### In line',
     '',

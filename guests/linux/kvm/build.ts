@@ -1,6 +1,6 @@
 /**
- * Builds the programs of this folder: `npx tsx guests/linux/kvm/build.ts`. With `--check` it builds beside them and compares byte for byte.
- * The committed images are made by Debian 12's gcc 12.2 and binutils 2.40; another compiler gives other bytes, so it is refused.
+ * Builds the programs of this folder: `npx tsx guests/linux/kvm/build.ts`. With `--check` it builds into another folder and compares byte for byte.
+ * The committed images are made by Debian 12's gcc 12.2 and binutils 2.40; other compilers give different bytes and are refused.
  */
 import { execFileSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
@@ -11,7 +11,7 @@ import { PROGRAMS } from './programs';
 
 const folder = fileURLToPath(new URL('.', import.meta.url));
 const shared = ['sys.c', 'vm.c'];
-/** Further sources of one program. */
+/** Additional sources of one program. */
 const parts: Readonly<Record<string, readonly string[]>> = { 'kvm-modes': ['modes.c'] };
 const flags =
   '-m64 -Os -std=gnu11 -ffreestanding -nostdlib -static -fno-pic -fno-pie -no-pie -mgeneral-regs-only -mno-red-zone ' +
@@ -27,7 +27,7 @@ function run(command: string, args: string[]): string {
   });
 }
 
-/** Why this machine cannot make the same bytes, in one line; undefined where it can. */
+/** Why this machine cannot make the same bytes, in one line; undefined if it can. */
 function missingTool(): string | undefined {
   try {
     const gcc = run('gcc', ['-dumpfullversion']).trim();

@@ -1,5 +1,5 @@
 /*
- * kvm-fuzz SEED COUNT: random calls of KVM's memslot interface, each printed with KVM's answer. What prints is meant for a program: see
+ * kvm-fuzz SEED COUNT: random calls of KVM's memslot interface, each printed with KVM's answer. A program reads the output:
  * test/support/kvm-answers.ts.
  *
  *   n                                      a new virtual machine
@@ -21,7 +21,7 @@
 #define POOL_PAGES 512
 #define SLOTS 8
 #define CALLS_PER_VM 400
-/* Bitmaps that the program asks for have at most so many words. */
+/* Requested bitmaps have at most this many words. */
 #define MOST_WORDS 64
 
 static uint64_t state;
@@ -34,12 +34,12 @@ static uint32_t draw(uint32_t limit)
 	return (uint32_t)((z ^ z >> 31) >> 32) % limit;
 }
 
-/* What live slots are, so that calls can aim at them: pages, 0 none. */
+/* The live slots, so that calls can target them. pages 0: no slot. */
 static struct slot { uint32_t pages, flags; uint64_t gpa, hva; } slots[2][SLOTS];
 static uint64_t bitmap[MOST_WORDS];
-/* gpa of the slot that was changed last, before and after: there a stale translation would show. */
+/* gpa of the most recently changed slot, before and after: a stale translation would show there. */
 static uint64_t changed[2];
-/* The vCPU's ring, where the machine has one. */
+/* The vCPU's ring, if the machine has one. */
 static struct kvm_dirty_gfn *ring;
 static uint32_t ring_size, ring_next;
 
@@ -128,7 +128,7 @@ static void call_set(struct vm *vm)
 	uint32_t flags = draw(3) ? draw(4) : draw(12) ? 0 : (uint32_t)1 << draw(32);
 	uint64_t gpa = draw_gpa(), size = draw_size(), hva = draw_hva();
 	struct slot *at = live(slot);
-	/* Most random calls would be refused: of a live slot keep what has to stay, for moves, flags and calls that change nothing. */
+	/* Most random calls would be refused, so keep the fixed properties of a live slot, for moves, flag changes and calls that change nothing. */
 	if (at && at->pages && draw(3)) {
 		size = (uint64_t)at->pages * PAGE;
 		hva = at->hva;
@@ -136,7 +136,7 @@ static void call_set(struct vm *vm)
 		if (draw(2))
 			gpa = at->gpa;
 	}
-	/* A bitmap for gigabytes is memory that this machine may not have. */
+	/* This machine may not have the memory for a bitmap of gigabytes. */
 	if (flags & 1 && size > (uint64_t)MOST_WORDS * 64 * PAGE)
 		flags &= ~1u;
 	long result = set_region(vm->vm, slot, flags, gpa, size, hva);
@@ -239,9 +239,9 @@ static void call_touch(struct vm *vm)
 	uint64_t near = changed[draw(2)] + draw(3) * PAGE;
 	if (draw(2) && near >= 0x10000 && near < 0x80000)
 		gpa = near + draw(PAGE);
-	/* A read that maps a page writable marks it dirty in KVM (make_spte): where writes are logged there are only writes. */
+	/* A read that maps a page writable marks it dirty in KVM (make_spte): while writes are logged the guest only writes. */
 	int write = draw(3) != 0 || logged(gpa);
-	/* A slot without memory behind it ends the run with EFAULT, as it would with QEMU. */
+	/* A slot without backing memory ends the run with EFAULT, as with QEMU. */
 	enum outcome outcome = touch(vm, gpa, write);
 	text(write ? "w " : "r ");
 	hex(gpa);

@@ -1,4 +1,4 @@
-/* kvm-memslots: a tiny user of KVM with a prompt. Its nested guest reads and writes bytes below 1 MiB in real mode. */
+/* kvm-memslots: a minimal VMM with a prompt. Its nested guest reads and writes bytes below 1 MiB in real mode. */
 #include "vm.h"
 
 #define SLOTS 16
@@ -8,7 +8,7 @@
 static struct slot { uint64_t gpa, size, hva; uint32_t flags; } slots[SLOTS];
 static uint64_t pool_next = POOL_HVA;
 static struct vm vm;
-/* ns and number of the last command's calls */
+/* duration (ns) and number of the last command's calls */
 static uint64_t spent;
 static unsigned calls;
 
@@ -114,7 +114,7 @@ static void create(struct arguments a)
 		if (!slots[id].size)
 			pool_next += (size + PAGE - 1) / PAGE * PAGE;
 		slots[id] = (struct slot){ gpa, size, hva, a.flags };
-		/* The first bytes tell which slot it is. */
+		/* The first bytes identify the slot. */
 		*(volatile uint8_t *)(uintptr_t)hva = 0x10 + id;
 	}
 	report(result);
@@ -186,7 +186,7 @@ static void dirty(uint64_t id)
 	text(count ? "\n" : "no page is dirty\n");
 }
 
-/* The nested guest reads one address in a thread of its own until told to stop. */
+/* The nested guest reads one address in a separate thread until it is stopped. */
 static volatile int running, finished;
 static volatile uint64_t holes, other_exits;
 static volatile uint8_t seen[256];
@@ -203,7 +203,7 @@ static void reader(void *unused)
 		else if (running)
 			other_exits++;
 	}
-	/* The last exit may be of a hole: KVM ends that access at the next KVM_RUN, which would give its bytes to another command's read. */
+	/* The last exit may be for a hole. KVM completes that access at the next KVM_RUN, which would give its bytes to the read of the next command. */
 	vm.run->immediate_exit = 1;
 	io(vm.vcpu, KVM_RUN, 0);
 	vm.run->immediate_exit = 0;
@@ -232,7 +232,7 @@ static void exchange(struct arguments a)
 	uint64_t start = now();
 	long result = 0;
 	for (uint64_t i = 0; i < times && result == 0; i++) {
-		/* KVM's users have one call per slot, and both addresses are taken: two deletions, two creations. */
+		/* KVM takes one slot per call, and both addresses are in use: two deletions, two creations. */
 		uint64_t gpa1 = one->gpa, gpa2 = two->gpa;
 		if ((result = timed(a.value[0], 0, 0, 0, 0)) < 0 || (result = timed(a.value[1], 0, 0, 0, 0)) < 0)
 			break;
@@ -243,7 +243,7 @@ static void exchange(struct arguments a)
 		two->gpa = gpa1;
 	}
 	uint64_t took = now() - start;
-	/* A nested guest that only reads never leaves: the page's end of the code makes it stop. */
+	/* A nested guest that only reads never exits: patch its code with HLT to stop it. */
 	uint32_t reads = reads_done() - before;
 	running = 0;
 	*(volatile uint8_t *)(uintptr_t)CODE_HVA = 0xf4;
@@ -264,7 +264,7 @@ static void exchange(struct arguments a)
 	text(" times (KVM_EXIT_MMIO)\n");
 }
 
-/* What this KVM says of its memslots: kernels differ. Numbers of linux/kvm.h that Debian 12's headers do not have stand here as numbers. */
+/* Prints this KVM's memslot capabilities, which differ between kernels. Constants missing from Debian 12's linux/kvm.h are given as numbers. */
 static void capabilities(void)
 {
 	static const struct { const char *name; int number; } asked[] = {
@@ -288,7 +288,7 @@ static void capabilities(void)
 	}
 }
 
-/* A deleted or moved slot takes its own translations along only, not all of the machine: Linux 6.12 and newer. */
+/* A deleted or moved slot drops only its own translations, not all of the machine's: Linux 6.12 and newer. */
 static void zap_slot(void)
 {
 	struct kvm_enable_cap cap = { .cap = KVM_CAP_DISABLE_QUIRKS2, .args = { QUIRK_SLOT_ZAP_ALL } };

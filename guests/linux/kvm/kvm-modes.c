@@ -1,7 +1,7 @@
 /*
- * kvm-modes SEED COUNT [VCPUS]: COUNT random programs, each in one of six modes, run plainly by this process and then by a nested guest whose
- * ports, devices, CPUID, hypercalls and interrupts make it leave again and again. At every port access, and at the end, all registers, the
- * flags and memory have to be the same. With 2 VCPUS two vCPUs of one virtual machine do that at once, COUNT programs each.
+ * kvm-modes SEED COUNT [VCPUS]: runs COUNT random programs, each in one of six modes, first in this process and then in a nested guest, where ports,
+ * devices, CPUID, hypercalls and interrupts cause exits. At every port access, and at the end, all registers, the flags and memory must be the same.
+ * With 2 VCPUS, two vCPUs of one virtual machine run COUNT programs each at the same time.
  */
 #include "modes.h"
 #include <asm/unistd.h>
@@ -30,7 +30,7 @@ struct vcpu {
 
 static struct vcpu vcpus[LANES];
 static size_t run_size;
-/* The call that is being tried. */
+/* The current call, for error messages. */
 static const char *step = "/dev/kvm";
 static struct { struct kvm_cpuid2 head; struct kvm_cpuid_entry2 entries[CPUID_ENTRIES]; } cpuid;
 
@@ -57,7 +57,7 @@ static uint32_t handler_of(unsigned bits, unsigned kind)
 	return COUNTERS + HANDLERS + ((bits == 64 ? 8 : bits == 32 ? 4 : 0) + kind) * 32;
 }
 
-/* Of an exception, which no program causes: it sends its vector to a port. */
+/* For exceptions, which no program causes: sends the vector to a port. */
 static uint32_t lost_handler_of(unsigned vector)
 {
 	return COUNTERS + 0x400 + 8 * vector;
@@ -179,7 +179,7 @@ static long set_state(struct vcpu *v)
 	return io(v->fd, KVM_SET_REGS, (unsigned long)&r);
 }
 
-/* The nested guest's registers against those of the plain run at this site. */
+/* Compares the nested guest's registers with those of the plain run at this site. */
 static int same_state(struct vcpu *v, uint32_t site)
 {
 	struct seen *seen = seen_at(&v->lane, site);
@@ -199,7 +199,7 @@ static int same_state(struct vcpu *v, uint32_t site)
 	return 0;
 }
 
-/* What may come between two instructions: an interrupt where the guest takes one, or an NMI. */
+/* Events between two instructions: an interrupt if the guest accepts one, or an NMI. */
 static int disturb(struct vcpu *v)
 {
 	struct lane *lane = &v->lane;
@@ -225,7 +225,7 @@ static int disturb(struct vcpu *v)
 	return 0;
 }
 
-/* An exception: the uppermost word of its stack frame, and what lies at that address of the lane's code, if it is one. */
+/* Reports an exception: the top word of its stack frame, and the bytes at that address if it is in the lane's code. */
 static int lost(struct vcpu *v)
 {
 	struct kvm_regs r;
@@ -247,7 +247,7 @@ static int port_exit(struct vcpu *v, int *next)
 	uint8_t *data = (uint8_t *)run + run->io.data_offset;
 	int number = run->io.port - SITE_PORT;
 	v->port_exits++;
-	/* Those that a branch left out come in no run. */
+	/* Sites that a branch skipped occur in neither run. */
 	while (*next < (int)lane->site_count && !seen_at(lane, *next)->reached)
 		++*next;
 	v->site = *next;
@@ -299,7 +299,7 @@ static int run_nested(struct vcpu *v)
 			v->port_exits++;
 			if (same_state(v, END_SITE) < 0)
 				return -1;
-			/* The instruction is done before the next program begins. */
+			/* Complete the instruction before the next program begins. */
 			run->immediate_exit = 1;
 			io(v->fd, KVM_RUN, 0);
 			run->immediate_exit = 0;
@@ -385,7 +385,7 @@ static void run_lane(void *argument)
 	wake(&v->done);
 }
 
-/* The PIT ticks each third of a millisecond, by a PIC that needs no EOI. */
+/* The PIT ticks every third of a millisecond, through a PIC that needs no EOI. */
 static long start_timer(int vm)
 {
 	struct kvm_pit_config config = { 0 };

@@ -1,14 +1,14 @@
-/* Random programs of kvm-modes. Each instruction is written twice: what leaves the nested guest is, plainly, a look at the registers. */
+/* Random programs of kvm-modes. Each instruction is emitted twice: where the nested guest exits, the plain version logs the registers. */
 #include "modes.h"
 #include <asm/ldt.h>
 #include <asm/unistd.h>
 
-/* Debian's cloud kernel has no 16-bit segments for processes: what a nested guest runs in real mode is written in 32-bit code, with segments that have the same bases. */
+/* Debian's cloud kernel has no 16-bit segments for processes: the plain version of real-mode code is 32-bit code with segments of the same bases. */
 #define FLAT_CODE32 0x23
 #define FLAT_CODE64 0x33
 #define FLAT_DATA 0x2b
 
-/* Code being written, for a segment of so many bits. */
+/* Code being emitted for a segment of `bits` bits. */
 struct out { uint8_t *at; unsigned bits; };
 
 uint32_t draw(struct lane *lane, uint32_t limit)
@@ -45,7 +45,7 @@ static unsigned bits_of(enum mode mode)
 	return mode == REAL ? 16 : mode == LONG ? 64 : 32;
 }
 
-/* A program in the making. */
+/* A program under construction. */
 struct maker { struct lane *lane; unsigned bits; struct out nested, plain; };
 
 static void both(struct maker *m, uint8_t byte)
@@ -145,11 +145,11 @@ static void immediate(struct maker *m, unsigned size)
 		both32(m, draw32(m->lane));
 }
 
-/* What KVM's emulator has to know too, when the operand is a device. */
+/* Instructions that KVM's emulator also supports, for device operands. */
 static void simple(struct maker *m, enum where where)
 {
 	unsigned size = draw_size(m), wide = size > 0, reg = draw_register(m, size), rm = draw_operand(m, where, size);
-	/* KVM's emulator says once in the kernel's log that it has no locked exchange with a device. */
+	/* KVM's emulator logs once that it does not support a locked exchange with a device. */
 	switch (draw(m->lane, where == DEVICE ? 7 : 8)) {
 	case 0:
 	case 1:
@@ -238,7 +238,7 @@ static void cell(struct maker *m, unsigned reg, uint32_t at)
 	put32(out, in_data_segment(m, at));
 }
 
-/* Writes registers and flags down; changes none of them. */
+/* Logs registers and flags without changing them. */
 static void look(struct maker *m, uint32_t site)
 {
 	uint32_t at = LOG + site * sizeof(struct seen);
@@ -371,7 +371,7 @@ static void leaving(struct maker *m)
 		nested_only(m, 0xfa | draw(lane, 2), 0);
 		break;
 	case 5:
-		/* WBINVD, or STI and HLT where a timer wakes it */
+		/* WBINVD, or STI and HLT if a timer wakes the guest */
 		if (lane->ticks && !draw(lane, 4))
 			nested_only(m, 0xfb, 0xf4);
 		else
@@ -424,7 +424,7 @@ static void item(struct maker *m, int depth)
 	}
 	case 5:
 		if (depth) {
-			/* A branch over some of it. */
+			/* A branch that may skip part of it. */
 			unsigned wide = m->bits == 16 ? 2 : 4;
 			both(m, 0x0f);
 			both(m, 0x80 | draw(lane, 16));
@@ -444,7 +444,7 @@ static void item(struct maker *m, int depth)
 	}
 }
 
-/* 64-bit code of this process that takes the program's registers and enters its mode. */
+/* 64-bit code of this process that loads the program's registers and enters its mode. */
 static void enter_plainly(struct maker *m)
 {
 	struct lane *lane = m->lane;
@@ -470,7 +470,7 @@ static void enter_plainly(struct maker *m)
 	}
 	if (m->bits == 64)
 		return;
-	/* A far jump through a pointer behind the saved RSP. */
+	/* A far jump through a pointer after the saved RSP. */
 	struct out pointer = { (uint8_t *)(uintptr_t)(lane->base + SAVE + 16), 64 };
 	put(out, 0xff), put(out, 0x2c), put(out, 0x25), put32(out, lane->base + SAVE + 16);
 	put32(&pointer, (uint32_t)(uintptr_t)out->at);
@@ -524,7 +524,7 @@ void make_program(struct lane *lane)
 	leave_plainly(&m);
 }
 
-/* Calls the program at `entry`, with RSP kept at `save`. It comes back by plain_back. */
+/* Calls the program at `entry`, with RSP saved at `save`. It returns through plain_back. */
 void plain_go(uintptr_t entry, uintptr_t save);
 __asm__(".globl plain_go\nplain_go:\n\t"
 	"push %rbx\n\tpush %rbp\n\tpush %r12\n\tpush %r13\n\tpush %r14\n\tpush %r15\n\t"

@@ -1,4 +1,4 @@
-/* kvm-modes: a random program in two forms, for a nested guest and for this process, and what both have to agree on. */
+/* kvm-modes: a random program in two forms, for a nested guest and for this process, and the layout that both share. */
 #ifndef MODES_H
 #define MODES_H
 #include "vm.h"
@@ -41,7 +41,7 @@ enum { IRQS, NMIS, INTS, PLAIN_INTS = 16 };
 /* An exception that no program causes. */
 #define LOST_PORT 0xee
 
-/* What a program logs at a site when it runs plainly; 256 bytes each. */
+/* What the plain version of a program logs at a site; 256 bytes each. */
 struct seen { uint64_t registers[16], flags, reached, unused[14]; };
 struct site { uint8_t in, size; uint32_t value; };
 
@@ -56,7 +56,7 @@ struct lane {
 	uint32_t index, base, mmio;
 	uint64_t random;
 	enum mode mode;
-	/* The timer runs: HLT comes to its end. */
+	/* The timer runs, so HLT ends. */
 	int ticks;
 	uint64_t registers[16];
 	struct site sites[SITES];

@@ -106,7 +106,7 @@ int start_thread(void (*run)(void *), void *argument)
 	start->argument = argument;
 	long flags = CLONE_VM | CLONE_FS | CLONE_FILES | CLONE_SIGHAND | CLONE_THREAD | CLONE_SYSVSEM;
 	long id;
-	/* The child finds what to run on its stack: it shares nothing else with this function. */
+	/* The child finds its function on its stack, since it shares nothing else with this function. */
 	__asm__ volatile("xor %%edx, %%edx\n\t"
 			 "xor %%r10d, %%r10d\n\t"
 			 "xor %%r8d, %%r8d\n\t"

@@ -1,11 +1,11 @@
-/* System calls and a few texts, without a C library: the programs are small and hold nobody else's code. */
+/* System calls and text helpers without a C library, so that the programs are small and contain no third-party code. */
 #ifndef SYS_H
 #define SYS_H
 
 #include <stddef.h>
 #include <stdint.h>
 
-/* Everything answers -errno, as the kernel does. */
+/* Errors are returned as -errno, as by the kernel. */
 long sys(long number, long a, long b, long c, long d, long e, long f);
 #define sys0(n) sys(n, 0, 0, 0, 0, 0, 0)
 #define sys1(n, a) sys(n, (long)(a), 0, 0, 0, 0, 0)
@@ -15,7 +15,7 @@ long sys(long number, long a, long b, long c, long d, long e, long f);
 int open_rw(const char *path);
 long io(int fd, unsigned long request, unsigned long argument);
 void close_fd(int fd);
-/* Zeroed memory at an address of ours, or where there is room (address 0). Exits where there is none. */
+/* Zeroed memory at the given address, or anywhere (address 0). Exits if there is none. */
 void *map(uintptr_t address, size_t size);
 void *map_fd(int fd, size_t size);
 void *map_fd_at(int fd, size_t size, size_t offset);
@@ -25,7 +25,7 @@ uint64_t now(void);
 void pause_ms(unsigned ms);
 _Noreturn void leave(int status);
 
-/* A thread of this process on a stack of its own; its number. It ends by returning. */
+/* Starts a thread of this process on its own stack and returns its number. It ends by returning. */
 int start_thread(void (*run)(void *), void *argument);
 void wait_while(volatile int *cell, int value);
 void wake(volatile int *cell);

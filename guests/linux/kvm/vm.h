@@ -4,7 +4,7 @@
 #include "sys.h"
 #include <linux/kvm.h>
 
-/* Where the nested guest's code lies: one page in a memslot of its own, at a fixed host address. */
+/* The nested guest's code: one page in a separate memslot, at a fixed host address. */
 #define CODE_GPA 0xf000u
 #define CODE_SLOT 32763
 #define CODE_HVA 0x100000000u
@@ -20,17 +20,17 @@ struct vm {
 	struct kvm_run *run;
 };
 
-/* Makes the VM, its vCPU and the code slot. 0, or -errno with the call that failed named on the output. */
+/* Creates the VM, its vCPU and the code slot. Returns 0, or -errno after printing the name of the failed call. */
 int make_vm(struct vm *vm);
-/* The same in two steps: what has to be chosen before the first vCPU comes between them. */
+/* The same in two steps; settings that must precede the first vCPU go between them. */
 int open_vm(struct vm *vm);
 int add_vcpu(struct vm *vm);
 void drop_vm(struct vm *vm);
 long set_region(int vm, uint32_t slot, uint32_t flags, uint64_t gpa, uint64_t size, uint64_t hva);
-/* What the nested guest's access to an address below 1 MiB comes to. */
+/* The outcome of a nested guest's access to an address below 1 MiB. */
 enum outcome { DONE, MMIO, FAULT, OTHER, FULL };
 enum outcome touch(struct vm *vm, uint32_t gpa, int write);
-/* Prepares a loop that reads one byte of gpa again and again, counts the reads at CODE_GPA + 0xff0 and never leaves by itself. */
+/* Prepares a loop that reads one byte at gpa, counts the reads at CODE_GPA + 0xff0 and never exits by itself. */
 void prepare_reader(struct vm *vm, uint32_t gpa);
 uint32_t reads_done(void);
 /* The errno's name. */

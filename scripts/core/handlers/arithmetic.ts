@@ -16,7 +16,7 @@ import {
   writeRegister,
 } from './templates';
 
-/** First and second operand into their locals. `modify`: a memory target is going to be written. */
+/** First and second operand into their locals. `modify`: a memory target will be written. */
 function operands(form: Form, size: Size, indexed: boolean, modify: boolean): string {
   const { a, b, type } = names(size);
   const first = `${a} = ${readRegister(size, 'R_DST')};`;
@@ -68,7 +68,7 @@ function flagsOf(action: string, size: Size): string {
   return flags('LOGIC', size);
 }
 
-/** ADD to CMP, and TEST, without what follows: that is the next record, or the joined branch. */
+/** ADD to CMP, and TEST, without the continuation: the next record or the joined branch. */
 export function aluBody({ action, form, indexed, access, quietOf }: Operation, size: Size): string {
   const { r } = names(size);
   const writes = action !== 'cmp' && action !== 'test';

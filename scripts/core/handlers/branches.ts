@@ -1,4 +1,4 @@
-/** Handlers that end a block: branches, calls, returns, and the flag-setting instructions joined with the Jcc behind them. */
+/** Handlers that end a block: branches, calls, returns, and flag-setting instructions joined with the following Jcc. */
 import type { Operation, Size } from '../../../engine/abi/ops/index';
 import { aluBody, unaryBody } from './arithmetic';
 import { address, branch, names, readMemory, SRC, signed, writeMemory } from './templates';
@@ -33,14 +33,14 @@ function resulting(code: number, size: Size): string {
   return table[code]!;
 }
 
-/** A flag-setting instruction joined with the conditional branch behind it; the branch keeps its own record at p + 32. */
+/** A flag-setting instruction joined with the conditional branch after it; the branch keeps its own record at p + 32. */
 export function joinedHandler(row: Operation, size: Size, condition: number): string {
   const body = row.family === 'unary' ? unaryBody(row, size) : aluBody(row, size);
   const met = row.action === 'cmp' ? compared(condition, size) : resulting(condition, size);
   return `${body} t = u32(${met}); ${branch('p + RECORD_SIZE')}`;
 }
 
-/** Conditions that need not go through the general `condition`. */
+/** Conditions that do not need the general `condition`. */
 const QUICK: Readonly<Record<number, string>> = {
   2: 'carry()',
   3: 'carry() ^ 1',
@@ -51,7 +51,7 @@ const QUICK: Readonly<Record<number, string>> = {
 };
 
 const JUMP = 'why = WHY_JUMP; break;';
-/** A near branch to an address that is not canonical: a CALL whose push faults faults for that. In flat 32-bit code there is none. */
+/** A near branch to a non-canonical address; a fault of a CALL's push takes precedence. Flat 32-bit code has no such addresses. */
 const CHECK_CALL = 'if ((rip + 0x800000000000) >> 48) { badCall(p, load<u64>(c, VCPU_RSP) - 8); break; }';
 const CHECK_TARGET = 'if ((rip + 0x800000000000) >> 48) { badTarget(); break; }';
 
@@ -70,7 +70,7 @@ function callHandler({ action, form, indexed }: Operation, size: Size): string {
   }
   if (form === 'near') return `${push} t = 1; ${branch('p')}`;
   const target = form === 'r' ? `rip = <u64>load<${type}>(${SRC});` : `${address(indexed)} ${readMemory(size, 'rip', 'u64')}`;
-  // The last target stays in the record: regions of the JIT are made of what was seen.
+  // Keep the last target in the record: the JIT builds regions from observed targets.
   const seen = 'store<u64>(p, rip, R_IMM);';
   if (action === 'call') return `${target} ${wide ? CHECK_CALL : ''} ${push} ${seen} ${JUMP}`;
   return `${target} ${checkTarget} ${seen} ${JUMP}`;

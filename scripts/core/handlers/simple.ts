@@ -36,7 +36,7 @@ export function addressHandler({ name, action, indexed }: Operation, size: Size 
   }
 }
 
-/** PUSH, POP, LEAVE. Flat 32-bit code: in compatibility mode registers may have upper halves. */
+/** PUSH, POP, LEAVE. In flat 32-bit code registers may have upper halves (compatibility mode). */
 export function stackHandler({ action, form }: Operation, size: Size): string {
   const { a, type } = names(size);
   const at = (register: string): string => `load<${type}>(c, ${register})`;
@@ -70,7 +70,7 @@ export function convertHandler({ action }: Operation, size: Size | undefined): s
   }
 }
 
-/** SETcc and CMOVcc; A CMOV of 32 bits clears the upper half whether it moves or not. */
+/** SETcc and CMOVcc. A 32-bit CMOV clears the upper half whether it moves or not. */
 export function conditionHandler({ action, form, indexed }: Operation, size: Size): string {
   const met = 'condition(<u32>load<u8>(p, R_CONDITION))';
   if (action === 'setcc') return `store<u8>(${DST}, <u8>${met}); ${NEXT}`;

@@ -1,5 +1,5 @@
 /**
- * Text building blocks of the interpreter's handlers (AssemblyScript). Inside the big switch `continue` goes on with the record at p,
+ * Text building blocks of the interpreter's handlers (AssemblyScript). Inside the big switch `continue` runs the record at p next,
  * `break` leaves the fast path: with why == 0 the instruction at p could not complete.
  * Shared locals: a b r (u32), x y z (u64), va, e (TLB entry), h (host address), q (next block), t (branch taken), n.
  */
@@ -8,7 +8,7 @@ import { bits, bytes, type Size } from '../../../engine/abi/ops/index';
 
 export const memoryType = (size: Size): string => `u${bits(size)}`;
 
-/** Names of the locals that hold first operand, second operand and result, and their type. */
+/** Names of the locals for the first operand, the second operand and the result, and their type. */
 export interface Names {
   a: string;
   b: string;
@@ -66,7 +66,7 @@ else { q = writeInline(p, va, ${bytes(size)}, <u64>(${value})); if (q == 0) brea
 
 export const NEXT = 'p += RECORD_SIZE; continue;';
 
-/** Goes to the block that the branch record at `at` names for t (0 next, 1 target), if it is known and fits into the slice. */
+/** Continues with the block that the branch record at `at` links for t (0 next, 1 target), if it is known and fits into the slice. */
 export function branch(at: string): string {
   const move = at === 'p' ? '' : `p = ${at};`;
   return `${move} q = <usize>load<u32>(p + (<usize>t << 2), R_FALL);
