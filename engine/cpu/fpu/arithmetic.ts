@@ -48,7 +48,7 @@ export function relationBits(relation: i32): u32 {
   return relation == 0 ? FSW_C3 : relation == 1 ? 0 : relation == 2 ? FSW_C0 : FSW_C0 | FSW_C2 | FSW_C3;
 }
 
-/** Ends a comparison; answers whether the stack may be popped. */
+/** Ends a comparison; returns whether the stack may be popped. */
 export function endCompare(relation: i32): bool {
   const accepted = accept();
   setConditions(relationBits(relation));

@@ -1,7 +1,7 @@
 /**
- * Floating point with a 128-bit significand, for what the x87 computes inside its transcendental instructions. A number is a slot of 32
- * bytes in core memory: sign u32, exponent i32, low u64, high u64; value = (-1)^sign * high.low / 2^127 * 2^exponent, high with its top bit
- * set; zero has high = low = 0. Operations truncate: relative error below 2^-125 each. Exponents do not overflow in practice.
+ * Floating point with a 128-bit significand, for the internal precision of the x87's transcendental instructions. A number is a slot of 32 bytes in
+ * core memory: sign u32, exponent i32, low u64, high u64; value = (-1)^sign * high.low / 2^127 * 2^exponent, high with its top bit set; zero has high
+ * = low = 0. Operations truncate: relative error below 2^-125 each. Exponents do not overflow in practice.
  */
 
 import { VCPU_BIGFLOAT } from '../../abi/index';
@@ -185,7 +185,7 @@ export function divSmall(to: usize, a: usize, n: u32): void {
   setBig(to, signAt(a), expAt(a) - shift, wideHi, wideLo | tail);
 }
 
-/** Rounds to the 80-bit result. `exact`: what lies below the 128 bits is zero; otherwise it is taken as not zero. */
+/** Rounds to the 80-bit result. `exact`: the bits below the 128 are zero; otherwise they count as not zero. */
 export function giveBig(p: usize, exact: bool): void {
   roundPack(signAt(p), expAt(p) + BIAS, highAt(p), lowAt(p) | u64(!exact));
 }

@@ -31,7 +31,7 @@ import {
 import { giveInteger, integral, integralInexact, integralUp, roundToIntegral } from './float80-more';
 
 /**
- * A narrow float (`fracBits` 23 or 52, `expBits` 8 or 11) as an 80-bit value, exactly. Signalling NaNs stay so; a denormal is noted and
+ * A narrow float (`fracBits` 23 or 52, `expBits` 8 or 11) as an 80-bit value, exactly. Signalling NaNs stay signalling; a denormal is recorded and
  * counts as a denormal operand of the operation.
  */
 function widen(bits: u64, fracBits: u32, expBits: u32): void {

@@ -70,7 +70,7 @@ export function loadEnvironment(p: usize, va: u64, wide: bool): i32 {
   return 1;
 }
 
-/** The image of one register; inside the area of FSAVE it needs no alignment of its own. */
+/** The image of one register; inside the area of FSAVE it needs no alignment. */
 function putRegister(p: usize, to: u64, at: usize): i32 {
   if (!(mode & MODE_ALIGN)) return wr(p, to, 8, load<u64>(at)) && wr(p, to + 8, 2, load<u16>(at, 8)) ? 1 : 0;
   for (let i: usize = 0; i < 10; i += 2) if (!wr(p, to + <u64>i, 2, load<u16>(at + i))) return 0;
@@ -115,7 +115,7 @@ export function restoreState(p: usize, va: u64, wide: bool): i32 {
   return 1;
 }
 
-/** Bits of MXCSR that exist (no DAZ on the first processors, but all with SSE2 have it). */
+/** Bits of MXCSR that exist (the first processors lacked DAZ, but all with SSE2 have it). */
 export const MXCSR_MASK: u32 = 0xffff;
 
 /** FXSAVE. `wide`: REX.W. Not aligned to 16 bytes: #GP(0). XMM registers are saved only with CR4.OSFXSR. */

@@ -1,4 +1,4 @@
-/** x87 instructions: results to the last bit, stack and exception behaviour, what the operating system needs to switch it. */
+/** x87 instructions: results to the last bit, stack and exception behaviour, and what an operating system needs for context switches. */
 import { beforeEach, describe, expect, it } from 'vitest';
 import * as abi from '../../abi/vcpu';
 import { bareLongMode, DATA, execute as executeOn } from '../../../test/support/bare-long-mode';
@@ -32,7 +32,7 @@ const FNSTSW = 'dfe0 ';
 const status = () => Number(t.reg('rax') & 0xffffn);
 
 describe('arithmetic', () => {
-  it('divides in extended precision and rounds as the control word says', () => {
+  it('divides in extended precision and rounds by the control word', () => {
     double(0, 1);
     double(8, 3);
     const third = (cw: number) => {
@@ -47,7 +47,7 @@ describe('arithmetic', () => {
     expect(third(0x07f)).toBe('3ffd:aaaaab0000000000'); // 24 bits
   });
 
-  it('gives the masked responses and remembers their flags', () => {
+  it('gives the masked responses and keeps their flags', () => {
     double(0, 1);
     double(8, 0);
     execute(`dbe3 ${LOAD}${LOAD2} def9 ${STORE}${FNSTSW}`);
@@ -119,7 +119,7 @@ describe('transcendental instructions', () => {
     expect(extended(0x40)).toBe(expected);
   });
 
-  it('rounds the tangent of a tiny angle, which is just above it, as the control word says', () => {
+  it('rounds the tangent of a tiny angle, which is just above the angle, by the control word', () => {
     double(0, 1.5 * 2 ** -66);
     for (const [control, expected] of [
       [0x37f, '3fbd:c000000000000000'],

@@ -1,6 +1,6 @@
 /**
  * The x87 register stack, status and tag words in the vCPU record (SDM 1 8.1). VCPU_FTW holds 3 (empty) or 0 (anything else) per
- * physical register; the exact tags are worked out when FSTENV or FSAVE stores them.
+ * physical register; the exact tags are computed when FSTENV or FSAVE stores them.
  */
 import {
   VCPU_CR0,
@@ -79,7 +79,7 @@ export function setRegister(i: u32, sig: u64, se: u32): void {
   store<u16>(register(i), <u16>se, 8);
   setTag(physical(i), 0);
 }
-/** FSTP's alias D9 D8+i: knows no stack fault; an empty register is not copied. */
+/** FSTP's alias D9 D8+i: raises no stack fault; an empty register is not copied. */
 export function copyRegister(i: u32): void {
   if (!isEmpty(0)) setRegister(i, sigOf(0), seOf(0));
 }
@@ -101,15 +101,15 @@ export function updateSummary(): void {
   else clearSummary(status);
 }
 
-/** Stores a status without pending errors: FERR# goes off, and IGNNE# with it. */
+/** Stores a status without pending errors: FERR# and IGNNE# are deasserted. */
 export function clearSummary(status: u32): void {
   setFsw(status);
   store<u32>(cpu, 0, VCPU_IGNNE);
 }
 
 /**
- * A waiting instruction meets a pending error. CR0.NE chooses between #MF and FERR#, after which the processor waits for the interrupt that it
- * raises outside (SDM 1 8.7). 1: it goes on all the same, for IGNNE# is asserted.
+ * A waiting instruction finds a pending error. CR0.NE selects #MF or FERR#; with FERR# the processor waits for the external interrupt (SDM 1 8.7).
+ * Returns 1 if the instruction continues because IGNNE# is asserted.
  */
 export function pendingError(): i32 {
   if (load<u64>(cpu, VCPU_CR0) & CR0_NE) return raise(VEC_MF, 0);
@@ -147,7 +147,7 @@ export function stackFault(overflow: bool): bool {
   return (fcw() & EX_INVALID) != 0;
 }
 
-/** Pushes a value whose operation was begun. Of the exceptions that it raised only an unmasked #IA keeps it off the stack. */
+/** Pushes the value of an operation that was begun. Only an unmasked #IA keeps it off the stack. */
 export function pushResult(sig: u64, se: u32): void {
   if (!isEmpty(7)) {
     if (stackFault(true)) {

@@ -1,7 +1,7 @@
 /**
- * FSIN, FCOS, FSINCOS, FPTAN, FPATAN, F2XM1, FYL2X, FYL2XP1 (SDM 2, the instructions' pages; SDM 1 8.3.9-8.3.10): Taylor series over
- * 128-bit significands, so that results are correctly rounded but for rare cases, for the argument as the processor reduces it: by pi to
- * 66 bits. Processors differ from each other in the last place here.
+ * FSIN, FCOS, FSINCOS, FPTAN, FPATAN, F2XM1, FYL2X, FYL2XP1 (SDM 2, the instructions' pages; SDM 1 8.3.9-8.3.10): Taylor series over 128-bit
+ * significands. Results are correctly rounded except in rare cases, for the argument as the processor reduces it: with pi to 66 bits. Processors
+ * differ in the last place here.
  */
 import {
   addBig,
@@ -71,7 +71,7 @@ const COSINE: usize = 5;
 const ONE: usize = 6;
 const T: usize = 7;
 
-/** Reduces |x| (normalised in normSig, normExp) by multiples of pi/2: slot X in [-pi/4, pi/4]; answers the quotient mod 4. */
+/** Reduces |x| (normalised in normSig, normExp) by multiples of pi/2: slot X in [-pi/4, pi/4]; returns the quotient mod 4. */
 function reduceAngle(): u32 {
   const exp = normExp - BIAS;
   if (exp < -1) {
@@ -144,7 +144,7 @@ function sineCosine(): void {
   copyBig(slot(COSINE), slot(SUM));
 }
 
-/** Common start: true when the result is there already (NaN, infinity) or the argument is out of range. Quotient in `quadrant`. */
+/** Common start: true when the result is already known (NaN, infinity) or the argument is out of range. Quotient in `quadrant`. */
 let quadrant: u32 = 0;
 function startAngle(sig: u64, se: u32): bool {
   outOfRange = false;
@@ -207,7 +207,7 @@ export function tangent(sig: u64, se: u32): void {
   giveBig(slot(T), false);
 }
 
-/** 2^x - 1 for -1 <= x <= 1; outside (undefined by the manual) the operand comes back, or infinity's limit. */
+/** 2^x - 1 for -1 <= x <= 1; outside (undefined by the manual) the operand is returned, or the limit for infinity. */
 export function exp2m1(sig: u64, se: u32): void {
   if (handledNan1(sig, se)) return;
   if (isInf(sig, se)) {

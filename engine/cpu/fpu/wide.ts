@@ -1,4 +1,4 @@
-/** 128-bit helpers: results come back in wideHi and wideLo. */
+/** 128-bit helpers: results are returned in wideHi and wideLo. */
 
 export let wideHi: u64 = 0;
 export let wideLo: u64 = 0;
@@ -16,7 +16,7 @@ export function multiply(a: u64, b: u64): void {
   wideLo = (middle << 32) | (low & 0xffffffff);
 }
 
-/** hi:lo shifted right by n >= 0; bits that fall out are kept in bit 0 ("sticky"). */
+/** hi:lo shifted right by n >= 0; bits shifted out are kept in bit 0 ("sticky"). */
 export function shiftRightSticky(hi: u64, lo: u64, n: i32): void {
   if (n == 0) {
     wideHi = hi;

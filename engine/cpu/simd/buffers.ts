@@ -1,4 +1,4 @@
-/** Buffers in the running vCPU's block, for memory operands and results that cannot be used in place. */
+/** Buffers in the running vCPU's block for memory operands and results that cannot be used in place. */
 import { VCPU_LANES, VCPU_OPERAND, VCPU_RESULT, VCPU_SIDE_BY_SIDE } from '../../abi/index';
 import { cpu } from '../state';
 
@@ -7,7 +7,7 @@ import { cpu } from '../state';
 export function operandBuffer(): usize {
   return cpu + VCPU_OPERAND;
 }
-/** 16 bytes: a result that must not be seen before all of it is there. */
+/** 16 bytes: a result that must not become visible before it is complete. */
 @inline
 export function resultBuffer(): usize {
   return cpu + VCPU_RESULT;
@@ -21,7 +21,7 @@ export function firstBuffer(): usize {
 export function secondBuffer(): usize {
   return cpu + VCPU_LANES + 16;
 }
-/** 64 bytes: both operands side by side, and what is extracted. */
+/** 64 bytes: both operands side by side, and the extracted bytes. */
 @inline
 export function sideBySide(): usize {
   return cpu + VCPU_SIDE_BY_SIDE;

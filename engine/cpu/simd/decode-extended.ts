@@ -1,7 +1,7 @@
 /**
  * SSSE3, SSE4.1 and SSE4.2 in the maps 0F 38 and 0F 3A (SDM 2D tables A-4, A-5). Each form becomes one record of OP_SIMD_38 or OP_SIMD_3A,
  * laid out as in decode.ts. CRC32 is an integer instruction.
- * Not decoded (not advertised): MOVBE, ADCX, ADOX, AES, PCLMULQDQ, SHA, GFNI, INVEPT and its kin.
+ * Not decoded (not advertised): MOVBE, ADCX, ADOX, AES, PCLMULQDQ, SHA, GFNI, INVEPT and similar.
  */
 
 import { VCPU_GPR } from '../../abi/index';

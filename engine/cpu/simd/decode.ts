@@ -44,7 +44,7 @@ export const PREFIX_66: u32 = 1;
 export const PREFIX_F3: u32 = 2;
 export const PREFIX_F2: u32 = 3;
 
-/** What a form is: bytes of the memory operand, and these. 0: no instruction. */
+/** Description of a form: bytes of the memory operand, and these flags. 0: no instruction. */
 const REG_MMX: u32 = 0x100;
 const RM_MMX: u32 = 0x200;
 const REG_GPR: u32 = 0x400;
@@ -225,7 +225,7 @@ function registerOffset(number: u32, isGpr: bool, isMmx: bool): u32 {
   return isMmx ? VCPU_FPU_REGS + ((number & 7) << 4) : VCPU_XMM + (number << 4);
 }
 
-/** Shift groups 71-73 name their operation in ModRM.reg. */
+/** Shift groups 71-73 select their operation by ModRM.reg. */
 function shiftExists(opcode: u32, which: u32, p: u32): bool {
   if (opcode == 0x73) return which == 2 || which == 6 || (p == PREFIX_66 && (which == 3 || which == 7));
   return which == 2 || which == 4 || which == 6;
@@ -244,7 +244,7 @@ function isIntegerOp(opcode: u32): bool {
   return low != 7 && (low != 6 || opcode == 0xf6) && opcode != 0xff;
 }
 
-/** The handler of simd/hot.ts that does the form whose ModRM byte is read, or that of execute.ts. */
+/** The handler in simd/hot.ts for the form whose ModRM byte was read, or the general one in execute.ts. */
 function hotOperation(opcode: u32, p: u32): i32 {
   switch (opcode) {
     case 0x10:
@@ -285,7 +285,7 @@ function hotOperation(opcode: u32, p: u32): i32 {
   }
 }
 
-/** ModRM is not read yet. */
+/** ModRM has not been read yet. */
 export function decodeSimdMap(opcode: u32): void {
   const p = mandatoryPrefix();
   if (opcode == 0x77) {
@@ -308,7 +308,7 @@ export function decodeSimdMap(opcode: u32): void {
   if (opcode == 0xf7) setSegmentWord(r, <u32>(inLong && segment < 4 ? 0xff : operandSegment()) | ((<u32>addressSize) << 8));
 }
 
-/** The record of a form whose ModRM byte is read and allowed. */
+/** The record of a form whose ModRM byte was read and is valid. */
 export function layDown(op: i32, opcode: u32, p: u32, form: u32): usize {
   const bytes = form & 0xff;
   const r = isMemory ? emitMemory(op) : emit(op);

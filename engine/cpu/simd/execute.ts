@@ -43,7 +43,7 @@ function isStore(opcode: u32, prefix: u32): bool {
   }
 }
 
-/** Do the opcodes of the 0F map that have MMX registers use XMM registers as well? */
+/** Do these opcodes of the 0F map use XMM registers besides MMX registers? */
 @inline
 function mixes(opcode: u32, prefix: u32): bool {
   return opcode == 0x2a || opcode == 0x2c || opcode == 0x2d || (opcode == 0xd6 && prefix >= 2);
@@ -293,7 +293,7 @@ function groupInteger(opcode: u32, prefix: u32, dst: usize, src: usize, word: u6
   }
 }
 
-/** 71-73: the register is ModRM.rm, the operation ModRM.reg, which R_DST names as a register. */
+/** 71-73: the register is ModRM.rm and the operation ModRM.reg, which R_DST encodes like a register. */
 function shiftImmediate(opcode: u32, mmx: bool, reg: usize, rm: usize, count: u32): i32 {
   const which = (<u32>(reg - cpu - (mmx ? VCPU_FPU_REGS : VCPU_XMM)) >> 4) & 7;
   const operation = shiftGroup(opcode, which);

@@ -1,4 +1,4 @@
-/** SSE3 to SSE4.2 and POPCNT: what guards them, which the differential tester cannot see, and one plain example of each kind. */
+/** SSE3 to SSE4.2 and POPCNT: their guards, which the differential tester cannot see, and one simple example of each kind. */
 import { beforeEach, describe, expect, it } from 'vitest';
 import * as abi from '../../abi/vcpu';
 import { bareLongMode, DATA, execute as executeOn } from '../../../test/support/bare-long-mode';
@@ -62,7 +62,7 @@ describe('availability', () => {
     for (const code of [...XMM_FORMS, ...MMX_FORMS, ...INTEGER_FORMS]) expect(execute(`f0${code}`), code).toBe(UD);
   });
 
-  it('is #UD for what x86-64-v2 does not have', () => {
+  it('is #UD for instructions beyond x86-64-v2', () => {
     expect(execute('0f38f003')).toBe(UD); // movbe
     expect(execute('660f38dcc1')).toBe(UD); // aesenc
     expect(execute('660f3a44c100')).toBe(UD); // pclmulqdq
@@ -83,7 +83,7 @@ describe('MMX forms', () => {
 });
 
 describe('memory operands', () => {
-  it('must be aligned but for LDDQU, the string compares and the short ones', () => {
+  it('must be aligned except for LDDQU, the string compares and short operands', () => {
     for (const code of ['660f380043', '660f382a43', '660f3a0e43']) {
       const imm = code.startsWith('660f3a') ? '00' : '';
       expect(execute(`${code}08${imm}`), code).toBe(GP);
@@ -95,7 +95,7 @@ describe('memory operands', () => {
 
 describe('arithmetic', () => {
   it('takes exceptions of a dot product step by step', () => {
-    // 2^64 * 2^64 overflows in the first step; the sums are not made.
+    // 2^64 * 2^64 overflows in the first step; the sums are not computed.
     xmm(0, 0x5f8000005f800000n, 0n);
     xmm(1, 0x5f8000005f800000n, 0n);
     t.set32(abi.VCPU_MXCSR, 0x1b80); // OM clear

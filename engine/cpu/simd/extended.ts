@@ -62,7 +62,7 @@ export function opSimd3A(p: usize): i32 {
   const dst = cpu + <usize>load<u16>(p, R_DST);
   if (opcode >= 0x14 && opcode <= 0x17) {
     if (!available(p, true, false)) return 0;
-    // The register is read as ModRM.reg, the target is ModRM.rm.
+    // The source register is ModRM.reg, the target ModRM.rm.
     const from = extract(opcode, wide, immediate, dst);
     if (inMemory(p)) return storeOperand(p, from, <i32>(word >> 32) & 255, false);
     store<u64>(cpu + <usize>load<u16>(p, R_SRC), load<u64>(from));

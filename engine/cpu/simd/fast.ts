@@ -1,11 +1,10 @@
 /**
- * Lanes that the host's own arithmetic handles: rounding to nearest with PM set, ordinary or zero operands and results. Whether a
- * result is exact is worked out from its rounding error (Knuth's two-sum, Dekker's two-product; singles in double precision), and only
- * while MXCSR.PE is still clear.
+ * Lanes that the host's own arithmetic handles: rounding to nearest with PM set, ordinary or zero operands and results. Exactness is determined from
+ * the rounding error (Knuth's two-sum, Dekker's two-product; singles in double precision), and only while MXCSR.PE is still clear.
  */
 import { OP_ADD, OP_DIV, OP_MAX, OP_MIN, OP_MUL, OP_SUB } from './lanes';
 
-/** Result bits of the last lane that was taken, and whether it is inexact (false when that was not asked). */
+/** Result bits of the last lane that succeeded, and whether it is inexact (false if not determined). */
 export let fastBits: u64 = 0;
 export let fastInexact: bool = false;
 

@@ -1,6 +1,6 @@
 /**
- * SSE and SSE2 arithmetic: opcodes 51-59, 5C-5F, C2, 2E, 2F. What rounds to nearest with ordinary operands and results goes to the
- * host's arithmetic: all lanes at once when the precision flag is already set, else lane by lane (fast.ts). lanes.ts does the rest.
+ * SSE and SSE2 arithmetic: opcodes 51-59, 5C-5F, C2, 2E, 2F. Operations that round to nearest with ordinary operands and results use the host's
+ * arithmetic: all lanes at once if the precision flag is already set, otherwise lane by lane (fast.ts). lanes.ts does the rest.
  */
 
 import { VCPU_MXCSR } from '../../abi/index';
@@ -27,7 +27,7 @@ import {
 } from './lanes';
 
 const PE: u32 = 0x20;
-/** RC nearest and PM set: what fast.ts can do. */
+/** RC nearest and PM set: fast.ts can do it. */
 @inline
 export function plainMxcsr(): bool {
   return (mxcsr() & 0x7000) == 0x1000;
@@ -249,7 +249,7 @@ export function compareToFlags(double: bool, quiet: bool, dst: usize, src: usize
 }
 
 /**
- * RCPPS RCPSS RSQRTPS RSQRTSS: no flags, denormals are zeros. The results are more exact than the 1.5 * 2^-12 the manual asks for.
+ * RCPPS RCPSS RSQRTPS RSQRTSS: no flags, denormals are zeros. The results are more exact than the 1.5 * 2^-12 that the manual requires.
  */
 export function reciprocal(root: bool, prefix: u32, dst: usize, src: usize): i32 {
   const bytes = prefix == 2 ? 4 : 16;

@@ -1,4 +1,4 @@
-/** SSE3's HADD, HSUB and ADDSUB, and SSE4.1's dot products: arithmetic on other lanes than its neighbours'. Flags: lanes.ts. */
+/** SSE3's HADD, HSUB and ADDSUB, and SSE4.1's dot products: arithmetic across lanes. Flags: lanes.ts. */
 import { firstBuffer, secondBuffer } from './buffers';
 import { acceptLanes, arithmetic, oneLane } from './float';
 import { clearLaneFlags, OP_ADD, OP_MUL, OP_SUB } from './lanes';

@@ -1,6 +1,6 @@
 /**
- * The XMM instructions that compiled code runs most, each kind in a handler of its own: loads and stores, whole and part, integer and
- * logic operations, arithmetic. decode.ts chooses them (`hotOperation`); all other forms: execute.ts. The same semantics, less dispatch.
+ * The most frequent XMM instructions of compiled programs, one handler for each kind: loads and stores, full and partial, integer and logic
+ * operations, arithmetic. decode.ts selects them (`hotOperation`); execute.ts runs all other forms. The semantics are the same, with less dispatch.
  */
 import { inMemory, operandVa } from '../mem';
 import { hostRead, hostWrite } from '../mmu';

@@ -1,6 +1,6 @@
 /**
- * MMX and SSE2 integer operations of two operands, on 128-bit vectors. MMX operands come zero-extended and only the low 64 bits of the
- * result count; operations that look across the halves (PACK, PUNPCKH) have their own MMX form here.
+ * MMX and SSE2 integer operations of two operands, on 128-bit vectors. MMX operands are zero-extended and only the low 64 bits of the result count;
+ * operations that look across the halves (PACK, PUNPCKH) have their own MMX form here.
  */
 
 /** Both low halves side by side. */

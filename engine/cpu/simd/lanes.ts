@@ -1,5 +1,5 @@
 /**
- * One lane of SSE arithmetic, bit-exact with flags: what the fast paths of float.ts do not cover (special values, denormals, tiny and
+ * One lane of SSE arithmetic, bit-exact with flags, for cases that the fast paths of float.ts do not cover (special values, denormals, tiny and
  * huge results, rounding modes, first inexact result). SDM 1 chapters 4.8, 4.9, 11.5.
  *
  * The exact result is computed by the 80-bit arithmetic rounded toward zero with a sticky bit, and rounded once to the lane's format.
@@ -131,7 +131,7 @@ function roundLane(sig: u64, se: u32, double: bool): u64 {
     return narrow & signBit(double);
   }
   laneFlags |= raised;
-  // Unlike x87 stores, lanes report the lost precision of unmasked overflow and underflow too.
+  // Unlike x87 stores, lanes also report lost precision on unmasked overflow and underflow.
   if (narrowLossy) laneFlags |= EX_PRECISION;
   return narrow;
 }

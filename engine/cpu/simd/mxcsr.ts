@@ -1,4 +1,4 @@
-/** LDMXCSR and STMXCSR (0F AE /2, /3), with the checks every SSE instruction makes. */
+/** LDMXCSR and STMXCSR (0F AE /2, /3), with the checks of every SSE instruction. */
 import { VCPU_CR0, VCPU_CR4, VCPU_MXCSR } from '../../abi/index';
 import { fxrstor, fxsave, MXCSR_MASK } from '../fpu/environment';
 import { canRead, memVal, operandVa, rd, wr } from '../mem';

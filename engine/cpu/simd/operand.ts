@@ -1,4 +1,4 @@
-/** What every MMX and SSE instruction does before its operation: may it run, and where are its operands? */
+/** The checks and operand access common to every MMX and SSE instruction. */
 import { VCPU_CR0, VCPU_CR4, VCPU_FSW, VCPU_FTW } from '../../abi/index';
 import { FSW_ES, fsw, pendingError } from '../fpu/registers';
 import { canRead, canWrite, exactCount, memVal, operandVa, rd, wr } from '../mem';

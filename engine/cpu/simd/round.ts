@@ -5,7 +5,7 @@ import { resultBuffer } from './buffers';
 import { acceptLanes } from './float';
 import { addLaneFlags, clearLaneFlags, flushOperand, isNanLane, mxcsr, quietLane } from './lanes';
 
-/** Bits of the immediate: the rounding is MXCSR's; an inexact result is not reported. */
+/** Bits of the immediate: round as MXCSR says; do not report an inexact result. */
 const BY_MXCSR: u32 = 4;
 const NO_PRECISION: u32 = 8;
 

@@ -1,4 +1,4 @@
-/** MMX, SSE and SSE2: arithmetic with MXCSR, integer lanes, moves, and what guards them. */
+/** MMX, SSE and SSE2: arithmetic with MXCSR, integer lanes, moves, and their guards. */
 import { beforeEach, describe, expect, it } from 'vitest';
 import * as abi from '../../abi/vcpu';
 import { bareLongMode, DATA, execute as executeOn } from '../../../test/support/bare-long-mode';
@@ -52,7 +52,7 @@ describe('floating point', () => {
     expect(readDoubles(0)).toEqual([2, 7]);
   });
 
-  it('rounds as MXCSR says', () => {
+  it('rounds by MXCSR', () => {
     const third = (rounding: number) => {
       t.set32(abi.VCPU_MXCSR, 0x1f80 | (rounding << 13));
       doubles(0, 1, 0);
@@ -91,7 +91,7 @@ describe('floating point', () => {
     expect(execute('660f5ec1')).toBe(6);
   });
 
-  it('compares, and converts with the integer indefinite for what does not fit', () => {
+  it('compares, and converts values that do not fit to the integer indefinite', () => {
     doubles(0, 1, 0);
     doubles(1, Number.NaN, 0);
     t.set32(abi.VCPU_MXCSR, 0x1f80);
@@ -148,7 +148,7 @@ describe('integers', () => {
 });
 
 describe('memory', () => {
-  it('wants 16-byte alignment except for the unaligned moves', () => {
+  it('requires 16-byte alignment except for the unaligned moves', () => {
     t.poke64(DATA + 8, 5n);
     expect(execute('0f284308')).toBe(13); // movaps
     expect(execute('660f584308')).toBe(13); // addpd

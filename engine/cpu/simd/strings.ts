@@ -11,7 +11,7 @@ const RANGES: u32 = 1;
 const EQUAL_EACH: u32 = 2;
 const NEGATIVE: u32 = 0x10;
 const MASKED: u32 = 0x20;
-/** Of an index: the last one; of a mask: whole elements. */
+/** For an index: the last one; for a mask: whole elements. */
 const LAST: u32 = 0x40;
 
 let words: bool = false;
@@ -37,7 +37,7 @@ function explicitLength(register: usize, wide: bool): u32 {
   return <u32>min<u64>(magnitude, <u64>elements);
 }
 
-/** One bit for each element of b: what `kind` says of it and the elements of a. Elements behind an end compare as SDM 2 table 4-7 says. */
+/** One bit for each element of b: the result of `kind` for it and the elements of a. Elements past an end compare as in SDM 2 table 4-7. */
 function aggregate(kind: u32, a: usize, aLength: u32, b: usize, bLength: u32): u32 {
   let bits: u32 = 0;
   for (let j: u32 = 0; j < elements; j++) {
@@ -66,7 +66,7 @@ function isInRange(pairs: usize, length: u32, value: i32): bool {
   return false;
 }
 
-/** Does the string a stand at element j of b, as far as b's register reaches? */
+/** Does the string a occur at element j of b, as far as b's register reaches? */
 function startsAt(a: usize, aLength: u32, b: usize, bLength: u32, j: u32): bool {
   for (let i: u32 = 0; i < aLength && j + i < elements; i++) {
     if (j + i >= bLength || element(a, i) != element(b, j + i)) return false;

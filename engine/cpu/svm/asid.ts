@@ -1,6 +1,6 @@
 /**
- * The guests' TLB. A vCPU has one set of tables for the host and one for the guest that ran last: another ASID empties it, and so does
- * another paging mode or table than the guest had when it left, which real processors would leave to software's flushes.
+ * The guests' TLB. A vCPU has one set of tables for the host and one for the guest that ran last. A different ASID empties it, and so does a change
+ * of the guest's paging mode or page table between exit and entry, which real processors leave to software's flushes.
  */
 import { VCPU_CR0, VCPU_CR3, VCPU_CR4, VCPU_EFER } from '../../abi/index';
 import { VCPU_GUEST_CONTEXT } from '../../abi/layout';
@@ -9,8 +9,8 @@ import { dropGuestTlb, dropHostTlb } from '../mmu';
 import { CR0_PE, CR0_PG, CR0_WP } from '../mmu-mode';
 import { cpu } from '../state';
 
-// Cells of the vCPU's block: whose translations the guest's tables hold.
-const TLB_ASID: usize = VCPU_GUEST_CONTEXT; // u32, 0: nobody's
+// Cells of the vCPU's block: the owner of the translations in the guest's tables.
+const TLB_ASID: usize = VCPU_GUEST_CONTEXT; // u32, 0: none
 const TLB_NESTED: usize = VCPU_GUEST_CONTEXT + 4; // u32
 const TLB_CR0: usize = VCPU_GUEST_CONTEXT + 8;
 const TLB_CR3: usize = VCPU_GUEST_CONTEXT + 16;
@@ -37,7 +37,7 @@ export function enteringTlb(control: u32): void {
   if (control == 1) dropHostTlb(cpu);
 }
 
-/** The guest is about to leave; its control registers are still in the record. */
+/** The guest is about to exit; its control registers are still in the record. */
 export function exitingTlb(): void {
   store<u32>(cpu, load<u32>(cpu, SVM_ASID), TLB_ASID);
   store<u32>(cpu, load<u32>(cpu, SVM_NESTED), TLB_NESTED);
@@ -48,7 +48,7 @@ export function exitingTlb(): void {
   store<u64>(cpu, load<u64>(cpu, SVM_NCR3), TLB_NCR3);
 }
 
-/** INVLPGA: a page of one ASID. All of the guest's translations go, if they are its. */
+/** INVLPGA: a page of one ASID. Drops all of the guest's translations if they belong to that ASID. */
 export function flushAsid(asid: u32): void {
   if (load<u32>(cpu, TLB_ASID) == asid) dropGuestTlb(cpu);
 }

@@ -6,7 +6,7 @@ import { watchesChanged } from '../watches-changed';
 /** DR7: a breakpoint is enabled. */
 const ENABLED: u32 = 0xff;
 
-/** The world has changed; `before`: DR7 of the one that was left, whose traps to come are gone with it. */
+/** Called after a switch between host and guest. `before`: DR7 of the side that was left; its pending traps are dropped. */
 export function debugRegistersChanged(before: u32): void {
   store<u32>(cpu, 0, VCPU_PENDING_DEBUG);
   if ((before | load<u32>(cpu, VCPU_DR7)) & ENABLED) watchesChanged();

@@ -1,4 +1,4 @@
-/** VMRUN (APM 2 15.5): checks the VMCB, keeps the host's state, loads the guest. */
+/** VMRUN (APM 2 15.5): checks the VMCB, saves the host's state, loads the guest. */
 import {
   SEG_ES,
   VCPU_CR0,
@@ -134,7 +134,7 @@ function isControlLegal(vmcb: usize): bool {
   return (svmFeatures() & SVM_FEATURE_NP) != 0 && isPat(load<u64>(vmcb, VMCB_G_PAT)) && !(load<u64>(vmcb, VMCB_NCR3) & RSVD_PHYS);
 }
 
-/** And on the guest's state. Virtual-8086 mode is not there, so RFLAGS.VM is refused too. */
+/** The checks on the guest's state. Virtual-8086 mode is not implemented, so RFLAGS.VM is refused too. */
 function isStateLegal(vmcb: usize): bool {
   const cr0 = load<u64>(vmcb, VMCB_CR0);
   const cr4 = load<u64>(vmcb, VMCB_CR4);
@@ -154,7 +154,7 @@ function keep(field: usize, to: usize): void {
   store<u64>(cpu + to, load<u64>(cpu + field));
 }
 
-/** RIP is that of the instruction behind VMRUN already. */
+/** RIP already points behind VMRUN. */
 function keepHost(): void {
   memory.copy(cpu + SVM_HOST_SEGMENTS, cpu + VCPU_SEG + SEG_ES * VCPU_SEG_SIZE, 4 * VCPU_SEG_SIZE);
   keep(VCPU_GDT_BASE, SVM_HOST_GDT_BASE);
@@ -184,12 +184,12 @@ function loadControl(vmcb: usize): void {
   store<u32>(cpu, <u32>load<u64>(vmcb, VMCB_NP_ENABLE) & 1, SVM_NESTED);
 }
 
-/** The event to inject waits in the record, as one does that met an INVALID memslot: it is delivered before anything else. */
+/** The event to inject waits in the record, like one that was held up by an INVALID memslot: it is delivered before anything else. */
 function inject(vmcb: usize): void {
   const event = load<u64>(vmcb, VMCB_EVENTINJ);
   if (!(event & EVENT_VALID)) return;
   let bits = <u32>event & (EVENT_VALID | EVENT_ERROR_CODE | EVENT_TYPE | 255);
-  // An NMI's vector is not looked at: KVM leaves it 0.
+  // An NMI's vector is ignored: KVM leaves it 0.
   if ((bits & EVENT_TYPE) == EVENT_NMI) bits = (bits & ~255) | NMI_VECTOR;
   store<u32>(cpu, bits, VCPU_EVENT);
   store<u32>(cpu, <u32>(event >> 32), VCPU_EVENT_ERROR);
@@ -197,7 +197,7 @@ function inject(vmcb: usize): void {
   store<u64>(cpu, next != 0 ? next : load<u64>(cpu, VCPU_RIP), SVM_INJECTED_RIP);
 }
 
-/** VMRUN of the VMCB at gpa `rax`, checked for privilege. 1: the guest runs, or was refused (VMEXIT_INVALID) and RIP is the host's. */
+/** VMRUN of the VMCB at gpa `rax`, after the privilege check. 1: the guest runs, or was refused (VMEXIT_INVALID) and RIP is the host's. */
 export function vmrun(rax: u64): i32 {
   if (rax & 0xfff || rax >> PHYS_BITS) return raise(VEC_GP, 0);
   const vmcb = physPage(rax, true);

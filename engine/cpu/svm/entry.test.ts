@@ -1,4 +1,4 @@
-/** VMRUN's consistency checks, what it loads and #VMEXIT saves, and the other instructions of SVM. APM 2 15.5, 15.6. */
+/** VMRUN's consistency checks, the state that VMRUN loads and #VMEXIT saves, and the other instructions of SVM. APM 2 15.5, 15.6. */
 import { beforeEach, describe, expect, it } from 'vitest';
 import { EXIT_HLT, EXIT_RETRY, PAGE_INVALID } from '../../abi/exits';
 import * as svm from '../../abi/svm';
@@ -78,7 +78,7 @@ describe('VMRUN', () => {
     expect(t.logs[0]?.[1]).toBe(6);
   });
 
-  it('loads the guest and restores the host, whatever the guest did to its registers', () => {
+  it('loads the guest and restores the host, whatever the guest did to the registers', () => {
     t.set64(abi.VCPU_CR8, 5n);
     t.setReg('rbx', 7);
     t.putSegment(svm.VMCB_DS, 0x33, 0xcf3, 0xfffff, 0x123000n);
@@ -139,7 +139,7 @@ describe('VMRUN', () => {
 });
 
 describe('VMSAVE and VMLOAD', () => {
-  it('carry the registers that VMRUN leaves alone', () => {
+  it('transfer the registers that VMRUN leaves alone', () => {
     t.set64(abi.VCPU_STAR, 0x1234n);
     t.set64(abi.VCPU_KERNEL_GS_BASE, 0x5678n);
     t.set64(abi.VCPU_SYSENTER_EIP, 0x9abcn);
@@ -171,7 +171,7 @@ describe('MSRs', () => {
     return t.logs[0]?.[1] ?? 0;
   };
 
-  it('VM_HSAVE_PA takes the address of a page', () => {
+  it('VM_HSAVE_PA accepts the address of a page', () => {
     expect(wrmsr(0xc0010117, 0x5000n)).toBe(0);
     expect(wrmsr(0xc0010117, 0x5008n)).toBe(13);
   });

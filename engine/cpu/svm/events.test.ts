@@ -1,4 +1,4 @@
-/** Injection, exceptions, interrupts, the windows for them, and EXITINTINFO. APM 2 15.12, 15.17, 15.20, 15.21. */
+/** Injection, exceptions, interrupts, interrupt windows, and EXITINTINFO. APM 2 15.12, 15.17, 15.20, 15.21. */
 import { beforeEach, describe, expect, it } from 'vitest';
 import * as svm from '../../abi/svm';
 import * as abi from '../../abi/vcpu';
@@ -43,7 +43,7 @@ describe('EVENTINJ', () => {
     expect([handled(), frame(0), frame(1)]).toEqual([13, 0x1234n, BigInt(GUEST)]);
   });
 
-  it('a software interrupt shows the RIP behind its instruction, from NRIP', () => {
+  it('a software interrupt pushes the RIP after its instruction, from NRIP', () => {
     t.put(svm.VMCB_EVENTINJ, VALID | 0x400n | 0x50n);
     t.put(svm.VMCB_NRIP, BigInt(GUEST + 2));
     t.guest('cd50');
@@ -77,7 +77,7 @@ describe('exceptions', () => {
     expect(handled()).toBe(6);
   });
 
-  it('one that arises on the way to a handler names the first in EXITINTINFO', () => {
+  it('one that occurs during a delivery reports the first in EXITINTINFO', () => {
     t.intercept('exceptions', 1 << 11);
     t.poke(IDT + 16 * 6 + 5, [0x0e]);
     expect(t.guest('0f0b')).toMatchObject({ code: 0x4bn, event: VALID | 0x306n, rip: BigInt(GUEST) });
@@ -104,7 +104,7 @@ describe('interrupts', () => {
     expect(t.vectors).toEqual([]);
   });
 
-  it('the host’s IF holds it back under V_INTR_MASKING; the guest’s own does else', () => {
+  it('the host’s IF masks it under V_INTR_MASKING; otherwise the guest’s own does', () => {
     t.intercept('third', 1);
     t.put(svm.VMCB_VINTR, 1n << 24n);
     pending();
@@ -129,7 +129,7 @@ describe('interrupts', () => {
     expect(t.get32(abi.VCPU_NMI_PENDING)).toBe(1);
   });
 
-  it('none is taken while GIF is clear; STGI lets it in', () => {
+  it('none is taken while GIF is clear; STGI enables them', () => {
     t.vectors.push(0x42);
     t.set64(abi.VCPU_IDT_BASE, BigInt(IDT));
     t.set32(abi.VCPU_IDT_LIMIT, 0xfff);
@@ -146,7 +146,7 @@ describe('interrupts', () => {
 describe('virtual interrupts', () => {
   const VIRQ = (1n << 8n) | (8n << 16n) | (1n << 24n) | (0x33n << 32n);
 
-  it('V_IRQ is taken once IF allows, behind the shadow of STI', () => {
+  it('V_IRQ is taken once IF allows, after the shadow of STI', () => {
     t.put(svm.VMCB_VINTR, VIRQ);
     t.guest('90 fb 90 90');
     expect([handled(), frame(0)]).toEqual([0x33, BigInt(GUEST + 3)]);
@@ -160,7 +160,7 @@ describe('virtual interrupts', () => {
     expect(t.get(svm.VMCB_VINTR)).toBe(VIRQ);
   });
 
-  it('the TPR holds back what is not above it, unless it is to be ignored; CR8 is the TPR', () => {
+  it('the TPR masks priorities that are not above it, unless V_IGN_TPR is set; CR8 is the TPR', () => {
     t.put(svm.VMCB_RFLAGS, 0x202n);
     t.put(svm.VMCB_VINTR, VIRQ | 8n);
     expect(t.done(t.guest('90'))).toBe(true);
@@ -178,7 +178,7 @@ describe('virtual interrupts', () => {
     expect(handled()).toBe(0x33);
   });
 
-  it('the interrupt shadow goes in and comes out', () => {
+  it('the interrupt shadow is loaded and saved', () => {
     t.put(svm.VMCB_VINTR, VIRQ);
     t.put(svm.VMCB_RFLAGS, 0x202n);
     t.put(svm.VMCB_INTERRUPT_SHADOW, 1n);
@@ -188,13 +188,13 @@ describe('virtual interrupts', () => {
     t.put(svm.VMCB_RIP, BigInt(GUEST));
     t.put(svm.VMCB_RFLAGS, 2n);
     t.put(svm.VMCB_RSP, BigInt(GUEST_STACK));
-    t.guest('fb'); // sti, and the HLT behind it
+    t.guest('fb'); // sti, and the HLT after it
     expect(t.get(svm.VMCB_INTERRUPT_SHADOW)).toBe(1n);
   });
 });
 
 describe('EXITINTINFO of a nested page fault', () => {
-  it('names the interrupt during whose delivery it came', () => {
+  it('reports the interrupt during whose delivery it occurred', () => {
     t.put(svm.VMCB_NP_ENABLE, 1n);
     t.put(svm.VMCB_RSP, 0x3fffff8n); // the guest's tables know this address, the host's do not
     t.put(svm.VMCB_EVENTINJ, VALID | 0x40n);

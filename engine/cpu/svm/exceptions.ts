@@ -4,14 +4,14 @@ import { SVM_EXIT_EXCEPTION, SVM_EXIT_SHUTDOWN } from '../../abi/svm';
 import { cpu, VEC_PF } from '../state';
 import { inGuest, intercepts, requestExit } from './state';
 
-/** An exception that its host intercepts: the #VMEXIT is pending. CR2 was not written. */
+/** An exception that the host intercepts: the #VMEXIT is pending. CR2 was not written. */
 export function exceptionExits(vector: i32, error: u32): bool {
   if (!inGuest() || !intercepts(SVM_EXIT_EXCEPTION + vector)) return false;
   requestExit(SVM_EXIT_EXCEPTION + vector, error, vector == VEC_PF ? load<u64>(cpu, VCPU_FAULT_ADDR) : 0, 0);
   return true;
 }
 
-/** A triple fault that its host intercepts. */
+/** A triple fault that the host intercepts. */
 export function shutdownExits(): bool {
   if (!inGuest() || !intercepts(SVM_EXIT_SHUTDOWN)) return false;
   requestExit(SVM_EXIT_SHUTDOWN, 0, 0, 0);

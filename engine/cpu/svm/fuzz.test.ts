@@ -1,4 +1,4 @@
-/** VMCBs full of nonsense, and nested tables too: VMEXIT_INVALID, an exit, #GP or a guest that runs on, never a trap of the core. */
+/** VMCBs and nested tables with random contents: VMEXIT_INVALID, an exit, #GP or a guest that keeps running, never a trap of the core. */
 import { expect, it } from 'vitest';
 import { EXIT_BUDGET, EXIT_HLT, EXIT_INTERNAL_ERROR, EXIT_REQUESTED, EXIT_SHUTDOWN } from '../../abi/exits';
 import * as svm from '../../abi/svm';
@@ -9,7 +9,7 @@ import { GUEST, SvmCore, VMCB } from '../../../test/support/svm';
 const SEED = Number(process.env.LAB_SEED ?? 20261201);
 const RUNS = Number(process.env.LAB_SOAK_RUNS ?? 400);
 const BUDGET = 400;
-/** Fields worth a wild value more often than chance gives them one. */
+/** Fields that get a random value more often than by chance. */
 const FIELDS = [
   svm.VMCB_IOPM, svm.VMCB_MSRPM, svm.VMCB_NCR3, svm.VMCB_EVENTINJ, svm.VMCB_VINTR, svm.VMCB_CR0, svm.VMCB_CR3, svm.VMCB_CR4,
   svm.VMCB_EFER, svm.VMCB_RFLAGS, svm.VMCB_RIP, svm.VMCB_RSP, svm.VMCB_CS, svm.VMCB_CS + 8, svm.VMCB_SS, svm.VMCB_IDTR, svm.VMCB_IDTR + 8,
@@ -18,7 +18,7 @@ const FIELDS = [
 
 const wide = (random: Random): bigint => (BigInt(random.below(2 ** 31)) << 33n) ^ BigInt(random.below(2 ** 31)) ^ BigInt(random.below(8) << 29);
 
-it(`${RUNS} VMCBs (seed ${SEED}) end as the manual has it`, () => {
+it(`${RUNS} VMCBs (seed ${SEED}) end as the manual says`, () => {
   const random = new Random(SEED);
   const codes = new Map<bigint, number>();
   let t = new SvmCore();
@@ -47,7 +47,7 @@ it(`${RUNS} VMCBs (seed ${SEED}) end as the manual has it`, () => {
       const code = t.get(svm.VMCB_EXITCODE);
       codes.set(code, (codes.get(code) ?? 0) + 1);
     }
-    // The next one begins with a whole host and a whole VMCB.
+    // The next one begins with an intact host and VMCB.
     before.forEach((value, i) => {
       t.poke64(VMCB + 8 * i, value);
     });
@@ -58,7 +58,7 @@ it(`${RUNS} VMCBs (seed ${SEED}) end as the manual has it`, () => {
   for (const code of [0xffffffffffffffffn, 0x400n, 0x7fn]) expect(codes.get(code) ?? 0, `exit ${code.toString(16)}`).toBeGreaterThan(0);
 });
 
-/** Brings the vCPU back to the host's program, whatever mode it was left in. */
+/** Returns the vCPU to the host's program, from any mode. */
 class SvmCoreState {
   constructor(private readonly t: SvmCore) {}
 

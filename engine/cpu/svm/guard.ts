@@ -1,8 +1,9 @@
 /**
- * Intercepted instructions (APM 2 15.7 to 15.11). Code is decoded anew for guest mode (KEY_GUEST), with a record in front of each
- * instruction that a host can intercept: the guard. Other code pays nothing. What the host intercepts is looked up when it runs.
+ * Intercepted instructions (APM 2 15.7 to 15.11). Code is decoded separately for guest mode (KEY_GUEST), with a record before each instruction that a
+ * host can intercept: the guard. Other code pays nothing. The guard looks up the host's intercepts when it runs.
  *
- * Faults that come before the intercept are left to the instruction itself: the guard lets it run. Those of its memory operand come behind.
+ * Faults with a higher priority than the intercept are left to the instruction itself: the guard lets it run. Those of its memory operand have a
+ * lower priority.
  */
 import { VCPU_GPR, VCPU_RCX, VCPU_RDX, VCPU_ZERO } from '../../abi/index';
 import {
@@ -106,7 +107,7 @@ import { SVM_INVLPGA, SVM_VMRUN, svmFault } from './instructions';
 import { mapByte } from './physical';
 import { intercepts, requestExit } from './state';
 
-/** The record is no instruction that can be intercepted. */
+/** The record is not an instruction that can be intercepted. */
 export const NO_GUARD: i32 = 0xffff;
 /** Exit codes of guards whose exit depends on more than a bit. */
 const BREAKPOINT: i32 = SVM_EXIT_EXCEPTION + VEC_BP;
@@ -119,7 +120,7 @@ const IO_REP: u64 = 8;
 const IO_SIZE: u64 = 0x10;
 const IO_ADDRESS: u64 = 0x80;
 const IO_SEGMENT_SHIFT: u64 = 10;
-/** EXITINFO1 of MOV CR and MOV DR: bits 3:0 name the register. */
+/** EXITINFO1 of MOV CR and MOV DR: bits 3:0 are the register. */
 const IS_MOV: u64 = (<u64>1) << 63;
 
 /** Exit code of the intercept for the instruction that ends with the record r and the byte `last`, or NO_GUARD. */
@@ -196,7 +197,7 @@ export function guardFor(r: usize, last: u32, pause: bool): i32 {
   }
 }
 
-/** What EXITINFO1 says of IN, OUT, INS or OUTS (opcode `last` if it is one of strings), besides the port. */
+/** EXITINFO1 of IN, OUT, INS or OUTS (opcode `last` if it is a string instruction), without the port. */
 function ioInfo(r: usize, last: u32, addressSize: i32, segment: i32): u64 {
   let info = (IO_SIZE << (<u64>(<u32>load<u8>(r, R_AUX) & 3))) | ((IO_ADDRESS >> 1) << (<u64>addressSize));
   if (opOf(r) != OP_STRING_IO) return info | (opOf(r) == OP_IN ? IO_IN : 0);
@@ -206,7 +207,7 @@ function ioInfo(r: usize, last: u32, addressSize: i32, segment: i32): u64 {
   return <u32>load<u8>(r, R_AUX) & (AUX_REP | AUX_REPNE) ? info | IO_REP : info;
 }
 
-/** Makes the record at r, in front of the instruction's last one, `main`, the guard of the exit code. `main` has its place already. */
+/** Turns the record at r, before the instruction's last one, `main`, into the guard of the exit code. `main` is already in place. */
 export function putGuard(r: usize, main: usize, code: i32, last: u32, addressSize: i32, segment: i32): void {
   memory.copy(r, main, RECORD_SIZE);
   setOp(r, OP_GUARD);
@@ -216,7 +217,7 @@ export function putGuard(r: usize, main: usize, code: i32, last: u32, addressSiz
   setKind(r, <u32>code);
 }
 
-/** A fault of the instruction that comes before its intercept. */
+/** A fault of the instruction with a higher priority than its intercept. */
 function faultsFirst(code: i32, main: usize): bool {
   if (opOf(main) == OP_SVM) return svmFault(load<i32>(main, R_NUMBER)) != 0;
   if (code < SVM_EXIT_EXCEPTION) return cpl != 0 && opOf(main) != OP_SMSW;
@@ -245,12 +246,12 @@ function faultsFirst(code: i32, main: usize): bool {
   }
 }
 
-/** Number of the general register that MOV CR or DR names. */
+/** Number of the general register of MOV CR or DR. */
 function registerOf(main: usize): u64 {
   return <u64>((<u32>load<u16>(main, R_DST) - VCPU_GPR) >> 3);
 }
 
-/** Does a write to CR0 change more than TS and MP? LMSW counts as if it did, CLTS as not. */
+/** Does a write to CR0 change more than TS and MP? LMSW always counts as such a write, CLTS never. */
 function changesMore(main: usize): bool {
   const op = opOf(main);
   if (op != OP_MOV_TO_CR) return op == OP_LMSW;
@@ -266,7 +267,7 @@ function guardRegister(p: usize, main: usize, code: i32): i32 {
   return selective && changesMore(main) ? requestExit(SVM_EXIT_CR0_SEL_WRITE, info, 0, ripAfter(p)) : 1;
 }
 
-/** The I/O permission map has a bit per port; one set among those that are accessed is enough. */
+/** The I/O permission map has a bit per port; one set bit among the accessed ports is enough. */
 function guardPort(p: usize, main: usize): i32 {
   const given = opOf(main) == OP_STRING_IO ? -1 : load<i64>(main, R_PORT);
   const port = given < 0 ? <u32>load<u16>(cpu, VCPU_RDX) : <u32>given;
@@ -296,7 +297,7 @@ function guardMsr(p: usize, main: usize): i32 {
   return requestExit(SVM_EXIT_MSR, writes, 0, ripAfter(p));
 }
 
-/** Runs in front of the instruction: 1: go on with it; 0: a #VMEXIT (or a fault) is pending. */
+/** Runs before the instruction. 1: continue with it; 0: a #VMEXIT (or a fault) is pending. */
 export function opGuard(p: usize): i32 {
   const code = load<i32>(p, R_KIND);
   const main = p + <usize>load<u16>(p, R_SRC);

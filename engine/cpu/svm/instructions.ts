@@ -1,4 +1,4 @@
-/** VMRUN, VMLOAD, VMSAVE, VMMCALL, STGI, CLGI, INVLPGA. SKINIT is not there (#UD). APM 3, the instructions' pages. */
+/** VMRUN, VMLOAD, VMSAVE, VMMCALL, STGI, CLGI, INVLPGA. SKINIT is not implemented (#UD). APM 3, the instructions' pages. */
 import { VCPU_RAX, VCPU_RCX, VCPU_RIP } from '../../abi/index';
 import { SVM_GIF_CLEAR } from '../../abi/svm';
 import { exactCount, leaveAfter, ripAfter } from '../mem';
@@ -21,7 +21,7 @@ export const SVM_CLGI: i32 = 5;
 export const SVM_SKINIT: i32 = 6;
 export const SVM_INVLPGA: i32 = 7;
 
-/** Why the instruction faults before anything else does, its intercept too: the vector, or 0. */
+/** The vector of a fault that precedes everything else, including the intercept, or 0. */
 export function svmFault(number: i32): i32 {
   if (number == SVM_VMMCALL) return 0;
   if (number == SVM_SKINIT || !(efer() & EFER_SVME) || !isProt()) return VEC_UD;
@@ -69,6 +69,6 @@ export function opSvm(p: usize): i32 {
       flushAsid(load<u32>(cpu, VCPU_RCX));
       return leaveAfter(p);
     default:
-      return raise(VEC_UD, 0); // VMMCALL that nobody intercepts
+      return raise(VEC_UD, 0); // VMMCALL that is not intercepted
   }
 }

@@ -1,4 +1,4 @@
-/** Every intercept of an instruction: its exit code, EXITINFO, RIP and NRIP, and that nothing happens without it. APM 2 15.7 to 15.11. */
+/** Every intercept of an instruction: its exit code, EXITINFO, RIP and NRIP, and that nothing exits without it. APM 2 15.7 to 15.11. */
 import { beforeEach, describe, expect, it } from 'vitest';
 import * as svm from '../../abi/svm';
 import { GUEST, GUEST_HANDLERS, GUEST_STACK, IOPM, MSRPM, SvmCore } from '../../../test/support/svm';
@@ -11,7 +11,7 @@ beforeEach(() => {
 const length = (code: string): number => code.replaceAll(' ', '').length / 2;
 const MOV = 1n << 63n;
 
-/** Name, code, exit code, EXITINFO1, and how the guest ends without the intercept: undefined: at the HLT behind. */
+/** Name, code, exit code, EXITINFO1, and how the guest ends without the intercept; undefined: at the following HLT. */
 const INSTRUCTIONS: readonly [string, string, number, bigint, ('ud' | 'gp')?][] = [
   ['MOV RAX, CR0', '0f20c0', 0x00, MOV],
   ['MOV RBX, CR3', '0f20db', 0x03, MOV | 3n],
@@ -75,7 +75,7 @@ describe.each(INSTRUCTIONS)('%s', (_name, code, exitCode, info1, without) => {
   });
 });
 
-describe('what comes before an intercept', () => {
+describe('what precedes an intercept', () => {
   beforeEach(() => {
     // CPL 3; pages are the user's.
     t.putSegment(svm.VMCB_CS, 8 | 3, 0xafb, 0xffffffff, 0n);
@@ -99,7 +99,7 @@ describe('what comes before an intercept', () => {
     expect(t.guest(code)).toMatchObject({ code: 0x4dn, info1: 0n, rip: BigInt(GUEST) });
   });
 
-  it('CPUID, RDTSC, PAUSE and VMMCALL have no such condition', () => {
+  it('CPUID, RDTSC, PAUSE and VMMCALL have no such check', () => {
     for (const [code, exitCode] of [
       ['0fa2', 0x72],
       ['0f31', 0x6e],
@@ -147,7 +147,7 @@ describe('IN and OUT', () => {
     ['OUTSB', '6e', 0x3f8, 1, 0x3f80000n | 0x214n | (3n << 10n)],
     ['REP INSD', 'f36d', 0x3fb, 4, 0x3f80000n | 0x24dn],
     ['OUTSW 32-bit address', '67666f', 0x3f8, 2, 0x3f80000n | 0x124n | (3n << 10n)],
-  ])('%s asks the map for each port that it touches', (_name, code, port, _size, info1) => {
+  ])('%s checks the map for each port that it touches', (_name, code, port, _size, info1) => {
     t.setReg('rdx', 0x3f8);
     t.setReg('rcx', 2);
     t.poke(IOPM + (port >> 3), [1 << (port & 7)]);
@@ -158,7 +158,7 @@ describe('IN and OUT', () => {
     expect(t.accesses).toEqual([]);
   });
 
-  it('reaches the device where the map says so', () => {
+  it('reaches the device if the map allows it', () => {
     t.poke(IOPM + 0xe, [0xfe]);
     expect(t.done(t.guest('e470'))).toBe(true);
     expect(t.accesses).toMatchObject([{ kind: 'ioRead', address: 0x70, size: 1 }]);
@@ -199,7 +199,7 @@ describe('RDMSR and WRMSR', () => {
 });
 
 describe('shutdown', () => {
-  it('is an exit instead of the end of the processor', () => {
+  it('exits instead of shutting the processor down', () => {
     t.putSegment(svm.VMCB_IDTR, 0, 0, 0, 0n);
     expect(t.guest('0f0b')).toMatchObject({ code: 0x7fn });
   });

@@ -1,6 +1,6 @@
 /**
  * Interrupts and NMIs while a guest runs or the global interrupt flag is clear, virtual interrupts, and the intercepts of all of them
- * (APM 2 15.13, 15.17, 15.21). An interrupt or NMI that is intercepted stays pending: its host takes it after STGI.
+ * (APM 2 15.13, 15.17, 15.21). An intercepted interrupt or NMI stays pending: the host takes it after STGI.
  */
 
 import { VCPU_INDEX, VCPU_INTR_SHADOW, VCPU_IRQ_PENDING, VCPU_NMI_BLOCKED, VCPU_NMI_PENDING } from '../../abi/index';
@@ -11,17 +11,17 @@ import { ackInterrupt } from '../imports';
 import { cpu } from '../state';
 import { inGuest, intercepts, requestExit, V_IGN_TPR, V_INTR_MASKING, V_IRQ } from './state';
 
-/** A virtual interrupt that the guest's TPR lets through. */
+/** A virtual interrupt that the guest's TPR does not mask. */
 function virtualPending(vintr: u64): bool {
   return (vintr & V_IRQ) != 0 && ((vintr & V_IGN_TPR) != 0 || ((vintr >> 16) & 15) > (vintr & 15));
 }
 
-/** Something that the next instruction with its interrupt shadow may have to hold back. */
+/** An event that the interrupt shadow of the next instruction may have to delay. */
 export function virtualWaits(): bool {
   return inGuest() && virtualPending(load<u64>(cpu, SVM_VINTR));
 }
 
-/** Takes what may be taken now. 1: the vCPU goes on; 0: something is pending (state.pending). */
+/** Takes the events that can be taken now. 1: the vCPU continues; 0: something is pending (state.pending). */
 export function takeByRules(): i32 {
   if (load<u32>(cpu, SVM_GIF_CLEAR)) return 1;
   const shadow = load<u32>(cpu, VCPU_INTR_SHADOW) != 0;

@@ -77,7 +77,7 @@ import { exitCode, exitEvent, exitInfo1, exitInfo2, exitNextRip } from './state'
 
 /** Instruction bytes that a VMCB has room for. */
 const MOST_BYTES: u32 = 15;
-/** V_TPR and V_IRQ: what the processor writes back of the virtual interrupt. */
+/** V_TPR and V_IRQ: the fields of the virtual interrupt that the processor writes back. */
 const VINTR_WRITTEN: u64 = 0x1ff;
 
 function storeExit(vmcb: usize): void {
@@ -89,8 +89,8 @@ function storeExit(vmcb: usize): void {
 }
 
 /**
- * Decode assists (APM 2 15.8.4): the bytes at CS:RIP, where an access of the instruction there to data is what the exit is about. Bytes that
- * the guest's tables do not lead to, and those of a fetch, are not given.
+ * Decode assists (APM 2 15.8.4): the bytes at CS:RIP, if a data access of the instruction there caused the exit. Bytes that the guest's tables do not
+ * map are left out, and exits on a fetch provide none.
  */
 function storeBytes(vmcb: usize): void {
   if (!(svmFeatures() & SVM_FEATURE_DECODE_ASSISTS)) return;
@@ -113,7 +113,7 @@ function storeBytes(vmcb: usize): void {
   store<u8>(vmcb, count, VMCB_BYTES_FETCHED);
 }
 
-/** The exit of a VMRUN whose VMCB is refused: nothing was loaded, so nothing is saved. GIF is clear then. */
+/** The exit of a VMRUN whose VMCB is refused: nothing was loaded, so nothing is saved. GIF is clear afterwards. */
 export function refuseGuest(vmcb: usize): void {
   storeExit(vmcb);
   store<u32>(cpu, 1, SVM_GIF_CLEAR);
@@ -124,8 +124,8 @@ function restore(field: usize, from: usize): void {
 }
 
 /**
- * Does the #VMEXIT that was requested. RIP is the guest's, as it is to be saved. 0: the VMCB lies in an INVALID memslot, PEND_RETRY, nothing
- * was changed. A VMCB that has gone altogether takes no stores.
+ * Performs the requested #VMEXIT. RIP is the guest's RIP to save. 0: the VMCB lies in an INVALID memslot, PEND_RETRY, nothing was changed. Nothing is
+ * stored to a VMCB whose memory is gone.
  */
 export function leaveGuest(): i32 {
   const vmcb = physPage(load<u64>(cpu, SVM_VMCB), true);

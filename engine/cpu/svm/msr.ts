@@ -1,4 +1,4 @@
-/** The MSRs of SVM: VM_CR and VM_HSAVE_PA (APM 2 15.30). VM_IGNNE, SMM_CTL and SVM_KEY are not there. */
+/** The MSRs of SVM: VM_CR and VM_HSAVE_PA (APM 2 15.30). VM_IGNNE, SMM_CTL and SVM_KEY are not implemented. */
 import { CPUID_SVM, SVM_HSAVE_PA, SVM_VM_CR } from '../../abi/svm';
 import { EFER_SVME, efer } from '../mmu-mode';
 import { PHYS_BITS } from '../page-bits';
@@ -7,10 +7,10 @@ import { extendedFeatures } from '../system/cpuid';
 
 const MSR_VM_CR: u32 = 0xc0010114;
 const MSR_VM_HSAVE_PA: u32 = 0xc0010117;
-/** SVMDIS: EFER.SVME cannot be set. LOCK: neither can be changed any more. */
+/** SVMDIS: EFER.SVME cannot be set. LOCK: neither can be changed. */
 const VM_CR_LOCK: u64 = 1 << 3;
 const VM_CR_SVMDIS: u64 = 1 << 4;
-/** DPD, R_INIT, DIS_A20M are kept and do nothing. */
+/** DPD, R_INIT, DIS_A20M are stored and have no effect. */
 const VM_CR_BITS: u64 = 0x1f;
 
 function hasSvm(): bool {

@@ -1,4 +1,4 @@
-/** Nested paging: codes of nested page faults, accessed and dirty bits on both levels, and when translations go. APM 2 15.25. */
+/** Nested paging: codes of nested page faults, accessed and dirty bits on both levels, and when translations are dropped. APM 2 15.25. */
 import { beforeEach, describe, expect, it } from 'vitest';
 import { EXIT_RETRY, PAGE_CLEAN, PAGE_INVALID, PAGE_READONLY } from '../../abi/exits';
 import { CHANGED_PAGES } from '../../abi/layout';
@@ -41,7 +41,7 @@ const JUMP = 'ffe3';
 
 describe('a nested page fault', () => {
   it.each([
-    ['a read of a page that is not there', 0n, READ, U],
+    ['a read of a page that is not present', 0n, READ, U],
     ['a write to it', 0n, WRITE, U | W],
     ['a write to a read-only page', BigInt(DATA) | 5n, WRITE, P | U | W],
     ['a read of a supervisor page', BigInt(DATA) | 3n, READ, P | U],
@@ -51,7 +51,7 @@ describe('a nested page fault', () => {
     expect(t.guest(code)).toMatchObject({ code: 0x400n, info1: FINAL | bits, info2: BigInt(DATA), nrip: 0n, rip: BigInt(GUEST) });
   });
 
-  it('a fetch says so where the host has NX', () => {
+  it('a fetch is reported as such if the host has NX', () => {
     t.set64(0x188, 0x1d00n); // EFER
     t.core.stateChanged(0);
     setLeaf(DATA, BigInt(DATA) | 7n | NX);
@@ -60,7 +60,7 @@ describe('a nested page fault', () => {
     expect(t.done(t.guest(READ.replace('8b03', '90')))).toBe(false);
   });
 
-  it('gives the byte’s own address, the last of an access that crosses', () => {
+  it('reports the address of the byte, also in the second page of an access that crosses', () => {
     setLeaf(DATA, 0n);
     t.setReg('rbx', DATA - 2);
     expect(t.guest(READ)).toMatchObject({ code: 0x400n, info2: BigInt(DATA) });
@@ -68,14 +68,14 @@ describe('a nested page fault', () => {
     expect(t.guest(READ)).toMatchObject({ info2: BigInt(DATA + 0x123) });
   });
 
-  it('in the walk of a guest’s table is a write, with the table’s address', () => {
+  it('in the walk of a guest’s table counts as a write, with the table’s address', () => {
     setLeaf(0x2000, BigInt(0x2000) | 5n);
     expect(t.guest(READ)).toMatchObject({ code: 0x400n, info1: TABLE | P | W | U, info2: 0x2000n });
     setLeaf(0x2000, 0n);
     expect(t.guest(READ)).toMatchObject({ code: 0x400n, info1: TABLE | W | U, info2: 0x2000n });
   });
 
-  it('comes behind the guest’s own page fault', () => {
+  it('has a lower priority than the guest’s own page fault', () => {
     setLeaf(DATA, 0n);
     t.poke64(0x3000, 0x85n); // the guest's first 2 MiB: read-only
     t.put(svm.VMCB_CR0, 0x80010031n);
@@ -83,7 +83,7 @@ describe('a nested page fault', () => {
     expect(t.guest(WRITE)).toMatchObject({ code: 0x4en, info1: 3n, info2: BigInt(DATA) });
   });
 
-  it('is repaired by its host: the instruction then runs', () => {
+  it('can be repaired by the host: the instruction then runs', () => {
     setLeaf(DATA, 0n);
     t.guest(WRITE);
     setLeaf(DATA, 0x70000n | 7n);
@@ -97,7 +97,7 @@ describe('a nested page fault', () => {
 describe('instruction bytes', () => {
   const bytes = (): number[] => Array.from({ length: 16 }, (_unused, i) => Number(t.peek(VMCB + svm.VMCB_BYTES_FETCHED + i, 1)));
 
-  it('are given of an access to data that is a nested page fault, or a page fault that its host intercepts', () => {
+  it('are provided for a data access that causes a nested page fault or an intercepted page fault', () => {
     setLeaf(DATA, 0n);
     expect(t.guest(READ).code).toBe(0x400n);
     expect(bytes().slice(0, 4)).toEqual([15, 0x8b, 0x03, 0xf4]);
@@ -108,7 +108,7 @@ describe('instruction bytes', () => {
     expect(bytes().slice(0, 4)).toEqual([15, 0x89, 0x03, 0xf4]);
   });
 
-  it('end where the next page is not there, and there are none of a fetch', () => {
+  it('end if the next page is not present, and are absent for a fetch', () => {
     const end = GUEST + 0x1000;
     t.poke(end - 2, READ);
     setLeaf(DATA, 0n);
@@ -121,7 +121,7 @@ describe('instruction bytes', () => {
     expect(bytes()[0]).toBe(0);
   });
 
-  it('are not touched where CPUID does not have decode assists', () => {
+  it('are not written if CPUID does not report decode assists', () => {
     t.set32(svm.HIDDEN_SVM, svm.SVM_FEATURE_DECODE_ASSISTS);
     t.poke(VMCB + svm.VMCB_BYTES_FETCHED, [0x77]);
     setLeaf(DATA, 0n);
@@ -164,7 +164,7 @@ describe('translations', () => {
     t.poke(0x70000, [0x22, 0, 0, 0]);
   });
 
-  it('stay over exits, until the ASID is flushed', () => {
+  it('survive exits, until the ASID is flushed', () => {
     expect(read()).toBe(0x11n);
     setLeaf(DATA, 0x70000n | 7n);
     expect(read()).toBe(0x11n);
@@ -176,14 +176,14 @@ describe('translations', () => {
     ['TLB_CONTROL 1', () => t.poke(VMCB + svm.VMCB_TLB_CONTROL, [1])],
     ['another ASID', () => t.put(svm.VMCB_ASID, 2n)],
     ['another N_CR3', () => t.put(svm.VMCB_NCR3, BigInt(PML4) | 0x18n)],
-  ])('go with %s', (_name, flush) => {
+  ])('are dropped by %s', (_name, flush) => {
     expect(read()).toBe(0x11n);
     setLeaf(DATA, 0x70000n | 7n);
     flush();
     expect(read()).toBe(0x22n);
   });
 
-  it('go with INVLPGA of their ASID, and stay with that of another', () => {
+  it('are dropped by INVLPGA of their ASID, and stay with another ASID', () => {
     const invlpga = (asid: number): void => {
       t.poke(0x11000, '0f01df f4');
       t.rip = 0x11000n;
@@ -200,7 +200,7 @@ describe('translations', () => {
     expect(read()).toBe(0x22n);
   });
 
-  it('hold the final page: they go when the machine’s memslot moves, and the guest waits for an INVALID one', () => {
+  it('hold the final page: they are dropped when the machine’s memslot moves, and the guest waits for an INVALID one', () => {
     expect(read()).toBe(0x11n);
     t.moved.set(DATA / 4096, 0x70000 / 4096);
     t.core.zapGfnRange(DATA / 4096, 1);
@@ -220,7 +220,7 @@ describe('translations', () => {
   });
 
   it('are separate for host and guest: the same address is a different page for each', () => {
-    // mov eax, [rbx] in the host, around a guest that has it elsewhere
+    // mov eax, [rbx] in the host, around a guest that maps it elsewhere
     setLeaf(DATA, 0x70000n | 7n);
     t.poke(0x11000, '8b0b 0f01d8 8b13 f4');
     t.poke(GUEST, '8b33 f4');
@@ -231,7 +231,7 @@ describe('translations', () => {
     expect([t.reg('rcx'), t.reg('rsi'), t.reg('rdx')]).toEqual([0x11n, 0x22n, 0x11n]);
   });
 
-  it('write to dirty-logged and read-only pages of the machine as any program does', () => {
+  it('write to dirty-logged and read-only pages of the machine like any program', () => {
     t.pageFlags.set(DATA / 4096, PAGE_CLEAN);
     t.put(svm.VMCB_RIP, BigInt(GUEST));
     t.guest(WRITE);
@@ -245,20 +245,20 @@ describe('translations', () => {
 });
 
 describe('what the processor itself writes', () => {
-  /** Is the page among those that a checkpoint of the machine holds? */
+  /** Is the page one of those that a checkpoint of the machine holds? */
   const isNoted = (gpa: number): boolean => {
     const page = t.hva(gpa) >>> 12;
     return ((t.view.getUint8(CHANGED_PAGES + (page >> 3)) >> (page & 7)) & 1) === 1;
   };
 
-  it('is noted while changes are tracked: the VMCB, and accessed and dirty bits of both levels', () => {
+  it('is recorded while changes are tracked: the VMCB, and accessed and dirty bits of both levels', () => {
     t.core.trackWrites(1);
     expect([VMCB, PML4, LEAVES, 0x1000, DATA].map(isNoted)).toEqual([false, false, false, false, false]);
     t.guest(READ);
     expect([VMCB, PML4, LEAVES, 0x1000, DATA].map(isNoted)).toEqual([true, true, true, true, false]);
   });
 
-  it('is noted of VMSAVE', () => {
+  it('is recorded for VMSAVE', () => {
     t.poke(0x11000, '0f01db f4');
     t.rip = 0x11000n;
     t.setReg('rax', VMCB);
@@ -270,7 +270,7 @@ describe('what the processor itself writes', () => {
 
 describe('the host’s paging modes', () => {
   it('32-bit tables translate the guest of a 32-bit host', () => {
-    // A host without paging: CR4 and EFER say how its nested tables are read.
+    // A host without paging: CR4 and EFER determine the format of its nested tables.
     t = new SvmCore();
     t.set64(0x188, 0x1000n);
     t.flat32(0x10000);

@@ -32,12 +32,12 @@ import { cpu } from '../state';
 import { noteWrite } from './physical';
 import { isNested, requestExit } from './state';
 
-/** Result of the last walk that answered WALK_OK: the 4 KiB page's physical address, and what the tables allow. */
+/** Result of the last walk that returned WALK_OK: the 4 KiB page's physical address, and the rights that the tables grant. */
 export let nestedPage: u64 = 0;
 export let nestedWritable: bool = true;
 export let nestedNx: bool = false;
 
-/** A debugger looks: no accessed and dirty bits are set, and a fault is no exit. */
+/** Set during a walk for a debugger: accessed and dirty bits are not set, and a fault does not exit. */
 let quiet: bool = false;
 export function setQuiet(value: bool): void {
   quiet = value;
@@ -53,7 +53,7 @@ function fault(status: u32): i32 {
   return WALK_EXIT;
 }
 
-/** Sets A, or A and D, in a table entry. One in a read-only memslot keeps its bits. */
+/** Sets A, or A and D, in a table entry. An entry in a read-only memslot keeps its bits. */
 function mark(host: usize, answer: u32, gpa: u64, entry: u64, bits: u64): void {
   if (quiet || host == 0 || answer & PAGE_READONLY || (entry & bits) == bits) return;
   noteWrite(host, answer, gpa, 8);
@@ -88,7 +88,7 @@ function begin(gpa: u64): i32 {
   return WALK_OK;
 }
 
-/** The walk itself; errorCode already says what kind of access it is for. WALK_OK, WALK_RETRY, or WALK_EXIT: nested page fault. */
+/** The walk itself; errorCode already describes the kind of access. WALK_OK, WALK_RETRY, or WALK_EXIT: nested page fault. */
 function walk(gpa: u64, write: bool, execute: bool): i32 {
   const begun = begin(gpa);
   if (begun != WALK_OK) return begun;
@@ -121,7 +121,7 @@ function walk(gpa: u64, write: bool, execute: bool): i32 {
     const allowed = (rights & PTE_US) != 0 && !(write && !(rights & PTE_RW)) && !(execute && nestedNx);
     if (!allowed) return fault(PF_P);
     mark(host, answer, at, entry, write ? PTE_A | PTE_D : PTE_A);
-    // A later write has to come here again when it has to set D.
+    // A later write that must set D must come here again.
     nestedWritable = (rights & PTE_RW) != 0 && (write || (entry & PTE_D) != 0);
     const high: u64 = narrow && large ? ((entry >> 13) & 0xff) << 32 : 0;
     nestedPage = high | (entry & (narrow ? 0xfffff000 : PHYS_MASK) & ~inside) | (gpa & inside & ~(<u64>0xfff));
@@ -143,12 +143,12 @@ export function translateTable(gpa: u64): i32 {
   return translate(gpa, true, false, NPF_TABLE);
 }
 
-/** The page that an instruction of the guest, or an event on its way to it, accesses. Answers as translateTable. */
+/** The page that an instruction of the guest, or the delivery of an event to it, accesses. Returns the same as translateTable. */
 export function translateFinal(gpa: u64, write: bool, execute: bool): i32 {
   return translate(gpa, write, execute, NPF_FINAL);
 }
 
-/** As `frame`, for an address that the running program calls physical. 0 with an exit requested, or nothing there. */
+/** As `frame`, for an address that is physical to the running program. 0 if an exit was requested, or nothing is there. */
 export function guestFrame(gpa: u64): u32 {
   if (!isNested()) return frame(gpa >> 12);
   const status = translateTable(gpa);

@@ -1,4 +1,4 @@
-/** The host's memory as SVM itself uses it (VMCB, permission maps, nested tables): by physical address, through the memslots. */
+/** SVM's own accesses to the host's memory (VMCB, permission maps, nested tables): by physical address, through the memslots. */
 import { CODE_PAGES, PAGE_CLEAN, PAGE_INVALID, PAGE_READONLY } from '../../abi/index';
 import { codeWritten } from '../code-pages';
 import { dirtyFrame, frame } from '../frames';
@@ -7,7 +7,7 @@ import { noteChanged, tracking } from '../track';
 /** The last page that was not found lies in an INVALID memslot. */
 export let physInvalid: bool = false;
 
-/** Host address of the byte at gpa; 0: no memory there (or, to write, none that may be written). What lies there may be overwritten. */
+/** Host address of the byte at gpa; 0: no memory there (or, for a write, none that is writable). The memory may be overwritten. */
 export function physPage(gpa: u64, write: bool): usize {
   const answer = frame(gpa >> 12);
   physInvalid = (answer & PAGE_INVALID) != 0;
@@ -17,14 +17,14 @@ export function physPage(gpa: u64, write: bool): usize {
   return host + (<usize>gpa & 0xfff);
 }
 
-/** The `size` bytes at host, of the page that `frame` answered for, are about to be written. */
+/** The `size` bytes at host, in the page that `frame` returned, are about to be written. */
 export function noteWrite(host: usize, answer: u32, gpa: u64, size: i32): void {
   if (answer & PAGE_CLEAN) dirtyFrame(gpa >> 12);
   if (tracking) noteChanged(host);
   if (load<u32>((host >> 12) << 2, CODE_PAGES) != 0) codeWritten(host, size);
 }
 
-/** A byte of a permission map. Where there is no memory, everything is intercepted. */
+/** A byte of a permission map. Without memory there, everything is intercepted. */
 export function mapByte(gpa: u64): u32 {
   const host = physPage(gpa, false);
   return host == 0 ? 0xff : <u32>load<u8>(host);

@@ -1,4 +1,4 @@
-/** Registers between the vCPU record and the state save area of a VMCB at host address `vmcb`. APM 2 appendix B, table B-2. */
+/** Copies registers between the vCPU record and the state save area of the VMCB at host address `vmcb`. APM 2 appendix B, table B-2. */
 import {
   SEG_ATTR,
   SEG_BASE,
@@ -99,7 +99,7 @@ function saveSegment(seg: i32, at: usize): void {
   store<u64>(at, load<u64>(record, SEG_BASE), VMCB_SEG_BASE);
 }
 
-/** What VMRUN loads, besides RIP. The state was checked. The caller calls modeChanged. */
+/** The registers that VMRUN loads, except RIP. The state was checked. The caller calls modeChanged. */
 export function loadGuestState(vmcb: usize): void {
   loadSegment(SEG_ES, vmcb + VMCB_ES);
   loadSegment(SEG_CS, vmcb + VMCB_CS);
@@ -125,7 +125,7 @@ export function loadGuestState(vmcb: usize): void {
   setGuestCpl(cr0() & CR0_PE ? <u32>load<u8>(vmcb, VMCB_CPL) & 3 : 0);
 }
 
-/** SS of a present stack segment has the DPL that the CPL is, as everywhere else. */
+/** SS of a present stack segment has the CPL as its DPL, as everywhere else. */
 function setGuestCpl(level: u32): void {
   const ss = segRecord(SEG_SS);
   const attr = <u32>load<u16>(ss, SEG_ATTR);
@@ -133,7 +133,7 @@ function setGuestCpl(level: u32): void {
   store<u32>(cpu, level, VCPU_CPL);
 }
 
-/** What #VMEXIT saves of the guest. */
+/** The guest's registers that #VMEXIT saves. */
 export function saveGuestState(vmcb: usize): void {
   saveSegment(SEG_ES, vmcb + VMCB_ES);
   saveSegment(SEG_CS, vmcb + VMCB_CS);
