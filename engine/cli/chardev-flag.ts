@@ -18,6 +18,7 @@ export class FlagError extends Error {}
 const MOST_SOCKET_PATH = 107;
 
 const FORMS = 'stdio, null, file:PATH or unix:PATH,server=on,wait=off';
+const GDB_FORMS = 'tcp::PORT, tcp:HOST:PORT, unix:PATH,server=on,wait=off or stdio';
 
 export function parseChardev(flag: string, text: string): Chardev {
   if (text === 'stdio' || text === 'null') return { kind: text };
@@ -26,8 +27,8 @@ export function parseChardev(flag: string, text: string): Chardev {
   throw new FlagError(`${flag} ${text}: '${text}' is not a valid char driver; give ${FORMS}`);
 }
 
-function neededPath(flag: string, text: string, path: string): string {
-  if (path === '') throw new FlagError(`${flag} ${text}: the path is missing; give ${FORMS}`);
+function neededPath(flag: string, text: string, path: string, forms = FORMS): string {
+  if (path === '') throw new FlagError(`${flag} ${text}: the path is missing; give ${forms}`);
   return path;
 }
 
@@ -36,10 +37,11 @@ function neededPath(flag: string, text: string, path: string): string {
  * it listens on the loopback interface only.
  */
 export function parseGdb(flag: string, text: string): Chardev {
-  if (text === 'stdio' || text === 'null' || text.startsWith('unix:')) return parseChardev(flag, text);
+  if (text === 'stdio' || text === 'null') return parseChardev(flag, text);
+  if (text.startsWith('unix:')) return parseUnix(flag, text, GDB_FORMS);
   const match = /^tcp:(\[[0-9a-fA-F:.]+\]|[^:,[\]]*):([^,]*)((?:,.*)?)$/.exec(text);
   const wrong = (reason: string): FlagError => new FlagError(`${flag} ${text}: ${reason}`);
-  if (!match) throw wrong(`'${text}' is not a valid char driver; give tcp::PORT, tcp:HOST:PORT, unix:PATH,server=on,wait=off or stdio`);
+  if (!match) throw wrong(`'${text}' is not a valid char driver; give ${GDB_FORMS}`);
   const [, host = '', digits = '', options = ''] = match;
   const port = /^\d{1,5}$/.test(digits) ? Number(digits) : 65536;
   if (port > 65535) throw wrong(`port '${digits}' is no number from 0 to 65535`);
@@ -53,9 +55,9 @@ export function parseGdb(flag: string, text: string): Chardev {
   return { kind: 'tcp', host: host.replace(/^\[|\]$/g, '') || '127.0.0.1', port, wait };
 }
 
-function parseUnix(flag: string, text: string): Chardev {
+function parseUnix(flag: string, text: string, forms?: string): Chardev {
   const [path = '', ...options] = splitCommas(text.slice('unix:'.length));
-  neededPath(flag, text, path);
+  neededPath(flag, text, path, forms);
   const bytes = Buffer.byteLength(path);
   if (bytes > MOST_SOCKET_PATH)
     throw new FlagError(

@@ -1,6 +1,6 @@
 import { execFileSync } from 'node:child_process';
 import { closeSync, constants, existsSync, mkdtempSync, openSync, readFileSync, readSync, rmSync, writeFileSync } from 'node:fs';
-import { connect, type Socket } from 'node:net';
+import { type AddressInfo, connect, createServer, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { PassThrough } from 'node:stream';
@@ -93,14 +93,43 @@ describe('unix socket', () => {
     before.close();
     writeFileSync(path, 'mine');
     const opening = openChardev('-serial', { kind: 'unix', path, wait: false }, streams().stdio);
-    await expect(opening).rejects.toThrow(new FlagError(`-serial unix:${path}: Failed to bind socket to ${path}: Address already in use`));
+    await expect(opening).rejects.toThrow(
+      new FlagError(`-serial unix:${path}: Failed to bind socket to ${path}: Address already in use: it is no socket`),
+    );
     expect(readFileSync(path, 'utf8')).toBe('mine');
   });
 
   it('says why it cannot listen', async () => {
     const path = join(folder, 'no/such/folder');
     const opening = openChardev('-monitor', { kind: 'unix', path, wait: false }, streams().stdio);
-    await expect(opening).rejects.toThrow(`-monitor unix:${path}: Failed to bind socket to ${path}: `);
+    const why = `No such file or directory: there is no folder ${join(folder, 'no/such')}`;
+    await expect(opening).rejects.toThrow(`-monitor unix:${path}: Failed to bind socket to ${path}: ${why}`);
+  });
+});
+
+describe('TCP port', () => {
+  const open = (host: string, port: number) => openChardev('-gdb', { kind: 'tcp', host, port, wait: false }, streams().stdio);
+
+  it('is served, and refused with a way out where another program listens', async () => {
+    const taken = createServer();
+    await new Promise<void>((done) => void taken.listen(0, '127.0.0.1', done));
+    const { port } = taken.address() as AddressInfo;
+    const failed = `-gdb tcp:127.0.0.1:${port}: Failed to bind socket to 127.0.0.1:${port}: `;
+    await expect(open('127.0.0.1', port)).rejects.toThrow(
+      new FlagError(`${failed}Address already in use: end what listens there, or give another port`),
+    );
+    await new Promise((done) => taken.close(done));
+    const opened = await open('127.0.0.1', port);
+    opened.onConnection((connection) => connection.send('hello'));
+    const socket = connect(port, '127.0.0.1');
+    expect(await until(socket, 'hello')).toBe('hello');
+    socket.destroy();
+    opened.close();
+  });
+
+  it('needs an address of this machine', async () => {
+    // TEST-NET-1 (RFC 5737) is nobody's.
+    await expect(open('192.0.2.1', 0)).rejects.toThrow('no network interface here has this address; 0.0.0.0 is all of them');
   });
 });
 

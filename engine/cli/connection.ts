@@ -2,7 +2,7 @@
 import { lstatSync, unlinkSync } from 'node:fs';
 import { createServer, type ListenOptions, type Server, type Socket } from 'node:net';
 import { type Chardev, FlagError } from './chardev-flag';
-import { errnoText } from './errno';
+import { errnoText, listenFailure } from './errno';
 import { OutputFile, openForOutput } from './output-file';
 
 /** One peer. Bytes come in order; `onEnd` is called once, after the last of them. */
@@ -17,7 +17,11 @@ export interface Connection {
   readonly stdio: boolean;
 }
 
+/** What is open, whatever it was opened by. */
+type Open = Omit<Opened, 'chardev'>;
+
 export interface Opened {
+  readonly chardev: Chardev;
   /** Called for each peer, the first one possibly at once. */
   onConnection(listener: (connection: Connection) => void): void;
   /** Resolved when the machine may start as far as this device is concerned. */
@@ -48,6 +52,10 @@ const MOST_UNSENT = 16 * 2 ** 20;
 
 /** Throws a FlagError when the file or socket cannot be made. */
 export async function openChardev(flag: string, chardev: Chardev, stdio: Stdio): Promise<Opened> {
+  return { chardev, ...(await open(flag, chardev, stdio)) };
+}
+
+async function open(flag: string, chardev: Chardev, stdio: Stdio): Promise<Open> {
   switch (chardev.kind) {
     case 'null':
       return { onConnection: () => {}, ready: Promise.resolve(), close: () => {} };
@@ -65,7 +73,7 @@ export async function openChardev(flag: string, chardev: Chardev, stdio: Stdio):
   }
 }
 
-function fixed(connection: Connection, close: () => void): Opened {
+function fixed(connection: Connection, close: () => void): Open {
   return { onConnection: (listener) => listener(connection), ready: Promise.resolve(), close };
 }
 
@@ -90,7 +98,7 @@ function stdioConnection({ stdin, stdout }: Stdio): Connection {
   };
 }
 
-function openFile(flag: string, path: string, stdio: Stdio): Opened {
+function openFile(flag: string, path: string, stdio: Stdio): Open {
   let file: number;
   try {
     file = openForOutput(path);
@@ -118,14 +126,14 @@ function removeStaleSocket(path: string): void {
   }
 }
 
-async function listen(what: string, at: ListenOptions, name: string, wait: boolean, stdio: Stdio): Promise<Opened> {
+async function listen(what: string, at: ListenOptions, name: string, wait: boolean, stdio: Stdio): Promise<Open> {
   const line = new WaitingLine();
   const server = createServer((socket) => line.join(socket));
   await new Promise<void>((done, fail) => {
     server.once('error', fail);
     server.listen(at, done);
   }).catch((error: unknown) => {
-    throw new FlagError(`${what}: Failed to bind socket to ${name}: ${errnoText(error)}`);
+    throw new FlagError(`${what}: Failed to bind socket to ${name}: ${listenFailure(error, at)}`);
   });
   if (wait) stdio.stderr.write(`lab: waiting for a client on ${what}\n`);
   return {

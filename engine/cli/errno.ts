@@ -1,4 +1,7 @@
 /** What the system says of a file or socket, as QEMU's users know it. */
+import { existsSync } from 'node:fs';
+import type { ListenOptions } from 'node:net';
+import { dirname } from 'node:path';
 
 const TEXTS: Record<string, string> = {
   ENOENT: 'No such file or directory',
@@ -21,6 +24,21 @@ const TEXTS: Record<string, string> = {
 export function errnoText(error: unknown): string {
   const { code, message } = error as NodeJS.ErrnoException;
   return TEXTS[code ?? ''] ?? message;
+}
+
+/** Why nothing can listen there, and what would do. */
+export function listenFailure(error: unknown, { path, port }: ListenOptions): string {
+  const { code } = error as NodeJS.ErrnoException;
+  // Node says EACCES of a folder that is not there.
+  if (path !== undefined && !existsSync(dirname(path))) return `${TEXTS.ENOENT}: there is no folder ${dirname(path)}`;
+  if (code === 'EADDRINUSE')
+    return path === undefined
+      ? `${TEXTS.EADDRINUSE}: end what listens there, or give another port`
+      : `${TEXTS.EADDRINUSE}: it is no socket`;
+  if (code === 'EADDRNOTAVAIL') return 'no network interface here has this address; 0.0.0.0 is all of them';
+  if (code === 'ENOTFOUND') return 'there is no host of this name; without a HOST it is this machine alone';
+  if (code === 'EACCES' && port !== undefined && port < 1024) return `${TEXTS.EACCES}: ports from 1024 on are everybody's`;
+  return errnoText(error);
 }
 
 /** Runs `write`; its failure becomes an error in words that names the file. */

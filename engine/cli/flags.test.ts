@@ -191,3 +191,32 @@ describe('wrong flags', () => {
     expect((caught as Error).message).not.toContain('\n');
   });
 });
+
+describe('-gdb and -s', () => {
+  it('listen where they are told, on the loopback interface without a host', () => {
+    const usual = { kind: 'tcp', host: '127.0.0.1', port: 1234, wait: false };
+    expect(parse('-s').gdb).toEqual(usual);
+    expect(parse('-gdb tcp::1234').gdb).toEqual(usual);
+    expect(parse('-gdb tcp:0.0.0.0:5,server=on,wait=on').gdb).toEqual({ kind: 'tcp', host: '0.0.0.0', port: 5, wait: true });
+    expect(parse('-gdb tcp:[::1]:1234').gdb).toEqual({ ...usual, host: '::1' });
+    expect(parse('-gdb unix:/tmp/g,server=on,wait=off').gdb).toEqual({ kind: 'unix', path: '/tmp/g', wait: false });
+  });
+
+  it.each([
+    ['-gdb bogus', "'bogus' is not a valid char driver; give tcp::PORT, tcp:HOST:PORT, unix:PATH,server=on,wait=off or stdio"],
+    ['-gdb tcp:1234', "'tcp:1234' is not a valid char driver; give tcp::PORT, tcp:HOST:PORT, unix:PATH,server=on,wait=off or stdio"],
+    ['-gdb tcp::99999', "port '99999' is no number from 0 to 65535"],
+    ['-gdb tcp::1,fast=on', "Invalid parameter 'fast'; a socket takes server=on, wait=on|off and nodelay=on"],
+    ['-gdb tcp::1,server=off', 'only listening sockets are supported; leave server=off out'],
+    ['-gdb unix:,server=on', 'the path is missing; give tcp::PORT, tcp:HOST:PORT, unix:PATH,server=on,wait=off or stdio'],
+    ['-gdb unix:/tmp/g', 'only listening sockets are supported; add server=on'],
+    ['-gdb unix:/tmp/g,wait=maybe', "Parameter 'wait' expects 'on' or 'off'"],
+  ])('%s says what would do', (line, reason) => {
+    expect(() => parse(line)).toThrow(new FlagError(`${line}: ${reason}`));
+  });
+
+  it('are for one gdb', () => {
+    expect(() => parse('-s -gdb tcp::1235')).toThrow('-gdb tcp::1235: one gdb is served; give -gdb or -s once');
+    expect(() => parse('-gdb tcp::1235 -s')).toThrow('-s: one gdb is served; give -gdb or -s once');
+  });
+});

@@ -7,6 +7,13 @@ import { type Opened, openChardev, type Stdio } from './connection';
 /** What `gdbserver` listens on without a CHARDEV, and -s. */
 export const USUAL_GDB = 'tcp::1234';
 
+/** Can only one of them be open? */
+function samePlace(a: Chardev, b: Chardev): boolean {
+  if (a.kind === 'tcp' && b.kind === 'tcp') return a.port === b.port;
+  if (a.kind === 'unix' && b.kind === 'unix') return a.path === b.path;
+  return a.kind === b.kind;
+}
+
 export class GdbServer {
   private opened: Opened | undefined;
   private session: GdbSession | undefined;
@@ -34,15 +41,17 @@ export class GdbServer {
     });
   }
 
-  /** `gdbserver [CHARDEV|none]`: the line that QEMU prints. Throws with a reason. */
+  /** `gdbserver [CHARDEV|none]`: the line that QEMU prints. Throws with a reason; who is served elsewhere still is then. */
   async command(device = USUAL_GDB): Promise<string> {
     if (device === 'none') {
       this.close();
       return 'Disabled gdbserver\n';
     }
     const chardev = parseGdb('gdbserver', device);
+    if (this.opened && samePlace(this.opened.chardev, chardev)) this.close();
+    const opened = await openChardev('gdbserver', chardev, this.stdio);
     this.close();
-    this.serve(await openChardev('gdbserver', chardev, this.stdio));
+    this.serve(opened);
     return `Waiting for gdb connection on device '${device}'\n`;
   }
 
