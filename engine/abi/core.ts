@@ -110,4 +110,11 @@ export const REGION_HELPERS = [
   'jitCondition',
   'jitRotated',
   'jitX87',
+  'jitX87State',
+  'jitX87Add',
+  'jitX87Multiply',
+  'jitX87Divide',
+  'jitX87Root',
+  'jitX87Relation',
+  'jitX87Store',
 ] as const;

@@ -59,7 +59,7 @@ export const R_PORT = 16;
 export const R_FAR_OFFSET = 16;
 /** u32 how the instruction makes the segment's checks itself: WHERE_*, segment << 8, log2 of the address size << 16. */
 export const R_WHERE = 16;
-/** u32 x87: opcode | ModRM << 8 | what to try first (engine/cpu/fpu/short-ways.ts) << 16. */
+/** u32 x87: opcode | ModRM << 8 | what to try first (x87-ways.ts) << 16. */
 export const R_FPU = 16;
 /** u64 MMX and SSE: what to do (simd/decode.ts). */
 export const R_SIMD = 16;

@@ -10,6 +10,16 @@ import { noteRange, startTracking } from './track';
 import { breaksIn } from './watch';
 
 export { traceExceptions } from './events';
+export {
+  jitX87,
+  jitX87Add,
+  jitX87Divide,
+  jitX87Multiply,
+  jitX87Relation,
+  jitX87Root,
+  jitX87State,
+  jitX87Store,
+} from './fpu/for-regions';
 export { protectGfnRange, zapAll, zapGfnRange } from './mmu';
 export {
   jitBlock,
@@ -33,7 +43,6 @@ export {
   jitTwin,
   jitUses,
   jitWatch,
-  jitX87,
 } from './regions';
 export { run } from './run';
 export { resetVcpu, stateChanged } from './system';

@@ -2,7 +2,19 @@
  * Flags at the exit of a compiled region, which keeps only the last operation that set them and its operands. `word` is the kind |
  * (64 - bits) << 8; operands and results are zero-extended. engine/jit/flag-kinds.ts lists the kinds besides the lazy ones of flags.ts.
  */
-import { FL_BITS, FL_FIRST, FL_RESULT, FL_WORD, FLAGS_ADD, FLAGS_DEC, FLAGS_INC, FLAGS_LOGIC, FLAGS_SUB, setResultFlags } from './flags';
+import {
+  FL_BITS,
+  FL_FIRST,
+  FL_RESULT,
+  FL_WORD,
+  FLAGS_ADD,
+  FLAGS_DEC,
+  FLAGS_INC,
+  FLAGS_LOGIC,
+  FLAGS_SUB,
+  setArithmeticFlags,
+  setResultFlags,
+} from './flags';
 import { mulHighSigned } from './ops-muldiv';
 import { cpu } from './state';
 
@@ -13,6 +25,7 @@ const SHL: u32 = 10;
 const SHR: u32 = 11;
 const SAR: u32 = 12;
 const IMUL: u32 = 13;
+const GIVEN: u32 = 14;
 
 function keep(kind: u32, shift: u32, first: u64, result: u64, bits: u32): void {
   store<u32>(cpu, kind | (shift << 8), FL_WORD);
@@ -83,6 +96,9 @@ export function storeLazyFlags(word: u32, first: u64, second: u64, result: u64):
       setResultFlags(result, bits, t | (t << 11));
       return;
     }
+    case GIVEN: // the flags, in result
+      setArithmeticFlags(<u32>result);
+      return;
     default:
       return; // nothing was set since the record was exact
   }

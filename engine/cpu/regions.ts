@@ -8,7 +8,6 @@ import { JIT_EXITS, JIT_LINKED, JIT_RAN, JIT_REASONS, VCPU_ICOUNT, VCPU_LEFT, VC
 import { COVERED, E_TWIN, endOf } from './block-ends';
 import { claimArena, findCached, firstBlock, heatOf, SINCE, watchPage } from './code-pages';
 import { arithmeticFlags, carry, condition, F_CF, F_OF, setArithmeticFlags } from './flags';
-import { shortly } from './fpu/fast';
 import { cold } from './generated/cold';
 import { OP_REGION } from './generated/ops';
 import { mayGoOn } from './going-on';
@@ -273,10 +272,6 @@ export function jitCarry(): i32 {
 }
 export function jitCondition(code: i32): i32 {
   return <i32>condition(code);
-}
-/** The short way of the x87 instruction at p, whose operand is at va. VREG_PAGE is valid. 0: nothing was changed, `jitCold` must run it. */
-export function jitX87(p: usize, va: u64): i32 {
-  return i32(shortly(p, va));
 }
 /** CF and OF of a rotation to this result; the other flags stay. word: 1 left, 2 right | (bits - 1) << 8. */
 export function jitRotated(word: i32, result: u64): void {

@@ -5,6 +5,7 @@
 import { VCPU_GPR } from '../abi/vcpu';
 import { type Instruction, isShort, VREG_EA, VREG_PAGE } from './records';
 import { fieldsOf, isVector, vectorFormOf } from './vector-forms';
+import { isShortX87, x87Operand } from './x87-forms';
 
 /** Bytes that one test may span. */
 const SPAN = 1024;
@@ -44,6 +45,10 @@ export function operandsOf(at: Instruction): readonly Operand[] {
   if (isVector(at)) {
     const fields = fieldsOf(at);
     return fields.memory ? [record(true, fields.bytes, STORES.has(vectorFormOf(fields)!))] : [];
+  }
+  if (isShortX87(at)) {
+    const operand = x87Operand(at);
+    return operand === undefined ? NONE : [record(true, operand.bytes, operand.writes)];
   }
   switch (family) {
     case 'alu':
@@ -263,7 +268,7 @@ class Planner {
   /** `changes`: bits of the registers that an instruction may change. */
   run(instructions: readonly Instruction[], changes: (at: Instruction) => number): Plan {
     for (const at of instructions) {
-      if (at.row.family === 'out-of-line' && !isVector(at)) {
+      if (at.row.family === 'out-of-line' && !isVector(at) && !isShortX87(at)) {
         // A handler of the core may do anything.
         for (let register = 0; register < 16; register++) this.forget(register);
         this.open.clear();

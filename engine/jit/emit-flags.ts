@@ -7,6 +7,11 @@ import { type Flags, IN_RECORD, Kind, wordOf } from './flag-kinds';
 import { CARRY, CONDITION, FIRST, FLAGS, KEPT, KIND, RESULT, ROTATED, SECOND, TURNED, TURNED_TO } from './locals';
 import type { Size } from './records';
 
+/** Flags as in RFLAGS. */
+const CF = 1;
+/** Those that even conditions ask for, where the flags are given; others compare two. */
+const GIVEN: Readonly<Record<number, number>> = { 0: 0x800, 2: CF, 4: 0x40, 6: 0x40 | CF, 8: 0x80, 10: 4 };
+
 /** Only one region is written at a time: the buffer is reused. */
 const CODE = new Code(0x4000);
 
@@ -121,6 +126,9 @@ export class FlagsEmitter {
       case Kind.LOGIC:
         code.i32Const(0);
         return;
+      case Kind.GIVEN:
+        this.given(CF);
+        return;
       case Kind.INC:
       case Kind.DEC:
         code.get(SECOND);
@@ -141,6 +149,17 @@ export class FlagsEmitter {
       code.callHelper(CONDITION);
     }
     if (wanted & 1) code.i32Eqz();
+  }
+
+  /** Is one of these flags set, where RESULT has the flags? */
+  private given(bits: number): void {
+    const { code } = this;
+    code.get(RESULT);
+    code.i32WrapI64();
+    code.i32Const(bits);
+    code.i32And();
+    code.i32Const(0);
+    code.i32Ne();
   }
 
   /** Pushes a signed number of the operand size. */
@@ -191,6 +210,11 @@ export class FlagsEmitter {
     const { code } = this;
     const wide = size === 3;
     if (kind === Kind.RECORD) return false;
+    if (kind === Kind.GIVEN) {
+      const bits = GIVEN[wanted];
+      if (bits !== undefined) this.given(bits);
+      return bits !== undefined;
+    }
     if (wanted === 4) {
       this.zero(kind);
       return true;

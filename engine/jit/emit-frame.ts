@@ -26,9 +26,15 @@ import {
   VECTORS,
   VERIFIED,
   X,
+  X87_FDP,
+  X87_FIP,
+  X87_FOP,
+  X87_NOTE,
+  X87_STATE,
+  X87_STATUS,
   XMM0,
 } from './locals';
-import { type Instruction, immediateOf, isShort, type Size } from './records';
+import { type Instruction, immediateOf, isShort, type Size, VREG_PAGE } from './records';
 
 /** CR0.EM and TS must be clear, CR4.OSFXSR set. */
 const CR0_NO_VECTORS = 0xc;
@@ -43,6 +49,8 @@ export class FrameEmitter extends FlagsEmitter {
   dirty = 0;
   /** The same of XMM registers. */
   vectors = 0;
+  /** It has x87 instructions. */
+  x87 = false;
   /** XMM registers (offsets) of whose lanes all are known to be ordinary numbers, in this block. */
   readonly ordinary = new Map<number, 'single' | 'double'>();
   /** Linear distance of the block's page from the first page. */
@@ -134,6 +142,40 @@ export class FrameEmitter extends FlagsEmitter {
     code.get(LEFT_LOCAL);
     code.i32Store(VCPU_LEFT);
     this.storeFlags();
+    if (!this.x87) return;
+    code.get(X87_NOTE);
+    code.if();
+    this.passNote();
+    code.end();
+  }
+
+  /** Passes the note of the run of x87 instructions that was left, or is about to be, to the core. */
+  protected passNote(): void {
+    const { code } = this;
+    code.get(X87_NOTE);
+    code.get(X87_STATUS);
+    code.get(X87_FOP);
+    this.x87Pointer();
+    code.get(X87_FDP);
+    code.callHelper(X87_STATE);
+  }
+
+  /** Address of the last x87 instruction. */
+  protected x87Pointer(): void {
+    const { code } = this;
+    code.get(PAGE);
+    code.get(X87_FIP);
+    code.i64ExtendI32S();
+    code.i64Add();
+  }
+
+  protected storePage(): void {
+    const { code } = this;
+    code.get(VCPU);
+    code.get(PAGE);
+    code.i64Const(this.pageDelta);
+    code.i64Add();
+    code.i64Store(VREG_PAGE);
   }
 
   /** Exits in front of the instruction at `delta` from the first page's start; `remaining` instructions of its block have not run. */

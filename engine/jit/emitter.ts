@@ -1,14 +1,14 @@
 /**
- * Base of all operations' writers. One emitter writes one region: flags, frame and memory are in the classes that it extends; here are the calls
+ * Base of all operations' writers. One emitter writes one region: flags, frame, memory and x87 are in the classes that it extends; here are the calls
  * of the core's handlers, and the checks of vector instructions.
  */
 
 import { VCPU_LEFT } from '../abi/layout';
-import { MemoryEmitter } from './emit-memory';
-import { CODE, COLD, EA, END, EXACT, LEFT_LOCAL, PAGE, Reason, VCPU, VECTORS, VERIFIED, X87 } from './locals';
-import { type Instruction, VREG_EA, VREG_PAGE } from './records';
+import { X87Emitter } from './emit-x87';
+import { CODE, COLD, EA, END, EXACT, LEFT_LOCAL, PAGE, Reason, VCPU, VECTORS, VERIFIED } from './locals';
+import { type Instruction, VREG_EA } from './records';
 
-export class Emitter extends MemoryEmitter {
+export class Emitter extends X87Emitter {
   private vectorsTested = false;
 
   /** Begins a block: nothing is known from before. */
@@ -21,26 +21,23 @@ export class Emitter extends MemoryEmitter {
   /** Calls an out-of-line handler; exits if it faults or asks for a stop. */
   callCold(at: Instruction): void {
     this.storePage();
-    this.runCold(at);
+    this.tested.clear();
+    const { code } = this;
+    this.toRecord(at);
+    code.i32Const(at.at);
+    code.callHelper(COLD);
+    code.tee(CODE);
+    code.i32Const(1);
+    code.i32Ne();
+    code.unlikelyIf();
+    code.get(CODE);
+    code.i32Const(Reason.outOfLine);
+    code.i32Or();
+    code.return();
+    code.end();
+    this.reload();
     this.ordinary.clear();
     this.flagsInRecord();
-  }
-
-  /**
-   * Runs the short way of an x87 instruction, with registers and flags in their locals; if that cannot do it, the handler. `setsFlags`: FCOMI and
-   * the like.
-   */
-  callX87(at: Instruction, setsFlags: boolean): void {
-    const { code } = this;
-    this.storePage();
-    code.i32Const(at.at);
-    this.address(at, true);
-    code.callHelper(X87);
-    code.i32Eqz();
-    code.unlikelyIf();
-    this.runCold(at);
-    code.end();
-    if (setsFlags) this.flagsInRecord();
   }
 
   /**
@@ -86,15 +83,6 @@ export class Emitter extends MemoryEmitter {
     this.flagsInRecord();
   }
 
-  private storePage(): void {
-    const { code } = this;
-    code.get(VCPU);
-    code.get(PAGE);
-    code.i64Const(this.pageDelta);
-    code.i64Add();
-    code.i64Store(VREG_PAGE);
-  }
-
   /** Everything that the instruction's handler may want to know. */
   private toRecord(at: Instruction): void {
     const { code } = this;
@@ -103,25 +91,6 @@ export class Emitter extends MemoryEmitter {
     code.get(VCPU);
     code.get(EA);
     code.i64Store(VREG_EA);
-  }
-
-  /** Calls the handler with everything in the record, and reloads from there all but the flags. VREG_PAGE is valid. */
-  private runCold(at: Instruction): void {
-    this.tested.clear();
-    const { code } = this;
-    this.toRecord(at);
-    code.i32Const(at.at);
-    code.callHelper(COLD);
-    code.tee(CODE);
-    code.i32Const(1);
-    code.i32Ne();
-    code.unlikelyIf();
-    code.get(CODE);
-    code.i32Const(Reason.outOfLine);
-    code.i32Or();
-    code.return();
-    code.end();
-    this.reload();
   }
 
   /** Exits if vector instructions raise exceptions; once a block, since only instructions that exit change that. */

@@ -4,6 +4,7 @@
  */
 import type { Instruction, Size } from './records';
 import { isVector } from './vector-forms';
+import { isShortX87, setsFlags } from './x87-forms';
 
 export const Kind = {
   /** second, result */
@@ -25,6 +26,8 @@ export const Kind = {
   SAR: 12,
   /** first, second, result */
   IMUL: 13,
+  /** the flags themselves in result */
+  GIVEN: 14,
   /** The vCPU's record has them. */
   RECORD: 255,
 } as const;
@@ -60,6 +63,7 @@ const ALU_KINDS: Record<string, number> = {
 export function effectOf(at: Instruction): 'none' | 'some' | { kind: number; size: Size } {
   const { row } = at;
   if (row.quiet || isVector(at)) return 'none';
+  if (isShortX87(at)) return setsFlags(at) ? { kind: Kind.GIVEN, size: 3 } : 'none';
   switch (row.family) {
     case 'alu':
     case 'test':
@@ -81,7 +85,7 @@ export function effectOf(at: Instruction): 'none' | 'some' | { kind: number; siz
 /** Does the instruction read flags? */
 export function readsFlags(at: Instruction): boolean {
   const { row } = at;
-  if (isVector(at)) return false;
+  if (isVector(at) || isShortX87(at)) return false;
   if (row.family === 'condition' || row.family === 'out-of-line' || row.action === 'jcc') return true;
   return row.action === 'adc' || row.action === 'sbb' || ((row.action === 'inc' || row.action === 'dec') && row.family === 'unary');
 }

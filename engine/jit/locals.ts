@@ -56,12 +56,33 @@ export const TURNED = GROUP0 + GROUPS;
 export const TURNED_TO = TURNED + 1;
 /** Offset in its window of an access */
 export const DISTANCE = TURNED_TO + 1;
+// x87 instructions (emit-x87.ts).
+export const X87_STATUS = DISTANCE + 1;
+/** 16 times the first TOP of the run. */
+export const X87_TOP = X87_STATUS + 1;
+/** What the run has changed, for the core (abi/x87-ways.ts); 0: nothing. The last instruction: its opcode, its place from the first page. */
+export const X87_NOTE = X87_STATUS + 2;
+export const X87_FOP = X87_STATUS + 3;
+export const X87_FIP = X87_STATUS + 4;
+/** Sign and exponent of a memory operand. */
+export const X87_SE = X87_STATUS + 5;
+/** Addresses of registers, and copies of numbers. */
+export const X87_PLACE0 = X87_STATUS + 6;
+export const X87_SE0 = X87_PLACE0 + 8;
+export const X87_SIG0 = X87_SE0 + 8;
+/** Address of the last operand. */
+export const X87_FDP = X87_SIG0 + 8;
 export const LOCALS: Locals = [
   [26, I64],
   [7, I32],
   [19, V128],
   [2 + 1 + GROUPS + 1, I32],
   [2, I64],
+];
+/** Behind them, in regions with x87 instructions. */
+export const X87_LOCALS: Locals = [
+  [22, I32],
+  [9, I64],
 ];
 
 /** Helpers of the core, by their places in the table. */
@@ -74,7 +95,15 @@ export const CARRY = 5;
 export const CONDITION = 6;
 export const ROTATED = 7;
 export const X87 = 8;
+export const X87_STATE = 9;
+export const X87_ADD = 10;
+export const X87_MULTIPLY = 11;
+export const X87_DIVIDE = 12;
+export const X87_ROOT = 13;
+export const X87_RELATION = 14;
+export const X87_STORE = 15;
 const type = (parameters: number[], results: number[]): FunctionType => ({ parameters, results });
+const ARITHMETIC = type([I32, I64, I32, I64, I32], [I32]);
 /** In the order of REGION_HELPERS (engine/abi/core.ts), as above. */
 const HELPERS: readonly FunctionType[] = [
   type([I64, I32, I32], [I32]),
@@ -86,6 +115,13 @@ const HELPERS: readonly FunctionType[] = [
   type([I32], [I32]),
   type([I32, I64], []),
   type([I32, I64], [I32]),
+  type([I32, I32, I32, I64, I64], []),
+  ARITHMETIC,
+  ARITHMETIC,
+  ARITHMETIC,
+  type([I32, I64, I32], [I32]),
+  type([I64, I32, I64, I32], [I32]),
+  type([I32, I64, I32, I32, I32], [I32]),
 ];
 export const CALLEES: Callees = { imports: [], helpers: HELPERS };
 

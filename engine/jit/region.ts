@@ -5,7 +5,7 @@ import { followFlags, wordsOf } from './flag-flow';
 import { effectOf, type Flags, IN_RECORD, mayLeave, readsFlags } from './flag-kinds';
 import type { Graph, Node } from './graph';
 import { fillJumps, type JumpTable, planJumps, type Table } from './jump-table';
-import { CALLEES, ENTRY, LOCALS, PAGE, REGION_TYPE, Reason, RIP, X } from './locals';
+import { CALLEES, ENTRY, LOCALS, PAGE, REGION_TYPE, Reason, RIP, X, X87_LOCALS } from './locals';
 import { moduleOf } from './module';
 import { OPERATION_WRITERS } from './operations';
 import type { Instruction } from './records';
@@ -14,7 +14,8 @@ import { canonical, popReturn, push } from './stack';
 import { Structure } from './structure';
 import { isVector, vectorRegisters } from './vector-forms';
 import { vector } from './vectors';
-import { isX87, x87 } from './x87';
+import { x87 } from './x87';
+import { isShortX87, planX87 } from './x87-forms';
 
 /** The core's memory as a region needs it while it is written. */
 export interface Room {
@@ -54,7 +55,7 @@ function writerOf(at: Instruction): ((e: Emitter, at: Instruction) => void) | un
   const writer = OPERATION_WRITERS[at.row.family];
   if (writer !== undefined) return writer;
   if (isVector(at)) return vector;
-  if (isX87(at)) return x87;
+  if (isShortX87(at)) return x87;
   return at.row.family === 'out-of-line' ? (e) => e.callCold(at) : undefined;
 }
 
@@ -176,10 +177,13 @@ class RegionWriter {
         e.used |= usedBy(at);
         e.dirty |= changedBy(at);
         e.rotates ||= at.row.action === 'rol' || at.row.action === 'ror';
+        e.x87 ||= isShortX87(at);
         if (isVector(at)) e.vectors |= vectorRegisters(at).xmm;
       }
     e.region(() => this.structure.write(e.code, ENTRY, (number, to) => this.node(number, to)));
-    return e.exits.fill(view) ? { code: moduleOf(CALLEES, REGION_TYPE, LOCALS, e.code), exits } : undefined;
+    return e.exits.fill(view)
+      ? { code: moduleOf(CALLEES, REGION_TYPE, e.x87 ? [...LOCALS, ...X87_LOCALS] : LOCALS, e.code), exits }
+      : undefined;
   }
 
   /** Are the flags of instruction `index` overwritten before anything can read them? */
@@ -204,12 +208,16 @@ class RegionWriter {
     e.plan = this.plans[number - 1]!;
     e.beginBlock();
     e.claim(node.delta, count);
+    const runs = e.x87 ? planX87(instructions) : undefined;
     for (const [index, at] of instructions.entries()) {
       e.flagsDead = this.dead(instructions, index, e.plan);
       if (at === node.last) break;
       const writer = writerOf(at);
+      const run = runs?.get(at);
+      if (run?.first === at) e.beginX87(at, run);
       if (writer !== undefined) writer(e, at);
       else e.exitBefore(at, at.number);
+      if (run?.last === at) e.endX87();
     }
     this.end(node, to);
   }

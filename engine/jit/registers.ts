@@ -3,7 +3,7 @@ import { VCPU_GPR } from '../abi/vcpu';
 import { isGpr } from './locals';
 import type { Instruction } from './records';
 import { isVector, vectorRegisters } from './vector-forms';
-import { isX87 } from './x87';
+import { isX87 } from './x87-forms';
 
 const RAX = 1;
 const RCX = 1 << 1;

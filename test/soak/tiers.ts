@@ -1,5 +1,6 @@
 /** 100,000 random programs in both tiers (PROGRAMS: how many). A difference is narrowed to an instruction. */
 import { narrow, Pair, tryProgram } from '../tiers/pair';
+import { x87Program } from '../tiers/x87-program';
 import type { Soak } from './soak';
 
 const PROGRAMS = 100_000;
@@ -15,7 +16,8 @@ export const tiers: Soak = {
     // With scattered and with contiguous host memory.
     const pairs = [new Pair(false), new Pair(true)] as const;
     for (let n = 0; n < programs; n++) {
-      const trial = { seed: first + n, slices: SLICES };
+      // Every fourth is one of x87 code.
+      const trial = { seed: first + n, slices: SLICES, ...((n & 3) === 3 && { make: x87Program }) };
       const forward = (n & 1) === 1;
       const pair = pairs[forward ? 1 : 0];
       const found = tryProgram(pair, trial);

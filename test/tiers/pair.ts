@@ -211,6 +211,8 @@ export interface Trial {
   slices: number;
   /** Overrides the length of the last slice; for narrowing. */
   last?: number;
+  /** Makes the program; `randomProgram` when absent. */
+  make?: (seed: number) => Uint8Array;
 }
 
 /** What differed and where, or undefined. */
@@ -222,9 +224,9 @@ export interface Difference {
 }
 
 /** Runs one random program in both tiers. */
-export function tryProgram(pair: Pair, { seed, slices, last }: Trial): Difference | undefined {
+export function tryProgram(pair: Pair, { seed, slices, last, make = randomProgram }: Trial): Difference | undefined {
   const random = new Random(seed);
-  const program = randomProgram(seed);
+  const program = make(seed);
   pair.load(program, seed);
   const history: string[] = [];
   const told = (text: string): string => `seed ${seed}: ${text}\n${history.slice(-5).join('\n')}`;

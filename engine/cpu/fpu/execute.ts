@@ -3,6 +3,7 @@
  * With CR0.NE = 0 a pending error is reported by FERR#, which is asserted by the next waiting instruction, not by the failing one.
  */
 import { VCPU_CR0, VCPU_FCW, VCPU_RAX } from '../../abi/index';
+import { WAY_NONE } from '../../abi/x87-ways';
 import { exactCount, memVal, operandVa, rd, ripOf, wr } from '../mem';
 import { CR0_EM, CR0_MP, CR0_TS } from '../mmu-mode';
 import { AUX_SIZE, R_AUX, R_FPU } from '../record';
@@ -43,7 +44,6 @@ import {
   underflow,
   updateSummary,
 } from './registers';
-import { WAY_NONE } from './short-ways';
 
 export function opFpu(p: usize): i32 {
   const word = load<u32>(p, R_FPU);

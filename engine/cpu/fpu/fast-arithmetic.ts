@@ -2,7 +2,8 @@
  * Arithmetic and conversions of normal numbers whose result is a normal number too, straight on the 64-bit significands: what nearly all x87
  * code does. With the precision exception masked nothing can happen then but PE and C1. Conventions: float80.ts, which does the rest.
  *
- * Every function answers false, having changed nothing, when it cannot do the case.
+ * Arithmetic answers with the status bits that it sets, PE and C1, or with NOT_DONE, having changed nothing, when it cannot do the case.
+ * Widening and narrowing answer false then.
  */
 import { VCPU_FCW, VCPU_FSW, VCPU_IGNNE } from '../../abi/index';
 import { cpu } from '../state';
@@ -16,6 +17,8 @@ const CONTROL: u32 = 0xf00;
 /** Largest biased exponent of a normal number. */
 const EXP_NORMAL: u32 = 0x7ffe;
 
+export const NOT_DONE: i32 = -1;
+
 @inline
 export function isNormal(sig: u64, se: u32): bool {
   return sig >> 63 != 0 && (se & 0x7fff) - 1 < EXP_NORMAL;
@@ -25,18 +28,22 @@ function signOfSe(se: u32): u32 {
   return (se >> 15) & 1;
 }
 
-/** Ends an operation that raised nothing, or PE: the status word. */
+/** Status bits of a result that is inexact, or was rounded up. */
 @inline
-export function endInexact(inexact: bool, up: bool): void {
+export function statusOf(inexact: bool, up: bool): u32 {
+  return (inexact ? EX_PRECISION : 0) | (up ? FSW_C1 : 0);
+}
+/** Ends an operation that raised nothing, or PE: its bits in the status word. */
+@inline
+export function endInexact(bits: u32): void {
   const c = cpu;
-  const status = <u32>load<u16>(c, VCPU_FSW) & ~FSW_C1;
-  store<u16>(c, <u16>(status | (inexact ? EX_PRECISION : 0) | (up ? FSW_C1 : 0)), VCPU_FSW);
+  store<u16>(c, <u16>((<u32>load<u16>(c, VCPU_FSW) & ~FSW_C1) | bits), VCPU_FSW);
   store<u32>(c, 0, VCPU_IGNNE);
 }
 
-/** Rounds +-hi.lo * 2^(exp - BIAS - 63), hi with its top bit set, into the register at `to`, with the status word. */
-function finish(to: usize, sign: u32, exp: i32, hi: u64, lo: u64): bool {
-  if (exp < 1) return false;
+/** Rounds +-hi.lo * 2^(exp - BIAS - 63), hi with its top bit set, into the register at `to`. */
+function finish(to: usize, sign: u32, exp: i32, hi: u64, lo: u64): i32 {
+  if (exp < 1) return NOT_DONE;
   const control = <u32>load<u16>(cpu, VCPU_FCW) & CONTROL;
   let mask: u64 = 0;
   let up: bool;
@@ -57,22 +64,20 @@ function finish(to: usize, sign: u32, exp: i32, hi: u64, lo: u64): bool {
       exp++;
     }
   }
-  if (<u32>exp > EXP_NORMAL) return false;
+  if (<u32>exp > EXP_NORMAL) return NOT_DONE;
   store<u64>(to, sig);
   store<u16>(to, <u16>((sign << 15) | <u32>exp), 8);
-  endInexact(inexact, up);
-  return true;
+  return <i32>statusOf(inexact, up);
 }
 
-function zero(to: usize, sign: u32): bool {
+function zero(to: usize, sign: u32): i32 {
   store<u64>(to, 0);
   store<u16>(to, <u16>(sign << 15), 8);
-  endInexact(false, false);
-  return true;
+  return 0;
 }
 
 /** a + b of normal numbers. */
-function add(to: usize, aSig: u64, aSe: u32, bSig: u64, bSe: u32): bool {
+function add(to: usize, aSig: u64, aSe: u32, bSig: u64, bSe: u32): i32 {
   let exp = <i32>(aSe & 0x7fff);
   let distance = exp - <i32>(bSe & 0x7fff);
   let sign = signOfSe(aSe);
@@ -119,7 +124,7 @@ function add(to: usize, aSig: u64, aSe: u32, bSig: u64, bSe: u32): bool {
   return finish(to, sign, exp, hi, lo);
 }
 
-function mul(to: usize, aSig: u64, aSe: u32, bSig: u64, bSe: u32): bool {
+function mul(to: usize, aSig: u64, aSe: u32, bSig: u64, bSe: u32): i32 {
   multiply(aSig, bSig);
   let hi = wideHi;
   let lo = wideLo;
@@ -132,7 +137,7 @@ function mul(to: usize, aSig: u64, aSe: u32, bSig: u64, bSe: u32): bool {
   return finish(to, signOfSe(aSe ^ bSe), exp, hi, lo);
 }
 
-function div(to: usize, aSig: u64, aSe: u32, bSig: u64, bSe: u32): bool {
+function div(to: usize, aSig: u64, aSe: u32, bSig: u64, bSe: u32): i32 {
   let exp = <i32>(aSe & 0x7fff) - <i32>(bSe & 0x7fff) + BIAS - 1;
   let low: u64 = 0;
   if (aSig >= bSig) {
@@ -147,39 +152,49 @@ function div(to: usize, aSig: u64, aSe: u32, bSig: u64, bSe: u32): bool {
 function isZero(sig: u64, se: u32): bool {
   return (sig | <u64>(se & 0x7fff)) == 0;
 }
-/** The operation where one operand is zero and the other one is normal. No zero divides. */
-function withZero(op: u32, to: usize, aSig: u64, aSe: u32, bSig: u64, bSe: u32): bool {
+/** op 0 a + b, 1 a * b, 6 a / b, where one operand is zero and the other one is normal. No zero divides. */
+function withZero(op: u32, to: usize, aSig: u64, aSe: u32, bSig: u64, bSe: u32): i32 {
   const first = isZero(aSig, aSe);
-  if (!isNormal(first ? bSig : aSig, first ? bSe : aSe) || !(first || isZero(bSig, bSe))) return false;
-  if (op == 1 || (op == 6 && first) || (op == 7 && !first)) return zero(to, signOfSe(aSe ^ bSe));
-  if (op > 5) return false;
-  if (op == 5) aSe ^= 0x8000;
-  else if (op == 4) bSe ^= 0x8000;
+  if (!isNormal(first ? bSig : aSig, first ? bSe : aSe) || !(first || isZero(bSig, bSe))) return NOT_DONE;
+  if (op == 1 || (op == 6 && first)) return zero(to, signOfSe(aSe ^ bSe));
+  if (op == 6) return NOT_DONE;
   return first ? finish(to, signOfSe(bSe), <i32>(bSe & 0x7fff), bSig, 0) : finish(to, signOfSe(aSe), <i32>(aSe & 0x7fff), aSig, 0);
 }
 
-/** To the register at `to`; op 0 a + b, 1 a * b, 4 a - b, 5 b - a, 6 a / b, 7 b / a. */
-export function arithmeticNormal(op: u32, to: usize, aSig: u64, aSe: u32, bSig: u64, bSe: u32): bool {
-  if (!isNormal(aSig, aSe) || !isNormal(bSig, bSe)) return withZero(op, to, aSig, aSe, bSig, bSe);
+/** To the register at `to`: a + b. */
+export function addNormal(to: usize, aSig: u64, aSe: u32, bSig: u64, bSe: u32): i32 {
+  return isNormal(aSig, aSe) && isNormal(bSig, bSe) ? add(to, aSig, aSe, bSig, bSe) : withZero(0, to, aSig, aSe, bSig, bSe);
+}
+/** a * b. */
+export function multiplyNormal(to: usize, aSig: u64, aSe: u32, bSig: u64, bSe: u32): i32 {
+  return isNormal(aSig, aSe) && isNormal(bSig, bSe) ? mul(to, aSig, aSe, bSig, bSe) : withZero(1, to, aSig, aSe, bSig, bSe);
+}
+/** a / b. */
+export function divideNormal(to: usize, aSig: u64, aSe: u32, bSig: u64, bSe: u32): i32 {
+  return isNormal(aSig, aSe) && isNormal(bSig, bSe) ? div(to, aSig, aSe, bSig, bSe) : withZero(6, to, aSig, aSe, bSig, bSe);
+}
+
+/** op 0 a + b, 1 a * b, 4 a - b, 5 b - a, 6 a / b, 7 b / a. */
+export function arithmeticNormal(op: u32, to: usize, aSig: u64, aSe: u32, bSig: u64, bSe: u32): i32 {
   switch (op) {
     case 0:
-      return add(to, aSig, aSe, bSig, bSe);
+      return addNormal(to, aSig, aSe, bSig, bSe);
     case 1:
-      return mul(to, aSig, aSe, bSig, bSe);
+      return multiplyNormal(to, aSig, aSe, bSig, bSe);
     case 4:
-      return add(to, aSig, aSe, bSig, bSe ^ 0x8000);
+      return addNormal(to, aSig, aSe, bSig, bSe ^ 0x8000);
     case 5:
-      return add(to, bSig, bSe, aSig, aSe ^ 0x8000);
+      return addNormal(to, bSig, bSe, aSig, aSe ^ 0x8000);
     case 6:
-      return div(to, aSig, aSe, bSig, bSe);
+      return divideNormal(to, aSig, aSe, bSig, bSe);
     default:
-      return div(to, bSig, bSe, aSig, aSe);
+      return divideNormal(to, bSig, bSe, aSig, aSe);
   }
 }
 
 /** Of a positive number. */
-export function rootNormal(to: usize, sig: u64, se: u32): bool {
-  if (se & 0x8000 || !isNormal(sig, se)) return false;
+export function rootNormal(to: usize, sig: u64, se: u32): i32 {
+  if (se & 0x8000 || !isNormal(sig, se)) return NOT_DONE;
   root(sig, <i32>se);
   return finish(to, 0, rootExp(<i32>se), wideHi, wideLo);
 }

@@ -3,31 +3,6 @@
  * unmasked that could happen. Whatever is not so changes nothing here and is execute.ts's.
  */
 import { VCPU_CR0, VCPU_FCW, VCPU_FPU_REGS, VCPU_FSW, VCPU_FTW, VCPU_IGNNE } from '../../abi/index';
-import { F_CF, F_ZF, setArithmeticFlags } from '../flags';
-import { ripOf } from '../mem';
-import { hostRead, hostWrite } from '../mmu';
-import { CR0_EM, CR0_TS } from '../mmu-mode';
-import { R_FPU } from '../record';
-import { cpu } from '../state';
-import {
-  arithmeticNormal,
-  compareNormal,
-  endInexact,
-  narrowDouble,
-  narrowed,
-  narrowedInexact,
-  narrowedUp,
-  narrowInteger,
-  narrowSingle,
-  rootNormal,
-  widenDouble,
-  widenInteger,
-  widenSingle,
-  wideSe,
-  wideSig,
-} from './fast-arithmetic';
-import { BIAS, EX_PRECISION, INTEGER_BIT } from './float80';
-import { FSW_C0, FSW_C1, FSW_C2, FSW_C3, FSW_ES, noteInstruction, noteOperand } from './registers';
 import {
   WAY_COMPARE,
   WAY_COMPARE_DOUBLE,
@@ -62,7 +37,33 @@ import {
   WAY_WITH_INT32,
   WAY_WITH_SINGLE,
   WAY_ZERO,
-} from './short-ways';
+} from '../../abi/x87-ways';
+import { F_CF, F_ZF, setArithmeticFlags } from '../flags';
+import { ripOf } from '../mem';
+import { hostRead, hostWrite } from '../mmu';
+import { CR0_EM, CR0_TS } from '../mmu-mode';
+import { R_FPU } from '../record';
+import { cpu } from '../state';
+import {
+  arithmeticNormal,
+  compareNormal,
+  endInexact,
+  narrowDouble,
+  narrowed,
+  narrowedInexact,
+  narrowedUp,
+  narrowInteger,
+  narrowSingle,
+  rootNormal,
+  statusOf,
+  widenDouble,
+  widenInteger,
+  widenSingle,
+  wideSe,
+  wideSig,
+} from './fast-arithmetic';
+import { BIAS, EX_PRECISION, INTEGER_BIT } from './float80';
+import { FSW_C0, FSW_C1, FSW_C2, FSW_C3, FSW_ES, noteInstruction, noteOperand } from './registers';
 
 const CONDITIONS: u32 = FSW_C0 | FSW_C1 | FSW_C2 | FSW_C3;
 
@@ -129,6 +130,12 @@ function push(sig: u64, se: u32): bool {
   return true;
 }
 
+/** Ends arithmetic that set these status bits; false: it was not done. */
+function ended(bits: i32): bool {
+  if (bits < 0) return false;
+  endInexact(<u32>bits);
+  return true;
+}
 function withRegister(op: u32, i: u32, to: u32): bool {
   const c = cpu;
   const top = topOf(c);
@@ -136,12 +143,12 @@ function withRegister(op: u32, i: u32, to: u32): bool {
   if (emptyIn(tags, top, 0) || emptyIn(tags, top, i)) return false;
   const a = placeOf(c, top, 0);
   const b = placeOf(c, top, i);
-  return arithmeticNormal(op, to == 0 ? a : b, significand(a), signExponent(a), significand(b), signExponent(b));
+  return ended(arithmeticNormal(op, to == 0 ? a : b, significand(a), signExponent(a), significand(b), signExponent(b)));
 }
 /** ST(0) with the value that widening found. */
 function withWide(op: u32): bool {
   const at = filled();
-  return at != 0 && arithmeticNormal(op, at, significand(at), signExponent(at), wideSig, wideSe);
+  return at != 0 && ended(arithmeticNormal(op, at, significand(at), signExponent(at), wideSig, wideSe));
 }
 
 function relationTo(sig: u64, se: u32): i32 {
@@ -156,7 +163,7 @@ function relation(i: u32): i32 {
 }
 function compared(found: i32): bool {
   if (found < 0) return false;
-  endInexact(false, false);
+  endInexact(0);
   const bits = found == 0 ? FSW_C3 : found == 2 ? FSW_C0 : 0;
   store<u16>(cpu, <u16>((<u32>load<u16>(cpu, VCPU_FSW) & ~CONDITIONS) | bits), VCPU_FSW);
   return true;
@@ -164,7 +171,7 @@ function compared(found: i32): bool {
 function comparedFlags(found: i32): bool {
   if (found < 0) return false;
   const status = load<u16>(cpu, VCPU_FSW);
-  endInexact(false, false);
+  endInexact(0);
   // C1 stays.
   store<u16>(cpu, status, VCPU_FSW);
   setArithmeticFlags(found == 0 ? F_ZF : found == 2 ? F_CF : 0);
@@ -210,7 +217,7 @@ function storeSingle(va: u64): bool {
   const at = filled();
   if (host == 0 || at == 0 || !narrowSingle(significand(at), signExponent(at))) return false;
   store<u32>(host, <u32>narrowed);
-  endInexact(narrowedInexact, narrowedUp);
+  endInexact(statusOf(narrowedInexact, narrowedUp));
   return true;
 }
 function storeDouble(va: u64): bool {
@@ -218,7 +225,7 @@ function storeDouble(va: u64): bool {
   const at = filled();
   if (host == 0 || at == 0 || !narrowDouble(significand(at), signExponent(at))) return false;
   store<u64>(host, narrowed);
-  endInexact(narrowedInexact, narrowedUp);
+  endInexact(statusOf(narrowedInexact, narrowedUp));
   return true;
 }
 function storeExtended(va: u64): bool {
@@ -238,7 +245,7 @@ function storeInteger(va: u64, bits: u32, reg: u32): bool {
   if (bits == 64) store<u64>(host, narrowed);
   else if (bits == 32) store<u32>(host, <u32>narrowed);
   else store<u16>(host, <u16>narrowed);
-  endInexact(narrowedInexact, narrowedUp);
+  endInexact(statusOf(narrowedInexact, narrowedUp));
   return reg == 2 || pop();
 }
 
@@ -299,7 +306,7 @@ function pushRegister(i: u32): bool {
 }
 function rootOfTop(): bool {
   const at = filled();
-  return at != 0 && rootNormal(at, significand(at), signExponent(at));
+  return at != 0 && ended(rootNormal(at, significand(at), signExponent(at)));
 }
 
 function shortWay(way: u32, modrm: u32, va: u64): bool {

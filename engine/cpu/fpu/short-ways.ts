@@ -1,48 +1,43 @@
 /**
- * The x87 instructions that have a short way (fast.ts) beside the general one (execute.ts). The decoder puts the number of theirs into the
- * record.
+ * The x87 instructions that have a short way (fast.ts) beside the general one (execute.ts). engine/abi/x87-ways.ts has
+ * their numbers.
  */
-export const WAY_NONE: u32 = 0;
-/** ST(0) = ST(0) op ST(i); ST(i) = ST(0) op ST(i), without and with a pop. */
-export const WAY_TO_TOP: u32 = 1;
-export const WAY_TO_REGISTER: u32 = 2;
-export const WAY_TO_REGISTER_POP: u32 = 3;
-/** ST(0) = ST(0) op memory. */
-export const WAY_WITH_SINGLE: u32 = 4;
-export const WAY_WITH_INT32: u32 = 5;
-export const WAY_WITH_DOUBLE: u32 = 6;
-export const WAY_WITH_INT16: u32 = 7;
-/** ST(0) with ST(i), popping none, one or two; the flags of FCOMI; ST(0) with memory. */
-export const WAY_COMPARE: u32 = 8;
-export const WAY_COMPARE_POP: u32 = 9;
-export const WAY_COMPARE_POP2: u32 = 10;
-export const WAY_COMPARE_FLAGS: u32 = 11;
-export const WAY_COMPARE_FLAGS_POP: u32 = 12;
-export const WAY_COMPARE_SINGLE: u32 = 13;
-export const WAY_COMPARE_DOUBLE: u32 = 14;
-export const WAY_LOAD_SINGLE: u32 = 15;
-export const WAY_LOAD_DOUBLE: u32 = 16;
-export const WAY_LOAD_EXTENDED: u32 = 17;
-export const WAY_LOAD_INT16: u32 = 18;
-export const WAY_LOAD_INT32: u32 = 19;
-export const WAY_LOAD_INT64: u32 = 20;
-export const WAY_STORE_SINGLE: u32 = 21;
-export const WAY_STORE_DOUBLE: u32 = 22;
-export const WAY_STORE_EXTENDED: u32 = 23;
-/** FIST, FISTP and FISTTP. */
-export const WAY_STORE_INT16: u32 = 24;
-export const WAY_STORE_INT32: u32 = 25;
-export const WAY_STORE_INT64: u32 = 26;
-/** FLD ST(i), FXCH, FST ST(i) and FSTP ST(i). */
-export const WAY_PUSH: u32 = 27;
-export const WAY_EXCHANGE: u32 = 28;
-export const WAY_MOVE: u32 = 29;
-/** FLD1, FLDZ. */
-export const WAY_ONE: u32 = 30;
-export const WAY_ZERO: u32 = 31;
-/** FCHS, FABS. */
-export const WAY_SIGN: u32 = 32;
-export const WAY_ROOT: u32 = 33;
+import {
+  WAY_COMPARE,
+  WAY_COMPARE_DOUBLE,
+  WAY_COMPARE_FLAGS,
+  WAY_COMPARE_FLAGS_POP,
+  WAY_COMPARE_POP,
+  WAY_COMPARE_POP2,
+  WAY_COMPARE_SINGLE,
+  WAY_EXCHANGE,
+  WAY_LOAD_DOUBLE,
+  WAY_LOAD_EXTENDED,
+  WAY_LOAD_INT16,
+  WAY_LOAD_INT32,
+  WAY_LOAD_INT64,
+  WAY_LOAD_SINGLE,
+  WAY_MOVE,
+  WAY_NONE,
+  WAY_ONE,
+  WAY_PUSH,
+  WAY_ROOT,
+  WAY_SIGN,
+  WAY_STORE_DOUBLE,
+  WAY_STORE_EXTENDED,
+  WAY_STORE_INT16,
+  WAY_STORE_INT32,
+  WAY_STORE_INT64,
+  WAY_STORE_SINGLE,
+  WAY_TO_REGISTER,
+  WAY_TO_REGISTER_POP,
+  WAY_TO_TOP,
+  WAY_WITH_DOUBLE,
+  WAY_WITH_INT16,
+  WAY_WITH_INT32,
+  WAY_WITH_SINGLE,
+  WAY_ZERO,
+} from '../../abi/x87-ways';
 
 /** WAY_* of an instruction D8..DF. */
 export function shortWay(opcode: u32, modrm: u32): u32 {
