@@ -6,7 +6,7 @@
  * drops the logged entries. A log that overflowed makes the flush drop everything, which is always allowed.
  *
  * INVLPG must drop every 4 KiB fragment of a large page: per-vCPU filters remember which 4 MiB of linear space had pages of 2 or 4 MiB, and
- * which GiB had pages of 1 GiB. The fragments of 4 MiB lie side by side in the table, so a page of 4 KiB near large ones costs little.
+ * which GiB had pages of 1 GiB. The fragments of 4 MiB share 1024 entries in a row, so a page of 4 KiB near large ones costs little.
  */
 import {
   CODE_PAGES,
@@ -381,7 +381,7 @@ export function invlpg(va: u64): void {
   dropEntry(entryOf(tlbSuper + TLB_USER, va));
   if (load<u32>(tlbCells, VCPU_HUGE_FILTER) & hugeBit(va)) dropLinear(va, HUGE_SHIFT, 0, TLB_ENTRIES);
   else if (load<u8>(largeByte(va)) & largeBit(va))
-    dropLinear(va, LARGE_SHIFT, <usize>(va >> 12) & (TLB_ENTRIES - 1) & ~(LARGE_ENTRIES - 1), LARGE_ENTRIES);
+    dropLinear(va, LARGE_SHIFT, ((entryOf(tlbSuper, va) - tlbSuper) / TLB_ENTRY_SIZE) & ~(LARGE_ENTRIES - 1), LARGE_ENTRIES);
 }
 
 /** Drops the entries, among `count` from number `first` on, whose address agrees with va above `shift`. */

@@ -244,14 +244,18 @@ describe('TLB upkeep', () => {
     expect(t.reg('rax')).toBe(2n);
   });
 
-  it('drops all fragments of a large page at INVLPG', () => {
+  it.each([
+    ['low', WINDOW],
+    ['with high bits', 2 ** 34],
+  ])('drops all fragments of a large page at INVLPG, its address %s', (_where, base) => {
+    t.poke64(0x2000 + 8 * (base / 2 ** 30), 0x51007n);
     t.poke64(0x51008, 0x200087n);
     t.poke64(0x203000, 3n);
     t.poke64(0x403000, 4n);
     // Read in the page's fourth 4 KiB, change the PDE, INVLPG elsewhere in the large page, read again.
     t.poke(CODE, '488b03 488911 0f013f 488b33 f4');
-    t.setReg('rbx', WINDOW + 0x203000);
-    t.setReg('rdi', WINDOW + 0x200000);
+    t.setReg('rbx', base + 0x203000);
+    t.setReg('rdi', base + 0x200000);
     t.setReg('rcx', 0x51008);
     t.setReg('rdx', 0x400087);
     t.core.stateChanged(0);
