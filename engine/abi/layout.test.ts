@@ -1,7 +1,7 @@
 import { expect, it } from 'vitest';
 import * as layout from './layout';
 import { VREG_PAGE } from './record';
-import { TLB_ENTRIES, TLB_ENTRY_SIZE } from './tlb';
+import { TLB_ENTRIES, TLB_ENTRY_SIZE, TLB_MASK, TLB_USER, WINDOW_SIZE, WINDOWS } from './tlb';
 import { STAT_VM_EXITS, VCPU_STATS } from './vcpu';
 
 it("fits a vCPU's parts into its block, in order", () => {
@@ -18,6 +18,11 @@ it("fits a vCPU's parts into its block, in order", () => {
     expect(end, `part ${number}`).toBeLessThanOrEqual(parts[number + 1]?.[0] ?? layout.VCPU_BLOCK_SIZE);
   }
   expect(layout.VCPU_TLB_SIZE).toBe(2 * TLB_ENTRIES * TLB_ENTRY_SIZE);
+  expect(TLB_USER).toBe(TLB_ENTRIES * TLB_ENTRY_SIZE);
+  expect(TLB_MASK).toBe((TLB_ENTRIES - 1) * TLB_ENTRY_SIZE);
+  expect(layout.VCPU_WINDOW_LIST - layout.VCPU_TLB_NOTES).toBe(2 * TLB_ENTRIES);
+  expect(WINDOWS * WINDOW_SIZE).toBeLessThanOrEqual(TLB_USER);
+  expect(1 << layout.FRAME_CACHE_SHIFT).toBe(layout.FRAME_CACHE_ENTRIES);
 });
 
 it('leaves room for decoded code below host memory', () => {

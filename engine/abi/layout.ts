@@ -75,20 +75,20 @@ export const VCPU_SCRATCH = VCPU_CELLS_END;
 export const VCPU_SCRATCH_SIZE = 0x1000;
 /** Cache of gfn -> lookup answer: FRAME_CACHE_ENTRIES of 8 bytes, for what a TLB of half as many entries misses (engine/cpu/frames.ts). */
 export const VCPU_FRAME_CACHE = VCPU_SCRATCH + VCPU_SCRATCH_SIZE;
-export const FRAME_CACHE_ENTRIES = 8192;
-export const FRAME_CACHE_SHIFT = 13;
-/** Entries filled since the last flush: FILL_LOG_CAPACITY u16 entry numbers (bit 12: user table). */
+export const FRAME_CACHE_ENTRIES = 16384;
+export const FRAME_CACHE_SHIFT = 14;
+/** Entries filled since the last flush: FILL_LOG_CAPACITY u16 entry numbers (those of the user table follow). */
 export const VCPU_FILL_LOG = VCPU_FRAME_CACHE + FRAME_CACHE_ENTRIES * 8;
-export const FILL_LOG_CAPACITY = 2048;
+export const FILL_LOG_CAPACITY = 4096;
 /** One u8 for each TLB entry of both tables: NOTE_* (tlb.ts). */
 export const VCPU_TLB_NOTES = VCPU_FILL_LOG + FILL_LOG_CAPACITY * 2;
 /** Windows filled since the last drop: WINDOW_LIST_CAPACITY u16 cell numbers (bit 12: user table). */
-export const VCPU_WINDOW_LIST = VCPU_TLB_NOTES + 8192;
+export const VCPU_WINDOW_LIST = VCPU_TLB_NOTES + 16384;
 export const WINDOW_LIST_CAPACITY = 2048;
 export const VCPU_CACHES_END = VCPU_WINDOW_LIST + WINDOW_LIST_CAPACITY * 2;
 /** Software TLBs: two tables (supervisor, user) of TLB_ENTRIES entries (tlb.ts). */
-export const VCPU_TLB_SIZE = 0x40000;
-export const VCPU_TLB = 0x20000;
+export const VCPU_TLB_SIZE = 0x80000;
+export const VCPU_TLB = 0x30000;
 /** Windows of compiled code (tlb.ts): two tables as far apart as the TLB's, so one address leads compiled code to both. */
 export const VCPU_WINDOWS = VCPU_TLB + VCPU_TLB_SIZE;
 /**
@@ -124,7 +124,7 @@ export const PROFILE_COUNTERS = HASH + HASH_SIZE * 4;
 export const PROFILE_SIZE = 0x10000;
 /** Decoded records and block descriptors. */
 export const ARENA_BASE = PROFILE_COUNTERS + PROFILE_SIZE;
-export const ARENA_END = 0x1e00000;
+export const ARENA_END = 0x2800000;
 /** The JIT's: one u32 per reason to leave a region, how often it happened, JIT_REASONS of them; then tables of compiled regions. */
 export const JIT_EXITS = ARENA_END;
 export const JIT_REASONS = 0x1000;
@@ -135,7 +135,7 @@ export const JIT_WINDOWS_DROPPED = JIT_WINDOWS_FILLED + 4;
 /** u32 jumps from one region into another. */
 export const JIT_LINKED = JIT_WINDOWS_DROPPED + 4;
 export const JIT_TABLES = JIT_EXITS + 0x10000;
-export const JIT_TABLES_END = 0x2000000;
+export const JIT_TABLES_END = 0x2a00000;
 
 // --- host memory ----------------------------------------------------------------------------------------------------------------------
 

@@ -6,6 +6,7 @@ import {
   HASH,
   HASH_SIZE,
   TLB_ADDEND,
+  TLB_MASK,
   TLB_TAG_EXEC,
   TLB_TAG_READ,
   TLB_TAG_WRITE,
@@ -85,7 +86,6 @@ import {
   WHY_TAKEN,
 } from './why';
 
-const TLB_MASK: usize = 0x1ffe0;
 const PAGE_MASK: u64 = 0xfffffffffffff000;
 
 /** The decoded block at rip, which the TLB and the hash of blocks mostly know; 0: findBlock has to look. */

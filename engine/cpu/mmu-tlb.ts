@@ -104,7 +104,7 @@ function clearTags(entry: usize): void {
   store<u64>(entry, NO_TAG, TLB_TAG_WRITE);
   store<u64>(entry, NO_TAG, TLB_TAG_EXEC);
 }
-/** Number of an entry in a context's tables, as in the lists: bit 12 is set in the user table. */
+/** Number of an entry in a context's tables, as in the lists (windows.ts). */
 @inline
 function numberIn(context: usize, entry: usize): u32 {
   return <u32>((entry - (context + VCPU_TLB)) >> 5);

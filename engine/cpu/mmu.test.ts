@@ -231,16 +231,16 @@ describe('TLB upkeep', () => {
   });
 
   it('forgets every page again after more fills than its log holds', () => {
-    // 3000 pages are touched before MOV CR3: mov rax,[rdi]; add rdi,0x1000; dec ecx; jnz.
-    for (let i = 0; i < 8; i++) t.poke64(0x51000 + 8 * i, BigInt(0x200000 + i * 0x1000) | 7n);
-    for (let i = 0; i < 8 * 512; i++) t.poke64(0x200000 + 8 * i, 0x100007n);
+    // 5000 pages are touched before MOV CR3: mov rax,[rdi]; add rdi,0x1000; dec ecx; jnz.
+    for (let i = 0; i < 10; i++) t.poke64(0x51000 + 8 * i, BigInt(0x200000 + i * 0x1000) | 7n);
+    for (let i = 0; i < 10 * 512; i++) t.poke64(0x200000 + 8 * i, 0x100007n);
     t.poke(CODE, `488b07 4881c700100000 ffc9 75f2 48c702 07101000 ${MOV_CR3} 488b03 f4`);
     t.setReg('rdi', WINDOW);
-    t.setReg('rcx', 3000);
-    t.setReg('rdx', 0x200000 + 8 * 2999);
-    t.setReg('rbx', WINDOW + 2999 * 0x1000);
+    t.setReg('rcx', 5000);
+    t.setReg('rdx', 0x200000 + 8 * 4999);
+    t.setReg('rbx', WINDOW + 4999 * 0x1000);
     t.core.stateChanged(0);
-    expect(t.run(20000)).toBe(EXIT_HLT);
+    expect(t.run(30000)).toBe(EXIT_HLT);
     expect(t.reg('rax')).toBe(2n);
   });
 

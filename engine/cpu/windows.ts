@@ -18,18 +18,19 @@ import {
   WINDOW_LIST_CAPACITY,
   WINDOW_MARGIN,
   WINDOW_SIZE,
+  WINDOWS,
 } from '../abi/index';
 
 function countDropped(number: u32): void {
   store<u32>(JIT_WINDOWS_DROPPED, load<u32>(JIT_WINDOWS_DROPPED) + number);
 }
 
-/** Entries have numbers: their place in the table, and bit 12 in the user table. */
+/** Entries have numbers: their place in the supervisor table; TLB_ENTRIES more in the user table. */
 @inline
 function noteAt(context: usize, entry: u32): usize {
   return context + VCPU_TLB_NOTES + <usize>entry;
 }
-/** The cell that an entry of the list names, numbered in the same way. */
+/** The cell that an entry of the list names: bit 12 is set in the user table. */
 @inline
 function cellAt(context: usize, number: u32): usize {
   return context + VCPU_WINDOWS + <usize>(number >> 12) * TLB_USER + <usize>(number & 4095) * WINDOW_SIZE;
@@ -94,7 +95,7 @@ export function dropWindowsOf(context: usize, entry: u32, page: u64): void {
     const number = load<u16>(context + ((<usize>at) << 1), VCPU_WINDOW_LIST);
     const cell = cellAt(context, number);
     const length = load<u64>(cell, WINDOW_LENGTH);
-    const holds = (number ^ entry) >> 12 == 0 && page - load<u64>(cell, WINDOW_FIRST) < length + WINDOW_MARGIN;
+    const holds = <u32>number >= <u32>WINDOWS == entry >= <u32>TLB_ENTRIES && page - load<u64>(cell, WINDOW_FIRST) < length + WINDOW_MARGIN;
     if (holds || length == 0) store<u64>(cell, 0, WINDOW_LENGTH);
     else {
       store<u16>(context + ((<usize>kept) << 1), number, VCPU_WINDOW_LIST);

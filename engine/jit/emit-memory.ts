@@ -5,6 +5,7 @@ import {
   MISS_WRITABLE,
   MISS_WRITES,
   TLB_ADDEND,
+  TLB_MASK,
   TLB_TAG_READ,
   TLB_TAG_WRITE,
   WINDOW_FIRST,
@@ -18,7 +19,6 @@ import { FrameEmitter } from './emit-frame';
 import { DISTANCE, EA, FILL, GPR0, GROUP0, HOST, isGpr, LEFT_LOCAL, PAGE, Reason, TLB, TLB_ENTRY, VA } from './locals';
 import { type Instruction, type Size, VREG_EA, VREG_PAGE } from './records';
 
-const TLB_MASK = 0x1ffe0;
 /** Distance of the cells from the TLB that a region uses. */
 const CELLS = VCPU_WINDOWS - VCPU_TLB;
 

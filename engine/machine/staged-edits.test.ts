@@ -1,4 +1,5 @@
 import { beforeEach, describe, expect, it, vi } from 'vitest';
+import { HOST_BASE } from '../abi/layout';
 import { MemFlag, MemslotEngine } from '../memory/index';
 import { MachineError } from './api';
 import { Backends } from './backends';
@@ -20,7 +21,7 @@ const bases = () => engine.memslots().map((slot) => [slot.slot, slot.baseGfn * 4
 
 beforeEach(() => {
   host = new HostMemory();
-  engine = new MemslotEngine({ hostBase: 0x2000000, hostSize: host.limit, backings: makeBackingRule(host) });
+  engine = new MemslotEngine({ hostBase: HOST_BASE, hostSize: host.limit, backings: makeBackingRule(host) });
   between = [];
   told = 0;
   goOn = () => true;
@@ -175,7 +176,7 @@ describe('refusals', () => {
       { op: 'add', slot: 9, gpa: 8 * MIB, size: MIB, hva: 0x20000000, flags: 0 } as const,
       /hva 0x20000000 is not host memory in use/,
     ],
-    ['a slot that exists', { op: 'add', slot: 1, gpa: 8 * MIB, size: MIB, hva: 0x2000000, flags: 0 } as const, /memslot 1 exists/],
+    ['a slot that exists', { op: 'add', slot: 1, gpa: 8 * MIB, size: MIB, hva: HOST_BASE, flags: 0 } as const, /memslot 1 exists/],
   ])('%s', (_what, edit, reason) => {
     set.begin();
     set.stage(edit);
@@ -224,16 +225,16 @@ describe('the dry run behind the entries', () => {
   it('is done again only when the set or the layout has changed', () => {
     const check = vi.spyOn(engine, 'check');
     set.begin();
-    for (let id = 10; id < 3010; id++) set.stage({ op: 'add', slot: id, gpa: (id + 10) * MIB, size: 4096, hva: 0x2000000, flags: 0 });
+    for (let id = 10; id < 3010; id++) set.stage({ op: 'add', slot: id, gpa: (id + 10) * MIB, size: 4096, hva: HOST_BASE, flags: 0 });
     expect(check).not.toHaveBeenCalled();
     expect(set.entries.filter((entry) => entry.refusals.length > 0)).toEqual([]);
     expect(set.entries).toHaveLength(3000);
     expect(check).toHaveBeenCalledTimes(1);
-    engine.setUserMemoryRegion({ slot: 5000, guestPhysAddr: 20 * MIB, memorySize: 4096, userspaceAddr: 0x2000000 });
+    engine.setUserMemoryRegion({ slot: 5000, guestPhysAddr: 20 * MIB, memorySize: 4096, userspaceAddr: HOST_BASE });
     expect(set.entries.filter((entry) => entry.refusals.length > 0).map(({ edit }) => edit)).toMatchObject([{ slot: 10 }]);
     set.drop(0);
     expect(set.entries.some((entry) => entry.refusals.length > 0)).toBe(false);
-    set.stage({ op: 'add', slot: 10, gpa: 9000 * MIB, size: 4096, hva: 0x2000000, flags: 0 });
+    set.stage({ op: 'add', slot: 10, gpa: 9000 * MIB, size: 4096, hva: HOST_BASE, flags: 0 });
     expect(check).toHaveBeenCalledTimes(3);
   });
 });

@@ -82,15 +82,17 @@ describe.each([
   });
 
   it('an hva that a person typed moves along', async () => {
-    const { withHvasHere } = await programAt(higher);
+    const { withHvasHere, base } = await programAt(higher);
+    const by = base - 0x2000000;
     const line = (text: string): unknown => withHvasHere({ kind: 'line', line: text }, 0x2000000);
-    const moved = higher === 0 ? '' : `+${higher}`;
-    expect(line('memslot_add 41 8G 2M 0x2200000 -r')).toEqual({ kind: 'line', line: `memslot_add 41 8G 2M 0x2200000${moved} -r` });
+    expect(line('memslot_add 41 8G 2M 0x2200000 -r')).toEqual({ kind: 'line', line: `memslot_add 41 8G 2M 0x2200000+${by} -r` });
+    const here = { kind: 'line', line: 'memslot_add 41 8G 2M 0x4200000 -r' } as const;
+    expect(withHvasHere(here, base)).toEqual(here);
     for (const plain of ['memslot_add 41 8G 2M -r', 'memslot_move 4 8G', 'no such command', 'memslot_add 1'])
       expect(line(plain)).toEqual({ kind: 'line', line: plain });
     const edit = (hva: number): unknown =>
       withHvasHere({ kind: 'stage', action: { do: 'stage', edit: { op: 'add', slot: 41, gpa: 0, size: MIB, hva, flags: 0 } } }, 0x2000000);
-    expect(edit(0x2200000)).toMatchObject({ action: { edit: { hva: 0x2200000 + higher } } });
+    expect(edit(0x2200000)).toMatchObject({ action: { edit: { hva: 0x2200000 + by } } });
     expect(edit(0)).toMatchObject({ action: { edit: { hva: 0 } } });
   });
 });

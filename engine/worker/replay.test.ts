@@ -1,6 +1,7 @@
 /** Recorded sessions, played again in other workers: the same machine, and the same digest. */
 import { afterEach, describe, expect, it } from 'vitest';
 import { Random } from '../../test/support/random';
+import { HOST_BASE } from '../abi/layout';
 import { type JournalInput, packBytesLink, packReplay, readReplay, unpackBytesLink } from '../snapshot/index';
 import type { ReplayView, ToWorker } from './protocol';
 import { config, type Of, Page } from './testing';
@@ -157,7 +158,7 @@ async function longLegacyCommit(page: Page, slots: number): Promise<ReturnType<P
   type(page, 'watch 0x2000000\r');
   await shows(page, /watch 0x2000000\r\n/);
   await page.ask({ type: 'stage', action: { do: 'begin' } });
-  for (let n = 0; n < slots; n++) await page.monitor(`memslot_add ${100 + n} ${2 ** 40 + n * 8192} 4096 0x2000000`);
+  for (let n = 0; n < slots; n++) await page.monitor(`memslot_add ${100 + n} ${2 ** 40 + n * 8192} 4096 ${HOST_BASE}`);
   return page.ask({ type: 'stage', action: { do: 'commit', legacy: true } });
 }
 

@@ -1,4 +1,5 @@
 /** Any number of refused edits: each offers the nearest valid place. */
+import { HOST_BASE } from '../../engine/abi/layout';
 import { expect, test } from './page';
 
 const EDITS = 1000;
@@ -10,7 +11,7 @@ test('each of 1,000 refused moves offers a repair, and its link applies it', asy
     const line = (text: string) => window.lab.monitor(text);
     const place = (n: number) => `0x${(2 ** 40 + n * 8192).toString(16)}`;
     await line('changeset_begin');
-    for (let n = 0; n < 2 * edits; n++) await line(`memslot_add ${100 + n} ${place(n)} 4096 0x2000000`);
+    for (let n = 0; n < 2 * edits; n++) await line(`memslot_add ${100 + n} ${place(n)} 4096 ${HOST_BASE}`);
     await line('changeset_commit');
     await line('changeset_begin');
     // Every second one onto its neighbour, which stays.
