@@ -11,6 +11,7 @@ import {
 } from '../abi/index';
 import { lookup, markDirty } from './imports';
 import { blockOf, cpu, vcpuIndex } from './state';
+import { forgetTablePlaces } from './table-cache';
 
 /**
  * gfn -> host page and PAGE_* bits of the current vCPU's address space, as `lookup` answers, behind a small direct-mapped cache.
@@ -47,6 +48,7 @@ function frameSlot(gfn: u64): usize {
 
 /** Of all vCPUs. */
 export function clearFrameCaches(): void {
+  forgetTablePlaces();
   for (let vcpu = 0; vcpu < MAX_VCPUS; vcpu++) {
     const block = blockOf(vcpu);
     if (!load<u32>(block, VCPU_FRAMES_USED)) continue;

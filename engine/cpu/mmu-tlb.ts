@@ -396,7 +396,6 @@ function dropLinear(va: u64, shift: u64, first: usize, count: usize): void {
 /** Drops entries of gfns [start, start + npages) on all vCPUs (writeOnly: only their write tags). How many lost something. */
 function dropRange(start: f64, npages: f64, writeOnly: bool): i32 {
   clearFrameCaches();
-  forgetTables();
   const first = <u32>(<u64>start);
   const length = npages >= 4294967296.0 ? 0xffffffff : <u32>npages;
   if (length == 0) return 0;
@@ -445,7 +444,6 @@ export function protectGfnRange(start: f64, npages: f64): i32 {
 
 /** Empties the TLB of the current vCPU without counting a guest flush (reset, restore). */
 export function resetTlb(): void {
-  forgetTables();
   clearFrameCaches();
   dropAll(cpu);
 }

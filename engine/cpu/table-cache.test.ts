@@ -53,6 +53,45 @@ describe('a table that a walk has used', () => {
     expect(run(`${flush}${LOAD}`, 2)).toBe(102n);
   });
 
+  /** The directory, or what points to it, is replaced by a copy that leads to the other table. */
+  function replaceLevel(level: number): void {
+    const copy = (from: number, to: number): void => {
+      for (let i = 0; i < 512; i++) t.poke64(to + 8 * i, t.peek(from + 8 * i, 8));
+    };
+    copy(0x3000, 0xc000);
+    t.poke64(0xc008, BigInt(TABLES[1]! | 7));
+    copy(0x2000, 0xb000);
+    t.poke64(0xb000, 0xc007n);
+    if (level === 4) t.poke64(0x1000, 0xb007n);
+    else if (level === 3) t.poke64(0x2000, 0xc007n);
+    else use(1);
+  }
+
+  it.each([2, 3, 4])('is found again behind INVLPG only where level %i still leads to it', (level) => {
+    const flush = '0f01bb00700000 ';
+    expect(run(LOAD, 0)).toBe(0n);
+    expect(run(`${flush}${LOAD}`, 1)).toBe(1n);
+    replaceLevel(level);
+    expect(run(`${flush}${LOAD}`, 2)).toBe(102n);
+    expect(run(`${flush}${LOAD}`, 3)).toBe(103n);
+  });
+
+  it('is not looked for where the levels above were before their memslot moved', () => {
+    expect(run(LOAD, 0)).toBe(0n);
+    replaceLevel(0);
+    use(0);
+    t.moved.set(3, 0xc);
+    t.core.zapGfnRange(3, 1);
+    expect(run(LOAD, 1)).toBe(101n);
+  });
+
+  it('gets the accessed bits above it again after INVLPG, if the guest cleared them', () => {
+    expect(run(LOAD, 0)).toBe(0n);
+    t.poke64(DIRECTORY_ENTRY, t.peek(DIRECTORY_ENTRY, 8) & ~ACCESSED);
+    expect(run(`0f01bb00700000 ${LOAD}`, 1)).toBe(1n);
+    expect(t.peek(DIRECTORY_ENTRY, 8) & ACCESSED).toBe(ACCESSED);
+  });
+
   it('is forgotten when the memslot engine drops translations', () => {
     expect(run(LOAD, 0)).toBe(0n);
     use(1);
