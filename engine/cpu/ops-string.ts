@@ -1,12 +1,26 @@
 /**
  * String instructions. A REP form works in chunks that end at the next page boundary of source or destination; each chunk retires as one
- * instruction, and RIP stays on it while RCX is not 0, so interrupts and slices fall between chunks. A chunk on a device, or with TF set, is
- * one element.
+ * instruction, and RIP stays on it while RCX is not 0, so interrupts and slices fall between chunks. Where nothing waits there, the next chunk
+ * follows at once. A chunk on a device, or with TF set, is one element.
  * Chunks depend on addresses alone, never on the state of caches. SDM 2: MOVS CMPS STOS LODS SCAS INS OUTS, REP.
  */
-import { CODE_PAGES, VCPU_GPR, VCPU_RAX, VCPU_RCX, VCPU_RDI, VCPU_RDX, VCPU_RIP, VCPU_RSI, WATCH_READ, WATCH_WRITE } from '../abi/index';
+import {
+  CODE_PAGES,
+  VCPU_GPR,
+  VCPU_LEFT,
+  VCPU_RAX,
+  VCPU_RCX,
+  VCPU_RDI,
+  VCPU_RDX,
+  VCPU_RIP,
+  VCPU_RSI,
+  VCPU_STOP_BEHIND,
+  WATCH_READ,
+  WATCH_WRITE,
+} from '../abi/index';
 import { codeWritten } from './code-pages';
 import { F_DF, F_RF, F_TF, FL_FIRST, FL_RESULT, FL_WORD, FLAGS_SUB, setSysFlags, sysFlags, zero } from './flags';
+import { mayGoOn } from './going-on';
 import { ioRead, ioWrite } from './imports';
 import { canWrite, checkAlignment, exactCount, leaveAfter, memVal, rd, ripOf, wr, writeReg } from './mem';
 import { hostRead, hostWrite, is64, isCanonical, resolvePage, tlbBase } from './mmu';
@@ -199,14 +213,27 @@ let stopScan: bool = false;
 export function opString(p: usize): i32 {
   begin(p);
   const rep = <u32>load<u8>(p, R_AUX) & (AUX_REP | AUX_REPNE);
-  const count = load<u64>(cpu, VCPU_RCX) & mask;
-  if (rep && count == 0) return leaveAfter(p);
-  if (!locate(p)) return 0;
   if (!rep) {
-    if (!element(p)) return 0;
+    if (!locate(p) || !element(p)) return 0;
     advance(1);
     return leaveAfter(p);
   }
+  while (true) {
+    const count = load<u64>(cpu, VCPU_RCX) & mask;
+    if (count == 0) return leaveAfter(p);
+    const n = repeat(p, rep, count);
+    if (n == 0) return 0;
+    if (count == n || stopScan) return leaveAfter(p);
+    goOn(p);
+    // Where the interpreter would begin with the next chunk at once it begins here: as a block of one instruction does.
+    if (load<u32>(cpu, VCPU_STOP_BEHIND) || !mayGoOn(p)) return 2;
+    store<i32>(cpu, load<i32>(cpu, VCPU_LEFT) - 1, VCPU_LEFT);
+  }
+}
+
+/** The next chunk of a REP form with `count` elements left; how many it has done, 0: fault. */
+function repeat(p: usize, rep: u32, count: u64): u64 {
+  if (!locate(p)) return 0;
   let n = count;
   if (usesSource()) n = min(n, min(elementsInPage(sourceVa), elementsToWrap(load<u64>(cpu, VCPU_RSI) & mask)));
   if (usesTarget()) n = min(n, min(elementsInPage(targetVa), elementsToWrap(load<u64>(cpu, VCPU_RDI) & mask)));
@@ -225,8 +252,7 @@ export function opString(p: usize): i32 {
   if (n == 0) return 0;
   advance(n);
   setCounter(VCPU_RCX, count - n);
-  if (count == n || stopScan) return leaveAfter(p);
-  return goOn(p);
+  return n;
 }
 
 /** There are iterations left. RF keeps an instruction breakpoint from firing at each of them (SDM 3B 18.3.1.1). */

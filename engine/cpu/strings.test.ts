@@ -130,3 +130,14 @@ it('a step of a repeated instruction goes to the next page boundary, RIP stays o
   expect(whole.run(100)).toBe(EXIT_HLT);
   expect(stepped.state()).toBe(whole.state());
 });
+
+it.each([1, 100_000])('a repeated store that overwrites itself ends there, in slices of %i', (slice) => {
+  const t = new TestCore();
+  t.longMode(CODE);
+  t.poke(CODE, 'f3aa 90');
+  t.setReg('rax', 0xf4); // hlt
+  t.setReg('rdi', CODE - 0x800);
+  t.setReg('rcx', 0x800 + PAGE + 0x100);
+  expect(t.run(100, slice)).toBe(EXIT_HLT);
+  expect([t.rip, t.reg('rcx'), t.reg('rdi')]).toEqual([BigInt(CODE + 1), 0x100n, BigInt(CODE + PAGE)]);
+});
