@@ -107,3 +107,30 @@ test('a saved layout and a link include breakpoints if the box is checked', asyn
   await lab.shell('poke 0x400000 1');
   expect(lab.errors).toEqual([]);
 });
+
+test('W on a line of code says who wrote it: the guest that put it there, or nobody', async ({ lab, page }) => {
+  await lab.open();
+  // A boot sector that writes a jump to itself behind its end (0x7e00), and goes there.
+  const sector = Buffer.alloc(512);
+  Buffer.from('31c08ed8 b8ebfe a3007e ea007e0000'.replaceAll(' ', ''), 'hex').copy(sector);
+  sector.writeUInt16LE(0xaa55, 510);
+  await page.getByRole('button', { name: /choose another guest/ }).click();
+  await page.getByLabel('Kernel, or kernel and initrd').setInputFiles({ name: 'writer.img', mimeType: '', buffer: sector });
+  await page.getByRole('button', { name: 'Boot', exact: true }).click();
+  await expect(page).toHaveTitle(/^writer\.img, running/);
+  await page.getByRole('button', { name: 'Stop', exact: true }).click();
+  await page.getByRole('tab', { name: 'CPU' }).click();
+  const cpu = page.getByRole('tabpanel', { name: 'CPU' });
+  const lines = page.getByRole('list', { name: 'Code around rip' }).getByRole('listitem');
+  const line = lines.and(page.locator('[aria-current="step"]'));
+  await expect(line).toContainText(/7e00[\s\S]*jmp/);
+  await line.getByRole('button', { name: /show in the map/ }).press('w');
+  await expect(cpu).toContainText(/Who wrote code at 0x7e00 last\? vCPU 0 at rip 0x7c07, instruction 4 .*: 0xfeeb, 2 bytes/);
+  // What comes behind it is as it was at power-on.
+  await lines
+    .last()
+    .getByRole('button', { name: /show in the map/ })
+    .press('w');
+  await expect(cpu).toContainText(/Who wrote code at 0x7e[0-9a-f]+ last\? nobody since power-on/);
+  expect(lab.errors).toEqual([]);
+});
