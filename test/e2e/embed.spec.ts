@@ -12,12 +12,12 @@ interface Heard {
   done?: unknown;
 }
 
-/** A course page on another site, with the address in a frame; it keeps the messages it receives. */
-async function coursePage(): Promise<{ around(address: string): string; close(): void }> {
+/** A course page on another site, with the address in a frame; it keeps the messages it receives. `attributes`: of the frame. */
+async function coursePage(attributes = ''): Promise<{ around(address: string): string; close(): void }> {
   const server = createServer(({ url = '/' }, response) => {
     const address = new URL(url, 'http://course').searchParams.get('src') ?? '';
     const course = `<!doctype html><title>Course</title><h1>Lesson 3</h1>
-      <iframe title="The lab" src="${address.replaceAll('&', '&amp;')}" style="width: 1100px; height: 720px"></iframe>
+      <iframe title="The lab" src="${address.replaceAll('&', '&amp;')}" style="width: 1100px; height: 720px" ${attributes}></iframe>
       <script>heard = []; addEventListener('message', (event) => heard.push({ origin: event.origin, ...event.data }))</script>`;
     response.writeHead(200, { 'content-type': 'text/html' }).end(course);
   });
@@ -34,8 +34,9 @@ async function coursePage(): Promise<{ around(address: string): string; close():
 
 const heardBy = (page: Page) => page.evaluate(() => (globalThis as unknown as { heard: Heard[] }).heard);
 
-test('a course page embeds a guide, and follows its steps', async ({ page, lab, baseURL }) => {
-  const course = await coursePage();
+test('a course page embeds a guide in a sandbox, and follows its steps', async ({ page, lab, baseURL }) => {
+  // What docs/embedding.md says that a sandbox has to allow.
+  const course = await coursePage('sandbox="allow-scripts allow-same-origin allow-downloads allow-popups"');
   try {
     await page.goto(course.around(`${baseURL}?embed#guide=move`));
     const frame = page.frameLocator('iframe');
@@ -46,7 +47,12 @@ test('a course page embeds a guide, and follows its steps', async ({ page, lab, 
     await expect(frame.locator('footer')).toHaveCount(0);
     await expect(frame.getByRole('separator')).toHaveCount(0);
     await expect(frame.locator('.cell.hist')).toBeHidden();
-    await expect(frame.getByRole('link', { name: 'Open in a tab of its own' })).toHaveAttribute('href', `${baseURL}#guide=move`);
+    const link = frame.getByRole('link', { name: 'Open in a tab of its own' });
+    await expect(link).toHaveAttribute('href', `${baseURL}#guide=move`);
+    const tab = page.waitForEvent('popup');
+    await link.click();
+    await expect((await tab).getByRole('region', { name: 'Guide' })).toContainText('step 1 of');
+    await (await tab).close();
 
     await expect.poll(async () => (await heard()).map(({ event }) => event)).toContain('ready');
     const opened = (await heard()).find(({ event }) => event === 'guide');
