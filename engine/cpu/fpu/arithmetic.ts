@@ -1,6 +1,7 @@
 /** x87 arithmetic, comparisons and conditional moves between registers and with a memory operand (SDM 2). */
 import { arithmeticFlags, F_CF, F_PF, F_ZF, setArithmeticFlags } from '../flags';
-import { add, compare, div, mul, zSe, zSig } from './float80';
+import { zSe, zSig } from './float80';
+import { add, compare, div, mul } from './float80-arithmetic';
 import {
   accept,
   beginOperation,

@@ -28,7 +28,7 @@ import {
   roundingMode,
   signOf,
 } from './float80';
-import { giveInteger, integral, integralInexact, integralUp, roundToIntegral } from './float80-more';
+import { giveInteger, integral, integralInexact, integralUp, roundToIntegral } from './float80-integral';
 
 /**
  * A narrow float (`fracBits` 23 or 52, `expBits` 8 or 11) as an 80-bit value, exactly. Signalling NaNs stay signalling; a denormal is recorded and

@@ -11,7 +11,8 @@ import { cpu, raise, VEC_NM, VEC_UD } from '../state';
 import { arithmeticRegister, compareFlags, compareRegister, conditionalMove, endCompare, relationBits } from './arithmetic';
 import { loadEnvironment, restoreState, saveState, storeEnvironment } from './environment';
 import { shortly } from './fast';
-import { BIAS, compare, INTEGER_BIT, isDenormal, isInf, isNan, isUnsupported, isZero, signOf } from './float80';
+import { BIAS, INTEGER_BIT, isDenormal, isInf, isNan, isUnsupported, isZero, signOf } from './float80';
+import { compare } from './float80-arithmetic';
 import { instructionF0 } from './functions';
 import { memoryForm } from './memory-forms';
 import {

@@ -7,7 +7,8 @@
  */
 import { VCPU_FCW, VCPU_FSW, VCPU_IGNNE } from '../../abi/index';
 import { cpu } from '../state';
-import { BIAS, EX_PRECISION, INTEGER_BIT, quotient, RC_DOWN, RC_ZERO, root, rootExp, roundsAway } from './float80';
+import { BIAS, EX_PRECISION, INTEGER_BIT, RC_DOWN, RC_ZERO, roundsAway } from './float80';
+import { quotient, root, rootExp } from './float80-arithmetic';
 import { FSW_C1 } from './registers';
 import { leadingZeros, multiply, wideHi, wideLo } from './wide';
 

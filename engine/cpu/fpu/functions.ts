@@ -1,6 +1,7 @@
 /** D9 F0..FF: FSQRT, FPREM, FSCALE, FXTRACT and the transcendental instructions, with their stack effects (SDM 2). */
-import { BIAS, EX_INVALID, INTEGER_BIT, isNan, raised, sqrt80, zSe, zSig } from './float80';
-import { extract, extractSe, extractSig, remainder, remPartial, remQuotient, roundInt, scale } from './float80-more';
+import { BIAS, EX_INVALID, INTEGER_BIT, isNan, raised, zSe, zSig } from './float80';
+import { sqrt80 } from './float80-arithmetic';
+import { extract, extractSe, extractSig, remainder, remPartial, remQuotient, roundInt, scale } from './float80-integral';
 import {
   accept,
   beginOperation,

@@ -7,23 +7,20 @@
 import { VCPU_MXCSR } from '../../abi/index';
 import { fromDouble, fromInteger, fromSingle, narrow, narrowLossy, narrowTiny, toDouble, toInteger, toSingle } from '../fpu/convert';
 import {
-  add,
   begin,
-  div,
   EX_DENORMAL,
   EX_INVALID,
   EX_PRECISION,
   EX_UNDERFLOW,
   EX_ZERO,
   give,
-  mul,
   raised,
   setRounding,
   signOf,
-  sqrt80,
   zSe,
   zSig,
 } from '../fpu/float80';
+import { add, div, mul, sqrt80 } from '../fpu/float80-arithmetic';
 import { cpu } from '../state';
 
 export const OP_ADD: u32 = 0;
