@@ -54,3 +54,10 @@ export function layoutStore(folder: string): LayoutStore {
     },
   };
 }
+
+const none = async (): Promise<never> => {
+  throw new Error('a replay has no saved layouts');
+};
+
+/** For the monitor of a replay: none of its commands reads or writes a file. */
+export const noLayouts: LayoutStore = { get: none, set: none, delete: none, keys: async () => [] };

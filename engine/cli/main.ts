@@ -1,8 +1,8 @@
 /** The headless `lab`: builds a machine from flags, joins it with the process's streams and runs it until something ends it. */
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { Machine, MachineEvent } from '../machine/index';
-import { cpuHelp, createMachine, MachineError, Runner } from '../machine/index';
+import type { Machine, MachineEvent, Runner } from '../machine/index';
+import { cpuHelp, createMachine, MachineError } from '../machine/index';
 import { CommitLog, Monitor, type MonitorEnv } from '../monitor/index';
 import { layoutFormat, snapshotFormat } from '../snapshot/index';
 import { attachDebugcon, attachMonitor, attachQmp, attachSerial, type Desk } from './attach';
@@ -14,6 +14,7 @@ import { GdbServer } from './gdb-server';
 import { chooseGuest, type GuestChoice } from './guest-files';
 import { HELP } from './help';
 import { layoutFolder, layoutStore } from './layout-store';
+import { nodeRunner, turn } from './node-runner';
 import { Recording } from './recording';
 import { checkTarget } from './regular-file';
 import { playReplay } from './replay';
@@ -92,7 +93,7 @@ class Lab {
       return typeof run === 'number' ? run : await run();
     } finally {
       // A stream reports the failure of its last write a turn later.
-      await new Promise((resolve) => setImmediate(resolve));
+      await turn();
       for (const undo of this.undos.reverse()) undo();
     }
   }
@@ -225,7 +226,7 @@ class Lab {
           monitor ??= desk().makeMonitor(desk().env);
           return monitor.execute(line);
         },
-        turn: () => new Promise((resolve) => setImmediate(resolve)),
+        turn,
         wallClock,
         quit: () => this.finish(0),
         get backwards() {
@@ -283,7 +284,7 @@ class Lab {
 
   private async guestDied(desk: Desk, state: 'shutdown' | 'internal-error'): Promise<void> {
     // A power-off is a shutdown too, and says so right after.
-    await new Promise((resolve) => setImmediate(resolve));
+    await turn();
     if (!this.running) return;
     const what = state === 'shutdown' ? 'shut down by a triple fault' : 'ran where no memory is';
     const { print: _none, ...env } = desk.env;
@@ -294,16 +295,9 @@ class Lab {
   }
 
   private makeRunner(machine: Machine): Runner {
-    return new Runner({
-      machine,
-      wallClock,
-      yieldTurn: () => new Promise((resolve) => setImmediate(resolve)),
-      setTimer: (wake, ms) => setTimeout(wake, ms),
-      clearTimer: (timer) => clearTimeout(timer as NodeJS.Timeout),
-      onError: (error) => {
-        this.failure = error;
-        this.finish(1);
-      },
+    return nodeRunner(machine, wallClock, (error) => {
+      this.failure = error;
+      this.finish(1);
     });
   }
 

@@ -9,6 +9,7 @@ import { Loads } from '../shell/loads';
 import { fileOf, linkTo, type Shared } from '../shell/sharing';
 import { layoutFormat, loadLayout, MAX_LINK_RAM, snapshotFormat } from '../snapshot/index';
 import { FlagError } from './chardev-flag';
+import { turn } from './node-runner';
 import { writeWhole } from './whole-file';
 
 export interface RecordingOptions {
@@ -70,7 +71,6 @@ export class Recording {
   /** From now on the machine can be gone back over. */
   keepHistory(): void {
     const { machine, commits, wallClock } = this.options;
-    const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
     this.history = historyOf({ machine, recorder: this.recorder, commits, wallClock, turn, runner: this.options.runner });
   }
 

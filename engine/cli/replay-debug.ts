@@ -6,6 +6,8 @@ import type { Recorder } from '../replay/recorder';
 import { layoutFormat } from '../snapshot/index';
 import type { LabProcess, Opened } from './connection';
 import { GdbServer } from './gdb-server';
+import { noLayouts } from './layout-store';
+import { turn } from './node-runner';
 import { RecordedMonitor } from './recording';
 
 export interface ReplayDebugging {
@@ -30,11 +32,7 @@ export async function debugReplay({
   host,
   wallClock,
 }: ReplayDebugging): Promise<void> {
-  const none = async (): Promise<never> => {
-    throw new Error('a replay has no saved layouts');
-  };
-  const layouts = { get: none, set: none, delete: none, keys: async () => [] };
-  const env = { layouts, format: layoutFormat, linkBase: '', quit: () => {}, wallClock, commits };
+  const env = { layouts: noLayouts, format: layoutFormat, linkBase: '', quit: () => {}, wallClock, commits };
   const monitor = new RecordedMonitor(machine, env, recorder);
   const stop = (): void => recorder.take({ kind: 'run', action: 'stop' }, () => machine.run.stop());
   stop();
@@ -48,7 +46,7 @@ export async function debugReplay({
         // What is behind the end of a replay, or beside it, is a history of its own.
         changed: () => reverse.begin(),
         monitor: (line) => monitor.execute(line),
-        turn: () => new Promise((resolve) => setImmediate(resolve)),
+        turn,
         wallClock,
         quit: () => finish(),
         backwards: reverse,

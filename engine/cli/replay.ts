@@ -2,7 +2,7 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Machine, MachineConfig } from '../machine/index';
-import { createMachine, Runner, TypedInput } from '../machine/index';
+import { createMachine, type Runner, TypedInput } from '../machine/index';
 import { CommitLog, Monitor } from '../monitor/index';
 import { Player } from '../replay/player';
 import { Recorder } from '../replay/recorder';
@@ -17,11 +17,11 @@ import { type LabProcess, openChardev } from './connection';
 import type { LabFlags } from './flags';
 import { GdbServer } from './gdb-server';
 import { chooseGuest } from './guest-files';
+import { noLayouts } from './layout-store';
+import { nodeRunner, turn } from './node-runner';
 import { readRegular, Unreadable } from './regular-file';
 import { debugReplay } from './replay-debug';
 import { loadSymbols } from './symbols';
-
-const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
 
 type Source = Pick<Asked, 'link' | 'replay'>;
 
@@ -43,7 +43,7 @@ export async function playReplay(
   const asked: Asked = { ...source, guest, config: { ...configOf(spec), accel: flags.accel } };
   const wanted = await wantedBy(asked);
   if (typeof wanted === 'string') throw wrong(wanted);
-  if (wanted.kind !== 'replay') throw wrong('it is no replay');
+  if (wanted.kind !== 'replay') throw wrong('it is not a replay');
   const { machine, reason } = await makeMachine(asked, make, wanted);
   if (reason !== undefined) throw wrong(reason);
 
@@ -52,13 +52,7 @@ export async function playReplay(
   serial.onConnection((connection) => machine.serial.onOutput((bytes) => connection.send(bytes)));
   const gdb = flags.gdb && (await GdbServer.open(flags.gdb, host));
   let view: ReplayView | undefined;
-  const runner = new Runner({
-    machine,
-    wallClock,
-    yieldTurn: turn,
-    setTimer: (wake, ms) => setTimeout(wake, ms),
-    clearTimer: (timer) => clearTimeout(timer as NodeJS.Timeout),
-  });
+  const runner = nodeRunner(machine, wallClock);
   const { player, recorder, commits } = playerFor(machine, runner, wallClock, (each) => {
     view = each;
   });
@@ -112,12 +106,7 @@ function playerFor(
   post: (view: ReplayView) => void,
 ): { player: Player; recorder: Recorder; commits: CommitLog } {
   const commits = new CommitLog(machine, wallClock);
-  // Nothing that a replay may say reads or writes a file: it gets a monitor without any.
-  const none = async (): Promise<never> => {
-    throw new Error('a replay has no saved layouts');
-  };
-  const layouts = { get: none, set: none, delete: none, keys: async () => [] };
-  const monitor = new Monitor(machine, { layouts, format: layoutFormat, linkBase: '', quit: () => {}, wallClock, commits });
+  const monitor = new Monitor(machine, { layouts: noLayouts, format: layoutFormat, linkBase: '', quit: () => {}, wallClock, commits });
   const reached = { machine, monitor, commits, typed: new TypedInput(machine.serial, () => {}) };
   const recorder = new Recorder(machine, runner, () => {});
   const player = new Player({

@@ -2,6 +2,7 @@
  * The symbol table of an ELF file (System V gABI, chapter 4: .symtab, else .dynsym), 32 or 64 bits, little-endian. Only the headers and the two
  * tables are read, however large the file is. Nothing in it is trusted.
  */
+import { MOST_NAME, printable, STT_FUNC, STT_NOTYPE, STT_OBJECT } from './elf-symbol';
 import { SymbolError } from './error';
 import { type Named, type SymbolTable, tableOf } from './table';
 
@@ -16,13 +17,9 @@ export type Reading = Generator<Wanted, SymbolTable, Uint8Array>;
 const MOST_SECTIONS = 65_536;
 const MOST_SYMBOLS = 2_000_000;
 const MOST_BYTES = 128 * 1024 * 1024;
-const MOST_NAME = 512;
 
 const SHT_SYMTAB = 2;
 const SHT_DYNSYM = 11;
-const STT_NOTYPE = 0;
-const STT_OBJECT = 1;
-const STT_FUNC = 2;
 const STT_GNU_IFUNC = 10;
 const SHN_UNDEF = 0;
 const SHN_ABS = 0xfff1;
@@ -128,6 +125,3 @@ function roomBehind(section: Section | undefined, address: bigint): number {
   if (!section) return Number.POSITIVE_INFINITY;
   return Math.max(0, section.address + section.size - Number(address));
 }
-
-/** Names are printed on terminals: no control characters. */
-export const printable = (name: string): boolean => /^[\x21-\x7e\xa1-\xff]+$/.test(name);

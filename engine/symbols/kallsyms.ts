@@ -8,7 +8,7 @@
  * Everything else is found from there and must be consistent, so other bytes are refused.
  * Not supported: symbols of modules (modules.ts reads them), kernels with absolute addresses (before 4.6), 32-bit kernels.
  */
-import { printable } from './elf';
+import { printable } from './elf-symbol';
 import { SymbolTable } from './table';
 
 const TOKENS = 256;

@@ -5,7 +5,7 @@
  * that is read must fit, so memory that is something else gives no names.
  */
 import type { Machine } from '../machine/index';
-import { printable } from './elf';
+import { MOST_NAME, printable, STT_FUNC, STT_NOTYPE, STT_OBJECT } from './elf-symbol';
 import type { KernelReader } from './kernel-memory';
 import { Orc } from './orc';
 import { type Named, type SymbolPlace, type SymbolTable, tableOf } from './table';
@@ -26,10 +26,6 @@ const MOST_SYMBOLS = 200_000;
 const MOST_TEXT = 8 * 1024 * 1024;
 const MOST_ORCS = 1_000_000;
 const SYMBOL = 24;
-const MOST_NAME = 512;
-const STT_OBJECT = 1;
-const STT_FUNC = 2;
-const STT_NOTYPE = 0;
 const PAGE = 4096;
 
 interface Module {

@@ -1,5 +1,5 @@
 /** System.map, /proc/kallsyms and the output of nm: lines of address, type and name. */
-import { printable } from './elf';
+import { printable } from './elf-symbol';
 import { SymbolError } from './error';
 import { type Named, type SymbolTable, tableOf } from './table';
 

@@ -3,8 +3,8 @@
  * fixed instruction counts. It executes the same instructions each time, so the extra time is the cost of the commits: the time the guest is stopped,
  * plus the lookups and compiled code it has to redo. The slots that move are not used by the workload.
  */
-import { createMachine, type Machine } from '../../engine/machine/index';
-import { Marks, type Measured } from './contender';
+import { BenchMachine, type BenchOptions } from './bench-machine';
+import type { Measured } from './contender';
 import { median } from './statistics';
 import { workloads } from './workload-names';
 
@@ -13,20 +13,14 @@ export const ZAPS = ['slot', 'all'] as const;
 type Zap = (typeof ZAPS)[number];
 /** In registers and few windows; through many windows; over more pages than windows hold at once. */
 const GUESTS = ['sha256', 'sieve', 'chase 256 KiB'] as const;
-/** Commits in one run of a workload. */
+/** Commits in one run of a workload, each between two stretches. */
 const COMMITS = 4;
 const FIRST_ID = 100;
 const FIRST_GPA = 2 ** 32;
 const SIZE = 0x10000;
-/** Guest instructions: a commit can fall between two stretches. Until the workload begins they are short. */
-const STRETCH = 100_000;
-const STRETCH_TO_START = 20;
 
-export interface CommitRequest {
-  /** core.wasm, and the 64-bit image */
-  core: Uint8Array<ArrayBuffer>;
-  image: Uint8Array<ArrayBuffer>;
-  accel: 'interp' | 'jit';
+/** The image is the 64-bit one. */
+export interface CommitRequest extends BenchOptions {
   rounds: number;
 }
 
@@ -47,12 +41,12 @@ export interface CommitCost {
  * waiting.
  */
 export async function measureCommits(
-  { core, image, accel, rounds }: CommitRequest,
+  { rounds, ...options }: CommitRequest,
   now: () => number,
   say: (cost: CommitCost) => void,
 ): Promise<void> {
   for (const slots of SLOTS) {
-    const guest = await Computing.start(core, image, accel, slots, now);
+    const guest = await Computing.start(options, slots, now);
     for (const zap of ZAPS) for (const workload of GUESTS) say(await guest.cost(workload, zap, rounds));
   }
 }
@@ -62,47 +56,27 @@ class Computing {
   private up = false;
 
   private constructor(
-    private readonly machine: Machine,
-    private readonly marks: Marks,
+    private readonly bench: BenchMachine,
     private readonly slots: number,
     private readonly now: () => number,
   ) {}
 
-  static async start(
-    core: Uint8Array<ArrayBuffer>,
-    image: Uint8Array<ArrayBuffer>,
-    accel: 'interp' | 'jit',
-    slots: number,
-    now: () => number,
-  ): Promise<Computing> {
-    const machine = await createMachine({
-      core,
-      guest: { name: 'bench', kernel: image },
-      ram: 256 << 20,
-      slots: 0,
-      maxmem: 256 << 20,
-      smp: 1,
-      accel,
-      wallClock: () => performance.now(),
-    });
-    const marks = new Marks(() => machine.run.instructions);
-    machine.serial.onOutput((bytes) => {
-      for (const byte of bytes) marks.byte(byte);
-    });
-    const { changeSet } = machine;
+  static async start(options: BenchOptions, slots: number, now: () => number): Promise<Computing> {
+    const bench = await BenchMachine.start(options);
+    const { changeSet } = bench.machine;
     changeSet.begin();
     for (let n = 0; n < slots; n++) changeSet.stage({ op: 'add', slot: FIRST_ID + n, gpa: placeOf(n, false), size: SIZE, flags: 0 });
     const done = await changeSet.commit();
     if (!done.ok) throw new Error(done.refusals[0]?.reason);
-    return new Computing(machine, marks, slots, now);
+    return new Computing(bench, slots, now);
   }
 
   async cost(workload: (typeof GUESTS)[number], zap: Zap, rounds: number): Promise<CommitCost> {
-    this.machine.changeSet.setZap(zap);
+    this.bench.machine.changeSet.setZap(zap);
     const stood: number[] = [];
     const lost: number[] = [];
     const dropped = { windows: 0, regions: 0 };
-    const count = (name: string): number => this.machine.inspect.stats()[name] ?? 0;
+    const count = (name: string): number => this.bench.machine.inspect.stats()[name] ?? 0;
     const commit = async (): Promise<void> => {
       const [windows, regions] = [count('jit_windows_dropped'), count('jit_regions_dropped')];
       stood.push(await this.commit());
@@ -128,32 +102,26 @@ class Computing {
 
   /** Runs the workload with a commit after every `every` instructions. `ms` includes the whole last stretch, which is the same each time. */
   private async run(workload: (typeof GUESTS)[number], every: number, commit: () => Promise<void>): Promise<Measured> {
-    const { machine, marks, now } = this;
-    let measured: Measured | undefined;
-    marks.expect((result) => {
-      measured = result;
-    });
-    machine.serial.input(new TextEncoder().encode(String.fromCharCode(97 + workloads.indexOf(workload))));
-    while (!marks.started) machine.run.advance(STRETCH_TO_START);
+    const { bench, now } = this;
+    bench.begin(String.fromCharCode(97 + workloads.indexOf(workload)));
     const start = now();
-    let next = machine.run.instructions + every;
-    for (let done = 0; measured === undefined; ) {
-      if (done < COMMITS && machine.run.instructions >= next) {
+    let next = bench.machine.run.instructions + every;
+    for (let done = 0; bench.measured === undefined; ) {
+      if (done < COMMITS && bench.machine.run.instructions >= next) {
         await commit();
         next += every;
         done++;
       }
-      machine.run.advance(STRETCH);
-      if (machine.run.state !== 'running') throw new Error(`the machine is ${machine.run.state} in ${workload}`);
+      bench.advance();
     }
-    return { ...measured, ms: now() - start };
+    return { ...bench.measured, ms: now() - start };
   }
 
   /**
    * All slots move to their other place, in one change set. Returns the ms that the commit took. The guest runs while the lines before it are typed.
    */
   private async commit(): Promise<number> {
-    const { changeSet } = this.machine;
+    const { changeSet } = this.bench.machine;
     this.up = !this.up;
     changeSet.begin();
     for (let n = 0; n < this.slots; n++) changeSet.stage({ op: 'move', slot: FIRST_ID + n, gpa: placeOf(n, this.up) });

@@ -7,9 +7,10 @@ import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { gunzipSync } from 'node:zlib';
+import { nodeRunner } from '../../engine/cli/node-runner';
 import type { JitFigures } from '../../engine/jit/index';
 import type { GuestImage, Machine } from '../../engine/machine/index';
-import { createMachine, Runner } from '../../engine/machine/index';
+import { createMachine } from '../../engine/machine/index';
 import { loadMachine, saveMachine } from '../../engine/snapshot/index';
 
 export const PROMPT = 'guest# ';
@@ -70,16 +71,13 @@ async function build(request: BootRequest, guest: GuestImage): Promise<Machine> 
 /** Runs until new output contains the prompt; returns the instruction count. */
 function prompt(machine: Machine): { came: Promise<number>; end: () => Promise<void> } {
   let text = '';
-  const runner = new Runner({
+  const runner = nodeRunner(
     machine,
-    wallClock: () => performance.now(),
-    yieldTurn: () => new Promise((resolve) => setImmediate(resolve)),
-    setTimer: (wake, ms) => setTimeout(wake, ms),
-    clearTimer: (timer) => clearTimeout(timer as NodeJS.Timeout),
-    onError: (error) => {
+    () => performance.now(),
+    (error) => {
       throw error;
     },
-  });
+  );
   const came = new Promise<number>((resolve, reject) => {
     machine.serial.onOutput((bytes) => {
       text += new TextDecoder('latin1').decode(bytes);

@@ -5,7 +5,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { openChardev } from '../../engine/cli/connection';
 import { GdbServer } from '../../engine/cli/gdb-server';
-import { type Machine, Runner } from '../../engine/machine/index';
+import { nodeRunner, turn } from '../../engine/cli/node-runner';
+import type { Machine } from '../../engine/machine/index';
 import { CommitLog, Monitor } from '../../engine/monitor/index';
 import { testEnv } from '../../engine/monitor/testing';
 import { Recorder } from '../../engine/replay/recorder';
@@ -70,14 +71,7 @@ export async function debug(
 ): Promise<string> {
   const path = join(gdbFolder, `gdb${scripts}.sock`);
   const wallClock = (): number => performance.now();
-  const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
-  const runner = new Runner({
-    machine,
-    wallClock,
-    yieldTurn: turn,
-    setTimer: (wake, ms) => setTimeout(wake, ms),
-    clearTimer: (timer) => clearTimeout(timer as NodeJS.Timeout),
-  });
+  const runner = nodeRunner(machine, wallClock);
   const monitor = new Monitor(machine, testEnv());
   const recorder = new Recorder(machine, runner, () => {});
   const commits = new CommitLog(machine, () => 0);

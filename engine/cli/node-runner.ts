@@ -1,0 +1,17 @@
+/** The loop of a machine in Node: other work of the process gets its turns by setImmediate. */
+import { type Machine, Runner } from '../machine/index';
+
+/** Resolves after the events that wait now. */
+export const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
+
+/** `wallClock`: ms, monotonic. `onError`: the loop died of an internal error; the machine is stopped. */
+export function nodeRunner(machine: Machine, wallClock: () => number, onError?: (error: unknown) => void): Runner {
+  return new Runner({
+    machine,
+    wallClock,
+    yieldTurn: turn,
+    setTimer: (wake, ms) => setTimeout(wake, ms),
+    clearTimer: (timer) => clearTimeout(timer as NodeJS.Timeout),
+    ...(onError ? { onError } : {}),
+  });
+}
