@@ -16,7 +16,7 @@ installScripting(lab);
 const target = document.getElementById('app');
 if (!target) throw new Error('index.html has no element #app');
 mount(App, { target, props: { lab, offline } });
-// Who reads a course page has not asked for a program that is kept for use without a network.
+// A reader of a course page did not request a program stored for offline use.
 if (embedded) void lab.starter.start();
 else
   void offline.start().then((reloading) => {

@@ -1,4 +1,6 @@
-/** A machine that is being started beside the one that runs: it takes its place only when it has booted, and else goes without a trace. */
+/**
+ * A machine that is being started next to the running one. It replaces the running one only when it has booted, and otherwise disappears silently.
+ */
 import type { ToWorker } from '../../engine/worker/protocol';
 import { type Announcement, WorkerClient } from './worker-client';
 
@@ -37,7 +39,7 @@ export class BootAttempt {
     );
   }
 
-  /** From here on `hear` gets what the worker says, first what it said so far; without `console`, not what its guest printed. */
+  /** From here on `hear` gets the worker's messages, first those received so far; without `console`, the guest's earlier output is left out. */
   adopt(hear: (message: Announcement) => void, console: boolean): void {
     this.#hear = hear;
     for (const said of this.#held.splice(0)) if (console || said.type !== 'console') hear(said);

@@ -1,6 +1,6 @@
-/** Streams of bytes read whole, bounded, with a figure while they come. */
+/** Reads streams of bytes completely, with a bound and progress. */
 
-/** `total` is undefined where the sender did not say. */
+/** `total` is undefined if the sender did not report it. */
 export type Progress = (done: number, total: number | undefined) => void;
 
 export const isGzip = (bytes: Uint8Array): boolean => bytes[0] === 0x1f && bytes[1] === 0x8b;
@@ -24,7 +24,7 @@ export async function readAll(
       throw new Error(`it has more than ${most} bytes`);
     }
     chunks.push(value);
-    // A server that inflates on the way announces the packed length: then no percentage can be shown.
+    // A server that inflates on the fly announces the packed length, so no percentage can be shown.
     progress(length, total !== undefined && length <= total ? total : undefined);
   }
   const all = new Uint8Array(length);
@@ -36,7 +36,7 @@ export async function readAll(
   return all;
 }
 
-/** The last four bytes of a gzip file say how long it is when inflated, modulo 4 GiB (RFC 1952): only the figure trusts them. */
+/** The last four bytes of a gzip file are its inflated length modulo 4 GiB (RFC 1952); used for progress only. */
 export async function gunzip(bytes: Uint8Array<ArrayBuffer>, most: number, progress: Progress): Promise<Uint8Array<ArrayBuffer>> {
   const total = bytes.length >= 18 ? new DataView(bytes.buffer, bytes.byteOffset + bytes.length - 4, 4).getUint32(0, true) : undefined;
   return readAll(new Blob([bytes]).stream().pipeThrough(new DecompressionStream('gzip')), total, most, progress);

@@ -1,4 +1,4 @@
-/** Breakpoints, and what has run, as the page knows them; the ways to set the one and to go through the other. */
+/** Breakpoints and the machine's past as the page knows them, with the actions to set breakpoints and to travel. */
 import type { BreakpointView, DebugView, Journey, JourneyEnd, LabState, WroteView, WroteWhere } from '../../engine/worker/protocol';
 import { count, sentence } from '../shared/format';
 import type { Notices } from './notices';
@@ -15,7 +15,7 @@ interface Debugged extends Pick<Notices, 'say'> {
   cancelGoing(): void;
 }
 
-/** What was asked last, and the answer to it. */
+/** The last question and its answer. */
 export interface Wrote {
   about: string;
   answer: WroteView;
@@ -23,10 +23,10 @@ export interface Wrote {
 
 export class Debugger {
   view = $state.raw<DebugView | undefined>(undefined);
-  /** It is on its way through the past, or looks there: in words. */
+  /** What is in progress in the past, as text. */
   going = $state('');
   wrote = $state.raw<Wrote | undefined>(undefined);
-  /** How the guest came to where it stands, for the head: '' while it runs. */
+  /** Why the guest stopped here, for the head; '' while it runs. */
   arrival = $state('');
   readonly #lab: Debugged;
 
@@ -53,7 +53,7 @@ export class Debugger {
     this.arrival = '';
   }
 
-  /** As the monitor's command, which shows it; says why where it is refused. */
+  /** Runs and shows the monitor's command; reports the reason if it is refused. */
   async command(line: string): Promise<boolean> {
     try {
       await this.#lab.command(line);
@@ -76,7 +76,7 @@ export class Debugger {
     return this.command(`breakpoint_${on ? 'enable' : 'disable'} ${id}`);
   }
 
-  /** Sets a breakpoint on this line of code, or takes it away. */
+  /** Sets or removes a breakpoint on this line of code. */
   async toggleCode(gva: string): Promise<void> {
     const there = this.codeAt(gva);
     if (there) await this.remove(there.id);
@@ -92,7 +92,7 @@ export class Debugger {
     return this.breakpoints.filter(({ spans }) => spans.some((span) => span.start < end && start < span.end));
   }
 
-  /** Says where it came to, or why it did not. */
+  /** Reports where it arrived, or why it did not. */
   async go(journey: Journey): Promise<void> {
     if (this.going || this.#lab.replay.running) return;
     this.going = 'On its way';
@@ -100,9 +100,9 @@ export class Debugger {
       const how = (await this.#lab.ask({ type: 'go', journey })) as JourneyEnd;
       this.arrival = arrivals[journey.do];
       if (how === 'begin' && journey.do === 'back')
-        this.#lab.say({ text: `No breakpoint was met before here, back to ${count(this.view?.past.begin ?? 0)} instructions.` });
-      else if (how === 'begin') this.#lab.say({ text: 'This is the beginning of what is kept: there is no way further back.' });
-      else if (how === 'present' && journey.do === 'forward') this.#lab.say({ text: 'This is the present. Run goes on from here.' });
+        this.#lab.say({ text: `No breakpoint was hit before this point, back to ${count(this.view?.past.begin ?? 0)} instructions.` });
+      else if (how === 'begin') this.#lab.say({ text: 'This is the oldest checkpoint: the guest cannot go back further.' });
+      else if (how === 'present' && journey.do === 'forward') this.#lab.say({ text: 'This is the present. Run continues from here.' });
       if (how === 'present') this.arrival = '';
     } catch (error) {
       this.#lab.say({ text: sentence((error as Error).message) });
@@ -120,7 +120,7 @@ export class Debugger {
       this.wrote = { about, answer };
       const { write } = answer;
       const text = write
-        ? `${about}: written last by ${write.code ?? write.rip} on vCPU ${write.vcpu}, ${write.value}, at instruction ${count(write.instructions)}.`
+        ? `${about}: last written by ${write.code ?? write.rip} on vCPU ${write.vcpu}, ${write.value}, at instruction ${count(write.instructions)}.`
         : `${about}: ${answer.text}.`;
       this.#lab.say({ text, ...(write ? { action: { label: 'Go there', run: () => void this.goToWrite() } } : {}) });
     } catch (error) {
@@ -130,7 +130,7 @@ export class Debugger {
     }
   }
 
-  /** In front of the instruction that wrote. */
+  /** Goes to just before the instruction that wrote. */
   async goToWrite(): Promise<void> {
     const write = this.wrote?.answer.write;
     if (!write) return;

@@ -2,7 +2,7 @@
 import type { LabState } from '../../engine/worker/protocol';
 import type { Lab } from './lab.svelte';
 
-/** The smallest number that neither a DIMM nor a backend is named by, and that is not in `taken`. */
+/** The smallest number that no DIMM and no backend uses as its name, and that is not in `taken`. */
 export function freeDimmNumber(state: LabState | undefined, taken: readonly number[] = []): number {
   const used = new Set([...(state?.dimms ?? []).map((dimm) => dimm.id), ...(state?.backends ?? []).map((backend) => backend.id)]);
   let number = 1;
@@ -10,7 +10,10 @@ export function freeDimmNumber(state: LabState | undefined, taken: readonly numb
   return number;
 }
 
-/** Makes a backend of `size` (as the monitor reads it) and plugs it; the DIMM's name. Rejects with the monitor's refusal, and leaves nothing behind then. */
+/**
+ * Makes a backend of `size` (as the monitor parses it) and plugs it; returns the DIMM's name. Rejects with the monitor's refusal and then leaves
+ * nothing behind.
+ */
 export async function plugDimm(lab: Lab, size: string): Promise<string> {
   const number = freeDimmNumber(lab.state);
   await lab.command(`object_add memory-backend-ram,id=mem${number},size=${size}`);

@@ -5,6 +5,6 @@ export function saveAs(content: Uint8Array | string, name: string): void {
   link.href = url;
   link.download = name.replace(/[^\w. -]/g, '_');
   link.click();
-  // The browser has taken the bytes over by then; a later turn is what browsers ask for.
+  // Browsers require a later turn; by then they have taken over the bytes.
   setTimeout(() => URL.revokeObjectURL(url), 10_000);
 }

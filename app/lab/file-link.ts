@@ -1,6 +1,6 @@
 /**
- * Links to machines and replays that do not fit into a link: `#f=1.SHA256.ADDRESS` names a file by where it lies and by its hash. The file is
- * fetched bounded, and it is not parsed before its hash matches the link's. docs/snapshots.md has the format.
+ * Links to machines and replays that do not fit into a link: `#f=1.SHA256.ADDRESS` names a file by its location and its hash. The file is fetched
+ * with a bound, and not parsed until its hash matches the link's. docs/snapshots.md has the format.
  */
 import { readAll } from './bytes';
 import type { Telling } from './guests';
@@ -13,23 +13,23 @@ export interface FileLink {
   /** 64 hex digits */
   sha256: string;
   address: URL;
-  /** For people: the last part of the address. */
+  /** For display: the last part of the address. */
   name: string;
 }
 
-/** ADDRESS may be relative to the page's. Throws one line that names what is wrong with it. */
+/** ADDRESS may be relative to the page's. Throws one line that says what is wrong with it. */
 export function fileLink(base: string, sha256: string, address: string): string {
   resolve(address, base);
   return `${base}#f=1.${sha256}.${encodeURIComponent(address)}`;
 }
 
-/** Throws one line where the fragment (without '#') is no such link. */
+/** Throws one line if the fragment (without '#') is not such a link. */
 export function readFileLink(fragment: string, base: string): FileLink {
   const [, version, rest = ''] = /^f=(\d+)\.(.*)$/s.exec(fragment) ?? [];
-  if (version === undefined) throw new Error('it is no link to a file (#f=1.SHA256.ADDRESS)');
+  if (version === undefined) throw new Error('it is not a link to a file (#f=1.SHA256.ADDRESS)');
   if (version !== '1') throw new Error(`version ${version} is newer than this page's 1`);
   const [, sha256, packed] = /^([0-9a-f]{64})\.(.+)$/s.exec(rest) ?? [];
-  if (sha256 === undefined || packed === undefined) throw new Error('it names no SHA-256 of 64 hex digits and no address');
+  if (sha256 === undefined || packed === undefined) throw new Error('it has no SHA-256 of 64 hex digits or no address');
   const address = resolve(unescaped(packed), base);
   return { sha256, address, name: nameOf(address) };
 }
@@ -57,7 +57,7 @@ function resolve(address: string, base: string): URL {
   return url;
 }
 
-/** Throws one line that says what went wrong, and whose part it is to mend it. */
+/** Throws one line that says what went wrong and who can fix it. */
 export async function fetchLinked({ address, name }: FileLink, tell: Telling, signal: AbortSignal): Promise<Uint8Array<ArrayBuffer>> {
   const what = `Fetching ${name}`;
   tell(what, undefined);

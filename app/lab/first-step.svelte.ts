@@ -1,4 +1,4 @@
-/** Whether the line for newcomers is still wanted: gone for good once its offer was used or dismissed. */
+/** Whether to show the line for newcomers: not after it was used or dismissed. */
 const KEY = 'memslot-lab first step';
 
 export class FirstStep {
@@ -10,7 +10,7 @@ export class FirstStep {
     try {
       localStorage.setItem(KEY, 'done');
     } catch {
-      // Storage is blocked: gone as long as the page.
+      // Storage is blocked: dismissed until the page closes.
     }
   }
 }

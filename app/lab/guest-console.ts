@@ -1,4 +1,4 @@
-/** The guest's output on its way to a terminal: kept until there is one, and passed to all listeners. */
+/** The guest's output: kept until there is a terminal, and passed to all listeners. */
 
 import { UNSHOWN_CONSOLE } from '../shared/bounds';
 
@@ -7,22 +7,22 @@ export interface ConsoleScreen {
   write(text: string): void;
   clear(): void;
   text(): string;
-  /** As `text`, up to the cursor: what would have to be written to see it again. */
+  /** As `text`, up to the cursor: writing it to a terminal restores the screen. */
   screen(): string;
 }
 
 export class GuestConsole {
-  /** Hear what the guest prints; undefined: another machine's console follows. */
+  /** Get the guest's output; undefined: another machine's console follows. */
   readonly listeners = new Set<(text: string | undefined) => void>();
   #screen: ConsoleScreen | undefined;
-  /** Of what no terminal has shown yet, the end. */
+  /** The end of the output that no terminal has shown yet. */
   #early = '';
 
   text(): string {
     return this.#screen?.text() ?? '';
   }
 
-  /** What would have to be written to see it again; '' where nothing shows it. */
+  /** Writing this to a terminal restores the screen; '' if nothing shows it. */
   screen(): string {
     return this.#screen?.screen() ?? '';
   }
@@ -46,7 +46,7 @@ export class GuestConsole {
     this.print(text);
   }
 
-  /** The pane is there: it gets what the guest said before. Returns what takes it away. */
+  /** Attaches the pane's terminal, which gets the earlier output. Returns a function that detaches it. */
   attach(screen: ConsoleScreen): () => void {
     this.#screen = screen;
     if (this.#early) screen.write(this.#early);

@@ -1,4 +1,4 @@
-/** Guest images: those served beside the page (guests/index.json lists what `npm run guests` prepared), and a person's own files. */
+/** Guest images: those served with the page (guests/index.json lists what `npm run guests` prepared), and a person's own files. */
 import { gunzip, isGzip, type Progress, readAll } from './bytes';
 import type { MachineFlags } from './machine-flags';
 
@@ -29,7 +29,7 @@ export interface GuestFiles {
   append?: string;
 }
 
-/** What is being done, and how much of it in percent where that is known. */
+/** The current activity, with its progress in percent if known. */
 export type Telling = (what: string, percent: number | undefined) => void;
 
 const GUESTS = new URL('guests/', document.baseURI);
@@ -49,7 +49,7 @@ export async function listGuests(): Promise<GuestEntry[]> {
   return listed.some((guest) => guest.name === 'memlab') ? listed : [MEMLAB, ...listed];
 }
 
-/** Prepared guests that cannot be had now: there is no network, and the browser has not kept their files. By name. */
+/** Prepared guests, by name, that are unavailable now: there is no network, and the browser has not stored their files. */
 export async function unreachable(guests: readonly GuestEntry[]): Promise<ReadonlySet<string>> {
   const gone = new Set<string>();
   if (navigator.onLine || typeof caches === 'undefined') return gone;
@@ -81,13 +81,13 @@ async function served(name: string, tell: Telling): Promise<Uint8Array<ArrayBuff
   return inflated(bytes, name, tell);
 }
 
-/** A server may have inflated the file already, so its bytes tell, not its name. */
+/** A server may have inflated the file already, so its bytes decide, not its name. */
 async function inflated(bytes: Uint8Array<ArrayBuffer>, name: string, tell: Telling): Promise<Uint8Array<ArrayBuffer>> {
   if (!isGzip(bytes)) return bytes;
   try {
     return await gunzip(bytes, LARGEST_FILE, percent(`Inflating ${name}`, tell));
   } catch (error) {
-    throw new Error(`${name} does not inflate: ${(error as Error).message || 'it is no whole gzip file'}.`);
+    throw new Error(`${name} does not inflate: ${(error as Error).message || 'it is not a complete gzip file'}.`);
   }
 }
 
@@ -97,11 +97,11 @@ async function ownFile(file: Blob, name: string, tell: Telling): Promise<Uint8Ar
   try {
     return new Uint8Array(await file.arrayBuffer());
   } catch {
-    throw new Error(`${name} cannot be read any more: choose it again.`);
+    throw new Error(`${name} can no longer be read: choose it again.`);
   }
 }
 
-/** Kernels do not inflate a file around themselves; an initrd goes to the guest as it is, which does. */
+/** A compressed kernel must be inflated here; an initrd is passed on unchanged, since the guest inflates it. */
 async function ownKernel({ name, own }: OwnGuest, tell: Telling): Promise<Uint8Array<ArrayBuffer>> {
   return inflated(await ownFile(own.kernel, name, tell), name, tell);
 }
@@ -111,7 +111,7 @@ const percent =
   (done, total) =>
     tell(what, total ? Math.min(100, Math.floor((done / total) * 100)) : undefined);
 
-/** Which of the files is the kernel: what is plainly an archive or compressed is the initrd. Throws words for people. */
+/** Decides which of the files is the kernel: a file that is clearly an archive or compressed is the initrd. Throws a readable message. */
 export async function sortFiles(files: readonly File[]): Promise<OwnGuest> {
   if (files.length > 2) throw new Error(`${files.length} files: a kernel, or a kernel and an initrd, can be booted.`);
   const heads = await Promise.all(files.map(async (file) => new Uint8Array(await file.slice(0, 1024).arrayBuffer())));
@@ -119,7 +119,7 @@ export async function sortFiles(files: readonly File[]): Promise<OwnGuest> {
   const kernelAt = files.length === 2 && archives[0] && !archives[1] ? 1 : 0;
   const kernel = files[kernelAt];
   const initrd = files[1 - kernelAt];
-  if (!kernel) throw new Error('No file came: choose a kernel.');
+  if (!kernel) throw new Error('No file was chosen: choose a kernel.');
   const linux = isLinux(heads[kernelAt] ?? new Uint8Array());
   return {
     name: kernel.name,

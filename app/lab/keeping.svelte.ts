@@ -1,19 +1,19 @@
 /**
- * Nothing a person did is lost by a slip: a page that was used and is not saved asks before it goes, and keeps a replay of what was done while it
- * runs, which the next page offers after a crash or a reload.
+ * Protects unsaved work: a page with unsaved work asks before it closes, and regularly stores a replay of the work, which the next page offers after
+ * a crash or a reload.
  */
 import { createStore, del, entries, set, type UseStore } from 'idb-keyval';
 import type { LabState, ShareKind } from '../../engine/worker/protocol';
 import { clock } from '../shared/format';
 import type { Notices } from './notices';
 
-/** ms between two keepings, at least; more where one takes long. */
+/** Minimum ms between two saves; more if a save takes long. */
 const PACE = 10_000;
-/** Of the time, a keeping takes no more than one part in so many. */
+/** Saving takes at most one part in this many of the time. */
 const SHARE = 40;
-/** Bytes of a replay that is kept. */
+/** Maximum bytes of a stored replay. */
 const LARGEST = 8 * 2 ** 20;
-/** ms: what is older is not offered. */
+/** ms: older replays are not offered. */
 const OLDEST = 7 * 24 * 3600 * 1000;
 const LOCK = 'memslot-lab page ';
 
@@ -32,7 +32,7 @@ const store = (): UseStore => {
   return opened;
 };
 
-/** What it needs of the lab whose machine is kept. */
+/** The parts of the lab that it needs. */
 interface KeepingLab extends Notices {
   readonly state: LabState | undefined;
   readonly phase: 'loading' | 'ready' | 'stopped';
@@ -56,24 +56,24 @@ export class Keeping {
     this.#lab = lab;
   }
 
-  /** What was done since the machine was started or saved would be lost. */
+  /** Work since the machine was started or saved would be lost. */
   get unsaved(): boolean {
     return this.#done > this.#savedAt && this.#lab.phase === 'ready';
   }
 
-  /** A person did something to the machine. */
+  /** The person acted on the machine. */
   did(): void {
     this.#done++;
     if (this.#next === 0) this.#next = performance.now() + PACE;
   }
 
-  /** It is saved as a whole. */
+  /** The whole machine is saved. */
   saved(): void {
     this.#savedAt = this.#done;
     void this.#forget(this.#page);
   }
 
-  /** Another machine runs: nothing was done to it yet. */
+  /** Another machine runs, still unused. */
   restart(): void {
     this.#done = 0;
     this.#savedAt = 0;
@@ -93,13 +93,13 @@ export class Keeping {
     setInterval(() => {
       if (this.#next > 0 && performance.now() >= this.#next) void this.#keep();
     }, 1000);
-    // Held as long as the page lives, so that other pages do not offer what is still running.
+    // Held while the page is open, so that other pages do not offer its replay.
     navigator.locks?.request(LOCK + this.#page, () => new Promise<never>(() => {})).catch(() => {});
     const found = await this.#left().catch(() => undefined);
     if (found) this.#offer(found);
   }
 
-  /** The newest that a page has left behind; what is too old goes. */
+  /** The newest one that a page has left behind; old ones are deleted. */
   async #left(): Promise<KeptRun | undefined> {
     const all = (await entries<string, KeptRun>(store())).map(([, kept]) => kept);
     const held = new Set((await navigator.locks?.query())?.held?.map(({ name }) => name));
@@ -144,7 +144,7 @@ export class Keeping {
       if (bytes.length <= LARGEST) await set(this.#page, { page: this.#page, at: Date.now(), guest, bytes } satisfies KeptRun, store());
       this.#keptAt = done;
     } catch {
-      // No replay can be made, or nothing may be stored: leaving still asks.
+      // No replay can be made or stored: closing still asks.
     } finally {
       this.#busy = false;
       const now = performance.now();

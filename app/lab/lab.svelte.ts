@@ -1,4 +1,4 @@
-/** One machine as the page knows it: the last state the worker sent, live figures, and the ways to act on it. */
+/** One machine as the page knows it: the last state from the worker, live figures, and the actions on it. */
 import type {
   Answer,
   Figures,
@@ -26,7 +26,7 @@ import { answerStorage } from './storage';
 import { Trail } from './trail';
 import type { Announcement, WorkerClient } from './worker-client';
 
-/** Lines of the monitor that change nothing that could be lost. */
+/** Monitor lines that change nothing worth saving. */
 const LOOKS = /^\s*(?:(?:info|help|\?|x|xp|p|print|share|layout_save|delvm|gva2gpa|gpa2hva|changeset_check|sum|i|memsave|pmemsave)\b.*)?$/;
 const TRAIL = 28;
 /** ms */
@@ -39,14 +39,14 @@ export class Lab {
   mipsTrail = $state.raw<readonly number[]>([]);
   /** The figures of the last two minutes. */
   readonly trail = new Trail();
-  /** The worker does not answer: since when, in seconds, and what it was asked last. */
+  /** The worker does not answer: for how many seconds, and the last request. */
   silence = $state.raw<{ seconds: number; asked: string | undefined } | undefined>(undefined);
   phase = $state<'loading' | 'ready' | 'stopped'>('loading');
   banners = $state.raw<readonly Banner[]>([]);
   toast = $state.raw<Toast | undefined>(undefined);
-  /** Files with names of code that were read: panes look again. */
+  /** Counts loaded symbol files, so that panes query again. */
   symbolFiles = $state(0);
-  /** What a guest that is being started waits for. */
+  /** What the start of a guest is waiting for. */
   loading = $state.raw<{ what: string; percent: number | undefined } | undefined>(undefined);
   /** QEMU's -append of the guest that runs. */
   append = $state('');
@@ -61,12 +61,12 @@ export class Lab {
   #client: WorkerClient | undefined;
   #onState: (() => void) | undefined;
 
-  /** Does a machine run, well or badly? */
+  /** Is there a machine, running or not? */
   get alive(): boolean {
     return this.#client?.alive ?? false;
   }
 
-  /** A machine has booted: it takes the place of the one that runs. Without `withConsole` what it printed is not shown. */
+  /** A machine has booted and replaces the running one. Without `withConsole` its earlier output is not shown. */
   adopt(attempt: BootAttempt, append: string, withConsole: boolean): void {
     this.#client?.terminate();
     this.#client = attempt.client;
@@ -114,13 +114,13 @@ export class Lab {
     this.#client?.post({ type: 'cancel-replay' });
   }
 
-  /** Why nothing may reach the machine now, or ''. */
+  /** Why no input may reach the machine now, or ''. */
   get held(): string {
-    if (this.replay.running) return 'A replay runs: nothing else reaches the machine until it ends.';
-    return this.debug.behind ? 'The guest stands in its past: nothing reaches it there.' : '';
+    if (this.replay.running) return 'A replay is running: no other input reaches the machine until it ends.';
+    return this.debug.behind ? 'The guest is in its past: no input reaches it there.' : '';
   }
 
-  /** Says so, where nothing may reach the machine now. */
+  /** If no input may reach the machine now, says so and returns true. */
   refuses(): boolean {
     if (!this.held) return false;
     const action = this.replay.running
@@ -130,7 +130,7 @@ export class Lab {
     return true;
   }
 
-  /** What the monitor answers to the line. */
+  /** The monitor's answer to the line. */
   async monitor(line: string): Promise<Answer> {
     const replaced = this.snapshots.before(line);
     try {
@@ -140,7 +140,7 @@ export class Lab {
       else if (!LOOKS.test(line)) this.keeping.did();
       return answer;
     } catch (error) {
-      // `quit` ended the machine: that is no error.
+      // `quit` ended the machine, which is not an error.
       if (/^\s*q(?:uit)?\s*$/.test(line) && this.phase === 'stopped') return { text: '', failed: false };
       throw error;
     } finally {
@@ -148,7 +148,7 @@ export class Lab {
     }
   }
 
-  /** A button's command: shown in the monitor as if typed, so that people learn it. What it prints; throws the reason where it failed. */
+  /** A button's command: shown in the monitor as if typed, so that people learn it. Returns its output; throws the reason if it failed. */
   async command(line: string): Promise<string> {
     this.onMonitorEvent?.(`(lab) ${line}`);
     const answer = await this.monitor(line);
@@ -171,7 +171,7 @@ export class Lab {
     return String(await this.ask({ type: 'call', method: 'digest' }));
   }
 
-  /** Rejects with the reason when there is no such link. `breakpoints`: a layout takes them along. */
+  /** Rejects with the reason if the link cannot be made. `breakpoints`: include them in a layout. */
   async share(what: ShareKind = 'layout', breakpoints = false): Promise<string> {
     const screen = what === 'state' ? this.console.screen() : undefined;
     return String(await this.ask({ type: 'share', what, breakpoints, ...(screen === undefined ? {} : { screen }) }));
@@ -191,12 +191,12 @@ export class Lab {
     }
   }
 
-  /** Looks at the machine and changes nothing. */
+  /** Queries the machine without changing it. */
   async query<Ask extends keyof Queries>(query: Queries[Ask]['query'] & { ask: Ask }): Promise<Queries[Ask]['answer']> {
     return (await this.ask({ type: 'query', query })) as Queries[Ask]['answer'];
   }
 
-  /** Names of the guest's code from a file; what is said of it. */
+  /** Loads symbols from a file; returns a message about them. */
   async loadSymbols(file: File): Promise<void> {
     try {
       const { symbols, unused, slide } = (await this.ask({ type: 'symbols', name: file.name, file })) as SymbolSource;
@@ -208,7 +208,7 @@ export class Lab {
     }
   }
 
-  /** Takes a stopped guest to a line of its code, or one vCPU on by one instruction. Rejects with the reason when it cannot begin. */
+  /** Runs a stopped guest to a line of its code, or steps one vCPU. Rejects with the reason if it cannot start. */
   async seek(goal: { vcpu: number; to?: string; stack?: string }): Promise<SeekAnswer> {
     return (await this.ask({ type: 'seek', ...goal })) as SeekAnswer;
   }
@@ -220,7 +220,7 @@ export class Lab {
     return this.#client?.stage(action) ?? Promise.resolve('The worker has stopped.');
   }
 
-  /** Stages an edit, beginning a change set when none is open; a second edit of a slot takes the place of the first. */
+  /** Stages an edit, beginning a change set when none is open; a second edit of a slot replaces the first. */
   async stageEdit(edit: StagedEdit): Promise<string> {
     if (this.refuses()) return this.held;
     const changeSet = this.state?.changeSet;
@@ -259,7 +259,7 @@ export class Lab {
     });
   }
 
-  /** The next phase of a commit that is stepped through; begins one when none is. */
+  /** Runs the next phase of a stepped commit; begins one if there is none. */
   async stepCommit(): Promise<void> {
     if (this.refuses()) return;
     const refusal = (this.state?.stepping ? '' : await this.stage({ do: 'commit-stepped' })) || (await this.stage({ do: 'step' }));
@@ -285,7 +285,7 @@ export class Lab {
     await this.#travel('redo', 'undo', 'Redone');
   }
 
-  /** Makes an entry of the history the live one: one commit, and one back. `sure`: whatever it takes from under the guest. */
+  /** Goes to an entry of the history, by one commit that can be undone. `sure`: even if it removes memory that the guest uses. */
   async goTo(index: number, sure = false): Promise<void> {
     const { historyAt: from, generation: before } = this.state ?? {};
     if (from === undefined || from === index || this.refuses()) return;
@@ -303,7 +303,7 @@ export class Lab {
   }
 
   /**
-   * True where this would remove memory that the guest uses without its consent: then the person is asked, and `act` does it anyway.
+   * True if this would remove memory that the guest uses, without its consent: then asks the person, and `act` does it anyway.
    */
   async asksFirst(what: { goTo: number } | { layout: string }, verb: string, act: () => Promise<void>): Promise<boolean> {
     const unasked = await this.query({ ask: 'unasked', ...what }).catch(() => []);
@@ -311,7 +311,7 @@ export class Lab {
     if (!first) return false;
     const more = unasked.length > 1 ? ` and ${unasked.length - 1} more` : '';
     this.say({
-      text: `The guest uses ${first.name} at ${hex(first.gpa)}${more} and has not been asked: it will crash.`,
+      text: `The guest uses ${first.name} at ${hex(first.gpa)}${more} and has not been asked for consent: it will crash.`,
       action: { label: `${verb} all the same`, run: () => void act() },
     });
     return true;
@@ -363,7 +363,7 @@ export class Lab {
     }
   }
 
-  /** The worker answers a request and posts the new state in two messages: waits for the second, for a limited time. */
+  /** The worker sends its answer and the new state in two messages: waits for the second, for a limited time. */
   #stateAfter(generation: number | undefined): Promise<void> {
     if (this.state?.generation !== generation) return Promise.resolve();
     return new Promise((resolve) => {
@@ -428,7 +428,7 @@ export class Lab {
   }
 
   #setState(next: LabState): void {
-    // The same slots stay the same array: with thousands of them everything made from it would be made again.
+    // Keep the same array for the same slots: otherwise everything derived from thousands of slots would be recomputed.
     const state = sameSlots(this.state?.slots, next.slots) ? { ...next, slots: this.state!.slots } : next;
     this.state = state;
     this.#onState?.();
@@ -440,14 +440,14 @@ export class Lab {
     const answer = await answerStorage(message, Date.now(), message.op === 'snapshot-put' ? this.snapshots.notes() : {});
     client.post(answer);
     const writes = /^(?:snapshot-put|snapshot-delete|set|delete)$/.test(message.op);
-    const title = writes ? 'Not stored.' : 'Snapshots are out of reach.';
+    const title = writes ? 'Not stored.' : 'Snapshots cannot be reached.';
     if (answer.error) this.tell({ kind: 'storage', tone: 'warn', title, text: answer.error });
     else if (writes) await this.snapshots.refresh();
   }
 
-  /** What a restart would leave, in words. */
+  /** What a restart would keep, as text. */
   get kept(): string {
-    return `Saved layouts and snapshots are safe. A restart begins ${this.starter.request.guest.name} anew: what it did since is lost.`;
+    return `Saved layouts and snapshots are safe. A restart boots ${this.starter.request.guest.name} again: its current state is lost.`;
   }
 
   stopped(title: string, text: string, kind: 'worker' | 'ended' = 'worker'): void {

@@ -5,14 +5,14 @@ import { embedded, tidy } from './embedding';
 /** Chat programs and mail clients start to cut links at about this length. */
 export const LONG_LINK = 2000;
 
-/** Longer than any link the engine makes; it would refuse it too, but need not be sent it. */
+/** Longer than any link the engine makes. The engine would refuse it too, but need not receive it. */
 const LONGEST_FRAGMENT = 4_000_000;
 
 export type LinkKind = ShareKind | 'file';
 
 const KINDS: Record<string, LinkKind> = { l: 'layout', s: 'state', r: 'replay', f: 'file' };
 
-/** What each kind is called where a link is asked about. */
+/** The name of each kind in questions about a link. */
 export const LINK_NOUN: Record<LinkKind, string> = { layout: 'layout', state: 'machine', replay: 'replay', file: 'file' };
 
 export interface SharedLink {
@@ -28,7 +28,7 @@ export function sharedLink(hash: string): SharedLink | undefined {
   return kind && { kind, fragment: fragment.slice(0, LONGEST_FRAGMENT) };
 }
 
-/** What `share` puts before "#...": who opens the link gets the whole page, and the guest that the link names. */
+/** The part before "#..." in `share`: the link opens the whole page and the guest that it names. */
 export function linkBase(location: Location): string {
   const url = new URL(location.href);
   url.hash = '';

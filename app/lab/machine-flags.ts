@@ -1,4 +1,4 @@
-/** What a machine is started with, in QEMU's words: `-m 192M,slots=8,maxmem=4T`, `-smp 2`, `-accel jit,memslot-index=rbtree`. */
+/** The flags of a machine, as in QEMU: `-m 192M,slots=8,maxmem=4T`, `-smp 2`, `-accel jit,memslot-index=rbtree`. */
 import type { MachineConfig } from '../../engine/worker/protocol';
 import { MiB } from '../shared/format';
 
@@ -79,7 +79,7 @@ export function parseSmp(text: string): number {
   return Number(cpus);
 }
 
-/** As `lab` takes it, the index always, since that is what the lab is about. */
+/** As `lab` takes it, always with the index, since that is the subject of the lab. */
 export const formatAccel = ({
   accel = DEFAULT_ACCEL,
   index = DEFAULT_INDEX,
@@ -92,7 +92,7 @@ const short = (bytes: number): string => {
   return suffix ? `${bytes / (SUFFIX[suffix] ?? 1)}${suffix}` : `${bytes}`;
 };
 
-/** What -object and -device made the machine with; '' without them. The engine reads such flags, the page only writes them. */
+/** The -object and -device flags of the machine; '' without them. The engine parses such flags, the page only writes them. */
 export function formatDevices({ objects = [], virtio = [] }: Pick<MachineConfig, 'objects' | 'virtio'>): string {
   const flags = objects.map(({ id, size }) => `-object memory-backend-ram,id=${id},size=${short(size)}`);
   for (const device of virtio) {
@@ -113,7 +113,7 @@ export function formatMemory(config: Pick<MachineConfig, 'ram' | 'slots' | 'maxm
   return config.slots ? `${short(config.ram)},slots=${config.slots},maxmem=${short(config.maxmem)}` : short(config.ram);
 }
 
-/** QEMU's -append: what a kernel can take as its command line. Throws one line that names what is at fault. */
+/** QEMU's -append: checks that a kernel can take it as its command line. Throws one line that names the fault. */
 export function parseAppend(text: string): string {
   const odd = /[^\x20-\x7e]/.exec(text);
   if (odd)

@@ -1,4 +1,4 @@
-/** What the page says to a person: a banner stays until it is closed, a toast goes by itself. */
+/** Messages to the person: a banner stays until it is closed, a toast disappears by itself. */
 
 export interface Banner {
   /** One banner of a kind at a time. */

@@ -1,13 +1,13 @@
-/** The page's side of the service worker: is everything kept for use without a network, does a newer version wait? Nothing of it in development. */
+/** The page's side of the service worker: is everything stored for use without a network, does a newer version wait? Not used in development. */
 import { scriptUrl } from '../shared/script-url';
 
-/** ms: a worker that does not answer is not waited for. */
+/** ms: how long to wait for the worker's answer. */
 const PATIENCE = 2000;
 
 export class Offline {
-  /** The worker has looked: each file of its version is kept. */
+  /** The worker has checked that every file of its version is stored. */
   ready = $state(false);
-  /** Why nothing is kept for use without a network, or ''. */
+  /** Why nothing is stored for use without a network, or ''. */
   impossible = $state('');
   /** A newer version is installed, and waits. */
   update = $state(false);
@@ -32,7 +32,7 @@ export class Offline {
     return false;
   }
 
-  /** Ends what runs: the new version is loaded. */
+  /** Ends the machine and loads the new version. */
   async applyUpdate(): Promise<void> {
     const waiting = this.#registration?.waiting;
     if (!(waiting && (await this.#change(waiting, 'take over')))) location.reload();

@@ -15,20 +15,20 @@ const store = (): UseStore => {
   return opened;
 };
 
-/** Newest first; none where the browser keeps nothing. */
+/** Newest first; empty if the browser stores nothing. */
 export async function recentGuests(): Promise<OwnGuest[]> {
   const all = await entries<string, Kept>(store()).catch(() => []);
   return all.map(([, kept]) => kept).sort((a, b) => b.usedAt - a.usedAt);
 }
 
-/** A failure to keep it is not reported: the guest runs, and its files still exist where they came from. */
+/** A failure to store it is not reported: the guest runs, and its original files still exist. */
 export async function rememberGuest(guest: OwnGuest, flags: MachineFlags, now: number): Promise<void> {
   if (guest.own.kernel.size + (guest.own.initrd?.size ?? 0) > KEPT_GUEST_BYTES) return;
   try {
     await set(guest.name, { ...guest, ...flags, usedAt: now } satisfies Kept, store());
     for (const old of (await recentGuests()).slice(KEPT_GUESTS)) await del(old.name, store());
   } catch {
-    // private window, or no room
+    // private window, or no space
   }
 }
 

@@ -1,6 +1,6 @@
 /**
- * Does the worker answer? Asked once a second. Silence is counted in the seconds in which this page itself was awake and in view: a laptop that
- * slept or a tab in the background says nothing about the worker. Silence is no death: a large commit or snapshot takes seconds too.
+ * Pings the worker once a second. Silence counts only while this page itself was awake and in view: a sleeping laptop or a background tab proves
+ * nothing about the worker. A silent worker may be alive, since a large commit or snapshot takes seconds too.
  */
 export interface PulseDeps {
   ping(): void;
@@ -28,7 +28,7 @@ export class Pulse {
     this.#at = deps.now();
   }
 
-  /** The worker said something, whatever it was. */
+  /** The worker sent a message of any kind. */
   heard(): void {
     this.#asked = false;
     this.#silent = 0;
@@ -37,7 +37,7 @@ export class Pulse {
     this.#deps.tell(0);
   }
 
-  /** To be called every PULSE_MS; a call that comes much later was held up itself. */
+  /** To be called every PULSE_MS; a call that is much later was itself delayed. */
   tick(): void {
     const { now, visible, ping, tell } = this.#deps;
     const passed = now() - this.#at;

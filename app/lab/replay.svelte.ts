@@ -1,4 +1,4 @@
-/** A replay as the page sees it: how far it is, and what came of it. */
+/** A replay as the page sees it: its progress and its result. */
 import type { ReplayView } from '../../engine/worker/protocol';
 import { count, sentence } from '../shared/format';
 import type { Notices } from './notices';

@@ -2,7 +2,7 @@
 import type { Lab } from './lab.svelte';
 
 export interface LabScripting {
-  /** What the monitor prints for the line, without its prompt. */
+  /** The monitor's output for the line, without its prompt. */
   monitor(line: string): Promise<string>;
   console: {
     /** Everything on the guest's console, scrolled-off lines included, as plain text. */
@@ -10,11 +10,13 @@ export interface LabScripting {
     /** As if typed; "\r" is Enter. */
     type(text: string): void;
   };
-  /** Memory regions and devices as a layout holds them. */
+  /** Memory regions and devices, as in a layout. */
   layout(): Promise<unknown>;
   /** SHA-256 over vCPUs, devices, layout and RAM, hex. */
   digest(): Promise<string>;
-  /** A link that opens this layout, this machine as it is now (state), or a replay of it from its start. Rejects with the reason when there is none. */
+  /**
+   * A link that opens this layout, this machine as it is now (state), or a replay of it from its start. Rejects with the reason if it cannot be made.
+   */
   share(what?: 'layout' | 'state' | 'replay'): Promise<string>;
 }
 

@@ -1,4 +1,6 @@
-/** From a state or replay, which names its machine, to what can be booted: the guest is one that the page serves, or one of this browser's own. */
+/**
+ * Resolves the machine that a state or replay names to one that can be booted: the guest is one that the page serves, or one stored in this browser.
+ */
 import type { InspectedFile, InspectedLink } from '../../engine/worker/protocol';
 import type { BootRequest } from './boot-request';
 import type { FileLink } from './file-link';
@@ -13,7 +15,7 @@ type Spec = Extract<InspectedLink, { kind: 'state' | 'replay' }>['spec'];
 export const inspectLink = (link: string): Promise<InspectedLink> =>
   inFreshWorker((client) => client.request<InspectedLink>({ type: 'inspect-link', link }));
 
-/** Asks a worker of its own, since a link may come before there is any. Rejects as `ask` does, and when the worker ends. */
+/** Asks a separate worker, since a link may arrive before there is one. Rejects as `ask` does, and if the worker ends. */
 export async function inFreshWorker<T>(ask: (client: WorkerClient) => Promise<T>): Promise<T> {
   let failed = (_reason: Error): void => {};
   const client = new WorkerClient((said) => {
@@ -29,16 +31,16 @@ export async function inFreshWorker<T>(ask: (client: WorkerClient) => Promise<T>
   }
 }
 
-/** What the file holds; rejects when it is not the one that the link names, or no whole file. */
+/** The file's contents; rejects if it is not the file that the link names, or not complete. */
 export function inspectLinked(bytes: Uint8Array, { sha256 }: FileLink): Promise<InspectedFile> {
   return inFreshWorker(async (client) => {
     const hash = await client.request<string>({ type: 'hash-file', bytes });
-    if (hash !== sha256) throw new Error(`its SHA-256 is ${hash}, the link names ${sha256}: it is another file, or was changed since`);
+    if (hash !== sha256) throw new Error(`its SHA-256 is ${hash}, the link names ${sha256}: it is a different file, or has changed`);
     return client.request<InspectedFile>({ type: 'inspect-file', bytes });
   });
 }
 
-/** Throws when there is no such guest. `own`: files that this browser remembers will do too. */
+/** Throws when there is no such guest. `own`: files that this browser remembers are accepted too. */
 export async function requestFor(spec: Spec, own: boolean): Promise<BootRequest> {
   const served: GuestEntry[] = await listGuests().catch(() => [MEMLAB]);
   const known: (GuestEntry | OwnGuest)[] = own ? [...served, ...(await recentGuests())] : served;

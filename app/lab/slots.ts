@@ -1,4 +1,4 @@
-/** Slots and commits of a state: whether two layouts are the same, what lies at an address, and a commit as a line of text. */
+/** Slots and commits of a state: compares layouts, finds what is at an address, and describes a commit in a line of text. */
 import type { HistoryView, SlotView } from '../../engine/worker/protocol';
 import { arrows, hex, plural } from '../shared/format';
 

@@ -1,4 +1,4 @@
-/** What this browser keeps of machines: whole ones (savevm, loadvm, delvm) and layouts (layout_save, layout_load), as one list. */
+/** Saved machines (savevm, loadvm, delvm) and layouts (layout_save, layout_load) in this browser, as one list. */
 import type { Answer, InspectedFile, LabState, ShareKind } from '../../engine/worker/protocol';
 import { KEPT_MACHINE } from '../shared/bounds';
 import { plural } from '../shared/format';
@@ -26,7 +26,7 @@ export type Saved = { name: string; date: number; size: number; map: string | un
 );
 export type Kind = Saved['kind'];
 
-/** What is under way on a machine snapshot; percent of its RAM. */
+/** Progress of a machine snapshot, in percent of its RAM. */
 export interface Work {
   words: string;
   percent: number | undefined;
@@ -38,7 +38,7 @@ const SCREEN_KEPT = 4000;
 /** The command, and its name in quotes or plain. */
 const LOAD = /^\s*(loadvm|layout_load)\s+(?:"((?:[^"\\]|\\.)*)"|(\S+))\s*$/;
 
-/** What a load that a line of the monitor asks for is about to replace. */
+/** The state that a load requested at the monitor is about to replace. */
 type Replaced = { kind: 'machine'; name: string; screen: string } | { kind: 'layout'; name: string; at: number };
 
 /** A machine that has been replaced. */
@@ -70,7 +70,7 @@ interface SnapshotsLab extends Notices {
 export class Snapshots {
   list = $state.raw<readonly Saved[]>([]);
   work = $state.raw<Work | undefined>(undefined);
-  /** What was loaded last, and what takes that back: until the next load, or until another machine is started. */
+  /** The last load and its undo, until the next load or the start of another machine. */
   back = $state.raw<{ name: string; run(): void } | undefined>(undefined);
   /** Bytes of this browser's storage for the page, as the browser reports them. */
   storage = $state.raw<{ used: number; quota: number } | undefined>(undefined);
@@ -96,7 +96,7 @@ export class Snapshots {
       this.list = list.sort((a, b) => b.date - a.date);
       this.storage = await storageUse();
     } catch (error) {
-      this.#lab.tell({ kind: 'storage', tone: 'warn', title: 'Snapshots are out of reach.', text: storageFailure(error) });
+      this.#lab.tell({ kind: 'storage', tone: 'warn', title: 'Snapshots cannot be reached.', text: storageFailure(error) });
     }
   }
 
@@ -120,7 +120,7 @@ export class Snapshots {
     await this.#busy('machine', `Loading ${saved.name}`, () => this.#loadMachine(saved.machine));
   }
 
-  /** A layout of a machine of another shape: one of its shape can be started for it. */
+  /** A layout for a different machine: a matching one can be started for it. */
   #offerMatching(saved: Extract<Saved, { kind: 'layout' }>, refusal: string): void {
     const lab = this.#lab;
     const shape = shapeOf(saved.layout.text);
@@ -144,7 +144,7 @@ export class Snapshots {
     });
   }
 
-  /** Into the machine that runs when it is one like the snapshot's, else into one that is started for it. */
+  /** Loads it into the running machine if that matches, otherwise into one that is started for it. */
   async #loadMachine(machine: SavedSnapshot): Promise<void> {
     const lab = this.#lab;
     this.#lab.dismiss('snapshot');
@@ -174,7 +174,7 @@ export class Snapshots {
     }
   }
 
-  /** The running machine, before another replaces it; undefined where none runs, or where it is too large. */
+  /** The running machine, before another replaces it; undefined if none runs, or it is too large. */
   async #keep(): Promise<Kept | undefined> {
     const lab = this.#lab;
     if (lab.phase !== 'ready') return undefined;
@@ -188,13 +188,13 @@ export class Snapshots {
       await lab.starter.boot({ ...request, link: undefined, replay: undefined });
       await lab.loadBytes(bytes);
       this.#write(screen);
-      lab.say({ text: 'The machine from before is back.' });
+      lab.say({ text: 'The previous machine is restored.' });
     } catch (error) {
       this.#failed(error);
     }
   }
 
-  /** What a line of the monitor that loads something takes away: the console's screen, or the place in the history. */
+  /** The state that a loading monitor line discards: the console's screen, or the place in the history. */
   before(line: string): Replaced | undefined {
     const found = LOAD.exec(line);
     if (!found) return undefined;
@@ -205,7 +205,7 @@ export class Snapshots {
       : { kind: 'layout', name, at: this.#lab.state?.historyAt ?? 0 };
   }
 
-  /** The line was typed or clicked, has succeeded and printed this. There is a way back; after a loadvm the console shows what it showed when the snapshot was made. */
+  /** The line, typed or clicked, succeeded and printed this. Offers undo; after a loadvm the console shows the screen stored with the snapshot. */
   async loaded(replaced: Replaced | undefined, printed: string): Promise<void> {
     if (!replaced) return;
     const { name } = replaced;
@@ -221,7 +221,7 @@ export class Snapshots {
       try {
         await this.#lab.loadBytes();
         this.#write(screen);
-        this.#lab.say({ text: 'The machine from before is back.' });
+        this.#lab.say({ text: 'The previous machine is restored.' });
       } catch (error) {
         this.#failed(error);
       }
@@ -229,7 +229,7 @@ export class Snapshots {
     this.#wayBack(name, undo);
   }
 
-  /** In the toast, and in the pane for as long as it can be done. */
+  /** In the toast, and in the pane while it is possible. */
   #wayBack(name: string, undo: () => Promise<void>): void {
     const run = (): void => {
       this.back = undefined;
@@ -250,7 +250,7 @@ export class Snapshots {
     this.#lab.console.show(screen.replace(/\r?\n/g, '\r\n'));
   }
 
-  /** What is noted with a snapshot that the engine has just made. */
+  /** The page's data for a snapshot that the engine has just made. */
   notes(): SnapshotNotes {
     const { state, console } = this.#lab;
     if (!state) return {};
@@ -298,14 +298,14 @@ export class Snapshots {
   async exportFile(saved: Saved): Promise<void> {
     try {
       const bytes = saved.kind === 'layout' ? saved.layout.text : await readSnapshot(saved.name);
-      if (bytes === undefined) throw new Error(`${saved.name} is not there any more.`);
+      if (bytes === undefined) throw new Error(`${saved.name} no longer exists.`);
       saveAs(bytes, `${saved.name}.${saved.kind === 'layout' ? 'json' : 'mslm'}`);
     } catch (error) {
       this.#failed(error);
     }
   }
 
-  /** Checked whole before it is listed; nothing of it is loaded. */
+  /** Checked completely before it is listed; nothing of it is loaded. */
   async importFile(file: File): Promise<void> {
     const lab = this.#lab;
     lab.dismiss('import');
@@ -358,7 +358,7 @@ export class Snapshots {
     this.work = { words, percent: total ? Math.floor((done / total) * 100) : undefined };
   }
 
-  /** The monitor's command is over. */
+  /** The monitor's command has ended. */
   idle(): void {
     if (this.work && /^(?:Saving|Loading) the machine$/.test(this.work.words)) this.work = undefined;
   }
@@ -389,7 +389,7 @@ function notesOf({
   };
 }
 
-/** -m of the machine that a layout's text is of; undefined where it names none. */
+/** -m of the machine in a layout's text; undefined if it has none. */
 function shapeOf(text: string): { ram: number; slots: number; maxmem: number } | undefined {
   try {
     const { machine } = JSON.parse(text) as { machine?: Record<string, unknown> };

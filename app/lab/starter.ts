@@ -29,17 +29,17 @@ interface StarterLab extends Notices {
   store(client: WorkerClient, message: Extract<Announcement, { type: 'storage' }>): Promise<void>;
 }
 
-/** The guest of this name that the page serves or this browser remembers, for its next reset; memlab where there is none. */
+/** The guest of this name that the page serves or this browser remembers, for the next reset; memlab if there is none. */
 async function knownGuest(name: string): Promise<GuestEntry | OwnGuest> {
   const known: (GuestEntry | OwnGuest)[] = [...(await listGuests().catch(() => [MEMLAB])), ...(await recentGuests())];
   return known.find((each) => each.name === name) ?? MEMLAB;
 }
 
 export class Starter {
-  /** What runs now, so that it can be started again; its link is forgotten when that was refused. */
+  /** The running machine's request, so that it can be started again; without its link if that was refused. */
   request: BootRequest = { guest: MEMLAB, memory: DEFAULT_MEMORY };
   readonly #lab: StarterLab;
-  /** Of the machine that was asked for last: aborted when another is. */
+  /** Of the last requested machine: aborted by the next request. */
   #turn = new AbortController();
   #attempt: BootAttempt | undefined;
 
@@ -47,7 +47,7 @@ export class Starter {
     this.#lab = lab;
   }
 
-  /** Another machine is asked for: what was on its way ends without a word. A caller that waits for something asks its turn before it acts. */
+  /** Another machine is requested: the pending start ends silently. A caller that waits must check its turn before it acts. */
   #next(): AbortSignal {
     this.#turn.abort();
     this.#turn = new AbortController();
@@ -57,7 +57,7 @@ export class Starter {
     return this.#turn.signal;
   }
 
-  /** Boots what the address asks for, else memlab. */
+  /** Boots what the address requests, otherwise memlab. */
   async start(): Promise<void> {
     window.addEventListener('hashchange', () => this.#hashChanged());
     onLayoutsChanged(() => void this.#lab.snapshots.refresh());
@@ -69,7 +69,7 @@ export class Starter {
     else await this.#open(link);
   }
 
-  /** `?guest=NAME`: memlab where there is no such guest, and a line that says which there are. */
+  /** `?guest=NAME`: without such a guest, memlab and a line that lists the available ones. */
   async #bootNamed(name: string, link: SharedLink | undefined): Promise<void> {
     const turn = this.#next();
     const guests = await listGuests().catch(() => [MEMLAB]);
@@ -82,7 +82,7 @@ export class Starter {
     this.#lab.tell({ kind: 'link', tone: 'warn', title: `There is no guest “${name}”:`, text });
   }
 
-  /** A layout is for memlab; a state or a replay names its machine, so that is asked first. */
+  /** A layout is for memlab; a state or a replay names its machine, so inspect it first. */
   async #open(link: SharedLink | undefined): Promise<void> {
     if (!link || link.kind === 'layout') return void (await this.boot({ guest: MEMLAB, memory: DEFAULT_MEMORY, link: link?.fragment }));
     if (link.kind === 'file') return this.#openLinked(link.fragment);
@@ -105,7 +105,7 @@ export class Starter {
     this.#lab.tell({ kind: 'link', tone: 'bad', title: 'Link refused:', text: `${sentence(reason)} ${after}` });
   }
 
-  /** A machine or replay that lies elsewhere: fetched, held against the link's hash, and only then looked at. */
+  /** A machine or replay on a server: fetched, compared with the link's hash, and only then parsed. */
   async #openLinked(fragment: string): Promise<void> {
     const turn = this.#next();
     const tell = (what: string, percent: number | undefined): void => {
@@ -127,7 +127,7 @@ export class Starter {
     }
   }
 
-  /** Throws the reason when the machine in the file does not go on here. */
+  /** Throws the reason if the machine in the file cannot continue here. */
   async #bootFile(
     name: string,
     { shape, guest }: Extract<InspectedFile, { kind: 'machine' }>,
@@ -139,10 +139,11 @@ export class Starter {
     const load = (client: WorkerClient): Promise<unknown> => client.request({ type: 'load', bytes });
     const reason = await this.#try({ guest: await knownGuest(guest), ...machine }, turn, load);
     if (reason !== undefined) throw new Error(reason);
-    if (!turn.aborted) this.#lab.say({ text: `Opened ${name}: its SHA-256 is the link's. The guest continues from where it was saved.` });
+    if (!turn.aborted)
+      this.#lab.say({ text: `Opened ${name}: its SHA-256 matches the link. The guest continues from where it was saved.` });
   }
 
-  /** A replay file, looked at already: its machine takes the place of the one that runs, which is asked first. */
+  /** A replay file that was already inspected: its machine replaces the running one after confirmation. */
   openReplayFile(name: string, bytes: Uint8Array, spec: Parameters<typeof requestFor>[0]): void {
     const open = async (): Promise<void> => {
       this.#lab.dismiss('new-link');
@@ -158,12 +159,12 @@ export class Starter {
     this.#askToReplace(`Replay ${name}?`, 'Replay', () => void open());
   }
 
-  /** The replay that another page has kept; the machine that runs ends. */
+  /** The replay that another page has stored; the running machine ends. */
   async openKept(bytes: Uint8Array): Promise<void> {
     const turn = this.#next();
     try {
       const found = await this.#lab.inspect(bytes);
-      if (found.kind !== 'replay') throw new Error('it is no replay');
+      if (found.kind !== 'replay') throw new Error('it is not a replay');
       const request = await requestFor(found.spec, true);
       const reason = turn.aborted ? '' : await this.boot({ ...request, replay: bytes }, turn);
       if (reason) throw new Error(reason);
@@ -172,15 +173,15 @@ export class Starter {
       this.#lab.tell({
         kind: 'import',
         tone: 'bad',
-        title: 'What was kept cannot be brought back:',
+        title: 'The saved work cannot be restored:',
         text: sentence((error as Error).message),
       });
     }
   }
 
   /**
-   * Starts the guest in a worker of its own and lets it take the place of the one that runs; when it does not start, that one keeps running,
-   * and where none runs, memlab starts. A link is passed on unchecked: the engine judges it. The refusal, or ''.
+   * Starts the guest in a new worker and lets it replace the running one. If it does not start, the running one continues, or memlab starts if there
+   * is none. A link is passed on unchecked, since the engine checks it. Returns the refusal, or ''.
    */
   async boot(request: BootRequest, turn = this.#next()): Promise<string> {
     const reason = await this.#try(request, turn);
@@ -198,7 +199,7 @@ export class Starter {
     return reason;
   }
 
-  /** A machine like the snapshot's, with the snapshot loaded into it; takes the place of what runs only then. The refusal, or ''. */
+  /** Starts a machine like the snapshot's and loads the snapshot into it; only then replaces the running one. Returns the refusal, or ''. */
   async bootSnapshot(name: string, machine: Pick<BootRequest, 'memory' | 'smp' | 'cpu' | 'devices'>, line: string): Promise<string> {
     const load = async (client: WorkerClient): Promise<void> => {
       const answer = await client.request<Answer>({ type: 'monitor', line });
@@ -208,7 +209,7 @@ export class Starter {
     return (await this.#try({ guest: await knownGuest(name), ...machine }, turn, load)) ?? '';
   }
 
-  /** `load`: puts the machine that has booted into another state. The reason when it does not start; undefined when it runs, or when its turn is over. */
+  /** `load`: puts the booted machine into another state. Returns the reason if it does not start; undefined if it runs, or its turn is over. */
   async #try(request: BootRequest, turn: AbortSignal, load?: (client: WorkerClient) => Promise<unknown>): Promise<string | undefined> {
     if (turn.aborted) return undefined;
     const append = request.append ?? request.guest.append ?? '';
@@ -237,7 +238,7 @@ export class Starter {
         (client, asked) => void this.#lab.store(client, asked),
       );
       this.#attempt = attempt;
-      // A worker that was ended says nothing more.
+      // A terminated worker sends no more messages.
       const overtaken = new Promise<void>((resolve) => turn.addEventListener('abort', () => resolve()));
       await Promise.race([overtaken, attempt.booted.then(() => load?.(attempt.client))]);
       if (!turn.aborted) this.#adopt(attempt, { ...request, append }, load === undefined);
@@ -267,7 +268,7 @@ export class Starter {
     void this.boot(this.request);
   }
 
-  /** Of the machine that runs: a link or a replay was refused, and it booted without. */
+  /** The running machine booted without its link or replay, which was refused. */
   refused(reason: string): void {
     const { link, replay, guest } = this.request;
     this.request = { ...this.request, link: undefined, replay: undefined };
@@ -279,7 +280,7 @@ export class Starter {
 
   #hashChanged(): void {
     const link = sharedLink(location.hash);
-    // Back takes the question with it.
+    // Back also closes the question.
     this.#lab.dismiss('new-link');
     if (!link) return;
     const noun = LINK_NOUN[link.kind];

@@ -54,7 +54,7 @@ export async function deleteLayout(name: string): Promise<void> {
 
 /**
  * Machine snapshots (database memslot-lab snapshots, store machines): the file under `file NAME` and what a list shows of it under
- * `meta NAME`, so that a list reads no files. Both are written in one transaction: a tab that is closed midway leaves what was there.
+ * `meta NAME`, so that a list reads no files. Both are written in one transaction: a tab that is closed midway leaves the old data.
  */
 let openedSnapshots: UseStore | undefined;
 const snapshotStore = (): UseStore => {
@@ -74,9 +74,9 @@ export interface SnapshotNotes {
   cpu?: string;
   /** Its -object and -device */
   devices?: string;
-  /** Slots as a layout's text has them, for the small picture. */
+  /** Slots as in a layout's text, for the small picture. */
   map?: string;
-  /** The end of what stood on the guest's console. */
+  /** The end of the guest's console text. */
   screen?: string;
 }
 
@@ -108,7 +108,7 @@ export async function deleteSnapshot(name: string): Promise<void> {
   changes?.postMessage('changed');
 }
 
-/** Answers the worker; a failing store becomes an error in words, so that the monitor can print it. */
+/** Answers the worker; a storage failure becomes a readable error that the monitor can print. */
 export async function answerStorage(
   request: Extract<FromWorker, { type: 'storage' }>,
   now: number,
@@ -151,17 +151,17 @@ export async function answerStorage(
   }
 }
 
-/** Bytes that the page uses of what the browser gives it; undefined where it does not tell. */
+/** Bytes used and granted by the browser; undefined if it does not report them. */
 export async function storageUse(): Promise<{ used: number; quota: number } | undefined> {
   const told = await navigator.storage?.estimate().catch(() => undefined);
   return told?.usage === undefined || told.quota === undefined ? undefined : { used: told.usage, quota: told.quota };
 }
 
-/** Chromium reports 10 GiB more than is used, whatever the disk has, so that pages cannot identify people by their disks. */
+/** Chromium reports 10 GiB more than is used, regardless of the disk, so that pages cannot identify people by their disks. */
 function leftWords(needed: number, use: { used: number; quota: number } | undefined): string {
   if (!use) return '';
   const left = Math.max(0, use.quota - use.used);
-  return left < needed ? `, ${size(left)} are left` : `; it reports ${size(left)} left, but does not grant them`;
+  return left < needed ? `, ${size(left)} are left` : `; it reports ${size(left)} free, but does not grant them`;
 }
 
 /** `needed`: bytes that were to be kept. */
@@ -169,7 +169,7 @@ export function storageFailure(error: unknown, needed?: number, use?: { used: nu
   const name = error instanceof Error ? error.name : '';
   if (name === 'QuotaExceededError') {
     const figures = needed === undefined ? '' : `: ${size(needed)} are needed${leftWords(needed, use)}`;
-    return `The browser has no room left${figures}. Delete saved layouts or snapshots, or save a file instead.`;
+    return `The browser has no space left${figures}. Delete saved layouts or snapshots, or save a file instead.`;
   }
   // Chromium gives a frame of another site an UnknownError when it blocks that one's storage.
   if (name === 'InvalidStateError' || name === 'SecurityError' || /denied permission/.test(String(error)))

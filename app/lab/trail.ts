@@ -1,9 +1,9 @@
-/** The live figures of the last two minutes, for charts. The worker sends figures only while something changes: between two the last ones hold. */
+/** The live figures of the last two minutes, for charts. The worker sends figures only while something changes; the last ones hold until the next. */
 import type { Figures, Rates } from '../../engine/worker/protocol';
 import { TRAIL_SECONDS } from '../shared/bounds';
 
 export type TrailKey = 'mips' | 'compiled' | 'windowsDropped' | keyof Rates;
-/** s: no figures for so long are not a late message, but a guest that waits. */
+/** s: after this time without figures the guest is waiting; a shorter gap may be a late message. */
 const GAP = 0.6;
 const BEFORE = 0.25;
 

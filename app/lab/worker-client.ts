@@ -4,10 +4,10 @@ import type { FromWorker, StageAction, ToWorker } from '../../engine/worker/prot
 import { scriptUrl } from '../shared/script-url';
 import { PULSE_MS, Pulse } from './pulse';
 
-/** What the worker says unasked, everything but answers, and that it says nothing. */
+/** The worker's messages other than answers, and its silence. */
 export type Announcement =
   | Exclude<FromWorker, { type: 'result' | 'pong' | 'living' | 'core-wanted' }>
-  /** It has not answered for so many seconds; 0: it answers again. `asked`: what it may be busy with. */
+  /** It has not answered for this many seconds; 0: it answers again. `asked`: what it may be busy with. */
   | { type: 'silent'; seconds: number; asked: string | undefined };
 
 type Request = DistributiveOmit<
@@ -43,7 +43,7 @@ interface Pending {
   reject(error: Error): void;
 }
 
-/** Seconds in which a worker says its first word, its script on the way through a slow network. */
+/** Time limit for a worker's first message, in seconds; its script may load over a slow network. */
 const STARTS_WITHIN = 30;
 
 export class WorkerClient {
@@ -51,7 +51,7 @@ export class WorkerClient {
   #pending = new Map<number, Pending>();
   #nextId = 1;
   #alive = true;
-  /** It has said something. */
+  /** It has sent a message. */
   #heard = false;
   readonly #ended = new AbortController();
   readonly #pulse: Pulse;
@@ -89,7 +89,7 @@ export class WorkerClient {
     };
   }
 
-  /** For a worker that may not do it itself. */
+  /** Compiles for a worker that may not compile itself. */
   async #compile(url: string): Promise<void> {
     try {
       const response = await fetch(url);
@@ -99,7 +99,7 @@ export class WorkerClient {
     }
   }
 
-  /** A worker that ends by itself or is killed sends no event, but the lock that it held is free then. */
+  /** A worker that ends by itself or is killed sends no event, but it releases its lock. */
   async #outlive(lock: string, fatal: (reason: string) => void): Promise<void> {
     try {
       await navigator.locks.request(lock, { signal: this.#ended.signal }, () => fatal('It ended without an error.'));
@@ -108,7 +108,7 @@ export class WorkerClient {
     }
   }
 
-  /** The oldest question that waits for its answer, in words. */
+  /** The oldest unanswered request, as text. */
   get #asked(): string | undefined {
     return this.#pending.values().next().value?.words;
   }
@@ -157,7 +157,7 @@ export class WorkerClient {
   }
 }
 
-/** What a request asks for, where that may take long. */
+/** Text for requests that may take long. */
 function wordsOf(message: Request): string | undefined {
   switch (message.type) {
     case 'monitor':

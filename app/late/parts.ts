@@ -1,4 +1,4 @@
-/** The parts of the page that a first visit does not wait for. All of them come soon after it, so that they are there when they are wanted. */
+/** The parts of the page that a first visit does not wait for. All are loaded soon afterwards, so that they are ready when needed. */
 import { Late } from '../shared/late.svelte';
 
 const component = <Part>(fetch: () => Promise<{ default: Part }>): Late<Part> =>
@@ -17,7 +17,7 @@ export const late = {
   picker: component(() => import('../panes/head/GuestPicker.svelte')),
 };
 
-/** One after another, each when the page has nothing to do. */
+/** Loads one after another, each when the page is idle. */
 export async function prepareAll(): Promise<void> {
   for (const part of Object.values(late)) {
     await idle();
@@ -25,7 +25,7 @@ export async function prepareAll(): Promise<void> {
   }
 }
 
-/** ms: on a machine that is never idle they come all the same. */
+/** ms: on a machine that is never idle they are loaded anyway. */
 const PATIENCE = 500;
 
 const idle = (): Promise<void> =>

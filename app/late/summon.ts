@@ -1,9 +1,9 @@
-/** Dialogs that are fetched when they are first opened. */
+/** Dialogs that are loaded when they are first opened. */
 import { tick } from 'svelte';
 import type { Notices } from '../lab/notices';
 import type { Late } from '../shared/late.svelte';
 
-/** Runs `then` once the part is on the page; says so, with a way to ask again, where it did not load. */
+/** Runs `then` once the part is loaded; if it fails to load, says so and offers to retry. */
 export async function summon(notices: Pick<Notices, 'say'>, part: Late<unknown>, what: string, then: () => void): Promise<void> {
   if (await part.load()) {
     await tick();

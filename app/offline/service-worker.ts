@@ -1,8 +1,7 @@
 /**
- * Keeps one whole version of the page for use without a network. What belongs to a version is listed with hashes by scripts/precache.ts, in the
- * first line of the built file; it is installed only when every file has its hash, and served only as a whole. Guests that `npm run guests`
- * prepared are kept when they are used. A version that waits takes over when it is asked to; while other tabs are open the files of
- * their versions stay.
+ * Stores one complete version of the page for use without a network. scripts/precache.mjs lists the files of a version with their hashes in the first
+ * line of the built file. A version is installed only if every file matches its hash, and is served only as a whole. Guests that `npm run guests`
+ * prepared are stored when used. A waiting version takes over on request; while other tabs are open the files of their versions stay.
  */
 
 interface Precache {
@@ -11,7 +10,7 @@ interface Precache {
   files: Record<string, string>;
 }
 
-/** What is used of the service worker's globals; TypeScript's own types of them cannot stand beside the DOM's. */
+/** The globals of a service worker that are used here; TypeScript's own types for them conflict with the DOM's. */
 interface Lasting extends Event {
   waitUntil(promise: Promise<unknown>): void;
 }
@@ -32,7 +31,7 @@ interface Scope {
 const worker = self as unknown as Scope;
 const { version, files } = worker.precache;
 const { scope } = worker.registration;
-/** Caches belong to the origin, on which another copy may live in another folder. */
+/** Caches belong to the origin, which may host another copy in another folder. */
 const OURS = `memslot-lab ${scope} `;
 const FILES = `${OURS}${version}`;
 const GUESTS = `${OURS}guests`;
@@ -86,7 +85,7 @@ async function guest(event: Fetching): Promise<Response> {
   const cache = await caches.open(GUESTS);
   try {
     const response = await fetch(event.request);
-    // A copy that finds no room is no reason to fail.
+    // Failing to store a copy is no reason to fail.
     if (response.ok) event.waitUntil(cache.put(event.request, response.clone()).catch(() => {}));
     return response;
   } catch (error) {

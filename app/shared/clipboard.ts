@@ -1,6 +1,6 @@
-/** The clipboard, also where the browser has no clipboard API (plain http, a frame without permission): the old command does it then. */
+/** The clipboard, also without the clipboard API (plain http, a frame without permission), using the old command. */
 
-/** False where the browser allows neither way. Call it from a click or a key. */
+/** False if the browser allows neither. Call it from a click or a key. */
 export async function copyText(text: string): Promise<boolean> {
   try {
     await navigator.clipboard.writeText(text);

@@ -33,7 +33,7 @@ export const plural = (value: number, one: string, many = `${one}s`): string => 
 
 const SUFFIX: Record<string, number> = { k: KiB, m: MiB, g: GiB, t: TiB };
 
-/** An address or a size as the monitor takes them: 0x..., decimal, 64M, 4G. undefined when it is none. */
+/** Parses an address or a size as the monitor does: 0x..., decimal, 64M, 4G. undefined if it is not a number. */
 export function parseNumber(text: string): number | undefined {
   const trimmed = text.trim();
   if (/^0x[0-9a-f]{1,13}$/i.test(trimmed)) return Number.parseInt(trimmed, 16);
@@ -43,7 +43,7 @@ export function parseNumber(text: string): number | undefined {
   return Number.isSafeInteger(value) ? value : undefined;
 }
 
-/** A size so that the monitor would take it back: 64M where it is whole, else hex. */
+/** A size in a form that the monitor accepts: 64M if it is a whole number, otherwise hex. */
 export function sizeInput(bytes: number): string {
   for (const [unit, name] of UNITS) if (bytes >= unit && bytes % unit === 0) return `${bytes / unit}${name[0]}`;
   return hex(bytes);

@@ -1,7 +1,7 @@
 /**
- * The focus never falls to nowhere. What had it goes away (an entry is dropped, a form is sent) or can no longer have it (the last undo):
- * then it goes to the next thing in the same list, else to where `fallback` says. A click beside everything still takes it away.
- * A list with `data-own-focus` sees to its own focus, later: its next thing is not there yet.
+ * Keeps the focus from getting lost. If the focused element disappears (an entry is dropped, a form is sent) or can no longer have the focus (the
+ * last undo), the focus goes to the next element in the same list, otherwise to `fallback`. A click on an empty place still removes it. A list with
+ * `data-own-focus` handles its own focus later, since its next element does not exist yet.
  */
 export function keepFocus(fallback: (lost: HTMLElement) => HTMLElement | undefined): () => void {
   let last: { element: HTMLElement; list: Element | undefined; index: number } | undefined;
@@ -25,7 +25,7 @@ export function keepFocus(fallback: (lost: HTMLElement) => HTMLElement | undefin
     if (list?.hasAttribute('data-own-focus')) return;
     (inList(list, index) ?? fallback(element))?.focus();
   };
-  // A pane that sees to its own focus comes first: it does so once the page is as its state says.
+  // A pane that handles its own focus goes first: it does so once the page is rendered.
   const observer = new MutationObserver(() => {
     if (timer === undefined && lost()) timer = setTimeout(look);
   });
@@ -40,10 +40,10 @@ export function keepFocus(fallback: (lost: HTMLElement) => HTMLElement | undefin
   };
 }
 
-/** Whoever scrolls the focused row out of a long table has not lost it by a key. */
+/** A focused row that is scrolled out of a long table was not lost by a key. */
 const POINTING = ['pointerdown', 'wheel'];
 
-/** A button that was disabled stays the active element for a moment, and hears nothing. */
+/** A disabled button stays the active element for a moment, and gets no events. */
 const nowhere = (): boolean => {
   const active = document.activeElement;
   return active === null || active === document.body || !usable(active);
@@ -51,7 +51,7 @@ const nowhere = (): boolean => {
 
 const usable = (element: Element): boolean => element.isConnected && element.checkVisibility() && !element.matches(':disabled');
 
-/** What stands where the lost one stood, or before it. */
+/** The element at the position of the lost one, or before it. */
 function inList(list: Element | undefined, index: number): HTMLElement | undefined {
   if (!list || !usable(list)) return undefined;
   const item = list.children[Math.min(index, list.children.length - 1)];

@@ -1,4 +1,4 @@
-/** What the page does without at first: fetched when it is wanted, or once the page has nothing else to do. */
+/** Parts that the page loads late: when they are needed, or once the page is idle. */
 
 /** A browser may remember that an address did not load (Firefox does): where its error names the address, the next try asks for another one. */
 const ADDRESS = /https?:\/\/\S+?\.js/;
@@ -6,7 +6,7 @@ const ADDRESS = /https?:\/\/\S+?\.js/;
 export class Late<Value> {
   /** undefined: not there yet. */
   value = $state.raw<Value | undefined>(undefined);
-  /** It was wanted and did not load; it can be asked for again. */
+  /** It was needed and did not load; it can be retried. */
   failed = $state(false);
   readonly #fetch: () => Promise<Value>;
   readonly #pick: (module: unknown) => Value;
@@ -14,19 +14,19 @@ export class Late<Value> {
   #tries = 0;
   #address: string | undefined;
 
-  /** `fetch` imports a module of this program, of which `pick` takes what is wanted. */
+  /** `fetch` imports a module of this program, and `pick` selects the part from it. */
   constructor(fetch: () => Promise<unknown>, pick: (module: never) => Value) {
     this.#pick = pick as (module: unknown) => Value;
     this.#fetch = async () => this.#pick(await fetch());
   }
 
-  /** undefined: it did not load, and `failed` says so. Never rejects. */
+  /** undefined: it did not load, and `failed` is set. Never rejects. */
   load(): Promise<Value | undefined> {
     this.#loading ??= this.#load();
     return this.#loading;
   }
 
-  /** Fetched while nobody waits for it: nobody needs to hear that it did not work. */
+  /** Loads it in advance: a failure need not be reported. */
   async prepare(): Promise<void> {
     await this.load();
     this.failed = false;

@@ -1,4 +1,4 @@
-/** Where a popover goes, px in the window: at the wish, but whole inside it. */
+/** The position of a popover, px in the window: as wished, but completely inside. */
 const MARGIN = 8;
 
 export interface Place {
@@ -6,7 +6,7 @@ export interface Place {
   top: number;
 }
 
-/** `room`: what it needs at least of width and height; what is higher scrolls. */
+/** `room`: its minimum width and height; taller content scrolls. */
 export function placePopover(wish: { x: number; y: number }, room: { width: number; height: number }): Place {
   const within = (at: number, needed: number, window: number): number => Math.max(MARGIN, Math.min(at, window - needed - MARGIN));
   return { left: within(wish.x, room.width, innerWidth), top: within(wish.y, room.height, innerHeight) };

@@ -1,4 +1,4 @@
-/** Whether the terminals announce what they print to a screen reader: off until a person switches it on, which the browser then remembers. */
+/** Whether the terminals announce what they print to a screen reader: off until enabled, which the browser then remembers. */
 const KEY = 'memslot-lab screen reader';
 
 class ScreenReaderMode {

@@ -1,4 +1,4 @@
-/** Addresses of code, as the page's security policy wants them (Trusted Types): only our own files may be run. */
+/** Script URLs as the page's security policy requires (Trusted Types): only the page's own files may be run. */
 
 interface Policies {
   createPolicy(name: string, rules: { createScriptURL(url: string): string }): { createScriptURL(url: string): string };

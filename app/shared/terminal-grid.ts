@@ -1,4 +1,7 @@
-/** How large the console's grid is. A serial line carries no size: guests count on 80 columns and 25 rows, and those that paint the screen lose what lies beyond. */
+/**
+ * The size of the console's grid. A serial line has no size: guests assume 80 columns and 25 rows, and those that paint the screen lose the rest on a
+ * smaller grid.
+ */
 const COLUMNS = 80;
 const ROWS = 25;
 
@@ -11,7 +14,7 @@ export interface Grid {
   rows: number;
 }
 
-/** The least that the choice asks for; undefined where the pane alone decides. */
+/** The minimum for the choice; undefined if only the pane decides. */
 export function leastOf(choice: SizeChoice): Grid | undefined {
   if (choice === 'pane') return undefined;
   if (choice === 'auto') return { columns: COLUMNS, rows: ROWS };
@@ -20,8 +23,8 @@ export function leastOf(choice: SizeChoice): Grid | undefined {
 }
 
 /**
- * The letters and the grid for a pane in which `fits[i]` cells of the i-th letters have room. The largest letters that show all that is asked for;
- * else those that show all columns; else the largest, and a line that the pane is too narrow for wraps at its edge.
+ * Font size and grid for a pane that fits `fits[i]` cells of the i-th font size. Chooses the largest size that shows the whole requested grid;
+ * otherwise one that shows all columns; otherwise the largest, with lines that wrap at the pane's edge.
  */
 export function gridFor(choice: SizeChoice, fits: readonly Grid[]): { letters: number; grid: Grid } {
   const least = leastOf(choice);

@@ -1,6 +1,6 @@
 /**
- * What a person gives a terminal beside plain keys: text that comes without them (emoji picker, dictation, the keyboard of a phone), and the
- * keys of the clipboard. xterm.js takes such text only in some of its forms, and with a screen reader it takes some twice.
+ * Terminal input other than plain keys: text without key events (emoji picker, dictation, a phone's keyboard), and the clipboard keys. xterm.js
+ * accepts such text only in some forms, and with a screen reader it accepts some twice.
  */
 import type { Terminal } from '@xterm/xterm';
 import { copyText } from './clipboard';
@@ -20,7 +20,7 @@ export const CLIPBOARD_KEYS: Record<ClipboardKeys, { copy: string; paste: string
       line: { copy: 'Ctrl C, Ctrl Shift C', paste: 'Ctrl V, Ctrl Shift V' },
     };
 
-/** Is this key the browser's, to paste with? Copies by itself. Call it for keydown events. */
+/** Is this key left to the browser for pasting? Handles copying itself. Call it for keydown events. */
 export function clipboardKey(terminal: Terminal, event: KeyboardEvent, keys: ClipboardKeys): boolean {
   if (IS_MAC || !event.ctrlKey || event.altKey || event.metaKey) return false;
   const name = event.key.toLowerCase();
@@ -37,12 +37,12 @@ export function clipboardKey(terminal: Terminal, event: KeyboardEvent, keys: Cli
   return true;
 }
 
-/** Text of the composition that xterm.js takes itself, and what a paste event has brought already. */
+/** Text that xterm.js itself takes from a composition, and text that a paste event has already delivered. */
 const TAKEN = /^(?:insertCompositionText|insertFromComposition|deleteCompositionText|insertFromPaste)$/;
 
 /**
- * Types text that comes without keys, once. Call it before the terminal opens in the element: its listener must be the first.
- * Returns what takes it away.
+ * Types text without key events exactly once. Call it before the terminal opens in the element, since its listener must be the first. Returns a
+ * function that removes it.
  */
 export function takeTextWithoutKeys(terminal: Terminal, element: HTMLElement): () => void {
   /** The last key has been sent: the text that it puts into the field is no other. */

@@ -1,8 +1,8 @@
-/** Links that a terminal shows: addresses of memory, which jump in the map, and addresses of pages, over as many rows as they take. */
+/** Links in a terminal: memory addresses, which lead to the map, and web addresses, which may span several rows. */
 import type { IDisposable, ILink, Terminal } from '@xterm/xterm';
 import { addressesIn } from './addresses';
 
-/** Addresses in the text become links, where `find` knows what to do with one. */
+/** Addresses in the text become links if `find` has an action for them. */
 export function linkAddresses(terminal: Terminal, find: (address: number, inHost: boolean) => (() => void) | undefined): IDisposable {
   return terminal.registerLinkProvider({
     provideLinks(y, callback) {

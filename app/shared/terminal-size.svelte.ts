@@ -1,4 +1,4 @@
-/** The console's grid on xterm.js: the choice that is kept, and how a pane shows a grid that is larger than itself. */
+/** The console's grid on xterm.js: the stored choice, and scrolling for a grid that is larger than its pane. */
 import type { FitAddon } from '@xterm/addon-fit';
 import type { Terminal } from '@xterm/xterm';
 import { type Grid, gridFor, SIZES, type SizeChoice } from './terminal-grid';
@@ -27,7 +27,7 @@ class ConsoleSize {
 
 export const consoleSize = new ConsoleSize();
 
-/** Gives the terminal the grid that its pane and the choice come to; rows in view. */
+/** Sets the terminal's grid from its pane and the choice; returns the rows in view. */
 export function fitGrid(terminal: Terminal, fit: FitAddon, pane: HTMLElement, choice: SizeChoice): number {
   const fits: Grid[] = [];
   for (const letters of LETTERS) {
@@ -41,7 +41,7 @@ export function fitGrid(terminal: Terminal, fit: FitAddon, pane: HTMLElement, ch
   Object.assign(terminal.options, LETTERS[letters]);
   if (terminal.cols !== grid.columns || terminal.rows !== grid.rows) terminal.resize(grid.columns, grid.rows);
   const inView = Math.min(grid.rows, fits[letters]?.rows ?? grid.rows);
-  // Beyond the pane the whole grid is there to scroll to.
+  // The rest of the grid can be scrolled to.
   const screen = terminal.element?.querySelector<HTMLElement>('.xterm-screen');
   const beyond = inView < grid.rows || (fits[letters]?.columns ?? 0) < grid.columns;
   pane.classList.toggle('beyond', beyond);
@@ -52,7 +52,7 @@ export function fitGrid(terminal: Terminal, fit: FitAddon, pane: HTMLElement, ch
   return inView;
 }
 
-/** Where the grid is larger than its pane, the pane follows the cursor. Returns what ends it. */
+/** If the grid is larger than its pane, the pane follows the cursor. Returns a function that ends it. */
 export function followCursor(terminal: Terminal, pane: HTMLElement): () => void {
   let [x, y] = [-1, -1];
   const rendered = terminal.onRender(() => {

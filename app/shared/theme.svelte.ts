@@ -1,4 +1,4 @@
-/** Light or dark: the system's choice until the person makes one, which the browser then remembers. */
+/** Light or dark: the system's setting until the person chooses, which the browser then remembers. */
 type Theme = 'dark' | 'light';
 const KEY = 'memslot-lab theme';
 

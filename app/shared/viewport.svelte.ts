@@ -1,4 +1,4 @@
-/** Which of the page's six arrangements the window has room for, and the sizes the splitters gave its panes. */
+/** The page's arrangement for the window's size, one of six, and the pane sizes set by the splitters. */
 
 /**
  * `phone`: one pane at a time, the page scrolls. `rail`: one pane at a time in a window too short for lanes over panes.
@@ -30,7 +30,7 @@ const LEAST: Sizes = { map: 200, history: 56, terminals: 320, middle: 330 };
 const MOST_HISTORY = 200;
 /** px: head, status bar and the lines between the rows */
 const FRAME = 74;
-/** px that a lower row keeps, whatever the splitters say */
+/** minimum px of a lower row, regardless of the splitters */
 const LEAST_ROW = 160;
 /** px that the inspector keeps; of a guide's column where it has one */
 const INSPECTOR = 280;
@@ -52,7 +52,7 @@ export function viewOf(width: number, height: number): View {
 
 const clamp = (value: number, { min, max }: { min: number; max: number }): number => Math.min(Math.max(min, max), Math.max(min, value));
 
-/** The sizes that come nearest to the wanted ones in a window of this size with every pane usable, and how far each splitter may go. */
+/** The sizes closest to the wanted ones with every pane usable in a window of this size, and the limits of each splitter. */
 export function arrange(view: View, width: number, height: number, guide: boolean, wanted: Sizes): { sizes: Sizes; limits: Limits } {
   const rows = height - FRAME - (view === 'tablet' ? 2 * LEAST_ROW : LEAST_ROW);
   const ofHistory = { min: LEAST.history, max: Math.min(MOST_HISTORY, rows - LEAST.map) };
@@ -124,7 +124,7 @@ export class Viewport {
     this.#keep();
   }
 
-  /** For the styles: width and height together decide, which each style cannot work out by itself. */
+  /** For the styles: the arrangement depends on width and height together, which a style cannot express. */
   #mark(): void {
     document.documentElement.dataset.view = this.view;
   }

@@ -84,9 +84,9 @@ Error: " " is no name for a snapshot: 1 to 64 printable characters, no blank at 
     const both = await Promise.all([monitor.execute('savevm a'), monitor.execute('savevm b')]);
     expect(both).toEqual(['', 'Error: a snapshot is being saved or loaded: try again after it\n']);
     env.snapshots!.put = async () => {
-      throw new Error('The browser has no room left.');
+      throw new Error('The browser has no space left.');
     };
-    expect(await monitor.execute('savevm c')).toBe('Error: The browser has no room left.\n');
+    expect(await monitor.execute('savevm c')).toBe('Error: The browser has no space left.\n');
   });
 });
 

@@ -19,7 +19,7 @@ export async function packReplayFile(content: Uint8Array): Promise<Uint8Array<Ar
 
 /** Throws Refused. */
 export async function unpackReplayFile(file: Uint8Array): Promise<Uint8Array> {
-  if (!MAGIC.every((byte, at) => byte === file[at])) throw new Refused('it is no replay');
+  if (!MAGIC.every((byte, at) => byte === file[at])) throw new Refused('it is not a replay');
   if (file.length < HEAD) throw new Refused('it is cut off');
   if (file.length > MAX_INFLATED) throw new Refused(`it has ${file.length} bytes, at most ${MAX_INFLATED} are read`);
   const version = new DataView(file.buffer, file.byteOffset, HEAD).getUint32(8, true);

@@ -348,7 +348,7 @@ export interface Figures {
 export interface JitRates {
   /** Percent of the guest's instructions that ran as compiled code. */
   share: number;
-  /** Compiling at run time is forbidden here: the interpreter runs everything. */
+  /** Run-time compilation is forbidden here: the interpreter runs everything. */
   refused: boolean;
   /** Compiled regions that exist now. */
   regions: number;

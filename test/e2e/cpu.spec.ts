@@ -135,7 +135,7 @@ test('the guest runs to a line of code by its button and by F4, and steps over a
   await lab.typeConsole('watch 0x2000000\r');
   await lab.consoleShows(/any key ends\)/);
   await page.keyboard.press('F8');
-  const over = page.getByRole('button', { name: 'Over F9, to the line behind a call' });
+  const over = page.getByRole('button', { name: 'Over F9, to the line after a call' });
   await expect(over).toBeEnabled();
   await expect(current(page)).toHaveCount(1);
   const arrivesAt = async (wanted: bigint): Promise<void> => {
@@ -190,7 +190,7 @@ test('with two vCPUs each has its own registers; Step steps the selected one, an
   await lab.typeConsole('watch 0x2000000\r');
   await lab.consoleShows(/any key ends\)/);
   await page.keyboard.press('F8');
-  const over = page.getByRole('button', { name: 'Over F9, to the line behind a call' });
+  const over = page.getByRole('button', { name: 'Over F9, to the line after a call' });
   await expect(over).toBeEnabled();
   const registers = async (index: number): Promise<void> => {
     await vcpu.selectOption(String(index));

@@ -56,7 +56,7 @@ test('a guest that falls into a hole stops there, goes back to before the commit
   await page.getByRole('button', { name: 'Table' }).click();
   await page.getByRole('row', { name: new RegExp(`^${dimm.id} dimm1`) }).click();
   await page.keyboard.press('w');
-  const toast = page.getByText(new RegExp(`slot ${dimm.id}: written last by command_poke on vCPU 0, 0x1111`));
+  const toast = page.getByText(new RegExp(`slot ${dimm.id}: last written by command_poke on vCPU 0, 0x1111`));
   await expect(toast).toBeVisible();
   await cpu.getByRole('button', { name: 'Go there' }).click();
   await expect(page.getByRole('status').filter({ hasText: 'Went there' })).toBeVisible();

@@ -47,7 +47,7 @@ test('a course page embeds a guide in a sandbox, and follows its steps', async (
     await expect(frame.locator('footer')).toHaveCount(0);
     await expect(frame.getByRole('separator')).toHaveCount(0);
     await expect(frame.locator('.cell.hist')).toBeHidden();
-    const link = frame.getByRole('link', { name: 'Open in a tab of its own' });
+    const link = frame.getByRole('link', { name: 'Open in a separate tab' });
     await expect(link).toHaveAttribute('href', `${baseURL}#guide=move`);
     const tab = page.waitForEvent('popup');
     await link.click();

@@ -80,7 +80,7 @@ test('the same exchange by keys in the map: stage, see a refusal, fix it, commit
   await expect(changeSet.getByText('EEXIST')).toBeVisible();
   await changeSet.getByRole('button', { name: /^Commit/ }).focus();
   await page.keyboard.press('Enter');
-  await expect(page.getByText('Mend entry 1 first.')).toBeVisible();
+  await expect(page.getByText('Fix entry 1 first.')).toBeVisible();
   expect(await lab.slots()).toEqual(before);
 
   await map.focus();

@@ -25,7 +25,7 @@ test('a machine too large for a link opens from a file on another site, or is re
     const share = page.getByRole('dialog', { name: 'Share' });
     await share.getByRole('button', { name: 'Machine state' }).click();
     await share.getByText('Link to a file that you put on a server').click();
-    const address = share.getByLabel('Address of the file, or its place beside this page');
+    const address = share.getByLabel('Address of the file, or its path relative to this page');
     const make = share.getByRole('button', { name: 'Save the file, make its link' });
     await address.fill('ftp://nowhere/x');
     await make.click();
@@ -43,7 +43,7 @@ test('a machine too large for a link opens from a file on another site, or is re
 
     const other = new LabPage(await (await browser.newContext()).newPage());
     await other.page.goto(link);
-    await expect(other.page.getByText("Opened lesson.mslm: its SHA-256 is the link's.")).toBeVisible({ timeout: 30_000 });
+    await expect(other.page.getByText('Opened lesson.mslm: its SHA-256 matches the link.')).toBeVisible({ timeout: 30_000 });
     await other.typeConsole('\r');
     await other.consoleEndsWith(/lab> $/);
     expect(await other.shell('peek 0x800000')).toContain('0x0000000000005eed');
@@ -66,7 +66,7 @@ test('a machine too large for a link opens from a file on another site, or is re
     await expect.poll(() => held !== undefined).toBe(true);
     await follow(link.replace('lesson', 'again'));
     held?.writeHead(404).end();
-    await expect(other.page.getByText("Opened again.mslm: its SHA-256 is the link's.")).toBeVisible({ timeout: 30_000 });
+    await expect(other.page.getByText('Opened again.mslm: its SHA-256 matches the link.')).toBeVisible({ timeout: 30_000 });
     await other.typeConsole('\r');
     await other.consoleEndsWith(/lab> $/);
     expect(await other.page.locator('body').getAttribute('data-refused')).toBeNull();
@@ -80,7 +80,7 @@ test('a machine too large for a link opens from a file on another site, or is re
     await refused(link.replace('%2Flesson', '%2Fprivate%2Flesson'), /does not let other pages read it \(Access-Control-Allow-Origin\)/);
     bytes[bytes.length - 100]! ^= 1;
     files.set('/changed.mslm', bytes);
-    await refused(link.replace('lesson', 'changed'), /Its SHA-256 is [0-9a-f]{64}, the link names [0-9a-f]{64}: it is another file/);
+    await refused(link.replace('lesson', 'changed'), /Its SHA-256 is [0-9a-f]{64}, the link names [0-9a-f]{64}: it is a different file/);
     expect(await other.shell('peek 0x800000')).toContain('0x0000000000005eed');
     await other.page.context().close();
   } finally {

@@ -33,7 +33,7 @@ test('holes are listed at their entry, flags and host moves say what changed, cr
   await expect(page.getByText(/^Undone: now/)).toBeVisible();
   await history.getByRole('button', { name: 'Redo' }).click();
   await expect(
-    page.getByText(/The guest uses the code that vCPU 0 runs at 0x[0-9a-f]+.* has not been asked: it will crash\./),
+    page.getByText(/The guest uses the code that vCPU 0 runs at 0x[0-9a-f]+.* has not been asked for consent: it will crash\./),
   ).toBeVisible();
   expect(await lab.monitor('info memslots')).toContain('0x000000100000');
   await page.getByRole('button', { name: 'Redo all the same' }).click();
@@ -49,7 +49,9 @@ test('holes are listed at their entry, flags and host moves say what changed, cr
   };
   for (const [verb, act] of Object.entries(ways)) {
     await act();
-    await expect(page.getByText(/The guest uses the code that vCPU 0 runs at .* has not been asked: it will crash\./)).toBeVisible();
+    await expect(
+      page.getByText(/The guest uses the code that vCPU 0 runs at .* has not been asked for consent: it will crash\./),
+    ).toBeVisible();
     expect(await lab.monitor('info memslots')).toContain('0x000000100000');
     await page.getByRole('button', { name: `${verb} all the same` }).click();
     await expect.poll(() => lab.monitor('info memslots')).toContain('0x030000000000');

@@ -75,7 +75,7 @@ test('guests that were used before boot without a network too', async ({ lab, pa
     const kept = picker.locator(`input[value="${name}"]`);
     await expect(kept).toBeDisabled();
     await expect(picker.locator('label').filter({ has: page.locator(`input[value="${name}"]`) })).toContainText(
-      'No network, and this browser has not kept it: boot it once with one.',
+      'No network, and this browser has not stored it: boot it once with a network.',
     );
   }
 });

@@ -83,7 +83,7 @@ test('in a cross-site frame without storage it runs, and says once that nothing 
     const frame = page.frameLocator('iframe');
     await expect(frame.getByText(/^lab>/).first()).toBeVisible();
     const told = frame.getByRole('alert');
-    await expect(told).toHaveText(/Snapshots are out of reach\. This browser keeps no data for this page \(.*\)\.\s*$/);
+    await expect(told).toHaveText(/Snapshots cannot be reached\. This browser keeps no data for this page \(.*\)\.\s*$/);
     const [, inside] = page.frames();
     expect(await inside?.evaluate(() => window.lab.monitor('savevm x'))).toMatch(
       /^Error: This browser keeps no data for this page \([^.]*\)\.\n$/,

@@ -1,7 +1,7 @@
 /** While a replay runs, no other input reaches the machine: every control says so, and none acts. */
 import { expect, openLongReplay, plugTwoDimms, test } from './page';
 
-const REASON = 'A replay runs: nothing else reaches the machine until it ends.';
+const REASON = 'A replay is running: no other input reaches the machine until it ends.';
 
 test('controls are disabled, with the reason, while a replay runs, and work again when it is cancelled', async ({ lab, page }) => {
   test.setTimeout(180_000);

@@ -229,7 +229,7 @@ test('loading a machine can be undone, also after a change of machine', async ({
   await page.getByRole('button', { name: 'Load machine small' }).click();
   await expect.poll(() => lab.consoleText()).not.toContain('peek');
   await page.locator('.toast').getByRole('button', { name: 'Undo' }).click();
-  await expect(page.getByText('The machine from before is back.')).toBeVisible();
+  await expect(page.getByText('The previous machine is restored.')).toBeVisible();
   expect(await lab.consoleText()).toContain('peek');
 
   await page.getByRole('button', { name: /choose another guest/ }).click();
@@ -241,7 +241,7 @@ test('loading a machine can be undone, also after a change of machine', async ({
   await page.getByRole('button', { name: 'Load machine small' }).click();
   await expect(page.getByRole('button', { name: /-m 192M/ })).toBeVisible();
   await page.locator('.toast').getByRole('button', { name: 'Undo' }).click();
-  await expect(page.getByText('The machine from before is back.')).toBeVisible();
+  await expect(page.getByText('The previous machine is restored.')).toBeVisible();
   await expect(page.getByRole('button', { name: /-m 64M/ })).toBeVisible();
   expect(await lab.shell('peek 0x2000000')).toContain('777');
 });

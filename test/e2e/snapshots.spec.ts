@@ -51,7 +51,7 @@ test('a saved machine brings back what the guest had in memory; deleting it can 
   await expect(page.getByText(/^Copied: 0 ram\.low/)).toBeVisible();
   await expect(page.getByText('Loaded before the change.', { exact: true })).toHaveCount(0);
   await pane(lab).getByRole('button', { name: 'Undo the load' }).click();
-  await expect(page.getByText('The machine from before is back.')).toBeVisible();
+  await expect(page.getByText('The previous machine is restored.')).toBeVisible();
   await expect(pane(lab).getByRole('button', { name: 'Undo the load' })).toHaveCount(0);
   expect(await peek(lab)).toContain('2222');
   await expect(page.getByRole('region', { name: 'History' })).toContainText('as before the load');

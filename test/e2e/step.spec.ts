@@ -96,7 +96,7 @@ test('by pointer: cancelled before swap 1, the zap mode selected, then run to it
   await next(story, 'Swap 1');
   await expect(changeSet.getByRole('combobox', { name: 'Zap' })).toBeDisabled();
   await changeSet.getByRole('button', { name: 'Abort' }).click();
-  await expect(page.getByText('Given up before swap 1. The entries are still staged.')).toBeVisible();
+  await expect(page.getByText('Aborted before swap 1. The entries are still staged.')).toBeVisible();
   await expect(phases).toHaveCount(0);
   await expect(changeSet.getByText('2 of 2 fit')).toBeVisible();
   expect(await lab.slots()).toEqual(before);

@@ -132,7 +132,7 @@ test.describe('without room', () => {
     expect(await lab.monitor('savevm kept')).toBe('');
     await lab.shell('fill 0x3000000 64M 0x1111');
     const full =
-      /The browser has no room left: 1\d\d KiB are needed(?:, [\d.]+ KiB are left|; it reports [\d.]+ GiB left, but does not grant them)\. Delete saved/;
+      /The browser has no space left: 1\d\d KiB are needed(?:, [\d.]+ KiB are left|; it reports [\d.]+ GiB free, but does not grant them)\. Delete saved/;
     expect(await lab.monitor('savevm more')).toMatch(full);
     await expect(page.getByRole('alert').filter({ hasText: 'Not stored.' })).toContainText(full);
     await expect(page.getByRole('button', { name: /^Load machine/ })).toHaveCount(1);

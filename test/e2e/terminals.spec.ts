@@ -14,7 +14,7 @@ test('keys stay in the terminal, text without keys is typed once, the clipboard 
 
   for (const reader of [false, true]) {
     await page.getByRole('button', { name: 'Keys', exact: true }).click();
-    const readOut = page.getByRole('checkbox', { name: /Read the terminals out/ });
+    const readOut = page.getByRole('checkbox', { name: /Read the terminals aloud/ });
     await expect(readOut).toBeChecked({ checked: false });
     if (reader) await readOut.check();
     await page.keyboard.press('Escape');

@@ -1,4 +1,4 @@
-/** The staged change set as people see it: ghosts on the map, words in lists, and the layout it would lead to. */
+/** The staged change set for display: ghosts on the map, text in lists, and the resulting layout. */
 import type { SlotView, StagedEdit, StagedEntry } from '../../../engine/worker/protocol';
 import { count, hex, size } from '../../shared/format';
 
@@ -13,14 +13,14 @@ export interface Ghost extends Range {
   /** Index of the entry in the change set. */
   entry: number;
   shape: 'range' | 'chip';
-  /** Of an entry; what is being dragged is none yet. */
+  /** Of an entry; a slot being dragged is not one yet. */
   kind?: string;
   label: string;
   shortLabel: string;
   refused: boolean;
-  /** Words beside a refused ghost. */
+  /** Text beside a refused ghost. */
   refusal: string;
-  /** The guest has not been asked for what it takes away. */
+  /** It removes memory without the guest's consent. */
   unasked?: boolean;
   /** The live slot that moves here. */
   from?: Range;
@@ -96,7 +96,7 @@ export function kindsOf(ghosts: readonly Ghost[]): string {
   return [...numbers].map(([word, number]) => `${count(number)} ${word}`).join(', ');
 }
 
-/** Of more refusals than this only the errno stands on the map. */
+/** With more refusals than this, the map shows only the errno. */
 const MOST_WORDED = 8;
 
 type Placed = Range & { label: string; shortLabel: string; shape?: 'range' | 'chip'; from?: Range };
@@ -164,7 +164,7 @@ export function describeEdit(edit: StagedEdit, slots: readonly SlotView[]): { ki
   }
 }
 
-/** What a table cell says of a slot's staged fate: "move to 0x14000000". */
+/** A slot's staged edit in a table cell: "move to 0x14000000". */
 export function stagedWord(slot: SlotView, entries: readonly StagedEntry[]): { text: string; refused: boolean } | undefined {
   for (const { edit, refusals, unasked } of entries) {
     if (edit.op === 'merge' ? !edit.slots.includes(slot.slot) : edit.slot !== slot.slot) continue;
@@ -178,7 +178,7 @@ export function stagedWord(slot: SlotView, entries: readonly StagedEntry[]): { t
   return undefined;
 }
 
-/** Ranges of the layout that all entries but one would lead to: what that one must fit between. */
+/** Ranges of the layout that results from all entries but one, which that one must fit between. */
 export function finalRanges(entries: readonly StagedEntry[], slots: readonly SlotView[], except: number): Range[] {
   const final = new Map(slots.map((slot) => [slot.slot, rangeOf(slot)]));
   entries.forEach(({ edit }, index) => {

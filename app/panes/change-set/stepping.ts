@@ -1,4 +1,4 @@
-/** A commit between its phases, in the page's words. */
+/** Texts for a commit between its phases. */
 import type { LabState, Phase, Stepping } from '../../../engine/worker/protocol';
 import { clockStep } from '../../shared/clock-step';
 import { count, plural } from '../../shared/format';
@@ -15,7 +15,7 @@ export const PHASES: readonly { phase: Phase; name: string }[] = [
 
 export type Progress = 'done' | 'next' | 'passed' | 'later';
 
-/** How far a phase is. One that the commit has no use for is passed over: without a slot that goes there is only one swap. */
+/** The state of a phase. Phases that the commit does not need are skipped: if no slot is removed there is only one swap. */
 export function progressOf(stepping: Stepping, phase: Phase): Progress {
   if (phase === stepping.phase) return 'next';
   if (stepping.done.some((each) => each.phase === phase)) return 'done';
@@ -23,7 +23,7 @@ export function progressOf(stepping: Stepping, phase: Phase): Progress {
   return unused ? 'passed' : 'later';
 }
 
-/** "14 µs", "1.2 ms"; "< 100 µs" or "< 1 ms" where the browser's clock, which goes in steps of `step` µs, is not fine enough to tell. */
+/** "14 µs", "1.2 ms"; "< 100 µs" or "< 1 ms" if the resolution of the browser's clock, `step` µs, is too coarse. */
 export function duration(us: number, step: () => number = clockStep): string {
   if (us <= 0) {
     const finest = step();
@@ -33,7 +33,7 @@ export function duration(us: number, step: () => number = clockStep): string {
   return us < 1000 ? `${Math.round(us)} µs` : `${(us / 1000).toFixed(us < 10_000 ? 1 : 0)} ms`;
 }
 
-/** Slots that are INVALID now, by id, with how often a vCPU met each. */
+/** Slots that are INVALID now, by id, with the number of retries at each. */
 export const invalidSlots = (stepping: Stepping | undefined): ReadonlyMap<number, number> =>
   new Map(stepping?.invalid.map((slot, index) => [slot, stepping.invalidRetries[index] ?? 0]));
 
@@ -44,7 +44,7 @@ export function invalidWords({ invalid }: Stepping): string {
   return invalid.length === 1 ? `slot ${last} INVALID` : `slots ${invalid.slice(0, -1).join(', ')} and ${last} INVALID`;
 }
 
-/** What the zap phase does, or did. */
+/** What the zap phase will do or did. */
 export function zapWords({ zappedPages }: Stepping, zap: LabState['zap']): string {
   return zap === 'all' ? 'every translation' : plural(zappedPages, 'page');
 }
@@ -61,7 +61,7 @@ export function standing(stepping: Stepping, zap: LabState['zap']): string {
   return `Swap ${swaps} of ${swaps} done`;
 }
 
-/** For the status bar: what that means for the guest. */
+/** For the status bar: what this means for the guest. */
 export function guestWords(stepping: Stepping): { when: string; what: string } {
   const { phase, swaps, retries } = stepping;
   if (phase === 'hooks' || phase === 'free') return { when: `After swap ${swaps}`, what: 'the guest runs on the final layout' };
@@ -71,8 +71,8 @@ export function guestWords(stepping: Stepping): { when: string; what: string } {
       what: `${invalidWords(stepping)}; translations that a vCPU still holds lead to the old place until the zap`,
     };
   if (phase === 'swap2' && swaps === 2) {
-    const met = retries > 0 ? `the vCPU retries (${count(retries)} so far)` : 'a vCPU that touches one retries';
+    const met = retries > 0 ? `the vCPU retries (${count(retries)} so far)` : 'a vCPU that accesses one retries';
     return { when: 'Between swap 1 and swap 2', what: `${invalidWords(stepping)}, ${met}, it sees no hole` };
   }
-  return { when: `Before swap 1 of ${swaps || 2}`, what: 'the guest has seen nothing yet, the commit can be given up' };
+  return { when: `Before swap 1 of ${swaps || 2}`, what: 'the guest has noticed nothing yet, the commit can be aborted' };
 }

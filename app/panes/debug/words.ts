@@ -1,4 +1,4 @@
-/** Kinds of breakpoints: how they are drawn, and what the form says of each. */
+/** Kinds of breakpoints: their shapes, and their descriptions in the form. */
 import type { BreakpointView } from '../../../engine/worker/protocol';
 
 type Kind = BreakpointView['kind'];
@@ -33,15 +33,15 @@ export const KINDS: Record<Kind, KindRule> = {
   gpa: { words: 'guest-physical address', placeholder: '0x10000000', note: 'Stays at the address, whatever slot is there.', ...memory },
   gva: { words: 'code or virtual address', placeholder: '0x101b70', note: 'As the vCPU translates it.', ...memory, usual: 'execute' },
   page: { words: 'page', placeholder: '0x10000000', note: 'The 4 KiB around a guest-physical address.', ...memory, length: false },
-  slot: { words: 'slot', ...memory, address: 'Slot', placeholder: '5', note: 'Goes with the slot, wherever it lies.', length: false },
+  slot: { words: 'slot', ...memory, address: 'Slot', placeholder: '5', note: 'Follows the slot, wherever it is moved.', length: false },
   hole: {
     words: 'hole',
     ...memory,
     placeholder: 'any',
-    note: 'What no slot and no device answers; empty: anywhere.',
+    note: 'Accesses that no slot and no device answers; empty: anywhere.',
     code: false,
   },
-  hva: { words: 'host memory', placeholder: '0x12000000', note: 'The memory itself, through whichever slot.', ...memory },
+  hva: { words: 'host memory', placeholder: '0x12000000', note: 'The memory itself, through any slot.', ...memory },
   port: { words: 'I/O port', address: 'Port', placeholder: '0x3f8', note: 'In and out.', ...number },
   msr: { words: 'MSR', address: 'MSR', placeholder: '0xc0000080', note: 'RDMSR and WRMSR.', ...number },
   vector: {

@@ -1,4 +1,4 @@
-/** What two guides do: the guest sweeps a DIMM while a slot that it never touches moves there and back, and what that costs it is counted. */
+/** Shared by two guides: the guest sweeps a DIMM while a slot that it never uses moves back and forth, and the cost to the guest is measured. */
 import type { LabState } from '../../../engine/worker/protocol';
 import { hex } from '../../shared/format';
 import { contains, dimmSlots, endLoop, toPrompt } from './facts';
@@ -14,7 +14,7 @@ export const MOVES = 40;
 /** MiB that the guest sweeps: half as many pages as its TLB has entries. */
 const SWEEP = 8;
 
-/** Behind the DIMM's first 8 MiB: those would share the TLB's places with memlab's own pages, and miss without any zap. */
+/** After the DIMM's first 8 MiB, which would share TLB entries with memlab's own pages and miss without any zap. */
 const sweepAt = (dimm: { guestPhysAddr: number }): number => dimm.guestPhysAddr + SWEEP * 2 ** 20;
 
 const bystander = (state: LabState) => state.slots.find((slot) => slot.slot === ID && slot.memorySize === SIZE);
@@ -51,7 +51,7 @@ export const bystanderStep: StateStep = {
   holds: ({ state }) => bystander(state) !== undefined,
   blocked: ({ state }) =>
     !bystander(state) && state.slots.some((slot) => slot.slot === ID)
-      ? `Memslot ${ID} is taken by something else: delete it, or begin with a fresh machine.`
+      ? `Memslot ${ID} is in use: delete what is there, or start with a fresh machine.`
       : undefined,
   lines: ({ state }) => [{ at: 'monitor', text: `memslot_add ${ID} ${hex(placeOf(state))} 2M` }],
   undo: () => [{ at: 'monitor', text: `memslot_del ${ID}` }],
@@ -60,20 +60,20 @@ export const bystanderStep: StateStep = {
 export const sweepStep: StateStep = {
   id: 'sweep',
   title: `Let the guest use ${SWEEP} MiB`,
-  text: 'It reads a word of each page, round and round: some two thousand translations are at work, and after the first round all of them are in its TLB.',
+  text: 'It reads one word of each page, over and over: it uses some two thousand translations, and after the first round all of them are in its TLB.',
   holds: sweeps,
   instead: (live) =>
-    live.atPrompt || live.sweep !== undefined ? undefined : 'The guest is busy with something else; the button ends it first.',
+    live.atPrompt || live.sweep !== undefined ? undefined : 'The guest is busy with something else; the button stops that first.',
   lines(live) {
     const [dimm] = dimmSlots(live.state);
     if (!dimm) return [];
-    const until = { holds: (now: Live) => now.sweep === sweepAt(dimm), else: 'The guest did not begin to sweep.' };
+    const until = { holds: (now: Live) => now.sweep === sweepAt(dimm), else: 'The guest did not start to sweep.' };
     return [...toPrompt(live), { at: 'console', text: `sweep ${hex(sweepAt(dimm))} ${SWEEP}M\r`, until }];
   },
   undo: endLoop,
 };
 
-/** The mode as it was found; one that a person has set since stays. */
+/** Restores the earlier mode, unless the person has changed it since. */
 const zapModeBack =
   (found: LabState['zap'], set: LabState['zap']) =>
   ({ state }: Live): Line[] =>
@@ -84,7 +84,7 @@ export const movesStep = (id: 'slot' | 'all', title: string, text: string): Meas
   title,
   text,
   measures: true,
-  instead: (live) => (live.sweep === undefined ? 'The guest sweeps nothing now.' : undefined),
+  instead: (live) => (live.sweep === undefined ? 'The guest is not sweeping now.' : undefined),
   lines: ({ state }) => [
     { at: 'monitor', text: `memslot_zap ${id}`, back: zapModeBack(state.zap, id) },
     { at: 'page', text: `${MOVES} times memslot_move ${ID}, there and back, and count`, run: (tools) => moves(tools, id) },

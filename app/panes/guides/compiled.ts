@@ -1,10 +1,10 @@
-/** What a move costs compiled code: regions stay, since they are keyed by host page; the windows that they reach memory through do not. */
+/** What a move costs compiled code: regions stay, since they are keyed by host page; their windows on memory may not. */
 import { count } from '../../shared/format';
 import { bystanderStep, MOVES, movesStep, sweepStep } from './bystander';
 import { cell, plugStep } from './facts';
 import type { Guide, MeasureStep, Tools } from './types';
 
-/** ms that the undisturbed guest is measured for; and those that the JIT gets to find out what is hot. */
+/** ms for which the undisturbed guest is measured, and ms for the JIT to find hot code. */
 const QUIET = 1500;
 const WARM = 1000;
 
@@ -27,28 +27,28 @@ async function quiet(tools: Tools): Promise<void> {
 const quietStep: MeasureStep = {
   id: 'quiet',
   title: 'Measure the guest undisturbed',
-  text: 'The loop is hot: it was compiled to WebAssembly, and reads memory through windows, runs of pages that need no look into the TLB. The Live tab shows the share of compiled instructions.',
+  text: 'The loop is hot: it was compiled to WebAssembly, and reads memory through windows, runs of pages that need no TLB lookup. The Live tab shows the share of compiled instructions.',
   measures: true,
-  instead: (live) => (live.sweep === undefined ? 'The guest sweeps nothing now.' : undefined),
+  instead: (live) => (live.sweep === undefined ? 'The guest is not sweeping now.' : undefined),
   lines: () => [{ at: 'page', text: `count for ${QUIET / 1000} s`, run: quiet }],
 };
 
 export const compiledGuide: Guide = {
   id: 'compiled',
   title: 'What a move costs compiled code',
-  summary: 'Which compiled code and which windows a commit drops, and how far the guest slows down.',
+  summary: 'Which compiled code and which windows a commit drops, and how much the guest slows down.',
   argument:
-    'A hypervisor that translates pays for a change of its memory map with its translations. Processors drop what is cached for the guest’s addresses; an emulator that compiled those addresses into its code would have to drop the code. Here compiled code is keyed by host page and survives a move. What it knows of memory, its windows, goes: all of it when everything is zapped, and only what lies in the moved range otherwise.',
+    'A hypervisor pays for a change of its memory map with translations. Processors drop their cached translations of the guest’s addresses; an emulator that compiled those addresses into its code would have to drop the code. Here compiled code is keyed by host page and survives a move. Only its windows on memory are dropped: all of them when everything is zapped, otherwise those in the moved range.',
   steps: [
     plugStep(1),
     bystanderStep,
     sweepStep,
     quietStep,
-    movesStep('slot', 'Move the other slot, zap that slot', 'The guest’s windows hold nothing of it: they stay, and so does the code.'),
+    movesStep('slot', 'Move the other slot, zap that slot', 'The guest’s windows do not cover that slot: they stay, and so does the code.'),
     movesStep(
       'all',
       'The same, zap everything',
-      'Every window goes at each commit. The code stays; its next access to each page leaves it, and the window is made anew.',
+      'Each commit drops every window. The code stays; its next access to each page exits it, and the window is filled again.',
     ),
   ],
   results({ measures: { quiet: undisturbed, slot, all } }) {

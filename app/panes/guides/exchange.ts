@@ -1,11 +1,11 @@
-/** Two regions trade places, one ioctl after another and all at once, under a guest that reads one of them. */
+/** Two regions trade places, one ioctl after another and all at once, while the guest reads one of them. */
 import type { HistoryView } from '../../../engine/worker/protocol';
 import { count } from '../../shared/format';
 import { cell, commitsSince, measureOf, plugStep, undoCommit } from './facts';
 import { exchangeLines, pair, watched, watchStep } from './two-dimms';
 import type { Guide, Live, Measure, MeasureStep } from './types';
 
-/** An exchange of the two while the guest was watching: only then is "0 holes" worth something. */
+/** An exchange of the two while the guest was watching: only then is "0 holes" meaningful. */
 function found(live: Live, wanted: (entry: HistoryView) => boolean): Measure | undefined {
   const ids = pair(live.state).map((slot) => slot.slot);
   if (!watched(live) || !live.watch) return undefined;
@@ -28,24 +28,24 @@ const exchange = (id: 'legacy' | 'atomic', title: string, text: string, commit: 
 export const exchangeGuide: Guide = {
   id: 'exchange',
   title: 'Exchange two regions',
-  summary: 'One ioctl after another, and all at once, under a guest that is reading.',
+  summary: 'One ioctl after another, and all at once, while the guest reads.',
   argument:
     'One ioctl changes one slot. So two regions cannot trade places: one must go before the other can move, and a vCPU that reads in between finds no memory. A call that takes the whole set of changes needs two swaps, however many changes there are.',
   steps: [
     plugStep(2),
     watchStep(
-      'Two different marks, so that the exchange can be seen, then `watch`: the guest reads one word in a tight loop and reports each change and each hole.',
+      'Two different marks make the exchange visible; then `watch`: the guest reads one word in a tight loop and reports each change and each hole.',
     ),
     exchange(
       'legacy',
       'Exchange them as KVM’s users must',
-      'Two deletes, then two creates. The guest runs in between, and its reads are answered by the bus: all ones.',
+      'Two deletes, then two creates. The guest runs in between, and the bus answers its reads with all ones.',
       'changeset_commit -l',
     ),
     exchange(
       'atomic',
       'Stage both moves, commit once',
-      'The same two moves, validated against the final layout only and published together. The guest meets INVALID slots for an instant and tries again.',
+      'The same two moves, validated against the final layout only and published together. The guest sees INVALID slots for an instant and retries.',
       'changeset_commit',
     ),
   ],

@@ -1,4 +1,4 @@
-/** Questions about the machine that several guides ask, and the lines that several guides type. */
+/** Queries of the machine and typed lines that several guides share. */
 import type { HistoryView, LabState, SlotView } from '../../../engine/worker/protocol';
 import { freeDimmNumber } from '../../lab/dimms';
 import { hex, plural, size } from '../../shared/format';
@@ -29,7 +29,7 @@ export const measureOf = (entry: HistoryView): Measure => ({
   holes: entry.holes,
 });
 
-/** `undo` in the monitor, when the measured commit is the one that would be taken back. */
+/** `undo` in the monitor, if it would revert the measured commit. */
 export function undoCommit(live: Live, measure: Measure | undefined): Line[] | undefined {
   const newest = live.state.history[live.state.historyAt];
   return measure && live.state.canUndo && newest?.generation === measure.generation ? [{ at: 'monitor', text: 'undo' }] : undefined;
@@ -48,16 +48,16 @@ export const shell = (text: string): Line => ({ at: 'console', text: `${text}\r`
 export const watchLine = (address: number): Line => ({
   at: 'console',
   text: `watch ${hex(address)}\r`,
-  until: { holds: (live) => live.watch?.address === address, else: `The guest did not begin to watch ${hex(address)}.` },
+  until: { holds: (live) => live.watch?.address === address, else: `The guest did not start to watch ${hex(address)}.` },
 });
 
-/** The step that most guides begin with: so many DIMMs of 64 MiB. */
+/** The first step of most guides: a number of DIMMs of 64 MiB. */
 export function plugStep(wanted: number): StateStep {
   const missing = (live: Live): number => Math.max(0, wanted - dimmSlots(live.state).length);
   return {
     id: 'plug',
     title: wanted === 1 ? 'Plug a DIMM' : `Plug ${wanted === 2 ? 'two' : wanted} DIMMs`,
-    text: `${wanted === 1 ? 'One memory module' : 'Memory modules'} of 64 MiB: a backend is made, a DIMM plugged, the guest hears of it by interrupt, and a memslot appears in the map.`,
+    text: `${wanted === 1 ? 'One memory module' : 'Memory modules'} of 64 MiB: a backend is made, a DIMM plugged, an interrupt notifies the guest, and a memslot appears in the map.`,
     holds: (live) => missing(live) === 0,
     instead(live) {
       const found = dimmSlots(live.state).length;
@@ -66,7 +66,7 @@ export function plugStep(wanted: number): StateStep {
     blocked(live) {
       const room = live.state.config.slots - live.state.dimms.length;
       if (room >= missing(live)) return undefined;
-      return `This machine has ${plural(room, 'free DIMM slot')} and the guide needs ${missing(live)}: unplug one, or begin with a fresh machine.`;
+      return `This machine has ${plural(room, 'free DIMM slot')} and the guide needs ${missing(live)}: unplug one, or start with a fresh machine.`;
     },
     lines: (live) => plugLines(live.state, missing(live)),
     undo(live, did) {
@@ -104,23 +104,23 @@ function unplugLines(state: LabState, slot: SlotView): Line[] {
     {
       at: 'monitor',
       text: `device_del ${dimm.id}`,
-      until: { holds: gone, else: `The guest did not give ${dimm.id} back: its console says why.` },
+      until: { holds: gone, else: `The guest did not give ${dimm.id} back: its console gives the reason.` },
     },
     { at: 'monitor', text: `object_del ${dimm.memdev}` },
   ];
 }
 
-/** Where the guest is instead of watching what a step wants. */
+/** What the guest does instead of watching as a step requires. */
 export function watchInstead(live: Live, wanted: string): string | undefined {
   if (live.watch) return `The guest watches ${hex(live.watch.address)}, not ${wanted}.`;
-  return live.atPrompt ? undefined : 'The guest is busy with something else; the button ends it first.';
+  return live.atPrompt ? undefined : 'The guest is busy with something else; the button stops that first.';
 }
 
 export const endLoop = (live: Live): Line[] => (live.watch || live.sweep !== undefined ? toPrompt(live) : []);
 
 export const slotWords = (slot: SlotView): string => `slot ${slot.slot}, ${size(slot.memorySize)} at ${hex(slot.guestPhysAddr)}`;
 
-/** A figure, or an en dash where nothing was measured yet. */
+/** A figure, or an en dash if nothing was measured yet. */
 export const cell = (value: number | undefined, words: (value: number) => string, tone?: (value: number) => Cell['tone']): Cell => {
   if (value === undefined) return { text: '–' };
   const found = tone?.(value);

@@ -1,4 +1,4 @@
-/** Ten flags among a hundred slots: by the delta call, by one ioctl each, and by handing over the whole set. */
+/** Ten flags among a hundred slots: by the delta call, by one ioctl each, and by the whole set. */
 import type { HistoryView, LabState } from '../../../engine/worker/protocol';
 import { count, hex } from '../../shared/format';
 import { cell, commitsSince, measureOf, undoCommit } from './facts';
@@ -26,7 +26,7 @@ function base(state: LabState): number {
   return freePlace(state, SLOTS * SLOT_SIZE, WANTED) ?? WANTED;
 }
 
-/** Sets the flag where it is clear, else clears it. */
+/** Sets the flag if it is clear, otherwise clears it. */
 function flagLines(live: Live, commit: string): Line[] {
   const logs = live.state.slots.some((slot) => slot.slot === FIRST && ((slot.flags ?? 0) & 1) !== 0);
   return [
@@ -59,7 +59,7 @@ export const flagsGuide: Guide = {
   title: 'Ten flags among a hundred',
   summary: 'A delta, the whole set, or ten single calls: swaps and microseconds.',
   argument:
-    'Two calls were on the table: one that takes only what changes, which costs as much as the request is long, and one that takes the whole set and finds the difference, which costs as much as there are slots. Without either, each flag is an ioctl and a swap of its own.',
+    'Two calls were proposed: one that takes only the changes, whose cost depends on the length of the request, and one that takes the whole set and finds the differences, whose cost depends on the number of slots. Without either, each flag takes a separate ioctl and swap.',
   steps: [
     {
       id: 'slots',
@@ -72,7 +72,7 @@ export const flagsGuide: Guide = {
       },
       blocked({ state }) {
         const taken = state.slots.find(({ slot }) => slot >= FIRST && slot < FIRST + SLOTS && !present(state).has(slot));
-        return taken && `Memslot ${taken.slot} is taken by something else: delete it, or begin with a fresh machine.`;
+        return taken && `Memslot ${taken.slot} is in use: delete what is there, or start with a fresh machine.`;
       },
       lines({ state }) {
         const there = present(state);
@@ -98,20 +98,20 @@ export const flagsGuide: Guide = {
     way(
       'delta',
       'Ten flags by the delta call',
-      'Dirty logging for every tenth slot. A flag takes no page away, so one swap is enough and nothing is zapped.',
+      'Dirty logging for every tenth slot. A flag change removes no page, so one swap is enough and nothing is zapped.',
       'changeset_commit',
     ),
     way('single', 'Ten flags by ten ioctls', 'The same, or back again, as KVM’s users do it.', 'changeset_commit -l'),
     way(
       'whole',
       'Ten flags by the whole set',
-      'All slots of the address space are handed over; the engine finds the ten that differ.',
+      'The request lists all slots of the address space; the engine finds the ten that differ.',
       'changeset_commit -w',
     ),
     {
       id: 'time',
       title: 'Measure all three',
-      text: 'One commit is shorter than a browser’s clock can tell. So the three calls are made some thousand times on an engine beside the guest’s, with a hundred slots like these.',
+      text: 'One commit is too short for a browser’s clock. So the three calls run some thousand times on a separate engine, with a hundred slots like these.',
       measures: true,
       lines: () => [
         {
@@ -144,6 +144,6 @@ export const flagsGuide: Guide = {
   },
   outcome({ measures: { time } }) {
     const times = (a: number | undefined, b: number | undefined): string => (a && b ? (a / b).toFixed(1) : '–');
-    return `In this browser ten ioctls take ${times(time?.single, time?.delta)} times as long as the delta, the whole set ${times(time?.whole, time?.delta)} times. The whole set’s cost grows with the slots that do not change, the delta’s does not; but it says “make it look like this”, and nobody has to know what was there.`;
+    return `In this browser ten ioctls take ${times(time?.single, time?.delta)} times as long as the delta, the whole set ${times(time?.whole, time?.delta)} times. The cost of the whole set grows with the slots that do not change, that of the delta does not; but the whole set says “make it look like this”, and the caller need not know what was there.`;
   },
 };

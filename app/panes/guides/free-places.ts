@@ -1,4 +1,4 @@
-/** Where a guide can put a slot in the layout as it is: what was done before it opened is not in its way. */
+/** Finds free places for a guide's slots in the current layout, so that earlier changes do not get in its way. */
 import type { LabState } from '../../../engine/worker/protocol';
 import { Rooms } from '../workspace/rooms';
 

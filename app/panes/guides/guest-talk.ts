@@ -1,4 +1,4 @@
-/** What the console says about the guest: is its shell waiting, what does it loop over, what has KVM measured? Fed with the output as it comes. */
+/** Derives the guest's state from its console output: is the shell waiting, what does it loop over, what has KVM measured? */
 
 const WATCH = /^0x([0-9a-f]+): (?:0x[0-9a-f]{16}|hole) \(any key ends\)$/;
 const SWEEP = /^0x([0-9a-f]+), \S+ \S+: a word of each page, round and round \(any key ends\)$/;
@@ -19,13 +19,13 @@ export class GuestTalk {
   /** Where the range starts that the guest sweeps. */
   sweeping: number | undefined;
   atPrompt = false;
-  /** The guest whose prompt was seen last. */
+  /** The guest whose prompt was last seen. */
   shell: 'memlab' | 'linux-kvm' | undefined;
   /** Figures of the last exchange that kvm-memslots did. */
   exchanged: Readonly<Record<string, number>> | undefined;
   #line = '';
 
-  /** Something was typed: the prompt that stands there now is used up. */
+  /** Something was typed, so the current prompt no longer counts. */
   typed(): void {
     this.atPrompt = false;
   }

@@ -1,4 +1,6 @@
-/** The same slots in an array, a red-black tree and a dense B-tree, measured in this browser beside what the kernel's series published. */
+/**
+ * The same slots in an array, a red-black tree and a dense B-tree, measured in this browser, next to the figures that the kernel series published.
+ */
 import type { IndexBenchRow } from '../../../engine/worker/protocol';
 import { count } from '../../shared/format';
 import { cell } from './facts';
@@ -56,7 +58,7 @@ function table(slots: number, measure: Measure | undefined): ResultTable {
   };
 }
 
-/** memslot_perf_test as the covers of v2 and v4 tell it; seconds there. */
+/** memslot_perf_test from the covers of v2 and v4; seconds there. */
 const PUBLISHED: ResultTable = {
   title: 'Published for the kernel',
   columns: ['array', 'tree', 'gain'],
@@ -75,11 +77,11 @@ export const indexGuide: Guide = {
   title: 'Array or tree',
   summary: 'Lookup, update and bytes at 32, 509 and 32,763 slots, measured here.',
   argument:
-    'The patch replaced sorted arrays by trees. Against it: an array’s footprint is hard to beat, and few machines have many slots. For it: array costs grow with every slot. And the wish behind it: a dense B-tree would be ideal.',
+    'The patch replaced sorted arrays by trees. Against it: an array’s footprint is hard to beat, and few machines have many slots. For it: array costs grow with every slot. And the wish: a dense B-tree would be ideal.',
   steps: [
-    at(32, 'As many as an ordinary machine has. The three are measured in turns, on engines of their own beside the guest’s.'),
+    at(32, 'As many as an ordinary machine has. The three are measured in turn, on separate engines.'),
     at(509, 'KVM’s limit on x86 at the time of the discussion.'),
-    at(32_763, 'One less than today’s limit, as in the kernel’s own test. This takes some seconds, and the guest runs on.'),
+    at(32_763, 'One less than today’s limit, as in the kernel’s own test. This takes some seconds while the guest keeps running.'),
   ],
   results: ({ measures }) => [
     ...SIZES.filter((slots) => slots === 32 || measures[`at${slots}`]).map((slots) => table(slots, measures[`at${slots}`])),

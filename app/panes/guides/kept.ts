@@ -1,4 +1,4 @@
-/** What the guides measured, kept in this browser from one visit to the next: figures only, with when and by which build of the page. */
+/** The guides' figures, stored in this browser between visits, with their date and build of the page. */
 import { GUIDE_IDS, type GuideId, type Measure } from './types';
 
 export interface KeptMeasures {
@@ -14,7 +14,7 @@ const KEY = 'memslot-lab guides';
 /** The build's own name: the hash of its script. */
 export const BUILD = /-([\w-]+)\.js$/.exec(new URL(import.meta.url).pathname)?.[1] ?? 'development';
 
-/** What is not as this page writes it counts as not there. */
+/** Data in any other format counts as missing. */
 export function readKept(text: string | null): Kept {
   try {
     const kept: unknown = JSON.parse(text ?? '{}');
@@ -37,7 +37,7 @@ export function saveKept(kept: Kept): void {
   try {
     localStorage.setItem(KEY, JSON.stringify(kept));
   } catch {
-    // Storage is blocked, or full: the figures are there until the page goes.
+    // Storage is blocked or full: the figures last until the page closes.
   }
 }
 

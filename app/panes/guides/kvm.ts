@@ -1,4 +1,4 @@
-/** The code that the argument was about: Debian's own KVM, in the lab, exchanges two slots by four ioctls; then the lab does it in one commit. */
+/** The code that was argued about: Debian's own KVM, in the lab, exchanges two slots by four ioctls; then the lab does it in one commit. */
 import type { HistoryView } from '../../../engine/worker/protocol';
 import { count } from '../../shared/format';
 import { cell, commitsSince, measureOf, undoCommit } from './facts';
@@ -51,12 +51,12 @@ export const kvmGuide: Guide = {
   title: 'The hole, in KVM itself',
   summary: 'Debian’s own KVM in this tab: four ioctls, a nested guest that reads, and the holes counted.',
   argument:
-    'The mail was about Linux’ KVM, so ask it. This machine has a processor with AMD’s virtualization; the stock kernel loads its own kvm-amd, and a small program makes memslots and runs a guest in the guest. KVM has one ioctl per slot: two deletions, two creations.',
+    'The mail was about Linux’s KVM, so test that. This machine has a processor with AMD’s virtualization; the stock kernel loads its own kvm-amd, and a small program makes memslots and runs a nested guest. KVM has one ioctl per slot: two deletions, two creations.',
   steps: [
     {
       id: 'ready',
       title: 'Let Linux come to its prompt',
-      text: 'A boot takes some seconds. `dmesg | grep -i kvm` in the console shows what KVM says of this processor.',
+      text: 'A boot takes some seconds. `dmesg | grep -i kvm` in the console shows what KVM reports about this processor.',
       holds: (live) => live.state.guest === 'linux-kvm' && live.shell === 'linux-kvm',
       instead: () => 'It is booting.',
       lines: () => [],
@@ -64,14 +64,14 @@ export const kvmGuide: Guide = {
     {
       id: 'kvm',
       title: 'Exchange two slots in KVM, fifty times',
-      text: 'A nested guest in real mode reads one address in a loop. Meanwhile its two slots change places, by four ioctls each time. Where it finds no memory it leaves with `KVM_EXIT_MMIO`, and the program counts.',
+      text: 'A nested guest in real mode reads one address in a loop. Meanwhile its two slots change places, by four ioctls each time. When it finds no memory it exits with `KVM_EXIT_MMIO`, and the program counts these exits.',
       measures: true,
       find: (live) => live.exchanged,
       lines: () => [
         {
           at: 'console',
           text: `${COMMAND}\r`,
-          until: { holds: (live) => live.exchanged !== undefined && live.atPrompt, else: 'kvm-memslots did not come to its end.' },
+          until: { holds: (live) => live.exchanged !== undefined && live.atPrompt, else: 'kvm-memslots did not finish.' },
         },
       ],
     },
@@ -108,7 +108,7 @@ export const kvmGuide: Guide = {
           },
           { name: 'Guest time, ms', cells: [cell(kvm && (kvm.took ?? 0) / times, (ms) => ms.toFixed(1)), cell(lab && 0, count)] },
         ],
-        note: 'Nobody reads the lab’s two slots here; in the guide Exchange two regions a guest does, and sees no hole either. A commit of the lab takes no time of the guest’s.',
+        note: 'Nobody reads the lab’s two slots here; in the guide Exchange two regions a guest does, and sees no hole either. A commit of the lab takes no guest time.',
       },
     ];
   },

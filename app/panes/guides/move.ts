@@ -42,7 +42,7 @@ function target(state: LabState): { slot: SlotView; to: number } | undefined {
 const isOnly = (entry: HistoryView | undefined, sign: '+ ' | '- ', { slot }: SlotView): boolean =>
   entry?.title.startsWith(sign) === true && entry.changed.length === 1 && entry.changed[0] === slot;
 
-/** A delete and then a create: the delete's holes are all that the guest saw until the create. */
+/** A delete and then a create: the holes counted for the delete are those up to the create. */
 function twoCalls(live: Live): Measure | undefined {
   const slot = subject(live.state)?.slot;
   if (!slot || !watched(live) || !live.watch) return undefined;
@@ -73,7 +73,7 @@ export const moveGuide: Guide = {
   title: 'Move in two calls or in one',
   summary: 'Delete and create again, against one move: what a reading guest notices.',
   argument:
-    'In the discussion a move was called rare. But what it replaces is a delete and a create, and between those two calls there is no slot at all. Inside one call the slot is only marked INVALID, and an x86 vCPU that meets it tries again.',
+    'In the discussion a move was called rare. But what it replaces is a delete and a create, and between those two calls there is no slot at all. Inside one call the slot is only marked INVALID, and an x86 vCPU that accesses it retries.',
   steps: [
     {
       ...plug,
@@ -96,7 +96,7 @@ export const moveGuide: Guide = {
     {
       id: 'watch',
       title: 'Let the guest read its middle',
-      text: 'The slot will move by half its size. A word in its middle is in the slot at both places, so whatever hole the guest sees there comes from the way it was moved.',
+      text: 'The slot will move by half its size. A word in its middle is in the slot at both places, so any hole that the guest sees there comes from the way it was moved.',
       holds: watched,
       instead(live) {
         const at = watchAt(live.state);
@@ -161,7 +161,7 @@ export const moveGuide: Guide = {
     ];
   },
   outcome: ({ measures: { two, one } }) =>
-    `${count(two?.holes ?? 0)} reads fell into the hole between two calls, ${count(one?.holes ?? 0)} into the move. KVM can move one slot like this, but not change its size, its backing or READONLY, nor two slots at once: there its users are back at delete and create.`,
+    `${count(two?.holes ?? 0)} reads fell into the hole between two calls, ${count(one?.holes ?? 0)} into the move. KVM can move one slot like this, but not change its size, its backing or READONLY, nor two slots at once: for these its users must delete and create again.`,
 };
 
 const addLine = (slot: number, gpa: number, hva: number): string => `memslot_add ${slot} ${hex(gpa)} 64M ${hex(hva)}`;

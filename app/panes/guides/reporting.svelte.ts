@@ -1,10 +1,10 @@
-/** Reports what is done in the open guide to the page around this one (docs/embedding.md). */
+/** Reports progress in the open guide to the surrounding page (docs/embedding.md). */
 import { untrack } from 'svelte';
 import { report } from '../../lab/embedding';
 import type { Lab } from '../../lab/lab.svelte';
 import type { Guides } from './runner.svelte';
 
-/** For the page's effect. Returns what ends it. */
+/** For the page's effect. Returns a function that ends it. */
 export function reportSteps(guides: Guides, lab: Lab): () => void {
   let told: { guide: string; done: readonly boolean[] } | undefined;
   return $effect.root(() => {

@@ -1,6 +1,6 @@
 /**
- * The guides' state: which one is open, what was measured, and the one line that is being done. It follows the machine all the time, so that
- * what a person did before a guide was opened counts.
+ * The guides' state: which one is open, what was measured, and the line in progress. It follows the machine all the time, so that actions before a
+ * guide was opened count.
  */
 
 import { listGuests, MEMLAB } from '../../lab/guests';
@@ -24,12 +24,12 @@ import {
   type Watch,
 } from './types';
 
-/** ms: longer than a guest needs for anything that a guide asks of it, also on a busy machine. */
+/** ms: longer than a guest needs for any line of a guide, also on a busy machine. */
 const PATIENCE = 15_000;
 
 export type StepState = 'done' | 'now' | 'later' | 'passed';
 
-/** Why no step can be done now, and the button that mends it. */
+/** Why no step can be done now, and the button that fixes it. */
 export interface Obstacle {
   text: string;
   button: string;
@@ -44,7 +44,7 @@ export class Guides {
   shown = $state(false);
   /** Step that a button is doing. */
   busy = $state.raw<{ guide: GuideId; step: string; lines: Line[] } | undefined>(undefined);
-  /** Why the last button did not reach its end. */
+  /** Why the last button failed. */
   trouble = $state.raw<{ guide: GuideId; step: string; text: string } | undefined>(undefined);
   #watch = $state.raw<Watch | undefined>(undefined);
   #sweep = $state<number | undefined>(undefined);
@@ -52,16 +52,16 @@ export class Guides {
   #shell = $state<string | undefined>(undefined);
   #exchanged = $state.raw<Measure | undefined>(undefined);
   #measures = $state.raw<Readonly<Partial<Record<GuideId, Readonly<Record<string, Measure>>>>>>({});
-  /** Figures of this visit or an earlier one, for when the machine that they are of is gone. */
+  /** Figures of this visit or an earlier one, for when their machine is gone. */
   #kept = $state.raw<Kept>(loadKept());
-  /** Guides whose kept figures are those of the machine that runs. */
+  /** Guides whose stored figures belong to the running machine. */
   #current = new Set<GuideId>();
-  /** Commits up to this generation were seen before a step was taken back, and do not count for it again. */
+  /** Commits up to this generation happened before a step was undone, and do not count for it again. */
   #forgotten = new Map<string, number>();
   #heardGeneration = -1;
   /** Steps that a button of the guide has done on this machine, with the lines that it ran: "exchange plug". */
   readonly #acted = new Map<string, readonly Line[]>();
-  /** What puts back the modes that a step has changed on this machine, the last change first. */
+  /** Functions that restore the modes changed by steps on this machine, last change first. */
   readonly #backs = new Map<string, ((live: Live) => Line[])[]>();
 
   constructor(lab: Lab) {
@@ -77,7 +77,7 @@ export class Guides {
 
   guide: Guide | undefined = $derived(this.all.value?.find((guide) => guide.id === this.open));
 
-  /** For the page's effect: notices figures, follows the address, forgets with the machine. Returns what ends it. */
+  /** For the page's effect: records figures, follows the address, forgets them with the machine. Returns a function that ends it. */
   follow(): () => void {
     const linked = () => {
       const id = guideLink(location.hash);
@@ -88,7 +88,7 @@ export class Guides {
         this.#lab.say({ text: `There is no guide “${id}”. There are ${GUIDE_IDS.join(', ')}.` });
       }
     };
-    // Back takes away the guide that its address had opened.
+    // Back closes the guide that its address had opened.
     const stepped = () => {
       if (!location.hash && this.shown) this.shown = false;
       else linked();
@@ -136,7 +136,7 @@ export class Guides {
     return 'measures' in step ? live.measures[step.id] !== undefined : step.holds(live);
   }
 
-  /** Index of the step to do next: its count when nothing is left. A state that no later figure needs is not asked for. */
+  /** Index of the next step; the number of steps if none is left. States that no later figure needs are skipped. */
   at(guide: Guide, live: Live): number {
     const wanted = guide.steps.findLastIndex((step) => 'measures' in step && !this.isDone(step, live));
     const next = guide.steps.findIndex((step, index) => index <= wanted && !this.isDone(step, live));
@@ -160,7 +160,7 @@ export class Guides {
     if (state.guest !== wanted) {
       const name = state.guest ?? 'no guest';
       return {
-        text: `This guide talks to ${wanted}, and ${name} runs. Starting ${wanted} ends it.`,
+        text: `This guide needs the guest ${wanted}, and ${name} runs. Starting ${wanted} ends it.`,
         button: `Start ${wanted}`,
         mend: anew,
       };
@@ -181,11 +181,11 @@ export class Guides {
     }
     if (!state.changeSet.open) return undefined;
     const entries = state.changeSet.entries.length;
-    const text = `A change set is open with ${entries === 1 ? '1 entry' : `${entries} entries`}: commit or abort it, the step makes its own.`;
+    const text = `A change set is open with ${entries === 1 ? '1 entry' : `${entries} entries`}: commit or abort it, since the step makes its own.`;
     return { text, button: 'Abort it', mend: () => void this.#lab.command('changeset_abort').catch(() => {}) };
   }
 
-  /** The way on when a step could not be done: its guest from the beginning. What was measured stays, as of an earlier machine. */
+  /** Continues when a step could not be done: restarts its guest. Figures stay, marked as of an earlier machine. */
   startAnew(guide?: Guide): void {
     this.trouble = undefined;
     void this.#start(guide?.guest ?? MEMLAB.name);
@@ -212,7 +212,7 @@ export class Guides {
     return live !== undefined && this.isDone(step, live) && ('measures' in step || step.undo !== undefined);
   }
 
-  /** Takes the machine back where it can be, and forgets the figure. */
+  /** Reverts the machine if possible, and forgets the figure. */
   async undo(guide: Guide, step: Step, did?: readonly Line[]): Promise<void> {
     const live = this.live(guide.id);
     if (!live) return;
@@ -227,7 +227,7 @@ export class Guides {
     }
   }
 
-  /** Every figure forgotten, and what the guide itself did taken back, last first: what a person did stays. */
+  /** Forgets every figure and reverts the guide's own actions, last first; other actions stay. */
   async reset(guide: Guide): Promise<void> {
     this.forgetEarlier(guide.id);
     for (const step of guide.steps.toReversed()) {
@@ -256,7 +256,7 @@ export class Guides {
       this.#notice();
     } catch (error) {
       this.trouble = { guide: guide.id, step: step.id, text: (error as Error).message };
-      // Half a change set is not left lying about.
+      // Do not leave half a change set behind.
       if (this.#lab.state?.changeSet.open && !this.#lab.state.stepping) await this.#lab.command('changeset_abort').catch(() => {});
     } finally {
       this.busy = undefined;
@@ -273,7 +273,7 @@ export class Guides {
         throw new Error(`${line.text} was refused: ${(error as Error).message.split('\n')[0]}`);
       });
     } else {
-      // What is asked for may already be so before the guest has read the line.
+      // The condition may already hold before the guest has read the line.
       this.#talk.typed();
       this.#atPrompt = false;
       this.#lab.typeConsole(line.text);
@@ -359,7 +359,7 @@ export class Guides {
     if (!found) return;
     const known = live.measures[step.id];
     if (known && JSON.stringify(known) === JSON.stringify(found)) return;
-    // Without a generation it is a state of this moment, which no step that was undone has left behind.
+    // Without a generation it is a current state, which cannot be left over from an undone step.
     const after = Math.max(this.#forgotten.get(`${guide.id} ${step.id}`) ?? -1, (known?.generation ?? 0) - 1);
     if (found.generation !== undefined && found.generation <= after) return;
     this.#note(guide.id, step.id, found);
@@ -369,7 +369,7 @@ export class Guides {
     const measures = { ...this.#measures[guide], [id]: measure };
     this.#measures = { ...this.#measures, [guide]: measures };
     const known = Object.keys(this.#kept[guide]?.measures ?? {}).length;
-    // A beginning does not take the place of what was measured to the end.
+    // A started measurement does not replace a completed one.
     if (!this.#current.has(guide) && Object.keys(measures).length < known) return;
     this.#current.add(guide);
     this.#keep(guide, { at: Date.now(), build: BUILD, measures });

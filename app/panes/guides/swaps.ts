@@ -1,4 +1,4 @@
-/** One commit phase by phase: INVALID slots in the map, a guest that tries again, and no hole. */
+/** One commit phase by phase: INVALID slots in the map, a guest that retries, and no hole. */
 import { plural } from '../../shared/format';
 import { duration } from '../change-set/stepping';
 import { cell, commitsSince, measureOf, plugStep, undoCommit } from './facts';
@@ -13,7 +13,7 @@ function ran(live: Live, phase: Phase): { us: number } | undefined {
   return live.state.stepping?.done.find((each) => each.phase === phase);
 }
 
-/** The steps from where the commit stands up to and with this phase. */
+/** The steps from the commit's current phase up to and including this one. */
 function stepsTo(live: Live, phase: Phase): Line[] {
   const { stepping } = live.state;
   if (!stepping) return stageLines(live).concat(ORDER.slice(0, ORDER.indexOf(phase) + 1).map(() => step));
@@ -25,7 +25,7 @@ const step: Line = { at: 'monitor', text: 'changeset_step' };
 
 const stageLines = (live: Live): Line[] => exchangeLines(live, 'changeset_commit -s');
 
-/** Before swap 1 it is given up; after it, it is run to its end and taken back. */
+/** Before swap 1 the commit is aborted; after it, it is finished and undone. */
 function takeBack(live: Live): Line[] | undefined {
   const { stepping } = live.state;
   const abort: Line = { at: 'monitor', text: 'changeset_abort' };
@@ -46,7 +46,7 @@ const phaseStep = (phase: Phase, title: string, text: string, figures: (live: Li
   chained: true,
   find(live) {
     const took = ran(live, phase);
-    // After swap 2 nothing is INVALID any more: what swap 1 led to is what was there before.
+    // After swap 2 no slot is INVALID any more: the earlier result of swap 1 stays.
     const over = phase !== 'swap2' && ran(live, 'swap2') !== undefined;
     return took && !over ? { us: took.us, ...figures(live) } : undefined;
   },
@@ -59,16 +59,16 @@ export const swapsGuide: Guide = {
   id: 'swaps',
   stepped: true,
   title: 'Two swaps, step by step',
-  summary: 'One commit phase by phase: INVALID slots, a guest that tries again, no hole.',
+  summary: 'One commit phase by phase: INVALID slots, a guest that retries, no hole.',
   argument:
-    'KVM keeps two sets of slots per address space and publishes one by a swap. So a set of changes needs no more than two: one that marks what goes or moves as INVALID, and one that shows the final layout. What a vCPU sees between them is not a hole but “try again”.',
+    'KVM keeps two sets of slots per address space and publishes one by a swap. So a set of changes needs at most two swaps: one that marks deleted and moved slots INVALID, and one that publishes the final layout. What a vCPU sees between them is not a hole but “try again”.',
   steps: [
     plugStep(2),
-    watchStep('It will meet the INVALID slot again and again, for as long as you leave it there.'),
+    watchStep('It will keep accessing the INVALID slot for as long as you leave it there.'),
     {
       id: 'begin',
       title: 'Stage an exchange and begin its commit',
-      text: 'With `-s` the commit waits before each phase, and the guest runs on. Nothing has happened to it yet.',
+      text: 'With `-s` the commit waits before each phase, and the guest keeps running. It has noticed nothing yet.',
       measures: true,
       chained: true,
       find: (live) => (live.state.stepping && live.state.changeSet.entries.length === 2 ? { swaps: live.state.stepping.swaps } : undefined),
@@ -78,13 +78,13 @@ export const swapsGuide: Guide = {
     phaseStep(
       'swap1',
       'Validate, prepare, swap 1',
-      'Validate and prepare do everything that can fail. Swap 1 publishes both slots as INVALID: look at the map. The guest’s next read is tried again and again.',
+      'Validate and prepare do everything that can fail. Swap 1 publishes both slots as INVALID: look at the map. The guest’s next read is retried until the commit goes on.',
       ({ state: { stepping } }) => ({ invalid: stepping?.invalid.length ?? 0, retries: stepping?.retries ?? 0 }),
     ),
     phaseStep(
       'zap',
       'Zap',
-      'The translations of the two ranges are dropped, so that none outlives its page. The guest still tries again.',
+      'The translations of the two ranges are dropped, so that none outlives its page. The guest still retries.',
       ({ state }) => ({
         pages: state.stepping?.zappedPages ?? 0,
         retries: state.stepping?.retries ?? 0,
@@ -134,12 +134,12 @@ export const swapsGuide: Guide = {
         title: 'Measured here',
         columns: ['what the guest met', 'took'],
         rows: rows.map(([name, ...cells]) => ({ name, cells })),
-        note: `${end ? '' : '– is not measured yet. '}What took less than a step of the browser’s clock reads as less than that step.`,
+        note: `${end ? '' : '– is not measured yet. '}Times below the resolution of the browser’s clock are shown as less than that.`,
       },
     ];
   },
   outcome: ({ measures: { swap2, end } }) =>
-    `The guest’s reads were tried again ${plural(swap2?.retries ?? 0, 'time')} and fell into ${plural(end?.holes ?? 0, 'hole')}. That retry is why a reviewer called the 2022 series batching rather than atomicity: it relies on x86, where KVM tries again; elsewhere a vCPU may see an MMIO exit there.`,
+    `The guest’s reads were retried ${plural(swap2?.retries ?? 0, 'time')} and fell into ${plural(end?.holes ?? 0, 'hole')}. That retry is why a reviewer called the 2022 series batching rather than atomicity: it relies on x86, where KVM retries; elsewhere a vCPU may exit for MMIO there.`,
 };
 
 export const microseconds = (us: number): string =>

@@ -1,13 +1,13 @@
 /**
- * What a guide is: text, and steps as data. A step's condition is read from the live machine, so it does not matter who did the step; what its
- * button does is a list of lines that a person could type as well, and the pane shows them.
+ * The parts of a guide: text, and steps as data. A step's condition is read from the live machine, so it does not matter how the step was done. Its
+ * button runs a list of lines that a person could also type, and the pane shows them.
  */
 import type { LabState } from '../../../engine/worker/protocol';
 import type { Lab } from '../../lab/lab.svelte';
 
 /** In the order of the list. */
 export const GUIDE_IDS = ['move', 'exchange', 'swaps', 'flags', 'index', 'zap', 'compiled', 'kvm'] as const;
-/** The first of them, for who has not opened any. */
+/** The first of them, for visitors who have not opened any. */
 export const FIRST_GUIDE = { id: 'move', steps: 4 } as const;
 export type GuideId = (typeof GUIDE_IDS)[number];
 
@@ -18,7 +18,7 @@ export interface Watch {
   since: number;
 }
 
-/** What one run of a step measured here. Only numbers: the results table words them. */
+/** What one run of a step measured here. Only numbers: the results table formats them. */
 export type Measure = Readonly<Record<string, number>>;
 
 /** What conditions look at. */
@@ -27,7 +27,7 @@ export interface Live {
   watch: Watch | undefined;
   /** Where the range starts that the guest's `sweep` reads. */
   sweep: number | undefined;
-  /** The guest whose shell has come to its first prompt. */
+  /** The guest whose shell has reached its first prompt. */
   shell: string | undefined;
   /** The last line of kvm-memslots about an exchange: KVM's own figures. */
   exchanged: Measure | undefined;
@@ -41,13 +41,13 @@ export interface Tools {
   query: Lab['query'];
   command(line: string): Promise<string>;
   live(): Live;
-  /** Rejects with the words when it does not come true in time. */
+  /** Rejects with the message if it does not come true in time. */
   until(condition: (live: Live) => boolean, words: string): Promise<void>;
   note(id: string, measure: Measure): void;
   pause(ms: number): Promise<void>;
 }
 
-/** `back`: puts a mode of the machine back that the line changed, and that no `undo` of the layout does. */
+/** `back`: restores a mode of the machine that the line changed and that `undo` does not restore. */
 export type Line =
   | { at: 'monitor'; text: string; until?: Until; back?(live: Live): Line[] }
   | { at: 'console'; text: string; until?: Until }
@@ -57,7 +57,7 @@ export type Line =
 /** What must come true before the next line. */
 export interface Until {
   holds(live: Live): boolean;
-  /** What did not happen, when it does not: "The guest did not ..." */
+  /** The message if it does not happen: "The guest did not ..." */
   else: string;
 }
 
@@ -66,23 +66,23 @@ interface StepBase {
   title: string;
   /** Prose; `code` in backquotes. */
   text: string;
-  /** What the machine is like instead of what the step wants, in one sentence; shown while the step is not done. */
+  /** How the machine differs from what the step requires, in one sentence; shown while the step is not done. */
   instead?(live: Live): string | undefined;
   /** Why this machine cannot do the step at all, in one sentence: a fresh one is offered. */
   blocked?(live: Live): string | undefined;
   lines(live: Live): Line[];
 }
 
-/** Holds or does not hold; asked for only while a later step still needs it. */
+/** A condition that holds or not; required only while a later step still needs it. */
 export interface StateStep extends StepBase {
   holds(live: Live): boolean;
   /** `did`: the lines that the step's button ran, where only what they made is to go. */
   undo?(live: Live, did?: readonly Line[]): Line[];
-  /** What it made may be there in part, or beside what a person made: what the button made can be taken back while the step is not done. */
+  /** Its result may exist in part, or next to a person's work: the button's own result can be undone while the step is not done. */
   makes?: true;
 }
 
-/** Done once its figure is known; `find` finds the figure in the machine's history, no matter who made it. */
+/** Done once its figure is known; `find` finds the figure in the machine's history, whoever caused it. */
 export interface MeasureStep extends StepBase {
   measures: true;
   /** Undoing it undoes the steps after it too. */
@@ -116,10 +116,10 @@ export interface Guide {
   guest?: string;
   /** Its steps run while a commit is between its phases. */
   stepped?: true;
-  /** The argument of 2021 that it tests, in our words. */
+  /** The argument of 2021 that it tests, paraphrased. */
   argument: string;
   steps: Step[];
   results?(live: Live): ResultTable[];
-  /** What the figures say, once all are there. */
+  /** The conclusion, once all figures are known. */
   outcome(live: Live): string;
 }

@@ -1,4 +1,4 @@
-/** What a guest pays when a commit that does not concern it drops every translation, or only those it touched. */
+/** What a guest pays when an unrelated commit drops every translation, or only those of the changed range. */
 import { count } from '../../shared/format';
 import { bystanderStep, MOVES, movesStep, sweepStep } from './bystander';
 import { cell, plugStep } from './facts';
@@ -9,16 +9,12 @@ export const zapGuide: Guide = {
   title: 'Zap all or one',
   summary: 'What a guest pays for a commit in memory that it does not touch.',
   argument:
-    'When a slot goes or moves, x86 KVM by default drops the translations of all slots. Dropping only that slot’s was tried in 2019 and taken back after guests with an assigned GPU broke, cause unknown; since 6.12 it can be asked for by switching a quirk off. Many small changes are why it matters.',
+    'When a slot goes or moves, x86 KVM by default drops the translations of all slots. Dropping only that slot’s was tried in 2019 and taken back after guests with an assigned GPU broke, cause unknown; since 6.12 it can be enabled by disabling a quirk. It matters when there are many small changes.',
   steps: [
     plugStep(1),
     bystanderStep,
     sweepStep,
-    movesStep(
-      'slot',
-      'Move the other slot, zap that slot',
-      'Each commit drops the translations of the range that moved, and of nothing else.',
-    ),
+    movesStep('slot', 'Move the other slot, zap that slot', 'Each commit drops only the translations of the range that moved.'),
     movesStep(
       'all',
       'The same, zap everything',
@@ -35,9 +31,9 @@ export const zapGuide: Guide = {
         rows: [
           { name: 'TLB misses a commit', cells: both('misses', whole) },
           { name: 'Translations dropped a commit', cells: both('dropped', whole) },
-          { name: 'Guest MIPS meanwhile', cells: both('mips', (value) => value.toFixed(0)) },
+          { name: 'Guest MIPS during it', cells: both('mips', (value) => value.toFixed(0)) },
         ],
-        note: `${slot && all ? '' : '– is not measured yet. '}Over ${MOVES} commits, one right after another; what else this computer did is in the MIPS.`,
+        note: `${slot && all ? '' : '– is not measured yet. '}Over ${MOVES} commits, one right after another; other work of this computer also lowers the MIPS.`,
       },
     ];
   },

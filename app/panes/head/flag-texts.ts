@@ -1,4 +1,4 @@
-/** The flags of a machine as they stand in the picker's fields, and back. */
+/** Converts the flags of a machine to the texts of the picker's fields, and back. */
 import type { LabState } from '../../../engine/worker/protocol';
 import {
   type Accel,
@@ -30,7 +30,7 @@ export interface FlagTexts {
 
 export type FlagField = keyof FlagTexts;
 
-/** What stands there when nothing was chosen yet. */
+/** The texts when nothing was chosen yet. */
 export const textsOf = ({ memory, smp, cpu, append, devices, accel, index, dirtyRing, paused }: Partial<MachineFlags>): FlagTexts => ({
   memory: memory ?? DEFAULT_MEMORY,
   smp: String(smp ?? 1),
@@ -43,7 +43,7 @@ export const textsOf = ({ memory, smp, cpu, append, devices, accel, index, dirty
   paused: paused ?? false,
 });
 
-/** Those of the machine that runs; not whether it once waited to be started. */
+/** Those of the running machine, except whether it waited to be started. */
 export const textsOfRunning = (
   { config }: LabState,
   append: string,

@@ -1,4 +1,4 @@
-/** Where the parts of an index are drawn: cells, rings, frames and lines in px. Knows numbers only; Structure.svelte gives them a look. */
+/** Computes where the parts of an index are drawn: cells, rings, frames and lines in px. Structure.svelte draws them. */
 import type { IndexStructure, PictureCell, PictureNode } from '../../../engine/worker/protocol';
 
 export interface Mark {
@@ -68,7 +68,7 @@ export function draw(structure: IndexStructure, width: number): Drawing {
   return structure.index === 'rbtree' ? drawRings(nodes, cell, width) : drawFrames(nodes, cell, width);
 }
 
-/** A separator that no slot begins at has no id to show. */
+/** A separator at which no slot begins has no id to show. */
 const label = (cell: PictureCell): string => (cell.slot === undefined ? '–' : String(cell.slot));
 
 function mark(shape: Mark['shape'], cell: PictureCell, box: Omit<Frame, 'visited'>, visited: boolean, red = false): Mark {
@@ -85,7 +85,7 @@ function mark(shape: Mark['shape'], cell: PictureCell, box: Omit<Frame, 'visited
   };
 }
 
-/** The cells of one node from left to right, in as many rows as the width asks for; dots where cells are left out. */
+/** The cells of one node from left to right, in as many rows as the width requires; dots where cells are left out. */
 function placeCells(node: PictureNode, cell: number, width: number, visited: (cell: PictureCell) => boolean): Drawing {
   const drawing: Drawing = { width: 0, height: 0, marks: [], frames: [], lines: [], gaps: [] };
   const row = CELL_HEIGHT + (node.cells.some((each) => each.visit) ? VISIT_HEIGHT : EDGE);

@@ -1,4 +1,4 @@
-/** What the index pane has asked the worker: the last answer, and the last measuring. One question is under way at a time; the newest wins. */
+/** Queries of the index pane to the worker: the last answer and the last measurement. One query runs at a time; the newest wins. */
 import type { IndexBench, IndexView } from '../../../engine/worker/protocol';
 import type { Lab } from '../../lab/lab.svelte';
 
@@ -6,7 +6,7 @@ export class IndexLook {
   view = $state.raw<IndexView | undefined>(undefined);
   bench = $state.raw<IndexBench | undefined>(undefined);
   measuring = $state(false);
-  /** Why there is no answer or no measuring. */
+  /** Why there is no answer or no measurement. */
   wrong = $state('');
   #asking = false;
   #next: { gpa: number | undefined } | undefined;

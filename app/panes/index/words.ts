@@ -1,4 +1,4 @@
-/** An index in words: what a drawing shows, for those who do not see it, and what it leaves out. */
+/** Describes the drawing of an index, and what it leaves out, for people who cannot see it. */
 import type { IndexStructure, IndexView, PictureCell, PictureNode } from '../../../engine/worker/protocol';
 import { count, hex, plural } from '../../shared/format';
 

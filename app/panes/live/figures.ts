@@ -1,4 +1,4 @@
-/** Figures of fixed width, so that nothing beside them moves when they change. */
+/** Figures of fixed width, so that the layout does not move when they change. */
 import { count } from '../../shared/format';
 
 const FIGURE_SPACE = '\u2007';

@@ -1,11 +1,11 @@
-/** A slot that is dragged to another address, or by its end to another size: by the pointer, or by keys. Nothing is staged until it is dropped. */
+/** Drags a slot to another address, or its end to another size, by pointer or by keys. Nothing is staged until it is dropped. */
 import type { SlotView } from '../../../engine/worker/protocol';
 import type { Lab } from '../../lab/lab.svelte';
 import { hex, parseNumber, size } from '../../shared/format';
 import { finalRanges, type Ghost, overlapWords, type Range } from '../change-set/staging';
 import { edgePlaces, snapSize, snapStart } from './snapping';
 
-/** A slot on its way to another address, by pointer or by keys; nothing is staged until it is dropped. */
+/** A slot being moved to another address, by pointer or by keys; nothing is staged until it is dropped. */
 export interface Moving {
   slot: SlotView;
   /** bytes: where it would go */
@@ -26,7 +26,7 @@ export interface Resizing {
 export const PHYSICAL_LIMIT = 2 ** 46;
 const PAGE = 4096;
 
-/** What dragging needs to know of the workspace. */
+/** The parts of the workspace that dragging needs. */
 interface Around {
   readonly lab: Lab;
   readonly slots: readonly SlotView[];
@@ -112,7 +112,7 @@ export class Dragging {
     await this.#around.lab.stageEdit({ op: 'move', slot: moving.slot.slot, gpa: moving.gpa });
   }
 
-  /** What the moving slot would run into: "overlaps 2 and 3", or the room it has. */
+  /** What the moving slot would overlap: "overlaps 2 and 3", or the room it has. */
   movingWords = $derived.by(() => {
     const moving = this.moving;
     if (!moving) return '';

@@ -1,6 +1,6 @@
 /**
- * The dirty heat that the map, the table and the status bar show: asked of the worker at most four times a second, while someone shows it
- * and the guest runs; once more when it has stopped. Heat is the share of pages that are dirty in the log since it was last harvested.
+ * The dirty heat that the map, the table and the status bar show: queried from the worker at most four times a second, while it is shown and the
+ * guest runs, and once more when the guest has stopped. Heat is the share of pages that are dirty in the log since it was last harvested.
  */
 import type { DirtyHeat, HeatSpan } from '../../../engine/worker/protocol';
 import type { Lab } from '../../lab/lab.svelte';
@@ -71,7 +71,7 @@ export class Heat {
     this.#lab
       .query({ ask: 'dirty-heat', spans: request.spans, ...(request.at === undefined ? {} : { at: request.at }) })
       .then((answer) => {
-        // Forgotten meanwhile: the layout is another.
+        // Dropped, since the layout has changed.
         if (!this.#asked) return;
         this.spans = request.spans;
         this.answer = answer;

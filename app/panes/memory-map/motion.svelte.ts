@@ -1,7 +1,7 @@
 /**
- * What the map shows of a change of the layout: for 180 ms slots slide from their old place to the new one, new ones grow from their base,
- * deleted ones and what was staged fade; an undo plays backwards. Where too much changes at once, or the person wants no motion, the picture
- * changes in one frame and a line stands under what changed until the next input.
+ * Animates a change of the layout: for 180 ms slots slide from their old place to the new one, new ones grow from their base, and deleted and staged
+ * ones fade; an undo plays backward. If too much changes at once, or the person prefers no motion, the picture changes in one frame and the changes
+ * are underlined until the next input.
  */
 import type { SlotView } from '../../../engine/worker/protocol';
 import { easing, glide, milliseconds } from '../../shared/glide';
@@ -24,7 +24,7 @@ export interface Shown {
 export interface Motion {
   /** 0 at the old picture, 1 at the new one, on the curve */
   share: number;
-  /** An undo: what a commit made shrinks again, what it deleted comes back. */
+  /** An undo: created slots shrink again, deleted ones return. */
   backwards: boolean;
   /** The part of the axis that was on screen before */
   from: Window;
@@ -32,7 +32,7 @@ export interface Motion {
   before: ReadonlyMap<number, SlotView>;
   created: ReadonlySet<number>;
   gone: readonly SlotView[];
-  /** What was staged and is not any more */
+  /** What is no longer staged */
   ghosts: readonly Ghost[];
 }
 
@@ -90,7 +90,7 @@ function isVisible({ axis, u0, u1 }: Window, { start, end }: Extent): boolean {
 export class MapMotion {
   /** undefined: at rest. */
   now = $state.raw<Motion | undefined>(undefined);
-  /** Where the line stands under what changed. */
+  /** Where changes are underlined. */
   underlined = $state.raw<readonly Extent[]>([]);
   #stop: (() => void) | undefined;
 
@@ -108,7 +108,7 @@ export class MapMotion {
       this.underlined = joined([...arrived, ...flagged, ...gone].map(extentOf));
       return;
     }
-    // Nothing that moves would show that flags are others now.
+    // No motion would show that only flags changed.
     this.underlined = joined(flagged.map(extentOf));
     if (!visible && !ghosts.length) return;
     const ease = easing(token('ease'));

@@ -1,6 +1,6 @@
 /**
- * The memory of nested guests, as map, legend and inspector show it: asked of the worker once a second while the map is there, on a processor
- * that can have some, and once more when the guest has stopped.
+ * The memory of nested guests, as map, legend and inspector show it: queried from the worker once a second while the map is shown, on a processor
+ * that supports them, and once more when the guest has stopped.
  */
 import type { NestedMemory } from '../../../engine/worker/protocol';
 import type { Lab } from '../../lab/lab.svelte';
@@ -18,7 +18,7 @@ export class Nested {
     this.#lab = lab;
   }
 
-  /** Until the answer is called, which ends this. Asks at once; again while the guest runs. */
+  /** Queries at once, and repeatedly while the guest runs. Returns a function that ends it. */
   show(): () => void {
     const mine = ++this.#shown;
     const ask = (): void => {

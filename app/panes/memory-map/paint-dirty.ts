@@ -1,4 +1,4 @@
-/** The Dirty lane: heat of what is logged, a dotted line where nothing is, so that "clean" and "unknown" differ. */
+/** The Dirty lane: heat of logged memory, a dotted line where nothing is logged, so that "clean" and "unknown" differ. */
 import type { HeatSpan, SlotView } from '../../../engine/worker/protocol';
 import { size } from '../../shared/format';
 import { heatLevel, spanOf } from './heat.svelte';
@@ -6,7 +6,7 @@ import { firstVisible, type Mark, type Placing, toX } from './places';
 import { paintText, type Scene, withinLanes } from './scene';
 
 const LOGGED = 1;
-/** A question must stay in the worker's bounds. */
+/** A query must stay within the worker's limits. */
 const MOST_COLUMNS = 4096;
 
 export interface ShownHeat {

@@ -25,7 +25,7 @@ export function paintFlags(scene: Scene): void {
       context.fillStyle = ink;
       context.fillRect(x, rows.guest.y, 3, rows.guest.h);
       if (each.kind === 'slot') context.fillRect(x, rows.guest.y - 3, Math.max(1, Math.round(end) - x), 1.5);
-      // Flags that have no room stand behind each other: the first tells.
+      // Flags without room overlap; only the first is readable.
       if (x < free || flags.length > MOST) continue;
       free = x + WIDTH + 2;
       paintFlag(scene, x, y, `${KIND_GLYPHS[each.kind]} ${each.id}`, ink, hit);

@@ -69,7 +69,7 @@ export function paintGuest(scene: Scene): Mark[] {
     paintHoles(scene);
     paintKept(scene);
     for (const slot of motion?.gone ?? []) paintGone(scene, slot, absence(motion!));
-    // What moves passes over what stays.
+    // Moving slots are drawn over those that stay.
     const moves = ({ slots }: Mark): boolean => motion!.before.has(slots[0]!.slot);
     const order = motion ? [...found.filter((mark) => !moves(mark)), ...found.filter(moves)] : found;
     for (const mark of order) paintMark(scene, mark);
@@ -157,7 +157,7 @@ function paintHoles(scene: Scene): void {
   if (end < right && window.axis.end > end) paintHole(scene, end, window.axis.end);
 }
 
-/** Room that a virtio-mem device keeps for what its guest plugs: a line at its foot, and whose it is. */
+/** The range of a virtio-mem device: a line at its foot, with the device's id. */
 function paintKept(scene: Scene): void {
   const { context, rows, palette } = scene;
   const { guest } = rows;
@@ -198,7 +198,7 @@ function paintHole(scene: Scene, start: number, end: number): void {
 
 type Line = [text: string, charWidth: number, dy: number, tint: Colour];
 
-/** Its size; or INVALID, and how often a vCPU met it. */
+/** Its size; or INVALID, with the number of retries. */
 function secondLines({ palette, invalid, rows }: Scene, kind: Kind, slot: SlotView, width: number): Line[] {
   if (kind !== 'inv') return [[size(slot.memorySize), palette.smallWidth, 35, 'slot-text-2']];
   const lines: Line[] = [['INVALID', palette.labelWidth, 35, 'slot-text']];

@@ -17,11 +17,11 @@ interface HostView {
   rows: ReadonlyMap<number, HostRow>;
   /** bytes: what of host memory the lane shows */
   end: number;
-  /** Backends that no slot maps: they are there, but the guest cannot see them. */
+  /** Backends that no slot maps: they exist, but the guest cannot see them. */
   free: readonly Backend[];
 }
 
-/** What a layout looks like from the host, worked out once for each. */
+/** The host's view of a layout, computed once for each layout. */
 const views = new WeakMap<readonly SlotView[], { state: LabState; view: HostView }>();
 
 function hostView({ state, slots }: Pick<Scene, 'state' | 'slots'>): HostView {
@@ -152,7 +152,7 @@ function paintHostTicks(scene: Scene, end: number, x: (hva: number) => number): 
     paintText(scene, size(end), 12, rows.host.y + rows.host.h / 2 + 14, palette.font.small, palette.colour['text-3']);
 }
 
-/** From the slot's place in guest memory to its place in host memory. Among many slots only the ones in question are shown. */
+/** From the slot's place in guest memory to its place in host memory. Among many slots only the selected ones are shown. */
 function paintRibbons(scene: Scene, found: readonly Mark[], x: (hva: number) => number): void {
   const { slots, selected, hoverGpa, motion } = scene;
   const hovered =

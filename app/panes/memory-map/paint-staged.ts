@@ -25,7 +25,7 @@ function paintGhosts(scene: Scene, ghosts: readonly Ghost[]): void {
   visible.forEach((ghost, index) => {
     paintGhost(scene, ghost, boxes[index]!);
   });
-  // What a box has no room for stands beside it, where nothing else is.
+  // Text that does not fit into a box is drawn beside it, if there is room.
   const taken = [...boxes];
   visible.forEach((ghost, index) => {
     for (const { text, wide } of besideOf(scene, ghost, boxes[index]!)) {

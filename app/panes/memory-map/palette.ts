@@ -36,7 +36,7 @@ export interface Palette {
 
 const FILLS: Partial<Record<SlotView['kind'], Kind>> = { dimm: 'dimm', 'virtio-mem': 'vmem' };
 
-/** How a slot is drawn: what backs it, but read-only before all. */
+/** How a slot is drawn: by its backing, except that read-only comes first. */
 export const kindOf = (slot: Pick<SlotView, 'kind' | 'flags'>): Kind =>
   slot.kind === 'rom' || ((slot.flags ?? 0) & 2) !== 0 ? 'ro' : (FILLS[slot.kind] ?? 'ram');
 
@@ -112,7 +112,7 @@ function tile(
   canvas.width = canvas.height = Math.round(side * ratio);
   const context = canvas.getContext('2d');
   const pattern = target.createPattern(canvas, 'repeat');
-  if (!context || !pattern) throw new Error('This browser gives no 2D canvas.');
+  if (!context || !pattern) throw new Error('This browser has no 2D canvas.');
   context.scale(canvas.width / side, canvas.width / side);
   paint(context);
   const painted = target.createPattern(canvas, 'repeat') ?? pattern;

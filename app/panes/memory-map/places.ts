@@ -1,4 +1,4 @@
-/** Where things stand on the map: guest-physical addresses as pixels and back, at rest and on their way to another layout. */
+/** Positions on the map: converts guest-physical addresses to pixels and back, at rest and during a change of the layout. */
 import type { SlotView } from '../../../engine/worker/protocol';
 import type { Motion } from './motion.svelte';
 import type { Lane, Rows } from './rows';
@@ -8,13 +8,13 @@ import type { Window } from './view.svelte';
 export interface Placing {
   rows: Rows;
   window: Window;
-  /** A change of the layout on its way; undefined: at rest. */
+  /** A change of the layout in progress; undefined: at rest. */
   motion?: Motion | undefined;
 }
 
 type Place = Pick<SlotView, 'slot' | 'guestPhysAddr' | 'memorySize' | 'userspaceAddr'>;
 
-/** One thing on screen that the pointer can meet: a slot, or several too narrow to tell apart. */
+/** One target for the pointer: a slot, or several that are too narrow to tell apart. */
 export interface Mark {
   x0: number;
   x1: number;

@@ -96,7 +96,7 @@ export class MapPointer {
     const workspace = this.#workspace;
     if (drag?.kind === 'slot' && drag.started) void workspace.dragging.dropMove();
     if (drag?.kind === 'end' && drag.started) void workspace.dragging.dropResize();
-    // A click beside a handle is for what lies there.
+    // A click next to a handle goes to what is there.
     else if (drag?.kind === 'end') workspace.select(markAt(this.#shown.found, drag.x)?.slots[0]?.slot);
     this.#drag = undefined;
   }
@@ -117,7 +117,7 @@ export class MapPointer {
     const workspace = this.#workspace;
     if (!drag) return;
     if (!drag.started && Math.abs(x - drag.x) <= DRAG_THRESHOLD) return;
-    // Esc has taken it back.
+    // Esc has cancelled it.
     if (drag.started && ((drag.kind === 'slot' && !workspace.dragging.moving) || (drag.kind === 'end' && !workspace.dragging.resizing))) {
       this.#drag = undefined;
       return;

@@ -1,4 +1,4 @@
-/** Where each lane of the map stands, in CSS px, for a canvas of a given size. */
+/** The position of each lane of the map, in CSS px, for a canvas of a given size. */
 export interface Lane {
   y: number;
   h: number;

@@ -1,4 +1,4 @@
-/** Everything one frame of the map is painted from, and the small helpers that every lane needs. */
+/** The data for painting one frame of the map, and small helpers for all lanes. */
 import type { BreakpointView, LabState, SlotView } from '../../../engine/worker/protocol';
 import type { Ghost } from '../change-set/staging';
 import type { Extent } from './axis';
@@ -19,14 +19,14 @@ export interface Scene extends Placing {
   hoverEntry: number | undefined;
   /** Where the dotted line and its address stand: at what is dragged, else under the pointer. */
   cursor: number | undefined;
-  /** Slots that are INVALID now, by id, with how often a vCPU met each. */
+  /** Slots that are INVALID now, by id, with the number of retries at each. */
   invalid: ReadonlyMap<number, number>;
   breakpoints: readonly BreakpointView[];
   /** Those that stopped the guest. */
   stopped: ReadonlySet<number>;
   /** Ids that the last commit touched. */
   changed: ReadonlySet<number>;
-  /** Where a line stands under what changed in one frame. */
+  /** Where changes are underlined. */
   underlined: readonly Extent[];
 }
 
@@ -65,7 +65,7 @@ export function paintBox(
   context.setLineDash([]);
 }
 
-/** As the guest meets it: INVALID before all. */
+/** As the guest sees it: INVALID comes first. */
 export const kindNow = ({ invalid }: Pick<Scene, 'invalid'>, slot: SlotView): Kind => (invalid.has(slot.slot) ? 'inv' : kindOf(slot));
 
 export function paintText(

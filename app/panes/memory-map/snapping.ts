@@ -1,7 +1,7 @@
-/** Where a dragged slot, or its end, comes to lie: at the edges of others within reach, else at whole 2 MiB. Bytes. */
+/** Where a dragged slot or its end snaps: to edges of other slots within reach, otherwise to multiples of 2 MiB. Bytes. */
 import type { Range } from '../change-set/staging';
 
-/** What a drag moves by, where no edge is near. */
+/** The step of a drag if no edge is near. */
 export const DRAG_GRAIN = 2 * 2 ** 20;
 const PAGE = 4096;
 

@@ -1,4 +1,4 @@
-/** Which part of the axis the map shows. Kept as addresses, so that a changed layout does not move what is being looked at. */
+/** The part of the axis that the map shows, kept as addresses, so that a changed layout does not move the view. */
 import { PAGE } from '../../shared/format';
 import { easing, glide, milliseconds } from '../../shared/glide';
 import { token } from '../../shared/theme.svelte';
@@ -47,7 +47,7 @@ export class MapView {
     return this.#shown === undefined;
   }
 
-  // Figures and words do not follow each frame of the motion.
+  // Figures and texts do not follow each frame of the motion.
   get start(): number {
     return this.axis.toGpa(this.aim.u0);
   }

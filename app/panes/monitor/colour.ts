@@ -1,4 +1,4 @@
-/** Modest colour for what the monitor prints: errors, refusals, table heads, commands of help. Control characters never reach the terminal. */
+/** Subtle colours for the monitor's output: errors, refusals, table heads, commands of help. Control characters never reach the terminal. */
 const RED = '\x1b[31m';
 const YELLOW = '\x1b[33m';
 const BLUE = '\x1b[34m';

@@ -1,4 +1,4 @@
-/** One editable line with history, as a shell gives it. Pure: it takes keys as a terminal sends them and says what to do. */
+/** One editable line with history, as in a shell. Pure: it takes keys as a terminal sends them and returns what to do. */
 
 import { LINE_HISTORY, LINE_LENGTH } from '../../shared/bounds';
 
@@ -7,7 +7,7 @@ export type Editing =
   | { do: 'redraw' }
   | { do: 'submit'; line: string }
   | { do: 'complete'; head: string }
-  /** Ctrl C: leave the line as it stands and begin another. */
+  /** Ctrl C: leave the line unchanged and begin a new one. */
   | { do: 'cancel' }
   /** Ctrl L */
   | { do: 'clear' }

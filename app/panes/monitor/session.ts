@@ -34,7 +34,7 @@ export class MonitorSession {
     void this.#work();
   }
 
-  /** Something that the machine says unasked; the line being edited moves below it. */
+  /** An event message of the machine; the line being edited moves below it. */
   event(text: string): void {
     if (this.#busy) {
       this.#terminal.write(`${colourOutput(text.trimEnd())}\r\n`);

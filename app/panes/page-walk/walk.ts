@@ -1,4 +1,4 @@
-/** A page walk in the words of its panel. */
+/** Texts of the page walk panel. */
 import type { PageWalk, PageWalkStep, SlotView } from '../../../engine/worker/protocol';
 import { hex } from '../../shared/format';
 
@@ -51,7 +51,7 @@ export function rightsWords({ mode, page, writeProtect }: PageWalk): string {
   return `${user ? 'user' : 'supervisor'}, ${writes}, ${execute ? 'execute' : 'no execute'}${page.global ? ', global' : ''}`;
 }
 
-/** What the host lets its nested guest do with the page. */
+/** The rights that the host grants its nested guest on the page. */
 export function nestedRightsWords({ write, execute }: { write: boolean; execute: boolean }): string {
   return `${write ? 'read and write' : 'read only'}, ${execute ? 'execute' : 'no execute'}`;
 }

@@ -1,4 +1,4 @@
-/** One vCPU as the page last saw it: read 4 times a second while the guest runs, and after each stop and step. */
+/** The last known state of one vCPU: read 4 times a second while the guest runs, and after each stop and step. */
 import type { CpuView, RegisterView } from '../../../engine/worker/protocol';
 import type { Lab } from '../../lab/lab.svelte';
 import type { Workspace } from '../workspace/workspace.svelte';
@@ -34,7 +34,7 @@ export class Cpu {
   from = $state<string | undefined>(undefined);
   view = $state.raw<CpuView | undefined>(undefined);
   problem = $state('');
-  /** Registers and flags that are not what they were when the guest last stopped. */
+  /** Registers and flags that have changed since the guest last stopped. */
   changed = $state.raw<ReadonlySet<string>>(new Set());
   /** The last stop, and the one before it. */
   #stop: Stop | undefined;
@@ -50,7 +50,7 @@ export class Cpu {
     return this.#workspace.vcpu;
   }
 
-  /** Reads now, and again and again while the guest runs. The result ends that. */
+  /** Reads now, and repeatedly while the guest runs. Returns a function that ends it. */
   follow(running: boolean): () => void {
     let timer: ReturnType<typeof setTimeout> | undefined;
     let alive = true;

@@ -1,13 +1,13 @@
-/** Steps over calls and runs to lines: on the way, in words. */
+/** Steps over calls and runs to lines, with progress and result as text. */
 import type { Lab } from '../../lab/lab.svelte';
 import { count, sentence } from '../../shared/format';
 
 type Goal = Parameters<Lab['seek']>[0];
 
-/** What comes back to the line behind it, with the stack as it was. */
+/** Instructions that return to the following line with the same stack. */
 const COMES_BACK = /^(?:l?call|rep|int|syscall|sysenter|hlt)/;
 
-/** Says where it stopped when that is not where it was to go. */
+/** Reports where it stopped if that is not the target. */
 export async function seekIn(lab: Lab, goal: Goal): Promise<void> {
   if (lab.refuses()) return;
   try {
@@ -15,7 +15,7 @@ export async function seekIn(lab: Lab, goal: Goal): Promise<void> {
     if (how !== 'asleep' && how !== 'most') return;
     const { rip } = await lab.query({ ask: 'disassemble', vcpu: goal.vcpu, count: 1 });
     const where = goal.to ?? 'its next instruction';
-    const why = how === 'asleep' ? 'every vCPU sleeps and nothing will wake one' : `${count(instructions)} instructions were not enough`;
+    const why = how === 'asleep' ? 'all vCPUs sleep and nothing will wake one' : `${count(instructions)} instructions were not enough`;
     lab.say({
       text: `vCPU ${goal.vcpu} did not come to ${where}: ${why}. Stopped at ${rip}.`,
       ...(how === 'most' ? { action: { label: 'Go on', run: () => void seekIn(lab, goal) } } : {}),
@@ -25,7 +25,7 @@ export async function seekIn(lab: Lab, goal: Goal): Promise<void> {
   }
 }
 
-/** To the line behind a call, or an interrupt, a repeated instruction, a halt; one instruction where there is nothing to step over. */
+/** Runs to the line after a call, an interrupt, a repeated instruction or a halt; steps one instruction otherwise. */
 export async function stepOver(lab: Lab, vcpu: number): Promise<void> {
   if (lab.refuses()) return;
   try {

@@ -1,4 +1,4 @@
-/** The trace as the page last saw it: a window of its rows, asked for again while the guest runs and the pane is shown. */
+/** The last known window of the trace's rows, queried again while the guest runs and the pane is shown. */
 import type { EventKind, TraceRow, TraceView } from '../../../engine/worker/protocol';
 import type { Lab } from '../../lab/lab.svelte';
 
@@ -12,10 +12,10 @@ export const KINDS: readonly { kind: EventKind; name: string }[] = [
 ];
 /** ms between two questions while the guest runs */
 const PERIOD = 500;
-/** Rows that are asked for at once, and made at most. */
+/** Rows queried at once, which is also the maximum rendered. */
 export const WINDOW = 120;
 const COLUMNS = 160;
-/** Times closer are one: ns. */
+/** Times closer than this count as equal, ns. */
 const LEAST_SPAN = 200;
 
 export class Trace {
@@ -40,7 +40,7 @@ export class Trace {
     return { kinds: [...this.kinds], filter: this.filter };
   }
 
-  /** Reads now, and again and again while the guest runs. The result ends that. */
+  /** Reads now, and repeatedly while the guest runs. Returns a function that ends it. */
   follow(running: boolean): () => void {
     let timer: ReturnType<typeof setTimeout> | undefined;
     let alive = true;
@@ -98,7 +98,7 @@ export class Trace {
     return this.view?.rows[row - this.view.from];
   }
 
-  /** The row is selected; it is read first where it is not there. False: there is none. */
+  /** Selects the row, reading it first if necessary. False: there is no such row. */
   async select(row: number): Promise<boolean> {
     const last = (this.view?.rowCount ?? 0) - 1;
     const wanted = Math.max(0, Math.min(row, last));
@@ -112,12 +112,12 @@ export class Trace {
     return event !== undefined;
   }
 
-  /** The next event of this name, or the one before; '' when it is there, else why not. */
+  /** The next event of this name, or the one before; '' if found, otherwise the reason. */
   async next(event: string, back: boolean): Promise<string> {
     const seq = this.selected?.event.seq ?? (back ? Number.MAX_SAFE_INTEGER : -1);
     const { row } = await this.lab.query({ ask: 'trace-next', ...this.#filters, seq, event, back });
     if (row === undefined) return `No ${event} ${back ? 'before' : 'after'} this one.`;
-    return (await this.select(row)) ? '' : 'It was forgotten meanwhile.';
+    return (await this.select(row)) ? '' : 'The event has been dropped since.';
   }
 
   /** `factor` below 1: closer, around the selected event or the middle. */

@@ -1,4 +1,4 @@
-/** Panes have addresses: `#pane=dimms` opens that one. On a phone each pane that was gone to is a step of the browser's history. */
+/** Panes have addresses: `#pane=dimms` opens that one. On a phone each visited pane is a step of the browser's history. */
 import { isShareLink } from '../../lab/links';
 import type { InspectorPanel, PhonePane, Workspace } from './workspace.svelte';
 
@@ -17,7 +17,7 @@ const LABELS: Partial<Record<PhonePane, string>> = {
   history: 'History',
 };
 
-/** For the page's effect: opens what the address names, and names what is opened. Returns what ends it. */
+/** For the page's effect: opens what the address names, and updates the address. Returns a function that ends it. */
 export function followAddress(workspace: Workspace, phone: () => boolean): () => void {
   const open = (): void => {
     const name = /^#pane=([a-z]+)$/.exec(location.hash)?.[1];

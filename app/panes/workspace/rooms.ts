@@ -1,10 +1,10 @@
-/** Free places in a layout, for many questions about one layout: each looks outwards from where it would be, to the first place that will do. */
+/** Free places in a layout, for many queries of the same layout: each searches outward from the wanted address to the first place that fits. */
 import type { Range } from '../change-set/staging';
 
 export class Rooms {
   readonly #ranges: readonly Range[];
   readonly #at = new Map<number, number>();
-  /** Of ranges 0..i: where the farthest ends, which one that is, and where the farthest of the others ends. */
+  /** For ranges 0..i: the farthest end, which range has it, and the farthest end of the others. */
   readonly #end: Float64Array;
   readonly #farthest: Int32Array;
   readonly #second: Float64Array;
@@ -42,7 +42,7 @@ export class Rooms {
       if (at !== undefined && (best === undefined || Math.abs(at - wanted) < Math.abs(best - wanted))) best = at;
       return at;
     };
-    // Where the slot itself stands is free too: what comes after it begins no gap else.
+    // The slot's own place is free too; without it the following range would start no gap.
     for (let index = own + 1; own >= 0 && index <= ranges.length && this.#farthest[index - 1] === own; index++) offer(index);
     const gaps = this.#gaps;
     const first = this.#firstFrom(wanted);

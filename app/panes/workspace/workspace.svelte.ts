@@ -1,4 +1,4 @@
-/** What the panes share that is not the machine: selection, what the pointer is over, which view is open. */
+/** State shared by the panes, apart from the machine: the selection, what is under the pointer, the open view. */
 
 import { getContext, setContext } from 'svelte';
 import type { MemoryRegion, SlotView, StagedEdit, Unasked } from '../../../engine/worker/protocol';
@@ -15,7 +15,7 @@ import { Nested } from '../memory-map/nested.svelte';
 import { seekIn } from '../registers/seek';
 import { Rooms } from './rooms';
 
-/** What the inspector should put the cursor into. */
+/** The field of the inspector that should get the cursor. */
 export type InspectorField = 'address' | 'size' | 'flags' | 'split';
 /** The inspector's tabs. */
 export type InspectorPanel = 'slot' | 'dimms' | 'index' | 'walk' | 'live' | 'cpu' | 'breakpoints' | 'trace';
@@ -38,7 +38,7 @@ export class Workspace {
   hoverEntry = $state<number | undefined>(undefined);
   previewing = $state(false);
   mapView = $state<'map' | 'table'>('map');
-  /** The address space that map and table show: 0, or 1 for SMM, which is only looked at. */
+  /** The address space that map and table show: 0, or 1 for SMM, which is view-only. */
   asId = $state<0 | 1>(0);
   #smmSlots = $state.raw<readonly SlotView[]>([]);
   inspectorField = $state<InspectorField>('address');
@@ -58,7 +58,7 @@ export class Workspace {
   /** The terminal that is shown where only one is. */
   terminal = $state<'console' | 'monitor'>('console');
   keysOpen = $state(false);
-  /** The one that the CPU pane shows, and that Step takes on. */
+  /** The vCPU that the CPU pane shows and Step steps. */
   vcpu = $state(0);
   /** What the page walk walks: an expression of the monitor. */
   walkAddress = $state('$rip');
@@ -90,7 +90,7 @@ export class Workspace {
   /** Memory that the staged entries would remove without the guest's consent. */
   unasked: readonly Unasked[] = $derived.by(() => this.entries.flatMap((entry) => entry.unasked ?? []));
 
-  /** The command that asks the guest first, in place of the first entry that does not. */
+  /** The command that asks the guest first, to replace the first entry that does not. */
   better = $derived.by(() => {
     for (const { index, ask } of this.unasked) {
       if (!ask) continue;
@@ -210,7 +210,7 @@ export class Workspace {
     if (this.inspectorTask === 'split') this.inspectorTask = 'none';
   }
 
-  /** The nearest address to `gpa` where so many bytes fit, in the layout that all entries would lead to; `slot` itself is not in its own way. */
+  /** The nearest address to `gpa` where so many bytes fit, in the layout that results from all entries; `slot` itself does not block. */
   nearestRoom(length: number, gpa: number, slot: number): number | undefined {
     return this.#rooms.nearest(length, gpa, PHYSICAL_LIMIT, slot);
   }
@@ -231,7 +231,7 @@ export class Workspace {
   }
 }
 
-/** With the room that virtio-mem devices keep in the place of what they have plugged of it. */
+/** With the ranges of virtio-mem devices instead of their plugged parts. */
 function withKept(ranges: Range[], kept: readonly { addr: number; maxSize: number }[]): Range[] {
   if (!kept.length) return ranges;
   const rooms = kept.map(({ addr, maxSize }, index) => ({ slot: -1 - index, start: addr, end: addr + maxSize }));
