@@ -1,11 +1,11 @@
 /** Each rule of `npm run check`, broken once. The rule about operation numbers: operations.test.ts. */
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { afterEach, describe, expect, it } from 'vitest';
 import { checkDialect, hideDecorators, sharedLines, showDecorators } from './dialect.mjs';
 import { layerBreaches } from './layers.mjs';
-import { untypedFiles } from './typed.mjs';
+import { projectFiles, untypedFiles } from './typed.mjs';
 import { unusedExports } from './unused.mjs';
 
 describe('the layer rule', () => {
@@ -79,6 +79,17 @@ it('reports a test that is not type-checked, and leaves AssemblyScript to its ow
   expect(untypedFiles(files, { include: ['engine', 'test'], exclude: ['engine/cpu'] })).toEqual([
     'engine/cpu/mmu.test.ts is not type-checked: tsconfig.json includes no folder that holds it',
   ]);
+});
+
+it('finds TypeScript files in every folder of the project, whatever its name', () => {
+  const top = mkdtempSync(join(tmpdir(), 'lab-typed-'));
+  const files = ['vite.config.ts', 'app/main.ts', 'tools/new/loose.test.ts', 'build/a.ts', '.cache/b.ts', 'tools/node_modules/c.ts'];
+  for (const file of files) {
+    mkdirSync(dirname(join(top, file)), { recursive: true });
+    writeFileSync(join(top, file), '');
+  }
+  expect([...projectFiles(top)].sort()).toEqual(['app/main.ts', 'tools/new/loose.test.ts', 'vite.config.ts']);
+  rmSync(top, { recursive: true });
 });
 
 it('reports an export that nothing uses', () => {

@@ -1,2 +1,3 @@
 export function untypedFiles(files: readonly string[], config: object): string[];
 export function checkTyped(): string[];
+export function projectFiles(top?: string): Generator<string>;

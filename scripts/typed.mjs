@@ -1,6 +1,6 @@
 // Checks that every TypeScript file is type-checked. tsconfig.json names folders; only esbuild would compile a file outside of them.
-import { readFileSync } from 'node:fs';
-import { relative, resolve, sep } from 'node:path';
+import { readdirSync, readFileSync } from 'node:fs';
+import { join, relative, resolve, sep } from 'node:path';
 import ts from 'typescript';
 import { filesBelow } from './sources.mjs';
 import { root } from './steps.mjs';
@@ -17,11 +17,22 @@ export function untypedFiles(files, config) {
     .map((file) => `${file} is not type-checked: tsconfig.json includes no folder that holds it`);
 }
 
+/** Folders without sources of the project: installed, built or downloaded files. */
+const NO_SOURCES = new Set(['node_modules', 'build', 'dist', 'lib', 'public', 'test-results', 'playwright-report']);
+
+/** Every TypeScript file of the project at `top`, as paths from there. */
+export function* projectFiles(top = root) {
+  for (const entry of readdirSync(top, { withFileTypes: true })) {
+    if (!entry.isDirectory()) {
+      if (entry.name.endsWith('.ts')) yield entry.name;
+    } else if (!entry.name.startsWith('.') && !NO_SOURCES.has(entry.name)) {
+      for (const file of filesBelow(join(top, entry.name))) yield relative(top, file).split(sep).join('/');
+    }
+  }
+}
+
 /** Every TypeScript file of the project that is not type-checked. */
 export function checkTyped() {
   const { config } = ts.parseConfigFileTextToJson('tsconfig.json', readFileSync(resolve(root, 'tsconfig.json'), 'utf8'));
-  return untypedFiles(
-    ['app', 'engine', 'guests', 'scripts', 'test'].flatMap((folder) => [...filesBelow(folder)]),
-    config,
-  );
+  return untypedFiles([...projectFiles()], config);
 }
