@@ -5,43 +5,31 @@
 import { HOST_BASE } from '../abi/layout';
 import { breakpointsOf, placeText } from '../debug/index';
 import type { Machine, MachineConfig, MachineEvent, MachineOptions } from '../machine/index';
-import { createMachine, MAX_WASM_PAGES, Runner, sha256Hex, TypedInput } from '../machine/index';
-import { type Answer, CommitLog, isInputLine, Monitor, noticeOf, parseDeviceFlags } from '../monitor/index';
+import { createMachine, MAX_WASM_PAGES, sha256Hex } from '../machine/index';
+import { type Answer, isInputLine, noticeOf, parseDeviceFlags } from '../monitor/index';
 import { Player } from '../replay/player';
-import { Recorder } from '../replay/recorder';
 import { reasonOf } from '../replay/refusals';
 import { applyInput } from '../shell/inputs';
-import { Loads } from '../shell/loads';
-import { fileOf, linkTo, type Shared } from '../shell/sharing';
+import { fileOf, linkTo } from '../shell/sharing';
 import { makeMachine, type Wanted, wantedBy } from '../shell/wanted';
-import { captureLayout, inspectFile, inspectLink, type JournalInput, layoutFormat, type Replay, saveMachine } from '../snapshot/index';
+import { captureLayout, inspectFile, inspectLink, type JournalInput, type Replay, saveMachine } from '../snapshot/index';
 import { type SymbolSource, symbolsOf } from '../symbols/index';
 import { ConsoleFeed } from './console-feed';
 import { PageDebugging } from './debugging';
-import { Figurer } from './figurer';
 import { labState, slotViews } from './lab-state';
+import { type Clocks, type Page, partsOf, type Running } from './parts';
 import type { FromWorker, ToWorker } from './protocol';
 import { answerQuery } from './queries';
 import { seek } from './seeking';
 import { StateFeed } from './state-feed';
 import { StorageClient } from './storage-client';
 
-export interface SessionDeps {
+export interface SessionDeps extends Clocks {
   fetchCore(url: string): Promise<MachineOptions['core']>;
-  /** ms since 1970 */
-  wallClock(): number;
-  /** ms, monotonic */
-  monotonic(): number;
-  yieldTurn(): Promise<void>;
-  setTimer(wake: () => void, ms: number): unknown;
-  clearTimer(timer: unknown): void;
   /** Tests put their own here. */
   createMachine?: typeof createMachine;
 }
 
-/** ms between two figures, and between two words about a snapshot's progress. */
-const FIGURES_MS = 250;
-const PROGRESS_MS = 100;
 /** ms that messages wait while an input is being done. */
 const STRETCH_MS = 8;
 /** Up to this many slots and staged entries, more than a person makes by hand, a state is sent with every command that changed it. */
@@ -50,25 +38,10 @@ const WASM_PAGE = 0x10000;
 
 /** What a person sees where guest code cannot be compiled. */
 const NOT_COMPILED =
-  'Guest code is not compiled: the browser or this site’s policy forbids it. The interpreter runs it, slower; `info jit` has the reason.';
+  'Guest code is not compiled: the browser or this site’s policy forbids it. The interpreter runs it, which is slower; `info jit` has the reason.';
 
 type Call = Extract<ToWorker, { type: 'call' }>;
 type Boot = Extract<ToWorker, { type: 'boot' }>;
-
-/** What exists once the machine is made. */
-export interface Running {
-  machine: Machine;
-  monitor: Monitor;
-  commits: CommitLog;
-  runner: Runner;
-  figures: Figurer;
-  typed: TypedInput;
-  recorder: Recorder;
-  shared: Shared;
-  loads: Loads;
-  /** Absent until what the machine begins with is there. */
-  debugging?: PageDebugging;
-}
 
 export class Session {
   private running: Running | undefined;
@@ -291,9 +264,23 @@ export class Session {
 
   // Boot
 
+  private get page(): Page {
+    return {
+      clocks: this.deps,
+      post: this.post,
+      storage: this.storage,
+      console: this.console,
+      states: this.states,
+      take: (input) => this.take(input),
+      event: (event) => this.event(event),
+      quit: (status) => this.quit(status),
+      fatal: (error) => this.fatal(error),
+    };
+  }
+
   private async boot(message: Boot): Promise<void> {
     if (this.booting) {
-      this.post({ type: 'boot-error', reason: 'this worker has a machine already: start another worker', fallback: false });
+      this.post({ type: 'boot-error', reason: 'this worker already has a machine: start another worker', fallback: false });
       return;
     }
     this.booting = true;
@@ -303,7 +290,7 @@ export class Session {
       const make = (config: MachineConfig) => this.makeMachine(config, core, message.guest);
       const asked = { ...message, config: { ...message.config, ...parseDeviceFlags(message.devices ?? '') } };
       const { machine, reason } = await makeMachine(asked, make, typeof wanted === 'string' ? { kind: 'nothing' } : wanted);
-      this.start(machine, message, () => make(machine.config));
+      this.running = partsOf(machine, message, () => make(machine.config), this.page);
       const refusal = typeof wanted === 'string' ? wanted : reason;
       if (refusal !== undefined) this.post({ type: 'boot-error', reason: refusal, fallback: true });
       const begun: Wanted = refusal === undefined && typeof wanted !== 'string' ? wanted : { kind: 'nothing' };
@@ -390,82 +377,6 @@ export class Session {
     release();
   }
 
-  private start(machine: Machine, { linkBase, own = false }: Boot, makeFresh: () => Promise<Machine>): void {
-    const { deps } = this;
-    const commits = new CommitLog(machine, () => deps.wallClock());
-    const monitor = new Monitor(machine, {
-      layouts: this.storage,
-      format: {
-        ...layoutFormat,
-        load: async (_machine, text, name) => (await this.take({ kind: 'layout', name, text })) as string | undefined,
-      },
-      snapshots: this.storage.snapshots,
-      snapshotFormat: {
-        save: (saved, date) => saveMachine(saved, date, this.progress('save')),
-        load: (_machine, bytes) => this.need().loads.load(bytes),
-      },
-      linkBase,
-      share: (what) => linkTo(what, this.need().shared),
-      quit: () => this.quit(0),
-      wallClock: () => deps.wallClock(),
-      print: (text) => this.post({ type: 'monitor-event', text }),
-      commits,
-    });
-    const runner = new Runner({
-      machine,
-      wallClock: () => deps.monotonic(),
-      yieldTurn: () => deps.yieldTurn(),
-      setTimer: (wake, ms) => deps.setTimer(wake, ms),
-      clearTimer: (timer) => deps.clearTimer(timer),
-      onError: (error) => this.fatal(error),
-    });
-    let condition: unknown;
-    let holes = machine.inspect.holes.total;
-    const figures = new Figurer(machine, deps, FIGURES_MS, (message) => {
-      this.post({ type: 'figures', figures: message });
-      if (machine.run.condition !== condition) this.states.touch(false);
-      condition = machine.run.condition;
-      // The history counts the holes since its last commit.
-      if (machine.inspect.holes.total !== holes) this.states.touch(false);
-      holes = machine.inspect.holes.total;
-      // Retries go on between the phases of a commit.
-      if (machine.changeSet.stepping) this.states.touch(false);
-    });
-    const typed = new TypedInput(machine.serial, (text) => {
-      this.post({ type: 'monitor-event', text });
-      this.post({ type: 'notice', text });
-    });
-    const recorder = new Recorder(machine, runner, (reason) => {
-      this.post({
-        type: 'monitor-event',
-        text: `No replay link can be made any more: ${reason}. "loadvm" or a reboot starts a new record.`,
-      });
-      if (recorder.ended !== undefined) this.running?.debugging?.ended();
-    });
-    const shared = { machine, recorder, makeFresh, linkBase, own, wallClock: () => deps.wallClock() };
-    const loads = new Loads({
-      machine,
-      recorder,
-      state: monitor.commandContext.state,
-      progress: this.progress('load'),
-      wallClock: () => deps.wallClock(),
-    });
-    this.running = { machine, monitor, commits, runner, figures, recorder, shared, loads, typed };
-    machine.serial.onOutput((bytes) => this.console.push(bytes));
-    machine.subscribe((event) => this.event(event));
-    commits.onChange(() => this.states.touch(true));
-  }
-
-  private progress(doing: 'save' | 'load'): (done: number, total: number) => void {
-    let told = this.deps.monotonic();
-    return (done, total) => {
-      const now = this.deps.monotonic();
-      if (now - told < PROGRESS_MS) return;
-      told = now;
-      this.post({ type: 'snapshot-progress', doing, done, total });
-    };
-  }
-
   private async call(method: Call['method']): Promise<unknown> {
     const { machine, shared } = this.need();
     switch (method) {
@@ -501,7 +412,7 @@ export class Session {
 
   private fatal(error: unknown): void {
     this.console.flush();
-    this.post({ type: 'fatal', reason: `the machine stopped by an internal error: ${reasonOf(error)}` });
+    this.post({ type: 'fatal', reason: `the machine stopped because of an internal error: ${reasonOf(error)}` });
   }
 
   private sendState(): void {
