@@ -30,7 +30,7 @@ describe('packagedFile', () => {
     rmSync(cache, { recursive: true, force: true });
   });
 
-  it('takes a file with the right checksum from the cache and asks nobody', async () => {
+  it('uses a file with the right checksum from the cache without fetching', async () => {
     writeFileSync(join(cache, 'image.bin'), content);
     await expect(packagedFile(file, cache, () => {})).resolves.toBe(join(cache, 'image.bin'));
   });
@@ -41,12 +41,12 @@ describe('packagedFile', () => {
     await expect(attempt).rejects.toThrow(/no-such-package 1\.0-1.*boot\/image\.bin.*image\.bin/);
   });
 
-  it('does not believe a cached file with another checksum', async () => {
+  it('rejects a cached file with a different checksum', async () => {
     writeFileSync(join(cache, 'image.bin'), 'something else');
     await expect(packagedFile(file, cache, () => {})).rejects.toThrow(Unavailable);
   });
 
-  it('does not believe a downloaded package with another checksum', async () => {
+  it('rejects a downloaded package with a different checksum', async () => {
     mkdirSync(cache, { recursive: true });
     writeFileSync(join(cache, 'no-such-package_1.0-1_all.deb'), 'something else');
     await expect(packagedFile(file, cache, () => {})).rejects.toThrow(Unavailable);

@@ -40,7 +40,7 @@ describe('ARCHITECTURE.md', () => {
   });
 
   it('has every folder of the engine in its map', () => {
-    const map = text.slice(text.indexOf('```'), text.indexOf('Who may import whom'));
+    const map = text.slice(text.indexOf('```'), text.indexOf('Which folder may import which'));
     const folders = readdirSync(join(root, 'engine')).filter((name) => statSync(join(root, 'engine', name)).isDirectory());
     expect(folders.filter((name) => !map.includes(`engine/${name}/`))).toEqual([]);
   });

@@ -25,9 +25,9 @@ describe('a link to a file', () => {
     expect(read(`f=1.${hash}.`)).toThrow('it has no SHA-256');
     expect(read(`f=1.${hash}.javascript%3Aalert(1)`)).toThrow('can be fetched, not javascript');
     expect(read(`f=1.${hash}.data%3A%2Cx`)).toThrow('can be fetched, not data');
-    expect(read(`f=1.${hash}.https%3A%2F%2F`)).toThrow('is no address');
+    expect(read(`f=1.${hash}.https%3A%2F%2F`)).toThrow('is not an address');
     expect(read(`f=1.${hash}.${'x'.repeat(3000)}`)).toThrow('at most 2000');
     expect(read('f=nonsense')).toThrow('it is not a link to a file');
-    expect(() => fileLink(base, hash, '')).toThrow('is no address');
+    expect(() => fileLink(base, hash, '')).toThrow('is not an address');
   });
 });

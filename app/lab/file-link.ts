@@ -52,7 +52,7 @@ function resolve(address: string, base: string): URL {
   } catch {
     // Said below.
   }
-  if (!address.trim() || !url) throw new Error(`“${address}” is no address`);
+  if (!address.trim() || !url) throw new Error(`“${address}” is not an address`);
   if (!/^https?:$/.test(url.protocol)) throw new Error(`only https and http addresses can be fetched, not ${url.protocol.slice(0, -1)}`);
   return url;
 }

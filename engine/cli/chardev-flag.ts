@@ -44,7 +44,7 @@ export function parseGdb(flag: string, text: string): Chardev {
   if (!match) throw wrong(`'${text}' is not a valid char driver; give ${GDB_FORMS}`);
   const [, host = '', digits = '', options = ''] = match;
   const port = /^\d{1,5}$/.test(digits) ? Number(digits) : 65536;
-  if (port > 65535) throw wrong(`port '${digits}' is no number from 0 to 65535`);
+  if (port > 65535) throw wrong(`port '${digits}' is not a number from 0 to 65535`);
   let wait = false;
   for (const option of options === '' ? [] : splitCommas(options.slice(1))) {
     const known = /^(server|wait|nodelay|nowait)(=(on|off))?$/.exec(option);

@@ -94,12 +94,12 @@ describe('unix socket', () => {
     writeFileSync(path, 'mine');
     const opening = openChardev('-serial', { kind: 'unix', path, wait: false }, streams().stdio);
     await expect(opening).rejects.toThrow(
-      new FlagError(`-serial unix:${path}: Failed to bind socket to ${path}: Address already in use: it is no socket`),
+      new FlagError(`-serial unix:${path}: Failed to bind socket to ${path}: Address already in use: it is not a socket`),
     );
     expect(readFileSync(path, 'utf8')).toBe('mine');
   });
 
-  it('says why it cannot listen', async () => {
+  it('reports why it cannot listen', async () => {
     const path = join(folder, 'no/such/folder');
     const opening = openChardev('-monitor', { kind: 'unix', path, wait: false }, streams().stdio);
     const why = `No such file or directory: there is no folder ${join(folder, 'no/such')}`;
@@ -110,7 +110,7 @@ describe('unix socket', () => {
 describe('TCP port', () => {
   const open = (host: string, port: number) => openChardev('-gdb', { kind: 'tcp', host, port, wait: false }, streams().stdio);
 
-  it('is served, and refused with a way out where another program listens', async () => {
+  it('is served; if another program listens there, it is refused with a remedy', async () => {
     const taken = createServer();
     await new Promise<void>((done) => void taken.listen(0, '127.0.0.1', done));
     const { port } = taken.address() as AddressInfo;
@@ -128,7 +128,7 @@ describe('TCP port', () => {
   });
 
   it('needs an address of this machine', async () => {
-    // TEST-NET-1 (RFC 5737) is nobody's.
+    // TEST-NET-1 (RFC 5737) is never assigned.
     await expect(open('192.0.2.1', 0)).rejects.toThrow('no network interface here has this address; 0.0.0.0 is all of them');
   });
 });
@@ -146,7 +146,7 @@ describe('file', () => {
     expect(readFileSync(path, 'utf8')).toBe('bytes\n');
   });
 
-  it('may be a FIFO: its reader takes its time, and nothing is lost', async () => {
+  it('may be a FIFO: a slow reader loses nothing', async () => {
     const path = join(folder, 'fifo');
     execFileSync('mkfifo', [path]);
     const reader = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK);
@@ -203,7 +203,7 @@ describe('monitor on a pipe', () => {
     expect(text).toBe('hello\n(lab) slow: 4\n(lab) abc: 3\n(lab) (lab) ');
   });
 
-  it('takes a last line without its end, and characters that come in pieces', async () => {
+  it('accepts a last line without a newline, and characters that arrive in pieces', async () => {
     const umlaut = Buffer.from('\u00e4');
     const text = await session((input) => {
       input.write(umlaut.subarray(0, 1));

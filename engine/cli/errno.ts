@@ -34,10 +34,10 @@ export function listenFailure(error: unknown, { path, port }: ListenOptions): st
   if (code === 'EADDRINUSE')
     return path === undefined
       ? `${TEXTS.EADDRINUSE}: end what listens there, or give another port`
-      : `${TEXTS.EADDRINUSE}: it is no socket`;
+      : `${TEXTS.EADDRINUSE}: it is not a socket`;
   if (code === 'EADDRNOTAVAIL') return 'no network interface here has this address; 0.0.0.0 is all of them';
   if (code === 'ENOTFOUND') return 'there is no host of this name; without a HOST it is this machine alone';
-  if (code === 'EACCES' && port !== undefined && port < 1024) return `${TEXTS.EACCES}: ports from 1024 on are everybody's`;
+  if (code === 'EACCES' && port !== undefined && port < 1024) return `${TEXTS.EACCES}: ports from 1024 on need no privilege`;
   return errnoText(error);
 }
 

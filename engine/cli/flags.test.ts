@@ -35,7 +35,7 @@ describe('flags', () => {
     });
   });
 
-  it('takes everything at once', () => {
+  it('accepts all flags at once', () => {
     const flags = parseFlags([
       ...words('-m 256M,slots=8,maxmem=4G -smp 2 -kernel vmlinuz -initrd init.cpio -serial unix:/tmp/s,server=on,wait=off -S'),
       ...words(
@@ -102,7 +102,7 @@ describe('wrong flags', () => {
     ['-m foo', "-m foo: Parameter 'size' expects a number with an optional suffix k, M, G or T (without one: MiB), not 'foo'"],
     ['-m 256X', "not '256X'"],
     ['-m -1', "not '-1'"],
-    ['-m 1', '-m 1: 1M of memory is too little; 2M is the least'],
+    ['-m 1', '-m 1: 1M of memory is too little; the minimum is 2M'],
     ['-m 0', 'is too little'],
     ['-m 2049k', '-m 2049k: memory size must be a multiple of 1M, and 2098176 is not; 2M is'],
     ['-m 256M,foo=1', "-m 256M,foo=1: Invalid parameter 'foo'; -m takes size, slots and maxmem"],
@@ -125,8 +125,8 @@ describe('wrong flags', () => {
       "-accel interp,thread=multi: Property 'interp-accel.thread' not found; it has dirty-ring-size and memslot-index",
     ],
     ['-accel interp,memslot-index=hash', "memslot-index 'hash' does not exist; use array, rbtree, btree"],
-    ['-accel interp,dirty-ring-size=300', "dirty-ring-size '300' is no power of two from 256 to 65536; 0 is without rings"],
-    ['-accel interp,dirty-ring-size', "dirty-ring-size '' is no power of two"],
+    ['-accel interp,dirty-ring-size=300', "dirty-ring-size '300' is not a power of two from 256 to 65536; 0 disables rings"],
+    ['-accel interp,dirty-ring-size', "dirty-ring-size '' is not a power of two"],
     ['-device nope', "-device nope: 'nope' is not a valid device model name here; isa-debug-exit is"],
     ['-device pc-dimm,id=d', "'pc-dimm' is not a valid device model name here"],
     ['-device virtio-mem-device,memdev=m', "Parameter 'id' is missing"],
@@ -141,7 +141,7 @@ describe('wrong flags', () => {
     ['-device isa-debug-exit,foo=1', "Property 'isa-debug-exit.foo' not found; it has iobase and iosize"],
     ['-device isa-debug-exit,iobase=zz', "Parameter 'iobase' expects a number, not 'zz'"],
     ['-device isa-debug-exit,iobase', "Parameter 'iobase' expects a number, not ''"],
-    ['-device isa-debug-exit,iobase=0x10000', 'iobase 0x10000 is no I/O port; 0 to 0xffff are'],
+    ['-device isa-debug-exit,iobase=0x10000', 'iobase 0x10000 is not an I/O port; ports are 0 to 0xffff'],
     ['-device isa-debug-exit,iosize=0', 'iosize 0 is out of range; 1 to 0x100 ports are possible'],
     ['-device isa-debug-exit,iobase=0xffff', 'passes the last I/O port 0xffff'],
     ['-device isa-debug-exit -device isa-debug-exit', 'this machine takes one isa-debug-exit'],
@@ -158,7 +158,7 @@ describe('wrong flags', () => {
     ['-serial unix:/tmp/x,bogus=1', "Invalid parameter 'bogus'; a socket takes server=on and wait=on|off"],
     ['-serial null -serial null', 'this machine has one serial port; give -serial once'],
     ['-debugcon null -debugcon null', 'this machine has one debug console; give -debugcon once'],
-    ['-monitor file:/tmp/x', 'a file brings no input; give stdio, null or unix:PATH,server=on,wait=off'],
+    ['-monitor file:/tmp/x', 'a file provides no input; give stdio, null or unix:PATH,server=on,wait=off'],
     ['-qmp foo', "'foo' is not a valid char driver"],
     ['-monitor stdio -serial stdio', 'cannot use stdio by multiple character devices'],
     ['-monitor stdio -monitor stdio', 'cannot use stdio by multiple character devices'],
@@ -167,10 +167,10 @@ describe('wrong flags', () => {
     ['-guest memlab -kernel x', '-guest memlab: give either -guest or -kernel'],
     ['-loadvm one', '-loadvm one: give -snapshots DIR'],
     ['-loadvm', '-loadvm: requires an argument'],
-    ['-record f -qmp stdio', '-record f: QMP commands have no place in a replay'],
+    ['-record f -qmp stdio', '-record f: a replay cannot contain QMP commands'],
     ['-record f -monitor null -monitor null', '-record f: a replay has one monitor'],
-    ['-record f -accel interp,dirty-ring-size=256', '-record f: dirty rings have no place in a replay'],
-    ['-record f -device isa-debug-exit', '-record f: isa-debug-exit has no place in a replay'],
+    ['-record f -accel interp,dirty-ring-size=256', '-record f: a replay cannot contain dirty rings'],
+    ['-record f -device isa-debug-exit', '-record f: a replay cannot contain isa-debug-exit'],
     ['-replay f -m 64M', '-replay f: it says what the machine is and what reaches it; -m cannot be given'],
     ['-replay f -monitor stdio', '-monitor cannot be given'],
     ['-replay f -record g', '-record cannot be given'],
@@ -193,7 +193,7 @@ describe('wrong flags', () => {
 });
 
 describe('-gdb and -s', () => {
-  it('listen where they are told, on the loopback interface without a host', () => {
+  it('listen at the given address, without a host on the loopback interface', () => {
     const usual = { kind: 'tcp', host: '127.0.0.1', port: 1234, wait: false };
     expect(parse('-s').gdb).toEqual(usual);
     expect(parse('-gdb tcp::1234').gdb).toEqual(usual);
@@ -205,13 +205,13 @@ describe('-gdb and -s', () => {
   it.each([
     ['-gdb bogus', "'bogus' is not a valid char driver; give tcp::PORT, tcp:HOST:PORT, unix:PATH,server=on,wait=off or stdio"],
     ['-gdb tcp:1234', "'tcp:1234' is not a valid char driver; give tcp::PORT, tcp:HOST:PORT, unix:PATH,server=on,wait=off or stdio"],
-    ['-gdb tcp::99999', "port '99999' is no number from 0 to 65535"],
+    ['-gdb tcp::99999', "port '99999' is not a number from 0 to 65535"],
     ['-gdb tcp::1,fast=on', "Invalid parameter 'fast'; a socket takes server=on, wait=on|off and nodelay=on"],
     ['-gdb tcp::1,server=off', 'only listening sockets are supported; leave server=off out'],
     ['-gdb unix:,server=on', 'the path is missing; give tcp::PORT, tcp:HOST:PORT, unix:PATH,server=on,wait=off or stdio'],
     ['-gdb unix:/tmp/g', 'only listening sockets are supported; add server=on'],
     ['-gdb unix:/tmp/g,wait=maybe', "Parameter 'wait' expects 'on' or 'off'"],
-  ])('%s says what would do', (line, reason) => {
+  ])('%s names what is accepted', (line, reason) => {
     expect(() => parse(line)).toThrow(new FlagError(`${line}: ${reason}`));
   });
 

@@ -175,10 +175,10 @@ function checkReplay({ replay, serial, dirtyRing }: Draft, given: ReadonlySet<st
 /** What no replay says, or could not tell apart. */
 function checkRecord({ record, qmps, monitors, dirtyRing, debugExit }: Draft): void {
   const wrong = (reason: string): FlagError => new FlagError(`-record ${record}: ${reason}`);
-  if (qmps.length > 0) throw wrong('QMP commands have no place in a replay; give -monitor instead of -qmp');
+  if (qmps.length > 0) throw wrong('a replay cannot contain QMP commands; give -monitor instead of -qmp');
   if (monitors.length > 1) throw wrong('a replay has one monitor; give -monitor once');
-  if (dirtyRing) throw wrong('dirty rings have no place in a replay; leave dirty-ring-size away');
-  if (debugExit) throw wrong('isa-debug-exit has no place in a replay; leave it away');
+  if (dirtyRing) throw wrong('a replay cannot contain dirty rings; leave out dirty-ring-size');
+  if (debugExit) throw wrong('a replay cannot contain isa-debug-exit; leave it out');
 }
 
 /** Defaults, and what flags say about each other. */
@@ -220,7 +220,7 @@ function checkPaths(draft: Draft): void {
 function parseTwoWay(flag: string, value: string): Chardev {
   const chardev = parseChardev(flag, value);
   if (chardev.kind === 'file')
-    throw new FlagError(`${flag} ${value}: a file brings no input; give stdio, null or unix:PATH,server=on,wait=off`);
+    throw new FlagError(`${flag} ${value}: a file provides no input; give stdio, null or unix:PATH,server=on,wait=off`);
   return chardev;
 }
 
@@ -250,7 +250,7 @@ function parseAccel(value: string): Pick<LabFlags, 'accel' | 'dirtyRing' | 'inde
     const entries = Number(parseInteger(text) ?? -1);
     if (entries === 0) continue;
     if (!(entries >= 256 && entries <= 65536 && Number.isInteger(Math.log2(entries))))
-      throw wrong(`dirty-ring-size '${text}' is no power of two from 256 to 65536; 0 is without rings`);
+      throw wrong(`dirty-ring-size '${text}' is not a power of two from 256 to 65536; 0 disables rings`);
     result.dirtyRing = entries;
   }
   return result;

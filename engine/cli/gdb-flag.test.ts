@@ -1,4 +1,4 @@
-/** `lab -gdb` and the monitor's `gdbserver`, as a person starts them: a gdb that attaches by a socket's path and by a port, one after the other. */
+/** `lab -gdb` and the monitor's `gdbserver`, as a user runs them: gdb attaches by a socket's path and by a port, one after the other. */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync, rmSync } from 'node:fs';
@@ -29,7 +29,7 @@ async function freePort(): Promise<number> {
 }
 
 describe.runIf(gdbReady)('lab -gdb', { timeout: 180_000 }, () => {
-  it('serves gdb on a socket, then where the monitor says, and where it was when that cannot be', async () => {
+  it('serves gdb on a socket, then at the address from the monitor, and on the old one if that fails', async () => {
     const path = join(gdbFolder, 'flag.sock');
     const flags = ['-gdb', `unix:${path},server=on,wait=off`, '-S', '-m', '16M', '-kernel', 'guests/memlab/memlab.elf'];
     const lab = spawn(process.execPath, [join(root, 'scripts/lab.mjs'), ...flags], { cwd: root });
@@ -66,7 +66,7 @@ describe.runIf(gdbReady)('lab -gdb', { timeout: 180_000 }, () => {
     expect(await answer('gdbserver unix:/no/folder,server=on')).toContain('No such file or directory: there is no folder /no');
     taken.server.close();
     expect(await rip(`:${port}`)).toMatch(/rip +0x/);
-    // The same place once more is no conflict.
+    // The same address again is not a conflict.
     expect(await answer(`gdbserver tcp::${port}`)).toContain('Waiting for gdb connection');
     expect(await rip(`:${port}`)).toMatch(/rip +0x/);
     expect(await answer('gdbserver none')).toContain('Disabled gdbserver');

@@ -1,4 +1,4 @@
-/** Debian's gdb on a guest with two vCPUs, and on a Linux that runs; at the end of a replay: replay.test.ts. */
+/** Debian's gdb on a guest with two vCPUs, and on a running Linux. At the end of a replay: replay.test.ts. */
 import { execFileSync } from 'node:child_process';
 import { readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -23,7 +23,7 @@ function inTurn(text: string, ...phrases: readonly string[]): void {
 }
 
 describe.runIf(gdbReady)('gdb with two vCPUs', () => {
-  /** It never sleeps: no wall clock has a say. */
+  /** It never sleeps, so the wall clock has no influence. */
   async function guest(kernel: string): Promise<Guest> {
     const image = { name: 'two-vcpus', kernel: readFileSync(kernel) };
     const made = await Guest.boot({ guest: image, smp: 2, accel: 'jit', wallClock: () => performance.now() });
@@ -31,7 +31,7 @@ describe.runIf(gdbReady)('gdb with two vCPUs', () => {
     return made;
   }
 
-  it('watches what the other vCPU writes, forwards and backwards, and steps each of them both ways', async () => {
+  it('watches the other vCPU’s writes, forward and backward, and steps each vCPU in both directions', async () => {
     const two = '../../test/guests/two-vcpus';
     const { kernel, symbols } = build(gdbFolder, true, [`${two}/start.S`, `${two}/main.c`]);
     const text = await debug(
@@ -106,7 +106,7 @@ describe.runIf(gdbReady && missing === undefined)('gdb with Linux', () => {
   const boot = (): Promise<Guest> =>
     Guest.boot({ guest: linuxImage('console=ttyS0 nokaslr'), ram: 256 * MIB, wallClock: () => performance.now() });
 
-  /** The kernel's own file has no symbols: it gets some, at the places that the kernel itself names. */
+  /** The kernel's own file has no symbols: adds some, at the addresses from the kernel itself. */
   async function vmlinux(names: readonly string[]): Promise<string> {
     const guest = await boot();
     guest.machine.run.advance(20_000_000);
@@ -152,7 +152,7 @@ detach
     );
     expect(text).toMatch(/Breakpoint 1, 0xffffffff[0-9a-f]+ in vfs_write \(\)/);
     expect(text).toContain('Program received signal SIGINT, Interrupt.');
-    // Wherever that was: its backtrace is the machine's own, and one instruction back is in the past.
+    // Wherever that was, its backtrace is the machine's own, and one instruction back is in the past.
     expect(text).toMatch(/^#0 +0x[0-9a-f]+/m);
     expect(text).toContain('[Inferior 1 (Remote target) detached]');
   }, 60_000);

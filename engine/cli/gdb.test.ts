@@ -13,7 +13,7 @@ const typed = { typed: TYPED };
 
 async function boot(kernel: string): Promise<Guest> {
   let now = 0;
-  // Time passes by looking at it, and slowly: the guest sleeps nothing away.
+  // The clock advances only when read, and slowly, so the guest does not skip time by sleeping.
   const guest = await Guest.boot({ guest: { name: 'memlab', kernel: readFileSync(kernel) }, accel: 'jit', wallClock: () => (now += 0.01) });
   guest.machine.run.stop();
   return guest;
@@ -26,7 +26,7 @@ describe.runIf(gdbReady)('gdb', () => {
     ({ kernel, symbols } = build(gdbFolder, true));
   });
 
-  it('attaches before the first instruction, breaks, steps, finishes, watches, reads and kills; the guest runs as without gdb', async () => {
+  it('attaches before the first instruction, breaks, steps, finishes, watches, reads and kills; the guest runs the same as without gdb', async () => {
     const guest = await boot(kernel);
     let quits = 0;
     const text = await debug(
@@ -84,7 +84,7 @@ kill
     expect(quits).toBe(1);
   });
 
-  it('goes back to the writes that a watchpoint saw, to the beginning, and on to the present; the guest is as it was', async () => {
+  it('goes back to the writes that a watchpoint saw, to the beginning, and forward to the present; the guest is unchanged', async () => {
     const guest = await boot(kernel);
     const text = await debug(
       guest.machine,
@@ -122,7 +122,7 @@ detach
     expect(after).toBe(before);
   });
 
-  it('sets memory and registers, watches reads, moves whole megabytes, and says what cannot be', async () => {
+  it('sets memory and registers, watches reads, moves whole megabytes, and reports what is impossible', async () => {
     const guest = await boot(kernel);
     const text = await debug(
       guest.machine,

@@ -29,18 +29,18 @@ afterEach(() => rmSync(root, { recursive: true, force: true }));
 const choose = (...args: string[]) => chooseGuest(parseFlags(args) as LabFlags, root);
 
 describe('chooseGuest', () => {
-  it('inflates a prepared guest, and takes its command line and memory', async () => {
+  it('inflates a prepared guest, and uses its command line and memory', async () => {
     const { guest, memory } = await choose('-guest', 'packed');
     expect([text(guest.kernel), text(guest.initrd), guest.append]).toEqual(['the kernel', 'the initrd', 'quiet']);
     expect(memory.ram).toBe(96 << 20);
   });
 
-  it('takes a file by its exact name', async () => {
+  it('finds a file by its exact name', async () => {
     const { guest } = await choose('-kernel', join(root, 'public/guests/k.gz'));
     expect(guest.kernel[0]).toBe(0x1f);
   });
 
-  it('says that a prepared file is damaged, and what makes it anew', async () => {
-    await expect(choose('-guest', 'cut')).rejects.toThrow(/-guest cut: .*cut\.gz is damaged .*npm run guests -- cut makes it anew/);
+  it('reports that a prepared file is damaged, and how to prepare it again', async () => {
+    await expect(choose('-guest', 'cut')).rejects.toThrow(/-guest cut: .*cut\.gz is damaged .*npm run guests -- cut prepares it again/);
   });
 });

@@ -79,7 +79,7 @@ async function readPrepared(name: string, path: string): Promise<Uint8Array> {
   try {
     return gunzipSync(bytes);
   } catch (error) {
-    throw new FlagError(`-guest ${name}: ${path} is damaged (${(error as Error).message}): npm run guests -- ${name} makes it anew`);
+    throw new FlagError(`-guest ${name}: ${path} is damaged (${(error as Error).message}): npm run guests -- ${name} prepares it again`);
   }
 }
 

@@ -1,4 +1,4 @@
-/** The whole of `lab`, as a person runs it: a process with flags, pipes and sockets. */
+/** `lab` as a user runs it: a process with flags, pipes and sockets. */
 import { type ChildProcessWithoutNullStreams, execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { closeSync, existsSync, mkdtempSync, openSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
@@ -17,7 +17,7 @@ afterEach(() => {
 });
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
-/** Collects a stream's text and waits for words in it. */
+/** Collects a stream's text and waits for a given text in it. */
 class Reader {
   text = '';
   private seen = 0;
@@ -128,7 +128,7 @@ describe('lab', { timeout: 60_000 }, () => {
     expect(stdout.text).toBe('b');
   });
 
-  it('throttles a sender when the guest has no room, and loses nothing', async () => {
+  it('throttles a sender when the guest has no buffer space, and loses nothing', async () => {
     // Waits for LSR.DR, reads, adds up the bytes in bl and counts them in esi; after 3 MiB it exits with the sum.
     const kernel = bootSector(
       'sum',
@@ -146,7 +146,7 @@ describe('lab', { timeout: 60_000 }, () => {
     expect(await status).toBe(((sum << 1) | 1) & 0xff);
   });
 
-  it('shows the registers of a guest that shuts down, and ends where no monitor could bring it back', async () => {
+  it('shows the registers of a guest that shuts down, and ends if no monitor could restart it', async () => {
     // An interrupt descriptor table without entries, then int3.
     const kernel = bootSector('triple', 0x31, 0xc0, 0x8e, 0xd8, 0x0f, 0x01, 0x1e, 0x20, 0x7c, 0xcc);
     const { err, status } = lab('-kernel', kernel, '-m', '16M', '-monitor', 'null');
@@ -155,7 +155,7 @@ describe('lab', { timeout: 60_000 }, () => {
     expect(err.text).toMatch(/EIP=00007c09/);
   });
 
-  it('output that finds no room is dropped, said once, and the guest runs on', async () => {
+  it('output to a full disk is dropped and reported once, and the guest keeps running', async () => {
     const kernel = bootSector('full', ...out(0x3f8, ...ascii('serial')), ...out(0xe9, ...ascii('debug')), ...out(0xf4, 0x10), ...HALT);
     const exit = ['-kernel', kernel, '-m', '16M', '-device', 'isa-debug-exit,iobase=0xf4'];
     const disk = join(folder, 'disk');
@@ -176,7 +176,7 @@ describe('lab', { timeout: 60_000 }, () => {
     expect(err.text).toBe(dropped('stdout'));
   });
 
-  it('what is no regular file is refused at once, wherever one is read or written whole', async () => {
+  it('anything but a regular file is refused at once where a whole file is read or written', async () => {
     const fifo = join(folder, 'fifo');
     execFileSync('mkfifo', [fifo, `${fifo}.mslm`]);
     const refused = async (flags: string[], message: string): Promise<void> => {
@@ -220,7 +220,7 @@ describe('lab', { timeout: 60_000 }, () => {
     expect(stdout.text).toBe('');
   });
 
-  it('SIGTERM ends it also while it waits for a client', async () => {
+  it('SIGTERM also ends it while it waits for a client', async () => {
     const path = join(folder, 'never');
     const { child, err, status } = lab('-m', '16M', '-serial', `unix:${path},server=on,wait=on`, '-monitor', 'null');
     await err.until('lab: waiting for a client on -serial');

@@ -286,7 +286,7 @@ class Lab {
     // A power-off is a shutdown too, and says so right after.
     await turn();
     if (!this.running) return;
-    const what = state === 'shutdown' ? 'shut down by a triple fault' : 'ran where no memory is';
+    const what = state === 'shutdown' ? 'shut down by a triple fault' : 'executed where no memory is mapped';
     const { print: _none, ...env } = desk.env;
     const registers = await new Monitor(desk.machine, env).execute('info registers');
     this.host.stderr.write(`lab: the guest ${what}; its registers:\n${registers}`);

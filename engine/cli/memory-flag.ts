@@ -49,7 +49,7 @@ export function parseMemory(text: string): MemoryFlag {
 function parseRam(text: string, wrong: (reason: string) => FlagError): number {
   const bare = /^\s*\d+$/.test(text) ? parseSize(`${text.trim()}M`) : parseSize(text);
   if (bare === undefined) throw wrong(`Parameter 'size' ${SIZE_HELP}, not '${text}'`);
-  if (bare < SMALLEST) throw wrong(`${shortSize(bare)} of memory is too little; 2M is the least`);
+  if (bare < SMALLEST) throw wrong(`${shortSize(bare)} of memory is too little; the minimum is 2M`);
   if (bare % MIB !== 0) throw wrong(`memory size must be a multiple of 1M, and ${bare} is not; ${shortSize(bare - (bare % MIB))} is`);
   return bare;
 }

@@ -40,7 +40,7 @@ export class Recording {
     if (path !== undefined && ram > MAX_LINK_RAM)
       throw new FlagError(`-record ${path}: the machine has ${ram} bytes of RAM, a replay is read with ${MAX_LINK_RAM}`);
     this.recorder = new Recorder(machine, runner, (reason) => {
-      if (path !== undefined) tell(`no replay can be made any more: ${reason}`);
+      if (path !== undefined) tell(`no replay can be made: ${reason}`);
       if (this.recorder.ended !== undefined) this.history?.end();
     });
     this.shared = { machine, recorder: this.recorder, makeFresh, linkBase, own: false, wallClock };
@@ -105,7 +105,7 @@ export class Recording {
       input: (bytes) => {
         if (this.recorder.playing || this.recorder.past) return 0;
         const text = textOf(bytes);
-        if (text === undefined) this.recorder.cut('the serial line got bytes that are no UTF-8 text');
+        if (text === undefined) this.recorder.cut('the serial line received bytes that are not UTF-8 text');
         return this.recorder.take({ kind: 'console', text: text ?? '' }, () => serial.input(bytes));
       },
     };

@@ -1,4 +1,4 @@
-/** -replay with -gdb: a machine that stands at the end of its replay, for a gdb that goes back from there. What it adds is recorded behind the end. */
+/** -replay with -gdb: a machine at the end of its replay, for a gdb that goes back from there. New inputs are appended to the recording. */
 import type { Reverse } from '../debug/index';
 import type { Machine, Runner } from '../machine/index';
 import type { CommitLog } from '../monitor/index';

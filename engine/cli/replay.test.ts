@@ -1,4 +1,4 @@
-/** -record and -replay as a person uses them: `lab` processes, and files that go between them and the page's worker. */
+/** -record and -replay as a user runs them: `lab` processes, and files exchanged with the page's worker. */
 import { type ChildProcessWithoutNullStreams, spawn } from 'node:child_process';
 import { EventEmitter, once } from 'node:events';
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
@@ -138,7 +138,7 @@ describe('lab -record', () => {
     expect(await replayed(link ?? '')).toMatchObject({ status: 0, out: expect.stringContaining('equal') });
   });
 
-  it('is whole for a machine that began stopped, was ended by a signal, or switched itself off', async () => {
+  it('is complete for a machine that started stopped, was ended by a signal, or switched itself off', async () => {
     const stopped = await recorded(...MACHINE, '-S');
     expect(await stopped.monitor('info status')).toContain('paused');
     await stopped.end();
@@ -154,7 +154,7 @@ describe('lab -record', () => {
     expect(await replayed(off.file)).toMatchObject({ status: 0, err: '' });
   });
 
-  it('begins again with a loaded snapshot', async () => {
+  it('starts again with a loaded snapshot', async () => {
     const lab = await recorded(...MACHINE, '-snapshots', join(folder, 'kept'));
     await lab.shows('lab> ');
     lab.type('poke 0x2000000 0x4321\r');
@@ -173,13 +173,13 @@ describe('lab -record', () => {
     expect(await replayed(again.file)).toMatchObject({ status: 0, err: '' });
   });
 
-  it('writes no file, and says why, when something reached the machine that no replay can hold', async () => {
+  it('writes no file, and gives the reason, if the machine got an input that no replay can contain', async () => {
     const lab = await recorded(...MACHINE);
     await lab.shows('lab> ');
     lab.type(Buffer.of(0xff, 0x0d));
-    await lab.tells('no replay can be made any more');
+    await lab.tells('no replay can be made');
     const { status, err } = await lab.end();
-    expect({ status, err }).toEqual({ status: 1, err: expect.stringContaining('the serial line got bytes that are no UTF-8 text') });
+    expect({ status, err }).toEqual({ status: 1, err: expect.stringContaining('the serial line received bytes that are not UTF-8 text') });
     expect(existsSync(lab.file)).toBe(false);
   });
 
@@ -188,7 +188,7 @@ describe('lab -record', () => {
     expect({ status, err }).toEqual({ status: 1, err: expect.stringContaining('bytes of RAM, a replay is read with') });
   });
 
-  it('refuses a place that cannot be written to, before anything runs', async () => {
+  it('refuses a path that cannot be written to, before anything runs', async () => {
     for (const [path, words] of [
       [folder, 'Is a directory'],
       [join(folder, 'nowhere/run.mslr'), 'there is no folder'],
@@ -227,7 +227,7 @@ describe('lab -replay', () => {
     expect((await replayed(link)).out).toContain(`this run  ${digest}\nequal\n`);
   });
 
-  it('gives the page what it recorded', async () => {
+  it('records files that the page can play', async () => {
     const lab = await recorded(...MACHINE);
     await busy(lab);
     await lab.end();
@@ -250,9 +250,9 @@ describe('lab -replay', () => {
     const { status, out } = await replayed(file);
     expect(status).toBe(1);
     expect(out).toMatch(new RegExp(`recorded  ${'ab'.repeat(32)}\nthis run  [0-9a-f]{64}\nDIFFERENT\n$`));
-    // An end that the machine never comes to.
+    // An end that the machine never reaches.
     writeFileSync(file, await packReplayFile(packReplay({ ...replay, end: { ...replay.end, instructions: replay.end.instructions + 1 } })));
-    expect(await replayed(file)).toMatchObject({ status: 1, out: '', err: expect.stringContaining('went another way than the end') });
+    expect(await replayed(file)).toMatchObject({ status: 1, out: '', err: expect.stringContaining('diverged from the end') });
   });
 
   it.runIf(gdbReady)('serves gdb at its end: back to the last writer, and forward; what gdb adds there is part of the past', async () => {
@@ -283,7 +283,7 @@ kill
     );
     expect(text).toMatch(/vCPU 0 at rip 0x[0-9a-f]+( \(command_poke\))?, instruction \d+ .*: 0x1234, 8 bytes/);
     expect(text).toMatch(/Old value = 4660\s+New value = 119\s[\s\S]*Old value = 119\s+New value = 0\s/);
-    expect(text).toContain('the machine stands in its past');
+    expect(text).toContain('the machine is in its past');
     expect(text).toMatch(/No more reverse-execution history[\s\S]*^40 +0 +0x0*10000000000 +2M/m);
     expect(await status).toBe(0);
   });
@@ -309,9 +309,9 @@ kill
       [put('garbage', 'MZ and so on'), '-replay'],
       [put('cut', whole.subarray(0, whole.length - 9)), 'cut off|damaged'],
       [put('long', new Uint8Array(5 * 2 ** 20)), 'at most'],
-      [put('build', await packReplayFile(packReplay({ ...replay, spec }))), 'another build of memlab'],
+      [put('build', await packReplayFile(packReplay({ ...replay, spec }))), 'a different build of memlab'],
       [put('guest', elsewhere), 'there is no such prepared guest'],
-      [put('writes', await packReplayFile(packReplay(quits))), 'no command that a replay may hold'],
+      [put('writes', await packReplayFile(packReplay(quits))), 'not a command that a replay may contain'],
       ['http://localhost/#l=1.abc', 'it is a layout, no replay'],
       ['#r=1.abc', 'the link'],
     ] as const) {

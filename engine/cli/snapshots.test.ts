@@ -1,4 +1,4 @@
-/** savevm and loadvm as a person uses them: `lab` processes, a monitor on a pipe, the guest's serial line on a socket, files in a folder. */
+/** savevm and loadvm as a user runs them: `lab` processes, a monitor on a pipe, the guest's serial line on a socket, files in a folder. */
 import { type ChildProcessWithoutNullStreams, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
@@ -101,7 +101,7 @@ describe('machine snapshots of lab', { timeout: 120_000 }, () => {
     second.serial.type('peek 0x1f00000\r');
     expect(await second.serial.until('lab> ')).toContain('1234');
 
-    // A damaged file is refused, the guest goes on; the whole one takes it back.
+    // A damaged file is refused and the guest continues; the intact one restores it.
     const bytes = readFileSync(join(kept, 'one.mslm'));
     writeFileSync(join(kept, 'cut.mslm'), bytes.subarray(0, bytes.length - 100));
     expect(await second.command('loadvm cut')).toMatch(/^Error: snapshot 'cut' refused: it is cut short at byte \d+[^\n]*\n$/);

@@ -1,4 +1,4 @@
-/** A folder that cannot be written to is named with the reason, in words. */
+/** Errors name the folder that cannot be written to, and the reason. */
 import { expect, it } from 'vitest';
 import { layoutStore } from './layout-store';
 import { snapshotStore } from './snapshot-store';

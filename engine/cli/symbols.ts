@@ -15,7 +15,7 @@ export async function loadSymbols(machine: Machine, path: string): Promise<void>
     // Without O_NONBLOCK the open of a FIFO waits for a writer.
     file = await open(path, constants.O_RDONLY | constants.O_NONBLOCK);
     const found = await file.stat();
-    if (!found.isFile()) throw wrong('it is no regular file');
+    if (!found.isFile()) throw wrong('it is not a regular file');
     const { size } = found;
     const read = async (offset: number, length: number): Promise<Uint8Array> => {
       const bytes = new Uint8Array(Math.max(0, Math.min(length, size - offset)));

@@ -15,7 +15,7 @@ describe('raw terminal', () => {
     return { type, told, quits: () => quits };
   }
 
-  it('passes everything but its escape', () => {
+  it('passes on everything but its escape', () => {
     const { type, quits } = make();
     expect(type('ls\r\x03\x1b[A')).toBe('ls\r\x03\x1b[A');
     expect(type('\x01\x01')).toBe('\x01');
@@ -24,7 +24,7 @@ describe('raw terminal', () => {
     expect(quits()).toBe(0);
   });
 
-  it('Ctrl-A x leaves, also when the two keys come apart', () => {
+  it('Ctrl-A x leaves, also if the two keys arrive separately', () => {
     const { type, quits } = make();
     expect(type('ab\x01')).toBe('ab');
     expect(quits()).toBe(0);

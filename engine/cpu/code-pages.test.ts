@@ -1,4 +1,4 @@
-/** What a write to code drops: the blocks that were made of its bytes, and nothing else of their page. */
+/** A write to code drops the blocks decoded from its bytes, and no others of their page. */
 import { describe, expect, it } from 'vitest';
 import { STAT_BLOCKS_DECODED, VCPU_HALTED, VCPU_STATS } from '../abi/vcpu';
 import { JIT_DEFAULTS } from '../jit/jit';
@@ -58,7 +58,7 @@ describe.each([false, true])('a write to code, compiled: %s', (jit) => {
     }
   });
 
-  it('by the block in front is seen each time', () => {
+  it('by the preceding block takes effect each time', () => {
     const t = prepare(jit);
     // MOV [CODE + 0x340], AL; JMP to 0x33d. There ADD RBX, with the operand that was written; DEC ECX; JNZ back; HLT.
     t.poke(CODE + 0x300, '880425 40030100 eb34');

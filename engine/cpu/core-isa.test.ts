@@ -1,4 +1,4 @@
-/** Results and flags of instructions, as the manual gives them. The differential suite covers far more; these are the readable ones. */
+/** Results and flags of instructions according to the manual. The differential suite covers far more; these tests are readable examples. */
 import { beforeEach, describe, expect, it } from 'vitest';
 import { type Gpr, TestCore } from '../../test/support/core';
 import { EXIT_HLT } from '../abi/exits';
@@ -198,7 +198,7 @@ describe('invalid code', () => {
     expect(t.icount).toBe(1n);
   });
 
-  it('recognizes an invalid instruction by its own bytes, without reading behind it', () => {
+  it('recognizes an invalid instruction by its own bytes, without reading past it', () => {
     t.longMode(t.ramSize - 2);
     t.poke(t.ramSize - 2, '0f0b');
     expect(t.run(10)).toBe(2); // no IDT: triple fault
@@ -222,7 +222,7 @@ describe('invalid code', () => {
   });
 });
 
-describe('what a processor does at the edges', () => {
+describe('edge cases of a processor', () => {
   /** 16- or 32-bit code whose DS reaches up to `limit`; true: it came to its HLT. */
   function limited(code: string, limit: number, attributes: number, regs: Partial<Record<Gpr, number>>): boolean {
     t.core.resetVcpu(0);

@@ -117,7 +117,7 @@ describe('slices', () => {
 });
 
 describe('devices', () => {
-  it('see the exact count, and may end or shorten the slice', () => {
+  it('see the exact count, and can end or shorten the slice', () => {
     t.longMode(CODE);
     // nop; mov eax, [0x3000000] (MMIO); nop; nop; out 0x80, al; nop; hlt
     t.poke(CODE, '90 8b042500000003 90 90 e680 90 f4');
@@ -152,7 +152,7 @@ describe('devices', () => {
 });
 
 describe('interrupts', () => {
-  it('fall behind the instruction after STI, at the same count in all slices', () => {
+  it('are taken after the instruction that follows STI, at the same count in all slices', () => {
     for (const slice of [1, 100]) {
       const core = new TestCore();
       core.longMode(CODE);
@@ -206,7 +206,7 @@ describe('faults', () => {
     expect(t.icount).toBe(1n);
   });
 
-  it('show the flags of the instruction before, though nothing reads them', () => {
+  it('show the flags of the preceding instruction, though nothing reads them', () => {
     t.longMode(CODE);
     smallPages(t, [0x41]);
     t.poke(CODE, '31c0 83c0ff 3b042500100400 f4'); // xor eax, eax; add eax, -1; cmp eax, [0x41000]
@@ -296,7 +296,7 @@ describe('code that changes', () => {
   it('is noticed from another page, from REP STOS and through an alias', () => {
     t.longMode(CODE);
     smallPages(t);
-    t.poke64(0x50000 + 8 * 0x90, 0x20007n); // 0x90000 is another name of 0x20000
+    t.poke64(0x50000 + 8 * 0x90, 0x20007n); // 0x90000 is an alias of 0x20000
     t.core.stateChanged(0);
     t.setReg('rsp', 0x80000);
     t.poke(0x20000, 'b001 c3'); // mov al, 1; ret
@@ -337,7 +337,7 @@ describe('code that changes', () => {
     expect(t.rip).toBe(0x20ffen);
   });
 
-  it('crosses a page behind other instructions of the same block, in whole or in slices', () => {
+  it('crosses a page after other instructions of the same block, in one slice or several', () => {
     for (const slice of [1, 100]) {
       const core = new TestCore();
       core.longMode(0x20ff8);

@@ -1,6 +1,6 @@
 /**
- * Random loops run one instruction at a time and in long slices must agree at the end: joined compares and branches, instructions whose
- * flags are not stored, chained blocks and page ends must not show. A slice of 1 uses none of these.
+ * Random loops run one instruction at a time and in long slices must agree at the end: joined compares and branches, instructions whose flags are not
+ * stored, chained blocks and page ends must have no visible effect. A slice of 1 uses none of these.
  */
 import { describe, expect, it } from 'vitest';
 import { TestCore } from '../../test/support/core';

@@ -14,7 +14,7 @@ const TF = 0x100;
 const BS = 0x4000;
 const BD = 0x2000;
 
-/** Each #DB is written down at LOG: RIP, DR6 (which it clears) and RFLAGS of its frame, in which it then sets RF. */
+/** Each #DB is logged at LOG: RIP, DR6 (which it clears) and RFLAGS of its frame, in which it then sets RF. */
 const LOG64 =
   '50 53 8b1c2500900000 488b442410 488904dd10900000 0f21f0 488904dd18900000 8b442420 488904dd20900000 83042500900000 03' +
   '814c242000000100 b8f00fffff 0f23f0 5b 58 48cf';
@@ -93,7 +93,7 @@ function logged(prepare: (jit: boolean) => TestCore): Trap[] {
 const at = (list: readonly Trap[]): [number, number][] => list.map(({ at, dr6 }) => [at, dr6]);
 
 describe('an instruction breakpoint', () => {
-  it('is a fault in front of the instruction, whose frame has no RF; RF lets it run', () => {
+  it('is a fault before the instruction, whose frame has no RF; RF lets it run', () => {
     const seen = logged((jit) => arm(machine('90 90 90', true, jit), [[CODE + 1, EXEC]]));
     expect(seen).toEqual([{ at: 1, dr6: 1, rf: false }]);
   });
@@ -104,7 +104,7 @@ describe('an instruction breakpoint', () => {
     expect(at(logged((jit) => arm(machine(code, true, jit), [[CODE, EXEC]])))).toEqual([[0, 1]]);
   });
 
-  it('says in DR6 which of several was met, and not those that are disabled', () => {
+  it('reports in DR6 which of several was hit, but not disabled ones', () => {
     const seen = logged((jit) => {
       const t = arm(machine('90 90 90', true, jit), [[CODE + 1, EXEC], [CODE + 2, EXEC], [CODE + 2, EXEC], [CODE, EXEC]]);
       t.set64(abi.VCPU_DR7, t.get64(abi.VCPU_DR7) & ~0xc0n);
@@ -125,12 +125,12 @@ describe('an instruction breakpoint', () => {
     expect(at(seen)).toEqual([[0, 1]]);
   });
 
-  it('does not fire behind MOV SS', () => {
+  it('does not fire after MOV SS', () => {
     expect(logged((jit) => arm(machine('8ed1 90 90', true, jit), [[CODE + 2, EXEC]]))).toEqual([]);
     expect(at(logged((jit) => arm(machine('8ed1 90 90', true, jit), [[CODE + 3, EXEC]])))).toEqual([[3, 1]]);
   });
 
-  it('comes behind the single-step trap of the instruction before, whose handler sets RF', () => {
+  it('follows the single-step trap of the preceding instruction, whose handler sets RF', () => {
     const seen = logged((jit) => {
       const t = arm(machine('90 90', true, jit), [[CODE + 1, EXEC]]);
       t.core.setRflags(0, TF | 2);
@@ -139,7 +139,7 @@ describe('an instruction breakpoint', () => {
     expect(at(seen).slice(0, 3)).toEqual([[1, BS], [2, BS], [3, BS]]);
   });
 
-  it('is met in code that was decoded, and compiled, before it was set', () => {
+  it('is hit in code that was decoded and compiled before it was set', () => {
     const seen = logged((jit) => {
       const t = machine('31c0 ffc0 3d00100000 75f7 90', true, jit);
       t.run(2000);
@@ -156,8 +156,8 @@ describe('an instruction breakpoint', () => {
 
 describe('a data breakpoint', () => {
   it.each<[string, string, Breakpoint, [number, number][]]>([
-    ['is a trap behind the write', 'c60301 90', [DATA, WRITE], [[3, 1]]],
-    ['for writes is none for a read', '8a03 90', [DATA, WRITE], []],
+    ['is a trap after the write', 'c60301 90', [DATA, WRITE], [[3, 1]]],
+    ['for writes ignores reads', '8a03 90', [DATA, WRITE], []],
     ['for reads and writes sees a read', '8a03 90', [DATA, ACCESS], [[2, 1]]],
     ['sees a write that begins before it', '48890424 488943fe 90', [DATA, WRITE], [[8, 1]]],
     ['does not see a neighbour', 'c6430101 c643ff01 90', [DATA, WRITE], []],
@@ -195,7 +195,7 @@ describe('a data breakpoint', () => {
     expect(at(seen).slice(0, 2)).toEqual([[3, BS | 1], [4, BS]]);
   });
 
-  it('that MOV SS reads is held back until the instruction behind it', () => {
+  it('that MOV SS reads is delayed until after the next instruction', () => {
     expect(at(logged((jit) => arm(machine('8e13 90 90', true, jit, 0x10), [[DATA, ACCESS, 1]])))).toEqual([[3, 1]]);
   });
 
@@ -209,7 +209,7 @@ describe('a data breakpoint', () => {
     expect(seen).toEqual([]);
   });
 
-  it('meets the stack of an interrupt', () => {
+  it('is hit by the stack of an interrupt', () => {
     const seen = logged((jit) => arm(machine('cd21 90', true, jit), [[0x20000 - 40, WRITE, 2]]));
     expect(at(seen)[0]).toEqual([HANDLERS + 128 * 0x21 - CODE, 1]);
   });
@@ -229,7 +229,7 @@ describe('an I/O breakpoint', () => {
     t.core.stateChanged(0);
     return t;
   };
-  it('is a trap behind IN and OUT, with CR4.DE only', () => {
+  it('is a trap after IN and OUT, only with CR4.DE', () => {
     const run = (on: boolean): [number, number][] =>
       at(logged((jit) => arm(debugExtensions(machine('e680 e580 e681 90', true, jit), on), [[0x80, PORT]])));
     expect(run(true)).toEqual([[2, 1], [4, 1]]);
@@ -308,26 +308,26 @@ describe.each([16, 32, 64])('in %i-bit code', (bits) => {
   // mov byte [rbx], 1: by SI where addresses have 16 bits.
   const write = bits === 16 ? 'c60401' : 'c60301';
 
-  it('an instruction breakpoint is met in front, a data breakpoint behind the access, a port breakpoint behind it', () => {
+  it('an instruction breakpoint is hit before the instruction, data and port breakpoints after the access', () => {
     expect(prepared('90 90 90', [[base + 1, EXEC]])).toEqual([[1, 1]]);
     expect(prepared(`90 ${write} 90`, [[DATA, WRITE]])).toEqual([[4, 1]]);
     expect(prepared('90 e580 90', [[0x80, PORT]])).toEqual([[3, 1]]);
   });
 
-  it('bits of DR6 that are set stay but those of the breakpoints, which are those that were met', () => {
+  it('set bits of DR6 stay, except those of the breakpoints, which show the ones that were hit', () => {
     expect(prepared('90 90', [[base + 1, EXEC]], 0xffff4ff8)).toEqual([[1, BS | 1]]);
     expect(prepared(`90 ${write} 90`, [[DATA + 8, WRITE], [DATA, ACCESS]], 0xffff2ff1)).toEqual([[4, BD | 2]]);
   });
 
-  it('a single-step trap and a data breakpoint are one exception, an instruction breakpoint is one of its own', () => {
+  it('a single-step trap and a data breakpoint are one exception, an instruction breakpoint is a separate one', () => {
     expect(prepared(`${write} 90`, [[DATA, WRITE]], undefined, true)[0]).toEqual([3, BS | 1]);
-    // Behind the first instruction both are due: the trap comes first, and its handler returns to the breakpoint.
+    // After the first instruction both are due: the trap comes first, and its handler returns to the breakpoint.
     const [first, second] = prepared('90 90 90', [[base + 1, EXEC]], undefined, true);
     expect(first).toEqual([1, BS]);
     expect(second).toEqual([2, BS]);
   });
 
-  it('MOV SS keeps back what a data breakpoint of its own saw, no access to a debug register', () => {
+  it('MOV SS delays its own data breakpoint, but not an access to a debug register', () => {
     // mov ss, [rbx]: what DATA has there. mov ax, ss; mov ss, ax; mov dr7, rax with GD: a fault, whatever MOV SS does.
     const seen = logged((jit) => {
       const t = bits === 16 ? real('8cd0 8ed0 0f23f8', jit) : machine('668cd0 8ed0 0f23f8', bits === 64, jit);

@@ -1,6 +1,6 @@
 /**
- * An instruction that has read from a device (or written to it) and then meets an INVALID memslot is tried again until the slot is back: the
- * device sees each of its accesses once, and the guest ends as if nothing had been in the way.
+ * An instruction that has accessed a device and then accesses an INVALID memslot is retried until the slot is valid again: the device sees each
+ * access once, and the guest ends as if nothing had happened.
  */
 import { describe, expect, it } from 'vitest';
 import { TestCore } from '../../test/support/core';
@@ -82,7 +82,7 @@ const cores = [false, true].map(
     new TestCore(RAM, jit ? { quantum: 40, samples: 1, limits: { instructions: 200, pages: 8 }, regions: 100, thrashing: 1000 } : undefined),
 );
 
-/** As from power-on: what it was used for before is gone. */
+/** As from power-on, with no trace of earlier use. */
 function machine({ wide, jit }: Setting, { code, device = '', set = {} }: Omit<Case, 'name' | 'place'>): TestCore {
   const t = cores[Number(jit)]!;
   t.core.resetVcpu(0);
@@ -150,7 +150,7 @@ describe.each(settings)('64-bit code: $wide, JIT: $jit', (setting) => {
       setInvalid(t, given.place);
       for (let n = 0; n < 3; n++) expect(t.run(100), way).toBe(EXIT_RETRY);
       if (way === 'is loaded') {
-        // As a snapshot does: record and memory are all there is.
+        // As a snapshot does: only record and memory are kept.
         const record = recordOf(t).slice();
         t.core.resetVcpu(0);
         recordOf(t).set(record);
@@ -168,7 +168,7 @@ describe.each(settings)('64-bit code: $wide, JIT: $jit', (setting) => {
 
   const push = { code: 'ff33' };
 
-  it.each(['interrupt', 'NMI'])('an %s comes behind an instruction that has asked a device', (what) => {
+  it.each(['interrupt', 'NMI'])('an %s comes after an instruction that has accessed a device', (what) => {
     const t = machine(setting, push);
     setInvalid(t, STACK - 0x1000);
     expect(t.run(100)).toBe(EXIT_RETRY);
@@ -185,7 +185,7 @@ describe.each(settings)('64-bit code: $wide, JIT: $jit', (setting) => {
     expect(t.accesses).toHaveLength(1);
   });
 
-  it('what becomes another access is made anew', () => {
+  it('an access that changes is made again', () => {
     const t = machine(setting, push);
     setInvalid(t, STACK - 0x1000);
     expect(t.run(100)).toBe(EXIT_RETRY);
@@ -205,7 +205,7 @@ describe.each(settings)('64-bit code: $wide, JIT: $jit', (setting) => {
     expect(t.accesses).toHaveLength(2);
   });
 
-  it('the memory that the device has given way to is read', () => {
+  it('memory that has replaced the device is read', () => {
     const t = machine(setting, push);
     setInvalid(t, STACK - 0x1000);
     expect(t.run(100)).toBe(EXIT_RETRY);
@@ -217,7 +217,7 @@ describe.each(settings)('64-bit code: $wide, JIT: $jit', (setting) => {
     expect(t.peek(Number(t.reg('rsp')), 2)).toBe(0x201n);
   });
 
-  it('an instruction that faults behind the access, and is run again by its handler, asks again, as on a processor', () => {
+  it('an instruction that faults after the access and is restarted by its handler accesses the device again, as on a processor', () => {
     if (!setting.wide) return;
     const t = machine(setting, push);
     t.poke64(0x5000 + 8 * ((STACK >> 12) - 1), 0n);

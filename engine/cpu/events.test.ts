@@ -1,6 +1,6 @@
 /**
- * Events whose delivery meets an INVALID memslot, as the guest sees it between the two swaps of a commit: whatever lies in the slot (frame,
- * IDT, GDT, TSS, inner stack, page table, handler), the guest goes on afterwards as if nothing had been in the way.
+ * Events whose delivery accesses an INVALID memslot, between the two swaps of a commit: whatever lies in the slot (frame, IDT, GDT, TSS, inner stack,
+ * page table, handler), the guest then continues as if nothing had happened.
  */
 import { expect, it } from 'vitest';
 import { HOST_BASE, VCPU_BASE } from '../abi/layout';
@@ -168,9 +168,9 @@ interface Event {
   name: string;
   /** Instruction behind two NOPs. */
   code: string;
-  /** Happens behind two instructions. */
+  /** Happens after two instructions. */
   arrive?(t: TestCore): void;
-  /** An instruction delivers it by itself, and is run again; else it waits in the record. */
+  /** An instruction delivers it, and is restarted; otherwise it waits in the record. */
   software?: boolean;
   /** Not in real mode. */
   protectedOnly?: boolean;
@@ -229,7 +229,7 @@ const recordOf = (t: TestCore): Uint8Array => new Uint8Array(t.memory.buffer, VC
 const ramOf = (t: TestCore): Uint8Array => new Uint8Array(t.memory.buffer, HOST_BASE, RAM);
 const capture = (t: TestCore): Image => ({ record: recordOf(t).slice(), ram: ramOf(t).slice() });
 
-/** As loading a snapshot does: record and memory are all there is. */
+/** As loading a snapshot does: only record and memory are kept. */
 function restore(t: TestCore, { record, ram }: Image): void {
   recordOf(t).set(record);
   ramOf(t).set(ram);
@@ -256,7 +256,7 @@ it.each(cases)('$flavour.name: $event.name survives an INVALID slot', ({ flavour
   };
   begin();
   finish(t);
-  // It did come, or the test tests nothing.
+  // The event must occur, or the test proves nothing.
   expect(t.peek(COUNTER, 4)).toBeGreaterThan(0n);
   const undisturbed = { state: t.state(), ram: ramOf(t).slice() };
 

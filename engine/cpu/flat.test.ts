@@ -1,4 +1,4 @@
-/** 32-bit code whose segments reach from 0 to 4 GiB takes short ways; it must notice when one of them does not any more. */
+/** 32-bit code with segments from 0 to 4 GiB uses fast paths; it must notice when a segment no longer has that size. */
 import { beforeEach, describe, expect, it } from 'vitest';
 import { EXIT_HLT } from '../abi/exits';
 import * as abi from '../abi/vcpu';
@@ -49,7 +49,7 @@ beforeEach(() => {
 });
 
 describe('flat 32-bit code', () => {
-  it('checks the limit of a DS that was loaded behind it', () => {
+  it('checks the limit of a DS that was loaded later', () => {
     // mov eax, [0x20000]; mov cx, 0x18; mov ds, cx; mov ebx, [0xfffc]; mov edx, [0x20000]
     expect(execute('a100000200 66b91800 8ed9 8b1dfcff0000 8b1500000200')).toEqual([GP, 17]);
     expect(t.reg('rax')).toBe(0x12345678n);
@@ -62,7 +62,7 @@ describe('flat 32-bit code', () => {
     expect(t.reg('rbx')).toBe(0x11111111n);
   });
 
-  it('checks the limit of an SS that was loaded behind it', () => {
+  it('checks the limit of an SS that was loaded later', () => {
     t.poke64(IDT + 8 * SS, 0n); // its handler would need that stack
     // mov cx, 0x18; mov ss, cx; push eax
     t.setReg('rsp', 0x10004);
@@ -78,7 +78,7 @@ describe('flat 32-bit code', () => {
     expect(t.peek(0x9000, 4)).toBe(0xabcd1234n);
   });
 
-  it('has no DS any more in user mode that an IRET dropped', () => {
+  it('has no DS in user mode after an IRET dropped it', () => {
     [0x11000, 0x23, 0x202, 0x90000, 0x2b].forEach((value, i) => {
       t.poke(STACK + 4 * i, [value & 255, (value >> 8) & 255, (value >> 16) & 255, 0]);
     });
@@ -101,7 +101,7 @@ describe('flat 32-bit code', () => {
     expect([t.reg('rax'), t.reg('rcx'), t.reg('rdx')]).toEqual([0x12345678n, 0x12345678n, 0x20000n]);
   });
 
-  it('continues at address 0 behind the last one', () => {
+  it('continues at address 0 after the last one', () => {
     t.poke(0, '3412cdab');
     t.setReg('rsi', 0xfffffffe);
     // The last two bytes are no memory here: devices answer all ones.

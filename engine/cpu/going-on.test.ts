@@ -1,6 +1,6 @@
 /**
- * System instructions, events and their returns do the same whether the TLB knows the tables and stacks or not, and whether the
- * interpreter goes on behind them or a slice ends there.
+ * System instructions, events and their returns do the same whether or not the TLB holds the tables and stacks, and whether the interpreter continues
+ * after them or a slice ends there.
  */
 import { describe, expect, it } from 'vitest';
 import { TestCore } from '../../test/support/core';
@@ -115,13 +115,13 @@ it.each([
   ['WRMSR', '90 0f30'],
   ['the last instruction of a page', '90 90'],
   ['JMP', '90 e9fa0f1f00'],
-])('a slice that ends behind %s has not walked to the next page yet, in however many runs it came there', (_name, code) => {
+])('a slice that ends after %s has not walked to the next page yet, in any number of runs', (_name, code) => {
   const next = 0x300000;
   const table = 0x9000;
   const entry = table + 8;
   const [whole, single] = [[2], [1, 1]].map((budgets) => {
     const t = machine(0x81000);
-    // The next page has an entry of its own in a page table: its accessed bit says whether somebody came by.
+    // The next page has an entry of its own in a page table: its accessed bit shows whether the page was reached.
     t.poke64(0x3000 + 8, BigInt(table | 7));
     t.poke64(entry, BigInt(next | 7));
     t.poke(next, '90 f4');

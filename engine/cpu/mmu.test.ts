@@ -50,7 +50,7 @@ function userMode(): void {
   t.segment(abi.SEG_SS, 0x23, 0n, 0xffffffff, 0xcf3);
 }
 
-/** Runs code with RBX = address until HLT; the fault if one came, with its error code. */
+/** Runs code with RBX = address until HLT; returns the fault, if any, with its error code. */
 function execute(code: string, address: number | bigint): { vector: number; error: number; cr2: bigint } | 'ok' {
   t.poke(CODE, `${code} f4`);
   t.setReg('rbx', address);
@@ -122,7 +122,7 @@ describe('4-level paging', () => {
     expect(t.peek(PT + 16, 8)).toBe(0x100065n);
   });
 
-  it('takes bit 63 for reserved while NX is off', () => {
+  it('treats bit 63 as reserved while NX is off', () => {
     map(4, 0x100007n | NX);
     t.set64(abi.VCPU_EFER, 0x500n);
     expect(execute(READ, va(4))).toEqual({ vector: 14, error: 9, cr2: BigInt(va(4)) });
@@ -185,7 +185,7 @@ describe('4-level paging', () => {
     ]);
   });
 
-  it('leaves with an internal error when code is fetched from a hole', () => {
+  it('exits with an internal error when code is fetched from a hole', () => {
     map(1, MMIO | 7n);
     t.poke(CODE, JUMP);
     t.setReg('rbx', va(1));
@@ -286,7 +286,7 @@ describe('TLB upkeep', () => {
     expect(t.peek(PT, 8)).toBe(0x100067n);
   });
 
-  it('zaps exactly the pages asked for and says how many', () => {
+  it('zaps exactly the requested pages and returns how many', () => {
     map(0, 0x100007n);
     map(1, 0x101007n);
     execute(`${READ} 488b8300100000`, va(0));

@@ -1,4 +1,4 @@
-/** What RDMSR and WRMSR answer for features that are not there: kernels and test suites probe them without asking CPUID. */
+/** RDMSR and WRMSR for absent features, which kernels and test suites probe without checking CPUID. */
 import { describe, expect, it } from 'vitest';
 import { LOG_MSR } from '../abi/exits';
 import { bareLongMode, execute } from '../../test/support/bare-long-mode';

@@ -1,4 +1,4 @@
-/** What is left of a segment register with a null selector: kvm-unit-tests emulator64.c for returns, Intel's processors for loads. */
+/** The state of a segment register with a null selector: kvm-unit-tests emulator64.c for returns, Intel's processors for loads. */
 import { describe, expect, it } from 'vitest';
 import * as abi from '../abi/vcpu';
 import { TestCore } from '../../test/support/core';

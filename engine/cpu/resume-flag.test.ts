@@ -1,6 +1,6 @@
 /**
- * RF in the RFLAGS that a handler finds in its frame (SDM 3B 18.3.1.1): 1 for every fault but #DB, for whatever comes between two iterations of
- * a repeated string instruction; 0 for software interrupts; else RF as it is, for #DF too, which is an abort.
+ * RF in the RFLAGS that a handler finds in its frame (SDM 3B 18.3.1.1): 1 for every fault but #DB, and for every event between two iterations of a
+ * repeated string instruction; 0 for software interrupts; otherwise the current RF, also for #DF, which is an abort.
  */
 import { describe, expect, it } from 'vitest';
 import { TestCore } from '../../test/support/core';
@@ -122,7 +122,7 @@ describe.each(settings.map((setting) => ({ name: nameOf(setting), setting })))('
       expect(halted(t, setting)).toEqual({ vector: IRQ, rf: true, at: 0 });
     });
 
-    it('a single-step trap: RF but after the last iteration', () => {
+    it('a single-step trap: RF, except after the last iteration', () => {
       const t = start(TF);
       expect(halted(t, setting)).toEqual({ vector: 1, rf: true, at: 0 });
       const last = start(TF);
@@ -142,7 +142,7 @@ describe.each(settings.map((setting) => ({ name: nameOf(setting), setting })))('
     expect(writes).toBe(3);
   });
 
-  it('an interrupt between two other instructions: none, and RF behind an IRET that set it', () => {
+  it('an interrupt between two other instructions: none, but RF after an IRET that set it', () => {
     const t = machine(setting, '90 90', IF);
     t.run(1);
     interruptNow(t);

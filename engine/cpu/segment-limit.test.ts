@@ -54,11 +54,11 @@ function outcome(t: TestCore, slice = 1000): Outcome {
 
 describe('the limit of CS', () => {
   it.each<[string, string, number, Outcome]>([
-    ['that no instruction crosses is none', '40 40 40 f4', 3, { fault: undefined, eax: 3 }],
+    ['that no instruction crosses has no effect', '40 40 40 f4', 3, { fault: undefined, eax: 3 }],
     ['stops in the middle of a block', '40 40 40 40 f4', 2, { fault: [13, 3], eax: 3 }],
     ['stops an instruction that straddles it', '40 b878563412 f4', 4, { fault: [13, 1], eax: 1 }],
     ['stops the first instruction of a block', 'b878563412 f4', 3, { fault: [13, 0], eax: 0 }],
-    ['stops between CMP and the branch behind it', '40 39c0 7400 f4', 3, { fault: [13, 3], eax: 1 }],
+    ['stops between CMP and the following branch', '40 39c0 7400 f4', 3, { fault: [13, 3], eax: 1 }],
     ['stops at the end of a page', `${'40'.repeat(14)} 6690 f4`, 15, { fault: [13, 16], eax: 14 }],
     ['stops an instruction of two pages in its second', `${'40'.repeat(14)} b878563412 f4`, 17, { fault: [13, 14], eax: 14 }],
     ['holds for a jump, at the jump', '40 eb10 f4', 5, { fault: [13, 1], eax: 1 }],
@@ -75,13 +75,13 @@ describe('the limit of CS', () => {
     for (const slice of [1, 2, 1000]) expect(outcome(prepare(code, last), slice)).toEqual(expected);
   });
 
-  it('is checked before a missing page behind it', () => {
+  it('is checked before a missing page beyond it', () => {
     const code = `${'40'.repeat(14)} b878563412`;
     expect(outcome(prepare(code, 15, { hole: true }))).toEqual({ fault: [13, 14], eax: 14 });
     expect(outcome(prepare(code, 18, { hole: true })).fault?.[0]).toBe(14);
   });
 
-  it('counts for code that was decoded under a larger one', () => {
+  it('applies to code that was decoded under a larger one', () => {
     const t = prepare('40 40 40 40 f4', 0x100);
     expect(outcome(t)).toEqual({ fault: undefined, eax: 4 });
     t.segment(abi.SEG_CS, 0x18, 0n, CODE + 2, 0x49b);

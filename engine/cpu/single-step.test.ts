@@ -1,4 +1,4 @@
-/** Where the single-step trap comes: SDM 3B 18.3.1.4 (TF), SDM 3A 6.8.3 (MOV SS), and for SYSCALL and SYSRET what kvm-unit-tests expect. */
+/** Where the single-step trap occurs: SDM 3B 18.3.1.4 (TF), SDM 3A 6.8.3 (MOV SS), and for SYSCALL and SYSRET what kvm-unit-tests expect. */
 import { describe, expect, it } from 'vitest';
 import * as abi from '../abi/vcpu';
 import { TestCore } from '../../test/support/core';
@@ -14,11 +14,11 @@ const TSS = 0x62000;
 const TF = 0x100;
 const IF = 0x200;
 
-/** Each #DB is written down at LOG: RIP, and DR6, which it clears. Vector 6 skips two bytes; others come back at once. */
+/** Each #DB is logged at LOG: RIP, and DR6, which it clears. Vector 6 skips two bytes; others come back at once. */
 const LOG64 =
   '50 53 8b1c2500900000 488b442410 488904dd10900000 0f21f0 488904dd18900000 83042500900000 02 b8f00fffff 0f23f0 5b 58 48cf';
 const LOG32 = '50 53 8b1d00900000 8b442408 890 4dd10900000 0f21f0 8904dd18900000 830500900000 02 b8f00fffff 0f23f0 5b 58 cf';
-/** An external interrupt is written down as address 0x20. */
+/** An external interrupt is logged as address 0x20. */
 const IRQ64 = '53 8b1c2500900000 48c704dd10900000 20000000 83042500900000 02 5b 48cf';
 
 interface Trap {
@@ -110,27 +110,27 @@ const quiet = (prepare: () => TestCore, expected: readonly number[]): void => {
 
 describe('a single-step trap in 64-bit mode', () => {
   it.each<[string, string, number[]]>([
-    ['comes behind each instruction', '90 90', [1, 2, 3]],
-    ['comes behind a jump to itself', 'ebfe', [0, 0, 0]],
-    ['comes between CMP and the branch behind it', '39c0 7402 9090', [2, 6, 7]],
-    ['is held back by MOV SS', '8ed1 90', [3, 4]],
-    ['is held back by the first MOV SS of two', '8ed1 8ed1 90', [4, 5]],
-    ['is not held back by STI', 'fb 90', [1, 2, 3]],
-    ['comes behind CPUID', '0fa2 90', [2, 3]],
-    ['comes behind MOV to CR3', '0f20d8 0f22d8 90', [3, 6, 7]],
-    ['comes behind a port access', 'e680 90', [2, 3]],
+    ['follows each instruction', '90 90', [1, 2, 3]],
+    ['follows a jump to itself', 'ebfe', [0, 0, 0]],
+    ['occurs between CMP and the following branch', '39c0 7402 9090', [2, 6, 7]],
+    ['is delayed by MOV SS', '8ed1 90', [3, 4]],
+    ['is delayed by the first of two MOV SS', '8ed1 8ed1 90', [4, 5]],
+    ['is not delayed by STI', 'fb 90', [1, 2, 3]],
+    ['follows CPUID', '0fa2 90', [2, 3]],
+    ['follows MOV to CR3', '0f20d8 0f22d8 90', [3, 6, 7]],
+    ['follows a port access', 'e680 90', [2, 3]],
     ['ends HLT', 'f4 90', [1, 2]],
-    ['is none for INT n, and comes behind the first instruction after its return', 'cd21 90', [3, 4]],
-    ['is none for INT3', 'cc 90', [2, 3]],
-    ['is none for an instruction that faults', '0f0b 90', [3, 4]],
-    ['comes behind a far return', '6a08 680b000100 48cb 9090', [2, 7, 11, 12]],
-    ['is as it was before POPF for POPF', '9c 810c2400010000 9d 90', [1, 8, 9, 10]],
-    ['comes behind MOV SS and INT1 for INT1 alone', '8ed1 f1 90', [3, 4]],
+    ['does not occur for INT n, but after the first instruction following its return', 'cd21 90', [3, 4]],
+    ['does not occur for INT3', 'cc 90', [2, 3]],
+    ['does not occur for an instruction that faults', '0f0b 90', [3, 4]],
+    ['follows a far return', '6a08 680b000100 48cb 9090', [2, 7, 11, 12]],
+    ['for POPF depends on TF before it', '9c 810c2400010000 9d 90', [1, 8, 9, 10]],
+    ['for MOV SS and INT1 occurs only for INT1', '8ed1 f1 90', [3, 4]],
   ])('%s', (_what, code, expected) => {
     check(() => wide(code, TF), expected);
   });
 
-  it('comes behind each iteration of a REP instruction', () => {
+  it('follows each iteration of a REP instruction', () => {
     const rep =
       (code: string, count: number): (() => TestCore) =>
       () => {
@@ -149,7 +149,7 @@ describe('a single-step trap in 64-bit mode', () => {
     check(() => wide('9c 810c2400010000 9d 90 90', 0), [10, 11]);
   });
 
-  it('comes behind POPF that clears TF, and no more', () => {
+  it('follows POPF that clears TF, and then no more', () => {
     quiet(() => wide('9c 812424fffeffff 9d 90', TF), [1, 8, 9]);
   });
 
@@ -160,7 +160,7 @@ describe('a single-step trap in 64-bit mode', () => {
     t.setReg('rsp', 0x1f000);
     return t;
   };
-  it('begins one instruction after IRET that sets TF, and comes behind IRET that clears it', () => {
+  it('begins one instruction after IRET that sets TF, and follows IRET that clears it', () => {
     check(() => frame(wide('48cf 9090', 0), TF | 2), [5, 6]);
     quiet(() => frame(wide('48cf 9090', TF), 2), [4]);
   });
@@ -182,7 +182,7 @@ describe('a single-step trap in 64-bit mode', () => {
     expect(fault.peek(Number(fault.reg('rsp')) + 16, 4) & 0x10000n).toBe(0x10000n);
   });
 
-  it('comes before an external interrupt that came with its instruction', () => {
+  it('precedes an external interrupt that became pending with its instruction', () => {
     const prepare = (): TestCore => {
       const t = wide('e680 90', TF | IF);
       t.deviceWrite = () => {
@@ -202,7 +202,7 @@ describe('a single-step trap in 64-bit mode', () => {
 });
 
 describe('SYSCALL, SYSRET and SYSENTER', () => {
-  it('trap by TF at the end of SYSCALL: not in a kernel that masks it, and behind SYSRET at the return address', () => {
+  it('trap by TF at the end of SYSCALL: not in a kernel that masks it, and after SYSRET at the return address', () => {
     check(() => user('0f05 90 90', '480f07', 0x700), [2, 3, 4]);
   });
 
@@ -210,18 +210,18 @@ describe('SYSCALL, SYSRET and SYSENTER', () => {
     check(() => user('0f05 90 90', '480f07', 0x200), [KERNEL - CODE]);
   });
 
-  it('trap behind SYSENTER, which leaves TF alone', () => {
+  it('trap after SYSENTER, which leaves TF alone', () => {
     check(() => user('0f34', '90 90', 0), [KERNEL - CODE, KERNEL - CODE + 1]);
   });
 });
 
 describe('a single-step trap in 32-bit mode', () => {
   it.each<[string, string, number[]]>([
-    ['is held back by POP SS', '16 17 90', [1, 3, 4]],
-    ['is not held back by LSS', '0fb22500800000 90', [7, 8]],
-    ['comes behind INTO that does nothing', 'ce 90', [1, 2]],
-    ['is none for INTO that interrupts', '04ff 04ff b07f 0401 ce 90', [2, 4, 6, 8, 10]],
-    ['comes behind a far jump', 'ea090001000800 9090', [9, 10]],
+    ['is delayed by POP SS', '16 17 90', [1, 3, 4]],
+    ['is not delayed by LSS', '0fb22500800000 90', [7, 8]],
+    ['follows INTO that does nothing', 'ce 90', [1, 2]],
+    ['does not occur for INTO that interrupts', '04ff 04ff b07f 0401 ce 90', [2, 4, 6, 8, 10]],
+    ['follows a far jump', 'ea090001000800 9090', [9, 10]],
   ])('%s', (_what, code, expected) => {
     check(() => {
       const t = narrow(code, TF);

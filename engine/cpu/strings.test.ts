@@ -1,4 +1,4 @@
-/** String instructions with REP against a model that does one element after the other. */
+/** Compares string instructions with REP with a model that handles one element at a time. */
 import { expect, it } from 'vitest';
 import { TestCore } from '../../test/support/core';
 import { Random } from '../../test/support/random';

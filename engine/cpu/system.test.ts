@@ -69,7 +69,7 @@ describe('CPUID', () => {
     expect(brand.join('').replace(/\0+$/, '')).toBe('memslot-lab vCPU @ 1.00GHz');
   });
 
-  it('says that TSC and APIC timer run at 1 GHz', () => {
+  it('reports that TSC and APIC timer run at 1 GHz', () => {
     expect(cpuid(0x15)).toEqual({ eax: 1, ebx: 1, ecx: 1_000_000_000, edx: 0 });
     expect(cpuid(0x16).eax).toBe(1000);
     expect(cpuid(0x80000007).edx & 0x100).toBe(0x100);
@@ -86,14 +86,14 @@ describe('CPUID', () => {
     expect(cpuid(0x80000008).eax).toBe(46 | (48 << 8));
   });
 
-  it('answers any other leaf with zeros instead of a fault', () => {
+  it('returns zeros for any other leaf instead of a fault', () => {
     const zeros = { eax: 0, ebx: 0, ecx: 0, edx: 0 };
     for (const leaf of [3, 4, 0xd, 0x17, 0x40000000, 0x80000009, 0xffffffff]) expect(cpuid(leaf)).toEqual(zeros);
   });
 });
 
 describe('MSRs', () => {
-  it('raises #GP for one that does not exist, and says which', () => {
+  it('raises #GP for one that does not exist, and logs which', () => {
     t.setReg('rcx', 0xc0012345);
     expect(execute('0f32')).toEqual(GP);
     expect(t.logs).toEqual([[LOG_MSR, 0xc0012345, 0]]);

@@ -1,4 +1,4 @@
-/** The paging-structure cache: what the guest, the memslot engine and the debugger may rely on. */
+/** The paging-structure cache: guarantees for the guest, the memslot engine and the debugger. */
 import { beforeEach, describe, expect, it } from 'vitest';
 import { TestCore } from '../../test/support/core';
 import { EXIT_HLT } from '../abi/exits';
@@ -46,7 +46,7 @@ describe('a table that a walk has used', () => {
     ['INVLPG of another page', '0f01bb00700000 '],
     ['MOV to CR3', '0f20d8 0f22d8 '],
     ['a change of CR4', '0f20e0 4835 80000000 0f22e0 '],
-  ])('is forgotten at %s', (_what, flush) => {
+  ])('is dropped at %s', (_what, flush) => {
     expect(run(LOAD, 0)).toBe(0n);
     expect(run(LOAD, 1)).toBe(1n);
     use(1);
@@ -67,7 +67,7 @@ describe('a table that a walk has used', () => {
     else use(1);
   }
 
-  it.each([2, 3, 4])('is found again behind INVLPG only where level %i still leads to it', (level) => {
+  it.each([2, 3, 4])('is found again after INVLPG only where level %i still leads to it', (level) => {
     const flush = '0f01bb00700000 ';
     expect(run(LOAD, 0)).toBe(0n);
     expect(run(`${flush}${LOAD}`, 1)).toBe(1n);
@@ -92,14 +92,14 @@ describe('a table that a walk has used', () => {
     expect(t.peek(DIRECTORY_ENTRY, 8) & ACCESSED).toBe(ACCESSED);
   });
 
-  it('is forgotten when the memslot engine drops translations', () => {
+  it('is dropped when the memslot engine drops translations', () => {
     expect(run(LOAD, 0)).toBe(0n);
     use(1);
     t.core.zapGfnRange(0x345, 1);
     expect(run(LOAD, 1)).toBe(101n);
   });
 
-  it('is forgotten at a page fault there, whose handler may have replaced it', () => {
+  it('is dropped at a page fault there, since the handler may have replaced it', () => {
     t.poke64(TABLES[0]! + 8 * 3, 0n);
     t.poke64(IDT + 14 * 16, (BigInt(HANDLER) & 0xffffn) | 0x80000n | (0x8e00n << 32n));
     t.poke64(IDT + 14 * 16 + 8, 0n);
@@ -119,7 +119,7 @@ describe('a table that a walk has used', () => {
     }
   });
 
-  it('is not what the debugger sees', () => {
+  it('is not used by the debugger', () => {
     expect(run(LOAD, 0)).toBe(0n);
     use(1);
     expect(t.core.translate(0, AREA + 0x3000, 0)).toBe(1);

@@ -62,7 +62,7 @@ describe('an x87 error', () => {
     }
   });
 
-  it('does not hold back instructions that do not wait', () => {
+  it('does not delay instructions that do not wait', () => {
     const t = prepare('dfe0 dbe2 9b d9e8');
     expect(t.run(100)).toBe(EXIT_HLT);
     expect(t.ferrs).toEqual([]);

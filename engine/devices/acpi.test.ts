@@ -11,7 +11,7 @@ describe('generic event device', () => {
     return { ged, irq, log };
   }
 
-  it('collects events, gives an edge for each and clears them at the read', () => {
+  it('collects events, raises an edge for each and clears them on read', () => {
     const { ged, irq } = make();
     ged.raise(1);
     ged.raise(2);
@@ -100,7 +100,7 @@ describe('memory hotplug registers', () => {
     expect(registers(device, 0)[0]).toBe(0x3000_0000);
   });
 
-  it('keeps a DIMM that the board will not let go', () => {
+  it('keeps a DIMM that the board does not release', () => {
     const { device, dimms, refuse } = make();
     dimms.set(1, { base: 0, length: 0x800_0000, node: 0 });
     device.plug(1, false);
@@ -130,7 +130,7 @@ describe('memory hotplug registers', () => {
     expect(registers(none.device, 0)).toEqual([0, 0, 0, 0, 0, 0]);
   });
 
-  it('a reset keeps what is plugged and forgets unseen events', () => {
+  it('a reset keeps plugged memory and drops unseen events', () => {
     const { device, dimms } = make();
     dimms.set(0, { base: 0x1000_0000, length: 0x800_0000, node: 0 });
     device.plug(0);

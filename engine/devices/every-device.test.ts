@@ -1,4 +1,4 @@
-/** What holds for every device, whatever a guest writes to it. */
+/** Properties of every device, for any writes of a guest. */
 import { describe, expect, it } from 'vitest';
 import { ApicBus } from './apic-bus';
 import type { BusDevice, IrqLine } from './bus';
@@ -147,7 +147,7 @@ function check(device: BusDevice, offset: number, size: number): void {
 const snapshot = (board: Board): string => JSON.stringify(board.devices.map(([device]) => device.save()));
 
 describe('every device', () => {
-  it.each([1, 2, 3, 4])('answers in range, peeks without effect and survives nonsense (seed %i)', (seed) => {
+  it.each([1, 2, 3, 4])('returns values in range, peeks without effect and survives random writes (seed %i)', (seed) => {
     const board = makeBoard();
     const random = randomFrom(seed);
     for (let i = 0; i < 6000; i++) act(board, random);
@@ -214,7 +214,7 @@ describe('the file of every device', () => {
     /^export class .*(implements .*(BusDevice|VirtioFunction)|extends StatelessDevice)/m.test(text),
   );
 
-  it.each(sources)('%s says at its head what it leaves out', (_file, text) => {
+  it.each(sources)('%s lists at its head what it leaves out', (_file, text) => {
     expect(text.slice(0, text.indexOf('*/'))).toContain('Not implemented: ');
   });
 

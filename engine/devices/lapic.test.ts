@@ -144,7 +144,7 @@ describe('local APIC', () => {
     expect(cpu.pending).toBe(true);
   });
 
-  it('TSC deadline fires when the TSC gets there and disarms itself', () => {
+  it('TSC deadline fires when the TSC reaches it and disarms itself', () => {
     write(cpu, 0x320, 0x40000 | 0xec);
     expect(cpu.lapic.writeMsr(0x6e0, 51_000, 0)).toBe(true);
     expect(cpu.lapic.readMsr(0x6e0)).toBe(true);
@@ -332,7 +332,7 @@ describe('I/O APIC', () => {
     expect(entry(9)).toBe(0x39);
   });
 
-  it('waits with a level interrupt until someone takes it', () => {
+  it('keeps a level interrupt until a vCPU takes it', () => {
     write(cpu, 0xf0, 0xff);
     route(9, 0x8039);
     ioapic.line(9)(1);

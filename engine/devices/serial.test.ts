@@ -48,7 +48,7 @@ describe('serial', () => {
     expect(read(1)).toBe(0);
   });
 
-  it('hands any amount of input over without loss', () => {
+  it('delivers any amount of input without loss', () => {
     const { serial, write, read } = make();
     write(2, 0x01);
     const words = 'x'.repeat(10_000);
@@ -66,7 +66,7 @@ describe('serial', () => {
     expect(() => serial.restore(serial.save())).not.toThrow();
   });
 
-  it('reports how much it took, and once when there is room again: a sender that waits loses nothing', () => {
+  it('reports how much it accepted, and once when there is room again: a sender that waits loses nothing', () => {
     let told = 0;
     const { serial, read } = make(() => void told++);
     const bytes = Uint8Array.from({ length: 3 << 19 }, (_unused, index) => index % 251);
@@ -130,7 +130,7 @@ describe('serial', () => {
     expect(irq.level).toBe(1);
   });
 
-  it('loops bytes back and keeps outside input waiting meanwhile', () => {
+  it('loops bytes back while outside input waits', () => {
     const { serial, sent, write, read } = make();
     write(4, 0x10);
     serial.input(text('Z'));
@@ -142,7 +142,7 @@ describe('serial', () => {
     expect(read(0)).toBe(0x5a);
   });
 
-  it('restores what it saved and refuses nonsense whole', () => {
+  it('restores what it saved and refuses invalid states completely', () => {
     const a = make();
     a.write(2, 0xc1);
     a.write(1, 0x05);

@@ -1,4 +1,4 @@
-/** What must hold of a region while it is written: else an exit would lose a part of the guest's state. */
+/** Rules for a region while it is generated; otherwise an exit would lose part of the guest's state. */
 import { describe, expect, it } from 'vitest';
 import { VCPU_GPR, VCPU_XMM } from '../abi/vcpu';
 import { Emitter } from './emitter';

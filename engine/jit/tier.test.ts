@@ -1,4 +1,4 @@
-/** What is reported of the tier that runs some code: compiled, and from which entry, or interpreted, and why. */
+/** Reports of the tier that runs some code: compiled, with its entry, or interpreted, with the reason. */
 import { describe, expect, it } from 'vitest';
 import { TestCore } from '../../test/support/core';
 import { VCPU_CR4 } from '../abi/vcpu';
@@ -21,7 +21,7 @@ const tier = (t: TestCore, address: number, is64 = true): CodeTier =>
   t.jit!.tier({ linear: BigInt(address), hva: t.hva(address), is64, watched: false });
 
 describe('the tier of code', () => {
-  it('that did not run is not known, then it is cold, then a region holds all of it but what came before the loop', () => {
+  it('that did not run is unknown, then cold, then a region holds all of it except the part before the loop', () => {
     const t = looping();
     expect(tier(t, LOOP)).toEqual({ tier: 'interpreter', why: 'unseen' });
     t.core.run(0, 200);
@@ -42,14 +42,14 @@ describe('the tier of code', () => {
     expect(jit?.tier({ linear: BigInt(LOOP), hva: undefined, is64: true, watched: false })).toEqual({ tier: 'interpreter', why: 'unseen' });
   });
 
-  it('is compiled where an instruction ends its block, too', () => {
+  it('is also compiled where an instruction ends its block', () => {
     const t = looping('ec');
     t.core.run(0, 40_000);
     expect(tier(t, LOOP + 4)).toMatchObject({ tier: 'compiled' });
     expect(tier(t, LOOP + 4)).not.toHaveProperty('except');
   });
 
-  it('is the interpreter where regions were left too soon to gain', () => {
+  it('is the interpreter where regions exited too soon to gain', () => {
     // ADDPS of zeros: while MXCSR has no PE, only the interpreter knows that it gets none.
     const t = looping('0f58c0');
     t.set64(VCPU_CR4, 0x620n);

@@ -51,7 +51,7 @@ export class Lab {
     const bytes = new TextEncoder().encode(text);
     const taken = this.machine.serial.input(bytes);
     if (taken < bytes.length)
-      throw new Error(`the serial line took ${taken} of ${bytes.length} bytes: advance the guest, then type the rest`);
+      throw new Error(`the serial line accepted ${taken} of ${bytes.length} bytes: advance the guest, then type the rest`);
   }
 
   /**

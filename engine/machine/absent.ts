@@ -8,7 +8,7 @@ interface Family {
 
 const V2 = 'build the program for x86-64-v2, or let it ask CPUID first';
 const ASK = 'CPUID does not claim it: let the guest ask CPUID first';
-const PLAIN = 'use the plain instructions instead, as CPUID asks for';
+const PLAIN = 'use the plain instructions instead, as CPUID requires';
 
 /**
  * Families by opcode behind the legacy prefixes and REX: hexadecimal, `/n` a ModRM.reg, `m` and `r` a memory and a register operand.
@@ -41,9 +41,9 @@ const FAMILIES: readonly (readonly [opcode: string, name: string, instead: strin
   ['0f3a44', 'PCLMULQDQ', PLAIN],
   ['0f78', 'VMX', ASK],
   ['0f79', 'VMX', ASK],
-  ['0fae/4m', 'XSAVE', 'use FXSAVE, as CPUID asks for'],
-  ['0fae/5m', 'XRSTOR', 'use FXRSTOR, as CPUID asks for'],
-  ['0fae/6m', 'XSAVEOPT or CLWB', 'use FXSAVE or CLFLUSH, as CPUID asks for'],
+  ['0fae/4m', 'XSAVE', 'use FXSAVE, as CPUID requires'],
+  ['0fae/5m', 'XRSTOR', 'use FXRSTOR, as CPUID requires'],
+  ['0fae/6m', 'XSAVEOPT or CLWB', 'use FXSAVE or CLFLUSH, as CPUID requires'],
   ['0fae/0r', 'RDFSBASE', 'use RDMSR of IA32_FS_BASE'],
   ['0fae/1r', 'RDGSBASE', 'use RDMSR of IA32_GS_BASE'],
   ['0fae/2r', 'WRFSBASE', 'use WRMSR to IA32_FS_BASE'],

@@ -31,14 +31,14 @@ export function refuseBacking(
   ranges: HostRanges,
 ): string | undefined {
   const first = ranges.rangeAt(start);
-  if (!first) return `hva ${hex(start)} is not host memory in use: leave it out to get some, or name a backend's`;
+  if (!first) return `hva ${hex(start)} is not host memory in use: leave it out to allocate some, or give a backend's`;
   const inside = first.start + first.size;
   if (end <= inside) return undefined;
   const room = inside - start;
   const beyond = `memslot ${slot} of ${hex(end - start)} bytes goes beyond its backing '${first.label}', which has ${hex(room)} bytes from there`;
   if (ranges.runEnd(start) < end) return `${beyond} (nearest size: ${hex(room)})`;
   if (span || held().some((old) => old.start <= start && end <= old.end)) return undefined;
-  return `${beyond}, into '${ranges.rangeAt(inside)!.label}' (nearest size: ${hex(room)}; -f: take both all the same)`;
+  return `${beyond}, into '${ranges.rangeAt(inside)!.label}' (nearest size: ${hex(room)}; -f: use both anyway)`;
 }
 
 /** The parts of [start, end), one for each backing that it touches. */

@@ -40,7 +40,7 @@ describe('boot RAM', () => {
     expect(last.region.memorySize).toBe(4 * GIB - 0xe0000000);
   });
 
-  it('refuses sizes that make no sense, naming them', () => {
+  it('refuses invalid sizes and names them', () => {
     expect(() => checkRamSize(MIB)).toThrow('RAM size 1048576 is too small');
     expect(() => checkRamSize(2 * MIB + 1)).toThrow('RAM size 2097153 must be a multiple of 1 MiB');
   });

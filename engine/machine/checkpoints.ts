@@ -158,7 +158,7 @@ export class Checkpoints implements MachineCheckpoints {
   }
 
   forget(from: number): void {
-    if (from <= this.base) throw new RangeError(`the machine goes on from checkpoint ${this.base}`);
+    if (from <= this.base) throw new RangeError(`the machine continues from checkpoint ${this.base}`);
     this.kept.length = Math.min(from, this.kept.length);
   }
 

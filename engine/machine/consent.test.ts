@@ -45,7 +45,7 @@ describe('unaskedIn', () => {
     expect(part).not.toHaveProperty('ask');
   });
 
-  it('names nothing where the same bytes stay at the same address: split, merge, dirty logging, rehost', () => {
+  it('names nothing if the same bytes stay at the same address: split, merge, dirty logging, rehost', () => {
     const split = [slot(3, 128 * M, 32 * M, 512 * M), slot(4, 160 * M, 32 * M, 544 * M)];
     expect(found([whole], split, { op: 'split', slot: 3, gpa: 160 * M, newSlot: 4 })).toEqual([]);
     expect(found(split, [whole], { op: 'merge', slots: [3, 4] })).toEqual([]);

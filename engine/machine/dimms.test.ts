@@ -248,7 +248,7 @@ describe('unplugging', () => {
     backends.delete('m1');
   });
 
-  it('keeps the DIMM when the guest refuses, and says so', () => {
+  it('keeps the DIMM if the guest refuses, and reports it', () => {
     dimms.unplug('d1');
     guest.ost(3, 0x82);
     expect(dimms.list()[0]!.pendingUnplug).toBe(false);
@@ -313,7 +313,7 @@ describe('moving', () => {
     guest.select(0);
   });
 
-  it('plugs the DIMM in again where it should go, when the guest has given it back', () => {
+  it('plugs the DIMM in at its new address when the guest has given it back', () => {
     dimms.move('d1', away);
     expect(dimms.list()).toMatchObject([{ addr: home, pendingUnplug: true }]);
     guest.eject();
@@ -326,7 +326,7 @@ describe('moving', () => {
     expect(dimms.list()).toMatchObject([{ addr: away }]);
   });
 
-  it('brings it back when the guest does not take it there', () => {
+  it('plugs it in at its old address if the guest does not accept the new one', () => {
     dimms.move('d1', away);
     guest.eject();
     guest.ost(3, 0);
@@ -335,11 +335,11 @@ describe('moving', () => {
     expect(engine.memslotAt(away / 4096)).toBeUndefined();
     expect(qmp.at(-1)).toEqual([
       'MEM_UNPLUG_ERROR',
-      { device: 'd1', msg: 'the guest does not take it at 0x20000000 (_OST status 1); it is back at 0x8000000' },
+      { device: 'd1', msg: 'the guest does not accept it at 0x20000000 (_OST status 1); it was plugged in again at 0x8000000' },
     ]);
   });
 
-  it('plugs it in again at its old address if the new one is taken by then; its backend and slot stay reserved meanwhile', () => {
+  it('plugs it in again at its old address if the new one has been taken; its backend and slot stay reserved during the move', () => {
     dimms.move('d1', away);
     guest.eject();
     expect(() => backends.delete('m1')).toThrow(/in use/);

@@ -311,12 +311,15 @@ export class Dimms implements MachineDimms {
     delete dimm.movedFrom;
     if (status === OST_SUCCESS || !this.remove(dimm)) return;
     this.plugged.splice(this.plugged.indexOf(dimm), 1);
-    this.rollBack(dimm, from, `the guest does not take it at ${hex(dimm.addr)} (_OST status ${status})`);
+    this.rollBack(dimm, from, `the guest does not accept it at ${hex(dimm.addr)} (_OST status ${status})`);
   }
 
   private rollBack(dimm: PluggedDimm, from: number, reason: string): void {
     const refused = this.plugAgain(dimm, from);
-    const where = refused === undefined ? `it is back at ${hex(from)}` : `it cannot go back to ${hex(from)} either: ${refused}`;
+    const where =
+      refused === undefined
+        ? `it was plugged in again at ${hex(from)}`
+        : `it cannot be plugged in again at ${hex(from)} either: ${refused}`;
     this.hooks.qmp('MEM_UNPLUG_ERROR', { device: dimm.id, msg: `${reason}; ${where}` });
     if (refused !== undefined) this.deleted(dimm);
     this.hooks.changed();

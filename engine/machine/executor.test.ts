@@ -149,7 +149,7 @@ describe('executor', () => {
     expect(times(resumed)).toEqual(times(straight));
   });
 
-  it('keeps in its saved state which vCPU has to try again in the next round', () => {
+  it('saves which vCPU must retry in the next round', () => {
     const meetsInvalid = () => {
       const r = rig([[], [], []]);
       const { run } = r.core;

@@ -209,7 +209,7 @@ export class Executor implements Scheduler {
         this.onExit(reason, vcpu);
         return 'left';
       default:
-        throw new Error(`the core left with unknown reason ${reason}`);
+        throw new Error(`the core exited with unknown reason ${reason}`);
     }
   }
 }

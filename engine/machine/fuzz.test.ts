@@ -1,4 +1,4 @@
-/** A guest that writes nonsense to every device: no exception, no hang, and the machine still resets. Seeded. */
+/** A guest that writes random values to every device: no exception, no hang, and the machine still resets. Seeded. */
 import { describe, expect, it } from 'vitest';
 import type { CoreExports } from '../abi/core';
 import { MemslotEngine } from '../memory/index';

@@ -18,7 +18,7 @@ describe('host memory', () => {
     expect(host.rangeAt(b + 4096)).toBeUndefined();
   });
 
-  it('gives freed memory out again as zeros and says that it changed hands', () => {
+  it('reuses freed memory as zeros and reports that its owner changed', () => {
     const host = new HostMemory();
     const recycled: [number, number][] = [];
     host.onRecycle = (hva, size) => recycled.push([hva, size]);
@@ -33,7 +33,7 @@ describe('host memory', () => {
     expect(recycled).toEqual([[a, MIB / 2]]);
   });
 
-  it('knows whether memory has been with the same owners since a version, without a gap', () => {
+  it('knows whether memory has had the same owners since a version, without a gap', () => {
     const host = new HostMemory();
     const a = host.allocate(MIB, 'a');
     const b = host.allocate(MIB, 'b');

@@ -13,7 +13,7 @@ import type { StagedEdits } from './staged-edits';
 import type { VirtioDevices } from './virtio';
 
 /** Why a commit that moved backings cannot be undone. */
-const CARRIED = 'carried memory over to other host memory, and undo brings layouts back, not contents; memslot_rehost moves it again';
+const CARRIED = 'copied memory to other host memory, and undo restores layouts, not contents; memslot_rehost moves it again';
 
 export interface LayoutContext {
   memory: MemslotEngine;

@@ -1,5 +1,5 @@
 /**
- * How the memslot engine is set at the time: what a commit zaps, whether reading a dirty log clears it, dirty rings and what stands in them.
+ * The current modes of the memslot engine: what a commit zaps, whether reading a dirty log clears it, and the dirty rings with their entries.
  * A machine state has it, and so has the digest, but for what a machine that was just made has anyway: states and digests from before these were
  * kept stay what they are.
  */
@@ -20,7 +20,7 @@ export function captureModes({ zap, dirtyLog }: MemslotEngine): SavedModes | und
   return { zap, dirtyLog: dirtyLog.manualProtect, rings: rings ?? null };
 }
 
-/** For the digest. That there are rings is no state, as little as their size; what stands in them is. */
+/** For the digest. The existence and size of rings are not state; their entries are. */
 export function modesForDigest(memory: MemslotEngine): object {
   const modes = captureModes(memory);
   if (!modes) return {};

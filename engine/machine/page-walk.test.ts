@@ -1,4 +1,4 @@
-/** The walk for people against the core's own walk, on random tables in every paging mode; and what it says of each stop. */
+/** Compares the walk for display with the core's own walk, on random tables in every paging mode; and its text for each stop. */
 import { readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { beforeAll, beforeEach, describe, expect, it } from 'vitest';

@@ -16,7 +16,7 @@ export interface Traveller {
   running(): boolean;
   /** The executor's `advance`, breakpoint and all. */
   advance(budget: number): Exclude<Advance, 'stopped'> | 'break';
-  /** A vCPU waits for a reset of its dirty ring: guest time stands still. */
+  /** A vCPU waits for a reset of its dirty ring: guest time is stopped. */
   anyHeld(): boolean;
   /** ms */
   wallClock(): number;

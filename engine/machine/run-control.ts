@@ -79,7 +79,7 @@ export class RunControl implements MachineRun {
       for (;;) {
         const result = this.slice(CHUNK);
         if (this.runState !== 'running') return { idle: true };
-        // Guest time stands still until the rings are reset.
+        // Guest time is stopped until the rings are reset.
         if (result === 'idle' && this.context.anyHeld()) return { idle: true };
         if (result === 'retry' && !this.sleep()) return this.sleeping(RETRY_NS);
         if (result === 'idle' && !this.sleep()) return this.sleeping(Infinity);

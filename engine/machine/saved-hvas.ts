@@ -13,7 +13,7 @@ export const FIRST_HOST_BASE = 0x2000000;
 /** Where host memory begins in a file or link of this version. */
 export const hostBaseOf = (version: number): number => (version === 1 ? FIRST_HOST_BASE : 0);
 
-/** The number that stands for an hva in a digest. */
+/** The number that represents an hva in a digest. */
 export const hvaInDigest = (hva: number): number => hva - HOST_BASE + FIRST_HOST_BASE;
 
 /** A SavedMachine of this program, as a file has it in which host memory begins at `base`. */

@@ -19,7 +19,7 @@ describe('sha256InScript', () => {
     expect(hex(sha256InScript(long))).toBe(expected(long));
   });
 
-  it('is taken where there is no crypto.subtle', async () => {
+  it('is used if there is no crypto.subtle', async () => {
     vi.stubGlobal('crypto', {});
     try {
       expect(hex(await sha256(Uint8Array.of(1, 2, 3)))).toBe(expected(Uint8Array.of(1, 2, 3)));

@@ -118,7 +118,7 @@ describe('staging', () => {
     expect(engine.memslotById(8)!.flags).toBe(0);
   });
 
-  it('takes one operation per memslot id', () => {
+  it('accepts one operation per memslot id', () => {
     set.begin();
     set.stage({ op: 'split', slot: 0, gpa: 0x40000, newSlot: 7 });
     expect(() => set.stage({ op: 'move', slot: 7, gpa: 0 })).toThrow('memslot 7 already has an operation in this change set');
@@ -172,7 +172,7 @@ describe('refusals', () => {
       /memslot 2 of 0x200000 bytes goes beyond its backing 'mem2', which has 0x100000/,
     ],
     [
-      'host memory that is nobody’s',
+      'host memory without an owner',
       { op: 'add', slot: 9, gpa: 8 * MIB, size: MIB, hva: 0x20000000, flags: 0 } as const,
       /hva 0x20000000 is not host memory in use/,
     ],

@@ -280,7 +280,7 @@ export class StagedEdits implements StagedChangeSet {
   }
 
   step(): PhaseReport {
-    if (!this.stepped) throw new MachineError('no stepped commit runs: changeset_commit -s begins one');
+    if (!this.stepped) throw new MachineError('no stepped commit is running: changeset_commit -s begins one');
     const { commit, request } = this.stepped;
     const report = commit.step();
     if (report.commit) {
@@ -341,7 +341,7 @@ export class StagedEdits implements StagedChangeSet {
     const done: Extract<Commit, { ok: true }> = { ok: true, generation: engine.generation(), swaps: 0, changes: [], zapped: [] };
     for (const [index, region] of plan.regions.entries()) {
       if (index > 0 && !(await this.context.runBetween(LEGACY_SLICE)))
-        throw new MachineError(`given up after ${index} of ${plan.regions.length} calls: what they did stays done`);
+        throw new MachineError(`cancelled after ${index} of ${plan.regions.length} calls: their effects remain`);
       const commit = engine.setUserMemoryRegion(region, { legacy: true });
       // As for KVM's users: what was done before stays done.
       if (!commit.ok) return commit;

@@ -78,7 +78,7 @@ const ring: Check<SavedRing> = (value) => {
 
 const rings: Check<SavedRings> = (value) => {
   const saved = object<SavedRings>({ entries: int(256, MAX_RING), bitmap: flag, vcpus: list(ring, 0, MAX_VCPUS) })(value);
-  if (!Number.isInteger(Math.log2(saved.entries))) throw new Error(`entries is ${saved.entries}, which is no power of two`);
+  if (!Number.isInteger(Math.log2(saved.entries))) throw new Error(`entries is ${saved.entries}, which is not a power of two`);
   const full = saved.vcpus.find(({ slots }) => slots.length > saved.entries);
   if (full) throw new Error(`has ${full.slots.length} entries in a ring of ${saved.entries}`);
   return saved;
@@ -229,7 +229,7 @@ function checkTopology(saved: SavedMachine): void {
   const backends = byKey('backend', saved.backends, ({ id }) => id);
   byKey('backend at hva', saved.backends, ({ hva }) => hva);
   for (const { id, size, hva } of saved.backends) {
-    if (ranges.get(hva) !== Math.ceil(size / PAGE_SIZE) * PAGE_SIZE) throw new Error(`backend '${id}' is no range of host memory`);
+    if (ranges.get(hva) !== Math.ceil(size / PAGE_SIZE) * PAGE_SIZE) throw new Error(`backend '${id}' is not a range of host memory`);
   }
   const { plugged, ejected } = saved.dimms;
   const all = ejected ? [...plugged, ejected] : plugged;
@@ -257,7 +257,7 @@ function checkOwners(saved: SavedMachine): void {
 function byKey<T, K extends string | number>(what: string, items: readonly T[], key: (item: T) => K): Map<K, T> {
   const seen = new Map<K, T>();
   for (const item of items) {
-    if (seen.has(key(item))) throw new Error(`${what} '${key(item)}' is there twice`);
+    if (seen.has(key(item))) throw new Error(`${what} '${key(item)}' occurs twice`);
     seen.set(key(item), item);
   }
   return seen;
@@ -292,7 +292,7 @@ function checkVcpu(index: number, record: Uint8Array, cpu: CpuModel): void {
   within('ICOUNT', u64(abi.VCPU_ICOUNT), 2 ** 49);
   within('CLOCK_SKEW', u64(abi.VCPU_CLOCK_SKEW), 2 ** 52);
   within('TSC_SHOWN', u64(abi.VCPU_TSC_SHOWN), 2 ** 52);
-  if (u32(abi.VCPU_CLOCK_SHIFT) !== CLOCK_SHIFT) throw new Error(`vCPU ${index}: its clock is another board's`);
+  if (u32(abi.VCPU_CLOCK_SHIFT) !== CLOCK_SHIFT) throw new Error(`vCPU ${index}: its clock is that of a different board`);
   const own = [cpu.number, ...cpu.hidden];
   if (own.some((word, at) => u32(svm.VCPU_CPU_MODEL + at * 4) !== word)) throw new Error(`vCPU ${index}: its record is not of ${cpu.name}`);
   const mayNest = cpu.number === svm.CPU_MODEL_LAB64_SVM ? 1 : 0;

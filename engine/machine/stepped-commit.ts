@@ -81,6 +81,6 @@ export class SteppedCommit {
   }
 
   abort(): void {
-    if (!this.run.abort()) throw new MachineError('it is past swap 1: the guest lives with it already, run it to its end and undo it');
+    if (!this.run.abort()) throw new MachineError('it is past swap 1: the guest already uses it, so run it to its end and undo it');
   }
 }

@@ -74,8 +74,7 @@ export function walkTables(tables: Tables, reader: TableReader, address: bigint,
     const called = nested ? `nested ${name}` : name;
     const place = reader.locate(table + index * entryBytes);
     if (isStop(place)) return place;
-    if (place.invalid)
-      return { kind: 'invalid', text: `the ${called} lies in memslot ${place.slot}, which is INVALID: the guest tries again` };
+    if (place.invalid) return { kind: 'invalid', text: `the ${called} lies in memslot ${place.slot}, which is INVALID: the guest retries` };
     const entry = reader.read(place, entryBytes);
     const leaf = isLeaf(tables, shift, entry);
     steps.push({ name, high: above - 1, low: shift, index, bytes: entryBytes, entry, leaf, ...(nested ? { nested } : {}), ...place });

@@ -23,7 +23,7 @@ describe('throttle', () => {
     expect(throttle.allowed(900e6)).toBe(903e6);
   });
 
-  it('gives up time that a suspended tab lost', () => {
+  it('skips time that a suspended tab lost', () => {
     const { wall, throttle } = at();
     throttle.allowed(0);
     wall.ms += 600_000;

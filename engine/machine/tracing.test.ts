@@ -1,4 +1,4 @@
-/** Tracing that is off leaves nothing behind: what the core calls is the machine's own again, by identity, and nobody observes the engine. */
+/** Disabled tracing leaves nothing behind: the core calls the machine's own functions again, by identity, and nothing observes the engine. */
 import { expect, it } from 'vitest';
 import { MemslotEngine } from '../memory/index';
 import type { TraceSink } from './api';

@@ -18,13 +18,13 @@ export class TypedInput {
     this.dropped += lost;
     if (this.full) return;
     this.full = true;
-    this.say(`Console input: 1 MiB waits for the guest, which does not read it; ${amount(lost)} dropped.`);
+    this.say(`Console input: 1 MiB is waiting for the guest, which does not read it; ${amount(lost)} dropped.`);
     this.dropped = 0;
   }
 
   private hasRoom(): void {
     this.full = false;
-    if (this.dropped > 0) this.say(`Console input: ${amount(this.dropped, 'more ')} dropped; the guest takes input again.`);
+    if (this.dropped > 0) this.say(`Console input: ${amount(this.dropped, 'more ')} dropped; the guest accepts input again.`);
     this.dropped = 0;
   }
 }

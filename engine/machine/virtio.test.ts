@@ -86,7 +86,7 @@ describe('the memslots of a virtio-mem device', () => {
     engine.verify();
   });
 
-  it('lose what is unplugged in one commit, which zaps that and nothing else', () => {
+  it('lose unplugged blocks in one commit, which zaps only those', () => {
     virtio.plug('vm0', blocks(0, 8));
     const generation = engine.generation();
     host.bytes.fill(7, hva, hva + 8 * BLOCK);
@@ -131,7 +131,7 @@ describe('the memslots of a virtio-mem device', () => {
     engine.verify();
   });
 
-  it('wait for a commit that is under way', () => {
+  it('wait for a commit in progress', () => {
     const run = engine.beginCommit({ call: 'region', region: { slot: 1, guestPhysAddr: 0, memorySize: BLOCK, userspaceAddr: hva } });
     run.step();
     run.step();
@@ -145,7 +145,7 @@ describe('the memslots of a virtio-mem device', () => {
     expect(virtio.plug('vm0', blocks(1))).toBe('done');
   });
 
-  it('stay right through random requests', () => {
+  it('stay correct through random requests', () => {
     const plugged = new Array<boolean>(32).fill(false);
     let seed = 7;
     const random = (below: number): number => {

@@ -159,7 +159,7 @@ export class VirtioDevices implements MachineVirtio {
       if (used.indexOf(memdev) < index) throw new Error(`backend '${memdev}' is that of two virtio-mem devices`);
       const backend = backends.find((each) => each.id === memdev);
       if (backend?.kind !== 'memory-backend-ram' || backend.size !== size)
-        throw new Error(`device '${id}' needs a backend '${memdev}' of ${size} bytes, which it has not`);
+        throw new Error(`device '${id}' needs a backend '${memdev}' of ${size} bytes, which does not exist`);
       const dimm = [...dimms.plugged, ...(dimms.ejected ? [dimms.ejected] : [])].find((each) => each.memdev === memdev);
       if (dimm) throw new Error(`backend '${memdev}' of device '${id}' is that of DIMM '${dimm.id}' there`);
     }

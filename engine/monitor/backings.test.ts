@@ -1,4 +1,4 @@
-/** A memslot lies inside one backing unless -f asks for more, and a device that leaves takes its own bytes only. */
+/** A memslot lies inside one backing unless -f allows more, and a removed device takes only its own bytes. */
 import { beforeEach, expect, it } from 'vitest';
 import { MEMHP_PORT } from '../machine/board';
 import type { Machine } from '../machine/index';
@@ -47,7 +47,7 @@ beforeEach(async () => {
 it('two DIMMs that touch are not merged, and a DIMM does not grow into its neighbour', async () => {
   const before = machine.memory.generation();
   expect(await type('memslot_merge 5 6')).toBe(
-    "Error: EINVAL: memslot 5 of 0x2000000 bytes goes beyond its backing 'm1', which has 0x1000000 bytes from there, into 'm2' (nearest size: 0x1000000; -f: take both all the same)\n",
+    "Error: EINVAL: memslot 5 of 0x2000000 bytes goes beyond its backing 'm1', which has 0x1000000 bytes from there, into 'm2' (nearest size: 0x1000000; -f: use both anyway)\n",
   );
   await type('memslot_del 6');
   expect(await type('memslot_resize 5 20M')).toMatch(
@@ -101,7 +101,7 @@ it('a layout stores it as one slot for each backing; a machine snapshot stores i
   expect(mapped()).toEqual(['5 at 10000000: m1+0:16 m2+0:16']);
 });
 
-it('undo does not map memory that has changed hands since', async () => {
+it('undo does not map memory whose owner has changed since', async () => {
   await type('memslot_add 9 0x20000000 8M 0x0');
   await type('object_add memory-backend-ram,id=m3,size=16M');
   const { hva } = machine.backends.list().find(({ id }) => id === 'm3')!;
@@ -122,7 +122,7 @@ it('a set with several faults names each, with its entry', async () => {
   expect(text).toContain('entry 3: ENOENT: memslot 9 does not exist');
 });
 
-it('many commits are not undone at once over memory that has changed hands between them', async () => {
+it('many commits are not undone at once over memory whose owner changed between them', async () => {
   await type('object_add memory-backend-ram,id=m3,size=16M');
   const { hva } = machine.backends.list().find(({ id }) => id === 'm3')!;
   const add = `memslot_add 9 0x20000000 16M ${hva}`;

@@ -32,7 +32,7 @@ describe('the history', () => {
     ).toEqual(['20 +L', '- 20 bare.20']);
   });
 
-  it('counts holes at the entry that was live when they were met, after undo too', async () => {
+  it('counts holes at the entry that was live when they were hit, also after undo', async () => {
     const { machine, commits, say } = await lab();
     const holes = () => commits.entries().map((entry) => entry.holes);
     const meet = (): void => void (machine as never as { parts: MachineParts }).parts.mmio.read(2 ** 43, 8);

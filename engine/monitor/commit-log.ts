@@ -245,7 +245,7 @@ export class CommitLog {
   /** Makes the entry at `index` the live one, in one commit: the guest sees the layout before or the one it leads to, and none between. */
   goTo(index: number): Travel | string {
     if (this.machine.changeSet.stepping) return BETWEEN_PHASES;
-    if (!Number.isInteger(index)) return `${index} is no entry of the history`;
+    if (!Number.isInteger(index)) return `${index} is not an entry of the history`;
     const back = index <= this.position;
     const entries = back ? this.log.slice(Math.max(0, index) + 1, this.position + 1) : this.log.slice(this.position + 1, index + 1);
     const count = Math.abs(index - this.position);

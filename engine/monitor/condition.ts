@@ -21,7 +21,7 @@ export function parseCondition(text: string, machine: Machine): (vcpu: number) =
     holds((name) => registerValue(machine.inspect.registers(0), name));
   } catch (error) {
     if (error instanceof UsageError)
-      throw new CommandError(`'${text}' is no condition (${error.message}): use $rax==1, $rdi>0x1000&&$rsi!=0`);
+      throw new CommandError(`'${text}' is not a condition (${error.message}): use $rax==1, $rdi>0x1000&&$rsi!=0`);
     throw error;
   }
   return (vcpu) => {
@@ -35,7 +35,7 @@ function compare(text: string, registers: RegisterLookup): boolean {
   const rest = text.slice(left.end).trimStart();
   if (rest === '') return left.value !== 0n;
   const operator = ['==', '!=', '<=', '>=', '<', '>'].find((each) => rest.startsWith(each));
-  if (!operator) throw new UsageError(`'${rest}' is no comparison`);
+  if (!operator) throw new UsageError(`'${rest}' is not a comparison`);
   const right = readExpression(rest, operator.length, registers);
   if (rest.slice(right.end).trim() !== '') throw new UsageError(`unexpected text after it: '${rest.slice(right.end).trim()}'`);
   return COMPARE[operator]!(left.value, right.value);

@@ -32,7 +32,7 @@ export function parseDeviceFlags(text: string): Pick<MachineConfig, 'objects' | 
     if (flag === '-object') objects.push(parseObject(value));
     else {
       const device = parseDevice(value);
-      if (!('driver' in device)) throw new MachineError(`-device ${value}: only where lab runs without a page`);
+      if (!('driver' in device)) throw new MachineError(`-device ${value}: only for the headless lab`);
       virtio.push(device);
     }
   }
@@ -95,7 +95,7 @@ function parseDebugExit(options: readonly string[], wrong: Fail): DebugExitFlag 
   );
   const port = integer(given, 'iobase', wrong) ?? 0x501;
   const size = integer(given, 'iosize', wrong) ?? 2;
-  if (port > 0xffff) throw wrong(`iobase ${given.get('iobase')} is no I/O port; 0 to 0xffff are`);
+  if (port > 0xffff) throw wrong(`iobase ${given.get('iobase')} is not an I/O port; ports are 0 to 0xffff`);
   if (size < 1 || size > 0x100) throw wrong(`iosize ${given.get('iosize')} is out of range; 1 to 0x100 ports are possible`);
   if (port + size > 0x10000) throw wrong(`iobase 0x${port.toString(16)} + iosize ${size} passes the last I/O port 0xffff`);
   return { port, size };

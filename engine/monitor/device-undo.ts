@@ -40,8 +40,8 @@ export function judge(machine: Machine, shares: readonly DeviceShare[], next: re
 
 function refusal({ kind, device, memdev }: DeviceShare, plugged: boolean, guests: boolean): string {
   if (kind === 'virtio-mem') return `the guest plugged this memory itself: qom-set ${device} requested-size SIZE has it plug and unplug`;
-  if (plugged) return `the guest has '${device}' where it is: device_move ${device} moves it, device_del ${device} takes it out`;
-  const gone = guests ? `the guest gave '${device}' back` : `'${device}' is not plugged in any more`;
+  if (plugged) return `the guest uses '${device}' at its current place: device_move ${device} moves it, device_del ${device} takes it out`;
+  const gone = guests ? `the guest gave '${device}' back` : `'${device}' is no longer plugged in`;
   const id = device.startsWith('/') ? '' : `id=${device},`;
   return `${gone}: device_add pc-dimm,${id}memdev=${memdev} plugs it in again`;
 }

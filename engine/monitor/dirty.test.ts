@@ -1,4 +1,4 @@
-/** dirty_log_mode and dirty_ring, as a person uses them. */
+/** dirty_log_mode and dirty_ring as a user types them. */
 import { describe, expect, it } from 'vitest';
 import { noticeOf } from './notices';
 import { testMonitor } from './testing';
@@ -70,7 +70,7 @@ describe('dirty_ring', () => {
     expect(await monitor.execute('dirty_ring harvest')).toBe('memslot 40: gone, 2 entries\n');
   });
 
-  it('comes too late when the guest has run', async () => {
+  it('is refused once the guest has run', async () => {
     const { monitor, machine } = await testMonitor();
     machine.run.cont();
     machine.run.advance(1);
@@ -79,7 +79,7 @@ describe('dirty_ring', () => {
 
   it('says when a vCPU waits', () => {
     expect(noticeOf({ type: 'dirty-ring-full', vcpu: 1 })).toBe(
-      'vCPU 1 waits: its dirty ring is full. "dirty_ring harvest", then "dirty_ring reset" let it go on.',
+      'vCPU 1 waits: its dirty ring is full. "dirty_ring harvest", then "dirty_ring reset" resumes it.',
     );
   });
 });

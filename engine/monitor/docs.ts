@@ -39,7 +39,7 @@ The same table as JSON (\`lab -qmp\`): greeting, \`qmp_capabilities\`, then the 
 
 Input is JSON as QEMU's monitor reads it: strings in single quotes too; integers of 64 bits are exact; output is ASCII. A client that does not know
 what its predecessor left half-written sends the byte 0xFF, which fits nowhere in UTF-8, and a line end: one error, and the next command is served.
-Refused in words: a member that is there twice, half a surrogate pair, bytes that are no UTF-8, a number with a fraction or an exponent where an
+Refused in words: a member that occurs twice, half a surrogate pair, bytes that are no UTF-8, a number with a fraction or an exponent where an
 integer is meant. Beyond QEMU, a number that no double holds (1e999) is refused too, and one value is at most 1 MiB.
 `;
 

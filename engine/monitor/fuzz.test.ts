@@ -1,4 +1,4 @@
-/** Whatever is typed: an answer, never an exception, and the commands named below leave the layout alone when they are refused. */
+/** Any input gets an answer, never an exception, and the commands named below do not change the layout when they are refused. */
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { commands, infoCommands } from './table';

@@ -1,4 +1,4 @@
-/** Every command is either an input of the machine, which a replay repeats, or one of those below: a new one has to be thought about. */
+/** Every command is either an input of the machine, which a replay repeats, or listed below, so that each new command needs a decision. */
 import { describe, expect, it } from 'vitest';
 import { isInputLine } from './monitor';
 import { commands } from './table';

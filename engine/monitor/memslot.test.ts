@@ -167,16 +167,16 @@ describe('a change set', () => {
 });
 
 describe('a stepped commit', () => {
-  it('reports phase by phase what it did', async () => {
+  it('reports what each phase did', async () => {
     const { monitor, machine } = await twoDimms();
     const [a, b] = [machine.memory.memslotAt(GIB4 / 4096)!.slot, machine.memory.memslotAt((GIB4 + 0x8000000) / 4096)!.slot];
-    expect(await monitor.execute('changeset_step')).toBe('Error: no stepped commit runs: changeset_commit -s begins one\n');
+    expect(await monitor.execute('changeset_step')).toBe('Error: no stepped commit is running: changeset_commit -s begins one\n');
     await monitor.execute('changeset_begin');
     expect(await monitor.execute('changeset_commit -s')).toBe('Error: the change set is empty: there is nothing to step through\n');
     await monitor.execute(`memslot_move ${a} 0x108000000`);
     await monitor.execute(`memslot_move ${b} 0x100000000`);
     expect(await monitor.execute('changeset_commit -s -l')).toBe(
-      'Error: -l, -s and -w exclude each other: each is another way to commit\n',
+      'Error: -l, -s and -w exclude each other: each is a different way to commit\n',
     );
     expect(await monitor.execute('changeset_commit -s')).toBe('2 entries to commit phase by phase; next: validate (changeset_step)\n');
     const before = machine.memory.generation();
@@ -199,7 +199,7 @@ describe('a stepped commit', () => {
       'changeset_commit',
       'device_del d1',
     ])
-      expect(await monitor.execute(line), line).toMatch(/^Error: (a commit is between its phases|there is no place for snapshots)/);
+      expect(await monitor.execute(line), line).toMatch(/^Error: (a commit is between its phases|there is no folder for snapshots)/);
     expect(await monitor.execute('changeset_abort')).toMatch(/^Error: it is past swap 1/);
     expect(await monitor.execute('changeset_step -a')).toMatch(
       new RegExp(
@@ -212,7 +212,7 @@ describe('a stepped commit', () => {
     expect(await monitor.execute('zap_mode')).toBe('all\n');
   });
 
-  it('ends with every reason where it is refused, and can be given up before swap 1', async () => {
+  it('ends with every reason if it is refused, and can be aborted before swap 1', async () => {
     const { monitor, machine } = await twoDimms();
     const generation = machine.memory.generation();
     await monitor.execute('changeset_begin');
@@ -301,9 +301,7 @@ describe('the rest of the engine', () => {
     const dirty = 'memslot 40: 3 of 512 pages dirty\n  0x100001000-0x100003000 2\n  0x100009000-0x10000a000 1\n';
     expect(await monitor.execute('dirty_log 40')).toBe(dirty);
     expect(await monitor.execute('dirty_log 40')).toBe('memslot 40: 0 of 512 pages dirty\n');
-    expect(await monitor.execute('dirty_log 3')).toBe(
-      'Error: ENOENT: memslot 3 does not log dirty pages: memslot_flags 3 -l switches it on\n',
-    );
+    expect(await monitor.execute('dirty_log 3')).toBe('Error: ENOENT: memslot 3 does not log dirty pages: memslot_flags 3 -l enables it\n');
     expect(await monitor.execute('dirty_log 99')).toBe('Error: memslot 99 does not exist\n');
     machine.physical.write(GIB4, Uint8Array.of(1));
     expect(await monitor.execute('memslot_harvest 40')).toBe('memslot 40: 1 of 512 pages dirty\n  0x100000000-0x100001000 1\n');
@@ -351,15 +349,15 @@ describe('layouts', () => {
     expect(await monitor.execute('layout_save two')).toBe('');
     expect(await monitor.execute('layout_list')).toBe('one\ntwo\n');
     expect(await monitor.execute('layout_load one')).toBe('');
-    expect(await monitor.execute('layout_load nope')).toBe("Error: layout 'nope' not found: layout_list shows what there is\n");
+    expect(await monitor.execute('layout_load nope')).toBe("Error: layout 'nope' not found: layout_list lists the saved ones\n");
     env.saved.set('bad', 'x');
-    expect(await monitor.execute('layout_load bad')).toBe("Error: layout 'bad' refused: it is no JSON\n");
+    expect(await monitor.execute('layout_load bad')).toBe("Error: layout 'bad' refused: it is not JSON\n");
     expect(await monitor.execute('layout_del one')).toBe('');
     expect(await monitor.execute('layout_del one')).toBe("Error: layout 'one' not found\n");
     expect(await monitor.execute('layout_save "with a blank"')).toBe('');
     expect([...env.saved.keys()]).toContain('with a blank');
-    expect(await monitor.execute('layout_save " x"')).toMatch(/^Error: " x" is no name for a layout/);
-    expect(await monitor.execute(`layout_save ${'x'.repeat(65)}`)).toMatch(/is no name for a layout/);
+    expect(await monitor.execute('layout_save " x"')).toMatch(/^Error: " x" is not a valid layout name/);
+    expect(await monitor.execute(`layout_save ${'x'.repeat(65)}`)).toMatch(/is not a valid layout name/);
   });
 
   it('are shared as a link, and a long one says so', async () => {

@@ -137,7 +137,7 @@ export function isInputLine(line: string): boolean {
 export function withHvaMoved(line: string, by: number): string {
   const found = findLine(line);
   if (by === 0 || typeof found === 'string') return line;
-  // What stands before an hva are numbers, a word each.
+  // The arguments before an hva are numbers, one word each.
   const place = parseArgsType(found.command.args).findIndex(({ key }) => key === 'hva');
   const word = [...found.rest.matchAll(/\S+/g)][place];
   if (!word || word[0].startsWith('-')) return line;

@@ -10,11 +10,11 @@ export function noticeOf(event: MachineEvent): string | undefined {
   if (event.type === 'watch-stop') return event.text;
   if (event.type === 'break') return `Stopped at instruction count ${event.count}.`;
   if (event.type === 'dirty-ring-full')
-    return `vCPU ${event.vcpu} waits: its dirty ring is full. "dirty_ring harvest", then "dirty_ring reset" let it go on.`;
+    return `vCPU ${event.vcpu} waits: its dirty ring is full. "dirty_ring harvest", then "dirty_ring reset" resumes it.`;
   if (event.type !== 'state') return undefined;
-  if (event.state === 'shutdown') return 'The guest has shut down. "info registers" shows where; system_reset starts it again.';
+  if (event.state === 'shutdown') return 'The guest has shut down. "info registers" shows where; system_reset restarts it.';
   if (event.state === 'internal-error')
-    return 'The guest executed where no memory is mapped. "info registers" shows where; system_reset starts it again.';
+    return 'The guest executed where no memory is mapped. "info registers" shows where; system_reset restarts it.';
   return undefined;
 }
 

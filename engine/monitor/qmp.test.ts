@@ -158,7 +158,7 @@ describe('run state', () => {
     expect(env.quits).toBe(1);
   });
 
-  it('says nothing of the stop that a quit brings', async () => {
+  it('does not report the stop caused by a quit', async () => {
     const { machine, sent } = await talk(`-> {"execute": "cont"}
 <- {"timestamp": {"seconds": 1795333964, "microseconds": 572500}, "event": "RESUME"}
 <- {"return": {}}

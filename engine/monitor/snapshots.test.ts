@@ -60,7 +60,7 @@ Error: Snapshot 'nope' does not exist in one or more devices
 delvm: string expected
 Try "help delvm" for more information
 (lab) savevm " "
-Error: " " is no name for a snapshot: 1 to 64 printable characters, no blank at either end
+Error: " " is not a valid snapshot name: 1 to 64 printable characters, no blank at either end
 `;
     expect(await replay(monitor, transcript)).toBe(transcript);
     expect([...saved.keys()]).toEqual(['vm-20261122075010']);
@@ -72,17 +72,17 @@ Error: " " is no name for a snapshot: 1 to 64 printable characters, no blank at 
     expect(await monitor.execute('loadvm bad')).toBe("Error: snapshot 'bad' refused: it is cut short at byte 5\n");
   });
 
-  it('need a place', async () => {
+  it('need a folder', async () => {
     const { snapshots: _none, ...without } = env;
     const other = new Monitor(machine, without);
     for (const line of ['savevm', 'loadvm x', 'delvm x', 'info snapshots']) {
-      expect(await other.execute(line)).toBe('Error: there is no place for snapshots: start lab with -snapshots DIR\n');
+      expect(await other.execute(line)).toBe('Error: there is no folder for snapshots: start lab with -snapshots DIR\n');
     }
   });
 
   it('are saved one at a time, and a store that fails says so', async () => {
     const both = await Promise.all([monitor.execute('savevm a'), monitor.execute('savevm b')]);
-    expect(both).toEqual(['', 'Error: a snapshot is being saved or loaded: try again after it\n']);
+    expect(both).toEqual(['', 'Error: a snapshot is being saved or loaded: try again afterwards\n']);
     env.snapshots!.put = async () => {
       throw new Error('The browser has no space left.');
     };

@@ -1,4 +1,4 @@
-/** A machine and a monitor for tests. Needs build/core.wasm (npm run asm); LAB_CORE names another one. */
+/** A machine and a monitor for tests. Needs build/core.wasm (npm run asm); LAB_CORE names a different one. */
 import { readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import type { Machine, MachineOptions } from '../machine/index';
@@ -61,7 +61,7 @@ export function testEnv(format: LayoutFormat = noFormat): TestEnv {
 /** Stands in where a test is not about layouts: the monitor may not import engine/snapshot. */
 const noFormat: LayoutFormat = {
   capture: () => '{}',
-  load: async (_machine, text) => (text === '{}' ? undefined : 'it is no JSON'),
+  load: async (_machine, text) => (text === '{}' ? undefined : 'it is not JSON'),
   regions: () => undefined,
   parts: () => undefined,
   link: async (text, base) => `${base}#l=1.${text.length}`,

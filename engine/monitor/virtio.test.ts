@@ -19,7 +19,7 @@ async function same(transcript: string, options: Parameters<typeof testMonitor>[
 }
 
 describe('virtio-mem', () => {
-  it('keeps its room: no memslot may be moved or added into it, at its edge it may', async () => {
+  it('reserves its range: no memslot may be moved or added into it, only next to it', async () => {
     const { monitor } = await testMonitor(devices);
     const kept = (nearest: string): string =>
       `Error: EEXIST: memslot 20 would lie in [0x100000000:0x140000000), which memory device 'vm0' keeps (nearest free address: ${nearest})\n`;
@@ -90,7 +90,7 @@ Error: Duplicate device ID 'vm0'
 (lab) device_add pc-dimm,id=d2,memdev=z,addr=0x100000000
 Error: address range conflicts with memory device id='vm0' (nearest address: 0xd8000000)
 (lab) device_add virtio-mem-pci,id=vm1,memdev=z
-Error: Bus 'virtio-mmio-bus' does not support hotplugging: a guest looks for what is on it only when it boots; give -device virtio-mem-device at the start
+Error: Bus 'virtio-mmio-bus' does not support hotplugging: guests probe it only when they boot; give -device virtio-mem-device at the start
 `));
 });
 

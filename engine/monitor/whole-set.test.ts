@@ -20,7 +20,7 @@ const layout = ({ machine }: Awaited<ReturnType<typeof testMonitor>>) =>
   machine.memory.memslots().map(({ slot, baseGfn, npages, flags }) => [slot, baseGfn, npages, flags]);
 
 describe('changeset_commit -w', () => {
-  it('rests in the layout of the delta call, with its swaps, and is marked in the history', async () => {
+  it('leads to the same layout as the delta call, with as many swaps, and is marked in the history', async () => {
     const [whole, delta] = [await staged(), await staged()];
     const told = await whole.monitor.execute('changeset_commit -w');
     expect(told).toMatch(/^generation \d+, 2 swaps, 1024 pages zapped\n$/);
@@ -42,7 +42,7 @@ describe('changeset_commit -w', () => {
   it('excludes the other ways', async () => {
     const all = await staged();
     expect(await all.monitor.execute('changeset_commit -w -l')).toBe(
-      'Error: -l, -s and -w exclude each other: each is another way to commit\n',
+      'Error: -l, -s and -w exclude each other: each is a different way to commit\n',
     );
     expect(all.machine.changeSet.entries).toHaveLength(2);
   });

@@ -1,4 +1,4 @@
-/** Plays a replay's journal on a machine that stands at its start: as fast as it can, in short stretches, and checks the digest at the end. */
+/** Plays a replay's journal on a machine at its start position, as fast as possible and in short stretches, and checks the digest at the end. */
 import type { Machine } from '../machine/index';
 import type { JournalInput, Replay } from '../snapshot/index';
 import { withHvasHere } from './host-base';
@@ -68,7 +68,7 @@ export class Player {
       try {
         await recorder.note(input, () => apply(input));
       } catch {}
-      if (this.gaveUp) recorder.cut('a replay was cancelled in the middle of a legacy commit');
+      if (this.gaveUp) recorder.cut('the replay was cancelled in the middle of a legacy commit');
       if (this.cancelled) return this.cancelledAt(replay);
     }
     const stopped = await this.reach(replay.end, replay, 'the end');
@@ -88,7 +88,7 @@ export class Player {
       if (result === 'never')
         return {
           phase: 'failed',
-          reason: `after ${done} instructions it went another way than ${what} of the record${asReason(replay.spec)}`,
+          reason: `after ${done} instructions it diverged from ${what} of the record${asReason(replay.spec)}`,
         };
       await this.turn(result === 'going');
       if (this.cancelled) return this.cancelledAt(replay);

@@ -8,7 +8,7 @@ export const program: string | undefined = typeof __LAB_PROGRAM__ === 'undefined
 /** Why a file or link from there may behave differently here; '' when it was made by this very program, or that is not known. */
 export function otherProgram({ program: made }: MachineSpec, here = program): string {
   if (made === undefined || here === undefined || made === here) return '';
-  return `it was made with another version of memslot-lab (${made}, this is ${here}), whose machine may do other things`;
+  return `it was made with another version of memslot-lab (${made}, this is ${here}), whose machine may behave differently`;
 }
 
 /** The same as the end of a sentence. */

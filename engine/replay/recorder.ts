@@ -25,7 +25,7 @@ interface Kept {
 export class Recorder {
   /** A journal is being played: nothing else reaches the machine. */
   playing = false;
-  /** The machine stands in its past: nothing but what was recorded reaches it. */
+  /** The machine is in its past: only recorded inputs reach it. */
   past = false;
   /** It begins anew, from a snapshot. */
   onStart: (() => void) | undefined;
@@ -70,7 +70,7 @@ export class Recorder {
     this.reason = undefined;
     this.baseReason = undefined;
     if (file.length > MAX_BASE) {
-      this.baseReason = `it goes on from a snapshot of ${file.length} bytes, a replay carries at most ${MAX_BASE}`;
+      this.baseReason = `it continues from a snapshot of ${file.length} bytes, a replay may contain at most ${MAX_BASE}`;
       this.onEnd(this.baseReason);
     }
     // What the file does not say; in a new machine it has to be done.
@@ -90,7 +90,7 @@ export class Recorder {
   /** Writes the input down and does it. The machine does not run meanwhile, however many steps that has. MachineError where nothing may reach it. */
   take<T>(input: JournalInput, action: () => T): T {
     if (this.playing) throw new MachineError('a replay is running: cancel it, or wait for its end');
-    if (this.past) throw new MachineError('the machine stands in its past: go to its present first, or start a new run here');
+    if (this.past) throw new MachineError('the machine is in its past: go to the present first, or start a new run here');
     return this.note(input, action);
   }
 
@@ -148,7 +148,7 @@ export class Recorder {
   private push(at: Position, input: JournalInput): void {
     if (this.reason !== undefined) return;
     this.bytes += sizeOf(input);
-    if (!fitsJournal(input)) this.end('a single input was longer than a journal takes');
+    if (!fitsJournal(input)) this.end('a single input was longer than a journal allows');
     else if (this.entries.length >= MAX_INPUTS) this.end(`more than ${MAX_INPUTS} inputs came`);
     else if (this.bytes > MAX_JOURNAL) this.end(`its inputs have more than ${MAX_JOURNAL} bytes`);
     else this.entries.push({ at, input });

@@ -26,7 +26,7 @@ export interface HistoryOptions {
 export function historyOf({ machine, recorder, commits, wallClock, turn, runner, bytes, arrived }: HistoryOptions): Reverse {
   // What is done again is what was done: it needs no files.
   const none = async (): Promise<never> => {
-    throw new Error('an input that is done again has no saved layouts');
+    throw new Error('a replayed input has no saved layouts');
   };
   const layouts = { get: none, set: none, delete: none, keys: async () => [] };
   const monitor = new Monitor(machine, { layouts, format: layoutFormat, linkBase: '', quit: () => {}, wallClock, commits });

@@ -1,4 +1,4 @@
-/** Breakpoints in layouts: kept only on request, shown where they are loaded, refused in words where they cannot be. */
+/** Breakpoints in layouts: saved only on request, shown when loaded, refused with a reason if they cannot be set. */
 import { describe, expect, it } from 'vitest';
 import { Guest, MIB, rootFile } from '../../test/guests/harness';
 import { breakpointsOf } from '../debug/index';
@@ -72,7 +72,7 @@ describe('layout_save -b', () => {
     expect(layoutFormat.parts((await env.layouts.get('kept'))!)?.memory).toBe(await env.layouts.get('plain'));
   });
 
-  it('refuses breakpoints that cannot be, in words, and changes nothing', async () => {
+  it('refuses impossible breakpoints with a reason, and changes nothing', async () => {
     const { machine, env, does, monitor } = await lab();
     await does('memslot_add 9 0x20000000 1M');
     await does('layout_save there');
@@ -86,7 +86,7 @@ describe('layout_save -b', () => {
       [['x'.repeat(500)], 'breakpoints\\[0\\] is'],
       [Array.from({ length: 65 }, (_unused, i) => `gva=${i}`), 'breakpoints has 65 entries, at most 64'],
       [['gpa=1', 'gpa='], "breakpoint 2, 'gpa=': "],
-      [['gpa=1,if=$nonsense'], 'is no condition'],
+      [['gpa=1,if=$nonsense'], 'is not a condition'],
       [['vcpu=3,hole'], 'vcpu=3'],
       [['slot=77'], 'memslot 77 is not in the layout'],
       [['hva=0x7000000'], 'means nothing in another machine'],
@@ -111,11 +111,11 @@ describe('a link to a layout', () => {
     return { wanted, ...(await makeMachine(asked, make, wanted)) };
   };
 
-  it('takes breakpoints along only with -b, and they stop the machine that it opens', async () => {
+  it('includes breakpoints only with -b, and they stop the machine that it opens', async () => {
     const { does, monitor } = await lab();
     await does('breakpoint_add gva=0x100499');
     expect(breakpointsOf((await opened((await does('share')).trim())).machine).list()).toHaveLength(0);
-    expect(await monitor.execute('share -s -b')).toContain('only a layout takes breakpoints along');
+    expect(await monitor.execute('share -s -b')).toContain('only a layout can include breakpoints');
     const { machine, reason, wanted } = await opened((await does('share -b')).trim());
     expect(reason).toBeUndefined();
     machine.run.advance(1_000_000);

@@ -35,7 +35,7 @@ export interface Shared {
 
 /** What a person may want in it. */
 export interface Extras {
-  /** What stands on the console, for a state link. */
+  /** The console's text, for a state link. */
   screen?: string | undefined;
   /** Of a layout. */
   breakpoints?: boolean | undefined;
@@ -45,9 +45,10 @@ export interface Extras {
 export async function linkTo(what: ShareKind, shared: Shared, { screen = '', breakpoints = false }: Extras = {}): Promise<string> {
   const { machine, linkBase } = shared;
   if (what === 'layout') return layoutFormat.link(layoutOf(machine, breakpoints), linkBase);
-  if (shared.own) throw new Error(`'${machine.guest?.name ?? ''}' is a file of this computer, and a link cannot carry it: save a file`);
+  if (shared.own) throw new Error(`'${machine.guest?.name ?? ''}' is a local file, which a link cannot contain: save a file`);
   const link = what === 'state' ? await stateLink(shared, screen) : await packBytesLink('r', await replayContent(shared), linkBase);
-  if (link.length > MAX_LINK) throw new Error(`the link would have ${link.length} characters, at most ${MAX_LINK} are opened: save a file`);
+  if (link.length > MAX_LINK)
+    throw new Error(`the link would have ${link.length} characters, at most ${MAX_LINK} can be opened: save a file`);
   return link;
 }
 
@@ -70,7 +71,7 @@ async function stateLink({ machine, makeFresh, linkBase }: Shared, screen: strin
   const used = state.ram.reduce((sum, { pages }) => sum + pages.length * PAGE, 0);
   if (used > 2 * MAX_INFLATED) {
     await digest;
-    throw new Error(`the guest uses ${used} bytes of memory, more than a link can carry: save a file`);
+    throw new Error(`the guest uses ${used} bytes of memory, more than a link can contain: save a file`);
   }
   const spec = await specOf(machine, program);
   const fresh = freshState(await makeFresh());
@@ -80,7 +81,7 @@ async function stateLink({ machine, makeFresh, linkBase }: Shared, screen: strin
 async function replayContent({ machine, recorder, makeFresh }: Shared): Promise<Uint8Array> {
   if (recorder.playing) throw new Error('a replay is running: cancel it, or wait for its end');
   const recording = recorder.recording();
-  if (typeof recording === 'string') throw new Error(`no replay can be made any more: ${recording}`);
+  if (typeof recording === 'string') throw new Error(`no replay can be made: ${recording}`);
   const digest = machine.digest();
   const spec = await specOf(machine, program);
   const { base, start, entries, end } = recording;

@@ -77,7 +77,7 @@ function layoutOf(text: string): Extract<Wanted, { kind: 'layout' }> {
   const parsed = parseLayout(text);
   if (!parsed.ok) throw new Refused(parsed.reason);
   const { ram } = parsed.layout.machine;
-  if (ram > MAX_LINK_RAM) throw new Refused(`it asks for ${ram} bytes of boot RAM, at most ${MAX_LINK_RAM} are given to a link`);
+  if (ram > MAX_LINK_RAM) throw new Refused(`it asks for ${ram} bytes of boot RAM, at most ${MAX_LINK_RAM} are allowed for a link`);
   // Recordings get the memory: breakpoints are no part of them.
   const { breakpoints: _none, ...memory } = parsed.layout;
   return { kind: 'layout', layout: parsed.layout, text: parsed.layout.breakpoints ? layoutText(memory) : text };
@@ -87,7 +87,7 @@ async function replayOf(content: Uint8Array, message: Asked): Promise<Wanted> {
   const replay = readReplay(content);
   replay.entries.forEach(({ input }, index) => {
     if (input.kind !== 'line' || isInputLine(input.line)) return;
-    throw new Refused(`input ${index + 1}: ${JSON.stringify(input.line.slice(0, 40))} is no command that a replay may hold`);
+    throw new Refused(`input ${index + 1}: ${JSON.stringify(input.line.slice(0, 40))} is not a command that a replay may contain`);
   });
   await checkGuest(replay.spec, message);
   return { kind: 'replay', replay, ...(replay.layout === undefined ? {} : { layout: layoutOf(replay.layout).layout }) };

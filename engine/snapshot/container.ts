@@ -117,7 +117,7 @@ export function readSections(file: Uint8Array, most: { readonly [name: string]: 
 export const isContainer = (file: Uint8Array): boolean => MAGIC.every((byte, index) => index >= file.length || byte === file[index]);
 
 function checkHead(file: Uint8Array): void {
-  if (!isContainer(file)) throw new Refused('it is no machine snapshot');
+  if (!isContainer(file)) throw new Refused('it is not a machine snapshot');
   if (file.length < HEAD) throw new Refused(`it is cut short at byte ${file.length}`);
   const view = new DataView(file.buffer, file.byteOffset, file.length);
   const version = view.getUint32(8, true);

@@ -81,7 +81,7 @@ describe.each([
     expect(await linked.digest()).toBe(fixture.digest);
   });
 
-  it('an hva that a person typed moves along', async () => {
+  it('a typed hva is adjusted', async () => {
     const { withHvasHere, base } = await programAt(higher);
     const by = base - 0x2000000;
     const line = (text: string): unknown => withHvasHere({ kind: 'line', line: text }, 0x2000000);

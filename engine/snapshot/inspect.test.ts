@@ -6,7 +6,7 @@ const bytes = (text: string): Uint8Array => new TextEncoder().encode(text);
 describe('a file of unknown kind', () => {
   it.each([
     ['', /empty/],
-    ['no snapshot at all', /^it is no machine snapshot, layout or replay$/],
+    ['no snapshot at all', /^it is not a machine snapshot, layout or replay$/],
     ['MSLM', /no machine snapshot|cut short/],
     ['{"format":1', /./],
     ['{}', /./],

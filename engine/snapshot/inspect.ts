@@ -45,7 +45,7 @@ const replayView = ({ spec, entries, start, end }: Replay): InspectedReplay => (
 /** Throws an Error with the reason, one line. */
 export async function inspectLink(fragment: string): Promise<InspectedLink> {
   const kind = linkKind(fragment);
-  if (!kind) throw new Refused('it is no share link');
+  if (!kind) throw new Refused('it is not a share link');
   if (kind === 'l') return { kind: 'layout' };
   const unpacked = await unpackBytesLink(kind, fragment);
   if (!unpacked.ok) throw new Refused(unpacked.reason);
@@ -60,7 +60,7 @@ export async function inspectFile(bytes: Uint8Array): Promise<InspectedFile> {
   // '{' or a blank before it: JSON.
   if (/^\s*\{/.test(String.fromCharCode(...bytes.subarray(0, 64)))) return inspectLayout(bytes);
   if (isReplayFile(bytes)) return { kind: 'replay', ...replayView(readReplay(await unpackReplayFile(bytes))) };
-  if (!isContainer(bytes)) throw new Refused('it is no machine snapshot, layout or replay');
+  if (!isContainer(bytes)) throw new Refused('it is not a machine snapshot, layout or replay');
   // Its RAM stays packed: it may be gigabytes, and loading it checks each page anyway.
   const { saved, machine } = await readDescription(bytes);
   const meta = readMeta(bytes, bytes.length);

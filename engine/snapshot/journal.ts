@@ -113,7 +113,7 @@ function numberIn(value: unknown, name: string, most: number): number {
 }
 
 function layoutIn(value: unknown): string {
-  if (typeof value !== 'string') throw new Refused('layout is no text');
+  if (typeof value !== 'string') throw new Refused('layout is not a text');
   const parsed = parseLayout(value);
   if (!parsed.ok) throw new Refused(`layout: ${parsed.reason}`);
   return value;
@@ -223,7 +223,7 @@ function readEntries(bytes: Uint8Array, start: Replay['start']): Pick<Replay, 'e
     timeNs += varint();
     const turn = place >> 2;
     if (!Number.isSafeInteger(instructions) || !Number.isSafeInteger(timeNs)) throw new Refused('its journal counts beyond 2^53');
-    if (turn >= MAX_VCPUS) throw new Refused(`input ${entries.length + 1}: it is no vCPU's turn`);
+    if (turn >= MAX_VCPUS) throw new Refused(`input ${entries.length + 1}: it is not the number of a vCPU`);
     const at = { instructions, timeNs, turn, inRound: (place & 2) !== 0, running: (place & 1) !== 0 };
     if (kind === END) {
       if (offset < bytes.length) throw new Refused(`${bytes.length - offset} bytes follow the end of its journal`);
@@ -245,7 +245,7 @@ function textIn(bytes: Uint8Array): string {
   try {
     return new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes);
   } catch {
-    throw new Refused('its journal has text that is no UTF-8');
+    throw new Refused('its journal has text that is not UTF-8');
   }
 }
 
@@ -255,10 +255,10 @@ function inputOf(kind: number, text: string, name: string): JournalInput {
       if (text.length > MAX_CONSOLE) throw new Refused(`${name}: ${text.length} characters are typed at once, at most ${MAX_CONSOLE} are`);
       return { kind: 'console', text };
     case LINE:
-      if (text.length > MAX_LINE || /[^\P{Cc}\t]/u.test(text)) throw new Refused(`${name}: it is no line of a monitor`);
+      if (text.length > MAX_LINE || /[^\P{Cc}\t]/u.test(text)) throw new Refused(`${name}: it is not a monitor line`);
       return { kind: 'line', line: text };
     case GO_TO:
-      if (!/^\d{1,6}$/.test(text)) throw new Refused(`${name}: it is no entry of the history`);
+      if (!/^\d{1,6}$/.test(text)) throw new Refused(`${name}: it is not an entry of the history`);
       return { kind: 'go-to', index: Number(text) };
     case STAGE:
       return { kind: 'stage', action: stageIn(text, name) };
@@ -287,7 +287,7 @@ const EDITS: Record<string, readonly string[]> = {
 };
 
 function stageIn(text: string, name: string): StageLike {
-  const wrong = (): Refused => new Refused(`${name}: it is no edit of a change set`);
+  const wrong = (): Refused => new Refused(`${name}: it is not an edit of a change set`);
   const value = text.length <= MAX_LINE ? parsed(text) : undefined;
   if (typeof value !== 'object' || value === null || Array.isArray(value)) throw wrong();
   const { do: verb, edit, ...rest } = value as Record<string, unknown>;

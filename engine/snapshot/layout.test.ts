@@ -1,4 +1,4 @@
-/** Layouts: what is saved comes back, on the same machine and on a fresh one, and what is refused changes nothing. */
+/** Layouts: a saved layout can be restored, on the same machine and on a fresh one, and a refused one changes nothing. */
 import { describe, expect, it } from 'vitest';
 import { HOST_BASE } from '../abi/layout';
 import type { Machine } from '../machine/index';
@@ -37,7 +37,7 @@ async function exchanged(): Promise<Machine> {
 }
 
 describe('a layout', () => {
-  it('carries no hva and names every backing', async () => {
+  it('contains no hva and names every backing', async () => {
     const layout = captureLayout(await exchanged());
     expect(layout.machine).toEqual({ ram: 256 * MIB, slots: 8, maxmem: 2048 * MIB });
     expect(layout.bare).toEqual([{ id: 'bare.40', size: 2 * MIB }]);
@@ -84,7 +84,7 @@ describe('a layout', () => {
     expect(machine.memory.generation() - generation).toBeLessThanOrEqual(4);
   });
 
-  it('leaves a DIMM that it does not know plugged but unmapped', async () => {
+  it('leaves an unknown DIMM plugged but unmapped', async () => {
     const machine = await testMachine();
     const saved = layoutText(captureLayout(machine));
     plug(machine, 'd1', GIB4);
@@ -206,11 +206,11 @@ describe('parseLayout', () => {
     expect(wrong((l) => (l.memslots[0].size = -4096))).toMatch(/^memslots\[0\].size is -4096, not within/);
     expect(wrong((l) => (l.memslots[0].size *= 2))).toMatch(/^memslot 0 ends 1310720 bytes into "ram.low", which has 655360$/);
     expect(wrong((l) => (l.memslots[0].flags = 4))).toMatch(/flags is 4/);
-    expect(wrong((l) => (l.memslots[1].slot = 0))).toBe('memslot 0 is there twice');
+    expect(wrong((l) => (l.memslots[1].slot = 0))).toBe('memslot 0 occurs twice');
     expect(wrong((l) => (l.memslots[0].backing = 'nope'))).toBe('memslot 0 names the backing "nope", which is not in the layout');
     expect(wrong((l) => (l.memslots[0].backing = '<b>'))).toMatch(/^memslots\[0\].backing is "<b>": letters/);
-    expect(wrong((l) => (l.backends[0].id = 'ram.low'))).toBe('backing "ram.low" is there twice');
-    expect(wrong((l) => (l.dimms[1].slot = 0))).toBe('DIMM slot 0 is there twice');
+    expect(wrong((l) => (l.backends[0].id = 'ram.low'))).toBe('backing "ram.low" occurs twice');
+    expect(wrong((l) => (l.dimms[1].slot = 0))).toBe('DIMM slot 0 occurs twice');
     expect(wrong((l) => (l.dimms[0].slot = 9))).toBe('DIMM "d1" has DIMM slot 9, but machine.slots is 8');
     expect(wrong((l) => (l.guest = 'a\nb'))).toMatch(/^guest is "a.*nb"/);
     expect(wrong((l) => (l.backends = Array(5000).fill({ id: 'a', size: 1 })))).toBe('backends has 5000 entries, at most 4096 are read');
@@ -227,7 +227,7 @@ describe('parseLayout', () => {
         l.memslots = aliases;
       }),
     ).toBe('the dirty logs of its memslots take 536870912 bytes, at most 67108864 are given');
-    expect(parseLayout('nope')).toEqual({ ok: false, reason: 'it is no JSON' });
+    expect(parseLayout('nope')).toEqual({ ok: false, reason: 'it is not JSON' });
     expect(parseLayout('[]')).toEqual({ ok: false, reason: 'layout is a list, not an object' });
     expect(parseLayout('null')).toEqual({ ok: false, reason: 'layout is null, not an object' });
     expect(parseLayout(good.replace('{', '{"__proto__":{"x":1},'))).toEqual({
@@ -240,7 +240,7 @@ describe('parseLayout', () => {
   });
 });
 
-describe('what a machine saves it loads', () => {
+describe('a machine loads what it saved', () => {
   it('with hundreds of backends', async () => {
     const machine = await testMachine();
     for (let n = 0; n < 300; n++) machine.backends.add(`m${n}`, 4096);

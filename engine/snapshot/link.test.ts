@@ -1,4 +1,4 @@
-/** Share links: they come back; whatever is done to one, it is refused with a reason or means the same, and nothing is half loaded. */
+/** Share links: they restore their text; a mutated one is refused with a reason or means the same, and nothing is half loaded. */
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { testMachine } from '../monitor/testing';
@@ -16,7 +16,7 @@ async function deflated(bytes: Uint8Array): Promise<Uint8Array> {
 }
 
 describe('a link', () => {
-  it('brings its text back', async () => {
+  it('restores its text', async () => {
     for (const text of ['', 'x', '{"a":1}', 'äöü€𝄞'.repeat(1000)]) {
       const link = await packLink(text, BASE);
       expect(link).toMatch(/^https:\/\/lab\.example\/app\/\?guest=memlab#l=1\.[A-Za-z0-9_-]+$/);

@@ -16,7 +16,7 @@ export type LinkKind = 'l' | 's' | 'r';
 export type UnpackedLink = { ok: true; text: string } | { ok: false; reason: string };
 export type UnpackedBytes = { ok: true; bytes: Uint8Array } | { ok: false; reason: string };
 
-/** What a fragment (location.hash) claims to carry; undefined: it is no share link. */
+/** What a fragment (location.hash) claims to carry; undefined: it is not a share link. */
 export function linkKind(fragment: string): LinkKind | undefined {
   const kind = /^#?([lsr])=/.exec(fragment)?.[1];
   return kind as LinkKind | undefined;

@@ -1,4 +1,4 @@
-/** Machine snapshots: what is saved comes back bit for bit and goes on the same way; what is damaged is refused and changes nothing. */
+/** Machine snapshots: a saved machine is restored bit for bit and continues in the same way; a damaged file is refused and changes nothing. */
 import { existsSync, readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import fc from 'fast-check';
@@ -68,7 +68,7 @@ describe('a machine snapshot', () => {
     expect(answer(other, 'help')).toContain('peek');
   });
 
-  it('brings the memory topology along, both ways', async () => {
+  it('includes the memory topology, in both directions', async () => {
     const plain = await memlab();
     const { bytes: without } = await saveMachine(plain, 0);
     const plugged = await withDimm();
@@ -145,7 +145,7 @@ describe('a file that is not right', () => {
     expect(sections.map(({ name }) => name)).toEqual(expect.arrayContaining(['meta', 'machine', 'devices', 'vcpu', 'ram', 'end']));
     await refused(new Uint8Array(0), /^it is cut short at byte 0$/);
     await refused(good.subarray(0, good.length - 1), /^it is cut short at byte \d+$/);
-    await refused(new TextEncoder().encode('{"format":"memslot-lab layout"}'), /^it is no machine snapshot$/);
+    await refused(new TextEncoder().encode('{"format":"memslot-lab layout"}'), /^it is not a machine snapshot$/);
     const newer = good.slice();
     newer[8] = 3;
     await refused(newer, /^version 3 is newer than this lab's 2$/);
@@ -188,7 +188,7 @@ describe('a file that is not right', () => {
     ['ranges in the core', (s) => (s.machine.ranges[0]!.start = 0x100000), /lies below 0x[0-9a-f]+, where/],
     ['a DIMM without backend', (s) => (s.machine.dimms.plugged[0]!.memdev = 'mem9'), /DIMM 'dimm1' is not what its backend 'mem9' is/],
     ['RAM that belongs nowhere', (s) => (s.ram[0]!.pages[0] = 1), /RAM at hva 0x1000 belongs nowhere/],
-    ['no host memory', (s) => (s.machine.ranges = []), /backend 'ram.low' is no range of host memory/],
+    ['no host memory', (s) => (s.machine.ranges = []), /backend 'ram.low' is not a range of host memory/],
     ['other boot RAM', (s) => (s.machine.backends[0]!.id = 'x'), /its boot RAM is not that of this machine/],
     ['a sleeper that is no vCPU', (s) => (s.machine.round.asleep = [1]), /round asleep names vCPU 1, which is none/],
     ['a vCPU that retries and is none', (s) => (s.machine.round.retrying = [1]), /round retrying names vCPU 1, which is none/],
@@ -293,7 +293,7 @@ describe('the container', () => {
   });
 });
 
-/** Small files that say they are large ones. What must not happen is seen by the number of streams that unpack something. */
+/** Small files that claim to be large ones. The number of streams that unpack something shows what was processed. */
 describe('a bomb', () => {
   let state: MachineState;
   let machine: Machine;
@@ -372,7 +372,7 @@ describe('a bomb', () => {
     expect(opened).toBeLessThan(16);
   });
 
-  it('of dirty logs and vCPUs that the machine has not is refused before they are unpacked', async () => {
+  it('of dirty logs and vCPUs that the machine lacks is refused before they are unpacked', async () => {
     const many = { ...state, dirty: [{ slot: 0, bits: new Uint8Array(40 * MIB) }] };
     expect(await loadMachine(machine, await packed(many))).toMatch(/^section dirty: \d+ bytes, its memslots have dirty logs of 0$/);
     const crowd = { ...state, vcpus: Array.from({ length: 8 }, () => state.vcpus[0]!) };

@@ -171,7 +171,7 @@ export async function readDescription(
     if (found !== name) throw new Refused(`section ${name} is missing${found === undefined ? '' : `: ${found} stands in its place`}`);
   }
   const odd = ram.find((section) => section.name !== 'ram');
-  if (odd) throw new Refused(`section ${odd.name} is there twice`);
+  if (odd) throw new Refused(`section ${odd.name} occurs twice`);
   const [, packedMachine, packedDevices, packedVcpu, packedDirty] = sections;
   const version = versionOf(file);
   const machine = machineFrom(hostBaseOf(version), parse('machine', await unpackSection(packedMachine!)));
@@ -200,7 +200,7 @@ function parse(name: string, bytes: Uint8Array): unknown {
   try {
     return JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(bytes));
   } catch {
-    throw new Refused(`section ${name}: it is no JSON`);
+    throw new Refused(`section ${name}: it is not JSON`);
   }
 }
 
@@ -221,7 +221,7 @@ function records(section: Uint8Array, fileVersion: number): Uint8Array[] {
   if (section.length < head) throw new Refused(`section vcpu: ${section.length} bytes have no version`);
   checkRecordVersion(head === 0 ? 1 : new DataView(section.buffer, section.byteOffset, head).getUint32(0, true));
   const bytes = section.subarray(head);
-  if (bytes.length % VCPU_RECORD_SIZE !== 0) throw new Refused(`section vcpu: ${bytes.length} bytes are no whole number of records`);
+  if (bytes.length % VCPU_RECORD_SIZE !== 0) throw new Refused(`section vcpu: ${bytes.length} bytes are not a whole number of records`);
   return Array.from({ length: bytes.length / VCPU_RECORD_SIZE }, (_unused, index) =>
     bytes.subarray(index * VCPU_RECORD_SIZE, (index + 1) * VCPU_RECORD_SIZE),
   );

@@ -1,4 +1,4 @@
-/** A machine snapshot brings zap mode, dirty-log mode and what stands in the dirty rings, and the digest tells machines apart by them. */
+/** A machine snapshot includes zap mode, dirty-log mode and the entries of the dirty rings, and the digest covers them. */
 import { expect, it } from 'vitest';
 import type { Machine } from '../machine/index';
 import { Monitor } from '../monitor/monitor';

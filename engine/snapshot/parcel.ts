@@ -22,7 +22,7 @@ export function openParcel(bytes: Uint8Array): { version: number; head: Record<s
   const length = bytes.length >= 4 ? new DataView(bytes.buffer, bytes.byteOffset, 4).getUint32(0, true) : Number.POSITIVE_INFINITY;
   if (4 + length > bytes.length) throw new Refused('its head is cut off');
   const head = jsonOf(bytes.subarray(4, 4 + length));
-  if (typeof head !== 'object' || head === null || Array.isArray(head)) throw new Refused('its head is no object');
+  if (typeof head !== 'object' || head === null || Array.isArray(head)) throw new Refused('its head is not an object');
   const fields = head as Record<string, unknown>;
   if (fields.v !== 1 && fields.v !== PARCEL_VERSION)
     throw new Refused(`its version is ${JSON.stringify(fields.v)?.slice(0, 20)}, this program reads 1 and ${PARCEL_VERSION}`);
@@ -33,11 +33,11 @@ function jsonOf(bytes: Uint8Array): unknown {
   try {
     return JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(bytes));
   } catch {
-    throw new Refused('its head is no JSON');
+    throw new Refused('its head is not JSON');
   }
 }
 
 export function digestIn(head: Record<string, unknown>): string {
-  if (typeof head.digest !== 'string' || !/^[0-9a-f]{64}$/.test(head.digest)) throw new Refused('digest is no SHA-256');
+  if (typeof head.digest !== 'string' || !/^[0-9a-f]{64}$/.test(head.digest)) throw new Refused('digest is not a SHA-256');
   return head.digest;
 }

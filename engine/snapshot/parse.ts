@@ -38,7 +38,7 @@ function parseJson(text: string): unknown {
   try {
     return JSON.parse(text);
   } catch (error) {
-    if (error instanceof SyntaxError) throw new Wrong('it is no JSON');
+    if (error instanceof SyntaxError) throw new Wrong('it is not JSON');
     throw error;
   }
 }
@@ -79,7 +79,7 @@ function layoutOf(value: unknown): Layout {
 function checkReferences(layout: Layout): void {
   const sizes = new Map<string, number>();
   for (const { id, size } of [...layout.board, ...layout.backends, ...layout.bare]) {
-    if (sizes.has(id)) throw new Wrong(`backing "${id}" is there twice`);
+    if (sizes.has(id)) throw new Wrong(`backing "${id}" occurs twice`);
     sizes.set(id, size);
   }
   unique(
@@ -128,7 +128,7 @@ function checkTotals({ board, backends, bare, memslots }: Layout): void {
 function unique(values: readonly (string | number)[], what: string): void {
   const seen = new Set<string | number>();
   for (const value of values) {
-    if (seen.has(value)) throw new Wrong(`${what} ${value} is there twice`);
+    if (seen.has(value)) throw new Wrong(`${what} ${value} occurs twice`);
     seen.add(value);
   }
 }

@@ -73,7 +73,7 @@ export function checkSpec(value: unknown): MachineSpec {
     return found;
   };
   if (typeof raw.ram === 'number' && raw.ram > MAX_LINK_RAM)
-    throw new Refused(`it asks for ${raw.ram} bytes of boot RAM, at most ${MAX_LINK_RAM} are given to a link`);
+    throw new Refused(`it asks for ${raw.ram} bytes of boot RAM, at most ${MAX_LINK_RAM} are allowed for a link`);
   const spec: MachineSpec = {
     guest: text('guest', /^[ -~]{1,64}$/),
     append: text('append', new RegExp(`^[ -~]{0,${MAX_APPEND}}$`)),
@@ -99,7 +99,7 @@ export function checkSpec(value: unknown): MachineSpec {
 
 function cpuIn(raw: unknown): string | undefined {
   if (raw === undefined) return undefined;
-  if (typeof raw !== 'string' || raw.length > MAX_CPU) throw new Refused('cpu is no processor');
+  if (typeof raw !== 'string' || raw.length > MAX_CPU) throw new Refused('cpu is not a processor');
   try {
     const { name } = parseCpu(raw);
     return name === DEFAULT_CPU ? undefined : name;
@@ -119,8 +119,8 @@ function devicesIn(raw: Record<string, unknown>): SavedDevices | undefined {
 /** Why this guest is not the one that is meant. */
 export async function otherGuest(spec: MachineSpec, guest: GuestImage | undefined): Promise<string | undefined> {
   if (guest?.name !== spec.guest) return `it is for the guest '${spec.guest}', not '${guest?.name ?? ''}'`;
-  if ((guest.append ?? '') !== spec.append) return `it is for ${spec.guest} with another command line`;
-  if ((await imageOf(guest)) !== spec.image) return `it was made with another build of ${spec.guest} than the one that is here`;
+  if ((guest.append ?? '') !== spec.append) return `it is for ${spec.guest} with a different command line`;
+  if ((await imageOf(guest)) !== spec.image) return `it was made with a different build of ${spec.guest} than the one here`;
   return undefined;
 }
 

@@ -142,7 +142,7 @@ const isZero = (bytes: Uint8Array): boolean => bytes.every((byte) => byte === 0)
 function dirtyOf(value: unknown): [number, number][] {
   const isPair = (pair: unknown): pair is [number, number] =>
     Array.isArray(pair) && pair.length === 2 && pair.every((each) => Number.isSafeInteger(each) && each >= 0 && each <= MAX_INFLATED);
-  if (!Array.isArray(value) || !value.every(isPair)) throw new Refused('dirty is no list of slots and lengths');
+  if (!Array.isArray(value) || !value.every(isPair)) throw new Refused('dirty is not a list of slots and lengths');
   return value;
 }
 
@@ -150,7 +150,7 @@ function dirtyOf(value: unknown): [number, number][] {
 function pagesOf(value: unknown, base: number): number[] {
   const isStep = (step: unknown, index: number): boolean => Number.isSafeInteger(step) && (step as number) >= (index === 0 ? 0 : 1);
   if (!Array.isArray(value) || value.length > MAX_INFLATED / PAGE_SIZE || !value.every(isStep))
-    throw new Refused('pages is no list of pages');
+    throw new Refused('pages is not a list of pages');
   let page = pageFrom(base, 0);
   const pages = (value as number[]).map((step) => (page += step));
   if (page >= 2 ** 32 / PAGE_SIZE) throw new Refused(`page ${page} lies beyond host memory`);

@@ -36,7 +36,7 @@ export function backtrace(
   name: Named,
 ): Backtrace {
   const frames: Frame[] = [frame(stack.ip, 'registers', name)];
-  if (stack.bits === 16) return { frames, end: '16-bit code: nothing tells its frames apart' };
+  if (stack.bits === 16) return { frames, end: '16-bit code: its frames cannot be distinguished' };
   const orc = kernel && stack.ip >= KERNEL_HALF ? Orc.of(kernel, stack.read) : undefined;
   if (orc) {
     const end = byOrc(stack, (ip) => moduleOrc(ip) ?? orc, frames, name);
@@ -102,8 +102,8 @@ function byOrc(stack: Stack, orc: (ip: bigint) => Orc, frames: Frame[], name: Na
     else next.bp = state.bp;
     frames.push(frame(next.ip, 'ORC', name));
     if (userMode) return 'user mode';
-    if (next.ip < KERNEL_HALF) return 'the return address is no kernel code';
-    if (entry.type === 'call' && next.sp <= state.sp) return 'the stack does not go on upwards';
+    if (next.ip < KERNEL_HALF) return 'the return address is not kernel code';
+    if (entry.type === 'call' && next.sp <= state.sp) return 'the stack does not continue upwards';
     state = next;
   }
   return `${MOST_FRAMES} frames are shown at most`;

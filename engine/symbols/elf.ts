@@ -40,7 +40,7 @@ const viewOf = (bytes: Uint8Array): DataView => new DataView(bytes.buffer, bytes
 function* exactly(what: string, offset: number, length: number): Generator<Wanted, Uint8Array, Uint8Array> {
   if (length > MOST_BYTES) throw new SymbolError(`${what} has ${length} bytes, at most ${MOST_BYTES} are read`);
   const bytes = yield { offset, length };
-  if (bytes.length < length) throw new SymbolError(`${what} is cut short: bytes ${offset} to ${offset + length} are not all there`);
+  if (bytes.length < length) throw new SymbolError(`${what} is cut short: bytes ${offset} to ${offset + length} are missing`);
   return bytes;
 }
 
@@ -74,7 +74,7 @@ export function* elfSymbols(): Reading {
   const entries = yield* exactly('the symbol table', table.offset, symbols * each);
   const strings = yield* exactly('the table of names', names.offset, names.size);
   const found = readSymbols(entries, strings, symbols, wide, sections);
-  if (found.length === 0) throw new SymbolError('its symbol table names no function and no object');
+  if (found.length === 0) throw new SymbolError('its symbol table has no functions and no objects');
   return tableOf(found);
 }
 

@@ -86,7 +86,7 @@ describe('a symbol file', () => {
       await expect(readSymbols(pieces(whole.slice(0, length)))).rejects.toThrow(SymbolError);
   });
 
-  it('never does anything but answer or refuse, whatever bytes it has', async () => {
+  it('is accepted or refused, whatever bytes it has', async () => {
     const seed = Date.now() >>> 0 || 1;
     const next = random(seed);
     const whole = elf64(manySymbols(40, 0x1000n));
@@ -175,7 +175,7 @@ describe('memlab', () => {
     expect(await monitor.execute('memslot_move 3 command_poke')).toMatch(/invalid char/);
   });
 
-  it('takes a file beside its own, which comes first', async () => {
+  it('uses a file before its own symbols', async () => {
     const guest = await Guest.boot({ guest: { name: 'memlab', kernel } });
     guest.machine.run.advance(1e6);
     const symbols = symbolsOf(guest.machine);

@@ -29,19 +29,19 @@ type Made = Test | { wrong: string };
 const KEYS: Readonly<Record<string, (values: readonly string[], tracer: Tracer) => Made>> = {
   vcpu: (values) => {
     const odd = values.find((value) => !/^\d$/.test(value));
-    if (odd !== undefined) return { wrong: `vcpu:${odd} is no number of a vCPU` };
+    if (odd !== undefined) return { wrong: `vcpu:${odd} is not a vCPU number` };
     const vcpus = values.map(Number);
     return (ring, seq) => vcpus.includes(ring.vcpuAt(seq));
   },
   gpa: (values) => {
     const odd = values.find((value) => !/^(0x[0-9a-f]{1,13}|\d{1,15})$/i.test(value));
-    if (odd !== undefined) return { wrong: `gpa:${odd} is no address: use 0x...` };
+    if (odd !== undefined) return { wrong: `gpa:${odd} is not an address: use 0x...` };
     const pages = values.map((value) => Math.floor(Number(value) / PAGE));
     return (ring, seq) => HAS_GPA[ring.eventAt(seq)]! && pages.includes(Math.floor(ring.get(seq).a / PAGE));
   },
   slot: (values, tracer) => {
     const odd = values.find((value) => !/^\d{1,5}$/.test(value));
-    if (odd !== undefined) return { wrong: `slot:${odd} is no memslot id` };
+    if (odd !== undefined) return { wrong: `slot:${odd} is not a memslot id` };
     const slots = values.map(Number);
     return (ring, seq) => slots.includes(ring.slotAt(seq)) || (tracer.slotsOf(seq)?.some((slot) => slots.includes(slot)) ?? false);
   },

@@ -70,7 +70,7 @@ describe('a trace', () => {
     expect(traces[1]).toBe(traces[0]);
   });
 
-  it('shows a move from inside: phases, holes at the watched address, accesses by device, all in order', async () => {
+  it('shows the events of a move: phases, holes at the watched address, accesses by device, all in order', async () => {
     const { guest, line } = await hole('jit', '*');
     const { machine } = guest;
     const holes = traceView(machine, { ...ALL, filter: `event:vcpu_hole gpa:0x${GPA.toString(16)}` });
@@ -120,7 +120,7 @@ describe('a trace', () => {
     expect(sum(holes.lanes.flatMap((lane) => lane.holes))).toBe(holes.matched);
   });
 
-  it('sees a stepped commit: retries take as long as they wait, and halts as long as they sleep', async () => {
+  it('records a stepped commit: retries last while they wait, and halts while they sleep', async () => {
     let wall = 0;
     const { guest, line } = await boot({ smp: 2, wallClock: () => wall });
     const { machine } = guest;
@@ -180,15 +180,15 @@ describe('a trace', () => {
       ),
     );
     expect(await line('info trace /2 vcpu:0')).toMatch(/^\d+ of \d+ events match, \d+ older lines are left out\n.*\n.*\n$/);
-    expect(await line('info trace slot:x')).toBe('Error: slot:x is no memslot id\n');
+    expect(await line('info trace slot:x')).toBe('Error: slot:x is not a memslot id\n');
     expect(await line('info trace reason:none')).toMatch(/^Error: reason:none: there is no such exit; there are HLT, HOLE, RETRY, /);
-    expect(await line('info trace /x')).toMatch(/'\/x' is no count of lines/);
+    expect(await line('info trace /x')).toMatch(/'\/x' is not a number of lines/);
     expect((await line('info trace /1 event:memslot_commit')).split('\n')).toHaveLength(3);
     await line('trace_clear');
     expect(await line('info trace')).toMatch(/no event was recorded/);
   });
 
-  it('has one past only: what happens again is not recorded twice, and what never happened is gone', async () => {
+  it('has only one past: repeated events are not recorded twice, and discarded ones are gone', async () => {
     const { guest, line } = await hole('jit', undefined);
     const { machine } = guest;
     const { checkpoints } = machine;
@@ -219,7 +219,7 @@ describe('a trace', () => {
     checkpoints.keep(undefined);
   });
 
-  it('shows commits that were refused, with the phase and the reason; dry runs are none', async () => {
+  it('shows commits that were refused, with the phase and the reason, but no dry runs', async () => {
     const { guest, line } = await hole('jit', '*');
     await line('trace_clear');
     await line('changeset_begin');
@@ -263,7 +263,7 @@ describe('a trace', () => {
     expect(traceView(guest.machine, { ...ALL, kinds: ['dirty'], filter: 'slot:5 event:dirty_protect' }).matched).toBe(1);
   });
 
-  it('shows how long a full dirty ring holds its vCPU, and the harvest and the reset that let it go on', async () => {
+  it('shows how long a full dirty ring stops its vCPU, and the harvest and the reset that resume it', async () => {
     const { guest, line } = await boot({ dirtyRing: { entries: 256 } });
     const { machine } = guest;
     for (const text of ['object_add memory-backend-ram,id=m1,size=64M', 'device_add pc-dimm,id=d1,memdev=m1', 'memslot_flags 5 -l'])
@@ -340,7 +340,7 @@ describe('an invalid view request', () => {
     const view = traceView(machine, odd);
     expect(view.rows.length).toBeLessThanOrEqual(256);
     expect(view.lanes.every(({ counts }) => counts.length <= 1024)).toBe(true);
-    expect(traceView(machine, { ...ALL, filter: 'gpa:zz' }).wrong).toMatch(/gpa:zz is no address/);
+    expect(traceView(machine, { ...ALL, filter: 'gpa:zz' }).wrong).toMatch(/gpa:zz is not an address/);
     expect(traceView(machine, { ...ALL, filter: 'event:none' }).wrong).toMatch(/no such event/);
     expect(traceView(machine, { ...ALL, kinds: [] }).rows).toEqual([]);
     expect(traceView(machine, { ...ALL, filter: '( [ \\ *' }).matched).toBe(0);

@@ -49,7 +49,7 @@ export function wordsOf(machine: Machine, tracer: Tracer, record: TraceRecord): 
     case 'vcpu_shutdown':
       return 'triple fault';
     case 'vcpu_internal_error':
-      return 'code where no memslot is';
+      return 'code where there is no memslot';
     case 'breakpoint':
       return 'a watched access';
     case 'tlb_fill':

@@ -85,12 +85,12 @@ describe('a vCPU in 64-bit mode', () => {
   it.each([
     [{ ask: 'cpu', vcpu: 2, before: 0, count: 1 }, 'there is no vCPU 2: this machine has 0 to 1'],
     [{ ask: 'cpu', vcpu: 0.5, before: 0, count: 1 }, 'there is no vCPU 0.5'],
-    [{ ask: 'disassemble', count: 1e9 }, 'count 1000000000 will not do: 0 to 256 lines'],
+    [{ ask: 'disassemble', count: 1e9 }, 'count 1000000000 is out of range: 0 to 256 lines'],
     [{ ask: 'disassemble', count: -1 }, 'count -1'],
     [{ ask: 'disassemble', count: 1, before: Number.NaN }, 'before NaN'],
-    [{ ask: 'disassemble', count: 1, from: 'rip' }, "'rip' is no address"],
-    [{ ask: 'translate', gva: `0x${'f'.repeat(17)}` }, 'is no address'],
-    [{ ask: 'translate', gva: 7 }, "'7' is no address"],
+    [{ ask: 'disassemble', count: 1, from: 'rip' }, "'rip' is not an address"],
+    [{ ask: 'translate', gva: `0x${'f'.repeat(17)}` }, 'is not an address'],
+    [{ ask: 'translate', gva: 7 }, "'7' is not an address"],
   ])('refuses %o', (query, reason) => {
     expect(() => ask(machine, query as Query)).toThrow(reason);
   });

@@ -23,13 +23,14 @@ function vcpuOf(machine: Machine, vcpu = 0): number {
 }
 
 function lineCount(name: string, value: number): number {
-  if (!Number.isInteger(value) || value < 0 || value > MAX_LINES) throw new Error(`${name} ${value} will not do: 0 to ${MAX_LINES} lines`);
+  if (!Number.isInteger(value) || value < 0 || value > MAX_LINES)
+    throw new Error(`${name} ${value} is out of range: 0 to ${MAX_LINES} lines`);
   return value;
 }
 
 export function parseGva(text: string): bigint {
   if (typeof text !== 'string' || !/^0x[0-9a-f]{1,16}$/i.test(text))
-    throw new Error(`'${String(text).slice(0, 32)}' is no address: 0x and 1 to 16 hex digits`);
+    throw new Error(`'${String(text).slice(0, 32)}' is not an address: 0x and 1 to 16 hex digits`);
   return BigInt(text);
 }
 

@@ -27,7 +27,7 @@ export interface StopView {
   vcpu: number;
   /** "write of 8 bytes at gva 0x1000, gpa 0x1000" */
   access: string;
-  /** Of the instruction that it stands in front of, "0x101b46". */
+  /** Address of the next instruction, "0x101b46". */
   rip: string;
   /** "read_while+0x3" */
   code?: string;
@@ -48,7 +48,7 @@ export interface PastView {
   now: number;
   nowNs: number;
   present: number;
-  /** It stands in its past: nothing reaches it. */
+  /** It is in its past: no input reaches it. */
   behind: boolean;
   /** Where they are, oldest first, and what they take, bytes. */
   checkpoints: number[];
@@ -82,7 +82,7 @@ export type Journey =
   /** What lies ahead is given up: the machine goes on from where it stands. */
   | { do: 'go-on-from-here' };
 
-/** 'begin': of what is kept; it stands there, or, after 'back', where it stood. */
+/** 'begin': the start of the kept history; the machine is there, or, after 'back', where it was. */
 export type JourneyEnd = 'there' | 'begin' | 'present' | 'stopped' | 'cancelled';
 
 /** What is asked about: guest-physical or virtual memory, or a whole slot. Bytes. */

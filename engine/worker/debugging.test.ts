@@ -48,7 +48,7 @@ async function plugged(): Promise<void> {
 }
 
 describe('the past in the page', () => {
-  it('breaks on a hole, goes back to the commit that made it, and forwards again to the same present', async () => {
+  it('breaks on a hole, goes back to the commit that made it, and forward again to the same present', async () => {
     await booted();
     await plugged();
     await type(`poke 0x${DIMM.toString(16)} 0x1111`);
@@ -76,7 +76,7 @@ describe('the past in the page', () => {
     expect(state().historyAt).toBe(history.length - 2);
     expect(await word(DIMM)).toBe('0x0000000000001111');
     // Nothing else reaches it there.
-    await expect(ask({ type: 'monitor', line: 'memslot_move 5 0x30000000' })).rejects.toThrow('stands in its past');
+    await expect(ask({ type: 'monitor', line: 'memslot_move 5 0x30000000' })).rejects.toThrow('is in its past');
 
     expect(await go({ do: 'forward' })).toBe('present');
     expect(view().past.behind).toBe(false);
@@ -131,7 +131,7 @@ describe('the past in the page', () => {
     expect(page.console).toMatch(/1234\r\nlab> $/);
   });
 
-  it('steps back and on, runs back to a breakpoint, seeks, and starts a new run from there', async () => {
+  it('steps backward and forward, runs back to a breakpoint, seeks, and starts a new run from there', async () => {
     await booted();
     await type('poke 0x500000 0x77');
     await type('poke 0x500000 0x88');
@@ -193,6 +193,6 @@ describe('the past in the page', () => {
 
   it('refuses while the guest runs', async () => {
     await booted();
-    await expect(go({ do: 'back' })).rejects.toThrow('the guest runs');
+    await expect(go({ do: 'back' })).rejects.toThrow('the guest is running');
   });
 });

@@ -29,7 +29,7 @@ export interface DebuggingOptions {
   runner: Pick<Runner, 'hold'>;
   monotonic(): number;
   yieldTurn(): Promise<void>;
-  /** The view is another one. */
+  /** The view has changed. */
   changed(): void;
   /** The machine is at another place of its past, or at its present again. */
   arrived(): void;
@@ -86,9 +86,9 @@ export class PageDebugging {
   /** Throws a one-line reason when it cannot begin. */
   async go(journey: Journey): Promise<JourneyEnd> {
     const { machine, recorder } = this.options;
-    if (recorder.ended !== undefined) throw new Error(`there is no way back: ${recorder.ended}`);
+    if (recorder.ended !== undefined) throw new Error(`the machine cannot go back: ${recorder.ended}`);
     if (recorder.playing) throw new Error('a replay is running: cancel it, or wait for its end');
-    if (machine.run.state === 'running') throw new Error('the guest runs: stop it first');
+    if (machine.run.state === 'running') throw new Error('the guest is running: stop it first');
     if (machine.changeSet.stepping) throw new Error('a commit is between its phases: finish or abort it first');
     return this.journey(journey);
   }
@@ -170,7 +170,7 @@ export class PageDebugging {
     const { machine } = this.options;
     if ('slot' in where) return slotRange(machine, where.slot);
     const { size } = where;
-    if (!Number.isSafeInteger(size) || size < 1 || size > 2 ** 30) throw new Error(`size ${size}: 1 byte to 1 GiB is possible`);
+    if (!Number.isSafeInteger(size) || size < 1 || size > 2 ** 30) throw new Error(`size ${size}: the size must be 1 byte to 1 GiB`);
     const gpa = 'gpa' in where ? where.gpa : machine.inspect.translate(parseGva(where.gva), where.vcpu);
     if (gpa === undefined) throw new Error('the guest does not map it');
     return hostRange(machine, gpa, size);

@@ -7,13 +7,13 @@ const SPACE_END = 2 ** 52;
 
 /** Throws one line that names the span at fault. */
 export function dirtyHeat(machine: Machine, spans: readonly HeatSpan[], asId: number, at: number | undefined): DirtyHeat {
-  if (spans.length > MAX_HEAT_SPANS) throw new Error(`${spans.length} spans are asked for, at most ${MAX_HEAT_SPANS}`);
+  if (spans.length > MAX_HEAT_SPANS) throw new Error(`${spans.length} spans are requested, at most ${MAX_HEAT_SPANS}`);
   for (const { from, to, columns } of spans) {
-    if (!(from >= 0 && from < to && to <= SPACE_END)) throw new Error(`a span from ${from} to ${to} is no range of addresses`);
+    if (!(from >= 0 && from < to && to <= SPACE_END)) throw new Error(`a span from ${from} to ${to} is not a range of addresses`);
     if (!Number.isInteger(columns) || columns < 1) throw new Error(`a span has whole columns, at least 1, not ${columns}`);
   }
   const total = spans.reduce((sum, span) => sum + span.columns, 0);
-  if (total > MAX_HEAT_COLUMNS) throw new Error(`${total} columns are asked for, at most ${MAX_HEAT_COLUMNS}`);
+  if (total > MAX_HEAT_COLUMNS) throw new Error(`${total} columns are requested, at most ${MAX_HEAT_COLUMNS}`);
   const { dirtyLog } = machine.memory;
   const columns = new Uint8Array(total);
   let done = 0;

@@ -113,7 +113,7 @@ export type ToWorker =
   | { type: 'go-to'; id: number; index: number }
   /** Answered with an InspectedLink, or the reason why it is none. No machine is touched. */
   | { type: 'inspect-link'; id: number; link: string }
-  /** Answered with the link. `screen`: what stands on the console, for a state link. `breakpoints`: a layout takes them along. */
+  /** Answered with the link. `screen`: the console's text, for a state link. `breakpoints`: include them in a layout. */
   | { type: 'share'; id: number; what: ShareKind; screen?: string; breakpoints?: boolean }
   /** Answered with the bytes of a file: a layout, a machine snapshot (for 'state'), or a replay. */
   | { type: 'export'; id: number; what: ShareKind; breakpoints?: boolean }

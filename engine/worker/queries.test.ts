@@ -61,11 +61,11 @@ describe('dirty-heat', () => {
   });
 
   it.each([
-    [[{ from: 0, to: PAGE, columns: 4097 }], '4097 columns are asked for, at most 4096'],
-    [[{ from: PAGE, to: PAGE, columns: 1 }], 'a span from 4096 to 4096 is no range of addresses'],
-    [[{ from: 0, to: Number.NaN, columns: 1 }], 'a span from 0 to NaN is no range of addresses'],
+    [[{ from: 0, to: PAGE, columns: 4097 }], '4097 columns are requested, at most 4096'],
+    [[{ from: PAGE, to: PAGE, columns: 1 }], 'a span from 4096 to 4096 is not a range of addresses'],
+    [[{ from: 0, to: Number.NaN, columns: 1 }], 'a span from 0 to NaN is not a range of addresses'],
     [[{ from: 0, to: PAGE, columns: 0.5 }], 'a span has whole columns, at least 1, not 0.5'],
-    [Array.from({ length: 1025 }, () => ({ from: 0, to: PAGE, columns: 1 })), '1025 spans are asked for, at most 1024'],
+    [Array.from({ length: 1025 }, () => ({ from: 0, to: PAGE, columns: 1 })), '1025 spans are requested, at most 1024'],
   ])('refuses what is out of bounds', async (spans, reason) => {
     const machine = await testMachine();
     expect(() => answerQuery({ ask: 'dirty-heat', spans }, context(machine))).toThrow(reason);

@@ -75,6 +75,6 @@ function address(gpa: number | undefined): number | undefined {
 /** Throws a one-line reason. */
 export function answerQuery<Ask extends keyof Queries>(query: Query & { ask: Ask }, context: QueryContext): Answer<Ask> {
   const answer = answers[query.ask];
-  if (!answer) throw new Error(`there is no question '${query.ask}'`);
+  if (!answer) throw new Error(`there is no query '${query.ask}'`);
   return answer(query as Queries[Ask]['query'], context);
 }

@@ -167,7 +167,7 @@ const slotsOf = (page: Page): number => page.machine!.memory.slotCount(0);
 describe('a legacy commit of many calls', () => {
   const SLOTS = 600;
 
-  it('lets messages through between its calls; what is typed meanwhile comes after it, here and in a replay', async () => {
+  it('handles messages between its calls; lines typed during it come after it, here and in a replay', async () => {
     const page = await started();
     const committed = longLegacyCommit(page, SLOTS);
     await page.holds(() => slotsOf(page) > 50);
@@ -191,7 +191,7 @@ describe('a legacy commit of many calls', () => {
     expect(new Set(told).size).toBeGreaterThan(1);
   });
 
-  it('is given up when its replay is cancelled: what was done stays, and no further replay is promised', async () => {
+  it('is cancelled with its replay: its completed calls remain, and no further replay is offered', async () => {
     const page = await started();
     const committed = longLegacyCommit(page, SLOTS);
     expect(await committed).toMatchObject({ value: '' });
@@ -272,7 +272,7 @@ describe('a replay link', () => {
     expect(other.state!.history.slice(1).map(({ title }) => title)).toEqual(page.state!.history.slice(1).map(({ title }) => title));
   });
 
-  it('as a file does the same', async () => {
+  it('works as a file too', async () => {
     const page = await started();
     await shows(page, /lab> $/);
     type(page, 'poke 0x2000000 7\r');
@@ -323,17 +323,17 @@ describe('a replay link', () => {
       const input: JournalInput = { kind: 'line', line };
       const hostile = await packBytesLink('r', packReplay({ ...replay, entries: [{ at: replay.end, input }] }), '');
       const { reason, fallback } = await (await started({ link: hostile })).first('boot-error');
-      expect([reason, fallback]).toEqual([`input 1: ${JSON.stringify(line)} is no command that a replay may hold`, true]);
+      expect([reason, fallback]).toEqual([`input 1: ${JSON.stringify(line)} is not a command that a replay may contain`, true]);
     }
     const refused = async (guest: { name: string; kernel: Uint8Array }) =>
       (await (await started({ link, guest })).first('boot-error')).reason;
     expect(await refused({ name: 'other', kernel: page.kernel })).toBe("it is for the guest 'memlab', not 'other'");
-    expect(await refused({ name: 'memlab', kernel })).toMatch(/another build of memlab/);
+    expect(await refused({ name: 'memlab', kernel })).toMatch(/a different build of memlab/);
   });
 
   it('cannot be made of a guest from a file; its replay file can', async () => {
     const page = await started({ own: true });
-    expect((await page.ask({ type: 'share', what: 'replay' })).error).toMatch(/^'memlab' is a file of this computer/);
+    expect((await page.ask({ type: 'share', what: 'replay' })).error).toMatch(/^'memlab' is a local file/);
     expect((await page.ask({ type: 'share', what: 'state' })).error).toMatch(/save a file/);
     expect((await page.ask({ type: 'export', what: 'replay' })).value).toBeInstanceOf(Uint8Array);
   });
@@ -343,10 +343,8 @@ describe('a replay link', () => {
     await shows(page, /lab> $/);
     await page.monitor('savevm one');
     for (let n = 0; n < 20_001; n++) type(page, '');
-    await page.until(() =>
-      page.heard.find((said) => said.type === 'monitor-event' && said.text.includes('No replay link can be made any more')),
-    );
-    expect((await page.ask({ type: 'share', what: 'replay' })).error).toBe('no replay can be made any more: more than 20000 inputs came');
+    await page.until(() => page.heard.find((said) => said.type === 'monitor-event' && said.text.includes('No replay link can be made')));
+    expect((await page.ask({ type: 'share', what: 'replay' })).error).toBe('no replay can be made: more than 20000 inputs came');
     await page.monitor('loadvm one');
     await replayed(await linkOf(page, 'replay'));
   });
@@ -414,7 +412,7 @@ describe('a state link', () => {
     page.session.receive({ type: 'run', action: 'stop' });
     for (let gpa = 0x1000000; gpa < 0x1000000 + 10 * MIB; gpa += 4096) page.machine!.physical.write(gpa, Uint8Array.of(1));
     expect((await page.ask({ type: 'share', what: 'state' })).error).toMatch(
-      /^the guest uses \d+ bytes of memory, more than a link can carry: save a file$/,
+      /^the guest uses \d+ bytes of memory, more than a link can contain: save a file$/,
     );
     expect(config.ram).toBeGreaterThan(20 * MIB);
   });

@@ -38,7 +38,7 @@ const seek = async (page: Page, goal: { vcpu?: number; to?: string; stack?: stri
 const state = (page: Page) => page.machine!.run.state;
 
 describe('seeking', () => {
-  it('goes to a line of the code and is stopped there, exactly', async () => {
+  it('goes to a line of code and stops exactly there', async () => {
     const page = await watching();
     for (let n = 0; n < 20; n++) {
       const { code } = await cpu(page);
@@ -51,7 +51,7 @@ describe('seeking', () => {
     }
   });
 
-  it('steps over a call: to the line behind it, with the stack as high as it was', async () => {
+  it('steps over a call: to the following line, at the same stack height', async () => {
     const page = await watching();
     // The nearest call that the loop comes to.
     const { value } = await page.ask({ type: 'query', query: { ask: 'disassemble', before: 30, count: 60 } });
@@ -73,7 +73,7 @@ describe('seeking', () => {
     expect(rsp(after)).toBe(rsp(view));
   });
 
-  it('says that it was not there after so many instructions, and is ended by Stop; messages come through meanwhile', async () => {
+  it('reports that it was not reached after the given number of instructions, and ends on Stop; messages are handled meanwhile', async () => {
     const page = await watching();
     expect(await seek(page, { to: '0x7fffffff' })).toMatchObject({ how: 'most' });
     expect(state(page)).toBe('paused');
@@ -86,7 +86,7 @@ describe('seeking', () => {
     expect((value as SeekAnswer).instructions).toBeLessThan(5_000_000);
   });
 
-  it('of a vCPU that sleeps for ever says so', async () => {
+  it('of a vCPU that sleeps forever is reported', async () => {
     const page = await started({ config: { ...config, smp: 2 } });
     await page.until(() => (/lab> $/.test(page.console) ? true : undefined));
     await page.monitor('stop');
@@ -94,9 +94,9 @@ describe('seeking', () => {
     expect((await page.ask({ type: 'seek', vcpu: 2 })).error).toContain('invalid CPU index');
   });
 
-  it('is refused while the guest runs, and for what is no address', async () => {
+  it('is refused while the guest runs, and for what is not an address', async () => {
     const page = await watching();
-    expect((await page.ask({ type: 'seek', vcpu: 0, to: 'rip' })).error).toContain("'rip' is no address");
+    expect((await page.ask({ type: 'seek', vcpu: 0, to: 'rip' })).error).toContain("'rip' is not an address");
     await page.monitor('cont');
     expect((await page.ask({ type: 'seek', vcpu: 0 })).error).toContain('not stopped');
   });

@@ -19,7 +19,7 @@ const regions = (page: Page): unknown =>
   page.state!.slots.map(({ slot, guestPhysAddr, memorySize, flags, name }) => [slot, guestPhysAddr, memorySize, flags, name]);
 
 describe('booting', () => {
-  it('makes the machine with the devices that flags name, and says what is wrong with them', async () => {
+  it('makes the machine with the devices in the flags, and reports what is wrong with them', async () => {
     page = await started({
       devices: '-object memory-backend-ram,id=v,size=64M -device virtio-mem-device,id=vm0,memdev=v -device virtio-balloon-device',
     });
@@ -40,7 +40,7 @@ describe('booting', () => {
     }
   });
 
-  it('switches dirty rings on before the guest first runs, waits where it shall, and has the index that was asked for', async () => {
+  it('enables dirty rings before the guest first runs, waits if requested, and uses the requested index', async () => {
     page = await started({ dirtyRing: 512, paused: true, config: { ...config, index: 'rbtree' } });
     expect((await page.first('state')).state).toMatchObject({ run: 'paused', config: { index: 'rbtree' } });
     expect(page.machine!.run.instructions).toBe(0);
@@ -142,19 +142,19 @@ describe('requests', () => {
     expect(await page.first('monitor-event')).toEqual({ type: 'monitor-event', text: 'Error: the machine has not started yet' });
   });
 
-  it('say once what of a paste was dropped when the guest reads nothing, in the monitor and to the person', async () => {
+  it('report once what part of a paste was dropped when the guest reads nothing, in the monitor and as a notice', async () => {
     const page = await started();
     await page.monitor('stop');
     for (let n = 0; n < 3; n++) page.session.receive({ type: 'console', text: 'x'.repeat(1 << 20) });
-    const text = /^Console input: 1 MiB waits for the guest, which does not read it; \d+ bytes were dropped\.$/;
+    const text = /^Console input: 1 MiB is waiting for the guest, which does not read it; \d+ bytes were dropped\.$/;
     expect((await page.first('notice')).text).toMatch(text);
     expect(page.heard.filter(({ type }) => type === 'notice')).toHaveLength(1);
     expect(page.heard.some((message) => message.type === 'monitor-event' && text.test(message.text))).toBe(true);
     await page.monitor('cont');
     const more = await page.until(() =>
-      page.heard.find((message): message is Of<'notice'> => message.type === 'notice' && message.text.includes('takes input again')),
+      page.heard.find((message): message is Of<'notice'> => message.type === 'notice' && message.text.includes('accepts input again')),
     );
-    expect(more.text).toBe('Console input: 1048576 bytes more were dropped; the guest takes input again.');
+    expect(more.text).toBe('Console input: 1048576 bytes more were dropped; the guest accepts input again.');
   });
 
   it('answer the monitor and completion', async () => {
@@ -203,7 +203,7 @@ describe('requests', () => {
     await stage({ do: 'begin' });
     await stage({ do: 'stage', edit: { op: 'move', slot: a!.slot, gpa: b!.guestPhysAddr } });
     await stage({ do: 'stage', edit: { op: 'move', slot: b!.slot, gpa: a!.guestPhysAddr } });
-    expect(await stage({ do: 'step' })).toMatch('no stepped commit runs');
+    expect(await stage({ do: 'step' })).toMatch('no stepped commit is running');
     expect(await stage({ do: 'commit-stepped' })).toBe('');
     expect(page.state!.stepping).toMatchObject({ phase: 'validate', done: [], canAbort: true });
     await stage({ do: 'step' });
@@ -265,7 +265,7 @@ describe('requests', () => {
     expect(other.state!.slots.map(({ slot, guestPhysAddr, memorySize, name }) => [slot, guestPhysAddr, memorySize, name])).toEqual(shown);
   });
 
-  it('a question that takes long holds up neither the guest nor the monitor', async () => {
+  it('a slow query delays neither the guest nor the monitor', async () => {
     const page = await started();
     await page.until(() => (page.console.endsWith('lab> ') ? true : undefined));
     const bench = page.ask({ type: 'query', query: { ask: 'index-bench', slots: 2000 } });

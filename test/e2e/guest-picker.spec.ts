@@ -101,7 +101,7 @@ test('the machine refuses a file that is no kernel, and the old guest continues'
   await expect(picker(lab).getByRole('radio', { name: /notes\.txt/ })).toBeChecked();
   await picker(lab).getByRole('button', { name: 'Boot', exact: true }).click();
   await expect(page.getByRole('alert').filter({ hasText: 'notes.txt did not start:' })).toContainText(
-    /no bzImage, no Multiboot image and no boot sector\. memlab keeps running/,
+    /neither a bzImage nor a Multiboot image nor a boot sector\. memlab keeps running/,
   );
   expect(await lab.shell('peek 0x2000000')).toContain('4711');
   expect(lab.errors).toEqual([]);

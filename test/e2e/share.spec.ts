@@ -191,9 +191,9 @@ test('a link cannot name a local guest file: the page gives the reason, and offe
   await lab.consoleEndsWith(/lab> $/);
   await page.getByRole('button', { name: 'Share', exact: true }).click();
   await dialog(lab).getByRole('button', { name: 'Replay', exact: true }).click();
-  await expect(dialog(lab).getByRole('alert')).toContainText("'mine.elf' is a file of this computer");
+  await expect(dialog(lab).getByRole('alert')).toContainText("'mine.elf' is a local file");
   await expect(dialog(lab).getByRole('button', { name: 'Save a file' })).toBeEnabled();
-  expect(await lab.monitor('share -s')).toContain("Error: 'mine.elf' is a file of this computer");
+  expect(await lab.monitor('share -s')).toContain("Error: 'mine.elf' is a local file");
 });
 
 test('the monitor and window.lab make the same links', async ({ lab, page }) => {
@@ -209,7 +209,7 @@ test('the monitor and window.lab make the same links', async ({ lab, page }) => 
   await page.getByRole('button', { name: 'Share', exact: true }).click();
   await dialog(lab).getByRole('button', { name: 'Replay', exact: true }).click();
   await expect(dialog(lab).getByRole('alert')).toContainText(
-    'No replay can be made any more: a single input was longer than a journal takes',
+    'No replay can be made any more: a single input was longer than a journal allows',
   );
   const save = dialog(lab).getByRole('button', { name: 'Save a file' });
   await expect(save).toHaveAttribute('aria-disabled', 'true');

@@ -39,7 +39,7 @@ test('a hole is found in the trace, events are filtered, and exits counted by re
   await expect(pane.getByRole('status')).toHaveText(/^\d+ match$/);
   await page.keyboard.press('Control+a');
   await page.keyboard.type('gpa:nowhere');
-  await expect(pane.getByRole('status')).toContainText('is no address');
+  await expect(pane.getByRole('status')).toContainText('is not an address');
   await page.keyboard.press('Control+a');
   await page.keyboard.press('Delete');
   await expect(pane.getByRole('row', { name: /^HOLE/ })).toBeVisible();

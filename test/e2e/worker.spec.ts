@@ -27,7 +27,7 @@ test('a worker that is killed silently is reported; a restart finds everything t
   await page.workers()[0]?.evaluate(() => self.close());
   const told = page.getByRole('alert').filter({ hasText: 'The worker stopped.' });
   await expect(told).toContainText('It ended without an error. Saved layouts and snapshots are safe.');
-  await expect(told).toContainText('memlab anew');
+  await expect(told).toContainText('memlab again');
   // No request waits for it: a command is refused at once.
   expect(await lab.page.evaluate(() => window.lab.monitor('info status').catch(String))).toContain('The worker has stopped.');
   await told.getByRole('button', { name: 'Restart' }).click();

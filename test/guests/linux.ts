@@ -39,7 +39,7 @@ export const missingKvm = missingGuest('linux-kvm');
 
 export const file = (name: string): Uint8Array => gunzipSync(rootFile(`public/guests/${name}`));
 
-/** The guest as `lab` and the page start it, with another command line if need be. */
+/** The guest as `lab` and the page start it, with a different command line if need be. */
 export function linuxImage(append?: string, bzImage = false, name: LinuxVariant = 'linux'): NonNullable<MachineOptions['guest']> {
   const { kernel, initrd, append: usual } = entry(name)!;
   return { name, kernel: bzImage ? bzImageOf(name) : file(kernel), initrd: file(initrd!), append: append ?? usual ?? '' };

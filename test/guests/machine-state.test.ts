@@ -80,7 +80,7 @@ describe('a captured machine with virtio devices', () => {
     expect(() => machine.snapshot.restore(saved)).toThrow("it is of a machine without virtio devices, this one is with virtio-mem 'vm0'");
     const larger = await boot({ ...devices, objects: [{ id: 'vmem0', size: 2 * SIZE }] });
     expect(() => larger.machine.snapshot.restore(state)).toThrow(
-      `device 'vm0' needs a backend 'vmem0' of ${2 * SIZE} bytes, which it has not`,
+      `device 'vm0' needs a backend 'vmem0' of ${2 * SIZE} bytes, which does not exist`,
     );
     const config = { ...state.machine.config, devices: { objects: [], virtio: [{ driver: 'virtio-mem', id: 7 }] } };
     expect(() => machine.snapshot.restore({ ...state, machine: { ...state.machine, config } })).toThrow(

@@ -187,7 +187,7 @@ describe('memslot_rehost onto a memory backend', () => {
   });
 
   it('cannot be undone, and says why', async () => {
-    const carried = 'carried memory over to other host memory, and undo brings layouts back, not contents; memslot_rehost moves it again';
+    const carried = 'copied memory to other host memory, and undo restores layouts, not contents; memslot_rehost moves it again';
     await say(`memslot_flags ${slot()} -l`, `memslot_rehost ${slot()} n`);
     expect(await monitor.execute('undo')).toBe(`Error: cannot undo "${slot()} replaced": it ${carried}\n`);
     await monitor.execute(`memslot_flags ${slot()}`);

@@ -88,7 +88,7 @@ describe('a DIMM', () => {
     await unplugged(lab);
     expect((await lab.say('undo 3'))[0]).toMatch(/^undid 3 commits: generation \d+, 2 swaps, 512 pages zapped\n$/);
     expect([at(lab, 2 ** 32), at(lab, ADDR)]).toEqual([undefined, undefined]);
-    expect((await lab.say('redo'))[0]).toMatch(/^Error: cannot redo "\+ d": 'd' is not plugged in any more: device_add/);
+    expect((await lab.say('redo'))[0]).toMatch(/^Error: cannot redo "\+ d": 'd' is no longer plugged in: device_add/);
     expect((await lab.say('redo 3'))[0]).toMatch(/^redid 3 commits/);
     expect([at(lab, 2 ** 32), at(lab, ADDR)]).toEqual([40, undefined]);
   });
@@ -109,9 +109,7 @@ describe('a DIMM', () => {
     lab.machine.ports.write(0xa00, 4, 0);
     lab.machine.ports.write(0xa14, 1, 8);
     expect(lab.machine.dimms.list()).toEqual([]);
-    expect((await lab.say('redo'))[0]).toMatch(
-      /^Error: cannot redo "\+ d": 'd' is not plugged in any more: device_add pc-dimm,id=d,memdev=m/,
-    );
+    expect((await lab.say('redo'))[0]).toMatch(/^Error: cannot redo "\+ d": 'd' is no longer plugged in: device_add pc-dimm,id=d,memdev=m/);
     expect(await lab.say('object_del m')).toEqual(['']);
   });
 
@@ -124,7 +122,7 @@ describe('a DIMM', () => {
         .slice(2)
         .map(([, by]) => by),
     ).toEqual(['d', 'd']);
-    const move = "the guest has 'd' where it is: device_move d moves it, device_del d takes it out";
+    const move = "the guest uses 'd' at its current place: device_move d moves it, device_del d takes it out";
     expect(await lab.say('undo', 'undo 2', 'undo 3')).toEqual([
       expect.stringContaining(move),
       expect.stringContaining(move),

@@ -77,7 +77,7 @@ describe('the packed package', () => {
       expect.stringMatching(/^-m 64Q: /),
       "Device 'nothing' not found",
       expect.stringMatching(/^the guest did not print "never" (in 3000000 instructions|and cannot go on).*lab> "$/),
-      'it is no machine snapshot',
+      'it is not a machine snapshot',
       'running',
       '',
     ]);

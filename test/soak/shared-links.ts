@@ -81,7 +81,7 @@ async function open(sent: Partial<Asked>): Promise<string | undefined> {
   const message: Asked = { config: CONFIG, guest, ...sent };
   const wanted = await wantedBy(message);
   if (typeof wanted === 'string') return wanted;
-  if (wanted.kind === 'nothing') return 'it is no share link';
+  if (wanted.kind === 'nothing') return 'it is not a share link';
   const { machine, reason } = await makeMachine(message, make, wanted);
   if (reason === undefined && wanted.kind === 'replay') await play(machine, wanted);
   machine.run.advance(10_000);

@@ -18,7 +18,7 @@ async function booted(accel: 'jit' | 'interp', smp = 1): Promise<{ guest: Guest;
   return { guest, monitor: new Monitor(guest.machine, testEnv()) };
 }
 
-/** Runs until the machine stops or so many instructions have passed; where it stands. */
+/** Runs until the machine stops or the given number of instructions has passed; returns its position. */
 function run(guest: Guest, most = 3_000_000): string {
   const { machine } = guest;
   const events: string[] = [];
@@ -29,7 +29,7 @@ function run(guest: Guest, most = 3_000_000): string {
   return events.length === 0 ? 'no stop' : `${events.join('; ')} at ${machine.run.instructions}, rip 0x${rip.toString(16)}`;
 }
 
-/** What `act` answers on both tiers, which has to be equal. */
+/** The result of `act`, which must be equal in both tiers. */
 async function both<T>(act: (of: { guest: Guest; monitor: Monitor }) => Promise<T>, smp = 1): Promise<T> {
   const interpreted = await act(await booted('interp', smp));
   expect(await act(await booted('jit', smp))).toEqual(interpreted);
@@ -39,7 +39,7 @@ async function both<T>(act: (of: { guest: Guest; monitor: Monitor }) => Promise<
 const hex = (value: number): string => `0x${value.toString(16)}`;
 
 describe('a breakpoint on memory', () => {
-  it('stops behind the first write to a slot, by gpa, page and gva alike', async () => {
+  it('stops after the first write to a slot, by gpa, page and gva', async () => {
     const stops = await both(async ({ guest, monitor }) => {
       const slot = guest.machine.memory.memslotAt(DIMM / 4096)!.slot;
       const seen: string[] = [];
@@ -64,7 +64,7 @@ describe('a breakpoint on memory', () => {
       const { guest, monitor } = await booted(accel);
       for (const line of lines) expect(await monitor.execute(line)).not.toContain('Error');
       guest.type(`fill ${hex(DIMM)} 0x4000 0x77\r`);
-      // Stops are gone on from; the guest ends asleep.
+      // Continue after each stop; the guest ends asleep.
       for (let before = -1; before !== guest.machine.run.instructions; ) {
         before = guest.machine.run.instructions;
         guest.machine.run.cont();
@@ -83,7 +83,7 @@ describe('a breakpoint on memory', () => {
     expect(await digest(watched, 'jit')).toBe(plain);
   });
 
-  it('stops at the first access behind each commit that changes the slot, and not before', async () => {
+  it('stops at the first access after each commit that changes the slot, and not before', async () => {
     const stops = await both(async ({ guest, monitor }) => {
       const { slot } = guest.machine.memory.memslotAt(DIMM / 4096)!;
       await monitor.execute(`breakpoint_add slot=${slot},access=r,after=commit`);
@@ -111,7 +111,7 @@ describe('a breakpoint on memory', () => {
     ]);
   });
 
-  it('stops behind a commit that the guest itself makes: at the first write to memory that it plugged, in the hole that it left', async () => {
+  it('stops after a commit that the guest itself causes: at the first write to memory that it plugged, in the hole that it left', async () => {
     const plugged = async (accel: 'jit' | 'interp'): Promise<string[]> => {
       const guest = await Guest.boot({
         guest: { name: 'driver', kernel: image },
@@ -147,7 +147,7 @@ describe('a breakpoint on memory', () => {
     expect(hole).toMatch(/^Breakpoint 1, vCPU 0: read of 4 bytes in the hole at gpa 0x8000000 at/);
   });
 
-  it('is where the slot is after a move', async () => {
+  it('follows the slot after a move', async () => {
     const { guest, monitor } = await booted('jit');
     const slot = guest.machine.memory.memslotAt(DIMM / 4096)!.slot;
     await monitor.execute(`breakpoint_add slot=${slot},access=rw`);
@@ -183,7 +183,7 @@ describe('other breakpoints', () => {
     expect(stops[5]).toContain('in the hole at gpa 0x40000000');
   });
 
-  it('count their hits, heed a condition and a count, and can be deleted', async () => {
+  it('count their hits, respect a condition and a count, and can be deleted', async () => {
     const { guest, monitor } = await booted('jit');
     await monitor.execute(`breakpoint_add gpa=${hex(DIMM)},len=8,access=w,if=$rcx!=$rcx`);
     await monitor.execute(`breakpoint_add gpa=${hex(DIMM)},len=8,access=w,skip=1`);
@@ -206,12 +206,12 @@ describe('other breakpoints', () => {
     for (const [line, why] of [
       ['gva=', 'unexpected end'],
       ['slot=77', 'memslot 77 does not exist'],
-      ['gpa=0,gva=0', 'say where'],
+      ['gpa=0,gva=0', 'give a place'],
       ['port=0x10000', 'at most 0xffff'],
       ['port=0x60,access=x', 'nothing runs'],
       ['gpa=0,access=q', 'use r, w, x'],
       ['gpa=0,len=0', 'len=0'],
-      ['gpa=0,if=$rax==', 'is no condition'],
+      ['gpa=0,if=$rax==', 'is not a condition'],
       ['gpa=0,vcpu=9', 'vcpu=9'],
       ['gpa=0,size=4', "Invalid parameter 'size'"],
     ])

@@ -50,7 +50,7 @@ export function conditionText({ vcpu, condition, skip, once, afterCommit }: Brea
   return parts.filter((part) => part !== '').join(', ');
 }
 
-/** As `breakpoint_add` reads it again, anywhere: numbers only. undefined: by host address, which is another one in another machine. */
+/** In a form that `breakpoint_add` accepts on any machine: numbers only. undefined: by host address, which differs between machines. */
 export function breakpointOptions({ place, access, vcpu, condition, skip, once, afterCommit }: BreakpointOptions): string | undefined {
   const parts: string[] = [];
   const length = (bytes: number | undefined): void => {

@@ -9,10 +9,10 @@ export interface Backwards {
    */
   step(vcpu: number, going: () => Promise<boolean>): Promise<'there' | 'begin'>;
   toBreakpoint(going: () => Promise<boolean>): Promise<'there' | 'begin'>;
-  /** The machine stands in its past: `forward` runs it on, with the recorded inputs, up to its present. */
+  /** The machine is in its past: `forward` runs it with the recorded inputs up to its present. */
   readonly behind: boolean;
   forward(going: () => Promise<boolean>, goal?: { vcpu: number; icount: number }): Promise<'stopped' | 'present'>;
-  /** Returns to the present, if the machine stands in its past. */
+  /** Returns to the present, if the machine is in its past. */
   home(): Promise<void>;
 }
 

@@ -131,7 +131,7 @@ export class Resume {
 
   private async back(action: Extract<Action, { kind: 'back' | 'back-step' }>, first: number): Promise<Halt> {
     const { backwards } = this.host;
-    if (!backwards) throw new Error('this machine keeps no history to go back over');
+    if (!backwards) throw new Error('this machine keeps no history, so it cannot go back');
     const release = this.host.hold();
     const going = async (): Promise<boolean> => {
       await this.host.turn();

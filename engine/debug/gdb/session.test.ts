@@ -48,7 +48,7 @@ async function ask(data: string): Promise<string> {
 }
 
 describe('the gdb stub', () => {
-  it('stops a machine that it comes to, and says so', async () => {
+  it('stops the machine when it attaches, and reports it', async () => {
     expect(guest.machine.run.state).toBe('paused');
     expect(await ask('?')).toMatch(/^T02thread:01;/);
   });
@@ -116,12 +116,12 @@ describe('the gdb stub', () => {
     expect(await ask(`m0,${'0'.repeat(70_000)}1`)).toBe('E22');
   });
 
-  it('sends a monitor command on and its output back', async () => {
+  it('forwards a monitor command and returns its output', async () => {
     const output = await ask(`qRcmd,${Buffer.from('info status').toString('hex')}`);
     expect(Buffer.from(output.slice(1).replace('OOK', '').replace(/OK$/, ''), 'hex').toString()).toBe('you said info status\n');
   });
 
-  it('keeps breakpoints out of guest memory, and takes them along when it goes', async () => {
+  it('keeps breakpoints out of guest memory, and removes them when it detaches', async () => {
     const before = await ask('m100000,100');
     const digest = await guest.machine.digest();
     expect(await ask('Z0,100010,1')).toBe('OK');
@@ -134,7 +134,7 @@ describe('the gdb stub', () => {
     expect(breakpointsOf(guest.machine).list()).toHaveLength(0);
   });
 
-  it('answers a hostile client, and the guest does not notice', async () => {
+  it('answers a hostile client without any effect on the guest', async () => {
     const seed = Number(process.env.LAB_SEED ?? 20_261);
     const digest = await guest.machine.digest();
     expect(await attack(host, new Random(seed), 600), `seed ${seed}`).toBeGreaterThan(200);

@@ -13,11 +13,11 @@ const BYTES = 256 * 0x100000;
 const STRETCH = 20;
 
 export class Past {
-  /** The present that the machine left; undefined: it stands there. */
+  /** The present that the machine left; undefined: it is there. */
   present: (Moment & { kept: unknown }) | undefined;
   /** Did the machine run on from here the first time? */
   ran = false;
-  /** What the machine stands in front of, by a way back to it. */
+  /** The event before which the machine stopped when it went back. */
   ahead: Stop | undefined;
   /** Of a machine in its past. */
   private applied = 0;
@@ -41,7 +41,7 @@ export class Past {
     return this.present ? this.applied : this.options.journal.length;
   }
 
-  /** Enters the past at this moment. `behindStop`: a breakpoint's access has just stopped the machine, which stands behind it. */
+  /** Enters the past at this moment. `behindStop`: the machine has just stopped after a breakpoint's access. */
   enter(): Moment & { behindStop: boolean } {
     const { machine } = this;
     const { journal } = this.options;
@@ -81,7 +81,7 @@ export class Past {
     return this.stand('begin');
   }
 
-  /** The machine stands here; `ahead`: in front of this. */
+  /** The machine is at this position; `ahead`: before this event. */
   stand<T>(result: T, ahead?: Stop): T {
     if (this.machine.run.state === 'running') this.machine.run.stop();
     breakpointsOf(this.machine).stop = ahead;
@@ -171,7 +171,7 @@ export class Past {
       if (there() || machine.run.state === 'paused') return false;
       // It ended here the first time too.
       if (machine.run.state !== 'running') return machine.run.instructions === position.instructions;
-      if (result === 'never') throw new MachineError('it went another way than it went: something reached it that was not recorded');
+      if (result === 'never') throw new MachineError('the replay diverged: the machine got an input that was not recorded');
       if (!(await going())) {
         machine.run.stop();
         return false;

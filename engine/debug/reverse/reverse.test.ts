@@ -1,4 +1,4 @@
-/** Going back over memlab: the state at an earlier count is that state, by digest, and the way forward leads to the same present. */
+/** Going back in memlab: the state at an earlier count has the same digest, and running forward leads to the same present. */
 import { describe, expect, it } from 'vitest';
 import { Guest, rootFile } from '../../../test/guests/harness';
 import { multibootImage } from '../../../test/support/assembler';
@@ -59,7 +59,7 @@ const writesTo = (gpa: number) => ({
 });
 
 describe.each(['interp', 'jit'] as const)('going back (%s)', (accel) => {
-  it('finds the last write, what memory was before it, and the way to the present again', async () => {
+  it('finds the last write, shows memory before it, and returns to the present', async () => {
     const { guest, reverse } = await session(accel);
     const { machine } = guest;
     machine.run.stop();
@@ -88,7 +88,7 @@ describe.each(['interp', 'jit'] as const)('going back (%s)', (accel) => {
     expect(guest.text).toBe(text);
   });
 
-  it('steps back one instruction after another to the same states', async () => {
+  it('steps back instruction by instruction to the same states', async () => {
     const { guest, reverse } = await session(accel);
     const { machine } = guest;
     machine.run.stop();
@@ -134,7 +134,7 @@ const counters = multibootImage((asm) => {
 });
 
 describe('from where a breakpoint stopped the machine', () => {
-  it('goes back in front of that access and of each before it, over the start of another vCPU, whichever vCPU made it', async () => {
+  it('goes back to before that access and each earlier one, past the start of another vCPU, for accesses by any vCPU', async () => {
     const { guest, reverse } = await lab('jit', counters, 2, 10_000_000);
     const { machine } = guest;
     const set = breakpointsOf(machine);
@@ -159,7 +159,7 @@ describe('from where a breakpoint stopped the machine', () => {
     }
   });
 
-  it('goes back in front of an instruction that faulted, from its handler', async () => {
+  it('goes back from a handler to before the instruction that faulted', async () => {
     const { guest, reverse, type } = await lab('jit');
     const { machine } = guest;
     guest.until('lab> ');
@@ -201,7 +201,7 @@ it('keeps within its bounds, at growing distances', async () => {
   expect(list.reduce((sum, { bytes }) => sum + bytes, 0)).toBeLessThan(64 * 0x100000);
 });
 
-it('takes none before the last is paid for: what they cost is bounded, not how far apart they are', async () => {
+it('takes none before the last one is paid for: their cost is bounded, not their distance', async () => {
   const { guest, reverse } = await session('jit');
   const { machine } = guest;
   reverse.end();

@@ -95,7 +95,8 @@ async function collect(past: Past, { end, below, over, wanted, look }: Stretch, 
     const { instructions } = machine.run;
     const met = breakpoints.filter(wanted);
     const hit = hits[0]!;
-    // An access counts with its instruction, so one at `below` is that of the last; in front of an instruction there execution stands already.
+    // An access counts with its instruction, so one at `below` belongs to the last instruction; execution breakpoints there have already been
+    // reached.
     if (met.length === 0 || instructions > below || (instructions === below && hit.access === 'execute')) return undefined;
     last = { stop: { vcpu, breakpoints: met, hit }, icount: machine.debug.icount(vcpu), instructions, applied: past.inputs };
     look?.(hit);

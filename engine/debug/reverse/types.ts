@@ -9,7 +9,7 @@ export interface Journal {
   at(index: number): Position;
   /** Applies the input again without recording it. */
   redo(index: number): unknown;
-  /** The machine stands in its past from now on (or no longer): only recorded inputs may reach it. */
+  /** The machine enters (or leaves) its past: there, only recorded inputs may reach it. */
   past(stands: boolean): void;
   /** Discards the inputs from this one on: the stopped machine takes another way. `ran`: it ran there. */
   drop?(from: number, ran: boolean): void;

@@ -97,7 +97,7 @@ export function writtenText(who: WhoWrote, name: (address: bigint) => string | u
     case 'other':
       return `no vCPU: a device, the monitor or a loader, between instructions ${who.from} and ${who.to}`;
     case 'nobody':
-      return who.since === 0 ? 'nobody since power-on' : `nobody since instruction ${who.since}, where what is kept begins`;
+      return who.since === 0 ? 'nobody since power-on' : `nobody since instruction ${who.since}, where the kept history begins`;
     case 'cancelled':
       return 'cancelled';
   }

@@ -130,7 +130,7 @@ describe('virtio-mmio', () => {
       /100 requests are available in a queue of 8/,
       (d) => [d.memory.view.setUint16(0x2002, 100, true), d.set(0x50, 0)],
     ],
-  ])('wants a reset after %s, says why once, and works after it', (_name, reason, act) => {
+  ])('requires a reset after %s, gives the reason once, and works after it', (_name, reason, act) => {
     const { driver, ask } = memRig();
     act(driver);
     expect(driver.get(0x70) & 0x40).toBe(0x40);
@@ -162,7 +162,7 @@ describe('virtio-mmio', () => {
     expect(driver.get(0x70) & 0x40).toBe(0x40);
   });
 
-  it('logs no more than a few lines for a driver that never learns', () => {
+  it('logs only a few lines for a driver that keeps failing', () => {
     const { driver } = memRig();
     for (let n = 0; n < 1000; n++) {
       driver.start(2);
@@ -216,7 +216,7 @@ describe('virtio-mem', () => {
     expect(device.read(0x100 + 56, 4)).toBe(0);
   });
 
-  it('plugs up to what is asked for, and answers what is not possible', () => {
+  it('plugs up to the requested size, and answers impossible requests', () => {
     const { ask, state, done, mem } = memRig();
     expect(ask(PLUG, 4, 16)).toBe(ACK);
     expect(mem.size).toBe(32 * MIB);
@@ -326,7 +326,7 @@ describe('virtio-balloon', () => {
     return { balloon, device, driver, pages, sizes };
   }
 
-  it('zeroes what the guest puts into it, and nothing that it takes out', () => {
+  it('zeroes pages that the guest puts into it, and none that it takes out', () => {
     const { driver, pages, balloon, device } = balloonRig();
     balloon.resize(8192);
     expect(device.read(0x100, 4)).toBe(2);
@@ -337,7 +337,7 @@ describe('virtio-balloon', () => {
     expect(pages).toHaveLength(2);
   });
 
-  it('reports how much the guest says is in it', () => {
+  it('reports the size that the guest reports', () => {
     const { device, sizes, balloon } = balloonRig();
     device.write(0x104, 4, 3);
     device.write(0x104, 4, 3);

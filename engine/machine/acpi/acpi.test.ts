@@ -12,7 +12,7 @@ describe('AML', () => {
     expect(aml.integer(0x100)).toEqual([0x0b, 0x00, 0x01]);
     expect(aml.integer(0xfffffffffn)[0]).toBe(0x0e);
     expect(aml.eisaId('PNP0501')).toEqual([0x0c, 0x41, 0xd0, 0x05, 0x01]);
-    expect(() => aml.name('lower')).toThrow("'lower' is no AML name");
+    expect(() => aml.name('lower')).toThrow("'lower' is not an AML name");
   });
 
   it('counts package lengths with themselves: one byte up to 63, then two', () => {

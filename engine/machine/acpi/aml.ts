@@ -11,7 +11,7 @@ export function name(path: string): Aml {
   const rooted = path.startsWith('\\');
   const parts = path.slice(rooted ? 1 : 0).split('.');
   const segments = parts.flatMap((part) => {
-    if (!/^[A-Z_][A-Z0-9_]{0,3}$/.test(part)) throw new Error(`'${path}' is no AML name`);
+    if (!/^[A-Z_][A-Z0-9_]{0,3}$/.test(part)) throw new Error(`'${path}' is not an AML name`);
     return bytesOf(part.padEnd(4, '_'));
   });
   const prefix = parts.length === 1 ? [] : parts.length === 2 ? [0x2e] : [0x2f, parts.length];

@@ -31,7 +31,7 @@ export interface MachineCheckpoints {
    * history and the count of holes too; the machine is paused, or has ended where it had. Nothing is emitted: who goes there says so.
    */
   to(index: number): void;
-  /** The machine goes on from where it stands another way than it went: those from this one on are gone. */
+  /** The machine takes a new course from its position: checkpoints from this one on are dropped. */
   forget(from: number): void;
   /** May a byte of this host memory have changed from the one at this place to the next? */
   changed(index: number, range: { start: number; end: number }): boolean;

@@ -1,7 +1,7 @@
 /** What monitor and page look at. Nothing here changes the guest. */
 import type { CodeTier, JitFigures } from '../../jit/index';
 
-/** Where a gpa leads. Without a slot: a hole or a device. `invalid`: the slot stands between the two swaps of a commit. */
+/** Where a gpa leads. Without a slot: a hole or a device. `invalid`: the slot is between the two swaps of a commit. */
 export interface WalkPlace {
   /** The machine's, also where a nested guest has another name for it. */
   gpa: number;

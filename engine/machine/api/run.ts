@@ -25,7 +25,7 @@ export interface Position {
 /** A place in a vCPU's code: after one instruction of it at least. */
 export interface SeekGoal {
   vcpu: number;
-  /** The next instruction's, as the register has it. Absent: wherever it stands after one instruction. */
+  /** The next instruction's, as the register has it. Absent: wherever it is after one instruction. */
   rip?: bigint;
   /** With a stack pointer at least as high: out of what was called. */
   rsp?: bigint;

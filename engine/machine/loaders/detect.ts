@@ -25,5 +25,5 @@ export function loadGuest(guest: GuestImage, context: Omit<LoadContext, 'name' |
   if (isVmlinux(kernel)) return loadVmlinux(kernel, full);
   if (isElf(kernel)) throw loadError(full, 'it is an ELF file, but neither Multiboot nor PVH nor a 64-bit x86 executable');
   if (isFlat(kernel, guest.name)) return loadFlat(kernel, full);
-  throw loadError(full, 'it is no bzImage, no Multiboot image and no boot sector');
+  throw loadError(full, 'it is neither a bzImage nor a Multiboot image nor a boot sector');
 }

@@ -14,7 +14,7 @@ function entry(name: string, data: string): string {
 const whole = entry('init', 'hello') + entry('TRAILER!!!', '');
 
 describe('brokenArchive', () => {
-  it('has nothing against a whole archive, whatever follows it, nor against what is compressed', () => {
+  it('accepts a complete archive, whatever follows it, and compressed data', () => {
     expect(brokenArchive(encode(whole))).toBeUndefined();
     expect(brokenArchive(encode(`${whole}\0\0\0\0\x1f\x8b and more`))).toBeUndefined();
     expect(brokenArchive(Uint8Array.of(0x1f, 0x8b, 8))).toBeUndefined();

@@ -274,7 +274,11 @@ describe('other files', () => {
 
   it.each([
     ['empty', new Uint8Array(0), "could not load kernel 'x': the file is empty"],
-    ['text', new TextEncoder().encode('hello, this is no kernel'.repeat(40)), 'it is no bzImage, no Multiboot image and no boot sector'],
+    [
+      'text',
+      new TextEncoder().encode('hello, this is no kernel'.repeat(40)),
+      'it is neither a bzImage nor a Multiboot image nor a boot sector',
+    ],
     [
       'an ELF without header',
       multibootElf((v) => v.setUint32(0x100, 0, true)),

@@ -70,7 +70,7 @@ export function parseBreakpoint(context: Where, text: string): BreakpointOptions
   const kinds = [...values.keys()].filter(isKind);
   const kind = kinds[0];
   if (kinds.length !== 1 || kind === undefined)
-    throw new CommandError(`say where: one of ${KINDS.map((each) => (each === 'hole' ? each : `${each}=...`)).join(', ')}`);
+    throw new CommandError(`give a place: one of ${KINDS.map((each) => (each === 'hole' ? each : `${each}=...`)).join(', ')}`);
   for (const key of values.keys())
     if (key !== kind && !OPTIONS.includes(key)) throw new CommandError(`Invalid parameter '${key}'; there are ${OPTIONS.join(', ')}`);
   const access = accesses(values.get('access') ?? USUAL[kind]);
@@ -81,7 +81,7 @@ export function parseBreakpoint(context: Where, text: string): BreakpointOptions
   if (once !== 'on' && once !== 'off') throw new CommandError(`once=${once}: use on or off`);
   const after = values.get('after');
   if (after !== undefined && (after !== 'commit' || kind !== 'slot'))
-    throw new CommandError(`after=${after}: after=commit is possible, of a slot`);
+    throw new CommandError(`after=${after}: after=commit is only possible for a slot`);
   const vcpu = values.get('vcpu');
   const holds = condition === undefined ? undefined : parseCondition(condition, context.machine);
   return {
@@ -98,7 +98,7 @@ export function parseBreakpoint(context: Where, text: string): BreakpointOptions
 function placeOf(context: Where, kind: Kind, values: ReadonlyMap<string, string>): Place {
   const text = values.get(kind)!;
   const length = Number(number(context, 'len', values.get('len') ?? '1', 0x10_0000_0000_0000n));
-  if (length === 0) throw new CommandError('len=0: at least 1 byte is possible');
+  if (length === 0) throw new CommandError('len=0: the minimum is 1 byte');
   if (kind === 'hole') return text === 'hole' || text === 'any' ? { kind } : { kind, first: number(context, kind, text), length };
   const first = number(context, kind, text, MOST[kind]);
   if (kind === 'slot') return { kind, slot: Number(first) };
@@ -152,7 +152,7 @@ function remove(context: Context, id: string): string {
     return '';
   }
   const number = /^\d+$/.test(id) ? Number(id) : -1;
-  if (set.get(number)?.owner === 'gdb') throw new CommandError(`breakpoint ${id} is gdb's: delete it there`);
+  if (set.get(number)?.owner === 'gdb') throw new CommandError(`breakpoint ${id} belongs to gdb: delete it there`);
   if (!set.delete(number)) throw new CommandError(`breakpoint '${id}' does not exist: "info breakpoints" has the list`);
   return '';
 }
@@ -161,7 +161,7 @@ function enable({ machine }: Context, id: string, enabled: boolean): string {
   const set = breakpointsOf(machine);
   const known = /^\d+$/.test(id) ? set.get(Number(id)) : undefined;
   if (!known) throw new CommandError(`breakpoint '${id}' does not exist: "info breakpoints" has the list`);
-  if (known.owner === 'gdb') throw new CommandError(`breakpoint ${id} is gdb's: it is switched there`);
+  if (known.owner === 'gdb') throw new CommandError(`breakpoint ${id} belongs to gdb: enable or disable it there`);
   set.enable(known.id, enabled);
   return '';
 }
@@ -179,10 +179,10 @@ export const breakpointCommands: Command[] = [
     help: 'stop the machine when something is accessed (KIND: gva, gpa, hva, slot, page, port, msr, vector, hole)',
     origin: 'lab',
     note:
-      'A gva stands for execution unless `access` says otherwise, everything else for reads and writes; `hole` alone is any address that no slot ' +
-      'and no device answers. The machine stops in front of an instruction that is to run, and behind any other access, in either tier at the same ' +
-      'instruction. A slot is watched where the layout has it, also after it was moved; with `after=commit` the first access behind ' +
-      'each commit that changes it stops. COND: `$rax==1&&$rdi>0x1000`.',
+      'A gva means execution unless `access` says otherwise, all others mean reads and writes; `hole` alone is any address that no slot ' +
+      'and no device answers. The machine stops before the instruction for execution, and after the access for all others, in both tiers at the same ' +
+      'instruction. A slot is watched wherever it is moved; with `after=commit` the first access after ' +
+      'each commit that changes it stops the machine. COND: `$rax==1&&$rdi>0x1000`.',
     run: (context, args) => add(context, getString(args, 'options')!),
     complete: (_context, word) =>
       word.includes(',')
@@ -202,7 +202,7 @@ export const breakpointCommands: Command[] = [
     name: 'breakpoint_enable',
     args: 'id:s',
     params: 'ID',
-    help: 'a breakpoint stops the machine again',
+    help: 'enable a breakpoint',
     origin: 'lab',
     run: (context, args) => enable(context, getString(args, 'id')!, true),
     complete: ids,
@@ -211,7 +211,7 @@ export const breakpointCommands: Command[] = [
     name: 'breakpoint_disable',
     args: 'id:s',
     params: 'ID',
-    help: 'a breakpoint stays, and stops nothing',
+    help: 'disable a breakpoint, but keep it',
     origin: 'lab',
     run: (context, args) => enable(context, getString(args, 'id')!, false),
     complete: ids,

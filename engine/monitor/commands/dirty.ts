@@ -52,7 +52,7 @@ function dirtyLog(context: Context, args: Args): string {
   const log = memory.getDirtyLog(slot.slot);
   if (!log.ok) {
     if (log.errno === 'ENXIO') throw new CommandError('ENXIO: pages are recorded in dirty rings, there is no bitmap: see dirty_ring');
-    throw new CommandError(`${log.errno}: memslot ${slot.slot} does not log dirty pages: memslot_flags ${slot.slot} -l switches it on`);
+    throw new CommandError(`${log.errno}: memslot ${slot.slot} does not log dirty pages: memslot_flags ${slot.slot} -l enables it`);
   }
   if (getFlag(args, 'clear')) {
     const done = memory.clearDirtyLog({ slot: slot.slot, firstPage: 0, numPages: slot.npages, bitmap: log.bitmap });
@@ -135,7 +135,7 @@ export const dirtyCommands: Command[] = [
     input: true,
     args: 'id:z,clear:-c',
     params: 'id [-c]',
-    help: 'harvest the dirty log of a memslot: the pages written since the last harvest, which it clears (in the modes manual and initially-set only with -c)',
+    help: 'harvest the dirty log of a memslot: print the pages written since the last harvest and clear them (in the modes manual and initially-set only with -c)',
     origin: 'lab',
     run: dirtyLog,
   },
@@ -154,7 +154,7 @@ export const dirtyCommands: Command[] = [
     input: true,
     args: 'verb:s?,count:z?',
     params: '[status|enable [entries]|harvest [limit]|reset]',
-    help: 'dirty rings, one per vCPU, instead of bitmaps: show them; switch them on (before the guest first runs: start with -S); take at most limit entries of each; free what was taken. A vCPU whose ring is full waits for a reset',
+    help: 'dirty rings, one per vCPU, instead of bitmaps: show them; enable them (before the guest first runs: start with -S); harvest at most limit entries of each; free the harvested entries. A vCPU whose ring is full waits for a reset',
     origin: 'lab',
     run: dirtyRing,
     complete: (_context, _word, words) => firstOf(words, ['status', 'enable', 'harvest', 'reset']),

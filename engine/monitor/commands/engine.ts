@@ -8,7 +8,7 @@ import { dirtyCommands, dirtyText, slotOf } from './dirty';
 
 function harvest(context: Context, args: Args): string {
   const slot = slotOf(context, args);
-  if (context.machine.changeSet.open) throw new CommandError('a change set is open: memslot_harvest is a commit of its own');
+  if (context.machine.changeSet.open) throw new CommandError('a change set is open: memslot_harvest is a separate commit');
   const commit = context.machine.memory.deleteAndHarvest(slot.slot);
   if (!commit.ok) throw new CommandError(reasonsOf(commit));
   return commit.bitmap ? dirtyText(slot, commit.bitmap) : '';
@@ -30,7 +30,7 @@ function generationDiff(context: Context, args: Args): string {
   const from = getNumber(args, 'from')!;
   const to = getNumber(args, 'to')!;
   const diff = context.machine.memory.diff(from, to);
-  if (!diff) throw new CommandError(`the history does not reach from generation ${from} to ${to}: info generations shows what there is`);
+  if (!diff) throw new CommandError(`the history does not reach from generation ${from} to ${to}: info generations lists them`);
   if (diff.isEmpty) return 'no difference\n';
   return columns([
     ['id', 'before (gpa size hva flags)', 'after'],

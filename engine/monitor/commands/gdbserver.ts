@@ -9,7 +9,7 @@ export const gdbCommand: Command = {
   origin: 'qemu',
   note: 'Refused in the page, which cannot listen. Without a host it listens on the loopback interface only.',
   async run({ env }, args) {
-    if (!env.gdbserver) throw new CommandError('gdbserver: nothing can listen here; use lab -gdb');
+    if (!env.gdbserver) throw new CommandError('gdbserver: this program cannot listen; use lab -gdb');
     try {
       return await env.gdbserver(getString(args, 'device'));
     } catch (error) {

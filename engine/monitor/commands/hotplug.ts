@@ -119,7 +119,7 @@ function createDevice(machine: Machine, options: ReadonlyMap<string, unknown>): 
   if (driver === undefined) throw missing('driver');
   const given = /^(virtio-(?:mem|balloon))(?:-device|-pci)?$/.exec(String(driver));
   if (given) {
-    const reason = 'a guest looks for what is on it only when it boots';
+    const reason = 'guests probe it only when they boot';
     throw new CommandError(`Bus 'virtio-mmio-bus' does not support hotplugging: ${reason}; give -device ${given[1]}-device at the start`);
   }
   if (driver !== 'pc-dimm') throw new CommandError(`'${String(driver)}' is not a valid device model name`);
@@ -311,7 +311,7 @@ export const hotplugCommands: Command[] = [
     params: 'device addr',
     help: 'move a DIMM: the guest ejects it, and it is plugged in again at addr; its answers are printed as they arrive',
     origin: 'lab',
-    note: 'If the guest does not eject it, it stays where it is (MEM_UNPLUG_ERROR). Events: those of device_del and device_add, and DEVICE_MOVED {device, path, addr} instead of DEVICE_DELETED',
+    note: 'If the guest does not eject it, it stays in place (MEM_UNPLUG_ERROR). Events: those of device_del and device_add, and DEVICE_MOVED {device, path, addr} instead of DEVICE_DELETED',
     run: ({ machine }, args) => moveDevice(machine, getString(args, 'id')!, getNumber(args, 'addr')!),
     complete: (context, _word, words) => (words.length === 0 ? dimmIds(context) : []),
     qmp: {

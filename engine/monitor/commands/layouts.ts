@@ -10,7 +10,7 @@ export const LONG_LINK = 2000;
 
 function checkName(name: string): string {
   if (!/^[^\p{C}]{1,64}$/u.test(name) || name.trim() !== name) {
-    throw new CommandError(`${JSON.stringify(name)} is no name for a layout: 1 to 64 printable characters, no blank at either end`);
+    throw new CommandError(`${JSON.stringify(name)} is not a valid layout name: 1 to 64 printable characters, no blank at either end`);
   }
   return name;
 }
@@ -35,7 +35,7 @@ const savedNames = (context: Context, _word: string, words: readonly string[]): 
 
 async function load(context: Context, name: string): Promise<string> {
   const saved = await stored(context.env.layouts.get(checkName(name)));
-  if (saved === undefined) throw new CommandError(`layout '${name}' not found: layout_list shows what there is`);
+  if (saved === undefined) throw new CommandError(`layout '${name}' not found: layout_list lists the saved ones`);
   const { machine } = context;
   const regions = context.env.format.regions(machine, saved);
   // Breakpoints are no input: a recording gets the memory.
@@ -67,7 +67,7 @@ async function share(context: Context, args: Args): Promise<string> {
   if (state && replay) throw new CommandError('a link opens a state (-s) or a replay (-r), not both');
   const what = state ? 'state' : replay ? 'replay' : 'layout';
   const breakpoints = getFlag(args, 'breakpoints');
-  if (breakpoints && what !== 'layout') throw new CommandError('only a layout takes breakpoints along (-b)');
+  if (breakpoints && what !== 'layout') throw new CommandError('only a layout can include breakpoints (-b)');
   const link = await linkTo(context, what, breakpoints);
   if (link.length <= LONG_LINK) return `${link}\n`;
   return `${link}\nThis link has ${link.length} characters; some programs cut links after ${LONG_LINK}. ${KEEP[what]}.\n`;
@@ -90,8 +90,8 @@ export const layoutCommands: Command[] = [
     name: 'layout_save',
     args: 'breakpoints:-b,name:s',
     params: '[-b] name',
-    help: 'save the present layout (not the contents of memory) under a name (-b: with its breakpoints)',
-    note: 'gdb’s breakpoints, those that are switched off and those by hva are never kept.',
+    help: 'save the current layout (not the contents of memory) under a name (-b: with its breakpoints)',
+    note: 'Breakpoints of gdb, disabled ones and those by hva are never saved.',
     run: async (context, args) => {
       const name = checkName(getString(args, 'name')!);
       await stored(context.env.layouts.set(name, capture(context, getFlag(args, 'breakpoints'))));
@@ -133,7 +133,7 @@ export const layoutCommands: Command[] = [
     params: '[-s|-r|-b]',
     help: 'print a link that opens this layout elsewhere (-s: the whole machine as it is now; -r: a replay, from its start to now; -b: with breakpoints)',
     origin: 'lab',
-    note: 'A layout does not carry the contents of memory. -s and -r are for guests that the page serves itself; `docs/snapshots.md` has their bounds.',
+    note: 'A layout does not include the contents of memory. -s and -r are for guests that the page serves itself; `docs/snapshots.md` has their bounds.',
     run: share,
   },
 ];

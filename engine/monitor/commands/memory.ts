@@ -148,7 +148,7 @@ export const memoryCommands: Command[] = [
     params: '/fmt addr',
     help: "virtual memory dump starting at 'addr'",
     origin: 'qemu',
-    note: 'Format i: x87, MMX, SSE to SSE4.2; AVX is shown as .byte. Where symbols are known, a line `name+offset:` comes before the code, and targets carry theirs.',
+    note: 'Format i: x87, MMX, SSE to SSE4.2; AVX is shown as .byte. If symbols are known, a line `name+offset:` precedes the code, and branch targets show theirs.',
     run: ({ machine, state, ...context }, args) =>
       dump(
         { machine, state, ...context },

@@ -126,7 +126,7 @@ export const memslotCommands: Command[] = [
     input: true,
     args: 'id:z,size:z,force:-f',
     params: 'id size [-f]',
-    help: 'resize a memslot in place; pages that stay keep their dirty bits (-f: beyond its backing, into the one behind it)',
+    help: 'resize a memslot in place; pages that stay keep their dirty bits (-f: beyond its backing, into the next one)',
     origin: 'lab',
     run: (context, args) => edit(context, { op: 'resize', slot: getNumber(args, 'id')!, size: getNumber(args, 'size')!, ...spanOf(args) }),
     complete: firstIsSlot,
@@ -164,7 +164,7 @@ export const memslotCommands: Command[] = [
     params: 'id [memdev]',
     help: 'move the backing of a memslot to new host memory, or onto the free memory backend memdev of the same size, contents and all memslots over it in one step; cannot be undone',
     origin: 'lab',
-    note: "In a change set it may stand beside other operations on the same slots: split a DIMM, move its parts and change its backing in one commit. Onto a memory backend, the DIMM or virtio-mem device has that one as its memdev from then on, and the one before is free; the board's own RAM only moves to new host memory",
+    note: "In a change set it can be combined with other operations on the same slots: split a DIMM, move its parts and change its backing in one commit. With a memory backend, the DIMM or virtio-mem device uses that one as its memdev from then on, and the old one is free; the board's own RAM can only move to new host memory",
     run: (context, args) => {
       const memdev = getString(args, 'memdev')?.replace(/^\/objects\//, '');
       return edit(context, { op: 'rehost', slot: getNumber(args, 'id')!, ...(memdev === undefined ? {} : { memdev }) });
@@ -206,7 +206,7 @@ export const memslotCommands: Command[] = [
     run: (context, args) => {
       const [legacy, stepped, whole] = ['legacy', 'stepped', 'whole'].map((flag) => getFlag(args, flag));
       if (Number(legacy) + Number(stepped) + Number(whole) > 1)
-        throw new CommandError('-l, -s and -w exclude each other: each is another way to commit');
+        throw new CommandError('-l, -s and -w exclude each other: each is a different way to commit');
       return stepped ? beginStepped(context) : commitSet(context, legacy === true, whole === true);
     },
   },
@@ -239,7 +239,7 @@ export const memslotCommands: Command[] = [
     params: '[count]',
     help: 'revert the live commit, or the last count commits in one (itself a commit: a new generation)',
     origin: 'lab',
-    note: 'Memory that the guest itself plugged or ejected is left alone: an undo or redo that would change it is refused, with the command that does it properly',
+    note: 'Memory that the guest itself plugged or ejected is not changed: an undo or redo that would change it is refused, with the command that does it properly',
     run: ({ commits }, args) => replay(commits.undo(countOf(args)), 'undid'),
   },
   {

@@ -21,8 +21,8 @@ export const replayCommands: Command[] = [
     help: 'set breakpoint at the specified instruction count',
     origin: 'qemu',
     note:
-      'The machine pauses before the instruction with that count (all vCPUs together, since power-on), and the breakpoint is gone. ' +
-      'QEMU allows it only while it plays a record; here any run is exact: with the same input at the same counts `info digest` is equal.',
+      'The machine pauses before the instruction with that count (all vCPUs together, since power-on), and the breakpoint is removed. ' +
+      'QEMU allows it only while it plays a record; here every run is exact: with the same input at the same counts `info digest` is equal.',
     run: (context, args) => breakAt(context, Number(getBig(args, 'icount'))),
     qmp: {
       name: 'replay-break',

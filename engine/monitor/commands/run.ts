@@ -5,7 +5,7 @@ import { CommandError, getString } from '../types';
 /** What `log` can show; QEMU's items about generated code have no counterpart. */
 const LOG_ITEMS: Record<string, string> = {
   none: 'remove all logs',
-  unimp: 'log unimplemented functionality, and what else the machine reports',
+  unimp: 'log unimplemented functionality and other reports of the machine',
   memslots: 'log each swap, zap and commit of the memslot engine',
 };
 
@@ -24,7 +24,7 @@ function injectNmi({ machine, state }: Context): string {
 function log(context: Context, items: string): string {
   const names = items.split(',');
   if (names.some((name) => LOG_ITEMS[name] === undefined)) return LOG_HELP;
-  if (!names.includes('none') && !context.env.print) throw new CommandError("'log' has nowhere to print to here");
+  if (!names.includes('none') && !context.env.print) throw new CommandError("'log' cannot print here");
   context.state.logItems = new Set(names.filter((name) => name !== 'none'));
   return '';
 }

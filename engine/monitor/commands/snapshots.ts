@@ -4,13 +4,13 @@ import { type Command, CommandError, type Context, getString, type SnapshotStore
 
 function checkName(name: string): string {
   if (!/^[^\p{C}]{1,64}$/u.test(name) || name.trim() !== name) {
-    throw new CommandError(`${JSON.stringify(name)} is no name for a snapshot: 1 to 64 printable characters, no blank at either end`);
+    throw new CommandError(`${JSON.stringify(name)} is not a valid snapshot name: 1 to 64 printable characters, no blank at either end`);
   }
   return name;
 }
 
 function storeOf({ env }: Context): SnapshotStore {
-  if (!env.snapshots || !env.snapshotFormat) throw new CommandError('there is no place for snapshots: start lab with -snapshots DIR');
+  if (!env.snapshots || !env.snapshotFormat) throw new CommandError('there is no folder for snapshots: start lab with -snapshots DIR');
   return env.snapshots;
 }
 
@@ -33,7 +33,7 @@ async function list(context: Context): Promise<NamedSnapshot[]> {
 const busy = new WeakSet<object>();
 
 async function alone<T>({ machine }: Context, action: () => Promise<T>): Promise<T> {
-  if (busy.has(machine)) throw new CommandError('a snapshot is being saved or loaded: try again after it');
+  if (busy.has(machine)) throw new CommandError('a snapshot is being saved or loaded: try again afterwards');
   busy.add(machine);
   try {
     return await action();
@@ -137,7 +137,7 @@ export const snapshotCommands: Command[] = [
     params: 'tag',
     help: 'restore a VM snapshot from its tag',
     origin: 'qemu',
-    note: 'The memory topology comes with the snapshot. All or nothing: a snapshot that is refused leaves the running guest untouched.',
+    note: 'The memory topology is part of the snapshot. Loading is all or nothing: a refused snapshot leaves the running guest unchanged.',
     run: (context, args) => load(context, getString(args, 'name')!),
     complete: known,
   },

@@ -10,7 +10,7 @@ function phaseText({ phase, generation, view }: PhaseReport, context: Context): 
     case 'validate':
       return `${count(view.swaps, 'swap')}, ${count(view.zappedPages, 'page')} to zap`;
     case 'prepare':
-      return 'everything that can fail is done; the guest sees nothing yet, and this is the last moment to abort';
+      return 'everything that can fail is done; the guest has noticed nothing yet, and this is the last chance to abort';
     case 'swap1':
       return `${slotList(view.invalid)} INVALID: accesses to them are retried`;
     case 'zap':
@@ -55,7 +55,7 @@ export const steppedCommands: Command[] = [
     input: true,
     args: 'all:-a',
     params: '[-a]',
-    help: 'run the next phase of the stepped commit (-a: all that are left) and report what it did',
+    help: 'run the next phase of the stepped commit (-a: all remaining ones) and report what it did',
     origin: 'lab',
     note: 'Begun by changeset_commit -s. The guest runs between the phases; until swap 1 changeset_abort ends it and leaves the change set open',
     run: (context, args) => step(context, getFlag(args, 'all')),

@@ -14,7 +14,7 @@ export function sourceLine({ name, symbols, slide, unused }: SymbolSource): stri
 
 function sources({ machine }: Context): string {
   const found = symbolsOf(machine).sources();
-  if (found.length === 0) return 'No symbols: neither the guest image nor its memory has any; lab -symbols FILE gives some\n';
+  if (found.length === 0) return 'No symbols: neither the guest image nor its memory has any; lab -symbols FILE loads some\n';
   return found.map((source) => `${sourceLine(source)}\n`).join('');
 }
 
@@ -58,8 +58,8 @@ export const symbolCommand: Command = {
   help: 'show the address of a symbol, or the symbol that an address lies in; without an argument: where symbols come from',
   origin: 'lab',
   note:
-    'Names come from -symbols FILE (moved as far as KASLR moved the kernel), from the ELF image that was booted, and from a Linux in memory ' +
-    '(its kallsyms). Wherever an address is asked for, a name may stand, `x /10i start_kernel+4` for one.',
+    'Symbols come from -symbols FILE (moved as far as KASLR moved the kernel), from the ELF image that was booted, and from a Linux in memory ' +
+    '(its kallsyms). Commands that expect an address accept a symbol, for example `x /10i start_kernel+4`.',
   run: (context, args) => {
     const what = getString(args, 'what')?.trim();
     return what ? symbol(context, what) : sources(context);
@@ -71,10 +71,10 @@ export const backtraceInfo: Command = {
   name: 'backtrace',
   args: 'vcpu:i?',
   params: '[vcpu]',
-  help: "show who called the code that a vCPU runs (default: the current one's)",
+  help: 'show the callers of the code that a vCPU runs (default: the current one)',
   origin: 'lab',
   note:
-    "Each frame says how it was found: by Linux's ORC tables, by frame pointers, or by a guess: a word of the stack that points behind a call. " +
-    'A guess may be of a call that is over.',
+    "Each frame shows how it was found: by Linux's ORC tables, by frame pointers, or by a guess: a word of the stack that points after a call. " +
+    'A guessed call may have returned already.',
   run: (context, args) => backtrace(context, getNumber(args, 'vcpu')),
 };

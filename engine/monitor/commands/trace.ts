@@ -21,7 +21,7 @@ function list({ machine }: Context, pattern = '*'): string {
   return found.map(({ name, on }) => `${name} : state ${on ? 1 : 0}\n`).join('');
 }
 
-const OFF = 'The trace is off: "trace-event * on" begins to count\n';
+const OFF = 'The trace is off: "trace-event * on" starts counting\n';
 const us = (ns: number): string => `${(ns / 1000).toFixed(2)}us`;
 const share = (part: number, all: number): string => (all === 0 ? '0.00%' : `${((100 * part) / all).toFixed(2)}%`);
 
@@ -54,9 +54,9 @@ const MOST_LINES = 1024;
 /** `asked`: "/COUNT" and a filter, both optional. */
 function show({ machine }: Context, asked = ''): string {
   const [, count, filter = ''] = /^(?:\/(\d{1,9})(?:\s+|$))?(.*)$/s.exec(asked.trim())!;
-  if (filter.startsWith('/')) throw new UsageError(`info trace: '${filter.split(/\s/)[0]}' is no count of lines`);
+  if (filter.startsWith('/')) throw new UsageError(`info trace: '${filter.split(/\s/)[0]}' is not a number of lines`);
   const { ring } = tracerOf(machine);
-  if (!ring || ring.total === 0) throw new CommandError('no event was recorded: "trace-event * on" begins');
+  if (!ring || ring.total === 0) throw new CommandError('no event was recorded: "trace-event * on" starts recording');
   const lines = Math.max(1, Math.min(MOST_LINES, count === undefined ? LINES : Number(count)));
   const view = traceTail(machine, { kinds: EVENT_KINDS, filter }, lines);
   if (view.wrong !== undefined) throw new CommandError(view.wrong);
@@ -73,7 +73,7 @@ function show({ machine }: Context, asked = ''): string {
 
 async function dump({ machine, env }: Context, file: string): Promise<string> {
   const tracer = tracerOf(machine);
-  if (!tracer.ring || tracer.ring.total === 0) throw new CommandError('no event was recorded: "trace-event * on" begins');
+  if (!tracer.ring || tracer.ring.total === 0) throw new CommandError('no event was recorded: "trace-event * on" starts recording');
   if (!env.writeFile) throw new CommandError(`cannot write '${file}': there are no files here (the page saves the trace itself)`);
   try {
     await env.writeFile(file, perfettoBytes(machine, tracer));
@@ -93,7 +93,7 @@ export const traceCommands: Command[] = [
     help: 'changes status of a specific trace event',
     origin: 'qemu',
     note:
-      "The name may have `*` in it; the events are ours, with QEMU's names where it has them. The last 65,536 are kept. QEMU's third argument, a vCPU, " +
+      "The name may contain `*`; the events are the lab's, with QEMU's names if QEMU has them. The last 65,536 are kept. QEMU's third argument, a vCPU, " +
       'does not exist.',
     run: (context, args) => set(context, getString(args, 'name')!, getString(args, 'option')!),
     complete: (_context, word, words) => (words.length === 0 ? completeName(word) : ['on', 'off'].filter((each) => each.startsWith(word))),
@@ -133,10 +133,10 @@ export const traceInfo: Command[] = [
     name: 'trace',
     args: 'filter:S?',
     params: '[/count] [filter]',
-    help: 'show the last recorded events that match, alike ones in one line',
+    help: 'show the last recorded events that match; similar ones share a line',
     origin: 'lab',
     note:
-      'Words of the filter must all hold: `slot:5,6`, `reason:HLT`, `gpa:0x10000000` (its page), `vcpu:0`, `event:memslot_*`, or any text. 64 lines, with ' +
+      'All words of the filter must match: `slot:5,6`, `reason:HLT`, `gpa:0x10000000` (its page), `vcpu:0`, `event:memslot_*`, or any text. 64 lines, with ' +
       '/count up to 1,024; trace_dump writes all.',
     run: (context, args) => show(context, getString(args, 'filter')),
   },
@@ -144,11 +144,11 @@ export const traceInfo: Command[] = [
     name: 'kvm-stat',
     args: '',
     params: '',
-    help: 'show exits by reason, as perf kvm stat does, with the guest time until the vCPU went on',
+    help: 'show exits by reason, as perf kvm stat does, with the guest time until the vCPU continued',
     origin: 'lab',
     note:
-      'Counted while any trace event is on. What the lab answers on the spot takes the 8 ns of its instruction, or none; HLT and RETRY take as long as ' +
-      'the vCPU slept or waited. Slices that end for the host’s sake are no exits.',
+      'Counted while any trace event is on. An exit that the lab handles at once takes the 8 ns of its instruction, or none; HLT and RETRY take as long as ' +
+      'the vCPU slept or waited. The end of a slice does not count as an exit.',
     run: ({ machine }) => {
       const tracer = tracerOf(machine);
       const rows = tracer.stat.rows();

@@ -8,8 +8,8 @@ const REASONS: Readonly<Record<string, string>> = {
   slice: 'end of a slice, or a sample',
   memory: 'memory access that is not plain RAM, or faults',
   page: 'code page not mapped as before',
-  window: 'memory access outside its window, which is filled anew',
-  outOfLine: 'instruction that stops behind itself or faults',
+  window: 'memory access outside its window, which is filled again',
+  outOfLine: 'instruction that stops after itself or faults',
 };
 /** Lines of exits. */
 const MOST = 16;

@@ -161,7 +161,7 @@ export const machineInfo: Command[] = [
     params: '',
     help: 'show dynamic compiler info',
     origin: 'qemu',
-    note: 'Regions of several blocks take the place of translation blocks; exits and drops are counted by reason.',
+    note: 'Shows regions of several blocks instead of translation blocks; exits and drops are counted by reason.',
     run: (context) => infoJit(context.machine),
   },
   {

@@ -103,7 +103,7 @@ export const memoryInfo: Command[] = [
     params: '',
     help: 'show memory backends',
     origin: 'qemu',
-    note: '`used by`, the device that uses the backend, is ours.',
+    note: '`used by`, the device that uses the backend, is an addition of the lab.',
     run: (context) => memdev(context.machine),
     qmp: {
       name: 'query-memdev',

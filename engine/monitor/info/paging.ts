@@ -106,7 +106,7 @@ export function walkText(walk: PageWalk, symbol?: string): string {
 const MOST_RANGES = 64;
 
 export function nestedText(guests: readonly NestedGuest[]): string {
-  if (guests.length === 0) return 'no vCPU runs a guest with nested paging, or has run one whose tables are still there\n';
+  if (guests.length === 0) return 'no vCPU runs or has run a guest with nested paging whose tables still exist\n';
   return guests
     .map(({ vcpu, running, vmcb, asid, ncr3, mode, memory, whole }) => {
       const bytes = memory.reduce((sum, { start, end }) => sum + end - start, 0);
@@ -133,7 +133,7 @@ export const pagingInfo: Command[] = [
     name: 'walk',
     args: 'addr:l',
     params: 'addr',
-    help: 'show how the vCPU translates a virtual address: each page table entry on the way, the slot and host memory that it lies in, and where it leads or why it stops; of a nested guest through the nested tables too',
+    help: 'show how the vCPU translates a virtual address: each page table entry, the slot and host memory that holds it, and the result or the reason why the walk stops; for a nested guest through the nested tables too',
     origin: 'lab',
     run: ({ machine, state }, args) =>
       walkText(machine.inspect.pageWalk(getBig(args, 'addr'), state.vcpu), symbolsOf(machine).name(getBig(args, 'addr'))),
@@ -142,7 +142,7 @@ export const pagingInfo: Command[] = [
     name: 'nested',
     args: '',
     params: '',
-    help: 'show the guests that the vCPUs run by nested paging, or ran last, and the guest-physical memory that their nested tables map',
+    help: 'show the guests with nested paging that the vCPUs run or ran last, and the guest-physical memory that their nested tables map',
     origin: 'lab',
     run: ({ machine }) => nestedText(machine.inspect.nestedGuests()),
   },

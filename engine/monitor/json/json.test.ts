@@ -18,7 +18,7 @@ describe('values', () => {
     expect(shown(stream.push(bytes('"d": 3}')))).toEqual(['{"d": 3}']);
   });
 
-  it('without brackets end at the byte behind them', () => {
+  it('without brackets end at the following byte', () => {
     expect(read('12 true null "x"-0.0 1E2,')).toEqual(['12', 'true', 'null', '"x"', '-0', '100', 'JSON parse error, expecting value']);
     expect(read('12')).toEqual([]);
   });
@@ -30,7 +30,7 @@ describe('values', () => {
   });
 });
 
-describe('what is no JSON', () => {
+describe('invalid JSON', () => {
   it.each([
     ['{"a" 1}', ['missing : in object pair']],
     ['{"a": 1 "b": 2}', ['expected separator in dict']],
@@ -58,12 +58,12 @@ describe('what is no JSON', () => {
     ['"\xed\xa0\x80"', ['invalid UTF-8 sequence in string']],
     ['"\xff', ["stray '\"\ufffd'"]],
     ['"\xf0\x9f\x98\xff', ["stray '\"\ufffd\ufffd'"]],
-    ['1e999 ', ['1e999 is no number that can be kept']],
+    ['1e999 ', ['1e999 is not a number that can be represented']],
   ])('%j is refused in words', (text, errors) => {
     expect(read(text)).toEqual(errors.map((error) => `JSON parse error, ${error}`));
   });
 
-  it('is skipped up to a byte that can begin anew: a tab is none', () => {
+  it('is skipped up to a byte that can start a new value; a tab cannot', () => {
     expect(read('/ 1 "2" \t{"a": 3}')).toEqual(["JSON parse error, stray '/'", '{"a": 3}']);
     expect(read('garbage\n{"a": 1}')).toEqual(["JSON parse error, invalid keyword 'garbage'", '{"a": 1}']);
   });

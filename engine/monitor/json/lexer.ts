@@ -37,7 +37,7 @@ const isBlank = (byte: number): boolean => byte === 0x20 || byte === 0x09 || byt
 const isText = (byte: number): boolean => byte >= 0x20 && byte <= 0xfd;
 const STRUCTURE = '{}[]:,';
 
-/** What a byte does to a token: the next state; 'ends' with it, as this type; or it stands 'behind' the token of this type. */
+/** What a byte does to a token: the next state; 'ends': the byte is the last of a token of this type; 'behind': the byte follows the token. */
 type Step = State | { ends: TokenType } | { behind: TokenType };
 
 const STRING_ENDS: Step = { ends: 'string' };

@@ -94,7 +94,7 @@ function numberOf({ type, text }: Token): JsonValue {
     if (exact >= LEAST && exact <= MOST) return exact;
   }
   const value = Number(text);
-  if (!Number.isFinite(value)) throw new JsonError(`${text.slice(0, 40)} is no number that can be kept`);
+  if (!Number.isFinite(value)) throw new JsonError(`${text.slice(0, 40)} is not a number that can be represented`);
   return new JsonFloat(value);
 }
 

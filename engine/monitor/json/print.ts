@@ -1,7 +1,7 @@
 /** JSON as QEMU prints it: ASCII, a blank after each colon and comma. */
 import { JsonFloat, type JsonValue } from './parse';
 
-/** Text that stands for a value as it is. */
+/** Text that is printed as a value without quoting. */
 class Printed {
   constructor(readonly text: string) {}
 }
