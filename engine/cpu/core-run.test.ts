@@ -1,6 +1,6 @@
 /** Slices, faults, self-modifying and page-crossing code, REP restart, mode switches, interrupts: how the core runs programs. */
 import { beforeEach, describe, expect, it } from 'vitest';
-import { HOST_BASE, PAGE_SIZE } from '../abi/layout';
+import { HOST_BASE, PAGE_SIZE, VCPU_BASE, VCPU_RECORD_SIZE } from '../abi/layout';
 import { VCPU_BREAK_ICOUNT, VCPU_EXIT_REQUEST, VCPU_HALTED, VCPU_IRQ_PENDING, VCPU_SLICE_END } from '../abi/vcpu';
 import { hex, TestCore } from '../../test/support/core';
 
@@ -69,6 +69,15 @@ function mixed(slice: number): TestCore {
   expect(core.run(10_000_000, slice)).toBe(EXIT_HLT);
   return core;
 }
+
+it('is in its power-on state when it is loaded, though its loop has run', () => {
+  const test = new TestCore();
+  const record = () => new Uint8Array(test.memory.buffer.slice(VCPU_BASE, VCPU_BASE + VCPU_RECORD_SIZE));
+  test.core.init();
+  const loaded = record();
+  test.core.resetVcpu(0);
+  expect(loaded).toEqual(record());
+});
 
 describe('slices', () => {
   it('end exactly at the budget, whatever the blocks', () => {

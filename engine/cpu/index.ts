@@ -7,6 +7,7 @@ import { restoreTlb, retag } from './mmu-tlb';
 import { blockOf, cpu, selectCpu } from './state';
 import { resetVcpu as powerOn } from './system';
 import { noteRange, startTracking } from './track';
+import { warmUp } from './warm-up';
 import { breaksIn } from './watch';
 
 export { traceExceptions } from './events';
@@ -53,6 +54,7 @@ export function init(): void {
   for (let vcpu = 0; vcpu < MAX_VCPUS; vcpu++) powerOn(vcpu);
   selectCpu(blockOf(0));
   dropAllCode();
+  warmUp();
 }
 
 export function getRflags(vcpu: i32): u32 {

@@ -42,14 +42,31 @@ export async function loadCore(
   const imports = coreImports(host, wiring, jit);
   const environment = { env: { ...imports, memory: host.memory, abort: () => {} } };
   try {
-    const module = core instanceof WebAssembly.Module ? core : await WebAssembly.compile(core);
-    const instance = await WebAssembly.instantiate(module, environment as unknown as WebAssembly.Imports);
+    const instance = await instantiate(core, environment as unknown as WebAssembly.Imports);
     const exports = instance.exports as unknown as CoreExports;
     exports.init();
     jit?.attach(exports);
     return exports;
   } catch (error) {
     throw new MachineError(`core.wasm cannot be loaded: ${(error as Error).message}`);
+  }
+}
+
+/**
+ * At once where that is allowed: it takes some milliseconds. Node, as long as nothing else keeps its event loop alive, does not go on from an
+ * asynchronous compilation before all work of its other threads is done, and the interpreter's optimisation is such work (engine/cpu/warm-up.ts).
+ */
+async function instantiate(
+  core: Uint8Array<ArrayBuffer> | WebAssembly.Module,
+  imports: WebAssembly.Imports,
+): Promise<WebAssembly.Instance> {
+  try {
+    return new WebAssembly.Instance(core instanceof WebAssembly.Module ? core : new WebAssembly.Module(core), imports);
+  } catch (error) {
+    // A browser's main thread compiles only small modules at once.
+    if (!(error instanceof RangeError)) throw error;
+    const module = core instanceof WebAssembly.Module ? core : await WebAssembly.compile(core);
+    return WebAssembly.instantiate(module, imports);
   }
 }
 
