@@ -294,10 +294,10 @@ export class FrameEmitter extends FlagsEmitter {
   }
 
   /**
-   * RIP holds a computed target: goes to `dispatch` with ENTRY set if it is an entry in a verified page, else exits. The table has
-   * 8-byte cells {i32 distance from the first page, u16 entry, u16 page bits}, found by a perfect hash.
+   * RIP holds a computed target: goes to `dispatch` with ENTRY set if it is an entry in a verified page, else does `otherwise` and exits. The
+   * table has 8-byte cells {i32 distance from the first page, u16 entry, u16 page bits}, found by a perfect hash.
    */
-  computedJump(table: { address: number; multiplier: number; shift: number }, dispatch: () => void): void {
+  computedJump(table: { address: number; multiplier: number; shift: number }, dispatch: () => void, otherwise: () => void): void {
     const { code } = this;
     code.get(RIP);
     code.get(PAGE);
@@ -326,7 +326,18 @@ export class FrameEmitter extends FlagsEmitter {
     dispatch();
     code.end();
     code.end();
+    otherwise();
     this.exitJump();
+  }
+
+  /** Is the address in RIP the one at this distance from the first page? */
+  ripIs(delta: number): void {
+    const { code } = this;
+    code.get(RIP);
+    code.get(PAGE);
+    code.i64Const(delta);
+    code.i64Add();
+    code.i64Eq();
   }
 
   gpr(offset: number): number {

@@ -39,6 +39,8 @@ export interface Node {
   /** Deltas of the next block and of the target of its branch or call. */
   next: number | undefined;
   target: number | undefined;
+  /** That of the last target of its computed call. */
+  seen: number | undefined;
 }
 
 export interface Graph {
@@ -96,6 +98,7 @@ export function discover(view: DataView, source: CodeSource, block: number, page
       last,
       next: goesOn ? start + last.offset + last.length : undefined,
       target: branches && form === 'near' && action !== 'fall' ? start + last.displacement : undefined,
+      seen: undefined,
     };
     graph.nodes.set(delta, node);
     instructions += records.count;
@@ -105,6 +108,7 @@ export function discover(view: DataView, source: CodeSource, block: number, page
       if (Math.abs(seen) < NEAR) {
         queue.push(seen);
         graph.entries.add(seen);
+        if (action === 'call') node.seen = seen;
       }
     }
     if (node.next !== undefined) {
@@ -138,4 +142,26 @@ export function discover(view: DataView, source: CodeSource, block: number, page
   }
   for (const entry of graph.entries) if (!graph.nodes.has(entry)) graph.entries.delete(entry);
   return graph;
+}
+
+/** Most addresses that a return is compared with. */
+const RETURNS = 3;
+
+/** Where returns go (deltas): behind the calls of the function that they are in. Those of more than RETURNS calls are left out. */
+export function returnsOf({ nodes }: Graph): ReadonlyMap<Node, readonly number[]> {
+  const found = new Map<Node, Set<number>>();
+  for (const { last, next, target, seen } of nodes.values()) {
+    const called = target ?? seen;
+    if (last.row.action !== 'call' || next === undefined || called === undefined) continue;
+    // Calls on the way are stepped over.
+    const queue = new Set([called]);
+    for (const delta of queue) {
+      const node = nodes.get(delta);
+      if (node === undefined) continue;
+      if (node.last.row.action === 'ret') found.set(node, (found.get(node) ?? new Set()).add(next));
+      if (node.next !== undefined) queue.add(node.next);
+      if (node.target !== undefined && node.last.row.action !== 'call') queue.add(node.target);
+    }
+  }
+  return new Map([...found].filter(([, deltas]) => deltas.size <= RETURNS).map(([node, deltas]) => [node, [...deltas]]));
 }

@@ -3,14 +3,14 @@ import { mayMiss, type Plan, planAccesses } from './accesses';
 import { Emitter } from './emitter';
 import { followFlags, wordsOf } from './flag-flow';
 import { effectOf, type Flags, IN_RECORD, mayLeave, readsFlags } from './flag-kinds';
-import type { Graph, Node } from './graph';
+import { type Graph, type Node, returnsOf } from './graph';
 import { fillJumps, type JumpTable, planJumps, type Table } from './jump-table';
-import { CALLEES, ENTRY, LOCALS, PAGE, REGION_TYPE, Reason, RIP, X, X87_LOCALS } from './locals';
+import { CALLEES, ENTRY, LOCALS, PAGE, REGION_TYPE, Reason, RIP, X87_LOCALS } from './locals';
 import { moduleOf } from './module';
 import { OPERATION_WRITERS } from './operations';
 import type { Instruction } from './records';
 import { changedBy, usedBy } from './registers';
-import { canonical, popReturn, push } from './stack';
+import { canonical, canonicalReturn, popReturn, push } from './stack';
 import { Structure } from './structure';
 import { isVector, vectorRegisters } from './vector-forms';
 import { vector } from './vectors';
@@ -69,6 +69,8 @@ class RegionWriter {
   private readonly windows = new Map<string, number>();
   private readonly nodes: Node[];
   private readonly numberOf = new Map<number, number>();
+  /** Where each return goes, as far as its function is called in the region. */
+  private readonly returns: ReadonlyMap<Node, readonly number[]>;
   private structure!: Structure;
   private flagsAt: Flags[] = [];
   private table!: JumpTable;
@@ -79,6 +81,7 @@ class RegionWriter {
   ) {
     this.nodes = [...graph.nodes.values()];
     for (const [index, node] of this.nodes.entries()) this.numberOf.set(node.delta, index + 1);
+    this.returns = returnsOf(graph);
   }
 
   private successors(node: Node): number[] {
@@ -89,7 +92,8 @@ class RegionWriter {
     const { family, action } = node.last.row;
     if (family === 'out-of-line') return inside(node.next);
     if (family !== 'branch') return [];
-    if (action === 'call') return inside(node.target);
+    if (action === 'call') return inside(node.target ?? node.seen);
+    if (action === 'ret') return (this.returns.get(node) ?? []).flatMap(inside);
     return [...inside(node.target), ...inside(node.next)];
   }
 
@@ -246,8 +250,20 @@ class RegionWriter {
       throw new Error(`flags ${wordsOf(flags)} reach a block that takes them for ${wordsOf(expected)}`);
   }
 
-  private computed(): void {
-    this.e.computedJump(this.table, () => this.structure.dispatch(this.e.code));
+  /** Goes to the address in RIP: `likely` ones are compared first. `otherwise`: what comes before an exit. */
+  private computed(node: Node, to: (target: number) => void, likely: readonly number[], otherwise: () => void = () => {}): void {
+    const { e } = this;
+    const { flags } = e;
+    for (const delta of likely) {
+      if (!this.numberOf.has(delta)) continue;
+      e.ripIs(delta);
+      e.code.if();
+      this.go(node, delta, to);
+      e.code.end();
+      e.pageDelta = this.graph.pages[node.page]!.delta;
+      e.flags = flags;
+    }
+    e.computedJump(this.table, () => this.structure.dispatch(e.code), otherwise);
   }
 
   private returnAddress(at: Instruction): () => void {
@@ -296,17 +312,21 @@ class RegionWriter {
       this.go(node, node.target!, to);
       return;
     }
-    if (action === 'ret') popReturn(e, at);
-    else {
-      if (form === 'r') e.readRegister(at.source, 3);
-      else e.load(at, 3);
-      code.set(X);
-      canonical(e, at);
-      code.get(X);
-      code.set(RIP);
-      if (action === 'call') push(e, at, this.returnAddress(at), form === 'r' ? 0 : 1);
+    if (action === 'ret') {
+      popReturn(e, at);
+      this.computed(node, to, this.returns.get(node) ?? [], () => canonicalReturn(e, at));
+      return;
     }
-    this.computed();
+    if (form === 'r') e.readRegister(at.source, 3);
+    else e.load(at, 3);
+    code.set(RIP);
+    if (action !== 'call') {
+      this.computed(node, to, [], () => canonical(e, at));
+      return;
+    }
+    canonical(e, at);
+    push(e, at, this.returnAddress(at), form === 'r' ? 0 : 1);
+    this.computed(node, to, node.seen === undefined ? [] : [node.seen]);
   }
 }
 

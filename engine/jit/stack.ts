@@ -40,26 +40,33 @@ export function push(e: Emitter, at: Instruction, value: () => void, which = 0):
   e.writeRegister(RSP, 3);
 }
 
-/** Reads the return address into RIP, and exits to the interpreter if it is not canonical. */
+/** Pops the return address into RIP. */
 export function popReturn(e: Emitter, at: Instruction): void {
   const { code } = e;
   e.operand(at);
   e.host();
   e.loadSized(3);
-  code.set(X);
-  canonical(e, at);
+  code.set(RIP);
   code.get(e.gpr(RSP));
   code.i64Const(8 + at.low);
   code.i64Add();
   e.writeRegister(RSP, 3);
-  code.get(X);
-  code.set(RIP);
 }
 
-/** Exits before the instruction unless the target in X is canonical. */
-export function canonical(e: Emitter, at: Instruction): void {
+/** Exits before the return unless the address that it popped is canonical. */
+export function canonicalReturn(e: Emitter, at: Instruction): void {
+  canonical(e, at, () => {
+    e.code.get(e.gpr(RSP));
+    e.code.i64Const(-8 - at.low);
+    e.code.i64Add();
+    e.writeRegister(RSP, 3);
+  });
+}
+
+/** Exits before the instruction, behind `undo`, unless the target in RIP is canonical. */
+export function canonical(e: Emitter, at: Instruction, undo?: () => void): void {
   const { code } = e;
-  code.get(X);
+  code.get(RIP);
   code.i64Const(0x800000000000n);
   code.i64Add();
   code.i64Const(48);
@@ -67,6 +74,7 @@ export function canonical(e: Emitter, at: Instruction): void {
   code.i64Eqz();
   code.i32Eqz();
   code.unlikelyIf();
+  undo?.();
   e.exitBefore(at, at.number);
   code.end();
 }
