@@ -85,10 +85,12 @@ export const VCPU_TLB_NOTES = VCPU_FILL_LOG + FILL_LOG_CAPACITY * 2;
 /** Windows filled since the last drop: WINDOW_LIST_CAPACITY u16 cell numbers (bit 12: user table). */
 export const VCPU_WINDOW_LIST = VCPU_TLB_NOTES + 16384;
 export const WINDOW_LIST_CAPACITY = 2048;
-export const VCPU_CACHES_END = VCPU_WINDOW_LIST + WINDOW_LIST_CAPACITY * 2;
+/** One u32 for each TLB entry of both tables: its TLB_GFN (tlb.ts), or what that was. Side by side a range of gfns is found sooner. */
+export const VCPU_TLB_GFNS = VCPU_WINDOW_LIST + WINDOW_LIST_CAPACITY * 2;
+export const VCPU_CACHES_END = VCPU_TLB_GFNS + 65536;
 /** Software TLBs: two tables (supervisor, user) of TLB_ENTRIES entries (tlb.ts). */
 export const VCPU_TLB_SIZE = 0x80000;
-export const VCPU_TLB = 0x30000;
+export const VCPU_TLB = 0x40000;
 /** Windows of compiled code (tlb.ts): two tables as far apart as the TLB's, so one address leads compiled code to both. */
 export const VCPU_WINDOWS = VCPU_TLB + VCPU_TLB_SIZE;
 /**

@@ -34,6 +34,7 @@ import {
   VCPU_LARGE_FILTER,
   VCPU_STATS,
   VCPU_TLB,
+  VCPU_TLB_GFNS,
   WRITTEN_PAGES,
 } from '../abi/index';
 import { clearFrameCaches, dirtyFrame, frame } from './frames';
@@ -108,6 +109,11 @@ function clearTags(entry: usize): void {
 @inline
 function numberIn(context: usize, entry: usize): u32 {
   return <u32>((entry - (context + VCPU_TLB)) >> 5);
+}
+/** Where VCPU_TLB_GFNS has the gfn of this entry. */
+@inline
+function gfnAt(context: usize, number: u32): usize {
+  return context + VCPU_TLB_GFNS + ((<usize>number) << 2);
 }
 /** This entry of the tables in use is about to lose its page. */
 @inline
@@ -219,6 +225,7 @@ function enter(page: u64, table: usize, gfn: u64, answer: u32): void {
   store<u64>(entry, walkNx ? NO_TAG : page, TLB_TAG_EXEC);
   store<u32>(entry, host - <u32>page, TLB_ADDEND);
   store<u32>(entry, <u32>gfn, TLB_GFN);
+  store<u32>(gfnAt(tlbCells, number), <u32>gfn);
   if (armed || tracking) {
     retagEntry(cpu, entry);
     // A window that has the page would go past the mark.
@@ -301,6 +308,7 @@ export function restoreTlb(block: usize): void {
     let entry = tablesOf(i);
     for (const end = entry + 2 * TABLE_BYTES; entry < end; entry += TLB_ENTRY_SIZE) {
       retagEntry(block, entry);
+      store<u32>(gfnAt(contextOf(i), numberIn(contextOf(i), entry)), load<u32>(entry, TLB_GFN));
       const tag = load<u64>(entry, TLB_TAG_WRITE);
       if (tag == NO_TAG) continue;
       noteWritten((<u32>tag & ~1) + load<u32>(entry, TLB_ADDEND));
@@ -393,6 +401,38 @@ function dropLinear(va: u64, shift: u64, first: usize, count: usize): void {
   }
 }
 
+/** Drops the entry, or its write tag. Did it lose something? */
+function dropOne(entry: usize, writeOnly: bool): bool {
+  if (writeOnly) {
+    if (load<u64>(entry, TLB_TAG_WRITE) == NO_TAG) return false;
+    store<u64>(entry, NO_TAG, TLB_TAG_WRITE);
+    return true;
+  }
+  if (isEmpty(entry)) return false;
+  clearTags(entry);
+  return true;
+}
+
+/** As dropRange, in one context. `length` -1: everything. */
+function dropIn(context: usize, first: u32, length: u32, writeOnly: bool): i32 {
+  const all = length == 0xffffffff;
+  const from = i32x4.splat(<i32>first);
+  const most = i32x4.splat(<i32>length);
+  let dropped = 0;
+  let covered = false;
+  for (let four: u32 = 0; four < <u32>(2 * TLB_ENTRIES); four += 4) {
+    if (!all && !v128.any_true(i32x4.lt_u(i32x4.sub(v128.load(gfnAt(context, four)), from), most))) continue;
+    for (let number = four; number < four + 4; number++) {
+      const entry = context + VCPU_TLB + ((<usize>number) << 5);
+      if ((load<u32>(entry, TLB_GFN) - first >= length && !all) || !dropOne(entry, writeOnly)) continue;
+      covered = covered || isCovered(context, number);
+      dropped++;
+    }
+  }
+  if (covered) dropWindows(context);
+  return dropped;
+}
+
 /** Drops entries of gfns [start, start + npages) on all vCPUs (writeOnly: only their write tags). How many lost something. */
 function dropRange(start: f64, npages: f64, writeOnly: bool): i32 {
   clearFrameCaches();
@@ -401,23 +441,7 @@ function dropRange(start: f64, npages: f64, writeOnly: bool): i32 {
   if (length == 0) return 0;
   let dropped = 0;
   for (let index = 0; index < PAIRS; index++) {
-    if (!((usedTlbs >> index) & 1)) continue;
-    const context = contextOf(index);
-    let covered = false;
-    let entry: usize = tablesOf(index);
-    for (const end = entry + 2 * TABLE_BYTES; entry < end; entry += TLB_ENTRY_SIZE) {
-      if (load<u32>(entry, TLB_GFN) - first >= length && length != 0xffffffff) continue;
-      if (writeOnly) {
-        if (load<u64>(entry, TLB_TAG_WRITE) == NO_TAG) continue;
-        store<u64>(entry, NO_TAG, TLB_TAG_WRITE);
-      } else {
-        if (isEmpty(entry)) continue;
-        clearTags(entry);
-      }
-      covered = covered || isCovered(context, numberIn(context, entry));
-      dropped++;
-    }
-    if (covered) dropWindows(context);
+    if ((usedTlbs >> index) & 1) dropped += dropIn(contextOf(index), first, length, writeOnly);
   }
   if (!writeOnly) count(STAT_ZAPPED_ENTRIES, dropped);
   return dropped;
