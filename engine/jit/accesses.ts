@@ -3,6 +3,7 @@
  * followed through additions, LEA, moves, pushes and pops. The first access of a group tests for all, so the later ones cannot fail.
  */
 import { VCPU_GPR } from '../abi/vcpu';
+import { isShortDivision } from './division-forms';
 import { type Instruction, isShort, VREG_EA, VREG_PAGE } from './records';
 import { fieldsOf, isVector, vectorFormOf } from './vector-forms';
 import { isShortX87, x87Operand } from './x87-forms';
@@ -268,7 +269,7 @@ class Planner {
   /** `changes`: bits of the registers that an instruction may change. */
   run(instructions: readonly Instruction[], changes: (at: Instruction) => number): Plan {
     for (const at of instructions) {
-      if (at.row.family === 'out-of-line' && !isVector(at) && !isShortX87(at)) {
+      if (at.row.family === 'out-of-line' && !isVector(at) && !isShortX87(at) && !isShortDivision(at)) {
         // A handler of the core may do anything.
         for (let register = 0; register < 16; register++) this.forget(register);
         this.open.clear();

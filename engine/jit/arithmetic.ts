@@ -1,12 +1,15 @@
-/** ADD to CMP, TEST, INC to NOT, shifts and IMUL. */
+/** ADD to CMP, TEST, INC to NOT, shifts, IMUL and DIV. */
+import { AUX_SIZE } from '../abi/record';
 import { VCPU_GPR } from '../abi/vcpu';
 import type { Emitter } from './emitter';
 import { Kind } from './flag-kinds';
-import { T } from './locals';
+import { T, X, Y, Z } from './locals';
 import { cut, localsOf, store, type Two, two } from './operands';
-import type { Instruction } from './records';
+import type { Instruction, Size } from './records';
 
+const RAX = VCPU_GPR;
 const RCX = VCPU_GPR + 8;
+const RDX = VCPU_GPR + 16;
 
 const ALU: Record<string, Two> = {
   add: 'Add',
@@ -210,4 +213,75 @@ export function multiply(e: Emitter, at: Instruction): void {
     () => code.get(b),
     () => code.get(r),
   );
+}
+
+/** DIV and IDIV by a register whose dividend is RAX, zero- or sign-extended into RDX; DIV of 32 bits any. Others exit, and so does what faults. */
+export function divide(e: Emitter, at: Instruction): void {
+  const { code } = e;
+  const size = (at.aux & AUX_SIZE) as Size;
+  const signed = at.row.name === 'idiv';
+  const wide = size === 3;
+  const extended = (): void => {
+    if (wide) return;
+    if (signed) code.i64ExtendI32S();
+    else code.i64ExtendI32U();
+  };
+  e.readRegister(at.source, size);
+  extended();
+  code.set(Y);
+  e.readRegister(RAX, size);
+  extended();
+  code.set(X);
+  e.readRegister(RDX, size);
+  extended();
+  code.set(Z);
+  if (!wide && !signed) {
+    // A quotient of more than 32 bits, or none.
+    code.get(Z);
+    code.get(Y);
+    code.i64GeU();
+  } else {
+    code.get(Z);
+    if (signed) {
+      code.get(X);
+      code.i64Const(63);
+      code.i64ShrS();
+    } else code.i64Const(0);
+    code.i64Ne();
+    // By 0, and by -1, of which the least number has no quotient.
+    code.get(Y);
+    code.i64Const(signed ? 1 : 0);
+    code.i64Add();
+    code.i64Const(signed ? 2 : 1);
+    code.i64LtU();
+    code.i32Or();
+  }
+  code.unlikelyIf();
+  e.exitBefore(at, at.number);
+  code.end();
+  if (!wide && !signed) {
+    code.get(Z);
+    code.i64Const(32);
+    code.i64Shl();
+    code.get(X);
+    code.i64Or();
+    code.set(X);
+  }
+  code.get(X);
+  code.get(Y);
+  if (signed) code.i64DivS();
+  else code.i64DivU();
+  code.set(Z);
+  const put = (register: number): void => {
+    if (!wide) code.i32WrapI64();
+    e.writeRegister(register, size);
+  };
+  code.get(Z);
+  put(RAX);
+  code.get(X);
+  code.get(Z);
+  code.get(Y);
+  code.i64Mul();
+  code.i64Sub();
+  put(RDX);
 }

@@ -2,6 +2,7 @@
  * Flags in compiled code. The last operation that set them leaves its kind and operands in locals. Conditions are computed from those, and an exit
  * passes them to the core (engine/cpu/region-flags.ts, with the same numbers), which computes the flags on demand.
  */
+import { isShortDivision } from './division-forms';
 import type { Instruction, Size } from './records';
 import { isVector } from './vector-forms';
 import { isShortX87, setsFlags } from './x87-forms';
@@ -62,7 +63,7 @@ const ALU_KINDS: Record<string, number> = {
 /** 'none': does not change the flags; 'some': changes some of them, or in a way that compiled code does not follow. */
 export function effectOf(at: Instruction): 'none' | 'some' | { kind: number; size: Size } {
   const { row } = at;
-  if (row.quiet || isVector(at)) return 'none';
+  if (row.quiet || isVector(at) || isShortDivision(at)) return 'none';
   if (isShortX87(at)) return setsFlags(at) ? { kind: Kind.GIVEN, size: 3 } : 'none';
   switch (row.family) {
     case 'alu':
@@ -85,7 +86,7 @@ export function effectOf(at: Instruction): 'none' | 'some' | { kind: number; siz
 /** Does the instruction read flags? */
 export function readsFlags(at: Instruction): boolean {
   const { row } = at;
-  if (isVector(at) || isShortX87(at)) return false;
+  if (isVector(at) || isShortX87(at) || isShortDivision(at)) return false;
   if (row.family === 'condition' || row.family === 'out-of-line' || row.action === 'jcc') return true;
   return row.action === 'adc' || row.action === 'sbb' || ((row.action === 'inc' || row.action === 'dec') && row.family === 'unary');
 }

@@ -1,5 +1,7 @@
 /** Writes a region: the nodes of its graph in structured control flow, flags followed across them, computed jumps through a table. */
 import { mayMiss, type Plan, planAccesses } from './accesses';
+import { divide } from './arithmetic';
+import { isShortDivision } from './division-forms';
 import { Emitter } from './emitter';
 import { followFlags, wordsOf } from './flag-flow';
 import { effectOf, type Flags, IN_RECORD, mayLeave, readsFlags } from './flag-kinds';
@@ -55,6 +57,7 @@ function writerOf(at: Instruction): ((e: Emitter, at: Instruction) => void) | un
   const writer = OPERATION_WRITERS[at.row.family];
   if (writer !== undefined) return writer;
   if (isVector(at)) return vector;
+  if (isShortDivision(at)) return divide;
   if (isShortX87(at)) return x87;
   return at.row.family === 'out-of-line' ? (e) => e.callCold(at) : undefined;
 }

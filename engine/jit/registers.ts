@@ -1,5 +1,6 @@
 /** Which general registers an instruction reads or writes, as bits by register number. */
 import { VCPU_GPR } from '../abi/vcpu';
+import { isShortDivision } from './division-forms';
 import { isGpr } from './locals';
 import type { Instruction } from './records';
 import { isVector, vectorRegisters } from './vector-forms';
@@ -59,6 +60,10 @@ function note(at: Instruction): void {
   if (row.family !== 'out-of-line') {
     changed = changes(at);
     used |= reads(at);
+  }
+  if (isShortDivision(at)) {
+    changed = RAX | RDX;
+    used |= bitOf(at.source);
   }
   if (vector) changed |= vectorRegisters(at).general;
   at.changed = changed;

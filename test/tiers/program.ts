@@ -124,7 +124,7 @@ export class ProgramWriter {
     const wide = size > 0 ? 1 : 0;
     const memory = random.below(3) === 0;
     const reg = this.register();
-    switch (random.below(34)) {
+    switch (random.below(35)) {
       case 0:
       case 1:
       case 2:
@@ -149,6 +149,17 @@ export class ProgramWriter {
       case 8:
         this.modrm(size, [0xf6 | wide], 2 + random.below(2), memory, size === 0);
         return;
+      case 34: {
+        // Mostly by an odd number, with the dividend in RAX alone: else it may fault, which ends the program.
+        const signed = random.below(2) === 1;
+        const rex = random.below(2) === 1 ? 0x48 : 0x40;
+        const by = random.of([1, 3, 5, 6, 7, 8, 9, 10, 11, 12, 13]);
+        const high = by >> 3;
+        if (random.below(16)) this.emit(rex | high, 0x83, 0xc8 | (by & 7), 1);
+        if (random.below(16)) this.emit(rex, ...(signed ? [0x99] : [0x31, 0xd2]));
+        this.emit(rex | high, 0xf7, (signed ? 0xf8 : 0xf0) | (by & 7));
+        return;
+      }
       case 9:
       case 10:
         this.modrm(size, [0x88 | (random.below(2) << 1) | wide], reg, memory, size === 0);
