@@ -7,7 +7,7 @@ describe('a file of unknown kind', () => {
   it.each([
     ['', /empty/],
     ['no snapshot at all', /^it is not a machine snapshot, layout or replay$/],
-    ['MSLM', /no machine snapshot|cut short/],
+    ['MSLM', /not a machine snapshot|cut short/],
     ['{"format":1', /./],
     ['{}', /./],
   ])('%j is refused with one line', async (text, reason) => {

@@ -101,7 +101,7 @@ test('a snapshot is exported and imported as a file; a damaged one is refused wi
   for (const [name, bytes, reason] of [
     ['flipped.mslm', flipped, /flipped\.mslm was refused: .*checksum differs.* memlab keeps running/],
     ['cut.mslm', file.subarray(0, file.length - 100), /cut\.mslm was refused: .*cut short/],
-    ['picture.png', Buffer.from('\x89PNG\r\n\x1a\nrest of it'), /picture\.png was refused: .*no machine snapshot/],
+    ['picture.png', Buffer.from('\x89PNG\r\n\x1a\nrest of it'), /picture\.png was refused: .*not a machine snapshot/],
     ['broken.json', Buffer.from('{"format":1'), /broken\.json was refused: /],
     ['empty.mslm', Buffer.alloc(0), /empty\.mslm was refused: .*empty/],
   ] as const) {
