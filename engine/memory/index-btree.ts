@@ -104,62 +104,56 @@ export class BTreeIndex implements GfnIndex {
     for (let m = Math.floor(place / LINE_KEYS); m < MARKS; m++) marks[node * MARKS + m] = keys[node * ORDER + m * LINE_KEYS]!;
   }
 
-  /**
-   * Place in `node` of the greatest key <= gfn; 0 when all are greater. Without branches that depend on gfn, see ArrayIndex. For the root:
-   * its size is the same at each lookup, so the number of steps is guessed right.
-   */
-  private placeInRoot(node: number, gfn: number): number {
-    const keys = this.keys;
-    const start = node * ORDER;
-    let at = start;
-    let left = this.sizes[node]!;
-    while (left > 1) {
-      const half = left >> 1;
-      at += half & -(keys[at + half]! <= gfn);
-      left -= half;
-    }
-    return at - start;
+  /** Place in `node` of the greatest key <= gfn; 0 when all are greater. */
+  private place(node: number, gfn: number): number {
+    return this.search(node, gfn) - node * ORDER;
   }
 
   /**
-   * The same with a fixed number of steps for nodes of any size: places that are not in use hold infinity. Comparisons within a line do not wait
-   * for one another, so seven of them take less time than three steps of a search.
+   * The same as an index into `keys` and `items`. No branch depends on gfn, see ArrayIndex. Unused places hold infinity, so nodes of any size take
+   * the same steps. The exception is a root with few keys; it has few at each lookup, so the processor predicts that branch.
    */
-  private place(node: number, gfn: number): number {
-    const marks = this.marks;
-    const start = node * MARKS;
-    let at = start + (LINE_KEYS & -(marks[start + LINE_KEYS]! <= gfn));
-    at += notAbove(marks, at, gfn);
-    at *= LINE_KEYS;
-    return at + notAbove(this.keys, at, gfn) - node * ORDER;
+  private search(node: number, gfn: number): number {
+    const start = Math.imul(node, MARKS);
+    const line = this.sizes[node]! > LINE_KEYS ? lastMark(this.marks, start, gfn) : start;
+    return lastInLine(this.keys, Math.imul(line, LINE_KEYS), gfn);
   }
 
   find(gfn: number): number {
     const items = this.items;
-    let at = this.root * ORDER + this.placeInRoot(this.root, gfn);
-    for (let level = this.depth; level > 0; level--) {
-      const node = items[at]!;
-      at = node * ORDER + this.place(node, gfn);
+    let at = 0;
+    let record = this.root;
+    for (let level = this.depth; level >= 0; level--) {
+      at = this.search(record, gfn);
+      record = items[at]!;
     }
-    let record = items[at]!;
     let base = this.keys[at]!;
     if (gfn < base) {
-      // The leaf's first keys were removed since its separator was set: a slot that reaches over this gfn ends the leaf before it.
-      record = this.floor(gfn);
+      record = this.endOfLeafBefore(gfn);
       base = this.table.base[record]!;
     }
     foundBase[0] = base;
-    const offset = gfn - base;
-    return offset >= 0 && offset < this.table.pagesOf(record) ? record : 0;
+    return gfn - base < this.table.pagesOf(record) ? record : 0;
   }
 
+  /** Descends as `find` does. A shared function would cost each lookup a call: V8 inlines only so much. */
   floor(gfn: number): number {
+    const items = this.items;
+    let at = 0;
+    let record = this.root;
+    for (let level = this.depth; level >= 0; level--) {
+      at = this.search(record, gfn);
+      record = items[at]!;
+    }
+    return gfn < this.keys[at]! ? this.endOfLeafBefore(gfn) : record;
+  }
+
+  /** The leaf's first keys were removed since its separator was set: the slot before gfn ends the leaf before it. */
+  private endOfLeafBefore(gfn: number): number {
     if (this.count === 0) return 0;
-    const leaf = this.descend(gfn);
-    const place = this.place(leaf, gfn);
-    if (this.keys[leaf * ORDER + place]! <= gfn) return this.items[leaf * ORDER + place]!;
+    this.descend(gfn);
     const before = this.neighbourLeaf(-1);
-    return before >= 0 ? this.items[before * ORDER + this.sizes[before]! - 1]! : 0;
+    return before < 0 ? 0 : this.items[before * ORDER + this.sizes[before]! - 1]!;
   }
 
   above(gfn: number): number {
@@ -380,15 +374,20 @@ export class BTreeIndex implements GfnIndex {
   }
 }
 
-/** How many of the seven keys behind `at`, which are ascending, are <= gfn. */
-function notAbove(keys: Float64Array, at: number, gfn: number): number {
-  return (
-    +(keys[at + 1]! <= gfn) +
-    +(keys[at + 2]! <= gfn) +
-    +(keys[at + 3]! <= gfn) +
-    +(keys[at + 4]! <= gfn) +
-    +(keys[at + 5]! <= gfn) +
-    +(keys[at + 6]! <= gfn) +
-    +(keys[at + 7]! <= gfn)
-  );
+/**
+ * Index of the last of MARKS marks from `start` on that is <= gfn; `start` if there is none. The three comparisons of a four-way step do not wait
+ * for one another. Here and below, `| 0` spares V8 an overflow check for each sum.
+ */
+function lastMark(marks: Float64Array, start: number, gfn: number): number {
+  const fourths = +(marks[(start + 4) | 0]! <= gfn) + +(marks[(start + 8) | 0]! <= gfn) + +(marks[(start + 12) | 0]! <= gfn);
+  return lastOfFour(marks, (start + (fourths << 2)) | 0, gfn);
+}
+
+/** The same for the keys of one line. */
+function lastInLine(keys: Float64Array, start: number, gfn: number): number {
+  return lastOfFour(keys, (start + (4 & -(keys[(start + 4) | 0]! <= gfn))) | 0, gfn);
+}
+
+function lastOfFour(keys: Float64Array, start: number, gfn: number): number {
+  return (start + +(keys[(start + 1) | 0]! <= gfn) + +(keys[(start + 2) | 0]! <= gfn) + +(keys[(start + 3) | 0]! <= gfn)) | 0;
 }

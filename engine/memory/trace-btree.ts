@@ -36,23 +36,20 @@ class Tracer {
 
   find(table: SlotTable): IndexTrace {
     const { trace, tree, gfn } = this;
-    let node = tree.root;
-    let at = this.at(node, this.placeInRoot());
-    for (let level = tree.depth; level > 0; level--) {
-      this.step(node, at, false);
-      node = this.item(at);
-      at = this.at(node, this.place(node));
+    let at = 0;
+    let record = tree.root;
+    for (let level = tree.depth; level >= 0; level--) {
+      at = this.search(record);
+      if (tree.count > 0) this.step(record, at, level === 0 && gfn < tree.keys[at]!);
+      record = this.item(at);
     }
-    let record = this.item(at);
     trace.read('keys', at, 8);
     let offset = gfn - tree.keys[at]!;
-    if (tree.count > 0) this.step(node, at, offset < 0);
     if (offset < 0) {
       record = this.floor();
       trace.read('base', record, 8);
       offset = gfn - table.base[record]!;
     }
-    if (offset < 0) return trace;
     trace.readPages(record);
     if (offset < table.pagesOf(record)) trace.record = record;
     return trace;
@@ -79,40 +76,41 @@ class Tracer {
     return this.tree.sizes[node]!;
   }
 
-  private compare(at: number): boolean {
-    this.trace.read('keys', at, 8);
-    this.trace.compared++;
-    return this.tree.keys[at]! <= this.gfn;
-  }
-
-  private placeInRoot(): number {
-    let place = 0;
-    for (let left = this.size(this.tree.root); left > 1; left -= left >> 1) {
-      if (this.compare(this.at(this.tree.root, place + (left >> 1)))) place += left >> 1;
-    }
-    return place;
-  }
-
   private place(node: number): number {
+    return this.search(node) - node * this.tree.order;
+  }
+
+  private search(node: number): number {
     const { lineKeys, order } = this.tree;
-    const start = (node * order) / lineKeys;
-    let at = start;
-    if (this.compareMark(start + lineKeys)) at += lineKeys;
-    at += this.notAbove((mark) => this.compareMark(mark), at);
-    at *= lineKeys;
-    return at + this.notAbove((key) => this.compare(key), at) - node * order;
+    let line = (node * order) / lineKeys;
+    if (this.size(node) > lineKeys) {
+      const start = line;
+      for (const mark of [4, 8, 12]) if (this.isMarkBelow(start + mark)) line += 4;
+      line += this.countOfThree((mark) => this.isMarkBelow(mark), line);
+    }
+    let at = line * lineKeys;
+    if (this.isKeyBelow(at + 4)) at += 4;
+    return at + this.countOfThree((key) => this.isKeyBelow(key), at);
   }
 
-  private compareMark(at: number): boolean {
-    this.trace.read('marks', at, 8);
-    this.trace.compared++;
-    return this.tree.marks[at]! <= this.gfn;
+  private isKeyBelow(at: number): boolean {
+    return this.compare('keys', this.tree.keys, at);
   }
 
-  /** All behind `at` in its line are compared. */
-  private notAbove(compare: (at: number) => boolean, at: number): number {
+  private isMarkBelow(at: number): boolean {
+    return this.compare('marks', this.tree.marks, at);
+  }
+
+  private compare(column: 'keys' | 'marks', numbers: Float64Array, at: number): boolean {
+    this.trace.read(column, at, 8);
+    if (this.tree.count > 0) this.trace.compared++;
+    return numbers[at]! <= this.gfn;
+  }
+
+  /** All three behind `at` are compared. */
+  private countOfThree(isBelow: (at: number) => boolean, at: number): number {
     let count = 0;
-    for (let next = 1; next < this.tree.lineKeys; next++) if (compare(at + next)) count++;
+    for (let next = 1; next < 4; next++) if (isBelow(at + next)) count++;
     return count;
   }
 
@@ -126,8 +124,6 @@ class Tracer {
       way.push({ node, place });
       node = this.item(this.at(node, place));
     }
-    // Left of all keys here, else `find` would not have asked.
-    this.compare(this.at(node, this.place(node)));
     const before = this.leafBefore(way);
     if (before < 0) return 0;
     const last = this.at(before, this.size(before) - 1);
