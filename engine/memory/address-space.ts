@@ -32,7 +32,7 @@ export class AddressSpace {
 
   /** What readers see. */
   get active(): SlotSet {
-    return this.reader.set(this.asId);
+    return this.reader.set(this.asId)!;
   }
 
   get inProgress(): boolean {

@@ -341,9 +341,7 @@ export class MemslotEngine {
 
   /** A slot that is being removed shows with MEMSLOT_INVALID among its flags. */
   memslotAt(gfn: number, asId = 0): Memslot | undefined {
-    const space = this.spaces[asId];
-    const record = space?.active.find(gfn);
-    return record ? space!.table.view(record) : undefined;
+    return this.reader.set(asId)?.viewAt(gfn);
   }
 
   /** The id of the slot at a gfn, INVALID or not; -1: there is none. Allocates nothing. */

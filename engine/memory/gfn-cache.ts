@@ -7,7 +7,7 @@ import type { DirtyRing } from './dirty-ring';
 import type { DirtyState } from './dirty-state';
 import { foundBase } from './gfn-index';
 import type { SlotReader } from './slot-reader';
-import { MEMSLOT_INVALID } from './slot-table';
+import { isWithin, MEMSLOT_INVALID } from './slot-table';
 import { MemFlag } from './types';
 
 const PAGE = 4096;
@@ -61,12 +61,11 @@ export class GfnCache {
   }
 
   private holds(gfn: number, asId: number): boolean {
-    const offset = gfn - this.start;
-    return offset >= 0 && offset < this.pages && this.stamp === this.stamps[asId];
+    return isWithin(gfn - this.start, this.pages) && this.stamp === this.stamps[asId];
   }
 
   private fill(gfn: number, asId: number): boolean {
-    const { gfns, table } = this.reader.set(asId);
+    const { gfns, table } = this.reader.set(asId)!;
     const record = gfns.find(gfn);
     if (!record) return false;
     const flags = table.flagsOf(record);

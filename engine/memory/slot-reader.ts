@@ -16,9 +16,9 @@ export class SlotReader {
     this.stamps = new Float64Array(spaces);
   }
 
-  /** The set that a lookup reads. Read it once per lookup. */
-  set(asId: number): SlotSet {
-    return this.sets[asId]!;
+  /** The set that a lookup reads; undefined: there is no such address space. Read it once per lookup. */
+  set(asId: number): SlotSet | undefined {
+    return this.sets[asId];
   }
 
   /** An address space's first set, empty. */

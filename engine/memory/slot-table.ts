@@ -122,7 +122,7 @@ export class SlotTable {
   private makeView(record: number): Memslot {
     // Filled up to here, so that it stays an array without holes.
     while (this.views.length <= record) this.views.push(undefined);
-    const view = Object.freeze(this.describe(record));
+    const view = frozenView(this.describe(record));
     this.views[record] = view;
     return view;
   }
@@ -131,6 +131,24 @@ export class SlotTable {
   get bytes(): number {
     return this.capacity * (8 + 16);
   }
+}
+
+/** 0 <= offset < pages, as one branch: of random gfns every second lies below a slot, so the processor cannot predict a branch on that alone. */
+export function isWithin(offset: number, pages: number): boolean {
+  return (+(offset >= 0) & +(offset < pages)) !== 0;
+}
+
+/**
+ * The fields that a lookup and most of its callers read come first: they share a cache line with the object's head, or lie in the next one. Only
+ * this function makes objects of this shape, so V8 keeps their numbers in the fields. A number of 2^31 or more gets a heap object of its own.
+ */
+function frozenView({ slot, asId, flags, baseGfn, npages, userspaceAddr, arch }: Memslot): Memslot {
+  return Object.freeze({ userspaceAddr: inField(userspaceAddr), baseGfn: inField(baseGfn), npages, flags, slot, asId, arch });
+}
+
+/** The same number. V8 reads a double from a Float64Array; this makes it a small integer where it is one. */
+function inField(value: number): number {
+  return value === (value | 0) ? value | 0 : value;
 }
 
 /** Doubling while small, by eighths from some hundred on: doubling alone would leave half of it empty. */
