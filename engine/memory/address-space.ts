@@ -1,8 +1,8 @@
 /**
  * One address space: two sets over one table of records. A change edits the inactive set; one store publishes it.
  *
- * The index by hva is one for both sets, where KVM has one in each. It always says what the active set says, because it is changed in the step
- * that publishes a set. Nobody looks into the inactive set by hva.
+ * Both sets share one index by hva, where KVM has one in each. It always matches the active set, because the step that publishes a set changes it
+ * too. No lookup by hva needs the inactive set.
  */
 import type { IndexKind } from './gfn-index';
 import { HvaTree } from './hva-tree';

@@ -48,14 +48,14 @@ export interface CommitHost {
   /** The commit that is past Prepare; it excludes all others. */
   running: CommitRun | undefined;
   emit(event: CommitEvent): void;
-  /** Somebody listens to notes; else none are made. */
+  /** There are listeners for notes. Without any, none are made. */
   readonly observed: boolean;
   note(note: EngineNote): void;
-  /** Calls what belongs to others and must not break a commit. */
+  /** Calls a hook or listener; what it throws must not break the commit. */
   contain(hook: () => void): void;
   /** After the last phase, before the 'commit' event; once per address space. */
   committed(options: CommitOptions, space: AddressSpace, from: number, commit: Accepted): void;
-  /** Instead of all that: the request changed nothing. */
+  /** Called instead when the request changed nothing. */
   unchanged(options: CommitOptions): void;
   generation(asId: number): number;
 }

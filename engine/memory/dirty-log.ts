@@ -42,7 +42,7 @@ export interface SavedRings {
 export interface DirtyLogHost {
   /** Write tags of these gfns must go. */
   protect(ranges: GfnRange[]): void;
-  /** Somebody listens to notes. */
+  /** There are listeners for notes. */
   readonly observed: boolean;
   note(note: EngineNote): void;
 }

@@ -187,8 +187,8 @@ export class MemslotEngine {
   }
 
   /**
-   * Commits the inverse of the newest commit that was not undone yet; of the newest `steps` of them together, in one commit. ENOENT: there
-   * are not so many.
+   * Commits the inverse of the newest commit that was not undone yet, or of the newest `steps` of them, in one commit. ENOENT: there are fewer
+   * than that.
    */
   undo(asId = 0, steps = 1): Commit {
     return this.beginCommit({ call: 'undo', asId, steps }).run();
@@ -264,8 +264,8 @@ export class MemslotEngine {
   }
 
   /**
-   * A slot may be at the end of many commits what it is now, and yet map other memory: taken away, its memory freed, and made again over what
-   * was handed out there. The change set between does not show that, so what was mapped is checked.
+   * After several commits a slot may look as it does now and yet map other memory: it was deleted, its memory was freed and handed out again, and
+   * the slot was created over it. The combined change set does not show that, so this checks the regions that were mapped.
    */
   private foreign(mapped: readonly MemoryRegion[], since: number): Refusal[] {
     return mapped.flatMap(({ slot, userspaceAddr: start, memorySize }) => {
@@ -460,7 +460,7 @@ export class MemslotEngine {
     return this.histories[asId]?.diff(from, to);
   }
 
-  /** Could an undo or a redo, in any address space, map host memory of [start, end), bytes, again? */
+  /** Whether an undo or redo, in any address space, could map host memory of [start, end), bytes, again. */
   historyMayMap(start: number, end: number): boolean {
     let found = false;
     for (const history of this.histories)
@@ -470,7 +470,7 @@ export class MemslotEngine {
     return found;
   }
 
-  /** Host memory, bytes, that a memslot maps; the same range may come many times, here and below. */
+  /** Visits host memory, bytes, that a memslot maps. Here and below, the same range may be visited several times. */
   forEachMappedRange(visit: (start: number, size: number) => void): void {
     for (const space of this.spaces) {
       const records: number[] = [];
@@ -484,7 +484,7 @@ export class MemslotEngine {
     for (const history of this.histories) history.forEachHostRange(visit);
   }
 
-  /** The commits so far can no longer be undone, redone or compared: their host memory is another now. */
+  /** The commits so far can no longer be undone, redone or compared: their host memory has been replaced. */
   forgetHistory(): void {
     for (const history of this.histories) history.forget();
   }
@@ -494,7 +494,7 @@ export class MemslotEngine {
     return this.spaces.map(({ active }, asId) => ({ generation: active.generation, history: this.histories[asId]!.save() }));
   }
 
-  /** The layout was put back to what it was when `timeline` was asked: generations and histories follow, and commits count on from there. */
+  /** For a layout that was restored to what it was when `timeline` was called: restores generations and histories too. */
   rewind(timeline: Timeline): void {
     for (const [asId, { generation, history }] of timeline.entries()) {
       this.spaces[asId]!.rewind(generation);
@@ -516,13 +516,13 @@ export class MemslotEngine {
     return this.histories[asId]?.depth ?? 0;
   }
 
-  /** What a listener throws goes to onListenerError; the commit and the other listeners go on. Returns how to stop. */
+  /** Errors of a listener go to onListenerError; the commit and the other listeners continue. Returns a function that unsubscribes. */
   subscribe(listener: (event: CommitEvent) => void): () => void {
     this.listeners.add(listener);
     return () => this.listeners.delete(listener);
   }
 
-  /** What else happens: phases, refusals, harvests. Without a listener it is not even put into words. Returns how to stop. */
+  /** Reports everything else: phases, refusals, harvests. Without a listener no notes are made. Returns a function that unsubscribes. */
   observe(listener: (note: EngineNote) => void): () => void {
     this.observers.add(listener);
     return () => this.observers.delete(listener);

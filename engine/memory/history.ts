@@ -40,7 +40,7 @@ export interface Travel {
 /** Changes that the entries of a history may hold together; older entries go first, the newest always stays. */
 const MAX_CHANGES = 65536;
 
-/** An entry as it is kept: its lists are made when somebody asks for them. */
+/** An entry as the history stores it. Its lists are made on demand. */
 class Kept implements HistoryEntry {
   readonly asId: number;
   readonly from: number;

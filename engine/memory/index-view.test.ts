@@ -1,4 +1,4 @@
-/** What the index inspector is told: the same slots in three forms, both sets through a stepped commit, and never more than can be drawn. */
+/** What the index inspector shows: the same slots in three forms, both sets through a stepped commit, and never more than can be drawn. */
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { type IndexKind, type IndexSetView, type IndexStructure, type IndexView, type MemoryRegion, MemslotEngine } from './index';

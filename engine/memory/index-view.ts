@@ -60,7 +60,7 @@ export interface IndexView {
 const MUCH = 4096;
 const KINDS: readonly IndexKind[] = ['array', 'rbtree', 'btree'];
 
-/** Made when somebody looks for the first time. */
+/** Created by the first inspection. */
 export class IndexInspector {
   /** A set keeps its mirror when it goes from active to inactive. */
   private readonly mirrors = new Map<SlotSet, IndexMirror>();

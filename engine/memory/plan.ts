@@ -197,7 +197,7 @@ class Planner {
     }
   }
 
-  /** Whose host memory it is, where somebody watches over that. */
+  /** Asks the backing rule, if there is one, whether each arriving slot may map its host memory. */
   private checkBackings(): void {
     const { backings, since } = this.rules;
     if (!backings) return;
@@ -212,7 +212,7 @@ class Planner {
         const host = { start: region.hva, end: region.hva + region.pages * PAGE_SIZE };
         const reason = backings.refuse(region.id, host, { span: region.span, since, held: heldNow });
         if (reason !== undefined) this.refuse(index, 'EINVAL', reason);
-        // Whoever does the same in several calls has no such claim in each of them.
+        // A legacy plan issues the same change in several calls, and each of them alone would have no such claim.
         else region.span = true;
       }
     }

@@ -101,7 +101,7 @@ export class SlotTable {
     this.freed.push(record);
   }
 
-  /** A new object that says what the record says now. */
+  /** The record as a new object. */
   describe(record: number): Memslot {
     return {
       slot: this.idOf(record),
@@ -114,7 +114,7 @@ export class SlotTable {
     };
   }
 
-  /** The frozen object that says what the record says, made when somebody first asks: as long as the record lives it is the same one. */
+  /** The record as a frozen object, created by the first call and the same one for as long as the record lives. */
   view(record: number): Memslot {
     return this.views[record] ?? this.makeView(record);
   }

@@ -151,7 +151,7 @@ export type CommitEvent =
 
 export type Phase = 'validate' | 'prepare' | 'swap1' | 'zap' | 'swap2' | 'hooks' | 'free';
 
-/** What `observe` listeners get: nobody has to act on it, a trace shows it. `slots`: ids, of all address spaces. */
+/** What `observe` listeners get: for a trace; no listener has to act on it. `slots`: ids, of all address spaces. */
 export type EngineNote =
   /** A phase of a commit begins; of Validate: it is over, and accepted. */
   | { type: 'phase'; phase: Phase; slots: readonly number[] }
