@@ -295,7 +295,7 @@ export class Lab {
       await this.ask({ type: 'go-to', index });
       await this.#stateAfter(before);
       const live = this.live;
-      const where = live ? `gen ${live.generation}, ${arrows(live.title)}` : 'as booted';
+      const where = live ? `gen ${live.generation}, ${arrows(live.title)}` : this.origin;
       this.say({ text: `Now as at ${where}.`, action: { label: 'Back', run: () => void this.goTo(from) } });
     } catch (error) {
       this.say({ text: (error as Error).message });
@@ -340,6 +340,12 @@ export class Lab {
     return (await this.ask({ type: 'hash-file', bytes })) as string;
   }
 
+  /** How the machine came to be, in words: "as booted", "loaded from one". */
+  get origin(): string {
+    const title = this.state?.history[0]?.title;
+    return title === undefined || title === 'power on' ? 'as booted' : title;
+  }
+
   /** What the worker answers; rejects with its refusal. */
   ask(message: Parameters<WorkerClient['request']>[0]): Promise<unknown> {
     return this.#client?.request(message) ?? Promise.reject(new Error('The worker has not started.'));
@@ -357,7 +363,7 @@ export class Lab {
       await this.#stateAfter(before);
       const live = this.live;
       const label = back === 'undo' ? 'Undo' : 'Redo';
-      this.say({ text: `${word}: now ${live ? arrows(live.title) : 'as booted'}.`, action: { label, run: () => void this[back]() } });
+      this.say({ text: `${word}: now ${live ? arrows(live.title) : this.origin}.`, action: { label, run: () => void this[back]() } });
     } catch (error) {
       this.say({ text: (error as Error).message });
     }

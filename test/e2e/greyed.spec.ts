@@ -60,7 +60,7 @@ test('every greyed control says why, to the pointer, the keyboard and a screen r
   await expect(inspector.getByRole('button', { name: 'Delete' })).toBeVisible();
   expect(await unexplained(lab), 'a slot selected').toEqual([]);
   await lab.monitor('quit');
-  await expect(page.getByRole('banner').getByText('Ended')).toBeVisible();
+  await expect(page.getByText('The guest ended on gen')).toBeVisible();
   for (const name of ['Run', 'Step', 'Reset', 'Share'])
     await expect(page.getByRole('banner').getByRole('button', { name })).toHaveAccessibleDescription('The machine has ended.');
   expect(await unexplained(lab), 'ended').toEqual([]);

@@ -95,5 +95,6 @@ test('linux boots to its shell, a DIMM makes it larger, a snapshot brings both b
   await page.evaluate(() => window.lab.console.type('echo c > /proc/sysrq-trigger\r'));
   await expect(page.getByRole('status').filter({ hasText: 'Panicked' })).toBeVisible({ timeout: BOOT_MS });
   await expect(page.getByRole('alert').filter({ hasText: 'The guest panicked.' })).toBeVisible();
+  await expect(page.getByText('The guest panicked on gen')).toBeVisible();
   expect(lab.errors).toEqual([]);
 });

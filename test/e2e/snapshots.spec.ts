@@ -50,6 +50,7 @@ test('a saved machine brings back what the guest had in memory; deleting it can 
   await page.keyboard.press('Control+c');
   await expect(page.getByText(/^Copied: 0 ram\.low/)).toBeVisible();
   await expect(page.getByText('Loaded before the change.', { exact: true })).toHaveCount(0);
+  await expect(page.getByRole('region', { name: 'History' })).toContainText(/gen \d+, loaded from /);
   await pane(lab).getByRole('button', { name: 'Undo the load' }).click();
   await expect(page.getByText('The previous machine is restored.')).toBeVisible();
   await expect(pane(lab).getByRole('button', { name: 'Undo the load' })).toHaveCount(0);
