@@ -69,6 +69,9 @@ test('the first step on a phone', async ({ browser, baseURL }) => {
       await expect(page.locator('.empty').getByText(words, { exact: true })).toBeVisible();
       await expect(page.locator('.empty kbd:visible')).toHaveCount(0);
     }
+    // A screen reader has the terminals on a phone too, which has no list of keys.
+    await bar.getByRole('button', { name: 'More' }).tap();
+    await expect(page.getByRole('checkbox', { name: /^Read the terminals out/ })).toBeVisible();
     await bar.getByRole('button', { name: 'Map' }).tap();
     await plug.tap();
   });
