@@ -7,8 +7,6 @@ const axeSource = readFileSync(createRequire(import.meta.url).resolve('axe-core/
 const TAGS = ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice'];
 /** The rules that check colours. */
 const OF_COLOURS = ['color-contrast', 'link-in-text-block'];
-/** The rules that check sizes and hidden content. */
-export const OF_SIZES = ['target-size', 'scrollable-region-focusable', 'css-orientation-lock', 'meta-viewport'];
 
 interface Violation {
   id: string;
