@@ -44,6 +44,8 @@ test('the context menu offers the same actions as the keys; rows and addresses a
   await expect.poll(clipboard).toMatch(/^3\tram\.a\tram\t0x100000\t95 MiB\t0x[0-9a-f]+\tnone$/);
 
   await page.emulateMedia({ media: 'print' });
+  // One pane below the other: a sheet is narrower than the window.
+  await expect(page.locator('.app')).toHaveCSS('display', 'block');
   await expect(page.getByRole('button', { name: 'Table' })).toBeHidden();
   await expect(page.getByRole('grid', { name: 'Slots by address' })).toBeVisible();
   const pale = await page.evaluate(() =>
