@@ -64,8 +64,10 @@ export const VCPU_STOP_BEHIND = VCPU_WITHHELD + 4;
 export const VCPU_PROBING = VCPU_STOP_BEHIND + 4;
 /** u32 address of the record of the instruction whose count is in VCPU_ICOUNT; 0: between two blocks. A trace names the code by it. */
 export const VCPU_RECORD_AT = VCPU_PROBING + 4;
+/** u32 address of the record of the far transfer by which compiled code was left (engine/cpu/regions.ts). */
+export const VCPU_FAR = VCPU_RECORD_AT + 4;
 /** The records of an instruction behind which the interpreter stops, and the record that stops it. */
-export const VCPU_LAST = VCPU_PROBING + 8;
+export const VCPU_LAST = VCPU_FAR + 8;
 export const VCPU_LAST_RECORDS = 6;
 export const VCPU_CELLS_USED = VCPU_LAST + VCPU_LAST_RECORDS * 32;
 /** Room for cells to come lies before it. */

@@ -11,7 +11,7 @@
  *      +---------------+---------------+---------------+---------------+
  *   16 | FALL          | TAKEN         | TARGET        |               |   near branches in line
  *      +---------------+---------------+---------------+---------------+
- *   16 | CONDITION, NUMBER, PORT, ...  | TARGET        | KIND, LEVEL,..|   out of line
+ *   16 | CONDITION, NUMBER, PORT, ...  | TARGET, LAST  | KIND, LEVEL,..|   out of line
  *      +-------------------------------+---------------+---------------+
  *   16 | FAR (R_EA_FAR)                | DISP          | EA_BASE / EA_SEGMENT   address records
  *      +-------------------------------+-------------------------------+
@@ -72,6 +72,8 @@ export const R_LOGGED = 16;
 export const R_DISP = 24;
 /** i32 target of a near branch, as an offset from the start of this page. */
 export const R_TARGET = 24;
+/** u32 first record of the block to which a far transfer went last; 0: none. It may have been dropped since (engine/cpu/far-targets.ts). */
+export const R_LAST = 24;
 /** 8 first bytes of an invalid instruction. */
 export const R_BYTES = 24;
 

@@ -19,3 +19,5 @@ export const WHY_FETCH = 7;
 export const WHY_EVENT = 8;
 /** Inside `execute` only: it goes on at VCPU_RIP, in a mode that may be another one. */
 export const WHY_AGAIN = 9;
+/** The same behind the far transfer at the leave point. */
+export const WHY_FAR = 10;

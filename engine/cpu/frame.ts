@@ -19,6 +19,7 @@ import {
   VCPU_STOP_BEHIND,
 } from '../abi/index';
 import { findBlock, linkBlocks } from './blocks';
+import { lastTarget } from './far-targets';
 import {
   arithmeticFlags,
   carry,
@@ -65,18 +66,21 @@ import {
   R_SRC,
   R_TARGET,
   RECORD_SIZE,
+  setLastTarget,
   VREG_EA,
   VREG_PAGE,
 } from './record';
-import { enterRegion, interpreted, leftAt, REGION_FAULT, REGION_INTERPRET, REGION_MODE, REGION_STOP } from './regions';
+import { enterRegion, interpreted, leftAt, REGION_FAULT, REGION_INTERPRET, REGION_STOP } from './regions';
 import { cpu } from './state';
 import { lastOf } from './stops';
 import {
   blockKey,
+  leavePoint,
   setLeavePoint,
   WHY_AGAIN,
   WHY_EVENT,
   WHY_FALL,
+  WHY_FAR,
   WHY_FAULT,
   WHY_FETCH,
   WHY_JUMP,
@@ -101,14 +105,29 @@ function knownBlock(rip: u64, tlb: usize, key: u32): usize {
   return block;
 }
 
+/** Is RIP a linear address, and inside CS? */
+@inline
+function isDirect(): bool {
+  return (mode & (MODE_64 | MODE_FLAT)) != 0;
+}
+
 /**
  * Runs records from `start` (the first of a block whose instructions are already subtracted from VCPU_LEFT) until something needs the caller.
  * Answers WHY_*; the record at which it stopped is the leave point.
  */
 export function execute(start: usize): i32 {
   let why = inMode(start);
-  while (why == WHY_AGAIN) {
-    const block = findBlock(load<u64>(cpu, VCPU_RIP));
+  while (why >= WHY_AGAIN) {
+    const rip = load<u64>(cpu, VCPU_RIP);
+    let block: usize = 0;
+    if (isDirect()) {
+      if (why == WHY_FAR) block = lastTarget(leavePoint, rip);
+      if (block == 0) {
+        block = knownBlock(rip, tlbBase, blockKey());
+        if (block != 0 && why == WHY_FAR) setLastTarget(leavePoint, block);
+      }
+    }
+    if (block == 0) block = findBlock(rip);
     if (block == 0) return WHY_FETCH;
     const left = load<i32>(cpu, VCPU_LEFT) - load<i32>(block - HEADER_SIZE + H_COUNT);
     store<i32>(cpu, left, VCPU_LEFT);
@@ -130,8 +149,7 @@ function inMode(start: usize): i32 {
   const tlb = tlbBase;
   const key = blockKey();
   const ripMask: u64 = mode & MODE_64 ? 0xffffffffffffffff : 0xffffffff;
-  // RIP is a linear address, and inside CS.
-  const direct = (mode & (MODE_64 | MODE_FLAT)) != 0;
+  const direct = isDirect();
   let p = start;
   let why: i32 = 0;
   let a: u32 = 0;
@@ -163,9 +181,13 @@ function inMode(start: usize): i32 {
         }
         if (n == 0) break;
         // VCPU_RIP is where it goes on.
-        if (load<u32>(c, VCPU_STOP_BEHIND) || (n == 2 && !mayGoOn(p))) {
+        if (load<u32>(c, VCPU_STOP_BEHIND) || (n != 3 && !mayGoOn(p))) {
           why = WHY_LEAVE;
           break;
+        }
+        if (n == 4) {
+          setLeavePoint(p);
+          return WHY_FAR;
         }
         if (n == 2) return WHY_AGAIN;
         rip = load<u64>(c, VCPU_RIP);

@@ -12,6 +12,7 @@ import { iret } from './transfer-iret';
 
 const NEAR: i32 = 3;
 const LEAVE: i32 = 2;
+const FAR: i32 = 4;
 
 /** RIP of a near target, cut to the operand size; #GP(0) beyond the CS limit. */
 function target(p: usize, rip: u64): i32 {
@@ -83,17 +84,17 @@ function prepare(p: usize): void {
   store<u64>(cpu, ripAfter(p), VCPU_RIP);
 }
 @inline
-function leave(done: i32): i32 {
-  return done ? LEAVE : 0;
+function far(done: i32): i32 {
+  return done ? FAR : 0;
 }
 
 export function opJmpFar(p: usize): i32 {
   prepare(p);
-  return leave(farJump(load<u32>(p, R_SELECTOR), load<u64>(p, R_FAR_OFFSET), operandSize(p)));
+  return far(farJump(load<u32>(p, R_SELECTOR), load<u64>(p, R_FAR_OFFSET), operandSize(p)));
 }
 export function opCallFar(p: usize): i32 {
   prepare(p);
-  return leave(farCall(load<u32>(p, R_SELECTOR), load<u64>(p, R_FAR_OFFSET), operandSize(p)));
+  return far(farCall(load<u32>(p, R_SELECTOR), load<u64>(p, R_FAR_OFFSET), operandSize(p)));
 }
 let farOffset: u64 = 0;
 /** Reads m16:16/32/64: the offset into farOffset, the selector into memVal. */
@@ -107,32 +108,32 @@ function readPointer(p: usize): i32 {
 export function opJmpFarM(p: usize): i32 {
   if (!readPointer(p)) return 0;
   prepare(p);
-  return leave(farJump(<u32>memVal, farOffset, operandSize(p)));
+  return farJump(<u32>memVal, farOffset, operandSize(p)) ? LEAVE : 0;
 }
 export function opCallFarM(p: usize): i32 {
   if (!readPointer(p)) return 0;
   prepare(p);
-  return leave(farCall(<u32>memVal, farOffset, operandSize(p)));
+  return farCall(<u32>memVal, farOffset, operandSize(p)) ? LEAVE : 0;
 }
 export function opRetFar(p: usize): i32 {
   prepare(p);
-  return leave(farRet(operandSize(p), load<u32>(p, R_IMM)));
+  return far(farRet(operandSize(p), load<u32>(p, R_IMM)));
 }
 export function opIret(p: usize): i32 {
   prepare(p);
-  return leave(iret(operandSize(p)));
+  return far(iret(operandSize(p)));
 }
 
 /** R_NUMBER vector; R_KIND 0 INT n, 1 INT3, 2 INT1. */
 export function opInt(p: usize): i32 {
   prepare(p);
   const kind = load<u32>(p, R_KIND);
-  return leave(interrupt(kind == 1 ? VEC_BP : load<i32>(p, R_NUMBER), kind == 2 ? INT_PRIVILEGED : INT_SOFTWARE));
+  return far(interrupt(kind == 1 ? VEC_BP : load<i32>(p, R_NUMBER), kind == 2 ? INT_PRIVILEGED : INT_SOFTWARE));
 }
 export function opInto(p: usize): i32 {
   prepare(p);
   if (!overflow()) return next(p);
-  return leave(interrupt(VEC_OF, INT_SOFTWARE));
+  return interrupt(VEC_OF, INT_SOFTWARE) ? LEAVE : 0;
 }
 
 /** Used by LDS and its kin. */

@@ -76,6 +76,9 @@ import {
 import { syscall, sysenter, sysexit, sysret } from './transfer-syscall';
 import { ARM_MSR, armed, noteMsr } from './watch';
 
+/** Answer of a far transfer. */
+const FAR: i32 = 4;
+
 function done(p: usize, status: i32): i32 {
   return status ? leaveAfter(p) : 0;
 }
@@ -279,17 +282,17 @@ export function opSwapgs(p: usize): i32 {
 }
 export function opSyscall(p: usize): i32 {
   prepare(p);
-  return syscall() ? 2 : 0;
+  return syscall() ? FAR : 0;
 }
 export function opSysret(p: usize): i32 {
   prepare(p);
-  return sysret(operandSize(p)) ? 2 : 0;
+  return sysret(operandSize(p)) ? FAR : 0;
 }
 export function opSysenter(p: usize): i32 {
   prepare(p);
-  return sysenter() ? 2 : 0;
+  return sysenter() ? FAR : 0;
 }
 export function opSysexit(p: usize): i32 {
   prepare(p);
-  return sysexit(operandSize(p)) ? 2 : 0;
+  return sysexit(operandSize(p)) ? FAR : 0;
 }

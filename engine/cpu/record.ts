@@ -186,6 +186,12 @@ export function setSegmentWord(r: usize, word: u32): void {
 export function setStringSegment(r: usize, segment: i32): void {
   store<u8>(r, <u8>segment, R_STRING_SEGMENT);
 }
+/** The block to which a far transfer went last (`far-targets.ts`). It is in the cache, and no code has been dropped since the transfer. */
+@inline
+export function setLastTarget(r: usize, block: usize): void {
+  store<u32>(r, <u32>block, R_LAST);
+}
+
 /** The branch record's way `taken` (0 or 1: R_FALL or R_TAKEN) leads to this block. */
 @inline
 export function branchLink(r: usize, taken: i32): usize {

@@ -4,9 +4,21 @@
  * before one that it cannot finish, with RIP, registers, flags and LEFT exact, so an exit is a near jump to where it stopped. Only out-of-line
  * handlers that it calls can fault or request a stop inside.
  */
-import { JIT_EXITS, JIT_LINKED, JIT_RAN, JIT_REASONS, VCPU_ICOUNT, VCPU_LEFT, VCPU_PROBING, VCPU_RIP, VCPU_STOP_AT } from '../abi/index';
+import {
+  JIT_EXITS,
+  JIT_LINKED,
+  JIT_RAN,
+  JIT_REASONS,
+  VCPU_FAR,
+  VCPU_ICOUNT,
+  VCPU_LEFT,
+  VCPU_PROBING,
+  VCPU_RIP,
+  VCPU_STOP_AT,
+} from '../abi/index';
 import { COVERED, E_TWIN, endOf } from './block-ends';
 import { claimArena, findCached, firstBlock, heatOf, SINCE, watchPage } from './code-pages';
+import { lastTarget } from './far-targets';
 import { arithmeticFlags, carry, condition, F_CF, F_OF, setArithmeticFlags } from './flags';
 import { cold } from './generated/cold';
 import { OP_REGION } from './generated/ops';
@@ -26,6 +38,7 @@ import {
   opOf,
   setCached,
   setEntry,
+  setLastTarget,
   setOp,
   VREG_PAGE,
 } from './record';
@@ -51,12 +64,12 @@ const WORTHWHILE: u32 = 12;
 /** One that ends its block out of line counts as so many: the interpreter takes longer for it. */
 const END_WORTH: i32 = 8;
 let ended: i32 = 0;
+/** The far transfer by which the last region was left; 0: it was not. */
+let far: usize = 0;
 
-/** Results of `enterRegion`, besides REGION_JUMP. */
+/** Results of `enterRegion`. It goes on at RIP. */
 export const REGION_JUMP: i32 = 0;
-/** The same, and the mode is another one. */
-export const REGION_MODE: i32 = -1;
-/** The interpreter must run the instruction at RIP, even if a region begins there. */
+/** The same, and the interpreter must run the instruction there, even if a region begins with it. */
 export const REGION_INTERPRET: i32 = 1;
 /** The out-of-line handler of the record `leftAt` could not complete. */
 export const REGION_FAULT: i32 = 2;
@@ -73,6 +86,8 @@ const STOP: i32 = 0x40000;
 const MISSED: i32 = 0x80000;
 /** The interpreter would have left behind the instruction. */
 const LEAVE: i32 = 0x100000;
+/** The instruction whose record is in VCPU_FAR, which ends its block and goes elsewhere, is to be run. */
+const FAR: i32 = 0x200000;
 /** It jumped out, and execution can continue there at once. */
 const JUMPED: i32 = 0xf00;
 
@@ -141,10 +156,11 @@ export function sampled(block: usize): void {
   jitHot(vcpuIndex(), <i32>block, <i32>(<u32>page), <i32>(<u32>(page >> 32)));
 }
 
-/** Runs the region whose entry the block at p is, and those that it jumps into: registers are exact between them. */
+/**
+ * Runs the region whose entry the block at p is, and those that it jumps into: registers are exact between them. The privilege may be another
+ * one then, and with it the TLB; or the mode.
+ */
 export function enterRegion(p: usize): i32 {
-  const key = blockKey();
-  const table = tlbBase;
   const all = load<i32>(cpu, VCPU_LEFT) + blockCount(p);
   let result: i32 = 0;
   while (true) {
@@ -153,6 +169,7 @@ export function enterRegion(p: usize): i32 {
     const left = load<i32>(cpu, VCPU_LEFT) + blockCount(p);
     const page = load<u64>(cpu, VREG_PAGE) - <u64>(<i64>load<i32>(entry, E_DELTA));
     ended = 0;
+    far = 0;
     result = call_indirect<i32>(
       load<u32>(entry, E_FUNCTION),
       <i32>cpu,
@@ -162,8 +179,9 @@ export function enterRegion(p: usize): i32 {
       <i32>tlbBase,
       load<i32>(entry, E_PAGE_BIT),
     );
+    if (result & FAR) result = goFar(result & (JIT_REASONS - 1));
     if (!(result & MISSED)) tryOut(p, entry, left - load<i32>(cpu, VCPU_LEFT) + ended * END_WORTH);
-    if (result != JUMPED || key != blockKey() || table != tlbBase) break;
+    if (result != JUMPED) break;
     p = nextEntry(load<u64>(cpu, VCPU_RIP));
     if (p == 0) break;
     store<u32>(JIT_LINKED, load<u32>(JIT_LINKED) + 1);
@@ -176,8 +194,26 @@ export function enterRegion(p: usize): i32 {
   if (result & INTERPRET) return REGION_INTERPRET;
   if (result & FAULT) return REGION_FAULT;
   if (result & LEAVE) return REGION_LEAVE;
-  if (result == JUMPED && (key != blockKey() || table != tlbBase)) return REGION_MODE;
   return result & STOP ? REGION_STOP : REGION_JUMP;
+}
+
+/**
+ * Runs the out-of-line instruction at VCPU_FAR, by which a region ends: what the region would return had it run it, JUMPED or with this reason.
+ * The vCPU's record, LEFT and VREG_PAGE are exact.
+ */
+function goFar(reason: i32): i32 {
+  const p = <usize>load<u32>(cpu, VCPU_FAR);
+  const record = interpreted(p);
+  const done = cold(record);
+  if (done == 0) {
+    leftAt = p;
+    return FAULT | reason;
+  }
+  ended++;
+  far = record;
+  if (!stopsBehind() && mayGoOn(record)) return JUMPED;
+  leftAt = record;
+  return LEAVE | reason;
 }
 
 /**
@@ -185,14 +221,19 @@ export function enterRegion(p: usize): i32 {
  * the block. The lookup is the interpreter's: through the TLB, which must have the page.
  */
 function nextEntry(rip: u64): usize {
-  const hva = execHost(rip);
-  if (hva == 0) return 0;
-  const block = findCached(hva, blockKey());
-  if (block == 0 || opOf(block) != OP_REGION) return 0;
+  let block = far != 0 ? lastTarget(far, rip) : 0;
+  if (block == 0) {
+    const hva = execHost(rip);
+    if (hva == 0) return 0;
+    block = findCached(hva, blockKey());
+    if (block == 0) return 0;
+    if (far != 0) setLastTarget(far, block);
+    store<u64>(cpu, rip & ~(<u64>4095), VREG_PAGE);
+  }
+  if (opOf(block) != OP_REGION) return 0;
   const left = load<i32>(cpu, VCPU_LEFT) - blockCount(block);
   if (left < 0) return 0;
   store<i32>(cpu, left, VCPU_LEFT);
-  store<u64>(cpu, rip - (rip & 4095), VREG_PAGE);
   return block;
 }
 

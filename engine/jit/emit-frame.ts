@@ -190,9 +190,9 @@ export class FrameEmitter extends FlagsEmitter {
     this.leave(this.exits.addMiss(this.pageDelta + at.offset, at.after, miss), this.exitDepth);
   }
 
-  /** Exits behind a block, to the address in RIP. */
-  exitJump(): void {
-    this.leave(Reason.jump, this.leftDepth);
+  /** Exits behind a block, with this result; RIP holds where it goes on, or the result says that it is not known yet. */
+  exitDone(result: number): void {
+    this.leave(result, this.leftDepth);
   }
 
   private checkRemaining(remaining: number): void {
@@ -327,7 +327,7 @@ export class FrameEmitter extends FlagsEmitter {
     code.end();
     code.end();
     otherwise();
-    this.exitJump();
+    this.exitDone(Reason.jump);
   }
 
   /** Is the address in RIP the one at this distance from the first page? */

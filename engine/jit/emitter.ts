@@ -3,9 +3,9 @@
  * of the core's handlers, and the checks of vector instructions.
  */
 
-import { VCPU_LEFT } from '../abi/layout';
+import { VCPU_FAR, VCPU_LEFT } from '../abi/layout';
 import { X87Emitter } from './emit-x87';
-import { CODE, COLD, EA, END, EXACT, LEFT_LOCAL, PAGE, Reason, VCPU, VECTORS, VERIFIED } from './locals';
+import { CODE, COLD, EA, END, EXACT, FAR, LEFT_LOCAL, PAGE, Reason, VCPU, VECTORS, VERIFIED } from './locals';
 import { type Instruction, VREG_EA } from './records';
 
 export class Emitter extends X87Emitter {
@@ -83,11 +83,26 @@ export class Emitter extends X87Emitter {
     this.flagsInRecord();
   }
 
+  /** Exits behind a block whose last instruction, a far transfer, the core runs then. */
+  exitFar(at: Instruction): void {
+    const { code } = this;
+    this.storePage();
+    this.storeAddress(at);
+    code.get(VCPU);
+    code.i32Const(at.at);
+    code.i32Store(VCPU_FAR);
+    this.exitDone(at.number | FAR);
+  }
+
   /** Everything that the instruction's handler may want to know. */
   private toRecord(at: Instruction): void {
-    const { code } = this;
     this.spill();
+    this.storeAddress(at);
+  }
+
+  private storeAddress(at: Instruction): void {
     if (at.base !== VREG_EA) return;
+    const { code } = this;
     code.get(VCPU);
     code.get(EA);
     code.i64Store(VREG_EA);

@@ -129,6 +129,8 @@ export const CALLEES: Callees = { imports: [], helpers: HELPERS };
 export const INTERPRET = 0x10000;
 /** VCPU_MISS says which window did not hold the access. */
 export const MISSED = 0x80000;
+/** The core is to run the far transfer whose record is in VCPU_FAR. */
+export const FAR = 0x200000;
 /** Exit reasons other than the number of an operation. */
 export const Reason = { jump: 0xf00, slice: 0xf01, memory: 0xf02, page: 0xf03, outOfLine: 0xf04, window: 0xf05 } as const;
 

@@ -40,6 +40,7 @@ export interface Row {
   joined: boolean;
   quiet: boolean;
   ends: boolean;
+  far: boolean;
   /** Its form has a memory operand. */
   memory: boolean;
   /** The handler's record is laid out as vector-forms.ts reads it. */
@@ -50,7 +51,7 @@ export interface Row {
 const SIMD = new Set(['simd', 'xmm_load', 'xmm_store', 'xmm_load_part', 'xmm_store_part', 'xmm_integer', 'xmm_arithmetic']);
 
 /** By operation number. */
-export const OPERATIONS: readonly Row[] = ROWS.map(({ name, family, action, form, size, from, condition, joins, quietOf, ends }) => ({
+export const OPERATIONS: readonly Row[] = ROWS.map(({ name, family, action, form, size, from, condition, joins, quietOf, ends, far }) => ({
   name,
   family,
   action,
@@ -61,6 +62,7 @@ export const OPERATIONS: readonly Row[] = ROWS.map(({ name, family, action, form
   joined: joins !== undefined,
   quiet: quietOf !== undefined,
   ends,
+  far: far === true,
   memory: /[mx]/.test(form),
   simd: SIMD.has(name),
 }));

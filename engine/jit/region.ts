@@ -93,7 +93,7 @@ class RegionWriter {
       return number === undefined ? [] : [number];
     };
     const { family, action } = node.last.row;
-    if (family === 'out-of-line') return inside(node.next);
+    if (family === 'out-of-line') return node.last.row.far ? [] : inside(node.next);
     if (family !== 'branch') return [];
     if (action === 'call') return inside(node.target ?? node.seen);
     if (action === 'ret') return (this.returns.get(node) ?? []).flatMap(inside);
@@ -283,6 +283,10 @@ class RegionWriter {
     const { code } = e;
     const at = node.last;
     const { family, action, form } = at.row;
+    if (at.row.far) {
+      e.exitFar(at);
+      return;
+    }
     if (family === 'out-of-line') {
       const next = this.numberOf.get(node.next ?? Number.NaN);
       const page = next === undefined ? undefined : this.graph.pages[this.nodes[next - 1]!.page]!;

@@ -23,13 +23,13 @@ function machine(jit: boolean): TestCore {
   return t;
 }
 
-/** Both tiers must agree on the final state, the last exit, and every device access. */
+/** Both tiers must agree on the final state, two counters in memory, the last exit, and every device access. */
 function agree(prepare: (t: TestCore) => void, budget: number): TestCore {
   const [plain, compiled] = [false, true].map((jit) => {
     const t = machine(jit);
     prepare(t);
     const exit = t.run(budget, 50_000);
-    return { t, seen: { exit, state: t.state(), accesses: t.accesses } };
+    return { t, seen: { exit, state: t.state(), counters: [t.peek(0x30000, 8), t.peek(0x30008, 8)], accesses: t.accesses } };
   });
   expect(compiled!.seen).toEqual(plain!.seen);
   return compiled!.t;
@@ -42,6 +42,14 @@ function expectCompiled(t: TestCore, share: number): void {
 
 /** OUT 80h, AL; INC EAX; IN AL, 81h; DEC ECX; JNZ back; HLT. */
 const PORTS = 'e680 ffc0 e481 ffc9 75f6 f4';
+
+/** SYSCALL goes to CODE + 0x1000, with ZF cleared. */
+function prepareSyscall(core: TestCore): void {
+  core.set64(abi.VCPU_EFER, 0x501n);
+  core.set64(abi.VCPU_STAR, (0x18n << 48n) | (8n << 32n));
+  core.set64(abi.VCPU_LSTAR, BigInt(CODE + 0x1000));
+  core.set64(abi.VCPU_SFMASK, 0x40n);
+}
 
 describe('after an instruction that ends its block', () => {
   it('compiled code continues', () => {
@@ -125,10 +133,7 @@ describe('after an instruction that ends its block', () => {
 
   it('SYSCALL and SYSRET change the privilege', () => {
     const t = agree((core) => {
-      core.set64(abi.VCPU_EFER, 0x501n);
-      core.set64(abi.VCPU_STAR, (0x18n << 48n) | (8n << 32n));
-      core.set64(abi.VCPU_LSTAR, BigInt(CODE + 0x1000));
-      core.set64(abi.VCPU_SFMASK, 0x40n);
+      prepareSyscall(core);
       // At CPL 3 by SYSRET: INC EBX; SYSCALL; DEC EDX; JNZ back; SYSCALL at CPL 0 again ends it (RAX is 0 then).
       core.poke(CODE, '48b9 0020010000000000 49c7c302020000 480f07');
       core.poke(CODE + 0x2000, 'ffc3 0f05 ffca 75f8 31c0 0f05');
@@ -140,5 +145,70 @@ describe('after an instruction that ends its block', () => {
     }, 300_000);
     expect(t.peek(0x30000, 8)).toBe(10_000n);
     expect(t.get32(abi.VCPU_HALTED)).toBe(1);
+  });
+
+  describe('SYSCALL between regions', () => {
+    const KERNEL = CODE + 0x1000;
+    const USER = CODE + 0x2000;
+    const LONG = '48ffc6 '.repeat(16);
+    /** INC RSI, 16 times; ADD QWORD [0x30000], 1; SYSRETQ */
+    const add = (to: string): string => `${LONG} 48830425${to} 01 480f07`;
+    const [HERE, THERE] = ['00000300', '08000300'];
+    /** To CPL 3, and there, 20,000 times: INC RSI, 16 times; SYSCALL; DEC EDX; JNZ back; at last IN AL, 80h, which ends it. */
+    const prepare = (core: TestCore): void => {
+      prepareSyscall(core);
+      core.poke(CODE, '48b9 0020010000000000 49c7c302320000 480f07');
+      core.poke(USER, `${LONG} 0f05 ffca 75ca e480 ebfe`);
+      core.poke(KERNEL, add(HERE));
+      core.setReg('rsi', 0);
+      core.setReg('rdx', 20_000);
+      core.deviceRead = () => {
+        core.set32(abi.VCPU_EXIT_REQUEST, 1);
+        return 0n;
+      };
+      core.core.stateChanged(0);
+    };
+    const MOST = 2_000_000;
+
+    it('enters the next one at once, whatever the privilege', () => {
+      const t = agree(prepare, MOST);
+      expect(t.peek(0x30000, 8)).toBe(20_000n);
+      expect(t.reg('rsi')).toBe(2n * 16n * 20_000n);
+      expectCompiled(t, 0.9);
+      expect(t.jit!.figures().linked).toBeGreaterThan(35_000);
+    });
+
+    /** The same, and this happens after 300,000 instructions. */
+    function changed(act: (core: TestCore) => void): TestCore {
+      return agree((core) => {
+        prepare(core);
+        core.run(300_000, 50_000);
+        act(core);
+      }, MOST);
+    }
+
+    it('meets the handler that was written over the old one', () => {
+      const t = changed((core) => core.poke(KERNEL, add(THERE)));
+      expect(t.peek(0x30008, 8)).toBeGreaterThan(10_000n);
+      expect(t.peek(0x30000, 8) + t.peek(0x30008, 8)).toBe(20_000n);
+    });
+
+    it('meets the handler that LSTAR names now', () => {
+      const t = changed((core) => {
+        core.poke(KERNEL + 0x2000, add(THERE));
+        core.set64(abi.VCPU_LSTAR, BigInt(KERNEL + 0x2000));
+      });
+      expect(t.peek(0x30008, 8)).toBeGreaterThan(10_000n);
+    });
+
+    it('meets the handler that is mapped there now', () => {
+      const t = changed((core) => {
+        core.poke(KERNEL + 0x2000, add(THERE));
+        core.moved.set(KERNEL >> 12, (KERNEL >> 12) + 2);
+        core.core.zapGfnRange(KERNEL >> 12, 1);
+      });
+      expect(t.peek(0x30008, 8)).toBeGreaterThan(10_000n);
+      expect(t.peek(0x30000, 8) + t.peek(0x30008, 8)).toBe(20_000n);
+    });
   });
 });

@@ -21,9 +21,8 @@ const INTR = 0x60n;
 
 const pageOf = (t: Pair['plain'], gpa: number): Uint8Array => new Uint8Array(t.memory.buffer, t.hva(gpa), 4096);
 
-/** The guest of `t` is what `plain` is, under nested paging one to one; the host enters it again after each exit. */
-function nest(t: SvmCore, plain: Pair['plain']): void {
-  const vmcb = pageOf(t, VMCB).slice();
+/** The guest of `t` is what `plain` is, under nested paging one to one; the host enters it again after each exit. `vmcb`: of a guest in ring 0. */
+function nest(t: SvmCore, plain: Pair['plain'], vmcb: Uint8Array): void {
   new Uint8Array(t.memory.buffer, HOST_BASE, RAM).set(new Uint8Array(plain.memory.buffer, HOST_BASE, RAM));
   for (let gpa = VMCB; gpa < HOST; gpa += 4096) pageOf(t, gpa).fill(0);
   pageOf(t, VMCB).set(vmcb);
@@ -37,8 +36,10 @@ function nest(t: SvmCore, plain: Pair['plain']): void {
   t.poke64(NESTED + 0x2000, BigInt(NESTED + 0x3000) | 7n);
   t.poke64(NESTED + 0x2008, BigInt(NESTED + 0x4000) | 7n);
   for (let i = 0; i < 1024; i++) t.poke64(NESTED + 0x3000 + 8 * i, BigInt(i * 4096) | 7n);
+  const tr = abi.VCPU_SEG + abi.SEG_TR * abi.VCPU_SEG_SIZE;
   for (let offset = 0; offset < abi.VCPU_STATS; offset += 8) {
     const isState =
+      (offset >= tr && offset < tr + abi.VCPU_SEG_SIZE) ||
       offset < abi.VCPU_CR0 ||
       (offset >= abi.VCPU_STAR && offset < abi.VCPU_CPL) ||
       (offset >= abi.VCPU_FPU_REGS && offset < svm.VCPU_CPU_MODEL);
@@ -92,11 +93,12 @@ it.each([
   const pair = new Pair();
   const random = new Random(SEED);
   const t = new SvmCore(RAM, jit);
+  const vmcb = pageOf(t, VMCB).slice();
   let exits = 0;
   for (let seed = SEED; seed < SEED + PROGRAMS; seed++) {
     pair.load(randomProgram(seed), seed);
     const { plain } = pair;
-    nest(t, plain);
+    nest(t, plain, vmcb);
     t.run(1);
     for (let stretch = 0; stretch < STRETCHES; stretch++) {
       const count = 1 + random.below(300);

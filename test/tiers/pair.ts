@@ -19,6 +19,9 @@ const PAGE_TABLE = 0x9000;
 const GDT = 0x61000;
 const IDT = 0x60000;
 const HANDLERS = 0x70000;
+const SYSCALL = 0x72000;
+const TSS = 0x73000;
+const KERNEL_STACK = 0x75000;
 const _COUNTER = 0x71000;
 const RAM = 0x400000;
 const TIMER = 0x40;
@@ -35,6 +38,8 @@ const FAULT_HANDLER =
   '50 51 0f 20 d0 48 89 c1 48 c1 e9 0c 81 e1 ff 01 00 00 48 0f ba 2c cd 00 90 00 00 00 48 0f ba 2c cd 00 90 00 00 01 0f 01 38 59 58 48 83 c4 08 48 cf';
 /** inc qword [COUNTER]; iretq */
 const TIMER_HANDLER = '48 ff 04 25 00 10 07 00 48 cf';
+/** Back to ring 3 if a NOP follows the SYSCALL, and on in ring 0 if not: cmp byte [rcx], 90h; je +2; jmp rcx; inc qword [COUNTER]; sysretq */
+const SYSCALL_HANDLER = '80 39 90 74 02 ff e1 48 ff 04 25 00 10 07 00 48 0f 07';
 
 /** The initial contents of the data pages: integers of all sizes, doubles and singles, ordinary and special ones. */
 function numbers(random: Random): BigUint64Array {
@@ -85,9 +90,18 @@ export class Pair {
       core.poke64(0x3000 + 8 * (DATA >>> 21), BigInt(PAGE_TABLE | 7));
       for (let page = 0; page < 512; page++) core.poke64(PAGE_TABLE + 8 * page, BigInt((DATA + page * PAGE_SIZE) | 7));
       core.set64(abi.VCPU_GDT_BASE, BigInt(GDT));
-      core.set32(abi.VCPU_GDT_LIMIT, 0x17);
+      core.set32(abi.VCPU_GDT_LIMIT, 0x2f);
       core.poke64(GDT + 8, 0x00af9b000000ffffn);
       core.poke64(GDT + 16, 0x00cf93000000ffffn);
+      core.poke64(GDT + 0x20, 0x00cff3000000ffffn);
+      core.poke64(GDT + 0x28, 0x00affb000000ffffn);
+      core.segment(abi.SEG_TR, 0x30, BigInt(TSS), 0x67, 0x8b);
+      core.poke64(TSS + 4, BigInt(KERNEL_STACK));
+      core.set64(abi.VCPU_EFER, 0x501n);
+      core.set64(abi.VCPU_STAR, (0x18n << 48n) | (8n << 32n));
+      core.set64(abi.VCPU_LSTAR, BigInt(SYSCALL));
+      core.set64(abi.VCPU_SFMASK, 0x44n);
+      core.poke(SYSCALL, SYSCALL_HANDLER);
       core.set64(abi.VCPU_IDT_BASE, BigInt(IDT));
       core.set32(abi.VCPU_IDT_LIMIT, 0xfff);
       for (const [vector, code] of [
@@ -96,7 +110,7 @@ export class Pair {
       ] as const) {
         const at = HANDLERS + 64 * vector;
         core.poke(at, code);
-        core.poke64(IDT + 16 * vector, (BigInt(at) & 0xffffn) | 0x80000n | (0x8e00n << 32n) | ((BigInt(at) >> 16n) << 48n));
+        core.poke64(IDT + 16 * vector, (BigInt(at) & 0xffffn) | 0x80000n | (0xee00n << 32n) | ((BigInt(at) >> 16n) << 48n));
       }
       core.set64(abi.VCPU_CR4, 0x620n);
       core.core.stateChanged(0);
@@ -105,7 +119,7 @@ export class Pair {
       });
       core.poke(CODE, program);
       core.setReg('rsp', STACK);
-      core.core.setRflags(0, 0x202);
+      core.core.setRflags(0, 0x3202);
       core.deviceRead = ({ address, size, icount }) => BigInt.asUintN(size * 8, BigInt(address) * 0x9e3779b97f4a7c15n + icount);
     }
   }

@@ -55,8 +55,15 @@ const VECTORS: readonly (readonly [prefix: number, opcode: number, immediate: bo
   [0x66, 0x50, false],
 ];
 
+/** Ending instructions that code in ring 3 may run, IOPL being 3. */
+const UNPRIVILEGED = [0, 1, 2, 3, 7, 10] as const;
+
+/** What the code being written may do: anything (ring 0); what is allowed in every ring; or that, and SYSCALL from ring 3. */
+type Rights = 'all' | 'any ring' | 'ring 3';
+
 export class ProgramWriter {
   readonly bytes: number[] = [];
+  rights: Rights = 'all';
   private readonly fixups: { at: number; label: string }[] = [];
   private readonly labels = new Map<string, number>();
 
@@ -231,11 +238,16 @@ export class ProgramWriter {
     }
   }
 
-  /** An instruction that ends its block but is no branch: ports, flags, interrupts, translations, system registers, strings. */
+  /** An instruction that ends its block but is no branch: ports, flags, interrupts, translations, system registers, strings, SYSCALL. */
   private ending(): void {
     const { random } = this;
     const displacement = random.below(DATA_PAGES * 4096 - 4200);
-    switch (random.below(12)) {
+    if (this.rights === 'ring 3' && random.below(2)) {
+      // SYSCALL, and the mark with which it returns to ring 3
+      this.emit(0x0f, 0x05, 0x90);
+      return;
+    }
+    switch (this.rights === 'all' ? random.below(12) : random.of(UNPRIVILEGED)) {
       case 0:
         this.emit(random.of([0xe4, 0xe5, 0xe6, 0xe7]), random.below(256));
         return;
@@ -388,11 +400,31 @@ export class ProgramWriter {
     for (let n = this.random.below(most + 1); n > 0; n--) this.instruction();
   }
 
+  /** To ring 3 by SYSRET, and back by a SYSCALL that goes on behind itself in ring 0. */
+  private excursion(depth: number, functions: number): void {
+    const id = `l${this.bytes.length}`;
+    // lea rcx, [rip + id]; pushfq; pop r11; sysretq
+    this.emit(0x48, 0x8d, 0x0d);
+    this.relative(id);
+    this.emit(0x9c, 0x41, 0x5b, 0x48, 0x0f, 0x07);
+    this.label(id);
+    this.rights = 'ring 3';
+    this.structure(depth, functions);
+    this.rights = 'all';
+    this.emit(0x0f, 0x05, 0xf8);
+  }
+
+  /** One of the functions that the code may call: every other one may be called from every ring. */
+  private callee(functions: number): string {
+    const { random } = this;
+    return `f${this.rights === 'all' ? random.below(functions) : 2 * random.below((functions + 1) >> 1)}`;
+  }
+
   /** The function or program body: nested structure of `depth`. */
   structure(depth: number, functions: number): void {
     const { random } = this;
     const id = `l${this.bytes.length}`;
-    switch (random.below(depth > 0 ? 6 : 1)) {
+    switch (random.below(depth > 0 ? 7 : 1)) {
       case 0:
         this.instructions(6);
         return;
@@ -415,16 +447,20 @@ export class ProgramWriter {
       case 3:
         if (functions > 0) {
           this.emit(0xe8);
-          this.relative(`f${random.below(functions)}`);
+          this.relative(this.callee(functions));
         }
         return;
       case 4:
         if (functions > 0) {
           // lea rax, [rip + f]; call rax
           this.emit(0x48, 0x8d, 0x05);
-          this.relative(`f${random.below(functions)}`);
+          this.relative(this.callee(functions));
           this.emit(0xff, 0xd0);
         }
+        return;
+      case 5:
+        if (this.rights === 'all') this.excursion(depth - 1, functions);
+        else this.instructions(6);
         return;
       default:
         this.structure(depth - 1, functions);
@@ -449,6 +485,7 @@ export function randomProgram(seed: number): Uint8Array {
     // Some functions lie in another page.
     if (random.below(3) === 0) while ((writer.bytes.length & 4095) !== 0) writer.emit(0x90);
     writer.label(`f${index}`);
+    writer.rights = index % 2 === 0 ? 'any ring' : 'all';
     writer.structure(2, index);
     writer.emit(0xc3);
   }

@@ -83,6 +83,8 @@ export interface Operation {
   readonly mayFault: boolean;
   /** It is the last of its block. */
   readonly ends: boolean;
+  /** It goes elsewhere, by a selector or to another privilege, and never on to the next instruction. Its record has R_LAST. */
+  readonly far?: boolean;
   /** It pushes or pops. */
   readonly stack: boolean;
   readonly segment: Segment;

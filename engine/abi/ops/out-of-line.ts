@@ -1,6 +1,6 @@
 /**
  * Instructions that run in a function of engine/cpu: `(p: usize): i32`, with the record's address. It answers 0: could not complete,
- * 1: go on with the next record, 2: leave the interpreter, 3: VCPU_RIP is a near target.
+ * 1: go on with the next record, 2: leave the interpreter, 3: VCPU_RIP is a near target, 4: it is a far one.
  * Flags here are bounds over all that one operation stands for: at most `reads`, at least `writes`, at most `alters`.
  */
 import { AF, ALL_FLAGS, CF, flagsOfCondition, OF, type Operation, operation, ZF } from './operation';
@@ -130,6 +130,7 @@ export const outOfLine: readonly Operation[] = [
 
 const ENDS = { ends: true } as const;
 const near = { ...ENDS, form: 'near' } as const;
+const FAR = { ...ENDS, far: true } as const;
 
 export const outOfLineEnding: readonly Operation[] = [
   ...file('ops-system', { undefined: { fn: 'opUndefined', ...ENDS }, too_long: { fn: 'opTooLong', ...ENDS } }),
@@ -146,13 +147,13 @@ export const outOfLineEnding: readonly Operation[] = [
     call_rm: { fn: 'opCallRm', ...operand, ...ENDS, stack: true, segment: 'either' },
     ret_g: { fn: 'opRetNear', ...ENDS, ...pushes },
     loop: { fn: 'opLoop', ...near, reads: flagsOfCondition(4) },
-    jmpf: { fn: 'opJmpFar', ...ENDS },
-    callf: { fn: 'opCallFar', ...ENDS, ...pushes },
+    jmpf: { fn: 'opJmpFar', ...FAR },
+    callf: { fn: 'opCallFar', ...FAR, ...pushes },
     jmpf_m: { fn: 'opJmpFarM', ...ENDS, access: 'read', segment: 'operand' },
     callf_m: { fn: 'opCallFarM', ...ENDS, access: 'read', stack: true, segment: 'operand' },
-    retf: { fn: 'opRetFar', ...ENDS, ...pushes },
-    iret: { fn: 'opIret', ...ENDS, ...pushes, ...all },
-    int: { fn: 'opInt', ...ENDS, ...pushes, reads: ALL_FLAGS },
+    retf: { fn: 'opRetFar', ...FAR, ...pushes },
+    iret: { fn: 'opIret', ...FAR, ...pushes, ...all },
+    int: { fn: 'opInt', ...FAR, ...pushes, reads: ALL_FLAGS },
     into: { fn: 'opInto', ...ENDS, ...pushes, reads: ALL_FLAGS },
   }),
   ...file('ops-stack', {
@@ -179,10 +180,10 @@ export const outOfLineEnding: readonly Operation[] = [
     rdmsr: { fn: 'opRdmsr', ...ENDS },
     wrmsr: { fn: 'opWrmsr', ...ENDS },
     swapgs: { fn: 'opSwapgs', ...ENDS },
-    syscall: { fn: 'opSyscall', ...ENDS, reads: ALL_FLAGS, ...all },
-    sysret: { fn: 'opSysret', ...ENDS, ...all },
-    sysenter: { fn: 'opSysenter', ...ENDS },
-    sysexit: { fn: 'opSysexit', ...ENDS },
+    syscall: { fn: 'opSyscall', ...FAR, reads: ALL_FLAGS, ...all },
+    sysret: { fn: 'opSysret', ...FAR, ...all },
+    sysenter: { fn: 'opSysenter', ...FAR },
+    sysexit: { fn: 'opSysexit', ...FAR },
   }),
   ...file('svm/instructions', { svm: { fn: 'opSvm', ...ENDS, reads: ALL_FLAGS, ...all } }),
 ];

@@ -8,7 +8,7 @@ import { NEXT } from './templates';
 /** Runs the compiled region that begins at this block; see engine/cpu/regions.ts. */
 const REGION = `n = enterRegion(p);
 if (n >= REGION_FAULT) { p = leftAt; why = n == REGION_FAULT ? WHY_FAULT : n == REGION_STOP ? WHY_STOP : WHY_LEAVE; break; }
-if (n == REGION_MODE) return WHY_AGAIN;
+if (tlb != tlbBase || key != blockKey()) return WHY_AGAIN;
 rip = load<u64>(c, VCPU_RIP); interpret = n == REGION_INTERPRET; why = WHY_JUMP; break;`;
 
 export function handlerOf(row: Operation): string {
