@@ -70,6 +70,9 @@ const HUGE_SHIFT: u64 = 30;
 /** Bits of vCPUs whose TLB was ever filled, then of their guests. Scans skip the others. */
 let usedTlbs: u32 = 0;
 const GUEST_USED: u32 = 1 << MAX_VCPUS;
+/** No entry of any context has a gfn below the first or above the last. A zap of other gfns, as of a slot nobody used yet, need not scan. */
+let firstGfn: u32 = 0xffffffff;
+let lastGfn: u32 = 0;
 /** Number of contexts: the host's of each vCPU, then the guests'. Where number i lies, and its tables. */
 const PAIRS: i32 = 2 * MAX_VCPUS;
 function contextOf(i: i32): usize {
@@ -226,6 +229,8 @@ function enter(page: u64, table: usize, gfn: u64, answer: u32): void {
   store<u32>(entry, host - <u32>page, TLB_ADDEND);
   store<u32>(entry, <u32>gfn, TLB_GFN);
   store<u32>(gfnAt(tlbCells, number), <u32>gfn);
+  firstGfn = min(firstGfn, <u32>gfn);
+  lastGfn = max(lastGfn, <u32>gfn);
   if (armed || tracking) {
     retagEntry(cpu, entry);
     // A window that has the page would go past the mark.
@@ -301,6 +306,8 @@ export function written(tag: usize, host: u32): void {
 
 /** The TLBs of the vCPU of this block are as they were some time ago. */
 export function restoreTlb(block: usize): void {
+  firstGfn = 0;
+  lastGfn = 0xffffffff;
   const index = load<u32>(block, VCPU_INDEX);
   usedTlbs |= (GUEST_USED + 1) << index;
   clearFrameCaches();
@@ -438,7 +445,7 @@ function dropRange(start: f64, npages: f64, writeOnly: bool): i32 {
   clearFrameCaches();
   const first = <u32>(<u64>start);
   const length = npages >= 4294967296.0 ? 0xffffffff : <u32>npages;
-  if (length == 0) return 0;
+  if (length == 0 || first > lastGfn || <u64>first + length <= <u64>firstGfn) return 0;
   let dropped = 0;
   for (let index = 0; index < PAIRS; index++) {
     if ((usedTlbs >> index) & 1) dropped += dropIn(contextOf(index), first, length, writeOnly);

@@ -296,6 +296,14 @@ describe('TLB upkeep', () => {
     expect(t.core.zapAll()).toBeGreaterThan(0);
     expect(t.core.zapAll()).toBe(0);
   });
+
+  it('zaps pages below and above all that were entered before, and none beside them', () => {
+    const gfns = [0x105, 0x103, 0x107];
+    for (const [i, gfn] of gfns.entries()) map(i, BigInt((gfn << 12) | 7));
+    expect(execute(`${READ} 488b8300100000 488b8300200000`, va(0))).toBe('ok');
+    for (const gfn of [0x102, 0x104, 0x106, 0x108]) expect(t.core.zapGfnRange(gfn, 1)).toBe(0);
+    for (const gfn of gfns) expect(t.core.zapGfnRange(gfn, 1)).toBe(1);
+  });
 });
 
 describe('memslot properties', () => {
