@@ -63,7 +63,7 @@ function writerOf(at: Instruction): ((e: Emitter, at: Instruction) => void) | un
 }
 
 /** Does the region always exit in front of this instruction of the node? */
-export const isLeftBefore = (at: Instruction, node: Node): boolean =>
+const isLeftBefore = (at: Instruction, node: Node): boolean =>
   at === node.last ? at.row.family !== 'branch' && at.row.family !== 'out-of-line' : writerOf(at) === undefined;
 
 class RegionWriter {

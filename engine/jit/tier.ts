@@ -4,7 +4,6 @@ import { KEY_64, KEY_ALIGN } from '../abi/mode';
 import { H_HVA, H_LENGTH, H_MODE, R_OP } from '../abi/record';
 import type { Node } from './graph';
 import { headerOf, OPERATIONS } from './records';
-import { isLeftBefore } from './region';
 
 /** Why the interpreter runs some code. */
 export type InterpreterReason =
@@ -29,8 +28,8 @@ export type InterpreterReason =
   | { why: 'cold'; samples: number; wanted: number };
 
 export type CodeTier =
-  /** `entry`: linear, where the region begins. `except`: the instruction at the address is the interpreter's all the same: its operation. */
-  { tier: 'compiled'; entry: bigint; instructions: number; bytes: number; except?: string } | ({ tier: 'interpreter' } & InterpreterReason);
+  /** `entry`: linear, where the region begins. */
+  { tier: 'compiled'; entry: bigint; instructions: number; bytes: number } | ({ tier: 'interpreter' } & InterpreterReason);
 
 /** What the JIT knows. */
 export interface Compiled {
@@ -101,14 +100,7 @@ function regionAround({ view, at }: Compiled, page: number, here: readonly numbe
     const { nodes, instructions, bytes } = region;
     const node = nodes.find((each) => each.block === block)!;
     const start = linear - BigInt(hva % PAGE) - BigInt(Math.floor(node.delta / PAGE) * PAGE);
-    const left = node.records.instructions.find((each) => each.offset === hva % PAGE && isLeftBefore(each, node));
-    return {
-      tier: 'compiled',
-      entry: BigInt.asUintN(64, start + BigInt(nodes[0]!.delta)),
-      instructions,
-      bytes,
-      ...(left !== undefined && { except: left.row.name }),
-    };
+    return { tier: 'compiled', entry: BigInt.asUintN(64, start + BigInt(nodes[0]!.delta)), instructions, bytes };
   }
   return short ? interpreter({ why: 'short' }) : undefined;
 }

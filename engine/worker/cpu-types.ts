@@ -30,11 +30,8 @@ export interface CodeView {
 
 /** What runs the code at rip. */
 export type TierView =
-  /**
-   * A compiled region: where it begins, linear; guest instructions, and bytes of WebAssembly. `except`: the operation of the instruction at
-   * rip, which is the interpreter's all the same.
-   */
-  | { tier: 'compiled'; entry: string; entrySymbol?: string; instructions: number; bytes: number; except?: string }
+  /** A compiled region: where it begins, linear; guest instructions, and bytes of WebAssembly. */
+  | { tier: 'compiled'; entry: string; entrySymbol?: string; instructions: number; bytes: number }
   | ({ tier: 'interpreter' } & InterpreterReason);
 
 export interface RegisterView {

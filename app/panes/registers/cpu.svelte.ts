@@ -109,8 +109,8 @@ function differences(before: Stop | undefined, now: Stop | undefined): Set<strin
 
 function tierText(tier: CpuView['tier']): string {
   if (tier.tier === 'interpreter') return `interpreter: ${reason(tier).short}`;
-  const { entry, entrySymbol, instructions, except } = tier;
-  return `compiled region at ${entry}${entrySymbol ? ` <${entrySymbol}>` : ''}, ${instructions} instructions${except ? `; ${except} is interpreted` : ''}`;
+  const { entry, entrySymbol, instructions } = tier;
+  return `compiled region at ${entry}${entrySymbol ? ` <${entrySymbol}>` : ''}, ${instructions} instructions`;
 }
 
 export const isSet = (rflags: number, bit: number): boolean => ((rflags >>> bit) & 1) === 1;
