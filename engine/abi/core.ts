@@ -1,11 +1,11 @@
 /**
- * The border between the wasm core and TypeScript, as types (tsc only).
- * gfns and gpas cross as f64 (exact to 2^53), wide values through VCPU_MAILBOX of the vCPU that is named, everything else as i32.
+ * The border between the wasm core and TypeScript, as types (tsc only). gfns and gpas cross as f64 (exact to 2^53), 64-bit values through the named
+ * vCPU's VCPU_MAILBOX, everything else as i32.
  */
 
 /**
- * What the core asks of the machine, and for which vCPU (an index, 0..MAX_VCPUS-1). All are called from inside `run` (or `translate`, for
- * lookup only).
+ * What the core imports from the machine. `vcpu` is the index (0..MAX_VCPUS-1) of the vCPU that asks. The core calls these only inside `run`;
+ * `lookup` inside `translate` too.
  */
 export interface CoreImports {
   /** gfn -> host page. Must not allocate. Answer: see PAGE_* in exits.ts. */
@@ -29,11 +29,14 @@ export interface CoreImports {
   apicMsr(vcpu: number, index: number, write: number): number;
   /** See LOG_* in exits.ts. */
   log(vcpu: number, code: number, a: number, b: number): void;
-  /** Samples found the guest in the page of this block again and again; the linear address of its page in two halves. Between blocks. */
+  /**
+   * Samples have found the guest in this block's page often enough to compile it. The arguments are halves of the page's linear address. Called
+   * between blocks.
+   */
   jitHot(vcpu: number, block: number, pageLow: number, pageHigh: number): void;
-  /** Some of the decoded code of a page (hva / 4096) that `jitWatch` named is gone, or (-1) all decoded code. Called by `init` too. */
+  /** Decoded code of a page (hva / 4096) that `jitWatch` named was dropped; -1: all decoded code was. `init` calls it too. */
   jitDropped(hostPage: number): void;
-  /** The window of this number misses again and again. Between blocks. */
+  /** The window of this number misses too often. Called between blocks. */
   jitMisses(window: number): void;
 }
 
@@ -54,52 +57,54 @@ export interface CoreExports {
   zapAll(): number;
   /** Drops only the write tags of a gfn range (dirty logging switched on, or its log harvested). */
   protectGfnRange(start: number, npages: number): number;
-  /** Host memory [hva, hva+length) was written by TypeScript: decoded code from it is dropped. */
+  /** TypeScript wrote host memory [hva, hva+length): drops decoded code that came from it. */
   invalidateCode(hva: number, length: number): void;
   /** Drops all decoded code (after loadvm). */
   invalidateAllCode(): void;
-  /** The table of watches or a debug register was written by TypeScript: the core looks out for what it says now. */
+  /** TypeScript changed the table of watches or a debug register: reads both again. */
   watchesChanged(): void;
-  /** Is there a breakpoint for the vCPU in the page of this gva, which maps this gfn (its low 32 bits)? */
+  /** Does the vCPU have a breakpoint in the page of this gva, which maps this gfn (its low 32 bits)? */
   watchesCode(vcpu: number, gvaLow: number, gvaHigh: number, gfn: number): number;
-  /** From now on (1), or no more (0), `log` gets LOG_EXCEPTION for each exception that is delivered. */
+  /** 1: `log` reports each exception that is delivered (LOG_EXCEPTION). 0: it stops doing so. */
   traceExceptions(on: number): void;
-  /** From now on (1), or no more (0), CHANGED_PAGES notes which host pages are written; it begins empty. */
+  /** 1: clears CHANGED_PAGES, then notes there which host pages are written. 0: stops. */
   trackWrites(on: number): void;
-  /** The vCPU's TLB was put back as it once was, by TypeScript: what must not hit any more does not. After `stateChanged`. */
+  /** TypeScript restored an earlier state of the vCPU's TLB: keeps tags from hitting that must not hit now. Call it after `stateChanged`. */
   tlbRestored(vcpu: number): void;
-  /** Debugger's walk, no side effects (no A/D, no TLB fill, no fault): 1 and the gpa in the vCPU's VCPU_MAILBOX2, or 0: unmapped.
-   *  privilege as the vCPU's current CR0/CR3/CR4/EFER; ignores access rights. */
+  /**
+   * The debugger's walk, at the privilege that the vCPU's CR0/CR3/CR4/EFER give; ignores access rights. It has no side effects (no A/D, no TLB fill,
+   * no fault). 1: the gpa is in the vCPU's VCPU_MAILBOX2; 0: unmapped.
+   */
   translate(vcpu: number, gvaLow: number, gvaHigh: number): number;
-  /** Functions that the core calls: those of compiled regions are put in here. */
+  /** Functions that the core calls. The JIT puts compiled regions here. */
   readonly table: WebAssembly.Table;
-  /** Samples where the guest is about every `quantum` instructions (0: never); a page is hot after so many samples. */
+  /** Samples RIP about every `quantum` instructions (0: never). A page is hot after `samples` of them. */
   jitSetup(quantum: number, samples: number): void;
   /** The decoded block of 64-bit code at this hva, or 0. A block is the address of its first record. */
   jitBlock(hva: number): number;
-  /** The records that the interpreter runs for it. */
+  /** The records that the interpreter runs for the block. */
   jitRecords(block: number): number;
   /** Decoded blocks of a host page, one after the other; 0 at the end. */
   jitFirstBlock(hostPage: number): number;
   jitNextBlock(block: number): number;
   /** hva of the code at a linear address, if the TLB knows it, or 0. */
   jitExec(low: number, high: number): number;
-  /** An entry descriptor for the block, with a copy of its records for the interpreter; 0: it has one, or there is no room. */
+  /** Prepares an entry at the block: a descriptor, and a copy of the records for the interpreter. 0: it has an entry already, or there is no room. */
   jitPrepare(block: number): number;
   jitTwin(entry: number): number;
-  /** The block is entered through the function `fn` of the table, as entry `number` of the region. */
+  /** Makes the interpreter enter the block through function `fn` of the table, as entry `number` of the region. */
   jitInstall(block: number, entry: number, fn: number, number: number, delta: number, pageBit: number): void;
-  /** Some region contains the block (1), or none and it is the interpreter's (0). */
+  /** Notes that a region contains the block (1), or that none does and the interpreter runs it (0). */
   jitCover(block: number, covered: number): void;
-  /** How often the region was entered there since the last question. */
+  /** How often the region was entered at the block since the last call. */
   jitUses(block: number): number;
-  /** Samples that found the guest in the block's page since it was hot last; << 16: how many make it hot. */
+  /** Samples in the block's page since it was last hot; in bits 31:16, how many make it hot. */
   jitHeat(block: number): number;
-  /** From now on `jitDropped` reports when this page's code goes. 0: it has none. */
+  /** Asks for `jitDropped` when this page's code is dropped. 0: the page has no code. */
   jitWatch(hostPage: number): number;
 }
 
-/** What compiled regions call of the core, by its place in their table of helpers. None of it is called from JavaScript. */
+/** What compiled regions call in the core, by its place in their table of helpers. JavaScript calls none of it. */
 export const REGION_HELPERS = [
   'jitFill',
   'jitFetch',

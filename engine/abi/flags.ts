@@ -1,6 +1,6 @@
 /**
  * RFLAGS in the vCPU record, compiled by both tsc and asc. The six arithmetic flags are lazy: an instruction stores what it computed, and
- * a flag is worked out when something asks.
+ * a flag is computed when something reads it.
  *
  *        0               4               8                               16                              24
  *      +---------------+---------------+-------------------------------+-------------------------------+---------------+
@@ -22,7 +22,7 @@ export const FL_RESULT = VCPU_FLAGS + 16;
 /** u32 flags given explicitly, in their RFLAGS positions. */
 export const FL_BITS = VCPU_FLAGS + 24;
 
-/** All six flags stand in the explicit bits; the result is 0 where ZF is set. */
+/** BITS holds all six flags; RESULT is 0 where ZF is set. */
 export const FLAGS_RAW = 0;
 /** ZF SF PF from the result, CF AF OF explicit. */
 export const FLAGS_RES = 1;
@@ -36,5 +36,5 @@ export const FLAGS_LOGIC = 4;
 export const FLAGS_INC = 5;
 export const FLAGS_DEC = 6;
 
-/** Alignment is checked, with CR0.AM and at CPL 3. The other flags: engine/cpu/flags.ts. */
+/** Alignment is checked with CR0.AM and at CPL 3. The other flags: engine/cpu/flags.ts. */
 export const F_AC = 0x40000;

@@ -1,6 +1,6 @@
 /**
- * Layout of decoded code, compiled by both tsc and asc. One instruction is one record of 32 bytes, or a few: an address record in front
- * of it puts the linear address of the memory operand into VREG_EA where the plain sum does not do (segment bases and limits, short
+ * Layout of decoded code, compiled by both tsc and asc. An instruction is one record of 32 bytes, or several: an address record in front
+ * of it computes the linear address of the memory operand in VREG_EA where a plain sum is not enough (segment bases and limits, short
  * addresses). A block is a header of 32 bytes and its records; it never leaves its page of code and holds at most BLOCK_LIMIT instructions.
  *
  *        0       2       4       6       8       10  11  12      14  15
@@ -28,7 +28,7 @@ export const R_OP = 0;
 export const R_DST = 2;
 /** u16 register: the source, or the ModRM.rm operand when it is a register. */
 export const R_SRC = 4;
-/** u16 registers of the address base + (index << scale) + disp. A missing part is VCPU_ZERO. */
+/** u16 registers of the address base + (index << scale) + disp. VCPU_ZERO stands for a missing one. */
 export const R_BASE = 6;
 export const R_INDEX = 8;
 /** u8 shift of the index. */
@@ -51,17 +51,17 @@ export const R_FALL = 16;
 export const R_TAKEN = 20;
 /** u32 condition code: SETcc, CMOVcc, Jcc out of line. */
 export const R_CONDITION = 16;
-/** u32 number of a segment, control or debug register; the vector of INT; what FLAG and LOOP do (ops-misc.ts, ops-branch.ts). */
+/** u32 number of a segment, control or debug register; the vector of INT; the variant of FLAG and LOOP (ops-misc.ts, ops-branch.ts). */
 export const R_NUMBER = 16;
 /** i64 port of IN and OUT; -1: DX. */
 export const R_PORT = 16;
 /** i64 offset of a far pointer in the instruction; its selector: R_SELECTOR. */
 export const R_FAR_OFFSET = 16;
-/** u32 how the instruction makes the segment's checks itself: WHERE_*, segment << 8, log2 of the address size << 16. */
+/** u32 how the handler itself checks the segment: WHERE_*, segment << 8, log2 of the address size << 16. */
 export const R_WHERE = 16;
 /** u32 x87: opcode | ModRM << 8 | what to try first (x87-ways.ts) << 16. */
 export const R_FPU = 16;
-/** u64 MMX and SSE: what to do (simd/decode.ts). */
+/** u64 MMX and SSE: the operation (simd/decode.ts). */
 export const R_SIMD = 16;
 /** i64 displacement of an address that needs more than 32 bits. */
 export const R_FAR = 16;
@@ -72,7 +72,7 @@ export const R_LOGGED = 16;
 export const R_DISP = 24;
 /** i32 target of a near branch, as an offset from the start of this page. */
 export const R_TARGET = 24;
-/** u32 first record of the block to which a far transfer went last; 0: none. It may have been dropped since (engine/cpu/far-targets.ts). */
+/** u32 first record of the block that a far transfer last went to; 0: none. That block may have been dropped since (engine/cpu/far-targets.ts). */
 export const R_LAST = 24;
 /** 8 first bytes of an invalid instruction. */
 export const R_BYTES = 24;
@@ -130,14 +130,14 @@ export const H_PAGE_NEXT = 16;
 export const H_CACHED = 20;
 /** u32 bytes of guest code. */
 export const H_LENGTH = 24;
-/** u32 how compiled regions contain the block (engine/cpu/regions.ts); 0: none does. How hot code is, its page's descriptor counts. */
+/** u32 how compiled regions contain the block (engine/cpu/regions.ts); 0: none does. The descriptor of the page counts how hot the code is. */
 export const H_ENTRY = 28;
 export const HEADER_SIZE = 32;
 
 export const BLOCK_LIMIT = 64;
 
-/** Pseudo registers in the vCPU record: they live within one instruction (EA) or one page of code (PAGE). */
-/** u64 linear address made by an address record. */
+/** Pseudo registers in the vCPU record. They are valid during one instruction (EA) or one page of code (PAGE). */
+/** u64 linear address computed by an address record. */
 export const VREG_EA = 0xe00;
 /** u64 RIP of the start of the current page of code: RIP-relative operands use it as their base. */
 export const VREG_PAGE = 0xe08;

@@ -3,7 +3,7 @@
  * volume 2, chapter 15 and appendices B (VMCB) and C (exit codes). Compiled by both tsc and asc.
  */
 
-/** Which processor CPUID describes, u32: CPU_MODEL_*. The machine sets it once; a reset keeps it, and the words behind it. */
+/** The processor that CPUID describes, u32: CPU_MODEL_*. The machine sets it once; a reset keeps it and the words behind it. */
 export const VCPU_CPU_MODEL = 0x800;
 export const CPU_MODEL_LAB64 = 0;
 /** AuthenticAMD, with SVM. */
@@ -17,7 +17,7 @@ export const HIDDEN_7_EBX = VCPU_CPUID_HIDDEN + 8;
 export const HIDDEN_X1_ECX = VCPU_CPUID_HIDDEN + 12;
 export const HIDDEN_X1_EDX = VCPU_CPUID_HIDDEN + 16;
 export const HIDDEN_SVM = VCPU_CPUID_HIDDEN + 20;
-/** Behind the configuration. */
+/** Offset behind the configuration. */
 export const VCPU_CONFIG_END = VCPU_CPUID_HIDDEN + CPUID_HIDDEN_WORDS * 4;
 
 /** CPUID 0x80000001 ECX. */
@@ -27,20 +27,20 @@ export const SVM_FEATURE_NP = 1;
 export const SVM_FEATURE_NRIPS = 1 << 3;
 export const SVM_FEATURE_FLUSH_BY_ASID = 1 << 6;
 export const SVM_FEATURE_DECODE_ASSISTS = 1 << 7;
-/** ASIDs that there are, 0x8000000A EBX: the host's 0 counts. */
+/** Number of ASIDs, 0x8000000A EBX. It includes the host's 0. */
 export const SVM_ASIDS = 64;
 
-/** u32 1: the global interrupt flag is clear (so that a record of zeros has it set). */
+/** u32 1: the global interrupt flag is clear, so a zeroed record has it set. */
 export const SVM_GIF_CLEAR = 0x820;
 /** u32 1: a guest of this vCPU runs (guest mode, between VMRUN and #VMEXIT). */
 export const SVM_GUEST = 0x824;
-/** u64 MSRs VM_CR and VM_HSAVE_PA. The host's state itself is kept in this record: software may not look at the save area. */
+/** u64 MSRs VM_CR and VM_HSAVE_PA. The host's state itself is kept in this record: software must not rely on the save area's contents. */
 export const SVM_VM_CR = 0x828;
 export const SVM_HSAVE_PA = 0x830;
 /** u64 gpa of the VMCB that runs. */
 export const SVM_VMCB = 0x838;
 
-// What VMRUN took from the VMCB's control area. The processor goes by these, whatever is stored into the VMCB meanwhile.
+// Loaded by VMRUN from the VMCB's control area. The processor uses these copies, whatever is stored into the VMCB meanwhile.
 /** u32: CR reads in bits 15:0, writes in 31:16; the same for DRs; exceptions; three words of other intercepts. */
 export const SVM_INTERCEPT_CR = 0x840;
 export const SVM_INTERCEPT_DR = 0x844;
@@ -57,7 +57,7 @@ export const SVM_GUEST_TSC_OFFSET = 0x868;
 export const SVM_VINTR = 0x870;
 /** u32 1: nested paging. */
 export const SVM_NESTED = 0x878;
-/** u64: RIP behind the instruction whose software interrupt VMRUN injects (VCPU_EVENT): what its frame shows. */
+/** u64: RIP behind the instruction whose software interrupt VMRUN injects (VCPU_EVENT), for the frame. */
 export const SVM_INJECTED_RIP = 0x880;
 /** u64 */
 export const SVM_NCR3 = 0x888;

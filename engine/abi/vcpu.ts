@@ -1,12 +1,12 @@
 /**
  * The vCPU record: byte offsets of every field of one vCPU's state in linear memory. Compiled by both tsc and asc.
- * Little-endian; u64 unless the comment says otherwise. The record is the whole state of a vCPU: saving it (and nothing
- * else of the core) saves the vCPU; TLB and decoded code are caches and are dropped on restore.
+ * Little-endian; u64 unless the comment says otherwise. The record is the whole state of a vCPU: saving it alone
+ * saves the vCPU. TLB and decoded code are caches, which a restore drops.
  */
 
 /**
- * Of this record in files and links: higher where a field has moved or means something else, so that an older record is refused or converted.
- * A field that is new, and right when 0, changes nothing.
+ * Version of this record in files and links. Raise it when a field moves or changes its meaning, so that older records are refused or converted. A
+ * new field for which 0 is right needs no new version.
  */
 export const VCPU_RECORD_VERSION = 1;
 
@@ -24,8 +24,7 @@ export const VCPU_R11 = VCPU_GPR + 88;
 /** Pseudo register that is always 0: a record without base or index points here. */
 export const VCPU_ZERO = 0x080;
 export const VCPU_RIP = 0x088;
-/** Flags: the core's lazy form lies in [VCPU_FLAGS, +0x30) and is its own business; read and write RFLAGS with
- *  the exports getRflags / setRflags only. */
+/** Flags. The core's lazy form lies in [VCPU_FLAGS, +0x30) and is private to it: read and write RFLAGS only with getRflags / setRflags. */
 export const VCPU_FLAGS = 0x090;
 
 /** Segment records, VCPU_SEG_SIZE bytes each: base u64, limit u32 (in bytes, granularity applied), selector u16,
@@ -77,14 +76,14 @@ export const VCPU_MISC_ENABLE = 0x218;
 export const VCPU_TSC_OFFSET = 0x220;
 export const VCPU_TSC_DEADLINE = 0x228;
 /**
- * u64: the latest guest time (ns) that any vCPU's TSC has shown, as far as this one knows: the executor brings it along from turn to turn. vCPUs run
- * in turns through the same stretch of guest time, so without it the next one's TSC would be behind what memory says already. 0: the only vCPU.
+ * u64: the latest guest time (ns) that any vCPU's TSC has shown. The executor passes it on from turn to turn: vCPUs run in turns through the same
+ * stretch of guest time, so otherwise the next one's TSC would be behind values already in memory. 0: the only vCPU.
  */
 export const VCPU_TSC_SHOWN = 0x230;
 
 /** u32 each from here. */
 export const VCPU_CPL = 0x280;
-/** The core's digest of CR0/CR4/EFER/CS (its own business). */
+/** The core's digest of CR0/CR4/EFER/CS, private to it. */
 export const VCPU_MODE = 0x284;
 /** 1 while an interrupt controller has a vector for this vCPU; the core then calls `ackInterrupt` when IF allows. */
 export const VCPU_IRQ_PENDING = 0x288;
@@ -94,9 +93,9 @@ export const VCPU_HALTED = 0x290;
 /** SHADOW_* for the one instruction after STI, or after MOV SS or POP SS; else 0. */
 export const VCPU_INTR_SHADOW = 0x294;
 export const SHADOW_STI = 1;
-/** Holds a single-step trap back as well (SDM 3A 6.8.3). */
+/** The shadow also holds back a single-step trap (SDM 3A 6.8.3). */
 export const SHADOW_MOV_SS = 2;
-/** Set by JS inside an MMIO/PIO handler or between slices: leave `run` after this instruction (EXIT_REQUESTED). */
+/** Set by JS in an MMIO/PIO handler or between slices: leave `run` after this instruction (EXIT_REQUESTED). */
 export const VCPU_EXIT_REQUEST = 0x298;
 /** Address space: 0 normal, 1 SMM. */
 export const VCPU_AS_ID = 0x29c;
@@ -105,8 +104,10 @@ export const VCPU_AS_ID = 0x29c;
 export const VCPU_ICOUNT = 0x2a0;
 /** `run` leaves with EXIT_BUDGET when ICOUNT reaches this (u64). Set by `run`; an MMIO/PIO handler may lower it. */
 export const VCPU_SLICE_END = 0x2a8;
-/** Guest time in ns = (ICOUNT << VCPU_CLOCK_SHIFT) + CLOCK_SKEW (u64). HLT that skips ahead adds to the skew.
- *  The TSC runs at 1 GHz: TSC = guest ns + TSC_OFFSET. */
+/**
+ * Guest time in ns = (ICOUNT << VCPU_CLOCK_SHIFT) + CLOCK_SKEW (u64). A HLT that skips time adds to the skew. The TSC runs at 1 GHz: TSC = guest ns +
+ * TSC_OFFSET.
+ */
 export const VCPU_CLOCK_SKEW = 0x2b0;
 /** u32: log2 of the nanoseconds per instruction (3 = 8 ns, 125 M instructions per guest second). */
 export const VCPU_CLOCK_SHIFT = 0x2b8;
@@ -117,19 +118,19 @@ export const VCPU_BREAK_ICOUNT = 0x2c0;
 /** u32: 1 from the delivery of an NMI until the next IRET. */
 export const VCPU_NMI_BLOCKED = 0x2c8;
 
-/** u32: vector and error code of the exception being delivered, CR2 candidate (u64): the core's own, readable. */
+/** u32: vector and error code of the exception being delivered; u64: candidate for CR2. Only the core writes them. */
 export const VCPU_FAULT_VECTOR = 0x2d0;
 export const VCPU_FAULT_ERROR = 0x2d4;
 export const VCPU_FAULT_ADDR = 0x2d8;
 /** First 16 bytes of the instruction last reported with LOG_UNIMPLEMENTED, and their count (u32). */
 export const VCPU_LOG_BYTES = 0x2e0;
 export const VCPU_LOG_LENGTH = 0x2f0;
-/** u64 state of the RDRAND generator (seeded by the machine; part of the state, so replay is exact). */
+/** u64 state of the RDRAND generator. The machine seeds it; since it is part of the state, replays are exact. */
 export const VCPU_RDRAND = 0x2f8;
 
 /**
- * u32: the event whose delivery met an INVALID memslot and is tried again before anything else, laid out as VMX's VM-entry
- * interruption information (SDM 3C 25.8.3): vector in bits 7:0, EVENT_TYPE, EVENT_ERROR_CODE, EVENT_VALID. 0: none.
+ * u32: the event whose delivery met an INVALID memslot. Its delivery is retried before anything else. Laid out as VMX's VM-entry interruption
+ * information (SDM 3C 25.8.3): vector in bits 7:0, EVENT_TYPE, EVENT_ERROR_CODE, EVENT_VALID. 0: none.
  */
 export const VCPU_EVENT = 0x300;
 /** u32: its error code. */
@@ -144,9 +145,9 @@ export const EVENT_TRAP = 0x100;
 export const EVENT_ERROR_CODE = 0x800;
 export const EVENT_VALID = 0x80000000;
 
-/** u32: 1 while IGNNE# is asserted: with CR0.NE = 0 instructions run on although an x87 error is pending. */
+/** u32: 1 while IGNNE# is asserted: with CR0.NE = 0 instructions then run despite a pending x87 error. */
 export const VCPU_IGNNE = 0x308;
-/** u32: DR6 bits of data and I/O breakpoints that MOV SS or POP SS met; the trap comes behind the next instruction (SDM 3A 6.8.3). */
+/** u32: DR6 bits of data and I/O breakpoints that MOV SS or POP SS hit; the trap follows the next instruction (SDM 3A 6.8.3). */
 export const VCPU_PENDING_DEBUG = 0x30c;
 
 /** x87: 8 physical registers of 16 bytes (64-bit significand, 16-bit sign+exponent, padding). */
@@ -161,14 +162,14 @@ export const VCPU_MXCSR = 0x498; // u32
 /** XMM0..15, 16 bytes each. */
 export const VCPU_XMM = 0x500;
 
-/** u32: accesses to devices of the instruction at VCPU_DONE_RIP, which met an INVALID memslot and is tried again; 0: there is none. */
+/** u32: number of device accesses of the instruction at VCPU_DONE_RIP, which met an INVALID memslot and will be retried; 0: none. */
 export const VCPU_DONE_COUNT = 0x940;
 export const VCPU_DONE_RIP = 0x948;
-/** 16 bytes each: gpa, size << 56 and 1 << 60 for a write; value. ENTER makes most of them before it can meet a memslot: 30 reads. */
+/** 16 bytes each: gpa, size << 56 and 1 << 60 for a write; value. ENTER can make the most before it meets a memslot: 30 reads. */
 export const VCPU_DONE_ACCESSES = 0x950;
 export const DONE_MOST = 43;
 
-/** Counters, u64 each, only ever counted up. Not part of the digest. */
+/** Counters, u64 each, never decremented. Not part of the digest. */
 export const VCPU_STATS = 0xc00;
 export const STAT_TLB_MISS = 0x00;
 export const STAT_PAGE_WALK = 0x08;

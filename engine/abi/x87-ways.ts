@@ -1,5 +1,5 @@
 /**
- * Numbers of the short ways of x87 instructions, which the decoder puts into the record (R_FPU), and of compiled code's notes. Compiled by both
+ * Numbers of the short paths of x87 instructions, which the decoder stores in the record (R_FPU), and the notes of compiled code. Compiled by both
  * tsc and asc.
  */
 export const WAY_NONE = 0;
@@ -45,11 +45,11 @@ export const WAY_SIGN = 32;
 export const WAY_ROOT = 33;
 
 /**
- * A note of compiled code, what a run of instructions has changed: bits 0-2, added to TOP; one bit for each register whose tag it wrote, and
- * whether it is empty now; whether one had an operand in memory.
+ * A note of compiled code: what a run of instructions changed. Bits 0-2: added to TOP; one bit for each register whose tag it wrote, and one for
+ * whether that is empty now; whether an instruction had an operand in memory.
  */
 export const X87_RETAGGED = 3;
 export const X87_EMPTIED = 11;
 export const X87_OPERAND = 0x80000;
-/** Not all of it is 0. */
+/** Set in every note, so that none is 0. */
 export const X87_NOTED = 0x100000;

@@ -1,4 +1,4 @@
-/** ADD to CMP, TEST, INC, DEC, NEG, NOT, the shifts, IMUL: everything that computes flags in line. */
+/** ADD to CMP, TEST, INC, DEC, NEG, NOT, the shifts, IMUL: the operations that compute flags in line. */
 import { type Access, ALL_FLAGS, bits, CF, type Form, OF, type Operation, operation, SIZES, type Size, WIDE_SIZES } from './operation';
 
 /** In the order of their opcodes: bits 5-3 of the opcode, or ModRM.reg of group 1. */
@@ -11,9 +11,9 @@ export const UNARY = ['inc', 'dec', 'neg', 'not'] as const;
 export const SHIFTS = ['shl', 'shr', 'sar', 'rol', 'ror'] as const;
 export const MULTIPLY_FORMS = ['rr', 'rm', 'rri', 'rmi'] as const;
 
-/** Condition codes that a compare and its branch are joined for. Overflow and parity are rare. */
+/** Condition codes for which a compare has a form joined with its branch. Overflow and parity are rare. */
 export const COMPARE_CONDITIONS = [2, 3, 4, 5, 6, 7, 8, 9, 12, 13, 14, 15] as const;
-/** Z NZ S NS: depend on the result alone. */
+/** Z NZ S NS depend on the result alone. */
 export const RESULT_CONDITIONS = [4, 5, 8, 9] as const;
 export const JOIN_SIZES: readonly Size[] = [0, 2, 3];
 export const JOIN_COMPARE_FORMS = ['rr', 'ri', 'rx', 'mr', 'mi'] as const;
@@ -21,7 +21,7 @@ export const JOIN_TEST_FORMS = ['rr', 'ri', 'mi'] as const;
 export const JOIN_ALU = ['add', 'and', 'sub'] as const;
 
 const isMemory = (form: Form): boolean => /[mx]/.test(form);
-/** In these families only `rm` is without an index; memory targets serve both. */
+/** `rm` and `rmi` have no index here. Memory targets serve both. */
 const isIndexed = (form: Form): boolean => isMemory(form) && form !== 'rm' && form !== 'rmi';
 const member = <T>(list: readonly T[], value: unknown): boolean => list.includes(value as T);
 /** Name of the form joined with Jcc of `code`. */
@@ -60,7 +60,7 @@ function alu(action: Alu, form: Form, size: Size): Operation {
   });
 }
 
-/** TEST leaves CF and OF 0, so BE asks for what Z does, L for what S does, and so on. */
+/** TEST clears CF and OF, so BE equals Z, L equals S, and so on. */
 const AFTER_LOGIC: readonly (readonly [code: number, same: number])[] = [
   [4, 4],
   [5, 5],
@@ -106,7 +106,7 @@ function unary(action: (typeof UNARY)[number], form: 'r' | 'm', size: Size): Ope
   });
 }
 
-/** Shifts of a register. An immediate count is never 0 (the decoder sees to it); a count of 0 in CL leaves the flags alone. */
+/** Shifts of a register. An immediate count is never 0 (the decoder ensures that); a count of 0 in CL leaves the flags alone. */
 function shifts(action: (typeof SHIFTS)[number], size: Size): Operation[] {
   const altered = action === 'rol' || action === 'ror' ? CF | OF : ALL_FLAGS;
   const common = { family: 'shift', action, size } as const;
@@ -151,7 +151,7 @@ export const shiftsAndProducts: readonly Operation[] = [
   ...MULTIPLY_FORMS.flatMap((form) => WIDE_SIZES.map((size) => multiply(form, size))),
 ];
 
-/** The joined forms of an operation: it and the Jcc behind it in one handler. */
+/** The joined forms of an operation: one handler runs it and the Jcc behind it. */
 function joinedRows(row: Operation): Operation[] {
   if (row.form === 'rm') return []; // shares the handlers of `rx`
   const own = [...(row.joined ?? [])].filter(([code, name]) => name === joinedName(row.name, code));

@@ -1,7 +1,7 @@
-/** What transfers control in line. All end their block. */
+/** Control transfers in line. All end their block. */
 import { type Form, flagsOfCondition, type Operation, operation, type Size } from './operation';
 
-/** The record of a near branch holds where it goes: `near` jumps to another record once that is known. */
+/** The record of a near branch holds its target: `near` jumps to another record once that is known. */
 const branch = (name: string, action: string, given: Partial<Operation> = {}): Operation =>
   operation({ name, family: 'branch', action, form: 'near', ends: true, ...given });
 
@@ -34,7 +34,7 @@ const calls = (size: Size): Operation[] => [
 export const branches: readonly Operation[] = [
   ...Array.from({ length: 16 }, (_, condition) => branch(`j${condition}`, 'jcc', { condition, reads: flagsOfCondition(condition) })),
   branch('jmp', 'jmp'),
-  /** Goes on behind a block that no instruction ends. */
+  /** Continues behind a block that no instruction ends. */
   branch('fall', 'fall'),
   ...calls(3),
   ...calls(2),

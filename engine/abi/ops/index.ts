@@ -1,9 +1,9 @@
 /**
- * The one table of operations: what a decoded record can ask for. Its position in the table is an operation's number (R_OP), and means
- * nothing else: nobody computes with numbers. Printed from the table are the core's constants and lookups and the interpreter's handlers
- * (scripts/core), and part of docs/x86-coverage.md; the JIT reads the rows themselves.
+ * The one table of operations: every operation that a decoded record can name. An operation's number (R_OP) is its position in
+ * the table, and nothing computes with numbers. The core's constants and lookups, the interpreter's handlers
+ * (scripts/core) and part of docs/x86-coverage.md are generated from the table; the JIT reads the rows themselves.
  *
- * The disassembler's table of opcodes is no part of it: tests hold one against the other.
+ * The disassembler has its own table of opcodes: tests compare the two.
  */
 import { arithmetic, joined, shiftsAndProducts } from './arithmetic';
 import { branches } from './branches';
@@ -11,13 +11,13 @@ import { moves, simple } from './moves';
 import { type Operation, operation } from './operation';
 import { outOfLine, outOfLineCalled, outOfLineEnding } from './out-of-line';
 
-/** Put over the record behind an instruction after which the interpreter has to stop. */
+/** Replaces the record behind an instruction after which the interpreter must stop. */
 const stop = operation({ name: 'stop', family: 'control', action: 'stop', form: 'none' });
 
-/** Put over the first record of a block at which a compiled region can be entered. */
+/** Replaces the first record of a block at which a compiled region can be entered. */
 const region = operation({ name: 'region', family: 'control', action: 'region', form: 'none', ends: true });
 
-/** The inline ones come first, then those that the interpreter's switch calls: it is dense over both, as a second one is over those out of line. */
+/** Inline operations first, then those that the interpreter's switch calls: that switch is dense over both, as a second one is over the rest. */
 export const OPERATIONS: readonly Operation[] = [
   ...arithmetic,
   ...moves,

@@ -1,4 +1,4 @@
-/** What moves and converts in line: MOV, MOVZX, MOVSX, LEA, PUSH, POP, XCHG, SETcc, CMOVcc, and the records that make an address. */
+/** Moves and conversions in line: MOV, MOVZX, MOVSX, LEA, PUSH, POP, XCHG, SETcc, CMOVcc, and the records that compute an address. */
 import { ALL_FLAGS, bits, type Form, type Operation, operation, SIZES, type Size, WIDE_SIZES } from './operation';
 
 /** MOV reg, [base + disp] is `rm`, with an index `rx`; to memory `mr` and `xr`. An immediate goes to either by `mi`. */
@@ -46,7 +46,7 @@ export const moves: readonly Operation[] = [
 const lea = (form: 'm' | 'x', size: Size): Operation =>
   operation({ name: `lea_${form}${bits(size)}`, family: 'address', action: 'lea', form, size, indexed: form === 'x' });
 
-/** PUSH, POP and LEAVE of the stack that 64-bit and flat 32-bit code have. */
+/** PUSH, POP and LEAVE with the stack of 64-bit and flat 32-bit code. */
 function stack(action: 'push' | 'pop' | 'leave', form: Form, size: Size): Operation {
   const letter = form === 'none' ? '' : `_${form}`;
   const name = `${action}${letter}${bits(size)}`;
@@ -60,7 +60,7 @@ const stackOf = (size: Size): Operation[] => [
 ];
 
 const convert = (name: string, size: Size): Operation => operation({ name, family: 'convert', action: name, form: 'none', size });
-/** Records in front of an instruction that put the address of its memory operand into VREG_EA. */
+/** Records in front of an instruction that store the address of its memory operand in VREG_EA. */
 const address = (name: string, form: 'm' | 'x', mayFault = false): Operation =>
   operation({ name, family: 'address', action: 'ea', form, indexed: form === 'x', mayFault, segment: mayFault ? 'operand' : 'none' });
 

@@ -1,20 +1,20 @@
 /**
- * Instructions that run in a function of engine/cpu: `(p: usize): i32`, with the record's address. It answers 0: could not complete,
- * 1: go on with the next record, 2: leave the interpreter, 3: VCPU_RIP is a near target, 4: it is a far one.
- * Flags here are bounds over all that one operation stands for: at most `reads`, at least `writes`, at most `alters`.
+ * Instructions that run in a function of engine/cpu: `(p: usize): i32`, with the record's address. It returns 0: could not complete, 1: continue with
+ * the next record, 2: leave the interpreter, 3: VCPU_RIP is a near target, 4: it is a far one. Flags here are bounds over all instructions that one
+ * operation stands for: at most `reads`, at least `writes`, at most `alters`.
  */
 import { AF, ALL_FLAGS, CF, flagsOfCondition, OF, type Operation, operation, ZF } from './operation';
 
 type Row = Partial<Operation> & { readonly fn: string };
 
-/** One file of the core: operation name -> function, and what is unusual about it. They may fault unless the row says otherwise. */
+/** One file of the core: operation name -> function, and what differs from the defaults. They may fault unless the row says otherwise. */
 const file = (path: string, rows: Readonly<Record<string, Row>>): Operation[] =>
   Object.entries(rows).map(([name, { fn, ...given }]) =>
     operation({ name, family: 'out-of-line', action: name, form: 'none', mayFault: true, run: [fn, path], ...given }),
   );
 
 const NEVER = { mayFault: false } as const;
-/** A general operand: a register or memory, as R_AUX says. */
+/** A general operand: a register or memory, according to R_AUX. */
 const operand = { form: 'rm?', access: 'read', segment: 'operand', indexed: true } as const;
 const target = { ...operand, access: 'modify' } as const;
 const store = { ...operand, access: 'write' } as const;
@@ -23,7 +23,7 @@ const pushes = { stack: true, segment: 'stack' } as const;
 const condition = { reads: ALL_FLAGS } as const;
 const zero = { writes: ZF } as const;
 
-/** Called from the interpreter's own switch: most of these are so short that a second switch on the way would show. They answer 0 or 1. */
+/** The interpreter's own switch calls these: most are so short that a second switch on the way would cost time. They return 0 or 1. */
 export const outOfLineCalled: readonly Operation[] = file('simd/hot', {
   xmm_load: { fn: 'opXmmLoad', ...operand, form: 'none' },
   xmm_store: { fn: 'opXmmStore', ...store, form: 'none' },
@@ -116,7 +116,7 @@ export const outOfLine: readonly Operation[] = [
     rdrand: { fn: 'opRdrand', ...all },
     xgetbv: { fn: 'opXgetbv' },
   }),
-  // It lets a host see everything, flags too.
+  // A #VMEXIT shows a host everything, flags too.
   ...file('svm/guard', { guard: { fn: 'opGuard', reads: ALL_FLAGS } }),
   // FCOMI and FUCOMI, COMIS and UCOMIS set flags; FCMOV reads them.
   ...file('fpu/execute', { fpu: { fn: 'opFpu', ...operand, form: 'none', access: 'modify', reads: ALL_FLAGS, alters: ALL_FLAGS } }),
