@@ -185,7 +185,7 @@ export function divSmall(to: usize, a: usize, n: u32): void {
   setBig(to, signAt(a), expAt(a) - shift, wideHi, wideLo | tail);
 }
 
-/** Rounds to the 80-bit result. `exact`: the bits below the 128 are zero; otherwise they count as not zero. */
+/** Rounds to the 80-bit result. `exact`: the bits below the 128 are zero; otherwise they count as nonzero. */
 export function giveBig(p: usize, exact: bool): void {
   roundPack(signAt(p), expAt(p) + BIAS, highAt(p), lowAt(p) | u64(!exact));
 }

@@ -65,7 +65,7 @@ export function fromInteger(value: i64): void {
 
 /** Result of the conversions to memory formats. */
 export let narrow: u64 = 0;
-/** The value was tiny (below the narrow format's normal range after rounding), whether exact or not. */
+/** The value was tiny (below the narrow format's normal range after rounding), exact or not. */
 export let narrowTiny: bool = false;
 /** The last value had bits below the format's precision (whatever its range). */
 export let narrowLossy: bool = false;
@@ -96,7 +96,7 @@ function pack(sig: u64, se: u32, fracBits: u32, expBits: u32): void {
   narrow |= sign;
 }
 
-/** Does cutting `drop` low bits (1..64) of sig round away from zero? The rest is `sticky` below. */
+/** Does cutting the `drop` low bits (1..64) of sig round away from zero? `sticky`: bits below are set. */
 function narrowUp(sign: u32, sig: u64, drop: u32, sticky: bool): bool {
   const mode = roundingMode();
   const rest = drop == 64 ? sig : sig & (((<u64>1) << (<u64>drop)) - 1);

@@ -1,6 +1,6 @@
 /**
- * x87 instructions D8..DF and FWAIT (SDM 2, the F... pages; opcode tables A-7..A-22). R_FPU of the record: opcode | ModRM << 8 | WAY_* << 16.
- * With CR0.NE = 0 a pending error is reported by FERR#, which is asserted by the next waiting instruction, not by the failing one.
+ * x87 instructions D8..DF and FWAIT (SDM 2, the F... pages; opcode tables A-7..A-22). R_FPU of the record: opcode | ModRM << 8 | WAY_* << 16. With
+ * CR0.NE = 0 a pending error is reported by FERR#; the next waiting instruction asserts it, not the one that failed.
  */
 import { VCPU_CR0, VCPU_FCW, VCPU_RAX } from '../../abi/index';
 import { WAY_NONE } from '../../abi/x87-ways';
@@ -293,7 +293,7 @@ function examine(): void {
   setConditions(bits);
 }
 
-/** FLD1 FLDL2T FLDL2E FLDPI FLDLG2 FLDLN2 FLDZ, rounded as RC says (the constants of the manual are to nearest). */
+/** FLD1 FLDL2T FLDL2E FLDPI FLDLG2 FLDLN2 FLDZ, rounded according to RC (the manual's constants are rounded to nearest). */
 function loadConstant(i: u32): i32 {
   beginOperation(false);
   const mode = (fcw() >> 10) & 3;

@@ -1,9 +1,9 @@
 /**
- * Arithmetic and conversions of normal numbers whose result is a normal number too, straight on the 64-bit significands: what nearly all x87
- * code does. With the precision exception masked nothing can happen then but PE and C1. Conventions: float80.ts, which does the rest.
+ * Arithmetic and conversions of normal numbers with a normal result, directly on the 64-bit significands: what nearly all x87 code does. With the
+ * precision exception masked they can change only PE and C1. Conventions: float80.ts, which handles everything else.
  *
- * Arithmetic answers with the status bits that it sets, PE and C1, or with NOT_DONE, having changed nothing, when it cannot do the case.
- * Widening and narrowing answer false then.
+ * Arithmetic returns the status bits that it sets, PE and C1, or NOT_DONE, having changed nothing, when it cannot handle the case. Widening and
+ * narrowing then return false.
  */
 import { VCPU_FCW, VCPU_FSW, VCPU_IGNNE } from '../../abi/index';
 import { cpu } from '../state';
@@ -34,7 +34,7 @@ function signOfSe(se: u32): u32 {
 export function statusOf(inexact: bool, up: bool): u32 {
   return (inexact ? EX_PRECISION : 0) | (up ? FSW_C1 : 0);
 }
-/** Ends an operation that raised nothing, or PE: its bits in the status word. */
+/** Ends an operation that raised nothing or PE: adds its bits to the status word. */
 @inline
 export function endInexact(bits: u32): void {
   const c = cpu;
@@ -153,7 +153,7 @@ function div(to: usize, aSig: u64, aSe: u32, bSig: u64, bSe: u32): i32 {
 function isZero(sig: u64, se: u32): bool {
   return (sig | <u64>(se & 0x7fff)) == 0;
 }
-/** op 0 a + b, 1 a * b, 6 a / b, where one operand is zero and the other one is normal. No zero divides. */
+/** op 0 a + b, 1 a * b, 6 a / b, where one operand is zero and the other is normal. Zero is never the divisor. */
 function withZero(op: u32, to: usize, aSig: u64, aSe: u32, bSig: u64, bSe: u32): i32 {
   const first = isZero(aSig, aSe);
   if (!isNormal(first ? bSig : aSig, first ? bSe : aSe) || !(first || isZero(bSig, bSe))) return NOT_DONE;
@@ -162,7 +162,7 @@ function withZero(op: u32, to: usize, aSig: u64, aSe: u32, bSig: u64, bSe: u32):
   return first ? finish(to, signOfSe(bSe), <i32>(bSe & 0x7fff), bSig, 0) : finish(to, signOfSe(aSe), <i32>(aSe & 0x7fff), aSig, 0);
 }
 
-/** To the register at `to`: a + b. */
+/** a + b, to the register at `to`. */
 export function addNormal(to: usize, aSig: u64, aSe: u32, bSig: u64, bSe: u32): i32 {
   return isNormal(aSig, aSe) && isNormal(bSig, bSe) ? add(to, aSig, aSe, bSig, bSe) : withZero(0, to, aSig, aSe, bSig, bSe);
 }
@@ -193,7 +193,7 @@ export function arithmeticNormal(op: u32, to: usize, aSig: u64, aSe: u32, bSig: 
   }
 }
 
-/** Of a positive number. */
+/** For a positive number. */
 export function rootNormal(to: usize, sig: u64, se: u32): i32 {
   if (se & 0x8000 || !isNormal(sig, se)) return NOT_DONE;
   root(sig, <i32>se);
@@ -206,7 +206,7 @@ function isOrdinary(sig: u64, se: u32): bool {
   return isNormal(sig, se) || (sig == 0 && (se & 0x7fff) == 0);
 }
 
-/** Relation of a to b: 0 equal, 1 greater, 2 less; -1: it cannot say. */
+/** Relation of a to b: 0 equal, 1 greater, 2 less; -1: not handled here. */
 export function compareNormal(aSig: u64, aSe: u32, bSig: u64, bSe: u32): i32 {
   if (!isOrdinary(aSig, aSe) || !isOrdinary(bSig, bSe)) return -1;
   if ((aSig | bSig) == 0) return 0;
@@ -216,7 +216,7 @@ export function compareNormal(aSig: u64, aSe: u32, bSig: u64, bSe: u32): i32 {
   return larger != ((aSe & 0x8000) != 0) ? 1 : 2;
 }
 
-/** A value that widening found. */
+/** The result of widening. */
 export let wideSig: u64 = 0;
 export let wideSe: u32 = 0;
 
@@ -252,7 +252,7 @@ export function widenInteger(value: i64): void {
   wideSe = (value < 0 ? 0x8000 : 0) | (<u32>BIAS + 63 - <u32>shift);
 }
 
-/** What narrowing found, to be stored, and how it rounded. */
+/** The result of narrowing, to be stored, and how it was rounded. */
 export let narrowed: u64 = 0;
 export let narrowedInexact: bool = false;
 export let narrowedUp: bool = false;
@@ -262,7 +262,7 @@ function roundingControl(): u32 {
   return (<u32>load<u16>(cpu, VCPU_FCW) >> 10) & 3;
 }
 
-/** To a float with a fraction of `fraction` bits and exponents up to `expMax`: normal ones and zero. */
+/** To a float with a fraction of `fraction` bits and exponents up to `expMax`. Handles normal numbers and zero. */
 function narrowFloat(sig: u64, se: u32, fraction: u32, expMax: i32): bool {
   const sign = signOfSe(se);
   narrowedInexact = false;
@@ -295,7 +295,7 @@ export function narrowDouble(sig: u64, se: u32): bool {
   return narrowFloat(sig, se, 52, 0x7ff);
 }
 
-/** To a signed integer of `bits` bits (`chop`: towards zero): numbers whose magnitude is 1 or more, and zero. */
+/** To a signed integer of `bits` bits (`chop`: towards zero). Handles numbers whose magnitude is 1 or more, and zero. */
 export function narrowInteger(sig: u64, se: u32, bits: u32, chop: bool): bool {
   narrowedInexact = false;
   narrowedUp = false;

@@ -1,6 +1,6 @@
 /**
- * The short ways of x87 instructions (short-ways.ts): ordinary operands in registers that are in use, memory that the TLB knows, nothing
- * unmasked that could happen. Whatever is not so changes nothing here and is execute.ts's.
+ * The short paths of x87 instructions (short-ways.ts), for ordinary operands in registers that are in use, memory that the TLB has, and no unmasked
+ * exception that could occur. In all other cases they change nothing, and execute.ts runs the instruction.
  */
 import { VCPU_CR0, VCPU_FCW, VCPU_FPU_REGS, VCPU_FSW, VCPU_FTW, VCPU_IGNNE } from '../../abi/index';
 import {
@@ -67,18 +67,18 @@ import { FSW_C0, FSW_C1, FSW_C2, FSW_C3, FSW_ES, noteInstruction, noteOperand } 
 
 const CONDITIONS: u32 = FSW_C0 | FSW_C1 | FSW_C2 | FSW_C3;
 
-// Loads of one function are not merged by the engines' compilers, so block and TOP are read once and handed on.
+// Engines do not merge loads within a function, so block and TOP are read once and passed on.
 
 @inline
 function topOf(c: usize): u32 {
   return (<u32>load<u16>(c, VCPU_FSW) >> 11) & 7;
 }
-/** Where ST(i) lies. */
+/** Address of ST(i). */
 @inline
 function placeOf(c: usize, top: u32, i: u32): usize {
   return c + VCPU_FPU_REGS + <usize>(((top + i) & 7) << 4);
 }
-/** Is ST(i) empty, in this tag word? */
+/** Is ST(i) empty, according to this tag word? */
 @inline
 function emptyIn(tags: u32, top: u32, i: u32): bool {
   return ((tags >> (((top + i) & 7) << 1)) & 3) == 3;
@@ -87,7 +87,7 @@ function emptyIn(tags: u32, top: u32, i: u32): bool {
 function tagsOf(c: usize): u32 {
   return load<u16>(c, VCPU_FTW);
 }
-/** Where ST(0) lies; 0: it is empty. */
+/** Address of ST(0); 0: it is empty. */
 @inline
 function filled(): usize {
   const c = cpu;
@@ -103,7 +103,7 @@ function signExponent(at: usize): u32 {
   return load<u16>(at, 8);
 }
 
-/** TOP goes up by one, or (7) down; the register that it leaves, or reaches, gets this tag. */
+/** Moves TOP up by one, or (7) down; the register that it leaves, or reaches, gets this tag. */
 @inline
 function moveTop(c: usize, status: u32, by: u32, register: u32, tag: u32): void {
   const shift = register << 1;
@@ -116,13 +116,13 @@ function pop(): bool {
   moveTop(c, status, 1, (status >> 11) & 7, 3);
   return true;
 }
-/** Pushes a value that its load found without raising anything. */
+/** Pushes a value whose load raised nothing. */
 function push(sig: u64, se: u32): bool {
   const c = cpu;
   const status = <u32>load<u16>(c, VCPU_FSW);
   const register = ((status >> 11) + 7) & 7;
   if (!emptyIn(tagsOf(c), register, 0)) return false;
-  store<u32>(c, 0, VCPU_IGNNE); // as endInexact
+  store<u32>(c, 0, VCPU_IGNNE); // like endInexact
   moveTop(c, status & ~FSW_C1, 7, register, 0);
   const at = placeOf(c, register, 0);
   store<u64>(at, sig);
@@ -130,7 +130,7 @@ function push(sig: u64, se: u32): bool {
   return true;
 }
 
-/** Ends arithmetic that set these status bits; false: it was not done. */
+/** Ends arithmetic that returned these status bits; false: it was not done. */
 function ended(bits: i32): bool {
   if (bits < 0) return false;
   endInexact(<u32>bits);
@@ -145,7 +145,7 @@ function withRegister(op: u32, i: u32, to: u32): bool {
   const b = placeOf(c, top, i);
   return ended(arithmeticNormal(op, to == 0 ? a : b, significand(a), signExponent(a), significand(b), signExponent(b)));
 }
-/** ST(0) with the value that widening found. */
+/** ST(0) with the value that widening returned. */
 function withWide(op: u32): bool {
   const at = filled();
   return at != 0 && ended(arithmeticNormal(op, at, significand(at), signExponent(at), wideSig, wideSe));
@@ -172,13 +172,13 @@ function comparedFlags(found: i32): bool {
   if (found < 0) return false;
   const status = load<u16>(cpu, VCPU_FSW);
   endInexact(0);
-  // C1 stays.
+  // C1 is kept.
   store<u16>(cpu, status, VCPU_FSW);
   setArithmeticFlags(found == 0 ? F_ZF : found == 2 ? F_CF : 0);
   return true;
 }
 
-// The operand in memory, widened. False where the TLB does not know the page for it.
+// Widens the operand in memory. False if the TLB does not have the page for it.
 
 function loadSingle(va: u64): bool {
   const host = hostRead<u32>(va);
@@ -207,7 +207,7 @@ function loadInt64(va: u64): bool {
   return true;
 }
 function pushExtended(va: u64): bool {
-  // Ten bytes: the probe asks for sixteen.
+  // The operand has ten bytes, but the probe covers sixteen.
   const host = hostRead<v128>(va);
   return host != 0 && push(load<u64>(host), load<u16>(host, 8));
 }
@@ -289,7 +289,7 @@ function changeSign(clear: bool): bool {
   return true;
 }
 
-/** Does the instruction at p the short way, if it has one; va: of its operand. False: nothing was changed. */
+/** Runs the instruction at p on its short path, if it has one; va is the address of its operand. False: nothing was changed. */
 export function shortly(p: usize, va: u64): bool {
   const word = load<u32>(p, R_FPU);
   const modrm = (word >> 8) & 255;

@@ -31,7 +31,7 @@ import {
   zSig,
 } from './float80';
 
-/** Magnitude of an integral value that roundToIntegral found, and whether it went up and was inexact. */
+/** Magnitude of the integral value from roundToIntegral, and whether it was rounded up or inexact. */
 export let integral: u64 = 0;
 let inexact: bool = false;
 let upward: bool = false;
@@ -171,8 +171,8 @@ export let remQuotient: u64 = 0;
 export let remPartial: bool = false;
 
 /**
- * Remainder of a / b: truncating (FPREM) or to nearest (FPREM1). Exponents 64 or more apart are reduced by 32 to 63 bits at a time,
- * with remPartial.
+ * Remainder of a / b: truncating (FPREM) or to nearest (FPREM1). If the exponents are 64 or more apart, each call reduces by 32 to 63 bits and sets
+ * remPartial.
  */
 export function remainder(aSig: u64, aSe: u32, bSig: u64, bSe: u32, nearest: bool): void {
   remQuotient = 0;

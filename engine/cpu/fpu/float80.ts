@@ -21,7 +21,7 @@ export const BIAS: i32 = 16383;
 export const EXP_MAX: i32 = 0x7fff;
 export const INTEGER_BIT: u64 = 0x8000000000000000;
 const QUIET_BIT: u64 = 0x4000000000000000;
-/** "QNaN floating-point indefinite". */
+/** The "QNaN floating-point indefinite" of the manual. */
 export const INDEFINITE_SIG: u64 = 0xc000000000000000;
 export const INDEFINITE_SE: u32 = 0xffff;
 /** Exponent adjustment of unmasked overflow and underflow. */
@@ -205,7 +205,7 @@ export function roundPack(sign: u32, exp: i32, hi: u64, lo: u64): void {
     raised |= EX_UNDERFLOW;
     exp += WRAP;
     if (exp <= 0) {
-      // Only FSCALE gets this far out of range.
+      // Only FSCALE goes this far out of range.
       raised |= EX_PRECISION;
       giveZero(sign);
       return;

@@ -1,7 +1,7 @@
 /**
- * What compiled regions call of the x87 (engine/jit/x87.ts). A region keeps the status word in a local and writes results to their registers, so
- * nothing here but `jitX87` and `jitX87State` touches the record's status. The functions that compute answer with the bits of the status word
- * that the operation sets, or with NOT_DONE, having changed nothing.
+ * The x87 functions that compiled regions call (engine/jit/x87.ts). A region keeps the status word in a local and writes results to their registers,
+ * so only `jitX87` and `jitX87State` here touch the record's status. Functions that compute return the bits of the status word that the operation
+ * sets, or NOT_DONE, having changed nothing.
  */
 import { VCPU_FDP, VCPU_FIP, VCPU_FOP, VCPU_FSW } from '../../abi/index';
 import { X87_EMPTIED, X87_OPERAND, X87_RETAGGED } from '../../abi/x87-ways';
@@ -24,7 +24,7 @@ import {
 } from './fast-arithmetic';
 import { setTag } from './registers';
 
-/** The short way of the x87 instruction at p, whose operand is at va. VREG_PAGE is valid. 0: nothing was changed, the general handler must run it. */
+/** Runs the x87 instruction at p on its short path, with the operand at va. VREG_PAGE is valid. 0: nothing was changed, the general handler must run it. */
 export function jitX87(p: usize, va: u64): i32 {
   return i32(shortly(p, va));
 }
@@ -50,7 +50,7 @@ export function jitX87Relation(aSig: u64, aSe: u32, bSig: u64, bSe: u32): i32 {
   return compareNormal(aSig, aSe, bSig, bSe);
 }
 
-/** Stores the number at `host`; `bits`: 32 and 64 of a float; an integer's 16, 32 and 64, + 128; `chop`: towards zero. */
+/** Stores the number at `host`. `bits`: 32 and 64 for a float; 16, 32 and 64, + 128, for an integer. `chop`: towards zero. */
 export function jitX87Store(host: usize, sig: u64, se: u32, bits: i32, chop: i32): i32 {
   const width = <u32>bits & 127;
   if (bits > 128) {
@@ -63,8 +63,8 @@ export function jitX87Store(host: usize, sig: u64, se: u32, bits: i32, chop: i32
 }
 
 /**
- * Writes what a region knows of a run of instructions: `status` with the TOP before them, and the numbers of the last one. `note`: by how much
- * TOP has moved, and X87_* (engine/abi/x87-ways.ts); registers are numbered from that TOP.
+ * Writes what a region knows about a run of instructions: `status` with the TOP before them, and the numbers of the last one. `note`: how far TOP has
+ * moved, and X87_* (engine/abi/x87-ways.ts); registers are numbered from the old TOP.
  */
 export function jitX87State(note: u32, status: u32, fop: i32, fip: u64, fdp: u64): void {
   const c = cpu;

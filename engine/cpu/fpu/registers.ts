@@ -108,7 +108,7 @@ export function clearSummary(status: u32): void {
 }
 
 /**
- * A waiting instruction finds a pending error. CR0.NE selects #MF or FERR#; with FERR# the processor waits for the external interrupt (SDM 1 8.7).
+ * A waiting instruction found a pending error. CR0.NE selects #MF or FERR#; with FERR# the processor waits for the external interrupt (SDM 1 8.7).
  * Returns 1 if the instruction continues because IGNNE# is asserted.
  */
 export function pendingError(): i32 {
@@ -183,7 +183,7 @@ export function initialise(): void {
   store<u64>(cpu, 0, VCPU_FDP);
 }
 
-/** Address of the last instruction that is not a control instruction: reported by FSTENV and FXSAVE. */
+/** Address of the last instruction that is not a control instruction, for FSTENV and FXSAVE. */
 @inline
 export function noteInstruction(opcode: u32, modrm: u32, rip: u64): void {
   store<u16>(cpu, <u16>(((opcode & 7) << 8) | modrm), VCPU_FOP);

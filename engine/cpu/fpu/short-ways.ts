@@ -1,7 +1,4 @@
-/**
- * The x87 instructions that have a short way (fast.ts) beside the general one (execute.ts). engine/abi/x87-ways.ts has
- * their numbers.
- */
+/** The x87 instructions that have a short path (fast.ts) beside the general one (execute.ts). Their numbers: engine/abi/x87-ways.ts. */
 import {
   WAY_COMPARE,
   WAY_COMPARE_DOUBLE,

@@ -1,7 +1,7 @@
 /**
  * FSIN, FCOS, FSINCOS, FPTAN, FPATAN, F2XM1, FYL2X, FYL2XP1 (SDM 2, the instructions' pages; SDM 1 8.3.9-8.3.10): Taylor series over 128-bit
- * significands. Results are correctly rounded except in rare cases, for the argument as the processor reduces it: with pi to 66 bits. Processors
- * differ in the last place here.
+ * significands. Results are correctly rounded except in rare cases, for the argument as the processor reduces it, with pi to 66 bits. Real processors
+ * differ in the last place.
  */
 import {
   addBig,
@@ -144,7 +144,7 @@ function sineCosine(): void {
   copyBig(slot(COSINE), slot(SUM));
 }
 
-/** Common start: true when the result is already known (NaN, infinity) or the argument is out of range. Quotient in `quadrant`. */
+/** Common start: true when the result is already known (NaN, infinity) or the argument is out of range. The quotient is in `quadrant`. */
 let quadrant: u32 = 0;
 function startAngle(sig: u64, se: u32): bool {
   outOfRange = false;
@@ -199,7 +199,7 @@ export function tangent(sig: u64, se: u32): void {
     divBig(slot(T), slot(COSINE), slot(SINE));
     setSign(slot(T), bigSign(slot(T)) ^ 1);
   } else {
-    // The tangent of a tiny angle is just above it, less than the division's own error: the sticky bit below says so.
+    // The tangent of a tiny angle is just above it, by less than the division's own error: the sticky bit below accounts for it.
     if (bigExp(slot(X)) < TINY_TANGENT) copyBig(slot(T), slot(X));
     else divBig(slot(T), slot(SINE), slot(COSINE));
   }

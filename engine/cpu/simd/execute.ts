@@ -303,10 +303,7 @@ function shiftImmediate(opcode: u32, mmx: bool, reg: usize, rm: usize, count: u3
   return 1;
 }
 
-/**
- * MASKMOVQ, MASKMOVDQU: bytes of reg whose mask byte in rm has its top bit set, to seg:rDI. The page must be writable even with an empty
- * mask.
- */
+/** MASKMOVQ, MASKMOVDQU: stores to seg:rDI the bytes of reg whose mask byte in rm has its top bit set. The page must be writable even with an empty mask. */
 function maskedStore(p: usize, reg: usize, rm: usize, mmx: bool): i32 {
   if (mmx) enterMmx();
   const mask = i8x16.bitmask(v128.load(rm)) & (mmx ? 0xff : 0xffff);

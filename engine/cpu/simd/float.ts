@@ -248,9 +248,7 @@ export function compareToFlags(double: bool, quiet: bool, dst: usize, src: usize
   return 1;
 }
 
-/**
- * RCPPS RCPSS RSQRTPS RSQRTSS: no flags, denormals are zeros. The results are more exact than the 1.5 * 2^-12 that the manual requires.
- */
+/** RCPPS RCPSS RSQRTPS RSQRTSS: no flags, denormals are zeros. The results are more accurate than the 1.5 * 2^-12 that the manual requires. */
 export function reciprocal(root: bool, prefix: u32, dst: usize, src: usize): i32 {
   const bytes = prefix == 2 ? 4 : 16;
   for (let i = 0; i < bytes; i += 4) store<u32>(resultBuffer() + i, reciprocalLane(root, load<u32>(src + i)));

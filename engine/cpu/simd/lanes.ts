@@ -106,7 +106,7 @@ export function quietLane(v: u64, double: bool): u64 {
   return nanOf(v, v, double);
 }
 
-/** The NaN a two-operand instruction gives: the first operand if it is one, made quiet. */
+/** The NaN that a two-operand instruction returns: the first operand if that is one, made quiet. */
 function nanOf(a: u64, b: u64, double: bool): u64 {
   if (isSignallingLane(a, double) || isSignallingLane(b, double)) laneFlags |= EX_INVALID;
   return (isNanLane(a, double) ? a : b) | quietBit(double);

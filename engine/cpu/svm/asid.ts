@@ -1,6 +1,6 @@
 /**
- * The guests' TLB. A vCPU has one set of tables for the host and one for the guest that ran last. A different ASID empties it, and so does a change
- * of the guest's paging mode or page table between exit and entry, which real processors leave to software's flushes.
+ * The guests' TLB. A vCPU has one set of tables for the host and one for the guest that ran last. A different ASID empties the latter, and so does a
+ * change of the guest's paging mode or page table between exit and entry, which real processors leave to software's flushes.
  */
 import { VCPU_CR0, VCPU_CR3, VCPU_CR4, VCPU_EFER } from '../../abi/index';
 import { VCPU_GUEST_CONTEXT } from '../../abi/layout';

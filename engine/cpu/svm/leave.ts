@@ -124,8 +124,8 @@ function restore(field: usize, from: usize): void {
 }
 
 /**
- * Performs the requested #VMEXIT. RIP is the guest's RIP to save. 0: the VMCB lies in an INVALID memslot, PEND_RETRY, nothing was changed. Nothing is
- * stored to a VMCB whose memory is gone.
+ * Performs the requested #VMEXIT and saves RIP as the guest's. 0: the VMCB lies in an INVALID memslot, PEND_RETRY, nothing was changed. If the VMCB's
+ * memory is gone, nothing is stored there.
  */
 export function leaveGuest(): i32 {
   const vmcb = physPage(load<u64>(cpu, SVM_VMCB), true);

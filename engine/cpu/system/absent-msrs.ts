@@ -1,6 +1,6 @@
 /**
- * MSRs of features that this processor does not have and that kernels and test suites touch without asking CPUID: they read as on a
- * processor whose feature is absent or idle, and writes to them change nothing. SDM 4, tables 2-2 and 2-20.
+ * MSRs of features that this processor lacks, but that kernels and test suites access without asking CPUID. They read as on a processor whose feature
+ * is absent or idle, and ignore writes. SDM 4, tables 2-2 and 2-20.
  */
 
 /** 0 for machine check with no banks, memory type ranges with none, idle debug and performance counters. */
@@ -45,7 +45,7 @@ export function isAbsentMsr(index: u32): bool {
     case 0x258:
     case 0x259:
     case 0x2ff: // IA32_MTRR_DEF_TYPE
-    case 0xc0011029: // AMD's DE_CFG: LFENCE serializes anyhow
+    case 0xc0011029: // AMD's DE_CFG: LFENCE always serializes
     case 0x38d: // IA32_FIXED_CTR_CTRL, IA32_PERF_GLOBAL_STATUS, _CTRL, _OVF_CTRL
     case 0x38e:
     case 0x38f:

@@ -69,7 +69,7 @@ export function requireCpl0(): i32 {
   return cpl == 0 ? 1 : raise(VEC_GP, 0);
 }
 
-/** MOV from CRn. A fault is pending (and 0 is answered) above CPL 0 (#GP) or for a register that does not exist (#UD). */
+/** MOV from CRn. Returns 0 with a fault pending above CPL 0 (#GP) or for a register that does not exist (#UD). */
 export function readCr(n: i32): u64 {
   if (n == 1 || (n > 4 && n != 8)) return <u64>raise(VEC_UD, 0);
   if (cpl != 0) return <u64>raise(VEC_GP, 0);
@@ -80,7 +80,7 @@ export function readCr(n: i32): u64 {
   return hasVirtualTpr() ? load<u64>(cpu, SVM_VINTR) & 15 : load<u64>(cpu, VCPU_CR8);
 }
 
-/** MOV to CRn; outside 64-bit mode `value` is zero-extended by the caller. Ends the block: mode and translations may change. */
+/** MOV to CRn; outside 64-bit mode the caller zero-extends `value`. Ends the block: mode and translations may change. */
 export function writeCr(n: i32, value: u64): i32 {
   if (n == 1 || (n > 4 && n != 8)) return raise(VEC_UD, 0);
   if (cpl != 0) return raise(VEC_GP, 0);

@@ -1,9 +1,9 @@
 /**
- * CPUID, the one place where features are claimed. A bit is set only if everything that it promises works.
- * SDM 2, CPUID. Leaves beyond the highest answer zeros.
+ * CPUID, the only place where features are advertised. A bit is set only if everything that it promises works. SDM 2, CPUID. Leaves beyond the
+ * highest return zeros.
  *
- * `lab64`: Intel, family 6, model 0x36, stepping 1 ("Cedarview"): an in-order core, which guests rightly believe free of speculation bugs, so
- * that none of them spends time on mitigations. `lab64-svm`: AMD, of family 4 for the same reason (Linux trusts any vendor's), with SVM.
+ * `lab64`: Intel, family 6, model 0x36, stepping 1 ("Cedarview"): an in-order core, which guests rightly believe free of speculation bugs, so none of
+ * them spends time on mitigations. `lab64-svm`: AMD with SVM, family 4 for the same reason (Linux trusts any vendor's).
  */
 import { MAX_VCPUS, VCPU_APIC_BASE, VCPU_INDEX, VCPU_RAX, VCPU_RBX, VCPU_RCX, VCPU_RDX } from '../../abi/index';
 import {
@@ -70,7 +70,7 @@ export function isAmd(): bool {
 export function cpuSignature(): u32 {
   return isAmd() ? AMD_SIGNATURE : INTEL_SIGNATURE;
 }
-/** What `-cpu MODEL,-feature` does not hide of these bits. `word`: HIDDEN_*. */
+/** These bits without those that `-cpu MODEL,-feature` hides. `word`: HIDDEN_*. */
 function shown(bits: u32, word: usize): u32 {
   return bits & ~load<u32>(cpu + word);
 }

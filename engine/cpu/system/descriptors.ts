@@ -1,6 +1,4 @@
-/**
- * Instructions about descriptors: LLDT, LTR, SLDT, STR, LAR, LSL, VERR, VERW, ARPL. SDM 2, their pages. All are #UD in real mode.
- */
+/** Instructions for descriptors: LLDT, LTR, SLDT, STR, LAR, LSL, VERR, VERW, ARPL. SDM 2, their pages. All are #UD in real mode. */
 import { SEG_LDTR, SEG_SELECTOR, SEG_TR } from '../../abi/index';
 import { slowValue, sysRead, sysWrite } from '../mmu';
 import { cpl, isCanonical, isLong, isProt, segRecord } from '../mmu-mode';
@@ -96,7 +94,7 @@ export function str(): i32 {
   return storeSelector(SEG_TR);
 }
 
-/** Reads the selector's descriptor and says in systemZf whether it is visible: not null, in its table, DPL not below CPL and RPL. */
+/** Reads the selector's descriptor and sets systemZf if it is visible: not null, in its table, DPL not below CPL and RPL. */
 function visible(selector: u32): i32 {
   systemZf = false;
   if (!isProt()) return raise(VEC_UD, 0);
@@ -113,7 +111,7 @@ function typeIn(types: u32): bool {
   return (descAttr & ATTR_S) != 0 || ((types >> (descAttr & ATTR_TYPE)) & 1) != 0;
 }
 
-/** LAR: systemZf and, if set, the access rights in systemValue (mask it to the operand size). Bits 19-16, undefined, as processors have them. */
+/** LAR: systemZf and, if set, the access rights in systemValue (mask it to the operand size). Bits 19-16 are undefined; they are set as processors set them. */
 export function lar(selector: u32): i32 {
   if (!visible(selector & 0xffff)) return 0;
   if (!typeIn(isLong() ? 0x1a04 : 0x1a3e)) systemZf = false;

@@ -1,6 +1,6 @@
 /**
- * RDMSR, WRMSR, the time stamp counter and RDRAND. SDM 4 (MSRs), SDM 3B 18.17 (TSC).
- * Those of absent features are in absent-msrs.ts; any other raises #GP(0) and is logged. IA32_MISC_ENABLE is kept and does nothing.
+ * RDMSR, WRMSR, the time stamp counter and RDRAND. SDM 4 (MSRs), SDM 3B 18.17 (TSC). MSRs of absent features: absent-msrs.ts. Any other MSR raises
+ * #GP(0) and is logged. IA32_MISC_ENABLE is stored and has no effect.
  */
 import {
   LOG_MSR,
@@ -67,7 +67,7 @@ const MSR_EFER: u32 = 0xc0000080;
 const MSR_FS_BASE: u32 = 0xc0000100;
 const MSR_GS_BASE: u32 = 0xc0000101;
 const MSR_SFMASK: u32 = 0xc0000084;
-/** plainMsr's answer for an MSR that is not a plain 64-bit field. */
+/** plainMsr's result for an MSR that is not a plain 64-bit field. */
 const NO_FIELD: usize = 0;
 
 /** Guest time in ns: the TSC without its offset. */
@@ -75,7 +75,7 @@ function guestTime(): u64 {
   return (load<u64>(cpu, VCPU_ICOUNT) << (<u64>load<u32>(cpu, VCPU_CLOCK_SHIFT))) + load<u64>(cpu, VCPU_CLOCK_SKEW);
 }
 
-/** Guest time as the TSC shows it: later than any that a vCPU has shown before. */
+/** Guest time as the TSC shows it: never earlier than a value that any vCPU has read. */
 function shownTime(): u64 {
   const time = guestTime();
   const shown = load<u64>(cpu, VCPU_TSC_SHOWN);
@@ -120,7 +120,7 @@ function plainMsr(index: u32): usize {
   }
 }
 
-/** Fields that hold linear addresses: WRMSR wants them canonical. */
+/** Fields that hold linear addresses, which WRMSR requires to be canonical. */
 function holdsAddress(index: u32): bool {
   return (
     index == 0x175 ||
@@ -207,7 +207,7 @@ function write(index: u32, next: u64): i32 {
   const field = plainMsr(index);
   if (field != NO_FIELD) return writePlain(index, field, next);
   if (isApicMsr(index)) return writeApic(index, next);
-  // A write to the TSC moves TSC_ADJUST by as much, so one offset is both.
+  // A write to the TSC changes TSC_ADJUST by the same amount, so one offset serves both.
   if (index == MSR_TSC) store<u64>(cpu, next - shownTime(), VCPU_TSC_OFFSET);
   else if (index == MSR_TSC_ADJUST) store<u64>(cpu, next, VCPU_TSC_OFFSET);
   else if (index == MSR_EFER) return writeEfer(next);

@@ -43,7 +43,7 @@ const APIC_BASE_BSP: u64 = 0x100;
 const WAIT_FOR_SIPI: u32 = 2;
 
 /**
- * Power-on: registers as the manual says, instruction count and clock at 0. What the machine sets once stays: clock shift, RDRAND seed, CPU model.
+ * Power-on: registers as in the manual, instruction count and clock at 0. What the machine sets once is kept: clock shift, RDRAND seed, CPU model.
  * vCPU 0 is the bootstrap processor; the others wait for SIPI.
  */
 export function resetVcpu(vcpu: i32): void {
@@ -84,7 +84,7 @@ export function resetVcpu(vcpu: i32): void {
   modeChanged();
 }
 
-/** After JS wrote control or segment fields of a record: CPL is SS.DPL (0 in real mode), derived state is recomputed, the TLB emptied. */
+/** JS wrote control or segment fields of a record: sets CPL to SS.DPL (0 in real mode), recomputes derived state, empties the TLB. */
 export function stateChanged(vcpu: i32): void {
   const before = cpu;
   selectCpu(blockOf(vcpu));
