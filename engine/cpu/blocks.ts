@@ -15,8 +15,8 @@ const SCRATCH_LIMIT: i32 = 40;
 let ageAtFind: u32 = 0;
 
 /**
- * First record of the block at RIP, decoded if necessary; sets VREG_PAGE. 0: the fetch faulted or met a breakpoint, see `pending`.
- * The caller has stored nothing; the instruction count must be exact between blocks.
+ * First record of the block at RIP, decoded if necessary; sets VREG_PAGE. 0: the fetch faulted or met a breakpoint, see `pending`. Between blocks,
+ * with VCPU_LEFT exact: this stores the instruction count.
  */
 export function findBlock(rip: u64): usize {
   const hva = fetchAt(rip);
@@ -44,7 +44,7 @@ export function scratchBlock(rip: u64, limit: i32): usize {
 let linear: u64 = 0;
 /** Bytes from RIP up to the limit of CS. */
 let bytesLeft: u64 = 0;
-/** Linear address of RIP into `linear`, VREG_PAGE, and the host address of its first byte; 0: fault. */
+/** Gets the linear address of RIP in `linear`, sets VREG_PAGE, and returns the host address of the first byte; 0: fault. */
 function fetchAt(rip: u64): usize {
   const key = blockKey();
   const cs = cpu + VCPU_SEG + SEG_CS * VCPU_SEG_SIZE;
@@ -101,12 +101,12 @@ function build(hva: usize, key: u32, limit: i32, once: bool): usize {
     if (key & KEY_WATCHED && count > 0 && isCodeOffset(off)) break;
     const at = (hva & ~(<usize>4095)) + off;
     const room: usize = 4096 - off;
-    // Near the page's end each instruction is a block, so that nothing precedes one that turns out to cross.
+    // Near the page's end each instruction is a block of its own, so that none precedes one that turns out to cross.
     const tail = room < 16;
     if (tail && count > 0) break;
     let status = decodeInstruction(tail ? stitch(at, room, 0) : at, <u32>off, count);
     if (tail && (<usize>decodedLength > room || status == DECODE_TOO_LONG)) {
-      // The only instruction of its block, from two pages: decoded each time, so nothing has to watch the second page.
+      // An instruction on two pages is the only one of its block and is decoded each time, so nothing has to watch the second page.
       if (key & KEY_LIMITED && <u64>room >= bytesLeft) return <usize>raise(VEC_GP, 0);
       const next = fetchPage(key & KEY_64 ? linear + <u64>room : (linear + <u64>room) & 0xffffffff);
       if (next == 0) return 0;

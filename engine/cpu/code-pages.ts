@@ -41,7 +41,7 @@ const D_NEXT_FREE: usize = 12; // u32
 /** Samples that found the guest in this page, and whether compiled regions contain some of it. */
 const D_HEAT: usize = 16; // u32
 const D_WATCHED: usize = 20; // u32
-/** Behind the heat: how many samples had been taken at the page's first. */
+/** At this offset from the heat: how many samples had been taken in all when this page got its first. */
 export const SINCE: usize = 8; // u32
 const DESCRIPTOR_SIZE: usize = 32;
 /** Most bytes of one block: header, two records per instruction, one record at the end. */
@@ -50,7 +50,7 @@ const BLOCK_ROOM: usize = <usize>HEADER_SIZE + (<usize>BLOCK_LIMIT * 3 + 2) * <u
 /** Where the next block of the arena begins. */
 export let arenaTop: usize = ARENA_BASE;
 let freeDescriptor: usize = 0;
-/** Counts arena flushes: a record pointer from before one is stale. */
+/** Counts arena flushes: a record pointer from before a flush is stale. */
 export let arenaAge: u32 = 0;
 
 @inline
@@ -80,14 +80,14 @@ export function dropAllCode(): void {
   stopBehind();
 }
 
-/** Makes room for one more block and a descriptor, if necessary by dropping everything. Only between blocks. */
+/** Makes room for one more block and a descriptor; drops everything if necessary. Only between blocks. */
 export function makeRoom(): void {
   if (arenaTop + BLOCK_ROOM + 2 * DESCRIPTOR_SIZE > <usize>ARENA_END) dropAllCode();
 }
 
 /**
- * Drops the blocks of a page that were made of these granules. Others that were linked to them link to nothing; the running block ends
- * behind its instruction, whichever it is.
+ * Drops the blocks of a page that were decoded from these granules, and links of other blocks to them. The running block ends after its current
+ * instruction, whether it was dropped or not.
  */
 function dropGranules(page: usize, descriptor: usize, written: u64): void {
   let left: u64 = 0;
@@ -193,7 +193,7 @@ export function findCached(hva: usize, key: u32): usize {
   return 0;
 }
 
-/** Room in the arena, until everything is dropped; 0: not without dropping everything. */
+/** Takes room in the arena, which is kept until everything is dropped; 0: there is none without dropping everything. */
 export function claimArena(size: usize): usize {
   if (arenaTop + size + BLOCK_ROOM + 2 * DESCRIPTOR_SIZE > <usize>ARENA_END) return 0;
   const at = arenaTop;

@@ -176,11 +176,11 @@ function setOnCondition(condition: u32): void {
   setCondition(r, condition);
 }
 
-/** R_KIND: 0 BT 1 BTS 2 BTR 3 BTC, + 4: the bit number is the reg operand (and reaches beyond a memory operand). */
+/** R_KIND: 0 BT 1 BTS 2 BTR 3 BTC, + 4: the bit number is the reg operand (and may reach beyond a memory operand). */
 function bitTest(kind: u32, byRegister: bool): void {
   if (kind != 0) lockIfMemory();
   if (byRegister && isMemory && !inLong) {
-    // The segment's checks are those of the word that the bit lies in.
+    // The word that holds the bit decides the segment checks.
     setKind(uncheckedMemory(OP_BIT, opSize), kind | 4);
     return;
   }

@@ -46,7 +46,7 @@ export function generic(op: i32, size: i32, writes: bool): usize {
   return r;
 }
 
-/** Outside 64-bit mode: the handler makes the segment's checks itself, with `uncheckedVa`. */
+/** Outside 64-bit mode: the handler makes the segment checks itself, with `uncheckedVa`. */
 export function uncheckedMemory(op: i32, size: i32): usize {
   const r = emitEffective(op);
   setAux(r, <u32>size | AUX_MEMORY);
@@ -124,7 +124,7 @@ export function withImmediate(op: i32, value: i64): usize {
   setImm(r, value);
   return r;
 }
-/** The same with a number: of a segment or control register, of an interrupt, of one in a group. */
+/** The same with a number: that of a segment or control register, of an interrupt, or of a variant within a group. */
 export function numbered(op: i32, number: u32): usize {
   const r = plain(op);
   setNumber(r, number);

@@ -127,7 +127,10 @@ export function decodeC8(opcode: u32): void {
   }
 }
 
-/** Near branches: 16-bit operand size wraps IP and goes out of line, as does what a limit may stop. In 64-bit mode 66 is ignored (as Intel processors do). */
+/**
+ * Near branches. With 16-bit operand size IP wraps, so they run out of line, as do branches that a limit may stop. 64-bit mode ignores 66, as Intel
+ * processors do.
+ */
 function quickBranch(): bool {
   return inLong || (opSize == 2 && !limited);
 }

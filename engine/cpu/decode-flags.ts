@@ -1,7 +1,7 @@
 /**
- * Two optimizations of flags within a block. A compare (or simple arithmetic) directly in front of a conditional branch is fused with it into one
- * handler. And an instruction whose flags are overwritten before anything can read them gets a handler that does not store them: only instructions
- * that cannot fault may be between, so that no fault shows stale flags.
+ * Two optimizations of flags within a block. A compare (or simple arithmetic) directly before a conditional branch is fused with it into one handler.
+ * An instruction whose flags are overwritten before anything can read them gets a handler that does not store them; only instructions that cannot
+ * fault may lie between the two, so that no fault shows stale flags.
  */
 import { joinedForm, NO_OPERATION, quietForm, TRAIT_KEEPS_FLAGS, TRAIT_SETS_FLAGS, traitsOf } from './generated/lookups';
 import { opOf, RECORD_SIZE, setOp } from './record';

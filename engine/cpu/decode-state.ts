@@ -31,7 +31,7 @@ export let inLong: bool = false;
 /** 32-bit code with flat CS, SS and DS; the same outside long mode. */
 let flat: bool = false;
 let narrow: bool = false;
-/** Branch targets are checked against a CS limit below 4 GiB. */
+/** A CS limit below 4 GiB: branch targets are checked against it. */
 export let limited: bool = false;
 /** log2 of the operand and address size in bytes. */
 export let opSize: i32 = 2;
@@ -44,10 +44,10 @@ export let locked: bool = false;
 /** Segment override, or -1. */
 export let segment: i32 = -1;
 export let rex: u32 = 0;
-/** This instruction may have a LOCK prefix: set by the forms that may. */
+/** This instruction may have a LOCK prefix; the forms that allow one set it. */
 export let lockable: bool = false;
 export let failed: bool = false;
-/** Invalid by the manual (no log line), rather than not implemented. */
+/** Invalid by the manual (no log line), as opposed to not implemented. */
 export let documented: bool = false;
 export let ends: bool = false;
 let defaultSize: i32 = 2;
@@ -200,7 +200,7 @@ export function endsBlock(): void {
 export function allowLock(): void {
   lockable = true;
 }
-/** The bytes are not an instruction. `known`: by the manual. */
+/** The bytes are not an instruction. `known`: the manual says so. */
 export function invalid(known: bool): void {
   failed = true;
   documented = known;
@@ -294,7 +294,7 @@ export function absoluteOperand(): void {
   disp = addressSize == 3 ? <i64>fetch64() : addressSize == 2 ? <i64>fetch32() : <i64>fetch16();
 }
 
-/** The memory operand has an index, so the [base+disp] handlers do not fit. */
+/** The memory operand has an index, so the [base+disp] handlers cannot be used. */
 export function isIndexed(): bool {
   return index != VCPU_ZERO;
 }
@@ -331,11 +331,11 @@ function flatOperand(): bool {
   return flat && addressSize == 2 && (seg == SEG_DS || seg == SEG_SS);
 }
 
-/** A record with the ModRM memory operand, behind an address record where the plain form does not do. */
+/** A record with the ModRM memory operand, behind an address record where the plain form is not enough. */
 export function emitMemory(op: i32): usize {
   const wide = disp != <i64>(<i32>disp) || (ripRelative && disp > 0x7fffe000);
   const plain = flatOperand();
-  // Handlers out of line get an address that is cut to 32 bits: they may do more with it than one access.
+  // Out-of-line handlers get an address already cut to 32 bits: they may use it for more than one access.
   if ((inLong && addressSize == 3 && segment < 4 && !wide) || (plain && narrow && traitsOf(op) & TRAIT_INLINE)) {
     const r = blank(op);
     putAddress(r);
@@ -403,7 +403,7 @@ export function restartRecords(): void {
   ripFar = false;
   eaRecord = 0;
 }
-/** Adjusts to `bytes` bytes of records that were inserted among the last ones. */
+/** Accounts for `bytes` bytes of records that were inserted before the last ones. */
 export function moveRecordsEnd(bytes: usize): void {
   recordsEnd += bytes;
 }

@@ -117,7 +117,7 @@ function tableRegister(op: i32, writes: bool): void {
   memoryAccess(inLong ? 10 : 6, writes);
 }
 
-/** MOV to and from CR and DR: the operand is always a register of 32 or 64 bits, whatever mod says. LOCK MOV CR0 is not CR8 here. */
+/** MOV to and from CR and DR: the operand is always a register of 32 or 64 bits, whatever mod is. LOCK MOV CR0 does not name CR8 here. */
 export function moveControl(opcode: u32): void {
   const start = fetch8();
   const number = ((start >> 3) & 7) | ((rex & 4) << 1);

@@ -127,7 +127,7 @@ export function decodeInstruction(at: usize, off: u32, number: i32): i32 {
   return status;
 }
 
-/** In guest mode: puts a guard in front of the instruction, if its host can intercept it. INVLPG's needs the address first. */
+/** In guest mode: puts a guard before the instruction if its host can intercept it. The guard of INVLPG needs the address first. */
 function guardLast(opcode: u32): void {
   const main = recordsEnd - RECORD_SIZE;
   const last = <u32>load<u8>(code - 1);
@@ -139,7 +139,7 @@ function guardLast(opcode: u32): void {
   putGuard(at, main + RECORD_SIZE, exit, last, addressSize, segment >= 0 ? segment : SEG_DS);
 }
 
-/** Ends the block of `count` instructions: adds the record that continues behind it, and numbers the records from the end. */
+/** Ends the block of `count` instructions: adds the record that continues after it, and numbers the records from the end. */
 export function finishBlock(first: usize, count: i32, off: u32, ended: bool): void {
   const last = recordsEnd;
   if (!ended) {

@@ -1,6 +1,6 @@
 /**
- * Events between instructions: exceptions, with what they become if another one arises during delivery (SDM 3A 6.15), external interrupts, NMI. An
- * event whose delivery meets an INVALID memslot waits in the vCPU record and is delivered first when the vCPU runs again (KVM's event re-injection):
+ * Events between instructions: exceptions, including those that arise while another one is delivered (SDM 3A 6.15), external interrupts, NMI. If the
+ * delivery meets an INVALID memslot, the event waits in the vCPU record and is delivered first when the vCPU runs again (KVM's event re-injection):
  * the interrupt controller has already acknowledged the vector and would not raise it again. INT n, INT3, INTO and INT1 do not need this: the
  * instruction is run again.
  */
@@ -88,7 +88,7 @@ function shutDown(first: i32, last: i32): i32 {
   return 0;
 }
 
-/** Keeps an event until its delivery can be tried again. Answers 0. */
+/** Stores an event until its delivery can be retried. Returns 0. */
 function keep(event: u32, error: u32): i32 {
   store<u32>(cpu, event | EVENT_VALID, VCPU_EVENT);
   store<u32>(cpu, error, VCPU_EVENT_ERROR);
@@ -99,7 +99,7 @@ function keepException(vector: i32, trap: bool, withError: bool, error: u32): i3
   return keep(<u32>vector | (trap ? EVENT_TRAP : EVENT_FAULT) | (withError ? EVENT_ERROR_CODE : 0), error);
 }
 
-/** Delivers an exception, and the double fault that it may become. CR2 is already set. */
+/** Delivers an exception, and the double fault that may follow. CR2 is already set. */
 function deliverException(first: i32, trap: bool, withError: bool, firstError: u32): i32 {
   let vector = first;
   let error = firstError;
@@ -130,15 +130,15 @@ function deliverException(first: i32, trap: bool, withError: bool, firstError: u
 }
 
 /**
- * Delivers the exception that `raise` left; RIP is the faulting instruction's, or for a trap the next one's. 1: the handler is entered.
- * 0 with nothing pending: triple fault, the vCPU is shut down (VCPU_HALTED is 3, registers as at the fault). 0 with PEND_RETRY: the event
- * waits in the record.
+ * Delivers the exception that `raise` left; RIP is the faulting instruction's, or for a trap the next one's. 1: the handler is entered. 0 with
+ * nothing pending: triple fault, the vCPU is shut down (VCPU_HALTED is 3, registers as at the fault). 0 with PEND_RETRY: the event waits in the
+ * record.
  */
 export function deliver(trap: bool): i32 {
   const vector = load<i32>(cpu, VCPU_FAULT_VECTOR);
   if (exceptionExits(vector, load<u32>(cpu, VCPU_FAULT_ERROR))) return 0;
   if (vector == VEC_DB) {
-    // No RF in its frame, whatever its class: an instruction breakpoint's handler sets it, or does not. And its handler may use DR0-DR7.
+    // The frame has no RF, whatever the class: the handler of an instruction breakpoint decides whether to set it, and it may use DR0-DR7.
     trap = true;
     store<u64>(cpu, load<u64>(cpu, VCPU_DR7) & ~DR7_GD, VCPU_DR7);
   }
@@ -177,7 +177,7 @@ export function eventWaits(): bool {
   return (load<u32>(cpu, VCPU_EVENT) & EVENT_VALID) != 0;
 }
 
-/** INT n, INT3 or INTO that VMRUN injects: its frame shows the RIP behind the instruction. */
+/** INT n, INT3 or INTO that VMRUN injects: the frame shows the RIP after the instruction. */
 function injectSoftware(vector: i32, event: u32): i32 {
   const rip = load<u64>(cpu, VCPU_RIP);
   store<u64>(cpu, load<u64>(cpu, SVM_INJECTED_RIP), VCPU_RIP);

@@ -1,14 +1,14 @@
 /**
- * Where far transfers went last. Most go to the same place again (SYSCALL, INT), or to one of a few. The block is then known before the loads that
- * find it are done: through the TLB and the hash of blocks each waits for the one before, which the processor cannot hide behind a jump that it
- * has guessed wrong.
+ * Where far transfers last went. Most go to the same place again (SYSCALL, INT), or to one of a few. Remembering the block avoids waiting for the
+ * loads that find it: through the TLB and the hash of blocks each load depends on the one before, and the processor cannot hide that latency behind a
+ * mispredicted jump.
  */
 import { execHost } from './mmu';
 import { isBlockAt, isCached, R_LAST, VREG_PAGE } from './record';
 import { cpu } from './state';
 import { blockKey } from './why';
 
-/** The block at rip if the far transfer at p went there before and the block is what `findBlock` would find; else 0. 64-bit or flat code only. */
+/** The block at rip if the far transfer at p went there before and `findBlock` would find the same block; else 0. 64-bit or flat code only. */
 @inline
 export function lastTarget(p: usize, rip: u64): usize {
   const block = <usize>load<u32>(p, R_LAST);

@@ -1,4 +1,4 @@
-/** RFLAGS: lazy arithmetic flags (layout and kinds: abi/flags.ts), and the others. */
+/** RFLAGS: the lazy arithmetic flags (layout and kinds: abi/flags.ts) and the other flags. */
 import {
   F_AC,
   FL_BITS,

@@ -1,6 +1,6 @@
 /**
- * The frame of the interpreter: scripts/core/generate.ts puts a handler per inline operation where HANDLERS stands, and writes
- * generated/interp.ts, which is what runs. The locals are the handlers' (scripts/core/handlers), and so are imports that only they use.
+ * The frame of the interpreter. scripts/core/generate.ts inserts a handler for each inline operation at HANDLERS and writes generated/interp.ts,
+ * which is compiled. Handlers (scripts/core/handlers) use the locals, and some imports that only they need.
  */
 import {
   HASH,
@@ -92,7 +92,7 @@ import {
 
 const PAGE_MASK: u64 = 0xfffffffffffff000;
 
-/** The decoded block at rip, which the TLB and the hash of blocks mostly know; 0: findBlock has to look. */
+/** The decoded block at rip if the TLB and the hash of blocks know it; 0: call findBlock. */
 @inline
 function knownBlock(rip: u64, tlb: usize, key: u32): usize {
   const entry = tlb + ((<usize>(rip >> 7) ^ <usize>(rip >> 19)) & TLB_MASK);
@@ -112,8 +112,8 @@ function isDirect(): bool {
 }
 
 /**
- * Runs records from `start` (the first of a block whose instructions are already subtracted from VCPU_LEFT) until something needs the caller.
- * Answers WHY_*; the record at which it stopped is the leave point.
+ * Runs records from `start` (the first of a block whose instructions are already subtracted from VCPU_LEFT) until the caller has something to do.
+ * Returns WHY_*; the record at which it stopped is the leave point.
  */
 export function execute(start: usize): i32 {
   let why = inMode(start);
@@ -141,8 +141,8 @@ export function execute(start: usize): i32 {
 }
 
 /**
- * The same until the mode may be another one: WHY_AGAIN. What follows from the mode stays as it is in here; variables in its place would be
- * carried through every handler, which cost calls and computed jumps a tenth of their speed.
+ * The same until the mode may have changed: WHY_AGAIN. What depends on the mode is constant in here. As variables such values would be carried
+ * through every handler, which cost calls and computed jumps a tenth of their speed.
  */
 function inMode(start: usize): i32 {
   const c = cpu;
@@ -165,7 +165,7 @@ function inMode(start: usize): i32 {
   let h: usize = 0;
   let q: usize = 0;
   let n: i32 = 0;
-  // A region left before an instruction that it does not translate.
+  // A region was left before an instruction that it does not translate.
   let interpret: bool = false;
   while (true) {
     /*PROFILE*/
@@ -174,13 +174,13 @@ function inMode(start: usize): i32 {
       default: {
         n = cold(p);
         if (n == 1) {
-          // goingOn(p), by the local: most of these are so short that a load or two of their own would show.
+          // goingOn(p), inlined with the local: most of these instructions are so short that a load or two more would cost time.
           if (load<u32>(c, VCPU_STOP_BEHIND)) p = lastOf(p);
           p += RECORD_SIZE;
           continue;
         }
         if (n == 0) break;
-        // VCPU_RIP is where it goes on.
+        // Execution continues at VCPU_RIP.
         if (load<u32>(c, VCPU_STOP_BEHIND) || (n != 3 && !mayGoOn(p))) {
           why = WHY_LEAVE;
           break;

@@ -14,9 +14,9 @@ import { blockOf, cpu, vcpuIndex } from './state';
 import { forgetTablePlaces } from './table-cache';
 
 /**
- * gfn -> host page and PAGE_* bits of the current vCPU's address space, as `lookup` answers, behind a small direct-mapped cache.
- * Holes and INVALID slots are never cached; zaps and protects clear the cache, so every change of a lookup answer other than from
- * "no memslot" must be followed by one of them.
+ * gfn -> host page and PAGE_* bits of the current vCPU's address space, as `lookup` answers, through a small direct-mapped cache. It never holds
+ * holes or INVALID slots. Zaps and protects clear it, so one of them must follow every change of a lookup answer, unless that was "no memslot"
+ * before.
  */
 export function frame(gfn: u64): u32 {
   const slot = frameSlot(gfn);
@@ -36,7 +36,7 @@ function findFrame(gfn: u64, slot: usize): u32 {
 
 /** Entry: u32 key, u32 answer (0: empty). A gfn has 40 bits at most. */
 const ANSWER: usize = 4;
-/** The bits of a gfn that the number of the entry does not hold, and the address space. */
+/** The bits of a gfn that the entry's index does not imply, and the address space. */
 @inline
 function keyOf(gfn: u64): u32 {
   return <u32>(gfn >> FRAME_CACHE_SHIFT) | (load<u32>(cpu, VCPU_AS_ID) << 31);
@@ -46,7 +46,7 @@ function frameSlot(gfn: u64): usize {
   return cpu + VCPU_FRAME_CACHE + ((<usize>(gfn ^ (gfn >> FRAME_CACHE_SHIFT)) & (FRAME_CACHE_ENTRIES - 1)) << 3);
 }
 
-/** Of all vCPUs. */
+/** Clears the caches of all vCPUs. */
 export function clearFrameCaches(): void {
   forgetTablePlaces();
   for (let vcpu = 0; vcpu < MAX_VCPUS; vcpu++) {
@@ -57,7 +57,7 @@ export function clearFrameCaches(): void {
   }
 }
 
-/** Reports the first write to a clean page, so that it may carry a write tag from now on. Another vCPU may have been first. */
+/** Reports the first write to a clean page, which may have a write tag from then on. Another vCPU may have reported it already. */
 export function dirtyFrame(gfn: u64): void {
   const vcpu = vcpuIndex();
   const asId = load<u32>(cpu, VCPU_AS_ID);

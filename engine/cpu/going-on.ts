@@ -1,7 +1,7 @@
 /**
- * Behind an instruction that asks to leave the interpreter (system instructions, I/O, far transfers) mostly nothing has to be looked at.
- * `mayGoOn` asks for everything that `run` would look at before the next instruction; where it finds nothing, the interpreter goes on.
- * `faultGoesOn` does the same for an instruction that failed: it delivers the exception first.
+ * After an instruction that asks to leave the interpreter (system instructions, I/O, far transfers) there is mostly nothing to do. `mayGoOn` checks
+ * everything that `run` would check before the next instruction; if nothing is due, the interpreter continues. `faultGoesOn` does the same for an
+ * instruction that failed: it delivers the exception first.
  */
 import {
   EVENT_VALID,
@@ -31,18 +31,18 @@ import { armed } from './watch';
 /** No instruction count. */
 const NEVER: u64 = <u64>-1;
 
-/** End of the slice for which the interpreter was entered; 0: it returns behind each instruction. */
+/** End of the slice for which the interpreter was entered; 0: it returns after each instruction. */
 let sliceEnd: u64 = 0;
 let breakAt: u64 = 0;
-/** Instruction count at which `mayGoOn` cleared RF: it was valid for the instruction there, unless that did not run. */
+/** Instruction count at which `mayGoOn` cleared RF: RF was valid for the instruction there, in case that did not run. */
 let resumedAt: u64 = NEVER;
-/** Instruction count at which the interpreter was entered, and at which `faultGoesOn` delivered an exception last. */
+/** Instruction count at which the interpreter was entered, and at which `faultGoesOn` last delivered an exception. */
 let enteredAt: u64 = 0;
 let deliveredAt: u64 = NEVER;
-/** Why `faultGoesOn` answered -1: the exception could not be delivered. */
+/** Why `faultGoesOn` returned -1: the exception could not be delivered. */
 export let undelivered: bool = false;
 
-/** The interpreter is entered. `single`: for one instruction, whose end must be seen. */
+/** The interpreter is entered. `single`: for one instruction, after which it must return. */
 export function noteSlice(single: bool): void {
   sliceEnd = single ? 0 : load<u64>(cpu, VCPU_SLICE_END);
   breakAt = load<u64>(cpu, VCPU_BREAK_ICOUNT);
@@ -52,19 +52,19 @@ export function noteSlice(single: bool): void {
 }
 
 /**
- * The instruction at p is done and wants to leave: is there nothing to leave for? At the end of the slice it leaves before the next instruction's
- * page is walked, so that accessed bits do not depend on the length of slices.
+ * The instruction at p is done and asks to leave: can the interpreter continue? At the end of the slice it leaves before it walks the next
+ * instruction's page, so that accessed bits do not depend on the length of slices.
  */
 export function mayGoOn(p: usize): bool {
   return load<u8>(p, R_AFTER) == 1 && load<i32>(cpu, VCPU_LEFT) > 0 && nothingWaits();
 }
 
-/** Between two instructions, with VCPU_LEFT exact: would `run` find nothing to do but go on? */
+/** Between two instructions, with VCPU_LEFT exact: would `run` find nothing to do? */
 @inline
 function nothingWaits(): bool {
   const c = cpu;
   const flags = load<u32>(c, FL_SYS);
-  // Pairs of u32 cells that lie side by side; SVM's rules are hasOwnRules.
+  // Checks pairs of adjacent u32 cells at once; hasOwnRules has the rules of SVM.
   const waits =
     load<u64>(c, VCPU_IRQ_PENDING) |
     load<u64>(c, VCPU_HALTED) |
@@ -80,7 +80,7 @@ function nothingWaits(): bool {
   // A device may have lowered the end of the slice.
   if (load<u64>(c, VCPU_SLICE_END) != sliceEnd || load<u64>(c, VCPU_BREAK_ICOUNT) != breakAt) return false;
   if (flags & F_RF) {
-    // RF lasts for the next instruction, so that one has to run: any block fits into what is left.
+    // RF covers the next instruction, so that one must run: any block fits into the rest of the slice.
     const left = load<i32>(c, VCPU_LEFT);
     if (left < BLOCK_LIMIT) return false;
     store<u32>(c, flags & ~F_RF, FL_SYS);
@@ -91,8 +91,8 @@ function nothingWaits(): bool {
 
 /**
  * The instruction at p could not complete: delivers its exception as `run` would, if possible. 1: the handler is entered, and the interpreter
- * continues there; -1: `run` continues, with WHY_EVENT; 0: nothing was done. A second exception at the same count is left to `run`, which gives
- * up on a guest that makes no progress.
+ * continues there; -1: `run` continues, with WHY_EVENT; 0: nothing was done. It leaves a second exception at the same count to `run`, which gives up
+ * on a guest that makes no progress.
  */
 export function faultGoesOn(p: usize): i32 {
   const c = cpu;
@@ -111,12 +111,12 @@ export function faultGoesOn(p: usize): i32 {
   return !undelivered && left > 0 && !load<u32>(c, VCPU_STOP_BEHIND) && nothingWaits() ? 1 : -1;
 }
 
-/** Is an exception to be delivered at the count of the last one that `faultGoesOn` delivered? */
+/** Is an exception to be delivered at the count at which `faultGoesOn` last delivered one? */
 export function faultsAgain(): bool {
   return load<u64>(cpu, VCPU_ICOUNT) == deliveredAt;
 }
 
-/** The next instruction did not succeed: it gets RF back, if it had it. */
+/** The next instruction did not succeed: restores the RF that `mayGoOn` cleared for it. */
 export function resumeAgain(): void {
   if (load<u64>(cpu, VCPU_ICOUNT) == resumedAt) store<u32>(cpu, load<u32>(cpu, FL_SYS) | F_RF, FL_SYS);
 }

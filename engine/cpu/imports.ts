@@ -22,7 +22,7 @@ export declare function cr8Written(vcpu: i32): void;
 export declare function apicMsr(vcpu: i32, index: u32, write: i32): i32;
 @external('env', 'log')
 export declare function log(vcpu: i32, code: i32, a: u32, b: u32): void;
-// Of the JIT; see CoreImports.
+// For the JIT: see CoreImports.
 @external('env', 'jitHot')
 export declare function jitHot(vcpu: i32, block: i32, pageLow: i32, pageHigh: i32): void;
 @external('env', 'jitDropped')

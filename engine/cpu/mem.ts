@@ -1,7 +1,7 @@
 /**
- * Data accesses of instructions: the slow ends of the inlined fast paths, and accesses and operands of out-of-line handlers. The instruction count
- * is exact around every access that can call JS. The interpreter stops behind an instruction that accessed a device or dropped decoded code, or for
- * which `markDirty` asked to leave because the dirty ring is full: stops.ts.
+ * Data accesses of instructions: the slow ends of the inlined fast paths, and accesses and operands of out-of-line handlers. The instruction count is
+ * exact around every access that can call JS. The interpreter stops after an instruction that accessed a device, dropped decoded code, or filled the
+ * dirty ring, for which `markDirty` asks to leave: stops.ts.
  */
 import { SEG_ATTR, SEG_BASE, SEG_LIMIT, VCPU_EXIT_REQUEST, VCPU_RBP, VCPU_RIP, VCPU_RSP, VCPU_SEG, VCPU_SEG_SIZE } from '../abi/index';
 import { TRAIT_EITHER, TRAIT_STACK, traitsOf } from './generated/lookups';
@@ -79,7 +79,7 @@ export function wrSlow(p: usize, va: u64, size: i32, value: u64): i32 {
   return 1;
 }
 
-/** First half of a read-modify-write whose write must not fault later. */
+/** First half of a read-modify-write. The write must not fault later. */
 function rmwSlow(p: usize, va: u64, size: i32): i32 {
   exactCount(p);
   va = wrapLinear(va);
@@ -87,7 +87,7 @@ function rmwSlow(p: usize, va: u64, size: i32): i32 {
   return rdSlow(p, va, size);
 }
 
-// The same for inline handlers: returns the record to continue with, or 0.
+// Variants for inline handlers: they return the record to continue with, or 0.
 
 export function readInline(p: usize, va: u64, size: i32): usize {
   return rdSlow(p, va, size) ? goingOn(p) : 0;
@@ -234,9 +234,7 @@ export function leaveAfter(p: usize): i32 {
   return 2;
 }
 
-/**
- * Address record outside 64-bit mode: offset of the record's address size, the segment's checks, linear address in VREG_EA.
- */
+/** Address record outside 64-bit mode: takes the offset at the record's address size, checks the segment, puts the linear address in VREG_EA. */
 export function segmentedAddress(p: usize): i32 {
   const extra = load<u32>(p, R_EA_SEGMENT);
   const seg = <i32>(extra & 255);
@@ -244,7 +242,7 @@ export function segmentedAddress(p: usize): i32 {
   return segmentedOffset(seg, offset, <i32>((extra >> 16) & 0x7ff), extra >> 31 != 0);
 }
 
-/** The operand of an `uncheckedMemory` record, `distance` bytes on: linear address in VREG_EA. */
+/** The operand of an `uncheckedMemory` record, `distance` bytes further on: linear address in VREG_EA. */
 export function uncheckedVa(p: usize, distance: u64, size: i32, write: bool): i32 {
   const where = load<u32>(p, R_WHERE);
   const offset = (operandVa(p) + distance) & (where >> 16 == 1 ? 0xffff : 0xffffffff);

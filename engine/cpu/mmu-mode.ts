@@ -84,7 +84,7 @@ export let cpl: u32 = 0;
 /** TLB table of the current CPL, and the vCPU's two tables. */
 export let tlbBase: usize = 0;
 export let tlbSuper: usize = 0;
-/** What the TLB, its cells and windows are relative to: the vCPU's block, or further on for a guest under SVM (VCPU_GUEST_CONTEXT). */
+/** What addresses of the TLB, its cells and windows are relative to: the vCPU's block, plus VCPU_GUEST_CONTEXT for a guest under SVM. */
 export let tlbCells: usize = 0;
 
 @inline
@@ -116,7 +116,7 @@ function isFlat(seg: i32, mask: u32, wanted: u32): bool {
     load<u64>(record, SEG_BASE) == 0 && load<u32>(record, SEG_LIMIT) == 0xffffffff && (<u32>load<u16>(record, SEG_ATTR) & mask) == wanted
   );
 }
-/** Of MODE_FLAT: P, S and the type as in a segment record: code, and writable data that does not grow down. */
+/** For MODE_FLAT: P, S and the type as in a segment record: code, and writable data that does not grow down. */
 function flatModes(digest: u32): u32 {
   const needed = MODE_PROT | MODE_32 | MODE_STACK32;
   if ((digest & (needed | MODE_64)) != needed) return 0;
@@ -128,9 +128,9 @@ function xmmMode(): u32 {
   return load<u64>(cpu, VCPU_CR4) & CR4_OSFXSR && !(load<u64>(cpu, VCPU_CR0) & (CR0_EM | CR0_TS)) ? MODE_XMM : 0;
 }
 
-/** The tables whose user TLB has been made ready for MODE_ALIGN, or 0. */
+/** The tables whose user TLB is prepared for MODE_ALIGN, or 0. */
 let aligned: usize = 0;
-/** MODE_ALIGN, or 0. When it begins, the user TLB loses its tags; it gets none for reads and writes until it ends (mmu-tlb.ts). */
+/** MODE_ALIGN, or 0. When it starts, the user TLB loses its tags; it gets none for reads and writes until it ends (mmu-tlb.ts). */
 function alignMode(): u32 {
   if (cpl != 3 || !(load<u32>(cpu, FL_SYS) & F_AC) || !(load<u64>(cpu, VCPU_CR0) & CR0_AM)) {
     aligned = 0;
@@ -145,8 +145,8 @@ function alignMode(): u32 {
 }
 
 /**
- * Recomputes everything above from the current vCPU's record. Call it after selectCpu and after any change of CR0, CR4, EFER, CS, SS, DS,
- * RFLAGS.AC or VCPU_CPL (which stays the source of the CPL; it is forced to 0 in real mode).
+ * Recomputes everything above from the current vCPU's record. Call it after selectCpu and after any change of CR0, CR4, EFER, CS, SS, DS, RFLAGS.AC
+ * or VCPU_CPL. VCPU_CPL remains the source of the CPL; it is forced to 0 in real mode.
  */
 export function modeChanged(): void {
   let digest: u32 = 0;
@@ -174,7 +174,7 @@ export function modeChanged(): void {
   tlbBase = cpl == 3 ? tlbSuper + TLB_USER : tlbSuper;
 }
 
-/** As modeChanged, for a change of privilege from 64-bit code to 64-bit code: only the CPL can have changed. */
+/** The same for a change of privilege from 64-bit code to 64-bit code: only the CPL can have changed. */
 @inline
 export function privilegeChanged(newCpl: u32): void {
   setCpl(newCpl);

@@ -1,10 +1,10 @@
 /**
  * Walks of the guest's page tables: none, 32-bit (with PSE, PSE-36), PAE and 4-level with 2 MiB and 1 GiB pages. SDM 3A chapter 4.
  *
- * Tables are read by guest-physical address through the memslot engine. A table entry that no memslot maps reads as all ones, as an
+ * Tables are read by guest-physical address through the memslot engine. An entry that no memslot maps reads as all ones, like an
  * open bus does: with PAE and 4-level tables that sets reserved bits, so the guest gets #PF with RSVD.
- * PAE PDPTEs are read from memory at each walk instead of being cached at MOV CR3 (SDM allows no software to depend on the difference
- * except by changing them without a reload).
+ * PAE PDPTEs are read from memory at each walk instead of being cached at MOV CR3  (the SDM lets software see the difference only
+ * if it changes them without a reload).
  * Not implemented: 5-level paging, PCID, SMEP, SMAP, protection keys (none is advertised), memory types (PAT, PCD, PWT are ignored).
  */
 import { CODE_PAGES, PAGE_CLEAN, PAGE_INVALID, PAGE_READONLY, STAT_PAGE_WALK, VCPU_CR3, VCPU_STATS, VCPU_WALK } from '../abi/index';
@@ -90,7 +90,7 @@ function remember(value: u64): void {
   walkCount++;
 }
 
-/** The walk that runs, if `commitAccessedDirty` shall remember its last table: where it is, its root, the table as rememberTable takes it. */
+/** For `commitAccessedDirty`, which may remember the last table of the running walk: its root, and where the table is, as rememberTable takes it. */
 let lastPlace: u64 = 0;
 let lastRoot: u64 = 0;
 let lastTable: u64 = 0;
@@ -106,7 +106,7 @@ function walkLong(va: u64): i32 {
   return known == 0 ? walkWide(va, root, 39, RSVD_PHYS) : walkWide(va, known & PHYS_MASK, 12, RSVD_PHYS, known);
 }
 
-/** Levels of 512 wide entries, from the one that is indexed by va >> shift down to the leaf. */
+/** Walks levels of 512 wide entries, from the one indexed by va >> shift down to the leaf. */
 function walkWide(va: u64, table: u64, top: u32, reservedHigh: u64, above: u64 = PTE_RW | PTE_US): i32 {
   let reservedAll = reservedHigh;
   if (!(efer() & EFER_NXE)) reservedAll |= PTE_NX;
@@ -175,7 +175,7 @@ function walk32(va: u64): i32 {
   return WALK_OK;
 }
 
-/** As walkTables, but always from the root: for callers that must see the tables in memory. */
+/** Like walkTables, but always from the root: for callers that must see the tables in memory. */
 export function walkAfresh(va: u64): i32 {
   afresh = true;
   const status = walkTables(va);
@@ -183,9 +183,7 @@ export function walkAfresh(va: u64): i32 {
   return status;
 }
 
-/**
- * Linear address -> walkGpa and rights, without side effects on the guest and without a check of rights. Returns WALK_*.
- */
+/** Linear address -> walkGpa and rights. It changes nothing for the guest and checks no rights. Returns WALK_*. */
 export function walkTables(va: u64): i32 {
   walkCount = 0;
   lastTable = 0;
@@ -206,8 +204,8 @@ export function walkTables(va: u64): i32 {
 }
 
 /**
- * For a guest with nested paging: the last walk's page as the machine's physical address, and the host's rights added. WALK_OK, WALK_RETRY, or
- * WALK_EXIT. Behind the checks of the guest's own rights, which come first.
+ * For a guest with nested paging: translates the last walk's page to the machine's physical address and adds the host's rights. WALK_OK, WALK_RETRY,
+ * or WALK_EXIT. Call it after the checks of the guest's own rights, which come first.
  */
 export function walkNested(offset: u64, write: bool, execute: bool): i32 {
   const status = translateFinal(walkGpa | offset, write, execute);
@@ -218,14 +216,14 @@ export function walkNested(offset: u64, write: bool, execute: bool): i32 {
   return WALK_OK;
 }
 
-/** Whether the last walk allows the access (SDM 3A 4.6). CR0.WP decides for supervisor writes. */
+/** Do the rights of the last walk allow the access (SDM 3A 4.6)? CR0.WP decides for supervisor writes. */
 export function walkAllows(write: bool, execute: bool, user: bool): bool {
   if (user && !walkUser) return false;
   if (write && !walkWritable && (user || (cr0() & CR0_WP) != 0)) return false;
   return !(execute && walkNx);
 }
 
-/** May the page be written at this privilege: what a write tag needs besides the dirty bit. */
+/** Do they allow writes at this privilege? A write tag needs that besides the dirty bit. */
 export function walkAllowsWrite(user: bool): bool {
   return walkWritable || (!user && !(cr0() & CR0_WP));
 }
@@ -241,8 +239,8 @@ export function faultCode(status: i32, write: bool, execute: bool, user: bool): 
 }
 
 /**
- * Sets the accessed bits of every entry the last walk used and, for a write, the leaf's dirty bit. A table in a read-only memslot
- * keeps its bits (KVM's update_accessed_dirty_bits skips those too), and so does one on the open bus.
+ * Sets the accessed bits of every entry that the last walk used and, for a write, the leaf's dirty bit. A table in a read-only memslot keeps its bits
+ * (KVM's update_accessed_dirty_bits skips those too), and so does one on the open bus.
  */
 export function commitAccessedDirty(write: bool): void {
   for (let i: usize = 0; i < walkCount; i++) {

@@ -1,9 +1,9 @@
 /**
- * Guest memory by linear address. The fast paths are a compare and an add; everything else (page walks, page crossings, MMIO, dirty logging, pages
- * with decoded code) is in the slow ones. All addresses are linear (segmentation is done), already wrapped to the mode.
+ * Guest memory by linear address. The fast paths are a compare and an add; the slow ones handle page walks, page crossings, MMIO, dirty logging and
+ * pages with decoded code. All addresses are linear (segmentation is done) and already wrapped to the mode.
  *
- * Every function that answers i32: 1 = done, 0 = not done and state.pending says why; nothing was changed then.
- * Alignment (#AC) is checked by the callers for instructions (mem.ts).
+ * Every function that returns i32: 1 = done, 0 = not done, nothing was changed, and state.pending has the reason. The callers check alignment (#AC)
+ * for instructions (mem.ts).
  */
 import {
   CODE_PAGES,
@@ -53,7 +53,7 @@ function slot(table: usize, va: u64): usize {
   return table + (((<usize>(va >> 12) ^ <usize>(va >> 24)) & (TLB_ENTRIES - 1)) << 5);
 }
 
-/** Host address of the sizeof<T>() bytes at va when the TLB allows to read them all in one page; else 0 (use readSlow). */
+/** Host address of the sizeof<T>() bytes at va if the TLB allows reading all of them in one page; else 0 (use readSlow). */
 @inline
 export function hostRead<T>(va: u64): usize {
   const entry = slot(tlbBase, va);
@@ -69,7 +69,7 @@ export function hostWrite<T>(va: u64): usize {
   return hit ? <usize>(<u32>va + load<u32>(entry, TLB_ADDEND)) : 0;
 }
 
-/** Host address of `bytes` bytes at va when the TLB allows to read them at any CPL, all in one page; else 0. */
+/** Host address of `bytes` bytes at va if the TLB allows reading them at any CPL, all in one page; else 0. */
 export function superRead(va: u64, bytes: u64): usize {
   const entry = slot(tlbSuper, va);
   const hit = load<u64>(entry, TLB_TAG_READ) == ((va + (bytes - 1)) & ~(<u64>0xfff));
@@ -97,7 +97,7 @@ export function resolvePage(va: u64, access: i32): i32 {
 function resolve(va: u64, access: i32, table: usize): i32 {
   const entry = slot(table, va);
   const offset: usize = access == ACCESS_R ? TLB_TAG_READ : access == ACCESS_W ? TLB_TAG_WRITE : TLB_TAG_EXEC;
-  // Bit 0 is the mark of a page that must not hit (watch.ts, track.ts).
+  // Bit 0 marks a page that must not hit (watch.ts, track.ts).
   const tag = load<u64>(entry + offset);
   if ((tag & ~(<u64>1)) == (va & ~(<u64>0xfff))) {
     const host = <u32>va + load<u32>(entry, TLB_ADDEND);
@@ -297,8 +297,8 @@ export function fetchPage(va: u64): usize {
 }
 
 /**
- * For compiled code whose TLB probe missed: enters va's page where the access is plain memory in one page. 0: it is not, or it faults, and
- * nothing was changed: the interpreter does the instruction.
+ * For compiled code whose TLB probe missed: enters va's page if the access is plain memory in one page. 0: it is not, or it faults. Nothing was
+ * changed then, and the interpreter runs the instruction.
  */
 export function quietFill(va: u64, size: i32, write: bool): i32 {
   if (crosses(va, size) || !isCanonical(va)) return 0;
@@ -312,7 +312,7 @@ export function probePlain(va: u64, size: i32, write: bool): i32 {
   return tag == ((va + <u64>(size - 1)) & ~(<u64>0xfff)) ? 1 : quietFill(va, size, write);
 }
 
-/** Host address from which va is executed at the current CPL if the TLB knows; else 0. */
+/** Host address from which va is executed at the current CPL, if the TLB has it; else 0. */
 export function execHost(va: u64): usize {
   const entry = slot(tlbBase, va);
   return load<u64>(entry, TLB_TAG_EXEC) == (va & ~(<u64>0xfff)) ? <usize>(<u32>va + load<u32>(entry, TLB_ADDEND)) : 0;

@@ -1,4 +1,4 @@
-/** XCHG XADD CMPXCHG CMPXCHG8B CMPXCHG16B. One vCPU runs at a time and a slice ends between instructions, so all are atomic. SDM 2. */
+/** XCHG XADD CMPXCHG CMPXCHG8B CMPXCHG16B. One vCPU runs at a time and slices end between instructions, so all are atomic. SDM 2. */
 import { VCPU_GPR, VCPU_RAX, VCPU_RBX, VCPU_RCX, VCPU_RDX } from '../abi/index';
 import { arithmeticFlags, F_ZF, FL_FIRST, FL_RESULT, FL_WORD, FLAGS_ADD, FLAGS_SUB, setArithmeticFlags } from './flags';
 import { canWrite, inMemory, memVal, operandSize, operandVa, rd, regRead, regWrite, rmModify, rmWrite, wr, writeReg } from './mem';
@@ -33,7 +33,7 @@ export function opXadd(p: usize): i32 {
     if (!rmWrite(p, size, sum)) return 0;
     regWrite(p, size, old);
   } else {
-    // The sum wins when both operands are the same register.
+    // The sum wins if both operands are the same register.
     regWrite(p, size, old);
     rmWrite(p, size, sum);
   }
@@ -49,7 +49,7 @@ export function opCmpxchg(p: usize): i32 {
   if (old == wanted) {
     if (!rmWrite(p, size, regRead(p, size))) return 0;
   } else {
-    // A memory destination is written in any case, with its old value.
+    // Without a match a memory destination is written too, with its old value.
     if (inMemory(p) && !rmWrite(p, size, old)) return 0;
     writeReg(VCPU_GPR, size, old);
   }

@@ -30,7 +30,7 @@ export function opBit(p: usize): i32 {
     } else {
       va = operandVa(p) + distance;
       if (where & WHERE_WRAPS) {
-        // The offset wraps; the base that the address record before this one has added does not.
+        // The offset wraps, but not the base that the address record before this one has added.
         const base = load<u64>(cpu + <usize>load<u32>(p - RECORD_SIZE, R_EA_BASE));
         va = ((va - base) & 0xffffffff) + base;
       }
@@ -50,7 +50,7 @@ export function opBit(p: usize): i32 {
   return 1;
 }
 
-/** A zero source sets ZF and does not change the target, as on all processors (with 32 bits some clear the upper half; here it is kept). */
+/** A zero source sets ZF and leaves the target alone, as all processors do (with 32 bits some clear the upper half; here it is kept). */
 function scanned(p: usize, size: i32, found: bool, index: u64): i32 {
   setArithmeticFlags((arithmeticFlags() & ~F_ZF) | (found ? 0 : F_ZF));
   if (found) regWrite(p, size, index);

@@ -1,4 +1,4 @@
-/** Near branches in their general forms, and far ones (transfer.ts does those). SDM 2: JMP, CALL, RET, LOOP, JRCXZ, INT, IRET. */
+/** Near branches in their general forms, and the instructions for far ones, which transfer.ts implements. SDM 2: JMP, CALL, RET, LOOP, JRCXZ, INT, IRET. */
 import { SEG_CS, SEG_LIMIT, VCPU_RCX, VCPU_RIP, VCPU_SEG, VCPU_SEG_SIZE } from '../abi/index';
 import { condition, overflow, zero } from './flags';
 import { exactCount, memVal, operandSize, operandVa, rd, ripAfter, rmRead } from './mem';
@@ -78,7 +78,7 @@ export function opLoop(p: usize): i32 {
   return taken ? NEAR : next(p);
 }
 
-/** Far transfers: RIP is the next instruction's while they run. */
+/** Far transfers: while they run, RIP is the next instruction's. */
 function prepare(p: usize): void {
   exactCount(p);
   store<u64>(cpu, ripAfter(p), VCPU_RIP);
@@ -136,7 +136,7 @@ export function opInto(p: usize): i32 {
   return interrupt(VEC_OF, INT_SOFTWARE) ? LEAVE : 0;
 }
 
-/** Used by LDS and its kin. */
+/** Used by LDS, LES, LSS, LFS and LGS. */
 export function pointerOffset(p: usize): i32 {
   return readPointer(p);
 }

@@ -45,7 +45,7 @@ export function drop(bytes: u64): void {
 function sizeOf(p: usize): i32 {
   return 1 << (<i32>load<u8>(p, R_AUX) & AUX_SIZE);
 }
-/** PUSHF, RETF and the like have 64-bit operands in 64-bit mode without 66; opSize comes from the decoder. */
+/** PUSHF, RETF and similar have 64-bit operands in 64-bit mode without 66; the decoder sets opSize. */
 function sizeOfFlags(p: usize): i32 {
   const size = sizeOf(p);
   return mode & MODE_64 && size == 4 ? 8 : size;
@@ -63,7 +63,7 @@ export function opPushM(p: usize): i32 {
   if (!rmRead(p, size)) return 0;
   return push(p, size, memVal);
 }
-/** The upper bytes of the slot stay 0; Intel processors write only 16 bits of a 32-bit slot, which guests hardly notice. */
+/** The upper bytes of the slot are 0. Intel processors write only 16 bits of a 32-bit slot, a difference that guests hardly notice. */
 export function opPushSeg(p: usize): i32 {
   return push(p, sizeOf(p), <u64>selectorOf(<i32>load<u32>(p, R_NUMBER)));
 }
@@ -97,7 +97,7 @@ export function opPopM(p: usize): i32 {
   }
   return 1;
 }
-/** An operand address that uses RSP sees it already moved (SDM 2, POP). */
+/** An operand address that uses RSP takes its new value (SDM 2, POP). */
 @inline
 function moved(base: usize, size: i32): u64 {
   return base == VCPU_RSP ? <u64>size : 0;
@@ -122,7 +122,7 @@ export function opPopSeg(p: usize): i32 {
 export function opPusha(p: usize): i32 {
   const size = sizeOf(p);
   const top = load<u64>(cpu, VCPU_RSP);
-  // All slots first, from the top: after that nothing can fault.
+  // Reads all slots first, from the top: after that nothing can fault.
   for (let slot = 1; slot <= 8; slot++) {
     if (!stackVa((top - <u64>(size * slot)) & stackMask(), size, true) || !canWrite(p, load<u64>(cpu, VREG_EA), size)) return 0;
   }
@@ -138,7 +138,7 @@ export function opPusha(p: usize): i32 {
 export function opPopa(p: usize): i32 {
   const size = sizeOf(p);
   const top = load<u64>(cpu, VCPU_RSP);
-  // Both ends first: after that nothing can fault.
+  // Checks both ends first: after that nothing can fault.
   if (!peek(p, size)) return 0;
   if (!stackVa((top + <u64>(size * 7)) & stackMask(), size, false) || !rd(p, load<u64>(cpu, VREG_EA), size)) return 0;
   for (let n = 7; n >= 0; n--) {

@@ -1,8 +1,8 @@
 /**
- * String instructions. A REP form works in chunks that end at the next page boundary of source or destination; each chunk retires as one
- * instruction, and RIP stays on it while RCX is not 0, so interrupts and slices fall between chunks. Where nothing waits there, the next chunk
- * follows at once. A chunk on a device, or with TF set, is one element.
- * Chunks depend on addresses alone, never on the state of caches. SDM 2: MOVS CMPS STOS LODS SCAS INS OUTS, REP.
+ * String instructions. A REP form works in chunks that end at the next page boundary of source or destination; each chunk retires as one instruction,
+ * and RIP stays on it while RCX is not 0, so interrupts and slices fall between chunks. If nothing is due there, the next chunk follows at once. A
+ * chunk on a device, or with TF set, is one element. Chunks depend only on addresses, never on the state of caches. SDM 2: MOVS CMPS STOS LODS SCAS
+ * INS OUTS, REP.
  */
 import {
   CODE_PAGES,
@@ -159,7 +159,7 @@ function bulkHost(va: u64, write: bool): usize {
 }
 let bulkDevice: bool = false;
 
-/** MOVS or STOS of n elements inside one page each. 1 done, 0 fault, 2: a device, go element by element. */
+/** MOVS or STOS of n elements, each operand inside one page. 1 done, 0 fault, 2: a device, go element by element. */
 function bulk(p: usize, n: u64): i32 {
   exactCount(p);
   const bytes = <usize>(n * <u64>size);
@@ -225,13 +225,13 @@ export function opString(p: usize): i32 {
     if (n == 0) return 0;
     if (count == n || stopScan) return leaveAfter(p);
     goOn(p);
-    // Where the interpreter would begin with the next chunk at once it begins here: as a block of one instruction does.
+    // Continues here if the interpreter would start the next chunk at once. It counts as a block of one instruction.
     if (load<u32>(cpu, VCPU_STOP_BEHIND) || !mayGoOn(p)) return 2;
     store<i32>(cpu, load<i32>(cpu, VCPU_LEFT) - 1, VCPU_LEFT);
   }
 }
 
-/** The next chunk of a REP form with `count` elements left; how many it has done, 0: fault. */
+/** Runs the next chunk of a REP form with `count` elements left. Returns how many it has done, 0: fault. */
 function repeat(p: usize, rep: u32, count: u64): u64 {
   if (!locate(p)) return 0;
   let n = count;
@@ -255,7 +255,7 @@ function repeat(p: usize, rep: u32, count: u64): u64 {
   return n;
 }
 
-/** There are iterations left. RF keeps an instruction breakpoint from firing at each of them (SDM 3B 18.3.1.1). */
+/** Iterations are left. RF keeps an instruction breakpoint from firing at each of them (SDM 3B 18.3.1.1). */
 function goOn(p: usize): i32 {
   setSysFlags(sysFlags() | F_RF);
   store<u64>(cpu, ripOf(p), VCPU_RIP);
@@ -317,7 +317,7 @@ export function opStringIo(p: usize): i32 {
   const port = <u32>load<u16>(cpu, VCPU_RDX);
   const input = kind == INS;
   exactCount(p);
-  // Also when there is nothing to do.
+  // The permission check applies to a count of 0, too.
   if (!checkPort(port, size)) return 0;
   if (rep && count == 0) return leaveAfter(p);
   const register = input ? VCPU_RDI : VCPU_RSI;

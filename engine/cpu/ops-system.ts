@@ -87,7 +87,7 @@ function prepare(p: usize): void {
   store<u64>(cpu, ripAfter(p), VCPU_RIP);
 }
 
-/** Bytes that are not an instruction, or one that is not implemented, which is logged. */
+/** Bytes that are not an instruction, or an instruction that is not implemented, which is logged. */
 export function opUndefined(p: usize): i32 {
   if (load<u32>(p, R_LOGGED)) {
     exactCount(p);
@@ -130,7 +130,7 @@ export function opMovToDr(p: usize): i32 {
 function storeTable(p: usize, base: u64, limit: u32): i32 {
   const va = operandVa(p);
   const size = is64() ? 8 : 4;
-  // Two operands: at an address that is 2 more than a multiple of the base's size both are aligned.
+  // Two operands: at an address 2 above a multiple of the base's size both are aligned.
   if (!canWrite(p, va, 2) || !canWrite(p, va + 2, size)) return 0;
   if (!wr(p, va, 2, <u64>limit)) return 0;
   return wr(p, va + 2, size, base);
@@ -214,7 +214,7 @@ export function opLsl(p: usize): i32 {
   if (systemZf) regWrite(p, operandSize(p), <u64>systemValue);
   return setZf();
 }
-/** Reads, and writes only a changed value: otherwise the segment or page need only be readable. */
+/** Reads, and writes only a changed value: otherwise read access to the segment or page is enough. */
 export function opArpl(p: usize): i32 {
   const memory = inMemory(p);
   if (memory && !uncheckedVa(p, 0, 2, false)) return 0;

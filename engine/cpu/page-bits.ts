@@ -32,5 +32,5 @@ export const WALK_NOT_PRESENT: i32 = 1;
 export const WALK_RESERVED: i32 = 2;
 /** A table is in an INVALID memslot. */
 export const WALK_RETRY: i32 = 3;
-/** A #VMEXIT was requested: a table's address has no translation for the guest (svm/nested.ts). */
+/** A #VMEXIT was requested: the guest has no translation for a table's address (svm/nested.ts). */
 export const WALK_EXIT: i32 = 4;

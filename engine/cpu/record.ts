@@ -1,4 +1,4 @@
-/** Decoded records and block headers as the core writes and reads them. The layout: abi/record.ts. Nothing else stores into them. */
+/** Decoded records and block headers, as the core writes and reads them. Layout: abi/record.ts. No other file stores into them. */
 import { VCPU_ZERO } from '../abi/index';
 import {
   H_CACHED,
@@ -91,13 +91,13 @@ export function setFar(r: usize, disp: i64): void {
 export function moveFar(r: usize, by: i64): void {
   store<i64>(r, load<i64>(r, R_FAR) + by, R_FAR);
 }
-/** Where the instruction is: bytes, offset in its page, number in its block (until finishBlock turns that round). */
+/** Where the instruction is: bytes, offset in its page, number in its block (finishBlock turns that into the instructions left). */
 export function setPlace(r: usize, length: u32, off: u32, number: i32): void {
   store<u8>(r, <u8>length, R_LEN);
   store<u16>(r, <u16>off, R_OFF);
   store<u8>(r, <u8>number, R_AFTER);
 }
-/** Turns the instruction's number in its block of `count` into what is left from it on. */
+/** Turns the instruction's number in its block of `count` into the number of instructions left from it on. */
 @inline
 export function countFromEnd(r: usize, count: i32): void {
   store<u8>(r, <u8>(count - <i32>load<u8>(r, R_AFTER)), R_AFTER);
@@ -107,7 +107,7 @@ export function countFromEnd(r: usize, count: i32): void {
 export function setAux(r: usize, bits: u32): void {
   store<u8>(r, load<u8>(r, R_AUX) | <u8>bits, R_AUX);
 }
-/** Replaces the operand size, whatever AUX_* bits there are. */
+/** Replaces the operand size and keeps the AUX_* bits. */
 @inline
 export function setAuxSize(r: usize, size: i32): void {
   store<u8>(r, <u8>size, R_AUX);
@@ -186,13 +186,13 @@ export function setSegmentWord(r: usize, word: u32): void {
 export function setStringSegment(r: usize, segment: i32): void {
   store<u8>(r, <u8>segment, R_STRING_SEGMENT);
 }
-/** The block to which a far transfer went last (`far-targets.ts`). It is in the cache, and no code has been dropped since the transfer. */
+/** The block that a far transfer last went to (`far-targets.ts`). It is in the cache, and no code has been dropped since the transfer. */
 @inline
 export function setLastTarget(r: usize, block: usize): void {
   store<u32>(r, <u32>block, R_LAST);
 }
 
-/** The branch record's way `taken` (0 or 1: R_FALL or R_TAKEN) leads to this block. */
+/** Links direction `taken` of the branch record (0 or 1: R_FALL or R_TAKEN) to this block. */
 @inline
 export function branchLink(r: usize, taken: i32): usize {
   return <usize>load<u32>(r + ((<usize>taken) << 2), R_FALL);
@@ -235,7 +235,7 @@ export function blockLength(block: usize): u32 {
 export function nextInBucket(block: usize): usize {
   return <usize>load<u32>(header(block), H_NEXT);
 }
-/** The cell that holds the next block of the bucket: a link like the bucket itself. */
+/** The cell that holds the next block of the bucket, which is a link like the bucket itself. */
 @inline
 export function bucketLink(block: usize): usize {
   return header(block) + H_NEXT;

@@ -1,6 +1,6 @@
 /**
- * Flags at the exit of a compiled region, which keeps only the last operation that set them and its operands. `word` is the kind |
- * (64 - bits) << 8; operands and results are zero-extended. engine/jit/flag-kinds.ts lists the kinds besides the lazy ones of flags.ts.
+ * Flags at the exit of a compiled region, which keeps only the last operation that set them and its operands. `word` is the kind | (64 - bits) << 8;
+ * operands and results are zero-extended. engine/jit/flag-kinds.ts lists the kinds that flags.ts does not have.
  */
 import {
   FL_BITS,
@@ -34,13 +34,13 @@ function keep(kind: u32, shift: u32, first: u64, result: u64, bits: u32): void {
   store<u32>(cpu, bits, FL_BITS);
 }
 
-/** CF of a multiplication that lost bits, which OF shares. */
+/** CF of a multiplication that lost bits; OF is the same. */
 function lost(a: u64, b: u64, r: u64, bits: u32): u32 {
   if (bits == 64) return u32(<i64>mulHighSigned(a, b) != <i64>r >> 63);
   return u32(<i64>(<i32>a) * <i64>(<i32>b) != <i64>(<i32>r));
 }
 
-/** Lazy flags of the operation `word` of `first` and `second` with this result; which of them a kind needs: see each case. */
+/** Stores the lazy flags of operation `word` on `first` and `second` with this result. Each case says which of them its kind needs. */
 export function storeLazyFlags(word: u32, first: u64, second: u64, result: u64): void {
   const shift = word >> 8;
   const bits = 64 - shift;
@@ -96,7 +96,7 @@ export function storeLazyFlags(word: u32, first: u64, second: u64, result: u64):
       setResultFlags(result, bits, t | (t << 11));
       return;
     }
-    case GIVEN: // the flags, in result
+    case GIVEN: // the flags are in result
       setArithmeticFlags(<u32>result);
       return;
     default:

@@ -1,8 +1,8 @@
 /**
- * The core's side of compiled regions (engine/jit). A block at which a region can be entered has an entry descriptor, and the handler `region`
- * instead of its first record; a copy of the whole block, its twin, has the interpreter's records. A region runs whole instructions only: it exits
- * before one that it cannot finish, with RIP, registers, flags and LEFT exact, so an exit is a near jump to where it stopped. Only out-of-line
- * handlers that it calls can fault or request a stop inside.
+ * The core's side of compiled regions (engine/jit). A block at which a region can be entered has an entry descriptor, and the handler `region` in
+ * place of its first record; a copy of the whole block, its twin, has the interpreter's records. A region runs whole instructions only: it exits
+ * before one that it cannot finish, with RIP, registers, flags and LEFT exact, so an exit is a near jump to where it stopped. Inside a region only
+ * the out-of-line handlers that it calls can fault or request a stop.
  */
 import {
   JIT_EXITS,
@@ -58,35 +58,35 @@ const E_USES: usize = 20; // u32 times entered
 const E_RAN: usize = 24; // u32 instructions run in the last E_TRIALS entries
 const E_TRIALS: usize = 28; // u32
 const ENTRY_SIZE: usize = 32;
-/** Entries between two checks of an entry's average length: a shorter one costs more than it gains. */
+/** Entries between two checks of an entry's average length: a short one costs more than it gains. */
 const TRIALS: u32 = 512;
 const WORTHWHILE: u32 = 12;
-/** One that ends its block out of line counts as so many: the interpreter takes longer for it. */
+/** An entry that ends its block out of line counts as this many: the interpreter takes longer for that. */
 const END_WORTH: i32 = 8;
 let ended: i32 = 0;
-/** The far transfer by which the last region was left; 0: it was not. */
+/** The far transfer by which the last region was left; 0: it was left otherwise. */
 let far: usize = 0;
 
-/** Results of `enterRegion`. It goes on at RIP. */
+/** Results of `enterRegion`. Execution continues at RIP. */
 export const REGION_JUMP: i32 = 0;
-/** The same, and the interpreter must run the instruction there, even if a region begins with it. */
+/** The same, but the interpreter must run the instruction there, even if a region begins with it. */
 export const REGION_INTERPRET: i32 = 1;
 /** The out-of-line handler of the record `leftAt` could not complete. */
 export const REGION_FAULT: i32 = 2;
-/** It requested a stop behind it: `leftAt` is the record that follows. */
+/** It requested a stop after the instruction: `leftAt` is the record that follows. */
 export const REGION_STOP: i32 = 3;
-/** The instruction at `leftAt`, which ends its block, is done, and something waits before the next. */
+/** The instruction at `leftAt`, which ends its block, is done, and something is due before the next. */
 export const REGION_LEAVE: i32 = 4;
 
-/** Bits of a region's result, besides the exit reason. */
+/** Bits of a region's result, beside the exit reason. */
 const INTERPRET: i32 = 0x10000;
 const FAULT: i32 = 0x20000;
 const STOP: i32 = 0x40000;
-/** A window did not hold an access: VCPU_MISS says which. */
+/** A window did not hold an access, which VCPU_MISS describes. */
 const MISSED: i32 = 0x80000;
-/** The interpreter would have left behind the instruction. */
+/** The interpreter would have left after this instruction. */
 const LEAVE: i32 = 0x100000;
-/** The instruction whose record is in VCPU_FAR, which ends its block and goes elsewhere, is to be run. */
+/** Run the instruction whose record is in VCPU_FAR: it ends its block and jumps elsewhere. */
 const FAR: i32 = 0x200000;
 /** It jumped out, and execution can continue there at once. */
 const JUMPED: i32 = 0xf00;
@@ -95,12 +95,12 @@ export let leftAt: usize = 0;
 
 /** Instructions between two samples of RIP, minus a random part; 0: no JIT. */
 let quantum: i32 = 0;
-/** Instructions until the next sample, however often the interpreter comes back before. */
+/** Instructions until the next sample. It counts down across entries of the interpreter. */
 let due: i32 = 0;
 let threshold: u32 = 0;
 /** Samples taken. */
 let samples: u32 = 0;
-/** A page with less than one in SHARE of the samples needs LUKEWARM times as many as a page with all of them. */
+/** A page with less than one in SHARE of the samples needs LUKEWARM times as many as a page that has them all. */
 const SHARE: u32 = 8;
 const LUKEWARM: u32 = 6;
 let jitter: u32 = 1;
@@ -120,13 +120,13 @@ export function nextSample(left: i32): i32 {
   }
   return due < left ? due : left;
 }
-/** So many instructions have run. Is a sample due at the next block, which did not fit? */
+/** This many instructions have run. Is a sample due at the next block, which did not fit? */
 export function sampleDue(ran: i32): bool {
   due -= ran;
   return due < BLOCK_LIMIT;
 }
 
-/** Code of this key is compiled: plain 64-bit code, a guest's under SVM too. */
+/** Is code of this key compiled? Plain 64-bit code is, a guest's under SVM too. */
 @inline
 function isCompiled(key: u32): bool {
   return (key & ~(<u32>KEY_GUEST)) == KEY_64;
@@ -138,8 +138,8 @@ function wantedAt(heat: usize): u32 {
 }
 
 /**
- * A sample fell on this block: it is compiled if its page is hot, unless alignment is checked. The smaller the page's share of all samples since
- * its first one, the more samples it needs: a region costs the same whether it runs often or seldom.
+ * A sample fell on this block: compiles it if its page is hot, unless alignment is checked. The smaller the page's share of all samples since its
+ * first one, the more samples it needs: a region costs the same to compile whether it runs often or seldom.
  */
 export function sampled(block: usize): void {
   if (quantum == 0) return;
@@ -157,8 +157,8 @@ export function sampled(block: usize): void {
 }
 
 /**
- * Runs the region whose entry the block at p is, and those that it jumps into: registers are exact between them. The privilege may be another
- * one then, and with it the TLB; or the mode.
+ * Runs the region whose entry is the block at p, and those that it jumps into: registers are exact between them. Afterwards the privilege, and with
+ * it the TLB, or the mode may have changed.
  */
 export function enterRegion(p: usize): i32 {
   const all = load<i32>(cpu, VCPU_LEFT) + blockCount(p);
@@ -189,7 +189,7 @@ export function enterRegion(p: usize): i32 {
   store<u64>(JIT_RAN, load<u64>(JIT_RAN) + <u64>(all - load<i32>(cpu, VCPU_LEFT)));
   const counter = <usize>JIT_EXITS + ((<usize>(result & (JIT_REASONS - 1))) << 2);
   store<u32>(counter, load<u32>(counter) + 1);
-  // Fills the window that was missed: the next entry gets further.
+  // Fills the window that missed, so that the next entry gets further.
   if (result & MISSED) fillWindow();
   if (result & INTERPRET) return REGION_INTERPRET;
   if (result & FAULT) return REGION_FAULT;
@@ -198,8 +198,8 @@ export function enterRegion(p: usize): i32 {
 }
 
 /**
- * Runs the out-of-line instruction at VCPU_FAR, by which a region ends: what the region would return had it run it, JUMPED or with this reason.
- * The vCPU's record, LEFT and VREG_PAGE are exact.
+ * Runs the out-of-line instruction at VCPU_FAR, with which a region ends. Returns what the region would have returned had it run the instruction:
+ * JUMPED, or an exit with this reason. The vCPU's record, LEFT and VREG_PAGE are exact.
  */
 function goFar(reason: i32): i32 {
   const p = <usize>load<u32>(cpu, VCPU_FAR);
@@ -217,8 +217,8 @@ function goFar(reason: i32): i32 {
 }
 
 /**
- * A region exited by a jump to RIP: returns the entry there, with its first block's instructions taken from the slice; 0: the interpreter must find
- * the block. The lookup is the interpreter's: through the TLB, which must have the page.
+ * A region left by a jump to RIP. Returns the entry there, with the instructions of its first block taken from the slice; 0: the interpreter must
+ * find the block. The lookup is the interpreter's: through the TLB, which must have the page.
  */
 function nextEntry(rip: u64): usize {
   let block = far != 0 ? lastTarget(far, rip) : 0;
@@ -237,7 +237,7 @@ function nextEntry(rip: u64): usize {
   return block;
 }
 
-/** An entry at p ran that many instructions. If entries are too short, the interpreter gets the block back. */
+/** An entry at p ran this many instructions. If entries are too short, the interpreter gets the block back. */
 function tryOut(p: usize, entry: usize, ran: i32): void {
   const sum = load<u32>(entry, E_RAN) + <u32>ran;
   const trials = load<u32>(entry, E_TRIALS) + 1;
@@ -253,7 +253,7 @@ export function interpreted(p: usize): usize {
 
 // For compiled code
 
-/** Can the access be retried now? Enters va's page into the TLB if that has no other effect than a walk. kind: size | write << 8. */
+/** Can the access be retried now? Enters va's page into the TLB if a walk is the only side effect. kind: size | write << 8. */
 export function jitFill(va: u64, kind: i32, remaining: i32): i32 {
   store<u64>(cpu, load<u64>(cpu, VCPU_STOP_AT) - <u64>remaining, VCPU_ICOUNT);
   store<u32>(cpu, 1, VCPU_PROBING);
@@ -262,19 +262,19 @@ export function jitFill(va: u64, kind: i32, remaining: i32): i32 {
   return done;
 }
 
-/** Is va, the start of a page, executed from this host page now? As a fetch, but faults are left to the interpreter. */
+/** Is va, the start of a page, executed from this host page now? Works like a fetch, but leaves faults to the interpreter. */
 export function jitFetch(va: u64, hostPage: i32, left: i32): i32 {
   store<i32>(cpu, left, VCPU_LEFT);
   exactCountBetween();
   const hva = fetchPage(va);
   if (hva == 0) clearPending();
-  // A page with breakpoints runs in the interpreter.
+  // A page with breakpoints runs only in the interpreter.
   return i32(hva >> 12 == <usize>hostPage && !(armed & ARM_CODE && isWatchedCode(va)));
 }
 
-/** Runs the out-of-line instruction at p; 1: done, else what the region must return. The vCPU's record and LEFT are exact. */
+/** Runs the out-of-line instruction at p; 1: done, otherwise what the region must return. The vCPU's record and LEFT are exact. */
 export function jitCold(p: usize): i32 {
-  // Another region may have made the block an entry since.
+  // Another region may have made the block an entry in the meantime.
   const record = interpreted(p);
   const done = cold(record);
   if (done == 1 && !stopsBehind()) return 1;
@@ -283,8 +283,8 @@ export function jitCold(p: usize): i32 {
 }
 
 /**
- * Runs the instruction at p, which ends its block out of line. 1: the region goes on at `next`, which is executed from `hostPage` still (0:
- * that is outside). Else what the region must return; RIP is where it goes on. The vCPU's record, LEFT and VREG_PAGE are exact.
+ * Runs the instruction at p, which ends its block out of line. 1: the region continues at `next`, which is still executed from `hostPage` (0: that is
+ * outside). Otherwise what the region must return; execution continues at RIP. The vCPU's record, LEFT and VREG_PAGE are exact.
  */
 export function jitEnd(p: usize, next: u64, hostPage: i32): i32 {
   const record = interpreted(p);
@@ -300,7 +300,7 @@ export function jitEnd(p: usize, next: u64, hostPage: i32): i32 {
     leftAt = record;
     return LEAVE;
   }
-  // Its translation may be another one now, or its mode.
+  // Its translation or mode may have changed.
   const same = load<u64>(cpu, VCPU_RIP) == next && key == blockKey() && table == tlbBase && hostPage != 0;
   return same && execHost(next) >> 12 == <usize>hostPage ? 1 : JUMPED;
 }
@@ -314,7 +314,7 @@ export function jitCarry(): i32 {
 export function jitCondition(code: i32): i32 {
   return <i32>condition(code);
 }
-/** CF and OF of a rotation to this result; the other flags stay. word: 1 left, 2 right | (bits - 1) << 8. */
+/** CF and OF of a rotation with this result; the other flags are kept. word: 1 left, 2 right | (bits - 1) << 8. */
 export function jitRotated(word: i32, result: u64): void {
   const top = <u64>(word >> 8);
   const high = <u32>(result >> top) & 1;
@@ -346,7 +346,7 @@ export function jitNextBlock(block: usize): usize {
   return nextInPage(block);
 }
 
-/** Prepares an entry at the block: its descriptor and twin. 0: there is one already, or no room in the arena. */
+/** Prepares an entry at the block: descriptor and twin. 0: it has one already, or there is no room in the arena. */
 export function jitPrepare(block: usize): i32 {
   const header = block - HEADER_SIZE;
   if (entryOf(block) > COVERED) return 0;
@@ -367,7 +367,7 @@ export function jitTwin(entry: usize): i32 {
   return load<i32>(entry, E_TWIN);
 }
 
-/** From now on the block is entered through the region's function in the table. */
+/** Makes the interpreter enter the block through the region's function in the table. */
 export function jitInstall(block: usize, entry: usize, fn: i32, number: i32, delta: i32, pageBit: i32): void {
   store<i32>(entry, fn, E_FUNCTION);
   store<i32>(entry, number, E_NUMBER);
@@ -377,7 +377,7 @@ export function jitInstall(block: usize, entry: usize, fn: i32, number: i32, del
   setOp(block, OP_REGION);
 }
 
-/** Marks whether a region contains the block. With 0, removes its entry, if any. */
+/** Notes whether a region contains the block. With 0, removes its entry, if any. */
 export function jitCover(block: usize, covered: i32): void {
   const entry = entryOf(block);
   if (covered) {
@@ -388,7 +388,7 @@ export function jitCover(block: usize, covered: i32): void {
   setEntry(block, 0);
 }
 
-/** Times that the region was entered at the block since the last call. */
+/** How often the region was entered at the block since the last call. */
 export function jitUses(block: usize): i32 {
   const entry = entryOf(block);
   if (entry <= COVERED) return 0;
@@ -397,12 +397,12 @@ export function jitUses(block: usize): i32 {
   return uses;
 }
 
-/** Code of this page (hva / 4096) has regions: has `jitDropped` called when it is dropped. 0: the page has no code. */
+/** Code of this page (hva / 4096) has regions: requests `jitDropped` when it is dropped. 0: the page has no code. */
 export function jitWatch(hostPage: i32): i32 {
   return watchPage(<usize>hostPage);
 }
 
-/** Samples that found the guest in the block's page since it was hot last, and how many make it hot, << 16. */
+/** Samples in the block's page since it was last hot, and in bits 31:16 how many make it hot. */
 export function jitHeat(block: usize): u32 {
   const heat = heatOf(block);
   const now = load<u32>(heat);

@@ -1,8 +1,8 @@
 /**
- * `run`: slices, interrupts, exceptions, HLT, single steps. Between blocks VCPU_RIP and VCPU_ICOUNT are exact here.
- * Interrupts are checked whenever `execute` returns, and (going-on.ts) where it would. Everything that can make one deliverable (devices, STI, POPF,
- * IRET, CR8, the start of a slice) makes it return, so interrupts are taken at instruction counts that do not depend on the slices.
- * Debug exceptions: SDM 3B 18.3.1. A fault discards the trap that a MOV SS in front of the instruction held back.
+ * `run`: slices, interrupts, exceptions, HLT, single steps. Between blocks VCPU_RIP and VCPU_ICOUNT are exact here. Interrupts are checked whenever
+ * `execute` returns, and by going-on.ts where it would. Everything that can make one deliverable (devices, STI, POPF, IRET, CR8, the start of a
+ * slice) makes it return, so interrupts are taken at instruction counts that do not depend on the slices. Debug exceptions: SDM 3B 18.3.1. A fault
+ * discards the trap that a preceding MOV SS held back.
  */
 import {
   EXIT_BREAK,
@@ -65,18 +65,18 @@ import { hasOwnRules } from './svm/state';
 import { armed, dropHits, labHits, meetBreakpoint, setPassing, takeGuestHits } from './watch';
 import { leavePoint, WHY_EVENT, WHY_FAULT, WHY_FETCH, WHY_LEAVE, WHY_OVER, WHY_STOP } from './why';
 
-/** Deliveries without a retired instruction after which a slice gives up (a guest whose handler faults for ever). */
+/** Deliveries without a retired instruction after which a slice gives up, in case a guest's handler faults for ever. */
 const DELIVERY_LIMIT: i32 = 10000;
 /** The debug exception is a single-step trap. */
 const DR6_BS: u32 = 0x4000;
-/** Breakpoints met: those of the last debug exception give way. */
+/** Breakpoints met; those of the last debug exception come first. */
 const DR6_B: u64 = 0xf;
 /** `step` continues. */
 const GO_ON: i32 = -1;
-/** In the last step two exceptions were delivered at its last instruction count. */
+/** In the last step two exceptions were delivered at the same instruction count. */
 let faultedTwice: bool = false;
 
-/** Clears everything in the record that depends on how instructions were grouped: flags are plain, pseudo registers and the slice's end 0. */
+/** Clears what in the record depends on how instructions were grouped: flags are plain, pseudo registers and the slice's end 0. */
 function finish(code: i32): i32 {
   endAccesses();
   setArithmeticFlags(arithmeticFlags());
@@ -137,7 +137,7 @@ function stopped(): i32 {
 /** Delivers the waiting event; else an NMI or interrupt that is pending and not blocked. GO_ON, or an exit. */
 function interrupts(): i32 {
   if (eventWaits() && !reinject()) return stopped();
-  // An instruction that has accessed a device is finished first.
+  // Finishes an instruction that has accessed a device first.
   if (inMidst()) return GO_ON;
   if (hasOwnRules()) return takeByRules() ? GO_ON : stopped();
   if (load<u32>(cpu, VCPU_INTR_SHADOW)) return GO_ON;
@@ -176,14 +176,14 @@ function step(): i32 {
 /** Runs blocks up to the end of the slice, or one instruction (interrupt shadow, single step). */
 function instructions(now: u64): i32 {
   let stopAt = min(load<u64>(cpu, VCPU_SLICE_END), load<u64>(cpu, VCPU_BREAK_ICOUNT));
-  if (stopAt < now) stopAt = load<u64>(cpu, VCPU_SLICE_END); // the break count lies behind
+  if (stopAt < now) stopAt = load<u64>(cpu, VCPU_SLICE_END); // the break count was passed already
   const shadow = load<u32>(cpu, VCPU_INTR_SHADOW);
   const trap = (sysFlags() & F_TF) != 0;
   const resume = sysFlags() & F_RF;
   const held = load<u32>(cpu, VCPU_PENDING_DEBUG);
-  // With nothing pending the shadow cannot matter: whatever makes an interrupt pending also stops behind that instruction.
+  // With nothing pending the shadow has no effect: whatever makes an interrupt pending also stops after that instruction.
   const shaded = shadow != 0 && ((load<u32>(cpu, VCPU_IRQ_PENDING) | load<u32>(cpu, VCPU_NMI_PENDING)) != 0 || virtualWaits());
-  // RF matters for the following instructions only if there are breakpoints.
+  // RF affects the following instructions only if there are breakpoints.
   if (shaded || trap || (resume && armed) || held) stopAt = now + 1;
   const most = <i32>(stopAt - now);
   let left = nextSample(most);
@@ -222,14 +222,14 @@ function instructions(now: u64): i32 {
   // The end of a slice is no sample: it may fall into the middle of any block.
   if (due && why == WHY_OVER && load<u64>(cpu, VCPU_ICOUNT) < stopAt) sampled(leavePoint);
   const retired = load<u64>(cpu, VCPU_ICOUNT) - now;
-  // Where the next instruction cannot be fetched the traps of this one come first. Then it is fetched again.
+  // The next instruction cannot be fetched: the traps of this one come first, then it is fetched again.
   if (why == WHY_FETCH && retired != 0) {
     clearPending();
     resumeAgain();
   } else if (why == WHY_FAULT || why == WHY_FETCH) {
-    // What it did before it failed does not count.
+    // Hits of an instruction that failed do not count.
     if (armed) dropHits();
-    // RF goes when an instruction succeeds; the frame of a double fault shows it as it is.
+    // RF is cleared when an instruction succeeds; the frame of a double fault shows it unchanged.
     faultedTwice = faultsAgain();
     if (retired == 0) {
       if (pending == PEND_RETRY || pending == PEND_EXIT) store<u32>(cpu, shadow, VCPU_INTR_SHADOW);
@@ -238,7 +238,7 @@ function instructions(now: u64): i32 {
     } else resumeAgain();
     return settle();
   }
-  // Of several MOV SS in a row the first one holds back, as the manual guarantees; else a row without end would keep everything out.
+  // Of several MOV SS in a row only the first holds traps back, as the manual guarantees; otherwise an endless row would keep all events out.
   if (shadow == SHADOW_MOV_SS && retired == 1 && load<u32>(cpu, VCPU_INTR_SHADOW) == SHADOW_MOV_SS) store<u32>(cpu, 0, VCPU_INTR_SHADOW);
   if (retired == 0) return GO_ON;
   let debug: u32 = traps(trap, why) ? DR6_BS : 0;
@@ -254,7 +254,7 @@ function instructions(now: u64): i32 {
   return debug ? debugException(debug) : GO_ON;
 }
 
-/** Between two instructions: has the delivery of an event, or the instruction before, met a watch? GO_ON, or an exit. */
+/** Between two instructions: did the delivery of an event, or the instruction before, hit a watch? GO_ON, or an exit. */
 function watched(): i32 {
   const hits = takeGuestHits();
   if (hits) {
@@ -264,17 +264,17 @@ function watched(): i32 {
   return labHits() ? EXIT_DEBUG : GO_ON;
 }
 
-/** Is there a single-step trap behind the instruction that just retired? `before`: TF as it was at its start (SDM 3B 18.3.1.4). */
+/** Does a single-step trap follow the instruction that just retired? `before`: TF at its start (SDM 3B 18.3.1.4). */
 function traps(before: bool, why: i32): bool {
   if (why == WHY_LEAVE) {
     const op = <i32>load<u16>(leavePoint);
-    // INT n and its kin clear TF on the way.
+    // INT n and INTO clear TF themselves.
     if (op == OP_INT || op == OP_INTO) return false;
-    // TF as they leave it: no trap inside a kernel that masks TF, and one as if SYSCALL had just completed when it returns to traced code.
+    // TF as they leave it: no trap inside a kernel that masks TF, and a trap as if SYSCALL had just completed on the return to traced code.
     if (op == OP_SYSCALL || op == OP_SYSRET) return (sysFlags() & F_TF) != 0;
   }
   if (!before || load<u32>(cpu, VCPU_INTR_SHADOW) == SHADOW_MOV_SS) return false;
-  // The trap ends HLT; not the state that an INIT has left.
+  // The trap ends HLT, but not the state after an INIT.
   return load<u32>(cpu, VCPU_HALTED) <= 1;
 }
 

@@ -43,7 +43,7 @@ export function dplOf(attr: u32): u32 {
 export function isNull(selector: u32): bool {
   return (selector & 0xfffc) == 0;
 }
-/** Data segment that may be written. */
+/** A data segment that is writable. */
 @inline
 export function isWritableData(attr: u32): bool {
   return (attr & (ATTR_S | ATTR_CODE | ATTR_RW)) == (ATTR_S | ATTR_RW);
@@ -118,14 +118,14 @@ export function putSegmentRaw(seg: i32, selector: u32, base: u64, limit: u32, at
   store<u16>(record, <u16>attr, SEG_ATTR);
 }
 
-/** A null selector that an instruction loads: unusable. Base and limit become 0, that of FS and GS too, as on Intel's processors. */
+/** An instruction loads a null selector: the segment is unusable. Base and limit become 0, those of FS and GS too, as on Intel's processors. */
 export function putNull(seg: i32, selector: u32): void {
   putSegmentRaw(seg, selector, 0, 0, 0);
 }
 
 /**
- * What a return to an outer level leaves of a segment that the outer level may not use: unusable, with a null selector, but the hidden base
- * and limit stay. In 64-bit mode the base of FS and GS counts whatever the selector is.
+ * A return to an outer level, which may not use this segment: it becomes unusable, with a null selector, but the hidden base and limit stay. In
+ * 64-bit mode the base of FS and GS counts whatever the selector is.
  */
 export function nullify(seg: i32): void {
   store<u16>(segRecord(seg), 0, SEG_SELECTOR);
@@ -143,7 +143,7 @@ export function putReal(seg: i32, selector: u32): void {
   }
 }
 
-/** May SS have a null selector at privilege `forCpl`? Only in 64-bit code, and not for user code. */
+/** May SS have a null selector at privilege `forCpl`? Only in 64-bit code outside CPL 3. */
 @inline
 export function mayBeNullStack(selector: u32, forCpl: u32, wide: bool): bool {
   return wide && forCpl != 3 && (selector & 3) == forCpl;

@@ -1,12 +1,12 @@
 /** The current vCPU, and the reason why an instruction could not complete. Shared by every file of the core. */
 import { VCPU_BASE, VCPU_BLOCK_SIZE, VCPU_FAULT_ADDR, VCPU_FAULT_ERROR, VCPU_FAULT_VECTOR, VCPU_INDEX } from '../abi/index';
 
-/** Address of the block of the vCPU that runs (abi/layout.ts), which begins with its record. `execute` keeps a copy in a local. */
+/** Address of the running vCPU's block (abi/layout.ts), which begins with its record. `execute` keeps a copy in a local. */
 export let cpu: usize = VCPU_BASE;
 export function selectCpu(block: usize): void {
   cpu = block;
 }
-/** Index of the vCPU that runs: an argument of every call that leaves the core. */
+/** Index of the running vCPU: an argument of every call that leaves the core. */
 @inline
 export function vcpuIndex(): i32 {
   return load<i32>(cpu, VCPU_INDEX);
@@ -17,8 +17,8 @@ export function blockOf(vcpu: i32): usize {
 }
 
 /**
- * Why the last helper returned "did not complete". Faults are return values (helpers return 0), never traps: the
- * interpreter leaves through one exit label, sets RIP back to the instruction and calls `deliver`.
+ * Why the last helper returned "did not complete". Faults are return values (helpers return 0), never traps: the interpreter leaves through one exit
+ * label, sets RIP back to the instruction and calls `deliver`.
  */
 export const PEND_NONE: i32 = 0;
 /** An exception waits in VCPU_FAULT_VECTOR / _ERROR (and _ADDR for #PF). */
@@ -27,7 +27,7 @@ export const PEND_EXCEPTION: i32 = 1;
 export const PEND_RETRY: i32 = 2;
 /** Fetch from a gpa without memslot: leave with EXIT_INTERNAL_ERROR. */
 export const PEND_INTERNAL: i32 = 3;
-/** The processor waits, at this instruction, until an interrupt comes. */
+/** The processor waits at this instruction until an interrupt arrives. */
 export const PEND_WAIT: i32 = 4;
 /** There is a breakpoint on the instruction (watch.ts). */
 export const PEND_DEBUG: i32 = 5;

@@ -1,4 +1,4 @@
-/** Exact instruction counts while an instruction runs, and stopping the interpreter behind it. */
+/** Exact instruction counts while an instruction runs, and stops of the interpreter after it. */
 import {
   VCPU_ICOUNT,
   VCPU_LAST,
@@ -18,7 +18,7 @@ import { cpu } from './state';
 /** More instructions than a slice has. */
 const ALL: i32 = 0x60000000;
 
-/** Stores the exact number of retired instructions while the one at p runs, and p. */
+/** Stores p, and the exact number of retired instructions while the instruction there runs. */
 @inline
 export function exactCount(p: usize): void {
   store<u32>(cpu, <u32>p, VCPU_RECORD_AT);
@@ -36,7 +36,7 @@ export function exactCountBetween(): void {
   store<u64>(cpu, load<u64>(cpu, VCPU_STOP_AT) - <u64>(load<i32>(cpu, VCPU_LEFT) + load<i32>(cpu, VCPU_WITHHELD)), VCPU_ICOUNT);
 }
 
-/** RIP of the instruction at p, and of the one behind it. */
+/** RIP of the instruction at p, and of the next one. */
 @inline
 export function ripOf(p: usize): u64 {
   const rip = load<u64>(cpu, VREG_PAGE) + <u64>load<u16>(p, R_OFF);
@@ -48,7 +48,7 @@ export function ripAfter(p: usize): u64 {
   return mode & MODE_64 ? rip : rip & 0xffffffff;
 }
 
-/** Stops behind the running instruction: a device was accessed, decoded code dropped, a watch hit, or the vCPU was asked to leave. */
+/** Stops after the running instruction: it accessed a device, dropped decoded code, hit a watch, or the vCPU was asked to leave. */
 @inline
 export function stopBehind(): void {
   store<u32>(cpu, 1, VCPU_STOP_BEHIND);
@@ -68,14 +68,14 @@ export function beginStops(): void {
 export function endStops(): void {
   store<i32>(cpu, load<i32>(cpu, VCPU_LEFT) + load<i32>(cpu, VCPU_WITHHELD), VCPU_LEFT);
   store<i32>(cpu, 0, VCPU_WITHHELD);
-  // What an interrupt reads and writes on its way in is no instruction's.
+  // What an interrupt reads and writes during delivery belongs to no instruction.
   store<u32>(cpu, 0, VCPU_RECORD_AT);
 }
 
 /**
- * The record to continue with after the one at p did what can request a stop: p, or a copy of it in VCPU_LAST that OP_STOP follows. Decoded
- * records are shared and never modified. A record that ends its block continues itself: the next block entry stops, because instructions are
- * withheld from it.
+ * The record to continue with after the instruction at p did something that can request a stop: p, or a copy of it in VCPU_LAST that OP_STOP follows.
+ * Decoded records are shared and never modified. A record that ends its block continues itself: instructions are withheld from the next block entry,
+ * so that one stops.
  */
 @inline
 export function goingOn(p: usize): usize {
@@ -98,7 +98,7 @@ export function lastOf(p: usize): usize {
   return copy;
 }
 
-/** First record of the instruction behind the one at p, which does not end its block. */
+/** First record of the instruction after the one at p, which does not end its block. */
 export function behind(p: usize): usize {
   const off = load<u16>(p, R_OFF);
   let next = p + RECORD_SIZE;

@@ -12,7 +12,7 @@ function storeElement(at: usize, size: i32, value: u64): void {
   else store<u8>(at, <u8>value);
 }
 
-/** n elements of this value from `to` on. */
+/** Writes n elements of this value from `to` on. */
 export function fillElements(to: usize, n: usize, size: i32, value: u64): void {
   let pattern = value;
   if (size == 1) pattern &= 0xff;
@@ -36,13 +36,13 @@ export function fillElements(to: usize, n: usize, size: i32, value: u64): void {
   for (; at < end; at += size) storeElement(at, size, value);
 }
 
-/** Element by element upwards, as the processor does: what is written may be read again. */
+/** Copies element by element upwards, as the processor does: an element may be read again after it was written. */
 export function copyUp(to: usize, from: usize, bytes: usize, size: i32): void {
   const distance = to - from;
   if (to <= from || distance >= bytes) {
     memory.copy(to, from, bytes);
   } else if (distance >= <usize>size) {
-    // The target repeats the first `distance` bytes: each step copies what the steps before have made.
+    // The target repeats the first `distance` bytes: each step copies what earlier steps have written.
     let done: usize = 0;
     while (done < bytes) {
       const rest = bytes - done;
@@ -55,7 +55,7 @@ export function copyUp(to: usize, from: usize, bytes: usize, size: i32): void {
   }
 }
 
-/** n elements downwards; `to` and `from` are those of the first, the highest ones. */
+/** Copies n elements downwards; `to` and `from` point to the first and highest ones. */
 export function copyDown(to: usize, from: usize, n: usize, size: i32): void {
   const bytes = n * <usize>size;
   if (to >= from || to + bytes <= from) {
@@ -69,17 +69,17 @@ export function copyDown(to: usize, from: usize, n: usize, size: i32): void {
   }
 }
 
-/** The last elements that `compareElements` or `searchElement` looked at. */
+/** The last elements that `compareElements` or `searchElement` read. */
 export let lastFirst: u64 = 0;
 export let lastSecond: u64 = 0;
-/** They ended it: equal, or (until different) different. */
+/** They ended the scan: equal, or (with untilEqual false) different. */
 export let found: bool = false;
 
 function equalLanes(a: v128, b: v128, size: i32): v128 {
   return size == 1 ? i8x16.eq(a, b) : size == 2 ? i16x8.eq(a, b) : size == 4 ? i32x4.eq(a, b) : i64x2.eq(a, b);
 }
 
-/** Compares up to n elements at a and b until two are equal, or (untilEqual false) differ; how many it compared. step: +-size. */
+/** Compares up to n elements at a and b until two are equal, or (untilEqual false) differ. Returns how many it compared. step: +-size. */
 export function compareElements(a: usize, b: usize, n: usize, size: i32, step: isize, untilEqual: bool): usize {
   let i: usize = 0;
   if (step > 0) {
@@ -102,7 +102,7 @@ export function compareElements(a: usize, b: usize, n: usize, size: i32, step: i
   return i;
 }
 
-/** Looks for `value` among up to n elements at b, or (untilEqual false) for another; how many it compared. */
+/** Searches up to n elements at b for `value`, or (untilEqual false) for a different one. Returns how many it compared. */
 export function searchElement(value: u64, b: usize, n: usize, size: i32, step: isize, untilEqual: bool): usize {
   lastFirst = size == 8 ? value : value & (((<u64>1) << (<u64>(size << 3))) - 1);
   let i: usize = 0;

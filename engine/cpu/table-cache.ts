@@ -1,8 +1,8 @@
 /**
  * The paging-structure cache (SDM 3A 4.10.3): for 2 MiB of linear space the last-level table of a 4-level walk, with the rights and NX of the levels
- * above. It is used only for walks that start at CR3, and filled when their accessed bits are set. Whatever drops a translation makes all entries
- * doubtful, and a page fault that of its address: a doubtful entry is used again only if the three table entries that lead to the table are still
- * what they were, so the walk from CR3 would do the same. Whatever moves guest frames empties the cache.
+ * above. Only walks that start at CR3 use it, and it is filled when their accessed bits are set. Dropping any translation makes all entries doubtful,
+ * and a page fault those of its address: a doubtful entry is used again only if the three table entries that lead to the table are unchanged, so that
+ * the walk from CR3 would find the same. Any move of guest frames empties the cache.
  */
 import { VCPU_WALK } from '../abi/index';
 import { cpu } from './state';
@@ -31,13 +31,13 @@ export function forgetTables(): void {
   age++;
 }
 
-/** Frames may lie elsewhere in host memory from now on. */
+/** Frames may have moved in host memory. */
 export function forgetTablePlaces(): void {
   age++;
   frameAge++;
 }
 
-/** The same of the entry that a walk for va would begin with. */
+/** Makes the entry doubtful with which a walk for va would begin. */
 export function forgetTable(va: u64): void {
   store<u32>(entryOf(va), 0, E_AGE);
 }
@@ -47,7 +47,7 @@ function entryOf(va: u64): usize {
   return cells + (<usize>(va >> 21) & (ENTRIES - 1)) * ENTRY_SIZE;
 }
 
-/** The `table` of rememberTable, or 0. `root`: CR3 and whatever else determines the levels above. */
+/** The `table` of rememberTable, or 0. `root`: CR3 and everything else that determines the levels above. */
 export function findTable(va: u64, root: u64): u64 {
   const entry = entryOf(va);
   if (load<u64>(entry, E_PLACE) != va >> 21 || load<u64>(entry, E_ROOT) != root || load<u32>(entry, E_CPU) != <u32>cpu) return 0;
@@ -67,7 +67,7 @@ function isSame(entry: usize): bool {
   );
 }
 
-/** `table`: its address, R/W and U/S of all levels above, NX if set in one of them. The first three records of VCPU_WALK are those levels'. */
+/** `table`: its address, R/W and U/S of all levels above, NX if one of them sets it. The first three records of VCPU_WALK are those of these levels. */
 export function rememberTable(va: u64, root: u64, table: u64): void {
   const entry = entryOf(va);
   store<u64>(entry, va >> 21, E_PLACE);
@@ -78,7 +78,7 @@ export function rememberTable(va: u64, root: u64, table: u64): void {
   store<u32>(entry, frameAge, E_FRAME_AGE);
   for (let level: usize = 0; level < 3; level++) {
     const host = load<u32>(cpu + VCPU_WALK + level * WALK_ENTRY_SIZE);
-    // An entry on the open bus has no place. Else its accessed bit is set by now.
+    // An entry on the open bus has no host address. Any other has its accessed bit set by now.
     if (host == 0) store<u32>(entry, 0, E_FRAME_AGE);
     else store<u64>(entry + (level << 3), load<u64>(host), E_VALUE);
     store<u32>(entry + (level << 2), host, E_HOST);

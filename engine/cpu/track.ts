@@ -1,6 +1,6 @@
 /**
- * Host pages written since the last checkpoint of the machine. Until a page's first write its write tags carry bit 0 (mmu-tlb.ts), so that only
- * this write takes the slow way.
+ * Host pages written since the last checkpoint of the machine. Until a page's first write its write tags carry bit 0 (tlb/), so that only this write
+ * takes the slow path.
  */
 import { CHANGED_PAGES, CHANGED_PAGES_SIZE } from '../abi/index';
 
@@ -16,7 +16,7 @@ export function noteChanged(host: usize): void {
   store<u8>(byte, load<u8>(byte) | <u8>((<u32>1) << ((<u32>host >> 12) & 7)));
 }
 
-/** Notes a write by TypeScript, before or after it. */
+/** Notes a write by TypeScript. The order does not matter. */
 export function noteRange(host: usize, length: usize): void {
   if (!tracking || length == 0) return;
   for (let page = host >> 12; page <= (host + length - 1) >> 12; page++) noteChanged(page << 12);

@@ -1,7 +1,7 @@
 /**
- * Short ways of events through 64-bit interrupt and trap gates and of IRET in 64-bit code: for tables and stacks in pages that the TLB has, plain
- * accessed descriptors in the GDT, and no fault on the way. In all other cases nothing is changed here, and the general way runs
- * (transfer-interrupt.ts, transfer-iret.ts). SDM 3A 6.14, SDM 2 IRET.
+ * Short paths for events through 64-bit interrupt and trap gates and for IRET in 64-bit mode: tables and stacks in pages that the TLB has, plain
+ * accessed descriptors in the GDT, and no fault on the way. In all other cases they change nothing, and the general path runs (transfer-interrupt.ts,
+ * transfer-iret.ts). SDM 3A 6.14, SDM 2 IRET.
  */
 import {
   SEG_BASE,
@@ -23,7 +23,7 @@ import { ATTR_LONG, attrOf, isNull, mayBeNullStack, putNull, putSegment, selecto
 import { cpu } from './state';
 import { dropInnerSegments, returnFlags } from './transfer-return';
 
-/** Second word of a gate: P and the type but for the trap gate's bit. */
+/** Second word of a gate: P, and the type without the bit that marks a trap gate. */
 const GATE_KNOWN: u32 = 0x9e00;
 const GATE_WANTED: u32 = 0x8e00;
 /** Second word of a descriptor: P, S, type; D/B and L. Code: 64-bit, not conforming, accessed. Stack: data, writable, grows up, accessed. */
@@ -37,7 +37,7 @@ function dplOfHigh(high: u32): u32 {
   return (high >> 13) & 3;
 }
 
-/** The frame: host addresses of its first qword, of what lies behind it if that is in the next page, and from where on it is. */
+/** The frame: host address of its first qword, of the part in the next page, if any, and the offset where that part begins. */
 let lowHost: usize = 0;
 let highHost: usize = 0;
 let highFrom: u64 = 0;
@@ -54,7 +54,7 @@ function place(offset: u64): usize {
   return (offset < highFrom ? lowHost : highHost) + <usize>offset;
 }
 
-/** Both words of a selector's descriptor in the GDT; 0: not the short way (no valid descriptor is 0). */
+/** Both words of a selector's descriptor in the GDT; 0: take the general path (no valid descriptor is 0). */
 function descriptorOf(selector: u32): u64 {
   const at = selector & 0xfff8;
   if (selector & 4 || at == 0 || at + 7 > load<u32>(cpu, VCPU_GDT_LIMIT)) return 0;
@@ -112,7 +112,7 @@ export function deliverShortly(vector: i32, software: bool, image: u32, hasError
   store<u64>(place(base + 32), selectorOf(SEG_SS));
   if (target < cpl) putNull(SEG_SS, target);
   store<u64>(cpu, rsp, VCPU_RSP);
-  // AC, on which the mode depends, stays.
+  // AC, which affects the mode, stays.
   setSysFlags(sysFlags() & ~(F_TF | F_NT | F_RF | F_VM | (high & 0x100 ? 0 : F_IF)));
   enter((selector & 0xfffc) | target, words, rip, target);
   return true;

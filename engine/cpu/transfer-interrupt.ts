@@ -50,11 +50,11 @@ import { ARM_VECTOR, armed, noteVector } from './watch';
 export const INT_HARDWARE: i32 = 0;
 /** INT n, INT3 (CC), INTO. */
 export const INT_SOFTWARE: i32 = 1;
-/** INT1 (F1): #DB as a trap, no DPL check; DR6 does not change. */
+/** INT1 (F1): #DB as a trap without a DPL check; DR6 does not change. */
 export const INT_PRIVILEGED: i32 = 2;
 /** An exception of class fault: its frame shows RF, so that an instruction breakpoint does not fire again (SDM 3B 18.3.1.1). */
 export const INT_FAULT: i32 = 3;
-/** An exception of class trap, or an abort: RFLAGS as they are. */
+/** An exception of class trap, or an abort: RFLAGS unchanged. */
 export const INT_TRAP: i32 = 4;
 
 const FLAG_TF: u32 = 0x100;
@@ -85,7 +85,7 @@ function idtError(): u32 {
   return ((<u32>eventVector) << 3) | 2 | ext;
 }
 
-/** RFLAGS as the handler's frame shows them: RF is set between two iterations of a repeated instruction, too. */
+/** RFLAGS in the handler's frame: RF is set between two iterations of a repeated instruction, too. */
 function frameFlags(): u32 {
   const flags = getFlags();
   if (eventKind == INT_FAULT) return flags | FLAG_RF;
@@ -221,7 +221,8 @@ export function deliverEvent(vector: i32, kind: i32, hasError: bool, error: u32)
     if (!(isLong() ? deliverLong(low, high) : deliverProtected(low, high))) return 0;
   }
   dropAccesses();
-  // With VCPU_INTR_SHADOW, which lies behind it: going-on.ts reads both at once, and a load that spans two stores has to wait for them.
+  // Cleared together with VCPU_INTR_SHADOW, which lies behind it: going-on.ts loads both at once, and a load that spans two separate stores has to
+  // wait for them.
   store<u64>(cpu, 0, VCPU_HALTED);
   if (vector == VEC_NMI) store<u32>(cpu, 1, VCPU_NMI_BLOCKED);
   if (armed & ARM_VECTOR) noteVector(vector);
@@ -229,8 +230,8 @@ export function deliverEvent(vector: i32, kind: i32, hasError: bool, error: u32)
 }
 
 /**
- * INT n, INT3, INTO (INT_SOFTWARE), INT1 (INT_PRIVILEGED) or an external interrupt or NMI (INT_HARDWARE). RIP must be the address to
- * return to. 0: an exception or PEND_RETRY is pending. An instruction is then run again from its start, or its exception delivered at it.
+ * INT n, INT3, INTO (INT_SOFTWARE), INT1 (INT_PRIVILEGED) or an external interrupt or NMI (INT_HARDWARE). RIP must be the address to return to. 0: an
+ * exception or PEND_RETRY is pending; an instruction is then run again from its start, or its exception delivered at it.
  */
 export function interrupt(vector: i32, kind: i32): i32 {
   if (!deliverEvent(vector, kind, false, 0)) return 0;

@@ -10,7 +10,7 @@ const FLAG_IOPL: u32 = 0x3000;
 const FREE_FLAGS: u32 = 0x254dd5;
 const VIF_VIP: u32 = 0x180000;
 
-/** Flags as a return at privilege `from` sets them. */
+/** Sets flags as a return at privilege `from` does. */
 export function returnFlags(image: u32, opsize: i32, from: u32): void {
   // IRET may change all arithmetic flags: their old values do not matter.
   const old = sysFlags();

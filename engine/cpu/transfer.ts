@@ -67,7 +67,7 @@ function jumpReal(selector: u32, offset: u64): i32 {
   return 1;
 }
 
-/** Code segment in the last descriptor: rights of a direct JMP or CALL. */
+/** Checks the code segment in the last descriptor for a direct JMP or CALL. */
 function checkDirect(selector: u32): i32 {
   const error = selector & 0xfffc;
   const dpl = dplOf(descAttr);
@@ -249,8 +249,8 @@ export function checkReturnCode(selector: u32): i32 {
 }
 
 /**
- * Second half of a return to an outer level or of any 64-bit IRET: loads SS:RSP, then CS:RIP from the descriptor words given. The SS
- * checks depend on whether the target is 64-bit code, and come before that of the offset.
+ * Second half of a return to an outer level or of any 64-bit IRET: loads SS:RSP, then CS:RIP from the given descriptor words. The SS checks depend on
+ * whether the target is 64-bit code, and precede that of the offset.
  */
 export function returnOuter(selector: u32, offset: u64, ss: u32, rsp: u64, low: u32, high: u32): i32 {
   const rpl = selector & 3;

@@ -1,7 +1,7 @@
 /**
  * A head start for the engine's optimising compiler. Engines run WebAssembly unoptimised at first, and optimise a function on another thread once it
- * was busy. For the interpreter's loop, one large function, that takes a tenth of a second, in which the guest would run at a fifth of its speed. So the
- * loop is busy as soon as the core is loaded: the compiler works while the machine is built and its guest is placed.
+ * is busy. For the interpreter's loop, one large function, that takes a tenth of a second, in which the guest would run at a fifth of its speed. So
+ * this keeps the loop busy as soon as the core is loaded: the compiler works while the machine is built and its guest placed.
  */
 import { VCPU_LEFT, VCPU_SCRATCH } from '../abi/index';
 import { execute } from './generated/interp';
@@ -9,7 +9,7 @@ import { OP_JMP } from './generated/ops';
 import { clearRecord, describeBlock, setBranchLink } from './record';
 import { cpu } from './state';
 
-/** V8 asks for some ten rounds, by the code that each passes over; others count rounds, to a thousand or so. */
+/** V8 needs some ten rounds, weighted by the code that each passes; other engines count rounds, up to a thousand or so. */
 const ROUNDS: i32 = 2000;
 
 /** Runs a block of one jump to itself. Nothing of the vCPU's state is touched. */

@@ -1,10 +1,10 @@
 /**
  * Breakpoints and watchpoints: the guest's (DR0-DR7; SDM 3B 18.2) and the debugger's (abi/watch.ts). They cost nothing while none is armed: watched
- * pages get TLB tags that never hit (bit 0 set), so every access and every jump to them takes the slow way, which checks.
- * The translation stays in the entry, or a guest that changed its tables without a flush could see the difference.
+ * pages get TLB tags that never hit (bit 0 set), so every access and every jump to them takes the slow path, which checks. The translation stays in
+ * the entry; otherwise a guest that changed its tables without a flush could see the difference.
  *
- * Code of a watched page is decoded under a separate key (KEY_WATCHED) and cut in front of each breakpoint, where the block is never cached: so
- * `findBlock` sees every arrival there, and everything else in the page runs from the cache.
+ * Code of a watched page is decoded under a separate key (KEY_WATCHED), and blocks end before each breakpoint. The block that begins there is never
+ * cached, so `findBlock` sees every arrival, and everything else in the page runs from the cache.
  */
 import {
   CODE_OFFSETS,
@@ -49,7 +49,7 @@ import { CR4_DE, isLong, tlbBase } from './mmu-mode';
 import { blockOf, cpu } from './state';
 import { stopBehind } from './stops';
 
-/** What is armed, by guest or debugger: ARM_*. Fast checks compare it with 0. */
+/** What guest or debugger has armed: ARM_*. Fast checks compare it with 0. */
 export let armed: u32 = 0;
 export const ARM_CODE: u32 = 1;
 export const ARM_DATA: u32 = 2;
@@ -59,7 +59,7 @@ export const ARM_PORT: u32 = 8;
 export const ARM_MSR: u32 = 16;
 export const ARM_VECTOR: u32 = 32;
 
-/** Which tags of a TLB entry are to be watched. */
+/** The watched tags of a TLB entry. */
 export const TAG_READ: u32 = 1;
 export const TAG_WRITE: u32 = 2;
 export const TAG_EXEC: u32 = 4;
@@ -128,7 +128,7 @@ function watchAt(index: u32): usize {
   return <usize>WATCHES + <usize>index * WATCH_SIZE;
 }
 
-/** Addresses at which code is cut, in any page. */
+/** Page offsets before which blocks end, in any watched page. */
 function noteOffsets(first: u64, last: u64): void {
   if (last - first >= 4095) {
     memory.fill(CODE_OFFSETS, 0xff, CODE_OFFSETS_SIZE);
@@ -146,7 +146,7 @@ export function isCodeOffset(off: usize): bool {
   return ((load<u8>(<usize>CODE_OFFSETS + (off >> 3)) >> (<u8>off & 7)) & 1) != 0;
 }
 
-/** Reads the table and the debug registers again. False: nothing is watched, and nothing was. */
+/** Reads the table and the debug registers again. False: nothing is watched, and nothing was before. */
 export function rearm(): bool {
   const before = armed;
   armed = 0;
@@ -164,7 +164,7 @@ const PAGE_LIMIT: i32 = 64;
 const pages = memory.data(256);
 let pageCount: i32 = 0;
 
-/** Code of this host page is being decoded for KEY_WATCHED. */
+/** Code of this host page will be decoded for KEY_WATCHED. */
 export function noteWatchedCode(page: usize): void {
   for (let i = 0; i < min(pageCount, PAGE_LIMIT); i++) if (load<u32>(pages + ((<usize>i) << 2)) == <u32>page) return;
   if (pageCount < PAGE_LIMIT) store<u32>(pages + ((<usize>pageCount) << 2), <u32>page);
@@ -304,8 +304,8 @@ function gpaOf(va: u64, table: usize, device: u64): u64 {
 }
 
 /**
- * Memory was read or written (WATCH_READ, WATCH_WRITE), `size` bytes through the table of this privilege; `device` is the gpa if no memslot
- * answered. Only asked while ARM_DATA is armed.
+ * Memory was read or written (WATCH_READ, WATCH_WRITE): `size` bytes through the table of this privilege; `device` is the gpa if no memslot maps it.
+ * Called only while ARM_DATA is armed.
  */
 export function noteData(va: u64, size: i32, access: u32, table: usize, device: u64): void {
   const first = min(<u64>size, 0x1000 - (va & 0xfff));
@@ -314,7 +314,7 @@ export function noteData(va: u64, size: i32, access: u32, table: usize, device: 
   if (seen) stopBehind();
 }
 
-/** IN or OUT is done, in place of WATCH_READ or WATCH_WRITE. */
+/** IN (WATCH_READ) or OUT (WATCH_WRITE) is done. */
 export function notePort(port: u32, size: i32, access: u32): void {
   let seen = false;
   const dr7 = load<u32>(cpu, VCPU_DR7);
@@ -353,7 +353,7 @@ export function noteVector(vector: i32): void {
   if (noteNumber(WATCH_VECTOR, 0, <u64>vector, 1)) stopBehind();
 }
 
-/** While true, the guest's breakpoint on the next instruction is ignored: RFLAGS.RF, or MOV SS in front of it. */
+/** While true, the guest's breakpoint on the next instruction is ignored, because of RFLAGS.RF or a preceding MOV SS. */
 let passing: bool = false;
 export function setPassing(value: bool): void {
   passing = value;
@@ -362,7 +362,7 @@ export function setPassing(value: bool): void {
 let metRip: u64 = 0;
 let metVa: u64 = 0;
 
-/** Does the instruction at `rip`, linear address va in a watched page, have to wait? `meetBreakpoint` says for whom. */
+/** Must the instruction at `rip`, linear address va in a watched page, wait for a breakpoint? `meetBreakpoint` finds whose. */
 export function stopsCode(rip: u64, va: u64): bool {
   if (!isCodeOffset(<usize>va & 4095)) return false;
   metRip = rip;
@@ -370,7 +370,7 @@ export function stopsCode(rip: u64, va: u64): bool {
   return (arrives() && labStops(false)) || guestStops() != 0;
 }
 
-/** The debugger's breakpoints are met once for one arrival. */
+/** Each arrival meets the debugger's breakpoints once. */
 function arrives(): bool {
   return load<u64>(cpu, VCPU_PASS_COUNT) != load<u64>(cpu, VCPU_ICOUNT) || load<u64>(cpu, VCPU_PASS_RIP) != metRip;
 }
@@ -399,7 +399,7 @@ function guestStops(): u32 {
   return bits;
 }
 
-/** The instruction that `stopsCode` found is the next to run. Bits of DR6; 0: the debugger's breakpoints, which come first, have hits. */
+/** The next instruction is the one that `stopsCode` found. Returns bits of DR6; 0: the debugger's breakpoints, which come first, have hits. */
 export function meetBreakpoint(): u32 {
   if (!arrives() || !labStops(true)) return guestStops();
   store<u64>(cpu, load<u64>(cpu, VCPU_ICOUNT), VCPU_PASS_COUNT);

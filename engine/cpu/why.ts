@@ -1,4 +1,4 @@
-/** Where `execute` came back (why: abi/why.ts), and the key of the code that runs. */
+/** Where `execute` returned (why: abi/why.ts), and the key of the running code. */
 import { KEY_MASK, KEY_SHIFT, mode } from './mmu-mode';
 
 export { KEY_32, KEY_64, KEY_ALIGN, KEY_FLAT, KEY_GUEST, KEY_LIMITED, KEY_NARROW, KEY_STACK32, KEY_WATCHED } from '../abi/mode';

@@ -1,4 +1,4 @@
-/** Fills a window again around an access of compiled code that missed it, with pages of the TLB. */
+/** Refills a window around an access of compiled code that missed it, with pages of the TLB. */
 import {
   JIT_WINDOWS_FILLED,
   MISS_BYTES_SHIFT,
@@ -33,12 +33,12 @@ import { tlbBase, tlbCells, tlbSuper } from './mmu-mode';
 import { cpu } from './state';
 import { cover, isGlobal, listWindow } from './windows';
 
-/** Pages that are looked at above and below the access. Misses lengthen a window further. */
+/** Pages to check above and below the access. More misses lengthen a window further. */
 const ABOVE: i32 = 128;
 const BELOW: i32 = 32;
 const PAGE: u64 = 4096;
 
-/** After so many misses their rate is looked at: a cell that misses every RATE instructions or more often is given up. */
+/** After this many misses their rate is checked: a cell that misses every RATE instructions or more often is given up. */
 const SAMPLE: u32 = 512;
 const RATE: u32 = 1000;
 
@@ -51,7 +51,7 @@ function numberOf(entry: usize): u32 {
   return <u32>((entry - tlbSuper) / TLB_ENTRY_SIZE);
 }
 
-/** Is the page in the TLB with this right and at this distance from the host's? Then the window takes it. */
+/** Does the TLB have the page with this right and at this distance from the host's? Then the window includes it. */
 function take(page: u64, right: usize, addend: u32): bool {
   const entry = entryOf(page);
   if (load<u64>(entry + right) != page || load<u32>(entry, TLB_ADDEND) != addend) return false;
@@ -83,8 +83,8 @@ export function fillWindow(): void {
   const bytes = <i32>((miss >> MISS_BYTES_SHIFT) & 31);
   const right: usize = miss & MISS_WRITABLE ? TLB_TAG_WRITE : TLB_TAG_READ;
   countMiss(cell, number);
-  // As the interpreter's access will, a moment later: no right is asked for that this access does not need.
-  // The interpreter's access counts as the retry of an INVALID slot; this look does not.
+  // The interpreter's access a moment later does the same, and asks for the same rights. That one counts as the retry of an INVALID slot; this lookup
+  // does not.
   store<u32>(cpu, 1, VCPU_PROBING);
   const plain = probePlain(va, bytes, (miss & MISS_WRITES) != 0);
   store<u32>(cpu, 0, VCPU_PROBING);
@@ -95,7 +95,7 @@ export function fillWindow(): void {
   let first = page;
   let end = page + PAGE;
   let global = isGlobal(tlbCells, numberOf(entryOf(page)));
-  // What the window held already is in the TLB still, or it would have been dropped.
+  // The TLB still has what the window held; otherwise the window would have been dropped.
   const length = load<u64>(cell, WINDOW_LENGTH);
   if (length != 0 && load<u32>(cell, WINDOW_HOST) - <u32>load<u64>(cell, WINDOW_FIRST) == addend) {
     const before = load<u64>(cell, WINDOW_FIRST);

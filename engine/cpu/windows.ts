@@ -1,6 +1,6 @@
 /**
- * Windows of compiled code (abi/tlb.ts) and what drops them. A window holds only pages that the TLB holds with the same right, so an access
- * through it does what the interpreter's would: hit. Whatever takes a page or a right out of the TLB comes here first.
+ * Windows of compiled code (abi/tlb.ts), and what drops them. A window holds only pages that the TLB holds with the same right, so an access through
+ * it hits wherever the interpreter's would. Anything that takes a page or a right out of the TLB drops the window first.
  */
 import {
   JIT_WINDOWS_DROPPED,
@@ -25,12 +25,12 @@ function countDropped(number: u32): void {
   store<u32>(JIT_WINDOWS_DROPPED, load<u32>(JIT_WINDOWS_DROPPED) + number);
 }
 
-/** Entries have numbers: their place in the supervisor table; TLB_ENTRIES more in the user table. */
+/** Entries are numbered by their position in the supervisor table; those of the user table follow, from TLB_ENTRIES on. */
 @inline
 function noteAt(context: usize, entry: u32): usize {
   return context + VCPU_TLB_NOTES + <usize>entry;
 }
-/** The cell that an entry of the list names: bit 12 is set in the user table. */
+/** The cell that a list entry names: bit 12 is set in the user table. */
 @inline
 function cellAt(context: usize, number: u32): usize {
   return context + VCPU_WINDOWS + <usize>(number >> 12) * TLB_USER + <usize>(number & 4095) * WINDOW_SIZE;
@@ -45,7 +45,7 @@ export function isCovered(context: usize, entry: u32): bool {
 export function isGlobal(context: usize, entry: u32): bool {
   return (load<u8>(noteAt(context, entry)) & NOTE_GLOBAL) != 0;
 }
-/** The entry has a new page. */
+/** The entry gets a new page. */
 @inline
 export function noteEntry(context: usize, entry: u32, global: bool): void {
   store<u8>(noteAt(context, entry), global ? <u8>NOTE_GLOBAL : 0);
@@ -65,7 +65,7 @@ export function dropWindows(context: usize): void {
   store<u32>(context, 0, VCPU_WINDOW_COUNT);
 }
 
-/** The same, and nothing of the TLB is left. */
+/** The same when the whole TLB is emptied. */
 export function forgetNotes(context: usize): void {
   dropWindows(context);
   memory.fill(context + VCPU_TLB_NOTES, 0, 2 * TLB_ENTRIES);
@@ -87,7 +87,7 @@ export function dropPrivateWindows(context: usize): void {
   store<u32>(context, kept, VCPU_WINDOW_COUNT);
 }
 
-/** Drops the windows that hold this page, which the entry has. */
+/** Drops the windows that hold the page of this entry. */
 export function dropWindowsOf(context: usize, entry: u32, page: u64): void {
   const count = load<u32>(context, VCPU_WINDOW_COUNT);
   let kept: u32 = 0;
@@ -107,7 +107,7 @@ export function dropWindowsOf(context: usize, entry: u32, page: u64): void {
   store<u8>(noteAt(context, entry), load<u8>(noteAt(context, entry)) & ~(<u8>NOTE_COVERED));
 }
 
-/** The cell, which was empty, is about to hold something: it is dropped with the others. */
+/** The cell, empty so far, is about to be filled: notes it, so that it is dropped with the others. */
 export function listWindow(context: usize, number: u32): void {
   if (load<u32>(context, VCPU_WINDOW_COUNT) >= <u32>WINDOW_LIST_CAPACITY) dropWindows(context);
   const count = load<u32>(context, VCPU_WINDOW_COUNT);
