@@ -1,6 +1,6 @@
 /**
- * Which memory an instruction accesses, and which accesses of a block are tested together: those at constant distances from each other,
- * followed through additions, LEA, moves, pushes and pops. The first access of a group tests for all, so the later ones cannot fail.
+ * Which memory an instruction accesses, and which accesses of a block are tested together: those at constant distances from each other. Distances are
+ * tracked through additions, LEA, moves, pushes and pops. The first access of a group tests for all, so the later ones cannot fail.
  */
 import { VCPU_GPR } from '../abi/vcpu';
 import { isShortDivision } from './division-forms';
@@ -8,19 +8,19 @@ import { type Instruction, isShort, VREG_EA, VREG_PAGE } from './records';
 import { fieldsOf, isVector, vectorFormOf } from './vector-forms';
 import { isShortX87, x87Operand } from './x87-forms';
 
-/** Bytes that one test may span. */
+/** Most bytes that one test may span. */
 const SPAN = 1024;
 /** Constant addresses in different pages get separate windows: neighbours may be far apart in host memory. */
 const PAGE = 0x1000;
-/** Distances that are followed. */
+/** Distances that are tracked. */
 const NEAR = 0x7fff0000;
-/** Groups that can be open at a time: each has a local. */
+/** Groups that can be open at once: each has a local. */
 export const GROUPS = 12;
 
 const RSP = 4;
 const RBP = 5;
 
-/** What an instruction does with memory. */
+/** How an instruction uses memory. */
 export interface Operand {
   /** Address: base + index + displacement of the record, below or at RSP, at RBP. */
   place: 'record' | 'push' | 'pop' | 'frame';
@@ -91,22 +91,22 @@ export interface Group {
 }
 
 export interface Access extends Operand {
-  /** undefined: tested alone, by the TLB. */
+  /** undefined: the access is tested alone, in the TLB. */
   group: Group | undefined;
-  /** Distance within the group, and whether this access is the one that tests. */
+  /** Distance within the group, and whether this access performs the test. */
   distance: number;
   first: boolean;
 }
 
 export type Plan = ReadonlyMap<Instruction, readonly Access[]>;
 
-/** An unknown, by number, and a constant that is added to it. */
+/** An unknown, by number, plus a constant. */
 interface Value {
   root: number;
   plus: number;
 }
 
-/** Roots that are known: zero, and the region's first page. */
+/** Roots with a known meaning: zero, and the region's first page. */
 const NOTHING = 0;
 const FIRST_PAGE = 1;
 
@@ -115,7 +115,7 @@ class Planner {
   private readonly values: Value[] = [];
   private effective: Value = { root: NOTHING, plus: 0 };
   private roots = FIRST_PAGE;
-  /** Roots that are sums of others. */
+  /** Roots that are sums of other roots. */
   private readonly sums = new Map<string, number>();
   private readonly open = new Map<number, Group>();
   private local = 0;
@@ -146,7 +146,7 @@ class Planner {
     return offset < VCPU_GPR + 128 && (offset & 7) === 0;
   }
 
-  /** base + index + displacement; an unknown if that is not followed. */
+  /** base + index + displacement; a new unknown if that is not tracked. */
   private addressOf(at: Instruction, indexed: boolean): Value {
     let root = NOTHING;
     let plus = at.displacement;
@@ -210,7 +210,7 @@ class Planner {
     }
     const window = this.windowOf(at, operand, value);
     if (this.solo.has(window)) {
-      // A miss may replace a TLB entry: what was tested before must be tested again.
+      // A miss may replace a TLB entry, so earlier tests must be repeated.
       this.open.clear();
       return { ...operand, group: undefined, distance: 0, first: true };
     }
@@ -225,7 +225,7 @@ class Planner {
     this.values[register] = Math.abs(plus + by) < NEAR ? { root, plus: plus + by } : this.unknown();
   }
 
-  /** Tracks the registers across the instruction; `changed`: bits. */
+  /** Tracks the registers across the instruction; `changed`: registers as bits. */
   private follow(at: Instruction, changed: number): void {
     const { family, action, form, size } = at.row;
     const whole = size === 3 && this.isWhole(at.destination);
@@ -266,11 +266,11 @@ class Planner {
     for (let register = 0; register < 16; register++) if ((changed >> register) & 1) this.forget(register);
   }
 
-  /** `changes`: bits of the registers that an instruction may change. */
+  /** `changes`: registers that an instruction may change, as bits. */
   run(instructions: readonly Instruction[], changes: (at: Instruction) => number): Plan {
     for (const at of instructions) {
       if (at.row.family === 'out-of-line' && !isVector(at) && !isShortX87(at) && !isShortDivision(at)) {
-        // A handler of the core may do anything.
+        // A handler of the core may change anything.
         for (let register = 0; register < 16; register++) this.forget(register);
         this.open.clear();
         continue;
@@ -297,5 +297,5 @@ export function planAccesses(
   return new Planner(pageDelta, solo).run(instructions, changes);
 }
 
-/** Can an access make the region exit in front of this instruction? */
+/** Can an access make the region exit before this instruction? */
 export const mayMiss = (plan: Plan, at: Instruction): boolean => plan.get(at)?.some(({ first }) => first) ?? false;

@@ -215,7 +215,10 @@ export function multiply(e: Emitter, at: Instruction): void {
   );
 }
 
-/** DIV and IDIV by a register whose dividend is RAX, zero- or sign-extended into RDX; DIV of 32 bits any. Others exit, and so does what faults. */
+/**
+ * DIV and IDIV by a register. The dividend must be RAX, zero- or sign-extended into RDX; a 32-bit DIV takes any. Other dividends exit, and so do
+ * divisions that fault.
+ */
 export function divide(e: Emitter, at: Instruction): void {
   const { code } = e;
   const size = (at.aux & AUX_SIZE) as Size;
@@ -236,7 +239,7 @@ export function divide(e: Emitter, at: Instruction): void {
   extended();
   code.set(Z);
   if (!wide && !signed) {
-    // A quotient of more than 32 bits, or none.
+    // The quotient has more than 32 bits, or does not exist.
     code.get(Z);
     code.get(Y);
     code.i64GeU();
@@ -248,7 +251,7 @@ export function divide(e: Emitter, at: Instruction): void {
       code.i64ShrS();
     } else code.i64Const(0);
     code.i64Ne();
-    // By 0, and by -1, of which the least number has no quotient.
+    // The divisor is 0, or it is -1, for which the least number has no quotient.
     code.get(Y);
     code.i64Const(signed ? 1 : 0);
     code.i64Add();

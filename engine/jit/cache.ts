@@ -1,11 +1,11 @@
-/** Allocates what compiled regions need: slots in the core's function table, and memory for their tables of computed jumps. */
+/** Allocates what compiled regions need: slots in the core's function table, memory for tables of computed jumps, and window cells. */
 import { JIT_TABLES, JIT_TABLES_END, MAX_VCPUS, VCPU_BASE, VCPU_BLOCK_SIZE, VCPU_GUEST_CONTEXT, VCPU_WINDOWS } from '../abi/layout';
 import { TLB_USER, WINDOW_LENGTH, WINDOW_MISSES, WINDOW_SIZE, WINDOWS } from '../abi/tlb';
 
 /** Slots that the table grows by. */
 const GROW = 256;
 
-/** Which slots of the core's table are free. */
+/** Free slots of the core's table. */
 export class FunctionSlots {
   private readonly free: number[] = [];
 

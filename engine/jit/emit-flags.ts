@@ -9,7 +9,7 @@ import type { Size } from './records';
 
 /** Flags as in RFLAGS. */
 const CF = 1;
-/** Those that even conditions ask for, where the flags are given; others compare two. */
+/** The flags that even conditions test when the flags are given; other conditions compare two flags. */
 const GIVEN: Readonly<Record<number, number>> = { 0: 0x800, 2: CF, 4: 0x40, 6: 0x40 | CF, 8: 0x80, 10: 4 };
 
 /** Only one region is written at a time: the buffer is reused. */
@@ -18,7 +18,7 @@ const CODE = new Code(0x4000);
 export class FlagsEmitter {
   readonly code = CODE;
   flags: Flags;
-  /** The flags of this instruction are never read. */
+  /** Nothing reads the flags of this instruction. */
   flagsDead = false;
   /** Some instruction of the region rotates. */
   rotates = false;
@@ -90,7 +90,7 @@ export class FlagsEmitter {
     this.flags = { kind, size };
   }
 
-  /** Stores what `value` pushes, as 64 bits, or 0, in a local. */
+  /** Stores the 64-bit value that `value` pushes, or 0, in a local. */
   private put(size: Size, value: (() => void) | undefined, local: number): void {
     const { code } = this;
     if (value === undefined) code.i64Const(0);
@@ -101,7 +101,7 @@ export class FlagsEmitter {
     code.set(local);
   }
 
-  /** Writes the flags to the record, where the core finds them. */
+  /** Writes the flags to the record for the core. */
   materialize(): void {
     if (this.flags === IN_RECORD) return;
     this.storeFlags();
@@ -205,7 +205,7 @@ export class FlagsEmitter {
     }
   }
 
-  /** An even condition from the operands; false: this kind cannot decide it. */
+  /** An even condition computed from the operands; false: this kind does not allow it. */
   private compared(wanted: number, kind: number, size: Size): boolean {
     const { code } = this;
     const wide = size === 3;

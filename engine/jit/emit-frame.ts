@@ -1,6 +1,6 @@
 /**
- * The frame of a region: registers from the record into locals and back, the instruction count, and the exits. A region always exits in front of
- * an instruction, through `exit`.
+ * The frame of a region: registers from the record into locals and back, the instruction count, and the exits. A region always exits before an
+ * instruction, through `exit`.
  */
 import { VCPU_LEFT, VCPU_MISS, VCPU_MISS_VA } from '../abi/layout';
 import { VCPU_CR0, VCPU_CR4, VCPU_GPR, VCPU_MXCSR, VCPU_RIP, VCPU_XMM } from '../abi/vcpu';
@@ -44,22 +44,22 @@ const MXCSR_SETTLED = 0x1fa0;
 const MXCSR_MASK = 0xffe0;
 
 export class FrameEmitter extends FlagsEmitter {
-  /** Bits of the general registers that the region has in locals, and those that it may have changed. */
+  /** Bits of the general registers that the region has in locals, and of those that it may have changed. */
   used = 0;
   dirty = 0;
-  /** The same of XMM registers. */
+  /** The same for XMM registers. */
   vectors = 0;
   /** It has x87 instructions. */
   x87 = false;
-  /** XMM registers (offsets) of whose lanes all are known to be ordinary numbers, in this block. */
+  /** XMM registers (offsets) known in this block to hold only ordinary numbers in their lanes. */
   readonly ordinary = new Map<number, 'single' | 'double'>();
   /** Linear distance of the block's page from the first page. */
   pageDelta = 0;
-  /** Its exits: all but computed jumps have a row. */
+  /** Its exits. Each has a row, except computed jumps. */
   readonly exits = new Exits();
   private exitDepth = 0;
   private leftDepth = 0;
-  /** Instructions that the current block took from the slice. */
+  /** Instructions that the current block has taken from the slice. */
   private claimed = 0;
 
   // Region
@@ -149,7 +149,7 @@ export class FrameEmitter extends FlagsEmitter {
     code.end();
   }
 
-  /** Passes the note of the run of x87 instructions that was left, or is about to be, to the core. */
+  /** Passes the note of a run of x87 instructions to the core, after the run or before leaving it. */
   protected passNote(): void {
     const { code } = this;
     code.get(X87_NOTE);
@@ -178,19 +178,19 @@ export class FrameEmitter extends FlagsEmitter {
     code.i64Store(VREG_PAGE);
   }
 
-  /** Exits in front of the instruction at `delta` from the first page's start; `remaining` instructions of its block have not run. */
+  /** Exits before the instruction at `delta` from the first page's start; `remaining` instructions of its block have not run. */
   exit(delta: number, remaining: number, reason: number): void {
     this.checkRemaining(remaining);
     this.leave(this.exits.add(delta, remaining, reason), this.exitDepth);
   }
 
-  /** Exits in front of the instruction because its access, whose address is in VA, missed; `miss` goes to VCPU_MISS. */
+  /** Exits before the instruction because its access, whose address is in VA, missed; `miss` goes to VCPU_MISS. */
   exitMissed(at: Instruction, miss: number): void {
     this.checkRemaining(at.after);
     this.leave(this.exits.addMiss(this.pageDelta + at.offset, at.after, miss), this.exitDepth);
   }
 
-  /** Exits behind a block, with this result; RIP holds where it goes on, or the result says that it is not known yet. */
+  /** Exits after a block, with this result. RIP is where execution continues, unless the result says that it is not known yet. */
   exitDone(result: number): void {
     this.leave(result, this.leftDepth);
   }
@@ -206,7 +206,7 @@ export class FrameEmitter extends FlagsEmitter {
     code.br(code.depth - depth);
   }
 
-  /** CODE holds the number of an exit: RIP, the remaining instructions, the missed window and the reason come from its row of the table. */
+  /** CODE is the number of an exit: takes RIP, the remaining instructions, the missed window and the reason from its row of the table. */
   private lookUpExit(): void {
     const { code } = this;
     code.get(CODE);
@@ -248,7 +248,7 @@ export class FrameEmitter extends FlagsEmitter {
     code.end();
   }
 
-  /** Exits in front of this instruction, which the interpreter then runs. */
+  /** Exits before this instruction, which the interpreter then runs. */
   exitBefore(at: Instruction, reason: number): void {
     this.exit(this.pageDelta + at.offset, at.after, reason | INTERPRET);
   }
@@ -294,7 +294,7 @@ export class FrameEmitter extends FlagsEmitter {
   }
 
   /**
-   * RIP holds a computed target: goes to `dispatch` with ENTRY set if it is an entry in a verified page, else does `otherwise` and exits. The
+   * RIP is a computed target. If it is an entry in a verified page, goes to `dispatch` with ENTRY set; otherwise does `otherwise` and exits. The
    * table has 8-byte cells {i32 distance from the first page, u16 entry, u16 page bits}, found by a perfect hash.
    */
   computedJump(table: { address: number; multiplier: number; shift: number }, dispatch: () => void, otherwise: () => void): void {
@@ -360,7 +360,7 @@ export class FrameEmitter extends FlagsEmitter {
     code.i32And();
   }
 
-  /** Pops a value in readRegister's form. 32 bits clear the upper half, 8 and 16 keep the rest. */
+  /** Pops a value in readRegister's form. A 32-bit write clears the upper half; 8 and 16 bits keep the rest. */
   writeRegister(offset: number, size: Size): void {
     const { code } = this;
     const register = this.gpr(offset);
@@ -392,7 +392,7 @@ export class FrameEmitter extends FlagsEmitter {
     return XMM0 + register;
   }
 
-  /** Pops a value; `type`: all its lanes are ordinary numbers. */
+  /** Pops a value. `type`: set if all its lanes are ordinary numbers. */
   setXmm(offset: number, type?: 'single' | 'double'): void {
     this.code.set(this.xmm(offset));
     if (type === undefined) this.ordinary.delete(offset);

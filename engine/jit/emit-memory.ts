@@ -1,4 +1,4 @@
-/** Memory operands of a region, behind a test of a window or of the TLB. Accesses to anything but plain memory exit. */
+/** Memory operands of a region, after a test of a window or of the TLB. An access to anything but plain memory exits. */
 import { VCPU_TLB, VCPU_WINDOWS } from '../abi/layout';
 import {
   MISS_BYTES_SHIFT,
@@ -19,7 +19,7 @@ import { FrameEmitter } from './emit-frame';
 import { DISTANCE, EA, FILL, GPR0, GROUP0, HOST, isGpr, LEFT_LOCAL, PAGE, Reason, TLB, TLB_ENTRY, VA } from './locals';
 import { type Instruction, type Size, VREG_EA, VREG_PAGE } from './records';
 
-/** Distance of the cells from the TLB that a region uses. */
+/** Distance from the TLB to the cells that a region uses. */
 const CELLS = VCPU_WINDOWS - VCPU_TLB;
 
 export class MemoryEmitter extends FrameEmitter {
@@ -29,7 +29,7 @@ export class MemoryEmitter extends FrameEmitter {
   /** Distance of the current access from the host address that `host` pushes. */
   at = 0;
   private hostLocal = HOST;
-  /** Groups whose test is still valid: nothing since can have changed translations. */
+  /** Groups whose test is still valid: nothing has changed translations since. */
   protected readonly tested = new Set<Group>();
 
   /** base + (index << scale) + displacement, on the stack. */
@@ -63,8 +63,8 @@ export class MemoryEmitter extends FrameEmitter {
   }
 
   /**
-   * The instruction's next memory operand, number `which`: exits before the instruction unless the access is plain memory. Then `host` and `at` are
-   * its place. `aligned`: an address that is no multiple of 16 faults.
+   * The instruction's next memory operand, number `which`: exits before the instruction unless the access is plain memory. Afterwards `host` and `at`
+   * locate it. `aligned`: an address that is not a multiple of 16 faults.
    */
   operand(at: Instruction, which = 0, aligned = false): void {
     const { code } = this;
@@ -94,7 +94,7 @@ export class MemoryEmitter extends FrameEmitter {
     else this.window(at, access);
   }
 
-  /** Exits if the address on the stack, an i32, is no multiple of 16. */
+  /** Exits if the address on the stack, an i32, is not a multiple of 16. */
   private unlessAligned(at: Instruction): void {
     const { code } = this;
     code.i32Const(15);
@@ -157,7 +157,7 @@ export class MemoryEmitter extends FrameEmitter {
     this.at = distance - low;
   }
 
-  /** Looks the address in VA up in the TLB. */
+  /** Finds the address in VA in the TLB, or exits. */
   private probe(at: Instruction, { bytes, writes }: Access): void {
     this.tested.clear();
     const { code } = this;
@@ -205,7 +205,7 @@ export class MemoryEmitter extends FrameEmitter {
     this.at = 0;
   }
 
-  /** Host address of the current operand, which lies `at` bytes behind it. */
+  /** Host address from which the current operand is `at` bytes on. */
   host(): void {
     this.code.get(this.hostLocal);
   }

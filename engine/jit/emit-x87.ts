@@ -1,7 +1,7 @@
 /**
- * The x87's registers, status and tags in a run of instructions (x87-forms.ts). Every result is written to its register in the record at once; a
- * copy stays in locals for the instructions behind it. The status word is in a local, and what else a run changes is known here: exits pass it to
- * the core as a note (jitX87State), the run's end writes it.
+ * The x87's registers, status and tags in a run of instructions (x87-forms.ts). Each result is written to its register in the record at once; a copy
+ * stays in locals for the instructions that follow. The status word is in a local. Other changes of a run are known at compile time: exits pass them
+ * to the core as a note (jitX87State), and the end of the run writes them.
  */
 import { VCPU_CR0, VCPU_FCW, VCPU_FDP, VCPU_FIP, VCPU_FOP, VCPU_FPU_REGS, VCPU_FSW, VCPU_FTW, VCPU_IGNNE } from '../abi/vcpu';
 import { X87_EMPTIED, X87_NOTED, X87_OPERAND, X87_RETAGGED } from '../abi/x87-ways';
@@ -18,18 +18,18 @@ const MASKED_OR_PENDING = 0x80_0020;
 const TOP = 0x3800;
 export const C1 = 0x200;
 
-/** Two bits for each of one. */
+/** Doubles each bit: a register's tag has two. */
 const pairs = (bits: number): number => [0, 1, 2, 3, 4, 5, 6, 7].reduce((sum, i) => sum | ((bits >> i) & 1 ? 3 << (2 * i) : 0), 0);
 
 export class X87Emitter extends MemoryEmitter {
   private stack = new Stack();
   private operands = false;
   private noted = false;
-  /** Registers (from the run's first TOP) whose address is in its local; the pair of locals that has their number. */
+  /** Registers (from the run's first TOP) whose address is in its local, and the pair of locals with their number. */
   private placed = 0;
   private readonly copies: (number | undefined)[] = [];
 
-  /** Begins a run in front of its first instruction; exits unless all is as its instructions need it. */
+  /** Starts a run before its first instruction; exits unless registers and state are as the run needs them. */
   beginX87(at: Instruction, { needsFull, needsEmpty }: Run): void {
     const { code } = this;
     this.stack = new Stack();
@@ -110,7 +110,7 @@ export class X87Emitter extends MemoryEmitter {
     code.set(X87_NOTE);
   }
 
-  /** Ends the run: the record has everything. */
+  /** Ends the run: updates the record. */
   endX87(): void {
     const { code } = this;
     const { top, retagged, empty } = this.stack;
@@ -159,7 +159,7 @@ export class X87Emitter extends MemoryEmitter {
     code.set(X87_NOTE);
   }
 
-  /** The core's short way of the instruction, whose operand's address is in VA; exits if that cannot do it. Copies do not change. */
+  /** Calls the core for the short path of the instruction, whose operand's address is in VA; exits if there is none. Copies do not change. */
   slowX87(at: Instruction): void {
     const { code } = this;
     if (this.noted) this.passNote();
@@ -190,7 +190,7 @@ export class X87Emitter extends MemoryEmitter {
     return this.stack.register(i);
   }
 
-  /** Has the register's address in its local; for uses in a branch this comes before it. */
+  /** Loads the register's address into its local. Call it before a branch that uses the address. */
   locate(register: number): void {
     const { code } = this;
     if ((this.placed >> register) & 1) return;
@@ -207,13 +207,13 @@ export class X87Emitter extends MemoryEmitter {
     code.set(X87_PLACE0 + register);
   }
 
-  /** Pushes what VCPU_FPU_REGS must be added to for the register's address. */
+  /** Pushes the register's address less VCPU_FPU_REGS, which the access adds as its offset. */
   place(register: number): void {
     this.locate(register);
     this.code.get(X87_PLACE0 + register);
   }
 
-  /** Has the register's number in locals, and returns them. */
+  /** Loads the register's number into locals, and returns them. */
   number(register: number): { sig: number; se: number } {
     const { code } = this;
     const known = this.copies[register];
@@ -237,12 +237,12 @@ export class X87Emitter extends MemoryEmitter {
     return { sig: X87_SIG0 + free, se: X87_SE0 + free };
   }
 
-  /** The register has a number that only the record knows. */
+  /** The register has a new number, in the record only. */
   forgetCopy(register: number): void {
     this.copies[register] = undefined;
   }
 
-  /** Both registers have the same number. */
+  /** Both registers now have the same number. */
   shareCopy(from: number, to: number): void {
     this.copies[to] = this.copies[from];
   }
@@ -252,7 +252,7 @@ export class X87Emitter extends MemoryEmitter {
     this.copies[b] = kept;
   }
 
-  /** Writes what the locals have to the register. */
+  /** Writes the number in the locals to the register. */
   toRegister(register: number, { sig, se }: { sig: number; se: number }): void {
     const { code } = this;
     this.place(register);

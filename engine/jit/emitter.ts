@@ -1,6 +1,6 @@
 /**
- * Base of all operations' writers. One emitter writes one region: flags, frame, memory and x87 are in the classes that it extends; here are the calls
- * of the core's handlers, and the checks of vector instructions.
+ * Base of the writers of all operations. One emitter writes one region. Flags, frame, memory and x87 are in the classes that it extends; this one
+ * adds calls of the core's handlers, and the checks of vector instructions.
  */
 
 import { VCPU_FAR, VCPU_LEFT } from '../abi/layout';
@@ -11,14 +11,14 @@ import { type Instruction, VREG_EA } from './records';
 export class Emitter extends X87Emitter {
   private vectorsTested = false;
 
-  /** Begins a block: nothing is known from before. */
+  /** Starts a block: nothing is known yet. */
   beginBlock(): void {
     this.tested.clear();
     this.ordinary.clear();
     this.vectorsTested = false;
   }
 
-  /** Calls an out-of-line handler; exits if it faults or asks for a stop. */
+  /** Calls an out-of-line handler; exits if it faults or requests a stop. */
   callCold(at: Instruction): void {
     this.storePage();
     this.tested.clear();
@@ -41,8 +41,8 @@ export class Emitter extends X87Emitter {
   }
 
   /**
-   * Runs an out-of-line instruction that ends its block; leaves unless it goes on at `next`, whose page has this bit and host page (0: the
-   * next block is outside).
+   * Runs an out-of-line instruction that ends its block. Leaves the region unless execution continues at `next`, whose page has this bit and host
+   * page (0: the next block is outside).
    */
   runEnd(at: Instruction, next: number, bit: number, hostPage: number): void {
     const { code } = this;
@@ -73,7 +73,7 @@ export class Emitter extends X87Emitter {
     code.return();
     if (hostPage === 0) return;
     code.end();
-    // Others may not be executed from where they were.
+    // The other pages may no longer be executed from the host pages where they were.
     code.i32Const(bit);
     code.set(VERIFIED);
     code.get(VCPU);
@@ -83,7 +83,7 @@ export class Emitter extends X87Emitter {
     this.flagsInRecord();
   }
 
-  /** Exits behind a block whose last instruction, a far transfer, the core runs then. */
+  /** Exits after a block, for the core to run its last instruction, a far transfer. */
   exitFar(at: Instruction): void {
     const { code } = this;
     this.storePage();
@@ -94,7 +94,7 @@ export class Emitter extends X87Emitter {
     this.exitDone(at.number | FAR);
   }
 
-  /** Everything that the instruction's handler may want to know. */
+  /** Everything that the instruction's handler may need. */
   private toRecord(at: Instruction): void {
     this.spill();
     this.storeAddress(at);
@@ -108,7 +108,7 @@ export class Emitter extends X87Emitter {
     code.i64Store(VREG_EA);
   }
 
-  /** Exits if vector instructions raise exceptions; once a block, since only instructions that exit change that. */
+  /** Exits if vector instructions raise exceptions. Once per block, since only instructions that exit change that. */
   needVectors(at: Instruction): void {
     if (this.vectorsTested) return;
     this.vectorsTested = true;

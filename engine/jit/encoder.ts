@@ -13,7 +13,7 @@ export class Bytes {
   private data: Uint8Array<ArrayBuffer>;
   length = 0;
 
-  /** `room`: bytes that are expected. */
+  /** `room`: expected number of bytes. */
   constructor(room = 64) {
     this.data = new Uint8Array(room);
   }
@@ -81,7 +81,7 @@ export class Bytes {
   }
 }
 
-/** What is known of a branch: the offset of its `if` or `br_if` in the code, and whether it is taken. */
+/** A branch hint: the offset of its `if` or `br_if` in the code, and whether it is taken. */
 export interface Hint {
   offset: number;
   likely: boolean;
@@ -103,7 +103,7 @@ export class Code extends Bytes {
   block(): void { this.byte(0x02); this.byte(EMPTY); this.depth++; }
   loop(): void { this.byte(0x03); this.byte(EMPTY); this.depth++; }
   if(): void { this.byte(0x04); this.byte(EMPTY); this.depth++; }
-  /** An `if` that is hardly ever entered: engines lay its body out apart. */
+  /** An `if` that is rarely entered: engines place its body out of the way. */
   unlikelyIf(): void { this.hints.push({ offset: this.length, likely: false }); this.if(); }
   else(): void { this.byte(0x05); }
   end(): void { this.byte(0x0b); this.depth--; }
@@ -128,7 +128,7 @@ export class Code extends Bytes {
   drop(): void { this.byte(0x1a); }
   select(): void { this.byte(0x1b); }
 
-  // Memory; `align` is log2 of what the address may be assumed to be a multiple of: 0, guests align as they like.
+  // Memory. Guests align as they like, so accesses promise no alignment (log2 is 0).
   private memory(opcode: number, offset: number): void { this.byte(opcode); this.byte(0); this.u32(offset); }
   i32Load(offset: number): void { this.memory(0x28, offset); }
   i64Load(offset: number): void { this.memory(0x29, offset); }

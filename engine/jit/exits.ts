@@ -1,9 +1,9 @@
 /**
- * The exits of a region, as rows of a table in the core's memory. An exit in the code is only a number and a branch to the region's end, which
- * looks the row up. Written out, exits would be most of a region.
+ * The exits of a region, as rows of a table in the core's memory. An exit in the code is only a number and a branch to the region's end, which reads
+ * the row. If each were written out, exits would be most of a region.
  *
- * A row has 8 bytes: i32 distance of RIP from the first page's start; u32 word: instructions of the running block that have not run, in
- * the lowest bits, above them the reason, or (the top bit set) the window that an access missed, for VCPU_MISS.
+ * A row has 8 bytes: i32 distance of RIP from the first page's start; u32 word: in the lowest bits the instructions of the running block that have
+ * not run, above them the reason, or (with the top bit set) the window that an access missed, for VCPU_MISS.
  */
 
 export const EXIT_DELTA = 0;

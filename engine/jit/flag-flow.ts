@@ -1,11 +1,11 @@
-/** Which operation set the flags last, where that is known: followed through the graph of a region. */
+/** The operation that last set the flags, where it is known: propagated through the graph of a region. */
 import { effectOf, type Flags } from './flag-kinds';
 import type { Node } from './graph';
 
 const unionOf = (a: Flags, b: Flags): Flags => (a?.kind === b?.kind && a?.size === b?.size ? a : undefined);
 export const wordsOf = (flags: Flags): string => (flags === undefined ? '?' : `${flags.kind}/${flags.size}`);
 
-/** What is known of the flags at the start of each node, which are numbered from 1: forward from the entries, to a fixed point. */
+/** What is known about the flags at the start of each node (numbered from 1): forward from the entries, to a fixed point. */
 export function followFlags(nodes: readonly Node[], entries: readonly number[], successors: (node: Node) => number[]): Flags[] {
   const flagsAt: Flags[] = [];
   const known: boolean[] = [];
@@ -29,7 +29,7 @@ export function followFlags(nodes: readonly Node[], entries: readonly number[], 
   return flagsAt;
 }
 
-/** The same states that the operations' writers come to, or fewer. */
+/** The states that the writers of the operations arrive at, or less knowledge. */
 function flagsAfter(node: Node, before: Flags): Flags {
   let flags = before;
   for (const at of node.records.instructions) {

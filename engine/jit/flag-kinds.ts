@@ -1,6 +1,6 @@
 /**
- * Flags in compiled code. The last operation that set them leaves its kind and operands in locals. Conditions are computed from those, and an exit
- * passes them to the core (engine/cpu/region-flags.ts, with the same numbers), which computes the flags on demand.
+ * Flags in compiled code. The last operation that set them leaves its kind and operands in locals. Conditions are computed from these; an exit passes
+ * them to the core (engine/cpu/region-flags.ts, with the same numbers), which computes the flags on demand.
  */
 import { isShortDivision } from './division-forms';
 import type { Instruction, Size } from './records';
@@ -60,7 +60,7 @@ const ALU_KINDS: Record<string, number> = {
   imul: Kind.IMUL,
 };
 
-/** 'none': does not change the flags; 'some': changes some of them, or in a way that compiled code does not follow. */
+/** 'none': does not change the flags; 'some': changes some of them, or in a way that compiled code does not track. */
 export function effectOf(at: Instruction): 'none' | 'some' | { kind: number; size: Size } {
   const { row } = at;
   if (row.quiet || isVector(at) || isShortDivision(at)) return 'none';
@@ -91,7 +91,7 @@ export function readsFlags(at: Instruction): boolean {
   return row.action === 'adc' || row.action === 'sbb' || ((row.action === 'inc' || row.action === 'dec') && row.family === 'unary');
 }
 
-/** Can the region exit in front of the instruction, so that all flags must be known there? `misses`: its memory operand may not be plain memory. */
+/** Can the region exit before the instruction, so that all flags must be known there? `misses`: its memory operand may not be plain memory. */
 export function mayLeave({ row }: Instruction, misses: boolean): boolean {
   return misses || (row.ends && !row.joined) || row.family === 'out-of-line';
 }

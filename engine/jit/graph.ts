@@ -1,12 +1,12 @@
 /**
- * Which code belongs to a region: from one hot block along its branches and calls, through several pages, as far as the interpreter has been.
- * Code that never ran is not compiled: reaching it is an exit.
+ * Chooses the code of a region: from one hot block along its branches and calls, through several pages, as far as the interpreter has been. Code that
+ * never ran is not compiled: an exit leads there.
  */
 import { headerOf, type Instruction, immediateOf, type Records, readBlock } from './records';
 
 /** What the graph needs from the core. */
 export interface CodeSource {
-  /** The decoded block at this hva, or 0; the first block of its host page and the one behind a block; the records to read. */
+  /** The decoded block at this hva, or 0; the first block of its host page and the one after a block; the records to read. */
   jitBlock(hva: number): number;
   jitFirstBlock(hostPage: number): number;
   jitNextBlock(block: number): number;
@@ -39,7 +39,7 @@ export interface Node {
   /** Deltas of the next block and of the target of its branch or call. */
   next: number | undefined;
   target: number | undefined;
-  /** That of the last target of its computed call. */
+  /** The last target of its computed call. */
   seen: number | undefined;
 }
 
@@ -113,7 +113,7 @@ export function discover(view: DataView, source: CodeSource, block: number, page
     }
     if (node.next !== undefined) {
       queue.push(node.next);
-      // The region is entered again behind a call, and behind what only the interpreter does.
+      // Regions are entered again after a call, and after what only the interpreter runs.
       if (action === 'call' || !branches) graph.entries.add(node.next);
     }
     if (node.target !== undefined) {
@@ -147,13 +147,13 @@ export function discover(view: DataView, source: CodeSource, block: number, page
 /** Most addresses that a return is compared with. */
 const RETURNS = 3;
 
-/** Where returns go (deltas): behind the calls of the function that they are in. Those of more than RETURNS calls are left out. */
+/** Where returns go (deltas): to the addresses after calls of their function. A return with more than RETURNS calls has none. */
 export function returnsOf({ nodes }: Graph): ReadonlyMap<Node, readonly number[]> {
   const found = new Map<Node, Set<number>>();
   for (const { last, next, target, seen } of nodes.values()) {
     const called = target ?? seen;
     if (last.row.action !== 'call' || next === undefined || called === undefined) continue;
-    // Calls on the way are stepped over.
+    // Steps over calls on the way.
     const queue = new Set([called]);
     for (const delta of queue) {
       const node = nodes.get(delta);

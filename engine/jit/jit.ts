@@ -1,7 +1,7 @@
 /**
  * Guest code as WebAssembly: compiles a region when the core's samples find a page hot, links it into the core, and drops it when its code is
- * written. region.ts emits, graph.ts chooses the code of a region. Nothing here changes what the guest does: a region runs whole instructions with
- * the interpreter's results, or exits.
+ * written. graph.ts chooses the code of a region, region.ts writes it. The guest cannot tell: a region runs whole instructions with the interpreter's
+ * results, or exits.
  */
 import { type CoreExports, REGION_HELPERS } from '../abi/core';
 import { JIT_EXITS, JIT_LINKED, JIT_RAN, JIT_WINDOWS_DROPPED, JIT_WINDOWS_FILLED } from '../abi/layout';
@@ -16,10 +16,10 @@ import { type CodePlace, type CodeTier, tierOf } from './tier';
 export interface JitOptions {
   /** Instructions between two samples of the guest's RIP. */
   quantum: number;
-  /** Samples that make a page hot if it has all of them; a page with a smaller share needs more (engine/cpu/regions.ts). */
+  /** Samples that make a page hot if it gets them all; a page with a smaller share needs more (engine/cpu/regions.ts). */
   samples: number;
   limits: Limits;
-  /** Most compiled regions; those entered least are evicted. */
+  /** Most compiled regions. The least entered ones are evicted. */
   regions: number;
   /** A page whose code was written this often is not compiled for a while. */
   thrashing: number;
@@ -41,7 +41,7 @@ export interface JitFigures {
   bytes: number;
   guestBytes: number;
   instructions: number;
-  /** Regions compiled since the start, and what that took, ms. */
+  /** Regions compiled since the start, and the time that took, ms. */
   compiled: number;
   compileTime: number;
   drops: Record<DropReason, number>;
@@ -49,7 +49,7 @@ export interface JitFigures {
   ran: number;
   /** Jumps from one region into another. */
   linked: number;
-  /** Present windows; fills and drops of windows, and windows given up because they missed too often. */
+  /** Windows in use, filled and dropped, and windows given up because they missed too often. */
   windows: { exist: number; filled: number; dropped: number; given: number };
   /** Reasons of exits with their counts, most frequent first. */
   exits: { reason: string; count: number }[];
@@ -59,7 +59,7 @@ export interface JitFigures {
 
 interface Live {
   region: Region;
-  /** Names of windows that it does not use. */
+  /** Names of windows that it no longer uses. */
   solo: Set<string>;
   slot: number;
   hostPages: number[];
@@ -87,10 +87,10 @@ function refusal(): string | undefined {
 /** Magic number and version. */
 const EMPTY_MODULE = Uint8Array.of(0, 0x61, 0x73, 0x6d, 1, 0, 0, 0);
 
-/** A page that thrashes may be compiled again after it was hot this often without being compiled. */
+/** A page that thrashes may be compiled again once it was hot this often without being compiled. */
 const FORGET_AFTER = 64;
 
-/** Misses of a window that is given up together with another. Forty commits that drop every window must not reach it: they say nothing about it. */
+/** Misses that let a window be given up together with another. Forty commits that drop every window must stay below it: they say nothing about it. */
 const MANY_MISSES = 100;
 
 export class Jit {
@@ -137,7 +137,7 @@ export class Jit {
     this.compiling(core, () => this.compile(core, block >>> 0, (BigInt(pageHigh >>> 0) << 32n) | BigInt(pageLow >>> 0)));
   }
 
-  /** A policy may forbid run-time compilation; then the interpreter runs everything. */
+  /** A policy may forbid run-time compilation; the interpreter then runs everything. */
   private compiling(core: CoreExports, act: () => void): void {
     const start = this.now();
     try {
@@ -178,7 +178,7 @@ export class Jit {
     try {
       region = writeRegion(graph, room, this.view);
     } catch (error) {
-      // An invariant is broken: the interpreter runs this code, everything else continues.
+      // An invariant does not hold: the interpreter runs this code, and everything else continues.
       for (const host of hostPages) this.written.set(host, Number.POSITIVE_INFINITY);
       this.report(
         `the JIT leaves code at 0x${(page + BigInt(graph.nodes.keys().next().value ?? 0)).toString(16)} alone: ${(error as Error).message}`,
@@ -216,7 +216,7 @@ export class Jit {
     if (this.view.buffer !== this.memory.buffer) this.view = new DataView(this.memory.buffer);
   }
 
-  /** A table of helpers for each module: engines keep every instance that imports a table as long as the table, also of dropped regions. */
+  /** A table of helpers for each module: an engine keeps every instance that imports a table as long as that table, even if the region was dropped. */
   private imports(): WebAssembly.Imports {
     const helpers = new WebAssembly.Table({ initial: this.helpers.length, element: 'anyfunc' });
     for (const [place, helper] of this.helpers.entries()) helpers.set(place, helper);
@@ -227,7 +227,7 @@ export class Jit {
     return new WebAssembly.Instance(new WebAssembly.Module(code), this.imports()).exports.region;
   }
 
-  /** CoreImports.jitMisses: the region's accesses through this window use the TLB from now on. */
+  /** CoreImports.jitMisses: from now on the region's accesses through this window use the TLB. */
   misses(window: number): void {
     const owner = this.windowOwner.get(window);
     const { core } = this;
@@ -235,7 +235,7 @@ export class Jit {
     this.refreshView();
     const { live, name } = owner;
     const given = [name];
-    // Others that are close to the limit go with it: the region is written only once.
+    // Others that are close to the limit are given up with it, so that the region is written only once.
     for (const [other, cell] of live.region.windows) {
       if (other !== name && !live.solo.has(other) && this.cells.misses(this.view, cell) >= MANY_MISSES) given.push(other);
     }
@@ -250,7 +250,7 @@ export class Jit {
     });
   }
 
-  /** CoreImports.jitDropped: blocks of the page were dropped; below 0: everything was. */
+  /** CoreImports.jitDropped: blocks of the page were dropped; below 0: all blocks. */
   dropped(hostPage: number): void {
     if (hostPage < 0) {
       for (const live of this.live) {
@@ -307,7 +307,7 @@ export class Jit {
     for (const { live } of used.slice(0, Math.ceil(used.length / 4))) this.drop(live, 'evicted');
   }
 
-  /** Notes a hot page that is not compiled because it thrashes. */
+  /** Records a hot page that is not compiled because it thrashes. */
   private forget(): void {
     if (++this.inVain % FORGET_AFTER !== 0) return;
     for (const [page, times] of this.written) if (Number.isFinite(times)) this.written.delete(page);
@@ -349,7 +349,7 @@ export class Jit {
     };
   }
 
-  /** Windows that `work` drops are not a cost of moving memory: `counters` leaves them out, `info jit` counts all. */
+  /** Windows that `work` drops are not a cost of moving memory: `counters` omits them; `info jit` counts all. */
   countApart(work: () => void): void {
     this.refreshView();
     const before = this.counter(JIT_WINDOWS_DROPPED);
@@ -357,7 +357,7 @@ export class Jit {
     this.droppedApart += this.counter(JIT_WINDOWS_DROPPED) - before;
   }
 
-  /** What runs the code there. */
+  /** Which tier runs the code there. */
   tier(place: CodePlace): CodeTier {
     this.refreshView();
     const at = (hostPage: number) => [...(this.byPage.get(hostPage) ?? [])].map(describe);

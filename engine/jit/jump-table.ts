@@ -21,7 +21,7 @@ const NOWHERE = 0x7fffffff;
 const cellOf = (distance: number, { multiplier, shift }: Pick<JumpTable, 'multiplier' | 'shift'>): number =>
   Math.imul(distance, multiplier) >>> shift;
 
-/** A multiplier with which no two distances fall on one cell, and room for the cells; undefined: there is none. */
+/** A multiplier that maps no two distances to one cell, and room for the cells; undefined: there is none. */
 export function planJumps(distances: readonly number[], allocate: (bits: number) => number): JumpTable | undefined {
   let bits = Math.max(2, Math.ceil(Math.log2(distances.length * 4)));
   for (let seed = 1, tries = 0; ; tries++) {

@@ -45,13 +45,13 @@ export const XMM0 = 39;
 export const V0 = 55;
 export const V1 = 56;
 export const V2 = 57;
-/** May vector instructions run, without ordinary arithmetic changing MXCSR? */
+/** Vector instructions may run, and ordinary arithmetic does not change MXCSR. */
 export const VECTORS = 58;
 export const EXACT = 59;
 /** Host address of the current access, and of the lowest bytes of tested groups. */
 export const HOST = 60;
 export const GROUP0 = 61;
-/** 0, or the rotation that set CF and OF last (1 left, 2 right | (bits - 1) << 8), and its result. */
+/** 0, or the rotation that last set CF and OF (1 left, 2 right | (bits - 1) << 8), and its result. */
 export const TURNED = GROUP0 + GROUPS;
 export const TURNED_TO = TURNED + 1;
 /** Offset in its window of an access */
@@ -60,7 +60,7 @@ export const DISTANCE = TURNED_TO + 1;
 export const X87_STATUS = DISTANCE + 1;
 /** 16 times the first TOP of the run. */
 export const X87_TOP = X87_STATUS + 1;
-/** What the run has changed, for the core (abi/x87-ways.ts); 0: nothing. The last instruction: its opcode, its place from the first page. */
+/** What the run has changed, for the core (abi/x87-ways.ts); 0: nothing. Of the last instruction: its opcode, its offset from the first page. */
 export const X87_NOTE = X87_STATUS + 2;
 export const X87_FOP = X87_STATUS + 3;
 export const X87_FIP = X87_STATUS + 4;
@@ -79,7 +79,7 @@ export const LOCALS: Locals = [
   [2 + 1 + GROUPS + 1, I32],
   [2, I64],
 ];
-/** Behind them, in regions with x87 instructions. */
+/** These follow in regions with x87 instructions. */
 export const X87_LOCALS: Locals = [
   [22, I32],
   [9, I64],
@@ -127,9 +127,9 @@ export const CALLEES: Callees = { imports: [], helpers: HELPERS };
 
 /** Added to a reason: the interpreter must run the next instruction itself. */
 export const INTERPRET = 0x10000;
-/** VCPU_MISS says which window did not hold the access. */
+/** VCPU_MISS names the window that did not hold the access. */
 export const MISSED = 0x80000;
-/** The core is to run the far transfer whose record is in VCPU_FAR. */
+/** The core must run the far transfer whose record is in VCPU_FAR. */
 export const FAR = 0x200000;
 /** Exit reasons other than the number of an operation. */
 export const Reason = { jump: 0xf00, slice: 0xf01, memory: 0xf02, page: 0xf03, outOfLine: 0xf04, window: 0xf05 } as const;

@@ -1,6 +1,6 @@
 /**
- * One region as a WebAssembly module: imports, one function, its name and the hints of its branches. Specification 2.0, chapter 5.
- * Helpers are called through a table: for each type of an imported function engines compile a wrapper anew in every module.
+ * One region as a WebAssembly module: imports, one function, its name and the hints of its branches. Specification 2.0, chapter 5. Helpers are called
+ * through a table: for imported functions engines would compile a wrapper per type in every module.
  */
 import { Bytes, type Code, I32, I64 } from './encoder';
 
@@ -55,7 +55,7 @@ export interface Callees {
   helpers: readonly FunctionType[];
 }
 
-/** What all modules with these callees begin with: types, imports, the one function and its name. Helpers have the first types. */
+/** The beginning of all modules with these callees: types, imports, the one function and its name. Helpers have the first types. */
 function prologue({ imports, helpers }: Callees, type: FunctionType): Uint8Array {
   const types = [...helpers, ...imports.map((entry) => entry.type), type];
   const out = new Bytes();
@@ -108,7 +108,7 @@ function prologue({ imports, helpers }: Callees, type: FunctionType): Uint8Array
 
 let last: { callees: Callees; type: FunctionType; bytes: Uint8Array } | undefined;
 
-/** The module with one function `region` of `type`. `code` must be complete but for the last `end`. */
+/** The module with one function `region` of `type`. `code` must be complete except for the last `end`. */
 export function moduleOf(callees: Callees, type: FunctionType, locals: Locals, code: Code): Uint8Array<ArrayBuffer> {
   const { imports } = callees;
   if (code.depth !== 0) throw new Error(`${code.depth} blocks of the region are still open`);

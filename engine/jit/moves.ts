@@ -1,4 +1,4 @@
-/** MOV, MOVZX, MOVSX, LEA, XCHG, SETcc, CMOVcc, and what changes a register's form. */
+/** MOV, MOVZX, MOVSX, LEA, XCHG, SETcc, CMOVcc, and instructions that convert within a register. */
 import { VCPU_GPR } from '../abi/vcpu';
 import type { Emitter } from './emitter';
 import { T } from './locals';
@@ -39,7 +39,7 @@ export function extend(e: Emitter, at: Instruction): void {
   e.writeRegister(at.destination, size);
 }
 
-/** LEA, and the records that compute an address for the instruction behind them. */
+/** LEA, and the records that compute an address for the next instruction. */
 export function address(e: Emitter, at: Instruction): void {
   const { action, form, size, name } = at.row;
   const { code } = e;
@@ -99,7 +99,7 @@ function swapBytes(e: Emitter, at: Instruction): void {
   const { a } = localsOf(size);
   const constant = (value: bigint): void => (size === 3 ? code.i64Const(value) : code.i32Const(Number(BigInt.asIntN(32, value))));
   e.readRegister(at.destination, size);
-  // Swaps bytes in pairs, then the pairs, then the halves.
+  // Swaps adjacent bytes, then adjacent pairs, then the halves.
   const masks: [bigint, bigint][] = [
     [8n, 0x00ff00ff00ff00ffn],
     ...(size === 3 ? ([[16n, 0x0000ffff0000ffffn]] as [bigint, bigint][]) : []),

@@ -1,4 +1,4 @@
-/** What the writers of operations share: their locals by size, and arithmetic of either width. */
+/** Shared by the writers of operations: their locals by size, and arithmetic of either width. */
 import type { Emitter } from './emitter';
 import { A, B, R, X, Y, Z } from './locals';
 import type { Size } from './records';
@@ -18,7 +18,7 @@ export function cut(e: Emitter, size: Size): void {
   e.code.i32And();
 }
 
-/** The local goes to a register, or (undefined) to the memory that was probed. */
+/** The local goes to a register, or (undefined) to the memory that was tested. */
 export function store(e: Emitter, register: number | undefined, size: Size, local: number): void {
   if (register === undefined) {
     e.host();

@@ -25,7 +25,7 @@ import { VCPU_XMM } from '../abi/vcpu';
 
 export type { Size } from '../abi/ops/index';
 
-/** What compiled code needs from a row of the table of operations. */
+/** The part of a row of the table of operations that compiled code needs. */
 export interface Row {
   name: string;
   family: Family;
@@ -36,7 +36,7 @@ export interface Row {
   from: Size;
   /** For Jcc and a fused compare; -1: none. */
   condition: number;
-  /** The branch behind it has a separate record. */
+  /** The branch behind it has its own record. */
   joined: boolean;
   quiet: boolean;
   ends: boolean;
@@ -78,7 +78,7 @@ export interface Instruction {
   /** Offset in its page, and length, in bytes. */
   offset: number;
   length: number;
-  /** Instructions from this one to the block's end, this one included. */
+  /** Instructions from this one to the block's end, including this one. */
   after: number;
   destination: number;
   source: number;
@@ -115,7 +115,7 @@ export interface Records {
   instructions: Instruction[];
 }
 
-/** The records from `first` on, which the header before them describes. */
+/** Reads the records from `first` on, which the header before them describes. */
 export function readBlock(view: DataView, header: number, first: number): Records {
   const instructions: Instruction[] = [];
   for (let at = first; ; at += RECORD_SIZE) {
@@ -157,5 +157,5 @@ export function readBlock(view: DataView, header: number, first: number): Record
 
 export const headerOf = (block: number): number => block - HEADER_SIZE;
 
-/** Is the block, which was decoded, still the one that runs? */
+/** Is the decoded block still the one that runs? */
 export const isCached = (view: DataView, block: number): boolean => view.getUint32(headerOf(block) + H_CACHED, true) !== 0;

@@ -1,4 +1,4 @@
-/** Writes a region: the nodes of its graph in structured control flow, flags followed across them, computed jumps through a table. */
+/** Writes a region: the nodes of its graph in structured control flow, with flags tracked across them and computed jumps through a table. */
 import { mayMiss, type Plan, planAccesses } from './accesses';
 import { divide } from './arithmetic';
 import { isShortDivision } from './division-forms';
@@ -19,7 +19,7 @@ import { vector } from './vectors';
 import { x87 } from './x87';
 import { isShortX87, planX87 } from './x87-forms';
 
-/** The core's memory as a region needs it while it is written. */
+/** What a region needs of the core's memory while it is written. */
 export interface Room {
   /** Allocates the table of computed jumps: address of 8 * 2 ** bits bytes, or 0 if there is no room. */
   allocate(bits: number): number;
@@ -27,7 +27,7 @@ export interface Room {
   window(): number;
   /** Gives back a table and windows' cells. */
   release(table: Table, windows: Iterable<number>): void;
-  /** Makes the block an entry. Returns the address of its twin, whose records stay; 0: it is already another region's entry. */
+  /** Makes the block an entry. Returns the address of its twin, whose records do not change; 0: another region has it as an entry. */
   prepare(block: number): number;
 }
 
@@ -42,7 +42,7 @@ export interface Region {
   exits: Table;
   /** Cells of its windows. */
   windows: ReadonlyMap<string, number>;
-  /** Writes `code` and `exits` again, without the windows of these names. Returns false, with nothing changed, if there is no room. */
+  /** Writes `code` and `exits` again without the windows of these names. Returns false, with nothing changed, if there is no room. */
   again(view: DataView, solo: ReadonlySet<string>): boolean;
   instructions: number;
   /** Bytes of the guest's code. */
@@ -52,7 +52,7 @@ export interface Region {
 /** Windows of one region at most. */
 const WINDOWS = 200;
 
-/** The writer of an instruction in the middle of a block; undefined: the interpreter has it inline, and there is no writer here. */
+/** The writer of an instruction in the middle of a block; undefined: the interpreter runs it inline, and it has no writer here. */
 function writerOf(at: Instruction): ((e: Emitter, at: Instruction) => void) | undefined {
   const writer = OPERATION_WRITERS[at.row.family];
   if (writer !== undefined) return writer;
@@ -62,7 +62,7 @@ function writerOf(at: Instruction): ((e: Emitter, at: Instruction) => void) | un
   return at.row.family === 'out-of-line' ? (e) => e.callCold(at) : undefined;
 }
 
-/** Does the region always exit in front of this instruction of the node? */
+/** Does the region always exit before this instruction of the node? */
 const isLeftBefore = (at: Instruction, node: Node): boolean =>
   at === node.last ? at.row.family !== 'branch' && at.row.family !== 'out-of-line' : writerOf(at) === undefined;
 
@@ -72,7 +72,7 @@ class RegionWriter {
   private readonly windows = new Map<string, number>();
   private readonly nodes: Node[];
   private readonly numberOf = new Map<number, number>();
-  /** Where each return goes, as far as its function is called in the region. */
+  /** Targets of each return, if its function is called in the region. */
   private readonly returns: ReadonlyMap<Node, readonly number[]>;
   private structure!: Structure;
   private flagsAt: Flags[] = [];
@@ -103,7 +103,7 @@ class RegionWriter {
   write(view: DataView): Region | undefined {
     const entries = (): number[] => [...this.graph.entries].map((delta) => this.numberOf.get(delta)!);
     const successors = (): number[][] => [entries(), ...this.nodes.map((node) => this.successors(node))];
-    // Loop heads are entries too: else a region could take over a loop only after the interpreter has left it.
+    // Loop heads are entries too: otherwise a region could take over a loop only after the interpreter has left it.
     const first = new Structure({ successors: successors() });
     for (const [index, node] of this.nodes.entries()) if (first.isLoopHead(index + 1)) this.graph.entries.add(node.delta);
     this.structure = new Structure({ successors: successors() });
@@ -149,7 +149,7 @@ class RegionWriter {
     return region;
   }
 
-  /** Plans all blocks' accesses; every remaining window has a cell. */
+  /** Plans the accesses of all blocks; every window still in use gets a cell. */
   private planAll(solo: ReadonlySet<string>): void {
     const without = new Set(solo);
     const plan = (): void => {
@@ -229,7 +229,7 @@ class RegionWriter {
     this.end(node, to);
   }
 
-  /** Goes to a delta, inside the region or out of it. */
+  /** Goes to a delta, inside or outside the region. */
   private go(node: Node, delta: number, to: (target: number) => void): void {
     const number = this.numberOf.get(delta);
     if (number === undefined) {
@@ -245,7 +245,7 @@ class RegionWriter {
     to(number);
   }
 
-  /** Establishes the flags that the target's code assumes; they may be in the record too. */
+  /** Brings the flags into the form that the target's code assumes; they may be in the record too. */
   private checkFlags(target: number): void {
     const expected = this.flagsAt[target];
     const { flags } = this.e;
@@ -253,7 +253,7 @@ class RegionWriter {
       throw new Error(`flags ${wordsOf(flags)} reach a block that takes them for ${wordsOf(expected)}`);
   }
 
-  /** Goes to the address in RIP: `likely` ones are compared first. `otherwise`: what comes before an exit. */
+  /** Goes to the address in RIP; `likely` targets are compared first. `otherwise`: code before an exit. */
   private computed(node: Node, to: (target: number) => void, likely: readonly number[], otherwise: () => void = () => {}): void {
     const { e } = this;
     const { flags } = e;
@@ -337,7 +337,7 @@ class RegionWriter {
   }
 }
 
-/** Compiles the graph; undefined: there is no room for its tables, and what it had taken of it is free again but for entries prepared. */
+/** Compiles the graph; undefined: there is no room for its tables. All that it took is free again then, except prepared entries. */
 export function writeRegion(graph: Graph, room: Room, view: DataView): Region | undefined {
   return new RegionWriter(graph, room).write(view);
 }

@@ -36,7 +36,7 @@ function changes(at: Instruction): number {
   }
 }
 
-/** Registers that a general instruction only reads, besides those of its address. */
+/** Registers that a general instruction only reads, beside those of its address. */
 function reads({ row: { family, action, form }, source }: Instruction): number {
   switch (family) {
     case 'stack':

@@ -1,4 +1,4 @@
-/** PUSH, POP, LEAVE, and the stack's part of calls and returns. */
+/** PUSH, POP, LEAVE, and the stack accesses of calls and returns. */
 import { VCPU_GPR } from '../abi/vcpu';
 import type { Emitter } from './emitter';
 import { RIP, X } from './locals';
@@ -27,7 +27,7 @@ export function stack(e: Emitter, at: Instruction): void {
   e.writeRegister(action === 'pop' ? at.destination : RBP, 3);
 }
 
-/** `which`: the push among the instruction's memory operands. */
+/** `which`: number of the push among the instruction's memory operands. */
 export function push(e: Emitter, at: Instruction, value: () => void, which = 0): void {
   const { code } = e;
   e.operand(at, which);
@@ -53,7 +53,7 @@ export function popReturn(e: Emitter, at: Instruction): void {
   e.writeRegister(RSP, 3);
 }
 
-/** Exits before the return unless the address that it popped is canonical. */
+/** Exits before the return if the address that it popped is not canonical. */
 export function canonicalReturn(e: Emitter, at: Instruction): void {
   canonical(e, at, () => {
     e.code.get(e.gpr(RSP));
@@ -63,7 +63,7 @@ export function canonicalReturn(e: Emitter, at: Instruction): void {
   });
 }
 
-/** Exits before the instruction, behind `undo`, unless the target in RIP is canonical. */
+/** Does `undo` and exits before the instruction if the target in RIP is not canonical. */
 export function canonical(e: Emitter, at: Instruction, undo?: () => void): void {
   const { code } = e;
   code.get(RIP);

@@ -8,8 +8,8 @@ const STEP = 0;
 const ENTRY = 0;
 
 /**
- * Compiles a flow graph whose nodes report their number to `step`, which answers which successor is next, and runs it: what the structured
- * code visits must be a walk of the graph.
+ * Compiles a flow graph and runs it. Its nodes report their number to `step`, which returns the number of the next successor: the sequence that the
+ * structured code visits must be a walk of the graph.
  */
 function visits(successors: number[][], entry: number, choose: (node: number) => number): number[] {
   const structure = new Structure({ successors: successors.map((list) => [...list]) });

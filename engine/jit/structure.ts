@@ -27,7 +27,7 @@ export class Structure {
 
   constructor(readonly flow: Flow) {
     while (!this.analyse()) {
-      // Another entry was added: dominators change.
+      // Another entry was added, so the dominators change.
     }
   }
 

@@ -35,7 +35,7 @@ describe('the tier of code', () => {
     expect(jit?.figures().regions).toBe(1);
     for (const address of [LOOP, LOOP + 2, LOOP + 4])
       expect(tier(t, address)).toEqual({ tier: 'compiled', entry: BigInt(LOOP), instructions: 4, bytes: jit?.figures().bytes });
-    // The same page holds code that only ran once, and code that never did.
+    // The same page holds code that ran only once, and code that never ran.
     expect(tier(t, CODE)).toMatchObject({ tier: 'interpreter', why: 'cold' });
     expect(tier(t, CODE + 0x100)).toEqual({ tier: 'interpreter', why: 'unseen' });
     expect(tier(t, LOOP, false)).toEqual({ tier: 'interpreter', why: 'mode' });
@@ -49,7 +49,7 @@ describe('the tier of code', () => {
   });
 
   it('is the interpreter where regions exited too soon to gain', () => {
-    // ADDPS of zeros: while MXCSR has no PE, only the interpreter knows that it gets none.
+    // ADDPS of zeros: while MXCSR has no PE, only the interpreter can tell that the result raises none.
     const t = looping('0f58c0');
     t.set64(VCPU_CR4, 0x620n);
     t.core.stateChanged(0);

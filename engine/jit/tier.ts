@@ -5,33 +5,33 @@ import { H_HVA, H_LENGTH, H_MODE, R_OP } from '../abi/record';
 import type { Node } from './graph';
 import { headerOf, OPERATIONS } from './records';
 
-/** Why the interpreter runs some code. */
+/** Why the interpreter runs this code. */
 export type InterpreterReason =
   /** -accel interp */
   | { why: 'accel' }
   /** Run-time compilation is forbidden here. */
   | { why: 'refused'; text: string }
-  /** 16- and 32-bit code is not compiled, nor is code whose accesses' alignment is checked. */
+  /** 16- and 32-bit code is not compiled, nor is code whose accesses are checked for alignment. */
   | { why: 'mode' }
   | { why: 'alignment' }
   /** There is a breakpoint in its page. */
   | { why: 'breakpoint' }
   /** Not run since its page was written, never run, or not mapped. */
   | { why: 'unseen' }
-  /** Code in its page was written this often: not compiled for a while. */
+  /** Code in its page was written this often, so it is not compiled for a while. */
   | { why: 'thrashing'; written: number }
-  /** A check of the compiler failed on it (the log has a line). */
+  /** A check of the compiler failed on it (see the log). */
   | { why: 'failed' }
   /** Regions entered here exited after a few instructions: their entries were removed. */
   | { why: 'short' }
-  /** The samples that fell on its page, and those that make it hot. */
+  /** The number of samples in its page, and how many make it hot. */
   | { why: 'cold'; samples: number; wanted: number };
 
 export type CodeTier =
   /** `entry`: linear, where the region begins. */
   { tier: 'compiled'; entry: bigint; instructions: number; bytes: number } | ({ tier: 'interpreter' } & InterpreterReason);
 
-/** What the JIT knows. */
+/** What the JIT reports about it. */
 export interface Compiled {
   view: DataView;
   core: CoreExports;
@@ -46,10 +46,10 @@ export interface Compiled {
 const PAGE = 4096;
 const REGION = OPERATIONS.findIndex(({ name }) => name === 'region');
 
-/** Where the code is, and what holds for the vCPU that would run it. */
+/** Where the code is, and the state of the vCPU that would run it. */
 export interface CodePlace {
   linear: bigint;
-  /** Of the byte at that address; undefined: it is not mapped to memory. */
+  /** Of the byte at that address; undefined: no memory is mapped there. */
   hva: number | undefined;
   is64: boolean;
   /** There is a breakpoint in its page. */
@@ -84,7 +84,7 @@ export function tierOf(compiled: Compiled, { linear, hva, is64, watched }: CodeP
 
 const interpreter = (reason: InterpreterReason): CodeTier => ({ tier: 'interpreter', ...reason });
 
-/** The region that contains one of the blocks; one that is entered there before any other. */
+/** The region that contains one of the blocks, preferably one that is entered there. */
 function regionAround({ view, at }: Compiled, page: number, here: readonly number[], linear: bigint, hva: number): CodeTier | undefined {
   const entry = (block: number): boolean => view.getUint16(block + R_OP, true) === REGION;
   let short = false;

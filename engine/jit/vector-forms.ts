@@ -1,6 +1,6 @@
 /**
- * The SSE and SSE2 instructions of compiled code, and their WebAssembly instructions (specification 5.4.8). One line per opcode; all others run in
- * the core's handler.
+ * The SSE and SSE2 instructions that are compiled, and their WebAssembly instructions (specification 5.4.8). One line per opcode; the core's handlers
+ * run all others.
  */
 import { VCPU_XMM } from '../abi/vcpu';
 import { type Instruction, isVectorRegister } from './records';
@@ -97,11 +97,11 @@ export const SHIFTS: Readonly<Record<string, readonly [number, number, boolean]>
   '115/2': [64, 0xcd, false], '115/6': [64, 0xcb, false],
 };
 
-/** Loads and stores: bytes and what a register form does. */
+/** Loads and stores: bytes, and what the register form does. */
 const WHOLE_LOADS = new Set([0x10, P66 | 0x10, 0x28, P66 | 0x28, P66 | 0x6f, PF3 | 0x6f]);
 const WHOLE_STORES = new Set([0x11, P66 | 0x11, 0x29, P66 | 0x29, P66 | 0x7f, PF3 | 0x7f, P66 | 0xe7, 0x2b, P66 | 0x2b]);
 
-/** Floating point: WebAssembly's instruction for singles and doubles, and how the result is judged. */
+/** Floating point: WebAssembly's instruction for singles and doubles, and how the result is checked. */
 export const ARITHMETIC: Readonly<Record<number, readonly [number, number, 'sum' | 'product' | 'quotient' | 'root']>> = {
   88: [0xe4, 0xf0, 'sum'],
   92: [0xe5, 0xf1, 'sum'],

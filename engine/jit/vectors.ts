@@ -1,6 +1,6 @@
 /**
- * SSE and SSE2 in v128 locals. Moves, logic, integers and shuffles map onto WebAssembly. The host computes sums, products, quotients and roots if
- * every lane is ordinary (MXCSR would not change); else the interpreter runs the instruction.
+ * SSE and SSE2 in v128 locals. Moves, logic, integers and shuffles map to WebAssembly. The host computes sums, products, quotients and roots if every
+ * lane is ordinary (so MXCSR does not change); otherwise the interpreter runs the instruction.
  */
 import { VCPU_XMM } from '../abi/vcpu';
 import type { Emitter } from './emitter';
@@ -29,7 +29,7 @@ export function vector(e: Emitter, at: Instruction): void {
   WRITERS[vectorFormOf(fields)!](e, at, fields);
 }
 
-/** Pushes the memory operand's host address; exits to a fault if it must be aligned and is not. */
+/** Pushes the memory operand's host address; exits to a fault if it must be aligned but is not. */
 function operandAt(e: Emitter, at: Instruction, { bytes, aligned }: Vector): void {
   e.operand(at, 0, aligned && bytes === 16);
   e.host();
@@ -93,7 +93,7 @@ const shuffle: Writer = (e, at, fields) => {
   e.setXmm(at.destination);
 };
 
-/** PSRL PSRA PSLL by a constant, PSRLDQ PSLLDQ. The target is the rm operand, ModRM.reg says which. */
+/** PSRL PSRA PSLL by a constant, PSRLDQ PSLLDQ. The target is the rm operand, ModRM.reg selects the operation. */
 const shift: Writer = (e, at, { key, immediate }) => {
   const { code } = e;
   const which = ((at.destination - VCPU_XMM) >> 4) & 7;
@@ -114,7 +114,7 @@ const shift: Writer = (e, at, { key, immediate }) => {
   e.setXmm(at.source);
 };
 
-/** MOVSS, MOVSD and MOVQ: memory clears the rest; of two registers MOVSS and MOVSD keep it. */
+/** MOVSS, MOVSD and MOVQ: a load from memory clears the rest; between registers MOVSS and MOVSD keep it. */
 const lowLoad: Writer = (e, at, fields) => {
   const { code } = e;
   if (fields.memory) source(e, at, fields);
@@ -185,9 +185,9 @@ const SINGLE = { abs: 0xe0, add: 0xe4, eq: 0x41, lt: 0x43, ge: 0x46, all: 0xa3, 
 const DOUBLE = { abs: 0xec, add: 0xf0, eq: 0x47, lt: 0x49, ge: 0x4c, all: 0xc3, tiny: 0x0020000000000000n, huge: 0x7fd0000000000000n };
 
 /**
- * ADD SUB MUL DIV SQRT. The host's result counts when MXCSR cannot change: PE set, rounding to nearest, all masked, no DAZ or FTZ (tested
- * where the region is entered), and each lane of operands and result 0 or of an exponent far from both ends. A result 0 of a product or
- * quotient must come of an operand 0.
+ * ADD SUB MUL DIV SQRT. The host's result is used when MXCSR cannot change: PE set, rounding to nearest, all masked, no DAZ or FTZ (tested on entry
+ * to the region), and each lane of operands and result 0 or with an exponent far from both ends. A product or quotient of 0 must have an operand of
+ * 0.
  */
 const arithmetic: Writer = (e, at, fields) => {
   const { code } = e;
@@ -224,7 +224,7 @@ const arithmetic: Writer = (e, at, fields) => {
   };
   const or = (): void => code.lanes(0x50);
   const and = (): void => code.lanes(0x4e);
-  // Nothing huge, infinite or NaN: the sum of all is small enough.
+  // No huge values, infinities or NaNs: the sum of all is small enough.
   abs(V1);
   if (judged !== 'root') {
     abs(V0);
@@ -234,7 +234,7 @@ const arithmetic: Writer = (e, at, fields) => {
   code.lanes(kind.add);
   code.v128Const(kind.huge, kind.huge);
   code.lanes(kind.lt);
-  // Nothing tiny.
+  // No tiny values.
   const operands: [number, boolean][] = [[V1, !fields.memory && known(at.source)]];
   if (judged !== 'root') operands.push([V0, known(at.destination)]);
   for (const [local, sure] of operands) {

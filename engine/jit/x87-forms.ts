@@ -1,6 +1,6 @@
 /**
- * What x87 instructions do to the stack of registers and to memory. Those with a short way (engine/cpu/fpu/short-ways.ts) are compiled in runs
- * within a block: which registers a run needs full or empty is known beforehand, relative to its first TOP.
+ * How x87 instructions use the register stack and memory. Those with a short path (engine/cpu/fpu/short-ways.ts) are compiled in runs within a block:
+ * which registers a run needs full or empty is known in advance, relative to its first TOP.
  */
 import {
   WAY_COMPARE,
@@ -38,7 +38,7 @@ import {
 import type { Instruction } from './records';
 import { isVector } from './vector-forms';
 
-/** Low bytes of R_FPU: opcode, ModRM; above them the short way, 0 where there is none. */
+/** Low bytes of R_FPU: opcode, ModRM; above them the short path, or 0. */
 const wordOf = (at: Instruction): number => at.low >>> 0;
 
 export interface X87Form {
@@ -57,14 +57,14 @@ export function x87Form(at: Instruction): X87Form {
 
 export const isX87 = (at: Instruction): boolean => at.row.name === 'fpu';
 
-/** Is it compiled? FLD ST(7) never works: it needs a register both full and empty. */
+/** Is it compiled? FLD ST(7) cannot be: it needs a register both full and empty. */
 export function isShortX87(at: Instruction): boolean {
   if (!isX87(at)) return false;
   const { way, i } = x87Form(at);
   return way !== 0 && !(way === WAY_PUSH && i === 7);
 }
 
-/** FCOMI and the like. */
+/** FCOMI, FUCOMI, FCOMIP, FUCOMIP. */
 export function setsFlags(at: Instruction): boolean {
   const { way } = x87Form(at);
   return way === WAY_COMPARE_FLAGS || way === WAY_COMPARE_FLAGS_POP;
@@ -102,7 +102,7 @@ export function x87Operand(at: Instruction): { bytes: number; writes: boolean } 
 interface Effect {
   full: readonly number[];
   pushes: boolean;
-  /** A register that is full behind it, whatever it was. */
+  /** A register that is full after it, whatever it was before. */
   fills?: number;
   pops: number;
 }
@@ -156,7 +156,7 @@ export class Stack {
   /** What must hold at the start. */
   needsFull = 0;
   needsEmpty = 0;
-  /** Known now. */
+  /** Known at this point. */
   full = 0;
   empty = 0;
   /** Tags that were written. */
@@ -176,7 +176,7 @@ export class Stack {
     this.empty = full ? this.empty & ~bit : this.empty | bit;
   }
 
-  /** Follows an instruction; false, with nothing changed: a register that it needs full is empty then, or the other way round. */
+  /** Tracks an instruction. False, with nothing changed: a register that it needs full is empty, or the reverse. */
   follow(form: X87Form): boolean {
     const { full, pushes, fills, pops } = effectOf(form);
     const bits = full.reduce((sum, i) => sum | (1 << this.register(i)), 0);
@@ -198,7 +198,7 @@ export class Stack {
   }
 }
 
-/** A run: its first and last instruction, and what its start needs. */
+/** A run: its first and last instruction, and what it needs at the start. */
 export interface Run {
   first: Instruction;
   last: Instruction;
@@ -223,7 +223,7 @@ export function planX87(instructions: readonly Instruction[]): ReadonlyMap<Instr
       run.needsFull = stack.needsFull;
       run.needsEmpty = stack.needsEmpty;
       runs.set(at, run);
-      // A handler of the core may do anything.
+      // A handler of the core may change anything.
     } else if (at.row.family === 'out-of-line' && !isVector(at)) run = undefined;
   }
   return runs;

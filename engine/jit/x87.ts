@@ -1,6 +1,6 @@
 /**
- * x87 instructions with a short way on the significands in locals: moves are written here, arithmetic calls the core (engine/cpu/fpu/for-regions.ts).
- * What is not ordinary takes the core's short way for the whole instruction, or exits.
+ * x87 instructions with a short path, on the significands in locals: moves are written here, arithmetic calls the core
+ * (engine/cpu/fpu/for-regions.ts). If an operand is not ordinary, the core runs the whole instruction on its short path, or the region exits.
  */
 import { FL_BITS } from '../abi/flags';
 import { VCPU_FPU_REGS } from '../abi/vcpu';
@@ -61,7 +61,7 @@ const WIDE: Float = { sig: X, se: X87_SE };
 const isSingle = (way: number): boolean => way === WAY_WITH_SINGLE || way === WAY_COMPARE_SINGLE || way === WAY_LOAD_SINGLE;
 const isDouble = (way: number): boolean => way === WAY_WITH_DOUBLE || way === WAY_COMPARE_DOUBLE || way === WAY_LOAD_DOUBLE;
 
-/** The operand in memory, widened to `to`; pushes an i32 if it may be no normal number, in which case that is not 0: returns whether it does. */
+/** Widens the operand in memory to `to`. If that may be no normal number, pushes an i32 that is nonzero in this case, and returns true. */
 function widen(e: Emitter, way: number, to: Float): boolean {
   const { code } = e;
   e.host();
@@ -157,7 +157,7 @@ function push(e: Emitter, { sig, se }: Float, negated = false): void {
   code.i32Xor();
 }
 
-/** R is what `helper` answered: below 0 the core's short way does the whole instruction, else `done`. */
+/** R is the result of `helper`: if it is negative, the core's short path runs the whole instruction; otherwise `done` follows. */
 function unlessDone(e: Emitter, at: Instruction, done: () => void, slow?: () => void): void {
   const { code } = e;
   code.get(R);
@@ -171,7 +171,7 @@ function unlessDone(e: Emitter, at: Instruction, done: () => void, slow?: () => 
   code.end();
 }
 
-/** R = `act`, if the number that `widen` found is normal; else -1. */
+/** R = `act`, if the number from `widen` is normal; otherwise -1. */
 function ifNormal(e: Emitter, tested: boolean, act: () => void): void {
   const { code } = e;
   if (!tested) {
@@ -246,7 +246,7 @@ function compare(e: Emitter, at: Instruction, a: Float, b: Float, tested: boolea
   e.setFlags(Kind.GIVEN, 3, undefined, undefined, () => code.get(X));
 }
 
-/** Pushes the number that `value` puts into the locals that it gets; it may push an i32 as `widen` does, and then returns true. */
+/** Pushes the number that `value` puts into the locals passed to it; like `widen` it may push an i32, and then returns true. */
 function load(e: Emitter, at: Instruction, value: (to: Float) => boolean): void {
   const { code } = e;
   const register = e.stackRegister(7);
@@ -409,7 +409,7 @@ function body(e: Emitter, at: Instruction, form: X87Form): void {
   }
 }
 
-/** An instruction of a run that has begun. */
+/** An instruction of a run that has started. */
 export function x87(e: Emitter, at: Instruction): void {
   const form = x87Form(at);
   if (x87Operand(at) !== undefined) {
