@@ -1,42 +1,42 @@
-/** A machine's own past: states to go back to, of which only pages that changed are kept. */
+/** Checkpoints of a machine: earlier states to return to. Each stores only the pages that changed. */
 import type { Position } from './run';
 
 export interface CheckpointInfo {
   position: Position;
-  /** What whoever took it wanted to know again. */
+  /** Data that the caller stored with it. */
   mark: unknown;
-  /** bytes that it holds */
+  /** Bytes that it takes. */
   bytes: number;
 }
 
 export interface CheckpointOptions {
-  /** of all vCPUs together, between two checkpoints */
+  /** Instructions of all vCPUs together between two checkpoints. */
   instructions: number;
-  /** What all of them may take: beyond it the oldest go. */
+  /** Limit of all checkpoints together, bytes. The oldest are dropped beyond it. */
   bytes: number;
   mark(): unknown;
-  /** ms, monotonic. With it checkpoints take a twentieth of the time at most: one that was dear keeps the next waiting. */
+  /** ms, monotonic. If given, checkpoints take at most a twentieth of the time: an expensive one delays the next. */
   wallClock?: (() => number) | undefined;
 }
 
 export interface MachineCheckpoints {
-  /** On: the first is taken, and the others every so many instructions, `mark` being asked for each. Off: all are dropped. */
+  /** On: takes the first checkpoint at once and the others every `instructions`, calling `mark` for each. Off: drops all. */
   keep(options: CheckpointOptions | undefined): void;
   /** Oldest first. */
   list(): readonly CheckpointInfo[];
-  /** Takes one now, behind all others. */
+  /** Takes one now, after all others. */
   take(): void;
   /**
-   * Puts the machine to the one at this place in the list. RAM, vCPUs, their TLBs, devices and layout are as they were, generations, undo
-   * history and the count of holes too; the machine is paused, or has ended where it had. Nothing is emitted: who goes there says so.
+   * Restores the checkpoint at this place in the list. RAM, vCPUs, their TLBs, devices and layout are as they were, and so are generations, undo
+   * history and the count of holes; the machine is paused, or has ended if it had. No event is emitted: the caller reports the change.
    */
   to(index: number): void;
-  /** The machine takes a new course from its position: checkpoints from this one on are dropped. */
+  /** The machine takes a new course from its position: drops the checkpoint at `from` and those after it. */
   forget(from: number): void;
-  /** May a byte of this host memory have changed from the one at this place to the next? */
+  /** May a byte of this host memory have changed between the checkpoint at this place and the next? */
   changed(index: number, range: { start: number; end: number }): boolean;
-  /** What this host memory holds now; undefined where none is handed out. */
+  /** Current contents of this host memory; undefined where none is allocated. */
   memory(range: { start: number; end: number }): Uint8Array | undefined;
-  /** What goes out (serial line, debug console, logs, events for QMP) went out already: nothing does while this is set. */
+  /** While set, output (serial line, debug console, logs, events for QMP) is suppressed: it was emitted before. */
   muted: boolean;
 }

@@ -1,7 +1,7 @@
-/** What a machine is made of: QEMU's -m, -smp, -object and -device as values. */
+/** The configuration of a machine: QEMU's -m, -smp, -object and -device as values. */
 
 export interface GuestImage {
-  /** For people and for links: "memlab", or a file's name. */
+  /** Shown to people and in links: "memlab", or a file's name. */
   name: string;
   kernel: Uint8Array;
   initrd?: Uint8Array;
@@ -13,14 +13,14 @@ export interface MachineConfig {
   ram: number;
   /** -m slots=, 0..32 */
   slots: number;
-  /** -m maxmem=, bytes; equal to ram: no hotplug */
+  /** -m maxmem=, bytes; equal to ram: no hotplug. */
   maxmem: number;
   smp: number;
   accel: 'interp' | 'jit';
   /** -cpu, as parseCpu names it; absent: lab64. */
   cpu?: string;
   index?: 'array' | 'rbtree' | 'btree';
-  /** -object memory-backend-ram: there from power-on. */
+  /** -object memory-backend-ram: exists from power-on. */
   objects?: { id: string /** bytes */; size: number }[];
   /** -device: on the virtio-mmio bus from power-on, in this order. */
   virtio?: VirtioConfig[];
@@ -33,7 +33,7 @@ export type VirtioConfig =
       memdev: string;
       /** requested-size=, bytes; default 0 */
       requested?: number;
-      /** memaddr=, gpa; default: placed as DIMMs are */
+      /** memaddr=, gpa; default: placed like DIMMs. */
       addr?: number;
       node?: number;
     }
@@ -42,7 +42,7 @@ export type VirtioConfig =
 export interface DirtyRingOptions {
   /** Entries of each vCPU's ring: a power of two, 256 to 65536. 64 of them are the reserve. */
   entries: number;
-  /** Beside the rings, bitmaps for writes that no vCPU makes (KVM_CAP_DIRTY_LOG_RING_WITH_BITMAP). Only from the start: before any memslot. */
+  /** Beside the rings, bitmaps for writes that no vCPU makes (KVM_CAP_DIRTY_LOG_RING_WITH_BITMAP). Must be chosen before any memslot exists. */
   bitmap?: boolean;
 }
 
@@ -50,21 +50,21 @@ export interface MachineOptions extends MachineConfig {
   /** core.wasm */
   core: Uint8Array<ArrayBuffer> | WebAssembly.Module;
   guest?: GuestImage;
-  /** Wall clock in ms, only for throttling and for dates in texts; never reaches the guest but as RTC start. */
+  /** Wall clock in ms, only for throttling and for dates in texts. The guest sees it only as RTC start. */
   wallClock: () => number;
   /** Seeds RDRAND; part of the machine's inputs. */
   seed?: number;
-  /** RTC at power-on, ms since 1970. Default: a fixed date, so that runs are equal. */
+  /** RTC at power-on, ms since 1970. Default: a fixed date, so that runs are reproducible. */
   rtcStart?: number;
   /** -device isa-debug-exit,iobase=: port, when present */
   debugExitPort?: number;
   /** its iosize=: number of ports, default 2 */
   debugExitSize?: number;
   /**
-   * A turn for others between two ioctls of a legacy commit, which may be thousands; until it is resolved nothing else may reach the machine.
-   * false: gives the commit up, and what is done stays done.
+   * Yields between two ioctls of a legacy commit, which may be thousands. Until it resolves nothing else may reach the machine. false: gives up the
+   * commit; calls already made stay made.
    */
   betweenCalls?: () => Promise<boolean>;
-  /** Dirty rings from the start, as `enableDirtyRings` would switch them on. */
+  /** Dirty rings from the start, as if `enableDirtyRings` had enabled them. */
   dirtyRing?: DirtyRingOptions;
 }

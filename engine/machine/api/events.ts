@@ -1,13 +1,13 @@
-/** What a machine reports without being asked, and how it refuses. */
+/** Events that a machine emits, and the error of refused operations. */
 import type { CommitEvent } from '../../memory/types';
 import type { WatchStop } from './debug';
 import type { DeviceCommit } from './memory-devices';
 import type { RunState } from './run';
 
-/** A refused operation, worded as QEMU words it (without "Error: "). */
+/** A refused operation, worded as in QEMU (without "Error: "). */
 export class MachineError extends Error {}
 
-/** What a machine reports by QMP names. DEVICE_MOVED is ours. A monitor adds STOP and RESUME. */
+/** Events with QMP names. DEVICE_MOVED is ours. A monitor adds STOP and RESUME. */
 export const QMP_EVENTS = [
   'RESET',
   'SHUTDOWN',
@@ -24,25 +24,25 @@ export type QmpEvent = (typeof QMP_EVENTS)[number];
 export type MachineEvent =
   | { type: 'state'; state: RunState }
   | { type: 'reset'; by: 'host' | 'guest' }
-  /** `restore` put another state in place: vCPUs, devices, RAM, topology and layout are all others now, and there is no history. */
+  /** `restore` replaced the state: vCPUs, devices, RAM, topology and layout are new, and there is no history. */
   | { type: 'restored' }
-  /** `through`: it was made by plugging or unplugging a memory device. */
+  /** `through`: the memory device whose plug or unplug made the change. */
   | { type: 'commit'; event: CommitEvent; through?: DeviceCommit }
-  /** The commit that is just over cannot be undone, nor what came before it: "it ${reason}". */
+  /** The last commit and all before it cannot be undone: "it ${reason}". */
   | { type: 'history-ended'; reason: string }
   | { type: 'backends' }
   | { type: 'dimms' }
   | { type: 'stage' }
-  /** `breakAt`'s count is reached. The state is paused by now. */
+  /** The count of `breakAt` is reached. The state is already paused. */
   | { type: 'break'; count: number }
-  /** A watch of `debug` stopped it: the state is paused by now. */
+  /** A watch of `debug` stopped the machine. The state is already paused. */
   | { type: 'watch-stop'; stop: WatchStop; text: string }
   /** QMP events by their QMP names. */
   | { type: 'qmp'; event: QmpEvent; data: Record<string, unknown> }
-  /** A vCPU's dirty ring reached its soft limit: the vCPU is held until `resetDirtyRings` makes room. The others go on. */
+  /** A vCPU's dirty ring reached its soft limit: the vCPU is held until `resetDirtyRings` makes room. The others continue. */
   | { type: 'dirty-ring-full'; vcpu: number }
   | { type: 'log'; text: string }
-  /** Input arrived that may end a halt: a runner that sleeps should run the machine again. */
+  /** Input arrived that may end a halt: a sleeping runner should run the machine again. */
   | { type: 'wake' }
-  /** isa-debug-exit was written, or the guest powered off: status as QEMU exits with. */
+  /** The guest wrote to isa-debug-exit, or powered off: the exit status that QEMU would have. */
   | { type: 'quit'; status: number };

@@ -1,4 +1,4 @@
-/** What a machine offers, one file per subject. Types, and the error that it refuses with. */
+/** The interface of a machine, one file per subject: types, and its error. */
 export * from './checkpoints';
 export * from './config';
 export * from './debug';

@@ -1,11 +1,11 @@
-/** What monitor and page look at. Nothing here changes the guest. */
+/** State for the monitor and the page. Nothing here changes the guest. */
 import type { CodeTier, JitFigures } from '../../jit/index';
 
-/** Where a gpa leads. Without a slot: a hole or a device. `invalid`: the slot is between the two swaps of a commit. */
+/** Where a gpa leads. No slot: a hole or a device. `invalid`: the slot is between the two swaps of a commit. */
 export interface WalkPlace {
-  /** The machine's, also where a nested guest has another name for it. */
+  /** The machine's gpa, even if a nested guest has a different one. */
   gpa: number;
-  /** What a nested guest takes for its physical address. */
+  /** The physical address that a nested guest uses for it. */
   nestedGpa?: number;
   slot?: number;
   hva?: number;
@@ -21,9 +21,9 @@ export interface PageWalkStep extends WalkPlace {
   /** Size of an entry */
   bytes: 4 | 8;
   entry: bigint;
-  /** It maps the page; else it points to the next table. */
+  /** It maps the page; otherwise it points to the next table. */
   leaf: boolean;
-  /** An entry of the nested tables: those in a row translate the nestedGpa of the next other step, or of the page. */
+  /** An entry of the nested tables. Consecutive ones translate the nestedGpa of the next other step, or of the page. */
   nested?: boolean;
 }
 
@@ -42,16 +42,16 @@ export interface TlbTags {
 
 export interface PageWalk {
   mode: 'off' | '32-bit' | 'PAE' | '4-level';
-  /** As the mode takes it: 32 bits but with 4 levels. */
+  /** The address as the mode uses it: 32 bits unless there are 4 levels. */
   gva: bigint;
   cr3: bigint;
   asId: number;
-  /** CR0.WP: the supervisor heeds read-only pages too. */
+  /** CR0.WP: read-only pages bind the supervisor, too. */
   writeProtect: boolean;
   steps: PageWalkStep[];
-  /** A nested guest runs: its host's tables, through which each of its physical addresses goes. */
+  /** A nested guest runs: its host's tables, which translate each of its physical addresses. */
   nested?: { mode: '32-bit' | 'PAE' | '4-level'; ncr3: bigint };
-  /** gpa of the address itself, size of its page, the rights of all levels together; the same of the nested page. */
+  /** gpa of the address itself, size of its page, the combined rights of all levels; the same for the nested page. */
   page?: WalkPlace & { size: number; rights: WalkRights; global: boolean; nested?: { size: number; rights: WalkRights } };
   tlb: { supervisor: TlbTags; user: TlbTags };
   stop?: WalkStop;
@@ -64,10 +64,10 @@ export interface WalkStop {
   text: string;
 }
 
-/** A guest that a vCPU runs by nested paging, or ran last. */
+/** A guest that a vCPU runs with nested paging, or ran last. */
 export interface NestedGuest {
   vcpu: number;
-  /** Between VMRUN and #VMEXIT now. */
+  /** It is between VMRUN and #VMEXIT. */
   running: boolean;
   /** gpa of its VMCB */
   vmcb: number;
@@ -76,7 +76,7 @@ export interface NestedGuest {
   mode: '32-bit' | 'PAE' | '4-level';
   /** The machine's gpas that its nested tables map, in address order. */
   memory: { start: number; end: number }[];
-  /** false: the tables have more than is read. */
+  /** false: the tables have more entries than were read. */
   whole: boolean;
 }
 
@@ -88,7 +88,7 @@ export interface PicState {
   highest: number;
   /** vector of input 0 */
   base: number;
-  /** a read gives the ISR, not the IRR */
+  /** A read returns the ISR, not the IRR. */
   readIsr: boolean;
   elcr: number;
   /** special fully nested mode */
@@ -98,11 +98,11 @@ export interface PicState {
 export interface IoApicState {
   version: number;
   id: number;
-  /** The register that the data window shows. */
+  /** The register that the data window accesses. */
   select: number;
   /** Redirection entries, 64 bits, by pin. */
   entries: bigint[];
-  /** Bits by pin: requests that wait, and lines of level pins that are asserted. */
+  /** Bits by pin: waiting requests, and asserted lines of level pins. */
   irr: number;
 }
 
@@ -138,11 +138,11 @@ export interface MachineInspect {
   registers(vcpu?: number): VcpuRegisters;
   /** gva -> gpa with the vCPU's current tables, undefined: unmapped. */
   translate(gva: bigint, vcpu?: number): number | undefined;
-  /** Guest TLB entries of a vCPU as the guest's tables say (info tlb walks the tables, as QEMU does). */
+  /** Guest TLB entries of a vCPU according to the guest's tables (info tlb walks the tables, as in QEMU). */
   pageTable(vcpu?: number): Iterable<{ gva: bigint; gpa: number; flags: number; size: number }>;
   /** How the vCPU's tables translate a gva now, entry by entry. */
   pageWalk(gva: bigint, vcpu?: number): PageWalk;
-  /** Of each vCPU that runs a guest with nested paging, or ran one whose tables are still there. */
+  /** For each vCPU that runs a guest with nested paging, or ran one whose tables still exist. */
   nestedGuests(): NestedGuest[];
   /** The devices on the memory bus, for info mtree and info qtree. */
   mmioRegions(): { name: string; start: number; end: number }[];
@@ -150,12 +150,12 @@ export interface MachineInspect {
   /** The two 8259s, master first. */
   picState(): PicState[];
   ioapicState(): IoApicState;
-  /** MMIO reads and writes that no slot and no device answered, since the start. */
+  /** MMIO reads and writes without a slot or device, since the start. */
   readonly holes: { total: number };
   /** Counters by name, for people. */
   stats(): Record<string, number>;
-  /** Of the JIT; undefined with -accel interp. Nothing of it is state of the machine. */
+  /** Of the JIT; undefined with -accel interp. Not part of the machine's state. */
   jitFigures(): JitFigures | undefined;
-  /** What runs the code at the vCPU's next instruction: a compiled region, or the interpreter and why. */
+  /** What runs the vCPU's next instruction: a compiled region, or the interpreter and why. */
   codeTier(vcpu?: number): CodeTier;
 }

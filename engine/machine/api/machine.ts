@@ -14,22 +14,22 @@ import type { MachineTrace } from './trace';
 
 /** The guest's serial console. */
 export interface SerialConsole {
-  /** Bytes for the guest; queued until its FIFO takes them. Returns how many were taken: at most 1 MiB waits. */
+  /** Bytes for the guest, queued until its FIFO takes them. Returns how many were accepted: the queue holds at most 1 MiB. */
   input(bytes: Uint8Array): number;
-  /** After input that was not taken whole: half of the queue is free. Called while the guest runs, so answer later. */
+  /** Called after input was not accepted in full, once half of the queue is free. It is called while the guest runs, so respond later. */
   onRoom(listener: () => void): () => void;
   onOutput(listener: (bytes: Uint8Array) => void): () => void;
 }
 
-/** Guest-physical memory as the host reaches it, through the memslots. */
+/** Guest-physical memory as the host accesses it, through the memslots. */
 export interface MachinePhysical {
-  /** Bytes at a gpa, or undefined where a byte is not backed by a slot. */
+  /** Bytes at a gpa, or undefined if a slot does not back all of them. */
   read(gpa: number, length: number): Uint8Array | undefined;
-  /** Stops at the first byte that no slot backs and returns the number of bytes written. */
+  /** Stops at the first byte that no slot backs. Returns the number of bytes written. */
   write(gpa: number, bytes: Uint8Array): number;
 }
 
-/** The port bus, with the side effects of a guest's access: the monitor's `i` and `o`. Size is 1, 2 or 4. */
+/** The port bus, with the side effects of a guest's access, for the monitor's `i` and `o`. Size is 1, 2 or 4. */
 export interface MachinePorts {
   read(port: number, size: number): number;
   write(port: number, size: number, value: number): void;
@@ -60,7 +60,7 @@ export interface Machine {
   reset(): void;
   /** Raises the power button event. */
   powerdown(): void;
-  /** Raises an NMI on a vCPU. Optional: a machine without it answers the monitor's `nmi` with QEMU's refusal. */
+  /** Raises an NMI on a vCPU. Optional: without it the monitor's `nmi` is refused as in QEMU. */
   nmi?(vcpu?: number): void;
   /** SHA-256 (hex) over vCPUs, devices, layout and RAM. */
   digest(): Promise<string>;

@@ -4,9 +4,9 @@ export interface Backend {
   id: string;
   /** bytes */
   size: number;
-  /** bytes, where its host memory starts */
+  /** bytes, its first byte in host memory */
   hva: number;
-  /** `ram` backends are the board's own (not deletable). */
+  /** `ram` backends belong to the board and cannot be deleted. */
   kind: 'board' | 'memory-backend-ram';
   /** id of the device that uses it */
   busy?: string;
@@ -28,11 +28,11 @@ export interface Dimm {
   /** hotplug register slot, 0..slots-1 */
   slot: number;
   node: number;
-  /** bytes: where the DIMM was plugged. */
+  /** bytes: where the DIMM was plugged in. */
   addr: number;
   size: number;
   hotplugged: boolean;
-  /** device_del was requested and the guest has not answered. */
+  /** device_del was requested, and the guest has not responded. */
   pendingUnplug: boolean;
 }
 
@@ -43,16 +43,16 @@ export interface VirtioMemInfo {
   node: number;
   /** gpa, bytes */
   addr: number;
-  /** bytes: of the device, plugged by the guest, and asked for */
+  /** bytes: size of the device, plugged by the guest, and requested */
   maxSize: number;
   size: number;
   requestedSize: number;
 }
 
-/** Of a commit that plugs or unplugs a memory device, or a part of it. */
+/** For a commit that plugs or unplugs a memory device or a part of one. */
 export interface DeviceCommit {
   kind: 'pc-dimm' | 'virtio-mem';
-  /** Its id; a DIMM that has none: its QOM path. */
+  /** Its id; for a DIMM without one, its QOM path. */
   device: string;
   memdev: string;
   /** Who caused it: the guest, or a person with device_add. */
@@ -61,13 +61,13 @@ export interface DeviceCommit {
 
 /** Host memory by hva. */
 export interface HostRanges {
-  /** A free, zeroed range of `size` bytes; MachineError when there is none. It is freed once no memslot, staged edit or undo can use it. */
+  /** A free, zeroed range of `size` bytes; MachineError if there is none. It is freed once no memslot, staged edit or undo can use it. */
   allocate(size: number, label: string): number;
-  /** Gives back what was allocated and nothing can use; every commit does. */
+  /** Frees allocated memory that nothing can use any more. Every commit does so. */
   collect(): void;
-  /** Name of what backs an hva: "ram.a", "mem1", or undefined. With the offset inside it. */
+  /** Name of what backs an hva: "ram.a", "mem1", or undefined, and the offset inside it. */
   backingOf(hva: number): { id: string; offset: number } | undefined;
-  /** The parts of `size` bytes from hva on, by what backs them: one part, but where a slot spans several backings. */
+  /** Parts of `size` bytes from hva on, by backing: one part, unless a slot spans several backings. */
   backingsOf(hva: number, size: number): BackingPart[];
 }
 
@@ -83,26 +83,26 @@ export interface MachineBackends {
 export interface MachineDimms {
   list(): Dimm[];
   plug(options: { id?: string; memdev: string; addr?: number; slot?: number; node?: number }): Dimm;
-  /** Asks the guest to give the DIMM back; it may take its time or refuse. */
+  /** Asks the guest to give back the DIMM; the guest may take its time or refuse. */
   unplug(id: string): void;
   /**
-   * Unplugs a DIMM and plugs it in at `addr` when the guest has given it back: QMP event DEVICE_MOVED {device, path, addr}. A guest that
-   * refuses keeps it where it is: MEM_UNPLUG_ERROR. MachineError when the address will not do.
+   * Unplugs a DIMM and plugs it in at `addr` once the guest has given it back: QMP event DEVICE_MOVED {device, path, addr}. If the guest refuses, the
+   * DIMM stays where it is: MEM_UNPLUG_ERROR. MachineError for an address that cannot be used.
    */
   move(id: string, addr: number): void;
-  /** Where memory devices may lie: half-open ranges of gpa. Empty without maxmem. */
+  /** Where memory devices may be placed: half-open ranges of gpa. Empty without maxmem. */
   window(): { start: number; end: number }[];
-  /** Size and address of a DIMM must be multiples of it, bytes: QEMU's 2 MiB, or the guest's own blocks where they are larger. */
+  /** Size and address of a DIMM must be multiples of this, bytes: QEMU's 2 MiB, or the guest's own blocks if they are larger. */
   block(): number;
 }
 
 /** virtio-mem and virtio-balloon. */
 export interface MachineVirtio {
   mems(): VirtioMemInfo[];
-  /** Bytes that a virtio-mem device shall have; the guest plugs and unplugs towards it (QMP event MEMORY_DEVICE_SIZE_CHANGE). */
+  /** Requests a size in bytes of a virtio-mem device; the guest plugs and unplugs towards it (QMP event MEMORY_DEVICE_SIZE_CHANGE). */
   setRequestedSize(id: string, size: number): void;
-  /** The balloon: bytes of RAM that the guest has left. undefined: there is none. */
+  /** The balloon: bytes of RAM left to the guest. undefined: there is no balloon. */
   balloon(): { id: string; actual: number } | undefined;
-  /** The guest shall have no more than so many bytes (QMP event BALLOON_CHANGE as it follows). */
+  /** Asks the guest to keep at most this many bytes (QMP event BALLOON_CHANGE as it responds). */
   setBalloon(target: number): void;
 }

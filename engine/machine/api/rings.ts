@@ -4,25 +4,25 @@ import type { DirtyRingOptions } from './config';
 
 export interface DirtyRingStatus {
   vcpu: number;
-  /** entries in all */
+  /** total entries */
   size: number;
   /** entries that are not free, harvested or not */
   used: number;
-  /** entries that wait for a harvest */
+  /** entries not harvested yet */
   pending: number;
   /** The soft limit (size - 64) is reached: the vCPU is held until a reset makes room. */
   full: boolean;
-  /** Writes that found not even the reserve free, and are not recorded: only the host's own can, since a vCPU is held before. */
+  /** Writes that found even the reserve full and are not recorded. Only the host's own can, since a vCPU is held before. */
   overflows: number;
 }
 
-/** MachineError where rings are off. */
+/** MachineError if rings are off. */
 export interface MachineRings {
-  /** Before the guest first runs, once. */
+  /** Once, before the guest first runs. */
   enable(options: DirtyRingOptions): void;
-  /** Takes what waits in the rings, at most `limit` entries of each, in order. */
+  /** Takes unharvested entries from the rings, at most `limit` of each, in order. */
   harvest(limit?: number): RingEntry[];
-  /** Frees what was harvested, protects those pages again, and lets held vCPUs go on. Returns how many entries that were. */
+  /** Frees harvested entries, protects their pages again, and releases held vCPUs. Returns the number of entries. */
   reset(): number;
   /** Empty while rings are off. */
   status(): DirtyRingStatus[];

@@ -13,7 +13,7 @@ export interface SavedSlot {
   gpa: number;
   size: number;
   hva: number;
-  /** It reaches over several backings, since a person asked for that. Absent: it lies inside one. */
+  /** It spans several backings, as a person requested. Absent: it lies inside one. */
   span?: boolean;
 }
 
@@ -29,47 +29,44 @@ export interface SavedDimm extends Dimm {
   /** QOM path */
   path: string;
   hva: number;
-  /** gpa that it is being moved to */
+  /** gpa that it will move to */
   moveTo: number | null;
 }
 
 export interface SavedDimms {
-  /** DIMMs without id so far */
+  /** Number of DIMMs plugged in without an id */
   anonymous: number;
   plugged: SavedDimm[];
-  /** A DIMM on its way: ejected, and not yet plugged in at its new place. */
+  /** A DIMM that moves: ejected, and not yet plugged in at its new address. */
   ejected: SavedDimm | null;
 }
 
-/** What a machine with devices on its virtio-mmio bus was made with; others have none of it. */
+/** The configuration of the devices on the virtio-mmio bus; absent without such devices. */
 export interface SavedDevices {
   objects: { id: string; size: number }[];
   virtio: VirtioConfig[];
 }
 
-/** What is not device, vCPU or memory content: JSON values only. */
+/** State outside devices, vCPUs and memory contents: JSON values only. */
 export interface SavedMachine {
   config: { ram: number; slots: number; maxmem: number; smp: number; cpu?: string; devices?: SavedDevices };
-  /** Name of the guest image, for people; a reset boots the image that the machine has. */
+  /** Name of the guest image, for people; a reset boots the machine's own image. */
   guest: string;
   run: RunState;
   /** Hotplug block of the guest, bytes; null: none */
   memoryBlock: number | null;
-  /** It has printed a panic. Absent in older snapshots, and where it has not. */
+  /** The guest has printed a panic. Absent in older snapshots, and if it has not. */
   panicked?: boolean;
-  /**
-   * `asleep`: vCPUs that halted in this round with interrupts disabled; `retrying`: those that met an INVALID memslot in it. Older snapshots
-   * have neither.
-   */
+  /** `asleep`: vCPUs that halted in this round with interrupts disabled; `retrying`: those that met an INVALID memslot in it. Absent in older snapshots. */
   round: { turn: number; end: number | null; asleep?: number[]; retrying?: number[] };
   /** Host memory in use, by hva. */
   ranges: { start: number; size: number; label: string }[];
   backends: { id: string; size: number; hva: number; kind: Backend['kind'] }[];
   dimms: SavedDimms;
   slots: SavedSlot[];
-  /** Absent: those of a machine that was just made. Snapshots from before they were kept do not have them. */
+  /** Absent: the modes of a new machine. Older snapshots do not have them. */
   modes?: SavedModes | null;
-  /** virtio-mem devices whose memory backend is another than they began with. */
+  /** virtio-mem devices whose memory backend was replaced. */
   memdevs?: { device: string; memdev: string }[];
 }
 
@@ -84,7 +81,7 @@ export interface MachineState {
   ram: RamPiece[];
 }
 
-/** A machine state from a file: shaped like one, but what it says is not checked. */
+/** A machine state from a file: it has the shape of one, but its contents are unchecked. */
 export interface UncheckedState extends Pick<MachineState, 'vcpus' | 'dirty' | 'ram'> {
   machine: unknown;
   devices: unknown;
@@ -94,19 +91,19 @@ export interface MachineSnapshot {
   /** The whole machine at this instant, as a value that shares nothing with it. Call it between slices (not from a device). */
   capture(): MachineState;
   /**
-   * The `machine` part of a state, checked as `restore` does it: MachineError (one line) where this machine could not take it. Before the rest of a
-   * file is unpacked, which may be a thousand times its size.
+   * Checks the `machine` part of a state like `restore`: MachineError (one line) if this machine could not take it. Call it before the rest of a file
+   * is unpacked, which may be a thousand times its size.
    */
   check(machine: unknown): SavedMachine;
   /**
-   * Puts a captured state in place of everything: RAM, vCPUs, devices, backends, DIMMs, memslots. Host memory, backends and DIMMs that the
-   * state does not have are dropped; undo history ends. All or nothing: the state is distrusted and checked whole first, and a MachineError
-   * (one line) means that the machine is unchanged. A running machine keeps running, a stopped one stays stopped.
+   * Replaces everything by a captured state: RAM, vCPUs, devices, backends, DIMMs, memslots. Host memory, backends and DIMMs that the state does not
+   * have are dropped; undo history ends. All or nothing: the state is not trusted and is checked as a whole first; after a MachineError (one line)
+   * the machine is unchanged. A running machine keeps running, a stopped one stays stopped.
    */
   restore(state: UncheckedState): void;
 }
 
-/** What a list of machine snapshots shows of one. */
+/** What a list of machine snapshots shows for each. */
 export interface SnapshotMeta {
   /** bytes of the file */
   size: number;
