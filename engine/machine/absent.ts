@@ -1,4 +1,4 @@
-/** Words for what the processor does not have, for the log: which instruction a guest ran into, and what to do instead. */
+/** Names features that the processor lacks, for the log: which instruction a guest ran, and what to use instead. */
 import { ABSENT_NESTED_TASK, ABSENT_TASK_GATE, ABSENT_TASK_SWITCH, ABSENT_VIRTUAL_8086 } from '../abi/exits';
 
 interface Family {
@@ -10,10 +10,7 @@ const V2 = 'build the program for x86-64-v2, or let it ask CPUID first';
 const ASK = 'CPUID does not claim it: let the guest ask CPUID first';
 const PLAIN = 'use the plain instructions instead, as CPUID requires';
 
-/**
- * Families by opcode behind the legacy prefixes and REX: hexadecimal, `/n` a ModRM.reg, `m` and `r` a memory and a register operand.
- * The first that fits counts.
- */
+/** Families by opcode after the legacy prefixes and REX: hexadecimal, `/n` a ModRM.reg, `m` and `r` a memory and a register operand. The first match counts. */
 const FAMILIES: readonly (readonly [opcode: string, name: string, instead: string])[] = [
   ['c4', 'AVX (VEX prefix)', V2],
   ['c5', 'AVX (VEX prefix)', V2],
@@ -65,11 +62,11 @@ function fits(pattern: string, text: string): boolean {
   return form[1] === undefined || (form[1] === 'r') === modrm >= 0xc0;
 }
 
-/** What the bytes of an instruction that raised #UD are; undefined: of no known family. */
+/** Names the instruction that raised #UD by its bytes; undefined: of no known family. */
 export function absentInstruction(bytes: readonly number[]): Family | undefined {
   let at = bytes.findIndex((byte) => !PREFIXES.has(byte));
   if (at < 0) return undefined;
-  // REX: in other modes these are INC and DEC, which are there.
+  // REX. In other modes these bytes are INC and DEC, which exist.
   if ((bytes[at]! & 0xf0) === 0x40) at += 1;
   const text = bytes
     .slice(at)
@@ -79,7 +76,7 @@ export function absentInstruction(bytes: readonly number[]): Family | undefined 
   return found && { name: found[1], instead: found[2] };
 }
 
-/** A LOG_ABSENT report: what, its selector or vector, and RIP as text. */
+/** A LOG_ABSENT report as text: the feature, its selector or vector, and RIP. */
 export function absentFeature(what: number, detail: number, rip: string): string {
   const number = `0x${detail.toString(16)}`;
   switch (what) {

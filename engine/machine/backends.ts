@@ -1,11 +1,11 @@
-/** Memory backends: the board's RAM and the objects that `object_add memory-backend-ram` makes. Error texts are QEMU's. */
+/** Memory backends: the board's RAM and the objects that `object_add memory-backend-ram` creates. Error texts are QEMU's. */
 import type { MemslotEngine } from '../memory/index';
 import { type Backend, type BackingPart, type MachineBackends, MachineError } from './api';
 import { piecesOf } from './backing-rule';
 import type { BootSlot } from './boot-ram';
 import type { HostMemory } from './host-memory';
 
-/** A layout has as many, and so has a file that is read. */
+/** A layout may have this many, and so may a file. */
 export const MOST_BACKENDS = 4096;
 
 /** A backing that moves in host memory: hvas and size in bytes; the ranges do not overlap. */
@@ -13,13 +13,13 @@ export interface Rehost {
   from: number;
   to: number;
   size: number;
-  /** The memory backend at `to`: it takes the place of what is at `from`. Absent: the same backend, in other host memory. */
+  /** The memory backend at `to` replaces the one at `from`. Absent: the same backend moves to other host memory. */
   onto?: string;
 }
 
 export interface BackendHooks {
   changed(): void;
-  /** MachineError while the layout may not be changed from outside the guest. */
+  /** MachineError while the layout must not change from outside the guest. */
   editable(): void;
 }
 
@@ -78,7 +78,7 @@ export class Backends implements MachineBackends {
     this.hooks.changed();
   }
 
-  /** Those of a restored machine; their host memory is already there. */
+  /** Those of a restored machine; their host memory exists already. */
   replace(backends: readonly Backend[]): void {
     this.byId.clear();
     for (const backend of backends) this.byId.set(backend.id, { ...backend });
@@ -91,7 +91,7 @@ export class Backends implements MachineBackends {
     else backend.busy = device;
   }
 
-  /** What lay at `from` has its contents at `to` now: the same backend, or the one that is at `to` takes its place and leaves it free. */
+  /** The contents of `from` are at `to` now: either the backend moved, or the backend at `to` replaced it, and `from` is free. */
   moved({ from, to, onto }: Rehost): void {
     const before = this.at(from);
     if (onto === undefined && before) before.hva = to;
@@ -108,7 +108,7 @@ export class Backends implements MachineBackends {
     return range && { id: range.label, offset: hva - range.start };
   }
 
-  /** As `HostRanges.backingsOf`; memory without an owner is left out. */
+  /** Like `HostRanges.backingsOf`; memory without an owner is omitted. */
   backingsOf(hva: number, size: number): BackingPart[] {
     return piecesOf({ start: hva, end: hva + size }, this.host).flatMap(({ start, end }) => {
       const backing = this.backingOf(start);

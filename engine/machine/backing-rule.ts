@@ -1,14 +1,14 @@
 /**
- * The rule of ownership: a memslot lies inside one backing (a memory backend, a part of boot RAM, or a bare range), unless a person asked for
- * more in words (-f). The memslot engine asks it about every region that any request would map; there is no other check of this kind.
+ * The rule of ownership: a memslot lies inside one backing (a memory backend, a part of boot RAM, or a bare range), unless a person explicitly asked
+ * for more (-f). The memslot engine applies it to every region that any request would map; there is no other such check.
  *
- * Undo and redo bring back regions that were accepted before. They get what they had if it is still the same memory: a backing that was
- * freed and handed out anew is somebody else's.
+ * Undo and redo bring back regions that were accepted before. They get their memory back if it is still the same: a backing that was freed and
+ * allocated again belongs to something else.
  */
 import type { BackingClaim, BackingRule, HostSpan } from '../memory/index';
 import type { HostMemory, HostRanges } from './host-memory';
 
-/** Whoever has taken back a region that was freed says so in these words. */
+/** The refusal of a region whose host memory was freed. */
 export const hostMemoryFreed = (slot: number): string => `the host memory of memslot ${slot} was freed`;
 
 export function makeBackingRule(host: HostMemory): BackingRule {
@@ -23,7 +23,7 @@ export function makeBackingRule(host: HostMemory): BackingRule {
   };
 }
 
-/** The rule for a new region, over any host memory: that of a machine, or that of a file that describes one. */
+/** The rule for a new region, over any host memory: that of a machine, or that described by a file. */
 export function refuseBacking(
   slot: number,
   { start, end }: HostSpan,
@@ -41,7 +41,7 @@ export function refuseBacking(
   return `${beyond}, into '${ranges.rangeAt(inside)!.label}' (nearest size: ${hex(room)}; -f: use both anyway)`;
 }
 
-/** The parts of [start, end), one for each backing that it touches. */
+/** The parts of [start, end), one per backing. */
 export function piecesOf({ start, end }: HostSpan, ranges: Pick<HostRanges, 'rangeAt'>): HostSpan[] {
   const pieces: HostSpan[] = [];
   for (let at = start; at < end; ) {

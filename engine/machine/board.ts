@@ -1,4 +1,4 @@
-/** The board's fixed numbers: addresses, ports and lines. One fact, one place: loaders, ACPI tables, guests and docs follow these. */
+/** The board's fixed numbers: addresses, ports and lines. This is their only place: loaders, ACPI tables, guests and docs use these. */
 
 /** COM1, 16550A. */
 export const SERIAL_PORT = 0x3f8;
@@ -21,7 +21,7 @@ export const COPROCESSOR_PORT = 0xf0;
 export const COPROCESSOR_IRQ = 13;
 /** 0x64 must read 0 (no keyboard), not 0xff. */
 export const KEYBOARD_STATUS_PORT = 0x64;
-/** Written there: the 8042's "pulse the reset line", the one part of it that is here. */
+/** Value written there for the 8042's "pulse the reset line", the only part of it on this board. */
 export const KEYBOARD_RESET_COMMAND = 0xfe;
 
 /** QEMU's ACPI memory hotplug register block, 24 bytes, on I/O ports as on QEMU's pc machine. */
@@ -43,7 +43,7 @@ export const GED_RESET = 0x202;
 /** Written to GED_RESET: reset. */
 export const GED_RESET_VALUE = 0x42;
 
-/** The virtio-mmio bus: a window and an interrupt of its own for each device, on the I/O APIC's pins above the ISA ones. */
+/** The virtio-mmio bus: a window and an interrupt for each device, on the I/O APIC's pins above the ISA ones. */
 const VIRTIO_BASE = 0xfeb00000;
 export const VIRTIO_FIRST_GSI = 16;
 export const VIRTIO_COUNT = 8;
@@ -52,7 +52,7 @@ export const virtioBase = (place: number): number => VIRTIO_BASE + place * 0x200
 /** PC holes. */
 export const LOW_RAM_END = 0xa0000;
 export const HIGH_RAM_START = 0x100000;
-/** F000:FFF0, where a PC starts. Guests jump there to restart the machine: Linux does on a board like this without EFI. */
+/** F000:FFF0, where a PC starts. Guests jump there to restart the machine, as Linux does on a board like this without EFI. */
 export const RESET_VECTOR = 0xffff0;
 /** ACPI tables lie in [ROM_START, HIGH_RAM_START). */
 export const ROM_START = 0xe0000;

@@ -1,7 +1,4 @@
-/**
- * The memslots that a machine starts with. Their host order differs from their guest order on purpose: nothing on this
- * board works by "gpa plus a constant".
- */
+/** The initial memslots of a machine. Their host order differs from their guest order on purpose: nothing on this board works by "gpa plus a constant". */
 import { MemFlag, type MemoryRegion } from '../memory/types';
 import { MachineError } from './api';
 import { FOUR_GIB, HIGH_RAM_START, LOW_RAM_END, PCI_HOLE_START } from './board';
@@ -9,7 +6,7 @@ import type { HostMemory } from './host-memory';
 
 const MIB = 0x100000;
 const TWO_MIB = 0x200000;
-/** Video window: plain RAM here, so that guests which draw text harm nothing. */
+/** Video window: plain RAM here, so that text drawn by guests does no harm. */
 const VIDEO_START = 0xa0000;
 const BIOS_START = 0xc0000;
 
@@ -72,7 +69,7 @@ function planBootRam(ram: number): Planned[] {
   return plan;
 }
 
-/** On a 2 MiB line where there is one strictly inside. */
+/** On a 2 MiB boundary if there is one strictly inside. */
 function halfway(start: number, end: number): number {
   const middle = Math.floor((start + end) / 2 / TWO_MIB) * TWO_MIB;
   return middle > start ? middle : (start + end) / 2;

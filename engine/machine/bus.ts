@@ -1,6 +1,6 @@
 /**
- * The board's two buses. Absent ports and unmapped memory read all ones and swallow writes, as on a PC; what no memslot and
- * no device answers is counted as a hole.
+ * The board's two buses. Absent ports and unmapped memory read as all ones and ignore writes, as on a PC. An access to memory that no memslot and no
+ * device answers is counted as a hole.
  */
 import type { BusDevice } from '../devices/bus';
 
@@ -15,7 +15,7 @@ const PORTS = 0x10000;
 /** 64 Ki I/O ports. */
 export class PortBus {
   private readonly ranges: PortRange[] = [];
-  /** Per port: 1 + index into ranges, 0: nothing there. */
+  /** Per port: 1 + index into ranges; 0: no device. */
   private readonly owner = new Uint8Array(PORTS);
 
   attach(device: BusDevice, start: number, length: number): void {
@@ -29,7 +29,7 @@ export class PortBus {
     this.owner.fill(this.ranges.length, start, start + length);
   }
 
-  /** size 1, 2 or 4; an unsigned 32-bit number. An access that runs past the device's last port reaches bytes one by one. */
+  /** size 1, 2 or 4; returns an unsigned 32-bit number. An access beyond the device's last port reads byte by byte. */
   read(port: number, size: number): number {
     const range = this.rangeOf(port);
     if (range && port + size <= range.start + range.length) return range.device.read(port - range.start, size);
@@ -64,23 +64,23 @@ export class PortBus {
 
 export interface MmioRegion {
   name: string;
-  /** gpa, bytes; half-open. A guest can move a local APIC's page: where ranges overlap, the one that was attached first answers. */
+  /** gpa, bytes; half-open. A guest can move a local APIC's page: if ranges overlap, the device attached first answers. */
   readonly start: number;
   readonly end: number;
-  /** Asked at each access: a local APIC is the accessing vCPU's own, and may be switched off. */
+  /** Checked at each access: a local APIC belongs to the accessing vCPU, and may be switched off. */
   device(): BusDevice | undefined;
 }
 
-/** Memory-mapped devices, below the memslots: a gpa that a slot maps never gets here but for writes to READONLY slots. */
+/** Memory-mapped devices. Memslots take precedence: only writes to READONLY slots reach this bus. */
 export class MmioBus {
   private readonly list: MmioRegion[] = [];
-  /** Accesses that nothing answered. */
+  /** Accesses without a memslot or device. */
   holes = 0;
-  /** Told of each hole: gpa and size in bytes. */
+  /** Called for each hole: gpa and size in bytes. */
   onHole: (gpa: number, size: number, write: boolean) => void = () => {};
 
   constructor(
-    /** Is the gpa mapped by a memslot? Then a write that came here was to a READONLY one and is dropped. */
+    /** Does a memslot map the gpa? Then the write was to a READONLY one and is dropped. */
     private readonly mapped: (gpa: number) => boolean,
   ) {}
 
@@ -110,7 +110,7 @@ export class MmioBus {
     else if (!this.mapped(gpa)) this.hole(gpa, size, true);
   }
 
-  /** A 64-bit access that no device answers is one hole, not two. */
+  /** A 64-bit access without a device is one hole, not two. */
   answers(gpa: number): boolean {
     return this.find(gpa)?.device() !== undefined;
   }

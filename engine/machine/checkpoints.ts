@@ -1,7 +1,7 @@
 /**
- * Checkpoints: the state without RAM, and the pages of host memory that changed since the one before. Distances grow with age: where there are
- * too many, the one that is missed least is joined with the next. Those ahead of a machine that went back stay: a machine that gets the same
- * inputs again comes through the same states, and can be put on as well as back.
+ * Checkpoints: the state without RAM, and the pages of host memory that changed since the previous one. Distances grow with age: if there are too
+ * many, the most dispensable one is merged into the next. Checkpoints ahead of a machine that went back stay: with the same inputs it passes through
+ * the same states, so it can be restored forwards as well.
  */
 import type { CoreExports } from '../abi/core';
 import {
@@ -21,9 +21,9 @@ import type { CheckpointInfo, CheckpointOptions, MachineCheckpoints, MachineStat
 import type { HostMemory, HostRange } from './host-memory';
 import { captureRam, captureStill, restoreStill, type StateParts } from './state';
 
-/** More would be no help: a step between two is a second's work at most. */
+/** More would not help: from any checkpoint to the next takes at most a second. */
 const MOST = 48;
-/** Between two checkpoints passes so many times what the first of them took. */
+/** Time between two checkpoints, as a multiple of what the first of them took. */
 const REST = 19;
 
 interface Pages {
@@ -38,10 +38,10 @@ interface Checkpoint {
   run: RunState;
   timeline: Timeline;
   ranges: readonly HostRange[];
-  /** How many accesses fell into a hole until then. */
+  /** Accesses that had hit a hole by then. */
   holes: number;
   state: Omit<MachineState, 'ram'>;
-  /** Of each vCPU, what lies behind its record: TLB, its log and filters. */
+  /** For each vCPU, what lies behind its record: TLB, its log and filters. */
   caches: Uint8Array[][];
   pages: Pages;
 }
@@ -51,20 +51,20 @@ export interface CheckpointContext {
   guest: string;
   host: HostMemory;
   core: CoreExports;
-  /** The core's, for checkpoints. Windows that it drops are not counted among those that a commit drops. */
+  /** The core's functions for checkpoints. Windows that they drop do not count as dropped by a commit. */
   trackWrites(on: 0 | 1): void;
   position(): Position;
   run(): RunState;
-  /** The machine was put there; it stands, or has ended. */
+  /** The machine was restored: it is paused, or has ended. */
   rewound(run: 'paused' | 'shutdown' | 'internal-error'): void;
 }
 
-/** Parts of a vCPU's block that are its own and no record. Windows and their notes are made anew. */
+/** Parts of a vCPU's block beside the record that must be kept. Windows and their notes are rebuilt. */
 const CACHES: readonly [number, number][] = [
   [VCPU_RECORD_SIZE, VCPU_TLB_NOTES],
   [VCPU_TLB, VCPU_WINDOWS],
 ];
-/** The same of a guest under SVM. */
+/** The same for a guest under SVM. */
 const GUEST_CACHES: readonly [number, number][] = [
   [VCPU_GUEST_CONTEXT, VCPU_GUEST_CONTEXT + VCPU_TLB_NOTES],
   [VCPU_GUEST_CONTEXT + VCPU_TLB, VCPU_GUEST_CONTEXT + VCPU_WINDOWS],
@@ -76,9 +76,9 @@ export class Checkpoints implements MachineCheckpoints {
   private due: number | undefined;
   private options: CheckpointOptions | undefined;
   private kept: Checkpoint[] = [];
-  /** The core's bits are of pages that changed since this one. */
+  /** The core's bits mark pages that changed since this checkpoint. */
   private base = 0;
-  /** None is taken by itself before, ms. */
+  /** Earliest time of the next automatic checkpoint, ms. */
   private notBefore = Number.NEGATIVE_INFINITY;
 
   constructor(private readonly context: CheckpointContext) {}
@@ -95,7 +95,7 @@ export class Checkpoints implements MachineCheckpoints {
     return this.kept.map(({ position, mark, pages }) => ({ position, mark, bytes: pages.bytes.length }));
   }
 
-  /** So many instructions have run: takes one if it is due, and the last is paid for. */
+  /** This many instructions have run: takes a checkpoint if one is due and the last is paid for. */
   passed(instructions: number): void {
     const { due, muted, options } = this;
     if (due === undefined || instructions < due || muted) return;
@@ -178,7 +178,7 @@ export class Checkpoints implements MachineCheckpoints {
     return cpu?.includes('svm') ? [...CACHES, ...GUEST_CACHES] : CACHES;
   }
 
-  /** Each page as the last checkpoint that is kept has it. Code that did not change stays decoded. */
+  /** Restores each page as in the latest kept checkpoint that has it. Code that did not change stays decoded. */
   private revert(pages: ReadonlySet<number>): void {
     const { host, core } = this.context;
     for (const page of pages) {
@@ -231,7 +231,7 @@ export class Checkpoints implements MachineCheckpoints {
     while (kept.length > 2 && total() > this.options!.bytes) this.join(kept.length > 8 ? this.leastMissed() : 0);
   }
 
-  /** The one whose neighbours are nearest to each other for their age; neither the first nor the last. */
+  /** The checkpoint whose neighbours are closest for their age; neither the first nor the last. */
   private leastMissed(): number {
     const { kept } = this;
     const at = (index: number): number => kept[index]!.position.instructions;
@@ -245,7 +245,7 @@ export class Checkpoints implements MachineCheckpoints {
     return best;
   }
 
-  /** The checkpoint goes; the next one has its pages too. */
+  /** Drops the checkpoint; the next one takes over its pages. */
   private join(index: number): void {
     const [gone] = this.kept.splice(index, 1);
     const next = this.kept[index]!;

@@ -1,10 +1,10 @@
 /**
- * Guest time for devices. It is derived from retired instructions (the vCPU record says how), so timers fire at exact
- * instruction counts and a run can be repeated. Nothing here reads a wall clock.
+ * Guest time for devices. It is derived from retired instructions (see the vCPU record), so timers fire at exact instruction counts and a run can be
+ * repeated. Nothing here reads a wall clock.
  */
 import type { Timer, VirtualClock } from '../devices/bus';
 
-/** The record that guest time is read from: that of the vCPU that runs, or of vCPU 0 between slices. */
+/** The record that holds guest time: that of the running vCPU, or of vCPU 0 between slices. */
 export interface TimeSource {
   /** ns of guest time */
   now(): number;
@@ -49,7 +49,7 @@ export class Clock implements VirtualClock {
     return this.earliest;
   }
 
-  /** Fires what is due at `now`, in order of expiry; equal ones in order of creation. A timer may set itself again. */
+  /** Fires timers that are due at `now`, in order of expiry, then of creation. A timer may rearm itself. */
   fireDue(now: number): void {
     while (this.earliest !== undefined && this.earliest <= now) {
       const due = this.timers.find((timer) => timer.at === this.earliest)!;

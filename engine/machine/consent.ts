@@ -1,32 +1,32 @@
 /**
- * Memory that the guest counts on, and what a change set would take from under it unasked. Linux keeps what it has taken until it is asked
- * for it (device_move, device_del); a guest that follows the hotplug registers, as memlab does, minds only what its vCPUs stand on.
+ * Memory that the guest uses and that a change set would remove without asking. Linux keeps memory that it has onlined until it is asked for it
+ * (device_move, device_del); a guest that follows the hotplug registers, as memlab does, needs only what its vCPUs run from.
  */
 import type { MemoryRegion } from '../memory/types';
 import type { StagedEdit, Unasked } from './api';
 
 const READ_ONLY = 2;
 
-/** One run of guest memory whose contents the guest expects where they are. Bytes. */
+/** A run of guest memory whose contents the guest expects there. Bytes. */
 export interface Counted {
   gpa: number;
   size: number;
   hva: number;
   /** "dimm1", "ram.a", "the code that vCPU 0 runs" */
   name: string;
-  /** id of the DIMM that it is the whole of */
+  /** id of the DIMM, if this is all of it */
   dimm?: string;
 }
 
-/** gpa -> hva, or where host memory was or will be: the same bytes. */
+/** The layout before and after a commit. */
 export interface Layouts {
   now: readonly MemoryRegion[];
   then: readonly MemoryRegion[];
-  /** Host memory whose contents a commit carries elsewhere. */
+  /** Where the commit moves the contents of this hva; the hva itself if it does not. */
   carried(hva: number): number;
 }
 
-/** Which entry takes what: at most one of each piece of memory that is counted on. `entryOf`: the entry that names a slot. */
+/** Which entry removes what: at most one result per piece of memory in use. `entryOf`: the entry that names a slot. */
 export function unaskedIn(
   counted: readonly Counted[],
   layouts: Layouts,
@@ -73,13 +73,13 @@ const over = (layout: readonly MemoryRegion[], { gpa, size }: Counted): MemoryRe
 const at = (regions: readonly MemoryRegion[], gpa: number): MemoryRegion | undefined =>
   regions.find((region) => region.guestPhysAddr <= gpa && gpa < endOf(region));
 
-/** Where one of the regions begins or ends: between two of these nothing changes. */
+/** Addresses where one of the regions begins or ends: nothing changes between two of them. */
 function cuts({ gpa, size }: Counted, regions: readonly MemoryRegion[]): number[] {
   const edges = regions.flatMap((region) => [region.guestPhysAddr, endOf(region)]).filter((edge) => edge > gpa && edge < gpa + size);
   return [...new Set([gpa, ...edges])].sort((a, b) => a - b);
 }
 
-/** For the monitor: a line each. */
+/** For the monitor: one line each. */
 export const warningLines = (unasked: readonly Unasked[]): string => unasked.map((each) => `${warningOf(each)}\n`).join('');
 
 export function warningOf({ slot, name, gpa, how, ask }: Unasked): string {

@@ -1,4 +1,4 @@
-/** Loads core.wasm over the machine's host memory and joins its imports with the board. */
+/** Loads core.wasm over the machine's host memory and connects its imports to the board. */
 import type { CoreExports, CoreImports } from '../abi/core';
 import { LOG_ABSENT, LOG_EXCEPTION, LOG_MSR, LOG_TRIPLE, LOG_UNIMPLEMENTED } from '../abi/exits';
 import { MAX_VCPUS, VCPU_BASE, VCPU_BLOCK_SIZE, VCPU_MAILBOX } from '../abi/layout';
@@ -11,7 +11,7 @@ import type { MmioBus, PortBus } from './bus';
 import type { HostMemory } from './host-memory';
 import type { Vcpu } from './vcpu';
 
-/** What the core's imports reach. Filled by the composition root before the first instruction runs. */
+/** The machine behind the core's imports. The composition root fills it before the first instruction runs. */
 export interface CoreWiring {
   lookup(vcpu: number, gfn: number, asId: number): number;
   markDirty(vcpu: number, gfn: number, asId: number): void;
@@ -24,13 +24,13 @@ export interface CoreWiring {
   /** An x87 error that is reported outside the processor. */
   ferr(): void;
   log(text: string): void;
-  /** Told of each exception that is delivered, while `traceExceptions` asks for it. */
+  /** Called for each exception that is delivered, while `traceExceptions` is on. */
   exception(vcpu: number, vector: number, error: number): void;
 }
 
 /** Index in host.words of the low half of the vCPU's mailbox; the high half follows. */
 const mailbox = (vcpu: number): number => (VCPU_BASE + vcpu * VCPU_BLOCK_SIZE + VCPU_MAILBOX) >>> 2;
-/** Repeated reports of one kind stop here, so that a guest that probes in a loop does not drown the log. */
+/** Repeated reports of one kind stop here, so that a guest that probes in a loop does not flood the log. */
 const LOG_LIMIT = 200;
 
 export async function loadCore(
@@ -53,8 +53,8 @@ export async function loadCore(
 }
 
 /**
- * At once where that is allowed: it takes some milliseconds. Node, as long as nothing else keeps its event loop alive, does not go on from an
- * asynchronous compilation before all work of its other threads is done, and the interpreter's optimisation is such work (engine/cpu/warm-up.ts).
+ * Compiles synchronously where that is allowed: it takes some milliseconds. Node with nothing else on its event loop resumes after an asynchronous
+ * compilation only when all work of its other threads is done, which includes optimising the interpreter (engine/cpu/warm-up.ts).
  */
 async function instantiate(
   core: Uint8Array<ArrayBuffer> | WebAssembly.Module,
@@ -63,7 +63,7 @@ async function instantiate(
   try {
     return new WebAssembly.Instance(core instanceof WebAssembly.Module ? core : new WebAssembly.Module(core), imports);
   } catch (error) {
-    // A browser's main thread compiles only small modules at once.
+    // A browser's main thread may compile only small modules synchronously.
     if (!(error instanceof RangeError)) throw error;
     const module = core instanceof WebAssembly.Module ? core : await WebAssembly.compile(core);
     return WebAssembly.instantiate(module, imports);
@@ -89,7 +89,7 @@ function coreImports(host: HostMemory, wiring: CoreWiring, jit: Jit | undefined)
         return;
       }
       const low = mmio.read(gpa, 4);
-      // The second half of an unanswered access is not a second hole.
+      // The second half of an access does not count as a second hole.
       const high = mmio.answers(gpa + 4) ? mmio.read(gpa + 4, 4) : 0xffffffff;
       host.words[mailbox(vcpu)] = low;
       host.words[mailbox(vcpu) + 1] = high;

@@ -61,14 +61,14 @@ const FEATURES: Readonly<Record<string, readonly [word: number, bits: number]>> 
 const SVM_FEATURES = new Set(['svm', 'npt', 'nrip-save', 'flushbyasid', 'decodeassists']);
 
 export interface CpuModel {
-  /** As it is shown and saved: `lab64-svm,-npt`, without what makes no difference. */
+  /** As shown and saved: `lab64-svm,-npt`, without flags that change nothing. */
   name: string;
   number: number;
   /** CPUID bits that are hidden, CPUID_HIDDEN_WORDS words. */
   hidden: readonly number[];
 }
 
-/** QEMU's other names: `sse4_1`, `feature=off`. */
+/** Alternative spellings in QEMU: `sse4_1`, `feature=off`. */
 function feature(item: string): { name: string; on: boolean } | undefined {
   const flagged = /^([+-])(.+)$/.exec(item);
   const assigned = /^([^=]+)=(on|off)$/.exec(item);
@@ -76,7 +76,7 @@ function feature(item: string): { name: string; on: boolean } | undefined {
   return name === undefined ? undefined : { name, on: flagged?.[1] === '+' || assigned?.[2] === 'on' };
 }
 
-/** Throws a MachineError that names what is wrong, and what could stand there. */
+/** Throws a MachineError that names what is wrong, and the allowed values. */
 export function parseCpu(text: string = DEFAULT_CPU): CpuModel {
   const [model = '', ...items] = text.split(',');
   const found = Object.hasOwn(MODELS, model) ? MODELS[model] : undefined;
@@ -101,7 +101,7 @@ export function parseCpu(text: string = DEFAULT_CPU): CpuModel {
   return { name: [model, ...names.map((name) => `-${name}`)].join(','), number: found.number, hidden };
 }
 
-/** Makes a vCPU this model, before its reset. */
+/** Gives a vCPU this model. Call it before the vCPU's reset. */
 export function putCpuModel(vcpu: Vcpu, { number, hidden }: CpuModel): void {
   vcpu.setU32(VCPU_CPU_MODEL, number);
   for (const [word, bits] of hidden.entries()) vcpu.setU32(VCPU_CPUID_HIDDEN + word * 4, bits);

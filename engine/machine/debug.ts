@@ -23,7 +23,7 @@ export interface DebugParts {
 
 export class Debugging implements MachineDebug {
   onHit: ((stop: WatchStop) => string | undefined) | undefined;
-  /** The hit that stopped the machine last. */
+  /** The hit that last stopped the machine. */
   lastStop: { stop: WatchStop; text: string } | undefined;
   private holes = false;
   private readonly holeHits: WatchHit[] = [];
@@ -82,7 +82,7 @@ export class Debugging implements MachineDebug {
     if (state) core.stateChanged(index);
   }
 
-  /** The core came back because of watches, or it may be that a hole was met. True: the machine stops. */
+  /** The core returned because of a watch, or a hole may have been hit. True: the machine stops. */
   private met(vcpu: Vcpu): boolean {
     const hits = [...this.takeHits(), ...this.holeHits.splice(0)];
     if (hits.length === 0) return false;

@@ -1,4 +1,4 @@
-/** Constructs the board's devices, joins their interrupt lines and puts them on the buses. */
+/** Constructs the board's devices, connects their interrupt lines and attaches them to the buses. */
 import * as abi from '../abi/vcpu';
 import { ApicBus } from '../devices/apic-bus';
 import type { BusDevice, DeviceState, IrqLine } from '../devices/bus';
@@ -35,11 +35,11 @@ export interface BoardOptions {
   rtcStart: number;
   debugExitPort?: number;
   debugExitSize?: number;
-  /** What sits on the virtio-mmio bus; default: nothing. */
+  /** Devices on the virtio-mmio bus; default: none. */
   virtio?: readonly PlacedVirtio[];
 }
 
-/** What virtio devices do to the machine. */
+/** What virtio devices can do with the machine. */
 export interface VirtioHooks {
   memory: GuestMemory;
   plug(id: string, range: MemRange): MemOutcome;
@@ -62,7 +62,7 @@ export interface BoardContext {
   resetVcpu(index: number): void;
   startVcpu(index: number, vector: number): void;
   serialOutput(byte: number): void;
-  /** The serial line takes input again. */
+  /** The serial line accepts input again. */
   serialRoom?(): void;
   debugOutput(byte: number): void;
   powerOff(): void;
@@ -71,10 +71,10 @@ export interface BoardContext {
   virtio: VirtioHooks;
 }
 
-/** Snapshots from before these were on the board do not have them: nothing has happened to them then. */
+/** Snapshots from before these devices existed lack their states: they are as after power-on then. */
 const NEWCOMERS: ReadonlySet<string> = new Set(['port92', 'reset-control', 'coprocessor-error']);
 
-/** ISA interrupts reach the 8259s and the I/O APIC; the timer's pin there is 2, as on every PC. */
+/** ISA interrupts reach the 8259s and the I/O APIC; the timer uses pin 2 there, as on every PC. */
 const TIMER_PIN = 2;
 
 export class Board {
@@ -91,7 +91,7 @@ export class Board {
   private readonly mems = new Map<string, VirtioMem>();
   private readonly transports = new Map<string, { configChanged(): void }>();
   private readonly interrupts = new Map<string, number>();
-  /** Everything with state or a reset, under the name that snapshots use, in a fixed order. */
+  /** Everything with state or a reset, under its name in snapshots, in a fixed order. */
   private readonly all = new Map<string, Pick<BusDevice, 'reset' | 'save' | 'check' | 'restore'>>();
 
   constructor(
@@ -186,7 +186,7 @@ export class Board {
     return Object.fromEntries([...this.all].map(([name, device]) => [name, device.save()]));
   }
 
-  /** Throws an Error that names device and field where `restore` could not take these states. Changes nothing. */
+  /** Throws an Error that names device and field if `restore` could not take these states. Changes nothing. */
   check(states: unknown): Record<string, DeviceState> {
     if (typeof states !== 'object' || states === null) throw new Error('devices: must be an object');
     for (const name of Object.keys(states)) if (!this.all.has(name)) throw new Error(`no device '${name}' on this board`);
@@ -306,7 +306,7 @@ export class Board {
     };
   }
 
-  /** A pin of the I/O APIC that no 8259 knows. */
+  /** A pin of the I/O APIC that has no 8259 input. */
   private pin(name: string, pin: number): IrqLine {
     const line = this.ioapic.line(pin);
     let level = 0;

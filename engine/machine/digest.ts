@@ -1,4 +1,4 @@
-/** SHA-256 over the whole state of a machine: equal machines, equal digests; a different byte anywhere, another digest. */
+/** SHA-256 over the whole state of a machine: equal machines have equal digests, and any different byte changes it. */
 import { PAGE_SIZE } from '../abi/layout';
 import type { HostMemory, HostRange } from './host-memory';
 import { hvaInDigest } from './saved-hvas';
@@ -8,8 +8,8 @@ import { sha256, sha256Hex } from './sha256';
 const CHUNK = 4 * 0x100000;
 
 /**
- * `records`: the vCPUs'. `state`: devices and layout, as JSON values; the order of keys means nothing. RAM is every range of host
- * memory; zero pages cost a scan and nothing else. The machine must not run until this is done.
+ * `records`: the vCPUs'. `state`: devices and layout, as JSON values; the order of keys does not matter. RAM is every range of host memory; zero
+ * pages only cost a scan. The machine must not run until this is done.
  */
 export async function digestOf(host: HostMemory, records: readonly Uint8Array[], state: object): Promise<string> {
   const parts = await Promise.all([...records, new TextEncoder().encode(canonical(state))].map(sha256));
@@ -26,7 +26,7 @@ export async function digestOf(host: HostMemory, records: readonly Uint8Array[],
   return sha256Hex(all);
 }
 
-/** The pages of [start, end) that are not zero, each behind its hvaInDigest; nothing at all when all are zero. */
+/** The nonzero pages of [start, end), each after its hvaInDigest; nothing if all are zero. */
 function packPages(host: HostMemory, range: HostRange, start: number, end: number): Uint8Array<ArrayBuffer> {
   const pages: number[] = [];
   for (let page = start; page < end; page += PAGE_SIZE) if (!isZeroPage(host.words, page)) pages.push(page);

@@ -1,6 +1,6 @@
 /**
- * Where memory devices may lie: the window for them, the multiples of 128 MiB, free places and the nearest one to a wish. QEMU's rules, order
- * of checks and error texts (hw/mem/memory-device.c as of 7.2), with a window of two ranges because this board also plugs below 4 GiB.
+ * Where memory devices may be placed: their window, the multiples of 128 MiB, free places and the nearest one to a wish. QEMU's rules, order of
+ * checks and error texts (hw/mem/memory-device.c as of 7.2), but with a window of two ranges because this board also plugs below 4 GiB.
  */
 import type { MemslotEngine } from '../memory/index';
 import type { Memslot } from '../memory/types';
@@ -9,11 +9,11 @@ import { FOUR_GIB, PCI_HOLE_START } from './board';
 
 const PAGE = 4096;
 const MIB = 0x100000;
-/** What QEMU demands of address and size of a DIMM on x86. */
+/** QEMU's required multiple for address and size of a DIMM on x86. */
 const GRANULARITY = 2 * MIB;
 /**
- * Linux on x86-64 takes hotplugged memory in blocks of this size, at multiples of it, and refuses the rest without a word to the host
- * (memory_block_size_bytes). So places that are chosen here are always good for it, whatever the guest, and what a Linux is given is held to it.
+ * Linux on x86-64 takes hotplugged memory in blocks of this size, at multiples of it, and silently refuses anything else (memory_block_size_bytes).
+ * So addresses chosen here always suit Linux, whatever the guest is, and DIMMs for a Linux must be such blocks.
  */
 export const LINUX_MEMORY_BLOCK = 128 * MIB;
 
@@ -22,7 +22,7 @@ export interface Range {
   end: number;
 }
 
-/** A DIMM's memory: where it is mapped, and from where. Bytes. */
+/** A DIMM's memory: where it is mapped, and its host memory. Bytes. */
 interface Mapped {
   addr: number;
   hva: number;
@@ -39,7 +39,7 @@ export interface PlacementContext {
 }
 
 export class DimmPlacement {
-  /** Places in the window that other memory devices keep, mapped or not. */
+  /** Places in the window that other memory devices reserve, mapped or not. */
   private readonly reserved: (Range & { id: string })[] = [];
 
   constructor(private readonly context: PlacementContext) {}
@@ -57,19 +57,19 @@ export class DimmPlacement {
     return ranges.filter((range) => range.start < range.end);
   }
 
-  /** Room that devices keep, mapped or not. */
+  /** Memory reserved by devices, mapped or not. */
   get kept(): readonly (Range & { id: string })[] {
     return this.reserved;
   }
 
-  /** Room in the window for a memory device that maps it by itself; gpa. */
+  /** Room in the window for a memory device that maps it itself; gpa. */
   reserve(id: string, size: number, wanted: number | undefined): number {
     const start = this.choose(size, wanted, undefined);
     this.reserved.push({ id, start, end: start + size });
     return start;
   }
 
-  /** A place for a device of `size` bytes: `addr` (gpa), or the first free one. MachineError when there is none, or that one will not do. */
+  /** A place for a device of `size` bytes: `addr` (gpa), or the first free one. MachineError if there is none or `addr` cannot be used. */
   choose(size: number, addr: number | undefined, block: number | undefined): number {
     const total = this.context.maxmem - this.context.ram;
     const used = [...this.context.plugged(), ...this.reserved.map(({ start, end }) => ({ size: end - start }))].reduce(
@@ -93,8 +93,8 @@ export class DimmPlacement {
   }
 
   /**
-   * QEMU's multiples, or the guest's own where they are coarser: QEMU plugs what the guest then refuses without a word to anyone. Every reason
-   * at once, with the nearest size and the nearest free address.
+   * QEMU's multiples, or the guest's own if they are coarser: QEMU plugs what the guest then refuses silently. Names all reasons at once, with the
+   * nearest size and the nearest free address.
    */
   private checkMultiples(size: number, addr: number | undefined, block: number | undefined, self?: Mapped): void {
     const step = stepOf(block);
@@ -123,13 +123,13 @@ export class DimmPlacement {
     throw refuse(`address range conflicts with ${dimm ? `memory device id='${dimm.id}'` : `memslot ${other.slot}`}`);
   }
 
-  /** `nearestPlace` as the end of a refusal; '' where there is none. */
+  /** `nearestPlace` as the end of a refusal; '' if there is none. */
   private advice(addr: number, size: number, step: number, self?: Mapped): string {
     const place = this.nearestPlace(addr, size, step, self);
     return place === undefined ? '' : ` (nearest address: ${hex(place)})`;
   }
 
-  /** The free place for `size` bytes nearest to `addr`, a multiple of `step`; for a DIMM that is to move, another than where it is. */
+  /** The free place for `size` bytes nearest to `addr`, a multiple of `step`. For a DIMM that will move, its current place is excluded. */
   private nearestPlace(addr: number, size: number, step: number, self?: Mapped): number | undefined {
     let best: number | undefined;
     for (const { start, end } of this.window()) {
@@ -173,20 +173,20 @@ export class DimmPlacement {
     return this.reserved.find((range) => range.start < end && start < range.end);
   }
 
-  /** A memslot that maps other memory than that of `self` in [start, end). */
+  /** A memslot in [start, end) that maps memory other than that of `self`. */
   private firstOverlap(start: number, end: number, self?: Mapped): Memslot | undefined {
     return this.context.engine.memslots().find((slot) => {
       const gpa = slot.baseGfn * PAGE;
       if (gpa >= end || start >= gpa + slot.npages * PAGE) return false;
       if (!self) return true;
-      // Of the part that lies in the way, the hvas: are there others than those of `self`?
+      // The hvas of the overlapping part: does it contain any that do not belong to `self`?
       const from = slot.userspaceAddr + Math.max(0, start - gpa);
       const to = slot.userspaceAddr + Math.min(slot.npages * PAGE, end - gpa);
       return from < self.hva || to > self.hva + self.size;
     });
   }
 
-  /** MachineError where the DIMM cannot move to `addr`. */
+  /** MachineError if the DIMM cannot move to `addr`. */
   checkMove(dimm: Mapped, addr: number, block: number | undefined): void {
     this.checkMultiples(dimm.size, addr, block, dimm);
     this.checkAddress(addr, dimm.size, block, dimm);
@@ -198,12 +198,12 @@ export class DimmPlacement {
   }
 }
 
-/** What size and address of a DIMM must be multiples of. */
+/** Size and address of a DIMM must be multiples of this. */
 export function stepOf(block: number | undefined): number {
   return Math.max(GRANULARITY, block ?? 0);
 }
 
-/** Guest addresses that a slot maps to other memory than that of `self`. */
+/** Guest addresses that a slot maps to memory other than that of `self`. */
 function rangesBeside({ baseGfn, npages, userspaceAddr: hva }: Memslot, self: Mapped | undefined): Range[] {
   const [start, end] = [baseGfn * PAGE, (baseGfn + npages) * PAGE];
   if (!self || hva >= self.hva + self.size || self.hva >= hva + end - start) return [{ start, end }];

@@ -1,6 +1,6 @@
 /**
- * pc-dimm devices and how guest and host agree about them: plug, unplug, eject, _OST, and our move. QEMU's order of checks and error texts
- * (hw/mem/pc-dimm.c as of 7.2). Where they may lie is in dimm-placement.ts.
+ * pc-dimm devices, and the protocol with the guest about them: plug, unplug, eject, _OST, and our move. QEMU's order of checks and error texts
+ * (hw/mem/pc-dimm.c as of 7.2). Placement: dimm-placement.ts.
  */
 import type { MemoryHotplug } from '../devices/memhp';
 import type { MemslotEngine } from '../memory/index';
@@ -19,7 +19,7 @@ import type { Backends, Rehost } from './backends';
 import { DimmPlacement, stepOf } from './dimm-placement';
 import { unmapParts } from './partial-slots';
 
-/** QEMU's words, its slip included. */
+/** QEMU's text, including its mistake. */
 const NO_DIMM_SLOTS = "no slots where allocated, please specify the 'slots' option";
 
 const PAGE = 4096;
@@ -44,18 +44,18 @@ export interface PlugOptions {
 
 export interface DimmHooks {
   changed(): void;
-  /** MachineError while the layout may not be changed from outside the guest. */
+  /** MachineError while the layout must not change from outside the guest. */
   editable(): void;
-  /** The guest has something to look at. */
+  /** Notifies the guest: there is something to check. */
   wake(): void;
   qmp(event: QmpEvent, data: Record<string, unknown>): void;
-  /** The guest should look at its DIMMs again. */
+  /** The guest should check its DIMMs again. */
   rescan(): void;
-  /** The guest takes memory only in blocks of so many bytes; undefined: it does not care. */
+  /** The guest takes memory only in blocks of this many bytes; undefined: any size. */
   guestBlock(): number | undefined;
-  /** The guest is about to cause a commit: a commit that is under way is completed first. */
+  /** The guest is about to cause a commit: completes a commit that is under way first. */
   settle(): void;
-  /** Runs a commit, and lets it be known that it is made through the device. */
+  /** Runs a commit, and records that it is made through the device. */
   through<T>(device: DeviceCommit, commit: () => T): T;
 }
 
@@ -63,20 +63,20 @@ interface PluggedDimm extends Dimm {
   /** QOM path */
   path: string;
   hva: number;
-  /** What the guest could last see of it: a commit that changes it notifies the guest. */
+  /** The state of the DIMM that the guest could last see: a commit that changes it notifies the guest. */
   seen: string;
-  /** gpa where it is plugged in again when the guest has given it back. */
+  /** gpa where it is plugged in again once the guest has given it back. */
   moveTo?: number;
-  /** gpa where it was before a move, until the guest has taken it at its new place. */
+  /** gpa before a move, until the guest has taken it at its new address. */
   movedFrom?: number;
 }
 
 export class Dimms implements MachineDimms {
   private readonly plugged: PluggedDimm[] = [];
   private anonymous = 0;
-  /** A DIMM on its way: ejected, and not yet plugged in at its new place. */
+  /** A DIMM that moves: ejected, and not yet plugged in at its new address. */
   private ejected: PluggedDimm | undefined;
-  /** The commit that is running comes from here and notifies the guest by itself. */
+  /** The running commit was started here, so the guest is notified already. */
   private own = false;
   readonly placement: DimmPlacement;
 
@@ -84,7 +84,7 @@ export class Dimms implements MachineDimms {
     private readonly config: DimmConfig,
     private readonly engine: MemslotEngine,
     private readonly backends: Backends,
-    /** Set by the composition root: device and DIMMs need each other. */
+    /** Set by the composition root, since device and DIMMs need each other. */
     private readonly memhp: () => MemoryHotplug,
     private readonly hooks: DimmHooks,
   ) {
@@ -127,7 +127,7 @@ export class Dimms implements MachineDimms {
     return dimm;
   }
 
-  /** Asks the guest. Asking again while it thinks is silently accepted, as in QEMU. */
+  /** Asks the guest. A second request before it responds is silently accepted, as in QEMU. */
   unplug(id: string): void {
     this.hooks.editable();
     this.askBack(this.find(id));
@@ -142,8 +142,8 @@ export class Dimms implements MachineDimms {
   }
 
   /**
-   * Asks the guest to give the DIMM back and plugs it in again at `addr` (gpa, bytes) when it did: DEVICE_MOVED. Where the guest
-   * refuses, the DIMM stays where it is: MEM_UNPLUG_ERROR. The contents stay in any case.
+   * Asks the guest to give back the DIMM and plugs it in again at `addr` (gpa, bytes) once it did: DEVICE_MOVED. If the guest refuses, the DIMM stays
+   * where it is: MEM_UNPLUG_ERROR. The contents are kept in any case.
    */
   move(id: string, addr: number): void {
     this.hooks.editable();
@@ -154,14 +154,14 @@ export class Dimms implements MachineDimms {
     this.hooks.wake();
   }
 
-  /** MachineError where `move` would refuse. */
+  /** MachineError if `move` would refuse. */
   private checkMove(id: string, addr: number): void {
     const dimm = this.find(id);
     if (dimm.pendingUnplug) throw new MachineError(`Device '${id}' is already being given back by the guest`);
     this.placement.checkMove(dimm, addr, this.hooks.guestBlock());
   }
 
-  /** Why a DIMM cannot be moved there, and the nearest address where it can. */
+  /** Why a DIMM cannot be moved there, and the nearest address where it can be. */
   moveRefusal(id: string, addr: number): { refusal?: string; nearest?: number } {
     const refusal = this.refusalAt(id, addr);
     if (refusal === undefined) return {};
@@ -179,7 +179,7 @@ export class Dimms implements MachineDimms {
     }
   }
 
-  /** DIMMs that the guest has taken, where it believes them to be. */
+  /** DIMMs that the guest has taken, at the addresses where it sees them. */
   taken(): readonly (Dimm & { hva: number })[] {
     return this.plugged.filter(({ slot }) => {
       const { enabled, inserting, ostStatus } = this.memhp().status(slot);
@@ -188,8 +188,8 @@ export class Dimms implements MachineDimms {
   }
 
   /**
-   * For the hotplug registers: where the DIMM in `slot` is mapped now; undefined while its first byte is not mapped. One that is asked back is
-   * there in any case: a guest that lost sight of it could not give it back.
+   * For the hotplug registers: where the DIMM in `slot` is mapped; undefined while its first byte is not mapped. A DIMM with a pending unplug request
+   * is always present: otherwise the guest could not give it back.
    */
   mapped(slot: number): { base: number; length: number; node: number } | undefined {
     const dimm = this.plugged.find((d) => d.slot === slot);
@@ -219,13 +219,13 @@ export class Dimms implements MachineDimms {
     return true;
   }
 
-  /** The guest reported about the DIMM in `slot`. */
+  /** The guest reported a status of the DIMM in `slot`. */
   ost(slot: number, source: number, status: number): void {
     const dimm = this.plugged.find((d) => d.slot === slot);
     const info = { ...(dimm ? named(dimm) : {}), source, status, slot: String(slot), 'slot-type': 'DIMM' };
     this.hooks.qmp('ACPI_DEVICE_OST', { info });
     if (this.ejected?.slot === slot || dimm?.movedFrom !== undefined) this.hooks.settle();
-    // Not before: the guest first makes sure that the DIMM is gone.
+    // Not earlier: the guest first makes sure that the DIMM is gone.
     if (this.ejected?.slot === slot && source === OST_EJECT) this.finishMove();
     if (dimm?.movedFrom !== undefined && source !== OST_EJECT) this.arrived(dimm, status);
     if (dimm && source === OST_EJECT && status !== OST_SUCCESS && status !== OST_EJECT_IN_PROGRESS) {
@@ -236,7 +236,7 @@ export class Dimms implements MachineDimms {
     }
   }
 
-  /** After a commit: did it change what the guest can see of a DIMM? */
+  /** After a commit: has it changed what the guest can see of a DIMM? */
   noticeCommit(): void {
     if (this.own) return;
     let changed = false;
@@ -248,7 +248,7 @@ export class Dimms implements MachineDimms {
     if (changed) this.hooks.rescan();
   }
 
-  /** The backend of a DIMM has its contents in other host memory now, or another backend has them. */
+  /** The contents of a DIMM's backend moved: to other host memory, or to another backend. */
   rehosted({ from, to, onto }: Rehost): void {
     for (const dimm of [...this.plugged, ...(this.ejected ? [this.ejected] : [])]) {
       if (dimm.hva !== from) continue;
@@ -259,7 +259,7 @@ export class Dimms implements MachineDimms {
     }
   }
 
-  /** After a machine reset: what was asked of the old guest is forgotten, the DIMMs stay. */
+  /** After a machine reset: drops requests to the old guest; the DIMMs stay. */
   noticeReset(): void {
     if (this.ejected) this.finishMove();
     for (const dimm of this.plugged) {
@@ -273,7 +273,7 @@ export class Dimms implements MachineDimms {
     return { anonymous, plugged: this.plugged.map(savedDimm), ejected: ejected ? savedDimm(ejected) : null };
   }
 
-  /** Takes the place of everything that is plugged; memslots and hotplug registers are restored by others. */
+  /** Replaces all plugged DIMMs. The caller restores memslots and hotplug registers. */
   restore({ anonymous, plugged, ejected }: SavedDimms): void {
     this.anonymous = anonymous;
     this.plugged.splice(0, this.plugged.length, ...plugged.map(pluggedDimm));
@@ -293,7 +293,7 @@ export class Dimms implements MachineDimms {
     return dimm;
   }
 
-  /** Plugs an ejected DIMM in at its new address; where that was taken meanwhile, at its old one. */
+  /** Plugs an ejected DIMM in at its new address or, if that was taken meanwhile, at its old one. */
   private finishMove(): void {
     const dimm = this.ejected!;
     this.ejected = undefined;
@@ -305,7 +305,7 @@ export class Dimms implements MachineDimms {
     } else this.rollBack(dimm, from, refused);
   }
 
-  /** The guest's word about a DIMM at its new address. One that it will not have there goes back to where it was. */
+  /** The guest's status for a DIMM at its new address. If the guest refuses it there, it goes back. */
   private arrived(dimm: PluggedDimm, status: number): void {
     const from = dimm.movedFrom!;
     delete dimm.movedFrom;
@@ -325,7 +325,7 @@ export class Dimms implements MachineDimms {
     this.hooks.changed();
   }
 
-  /** Why it cannot be at `addr`, or undefined when it is. */
+  /** Why it cannot be placed at `addr`, or undefined if it can. */
   private plugAgain({ id, memdev, slot, node, path }: PluggedDimm, addr: number): string | undefined {
     try {
       this.realize({ id, memdev, slot, node, addr }, this.backends.get(memdev)!, 'guest', path);
@@ -390,7 +390,7 @@ export class Dimms implements MachineDimms {
     return id;
   }
 
-  /** Its bytes leave every memslot, in one commit: the guest has given them back, or will not have them. What else a slot maps stays. */
+  /** Removes its bytes from all memslots in one commit: the guest has given them back, or has refused them. The rest of such slots stays. */
   private remove(dimm: PluggedDimm): boolean {
     const regions = unmapParts(this.engine, [{ start: dimm.hva, end: dimm.hva + dimm.size }]);
     return regions.length === 0 || this.commit(dimm, 'guest', () => this.engine.changeUserMemoryRegions(regions)).ok;
@@ -405,7 +405,7 @@ export class Dimms implements MachineDimms {
     }
   }
 
-  /** From the backend's first byte on, as long as guest addresses and backend offsets run in step. */
+  /** From the backend's first byte on, as long as guest addresses and backend offsets advance together. */
   private extent(dimm: PluggedDimm): { base: number; length: number } | undefined {
     const end = dimm.hva + dimm.size;
     const slots = this.engine.memslotsByHva(dimm.hva, end);
@@ -449,7 +449,7 @@ function hex(value: number): string {
   return `0x${value.toString(16)}`;
 }
 
-/** The answers of all, or one MachineError with the reason of each that throws one. */
+/** The results of all, or one MachineError with the reason of each call that throws one. */
 function everyReason<T extends Record<string, () => unknown>>(checks: T): { [K in keyof T]: ReturnType<T[K]> } {
   const reasons: string[] = [];
   const answers = Object.entries(checks).map(([name, check]) => {

@@ -1,6 +1,6 @@
 /**
- * Guest-physical memory as a device reaches it: through the memslots, and not into read-only ones. A device cannot try again, as a vCPU
- * does: where it meets an INVALID slot, the commit that made it so is ended first.
+ * Guest-physical memory as devices access it: through the memslots, and never writing to read-only ones. A device cannot retry like a vCPU: if it
+ * meets an INVALID slot, the commit that made it INVALID is completed first.
  */
 import { PAGE_SIZE } from '../abi/layout';
 import type { GuestMemory } from '../devices/virtio/queue';
@@ -25,7 +25,7 @@ export class DeviceMemory implements GuestMemory {
     return this.physical.write(gpa, bytes) === bytes.length;
   }
 
-  /** Zeroes the page at gpa; nothing happens where it is no writable memory. */
+  /** Zeroes the page at gpa; does nothing if that is no writable memory. */
   discard(gpa: number): void {
     if (this.writable(gpa, PAGE_SIZE)) this.physical.clear(gpa, PAGE_SIZE);
   }

@@ -1,4 +1,4 @@
-/** The guest's memory map (ACPI 6.4 section 15), made from the memslots that exist when the guest is loaded. */
+/** The guest's memory map (ACPI 6.4 section 15), generated from the memslots that exist when the guest is loaded. */
 
 export const E820_RAM = 1;
 export const E820_RESERVED = 2;
@@ -11,14 +11,14 @@ export interface E820Entry {
   type: number;
 }
 
-/** What a memslot is to firmware; undefined: not listed (a DIMM is announced by ACPI, not here). */
+/** The type of a memslot for firmware; undefined: not listed (ACPI announces DIMMs, not this map). */
 export interface E820Source {
   start: number;
   end: number;
   type: number | undefined;
 }
 
-/** sources: disjoint, in address order. `acpi`: where the tables lie inside one of them. Neighbours of one type are joined. */
+/** sources: disjoint, in address order. `acpi`: where the tables lie inside one of them. Adjacent ranges of one type are joined. */
 export function makeE820(sources: readonly E820Source[], acpi?: { start: number; end: number }): E820Entry[] {
   const entries: E820Entry[] = [];
   const add = (start: number, end: number, type: number) => {
@@ -38,7 +38,7 @@ export function makeE820(sources: readonly E820Source[], acpi?: { start: number;
   return entries;
 }
 
-/** Is [start, end) usable RAM in one piece? */
+/** Is all of [start, end) one piece of usable RAM? */
 export function isRam(map: readonly E820Entry[], start: number, end: number): boolean {
   return map.some((entry) => entry.type === E820_RAM && entry.start <= start && end <= entry.end);
 }

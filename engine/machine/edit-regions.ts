@@ -1,4 +1,4 @@
-/** What staged edits mean: memory regions for the engine, or reasons why an edit means none. */
+/** Translates staged edits into memory regions for the engine, or into reasons for refusal. */
 import { HOST_BASE } from '../abi/layout';
 import { type Regions, regionOf } from '../memory/index';
 import type { Errno, MemoryRegion, Refusal } from '../memory/types';
@@ -10,11 +10,11 @@ import { follow, type RehostContext, type RehostEdit, rehostOf } from './rehost'
 const PAGE = 4096;
 
 export interface EditContext extends RehostContext {
-  /** Room for memory that devices keep: nothing else may lie there. Bytes. */
+  /** Reserved for memory that devices map: nothing else may be placed there. Bytes. */
   kept(): readonly { id: string; start: number; end: number }[];
 }
 
-/** Regions for the engine, and which staged entry each comes from. */
+/** Regions for the engine, and the staged entry of each. */
 export interface Request {
   regions: MemoryRegion[];
   origin: number[];
@@ -25,7 +25,7 @@ export interface Request {
 export class EditRegions {
   constructor(private readonly context: EditContext) {}
 
-  /** `advises`: a refusal names the nearest address that is free. Each such question is a pass over the layout. */
+  /** `advises`: a refusal names the nearest free address. Each costs a pass over the layout. */
   translate(edits: readonly StagedEdit[], advises: boolean): Request {
     const request: Request = { regions: [], origin: [], refusals: [], moves: [] };
     edits.forEach((edit, index) => {
@@ -47,7 +47,7 @@ export class EditRegions {
     return request;
   }
 
-  /** After all others, since what they lead to moves too. */
+  /** Last, since it moves the regions of the other entries, too. */
   private translateMoves(edits: readonly StagedEdit[], request: Request): void {
     const moves: { move: Rehost; index: number }[] = [];
     edits.forEach((edit, index) => {
@@ -62,8 +62,8 @@ export class EditRegions {
   }
 
   /**
-   * Host memory is taken when the edit is staged, so that a dry run can say whether there is any. A size that is refused gets none: the dry
-   * run names what else is wrong with the edit.
+   * Allocates host memory when the edit is staged, so that a dry run knows whether there is any. An invalid size gets none: the dry run names all
+   * that is wrong with the edit.
    */
   withHostMemory(edit: NewEdit): StagedEdit {
     const { engine, host } = this.context;
@@ -75,7 +75,7 @@ export class EditRegions {
     return range && edit.hva === undefined && edit.memdev === undefined ? { ...edit, hva: host.allocate(range.size, range.label) } : edit;
   }
 
-  /** What the engine would not refuse: there it would change a slot that exists, or delete one. */
+  /** Cases that the engine would not refuse: it would change an existing slot, or delete one. */
   private refuseAdd({ slot, size }: Extract<StagedEdit, { op: 'add' }>): Omit<Refusal, 'index'>[] {
     const refusals: Omit<Refusal, 'index'>[] = [];
     if (this.context.engine.memslotById(slot))
@@ -84,13 +84,13 @@ export class EditRegions {
     return refusals;
   }
 
-  /** The regions that an edit means, or why it means nothing. */
+  /** The regions of an edit, or the reason for its refusal. */
   private regionsOf(edit: Exclude<StagedEdit, RehostEdit>): Regions {
     const { engine } = this.context;
     switch (edit.op) {
       case 'add': {
         const { slot, flags, gpa: guestPhysAddr, size, hva: userspaceAddr } = edit;
-        // Size 0 is refused above and would mean a delete: the other fields are checked with the least size.
+        // A size of 0 is refused above and would mean a delete: the other fields are checked with the smallest size.
         return { ok: true, regions: [{ slot, asId: 0, flags, guestPhysAddr, memorySize: size === 0 ? PAGE : size, userspaceAddr }] };
       }
       case 'move':
@@ -119,7 +119,7 @@ export class EditRegions {
     return nearestRoom([...taken, ...this.context.kept()], size, wanted);
   }
 
-  /** A slot must not come to lie in room that a memory device keeps for what it maps itself. The parts of what it maps may be split and joined. */
+  /** A slot must not be placed in memory that a device reserves for what it maps itself. Parts of the device's own slots may be split and joined. */
   private keptBy({ slot, guestPhysAddr: start, memorySize: size, userspaceAddr: hva }: MemoryRegion, advises: boolean): string | undefined {
     const end = start + size;
     const { engine } = this.context;

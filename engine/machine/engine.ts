@@ -1,4 +1,4 @@
-/** The memslot engine as this board sets it up: host memory is the core's, and backing-rule.ts says what of it a slot may map. */
+/** The memslot engine as configured for this board: host memory is the core's, and backing-rule.ts decides what a slot may map. */
 import { HOST_BASE } from '../abi/layout';
 import { MemslotEngine } from '../memory/index';
 import type { MachineConfig } from './api';
@@ -8,7 +8,7 @@ import type { HostMemory } from './host-memory';
 /** Bits of a guest-physical address that this board decodes. */
 const PHYS_ADDR_BITS = 46;
 
-/** Commits that undo can take back: a legacy change set is one for each of its calls. */
+/** Commits that undo can revert. A legacy change set counts once for each of its calls. */
 const HISTORY = 4096;
 
 export function makeEngine(

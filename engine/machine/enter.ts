@@ -1,4 +1,4 @@
-/** Puts vCPU 0 at a guest's entry, in the state that its boot protocol asks for. The record is in its power-on state before. */
+/** Puts vCPU 0 at a guest's entry, in the state that its boot protocol requires. The record must be in its power-on state. */
 import type { CoreExports } from '../abi/core';
 import * as abi from '../abi/vcpu';
 import type { EntryState } from './loaders/image';

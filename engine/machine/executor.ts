@@ -1,6 +1,6 @@
 /**
- * Runs vCPUs for exact numbers of instructions. Several vCPUs take turns in rounds of fixed guest time; a round is part of the
- * machine's state, so where a caller stops and continues has no influence on the guest.
+ * Runs vCPUs for exact numbers of instructions. Several vCPUs take turns in rounds of fixed guest time. A round is part of the machine's state, so it
+ * does not matter to the guest where a caller stops and continues.
  */
 import type { CoreExports } from '../abi/core';
 import {
@@ -18,30 +18,30 @@ import type { Clock } from './clock';
 import type { Advance, RoundState, Scheduler } from './scheduler';
 import { Halted, type Vcpu } from './vcpu';
 
-/** Longest uninterrupted call into the core, instructions: V8 does not replace a wasm frame that runs. */
+/** Longest uninterrupted call into the core, instructions: V8 does not replace a wasm frame that is running. */
 const MAX_SLICE = 1_000_000;
 /** Guest time that each vCPU gets in its turn when there are several, ns. */
 const ROUND_NS = 160_000;
 
 export class Executor implements Scheduler {
   clock!: Clock;
-  /** Called for exits that stop the machine or were asked for. */
+  /** Called for exits that stop the machine or were requested. */
   onExit: (reason: number, vcpu: Vcpu) => void = () => {};
-  /** A watch may have been hit: true stops there. */
+  /** A watch may have been hit. Returns true to stop there. */
   onDebug: (vcpu: Vcpu) => boolean = () => false;
-  /** A vCPU that must not run for now, whatever it could do: its dirty ring is full. */
+  /** Is the vCPU held? It must not run while its dirty ring is full. */
   isHeld: (vcpu: Vcpu) => boolean = () => false;
 
-  /** Called with where a vCPU entered, at its time before (ns), and why it left, if set. */
+  /** Called after a vCPU ran: its position and time (ns) at entry, and why it left, if set. */
   tracer: { entered(vcpu: Vcpu, at: number): void; left(vcpu: Vcpu, reason: number): void } | undefined;
 
   private turn = 0;
   /** Guest time at which this round ends; Infinity: one vCPU and no timer. */
   private roundEnd: number | undefined;
   private running: Vcpu | undefined;
-  /** vCPUs that halted in this round although an interrupt waits for them: it is not let in. */
+  /** vCPUs that halted in this round although an interrupt is pending: it is masked. */
   private readonly asleep: boolean[];
-  /** vCPUs that met an INVALID memslot in this round: they try again in the next, and until then the others run. */
+  /** vCPUs that met an INVALID memslot in this round: they retry in the next, and the others run until then. */
   private readonly retrying: boolean[];
 
   constructor(
@@ -57,7 +57,7 @@ export class Executor implements Scheduler {
     return this.running ?? this.vcpus[this.turn]!;
   }
 
-  /** An instruction is being executed; else somebody only looks. */
+  /** True while an instruction runs; false while the state is only inspected. */
   get executing(): boolean {
     return this.running !== undefined;
   }
@@ -71,7 +71,7 @@ export class Executor implements Scheduler {
     this.running?.endSliceBy(at);
   }
 
-  /** Runs at most `budget` instructions of the vCPU whose turn it is; goes on to the next when its part is done. */
+  /** Runs at most `budget` instructions of the vCPU whose turn it is, and passes the turn on at its end. */
   advance(budget: number): Advance {
     if (this.roundEnd === undefined) this.beginRound();
     const vcpu = this.vcpus[this.turn]!;
@@ -85,7 +85,7 @@ export class Executor implements Scheduler {
     return this.turn < this.vcpus.length ? 'ran' : this.endRound();
   }
 
-  /** Every vCPU is idle: lets guest time pass up to `at` or to the next timer, whichever is first, and fires what is due. */
+  /** Every vCPU is idle: advances guest time to `at` or to the next timer, whichever is first, and fires what is due. */
   skipTo(at: number): void {
     const next = this.clock.next;
     const until = next === undefined ? at : Math.min(at, next);
@@ -104,12 +104,12 @@ export class Executor implements Scheduler {
     this.retrying.fill(false);
   }
 
-  /** Whose turn it is, and whether the round has begun: which distinguishes two moments at the same instruction count. */
+  /** Whose turn it is, and whether the round has begun: this tells apart two moments at the same instruction count. */
   place(): { turn: number; inRound: boolean } {
     return { turn: this.turn, inRound: this.roundEnd !== undefined };
   }
 
-  /** Guest time of the vCPU that is least far, ns: where a sleep of all of them has come to. */
+  /** Guest time of the vCPU that is furthest behind, ns: how far a sleep of all vCPUs has advanced. */
   earliest(): number {
     return this.vcpus.reduce((least, vcpu) => Math.min(least, vcpu.now()), Number.POSITIVE_INFINITY);
   }
@@ -159,7 +159,7 @@ export class Executor implements Scheduler {
     return vcpu.halted === Halted.halted && vcpu.wakeUp && !this.asleep[vcpu.index];
   }
 
-  /** No TSC goes back behind what another vCPU's has shown. */
+  /** No TSC is behind a value that another vCPU has read. */
   private bringTsc(vcpu: Vcpu): void {
     let shown = 1;
     for (const each of this.vcpus) shown = Math.max(shown, each.count(VCPU_TSC_SHOWN));
@@ -181,11 +181,11 @@ export class Executor implements Scheduler {
     if (tracer) {
       const ran = vcpu.icount !== before;
       if (ran) tracer.entered(vcpu, at);
-      // A vCPU that stays halted has not left again.
+      // A vCPU that stays halted does not leave again.
       if (ran || reason !== EXIT_HLT) tracer.left(vcpu, reason);
     }
-    // It may have sent a sleeper what is let in: that one tries once more before the machine counts as idle, or how long it
-    // then sleeps would depend on when the host looks at its clock.
+    // It may have sent an unmasked interrupt to a sleeping vCPU. That one runs once more before the machine counts as idle; otherwise the length of
+    // the sleep would depend on when the host reads its clock.
     if (vcpu.icount !== before) this.asleep.fill(false);
     switch (reason) {
       case EXIT_BUDGET:
@@ -194,7 +194,7 @@ export class Executor implements Scheduler {
         this.retrying[vcpu.index] = vcpu.icount === before;
         return 'ran';
       case EXIT_HLT:
-        // An interrupt is pending but IF is clear: nothing will change before something outside does.
+        // An interrupt is pending but IF is clear: only an outside event can change that.
         if (vcpu.wakeUp && vcpu.icount === before) this.asleep[vcpu.index] = true;
         return 'ran';
       case EXIT_REQUESTED:

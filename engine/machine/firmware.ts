@@ -1,4 +1,7 @@
-/** What firmware would do: memory map from the memslots, tables and a reset vector in ROM, the guest into memory, vCPU 0 at its entry. */
+/**
+ * Does what firmware does: builds the memory map from the memslots, places tables and a reset vector in ROM and the guest in memory, and sets vCPU 0
+ * to its entry.
+ */
 import type { CoreExports } from '../abi/core';
 import type { MemslotEngine } from '../memory/index';
 import { MemFlag } from '../memory/types';
@@ -16,15 +19,15 @@ import type { PhysicalMemory } from './physical';
 import type { Vcpu } from './vcpu';
 
 const PAGE = 4096;
-/** cli; hlt; jmp back: what a machine without a guest runs. */
+/** cli; hlt; jmp back: run by a machine without a guest. */
 const NOTHING = Uint8Array.of(0xfa, 0xf4, 0xeb, 0xfd);
 
-/** mov al, FEh; out 64h, al; cli; hlt: what is at the reset vector. */
+/** mov al, FEh; out 64h, al; cli; hlt: the code at the reset vector. */
 const RESTART = Uint8Array.of(0xb0, KEYBOARD_RESET_COMMAND, 0xe6, KEYBOARD_STATUS_PORT, 0xfa, 0xf4);
 
 export class Firmware {
   bootSlots: readonly BootSlot[] = [];
-  /** The guest's rule for hotplugged memory, bytes; undefined: the board's own will do. */
+  /** The guest's block size for hotplugged memory, bytes; undefined: the board's own is enough. */
   memoryBlock: number | undefined;
 
   constructor(
@@ -36,7 +39,7 @@ export class Firmware {
     private readonly acpi: AcpiConfig,
   ) {}
 
-  /** MachineError when the guest cannot be loaded into the memory that there is. */
+  /** MachineError if the guest cannot be loaded into the memory of the machine. */
   start(vcpu: Vcpu, guest: GuestImage | undefined): void {
     const image = guest ?? { name: 'none.flat', kernel: NOTHING };
     const acpi = this.writeRom();
@@ -46,7 +49,7 @@ export class Firmware {
     enterGuest(this.core, vcpu, entry);
   }
 
-  /** DIMMs are announced elsewhere; what the guest cannot write is no RAM. */
+  /** ACPI announces DIMMs; memory that the guest cannot write is not RAM. */
   private e820(acpi: { start: number; end: number } | undefined): E820Entry[] {
     const sources = this.engine.memslots().flatMap((slot) => {
       const { userspaceAddr: hva, npages } = slot;
@@ -60,7 +63,7 @@ export class Firmware {
     return makeE820(sources, acpi);
   }
 
-  /** ACPI tables at ROM_START; undefined when a change of the layout took the ROM away. */
+  /** ACPI tables at ROM_START; undefined if a change of the layout removed the ROM. */
   private writeRom(): { start: number; end: number } | undefined {
     const { bytes } = buildAcpi(ROM_START, this.acpi);
     const end = Math.ceil((ROM_START + bytes.length) / PAGE) * PAGE;
@@ -75,7 +78,7 @@ export class Firmware {
     return this.bootKind(hva) === 'video' ? E820_RESERVED : E820_RAM;
   }
 
-  /** Of the board's memory that is at the hva. */
+  /** The board's own memory at the hva. */
   bootKind(hva: number): BootKind | undefined {
     const { label } = this.host.rangeAt(hva) ?? { label: '' };
     return this.bootSlots.find((boot) => boot.name === label)?.kind;

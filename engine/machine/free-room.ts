@@ -1,11 +1,11 @@
-/** Where a memslot that was refused its place could lie instead. */
+/** Finds a free place for a memslot that was refused at its address. */
 
 /** Guest-physical addresses end here: 46 bits are wired. */
 const END = 2 ** 46;
 
 /**
- * The start nearest to `wanted` of a free range of `size` bytes, all multiples of a page; undefined where nothing is free. `taken` is in any
- * order and may overlap. O(n log n).
+ * The start nearest to `wanted` of a free range of `size` bytes, all multiples of a page; undefined if there is none. `taken` is in any order and may
+ * overlap. O(n log n).
  */
 export function nearestRoom(taken: readonly { start: number; end: number }[], size: number, wanted: number): number | undefined {
   let best: number | undefined;

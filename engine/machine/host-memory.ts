@@ -1,6 +1,6 @@
 /**
- * Host memory: the core's wasm linear memory, from HOST_BASE up, handed out in labelled ranges. An hva is a byte offset into it.
- * A range that was handed out never overlaps another, is page-aligned and reads as zeros at first.
+ * Host memory: the core's wasm linear memory from HOST_BASE up, allocated in labelled ranges. An hva is a byte offset into it. An allocated range
+ * never overlaps another, is page-aligned and initially zero.
  */
 import { HOST_BASE, PAGE_SIZE } from '../abi/layout';
 import { MachineError } from './api';
@@ -10,7 +10,7 @@ const WASM_PAGE = 0x10000;
 const GROW_STEP = 256;
 /** memory32's own limit: 4 GiB. */
 export const MAX_WASM_PAGES = 65536;
-/** Bytes that can be handed out at all. */
+/** Bytes that can be allocated at all. */
 export const MOST_HOST_MEMORY = MAX_WASM_PAGES * WASM_PAGE - HOST_BASE;
 
 export interface HostRange {
@@ -21,36 +21,36 @@ export interface HostRange {
   readonly label: string;
 }
 
-/** Ranges side by side or apart, to be asked by hva. */
+/** Ranges, adjacent or apart, searchable by hva. */
 export interface HostRanges {
   /** The range that holds `hva`, or undefined. */
   rangeAt(hva: number): HostRange | undefined;
-  /** Where host memory that is handed out without a gap from `hva` on ends; `hva` itself where none is. */
+  /** End of the memory that is allocated without a gap from `hva` on; `hva` itself if none is. */
   runEnd(hva: number): number;
 }
 
-/** A range, and since which `version` it is what it is. */
+/** A range, and the `version` since which it has been unchanged. */
 export interface Owned extends HostRange {
   readonly since: number;
 }
 
 export class HostMemory implements HostRanges {
   readonly memory: WebAssembly.Memory;
-  /** Views of the whole memory; replaced when it grows, so never keep them across an allocation. */
+  /** Views of the whole memory. They are replaced when it grows, so never keep them across an allocation. */
   bytes!: Uint8Array<ArrayBuffer>;
   view!: DataView<ArrayBuffer>;
   words!: Uint32Array<ArrayBuffer>;
-  /** Told of every range that changes its owner: decoded code from it must go. */
+  /** Called for every range that changes its owner: decoded code from it must be dropped. */
   onRecycle: (hva: number, size: number) => void = () => {};
 
-  /** Counts changes of what is handed out. */
+  /** Counts changes of the allocation. */
   version = 0;
 
   /** Sorted by start. */
   private readonly used: Owned[] = [];
-  /** So many ranges from the start lie side by side without a gap: a search for room begins behind them. */
+  /** This many ranges from the start on are adjacent: a search for room begins after them. */
   private packed = 0;
-  /** Everything at and above this hva was never handed out, hence is zero. */
+  /** Memory from this hva on was never allocated, hence is zero. */
   private untouched = HOST_BASE;
 
   constructor(private readonly maxPages = MAX_WASM_PAGES) {
@@ -58,12 +58,12 @@ export class HostMemory implements HostRanges {
     this.refreshViews();
   }
 
-  /** First hva beyond what could ever exist, bytes. */
+  /** First hva beyond the largest possible memory, bytes. */
   get limit(): number {
     return this.maxPages * WASM_PAGE;
   }
 
-  /** Bytes that are handed out now. */
+  /** Allocated bytes. */
   get inUse(): number {
     return this.used.reduce((sum, range) => sum + range.size, 0);
   }
@@ -72,12 +72,12 @@ export class HostMemory implements HostRanges {
     return this.used;
   }
 
-  /** For `adopt`: each range with the version since which it is what it is. */
+  /** For `adopt`: each range with the version since which it has been unchanged. */
   held(): readonly HostRange[] {
     return this.used.map((range) => ({ ...range }));
   }
 
-  /** A free, zeroed range of `size` bytes (rounded up to pages), first fit. MachineError when there is none. */
+  /** Allocates a zeroed range of `size` bytes (rounded up to pages), first fit. MachineError if there is none. */
   allocate(size: number, label: string): number {
     if (!Number.isSafeInteger(size) || size <= 0) throw new MachineError(`cannot allocate ${size} bytes of host memory for '${label}'`);
     const rounded = Math.ceil(size / PAGE_SIZE) * PAGE_SIZE;
@@ -95,7 +95,7 @@ export class HostMemory implements HostRanges {
     return start;
   }
 
-  /** Gives back the range that starts at `start`. */
+  /** Frees the range that starts at `start`. */
   release(start: number): void {
     const index = this.used.findIndex((range) => range.start === start);
     if (index < 0) throw new MachineError(`no host memory range starts at hva 0x${start.toString(16)}`);
@@ -105,9 +105,9 @@ export class HostMemory implements HostRanges {
   }
 
   /**
-   * Gives back all ranges but those that a mark calls its argument for, with any part of them (hva and size, bytes) and the newest version
-   * that they may be from: what was handed out there later is somebody else's. One pass, however many ranges there are; a mark is only
-   * asked while something is left that those before it did not name, so the dearest comes last.
+   * Frees all ranges except those that a mark reports to its argument, with any part of them (hva and size, bytes) and the newest version that may
+   * match: memory allocated there later belongs to something else. It takes one pass for any number of ranges. A mark is called only while ranges are
+   * left that no earlier mark reported, so the most expensive one comes last.
    */
   releaseAllBut(marks: readonly ((keep: (start: number, size: number, since: number) => void) => void)[]): void {
     const kept = new Uint8Array(this.used.length);
@@ -130,8 +130,8 @@ export class HostMemory implements HostRanges {
   }
 
   /**
-   * Hands out exactly `ranges` (which `refusesRanges` accepts) and nothing else. What they hold is whatever lies there: the caller
-   * fills them. Returns the ranges before, to take it back. MachineError, and nothing changed, when the memory cannot grow so far.
+   * Allocates exactly `ranges` (which `refusesRanges` accepts) and nothing else. Their contents are undefined: the caller fills them. Returns the
+   * previous ranges, to undo it. MachineError, with nothing changed, if the memory cannot grow enough.
    */
   adopt(ranges: readonly HostRange[]): HostRange[] {
     const last = ranges.at(-1);
@@ -159,7 +159,7 @@ export class HostMemory implements HostRanges {
     return firstEndingAfter(this.used, hva);
   }
 
-  /** Is every byte of [start, end) handed out, and has been to the same owner since `version` was this? Ranges may lie side by side. */
+  /** Is every byte of [start, end) allocated, and owned by the same owner since `version`? Ranges may be adjacent. */
   isSince({ start, end }: { start: number; end: number }, version: number): boolean {
     let at = start;
     while (at < end) {
@@ -182,7 +182,7 @@ export class HostMemory implements HostRanges {
     return { start, index };
   }
 
-  /** Where the range with this index ends; before the first one memory begins. */
+  /** End of the range with this index; before the first one, the start of memory. */
   private endOf(index: number): number {
     const range = this.used[index];
     return range ? range.start + range.size : HOST_BASE;
@@ -192,7 +192,7 @@ export class HostMemory implements HostRanges {
     const missing = Math.ceil((end - this.memory.buffer.byteLength) / WASM_PAGE);
     if (missing <= 0) return;
     const room = this.maxPages - this.memory.buffer.byteLength / WASM_PAGE;
-    // In large steps where that can be had: each one costs new views, and thousands of small slots would pay it thousands of times.
+    // Grows in large steps if possible: each step costs new views, and thousands of small slots would pay for thousands of them.
     if (!this.grow(Math.min(room, Math.max(missing, GROW_STEP))) && !this.grow(missing)) {
       throw new MachineError(
         `cannot set up guest memory '${label}': Cannot allocate memory (the browser or Node refused ${mebibytes(missing * WASM_PAGE)} more)`,
@@ -218,7 +218,7 @@ export class HostMemory implements HostRanges {
   }
 }
 
-/** Why `ranges` cannot be handed out, or undefined: they must be sorted, apart and whole pages within host memory, which ends at hva `limit`. */
+/** Why `ranges` cannot be allocated, or undefined: they must be sorted, disjoint and whole pages within host memory, which ends at hva `limit`. */
 export function refusesRanges(ranges: readonly HostRange[], limit = MAX_WASM_PAGES * WASM_PAGE): string | undefined {
   let free = HOST_BASE;
   for (const { start, size, label } of ranges) {
@@ -231,7 +231,7 @@ export function refusesRanges(ranges: readonly HostRange[], limit = MAX_WASM_PAG
   return undefined;
 }
 
-/** Sorted ranges that come from elsewhere: every question costs O(log n), whatever they are. */
+/** Sorted ranges from elsewhere: every query costs O(log n), whatever they are. */
 export function rangesOf(ranges: readonly HostRange[]): HostRanges {
   const ends = new Float64Array(ranges.length);
   for (let index = ranges.length - 1; index >= 0; index--) {
@@ -253,7 +253,7 @@ function rangeAt<R extends HostRange>(ranges: readonly R[], hva: number): R | un
   return range && range.start <= hva ? range : undefined;
 }
 
-/** Index of the first range of a sorted list that ends after `hva`: it holds it, or lies behind it. */
+/** Index of the first range of a sorted list that ends after `hva`: it holds `hva`, or lies after it. */
 function firstEndingAfter(ranges: readonly HostRange[], hva: number): number {
   let low = 0;
   let high = ranges.length;

@@ -1,4 +1,4 @@
-/** The machine's public door. */
+/** The machine's public entry point. */
 export * from './api';
 export { MOST_BACKENDS } from './backends';
 export { warningLines, warningOf } from './consent';

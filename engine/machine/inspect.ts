@@ -1,4 +1,4 @@
-/** What monitor and page look at: registers, tables, devices and counters. Nothing here changes the guest. */
+/** Registers, tables, devices and counters for the monitor and the page. Nothing here changes the guest. */
 import type { CoreExports } from '../abi/core';
 import { VCPU_MAILBOX2 } from '../abi/layout';
 import { MODE_64 } from '../abi/mode';

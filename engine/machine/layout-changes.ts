@@ -1,6 +1,6 @@
 /**
- * What a change of the layout means for the rest of the machine: the core drops translations, backings are carried to other host memory,
- * DIMMs find where they are mapped now, listeners are notified, and host memory that nothing can use again is freed.
+ * Propagates a change of the layout to the rest of the machine: the core drops translations, backings are copied to other host memory, DIMMs look up
+ * their new addresses, listeners are notified, and host memory that nothing can use again is freed.
  */
 import type { CoreExports } from '../abi/core';
 import type { MemslotEngine } from '../memory/index';
@@ -24,21 +24,21 @@ export interface LayoutContext {
   virtio: VirtioDevices;
   changeSet(): StagedEdits;
   emit(event: MachineEvent): void;
-  /** The guest may have something to do now. */
+  /** The guest may have to respond. */
   wake(): void;
 }
 
 export class LayoutChanges {
-  /** Pages whose translations commits dropped. */
+  /** Pages whose translations commits have dropped. */
   zappedPages = 0;
-  /** Copies backings that a commit moves; set while one does. */
+  /** Copies backings that a commit moves; set during such a commit. */
   private carryOver: (() => void) | undefined;
-  /** Set while a memory device is plugged or unplugged: what is committed meanwhile is its doing. */
+  /** Set while a memory device is plugged or unplugged: commits made meanwhile are attributed to it. */
   private device: DeviceCommit | undefined;
 
   constructor(private readonly context: LayoutContext) {}
 
-  /** The engine's event, in the middle of a commit. */
+  /** The engine's zap event, in the middle of a commit. */
   committed(event: CommitEvent): void {
     const { core, dimms, changeSet, emit, wake } = this.context;
     if (event.type === 'zap') {
@@ -56,7 +56,7 @@ export class LayoutChanges {
     wake();
   }
 
-  /** A commit is about to run that moves these backings: they are copied at its zap. What it returns is called with the result. */
+  /** A commit that moves these backings is about to run: copies them at its zap. Call the returned function with the result. */
   carry(moves: readonly Rehost[]): (accepted: boolean) => void {
     if (moves.length === 0) return () => {};
     const { host, core, backends, dimms, virtio, memory, emit } = this.context;
@@ -74,7 +74,7 @@ export class LayoutChanges {
     return (accepted) => {
       if (accepted) {
         this.carryOver?.();
-        // Undo would bring the old memory back, with what it held then.
+        // Undo would bring back the old memory with its old contents.
         memory.forgetHistory();
         emit({ type: 'history-ended', reason: CARRIED });
       }
@@ -92,7 +92,7 @@ export class LayoutChanges {
     }
   }
 
-  /** Host memory that no backend owns and that no memslot, staged edit or undo can use again is freed. */
+  /** Frees host memory that no backend owns and that no memslot, staged edit or undo can use again. */
   collect(): void {
     const { host, memory, backends, changeSet } = this.context;
     const now = host.version;

@@ -1,6 +1,6 @@
 /**
- * The composition root: `createMachine` builds host memory and core, the machine on them, and loads the guest. What the machine is made of
- * is in parts.ts; here is what it does as a whole: power-on, reset, and what ends a run.
+ * The composition root: `createMachine` builds host memory, the core and the machine on them, and loads the guest. parts.ts has the parts; this file
+ * what the machine does as a whole: power-on, reset, and ends of a run.
  */
 import { EXIT_BREAK, EXIT_INTERNAL_ERROR, EXIT_SHUTDOWN } from '../abi/exits';
 import * as abi from '../abi/vcpu';
@@ -179,7 +179,7 @@ class LabMachine implements Machine {
     this.parts.wake();
   }
 
-  // Its state as a whole
+  // The state as a whole
 
   async digest(): Promise<string> {
     const { parts } = this;
@@ -195,7 +195,7 @@ class LabMachine implements Machine {
       );
     } finally {
       run.release();
-      // For the machine's runner. Not `wake()`: a digest must not change what the guest does.
+      // For the machine's runner. It does not call `wake()`: a digest must not change what the guest does.
       parts.emit({ type: 'wake' });
     }
   }
@@ -216,7 +216,7 @@ class LabMachine implements Machine {
     const run = restoreState(parts, state);
     this.resetAsked = false;
     parts.run.restored(run, () => parts.emit({ type: 'restored' }));
-    // Not `wake()`: vCPUs that were asleep when captured stay asleep.
+    // It does not call `wake()`: vCPUs that were asleep when captured stay asleep.
     parts.emit({ type: 'wake' });
   }
 
@@ -238,7 +238,7 @@ class LabMachine implements Machine {
     try {
       firmware.start(vcpus[0]!, this.guest);
     } catch (error) {
-      // The layout has no room for the guest any more.
+      // The layout no longer has room for the guest.
       run.setState('internal-error');
       parts.emit({ type: 'log', text: (error as Error).message });
       if (by === 'host') throw error;
@@ -248,7 +248,7 @@ class LabMachine implements Machine {
     parts.wake();
   }
 
-  // What ends a run
+  // Ends of a run
 
   exited(reason: number): void {
     const { run } = this.parts;

@@ -1,7 +1,6 @@
 /**
- * The current modes of the memslot engine: what a commit zaps, whether reading a dirty log clears it, and the dirty rings with their entries.
- * A machine state has it, and so has the digest, but for what a machine that was just made has anyway: states and digests from before these were
- * kept stay what they are.
+ * The current modes of the memslot engine: what a commit zaps, whether reading a dirty log clears it, and the dirty rings with their entries. Machine
+ * states and digests include them, but omit what a new machine has anyway, so that states and digests from before these modes existed stay valid.
  */
 import type { MemslotEngine, SavedRings } from '../memory/index';
 
@@ -13,7 +12,7 @@ export interface SavedModes {
   rings: SavedRings | null;
 }
 
-/** undefined: as in a machine that was just made. */
+/** undefined: as in a new machine. */
 export function captureModes({ zap, dirtyLog }: MemslotEngine): SavedModes | undefined {
   const rings = dirtyLog.saveRings();
   if (zap === 'slot' && dirtyLog.manualProtect === 0 && !rings) return undefined;

@@ -1,4 +1,4 @@
-/** The tables between a nested guest's physical memory and the machine's (APM 2 15.25), read for people: nothing is set, nothing faults. */
+/** Reads the tables between a nested guest's physical memory and the machine's (APM 2 15.25) for inspection: sets no bits, raises no faults. */
 import { PAGE_SIZE } from '../abi/layout';
 import * as svm from '../abi/svm';
 import { VCPU_AS_ID, VCPU_CR4, VCPU_EFER } from '../abi/vcpu';
@@ -24,7 +24,7 @@ import type { Vcpu } from './vcpu';
 
 const ONES = 0xffffffffffffffffn;
 
-/** The machine's own memory: what no memslot maps reads as all ones, as an open bus does. */
+/** The machine's own memory: addresses without a memslot read as all ones, as on an open bus. */
 export class MachineMemory implements TableReader {
   private readonly asId: number;
 
@@ -49,13 +49,13 @@ export class MachineMemory implements TableReader {
   }
 }
 
-/** The nested tables that the vCPU goes through now; undefined: it runs no guest with nested paging. */
+/** The nested tables that the vCPU uses now; undefined: it runs no guest with nested paging. */
 export function nestedTables(vcpu: Vcpu): Tables | undefined {
   if (!vcpu.u32(svm.SVM_NESTED)) return undefined;
   return tablesOf(vcpu.u64(svm.SVM_NCR3), vcpu.u64(svm.SVM_HOST_CR4), vcpu.u64(svm.SVM_HOST_EFER), true);
 }
 
-/** A nested guest's physical address as the machine's, with the entries on the way. */
+/** Translates a nested guest's physical address to the machine's, with the entries on the way. */
 export function walkNested(
   tables: Tables,
   memory: TableReader,
@@ -70,14 +70,14 @@ export function walkNested(
     };
   const arrived = walkTables(tables, memory, BigInt(address), steps);
   if (isStop(arrived)) return arrived;
-  // Every access counts as a user's, and one to a guest's table as a write, since it may have to set A and D.
+  // Every access counts as a user's, and one to a guest's table as a write, since it may set A and D.
   const { user, write } = arrived.rights;
   if (user && (write || use === 'page')) return arrived;
   const what = user ? 'read-only, and the guest’s table lies there' : 'the supervisor’s';
   return { kind: 'nested-rights', text: `the nested page is ${what}: an access is a nested page fault` };
 }
 
-/** A nested guest's physical memory, for the walk of its own tables. */
+/** A nested guest's physical memory, for a walk of its own tables. */
 export class NestedMemory implements TableReader {
   constructor(
     private readonly tables: Tables,
@@ -95,7 +95,7 @@ export class NestedMemory implements TableReader {
   }
 }
 
-/** Physical memory as the program that the vCPU runs sees it: the machine's, or a nested guest's. Reads stay within a page. */
+/** Physical memory as the program on the vCPU sees it: the machine's, or a nested guest's. Reads stay within a page. */
 export function nestedPhysical(vcpu: Vcpu, engine: MemslotEngine, host: HostMemory, machine: TableMemory): TableMemory {
   const tables = nestedTables(vcpu);
   if (!tables) return machine;
@@ -108,12 +108,12 @@ export function nestedPhysical(vcpu: Vcpu, engine: MemslotEngine, host: HostMemo
   };
 }
 
-/** Entries that are looked at, at most: tables of a guest that is gone may lead anywhere. */
+/** Most entries to read: the tables of a guest that no longer exists may lead anywhere. */
 const MOST_ENTRIES = 1 << 18;
 
 /**
- * The guest that the vCPU runs or ran last, and the machine's memory that is its own; undefined: it ran none, or none with nested tables that
- * are still there. Of one that does not run, the VMCB in memory has to say the same as when it ran.
+ * The guest that the vCPU runs or last ran, and the machine's memory that belongs to it; undefined: there is none, or none with nested tables that
+ * still exist. For a guest that is not running, the VMCB in memory must be the same as when it ran.
  */
 export function nestedGuest(vcpu: Vcpu, engine: MemslotEngine, host: HostMemory): NestedGuest | undefined {
   const vmcb = vcpu.count(svm.SVM_VMCB);
@@ -130,14 +130,14 @@ export function nestedGuest(vcpu: Vcpu, engine: MemslotEngine, host: HostMemory)
   return tables && { vcpu: vcpu.index, running, vmcb, asid, ncr3, mode: tables.mode, ...mappedBy(tables, memory) };
 }
 
-/** Every page that the tables map into a memslot, as ranges in address order. `whole`: they were read to their end. */
+/** Every page that the tables map into a memslot, as ranges in address order. `whole`: they were read to the end. */
 function mappedBy(tables: Tables, memory: MachineMemory): Pick<NestedGuest, 'memory' | 'whole'> {
   const { entryBytes, shifts } = tables;
   const pages: { start: number; end: number }[] = [];
   let left = MOST_ENTRIES;
   const read = (table: number, depth: number, above: number): void => {
     const shift = shifts[depth]!;
-    // A table lies in one page, and so in one slot or in none.
+    // A table lies in one page, so in one slot or in none.
     const place = memory.locate(table);
     if (place.hva === undefined) return;
     for (let index = 0; index < 2 ** (above - shift) && left > 0; index++) {
@@ -156,7 +156,7 @@ function mappedBy(tables: Tables, memory: MachineMemory): Pick<NestedGuest, 'mem
   return { memory: joined(pages), whole: left > 0 };
 }
 
-/** In address order, none touching another. */
+/** In address order, without adjacent ranges. */
 function joined(ranges: readonly { start: number; end: number }[]): { start: number; end: number }[] {
   const result: { start: number; end: number }[] = [];
   for (const range of ranges.toSorted((a, b) => a.start - b.start)) {

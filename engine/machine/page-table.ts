@@ -14,7 +14,7 @@ export interface PageMapping {
   size: number;
 }
 
-/** Where tables lie: bytes at a physical address, undefined where there are none. */
+/** Physical memory with the tables: bytes at an address, undefined if there are none. */
 export interface TableMemory {
   read(gpa: number, length: number): Uint8Array | undefined;
 }
@@ -34,7 +34,7 @@ interface Level {
   /** gva bits below this level's index */
   shift: bigint;
   entries: number;
-  /** May an entry here be a leaf by bit 7? 0 at the last level, where every entry is one. */
+  /** May an entry here be a leaf by bit 7? 0 at the last level, where every entry is a leaf. */
   large: boolean;
 }
 

@@ -1,9 +1,9 @@
 /**
- * How the guest translates one address, step by step (SDM 3A chapter 4), for people: every table entry on the way, what it says and
- * where it lies, and the reason where the walk stops. It follows engine/cpu/mmu-walk.ts, checks of reserved bits included, but only looks: no
- * accessed or dirty bit is set, no TLB entry filled, no fault raised.
+ * How the guest translates one address, step by step (SDM 3A chapter 4), for inspection: every table entry on the way, its contents and address, and
+ * the reason if the walk stops. It follows engine/cpu/mmu-walk.ts, checks of reserved bits included, but has no side effects: no accessed or dirty
+ * bits, no TLB fill, no fault.
  *
- * Of a nested guest each physical address, that of a table too, goes through its host's nested tables first: those entries are steps as well.
+ * For a nested guest each physical address, also that of a table, is translated by its host's nested tables first: those entries are steps as well.
  */
 import { PAGE_SIZE, VCPU_BASE, VCPU_BLOCK_SIZE, VCPU_TLB } from '../abi/layout';
 import { SVM_NCR3 } from '../abi/svm';
@@ -79,7 +79,7 @@ export function walkAddress(vcpu: Vcpu, engine: MemslotEngine, host: HostMemory,
   return walk;
 }
 
-/** What the software TLB holds of the address now. */
+/** What the software TLB has for the address now. */
 function tagsAt({ view }: HostMemory, table: number, gva: bigint): TlbTags {
   const entry = table + Number(((gva >> 12n) ^ (gva >> 24n)) % BigInt(TLB_ENTRIES)) * TLB_ENTRY_SIZE;
   const has = (tag: number): boolean => view.getBigUint64(entry + tag, true) === gva - (gva % BigInt(PAGE_SIZE));

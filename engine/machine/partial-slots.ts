@@ -1,13 +1,13 @@
 /**
- * The change sets that map a part of a backing, or take it away, so that each run of mapped memory is one memslot. What stays keeps
- * gfn and backing: the engine's page flow zaps nothing of it (memory/page-flow.ts). People may have moved, split or flagged the slots
- * meanwhile: they are found anew each time, not remembered.
+ * Builds the change sets that map or unmap a part of a backing, so that each run of mapped memory is one memslot. Pages that stay keep gfn and
+ * backing, so the engine's page flow does not zap them (memory/page-flow.ts). People may have moved, split or flagged the slots meanwhile, so they
+ * are looked up each time, not remembered.
  */
 import { PAGE_SIZE } from '../abi/layout';
 import { type MemslotEngine, regionOf } from '../memory/index';
 import type { MemoryRegion, Memslot } from '../memory/types';
 
-/** Ids from here on, so that the low ones stay free for people who type them. */
+/** Ids from here on, so that people who type ids can use the low ones. */
 const FIRST_ID = 256;
 
 /** Bytes, half-open. */
@@ -38,7 +38,7 @@ export function mapPart(engine: MemslotEngine, gpa: number, hva: number, size: n
   ];
 }
 
-/** Takes the hvas out of every slot over them, wherever in guest memory that lies. */
+/** Removes the hvas from every slot that maps them, wherever it lies in guest memory. */
 export function unmapParts(engine: MemslotEngine, parts: readonly Range[]): MemoryRegion[] {
   return [0, 1].flatMap((asId) => {
     const slots = new Map<number, Memslot>();
@@ -48,7 +48,7 @@ export function unmapParts(engine: MemslotEngine, parts: readonly Range[]): Memo
   });
 }
 
-/** What is left of a region: its first piece keeps the id. */
+/** The rest of a region: its first piece keeps the id. */
 function without(region: MemoryRegion, parts: readonly Range[], ids: FreeIds): MemoryRegion[] {
   const from = region.userspaceAddr;
   let pieces: Range[] = [{ start: from, end: from + region.memorySize }];

@@ -1,4 +1,4 @@
-/** What a machine is made of and how its parts are wired: memslot engine, vCPUs, clock, buses, devices, DIMMs, change set. */
+/** The parts of a machine and their wiring: memslot engine, vCPUs, clock, buses, devices, DIMMs, change set. */
 import type { CoreExports } from '../abi/core';
 import { PAGE_INVALID } from '../abi/exits';
 import { VCPU_BASE, VCPU_BLOCK_SIZE, VCPU_PROBING } from '../abi/layout';
@@ -43,21 +43,21 @@ import { resetVcpu, startVcpu, sumStats } from './vcpu-reset';
 import { VirtioDevices } from './virtio';
 import { placeVirtio } from './virtio-config';
 
-/** RTC at power-on by default: 2024-01-01T00:00:00Z, so that runs are equal. */
+/** RTC at power-on by default: 2024-01-01T00:00:00Z, so that runs are reproducible. */
 const DEFAULT_RTC_START = 1_704_067_200_000;
 const PAGE = 4096;
 
 /** What only the machine as a whole can do. */
 export interface MachineActions {
-  /** The core came back for a reason other than the end of its slice. */
+  /** The core returned for a reason other than the end of its slice. */
   exited(reason: number): void;
-  /** The guest asks for a reset, in the middle of an instruction. */
+  /** The guest requests a reset, in the middle of an instruction. */
   resetRequested(): void;
   poweredOff(): void;
   quit(status: number): void;
 }
 
-/** What is no news when it happens a second time. */
+/** Events that are not emitted again while the machine replays its past. */
 const AGAIN: ReadonlySet<MachineEvent['type']> = new Set(['qmp', 'log', 'quit', 'break']);
 
 export class MachineParts {
@@ -231,25 +231,25 @@ export class MachineParts {
     this.memory.subscribe((event) => this.layout.committed(event));
   }
 
-  /** What became of a guest whose vCPUs still run. */
+  /** The state of a guest whose vCPUs still run. */
   private get condition(): GuestCondition | undefined {
     if (!this.guest || this.run.state === 'shutdown' || this.run.state === 'internal-error') return undefined;
     if (this.panics.seen && this.firmware.memoryBlock !== undefined) return 'panicked';
     return haltedForGood(this.vcpus) ? 'halted' : undefined;
   }
 
-  /** What would change the layout from outside the guest has to wait for the end of a stepped commit. */
+  /** A change of the layout from outside the guest must wait for the end of a stepped commit. */
   refuseBetweenPhases(): void {
     if (this.changeSet.stepping) throw new MachineError(BETWEEN_PHASES);
   }
 
-  /** The guest itself is about to change the layout, or resets, or a device needs memory that is INVALID: they cannot wait. */
+  /** The guest changes the layout, or resets, or a device needs memory that is INVALID: these cannot wait. */
   settle(): void {
     const { stepping } = this.changeSet;
     if (stepping && !stepping.canAbort) this.changeSet.finish();
   }
 
-  /** Memory that the guest counts on: all that a Linux has taken, of any guest what its vCPUs stand on. */
+  /** Memory that the guest uses: all that a Linux has onlined, and for any guest what its vCPUs run from. */
   private counted(): Counted[] {
     if (!this.guest || this.run.state === 'shutdown' || this.run.state === 'internal-error') return [];
     if (this.firmware.memoryBlock === undefined) {
@@ -285,7 +285,7 @@ export class MachineParts {
   }
 
   emit(event: MachineEvent): void {
-    // What happens a second time is no news.
+    // Not while the machine replays its past: it was emitted before.
     if (this.checkpoints?.muted && AGAIN.has(event.type)) return;
     for (const listener of this.listeners) listener(event);
   }
@@ -348,7 +348,7 @@ export class MachineParts {
     });
   }
 
-  /** Compiled code of the vCPU asks for a page that the interpreter will ask for again. */
+  /** Compiled code of the vCPU looks up a page that the interpreter will look up again. */
   private probes(vcpu: number): boolean {
     return this.host.words[(VCPU_BASE + vcpu * VCPU_BLOCK_SIZE + VCPU_PROBING) >>> 2] !== 0;
   }

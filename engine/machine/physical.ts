@@ -1,20 +1,20 @@
-/** Guest-physical memory as the host sees it: bytes at a gpa, found page by page through the memslots. */
+/** Guest-physical memory for the host: bytes at a gpa, found page by page through the memslots. */
 import { PAGE_SIZE } from '../abi/layout';
 import type { MemslotEngine } from '../memory/index';
 import type { HostMemory } from './host-memory';
 
-/** Largest single read for the monitor: a typed array of it must be possible. */
+/** Largest single read for the monitor: a typed array of this size must be possible. */
 const MAX_READ = 0x80000000;
 
 export class PhysicalMemory {
   constructor(
     private readonly engine: MemslotEngine,
     private readonly host: HostMemory,
-    /** Decoded code from [hva, hva + length) must go. */
+    /** Decoded code from [hva, hva + length) must be dropped. */
     private readonly invalidateCode: (hva: number, length: number) => void,
   ) {}
 
-  /** A copy of [gpa, gpa + length), or undefined where one byte is not backed by a slot. */
+  /** A copy of [gpa, gpa + length), or undefined if a byte is not backed by a slot. */
   read(gpa: number, length: number): Uint8Array | undefined {
     if (length > MAX_READ || this.backed(gpa, length) < length) return undefined;
     const result = new Uint8Array(length);
@@ -24,7 +24,7 @@ export class PhysicalMemory {
     return result;
   }
 
-  /** Writes until the first byte that no slot backs; returns how many were written. A READONLY slot takes them too: this is not the guest. */
+  /** Writes until the first byte that no slot backs; returns the number of bytes written. READONLY slots are written too: they bind only the guest. */
   write(gpa: number, bytes: Uint8Array): number {
     return this.forEachPiece(gpa, bytes.length, (hva, done, piece, at) => {
       this.host.bytes.set(bytes.subarray(done, done + piece), hva);

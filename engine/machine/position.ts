@@ -1,20 +1,20 @@
 /**
- * Where a run is, exactly, and getting there. Between two inputs a machine depends on nothing but what it was, so two machines that got the
- * same inputs at the same positions are equal. The count of instructions alone is not enough: the time that an idle guest sleeps away is the
- * wall clock's, and with several vCPUs turns pass without an instruction.
+ * The exact position of a run, and running to one. Between two inputs a machine depends only on its state, so two machines with the same inputs at
+ * the same positions are equal. The count of instructions is not enough: the wall clock decides how long an idle guest sleeps, and with several vCPUs
+ * turns pass without an instruction.
  */
 import type { Position } from './api';
 import type { Advance, Scheduler } from './scheduler';
 
-/** Instructions between two looks at the wall clock. */
+/** Instructions between two reads of the wall clock. */
 const CHUNK = 200_000;
 
-/** What a journey needs of the machine. */
+/** What running to a position needs of the machine. */
 export interface Traveller {
   executor: Scheduler;
   instructions(): number;
   running(): boolean;
-  /** The executor's `advance`, breakpoint and all. */
+  /** The executor's `advance`, including the breakpoint. */
   advance(budget: number): Exclude<Advance, 'stopped'> | 'break';
   /** A vCPU waits for a reset of its dirty ring: guest time is stopped. */
   anyHeld(): boolean;
@@ -26,22 +26,22 @@ export function positionOf({ executor, instructions, running }: Pick<Traveller, 
   return { instructions: instructions(), timeNs: executor.earliest(), ...executor.place(), running: running() };
 }
 
-/** As `MachineRun.to`. */
+/** See `MachineRun.to`. */
 export function travel(traveller: Traveller, to: Position, deadline: number): 'there' | 'going' | 'never' {
   const { executor } = traveller;
-  /** The guest sleeps and all the time that it may sleep has passed. */
+  /** The guest sleeps, and the whole time that it may sleep has passed. */
   let asleep = false;
   for (;;) {
     const at = positionOf(traveller);
     if (same(at, to)) return 'there';
     if (!at.running || at.instructions > to.instructions || at.timeNs > to.timeNs) return 'never';
     if (traveller.wallClock() >= deadline) return 'going';
-    // At the right count only turns and time are missing: an instruction more would show that the inputs were others.
+    // At the right count only turns and time are missing: another instruction would mean that the inputs were different.
     const left = to.instructions - at.instructions;
     const result = traveller.advance(left > 0 ? Math.min(left, CHUNK) : 1);
-    // Who waits for the second swap of a stepped commit sleeps like an idle guest.
+    // A guest that waits for swap 2 of a stepped commit sleeps like an idle one.
     if (result !== 'idle' && result !== 'retry') continue;
-    // One whole round after that sleep: the position may be between two of its turns.
+    // One whole round after that sleep: the position may lie between two of its turns.
     if (asleep) return 'never';
     if (result === 'idle' && traveller.anyHeld()) {
       asleep = true;

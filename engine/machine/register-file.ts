@@ -1,4 +1,4 @@
-/** Registers of a vCPU by the names that a debugger has for them, written one at a time. */
+/** Registers of a vCPU by their names in a debugger, written one at a time. */
 import type { CoreExports } from '../abi/core';
 import { VCPU_BASE, VCPU_BLOCK_SIZE } from '../abi/layout';
 import * as abi from '../abi/vcpu';
@@ -10,7 +10,7 @@ const GPRS = ['rax', 'rcx', 'rdx', 'rbx', 'rsp', 'rbp', 'rsi', 'rdi', 'r8', 'r9'
 const SEGMENTS = ['es', 'cs', 'ss', 'ds', 'fs', 'gs'];
 /** CR0.PE */
 const PROTECTED = 1;
-/** CS.L and D: the digest of modes depends on them, so they are left to the guest. */
+/** CS.L and D: the digest of modes depends on them, so only the guest may change them. */
 const WIDE: Readonly<Record<string, { at: number; state?: true }>> = {
   rip: { at: abi.VCPU_RIP },
   fs_base: { at: abi.VCPU_SEG + abi.SEG_FS * abi.VCPU_SEG_SIZE + abi.SEG_BASE, state: true },
@@ -23,7 +23,7 @@ const WIDE: Readonly<Record<string, { at: number; state?: true }>> = {
   cr8: { at: abi.VCPU_CR8 },
   efer: { at: abi.VCPU_EFER, state: true },
 };
-/** x87: offset and size, the tags apart: the record has two bits for each register, a debugger's FTAG too. */
+/** x87: offset and size. Tags are separate: the record has two bits for each register, and so has a debugger's FTAG. */
 const SMALL: Readonly<Record<string, { at: number; bytes: 2 | 4 }>> = {
   fctrl: { at: abi.VCPU_FCW, bytes: 2 },
   fstat: { at: abi.VCPU_FSW, bytes: 2 },
@@ -38,7 +38,7 @@ export interface Registered {
   core: CoreExports;
 }
 
-/** Writes one register. True: `stateChanged` has to follow. MachineError for a name that there is not. */
+/** Writes one register. True: `stateChanged` must follow. MachineError for an unknown name. */
 export function writeRegister({ vcpu, host, core }: Registered, name: string, value: bigint): boolean {
   const { view } = host;
   const base = VCPU_BASE + vcpu.index * VCPU_BLOCK_SIZE;
@@ -83,7 +83,7 @@ export function writeRegister({ vcpu, host, core }: Registered, name: string, va
   throw new MachineError(`there is no register '${name}'`);
 }
 
-/** As real mode loads it; in protected mode only the value that it has may be written: a descriptor would be needed. */
+/** Loads it as in real mode. In protected mode only its current value may be written: any other would need a descriptor. */
 function writeSelector(vcpu: Vcpu, index: number, selector: number): boolean {
   const segment = vcpu.segment(index);
   if (segment.selector === selector) return false;

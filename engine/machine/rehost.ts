@@ -1,6 +1,6 @@
 /**
- * Moving backings in host memory as part of a change set: the whole range behind a slot goes to another one of the same size, every
- * memslot over it follows in the same commit, and its contents are copied while no vCPU can reach them (between zap and last swap).
+ * Moves backings in host memory as part of a change set: the whole range behind a slot moves to another one of the same size, every memslot over it
+ * follows in the same commit, and the contents are copied while no vCPU can access them (between zap and last swap).
  */
 import type { MemslotEngine } from '../memory/index';
 import { regionOf } from '../memory/index';
@@ -17,7 +17,7 @@ export interface RehostContext {
 
 export type RehostEdit = Extract<StagedEdit, { op: 'rehost' }>;
 
-/** What a rehost edit means, or why it cannot be. */
+/** The regions of a rehost edit, or why it is refused. */
 export function rehostOf(edit: RehostEdit, context: RehostContext): Rehost | string {
   const { engine, host, backends } = context;
   const slot = engine.memslotById(edit.slot);
@@ -34,7 +34,7 @@ export function rehostOf(edit: RehostEdit, context: RehostContext): Rehost | str
   return { from: range.start, to: target.start, size: range.size };
 }
 
-/** A DIMM, a virtio-mem device or bare memslots onto another memory backend. */
+/** Moves a DIMM, a virtio-mem device or bare memslots to another memory backend. */
 function rehostOnto(slot: number, range: HostRange, target: Backend, context: RehostContext): Rehost | string {
   const { engine, backends } = context;
   const own = backends.at(range.start);
@@ -59,10 +59,7 @@ function mapper({ start, size }: { start: number; size: number }, engine: Memslo
   return [0, 1].flatMap((asId) => engine.memslotsByHva(start, start + size, asId))[0]?.slot;
 }
 
-/**
- * Shifts the regions that lie in a moved range, and adds those memslots over it that the change set does not name. `origin[i]` is
- * the entry that region i comes from.
- */
+/** Shifts the regions in a moved range, and adds the memslots over it that the change set does not name. `origin[i]` is the entry of region i. */
 export function follow(
   moves: readonly { move: Rehost; index: number }[],
   engine: MemslotEngine,

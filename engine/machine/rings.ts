@@ -1,7 +1,6 @@
 /**
- * The vCPUs' way into the memslot engine, and their dirty rings. A vCPU whose ring has reached its soft limit leaves the core behind the
- * instruction that filled it and is held until a reset makes room (KVM_EXIT_DIRTY_RING_FULL). A machine state has what stands in the rings
- * (modes.ts).
+ * The vCPUs' access to the memslot engine, and their dirty rings. A vCPU whose ring has reached its soft limit leaves the core after the instruction
+ * that filled it and is held until a reset makes room (KVM_EXIT_DIRTY_RING_FULL). A machine state includes the entries of the rings (modes.ts).
  */
 import { DIRTY_RING_ENTRY_BYTES as ENTRY_BYTES, type GfnCache, type MemslotEngine, type RingEntry, type SavedRings } from '../memory/index';
 import { type DirtyRingOptions, type DirtyRingStatus, MachineError, type MachineRings } from './api';
@@ -10,12 +9,12 @@ import type { Vcpu } from './vcpu';
 export interface RingHooks {
   /** The vCPU's ring reached its soft limit. */
   full(vcpu: number): void;
-  /** A reset freed entries; `held`: a vCPU waited for that. */
+  /** A reset freed entries; `held`: a vCPU was waiting for that. */
   madeRoom(held: boolean): void;
 }
 
 export class VcpuMemory implements MachineRings {
-  /** One per vCPU, made with the rings, or when the guest is about to run: until then rings can be switched on. */
+  /** One per vCPU, created with the rings or before the guest first runs: until then rings can be enabled. */
   private caches: GfnCache[] | undefined;
   /** vCPUs whose full ring was reported since the last reset. */
   private readonly reported: boolean[];
@@ -38,7 +37,7 @@ export class VcpuMemory implements MachineRings {
     if (cache.ring?.isFull) vcpu.requestExit();
   }
 
-  /** The vCPU's ring has no room: it must not run. Reported once after each reset. */
+  /** The vCPU's ring has no room, so it must not run. Reported once after each reset. */
   isHeld(vcpu: Vcpu): boolean {
     if (!this.caches?.[vcpu.index]?.ring?.isFull) return false;
     if (!this.reported[vcpu.index]) {
@@ -85,8 +84,8 @@ export class VcpuMemory implements MachineRings {
   }
 
   /**
-   * Rings as a machine state has them, in a machine whose memslots are that state's already. A state without rings switches none off: they are
-   * there because this machine was asked for them, and empty.
+   * Restores the rings of a machine state, in a machine that already has that state's memslots. A state without rings does not disable any: they were
+   * enabled for this machine, and are empty.
    */
   restore(saved: SavedRings | null): void {
     const { dirtyLog } = this.engine;

@@ -1,7 +1,4 @@
-/**
- * Running and stopping: how far a stretch of running goes, what ends it, and how an idle guest sleeps without getting ahead of the wall
- * clock.
- */
+/** Running and stopping: how far a stretch runs, what ends it, and how an idle guest sleeps without getting ahead of the wall clock. */
 import {
   type GuestCondition,
   MachineError,
@@ -21,13 +18,13 @@ import { seeker } from './seek';
 import { Throttle } from './throttle';
 import type { Vcpu } from './vcpu';
 
-/** Instructions between two looks at the wall clock. */
+/** Instructions between two reads of the wall clock. */
 const CHUNK = 200_000;
-/** Where every vCPU that could run waits for a commit to go on, they look again this often, ns. */
+/** If every vCPU that could run waits for a commit to continue, they retry at this interval, ns. */
 const RETRY_NS = 2e6;
 /** Timer expiries in a row that let no vCPU run an instruction, until the guest counts as halted for good... */
 const FRUITLESS_FOR_GOOD = 500_000;
-/** ...and until a host that follows the wall clock looks at it in naps of this guest time (ns) only. */
+/** ...and until a host that follows the wall clock wakes only at this interval of guest time, ns. */
 const FRUITLESS_FOR_NOW = 1000;
 const NAP_NS = 20e6;
 
@@ -38,11 +35,11 @@ export interface RunContext {
   condition(): GuestCondition | undefined;
   /** A vCPU waits for a reset of its dirty ring. */
   anyHeld(): boolean;
-  /** So many instructions have run: a checkpoint may be due. */
+  /** This many instructions have run: a checkpoint may be due. */
   checkpoint(instructions: number): void;
-  /** The hit that stopped the machine last. */
+  /** The hit that last stopped the machine. */
   watchStop(): { stop: WatchStop; text: string };
-  /** Hands on what the guest has sent. */
+  /** Passes on the guest's output. */
   flush(): void;
   emit(event: MachineEvent): void;
   betweenCalls: MachineOptions['betweenCalls'];
@@ -187,15 +184,12 @@ export class RunControl implements MachineRun {
     this.holds -= 1;
   }
 
-  /** Guest time stood still although the guest did not sleep: that time does not count. */
+  /** Guest time was stopped although the guest did not sleep: that time does not count. */
   resumed(): void {
     this.throttle.restart(this.clock.now());
   }
 
-  /**
-   * Another state of the machine is in place, captured while it was in `run`; `report` runs before the run state changes. A machine that ran goes
-   * on running.
-   */
+  /** The machine's state was replaced by one captured while it was in `run`; `report` runs before the run state changes. A running machine keeps running. */
   restored(run: RunState, report: () => void): void {
     this.wasIdle = false;
     this.resumed();
@@ -205,7 +199,7 @@ export class RunControl implements MachineRun {
     else if (this.runState !== 'running') this.setState('paused');
   }
 
-  /** The machine is as it was at another time: it stands, or has ended. */
+  /** The machine was restored to an earlier or later state: it is paused, or has ended. */
   rewound(run: Exclude<RunState, 'running'>): void {
     this.wasIdle = false;
     this.breakpoint = undefined;
@@ -230,7 +224,7 @@ export class RunControl implements MachineRun {
     return this.breakpoint !== undefined && this.instructions >= this.breakpoint;
   }
 
-  /** The executor's `advance`, and never past the breakpoint: before time passes there, so that it is the same instant in every run. */
+  /** The executor's `advance`, but never past the breakpoint: it stops before time passes there, so that it is the same instant in every run. */
   private slice(budget: number): Exclude<Advance, 'stopped'> | 'break' {
     const count = this.breakpoint;
     if (count === undefined) return this.advanced(budget);
@@ -253,7 +247,7 @@ export class RunControl implements MachineRun {
     return 'break';
   }
 
-  /** Nothing to run for at most `longest` ns, or until the next timer. */
+  /** Nothing runs for at most `longest` ns, or until the next timer. */
   private sleeping(longest: number): { idle: true; wakeIn?: number } {
     this.wasIdle = true;
     const next = this.clock.next;
@@ -262,7 +256,7 @@ export class RunControl implements MachineRun {
     return wakeIn === Infinity ? { idle: true } : { idle: true, wakeIn };
   }
 
-  /** An idle guest: lets allowed time pass. false: it stays asleep. */
+  /** An idle guest: lets the allowed time pass. false: it stays asleep. */
   private sleep(): boolean {
     const next = this.clock.next;
     const allowed = this.throttle.allowed(this.clock.now());

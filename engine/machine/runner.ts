@@ -1,6 +1,6 @@
 /**
- * The loop that keeps a machine running beside other work of its thread: short stretches, a turn for everybody else in
- * between, sleep while the guest is idle, awake at once when something comes in.
+ * The loop that keeps a machine running beside other work of its thread: short stretches, a turn for other work in between, sleep while the guest is
+ * idle, and a wake-up at once when input arrives.
  */
 import type { Machine } from './api';
 
@@ -8,18 +8,18 @@ export interface RunnerOptions {
   machine: Machine;
   /** ms, monotonic */
   wallClock: () => number;
-  /** Lets other events be handled and comes back soon: a MessageChannel turn, setImmediate. */
+  /** Lets other events be handled and returns soon: a MessageChannel turn, setImmediate. */
   yieldTurn: () => Promise<void>;
   setTimer: (wake: () => void, ms: number) => unknown;
   clearTimer: (timer: unknown) => void;
   /** Length of a stretch, ms. */
   stretch?: number;
-  /** The loop died of an internal error; the machine is stopped. */
+  /** The loop ended with an internal error; the machine is stopped. */
   onError?: (error: unknown) => void;
 }
 
 const STRETCH_MS = 8;
-/** Longest sleep while idle: guest time goes on. */
+/** Longest sleep while idle: guest time continues. */
 const LONGEST_SLEEP_MS = 500;
 
 export class Runner {
@@ -42,14 +42,14 @@ export class Runner {
     });
   }
 
-  /** Ends a sleep: something for the guest came in, or it runs again. */
+  /** Ends a sleep: input for the guest arrived, or it runs again. */
   wake(): void {
     const wakeUp = this.wakeUp;
     this.wakeUp = undefined;
     wakeUp?.();
   }
 
-  /** The machine is not run until the function that this returns is called: somebody else runs it, or works on it in several steps. */
+  /** Keeps the machine from running until the returned function is called: the caller runs it, or works on it in several steps. */
   hold(): () => void {
     this.holds += 1;
     let held = true;
@@ -61,7 +61,7 @@ export class Runner {
     };
   }
 
-  /** Ends the loop; resolved when it is over. */
+  /** Ends the loop; resolves when it is over. */
   async end(): Promise<void> {
     this.ended = true;
     this.unsubscribe();

@@ -1,12 +1,12 @@
 /**
- * hvas outside of the machine that they are of. In snapshot files, links and digests they count from where host memory begins, so that the core's
- * private map, which lies below HOST_BASE, may grow. All that converts them is here.
+ * hvas outside of their machine. Snapshot files, links and digests count them from the start of host memory, so that the core's private map, below
+ * HOST_BASE, may grow. All conversions are here.
  */
 import { HOST_BASE, PAGE_SIZE } from '../abi/layout';
 
 /**
- * HOST_BASE when files, links and digests were first written, with absolute hvas: what version 1 of files and links counts by. A digest adds it
- * to every offset, so digests that were written down stay true.
+ * HOST_BASE when files, links and digests were first written, with absolute hvas: the base of version 1 of files and links. A digest adds it to every
+ * offset, so recorded digests stay valid.
  */
 export const FIRST_HOST_BASE = 0x2000000;
 
@@ -16,19 +16,19 @@ export const hostBaseOf = (version: number): number => (version === 1 ? FIRST_HO
 /** The number that represents an hva in a digest. */
 export const hvaInDigest = (hva: number): number => hva - HOST_BASE + FIRST_HOST_BASE;
 
-/** A SavedMachine of this program, as a file has it in which host memory begins at `base`. */
+/** A SavedMachine of this program in the form of a file in which host memory begins at `base`. */
 export const machineTo = (base: number, machine: unknown): unknown => moved(machine, MACHINE, base - HOST_BASE);
 
-/** The reverse. The machine may be anything: what is no hva is left for the checks to refuse. */
+/** The reverse. The machine may be anything: what is not an hva is left for the checks to refuse. */
 export const machineFrom = (base: number, machine: unknown): unknown => moved(machine, MACHINE, HOST_BASE - base);
 
-/** A page number of host memory (hva / 4096), as such a file has it. */
+/** A page number of host memory (hva / 4096) in such a file. */
 export const pageTo = (base: number, page: number): number => page + (base - HOST_BASE) / PAGE_SIZE;
 
 /** The reverse. */
 export const pageFrom = (base: number, page: number): number => page + (HOST_BASE - base) / PAGE_SIZE;
 
-/** Where the hvas of a value are: 'hva', or the members that hold some; of a list, in each element. */
+/** Where a value holds hvas: 'hva', or its members that do; for a list, in each element. */
 type Place = 'hva' | { readonly [member: string]: Place };
 
 const MACHINE: Place = {

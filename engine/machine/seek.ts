@@ -1,6 +1,6 @@
 /**
- * Runs a guest one instruction after another up to a place in its code, for a debugger. The other vCPUs run in their turns, and sleep is
- * skipped. Where it stops is a position like any other: to go on and to stop there is all that it does to the machine.
+ * Runs a guest one instruction after another to a place in its code, for a debugger. The other vCPUs run in their turns, and sleep is skipped. The
+ * place where it stops is an ordinary position: it does nothing to the machine but run and stop it.
  */
 import { VCPU_GPR, VCPU_RIP } from '../abi/vcpu';
 import type { Seek, SeekGoal } from './api';
@@ -8,9 +8,9 @@ import type { Traveller } from './position';
 import type { Vcpu } from './vcpu';
 
 const RSP = VCPU_GPR + 4 * 8;
-/** Instructions between two looks at the wall clock. */
+/** Instructions between two reads of the wall clock. */
 const LOOK = 64;
-/** Idle timers that may fire one after another before the wait ends. */
+/** Timers without effect in a row until the wait ends. */
 const FRUITLESS = 500_000;
 
 export function seeker(traveller: Traveller, vcpu: Vcpu, { rip, rsp }: Omit<SeekGoal, 'vcpu'>): Seek {

@@ -1,4 +1,4 @@
-/** SHA-256 (FIPS 180-4): the platform's, or ours where there is none: a browser gives a page from plain http no crypto.subtle. */
+/** SHA-256 (FIPS 180-4): the platform's, or ours if there is none: a browser offers crypto.subtle only to secure contexts. */
 
 /** 32 bytes. */
 export async function sha256(bytes: Uint8Array): Promise<Uint8Array> {

@@ -1,4 +1,4 @@
-/** Whether a layout or a snapshot is of a machine of this shape, in words for people. */
+/** Compares the shape of a machine with that of a layout or snapshot, with messages for people. */
 
 export interface Shape {
   /** bytes */
@@ -24,7 +24,7 @@ const WORDS: Record<keyof Shape, { say: (value: number) => string; option: strin
   smp: { say: (value) => `${value} ${value === 1 ? 'vCPU' : 'vCPUs'}`, option: '-smp' },
 };
 
-/** "it was saved with 192 MiB of RAM; this machine has 256 MiB of RAM (-m)", of the first that differs. */
+/** "it was saved with 192 MiB of RAM; this machine has 256 MiB of RAM (-m)", for the first difference. */
 export function shapeRefusal(saved: Partial<Shape>, own: Shape): string | undefined {
   for (const name of ['ram', 'slots', 'maxmem', 'smp'] as const) {
     const value = saved[name];

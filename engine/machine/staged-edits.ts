@@ -1,6 +1,6 @@
 /**
- * The change set that is being staged. Its edits are what monitor and page say; edit-regions.ts makes memory regions of them, all for one
- * commit. At most one operation per slot id, so their order cannot matter.
+ * The staged change set. Its edits are those of monitor and page; edit-regions.ts turns them into memory regions for one commit. At most one
+ * operation per slot id, so their order cannot matter.
  */
 import { regionOf } from '../memory/index';
 import type { Commit, MemoryRegion } from '../memory/types';
@@ -21,46 +21,46 @@ import { SteppedCommit } from './stepped-commit';
 
 /** Guest instructions between two ioctls of a legacy commit. */
 const LEGACY_SLICE = 200_000;
-/** Entries of a change set up to which a refusal names the nearest address. */
+/** Largest change set whose refusals name the nearest address, entries. */
 const ADVISED = 64;
-/** Reasons that the refusal of a stepped commit names. */
+/** Reasons that the refusal of a stepped commit lists. */
 const NAMED = 8;
 
-/** Why nothing else may change the layout while a commit is stepped through. */
+/** Why nothing else may change the layout during a stepped commit. */
 export const BETWEEN_PHASES = 'a commit is between its phases: run it to its end (changeset_step -a), or abort it before swap 1';
 
 export interface ChangeSetContext extends EditContext {
   changed(): void;
-  /** Lets the guest run, if it runs at all, and others have a turn. False: the commit is to be given up. */
+  /** Lets the guest run, if it runs at all, and yields to others. False: give up the commit. */
   runBetween(instructions: number): Promise<boolean>;
   /**
-   * A commit is about to run that moves these backings: they are carried to their new host memory at its zap, when no vCPU reaches them.
-   * What it returns is called with the result.
+   * A commit that moves these backings is about to run: copies them to their new host memory at its zap, when no vCPU can access them. Call the
+   * returned function with the result.
    */
   carry(moves: readonly Rehost[]): (accepted: boolean) => void;
-  /** Guest accesses tried again since power-on. */
+  /** Guest accesses retried since power-on. */
   retries(): number;
-  /** Memory that the guest counts on where it is. */
+  /** Memory that the guest uses and expects in place. */
   counted(): Counted[];
   /** Why a DIMM cannot be moved there with the guest's consent, and where it can. */
   moveRefusal(id: string, addr: number): { refusal?: string; nearest?: number };
-  /** Edits went away or were done: host memory that was taken for them may be free now. */
+  /** Edits were dropped or committed: host memory allocated for them may be free now. */
   collect(): void;
 }
 
 export class StagedEdits implements StagedChangeSet {
   private edits: StagedEdit[] | undefined;
-  /** Slot ids that the edits are about. */
+  /** Slot ids of the edits. */
   private readonly taken = new Set<number>();
   private committing = false;
-  /** While a legacy commit runs, which takes many turns: what was to be seen before it. */
+  /** During a legacy commit, which takes many turns: the view from before it. */
   private before: { entries: readonly StagedEntry[]; preview: MemoryRegion[] | undefined; check: Commit } | undefined;
   private stepped:
     | { commit: SteppedCommit; request: Request; entries: readonly StagedEntry[]; preview: MemoryRegion[] | undefined }
     | undefined;
   /** Counts changes of `edits`. */
   private version = 0;
-  /** The last dry run, and what it was of: with thousands of entries it is too dear to do again for every look. */
+  /** The last dry run, and what it was for: with thousands of entries it is too expensive to repeat for every query. */
   private dryRun: { of: string; commit: Commit; unasked?: readonly Unasked[] } | undefined;
 
   private readonly regions: EditRegions;
@@ -94,7 +94,7 @@ export class StagedEdits implements StagedChangeSet {
 
   get unasked(): readonly Unasked[] {
     if (!this.edits?.length || this.stepped || this.before) return [];
-    // The guest runs on: what its vCPUs stand on is looked up again, but not for every look of a large set.
+    // The guest runs on: what its vCPUs run from is looked up again, but not for every query of a large set.
     if (!this.check().ok) return [];
     const known = this.dryRun!;
     known.unasked ??= this.unaskedNow(this.edits);
@@ -137,7 +137,7 @@ export class StagedEdits implements StagedChangeSet {
     return found.map((each) => this.withRefusal(each));
   }
 
-  /** Whether the guest would take the DIMM where it is to go. */
+  /** Would the guest take the DIMM at its new address? */
   private withRefusal(each: Unasked): Unasked {
     return each.ask?.do === 'move' ? { ...each, ask: { ...each.ask, ...this.context.moveRefusal(each.ask.dimm, each.ask.addr) } } : each;
   }
@@ -189,7 +189,7 @@ export class StagedEdits implements StagedChangeSet {
     this.context.changed();
   }
 
-  /** Host memory, bytes, that a staged edit maps; of that of a rehost the first byte. */
+  /** Host memory, bytes, that a staged edit maps; for a rehost, its first byte. */
   forEachHostRange(visit: (start: number, size: number) => void): void {
     for (const edit of this.edits ?? []) {
       if (edit.op === 'add' && isSize(edit.size)) visit(edit.hva, edit.size);
@@ -215,7 +215,7 @@ export class StagedEdits implements StagedChangeSet {
     return this.judge(this.translated(edits));
   }
 
-  /** Every reason: of entries that mean nothing, and of the regions that the others mean. */
+  /** All reasons: of entries without regions, and of the regions of the others. */
   private judge(request: Request): Commit {
     const commit = this.mapped(this.context.engine.check(request.regions), request);
     if (request.refusals.length === 0) return commit;
@@ -318,13 +318,13 @@ export class StagedEdits implements StagedChangeSet {
     const { engine } = this.context;
     const carried = this.context.carry(moves);
     const layout = whole ? this.wholeLayout(regions) : undefined;
-    // A set that would be refused has no layout: the delta call says why.
+    // A set that would be refused has no layout: the delta call reports why.
     const commit = layout ? engine.setUserMemoryRegions(layout, 0) : engine.changeUserMemoryRegions(regions);
     carried(commit.ok);
     return commit;
   }
 
-  /** The layout that a delta leads to, for the whole-set call. */
+  /** The layout that results from a delta, for the whole-set call. */
   private wholeLayout(regions: readonly MemoryRegion[]): MemoryRegion[] | undefined {
     const spans = new Set(regions.filter(({ span }) => span).map(({ slot }) => slot));
     return this.context.engine
@@ -333,7 +333,7 @@ export class StagedEdits implements StagedChangeSet {
       .map((region) => (spans.has(region.slot) ? { ...region, span: true } : region));
   }
 
-  /** One ioctl after the other, as KVM's users must; the guest runs in between and meets the holes. */
+  /** One ioctl after the other, as KVM's users must; the guest runs in between and sees the holes. */
   private async commitLegacy(request: Request): Promise<Commit> {
     const { engine } = this.context;
     const plan = engine.legacyPlan({ call: 'delta', regions: request.regions });
@@ -343,7 +343,7 @@ export class StagedEdits implements StagedChangeSet {
       if (index > 0 && !(await this.context.runBetween(LEGACY_SLICE)))
         throw new MachineError(`cancelled after ${index} of ${plan.regions.length} calls: their effects remain`);
       const commit = engine.setUserMemoryRegion(region, { legacy: true });
-      // As for KVM's users: what was done before stays done.
+      // As for KVM's users, calls already made stay made.
       if (!commit.ok) return commit;
       done.generation = commit.generation;
       done.swaps += commit.swaps;
@@ -376,7 +376,7 @@ export class StagedEdits implements StagedChangeSet {
     if (this.committing) throw new MachineError('this change set is being committed');
   }
 
-  /** The engine's refusals name regions; people staged entries. */
+  /** The engine's refusals name regions; these name staged entries. */
   private mapped(commit: Commit, request: Request): Commit {
     if (commit.ok) return commit;
     const seen = new Set<string>();

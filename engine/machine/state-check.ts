@@ -1,6 +1,6 @@
 /**
- * Checks of a machine state that came from anywhere. Each throws an Error that says what is wrong, and touches nothing of the running
- * machine. What a part refers to in another part is checked here too.
+ * Checks of a machine state from an untrusted source. Each throws an Error that says what is wrong, and does not touch the running machine.
+ * References between parts are checked here too.
  */
 import { MAX_VCPUS, PAGE_SIZE, VCPU_RECORD_SIZE } from '../abi/layout';
 import * as svm from '../abi/svm';
@@ -51,7 +51,7 @@ const dimm = object<SavedDimm>({
   moveTo: nullable(count),
 });
 
-/** Older snapshots do not have them: no vCPU sleeps or retries then. */
+/** Absent in older snapshots: no vCPU sleeps or retries then. */
 const someVcpus = list(int(0, MAX_VCPUS - 1), 0, MAX_VCPUS);
 const round = object<Required<SavedMachine['round']>>({
   turn: int(0, MAX_VCPUS - 1),
@@ -126,7 +126,7 @@ const virtioDevice: Check<VirtioConfig> = (value) => {
   return addr === null ? mem : { ...mem, addr };
 };
 
-/** Bytes of one backend: more than that no host memory holds. */
+/** Largest size of one backend, bytes: no host memory holds more. */
 const backendSize = int(1, MOST_HOST_MEMORY);
 
 const savedDevices = object<SavedDevices>({
@@ -134,7 +134,7 @@ const savedDevices = object<SavedDevices>({
   virtio: list(virtioDevice, 0, VIRTIO_COUNT),
 });
 
-/** The devices in a configuration, each field spelled out; undefined: none. */
+/** The devices of a configuration, with all fields; undefined: none. */
 export function devicesOf({ objects = [], virtio = [] }: Pick<MachineConfig, 'objects' | 'virtio'>): SavedDevices | undefined {
   if (virtio.length === 0) return undefined;
   const spelled = virtio.map((device) => {
@@ -145,7 +145,7 @@ export function devicesOf({ objects = [], virtio = [] }: Pick<MachineConfig, 'ob
   return { objects: objects.map(({ id, size }) => ({ id, size })), virtio: spelled as VirtioConfig[] };
 }
 
-/** Those that a saved configuration names. Throws an Error that says what is wrong with them. */
+/** The devices of a saved configuration. Throws an Error that says what is wrong with them. */
 export function checkDevices(config: unknown): SavedDevices | undefined {
   const devices = (config as { devices?: unknown } | null | undefined)?.devices;
   if (devices === undefined) return undefined;
@@ -163,13 +163,13 @@ export function checkDevices(config: unknown): SavedDevices | undefined {
 const names = (devices: SavedDevices | undefined): string =>
   devices ? `with ${devices.virtio.map(({ driver, id }) => `${driver} '${id ?? ''}'`).join(', ')}` : 'without virtio devices';
 
-/** What makes the board: not how much of its memory a device was first asked to plug, nor backends, which the state brings. */
+/** What makes up the board. Not included: how much memory a device was first asked to plug, and backends, which the state brings. */
 function boardOf(devices: SavedDevices | undefined): string {
   const virtio = devices?.virtio.map((device) => (device.driver === 'virtio-mem' ? { ...device, requested: 0 } : device)) ?? [];
   return JSON.stringify(devicesOf({ virtio })?.virtio);
 }
 
-/** They are no field of the schema, so that what was saved before there were any is what it was. */
+/** These are not fields of the schema, so that older saved states stay valid. */
 function takeDevices(given: unknown): { fields: unknown; devices: SavedDevices | undefined; cpu: string } {
   const fields = typeof given === 'object' && given !== null ? { memdevs: [], modes: null, panicked: false, ...given } : given;
   const saved = (fields as { config?: unknown } | null | undefined)?.config;
@@ -181,8 +181,8 @@ function takeDevices(given: unknown): { fields: unknown; devices: SavedDevices |
 }
 
 /**
- * What a saved state says of its machine, bounded: fields, host memory, backends, DIMMs, memslots. All of it is checked that can be without
- * a machine, before a byte of RAM is unpacked. `most`: bytes that host memory may end at.
+ * Checks what a saved state says about its machine: fields, host memory, backends, DIMMs, memslots. It checks everything that can be checked without
+ * a machine, before a byte of RAM is unpacked. `most`: bytes at which host memory must end at the latest.
  */
 export function checkDescription(raw: unknown, most?: number): { saved: SavedMachine; devices: SavedDevices | undefined; cpu: string } {
   const { fields, devices, cpu } = takeDevices(raw);
@@ -195,7 +195,7 @@ export function checkDescription(raw: unknown, most?: number): { saved: SavedMac
   return { saved, devices, cpu };
 }
 
-/** The same for this machine: the state must be of one like it. `board`: what its own boot RAM is. */
+/** The same for this machine: the state must be from a machine of the same shape. `board`: this machine's boot RAM. */
 export function checkMachine(
   raw: unknown,
   config: MachineConfig,
@@ -245,7 +245,7 @@ function checkTopology(saved: SavedMachine): void {
   }
 }
 
-/** The machine's rule of ownership, over the host memory that the state describes. */
+/** The machine's rule of ownership, applied to the host memory that the state describes. */
 function checkOwners(saved: SavedMachine): void {
   const ranges = rangesOf(saved.ranges);
   for (const { slot, hva, size, span = false } of saved.slots) {
@@ -263,7 +263,7 @@ function byKey<T, K extends string | number>(what: string, items: readonly T[], 
   return seen;
 }
 
-/** Registers may hold anything, as after any guest code; what this program itself relies on may not. */
+/** Registers may have any value, as after any guest code, except where this program itself relies on them. */
 export function checkVcpus(records: UncheckedState['vcpus'], smp: number, cpu: CpuModel): void {
   if (records.length !== smp) throw new Error(`it has ${records.length} vCPU records, this machine has ${smp} vCPUs`);
   for (const [index, record] of records.entries()) checkVcpu(index, record, cpu);
@@ -306,7 +306,10 @@ function checkVcpu(index: number, record: Uint8Array, cpu: CpuModel): void {
 /** Bytes of a slot's dirty bitmap (KVM: whole 64-bit words). */
 export const dirtyBytes = ({ size }: { size: number }): number => Math.ceil(size / PAGE_SIZE / 64) * 8;
 
-/** Bytes of all dirty bitmaps that a file or link may ask for: 2 TiB of memory that logs. Slots may share a backing, so that does not bound them. */
+/**
+ * Most bytes of all dirty bitmaps in a file or link: enough for 2 TiB of memory that logs. Slots may share a backing, so the size of host memory is
+ * no bound.
+ */
 export const MOST_DIRTY = 64 * 2 ** 20;
 
 export function checkLogs(slots: readonly { flags: number; size: number }[]): void {
@@ -314,7 +317,7 @@ export function checkLogs(slots: readonly { flags: number; size: number }[]): vo
   if (total > MOST_DIRTY) throw new Error(`the dirty logs of its memslots take ${total} bytes, at most ${MOST_DIRTY} are given`);
 }
 
-/** One bitmap per logging slot and of its size. */
+/** One bitmap per logging slot, of the right size. */
 export function checkDirty(dirty: UncheckedState['dirty'], saved: SavedMachine): void {
   const slots = new Map(saved.slots.map((slot) => [slot.slot, slot]));
   byKey('dirty log of memslot', dirty, ({ slot }) => slot);
@@ -326,7 +329,7 @@ export function checkDirty(dirty: UncheckedState['dirty'], saved: SavedMachine):
   }
 }
 
-/** Every page lies in a range and comes once, in order. */
+/** Every page lies in a range and occurs once, in order. */
 export function checkRam(ram: readonly RamPiece[], saved: SavedMachine): void {
   let last = -1;
   let at = 0;

@@ -1,8 +1,8 @@
 /**
- * The whole machine as a value, and back. Captured: vCPU records, devices (timers follow from them), the vCPUs' turns, host memory with
- * zero pages left out, backends, DIMMs, memslots with flags and dirty bits, the modes of the memslot engine, what stands in dirty rings, the run state. Not captured, because it is no state of the
- * guest: TLBs and decoded code (dropped on restore), the counters of `info irq` and of holes, undo history, an open change set, the guest
- * image, address space 1 (this board has no SMM).
+ * Captures the whole machine as a value, and restores it. Captured: vCPU records, devices (timers follow from them), the vCPUs' turns, host memory
+ * without zero pages, backends, DIMMs, memslots with flags and dirty bits, the modes of the memslot engine, the entries of dirty rings, the run
+ * state. Not captured, because the guest cannot see it: TLBs and decoded code (dropped on restore), the counters of `info irq` and of holes, undo
+ * history, an open change set, the guest image, address space 1 (this board has no SMM).
  */
 import type { CoreExports } from '../abi/core';
 import { PAGE_SIZE, VCPU_BASE, VCPU_BLOCK_SIZE, VCPU_RECORD_SIZE } from '../abi/layout';
@@ -58,7 +58,7 @@ export function captureState(parts: StateParts, run: RunState, guest: string): M
   return { ...captureStill(parts, run, guest), ram: captureRam(parts.host) };
 }
 
-/** All but RAM. */
+/** Everything but RAM. */
 export function captureStill(parts: StateParts, run: RunState, guest: string): Omit<MachineState, 'ram'> {
   const { host, memory, board, vcpus } = parts;
   const { ram, slots, maxmem, smp, cpu } = parts.config;
@@ -95,7 +95,7 @@ export function captureStill(parts: StateParts, run: RunState, guest: string): O
   };
 }
 
-/** `numbers`: which pages, without what is in them. */
+/** `numbers`: only the numbers of the pages, without their contents. */
 export function captureRam(host: HostMemory, numbers = false): RamPiece[] {
   const pieces: RamPiece[] = [];
   let pages: number[] = [];
@@ -121,8 +121,8 @@ export function captureRam(host: HostMemory, numbers = false): RamPiece[] {
 }
 
 /**
- * MachineError when the state is refused: nothing was changed then. Returns the run state that was captured. Synchronous, so the machine is never seen
- * between two states.
+ * MachineError if the state is refused: nothing was changed then. Returns the captured run state. Synchronous, so nobody sees the machine between two
+ * states.
  */
 export function restoreState(parts: StateParts, state: UncheckedState): RunState {
   const saved = checkAll(parts, state);
@@ -132,7 +132,7 @@ export function restoreState(parts: StateParts, state: UncheckedState): RunState
   return saved.run;
 }
 
-/** A state that `captureStill` gave, of this very machine; `fill` puts RAM back, and drops decoded code of what it changes. */
+/** Restores a state that `captureStill` returned for this machine; `fill` restores RAM, and drops decoded code of changed pages. */
 export function restoreStill(parts: StateParts, state: Omit<MachineState, 'ram'>, fill: () => void): void {
   putState(parts, state.machine, state, fill);
   for (const vcpu of parts.vcpus) parts.core.stateChanged(vcpu.index);
@@ -155,7 +155,7 @@ function putState(parts: StateParts, saved: SavedMachine, state: Omit<UncheckedS
   parts.panics.restart(saved.panicked === true);
   clock.cancelAll();
   executor.reset();
-  // Devices set their timers by the vCPUs' time, and may raise lines that the records know of already.
+  // Devices set their timers by the vCPUs' time, and may raise lines that the records already have.
   putRecords(parts, state.vcpus);
   parts.board.restore(state.devices as MachineState['devices']);
   putRecords(parts, state.vcpus);
@@ -179,7 +179,7 @@ function checkAll(parts: StateParts, state: UncheckedState): SavedMachine {
   }
 }
 
-/** All that can be refused of a state's `machine` alone: a file is unpacked only when this machine could take it. MachineError. */
+/** Checks everything that can be checked with the state's `machine` alone: a file is unpacked only if this machine could take it. MachineError. */
 export function checkSavedMachine(parts: StateParts, raw: unknown): SavedMachine {
   const { config, host, memory, backends, virtio } = parts;
   try {
@@ -194,12 +194,12 @@ export function checkSavedMachine(parts: StateParts, raw: unknown): SavedMachine
 }
 
 function checkLayout(memory: MemslotEngine, saved: SavedMachine): void {
-  // The host memory that they map is not there yet; checkMachine has asked whose it will be.
+  // The host memory that they map does not exist yet; checkMachine has verified its owners.
   const check = memory.checkUnbacked(regionsOf(saved), 0);
   if (!check.ok) throw new Error(`memslots: ${check.refusals[0]?.errno}: ${check.refusals[0]?.reason}`);
 }
 
-/** Host memory and memslots, the last things that can fail (no memory); on failure both are as before. */
+/** Host memory and memslots, the last steps that can fail (no memory); on failure both are as before. */
 function switchMemory(parts: StateParts, saved: SavedMachine): void {
   const { host, memory } = parts;
   const before = host.adopt(saved.ranges);
@@ -210,7 +210,7 @@ function switchMemory(parts: StateParts, saved: SavedMachine): void {
   throw new MachineError(`memslots: ${commit.refusals[0]?.errno}: ${commit.refusals[0]?.reason}`);
 }
 
-/** Only pages that hold something are zeroed: to write to all would make the browser take real memory for what no guest ever touched. */
+/** Zeroes only pages with contents: writing to all would make the browser commit memory that no guest ever touched. */
 function fillRam(host: HostMemory, ram: readonly RamPiece[]): void {
   for (const { start, size } of host.ranges())
     for (let page = start; page < start + size; page += PAGE_SIZE) {

@@ -1,22 +1,22 @@
 /**
- * A commit of the change set phase by phase, the guest running in between. From swap 1 to swap 2 a vCPU that touches an INVALID slot tries
- * again and again; up to swap 1 nothing has happened and the commit can be given up.
+ * A commit of the change set phase by phase, with the guest running in between. From swap 1 to swap 2 a vCPU that touches an INVALID slot keeps
+ * retrying; before swap 1 nothing has changed and the commit can be aborted.
  */
 import type { CommitRun, Phase } from '../memory/index';
 import type { Commit } from '../memory/types';
 import { MachineError, type PhaseReport, type Stepping } from './api';
 
 export interface SteppedContext {
-  /** Guest accesses that were tried again, since power-on. */
+  /** Guest accesses retried since power-on. */
   retries(): number;
   generation(): number;
-  /** Just before the phase from which no other commit can come between; what it returns is called at the end. */
+  /** Called just before the phase from which on no other commit can intervene. The returned function is called at the end. */
   begin(): (accepted: boolean) => void;
 }
 
 export class SteppedCommit {
   private retriesBefore: number | undefined;
-  /** While slots are INVALID: which, and how often a vCPU met them. */
+  /** While slots are INVALID: which they are, and how often a vCPU met them. */
   private waiting: { slot: number; start: number; end: number; retries: number }[] = [];
   private ended: ((accepted: boolean) => void) | undefined;
 
@@ -75,7 +75,7 @@ export class SteppedCommit {
     };
   }
 
-  /** A vCPU met an INVALID slot. On the guest's memory path: nothing is allocated. */
+  /** A vCPU met an INVALID slot. This is on the guest's memory path: it allocates nothing. */
   retried(gfn: number): void {
     for (const range of this.waiting) if (gfn >= range.start && gfn < range.end) range.retries++;
   }

@@ -1,4 +1,4 @@
-/** Bytes that a guest sends one by one, handed on in pieces. */
+/** Collects the bytes that a guest sends one by one, and passes them on in pieces. */
 
 const PIECE = 4096;
 

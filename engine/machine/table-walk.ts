@@ -1,7 +1,7 @@
-/** One walk of page tables, entry by entry (SDM 3A chapter 4): the guest's own, or the nested ones of its host, which are made alike (APM 2 15.25). */
+/** One walk of page tables, entry by entry (SDM 3A chapter 4): the guest's own, or its host's nested ones, which have the same format (APM 2 15.25). */
 import type { PageWalkStep, WalkPlace, WalkRights, WalkStop } from './api';
 
-/** MAXPHYADDR 46: address bits of an entry, and those that are reserved above. */
+/** MAXPHYADDR 46: address bits of an entry, and the reserved bits above. */
 const PHYSICAL = 0x00003ffffffff000n;
 const RESERVED_LONG = 0x000fc00000000000n;
 const RESERVED_PAE = 0x7fffc00000000000n;
@@ -29,7 +29,7 @@ export interface Tables {
   nxe: boolean;
   /** 32-bit: entries may map 4 MiB. */
   pse: boolean;
-  /** N_CR3's: what they translate is a nested guest's physical address. */
+  /** The tables of N_CR3: they translate a nested guest's physical addresses. */
   nested: boolean;
 }
 
@@ -41,7 +41,7 @@ export function tablesOf(root: bigint, cr4: bigint, efer: bigint, nested = false
 }
 
 export interface Arrival {
-  /** Physical, as the tables name it. */
+  /** Physical address in the tables. */
   address: number;
   /** bytes of its page */
   size: number;
@@ -49,9 +49,9 @@ export interface Arrival {
   leaf: bigint;
 }
 
-/** How a walk gets at its tables. */
+/** How a walk reads its tables. */
 export interface TableReader {
-  /** Where the entry at this physical address lies, or why that cannot be said. */
+  /** Where the entry at this physical address lies, or why that is unknown. */
   locate(address: number): WalkPlace | WalkStop;
   read(place: WalkPlace, bytes: 4 | 8): bigint;
 }
@@ -108,7 +108,7 @@ export function isLeaf({ mode, pse }: Tables, shift: number, entry: bigint): boo
   return shift === 21 || mode === '4-level';
 }
 
-/** Bits that have to be 0. */
+/** Bits that must be 0. */
 export function reservedBits({ mode, nxe }: Tables, shift: number, leaf: boolean): bigint {
   if (mode === '32-bit') return leaf && shift === 22 ? 0x200000n : 0n;
   if (mode === 'PAE' && shift === 30) return RESERVED_PDPTE_PAE;
@@ -119,10 +119,10 @@ export function reservedBits({ mode, nxe }: Tables, shift: number, leaf: boolean
   return bits;
 }
 
-/** Where the table begins that the entry points to. */
+/** Start of the table that the entry points to. */
 export const tableBase = ({ entryBytes }: Tables, entry: bigint): number => Number(entry & (entryBytes === 4 ? 0xfffff000n : PHYSICAL));
 
-/** Where the page begins that the leaf maps. */
+/** Start of the page that the leaf maps. */
 export function leafBase({ mode }: Tables, shift: number, entry: bigint): bigint {
   // PSE-36: bits 13 to 20 are address bits 32 to 39.
   if (mode === '32-bit') return shift === 22 ? (entry & 0xffc00000n) | (((entry >> 13n) & 0xffn) << 32n) : entry & 0xfffff000n;

@@ -1,6 +1,6 @@
 /** Keeps an idle guest from running ahead of the wall clock. A busy guest is never held back. */
 
-/** A guest that is further behind than this gives up the rest, ns: no rush of timer ticks after a suspended tab. */
+/** A guest that is further behind than this skips the rest, ns: no burst of timer ticks after a suspended tab. */
 const MOST_BEHIND = 250e6;
 
 export class Throttle {
@@ -14,7 +14,7 @@ export class Throttle {
     this.wall = wallClock();
   }
 
-  /** Guest time (ns) up to which an idle guest that is at `now` may sleep by now. */
+  /** Guest time (ns) up to which an idle guest at `now` may sleep at this moment. */
   allowed(now: number): number {
     const wall = this.wallClock();
     const target = this.guest + (wall - this.wall) * 1e6;

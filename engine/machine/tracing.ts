@@ -1,6 +1,6 @@
 /**
- * Listens in on what the core asks of the machine (api/trace.ts). While somebody listens, the members of the core's wiring are ones that report;
- * else they are the machine's own, so tracing that is off costs nothing.
+ * Records what the core asks of the machine (api/trace.ts). With a listener, members of the core's wiring are replaced by ones that report; without
+ * one they are the machine's own, so tracing that is off costs nothing.
  */
 import type { CoreExports } from '../abi/core';
 import { EXIT_DEBUG, EXIT_HLT, EXIT_INTERNAL_ERROR, EXIT_RETRY, EXIT_SHUTDOWN, PAGE_INVALID } from '../abi/exits';
@@ -23,7 +23,7 @@ const REASONS: Readonly<Record<number, LeaveReason>> = {
 };
 const PAGE = 4096;
 const CS_BASE = VCPU_SEG + VCPU_SEG_SIZE + SEG_BASE;
-/** 64-bit and compatibility mode: of code in the latter CS has no base but 0 in any system that is known. */
+/** 64-bit and compatibility mode: all known systems have a CS base of 0 in the latter. */
 const EFER_LMA = 0x400;
 
 export interface TracedParts {
@@ -33,7 +33,7 @@ export interface TracedParts {
   ports: PortBus;
   mmio: MmioBus;
   memory: MemslotEngine;
-  /** What happens now happened before: a machine that goes back over its past. */
+  /** True while a machine replays its past: its events were recorded before. */
   again(): boolean;
 }
 
@@ -41,7 +41,7 @@ export class Tracing implements MachineTrace {
   private listener: TraceSink | undefined;
   private unobserve: (() => void) | undefined;
   private readonly plain: CoreWiring;
-  /** Of the last lookup that met an INVALID slot */
+  /** From the last lookup that met an INVALID slot. */
   private retriedGfn = 0;
 
   constructor(

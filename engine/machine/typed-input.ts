@@ -1,4 +1,4 @@
-/** What a person types or pastes for the guest. Nobody can hold a person back: what the serial line does not take is dropped, and said. */
+/** Input that a person types or pastes for the guest. There is no flow control for a person: what the serial line does not take is dropped and reported. */
 import type { SerialConsole } from './api';
 
 export class TypedInput {

@@ -1,4 +1,4 @@
-/** Power-on and start-up of vCPUs, as the board sees it. */
+/** Power-on and start-up of vCPUs, for the board. */
 import type { CoreExports } from '../abi/core';
 import * as abi from '../abi/vcpu';
 import { CLOCK_SHIFT } from './board';
@@ -18,8 +18,8 @@ export function powerOnVcpu(core: CoreExports, vcpu: Vcpu): void {
 }
 
 /**
- * The same at guest time `now` (ns). The count of instructions and the random generator go on, so that nothing repeats itself after a reset;
- * so does a break at a count, which somebody outside waits for.
+ * The same at guest time `now` (ns). The count of instructions and the random generator continue, so that nothing repeats after a reset; so does a
+ * break at a count, which was set from outside.
  */
 export function resetVcpu(core: CoreExports, vcpu: Vcpu, now: number): void {
   const { icount } = vcpu;

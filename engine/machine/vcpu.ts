@@ -1,4 +1,4 @@
-/** One vCPU seen from TypeScript: typed access to its record (abi/vcpu.ts) in the core's memory, and its clock. */
+/** A vCPU in TypeScript: typed access to its record (abi/vcpu.ts) in the core's memory, and its clock. */
 import type { CoreExports } from '../abi/core';
 import { VCPU_BASE, VCPU_BLOCK_SIZE } from '../abi/layout';
 import * as abi from '../abi/vcpu';
@@ -34,7 +34,7 @@ export class Vcpu {
     return this.host.words[(this.base + offset) >>> 2]!;
   }
 
-  /** A u16 at an address of the core's memory, as cells of the record have it. */
+  /** A u16 at an address of the core's memory, in the form of the record's cells. */
   halfAt(address: number): number {
     return this.host.view.getUint16(address, true);
   }
@@ -43,7 +43,7 @@ export class Vcpu {
     this.host.words[(this.base + offset) >>> 2] = value;
   }
 
-  /** A u64 field that is known to stay below 2^53: counts, times, physical addresses. */
+  /** A u64 field that stays below 2^53: counts, times, physical addresses. */
   count(offset: number): number {
     const word = (this.base + offset) >>> 2;
     return this.host.words[word]! + this.host.words[word + 1]! * TWO_32;
@@ -79,7 +79,7 @@ export class Vcpu {
     if (at > now) this.setCount(abi.VCPU_CLOCK_SKEW, this.count(abi.VCPU_CLOCK_SKEW) + (at - now));
   }
 
-  /** Instructions from now until guest time `at`: the first count at which it is not earlier. */
+  /** Instructions from now until guest time `at`: the smallest count at which it is not earlier. */
   instructionsUntil(at: number): number {
     return Math.max(0, Math.ceil((at - this.now()) / 2 ** this.u32(abi.VCPU_CLOCK_SHIFT)));
   }
@@ -107,7 +107,7 @@ export class Vcpu {
     return this.core.getRflags(this.index) >>> 0;
   }
 
-  /** Something that ends a HLT is there. */
+  /** An event that ends a HLT is pending. */
   get wakeUp(): boolean {
     return this.u32(abi.VCPU_IRQ_PENDING) !== 0 || this.nmiPending;
   }
@@ -136,7 +136,7 @@ export class Vcpu {
     this.setCount(abi.VCPU_GPR + index * 8, value);
   }
 
-  /** Everything of the record that is state: the statistics lie behind it. */
+  /** All of the record that is state: the statistics follow it. */
   recordBytes(): Uint8Array {
     return this.host.bytes.subarray(this.base, this.base + abi.VCPU_STATS);
   }

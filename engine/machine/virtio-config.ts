@@ -1,4 +1,4 @@
-/** The devices on the virtio-mmio bus that a configuration asks for: checked and placed. Error texts are QEMU's. */
+/** The devices of a configuration on the virtio-mmio bus: checked and placed. Error texts are QEMU's. */
 import { MEM_BLOCK } from '../devices/virtio/mem';
 import { type MachineConfig, MachineError, type VirtioConfig } from './api';
 import { VIRTIO_COUNT } from './board';
@@ -14,7 +14,7 @@ export interface PlacedMem {
   /** gpa, bytes */
   addr: number;
   size: number;
-  /** What the command line asks for, bytes. */
+  /** Requested on the command line, bytes. */
   requested: number;
 }
 
@@ -82,7 +82,7 @@ function placeMem(
   return { driver: 'virtio-mem', id, memdev, node, addr: place(id, backend.size, addr), size: backend.size, requested };
 }
 
-/** `what`: the property as the text names it. */
+/** `what`: the property, as in the text. */
 export function checkRequested(requested: number, size: number, what: string): void {
   if (requested > size) throw new MachineError(`${what} cannot exceed the memory backend size(${hex(size)})`);
   if (requested % MEM_BLOCK !== 0)

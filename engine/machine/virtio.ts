@@ -1,6 +1,6 @@
 /**
- * What the machine does for its virtio-mem and balloon devices: a guest's plug or unplug request becomes one atomic change set of the
- * memslot engine, and the host's wishes reach the guest.
+ * The machine's side of its virtio-mem and balloon devices: a guest's plug or unplug request becomes one atomic change set of the memslot engine, and
+ * requests of the host reach the guest.
  */
 import type { MemOutcome, MemRange } from '../devices/virtio/mem';
 import type { MemslotEngine } from '../memory/index';
@@ -25,10 +25,10 @@ export interface VirtioContext {
   /** The device did much work for the guest: the runner should check the clock. */
   endSlice(): void;
   changed(): void;
-  /** The guest has something to look at. */
+  /** Notifies the guest. */
   wake(): void;
   qmp(event: QmpEvent, data: Record<string, unknown>): void;
-  /** Runs a commit, and lets it be known that it is made through the device. */
+  /** Runs a commit, and records that it is made through the device. */
   through<T>(device: DeviceCommit, commit: () => T): T;
 }
 
@@ -54,7 +54,7 @@ export class VirtioDevices implements MachineVirtio {
     });
   }
 
-  /** Bytes that the device shall have; the guest plugs and unplugs towards it. */
+  /** Requests a size of the device in bytes; the guest plugs and unplugs towards it. */
   setRequestedSize(id: string, size: number): void {
     const mem = this.find(id);
     checkRequested(size, mem.size, "'requested-size'");
@@ -68,13 +68,13 @@ export class VirtioDevices implements MachineVirtio {
     this.context.wake();
   }
 
-  /** Bytes of RAM that the guest has left; undefined without a balloon. */
+  /** Bytes of RAM left to the guest; undefined without a balloon. */
   balloon(): { id: string; actual: number } | undefined {
     const { balloon } = this.context.board();
     return balloon && { id: this.balloonId, actual: Math.max(0, this.context.ram() - balloon.size) };
   }
 
-  /** The guest shall have no more than `target` bytes. */
+  /** Asks the guest to keep at most `target` bytes. */
   setBalloon(target: number): void {
     const board = this.context.board();
     if (!board.balloon) throw new MachineError('No balloon device has been activated');
@@ -127,7 +127,7 @@ export class VirtioDevices implements MachineVirtio {
     this.context.changed();
   }
 
-  /** A memory backend replaced another: the device that had the old one gets the new one. */
+  /** A memory backend replaced another: the device with the old one gets the new one. */
   rehosted({ from, onto }: Rehost): void {
     if (onto === undefined) return;
     const mem = this.placedMems.find((each) => this.backingOf(each).start === from);
@@ -136,7 +136,7 @@ export class VirtioDevices implements MachineVirtio {
     this.context.changed();
   }
 
-  /** For a machine state: absent where every device has the backend that it began with. */
+  /** For a machine state: absent if every device has its original backend. */
   save(): Pick<SavedMachine, 'memdevs'> {
     if (this.moved.size === 0) return {};
     return { memdevs: [...this.moved].map(([device, memdev]) => ({ device, memdev })) };
@@ -148,7 +148,7 @@ export class VirtioDevices implements MachineVirtio {
     this.claimBackends();
   }
 
-  /** Throws an Error when a saved machine has no such backends. */
+  /** Throws an Error if a saved machine has no such backends. */
   checkSaved({ backends, dimms, memdevs = [] }: SavedMachine): void {
     const own = this.placed.filter((device) => device.driver === 'virtio-mem');
     const stranger = memdevs.find(({ device }) => !own.some(({ id }) => id === device));
@@ -165,7 +165,7 @@ export class VirtioDevices implements MachineVirtio {
     }
   }
 
-  /** With the backends that they have now. */
+  /** With their current backends. */
   private get placedMems(): PlacedMem[] {
     const mems = this.placed.filter((device) => device.driver === 'virtio-mem');
     return mems.map((mem) => ({ ...mem, memdev: this.moved.get(mem.id) ?? mem.memdev }));
@@ -191,7 +191,7 @@ export class VirtioDevices implements MachineVirtio {
     const { engine, through } = this.context;
     const commit = through({ kind: 'virtio-mem', device, memdev, who: 'guest' }, () => engine.changeUserMemoryRegions(regions));
     if (commit.ok) return 'done';
-    // Another commit is under way: the guest's driver tries again.
+    // Another commit is under way: the guest's driver retries.
     return commit.refusals.some(({ errno }) => errno === 'ESTALE') ? 'busy' : 'refused';
   }
 }

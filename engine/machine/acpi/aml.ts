@@ -100,7 +100,7 @@ export const loopWhile = (condition: Aml, ...terms: Aml[]): Aml => [0xa2, ...pac
 /** CreateQWordField(source, byte offset, name) */
 export const qwordField = (source: Aml, offset: number, at: string): Aml => [0x8f, ...source, ...integer(offset), ...name(at)];
 
-/** PkgLength of a term whose content follows: it counts itself. */
+/** PkgLength of a term with this content; the length includes itself. */
 function packaged(content: readonly number[]): Aml {
   for (const extra of [1, 2, 3, 4]) {
     const total = content.length + extra;

@@ -1,6 +1,6 @@
 /**
- * The board's DSDT: COM1, RTC, power button, generic event device, and memory hotplug over QEMU's register block with the method
- * names that QEMU's tables use (docs/specs/acpi_mem_hotplug), so that logs read alike.
+ * The board's DSDT: COM1, RTC, power button, generic event device, and memory hotplug over QEMU's register block. The methods have the names of
+ * QEMU's tables (docs/specs/acpi_mem_hotplug), so that logs look alike.
  */
 import { VIRTIO_MMIO_LENGTH } from '../../devices/virtio/mmio';
 import {
@@ -53,7 +53,7 @@ function rtc(): aml.Aml {
   );
 }
 
-/** LNRO0005: what Linux takes for virtio-mmio. Only devices that are there are listed: a driver would look into empty places too. */
+/** LNRO0005: Linux's id for virtio-mmio. Lists only devices that exist: a driver would probe empty places, too. */
 function virtioDevice(place: number): aml.Aml {
   return aml.device(
     `VR${hex2(place)}`,
@@ -130,7 +130,7 @@ function memoryHotplug(slots: number): aml.Aml {
   );
 }
 
-/** Looks through the slots for news. */
+/** Scans the slots for events. */
 function scan(): aml.Aml {
   const is = (bit: string) => aml.equal(aml.name(bit), aml.integer(1));
   const tell = (what: number) => aml.call('MTFY', aml.local(0), aml.integer(what));
@@ -151,7 +151,7 @@ function scan(): aml.Aml {
   );
 }
 
-/** What the slots' devices share; Arg0 is the slot. */
+/** The parts of all slots' devices; Arg0 is the slot. */
 function slotMethods(): aml.Aml[] {
   const locked = (...terms: aml.Aml[]) => [aml.acquire('MLCK'), aml.store(aml.arg(0), aml.name('MSEL')), ...terms, aml.release('MLCK')];
   const status = aml.method(

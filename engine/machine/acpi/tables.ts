@@ -1,6 +1,6 @@
 /**
- * The ACPI tables of hardware-reduced ACPI (ACPI 6.4 chapter 5): RSDP, XSDT, FADT, MADT, DSDT, in one block for the ROM. No FACS:
- * without sleep states that keep memory nothing needs it. No SRAT: one node, and a range above 4 GiB in it costs a Linux guest memory.
+ * The ACPI tables of hardware-reduced ACPI (ACPI 6.4 chapter 5): RSDP, XSDT, FADT, MADT, DSDT, in one block for the ROM. No FACS: only sleep states
+ * that keep memory need it. No SRAT: there is one node, and a range above 4 GiB in it would cost a Linux guest memory.
  */
 import { GED_BASE, GED_RESET, GED_RESET_VALUE, GED_SLEEP_CONTROL, GED_SLEEP_STATUS, IOAPIC_BASE, LAPIC_BASE } from '../board';
 import { le } from './aml';
@@ -15,7 +15,7 @@ export interface AcpiConfig {
 }
 
 export interface AcpiTables {
-  /** To be placed at the gpa that was asked for; the RSDP comes first. */
+  /** To be placed at the given gpa; the RSDP comes first. */
   bytes: Uint8Array;
   tables: { signature: string; gpa: number; length: number }[];
 }
@@ -26,7 +26,7 @@ const FADT_FLAG_POWER_BUTTON = 1 << 4;
 const FADT_FLAG_SLEEP_BUTTON = 1 << 5;
 const FADT_FLAG_RESET = 1 << 10;
 const FADT_FLAG_HW_REDUCED = 1 << 20;
-/** IAPC_BOOT_ARCH: no VGA; no 8042; the RTC is there. */
+/** IAPC_BOOT_ARCH: no VGA, no 8042, an RTC. */
 const BOOT_ARCH_NO_VGA = 1 << 2;
 
 export function buildAcpi(gpa: number, config: AcpiConfig): AcpiTables {

@@ -5,7 +5,7 @@ import { writeIdentityTables } from './identity';
 import { cString, type EntryState, type LoadContext, loadError, put, RSI, writeGdt } from './image';
 import { brokenArchive } from './initrd';
 
-/** Where things lie in low RAM. */
+/** Layout of low RAM. */
 const GDT_AT = 0x6000;
 const PARAMS_AT = 0x7000;
 const CMDLINE_AT = 0x8000;
@@ -26,9 +26,9 @@ const LOADER_UNDEFINED = 0xff;
 export interface LinuxKernel {
   mode: 'protected' | 'long';
   entry: number;
-  /** gpa behind everything that the kernel needs while it starts */
+  /** gpa after everything that the kernel needs while it starts */
   end: number;
-  /** The setup header, as it goes to boot_params at `setupAt`. */
+  /** The setup header, which is copied to boot_params at `setupAt`. */
   setup: Uint8Array;
   setupAt: number;
   cmdlineMax: number;

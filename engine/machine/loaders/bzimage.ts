@@ -19,7 +19,7 @@ const XLOADFLAGS = 0x236;
 const CMDLINE_SIZE = 0x238;
 const PREF_ADDRESS = 0x258;
 const INIT_SIZE = 0x260;
-/** boot_params has its E820 table behind the header. */
+/** boot_params has its E820 table after the header. */
 const HEADER_LIMIT = 0x290;
 
 const HDRS = 0x53726448;
@@ -63,7 +63,7 @@ export function loadBzImage(image: Uint8Array, context: LoadContext): EntryState
 function protectedModeCode(image: Uint8Array, view: DataView, context: LoadContext): Uint8Array {
   const setupSize = ((view.getUint8(SETUP_SECTS) || 4) + 1) * 512;
   const codeSize = view.getUint32(SYSSIZE, true) * 16;
-  // The last paragraph need not be full.
+  // The last paragraph may be partial.
   if (image.length <= setupSize || image.length < setupSize + codeSize - 15) {
     throw loadError(context, `the image is cut short: ${image.length} bytes of ${setupSize + codeSize}`);
   }

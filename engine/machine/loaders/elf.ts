@@ -80,10 +80,10 @@ export function readElf(image: Uint8Array): Elf {
   return { bits: wide ? 64 : 32, machine, entry, segments };
 }
 
-/** More notes than any kernel has are no notes. */
+/** More notes than any kernel has. */
 const MAX_NOTES = 1024;
 
-/** The first MAX_NOTES whole notes of the file; one that is cut short ends its segment, and a file that is no ELF has none. */
+/** The first MAX_NOTES whole notes of the file. A truncated note ends its segment; a file that is not ELF has none. */
 export function readNotes(image: Uint8Array): ElfNote[] {
   let headers: ProgramHeader[];
   try {

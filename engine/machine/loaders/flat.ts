@@ -4,7 +4,7 @@ import { type EntryState, type LoadContext, loadError, put, RDX, RSP } from './i
 const LOAD_AT = 0x7c00;
 const MOST = 0xa0000 - LOAD_AT;
 
-/** A file that says so by its name, or one with a boot signature. */
+/** Is it a flat file, by its name or by a boot signature? */
 export function isFlat(image: Uint8Array, name: string): boolean {
   return image.length > 0 && (name.endsWith('.flat') || (image.length >= 512 && image[510] === 0x55 && image[511] === 0xaa));
 }

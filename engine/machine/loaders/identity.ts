@@ -1,4 +1,4 @@
-/** Page tables that map the first 4 GiB onto itself with 2 MiB pages (SDM 3A 4.5): six pages. */
+/** Page tables that map the first 4 GiB onto themselves with 2 MiB pages (SDM 3A 4.5): six pages. */
 import type { LoadContext } from './image';
 import { put } from './image';
 

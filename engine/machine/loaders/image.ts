@@ -1,4 +1,4 @@
-/** What loaders get and give. A loader writes guest memory and says how the first vCPU enters the guest. */
+/** Inputs and results of loaders. A loader writes guest memory and returns how the first vCPU enters the guest. */
 import { MachineError } from '../api';
 import type { E820Entry } from '../e820';
 import { E820_RAM, isRam } from '../e820';
@@ -18,7 +18,7 @@ export interface LoadContext {
 export interface EntryState {
   mode: 'real' | 'protected' | 'long';
   rip: number;
-  /** Encoding order; missing ones are 0. */
+  /** In encoding order; missing ones are 0. */
   gpr: { [register: number]: number };
   /** gpa of the page tables; long mode only. */
   cr3?: number;
@@ -52,7 +52,7 @@ export function put(context: LoadContext, gpa: number, bytes: Uint8Array, what: 
   if (length > bytes.length) context.physical.clear(gpa + bytes.length, length - bytes.length);
 }
 
-/** MachineError that says how much RAM is needed, unless [start, end) is RAM. `what`: "it", "the initrd of 5 bytes". */
+/** Throws a MachineError that says how much RAM is needed, unless [start, end) is RAM. `what`: "it", "the initrd of 5 bytes". */
 export function demandRam(context: LoadContext, start: number, end: number, what: string): void {
   if (isRam(context.e820, start, end)) return;
   const least = Math.ceil(end / 0x100000);
@@ -62,7 +62,7 @@ export function demandRam(context: LoadContext, start: number, end: number, what
   );
 }
 
-/** The RAM of the memory map without what these pieces (bytes) occupy. */
+/** The RAM of the memory map without these occupied pieces (bytes). */
 export function freeRam(context: LoadContext, pieces: readonly { at: number; length: number }[]): E820Entry[] {
   let free = context.e820.filter((entry) => entry.type === E820_RAM);
   for (const { at, length } of pieces) {
@@ -87,7 +87,7 @@ const GDT_CODE32 = 0x00cf9b000000ffffn;
 const GDT_CODE64 = 0x00af9b000000ffffn;
 const GDT_DATA = 0x00cf93000000ffffn;
 
-/** Selectors 0x10 (code) and 0x18 (data), as the Linux boot protocol asks; Multiboot takes any. */
+/** Selectors 0x10 (code) and 0x18 (data), as the Linux boot protocol requires; Multiboot accepts any. */
 export function writeGdt(context: LoadContext, gpa: number, mode: 'protected' | 'long'): { base: number; limit: number } {
   const table = new DataView(new ArrayBuffer(32));
   table.setBigUint64(16, mode === 'long' ? GDT_CODE64 : GDT_CODE32, true);

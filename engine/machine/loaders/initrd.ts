@@ -1,6 +1,6 @@
 /**
- * Is an initrd whole? Only an uncompressed cpio archive ("newc", Documentation/driver-api/early-userspace/buffer-format.rst) tells
- * that beforehand; a compressed one is left to the guest.
+ * Checks whether an initrd is complete. Only an uncompressed cpio archive ("newc", Documentation/driver-api/early-userspace/buffer-format.rst) can be
+ * checked beforehand; a compressed one is left to the guest.
  */
 
 const HEADER = 110;
@@ -9,7 +9,7 @@ const CRC = '070702';
 
 const align4 = (value: number): number => Math.ceil(value / 4) * 4;
 
-/** What is wrong with the archive, for "the initrd is ..."; undefined: nothing that can be seen from here. */
+/** What is wrong with the archive, for "the initrd is ..."; undefined: nothing found. */
 export function brokenArchive(initrd: Uint8Array): string | undefined {
   const decoder = new TextDecoder('latin1');
   const text = (from: number, to: number): string => decoder.decode(initrd.subarray(from, to));
@@ -22,7 +22,7 @@ export function brokenArchive(initrd: Uint8Array): string | undefined {
     if (!(size >= 0 && nameSize > 0)) return `damaged: the entry at byte ${at} has no size`;
     const name = text(at + HEADER, at + HEADER + nameSize - 1);
     const end = align4(at + HEADER + nameSize) + size;
-    // What follows a trailer may be anything: the kernel takes several archives, compressed or not.
+    // Anything may follow a trailer: the kernel accepts several archives, compressed or not.
     if (name === 'TRAILER!!!') return undefined;
     if (end > initrd.length) return `cut short in '${name}': it has ${initrd.length} bytes of at least ${end}`;
     last = `'${name}'`;

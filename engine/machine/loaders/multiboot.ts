@@ -68,7 +68,7 @@ function fromElf(image: Uint8Array, context: LoadContext): { entry: number; piec
     const elf = readElf(image);
     if (elf.machine !== EM_386 && elf.machine !== EM_X86_64) throw new Error(`ELF machine ${elf.machine} is not x86`);
     const home = elf.segments.find((s) => elf.entry >= s.virtual && elf.entry < s.virtual + s.memorySize);
-    // A kernel linked high gives its entry as a virtual address.
+    // A kernel linked to a high address has a virtual entry address.
     const entry = home ? elf.entry - home.virtual + home.physical : elf.entry;
     if (!(entry < 0x100000000)) throw new Error(`its entry ${hex(entry)} is not below 4 GiB`);
     return { entry, pieces: elf.segments.map((s) => ({ at: s.physical, bytes: s.bytes, length: s.memorySize })) };

@@ -1,6 +1,6 @@
 /**
- * PVH (Xen's docs/misc/pvh.pandoc and arch-x86/hvm/start_info.h): an ELF file whose Xen note XEN_ELFNOTE_PHYS32_ENTRY names a 32-bit entry
- * is entered there, in protected mode without paging, with EBX on struct hvm_start_info, version 1. The initrd becomes the one module.
+ * PVH (Xen's docs/misc/pvh.pandoc and arch-x86/hvm/start_info.h): an ELF file with the Xen note XEN_ELFNOTE_PHYS32_ENTRY is entered at the 32-bit
+ * address in the note, in protected mode without paging, with EBX pointing to struct hvm_start_info, version 1. The initrd becomes the one module.
  * Not implemented: command lines of modules.
  */
 import { LINUX_MEMORY_BLOCK } from '../dimm-placement';
@@ -23,7 +23,7 @@ const MAP_AT = CMDLINE_AT + CMDLINE_ROOM;
 const MAP_ENTRY = 24;
 const MAP_ROOM = 256;
 const BLOCK = MAP_AT + MAP_ROOM * MAP_ENTRY;
-/** COMMAND_LINE_SIZE - 1 of Linux, which would cut the rest. */
+/** COMMAND_LINE_SIZE - 1 of Linux, which would truncate a longer one. */
 const LINUX_CMDLINE_MAX = 2047;
 
 interface Notes {
@@ -39,13 +39,13 @@ function notesOf(image: Uint8Array): Notes | undefined {
     if (owner === 'Linux') linux = true;
     if (owner !== 'Xen') continue;
     if (type === XEN_ELFNOTE_GUEST_OS) linux ||= new TextDecoder().decode(bytes).startsWith('linux');
-    // The note is as wide as the file's class, or 4 bytes in either.
+    // The value is as wide as the file's class, or 4 bytes in either.
     if (type === XEN_ELFNOTE_PHYS32_ENTRY && bytes.length >= 4) entry = view.getUint32(0, true);
   }
   return entry === undefined ? undefined : { entry, linux };
 }
 
-/** Does the file name a PVH entry? */
+/** Does the file have a PVH entry? */
 export function isPvh(image: Uint8Array): boolean {
   return isElf(image) && notesOf(image) !== undefined;
 }
