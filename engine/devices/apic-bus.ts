@@ -1,7 +1,4 @@
-/**
- * Where local APICs and I/O APICs meet: an interrupt message finds its destinations, an EOI finds its I/O APICs.
- * It keeps no state.
- */
+/** Connects local APICs and I/O APICs: finds the destinations of an interrupt message, and the I/O APICs of an EOI. It keeps no state. */
 
 export const DELIVERY_FIXED = 0;
 export const DELIVERY_LOWEST = 1;
@@ -39,7 +36,7 @@ export class ApicBus {
   readonly lapics: ApicTarget[] = [];
   readonly ioapics: EoiListener[] = [];
 
-  /** Delivers to every APIC that the destination names; true when at least one took it. */
+  /** Delivers to every APIC of the destination; true if at least one accepted it. */
   send(message: ApicMessage): boolean {
     return this.deliver(
       message,
@@ -50,7 +47,7 @@ export class ApicBus {
   /** For shorthands: the sender has chosen the destinations. */
   deliver(message: ApicMessage, targets: readonly ApicTarget[]): boolean {
     if (message.delivery === DELIVERY_LOWEST) {
-      // Equal priorities: the lowest id, so that runs are equal.
+      // Equal priorities: the lowest id, so that runs are reproducible.
       const order = [...targets].sort((a, b) => a.processorPriority - b.processorPriority || a.id - b.id);
       return order.some((lapic) => lapic.accept(message));
     }

@@ -1,4 +1,4 @@
-/** What every device looks like to the board, and what the board offers a device. */
+/** The interface of a device to the board, and of the board to a device. */
 
 /** An interrupt line: level is 0 or 1. Edge devices pulse it. */
 export type IrqLine = (level: 0 | 1) => void;
@@ -7,7 +7,7 @@ export type IrqLine = (level: 0 | 1) => void;
 export interface VirtualClock {
   /** Guest time in ns since power-on (a safe integer). */
   now(): number;
-  /** Calls `fire` when guest time reaches `at` (ns). Setting again replaces; `undefined` cancels. */
+  /** Calls `fire` when guest time reaches `at` (ns). Setting it again replaces the time; `undefined` cancels it. */
   timer(name: string, fire: () => void): Timer;
 }
 export interface Timer {
@@ -32,8 +32,8 @@ export interface BusDevice {
   /** Power-on state. */
   reset(): void;
   save(): DeviceState;
-  /** Throws an Error that names the field when a value is of the wrong type or out of range. Changes nothing. */
+  /** Throws an Error that names the field if a value has the wrong type or is out of range. Changes nothing. */
   check(state: DeviceState): void;
-  /** Takes a state that `check` accepts; throws as `check` does, and then nothing was changed. */
+  /** Takes a state that `check` accepts; throws like `check`, with nothing changed then. */
   restore(state: DeviceState): void;
 }

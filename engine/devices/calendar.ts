@@ -29,7 +29,7 @@ function daysToMonth(year: number, month: number): number {
   return DAYS_BEFORE[month - 1]! + (month > 2 && isLeap(year) ? 1 : 0);
 }
 
-/** Seconds since 1970; a month or day out of range counts on from where it stands. */
+/** Seconds since 1970. A month or day out of range carries over. */
 export function toSeconds(time: Omit<CivilTime, 'weekday'>): number {
   const month = Math.min(Math.max(time.month, 1), 12);
   const days = daysToYear(time.year) + daysToMonth(time.year, month) + time.day - 1;

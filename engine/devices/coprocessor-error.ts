@@ -1,6 +1,6 @@
 /**
  * The PC's way of reporting x87 errors while CR0.NE is 0 (SDM 1 8.7.2, figure 8-8): FERR# of the processor latches IRQ 13; a write to port
- * 0xF0 drops the request and asserts IGNNE#, under which the processor runs on with the error pending until it is cleared.
+ * 0xF0 drops the request and asserts IGNNE#, with which the processor continues despite the pending error until that is cleared.
  *
  * Not implemented: port 0xF1 (the reset of a separate coprocessor). FERR# of every vCPU is wired, not of the boot processor alone.
  */

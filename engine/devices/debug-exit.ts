@@ -1,7 +1,7 @@
 /**
- * QEMU's isa-debug-exit: a write ends the machine with status (value << 1) | 1. Reads answer 0.
+ * QEMU's isa-debug-exit: a write ends the machine with status (value << 1) | 1. Reads return 0.
  *
- * Not implemented: nothing known. What the host does with the status (an exit code has 8 bits) is its own business.
+ * Not implemented: nothing known. The host decides what to do with the status (an exit code has 8 bits).
  */
 import { StatelessDevice } from './state';
 

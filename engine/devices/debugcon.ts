@@ -1,5 +1,5 @@
 /**
- * QEMU's isa-debugcon (Bochs' port 0xe9): a byte written is a byte of output; reads answer 0xe9 so that a guest can find it.
+ * QEMU's isa-debugcon (Bochs' port 0xe9): a byte written is a byte of output; reads return 0xe9 so that a guest can find it.
  *
  * Not implemented: input (there is none in QEMU either).
  */

@@ -1,5 +1,5 @@
 /**
- * Ports where a PC has something and this board has nothing: reads answer a constant, writes vanish.
+ * Ports of devices that a PC has and this board lacks: reads return a constant, writes are ignored.
  * All ones is what an undriven ISA or PCI configuration bus reads; 0 at the keyboard status port says "no key, no error"
  * (all ones there would look like endless input).
  *
@@ -11,7 +11,7 @@ export class FloatingPorts extends StatelessDevice {
   constructor(
     readonly name: string,
     private readonly value: 0 | 0xffffffff,
-    /** Gets what is written, where the board makes an exception. */
+    /** Receives writes, if the board needs them. */
     private readonly written: (value: number) => void = () => {},
   ) {
     super();

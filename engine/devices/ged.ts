@@ -7,7 +7,7 @@
  *   +0x201 u8   sleep status: 0x80 (WAK_STS) always reads 0 here
  *   +0x202 u8   reset: 0x42 resets the machine
  *
- * The line rises anew with each event (an edge for each, even while an earlier one is unread) and falls when the selector is read.
+ * The line rises again with each event (an edge for each, even while an earlier one is unread) and falls when the selector is read.
  *
  * Not implemented: sleep types other than S5 (ignored, as the DSDT offers none), events other than memory and power button
  * (the selector passes any bit it is given).

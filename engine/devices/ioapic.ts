@@ -36,7 +36,7 @@ interface Redirection {
 interface State {
   index: number;
   id: number;
-  /** Bits: input levels, and requests not yet sent. */
+  /** Bits: input levels, and requests that have not been sent. */
   lines: number;
   requests: number;
   entries: Redirection[];
@@ -110,7 +110,7 @@ export class IoApic implements BusDevice {
     return copyFields(this.s);
   }
 
-  /** For people; nothing changes. `irr`: requests that wait, and asserted lines of level pins. */
+  /** For the monitor; changes nothing. `irr`: waiting requests, and asserted lines of level pins. */
   inspect(): { version: number; id: number; select: number; entries: bigint[]; irr: number } {
     const { id, index: select, entries, lines, requests } = this.s;
     const levels = entries.reduce((bits, { low }, pin) => (low & LEVEL ? bits | (1 << pin) : bits), 0);

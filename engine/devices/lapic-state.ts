@@ -37,7 +37,7 @@ export const LVT_MASKED = 0x10000;
 export const LVT_WRITABLE = [0x700ff, 0x107ff, 0x107ff, 0x1a7ff, 0x1a7ff, 0x100ff] as const;
 
 const APIC_PAGE = 0xfee00000;
-/** MAXPHYADDR, as CPUID says: what IA32_APIC_BASE may name. */
+/** MAXPHYADDR, as in CPUID: bounds the address in IA32_APIC_BASE. */
 export const PHYS_ADDR_BITS = 46;
 export const APIC_BASE_BSP = 0x100;
 export const APIC_BASE_EXTENDED = 0x400;
@@ -54,12 +54,12 @@ export interface LapicState {
   ldr: number;
   dfr: number;
   svr: number;
-  /** What a read finds, and what has come since the last write. */
+  /** The errors that a read returns, and those since the last write. */
   esr: number;
   errors: number;
   icrLow: number;
   icrHigh: number;
-  /** An ExtINT message waits. */
+  /** An ExtINT message is pending. */
   extInt: boolean;
   /** LINT0. */
   picLine: boolean;

@@ -83,7 +83,7 @@ export class LapicTimer {
     if (this.s.running) {
       const counted = this.s.initial - left;
       this.s.start = this.options.clock.now() - counted * this.divisor;
-      // The counter's past may reach before power-on in the new unit; what counts is what is left.
+      // In the new unit the start of the count may lie before power-on; only the rest counts.
       if (this.s.start < 0) this.restartWith(left);
     }
     this.arm();
@@ -96,14 +96,14 @@ export class LapicTimer {
     this.changed();
   }
 
-  /** The LVT entry is about to change from or to deadline mode: the timer is disarmed. */
+  /** The LVT entry changes from or to deadline mode: disarms the timer. */
   disarm(): void {
     this.s.running = false;
     this.s.deadlineLow = 0;
     this.s.deadlineHigh = 0;
   }
 
-  /** LVT entry or TSC offset changed, or time has come. */
+  /** The LVT entry or TSC offset changed, or the time has come. */
   changed(): void {
     this.expire();
     this.arm();
@@ -153,7 +153,7 @@ export class LapicTimer {
     return s.running ? s.start + this.length : undefined;
   }
 
-  /** A masked timer counts, but nothing needs to wake up for it. */
+  /** A masked timer counts, but needs no wake-up. */
   arm(): void {
     const due = this.options.masked() ? undefined : this.due();
     this.timer.set(due === undefined || due > Number.MAX_SAFE_INTEGER ? undefined : Math.max(0, due));

@@ -8,7 +8,7 @@
  * Not implemented: TPR bits 3-0 (CR8 holds only the class), a writable id, a page above a memslot (the slot answers), SMI, arbitration and
  * remote read registers (read 0), the performance and thermal entries (kept, nothing raises them), CMCI, EOI-broadcast suppression
  * (not advertised), delivery status (always idle), accesses narrower than 32 bits (writes are ignored), the spurious vector
- * (an interrupt that lost its chance is simply not delivered).
+ * (an interrupt that can no longer be taken is simply not delivered).
  */
 import {
   type ApicBus,
@@ -120,7 +120,7 @@ export class Lapic implements BusDevice, ApicTarget {
     return this.s.base - (this.s.base % 4096);
   }
 
-  /** The page answers. */
+  /** Does the page answer? */
   get mmioVisible(): boolean {
     return this.enabled && !this.x2apic;
   }
@@ -150,7 +150,7 @@ export class Lapic implements BusDevice, ApicTarget {
     this.update();
   }
 
-  /** The TSC offset was changed: a deadline moves with it. */
+  /** The TSC offset changed: moves a deadline with it. */
   tscChanged(): void {
     this.timer.changed();
   }
@@ -401,7 +401,7 @@ export class Lapic implements BusDevice, ApicTarget {
         this.timer.setDivide(value);
         return true;
       default:
-        // Writes to the id are dropped silently, as guests do write it.
+        // Guests do write the id; such writes are silently ignored.
         return index === REG.id;
     }
   }
@@ -469,7 +469,7 @@ export class Lapic implements BusDevice, ApicTarget {
     return true;
   }
 
-  /** What an LVT entry delivers. */
+  /** The message that an LVT entry delivers. */
   private local(entry: number): ApicMessage {
     return { delivery: (entry >> 8) & 7, vector: entry & 0xff, level: false, logical: false, destination: this.id, broadcast: false };
   }
@@ -498,18 +498,18 @@ export class Lapic implements BusDevice, ApicTarget {
     const before = this.s.errors;
     this.s.errors |= error;
     const entry = this.s.lvt[LVT_ERROR]!;
-    // An illegal vector in the error entry itself must not report itself for ever.
+    // An illegal vector in the error entry must not report itself endlessly.
     if (before !== this.s.errors && (entry & LVT_MASKED) === 0 && (entry & 0xff) >= 16) this.request(entry & 0xff, false);
   }
 
-  /** The requested vector that may interrupt now, or -1. */
+  /** The requested vector that can interrupt now, or -1. */
   private deliverable(): number {
     if (!this.enabled || (this.s.svr & SVR_ENABLE) === 0) return -1;
     const vector = highestVector(this.s.irr);
     return vector >= 0 && (vector & 0xf0) > (this.processorPriority & 0xf0) ? vector : -1;
   }
 
-  /** The 8259s have a vector and the way to the vCPU is open: LINT0 as ExtINT, or no APIC at all. */
+  /** Do the 8259s have a vector that can reach the vCPU: through LINT0 as ExtINT, or without any APIC? */
   private externalPending(): boolean {
     if (this.s.extInt) return true;
     if (!this.s.picLine) return false;

@@ -10,7 +10,7 @@
  *   0x10    proximity domain
  *   0x14    1 enabled, 2 insert event, 4 remove     2 clears insert, 4 clears remove, 8 ejects
  *
- * Base and length are asked from the board at each read, so that they report where a DIMM is mapped now, even after its slot
+ * The board supplies base and length at each read, so they report where a DIMM is mapped now, even after its slot
  * was moved. A selector out of range reads 0 everywhere and ignores writes; unknown registers read all ones.
  *
  * Not implemented: nothing known of QEMU's block.
@@ -41,11 +41,11 @@ export interface MappedDimm {
 export interface MemoryHotplugOptions {
   /** 0..256 */
   slots: number;
-  /** The DIMM in a slot, where it is mapped now; undefined for an empty slot. No side effects. */
+  /** The DIMM in a slot, and where it is mapped now; undefined for an empty slot. No side effects. */
   dimm: (slot: number) => MappedDimm | undefined;
-  /** A slot has news: interrupt the guest. */
+  /** A slot has an event: interrupt the guest. */
   event: () => void;
-  /** The guest ejects; true when the DIMM is gone. */
+  /** The guest ejects; true if the DIMM is gone. */
   eject: (slot: number) => boolean;
   /** _OST: source event and status code of ACPI 6.3.5. */
   ost: (slot: number, event: number, status: number) => void;
@@ -81,13 +81,13 @@ export class MemoryHotplug implements BusDevice {
     this.s = { selector: 0, slots: Array.from({ length: slots }, empty) };
   }
 
-  /** A DIMM is in `slot` now. notify false: it was there at power-on, the guest finds it by itself. */
+  /** A DIMM is now in `slot`. notify false: it was there at power-on, and the guest finds it by itself. */
   plug(slot: number, notify = true): void {
     this.s.slots[this.checked(slot)] = { ...empty(), enabled: true, inserting: notify };
     if (notify) this.options.event();
   }
 
-  /** Asks the guest to give the DIMM back. */
+  /** Asks the guest to give back the DIMM. */
   requestUnplug(slot: number): void {
     this.s.slots[this.checked(slot)]!.removing = true;
     this.options.event();
@@ -132,7 +132,7 @@ export class MemoryHotplug implements BusDevice {
     }
   }
 
-  /** A reset keeps plugged DIMMs; events not yet seen are dropped, since the guest scans every slot when it boots. */
+  /** A reset keeps plugged DIMMs and drops unseen events, since the guest scans every slot when it boots. */
   reset(): void {
     const slots = this.s.slots.map((slot) => ({ ...empty(), enabled: slot.enabled }));
     this.s = { selector: 0, slots };
@@ -176,12 +176,12 @@ export class MemoryHotplug implements BusDevice {
     }
   }
 
-  /** One bit counts per write, the lowest first, as in QEMU. */
+  /** Only one bit counts per write, the lowest set one, as in QEMU. */
   private writeFlags(index: number, slot: HotplugSlot, value: number): void {
     if ((value & INSERT) !== 0) slot.inserting = false;
     else if ((value & REMOVE) !== 0) slot.removing = false;
     else if ((value & EJECT) !== 0 && slot.enabled && this.options.eject(index)) {
-      // _OST(3, 0) follows the eject: the slot keeps what it reports.
+      // _OST(3, 0) follows the eject, so the slot keeps its fields.
       this.s.slots[index] = { ...empty(), ostEvent: slot.ostEvent, ostStatus: slot.ostStatus };
     }
   }

@@ -28,7 +28,7 @@ interface State {
   icw1: number;
   icw3: number;
   icw4: number;
-  /** Which ICW the data port expects: 0 none (OCW1), 2, 3 or 4. */
+  /** The ICW that the data port expects: 0 none (OCW1), 2, 3 or 4. */
   expects: number;
   /** Input of the lowest priority; the next one up has the highest. */
   lowest: number;
@@ -98,7 +98,7 @@ export class PicChip implements BusDevice {
     const rose = level === 1 && (s.lines & mask) === 0;
     if (level === 1) s.lines |= mask;
     else s.lines &= ~mask;
-    // An edge request that is withdrawn before it is acknowledged is gone: that is how IRQ 7 turns spurious.
+    // An edge request withdrawn before its acknowledgement is lost: that is how IRQ 7 becomes spurious.
     if (this.isLevel(input) ? level === 1 : rose) s.irr |= mask;
     if (level === 0) s.irr &= ~mask;
     this.update();
@@ -108,7 +108,7 @@ export class PicChip implements BusDevice {
     return this.s.output === 1;
   }
 
-  /** INTA: the input that is served now (then in service), or -1: spurious. */
+  /** INTA: the input to serve now, which is then in service, or -1: spurious. */
   accept(): number {
     const input = this.candidate();
     if (input >= 0) this.serve(input);
@@ -210,14 +210,14 @@ export class PicChip implements BusDevice {
     const s = this.s;
     const request = this.highest(s.irr & ~s.imr);
     if (request < 0) return -1;
-    // Special mask: a masked input in service does not hold others back.
+    // Special mask: a masked input in service does not block others.
     let holding = s.specialMask ? s.isr & ~s.imr : s.isr;
-    // Special fully nested (master): the slave's input in service lets further requests of the slave through.
+    // Special fully nested (master): the slave's input in service does not block further requests of the slave.
     if (this.isMaster && (s.icw4 & 0x10) !== 0) holding &= ~(1 << CASCADE);
     return this.rank(request) < this.rank(this.highest(holding)) ? request : -1;
   }
 
-  /** The acknowledge cycle: INT falls during it, so that a request that still waits is a new edge for the master. */
+  /** The acknowledge cycle: INT falls during it, so that a request still pending is a new edge for the master. */
   private serve(input: number): void {
     const s = this.s;
     if (this.autoEoi) {
@@ -341,7 +341,7 @@ export class PicPair {
     return this.master.pending;
   }
 
-  /** INTA cycle: the vector to deliver. With nothing to serve it is the spurious vector (input 7), which is not in service. */
+  /** INTA cycle: the vector to deliver. If there is nothing to serve, the spurious vector (input 7), which is not in service. */
   acknowledge(): number {
     const input = this.master.accept();
     if (input < 0) return this.master.vector(SPURIOUS);

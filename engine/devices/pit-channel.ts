@@ -1,4 +1,4 @@
-/** One counter of the 8254: what it counts and where its OUT is, computed from the tick number on demand. */
+/** One counter of the 8254. Its count and OUT are computed from the tick number on demand. */
 import { bit, count, flag, int, nullable, type Schema, u8, u16 } from './state';
 
 export interface ChannelState {
@@ -17,7 +17,7 @@ export interface ChannelState {
   start: number;
   /** Ticks counted when the gate stopped the counter; null while it counts. */
   frozen: number | null;
-  /** Modes 2 and 3: divisor that takes over at tick `nextAt`. */
+  /** Modes 2 and 3: divisor that becomes effective at tick `nextAt`. */
   next: number | null;
   nextAt: number;
   gate: 0 | 1;
@@ -88,7 +88,7 @@ export class PitChannel {
     this.s = channelPowerOn(gate);
   }
 
-  /** Takes over the divisor that waited for the end of a period. */
+  /** Takes the divisor that was pending until the end of a period. */
   settle(tick: number): void {
     const s = this.s;
     if (s.next === null || tick < s.nextAt) return;

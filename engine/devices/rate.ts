@@ -9,7 +9,7 @@ export class Rate {
     return second * this.hz + Math.floor(((ns - second * 1e9) * this.hz) / 1e9);
   }
 
-  /** The first ns at which `ticksAt` says `tick`. */
+  /** The first ns at which `ticksAt` returns `tick`. */
   nsAt(tick: number): number {
     const second = Math.floor(tick / this.hz);
     return second * 1e9 + Math.ceil(((tick - second * this.hz) * 1e9) / this.hz);

@@ -3,7 +3,7 @@
  * bridges (0xCF9, PIIX3 data sheet 4.2.2).
  *
  * Not implemented: the A20 gate (port 0x92 bit 1 is kept, and no address wraps at 1 MiB); the security lock and the activity light of port
- * 0x92 (read 0); soft and hard reset differ in nothing; PCI configuration (0xCF8 and 0xCFC read all ones).
+ * 0x92 (read 0); a difference between soft and hard reset; PCI configuration (0xCF8 and 0xCFC read all ones).
  */
 import type { BusDevice, DeviceState } from './bus';
 import { allOnes, int, readFields, type Schema } from './state';
@@ -34,7 +34,7 @@ export class SystemControlA implements BusDevice {
     return this.s.value;
   }
 
-  /** A change of bit 0 from 0 to 1 resets; it reads 0 again afterwards. */
+  /** A change of bit 0 from 0 to 1 resets; the bit reads 0 again afterwards. */
   write(_offset: number, _size: number, value: number): void {
     this.s.value = value & A20;
     if ((value & FAST_RESET) !== 0) this.pulse();

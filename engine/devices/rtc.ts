@@ -45,7 +45,7 @@ const SECOND_NS = 1e9;
 const ANNOUNCED_NS = 244_141;
 const CRYSTAL_HZ = 32_768;
 const TIME_REGISTERS = new Set([SECONDS, MINUTES, HOURS, WEEKDAY, DAY, MONTH, YEAR, CENTURY]);
-/** An alarm that fell into a gap longer than a day has matched for certain, if it can match at all. */
+/** An alarm in a gap longer than a day has certainly matched, if it can match at all. */
 const ALARM_SEARCH = 86_400;
 
 export interface RtcOptions {
@@ -90,7 +90,7 @@ export class Rtc implements BusDevice {
     this.setCmos(0x14, 0x02);
   }
 
-  /** A CMOS byte, as firmware leaves it for the guest. */
+  /** A CMOS byte that firmware would set for the guest. */
   setCmos(index: number, value: number): void {
     this.s.cmos[index & 0x7f] = value & 0xff;
   }
@@ -287,7 +287,7 @@ export class Rtc implements BusDevice {
     );
   }
 
-  /** Register C as a read would find it now. */
+  /** The value that a read of register C would return now. */
   private flagsNow(): number {
     const { seen } = this.s;
     const { now } = this;
@@ -325,7 +325,7 @@ export class Rtc implements BusDevice {
     this.options.irq((this.s.cmos[REG_C]! & FLAG_IRQ) !== 0 ? 1 : 0);
   }
 
-  /** Wakes up for the next event that may interrupt; without an enabled interrupt the flags are worked out when they are read. */
+  /** Sets a timer for the next event that can interrupt. Without an enabled interrupt, flags are computed when they are read. */
   private arm(): void {
     const enabled = this.b & ~this.s.cmos[REG_C]! & 0x70;
     let at: number | undefined;

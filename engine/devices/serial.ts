@@ -1,8 +1,8 @@
 /**
  * 16550A UART (National Semiconductor PC16550D data sheet), as a PC's COM port.
  *
- * Transmission takes no guest time: a byte written to THR is handed on at once, so THRE and TEMT always read 1. Received
- * bytes wait in a queue (1 MiB; more is refused, and the caller learns it) and move into the 16-byte FIFO (one byte without FIFO) when it has
+ * Transmission takes no guest time: a byte written to THR is passed on at once, so THRE and TEMT always read 1. Received
+ * bytes wait in a queue (1 MiB; the return value says how many were accepted) and move into the 16-byte FIFO (one byte without FIFO) when it has
  * room, so nothing is lost to overrun. A FIFO filled below its trigger level reports the character timeout at once.
  *
  * Not implemented: baud rate timing (the divisor is only kept), word length and parity on the wire (8 bits always pass), line
@@ -43,14 +43,14 @@ const LSR_TEMT = 0x40;
 const MODEM_PRESENT = 0xb0;
 const FIFO_SIZE = 16;
 const TRIGGER_LEVELS = [1, 4, 8, 14] as const;
-/** Most bytes that wait for the guest. */
+/** Most bytes in the queue. */
 const QUEUE_LIMIT = 1 << 20;
 
 export interface SerialOptions {
   irq: IrqLine;
-  /** A byte that the guest sent. */
+  /** A byte from the guest. */
   output: (byte: number) => void;
-  /** Half of the queue is free again after input that was not taken. */
+  /** Half of the queue is free again after input was not accepted in full. */
   room?: () => void;
 }
 
@@ -95,12 +95,12 @@ export class Serial implements BusDevice {
   private s = powerOn();
   /** Index of the first unread byte of `queue`. */
   private queueHead = 0;
-  /** Input was not taken, and `room` has not said since that there is some. */
+  /** Input was not accepted in full, and `room` has not been called since. */
   private refused = false;
 
   constructor(private readonly options: SerialOptions) {}
 
-  /** Bytes from outside; kept until the guest's FIFO takes them. Returns how many were taken, from the first on. */
+  /** Bytes for the guest, queued until its FIFO takes them. Returns how many were accepted, from the first on. */
   input(bytes: Uint8Array): number {
     const taken = bytes.subarray(0, QUEUE_LIMIT - (this.s.queue.length - this.queueHead));
     for (const byte of taken) this.s.queue.push(byte);
@@ -155,7 +155,7 @@ export class Serial implements BusDevice {
     }
   }
 
-  /** Byte registers: of a wider write only the low byte counts. */
+  /** Registers are bytes: of a wider write only the low byte counts. */
   write(offset: number, _size: number, value: number): void {
     const byte = value & 0xff;
     switch (offset) {
@@ -217,7 +217,7 @@ export class Serial implements BusDevice {
   }
 
   private transmit(byte: number): void {
-    // THR is full for an instant: the interrupt falls, then rises anew.
+    // THR is full for an instant: the interrupt line falls, then rises again.
     this.s.thrPending = false;
     this.update();
     if (this.loopback) this.receive(byte);
@@ -226,7 +226,7 @@ export class Serial implements BusDevice {
     this.update();
   }
 
-  /** A byte that comes round in loopback; a full receiver drops it, as the chip overruns. */
+  /** A byte in loopback; a full receiver drops it, as the chip overruns. */
   private receive(byte: number): void {
     if (this.s.fifo.length < (this.fifoEnabled ? FIFO_SIZE : 1)) this.s.fifo.push(byte);
   }
@@ -243,7 +243,7 @@ export class Serial implements BusDevice {
     const toggled = ((value ^ this.s.fcr) & FCR_ENABLE) !== 0;
     // Changing the enable bit empties the FIFOs; the other bits count only together with it.
     if (toggled || (value & FCR_CLEAR_RX) !== 0) this.s.fifo.length = 0;
-    // An emptied transmitter is ready anew, as QEMU has it.
+    // An emptied transmitter becomes ready again, as in QEMU.
     if (toggled || (value & FCR_CLEAR_TX) !== 0) this.s.thrPending = true;
     this.s.fcr = (value & FCR_ENABLE) !== 0 ? value & 0xc9 : 0;
     this.refill();

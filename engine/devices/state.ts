@@ -4,7 +4,7 @@
  */
 import type { BusDevice, DeviceState } from './bus';
 
-/** Returns the value with its type, or throws an Error that says what was expected. */
+/** Returns the value with its type, or throws an Error with the expected value. */
 export type Check<T> = (value: unknown) => T;
 export type Schema<S> = { readonly [K in keyof S]: Check<S[K]> };
 
@@ -92,7 +92,7 @@ export function copyFields<S extends object>(state: S): DeviceState {
   return structuredClone(state) as DeviceState;
 }
 
-/** All ones in the low `size` bytes: what an undriven bus reads. */
+/** All ones in the low `size` bytes: what a read of an undriven bus returns. */
 export function allOnes(size: number): number {
   return size >= 4 ? 0xffffffff : 2 ** (8 * size) - 1;
 }

@@ -46,7 +46,7 @@ export class TestClock implements VirtualClock {
   }
 }
 
-/** Collects what a line does. */
+/** Records the levels of a line. */
 export function recorder(): { line: (level: 0 | 1) => void; level: 0 | 1; rises: number } {
   const record = {
     level: 0 as 0 | 1,

@@ -1,10 +1,10 @@
 /**
- * Traditional memory balloon (virtio 1.2, 5.5): the host names a number of pages that the guest shall give up, the guest's driver takes
- * them from its free memory and reports which ones. A page in the balloon is zeroed: host memory of this machine never shrinks (a
+ * Traditional memory balloon (virtio 1.2, 5.5): the host requests a number of pages, and the guest's driver takes
+ * them from its free memory and reports them. A page in the balloon is zeroed: host memory of this machine never shrinks (a
  * WebAssembly memory cannot), but a zero page costs nothing in a snapshot.
  *
- * A request names at most 1,024 pages (Linux: 256), so that no driver keeps the machine busy for long. Pages that are no writable memory
- * are passed over, as in QEMU.
+ * A request names at most 1,024 pages (Linux: 256), so that no driver keeps the machine busy for long. Pages that are not writable memory
+ * are skipped, as in QEMU.
  *
  * Not implemented: statistics, deflate on out-of-memory, free page hinting and reporting, page poisoning (none is offered).
  */
@@ -30,7 +30,7 @@ export interface VirtioBalloonOptions {
 }
 
 interface State {
-  /** Pages that the guest shall give up, and those that it says it has. */
+  /** Pages that the host requests, and pages in the balloon according to the guest. */
   wanted: number;
   actual: number;
   event: GateState;
@@ -51,7 +51,7 @@ export class VirtioBalloon implements VirtioFunction<State> {
     this.gate = new EventGate(options.clock, options.name, options.changed);
   }
 
-  /** Bytes in the balloon, as the guest says. */
+  /** Bytes in the balloon, according to the guest. */
   get size(): number {
     return this.actual * PAGE;
   }
@@ -83,7 +83,7 @@ export class VirtioBalloon implements VirtioFunction<State> {
     return new Uint8Array();
   }
 
-  /** The old guest's pages are the new one's; the host's request stays, as in QEMU. */
+  /** The new guest gets the old one's pages; the host's request stays, as in QEMU. */
   reset(): void {
     this.actual = 0;
     this.gate.reset();

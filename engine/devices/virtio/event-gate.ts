@@ -1,6 +1,6 @@
 /**
- * QEMU sends its monitor's size events at most once a second: the first at once, and at the end of the second the last of those that came
- * meanwhile. Here too, by the guest's clock, so that every run sends the same events at the same instants.
+ * QEMU sends its monitor's size events at most once a second: the first at once, and at the end of the second the last one that arrived meanwhile.
+ * This does the same by the guest's clock, so that every run sends the same events at the same instants.
  */
 import type { Timer, VirtualClock } from '../bus';
 import { count, nullable, type Schema } from '../state';
@@ -8,9 +8,9 @@ import { count, nullable, type Schema } from '../state';
 const SECOND = 1_000_000_000;
 
 export interface GateState {
-  /** When the second ends; null: nothing was sent within the last one. */
+  /** End of the second; null: nothing was sent within the last one. */
   until: number | null;
-  /** What is to be sent then. */
+  /** The event to send then. */
   waiting: number | null;
 }
 
@@ -38,7 +38,7 @@ export class EventGate {
     this.send(value);
   }
 
-  /** What waits is sent now. */
+  /** Sends the pending event now. */
   reset(): void {
     const { waiting } = this.s;
     this.load({ until: null, waiting: null });

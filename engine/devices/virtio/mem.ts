@@ -1,6 +1,6 @@
 /**
- * virtio-mem (virtio 1.2, 5.15): memory that the guest plugs and unplugs itself, in blocks of 2 MiB, as far as the host's requested size
- * says. Only plugged blocks are there: what is not plugged has no memslot, so a driver must accept UNPLUGGED_INACCESSIBLE.
+ * virtio-mem (virtio 1.2, 5.15): memory that the guest plugs and unplugs itself, in blocks of 2 MiB, up to the size that the host
+ * requests. Unplugged blocks have no memslot, so a driver must accept UNPLUGGED_INACCESSIBLE.
  *
  * Requests: plug, unplug, unplug all, state; answers ACK, NACK (more than requested), BUSY (the layout cannot be changed right now) and
  * ERROR. The usable region reaches 256 MiB beyond the requested size, as QEMU's does, and shrinks only when everything is unplugged. A
@@ -32,7 +32,7 @@ export interface MemRange {
   size: number;
 }
 
-/** `refused`: not now, and not until the host changes something. */
+/** `refused`: not now, and not before the host changes something. */
 export type MemOutcome = 'done' | 'busy' | 'refused';
 
 export interface VirtioMemOptions {
@@ -45,7 +45,7 @@ export interface VirtioMemOptions {
   node: number;
   /** bytes */
   requested: number;
-  /** Makes it there, or not; all or nothing. */
+  /** Maps or unmaps the range; all or nothing. */
   plug: (range: MemRange) => MemOutcome;
   unplug: (ranges: readonly MemRange[]) => MemOutcome;
   /** Bytes plugged now; at most once a second of guest time. */
@@ -140,7 +140,7 @@ export class VirtioMem implements VirtioFunction<State> {
   }
 
   reset(): void {
-    // What cannot be unmapped now stays plugged, and with it the region that the guest may use.
+    // Memory that cannot be unmapped now stays plugged, and so does the region that the guest may use.
     this.unplugAll();
     this.gate.reset();
   }

@@ -7,12 +7,12 @@
  *   0x00c vendor id        0x044 queue ready                      0x0fc configuration generation
  *   0x010/014 features     0x050 queue notify
  *
- * The line is level triggered: up while an interrupt status bit is set. A driver that puts nonsense into its queue gets
- * DEVICE_NEEDS_RESET and one line in the log; its queues rest until it resets the device. A notification is served before the
- * instruction that made it ends, at most one round of the queue.
+ * The line is level triggered: up while an interrupt status bit is set. A driver with an invalid queue gets
+ * DEVICE_NEEDS_RESET and one line in the log; its queues stop until it resets the device. A notification is handled before the
+ * end of the instruction that made it, at most one round of the queue.
  *
  * Not implemented: the legacy version 1, shared memory regions, queue reset, notification data, accesses to registers other than 32 bits
- * wide (they read 0 and write nothing).
+ * wide (reads return 0, writes are ignored).
  */
 import type { BusDevice, DeviceState, IrqLine } from '../bus';
 import { allOnes, type Check, copyFields, list, object, readFields, type Schema, u8, u32 } from '../state';
@@ -31,30 +31,30 @@ const CONFIG_CHANGE = 2;
 const STATUS_DRIVER_OK = 4;
 const STATUS_FEATURES_OK = 8;
 const STATUS_NEEDS_RESET = 0x40;
-/** What the driver writes of it. */
+/** The part that the driver writes. */
 const STATUS_DRIVER = 0x8f;
 /** In the second feature word: VIRTIO_F_VERSION_1, bit 32. */
 const VERSION_1 = 1;
-/** Complaints about one driver that are logged between two resets of the machine. */
+/** Errors of one driver that are logged between two resets of the machine. */
 const LOG_LIMIT = 8;
 
-/** What a device type does behind the transport. */
+/** A device type behind the transport. */
 export interface VirtioFunction<S = unknown> {
   /** Virtio device id. */
   readonly type: number;
-  /** Feature bits 0 to 31 that it offers, and those of them that a driver must take. */
+  /** Feature bits 0 to 31 that it offers, and those of them that a driver must accept. */
   readonly features: number;
   readonly required: number;
   /** Largest size of each queue. */
   readonly queues: readonly number[];
-  /** Bytes that a request may have. */
+  /** Most bytes of a request. */
   readonly mostRequest: number;
-  /** The configuration as it is now, little-endian. */
+  /** The current configuration, little-endian. */
   config(): Uint8Array;
   writeConfig(offset: number, size: number, value: number): void;
-  /** Does what the driver asks for and returns the answer. Throws BrokenQueue for what is no request. */
+  /** Executes a request of the driver and returns the answer. Throws BrokenQueue if it is not a request. */
   request(queue: number, bytes: Uint8Array): Uint8Array;
-  /** The machine was reset; a driver that resets the device changes nothing here. */
+  /** The machine was reset; a reset of the device by its driver changes nothing here. */
   reset(): void;
   save(): DeviceState;
   readonly check: Check<S>;
@@ -153,7 +153,7 @@ export class VirtioMmio<S> implements BusDevice {
   }
 
   private resetDriver(): void {
-    // The generation advances, so that a driver that had read half of the configuration notices.
+    // The generation changes, so that a driver that has read half of the configuration notices.
     this.s = { ...this.powerOn(), generation: this.s.generation };
     this.options.irq(0);
   }
@@ -183,7 +183,7 @@ export class VirtioMmio<S> implements BusDevice {
         return s.interrupts;
       case 0x70:
         return s.status;
-      // There is no shared memory region: its length reads all ones.
+      // There is no shared memory region: its length reads as all ones.
       case 0xb0:
       case 0xb4:
       case 0xb8:
@@ -234,7 +234,7 @@ export class VirtioMmio<S> implements BusDevice {
       if (queue.ready) Object.assign(queue, { taken: 0, given: 0 });
       return;
     }
-    // A queue in use stays as it is.
+    // A queue in use does not change.
     if (queue.ready) return;
     if (offset === 0x38) queue.size = value;
     else if (offset === 0x80 || offset === 0x84) queue.descriptors[(offset - 0x80) >> 2] = value;
@@ -290,7 +290,7 @@ export class VirtioMmio<S> implements BusDevice {
   }
 }
 
-/** What lies beyond the configuration's end reads 0. */
+/** Reads beyond the end of the configuration return 0. */
 function littleEndian(bytes: Uint8Array, offset: number, size: number): number {
   let value = 0;
   for (let byte = size - 1; byte >= 0; byte--) value = value * 256 + (bytes[offset + byte] ?? 0);

@@ -1,7 +1,7 @@
 /**
  * Split virtqueue (virtio 1.2, 2.7): descriptor table, driver area (available ring) and device area (used ring) in guest memory.
  *
- * Everything in it is the guest's word: indexes, addresses, lengths and chains are checked before they are followed, and what is wrong
+ * Nothing in it is trusted: indexes, addresses, lengths and chains are checked before they are followed, and anything invalid
  * throws BrokenQueue, which the transport turns into DEVICE_NEEDS_RESET. Work is bounded: a chain has at most as many descriptors as the
  * queue, and at most `most` bytes of it are read.
  *
@@ -9,15 +9,15 @@
  */
 import { flag, list, type Schema, u16, u32 } from '../state';
 
-/** Guest-physical memory as a device reaches it, through the memslots. */
+/** Guest-physical memory for devices, through the memslots. */
 export interface GuestMemory {
-  /** A copy; undefined where a byte is not backed by a memslot. */
+  /** A copy; undefined if a byte is not backed by a memslot. */
   read(gpa: number, length: number): Uint8Array | undefined;
-  /** false, and nothing is written, where a byte is not backed or its memslot is read-only. */
+  /** false, with nothing written, if a byte is not backed or its memslot is read-only. */
   write(gpa: number, bytes: Uint8Array): boolean;
 }
 
-/** The driver put something into its queue that cannot be. */
+/** The driver put something invalid into its queue. */
 export class BrokenQueue extends Error {}
 
 export interface QueueState {
@@ -30,7 +30,7 @@ export interface QueueState {
   device: number[];
   /** Requests taken so far, modulo 2^16. */
   taken: number;
-  /** Requests given back so far, modulo 2^16. */
+  /** Requests returned so far, modulo 2^16. */
   given: number;
 }
 
@@ -57,9 +57,9 @@ export const emptyQueue = (): QueueState => ({
 export interface Request {
   /** Index of the chain's first descriptor. */
   head: number;
-  /** What the driver wrote. */
+  /** The bytes that the driver wrote. */
   bytes: Uint8Array;
-  /** Where the answer goes. */
+  /** Where to write the answer. */
   room: { gpa: number; length: number }[];
 }
 
@@ -68,10 +68,10 @@ const WRITE = 2;
 const INDIRECT = 4;
 const NO_INTERRUPT = 1;
 const DESCRIPTOR_SIZE = 16;
-/** No guest-physical address is as high (and up to here a number is exact). */
+/** All guest-physical addresses are below this, and numbers up to here are exact. */
 const MAX_GPA = 2 ** 52;
 
-/** The next request of the queue; undefined when there is none. `most`: bytes that a request may have. */
+/** The next request of the queue; undefined if there is none. `most`: most bytes of a request. */
 export function takeRequest(queue: QueueState, most: number, max: number, memory: GuestMemory): Request | undefined {
   const size = checkedSize(queue, max);
   const driver = area('driver area', queue.driver, 2);
@@ -84,7 +84,7 @@ export function takeRequest(queue: QueueState, most: number, max: number, memory
   return request;
 }
 
-/** Gives a request back with its answer; true when the driver wants an interrupt for it. */
+/** Returns a request with its answer; true if the driver wants an interrupt for it. */
 export function giveBack(queue: QueueState, request: Request, answer: Uint8Array, memory: GuestMemory): boolean {
   let done = 0;
   for (const { gpa, length } of request.room) {

@@ -10,7 +10,7 @@ const BUFFERS = 0x4000;
 export class FlatMemory implements GuestMemory {
   readonly bytes = new Uint8Array(0x10000);
   readonly view = new DataView(this.bytes.buffer);
-  /** From here on nothing can be written. */
+  /** Writes from here on fail. */
   readOnlyFrom = this.bytes.length;
 
   read(gpa: number, length: number): Uint8Array | undefined {
@@ -87,7 +87,7 @@ export class TestDriver {
     this.memory.view.setUint16(DRIVER, 1, true);
   }
 
-  /** The answer to a request, or undefined when the device gave none back. */
+  /** The answer to a request, or undefined if the device returned none. */
   ask(bytes: Uint8Array, room = 16, queue = 0): Uint8Array | undefined {
     this.memory.bytes.set(bytes, BUFFERS);
     this.memory.bytes.fill(0xee, BUFFERS + 0x800, BUFFERS + 0x800 + room);
