@@ -19,7 +19,7 @@ export function breakpointsOf(machine: Machine): BreakpointSet {
   return set;
 }
 
-/** Those that a layout keeps, as `breakpoint_add` reads them: people's, not gdb's, that are switched on. */
+/** Breakpoints that a layout keeps, in the form that `breakpoint_add` reads: enabled, and set by people, not gdb. */
 export function keptBreakpoints(machine: Machine): string[] {
   return breakpointsOf(machine)
     .list()
@@ -28,16 +28,16 @@ export function keptBreakpoints(machine: Machine): string[] {
 }
 
 export class BreakpointSet {
-  /** Why the machine stopped, until it runs again. */
+  /** Why the machine stopped; undefined once it runs again. */
   stop: Stop | undefined;
   private readonly known = new Map<number, Breakpoint>();
   private readonly listeners = new Set<() => void>();
   /** By index in the list of watches. */
   private owners: Breakpoint[] = [];
   private next = 1;
-  /** If set, the only breakpoint that is armed. */
+  /** If set, no other breakpoint is armed. */
   private lone: Breakpoint | undefined;
-  /** While a reverse search takes the hits, nothing stops here. */
+  /** While a reverse search takes the hits, breakpoints here do not stop the machine. */
   private diverted: ((stop: WatchStop, met: Breakpoint[]) => string | undefined) | undefined;
 
   constructor(private readonly machine: Machine) {
@@ -109,7 +109,7 @@ export class BreakpointSet {
     return () => this.listeners.delete(listener);
   }
 
-  /** Until `undo`, hits go to `met` with their breakpoints, whose counts do not change; a result of `met` stops the machine. */
+  /** Until `undo`, hits and their breakpoints are passed to `met`, and counts do not change; a result of `met` stops the machine. */
   divert(met: (stop: WatchStop, breakpoints: Breakpoint[]) => string | undefined): () => void {
     this.diverted = met;
     return () => {

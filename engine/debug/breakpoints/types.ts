@@ -7,21 +7,21 @@ export interface Accesses {
   write: boolean;
 }
 
-/** Addresses are in bytes. `page` is the 4 KiB frame around a gpa, `slot` whatever the slot maps at the time of the access (address space 0). */
+/** Addresses are in bytes. `page` is the 4 KiB frame around a gpa, `slot` the memory that the slot maps at the time of the access (address space 0). */
 export type Place =
-  /** `hva`: host memory, at whatever gpas slots map it. */
+  /** `hva`: host memory, at any gpa that slots map to it. */
   | { kind: 'gva' | 'gpa' | 'hva'; first: bigint; length: number }
   | { kind: 'page'; first: bigint }
   | { kind: 'slot'; slot: number }
   | { kind: 'port' | 'msr' | 'vector'; first: bigint; length: number }
-  /** Accesses that no slot and no device answers: anywhere, or in a range of gpas. */
+  /** Accesses without a slot or device: anywhere, or in a range of gpas. */
   | { kind: 'hole'; first?: bigint; length?: number };
 
 export interface BreakpointOptions {
   place: Place;
   /** Not used for vectors. */
   access: Accesses;
-  /** One vCPU's accesses only. */
+  /** Only accesses of this vCPU. */
   vcpu?: number;
   condition?: {
     text: string;
@@ -34,7 +34,7 @@ export interface BreakpointOptions {
   once?: boolean;
   /** For a slot: stops once after each commit that changes it. */
   afterCommit?: boolean;
-  /** Who set it: monitor and page, or a gdb. */
+  /** Who set it: monitor and page, or gdb. */
   owner?: 'lab' | 'gdb';
 }
 
@@ -44,7 +44,7 @@ export interface Breakpoint extends BreakpointOptions {
   enabled: boolean;
   /** Hits whose condition held, including those ignored by `skip`. */
   hits: number;
-  /** With `afterCommit`: no commit since the last stop. */
+  /** With `afterCommit`: no commit has happened since the last stop. */
   waits: boolean;
 }
 
@@ -52,6 +52,6 @@ export interface Breakpoint extends BreakpointOptions {
 export interface Stop {
   vcpu: number;
   breakpoints: readonly Breakpoint[];
-  /** The access of the first of them. */
+  /** The first access among them. */
   hit: WatchHit;
 }

@@ -13,7 +13,7 @@ interface Register {
 const CORE = 'org.gnu.gdb.i386.core';
 const SEGMENTS = 'org.gnu.gdb.i386.segments';
 const SSE = 'org.gnu.gdb.i386.sse';
-/** Ours: gdb shows what it does not know by name. */
+/** Ours: gdb shows a register that it does not know by this name. */
 const SYSTEM = 'org.memslot-lab.i386.system';
 
 /** gdb's order, and the index in the manual's encoding order. */

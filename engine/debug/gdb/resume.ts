@@ -24,7 +24,7 @@ const SIGTRAP = 5;
 const SIGABRT = 6;
 /** ms between two polls of gdb's input */
 const STRETCH = 20;
-/** Bound on the instructions of all vCPUs during one step: the others run in turn, and a halted one sleeps. */
+/** Most instructions of all vCPUs during one step: the others run in turn, and a halted one sleeps. */
 const MOST = 2 ** 40;
 
 export class Resume {

@@ -39,7 +39,7 @@ export class GdbSession {
   private queue: Promise<void> = Promise.resolve();
   private queued = 0;
   private over = false;
-  /** What the client wrote since the machine stood: said once, when it goes on. */
+  /** What the client wrote since the machine stopped: reported once, when it continues. */
   private wrote: string | undefined;
 
   constructor(
@@ -342,7 +342,7 @@ export class GdbSession {
 
   private async detach(): Promise<string> {
     this.sayWritten();
-    // The guest goes on from where it had come to, not from where gdb looked last.
+    // The guest continues from its present, not from the moment that gdb inspected last.
     await this.host.backwards?.home();
     breakpointsOf(this.host.machine).clear('gdb');
     this.inserted.clear();

@@ -1,6 +1,6 @@
 /**
  * Moves a machine through its past: restores a checkpoint and runs on from there with the recorded inputs. Without a recording there is no past.
- * Output that the guest repeats is dropped. The present that was left is itself a checkpoint, so the way back to it is short.
+ * Output that the guest repeats is dropped. Leaving the present makes a checkpoint of it, so the way back is short.
  */
 import { type Machine, MachineError, type Position } from '../../machine/index';
 import { breakpointsOf, type Stop } from '../breakpoints/index';
@@ -13,13 +13,13 @@ const BYTES = 256 * 0x100000;
 const STRETCH = 20;
 
 export class Past {
-  /** The present that the machine left; undefined: it is there. */
+  /** The present that the machine left; undefined: it is in the present. */
   present: (Moment & { kept: unknown }) | undefined;
   /** Did the machine run on from here the first time? */
   ran = false;
   /** The event before which the machine stopped when it went back. */
   ahead: Stop | undefined;
-  /** Of a machine in its past. */
+  /** For a machine in its past. */
   private applied = 0;
 
   constructor(readonly options: ReverseOptions) {}
@@ -28,7 +28,7 @@ export class Past {
     return this.options.machine;
   }
 
-  /** Forgets the past: it begins here. */
+  /** Drops the past: it begins here. */
   begin(): void {
     const { instructions = INSTRUCTIONS, bytes = BYTES, journal } = this.options;
     this.leave();
@@ -109,7 +109,7 @@ export class Past {
     if (position.running) run.cont();
   }
 
-  /** Returns false if that is before all checkpoints. */
+  /** Returns false if the target is before all checkpoints. */
   async toMoment(moment: Moment, going: Going): Promise<boolean> {
     const { instructions } = moment.position;
     const index = this.machine.checkpoints
@@ -125,7 +125,7 @@ export class Past {
     return true;
   }
 
-  /** Runs forward, to in front of the instruction of the vCPU with this count. */
+  /** Runs forward to just before the vCPU's instruction with this count. */
   async until(vcpu: number, icount: number, end: Moment, going: Going): Promise<void> {
     const { debug } = this.machine;
     debug.breakVcpu(vcpu, icount);
@@ -137,8 +137,8 @@ export class Past {
   }
 
   /**
-   * Runs on with the recorded inputs, up to `end`. Returns false if the machine stopped before, or `there` held. Throws if the run diverges:
-   * then an input was not recorded.
+   * Runs on with the recorded inputs, up to `end`. Returns false if the machine stopped earlier, or `there` held. Throws if the run diverges: then an
+   * input was not recorded.
    */
   async walk(end: Moment, going: Going, there: () => boolean): Promise<boolean> {
     const { journal } = this.options;
@@ -151,7 +151,7 @@ export class Past {
     return this.reach(end.position, going, there);
   }
 
-  /** No breakpoint stops the machine meanwhile. */
+  /** Breakpoints do not stop the machine meanwhile. */
   async unstopped<T>(act: () => Promise<T>): Promise<T> {
     const undo = breakpointsOf(this.machine).divert(() => undefined);
     return act().finally(undo);
@@ -165,7 +165,7 @@ export class Past {
     const { machine } = this;
     for (;;) {
       if (there()) return false;
-      // A stop that was not an input does not count now.
+      // A stop that was not an input does not count here.
       const result = machine.run.to({ ...position, running: machine.run.state === 'running' }, this.options.wallClock() + STRETCH);
       if (result === 'there') return !there();
       if (there() || machine.run.state === 'paused') return false;

@@ -23,7 +23,7 @@ export class Reverse {
     this.begin();
   }
 
-  /** Forgets the past: it begins here. */
+  /** Drops the past: it begins here. */
   begin(): void {
     this.past.begin();
   }
@@ -43,12 +43,12 @@ export class Reverse {
     };
   }
 
-  /** Ends what `going` runs. */
+  /** Ends the run of `going`. */
   cancel(): void {
     this.cancelled = true;
   }
 
-  /** Does the machine stand in its past? */
+  /** Is the machine in its past? */
   get behind(): boolean {
     return this.past.present !== undefined;
   }
@@ -70,18 +70,18 @@ export class Reverse {
     return this.past.inputs;
   }
 
-  /** Goes in front of the last instruction of this vCPU. */
+  /** Goes to just before the vCPU's last instruction. */
   async step(vcpu: number, going: Going): Promise<'there' | 'begin'> {
     const target = this.options.machine.debug.icount(vcpu) - 1;
     return this.quietly(() => this.before(vcpu, target, this.options.machine.run.instructions - 1, going));
   }
 
-  /** Goes, back or forward, in front of the instruction of this vCPU with that count, at most `instructions` after power-on. */
+  /** Goes, back or forward, to just before the vCPU's instruction with that count, at most `instructions` after power-on. */
   async toInstruction(vcpu: number, icount: number, instructions: number, going: Going): Promise<'there' | 'begin'> {
     return this.quietly(() => this.before(vcpu, icount, instructions, going));
   }
 
-  /** Goes, back or forward, to where so many instructions had run. */
+  /** Goes, back or forward, to where this many instructions had run. */
   async toCount(count: number, going: Going): Promise<'there' | 'begin' | 'present'> {
     return this.quietly(async () => {
       const { past } = this;
@@ -102,7 +102,7 @@ export class Reverse {
     });
   }
 
-  /** Goes, back or forward, in front of an input. */
+  /** Goes, back or forward, to just before an input. */
   async toInput(index: number, going: Going): Promise<'there' | 'begin'> {
     return this.quietly(async () => {
       const { past } = this;
@@ -117,7 +117,7 @@ export class Reverse {
     if (this.behind) await this.quietly(async () => this.past.toPresent());
   }
 
-  /** Makes this moment the present and discards what lay ahead. The machine is stopped. */
+  /** Makes this moment the present and discards what followed. The machine is stopped. */
   goOnFromHere(): void {
     if (!this.behind) return;
     const { past } = this;
@@ -132,7 +132,7 @@ export class Reverse {
     journal.drop?.(inputs, ran);
   }
 
-  /** Goes to the last breakpoint hit: in front of its instruction, or of the one that made the access. */
+  /** Goes to the last breakpoint hit: before its instruction, or before the one that made the access. */
   async toBreakpoint(going: Going): Promise<'there' | 'begin'> {
     return this.toHit(going, () => true);
   }
@@ -168,7 +168,7 @@ export class Reverse {
 
   /**
    * Finds the last access before here that a breakpoint of `watch` sees, between two checkpoints for which `may` holds. Afterwards the machine is
-   * where it was. `look` is called behind each such access; its result for the last one is returned too.
+   * where it was. `look` is called after each such access; its result for the last one is returned too.
    */
   async findLast<T>(find: Finding<T>, going: Going): Promise<{ met: Met; rip: bigint; seen: T } | 'cancelled' | undefined> {
     return this.quietly(() => findLast(this.past, find, going));
@@ -191,7 +191,7 @@ export class Reverse {
     const { past } = this;
     const { debug } = this.options.machine;
     past.enter();
-    // The checkpoint's count of that vCPU is known once it is restored.
+    // The checkpoint's count of that vCPU is known only after the restore.
     for (let index = past.newest((position) => position.instructions <= instructions); index >= 0; index--) {
       past.goTo(index);
       if (debug.icount(vcpu) > target) continue;

@@ -4,7 +4,7 @@ import { type Breakpoint, breakpointsOf, stopText } from '../breakpoints/index';
 import type { Past } from './past';
 import type { Finding, Going, Met, Moment } from './types';
 
-/** A stretch that is run again from where the machine stands. */
+/** A stretch that is run again from the machine's position. */
 interface Stretch {
   end: Moment;
   /** Instructions at the moment before which hits count. */
@@ -15,7 +15,7 @@ interface Stretch {
   look?(hit: WatchHit): void;
 }
 
-/** Leaves the machine in front of the instruction of the last hit, or at the beginning. */
+/** Leaves the machine before the instruction of the last hit, or at the beginning. */
 export async function toLastHit(past: Past, going: Going, wanted: (breakpoint: Breakpoint) => boolean): Promise<'there' | 'begin'> {
   const from = past.enter();
   let end: Moment = from;
@@ -33,7 +33,7 @@ export async function toLastHit(past: Past, going: Going, wanted: (breakpoint: B
   return past.toBegin();
 }
 
-/** As `Reverse.findLast`. */
+/** See `Reverse.findLast`. */
 export async function findLast<T>(
   past: Past,
   find: Finding<T>,
@@ -103,7 +103,7 @@ async function collect(past: Past, { end, below, over, wanted, look }: Stretch, 
     return undefined;
   });
   try {
-    // What an exception pushes is written behind that count, and before the next instruction.
+    // An exception pushes its frame after that count, and before the next instruction.
     if ((await past.walk(end, going, () => false)) && over) machine.run.advance(1);
   } finally {
     undo();

@@ -11,9 +11,9 @@ export interface Journal {
   redo(index: number): unknown;
   /** The machine enters (or leaves) its past: there, only recorded inputs may reach it. */
   past(stands: boolean): void;
-  /** Discards the inputs from this one on: the stopped machine takes another way. `ran`: it ran there. */
+  /** Discards the inputs from this one on: the stopped machine takes a new course. `ran`: it was running there. */
   drop?(from: number, ran: boolean): void;
-  /** Saves state outside the machine that goes back with it (the history of commits); the result restores it. */
+  /** Saves state outside the machine that must go back with it (the history of commits); the result restores it. */
   keep?(): unknown;
   putBack?(kept: unknown): void;
 }
@@ -27,7 +27,7 @@ export interface ReverseOptions {
   hold?(): () => void;
   /** Lets other events be handled. */
   turn?(): Promise<void>;
-  /** Called at the end of each way through the past. */
+  /** Called at the end of each move through the past. */
   arrived?(): void;
   /** Instructions between two checkpoints. */
   instructions?: number;
@@ -67,7 +67,7 @@ export interface Finding<T> {
   passed?(from: Position, to: Position): void;
 }
 
-/** Called every few ms: whether to go on. */
+/** Called every few ms. Returns whether to continue. */
 export type Going = () => Promise<boolean>;
 
 /** The reachable range, in instructions of all vCPUs together. */

@@ -7,7 +7,7 @@ import { type Breakpoint, breakpointsOf } from '../breakpoints/index';
 import type { Reverse } from './reverse';
 import type { Going } from './types';
 
-/** Bytes that are compared where no vCPU wrote. */
+/** Bytes that are compared if no vCPU wrote. */
 const MOST_COMPARED = 1024 * 1024;
 
 /** Host memory, bytes. */
@@ -16,12 +16,12 @@ export interface HostRange {
   end: number;
 }
 
-/** The write: its instruction, and where the machine was behind it. */
+/** The write: its instruction, and the machine's position after it. */
 export interface Written {
   by: 'vcpu';
   vcpu: number;
   rip: bigint;
-  /** Of that vCPU, and of all together. */
+  /** Count of that vCPU, and of all together. */
   icount: number;
   instructions: number;
   timeNs: number;
@@ -82,7 +82,7 @@ function lookAt(machine: Machine, { address: gva, gpa, bytes }: WatchHit): Omit<
   return { instructions, timeNs, generation: machine.memory.generation(0), gva, gpa, bytes, value };
 }
 
-/** In words, one line. `name`: of an address in code, where it has one. */
+/** As text, one line. `name`: names an address in code, if it can. */
 export function writtenText(who: WhoWrote, name: (address: bigint) => string | undefined): string {
   switch (who.by) {
     case 'vcpu': {
