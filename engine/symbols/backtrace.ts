@@ -8,7 +8,7 @@ import { placeName, type SymbolPlace, type SymbolTable } from './table';
 
 export interface Backtrace {
   frames: Frame[];
-  /** Why there are no more; absent: the end of the stack. */
+  /** Why the frames end here; absent: the end of the stack. */
   end?: string;
 }
 
@@ -26,7 +26,7 @@ const IRET = { ip: 0n, cs: 8n, sp: 24n } as const;
 type Named = (address: bigint) => SymbolPlace | undefined;
 
 /**
- * `kernel`: the symbols of the Linux that runs, if one does, and `moduleOrc` the tables of the module that an address lies in. `name`: the symbol of
+ * `kernel`: the symbols of the running Linux, if there is one; `moduleOrc`: the tables of the module that contains an address. `name`: the symbol of
  * an address in code.
  */
 export function backtrace(
@@ -47,7 +47,7 @@ export function backtrace(
   return { frames };
 }
 
-/** Names the call in front of a return address: the call may be the last instruction of its function. */
+/** Names the call before a return address: the call may be the last instruction of its function. */
 function frame(address: bigint, by: FoundBy, name: Named): Frame {
   const place = by === 'registers' ? name(address) : calledFrom(address, name);
   return { address, by, ...(place && { symbol: placeName(place) }) };
@@ -66,7 +66,7 @@ interface OrcState {
   bp: bigint;
   /** Where all registers of this frame are saved. */
   regs?: bigint;
-  /** Execution continues at the address itself: it is not behind a call. */
+  /** Execution continues at the address itself, not after a call. */
   exact: boolean;
 }
 
@@ -122,7 +122,7 @@ function step(stack: Stack, type: 'call' | 'regs' | 'regs-partial', sp: bigint):
   return { ip, sp: next, bp: 0n, exact: true, userMode: (cs & 3n) !== 0n, ...(type === 'regs' && { regs: sp }) };
 }
 
-/** Returns false and adds nothing if RBP is no frame pointer. */
+/** Returns false and adds nothing if RBP is not a frame pointer. */
 function byFramePointers(stack: Stack, frames: Frame[], name: Named): boolean {
   const word = BigInt(stack.wordBytes);
   const found: Frame[] = [];

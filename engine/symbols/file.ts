@@ -4,7 +4,7 @@ import { SymbolError } from './error';
 import { systemMapSymbols } from './system-map';
 import type { SymbolTable } from './table';
 
-/** A file, read in pieces: of the 500 MB of a vmlinux with line numbers 20 are needed. */
+/** A file, read in pieces: of the 500 MB of a vmlinux with line numbers only 20 are needed. */
 export interface FilePieces {
   /** bytes */
   size: number;

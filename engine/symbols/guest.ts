@@ -1,5 +1,5 @@
 /**
- * Symbols of the guest's code: from a file that a person loads, from the ELF image that was booted, from a Linux in memory, in this order. They
+ * Symbols of the guest's code: from a file that a person loads, from the ELF image that was booted, or from a Linux in memory, in this order. They
  * are not part of the machine's state. Addresses are linear.
  */
 import type { Machine } from '../machine/index';
@@ -29,14 +29,14 @@ export interface SymbolSource {
   symbols: number;
   /** Offset added to the file's addresses, bytes (KASLR). */
   slide?: bigint;
-  /** Why it is not used. */
+  /** Why the source is not used. */
   unused?: string;
 }
 
-/** Instructions until the next search in a guest that had no kernel tables: doubled after each search, up to the second figure. */
+/** Instructions until the next search in a guest without kernel tables: doubled after each search, up to the second value. */
 const PATIENCE = 20e6;
 const MOST_PATIENCE = 640e6;
-/** Symbols looked up both in a file and in the running kernel: their distance is the KASLR offset, if both are the same build. */
+/** Symbols looked up both in a file and in the running kernel: if both are the same build, their distance is the KASLR offset. */
 const ANCHORS = ['_text', '_stext', 'startup_64'];
 const CHECKS = ['_etext', 'start_kernel', 'schedule', '_sinittext', 'linux_banner'];
 const KERNEL_HALF = 1n << 63n;
@@ -65,7 +65,7 @@ export class GuestSymbols {
     return this.sources()[0]!;
   }
 
-  /** The present sources, in the order in which they are searched. */
+  /** The current sources, in the order of search. */
   sources(): SymbolSource[] {
     const linux = this.kernel();
     const found: SymbolSource[] = [];
@@ -106,7 +106,7 @@ export class GuestSymbols {
     return place && placeName(place);
   }
 
-  /** Name for a gpa: of the running kernel's mapping of that page, or of the equal linear address. */
+  /** Name for a gpa: from the running kernel's mapping of that page, or of the equal linear address. */
   nameOfPage(gpa: number): string | undefined {
     const extent = this.kernel() && this.linux?.extents.find((each) => gpa >= each.gpa && gpa < each.gpa + each.size);
     if (extent) return this.name(extent.gva + BigInt(gpa - extent.gpa));
@@ -147,7 +147,7 @@ export class GuestSymbols {
     return this.own ?? undefined;
   }
 
-  /** Found once, and again after a reset. As long as there is none, the search is repeated while the guest runs on. */
+  /** Found once, and again after a reset. Until then the search is repeated while the guest runs. */
   private kernel(): SymbolTable | undefined {
     const { instructions } = this.machine.run;
     if (this.linux) {
@@ -175,7 +175,7 @@ export class GuestSymbols {
     this.fit = undefined;
   }
 
-  /** The KASLR offset of the file's kernel, and whether it is the one that runs. */
+  /** The KASLR offset of the file's kernel, and whether that kernel is the running one. */
   private fitOf(): { slide: bigint; unused?: string } {
     const running = this.kernel();
     if (this.fit) return this.fit;

@@ -4,7 +4,7 @@
  *   up to 6.3:  offsets, relative_base, num_syms, names, markers, (seqs_of_names), token_table, token_index
  *   since 6.4:  num_syms, names, markers, token_table, token_index, offsets, relative_base, seqs_of_names
  *
- * each at a multiple of 8. The token index can be recognized: 256 rising 16-bit offsets, behind the 256 strings that they point to.
+ * each at a multiple of 8. The token index can be recognized: 256 rising 16-bit offsets after the 256 strings that they point to.
  * Everything else is found from there and must be consistent, so other bytes are refused.
  * Not supported: symbols of modules (modules.ts reads them), kernels with absolute addresses (before 4.6), 32-bit kernels.
  */
@@ -18,10 +18,10 @@ const MOST_SYMBOLS = 2_000_000;
 const LEAST_SYMBOLS = 256;
 /** Most bytes between two markers, that is of 256 names. */
 const MOST_BLOCK = 256 * 514;
-/** Farthest start of the markers before the token table: all of seqs_of_names may lie between. */
+/** Farthest start of the markers before the token table: seqs_of_names may lie between. */
 const MARKER_REACH = 8 * 1024 * 1024;
 const KERNEL_HALF = 1n << 63n;
-/** Bounds of one search, against memory that was made to mislead it: names, and places where markers may begin. */
+/** Limits of one search, against memory made to mislead it: names, and positions where markers may begin. */
 const MOST_NAMES_SEEN = 16_000_000;
 const MOST_MARKERS_SEEN = 64;
 /** Characters that stand for themselves in any kernel's table. */
@@ -49,7 +49,7 @@ export interface Around {
   index: number;
 }
 
-/** The symbols that belong to this token index; undefined: it is not one. */
+/** The symbols of this token index; undefined: it is not one. */
 export function kallsymsAt({ bytes, index }: Around): SymbolTable | undefined {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   const table = tokenTable(bytes, view, index);
@@ -96,11 +96,11 @@ function tokensAt(bytes: Uint8Array, start: number, offsets: readonly number[], 
 
 interface Markers {
   start: number;
-  /** Offsets into the names, one for 256 of them */
+  /** Offsets into the names, one per 256 names */
   offsets: number[];
 }
 
-/** Places before the token table where rising offsets begin, nearest first. */
+/** Positions before the token table where rising offsets begin, nearest first. */
 function* markersBefore(view: DataView, table: number): Iterable<Markers> {
   for (let start = table - 8; start >= Math.max(8, table - MARKER_REACH); start -= 8) {
     if (view.getUint32(start, true) !== 0) continue;
@@ -120,7 +120,7 @@ function* markersBefore(view: DataView, table: number): Iterable<Markers> {
 interface Names {
   /** Offset of the word with their number. */
   countAt: number;
-  /** Offset of each name's first byte, behind its length */
+  /** Offset of each name's first byte, after its length */
   starts: Uint32Array;
   lengths: Uint16Array;
 }
@@ -131,7 +131,7 @@ function namesBefore(bytes: Uint8Array, view: DataView, { start: end, offsets }:
   for (let start = end - align8(least); start >= Math.max(8, end - align8(least + MOST_BLOCK)) && budget.names > 0; start -= 8) {
     const count = view.getUint32(start - 8, true);
     if (count < LEAST_SYMBOLS || count > MOST_SYMBOLS || view.getUint32(start - 4, true) !== 0) continue;
-    // Markers may be followed by what looks like more of them.
+    // Bytes that look like more markers may follow them.
     const blocks = Math.ceil(count / 256);
     if (blocks > offsets.length) continue;
     const names = walkNames(bytes, start, end, count, offsets, budget);
@@ -184,7 +184,7 @@ function addressesOf(view: DataView, { countAt, starts }: Names, index: number):
   return undefined;
 }
 
-/** With CONFIG_KALLSYMS_ABSOLUTE_PERCPU an offset that is not negative is absolute; without, all offsets count from the base. */
+/** With CONFIG_KALLSYMS_ABSOLUTE_PERCPU a non-negative offset is absolute; without it all offsets are relative to the base. */
 function decode(view: DataView, at: number, count: number, base: bigint): BigUint64Array | undefined {
   const addresses = new BigUint64Array(count);
   const signed = view.getInt32(at + 4 * (count - 1), true) < 0 && view.getInt32(at + 4 * (count >> 1), true) < 0;
@@ -203,7 +203,7 @@ function decode(view: DataView, at: number, count: number, base: bigint): BigUin
 function build(bytes: Uint8Array, { starts, lengths }: Names, tokens: readonly string[], all: BigUint64Array): SymbolTable | undefined {
   const first = starts[0]!;
   const text = bytes.slice(first, starts.at(-1)! + lengths.at(-1)!);
-  // Offsets into per-CPU areas come first: they are no addresses.
+  // Offsets into per-CPU areas come first; they are not addresses.
   let skip = 0;
   while (skip < all.length && all[skip]! < KERNEL_HALF) skip += 1;
   const addresses = all.slice(skip);
@@ -213,7 +213,7 @@ function build(bytes: Uint8Array, { starts, lengths }: Names, tokens: readonly s
     for (let at = from; at < from + lengths[index + skip]!; at++) name += tokens[text[at]!];
     return name;
   };
-  // The first letter of each is its type, as nm has it.
+  // The first letter of each is its type, as in nm.
   const sound = (index: number): boolean => /^[A-Za-z?]/.test(whole(index)) && printable(whole(index));
   for (let index = 0; index < addresses.length; index += 61) if (!sound(index)) return undefined;
   return new SymbolTable({ addresses, name: (index) => whole(index).slice(1) });

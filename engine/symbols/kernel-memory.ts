@@ -25,20 +25,20 @@ const MOST = 256 * 1024 * 1024;
 const EFER_LMA = 0x400n;
 const CR0_PG = 1n << 31n;
 
-/** Pages that touch in gva and gpa form one extent. Empty without 64-bit paging, or if nothing is mapped there. */
+/** Pages that are adjacent in gva and gpa form one extent. Empty without 64-bit paging, or if nothing is mapped there. */
 export function kernelExtents(machine: Machine): Extent[] {
   for (const root of roots(machine)) {
     const extents = extentsOf(machine, root);
-    // Of isolated tables a user's hold the entry code alone.
+    // Of isolated tables, a user's map only the entry code.
     if (extents.reduce((sum, { size }) => sum + size, 0) >= LARGE_PAGE) return extents;
   }
   return [];
 }
 
-/** Bytes at a gva of the kernel, undefined where one is not mapped. */
+/** Bytes at a gva of the kernel, undefined if one is not mapped. */
 export type KernelReader = (gva: bigint, length: number) => Uint8Array | undefined;
 
-/** Reads by the kernel's tables, whatever a vCPU runs now: by those that map `data`, of the kernel's own. undefined: none do. */
+/** Reads through the kernel's own tables, those that map `data`, whatever a vCPU runs now. undefined: there are none. */
 export function kernelReader(machine: Machine, data: bigint): KernelReader | undefined {
   const root = [...roots(machine)].find((each) => walk(machine, each, data) !== undefined);
   if (root === undefined) return undefined;
@@ -80,7 +80,7 @@ function walk(machine: Machine, root: bigint, gva: bigint): number | undefined {
   return undefined;
 }
 
-/** Of the vCPUs in 64-bit mode, each once. */
+/** Those of the vCPUs in 64-bit mode, each once. */
 function* roots(machine: Machine): Iterable<bigint> {
   const seen = new Set<bigint>();
   for (let vcpu = 0; vcpu < machine.config.smp; vcpu++) {

@@ -12,7 +12,7 @@ export interface LinuxSymbols {
   stillThere(): boolean;
 }
 
-/** Bytes read around a token index: names and markers before it, offsets behind. */
+/** Bytes to read around a token index: names and markers before it, offsets after it. */
 const BEFORE = 24 * 1024 * 1024;
 const BEHIND = 10 * 1024 * 1024;
 /** Bytes of one piece; a token index across the end of a piece is found in the next. */
@@ -37,7 +37,7 @@ export function findLinux(machine: Machine): LinuxSymbols | undefined {
   return undefined;
 }
 
-/** Pages that follow one another in gva, at any gpa. */
+/** Pages that are consecutive in gva, at any gpa. */
 interface Run {
   size: number;
   parts: (Extent & { from: number })[];
@@ -61,7 +61,7 @@ const gpaOf = ({ parts }: Run, at: number): number => {
   return part.gpa + at - part.from;
 };
 
-/** Reads zeros where no slot backs a page. */
+/** Reads zeros for pages without a slot. */
 function readRun(machine: Machine, { parts }: Run, at: number, length: number): Uint8Array {
   const bytes = new Uint8Array(length);
   for (const { gpa, size, from } of parts) {

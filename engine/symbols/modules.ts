@@ -1,8 +1,8 @@
 /**
- * Modules of a running Linux: names of their code and data, and their ORC tables, out of the kernel's own memory. `struct module` begins with
- * state, list and name in every kernel (include/linux/module.h); what else is needed lies at places that depend on how it was built, and is
- * found by what it looks like: mod_kallsyms (symbols, their count, names) and, on x86, the ORC tables (their count, places, entries). All
- * that is read must fit, so memory that is something else gives no names.
+ * Modules of a running Linux: names of their code and data, and their ORC tables, read from the kernel's own memory. `struct module` begins with
+ * state, list and name in every kernel (include/linux/module.h). The positions of the other fields depend on how the kernel was built; they are
+ * recognized by their contents: mod_kallsyms (symbols, their count, names) and, on x86, the ORC tables (their count, places, entries). All that is
+ * read must be consistent, so memory that is something else gives no names.
  */
 import type { Machine } from '../machine/index';
 import { MOST_NAME, printable, STT_FUNC, STT_NOTYPE, STT_OBJECT } from './elf-symbol';
@@ -10,7 +10,7 @@ import type { KernelReader } from './kernel-memory';
 import { Orc } from './orc';
 import { type Named, type SymbolPlace, type SymbolTable, tableOf } from './table';
 
-/** What a kernel leaves to modules: the last GiB, but for the fixmap (arch/x86/include/asm/pgtable_64_types.h). */
+/** The address range of modules: the last GiB without the fixmap (arch/x86/include/asm/pgtable_64_types.h). */
 export const MODULES_START = 0xffffffffc0000000n;
 const MODULES_END = 0xffffffffff000000n;
 
@@ -20,7 +20,7 @@ const NAME_LENGTH = 56;
 const UNFORMED = 3;
 const GOING = 2;
 const MOST_MODULES = 512;
-/** Bytes of struct module that are searched. */
+/** Bytes of struct module to search. */
 const STRUCT = 2048;
 const MOST_SYMBOLS = 200_000;
 const MOST_TEXT = 8 * 1024 * 1024;
@@ -85,13 +85,13 @@ export class LinuxModules {
     return inModules(address) ? this.now().find(({ start, end }) => address >= start && address < end) : undefined;
   }
 
-  /** Those that are loaded now. The list is walked again whenever the guest has run; symbols are read once a module. */
+  /** The modules loaded now. The list is walked again whenever the guest has run; symbols are read once per module. */
   private now(): Module[] {
     const { instructions } = this.machine.run;
     if (this.seenAt === instructions) return this.modules;
     const head = this.kernel.find('modules');
     const read = head === undefined ? undefined : this.reader(head);
-    // No vCPU may have a way to the kernel's memory now: what was seen last stays.
+    // No vCPU may be able to reach the kernel's memory now: the previous result stays.
     if (head === undefined || !read) return this.modules;
     this.seenAt = instructions;
     const found: Module[] = [];
@@ -136,7 +136,7 @@ function readModule(read: KernelReader, at: bigint, name: string): Module | unde
   return table && range && { name, at, table, ...range, orc };
 }
 
-/** struct mod_kallsyms { Elf64_Sym *symtab; unsigned int num_symtab; char *strtab; ... }, of a module that has been relocated. */
+/** struct mod_kallsyms { Elf64_Sym *symtab; unsigned int num_symtab; char *strtab; ... } of a relocated module. */
 function symbolsAt(read: KernelReader, symtab: bigint, count: number, strtab: bigint): SymbolTable | undefined {
   if (count < 2 || count > MOST_SYMBOLS) return undefined;
   const entries = read(symtab, count * SYMBOL);
@@ -168,22 +168,22 @@ function symbolsAt(read: KernelReader, symtab: bigint, count: number, strtab: bi
   return found.length > 0 ? tableOf(found) : undefined;
 }
 
-/** Names end where a page ends that is not there. */
+/** Names end at a page that is not mapped. */
 function readUpTo(read: KernelReader, at: bigint, most: number, least: number): Uint8Array | undefined {
   const toPage = (length: number): number => Math.ceil((Number(at % BigInt(PAGE)) + length) / PAGE) * PAGE - Number(at % BigInt(PAGE));
   return read(at, most) ?? read(at, toPage(least));
 }
 
 /**
- * struct mod_arch_specific { unsigned int num_orcs; int *orc_unwind_ip; struct orc_entry *orc_unwind; }. A count with two pointers behind it is a
- * common sight in struct module (num_gpl_syms has them); places that rise from the first to the last are not.
+ * struct mod_arch_specific { unsigned int num_orcs; int *orc_unwind_ip; struct orc_entry *orc_unwind; }. A count followed by two pointers is common
+ * in struct module (num_gpl_syms has them); places that rise from the first to the last are not.
  */
 function orcAt(read: KernelReader, count: number, ips: bigint, entries: bigint): Module['orc'] {
   if (count < 2 || count > MOST_ORCS) return undefined;
   const bytes = read(ips, 4 * count);
   if (!bytes) return undefined;
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-  // Relative to ips, so that numbers do.
+  // Relative to ips, so that plain numbers suffice.
   let before = Number.NEGATIVE_INFINITY;
   for (let at = 0; at < 4 * count; at += 4) {
     const place = at + view.getInt32(at, true);

@@ -1,6 +1,6 @@
 /**
- * Linux's ORC unwind tables (arch/x86/include/asm/orc_types.h, arch/x86/kernel/unwind_orc.c), read from guest memory: where the caller's stack
- * pointer, RBP and return address are, for each place in the kernel's code. Both layouts: 6.1's, and that of 6.4 and newer.
+ * Linux's ORC unwind tables (arch/x86/include/asm/orc_types.h, arch/x86/kernel/unwind_orc.c), read from guest memory: for each place in the kernel's
+ * code they give the caller's stack pointer, RBP and return address. Both layouts: that of 6.1, and that of 6.4 and newer.
  */
 import type { SymbolTable } from './table';
 
@@ -29,7 +29,7 @@ export class Orc {
     private readonly ips: bigint,
     private readonly entries: bigint,
     private readonly count: number,
-    /** Types have three bits and other meanings. */
+    /** Types have three bits and different meanings. */
     private readonly since64: boolean,
   ) {}
 
@@ -47,7 +47,7 @@ export class Orc {
     return Orc.at(read, ips, entries, count);
   }
 
-  /** Tables at a place that is known, as a module's are. */
+  /** Tables at a known place, such as a module's. */
   static at(read: ReadBytes, ips: bigint, entries: bigint, count: number): Orc | undefined {
     const since64 = isSince64(read, entries, count);
     return since64 === undefined ? undefined : new Orc(read, ips, entries, count, since64);

@@ -3,11 +3,11 @@ import type { Machine, VcpuRegisters } from '../machine/index';
 import type { ReadBytes } from './orc';
 import { readVirtual } from './virtual-memory';
 
-/** How a frame was found: certain by ORC and by a compiler's frame pointer, a guess where a stack word only looks like a return address. */
+/** How a frame was found. ORC and a compiler's frame pointer are certain; a stack word that only looks like a return address is a guess. */
 export type FoundBy = 'registers' | 'ORC' | 'frame pointer' | 'guess';
 
 export interface Frame {
-  /** Linear address at which it continues */
+  /** Linear address at which it continues. */
   address: bigint;
   by: FoundBy;
   /** "schedule+0x5f" */
@@ -61,7 +61,7 @@ export class Stack {
     const bytes = this.read(BigInt.asUintN(64, address - 7n), 7);
     if (!bytes) return false;
     if (bytes[2] === 0xe8) return true;
-    // FF /2 with its forms of ModRM: two to seven bytes.
+    // FF /2 with any form of ModRM: two to seven bytes.
     for (let length = 2; length <= 7; length++) {
       const modrm = bytes[7 - length + 1]!;
       if (bytes[7 - length] === 0xff && ((modrm >> 3) & 7) === 2 && formLength(modrm, bytes[7 - length + 2]) === length) return true;

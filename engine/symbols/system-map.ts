@@ -5,7 +5,7 @@ import { type Named, type SymbolTable, tableOf } from './table';
 
 const MOST_SYMBOLS = 2_000_000;
 const LINE = /^([0-9a-f]{8,16}) ([A-Za-z?]) (\S{1,512})(?:\s+\[\S*\])?\s*$/i;
-/** The half of the address space that kernels use. */
+/** The half of the address space for kernels. */
 const KERNEL_HALF = 1n << 63n;
 
 /** Throws SymbolError with the first malformed line. */
@@ -29,7 +29,7 @@ export function systemMapSymbols(text: string): SymbolTable {
   if (found.length === 0) throw new SymbolError('it names no symbol');
   if (found.every(({ address }) => address === 0n))
     throw new SymbolError('all its addresses are 0: /proc/kallsyms hides them from readers without CAP_SYSLOG (kernel.kptr_restrict)');
-  // A kernel's map has offsets into per-CPU areas too.
+  // A kernel's map has offsets into per-CPU areas, too.
   const kernel = found.filter(({ address }) => address >= KERNEL_HALF);
   return tableOf(kernel.length > 0 ? kernel : found);
 }

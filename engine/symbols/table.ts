@@ -4,7 +4,7 @@ export interface SymbolPlace {
   name: string;
   /** bytes from the symbol's start */
   offset: number;
-  /** Of Linux, that it belongs to */
+  /** The kernel module that it belongs to. */
   module?: string;
 }
 
@@ -16,7 +16,7 @@ export interface SymbolColumns {
   name(index: number): string;
 }
 
-/** Size of a symbol of unknown size that nothing follows, bytes. */
+/** Size of a last symbol of unknown size, bytes. */
 const REACH = 0x100000n;
 
 export class SymbolTable {
@@ -58,7 +58,7 @@ export class SymbolTable {
     return { name: this.columns.name(index), offset: Number(offset) };
   }
 
-  /** The address of a name; of the first symbol if several have it. */
+  /** The address of a name; that of the first symbol if several have it. */
   find(name: string): bigint | undefined {
     return this.all().get(name);
   }

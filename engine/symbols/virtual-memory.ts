@@ -3,7 +3,7 @@ import type { Machine } from '../machine/index';
 
 const PAGE = 4096;
 
-/** Bytes at a gva through the vCPU's page tables; undefined if a page of them is unmapped or in no slot. */
+/** Bytes at a gva through the vCPU's page tables; undefined if one of the pages is unmapped or in no slot. */
 export function readVirtual(machine: Machine, vcpu: number, gva: bigint, length: number): Uint8Array | undefined {
   const bytes = new Uint8Array(length);
   for (let done = 0; done < length; ) {
