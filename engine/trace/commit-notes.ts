@@ -1,10 +1,10 @@
-/** What commits and harvests are about, beside their numbers in the ring: words, memslots, and where slots were that are gone. Bounded. */
+/** Details of commits and harvests beside their numbers in the ring: words, memslots, and former places of slots. Bounded. */
 import type { Machine } from '../machine/index';
 import type { EngineNote } from '../memory/types';
 
-/** Ids that are kept for all events together; beyond that the oldest are forgotten first. */
+/** Ids kept for all events together; beyond that the oldest are dropped first. */
 const MOST_IDS = 1_000_000;
-/** Places of slots that moved or went, and slots of one commit that are looked at for that. */
+/** Most places of moved or deleted slots, and most slots of one commit that are checked for that. */
 const MOST_GONE = 64;
 
 interface Note {
@@ -16,7 +16,7 @@ interface Note {
 export class CommitNotes {
   private readonly notes = new Map<number, Note>();
   private ids = 0;
-  /** Of the commit that is under way */
+  /** For the commit that is under way. */
   private slots: Int16Array | undefined;
   /** gfns, latest first */
   private gone: { slot: number; start: number; end: number }[] = [];
@@ -35,7 +35,7 @@ export class CommitNotes {
     return -1;
   }
 
-  /** A phase of a commit begins: what is recorded from here on is about its slots. */
+  /** A phase of a commit begins: the events recorded from here on concern its slots. */
   begins({ memory }: Machine, { phase, slots }: Extract<EngineNote, { type: 'phase' }>): void {
     if (phase === 'validate' || !this.slots) this.slots = Int16Array.from(slots);
     if (phase !== 'swap1') return;
@@ -50,7 +50,7 @@ export class CommitNotes {
     this.slots = undefined;
   }
 
-  /** `slots`: absent, those of the commit that is under way. */
+  /** `slots`: absent: those of the commit that is under way. */
   keep(seq: number, text: string | undefined, slots?: readonly number[]): void {
     const own = slots ? Int16Array.from(slots) : this.slots;
     if (text === undefined && !own) return;
@@ -63,7 +63,7 @@ export class CommitNotes {
     }
   }
 
-  /** Events go, oldest first: their notes are first in the map. */
+  /** Events are dropped, oldest first: their notes are first in the map. */
   forget(first: number): void {
     for (const [seq, { slots }] of this.notes) {
       if (seq >= first) break;

@@ -1,4 +1,4 @@
-/** The trace's events: one name each, as QEMU's `trace-event` takes them, and the kind that the page filters by. */
+/** The trace's events: one name each, as in QEMU's `trace-event`, and the kind that the page filters by. */
 
 export const EVENT_KINDS = ['exits', 'commits', 'faults', 'interrupts', 'devices', 'dirty'] as const;
 export type EventKind = (typeof EVENT_KINDS)[number];
@@ -6,12 +6,12 @@ export type EventKind = (typeof EVENT_KINDS)[number];
 interface EventType {
   name: string;
   kind: EventKind;
-  /** A vCPU left the guest's code: `info kvm-stat` counts it under this name, which is KVM's where it has one. */
+  /** Set if the event is an exit of a vCPU: its name in `info kvm-stat`, which is KVM's where it has one. */
   exit?: string;
   help: string;
 }
 
-/** An event's number in the ring is its place here. QEMU's names where it has the event. */
+/** An event's number in the ring is its index here. Names are QEMU's where it has the event. */
 export const EVENTS = [
   { name: 'vcpu_hlt', kind: 'exits', exit: 'HLT', help: 'a vCPU halts; lasts while it sleeps' },
   { name: 'vcpu_hole', kind: 'exits', exit: 'HOLE', help: 'an access that no memslot and no device answers' },
@@ -50,7 +50,7 @@ export type EventName = (typeof EVENTS)[number]['name'];
 export const eventNumber = (name: EventName): number => EVENTS.findIndex((each) => each.name === name);
 export const eventOf = (number: number): EventType & { name: EventName } => EVENTS[number]!;
 
-/** As QEMU matches names: `*` stands for anything. */
+/** Matches as QEMU does: `*` stands for any characters. */
 export function matches(pattern: string, name: string): boolean {
   const source = pattern
     .split('*')

@@ -1,4 +1,4 @@
-/** Which events somebody wants to see: kinds, and words. Values may be several, with commas between them: any of them will do. */
+/** Selects events by kinds and words. A value may be a list with commas: any item may match. */
 import type { Machine } from '../machine/index';
 import { EVENTS, type EventKind, matches } from './events';
 import type { TraceRing } from './ring';
@@ -8,8 +8,8 @@ import { codeNames, laneOf, wordsOf } from './words';
 export interface TraceFilter {
   kinds: readonly EventKind[];
   /**
-   * Words, `vcpu:N`, `gpa:ADDR` (its page), `slot:ID` (accesses to it, or to where it was last, and commits and harvests of it), `event:NAME` and
-   * `reason:EXIT` (with *), all of which must hold.
+   * Words, `vcpu:N`, `gpa:ADDR` (its page), `slot:ID` (accesses to it or its former place, and commits and harvests of it), `event:NAME` and
+   * `reason:EXIT` (with *). All of them must hold.
    */
   filter: string;
 }
@@ -56,7 +56,7 @@ const KEYS: Readonly<Record<string, (values: readonly string[], tracer: Tracer) 
   },
 };
 
-/** `wrong`: what the filter has that is no condition, one line; then nothing matches. */
+/** `wrong`: the first invalid condition of the filter, one line; then nothing matches. */
 export function filterOf(machine: Machine, tracer: Tracer, { kinds, filter }: TraceFilter): { test: Test; wrong?: string } {
   const wanted = KIND_OF.map((kind) => kinds.includes(kind));
   const tests: Test[] = [(ring, seq) => wanted[ring.eventAt(seq)]!];

@@ -1,4 +1,4 @@
-/** A trace of what happens under the guest. Above the machine, below the monitor. */
+/** A trace of what happens below the guest. Above the machine, below the monitor. */
 export { EVENT_KINDS, EVENTS, type EventKind, type EventName, matches } from './events';
 export type { TraceLane, TraceMark, TraceSpan } from './lanes';
 export { perfettoBytes } from './perfetto';

@@ -1,4 +1,4 @@
-/** The time line: events by lane over guest time, in columns; what lasts as spans, what a commit does as marks. Bounded by the columns. */
+/** The time line: events by lane over guest time, in columns; lasting events as spans, phases of commits as marks. Bounded by the columns. */
 import type { Machine } from '../machine/index';
 import { type EventName, eventOf } from './events';
 import { KIND_OF, type Test } from './filter';
@@ -6,7 +6,7 @@ import type { TraceRecord, TraceRing } from './ring';
 import type { Tracer } from './tracer';
 import { deviceOf, laneOf, wordsOf } from './words';
 
-/** A time in which something lasted, or came again and again with less than a column between. */
+/** A time during which something lasted, or repeated with less than a column in between. */
 export interface TraceSpan {
   kind: 'hlt' | 'hole' | 'retry' | 'full';
   /** ns */
@@ -29,12 +29,12 @@ export interface TraceLane {
   name: string;
   /** Events in each column */
   counts: number[];
-  /** Of them holes and retries, which must not be missed */
+  /** Holes and retries among them, which must remain visible. */
   holes: number[];
   retries: number[];
   spans: TraceSpan[];
   marks: TraceMark[];
-  /** Commits are too close for their marks: these are the first. */
+  /** Commits are too close for all their marks: these are the first. */
   more: boolean;
 }
 
@@ -82,7 +82,7 @@ export function lanesOf(
     const time = ring.timeAt(seq);
     if (time >= end || !test(ring, seq)) continue;
     const record = ring.get(seq);
-    // What began before may last into view.
+    // Events that began earlier may last into the view.
     if (time < start && time + record.duration < start) continue;
     const { name } = eventOf(record.event);
     const found = lane(KIND_OF[record.event] === 'devices' ? devices(record) : laneOf(record));
@@ -99,7 +99,7 @@ export function lanesOf(
   return [...lanes.values()];
 }
 
-/** Of one vCPU they come in order of time: one that touches the last of its kind goes on with it. */
+/** Events of one vCPU are in order of time, so one that touches the last of its kind extends it. */
 function addSpan(spans: TraceSpan[], kind: TraceSpan['kind'], { time, duration }: TraceRecord, width: number): void {
   const last = spans.findLast((span) => span.kind === kind);
   if (last && time - last.end <= 2 * width) {

@@ -25,7 +25,7 @@ interface TraceEvent {
   args: Record<string, unknown>;
 }
 
-/** JSON in pieces: 65,536 events make 15 MB of it. */
+/** JSON in pieces: 65,536 events are 15 MB. */
 export function* perfettoPieces(machine: Machine, tracer: Tracer): Iterable<string> {
   yield '{"displayTimeUnit":"ns","traceEvents":[';
   const names = [

@@ -1,17 +1,17 @@
-/** The last events, oldest first, in arrays that are made once: what is on stays bounded, and adding one event allocates nothing. */
+/** The last events, oldest first, in arrays that are allocated once: adding an event allocates nothing, and memory stays bounded. */
 
 export const RING_SIZE = 65_536;
 
 export interface TraceRecord {
   /** Number since recording began, from 0 */
   seq: number;
-  /** Place in EVENTS */
+  /** Index in EVENTS */
   event: number;
-  /** -1: none, as of a commit between two slices */
+  /** -1: none, e.g. for a commit between two slices */
   vcpu: number;
   /** ns of guest time */
   time: number;
-  /** Instructions that its vCPU has retired; of no vCPU: all of them together */
+  /** Instructions that its vCPU has retired; without a vCPU: all vCPUs together */
   icount: number;
   /** By event: gpa, gfn, port, vector, swap, pages */
   a: number;
@@ -19,12 +19,12 @@ export interface TraceRecord {
   b: number;
   /** bytes; by event: swaps */
   size: number;
-  /** ns of guest time that it took; 0: an instant */
+  /** ns of guest time that it lasted; 0: an instant */
   duration: number;
   generation: number;
   /** Linear address of its code; 0: not known. */
   code: bigint;
-  /** Memslot id of its address, -1: none. Of a hole: the slot that was there last. */
+  /** Memslot id of its address, -1: none. For a hole: the slot that was last there. */
   slot: number;
 }
 
@@ -43,10 +43,10 @@ export class TraceRing {
   private readonly codeHigh = new Uint32Array(RING_SIZE);
   /** Events so far. */
   total = 0;
-  /** Of those before it other events were written over. */
+  /** Events before this one were overwritten. */
   private lost = 0;
 
-  /** Number of the oldest that is kept. */
+  /** Number of the oldest event in the ring. */
   get first(): number {
     return Math.max(this.lost, this.total - RING_SIZE);
   }
@@ -79,14 +79,14 @@ export class TraceRing {
     return this.total - 1;
   }
 
-  /** Where the code of the event that was added last stands, if that is known. */
+  /** Sets the code address of the last event, if that is known. */
   codeAt(low: number, high: number): void {
     const at = (this.total - 1) % RING_SIZE;
     this.codeLow[at] = low;
     this.codeHigh[at] = high;
   }
 
-  /** It took so long, if it is still kept. */
+  /** Sets how long it lasted, if it is still in the ring. */
   lasted(seq: number, duration: number): void {
     if (seq >= this.first) this.duration[seq % RING_SIZE] = duration;
   }
@@ -126,7 +126,7 @@ export class TraceRing {
     };
   }
 
-  /** Those from this one on did not happen. */
+  /** Drops those from this one on: they did not happen. */
   cut(seq: number): void {
     this.lost = this.first;
     this.total = Math.max(seq, this.lost);

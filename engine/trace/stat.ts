@@ -1,4 +1,4 @@
-/** Exits by reason, as `perf kvm stat` counts them: how often, and how much guest time passed until the vCPU went on. */
+/** Exits by reason, as `perf kvm stat` counts them: how often, and how much guest time passed until the vCPU continued. */
 import { EVENTS } from './events';
 
 export interface ExitStat {
@@ -8,11 +8,11 @@ export interface ExitStat {
   total: number;
   min: number;
   max: number;
-  /** Standard deviation of the mean over the mean, 0 for one sample: what perf prints behind the average, there in per cent. */
+  /** Standard deviation of the mean over the mean, 0 for one sample: perf prints it after the average, in per cent. */
   deviation: number;
 }
 
-/** One instruction of guest time, ns: what an exit takes that the lab answers on the spot. */
+/** One instruction of guest time, ns: the duration of an exit that the lab answers at once. */
 export const INSTRUCTION_NS = 8;
 
 const reasons = [...new Set(EVENTS.flatMap((each) => ('exit' in each ? [each.exit] : [])))];
@@ -26,7 +26,7 @@ export class KvmStat {
   /** Sum of squared distances from the mean (Welford) */
   private readonly spread = new Float64Array(reasons.length);
 
-  /** Of an event by its number; one that is no exit is left out. */
+  /** Adds an event by its number; ignores one that is not an exit. */
   add(event: number, duration: number): void {
     const at = reasonOf[event]!;
     if (at < 0) return;
@@ -38,7 +38,7 @@ export class KvmStat {
     this.max[at] = Math.max(this.max[at]!, duration);
   }
 
-  /** Those that occurred, most first. */
+  /** Reasons that occurred, most frequent first. */
   rows(): ExitStat[] {
     const all = reasons.map((reason, at) => ({
       reason,

@@ -1,4 +1,4 @@
-/** Records what happens under one machine. Nothing of it is state of the machine, and the guest runs the same with it. */
+/** Records what happens below the guest of one machine. None of it is machine state, and the guest runs the same with it. */
 import { type LeaveReason, type Machine, MachineError, type TraceSink } from '../machine/index';
 import type { CommitEvent, EngineNote, GfnRange, Refusal } from '../memory/types';
 import { CommitNotes } from './commit-notes';
@@ -48,10 +48,10 @@ const PUBLISH = eventNumber('memslot_publish');
 const ZAP = eventNumber('memslot_zap');
 const COMMIT = eventNumber('memslot_commit');
 
-/** An exit of a vCPU that has not gone on since. */
+/** An exit of a vCPU that has not continued yet. */
 interface Open {
   event: number;
-  /** Its place in the ring; -1: not in it */
+  /** Its index in the ring; -1: not in it */
   seq: number;
   at: number;
 }
@@ -60,7 +60,7 @@ const pagesOf = (ranges: readonly GfnRange[]): number => ranges.reduce((sum, { s
 
 export class Tracer {
   readonly stat = new KvmStat();
-  /** Made with the first event that is switched on. */
+  /** Created with the first event that is enabled. */
   ring: TraceRing | undefined;
   private readonly enabled = EVENTS.map(() => false);
   private readonly open: (Open | undefined)[];
@@ -72,7 +72,7 @@ export class Tracer {
     this.open = Array.from({ length: machine.config.smp }, () => undefined);
     machine.subscribe((event) => {
       if (!this.on) return;
-      // What happens a second time, on the way through the machine's past, is recorded already.
+      // While the machine replays its past, events are already recorded.
       if (event.type === 'commit') {
         if (!machine.checkpoints.muted) this.committed(event.event);
       } else if (event.type === 'restored') this.clear();
@@ -88,7 +88,7 @@ export class Tracer {
     return EVENTS.map(({ name, help }, index) => ({ name, on: this.enabled[index]!, help }));
   }
 
-  /** Events whose name the pattern matches (`*` stands for anything). MachineError when there is none. */
+  /** Events whose name matches the pattern (`*` stands for any characters). MachineError if there is none. */
   set(pattern: string, on: boolean): void {
     const found = EVENTS.flatMap(({ name }, index) => (matches(pattern, name) ? [index] : []));
     if (found.length === 0) throw new MachineError(`unknown event "${pattern}"`);
@@ -112,12 +112,12 @@ export class Tracer {
     this.open.fill(undefined);
   }
 
-  /** What an event of a commit is about; undefined: its numbers say it. */
+  /** What an event of a commit concerns; undefined: its numbers say it all. */
   titleOf(seq: number): string | undefined {
     return this.notes.textOf(seq);
   }
 
-  /** The memslots that an event of a commit, or a harvest, is about. */
+  /** The memslots that an event of a commit, or a harvest, concerns. */
   slotsOf(seq: number): Int16Array | undefined {
     return this.notes.slotsOf(seq);
   }
@@ -148,14 +148,14 @@ export class Tracer {
     };
   }
 
-  /** Of the event that was added last. */
+  /** Records the code of the event that was added last. */
   private locate(vcpu: number, access: boolean): void {
     const { trace } = this.machine;
     trace.locate(vcpu, access);
     this.ring!.codeAt(trace.codeLow, trace.codeHigh);
   }
 
-  /** `gfn`: of a retry, else -1. */
+  /** `gfn`: for a retry, otherwise -1. */
   private left(vcpu: number, event: number, at: number, gfn: number): void {
     this.close(vcpu, at);
     const { trace, memory } = this.machine;
@@ -205,7 +205,7 @@ export class Tracer {
     return [...new Set(ranges.slice(0, 64).flatMap(({ asId, start }) => (asId === 0 ? [memory.slotIdAt(start)] : [])))];
   }
 
-  /** `slots`: absent, those of the commit that is under way. */
+  /** `slots`: absent: those of the commit that is under way. */
   private commit(event: number, a: number, b: number, size: number, text?: string, slots?: readonly number[]): void {
     if (!this.enabled[event]) return;
     const { run } = this.machine;
@@ -213,7 +213,7 @@ export class Tracer {
     this.notes.keep(seq, text, slots);
   }
 
-  /** The machine goes on another way from a moment of its past: what was recorded behind it never happened. */
+  /** The machine takes a new course from a moment of its past: drops the events after it. */
   private wentBack(instructions: number): void {
     const { ring, machine } = this;
     if (!ring) return;

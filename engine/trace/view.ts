@@ -1,4 +1,4 @@
-/** The trace as the page shows it: a window of rows, runs of alike events in one, and lanes over time. */
+/** The trace for the page: a window of rows, runs of equal events in one row, and lanes over time. */
 import type { Machine } from '../machine/index';
 import { EVENTS, type EventKind } from './events';
 import { filterOf, HAS_GPA, type Test, type TraceFilter } from './filter';
@@ -9,7 +9,7 @@ import { type Tracer, tracerOf } from './tracer';
 import { type CodeNames, codeNames, laneOf, wordsOf } from './words';
 
 export interface TraceAsked extends TraceFilter {
-  /** Rows from this one on, and how many. */
+  /** First row, and number of rows. */
   from: number;
   count: number;
   /** Columns of the lanes over [start, end), ns of guest time; absent: all of the ring. */
@@ -19,12 +19,12 @@ export interface TraceAsked extends TraceFilter {
 }
 
 export interface TraceRow {
-  /** Of the first event of the run */
+  /** Values of the first event of the run */
   seq: number;
-  /** Alike events that follow one another */
+  /** Number of equal events in a row */
   alike: number;
   time: number;
-  /** Of the last of them */
+  /** Values of the last one */
   until: number;
   icount: number;
   vcpu: number;
@@ -36,13 +36,13 @@ export interface TraceRow {
   gpa?: number;
   /** Memslot id of its address */
   slot?: number;
-  /** The code that made it: "read_while+0x3", or its address where it has no name. */
+  /** The code that caused it: "read_while+0x3", or its address if it has no name. */
   code?: string;
 }
 
 export interface TraceView {
   on: boolean;
-  /** Events since recording began, and of them kept. */
+  /** Events since recording began, and events still in the ring. */
   total: number;
   kept: number;
   /** Events and rows that match. */
@@ -62,7 +62,7 @@ export interface TraceView {
 const MOST_ROWS = 256;
 const MOST_COLUMNS = 1024;
 
-/** First event of each run, its length, and its last event, of what matches. */
+/** Of the matching events: the first of each run, its length, and its last. */
 function runsOf(ring: TraceRing, test: Test): { runs: [first: number, length: number, last: number][]; matched: number } {
   const runs: [number, number, number][] = [];
   let matched = 0;
@@ -83,7 +83,7 @@ function runsOf(ring: TraceRing, test: Test): { runs: [first: number, length: nu
 
 const whole = (value: number, most: number): number => (Number.isInteger(value) && value >= 0 ? Math.min(value, most) : 0);
 
-/** Bounded, whatever is asked. */
+/** Bounded, whatever the request. */
 export function traceView(machine: Machine, asked: TraceAsked): TraceView {
   const tracer = tracerOf(machine);
   const { ring } = tracer;
@@ -102,7 +102,7 @@ export function traceView(machine: Machine, asked: TraceAsked): TraceView {
   return { ...head, matched, rowCount: runs.length, from, rows, span, shown: [start, end], lanes, ...(wrong !== undefined && { wrong }) };
 }
 
-/** The last rows that match, at most so many, for a monitor. */
+/** The last matching rows, at most this many, for a monitor. */
 export function traceTail(
   machine: Machine,
   asked: TraceFilter,
@@ -141,7 +141,7 @@ function rowOf(
   };
 }
 
-/** vCPUs take turns: the events of one are not in the order of another's time. */
+/** vCPUs take turns, so events of different vCPUs are not in order of time. */
 function spanOf(ring: TraceRing): [number, number] {
   let least = Number.POSITIVE_INFINITY;
   let most = 0;
@@ -153,7 +153,7 @@ function spanOf(ring: TraceRing): [number, number] {
   return [least, most + 1];
 }
 
-/** The row of the next run of this event after the one that begins with `seq`, or before it; undefined: there is none. */
+/** The row of the next run of this event after, or before, the run that begins with `seq`; undefined: there is none. */
 export function traceNext(machine: Machine, asked: TraceFilter & { seq: number; event: string; back?: boolean }): number | undefined {
   const tracer = tracerOf(machine);
   const { ring } = tracer;

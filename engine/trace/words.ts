@@ -1,4 +1,4 @@
-/** An event in words, and the lane that it belongs to. */
+/** An event as text, and its lane. */
 import type { Machine } from '../machine/index';
 import { symbolsOf } from '../symbols/index';
 import { eventOf } from './events';
@@ -79,10 +79,10 @@ export function wordsOf(machine: Machine, tracer: Tracer, record: TraceRecord): 
   }
 }
 
-/** The code that made an event: "read_while+0x3", or its address where it has no name. */
+/** The code that caused an event: "read_while+0x3", or its address if it has no name. */
 export type CodeNames = (code: bigint) => string | undefined;
 
-/** Of one look at the ring: names are looked up once each. */
+/** For one reading of the ring: names are looked up once each. */
 export function codeNames(machine: Machine): CodeNames {
   const symbols = symbolsOf(machine);
   const known = new Map<bigint, string | undefined>();
