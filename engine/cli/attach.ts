@@ -1,4 +1,4 @@
-/** Joins the opened CHARDEVs with the machine: serial line, monitors, QMP, debug console. */
+/** Connects the opened CHARDEVs to the machine: serial line, monitors, QMP, debug console. */
 import type { Machine, MachineEvent, SerialConsole } from '../machine/index';
 import { TypedInput } from '../machine/index';
 import { Monitor, type MonitorEnv, noticeOf, QmpSession } from '../monitor/index';
@@ -16,10 +16,10 @@ export interface Desk {
   serial: Pick<SerialConsole, 'input' | 'onRoom'>;
   makeMonitor(env: MonitorEnv): Monitor;
   wallClock: () => number;
-  /** False once lab is on its way out. */
+  /** False once lab is ending. */
   alive: () => boolean;
   quit: () => void;
-  /** Undoes what was done to the terminal; called once at the end, in reverse order. */
+  /** Restores the terminal; called once at the end, in reverse order. */
   atEnd: (undo: () => void) => void;
 }
 
@@ -35,21 +35,21 @@ export function attachSerial(desk: Desk, opened: Opened): void {
     current = connection;
     const give = (bytes: Uint8Array): void => feed.give(bytes, connection);
     connection.onData(isTerminal(desk, connection) ? rawTerminal(desk) : give);
-    // The guest keeps writing to a stdout whose stdin has ended.
+    // The guest may still write to stdout after stdin has ended.
     connection.onEnd(() => {
       if (!connection.stdio && current === connection) current = undefined;
     });
   });
 }
 
-/** Every key goes to the guest, but for the escape Ctrl-A. */
+/** Every key goes to the guest, except the escape Ctrl-A. */
 function rawTerminal(desk: Desk): (bytes: Uint8Array) => void {
   const { stdin, stderr } = desk.stdio;
   stdin.setRawMode(true);
   desk.atEnd(() => stdin.setRawMode(false));
   const tell = (text: string): void => void stderr.write(`\r\n${text}\r\n`);
   const keys = terminalKeys({ quit: desk.quit, tell });
-  // Never paused: the escape must work above all when the guest reads nothing.
+  // Never paused: the escape must work even if the guest reads nothing.
   const typed = new TypedInput(desk.serial, tell);
   return (bytes) => typed.give(keys(bytes));
 }
@@ -59,7 +59,7 @@ export function attachDebugcon(desk: Desk, opened: Opened): void {
   desk.machine.debugcon.onOutput((byte) => current?.send(Uint8Array.of(byte)));
   opened.onConnection((connection) => {
     current = connection;
-    // Input has nowhere to go, but unread it would hold the peer's end back.
+    // Input has no destination, but unread input would block the peer.
     connection.onData(() => {});
     connection.onEnd(() => {
       if (!connection.stdio && current === connection) current = undefined;
@@ -67,13 +67,13 @@ export function attachDebugcon(desk: Desk, opened: Opened): void {
   });
 }
 
-/** What a command was asked for and could not say itself. Scripts get nothing else between prompts, as from QEMU. */
+/** Errors of a command whose answer could not include them. Scripts get nothing else between prompts, as in QEMU. */
 function isAnswer(event: MachineEvent): boolean {
   if (event.type === 'break' || event.type === 'watch-stop') return true;
   return event.type === 'qmp' && (event.event === 'MEM_UNPLUG_ERROR' || event.event === 'DEVICE_MOVED');
 }
 
-/** One monitor for all clients that come one after another, as QEMU has one per chardev. */
+/** One monitor for all clients in succession, as QEMU has one per chardev. */
 export function attachMonitor(desk: Desk, opened: Opened): void {
   let session: Session | undefined;
   const monitor = desk.makeMonitor({ ...desk.env, print: (text) => session?.print(text) });

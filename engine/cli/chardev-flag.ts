@@ -1,4 +1,4 @@
-/** CHARDEV as QEMU's -serial, -monitor and -qmp take it. */
+/** CHARDEV, in the syntax of QEMU's -serial, -monitor and -qmp. */
 import { splitCommas } from '../monitor/opts';
 
 export type Chardev =
@@ -6,15 +6,15 @@ export type Chardev =
   | { kind: 'null' }
   /** Output only; an existing file is emptied. */
   | { kind: 'file'; path: string }
-  /** A socket that we listen on, one client at a time. wait: the machine starts when the first has come. */
+  /** A socket to listen on, one client at a time. wait: the machine starts when the first client has connected. */
   | { kind: 'unix'; path: string; wait: boolean }
   /** The same on a TCP port. */
   | { kind: 'tcp'; host: string; port: number; wait: boolean };
 
-/** A wrong flag: the message is one line that names the value and says what would do. */
+/** A wrong flag: the message is one line that names the value and the accepted ones. */
 export class FlagError extends Error {}
 
-/** Bytes of sun_path in struct sockaddr_un, without the zero at its end. Node would cut a longer one. */
+/** Bytes of sun_path in struct sockaddr_un, without the final zero. Node would truncate a longer path. */
 const MOST_SOCKET_PATH = 107;
 
 const FORMS = 'stdio, null, file:PATH or unix:PATH,server=on,wait=off';
@@ -33,8 +33,8 @@ function neededPath(flag: string, text: string, path: string, forms = FORMS): st
 }
 
 /**
- * -gdb and `gdbserver`: what listens for a debugger. As QEMU's, tcp:HOST:PORT needs no server=on, and nothing waits for a client; without a HOST
- * it listens on the loopback interface only.
+ * -gdb and `gdbserver`: listens for a debugger. As in QEMU, tcp:HOST:PORT needs no server=on, and nothing waits for a client; without a HOST it
+ * listens on the loopback interface only.
  */
 export function parseGdb(flag: string, text: string): Chardev {
   if (text === 'stdio' || text === 'null') return parseChardev(flag, text);

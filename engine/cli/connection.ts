@@ -1,36 +1,36 @@
-/** Opens a CHARDEV: what comes out are connections, one at a time. */
+/** Opens a CHARDEV, which provides connections, one at a time. */
 import { lstatSync, unlinkSync } from 'node:fs';
 import { createServer, type ListenOptions, type Server, type Socket } from 'node:net';
 import { type Chardev, FlagError } from './chardev-flag';
 import { errnoText, listenFailure } from './errno';
 import { OutputFile, openForOutput } from './output-file';
 
-/** One peer. Bytes come in order; `onEnd` is called once, after the last of them. */
+/** A peer. Bytes arrive in order; `onEnd` is called once, after the last of them. */
 export interface Connection {
   send(data: string | Uint8Array): void;
   onData(listener: (bytes: Uint8Array) => void): void;
   onEnd(listener: () => void): void;
-  /** No more data until `resume`: the peer waits, nothing is lost. */
+  /** Stops data until `resume`: the peer waits, and nothing is lost. */
   pause(): void;
   resume(): void;
-  /** The person's own terminal or pipe, and not a peer that may come again. */
+  /** The user's own terminal or pipe: unlike a peer, it cannot connect again. */
   readonly stdio: boolean;
 }
 
-/** What is open, whatever it was opened by. */
+/** An open CHARDEV. */
 type Open = Omit<Opened, 'chardev'>;
 
 export interface Opened {
   readonly chardev: Chardev;
-  /** Called for each peer, the first one possibly at once. */
+  /** Called for each peer, perhaps at once for the first. */
   onConnection(listener: (connection: Connection) => void): void;
-  /** Resolved when the machine may start as far as this device is concerned. */
+  /** Resolves when the machine may start as far as this device is concerned. */
   readonly ready: Promise<void>;
-  /** Writes what is left and removes what it made. */
+  /** Writes pending output and removes what it created. */
   close(): void;
 }
 
-/** The process's own streams, handed in so that tests can bring others. */
+/** The process's own streams, passed in so that tests can replace them. */
 export interface Stdio {
   stdin: NodeJS.ReadStream;
   stdout: NodeJS.WriteStream;
@@ -47,10 +47,10 @@ export interface LabProcess extends Stdio {
   off(signal: NodeJS.Signals, listener: () => void): unknown;
 }
 
-/** A peer that reads nothing for this long a stretch of output loses the rest, bytes. */
+/** Most bytes waiting for a peer that does not read; further output is dropped. */
 const MOST_UNSENT = 16 * 2 ** 20;
 
-/** Throws a FlagError when the file or socket cannot be made. */
+/** Throws a FlagError if the file or socket cannot be created. */
 export async function openChardev(flag: string, chardev: Chardev, stdio: Stdio): Promise<Opened> {
   return { chardev, ...(await open(flag, chardev, stdio)) };
 }
@@ -84,7 +84,7 @@ function stdioConnection({ stdin, stdout }: Stdio): Connection {
       try {
         stdout.write(data);
       } catch {
-        // A full disk: some versions of Node throw, the others report it as an event, which main.ts hears.
+        // A full disk: some versions of Node throw, others emit an event, which main.ts handles.
       }
     },
     onData: (listener) => {
@@ -117,12 +117,12 @@ function openFile(flag: string, path: string, stdio: Stdio): Open {
   return fixed(connection, () => sink.close());
 }
 
-/** A socket that a killed lab left behind may be replaced; anything else of that name may not. */
+/** The socket of a killed lab may be replaced; anything else with that name may not. */
 function removeStaleSocket(path: string): void {
   try {
     if (lstatSync(path).isSocket()) unlinkSync(path);
   } catch {
-    // Nothing there: bind will say what else is wrong.
+    // It does not exist: bind reports any other error.
   }
 }
 
@@ -149,7 +149,7 @@ function stopListening(server: Server, line: WaitingLine): void {
   server.close();
 }
 
-/** Clients of one socket: the first is served, the others wait their turn. */
+/** Clients of one socket: the first is served, the others wait. */
 class WaitingLine {
   readonly first: Promise<void>;
   private came: () => void = () => {};
@@ -164,7 +164,7 @@ class WaitingLine {
   }
 
   join(socket: Socket): void {
-    // An aborted connection is an end like any other.
+    // An aborted connection counts as an ordinary end.
     socket.on('error', () => {});
     this.waiting.push(socket);
     this.came();

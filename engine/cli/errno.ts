@@ -1,4 +1,4 @@
-/** What the system says of a file or socket, as QEMU's users know it. */
+/** Errors of files and sockets in the words that QEMU's users know. */
 import { existsSync } from 'node:fs';
 import type { ListenOptions } from 'node:net';
 import { dirname } from 'node:path';
@@ -17,7 +17,7 @@ const TEXTS: Record<string, string> = {
   EFBIG: 'File too large',
   EIO: 'Input/output error',
   EPIPE: 'Broken pipe',
-  // Opening a FIFO without a reader for writing, without waiting.
+  // A FIFO without a reader was opened for writing, without waiting.
   ENXIO: 'nobody reads from it',
 };
 
@@ -26,10 +26,10 @@ export function errnoText(error: unknown): string {
   return TEXTS[code ?? ''] ?? message;
 }
 
-/** Why nothing can listen there, and what would do. */
+/** Why nothing can listen there, and what would work. */
 export function listenFailure(error: unknown, { path, port }: ListenOptions): string {
   const { code } = error as NodeJS.ErrnoException;
-  // Node says EACCES of a folder that is not there.
+  // Node reports EACCES for a folder that does not exist.
   if (path !== undefined && !existsSync(dirname(path))) return `${TEXTS.ENOENT}: there is no folder ${dirname(path)}`;
   if (code === 'EADDRINUSE')
     return path === undefined
@@ -41,7 +41,7 @@ export function listenFailure(error: unknown, { path, port }: ListenOptions): st
   return errnoText(error);
 }
 
-/** Runs `write`; its failure becomes an error in words that names the file. */
+/** Runs `write`; its failure becomes an error that names the file. */
 export async function writing(path: string, write: () => Promise<void>): Promise<void> {
   try {
     await write();

@@ -1,4 +1,4 @@
-/** The flags of `lab`, in QEMU's words. Parsing touches nothing but the text. */
+/** The flags of `lab`, with QEMU's names. Parsing has no side effects. */
 import { type MachineConfig, MachineError, parseCpu, type VirtioConfig } from '../machine/index';
 import { type DebugExitFlag, parseDevice, parseObject } from '../monitor/device-flags';
 import { splitCommas } from '../monitor/opts';
@@ -12,7 +12,7 @@ export interface LabFlags {
   smp: number;
   /** -cpu; absent: lab64 */
   cpu?: string;
-  /** Paths. Without a kernel `guest` is what runs. */
+  /** Paths. Without a kernel, `guest` runs. */
   kernel?: string;
   initrd?: string;
   append?: string;
@@ -31,7 +31,7 @@ export interface LabFlags {
   accel: 'interp' | 'jit';
   /** Entries of each vCPU's dirty ring; absent: rings are off. */
   dirtyRing?: number;
-  /** What finds the memslot of a gfn; absent: the engine's default. */
+  /** The index that finds the memslot of a gfn; absent: the engine's default. */
   index?: MachineConfig['index'];
   /** File with the names of the guest's code */
   symbols?: string;
@@ -52,7 +52,7 @@ export type Parsed = LabFlags | 'help' | 'cpu-help';
 const MOST_CPUS = 8;
 const INDEXES = ['array', 'rbtree', 'btree'] as const;
 
-/** What is known of a flag list on the way through it. */
+/** State while a flag list is parsed. */
 interface Draft extends Omit<LabFlags, 'serial'> {
   serial?: Chardev;
 }
@@ -127,7 +127,7 @@ const withValue: Record<string, Handler> = {
     draft.replay = value;
   },
 };
-/** What may stand beside -replay: the file says everything else. */
+/** Flags allowed beside -replay: the file has everything else. */
 const BESIDE_REPLAY = new Set(['replay', 'kernel', 'initrd', 'append', 'serial', 'accel', 'gdb', 's', 'symbols']);
 
 const alone: Record<string, (draft: Draft) => void> = {
@@ -172,7 +172,7 @@ function checkReplay({ replay, serial, dirtyRing }: Draft, given: ReadonlySet<st
   if (serial?.kind === 'unix') throw new FlagError(`-replay ${replay}: what the guest prints goes to -serial stdio or -serial file:PATH`);
 }
 
-/** What no replay says, or could not tell apart. */
+/** Flags that a replay does not record, or could not distinguish. */
 function checkRecord({ record, qmps, monitors, dirtyRing, debugExit }: Draft): void {
   const wrong = (reason: string): FlagError => new FlagError(`-record ${record}: ${reason}`);
   if (qmps.length > 0) throw wrong('a replay cannot contain QMP commands; give -monitor instead of -qmp');
@@ -181,7 +181,7 @@ function checkRecord({ record, qmps, monitors, dirtyRing, debugExit }: Draft): v
   if (debugExit) throw wrong('a replay cannot contain isa-debug-exit; leave it out');
 }
 
-/** Defaults, and what flags say about each other. */
+/** Defaults, and conflicts between flags. */
 function complete(draft: Draft): LabFlags {
   const { kernel, guest } = draft;
   if (kernel !== undefined && guest !== undefined) throw new FlagError(`-guest ${guest}: give either -guest or -kernel`);
@@ -194,12 +194,12 @@ function complete(draft: Draft): LabFlags {
   }
   if (draft.record !== undefined) checkRecord(draft);
   checkPaths(draft);
-  // Nobody else talks to the person at the terminal: the monitor does, as with QEMU's -display none -monitor stdio.
+  // Nothing else uses the terminal, so the monitor does, as with QEMU's -display none -monitor stdio.
   if (named.length === 0 && draft.monitors.length === 0 && draft.replay === undefined) draft.monitors.push({ kind: 'stdio' });
   return { ...draft, serial: draft.serial ?? { kind: 'null' } };
 }
 
-/** What a flag's own parser refuses is a wrong flag. */
+/** A flag's own parser refused its value: reports it as a wrong flag. */
 function flagged<T>(parse: () => T): T {
   try {
     return parse();

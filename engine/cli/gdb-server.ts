@@ -1,10 +1,10 @@
-/** The gdb stub on its CHARDEV: -gdb, -s, and the monitor's `gdbserver`. One client at a time, and another when that has gone. */
+/** The gdb stub on its CHARDEV: -gdb, -s, and the monitor's `gdbserver`. One client at a time; another may follow it. */
 import { type GdbHost, GdbSession } from '../debug/index';
 import type { Chardev } from './chardev-flag';
 import { parseGdb } from './chardev-flag';
 import { type Opened, openChardev, type Stdio } from './connection';
 
-/** What `gdbserver` listens on without a CHARDEV, and -s. */
+/** Default CHARDEV of `gdbserver`, and that of -s. */
 export const USUAL_GDB = 'tcp::1234';
 
 /** Can only one of them be open? */
@@ -23,7 +23,7 @@ export class GdbServer {
     private readonly stdio: Stdio,
   ) {}
 
-  /** Opens it; clients are served once the machine exists (`serve`). Throws a FlagError. */
+  /** Opens it; `serve` serves clients once the machine exists. Throws a FlagError. */
   static open(chardev: Chardev, stdio: Stdio): Promise<Opened> {
     return openChardev('-gdb', chardev, stdio);
   }
@@ -41,7 +41,7 @@ export class GdbServer {
     });
   }
 
-  /** `gdbserver [CHARDEV|none]`: the line that QEMU prints. Throws with a reason; who is served elsewhere still is then. */
+  /** `gdbserver [CHARDEV|none]`: returns the line that QEMU prints. Throws with a reason, and then keeps the current server. */
   async command(device = USUAL_GDB): Promise<string> {
     if (device === 'none') {
       this.close();

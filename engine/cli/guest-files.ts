@@ -1,4 +1,4 @@
-/** Reads what is to run: files named by flags, or a prepared guest from public/guests. */
+/** Reads the guest: files named by flags, or a prepared guest from public/guests. */
 import { readFile } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { gunzipSync } from 'node:zlib';
@@ -8,7 +8,7 @@ import type { LabFlags } from './flags';
 import { type MemoryFlag, parseMemory } from './memory-flag';
 import { readRegular, Unreadable } from './regular-file';
 
-/** An entry of public/guests/index.json, made by guests/prepare.ts. */
+/** An entry of public/guests/index.json, which guests/prepare.ts writes. */
 interface PreparedGuest {
   name: string;
   /** Files in public/guests, perhaps gzip-compressed. */
@@ -72,7 +72,7 @@ async function find(folder: string, name: string): Promise<PreparedGuest> {
   );
 }
 
-/** Prepared files may be stored compressed; those that a user names are taken as they are. */
+/** Prepared files may be stored compressed; a user's files are taken as they are. */
 async function readPrepared(name: string, path: string): Promise<Uint8Array> {
   const bytes = await read(`-guest ${name}:`, path);
   if (bytes[0] !== 0x1f || bytes[1] !== 0x8b) return bytes;

@@ -1,4 +1,4 @@
-/** Saved layouts as files: one NAME.json each in a folder. A write is whole or not there. */
+/** Saved layouts as files: one NAME.json each in a folder. Writes are atomic. */
 import { mkdir, readdir, rm } from 'node:fs/promises';
 import { homedir } from 'node:os';
 import { join } from 'node:path';
@@ -15,10 +15,10 @@ export function layoutFolder(env: NodeJS.ProcessEnv): string {
   return join(env.XDG_DATA_HOME || join(homedir(), '.local/share'), 'memslot-lab/layouts');
 }
 
-/** Any name is a file name once encoded; a dot first would hide it or leave the folder. */
+/** Encoding makes any name a file name; a leading dot would hide the file or leave the folder. */
 const fileOf = (name: string): string => encodeURIComponent(name).replace(/^\./, '%2E') + SUFFIX;
 
-/** None for a file that no layout was saved as. */
+/** Empty for a file that was not saved as a layout. */
 function nameOf(file: string): string[] {
   try {
     return [decodeURIComponent(file.slice(0, -SUFFIX.length))];

@@ -24,7 +24,7 @@ export function editMonitor(monitor: Monitor, { stdin, stdout }: Stdio, hooks: S
     completer: completer(monitor),
   });
   let answers = Promise.resolve();
-  /** A command is being carried out: the prompt comes after it. */
+  /** A command is running: the prompt follows it. */
   let busy = 0;
   editor.prompt();
   editor.on('line', (line) => {
@@ -35,7 +35,7 @@ export function editMonitor(monitor: Monitor, { stdin, stdout }: Stdio, hooks: S
       if (hooks.alive() && busy === 0) editor.prompt();
     });
   });
-  // As in a shell: Ctrl-C drops the line; on an empty one it leaves, as it does from QEMU.
+  // As in a shell, Ctrl-C drops the line; on an empty line it ends lab, as in QEMU.
   editor.on('SIGINT', () => {
     if (editor.line.length === 0) hooks.quit();
     else {
@@ -48,12 +48,12 @@ export function editMonitor(monitor: Monitor, { stdin, stdout }: Stdio, hooks: S
   });
   return {
     print: (text) => {
-      // Over the line that is being typed, which then comes back below.
+      // Prints over the line being typed, which is then shown again below.
       stdout.write(`\r\x1b[K${text.endsWith('\n') ? text : `${text}\n`}`);
       if (busy === 0) editor.prompt(true);
     },
     close: () => {
-      // The shell's prompt does not belong behind ours.
+      // Puts the shell's prompt on a line of its own.
       if (busy === 0) stdout.write('\n');
       editor.close();
     },

@@ -1,4 +1,4 @@
-/** The headless `lab`: builds a machine from flags, joins it with the process's streams and runs it until something ends it. */
+/** The headless `lab`: builds a machine from flags, connects it to the process's streams and runs it until something ends it. */
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Machine, MachineEvent, Runner } from '../machine/index';
@@ -22,12 +22,12 @@ import { snapshotStore } from './snapshot-store';
 import { loadSymbols } from './symbols';
 import { checkWritable } from './whole-file';
 
-/** Where `npm start` serves the page: what `share` puts before the layout. */
+/** Where `npm start` serves the page: the base of links from `share`. */
 const LINK_BASE = 'http://localhost:4173/';
 
 /**
- * root: the project's folder. prepare: builds what is missing there (core.wasm, guest images); called when the flags are right.
- * Resolves to the exit status; everything that was opened is closed by then.
+ * root: the project's folder. prepare: builds what is missing there (core.wasm, guest images); called if the flags are valid. Resolves to the exit
+ * status, after closing everything that was opened.
  */
 export async function main(argv: readonly string[], root: string, host: LabProcess, prepare: () => Promise<void>): Promise<number> {
   try {
@@ -50,7 +50,7 @@ export async function main(argv: readonly string[], root: string, host: LabProce
 /** Wall clock, ms since 1970, that never runs backwards. */
 const wallClock = (): number => performance.timeOrigin + performance.now();
 
-/** memsave and pmemsave. The message is the reason alone. */
+/** memsave and pmemsave. The message is only the reason. */
 async function saveFile(name: string, bytes: Uint8Array): Promise<void> {
   await checkTarget(name);
   try {
@@ -60,7 +60,7 @@ async function saveFile(name: string, bytes: Uint8Array): Promise<void> {
   }
 }
 
-/** An opened CHARDEV and what it is for. */
+/** An opened CHARDEV and its use. */
 interface Join {
   opened: Opened;
   attach: (desk: Desk, opened: Opened) => void;
@@ -87,18 +87,18 @@ class Lab {
     try {
       this.followSignals();
       const started = this.start(root);
-      // A signal ends lab also while files are read and the machine is made.
+      // A signal ends lab even while files are read and the machine is built.
       started.catch(() => {});
       const run = await Promise.race([started, this.finished]);
       return typeof run === 'number' ? run : await run();
     } finally {
-      // A stream reports the failure of its last write a turn later.
+      // A stream reports the failure of its last write one turn later.
       await turn();
       for (const undo of this.undos.reverse()) undo();
     }
   }
 
-  /** Opens and makes everything; what is left is to run until something ends it. */
+  /** Opens and builds everything, then runs until something ends it. */
   private async start(root: string): Promise<() => Promise<number>> {
     const { record, paused } = this.flags;
     if (record !== undefined) await checkWritable('-record', record);
@@ -183,7 +183,7 @@ class Lab {
     };
   }
 
-  /** Opens everything before anything is attached, so that a wrong path leaves no half of a conversation. */
+  /** Opens everything before anything is attached, so that a wrong path leaves nothing half-connected. */
   private async openAll(): Promise<Join[]> {
     const { serial, monitors, qmps, debugcon } = this.flags;
     const joins: Join[] = [];
@@ -199,7 +199,7 @@ class Lab {
     return joins;
   }
 
-  /** Everything that may reach the machine is recorded: gdb can go back over it. */
+  /** Records everything that may reach the machine, so that gdb can go back over it. */
   private get goesBack(): boolean {
     const { gdb, qmps, monitors, dirtyRing } = this.flags;
     return gdb !== undefined && qmps.length === 0 && monitors.length <= 1 && dirtyRing === undefined;
@@ -261,7 +261,7 @@ class Lab {
     }
     let said = false;
     const broken = (error: NodeJS.ErrnoException): void => {
-      // Nobody reads any more (lab | head): there is nothing left to say.
+      // The reader has closed the pipe (lab | head): end silently.
       if (error.code === 'EPIPE') end();
       else if (!said) {
         said = true;
@@ -270,7 +270,7 @@ class Lab {
     };
     this.host.stdout.on('error', broken);
     this.undos.push(() => this.host.stdout.off('error', broken));
-    // Messages that nobody can read end nothing.
+    // Failing to print a message does not end lab.
     const unread = (): void => {};
     this.host.stderr.on?.('error', unread);
     this.undos.push(() => this.host.stderr.off?.('error', unread));
@@ -283,7 +283,7 @@ class Lab {
   }
 
   private async guestDied(desk: Desk, state: 'shutdown' | 'internal-error'): Promise<void> {
-    // A power-off is a shutdown too, and says so right after.
+    // A power-off is also a shutdown, and is reported right after this.
     await turn();
     if (!this.running) return;
     const what = state === 'shutdown' ? 'shut down by a triple fault' : 'executed where no memory is mapped';
@@ -311,7 +311,7 @@ class Lab {
     return status;
   }
 
-  /** False, and said, when there is none. */
+  /** Prints an error and returns false if there is none. */
   private async writeRecording(runner: Runner, recording: Recording): Promise<boolean> {
     const release = runner.hold();
     try {

@@ -1,4 +1,4 @@
-/** -m as QEMU takes it: [size=]MEGS[,slots=N,maxmem=SIZE]. */
+/** -m in QEMU's syntax: [size=]MEGS[,slots=N,maxmem=SIZE]. */
 import { splitCommas } from '../monitor/opts';
 import { parseInteger, parseSize, shortSize } from '../monitor/sizes';
 import { FlagError } from './chardev-flag';
@@ -16,7 +16,7 @@ const SMALLEST = 2 * MIB;
 const MOST_SLOTS = 32;
 const SIZE_HELP = 'expects a number with an optional suffix k, M, G or T (without one: MiB)';
 
-/** Throws a FlagError. What the host can hold is the machine's to judge. */
+/** Throws a FlagError. The machine checks what the host can hold. */
 export function parseMemory(text: string): MemoryFlag {
   const wrong = (reason: string): FlagError => new FlagError(`-m ${text}: ${reason}`);
   let sizeText: string | undefined;

@@ -1,20 +1,20 @@
-/** HMP on a pipe or socket: a line comes in, its output goes out, then the prompt. No echo, no editing. */
+/** HMP on a pipe or socket: a line arrives, its output is sent, then the prompt. No echo, no editing. */
 import { StringDecoder } from 'node:string_decoder';
 import type { Monitor } from '../monitor/index';
 import { PROMPT } from '../monitor/index';
 import type { Connection } from './connection';
 
-/** A peer that never ends its line is cut off, characters. */
+/** A peer that sends no newline within this many characters is disconnected. */
 const MOST_PENDING = 1 << 20;
 
 export interface SessionHooks {
-  /** False once lab is on its way out: a command is then not followed by a prompt. */
+  /** False once lab is ending: no prompt follows a command then. */
   alive: () => boolean;
-  /** The peer is gone and every line of it has been answered. */
+  /** The peer has disconnected and every line from it was answered. */
   ended: () => void;
 }
 
-/** What can show text that no command asked for. */
+/** Shows text that no command asked for. */
 export interface Session {
   print(text: string): void;
 }

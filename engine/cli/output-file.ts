@@ -1,18 +1,18 @@
-/** A file that a chardev writes to. What cannot be written is dropped, and said once: the guest runs on, as with QEMU. */
+/** A file that a chardev writes to. Output that cannot be written is dropped and reported once: the guest runs on, as with QEMU. */
 import { closeSync, constants, openSync, writeSync } from 'node:fs';
 import { errnoText } from './errno';
 
-/** Bytes that wait for a FIFO's reader or a terminal; more than that is dropped. */
+/** Most bytes that wait for a FIFO's reader or a terminal; further output is dropped. */
 const MOST_WAITING = 16 * 2 ** 20;
 const AT_ONCE = 1 << 16;
 const RETRY_MS = 10;
 
-/** Emptied when opened. Never waits: a FIFO without a reader is an error (ENXIO). */
+/** Truncated when opened. Opening never waits: a FIFO without a reader is an error (ENXIO). */
 export function openForOutput(path: string): number {
   return openSync(path, constants.O_WRONLY | constants.O_CREAT | constants.O_TRUNC | constants.O_NONBLOCK, 0o666);
 }
 
-/** Gathers small writes (a debug console sends single bytes) until the thread is free. */
+/** Collects small writes (a debug console sends single bytes) until the thread is idle. */
 export class OutputFile {
   private parts: Uint8Array[] = [];
   private length = 0;
@@ -75,7 +75,7 @@ export class OutputFile {
     }
   }
 
-  /** The next output is tried again: a disk gets room, a reader comes back. */
+  /** The next output is tried again: the disk may have room, or a reader may be back. */
   private drop(reason: string): void {
     this.parts = [];
     this.length = 0;

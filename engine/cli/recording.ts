@@ -1,4 +1,7 @@
-/** -record, and -gdb, which goes back: whatever reaches the machine is written down with its position, and at the end that is a replay, the same file that the page exports. */
+/**
+ * -record, and -gdb for going back: records everything that reaches the machine with its position. At the end this is a replay, the same file that
+ * the page exports.
+ */
 
 import type { Reverse } from '../debug/index';
 import type { Machine, Runner, SerialConsole } from '../machine/index';
@@ -13,7 +16,7 @@ import { turn } from './node-runner';
 import { writeWhole } from './whole-file';
 
 export interface RecordingOptions {
-  /** Where the replay goes at the end; undefined: none is written. */
+  /** Where to write the replay at the end; undefined: nowhere. */
   path?: string;
   machine: Machine;
   runner: Pick<Runner, 'hold'>;
@@ -21,14 +24,14 @@ export interface RecordingOptions {
   makeFresh(): Promise<Machine>;
   linkBase: string;
   wallClock(): number;
-  /** One line, unasked */
+  /** One line that no command asked for */
   tell(text: string): void;
 }
 
 export class Recording {
-  /** The one monitor that there is with -record. */
+  /** The only monitor with -record. */
   private monitor: Monitor | undefined;
-  /** Of a machine that a gdb may go back over. */
+  /** Of a machine that gdb may go back over. */
   history: Reverse | undefined;
   private readonly recorder: Recorder;
   private readonly loads: Loads;
@@ -62,24 +65,24 @@ export class Recording {
     this.recorder.take({ kind: 'run', action: 'cont' }, () => this.options.machine.run.cont());
   }
 
-  /** gdb wrote something: that is no input of a replay, and history begins behind it. */
+  /** gdb wrote something, which is not an input of a replay: history begins after it. */
   cut(reason: string): void {
     if (this.options.path !== undefined) this.recorder.cut(reason);
     else this.history?.begin();
   }
 
-  /** From now on the machine can be gone back over. */
+  /** From now on one can go back over the machine's past. */
   keepHistory(): void {
     const { machine, commits, wallClock } = this.options;
     this.history = historyOf({ machine, recorder: this.recorder, commits, wallClock, turn, runner: this.options.runner });
   }
 
-  /** Does it go back still? */
+  /** Is going back still possible? */
   get backwards(): Reverse | undefined {
     return this.recorder.ended === undefined ? this.history : undefined;
   }
 
-  /** What the monitor's environment is with it. */
+  /** The monitor's environment with this recording. */
   readonly env: Pick<MonitorEnv, 'format' | 'snapshotFormat' | 'share'> = {
     format: {
       ...layoutFormat,
@@ -111,14 +114,14 @@ export class Recording {
     };
   }
 
-  /** Up to now. The machine must not run meanwhile. Throws the reason when there is no replay. */
+  /** The replay up to now. The machine must not run meanwhile. Throws the reason if there is none. */
   async write(): Promise<void> {
     const { path } = this.options;
     if (path !== undefined) await writeWhole(path, await fileOf('replay', this.shared));
   }
 }
 
-/** What changes the machine is written down. */
+/** Records a line that changes the machine. */
 export class RecordedMonitor extends Monitor {
   constructor(
     machine: Machine,

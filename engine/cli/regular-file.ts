@@ -1,4 +1,4 @@
-/** Files that are read whole: only regular ones, and none that would not fit. A FIFO or a device would never end, or never begin. */
+/** Reads whole files: only regular ones, up to a size. Reading a FIFO or a device might never begin or end. */
 import { constants } from 'node:fs';
 import { open, stat } from 'node:fs/promises';
 import { errnoText } from './errno';
@@ -20,7 +20,7 @@ const notRegular = 'Not a regular file';
 export async function readRegular(path: string, most = 2 ** 31 - 1): Promise<Uint8Array<ArrayBuffer>> {
   let file: Awaited<ReturnType<typeof open>> | undefined;
   try {
-    // Without O_NONBLOCK the open of a FIFO waits for a writer.
+    // Without O_NONBLOCK, opening a FIFO waits for a writer.
     file = await open(path, constants.O_RDONLY | constants.O_NONBLOCK);
     const found = await file.stat();
     if (!found.isFile()) throw new Unreadable(found.isDirectory() ? 'Is a directory' : notRegular);
@@ -34,13 +34,13 @@ export async function readRegular(path: string, most = 2 ** 31 - 1): Promise<Uin
   }
 }
 
-/** Throws Unreadable where a write of this name would wait or end nowhere; a new name and a plain device (/dev/null) are right. */
+/** Throws Unreadable if a write to this name would wait or never end; a new name or a plain device (/dev/null) is fine. */
 export async function checkTarget(path: string): Promise<void> {
   const found = await stat(path).catch(() => undefined);
   if (found?.isFIFO() || found?.isSocket()) throw new Unreadable(notRegular);
 }
 
-/** For `catch`: undefined where there is no file. */
+/** For `catch`: undefined if the file does not exist. */
 export function unlessMissing(error: unknown): undefined {
   if (error instanceof Unreadable && error.missing) return undefined;
   throw error;

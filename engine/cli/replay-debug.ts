@@ -43,7 +43,7 @@ export async function debugReplay({
         hold: () => runner.hold(),
         stop,
         cont: () => recorder.take({ kind: 'run', action: 'cont' }, () => machine.run.cont()),
-        // What is behind the end of a replay, or beside it, is a history of its own.
+        // Whatever follows the end of a replay, or deviates from it, is a new history.
         changed: () => reverse.begin(),
         monitor: (line) => monitor.execute(line),
         turn,

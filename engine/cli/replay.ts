@@ -1,4 +1,4 @@
-/** -replay: plays a replay's file, or link, from its start to its end and says whether the machine is the one that was recorded. */
+/** -replay: plays a replay's file, or link, from start to end and reports whether the machine is the recorded one. */
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Machine, MachineConfig } from '../machine/index';
@@ -25,7 +25,7 @@ import { loadSymbols } from './symbols';
 
 type Source = Pick<Asked, 'link' | 'replay'>;
 
-/** Resolves to the status: 0 when the digest at the end is the recorded one. Throws a FlagError for what cannot be played. */
+/** Resolves to the status: 0 if the digest at the end is the recorded one. Throws a FlagError if it cannot be played. */
 export async function playReplay(
   flags: LabFlags & { replay: string },
   root: string,
@@ -35,7 +35,7 @@ export async function playReplay(
   const wrong = (reason: string): FlagError => new FlagError(`-replay ${shown(flags.replay)}: ${reason}`);
   const source = await read(flags.replay, wrong);
   const spec = await specIn(source, wrong);
-  // The file says which guest; a kernel of the user's own has to be named.
+  // The file names the guest; the user must name a kernel of their own.
   const named = flags.kernel === undefined ? { ...flags, guest: spec.guest } : flags;
   const { guest } = await chooseGuest({ ...named, append: flags.append ?? spec.append }, root);
   const core = new Uint8Array(await readFile(join(root, 'build/core.wasm')));
@@ -76,7 +76,7 @@ export async function playReplay(
   }
 }
 
-/** A link, or a file: bounded before it is read. */
+/** A link, or a file, whose size is checked before it is read. */
 async function read(what: string, wrong: (reason: string) => FlagError): Promise<Source> {
   const fragment = /#[a-z]=.*$/s.exec(what)?.[0];
   if (fragment !== undefined && linkKind(fragment)) return { link: fragment };

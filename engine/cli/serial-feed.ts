@@ -1,4 +1,4 @@
-/** Input for the guest's serial line from peers that can wait: what the line does not take holds its peer back, and nothing is lost. */
+/** Input for the guest's serial line from peers with flow control: input that the line does not accept makes its peer wait, and nothing is lost. */
 import type { SerialConsole } from '../machine/index';
 import type { Connection } from './connection';
 
@@ -7,14 +7,14 @@ export class SerialFeed {
   private readonly paused = new Set<Connection>();
 
   constructor(private readonly serial: Pick<SerialConsole, 'input' | 'onRoom'>) {
-    // The guest is in the middle of its read when there is room.
+    // `room` is called in the middle of the guest's read.
     serial.onRoom(() => setImmediate(() => this.offer()));
   }
 
   give(bytes: Uint8Array, from: Connection): void {
     if (bytes.length === 0) return;
     this.rest.push(bytes);
-    // Behind what already waits for room.
+    // After input that already waits for room.
     if (this.rest.length === 1) this.offer();
     if (this.rest.length === 0) return;
     this.paused.add(from);

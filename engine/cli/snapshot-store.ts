@@ -1,4 +1,4 @@
-/** Machine snapshots as files: one NAME.mslm each in a folder. A write is whole or not there. */
+/** Machine snapshots as files: one NAME.mslm each in a folder. Writes are atomic. */
 import { constants } from 'node:fs';
 import { mkdir, open, readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -11,7 +11,7 @@ import { writeWhole } from './whole-file';
 
 const SUFFIX = '.mslm';
 
-/** Any name is a file name once encoded; a dot first would hide it or leave the folder. */
+/** Encoding makes any name a file name; a leading dot would hide the file or leave the folder. */
 const fileOf = (name: string): string => encodeURIComponent(name).replace(/^\./, '%2E') + SUFFIX;
 
 export function snapshotStore(folder: string): SnapshotStore {
@@ -38,7 +38,7 @@ export function snapshotStore(folder: string): SnapshotStore {
   };
 }
 
-/** A file that is no snapshot is listed with its size and time alone: loadvm says what is wrong with it. */
+/** A file that is not a snapshot is listed with size and time only: loadvm reports what is wrong with it. */
 async function metaOf(folder: string, name: string): Promise<NamedSnapshot | undefined> {
   const tag = nameOf(name);
   if (tag === undefined) return undefined;

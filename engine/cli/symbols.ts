@@ -1,4 +1,4 @@
-/** -symbols FILE: read before the machine starts, a wrong file is a wrong flag. */
+/** -symbols FILE: read before the machine starts, so that a wrong file is reported as a wrong flag. */
 import { constants } from 'node:fs';
 import { type FileHandle, open } from 'node:fs/promises';
 import { basename } from 'node:path';
@@ -12,7 +12,7 @@ export async function loadSymbols(machine: Machine, path: string): Promise<void>
   const wrong = (reason: string): FlagError => new FlagError(`-symbols ${path}: ${reason}`);
   let file: FileHandle | undefined;
   try {
-    // Without O_NONBLOCK the open of a FIFO waits for a writer.
+    // Without O_NONBLOCK, opening a FIFO waits for a writer.
     file = await open(path, constants.O_RDONLY | constants.O_NONBLOCK);
     const found = await file.stat();
     if (!found.isFile()) throw wrong('it is not a regular file');

@@ -5,11 +5,11 @@ const HELP = 'Ctrl-A h: this help   Ctrl-A x: leave lab   Ctrl-A Ctrl-A or Ctrl-
 
 export interface KeyActions {
   quit: () => void;
-  /** A line for the person. */
+  /** A line for the user. */
   tell: (text: string) => void;
 }
 
-/** A filter for what is typed: takes the escapes out, passes the rest. It remembers a Ctrl-A at the end of a chunk. */
+/** Filters typed input: takes out the escapes and passes on the rest. It remembers a Ctrl-A at the end of a chunk. */
 export function terminalKeys(actions: KeyActions): (bytes: Uint8Array) => Uint8Array {
   let escaped = false;
   return (bytes) => {

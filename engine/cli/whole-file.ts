@@ -1,17 +1,17 @@
-/** Files that are whole or not there: a write that is broken off, by a power cut even, leaves what was there before. */
+/** Atomic files: an interrupted write, even by a power cut, leaves the previous file. */
 import { randomUUID } from 'node:crypto';
 import { open, rename, rm, stat } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { FlagError } from './chardev-flag';
 
-/** The folder must be there. */
+/** The folder must exist. */
 export async function writeWhole(path: string, bytes: Uint8Array): Promise<void> {
   const fresh = join(dirname(path), `.${randomUUID()}.tmp`);
   try {
     const file = await open(fresh, 'wx');
     try {
       await file.writeFile(bytes);
-      // On the disk before the name is.
+      // The contents reach the disk before the name does.
       await file.sync();
     } finally {
       await file.close();
@@ -23,7 +23,7 @@ export async function writeWhole(path: string, bytes: Uint8Array): Promise<void>
   }
 }
 
-/** For a file that is written at the end: throws a FlagError at the beginning where that could never be. */
+/** For a file that is written at the end: throws a FlagError at the start if that cannot work. */
 export async function checkWritable(flag: string, path: string): Promise<void> {
   const wrong = (why: string): FlagError => new FlagError(`${flag} ${path}: could not write file '${path}': ${why}`);
   const found = await stat(path).catch(() => undefined);
