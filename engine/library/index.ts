@@ -1,4 +1,4 @@
-/** `memslot-lab/machine`: a machine for scripts in Node. docs/library.md shows it at work. */
+/** `memslot-lab/machine`: a machine for scripts in Node. docs/library.md has examples. */
 export type * from '../machine/index';
 export { createMachine, MachineError, Runner } from '../machine/index';
 export type { Answer } from '../monitor/index';

@@ -1,22 +1,22 @@
-/** A machine, its serial console as text, and its monitor. The guest runs only while a call says so, so a script's runs are all equal. */
+/** A machine, its serial console as text, and its monitor. The guest runs only inside calls, so a script runs the same every time. */
 import type { Machine } from '../machine/index';
 import { type Answer, Monitor, memoryLayouts } from '../monitor/index';
 import { layoutFormat, loadMachine, saveMachine, snapshotFormat } from '../snapshot/index';
 import { memorySnapshots } from './stores';
 
-/** Instructions between two looks at what the guest printed. */
+/** Instructions between two checks of the guest's output. */
 const STRIDE = 500_000;
-/** Instructions that `expect` waits by default: 16 s of guest time. */
+/** Default limit of `expect`, instructions: 16 s of guest time. */
 const PATIENCE = 2_000_000_000;
-/** Characters of the console that are kept. */
+/** Characters of the console to keep. */
 const MOST_OUTPUT = 4 * 2 ** 20;
-/** Characters of it in an error. */
+/** Characters of the console in an error. */
 const SHOWN = 400;
-/** What `share` puts before "#l=...": where `npm start` serves the page. */
+/** Base of links from `share`, before "#l=...": where `npm start` serves the page. */
 const LINK_BASE = 'http://localhost:4173/';
 
 export class Lab {
-  /** What the guest printed at its serial line so far; the last 4 Mi characters. */
+  /** The guest's output on its serial line so far; the last 4 Mi characters. */
   output = '';
   private seen = 0;
   private readonly hmp: Monitor;
@@ -41,12 +41,12 @@ export class Lab {
     });
   }
 
-  /** Runs n instructions; an idle guest skips ahead to its next timer. Fewer where the machine stops, or nothing can wake the guest. */
+  /** Runs n instructions; an idle guest skips ahead to its next timer. Runs fewer if the machine stops, or nothing can wake the guest. */
   advance(n: number): void {
     this.machine.run.advance(n);
   }
 
-  /** For the guest's serial line. Throws when it does not take it all: at most 1 MiB waits for the guest. */
+  /** Input for the guest's serial line. Throws if not all of it is accepted: at most 1 MiB waits for the guest. */
   type(text: string): void {
     const bytes = new TextEncoder().encode(text);
     const taken = this.machine.serial.input(bytes);
@@ -55,8 +55,8 @@ export class Lab {
   }
 
   /**
-   * Runs until the guest prints `text`, and returns what it printed since the last `expect`, up to the text's end. Throws after `most`
-   * instructions without it, and as soon as the guest cannot go on.
+   * Runs until the guest prints `text`, and returns its output since the last `expect`, up to the end of the text. Throws after `most` instructions
+   * without it, or as soon as the guest cannot continue.
    */
   expect(text: string, most = PATIENCE): string {
     const { run } = this.machine;
@@ -78,24 +78,24 @@ export class Lab {
     }
   }
 
-  /** A line of the monitor (HMP) and the text that it prints. Rejects with the reason where the line is refused. */
+  /** Runs a line of the monitor (HMP) and returns its output. Rejects with the reason if the line is refused. */
   async monitor(line: string): Promise<string> {
     const answer = await this.answer(line);
     if (answer.failed) throw new Error(answer.reason);
     return answer.text;
   }
 
-  /** The same as a value: text, whether it failed, and why. Never rejects. */
+  /** The same as a value: output, whether it failed, and why. Never rejects. */
   answer(line: string): Promise<Answer> {
     return this.hmp.answer(line);
   }
 
-  /** The whole machine as a snapshot file, which the page imports too (`.mslm`). */
+  /** The whole machine as a snapshot file (`.mslm`), which the page can import, too. */
   async save(): Promise<Uint8Array<ArrayBuffer>> {
     return (await saveMachine(this.machine, Date.now())).bytes;
   }
 
-  /** Puts a snapshot file into this machine: all of it, or none. Rejects with the reason where it is refused. */
+  /** Loads a snapshot file into this machine, completely or not at all. Rejects with the reason if it is refused. */
   async load(file: Uint8Array): Promise<void> {
     const reason = await loadMachine(this.machine, file);
     if (reason !== undefined) throw new Error(reason);

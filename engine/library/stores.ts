@@ -1,4 +1,4 @@
-/** Snapshots of a script's monitor: kept in memory, gone with the process. */
+/** Snapshots of a script's monitor: kept in memory until the process ends. */
 import type { NamedSnapshot } from '../machine/index';
 import type { SnapshotStore } from '../monitor/index';
 
