@@ -1,4 +1,4 @@
-/** The args_type parser: one line's arguments against a command's description, with QEMU's words for what is wrong. */
+/** The args_type parser: parses one line's arguments by a command's description, with QEMU's error texts. */
 import { type RegisterLookup, readExpression } from './expr';
 import { parseQemuOpts } from './opts';
 import { type Args, type Format, type MonitorState, UsageError } from './types';
@@ -27,7 +27,7 @@ const skipSpaces = (text: string, at: number): number => {
 
 const ESCAPES: Record<string, string> = { n: '\n', r: '\r', '\\': '\\', "'": "'", '"': '"' };
 
-/** One word or one "quoted string", undefined where there is none. Throws UsageError for a bad quote or escape. */
+/** One word or one "quoted string"; undefined if there is none. Throws UsageError for a bad quote or escape. */
 export function readString(text: string, start: number): { value: string; end: number } | undefined {
   let at = skipSpaces(text, start);
   if (at >= text.length) return undefined;
@@ -51,11 +51,11 @@ export function readString(text: string, start: number): { value: string; end: n
 }
 
 export interface ArgContext {
-  /** The command's full name with its aliases ("stop|s"): QEMU begins its complaints with it. */
+  /** The command's full name with its aliases ("stop|s"), with which QEMU's error texts begin. */
   command: string;
   state: MonitorState;
   registers: RegisterLookup;
-  /** Of the guest's code and data */
+  /** Symbols of the guest's code and data. */
   symbols?: (name: string) => bigint | undefined;
 }
 
@@ -85,7 +85,7 @@ class ArgParser {
     return this.args;
   }
 
-  /** Flags that follow one another in the description may come in any order. Returns the index after them. */
+  /** Consecutive flags in the description may come in any order. Returns the index after them. */
   private flags(from: number): number {
     let end = from;
     while (this.slots[end]?.type.startsWith('-')) end++;
@@ -211,7 +211,7 @@ class ArgParser {
 
   private numbers(slot: Slot): void {
     const values: number[] = [];
-    // A flag may follow: no list that is read here has negative numbers.
+    // A flag may follow: no list parsed here has negative numbers.
     for (let token = this.token(); (token !== '' && !/^-[a-z]/.test(token)) || values.length === 0; token = this.token()) {
       values.push(this.numberOf(token));
       this.at += token.length;
@@ -219,7 +219,7 @@ class ArgParser {
     this.args.set(slot.key, values);
   }
 
-  /** A whole word as a number that a JS number holds exactly. */
+  /** A whole word as a number that a JS number represents exactly. */
   private numberOf(token: string): number {
     const { value, end } = readExpression(token, 0, this.context.registers, { suffixes: true });
     if (end < token.length) throw new UsageError(`invalid char '${token[end]}' in '${token}'`);
@@ -235,7 +235,7 @@ class ArgParser {
 const UNIT_BYTES: Record<string, number> = { b: 1, h: 2, w: 4, g: 8, L: 8 };
 
 function applyFormat(value: Format, digits: string, letters: string, state: MonitorState): void {
-  // QEMU counts in 32 bits with sign.
+  // QEMU counts in signed 32 bits.
   if (digits !== '') value.count = Number(BigInt.asIntN(32, BigInt(digits)));
   let size = -1;
   for (const letter of letters) {

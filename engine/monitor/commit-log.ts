@@ -1,5 +1,5 @@
 /**
- * The history of commits that `info generations` and the page show: one entry per change set (a legacy change set, many ioctls, is one entry), with a
+ * The history of commits for `info generations` and the page: one entry per change set (a legacy change set, many ioctls, is one entry), with a
  * position that undo and redo move. One log per machine, shared by its monitors.
  */
 
@@ -11,10 +11,10 @@ import { titleOf } from './commit-title';
 import { type DeviceShare, judge, shareOf } from './device-undo';
 
 const PAGE = 4096;
-/** Commits kept, and changes that they hold together; older ones are forgotten first. The engine's own history is as long. */
+/** Commits to keep, and their changes in total; older ones are dropped first. The engine's own history is as long. */
 const MAX_COMMITS = 256;
 const MAX_CHANGES = 65536;
-/** Why a commit cannot be undone that the engine's history has forgotten. */
+/** Why a commit that the engine's history has dropped cannot be undone. */
 const FORGOTTEN = 'lies further back than the history of the memslot engine reaches';
 
 export interface CommitEntry {
@@ -23,42 +23,42 @@ export interface CommitEntry {
   title: string;
   swaps: number;
   zappedPages: number;
-  /** What its phases took, microseconds; the time between two phases, or two ioctls of a legacy commit, does not count. */
+  /** Duration of its phases, microseconds, without the time between two phases, or two ioctls of a legacy commit. */
   us: number;
   legacy: boolean;
   /** It was a whole-set switch. */
   whole?: boolean;
-  /** Guest accesses that no slot answered, from this commit to the next. */
+  /** Guest accesses without a slot, from this commit to the next. */
   holes: number;
-  /** Guest accesses that waited for its second swap, each time they were tried again. */
+  /** Retries of guest accesses that waited for its second swap. */
   retries: number;
-  /** The device that the guest made it through; absent: a person made it. */
+  /** The device through which the guest made it; absent: a person made it. */
   by?: string;
   /** Ids of the slots that it created, moved, changed or deleted. */
   changed: number[];
   /** ms since 1970 */
   at: number;
-  /** The guest's count of instructions then, of all vCPUs. */
+  /** The guest's instruction count at the commit, of all vCPUs. */
   instructions: number;
 }
 
 export interface Travel {
-  /** What was taken back or done again: the entry's title in quotes, or how many. */
+  /** What was undone or redone: the entry's title in quotes, or how many. */
   title: string;
   commit: Commit;
-  /** What is odd now, one line. */
+  /** A warning, one line. */
   note?: string;
-  /** What it took from under the guest, which nobody had asked. */
+  /** Memory that it took from the guest without its consent. */
   unasked: readonly Unasked[];
 }
 
 interface Entry extends CommitEntry {
   changes: Change[];
-  /** How many commits of the engine it is: what undo must take back. */
+  /** Number of commits of the engine: undo must revert as many. */
   steps: number;
   /** The machine's holes when it began. */
   holesBefore: number;
-  /** What each slot was called then. */
+  /** The name of each slot at the time. */
   names: Map<number, string>;
   /** Memory devices that it plugged or unplugged. */
   devices: DeviceShare[];
@@ -75,7 +75,7 @@ interface KeptLog {
 /** A slot at two moments of the history; absent: it was not there. */
 export interface SlotDifference {
   slot: number;
-  /** Without what is in brackets: "dimm1". */
+  /** Without the part in brackets: "dimm1". */
   name: string;
   before?: SlotPlace;
   after?: SlotPlace;
@@ -96,11 +96,11 @@ export class CommitLog {
   private batch: Entry | undefined;
   /** Ids that the batch has changed so far. */
   private readonly batchIds = new Set<number>();
-  /** Set while undo or redo runs: its commits move the position and are no new entries. */
+  /** Set while undo or redo runs: its commits move the position and add no entries. */
   private replaying = false;
-  /** The machine's holes up to which the live entries have got theirs. */
+  /** The machine's count of holes up to which they are attributed to live entries. */
   private holesCounted = 0;
-  /** The machine's retries when the commit that runs published its first set. */
+  /** The machine's count of retries when the running commit published its first set. */
   private retriesBefore = 0;
   private readonly listeners = new Set<() => void>();
 
@@ -118,7 +118,7 @@ export class CommitLog {
     });
   }
 
-  /** All of it as it is now, for a machine that may be put back to here. */
+  /** A copy of the whole log, for a machine that may be restored to this moment. */
   keep(): KeptLog {
     return { log: this.log.map((entry) => ({ ...entry })), position: this.position, holesCounted: this.holesCounted };
   }
@@ -139,13 +139,13 @@ export class CommitLog {
     this.notify();
   }
 
-  /** How the machine came to be: "loaded from grown", "loaded from a file". */
+  /** The origin of the machine: "loaded from grown", "loaded from a file". */
   begins(title: string): void {
     this.log[0]!.title = title;
     this.notify();
   }
 
-  /** What differs between two entries, by slot; up to 65536 changes lie between them. */
+  /** The difference between two entries, by slot; at most 65536 changes may lie between them. */
   difference(from: number, to: number): SlotDifference[] {
     const [first, last] = [Math.min(from, to), Math.max(from, to)];
     const ends = new Map<number, { old: Memslot | undefined; next: Memslot | undefined; name: string }>();
@@ -198,12 +198,12 @@ export class CommitLog {
     return () => this.listeners.delete(listener);
   }
 
-  /** Whatever `action` commits becomes one entry of the history. */
+  /** All commits of `action` become one entry of the history. */
   async group<T>(title: string, action: () => Promise<T>): Promise<T> {
     return this.batched(this.blank(title, false), action);
   }
 
-  /** Commits that `action` makes go into `batch`; it is entered when there were any. */
+  /** Commits of `action` go into `batch`, which is entered if there were any. */
   private async batched<T>(batch: Entry, action: () => Promise<T>): Promise<T> {
     this.batch = batch;
     this.batchIds.clear();
@@ -217,7 +217,7 @@ export class CommitLog {
     }
   }
 
-  /** Commits the machine's change set; a legacy commit becomes one entry however many ioctls it is. */
+  /** Commits the machine's change set; a legacy commit becomes one entry, however many ioctls it has. */
   async commit(legacy: boolean, whole = false): Promise<Commit> {
     if (whole) return this.commitWhole();
     if (!legacy) return this.machine.changeSet.commit({ legacy: false });
@@ -233,7 +233,7 @@ export class CommitLog {
     return commit;
   }
 
-  /** Takes the newest `count` live entries back, in one commit. The reason when it cannot be. */
+  /** Reverts the newest `count` live entries in one commit. Returns the reason if that is impossible. */
   undo(count = 1): Travel | string {
     return this.goTo(this.position - count);
   }
@@ -242,7 +242,7 @@ export class CommitLog {
     return this.goTo(this.position + count);
   }
 
-  /** Makes the entry at `index` the live one, in one commit: the guest sees the layout before or the one it leads to, and none between. */
+  /** Makes the entry at `index` the live one in one commit: the guest sees the layout before or after, and none in between. */
   goTo(index: number): Travel | string {
     if (this.machine.changeSet.stepping) return BETWEEN_PHASES;
     if (!Number.isInteger(index)) return `${index} is not an entry of the history`;
@@ -276,7 +276,7 @@ export class CommitLog {
     return { title, commit, unasked, ...verdict };
   }
 
-  /** What making the entry at `index` the live one would take from under the guest; nothing where it cannot be. */
+  /** What going to the entry at `index` would remove without the guest's consent; nothing if that is impossible. */
   unaskedAt(index: number): Unasked[] {
     const back = index <= this.position;
     const entries = back ? this.log.slice(Math.max(0, index) + 1, this.position + 1) : this.log.slice(this.position + 1, index + 1);
@@ -303,7 +303,7 @@ export class CommitLog {
     entry.zappedPages += pagesOf(commit.zapped);
     entry.us += commit.us ?? 0;
     entry.retries += this.retries() - this.retriesBefore;
-    // Not spread: a commit may have more changes than a call takes arguments.
+    // Not spread: a commit may have more changes than a call accepts arguments.
     for (const change of commit.changes) {
       entry.changes.push(change);
       const slot = (change.next ?? change.old)!;
@@ -321,7 +321,7 @@ export class CommitLog {
     this.push(entry);
   }
 
-  /** Holes up to here are the live entry's. */
+  /** Attributes holes up to now to the live entry. */
   private countHoles(upTo: number): void {
     const live = this.log[this.position];
     if (live) live.holes += upTo - this.holesCounted;
@@ -338,14 +338,14 @@ export class CommitLog {
     this.notify();
   }
 
-  /** The first entry is what all others can be taken back to. */
+  /** Merges the two oldest entries: the first one is the oldest state that undo can reach. */
   private forgetOldest(): void {
     const [start, oldest] = [this.log[0]!, this.log[1]!];
     const { generation, at } = oldest;
     this.log.splice(0, 2, { ...start, title: 'earlier commits', generation, at, holes: start.holes + oldest.holes });
   }
 
-  /** One commit may be many for the engine, whose history is bounded by itself. */
+  /** One entry may be many commits for the engine, whose history has its own limit. */
   private markForgotten(): void {
     let steps = 0;
     const depth = this.machine.memory.undoDepth(0);
@@ -367,7 +367,7 @@ export class CommitLog {
     for (const listener of this.listeners) listener();
   }
 
-  /** "dimm1" for the whole of a DIMM, else "5 ram.a". */
+  /** "dimm1" for a whole DIMM, else "5 ram.a". */
   private readonly nameOf = (slot: Memslot): string => {
     const backing = this.machine.host.backingOf(slot.userspaceAddr);
     const dimm = this.machine.dimms.list().find(({ memdev, id }) => memdev === backing?.id && id !== '');
@@ -382,12 +382,12 @@ export class CommitLog {
     return this.machine.dimms.list().find(({ memdev, id }) => memdev === backing && id !== '')?.id ?? backing;
   }
 
-  /** A DIMM is known by its id only after the commit that mapped it. */
+  /** A DIMM gets its id only after the commit that mapped it. */
   private nameDimm(): void {
     const entry = this.log.at(-1);
     const change = entry?.changes[0];
     if (entry?.changes.length !== 1 || !change?.next || change.kind !== 'create') return;
-    // One that has lost its backing since keeps the name that it had.
+    // A slot that has lost its backing keeps its previous name.
     const backing = this.machine.host.backingOf(change.next.userspaceAddr)?.id;
     const dimm = this.machine.dimms.list().find(({ memdev }) => memdev === backing);
     if (!dimm) return;

@@ -1,4 +1,4 @@
-/** What a commit did, in a few words: the titles of the history. */
+/** Titles of the history: what a commit did, in a few words. */
 import type { Change, Memslot } from '../memory/types';
 import { MemFlag } from '../memory/types';
 import { hex, shortSize } from './sizes';
@@ -42,15 +42,15 @@ function wordsFor(change: Change, nameOf: (slot: Memslot) => string): string {
   }
 }
 
-/** Larger or smaller, at the same place and with the same backing: memslot_resize, and a virtio-mem device whose guest plugs and unplugs. */
+/** A slot grew or shrank at the same place and with the same backing: memslot_resize, or a virtio-mem device whose guest plugs and unplugs. */
 function resized({ old, next }: Change): boolean {
   if (!old || !next || old.npages === next.npages) return false;
   return old.baseGfn === next.baseGfn && old.userspaceAddr === next.userspaceAddr && old.flags === next.flags;
 }
 
-/** Two moves into each other's place. */
+/** Two moves that exchange places. */
 function exchange(changes: readonly Change[]): string | undefined {
-  // A legacy exchange is a delete and a create per slot: only the first and last state of each slot counts.
+  // A legacy exchange consists of a delete and a create per slot: only the first and last state of each slot counts.
   const ends = new Map<number, { old: Memslot | undefined; next: Memslot | undefined }>();
   for (const change of changes) {
     const slot = (change.next ?? change.old)!.slot;

@@ -3,7 +3,7 @@ import { findCommand, namesOf } from './commands/help';
 import { REGISTER_NAMES } from './registers';
 import type { Command, Context } from './types';
 
-/** Candidates for the word at the end of `line`, sorted, without doubles. */
+/** Candidates for the word at the end of `line`, sorted, without duplicates. */
 export function complete(context: Context, line: string): string[] {
   const words = line.trimStart().split(/\s+/);
   const word = words.pop() ?? '';

@@ -1,4 +1,4 @@
-/** Conditions of breakpoints: expressions as the monitor takes them, compared with == != < <= > >= (unsigned), joined by && and ||. */
+/** Conditions of breakpoints: expressions of the monitor, compared with == != < <= > >= (unsigned), joined by && and ||. */
 import type { Machine } from '../machine/index';
 import { type RegisterLookup, readExpression } from './expr';
 import { registerValue } from './registers';
@@ -13,7 +13,7 @@ const COMPARE: Record<string, (a: bigint, b: bigint) => boolean> = {
   '>': (a, b) => a > b,
 };
 
-/** The condition as a question about a vCPU. CommandError when the text is none. */
+/** The condition as a predicate of a vCPU. CommandError if the text is not a condition. */
 export function parseCondition(text: string, machine: Machine): (vcpu: number) => boolean {
   const holds = (registers: RegisterLookup): boolean =>
     text.split('||').some((either) => either.split('&&').every((term) => compare(term, registers)));

@@ -1,6 +1,6 @@
 /**
- * -object and -device: what is there from power-on, for `lab` and for the page. Names are QEMU's; what the devices say about each other is
- * the machine's to judge. Throws MachineError: one line that names the flag.
+ * -object and -device: backends and devices at power-on, for `lab` and for the page. Names are QEMU's; the machine checks how they fit together.
+ * Throws MachineError: one line that names the flag.
  */
 import { type MachineConfig, MachineError, type VirtioConfig } from '../machine/index';
 import { splitCommas } from './opts';
@@ -83,7 +83,7 @@ function parseMem(given: ReadonlyMap<string, string>, wrong: Fail): VirtioConfig
     id: identifier(id, wrong),
     memdev: memdev.replace(/^\/objects\//, ''),
     ...(size === undefined ? {} : { requested: size }),
-    // 0 is QEMU's word for "anywhere".
+    // In QEMU 0 means "anywhere".
     ...(addr ? { addr } : {}),
     ...(node === undefined ? {} : { node }),
   };
@@ -101,7 +101,7 @@ function parseDebugExit(options: readonly string[], wrong: Fail): DebugExitFlag 
   return { port, size };
 }
 
-/** KEY=VALUE parts; the last of equal keys counts. */
+/** KEY=VALUE parts; of equal keys the last counts. */
 function pairs(options: readonly string[], known: readonly string[], unknown: (key: string) => MachineError): Map<string, string> {
   const given = new Map<string, string>();
   for (const option of options) {

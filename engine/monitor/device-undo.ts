@@ -1,11 +1,11 @@
 /**
- * What an undo or redo may do to the memory of devices. A person's edits are taken back wherever they are; what the guest plugged, moved or gave
- * back itself is not changed behind its back, and no memory returns for a device that is gone.
+ * What undo or redo may do to the memory of devices. A person's edits are undone wherever they are. What the guest plugged, moved or gave back itself
+ * is not changed without it, and no memory returns for a device that no longer exists.
  */
 import type { DeviceCommit, Machine } from '../machine/index';
 import type { MemoryRegion } from '../memory/types';
 
-/** A device that a commit went through, and its host memory then. */
+/** A device of a commit, and its host memory then. */
 export interface DeviceShare extends DeviceCommit {
   /** hva and size, bytes */
   start: number;
@@ -19,7 +19,7 @@ export function shareOf(machine: Machine, device: DeviceCommit): DeviceShare {
 
 export type Verdict = { refused: string } | { /** What is left of a device, one line. */ note?: string };
 
-/** May the layout become `next`, with commits undone or redone that went through these devices? */
+/** May the layout become `next`, by undoing or redoing commits of these devices? */
 export function judge(machine: Machine, shares: readonly DeviceShare[], next: readonly MemoryRegion[]): Verdict {
   const now = machine.memory.layout(0);
   const bare: string[] = [];
@@ -46,7 +46,7 @@ function refusal({ kind, device, memdev }: DeviceShare, plugged: boolean, guests
   return `${gone}: device_add pc-dimm,${id}memdev=${memdev} plugs it in again`;
 }
 
-/** Where the share is mapped, as text to compare; '': nowhere. Which slots do it, and with which flags, does not matter. */
+/** Where this part is mapped, as text to compare; '': nowhere. Slots and their flags do not matter. */
 function mapping(layout: readonly MemoryRegion[], { start, size }: DeviceShare): string {
   const pieces: { hva: number; gpa: number; size: number }[] = [];
   const over = layout.filter(({ userspaceAddr, memorySize }) => userspaceAddr < start + size && start < userspaceAddr + memorySize);

@@ -1,4 +1,4 @@
-/** docs/monitor.md, made from the command table: `LAB_UPDATE_DOCS=1 npx vitest run engine/monitor/docs.test.ts` writes it. */
+/** docs/monitor.md, generated from the command table: `LAB_UPDATE_DOCS=1 npx vitest run engine/monitor/docs.test.ts` writes it. */
 import { QMP_EVENTS } from '../machine/index';
 import { namesOf } from './commands/help';
 import { commands, infoCommands } from './table';

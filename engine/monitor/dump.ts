@@ -1,8 +1,8 @@
-/** `x` and `xp`: memory in QEMU's layout. Nothing here has a side effect on the guest. */
+/** `x` and `xp`: memory in QEMU's layout, without side effects on the guest. */
 import { type Bits, instructionsFrom, type Placed, qemuLines, type Read, unreadable } from './disasm';
 import type { Format } from './types';
 
-/** A dump of more than this many lines is a slip of the finger; QEMU would print it all. */
+/** A request for more lines than this is a typing error; QEMU would print them all. */
 const MAX_LINES = 4096;
 
 /** QEMU's monitor_printc. */
@@ -29,7 +29,7 @@ function cell(value: bigint, format: Format['format'], bytes: number): string {
     case 'u':
       return value.toString().padStart(Math.ceil((bits * 10) / 33));
     case 'd':
-      // As QEMU: only 8-byte items are signed.
+      // As in QEMU, only 8-byte items are signed.
       return (bytes === 8 ? BigInt.asIntN(64, value) : value).toString().padStart(Math.ceil((bits * 10) / 33));
     case 'c':
       return printChar(Number(value));
@@ -38,7 +38,7 @@ function cell(value: bigint, format: Format['format'], bytes: number): string {
   }
 }
 
-/** `read` gives bytes at an address or undefined where any of them is not backed. */
+/** `read` returns bytes at an address, or undefined if one of them is not backed. */
 export function dumpMemory(start: bigint, format: Format, read: Read): string {
   let size = format.size;
   const lineBytes = size === 1 ? 8 : 16;
@@ -65,7 +65,7 @@ export function dumpMemory(start: bigint, format: Format, read: Read): string {
   return lines.map((line) => `${line}\n`).join('');
 }
 
-/** `x /i`; `count` 0 is 1, as in QEMU. `name`: "main+0x4" of an address; a line of its own says where the code is, and in which function it goes on. */
+/** `x /i`; `count` 0 means 1, as in QEMU. `name`: "main+0x4" for an address; a line of its own names the function of the code that follows. */
 export function dumpInstructions(start: bigint, count: number, bits: Bits, read: Read, name: SymbolName = () => undefined): string {
   const wanted = Math.max(1, count);
   const found = instructionsFrom(read, start, Math.min(wanted, MAX_LINES), bits);

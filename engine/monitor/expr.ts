@@ -1,4 +1,4 @@
-/** Expressions as QEMU's monitor takes them: 64-bit, + - * / % & | ^ ~, parentheses, character constants, $registers; ours: names of symbols. */
+/** Expressions in QEMU's monitor syntax: 64-bit, + - * / % & | ^ ~, parentheses, character constants, $registers; ours: names of symbols. */
 import { UsageError } from './types';
 
 export type RegisterLookup = (name: string) => bigint | undefined;
@@ -18,13 +18,13 @@ const SUFFIX: Record<string, bigint> = {
 };
 
 export interface ExpressionOptions {
-  /** Numbers may carry k, M, G, T, P or E (our own commands only). */
+  /** Numbers may have a suffix k, M, G, T, P or E (our own commands only). */
   suffixes?: boolean;
   /** The address of a name in the guest's code or data. */
   symbols?: (name: string) => bigint | undefined;
 }
 
-/** One expression read from `text` at `start`; `end` is where it stopped. Throws UsageError with QEMU's words. */
+/** Parses one expression in `text` from `start`; `end` is where it stopped. Throws UsageError with QEMU's texts. */
 export function readExpression(
   text: string,
   start: number,
@@ -46,7 +46,7 @@ class Reader {
     this.skip();
   }
 
-  /** & | ^ from left to right, all of one rank: QEMU's own grammar. */
+  /** & | ^ from left to right with equal precedence: QEMU's own grammar. */
   logic(): bigint {
     let value = this.sum();
     for (;;) {
@@ -137,7 +137,7 @@ class Reader {
     return U64(value);
   }
 
-  /** strtoull with base 0: "0x" is hexadecimal, a leading 0 octal; what does not belong stays unread. */
+  /** strtoull with base 0: "0x" is hexadecimal, a leading 0 octal; other characters stay unread. */
   private number(): bigint {
     const rest = this.text.slice(this.at);
     const digits = (/^0[xX][0-9a-fA-F]+/.exec(rest) ?? /^0[0-7]*/.exec(rest) ?? /^[1-9][0-9]*/.exec(rest))?.[0];

@@ -1,4 +1,4 @@
-/** Saved layouts that live as long as the process: a script's, and those of tests. */
+/** Saved layouts that last as long as the process, for scripts and tests. */
 import type { LayoutStore } from './types';
 
 export function memoryLayouts(kept: Map<string, string> = new Map()): LayoutStore {

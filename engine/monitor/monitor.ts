@@ -1,4 +1,4 @@
-/** The text monitor: one line in, QEMU's kind of text out. Nothing that a user types makes `execute` throw. */
+/** The text monitor: takes a line, returns text in QEMU's style. `execute` never throws, whatever a user types. */
 import type { Machine, MachineEvent } from '../machine/index';
 import { MachineError } from '../machine/index';
 import { symbolsOf } from '../symbols/index';
@@ -13,7 +13,7 @@ import { type Answer, type Args, type Command, CommandError, type Context, type 
 import { VERSION } from './version';
 
 export const PROMPT = '(lab) ';
-/** As QEMU's readline keeps. */
+/** As in QEMU's readline. */
 const HISTORY = 64;
 const MAX_LINE = 65536;
 
@@ -32,12 +32,12 @@ export class Monitor {
     this.refreshNames();
   }
 
-  /** What a terminal shows for the line, without prompt: '' or lines, each ended by "\n". */
+  /** The terminal's output for the line, without prompt: '' or lines, each ended by "\n". */
   async execute(line: string): Promise<string> {
     return (await this.answer(line)).text;
   }
 
-  /** The same as a value, which says whether it failed and why. */
+  /** The same as a value, with whether it failed and why. */
   async answer(line: string): Promise<Answer> {
     try {
       return await this.run(line.replace(/[\r\n]+$/, ''));
@@ -46,7 +46,7 @@ export class Monitor {
     }
   }
 
-  /** Words that could stand where the line ends, sorted; each replaces the word that is being typed. */
+  /** Words that may end the line, sorted; each replaces the word being typed. */
   complete(line: string): string[] {
     try {
       return complete(this.context, line);
@@ -60,7 +60,7 @@ export class Monitor {
     return this.context;
   }
 
-  /** Throws what is no answer: a CommandError, a MachineError, or a fault of this program. */
+  /** Throws anything that is not an answer: a CommandError, a MachineError, or a fault of this program. */
   protected async run(line: string): Promise<Answer> {
     if (line.trim() === '') return { text: '', failed: false };
     if (line.length > MAX_LINE) return refused([`the line has ${line.length} characters, at most ${MAX_LINE} are read`]);
@@ -68,7 +68,7 @@ export class Monitor {
     const found = findLine(line);
     if (typeof found === 'string') return mistyped(found);
     const { command, typed, rest } = found;
-    // What a replay holds must mean the same where nobody has the file with the names.
+    // Replays must mean the same without the file of symbols.
     const symbols = command.input ? {} : { symbols: (name: string) => symbolsOf(this.context.machine).find(name) };
     let args: Args;
     try {
@@ -127,13 +127,13 @@ export class Monitor {
   }
 }
 
-/** Does this line change the machine and nothing outside of it? Then it belongs into a replay's journal, and may come from one. */
+/** Does this line change the machine and nothing else? Then it belongs in a replay's journal, and may come from one. */
 export function isInputLine(line: string): boolean {
   const found = line.trim() === '' || line.length > MAX_LINE ? '' : findLine(line);
   return typeof found !== 'string' && found.command.input === true;
 }
 
-/** The same line for a machine whose host memory begins `by` bytes higher than the one that it was typed at: an hva in it moves along. */
+/** The same line for a machine whose host memory begins `by` bytes higher than where it was typed: shifts an hva in it. */
 export function withHvaMoved(line: string, by: number): string {
   const found = findLine(line);
   if (by === 0 || typeof found === 'string') return line;
@@ -145,7 +145,7 @@ export function withHvaMoved(line: string, by: number): string {
   return `${line.slice(0, end)}${by < 0 ? '-' : '+'}${Math.abs(by)}${line.slice(end)}`;
 }
 
-/** The command, how it was typed, and what follows; or the complaint. */
+/** The command, its name as typed, and its arguments; or the error. */
 function findLine(line: string): { command: Command; typed: string; rest: string } | string {
   let table = commands;
   let at = 0;
@@ -162,7 +162,7 @@ function findLine(line: string): { command: Command; typed: string; rest: string
   }
 }
 
-/** MachineError and CommandError carry QEMU's words; anything else is a fault of this program and says so. */
+/** MachineError and CommandError carry QEMU's texts; anything else is a fault of this program and is reported as such. */
 function refusal(error: unknown): Answer {
   if (error instanceof CommandError) return refused(error.reasons);
   if (error instanceof MachineError) return refused([error.message]);
@@ -175,7 +175,7 @@ const refused = (reasons: readonly string[]): Answer => ({
   reason: reasons.join('\n'),
 });
 
-/** QEMU prints what its parser complains about without "Error: ". */
+/** QEMU prints its parser's errors without "Error: ". */
 const mistyped = (complaint: string, hint = ''): Answer => ({ text: `${complaint}\n${hint}`, failed: true, reason: complaint });
 
 function describe(event: Extract<MachineEvent, { type: 'commit' }>['event']): string {

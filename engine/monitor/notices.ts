@@ -1,4 +1,4 @@
-/** What happens in the machine without anybody having typed it, in a line for the monitor. Events that a command answers for say nothing. */
+/** Lines for the monitor about what happens in the machine without a command. Events caused by a command print nothing. */
 import type { MachineEvent } from '../machine/index';
 import { hex, shortSize } from './sizes';
 
@@ -26,7 +26,7 @@ function qmpNotice(name: string, data: Record<string, unknown>): string | undefi
   if (name === 'BALLOON_CHANGE') return `balloon: the guest has ${Math.floor(Number(data.actual) / 0x100000)} MiB now`;
   if (name !== 'ACPI_DEVICE_OST') return undefined;
   const info = data.info as { device?: string; source: number; status: number; slot: string };
-  // The last word after an eject comes when the device is already gone.
+  // The last status after an eject arrives when the device no longer exists.
   if (info.device === undefined) return undefined;
   // MEM_UNPLUG_ERROR reports a refusal.
   if (info.source === EJECT) return info.status === OST_IN_PROGRESS ? `${info.device}: the guest is giving it back` : undefined;

@@ -3,7 +3,7 @@
 import { IDENTIFIER_RULE, isIdentifier } from './sizes';
 import { CommandError, UsageError } from './types';
 
-/** Parts between commas; two commas stand for one inside a part, as in QEMU. */
+/** Parts between commas; two commas mean one inside a part, as in QEMU. */
 export function splitCommas(text: string): string[] {
   return text
     .replaceAll(',,', '\0')
@@ -12,8 +12,8 @@ export function splitCommas(text: string): string[] {
 }
 
 /**
- * QemuOpts: `implied` names the first part without "=". A later part without "=" is a switch: on, or off after "no". The last of equal keys counts.
- * A bad id is a UsageError, as in QEMU.
+ * QemuOpts: `implied` names the first part without "=". A later part without "=" is a switch: on, or off after "no". Of equal keys the last counts. A
+ * bad id is a UsageError, as in QEMU.
  */
 export function parseQemuOpts(text: string, implied: string): Map<string, string> {
   const options = new Map<string, string>();
@@ -21,7 +21,7 @@ export function parseQemuOpts(text: string, implied: string): Map<string, string
     const key = /^[^=,]*/.exec(rest)![0];
     if (rest[key.length] === '=') {
       const { value, end } = valueAt(rest, key.length + 1);
-      // The first id of a list is the one that counts.
+      // Of several ids the first counts.
       if (key !== 'id' || !options.has('id')) options.set(key, value);
       rest = rest.slice(end);
     } else if (rest === text) {
@@ -40,7 +40,7 @@ export function parseQemuOpts(text: string, implied: string): Map<string, string
   return options;
 }
 
-/** keyval: every part but the implied first needs "=". `help` is set when a part is "help" or "?". */
+/** keyval: every part except the implied first needs "=". `help` is set if a part is "help" or "?". */
 export function parseKeyval(text: string, implied: string): { values: Map<string, string>; help: boolean } {
   const values = new Map<string, string>();
   let help = false;

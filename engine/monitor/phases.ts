@@ -1,4 +1,4 @@
-/** Words for a commit that is stepped through its phases. */
+/** Texts for a stepped commit. */
 import type { Stepping } from '../machine/index';
 import type { Phase } from '../memory/index';
 
@@ -14,7 +14,7 @@ export const PHASE_NAMES: Record<Phase, string> = {
   free: 'free',
 };
 
-/** Slots that are named; a change set may have thousands. */
+/** Slots to name; a change set may have thousands. */
 const NAMED = 8;
 
 /** "memslots 5 and 6", "memslots 1, 2, 3, 4, 5, 6, 7, 8 and 92 more" */

@@ -1,6 +1,6 @@
 /**
  * QMP: the command table as JSON, with QEMU's greeting, negotiation, events and error texts. One session per connection. Out-of-band execution is not
- * offered. Not here: what QEMU has beyond the table (query-qmp-schema, jobs, migration, block devices).
+ * offered. Not implemented: QEMU's commands outside the table (query-qmp-schema, jobs, migration, block devices).
  */
 import { type Machine, MachineError, type MachineEvent } from '../machine/index';
 import { qmpVersion } from './info/machine';
@@ -27,17 +27,17 @@ export class QmpSession {
   private readonly unsubscribe: () => void;
   private readonly ost = new Map<number, OstInfo>();
   private negotiated = false;
-  /** The machine stops on its way out: no event says so. */
+  /** The machine stops because it ends: no event for that. */
   private quitting = false;
   private wasRunning: boolean;
-  /** Answers keep the order of the questions. */
+  /** Answers are in the order of the requests. */
   private queue: Promise<void> = Promise.resolve();
 
   constructor(
     private readonly machine: Machine,
-    /** Human commands go here, and its state is shared. */
+    /** Human commands run here, and its state is shared. */
     private readonly monitor: Monitor,
-    /** Gets one JSON text with "\r\n" at its end. */
+    /** Called with one JSON text and "\r\n" at its end. */
     private readonly send: (text: string) => void,
     private readonly wallClock: () => number,
   ) {
@@ -53,14 +53,14 @@ export class QmpSession {
     this.write({ QMP: { version: qmpVersion(), capabilities: [] } });
   }
 
-  /** Bytes as they came from the socket, cut anywhere. */
+  /** Bytes from the socket, split anywhere. */
   receive(bytes: Uint8Array): void {
     for (const item of this.stream.push(bytes)) {
       this.queue = this.queue.then(() => this.answer(item)).catch(() => {});
     }
   }
 
-  /** Resolved when everything received so far is answered. */
+  /** Resolves when everything received so far is answered. */
   idle(): Promise<void> {
     return this.queue;
   }
@@ -80,7 +80,7 @@ export class QmpSession {
       const known = error instanceof CommandError;
       const message =
         known || error instanceof MachineError ? error.message : `internal error: ${(error as Error)?.message ?? String(error)}`;
-      // QMP carries the first line only; HMP's hint follows it there.
+      // QMP sends only the first line; HMP's hint follows it there.
       this.write({ ...id, error: { class: known ? error.errorClass : 'GenericError', desc: message.split('\n')[0] } });
     }
   }
@@ -100,7 +100,7 @@ export class QmpSession {
     return binding.run(this.context, members);
   }
 
-  /** What only makes sense in a session. */
+  /** Commands that only make sense in a session. */
   private own(): QmpBinding[] {
     return [
       { name: 'qmp_capabilities', members: { enable: { type: 'any' } }, run: (_context, members) => this.negotiate(members.enable) },
@@ -183,7 +183,7 @@ export class QmpSession {
     this.ost.set(Number(info.slot), { source: info.source, status: info.status });
   }
 
-  /** Events before the negotiation are not sent. */
+  /** Events are not sent before the negotiation. */
   private emit(name: string, data?: Record<string, unknown>): void {
     if (!this.negotiated) return;
     const now = this.wallClock();
@@ -201,7 +201,7 @@ export class QmpSession {
 const isObject = (value: unknown): value is Record<string, unknown> =>
   typeof value === 'object' && value !== null && !Array.isArray(value) && !(value instanceof JsonFloat);
 
-/** 64 bits with a sign. Far above 2^53 the nearest number does: no count or address goes so far. */
+/** Signed 64 bits. Far above 2^53 the nearest number is good enough: no count or address is that large. */
 const isInteger = (value: unknown): boolean =>
   Number.isSafeInteger(value) || (typeof value === 'bigint' && BigInt.asIntN(64, value) === value);
 

@@ -1,4 +1,4 @@
-/** A small QOM tree over backends, DIMMs and virtio devices: what qom-get and qom-list of QEMU's paths can reach here. */
+/** A small QOM tree of backends, DIMMs and virtio devices: the part of QEMU's paths that qom-get and qom-list reach here. */
 import { MEM_BLOCK } from '../devices/virtio/mem';
 import type { Machine } from '../machine/index';
 import { BACKEND_PROPERTIES } from './info/memory';
@@ -87,7 +87,7 @@ function nodes(machine: Machine): Node[] {
   return all;
 }
 
-/** Those with an id; the others cannot be named. */
+/** Those with an id; the others have no name. */
 function virtioNodes(machine: Machine): Node[] {
   const node = (id: string, type: string, properties: Property[]): Node => ({
     path: `/machine/peripheral/${id}`,
@@ -127,7 +127,7 @@ function matches(machine: Machine, path: string): Node[] {
     : all.filter((node) => node.path.endsWith(`/${path}`) || path === '');
 }
 
-/** An absolute path, or the end of one when only one node ends so ("d1"). */
+/** An absolute path, or the end of one if it is unambiguous ("d1"). */
 function resolve(machine: Machine, path: string): Node {
   const found = matches(machine, path);
   if (found.length !== 1 || path === '') throw new CommandError(`Device '${path}' not found`, 'DeviceNotFound');

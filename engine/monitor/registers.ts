@@ -1,4 +1,4 @@
-/** `info registers` in QEMU's layout, and the names that $NAME in an expression may use. */
+/** `info registers` in QEMU's layout, and the names for $NAME in an expression. */
 import type { VcpuRegisters } from '../machine/index';
 import type { Bits } from './disasm';
 
@@ -53,7 +53,7 @@ const isLong = (r: VcpuRegisters): boolean => (r.efer & EFER_LMA) !== 0n;
 const is64 = (r: VcpuRegisters): boolean => isLong(r) && (r.segments[CS]!.attributes & 0x200) !== 0;
 const isProtected = (r: VcpuRegisters): boolean => (r.cr0 & 1n) !== 0n;
 
-/** What the code segment makes of code. */
+/** The kind of code in the code segment. */
 export const codeBits = (r: VcpuRegisters): Bits => (is64(r) ? 64 : (r.segments[CS]!.attributes & 0x400) !== 0 ? 32 : 16);
 
 /** One vCPU, without the "CPU#n" line. */
@@ -81,7 +81,7 @@ function general(r: VcpuRegisters): string[] {
   return lines;
 }
 
-/** The descriptor's high dword as QEMU keeps it: access byte in bits 8-15, limit 19..16 and G, D/B, L, AVL in 16-23. */
+/** The descriptor's high dword in QEMU's form: access byte in bits 8-15, limit 19..16 and G, D/B, L, AVL in 16-23. */
 function descriptorFlags(limit: number, attributes: number): number {
   const granular = (attributes & 0x800) !== 0;
   const limitHigh = ((granular ? Math.floor(limit / 4096) : limit) >>> 16) & 0xf;
@@ -98,7 +98,7 @@ function segments(r: VcpuRegisters): string[] {
   });
 }
 
-/** "DPL=0 CS64 [-RA]"; nothing in real mode and for a segment that is not present. */
+/** "DPL=0 CS64 [-RA]"; empty in real mode and for a segment that is not present. */
 export function describeSegment(r: VcpuRegisters, attributes: number): string {
   if (!isProtected(r) || (attributes & 0x80) === 0) return '';
   const type = attributes & 0xf;
@@ -121,14 +121,14 @@ function system(r: VcpuRegisters): string[] {
     `GDT=     ${wide(r.gdt.base)} ${h(r.gdt.limit, 8)}`,
     `IDT=     ${wide(r.idt.base)} ${h(r.idt.limit, 8)}`,
     `CR0=${h32(r.cr0)} CR2=${wide(r.cr2)} CR3=${wide(r.cr3)} CR4=${h32(r.cr4)}`,
-    // QEMU leaves a blank at the end of this line.
+    // QEMU ends this line with a blank.
     `DR0=${dr(0)} DR1=${dr(1)} DR2=${dr(2)} DR3=${dr(3)} `,
     `DR6=${dr(4)} DR7=${dr(5)}`,
     `EFER=${h(r.efer, 16)}`,
   ];
 }
 
-/** FTW is kept with two bits a register; QEMU shows one bit, 1 = in use. */
+/** FTW has two bits per register; QEMU shows one bit, 1 = in use. */
 function abridgedTags(ftw: number): number {
   let tags = 0;
   for (let index = 0; index < 8; index++) if (((ftw >> (index * 2)) & 3) !== 3) tags |= 1 << index;
@@ -145,7 +145,7 @@ function floatingPoint(r: VcpuRegisters): string[] {
   return lines;
 }
 
-/** QEMU knows eax..edi, r8.., eip, pc, sp, fp, eflags, segments; rax, rip, cr3 and so on are ours. */
+/** QEMU has eax..edi, r8.., eip, pc, sp, fp, eflags, segments; rax, rip, cr3 and so on are ours. */
 export function registerValue(r: VcpuRegisters, name: string): bigint | undefined {
   const lower = name.toLowerCase();
   const gpr = /^(?:[re]?)(ax|cx|dx|bx|sp|bp|si|di)$/.exec(lower) ?? /^r(8|9|1[0-5])$/.exec(lower);

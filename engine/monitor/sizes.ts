@@ -1,15 +1,15 @@
-/** Sizes and integers inside option lists, as QEMU's opts visitor reads them. */
+/** Sizes and integers in option lists, as QEMU's opts visitor parses them. */
 
 const FACTOR: Record<string, number> = { '': 0, b: 0, k: 10, m: 20, g: 30, t: 40, p: 50, e: 60 };
 
 /**
- * "64M", "1.5G", "0x200000", "2097152" -> bytes (at most 2^53 - 1: memory here is far smaller), undefined when it is no size.
+ * "64M", "1.5G", "0x200000", "2097152" -> bytes (at most 2^53 - 1: memory here is far smaller), undefined if it is not a size.
  * A bare "010" is decimal, as in QEMU (strtosz).
  */
 export function parseSize(text: string): number | undefined {
   const hex = /^\s*\+?0[xX]([0-9a-fA-F]+)([bkmgtpe]?)$/i.exec(text);
   if (hex) {
-    // "0x1e" ends in a digit; the regular expression prefers digits, as strtosz does.
+    // "0x1e" ends in a digit; the regular expression prefers digits, like strtosz.
     return bounded(BigInt(`0x${hex[1]}`) << BigInt(FACTOR[hex[2]!.toLowerCase()]!));
   }
   const decimal = /^\s*\+?(\d+)(\.\d*)?([bkmgtpe]?)$/i.exec(text);
@@ -26,7 +26,7 @@ function bounded(value: bigint): number | undefined {
   return value <= 0x1f_ffff_ffff_ffffn ? Number(value) : undefined;
 }
 
-/** An integer of QemuOpts ("0x...", octal with a leading 0, decimal, sign), undefined when it is none or exceeds 64 bits. */
+/** An integer of QemuOpts ("0x...", octal with a leading 0, decimal, sign), undefined if it is not one or exceeds 64 bits. */
 export function parseInteger(text: string): bigint | undefined {
   const match = /^\s*([+-]?)(0[xX][0-9a-fA-F]+|0[0-7]*|[1-9]\d*)$/.exec(text);
   if (!match) return undefined;
@@ -41,7 +41,7 @@ export const isIdentifier = (text: string): boolean => /^[A-Za-z][A-Za-z0-9._-]*
 
 export const IDENTIFIER_RULE = "Identifiers consist of letters, digits, '-', '.', '_', starting with a letter.";
 
-/** Bytes as our commands take them back: the largest suffix that divides it, 64M, 640k, 4096. */
+/** Bytes in the form that our commands accept: with the largest suffix that divides it, 64M, 640k, 4096. */
 export function shortSize(bytes: number): string {
   for (const [suffix, factor] of [
     ['T', 2 ** 40],

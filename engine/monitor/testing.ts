@@ -58,7 +58,7 @@ export function testEnv(format: LayoutFormat = noFormat): TestEnv {
   return env;
 }
 
-/** Stands in where a test is not about layouts: the monitor may not import engine/snapshot. */
+/** For tests that are not about layouts: the monitor may not import engine/snapshot. */
 const noFormat: LayoutFormat = {
   capture: () => '{}',
   load: async (_machine, text) => (text === '{}' ? undefined : 'it is not JSON'),
@@ -74,8 +74,8 @@ export async function testMonitor(options: Partial<MachineOptions> = {}): Promis
 }
 
 /**
- * Runs a transcript: lines "(lab) COMMAND" and under each what the monitor must print. Returns what it printed, in the same form, so that a
- * test compares two texts.
+ * Runs a transcript: lines "(lab) COMMAND", each followed by the expected output. Returns the actual output in the same form, so that a test compares
+ * two texts.
  */
 export async function replay(monitor: Monitor, transcript: string): Promise<string> {
   let text = '';

@@ -1,13 +1,13 @@
-/** What a monitor command is, and what the monitor needs from the place it runs in. */
+/** The interface of a monitor command, and what the monitor needs from its host. */
 import type { Machine, NamedSnapshot, SnapshotMeta } from '../machine/index';
 import type { MemoryRegion } from '../memory/types';
 import type { CommitLog } from './commit-log';
 
-/** What a line came to. */
+/** The result of a line. */
 export type Answer =
-  /** `text`: what HMP prints, '' or lines, each ended by "\n". */
+  /** `text`: HMP's output, '' or lines, each ended by "\n". */
   | { text: string; failed: false }
-  /** The command was refused or mistyped, and changed nothing. `reason`: why, a line per reason, without HMP's "Error: ". */
+  /** The command was refused or mistyped, and changed nothing. `reason`: why, one line per reason, without HMP's "Error: ". */
   | { text: string; failed: true; reason: string };
 
 /** A wrong or refused command. HMP prints "Error: " before each reason, QMP sends the first line of the first one as `desc`. */
@@ -25,7 +25,7 @@ export class CommandError extends Error {
   }
 }
 
-/** Wrong arguments: HMP prints the text as it is, then `Try "help CMD" for more information`. */
+/** Wrong arguments: HMP prints the text unchanged, then `Try "help CMD" for more information`. */
 export class UsageError extends Error {}
 
 /** Saved layouts by name; the page keeps them in IndexedDB, `lab` in a folder. */
@@ -36,61 +36,61 @@ export interface LayoutStore {
   keys(): Promise<string[]>;
 }
 
-/** The layout format (engine/snapshot), handed in because the monitor and it are siblings. */
+/** The layout format (engine/snapshot), passed in because the monitor must not import it. */
 export interface LayoutFormat {
-  /** The machine's present layout as JSON text, with these breakpoints. */
+  /** The machine's current layout as JSON text, with these breakpoints. */
   capture(machine: Machine, breakpoints?: readonly string[]): string;
-  /** The layout without its breakpoints, and these; undefined: it would be refused. */
+  /** Splits a layout into one without breakpoints, and these; undefined: it would be refused. */
   parts(text: string): { memory: string; breakpoints: readonly string[] } | undefined;
-  /** Applies a layout all-or-nothing; the reason, one line, when it is refused. `name`: what it is saved under. */
+  /** Applies a layout, completely or not at all; returns the reason, one line, if it is refused. `name`: the name of the saved layout. */
   load(machine: Machine, text: string, name: string): Promise<string | undefined>;
-  /** The memslots that it leads to, hva -1 where memory is to be made; undefined: it would be refused. */
+  /** The resulting memslots, with hva -1 for memory to be allocated; undefined: it would be refused. */
   regions(machine: Machine, text: string): MemoryRegion[] | undefined;
   /** A link that opens this layout: base + "#l=...". */
   link(text: string, base: string): Promise<string>;
 }
 
-/** Machine snapshots by name; the page keeps them in IndexedDB, `lab` in a folder. A put that is broken off leaves what was there before. */
+/** Machine snapshots by name; the page keeps them in IndexedDB, `lab` in a folder. An interrupted put leaves the previous snapshot. */
 export interface SnapshotStore {
   put(name: string, bytes: Uint8Array, meta: NamedSnapshot): Promise<void>;
   get(name: string): Promise<Uint8Array | undefined>;
-  /** Nothing happens where there is none. */
+  /** Does nothing if there is none. */
   delete(name: string): Promise<void>;
   list(): Promise<NamedSnapshot[]>;
 }
 
-/** The machine snapshot format (engine/snapshot), handed in because the monitor and it are siblings. */
+/** The machine snapshot format (engine/snapshot), passed in because the monitor must not import it. */
 export interface SnapshotFormat {
   /** date: ms since 1970 */
   save(machine: Machine, date: number): Promise<{ bytes: Uint8Array; meta: SnapshotMeta }>;
-  /** All or nothing; the reason, one line, when the file is refused. */
+  /** All or nothing; returns the reason, one line, if the file is refused. */
   load(machine: Machine, bytes: Uint8Array): Promise<string | undefined>;
 }
 
 export interface MonitorEnv {
   layouts: LayoutStore;
   format: LayoutFormat;
-  /** Absent: savevm and loadvm say that there is no place for snapshots. */
+  /** Absent: savevm and loadvm report that there is no place for snapshots. */
   snapshots?: SnapshotStore;
   snapshotFormat?: SnapshotFormat;
-  /** What `share` puts before "#l=...". */
+  /** Base of links from `share`, before "#l=...". */
   linkBase: string;
-  /** share -s and -r: a link to the machine's state or to a replay. Absent: there is no page that could open one. Throws with a reason. */
+  /** share -s and -r: a link to the machine's state or to a replay. Absent: there is no page to open one. Throws with a reason. */
   share?(what: 'state' | 'replay'): Promise<string>;
   quit(): void;
   /** Wall clock, ms since 1970: dates in `info generations`. */
   wallClock?: () => number;
-  /** gdbserver [CHARDEV|none]: the line that it prints. Throws with a reason; absent where nothing can listen (the page). */
+  /** gdbserver [CHARDEV|none]: returns the line to print. Throws with a reason; absent if nothing can listen (the page). */
   gdbserver?(device: string | undefined): Promise<string>;
-  /** memsave, pmemsave and logfile: writes a file. Throws with a reason; absent where there are no files (the page). */
+  /** memsave, pmemsave and logfile: writes a file. Throws with a reason; absent if there are no files (the page). */
   writeFile?(name: string, bytes: Uint8Array): Promise<void>;
-  /** Lines that arrive between prompts (`log`). Absent: `log` says that nothing would show them. */
+  /** Shows lines between prompts (`log`). Absent: `log` reports that nothing would show them. */
   print?(text: string): void;
   /** Shared by all monitors of a machine. Absent: the monitor keeps its own. */
   commits?: CommitLog;
 }
 
-/** What `/fmt` parsed to. `size` is in bytes, -1 where the format has none. */
+/** The result of parsing `/fmt`. `size` is in bytes, -1 if the format has none. */
 export interface Format {
   count: number;
   format: 'x' | 'd' | 'u' | 'o' | 'c' | 'i';
@@ -100,20 +100,20 @@ export interface Format {
 export type ArgValue = string | number | bigint | boolean | Format | Map<string, string> | string[] | number[];
 export type Args = Map<string, ArgValue>;
 
-/** What QEMU keeps between two commands. */
+/** State that QEMU keeps between two commands. */
 export interface MonitorState {
-  /** The last /fmt is the next one's default, as in QEMU. */
+  /** The default of the next /fmt, as in QEMU. */
   format: Format['format'];
   size: number;
   /** Set by `cpu`. */
   vcpu: number;
-  /** False until the machine first ran: QEMU calls that "prelaunch". */
+  /** False until the machine first runs: QEMU calls that "prelaunch". */
   launched: boolean;
   history: string[];
   logItems: Set<string>;
-  /** Saved layouts as last seen, for completion, which cannot wait. */
+  /** Saved layouts at the last listing, for completion, which cannot wait. */
   layoutNames: string[];
-  /** Machine snapshots as last seen, likewise. */
+  /** Machine snapshots, likewise. */
   snapshotNames: string[];
 }
 
@@ -129,9 +129,9 @@ export interface Context {
 export interface QmpBinding {
   /** "object-add" */
   name: string;
-  /** Accepted members; `true`: required. 'int': number, or bigint beyond 2^53 (64 bits with a sign). 'any' members are handed over as they came. */
+  /** Accepted members; `true`: required. 'int': number, or bigint beyond 2^53 (signed 64 bits). 'any' members are passed on unchanged. */
   members: Record<string, { type: 'str' | 'bool' | 'int' | 'any'; required?: boolean }>;
-  /** Members beyond `members` are handed over too, instead of being refused. */
+  /** Members beyond `members` are passed on, too, instead of being refused. */
   open?: boolean;
   run(context: Context, members: Record<string, unknown>): unknown;
 }
@@ -139,24 +139,24 @@ export interface QmpBinding {
 export type Result = string | undefined | Answer;
 
 export interface Command {
-  /** "stop", or "stop|s": names in the order that help shows. */
+  /** "stop", or "stop|s": names in the order of help. */
   name: string;
   /**
    * QEMU's args_type: "name:type,...", types s (string), F (file name), S (rest of the line), O (QemuOpts), i (32 bit), l (64 bit), / (format),
    * -x (flag), M (MiB, handed over as bytes), ? after a type: optional, "i.": optional after a dot. Ours: z (a number with an optional k M G T P E suffix), n* (one number or more).
    */
   args: string;
-  /** As help shows them. */
+  /** As shown by help. */
   params: string;
   help: string;
-  /** Whose command it is. */
+  /** Origin of the command. */
   origin: 'qemu' | 'lab';
-  /** Where ours differs from QEMU's, for docs/monitor.md. */
+  /** How ours differs from QEMU's, for docs/monitor.md. */
   note?: string;
-  /** It changes the machine and nothing outside of it: its line belongs into a replay's journal, and may come from one. */
+  /** It changes the machine and nothing else: its line belongs in a replay's journal, and may come from one. */
   input?: true;
   sub?: readonly Command[];
-  /** What it prints; an Answer where it is refused in words of its own. Throws CommandError or MachineError where it is refused. */
+  /** Returns its output, or an Answer if it is refused in its own words. Throws CommandError or MachineError if it is refused. */
   run?(context: Context, args: Args): Result | Promise<Result>;
   /** Candidates for the word being typed; `words` are the complete arguments before it. */
   complete?(context: Context, word: string, words: readonly string[]): string[];

@@ -1,2 +1,2 @@
-/** The program's version, as package.json has it (a test compares them). */
+/** The program's version, as in package.json (a test compares them). */
 export const VERSION = '0.1.0';

@@ -10,7 +10,7 @@ function actual({ machine }: Context): number {
 }
 
 function setBalloon(context: Context, target: unknown): void {
-  // Without a device that is what is said, whatever the target.
+  // Without a device this is the error, whatever the target.
   actual(context);
   if (typeof target !== 'number' || !Number.isSafeInteger(target) || target <= 0)
     throw new CommandError("Parameter 'target' expects a size");
@@ -32,7 +32,7 @@ export const balloonCommand: Command = {
   qmp: {
     name: 'balloon',
     members: { value: { type: 'int', required: true } },
-    // More than there is, is all there is.
+    // A target above the RAM size means all of it.
     run: (context, members) => setBalloon(context, Math.min(Number(members.value), Number.MAX_SAFE_INTEGER)),
   },
 };

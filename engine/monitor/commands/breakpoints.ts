@@ -1,4 +1,4 @@
-/** breakpoint_add, breakpoint_del, info breakpoints: ours. They stop the machine at an access, whoever makes it, and change nothing else. */
+/** breakpoint_add, breakpoint_del, info breakpoints: ours. They stop the machine at an access by anyone, and change nothing else. */
 import { WATCH_LIMIT } from '../../abi/watch';
 import {
   type Accesses,
@@ -22,7 +22,7 @@ import { type Command, CommandError, type Context, getString, UsageError } from 
 const KINDS = ['gva', 'gpa', 'hva', 'slot', 'page', 'port', 'msr', 'vector', 'hole'] as const;
 type Kind = (typeof KINDS)[number];
 const isKind = (text: string): text is Kind => KINDS.includes(text as Kind);
-/** What is meant where `access` says nothing. */
+/** The access if none is given. */
 const USUAL: Readonly<Record<Kind, string>> = {
   gva: 'x',
   gpa: 'rw',
@@ -37,7 +37,7 @@ const USUAL: Readonly<Record<Kind, string>> = {
 const MOST: Partial<Record<Kind, bigint>> = { port: 0xffffn, msr: 0xffffffffn, vector: 0xffn };
 const OPTIONS = ['len', 'access', 'if', 'skip', 'once', 'vcpu', 'after'];
 
-/** Where numbers are read: registers are the vCPU's. */
+/** Context of expressions: registers are the vCPU's. */
 export interface Where {
   machine: Machine;
   state: { vcpu: number };
@@ -106,7 +106,7 @@ function placeOf(context: Where, kind: Kind, values: ReadonlyMap<string, string>
   return { kind, first, length };
 }
 
-/** Breakpoints from a layout that leads to these memslots. CommandError where one of them cannot be, or all together; those that are there are left out. */
+/** Breakpoints from a layout that leads to these memslots. CommandError if one of them is invalid, or they are too many together; existing ones are skipped. */
 export function readBreakpoints(where: Where, texts: readonly string[], slots: readonly number[]): BreakpointOptions[] {
   const { machine } = where;
   const set = breakpointsOf(machine);
@@ -135,7 +135,7 @@ export function readBreakpoints(where: Where, texts: readonly string[], slots: r
   return wanted;
 }
 
-/** The lines that `info breakpoints` shows of them. */
+/** Their lines in `info breakpoints`. */
 export function addBreakpoints(machine: Machine, wanted: readonly BreakpointOptions[]): string {
   return wanted.map((options) => `${breakpointLine(breakpointsOf(machine).add(options))}\n`).join('');
 }

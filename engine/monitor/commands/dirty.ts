@@ -7,9 +7,9 @@ import { hex } from '../sizes';
 import { type Args, type Command, CommandError, type Context, getFlag, getNumber, getString } from '../types';
 
 const PAGE = 4096;
-/** Ranges listed before the rest is only counted. */
+/** Ranges to list; the rest is only counted. */
 const MAX_RANGES = 32;
-/** Entries of a ring by default; 64 are the reserve. */
+/** Default number of entries of a ring; 64 are the reserve. */
 const RING_ENTRIES = 4096;
 
 /** Set bits as runs of pages, half-open. */
@@ -84,7 +84,7 @@ function ringStatus({ machine }: Context): string {
   ]);
 }
 
-/** Slot by slot, in the order in which the first entry of each came. */
+/** Slot by slot, in the order of each one's first entry. */
 function entriesText({ machine }: Context, entries: readonly RingEntry[]): string {
   const bySlot = new Map<string, RingEntry[]>();
   for (const entry of entries) {

@@ -1,4 +1,4 @@
-/** memslot_harvest, zap_mode, generation_diff, and with dirty.ts the rest of the memslot engine, ours. */
+/** memslot_harvest, zap_mode, generation_diff: with dirty.ts, the commands for the rest of the memslot engine; ours. */
 import type { MemoryRegion } from '../../memory/types';
 import { flagLetters } from '../commit-title';
 import { columns, reasonsOf } from '../info/memslots';

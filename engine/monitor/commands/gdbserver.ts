@@ -1,4 +1,4 @@
-/** gdbserver: where there can be one. */
+/** gdbserver, where the host can listen. */
 import { type Command, CommandError, getString } from '../types';
 
 export const gdbCommand: Command = {

@@ -5,7 +5,7 @@ import type { Command, Context } from '../types';
 import { getString } from '../types';
 import { logHelp } from './run';
 
-/** "stop|s" answers to "stop" and "s". */
+/** "stop|s" means "stop" and "s". */
 export const namesOf = (command: Command): string[] => command.name.split('|');
 
 export const findCommand = (table: readonly Command[], name: string): Command | undefined =>

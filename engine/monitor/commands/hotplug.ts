@@ -1,4 +1,4 @@
-/** object_add, object_del, device_add, device_del. Checks and texts in QEMU's order; the rules of DIMMs themselves are the machine's. */
+/** object_add, object_del, device_add, device_del. Checks and texts in QEMU's order; the machine has the rules of DIMMs themselves. */
 import type { Machine } from '../../machine/index';
 import { BACKEND_PROPERTIES, freeBackends } from '../info/memory';
 import { JsonFloat } from '../json/parse';
@@ -22,7 +22,7 @@ const DIMM_HELP = `pc-dimm options:
 
 const missing = (name: string): CommandError => new CommandError(`Parameter '${name}' is missing`);
 
-/** QAPI's order: type, id, the type's members, then what is left over. */
+/** QAPI's order: type, id, the type's members, then the rest. */
 function createBackend(
   machine: Machine,
   values: ReadonlyMap<string, unknown>,
@@ -55,7 +55,7 @@ function stringOf(value: unknown, name: string): string {
   return value;
 }
 
-/** QEMU's other properties of a backend exist with their default only. */
+/** QEMU's other properties of a backend are accepted with their default only. */
 function checkFixed(name: string, given: unknown, fixed: boolean | string, flag: (name: string, value: unknown) => unknown): void {
   if (given === undefined) return;
   if (typeof fixed === 'string') {
@@ -70,7 +70,7 @@ function checkFixed(name: string, given: unknown, fixed: boolean | string, flag:
   if (on !== fixed) throw new CommandError(`property '${name}' of memory-backend-ram doesn't take value '${text}'`);
 }
 
-/** QMP's members: a flag is JSON's, not a word. */
+/** QMP's members: flags are JSON booleans, not words. */
 function addObject(machine: Machine, members: Record<string, unknown>): void {
   const flag = (name: string, value: unknown): unknown => {
     if (typeof value === 'boolean') return value;
@@ -78,14 +78,14 @@ function addObject(machine: Machine, members: Record<string, unknown>): void {
   };
   const size = (value: unknown): number => {
     if (typeof value === 'number' && value >= 0) return value;
-    // Beyond any host memory: that is what is said of it then.
+    // More than any host memory: gives the error for that.
     if (typeof value === 'bigint' && value >= 0n) return Number(value);
     throw new CommandError("Parameter 'size' expects uint64");
   };
   createBackend(machine, new Map(Object.entries(members)), { flag, size });
 }
 
-/** Members of device_add as QEMU hands them on: as the words of an option list; what is no word is left out. */
+/** Members of device_add as QEMU passes them on: as words of an option list. Values that are not words are omitted. */
 function wordsOf(members: Record<string, unknown>): Map<string, unknown> {
   const words = new Map<string, unknown>();
   for (const [name, value] of Object.entries(members)) {
@@ -144,7 +144,7 @@ function setProperty(
 ): void {
   switch (name) {
     case 'memdev':
-      // The link to nothing.
+      // The empty link.
       if (value !== '') plug.memdev = backendId(machine, String(value));
       return;
     case 'addr':
@@ -177,7 +177,7 @@ function integer(name: string, value: unknown, low: bigint, high: bigint, type: 
         ? parseInteger(value)
         : undefined;
   if (parsed === undefined) throw new CommandError(`Parameter '${name}' expects integer`);
-  // A negative 64-bit value wraps, as in QEMU; it is then no legal address.
+  // A negative 64-bit value wraps, as in QEMU, and is then an invalid address.
   const wrapped = type === 'uint64_t' ? BigInt.asUintN(64, parsed) : parsed;
   if (wrapped < low || wrapped > high) throw new CommandError(`Parameter '${name}' expects ${type}`);
   return Number(wrapped);

@@ -5,7 +5,7 @@ import { warningLines } from '../../machine/index';
 import { type Args, type Command, CommandError, type Context, getFlag, getString } from '../types';
 import { addBreakpoints, readBreakpoints } from './breakpoints';
 
-/** Links longer than this are cut by some programs that carry them. */
+/** Some programs cut links longer than this. */
 export const LONG_LINK = 2000;
 
 function checkName(name: string): string {
@@ -15,7 +15,7 @@ function checkName(name: string): string {
   return name;
 }
 
-/** A store that fails says why in its own words. */
+/** A store's error has its own text. */
 async function stored<T>(access: Promise<T>): Promise<T> {
   try {
     return await access;
@@ -38,7 +38,7 @@ async function load(context: Context, name: string): Promise<string> {
   if (saved === undefined) throw new CommandError(`layout '${name}' not found: layout_list lists the saved ones`);
   const { machine } = context;
   const regions = context.env.format.regions(machine, saved);
-  // Breakpoints are no input: a recording gets the memory.
+  // Breakpoints are not inputs: a recording gets only the memory.
   const { memory: text, breakpoints } = context.env.format.parts(saved) ?? { memory: saved, breakpoints: [] };
   const wanted = inLayout(name, () => readBreakpoints(context, breakpoints, regions?.map(({ slot }) => slot) ?? []));
   const unasked = machine.changeSet.unaskedBy(regions ?? machine.memory.layout(0));

@@ -8,12 +8,12 @@ import { hex } from '../sizes';
 import { type Args, type Command, CommandError, type Context, type Format, getBig, getNumber, getString } from '../types';
 
 const PAGE = 4096;
-/** Physical addresses stop here, and JS numbers are exact beyond it. */
+/** Physical addresses end here; JS numbers are exact beyond it. */
 const MAX_PHYSICAL = 2 ** 52;
 
 const formatOf = (args: Args): Format => args.get('fmt') as Format;
 
-/** Bytes at a gpa, undefined where one is not in a slot. */
+/** Bytes at a gpa, undefined if one is not in a slot. */
 function physical(machine: Machine, gpa: bigint, length: number): Uint8Array | undefined {
   if (gpa + BigInt(length) > BigInt(MAX_PHYSICAL)) return undefined;
   return machine.physical.read(Number(gpa), length);
@@ -42,12 +42,12 @@ function print(args: Args): string {
   }
 }
 
-/** What memsave and pmemsave take at once, bytes. */
+/** Most bytes that memsave and pmemsave accept. */
 const MAX_SAVE = 2 ** 30;
 
 /**
- * Calls `visit` with the bytes of [start, start + size), page by page; `undefined` for a page that no slot backs (slots are made of whole pages,
- * so a page is backed or not).
+ * Calls `visit` with the bytes of [start, start + size), page by page; with `undefined` for a page without a slot (slots consist of whole pages, so a
+ * page is backed or not).
  */
 function eachPage(
   machine: Machine,
@@ -63,11 +63,11 @@ function eachPage(
   }
 }
 
-/** BSD checksum of 16 bits, as QEMU's; what nothing backs counts as zeros. */
+/** BSD checksum of 16 bits, as in QEMU; unbacked memory counts as zeros. */
 function sum(machine: Machine, start: number, size: number): string {
   let total = 0;
   eachPage(machine, BigInt(start), size, (bytes, _done, length) => {
-    // A zero byte turns the sum by one bit: 16 of them change nothing.
+    // A zero byte rotates the sum by one bit: 16 of them change nothing.
     for (const byte of bytes ?? new Uint8Array(length % 16)) total = (((total >> 1) | ((total & 1) << 15)) + byte) & 0xffff;
   });
   return `${String(total).padStart(5, '0')}\n`;
@@ -133,7 +133,7 @@ async function memsave(context: Context, args: Args): Promise<string> {
   return writeFile(context, getString(args, 'filename')!, bytes);
 }
 
-/** What no slot backs is written as zeros, as in QEMU. */
+/** Unbacked memory is written as zeros, as in QEMU. */
 async function pmemsave(context: Context, args: Args): Promise<string> {
   const size = saveSize(args);
   const all = new Uint8Array(size);

@@ -1,6 +1,6 @@
 /**
- * memslot_*, changeset_*, undo, redo: ours. Between changeset_begin and changeset_commit a memslot command is staged; outside it is a change
- * set of one, committed at once.
+ * memslot_*, changeset_*, undo, redo: ours. Between changeset_begin and changeset_commit a memslot command is staged; otherwise it is committed at
+ * once as a change set of one.
  */
 import type { NewEdit } from '../../machine/index';
 import { warningLines } from '../../machine/index';
@@ -14,13 +14,13 @@ import { beginStepped, steppedCommands } from './stepped';
 const flagBits = (args: Args): number =>
   (getFlag(args, 'readonly') ? MemFlag.ReadOnly : 0) | (getFlag(args, 'log') ? MemFlag.LogDirtyPages : 0);
 
-/** -f: the slot may lie in several backings. */
+/** -f: the slot may span several backings. */
 const spanOf = (args: Args): { span?: true } => (getFlag(args, 'force') ? { span: true } : {});
 
-/** Lines about what the guest is not asked for. */
+/** Warnings about memory that the guest is not asked for. */
 const warnings = ({ machine }: Context): string => warningLines(machine.changeSet.unasked);
 
-/** Stages the edit, or commits it alone. Prints nothing on success, as QEMU does, but a warning where the guest would have to be asked. */
+/** Stages the edit, or commits it alone. Prints nothing on success, as in QEMU, except a warning if the guest should be asked. */
 async function edit(context: Context, staged: NewEdit): Promise<string> {
   const { changeSet } = context.machine;
   if (changeSet.open) {
@@ -59,7 +59,7 @@ async function commitSet(context: Context, legacy: boolean, whole: boolean): Pro
   const commit = await context.commits.commit(legacy, whole);
   if (!commit.ok) return refusedSet(commit.refusals);
   const entry = context.commits.entries()[context.commits.live];
-  // A legacy commit is many: its entry in the history has the totals.
+  // A legacy commit consists of many: its entry in the history has the totals.
   if (legacy && entry && context.commits.live !== before) return legacyLine(entry) + warned;
   return commit.changes.length === 0 ? `generation ${commit.generation}, nothing to change\n` : commitLine(commit) + warned;
 }

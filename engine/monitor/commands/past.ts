@@ -1,4 +1,4 @@
-/** who_wrote and replay_seek: what a machine that keeps its past can say about it, and going there. */
+/** who_wrote and replay_seek, for a machine that keeps its past. */
 import { type HostRange, type Reverse, reverseOf, type WhoWrote, whoWrote, writtenText } from '../../debug/index';
 import type { Machine } from '../../machine/index';
 import { symbolsOf } from '../../symbols/index';
@@ -14,7 +14,7 @@ function pastOf(machine: Machine): Reverse {
   return reverse;
 }
 
-/** Where memory at a gpa lies; CommandError where no slot backs all of it. */
+/** Host memory at a gpa; CommandError if a slot does not back all of it. */
 export function hostRange(machine: Machine, gpa: number, size: number): HostRange {
   const start = machine.memory.gpaToHva(gpa);
   if (start < 0) throw new CommandError(`no memslot backs gpa 0x${gpa.toString(16)}`);

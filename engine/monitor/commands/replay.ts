@@ -1,4 +1,4 @@
-/** replay_break, replay_delete_break, info replay. Any run can be repeated: there is no record file, and QEMU's play mode is the only mode. */
+/** replay_break, replay_delete_break, info replay. Any run can be repeated without a record file, so QEMU's play mode is the only mode. */
 import { type Command, CommandError, type Context, getBig } from '../types';
 
 function breakAt({ machine }: Context, count: number): string {

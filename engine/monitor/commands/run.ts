@@ -2,7 +2,7 @@
 import type { Command, Context } from '../types';
 import { CommandError, getString } from '../types';
 
-/** What `log` can show; QEMU's items about generated code have no counterpart. */
+/** Items of `log`; QEMU's items about generated code have no counterpart here. */
 const LOG_ITEMS: Record<string, string> = {
   none: 'remove all logs',
   unimp: 'log unimplemented functionality and other reports of the machine',

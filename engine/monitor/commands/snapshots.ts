@@ -1,4 +1,4 @@
-/** savevm, loadvm, delvm, info snapshots: QEMU's commands and texts; what a snapshot holds is engine/snapshot's. */
+/** savevm, loadvm, delvm, info snapshots: QEMU's commands and texts; engine/snapshot has the format. */
 import type { NamedSnapshot } from '../../machine/index';
 import { type Command, CommandError, type Context, getString, type SnapshotStore } from '../types';
 
@@ -14,7 +14,7 @@ function storeOf({ env }: Context): SnapshotStore {
   return env.snapshots;
 }
 
-/** A store that fails, and a machine that no file can hold, say why in their own words. */
+/** Errors of a store, and of a machine too large for a file, have their own texts. */
 async function stored<T>(access: Promise<T>): Promise<T> {
   try {
     return await access;
@@ -29,7 +29,7 @@ async function list(context: Context): Promise<NamedSnapshot[]> {
   return all.sort((a, b) => a.date - b.date || (a.name < b.name ? -1 : 1));
 }
 
-/** One savevm or loadvm at a time on a machine, whichever of its monitors asks. */
+/** One savevm or loadvm at a time per machine, across its monitors. */
 const busy = new WeakSet<object>();
 
 async function alone<T>({ machine }: Context, action: () => Promise<T>): Promise<T> {
@@ -68,7 +68,7 @@ async function load(context: Context, name: string): Promise<string> {
   return '';
 }
 
-/** As QEMU: deleting what is not there is no error. */
+/** As in QEMU, deleting a missing snapshot is not an error. */
 async function remove(context: Context, name: string): Promise<string> {
   await stored(storeOf(context).delete(name));
   await list(context);

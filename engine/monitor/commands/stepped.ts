@@ -1,10 +1,10 @@
-/** changeset_commit -s and changeset_step: a commit phase by phase, the guest running in between. A line reports what each phase did. */
+/** changeset_commit -s and changeset_step: a commit phase by phase, with the guest running in between. A line reports the result of each phase. */
 import type { PhaseReport, Stepping } from '../../machine/index';
 import { refusedSet } from '../info/memslots';
 import { count, PHASE_NAMES, slotList } from '../phases';
 import { type Command, type Context, getFlag, type Result } from '../types';
 
-/** What the phase did. A published set's generation counts from the next phase on. */
+/** Reports the phase. The generation of a published set counts from the next phase on. */
 function phaseText({ phase, generation, view }: PhaseReport, context: Context): string {
   switch (phase) {
     case 'validate':

@@ -18,7 +18,7 @@ function sources({ machine }: Context): string {
   return found.map((source) => `${sourceLine(source)}\n`).join('');
 }
 
-/** A name is answered with its address, an address with its name. */
+/** Prints the address of a name, or the name of an address. */
 function symbol(context: Context, text: string): string {
   const { machine, state } = context;
   const symbols = symbolsOf(machine);

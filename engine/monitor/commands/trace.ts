@@ -28,7 +28,7 @@ const share = (part: number, all: number): string => (all === 0 ? '0.00%' : `${(
 /** perf's columns (tools/perf/builtin-kvm.c, print_result), characters */
 const WIDTHS = [20, 10, 9, 9, 11, 11, 16];
 
-/** As `perf kvm stat report` prints it; times are of the guest. */
+/** In the format of `perf kvm stat report`; times are guest time. */
 export function kvmStatText(rows: readonly ExitStat[]): string {
   const samples = rows.reduce((sum, row) => sum + row.samples, 0);
   const time = rows.reduce((sum, row) => sum + row.total, 0);

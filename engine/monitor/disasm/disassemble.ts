@@ -1,4 +1,4 @@
-/** One x86 instruction from its bytes, in AT&T syntax as QEMU's `x /i` prints it. */
+/** One x86 instruction from its bytes, in the AT&T syntax of QEMU's `x /i`. */
 import { type Bits, EndOfBytes, Fields, MAX_LENGTH } from './fields';
 import { operand, type Target } from './operands';
 import { type Mandatory, opcodeOf, type Row } from './table';
@@ -6,10 +6,10 @@ import { type Mandatory, opcodeOf, type Row } from './table';
 export interface Instruction {
   /** bytes */
   length: number;
-  /** "rep movsb", "jne"; ".byte" where the first byte begins no instruction that is known */
+  /** "rep movsb", "jne"; ".byte" if the first byte begins no known instruction */
   mnemonic: string;
   operands: string;
-  /** Where a near branch or call leads. */
+  /** Target of a near branch or call. */
   target?: bigint;
 }
 
@@ -17,13 +17,13 @@ const COMPARISONS = ['eq', 'lt', 'le', 'unord', 'neq', 'nlt', 'nle', 'ord'] as c
 const LOCKABLE = /^(?:add|or|adc|sbb|and|sub|xor|inc|dec|not|neg|xchg|xadd|cmpxchg|cmpxchg8b|cmpxchg16b|bts|btr|btc)[b*]?$/;
 const REPEATS = /^(?:movs|stos|lods|ins|outs)[b*%]$/;
 const COMPARES = /^(?:cmps|scas)[b*]$/;
-/** F2 in front of these is MPX's BND. */
+/** F2 before these is MPX's BND. */
 const BOUNDED = /^(?:j(?!c)|call\^|ret\^)/;
 const BITWISE = /^(?:and|or|xor)[b*]$/;
 
 /**
- * The instruction at the start of `bytes`, which lies at `address` (IP, EIP or RIP: near targets count from there). undefined: the bytes end
- * before it does. Give 15 where they exist.
+ * The instruction at the start of `bytes`, whose `address` is IP, EIP or RIP (near targets are relative to it). undefined: the bytes end before the
+ * instruction does. Pass 15 bytes if they exist.
  */
 export function disassemble(bytes: Uint8Array, address: bigint, bits: Bits): Instruction | undefined {
   try {
@@ -44,7 +44,7 @@ function decode(bytes: Uint8Array, address: bigint, bits: Bits): Instruction | u
   const fields = new Fields(bytes, bits);
   const opcode = opcodeOf(fields.opcode);
   if (!opcode) return undefined;
-  // MOV to and from control registers has no memory form, whatever mod says.
+  // MOV to and from control registers has no memory form, whatever mod is.
   if (opcode.hasModrm) fields.modrm = fields.byte();
   const row = opcode.rows.find((candidate) => fits(candidate, fields));
   if (!row || (fields.lock && !lockable(row, fields))) return undefined;
@@ -139,7 +139,7 @@ function suffix(mark: string, fields: Fields): string {
 
 const bySize = (names: string[], size: Bits): string => names[size === 16 ? 0 : size === 32 ? 1 : 2]!;
 
-/** CMPPS and its kin: the immediate goes into the name where it has one. */
+/** CMPPS and similar: the immediate becomes part of the name if it has one. */
 function comparison(name: string, operands: string[]): string {
   const kind = COMPARISONS[Number(operands.at(-1)!.slice(1))];
   if (kind !== undefined) operands.pop();

@@ -1,11 +1,11 @@
-/** The fields of one instruction as they are read: prefixes, REX, ModRM, SIB, displacement, immediates. Knows no opcode. */
+/** The fields of an instruction, read in order: prefixes, REX, ModRM, SIB, displacement, immediates. It knows no opcodes. */
 
 export type Bits = 16 | 32 | 64;
 
 /** Longest instruction of the architecture. */
 export const MAX_LENGTH = 15;
 
-/** Thrown where the bytes end before the instruction does. */
+/** Thrown if the bytes end before the instruction does. */
 export class EndOfBytes extends Error {}
 
 const SEGMENT_PREFIX: Record<number, string> = { 38: 'es', 46: 'cs', 54: 'ss', 62: 'ds', 100: 'fs', 101: 'gs' };
@@ -63,7 +63,7 @@ export class Fields {
     return this.bits === 32 ? 16 : 32;
   }
 
-  /** The next byte, without taking it. */
+  /** The next byte, which stays unread. */
   peek(): number {
     if (this.at >= this.bytes.length) throw new EndOfBytes();
     return this.bytes[this.at]!;

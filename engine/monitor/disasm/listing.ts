@@ -1,20 +1,20 @@
-/** Instructions in memory: `x /i` as QEMU prints it, and the ones around an address. */
+/** Instructions in memory: `x /i` in QEMU's format, and the instructions around an address. */
 import { disassemble, type Instruction } from './disassemble';
 import { type Bits, MAX_LENGTH } from './fields';
 
-/** Bytes at an address, undefined where one of them is not there. */
+/** Bytes at an address, undefined if one of them does not exist. */
 export type Read = (address: bigint, length: number) => Uint8Array | undefined;
 
 export interface Placed extends Instruction {
-  /** Linear or physical address: where `read` finds it. */
+  /** Linear or physical address, as `read` takes it. */
   address: bigint;
   bytes: Uint8Array;
 }
 
 const PAGE = 4096n;
-/** QEMU breaks the bytes of a line here. */
+/** QEMU breaks a line of bytes here. */
 const BYTES_PER_LINE = 8;
-/** How far back `before` looks for a start that leads to an address. */
+/** How far `before` searches backwards for a start that leads to an address. */
 const LOOK_BACK = 96;
 
 const wrap = (address: bigint): bigint => BigInt.asUintN(64, address);
@@ -28,8 +28,8 @@ function readSome(read: Read, address: bigint, length: number): Uint8Array {
 }
 
 /**
- * The instruction at an address; undefined where memory ends before it does. `base` is the code segment's: near targets are told as offsets,
- * as the instruction holds them.
+ * The instruction at an address; undefined if memory ends before it does. `base` is the code segment's: near targets are shown as offsets, as in the
+ * instruction.
  */
 export function instructionAt(read: Read, address: bigint, bits: Bits, base = 0n): Placed | undefined {
   const bytes = readSome(read, address, MAX_LENGTH);
@@ -37,7 +37,7 @@ export function instructionAt(read: Read, address: bigint, bits: Bits, base = 0n
   return found && { ...found, address, bytes: bytes.subarray(0, found.length) };
 }
 
-/** At most `count` instructions from an address on; fewer where memory ends. */
+/** At most `count` instructions from an address on; fewer if memory ends. */
 export function instructionsFrom(read: Read, start: bigint, count: number, bits: Bits, base = 0n): Placed[] {
   const found: Placed[] = [];
   for (let address = wrap(start); found.length < count; ) {
@@ -50,12 +50,12 @@ export function instructionsFrom(read: Read, start: bigint, count: number, bits:
 }
 
 /**
- * At most `count` instructions that end where `end` begins. x86 cannot be read backwards, so this is a guess: of all starts that lead to `end`
- * without an unknown byte, the way that most of them share.
+ * At most `count` instructions that end where `end` begins. x86 code cannot be decoded backwards, so this is a guess: of all starts that lead to
+ * `end` without an unknown byte, it takes the sequence that most of them share.
  */
 export function instructionsBefore(read: Read, end: bigint, count: number, bits: Bits, base = 0n): Placed[] {
   const at = startsBefore(read, end, bits, base);
-  // Ways through each start: how many starts lead there, itself included.
+  // For each start, how many starts lead to it, including itself.
   const votes = new Map<number, number>();
   for (const back of [...at.keys()].sort((a, b) => b - a)) {
     const mine = (votes.get(back) ?? 0) + 1;
@@ -74,7 +74,7 @@ export function instructionsBefore(read: Read, end: bigint, count: number, bits:
   return found;
 }
 
-/** By distance to `end`: the instructions from which a run of known ones leads exactly there. */
+/** By distance to `end`: the instructions from which a run of known ones leads exactly to it. */
 function startsBefore(read: Read, end: bigint, bits: Bits, base: bigint): Map<number, Placed> {
   const at = new Map<number, Placed>();
   for (let back = 1; back <= LOOK_BACK && BigInt(back) <= end; back++) {
@@ -89,7 +89,7 @@ function startsBefore(read: Read, end: bigint, bits: Bits, base: bigint): Map<nu
 const bytesText = (bytes: Uint8Array): string => [...bytes].map((byte) => ` ${byte.toString(16).padStart(2, '0')}`).join('');
 const label = (address: bigint): string => `0x${wrap(address).toString(16).padStart(8, '0')}:`;
 
-/** One instruction as QEMU's monitor shows it; more than eight bytes go on in the next line. */
+/** One instruction in the format of QEMU's monitor; more than eight bytes continue on the next line. */
 export function qemuLines({ address, bytes, mnemonic, operands }: Placed): string[] {
   const first = bytesText(bytes.subarray(0, BYTES_PER_LINE)).padEnd(3 * BYTES_PER_LINE);
   const lines = [`${label(address)} ${first}  ${mnemonic.padEnd(8)} ${operands}`];
@@ -99,5 +99,5 @@ export function qemuLines({ address, bytes, mnemonic, operands }: Placed): strin
   return lines;
 }
 
-/** What QEMU prints in place of an instruction that it cannot read. */
+/** QEMU's text for an instruction that it cannot read. */
 export const unreadable = (address: bigint): string => `${label(address)} unable to read memory`;

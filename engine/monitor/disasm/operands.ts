@@ -14,7 +14,7 @@ const BYTE = ['al', 'cl', 'dl', 'bl', 'ah', 'ch', 'dh', 'bh'] as const;
 const SEGMENTS = ['es', 'cs', 'ss', 'ds', 'fs', 'gs'] as const;
 const PAIRS_16 = ['%bx, %si', '%bx, %di', '%bp, %si', '%bp, %di', '%si', '%di', '%bp', '%bx'] as const;
 
-/** The fields of one instruction and what its operands add to them. */
+/** The fields of one instruction, with what its operands add to them. */
 export interface Target {
   fields: Fields;
   /** Address of the instruction. */
@@ -23,7 +23,7 @@ export interface Target {
   bitwise: boolean;
   /** Set by a near branch. */
   target?: bigint;
-  /** Targets wait for the instruction's end. */
+  /** Targets are computed at the instruction's end. */
   later?: (end: bigint) => string;
 }
 
@@ -58,7 +58,7 @@ function sizeOf(fields: Fields, letter: string | undefined): number {
   }
 }
 
-/** undefined: there is no such operand. Reads displacement and immediates, so it is called once an operand, in order. */
+/** undefined: no such operand. It reads displacement and immediates, so call it once per operand, in order. */
 export function operand(target: Target, code: string): string | undefined {
   const { fields } = target;
   const size = () => sizeOf(fields, code[1]);

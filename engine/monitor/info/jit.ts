@@ -1,8 +1,8 @@
-/** info jit: what the JIT has translated, why compiled code was left, and why it was dropped; QEMU's words where QEMU has the figure. */
+/** info jit: what the JIT has translated, why compiled code was left, and why it was dropped; in QEMU's words for figures that QEMU has. */
 import type { JitFigures } from '../../jit/index';
 import type { Machine } from '../../machine/index';
 
-/** Reasons to leave that are no instruction's name. */
+/** Reasons to leave that are not names of instructions. */
 const REASONS: Readonly<Record<string, string>> = {
   jump: 'jump out of the region',
   slice: 'end of a slice, or a sample',

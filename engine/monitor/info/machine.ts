@@ -24,7 +24,7 @@ function status(context: Context): string {
 function cpus(context: Context): string {
   let text = '';
   for (let cpu = 0; cpu < context.machine.config.smp; cpu++) {
-    // All vCPUs run on the one thread that also answers the monitor.
+    // All vCPUs run on the thread that also runs the monitor.
     text += `${cpu === context.state.vcpu ? '*' : ' '} CPU #${cpu}: thread_id=1\n`;
   }
   return text;
@@ -44,7 +44,7 @@ function irq(machine: Machine): string {
   return `IRQ statistics for labpc:\n${counts.map((line) => ` ${line.name}: ${line.count}\n`).join('')}`;
 }
 
-/** Read-only memory that the board brought, then what the loader was given. */
+/** The board's read-only memory, then what the loader was given. */
 function roms(machine: Machine): string {
   let text = '';
   for (const slot of machine.memory.memslots(0)) {

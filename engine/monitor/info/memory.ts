@@ -4,7 +4,7 @@ import type { Backend, Dimm, Machine, VirtioMemInfo } from '../../machine/index'
 import { hex } from '../sizes';
 import type { Command } from '../types';
 
-/** By address, as QEMU lists them. */
+/** By address, as in QEMU. */
 function byAddress(machine: Machine): (Dimm | VirtioMemInfo)[] {
   return [...machine.dimms.list(), ...machine.virtio.mems()].sort((a, b) => a.addr - b.addr);
 }
@@ -43,12 +43,12 @@ export function backendsInOrder(machine: Machine): Backend[] {
   return [...objects.reverse(), ...backends.filter((backend) => backend.kind === 'board')];
 }
 
-/** Ids of the memory backends that no device uses. */
+/** Ids of memory backends without a device. */
 export function freeBackends(machine: Machine): string[] {
   return machine.backends.list().flatMap(({ id, kind, busy }) => (kind !== 'board' && busy === undefined ? [id] : []));
 }
 
-/** The properties that host memory of this engine has; none of them can be set. */
+/** The properties of this engine's host memory; none of them can be set. */
 export const BACKEND_PROPERTIES = { merge: true, dump: true, prealloc: false, share: false, reserve: true, policy: 'default' } as const;
 
 function memdev(machine: Machine): string {

@@ -9,7 +9,7 @@ import { type Answer, type Command, CommandError, type Context, getNumber } from
 
 const PAGE = 4096;
 
-/** "ram.a", "dimm1 (mem1)", with the offset where the slot does not begin at its start; of a slot over several backings each. */
+/** "ram.a", "dimm1 (mem1)", with the offset if the slot does not begin at its start; for a slot over several backings, each. */
 export function slotName(machine: Machine, slot: Pick<Memslot, 'slot' | 'userspaceAddr' | 'npages'>): string {
   const parts = machine.host.backingsOf(slot.userspaceAddr, slot.npages * PAGE);
   if (parts.length === 0) return `memslot ${slot.slot}`;
@@ -21,7 +21,7 @@ export function slotName(machine: Machine, slot: Pick<Memslot, 'slot' | 'userspa
   return names.join(', ');
 }
 
-/** Columns padded to their widest cell, two blanks between. */
+/** Columns padded to their widest cell, with two blanks between. */
 export function columns(rows: string[][]): string {
   const widths = rows[0]!.map((_, column) => Math.max(...rows.map((row) => row[column]!.length)));
   return rows
@@ -74,11 +74,11 @@ export function editText(edit: StagedEdit): string {
   }
 }
 
-/** "entry 2: EEXIST: ...": entries count from 1, as `info changeset` numbers them. */
+/** "entry 2: EEXIST: ...": entries count from 1, as in `info changeset`. */
 export const refusalLine = (refusal: Refusal): string =>
   `${refusal.index < 0 ? '' : `entry ${refusal.index + 1}: `}${refusal.errno}: ${refusal.reason}\n`;
 
-/** Refusals that are printed; a set may have thousands, and all of them are found. */
+/** Refusals to print; a set may have thousands, and all of them are found. */
 const PRINTED = 64;
 
 export function refusalLines(refusals: readonly Refusal[]): string {
@@ -96,10 +96,10 @@ export function refusedSet(refusals: readonly Refusal[], before = ''): Answer {
   return { text: before + lines, failed: true, reason: lines.trimEnd() };
 }
 
-/** Reasons of one entry that are printed. */
+/** Reasons to print per entry. */
 const REASONS = 8;
 
-/** From the entry `first` on, counted from 1; only so many that a person can read them. */
+/** From the entry `first` on, counted from 1; as many as a person can read. */
 function changeset(machine: Machine, first: number): string {
   const { changeSet } = machine;
   if (!changeSet.open) return 'No change set is open.\n';
@@ -119,7 +119,7 @@ function entryLines(entry: StagedEntry, number: number): string {
   return `${number}: ${editText(entry.edit)}\n${reasons.join('')}`;
 }
 
-/** What is left out, and where it goes wrong. */
+/** Summarises the omitted entries, and where they fail. */
 function restLine(entries: readonly StagedEntry[], from: number): string {
   const rest = entries.slice(from);
   if (rest.length === 0) return '';

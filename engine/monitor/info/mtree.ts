@@ -1,6 +1,6 @@
 /**
- * info mtree in QEMU's layout. The tree here is flat: a memslot is an alias of what backs it, DIMMs lie in `device-memory`, devices beside them.
- * Port I/O is not listed.
+ * info mtree in QEMU's layout. The tree here is flat: a memslot is an alias of its backing, DIMMs are in `device-memory`, devices beside them. Port
+ * I/O is not listed.
  */
 import type { Machine } from '../../machine/index';
 import { MemFlag, type Memslot } from '../../memory/types';
@@ -15,7 +15,7 @@ interface Region {
   prio: number;
   kind: 'ram' | 'rom' | 'i/o';
   name: string;
-  /** Where in `name` it begins. */
+  /** Offset in `name`. */
   offset: number;
   /** Alias of a part of `name`. */
   alias?: string;
@@ -32,7 +32,7 @@ function sizeOf(machine: Machine, id: string, slots: Memslot[]): number {
   return Math.max(...parts.map((part) => (part.id === id ? part.offset + part.size : 0)));
 }
 
-/** One alias for each backing that the slot lies in. */
+/** One alias per backing of the slot. */
 function slotRegions(machine: Machine, slot: Memslot, all: Memslot[]): Region[] {
   const { userspaceAddr: hva, npages } = slot;
   return machine.host.backingsOf(hva, npages * PAGE).map(({ id, offset, size, hva: at }): Region => {
@@ -61,7 +61,7 @@ function systemRegions(machine: Machine, asId: number): Region[] {
   return regions.sort(byStart);
 }
 
-/** Puts what lies in a window for DIMMs under a `device-memory` container. */
+/** Puts the regions in a window for DIMMs under a `device-memory` container. */
 function withContainers(machine: Machine, regions: Region[]): Region[] {
   const containers = machine.dimms
     .window()

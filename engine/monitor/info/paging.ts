@@ -1,4 +1,4 @@
-/** info mem, info tlb: the guest's page tables, walked as QEMU walks them (not the contents of the software TLB: `info tlb-stats`); info walk, ours. */
+/** info mem, info tlb: walks the guest's page tables as QEMU does (not the contents of the software TLB: `info tlb-stats`); info walk, ours. */
 import type { NestedGuest, PageWalk, VcpuRegisters, WalkPlace, WalkRights } from '../../machine/index';
 import { PAGE_NX } from '../../machine/index';
 import { symbolsOf } from '../../symbols/index';
@@ -38,7 +38,7 @@ function tlb(context: Context): string {
   return lines.join('');
 }
 
-/** Neighbours with equal rights are one line. */
+/** Adjacent ranges with equal rights are one line. */
 function mem(context: Context): string {
   if (pagingOff(context)) return 'PG disabled\n';
   const lines: string[] = [];
@@ -59,7 +59,7 @@ function mem(context: Context): string {
   return lines.join('');
 }
 
-/** Letters of an entry, as `info tlb` orders them, and P. */
+/** Letters of an entry, in the order of `info tlb`, and P. */
 function entryLetters(entry: bigint, bytes: number): string {
   const flags = Number(entry & 0xfffn);
   const letters: [boolean, string][] = [
@@ -82,7 +82,7 @@ const placeText = ({ gpa, nestedGpa, slot, hva }: WalkPlace): string =>
 
 const rightsText = ({ write, user, execute }: WalkRights): string => `${user ? 'u' : '-'}r${write ? 'w' : '-'}${execute ? 'x' : '-'}`;
 
-/** `symbol`: what the address is the code or data of. */
+/** `symbol`: of the code or data at the address. */
 export function walkText(walk: PageWalk, symbol?: string): string {
   const { mode, gva, cr3, steps, page, stop, nested } = walk;
   const where = symbol === undefined ? hex(gva) : `${hex(gva)} <${symbol}>`;
@@ -102,7 +102,7 @@ export function walkText(walk: PageWalk, symbol?: string): string {
   return `${head}${table}gpa ${placeText(page)}${rights}${outer}\n`;
 }
 
-/** Ranges that `info nested` prints of one guest. */
+/** Ranges to print per guest in `info nested`. */
 const MOST_RANGES = 64;
 
 export function nestedText(guests: readonly NestedGuest[]): string {

@@ -1,4 +1,4 @@
-/** info pic, as QEMU 7.2 prints the 8259s and the I/O APIC. */
+/** info pic: the 8259s and the I/O APIC in the format of QEMU 7.2. */
 import type { IoApicState, PicState } from '../../machine/index';
 
 const FIRST_REDIRECTION = 0x10;
@@ -19,7 +19,7 @@ export function picText(pics: readonly PicState[]): string {
 }
 
 export function ioapicText({ version, id, select, entries, irr }: IoApicState): string {
-  // Registers below the table count as QEMU counts them: in 32 bits, without a sign.
+  // Registers below the table are unsigned 32-bit numbers, as in QEMU.
   const selected = select === 0 ? '' : ` (redir[${((select - FIRST_REDIRECTION) >> 1) >>> 0}])`;
   const remote = entries.reduce((bits, entry, pin) => (has(entry, LEVEL) && has(entry, REMOTE_IRR) ? bits | (1 << pin) : bits), 0);
   return (

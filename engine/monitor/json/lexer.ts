@@ -1,7 +1,7 @@
 /**
- * JSON tokens from a byte stream, as QEMU's monitor cuts them: RFC 8259, and strings in single quotes too. A byte that fits no token makes
- * an error of everything since the token began; then bytes are skipped up to one that can begin anew (a control character but a tab, a bracket, a brace,
- * a comma, a colon, 0xFE or 0xFF), so that a client gets out of a command that it broke off by sending one of these.
+ * JSON tokens from a byte stream, split as in QEMU's monitor: RFC 8259, and strings in single quotes too. A byte that fits no token makes everything
+ * since the token began an error. Then bytes are skipped up to one that can start anew (a control character except tab, a bracket, a brace, a comma,
+ * a colon, 0xFE or 0xFF), so a client that abandoned a command can recover by sending one of these.
  */
 
 export type TokenType = '{' | '}' | '[' | ']' | ':' | ',' | 'integer' | 'float' | 'keyword' | 'string' | 'error';
@@ -33,11 +33,11 @@ enum State {
 const isDigit = (byte: number): boolean => byte >= 0x30 && byte <= 0x39;
 const isLetter = (byte: number): boolean => byte >= 0x61 && byte <= 0x7a;
 const isBlank = (byte: number): boolean => byte === 0x20 || byte === 0x09 || byte === 0x0d || byte === 0x0a;
-/** May stand in a string. */
+/** Allowed in a string. */
 const isText = (byte: number): boolean => byte >= 0x20 && byte <= 0xfd;
 const STRUCTURE = '{}[]:,';
 
-/** What a byte does to a token: the next state; 'ends': the byte is the last of a token of this type; 'behind': the byte follows the token. */
+/** Effect of a byte on a token: the next state; 'ends': the byte is the last of a token of this type; 'behind': the byte follows the token. */
 type Step = State | { ends: TokenType } | { behind: TokenType };
 
 const STRING_ENDS: Step = { ends: 'string' };
@@ -46,7 +46,7 @@ const FLOAT_BEHIND: Step = { behind: 'float' };
 const KEYWORD_BEHIND: Step = { behind: 'keyword' };
 const WRONG: Step = { ends: 'error' };
 
-/** Of a token that begins with this byte; `start`: none does that goes on. */
+/** For a token that begins with this byte; `start`: none that continues. */
 function stateOf(byte: number): State {
   if (byte === 0x22) return State.double;
   if (byte === 0x27) return State.single;
@@ -60,7 +60,7 @@ export class Lexer {
   private state = State.start;
   private bytes: number[] = [];
 
-  /** `limit`: bytes of one token. A longer one is handed out as an error. */
+  /** `limit`: bytes of one token. A longer one is returned as an error. */
   constructor(
     private readonly limit: number,
     private readonly emit: (token: Token) => void,

@@ -1,17 +1,20 @@
-/** JSON values from tokens, with QEMU's error texts. Integers are exact: number up to 2^53, bigint up to 64 bits; a number with a fraction or exponent stays one. */
+/**
+ * JSON values from tokens, with QEMU's error texts. Integers are exact: number up to 2^53, bigint up to 64 bits; a number with a fraction or exponent
+ * is not an integer.
+ */
 import type { Token } from './lexer';
 
-/** A number that was written as no integer, or is too large for 64 bits. Where an integer is meant it is refused, whatever its value. */
+/** A number that was not written as an integer, or is too large for 64 bits. Where an integer is expected it is refused, whatever its value. */
 export class JsonFloat {
   constructor(readonly value: number) {}
 }
 
 export type JsonValue = null | boolean | number | bigint | string | JsonFloat | JsonValue[] | { [member: string]: JsonValue };
 
-/** What is wrong, without QEMU's "JSON parse error, ". */
+/** The error without QEMU's "JSON parse error, ". */
 export class JsonError extends Error {}
 
-/** Throws JsonError. The tokens are one value, or the beginning of something that is none. */
+/** Throws JsonError. The tokens are one value, or the beginning of something that is not one. */
 export function parseTokens(tokens: readonly Token[]): JsonValue {
   let at = 0;
 
@@ -35,7 +38,7 @@ export function parseTokens(tokens: readonly Token[]): JsonValue {
     }
   };
 
-  /** Is the closing token next, or a separator and something behind it? */
+  /** Is the closing token next, or a separator with something after it? */
   const goesOn = (close: '}' | ']', where: string): boolean => {
     const token = tokens[at++];
     if (!token) throw new JsonError('premature EOI');
@@ -70,7 +73,7 @@ export function parseTokens(tokens: readonly Token[]): JsonValue {
         members.set(name, member);
       } while (goesOn('}', 'dict'));
     }
-    // Own members whatever their names are.
+    // Own members, whatever their names.
     return Object.fromEntries(members);
   };
 
@@ -100,7 +103,7 @@ function numberOf({ type, text }: Token): JsonValue {
 
 const ESCAPES: Record<string, string> = { '"': '"', "'": "'", '\\': '\\', '/': '/', b: '\b', f: '\f', n: '\n', r: '\r', t: '\t' };
 
-/** A string token's text. Throws JsonError for an escape that is none, for half a surrogate pair and for bytes that are no UTF-8. */
+/** A string token's text. Throws JsonError for an invalid escape, half a surrogate pair, or invalid UTF-8. */
 function unquoted(token: string): string {
   let text = '';
   const end = token.length - 1;
@@ -145,15 +148,15 @@ function escapedAt(token: string, at: number): { code: number; length: number } 
   return { code, length };
 }
 
-/** Not beyond Unicode, no surrogate, no noncharacter. */
+/** Within Unicode, and neither a surrogate nor a noncharacter. */
 function isCharacter(code: number): boolean {
   if (code < 0 || code > 0x10ffff || (code >= 0xd800 && code <= 0xdfff)) return false;
   return !(code >= 0xfdd0 && code <= 0xfdef) && (code & 0xfffe) !== 0xfffe;
 }
 
 /**
- * The character at a byte of text (Latin-1): code -1 where there is none, with the bytes that are no character together. UTF-8 in its shortest
- * form, but for the two bytes C0 80 that QEMU takes for U+0000.
+ * The character at a byte of text (Latin-1): code -1 for invalid bytes, with those that are invalid together. UTF-8 in its shortest form, except the
+ * two bytes C0 80, which QEMU reads as U+0000.
  */
 export function codePointAt(text: string, at: number): { code: number; length: number } {
   const lead = text.charCodeAt(at);

@@ -1,17 +1,17 @@
-/** JSON as QEMU prints it: ASCII, a blank after each colon and comma. */
+/** JSON in QEMU's format: ASCII, a blank after each colon and comma. */
 import { JsonFloat, type JsonValue } from './parse';
 
-/** Text that is printed as a value without quoting. */
+/** Text printed as a value without quotes. */
 class Printed {
   constructor(readonly text: string) {}
 }
 
-/** Members come in the order in which they were put in. */
+/** Members are printed in insertion order. */
 export function stringify(value: unknown): string {
   return print(value, Object.entries);
 }
 
-/** A value that a client sent, to be sent back: its members come in the order of QEMU's hash table, as from QEMU. */
+/** A client's value, to be sent back: its members are in the order of QEMU's hash table, as QEMU sends them. */
 export const echo = (value: JsonValue): unknown => new Printed(print(value, inOrder));
 
 function print(value: unknown, entries: (members: object) => [string, unknown][]): string {
@@ -36,7 +36,7 @@ function quoted(text: string): string {
 
 const CHAINS = 512;
 
-/** Members as QEMU's QDict gives them out: by chain of its hash table, the newest of a chain first. Checks go through them in that order too. */
+/** Members in the order of QEMU's QDict: by chain of its hash table, the newest of a chain first. Checks use that order too. */
 export function inOrder<T>(members: { [name: string]: T }): [string, T][];
 export function inOrder(members: object): [string, unknown][];
 export function inOrder(members: object): [string, unknown][] {

@@ -1,13 +1,13 @@
-/** JSON values one after another from a byte stream, cut as QEMU's monitor cuts it. */
+/** JSON values one after another from a byte stream, split as in QEMU's monitor. */
 import { Lexer, type Token } from './lexer';
 import { codePointAt, JsonError, type JsonValue, parseTokens } from './parse';
 
-/** As QEMU's: brackets and braces in one another. */
+/** As in QEMU: nesting depth of brackets and braces. */
 const MOST_NESTED = 1024;
 
 export type Message = { value: JsonValue } | { error: string };
 
-/** A value ends with its last bracket or brace; a bare word or number with the byte behind it. Whatever is wrong is one error, and the stream goes on. */
+/** A value ends with its last bracket or brace; a bare word or number with the byte after it. Anything invalid is one error, and the stream continues. */
 export class JsonStream {
   private readonly lexer: Lexer;
   private tokens: Token[] = [];
@@ -69,7 +69,7 @@ function parsed(tokens: readonly Token[]): Message {
   }
 }
 
-/** Bytes for a message, U+FFFD for what is no character. Up to a zero byte, where a C string ends. */
+/** Bytes for a message, with U+FFFD for invalid characters. Ends at a zero byte, like a C string. */
 function shown(bytes: string): string {
   let text = '';
   for (let at = 0; at < bytes.length && bytes[at] !== '\0'; ) {
