@@ -1,7 +1,7 @@
 /**
- * Switching a machine to a layout, all or nothing: everything that can be refused is checked before anything is made; then missing backends, bare
- * ranges and DIMMs are made, and one whole-set switch publishes the memslots. Memory that is there keeps its contents, new memory is zero.
- * A DIMM or backend that the machine has and the layout has not stays, unmapped; what a virtio-mem device has mapped stays as it is.
+ * Switches a machine to a layout, completely or not at all: everything that can be refused is checked before anything is created. Then missing
+ * backends, bare ranges and DIMMs are created, and one whole-set switch publishes the memslots. Existing memory keeps its contents, new memory is
+ * zero. DIMMs and backends that only the machine has stay, unmapped; what a virtio-mem device has mapped stays.
  */
 import type { Machine } from '../machine/index';
 import { shapeRefusal } from '../machine/index';
@@ -21,11 +21,11 @@ interface Plan {
   newBackends: { id: string; size: number }[];
   newBare: { id: string; size: number }[];
   newDimms: (LayoutDimm & { size: number })[];
-  /** Where the backings lie that are there already: id -> hva. */
+  /** Existing backings: id -> hva. */
   hva: Map<string, number>;
 }
 
-/** The reason, one line, when the layout is refused; then the machine is as it was. */
+/** The reason, one line, if the layout is refused; then the machine is unchanged. */
 export async function applyLayout(machine: Machine, layout: Layout): Promise<string | undefined> {
   const plan = planOf(machine, layout);
   if (typeof plan === 'string') return plan;
@@ -54,7 +54,7 @@ export async function applyLayout(machine: Machine, layout: Layout): Promise<str
   return commit.ok ? undefined : reasonOf(layout, commit.refusals);
 }
 
-/** The memslots that the layout leads to, the machine's other memory devices included; hva -1: memory that it would make. undefined: it is refused. */
+/** The memslots that result, with those of the machine's other memory devices; hva -1 for memory to be created. undefined: it is refused. */
 export function layoutRegions(machine: Machine, layout: Layout): MemoryRegion[] | undefined {
   const plan = planOf(machine, layout);
   if (typeof plan === 'string') return undefined;
@@ -71,7 +71,7 @@ export function layoutRegions(machine: Machine, layout: Layout): MemoryRegion[] 
   return [...regions, ...virtioRegions(machine)];
 }
 
-/** What is missing; or why the layout cannot be this machine's. */
+/** What is missing; or why the layout does not fit this machine. */
 function planOf(machine: Machine, layout: Layout): Plan | string {
   const { config } = machine;
   const refusal = shapeRefusal(layout.machine, config);
@@ -95,7 +95,7 @@ function planOf(machine: Machine, layout: Layout): Plan | string {
   return planDimms(machine, layout, plan) ?? plan;
 }
 
-/** A bare range that is there under the same name and is large enough keeps its contents. */
+/** An existing bare range of the same name keeps its contents if it is large enough. */
 function planBare(machine: Machine, layout: Layout, plan: Plan): void {
   const own = new Map(bareRanges(machine).map((range) => [range.id, range]));
   for (const { id, size } of layout.bare) {
@@ -120,7 +120,7 @@ function planDimms(machine: Machine, layout: Layout, plan: Plan): string | undef
     const busy = machine.backends.list().find((each) => each.id === dimm.memdev)?.busy;
     if (busy !== undefined) return `backend "${dimm.memdev}" of DIMM "${dimm.id}" is used by "${busy}"`;
     const size = sizes.get(dimm.memdev)!;
-    // As the machine's own rule has it, so that no plug fails half-way.
+    // The same as the machine's own rule, so that no plug fails halfway.
     const block = machine.dimms.block();
     for (const [what, bytes] of [
       ['size', size],
@@ -159,7 +159,7 @@ const virtioRegions = (machine: Machine): MemoryRegion[] =>
     userspaceAddr: part.hva,
   }));
 
-/** The engine's own checks on the final layout, before a byte is allocated: memory that is missing is stood in for by memory that is there. */
+/** The engine's own checks of the final layout, before a byte is allocated: existing memory stands in for memory that is missing. */
 function dryRun(machine: Machine, layout: Layout, plan: Plan): string | undefined {
   const standIn = new Map(plan.hva);
   const anywhere = Math.min(...machine.backends.list().map((backend) => backend.hva));
@@ -177,8 +177,8 @@ function reasonOf(layout: Layout, refusals: readonly Refusal[]): string {
 }
 
 /**
- * Where to plug the new DIMMs: where they were, or, when a memslot lies there now, in any gap; the switch that follows maps them where the layout says.
- * Chosen beforehand, so that no plug can fail half-way.
+ * Where to plug the new DIMMs: at their saved addresses or, if a memslot is there now, in any gap; the switch that follows maps them as in the
+ * layout. Chosen in advance, so that no plug can fail halfway.
  */
 function placeDimms(machine: Machine, plan: Plan): number[] | string {
   const taken: Range[] = machine.memory
@@ -212,7 +212,7 @@ function firstGap(
   return candidates.find((start) => fits(start, size));
 }
 
-/** Backends and bare ranges; when host memory runs out, what was made is given back. */
+/** Creates backends and bare ranges; if host memory runs out, frees those again. */
 function allocate(machine: Machine, plan: Plan): string | undefined {
   const made: string[] = [];
   try {

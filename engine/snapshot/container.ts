@@ -10,7 +10,7 @@
 import { crc32 } from './crc32';
 import { pump, TooLong } from './pump';
 
-/** 2: hvas count from where host memory begins, and section vcpu begins with the version of its records. */
+/** 2: hvas count from the start of host memory, and section vcpu begins with the version of its records. */
 export const VERSION = 2;
 const OLDEST = 1;
 const MAGIC = Uint8Array.of(0x4d, 0x53, 0x4c, 0x4d, 0x0d, 0x0a, 0x1a, 0x0a);
@@ -18,12 +18,12 @@ const HEAD = 16;
 const SECTION_HEAD = 28;
 const END = 'end';
 const DEFLATE = 1;
-/** Bytes below which a section is stored as it is: lists of snapshots read the first one that way. */
+/** A smaller section is stored unpacked, bytes: lists of snapshots read the first section that way. */
 const WORTH_PACKING = 512;
-/** Sections that are packed or unpacked at the same time. */
+/** Sections to pack or unpack at the same time. */
 const AT_ONCE = 4;
 
-/** A file that is refused; the message is one line. */
+/** A refused file; the message is one line. */
 export class Refused extends Error {}
 
 export interface Section {
@@ -31,7 +31,7 @@ export interface Section {
   bytes: Uint8Array;
 }
 
-/** A section as it lies in the file: its checksum is right, what is in it is not known. */
+/** A section of the file: its checksum is right, its contents are unchecked. */
 export interface PackedSection {
   name: string;
   packing: number;
@@ -40,7 +40,7 @@ export interface PackedSection {
   stored: Uint8Array;
 }
 
-/** Bytes done of all bytes, unpacked ones counted. */
+/** Bytes done, and all bytes, both unpacked. */
 export type Progress = (done: number, total: number) => void;
 
 export async function packSections(sections: readonly Section[], progress?: Progress): Promise<Uint8Array<ArrayBuffer>> {
@@ -73,8 +73,8 @@ async function pack({ name, bytes }: Section): Promise<PackedSection> {
 }
 
 /**
- * The sections in the file's order, each checked against its checksum. `most`: the largest unpacked length by name; other names are
- * refused. `partial`: the bytes are the beginning of a file, and what is whole in it is returned.
+ * The sections in the file's order, each checked against its checksum. `most`: the largest unpacked length by name; other names are refused.
+ * `partial`: the bytes are the beginning of a file; returns the complete sections in it.
  */
 export function readSections(file: Uint8Array, most: { readonly [name: string]: number }, partial = false): PackedSection[] {
   checkHead(file);
@@ -113,7 +113,7 @@ export function readSections(file: Uint8Array, most: { readonly [name: string]: 
   }
 }
 
-/** Does it begin as a machine snapshot does? */
+/** Does it begin like a machine snapshot? */
 export const isContainer = (file: Uint8Array): boolean => MAGIC.every((byte, index) => index >= file.length || byte === file[index]);
 
 function checkHead(file: Uint8Array): void {
@@ -126,7 +126,7 @@ function checkHead(file: Uint8Array): void {
   if (crc32(file.subarray(0, 12)) !== view.getUint32(12, true)) throw new Refused('its head is damaged');
 }
 
-/** Of a file that `readSections` accepts. */
+/** For a file that `readSections` accepts. */
 export const versionOf = (file: Uint8Array): number => new DataView(file.buffer, file.byteOffset, HEAD).getUint32(8, true);
 
 function nameAt(file: Uint8Array, at: number): string {
@@ -135,7 +135,7 @@ function nameAt(file: Uint8Array, at: number): string {
   return String.fromCharCode(...file.subarray(at, end));
 }
 
-/** Each section's bytes go to `each`, in the order in which they are unpacked; the first that is refused ends it all. */
+/** Passes each section's bytes to `each`, in the order of unpacking; the first refusal ends it. */
 export async function unpackSections(
   sections: readonly PackedSection[],
   each: (bytes: Uint8Array, index: number) => void,
@@ -159,7 +159,7 @@ export async function unpackSection({ name, packing, length, stored }: PackedSec
   return bytes;
 }
 
-/** AT_ONCE at a time; after a failure nothing more is begun. */
+/** AT_ONCE at a time; after a failure no more are started. */
 async function inTurns<T, R>(
   items: readonly T[],
   work: (item: T, index: number) => Promise<R>,

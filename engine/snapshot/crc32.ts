@@ -1,8 +1,8 @@
-/** CRC-32 of IEEE 802.3 (polynomial 0xedb88320 reflected), as gzip and PNG use it; four bytes at a time. */
+/** CRC-32 of IEEE 802.3 (polynomial 0xedb88320 reflected), as in gzip and PNG; four bytes at a time. */
 
 const TABLE = makeTable();
 
-/** TABLE[k * 256 + b]: what byte b followed by k zero bytes does to the remainder. */
+/** TABLE[k * 256 + b]: effect of byte b followed by k zero bytes on the remainder. */
 function makeTable(): Uint32Array {
   const table = new Uint32Array(4 * 256);
   for (let byte = 0; byte < 256; byte++) {

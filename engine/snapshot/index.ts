@@ -58,10 +58,10 @@ export const layoutFormat = {
   link: packLink,
 };
 
-/** For the monitor too. */
+/** Also for the monitor. */
 export const snapshotFormat = { save: saveMachine, load: loadMachine };
 
-/** Parses and applies a layout from text; the reason when it is refused. */
+/** Parses and applies a layout from text; returns the reason if it is refused. */
 export async function loadLayout(machine: Machine, text: string): Promise<string | undefined> {
   const parsed = parseLayout(text);
   return parsed.ok ? applyLayout(machine, parsed.layout) : parsed.reason;

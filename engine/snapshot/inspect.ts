@@ -1,4 +1,4 @@
-/** What a file is before anything is done with it: for imports, which must refuse a damaged one at once. Touches no machine. */
+/** Identifies a file before it is used, so that an import refuses a damaged one at once. Touches no machine. */
 import type { SavedDevices } from '../machine/index';
 import { checkDevices } from '../machine/index';
 import { isContainer, Refused } from './container';
@@ -26,7 +26,7 @@ export type InspectedFile =
   | { kind: 'layout'; text: string }
   | ({ kind: 'replay' } & InspectedReplay);
 
-/** Which machine a link is for, so that its guest can be fetched. A layout suits any. */
+/** The machine that a link is for, so that its guest can be fetched. A layout suits any. */
 export type InspectedLink = { kind: 'layout' } | { kind: 'state'; spec: MachineSpec } | ({ kind: 'replay' } & InspectedReplay);
 
 interface InspectedReplay {
@@ -54,7 +54,7 @@ export async function inspectLink(fragment: string): Promise<InspectedLink> {
     : { kind: 'replay', ...replayView(readReplay(unpacked.bytes)) };
 }
 
-/** Throws an Error with the reason, one line, when it is no whole machine snapshot, layout or replay. */
+/** Throws an Error with the reason, one line, if it is not a complete machine snapshot, layout or replay. */
 export async function inspectFile(bytes: Uint8Array): Promise<InspectedFile> {
   if (bytes.length === 0) throw new Refused('the file is empty');
   // '{' or a blank before it: JSON.
@@ -85,7 +85,7 @@ function inspectLayout(bytes: Uint8Array): InspectedFile {
   return { kind: 'layout', text };
 }
 
-/** The description was checked. */
+/** The description was checked already. */
 const cpuOf = ({ cpu }: { cpu?: string }): { cpu?: string } => (cpu === undefined ? {} : { cpu });
 
 function devicesOf(config: unknown): SavedDevices | undefined {

@@ -40,7 +40,7 @@ export interface Replay {
   state?: Uint8Array;
   /** Instructions and ns at the start. */
   start: { instructions: number; timeNs: number };
-  /** hva at which host memory began where it was recorded: people typed hvas of then. Absent: as here. */
+  /** hva at which host memory began in the recording: people typed hvas of that machine. Absent: as here. */
   hostBase?: number;
   entries: readonly JournalEntry[];
   end: Position;
@@ -49,7 +49,7 @@ export interface Replay {
 }
 
 export const MAX_INPUTS = 20_000;
-/** Bytes of all inputs together. */
+/** Most bytes of all inputs together. */
 export const MAX_JOURNAL = 1024 * 1024;
 const MAX_CONSOLE = 65_536;
 const MAX_LINE = 4096;
@@ -72,7 +72,7 @@ const PLAIN: readonly JournalInput[] = [
 ];
 const FIRST_PLAIN = 8;
 
-/** The content of a replay link or file. */
+/** The contents of a replay link or file. */
 export function packReplay(replay: Replay): Uint8Array {
   const { spec, layout, state, start, digest } = replay;
   const head = {
@@ -176,7 +176,7 @@ function textOf(input: JournalInput): string | undefined {
   }
 }
 
-/** Can a journal hold it? What a page sends is no more than text, but it may be very long. */
+/** Does it fit into a journal? A page sends only text, but it may be very long. */
 export function fitsJournal(input: JournalInput): boolean {
   const text = textOf(input);
   try {
@@ -187,7 +187,7 @@ export function fitsJournal(input: JournalInput): boolean {
   }
 }
 
-/** About what an input takes, bytes. */
+/** Approximate size of an input, bytes. */
 export const sizeOf = (input: JournalInput): number => 12 + (textOf(input)?.length ?? 0);
 
 function pushVarint(bytes: number[], value: number): void {
@@ -274,7 +274,7 @@ function inputOf(kind: number, text: string, name: string): JournalInput {
   }
 }
 
-/** Members of each kind of edit, beside `op`: numbers, but for `slots`, `memdev` and `span`. */
+/** Members of each kind of edit, beside `op`: numbers, except `slots`, `memdev` and `span`. */
 const EDITS: Record<string, readonly string[]> = {
   add: ['slot', 'gpa', 'size', 'hva', 'flags', 'span?'],
   move: ['slot', 'gpa'],

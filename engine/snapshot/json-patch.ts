@@ -1,12 +1,12 @@
 /**
- * What differs between two JSON values, short: `[value]` a new value, `0` a member that is gone, an object the members (or elements, where two
- * lists are equally long) that differ, each with its own patch. undefined: nothing differs.
+ * The difference between two JSON values, short: `[value]` is a new value, `0` a deleted member, an object the members (or elements, if two lists
+ * have the same length) that differ, each with its own patch. undefined: no difference.
  */
 import { Refused } from './container';
 
 export type Patch = readonly [unknown] | 0 | { readonly [member: string]: Patch };
 
-/** No state of a machine is nested deeper. */
+/** Deeper than any state of a machine. */
 const DEEPEST = 16;
 
 export function diff(from: unknown, to: unknown): Patch | undefined {
@@ -20,7 +20,7 @@ export function diff(from: unknown, to: unknown): Patch | undefined {
   return members.length === 0 ? undefined : Object.fromEntries(members);
 }
 
-/** Throws Refused where the patch, which may be anything, is none for this value. */
+/** Throws Refused if the patch, which is untrusted, does not fit this value. */
 export function patched(from: unknown, patch: unknown, at: string, depth = 0): unknown {
   if (patch === undefined) return from;
   if (Array.isArray(patch) && patch.length === 1) return patch[0];

@@ -29,7 +29,7 @@ export interface LayoutDimm {
   memdev: string;
   slot: number;
   node: number;
-  /** where it was plugged */
+  /** Where it was plugged in */
   addr: number;
 }
 
@@ -39,7 +39,7 @@ export interface Layout {
   machine: { ram: number; slots: number; maxmem: number };
   /** For people; a layout may be loaded under another guest. */
   guest: string;
-  /** The board's own RAM, to recognise another board. */
+  /** The board's own RAM, to detect a different board. */
   board: { id: string; size: number }[];
   /** memory-backend-ram objects. */
   backends: { id: string; size: number }[];
@@ -47,13 +47,13 @@ export interface Layout {
   bare: { id: string; size: number }[];
   dimms: LayoutDimm[];
   memslots: LayoutSlot[];
-  /** Only on request, and no memory: what `breakpoint_add` reads. */
+  /** Only on request, as this is not memory: texts for `breakpoint_add`. */
   breakpoints?: string[];
 }
 
 const PAGE = 4096;
 
-/** A range of host memory that no backend owns, found through the slots that use it. */
+/** A range of host memory without a backend, found through the slots that use it. */
 export interface BareRange {
   id: string;
   hva: number;
@@ -81,7 +81,7 @@ export function bareRanges(machine: Machine): BareRange[] {
   });
 }
 
-/** The machine's present layout, with these breakpoints. */
+/** The machine's current layout, with these breakpoints. */
 export function captureLayout(machine: Machine, breakpoints?: readonly string[]): Layout {
   const virtio = new Set(machine.virtio.mems().map(({ memdev }) => memdev));
   const backends = machine.backends.list().filter(({ id }) => !virtio.has(id));
@@ -103,7 +103,7 @@ export function captureLayout(machine: Machine, breakpoints?: readonly string[])
   };
 }
 
-/** What a memslot maps of one backing. */
+/** The part of a backing that a memslot maps. */
 export interface MappedPart {
   slot: number;
   flags: number;
@@ -112,7 +112,7 @@ export interface MappedPart {
   part: BackingPart;
 }
 
-/** In gfn order. A slot that spans several backings comes as one for each of them: the first has its id, the others get free ones. */
+/** In gfn order. A slot that spans several backings becomes one per backing: the first keeps its id, the others get free ones. */
 export function mappedParts(machine: Machine): MappedPart[] {
   const ids = new FreeIds(machine.memory);
   return machine.memory.memslots(0).flatMap(({ slot, flags, baseGfn, npages, userspaceAddr: hva }) =>
@@ -134,7 +134,7 @@ export function virtioParts(machine: Machine): MappedPart[] {
 function captureSlot({ slot, flags, gpa, part }: MappedPart, backings: readonly { id: string; hva: number; size: number }[]): LayoutSlot {
   const { hva, size } = part;
   const backing = backings.find((each) => hva >= each.hva && hva < each.hva + each.size);
-  // Every hva of a slot comes from the machine's host memory, so one of them holds it.
+  // All hvas of a slot are in the machine's host memory, so one range holds each.
   if (!backing) throw new Error(`slot ${slot} has no backing at hva 0x${hva.toString(16)}`);
   return { slot, flags, gpa, size, backing: backing.id, offset: hva - backing.hva };
 }

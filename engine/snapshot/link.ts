@@ -6,7 +6,7 @@ import { crc32 } from './crc32';
 import { pump, TooLong } from './pump';
 
 const VERSION = '1';
-/** Characters of the longest link that is read or made. */
+/** Characters of the longest link that is read or created. */
 export const MAX_LINK = 262_144;
 /** Bytes that a link may inflate to. */
 export const MAX_INFLATED = 4 * 1024 * 1024;
@@ -16,7 +16,7 @@ export type LinkKind = 'l' | 's' | 'r';
 export type UnpackedLink = { ok: true; text: string } | { ok: false; reason: string };
 export type UnpackedBytes = { ok: true; bytes: Uint8Array } | { ok: false; reason: string };
 
-/** What a fragment (location.hash) claims to carry; undefined: it is not a share link. */
+/** The kind of contents that a fragment (location.hash) claims; undefined: it is not a share link. */
 export function linkKind(fragment: string): LinkKind | undefined {
   const kind = /^#?([lsr])=/.exec(fragment)?.[1];
   return kind as LinkKind | undefined;
@@ -54,7 +54,7 @@ export async function unpackBytesLink(kind: LinkKind, fragment: string): Promise
   return bytes ? unpackContent(bytes, 'the link') : wrong('the link is cut off');
 }
 
-/** CRC-32 and deflated content: what a link's letters stand for, and what a replay file holds behind its head. */
+/** CRC-32 and deflated content: the bytes behind a link's letters, and after the head of a replay file. */
 export async function packContent(content: Uint8Array): Promise<Uint8Array<ArrayBuffer>> {
   const packed = await pump(content, new CompressionStream('deflate-raw'), Number.POSITIVE_INFINITY);
   const bytes = new Uint8Array(CHECKSUM + packed.length);
@@ -63,7 +63,7 @@ export async function packContent(content: Uint8Array): Promise<Uint8Array<Array
   return bytes;
 }
 
-/** `what` is cut off, damaged, too long: for the reason. Never throws. */
+/** `what`: named in reasons such as cut off, damaged, too long. Never throws. */
 export async function unpackContent(bytes: Uint8Array, what: string): Promise<UnpackedBytes> {
   const wrong = (reason: string): UnpackedBytes => ({ ok: false, reason: `${what} ${reason}` });
   if (bytes.length <= CHECKSUM) return wrong('is cut off');
@@ -78,7 +78,7 @@ export async function unpackContent(bytes: Uint8Array, what: string): Promise<Un
   }
 }
 
-/** Does the deflated content end before the last byte? Browsers refuse that by themselves, Node's stream ignores what follows. */
+/** Does the deflated content end before the last byte? Browsers refuse that themselves; Node's stream ignores the rest. */
 async function endsBefore(packed: Uint8Array): Promise<boolean> {
   try {
     await pump(packed.subarray(0, -1), new DecompressionStream('deflate-raw'), MAX_INFLATED);

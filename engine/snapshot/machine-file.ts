@@ -1,7 +1,7 @@
 /**
- * Machine snapshots as files: sections meta (JSON, for lists of snapshots), machine and devices (JSON), vcpu (records, one after another),
- * dirty (bitmaps), ram (as many as it takes). docs/snapshots.md has the format, container.ts its outer form. A file is hostile until
- * checked: nothing of the running machine is touched before all of it is, and what a section says bounds what the next ones may unpack to.
+ * Machine snapshots as files: sections meta (JSON, for lists of snapshots), machine and devices (JSON), vcpu (records, one after another), dirty
+ * (bitmaps), ram (as many as needed). docs/snapshots.md has the format, container.ts its outer form. A file is not trusted: all of it is checked
+ * before the running machine is touched, and each section bounds the unpacked size of the next ones.
  */
 import { MAX_VCPUS, PAGE_SIZE, VCPU_RECORD_SIZE } from '../abi/layout';
 import { VCPU_RECORD_VERSION } from '../abi/vcpu';
@@ -36,7 +36,7 @@ import {
 import { PIECE_BYTES, RamPieces } from './ram-pieces';
 
 const MIB = 0x100000;
-/** Bytes of each section when unpacked, at most. */
+/** Largest size of each section when unpacked, bytes. */
 const MOST = {
   meta: 64 * 1024,
   machine: 16 * MIB,
@@ -47,7 +47,7 @@ const MOST = {
   ram: PIECE_BYTES,
 } as const;
 const SMALL = ['meta', 'machine', 'devices', 'vcpu', 'dirty'] as const;
-/** Enough of a file for `readMeta`. */
+/** As much of a file as `readMeta` needs. */
 export const META_BYTES = 4096;
 
 /** The machine at this instant; it may run on while the file is packed. `date`: ms since 1970. */
@@ -61,7 +61,7 @@ export async function saveMachine(
   return { bytes, meta: { ...meta, size: bytes.length } };
 }
 
-/** A state that was captured earlier, as a file. Throws Refused for one that no file holds, so that none is made that is not read again. */
+/** A captured state as a file. Throws Refused for a state that could not be read again. */
 export async function packMachine(
   state: MachineState,
   meta: Omit<SnapshotMeta, 'size'>,
@@ -75,7 +75,7 @@ export async function packMachine(
   return packSections(sections, progress);
 }
 
-/** The reason, one line, when the file is refused; then the machine is as it was. Never throws. `ready`: all is unpacked, the switch comes next. */
+/** The reason, one line, if the file is refused; then the machine is unchanged. Never throws. `ready`: all is unpacked, the switch follows. */
 export async function loadMachine(
   machine: Machine,
   bytes: Uint8Array,
@@ -94,7 +94,7 @@ export async function loadMachine(
   }
 }
 
-/** What a list of snapshots shows, from the first META_BYTES of a file of `size` bytes; undefined where it is none or is damaged. */
+/** The entry in a list of snapshots, from the first META_BYTES of a file of `size` bytes; undefined if it is not a snapshot or is damaged. */
 export function readMeta(beginning: Uint8Array, size: number): SnapshotMeta | undefined {
   try {
     const meta = readSections(beginning, MOST, true)[0];
@@ -144,8 +144,8 @@ function joined(parts: readonly Uint8Array[]): Uint8Array {
 }
 
 /**
- * All of the file, checked as far as its form goes. `check` judges what the file says of its machine, before anything else is unpacked: a
- * machine's own `checkSaved`, or what holds for any. Throws Refused, and what `check` throws.
+ * The whole file, with its form checked. `check` judges the file's description of its machine before anything else is unpacked: a machine's own
+ * `checkSaved`, or rules for any machine. Throws Refused, and what `check` throws.
  */
 export async function readState(
   file: Uint8Array,
@@ -159,7 +159,7 @@ export async function readState(
   return { machine, devices, vcpus, dirty, ram: pieces.all };
 }
 
-/** All of the file but its RAM, whose sections are bounded by what the others say and stay packed. Throws as `readState` does. */
+/** The whole file except its RAM, whose sections stay packed; the other sections bound them. Throws like `readState`. */
 export async function readDescription(
   file: Uint8Array,
   check: (machine: unknown) => SavedMachine = describe,
@@ -187,7 +187,7 @@ export async function readDescription(
   };
 }
 
-/** What must hold for any machine. */
+/** Rules for any machine. */
 function describe(machine: unknown): SavedMachine {
   try {
     return checkDescription(machine).saved;
@@ -204,7 +204,7 @@ function parse(name: string, bytes: Uint8Array): unknown {
   }
 }
 
-/** Before they are unpacked: no more of each than the machine that the same file describes can have. */
+/** Before the sections are unpacked: none may be larger than the machine described by the same file allows. */
 function checkSizes(saved: SavedMachine, vcpu: PackedSection, dirty: PackedSection, ram: readonly PackedSection[]): void {
   const vcpuBytes = 4 + saved.config.smp * VCPU_RECORD_SIZE;
   if (vcpu.length > vcpuBytes) throw new Refused(`section vcpu: ${vcpu.length} bytes, ${saved.config.smp} vCPUs have ${vcpuBytes}`);
@@ -215,7 +215,7 @@ function checkSizes(saved: SavedMachine, vcpu: PackedSection, dirty: PackedSecti
   if (held > described) throw new Refused(`RAM of ${held} bytes is more than its ${described} bytes of host memory`);
 }
 
-/** Files of version 1 have records of version 1, and do not say so. */
+/** Files of version 1 have records of version 1 without a version number. */
 function records(section: Uint8Array, fileVersion: number): Uint8Array[] {
   const head = fileVersion === 1 ? 0 : 4;
   if (section.length < head) throw new Refused(`section vcpu: ${section.length} bytes have no version`);

@@ -1,7 +1,7 @@
 /** The content of state and replay links: u32 length (little-endian), that many bytes of JSON (the head), then bytes that the head describes. */
 import { Refused } from './container';
 
-/** 2: hvas count from where host memory begins, and the vCPU records have a version. */
+/** 2: hvas count from the start of host memory, and the vCPU records have a version. */
 export const PARCEL_VERSION = 2;
 
 export function packParcel(head: object, parts: readonly Uint8Array[]): Uint8Array {
@@ -17,7 +17,7 @@ export function packParcel(head: object, parts: readonly Uint8Array[]): Uint8Arr
   return all;
 }
 
-/** Throws Refused. The head is an object of a version that is read; nothing else of it is known. */
+/** Throws Refused. The head is an object of a supported version; nothing else in it is checked. */
 export function openParcel(bytes: Uint8Array): { version: number; head: Record<string, unknown>; body: Uint8Array } {
   const length = bytes.length >= 4 ? new DataView(bytes.buffer, bytes.byteOffset, 4).getUint32(0, true) : Number.POSITIVE_INFINITY;
   if (4 + length > bytes.length) throw new Refused('its head is cut off');

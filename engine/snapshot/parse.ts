@@ -1,21 +1,21 @@
 /**
- * Reading a layout that came from anywhere. Hostile until checked: size bounded before it is parsed, every member named and bounded, nothing
- * unknown accepted, and the result is built anew, member by member.
+ * Reads a layout from an untrusted source: its size is limited before it is parsed, every member is named and bounded, unknown members are refused,
+ * and the result is built anew, member by member.
  */
 import { checkLogs, MAX_SLOTS, MOST_BACKENDS, MOST_HOST_MEMORY } from '../machine/index';
 import { LAYOUT_FORMAT, LAYOUT_VERSION, type Layout, type LayoutDimm, type LayoutSlot } from './layout';
 
-/** Characters. A layout of 8,000 slots has about 700,000; one of all slots over bare ranges and of all backends has fewer than this. */
+/** Characters. A layout of 8,000 slots has about 700,000; even one with all slots over bare ranges and all backends has fewer than this. */
 export const MAX_LAYOUT_TEXT = 8 * 1024 * 1024;
 /** Each bare range has a slot. */
 const MAX_BARE = MAX_SLOTS;
 const MAX_DIMMS = 32;
 const MAX_ID = 64;
-/** What can be watched at once, and characters of each. */
+/** Limits of watches, and of the characters of each. */
 const MAX_BREAKPOINTS = 64;
 const MAX_LINE = 400;
 const PAGE = 4096;
-/** Bytes of one backing, and of all together. */
+/** Most bytes of one backing, and of all together. */
 const MAX_BACKING = MOST_HOST_MEMORY;
 /** Guest-physical addresses end here (46 bits are wired). */
 const MAX_GPA = 2 ** 46;
@@ -44,7 +44,7 @@ function parseJson(text: string): unknown {
 }
 
 function layoutOf(value: unknown): Layout {
-  // Format and version first: what follows depends on them.
+  // Format and version first, since the rest depends on them.
   const head = object(value, 'layout');
   if (head.get('format') !== LAYOUT_FORMAT) throw new Wrong(`format is ${show(head.get('format'))}, not "${LAYOUT_FORMAT}"`);
   if (head.get('version') !== LAYOUT_VERSION) {
@@ -75,7 +75,7 @@ function layoutOf(value: unknown): Layout {
   return layout;
 }
 
-/** Ids are unique, and what names a backing stays inside it. */
+/** Ids are unique, and references into a backing stay inside it. */
 function checkReferences(layout: Layout): void {
   const sizes = new Map<string, number>();
   for (const { id, size } of [...layout.board, ...layout.backends, ...layout.bare]) {
@@ -114,7 +114,7 @@ function checkReferences(layout: Layout): void {
   }
 }
 
-/** Each part is bounded where it is read; here is what they take together. */
+/** Each part was bounded when it was read; this bounds their sum. */
 function checkTotals({ board, backends, bare, memslots }: Layout): void {
   const total = [...board, ...backends, ...bare].reduce((sum, { size }) => sum + Math.ceil(size / PAGE) * PAGE, 0);
   if (total > MAX_BACKING) throw new Wrong(`its backings take ${total} bytes of host memory, there are ${MAX_BACKING}`);

@@ -1,12 +1,12 @@
-/** Bytes through a compression or decompression stream, with a bound on what comes out. */
+/** Passes bytes through a compression or decompression stream, with a limit on the output. */
 
 export class TooLong extends Error {}
 
-/** TooLong as soon as more than `most` bytes came out; the stream's own TypeError where the input is damaged. */
+/** TooLong as soon as there are more than `most` bytes of output; the stream's own TypeError if the input is damaged. */
 export async function pump(input: Uint8Array, stream: CompressionStream | DecompressionStream, most: number): Promise<Uint8Array> {
   const writer = stream.writable.getWriter();
   const reader = stream.readable.getReader();
-  // Errors of the writing side come out of the reading side too; here they only must not go unhandled.
+  // Errors of the writing side also reach the reading side; here they must only be handled.
   const written = writer
     .write(input.slice())
     .then(() => writer.close())

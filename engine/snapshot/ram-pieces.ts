@@ -1,6 +1,6 @@
 /**
  * The RAM of a machine file, section by section as they are unpacked: u32 count, that many u32 page numbers of host memory, the
- * pages. Each page lies in a range that the file describes, and all are in order over the whole file, so that no file can unpack to more than that.
+ * pages. Each page lies in a range that the file describes, and all are in order over the whole file, so no file can unpack to more than that.
  */
 import { PAGE_SIZE } from '../abi/layout';
 import { pageFrom, type RamPiece, type SavedMachine } from '../machine/index';
@@ -17,13 +17,13 @@ export class RamPieces {
   constructor(
     sections: readonly PackedSection[],
     private readonly ranges: SavedMachine['ranges'],
-    /** Where host memory begins in this file. */
+    /** Start of host memory in this file. */
     private readonly base: number,
   ) {
     this.pieces = new Array(sections.length);
   }
 
-  /** In the order of the sections; complete when each was taken. */
+  /** In the order of the sections; complete once each was taken. */
   get all(): RamPiece[] {
     return this.pieces;
   }

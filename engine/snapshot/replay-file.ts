@@ -1,4 +1,4 @@
-/** A replay as a file: 8 bytes "MSLR" 0d 0a 1a 0a, u32 version (little-endian), then what the letters of a replay link stand for. */
+/** A replay as a file: 8 bytes "MSLR" 0d 0a 1a 0a, u32 version (little-endian), then the bytes of a replay link. */
 import { Refused } from './container';
 import { MAX_INFLATED, packContent, unpackContent } from './link';
 

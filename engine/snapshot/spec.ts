@@ -1,4 +1,4 @@
-/** Which machine a link is for: its flags, and the guest by its name and the hash of its image. Links carry no images. */
+/** The machine that a link is for: its flags, and the guest by its name and the hash of its image. Links contain no images. */
 import { MAX_VCPUS } from '../abi/layout';
 import type { GuestImage, Machine, MachineConfig, SavedDevices } from '../machine/index';
 import { checkDevices, DEFAULT_CPU, devicesOf, parseCpu } from '../machine/index';
@@ -18,13 +18,13 @@ export interface MachineSpec {
   /** -cpu; absent: lab64 */
   cpu?: string;
   index?: 'array' | 'rbtree' | 'btree';
-  /** The program that made it, if known: another version may behave differently. 12 hex digits */
+  /** The program that created it, if known, 12 hex digits: a different version may behave differently. */
   program?: string;
   /** -object and -device */
   devices?: SavedDevices;
 }
 
-/** A link may ask for this much boot RAM, bytes. */
+/** Most boot RAM that a link may request, bytes. */
 export const MAX_LINK_RAM = 2 ** 30;
 const MAX_APPEND = 2047;
 const MAX_GPA = 2 ** 46;
@@ -52,12 +52,12 @@ export async function specOf(machine: Machine, program?: string): Promise<Machin
   return { ...spec, ...(index ? { index } : {}), ...(devices ? { devices } : {}), ...(program ? { program } : {}) };
 }
 
-/** What the machine is made with. */
+/** The options to create the machine with. */
 export function configOf({ ram, slots, maxmem, smp, cpu, index, devices }: MachineSpec): Omit<MachineConfig, 'accel'> {
   return { ram, slots, maxmem, smp, ...(cpu ? { cpu } : {}), ...(index ? { index } : {}), ...devices };
 }
 
-/** Throws Refused with the member at fault. */
+/** Throws Refused that names the member at fault. */
 export function checkSpec(value: unknown): MachineSpec {
   const raw = (typeof value === 'object' && value !== null ? value : {}) as Record<string, unknown>;
   const text = (name: string, pattern: RegExp): string => {
@@ -116,7 +116,7 @@ function devicesIn(raw: Record<string, unknown>): SavedDevices | undefined {
   }
 }
 
-/** Why this guest is not the one that is meant. */
+/** Why this guest is not the right one. */
 export async function otherGuest(spec: MachineSpec, guest: GuestImage | undefined): Promise<string | undefined> {
   if (guest?.name !== spec.guest) return `it is for the guest '${spec.guest}', not '${guest?.name ?? ''}'`;
   if ((guest.append ?? '') !== spec.append) return `it is for ${spec.guest} with a different command line`;

@@ -1,6 +1,6 @@
 /**
- * A machine's whole state in a link: the difference from the same machine when its guest has just started (`freshState`), which the browser that
- * opens the link can make again. Counters that are no state of the guest (info tlb-stats) stay behind.
+ * A machine's whole state in a link: its difference from the same machine just after its guest has started (`freshState`), which the browser that
+ * opens the link can reproduce. Counters that are not state of the guest (info tlb-stats) are left out.
  */
 import { PAGE_SIZE, VCPU_RECORD_SIZE } from '../abi/layout';
 import { VCPU_RECORD_VERSION, VCPU_STATS } from '../abi/vcpu';
@@ -13,29 +13,29 @@ import { checkRecordVersion } from './machine-file';
 import { digestIn, openParcel, PARCEL_VERSION, packParcel } from './parcel';
 import { checkSpec, type MachineSpec } from './spec';
 
-/** Instructions after which a guest counts as started; one that waits for input before stops there. */
+/** Instructions after which a guest counts as started; one that waits for input earlier stops there. */
 const STARTED = 2_000_000;
 /** Pages in one piece of RAM. */
 const PIECE_PAGES = 1024;
-/** Characters of the console that travel along. */
+/** Characters of the console to include. */
 export const MAX_SCREEN = 512;
 
 export interface StateLink {
   spec: MachineSpec;
   /** SHA-256 of the machine */
   digest: string;
-  /** The end of what stood on the console, printable. */
+  /** The last lines of the console, printable. */
   screen: string;
   content: Uint8Array;
 }
 
-/** Of a machine that has not run yet: it has run a little then. */
+/** For a machine that has not run yet: runs it a little. */
 export function freshState(machine: Machine): MachineState {
   machine.run.advance(STARTED);
   return machine.snapshot.capture();
 }
 
-/** Throws Refused where the state is too large for any link. */
+/** Throws Refused if the state is too large for any link. */
 export function packState(state: MachineState, fresh: MachineState, link: Omit<StateLink, 'content'>): Uint8Array {
   const pages = differingPages(state.ram, fresh.ram);
   const size = pages.size * PAGE_SIZE;
@@ -59,13 +59,13 @@ export function packState(state: MachineState, fresh: MachineState, link: Omit<S
   return packParcel(head, [...records, ...state.dirty.map(({ bits }) => bits), ...numbers.map((page) => pages.get(page)!)]);
 }
 
-/** Throws Refused. What is inside is judged by `unpackState`, which needs the fresh machine. */
+/** Throws Refused. `unpackState`, which needs the fresh machine, checks the contents. */
 export function readStateLink(content: Uint8Array): StateLink {
   const { head } = openParcel(content);
   return { spec: checkSpec(head.spec), digest: digestIn(head), screen: printable(head.screen), content };
 }
 
-/** Throws Refused. The machine's `restore` checks what the state says. */
+/** Throws Refused. The machine's `restore` checks the state. */
 export function unpackState(content: Uint8Array, fresh: MachineState): UncheckedState {
   const { version, head, body } = openParcel(content);
   checkRecordVersion(version === 1 ? 1 : head.record);
@@ -102,7 +102,7 @@ function differingPages(ram: readonly RamPiece[], fresh: readonly RamPiece[]): M
     const delta = old ? exclusiveOr(bytes, old) : bytes;
     if (!isZero(delta)) differing.set(page, delta);
   }
-  // What is zero now.
+  // Pages that are zero now.
   for (const [page, bytes] of before) differing.set(page, bytes);
   return differing;
 }
@@ -146,7 +146,7 @@ function dirtyOf(value: unknown): [number, number][] {
   return value;
 }
 
-/** Page numbers of host memory, the first as it is, the others as distances. */
+/** Page numbers of host memory: the first unchanged, the others as distances. */
 function pagesOf(value: unknown, base: number): number[] {
   const isStep = (step: unknown, index: number): boolean => Number.isSafeInteger(step) && (step as number) >= (index === 0 ? 0 : 1);
   if (!Array.isArray(value) || value.length > MAX_INFLATED / PAGE_SIZE || !value.every(isStep))
