@@ -1,4 +1,4 @@
-/** What the guest prints, in batches: a message for each byte would drown the page. */
+/** Sends the guest's output in batches: a message for each byte would overload the page. */
 interface Timers {
   setTimer(wake: () => void, ms: number): unknown;
 }

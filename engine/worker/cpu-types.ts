@@ -1,6 +1,6 @@
 import type { InterpreterReason } from '../jit/index';
 
-/** A vCPU as the page shows it. Numbers of 64 bits are hex text: the page never counts with them. */
+/** A vCPU for the page. 64-bit numbers are hex text: the page never computes with them. */
 
 export interface CodeLine {
   /** "0xffffffff81000000", linear */
@@ -9,13 +9,13 @@ export interface CodeLine {
   bytes: string;
   mnemonic: string;
   operands: string;
-  /** "main+0x4": the first line's place, and each start of another symbol */
+  /** "main+0x4": where the first line is, and wherever another symbol starts */
   symbol?: string;
-  /** Where a near branch or call leads, linear. */
+  /** Target of a near branch or call, linear. */
   target?: string;
   /** "main+0x4" of the target */
   targetSymbol?: string;
-  /** Before the address that was asked for, where x86 code can only be guessed. */
+  /** Before the requested address, where decoding x86 code is a guess. */
   guess: boolean;
 }
 
@@ -24,13 +24,13 @@ export interface CodeView {
   rip: string;
   bits: 16 | 32 | 64;
   lines: CodeLine[];
-  /** Why there are fewer lines than were asked for. */
+  /** Why there are fewer lines than requested. */
   reason?: string;
 }
 
 /** What runs the code at rip. */
 export type TierView =
-  /** A compiled region: where it begins, linear; guest instructions, and bytes of WebAssembly. */
+  /** A compiled region: its linear start; guest instructions, and bytes of WebAssembly. */
   | { tier: 'compiled'; entry: string; entrySymbol?: string; instructions: number; bytes: number }
   | ({ tier: 'interpreter' } & InterpreterReason);
 
@@ -57,7 +57,7 @@ export interface FrameView {
 
 export interface CpuView {
   vcpu: number;
-  /** Retired so far by all vCPUs: equal counts are the same instant. */
+  /** Instructions retired so far by all vCPUs: equal counts mean the same instant. */
   instructions: number;
   cpl: number;
   halted: boolean;
@@ -65,8 +65,8 @@ export interface CpuView {
   groups: RegisterGroup[];
   code: CodeView;
   tier: TierView;
-  /** Of a vCPU that stands; the innermost first. */
+  /** For a stopped vCPU; innermost first. */
   frames?: FrameView[];
-  /** Why there are no more frames. */
+  /** Why the frames end here. */
   framesEnd?: string;
 }

@@ -1,4 +1,4 @@
-/** Registers and code of a vCPU for the page. Looks only: no fault, no accessed bit, no device. */
+/** Registers and code of a vCPU for the page. No side effects: no faults, no accessed bits, no device accesses. */
 import type { Machine, VcpuRegisters } from '../machine/index';
 import { codeBits, describeSegment, instructionsBefore, instructionsFrom, type Placed, type Read, readVirtual } from '../monitor/index';
 import { symbolsOf } from '../symbols/index';
@@ -37,7 +37,7 @@ export function parseGva(text: string): bigint {
 /** Linear addresses have 32 bits outside 64-bit mode. */
 const linear = (address: bigint, bits: number): bigint => (bits === 64 ? BigInt.asUintN(64, address) : address & MASK_32);
 
-/** What a linear address is more than rip: 64-bit code knows no base. */
+/** The difference between a linear address and rip: 64-bit code has no base. */
 export const codeBase = (registers: VcpuRegisters): bigint => (codeBits(registers) === 64 ? 0n : registers.segments[SEG_CS]!.base);
 
 export function translate(machine: Machine, query: Queries['translate']['query']): Queries['translate']['answer'] {
@@ -86,7 +86,7 @@ const startOf = (symbol: string | undefined, first: boolean): Pick<CodeLine, 'sy
   symbol !== undefined && (first || !symbol.includes('+0x')) ? { symbol } : {};
 const targetOf = (targetSymbol: string | undefined): Pick<CodeLine, 'targetSymbol'> => (targetSymbol === undefined ? {} : { targetSymbol });
 
-/** `gva`, or the page after it where an instruction is cut. */
+/** `gva`, or the page after it if an instruction is cut. */
 function whyUnreadable(machine: Machine, vcpu: number, gva: bigint): string {
   const next = BigInt.asUintN(64, (gva | 0xfffn) + 1n);
   for (const at of [gva, next]) {
@@ -197,7 +197,7 @@ function x87(r: VcpuRegisters): RegisterView[] {
   return [...stack, ...words.map(([name, value]) => ({ name, value: padded(value, 4) }))];
 }
 
-/** An 80-bit number to the precision of a double, which may be infinite where an 80-bit one is not yet. */
+/** An 80-bit number to the precision of a double, which may be infinite although the 80-bit one is finite. */
 function decimal(significand: bigint, exponent: number): string {
   const sign = exponent & 0x8000 ? '-' : '';
   const power = exponent & 0x7fff;

@@ -1,4 +1,4 @@
-/** What the page knows of debugging: breakpoints, why the guest stopped, and how far it can go back. */
+/** The page's view of debugging: breakpoints, why the guest stopped, and how far it can go back. */
 
 export interface BreakpointView {
   id: number;
@@ -7,21 +7,21 @@ export interface BreakpointView {
   where: string;
   /** First address, "0x1000"; absent for a slot, and for any hole. */
   first?: string;
-  /** Bytes, or how many ports, registers, vectors. */
+  /** Bytes, or number of ports, registers or vectors. */
   length?: number;
   slot?: number;
   /** Guest-physical, bytes: where it lies in the map now. */
   spans: { start: number; end: number }[];
   /** "rw" */
   access: string;
-  /** if, skip, vCPU, once, in words; may be ''. */
+  /** if, skip, vCPU, once, as text; may be ''. */
   condition: string;
   hits: number;
   enabled: boolean;
   owner: 'lab' | 'gdb';
 }
 
-/** Why the guest stands. */
+/** Why the guest is stopped. */
 export interface StopView {
   ids: number[];
   vcpu: number;
@@ -31,11 +31,11 @@ export interface StopView {
   rip: string;
   /** "read_while+0x3" */
   code?: string;
-  /** Of the access, bytes; absent where it is none to memory. */
+  /** Address of the access, bytes; absent if it is not to memory. */
   gpa?: number;
 }
 
-/** A commit of the history, on the way. */
+/** A commit of the history, as a point to go to. */
 export interface CommitMark {
   instructions: number;
   generation: number;
@@ -50,10 +50,10 @@ export interface PastView {
   present: number;
   /** It is in its past: no input reaches it. */
   behind: boolean;
-  /** Where they are, oldest first, and what they take, bytes. */
+  /** Positions of checkpoints, oldest first, and their total size in bytes. */
   checkpoints: number[];
   bytes: number;
-  /** All commits that are known, those ahead too. */
+  /** All known commits, including later ones. */
   commits: CommitMark[];
   /** Why it cannot go back; absent: it can. */
   none?: string;
@@ -65,9 +65,9 @@ export interface DebugView {
   past: PastView;
 }
 
-/** A way through what has run. Breakpoints end `forward` and `back` only. */
+/** A move through the past. Breakpoints end only `forward` and `back`. */
 export type Journey =
-  /** In front of the last instruction of this vCPU. */
+  /** To just before the last instruction of this vCPU. */
   | { do: 'step-back'; vcpu: number }
   /** To the last breakpoint or access. */
   | { do: 'back' }
@@ -76,23 +76,23 @@ export type Journey =
   | { do: 'forward' }
   | { do: 'present' }
   | { do: 'count'; count: number }
-  /** In front of the commit that led to this generation. */
+  /** To just before the commit that led to this generation. */
   | { do: 'commit'; generation: number }
   | { do: 'instruction'; vcpu: number; icount: number; instructions: number }
-  /** What lies ahead is given up: the machine goes on from where it stands. */
+  /** Discards what follows: the machine continues from here. */
   | { do: 'go-on-from-here' };
 
-/** 'begin': the start of the kept history; the machine is there, or, after 'back', where it was. */
+/** 'begin': the start of the kept history was reached; the machine is there or, after 'back', where it was. */
 export type JourneyEnd = 'there' | 'begin' | 'present' | 'stopped' | 'cancelled';
 
-/** What is asked about: guest-physical or virtual memory, or a whole slot. Bytes. */
+/** The memory in question: guest-physical, virtual, or a whole slot. Bytes. */
 export type WroteWhere = { gpa: number; size: number } | { gva: string; size: number; vcpu: number } | { slot: number };
 
 /** Who wrote it last. */
 export interface WroteView {
   /** One line. */
   text: string;
-  /** Where the writing instruction is; absent where no vCPU wrote. */
+  /** Address of the writing instruction; absent if no vCPU wrote. */
   write?: {
     vcpu: number;
     rip: string;

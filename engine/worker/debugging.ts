@@ -1,4 +1,4 @@
-/** Debugging by the page's messages: what it is sent about breakpoints and the past, going there, and who wrote what. */
+/** Debugging for the page: sends it breakpoints and the past, moves through that, and finds who wrote what. */
 import { WATCH_PHYSICAL } from '../abi/watch';
 import {
   accessText,
@@ -19,7 +19,7 @@ import { symbolsOf } from '../symbols/index';
 import { codeBase, parseGva } from './cpu-view';
 import type { BreakpointView, CommitMark, DebugView, Journey, JourneyEnd, StopView, WroteView, WroteWhere } from './debug-types';
 
-/** What checkpoints of a page may take, bytes. */
+/** Limit of a page's checkpoints, bytes. */
 const BYTES = 128 * 0x100000;
 
 export interface DebuggingOptions {
@@ -31,13 +31,13 @@ export interface DebuggingOptions {
   yieldTurn(): Promise<void>;
   /** The view has changed. */
   changed(): void;
-  /** The machine is at another place of its past, or at its present again. */
+  /** The machine is at a different moment of its past, or back in its present. */
   arrived(): void;
 }
 
 export class PageDebugging {
   private readonly reverse: Reverse;
-  /** By generation: which input made the commit; undefined: the guest did. */
+  /** By generation: the input that made the commit; undefined: the guest did. */
   private readonly made = new Map<number, { mark: CommitMark; input: number | undefined }>();
 
   constructor(private readonly options: DebuggingOptions) {
@@ -51,12 +51,12 @@ export class PageDebugging {
     });
   }
 
-  /** It is on its way: what it looks like meanwhile is nobody's state. */
+  /** A move is under way: intermediate states are not shown. */
   get travelling(): boolean {
     return this.options.machine.checkpoints.muted;
   }
 
-  /** Nothing is written down any more. */
+  /** Inputs are no longer recorded. */
   ended(): void {
     this.reverse.end();
     this.options.changed();
@@ -83,7 +83,7 @@ export class PageDebugging {
     };
   }
 
-  /** Throws a one-line reason when it cannot begin. */
+  /** Throws a one-line reason if it cannot start. */
   async go(journey: Journey): Promise<JourneyEnd> {
     const { machine, recorder } = this.options;
     if (recorder.ended !== undefined) throw new Error(`the machine cannot go back: ${recorder.ended}`);
@@ -93,7 +93,7 @@ export class PageDebugging {
     return this.journey(journey);
   }
 
-  /** Ends the journey, or the search, that is on its way. */
+  /** Ends the move or search that is under way. */
   cancel(): void {
     this.reverse.cancel();
   }
@@ -153,7 +153,7 @@ export class PageDebugging {
     }
   }
 
-  /** Where no breakpoint was met it stays where it is. */
+  /** If it met no breakpoint, it stays where it is. */
   private async back(): Promise<JourneyEnd> {
     const { reverse } = this;
     const { machine } = this.options;

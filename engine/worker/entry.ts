@@ -1,4 +1,4 @@
-/** The Worker: a Session joined to postMessage, to timers and to fetch; and the lock by which the page knows that it lives. */
+/** The Worker: connects a Session to postMessage, timers and fetch, and holds the lock by which the page detects that the worker lives. */
 import type { FromWorker, ToWorker } from './protocol';
 import { Session } from './session';
 
@@ -11,12 +11,12 @@ interface WorkerScope {
 
 const scope = globalThis as unknown as WorkerScope;
 
-/** A turn for other messages: quicker than a timer, which browsers hold back for 4 ms. */
+/** Lets other messages be handled: faster than a timer, which browsers delay by 4 ms. */
 const channel = new MessageChannel();
 const turns: (() => void)[] = [];
 channel.port1.onmessage = () => turns.shift()?.();
 
-/** A policy may forbid workers to compile, and let the page: the core is the page's then, and guest code is not compiled. */
+/** A policy may forbid compilation to workers but not to the page: the page then compiles the core, and guest code is not compiled. */
 let given = (_core: Extract<ToWorker, { type: 'core' }>): void => {};
 const coreOfPage = (url: string): Promise<WebAssembly.Module> =>
   new Promise((resolve, reject) => {
@@ -44,7 +44,7 @@ const session = new Session((message) => scope.postMessage(message), {
 
 scope.onmessage = ({ data }) => (data.type === 'core' ? given(data) : session.receive(data));
 
-// The browser frees the lock when this worker ends, however it ends. Pages without secure context have no locks, frames without storage may not hold any.
+// The browser releases the lock when this worker ends for any reason. Insecure contexts have no locks, and frames without storage may not hold any.
 const locked = scope.navigator.locks?.request(scope.name, () => {
   scope.postMessage({ type: 'living' });
   return new Promise<never>(() => {});

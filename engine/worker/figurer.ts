@@ -1,4 +1,4 @@
-/** Live figures: speed, and what happened a second, since the last ones. Sent while something changes. */
+/** Live figures: speed, and events per second since the last figures. Sent while something changes. */
 import type { Machine } from '../machine/index';
 import type { Figures, Rates } from './protocol';
 
@@ -8,10 +8,10 @@ interface Clock {
   clearTimer(timer: unknown): void;
 }
 
-/** A guest below this many million instructions a second is waiting, not working. */
+/** A guest with fewer million instructions per second is waiting, not working. */
 const IDLE_MIPS = 0.5;
 
-/** ms between two figures of a guest that waits: its timers change them a little all the time, and each makes the page draw. */
+/** ms between two figures of a waiting guest: its timers always change them a little, and each makes the page draw. */
 const IDLE_PERIOD = 1000;
 
 /** The machine's counter behind each rate. */
@@ -54,7 +54,7 @@ export class Figurer {
     const now = this.clock.monotonic();
     const instructions = machine.run.instructions;
     const counts = machine.inspect.stats();
-    // A snapshot that was loaded may be younger.
+    // The counters of a loaded snapshot may be lower.
     const since = (counter: string): number => Math.max(0, (counts[counter] ?? 0) - (this.counts[counter] ?? 0));
     const done = Math.max(0, instructions - this.instructions);
     const elapsed = Math.max(1, now - this.at);

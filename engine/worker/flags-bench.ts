@@ -1,6 +1,6 @@
 /**
- * Ten flags among many slots, by the three calls: the delta, the whole set, and one ioctl after another. Measured on a scratch engine that no
- * guest uses, in batches, as index-bench.ts does: a single commit is shorter than a browser's clock can tell.
+ * Ten flags among many slots, by the three calls: the delta, the whole set, and one ioctl after another. Measured on a scratch engine without a
+ * guest, in batches as in index-bench.ts: a single commit is too short for a browser's clock.
  */
 import { MemFlag, type MemoryRegion, MemslotEngine } from '../memory/index';
 import { type BenchClock, MOST_SLOTS, measure } from './index-bench';
@@ -31,7 +31,7 @@ export async function benchFlags(slots: number, changes: number, clock: BenchClo
   return { slots, changes, deltaUs: delta!, wholeUs: whole!, singleUs: single! };
 }
 
-/** Evenly spread. */
+/** Evenly distributed. */
 const isChanged = (index: number, slots: number, changes: number): boolean =>
   Math.floor((index * changes) / slots) !== Math.floor(((index - 1) * changes) / slots);
 

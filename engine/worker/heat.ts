@@ -1,4 +1,4 @@
-/** The page's dirty heat map: bounded, and it harvests nothing, so that the dirty log stays complete for its readers. */
+/** The page's dirty heat map. It is bounded, and harvests nothing, so the dirty log stays complete for its readers. */
 import type { Machine } from '../machine/index';
 import { type DirtyHeat, type HeatSpan, MAX_HEAT_COLUMNS, MAX_HEAT_SPANS } from './protocol';
 

@@ -1,7 +1,7 @@
 /**
- * The three indexes measured here and now, on scratch engines that no guest uses. As test/bench/memslots.ts measures: interleaved rounds, so
- * that noise meets all alike, and medians. A browser's clock is coarse (0.1 ms), so a sample is a batch that takes some milliseconds; after
- * each sample the worker gets its turn back, so that the guest runs on.
+ * Measures the three indexes on scratch engines without a guest, like test/bench/memslots.ts: in interleaved rounds, so that noise affects all alike,
+ * with medians. A browser's clock is coarse (0.1 ms), so a sample is a batch that takes some milliseconds; after each sample the worker yields, so
+ * that the guest runs on.
  */
 import { createIndex } from '../memory/create-index';
 import type { GfnIndex } from '../memory/gfn-index';
@@ -42,7 +42,7 @@ const FIRST_BATCH = 256;
 const LARGEST_BATCH = 2 ** 20;
 /** A power of two. */
 const QUERIES = 2 ** 16;
-/** Slots that are created by one commit; a few milliseconds at most. */
+/** Slots created by one commit, which takes a few milliseconds at most. */
 const BUILD_STEP = 512;
 
 interface Scratch {
@@ -116,8 +116,8 @@ async function scratch(kind: IndexKind, slots: number, uniform: Float64Array, lo
 
 type LookupLoop = (index: GfnIndex, table: SlotTable, list: Float64Array, from: number, count: number) => number;
 
-// One loop per index, written out: V8 keeps what it learns of a call with the place of the call, so one loop for all would measure each
-// index through the others' feedback. (test/bench makes its loops with `new Function`, which the page's security policy forbids.)
+// One loop per index, written out: V8 keeps type feedback per call site, so a shared loop would measure each index with the others' feedback.
+// (test/bench creates its loops with `new Function`, which the page's security policy forbids.)
 const LOOKUP_LOOPS: Record<IndexKind, LookupLoop> = {
   array(index, table, list, from, count) {
     let sum = 0;
@@ -136,7 +136,7 @@ const LOOKUP_LOOPS: Record<IndexKind, LookupLoop> = {
   },
 };
 
-/** One for all: behind the cache's one call of `find` V8 sees three kinds of index anyway. */
+/** One loop for all: the cache's single call of `find` sees three kinds of index anyway. */
 function localLoop(cache: GfnCache, list: Float64Array, from: number, count: number): number {
   let sum = 0;
   for (let i = from; i < from + count; i++) sum += cache.lookupPage(list[i & (QUERIES - 1)]!, 0);
@@ -147,11 +147,11 @@ type Job = (from: number, count: number) => number;
 
 interface Run {
   job: Job;
-  /** Operations of one sample; even, so that what an update deletes is there again after it. */
+  /** Operations of one sample; even, so that an update restores what it deleted. */
   batch: number;
   /** Operations done so far. */
   done: number;
-  /** What the lookups gave, so that no compiler may leave the work out. */
+  /** Results of the lookups, so that no compiler can remove the work. */
   found: number;
   /** Nanoseconds per operation. */
   samples: number[];
@@ -174,7 +174,7 @@ async function warmUp(run: Run, clock: BenchClock): Promise<void> {
   }
 }
 
-/** A batch that turns out too short for the clock is not counted. */
+/** A batch too short for the clock is not counted. */
 async function sample(run: Run, clock: BenchClock): Promise<number> {
   for (;;) {
     const ms = await batch(run, clock);

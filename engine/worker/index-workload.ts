@@ -1,6 +1,6 @@
 /**
- * What an index is measured with, in the page and in test/bench alike: the layout of the kernel's memslot_perf_test, and gfns from a fixed
- * generator, so that every run asks the same.
+ * The workload for measuring an index, in the page and in test/bench: the layout of the kernel's memslot_perf_test, and gfns from a fixed generator,
+ * so that every run makes the same queries.
  */
 import type { MemoryRegion } from '../memory/types';
 
@@ -38,7 +38,7 @@ export function shuffled(n: number): number[] {
   return order;
 }
 
-/** Gfns among `n` slots: uniform, but for `localPercent` of them, which stay in the slot of the one before. */
+/** Gfns among `n` slots: uniform, except that `localPercent` of them stay in the slot of the previous one. */
 export function queries(n: number, count: number, localPercent: number): Float64Array {
   const draw = new Draw(2);
   const list = new Float64Array(count);

@@ -1,4 +1,4 @@
-/** The machine as the page sees it. */
+/** The machine's state for the page. */
 import type { Machine, StagedChangeSet } from '../machine/index';
 import { MemFlag, type Memslot } from '../memory/types';
 import { type CommitLog, dumpRegisters, pagesOf, slotName } from '../monitor/index';
@@ -60,7 +60,7 @@ function slotView(machine: Machine, kinds: ReadonlyMap<string, SlotView['kind']>
   return {
     slot: slot.slot,
     asId: slot.asId,
-    // `stepping` says which slots are INVALID.
+    // `stepping` lists the INVALID slots.
     flags: slot.flags & (MemFlag.LogDirtyPages | MemFlag.ReadOnly),
     guestPhysAddr: slot.baseGfn * PAGE,
     memorySize: slot.npages * PAGE,

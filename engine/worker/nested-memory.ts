@@ -1,4 +1,4 @@
-/** What the map shows of nested guests: the machine's memory that is theirs, bounded. */
+/** Nested guests on the map: the machine's memory that belongs to them, bounded. */
 import type { Machine } from '../machine/index';
 import { MAX_NESTED_RANGES, type NestedMemory } from './protocol';
 

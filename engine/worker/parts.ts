@@ -1,4 +1,4 @@
-/** The parts around the page's machine (monitor, loop, figures, recorder, loads), each of which reports to the page. */
+/** The parts around the page's machine (monitor, loop, figures, recorder, loads). Each reports to the page. */
 import { type Machine, Runner, TypedInput } from '../machine/index';
 import { CommitLog, Monitor } from '../monitor/index';
 import { Recorder } from '../replay/recorder';
@@ -27,7 +27,7 @@ export interface Running {
   recorder: Recorder;
   shared: Shared;
   loads: Loads;
-  /** Absent until what the machine begins with is there. */
+  /** Absent until the machine's initial contents are in place. */
   debugging?: PageDebugging;
 }
 
@@ -42,7 +42,7 @@ export interface Clocks {
   clearTimer(timer: unknown): void;
 }
 
-/** What the parts need of the session. */
+/** What the parts need from the session. */
 export interface Page {
   clocks: Clocks;
   post(message: FromWorker): void;
@@ -53,7 +53,7 @@ export interface Page {
   take(input: JournalInput): unknown;
   event: Parameters<Machine['subscribe']>[0];
   quit(status: number): void;
-  /** The loop died of an internal error. */
+  /** The loop ended with an internal error. */
   fatal(error: unknown): void;
 }
 
@@ -108,10 +108,10 @@ export function partsOf(
     post({ type: 'figures', figures: message });
     if (machine.run.condition !== condition) states.touch(false);
     condition = machine.run.condition;
-    // The history counts the holes since its last commit.
+    // The history attributes the holes since its last commit.
     if (machine.inspect.holes.total !== holes) states.touch(false);
     holes = machine.inspect.holes.total;
-    // Retries go on between the phases of a commit.
+    // Retries continue between the phases of a commit.
     if (machine.changeSet.stepping) states.touch(false);
   });
   const typed = new TypedInput(machine.serial, (text) => {

@@ -1,4 +1,4 @@
-/** Every message between the page and the worker, typed. The page imports this file and nothing else of the engine. */
+/** Every message between the page and the worker, typed. The page imports only this file of the engine. */
 
 import type {
   Backend,
@@ -75,14 +75,14 @@ export type {
   VirtioMemInfo,
 };
 
-/** Page -> worker. `id` ties an answer to its request. */
+/** Page -> worker. `id` links an answer to its request. */
 export type ToWorker =
   | {
       type: 'boot';
       config: MachineConfig;
-      /** "-object ... -device ..." as `lab` takes them, unchecked: what is there from power-on. */
+      /** "-object ... -device ..." in the syntax of `lab`, unchecked: backends and devices at power-on. */
       devices?: string;
-      /** Entries of each vCPU's dirty ring, on before the guest first runs; absent: bitmaps. What a state or a replay starts with goes before. */
+      /** Entries of each vCPU's dirty ring, enabled before the guest first runs; absent: bitmaps. A state or replay overrides it. */
       dirtyRing?: number;
       /** -S: the vCPUs wait for "cont". */
       paused?: boolean;
@@ -92,13 +92,14 @@ export type ToWorker =
       /** A layout (JSON text, unchecked) to apply before the first instruction, e.g. from a link. */
       layout?: string;
       /**
-       * A share link's fragment as it came (location.hash), unchecked; the worker unpacks it. "l=" is a layout, "s=" a state, "r=" a replay, which the
-       * machine plays once it has booted; anything else is no share link. For a state or a replay `config` and `guest` are what `inspect-link` returned.
+       * A share link's fragment as received (location.hash), unchecked; the worker unpacks it. "l=" is a layout, "s=" a state, "r=" a replay, which
+       * the machine plays once it has booted; anything else is not a share link. For a state or a replay `config` and `guest` are those that
+       * `inspect-link` returned.
        */
       link?: string;
       /** A replay from a file, unchecked, instead of a link. */
       replay?: Uint8Array;
-      /** The guest's image is a file of this computer: no link can name it. */
+      /** The guest's image is a local file, so no link can name it. */
       own?: boolean;
       /** What `share` prepends to "#...". */
       linkBase: string;
@@ -111,33 +112,33 @@ export type ToWorker =
   | { type: 'call'; id: number; method: 'layout' | 'digest' | 'share' | 'undo' | 'redo' }
   /** Makes the history's entry at `index` the live one, in one commit. */
   | { type: 'go-to'; id: number; index: number }
-  /** Answered with an InspectedLink, or the reason why it is none. No machine is touched. */
+  /** Answered with an InspectedLink, or the reason if it is not one. Touches no machine. */
   | { type: 'inspect-link'; id: number; link: string }
   /** Answered with the link. `screen`: the console's text, for a state link. `breakpoints`: include them in a layout. */
   | { type: 'share'; id: number; what: ShareKind; screen?: string; breakpoints?: boolean }
   /** Answered with the bytes of a file: a layout, a machine snapshot (for 'state'), or a replay. */
   | { type: 'export'; id: number; what: ShareKind; breakpoints?: boolean }
-  /** Puts the machine into the state of a machine snapshot; without bytes, back to what it was before the last one was loaded. Answered with ''. */
+  /** Loads a machine snapshot into the machine; without bytes, takes the last load back. Answered with ''. */
   | { type: 'load'; id: number; bytes?: Uint8Array }
-  /** Names of the guest's code from a file: ELF or System.map, read in pieces. Answered with the SymbolSource that it became. No state of the machine. */
+  /** Symbols of the guest's code from a file: ELF or System.map, read in pieces. Answered with the resulting SymbolSource. Not machine state. */
   | { type: 'symbols'; id: number; name: string; file: Blob }
   | { type: 'cancel-replay' }
   /**
-   * A stopped guest runs until this vCPU reaches `to` (linear, hex), or after one instruction of it, and is stopped there; `stack`: not with a lower
+   * Runs a stopped guest until this vCPU reaches `to` (linear, hex), or for one instruction of it, and stops it there; `stack`: not with a lower
    * stack pointer (hex). Slow, since it goes step by step; 'run' with 'stop' ends it. Answered with a SeekAnswer.
    */
   | { type: 'seek'; id: number; vcpu: number; to?: string; stack?: string }
-  /** A stopped guest goes through what has run; answered with a JourneyEnd. */
+  /** Moves a stopped guest through its past; answered with a JourneyEnd. */
   | { type: 'go'; id: number; journey: Journey }
-  /** Looks through what has run; the machine is where it was afterwards. Answered with a WroteView. */
+  /** Searches the past; the machine is unchanged afterwards. Answered with a WroteView. */
   | { type: 'who-wrote'; id: number; where: WroteWhere }
   /** Ends either. */
   | { type: 'cancel-going' }
-  /** What 'core-wanted' asked for, or why there is none. */
+  /** The module that 'core-wanted' asked for, or why there is none. */
   | { type: 'core'; module?: WebAssembly.Module; error?: string }
   /** Answered with 'pong' at any time. */
   | { type: 'ping' }
-  /** Is this a whole machine snapshot or a layout? Answered with an InspectedFile, or the reason why not. No machine is touched. */
+  /** Is this a complete machine snapshot or layout? Answered with an InspectedFile, or the reason if not. Touches no machine. */
   | { type: 'inspect-file'; id: number; bytes: Uint8Array }
   /** Answered with the SHA-256 of the bytes, 64 hex digits. */
   | { type: 'hash-file'; id: number; bytes: Uint8Array }
@@ -157,57 +158,54 @@ export type ToWorker =
       error?: string;
     };
 
-/** 'stopped': by a person, a breakpoint or the guest itself; 'asleep': nothing wakes it; 'most': after so many instructions it was not there. */
+/** 'stopped': by a person, a breakpoint or the guest itself; 'asleep': nothing wakes it; 'most': it did not get there within the limit of instructions. */
 export interface SeekAnswer {
   how: 'there' | 'stopped' | 'asleep' | 'most';
-  /** Of all vCPUs, on the way */
+  /** Instructions of all vCPUs on the way */
   instructions: number;
 }
 
-/** The page's questions: what each sends and gets. A question changes nothing (engine/worker/queries.ts answers them). */
+/** The page's queries: request and answer of each. A query changes nothing (engine/worker/queries.ts answers them). */
 export interface Queries {
   /** Counters since the start, as `info tlb-stats` prints them. */
   stats: { query: { ask: 'stats' }; answer: Record<string, number> };
-  /** So many flags changed among so many slots, by each of the three calls, measured now on scratch engines; takes a second or two. */
+  /** This many flags changed among this many slots, by each of the three calls, measured now on scratch engines; takes a second or two. */
   'flags-bench': { query: { ask: 'flags-bench'; slots: number; changes: number }; answer: FlagsBench };
-  /** The slots of address space 0 in all three indexes, both sets, and a lookup of gpa (bytes) in each; bounded, however many slots there are. */
+  /** The slots of address space 0 in all three indexes, both sets, and a lookup of gpa (bytes) in each; bounded for any number of slots. */
   index: { query: { ask: 'index'; gpa?: number }; answer: IndexView };
-  /** The three indexes measured now, in this worker, on scratch engines with so many slots (1 to 32,763); takes a second or two. */
+  /** The three indexes measured now, in this worker, on scratch engines with this many slots (1 to 32,763); takes a second or two. */
   'index-bench': { query: { ask: 'index-bench'; slots: number }; answer: IndexBench };
   /**
-   * `count` instructions from a gva on ("0xffffffff81000000"; absent: rip), and up to `before` that a guess finds before it. Addresses are linear;
-   * vcpu: 0 when absent.
+   * `count` instructions from a gva on ("0xffffffff81000000"; absent: rip), and up to `before` before it, which are a guess. Addresses are linear;
+   * vcpu: 0 if absent.
    */
   disassemble: { query: { ask: 'disassemble'; vcpu?: number; from?: string; before?: number; count: number }; answer: CodeView };
   /** A vCPU's registers, and the code around its rip (or `from`) at the same instant. */
   cpu: { query: { ask: 'cpu'; vcpu?: number; from?: string; before: number; count: number }; answer: CpuView };
-  /** Where a gva leads, in the vCPU's tables; `gpa` is absent where they do not map it. */
+  /** Where a gva leads in the vCPU's tables; `gpa` is absent if they do not map it. */
   translate: { query: { ask: 'translate'; gva: string; vcpu?: number }; answer: { gpa?: number } };
-  /** Events and exits by reason, as `info kvm-stat` counts them; bounded, whatever is asked. */
+  /** Events, and exits by reason in the format of `info kvm-stat`; bounded, whatever the request. */
   trace: { query: { ask: 'trace' } & TraceAsked; answer: TraceView };
-  /** The row of the next run of this event after the one that begins with `seq`, or before it. */
+  /** The row of the next run of this event after, or before, the run that begins with `seq`. */
   'trace-next': {
     query: { ask: 'trace-next'; seq: number; event: string; back?: boolean } & Pick<TraceAsked, 'kinds' | 'filter'>;
     answer: { row?: number };
   };
   /** Chrome's trace-event JSON. */
   'trace-file': { query: { ask: 'trace-file' }; answer: Uint8Array };
-  /** "main+0x4", what a page of guest-physical memory holds first, where it is code or data with a name; else absent. */
+  /** "main+0x4": the first symbol in a page of guest-physical memory; absent if it has none. */
   'symbol-at': { query: { ask: 'symbol-at'; gpa: number }; answer: { symbol?: string } };
   /** `address`: an expression of the monitor, "0x400000" or "$rip". */
   'page-walk': { query: { ask: 'page-walk'; address: string; vcpu?: number }; answer: PageWalk & { symbol?: string } };
-  /** The machine's memory that is a nested guest's, of those that vCPUs run or ran last. */
+  /** The machine's memory that belongs to nested guests that vCPUs run or ran last. */
   'nested-memory': { query: { ask: 'nested-memory' }; answer: NestedMemory };
-  /** Nothing is harvested. At most MAX_HEAT_COLUMNS columns in all, at most MAX_HEAT_SPANS spans. */
+  /** Harvests nothing. At most MAX_HEAT_COLUMNS columns in all, at most MAX_HEAT_SPANS spans. */
   'dirty-heat': { query: { ask: 'dirty-heat'; asId?: number; spans: readonly HeatSpan[]; at?: number }; answer: DirtyHeat };
-  /**
-   * Memory that would be removed without the guest's consent: by making the entry of the history at `goTo` the live one, or by loading the
-   * layout with this text.
-   */
+  /** Memory that would be removed without the guest's consent: by going to the history's entry `goTo`, or by loading the layout with this text. */
   unasked: { query: { ask: 'unasked'; goTo?: number; layout?: string }; answer: Unasked[] };
-  /** What differs between two entries of the history (indexes), by slot id. */
+  /** The difference between two entries of the history (indexes), by slot id. */
   difference: { query: { ask: 'difference'; from: number; to: number }; answer: SlotDifference[] };
-  /** The slots of an address space that LabState does not carry: 1, SMM. */
+  /** The slots of an address space that LabState does not include: 1, SMM. */
   'memslots-of': { query: { ask: 'memslots-of'; asId: number }; answer: SlotView[] };
 }
 
@@ -220,11 +218,14 @@ export interface HeatSpan {
   columns: number;
 }
 
-/** Which pages were written since the log was last harvested (with rings: stand in a ring). */
+/** Pages written since the log was last harvested (with rings: those in a ring). */
 export interface DirtyHeat {
-  /** One byte a column, all spans in turn: HEAT_UNKNOWN where nothing is logged, else the share of its logged pages that are dirty, 0..HEAT_ALL; 0 only where none is. */
+  /**
+   * One byte per column, all spans in turn: HEAT_UNKNOWN if nothing is logged there, else the share of its logged pages that are dirty, 0..HEAT_ALL;
+   * 0 only if none is.
+   */
   columns: Uint8Array;
-  /** Of the page at `at`, where its slot logs */
+  /** For the page at `at`, if its slot logs */
   at?: { dirty: boolean; slot: number; dirtyPages: number; pages: number };
   /** Empty while rings are off. */
   rings: DirtyRingStatus[];
@@ -233,9 +234,9 @@ export interface DirtyHeat {
 export interface NestedMemory {
   /** gpas, in address order, at most MAX_NESTED_RANGES. */
   ranges: { start: number; end: number }[];
-  /** What they are without gaps that were joined. */
+  /** Their total without the gaps that were joined. */
   bytes: number;
-  /** Guests whose memory is known; vCPUs that run theirs at this instant. */
+  /** Guests whose memory is known; vCPUs that run theirs now. */
   guests: number;
   running: number[];
 }
@@ -247,28 +248,28 @@ export { HEAT_ALL, HEAT_UNKNOWN } from '../memory/dirty-heat';
 
 /** Worker -> page. */
 export type FromWorker =
-  /** From here on this worker holds the Web Lock of its own name, as long as it lives. */
+  /** From now on this worker holds the Web Lock of its own name, until it ends. */
   | { type: 'living' }
   | { type: 'pong' }
   /** A policy forbids this worker to compile WebAssembly; the page may be allowed to. Answered with 'core'. */
   | { type: 'core-wanted'; url: string }
   | { type: 'booted' }
-  /** The machine could not be made, or a link's layout was refused: the reason, one line. The worker then started the default, if `fallback`. */
+  /** The machine could not be created, or a link's layout was refused: the reason, one line. The worker then started the default machine, if `fallback`. */
   | { type: 'boot-error'; reason: string; fallback: boolean }
   | { type: 'console'; text: string }
   | { type: 'monitor-event'; text: string }
-  /** Something happened to what the person did, and no answer can say it. */
+  /** Something happened to the person's work, and no answer can report it. */
   | { type: 'notice'; text: string }
   | { type: 'result'; id: number; value?: unknown; error?: string }
   | { type: 'state'; state: LabState }
   | { type: 'figures'; figures: Figures }
   /** After each change of it. */
   | { type: 'debug'; view: DebugView }
-  /** localStorage/IndexedDB lives in the page: the engine asks for it. Keys are names of layouts. */
+  /** localStorage/IndexedDB belongs to the page: the engine requests operations. Keys are names of layouts. */
   | {
       type: 'storage';
       id: number;
-      /** snapshot-*: machine snapshots, in a store of their own. A put is whole or not there. */
+      /** snapshot-*: machine snapshots, in a separate store. A put is atomic. */
       op: 'get' | 'set' | 'delete' | 'keys' | 'snapshot-put' | 'snapshot-get' | 'snapshot-delete' | 'snapshot-list';
       key?: string;
       value?: string;
@@ -276,10 +277,10 @@ export type FromWorker =
       bytes?: Uint8Array;
       meta?: NamedSnapshot;
     }
-  /** A machine snapshot is being packed or unpacked: bytes of RAM done, at most 10 a second; the end is the command's own answer. */
+  /** A machine snapshot is being packed or unpacked: bytes of RAM done, at most 10 messages a second; the command's own answer ends it. */
   | { type: 'snapshot-progress'; doing: 'save' | 'load'; done: number; total: number }
   | { type: 'replay'; view: ReplayView }
-  /** A state link was opened: the machine has the digest that the link names. `screen`: what stood on the console when the link was made. */
+  /** A state link was opened: the machine has the digest in the link. `screen`: the console when the link was created. */
   | { type: 'state-opened'; digest: string; screen: string }
   | { type: 'quit'; status: number }
   | { type: 'fatal'; reason: string };
@@ -291,7 +292,7 @@ export interface LabState {
   guest: string | undefined;
   /** It runs, but its guest panicked, or halted with interrupts off. */
   condition?: GuestCondition;
-  /** Registers as text when the guest is shut down. */
+  /** Registers as text if the guest is shut down. */
   registers?: string;
   generation: number;
   hostSize: number;
@@ -300,31 +301,31 @@ export interface LabState {
   backends: Backend[];
   dimms: Dimm[];
   deviceMemory: { start: number; end: number }[];
-  /** Room that virtio-mem devices keep for what their guest plugs. */
+  /** Memory that virtio-mem devices reserve for their guest to plug. */
   virtioMems: VirtioMemInfo[];
   mmio: { name: string; start: number; end: number }[];
   changeSet: {
     open: boolean;
     entries: readonly StagedEntry[];
     preview?: MemoryRegion[];
-    /** What a commit would cost; absent while it is refused, and during a stepped commit. */
+    /** The cost of a commit; absent while it is refused, and during a stepped commit. */
     outlook?: { swaps: number; zappedPages: number };
   };
   /** Absent: no commit is between its phases. */
   stepping?: Stepping;
-  /** What commits zap: what they touch, or every translation. */
+  /** What commits zap: what they changed, or every translation. */
   zap: 'slot' | 'all';
   history: HistoryView[];
-  /** Position in history (index of the entry that is live). */
+  /** Position in history: index of the live entry. */
   historyAt: number;
   canUndo: boolean;
   canRedo: boolean;
 }
 
 export interface SlotView extends MemoryRegion {
-  /** "ram.a", "dimm1 (mem1)": what backs it. */
+  /** "ram.a", "dimm1 (mem1)": its backing. */
   name: string;
-  /** rom: board memory that is read-only. bare: what the monitor or the page made a backing for. */
+  /** rom: read-only memory of the board. bare: host memory that the monitor or the page allocated for it. */
   kind: 'ram' | 'dimm' | 'virtio-mem' | 'rom' | 'bare';
 }
 
@@ -336,7 +337,7 @@ export interface Figures {
   instructions: number;
   guestTimeNs: number;
   tlbMissPerMille: number;
-  /** Of the time since the last figures, each a second: */
+  /** Averages since the last figures, per second: */
   rates: Rates;
   /** Of the JIT; absent with -accel interp. */
   jit?: JitRates;
@@ -344,7 +345,7 @@ export interface Figures {
   idle: boolean;
 }
 
-/** What compiled code did since the last figures. */
+/** Activity of compiled code since the last figures. */
 export interface JitRates {
   /** Percent of the guest's instructions that ran as compiled code. */
   share: number;
@@ -352,21 +353,21 @@ export interface JitRates {
   refused: boolean;
   /** Compiled regions that exist now. */
   regions: number;
-  /** ms a second that compiling took. */
+  /** ms per second spent on compiling. */
   compileMs: number;
-  /** Regions and windows dropped, a second. */
+  /** Regions and windows dropped, per second. */
   regionsDropped: number;
   windowsDropped: number;
 }
 
-/** Events a second. */
+/** Events per second. */
 export interface Rates {
   tlbMisses: number;
   /** Pages whose translation a commit dropped */
   zappedPages: number;
   /** Pages that became dirty in a log or a ring */
   dirtyPages: number;
-  /** Memory-mapped device accesses, holes among them */
+  /** Accesses to memory-mapped devices, including holes */
   mmio: number;
   /** Port accesses */
   pio: number;

@@ -1,6 +1,6 @@
 /**
- * The page's questions: each looks at the machine and changes nothing that the guest or a commit could notice. One entry a question;
- * what is more than a line lives in a file of its own.
+ * The page's queries: each reads the machine and changes nothing that the guest or a commit could notice. One entry per query; an answer of more than
+ * a line has its own file.
  */
 import type { Machine } from '../machine/index';
 import { type CommitLog, readAddress } from '../monitor/index';
@@ -17,9 +17,9 @@ import type { Queries, Query } from './protocol';
 
 export interface QueryContext {
   machine: Machine;
-  /** Absent: there is no history to ask about. */
+  /** Absent: there is no history yet. */
   commits?: CommitLog;
-  /** For questions that take long and must give turns back. */
+  /** For long queries, which must yield. */
   clock: BenchClock;
 }
 
@@ -60,7 +60,7 @@ const answers: Answers = {
   'memslots-of': ({ asId }, { machine }) => slotViews(machine, asId),
 };
 
-/** The first look at many thousand slots builds the indexes that are not in use: the guest has its turns in between. */
+/** The first query of many thousand slots builds the indexes that are not in use: it yields to the guest meanwhile. */
 async function inspect(gpa: number | undefined, { machine, clock }: QueryContext): Promise<Queries['index']['answer']> {
   for (const _piece of machine.memory.prepareInspection()) await clock.yieldTurn();
   return machine.memory.inspectIndexes(gpa)!;

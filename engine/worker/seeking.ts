@@ -1,6 +1,6 @@
 /**
- * Steps over calls and runs to lines, for the CPU pane. To the machine it is Run and Stop at exact positions, and so the journal has it; here
- * the way between them is gone one instruction at a time, in short stretches, so that Stop and everything else still come through.
+ * Steps over calls and runs to lines, for the CPU pane. For the machine this is Run and Stop at exact positions, and the journal records just that.
+ * In between it goes one instruction at a time, in short stretches, so that Stop and other messages are still handled.
  */
 import type { Machine, Runner, SeekGoal } from '../machine/index';
 import type { Recorder } from '../replay/recorder';
@@ -20,7 +20,7 @@ export interface SeekingOptions extends Reached {
   yieldTurn(): Promise<void>;
 }
 
-/** Throws a one-line reason when it cannot begin; the machine is stopped then, and stopped again afterwards. */
+/** Throws a one-line reason if it cannot start. The machine is stopped before and afterwards. */
 export async function seek(message: Extract<ToWorker, { type: 'seek' }>, options: SeekingOptions): Promise<SeekAnswer> {
   const { machine, recorder, runner, monotonic, yieldTurn } = options;
   if (machine.run.state !== 'paused') throw new Error(`the guest is not stopped: it is ${machine.run.state}`);
@@ -30,7 +30,7 @@ export async function seek(message: Extract<ToWorker, { type: 'seek' }>, options
   try {
     take(options, 'cont');
     for (;;) {
-      // Somebody else's input may take several turns, and may stop the machine.
+      // Another input may take several turns, and may stop the machine.
       const how = recorder.busy ? 'going' : go(MOST - (machine.run.instructions - began), monotonic() + STRETCH_MS);
       if (how !== 'going') {
         const instructions = machine.run.instructions - began;

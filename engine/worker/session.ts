@@ -1,6 +1,6 @@
 /**
- * One machine behind the page's messages. Knows no Worker: messages come in through `receive`, answers go out through `post`, and clock, timers and
- * the fetching of core.wasm are handed in. Nothing that arrives makes it throw.
+ * One machine behind the page's messages. It does not depend on Worker: messages arrive through `receive`, answers leave through `post`, and clock,
+ * timers and the fetching of core.wasm are passed in. No message makes it throw.
  */
 import { HOST_BASE } from '../abi/layout';
 import { breakpointsOf, placeText } from '../debug/index';
@@ -26,17 +26,17 @@ import { StorageClient } from './storage-client';
 
 export interface SessionDeps extends Clocks {
   fetchCore(url: string): Promise<MachineOptions['core']>;
-  /** Tests put their own here. */
+  /** Tests replace these. */
   createMachine?: typeof createMachine;
 }
 
-/** ms that messages wait while an input is being done. */
+/** ms that messages wait while an input is under way. */
 const STRETCH_MS = 8;
-/** Up to this many slots and staged entries, more than a person makes by hand, a state is sent with every command that changed it. */
+/** Up to this many slots and staged entries, more than a person creates by hand, every command that changed the state sends it. */
 const PROMPT_STATE_SIZE = 128;
 const WASM_PAGE = 0x10000;
 
-/** What a person sees where guest code cannot be compiled. */
+/** Shown if guest code cannot be compiled. */
 const NOT_COMPILED =
   'Guest code is not compiled: the browser or this site’s policy forbids it. The interpreter runs it, which is slower; `info jit` has the reason.';
 
@@ -50,7 +50,7 @@ export class Session {
   private readonly storage: StorageClient;
   private readonly console: ConsoleFeed;
   private readonly states: StateFeed;
-  /** ms: when messages were let through last, in the middle of an input */
+  /** ms: when messages were last handled during an input */
   private yielded = Number.NEGATIVE_INFINITY;
   /** Monitor lines and staging run one after another. */
   private queue: Promise<unknown> = Promise.resolve();
@@ -175,7 +175,7 @@ export class Session {
     this.queue = this.queue.then(() => this.reply(id, action));
   }
 
-  /** Sees what the commands before it did; a question that takes long holds no later command up. */
+  /** Runs after the commands before it; a long query delays no later command. */
   private query({ id, query }: Extract<ToWorker, { type: 'query' }>): void {
     const ask = () => answerQuery(query, { machine: this.machine, commits: this.need().commits, clock: this.deps });
     this.queue = this.queue.then(() => void this.reply(id, ask));
@@ -213,15 +213,15 @@ export class Session {
     return this.machine.memory.slotCount(0) + this.machine.changeSet.count <= PROMPT_STATE_SIZE;
   }
 
-  // What reaches the machine
+  // Inputs of the machine
 
-  /** Written down, and done. */
+  /** Records and applies an input. */
   private take(input: JournalInput): unknown {
     const running = this.need();
     return running.recorder.take(input, () => applyInput(input, running));
   }
 
-  /** At once, or after the input that is being done: a legacy commit takes many turns, and nothing may reach the machine in its middle. */
+  /** At once, or after the input under way: a legacy commit takes many turns, and nothing may reach the machine in its middle. */
   private takeNext(input: Extract<JournalInput, { kind: 'console' | 'run' }>): void {
     const { recorder, figures } = this.need();
     const act = (): void => {
@@ -313,7 +313,7 @@ export class Session {
     return make({ ...config, core, ...(guest ? { guest } : {}), ...hooks });
   }
 
-  /** What is left to do before anything may reach the machine. */
+  /** What is left to do before any input may reach the machine. */
   private async begin(wanted: Wanted): Promise<void> {
     const { machine, recorder, monitor, commits } = this.need();
     if (wanted.kind === 'layout') recorder.startWith(wanted.text);
@@ -328,7 +328,7 @@ export class Session {
       recorder.startFrom((await saveMachine(machine, this.deps.wallClock())).bytes, monitor.commandContext.state);
   }
 
-  /** From here on the machine can be gone back over. */
+  /** From here on one can go back over the machine's past. */
   private debug(): void {
     const running = this.need();
     const { monotonic, yieldTurn } = this.deps;
@@ -352,7 +352,7 @@ export class Session {
     changed();
   }
 
-  /** By inputs, so that a replay does the same. */
+  /** As inputs, so that a replay does the same. */
   private async switchOn({ dirtyRing, paused }: Boot): Promise<void> {
     const answer = dirtyRing === undefined ? undefined : await this.line(`dirty_ring enable ${dirtyRing}`);
     if (answer?.failed) throw new Error(answer.reason);
@@ -391,10 +391,10 @@ export class Session {
     }
   }
 
-  // What the machine says
+  // Events of the machine
 
   private event(event: MachineEvent): void {
-    // What happens again on the way through the past is no news.
+    // Events that repeat while the machine replays its past are not reported.
     if (this.running?.debugging?.travelling) return;
     const notice = noticeOf(event);
     if (notice !== undefined) this.post({ type: 'monitor-event', text: notice });

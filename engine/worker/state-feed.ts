@@ -1,14 +1,14 @@
-/** LabStates for the page: at once after commits, else at most ten a second, and before the answer to a command that changed it. */
+/** LabStates for the page: at once after commits, otherwise at most ten a second, and before the answer to a command that changed it. */
 interface Clock {
   /** ms */
   monotonic(): number;
   setTimer(wake: () => void, ms: number): unknown;
 }
 
-/** ms between two states that no commit asked for, and at least between any two. */
+/** ms between two states without a commit, and the least between any two. */
 const STATE_MS = 100;
 const LEAST_MS = 16;
-/** With very many slots states take no more than one part in so many of the worker's time. */
+/** With very many slots, states take at most this fraction of the worker's time. */
 const SHARE = 8;
 
 export class StateFeed {
@@ -27,7 +27,7 @@ export class StateFeed {
     if (!now) this.sendIn(Math.max(0, this.at + Math.max(STATE_MS, SHARE * this.cost) - this.clock.monotonic()));
     if (!now || this.now) return;
     this.now = true;
-    // After what is running now is done: one state for a commit and everything that follows from it.
+    // After the current work is done: one state for a commit and everything that follows from it.
     queueMicrotask(() => {
       this.now = false;
       if (this.clock.monotonic() - this.at >= LEAST_MS) this.send();
@@ -35,7 +35,7 @@ export class StateFeed {
     });
   }
 
-  /** What a command changed is there before its answer is. A state that is not small goes to the page at the usual pace instead. */
+  /** The effect of a command arrives before its answer. A large state is sent at the usual pace instead. */
   sendDue(isSmall: () => boolean): void {
     if ((this.later || this.now) && isSmall()) this.send();
   }

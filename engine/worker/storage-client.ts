@@ -1,4 +1,4 @@
-/** Saved layouts and machine snapshots: the page holds IndexedDB, so every operation is a message and its answer. */
+/** Saved layouts and machine snapshots: the page owns IndexedDB, so every operation is a message and its answer. */
 import type { LayoutStore, SnapshotStore } from '../monitor/index';
 import type { FromWorker, ToWorker } from './protocol';
 
@@ -51,5 +51,5 @@ export class StorageClient implements LayoutStore {
   }
 }
 
-/** The page could not store or read; its words. */
+/** The page could not store or read: its error text. */
 export class StorageError extends Error {}

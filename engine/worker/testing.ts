@@ -1,4 +1,4 @@
-/** A page for tests of the session, without a Worker: it records the messages and keeps layouts and snapshots in maps. */
+/** A page for tests of the session, without a Worker: records the messages and keeps layouts and snapshots in maps. */
 import { readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import type { Machine } from '../machine/index';
@@ -20,7 +20,7 @@ export class Page {
   readonly snapshots = new Map<string, { bytes: Uint8Array; meta: NamedSnapshot }>();
   storageError: string | undefined;
   readonly kernel = memlab;
-  /** The machine itself, for what no message does. */
+  /** The machine itself, for what no message reports. */
   machine: Machine | undefined;
   readonly session: Session;
   private nextId = 1;
@@ -80,7 +80,7 @@ export class Page {
     }
   }
 
-  /** Polls on every turn that the session yields, and on a timer, for what no message announces. */
+  /** Polls on every turn that the session yields, and on a timer, since no message announces it. */
   async holds(condition: () => boolean): Promise<void> {
     await this.until(() => condition() || undefined);
   }
