@@ -1,4 +1,4 @@
-/** Plays a replay's journal on a machine at its start position, as fast as possible and in short stretches, and checks the digest at the end. */
+/** Plays a replay's journal on a machine at its start position, as fast as possible in short stretches, and checks the digest at the end. */
 import type { Machine } from '../machine/index';
 import type { JournalInput, Replay } from '../snapshot/index';
 import { withHvasHere } from './host-base';
@@ -24,7 +24,7 @@ const REPORT_MS = 100;
 export class Player {
   private cancelled = false;
   private playing: Replay | undefined;
-  /** An input was given up in its middle. */
+  /** An input was aborted halfway. */
   private gaveUp = false;
   private reported = Number.NEGATIVE_INFINITY;
   private yielded = Number.NEGATIVE_INFINITY;
@@ -35,7 +35,7 @@ export class Player {
     this.cancelled = true;
   }
 
-  /** In the middle of an input that takes long: reports progress and lets messages through. False: give it up. */
+  /** During a long input: reports progress and handles messages. False: abort it. */
   async pause(): Promise<boolean> {
     if (this.playing) this.report(this.playing);
     await this.turn();
@@ -43,7 +43,7 @@ export class Player {
     return !this.gaveUp;
   }
 
-  /** To the end, the first thing that goes wrong, or `cancel`. Reports the outcome; never throws. */
+  /** Plays to the end, the first failure, or `cancel`. Reports the outcome; never throws. */
   async play(replay: Replay): Promise<void> {
     const { recorder, post } = this.options;
     recorder.playing = true;
@@ -64,7 +64,7 @@ export class Player {
       const input = withHvasHere(recorded, replay.hostBase);
       const stopped = await this.reach(at, replay, `input ${index + 1} of ${replay.entries.length}`);
       if (stopped) return stopped;
-      // What the person was refused then is refused now: that is part of it.
+      // An input that was refused when recorded is refused again: that is part of the replay.
       try {
         await recorder.note(input, () => apply(input));
       } catch {}
@@ -100,7 +100,7 @@ export class Player {
     return { phase: 'cancelled', instructions: this.options.machine.run.instructions - start.instructions };
   }
 
-  /** For others, when a stretch is over: many inputs at one position are no stretch, but take their time too. */
+  /** Lets others run after a stretch, and also after many inputs at one position, which take time without being a stretch. */
   private async turn(over = false): Promise<void> {
     const { monotonic, yieldTurn } = this.options;
     if (!over && monotonic() - this.yielded <= STRETCH_MS) return;

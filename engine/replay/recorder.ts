@@ -1,11 +1,11 @@
 /**
- * The journal of a machine: every input with the position at which it came, from power-on or from the snapshot that was loaded last. It is
- * kept all the time, since a link may be wanted later; it ends, with a reason, when it would grow beyond its bounds.
+ * The journal of a machine: every input with its position, from power-on or from the snapshot that was loaded last. It is always kept, since a link
+ * may be wanted later; it ends, with a reason, when it would exceed its limits.
  */
 import { type Machine, MachineError, type Position, type Runner } from '../machine/index';
 import { fitsJournal, type JournalEntry, type JournalInput, MAX_INPUTS, MAX_JOURNAL, sizeOf } from '../snapshot/index';
 
-/** Bytes of a machine file that a journal may start from. */
+/** Largest machine file from which a journal may start, bytes. */
 const MAX_BASE = 1024 * 1024;
 
 export type JournalBase = { kind: 'power-on'; layout?: string } | { kind: 'state'; file: Uint8Array };
@@ -17,38 +17,38 @@ export interface Recording {
   end: Position;
 }
 
-/** What of a monitor's or machine's own state outlives a loaded snapshot. */
+/** State of a monitor or machine that is kept when a snapshot is loaded. */
 interface Kept {
   vcpu: number;
 }
 
 export class Recorder {
-  /** A journal is being played: nothing else reaches the machine. */
+  /** A journal is being played: nothing else may reach the machine. */
   playing = false;
-  /** The machine is in its past: only recorded inputs reach it. */
+  /** The machine is in its past: only recorded inputs may reach it. */
   past = false;
-  /** It begins anew, from a snapshot. */
+  /** Starts anew, from a snapshot. */
   onStart: (() => void) | undefined;
   private base: JournalBase = { kind: 'power-on' };
   private start: Recording['start'] = { instructions: 0, timeNs: 0 };
   private entries: JournalEntry[] = [];
   private bytes = 0;
   private reason: string | undefined;
-  /** Inputs are written down still, but what they begin with is too large for a replay: why. */
+  /** Inputs are still recorded, but their start is too large for a replay: the reason. */
   private baseReason: string | undefined;
   private restored: Position | undefined;
-  /** Inputs that are being done: those that take several turns. */
+  /** Inputs under way: some take several turns. */
   private taking = 0;
 
   constructor(
     private readonly machine: Machine,
     private readonly runner: Pick<Runner, 'hold'>,
-    /** It ended: why no replay can be made any more. */
+    /** It ended: why a replay is no longer possible. */
     private readonly onEnd: (reason: string) => void,
   ) {
     machine.subscribe((event) => {
       if (event.type === 'restored') this.restored = machine.run.position;
-      // A replay has no breakpoints: there it is stopped at the same place.
+      // Replays have no breakpoints: they stop the machine at the recorded position.
       if (event.type === 'watch-stop' && !this.playing && !this.past)
         this.push({ ...machine.run.position, running: true }, { kind: 'run', action: 'stop' });
     });
@@ -59,7 +59,7 @@ export class Recorder {
     this.base = { kind: 'power-on', layout };
   }
 
-  /** The machine was put into the state of this file. */
+  /** The machine was restored from this file. */
   startFrom(file: Uint8Array, kept: Kept): void {
     const { machine } = this;
     const at = this.restored ?? machine.run.position;
@@ -73,7 +73,7 @@ export class Recorder {
       this.baseReason = `it continues from a snapshot of ${file.length} bytes, a replay may contain at most ${MAX_BASE}`;
       this.onEnd(this.baseReason);
     }
-    // What the file does not say; in a new machine it has to be done.
+    // State outside the file; in a new machine it must be set.
     const then = { ...at, running: machine.run.state === 'running' || machine.run.state === 'paused' };
     if (kept.vcpu !== 0) this.push(then, { kind: 'line', line: `cpu ${kept.vcpu}` });
     if (machine.run.breakCount !== undefined) this.push(then, { kind: 'line', line: `replay_break ${machine.run.breakCount}` });
@@ -81,30 +81,30 @@ export class Recorder {
     this.onStart?.();
   }
 
-  /** Inputs from this one on never came: the machine was put back to before it, and stands. `ran`: it ran there then. */
+  /** Drops the inputs from this one on: the machine was restored to before it, and is stopped. `ran`: it was running there. */
   drop(from: number, ran: boolean): void {
     for (const { input } of this.entries.splice(from)) this.bytes -= sizeOf(input);
     if (ran) this.push({ ...this.machine.run.position, running: true }, { kind: 'run', action: 'stop' });
   }
 
-  /** Writes the input down and does it. The machine does not run meanwhile, however many steps that has. MachineError where nothing may reach it. */
+  /** Records the input and applies it. The machine does not run meanwhile, however many steps the input has. MachineError if no input may reach the machine. */
   take<T>(input: JournalInput, action: () => T): T {
     if (this.playing) throw new MachineError('a replay is running: cancel it, or wait for its end');
     if (this.past) throw new MachineError('the machine is in its past: go to the present first, or start a new run here');
     return this.note(input, action);
   }
 
-  /** An input is being done that takes several turns: the next one has to wait. */
+  /** An input that takes several turns is under way: the next one must wait. */
   get busy(): boolean {
     return this.taking > 0;
   }
 
-  /** What happens from now on is not in the journal: no replay can be made any more. */
+  /** What happens from now on is not in the journal: a replay is no longer possible. */
   cut(reason: string): void {
     if (this.reason === undefined) this.end(reason);
   }
 
-  /** As `take`, for the player of a journal. */
+  /** Like `take`, for the player of a journal. */
   note<T>(input: JournalInput, action: () => T): T {
     const free = this.runner.hold();
     this.taking += 1;
@@ -123,7 +123,7 @@ export class Recorder {
     }
   }
 
-  /** Inputs so far, and one of them. */
+  /** The inputs so far, and a single one. */
   get length(): number {
     return this.entries.length;
   }
@@ -132,12 +132,12 @@ export class Recorder {
     return this.entries[index]!;
   }
 
-  /** Why inputs are not written down any more; undefined: they are. */
+  /** Why inputs are no longer recorded; undefined: they are. */
   get ended(): string | undefined {
     return this.reason;
   }
 
-  /** Up to now; the reason when there is no replay of this machine. */
+  /** The replay up to now, or the reason if there is none of this machine. */
   recording(): Recording | string {
     const none = this.reason ?? this.baseReason;
     if (none !== undefined) return none;

@@ -1,7 +1,7 @@
-/** Refusals and errors as the one line that a person reads. */
+/** Refusals and errors as one line for people. */
 import type { Refusal } from '../memory/types';
 
-/** A line for each: "entry 2: EEXIST: ...". */
+/** One line each: "entry 2: EEXIST: ...". */
 export const refusalText = (refusals: readonly Refusal[]): string =>
   refusals.map(({ index, errno, reason }) => `${index < 0 ? '' : `entry ${index + 1}: `}${errno}: ${reason}`).join('\n');
 

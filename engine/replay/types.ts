@@ -1,4 +1,4 @@
-/** Of a replay that is being played; the last one says what came of it. Counts are of instructions since its start. */
+/** Progress of a replay; the last one has the outcome. Counts are of instructions since its start. */
 export type ReplayView =
   | { phase: 'running'; done: number; total: number }
   /** `other`: why the digest may differ, or ''. */

@@ -1,4 +1,4 @@
-/** The machine's past, for who goes back: checkpoints, and the inputs that a recorder has. */
+/** The machine's past for reverse execution: checkpoints, and the inputs of a recorder. */
 import { type Journal, Reverse } from '../debug/index';
 import { type Machine, type Runner, TypedInput } from '../machine/index';
 import { type CommitLog, Monitor } from '../monitor/index';
@@ -12,19 +12,19 @@ export interface HistoryOptions {
   commits: CommitLog;
   /** ms, monotonic */
   wallClock(): number;
-  /** Other events are handled meanwhile. */
+  /** Lets other events be handled. */
   turn?(): Promise<void>;
-  /** Nobody else runs the machine while it is on its way. */
+  /** Keeps others from running the machine while it moves through its past. */
   runner?: Pick<Runner, 'hold'>;
-  /** The end of each way through the past. */
+  /** Called at the end of each move through the past. */
   arrived?(): void;
-  /** What all checkpoints may take, bytes. */
+  /** Limit of all checkpoints, bytes. */
   bytes?: number;
 }
 
-/** History begins now, and anew when a snapshot is loaded. */
+/** Starts the history now, and again when a snapshot is loaded. */
 export function historyOf({ machine, recorder, commits, wallClock, turn, runner, bytes, arrived }: HistoryOptions): Reverse {
-  // What is done again is what was done: it needs no files.
+  // Repeated inputs do the same as before and need no files.
   const none = async (): Promise<never> => {
     throw new Error('a replayed input has no saved layouts');
   };

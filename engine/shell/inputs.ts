@@ -1,4 +1,4 @@
-/** Everything that reaches the machine from outside, done one way whether a person does it or a journal says so. */
+/** Applies everything that reaches the machine from outside, in the same way for a person and for a journal. */
 import type { Machine, TypedInput } from '../machine/index';
 import type { CommitLog, Monitor } from '../monitor/index';
 import { refusalText } from '../replay/refusals';
@@ -13,7 +13,7 @@ export interface Reached {
   typed: TypedInput;
 }
 
-/** The answer, or a promise of it: an Answer for a monitor line. Throws the refusal of anything else in words. */
+/** Returns the answer, or a promise of it: an Answer for a monitor line. Throws the refusal of any other input as text. */
 export function applyInput(input: JournalInput, { machine, monitor, commits, typed }: Reached): unknown {
   switch (input.kind) {
     case 'console':

@@ -1,9 +1,9 @@
-/** Machine snapshots put into the running machine, and the way back: the machine that was there before the last one is kept, one and not too large. */
+/** Loads machine snapshots into the running machine, and takes a load back: keeps the previous machine, if it is not too large. */
 import type { Machine, MachineState } from '../machine/index';
 import type { Recorder } from '../replay/recorder';
 import { loadMachine, packMachine } from '../snapshot/index';
 
-/** Bytes of RAM that are kept for a way back. */
+/** Most RAM, bytes, to keep for taking a load back. */
 const MOST = 256 * 1024 * 1024;
 
 export interface LoadsOptions {
@@ -21,7 +21,7 @@ export class Loads {
 
   constructor(private readonly options: LoadsOptions) {}
 
-  /** The reason, one line, when it is refused; then the machine is as it was. */
+  /** Returns the reason, one line, if the file is refused; then the machine is unchanged. */
   async load(bytes: Uint8Array): Promise<string | undefined> {
     const { machine, recorder, state, progress } = this.options;
     if (recorder.playing) return 'a replay is running: cancel it, or wait for its end';
@@ -35,7 +35,7 @@ export class Loads {
     return undefined;
   }
 
-  /** A file of the machine as it was before the last load. Throws where there is none. */
+  /** A file of the machine before the last load. Throws if there is none. */
   async before(): Promise<Uint8Array> {
     const { kept, options } = this;
     if (!kept) throw new Error('no snapshot was loaded: there is nothing to go back to');

@@ -1,4 +1,4 @@
-/** Links and files of a machine that runs: its layout, its state, and the replay that led to it. */
+/** Links and files of a running machine: its layout, its state, and the replay that led to it. */
 import { keptBreakpoints } from '../debug/index';
 import type { Machine, MachineState } from '../machine/index';
 import { program } from '../replay/program';
@@ -24,24 +24,24 @@ const PAGE = 4096;
 export interface Shared {
   machine: Machine;
   recorder: Recorder;
-  /** A machine of the same kind that has not run: a state is saved as its difference from that. */
+  /** A machine of the same kind that has not run: a state is saved as the difference from it. */
   makeFresh(): Promise<Machine>;
   linkBase: string;
-  /** The guest's image is a file of this computer. */
+  /** The guest's image is a local file. */
   own: boolean;
   /** ms since 1970 */
   wallClock(): number;
 }
 
-/** What a person may want in it. */
+/** Options of a link or file. */
 export interface Extras {
   /** The console's text, for a state link. */
   screen?: string | undefined;
-  /** Of a layout. */
+  /** For a layout. */
   breakpoints?: boolean | undefined;
 }
 
-/** Throws the reason when there is no such link. */
+/** Throws the reason if no such link is possible. */
 export async function linkTo(what: ShareKind, shared: Shared, { screen = '', breakpoints = false }: Extras = {}): Promise<string> {
   const { machine, linkBase } = shared;
   if (what === 'layout') return layoutFormat.link(layoutOf(machine, breakpoints), linkBase);
@@ -52,7 +52,7 @@ export async function linkTo(what: ShareKind, shared: Shared, { screen = '', bre
   return link;
 }
 
-/** The bytes of a file: whole, however long a link would be. */
+/** The bytes of a file: complete, even if a link would be too long. */
 export async function fileOf(what: ShareKind, shared: Shared, breakpoints = false): Promise<Uint8Array> {
   if (what === 'layout') return new TextEncoder().encode(layoutOf(shared.machine, breakpoints));
   if (what === 'replay') return packReplayFile(await replayContent(shared));
@@ -66,7 +66,7 @@ const layoutOf = (machine: Machine, breakpoints: boolean): string =>
 async function stateLink({ machine, makeFresh, linkBase }: Shared, screen: string): Promise<string> {
   machine.run.catchUp();
   const state = machine.snapshot.capture();
-  // Begun now, while the machine is what was captured; it does not run before that is read.
+  // Started now, while the machine is in the captured state; it does not run before the state is read.
   const digest = machine.digest();
   const used = state.ram.reduce((sum, { pages }) => sum + pages.length * PAGE, 0);
   if (used > 2 * MAX_INFLATED) {

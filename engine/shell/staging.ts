@@ -1,11 +1,11 @@
-/** The page's edits of the change set that is being staged. */
+/** The page's edits of the staged change set. */
 import { HOST_BASE } from '../abi/layout';
 import type { Machine, PhaseReport, StagedEdit } from '../machine/index';
 import type { CommitLog } from '../monitor/index';
 import { refusalText } from '../replay/refusals';
 import type { StageAction } from './types';
 
-/** '' when it is done; throws the refusal in words. */
+/** '' if it succeeded; throws the refusal as text. */
 export async function stage(action: StageAction, machine: Machine, commits: CommitLog): Promise<string> {
   const { changeSet } = machine;
   switch (action.do) {
@@ -46,7 +46,7 @@ function ended(reports: readonly PhaseReport[]): string {
   return '';
 }
 
-/** The page, and journals, say hva 0 where an added slot has none. */
+/** The page and journals use hva 0 for an added slot without one. */
 function stageEdit({ changeSet }: Machine, edit: StagedEdit): void {
   changeSet.stage(edit.op === 'add' && edit.hva < HOST_BASE ? { ...edit, hva: undefined } : edit);
 }

@@ -1,22 +1,22 @@
-/** What page and terminal ask of a machine; the worker's protocol carries it. */
+/** Requests of page and terminal to a machine; the worker's protocol carries them. */
 import type { StagedEdit } from '../machine/index';
 
-/** What a link or a file holds. */
+/** Contents of a link or file. */
 export type ShareKind = 'layout' | 'state' | 'replay';
 
-/** The page's edits of the change set, and what becomes of it. */
+/** The page's actions on the change set. */
 export type StageAction =
   | { do: 'begin' }
   | { do: 'stage'; edit: StagedEdit }
   | { do: 'drop'; index: number }
   | { do: 'commit'; legacy: boolean }
-  /** Begins a commit that runs phase by phase; no phase has run yet. */
+  /** Starts a commit that runs phase by phase; no phase has run yet. */
   | { do: 'commit-stepped' }
-  /** The next phase of it. */
+  /** Runs its next phase. */
   | { do: 'step' }
-  /** All phases that are left. */
+  /** Runs all remaining phases. */
   | { do: 'finish' }
-  /** Up to swap 1 it ends a stepped commit and leaves the set open. */
+  /** Before swap 1, ends a stepped commit and leaves the set open. */
   | { do: 'abort' }
-  /** What commits zap from now on. */
+  /** Sets what commits zap. */
   | { do: 'zap'; mode: 'slot' | 'all' };

@@ -1,4 +1,4 @@
-/** Reads what a machine is to start with, and builds it: the layout, state or replay is unpacked and checked, and the machine is made for it. */
+/** Reads what a machine should start with, and builds it: unpacks and checks the layout, state or replay, and creates the machine for it. */
 
 import type { BreakpointOptions } from '../debug/index';
 import type { GuestImage, Machine, MachineConfig } from '../machine/index';
@@ -27,7 +27,7 @@ import {
   unpackState,
 } from '../snapshot/index';
 
-/** What a machine is to start with: `layout`, `link` and `replay` as received, unchecked. */
+/** What a machine should start with: `layout`, `link` and `replay` as received, unchecked. */
 export interface Asked {
   config: MachineConfig;
   guest?: GuestImage;
@@ -38,14 +38,14 @@ export interface Asked {
   replay?: Uint8Array;
 }
 
-/** What a machine is to start with, checked as far as that goes without a machine. */
+/** What a machine should start with, checked as far as possible without a machine. */
 export type Wanted =
   | { kind: 'nothing' }
   | { kind: 'layout'; layout: Layout; text: string }
   | { kind: 'state'; link: StateLink }
   | { kind: 'replay'; replay: Replay; layout?: Layout };
 
-/** The reason, one line, when it cannot be read or is for another guest. */
+/** The reason, one line, if it cannot be read or is for a different guest. */
 export async function wantedBy(message: Asked): Promise<Wanted | string> {
   try {
     return await read(message);
@@ -78,7 +78,7 @@ function layoutOf(text: string): Extract<Wanted, { kind: 'layout' }> {
   if (!parsed.ok) throw new Refused(parsed.reason);
   const { ram } = parsed.layout.machine;
   if (ram > MAX_LINK_RAM) throw new Refused(`it asks for ${ram} bytes of boot RAM, at most ${MAX_LINK_RAM} are allowed for a link`);
-  // Recordings get the memory: breakpoints are no part of them.
+  // Recordings get the memory: breakpoints are not part of them.
   const { breakpoints: _none, ...memory } = parsed.layout;
   return { kind: 'layout', layout: parsed.layout, text: parsed.layout.breakpoints ? layoutText(memory) : text };
 }
@@ -98,7 +98,7 @@ async function checkGuest(spec: MachineSpec, message: Asked): Promise<void> {
   if (other !== undefined) throw new Refused(other);
 }
 
-/** A machine that starts with what was asked for; if any of that fails, the plain machine of the page's flags, and the reason. */
+/** A machine that starts as requested. If any of that fails: the plain machine of the page's flags, and the reason. */
 export async function makeMachine(
   message: Asked,
   make: (config: MachineConfig) => Promise<Machine>,
@@ -136,7 +136,7 @@ async function prepare(machine: Machine, wanted: Exclude<Wanted, { kind: 'nothin
   if (wanted.kind === 'state' || !wanted.layout) return;
   const reason = await applyLayout(machine, wanted.layout);
   if (reason !== undefined) throw new Refused(reason);
-  // The guest was loaded where boot RAM was: once more, into the memory that there is now, with a memory map that says so.
+  // The guest was loaded into the original boot RAM: loads it again, into the current memory and with a matching memory map.
   machine.reset();
   if (wanted.kind === 'layout') addBreakpoints(machine, breakpointsIn(machine, wanted.layout));
 }
