@@ -49,7 +49,7 @@ export function parseGdb(flag: string, text: string): Chardev {
   for (const option of options === '' ? [] : splitCommas(options.slice(1))) {
     const known = /^(server|wait|nodelay|nowait)(=(on|off))?$/.exec(option);
     if (!known) throw wrong(`Invalid parameter '${option.split('=')[0]}'; a socket takes server=on, wait=on|off and nodelay=on`);
-    if (known[1] === 'server' && known[3] === 'off') throw wrong('only listening sockets are supported; leave server=off out');
+    if (known[1] === 'server' && known[3] === 'off') throw wrong('only listening sockets are supported; remove server=off');
     if (known[1] === 'wait') wait = known[3] !== 'off';
   }
   return { kind: 'tcp', host: host.replace(/^\[|\]$/g, '') || '127.0.0.1', port, wait };

@@ -36,7 +36,7 @@ export function listenFailure(error: unknown, { path, port }: ListenOptions): st
       ? `${TEXTS.EADDRINUSE}: end what listens there, or give another port`
       : `${TEXTS.EADDRINUSE}: it is not a socket`;
   if (code === 'EADDRNOTAVAIL') return 'no network interface here has this address; 0.0.0.0 is all of them';
-  if (code === 'ENOTFOUND') return 'there is no host of this name; without a HOST it is this machine alone';
+  if (code === 'ENOTFOUND') return 'there is no host of this name; without a HOST it listens on the loopback interface only';
   if (code === 'EACCES' && port !== undefined && port < 1024) return `${TEXTS.EACCES}: ports from 1024 on need no privilege`;
   return errnoText(error);
 }

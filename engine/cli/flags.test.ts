@@ -207,7 +207,7 @@ describe('-gdb and -s', () => {
     ['-gdb tcp:1234', "'tcp:1234' is not a valid char driver; give tcp::PORT, tcp:HOST:PORT, unix:PATH,server=on,wait=off or stdio"],
     ['-gdb tcp::99999', "port '99999' is not a number from 0 to 65535"],
     ['-gdb tcp::1,fast=on', "Invalid parameter 'fast'; a socket takes server=on, wait=on|off and nodelay=on"],
-    ['-gdb tcp::1,server=off', 'only listening sockets are supported; leave server=off out'],
+    ['-gdb tcp::1,server=off', 'only listening sockets are supported; remove server=off'],
     ['-gdb unix:,server=on', 'the path is missing; give tcp::PORT, tcp:HOST:PORT, unix:PATH,server=on,wait=off or stdio'],
     ['-gdb unix:/tmp/g', 'only listening sockets are supported; add server=on'],
     ['-gdb unix:/tmp/g,wait=maybe', "Parameter 'wait' expects 'on' or 'off'"],

@@ -181,7 +181,7 @@ export class Jit {
       // An invariant does not hold: the interpreter runs this code, and everything else continues.
       for (const host of hostPages) this.written.set(host, Number.POSITIVE_INFINITY);
       this.report(
-        `the JIT leaves code at 0x${(page + BigInt(graph.nodes.keys().next().value ?? 0)).toString(16)} alone: ${(error as Error).message}`,
+        `the JIT does not compile code at 0x${(page + BigInt(graph.nodes.keys().next().value ?? 0)).toString(16)}: ${(error as Error).message}`,
       );
       return;
     }

@@ -52,7 +52,7 @@ describe('host memory', () => {
   it('refuses what does not fit, naming the wish, and stays usable', () => {
     const host = new HostMemory(0x400);
     expect(() => host.allocate(64 * MIB, 'mem9')).toThrow(
-      `guest memory 'mem9': Cannot allocate memory (64 MiB asked, ${64 - HOST_BASE / MIB} MiB of host memory free)`,
+      `guest memory 'mem9': Cannot allocate memory (64 MiB requested, ${64 - HOST_BASE / MIB} MiB of host memory free)`,
     );
     expect(() => host.allocate(0, 'none')).toThrow(MachineError);
     expect(host.allocate(MIB, 'small')).toBe(HOST_BASE);

@@ -176,7 +176,7 @@ export class HostMemory implements HostRanges {
     for (; index < this.used.length && this.used[index]!.start - start < size; index++) start = this.endOf(index);
     if (start + size > this.limit) {
       throw new MachineError(
-        `cannot set up guest memory '${label}': Cannot allocate memory (${mebibytes(size)} asked, ${mebibytes(this.limit - HOST_BASE - this.inUse)} of host memory free)`,
+        `cannot set up guest memory '${label}': Cannot allocate memory (${mebibytes(size)} requested, ${mebibytes(this.limit - HOST_BASE - this.inUse)} of host memory free)`,
       );
     }
     return { start, index };

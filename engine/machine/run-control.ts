@@ -152,7 +152,7 @@ export class RunControl implements MachineRun {
       throw new MachineError(`an instruction count is a whole number below 2^53, not ${count}`);
     if (count !== undefined && count < instructions)
       throw new MachineError(
-        `cannot set breakpoint at the instruction in the past: ${count} is asked for, the count is ${instructions} now`,
+        `cannot set breakpoint at the instruction in the past: ${count} was requested, the count is ${instructions} now`,
       );
     this.breakpoint = count;
     this.context.emit({ type: 'wake' });

@@ -339,7 +339,7 @@ export function checkRam(ram: readonly RamPiece[], saved: SavedMachine): void {
       const hva = page * PAGE_SIZE;
       while (at < saved.ranges.length && hva >= saved.ranges[at]!.start + saved.ranges[at]!.size) at += 1;
       const range = saved.ranges[at];
-      if (page <= last || !range || hva < range.start) throw new Error(`RAM at hva 0x${hva.toString(16)} belongs nowhere`);
+      if (page <= last || !range || hva < range.start) throw new Error(`RAM at hva 0x${hva.toString(16)} is in no range of host memory`);
       last = page;
     }
   }

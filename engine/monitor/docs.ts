@@ -18,7 +18,7 @@ Success is silent. \`help\` lists the commands, \`help CMD\` shows one, Tab comp
 - Our own commands also take a suffix k, M, G, T, P or E: \`memslot_move 5 4G+128M\` (without blanks inside).
 - \`/fmt\`: a count, one of \`x d u o c i\`, one of \`b h w g\` (1, 2, 4, 8 bytes); the last one used is the default of the next.
 - A *slot* alone is a memslot, here and in the page; its number is a memslot id. A *DIMM slot* is a socket of the board: \`slot=\` of \`device_add pc-dimm\` is the
-  number of one, \`slots=\` of \`-m\` says how many there are. The two numbers have nothing to do with each other.
+  number of one, \`slots=\` of \`-m\` says how many there are. The two numbers are unrelated.
 - File names and ids may be "quoted" with \`\\n \\r \\\\ \\' \\"\` inside.
 - \`object_add\` and \`device_add\` take \`key=value,key=value\`; \`,,\` is a comma in a value; the first part may leave its key out.
 
@@ -39,7 +39,7 @@ The same table as JSON (\`lab -qmp\`): greeting, \`qmp_capabilities\`, then the 
 
 Input is JSON as QEMU's monitor reads it: strings in single quotes too; integers of 64 bits are exact; output is ASCII. A client that does not know
 what its predecessor left half-written sends the byte 0xFF, which fits nowhere in UTF-8, and a line end: one error, and the next command is served.
-Refused in words: a member that occurs twice, half a surrogate pair, bytes that are no UTF-8, a number with a fraction or an exponent where an
+Refused with a message: a member that occurs twice, half a surrogate pair, bytes that are no UTF-8, a number with a fraction or an exponent where an
 integer is meant. Beyond QEMU, a number that no double holds (1e999) is refused too, and one value is at most 1 MiB.
 `;
 

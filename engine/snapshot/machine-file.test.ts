@@ -187,7 +187,7 @@ describe('a file that is not right', () => {
     ['more host memory than there is', (s) => (s.machine.ranges.at(-1)!.size = 2 ** 33), /is more host memory than there is/],
     ['ranges in the core', (s) => (s.machine.ranges[0]!.start = 0x100000), /lies below 0x[0-9a-f]+, where/],
     ['a DIMM without backend', (s) => (s.machine.dimms.plugged[0]!.memdev = 'mem9'), /DIMM 'dimm1' is not what its backend 'mem9' is/],
-    ['RAM that belongs nowhere', (s) => (s.ram[0]!.pages[0] = 1), /RAM at hva 0x1000 belongs nowhere/],
+    ['RAM in no range of host memory', (s) => (s.ram[0]!.pages[0] = 1), /RAM at hva 0x1000 is in no range of host memory/],
     ['no host memory', (s) => (s.machine.ranges = []), /backend 'ram.low' is not a range of host memory/],
     ['other boot RAM', (s) => (s.machine.backends[0]!.id = 'x'), /its boot RAM is not that of this machine/],
     ['a sleeper that is no vCPU', (s) => (s.machine.round.asleep = [1]), /round asleep names vCPU 1, which is none/],
@@ -368,7 +368,7 @@ describe('a bomb', () => {
     const { ranges } = state.machine;
     const end = ranges.at(-1)!.start + ranges.at(-1)!.size;
     const file = await withRam([...ranges, { start: end, size: 2 ** 30, label: 'x' }], 60, () => ranges[0]!.start / 4096);
-    expect(await loadMachine(machine, file)).toMatch(/^RAM at hva 0x\w+ belongs nowhere$/);
+    expect(await loadMachine(machine, file)).toMatch(/^RAM at hva 0x\w+ is in no range of host memory$/);
     expect(opened).toBeLessThan(16);
   });
 

@@ -68,7 +68,7 @@ export class RamPieces {
   }
 }
 
-const stray = (page: number): Refused => new Refused(`RAM at hva 0x${(page * PAGE_SIZE).toString(16)} belongs nowhere`);
+const stray = (page: number): Refused => new Refused(`RAM at hva 0x${(page * PAGE_SIZE).toString(16)} is in no range of host memory`);
 
 function pieceOf(bytes: Uint8Array, base: number): RamPiece {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);

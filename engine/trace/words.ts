@@ -36,7 +36,7 @@ export function wordsOf(machine: Machine, tracer: Tracer, record: TraceRecord): 
   switch (name) {
     case 'cpu_in':
     case 'cpu_out':
-      return `${name === 'cpu_in' ? 'in' : 'out'} ${counts(size, 'byte')} at port ${hex(a)}${of || ' nobody'}, ${hex(b)}`;
+      return `${name === 'cpu_in' ? 'in' : 'out'} ${counts(size, 'byte')} at port ${hex(a)}${of || ' no device'}, ${hex(b)}`;
     case 'memory_region_ops_read':
     case 'memory_region_ops_write':
       return `${name.endsWith('read') ? 'read' : 'write'} ${counts(size, 'byte')} at ${hex(a)}${of}, ${hex(b)}`;

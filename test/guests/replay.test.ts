@@ -108,7 +108,7 @@ describe('replay_break', () => {
     const { machine, monitor } = await boot();
     machine.run.advance(777);
     expect(await monitor.execute('replay_break 776')).toBe(
-      'Error: cannot set breakpoint at the instruction in the past: 776 is asked for, the count is 777 now\n',
+      'Error: cannot set breakpoint at the instruction in the past: 776 was requested, the count is 777 now\n',
     );
     expect(await monitor.execute('replay_break 1<<60')).toContain('Try "help replay_break"');
     expect(await monitor.execute('replay_break 0x1000000000000000')).toContain('Error: an instruction count is a whole number below 2^53');

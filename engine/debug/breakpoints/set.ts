@@ -64,7 +64,7 @@ export class BreakpointSet {
     const { place, access } = options;
     if (place.kind === 'slot' && !this.machine.memory.memslotById(place.slot, 0))
       throw new MachineError(`memslot ${place.slot} does not exist`);
-    if (place.kind !== 'vector' && !access.execute && !access.read && !access.write) throw new MachineError('no access is asked for');
+    if (place.kind !== 'vector' && !access.execute && !access.read && !access.write) throw new MachineError('no access is given');
     const breakpoint: Breakpoint = { owner: 'lab', ...options, id: this.next, enabled: true, hits: 0, waits: options.afterCommit === true };
     this.known.set(breakpoint.id, breakpoint);
     try {
