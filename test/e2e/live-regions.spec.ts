@@ -59,6 +59,12 @@ test('a screen reader announces slots, moves, refusals and commits, and the focu
   const words = await heard();
   expect(words.join('\n')).toMatch(/overlaps/);
   expect(await violations(lab), 'a move that does not fit, announced').toEqual([]);
+  // Something else is announced in between: the keys are not announced again.
+  await lab.monitor('memslot_flags 0 -l');
+  await says(/Now at gen \d+: /);
+  await page.keyboard.press('ArrowLeft');
+  await page.keyboard.press('ArrowRight');
+  words.push(...(await heard()));
   expect(words.join('\n')).not.toMatch(/2 MiB.*4 KiB|Esc/);
   await page.keyboard.press('Enter');
   await says(new RegExp(`Refused: move ${first.id}.*EEXIST`));
@@ -100,4 +106,19 @@ test('a screen reader announces slots, moves, refusals and commits, and the focu
   await page.keyboard.press('Enter');
   await expect(changes(lab).getByText('Nothing staged')).toBeVisible();
   await expect.poll(() => focusedIn(lab)).toBe('Map of guest-physical memory');
+
+  // The same words twice are two announcements: an entry that is staged again, a message that comes again.
+  await heard();
+  await page.keyboard.press('Delete');
+  await says(/Staged: delete/);
+  await changes(lab).getByRole('button', { name: 'Abort' }).press('Enter');
+  await says(/1 entry dropped/);
+  await map(lab).focus();
+  await page.keyboard.press('Delete');
+  await says(/Staged: delete/);
+  await lab.monitor('changeset_abort');
+  for (let twice = 0; twice < 2; twice++) {
+    await changes(lab).getByRole('button', { name: 'Commit' }).press('Enter');
+    await says(/Nothing is staged/);
+  }
 });
