@@ -12,18 +12,21 @@ export const heldFromRunning = (lab: Lab): string => (lab.debug.behind ? '' : la
 export interface Greyed {
   onclick(): void;
   'aria-disabled'?: true;
+  'data-yields'?: '';
   title?: string;
 }
 
 /**
  * Attributes for a button that cannot do its work now: `why` in words, '' where it can. It is greyed, but keeps its place for the keyboard; its reason
- * is read out with it, stands in its tooltip, and is said when it is pressed.
+ * is read out with it, stands in its tooltip, and is said when it is pressed. If it has just done all its work it yields the focus (keep-focus.ts),
+ * but not while it only has to wait: `held`.
  */
 export function unless(lab: Lab, why: string, act: () => void, held = lab.held): Greyed {
   const reason = held || why;
   if (!reason) return { onclick: act };
   return {
     'aria-disabled': true,
+    ...(held ? {} : { 'data-yields': '' }),
     title: reason,
     onclick: () => {
       if (!held || !lab.refuses()) lab.say({ text: sentence(reason) });
