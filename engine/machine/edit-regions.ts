@@ -1,6 +1,6 @@
 /** Translates staged edits into memory regions for the engine, or into reasons for refusal. */
 import { HOST_BASE } from '../abi/layout';
-import { type Regions, regionOf } from '../memory/index';
+import type { Regions } from '../memory/index';
 import type { Errno, MemoryRegion, Refusal } from '../memory/types';
 import type { NewEdit, StagedEdit } from './api';
 import type { Rehost } from './backends';
@@ -28,8 +28,12 @@ export class EditRegions {
   /** `advises`: a refusal names the nearest free address. Each costs a pass over the layout. */
   translate(edits: readonly StagedEdit[], advises: boolean): Request {
     const request: Request = { regions: [], origin: [], refusals: [], moves: [] };
+    let rehosts = false;
     edits.forEach((edit, index) => {
-      if (edit.op === 'rehost') return;
+      if (edit.op === 'rehost') {
+        rehosts = true;
+        return;
+      }
       if (edit.op === 'add') request.refusals.push(...this.refuseAdd(edit).map((refusal) => ({ ...refusal, index })));
       const meant = this.regionsOf(edit);
       if (!meant.ok) {
@@ -43,7 +47,7 @@ export class EditRegions {
         request.origin.push(index);
       }
     });
-    this.translateMoves(edits, request);
+    if (rehosts) this.translateMoves(edits, request);
     return request;
   }
 
@@ -109,8 +113,8 @@ export class EditRegions {
   }
 
   private changed(slot: number, fields: Partial<MemoryRegion>): Regions {
-    const found = this.context.engine.memslotById(slot);
-    return found ? { ok: true, regions: [{ ...regionOf(found), ...fields }] } : refuse('ENOENT', `memslot ${slot} does not exist`);
+    const found = this.context.engine.regionById(slot);
+    return found ? { ok: true, regions: [Object.assign(found, fields)] } : refuse('ENOENT', `memslot ${slot} does not exist`);
   }
 
   private roomNearest(slot: number, wanted: number, size: number): number | undefined {
@@ -121,10 +125,12 @@ export class EditRegions {
 
   /** A slot must not be placed in memory that a device reserves for what it maps itself. Parts of the device's own slots may be split and joined. */
   private keptBy({ slot, guestPhysAddr: start, memorySize: size, userspaceAddr: hva }: MemoryRegion, advises: boolean): string | undefined {
+    const kept = this.context.kept();
+    if (kept.length === 0) return undefined;
     const end = start + size;
     const { engine } = this.context;
     if (engine.gpaToHva(start) === hva && engine.gpaToHva(end - PAGE) === hva + size - PAGE) return undefined;
-    const device = size === 0 ? undefined : this.context.kept().find((range) => range.start < end && start < range.end);
+    const device = size === 0 ? undefined : kept.find((range) => range.start < end && start < range.end);
     if (!device) return undefined;
     const now = engine.memslotById(slot);
     const there = now && now.baseGfn * PAGE < device.end && device.start < (now.baseGfn + now.npages) * PAGE;

@@ -14,6 +14,7 @@ import type { Standing } from './index-view';
 import { type PageFlow, pageFlow, swapsOf } from './page-flow';
 import { arrives, leaves, type Plan, type PlannedChange, type SpacePlan } from './plan';
 import { MEMSLOT_INVALID } from './slot-table';
+import { sortBy } from './sort-by';
 import {
   type Accepted,
   type Change,
@@ -72,6 +73,9 @@ interface SpaceRun {
   plan: SpacePlan;
   flow: PageFlow;
   prepared: Prepared[];
+  /** Those whose old slot leaves, and the records that arrive; both by first gfn. */
+  leaving: Prepared[];
+  arriving: number[];
   /** Generation before the commit. */
   from: number;
 }
@@ -227,6 +231,8 @@ export class CommitRun {
       plan: space,
       flow: pageFlow(space),
       prepared: [],
+      leaving: [],
+      arriving: [],
       from: space.space.active.generation,
     }));
     if (this.host.observed) this.host.note({ type: 'phase', phase: 'validate', slots: this.slots });
@@ -272,15 +278,18 @@ export class CommitRun {
 
   private prepareAll(): Refusal | undefined {
     for (const run of this.runs) {
+      const { changes: plans } = run.plan;
       const changes = describeChanges(run.plan, run.flow);
-      for (const [i, plan] of run.plan.changes.entries()) {
-        const prepared: Prepared = { plan, change: changes[i]!, next: 0, invalid: 0 };
+      for (let at = 0; at < plans.length; at++) {
+        const plan = plans[at]!;
+        const prepared: Prepared = { plan, change: changes[at]!, next: 0, invalid: 0 };
         try {
           this.prepareOne(run, prepared);
         } catch (error) {
           return { index: plan.index, errno: errnoOf(error), reason: `memslot ${plan.region.id} cannot be prepared: ${messageOf(error)}` };
         }
       }
+      order(run);
     }
     return undefined;
   }
@@ -322,10 +331,9 @@ export class CommitRun {
     this.host.running = this;
     for (const { plan, flow, prepared } of this.runs) {
       const { table, inactive, hvas } = plan.space;
-      const invalidated = new Set(flow.invalidated);
       for (const item of prepared) {
         const { old } = item.plan;
-        if (!invalidated.has(item.plan)) continue;
+        if (!flow.invalidated.has(item.plan)) continue;
         item.invalid = table.copy(old, table.flagsOf(old) | MEMSLOT_INVALID);
         inactive.replace(old, item.invalid);
         hvas.replace(old, item.invalid);
@@ -367,9 +375,9 @@ export class CommitRun {
   /** The final set, built in the inactive one, which has had no readers since the grace period ended. */
   private build(): void {
     for (const run of this.runs) {
-      const { inactive, table } = run.plan.space;
-      const gone = run.prepared.filter(({ plan }) => leaves(plan.kind)).map(({ plan }) => plan.old);
-      inactive.update(byBase(table.base, gone), arriving(run));
+      const { inactive } = run.plan.space;
+      const gone = run.leaving.map(({ plan }) => plan.old);
+      inactive.update(gone, run.arriving);
       for (const { plan, next } of run.prepared) if (plan.kind === 'flags-only') inactive.replace(plan.old, next);
     }
   }
@@ -423,8 +431,10 @@ export class CommitRun {
 
   private hooks(): Next {
     this.quiesce();
-    for (const { prepared } of this.runs)
-      for (const { change } of prepared) this.host.contain(() => this.host.arch.commit?.(change.old, change.next, change));
+    const { arch } = this.host;
+    if (arch.commit)
+      for (const { prepared } of this.runs)
+        for (const { change } of prepared) this.host.contain(() => arch.commit!(change.old, change.next, change));
     return 'free';
   }
 
@@ -432,8 +442,8 @@ export class CommitRun {
   private free(): Next {
     for (const run of this.runs) {
       const { inactive, table } = run.plan.space;
-      const gone = run.prepared.filter(({ plan }) => leaves(plan.kind)).map(({ plan, invalid }) => invalid || plan.old);
-      inactive.update(byBase(table.base, gone), arriving(run));
+      const gone = run.leaving.map(({ plan, invalid }) => invalid || plan.old);
+      inactive.update(gone, run.arriving);
       for (const { plan, next } of run.prepared) if (plan.kind === 'flags-only') inactive.replace(plan.old, next);
       for (const { plan, invalid } of run.prepared) {
         if (invalid) table.free(invalid);
@@ -486,25 +496,23 @@ function carryDirtyBits(run: SpaceRun): void {
   }
 }
 
-/** The index by hva goes from what readers found so far to the final set. */
-function exchangeByHva({ plan: { space }, prepared }: SpaceRun): void {
-  for (const { plan, invalid } of prepared) if (leaves(plan.kind)) space.hvas.remove(invalid || plan.old);
-  for (const { plan, next } of prepared) {
-    if (arrives(plan.kind)) space.hvas.insert(next);
-    else if (plan.kind === 'flags-only') space.hvas.replace(plan.old, next);
+/** The index by hva goes from what readers found so far to the final set. A slot that moves keeps its place in it. */
+function exchangeByHva({ plan: { space }, prepared, leaving }: SpaceRun): void {
+  for (const { plan, invalid } of leaving) if (plan.kind !== 'move') space.hvas.remove(invalid || plan.old);
+  for (const { plan, next, invalid } of prepared) {
+    if (plan.kind === 'move' || plan.kind === 'flags-only') space.hvas.replace(invalid || plan.old, next);
+    else if (arrives(plan.kind)) space.hvas.insert(next);
   }
 }
 
-function arriving(run: SpaceRun): number[] {
+function order(run: SpaceRun): void {
   const { base } = run.plan.space.table;
-  return byBase(
-    base,
-    run.prepared.filter(({ plan }) => arrives(plan.kind)).map(({ next }) => next),
-  );
-}
-
-function byBase(base: Float64Array, records: number[]): number[] {
-  return records.length > 1 ? records.sort((a, b) => base[a]! - base[b]!) : records;
+  for (const item of run.prepared) {
+    if (leaves(item.plan.kind)) run.leaving.push(item);
+    if (arrives(item.plan.kind)) run.arriving.push(item.next);
+  }
+  sortBy(run.leaving, ({ plan }) => base[plan.old]!);
+  sortBy(run.arriving, (record) => base[record]!);
 }
 
 function messageOf(error: unknown): string {

@@ -5,6 +5,7 @@ import type { Change } from './types';
 
 /** One per planned change, in the same order. `next.arch` is not known yet. */
 export function describeChanges(plan: SpacePlan, flow: PageFlow): Change[] {
+  if (flow.kept.length === 0) return plan.changes.map((planned) => describeChange(plan, planned, undefined));
   const sources = new Map<PlannedChange, Kept[]>();
   for (const kept of flow.kept) {
     const list = sources.get(kept.to);

@@ -382,9 +382,10 @@ export class MemslotEngine {
     return records.map((record) => regionOf(space!.table.describe(record)));
   }
 
-  private regionById(slot: number, asId: number): MemoryRegion | undefined {
+  /** As a request names it: a new object each time. */
+  regionById(slot: number, asId = 0): MemoryRegion | undefined {
     const space = this.spaces[asId];
-    const record = space?.active.byId(slot) ?? 0;
+    const record = space && Number.isInteger(slot) && slot >= 0 ? space.active.byId(slot) : 0;
     return record ? regionOf(space!.table.describe(record)) : undefined;
   }
 

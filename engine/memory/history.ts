@@ -61,7 +61,7 @@ class Kept implements HistoryEntry {
     this.via = via;
     this.legacy = legacy;
     this.backings = backings;
-    this.packed = new PackedChanges(ChangeSet.ofChanges(changes));
+    this.packed = new PackedChanges(changes);
   }
 
   get changes(): ChangeSet {

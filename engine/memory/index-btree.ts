@@ -94,14 +94,14 @@ export class BTreeIndex implements GfnIndex {
     if (node >= this.capacity) throw new Error(`the B-tree needs node ${node}, reserve made room for ${this.capacity}`);
     this.sizes[node] = 0;
     this.keys.fill(Number.POSITIVE_INFINITY, node * ORDER, (node + 1) * ORDER);
-    this.mark(node, 0);
+    this.mark(node, 0, ORDER);
     return node;
   }
 
-  /** The keys of `node` have changed from `place` on. */
-  private mark(node: number, place: number): void {
+  /** The keys of `node` have changed from `place` on, up to `end`. */
+  private mark(node: number, place: number, end: number): void {
     const { keys, marks } = this;
-    for (let m = Math.floor(place / LINE_KEYS); m < MARKS; m++) marks[node * MARKS + m] = keys[node * ORDER + m * LINE_KEYS]!;
+    for (let m = Math.floor(place / LINE_KEYS); m * LINE_KEYS < end; m++) marks[node * MARKS + m] = keys[node * ORDER + m * LINE_KEYS]!;
   }
 
   /** Place in `node` of the greatest key <= gfn; 0 when all are greater. */
@@ -217,8 +217,8 @@ export class BTreeIndex implements GfnIndex {
     this.sizes[right] = ORDER - cut;
     this.sizes[node] = cut;
     this.keys.fill(Number.POSITIVE_INFINITY, from + cut, from + ORDER);
-    this.mark(right, 0);
-    this.mark(node, cut);
+    this.mark(right, 0, ORDER);
+    this.mark(node, cut, ORDER);
     if (place >= cut) this.open(right, place - cut, key, item);
     else this.open(node, place, key, item);
     const separator = this.keys[right * ORDER]!;
@@ -242,8 +242,7 @@ export class BTreeIndex implements GfnIndex {
     }
     keys[at] = key;
     items[at] = item;
-    this.sizes[node]!++;
-    this.mark(node, place);
+    this.mark(node, place, ++this.sizes[node]!);
   }
 
   private close(node: number, place: number): void {
@@ -254,7 +253,7 @@ export class BTreeIndex implements GfnIndex {
       items[i] = items[i + 1]!;
     }
     keys[end] = Number.POSITIVE_INFINITY;
-    this.mark(node, place);
+    this.mark(node, place, end + 1 - node * ORDER);
   }
 
   remove(record: number): void {
@@ -301,7 +300,7 @@ export class BTreeIndex implements GfnIndex {
     this.keys.copyWithin(to * ORDER + size, from * ORDER, from * ORDER + count);
     this.items.copyWithin(to * ORDER + size, from * ORDER, from * ORDER + count);
     this.sizes[to] = size + count;
-    this.mark(to, size);
+    this.mark(to, size, size + count);
   }
 
   private takeChild(level: number, parent: number, place: number, child: number): void {

@@ -115,28 +115,27 @@ export function placeOf(limits: Limits, { slot, asId, gpa, size }: Fields): Plac
 }
 
 function refuseFields(l: Limits, { slot, asId, flags, gpa, size, hva }: Fields): string[] | undefined {
-  let reasons: string[] | undefined;
-  const refuse = (reason: string): void => {
-    reasons ??= [];
-    reasons.push(reason);
-  };
+  const reasons: string[] = [];
   const known = l.readOnlySlots ? MemFlag.LogDirtyPages | MemFlag.ReadOnly : MemFlag.LogDirtyPages;
-  if (!isAddress(slot) || slot >= l.maxSlots) refuse(`memslot id is ${String(slot)}: use an id from 0 to ${l.maxSlots - 1}`);
-  if (!isAddress(flags) || flags > known || (flags & ~known) !== 0) refuse(`flags is ${hex(flags)}: only bits of ${hex(known)} exist here`);
-  const paged = isAddress(size) && size % PAGE_SIZE === 0;
-  if (!paged) refuse(`memorySize is ${hex(size)}: use a multiple of 4096${nearestPages(size, PAGE_SIZE)}`);
-  if (!isAddress(gpa) || gpa % PAGE_SIZE !== 0)
-    refuse(`guestPhysAddr is ${hex(gpa)}: use a multiple of 4096 below 2^53${nearestPages(gpa, 0)}`);
+  if (!isAddress(slot) || slot >= l.maxSlots) reasons.push(`memslot id is ${String(slot)}: use an id from 0 to ${l.maxSlots - 1}`);
+  if (!isAddress(flags) || flags > known || (flags & ~known) !== 0)
+    reasons.push(`flags is ${hex(flags)}: only bits of ${hex(known)} exist here`);
+  const sized = isAddress(size);
+  const placed = isAddress(gpa);
+  const paged = sized && size % PAGE_SIZE === 0;
+  if (!paged) reasons.push(`memorySize is ${hex(size)}: use a multiple of 4096${nearestPages(size, PAGE_SIZE)}`);
+  if (!placed || gpa % PAGE_SIZE !== 0)
+    reasons.push(`guestPhysAddr is ${hex(gpa)}: use a multiple of 4096 below 2^53${nearestPages(gpa, 0)}`);
   const inHost = isAddress(hva) && hva % PAGE_SIZE === 0;
-  if (!inHost) refuse(`userspaceAddr is ${hex(hva)}: use a multiple of 4096 below 2^53${nearestPages(hva, l.hostBase)}`);
+  if (!inHost) reasons.push(`userspaceAddr is ${hex(hva)}: use a multiple of 4096 below 2^53${nearestPages(hva, l.hostBase)}`);
   if (paged && inHost && (hva + size > l.hostSize || (size > 0 && hva < l.hostBase))) {
     const room = hva < l.hostBase ? 0 : Math.floor((l.hostSize - hva) / PAGE_SIZE) * PAGE_SIZE;
     const nearest = room > 0 ? ` (nearest size: ${hex(room)})` : '';
-    refuse(`userspaceAddr ${hex(hva)} + ${hex(size)} is outside host memory [${hex(l.hostBase)}, ${hex(l.hostSize)})${nearest}`);
+    reasons.push(`userspaceAddr ${hex(hva)} + ${hex(size)} is outside host memory [${hex(l.hostBase)}, ${hex(l.hostSize)})${nearest}`);
   }
-  if (!isAddress(asId) || asId >= l.spaces) refuse(`asId is ${String(asId)}: use 0 to ${l.spaces - 1}`);
-  if (isAddress(gpa) && isAddress(size) && !isAddress(gpa + size)) refuse(`guestPhysAddr ${hex(gpa)} + ${hex(size)} goes beyond 2^53`);
+  if (!isAddress(asId) || asId >= l.spaces) reasons.push(`asId is ${String(asId)}: use 0 to ${l.spaces - 1}`);
+  if (placed && sized && !isAddress(gpa + size)) reasons.push(`guestPhysAddr ${hex(gpa)} + ${hex(size)} goes beyond 2^53`);
   if (paged && size / PAGE_SIZE > MAX_PAGES)
-    refuse(`memorySize is ${hex(size)}: a memslot has at most ${MAX_PAGES} pages (nearest: ${hex(MAX_PAGES * PAGE_SIZE)})`);
-  return reasons;
+    reasons.push(`memorySize is ${hex(size)}: a memslot has at most ${MAX_PAGES} pages (nearest: ${hex(MAX_PAGES * PAGE_SIZE)})`);
+  return reasons.length > 0 ? reasons : undefined;
 }

@@ -3,7 +3,16 @@ import { Random } from '../../test/support/random';
 import { ChangeSet, type SlotDiff } from './change-set';
 import { MAX_PAGES } from './limits';
 import { kindOf, PackedChanges } from './packed-changes';
-import type { MemoryRegion } from './types';
+import type { Change, MemoryRegion, Memslot } from './types';
+
+const slotOf = ({ slot, asId = 0, flags = 0, guestPhysAddr, memorySize, userspaceAddr }: MemoryRegion): Memslot => ({
+  ...{ slot, asId, flags, baseGfn: guestPhysAddr / 4096, npages: memorySize / 4096, userspaceAddr, arch: undefined },
+});
+const changeOf = (diff: SlotDiff): Change => ({
+  kind: kindOf(diff),
+  ...(diff.old && { old: slotOf(diff.old) }),
+  ...(diff.next && { next: slotOf(diff.next) }),
+});
 
 it('a packed change set is the change set, at the ends of every field too', () => {
   const random = new Random(41);
@@ -24,9 +33,8 @@ it('a packed change set is the change set, at the ends of every field too', () =
       ] as const);
       return { asId, slot, old: old ? region() : undefined, next: next ? region() : undefined };
     });
-    const changes = ChangeSet.ofDiffs(diffs);
-    const packed = new PackedChanges(changes);
-    expect(packed.unpack().diffs, `round ${round}`).toEqual(changes.diffs);
+    const packed = new PackedChanges(diffs.toReversed().map(changeOf));
+    expect(packed.unpack().diffs, `round ${round}`).toEqual(ChangeSet.ofDiffs(diffs).diffs);
     expect(packed.count).toBe(diffs.length);
     expect(packed.bytes).toBe(diffs.reduce((sum, { old, next }) => sum + (old && next ? 40 : 24), 0));
   }

@@ -9,7 +9,8 @@
  *          hva / 4096 (41), pages / 2^12 % 2^12 (12)
  */
 import { ChangeSet, type SlotDiff } from './change-set';
-import { type ChangeKind, MemFlag, type MemoryRegion } from './types';
+import { sortBy } from './sort-by';
+import { type Change, type ChangeKind, MemFlag, type MemoryRegion, type Memslot } from './types';
 
 const PAGE = 4096;
 /** Flags of a side that is not there. */
@@ -17,12 +18,12 @@ const ABSENT = 7;
 const FRAMES = 2 ** 41;
 const PART = 2 ** 12;
 
-/** Puts bit fields together, the lowest first, and takes them apart. Widths add up to 53 at most. */
+/** Widths of the head's bit fields, the lowest first. */
 const HEAD = [15, 4, 3, 3, 7, 7] as const;
 
-function headOf({ asId, slot, old, next }: SlotDiff): number {
-  const fields = [slot, asId, flagsOf(old), flagsOf(next), high(old), high(next)];
-  return fields.reduceRight((sum, field, index) => sum * 2 ** HEAD[index]! + field, 0);
+function headOf(old: Memslot | undefined, next: Memslot | undefined): number {
+  const { slot, asId } = (old ?? next)!;
+  return slot + 2 ** 15 * (asId + 2 ** 4 * (flagsOf(old) + 2 ** 3 * (flagsOf(next) + 2 ** 3 * (high(old) + 2 ** 7 * high(next)))));
 }
 
 function fieldsOf(head: number): number[] {
@@ -34,27 +35,36 @@ function fieldsOf(head: number): number[] {
   });
 }
 
-const flagsOf = (region: MemoryRegion | undefined): number => (region ? (region.flags ?? 0) : ABSENT);
-const high = (region: MemoryRegion | undefined): number => (region ? Math.floor(region.memorySize / PAGE / PART / PART) : 0);
+const flagsOf = (slot: Memslot | undefined): number => (slot ? slot.flags % 0x10000 : ABSENT);
+const high = (slot: Memslot | undefined): number => (slot ? Math.floor(slot.npages / PART / PART) : 0);
+
+function keyOf({ old, next }: Change): number {
+  const { slot, asId } = (old ?? next)!;
+  return asId * 0x10000 + slot;
+}
 
 export class PackedChanges {
   readonly count: number;
   private readonly numbers: Float64Array;
 
-  constructor({ diffs }: ChangeSet) {
-    this.count = diffs.length;
-    const sides = diffs.reduce((sum, { old, next }) => sum + (old ? 1 : 0) + (next ? 1 : 0), 0);
-    this.numbers = new Float64Array(diffs.length + sides * 2);
+  /** Of a commit: one change per slot, in any order. */
+  constructor(changes: readonly Change[]) {
+    this.count = changes.length;
+    let length = changes.length;
+    for (const { old, next } of changes) length += (old ? 2 : 0) + (next ? 2 : 0);
+    this.numbers = new Float64Array(length);
     let at = 0;
-    for (const diff of diffs) {
-      this.numbers[at++] = headOf(diff);
-      for (const side of [diff.old, diff.next]) {
-        if (!side) continue;
-        const pages = side.memorySize / PAGE;
-        this.numbers[at++] = side.guestPhysAddr / PAGE + (pages % PART) * FRAMES;
-        this.numbers[at++] = side.userspaceAddr / PAGE + (Math.floor(pages / PART) % PART) * FRAMES;
-      }
+    for (const { old, next } of sortBy(changes.slice(), keyOf)) {
+      this.numbers[at++] = headOf(old, next);
+      if (old) at = this.put(at, old);
+      if (next) at = this.put(at, next);
     }
+  }
+
+  private put(at: number, { baseGfn, npages, userspaceAddr }: Memslot): number {
+    this.numbers[at] = baseGfn + (npages % PART) * FRAMES;
+    this.numbers[at + 1] = userspaceAddr / PAGE + (Math.floor(npages / PART) % PART) * FRAMES;
+    return at + 2;
   }
 
   /** Bytes. */

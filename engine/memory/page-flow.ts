@@ -1,5 +1,6 @@
 /** Where the pages of one address space's changes go: which keep gfn and backing, which lose their translation. */
 import { arrives, leaves, type PlannedChange, type SpacePlan } from './plan';
+import { sortBy } from './sort-by';
 import { type GfnRange, MemFlag } from './types';
 
 /** gfns [start, end) keep their backing, but pass from one change's old slot to another's (or its own) new one. */
@@ -15,24 +16,28 @@ export interface PageFlow {
   /** gfns whose translations must go, ascending, neighbours joined. */
   zapped: GfnRange[];
   /** Changes whose old slot must be INVALID while that happens. */
-  invalidated: PlannedChange[];
+  invalidated: Set<PlannedChange>;
 }
 
 /** One where no slot loses a page. */
 export function swapsOf(flow: PageFlow): 1 | 2 {
-  return flow.invalidated.length > 0 ? 2 : 1;
+  return flow.invalidated.size > 0 ? 2 : 1;
 }
 
 /** O(k log k) in the number of changes. */
 export function pageFlow(plan: SpacePlan): PageFlow {
   const { table, asId } = plan.space;
-  const from = plan.changes.filter((change) => leaves(change.kind));
-  const to = plan.changes.filter((change) => arrives(change.kind));
-  from.sort((a, b) => table.base[a.old]! - table.base[b.old]!);
-  to.sort((a, b) => a.region.base - b.region.base);
+  const from = sortBy(
+    plan.changes.filter((change) => leaves(change.kind)),
+    ({ old }) => table.base[old]!,
+  );
+  const to = sortBy(
+    plan.changes.filter((change) => arrives(change.kind)),
+    ({ region }) => region.base,
+  );
   const kept: Kept[] = [];
   const zapped: GfnRange[] = [];
-  const invalidated: PlannedChange[] = [];
+  const invalidated = new Set<PlannedChange>();
   let first = 0;
   for (const change of from) {
     const base = table.base[change.old]!;
@@ -53,7 +58,7 @@ export function pageFlow(plan: SpacePlan): PageFlow {
     addRange(zapped, asId, unmapped, end);
     const lost = unmapped < end || (before !== undefined && before > base);
     // A moved slot keeps its dirty state: no page of it may be marked while it is in two places.
-    if (change.kind === 'move' || lost) invalidated.push(change);
+    if (change.kind === 'move' || lost) invalidated.add(change);
   }
   return { kept, zapped, invalidated };
 }

@@ -6,6 +6,7 @@ import type { AddressSpace } from './address-space';
 import { firstOverlap } from './gfn-index';
 import { checkRegion, type Fields, hex, type Limits, PAGE_SIZE, type Place, placeOf, type Region, readFields } from './limits';
 import { type Asked, findOverlaps, type Overlap } from './overlaps';
+import { sortBy } from './sort-by';
 import { type BackingRule, type ChangeKind, type HostSpan, MemFlag, type Refusal } from './types';
 
 /** One slot's change; `next` fields are those of `region`. */
@@ -223,11 +224,19 @@ class Planner {
     const arriving = (this.plans[space.asId]?.changes ?? []).filter((change) => arrives(change.kind));
     const faulty = this.faulty.filter(({ place }) => place.asId === space.asId);
     if (arriving.length + faulty.length === 0) return;
-    arriving.sort((a, b) => a.region.base - b.region.base || a.region.id - b.region.id);
-    if (faulty.length > 0 || !this.isDisjoint(space, arriving)) this.nameOverlaps(space, arriving, faulty);
+    sortBy(arriving, ({ region }) => region.base);
+    if (faulty.length > 0 || !this.isDisjoint(space, arriving)) {
+      // What is named first must not depend on the order of entries.
+      arriving.sort((a, b) => a.region.base - b.region.base || a.region.id - b.region.id);
+      this.nameOverlaps(space, arriving, faulty);
+    }
     const { endGfn } = this.limits;
-    for (const { index, place } of [...arriving.map(({ index: at, region }) => ({ index: at, place: region })), ...faulty])
-      if (place.base + place.pages > endGfn) this.refuse(index, 'EINVAL', beyondPhysical(place, endGfn));
+    for (const { index, region } of arriving) this.checkReach(index, region, endGfn);
+    for (const { index, place } of faulty) this.checkReach(index, place, endGfn);
+  }
+
+  private checkReach(index: number, place: Place, endGfn: number): void {
+    if (place.base + place.pages > endGfn) this.refuse(index, 'EINVAL', beyondPhysical(place, endGfn));
   }
 
   /** O(k log n): ranges that are apart from each other meet each leaving slot a bounded number of times. */
