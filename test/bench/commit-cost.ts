@@ -1,10 +1,9 @@
 /**
- * Measures what change sets cost a guest that computes. A workload of the bench image runs repeatedly, alternately without commits and with some at
- * fixed instruction counts. It executes the same instructions each time, so the extra time is the cost of the commits: the time the guest is stopped,
- * plus the lookups and compiled code it has to redo. The slots that move are not used by the workload.
+ * Measures what change sets cost a guest that computes. A workload of the bench image runs in windows of a million instructions; every second one
+ * begins with a commit. What a window with a commit takes longer than the two beside it is the cost of that commit: the time the guest is stopped,
+ * plus what it has to look up, compile or fetch into caches again. The slots that move are not used by the workload.
  */
 import { BenchMachine, type BenchOptions } from './bench-machine';
-import type { Measured } from './contender';
 import { median } from './statistics';
 import { workloads } from './workload-names';
 
@@ -13,8 +12,8 @@ export const ZAPS = ['slot', 'all'] as const;
 type Zap = (typeof ZAPS)[number];
 /** In registers and few windows; through many windows; over more pages than windows hold at once. */
 const GUESTS = ['sha256', 'sieve', 'chase 256 KiB'] as const;
-/** Commits in one run of a workload, each between two stretches. */
-const COMMITS = 4;
+/** Stretches of BenchMachine. What a commit leaves behind in caches is made up for in the first of them. */
+const WINDOW = 10;
 const FIRST_ID = 100;
 const FIRST_GPA = 2 ** 32;
 const SIZE = 0x10000;
@@ -31,9 +30,10 @@ export interface CommitCost {
   /** us, medians: what a commit cost the guest in total, and how long it was stopped. */
   lost: number;
   stood: number;
-  /** Dropped by a commit, on average. */
+  /** Per commit, on average: dropped windows and regions, and TLB misses of the guest in the window, more than in those beside it. */
   windows: number;
   regions: number;
+  misses: number;
 }
 
 /**
@@ -50,6 +50,14 @@ export async function measureCommits(
     for (const zap of ZAPS) for (const workload of GUESTS) say(await guest.cost(workload, zap, rounds));
   }
 }
+
+/** `ms` with the commit, if there is one; `stood`: ms that the commit took. */
+type Window = Record<'ms' | 'stood' | 'windows' | 'regions' | 'misses', number>;
+
+const less = (window: Window, before: Window, after: Window): Window => {
+  const beside = (of: keyof Window): number => window[of] - (before[of] + after[of]) / 2;
+  return { ms: beside('ms'), stood: window.stood, windows: beside('windows'), regions: beside('regions'), misses: beside('misses') };
+};
 
 class Computing {
   /** Each slot is at the upper of its two places. */
@@ -73,48 +81,46 @@ class Computing {
 
   async cost(workload: (typeof GUESTS)[number], zap: Zap, rounds: number): Promise<CommitCost> {
     this.bench.machine.changeSet.setZap(zap);
-    const stood: number[] = [];
-    const lost: number[] = [];
-    const dropped = { windows: 0, regions: 0 };
-    const count = (name: string): number => this.bench.machine.inspect.stats()[name] ?? 0;
-    const commit = async (): Promise<void> => {
-      const [windows, regions] = [count('jit_windows_dropped'), count('jit_regions_dropped')];
-      stood.push(await this.commit());
-      dropped.windows += count('jit_windows_dropped') - windows;
-      dropped.regions += count('jit_regions_dropped') - regions;
-    };
-    const { instructions } = await this.run(workload, Number.POSITIVE_INFINITY, commit);
-    const every = instructions / (COMMITS + 1);
+    const { checksum } = await this.run(workload, false);
     // Warm up: code that is compiled late is compiled by now.
-    await this.run(workload, every, async () => void (await this.commit()));
+    await this.run(workload, true);
+    const commits: Window[] = [];
     for (let round = 0; round < rounds; round++) {
-      const quiet = await this.run(workload, Number.POSITIVE_INFINITY, commit);
-      const moved = await this.run(workload, every, commit);
-      if (moved.checksum !== quiet.checksum) throw new Error(`${workload}: another checksum with commits`);
-      lost.push((moved.ms - quiet.ms) / COMMITS);
+      const moved = await this.run(workload, true);
+      if (moved.checksum !== checksum) throw new Error(`${workload}: another checksum with commits`);
+      commits.push(...moved.commits);
     }
-    const commits = COMMITS * rounds;
+    const middle = (of: 'ms' | 'stood'): number => median(commits.map((each) => each[of])) * 1000;
+    const average = (of: 'windows' | 'regions' | 'misses'): number => commits.reduce((sum, each) => sum + each[of], 0) / commits.length;
     return {
-      ...{ workload, zap, slots: this.slots, lost: median(lost) * 1000, stood: median(stood) * 1000 },
-      ...{ windows: dropped.windows / commits, regions: dropped.regions / commits },
+      ...{ workload, zap, slots: this.slots, lost: middle('ms'), stood: middle('stood') },
+      ...{ windows: average('windows'), regions: average('regions'), misses: average('misses') },
     };
   }
 
-  /** Runs the workload with a commit after every `every` instructions. `ms` includes the whole last stretch, which is the same each time. */
-  private async run(workload: (typeof GUESTS)[number], every: number, commit: () => Promise<void>): Promise<Measured> {
-    const { bench, now } = this;
+  /** Runs the workload to its end. `commits`: the windows with one, less the mean of those before and after it. */
+  private async run(workload: (typeof GUESTS)[number], moving: boolean): Promise<{ checksum: string; commits: Window[] }> {
+    const { bench } = this;
     bench.begin(String.fromCharCode(97 + workloads.indexOf(workload)));
+    const windows: Window[] = [];
+    while (bench.measured === undefined) windows.push(await this.window(moving && windows.length % 2 === 1));
+    // The last one ends somewhere behind the workload.
+    windows.pop();
+    const commits: Window[] = [];
+    for (let at = 1; at + 1 < windows.length; at += 2) commits.push(less(windows[at]!, windows[at - 1]!, windows[at + 1]!));
+    return { checksum: bench.measured.checksum, commits };
+  }
+
+  private async window(moving: boolean): Promise<Window> {
+    const { bench, now } = this;
+    const before = bench.machine.inspect.stats();
     const start = now();
-    let next = bench.machine.run.instructions + every;
-    for (let done = 0; bench.measured === undefined; ) {
-      if (done < COMMITS && bench.machine.run.instructions >= next) {
-        await commit();
-        next += every;
-        done++;
-      }
-      bench.advance();
-    }
-    return { ...bench.measured, ms: now() - start };
+    const stood = moving ? await this.commit() : 0;
+    for (let stretch = 0; stretch < WINDOW; stretch++) bench.advance();
+    const ms = now() - start;
+    const after = bench.machine.inspect.stats();
+    const grown = (name: string): number => (after[name] ?? 0) - (before[name] ?? 0);
+    return { ms, stood, windows: grown('jit_windows_dropped'), regions: grown('jit_regions_dropped'), misses: grown('tlb_misses') };
   }
 
   /**

@@ -15,9 +15,10 @@ import { verdict } from './statistics';
 const TARGET = 1000;
 const TARGET_SLOTS = 10;
 
-const HEAD = '| workload | zap | slots | lost by the guest | stopped | windows dropped | regions dropped |\n|---|---|---|---|---|---|---|';
-const row = ({ workload, zap, slots, lost, stood, windows, regions }: CommitCost): string =>
-  `| ${workload} | ${zap} | ${slots} | ${lost.toFixed(0)} us | ${stood.toFixed(0)} us | ${windows.toFixed(1)} | ${regions.toFixed(1)} |`;
+const HEAD =
+  '| workload | zap | slots | lost by the guest | stopped | windows dropped | regions dropped | TLB misses |\n|---|---|---|---|---|---|---|---|';
+const row = ({ workload, zap, slots, lost, stood, windows, regions, misses }: CommitCost): string =>
+  `| ${workload} | ${zap} | ${slots} | ${lost.toFixed(0)} us | ${stood.toFixed(0)} us | ${windows.toFixed(1)} | ${regions.toFixed(1)} | ${misses.toFixed(1)} |`;
 
 /** Processor time of this process, all threads, ms. On a busy machine the wall clock would count waiting too. */
 function processorTime(): number {
