@@ -1,4 +1,5 @@
-import { copyFileSync, existsSync, mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { copyFileSync, existsSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { relative, sep } from 'node:path';
 import { svelte } from '@sveltejs/vite-plugin-svelte';
 import { defineConfig, type Plugin } from 'vite';
 import { stampServiceWorker } from './scripts/precache.mjs';
@@ -66,12 +67,23 @@ function offline(): Plugin {
   };
 }
 
+const components = readdirSync('app', { recursive: true, encoding: 'utf8' })
+  .filter((path) => path.endsWith('.svelte'))
+  .map((path) => path.replaceAll(sep, '/'))
+  .sort();
+
+/** The class that scopes a component's styles: its place in the list of components. Svelte's own hashes do not compress. */
+function scopeClass({ filename, hash, css }: { filename: string; hash(text: string): string; css: string }): string {
+  const place = components.indexOf(relative('app', filename).replaceAll(sep, '/'));
+  return place < 0 ? hash(css) : `s${place.toString(36)}`;
+}
+
 const { version } = JSON.parse(readFileSync('package.json', 'utf8')) as { version: string };
 
 export default defineConfig({
   base: './',
   define: { __LAB_PROGRAM__: JSON.stringify(programId()), __LAB_VERSION__: JSON.stringify(version) },
-  plugins: [servedGuests(), contentSecurityPolicy(), svelte(), offline()],
+  plugins: [servedGuests(), contentSecurityPolicy(), svelte({ compilerOptions: { cssHash: scopeClass } }), offline()],
   worker: { format: 'es' },
   // 0: a small wasm must stay a file, not become a data: URL that the content security policy refuses.
   build: {

@@ -1,28 +1,24 @@
-/** The parts of the page that a first visit does not wait for. All are loaded soon afterwards, so that they are ready when needed. */
+/** The parts of the page that a first visit does not wait for. They are loaded soon afterwards, so that they are ready when needed. */
 import { Late } from '../shared/late.svelte';
-
-const component = <Part>(fetch: () => Promise<{ default: Part }>): Late<Part> =>
-  new Late(fetch, (module: { default: Part }) => module.default);
+import { lateFile } from './file';
 
 export const late = {
-  index: component(() => import('../panes/index/IndexPanel.svelte')),
-  walk: component(() => import('../panes/page-walk/PageWalkPanel.svelte')),
-  live: component(() => import('../panes/live/LivePanel.svelte')),
-  cpu: component(() => import('../panes/registers/CpuPane.svelte')),
-  breakpoints: component(() => import('../panes/debug/BreakpointsPanel.svelte')),
-  trace: component(() => import('../panes/trace/TracePanel.svelte')),
-  guides: component(() => import('../panes/guides/Guides.svelte')),
-  keys: component(() => import('../panes/workspace/Keys.svelte')),
-  share: component(() => import('../panes/head/Share.svelte')),
-  picker: component(() => import('../panes/head/GuestPicker.svelte')),
+  index: new Late(lateFile, ({ Index }) => Index),
+  walk: new Late(lateFile, ({ Walk }) => Walk),
+  live: new Late(lateFile, ({ Live }) => Live),
+  cpu: new Late(lateFile, ({ Cpu }) => Cpu),
+  breakpoints: new Late(lateFile, ({ Breakpoints }) => Breakpoints),
+  trace: new Late(lateFile, ({ Trace }) => Trace),
+  guides: new Late(lateFile, ({ Guides }) => Guides),
+  keys: new Late(lateFile, ({ Keys }) => Keys),
+  share: new Late(lateFile, ({ Share }) => Share),
+  picker: new Late(lateFile, ({ Picker }) => Picker),
 };
 
-/** Loads one after another, each when the page is idle. */
+/** Loads them when the page is idle. */
 export async function prepareAll(): Promise<void> {
-  for (const part of Object.values(late)) {
-    await idle();
-    await part.prepare();
-  }
+  await idle();
+  await Promise.all(Object.values(late).map((part) => part.prepare()));
 }
 
 /** ms: on a machine that is never idle they are loaded anyway. */

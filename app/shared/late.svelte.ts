@@ -1,23 +1,15 @@
-/** Parts that the page loads late: when they are needed, or once the page is idle. */
-
-/** A browser may remember that an address did not load (Firefox does): where its error names the address, the next try asks for another one. */
-const ADDRESS = /https?:\/\/\S+?\.js/;
-
-export class Late<Value> {
+/** A part that the page loads late: when it is needed, or once the page is idle. */
+export class Late<Value, Module = unknown> {
   /** undefined: not there yet. */
   value = $state.raw<Value | undefined>(undefined);
   /** It was needed and did not load; it can be retried. */
   failed = $state(false);
   readonly #fetch: () => Promise<Value>;
-  readonly #pick: (module: unknown) => Value;
   #loading: Promise<Value | undefined> | undefined;
-  #tries = 0;
-  #address: string | undefined;
 
   /** `fetch` imports a module of this program, and `pick` selects the part from it. */
-  constructor(fetch: () => Promise<unknown>, pick: (module: never) => Value) {
-    this.#pick = pick as (module: unknown) => Value;
-    this.#fetch = async () => this.#pick(await fetch());
+  constructor(fetch: () => Promise<Module>, pick: (module: Module) => Value) {
+    this.#fetch = async () => pick(await fetch());
   }
 
   /** undefined: it did not load, and `failed` is set. Never rejects. */
@@ -34,17 +26,12 @@ export class Late<Value> {
 
   async #load(): Promise<Value | undefined> {
     try {
-      this.value = await (this.#address ? this.#again(this.#address) : this.#fetch());
+      this.value = await this.#fetch();
       this.failed = false;
-    } catch (error) {
-      this.#address = ADDRESS.exec((error as Error).message)?.[0];
+    } catch {
       this.failed = true;
       this.#loading = undefined;
     }
     return this.value;
-  }
-
-  async #again(address: string): Promise<Value> {
-    return this.#pick(await import(/* @vite-ignore */ `${address}?again=${++this.#tries}`));
   }
 }

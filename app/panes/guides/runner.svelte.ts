@@ -38,6 +38,7 @@ export interface Obstacle {
 
 export class Guides {
   readonly #lab: Lab;
+  readonly all: Late<readonly Guide[], { GUIDES: readonly Guide[] }>;
   readonly #talk = new GuestTalk();
   /** The guide in the pane; 'list': all of them. */
   open = $state<GuideId | 'list'>('list');
@@ -64,18 +65,14 @@ export class Guides {
   /** Functions that restore the modes changed by steps on this machine, last change first. */
   readonly #backs = new Map<string, ((live: Live) => Line[])[]>();
 
-  constructor(lab: Lab) {
+  /** `fetch` loads them, in the order of the list. */
+  constructor(lab: Lab, fetch: () => Promise<{ GUIDES: readonly Guide[] }>) {
     this.#lab = lab;
+    this.all = new Late(fetch, ({ GUIDES }) => GUIDES);
     lab.console.listeners.add((text) => this.#hear(text));
   }
 
-  /** All of them, in the order of the list. */
-  readonly all: Late<readonly Guide[]> = new Late(
-    () => import('./all'),
-    ({ GUIDES }: typeof import('./all')) => GUIDES,
-  );
-
-  guide: Guide | undefined = $derived(this.all.value?.find((guide) => guide.id === this.open));
+  guide: Guide | undefined = $derived.by(() => this.all.value?.find((guide) => guide.id === this.open));
 
   /** For the page's effect: records figures, follows the address, forgets them with the machine. Returns a function that ends it. */
   follow(): () => void {

@@ -68,9 +68,9 @@ export class Workspace {
   readonly guides: Guides;
   readonly dragging: Dragging;
 
-  constructor(lab: Lab) {
+  constructor(lab: Lab, fetchGuides: ConstructorParameters<typeof Guides>[1]) {
     this.lab = lab;
-    this.guides = new Guides(lab);
+    this.guides = new Guides(lab, fetchGuides);
     this.heat = new Heat(lab);
     this.nested = new Nested(lab);
     this.dragging = new Dragging(this);
