@@ -126,8 +126,14 @@ export const CHANGED_PAGES_SIZE = 0x20000;
 /** Hash of blocks by host address: HASH_SIZE u32. */
 export const HASH = CHANGED_PAGES + CHANGED_PAGES_SIZE;
 export const HASH_SIZE = 0x20000;
+/** One u32 for each 8 bytes of stack, by its address, of 512: the cell in the record of the CALL whose return address lies there (returns.ts). */
+export const RETURN_SLOTS = HASH + HASH_SIZE * 4;
+/** Byte offset of the slot of a stack address: (va >> 1) & RETURN_MASK. */
+export const RETURN_MASK = 0x7fc;
+/** The cell of no CALL. */
+export const RETURN_NONE = RETURN_SLOTS + 0x800;
 /** Counters of a --profile build, one u32 per operation. */
-export const PROFILE_COUNTERS = HASH + HASH_SIZE * 4;
+export const PROFILE_COUNTERS = RETURN_SLOTS + 0x1000;
 export const PROFILE_SIZE = 0x10000;
 /** Decoded records and block descriptors. */
 export const ARENA_BASE = PROFILE_COUNTERS + PROFILE_SIZE;

@@ -9,7 +9,7 @@
  *      +-------+-------+-------+-------+-------+---+---+-------+---+---+
  *   16 | IMM                           | DISP          |               |   operands
  *      +---------------+---------------+---------------+---------------+
- *   16 | FALL          | TAKEN         | TARGET        |               |   near branches in line
+ *   16 | FALL / BEHIND | TAKEN         | TARGET        | AWAY          |   near branches in line
  *      +---------------+---------------+---------------+---------------+
  *   16 | CONDITION, NUMBER, PORT, ...  | TARGET, LAST  | KIND, LEVEL,..|   out of line
  *      +-------------------------------+---------------+---------------+
@@ -49,6 +49,8 @@ export const R_IMM = 16;
 /** u32 first record of the block behind a branch, and of its target; 0: not known yet. In this order: indexed by "taken". */
 export const R_FALL = 16;
 export const R_TAKEN = 20;
+/** u32 near CALL: what R_BEHIND is for other CALLs. */
+export const R_BEHIND_NEAR = 16;
 /** u32 condition code: SETcc, CMOVcc, Jcc out of line. */
 export const R_CONDITION = 16;
 /** u32 number of a segment, control or debug register; the vector of INT; the variant of FLAG and LOOP (ops-misc.ts, ops-branch.ts). */
@@ -77,6 +79,10 @@ export const R_LAST = 24;
 /** 8 first bytes of an invalid instruction. */
 export const R_BYTES = 24;
 
+/** u32 near branches: first record of the block to which it led last when it left its page; 0: none. A guess: it may have been dropped since. */
+export const R_AWAY = 28;
+/** u32 CALL through a register or memory: first record of the block behind it; 0: not known. A guess (engine/cpu/returns.ts). */
+export const R_BEHIND = 28;
 /** u32 address records of 64-bit and flat code: register whose value is added. */
 export const R_EA_BASE = 28;
 /** u32 address records with checks: segment, log2 of the address size << 8, bytes << 16, write << 31. */

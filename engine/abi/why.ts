@@ -24,3 +24,5 @@ export const WHY_EVENT = 8;
 export const WHY_AGAIN = 9;
 /** The same behind the far transfer at the leave point. */
 export const WHY_FAR = 10;
+/** Inside `execute` only: near return. */
+export const WHY_RETURN = 11;

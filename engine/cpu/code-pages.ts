@@ -31,6 +31,7 @@ import {
   setBlockChain,
   setCached,
 } from './record';
+import { forgetCalls } from './returns';
 import { cpu } from './state';
 import { stopBehind } from './stops';
 
@@ -77,6 +78,7 @@ export function dropAllCode(): void {
   arenaTop = ARENA_BASE;
   freeDescriptor = 0;
   arenaAge++;
+  forgetCalls();
   stopBehind();
 }
 

@@ -46,12 +46,16 @@ import { slowValue } from './mmu';
 import { MODE_64, MODE_FLAT, mode, tlbBase } from './mmu-mode';
 import { mulHighSigned } from './ops-muldiv';
 import {
+  H_CACHED,
   H_COUNT,
   H_HVA,
   H_MODE,
   H_NEXT,
   HEADER_SIZE,
+  R_AWAY,
   R_BASE,
+  R_BEHIND,
+  R_BEHIND_NEAR,
   R_CONDITION,
   R_DISP,
   R_DST,
@@ -66,11 +70,14 @@ import {
   R_SRC,
   R_TARGET,
   RECORD_SIZE,
+  setAway,
+  setBehind,
   setLastTarget,
   VREG_EA,
   VREG_PAGE,
 } from './record';
 import { enterRegion, interpreted, leftAt, REGION_FAULT, REGION_INTERPRET, REGION_STOP } from './regions';
+import { cellOfCall, noteCall } from './returns';
 import { cpu } from './state';
 import { lastOf } from './stops';
 import {
@@ -86,21 +93,38 @@ import {
   WHY_JUMP,
   WHY_LEAVE,
   WHY_OVER,
+  WHY_RETURN,
   WHY_STOP,
   WHY_TAKEN,
 } from './why';
 
 const PAGE_MASK: u64 = 0xfffffffffffff000;
 
-/** The decoded block at rip if the TLB and the hash of blocks know it; 0: call findBlock. */
+/** Is it the block at hva, and in the cache? */
 @inline
-function knownBlock(rip: u64, tlb: usize, key: u32): usize {
+function isBlock(block: usize, hva: usize, key: u32): bool {
+  return (
+    load<u32>(block - HEADER_SIZE + H_HVA) == <u32>hva &&
+    load<u32>(block - HEADER_SIZE + H_MODE) == key &&
+    load<u32>(block - HEADER_SIZE + H_CACHED) != 0
+  );
+}
+
+/**
+ * The decoded block at rip if the TLB and the hash of blocks know it; 0: call findBlock. `guess`: a block decoded since the last flush of the arena,
+ * which it may be; 0: none.
+ */
+@inline
+function knownBlock(guess: usize, rip: u64, tlb: usize, key: u32): usize {
   const entry = tlb + ((<usize>(rip >> 7) ^ <usize>(rip >> 19)) & TLB_MASK);
   if (load<u64>(entry, TLB_TAG_EXEC) != (rip & PAGE_MASK)) return 0;
   const hva = <usize>rip + <usize>load<u32>(entry, TLB_ADDEND);
-  let block = <usize>load<u32>(<usize>HASH + (((hva ^ (hva >> 15)) & (HASH_SIZE - 1)) << 2));
-  while (block != 0 && (load<u32>(block - HEADER_SIZE + H_HVA) != <u32>hva || load<u32>(block - HEADER_SIZE + H_MODE) != key))
-    block = <usize>load<u32>(block - HEADER_SIZE + H_NEXT);
+  let block = guess;
+  if (block == 0 || !isBlock(block, hva, key)) {
+    block = <usize>load<u32>(<usize>HASH + (((hva ^ (hva >> 15)) & (HASH_SIZE - 1)) << 2));
+    while (block != 0 && (load<u32>(block - HEADER_SIZE + H_HVA) != <u32>hva || load<u32>(block - HEADER_SIZE + H_MODE) != key))
+      block = <usize>load<u32>(block - HEADER_SIZE + H_NEXT);
+  }
   if (block != 0) store<u64>(cpu, rip & PAGE_MASK, VREG_PAGE);
   return block;
 }
@@ -123,7 +147,7 @@ export function execute(start: usize): i32 {
     if (isDirect()) {
       if (why == WHY_FAR) block = lastTarget(leavePoint, rip);
       if (block == 0) {
-        block = knownBlock(rip, tlbBase, blockKey());
+        block = knownBlock(0, rip, tlbBase, blockKey());
         if (block != 0 && why == WHY_FAR) setLastTarget(leavePoint, block);
       }
     }
@@ -196,7 +220,7 @@ function inMode(start: usize): i32 {
       }
     }
     if (why == WHY_JUMP) {
-      q = direct ? knownBlock(rip, tlb, key) : 0;
+      q = direct ? knownBlock(0, rip, tlb, key) : 0;
       if (q == 0) q = findBlock(rip);
       if (q == 0) {
         store<u64>(c, rip, VCPU_RIP);
@@ -206,12 +230,23 @@ function inMode(start: usize): i32 {
         interpret = false;
         q = interpreted(q);
       }
+    } else if (why == WHY_RETURN) {
+      e = <usize>load<u32>(h);
+      q = direct ? knownBlock(e, rip, tlb, key) : 0;
+      if (q == 0) q = findBlock(rip);
+      else if (q != e) setBehind(h, q);
+      if (q == 0) {
+        store<u64>(c, rip, VCPU_RIP);
+        return WHY_FETCH;
+      }
     } else if (why == WHY_FALL || why == WHY_TAKEN) {
       const page = load<u64>(c, VREG_PAGE);
       if (why == WHY_TAKEN) rip = (page + <u64>(<i64>load<i32>(p, R_TARGET))) & ripMask;
       else rip = (page + <u64>load<u16>(p, R_OFF) + <u64>load<u8>(p, R_LEN)) & ripMask;
-      q = direct ? knownBlock(rip, tlb, key) : 0;
+      e = <usize>load<u32>(p, R_AWAY);
+      q = direct ? knownBlock(e, rip, tlb, key) : 0;
       if (q == 0) q = findBlock(rip);
+      else if (q != e) setAway(p, q);
       if (q == 0) {
         store<u64>(c, rip, VCPU_RIP);
         return WHY_FETCH;

@@ -12,6 +12,7 @@ import {
   HEADER_SIZE,
   R_AFTER,
   R_AUX,
+  R_AWAY,
   R_BASE,
   R_BYTES,
   R_CONDITION,
@@ -200,6 +201,17 @@ export function branchLink(r: usize, taken: i32): usize {
 @inline
 export function setBranchLink(r: usize, taken: i32, block: usize): void {
   store<u32>(r + ((<usize>taken) << 2), <u32>block, R_FALL);
+}
+
+/** Near branch: leads to this block when it leaves its page. */
+@inline
+export function setAway(r: usize, block: usize): void {
+  store<u32>(r, <u32>block, R_AWAY);
+}
+/** `cell`: R_BEHIND or R_BEHIND_NEAR of the record of a CALL. */
+@inline
+export function setBehind(cell: usize, block: usize): void {
+  store<u32>(cell, <u32>block);
 }
 
 @inline

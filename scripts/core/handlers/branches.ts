@@ -66,13 +66,15 @@ function callHandler({ action, form, indexed }: Operation, size: Size): string {
   const checkTarget = wide ? CHECK_TARGET : '';
   if (action === 'ret') {
     const next = wide ? 'va + 8 + load<u64>(p, R_IMM)' : '(va + 4 + load<u64>(p, R_IMM)) & 0xffffffff';
-    return `va = <u64>load<${type}>(c, VCPU_RSP); ${readMemory(size, 'rip', 'u64')} ${checkTarget} store<u64>(c, ${next}, VCPU_RSP); ${JUMP}`;
+    return `va = <u64>load<${type}>(c, VCPU_RSP); ${readMemory(size, 'rip', 'u64')} ${checkTarget} store<u64>(c, ${next}, VCPU_RSP); h = cellOfCall(va); why = WHY_RETURN; break;`;
   }
-  if (form === 'near') return `${push} t = 1; ${branch('p')}`;
+  // The return address lies at va.
+  const note = (cell: string): string => `noteCall(va, p + ${cell});`;
+  if (form === 'near') return `${push} ${note('R_BEHIND_NEAR')} t = 1; ${branch('p')}`;
   const target = form === 'r' ? `rip = <u64>load<${type}>(${SRC});` : `${address(indexed)} ${readMemory(size, 'rip', 'u64')}`;
   // Keep the last target in the record: the JIT builds regions from observed targets.
   const seen = 'store<u64>(p, rip, R_IMM);';
-  if (action === 'call') return `${target} ${wide ? CHECK_CALL : ''} ${push} ${seen} ${JUMP}`;
+  if (action === 'call') return `${target} ${wide ? CHECK_CALL : ''} ${push} ${seen} ${note('R_BEHIND')} ${JUMP}`;
   return `${target} ${checkTarget} ${seen} ${JUMP}`;
 }
 
