@@ -40,7 +40,7 @@ import {
 } from '../abi/mode';
 import { SVM_GUEST } from '../abi/svm';
 import { cpu } from './state';
-import { dropWindows } from './windows';
+import { dropWindows } from './tlb/windows';
 
 export * from '../abi/mode';
 
@@ -130,7 +130,7 @@ function xmmMode(): u32 {
 
 /** The tables whose user TLB is prepared for MODE_ALIGN, or 0. */
 let aligned: usize = 0;
-/** MODE_ALIGN, or 0. When it starts, the user TLB loses its tags; it gets none for reads and writes until it ends (mmu-tlb.ts). */
+/** MODE_ALIGN, or 0. When it starts, the user TLB loses its tags; it gets none for reads and writes until it ends (tlb/fill.ts). */
 function alignMode(): u32 {
   if (cpl != 3 || !(load<u32>(cpu, FL_SYS) & F_AC) || !(load<u64>(cpu, VCPU_CR0) & CR0_AM)) {
     aligned = 0;

@@ -23,13 +23,14 @@ import { codeWritten } from './code-pages';
 import { DONE_READ, DONE_WRITE, doneValue, noteDone, wasDone } from './device-accesses';
 import { mmioRead, mmioWrite } from './imports';
 import { is64, isCanonical, tlbBase, tlbSuper, wrapLinear } from './mmu-mode';
-import { ACCESS_R, ACCESS_W, ACCESS_X, fill, fillPlain, hitGpa, hitHost, setHit, written } from './mmu-tlb';
 import { walkAfresh, walkGpa, walkNested } from './mmu-walk';
 import { WALK_OK } from './page-bits';
 import { cpu, PEND_INTERNAL, pend, raise, selectCpu, VEC_GP, vcpuIndex } from './state';
 import { stopBehind } from './stops';
 import { setQuiet } from './svm/nested';
 import { isNested } from './svm/state';
+import { ACCESS_R, ACCESS_W, ACCESS_X, fill, fillPlain, hitGpa, hitHost, setHit } from './tlb/fill';
+import { written } from './tlb/retag';
 import { ARM_DATA, armed, noteData } from './watch';
 
 export { cpl, is32, is64, isCanonical, isLong, isProt, mode, modeChanged, tlbBase, tlbSuper, wrapLinear } from './mmu-mode';
@@ -43,7 +44,7 @@ export {
   stripWriteTags,
   zapAll,
   zapGfnRange,
-} from './mmu-tlb';
+} from './tlb/drop';
 
 /** Result of readSlow and sysRead, zero-extended. */
 export let slowValue: u64 = 0;

@@ -24,12 +24,12 @@ import { mayGoOn } from './going-on';
 import { ioRead, ioWrite } from './imports';
 import { canWrite, checkAlignment, exactCount, leaveAfter, memVal, rd, ripOf, wr, writeReg } from './mem';
 import { hostRead, hostWrite, is64, isCanonical, resolvePage, tlbBase } from './mmu';
-import { ACCESS_R, ACCESS_W, hitHost } from './mmu-tlb';
 import { checkPort, countPio } from './ops-io';
 import { linearOf } from './ops-misc';
 import { AUX_ASIZE_SHIFT, AUX_REP, AUX_REPNE, AUX_SIZE, R_AUX, R_KIND, R_STRING_SEGMENT, VREG_EA } from './record';
 import { cpu, raise, VEC_GP, vcpuIndex } from './state';
 import { compareElements, copyDown, copyUp, fillElements, found, lastElement, lastFirst, lastSecond, searchElement } from './string-bulk';
+import { ACCESS_R, ACCESS_W, hitHost } from './tlb/fill';
 import { ARM_DATA, ARM_GUEST_DATA, ARM_PORT, armed, guestWatches, noteData, notePort } from './watch';
 
 const MOVS: u32 = 0xa4;

@@ -45,9 +45,9 @@ import {
 import { storeLazyFlags } from './region-flags';
 import { clearPending, cpu, vcpuIndex } from './state';
 import { behind, exactCountBetween, stopsBehind } from './stops';
+import { fillWindow } from './tlb/window-fill';
 import { ARM_CODE, armed, isWatchedCode } from './watch';
 import { blockKey, KEY_64, KEY_GUEST } from './why';
-import { fillWindow } from './window-fill';
 
 /** Entry descriptor. */
 const E_FUNCTION: usize = 0; // u32 index in the table of functions

@@ -1,5 +1,5 @@
 /**
- * Host pages written since the last checkpoint of the machine. Until a page's first write its write tags carry bit 0 (tlb/), so that only this write
+ * Host pages written since the last checkpoint of the machine. Until a page's first write its write tags carry bit 0 (tlb/retag.ts), so that only this write
  * takes the slow path.
  */
 import { CHANGED_PAGES, CHANGED_PAGES_SIZE } from '../abi/index';

@@ -19,7 +19,7 @@ import {
   WINDOW_MARGIN,
   WINDOW_SIZE,
   WINDOWS,
-} from '../abi/index';
+} from '../../abi/index';
 
 function countDropped(number: u32): void {
   store<u32>(JIT_WINDOWS_DROPPED, load<u32>(JIT_WINDOWS_DROPPED) + number);

@@ -26,11 +26,11 @@ import {
   WINDOW_MISSES,
   WINDOW_SINCE,
   WINDOW_SIZE,
-} from '../abi/index';
-import { jitMisses } from './imports';
-import { probePlain } from './mmu';
-import { tlbBase, tlbCells, tlbSuper } from './mmu-mode';
-import { cpu } from './state';
+} from '../../abi/index';
+import { jitMisses } from '../imports';
+import { probePlain } from '../mmu';
+import { tlbBase, tlbCells, tlbSuper } from '../mmu-mode';
+import { cpu } from '../state';
 import { cover, isGlobal, listWindow } from './windows';
 
 /** Pages to check above and below the access. More misses lengthen a window further. */
