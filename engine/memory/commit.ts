@@ -330,12 +330,13 @@ export class CommitRun {
     if (this.stale) return this.refuseStale();
     this.host.running = this;
     for (const { plan, flow, prepared } of this.runs) {
-      const { table, inactive, hvas } = plan.space;
+      const { space } = plan;
+      const { table, hvas } = space;
       for (const item of prepared) {
         const { old } = item.plan;
         if (!flow.invalidated.has(item.plan)) continue;
         item.invalid = table.copy(old, table.flagsOf(old) | MEMSLOT_INVALID);
-        inactive.replace(old, item.invalid);
+        space.replace(old, item.invalid);
         hvas.replace(old, item.invalid);
       }
     }
@@ -375,10 +376,10 @@ export class CommitRun {
   /** The final set, built in the inactive one, which has had no readers since the grace period ended. */
   private build(): void {
     for (const run of this.runs) {
-      const { inactive } = run.plan.space;
+      const { space } = run.plan;
       const gone = run.leaving.map(({ plan }) => plan.old);
-      inactive.update(gone, run.arriving);
-      for (const { plan, next } of run.prepared) if (plan.kind === 'flags-only') inactive.replace(plan.old, next);
+      space.update(gone, run.arriving);
+      for (const { plan, next } of run.prepared) if (plan.kind === 'flags-only') space.replace(plan.old, next);
     }
   }
 
@@ -441,10 +442,12 @@ export class CommitRun {
   /** Brings the other set up to date and frees what neither set refers to any more. */
   private free(): Next {
     for (const run of this.runs) {
-      const { inactive, table } = run.plan.space;
+      const { space } = run.plan;
+      const { table } = space;
       const gone = run.leaving.map(({ plan, invalid }) => invalid || plan.old);
-      inactive.update(gone, run.arriving);
-      for (const { plan, next } of run.prepared) if (plan.kind === 'flags-only') inactive.replace(plan.old, next);
+      space.update(gone, run.arriving);
+      for (const { plan, next } of run.prepared) if (plan.kind === 'flags-only') space.replace(plan.old, next);
+      space.settle();
       for (const { plan, invalid } of run.prepared) {
         if (invalid) table.free(invalid);
         if (plan.old) table.free(plan.old);

@@ -53,6 +53,8 @@ export interface Footprint {
   gfnIndexes: number;
   hvaIndexes: number;
   ids: number;
+  /** Places of the cache for `memslotAt`; the views themselves are not counted. */
+  views: number;
   total: number;
 }
 
@@ -341,7 +343,7 @@ export class MemslotEngine {
 
   /** A slot that is being removed shows with MEMSLOT_INVALID among its flags. */
   memslotAt(gfn: number, asId = 0): Memslot | undefined {
-    return this.reader.set(asId)?.viewAt(gfn);
+    return this.spaces[asId]?.viewAt(gfn);
   }
 
   /** The id of the slot at a gfn, INVALID or not; -1: there is none. Allocates nothing. */
@@ -590,12 +592,13 @@ export class MemslotEngine {
   }
 
   footprint(asId = 0): Footprint {
-    const { table, active, inactive, hvas } = this.spaces[asId]!;
+    const { table, active, inactive, hvas, viewBytes: views } = this.spaces[asId]!;
     const records = table.bytes;
     const gfnIndexes = active.gfns.shape().bytes + inactive.gfns.shape().bytes;
     const hvaIndexes = hvas.bytes;
     const ids = active.idBytes + inactive.idBytes;
-    return { slots: active.count, records, gfnIndexes, hvaIndexes, ids, total: records + gfnIndexes + hvaIndexes + ids };
+    const total = records + gfnIndexes + hvaIndexes + ids + views;
+    return { slots: active.count, records, gfnIndexes, hvaIndexes, ids, views, total };
   }
 }
 

@@ -3,11 +3,12 @@
  * address spaces, so a vCPU that changes its space misses by itself. Nothing here allocates.
  */
 import { PAGE_CLEAN, PAGE_INVALID, PAGE_PRESENT, PAGE_READONLY } from '../abi/exits';
+import { isWithin } from './branchless';
 import type { DirtyRing } from './dirty-ring';
 import type { DirtyState } from './dirty-state';
 import { foundBase } from './gfn-index';
 import type { SlotReader } from './slot-reader';
-import { isWithin, MEMSLOT_INVALID } from './slot-table';
+import { MEMSLOT_INVALID } from './slot-table';
 import { MemFlag } from './types';
 
 const PAGE = 4096;

@@ -6,6 +6,7 @@
  * Inner nodes hold for every child the smallest base that ever was its first; the key at place 0 is not read. A leaf that
  * overflows splits; one that runs low is merged with a neighbour when both fit well into one node (relaxed: no borrowing).
  */
+import { lastOfFour } from './branchless';
 import { foundBase, type GfnIndex, type IndexShape } from './gfn-index';
 import type { IndexTrace } from './index-trace';
 import { grown, grownCapacity, type SlotTable } from './slot-table';
@@ -385,8 +386,4 @@ function lastMark(marks: Float64Array, start: number, gfn: number): number {
 /** The same for the keys of one line. */
 function lastInLine(keys: Float64Array, start: number, gfn: number): number {
   return lastOfFour(keys, (start + (4 & -(keys[(start + 4) | 0]! <= gfn))) | 0, gfn);
-}
-
-function lastOfFour(keys: Float64Array, start: number, gfn: number): number {
-  return (start + +(keys[(start + 1) | 0]! <= gfn) + +(keys[(start + 2) | 0]! <= gfn) + +(keys[(start + 3) | 0]! <= gfn)) | 0;
 }

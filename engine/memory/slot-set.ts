@@ -2,9 +2,10 @@
  * One set of memslots (KVM: struct kvm_memslots): its indexes by gfn and by id over the shared records, a generation, the last used slot.
  * The index by hva is the address space's.
  */
+import { isWithin } from './branchless';
 import { createIndex } from './create-index';
 import type { GfnIndex, IndexKind } from './gfn-index';
-import { FIRST_CAPACITY, grown, grownCapacity, isWithin, type SlotTable } from './slot-table';
+import { FIRST_CAPACITY, grown, grownCapacity, type SlotTable } from './slot-table';
 import type { Memslot } from './types';
 
 export class SlotSet {
@@ -15,14 +16,11 @@ export class SlotSet {
   generation: number;
   /** A cache of one for lookups by gfn. */
   lastUsed = 0;
-  /** The same for `viewAt`; the view of no slot has no pages. */
-  private lastView: Memslot;
 
   constructor(kind: IndexKind, table: SlotTable, generation: number) {
     this.table = table;
     this.gfns = createIndex(kind, table);
     this.generation = generation;
-    this.lastView = table.view(0);
   }
 
   get count(): number {
@@ -48,22 +46,14 @@ export class SlotSet {
     return record;
   }
 
-  /**
-   * The view of the slot that holds gfn. Compares gfn with the view, which callers read anyway, and spares a read of the record. The last view has
-   * a cache of its own: reaching it through `lastUsed` takes one more read.
-   */
+  /** The view of the slot that holds gfn. Compares gfn with the view, which callers read anyway, and spares a read of the record. */
   viewAt(gfn: number): Memslot | undefined {
-    const last = this.lastView;
-    if (isWithin(gfn - last.baseGfn, last.npages)) return last;
     const view = this.table.view(this.gfns.floor(gfn));
-    if (!isWithin(gfn - view.baseGfn, view.npages)) return undefined;
-    this.lastView = view;
-    return view;
+    return isWithin(gfn - view.baseGfn, view.npages) ? view : undefined;
   }
 
   /** `next` covers the same gfns as `old`. */
   replace(old: number, next: number): void {
-    this.lastView = this.table.view(0);
     this.gfns.replace(old, next);
     this.ids[this.table.idOf(next)] = next;
     if (this.lastUsed === old) this.lastUsed = next;
@@ -71,7 +61,6 @@ export class SlotSet {
 
   /** Both lists sorted by first gfn. All removals come before all insertions, so that slots can exchange their places. */
   update(removed: readonly number[], added: readonly number[]): void {
-    this.lastView = this.table.view(0);
     for (const record of removed) {
       this.ids[this.table.idOf(record)] = 0;
       if (this.lastUsed === record) this.lastUsed = 0;

@@ -133,11 +133,6 @@ export class SlotTable {
   }
 }
 
-/** 0 <= offset < pages, as one branch: of random gfns every second lies below a slot, so the processor cannot predict a branch on that alone. */
-export function isWithin(offset: number, pages: number): boolean {
-  return (+(offset >= 0) & +(offset < pages)) !== 0;
-}
-
 /**
  * The fields that a lookup and most of its callers read come first: they share a cache line with the object's head, or lie in the next one. Only
  * this function makes objects of this shape, so V8 keeps their numbers in the fields. A number of 2^31 or more gets a heap object of its own.

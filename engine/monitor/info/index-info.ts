@@ -21,7 +21,7 @@ function index(context: Context, args: Args): string {
   const perSlot = size.slots > 0 ? Math.round(size.total / size.slots) : 0;
   const lines = [
     `kind ${view.inUse}, ${count(view.active.slots, 'slot')}, height ${own.height}, ${count(own.nodes, 'node')}, ${percent(own.fill)} full\n`,
-    `bytes: ${size.total} (records ${size.records}, by gfn ${size.gfnIndexes}, by hva ${size.hvaIndexes}, by id ${size.ids}), ${perSlot} a slot\n`,
+    `bytes: ${size.total} (records ${size.records}, by gfn ${size.gfnIndexes}, by hva ${size.hvaIndexes}, by id ${size.ids}, views ${size.views}), ${perSlot} a slot\n`,
     `active: generation ${view.active.generation}${invalidText(view.active)}\n`,
     table(view.active, view),
     `inactive: ${STANDING[view.inactive.standing]}${invalidText(view.inactive)}\n`,

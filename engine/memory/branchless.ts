@@ -1,0 +1,11 @@
+/** Comparisons with gfns that take no branch of their own: the processor cannot predict those of random gfns. */
+
+/** 0 <= offset < pages, as one branch. Every second random gfn lies below a given slot, so a branch on that alone would be mispredicted half of the time. */
+export function isWithin(offset: number, pages: number): boolean {
+  return (+(offset >= 0) & +(offset < pages)) !== 0;
+}
+
+/** Index of the last of the four keys from `start` on that is <= gfn; `start` if there is none. `| 0` spares V8 an overflow check for each sum. */
+export function lastOfFour(keys: Float64Array, start: number, gfn: number): number {
+  return (start + +(keys[(start + 1) | 0]! <= gfn) + +(keys[(start + 2) | 0]! <= gfn) + +(keys[(start + 3) | 0]! <= gfn)) | 0;
+}
