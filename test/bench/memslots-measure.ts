@@ -4,6 +4,11 @@
  */
 import { median } from '../../engine/worker/index-workload';
 
+export const ROUNDS = Number(process.env.BENCH_ROUNDS ?? 7);
+
+/** name -> size -> ns */
+export type Figures = Record<string, Record<string, number>>;
+
 export const now = (): number => Number(process.hrtime.bigint());
 
 type Loop = (find: (gfn: number) => number, list: Float64Array) => number;
@@ -33,6 +38,19 @@ export function timed(count: number, act: () => void): number {
   const start = now();
   act();
   return (now() - start) / count;
+}
+
+export function perSize(measure: (n: number) => Record<string, number>, sizes: readonly number[]): Figures {
+  const figures: Figures = {};
+  for (const n of sizes) put(figures, n, measure(n));
+  return figures;
+}
+
+export function put(figures: Figures, size: number, column: Record<string, number>): void {
+  for (const [name, ns] of Object.entries(column)) {
+    figures[name] ??= {};
+    figures[name][size] = ns;
+  }
 }
 
 /** Medians over rounds. Every contender runs once per round, so that noise affects all of them alike. */

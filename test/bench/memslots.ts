@@ -1,25 +1,24 @@
 /**
  * `npm run bench:memslots`: the memslot engine, its three indexes, and peers, in one run. Compare ratios: seconds are this machine's.
- * Writes build/bench-memslots.json. With `bytes` as argument: only what a slot costs in memory.
+ * Writes build/bench-memslots.json. Arguments that measure less: `bytes`, what a slot costs in memory; `refusals`; `spread [PROCESSES]`, lookups in that many
+ * fresh processes, since one process says little.
  */
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { cpus } from 'node:os';
 import v8 from 'node:v8';
 import vm from 'node:vm';
 import { type IndexKind, type Memslot, MemslotEngine } from '../../engine/memory/index';
-import { FIRST_GFN, median, PAGE, queries, regionAt, SLOT_PAGES, shuffled } from '../../engine/worker/index-workload';
+import { FIRST_GFN, median, PAGE, regionAt, SLOT_PAGES, shuffled } from '../../engine/worker/index-workload';
 import { type Contender, type CTree, contenders, cTree, engineWith, KINDS, SIZES } from './memslots-contenders';
-import { collectGarbage, duration, lookupTime, now, ownLoop, rounds, table, timed } from './memslots-measure';
+import { lookups } from './memslots-lookups';
+import { collectGarbage, duration, type Figures, now, perSize, put, ROUNDS, rounds, table, timed } from './memslots-measure';
 import { KERNEL_BYTES, LARGE, measureMemory } from './memslots-memory';
 import { PUBLISHED } from './memslots-published';
-
-const ROUNDS = Number(process.env.BENCH_ROUNDS ?? 7);
-const LOOKUPS = 200_000;
+import { measureSpread } from './memslots-spread';
 
 v8.setFlagsFromString('--expose-gc');
 (globalThis as { gc?: unknown }).gc = vm.runInNewContext('gc');
 
-type Figures = Record<string, Record<string, number>>;
 const results: Record<string, Figures> = {};
 const targets: { target: string; value: string; met: boolean }[] = [];
 
@@ -35,47 +34,6 @@ function keep(key: string, title: string, figures: Figures, sizes: readonly numb
     ['', ...sizes.map(String)],
     Object.entries(figures).map(([name, row]) => [name, ...sizes.map((size) => row[size] ?? '-')]),
   );
-}
-
-function perSize(measure: (n: number) => Record<string, number>, sizes: readonly number[] = SIZES): Figures {
-  const figures: Figures = {};
-  for (const n of sizes) put(figures, n, measure(n));
-  return figures;
-}
-
-function put(figures: Figures, size: number, column: Record<string, number>): void {
-  for (const [name, ns] of Object.entries(column)) {
-    figures[name] ??= {};
-    figures[name][size] = ns;
-  }
-}
-
-// ---- lookups ----------------------------------------------------------------------------------------------------------------
-
-function lookups(localPercent: number, c: CTree | undefined): Figures {
-  return perSize((n) => {
-    const list = queries(n, LOOKUPS, localPercent);
-    const order = shuffled(n);
-    const jobs: Record<string, () => number> = {};
-    const add = (name: string, find: (gfn: number) => number): void => {
-      const loop = ownLoop();
-      loop(find, list);
-      jobs[name] = () => lookupTime(loop, find, list);
-    };
-    for (const contender of contenders()) {
-      for (const id of order) contender.insert(id);
-      add(contender.name, contender.find.bind(contender));
-    }
-    for (const kind of KINDS) {
-      const { engine, cache } = engineWith(kind, n);
-      add(`${kind}, vCPU cache`, (gfn) => cache.lookupPage(gfn, 0));
-      if (kind !== KINDS.at(-1)) continue;
-      add(`${kind}, last used slot of the set`, (gfn) => engine.gpaToHva(gfn * PAGE));
-      add(`${kind}, memslotAt`, (gfn) => engine.memslotAt(gfn)!.userspaceAddr);
-    }
-    if (c) jobs['C red-black tree, gcc -O2'] = () => c.run(n, LOOKUPS, localPercent).lookup;
-    return rounds(ROUNDS, jobs);
-  });
 }
 
 // ---- bare structures: insert and move ---------------------------------------------------------------------------------------
@@ -250,6 +208,10 @@ function mailTable(kind: IndexKind, n: number, linear: boolean): Record<string, 
 function main(): void {
   const started = now();
   console.log(`memslot benchmark: node ${process.version}, ${cpus()[0]?.model ?? 'unknown CPU'}, ${ROUNDS} interleaved rounds, medians`);
+  if (process.argv[2] === 'spread') {
+    measureSpread(Number(process.argv[3] ?? 10));
+    return;
+  }
   const c = cTree();
   if (process.argv[2] === 'refusals') {
     keepRefusals();
@@ -272,7 +234,7 @@ function main(): void {
   keep('move', 'Bare structure: remove or insert at the end, each', bare.move);
   const byKind: Partial<Record<IndexKind, Figures>> = {};
   for (const kind of KINDS) {
-    byKind[kind] = perSize((n) => commits(kind, n));
+    byKind[kind] = perSize((n) => commits(kind, n), SIZES);
     keep(`commits ${kind}`, `Whole commits with index ${kind} (checks, two sets, three indexes, events), per commit`, byKind[kind]);
   }
   keepRefusals();
