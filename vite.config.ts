@@ -4,6 +4,7 @@ import { svelte } from '@sveltejs/vite-plugin-svelte';
 import { defineConfig, type Plugin } from 'vite';
 import { stampServiceWorker } from './scripts/precache.mjs';
 import { programId } from './scripts/program.mjs';
+import { terminalNames } from './scripts/terminal-names.mjs';
 
 const MEMLAB_IMAGE = 'guests/memlab/memlab.elf';
 const SERVED_GUESTS = 'public/guests';
@@ -83,7 +84,7 @@ const { version } = JSON.parse(readFileSync('package.json', 'utf8')) as { versio
 export default defineConfig({
   base: './',
   define: { __LAB_PROGRAM__: JSON.stringify(programId()), __LAB_VERSION__: JSON.stringify(version) },
-  plugins: [servedGuests(), contentSecurityPolicy(), svelte({ compilerOptions: { cssHash: scopeClass } }), offline()],
+  plugins: [servedGuests(), contentSecurityPolicy(), terminalNames(), svelte({ compilerOptions: { cssHash: scopeClass } }), offline()],
   worker: { format: 'es' },
   // 0: a small wasm must stay a file, not become a data: URL that the content security policy refuses.
   build: {

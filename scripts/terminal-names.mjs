@@ -1,0 +1,71 @@
+// Short names for what only xterm.js itself uses of its objects. Its package keeps them long, and no minifier of a whole page may shorten properties.
+import { readdirSync, readFileSync } from 'node:fs';
+import { resolve } from 'node:path';
+import esbuild from 'esbuild';
+import ts from 'typescript';
+import { root } from './steps.mjs';
+
+const XTERM = resolve(root, 'node_modules/@xterm/xterm/lib/xterm.mjs');
+/** Its interface, and a script that reaches behind it. */
+const PUBLIC = ['@xterm/xterm/typings/xterm.d.ts', '@xterm/addon-fit/lib/addon-fit.mjs'];
+/** Node's; everything else outside xterm.js is in TypeScript's libraries. */
+const ELSEWHERE = ['env'];
+/** Shorter ones save nothing, and are the keys of its tables of characters. */
+const LEAST = 3;
+
+const read = (path) => readFileSync(path, 'utf8');
+const words = (text) => text.match(/[\w$]+/g);
+
+/** Every name of the DOM and of the language. */
+function platform() {
+  const folder = resolve(root, 'node_modules/typescript/lib');
+  const files = readdirSync(folder).filter((name) => /^lib\.(?:dom|es[\w.]+)\.d\.ts$/.test(name));
+  return files.flatMap((name) => words(read(resolve(folder, name))));
+}
+
+/** The left side of `this.name = value`. */
+const isSet = (node) =>
+  ts.isPropertyAccessExpression(node) &&
+  ts.isBinaryExpression(node.parent) &&
+  node.parent.left === node &&
+  node.parent.operatorToken.kind === ts.SyntaxKind.EqualsToken;
+
+/** The names that `code` gives to properties, and the texts in it: any of these may be the name of a property too. */
+function namesIn(code) {
+  const names = new Set();
+  const texts = new Set();
+  const visit = (node) => {
+    if (ts.isStringLiteralLike(node)) texts.add(node.text);
+    const given = ts.isClassElement(node) || ts.isObjectLiteralElement(node) || isSet(node);
+    if (given && node.name && ts.isIdentifier(node.name)) names.add(node.name.text);
+    ts.forEachChild(node, visit);
+  };
+  visit(ts.createSourceFile(XTERM, code, ts.ScriptTarget.Latest, true, ts.ScriptKind.JS));
+  return { names, texts };
+}
+
+/** xterm.js with its source map. */
+export async function shortNames(code = read(XTERM)) {
+  const { names, texts } = namesIn(code);
+  const others = PUBLIC.flatMap((path) => words(read(resolve(root, 'node_modules', path))));
+  const kept = new Set([...platform(), ...others, ...texts, ...ELSEWHERE]);
+  const short = [...names].filter((name) => name.length >= LEAST && !kept.has(name)).map((name) => name.replaceAll('$', '\\$'));
+  const mangleProps = new RegExp(`^(?:${short.join('|')})$`);
+  const { code: shorter, map } = await esbuild.transform(code, {
+    mangleProps,
+    minify: true,
+    format: 'esm',
+    target: 'es2023',
+    legalComments: 'none',
+    sourcemap: 'external',
+    sourcefile: 'xterm.mjs',
+  });
+  return { code: shorter, map };
+}
+
+/** For Vite: not in development, where nothing is minified. */
+export const terminalNames = () => ({
+  name: 'terminal-names',
+  apply: 'build',
+  transform: { filter: { id: /@xterm\/xterm\/lib\/xterm\.mjs$/ }, handler: (code) => shortNames(code) },
+});
