@@ -1,6 +1,7 @@
 /** docs/monitor.md, generated from the command table: `LAB_UPDATE_DOCS=1 npx vitest run engine/monitor/docs.test.ts` writes it. */
 import { QMP_EVENTS } from '../machine/index';
 import { namesOf } from './commands/help';
+import { NOTES } from './notes';
 import { commands, infoCommands } from './table';
 import type { Command } from './types';
 
@@ -47,7 +48,7 @@ const escaped = (text: string): string => text.replaceAll('|', '\\|').replaceAll
 
 function row(command: Command, prefix: string): string {
   const usage = [`\`${prefix}${namesOf(command).join('`, `')}\``, command.params === '' ? '' : ` \`${command.params}\``].join('');
-  const about = [command.help.replace(/\.$/, ''), command.note ?? ''].filter((text) => text !== '').join('. ');
+  const about = [command.help.replace(/\.$/, ''), NOTES[`${prefix}${command.name}`] ?? ''].filter((text) => text !== '').join('. ');
   return `| ${usage.replaceAll('|', '\\|')} | ${escaped(about)} | ${command.qmp ? `\`${command.qmp.name}\`` : ''} |`;
 }
 

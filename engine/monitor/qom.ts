@@ -221,7 +221,6 @@ export const qomCommands: Command[] = [
     params: 'path property value',
     help: 'set QOM property.',
     origin: 'qemu',
-    note: '`requested-size` of a virtio-mem device. No other property can be set after its object was made: the refusals are QEMU’s.',
     run: ({ machine }, args) => qomSet(machine, getString(args, 'path')!, getString(args, 'property')!, getString(args, 'value')!),
     complete: ({ machine }, _word, words) =>
       words.length === 0 ? nodes(machine).map((node) => node.path) : words.length === 1 ? propertyNames(machine, words[0]!) : [],

@@ -151,8 +151,6 @@ export interface Command {
   help: string;
   /** Origin of the command. */
   origin: 'qemu' | 'lab';
-  /** How ours differs from QEMU's, for docs/monitor.md. */
-  note?: string;
   /** It changes the machine and nothing else: its line belongs in a replay's journal, and may come from one. */
   input?: true;
   sub?: readonly Command[];

@@ -24,7 +24,6 @@ export const balloonCommand: Command = {
   params: 'target',
   help: 'request VM to change its memory allocation (in MB)',
   origin: 'qemu',
-  note: 'Counts boot RAM and DIMMs, as in QEMU. Needs -device virtio-balloon-device.',
   run: (context, args) => {
     setBalloon(context, getNumber(args, 'value'));
     return '';

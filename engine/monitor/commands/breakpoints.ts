@@ -178,11 +178,6 @@ export const breakpointCommands: Command[] = [
     params: 'KIND=ADDR[,len=N][,access=r|w|x...][,if=COND][,skip=N][,vcpu=N][,once=on][,after=commit]',
     help: 'stop the machine when something is accessed (KIND: gva, gpa, hva, slot, page, port, msr, vector, hole)',
     origin: 'lab',
-    note:
-      'A gva means execution unless `access` says otherwise, all others mean reads and writes; `hole` alone is any address that no slot ' +
-      'and no device answers. The machine stops before the instruction for execution, and after the access for all others, in both tiers at the same ' +
-      'instruction. A slot is watched wherever it is moved; with `after=commit` the first access after ' +
-      'each commit that changes it stops the machine. COND: `$rax==1&&$rdi>0x1000`.',
     run: (context, args) => add(context, getString(args, 'options')!),
     complete: (_context, word) =>
       word.includes(',')

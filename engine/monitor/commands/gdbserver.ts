@@ -7,7 +7,6 @@ export const gdbCommand: Command = {
   params: '[device]',
   help: "start gdbserver on given device (default 'tcp::1234'), stop with 'none'",
   origin: 'qemu',
-  note: 'Refused in the page, which cannot listen. Without a host it listens on the loopback interface only.',
   async run({ env }, args) {
     if (!env.gdbserver) throw new CommandError('gdbserver: this program cannot listen; use lab -gdb');
     try {

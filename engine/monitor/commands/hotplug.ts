@@ -244,7 +244,6 @@ export const hotplugCommands: Command[] = [
     params: '[qom-type=]type,id=str[,prop=value][,...]',
     help: 'create QOM object',
     origin: 'qemu',
-    note: 'memory-backend-ram with id and size. Its other properties exist with their default value only.',
     run: ({ machine }, args) => objectAdd(machine, getString(args, 'object')!),
     complete: (_context, word) => (word.includes(',') ? [] : [BACKEND_TYPE]),
     qmp: {
@@ -279,7 +278,6 @@ export const hotplugCommands: Command[] = [
     params: 'driver[,prop=value][,...]',
     help: 'add device, like -device on the command line',
     origin: 'qemu',
-    note: 'pc-dimm with id, memdev, addr, slot (a DIMM slot, not a memslot) and node.',
     run: ({ machine }, args) => deviceAdd(machine, args.get('device') as Map<string, string>),
     complete: completeDevice,
     qmp: {
@@ -311,7 +309,6 @@ export const hotplugCommands: Command[] = [
     params: 'device addr',
     help: 'move a DIMM: the guest ejects it, and it is plugged in again at addr; its answers are printed as they arrive',
     origin: 'lab',
-    note: 'If the guest does not eject it, it stays in place (MEM_UNPLUG_ERROR). Events: those of device_del and device_add, and DEVICE_MOVED {device, path, addr} instead of DEVICE_DELETED',
     run: ({ machine }, args) => moveDevice(machine, getString(args, 'id')!, getNumber(args, 'addr')!),
     complete: (context, _word, words) => (words.length === 0 ? dimmIds(context) : []),
     qmp: {

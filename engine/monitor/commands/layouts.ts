@@ -91,7 +91,6 @@ export const layoutCommands: Command[] = [
     args: 'breakpoints:-b,name:s',
     params: '[-b] name',
     help: 'save the current layout (not the contents of memory) under a name (-b: with its breakpoints)',
-    note: 'Breakpoints of gdb, disabled ones and those by hva are never saved.',
     run: async (context, args) => {
       const name = checkName(getString(args, 'name')!);
       await stored(context.env.layouts.set(name, capture(context, getFlag(args, 'breakpoints'))));
@@ -133,7 +132,6 @@ export const layoutCommands: Command[] = [
     params: '[-s|-r|-b]',
     help: 'print a link that opens this layout elsewhere (-s: the whole machine as it is now; -r: a replay, from its start to now; -b: with breakpoints)',
     origin: 'lab',
-    note: 'A layout does not include the contents of memory. -s and -r are for guests that the page serves itself; `docs/snapshots.md` has their bounds.',
     run: share,
   },
 ];

@@ -148,7 +148,6 @@ export const memoryCommands: Command[] = [
     params: '/fmt addr',
     help: "virtual memory dump starting at 'addr'",
     origin: 'qemu',
-    note: 'Format i: x87, MMX, SSE to SSE4.2; AVX is shown as .byte. If symbols are known, a line `name+offset:` precedes the code, and branch targets show theirs.',
     run: ({ machine, state, ...context }, args) =>
       dump(
         { machine, state, ...context },
@@ -163,7 +162,6 @@ export const memoryCommands: Command[] = [
     params: '/fmt addr',
     help: "physical memory dump starting at 'addr'",
     origin: 'qemu',
-    note: 'Reads memslots only: a device register says "Cannot access memory" instead of being read with its side effects.',
     run: (context, args) => dump(context, args, (gpa, length) => physical(context.machine, gpa, length)),
   },
   {
@@ -172,7 +170,6 @@ export const memoryCommands: Command[] = [
     params: '/fmt expr',
     help: 'print expression value (use $reg for CPU register access)',
     origin: 'qemu',
-    note: '$rax .. $r15, $rip, $rflags, $cr0 .. $cr8 and $efer are known too.',
     run: (_context, args) => print(args),
   },
   {
@@ -200,7 +197,6 @@ export const memoryCommands: Command[] = [
     params: 'addr',
     help: 'print the host virtual address corresponding to a guest physical address',
     origin: 'qemu',
-    note: "An hva is a byte offset into the core's linear memory.",
     run: ({ machine }, args) => gpa2hva(machine, getBig(args, 'addr')),
   },
   {
@@ -227,7 +223,6 @@ export const memoryCommands: Command[] = [
     params: 'addr size file',
     help: "save to disk virtual memory dump starting at 'addr' of size 'size'",
     origin: 'qemu',
-    note: 'Only where there are files: the headless lab.',
     run: memsave,
   },
   {
@@ -236,7 +231,6 @@ export const memoryCommands: Command[] = [
     params: 'addr size file',
     help: "save to disk physical memory dump starting at 'addr' of size 'size'",
     origin: 'qemu',
-    note: 'Only where there are files: the headless lab.',
     run: pmemsave,
   },
 ];

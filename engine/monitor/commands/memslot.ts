@@ -149,7 +149,6 @@ export const memslotCommands: Command[] = [
     params: 'id id... [-f]',
     help: 'merge memslots that touch in gpa and hva; the first id stays (-f: across several backings)',
     origin: 'lab',
-    note: 'A slot lies inside one backing, unless -f says otherwise. Removing a device unmaps its own bytes only; the rest of such a slot stays mapped',
     run: (context, args) => {
       const slots = args.get('ids') as number[];
       if (slots.length < 2) throw new CommandError(`memslot_merge needs at least two ids, it got ${slots[0]}`);
@@ -164,7 +163,6 @@ export const memslotCommands: Command[] = [
     params: 'id [memdev]',
     help: 'move the backing of a memslot to new host memory, or onto the free memory backend memdev of the same size, contents and all memslots over it in one step; cannot be undone',
     origin: 'lab',
-    note: "In a change set it can be combined with other operations on the same slots: split a DIMM, move its parts and change its backing in one commit. With a memory backend, the DIMM or virtio-mem device uses that one as its memdev from then on, and the old one is free; the board's own RAM can only move to new host memory",
     run: (context, args) => {
       const memdev = getString(args, 'memdev')?.replace(/^\/objects\//, '');
       return edit(context, { op: 'rehost', slot: getNumber(args, 'id')!, ...(memdev === undefined ? {} : { memdev }) });
@@ -239,7 +237,6 @@ export const memslotCommands: Command[] = [
     params: '[count]',
     help: 'revert the live commit, or the last count commits in one (itself a commit: a new generation)',
     origin: 'lab',
-    note: 'Memory that the guest itself plugged or ejected is not changed: an undo or redo that would change it is refused, with the command that does it properly',
     run: ({ commits }, args) => replay(commits.undo(countOf(args)), 'undid'),
   },
   {

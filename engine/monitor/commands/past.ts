@@ -75,9 +75,6 @@ export const pastCommands: Command[] = [
     params: '[-v] ADDR|slot=ID [SIZE]',
     help: 'show which instruction last wrote to guest-physical (with -v virtual) memory, or to a slot',
     origin: 'lab',
-    note:
-      'SIZE is in bytes, 1 by default. It goes back through the checkpoints and finds the last write to that host memory, through any slot; ' +
-      'afterwards the machine is in the same state as before. Writes by devices are not attributed to a vCPU.',
     run: (context, args) => ask(context, getString(args, 'where')!, getBig(args, 'size') ?? 1n, getFlag(args, 'virtual')),
   },
   {
@@ -86,9 +83,6 @@ export const pastCommands: Command[] = [
     params: 'icount|end',
     help: 'go backward or forward to an instruction count',
     origin: 'qemu',
-    note:
-      'Counts all vCPUs together, since power-on; `end` is the present. QEMU has it only while it plays a record; here it needs checkpoints. In its past the ' +
-      'machine accepts no input; QEMU accepts any later count.',
     run: (context, args) => seek(context, getString(args, 'icount')!),
   },
 ];

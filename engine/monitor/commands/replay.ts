@@ -20,9 +20,6 @@ export const replayCommands: Command[] = [
     params: 'icount',
     help: 'set breakpoint at the specified instruction count',
     origin: 'qemu',
-    note:
-      'The machine pauses before the instruction with that count (all vCPUs together, since power-on), and the breakpoint is removed. ' +
-      'QEMU allows it only while it plays a record; here every run is exact: with the same input at the same counts `info digest` is equal.',
     run: (context, args) => breakAt(context, Number(getBig(args, 'icount'))),
     qmp: {
       name: 'replay-break',
@@ -48,7 +45,6 @@ export const replayInfo: Command = {
   params: '',
   help: 'show record/replay information',
   origin: 'qemu',
-  note: 'Shows the instruction count, and where `replay_break` will stop. QEMU also names its record file; there is none here.',
   run({ machine }) {
     const stop = machine.run.breakCount === undefined ? '' : `, breakpoint at ${machine.run.breakCount}`;
     return `Record/replay is not active: instruction count = ${machine.run.instructions}${stop}\n`;

@@ -111,7 +111,6 @@ export const runCommands: Command[] = [
     params: 'item1[,...]',
     help: 'activate logging of the specified items',
     origin: 'qemu',
-    note: 'Items: none, unimp, memslots. Lines come to the monitor itself; there is no logfile.',
     run: (context, args) => log(context, getString(args, 'items')!),
     complete: (_context, word) => {
       const start = word.slice(0, word.lastIndexOf(',') + 1);

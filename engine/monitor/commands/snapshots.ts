@@ -116,7 +116,6 @@ export const snapshotsInfo: Command = {
   params: '',
   help: 'show the currently saved VM snapshots',
   origin: 'qemu',
-  note: 'ICOUNT is the number of retired instructions.',
   run: table,
 };
 
@@ -127,7 +126,6 @@ export const snapshotCommands: Command[] = [
     params: 'tag',
     help: 'save a VM snapshot. If no tag is provided, a new snapshot is created',
     origin: 'qemu',
-    note: 'The memory topology (backends, DIMMs, memslots with flags and dirty bits) is part of it. The guest keeps running while the file is packed.',
     run: (context, args) => save(context, getString(args, 'name')),
     complete: known,
   },
@@ -137,7 +135,6 @@ export const snapshotCommands: Command[] = [
     params: 'tag',
     help: 'restore a VM snapshot from its tag',
     origin: 'qemu',
-    note: 'The memory topology is part of the snapshot. Loading is all or nothing: a refused snapshot leaves the running guest unchanged.',
     run: (context, args) => load(context, getString(args, 'name')!),
     complete: known,
   },

@@ -57,7 +57,6 @@ export const steppedCommands: Command[] = [
     params: '[-a]',
     help: 'run the next phase of the stepped commit (-a: all remaining ones) and report what it did',
     origin: 'lab',
-    note: 'Begun by changeset_commit -s. The guest runs between the phases; until swap 1 changeset_abort ends it and leaves the change set open',
     run: (context, args) => step(context, getFlag(args, 'all')),
   },
 ];

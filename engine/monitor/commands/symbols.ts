@@ -57,9 +57,6 @@ export const symbolCommand: Command = {
   params: '[NAME|ADDR]',
   help: 'show the address of a symbol, or the symbol that an address lies in; without an argument: where symbols come from',
   origin: 'lab',
-  note:
-    'Symbols come from -symbols FILE (moved as far as KASLR moved the kernel), from the ELF image that was booted, and from a Linux in memory ' +
-    '(its kallsyms). Commands that expect an address accept a symbol, for example `x /10i start_kernel+4`.',
   run: (context, args) => {
     const what = getString(args, 'what')?.trim();
     return what ? symbol(context, what) : sources(context);
@@ -73,8 +70,5 @@ export const backtraceInfo: Command = {
   params: '[vcpu]',
   help: 'show the callers of the code that a vCPU runs (default: the current one)',
   origin: 'lab',
-  note:
-    "Each frame shows how it was found: by Linux's ORC tables, by frame pointers, or by a guess: a word of the stack that points after a call. " +
-    'A guessed call may have returned already.',
   run: (context, args) => backtrace(context, getNumber(args, 'vcpu')),
 };

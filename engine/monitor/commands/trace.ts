@@ -92,9 +92,6 @@ export const traceCommands: Command[] = [
     params: 'name on|off',
     help: 'changes status of a specific trace event',
     origin: 'qemu',
-    note:
-      "The name may contain `*`; the events are the lab's, with QEMU's names if QEMU has them. The last 65,536 are kept. QEMU's third argument, a vCPU, " +
-      'does not exist.',
     run: (context, args) => set(context, getString(args, 'name')!, getString(args, 'option')!),
     complete: (_context, word, words) => (words.length === 0 ? completeName(word) : ['on', 'off'].filter((each) => each.startsWith(word))),
   },
@@ -115,7 +112,6 @@ export const traceCommands: Command[] = [
     params: 'file',
     help: "write the recorded trace to a file, as Chrome's trace-event JSON, which Perfetto opens",
     origin: 'lab',
-    note: 'Only where there are files: the headless lab. The page has a button for it.',
     run: (context, args) => dump(context, getString(args, 'filename')!),
   },
 ];
@@ -135,9 +131,6 @@ export const traceInfo: Command[] = [
     params: '[/count] [filter]',
     help: 'show the last recorded events that match; similar ones share a line',
     origin: 'lab',
-    note:
-      'All words of the filter must match: `slot:5,6`, `reason:HLT`, `gpa:0x10000000` (its page), `vcpu:0`, `event:memslot_*`, or any text. 64 lines, with ' +
-      '/count up to 1,024; trace_dump writes all.',
     run: (context, args) => show(context, getString(args, 'filter')),
   },
   {
@@ -146,9 +139,6 @@ export const traceInfo: Command[] = [
     params: '',
     help: 'show exits by reason, as perf kvm stat does, with the guest time until the vCPU continued',
     origin: 'lab',
-    note:
-      'Counted while any trace event is on. An exit that the lab handles at once takes the 8 ns of its instruction, or none; HLT and RETRY take as long as ' +
-      'the vCPU slept or waited. The end of a slice does not count as an exit.',
     run: ({ machine }) => {
       const tracer = tracerOf(machine);
       const rows = tracer.stat.rows();

@@ -106,7 +106,6 @@ export const machineInfo: Command[] = [
     params: '',
     help: 'show the version of QEMU',
     origin: 'qemu',
-    note: 'Prints the version of this program.',
     run: () => `${VERSION}memslot-lab\n`,
     qmp: { name: 'query-version', members: {}, run: qmpVersion },
   },
@@ -125,7 +124,6 @@ export const machineInfo: Command[] = [
     params: '',
     help: 'show PIC state',
     origin: 'qemu',
-    note: "The two 8259s and the I/O APIC, in the order of QEMU's microvm.",
     run: ({ machine }) => picText(machine.inspect.picState()) + ioapicText(machine.inspect.ioapicState()),
   },
   {
@@ -134,7 +132,6 @@ export const machineInfo: Command[] = [
     params: '',
     help: 'show the interrupts statistics (if available)',
     origin: 'qemu',
-    note: 'By device, in one list; QEMU counts by input, once for each controller.',
     run: (context) => irq(context.machine),
   },
   { name: 'roms', args: '', params: '', help: 'show roms', origin: 'qemu', run: (context) => roms(context.machine) },
@@ -144,7 +141,6 @@ export const machineInfo: Command[] = [
     params: '',
     help: 'show device tree',
     origin: 'qemu',
-    note: 'Lists the devices on the MMIO bus; there is no PCI bus on this board.',
     run: (context) => qtree(context.machine),
   },
   {
@@ -161,7 +157,6 @@ export const machineInfo: Command[] = [
     params: '',
     help: 'show dynamic compiler info',
     origin: 'qemu',
-    note: 'Shows regions of several blocks instead of translation blocks; exits and drops are counted by reason.',
     run: (context) => infoJit(context.machine),
   },
   {

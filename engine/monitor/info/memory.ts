@@ -76,7 +76,6 @@ export const memoryInfo: Command[] = [
     params: '',
     help: 'show memory devices',
     origin: 'qemu',
-    note: '`addr` is where the DIMM was plugged, as in QEMU; `info memslots` shows where its memory is mapped now.',
     run: (context) => memoryDevices(context.machine),
     qmp: {
       name: 'query-memory-devices',
@@ -103,7 +102,6 @@ export const memoryInfo: Command[] = [
     params: '',
     help: 'show memory backends',
     origin: 'qemu',
-    note: '`used by`, the device that uses the backend, is an addition of the lab.',
     run: (context) => memdev(context.machine),
     qmp: {
       name: 'query-memdev',

@@ -129,6 +129,5 @@ export const mtreeInfo: Command = {
   params: '[-f]',
   help: 'show memory tree (-f: dump flat view for address spaces)',
   origin: 'qemu',
-  note: "A memslot is shown as an alias of its backing. QEMU's -d, -o and -D do not exist: there is no dispatch tree and nothing is disabled.",
   run: (context, args) => (getFlag(args, 'flatview') ? flat(context.machine) : tree(context.machine)),
 };
