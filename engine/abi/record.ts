@@ -79,9 +79,9 @@ export const R_LAST = 24;
 /** 8 first bytes of an invalid instruction. */
 export const R_BYTES = 24;
 
-/** u32 near branches: first record of the block to which it led last when it left its page; 0: none. A guess: it may have been dropped since. */
+/** u32 near branches: first record of the block that it last led to outside its page; 0: none. A guess: the block may have been dropped since. */
 export const R_AWAY = 28;
-/** u32 CALL through a register or memory: first record of the block behind it; 0: not known. A guess (engine/cpu/returns.ts). */
+/** u32 CALL through a register or memory: first record of the block after it; 0: not known. A guess (engine/cpu/returns.ts). */
 export const R_BEHIND = 28;
 /** u32 address records of 64-bit and flat code: register whose value is added. */
 export const R_EA_BASE = 28;
