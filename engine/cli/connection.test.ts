@@ -25,7 +25,7 @@ function streams(): { stdio: Stdio; input: PassThrough; output: () => string; er
   return { stdio, input, output: () => text, errors };
 }
 
-/** Everything that a socket receives until it holds `wanted`. */
+/** Everything received from a socket, up to `wanted`. */
 async function until(socket: Socket, wanted: string): Promise<string> {
   let text = '';
   for await (const chunk of socket.iterator({ destroyOnReturn: false })) {
@@ -35,7 +35,7 @@ async function until(socket: Socket, wanted: string): Promise<string> {
   throw new Error(`the peer ended after ${JSON.stringify(text)}`);
 }
 
-/** Bytes that are there; 0 for none yet. */
+/** Bytes received so far; 0: none. */
 function readNow(file: number, into: Buffer): number {
   try {
     return readSync(file, into);

@@ -40,7 +40,7 @@ describe.runIf(gdbReady)('lab -gdb', { timeout: 180_000 }, () => {
       said += chunk.toString();
       wake();
     });
-    /** What the monitor answers, up to its next prompt. */
+    /** The monitor's answer, up to its next prompt. */
     const answer = async (line: string): Promise<string> => {
       const from = said.length;
       if (line !== '') lab.stdin.write(`${line}\n`);

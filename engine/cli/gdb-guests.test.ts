@@ -12,7 +12,7 @@ import { testEnv } from '../monitor/testing';
 
 afterAll(() => rmSync(gdbFolder, { recursive: true, force: true }));
 
-/** Each of them, behind the one before. */
+/** Each of them, after the previous one. */
 function inTurn(text: string, ...phrases: readonly string[]): void {
   let at = 0;
   for (const phrase of phrases) {
@@ -106,7 +106,7 @@ describe.runIf(gdbReady && missing === undefined)('gdb with Linux', () => {
   const boot = (): Promise<Guest> =>
     Guest.boot({ guest: linuxImage('console=ttyS0 nokaslr'), ram: 256 * MIB, wallClock: () => performance.now() });
 
-  /** The kernel's own file has no symbols: adds some, at the addresses from the kernel itself. */
+  /** The kernel's own file has no symbols: adds some, at addresses from the kernel itself. */
   async function vmlinux(names: readonly string[]): Promise<string> {
     const guest = await boot();
     guest.machine.run.advance(20_000_000);
@@ -152,7 +152,7 @@ detach
     );
     expect(text).toMatch(/Breakpoint 1, 0xffffffff[0-9a-f]+ in vfs_write \(\)/);
     expect(text).toContain('Program received signal SIGINT, Interrupt.');
-    // Wherever that was, its backtrace is the machine's own, and one instruction back is in the past.
+    // Wherever it stopped, the backtrace is the machine's own, and one instruction back is in the past.
     expect(text).toMatch(/^#0 +0x[0-9a-f]+/m);
     expect(text).toContain('[Inferior 1 (Remote target) detached]');
   }, 60_000);

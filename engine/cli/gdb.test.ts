@@ -1,4 +1,4 @@
-/** Debian's gdb, unmodified, on memlab as its sources build it with symbols; on other guests: gdb-guests.test.ts. */
+/** Debian's gdb, unmodified, on memlab built from its sources with symbols. Other guests: gdb-guests.test.ts. */
 import { readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';

@@ -35,7 +35,7 @@ class Reader {
     });
   }
 
-  /** The text up to and with `words`, from where the last call ended. */
+  /** The text up to and including `words`, from where the last call ended. */
   async until(words: string): Promise<string> {
     for (;;) {
       const at = this.text.indexOf(words, this.seen);
@@ -89,7 +89,7 @@ const ascii = (text: string): number[] => [...Buffer.from(text)];
 const HALT = [0xfa, 0xf4];
 
 describe('lab', { timeout: 60_000 }, () => {
-  // A first start builds what is older than its source, with messages on stderr.
+  // A first start builds what is older than its source, and prints messages on stderr.
   beforeAll(async () => {
     const { child, status } = lab('-m', '16M', '-S');
     child.stdin.end();

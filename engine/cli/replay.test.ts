@@ -47,11 +47,11 @@ async function run(...flags: string[]): Promise<{ status: number; out: string; e
 
 const replayed = (what: string, ...flags: string[]) => run('-replay', what, ...flags);
 
-/** What a process or a socket sent; `until` looks again each time that more comes. */
+/** Output of a process or socket; `until` checks again whenever more arrives. */
 class Heard {
   private readonly changed = new EventEmitter().setMaxListeners(0);
 
-  /** Keeps what `stream` sends by way of `keep`. */
+  /** Collects the output of `stream` with `keep`. */
   from(stream: Readable, keep: (text: string) => void): void {
     stream.on('data', (chunk: Buffer) => {
       keep(chunk.toString());
@@ -90,7 +90,7 @@ async function recorded(...flags: string[]) {
     shows: (words: string) => heard.until(() => console.includes(words)),
     tells: (words: string) => heard.until(() => said.err.includes(words)),
     type: (data: string | Buffer) => socket.write(data),
-    /** Resolves to what the monitor printed. */
+    /** Resolves to the monitor's output. */
     async monitor(line: string): Promise<string> {
       const before = said.out.length;
       child.stdin.write(`${line}\n`);

@@ -17,7 +17,7 @@ afterAll(() => {
   rmSync(folder, { recursive: true, force: true });
 });
 
-/** Reads up to and with `words`. */
+/** Reads up to and including `words`. */
 function reader(stream: Readable): (words: string) => Promise<string> {
   let text = '';
   const chunks = stream[Symbol.asyncIterator]();

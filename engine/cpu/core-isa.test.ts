@@ -223,7 +223,7 @@ describe('invalid code', () => {
 });
 
 describe('edge cases of a processor', () => {
-  /** 16- or 32-bit code whose DS reaches up to `limit`; true: it came to its HLT. */
+  /** 16- or 32-bit code whose DS reaches up to `limit`; true: it reached its HLT. */
   function limited(code: string, limit: number, attributes: number, regs: Partial<Record<Gpr, number>>): boolean {
     t.core.resetVcpu(0);
     t.flat32(CODE);
@@ -239,7 +239,7 @@ describe('edge cases of a processor', () => {
   const READ_ONLY = 0xc91;
 
   it('checks the segment at the bit of BTS, not at the start of its operand', () => {
-    // bts [eax], ebx: 0x20000 is inside, 0x100 doublewords further is not; and the other way round.
+    // bts [eax], ebx: 0x20000 is inside, 0x100 doublewords further is not; and the reverse.
     expect(limited('0fab18', 0x200ff, WRITABLE, { rax: 0x20000, rbx: 0x2000 })).toBe(false);
     expect(limited('0fab18', 0x200ff, WRITABLE, { rax: 0x20400, rbx: 0xffffe000 })).toBe(true);
     expect(t.peek(0x20000, 1)).toBe(1n);

@@ -75,7 +75,7 @@ function instruction(random: (n: number) => number): number[] {
   }
 }
 
-/** A loop of `length` random instructions, some skipped by random conditional branches, `rounds` times round. */
+/** A loop of `length` random instructions, some skipped by random conditional branches, that runs `rounds` times. */
 function program(random: (n: number) => number, length: number): number[] {
   const body: number[] = [];
   for (let i = 0; i < length; i++) {

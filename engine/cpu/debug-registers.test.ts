@@ -77,7 +77,7 @@ const WRITE = 1;
 const PORT = 2;
 const ACCESS = 3;
 
-/** What a run logs, the same in slices of any length and in both tiers. */
+/** The log of a run, which is the same in slices of any length and in both tiers. */
 function logged(prepare: (jit: boolean) => TestCore): Trap[] {
   let first: Trap[] | undefined;
   for (const jit of [false, true])

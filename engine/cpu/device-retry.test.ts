@@ -24,7 +24,7 @@ const RAM = 0x71000;
 interface Case {
   name: string;
   code: string;
-  /** What the device answers from DEVICE on; 5a behind it. */
+  /** The device's answers from DEVICE on; 5a after it. */
   device?: string;
   set?: Partial<Record<'rbx' | 'rsi' | 'rdi' | 'rsp' | 'rbp' | 'rcx' | 'rdx', number>>;
   /** The page that is INVALID. */
@@ -150,7 +150,7 @@ describe.each(settings)('64-bit code: $wide, JIT: $jit', (setting) => {
       setInvalid(t, given.place);
       for (let n = 0; n < 3; n++) expect(t.run(100), way).toBe(EXIT_RETRY);
       if (way === 'is loaded') {
-        // As a snapshot does: only record and memory are kept.
+        // Like a snapshot: keeps only record and memory.
         const record = recordOf(t).slice();
         t.core.resetVcpu(0);
         recordOf(t).set(record);
@@ -221,7 +221,7 @@ describe.each(settings)('64-bit code: $wide, JIT: $jit', (setting) => {
     if (!setting.wide) return;
     const t = machine(setting, push);
     t.poke64(0x5000 + 8 * ((STACK >> 12) - 1), 0n);
-    // #PF: on a stack of its own; maps the page and goes back. mov qword [PTE], ...; add rsp, 8; iretq
+    // #PF, on a stack of its own: maps the page and returns. mov qword [PTE], ...; add rsp, 8; iretq
     t.poke(IDT + 16 * 14 + 4, '01');
     t.segment(abi.SEG_TR, 0x30, 0x70000n, 0x67, 0x8b);
     t.poke64(0x70024, BigInt(TARGET + 0x800));

@@ -1,5 +1,5 @@
 /**
- * Events whose delivery accesses an INVALID memslot, between the two swaps of a commit: whatever lies in the slot (frame, IDT, GDT, TSS, inner stack,
+ * Events whose delivery accesses an INVALID memslot, between the two swaps of a commit. Whatever the slot holds (frame, IDT, GDT, TSS, inner stack,
  * page table, handler), the guest then continues as if nothing had happened.
  */
 import { expect, it } from 'vitest';
@@ -26,7 +26,7 @@ const SPIN = 'ffc0 ebfc';
 interface Flavour {
   name: string;
   setUp(code: string): TestCore;
-  /** What may lie in an INVALID slot. */
+  /** Possible contents of an INVALID slot. */
   places: Record<string, number>;
 }
 
@@ -166,11 +166,11 @@ const flavours: Flavour[] = [
 
 interface Event {
   name: string;
-  /** Instruction behind two NOPs. */
+  /** An instruction after two NOPs. */
   code: string;
-  /** Happens after two instructions. */
+  /** An event after two instructions. */
   arrive?(t: TestCore): void;
-  /** An instruction delivers it, and is restarted; otherwise it waits in the record. */
+  /** An instruction delivers it and is restarted; otherwise it waits in the record. */
   software?: boolean;
   /** Not in real mode. */
   protectedOnly?: boolean;
@@ -229,7 +229,7 @@ const recordOf = (t: TestCore): Uint8Array => new Uint8Array(t.memory.buffer, VC
 const ramOf = (t: TestCore): Uint8Array => new Uint8Array(t.memory.buffer, HOST_BASE, RAM);
 const capture = (t: TestCore): Image => ({ record: recordOf(t).slice(), ram: ramOf(t).slice() });
 
-/** As loading a snapshot does: only record and memory are kept. */
+/** Like loading a snapshot: keeps only record and memory. */
 function restore(t: TestCore, { record, ram }: Image): void {
   recordOf(t).set(record);
   ramOf(t).set(ram);

@@ -1,6 +1,6 @@
 /**
- * System instructions, events and their returns do the same whether or not the TLB holds the tables and stacks, and whether the interpreter continues
- * after them or a slice ends there.
+ * System instructions, events and their returns have the same effect whether or not the TLB has the tables and stacks, and whether the interpreter
+ * continues after them or a slice ends there.
  */
 import { describe, expect, it } from 'vitest';
 import { TestCore } from '../../test/support/core';
@@ -121,7 +121,7 @@ it.each([
   const entry = table + 8;
   const [whole, single] = [[2], [1, 1]].map((budgets) => {
     const t = machine(0x81000);
-    // The next page has an entry of its own in a page table: its accessed bit shows whether the page was reached.
+    // The next page has its own entry in a page table, whose accessed bit shows whether the page was reached.
     t.poke64(0x3000 + 8, BigInt(table | 7));
     t.poke64(entry, BigInt(next | 7));
     t.poke(next, '90 f4');

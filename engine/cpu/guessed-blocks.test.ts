@@ -1,4 +1,4 @@
-/** Branches between pages, and returns, go where the guest's memory and page tables say now, wherever they went before. */
+/** Branches between pages, and returns, follow the guest's current memory and page tables, wherever they went before. */
 import { beforeEach, describe, expect, it } from 'vitest';
 import { VCPU_HALTED } from '../abi/vcpu';
 import { JIT_DEFAULTS } from '../jit/jit';
@@ -7,7 +7,7 @@ import { TestCore } from '../../test/support/core';
 const EXIT_HLT = 1;
 /** CALL FUNCTION, DEC ECX, JNZ back, HLT. */
 const CALLER = 0x10000;
-/** The same in another page. */
+/** The same in a second page. */
 const OTHER_CALLER = 0x14000;
 const FUNCTION = 0x20000;
 const SPARE = 0x30000;
@@ -35,7 +35,7 @@ describe.each([false, true])('code that calls into another page, compiled: %s', 
     t.setReg('rsp', 0x40000);
   });
 
-  /** Calls so many times; returns the growth of RBX. */
+  /** Calls this many times; returns the growth of RBX. */
   function loop(at: number, rounds: number): bigint {
     const before = t.reg('rbx');
     t.rip = BigInt(at);
@@ -68,7 +68,7 @@ describe.each([false, true])('code that calls into another page, compiled: %s', 
 
   it('returns to new code behind the call', () => {
     expect(loop(CALLER, 3000)).toBe(3000n);
-    // INC RBX in front of DEC ECX.
+    // INC RBX before DEC ECX.
     t.poke(CALLER + 5, '48ffc3 ffc9 75f4 f4');
     expect(loop(CALLER, 100)).toBe(200n);
   });
@@ -78,7 +78,7 @@ describe.each([false, true])('code that calls into another page, compiled: %s', 
       expect(loop(CALLER, 1 + (round % 3))).toBe(BigInt(1 + (round % 3)));
       expect(loop(OTHER_CALLER, 2)).toBe(2n);
     }
-    // MOV QWORD [RSP], SPARE, RET. There ADD RBX, 7 and a jump behind the call.
+    // MOV QWORD [RSP], SPARE, RET. There ADD RBX, 7 and a jump to after the call.
     t.poke(FUNCTION, '48c70424 00000300 c3');
     t.poke(SPARE, '4883c307 e9fcfffdff');
     expect(loop(CALLER, 200)).toBe(1400n);

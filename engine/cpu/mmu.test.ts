@@ -1,4 +1,4 @@
-/** Page tables, rights, TLB upkeep, MMIO and dirty logging, seen from guest code. */
+/** Page tables, rights, the TLB, MMIO and dirty logging, as guest code sees them. */
 import { beforeEach, describe, expect, it } from 'vitest';
 import { PAGE_CLEAN, PAGE_INVALID, PAGE_READONLY, EXIT_HLT, EXIT_RETRY, EXIT_INTERNAL_ERROR } from '../abi/exits';
 import * as abi from '../abi/vcpu';

@@ -1,4 +1,4 @@
-/** RDMSR and WRMSR for absent features, which kernels and test suites probe without checking CPUID. */
+/** RDMSR and WRMSR for absent features, which kernels and test suites access without checking CPUID. */
 import { describe, expect, it } from 'vitest';
 import { LOG_MSR } from '../abi/exits';
 import { bareLongMode, execute } from '../../test/support/bare-long-mode';

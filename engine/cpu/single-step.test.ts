@@ -14,7 +14,7 @@ const TSS = 0x62000;
 const TF = 0x100;
 const IF = 0x200;
 
-/** Each #DB is logged at LOG: RIP, and DR6, which it clears. Vector 6 skips two bytes; others come back at once. */
+/** Each #DB is logged at LOG: RIP, and DR6, which it clears. Vector 6 skips two bytes; others return at once. */
 const LOG64 =
   '50 53 8b1c2500900000 488b442410 488904dd10900000 0f21f0 488904dd18900000 83042500900000 02 b8f00fffff 0f23f0 5b 58 48cf';
 const LOG32 = '50 53 8b1d00900000 8b442408 890 4dd10900000 0f21f0 8904dd18900000 830500900000 02 b8f00fffff 0f23f0 5b 58 cf';

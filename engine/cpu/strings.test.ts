@@ -1,4 +1,4 @@
-/** Compares string instructions with REP with a model that handles one element at a time. */
+/** Compares repeated string instructions with a model that handles one element at a time. */
 import { expect, it } from 'vitest';
 import { TestCore } from '../../test/support/core';
 import { Random } from '../../test/support/random';
@@ -63,7 +63,7 @@ it(`follows the manual element by element, in ${CASES} random cases (seed ${SEED
     const down = random.below(3) === 0;
     const untilEqual = (kind === CMPS || kind === SCAS) && random.below(2) === 0;
     const bytes = new Uint8Array(SIZE);
-    // Long runs of the same, and few different values: comparisons end late, or at once.
+    // Long runs of equal values, and few different ones: comparisons end late, or at once.
     const kinds = 1 + random.below(3);
     for (let at = 0; at < SIZE; at++) bytes[at] = random.below(400) === 0 ? random.below(256) : untilEqual ? (at * 7) & 255 : kinds;
     const rsi = 0x1000 + random.below(0x3000);

@@ -1,4 +1,4 @@
-/** CPUID, MSRs, control registers and descriptor instructions, seen from guest code. */
+/** CPUID, MSRs, control registers and descriptor instructions, as guest code sees them. */
 import { beforeEach, describe, expect, it } from 'vitest';
 import { EXIT_HLT, LOG_MSR } from '../abi/exits';
 import * as abi from '../abi/vcpu';

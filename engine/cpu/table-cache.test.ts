@@ -7,7 +7,7 @@ import * as abi from '../abi/vcpu';
 const CODE = 0x10000;
 const DIRECTORY_ENTRY = 0x3000 + 8;
 const AREA = 0x200000;
-/** Two page tables, and what they map page n of the area to. */
+/** Two page tables, and the frames that they map page n of the area to. */
 const TABLES = [0x9000, 0xa000];
 const target = (table: number, page: number): number => 0x300000 + table * 0x10000 + page * 0x1000;
 const ACCESSED = 0x20n;
@@ -30,7 +30,7 @@ beforeEach(() => {
 
 const use = (table: number, rights = 7): void => t.poke64(DIRECTORY_ENTRY, BigInt(TABLES[table]! | rights));
 
-/** Runs code with RBX at a page of the area until HLT; RAX. */
+/** Runs code with RBX at a page of the area until HLT; returns RAX. */
 function run(code: string, page: number): bigint {
   t.poke(CODE, `${code} f4`);
   t.rip = BigInt(CODE);
@@ -53,7 +53,7 @@ describe('a table that a walk has used', () => {
     expect(run(`${flush}${LOAD}`, 2)).toBe(102n);
   });
 
-  /** The directory, or what points to it, is replaced by a copy that leads to the other table. */
+  /** Replaces the directory, or the entry that leads to it, by a copy that leads to the other table. */
   function replaceLevel(level: number): void {
     const copy = (from: number, to: number): void => {
       for (let i = 0; i < 512; i++) t.poke64(to + 8 * i, t.peek(from + 8 * i, 8));

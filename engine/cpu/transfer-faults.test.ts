@@ -134,7 +134,7 @@ const withError = new Set([8, TS, NP, SS, GP, 14, 17]);
 /** Size of a stack slot: 8 in long mode. */
 let slot = 8;
 
-/** Where in the code the instruction is that faults. */
+/** Offset of the instruction that faults. */
 let faultAt = 0;
 let stackLimit = 0xffffffff;
 

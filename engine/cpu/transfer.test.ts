@@ -1,4 +1,4 @@
-/** Interrupts, exceptions, gates, far transfers and system calls, seen from guest code and from the frames on its stacks. */
+/** Interrupts, exceptions, gates, far transfers and system calls, as guest code and the frames on its stacks show them. */
 import { beforeEach, describe, expect, it } from 'vitest';
 import { EXIT_HLT, EXIT_SHUTDOWN, LOG_TRIPLE, ABSENT_TASK_GATE, LOG_ABSENT } from '../abi/exits';
 import * as abi from '../abi/vcpu';
@@ -62,7 +62,7 @@ function start(code: string, rsp = 0x80000): number {
   t.core.stateChanged(0);
   return t.run(1000);
 }
-/** The vector whose handler halted. */
+/** The vector of the handler that halted. */
 function halted(): number {
   return (Number(t.rip) - 1 - HANDLERS) / 16;
 }

@@ -1,4 +1,4 @@
-/** Properties of every device, for any writes of a guest. */
+/** Properties of every device, for any writes by a guest. */
 import { describe, expect, it } from 'vitest';
 import { ApicBus } from './apic-bus';
 import type { BusDevice, IrqLine } from './bus';
@@ -31,7 +31,7 @@ interface Board {
   serial: Serial;
 }
 
-/** All devices joined as on the real board. */
+/** All devices connected as on the real board. */
 function makeBoard(): Board {
   const clock = new TestClock();
   const bus = new ApicBus();
@@ -118,7 +118,7 @@ function randomFrom(seed: number): (n: number) => number {
   };
 }
 
-/** One thing that may happen to a board. */
+/** One thing that can happen to a board. */
 function act(board: Board, random: (n: number) => number): void {
   const [device, length] = board.devices[random(board.devices.length)]!;
   const kind = random(12);
@@ -198,7 +198,7 @@ describe('every device', () => {
             expect((error as Error).message).toContain(`${device.name}: ${field}`);
             continue;
           }
-          // Only a value that is valid in its place may pass: an optional one, or an empty list.
+          // Only a value that is valid there may pass: an optional one, or an empty list.
           expect([null, []]).toContainEqual(wrong);
           device.restore(good);
         }

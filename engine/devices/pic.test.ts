@@ -4,7 +4,7 @@ import { PicPair } from './pic';
 let pending = false;
 let pic: PicPair;
 
-/** As a PC's firmware and kernels do: vectors 0x20 and 0x28, nothing masked. */
+/** The setup of a PC's firmware and kernels: vectors 0x20 and 0x28, nothing masked. */
 function initialise(autoEoi = false): void {
   for (const [chip, base, icw3] of [
     [pic.master, 0x20, 4],

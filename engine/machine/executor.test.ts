@@ -11,8 +11,8 @@ import { Vcpu } from './vcpu';
 const SHIFT = 3;
 
 /**
- * A core whose vCPUs run a script: how many instructions they retire before each HLT (then for ever, or asleep until an interrupt).
- * `deaf`: vCPUs that halt with interrupts disabled.
+ * A core whose vCPUs run a script: how many instructions they retire before each HLT (then for ever, or asleep until an interrupt). `deaf`: vCPUs
+ * that halt with interrupts disabled.
  */
 function rig(scripts: number[][], deaf: number[] = []) {
   const host = new HostMemory();
@@ -113,7 +113,7 @@ describe('executor', () => {
     for (const deaf of [[], [0]]) {
       const { core, executor, clock, vcpus } = rig([[50, 30], [70]], deaf);
       const { run } = core;
-      // vCPU 1 sends as it halts; to a vCPU that did not let an interrupt in before, an NMI.
+      // vCPU 1 sends an interrupt as it halts, or an NMI if the other vCPU halted with interrupts disabled.
       core.run = (index, budget) => {
         const reason = run(index, budget);
         if (index === 1 && reason === EXIT_HLT && vcpus[0]!.icount === 50) {

@@ -50,7 +50,7 @@ function rig() {
   const dimms: Dimms = new Dimms({ ram: 0x4000000, slots: 4, maxmem: 0x40000000 }, engine, backends, () => devices.memhp, hooks);
   let current = 0;
   let plugs = 0;
-  // Small, so that random addresses meet it.
+  // Small, so that random addresses hit it.
   const ram = new Uint8Array(0x10000);
   const memory = {
     read: (gpa: number, length: number) => (gpa + length <= ram.length ? ram.slice(gpa, gpa + length) : undefined),

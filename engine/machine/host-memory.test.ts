@@ -72,7 +72,7 @@ describe('ranges that come and go', () => {
       if (random(50) === 0) {
         const kept = live.filter(() => random(3) > 0);
         const half = random(kept.length + 1);
-        // Any part of a range keeps it, and so does a piece over several; where nothing lies there is nothing to keep.
+        // A mark on any part of a range keeps it, and so does one over several ranges; a mark outside all ranges keeps nothing.
         host.releaseAllBut([
           (keep) => {
             for (const { start, size } of kept.slice(0, half)) keep(start + random(size / 4096) * 4096, 1, host.version);

@@ -1,4 +1,4 @@
-/** Compares the walk for display with the core's own walk, on random tables in every paging mode; and its text for each stop. */
+/** Compares the walk for display with the core's own walk, on random tables in every paging mode, and checks its text for each stop. */
 import { readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { beforeAll, beforeEach, describe, expect, it } from 'vitest';
@@ -111,7 +111,7 @@ describe('walkAddress', () => {
       const bytes = mode === '32-bit' ? 4 : 8;
       let reached = 0;
       for (let round = 0; round < 300; round++) {
-        // Few entries, all near each other, so that walks meet them.
+        // Few entries, close together, so that walks hit them.
         for (let page = 0; page < MAPPED; page++) {
           for (let index = 0; index < 4; index++) {
             let entry = BigInt(pick(PAGES) * PAGE) | (random() < 0.85 ? 1n : 0n);
@@ -146,7 +146,7 @@ describe('walkAddress', () => {
         const pick = (count: number): number => Math.floor(random() * count);
         let reached = 0;
         for (let round = 0; round < 60; round++) {
-          // Guest tables in its first pages, nested ones behind; now and then an entry is wrong.
+          // Guest tables in the first pages, nested ones after them; now and then an entry is wrong.
           for (let page = 0; page < NESTED; page++) {
             for (let index = 0; index < 4; index++) {
               const flags = mode === 'PAE' && page === 0 ? 1n : BigInt(pick(0x100) & 0x66) | 1n;
@@ -285,7 +285,7 @@ describe('walkAddress', () => {
     core.run(0, 10);
     const none = { read: false, write: false, execute: false };
     expect(walk(0x3004n).tlb).toEqual({ supervisor: { read: true, write: true, execute: true }, user: none });
-    // Decoded code: a write to it must be noticed.
+    // A page with decoded code: a write to it must be detected.
     expect(walk(0x2000n).tlb.supervisor).toMatchObject({ execute: true, write: false });
     expect(walk(0x5000n).tlb).toEqual({ supervisor: none, user: none });
   });

@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import type { Machine, MachineEvent, RunState } from './api';
 import { Runner } from './runner';
 
-/** A machine that answers run.until from a script, then is idle; and a loop whose clock and timers are ours. */
+/** A machine whose run.until follows a script and is then idle, and a loop with a clock and timers of the test. */
 function rig(script: { idle: boolean; wakeIn?: number }[]) {
   let listener: (event: MachineEvent) => void = () => {};
   const calls: string[] = [];

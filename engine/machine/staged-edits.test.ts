@@ -14,7 +14,7 @@ let engine: MemslotEngine;
 let set: StagedEdits;
 let between: number[][];
 let told: number;
-/** Called between two ioctls: shall the legacy commit go on? */
+/** Called between two ioctls: should the legacy commit continue? */
 let goOn: () => boolean;
 
 const bases = () => engine.memslots().map((slot) => [slot.slot, slot.baseGfn * 4096, slot.npages * 4096]);
@@ -211,7 +211,7 @@ describe('hundreds of slots', () => {
         set.stage({ op: 'split', slot: slot.slot, gpa, newSlot: 1000 + round });
       }
       expect((await set.commit()).ok).toBe(true);
-      // In this order no lookup profits from the slot that the one before found.
+      // In this order no lookup profits from the slot of the previous one.
       for (let step = 0; step < 40; step++) {
         const gfn = random(pages);
         expect(where(gfn), `gfn ${gfn} after round ${round}`).toBe(backing[gfn]);

@@ -1,4 +1,4 @@
-/** What plug and unplug requests of a virtio-mem device do to the memslots. */
+/** Effects of a virtio-mem device's plug and unplug requests on the memslots. */
 import { beforeEach, describe, expect, it } from 'vitest';
 import type { MemRange } from '../devices/virtio/mem';
 import { MemslotEngine } from '../memory/index';
@@ -97,7 +97,7 @@ describe('the memslots of a virtio-mem device', () => {
     ]);
     expect(engine.generation()).toBe(generation + 4);
     expect(zapped).toEqual([gfns(2), gfns(5, 3)]);
-    // What was taken away is zero, what stays is not.
+    // Removed memory is zero, the rest keeps its contents.
     expect([1, 2, 3, 4, 5, 7].map((block) => host.bytes[hva + block * BLOCK + 9])).toEqual([7, 0, 7, 7, 0, 0]);
     virtio.unplug('vm0', [blocks(0, 2), blocks(3, 2)]);
     expect(engine.memslots()).toEqual([]);
@@ -123,7 +123,7 @@ describe('the memslots of a virtio-mem device', () => {
     engine.setUserMemoryRegion({ slot: 9, guestPhysAddr: 2 ** 40, memorySize: BLOCK, userspaceAddr: hva + 3 * BLOCK });
     expect(virtio.unplug('vm0', [blocks(2, 2)])).toBe('done');
     expect(slots()).toEqual([[0, 2, 0]]);
-    // Where somebody else's memory lies nothing can be plugged.
+    // Nothing can be plugged where other memory is mapped.
     const other = backends.add('other', BLOCK);
     engine.setUserMemoryRegion({ slot: 10, guestPhysAddr: addr + 5 * BLOCK, memorySize: BLOCK, userspaceAddr: other.hva });
     expect(virtio.plug('vm0', blocks(4, 2))).toBe('refused');

@@ -18,7 +18,7 @@ const type = async (...lines: string[]): Promise<string> => {
   return text;
 };
 
-/** The guest gives the DIMM in that hotplug slot back. */
+/** The guest gives back the DIMM in that hotplug slot. */
 const eject = (slot: number): void => {
   machine.ports.write(MEMHP_PORT, 4, slot);
   machine.ports.write(MEMHP_PORT + 0x14, 1, 8);
@@ -130,7 +130,7 @@ it('many commits are not undone at once over memory whose owner changed between 
   const { live } = monitor.commits;
   expect(await type('memslot_flags 9', 'memslot_del 9', 'object_del m3', 'object_add memory-backend-ram,id=m4,size=16M')).toBe('');
   expect(await type(add)).toBe('');
-  // Slot 9 is now what it was at both entries, but for the memory that it maps.
+  // Slot 9 is the same as at both entries, except for the memory that it maps.
   for (const entry of [live, live + 1])
     expect(monitor.commits.goTo(entry)).toBe(`cannot undo ${live + 3 - entry} commits: the host memory of memslot 9 was freed`);
   expect(await type('undo')).toMatch(/^undid "\+ 9 m4"/);

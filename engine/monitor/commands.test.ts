@@ -1,4 +1,4 @@
-/** What the commands print when they work, on a machine without a guest. */
+/** Output of commands that succeed, on a machine without a guest. */
 import { readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { describe, expect, it } from 'vitest';

@@ -1,4 +1,4 @@
-/** Wrong input, word for word as QEMU 7.2 answers it (observed on qemu-system-x86_64 -M pc -m 256M,slots=8,maxmem=2G). */
+/** Wrong input, with the exact answers of QEMU 7.2 (observed on qemu-system-x86_64 -M pc -m 256M,slots=8,maxmem=2G). */
 import { describe, expect, it } from 'vitest';
 import { replay, testMonitor } from './testing';
 

@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { isInputLine } from './monitor';
 import { commands } from './table';
 
-/** They look, or act outside of the machine: on what is kept, on files, on the monitor itself. loadvm and layout_load are recorded by what they load. */
+/** They only read, or act outside the machine: on recordings, on files, on the monitor itself. loadvm and layout_load are recorded by what they load. */
 const NO_INPUT = [
   'breakpoint_add',
   'breakpoint_del',

@@ -1,4 +1,4 @@
-/** QMP as tr-qmp of the reference and QEMU 7.2 itself answer. */
+/** QMP, with the answers of tr-qmp of the reference and of QEMU 7.2 itself. */
 import { describe, expect, it } from 'vitest';
 import { QmpSession } from './qmp';
 import { testMonitor } from './testing';

@@ -11,7 +11,7 @@ let env: MonitorEnv;
 let now: number;
 let saved: Map<string, { bytes: Uint8Array; meta: NamedSnapshot }>;
 
-/** Stands in for engine/snapshot, which the monitor may not import. */
+/** Replaces engine/snapshot, which the monitor may not import. */
 const format: NonNullable<MonitorEnv['snapshotFormat']> = {
   save: async (_machine, date) => ({ bytes: Uint8Array.of(1), meta: { size: 84_829_798, date, vmClockNs: 10_881_234_567, icount: 397 } }),
   load: async (_machine, bytes) => (bytes[0] === 1 ? undefined : 'it is cut short at byte 5'),
@@ -115,7 +115,7 @@ describe('host memory of bare memslots', () => {
     expect(machine.memory.memslotById(9)).toBeDefined();
     await monitor.execute('undo');
     expect(machine.memory.memslotById(9)).toBeUndefined();
-    // Another commit ends what redo could do.
+    // A new commit ends what redo could repeat.
     await monitor.execute('memslot_flags 0 -l');
     expect(inUse()).toBe(before);
   });

@@ -10,7 +10,7 @@ it('reports that another version made it, and only then', () => {
     /another version of memslot-lab \(aaaaaaaaaaaa, this is bbbbbbbbbbbb\)/,
   );
   expect(otherProgram({ ...spec, program: 'aaaaaaaaaaaa' }, 'aaaaaaaaaaaa')).toBe('');
-  // Links from before it was written down, and tests that nobody built.
+  // Links from before the build was recorded, and tests without a build.
   expect(otherProgram(spec, 'aaaaaaaaaaaa')).toBe('');
   expect(asReason(spec)).toBe('');
 });

@@ -66,7 +66,7 @@ describe('layout_save -b', () => {
     expect(shown).toContain('slot 9');
     const all = await listed(monitor);
     for (const line of (await listed(other.monitor)).trim().split('\n')) expect(all).toContain(line);
-    // What is there is not set twice, and no input of a replay has any.
+    // Existing breakpoints are not set twice, and no input of a replay has any.
     expect(await other.does('layout_load kept')).toBe('');
     expect(breakpointsOf(other.machine).list()).toHaveLength(LINES.length);
     expect(layoutFormat.parts((await env.layouts.get('kept'))!)?.memory).toBe(await env.layouts.get('plain'));

@@ -1,6 +1,6 @@
 /**
- * Files, links and replays on machines whose host memory begins elsewhere. fixtures/absolute-hvas.json was made by the last program that wrote
- * absolute hvas: a machine of 4 MiB with a DIMM, a slot that logs, and one that reaches over several backings.
+ * Files, links and replays on machines whose host memory begins elsewhere. fixtures/absolute-hvas.json is from the last program that wrote absolute
+ * hvas: a machine of 4 MiB with a DIMM, a slot that logs, and one that spans several backings.
  */
 import { afterAll, describe, expect, it, vi } from 'vitest';
 import type { Machine } from '../machine/index';
@@ -12,7 +12,7 @@ const kernel = Uint8Array.of(0xb8, 0x34, 0x12, 0xa3, 0x00, 0x90, 0xf4, 0xeb, 0xf
 const bytesOf = (text: string): Uint8Array => new Uint8Array(Buffer.from(text, 'base64'));
 afterAll(() => vi.doUnmock('../abi/layout'));
 
-/** The program, with host memory so many bytes higher than it is. */
+/** The program with its host memory this many bytes higher. */
 const programs = new Map<number, ReturnType<typeof importAt>>();
 const programAt = (higher: number) => programs.get(higher) ?? programs.set(higher, importAt(higher)).get(higher)!;
 
@@ -23,7 +23,7 @@ async function importAt(higher: number) {
     const layout = await original<typeof import('../abi/layout')>();
     return { ...layout, HOST_BASE: layout.HOST_BASE + higher };
   });
-  // One after another: they share modules, and the mock is made once.
+  // One after another: they share modules, and the mock is created once.
   const layout = await import('../abi/layout');
   const snapshot = await import('./index');
   const { testMachine } = await import('../monitor/testing');

@@ -14,7 +14,7 @@ function plug(machine: Machine, id: string, addr: number, size = 128 * MIB): voi
   machine.dimms.plug({ id, memdev: `mem-${id}`, addr });
 }
 
-/** What a layout is about, without hvas. */
+/** The contents of a layout, without hvas. */
 const shape = (machine: Machine): unknown =>
   machine.memory.memslots(0).map((slot) => {
     const backing = machine.host.backingOf(slot.userspaceAddr)!;

@@ -1,4 +1,4 @@
-/** Share links: they restore their text; a mutated one is refused with a reason or means the same, and nothing is half loaded. */
+/** Share links: they restore their text; a mutated link is refused with a reason or means the same, and nothing is half loaded. */
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { testMachine } from '../monitor/testing';
@@ -136,7 +136,7 @@ describe('any mutated link', () => {
         const was = state();
         const reason = await loadLayout(machine, text);
         if (reason === undefined) {
-          // A harmless mutation was accepted: back to where we were.
+          // A harmless mutation was accepted: restores the previous layout.
           expect(await loadLayout(machine, good)).toBeUndefined();
         } else {
           expect(reason).toMatch(/^[^\n]+$/);

@@ -15,7 +15,7 @@ const elf = [resolve(root, 'public/guests/memlab.elf'), resolve(root, 'guests/me
 const RUNS = Number(process.env.LAB_SOAK_RUNS ?? 200);
 const seed = Number(process.env.LAB_SEED ?? 20_261_126);
 
-/** memlab at its prompt, with something typed that it has not read. */
+/** memlab at its prompt, with typed input that it has not read. */
 async function memlab(): Promise<Machine> {
   const machine = await testMachine({ ram: 32 * MIB, guest: { name: 'memlab', kernel: new Uint8Array(readFileSync(elf!)) } });
   machine.run.advance(3_000_000);
@@ -32,7 +32,7 @@ async function withDimm(): Promise<Machine> {
   return machine;
 }
 
-/** A prompt that answers: what the guest prints after a line is typed. */
+/** The guest's output after a line is typed. */
 function answer(machine: Machine, line: string): string {
   let text = '';
   const end = machine.serial.onOutput((bytes) => {
@@ -169,14 +169,14 @@ describe('a file that is not right', () => {
         if (!cut) spoilt[at]! ^= bits;
         const reason = await loadMachine(machine, spoilt);
         expect(reason).toMatch(/^[^\n]+$/);
-        // A digest of all RAM each time would take minutes: layout and vCPUs tell a restore just as well.
+        // A digest of all RAM each time would take minutes: layout and vCPUs reveal a restore just as well.
         expect(machine.memory.generation(0)).toBe(generation);
       }),
       { seed, numRuns: RUNS },
     );
     expect(await machine.digest()).toBe(digest);
   });
-  /** Whole files with right checksums around wrong contents. */
+  /** Complete files with right checksums around wrong contents. */
   const wrong: [string, (state: MachineState) => void, RegExp][] = [
     ['a device field out of range', (s) => (s.devices.serial!.lcr = 256), /serial: lcr must be an integer from 0 to 255/],
     ['a missing device', (s) => delete s.devices.rtc, /device 'rtc' is missing/],
@@ -226,7 +226,7 @@ describe('a file from before the sleepers of a round were kept', () => {
   });
 });
 
-/** Every leaf below `value`, as the object and the key that hold it. */
+/** Every leaf below `value`, as its object and key. */
 function leaves(value: object): { holder: Record<string, unknown>; key: string }[] {
   return Object.keys(value).flatMap((key) => {
     const holder = value as Record<string, unknown>;
@@ -274,7 +274,7 @@ describe('a file with right checksums and one wrong value', () => {
   }, 120_000);
 });
 
-/** As saveMachine packs. */
+/** Packs like saveMachine. */
 function packed(state: MachineState): Promise<Uint8Array> {
   const stub = { snapshot: { capture: () => state }, run: { guestTimeNs: 0, instructions: 0 } } as unknown as Machine;
   return saveMachine(stub, 0).then(({ bytes }) => bytes);
@@ -293,7 +293,7 @@ describe('the container', () => {
   });
 });
 
-/** Small files that claim to be large ones. The number of streams that unpack something shows what was processed. */
+/** Small files that claim to be large ones. The number of streams that unpack shows how much was processed. */
 describe('a bomb', () => {
   let state: MachineState;
   let machine: Machine;
@@ -344,7 +344,7 @@ describe('a bomb', () => {
     expect(file.length).toBeLessThan(2 * MIB);
     const words = /is more host memory than there is/;
     expect(await refusals(file)).toEqual([expect.stringMatching(words), expect.stringMatching(words)]);
-    // The description, once for each.
+    // Once each for the description.
     expect(opened).toBeLessThanOrEqual(2);
   });
 

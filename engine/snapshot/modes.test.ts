@@ -56,7 +56,7 @@ it('includes the entries of dirty rings: harvested, waiting, and of deleted slot
   expect(await to.digest()).toBe(await from.digest());
   expect(to.rings.status()).toEqual(from.rings.status());
   for (const machine of [from, to]) {
-    // Pages that stand in a ring are not recorded again before a reset.
+    // Pages in a ring are not recorded again before a reset.
     write(machine, 1, 3, 4);
     expect(machine.rings.status()[0]).toMatchObject({ used: 4, pending: 2 });
     expect(machine.rings.harvest().map(({ offset }) => offset)).toEqual([3, 4]);
@@ -64,7 +64,7 @@ it('includes the entries of dirty rings: harvested, waiting, and of deleted slot
     write(machine, 1);
     expect(machine.rings.harvest().map(({ offset }) => offset)).toEqual([1]);
   }
-  // The slot goes and comes back: what stands in the ring is not of the new one.
+  // The slot is deleted and created again: the ring's entries are not for the new one.
   await type('memslot_del 3');
   await type('undo');
   expect(await loadMachine(to, await fileOf(from))).toBeUndefined();

@@ -1,6 +1,6 @@
 /**
- * The file that trace_dump writes, held against the "Trace Event Format" document and what Perfetto's importer documents of it: the UI itself
- * needs a network. Each rule says what an importer does with an event that breaks it.
+ * Checks the output of trace_dump against the "Trace Event Format" document and the documentation of Perfetto's importer: the UI itself needs a
+ * network. Each rule says what an importer does with an event that breaks it.
  */
 import { readFileSync } from 'node:fs';
 import { expect, it } from 'vitest';
@@ -14,11 +14,11 @@ const METADATA = ['process_name', 'process_labels', 'process_sort_index', 'threa
 const PHASES = ['B', 'E', 'X', 'i', 'M', 'C', 'b', 'n', 'e', 's', 't', 'f'];
 const isTime = (value: unknown): value is number => typeof value === 'number' && Number.isFinite(value) && value >= 0;
 
-/** What is wrong with a file, a line per fault; []: an importer takes all of it. */
+/** Faults of a file, one line each; []: an importer accepts all of it. */
 function faultsOf(text: string): string[] {
   const faults: string[] = [];
   const file = JSON.parse(text) as Event;
-  // Object form: events in traceEvents, beside it only what the format knows.
+  // Object form: events in traceEvents, and otherwise only members of the format.
   if (!Array.isArray(file.traceEvents)) return ['no traceEvents'];
   if (file.displayTimeUnit !== undefined && file.displayTimeUnit !== 'ms' && file.displayTimeUnit !== 'ns')
     faults.push('displayTimeUnit is ms or ns');
@@ -102,7 +102,7 @@ it('is what the format says: types, scopes, names of threads, slices that nest, 
   const text = new TextDecoder().decode(perfettoBytes(machine, tracerOf(machine)));
   expect(faultsOf(text).slice(0, 10)).toEqual([]);
   const { traceEvents } = JSON.parse(text) as { traceEvents: Event[] };
-  // Nothing of what can be in it is missing here.
+  // The file has every kind of event.
   expect(new Set(traceEvents.map(({ ph }) => ph))).toEqual(new Set(['M', 'X', 'i']));
   expect(new Set(traceEvents.flatMap(({ ph, cat }) => (ph === 'M' ? [] : [cat])))).toEqual(new Set(EVENT_KINDS));
   const named = traceEvents.flatMap(({ ph, args }) => (ph === 'M' ? [(args as Event).name] : []));

@@ -46,7 +46,7 @@ describe('the ring', () => {
     ring.lasted(RING_SIZE + 9, 7);
     expect(ring.get(RING_SIZE + 9).duration).toBe(7);
     expect(ring.get(RING_SIZE + 5 - RING_SIZE + 10).duration).toBe(0);
-    // What never happened makes room, and what it was written over does not come back.
+    // Events that never happened make room; those that they overwrote do not return.
     ring.cut(100);
     expect([ring.first, ring.total, ring.get(99).a]).toEqual([10, 100, 99]);
     ring.cut(3);
@@ -61,7 +61,7 @@ describe('a trace', () => {
     for (const [accel, trace] of [['jit'], ['jit', '*'], ['interp', '*']] as const) {
       const { machine } = (await hole(accel, trace)).guest;
       digests.add(await machine.digest());
-      // Fills depend on what a tier keeps.
+      // Fills depend on the tier.
       const kinds = KINDS.filter((kind) => kind !== 'faults');
       if (trace) traces.push(JSON.stringify([0, 256, 512].map((from) => traceView(machine, { ...ALL, kinds, from, columns: 0 }).rows)));
     }
@@ -76,10 +76,10 @@ describe('a trace', () => {
     const holes = traceView(machine, { ...ALL, filter: `event:vcpu_hole gpa:0x${GPA.toString(16)}` });
     expect(holes.matched).toBe(machine.inspect.holes.total);
     expect(holes.matched).toBeGreaterThan(10);
-    // Alike ones are one row.
+    // Equal events are one row.
     expect(holes.rowCount).toBeLessThan(holes.matched / 5);
     expect(holes.rows[0]).toMatchObject({ lane: 'vCPU 0', what: expect.stringContaining('at 0x10000000: nothing is there') });
-    // The instruction that read, by name: what watch runs in.
+    // The instruction that read, by name: the one in `watch`.
     const read = holes.rows[0]!.code!;
     expect(read).toMatch(/^[a-z_]+\+0x[0-9a-f]+$/);
     expect(await line(`x /1i ${read}`)).toMatch(/ mov/);
@@ -94,9 +94,9 @@ describe('a trace', () => {
     ]);
     const serial = traceView(machine, { ...ALL, kinds: ['devices'], filter: 'serial' });
     expect(serial.rows[0]?.what).toMatch(/^(in|out) 1 byte at port 0x3f[0-9a-f] serial, 0x/);
-    // What the view counts and what info kvm-stat counts is the same.
+    // The view and info kvm-stat have the same counts.
     const stat = await line('info kvm-stat');
-    // As perf prints them: scripts that read its report read this one.
+    // In perf's format, so that scripts for its report can read it.
     expect(stat).toContain('             VM-EXIT    Samples  Samples%     Time%    Min Time    Max Time         Avg time\n\n');
     for (const row of stat.split('\n').slice(2, -2).filter(Boolean))
       expect(row).toMatch(
@@ -109,13 +109,13 @@ describe('a trace', () => {
         .reduce((sum, { samples }) => sum + samples, 0),
     );
     for (const row of traceView(machine, { ...ALL, filter: 'vcpu:0' }).rows) expect(row.until).toBeGreaterThanOrEqual(row.time);
-    // The next one of a kind, and the one before.
+    // The next and the previous event of a kind.
     const view = traceView(machine, ALL);
     const next = traceNext(machine, { ...ALL, seq: view.rows[0]!.seq, event: 'memslot_commit' })!;
     const [found] = traceView(machine, { ...ALL, from: next, count: 1 }).rows;
     expect(found?.event).toBe('memslot_commit');
     expect(traceNext(machine, { ...ALL, seq: found!.seq, event: 'memslot_commit', back: true })).toBeUndefined();
-    // Lanes count what the rows count.
+    // Lanes and rows have the same counts.
     const sum = (numbers: number[]): number => numbers.reduce((all, each) => all + each, 0);
     expect(sum(holes.lanes.flatMap((lane) => lane.holes))).toBe(holes.matched);
   });
@@ -138,13 +138,13 @@ describe('a trace', () => {
       'changeset_step',
     ])
       await line(text);
-    // An idle machine's time is the wall's.
+    // An idle machine's time follows the wall clock.
     for (let n = 0; n < 5; n++) {
       wall += 4;
       machine.run.until(wall);
     }
     await line('changeset_step -a');
-    // The vCPU tries again in its next round.
+    // The vCPU retries in its next round.
     for (let n = 0; n < 3; n++) machine.run.advance(1e5);
     const rows = tracerOf(machine).stat.rows();
     const retry = rows.find(({ reason }) => reason === 'RETRY')!;
@@ -154,7 +154,7 @@ describe('a trace', () => {
     expect(traceView(machine, { ...ALL, filter: 'event:vcpu_retry' }).rows[0]?.what).toMatch(
       /^0x10000[0-9a-f]{3} lies in an INVALID slot(, \d+ ns)?$/,
     );
-    // Only what is on is in the ring.
+    // Only enabled events are in the ring.
     expect(new Set(traceView(machine, ALL).rows.map(({ event }) => event.split('_')[0]))).toEqual(new Set(['vcpu']));
   });
 
@@ -173,7 +173,7 @@ describe('a trace', () => {
     expect(of('slot:4,5 event:memslot_*').matched).toBe(12);
     expect(of('slot:4 event:memslot_*').matched).toBe(0);
     expect(of('slot:5 event:tlb_fill').rows.every(({ slot }) => slot === 5)).toBe(true);
-    // The same at the monitor, with the code that ran: alike ones are one line.
+    // The same in the monitor, with the code that ran: equal events are one line.
     expect(await line('info trace slot:5 reason:HOLE')).toMatch(
       new RegExp(
         `^${holes.matched} of \\d+ events match\n *\\d+\\.\\d{6} ms vCPU 0 .* vcpu_hole: read 4 bytes at 0x10000000: nothing is there, [a-z_]+\\+0x[0-9a-f]+; ${holes.matched} alike until `,
@@ -204,7 +204,7 @@ describe('a trace', () => {
     await line('memslot_move 5 0x1c000000');
     expect(commits()).toEqual(['move 5', 'move 5']);
     const { total } = tracerOf(machine).ring!;
-    // Back, and the same again.
+    // Back, and the same events again.
     checkpoints.muted = true;
     back();
     machine.run.cont();
@@ -212,7 +212,7 @@ describe('a trace', () => {
     await line('memslot_move 5 0x1c000000');
     checkpoints.muted = false;
     expect(tracerOf(machine).ring!.total).toBe(total);
-    // From there on another way.
+    // From there on a new course.
     back();
     await line('memslot_flags 5 -l');
     expect(commits()).toEqual(['move 5', 'flags-only 5']);
@@ -231,7 +231,7 @@ describe('a trace', () => {
     expect(more).toEqual([]);
     expect(refused).toMatchObject({ event: 'memslot_refused', what: expect.stringMatching(/^in validate: EEXIST, /) });
     await line('changeset_abort');
-    // Given up between two phases.
+    // Aborted between two phases.
     for (const text of [
       'changeset_begin',
       'memslot_move 5 0x18000000',
@@ -276,7 +276,7 @@ describe('a trace', () => {
     expect(await line('dirty_ring reset')).toBe('10 entries freed\n');
     machine.run.advance(1e5);
     const rows = traceView(machine, ALL).rows.map(({ lane, event, what }) => `${lane} ${event} ${what}`);
-    // Alone it takes no guest time to wait: the clock follows instructions.
+    // With one vCPU, waiting takes no guest time: the clock follows instructions.
     expect(rows).toEqual([
       'vCPU 0 vcpu_dirty_ring_full its dirty ring is full',
       'commits dirty_ring_harvest 10 pages of memslot 5',

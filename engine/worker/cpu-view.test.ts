@@ -1,4 +1,4 @@
-/** The page's questions about a vCPU, on the real machine. */
+/** The page's queries about a vCPU, on the real machine. */
 import { readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
@@ -11,7 +11,7 @@ import type { Query } from './protocol';
 import { answerQuery } from './queries';
 
 const kernel = new Uint8Array(readFileSync(resolve(import.meta.dirname, '../../guests/memlab/memlab.elf')));
-/** None of these questions takes long enough to look at it. */
+/** None of these queries is long enough to use it. */
 const clock = { monotonic: () => 0, yieldTurn: async () => {} };
 const ask = (machine: Machine, query: Query) => answerQuery(query as never, { machine, clock }) as never;
 const cpu = (machine: Machine, more = {}): CpuView => ask(machine, { ask: 'cpu', before: 4, count: 8, ...more });

@@ -1,4 +1,4 @@
-/** Debugging by the page's messages: breakpoints, a way back and on, who wrote what. memlab is the guest. */
+/** Debugging by the page's messages: breakpoints, back and forward, who wrote what. memlab is the guest. */
 import { afterEach, describe, expect, it } from 'vitest';
 import type { DebugView, Journey, JourneyEnd, LabState, ToWorker, WroteView } from './protocol';
 import { Page } from './testing';
@@ -14,7 +14,7 @@ async function booted(): Promise<void> {
   await says(/lab> $/);
 }
 
-/** What it answers; rejects with its refusal. */
+/** The answer; rejects with the refusal. */
 async function ask(message: Parameters<Page['ask']>[0]): Promise<unknown> {
   const { value, error } = await page.ask(message);
   if (error !== undefined) throw new Error(error);
@@ -75,7 +75,7 @@ describe('the past in the page', () => {
     expect(state().generation).toBeLessThan(generation);
     expect(state().historyAt).toBe(history.length - 2);
     expect(await word(DIMM)).toBe('0x0000000000001111');
-    // Nothing else reaches it there.
+    // No other input reaches it there.
     await expect(ask({ type: 'monitor', line: 'memslot_move 5 0x30000000' })).rejects.toThrow('is in its past');
 
     expect(await go({ do: 'forward' })).toBe('present');
@@ -88,7 +88,7 @@ describe('the past in the page', () => {
       text: page.console,
       holes: page.machine!.inspect.holes.total,
     }).toEqual(present);
-    // The way on is as if nobody had looked, undo too.
+    // Afterwards the guest continues as if it had never gone back; undo works, too.
     await run('cont');
     await page.holds(() => /lab> $/.test(page.console.slice(present.text.length)));
     expect(await line('undo')).not.toContain('Error');
@@ -122,7 +122,7 @@ describe('the past in the page', () => {
     expect(await line('who_wrote 0x20001008 8')).toContain('0x1234, 8 bytes');
     expect(await line('who_wrote 0x20002000 8')).toContain('nobody since');
     expect(await line('who_wrote 0x7000000000')).toContain('no memslot backs');
-    // What the monitor does is no vCPU's; a guest that runs is asked as well, and runs on.
+    // Writes by the monitor belong to no vCPU. A running guest can be queried as well, and runs on.
     await run('cont');
     await type('peek 0x20000000');
     expect(await line('who_wrote 0x20001008 8')).toContain('0x1234, 8 bytes');
@@ -160,7 +160,7 @@ describe('the past in the page', () => {
     await run('cont');
     await type('poke 0x500000 0x99');
     expect(await word(0x500000)).toBe('0x0000000000000099');
-    // A replay of it has the new run only.
+    // A replay of it has only the new run.
     await run('stop');
     const replay = await ask({ type: 'export', what: 'replay' });
     const before = await digest();

@@ -1,4 +1,4 @@
-/** When figures are sent, by a clock of the test's own. */
+/** When figures are sent, by the test's own clock. */
 import { expect, it } from 'vitest';
 import type { Machine } from '../machine/index';
 import { Figurer } from './figurer';
@@ -31,12 +31,12 @@ it('a guest that works is reported every period, one that waits once a second, a
   };
   expect(go(4, 10_000_000)).toEqual([250, 500, 750, 1000]);
   expect(heard.at(-1)).toMatchObject({ mips: 40, idle: false });
-  // That it waits is known at once; from there on once a second, over the whole second.
+  // That the guest waits is reported at once; from then on once a second, over the whole second.
   expect(go(9, 10_000)).toEqual([1250, 2250, 3250]);
   expect(heard.at(-1)).toMatchObject({ idle: true, rates: { tlbMisses: 40 } });
   expect(go(2, 10_000_000)).toEqual([3500, 3750]);
   expect(heard.at(-1)).toMatchObject({ mips: 40, idle: false });
-  // A guest that stands still changes nothing: there is nothing to say but that.
+  // A stopped guest changes nothing: only that is reported.
   run.state = 'paused';
   expect(go(3, 0)).toEqual([4000]);
 });

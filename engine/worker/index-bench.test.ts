@@ -1,4 +1,4 @@
-/** The page's measuring: what it answers and refuses, and that the guest and the monitor go on meanwhile. No figure is asserted. */
+/** The page's measurements: their answers and refusals, and that the guest and the monitor continue meanwhile. No figure is asserted. */
 import { describe, expect, it } from 'vitest';
 import { benchIndexes } from './index-bench';
 

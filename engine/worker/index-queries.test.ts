@@ -1,4 +1,4 @@
-/** The page's questions about the index, on a real machine. */
+/** The page's queries about the index, on a real machine. */
 import { describe, expect, it } from 'vitest';
 import { testMachine } from '../monitor/testing';
 import { answerQuery } from './queries';

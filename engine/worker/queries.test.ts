@@ -1,4 +1,4 @@
-/** The page's questions on a real machine: bounded, and nothing changes by being asked. */
+/** The page's queries on a real machine: their answers are bounded, and they change nothing. */
 import { describe, expect, it } from 'vitest';
 import type { Machine } from '../machine/index';
 import { testMachine } from '../monitor/testing';
@@ -11,7 +11,7 @@ const GIB4 = 2 ** 32;
 
 describe('nested-memory', () => {
   const PAGES = 3 * MAX_NESTED_RANGES;
-  /** A machine two of whose vCPUs have such guests. */
+  /** A machine with such guests on two of its vCPUs. */
   const nesting = (...memory: { start: number; end: number }[][]): Machine =>
     ({ inspect: { nestedGuests: () => memory.map((each, vcpu) => ({ vcpu, running: vcpu === 1, memory: each })) } }) as unknown as Machine;
 

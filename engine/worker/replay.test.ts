@@ -1,4 +1,4 @@
-/** Recorded sessions, played again in other workers: the same machine, and the same digest. */
+/** Recorded sessions, replayed in other workers: the same machine, and the same digest. */
 import { afterEach, describe, expect, it } from 'vitest';
 import { Random } from '../../test/support/random';
 import { HOST_BASE } from '../abi/layout';
@@ -53,7 +53,7 @@ it('a machine that began with dirty rings and stopped is played with them', asyn
   expect(await other.monitor('dirty_ring status')).toMatch(/\n0 +256 /);
 });
 
-/** What a session of a person does, one thing of each kind. */
+/** What a person may do in a session, one of each kind. */
 async function busySession(page: Page): Promise<void> {
   await shows(page, /lab> $/);
   for (const key of 'mem\r') {
@@ -82,7 +82,7 @@ async function busySession(page: Page): Promise<void> {
   await page.ask({ type: 'call', method: 'undo' });
   await page.monitor('redo');
   await page.ask({ type: 'go-to', index: 3 });
-  // The guest reads an INVALID slot and tries again, until the second swap.
+  // The guest reads an INVALID slot and retries until the second swap.
   await page.ask({ type: 'stage', action: { do: 'begin' } });
   await page.ask({ type: 'stage', action: { do: 'stage', edit: { op: 'move', slot: 6, gpa: 768 * MIB } } });
   await page.ask({ type: 'stage', action: { do: 'commit-stepped' } });
@@ -152,7 +152,7 @@ async function randomInput(page: Page, random: Random): Promise<void> {
   else page.session.receive({ type: 'run', action: random.of(['stop', 'cont', 'cont', 'step', 'reset'] as const) });
 }
 
-/** A change set of so many new slots, committed the old way while the guest watches an address. */
+/** A change set of this many new slots, committed by legacy calls while the guest watches an address. */
 async function longLegacyCommit(page: Page, slots: number): Promise<ReturnType<Page['ask']>> {
   await shows(page, /lab> $/);
   type(page, 'watch 0x2000000\r');
@@ -178,7 +178,7 @@ describe('a legacy commit of many calls', () => {
     type(page, 'q');
     page.session.receive({ type: 'run', action: 'stop' });
     expect(page.machine!.run.state).toBe('running');
-    // Between its calls nobody sees the set half done.
+    // Between its calls nobody sees a half-finished set.
     await page.holds(() => slotsOf(page) > midway + 20);
     expect(slotsOf(page)).toBeLessThan(SLOTS);
     expect(page.state!.changeSet.entries.flatMap(({ refusals }) => refusals)).toEqual([]);
@@ -202,7 +202,7 @@ describe('a legacy commit of many calls', () => {
     expect(slotsOf(other)).toBeGreaterThan(50);
     expect(slotsOf(other)).toBeLessThan(slotsOf(page));
     expect((await other.ask({ type: 'share', what: 'replay' })).error).toContain('cancelled in the middle of a legacy commit');
-    // The machine goes on, and the set can be dropped.
+    // The machine continues, and the set can be dropped.
     expect(await other.monitor('changeset_abort')).toBe('');
     type(other, 'q');
     await shows(other, /lab> $/);
@@ -364,7 +364,7 @@ describe('a snapshot that was loaded', () => {
     expect(await page.ask({ type: 'load' })).toMatchObject({ value: '' });
     expect(await page.monitor('info digest')).toBe(digest);
     await replayed(await linkOf(page, 'replay'));
-    // And the way back has a way back.
+    // The load that was taken back can be repeated.
     await page.ask({ type: 'load' });
     expect(page.state!.slots.some(({ slot }) => slot === 40)).toBe(false);
   });

@@ -53,7 +53,7 @@ describe('seeking', () => {
 
   it('steps over a call: to the following line, at the same stack height', async () => {
     const page = await watching();
-    // The nearest call that the loop comes to.
+    // The nearest call in the loop.
     const { value } = await page.ask({ type: 'query', query: { ask: 'disassemble', before: 30, count: 60 } });
     const calls = (value as CodeView).lines.filter(({ mnemonic }) => mnemonic.startsWith('call'));
     let at: string | undefined;

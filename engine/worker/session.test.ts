@@ -96,7 +96,7 @@ describe('booting', () => {
   it('loads the guest into the memory that the layout leaves', async () => {
     const other = await testMachine({ ...config });
     const [a, b] = [other.memory.memslotById(3)!, other.memory.memslotById(4)!];
-    // Boot RAM's upper half moves up: the memory map that the guest gets has a gap.
+    // The upper half of boot RAM moves up, so the guest's memory map has a gap.
     other.changeSet.begin();
     other.changeSet.stage({ op: 'move', slot: b.slot, gpa: 0x8000000 });
     expect((await other.changeSet.commit()).ok).toBe(true);

@@ -32,12 +32,12 @@ async function memlab() {
     printed = '';
     return text;
   };
-  /** Keys for the guest; what it prints for them. */
+  /** Types keys for the guest; returns its output. */
   const guest = (keys: string): string => {
     machine.serial.input(new TextEncoder().encode(keys));
     return run();
   };
-  /** A monitor line; what the guest prints meanwhile and in the time after it. */
+  /** Runs a monitor line; returns the guest's output during it and for a while after. */
   const lab = async (line: string, expected: RegExp | '' = ''): Promise<string> => {
     const answer = await monitor.execute(line);
     if (expected === '') expect(answer).toBe('');

@@ -1,6 +1,6 @@
 /**
- * The short ways of x87 instructions against the general one. With the precision exception unmasked nothing takes a short way, and results,
- * status and stack are the same but for the summary bits, since that exception is reported behind the result.
+ * Compares the short paths of x87 instructions with the general one. With the precision exception unmasked no instruction takes a short path;
+ * results, status and stack are the same except for the summary bits, since that exception is reported after the result.
  */
 import { expect, it } from 'vitest';
 import { EXIT_BUDGET } from '../../../engine/abi/exits';
@@ -52,7 +52,7 @@ function significand(random: Random): bigint {
   }
 }
 
-/** An operand: mostly normal, near the others or out at the edges of the range, at times none at all. */
+/** An operand: mostly normal, close to the others or at the edges of the range, sometimes none at all. */
 function operand(random: Random): [bigint, number] {
   const sign = random.below(2) << 15;
   switch (random.below(20)) {
@@ -113,7 +113,7 @@ function makeCase(random: Random): Case {
   };
 }
 
-/** What the instruction leaves behind, as text. */
+/** The state after the instruction, as text. */
 function outcome(t: TestCore, at: number, c: Case, control: number): string {
   for (const [i, [sig, se]] of c.registers.entries()) {
     t.set64(abi.VCPU_FPU_REGS + 16 * i, sig);
@@ -142,7 +142,7 @@ it(`equals the general way, in ${CASES} random cases (seed ${SEED})`, () => {
   for (let i = 0; i < CASES; i++) {
     const c = makeCase(random);
     const at = CODE + 2 * c.code;
-    // The page is in the TLB for the short way, as it is for the general one.
+    // The page is in the TLB for the short path, as it is for the general one.
     const short = outcome(t, at, c, c.control);
     const general = outcome(t, at, c, c.control & ~EX_PRECISION);
     if (short !== general) {

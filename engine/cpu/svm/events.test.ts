@@ -196,7 +196,7 @@ describe('virtual interrupts', () => {
 describe('EXITINTINFO of a nested page fault', () => {
   it('reports the interrupt during whose delivery it occurred', () => {
     t.put(svm.VMCB_NP_ENABLE, 1n);
-    t.put(svm.VMCB_RSP, 0x3fffff8n); // the guest's tables know this address, the host's do not
+    t.put(svm.VMCB_RSP, 0x3fffff8n); // only the guest's tables map this address
     t.put(svm.VMCB_EVENTINJ, VALID | 0x40n);
     t.put(svm.VMCB_NCR3, BigInt(VMCB + 0x10000));
     for (let i = 0; i < 512; i++) t.poke64(VMCB + 0x12000 + 8 * i, i < 16 ? BigInt(i * 0x200000) | 0x87n : 0n);

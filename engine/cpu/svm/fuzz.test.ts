@@ -47,7 +47,7 @@ it(`${RUNS} VMCBs (seed ${SEED}) end as the manual says`, () => {
       const code = t.get(svm.VMCB_EXITCODE);
       codes.set(code, (codes.get(code) ?? 0) + 1);
     }
-    // The next one begins with an intact host and VMCB.
+    // The next case begins with an intact host and VMCB.
     before.forEach((value, i) => {
       t.poke64(VMCB + 8 * i, value);
     });

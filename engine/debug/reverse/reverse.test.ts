@@ -41,7 +41,7 @@ async function lab(accel: 'jit' | 'interp', image = kernel, smp = 1, instruction
   };
 }
 
-/** Boots, types, and runs until the guest has nothing to do. */
+/** Boots, types, and runs until the guest is idle. */
 async function session(accel: 'jit' | 'interp'): Promise<Lab> {
   const made = await lab(accel);
   const { guest, type } = made;
@@ -205,7 +205,7 @@ it('takes none before the last one is paid for: their cost is bounded, not their
   const { guest, reverse } = await session('jit');
   const { machine } = guest;
   reverse.end();
-  // Each look at the clock is 1 ms later, so a checkpoint takes 1 ms, and 19 looks have to pass.
+  // Each read of the clock is 1 ms later, so a checkpoint takes 1 ms, and 19 reads have to pass.
   let now = 0;
   machine.checkpoints.keep({ instructions: 1000, bytes: 64 * 0x100000, mark: () => 0, wallClock: () => now++ });
   const taken = (): number => machine.checkpoints.list().length;
