@@ -159,17 +159,23 @@ describe.each([
   });
 });
 
+/** vCPU 1 becomes what vCPU 0 is. */
+function addSecond(core: TestCore): void {
+  core.core.resetVcpu(1);
+  const [first, second] = [0, 1].map((vcpu) => new Uint8Array(core.memory.buffer, VCPU_BASE + vcpu * VCPU_BLOCK_SIZE, abi.VCPU_STATS));
+  const index = second!.slice(abi.VCPU_INDEX, abi.VCPU_INDEX + 4);
+  second!.set(first!);
+  second!.set(index, abi.VCPU_INDEX);
+  core.core.stateChanged(1);
+}
+
 describe('windows of several vCPUs and privileges', () => {
   it('are separate: two vCPUs with different page tables run the same code in turns', () => {
     const pair = new Pair(true);
     const { both } = pair;
     pair.load(loop(''));
     for (const core of both) {
-      core.core.resetVcpu(1);
-      const [first, second] = [0, 1].map((vcpu) => new Uint8Array(core.memory.buffer, VCPU_BASE + vcpu * VCPU_BLOCK_SIZE, abi.VCPU_STATS));
-      const index = second!.slice(abi.VCPU_INDEX, abi.VCPU_INDEX + 4);
-      second!.set(first!);
-      second!.set(index, abi.VCPU_INDEX);
+      addSecond(core);
       // The same code, and data in other frames.
       core.poke64(0x80000, 0x81007n);
       core.poke64(0x81000, 0x82007n);
@@ -185,5 +191,73 @@ describe('windows of several vCPUs and privileges', () => {
       for (const core of both) if (round % 5 === 4) core.core.zapGfnRange(GFN, 1);
     }
     expect(pair.compiled.jit!.figures().windows.filled).toBeGreaterThan(10);
+  });
+
+  it('are dropped on all vCPUs: what moves, moves for both', () => {
+    const pair = new Pair();
+    // inc qword [DATA] by vCPU 0, [DATA + 8] by vCPU 1, at rdi
+    pair.load(hex('48 ff 07 eb fb'));
+    const { compiled: core } = pair;
+    addSecond(core);
+    core.setReg('rdi', DATA);
+    core.set64(abi.VCPU_GPR + 8 * 7, BigInt(DATA + 8), 1);
+    const run = (): void => {
+      for (let turn = 0; turn < 6; turn++) for (const vcpu of [0, 1]) core.core.run(vcpu, 400);
+    };
+    const at = (gfn: number): bigint[] => [0, 8].map((offset) => core.peek(gfn * PAGE_SIZE + offset, 8));
+    run();
+    let place = GFN;
+    for (const [round, zap] of [() => core.core.zapAll(), () => core.core.zapGfnRange(GFN, 1)].entries()) {
+      const before = at(place);
+      place = 0x300 + round;
+      core.moved.set(GFN, place);
+      zap();
+      const start = at(place);
+      run();
+      expect(at(round === 0 ? GFN : 0x300)).toEqual(before);
+      for (const vcpu of [0, 1]) expect(at(place)[vcpu]! - start[vcpu]!).toBe(1200n);
+    }
+    expect(core.jit!.figures().windows.dropped).toBeGreaterThan(1);
+  });
+
+  it('do not hide that another vCPU runs code in a page that one writes to', () => {
+    const pair = new Pair();
+    const { compiled: core } = pair;
+    // inc dword [DATA + 801h]; jmp. From +100h on: mov rax, DATA + 800h; call rax; mov [DATA + 1000h], rax; jmp
+    pair.load(hex('ff 04 25 01 08 20 00 eb f7'));
+    core.poke(CODE + 0x100, '48 c7 c0 00 08 20 00 ff d0 48 89 04 25 00 10 20 00 eb ed');
+    // mov eax, imm32; ret
+    core.poke(DATA + 0x800, 'b8 00 00 00 00 c3');
+    addSecond(core);
+    core.set64(abi.VCPU_RIP, BigInt(CODE + 0x100), 1);
+    for (let round = 0; round < 60; round++) {
+      core.core.run(0, 301);
+      core.core.run(1, 100);
+      expect(core.peek(DATA + PAGE_SIZE, 8)).toBe(core.peek(DATA + 0x801, 4));
+    }
+    expect(core.jit!.figures().ran).toBeGreaterThan(1000);
+  });
+
+  it('do not hide watched pages: a watchpoint set while windows are live is met on either vCPU', () => {
+    for (const vcpu of [0, 1]) {
+      const pair = new Pair();
+      const { compiled: core } = pair;
+      pair.load(hex('48 ff 07 eb fb'));
+      addSecond(core);
+      // The #DB handler counts: inc qword [72f00h]; iretq
+      core.poke(0x72800, '48 ff 04 25 00 2f 07 00 48 cf');
+      core.poke64(0x60010, 0x2800n | 0x80000n | (0xee00n << 32n) | (0x7n << 48n));
+      for (const each of [0, 1]) core.set64(abi.VCPU_GPR + 8 * 7, BigInt(DATA), each);
+      const run = (): void => {
+        for (let turn = 0; turn < 6; turn++) for (const each of [0, 1]) core.core.run(each, 400);
+      };
+      run();
+      expect(core.peek(0x72f00, 8)).toBe(0n);
+      core.set64(abi.VCPU_DR0, BigInt(DATA), vcpu);
+      core.set64(abi.VCPU_DR7, 0xd0002n, vcpu);
+      core.core.watchesChanged();
+      run();
+      expect(Number(core.peek(0x72f00, 8))).toBeGreaterThan(400);
+    }
   });
 });
