@@ -46,7 +46,7 @@ export const R_AUX = 15;
 
 /** i64 immediate, sign-extended. Shifts: the count (-1: CL). RET: bytes to drop. */
 export const R_IMM = 16;
-/** u32 first record of the block behind a branch, and of its target; 0: not known yet. In this order: indexed by "taken". */
+/** u32 first record of the block after a branch, and of its target; 0: not known yet. In this order: indexed by "taken". */
 export const R_FALL = 16;
 export const R_TAKEN = 20;
 /** u32 near CALL: what R_BEHIND is for other CALLs. */

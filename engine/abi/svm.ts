@@ -17,7 +17,7 @@ export const HIDDEN_7_EBX = VCPU_CPUID_HIDDEN + 8;
 export const HIDDEN_X1_ECX = VCPU_CPUID_HIDDEN + 12;
 export const HIDDEN_X1_EDX = VCPU_CPUID_HIDDEN + 16;
 export const HIDDEN_SVM = VCPU_CPUID_HIDDEN + 20;
-/** Offset behind the configuration. */
+/** Offset of the end of the configuration. */
 export const VCPU_CONFIG_END = VCPU_CPUID_HIDDEN + CPUID_HIDDEN_WORDS * 4;
 
 /** CPUID 0x80000001 ECX. */
@@ -57,7 +57,7 @@ export const SVM_GUEST_TSC_OFFSET = 0x868;
 export const SVM_VINTR = 0x870;
 /** u32 1: nested paging. */
 export const SVM_NESTED = 0x878;
-/** u64: RIP behind the instruction whose software interrupt VMRUN injects (VCPU_EVENT), for the frame. */
+/** u64: RIP after the instruction whose software interrupt VMRUN injects (VCPU_EVENT), for the frame. */
 export const SVM_INJECTED_RIP = 0x880;
 /** u64 */
 export const SVM_NCR3 = 0x888;

@@ -22,7 +22,7 @@ export const WHY_FETCH = 7;
 export const WHY_EVENT = 8;
 /** Inside `execute` only: execution continues at VCPU_RIP, maybe in a different mode. */
 export const WHY_AGAIN = 9;
-/** The same behind the far transfer at the leave point. */
+/** The same, after the far transfer at the leave point. */
 export const WHY_FAR = 10;
 /** Inside `execute` only: near return. */
 export const WHY_RETURN = 11;

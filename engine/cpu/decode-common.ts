@@ -130,7 +130,7 @@ export function numbered(op: i32, number: u32): usize {
   setNumber(r, number);
   return r;
 }
-/** The same with a far pointer behind the opcode. */
+/** The same with a far pointer after the opcode. */
 export function farImmediate(op: i32): void {
   const offset: i64 = opSize == 1 ? <i64>fetch16() : <i64>fetch32();
   setFarPointer(plain(op), fetch16(), offset);

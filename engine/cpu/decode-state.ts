@@ -331,7 +331,7 @@ function flatOperand(): bool {
   return flat && addressSize == 2 && (seg == SEG_DS || seg == SEG_SS);
 }
 
-/** A record with the ModRM memory operand, behind an address record where the plain form is not enough. */
+/** A record with the ModRM memory operand, preceded by an address record where the plain form is not enough. */
 export function emitMemory(op: i32): usize {
   const wide = disp != <i64>(<i32>disp) || (ripRelative && disp > 0x7fffe000);
   const plain = flatOperand();

@@ -36,7 +36,7 @@ export interface Row {
   from: Size;
   /** For Jcc and a fused compare; -1: none. */
   condition: number;
-  /** The branch behind it has its own record. */
+  /** The branch after it has its own record. */
   joined: boolean;
   quiet: boolean;
   ends: boolean;

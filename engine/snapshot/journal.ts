@@ -1,6 +1,6 @@
 /**
  * A replay: which machine, what it starts from, and every input that reached it with the position at which it did, up to an end whose digest
- * is known. Hostile until checked: each input is of a known kind, bounded, and built anew; what a monitor line may say is the player's to judge.
+ * is known. Hostile until checked: each input is of a known kind, bounded, and built anew; the player checks monitor lines.
  *
  * Binary, for each input: u8 kind; u8 turn * 4 + in a round * 2 + running; two varints: instructions and ns since the one before; then, for some kinds,
  * a varint length and that many bytes of UTF-8. The last has kind 0 and is the end.

@@ -151,7 +151,7 @@ export const shiftsAndProducts: readonly Operation[] = [
   ...MULTIPLY_FORMS.flatMap((form) => WIDE_SIZES.map((size) => multiply(form, size))),
 ];
 
-/** The joined forms of an operation: one handler runs it and the Jcc behind it. */
+/** The joined forms of an operation: one handler runs it and the Jcc after it. */
 function joinedRows(row: Operation): Operation[] {
   if (row.form === 'rm') return []; // shares the handlers of `rx`
   const own = [...(row.joined ?? [])].filter(([code, name]) => name === joinedName(row.name, code));

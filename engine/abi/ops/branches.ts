@@ -34,7 +34,7 @@ const calls = (size: Size): Operation[] => [
 export const branches: readonly Operation[] = [
   ...Array.from({ length: 16 }, (_, condition) => branch(`j${condition}`, 'jcc', { condition, reads: flagsOfCondition(condition) })),
   branch('jmp', 'jmp'),
-  /** Continues behind a block that no instruction ends. */
+  /** Continues after a block that no instruction ends. */
   branch('fall', 'fall'),
   ...calls(3),
   ...calls(2),

@@ -11,7 +11,7 @@ import { moves, simple } from './moves';
 import { type Operation, operation } from './operation';
 import { outOfLine, outOfLineCalled, outOfLineEnding } from './out-of-line';
 
-/** Replaces the record behind an instruction after which the interpreter must stop. */
+/** Stands after a copy of the instruction after which the interpreter must stop. */
 const stop = operation({ name: 'stop', family: 'control', action: 'stop', form: 'none' });
 
 /** Replaces the first record of a block at which a compiled region can be entered. */

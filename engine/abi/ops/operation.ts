@@ -92,9 +92,9 @@ export interface Operation {
   readonly quiet?: string;
   /** Set in such a form: the operation that it stands for. */
   readonly quietOf?: string;
-  /** By condition code: the form that also runs the Jcc behind it. Codes that are equivalent after this operation share one. */
+  /** By condition code: the form that also runs the Jcc after it. Codes that are equivalent after this operation share one. */
   readonly joined?: ReadonlyMap<number, string>;
-  /** Set in such a form: the operation that it stands for. `condition` has the code, and the branch has its own record behind this one. */
+  /** Set in such a form: the operation that it stands for. `condition` has the code, and the branch has its own record after this one. */
   readonly joins?: string;
   /** Out of line: function and file (below engine/cpu). */
   readonly run?: readonly [fn: string, file: string];

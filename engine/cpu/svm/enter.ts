@@ -154,7 +154,7 @@ function keep(field: usize, to: usize): void {
   store<u64>(cpu + to, load<u64>(cpu + field));
 }
 
-/** RIP already points behind VMRUN. */
+/** RIP already points to the instruction after VMRUN. */
 function keepHost(): void {
   memory.copy(cpu + SVM_HOST_SEGMENTS, cpu + VCPU_SEG + SEG_ES * VCPU_SEG_SIZE, 4 * VCPU_SEG_SIZE);
   keep(VCPU_GDT_BASE, SVM_HOST_GDT_BASE);

@@ -1,4 +1,4 @@
-/** Breakpoints and stops in words, for monitor and page. */
+/** Breakpoints and stops as text, for monitor and page. */
 import type { WatchHit } from '../../machine/index';
 import type { Accesses, Breakpoint, BreakpointOptions, Place, Stop } from './types';
 
