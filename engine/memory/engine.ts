@@ -348,9 +348,9 @@ export class MemslotEngine {
 
   /** The id of the slot at a gfn, INVALID or not; -1: there is none. Allocates nothing. */
   slotIdAt(gfn: number, asId = 0): number {
-    const space = this.spaces[asId];
-    const record = space?.active.find(gfn);
-    return record ? space!.table.idOf(record) : -1;
+    const set = this.reader.set(asId);
+    const record = set?.find(gfn);
+    return record ? set!.table.idOf(record) : -1;
   }
 
   memslotById(slot: number, asId = 0): Memslot | undefined {
@@ -393,11 +393,10 @@ export class MemslotEngine {
 
   /** Bytes; -1 where no slot maps it, or the slot is INVALID. */
   gpaToHva(gpa: number, asId = 0): number {
-    const space = this.spaces[asId];
-    if (!space) return -1;
-    const gfn = Math.floor(gpa / PAGE_SIZE);
-    const record = space.active.find(gfn);
-    const { table } = space;
+    const set = this.reader.set(asId);
+    if (!set) return -1;
+    const record = set.find(Math.floor(gpa / PAGE_SIZE));
+    const { table } = set;
     if (!record || (table.flagsOf(record) & MEMSLOT_INVALID) !== 0) return -1;
     return table.hvaOf(record) + gpa - table.base[record]! * PAGE_SIZE;
   }
