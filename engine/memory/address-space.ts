@@ -5,12 +5,13 @@
  * too. No lookup by hva needs the inactive set.
  */
 import { isWithin } from './branchless';
+import { regionOf } from './change-set';
 import type { IndexKind } from './gfn-index';
 import { HvaTree } from './hva-tree';
 import type { SlotReader } from './slot-reader';
 import { SlotSet } from './slot-set';
 import { SlotTable } from './slot-table';
-import type { Memslot } from './types';
+import type { MemoryRegion, Memslot } from './types';
 import { ViewCache } from './view-cache';
 
 export class AddressSpace {
@@ -90,6 +91,12 @@ export class AddressSpace {
 
   get inProgress(): boolean {
     return this.reader.inGrace(this.asId);
+  }
+
+  /** The active set's slot as a request names it: a new object each time. */
+  regionById(slot: number): MemoryRegion | undefined {
+    const record = Number.isInteger(slot) && slot >= 0 ? this.active.byId(slot) : 0;
+    return record ? regionOf(this.table.describe(record)) : undefined;
   }
 
   /** All that a change set may need, before it starts: `records` new records, `slots` more slots, ids up to `maxId`. */

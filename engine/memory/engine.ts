@@ -3,10 +3,11 @@
  * never got. Pure: it knows no vCPU and no device; parts that must act on a commit subscribe. docs/memslots.md has the semantics.
  */
 import { AddressSpace } from './address-space';
-import { ChangeSet, regionOf, sameRegion } from './change-set';
+import { ChangeSet, regionOf } from './change-set';
 import { type CommitHost, type CommitOptions, CommitRun } from './commit';
-import { describeChanges, inheritedArch } from './describe-change';
 import { type ClearDirtyLog, DirtyLog, type DirtyLogAnswer, type Done } from './dirty-log';
+import { foresee } from './dry-run';
+import { type Footprint, footprintOf } from './footprint';
 import { GfnCache } from './gfn-cache';
 import type { IndexKind, IndexShape } from './gfn-index';
 import { History, type HistoryEntry, type SavedHistory } from './history';
@@ -14,49 +15,16 @@ import type { IndexStep } from './index-trace';
 import { IndexInspector, type IndexView } from './index-view';
 import { legacyCalls } from './legacy';
 import { type Limits, limitsOf, PAGE_SIZE } from './limits';
-import { pageFlow, swapsOf } from './page-flow';
-import { makePlan, type Plan, type PlanMode, type PlanRules } from './plan';
+import { Listeners } from './listeners';
+import type { Plan, PlanMode } from './plan';
+import { type CommitRequest, Planner, type VerbRequest } from './requests';
 import { SlotReader } from './slot-reader';
 import { MEMSLOT_INVALID } from './slot-table';
-import type {
-  Accepted,
-  BackingRule,
-  Commit,
-  CommitEvent,
-  EngineNote,
-  MemoryRegion,
-  Memslot,
-  MemslotEngineOptions,
-  Refusal,
-  Refused,
-} from './types';
-import { mergeRegions, type Regions, resizeRegions, splitRegions } from './verbs';
+import type { BackingRule, Commit, CommitEvent, EngineNote, MemoryRegion, Memslot, MemslotEngineOptions } from './types';
+import type { Regions } from './verbs';
 import { verifySpace } from './verify';
 
 export const DEFAULT_INDEX: IndexKind = 'btree';
-
-/** Every way to ask for a commit, as a value; for `beginCommit`. */
-export type CommitRequest =
-  | { call: 'region'; region: MemoryRegion; legacy?: boolean }
-  | { call: 'delta'; regions: readonly MemoryRegion[] }
-  | { call: 'whole'; regions: readonly MemoryRegion[]; asId?: number }
-  | { call: 'resize'; slot: number; memorySize: number; asId?: number }
-  | { call: 'split'; slot: number; atGpa: number; newSlot: number; asId?: number }
-  | { call: 'merge'; slots: readonly number[]; asId?: number }
-  | { call: 'apply'; changes: ChangeSet }
-  | { call: 'undo' | 'redo'; asId?: number; steps?: number };
-
-/** Bytes that the engine holds for one address space, by what they are for. */
-export interface Footprint {
-  slots: number;
-  records: number;
-  gfnIndexes: number;
-  hvaIndexes: number;
-  ids: number;
-  /** Places of the cache for `memslotAt`; the views themselves are not counted. */
-  views: number;
-  total: number;
-}
 
 /** By asId: its generation, and what can be undone and redone there. */
 export type Timeline = readonly { generation: number; history: SavedHistory }[];
@@ -70,10 +38,9 @@ export class MemslotEngine {
   private readonly histories: History[] = [];
   private readonly caches: GfnCache[] = [];
   private readonly inspectors: IndexInspector[] = [];
-  private readonly listeners = new Set<(event: CommitEvent) => void>();
-  private readonly observers = new Set<(note: EngineNote) => void>();
+  private readonly listeners: Listeners;
+  private readonly planner: Planner;
   private readonly host: CommitHost;
-  private readonly onListenerError: (error: unknown) => void;
   private readonly backings: BackingRule | undefined;
   private zapMode: 'slot' | 'all';
 
@@ -87,25 +54,27 @@ export class MemslotEngine {
     this.reader = new SlotReader(this.limits.spaces);
     this.zapMode = 'slot';
     this.zap = options.zap ?? 'slot';
-    this.onListenerError = options.onListenerError ?? (() => {});
+    this.listeners = new Listeners(options.onListenerError ?? (() => {}));
     const historyLimit = options.historyLimit ?? 256;
     for (let asId = 0; asId < this.limits.spaces; asId++) {
       this.spaces.push(new AddressSpace(asId, this.reader, this.indexKind));
       this.histories.push(new History(historyLimit));
     }
-    const engine = this;
+    this.planner = new Planner(this.limits, this.spaces, this.histories, this.backings);
+    const { listeners } = this;
     this.dirtyLog = new DirtyLog(this.limits, this.spaces, {
-      protect: (ranges) => this.emit({ type: 'protect', ranges }),
+      protect: (ranges) => listeners.emit({ type: 'protect', ranges }),
       get observed() {
-        return engine.observers.size > 0;
+        return listeners.observed;
       },
-      note: (note) => this.note(note),
+      note: (note) => listeners.note(note),
     });
     this.host = this.makeHost(options);
   }
 
   private makeHost({ arch = {}, clock }: MemslotEngineOptions): CommitHost {
     const engine = this;
+    const { listeners } = this;
     return {
       arch,
       clock,
@@ -115,12 +84,12 @@ export class MemslotEngine {
       },
       epoch: 0,
       running: undefined,
-      emit: (event) => engine.emit(event),
+      emit: (event) => listeners.emit(event),
       get observed() {
-        return engine.observers.size > 0;
+        return listeners.observed;
       },
-      note: (note) => engine.note(note),
-      contain: (hook) => engine.contain(hook),
+      note: (note) => listeners.note(note),
+      contain: (hook) => listeners.contain(hook),
       generation: (asId) => engine.generation(asId),
       committed: ({ via, legacy, steps }, space, from, commit) => {
         const history = engine.histories[space.asId]!;
@@ -213,79 +182,19 @@ export class MemslotEngine {
     const steps = 'steps' in request ? (request.steps ?? 1) : 1;
     const options: CommitOptions = { via, steps, legacy, asId: asId ?? 0 };
     if (onLastDirty) options.onLastDirty = onLastDirty;
-    return new CommitRun(this.host, () => this.plan(request), options);
-  }
-
-  private plan(request: CommitRequest): Plan {
-    switch (request.call) {
-      case 'region':
-        return this.planRegions([request.region], { type: 'single' });
-      case 'delta':
-        return this.planRegions(request.regions, { type: 'delta' });
-      case 'whole':
-        return this.planRegions(request.regions, { type: 'whole', asId: request.asId === undefined ? 0 : request.asId });
-      case 'resize':
-      case 'split':
-      case 'merge':
-        return this.planVerb(this.regionsOf(request));
-      case 'apply':
-        return this.planChanges(request.changes);
-      case 'undo':
-      case 'redo':
-        return this.planHistory(request.call, request.asId === undefined ? 0 : request.asId, request.steps);
-    }
-  }
-
-  private planRegions(regions: readonly unknown[], mode: PlanMode, rules: PlanRules = { backings: this.backings }): Plan {
-    return makePlan(this.limits, this.spaces, regions, mode, rules);
-  }
-
-  private planVerb(regions: Regions): Plan {
-    return regions.ok ? this.planRegions(regions.regions, { type: 'delta' }) : regions;
-  }
-
-  private planChanges(changes: ChangeSet, since?: number): Plan {
-    const refusals = changes.diffs.flatMap(({ asId, slot, old }, index) => {
-      const now = this.regionById(slot, asId);
-      const reason = `memslot ${slot} (as ${asId}) is not what the change set was made for`;
-      return sameRegion(now, old) ? [] : [{ index, errno: 'ESTALE' as const, reason }];
-    });
-    if (refusals.length > 0) return { ok: false, refusals };
-    const rules = { backings: this.backings, ...(since === undefined ? {} : { since }) };
-    return this.planRegions(changes.toRequest(), { type: 'delta' }, rules);
-  }
-
-  private planHistory(call: 'undo' | 'redo', asId: number, steps = 1): Plan {
-    const history = Number.isInteger(asId) ? this.histories[asId] : undefined;
-    if (!history) return refused('EINVAL', `asId is ${String(asId)}: use 0 to ${this.spaces.length - 1}`);
-    const travel = history[call](steps);
-    if (!travel) return refused('ENOENT', `${steps === 1 ? 'nothing' : `no ${String(steps)} commits`} to ${call} in address space ${asId}`);
-    const { changes, since, mapped } = travel;
-    const foreign = this.foreign(mapped, since);
-    return foreign.length > 0 ? { ok: false, refusals: foreign } : this.planChanges(changes, since);
-  }
-
-  /**
-   * After several commits a slot may look as it does now and yet map other memory: it was deleted, its memory was freed and handed out again, and
-   * the slot was created over it. The combined change set does not show that, so this checks the regions that were mapped.
-   */
-  private foreign(mapped: readonly MemoryRegion[], since: number): Refusal[] {
-    return mapped.flatMap(({ slot, userspaceAddr: start, memorySize }) => {
-      const reason = this.backings?.refuse(slot, { start, end: start + memorySize }, { span: false, since, held: () => [] });
-      return reason === undefined ? [] : [{ index: -1, errno: 'EINVAL' as const, reason }];
-    });
+    return new CommitRun(this.host, () => this.planner.plan(request), options);
   }
 
   // ---- dry runs -----------------------------------------------------------------------------------------------------------
 
   /** Dry run of `changeUserMemoryRegions` up to Prepare: what it would do, or every reason against it. */
   check(regions: readonly MemoryRegion[]): Commit {
-    return this.foresee(this.planRegions(regions, { type: 'delta' }));
+    return this.foresee(this.planner.planRegions(regions, { type: 'delta' }));
   }
 
   /** Dry run of any request. */
   checkRequest(request: CommitRequest): Commit {
-    return this.foresee(this.plan(request));
+    return this.foresee(this.planner.plan(request));
   }
 
   /**
@@ -294,24 +203,11 @@ export class MemslotEngine {
    */
   checkUnbacked(regions: readonly MemoryRegion[], asId?: number): Commit {
     const mode: PlanMode = asId === undefined ? { type: 'delta' } : { type: 'whole', asId };
-    return this.foresee(this.planRegions(regions, mode, { backings: undefined }));
+    return this.foresee(this.planner.planRegions(regions, mode, { backings: undefined }));
   }
 
   private foresee(plan: Plan): Commit {
-    if (!plan.ok) return plan;
-    const answer: Accepted = { ok: true, generation: this.generation(plan.spaces[0]?.space.asId), swaps: 0, changes: [], zapped: [] };
-    for (const [i, spacePlan] of plan.spaces.entries()) {
-      const flow = pageFlow(spacePlan);
-      const swaps = swapsOf(flow);
-      if (i === 0) answer.generation = spacePlan.space.active.generation + swaps * this.limits.spaces;
-      answer.swaps = Math.max(answer.swaps, swaps);
-      answer.zapped.push(...flow.zapped);
-      for (const change of describeChanges(spacePlan, flow)) {
-        if (change.next) change.next.arch = inheritedArch(change);
-        answer.changes.push(change);
-      }
-    }
-    return answer;
+    return foresee(plan, this.generation(), this.limits.spaces);
   }
 
   /** The layout that a request would lead to, in gfn order; undefined where it is refused. */
@@ -326,16 +222,13 @@ export class MemslotEngine {
   }
 
   /** The regions of one change set that do what a resize, split or merge does: to be joined with others in one delta. */
-  regionsOf(request: Extract<CommitRequest, { call: 'resize' | 'split' | 'merge' }>): Regions {
-    const { asId = 0 } = request;
-    if (request.call === 'resize') return resizeRegions(this.spaces, request.slot, request.memorySize, asId);
-    if (request.call === 'split') return splitRegions(this.limits, this.spaces, { ...request, asId });
-    return mergeRegions(this.spaces, request.slots, asId);
+  regionsOf(request: VerbRequest): Regions {
+    return this.planner.regionsOf(request);
   }
 
   /** The single calls that stand for a request on today's KVM, to be issued in this order; or why it is refused as a whole. */
   legacyPlan(request: CommitRequest): Regions {
-    const plan = this.plan(request);
+    const plan = this.planner.plan(request);
     return plan.ok ? { ok: true, regions: legacyCalls(plan.spaces) } : plan;
   }
 
@@ -386,9 +279,7 @@ export class MemslotEngine {
 
   /** As a request names it: a new object each time. */
   regionById(slot: number, asId = 0): MemoryRegion | undefined {
-    const space = this.spaces[asId];
-    const record = space && Number.isInteger(slot) && slot >= 0 ? space.active.byId(slot) : 0;
-    return record ? regionOf(space!.table.describe(record)) : undefined;
+    return this.spaces[asId]?.regionById(slot);
   }
 
   /** Bytes; -1 where no slot maps it, or the slot is INVALID. */
@@ -520,34 +411,12 @@ export class MemslotEngine {
 
   /** Errors of a listener go to onListenerError; the commit and the other listeners continue. Returns a function that unsubscribes. */
   subscribe(listener: (event: CommitEvent) => void): () => void {
-    this.listeners.add(listener);
-    return () => this.listeners.delete(listener);
+    return this.listeners.subscribe(listener);
   }
 
   /** Reports everything else: phases, refusals, harvests. Without a listener no notes are made. Returns a function that unsubscribes. */
   observe(listener: (note: EngineNote) => void): () => void {
-    this.observers.add(listener);
-    return () => this.observers.delete(listener);
-  }
-
-  private note(note: EngineNote): void {
-    for (const listener of this.observers) this.contain(() => listener(note));
-  }
-
-  private emit(event: CommitEvent): void {
-    for (const listener of this.listeners) this.contain(() => listener(event));
-  }
-
-  private contain(hook: () => void): void {
-    try {
-      hook();
-    } catch (error) {
-      try {
-        this.onListenerError(error);
-      } catch {
-        // The reporter itself failed: the error cannot be reported.
-      }
-    }
+    return this.listeners.observe(listener);
   }
 
   // ---- inspection ---------------------------------------------------------------------------------------------------------
@@ -591,16 +460,6 @@ export class MemslotEngine {
   }
 
   footprint(asId = 0): Footprint {
-    const { table, active, inactive, hvas, viewBytes: views } = this.spaces[asId]!;
-    const records = table.bytes;
-    const gfnIndexes = active.gfns.shape().bytes + inactive.gfns.shape().bytes;
-    const hvaIndexes = hvas.bytes;
-    const ids = active.idBytes + inactive.idBytes;
-    const total = records + gfnIndexes + hvaIndexes + ids + views;
-    return { slots: active.count, records, gfnIndexes, hvaIndexes, ids, views, total };
+    return footprintOf(this.spaces[asId]!);
   }
-}
-
-function refused(errno: 'EINVAL' | 'ENOENT', reason: string): Refused {
-  return { ok: false, refusals: [{ index: -1, errno, reason }] };
 }
