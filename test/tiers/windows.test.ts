@@ -159,6 +159,71 @@ describe.each([
   });
 });
 
+/** Linear, a page whose TLB entry is that of the data's sixth page; it maps the data's eighth page. */
+const CONFLICT = 0x2207000;
+
+describe.each([
+  ['scattered', false],
+  ['side by side', true],
+] as const)('a window on a page that the TLB knows otherwise by now, host pages %s', (_name, forward) => {
+  /** xor qword [TABLE + 28h], 2000h: the sixth page gets another frame, without INVLPG. */
+  const FLIP = '48 81 34 25 28 90 00 00 00 20 00 00';
+  /** add rax, [DATA + 5000h] */
+  const READ = '48 03 04 25 00 50 20 00';
+  /** test r15b, 7; jnz over */
+  const eighth = (code: string): string => `41 f6 c7 07 75 ${hex(code).length.toString(16).padStart(2, '0')} ${code}`;
+  /** `first` every eighth round, and four rounds later MOV CR3 and `behind`: add r15d, 4 ... sub r15d, 4 */
+  const flushed = (first: string, behind: string): string =>
+    `${eighth(first)} 41 83 c7 04 ${eighth(`0f 20 da 0f 22 da ${behind}`)} 41 83 ef 04`;
+  /** The same for the seventh page, which is not global. */
+  const FLIP_NEXT = '48 81 34 25 30 90 00 00 00 20 00 00';
+  /** add rdx, [CONFLICT + 8] */
+  const EVICT = '48 03 14 25 08 70 20 02';
+  const INVLPG = '0f 01 3c 25 00 50 20 00';
+  /** add rax, [rcx]; xor rcx, 3000h: one window, of the sixth and the seventh page in turn. */
+  const [ADD, TURN] = ['48 03 01', '48 81 f1 00 30 00 00'];
+  const chains: [name: string, chain: string, outside: (core: TestCore) => void][] = [
+    [
+      'the first write to a clean page finds the new frame',
+      // inc qword [rcx + 8]
+      `${READ} ${eighth(`${FLIP} 48 ff 41 08`)}`,
+      (core) => {
+        for (const gfn of [GFN + 5, GFN + 7]) {
+          core.pageFlags.set(gfn, CLEAN);
+          core.core.protectGfnRange(gfn, 1);
+        }
+      },
+    ],
+    ['MOV CR3 drops a global page that lies where another one was noted', `${READ} ${flushed(EVICT, FLIP)}`, () => {}],
+    [
+      'MOV CR3 drops a window of a global page that took in the next one, which is not',
+      `${TURN} ${ADD} ${flushed(INVLPG, FLIP_NEXT)}`,
+      () => {},
+    ],
+    ['MOV CR3 drops a window that took in a global page', `${ADD} ${TURN} ${flushed(INVLPG, FLIP_NEXT)}`, () => {}],
+  ];
+  it.each(chains)('%s', (_what, chain, outside) => {
+    const pair = new Pair(forward);
+    // mov rcx, DATA + 5000h; xor r15d, r15d; the loop: the chain; inc r15
+    const body = hex(`${chain} 49 ff c7`);
+    const jump = new Uint8Array(Int32Array.of(-body.length - 5).buffer);
+    pair.load(Uint8Array.from([...hex('48 c7 c1 00 50 20 00 45 31 ff'), ...body, 0xe9, ...jump]));
+    for (const core of pair.both) {
+      core.set64(abi.VCPU_CR4, core.get64(abi.VCPU_CR4) | 0x80n);
+      core.poke64(TABLE + 8 * 5, BigInt((DATA + 5 * PAGE_SIZE) | 0x107));
+      core.poke64(0x3000 + 8 * (CONFLICT >>> 21), BigInt(TABLE | 7));
+      core.core.stateChanged(0);
+    }
+    const random = new Random(SEED);
+    for (let round = 0; round < 60; round++) {
+      if (round % 3 === 2) for (const core of pair.both) outside(core);
+      expect(pair.run(1 + random.below(400)), `round ${round}`).toBeUndefined();
+    }
+    expect(pair.memoryDiffers()).toBeUndefined();
+    expect(pair.compiled.jit!.figures().windows.dropped).toBeGreaterThan(5);
+  });
+});
+
 /** vCPU 1 becomes what vCPU 0 is. */
 function addSecond(core: TestCore): void {
   core.core.resetVcpu(1);
