@@ -3,6 +3,7 @@ import { resolve } from 'node:path';
 import { checkDialect } from './dialect.mjs';
 import { checkLayers } from './layers.mjs';
 import { checkOperations } from './operations.mjs';
+import { checkPictures } from './pictured.mjs';
 import { main, root, run, say } from './steps.mjs';
 import { checkTyped } from './typed.mjs';
 import { checkUnused } from './unused.mjs';
@@ -29,6 +30,7 @@ await main(async () => {
   };
   rule('layers', checkLayers());
   rule('operation numbers', checkOperations());
+  rule('pictures', checkPictures());
   rule('files that are not type-checked', checkTyped());
   rule('unused exports', checkUnused());
   if (failures.length === 0) return 0;

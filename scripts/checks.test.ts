@@ -5,6 +5,7 @@ import { dirname, join } from 'node:path';
 import { afterEach, describe, expect, it } from 'vitest';
 import { checkDialect, hideDecorators, sharedLines, showDecorators } from './dialect.mjs';
 import { layerBreaches } from './layers.mjs';
+import { checkPictures } from './pictured.mjs';
 import { projectFiles, untypedFiles } from './typed.mjs';
 import { unusedExports } from './unused.mjs';
 
@@ -99,4 +100,21 @@ it('reports an export that nothing uses', () => {
     'scripts/c.d.mts': 'export function declared(): void;\n',
   };
   expect(unusedExports(sources)).toEqual(['engine/a.ts exports unused, which nothing uses']);
+});
+
+describe('pictures', () => {
+  const top = mkdtempSync(join(tmpdir(), 'pictures-'));
+  afterEach(() => rmSync(top, { recursive: true, force: true }));
+
+  it('are shown by a text, with words, and are there', () => {
+    mkdirSync(join(top, 'docs/pictures'), { recursive: true });
+    for (const name of ['a.png', 'b.png', 'c.png']) writeFileSync(join(top, 'docs/pictures', name), '');
+    writeFileSync(join(top, 'README.md'), '![the page](docs/pictures/a.png) and ![](docs/pictures/b.png)');
+    writeFileSync(join(top, 'docs/text.md'), '![a pane](pictures/d.png) ![a badge](https://example.org/e.png)');
+    expect(checkPictures(top)).toEqual([
+      'README.md: docs/pictures/b.png has no words for those who do not see it',
+      'docs/text.md: pictures/d.png is missing',
+      'docs/pictures/c.png: no text shows it',
+    ]);
+  });
 });

@@ -82,7 +82,6 @@ async function story(page: Page): Promise<void> {
 }
 
 const pictures: Picture[] = [
-  { name: 'opened', size: LAPTOP, theme: 'dark', pose: async () => undefined },
   {
     name: 'staged',
     size: LAPTOP,
@@ -95,39 +94,6 @@ const pictures: Picture[] = [
     },
   },
   { name: 'exchanged', size: LAPTOP, theme: 'light', pose: story },
-  { name: 'wide', size: { width: 1920, height: 1080 }, theme: 'dark', pose: story },
-  {
-    name: 'table',
-    size: { width: 1280, height: 720 },
-    theme: 'light',
-    async pose(page) {
-      await page.getByRole('tab', { name: 'Monitor' }).click();
-      await plugTwo(page);
-      await page.getByRole('button', { name: 'Table' }).click();
-    },
-  },
-  {
-    name: 'phone',
-    size: { width: 390, height: 844 },
-    theme: 'dark',
-    async pose(page) {
-      for (const n of [1, 2]) {
-        await monitor(page, `object_add memory-backend-ram,id=mem${n},size=64M`);
-        await monitor(page, `device_add pc-dimm,id=dimm${n},memdev=mem${n}`);
-        await consoleShows(page, `slot ${n - 1} at 0x`);
-      }
-    },
-  },
-  {
-    name: 'stopped',
-    size: LAPTOP,
-    theme: 'dark',
-    async pose(page) {
-      await type(page, 'Monitor', 'memslot_del 3');
-      await type(page, 'Guest console', 'help');
-      await page.locator('summary').click();
-    },
-  },
   {
     name: 'stepping',
     size: LAPTOP,
@@ -137,24 +103,6 @@ const pictures: Picture[] = [
       await openTab(page, 'Index');
       await type(page, 'Monitor', ...exchange(dimms), 'changeset_commit -s', ...Array<string>(4).fill('changeset_step'));
       await selectLast(page);
-    },
-  },
-  {
-    name: 'guide',
-    size: { width: 1920, height: 1080 },
-    theme: 'dark',
-    async pose(page) {
-      await page.getByRole('button', { name: 'Guides', exact: true }).click();
-      const guide = page.getByRole('region', { name: 'Guide', exact: true });
-      await guide.getByRole('button', { name: /^Exchange two regions/ }).click();
-      const next = guide.locator('button[aria-label^="Do it: "]:not([aria-disabled="true"])').first();
-      const end = guide.getByRole('button', { name: 'Start over' });
-      while (!(await end.isVisible())) {
-        await next.or(end).waitFor();
-        if (await next.isVisible()) await next.click();
-        // The button of a running step is disabled, and then removed.
-        await page.waitForTimeout(500);
-      }
     },
   },
   {
@@ -217,8 +165,8 @@ async function take(browser: Browser, picture: Picture): Promise<void> {
   const context = await browser.newContext({ viewport: picture.size, colorScheme: picture.theme });
   try {
     const page = await context.newPage();
-    // The line for newcomers disappears after the first action; `opened` shows the page as a newcomer sees it.
-    if (picture.name !== 'opened') await page.addInitScript(() => localStorage.setItem('memslot-lab first step', 'done'));
+    // The line for newcomers disappears after the first action.
+    await page.addInitScript(() => localStorage.setItem('memslot-lab first step', 'done'));
     await page.goto(`http://localhost:${PORT}/`);
     await consoleShows(page, 'lab>');
     await picture.pose(page);

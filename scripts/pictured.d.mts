@@ -1,0 +1,1 @@
+export function checkPictures(top?: string): string[];
