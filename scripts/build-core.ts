@@ -44,7 +44,10 @@ function build(): void {
     // Warning 112: v128 parameters cannot cross to JavaScript. None does; only functions of the core pass them.
     execFileSync(
       process.execPath,
-      [asc, '--config', 'asconfig.json', '--target', flavour, '--disableWarning', '112', '-o', relative(root, fresh)],
+      [
+        ...[asc, '--config', 'asconfig.json', '--target', flavour, '--disableWarning', '112'],
+        ...['--transform', './scripts/core/outline.mjs', '-o', relative(root, fresh)],
+      ],
       {
         cwd: root,
         stdio: 'inherit',
