@@ -177,3 +177,23 @@ test('inspector, DIMMs and snapshots: the focus is never lost', async ({ lab, pa
   await expect(changes(lab).getByText('No snapshots yet')).toBeVisible();
   await staysOn(lab, MAP);
 });
+
+test.describe('without keys', () => {
+  test.use({ viewport: { width: 390, height: 844 }, hasTouch: true, isMobile: true });
+
+  test('on a phone Move leads to the address, which the phone’s keyboard types', async ({ lab, page }) => {
+    await lab.open();
+    await plugTwoDimms(lab);
+    await page.getByRole('button', { name: /dimm2/ }).tap();
+    await inspector(lab).getByRole('button', { name: 'Move', exact: true }).tap();
+    await staysOn(lab, /^Address$/);
+    await page.keyboard.type('0x20000000');
+    await page.keyboard.press('Enter');
+    await page.getByRole('navigation', { name: 'Panes' }).getByRole('button', { name: 'Changes' }).tap();
+    await expect(changes(lab).getByText('1 of 1 fits')).toBeVisible();
+    await changes(lab)
+      .getByRole('button', { name: /^Commit/ })
+      .tap();
+    await expect.poll(async () => (await lab.slot('dimm2')).gpa).toBe(0x20000000);
+  });
+});

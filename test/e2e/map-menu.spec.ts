@@ -41,7 +41,7 @@ test('the context menu offers the same actions as the keys; rows and addresses a
   await page.getByRole('button', { name: 'Table' }).click();
   await page.getByRole('row').filter({ hasText: 'ram.a' }).click();
   await page.keyboard.press('Control+c');
-  await expect.poll(clipboard).toMatch(/^3\tram\.a\tram\t0x100000\t95 MiB\t0x[0-9a-f]+\tnone$/);
+  await expect.poll(clipboard).toMatch(/^3\tram\.a\tRAM\t0x100000\t95 MiB\t0x[0-9a-f]+\tnone$/);
 
   await page.emulateMedia({ media: 'print' });
   // One pane below the other: a sheet is narrower than the window.

@@ -23,6 +23,8 @@ export type InspectorTask = 'none' | 'add' | 'split';
 /** Where one pane is shown at a time; a phone has the inspector below `more`. */
 export type PhonePane = 'map' | 'terminals' | 'changes' | 'history' | 'inspect' | 'guides' | 'more';
 
+const WITHOUT_KEYS = '(pointer: coarse)';
+
 /** bytes of the map behind an address that is gone to */
 const REVEALED = 2 ** 20;
 
@@ -152,6 +154,15 @@ export class Workspace {
     else void seekIn(lab, { vcpu });
   }
 
+  /** By the keys of the map, otherwise by the inspector's address field: a phone has no arrow keys. */
+  beginMove(): void {
+    if (matchMedia(WITHOUT_KEYS).matches) {
+      this.inspectorTask = 'none';
+      this.inspectorField = 'address';
+      this.focusInspector++;
+    } else this.dragging.startMove('keys');
+  }
+
   /** Brings one of the inspector's tabs to the front, from anywhere. */
   openPanel(panel: InspectorPanel): void {
     this.inspectorPanel = panel;
@@ -169,6 +180,11 @@ export class Workspace {
     this.asId = asId;
     this.select(undefined);
     if (asId === 1) this.#smmSlots = await this.lab.query({ ask: 'memslots-of', asId });
+  }
+
+  /** The next one by address. */
+  after({ slot }: SlotView): SlotView | undefined {
+    return this.sorted[this.sorted.findIndex((each) => each.slot === slot) + 1];
   }
 
   selectBeside(step: 1 | -1): void {
