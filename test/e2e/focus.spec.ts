@@ -78,6 +78,12 @@ test('change set and history: the focus goes to the map, or stays where there is
   await expect(undo).toHaveAttribute('title', 'Nothing to undo');
   await expect(undo).toBeFocused();
 
+  await page.getByRole('button', { name: 'Guides', exact: true }).press('Enter');
+  await page.getByRole('button', { name: /^Exchange two regions/ }).press('Enter');
+  await staysOn(lab, /^Exchange two regions$/);
+  await page.getByRole('button', { name: 'All guides' }).press('Enter');
+  await staysOn(lab, /^Guides$/);
+
   const toggle = page.getByRole('banner').getByRole('button', { name: /^(?:Stop|Run)$/ });
   await toggle.press('Enter');
   await staysOn(lab, /^Run$/);
