@@ -1,6 +1,6 @@
 /** Finds the block of decoded code at RIP, and decodes it if necessary. code-pages.ts stores the blocks. */
 import { ARENA_BASE, SEG_BASE, SEG_CS, SEG_LIMIT, VCPU_SCRATCH, VCPU_SEG, VCPU_SEG_SIZE, VCPU_STITCH } from '../abi/index';
-import { arenaAge, arenaTop, describePage, descriptorOf, findCached, keep, makeRoom, noteDecoded } from './code-pages';
+import { arenaAge, describePage, descriptorOf, findCached, keep, makeRoom, nextBlockAt, noteDecoded } from './code-pages';
 import { DECODE_TOO_LONG, decodedEnds, decodedLength, decodeInstruction, finishBlock, recordsEnd, startDecoding } from './decode';
 import { fetchPage, stripWriteTags } from './mmu';
 import { BLOCK_LIMIT, blockLength, describeBlock, HEADER_SIZE, isCached, setBranchLink, VREG_PAGE } from './record';
@@ -90,7 +90,7 @@ function build(hva: usize, key: u32, limit: i32, once: bool): usize {
     stripWriteTags(<u32>(hva >> 12));
   }
   if (once) limit = min(limit, SCRATCH_LIMIT);
-  const header: usize = once ? cpu + VCPU_SCRATCH : arenaTop;
+  const header: usize = once ? cpu + VCPU_SCRATCH : nextBlockAt();
   const first = header + HEADER_SIZE;
   const start = hva & 4095;
   let off = start;
