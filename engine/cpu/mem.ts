@@ -63,7 +63,8 @@ function alignmentOf(size: i32): u64 {
 }
 
 /** Reads into slowValue. 0: failed. The plain address of flat 32-bit code may have overflowed. */
-export function rdSlow(p: usize, va: u64, size: i32): i32 {
+@inline
+function readExactly(p: usize, va: u64, size: i32): i32 {
   exactCount(p);
   va = wrapLinear(va);
   if (!checkCanonical(p, va, size) || !checkAlignment(va, <u64>(size - 1)) || !readSlow(va, size)) return 0;
@@ -71,7 +72,8 @@ export function rdSlow(p: usize, va: u64, size: i32): i32 {
   return 1;
 }
 
-export function wrSlow(p: usize, va: u64, size: i32, value: u64): i32 {
+@inline
+function writeExactly(p: usize, va: u64, size: i32, value: u64): i32 {
   exactCount(p);
   va = wrapLinear(va);
   if (!checkCanonical(p, va, size) || !checkAlignment(va, <u64>(size - 1)) || !writeSlow(va, size, value)) return 0;
@@ -79,24 +81,28 @@ export function wrSlow(p: usize, va: u64, size: i32, value: u64): i32 {
   return 1;
 }
 
+export function rdSlow(p: usize, va: u64, size: i32): i32 {
+  return readExactly(p, va, size);
+}
+export function wrSlow(p: usize, va: u64, size: i32, value: u64): i32 {
+  return writeExactly(p, va, size, value);
+}
+
+// Variants for inline handlers: they return the record to continue with, or 0. They are too large for the compiler to inline them into each handler.
+// That keeps the interpreter's loop smaller, and the engine optimises it sooner.
+
+export function readInline(p: usize, va: u64, size: i32): usize {
+  return readExactly(p, va, size) ? goingOn(p) : 0;
+}
+export function writeInline(p: usize, va: u64, size: i32, value: u64): usize {
+  return writeExactly(p, va, size, value) ? goingOn(p) : 0;
+}
 /** First half of a read-modify-write. The write must not fault later. */
-function rmwSlow(p: usize, va: u64, size: i32): i32 {
+export function modifyInline(p: usize, va: u64, size: i32): usize {
   exactCount(p);
   va = wrapLinear(va);
   if (!checkCanonical(p, va, size) || !checkAlignment(va, <u64>(size - 1)) || !probeWrite(va, size)) return 0;
-  return rdSlow(p, va, size);
-}
-
-// Variants for inline handlers: they return the record to continue with, or 0.
-
-export function readInline(p: usize, va: u64, size: i32): usize {
-  return rdSlow(p, va, size) ? goingOn(p) : 0;
-}
-export function writeInline(p: usize, va: u64, size: i32, value: u64): usize {
-  return wrSlow(p, va, size, value) ? goingOn(p) : 0;
-}
-export function modifyInline(p: usize, va: u64, size: i32): usize {
-  return rmwSlow(p, va, size) ? goingOn(p) : 0;
+  return readExactly(p, va, size) ? goingOn(p) : 0;
 }
 
 /** Value of the last rd, or rmRead, zero-extended. */
