@@ -1,7 +1,16 @@
 /** Finds the block of decoded code at RIP, and decodes it if necessary. code-pages.ts stores the blocks. */
 import { ARENA_BASE, SEG_BASE, SEG_CS, SEG_LIMIT, VCPU_SCRATCH, VCPU_SEG, VCPU_SEG_SIZE, VCPU_STITCH } from '../abi/index';
 import { arenaAge, describePage, descriptorOf, findCached, keep, makeRoom, nextBlockAt, noteDecoded } from './code-pages';
-import { DECODE_TOO_LONG, decodedEnds, decodedLength, decodeInstruction, finishBlock, recordsEnd, startDecoding } from './decode';
+import {
+  DECODE_TOO_LONG,
+  decodedEnds,
+  decodedLength,
+  decodeInstruction,
+  finishBlock,
+  leaveOutIdle,
+  recordsEnd,
+  startDecoding,
+} from './decode';
 import { fetchPage, stripWriteTags } from './mmu';
 import { BLOCK_LIMIT, blockLength, describeBlock, HEADER_SIZE, isCached, setBranchLink, VREG_PAGE } from './record';
 import { cpu, PEND_DEBUG, pend, raise, VEC_GP } from './state';
@@ -117,6 +126,7 @@ function build(hva: usize, key: u32, limit: i32, once: bool): usize {
       finishBlock(scratch + HEADER_SIZE, 1, <u32>off + decodedLength, decodedEnds);
       return describeBlock(scratch, hva, key, 1, <u32>decodedLength);
     }
+    leaveOutIdle(first);
     count++;
     off += <usize>decodedLength;
     // Every byte of an instruction must be within the limit.

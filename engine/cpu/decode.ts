@@ -65,6 +65,7 @@ import {
   OP_HLT,
   OP_INT,
   OP_LAHF,
+  OP_NOP,
   OP_POP_SEG,
   OP_POPF,
   OP_PUSH_SEG,
@@ -74,7 +75,7 @@ import {
   OP_TOO_LONG,
   OP_UNDEFINED,
 } from './generated/ops';
-import { countFromEnd, RECORD_SIZE, setBytes, setKind, setLogged, setPlace } from './record';
+import { countFromEnd, opOf, RECORD_SIZE, setBytes, setKind, setLogged, setPlace } from './record';
 
 import { guardFor, NO_GUARD, putGuard } from './svm/guard';
 import { KEY_GUEST } from './why';
@@ -137,6 +138,16 @@ function guardLast(opcode: u32): void {
   memory.copy(at + RECORD_SIZE, at, recordsEnd - at);
   moveRecordsEnd(RECORD_SIZE);
   putGuard(at, main + RECORD_SIZE, exit, last, addressSize, segment >= 0 ? segment : SEG_DS);
+}
+
+/**
+ * Leaves out the record of a NOP with which the block of records from `first` begins, such as the ENDBR64 or the room for a tracer's call at the
+ * start of a function: nothing can stop between a block's entry and its second instruction. The NOP counts all the same.
+ */
+export function leaveOutIdle(first: usize): void {
+  if (recordsEnd != first + RECORD_SIZE || opOf(first) != OP_NOP) return;
+  moveRecordsEnd(-(<usize>RECORD_SIZE));
+  startFlags();
 }
 
 /** Ends the block of `count` instructions: adds the record that continues after it, and numbers the records from the end. */

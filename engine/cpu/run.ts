@@ -58,7 +58,7 @@ import {
   selectCpu,
   VEC_DB,
 } from './state';
-import { beginStops, endStops, ripOf } from './stops';
+import { beginStops, endStops, ripOf, ripOfBlock } from './stops';
 import { takeByRules, virtualWaits } from './svm/interrupts';
 import { leaveGuest } from './svm/leave';
 import { hasOwnRules } from './svm/state';
@@ -295,7 +295,7 @@ function account(why: i32): void {
     store<u64>(cpu, ripOf(p), VCPU_RIP);
   } else if (why == WHY_OVER) {
     left += blockCount(p);
-    store<u64>(cpu, ripOf(p), VCPU_RIP);
+    store<u64>(cpu, ripOfBlock(p), VCPU_RIP);
   } else if (why == WHY_LEAVE) left += <i32>load<u8>(p, R_AFTER) - 1;
   store<u64>(cpu, load<u64>(cpu, VCPU_STOP_AT) - <u64>left, VCPU_ICOUNT);
 }

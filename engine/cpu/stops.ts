@@ -12,7 +12,7 @@ import {
 import { TRAIT_ENDS, traitsOf } from './generated/lookups';
 import { OP_STOP } from './generated/ops';
 import { MODE_64, mode } from './mmu-mode';
-import { opOf, R_AFTER, R_LEN, R_OFF, RECORD_SIZE, setOp, VREG_PAGE } from './record';
+import { blockHva, opOf, R_AFTER, R_LEN, R_OFF, RECORD_SIZE, setOp, VREG_PAGE } from './record';
 import { cpu } from './state';
 
 /** More instructions than a slice has. */
@@ -45,6 +45,12 @@ export function ripOf(p: usize): u64 {
 @inline
 export function ripAfter(p: usize): u64 {
   const rip = load<u64>(cpu, VREG_PAGE) + <u64>load<u16>(p, R_OFF) + <u64>load<u8>(p, R_LEN);
+  return mode & MODE_64 ? rip : rip & 0xffffffff;
+}
+
+/** RIP of a block. Its first record may be that of a later instruction (leaveOutIdle in decode.ts). */
+export function ripOfBlock(block: usize): u64 {
+  const rip = load<u64>(cpu, VREG_PAGE) + <u64>(blockHva(block) & 4095);
   return mode & MODE_64 ? rip : rip & 0xffffffff;
 }
 
