@@ -21,7 +21,8 @@ it("fits a vCPU's parts into its block, in order", () => {
   expect(TLB_USER).toBe(TLB_ENTRIES * TLB_ENTRY_SIZE);
   expect(TLB_MASK).toBe((TLB_ENTRIES - 1) * TLB_ENTRY_SIZE);
   expect(layout.VCPU_WINDOW_LIST - layout.VCPU_TLB_NOTES).toBe(2 * TLB_ENTRIES);
-  expect(layout.VCPU_CACHES_END - layout.VCPU_TLB_GFNS).toBe(2 * TLB_ENTRIES * 4);
+  expect(layout.VCPU_TLB_HOSTS - layout.VCPU_TLB_GFNS).toBe(2 * TLB_ENTRIES * 4);
+  expect(layout.VCPU_CACHES_END - layout.VCPU_TLB_HOSTS).toBe(2 * TLB_ENTRIES);
   expect(WINDOWS * WINDOW_SIZE).toBeLessThanOrEqual(TLB_USER);
   expect(1 << layout.FRAME_CACHE_SHIFT).toBe(layout.FRAME_CACHE_ENTRIES);
 });

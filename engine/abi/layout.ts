@@ -92,7 +92,9 @@ export const WINDOW_LIST_CAPACITY = 2048;
  * scan for a range of gfns.
  */
 export const VCPU_TLB_GFNS = VCPU_WINDOW_LIST + WINDOW_LIST_CAPACITY * 2;
-export const VCPU_CACHES_END = VCPU_TLB_GFNS + 65536;
+/** One u8 for each TLB entry of both tables: low bits of the number of its host page, right if the entry has a write tag. For scans like that. */
+export const VCPU_TLB_HOSTS = VCPU_TLB_GFNS + 65536;
+export const VCPU_CACHES_END = VCPU_TLB_HOSTS + 16384;
 /** Software TLBs: two tables (supervisor, user) of TLB_ENTRIES entries (tlb.ts). */
 export const VCPU_TLB_SIZE = 0x80000;
 export const VCPU_TLB = 0x40000;

@@ -42,14 +42,22 @@ import {
   R_STRING_SEGMENT,
   R_TARGET,
   R_WHERE,
-  RECORD_SIZE,
 } from '../abi/record';
 
 export * from '../abi/record';
 
+/** Zeroes 32 bytes. For so few memory.fill takes longer: engines call out of the compiled code for it. */
+@inline
+function clear(at: usize): void {
+  store<u64>(at, 0);
+  store<u64>(at, 0, 8);
+  store<u64>(at, 0, 16);
+  store<u64>(at, 0, 24);
+}
+
 /** An empty record of this operation. */
 export function clearRecord(r: usize, op: i32): void {
-  memory.fill(r, 0, RECORD_SIZE);
+  clear(r);
   store<u16>(r, <u16>op, R_OP);
   store<u16>(r, VCPU_ZERO, R_BASE);
   store<u16>(r, VCPU_ZERO, R_INDEX);
@@ -220,7 +228,7 @@ function header(block: usize): usize {
 }
 /** Writes a header with the decoder's fields. Returns the block: the address of its first record. */
 export function describeBlock(at: usize, hva: usize, key: u32, count: i32, length: u32): usize {
-  memory.fill(at, 0, HEADER_SIZE);
+  clear(at);
   store<u32>(at, <u32>hva, H_HVA);
   store<u32>(at, key, H_MODE);
   store<i32>(at, count, H_COUNT);

@@ -33,6 +33,7 @@ import {
   GUEST_USED,
   gfnAt,
   HUGE_SHIFT,
+  hostAt,
   hugeBit,
   isEmpty,
   LARGE_SHIFT,
@@ -40,9 +41,7 @@ import {
   largeByte,
   lastGfn,
   NO_TAG,
-  numberIn,
   TABLE_BYTES,
-  tablesOf,
   uncover,
   usedTlbs,
 } from './entries';
@@ -201,16 +200,22 @@ export function stripWriteTags(hostPage: u32): void {
   if (!(load<u8>(byte) & bit)) return;
   store<u8>(byte, load<u8>(byte) & <u8>~bit);
   forgetTables();
-  const host = hostPage << 12;
+  const sought = i8x16.splat(<i8>hostPage);
   for (let index = 0; index < CONTEXTS; index++) {
     if (!((usedTlbs >> index) & 1)) continue;
     const context = contextOf(index);
-    let entry: usize = tablesOf(index);
-    for (const end = entry + 2 * TABLE_BYTES; entry < end; entry += TLB_ENTRY_SIZE) {
-      const tag = load<u64>(entry, TLB_TAG_WRITE);
-      if (tag == NO_TAG || (<u32>tag & ~1) + load<u32>(entry, TLB_ADDEND) != host) continue;
-      store<u64>(entry, NO_TAG, TLB_TAG_WRITE);
-      if (isCovered(context, numberIn(context, entry))) dropWindowsOf(context, numberIn(context, entry), tag);
+    for (let first: u32 = 0; first < <u32>(2 * TLB_ENTRIES); first += 16) {
+      let alike = i8x16.bitmask(i8x16.eq(v128.load(hostAt(context, first)), sought));
+      for (; alike != 0; alike &= alike - 1) stripWriteTag(context, first + <u32>ctz(alike), hostPage << 12);
     }
   }
+}
+
+/** Drops the write tag of an entry if it has one and maps this host page. */
+function stripWriteTag(context: usize, number: u32, host: u32): void {
+  const entry = context + VCPU_TLB + ((<usize>number) << 5);
+  const tag = load<u64>(entry, TLB_TAG_WRITE);
+  if (tag == NO_TAG || (<u32>tag & ~1) + load<u32>(entry, TLB_ADDEND) != host) return;
+  store<u64>(entry, NO_TAG, TLB_TAG_WRITE);
+  if (isCovered(context, number)) dropWindowsOf(context, number, tag);
 }

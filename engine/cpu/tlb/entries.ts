@@ -22,6 +22,7 @@ import {
   VCPU_STATS,
   VCPU_TLB,
   VCPU_TLB_GFNS,
+  VCPU_TLB_HOSTS,
   WRITTEN_PAGES,
 } from '../../abi/index';
 import { tlbCells } from '../mmu-mode';
@@ -90,6 +91,11 @@ export function numberIn(context: usize, entry: usize): u32 {
 @inline
 export function gfnAt(context: usize, number: u32): usize {
   return context + VCPU_TLB_GFNS + ((<usize>number) << 2);
+}
+/** Address of the entry's host page in VCPU_TLB_HOSTS. */
+@inline
+export function hostAt(context: usize, number: u32): usize {
+  return context + VCPU_TLB_HOSTS + <usize>number;
 }
 /** The entry, in the tables in use, will lose its page: drops windows that hold it. */
 @inline

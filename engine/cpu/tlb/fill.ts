@@ -43,6 +43,7 @@ import {
   gfnAt,
   HUGE_SHIFT,
   hasCode,
+  hostAt,
   hugeBit,
   largeBit,
   largeByte,
@@ -163,6 +164,7 @@ function enter(page: u64, table: usize, gfn: u64, answer: u32): void {
   store<u32>(entry, host - <u32>page, TLB_ADDEND);
   store<u32>(entry, <u32>gfn, TLB_GFN);
   store<u32>(gfnAt(tlbCells, number), <u32>gfn);
+  store<u8>(hostAt(tlbCells, number), <u8>(host >> 12));
   noteGfn(<u32>gfn);
   if (armed || tracking) {
     retagEntry(cpu, entry);

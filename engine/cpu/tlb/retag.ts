@@ -14,6 +14,7 @@ import {
   GUEST_USED,
   gfnAt,
   hasCode,
+  hostAt,
   isEmpty,
   NO_TAG,
   noteUsed,
@@ -64,10 +65,13 @@ export function restoreTlb(block: usize): void {
     let entry = tablesOf(i);
     for (const end = entry + 2 * TABLE_BYTES; entry < end; entry += TLB_ENTRY_SIZE) {
       retagEntry(block, entry);
-      store<u32>(gfnAt(contextOf(i), numberIn(contextOf(i), entry)), load<u32>(entry, TLB_GFN));
+      const number = numberIn(contextOf(i), entry);
+      store<u32>(gfnAt(contextOf(i), number), load<u32>(entry, TLB_GFN));
       const tag = load<u64>(entry, TLB_TAG_WRITE);
       if (tag == NO_TAG) continue;
-      noteWritten((<u32>tag & ~1) + load<u32>(entry, TLB_ADDEND));
+      const host = (<u32>tag & ~1) + load<u32>(entry, TLB_ADDEND);
+      store<u8>(hostAt(contextOf(i), number), <u8>(host >> 12));
+      noteWritten(host);
     }
     dropWindows(contextOf(i));
   }
