@@ -25,7 +25,7 @@ function describeChange({ space }: SpacePlan, { kind, old, region }: PlannedChan
   return change;
 }
 
-/** The arch data of `next` where no hook says otherwise: its own, or those of the first slot it takes pages from. */
+/** The arch data of `next` where no hook sets others: its own, or those of the first slot that it takes pages from. */
 export function inheritedArch(change: Change): unknown {
   return change.old ? change.old.arch : change.from?.[0]?.arch;
 }

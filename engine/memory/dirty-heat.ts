@@ -1,9 +1,9 @@
-/** Shares of dirty pages over a range of gfns, for people to see where the guest writes. Only looks: nothing is harvested or protected. */
+/** Shares of dirty pages over a range of gfns, to show where the guest writes. Reading harvests and protects nothing. */
 import type { AddressSpace } from './address-space';
 import type { DirtyState } from './dirty-state';
 import { firstOverlap } from './gfn-index';
 
-/** A column under which no page is logged: not the same as clean. */
+/** No page of the column is logged, which is not the same as clean. */
 export const HEAT_UNKNOWN = 255;
 /** Every logged page is dirty. */
 export const HEAT_ALL = 254;

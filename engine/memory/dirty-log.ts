@@ -32,7 +32,7 @@ export interface ClearDirtyLog {
 export interface SavedRings {
   /** of each ring */
   entries: number;
-  /** Beside them there are bitmaps. */
+  /** Bitmaps exist beside them. */
   bitmap: boolean;
   /** One per vCPU; none before the guest first runs. */
   vcpus: SavedRing[];
@@ -55,7 +55,7 @@ export class DirtyLog {
   private ringBitmap = false;
   readonly rings: DirtyRing[] = [];
   private readonly written = { pages: 0 };
-  /** vCPU caches exist: it is too late for rings. */
+  /** vCPU caches exist, so rings can no longer be enabled. */
   private started = false;
 
   constructor(
@@ -185,7 +185,7 @@ export class DirtyLog {
     else into.fill(HEAT_UNKNOWN, at, at + columns);
   }
 
-  /** For snapshots. The whole slot is write-protected: what is clean now may have been written before. */
+  /** For snapshots. The whole slot is write-protected: a page that is clean now may have a write tag. */
   load(slot: number, asId: number, bitmap: Uint8Array): boolean {
     const space = this.spaces[asId];
     const record = space?.active.byId(slot) ?? 0;
@@ -246,8 +246,8 @@ export class DirtyLog {
   }
 
   /**
-   * Rings of this kind from now on, or none, in place of those that there are: holders of a cache make a new one, and then `fillRings` is called. Slots
-   * that log get the maps that go with it.
+   * Replaces the rings by rings of this kind, or by none. Holders of a cache make a new one; after that, `fillRings` is called. Slots that log get the
+   * maps that this kind needs.
    */
   replaceRings(saved: Omit<SavedRings, 'vcpus'> | undefined): void {
     this.ringBytes = saved ? saved.entries * ENTRY_BYTES : 0;
@@ -258,12 +258,12 @@ export class DirtyLog {
     for (const { table } of this.spaces) for (const state of new Set(table.dirty.values())) state.reshape(mode);
   }
 
-  /** What stood in the rings, by vCPU. */
+  /** Saved entries of the rings, by vCPU. */
   fillRings(vcpus: readonly SavedRing[]): void {
     for (const [index, ring] of this.rings.entries()) if (vcpus[index]) ring.restore(vcpus[index], this.mapOf);
   }
 
-  /** Frees what was harvested from all rings and protects those pages again. The number of entries, or EINVAL without rings. */
+  /** Frees the harvested entries of all rings and protects their pages again. Returns the number of entries, or EINVAL without rings. */
   resetRings(): { ok: true; count: number } | { ok: false; errno: Errno } {
     if (!this.ringEnabled) return fail('EINVAL');
     const ranges: GfnRange[] = [];

@@ -1,6 +1,6 @@
 /**
  * A vCPU's dirty ring (virt/kvm/dirty_ring.c): entries of 16 bytes {u32 flags, u32 slot, u64 offset}, filled by writes, harvested in
- * order by the owner, given back by a reset.
+ * order by the owner, freed by a reset.
  */
 import { clearBit, setBit, testBit } from './dirty-state';
 
@@ -20,9 +20,9 @@ export interface RingEntry {
   offset: number;
 }
 
-/** What stands in a ring, for snapshots; three lists of equal length, one element per entry, oldest first. */
+/** The entries of a ring, for snapshots; three lists of equal length, one element per entry, oldest first. */
 export interface SavedRing {
-  /** Entries that were harvested and wait for a reset: the first so many. */
+  /** How many entries, from the first, were harvested and wait for a reset. */
   harvested: number;
   overflows: number;
   /** address space * 0x10000 + slot id */
@@ -33,7 +33,7 @@ export interface SavedRing {
   live: number[];
 }
 
-/** How a reset finds the map that says "stands in a ring" of a slot; undefined: the slot is gone or does not log. */
+/** Finds the map of a slot's pages that have an entry in a ring; undefined: the slot is gone or does not log. */
 export type RingedMap = (asId: number, slot: number) => Uint8Array | undefined;
 
 export class DirtyRing {
@@ -43,7 +43,7 @@ export class DirtyRing {
   private pushed = 0;
   private harvested = 0;
   private collected = 0;
-  /** Writes that found the ring full to the last entry: the driver ran on past `isFull`. Their pages stay write-protected. */
+  /** Writes that found the ring full to the last entry: the driver ignored `isFull`. Their pages stay write-protected. */
   overflows = 0;
 
   constructor(bytes: number) {
@@ -71,7 +71,7 @@ export class DirtyRing {
     return this.pushed - this.harvested;
   }
 
-  /** A page that stands in a ring already is not pushed again. */
+  /** A page that already has an entry is not pushed again. */
   push(ringed: Uint8Array, asId: number, slot: number, offset: number): void {
     if (testBit(ringed, offset)) return;
     if (this.pushed - this.collected >= this.size) {
@@ -87,7 +87,7 @@ export class DirtyRing {
     this.pushed++;
   }
 
-  /** `isLive`: does the slot's map say that the page stands in a ring? */
+  /** `isLive`: whether the slot's map marks the page as one with an entry. */
   save(mapOf: RingedMap): SavedRing {
     const { pushed, harvested, collected, overflows } = this;
     const saved: SavedRing = { harvested: harvested - collected, overflows, slots: [], pages: [], live: [] };
@@ -102,7 +102,7 @@ export class DirtyRing {
     return saved;
   }
 
-  /** Of a new ring that is as long; slots have their maps, and nothing stands in them. */
+  /** For a new ring of the same size; the slots have maps, and they are empty. */
   restore(saved: SavedRing, mapOf: RingedMap): void {
     this.pushed = saved.slots.length;
     this.harvested = saved.harvested;

@@ -1,7 +1,7 @@
 /**
  * Which pages of one slot were written. Offsets are pages from the start of the slot.
  *
- * `bits` is what GET and CLEAR_DIRTY_LOG see; `ringed` marks pages that stand in a dirty ring and were not reset yet. Either
+ * `bits` is what GET and CLEAR_DIRTY_LOG see; `ringed` marks pages that have an entry in a dirty ring, not reset yet. Either
  * may be absent, by the engine's mode (KVM: dirty_bitmap is not allocated when only a ring is used).
  */
 export class DirtyState {
@@ -26,7 +26,7 @@ export class DirtyState {
     else this.bits ??= new Uint8Array(bitmapBytes(this.pages));
   }
 
-  /** Rings came on while the slot was logging already: its bitmap stays. */
+  /** Rings were enabled while the slot was logging: its bitmap stays. */
   addRing(): void {
     this.ringed = new Uint8Array(bitmapBytes(this.pages));
   }
@@ -88,7 +88,7 @@ export function orBits(to: Uint8Array, toOffset: number, from: Uint8Array, fromO
 
 /**
  * Runs of set bits as half-open page ranges. After `limit` runs the rest comes as one range from the first to the last set bit:
- * dropping a write tag too many costs one slow write, a long list of ranges costs every listener.
+ * one write tag dropped in vain costs one slow write, a long list of ranges costs every listener.
  */
 export function runsOf(bits: Uint8Array, pages: number, limit = 256): { start: number; end: number }[] {
   const runs: { start: number; end: number }[] = [];

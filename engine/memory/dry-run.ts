@@ -1,4 +1,4 @@
-/** What a plan would do, as the answer of a commit that nobody has to run. */
+/** What a plan would do: the answer that its commit would give. */
 import { describeChanges, inheritedArch } from './describe-change';
 import { pageFlow, swapsOf } from './page-flow';
 import type { Plan } from './plan';

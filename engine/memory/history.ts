@@ -17,7 +17,7 @@ export interface HistoryEntry {
   readonly slots: number[];
   readonly changes: ChangeSet;
   via: 'commit' | 'undo' | 'redo';
-  /** One of several single calls that stand for one request, as KVM's users must do it. */
+  /** One of several single calls that replace one request, as KVM's users must issue them. */
   legacy: boolean;
 }
 
@@ -33,11 +33,11 @@ export interface Origin {
 export interface Travel {
   changes: ChangeSet;
   since: number;
-  /** Each region that is there at its end and that a commit on the way touched, those included that `changes` leaves as they are now. */
+  /** Each region that exists at its end and that a commit on the way touched, including those that `changes` leaves as they are. */
   mapped: MemoryRegion[];
 }
 
-/** Changes that the entries of a history may hold together; older entries go first, the newest always stays. */
+/** Changes that all entries of a history may hold together. Older entries are dropped first; the newest always stays. */
 const MAX_CHANGES = 65536;
 
 /** An entry as the history stores it. Its lists are made on demand. */
@@ -145,7 +145,7 @@ export class History {
     return this.undos.items.length;
   }
 
-  /** Commits that can be done again. */
+  /** Commits that can be redone. */
   get redoDepth(): number {
     return this.redos.items.length;
   }
@@ -165,7 +165,7 @@ export class History {
     this.undos.push(entry);
   }
 
-  /** `steps` commits were taken back, or done again. */
+  /** `steps` commits were undone or redone. */
   travelled(via: 'undo' | 'redo', steps: number): void {
     const [from, to] = via === 'undo' ? [this.undos, this.redos] : [this.redos, this.undos];
     for (let step = 0; step < steps; step++) {
@@ -174,7 +174,7 @@ export class History {
     }
   }
 
-  /** Host memory, bytes, that an undo or a redo could map again, if it is since `BackingClaim.since` what it is. */
+  /** Host memory, bytes, that an undo or a redo could map again if it has not changed hands since `BackingClaim.since`. */
   forEachHostRange(visit: (start: number, size: number, since: number) => void): void {
     for (const { items } of [this.undos, this.redos])
       for (const { packed, backings } of items) packed.forEachHostRange((start, size) => visit(start, size, backings));
@@ -187,18 +187,18 @@ export class History {
     this.redos.clear();
   }
 
-  /** What the next `steps` undos would commit together; undefined: there are not so many. */
+  /** What the next `steps` undos would commit together; undefined: there are fewer. */
   undo(steps = 1): Travel | undefined {
     const entries = this.undos.items.slice(-steps);
     const changes = joined(entries, steps)?.invert();
-    // What the oldest of them found was mapped from before it on.
+    // The oldest of them found regions that were mapped before it.
     return changes && { changes, since: entries[0]!.backings, mapped: endsOf(entries, 'old') };
   }
 
   redo(steps = 1): Travel | undefined {
     const entries = this.redos.items.slice(-steps).reverse();
     const changes = joined(entries, steps);
-    // What is left in the end was mapped until the newest of them.
+    // The newest of them left regions that were mapped until it was undone.
     return changes && { changes, since: entries.at(-1)!.backings, mapped: endsOf(entries.toReversed(), 'next') };
   }
 
@@ -227,7 +227,7 @@ function endsOf(entries: readonly Kept[], side: 'old' | 'next'): MemoryRegion[] 
   return regions;
 }
 
-/** One change set that does what these do one after another; undefined where there are not `steps` of them. */
+/** One change set that does what these do one after another; undefined where there are fewer than `steps`. */
 function joined(items: readonly Kept[], steps: number): ChangeSet | undefined {
   if (!(steps >= 1) || items.length !== steps) return undefined;
   return items.map(({ changes }) => changes).reduce((sum, changes) => sum.compose(changes));

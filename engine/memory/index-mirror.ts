@@ -1,13 +1,13 @@
 /**
  * The slots of one set in the indexes of the other kinds, for comparison. Commits do not maintain it: each query brings it up to date,
- * by the same steps with which a commit changes a set. So each is as deep and as full as if it had been in use since the first look.
+ * with the steps by which a commit changes a set. So each is as deep and as full as if it had been in use since the first query.
  */
 import { createIndex } from './create-index';
 import type { GfnIndex, IndexKind } from './gfn-index';
 import { SlotTable } from './slot-table';
 
 export class IndexMirror {
-  /** Records of its own: the set's are freed and used again between two looks. */
+  /** Records of its own: the set's are freed and reused between two queries. */
   readonly table: SlotTable;
   private readonly indexes: readonly GfnIndex[];
 
@@ -26,7 +26,7 @@ export class IndexMirror {
     const { table } = this;
     const { removed, added, replaced } = this.compare(other, theirs);
     for (const index of this.indexes) {
-      // First: a new record's handle may lie above what the index has room for.
+      // First, since a new record's handle may lie beyond the index's room.
       index.reserve(added.length);
       for (const [old, next] of replaced) index.replace(old, next);
       index.update(removed, added);

@@ -1,5 +1,5 @@
 /**
- * An index as it may be drawn: few enough slots, all of it; else what is around a lookup, with the number of slots and nodes left out at
+ * An index as it is drawn: all of it if it has few slots; else the surroundings of a lookup, with the number of slots and nodes left out at
  * each place. Never more than some dozens of cells, however many slots there are.
  */
 import type { GfnIndex } from './gfn-index';
@@ -9,7 +9,7 @@ import { RbTreeIndex } from './index-rbtree';
 import type { IndexTrace } from './index-trace';
 import type { SlotTable } from './slot-table';
 
-/** Up to so many slots an index is drawn whole. */
+/** An index with at most this many slots is drawn whole. */
 export const WHOLE = 31;
 /** Places of an array or of a B-tree's node around the one that the lookup takes. */
 const AROUND = 4;
@@ -24,7 +24,7 @@ export interface PictureCell {
   slot?: number;
   /** The slot is INVALID in this set. */
   invalid?: true;
-  /** The other set has not got this slot as it is here. */
+  /** The other set lacks this slot, or has it in another state. */
   differs?: true;
   /** The lookup continues here; in the last node, what it found or the greatest key not above the gfn. */
   taken?: true;
@@ -54,7 +54,7 @@ export interface IndexPicture {
   leftOut: { slots: number; nodes: number };
 }
 
-/** What a cell says of its slot. */
+/** What a cell shows of its slot. */
 export type Describe = (record: number, gfn: number) => Pick<PictureCell, 'slot' | 'invalid' | 'differs'>;
 
 export function pictureOf(index: GfnIndex, table: SlotTable, describe: Describe, trace: IndexTrace | undefined): IndexPicture {

@@ -1,6 +1,6 @@
 /**
- * One lookup by gfn, written down: the nodes on its way, the keys it compared, and what it read. Each index fills one beside its `find`; a
- * test watches the real `find` read and demands the same.
+ * A record of one lookup by gfn: the nodes on its way, the keys it compared, and what it read. Each index fills one beside its `find`; a
+ * test watches what the real `find` reads and expects the same.
  *
  * Counted are the reads of typed arrays, each byte once: keys, links, sizes and the record's page count. A column stands for one typed
  * array and is taken to begin at the start of a cache line; lines are of 64 bytes.
@@ -11,7 +11,7 @@ const LINE = 64;
 export interface IndexStep {
   /** The array's nodes are its places. */
   node: number;
-  /** first gfns that stand in the node; the array shows the probed one */
+  /** first gfns in the node; the array shows the probed one */
   keys: number[];
   /** position among `keys` that the search takes, -1: left of all */
   taken: number;

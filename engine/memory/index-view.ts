@@ -1,4 +1,4 @@
-/** Both sets of an address space in all three indexes, for the page and the monitor: how they lie, and what a lookup does in each. */
+/** Both sets of an address space in all three indexes, for the page and the monitor: their shape, and what a lookup does in each. */
 import type { AddressSpace } from './address-space';
 import type { GfnIndex, IndexKind, IndexShape } from './gfn-index';
 import { IndexMirror } from './index-mirror';
@@ -36,12 +36,12 @@ export interface IndexStructure extends Omit<IndexShape, 'kind' | 'count'> {
 }
 
 export interface IndexSetView {
-  /** Of an inactive set that is being built: the one it will have. */
+  /** Of an inactive set that is being built: the generation that it will have. */
   generation: number;
   slots: number;
   /** Ids of slots that are INVALID in this set. */
   invalid: number[];
-  /** Slots that the other set has not got as they are here. */
+  /** Slots that the other set lacks, or has in another state. */
   differs: number;
   /** Absent: no slot holds the gfn, or none is looked up. */
   found?: { slot: number; invalid: boolean };
@@ -73,7 +73,7 @@ export class IndexInspector {
     for (const set of [space.active, space.inactive]) this.mirrors.set(set, new IndexMirror(others, space.asId));
   }
 
-  /** Brings one set after the other up to date, and comes back after each that had much to do; `look` does what is left, or came since. */
+  /** Brings one set after the other up to date, and yields after each that took long. `look` does the rest, and what has changed since. */
   *catchUp(): Generator<void> {
     for (const [set, mirror] of this.mirrors) if (mirror.follow(set.table, recordsOf(set)) > MUCH) yield;
   }
@@ -87,7 +87,7 @@ export class IndexInspector {
       active: this.view(active, now, onlyIn(now, other, active.table), gfn),
       inactive: { ...this.view(inactive, other, onlyIn(other, now, active.table), gfn), standing },
     };
-    // A commit may leave this address space alone, or reach it with its second swap only.
+    // A commit may not touch this address space, or touch it only in its second swap.
     if (view.active.differs + view.inactive.differs === 0) view.inactive.standing = 'same';
     else if (standing === 'building') view.inactive.generation = this.space.nextGeneration;
     if (gpa !== undefined && gfn !== undefined) view.lookup = { gpa, gfn };

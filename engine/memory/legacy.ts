@@ -1,4 +1,4 @@
-/** The same request as KVM's users must issue it today: one region per ioctl, old ranges away first. */
+/** A request as KVM's users must issue it today: one region per ioctl, old ranges removed first. */
 import { regionOf } from './change-set';
 import type { PlannedChange, SpacePlan } from './plan';
 import type { MemoryRegion } from './types';
@@ -40,7 +40,7 @@ function targetOf({ region }: PlannedChange): MemoryRegion {
   };
 }
 
-/** KVM's MOVE does when nothing but the slot itself stands in its new place now. */
+/** KVM's MOVE suffices when only the slot itself occupies its new place. */
 function movesFreely(plan: SpacePlan, change: PlannedChange): boolean {
   const { table, active } = plan.space;
   const { base, pages } = change.region;

@@ -14,7 +14,7 @@ export interface Asked {
   /** Entry in the request */
   index: number;
   place: Place;
-  /** It is part of the final layout: others must not overlap it. A range of an entry with faults of its own is not. */
+  /** It is part of the final layout, so others must not overlap it. The range of an entry with other faults is not. */
   stands: boolean;
 }
 
@@ -26,7 +26,7 @@ export interface Overlap {
   count: number;
   /** First gfn of the nearest place with room for it. */
   nearestBase: number | undefined;
-  /** So many pages would fit where it begins. */
+  /** Pages that would fit where it begins. */
   roomThere: number;
 }
 

@@ -19,7 +19,7 @@ export interface PageFlow {
   invalidated: Set<PlannedChange>;
 }
 
-/** One where no slot loses a page. */
+/** The flow where no slot loses a page. */
 export function swapsOf(flow: PageFlow): 1 | 2 {
   return flow.invalidated.size > 0 ? 2 : 1;
 }

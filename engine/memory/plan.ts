@@ -1,6 +1,6 @@
 /**
  * From a request to what will be done: one change per slot id that really changes, or every reason against it. Validated against the
- * final layout alone, so the order of entries means nothing. Nothing is changed here.
+ * final layout alone, so the order of entries means nothing. This file changes nothing.
  */
 import type { AddressSpace } from './address-space';
 import { firstOverlap } from './gfn-index';
@@ -32,7 +32,7 @@ export type Plan = { ok: true; spaces: SpacePlan[] } | { ok: false; refusals: Re
  */
 export type PlanMode = { type: 'single' } | { type: 'delta' } | { type: 'whole'; asId: number };
 
-/** What beside the limits a region must comply with. */
+/** What a region must comply with besides the limits. */
 export interface PlanRules {
   backings: BackingRule | undefined;
   /** For undo and redo: `BackingClaim.since`. */
@@ -213,20 +213,20 @@ class Planner {
         const host = { start: region.hva, end: region.hva + region.pages * PAGE_SIZE };
         const reason = backings.refuse(region.id, host, { span: region.span, since, held: heldNow });
         if (reason !== undefined) this.refuse(index, 'EINVAL', reason);
-        // A legacy plan issues the same change in several calls, and each of them alone would have no such claim.
+        // A legacy plan issues the same change in several calls, and none of them alone would have such a claim.
         else region.span = true;
       }
     }
   }
 
-  /** gfn ranges must be disjoint in the final layout; then the MMU must reach them (KVM finds that out in its arch hook). */
+  /** gfn ranges must be disjoint in the final layout; then the MMU must reach them (KVM checks that in its arch hook). */
   private checkLayout(space: AddressSpace): void {
     const arriving = (this.plans[space.asId]?.changes ?? []).filter((change) => arrives(change.kind));
     const faulty = this.faulty.filter(({ place }) => place.asId === space.asId);
     if (arriving.length + faulty.length === 0) return;
     sortBy(arriving, ({ region }) => region.base);
     if (faulty.length > 0 || !this.isDisjoint(space, arriving)) {
-      // What is named first must not depend on the order of entries.
+      // The order of entries must not decide which is named first.
       arriving.sort((a, b) => a.region.base - b.region.base || a.region.id - b.region.id);
       this.nameOverlaps(space, arriving, faulty);
     }
@@ -239,7 +239,7 @@ class Planner {
     if (place.base + place.pages > endGfn) this.refuse(index, 'EINVAL', beyondPhysical(place, endGfn));
   }
 
-  /** O(k log n): ranges that are apart from each other meet each leaving slot a bounded number of times. */
+  /** O(k log n): disjoint ranges meet each leaving slot a bounded number of times. */
   private isDisjoint(space: AddressSpace, arriving: readonly PlannedChange[]): boolean {
     let end = 0;
     for (const { region } of arriving) {

@@ -21,7 +21,7 @@ export abstract class RbTree {
   /** Recomputes what a node knows of its subtree from its children (augmented trees). */
   protected augment(_node: number): void {}
 
-  /** Makes place for handles below `capacity`. May throw RangeError. */
+  /** Makes room for handles below `capacity`. May throw RangeError. */
   reserveNodes(capacity: number): void {
     if (capacity <= this.parent.length) return;
     const child = grown(Int32Array, this.child, capacity * 2);

@@ -1,4 +1,4 @@
-/** A lookup in the B-tree, written down: `BTreeIndex.find` with the same reads in the same order. */
+/** A record of a lookup in the B-tree: `BTreeIndex.find` with the same reads in the same order. */
 import { IndexTrace } from './index-trace';
 import type { SlotTable } from './slot-table';
 
@@ -107,7 +107,7 @@ class Tracer {
     return numbers[at]! <= this.gfn;
   }
 
-  /** All three behind `at` are compared. */
+  /** Compares all three after `at`. */
   private countOfThree(isBelow: (at: number) => boolean, at: number): number {
     let count = 0;
     for (let next = 1; next < 4; next++) if (isBelow(at + next)) count++;
