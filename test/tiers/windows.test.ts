@@ -3,7 +3,8 @@
  * possible way, from inside the guest or from outside. Both tiers must agree at every stop.
  */
 import { describe, expect, it } from 'vitest';
-import { PAGE_SIZE, VCPU_BASE, VCPU_BLOCK_SIZE } from '../../engine/abi/layout';
+import { PAGE_SIZE, VCPU_BASE, VCPU_BLOCK_SIZE, VCPU_TLB } from '../../engine/abi/layout';
+import { TLB_ENTRIES, TLB_ENTRY_SIZE } from '../../engine/abi/tlb';
 import * as abi from '../../engine/abi/vcpu';
 import { hex, type TestCore } from '../support/core';
 import { Random } from '../support/random';
@@ -222,6 +223,84 @@ describe.each([
     expect(pair.memoryDiffers()).toBeUndefined();
     expect(pair.compiled.jit!.figures().windows.dropped).toBeGreaterThan(5);
   });
+});
+
+/** The tiers share the TLB and agree where it is wrong, so these say what must be seen. */
+describe('what a read finds gives no right to write', () => {
+  // mov rax, [rdi]; inc qword [rdi + 8]; jmp
+  const LOOP = '48 8b 07 48 ff 47 08 eb f7';
+
+  it('to a read-only page: the writes go to a device', () => {
+    const pair = new Pair();
+    pair.load(hex(LOOP));
+    for (const core of pair.both) {
+      core.poke64(TABLE, BigInt(DATA | 0x67));
+      core.pageFlags.set(GFN, READ_ONLY);
+      core.core.zapAll();
+      core.setReg('rdi', DATA);
+      const before = core.peek(DATA + 8, 8);
+      core.run(3000, 500);
+      expect(core.peek(DATA + 8, 8)).toBe(before);
+      expect(core.accesses.filter(({ kind }) => kind === 'mmioWrite')).toHaveLength(1000);
+    }
+  });
+
+  it('to a clean page: the first write after each harvest is noted', () => {
+    const pair = new Pair();
+    pair.load(hex(LOOP));
+    for (const core of pair.both) {
+      core.setReg('rdi', DATA);
+      for (let harvest = 1; harvest <= 20; harvest++) {
+        core.pageFlags.set(GFN, CLEAN);
+        if (harvest % 2 === 0) core.core.protectGfnRange(GFN, 1);
+        else core.core.zapGfnRange(GFN, 1);
+        core.run(301);
+        expect(core.dirtied).toHaveLength(harvest);
+      }
+    }
+    expect(pair.compiled.jit!.figures().ran).toBeGreaterThan(3000);
+  });
+});
+
+it('a zap finds the pages of a TLB that was put back', () => {
+  const pair = new Pair();
+  // inc qword [rdi]; jmp
+  pair.load(hex('48 ff 07 eb fb'));
+  for (const core of pair.both) {
+    const tlb = new Uint8Array(core.memory.buffer, VCPU_BASE + VCPU_TLB, 2 * TLB_ENTRIES * TLB_ENTRY_SIZE);
+    const run = (rdi: number): void => {
+      core.setReg('rdi', rdi);
+      core.run(2000, 200);
+    };
+    core.poke64(0x3000 + 8 * (CONFLICT >>> 21), BigInt(TABLE | 7));
+    run(DATA + 5 * PAGE_SIZE);
+    const kept = tlb.slice();
+    run(CONFLICT);
+    tlb.set(kept);
+    core.core.tlbRestored(0);
+    const before = core.peek(DATA + 5 * PAGE_SIZE, 8);
+    core.moved.set(GFN + 5, 0x300);
+    core.core.zapGfnRange(GFN + 5, 1);
+    run(DATA + 5 * PAGE_SIZE);
+    expect(core.peek(DATA + 5 * PAGE_SIZE, 8)).toBe(before);
+    expect(core.peek(0x300 * PAGE_SIZE, 8)).toBe(1000n);
+  }
+});
+
+it('a region is left where another of its pages is mapped elsewhere by now', () => {
+  // inc rax; test al, 31; jnz over; xor qword [TABLE + 10h], 1000h; invlpg [DATA + 2000h]; jmp there, where rbx is counted up, by 1 or by 2; and back
+  const head = hex('48 ff c0 a8 1f 75 14 48 81 34 25 10 90 00 00 00 10 00 00 0f 01 3c 25 00 20 20 00');
+  const there = DATA + 0x2800;
+  const rel = (from: number, to: number): number[] => [...new Uint8Array(Int32Array.of(to - from - 5).buffer)];
+  const pair = new Pair();
+  pair.load(Uint8Array.from([...head, 0xe9, ...rel(CODE + head.length, there)]));
+  for (const core of pair.both) {
+    for (const by of [1, 2]) core.poke(DATA + 0x1800 + 0x1000 * by, [0x48, 0x83, 0xc3, by, 0xe9, ...rel(there + 4, CODE)]);
+    core.setReg('rax', 0);
+    core.setReg('rbx', 0);
+  }
+  for (let round = 0; round < 40; round++) expect(pair.run(311), `round ${round}`).toBeUndefined();
+  expect(pair.compiled.jit!.figures().ran).toBeGreaterThan(2000);
 });
 
 /** vCPU 1 becomes what vCPU 0 is. */
