@@ -5,6 +5,11 @@ export function isWithin(offset: number, pages: number): boolean {
   return (+(offset >= 0) & +(offset < pages)) !== 0;
 }
 
+/** start <= gfn < end, as one branch. */
+export function isBetween(gfn: number, start: number, end: number): boolean {
+  return (+(gfn >= start) & +(gfn < end)) !== 0;
+}
+
 /** Index of the last of the four keys from `start` on that is <= gfn; `start` if there is none. `| 0` spares V8 an overflow check for each sum. */
 export function lastOfFour(keys: Float64Array, start: number, gfn: number): number {
   return (start + +(keys[(start + 1) | 0]! <= gfn) + +(keys[(start + 2) | 0]! <= gfn) + +(keys[(start + 3) | 0]! <= gfn)) | 0;

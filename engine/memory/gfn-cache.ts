@@ -3,7 +3,7 @@
  * address spaces, so a vCPU that changes its space misses by itself. Nothing here allocates.
  */
 import { PAGE_CLEAN, PAGE_INVALID, PAGE_PRESENT, PAGE_READONLY } from '../abi/exits';
-import { isWithin } from './branchless';
+import { isBetween } from './branchless';
 import type { DirtyRing } from './dirty-ring';
 import type { DirtyState } from './dirty-state';
 import { foundBase } from './gfn-index';
@@ -22,8 +22,9 @@ export class GfnCache {
   // NaN from the start, so that V8 gives these fields the double representation they need and never changes it.
   private stamp = Number.NaN;
   private start = Number.NaN;
-  private pages = Number.NaN;
-  private hva = Number.NaN;
+  private end = Number.NaN;
+  /** hva of gfn 0, if the slot reached down to it: a hit adds to it and subtracts nothing. */
+  private origin = Number.NaN;
   private bits = 0;
   private slot = 0;
   private dirty: DirtyState | undefined;
@@ -46,10 +47,9 @@ export class GfnCache {
    */
   lookupPage(gfn: number, asId: number = this.asId): number {
     if (!this.holds(gfn, asId) && !this.fill(gfn, asId)) return 0;
-    const offset = gfn - this.start;
     if (this.bits === PAGE_INVALID) return PAGE_INVALID;
-    const word = this.hva + offset * PAGE + this.bits;
-    return this.dirty?.isClean(offset) ? word + PAGE_CLEAN : word;
+    const word = this.origin + gfn * PAGE + this.bits;
+    return this.dirty?.isClean(gfn - this.start) ? word + PAGE_CLEAN : word;
   }
 
   /** The vCPU writes to this page. No-op where nothing is logged. */
@@ -62,7 +62,7 @@ export class GfnCache {
   }
 
   private holds(gfn: number, asId: number): boolean {
-    return isWithin(gfn - this.start, this.pages) && this.stamp === this.stamps[asId];
+    return isBetween(gfn, this.start, this.end) && this.stamp === this.stamps[asId];
   }
 
   private fill(gfn: number, asId: number): boolean {
@@ -72,8 +72,8 @@ export class GfnCache {
     const flags = table.flagsOf(record);
     this.stamp = this.stamps[asId]!;
     this.start = foundBase[0]!;
-    this.pages = table.pagesOf(record);
-    this.hva = table.hvaOf(record);
+    this.end = this.start + table.pagesOf(record);
+    this.origin = table.hvaOf(record) - this.start * PAGE;
     this.slot = table.idOf(record);
     this.bits = flags & MEMSLOT_INVALID ? PAGE_INVALID : flags & MemFlag.ReadOnly ? PAGE_PRESENT | PAGE_READONLY : PAGE_PRESENT;
     this.dirty = flags & MemFlag.LogDirtyPages ? table.dirty.get(record) : undefined;
