@@ -40,6 +40,8 @@ const every = (mask: number, code: string): string => {
   return `41 f6 c7 ${mask.toString(16).padStart(2, '0')} 75 ${length.toString(16).padStart(2, '0')} ${code}`;
 };
 
+/** pushfq; xor qword [rsp], 40000h; popfq */
+const ALIGNMENT = '9c 48 81 34 24 00 00 04 00 9d';
 /** mov eax, DATA + 1800h; call rax; add [r14 + 30h], rax. There: add eax, 5; ret. The second adds 1 to that 5. */
 const CALL = `b8 ${le32(DATA + 0x1800)} ff d0 49 01 46 30`;
 const PATCH = `80 04 25 ${le32(DATA + 0x1802)} 01`;
@@ -59,6 +61,9 @@ const FREE: readonly string[] = [
   // Pages whose TLB entries replace those of the data: mov rax, [..]; inc qword [..]
   `48 8b 04 25 ${le32(CONFLICT + 0x2008)}`,
   `48 ff 04 25 ${le32(CONFLICT + 0x3010)}`,
+  // RFLAGS.AC there and back, or not.
+  ALIGNMENT,
+  `${ALIGNMENT} ${ALIGNMENT}`,
   // A page that is written to more often than called into, and the other way round.
   `${PATCH} ${every(7, CALL)}`,
   `${CALL} ${every(7, PATCH)}`,
@@ -158,6 +163,7 @@ function start(pair: Pair, { seed, user }: Mix, random: Random): void {
     core.poke64(0x100a00, 9n);
     core.poke(DATA + 0x1800, '83 c0 05 c3');
     core.set64(abi.VCPU_CR4, core.get64(abi.VCPU_CR4) | 0x80n);
+    core.set64(abi.VCPU_CR0, core.get64(abi.VCPU_CR0) | 0x40000n);
     // The #DB handler counts; the other runs what ring 3 may not.
     for (const [vector, code] of [
       [1, '48 ff 04 25 00 2f 07 00 48 cf'],

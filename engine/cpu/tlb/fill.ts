@@ -32,6 +32,7 @@ import {
 } from '../mmu-walk';
 import { WALK_EXIT, WALK_OK, WALK_RETRY } from '../page-bits';
 import { clearPending, cpu, PEND_RETRY, pend, raisePageFault } from '../state';
+import { stopBehind } from '../stops';
 import { isNested } from '../svm/state';
 import { forgetTable } from '../table-cache';
 import { noteChanged, tracking } from '../track';
@@ -104,13 +105,15 @@ export function fill(va: u64, access: i32, table: usize): i32 {
   }
   hitHost = <usize>(answer & 0xfffff000) + (<usize>va & 0xfff);
   if (write && tracking) noteChanged(hitHost);
-  enter(va & ~(<u64>0xfff), table, gfn, answer);
+  const page = va & ~(<u64>0xfff);
+  if (!execute && replacesCode(entryOf(table, va), page, answer)) stopBehind();
+  enter(page, table, gfn, answer);
   return 1;
 }
 
 /**
  * Like `fill`, for a read or write with no other effect: no fault, no INVALID slot, no device, no first write to a clean page, no write to
- * decoded code. 0: it is not such an access, and nothing was changed.
+ * decoded code, no other page in the place of one that may be running. 0: it is not such an access, and nothing was changed.
  */
 export function fillPlain(va: u64, write: bool, table: usize): i32 {
   const page = va & ~(<u64>0xfff);
@@ -127,6 +130,7 @@ export function fillPlain(va: u64, write: bool, table: usize): i32 {
   const answer = frame(gfn);
   if (answer == 0 || answer & PAGE_INVALID) return 0;
   if (write && (answer & (PAGE_READONLY | PAGE_CLEAN) || hasCode(answer & 0xfffff000))) return 0;
+  if (replacesCode(entryOf(table, va), page, answer)) return 0;
   count(STAT_TLB_MISS, 1);
   commitAccessedDirty(write);
   if (write && tracking) noteChanged(answer & 0xfffff000);
@@ -138,6 +142,15 @@ export function fillPlain(va: u64, write: bool, table: usize): i32 {
 function giveUp(): i32 {
   clearPending();
   return 0;
+}
+
+/**
+ * Will the entry lose a page that code was fetched from, or get another frame for it, or one that must not be executed? The block that runs may be
+ * there, and must not go on in the old frame: a slice that ended inside it would fetch from the new one, so the guest would depend on slices.
+ */
+function replacesCode(entry: usize, page: u64, answer: u32): bool {
+  const code = load<u64>(entry, TLB_TAG_EXEC);
+  return code != NO_TAG && ((code & ~(<u64>1)) != page || load<u32>(entry, TLB_ADDEND) != (answer & 0xfffff000) - <u32>page || walkNx);
 }
 
 function enter(page: u64, table: usize, gfn: u64, answer: u32): void {
