@@ -31,6 +31,7 @@ import {
   walkTables,
 } from '../mmu-walk';
 import { WALK_EXIT, WALK_OK, WALK_RETRY } from '../page-bits';
+import { VREG_PAGE } from '../record';
 import { clearPending, cpu, PEND_RETRY, pend, raisePageFault } from '../state';
 import { stopBehind } from '../stops';
 import { isNested } from '../svm/state';
@@ -145,12 +146,17 @@ function giveUp(): i32 {
 }
 
 /**
- * Will the entry lose a page that code was fetched from, or get another frame for it, or one that must not be executed? The block that runs may be
- * there, and must not go on in the old frame: a slice that ended inside it would fetch from the new one, so the guest would depend on slices.
+ * Will the entry lose a page with decoded code, or get another frame for it, or one that must not be executed? The block that runs may be there, and
+ * must not go on in the old frame: a slice that ended inside it would fetch from the new one, so the guest would depend on slices.
  */
 function replacesCode(entry: usize, page: u64, answer: u32): bool {
-  const code = load<u64>(entry, TLB_TAG_EXEC);
-  return code != NO_TAG && ((code & ~(<u64>1)) != page || load<u32>(entry, TLB_ADDEND) != (answer & 0xfffff000) - <u32>page || walkNx);
+  const tag = load<u64>(entry, TLB_TAG_EXEC);
+  if (tag == NO_TAG) return false;
+  const old = tag & ~(<u64>1);
+  const addend = load<u32>(entry, TLB_ADDEND);
+  if (old == page && addend == (answer & 0xfffff000) - <u32>page && !walkNx) return false;
+  // Data pages without NX have this tag too. A block that is not cached does not count as code of its page.
+  return old == load<u64>(cpu, VREG_PAGE) || hasCode(<u32>old + addend);
 }
 
 function enter(page: u64, table: usize, gfn: u64, answer: u32): void {
