@@ -230,6 +230,29 @@ describe('TLB upkeep', () => {
     expect(reread(MOV_CR3, 0x100107n, 0x101107n)).toEqual([1n, 2n]);
   });
 
+  // mov rax, cr4 or cr0; xor rax, imm32; mov cr4 or cr0, rax
+  const flipCr4 = (bits: string): string => `410f20e0 4981f0${bits} 410f22e0`;
+  const flipCr0 = (bits: string): string => `410f20c0 4981f0${bits} 410f22c0`;
+
+  it('forgets a page at a change of CR4.PGE, PSE or CR0.WP, a global one too', () => {
+    for (const change of [flipCr4('80000000'), flipCr4('10000000'), flipCr0('00000100')]) {
+      t.set64(abi.VCPU_CR4, 0xa0n);
+      expect(reread(change, 0x100107n, 0x101107n)).toEqual([1n, 2n]);
+    }
+  });
+
+  it('checks writes again when CR0.WP is set', () => {
+    t.set64(abi.VCPU_CR0, 0x80000011n);
+    map(0, 0x100065n);
+    expect(execute(`${WRITE} ${flipCr0('00000100')} ${WRITE}`, va(0))).toEqual({ vector: 14, error: 3, cr2: BigInt(va(0)) });
+  });
+
+  it('checks bit 63 again when EFER.NXE is cleared', () => {
+    map(0, 0x100007n | NX);
+    // mov ecx, EFER; rdmsr; xor eax, 800h; wrmsr
+    expect(execute(`${READ} b9800000c0 0f32 3500080000 0f30 ${READ}`, va(0))).toEqual({ vector: 14, error: 9, cr2: BigInt(va(0)) });
+  });
+
   it('forgets every page again after more fills than its log holds', () => {
     // 5000 pages are touched before MOV CR3: mov rax,[rdi]; add rdi,0x1000; dec ecx; jnz.
     for (let i = 0; i < 10; i++) t.poke64(0x51000 + 8 * i, BigInt(0x200000 + i * 0x1000) | 7n);
@@ -278,6 +301,20 @@ describe('TLB upkeep', () => {
     expect(t.run(100)).toBe(EXIT_HLT);
     expect(t.reg('rax')).toBe(3n);
     expect(t.rip).toBe(0x70000n + 16n * 14n + 1n);
+  });
+
+  it('checks the alignment of accesses to pages that were read before RFLAGS.AC was set', () => {
+    t.set64(abi.VCPU_CR0, 0x80050011n);
+    t.poke64(0x2000, 0x3007n);
+    userMode();
+    t.set32(abi.VCPU_CPL, 3);
+    map(0, 0x100007n);
+    // mov rax, [rbx]; pushfq; or qword [rsp], 40000h; popfq; mov rsi, [rbx + 4]
+    t.poke(CODE, '488b03 9c 48810c2400000400 9d 488b7304 f4');
+    t.setReg('rbx', va(0));
+    t.core.stateChanged(0);
+    expect(t.run(100)).toBe(EXIT_HLT);
+    expect(t.rip).toBe(0x70000n + 16n * 17n + 1n);
   });
 
   it('sets the dirty bit of a page that was only read before', () => {
@@ -398,6 +435,46 @@ describe('32-bit and PAE paging', () => {
     expect(execute(JUMP, WINDOW + 0x1000)).toMatchObject({ error: 0 });
     put32(0x40404, 0x200087); // bit 21 of a 4 MiB PDE is reserved
     expect(execute(READ32, WINDOW + 0x400000)).toMatchObject({ error: 9 });
+  });
+
+  /** Reads [rbx], flips bits of a control register, reads, flips them back, reads: eax, edx, esi. */
+  const around = (flip: string, address: number): bigint[] => {
+    expect(execute(`8b03 ${flip} 8b13 ${flip} 8b33`, address)).toBe('ok');
+    return [t.reg('rax'), t.reg('rdx'), t.reg('rsi')];
+  };
+  const [PAGED, OTHER] = [0x12345678n, 0x9abcdef0n];
+
+  it('forgets every page when paging starts and ends', () => {
+    t.set64(abi.VCPU_CR4, 0x10n);
+    put32(0x40000, 0x87);
+    put32(0x40004, 0x41007);
+    put32(0x41400, 0x100007);
+    put32(0x500000, Number(OTHER));
+    // mov ecx, cr0; xor ecx, 80000000h; mov cr0, ecx
+    expect(around('0f20c1 81f100000080 0f22c1', 0x500000)).toEqual([PAGED, OTHER, PAGED]);
+  });
+
+  // mov ecx, cr4; xor ecx, 10h or 20h; mov cr4, ecx
+  it('forgets every page when CR4.PSE changes: a directory entry is a page of 4 MiB or a table', () => {
+    put32(0x40000, 0x42007);
+    for (let page = 0; page < 512; page++) put32(0x42000 + 4 * page, (page << 12) | 7);
+    put32(0x40004, 0x400087);
+    put32(0x400000, 0x100007);
+    put32(0x400004, Number(OTHER));
+    put32(0x100004, Number(PAGED));
+    expect(around('0f20e1 83f110 0f22e1', 0x400004)).toEqual([PAGED, OTHER, PAGED]);
+  });
+
+  it('forgets every page when CR4.PAE changes', () => {
+    // With PAE the bits of CR3 below 4096 count: its tables begin at 40800h, and map the first 2 MiB one to one.
+    t.set64(abi.VCPU_CR3, 0x40800n);
+    put32(0x40000, 0x42007);
+    for (let page = 0; page < 512; page++) put32(0x42000 + 4 * page, (page << 12) | 7);
+    put32(0x42000 + 4 * 0x90, 0x100007);
+    t.poke64(0x40800, 0x43001n);
+    t.poke64(0x43000, 0x87n);
+    put32(0x90000, Number(OTHER));
+    expect(around('0f20e1 83f120 0f22e1', 0x90000)).toEqual([PAGED, OTHER, PAGED]);
   });
 
   it('walks PAE tables', () => {

@@ -77,6 +77,26 @@ describe.each([
     if (drops) expect(dropped).toBeGreaterThan(10);
   });
 
+  it('paging that 32-bit code switches off and on again in the loop', () => {
+    // jmp far [CODE + 3f0h], to CODE + 400h in a segment of 32-bit code. It flips CR0.PG, and the frame of the first page, and flips CR0.PG again:
+    // mov edx, cr0; xor edx, 80000000h; mov cr0, edx; xor dword [TABLE], 2000h; ...; jmp far 8:back
+    const pair = new Pair(forward);
+    const flip = '0f 20 c2 81 f2 00 00 00 80 0f 22 c2';
+    pair.load(loop('ff 2c 25 f0 03 01 00'));
+    const back = CODE + loop('').length - 8 + 7;
+    for (const core of pair.both) {
+      core.poke64(0x61018, 0x00cf9b000000ffffn);
+      core.poke64(CODE + 0x3f0, BigInt(CODE + 0x400) | (0x18n << 32n));
+      core.poke(CODE + 0x400, `${flip} 81 35 00 90 00 00 00 20 00 00 ${flip} ea`);
+      core.poke(CODE + 0x400 + 35, [...new Uint8Array(Int32Array.of(back).buffer), 8, 0]);
+    }
+    for (let round = 0; round < 60; round++) expect(pair.run(301), `round ${round}`).toBeUndefined();
+    expect(pair.memoryDiffers()).toBeUndefined();
+    const { windows, ran } = pair.compiled.jit!.figures();
+    expect(ran).toBeGreaterThan(1000);
+    expect(windows.dropped).toBeGreaterThan(10);
+  });
+
   it('global pages stay through MOV CR3', () => {
     const pair = new Pair(forward);
     pair.load(loop('0f 20 d8 0f 22 d8'));
@@ -173,16 +193,23 @@ describe.each([
   const READ = '48 03 04 25 00 50 20 00';
   /** test r15b, 7; jnz over */
   const eighth = (code: string): string => `41 f6 c7 07 75 ${hex(code).length.toString(16).padStart(2, '0')} ${code}`;
+  /** mov rdx, cr3; mov cr3, rdx */
+  const RELOAD = '0f 20 da 0f 22 da';
   /** `first` every eighth round, and four rounds later MOV CR3 and `behind`: add r15d, 4 ... sub r15d, 4 */
-  const flushed = (first: string, behind: string): string =>
-    `${eighth(first)} 41 83 c7 04 ${eighth(`0f 20 da 0f 22 da ${behind}`)} 41 83 ef 04`;
-  /** The same for the seventh page, which is not global. */
+  const flushed = (first: string, behind: string): string => `${eighth(first)} 41 83 c7 04 ${eighth(`${RELOAD} ${behind}`)} 41 83 ef 04`;
+  /** The same for the seventh page and for the fifth, which are not global. */
   const FLIP_NEXT = '48 81 34 25 30 90 00 00 00 20 00 00';
+  const FLIP_BEFORE = '48 81 34 25 20 90 00 00 00 20 00 00';
+  /** add rax, [DATA + 6000h] and [DATA + 4000h] */
+  const READ_NEXT = '48 03 04 25 00 60 20 00';
+  const READ_BEFORE = '48 03 04 25 00 40 20 00';
   /** add rdx, [CONFLICT + 8] */
   const EVICT = '48 03 14 25 08 70 20 02';
   const INVLPG = '0f 01 3c 25 00 50 20 00';
   /** add rax, [rcx]; xor rcx, 3000h: one window, of the sixth and the seventh page in turn. */
   const [ADD, TURN] = ['48 03 01', '48 81 f1 00 30 00 00'];
+  /** xor rcx, 1000h: the sixth and the fifth page. */
+  const TURN_BACK = '48 81 f1 00 10 00 00';
   const chains: [name: string, chain: string, outside: (core: TestCore) => void][] = [
     [
       'the first write to a clean page finds the new frame',
@@ -202,6 +229,16 @@ describe.each([
       () => {},
     ],
     ['MOV CR3 drops a window that took in a global page', `${ADD} ${TURN} ${flushed(INVLPG, FLIP_NEXT)}`, () => {}],
+    [
+      'MOV CR3 drops a window that was filled upwards from a global page',
+      `${READ_NEXT} ${ADD} ${TURN} ${eighth(`${FLIP_NEXT} ${RELOAD}`)}`,
+      () => {},
+    ],
+    [
+      'MOV CR3 drops a window that was filled downwards from a global page',
+      `${READ_BEFORE} ${ADD} ${TURN_BACK} ${eighth(`${FLIP_BEFORE} ${RELOAD}`)}`,
+      () => {},
+    ],
   ];
   it.each(chains)('%s', (_what, chain, outside) => {
     const pair = new Pair(forward);
@@ -301,6 +338,33 @@ it('a region is left where another of its pages is mapped elsewhere by now', () 
   }
   for (let round = 0; round < 40; round++) expect(pair.run(311), `round ${round}`).toBeUndefined();
   expect(pair.compiled.jit!.figures().ran).toBeGreaterThan(2000);
+});
+
+it('a region is left where another of its pages has a breakpoint by now', () => {
+  // inc rax; jmp there, where rbx is counted up; and back
+  const there = DATA + 0x800;
+  const jump = (from: number, to: number): number[] => [0xe9, ...new Uint8Array(Int32Array.of(to - from - 5).buffer)];
+  const pair = new Pair();
+  pair.load(Uint8Array.from([...hex('48 ff c0'), ...jump(CODE + 3, there)]));
+  for (const core of pair.both) {
+    core.poke(there, [...hex('48 ff c3'), ...jump(there + 3, CODE)]);
+    // The #DB handler counts, and sets RF in its frame: inc qword [72f00h]; or dword [rsp + 10h], 10000h; iretq
+    core.poke(0x72800, '48 ff 04 25 00 2f 07 00 81 4c 24 10 00 00 01 00 48 cf');
+    core.poke64(0x60010, 0x2800n | 0x80000n | (0xee00n << 32n) | (0x7n << 48n));
+  }
+  const run = (): void => {
+    for (let round = 0; round < 10; round++) expect(pair.run(311), `round ${round}`).toBeUndefined();
+  };
+  run();
+  const { ran } = pair.compiled.jit!.figures();
+  expect(ran).toBeGreaterThan(2000);
+  for (const core of pair.both) {
+    core.set64(abi.VCPU_DR0, BigInt(there));
+    core.set64(abi.VCPU_DR7, 2n);
+    core.core.watchesChanged();
+  }
+  run();
+  for (const core of pair.both) expect(Number(core.peek(0x72f00, 8))).toBeGreaterThan(400);
 });
 
 /** vCPU 1 becomes what vCPU 0 is. */

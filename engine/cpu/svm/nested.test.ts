@@ -3,6 +3,7 @@ import { beforeEach, describe, expect, it } from 'vitest';
 import { EXIT_RETRY, PAGE_CLEAN, PAGE_INVALID, PAGE_READONLY } from '../../abi/exits';
 import { CHANGED_PAGES } from '../../abi/layout';
 import * as svm from '../../abi/svm';
+import { JIT_DEFAULTS } from '../../jit/jit';
 import { GUEST, SvmCore, VMCB } from '../../../test/support/svm';
 
 /** 4 KiB tables of the first 2 MiB, one to one, then 2 MiB pages. */
@@ -176,6 +177,7 @@ describe('translations', () => {
     ['TLB_CONTROL 1', () => t.poke(VMCB + svm.VMCB_TLB_CONTROL, [1])],
     ['another ASID', () => t.put(svm.VMCB_ASID, 2n)],
     ['another N_CR3', () => t.put(svm.VMCB_NCR3, BigInt(PML4) | 0x18n)],
+    ['a reset of the TLB by a restored state', () => t.core.stateChanged(0)],
   ])('are dropped by %s', (_name, flush) => {
     expect(read()).toBe(0x11n);
     setLeaf(DATA, 0x70000n | 7n);
@@ -229,6 +231,35 @@ describe('translations', () => {
     t.setReg('rax', VMCB);
     t.run(100);
     expect([t.reg('rcx'), t.reg('rsi'), t.reg('rdx')]).toEqual([0x11n, 0x22n, 0x11n]);
+  });
+
+  describe.each([
+    ['interpreted', undefined],
+    ['compiled', { ...JIT_DEFAULTS, quantum: 24, samples: 1 }],
+  ] as const)('of the host, %s, at VMRUN', (_tier, jit) => {
+    // 100 times another frame for the page of rbx, VMRUN, and a read: mov rcx, [rbx]; loop: xor qword [rdi], 200000h; vmrun; add rdx, [rbx]; dec esi; jnz loop; hlt
+    const sum = (control: number): bigint => {
+      t = new SvmCore(undefined, jit);
+      t.poke64(0x3010, 0x400087n);
+      t.poke64(0x400000, 1n);
+      t.poke64(0x600000, 1000n);
+      t.poke(VMCB + svm.VMCB_TLB_CONTROL, [control]);
+      t.poke(GUEST, 'f4');
+      t.poke(0x11000, '488b0b 48813700002000 0f01d8 480313 ffce 75ef f4');
+      for (const [name, value] of [
+        ['rdx', 0],
+        ['rbx', 0x400000],
+        ['rdi', 0x3010],
+        ['rsi', 100],
+        ['rax', VMCB],
+      ] as const)
+        t.setReg(name, value);
+      t.rip = 0x11000n;
+      t.run(10_000);
+      return t.reg('rdx');
+    };
+    it.each([0, 3])('stay with TLB_CONTROL %i', (control) => expect(sum(control)).toBe(100n));
+    it('are dropped with TLB_CONTROL 1', () => expect(sum(1)).toBe(50n * 1001n));
   });
 
   it('write to dirty-logged and read-only pages of the machine like any program', () => {
