@@ -248,6 +248,7 @@ describe('TLB upkeep', () => {
   });
 
   it('checks bit 63 again when EFER.NXE is cleared', () => {
+    t.set64(abi.VCPU_EFER, 0xd00n);
     map(0, 0x100007n | NX);
     // mov ecx, EFER; rdmsr; xor eax, 800h; wrmsr
     expect(execute(`${READ} b9800000c0 0f32 3500080000 0f30 ${READ}`, va(0))).toEqual({ vector: 14, error: 9, cr2: BigInt(va(0)) });
