@@ -54,7 +54,10 @@ export function ripOfBlock(block: usize): u64 {
   return mode & MODE_64 ? rip : rip & 0xffffffff;
 }
 
-/** Stops after the running instruction: it accessed a device, dropped decoded code, hit a watch, or the vCPU was asked to leave. */
+/**
+ * Stops after the running instruction: it accessed a device, dropped decoded code or took a TLB entry from a page with code, hit a watch, or the vCPU
+ * was asked to leave.
+ */
 @inline
 export function stopBehind(): void {
   store<u32>(cpu, 1, VCPU_STOP_BEHIND);
