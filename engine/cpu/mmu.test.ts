@@ -304,6 +304,34 @@ describe('TLB upkeep', () => {
     expect(t.rip).toBe(0x70000n + 16n * 14n + 1n);
   });
 
+  it.each([
+    ['2 MiB', 0x51008, WINDOW + 0x200000],
+    ['1 GiB', 0x2010, 0x80000000],
+  ])('drops fragments of a page of %s at INVLPG that were only executed, with RFLAGS.AC', (_size, at, base) => {
+    t.poke64(0x2008, 0x51007n);
+    t.poke64(at, 0x87n);
+    // In ring 3, twice: inc rax; ud2
+    t.poke(0x103000, '48ffc0 0f0b');
+    // The #UD handler makes the large page not present, drops it by its first address, and goes back to the same place. RFLAGS.AC is clear before.
+    t.poke(0x70060, 'e99bfeffff');
+    t.poke(0x6ff00, '6a02 9d 488911 0f013f 48816424 10fffffbff 48891c24 48cf');
+    t.poke64(0x61020, 0x00cff3000000ffffn);
+    t.poke64(0x61028, 0x00affb000000ffffn);
+    t.set32(abi.VCPU_GDT_LIMIT, 0x2f);
+    t.set64(abi.VCPU_CR0, 0x80050011n);
+    userMode();
+    t.setReg('rax', 0);
+    t.setReg('rbx', base + 0x103000);
+    t.setReg('rdi', base);
+    t.setReg('rcx', at);
+    t.setReg('rdx', 0);
+    t.rip = BigInt(base + 0x103000);
+    t.core.stateChanged(0);
+    t.core.setRflags(0, 0x40202);
+    expect(t.run(100)).toBe(EXIT_HLT);
+    expect([t.reg('rax'), t.rip]).toEqual([1n, 0x70000n + 16n * 14n + 1n]);
+  });
+
   it('checks the alignment of accesses to pages that were read before RFLAGS.AC was set', () => {
     t.set64(abi.VCPU_CR0, 0x80050011n);
     t.poke64(0x2000, 0x3007n);

@@ -8,7 +8,6 @@ import {
   TLB_ENTRIES,
   TLB_ENTRY_SIZE,
   TLB_GFN,
-  TLB_TAG_READ,
   TLB_TAG_WRITE,
   TLB_USER,
   VCPU_FILL_COUNT,
@@ -41,6 +40,7 @@ import {
   largeByte,
   lastGfn,
   NO_TAG,
+  pageOf,
   TABLE_BYTES,
   uncover,
   usedTlbs,
@@ -117,8 +117,8 @@ export function invlpg(va: u64): void {
 function dropLinear(va: u64, shift: u64, first: usize, count: usize): void {
   for (let at = first; at < first + count; at++) {
     const entry = tlbSuper + at * TLB_ENTRY_SIZE;
-    if (load<u64>(entry, TLB_TAG_READ) >> shift == va >> shift) dropEntry(entry);
-    if (load<u64>(entry + TLB_USER, TLB_TAG_READ) >> shift == va >> shift) dropEntry(entry + TLB_USER);
+    if (pageOf(entry) >> shift == va >> shift) dropEntry(entry);
+    if (pageOf(entry + TLB_USER) >> shift == va >> shift) dropEntry(entry + TLB_USER);
   }
 }
 

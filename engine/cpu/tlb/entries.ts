@@ -103,9 +103,14 @@ export function uncover(entry: usize): void {
   const number = numberIn(tlbCells, entry);
   if (isCovered(tlbCells, number)) dropWindowsOf(tlbCells, number, load<u64>(entry, TLB_TAG_READ));
 }
+/** The entry's page, maybe with the mark of a watched tag (bit 0); NO_TAG: it is empty. An entry may have a tag for execution only. */
+@inline
+export function pageOf(entry: usize): u64 {
+  return load<u64>(entry, TLB_TAG_READ) & load<u64>(entry, TLB_TAG_WRITE) & load<u64>(entry, TLB_TAG_EXEC);
+}
 @inline
 export function isEmpty(entry: usize): bool {
-  return (load<u64>(entry, TLB_TAG_READ) & load<u64>(entry, TLB_TAG_WRITE) & load<u64>(entry, TLB_TAG_EXEC)) == NO_TAG;
+  return pageOf(entry) == NO_TAG;
 }
 @inline
 export function hasCode(host: usize): bool {

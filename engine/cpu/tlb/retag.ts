@@ -20,6 +20,7 @@ import {
   noteUsed,
   noteWritten,
   numberIn,
+  pageOf,
   TABLE_BYTES,
   tablesOf,
   usedTlbs,
@@ -34,10 +35,7 @@ function setWatched(tag: usize, watched: bool): void {
 /** Marks the tags of the entry that must not hit. */
 export function retagEntry(block: usize, entry: usize): void {
   if (isEmpty(entry)) return;
-  let page = load<u64>(entry, TLB_TAG_READ);
-  if (page == NO_TAG) page = load<u64>(entry, TLB_TAG_WRITE);
-  if (page == NO_TAG) page = load<u64>(entry, TLB_TAG_EXEC);
-  page &= ~(<u64>1);
+  const page = pageOf(entry) & ~(<u64>1);
   const tags = armed ? watchedTags(block, page, load<u32>(entry, TLB_GFN)) : 0;
   const host = <usize>(<u32>page + load<u32>(entry, TLB_ADDEND));
   setWatched(entry + TLB_TAG_READ, (tags & TAG_READ) != 0);
