@@ -66,8 +66,10 @@ export const VCPU_PROBING = VCPU_STOP_BEHIND + 4;
 export const VCPU_RECORD_AT = VCPU_PROBING + 4;
 /** u32 address of the record of the far transfer that left compiled code (engine/cpu/regions.ts). */
 export const VCPU_FAR = VCPU_RECORD_AT + 4;
+/** u32 1: the user table has no tags for reads and writes, since alignment is checked (MODE_ALIGN). A guest under SVM has its own. */
+export const VCPU_ALIGNED = VCPU_FAR + 4;
 /** Copy of the records of an instruction after which the interpreter stops, followed by OP_STOP. */
-export const VCPU_LAST = VCPU_FAR + 8;
+export const VCPU_LAST = VCPU_ALIGNED + 4;
 export const VCPU_LAST_RECORDS = 6;
 export const VCPU_CELLS_USED = VCPU_LAST + VCPU_LAST_RECORDS * 32;
 /** Room for new cells lies before it. */

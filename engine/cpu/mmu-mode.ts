@@ -14,6 +14,7 @@ import {
   TLB_ENTRIES,
   TLB_ENTRY_SIZE,
   TLB_USER,
+  VCPU_ALIGNED,
   VCPU_CPL,
   VCPU_CR0,
   VCPU_CR4,
@@ -128,19 +129,17 @@ function xmmMode(): u32 {
   return load<u64>(cpu, VCPU_CR4) & CR4_OSFXSR && !(load<u64>(cpu, VCPU_CR0) & (CR0_EM | CR0_TS)) ? MODE_XMM : 0;
 }
 
-/** The tables whose user TLB is prepared for MODE_ALIGN, or 0. */
-let aligned: usize = 0;
 /** MODE_ALIGN, or 0. When it starts, the user TLB loses its tags; it gets none for reads and writes until it ends (tlb/fill.ts). */
 function alignMode(): u32 {
   if (cpl != 3 || !(load<u32>(cpu, FL_SYS) & F_AC) || !(load<u64>(cpu, VCPU_CR0) & CR0_AM)) {
-    aligned = 0;
+    store<u32>(tlbCells, 0, VCPU_ALIGNED);
     return 0;
   }
-  if (aligned != tlbSuper) {
+  if (!load<u32>(tlbCells, VCPU_ALIGNED)) {
     memory.fill(tlbSuper + TLB_USER, 0xff, TLB_ENTRIES * TLB_ENTRY_SIZE);
     dropWindows(tlbCells);
+    store<u32>(tlbCells, 1, VCPU_ALIGNED);
   }
-  aligned = tlbSuper;
   return MODE_ALIGN;
 }
 

@@ -5,7 +5,7 @@
 import { describe, expect, it } from 'vitest';
 import { TestCore } from '../../test/support/core';
 import { SvmCore, VMCB } from '../../test/support/svm';
-import { HOST_BASE } from '../abi/layout';
+import { HOST_BASE, VCPU_BASE, VCPU_RECORD_SIZE, VCPU_TLB, VCPU_TLB_NOTES, VCPU_WINDOWS } from '../abi/layout';
 import * as svm from '../abi/svm';
 import * as abi from '../abi/vcpu';
 import { JIT_DEFAULTS, type JitOptions } from '../jit/jit';
@@ -214,6 +214,60 @@ describe.each([
     for (const slice of [2, COUNT]) {
       expect(nestedAfter(test, slice), `slices of ${slice}`).toBe(alone);
       expect(nestedAfter(test, slice, EAGER), `slices of ${slice}, compiled`).toBe(alone);
+    }
+  });
+});
+
+/** Ring 3 with RFLAGS.AC: the user TLB has tags for execution only. */
+const checked = (t: TestCore): void => {
+  user(t);
+  t.core.setRflags(0, 0x40202);
+};
+/** What a checkpoint keeps of vCPU 0: its record, caches and TLB. Returns the way back to it, in a machine with two vCPUs. */
+const checkpoint = (t: TestCore): (() => void) => {
+  const part = (from: number, end: number): Uint8Array => new Uint8Array(t.memory.buffer, VCPU_BASE + from, end - from);
+  const parts = [part(0, VCPU_RECORD_SIZE), part(VCPU_RECORD_SIZE, VCPU_TLB_NOTES), part(VCPU_TLB, VCPU_WINDOWS)];
+  const kept = parts.map((bytes) => bytes.slice());
+  return () => {
+    parts[0]!.set(kept[0]!);
+    t.core.stateChanged(0);
+    t.core.stateChanged(1);
+    parts[1]!.set(kept[1]!);
+    parts[2]!.set(kept[2]!);
+    t.core.tlbRestored(0);
+  };
+};
+/** The guest goes on elsewhere with RFLAGS.AC clear, then another vCPU runs. */
+const elsewhere = (t: TestCore): void => {
+  t.core.setRflags(0, 0x202);
+  t.poke(OTHER_FRAME + 0xc00, '90 ebfd');
+  t.rip = BigInt(PAGE + 0x2c00);
+  t.run(10);
+  t.core.run(1, 10);
+};
+
+describe('the frame of the running page changes while alignment is checked', () => {
+  it.each<[string, (t: TestCore) => void]>([
+    ['another vCPU has a turn', (t) => void t.core.run(1, 10)],
+    ['the debugger writes registers of another vCPU', (t) => t.core.stateChanged(1)],
+    [
+      'a checkpoint is restored',
+      (t) => {
+        const back = checkpoint(t);
+        elsewhere(t);
+        back();
+      },
+    ],
+  ])('and %s: the TLB keeps the frame', (_what, between) => {
+    for (const t of [plain, compiled]) {
+      const test = { action: '90', prepare: checked };
+      const alone = after(t, test, COUNT);
+      after(t, { ...test, count: 0 }, COUNT);
+      for (let done = 0; done < COUNT; done += 7) {
+        t.run(7);
+        between(t);
+      }
+      expect(t.state()).toBe(alone);
     }
   });
 });
