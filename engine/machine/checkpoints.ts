@@ -143,6 +143,7 @@ export class Checkpoints implements MachineCheckpoints {
     this.base = index;
     const parts = context.parts();
     restoreStill(parts, wanted.state, () => this.revert(stale));
+    parts.executor.restoreRound(wanted.state.machine.round, wanted.position.inRound);
     const { host, core } = context;
     host.adopt(wanted.ranges);
     parts.memory.rewind(wanted.timeline);

@@ -120,11 +120,11 @@ export class Executor implements Scheduler {
     return { turn: this.turn, end, asleep: those(this.asleep), retrying: those(this.retrying) };
   }
 
-  restoreRound(state: RoundState): void {
+  restoreRound(state: RoundState, inRound = state.turn !== 0): void {
     this.reset();
     this.turn = state.turn;
     if (state.end !== null) this.roundEnd = state.end;
-    else if (state.turn !== 0) this.roundEnd = Infinity;
+    else if (inRound) this.roundEnd = Infinity;
     for (const index of state.asleep ?? []) this.asleep[index] = true;
     for (const index of state.retrying ?? []) this.retrying[index] = true;
   }

@@ -34,5 +34,6 @@ export interface Scheduler extends TimeSource {
   /** Guest time of the vCPU that is furthest behind, ns: how far a sleep of all vCPUs has advanced. */
   earliest(): number;
   saveRound(): RoundState;
-  restoreRound(state: RoundState): void;
+  /** `inRound`: a round without an end has begun, which `state` does not tell of vCPU 0's turn. */
+  restoreRound(state: RoundState, inRound?: boolean): void;
 }

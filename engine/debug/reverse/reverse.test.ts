@@ -133,6 +133,20 @@ const counters = multibootImage((asm) => {
   asm.b(0x31, 0xc0, 0x8e, 0xd8, 0xf0, 0x66, 0xff, 0x06, COUNTER & 255, COUNTER >> 8, 0xeb, -8 & 255);
 });
 
+it('returns to the same position, in the middle of a round that no timer ends', async () => {
+  const { guest, reverse, type } = await lab('jit');
+  const { machine } = guest;
+  guest.until('lab> ');
+  type('bench\r');
+  machine.run.advance(100_000);
+  machine.run.stop();
+  const { position } = machine.run;
+  expect(position).toMatchObject({ inRound: true, turn: 0 });
+  await reverse.step(0, going);
+  await reverse.home();
+  expect(machine.run.position).toEqual(position);
+});
+
 describe('from where a breakpoint stopped the machine', () => {
   it('goes back to before that access and each earlier one, past the start of another vCPU, for accesses by any vCPU', async () => {
     const { guest, reverse } = await lab('jit', counters, 2, 10_000_000);
