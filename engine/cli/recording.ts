@@ -114,10 +114,12 @@ export class Recording {
     };
   }
 
-  /** The replay up to now. The machine must not run meanwhile. Throws the reason if there is none. */
+  /** The replay up to the present. The machine must not run meanwhile. Throws the reason if there is none. */
   async write(): Promise<void> {
     const { path } = this.options;
-    if (path !== undefined) await writeWhole(path, await fileOf('replay', this.shared));
+    if (path === undefined) return;
+    await this.history?.home();
+    await writeWhole(path, await fileOf('replay', this.shared));
   }
 }
 

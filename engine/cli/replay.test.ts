@@ -154,6 +154,19 @@ describe('lab -record', () => {
     expect(await replayed(off.file)).toMatchObject({ status: 0, err: '' });
   });
 
+  it('has everything up to the present when lab ends in the past', async () => {
+    const lab = await recorded(...MACHINE, '-gdb', `unix:${join(folder, 'gdb')},server=on,wait=off`);
+    await lab.shows('lab> ');
+    lab.type('poke 0x2000000 0x4321\r');
+    await lab.shows('4321\r\nlab> ');
+    expect(await lab.monitor('stop')).toBe('');
+    expect(await lab.monitor('replay_seek 1000')).toBe('');
+    expect(await lab.end()).toMatchObject({ status: 0 });
+    const console = join(folder, 'past');
+    expect(await replayed(lab.file, '-serial', `file:${console}`)).toMatchObject({ status: 0, err: '' });
+    expect(readFileSync(console, 'latin1')).toContain('4321');
+  });
+
   it('starts again with a loaded snapshot', async () => {
     const lab = await recorded(...MACHINE, '-snapshots', join(folder, 'kept'));
     await lab.shows('lab> ');

@@ -7,6 +7,8 @@ import { fitsJournal, type JournalEntry, type JournalInput, MAX_INPUTS, MAX_JOUR
 
 /** Largest machine file from which a journal may start, bytes. */
 const MAX_BASE = 1024 * 1024;
+/** Why a machine that went back takes no input, and has no replay: some of its inputs lie ahead. */
+const IN_PAST = 'the machine is in its past: go to the present first, or start a new run here';
 
 export type JournalBase = { kind: 'power-on'; layout?: string } | { kind: 'state'; file: Uint8Array };
 
@@ -90,7 +92,7 @@ export class Recorder {
   /** Records the input and applies it. The machine does not run meanwhile, however many steps the input has. MachineError if no input may reach the machine. */
   take<T>(input: JournalInput, action: () => T): T {
     if (this.playing) throw new MachineError('a replay is running: cancel it, or wait for its end');
-    if (this.past) throw new MachineError('the machine is in its past: go to the present first, or start a new run here');
+    if (this.past) throw new MachineError(IN_PAST);
     return this.note(input, action);
   }
 
@@ -139,7 +141,7 @@ export class Recorder {
 
   /** The replay up to now, or the reason if there is none of this machine. */
   recording(): Recording | string {
-    const none = this.reason ?? this.baseReason;
+    const none = this.reason ?? this.baseReason ?? (this.past ? IN_PAST : undefined);
     if (none !== undefined) return none;
     this.machine.run.catchUp();
     return { base: this.base, start: this.start, entries: [...this.entries], end: this.machine.run.position };

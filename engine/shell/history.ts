@@ -36,7 +36,12 @@ export function historyOf({ machine, recorder, commits, wallClock, turn, runner,
       return recorder.length;
     },
     at: (index) => recorder.entry(index).at,
-    redo: (index) => Promise.resolve(applyInput(recorder.entry(index).input, reached)).catch(() => {}),
+    // An input that was refused is refused again.
+    redo: async (index) => {
+      try {
+        await applyInput(recorder.entry(index).input, reached);
+      } catch {}
+    },
     past: (stands) => {
       recorder.past = stands;
     },

@@ -191,6 +191,32 @@ describe('the past in the page', () => {
     expect(state()).toMatchObject({ historyAt, generation, canUndo: true });
   });
 
+  it('goes back over inputs that were refused', async () => {
+    await booted();
+    page.machine!.checkpoints.take();
+    await expect(ask({ type: 'call', method: 'undo' })).rejects.toThrow('nothing to undo');
+    await ask({ type: 'go-to', index: 7 }).catch(() => {});
+    await type('poke 0x500000 0x77');
+    await run('stop');
+    const before = await digest();
+    expect(await line('who_wrote 0x500000')).toMatch(/^vCPU 0 at rip /);
+    expect(await go({ do: 'step-back', vcpu: 0 })).toBe('there');
+    expect(await go({ do: 'forward' })).toBe('present');
+    expect(await digest()).toBe(before);
+  });
+
+  it('makes no replay in the past, whose inputs lie partly ahead, and one of all in the present', async () => {
+    await booted();
+    await type('poke 0x500000 0x77');
+    await run('stop');
+    await go({ do: 'step-back', vcpu: 0 });
+    const refusal = 'no replay can be made: the machine is in its past: go to the present first, or start a new run here';
+    await expect(ask({ type: 'export', what: 'replay' })).rejects.toThrow(refusal);
+    expect(await line('share -r')).toBe(`Error: ${refusal}\n`);
+    await line('replay_seek end');
+    expect(await line('share -r')).toMatch(/#r=/);
+  });
+
   it('refuses while the guest runs', async () => {
     await booted();
     await expect(go({ do: 'back' })).rejects.toThrow('the guest is running');
