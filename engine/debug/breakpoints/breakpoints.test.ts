@@ -207,6 +207,8 @@ describe('other breakpoints', () => {
       ['gva=', 'unexpected end'],
       ['slot=77', 'memslot 77 does not exist'],
       ['gpa=0,gva=0', 'give a place'],
+      ['0x1000', 'give a place'],
+      ['0x1000,access=w', 'give a place'],
       ['port=0x10000', 'at most 0xffff'],
       ['port=0x60,access=x', 'nothing runs'],
       ['gpa=0,access=q', 'use r, w, x'],

@@ -66,7 +66,8 @@ function accesses(text: string): Accesses {
 
 /** "gva=0x1000,access=w,if=$rax==1": the kind and its address first. Throws CommandError. */
 export function parseBreakpoint(context: Where, text: string): BreakpointOptions {
-  const { values } = parseKeyval(text, 'hole');
+  // Only "hole" can stand alone: an address without its kind is refused.
+  const { values } = parseKeyval(text.replace(/^hole(?=,|$)/, 'hole=any'), 'place');
   const kinds = [...values.keys()].filter(isKind);
   const kind = kinds[0];
   if (kinds.length !== 1 || kind === undefined)
@@ -99,7 +100,7 @@ function placeOf(context: Where, kind: Kind, values: ReadonlyMap<string, string>
   const text = values.get(kind)!;
   const length = Number(number(context, 'len', values.get('len') ?? '1', 0x10_0000_0000_0000n));
   if (length === 0) throw new CommandError('len=0: the minimum is 1 byte');
-  if (kind === 'hole') return text === 'hole' || text === 'any' ? { kind } : { kind, first: number(context, kind, text), length };
+  if (kind === 'hole') return text === 'any' ? { kind } : { kind, first: number(context, kind, text), length };
   const first = number(context, kind, text, MOST[kind]);
   if (kind === 'slot') return { kind, slot: Number(first) };
   if (kind === 'page') return { kind, first };
