@@ -2,6 +2,7 @@ import { copyFileSync, existsSync, mkdirSync, readdirSync, readFileSync, statSyn
 import { relative, sep } from 'node:path';
 import { svelte } from '@sveltejs/vite-plugin-svelte';
 import { defineConfig, type Plugin } from 'vite';
+import { minified } from './scripts/minify.mjs';
 import { stampServiceWorker } from './scripts/precache.mjs';
 import { programId } from './scripts/program.mjs';
 import { terminalNames } from './scripts/terminal-names.mjs';
@@ -84,8 +85,15 @@ const { version } = JSON.parse(readFileSync('package.json', 'utf8')) as { versio
 export default defineConfig({
   base: './',
   define: { __LAB_PROGRAM__: JSON.stringify(programId()), __LAB_VERSION__: JSON.stringify(version) },
-  plugins: [servedGuests(), contentSecurityPolicy(), terminalNames(), svelte({ compilerOptions: { cssHash: scopeClass } }), offline()],
-  worker: { format: 'es' },
+  plugins: [
+    servedGuests(),
+    contentSecurityPolicy(),
+    terminalNames(),
+    svelte({ compilerOptions: { cssHash: scopeClass } }),
+    minified(),
+    offline(),
+  ],
+  worker: { format: 'es', plugins: minified },
   // 0: a small wasm must stay a file, not become a data: URL that the content security policy refuses.
   build: {
     target: 'es2023',
