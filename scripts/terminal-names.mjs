@@ -4,6 +4,7 @@ import { resolve } from 'node:path';
 import esbuild from 'esbuild';
 import ts from 'typescript';
 import { root } from './steps.mjs';
+import { withoutUnused } from './terminal-unused.mjs';
 
 const XTERM = resolve(root, 'node_modules/@xterm/xterm/lib/xterm.mjs');
 /** Its interface, and a script that reaches behind it. */
@@ -44,16 +45,19 @@ function namesIn(code) {
   return { names, texts };
 }
 
-/** xterm.js with its source map. */
+/** xterm.js, without what nothing uses, and its source map. */
 export async function shortNames(code = read(XTERM)) {
-  const { names, texts } = namesIn(code);
   const others = PUBLIC.flatMap((path) => words(read(resolve(root, 'node_modules', path))));
-  const kept = new Set([...platform(), ...others, ...texts, ...ELSEWHERE]);
+  const elsewhere = new Set([...platform(), ...others, ...ELSEWHERE]);
+  const used = withoutUnused(code, elsewhere);
+  const { names, texts } = namesIn(used);
+  const kept = new Set([...elsewhere, ...texts]);
   const short = [...names].filter((name) => name.length >= LEAST && !kept.has(name)).map((name) => name.replaceAll('$', '\\$'));
   const mangleProps = new RegExp(`^(?:${short.join('|')})$`);
-  const { code: shorter, map } = await esbuild.transform(code, {
+  const { code: shorter, map } = await esbuild.transform(used, {
     mangleProps,
     minify: true,
+    treeShaking: true,
     format: 'esm',
     target: 'es2023',
     legalComments: 'none',
