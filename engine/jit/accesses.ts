@@ -3,8 +3,9 @@
  * tracked through additions, LEA, moves, pushes and pops. The first access of a group tests for all, so the later ones cannot fail.
  */
 import { VCPU_GPR } from '../abi/vcpu';
+import type { Access, Group, Operand } from './access';
 import { isShortDivision } from './division-forms';
-import { type Instruction, isShort, VREG_EA, VREG_PAGE } from './records';
+import { type Instruction, isShort, type Row, VREG_EA, VREG_PAGE } from './records';
 import { fieldsOf, isVector, vectorFormOf } from './vector-forms';
 import { isShortX87, x87Operand } from './x87-forms';
 
@@ -20,16 +21,6 @@ export const GROUPS = 12;
 const RSP = 4;
 const RBP = 5;
 
-/** How an instruction uses memory. */
-export interface Operand {
-  /** Address: base + index + displacement of the record, below or at RSP, at RBP. */
-  place: 'record' | 'push' | 'pop' | 'frame';
-  /** For 'record': the index is added. */
-  indexed: boolean;
-  bytes: number;
-  writes: boolean;
-}
-
 const record = (indexed: boolean, bytes: number, writes: boolean): Operand => ({ place: 'record', indexed, bytes, writes });
 const PUSH: Operand = { place: 'push', indexed: false, bytes: 8, writes: true };
 const POP: Operand = { place: 'pop', indexed: false, bytes: 8, writes: false };
@@ -39,33 +30,45 @@ const STORES = new Set(['wholeStore', 'lowStore', 'toGeneral']);
 
 const NONE: readonly Operand[] = [];
 
+/** The operands of operations whose row determines them, by number. */
+const known: (readonly Operand[] | undefined)[] = [];
+
 /** The accesses of an instruction of compiled code, in order. */
 export function operandsOf(at: Instruction): readonly Operand[] {
-  const { family, action, form, size, from } = at.row;
-  const bytes = 1 << size;
+  const { row, number } = at;
+  if (row.family === 'out-of-line') return ownOperands(at);
+  known[number] ??= rowOperands(row);
+  return known[number];
+}
+
+/** Of vector and x87 instructions, whose records have the forms. */
+function ownOperands(at: Instruction): readonly Operand[] {
   if (isVector(at)) {
     const fields = fieldsOf(at);
-    return fields.memory ? [record(true, fields.bytes, STORES.has(vectorFormOf(fields)!))] : [];
+    return fields.memory ? [record(true, fields.bytes, STORES.has(vectorFormOf(fields)!))] : NONE;
   }
-  if (isShortX87(at)) {
-    const operand = x87Operand(at);
-    return operand === undefined ? NONE : [record(true, operand.bytes, operand.writes)];
-  }
+  if (!isShortX87(at)) return NONE;
+  const operand = x87Operand(at);
+  return operand === undefined ? NONE : [record(true, operand.bytes, operand.writes)];
+}
+
+function rowOperands({ family, action, form, size, from, memory }: Row): readonly Operand[] {
+  const bytes = 1 << size;
   switch (family) {
     case 'alu':
     case 'test':
-      if (!at.row.memory) return NONE;
+      if (!memory) return NONE;
       return [record(form !== 'rm', bytes, form.startsWith('m') && action !== 'cmp' && action !== 'test')];
     case 'unary':
-      return form === 'm' ? [record(true, bytes, true)] : [];
+      return form === 'm' ? [record(true, bytes, true)] : NONE;
     case 'move':
       if (form === 'rm' || form === 'rx') return [record(form === 'rx', bytes, false)];
-      return form === 'mr' || form === 'xr' || form === 'mi' ? [record(form !== 'mr', bytes, true)] : [];
+      return form === 'mr' || form === 'xr' || form === 'mi' ? [record(form !== 'mr', bytes, true)] : NONE;
     case 'extend':
-      return form === 'r' ? [] : [record(form === 'x', 1 << from, false)];
+      return form === 'r' ? NONE : [record(form === 'x', 1 << from, false)];
     case 'multiply':
     case 'condition':
-      return form === 'rm' || form === 'rmi' ? [record(true, bytes, false)] : [];
+      return form === 'rm' || form === 'rmi' ? [record(true, bytes, false)] : NONE;
     case 'stack':
       return [action === 'push' ? PUSH : action === 'pop' ? POP : FRAME];
     case 'branch': {
@@ -74,47 +77,38 @@ export function operandsOf(at: Instruction): readonly Operand[] {
       return action === 'call' ? [...loads, PUSH] : loads;
     }
     default:
-      return [];
+      return NONE;
   }
 }
 
-/** Accesses that are tested together. */
-export interface Group {
-  /** Name of the window, shared by all blocks of the region that use it. */
-  window: string;
-  /** First byte and end, as distances from the same unknown. */
-  low: number;
-  high: number;
-  writes: boolean;
-  /** Number of its local, below GROUPS. */
-  local: number;
-}
-
-export interface Access extends Operand {
-  /** undefined: the access is tested alone, in the TLB. */
-  group: Group | undefined;
-  /** Distance within the group, and whether this access performs the test. */
-  distance: number;
-  first: boolean;
-}
-
-export type Plan = ReadonlyMap<Instruction, readonly Access[]>;
+/** Without a spread, which engines run slowly in code that is still cold. */
+const accessOf = ({ place, indexed, bytes, writes }: Operand, group: Group | undefined, distance: number, first: boolean): Access => ({
+  place,
+  indexed,
+  bytes,
+  writes,
+  group,
+  distance,
+  first,
+});
 
 /** An unknown, by number, plus a constant. */
 interface Value {
-  root: number;
-  plus: number;
+  readonly root: number;
+  readonly plus: number;
 }
 
 /** Roots with a known meaning: zero, and the region's first page. */
 const NOTHING = 0;
 const FIRST_PAGE = 1;
+const ZERO: Value = { root: NOTHING, plus: 0 };
+/** At the start of a block every register is an unknown. */
+const AT_START: readonly Value[] = Array.from({ length: 16 }, (_, register) => ({ root: FIRST_PAGE + 1 + register, plus: 0 }));
 
 class Planner {
-  private readonly plan = new Map<Instruction, Access[]>();
-  private readonly values: Value[] = [];
-  private effective: Value = { root: NOTHING, plus: 0 };
-  private roots = FIRST_PAGE;
+  private readonly values = AT_START.slice();
+  private effective = ZERO;
+  private roots = FIRST_PAGE + AT_START.length;
   /** Roots that are sums of other roots. */
   private readonly sums = new Map<string, number>();
   private readonly open = new Map<number, Group>();
@@ -124,9 +118,7 @@ class Planner {
   constructor(
     private readonly pageDelta: number,
     private readonly solo: ReadonlySet<string>,
-  ) {
-    for (let register = 0; register < 16; register++) this.forget(register);
-  }
+  ) {}
 
   private unknown(): Value {
     return { root: ++this.roots, plus: 0 };
@@ -205,19 +197,19 @@ class Planner {
         joined.high = Math.max(joined.high, high);
         joined.writes ||= operand.writes;
         joined.window = window;
-        return { ...operand, group: joined, distance: low, first: false };
+        return accessOf(operand, joined, low, false);
       }
     }
     const window = this.windowOf(at, operand, value);
     if (this.solo.has(window)) {
       // A miss may replace a TLB entry, so earlier tests must be repeated.
       this.open.clear();
-      return { ...operand, group: undefined, distance: 0, first: true };
+      return accessOf(operand, undefined, 0, true);
     }
-    const group: Group = { window, low, high, writes: operand.writes, local: this.local++ % GROUPS };
+    const group: Group = { window, low, high, writes: operand.writes, local: this.local++ % GROUPS, tested: 0 };
     for (const [root, other] of this.open) if (other.local === group.local) this.open.delete(root);
     this.open.set(value.root, group);
-    return { ...operand, group, distance: low, first: true };
+    return accessOf(operand, group, low, true);
   }
 
   private move(register: number, by: number): void {
@@ -267,7 +259,7 @@ class Planner {
   }
 
   /** `changes`: registers that an instruction may change, as bits. */
-  run(instructions: readonly Instruction[], changes: (at: Instruction) => number): Plan {
+  run(instructions: readonly Instruction[], changes: (at: Instruction) => number): void {
     for (const at of instructions) {
       if (at.row.family === 'out-of-line' && !isVector(at) && !isShortX87(at) && !isShortDivision(at)) {
         // A handler of the core may change anything.
@@ -276,26 +268,21 @@ class Planner {
         continue;
       }
       const operands = operandsOf(at);
-      if (operands.length > 0) {
-        const list: Access[] = [];
-        this.plan.set(at, list);
-        for (const operand of operands) list.push(this.access(at, operand));
-      }
+      if (operands.length > 0) at.accesses = operands.map((operand) => this.access(at, operand));
       this.follow(at, changes(at));
     }
-    return this.plan;
   }
 }
 
-/** Plans the accesses of one block. */
+/** Plans the accesses of one block, and notes them in its instructions. */
 export function planAccesses(
   instructions: readonly Instruction[],
   pageDelta: number,
   solo: ReadonlySet<string>,
   changes: (at: Instruction) => number,
-): Plan {
-  return new Planner(pageDelta, solo).run(instructions, changes);
+): void {
+  new Planner(pageDelta, solo).run(instructions, changes);
 }
 
 /** Can an access make the region exit before this instruction? */
-export const mayMiss = (plan: Plan, at: Instruction): boolean => plan.get(at)?.some(({ first }) => first) ?? false;
+export const mayMiss = ({ accesses }: Instruction): boolean => accesses.some(({ first }) => first);

@@ -14,7 +14,7 @@ import {
   WINDOW_MARGIN,
   WINDOW_SIZE,
 } from '../abi/tlb';
-import type { Access, Group, Plan } from './accesses';
+import type { Access } from './access';
 import { FrameEmitter } from './emit-frame';
 import { DISTANCE, EA, FILL, GPR0, GROUP0, HOST, isGpr, LEFT_LOCAL, PAGE, Reason, TLB, TLB_ENTRY, VA } from './locals';
 import { type Instruction, type Size, VREG_EA, VREG_PAGE } from './records';
@@ -23,14 +23,13 @@ import { type Instruction, type Size, VREG_EA, VREG_PAGE } from './records';
 const CELLS = VCPU_WINDOWS - VCPU_TLB;
 
 export class MemoryEmitter extends FrameEmitter {
-  /** The accesses of the current block; the windows' cells, by name. */
-  plan: Plan = new Map();
+  /** The windows' cells, by name. */
   cells: ReadonlyMap<string, number> = new Map();
   /** Distance of the current access from the host address that `host` pushes. */
   at = 0;
   private hostLocal = HOST;
-  /** Groups whose test is still valid: nothing has changed translations since. */
-  protected readonly tested = new Set<Group>();
+  /** Counts the places where earlier tests become invalid: translations may have changed. */
+  private stretch = 1;
 
   /** base + (index << scale) + displacement, on the stack. */
   address(at: Instruction, indexed: boolean, displacement: number | bigint = at.displacement): void {
@@ -58,6 +57,10 @@ export class MemoryEmitter extends FrameEmitter {
     }
   }
 
+  protected forgetTests(): void {
+    this.stretch++;
+  }
+
   setEffective(): void {
     this.code.set(EA);
   }
@@ -68,10 +71,10 @@ export class MemoryEmitter extends FrameEmitter {
    */
   operand(at: Instruction, which = 0, aligned = false): void {
     const { code } = this;
-    const access = this.plan.get(at)![which]!;
+    const access = at.accesses[which]!;
     const { group } = access;
     if (group !== undefined && !access.first) {
-      if (!this.tested.has(group)) throw new Error(`the access at +0x${at.offset.toString(16)} was not tested`);
+      if (group.tested !== this.stretch) throw new Error(`the access at +0x${at.offset.toString(16)} was not tested`);
       this.hostLocal = GROUP0 + group.local;
       this.at = access.distance - group.low;
       if (aligned) {
@@ -151,7 +154,7 @@ export class MemoryEmitter extends FrameEmitter {
     code.get(TLB);
     code.i32Load(field + WINDOW_HOST);
     code.i32Add();
-    this.tested.add(group!);
+    group!.tested = this.stretch;
     code.set(GROUP0 + local);
     this.hostLocal = GROUP0 + local;
     this.at = distance - low;
@@ -159,7 +162,7 @@ export class MemoryEmitter extends FrameEmitter {
 
   /** Finds the address in VA in the TLB, or exits. */
   private probe(at: Instruction, { bytes, writes }: Access): void {
-    this.tested.clear();
+    this.forgetTests();
     const { code } = this;
     code.get(VA);
     code.i64Const(7);

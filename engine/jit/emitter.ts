@@ -13,7 +13,7 @@ export class Emitter extends X87Emitter {
 
   /** Starts a block: nothing is known yet. */
   beginBlock(): void {
-    this.tested.clear();
+    this.forgetTests();
     this.ordinary.clear();
     this.vectorsTested = false;
   }
@@ -21,7 +21,7 @@ export class Emitter extends X87Emitter {
   /** Calls an out-of-line handler; exits if it faults or requests a stop. */
   callCold(at: Instruction): void {
     this.storePage();
-    this.tested.clear();
+    this.forgetTests();
     const { code } = this;
     this.toRecord(at);
     code.i32Const(at.at);

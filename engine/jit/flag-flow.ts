@@ -5,8 +5,8 @@ import type { Node } from './graph';
 const unionOf = (a: Flags, b: Flags): Flags => (a?.kind === b?.kind && a?.size === b?.size ? a : undefined);
 export const wordsOf = (flags: Flags): string => (flags === undefined ? '?' : `${flags.kind}/${flags.size}`);
 
-/** What is known about the flags at the start of each node (numbered from 1): forward from the entries, to a fixed point. */
-export function followFlags(nodes: readonly Node[], entries: readonly number[], successors: (node: Node) => number[]): Flags[] {
+/** What is known about the flags at the start of each node (numbered from 1, as `successors` names them): forward from the entries, to a fixed point. */
+export function followFlags(nodes: readonly Node[], entries: readonly number[], successors: readonly number[][]): Flags[] {
   const flagsAt: Flags[] = [];
   const known: boolean[] = [];
   const queue = [...entries];
@@ -18,7 +18,7 @@ export function followFlags(nodes: readonly Node[], entries: readonly number[], 
     const number = queue[at]!;
     const node = nodes[number - 1]!;
     const after = flagsAfter(node, flagsAt[number]);
-    for (const next of successors(node)) {
+    for (const next of successors[number - 1]!) {
       const met = known[next] ? unionOf(flagsAt[next], after) : after;
       if (known[next] && wordsOf(met) === wordsOf(flagsAt[next])) continue;
       known[next] = true;

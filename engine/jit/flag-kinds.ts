@@ -3,7 +3,7 @@
  * them to the core (engine/cpu/region-flags.ts, with the same numbers), which computes the flags on demand.
  */
 import { isShortDivision } from './division-forms';
-import type { Instruction, Size } from './records';
+import type { Instruction, Row, Size } from './records';
 import { isVector } from './vector-forms';
 import { isShortX87, setsFlags } from './x87-forms';
 
@@ -61,10 +61,25 @@ const ALU_KINDS: Record<string, number> = {
 };
 
 /** 'none': does not change the flags; 'some': changes some of them, or in a way that compiled code does not track. */
-export function effectOf(at: Instruction): 'none' | 'some' | { kind: number; size: Size } {
-  const { row } = at;
-  if (row.quiet || isVector(at) || isShortDivision(at)) return 'none';
-  if (isShortX87(at)) return setsFlags(at) ? { kind: Kind.GIVEN, size: 3 } : 'none';
+export type Effect = 'none' | 'some' | { readonly kind: number; readonly size: Size };
+
+const GIVEN: Effect = { kind: Kind.GIVEN, size: 3 };
+/** Of operations whose row determines it, by number. */
+const known: (Effect | undefined)[] = [];
+
+export function effectOf(at: Instruction): Effect {
+  const { row, number } = at;
+  if (row.family !== 'out-of-line') {
+    known[number] ??= rowEffect(row);
+    return known[number];
+  }
+  if (isVector(at) || isShortDivision(at)) return 'none';
+  if (isShortX87(at)) return setsFlags(at) ? GIVEN : 'none';
+  return 'some';
+}
+
+function rowEffect(row: Row): Effect {
+  if (row.quiet) return 'none';
   switch (row.family) {
     case 'alu':
     case 'test':
@@ -76,8 +91,6 @@ export function effectOf(at: Instruction): 'none' | 'some' | { kind: number; siz
     case 'shift':
       if (row.action === 'rol' || row.action === 'ror' || row.form === 'rc') return 'some';
       return { kind: ALU_KINDS[row.action]!, size: row.size };
-    case 'out-of-line':
-      return 'some';
     default:
       return 'none';
   }
@@ -86,8 +99,8 @@ export function effectOf(at: Instruction): 'none' | 'some' | { kind: number; siz
 /** Does the instruction read flags? */
 export function readsFlags(at: Instruction): boolean {
   const { row } = at;
-  if (isVector(at) || isShortX87(at) || isShortDivision(at)) return false;
-  if (row.family === 'condition' || row.family === 'out-of-line' || row.action === 'jcc') return true;
+  if (row.family === 'out-of-line') return !isVector(at) && !isShortX87(at) && !isShortDivision(at);
+  if (row.family === 'condition' || row.action === 'jcc') return true;
   return row.action === 'adc' || row.action === 'sbb' || ((row.action === 'inc' || row.action === 'dec') && row.family === 'unary');
 }
 

@@ -4,11 +4,27 @@ import { A, B, R, X, Y, Z } from './locals';
 import type { Size } from './records';
 
 /** First operand, second operand and result: 32-bit locals up to 32 bits, else 64-bit ones. */
-export const localsOf = (size: Size): { a: number; b: number; r: number } => (size === 3 ? { a: X, b: Y, r: Z } : { a: A, b: B, r: R });
+export const localsOf = (size: Size): { a: number; b: number; r: number } => (size === 3 ? WIDE : NARROW);
+const WIDE = { a: X, b: Y, r: Z };
+const NARROW = { a: A, b: B, r: R };
 
 export type Two = 'Add' | 'Sub' | 'Mul' | 'And' | 'Or' | 'Xor' | 'Shl' | 'ShrS' | 'ShrU' | 'Rotl' | 'Rotr';
+/** Names of the methods for each width: composed here once. */
+const METHODS = {
+  Add: ['i32Add', 'i64Add'],
+  Sub: ['i32Sub', 'i64Sub'],
+  Mul: ['i32Mul', 'i64Mul'],
+  And: ['i32And', 'i64And'],
+  Or: ['i32Or', 'i64Or'],
+  Xor: ['i32Xor', 'i64Xor'],
+  Shl: ['i32Shl', 'i64Shl'],
+  ShrS: ['i32ShrS', 'i64ShrS'],
+  ShrU: ['i32ShrU', 'i64ShrU'],
+  Rotl: ['i32Rotl', 'i64Rotl'],
+  Rotr: ['i32Rotr', 'i64Rotr'],
+} as const;
 export function two(e: Emitter, size: Size, operation: Two): void {
-  e.code[size === 3 ? (`i64${operation}` as const) : (`i32${operation}` as const)]();
+  e.code[METHODS[operation][size === 3 ? 1 : 0]]();
 }
 
 /** Cuts an i32 on the stack to 8 or 16 bits. */

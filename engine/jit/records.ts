@@ -22,6 +22,7 @@ import {
   RECORD_SIZE,
 } from '../abi/record';
 import { VCPU_XMM } from '../abi/vcpu';
+import type { Access } from './access';
 
 export type { Size } from '../abi/ops/index';
 
@@ -94,7 +95,11 @@ export interface Instruction {
   /** Bits of general registers (registers.ts); `used` -1: not computed yet. */
   used: number;
   changed: number;
+  /** Its memory accesses, once they are planned (accesses.ts). */
+  accesses: readonly Access[];
 }
+
+const NONE: readonly Access[] = [];
 
 /** The immediate as 64 bits with their sign. */
 export const immediateOf = ({ low, high }: Instruction): bigint => (BigInt(high) << 32n) | BigInt(low >>> 0);
@@ -142,6 +147,7 @@ export function readBlock(view: DataView, header: number, first: number): Record
       extra: view.getUint32(at + R_KIND, true),
       used: -1,
       changed: 0,
+      accesses: NONE,
     };
     instructions.push(instruction);
     if (row.ends && !row.joined) break;

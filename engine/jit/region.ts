@@ -1,5 +1,5 @@
 /** Writes a region: the nodes of its graph in structured control flow, with flags tracked across them and computed jumps through a table. */
-import { mayMiss, type Plan, planAccesses } from './accesses';
+import { mayMiss, planAccesses } from './accesses';
 import { divide } from './arithmetic';
 import { isShortDivision } from './division-forms';
 import { Emitter } from './emitter';
@@ -68,13 +68,14 @@ const isLeftBefore = (at: Instruction, node: Node): boolean =>
 
 class RegionWriter {
   private e = new Emitter();
-  private plans: Plan[] = [];
   private readonly windows = new Map<string, number>();
   private readonly nodes: Node[];
   private readonly numberOf = new Map<number, number>();
   /** Targets of each return, if its function is called in the region. */
   private readonly returns: ReadonlyMap<Node, readonly number[]>;
   private structure!: Structure;
+  /** Successors of each node, by numbers. */
+  private readonly successors: readonly number[][];
   private flagsAt: Flags[] = [];
   private table!: JumpTable;
 
@@ -85,28 +86,41 @@ class RegionWriter {
     this.nodes = [...graph.nodes.values()];
     for (const [index, node] of this.nodes.entries()) this.numberOf.set(node.delta, index + 1);
     this.returns = returnsOf(graph);
+    this.successors = this.nodes.map((node) => this.inside(this.targets(node)));
   }
 
-  private successors(node: Node): number[] {
-    const inside = (delta: number | undefined): number[] => {
-      const number = delta === undefined ? undefined : this.numberOf.get(delta);
-      return number === undefined ? [] : [number];
-    };
-    const { family, action } = node.last.row;
-    if (family === 'out-of-line') return node.last.row.far ? [] : inside(node.next);
+  /** Deltas at which the region may go on after the node. */
+  private targets(node: Node): readonly (number | undefined)[] {
+    const { family, action, far } = node.last.row;
+    if (family === 'out-of-line') return far ? [] : [node.next];
     if (family !== 'branch') return [];
-    if (action === 'call') return inside(node.target ?? node.seen);
-    if (action === 'ret') return (this.returns.get(node) ?? []).flatMap(inside);
-    return [...inside(node.target), ...inside(node.next)];
+    if (action === 'call') return [node.target ?? node.seen];
+    if (action === 'ret') return this.returns.get(node) ?? [];
+    return [node.target, node.next];
+  }
+
+  /** Numbers of the nodes at these deltas. */
+  private inside(deltas: Iterable<number | undefined>): number[] {
+    const numbers: number[] = [];
+    for (const delta of deltas) {
+      const number = delta === undefined ? undefined : this.numberOf.get(delta);
+      if (number !== undefined) numbers.push(number);
+    }
+    return numbers;
+  }
+
+  /** Loop heads become entries too: otherwise a region could take over a loop only after the interpreter has left it. */
+  private structured(): Structure {
+    const { entries } = this.graph;
+    const structure = (): Structure => new Structure({ successors: [this.inside(entries), ...this.successors] });
+    const first = structure();
+    const before = entries.size;
+    for (const [index, node] of this.nodes.entries()) if (first.isLoopHead(index + 1)) entries.add(node.delta);
+    return entries.size > before ? structure() : first;
   }
 
   write(view: DataView): Region | undefined {
-    const entries = (): number[] => [...this.graph.entries].map((delta) => this.numberOf.get(delta)!);
-    const successors = (): number[][] => [entries(), ...this.nodes.map((node) => this.successors(node))];
-    // Loop heads are entries too: otherwise a region could take over a loop only after the interpreter has left it.
-    const first = new Structure({ successors: successors() });
-    for (const [index, node] of this.nodes.entries()) if (first.isLoopHead(index + 1)) this.graph.entries.add(node.delta);
-    this.structure = new Structure({ successors: successors() });
+    this.structure = this.structured();
     const order = this.structure.entries.map((number) => this.nodes[number - 1]!);
     const table = planJumps(
       order.map(({ delta }) => delta),
@@ -120,7 +134,7 @@ class RegionWriter {
       for (const at of records.instructions) at.at += twin - block;
     }
     this.planAll(new Set());
-    this.flagsAt = followFlags(this.nodes, this.structure.entries, (node) => this.successors(node));
+    this.flagsAt = followFlags(this.nodes, this.structure.entries, this.successors);
     const written = this.emit(view);
     if (written === undefined) {
       this.room.release(table, this.windows.values());
@@ -152,20 +166,20 @@ class RegionWriter {
   /** Plans the accesses of all blocks; every window still in use gets a cell. */
   private planAll(solo: ReadonlySet<string>): void {
     const without = new Set(solo);
-    const plan = (): void => {
-      this.plans = this.nodes.map(({ records, page }) =>
-        planAccesses(records.instructions, this.graph.pages[page]!.delta, without, changedBy),
-      );
-    };
-    plan();
-    const wanted = new Set(this.plans.flatMap((each) => [...each.values()].flat().flatMap(({ group }) => (group ? [group.window] : []))));
-    for (const name of wanted) {
-      if (this.windows.has(name)) continue;
-      const cell = this.windows.size < WINDOWS ? this.room.window() : -1;
-      if (cell < 0) without.add(name);
-      else this.windows.set(name, cell);
-    }
-    if (without.size > solo.size) plan();
+    this.planBlocks(without);
+    for (const { records } of this.nodes)
+      for (const { accesses } of records.instructions)
+        for (const { group } of accesses) {
+          if (group === undefined || this.windows.has(group.window) || without.has(group.window)) continue;
+          const cell = this.windows.size < WINDOWS ? this.room.window() : -1;
+          if (cell < 0) without.add(group.window);
+          else this.windows.set(group.window, cell);
+        }
+    if (without.size > solo.size) this.planBlocks(without);
+  }
+
+  private planBlocks(solo: ReadonlySet<string>): void {
+    for (const { records, page } of this.nodes) planAccesses(records.instructions, this.graph.pages[page]!.delta, solo, changedBy);
   }
 
   /** undefined if there is no room for the table of exits. */
@@ -193,16 +207,18 @@ class RegionWriter {
       : undefined;
   }
 
-  /** Are the flags of instruction `index` overwritten before anything can read them? */
-  private dead(instructions: readonly Instruction[], index: number, plan: Plan): boolean {
-    for (let next = index + 1; next < instructions.length; next++) {
-      const at = instructions[next]!;
-      if (mayLeave(at, mayMiss(plan, at)) || readsFlags(at)) return false;
+  /** For each instruction: are the flags behind it overwritten before anything can read them? */
+  private dead(instructions: readonly Instruction[]): boolean[] {
+    const dead: boolean[] = [];
+    let before = false;
+    for (let index = instructions.length - 1; index >= 0; index--) {
+      const at = instructions[index]!;
+      dead[index] = before;
       const effect = effectOf(at);
-      if (effect === 'some') return false;
-      if (effect !== 'none') return true;
+      if (effect === 'some' || mayLeave(at, mayMiss(at)) || readsFlags(at)) before = false;
+      else if (effect !== 'none') before = true;
     }
-    return false;
+    return dead;
   }
 
   private node(number: number, to: (target: number) => void): void {
@@ -212,12 +228,13 @@ class RegionWriter {
     const { instructions, count } = node.records;
     e.pageDelta = page.delta;
     e.flags = this.flagsAt[number];
-    e.plan = this.plans[number - 1]!;
     e.beginBlock();
     e.claim(node.delta, count);
     const runs = e.x87 ? planX87(instructions) : undefined;
-    for (const [index, at] of instructions.entries()) {
-      e.flagsDead = this.dead(instructions, index, e.plan);
+    const dead = this.dead(instructions);
+    for (let index = 0; index < instructions.length; index++) {
+      const at = instructions[index]!;
+      e.flagsDead = dead[index]!;
       if (at === node.last) break;
       const writer = writerOf(at);
       const run = runs?.get(at);

@@ -17,6 +17,7 @@ export class Structure {
   readonly order: number[] = [];
   private readonly byOrder: number[] = [];
   private readonly dominator: number[] = [];
+  /** Nodes with several ways to them, by the node that dominates them directly: the farthest comes last. */
   private readonly children: number[][] = [];
   private readonly merges: boolean[] = [];
   private readonly heads: boolean[] = [];
@@ -40,29 +41,19 @@ export class Structure {
   }
 
   private isThrough(from: number, to: number): boolean {
-    return this.through.has(this.key(from, to));
+    return this.through.size > 0 && this.through.has(this.key(from, to));
   }
 
   private number(): void {
     const { successors } = this.flow;
     const post: number[] = [];
-    const state = new Uint8Array(successors.length);
-    const stack: [number, number][] = [[0, 0]];
-    state[0] = 1;
-    while (stack.length > 0) {
-      const top = stack[stack.length - 1]!;
-      const [node, at] = top;
-      const next = successors[node]![at];
-      if (next === undefined) {
-        post.push(node);
-        stack.pop();
-        continue;
-      }
-      top[1]++;
-      if (state[next] || this.isThrough(node, next)) continue;
-      state[next] = 1;
-      stack.push([next, 0]);
-    }
+    const met = new Uint8Array(successors.length);
+    const visit = (node: number): void => {
+      met[node] = 1;
+      for (const next of successors[node]!) if (!met[next] && !this.isThrough(node, next)) visit(next);
+      post.push(node);
+    };
+    visit(0);
     this.order.length = 0;
     for (let node = 0; node < successors.length; node++) this.order.push(-1);
     this.byOrder.length = 0;
@@ -139,7 +130,7 @@ export class Structure {
       this.merges[node] = incoming[node]! > 1;
       this.children.push([]);
     }
-    for (const node of this.byOrder) if (node !== 0) this.children[this.dominator[node]!]!.push(node);
+    for (const node of this.byOrder) if (node !== 0 && this.merges[node]) this.children[this.dominator[node]!]!.push(node);
     return true;
   }
 
@@ -165,22 +156,22 @@ export class Structure {
       else tree(to);
     };
     const tree = (node: number): void => {
-      const merged = this.children[node]!.filter((child) => this.merges[child]).sort((a, b) => this.order[b]! - this.order[a]!);
+      const merged = this.children[node]!;
       const loops = node === 0 || this.isLoopHead(node);
       if (loops) {
         code.loop();
         this.loopDepth[node] = code.depth;
       }
-      for (const child of merged) {
+      for (let at = merged.length - 1; at >= 0; at--) {
         code.block();
-        this.blockDepth[child] = code.depth;
+        this.blockDepth[merged[at]!] = code.depth;
       }
       if (node === 0) {
         code.get(entryLocal);
         const labels = this.entries.map((entry) => code.depth - this.blockDepth[entry]!);
         code.brTable(labels, labels[0] ?? 0);
       } else writer(node, (target) => follow(node, target));
-      for (const child of merged.reverse()) {
+      for (const child of merged) {
         code.end();
         tree(child);
       }
