@@ -10,7 +10,13 @@ export function isBetween(gfn: number, start: number, end: number): boolean {
   return (+(gfn >= start) & +(gfn < end)) !== 0;
 }
 
-/** Index of the last of the four keys from `start` on that is <= gfn; `start` if there is none. `| 0` spares V8 an overflow check for each sum. */
-export function lastOfFour(keys: Float64Array, start: number, gfn: number): number {
-  return (start + +(keys[(start + 1) | 0]! <= gfn) + +(keys[(start + 2) | 0]! <= gfn) + +(keys[(start + 3) | 0]! <= gfn)) | 0;
+/**
+ * Index of the last of four keys, `step` places apart from `start` on, that is <= gfn; `start` if there is none. The three comparisons do not wait for
+ * one another. `| 0` spares V8 an overflow check for each sum.
+ */
+export function lastOfFour(keys: Float64Array, start: number, step: number, gfn: number): number {
+  const second = (start + step) | 0;
+  const third = (second + step) | 0;
+  const passed = +(keys[second]! <= gfn) + +(keys[third]! <= gfn) + +(keys[(third + step) | 0]! <= gfn);
+  return (start + step * passed) | 0;
 }

@@ -6,7 +6,6 @@ import { PAGE_CLEAN, PAGE_INVALID, PAGE_PRESENT, PAGE_READONLY } from '../abi/ex
 import { isBetween } from './branchless';
 import type { DirtyRing } from './dirty-ring';
 import type { DirtyState } from './dirty-state';
-import { foundBase } from './gfn-index';
 import type { SlotReader } from './slot-reader';
 import { MEMSLOT_INVALID } from './slot-table';
 import { MemFlag } from './types';
@@ -71,7 +70,7 @@ export class GfnCache {
     if (!record) return false;
     const flags = table.flagsOf(record);
     this.stamp = this.stamps[asId]!;
-    this.start = foundBase[0]!;
+    this.start = gfns.foundBase;
     this.end = this.start + table.pagesOf(record);
     this.origin = table.hvaOf(record) - this.start * PAGE;
     this.slot = table.idOf(record);

@@ -19,16 +19,15 @@ export interface IndexShape {
   fill: number;
 }
 
-/** First gfn of the slot that the last `find` found, in whichever index: a lookup that has it need not read the record's own. */
-export const foundBase = new Float64Array(1);
-
 /** Ranges in an index never overlap; callers see to that. */
 export interface GfnIndex {
   readonly kind: IndexKind;
   readonly count: number;
+  /** First gfn of the slot that the last `find` found: a lookup that has it need not read the record's own. */
+  readonly foundBase: number;
   /** Makes room for `count` more; the only method that may fail (RangeError). */
   reserve(count: number): void;
-  /** The record whose range holds gfn, and its first gfn in `foundBase`; or 0. */
+  /** The record whose range holds gfn, its first gfn then in `foundBase`; or 0. */
   find(gfn: number): number;
   /** The record with the greatest base <= gfn, or 0. */
   floor(gfn: number): number;

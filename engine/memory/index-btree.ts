@@ -7,7 +7,7 @@
  * overflows splits; one that runs low is merged with a neighbour when both fit well into one node (relaxed: no borrowing).
  */
 import { lastOfFour } from './branchless';
-import { foundBase, type GfnIndex, type IndexShape } from './gfn-index';
+import type { GfnIndex, IndexShape } from './gfn-index';
 import type { IndexTrace } from './index-trace';
 import { grown, grownCapacity, type SlotTable } from './slot-table';
 import { type BTreeInside, traceBTree } from './trace-btree';
@@ -33,6 +33,7 @@ const pathPlace = new Int32Array(MAX_HEIGHT);
 export class BTreeIndex implements GfnIndex {
   readonly kind = 'btree';
   count = 0;
+  foundBase = Number.NaN;
   private keys = NO_KEYS;
   /** Mark m of a node: its key m * LINE_KEYS. */
   private marks = NO_KEYS;
@@ -111,12 +112,14 @@ export class BTreeIndex implements GfnIndex {
   }
 
   /**
-   * The same as an index into `keys` and `items`. No branch depends on gfn, see ArrayIndex. Unused places hold infinity, so nodes of any size take
-   * the same steps. The exception is a root with few keys; it has few at each lookup, so the processor predicts that branch.
+   * The same as an index into `keys` and `items`. No branch depends on gfn, see ArrayIndex. Unused places hold infinity, so larger nodes take the same
+   * steps whatever their size. Only a root has few keys for long; it has few at each lookup, so the processor predicts those branches.
    */
   private search(node: number, gfn: number): number {
-    const start = Math.imul(node, MARKS);
-    const line = this.sizes[node]! > LINE_KEYS ? lastMark(this.marks, start, gfn) : start;
+    const size = this.sizes[node]!;
+    let line = Math.imul(node, MARKS);
+    if (size > 4 * LINE_KEYS) line = lastOfFour(this.marks, line, 4, gfn);
+    if (size > LINE_KEYS) line = lastOfFour(this.marks, line, 1, gfn);
     return lastInLine(this.keys, Math.imul(line, LINE_KEYS), gfn);
   }
 
@@ -128,13 +131,16 @@ export class BTreeIndex implements GfnIndex {
       at = this.search(record, gfn);
       record = items[at]!;
     }
-    let base = this.keys[at]!;
-    if (gfn < base) {
-      record = this.endOfLeafBefore(gfn);
-      base = this.table.base[record]!;
-    }
-    foundBase[0] = base;
+    const base = this.keys[at]!;
+    if (gfn < base) return this.findBefore(gfn);
+    this.foundBase = base;
     return gfn - base < this.table.pagesOf(record) ? record : 0;
+  }
+
+  private findBefore(gfn: number): number {
+    const record = this.endOfLeafBefore(gfn);
+    this.foundBase = this.table.base[record]!;
+    return gfn - this.foundBase < this.table.pagesOf(record) ? record : 0;
   }
 
   /** Descends as `find` does. A shared function would cost each lookup a call: V8 inlines only so much. */
@@ -374,16 +380,7 @@ export class BTreeIndex implements GfnIndex {
   }
 }
 
-/**
- * Index of the last of MARKS marks from `start` on that is <= gfn; `start` if there is none. The three comparisons of a four-way step do not wait
- * for one another. Here and below, `| 0` spares V8 an overflow check for each sum.
- */
-function lastMark(marks: Float64Array, start: number, gfn: number): number {
-  const fourths = +(marks[(start + 4) | 0]! <= gfn) + +(marks[(start + 8) | 0]! <= gfn) + +(marks[(start + 12) | 0]! <= gfn);
-  return lastOfFour(marks, (start + (fourths << 2)) | 0, gfn);
-}
-
-/** The same for the keys of one line. */
+/** Index of the last of the keys of one line, from `start` on, that is <= gfn; `start` if there is none. */
 function lastInLine(keys: Float64Array, start: number, gfn: number): number {
-  return lastOfFour(keys, (start + (4 & -(keys[(start + 4) | 0]! <= gfn))) | 0, gfn);
+  return lastOfFour(keys, (start + (4 & -(keys[(start + 4) | 0]! <= gfn))) | 0, 1, gfn);
 }

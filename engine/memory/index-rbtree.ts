@@ -1,11 +1,12 @@
 /** Red-black tree by first gfn: what KVM has since 5.17. Lookup, insert, remove O(log n); replace O(1). */
-import { foundBase, type GfnIndex, type IndexShape } from './gfn-index';
+import type { GfnIndex, IndexShape } from './gfn-index';
 import { IndexTrace } from './index-trace';
 import { RbTree } from './rbtree';
 import type { SlotTable } from './slot-table';
 
 export class RbTreeIndex extends RbTree implements GfnIndex {
   readonly kind = 'rbtree';
+  foundBase = Number.NaN;
   private readonly table: SlotTable;
 
   constructor(table: SlotTable) {
@@ -25,7 +26,7 @@ export class RbTreeIndex extends RbTree implements GfnIndex {
     const record = this.floor(gfn);
     if (record === 0) return 0;
     const base = this.table.base[record]!;
-    foundBase[0] = base;
+    this.foundBase = base;
     return gfn - base < this.table.pagesOf(record) ? record : 0;
   }
 

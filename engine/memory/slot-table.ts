@@ -59,20 +59,20 @@ export class SlotTable {
 
   /** Bytes. */
   hvaOf(record: number): number {
-    return this.hvas[record * 2]!;
+    return this.hvas[record << 1]!;
   }
 
   /** 1 .. 2^31 - 1; 0 for the handle that means none. */
   pagesOf(record: number): number {
-    return this.words[record * 4 + 2]!;
+    return this.words[((record << 2) + 2) | 0]!;
   }
 
   flagsOf(record: number): number {
-    return this.words[record * 4 + 3]! & FLAGS_MASK;
+    return this.words[((record << 2) + 3) | 0]! & FLAGS_MASK;
   }
 
   idOf(record: number): number {
-    return this.words[record * 4 + 3]! >>> ID_SHIFT;
+    return this.words[((record << 2) + 3) | 0]! >>> ID_SHIFT;
   }
 
   /** Call `reserve` first: this cannot fail. */

@@ -82,36 +82,25 @@ class Tracer {
 
   private search(node: number): number {
     const { lineKeys, order } = this.tree;
+    const size = this.size(node);
     let line = (node * order) / lineKeys;
-    if (this.size(node) > lineKeys) {
-      const start = line;
-      for (const mark of [4, 8, 12]) if (this.isMarkBelow(start + mark)) line += 4;
-      line += this.countOfThree((mark) => this.isMarkBelow(mark), line);
-    }
+    if (size > 4 * lineKeys) line = this.lastOfFour('marks', line, 4);
+    if (size > lineKeys) line = this.lastOfFour('marks', line, 1);
     let at = line * lineKeys;
-    if (this.isKeyBelow(at + 4)) at += 4;
-    return at + this.countOfThree((key) => this.isKeyBelow(key), at);
+    if (this.compare('keys', at + 4)) at += 4;
+    return this.lastOfFour('keys', at, 1);
   }
 
-  private isKeyBelow(at: number): boolean {
-    return this.compare('keys', this.tree.keys, at);
+  private lastOfFour(column: 'keys' | 'marks', start: number, step: number): number {
+    const passed = [1, 2, 3].filter((part) => this.compare(column, start + part * step));
+    return start + passed.length * step;
   }
 
-  private isMarkBelow(at: number): boolean {
-    return this.compare('marks', this.tree.marks, at);
-  }
-
-  private compare(column: 'keys' | 'marks', numbers: Float64Array, at: number): boolean {
+  /** Whether that key is <= gfn. */
+  private compare(column: 'keys' | 'marks', at: number): boolean {
     this.trace.read(column, at, 8);
     if (this.tree.count > 0) this.trace.compared++;
-    return numbers[at]! <= this.gfn;
-  }
-
-  /** Compares all three after `at`. */
-  private countOfThree(isBelow: (at: number) => boolean, at: number): number {
-    let count = 0;
-    for (let next = 1; next < 4; next++) if (isBelow(at + next)) count++;
-    return count;
+    return this.tree[column][at]! <= this.gfn;
   }
 
   private floor(): number {
