@@ -19,7 +19,6 @@ import { Listeners } from './listeners';
 import type { Plan, PlanMode } from './plan';
 import { type CommitRequest, Planner, type VerbRequest } from './requests';
 import { SlotReader } from './slot-reader';
-import { MEMSLOT_INVALID } from './slot-table';
 import type { BackingRule, Commit, CommitEvent, EngineNote, MemoryRegion, Memslot, MemslotEngineOptions } from './types';
 import type { Regions } from './verbs';
 import { verifySpace } from './verify';
@@ -285,11 +284,7 @@ export class MemslotEngine {
   /** Bytes; -1 where no slot maps it, or the slot is INVALID. */
   gpaToHva(gpa: number, asId = 0): number {
     const set = this.reader.set(asId);
-    if (!set) return -1;
-    const record = set.find(Math.floor(gpa / PAGE_SIZE));
-    const { table } = set;
-    if (!record || (table.flagsOf(record) & MEMSLOT_INVALID) !== 0) return -1;
-    return table.hvaOf(record) + gpa - table.base[record]! * PAGE_SIZE;
+    return set ? set.hvaAt(gpa) : -1;
   }
 
   slotCount(asId = 0): number {

@@ -13,8 +13,8 @@ export const MEMSLOT_INVALID = 0x10000;
 /** MEMSLOT_INVALID is the highest flag (17 bits); ids have 15. */
 const ID_SHIFT = 17;
 const FLAGS_MASK = 0x1ffff;
-/** Of columns and links, in records; small, since an address space may stay empty. */
-export const FIRST_CAPACITY = 8;
+/** Of columns and links, in records: more than a small machine's slots, few enough for an address space that stays empty. */
+export const FIRST_CAPACITY = 16;
 
 export class SlotTable {
   readonly asId: number;
