@@ -5,9 +5,11 @@ import { createRequire } from 'node:module';
 import IntervalTreeModule from '@flatten-js/interval-tree';
 import BTreeModule from 'sorted-btree';
 import { createIndex } from '../../engine/memory/create-index';
+import type { GfnIndex } from '../../engine/memory/gfn-index';
 import { type GfnCache, type IndexKind, MemslotEngine } from '../../engine/memory/index';
 import { SlotTable } from '../../engine/memory/slot-table';
 import { FIRST_GFN, PAGE, regionAt, SLOT_PAGES } from '../../engine/worker/index-workload';
+import { ownCopy } from './memslots-measure';
 
 const require = createRequire(import.meta.url);
 
@@ -31,6 +33,8 @@ interface Slot {
 
 const slotOf = (id: number): Slot => ({ base: FIRST_GFN + id * SLOT_PAGES, npages: SLOT_PAGES, hva: (FIRST_GFN + id * SLOT_PAGES) * PAGE });
 
+type OwnFind = (table: SlotTable, gfns: GfnIndex) => Contender['find'];
+
 /** The index itself, as peers are measured: no checks, no second set. */
 function ownIndex(kind: IndexKind): Contender {
   const table = new SlotTable(0);
@@ -39,7 +43,7 @@ function ownIndex(kind: IndexKind): Contender {
   return {
     name: kind,
     ours: true,
-    find: (gfn) => table.hvaOf(gfns.find(gfn)),
+    find: (ownCopy('table', 'gfns', 'return (gfn) => table.hvaOf(gfns.find(gfn));') as OwnFind)(table, gfns),
     insert(id) {
       table.reserve(1);
       gfns.reserve(1);
