@@ -1,6 +1,7 @@
-/** Guest-physical memory for the host: bytes at a gpa, found page by page through the memslots. */
+/** Guest-physical memory for the host: bytes at a gpa, found slot by slot through the memslots. */
 import { PAGE_SIZE } from '../abi/layout';
 import type { MemslotEngine } from '../memory/index';
+import { MemFlag } from '../memory/types';
 import type { HostMemory } from './host-memory';
 
 /** Largest single read for the monitor: a typed array of this size must be possible. */
@@ -26,17 +27,17 @@ export class PhysicalMemory {
 
   /** Writes until the first byte that no slot backs; returns the number of bytes written. READONLY slots are written too: they bind only the guest. */
   write(gpa: number, bytes: Uint8Array): number {
-    return this.forEachPiece(gpa, bytes.length, (hva, done, piece, at) => {
+    return this.forEachPiece(gpa, bytes.length, (hva, done, piece, flags) => {
       this.host.bytes.set(bytes.subarray(done, done + piece), hva);
-      this.wrote(hva, piece, at);
+      this.wrote(hva, piece, gpa + done, flags);
     });
   }
 
   /** Writes zeros; otherwise as `write`. */
   clear(gpa: number, length: number): number {
-    return this.forEachPiece(gpa, length, (hva, _done, piece, at) => {
+    return this.forEachPiece(gpa, length, (hva, done, piece, flags) => {
       this.host.bytes.fill(0, hva, hva + piece);
-      this.wrote(hva, piece, at);
+      this.wrote(hva, piece, gpa + done, flags);
     });
   }
 
@@ -45,19 +46,23 @@ export class PhysicalMemory {
     return this.forEachPiece(gpa, length, () => {});
   }
 
-  private wrote(hva: number, length: number, gpa: number): void {
+  /** `flags`: of the slot. */
+  private wrote(hva: number, length: number, gpa: number, flags: number): void {
     this.invalidateCode(hva, length);
-    this.engine.markDirty(Math.floor(gpa / PAGE_SIZE));
+    if ((flags & MemFlag.LogDirtyPages) === 0) return;
+    for (let gfn = Math.floor(gpa / PAGE_SIZE); gfn * PAGE_SIZE < gpa + length; gfn++) this.engine.markDirty(gfn);
   }
 
-  private forEachPiece(gpa: number, length: number, visit: (hva: number, done: number, piece: number, gpa: number) => void): number {
+  /** Visits the part of each slot in turn, until the first byte that no slot backs. */
+  private forEachPiece(gpa: number, length: number, visit: (hva: number, done: number, piece: number, flags: number) => void): number {
     let done = 0;
     while (done < length) {
       const at = gpa + done;
       const hva = this.engine.gpaToHva(at);
-      if (hva < 0) break;
-      const piece = Math.min(length - done, PAGE_SIZE - (at % PAGE_SIZE));
-      visit(hva, done, piece, at);
+      const slot = hva < 0 ? undefined : this.engine.memslotAt(Math.floor(at / PAGE_SIZE));
+      if (!slot) break;
+      const piece = Math.min(length - done, (slot.baseGfn + slot.npages) * PAGE_SIZE - at);
+      visit(hva, done, piece, slot.flags);
       done += piece;
     }
     return done;
