@@ -42,9 +42,9 @@ export interface CoreImports {
 
 /** What the core offers. `vcpu` is an index 0..MAX_VCPUS-1. */
 export interface CoreExports {
-  /** Once, before anything else: builds tables, clears caches. */
+  /** Once, before anything else, in memory that is zero: puts vCPU 0 into its power-on state. */
   init(): void;
-  /** Power-on state (SDM 3A table 10-1) of the record; drops the vCPU's TLB. */
+  /** Power-on state (SDM 3A table 10-1) of the record; drops the vCPU's TLB. Call it for each vCPU but the first before that one runs. */
   resetVcpu(vcpu: number): void;
   /** Runs at most `budget` instructions (1 .. 2^30). Returns EXIT_*. Interrupts are taken at exact counts. */
   run(vcpu: number, budget: number): number;

@@ -73,8 +73,11 @@ export function descriptorOf(page: usize): usize {
 /** Drops everything. Only between blocks. */
 export function dropAllCode(): void {
   jitDropped(-1);
-  memory.fill(HASH, 0, HASH_SIZE << 2);
-  memory.fill(CODE_PAGES, 0, CODE_PAGES_SIZE);
+  // Without code the tables are zero still. The host has not provided their memory yet, and filling it would make it do so.
+  if (arenaTop != ARENA_BASE) {
+    memory.fill(HASH, 0, HASH_SIZE << 2);
+    memory.fill(CODE_PAGES, 0, CODE_PAGES_SIZE);
+  }
   arenaTop = ARENA_BASE;
   freeDescriptor = 0;
   arenaAge++;
