@@ -4,6 +4,7 @@ import { svelte } from '@sveltejs/vite-plugin-svelte';
 import { defineConfig, type Plugin } from 'vite';
 import { minified } from './scripts/minify.mjs';
 import { stampServiceWorker } from './scripts/precache.mjs';
+import { shortPrivateNames } from './scripts/private-names.mjs';
 import { programId } from './scripts/program.mjs';
 import { terminalNames } from './scripts/terminal-names.mjs';
 
@@ -93,7 +94,7 @@ export default defineConfig({
     minified(),
     offline(),
   ],
-  worker: { format: 'es', plugins: minified },
+  worker: { format: 'es', plugins: () => [shortPrivateNames(), minified()] },
   // 0: a small wasm must stay a file, not become a data: URL that the content security policy refuses.
   build: {
     target: 'es2023',

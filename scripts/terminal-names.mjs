@@ -1,8 +1,9 @@
 // Short names for what only xterm.js itself uses of its objects. Its package keeps them long, and no minifier of a whole page may shorten properties.
-import { readdirSync, readFileSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import esbuild from 'esbuild';
 import ts from 'typescript';
+import { anyOf, platformNames, words } from './platform-names.mjs';
 import { root } from './steps.mjs';
 import { withoutUnused } from './terminal-unused.mjs';
 
@@ -15,14 +16,6 @@ const ELSEWHERE = ['env'];
 const LEAST = 3;
 
 const read = (path) => readFileSync(path, 'utf8');
-const words = (text) => text.match(/[\w$]+/g);
-
-/** Every name of the DOM and of the language. */
-function platform() {
-  const folder = resolve(root, 'node_modules/typescript/lib');
-  const files = readdirSync(folder).filter((name) => /^lib\.(?:dom|es[\w.]+)\.d\.ts$/.test(name));
-  return files.flatMap((name) => words(read(resolve(folder, name))));
-}
 
 /** The left side of `this.name = value`. */
 const isSet = (node) =>
@@ -48,14 +41,13 @@ function namesIn(code) {
 /** xterm.js, without what nothing uses, and its source map. */
 export async function shortNames(code = read(XTERM)) {
   const others = PUBLIC.flatMap((path) => words(read(resolve(root, 'node_modules', path))));
-  const elsewhere = new Set([...platform(), ...others, ...ELSEWHERE]);
+  const elsewhere = new Set([...platformNames(), ...others, ...ELSEWHERE]);
   const used = withoutUnused(code, elsewhere);
   const { names, texts } = namesIn(used);
   const kept = new Set([...elsewhere, ...texts]);
-  const short = [...names].filter((name) => name.length >= LEAST && !kept.has(name)).map((name) => name.replaceAll('$', '\\$'));
-  const mangleProps = new RegExp(`^(?:${short.join('|')})$`);
+  const short = [...names].filter((name) => name.length >= LEAST && !kept.has(name));
   const { code: shorter, map } = await esbuild.transform(used, {
-    mangleProps,
+    mangleProps: anyOf(short),
     minify: true,
     treeShaking: true,
     format: 'esm',
