@@ -3,6 +3,7 @@ import { relative, sep } from 'node:path';
 import { svelte } from '@sveltejs/vite-plugin-svelte';
 import { defineConfig, type Plugin } from 'vite';
 import { minified } from './scripts/minify.mjs';
+import { withoutHydration } from './scripts/never-hydrated.mjs';
 import { stampServiceWorker } from './scripts/precache.mjs';
 import { shortPrivateNames } from './scripts/private-names.mjs';
 import { programId } from './scripts/program.mjs';
@@ -90,6 +91,7 @@ export default defineConfig({
     servedGuests(),
     contentSecurityPolicy(),
     terminalNames(),
+    withoutHydration(),
     svelte({ compilerOptions: { cssHash: scopeClass } }),
     minified(),
     offline(),

@@ -1,0 +1,4 @@
+import type { Plugin } from 'vite';
+
+export function neverHydrated(code: string): string;
+export function withoutHydration(): Plugin;
