@@ -67,6 +67,7 @@ test('a key gives the trace the whole row, with terminals and change set as its 
   const filter = pane.getByLabel('Filter');
   // Before the holes start, which fill the ring quickly.
   await filter.fill('event:memslot_refused');
+  await expect(list.getByRole('option')).toHaveCount(1);
   await expect(list.getByRole('option')).toContainText(/in validate: EEXIST, memslot \d+ at/);
   await lab.monitor(`memslot_move ${dimm.id} 0x100000000`);
   await expect.poll(() => lab.monitor('info kvm-stat')).toContain(' HOLE ');
