@@ -205,6 +205,40 @@ describe('the past in the page', () => {
     expect(await digest()).toBe(before);
   });
 
+  it('keeps replay_break over a look at the past, and a run that goes on from there has it too', async () => {
+    await booted();
+    await run('stop');
+    const count = page.machine!.run.instructions + 2000;
+    const stops = async (): Promise<void> => {
+      await run('cont');
+      page.session.receive({ type: 'console', text: 'mem\r' });
+      await page.holds(() => runs() === 'paused');
+      expect(page.machine!.run.instructions).toBe(count);
+    };
+    await line(`replay_break ${count}`);
+    await line('who_wrote 0x500000');
+    await stops();
+    const before = await digest();
+    expect(await go({ do: 'count', count: count - 1000 })).toBe('there');
+    expect(await go({ do: 'forward' })).toBe('present');
+    expect(await digest()).toBe(before);
+    await run('cont');
+    await type('poke 0x500000 0x77');
+    await run('stop');
+    expect(await go({ do: 'count', count: count - 1000 })).toBe('there');
+    expect(await go({ do: 'forward' })).toBe('present');
+    expect(await word(0x500000)).toBe('0x0000000000000077');
+    expect(await go({ do: 'count', count: count - 1000 })).toBe('there');
+    expect(await go({ do: 'go-on-from-here' })).toBe('there');
+    await stops();
+    const replay = await ask({ type: 'export', what: 'replay' });
+    const [there, expected] = [new Page(), await digest()];
+    there.boot({ replay: replay as Uint8Array, config: state().config });
+    const end = await there.until(() => there.heard.find((message) => message.type === 'replay' && message.view.phase !== 'running'));
+    expect(end).toMatchObject({ view: { phase: 'done', digest: expected, expected } });
+    await there.session.end();
+  });
+
   it('makes no replay in the past, whose inputs lie partly ahead, and one of all in the present', async () => {
     await booted();
     await type('poke 0x500000 0x77');

@@ -4,7 +4,7 @@
  */
 import { type Machine, MachineError, type Position } from '../../machine/index';
 import { breakpointsOf, type Stop } from '../breakpoints/index';
-import type { Going, Mark, Moment, ReverseOptions } from './types';
+import type { Going, Mark, Moment, Outside, ReverseOptions } from './types';
 
 /** 0.8 s of guest time on one vCPU: run again in a fraction of a second, and a checkpoint costs a guest in compiled code a few ms. */
 const INSTRUCTIONS = 100_000_000;
@@ -14,13 +14,15 @@ const STRETCH = 20;
 
 export class Past {
   /** The present that the machine left; undefined: it is in the present. */
-  present: (Moment & { kept: unknown }) | undefined;
+  present: (Moment & Outside) | undefined;
   /** Did the machine run on from here the first time? */
   ran = false;
   /** The event before which the machine stopped when it went back. */
   ahead: Stop | undefined;
   /** For a machine in its past. */
   private applied = 0;
+  /** The same: its replay_break, which stops nothing there, as a stop that was no input. */
+  private breakCount: number | undefined;
 
   constructor(readonly options: ReverseOptions) {}
 
@@ -30,9 +32,9 @@ export class Past {
 
   /** Drops the past: it begins here. */
   begin(): void {
-    const { instructions = INSTRUCTIONS, bytes = BYTES, journal } = this.options;
+    const { instructions = INSTRUCTIONS, bytes = BYTES } = this.options;
     this.leave();
-    const mark = (): Mark => ({ applied: this.inputs, kept: journal.keep?.() });
+    const mark = (): Mark => ({ applied: this.inputs, ...this.outside });
     this.machine.checkpoints.keep({ instructions, bytes, mark, wallClock: this.options.wallClock });
   }
 
@@ -54,26 +56,39 @@ export class Past {
       const { now } = this;
       const last = machine.checkpoints.list().at(-1);
       if (!last || !samePlace(last.position, now.position) || (last.mark as Mark).applied !== now.applied) machine.checkpoints.take();
-      this.present = { ...now, kept: journal.keep?.() };
+      this.present = { ...now, ...this.outside };
       this.applied = now.applied;
+      this.breakCount = this.present.breakCount;
       this.ran = now.position.running;
       journal.past(true);
     }
     return { ...this.now, behindStop };
   }
 
-  /** Makes this moment the present. */
+  /** Ends the past. */
   leave(): void {
     this.present = undefined;
     this.options.journal.past(false);
   }
 
   toPresent(): 'present' {
-    const present = this.present!;
     this.goTo(this.machine.checkpoints.list().length - 1);
-    this.options.journal.putBack?.(present.kept);
-    this.leave();
+    return this.arrive();
+  }
+
+  /** The machine is back in the present. */
+  arrive(): 'present' {
+    const { kept, breakCount } = this.present!;
+    this.options.journal.putBack?.(kept);
+    this.breakCount = breakCount;
+    this.goOn();
     return 'present';
+  }
+
+  /** Makes this moment of the past the present. */
+  goOn(): void {
+    this.breakAt(this.breakCount);
+    this.leave();
   }
 
   toBegin(): 'begin' {
@@ -105,6 +120,7 @@ export class Past {
     checkpoints.to(index);
     this.applied = mark.applied;
     this.ran = position.running;
+    this.breakCount = mark.breakCount;
     this.options.journal.putBack?.(mark.kept);
     if (position.running) run.cont();
   }
@@ -144,11 +160,33 @@ export class Past {
     const { journal } = this.options;
     while (this.applied < end.applied) {
       if (!(await this.reach(journal.at(this.applied), going, there))) return false;
-      await journal.redo(this.applied);
-      this.applied += 1;
-      this.ran = this.machine.run.state === 'running';
+      await this.redo();
     }
     return this.reach(end.position, going, there);
+  }
+
+  /** Applies the next input. replay_break is as it was then; what the walk itself stops at waits. */
+  private async redo(): Promise<void> {
+    const { journal, machine } = this.options;
+    const { run } = machine;
+    const goal = run.breakCount;
+    // If the machine was stopped there, the break has passed.
+    this.breakAt(journal.at(this.applied).running || this.breakCount !== run.instructions ? this.breakCount : undefined);
+    await journal.redo(this.applied);
+    this.breakCount = run.breakCount;
+    this.breakAt(goal);
+    this.applied += 1;
+    this.ran = run.state === 'running';
+  }
+
+  /** Nowhere if the machine is beyond this count. */
+  private breakAt(count: number | undefined): void {
+    const { run } = this.machine;
+    run.breakAt(count !== undefined && count < run.instructions ? undefined : count);
+  }
+
+  private get outside(): Outside {
+    return { kept: this.options.journal.keep?.(), breakCount: this.machine.run.breakCount };
   }
 
   /** Breakpoints do not stop the machine meanwhile. */

@@ -128,7 +128,7 @@ export class Reverse {
       .list()
       .findIndex(({ position, mark }) => position.instructions > instructions || (mark as Mark).applied > inputs);
     if (ahead >= 0) machine.checkpoints.forget(ahead);
-    past.leave();
+    past.goOn();
     journal.drop?.(inputs, ran);
   }
 
@@ -147,7 +147,7 @@ export class Reverse {
    */
   async forward(going: Going, goal?: { vcpu: number; icount: number }): Promise<'stopped' | 'present'> {
     const { past } = this;
-    const { machine, journal } = this.options;
+    const { machine } = this.options;
     const { present } = past;
     if (!present) return 'present';
     return this.quietly(async () => {
@@ -156,9 +156,7 @@ export class Reverse {
       try {
         const there = await past.walk(present, going, () => goal !== undefined && machine.debug.icount(goal.vcpu) >= goal.icount);
         if (!there) return 'stopped';
-        journal.putBack?.(present.kept);
-        past.leave();
-        return 'present';
+        return past.arrive();
       } finally {
         if (goal) machine.debug.breakVcpu(goal.vcpu, undefined);
         if (machine.run.state === 'running') machine.run.stop();

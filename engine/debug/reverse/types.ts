@@ -42,9 +42,16 @@ export interface Moment {
 }
 
 /** Type of a checkpoint's `mark`. */
-export interface Mark {
+export interface Mark extends Outside {
   applied: number;
+}
+
+/** What goes back with the machine, and is no part of its state. */
+export interface Outside {
+  /** Of the journal's `keep`. */
   kept: unknown;
+  /** Of the machine's `run.breakAt`. */
+  breakCount: number | undefined;
 }
 
 /** A hit on the way: its vCPU, the count of that vCPU's instructions, and the inputs before it. */
