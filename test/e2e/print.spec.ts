@@ -38,3 +38,33 @@ test('a sheet has the guest’s name and flags whole, the history beside nothing
   });
   expect(lightness).toBeGreaterThan(190);
 });
+
+for (const { width, height } of [
+  { width: 390, height: 844 },
+  { width: 844, height: 390 },
+])
+  test(`a sheet from a window of ${width} by ${height} has map, slots, history and change set, whichever pane is open`, async ({
+    lab,
+    page,
+  }) => {
+    await page.setViewportSize({ width, height });
+    await lab.open();
+    await plugTwoDimms(lab);
+    await lab.monitor('changeset_begin');
+    await lab.monitor('memslot_flags 0 -l');
+    for (const pane of ['History', 'Map', 'More']) {
+      await page.getByRole('navigation', { name: 'Panes' }).getByRole('button', { name: pane }).click();
+      await page.evaluate(() => Object.assign(window, { requestAnimationFrame: () => 1 }));
+      await page.emulateMedia({ media: 'print' });
+      await expect(page.getByRole('region', { name: 'Slots' }).getByText('dimm2')).toBeVisible();
+      await expect(page.locator('.history .commits').getByText('dimm2')).toBeVisible();
+      await expect(page.getByText('1 of 1 fits')).toBeVisible();
+      const drawn = await page.locator('.stage canvas').evaluate((canvas: HTMLCanvasElement) => {
+        const { data } = canvas.getContext('2d')!.getImageData(0, 0, canvas.width, canvas.height);
+        return { height: canvas.getBoundingClientRect().height, colours: new Set(new Uint32Array(data.buffer)).size };
+      });
+      expect(drawn.height, pane).toBeGreaterThan(100);
+      expect(drawn.colours, pane).toBeGreaterThan(10);
+      await page.emulateMedia({ media: 'screen' });
+    }
+  });
