@@ -17,8 +17,9 @@ import {
   VCPU_WINDOWS,
 } from '../abi/layout';
 import type { Timeline } from '../memory/index';
-import type { CheckpointInfo, CheckpointOptions, MachineCheckpoints, MachineState, Position, RunState } from './api';
+import type { CheckpointInfo, CheckpointOptions, MachineCheckpoints, MachineState, Position, RunState, StagedEdit } from './api';
 import type { HostMemory, HostRange } from './host-memory';
+import type { StagedEdits } from './staged-edits';
 import { captureRam, captureStill, restoreStill, type StateParts } from './state';
 
 /** More would not help: from any checkpoint to the next takes at most a second. */
@@ -40,6 +41,8 @@ interface Checkpoint {
   ranges: readonly HostRange[];
   /** Accesses that had hit a hole by then. */
   holes: number;
+  /** Of the change set, if it was open. */
+  edits: readonly StagedEdit[] | undefined;
   state: Omit<MachineState, 'ram'>;
   /** For each vCPU, what lies behind its record: TLB, its log and filters. */
   caches: Uint8Array[][];
@@ -47,7 +50,7 @@ interface Checkpoint {
 }
 
 export interface CheckpointContext {
-  parts(): StateParts & { mmio: { holes: number } };
+  parts(): StateParts & { mmio: { holes: number }; changeSet: StagedEdits };
   guest: string;
   host: HostMemory;
   core: CoreExports;
@@ -108,7 +111,9 @@ export class Checkpoints implements MachineCheckpoints {
     if (!options) return;
     const began = options.wallClock?.() ?? 0;
     const parts = context.parts();
-    const { memory, mmio } = parts;
+    const { memory, mmio, changeSet } = parts;
+    // The rest of a commit is no state that could be restored.
+    if (changeSet.underWay !== undefined && this.kept.length > 0) return;
     const pages = this.kept.length === 0 ? allPages(context.host) : this.changedSince();
     const caches = parts.vcpus.map((vcpu) => {
       const block = VCPU_BASE + vcpu.index * VCPU_BLOCK_SIZE;
@@ -121,6 +126,7 @@ export class Checkpoints implements MachineCheckpoints {
       timeline: memory.timeline(),
       ranges: context.host.held(),
       holes: mmio.holes,
+      edits: changeSet.keep(),
       state: captureStill(parts, 'running', context.guest),
       caches,
       pages,
@@ -148,6 +154,7 @@ export class Checkpoints implements MachineCheckpoints {
     host.adopt(wanted.ranges);
     parts.memory.rewind(wanted.timeline);
     parts.mmio.holes = wanted.holes;
+    parts.changeSet.putBack(wanted.edits);
     for (const [vcpu, saved] of wanted.caches.entries()) {
       const block = VCPU_BASE + vcpu * VCPU_BLOCK_SIZE;
       for (const [i, [from]] of this.cached(parts.config.cpu).entries()) host.bytes.set(saved[i]!, block + from);

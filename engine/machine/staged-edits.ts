@@ -29,6 +29,8 @@ const NAMED = 8;
 /** Why nothing else may change the layout during a stepped commit. */
 export const BETWEEN_PHASES = 'a commit is between its phases: run it to its end (changeset_step -a), or abort it before swap 1';
 
+const COMMITTING = 'this change set is being committed';
+
 export interface ChangeSetContext extends EditContext {
   changed(): void;
   /** Lets the guest run, if it runs at all, and yields to others. False: give up the commit. */
@@ -260,6 +262,22 @@ export class StagedEdits implements StagedChangeSet {
     }
   }
 
+  get underWay(): string | undefined {
+    if (this.stepped) return BETWEEN_PHASES;
+    return this.committing ? COMMITTING : undefined;
+  }
+
+  /** The open set's edits, for a checkpoint. */
+  keep(): readonly StagedEdit[] | undefined {
+    return this.edits && [...this.edits];
+  }
+
+  putBack(kept: readonly StagedEdit[] | undefined): void {
+    this.edits = kept && [...kept];
+    this.edited();
+    this.context.changed();
+  }
+
   get stepping(): Stepping | undefined {
     return this.stepped?.commit.view;
   }
@@ -373,7 +391,7 @@ export class StagedEdits implements StagedChangeSet {
   }
 
   private notCommitting(): void {
-    if (this.committing) throw new MachineError('this change set is being committed');
+    if (this.committing) throw new MachineError(COMMITTING);
   }
 
   /** The engine's refusals name regions; these name staged entries. */

@@ -239,6 +239,47 @@ describe('the past in the page', () => {
     await there.session.end();
   });
 
+  it('goes back over change sets: each is open, with its edits, when it was', async () => {
+    await booted();
+    const edits = () => state().changeSet.entries.map(({ edit }) => edit);
+    const at = () => page.machine!.run.instructions;
+    await line('changeset_begin');
+    await line('memslot_flags 3 -l');
+    page.machine!.checkpoints.take();
+    await type('peek 0x500000');
+    const first = [at(), edits()] as const;
+    await type('peek 0x500000');
+    await line('changeset_commit');
+    await type('poke 0x500000 0x77');
+    await line('changeset_begin');
+    await line('memslot_add 40 1T 2M');
+    await run('stop');
+    const before = { digest: await digest(), edits: edits() };
+    expect(await line('who_wrote 0x500000')).toMatch(/^vCPU 0 at rip /);
+    expect({ digest: await digest(), edits: edits() }).toEqual(before);
+    expect(await go({ do: 'count', count: first[0] })).toBe('there');
+    expect(edits()).toEqual(first[1]);
+    expect(await go({ do: 'forward' })).toBe('present');
+    expect({ digest: await digest(), edits: edits() }).toEqual(before);
+    expect(await line('changeset_commit')).toMatch(/^generation \d+, 1 swap/);
+  });
+
+  it('stays in the present while a commit is under way, and begins no checkpoint there', async () => {
+    await booted();
+    await line('changeset_begin');
+    await line('memslot_flags 3 -l');
+    await line('changeset_commit -s');
+    for (let phase = 0; phase < 3; phase++) await line('changeset_step');
+    const { length } = page.machine!.checkpoints.list();
+    await run('stop');
+    page.machine!.checkpoints.take();
+    expect(page.machine!.checkpoints.list()).toHaveLength(length);
+    expect(await line('replay_seek 1000')).toMatch(/^Error: a commit is between its phases/);
+    expect(await line('who_wrote 0x500000')).toMatch(/^Error: a commit is between its phases/);
+    await line('changeset_step -a');
+    expect(await line('replay_seek 1000')).toBe('');
+  });
+
   it('makes no replay in the past, whose inputs lie partly ahead, and one of all in the present', async () => {
     await booted();
     await type('poke 0x500000 0x77');

@@ -47,6 +47,8 @@ export class Past {
   enter(): Moment & { behindStop: boolean } {
     const { machine } = this;
     const { journal } = this.options;
+    const { underWay } = machine.changeSet;
+    if (underWay !== undefined && !this.present) throw new MachineError(underWay);
     const set = breakpointsOf(machine);
     const behindStop = set.stop !== undefined && set.stop !== this.ahead && set.stop.hit.access !== 'execute';
     set.stop = undefined;

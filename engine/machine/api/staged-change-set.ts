@@ -111,6 +111,8 @@ export interface StagedChangeSet {
   beginStepped(): void;
   /** The stepped commit that runs. */
   readonly stepping: Stepping | undefined;
+  /** Why the machine cannot go back now: a commit runs phase by phase, or call by call. */
+  readonly underWay: string | undefined;
   /** Runs its next phase; MachineError if there is none. */
   step(): PhaseReport;
   /** Runs all remaining phases. */
