@@ -1,13 +1,13 @@
 /** The interface of a machine, one file per subject: types, and its error. */
-export * from './checkpoints';
-export * from './config';
-export * from './debug';
+export type * from './checkpoints';
+export type * from './config';
+export type * from './debug';
 export * from './events';
-export * from './inspect';
-export * from './machine';
-export * from './memory-devices';
-export * from './rings';
-export * from './run';
-export * from './staged-change-set';
-export * from './state';
-export * from './trace';
+export type * from './inspect';
+export type * from './machine';
+export type * from './memory-devices';
+export type * from './rings';
+export type * from './run';
+export type * from './staged-change-set';
+export type * from './state';
+export type * from './trace';
