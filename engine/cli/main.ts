@@ -1,6 +1,8 @@
 /** The headless `lab`: builds a machine from flags, connects it to the process's streams and runs it until something ends it. */
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+// The program is one file, with what a machine that compiles loads.
+import '../jit/index';
 import type { Machine, MachineEvent, Runner } from '../machine/index';
 import { cpuHelp, createMachine, MachineError } from '../machine/index';
 import { CommitLog, Monitor, type MonitorEnv } from '../monitor/index';

@@ -1,4 +1,6 @@
 /** The Worker: connects a Session to postMessage, timers and fetch, and holds the lock by which the page detects that the worker lives. */
+// Loaded by machines that compile, so by nearly all: part of this script, not a file to wait for.
+import '../jit/index';
 import type { FromWorker, ToWorker } from './protocol';
 import { Session } from './session';
 

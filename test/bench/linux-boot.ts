@@ -11,7 +11,6 @@ import { nodeRunner } from '../../engine/cli/node-runner';
 import type { JitFigures } from '../../engine/jit/index';
 import type { GuestImage, Machine } from '../../engine/machine/index';
 import { createMachine } from '../../engine/machine/index';
-import { loadMachine, saveMachine } from '../../engine/snapshot/index';
 
 export const PROMPT = 'guest# ';
 const GIB = 0x40000000;
@@ -92,7 +91,11 @@ function prompt(machine: Machine): { came: Promise<number>; end: () => Promise<v
   return { came, end: () => runner.end() };
 }
 
+/** Loaded by the boot that needs them: a process that only boots should not compile their files. */
+const snapshots = () => import('../../engine/snapshot/index');
+
 async function snapshot(machine: Machine, request: BootRequest, guest: GuestImage): Promise<SnapshotResult> {
+  const { saveMachine } = await snapshots();
   const start = performance.now();
   const { bytes } = await saveMachine(machine, Date.now());
   const saveMs = performance.now() - start;
@@ -102,6 +105,7 @@ async function snapshot(machine: Machine, request: BootRequest, guest: GuestImag
 }
 
 async function load(bytes: Uint8Array, request: BootRequest, guest: GuestImage): Promise<number> {
+  const { loadMachine } = await snapshots();
   const start = performance.now();
   const machine = await build(request, guest);
   const refused = await loadMachine(machine, bytes);
@@ -116,6 +120,8 @@ async function load(bytes: Uint8Array, request: BootRequest, guest: GuestImage):
 }
 
 async function main(request: BootRequest): Promise<BootResult> {
+  // Loaded by the machine otherwise, when the clock runs.
+  if (request.accel === 'jit') await import('../../engine/jit/index');
   const guest = { name: 'linux', kernel: read(request.kernel), initrd: read(request.initrd), append: request.append };
   const start = performance.now();
   const machine = await build(request, guest);
