@@ -9,6 +9,9 @@ export interface SlotDiff {
   readonly next: MemoryRegion | undefined;
 }
 
+/** Why a change set cannot be applied to a layout in which this slot is another than before. */
+export const staleReason = (asId: number, slot: number): string => `memslot ${slot} (as ${asId}) is not what the change set was made for`;
+
 const keyOf = (asId: number, slot: number): number => asId * 0x10000 + slot;
 
 export class ChangeSet {
@@ -60,7 +63,7 @@ export class ChangeSet {
     const slots = byKey(layout);
     for (const { asId, slot, old, next } of this.diffs) {
       const key = keyOf(asId, slot);
-      if (!sameRegion(slots.get(key), old)) throw new Error(`memslot ${slot} (as ${asId}) is not what the change set was made for`);
+      if (!sameRegion(slots.get(key), old)) throw new Error(staleReason(asId, slot));
       if (next) slots.set(key, next);
       else slots.delete(key);
     }

@@ -1,6 +1,6 @@
 /** Requests for a commit as values, and the plan that each leads to: the regions that it names are checked against the layout as it is now. */
 import type { AddressSpace } from './address-space';
-import { type ChangeSet, sameRegion } from './change-set';
+import { type ChangeSet, sameRegion, staleReason } from './change-set';
 import type { History } from './history';
 import type { Limits } from './limits';
 import { makePlan, type Plan, type PlanMode, type PlanRules } from './plan';
@@ -60,8 +60,7 @@ export class Planner {
   private planChanges(changes: ChangeSet, since?: number): Plan {
     const refusals = changes.diffs.flatMap(({ asId, slot, old }, index) => {
       const now = this.spaces[asId]?.regionById(slot);
-      const reason = `memslot ${slot} (as ${asId}) is not what the change set was made for`;
-      return sameRegion(now, old) ? [] : [{ index, errno: 'ESTALE' as const, reason }];
+      return sameRegion(now, old) ? [] : [{ index, errno: 'ESTALE' as const, reason: staleReason(asId, slot) }];
     });
     if (refusals.length > 0) return { ok: false, refusals };
     const rules = { backings: this.backings, ...(since === undefined ? {} : { since }) };

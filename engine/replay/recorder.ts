@@ -150,7 +150,7 @@ export class Recorder {
   private push(at: Position, input: JournalInput): void {
     if (this.reason !== undefined) return;
     this.bytes += sizeOf(input);
-    if (!fitsJournal(input)) this.end('a single input was longer than a journal allows');
+    if (!fitsJournal(input)) this.end('an input came that a journal cannot contain');
     else if (this.entries.length >= MAX_INPUTS) this.end(`more than ${MAX_INPUTS} inputs came`);
     else if (this.bytes > MAX_JOURNAL) this.end(`its inputs have more than ${MAX_JOURNAL} bytes`);
     else this.entries.push({ at, input });
