@@ -41,6 +41,8 @@ export class Recorder {
   private restored: Position | undefined;
   /** Inputs under way: some take several turns. */
   private taking = 0;
+  /** The last input was a step, which ends after one instruction with a breakpoint or without. */
+  private stepping = false;
 
   constructor(
     private readonly machine: Machine,
@@ -50,9 +52,7 @@ export class Recorder {
   ) {
     machine.subscribe((event) => {
       if (event.type === 'restored') this.restored = machine.run.position;
-      // Replays have no breakpoints: they stop the machine at the recorded position.
-      if (event.type === 'watch-stop' && !this.playing && !this.past)
-        this.push({ ...machine.run.position, running: true }, { kind: 'run', action: 'stop' });
+      if (event.type === 'watch-stop' && !this.playing && !this.past) this.stopped();
     });
   }
 
@@ -118,6 +118,7 @@ export class Recorder {
     try {
       this.machine.run.catchUp();
       this.push(this.machine.run.position, input);
+      this.stepping = input.kind === 'run' && input.action === 'step';
       result = action();
       return result instanceof Promise ? (result.finally(release) as T) : result;
     } finally {
@@ -137,6 +138,12 @@ export class Recorder {
   /** Why inputs are no longer recorded; undefined: they are. */
   get ended(): string | undefined {
     return this.reason;
+  }
+
+  /** A breakpoint stopped the machine. Replays have none: they stop it at the recorded position. */
+  private stopped(): void {
+    if (this.taking === 0) this.push({ ...this.machine.run.position, running: true }, { kind: 'run', action: 'stop' });
+    else if (!this.stepping) this.cut('a breakpoint stopped the guest in the middle of a legacy commit');
   }
 
   /** The replay up to now, or the reason if there is none of this machine. */

@@ -37,10 +37,20 @@ function runAction(machine: Machine, action: 'stop' | 'cont' | 'reset' | 'step')
   if (action === 'stop') machine.run.stop();
   else if (action === 'cont') machine.run.cont();
   else if (action === 'reset') machine.reset();
-  else {
-    machine.run.stop();
-    machine.run.advance(1);
-  }
+  else step(machine);
+}
+
+/** One instruction, even where a breakpoint stops the machine before it: a replay, which has none, runs it too. */
+function step(machine: Machine): void {
+  machine.run.stop();
+  const { instructions } = machine.run;
+  let stopped = false;
+  const undo = machine.subscribe((event) => {
+    stopped ||= event.type === 'watch-stop';
+  });
+  machine.run.advance(1);
+  undo();
+  if (stopped && machine.run.instructions === instructions) machine.run.advance(1);
 }
 
 function travelled(result: ReturnType<CommitLog['undo']>): string {

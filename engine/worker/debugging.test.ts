@@ -280,6 +280,26 @@ describe('the past in the page', () => {
     expect(await line('replay_seek 1000')).toBe('');
   });
 
+  it('steps one instruction where breakpoints are, and a replay does the same without them', async () => {
+    await booted();
+    await type('peek 0x500000');
+    await run('stop');
+    await line('breakpoint_add slot=3');
+    page.session.receive({ type: 'console', text: 'mem\r' });
+    const { instructions } = page.machine!.run;
+    for (let steps = 1; steps <= 40; steps++) {
+      await line('breakpoint_add gva=$rip,once=on');
+      page.session.receive({ type: 'run', action: 'step' });
+      await page.holds(() => page.machine!.run.instructions === instructions + steps);
+    }
+    const replay = await ask({ type: 'export', what: 'replay' });
+    const [there, expected] = [new Page(), await digest()];
+    there.boot({ replay: replay as Uint8Array, config: state().config });
+    const end = await there.until(() => there.heard.find((message) => message.type === 'replay' && message.view.phase !== 'running'));
+    expect(end).toMatchObject({ view: { phase: 'done', digest: expected, expected } });
+    await there.session.end();
+  });
+
   it('makes no replay in the past, whose inputs lie partly ahead, and one of all in the present', async () => {
     await booted();
     await type('poke 0x500000 0x77');
