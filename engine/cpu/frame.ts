@@ -1,6 +1,7 @@
 /**
- * The frame of the interpreter. scripts/core/generate.ts inserts a handler for each inline operation at HANDLERS and writes generated/interp.ts,
- * which is compiled. Handlers (scripts/core/handlers) use the locals, and some imports that only they need.
+ * The frame of the interpreter. scripts/core/generate.ts inserts a handler for each common inline operation at HANDLERS, the question whether an
+ * operation is rare at RARE, and writes generated/interp.ts, which is compiled. Rare operations have a frame of their own, frame-rare.ts. Handlers
+ * (scripts/core/handlers) use the locals, and some imports that only they need.
  */
 import {
   HASH,
@@ -40,6 +41,7 @@ import {
   sign,
 } from './flags';
 import { cold } from './generated/cold';
+import { rare, rareWhy } from './generated/rare';
 import { faultGoesOn, mayGoOn } from './going-on';
 import { badCall, badTarget, modifyInline, readInline, segmentedAddress, writeInline } from './mem';
 import { slowValue } from './mmu';
@@ -196,6 +198,16 @@ function inMode(start: usize): i32 {
     switch (<i32>load<u16>(p)) {
       /*HANDLERS*/
       default: {
+        if (/*RARE*/ p) {
+          q = rare(p);
+          if (q != 0) {
+            p = q;
+            continue;
+          }
+          p = leavePoint;
+          why = rareWhy;
+          break;
+        }
         n = cold(p);
         if (n == 1) {
           // goingOn(p), inlined with the local: most of these instructions are so short that a load or two more would cost time.

@@ -43,7 +43,7 @@ function lookup(name: string, comment: string, axes: readonly (readonly [string,
 
 const TRAITS: readonly (readonly [name: string, comment: string, holds: (row: Operation) => boolean])[] = [
   ['ENDS', 'The operation is the last of its block.', (row) => row.ends],
-  ['INLINE', "A handler of the interpreter's switch runs it, not a function.", isInline],
+  ['INLINE', 'A handler of the interpreter runs it, not a function.', isInline],
   ['LINKS', 'Its record holds links to blocks of its page.', (row) => row.family === 'branch' && row.form === 'near'],
   ['STACK', 'All its accesses are to the stack.', (row) => row.segment === 'stack'],
   ['EITHER', 'It has a memory operand and uses the stack.', (row) => row.segment === 'either'],

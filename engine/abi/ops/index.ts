@@ -7,6 +7,7 @@
  */
 import { arithmetic, joined, shiftsAndProducts } from './arithmetic';
 import { branches } from './branches';
+import { isCommon } from './common';
 import { moves, simple } from './moves';
 import { type Operation, operation } from './operation';
 import { outOfLine, outOfLineCalled, outOfLineEnding } from './out-of-line';
@@ -17,8 +18,8 @@ const stop = operation({ name: 'stop', family: 'control', action: 'stop', form: 
 /** Replaces the first record of a block at which a compiled region can be entered. */
 const region = operation({ name: 'region', family: 'control', action: 'region', form: 'none', ends: true });
 
-/** Inline operations first, then those that the interpreter's switch calls: that switch is dense over both, as a second one is over the rest. */
-export const OPERATIONS: readonly Operation[] = [
+/** Inline operations, each family in one piece. */
+export const INLINE: readonly Operation[] = [
   ...arithmetic,
   ...moves,
   ...shiftsAndProducts,
@@ -27,9 +28,15 @@ export const OPERATIONS: readonly Operation[] = [
   ...joined,
   ...branches,
   region,
+];
+
+/** Each run of operations has its own dense switch: the interpreter's loop (common inline ones and the called), out of line, rare inline ones. */
+export const OPERATIONS: readonly Operation[] = [
+  ...INLINE.filter(isCommon),
   ...outOfLineCalled,
   ...outOfLine,
   ...outOfLineEnding,
+  ...INLINE.filter((row) => !isCommon(row)),
 ];
 
 const numbers: ReadonlyMap<string, number> = new Map(OPERATIONS.map(({ name }, number) => [name, number]));
@@ -45,6 +52,8 @@ export function operationNumber(name: string): number {
 export const operationNamed = (name: string): Operation => OPERATIONS[operationNumber(name)]!;
 
 export const isInline = (row: Operation): boolean => row.run === undefined;
+/** Inline, but not in the interpreter's loop. */
+export const isRare = (row: Operation): boolean => isInline(row) && !isCommon(row);
 
 export type { Access, Family, Form, Operation, Segment, Size } from './operation';
 export { AF, ALL_FLAGS, bits, bytes, CF, flagsOfCondition, OF, PF, SF, ZF } from './operation';

@@ -1,5 +1,6 @@
 import { expect, it } from 'vitest';
-import { ALL_FLAGS, CF, isInline, OPERATIONS, operationNamed, operationNumber } from './index';
+import { commonNames } from './common';
+import { ALL_FLAGS, CF, isInline, isRare, OPERATIONS, operationNamed, operationNumber } from './index';
 
 it('gives every operation a unique name and number', () => {
   expect(new Set(OPERATIONS.map(({ name }) => name)).size).toBe(OPERATIONS.length);
@@ -7,10 +8,16 @@ it('gives every operation a unique name and number', () => {
   expect(() => operationNumber('frobnicate')).toThrow(/'frobnicate'/);
 });
 
-it('lists inline operations before those out of line, and fits their numbers into a record', () => {
-  const inline = OPERATIONS.filter(isInline).length;
-  expect(OPERATIONS.slice(0, inline).every(isInline)).toBe(true);
+it("lists first what the interpreter's loop runs, and rare inline operations last, and fits all numbers into a record", () => {
+  const kind = (row: (typeof OPERATIONS)[number]) => (isRare(row) ? 3 : isInline(row) ? 0 : row.called ? 1 : 2);
+  const kinds = OPERATIONS.map(kind);
+  expect(kinds).toEqual(kinds.toSorted());
+  expect(new Set(kinds).size).toBe(4);
   expect(OPERATIONS.length).toBeLessThan(0x10000);
+});
+
+it('calls no operation common that does not exist', () => {
+  for (const name of commonNames()) expect(isRare(operationNamed(name))).toBe(false);
 });
 
 it('pairs every quiet form with an operation that sets all flags, cannot fault and is otherwise the same', () => {
