@@ -50,11 +50,19 @@ export interface SnapshotResult {
 
 const LIMIT_MS = 300_000;
 
+/** Node's options in `npm run lab`. */
+function labOptions(): string[] {
+  const file = fileURLToPath(new URL('../../package.json', import.meta.url));
+  const { scripts } = JSON.parse(readFileSync(file, 'utf8')) as { scripts: { lab: string } };
+  return scripts.lab.split(' ').slice(1, -1);
+}
+
 /** In a process of its own. */
 export async function bootLab(request: BootRequest): Promise<BootResult> {
   const script = fileURLToPath(import.meta.url);
   const options = { timeout: LIMIT_MS, maxBuffer: 16 * 2 ** 20 };
-  const { stdout } = await promisify(execFile)(process.execPath, ['--import', 'tsx', script, JSON.stringify(request)], options);
+  const flags = [...labOptions(), '--import', 'tsx'];
+  const { stdout } = await promisify(execFile)(process.execPath, [...flags, script, JSON.stringify(request)], options);
   return JSON.parse(stdout) as BootResult;
 }
 
