@@ -1,5 +1,5 @@
 /** Allocates what compiled regions need: slots in the core's function table, memory for tables of computed jumps, and window cells. */
-import { JIT_TABLES, JIT_TABLES_END, MAX_VCPUS, VCPU_BASE, VCPU_BLOCK_SIZE, VCPU_GUEST_CONTEXT, VCPU_WINDOWS } from '../abi/layout';
+import { JIT_TABLES, JIT_TABLES_END, VCPU_BASE, VCPU_BLOCK_SIZE, VCPU_GUEST_CONTEXT, VCPU_WINDOWS } from '../abi/layout';
 import { TLB_USER, WINDOW_LENGTH, WINDOW_MISSES, WINDOW_SIZE, WINDOWS } from '../abi/tlb';
 
 /** Slots that the table grows by. */
@@ -64,11 +64,14 @@ const placeOf = (vcpu: number, table: number, cell: number): number =>
 export class WindowCells {
   private readonly free = Array.from({ length: WINDOWS }, (_, index) => WINDOWS - 1 - index);
 
+  /** `vcpus`: how many there are. */
+  constructor(private readonly vcpus: number) {}
+
   /** Number of an empty window, or -1 if none is left. */
   allocate(view: DataView): number {
     const cell = this.free.pop();
     if (cell === undefined) return -1;
-    for (let vcpu = 0; vcpu < MAX_VCPUS; vcpu++)
+    for (let vcpu = 0; vcpu < this.vcpus; vcpu++)
       for (const table of WINDOW_TABLES) {
         const at = placeOf(vcpu, table, cell);
         view.setUint32(at + WINDOW_LENGTH, 0, true);
@@ -81,7 +84,7 @@ export class WindowCells {
   /** Misses of the window since its rate was last checked, on the vCPU where it missed most. */
   misses(view: DataView, cell: number): number {
     let most = 0;
-    for (let vcpu = 0; vcpu < MAX_VCPUS; vcpu++)
+    for (let vcpu = 0; vcpu < this.vcpus; vcpu++)
       for (const table of WINDOW_TABLES) most = Math.max(most, view.getUint32(placeOf(vcpu, table, cell) + WINDOW_MISSES, true));
     return most;
   }

@@ -98,7 +98,7 @@ export class Jit {
   private slots!: FunctionSlots;
   private helpers: readonly unknown[] = [];
   private readonly tables = new TableMemory();
-  private readonly cells = new WindowCells();
+  private readonly cells: WindowCells;
   private readonly windowOwner = new Map<number, { live: Live; name: string }>();
   private soloWindows = 0;
   private view = new DataView(new ArrayBuffer(0));
@@ -113,13 +113,16 @@ export class Jit {
   private readonly drops: Record<DropReason, number> = { written: 0, flushed: 0, evicted: 0 };
   private refused: string | undefined;
 
-  /** `now`: ms, for figures only. */
+  /** `now`: ms, for figures only. `vcpus`: how many there are. */
   constructor(
     private readonly memory: WebAssembly.Memory,
     private readonly now: () => number,
     private readonly report: (text: string) => void,
+    vcpus: number,
     private readonly options: JitOptions = JIT_DEFAULTS,
-  ) {}
+  ) {
+    this.cells = new WindowCells(vcpus);
+  }
 
   /** Called when the core is loaded: begins sampling. */
   attach(core: CoreExports): void {

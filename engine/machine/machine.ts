@@ -69,6 +69,7 @@ async function makeJit(options: MachineOptions, host: HostMemory, wiring: CoreWi
     host.memory,
     () => options.wallClock(),
     (text) => wiring.log(text),
+    options.smp,
   );
 }
 

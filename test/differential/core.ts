@@ -36,6 +36,7 @@ export class CoreRunner {
     (text) => {
       throw new Error(text);
     },
+    1,
     { ...JIT_DEFAULTS, quantum: 0, thrashing: Number.POSITIVE_INFINITY },
   );
 

@@ -5,7 +5,7 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { CoreExports, CoreImports } from '../../engine/abi/core';
-import { HOST_BASE, PAGE_SIZE, VCPU_BASE, VCPU_BLOCK_SIZE, VCPU_MAILBOX, VCPU_MAILBOX2 } from '../../engine/abi/layout';
+import { HOST_BASE, MAX_VCPUS, PAGE_SIZE, VCPU_BASE, VCPU_BLOCK_SIZE, VCPU_MAILBOX, VCPU_MAILBOX2 } from '../../engine/abi/layout';
 import * as abi from '../../engine/abi/vcpu';
 import { Jit, type JitOptions } from '../../engine/jit/index';
 
@@ -78,6 +78,7 @@ export class TestCore {
         (text) => {
           throw new Error(text);
         },
+        MAX_VCPUS,
         jit,
       );
     const env: CoreImports = {
