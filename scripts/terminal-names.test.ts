@@ -60,5 +60,5 @@ test('a terminal with short names behaves as the package does', async () => {
   expect(expected.said.length).toBeGreaterThan(8);
   expect(JSON.stringify(expected.after[1])).toContain('┌');
   expect(await outcome(file)).toEqual(expected);
-  expect(code.length).toBeLessThan(260_000);
+  expect(code.length).toBeLessThan(245_000);
 });

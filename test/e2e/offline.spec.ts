@@ -162,10 +162,10 @@ test('a version with one changed file is not installed', async ({ lab, page }) =
   }
 });
 
-test('the first load is under 550 KB, compressed and without guests, including the files kept for offline use', async ({ lab, page }) => {
+test('the first load is under 530 KB, compressed and without guests, including the files kept for offline use', async ({ lab, page }) => {
   await lab.open(host.address);
   await isReady(page);
   const sizes = sizesOf('dist', host.served);
   for (const kind of ['.html', '.js', '.css', '.wasm']) expect(sizes.some(({ name }) => name.endsWith(kind))).toBe(true);
-  expect(sum(sizes), sizes.map(({ name, compressed }) => `${compressed} ${name}`).join(', ')).toBeLessThan(550_000);
+  expect(sum(sizes), sizes.map(({ name, compressed }) => `${compressed} ${name}`).join(', ')).toBeLessThan(530_000);
 });
