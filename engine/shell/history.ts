@@ -58,6 +58,9 @@ export function historyOf({ machine, recorder, commits, wallClock, turn, runner,
     ...(runner && { hold: () => runner.hold() }),
     ...(bytes !== undefined && { bytes }),
   });
-  recorder.onStart = () => reverse.begin();
+  recorder.onStart = () => {
+    reverse.begin();
+    arrived?.();
+  };
   return reverse;
 }

@@ -300,6 +300,18 @@ describe('the past in the page', () => {
     await there.session.end();
   });
 
+  it('shows the present after a snapshot was loaded in the past', async () => {
+    await booted();
+    await run('stop');
+    await line('savevm one');
+    await line('replay_seek 1000');
+    expect(view().past).toMatchObject({ begin: 0, behind: true });
+    await line('loadvm one');
+    const { instructions } = page.machine!.run;
+    await page.holds(() => !view().past.behind);
+    expect(view().past).toMatchObject({ begin: instructions, now: instructions, present: instructions });
+  });
+
   it('makes no replay in the past, whose inputs lie partly ahead, and one of all in the present', async () => {
     await booted();
     await type('poke 0x500000 0x77');
