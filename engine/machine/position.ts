@@ -36,9 +36,10 @@ export function travel(traveller: Traveller, to: Position, deadline: number): 't
     if (same(at, to)) return 'there';
     if (!at.running || at.instructions > to.instructions || at.timeNs > to.timeNs) return 'never';
     if (traveller.wallClock() >= deadline) return 'going';
-    // At the right count only turns and time are missing: another instruction would mean that the inputs were different.
+    // At the right count only turns and time are missing: another instruction would mean that the inputs were different. A breakpoint may have stopped
+    // the machine before the first instruction of a round.
     const left = to.instructions - at.instructions;
-    const result = traveller.advance(left > 0 ? Math.min(left, CHUNK) : 1);
+    const result = traveller.advance(left > 0 ? Math.min(left, CHUNK) : at.inRound ? 1 : 0);
     // A guest that waits for swap 2 of a stepped commit sleeps like an idle one.
     if (result !== 'idle' && result !== 'retry') continue;
     // One whole round after that sleep: the position may lie between two of its turns.

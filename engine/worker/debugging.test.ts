@@ -300,6 +300,28 @@ describe('the past in the page', () => {
     await there.session.end();
   });
 
+  it('makes a replay that passes where a breakpoint stopped an idle guest at the entry of its interrupt handler', async () => {
+    await booted();
+    // The gate of the serial line's vector
+    const idt = Number(`0x${/IDT=\s+([0-9a-f]+)/.exec(await line('info registers'))![1]}`);
+    const gate = new DataView(page.machine!.physical.read(idt + 0x24 * 16, 16)!.buffer);
+    const handler = gate.getUint16(0, true) + gate.getUint16(6, true) * 0x10000;
+    await line(`breakpoint_add gva=0x${handler.toString(16)}`);
+    page.session.receive({ type: 'console', text: 'p' });
+    await page.holds(() => runs() === 'paused');
+    expect(page.machine!.inspect.registers().rip).toBe(BigInt(handler));
+    await line('breakpoint_del all');
+    await run('cont');
+    await type('eek 0x500000');
+    await run('stop');
+    const replay = await ask({ type: 'export', what: 'replay' });
+    const [there, expected] = [new Page(), await digest()];
+    there.boot({ replay: replay as Uint8Array, config: state().config });
+    const end = await there.until(() => there.heard.find((message) => message.type === 'replay' && message.view.phase !== 'running'));
+    expect(end).toMatchObject({ view: { phase: 'done', digest: expected, expected } });
+    await there.session.end();
+  });
+
   it('shows the present after a snapshot was loaded in the past', async () => {
     await booted();
     await run('stop');
