@@ -34,7 +34,7 @@ const NONE: readonly Operand[] = [];
 const known: (readonly Operand[] | undefined)[] = [];
 
 /** The accesses of an instruction of compiled code, in order. */
-export function operandsOf(at: Instruction): readonly Operand[] {
+function operandsOf(at: Instruction): readonly Operand[] {
   const { row, number } = at;
   if (row.family === 'out-of-line') return ownOperands(at);
   known[number] ??= rowOperands(row);

@@ -56,92 +56,139 @@ const PAGE = 4096;
 const NEAR = 0x7ff00000;
 const pageOf = (delta: number): number => Math.floor(delta / PAGE) * PAGE;
 
+/** `block`: the hot block, at `page`, its linear page. */
 export function discover(view: DataView, source: CodeSource, block: number, page: bigint, limits: Limits): Graph {
-  const first = readBlock(view, headerOf(block), source.jitRecords(block));
-  const pages: Page[] = [{ delta: 0, host: Math.floor(first.hva / PAGE) }];
-  const graph: Graph = { pages, nodes: new Map(), entries: new Set() };
-  let instructions = 0;
-  const missing = new Set<number>();
+  return new Discovery(view, source, page, limits).from(block);
+}
 
-  const pageAt = (delta: number): number => {
-    const known = pages.findIndex((entry) => entry.delta === delta);
-    if (known >= 0) return known;
-    if (missing.has(delta) || pages.length >= limits.pages) return -1;
-    const linear = BigInt.asUintN(64, page + BigInt(delta));
-    const hva = source.jitExec(Number(linear & 0xffffffffn), Number(linear >> 32n));
-    if (hva === 0) {
-      missing.add(delta);
-      return -1;
+class Discovery {
+  private readonly graph: Graph = { pages: [], nodes: new Map(), entries: new Set() };
+  /** Deltas to look at. */
+  private readonly queue: number[] = [];
+  /** Deltas of pages that could not be found. */
+  private readonly missing = new Set<number>();
+  private instructions = 0;
+
+  constructor(
+    private readonly view: DataView,
+    private readonly source: CodeSource,
+    private readonly page: bigint,
+    private readonly limits: Limits,
+  ) {}
+
+  from(block: number): Graph {
+    const { graph } = this;
+    const { hva } = this.read(block);
+    graph.pages.push({ delta: 0, host: Math.floor(hva / PAGE) });
+    graph.entries.add(hva % PAGE);
+    this.queue.push(hva % PAGE);
+    this.follow();
+    this.followTables();
+    for (const entry of graph.entries) if (!graph.nodes.has(entry)) graph.entries.delete(entry);
+    return graph;
+  }
+
+  private follow(): void {
+    for (let at = 0; at < this.queue.length; at++) {
+      const delta = this.queue[at]!;
+      if (this.graph.nodes.has(delta) || this.full) continue;
+      const node = this.nodeAt(delta);
+      if (node) this.add(node);
     }
-    pages.push({ delta, host: (hva >>> 0) / PAGE });
-    return pages.length - 1;
-  };
+    this.queue.length = 0;
+  }
 
-  const queue: number[] = [first.hva % PAGE];
-  const add = (delta: number): void => {
-    if (graph.nodes.has(delta) || instructions >= limits.instructions) return;
-    const index = pageAt(pageOf(delta));
-    if (index < 0) return;
-    const found = source.jitBlock(pages[index]!.host * PAGE + (delta - pageOf(delta)));
-    if (found === 0) return;
-    const records = readBlock(view, headerOf(found), source.jitRecords(found));
+  /** A jump through a table: every block of its page without a predecessor may be a target. */
+  private followTables(): void {
+    const { graph, source } = this;
+    const jumps = [...graph.nodes.values()].filter(({ last }) => last.row.action === 'jmp' && last.row.form !== 'near');
+    for (const index of new Set(jumps.map(({ page }) => page))) {
+      const { host, delta } = graph.pages[index]!;
+      for (let other = source.jitFirstBlock(host); other !== 0; other = source.jitNextBlock(other)) {
+        const at = delta + (this.view.getUint32(headerOf(other), true) % PAGE);
+        if (graph.nodes.has(at) || this.full) continue;
+        graph.entries.add(at);
+        this.queue.push(at);
+      }
+      this.follow();
+    }
+  }
+
+  private get full(): boolean {
+    return this.instructions >= this.limits.instructions;
+  }
+
+  private read(block: number): Records {
+    return readBlock(this.view, headerOf(block), this.source.jitRecords(block));
+  }
+
+  /** The block there, if the interpreter has been there. */
+  private nodeAt(delta: number): Node | undefined {
+    const index = this.pageAt(pageOf(delta));
+    if (index < 0) return undefined;
+    const page = this.graph.pages[index]!;
+    const block = this.source.jitBlock(page.host * PAGE + (delta - page.delta));
+    if (block === 0) return undefined;
+    const records = this.read(block);
     const last = records.instructions.at(-1)!;
-    const start = pages[index]!.delta;
     const { family, action, form } = last.row;
     const branches = family === 'branch';
     const goesOn = !branches || action === 'jcc' || action === 'fall' || action === 'call';
-    const node: Node = {
-      block: found,
+    return {
+      block,
       records,
       page: index,
       delta,
       last,
-      next: goesOn ? start + last.offset + last.length : undefined,
-      target: branches && form === 'near' && action !== 'fall' ? start + last.displacement : undefined,
+      next: goesOn ? page.delta + last.offset + last.length : undefined,
+      target: branches && form === 'near' && action !== 'fall' ? page.delta + last.displacement : undefined,
       seen: undefined,
     };
-    graph.nodes.set(delta, node);
-    instructions += records.count;
+  }
+
+  /** Index of the page at this distance, which is a multiple of its size; -1: it cannot be found, or is one too many. */
+  private pageAt(delta: number): number {
+    const { pages } = this.graph;
+    const known = pages.findIndex((entry) => entry.delta === delta);
+    if (known >= 0) return known;
+    if (this.missing.has(delta) || pages.length >= this.limits.pages) return -1;
+    const linear = BigInt.asUintN(64, this.page + BigInt(delta));
+    const hva = this.source.jitExec(Number(linear & 0xffffffffn), Number(linear >> 32n));
+    if (hva === 0) {
+      this.missing.add(delta);
+      return -1;
+    }
+    pages.push({ delta, host: (hva >>> 0) / PAGE });
+    return pages.length - 1;
+  }
+
+  /** Adds the block, and where it leads to the queue. */
+  private add(node: Node): void {
+    const { queue } = this;
+    const { nodes, entries } = this.graph;
+    const { family, action, form } = node.last.row;
+    const branches = family === 'branch';
+    nodes.set(node.delta, node);
+    this.instructions += node.records.count;
     // The last target of a computed jump or call.
-    if (branches && (form === 'r' || form === 'm') && (last.low | last.high) !== 0) {
-      const seen = Number(BigInt.asIntN(64, BigInt.asUintN(64, immediateOf(last)) - page));
+    if (branches && (form === 'r' || form === 'm') && (node.last.low | node.last.high) !== 0) {
+      const seen = Number(BigInt.asIntN(64, BigInt.asUintN(64, immediateOf(node.last)) - this.page));
       if (Math.abs(seen) < NEAR) {
         queue.push(seen);
-        graph.entries.add(seen);
+        entries.add(seen);
         if (action === 'call') node.seen = seen;
       }
     }
     if (node.next !== undefined) {
       queue.push(node.next);
       // Regions are entered again after a call, and after what only the interpreter runs.
-      if (action === 'call' || !branches) graph.entries.add(node.next);
+      if (action === 'call' || !branches) entries.add(node.next);
     }
     if (node.target !== undefined) {
       queue.push(node.target);
-      if (action === 'call') graph.entries.add(node.target);
+      if (action === 'call') entries.add(node.target);
     }
-  };
-
-  const follow = (): void => {
-    for (let at = 0; at < queue.length; at++) add(queue[at]!);
-    queue.length = 0;
-  };
-  graph.entries.add(first.hva % PAGE);
-  follow();
-  // A jump through a table: every block of its page without a predecessor may be a target.
-  const jumps = [...graph.nodes.values()].filter(({ last }) => last.row.action === 'jmp' && last.row.form !== 'near');
-  for (const index of new Set(jumps.map(({ page: at }) => at))) {
-    const { host, delta } = pages[index]!;
-    for (let other = source.jitFirstBlock(host); other !== 0; other = source.jitNextBlock(other)) {
-      const at = delta + (view.getUint32(headerOf(other), true) % PAGE);
-      if (graph.nodes.has(at) || instructions >= limits.instructions) continue;
-      graph.entries.add(at);
-      queue.push(at);
-    }
-    follow();
   }
-  for (const entry of graph.entries) if (!graph.nodes.has(entry)) graph.entries.delete(entry);
-  return graph;
 }
 
 /** Most addresses that a return is compared with. */

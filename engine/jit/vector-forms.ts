@@ -35,7 +35,7 @@ export function fieldsOf({ low, high, aux }: Instruction): Vector {
 
 export const P66 = 0x100;
 export const PF3 = 0x200;
-export const PF2 = 0x300;
+const PF2 = 0x300;
 
 /** dst OP src as one WebAssembly instruction, by opcode with prefix 66 (SDM 2D table A-3, specification 5.4.8). */
 // biome-ignore format: by rows of the opcode map

@@ -71,7 +71,7 @@ test('the first step on a phone', async ({ browser, baseURL }) => {
     }
     // A screen reader has the terminals on a phone too, which has no list of keys.
     await bar.getByRole('button', { name: 'More' }).tap();
-    await expect(page.getByRole('checkbox', { name: /^Read the terminals out/ })).toBeVisible();
+    await expect(page.getByRole('checkbox', { name: /^Read the terminals aloud/ })).toBeVisible();
     await bar.getByRole('button', { name: 'Map' }).tap();
     await plug.tap();
   });
