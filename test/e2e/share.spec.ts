@@ -208,7 +208,7 @@ test('the monitor and window.lab make the same links', async ({ lab, page }) => 
   expect(await lab.monitor(`memslot_add 20 1T${'+0'.repeat(2100)} 2M`)).toBe('');
   await page.getByRole('button', { name: 'Share', exact: true }).click();
   await dialog(lab).getByRole('button', { name: 'Replay', exact: true }).click();
-  await expect(dialog(lab).getByRole('alert')).toContainText('No replay can be made: a single input was longer than a journal allows');
+  await expect(dialog(lab).getByRole('alert')).toContainText('No replay can be made: an input came that a journal cannot contain');
   const save = dialog(lab).getByRole('button', { name: 'Save a file' });
   await expect(save).toHaveAttribute('aria-disabled', 'true');
   await expect(save).toHaveAttribute('title', /^No replay can be made: /);
