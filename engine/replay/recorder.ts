@@ -41,6 +41,8 @@ export class Recorder {
   private restored: Position | undefined;
   /** Inputs under way: some take several turns. */
   private taking = 0;
+  /** Count at which a breakpoint stopped the machine after an event's delivery: a replay that stops there stands before it. */
+  private delivered: number | undefined;
   /** The last input was a step, which ends after one instruction with a breakpoint or without. */
   private stepping = false;
 
@@ -52,7 +54,9 @@ export class Recorder {
   ) {
     machine.subscribe((event) => {
       if (event.type === 'restored') this.restored = machine.run.position;
-      if (event.type === 'watch-stop' && !this.playing && !this.past) this.stopped();
+      if (event.type !== 'watch-stop' || this.playing || this.past) return;
+      if (event.stop.hits.some(({ access }) => access === 'event')) this.delivered = machine.run.instructions;
+      this.stopped();
     });
   }
 
@@ -69,6 +73,7 @@ export class Recorder {
     this.start = { instructions: at.instructions, timeNs: at.timeNs };
     this.entries = [];
     this.bytes = 0;
+    this.delivered = undefined;
     this.reason = undefined;
     this.baseReason = undefined;
     if (file.length > MAX_BASE) {
@@ -140,6 +145,12 @@ export class Recorder {
     return this.reason;
   }
 
+  private get between(): string | undefined {
+    return this.delivered === this.machine.run.instructions
+      ? 'the machine stands between an event and its handler, where none can end: let it run an instruction first'
+      : undefined;
+  }
+
   /** A breakpoint stopped the machine. Replays have none: they stop it at the recorded position. */
   private stopped(): void {
     if (this.taking === 0) this.push({ ...this.machine.run.position, running: true }, { kind: 'run', action: 'stop' });
@@ -148,7 +159,7 @@ export class Recorder {
 
   /** The replay up to now, or the reason if there is none of this machine. */
   recording(): Recording | string {
-    const none = this.reason ?? this.baseReason ?? (this.past ? IN_PAST : undefined);
+    const none = this.reason ?? this.baseReason ?? (this.past ? IN_PAST : undefined) ?? this.between;
     if (none !== undefined) return none;
     this.machine.run.catchUp();
     return { base: this.base, start: this.start, entries: [...this.entries], end: this.machine.run.position };

@@ -322,6 +322,23 @@ describe('the past in the page', () => {
     await there.session.end();
   });
 
+  it('makes no replay that would end between an exception and its handler, but one after a step', async () => {
+    await booted();
+    await line('breakpoint_add vector=14');
+    page.session.receive({ type: 'console', text: 'peek 0x7000000000\r' });
+    await page.holds(() => runs() === 'paused');
+    expect(await line('share -r')).toMatch(/^Error: no replay can be made: the machine stands between an event and its handler/);
+    const { instructions } = page.machine!.run;
+    page.session.receive({ type: 'run', action: 'step' });
+    await page.holds(() => page.machine!.run.instructions === instructions + 1);
+    const replay = await ask({ type: 'export', what: 'replay' });
+    const [there, expected] = [new Page(), await digest()];
+    there.boot({ replay: replay as Uint8Array, config: state().config });
+    const end = await there.until(() => there.heard.find((message) => message.type === 'replay' && message.view.phase !== 'running'));
+    expect(end).toMatchObject({ view: { phase: 'done', digest: expected, expected } });
+    await there.session.end();
+  });
+
   it('shows the present after a snapshot was loaded in the past', async () => {
     await booted();
     await run('stop');
