@@ -90,7 +90,7 @@ describe('layout_save -b', () => {
       [['vcpu=3,hole'], 'vcpu=3'],
       [['slot=77'], 'memslot 77 is not in the layout'],
       [['hva=0x7000000'], 'means nothing in another machine'],
-      [['quit'], "'quit': hole=quit: invalid char"],
+      [['quit'], "'quit': give a place: one of gva=..., "],
     ] as const) {
       await env.layouts.set('bad', JSON.stringify({ ...JSON.parse(text), breakpoints }));
       expect(await monitor.execute('layout_load bad')).toMatch(new RegExp(`^Error: layout 'bad' refused: .*${words}`));
