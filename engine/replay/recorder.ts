@@ -10,6 +10,13 @@ const MAX_BASE = 1024 * 1024;
 /** Why a machine that went back takes no input, and has no replay: some of its inputs lie ahead. */
 const IN_PAST = 'the machine is in its past: go to the present first, or start a new run here';
 
+/** Monitor lines that are the same before and after an event's delivery. */
+const MOVES_NOTHING = /^\s*(?:s|stop|c|cont|cpu\s.*)\s*$/;
+
+/** Does it leave the guest, its memory and its devices as they are, so that an event may be delivered before it or after it? */
+const movesNothing = (input: JournalInput): boolean =>
+  input.kind === 'run' ? input.action !== 'reset' : input.kind === 'line' && MOVES_NOTHING.test(input.line);
+
 export type JournalBase = { kind: 'power-on'; layout?: string } | { kind: 'state'; file: Uint8Array };
 
 export interface Recording {
@@ -122,6 +129,8 @@ export class Recorder {
     let result: T | undefined;
     try {
       this.machine.run.catchUp();
+      // A replay would apply it before the event's delivery.
+      if (this.between !== undefined && !movesNothing(input)) this.cut('an input came between an event and its handler');
       this.push(this.machine.run.position, input);
       this.stepping = input.kind === 'run' && input.action === 'step';
       result = action();

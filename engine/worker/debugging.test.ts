@@ -339,6 +339,30 @@ describe('the past in the page', () => {
     await there.session.end();
   });
 
+  it('makes no replay with an input between an exception and its handler, as one would apply it before the delivery', async () => {
+    await booted();
+    // memlab maps what faults, so that it faults once.
+    const faults = async (gva: string): Promise<void> => {
+      await line('breakpoint_add vector=14');
+      page.session.receive({ type: 'console', text: `peek ${gva}\r` });
+      await page.holds(() => runs() === 'paused');
+      await line('breakpoint_del all');
+    };
+    const goesOn = async (): Promise<void> => {
+      const before = page.console.length;
+      await run('cont');
+      await page.holds(() => /lab> $/.test(page.console.slice(before)));
+    };
+    await faults('0x7000000000');
+    await line('cpu 0');
+    await goesOn();
+    expect(await line('share -r')).toMatch(/#r=/);
+    await faults('0x6000000000');
+    await line('memslot_rehost 4');
+    await goesOn();
+    expect(await line('share -r')).toBe('Error: no replay can be made: an input came between an event and its handler\n');
+  });
+
   it('shows the present after a snapshot was loaded in the past', async () => {
     await booted();
     await run('stop');
