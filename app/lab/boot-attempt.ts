@@ -14,7 +14,11 @@ export class BootAttempt {
   #held: Announcement[] = [];
   #hear: ((message: Announcement) => void) | undefined;
 
-  constructor(message: BootMessage, onStorage: (client: WorkerClient, request: StorageRequest) => void) {
+  /** Starts the worker, which loads the core while the caller loads the guest's files. `boot` must follow. */
+  constructor(
+    private readonly coreUrl: string,
+    onStorage: (client: WorkerClient, request: StorageRequest) => void,
+  ) {
     let done = (): void => {};
     let failed = (_reason: Error): void => {};
     this.booted = new Promise((resolve, reject) => {
@@ -32,9 +36,15 @@ export class BootAttempt {
         if (said.type === 'booted') done();
       }
     });
+    // Whoever waits for it gets the reason; until the files are there nobody does.
+    this.booted.catch(() => {});
+    this.client.post({ type: 'prepare', coreUrl });
+  }
+
+  boot(message: Omit<BootMessage, 'type' | 'coreUrl'>): void {
     const { kernel, initrd } = message.guest ?? {};
     this.client.post(
-      message,
+      { type: 'boot', coreUrl: this.coreUrl, ...message },
       [kernel?.buffer, initrd?.buffer].filter((buffer) => buffer instanceof ArrayBuffer),
     );
   }

@@ -219,6 +219,8 @@ export class Starter {
       const { memory, smp = 1, accel = DEFAULT_ACCEL, index, dirtyRing, paused } = request;
       const cpu = request.cpu ?? ('cpu' in request.guest ? request.guest.cpu : undefined);
       const config: MachineConfig = { ...parseMemory(memory), smp, accel, ...(cpu ? { cpu } : {}), ...(index ? { index } : {}) };
+      const attempt = new BootAttempt(new URL(coreUrl, document.baseURI).href, (client, asked) => void this.#lab.store(client, asked));
+      this.#attempt = attempt;
       const guest = await fetchGuest(request.guest, append, (what, percent) => {
         if (!turn.aborted) this.#lab.loading = { what, percent };
       });
@@ -232,12 +234,7 @@ export class Starter {
         ...(paused ? { paused } : {}),
       };
       const { devices = '' } = request;
-      const base = { devices, coreUrl: new URL(coreUrl, document.baseURI).href, linkBase: linkBase(location) };
-      const attempt = new BootAttempt(
-        { type: 'boot', config, guest, ...base, ...link },
-        (client, asked) => void this.#lab.store(client, asked),
-      );
-      this.#attempt = attempt;
+      attempt.boot({ config, guest, devices, linkBase: linkBase(location), ...link });
       // A terminated worker sends no more messages.
       const overtaken = new Promise<void>((resolve) => turn.addEventListener('abort', () => resolve()));
       await Promise.race([overtaken, attempt.booted.then(() => load?.(attempt.client))]);

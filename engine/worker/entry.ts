@@ -1,6 +1,7 @@
 /** The Worker: connects a Session to postMessage, timers and fetch, and holds the lock by which the page detects that the worker lives. */
 // Loaded by machines that compile, so by nearly all: part of this script, not a file to wait for.
 import '../jit/index';
+import type { MachineOptions } from '../machine/index';
 import type { FromWorker, ToWorker } from './protocol';
 import { Session } from './session';
 
@@ -26,13 +27,24 @@ const coreOfPage = (url: string): Promise<WebAssembly.Module> =>
     scope.postMessage({ type: 'core-wanted', url });
   });
 
+async function fetchCore(url: string): Promise<MachineOptions['core']> {
+  const response = await fetch(url);
+  if (!response.ok) throw new Error(`core.wasm did not load: HTTP ${response.status} for ${url}`);
+  const bytes = new Uint8Array(await response.arrayBuffer());
+  return WebAssembly.validate(bytes) ? WebAssembly.compile(bytes).catch(() => coreOfPage(url)) : bytes;
+}
+
+/** The core of the machine that will be requested. */
+let ahead: { url: string; core: Promise<MachineOptions['core']> } | undefined;
+
+/** Loads the core while the page loads the guest's files. Whoever boots the machine gets the error, if there is one. */
+function prepare(url: string): void {
+  ahead = { url, core: fetchCore(url) };
+  ahead.core.catch(() => {});
+}
+
 const session = new Session((message) => scope.postMessage(message), {
-  async fetchCore(url) {
-    const response = await fetch(url);
-    if (!response.ok) throw new Error(`core.wasm did not load: HTTP ${response.status} for ${url}`);
-    const bytes = new Uint8Array(await response.arrayBuffer());
-    return WebAssembly.validate(bytes) ? WebAssembly.compile(bytes).catch(() => coreOfPage(url)) : bytes;
-  },
+  fetchCore: (url) => (ahead?.url === url ? ahead.core : fetchCore(url)),
   wallClock: () => Date.now(),
   monotonic: () => performance.now(),
   yieldTurn: () =>
@@ -44,7 +56,11 @@ const session = new Session((message) => scope.postMessage(message), {
   clearTimer: (timer) => clearTimeout(timer as number),
 });
 
-scope.onmessage = ({ data }) => (data.type === 'core' ? given(data) : session.receive(data));
+scope.onmessage = ({ data }) => {
+  if (data.type === 'core') given(data);
+  else if (data.type === 'prepare') prepare(data.coreUrl);
+  else session.receive(data);
+};
 
 // The browser releases the lock when this worker ends for any reason. Insecure contexts have no locks, and frames without storage may not hold any.
 const locked = scope.navigator.locks?.request(scope.name, () => {

@@ -77,6 +77,8 @@ export type {
 
 /** Page -> worker. `id` links an answer to its request. */
 export type ToWorker =
+  /** 'boot' will follow, once the guest's files are there: load the core meanwhile. `coreUrl`: address of core.wasm, absolute. */
+  | { type: 'prepare'; coreUrl: string }
   | {
       type: 'boot';
       config: MachineConfig;
@@ -86,7 +88,7 @@ export type ToWorker =
       dirtyRing?: number;
       /** -S: the vCPUs wait for "cont". */
       paused?: boolean;
-      /** Address of core.wasm, absolute. */
+      /** As in 'prepare'. */
       coreUrl: string;
       guest?: { name: string; kernel: Uint8Array; initrd?: Uint8Array; append?: string };
       /** A layout (JSON text, unchecked) to apply before the first instruction, e.g. from a link. */
