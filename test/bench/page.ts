@@ -204,7 +204,7 @@ async function main(): Promise<void> {
   const { atPrompt, all } = firstLoad(`${root}dist`);
   const load = { atPrompt: sum(atPrompt), all: sum(all), allUncompressed: sum(all, 'bytes') };
   console.log(
-    `First load by gzip -9: ${load.atPrompt} bytes up to the prompt, ${load.all} with all that comes after it (${load.allUncompressed} uncompressed)\n`,
+    `First load by zlib, level 9: ${load.atPrompt} bytes up to the prompt, ${load.all} with all that comes after it (${load.allUncompressed} uncompressed)\n`,
   );
   const server = await preview({ root, preview: { port: PORT, strictPort: true }, logLevel: 'warn' });
   const browser = await chromium.launch({ executablePath: await findBrowser(), args: browserArgs });
