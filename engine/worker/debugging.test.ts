@@ -41,6 +41,16 @@ const run = async (action: 'stop' | 'cont'): Promise<void> => {
   await page.holds(() => runs() === (action === 'stop' ? 'paused' : 'running'));
 };
 
+/** A replay of this machine ends in another one with the same digest. */
+async function replaysTheSame(): Promise<void> {
+  const replay = await ask({ type: 'export', what: 'replay' });
+  const [there, expected] = [new Page(), await digest()];
+  there.boot({ replay: replay as Uint8Array, config: state().config });
+  const end = await there.until(() => there.heard.find((message) => message.type === 'replay' && message.view.phase !== 'running'));
+  expect(end).toMatchObject({ view: { phase: 'done', digest: expected, expected } });
+  await there.session.end();
+}
+
 async function plugged(): Promise<void> {
   await line('object_add memory-backend-ram,id=mem1,size=64M');
   await line('device_add pc-dimm,id=dimm1,memdev=mem1');
@@ -231,12 +241,7 @@ describe('the past in the page', () => {
     expect(await go({ do: 'count', count: count - 1000 })).toBe('there');
     expect(await go({ do: 'go-on-from-here' })).toBe('there');
     await stops();
-    const replay = await ask({ type: 'export', what: 'replay' });
-    const [there, expected] = [new Page(), await digest()];
-    there.boot({ replay: replay as Uint8Array, config: state().config });
-    const end = await there.until(() => there.heard.find((message) => message.type === 'replay' && message.view.phase !== 'running'));
-    expect(end).toMatchObject({ view: { phase: 'done', digest: expected, expected } });
-    await there.session.end();
+    await replaysTheSame();
   });
 
   it('goes back over change sets: each is open, with its edits, when it was', async () => {
@@ -292,12 +297,7 @@ describe('the past in the page', () => {
       page.session.receive({ type: 'run', action: 'step' });
       await page.holds(() => page.machine!.run.instructions === instructions + steps);
     }
-    const replay = await ask({ type: 'export', what: 'replay' });
-    const [there, expected] = [new Page(), await digest()];
-    there.boot({ replay: replay as Uint8Array, config: state().config });
-    const end = await there.until(() => there.heard.find((message) => message.type === 'replay' && message.view.phase !== 'running'));
-    expect(end).toMatchObject({ view: { phase: 'done', digest: expected, expected } });
-    await there.session.end();
+    await replaysTheSame();
   });
 
   it('makes a replay that passes where a breakpoint stopped an idle guest at the entry of its interrupt handler', async () => {
@@ -314,12 +314,7 @@ describe('the past in the page', () => {
     await run('cont');
     await type('eek 0x500000');
     await run('stop');
-    const replay = await ask({ type: 'export', what: 'replay' });
-    const [there, expected] = [new Page(), await digest()];
-    there.boot({ replay: replay as Uint8Array, config: state().config });
-    const end = await there.until(() => there.heard.find((message) => message.type === 'replay' && message.view.phase !== 'running'));
-    expect(end).toMatchObject({ view: { phase: 'done', digest: expected, expected } });
-    await there.session.end();
+    await replaysTheSame();
   });
 
   it('makes no replay that would end between an exception and its handler, but one after a step', async () => {
@@ -331,12 +326,7 @@ describe('the past in the page', () => {
     const { instructions } = page.machine!.run;
     page.session.receive({ type: 'run', action: 'step' });
     await page.holds(() => page.machine!.run.instructions === instructions + 1);
-    const replay = await ask({ type: 'export', what: 'replay' });
-    const [there, expected] = [new Page(), await digest()];
-    there.boot({ replay: replay as Uint8Array, config: state().config });
-    const end = await there.until(() => there.heard.find((message) => message.type === 'replay' && message.view.phase !== 'running'));
-    expect(end).toMatchObject({ view: { phase: 'done', digest: expected, expected } });
-    await there.session.end();
+    await replaysTheSame();
   });
 
   it('makes no replay with an input between an exception and its handler, as one would apply it before the delivery', async () => {
